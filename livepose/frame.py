@@ -1,0 +1,33 @@
+"""A frame: one picture with its time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+ImageBgr = NDArray[np.uint8]
+"""A colour picture, (H, W, 3), blue first as OpenCV has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a source.
+
+    ``time_s`` is the time of the picture: capture time (monotonic, from the first frame) for a
+    camera, presentation time for a file. 0.0 is a time like any other. ``captured_s`` is
+    ``time.perf_counter()`` at capture for live sources, None for files. ``dropped`` counts the
+    frames that the source let go since the one before. ``name`` is the file of a still picture.
+    """
+
+    image_bgr: ImageBgr
+    time_s: float
+    index: int
+    captured_s: float | None = None
+    dropped: int = 0
+    name: str | None = None
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        height, width = self.image_bgr.shape[:2]
+        return width, height

@@ -1,0 +1,140 @@
+"""Poses: what livepose knows of the people in one frame. The one validated container."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.skeletons import COCO17, Skeleton
+
+
+@dataclass(frozen=True, slots=True)
+class Poses:
+    """People of one frame: P of them with K keypoints each, in source-image pixels.
+
+    Attributes
+    ----------
+    keypoints_xy : float64 (P, K, 2)
+        x, y of each keypoint; NaN where it is not there.
+    keypoint_scores : float64 (P, K)
+        0 where the keypoint is not there.
+    boxes_xyxy : float64 (P, 4)
+        Left, top, right, bottom.
+    scores : float64 (P,)
+        How sure it is that there is a person.
+    track_ids : int64 (P,)
+        Who it is, from 1 on; 0 where nobody is followed (still pictures).
+    covariance_px2 : float64 (P, K, 2, 2)
+        Covariance of each keypoint in px², NaN where unknown.
+    skeleton : Skeleton
+        Names and limbs of the keypoints.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit together.
+    """
+
+    keypoints_xy: NDArray[np.float64]
+    keypoint_scores: NDArray[np.float64]
+    boxes_xyxy: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    track_ids: NDArray[np.int64]
+    covariance_px2: NDArray[np.float64]
+    skeleton: Skeleton = field(default=COCO17)
+
+    def __post_init__(self) -> None:
+        people, joints = len(self.scores), len(self.skeleton.keypoints)
+        wanted = {
+            "keypoints_xy": (people, joints, 2),
+            "keypoint_scores": (people, joints),
+            "boxes_xyxy": (people, 4),
+            "scores": (people,),
+            "track_ids": (people,),
+            "covariance_px2": (people, joints, 2, 2),
+        }
+        for name, shape in wanted.items():
+            got = getattr(self, name).shape
+            if got != shape:
+                raise ValueError(f"{name}: expected shape {shape}, got {got}")
+
+    @classmethod
+    def empty(cls, skeleton: Skeleton = COCO17) -> "Poses":
+        """Nobody."""
+        joints = len(skeleton.keypoints)
+        return cls(
+            keypoints_xy=np.empty((0, joints, 2)),
+            keypoint_scores=np.empty((0, joints)),
+            boxes_xyxy=np.empty((0, 4)),
+            scores=np.empty(0),
+            track_ids=np.empty(0, dtype=np.int64),
+            covariance_px2=np.empty((0, joints, 2, 2)),
+            skeleton=skeleton,
+        )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator["Poses"]:
+        return (self.select(np.array([index])) for index in range(len(self)))
+
+    def select(self, which: NDArray[Any]) -> "Poses":
+        """The people at these indices (or where this mask is true), in that order."""
+        return Poses(
+            keypoints_xy=self.keypoints_xy[which],
+            keypoint_scores=self.keypoint_scores[which],
+            boxes_xyxy=self.boxes_xyxy[which],
+            scores=self.scores[which],
+            track_ids=self.track_ids[which],
+            covariance_px2=self.covariance_px2[which],
+            skeleton=self.skeleton,
+        )
+
+    @property
+    def sigma_px(self) -> NDArray[np.float64]:
+        """Uncertainty of each keypoint in px, (P, K): root of the mean variance of x and y."""
+        trace = self.covariance_px2[..., 0, 0] + self.covariance_px2[..., 1, 1]
+        return np.sqrt(np.where(trace >= 0, trace / 2, np.nan))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers in the form of one JSON line: ``{"people": [...]}``, null for missing."""
+        return {"people": [self._person(index) for index in range(len(self))]}
+
+    def _person(self, index: int) -> dict[str, Any]:
+        rows = zip(
+            self.keypoints_xy[index],
+            self.keypoint_scores[index],
+            self.sigma_px[index],
+            strict=True,
+        )
+        return {
+            "id": int(self.track_ids[index]),
+            "box_xyxy": [round(float(edge), 2) for edge in self.boxes_xyxy[index]],
+            "score": round(float(self.scores[index]), 4),
+            "keypoints": [_keypoint(xy, score, sigma) for xy, score, sigma in rows],
+        }
+
+    def to_supervision(self) -> Any:
+        """The same people as ``supervision.KeyPoints`` (needs the package supervision)."""
+        try:
+            import supervision
+        except ImportError as error:
+            raise ImportError(
+                "to_supervision needs the package supervision: pip install supervision"
+            ) from error
+        people = len(self)
+        return supervision.KeyPoints(
+            xy=np.nan_to_num(self.keypoints_xy).astype(np.float32),
+            confidence=self.keypoint_scores.astype(np.float32),
+            class_id=np.zeros(people, dtype=int),
+            data={"track_id": self.track_ids.copy()},
+        )
+
+
+def _keypoint(xy: NDArray[np.float64], score: float, sigma_px: float) -> list[Any] | None:
+    if not np.isfinite(xy).all():
+        return None
+    sigma = round(float(sigma_px), 3) if np.isfinite(sigma_px) else None
+    return [round(float(xy[0]), 2), round(float(xy[1]), 2), round(float(score), 4), sigma]
