@@ -1,1 +1,57 @@
-"""livepose"""
+"""livepose: people in front of a camera, as skeletons, at frame rate.
+
+The way of a frame, and the room of each step::
+
+    source  ->  detect  ->  track  ->  crop  ->  network  ->  decode  ->  smooth  ->  draw  ->  sink
+    sources/    detector/   tracking/  crops/    runtimes/    heatmaps/   smoothing/  drawing/  sinks/
+                                       `------ estimator.py ------'
+    `------------------------- pipeline.py --------------------------'
+
+Levels, lowest first; a module imports only from levels below its own:
+
+1. words: ``errors``, ``frame``, ``skeletons``, ``boxes``, ``poses``, ``timing``
+2. ``heatmaps/`` the heart, ``networks/``
+3. ``weights/``, ``runtimes/``
+4. stages: ``sources/``, ``detector/``, ``tracking/``, ``crops/``, ``smoothing/``, ``drawing/``,
+   ``window``, ``sinks/``
+5. ``estimator`` = crop, network, decode: shared by live use, evaluation and benchmark
+6. ``pipeline``, and ``player``, which shows and writes what it finds
+7. ``offline/``: training, evaluation, benchmark; never imported by the live path
+8. ``cli/``: one file a command
+
+>>> from livepose import PosePipeline                               # doctest: +SKIP
+>>> for frame, poses in PosePipeline().run("in.mp4"):               # doctest: +SKIP
+...     print(frame.time_s, poses.keypoints_xy)
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from livepose.errors import LiveposeError
+    from livepose.frame import Frame
+    from livepose.pipeline import PosePipeline, Settings
+    from livepose.poses import Poses
+
+__all__ = ["Frame", "LiveposeError", "PosePipeline", "Poses", "Settings", "__version__"]
+
+try:
+    __version__ = version("livepose")
+except PackageNotFoundError:  # a checkout that was never installed
+    __version__ = "0+unknown"
+
+_HOMES = {
+    "Frame": "livepose.frame",
+    "LiveposeError": "livepose.errors",
+    "PosePipeline": "livepose.pipeline",
+    "Poses": "livepose.poses",
+    "Settings": "livepose.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first asked for, so that the import itself stays quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""Clocks: how long each stage took, and percentiles of it."""
+"""Clocks: how long each stage of a frame took, and percentiles of it."""
 
 import time
 from collections import deque
@@ -9,31 +9,38 @@ import numpy as np
 
 
 class StageClock:
-    """Milliseconds of each named stage, over the last ``window`` frames."""
+    """Milliseconds of each named stage, frame by frame, over the last ``window`` frames.
+
+    A stage that is entered several times in one frame counts as their sum.
+    """
 
     def __init__(self, window: int = 240) -> None:
         self._window = window
+        self._frame_ms: dict[str, float] = {}
         self._samples_ms: dict[str, deque[float]] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times the block under this name."""
+        """Times the block under this name, as part of the current frame."""
         start_s = time.perf_counter()
         try:
             yield
         finally:
-            self.add(name, (time.perf_counter() - start_s) * 1e3)
+            took_ms = (time.perf_counter() - start_s) * 1e3
+            self._frame_ms[name] = self._frame_ms.get(name, 0.0) + took_ms
 
-    def add(self, name: str, took_ms: float) -> None:
-        """Notes one measurement that was taken elsewhere."""
-        self._samples_ms.setdefault(name, deque(maxlen=self._window)).append(took_ms)
+    def end_frame(self) -> None:
+        """The current frame is done: its stages become samples."""
+        for name, took_ms in self._frame_ms.items():
+            self._samples_ms.setdefault(name, deque(maxlen=self._window)).append(took_ms)
+        self._frame_ms.clear()
 
     def names(self) -> list[str]:
         """Stages in the order in which they were first seen."""
         return list(self._samples_ms)
 
     def percentiles_ms(self, name: str, *percents: float) -> list[float]:
-        """Percentiles of one stage; NaN while nothing was measured."""
+        """Percentiles of one stage over the last frames; NaN while nothing was measured."""
         samples = self._samples_ms.get(name)
         if not samples:
             return [float("nan")] * len(percents)
@@ -41,4 +48,5 @@ class StageClock:
 
     def clear(self) -> None:
         """Forgets everything, so that warm-up stays out of the figures."""
+        self._frame_ms.clear()
         self._samples_ms.clear()

@@ -1,0 +1,192 @@
+"""Opens what the options name, plays it, and says what was done."""
+
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import livepose
+from livepose.errors import UsageError
+from livepose.frame import Frame
+from livepose.pipeline import PosePipeline, Settings
+from livepose.player import Look, Player, Summary
+from livepose.poses import Poses
+from livepose.sinks import (
+    CocoSink,
+    CsvSink,
+    ImageSink,
+    JsonLinesSink,
+    OpenPoseSink,
+    Sink,
+    VideoSink,
+)
+from livepose.sources import Source, open_source
+from livepose.window import Window
+
+Report = Callable[[str], None]
+
+
+def play(arguments: Namespace, settings: Settings, report: Report) -> Summary:
+    """Plays the chosen source to its end."""
+    # The source first: a wrong path is said at once, not after the networks were loaded.
+    source = open_chosen(arguments, report)
+    try:
+        pipeline = open_pipeline(settings, source, report)
+        window = open_window(arguments, source, report)
+        sinks = open_sinks(arguments, source, pipeline)
+        player = Player(pipeline, source, sinks, window, look(arguments), report)
+        with progress_bar(source, window is not None) as progress:
+            player.progress = progress
+            summary = player.play()
+    finally:
+        source.close()
+    report(said(summary, arguments))
+    return summary
+
+
+def open_chosen(arguments: Namespace, report: Report) -> Source:
+    """The source that the options name."""
+    options = {"rotate": arguments.rotate, "report": report}
+    if arguments.image is not None:
+        from livepose.sources import open_images
+
+        return open_images(arguments.image, **options)
+    if arguments.video is not None:
+        from livepose.sources import open_video
+
+        return open_video(arguments.video, **options)
+    if arguments.camera is not None:
+        from livepose.sources import open_camera
+
+        return open_camera(
+            arguments.camera,
+            camera_size=arguments.camera_size,
+            camera_fps=arguments.camera_fps,
+            **options,
+        )
+    return open_source(
+        arguments.source,
+        camera_size=arguments.camera_size,
+        camera_fps=arguments.camera_fps,
+        **options,
+    )
+
+
+def open_pipeline(settings: Settings, source: Source, report: Report) -> PosePipeline:
+    """The pipeline, warm, with one line that says what it runs on."""
+    start_s = time.perf_counter()
+    pipeline = PosePipeline(settings, report=report)
+    pipeline.warm_up(source.size_wh or (640, 480))
+    report(f"ready after {time.perf_counter() - start_s:.1f} s")
+    return pipeline
+
+
+def open_window(arguments: Namespace, source: Source, report: Report) -> Window | None:
+    """A window, where one is wanted and can be had."""
+    if arguments.no_window or (writes_files(arguments) and not arguments.show):
+        if source.live and not arguments.no_window:
+            return _window_if_possible(source, report)
+        return None
+    return _window_if_possible(source, report)
+
+
+def _window_if_possible(source: Source, report: Report) -> Window | None:
+    possible, reason = Window.available()
+    if not possible:
+        report(f"no window: {reason}; running without one")
+        return None
+    return Window(f"livepose - {source.name}")
+
+
+def writes_files(arguments: Namespace) -> bool:
+    """Whether any output was asked for."""
+    names = ("output", "json", "csv", "openpose_json", "coco_json")
+    return any(getattr(arguments, name) is not None for name in names)
+
+
+def open_sinks(arguments: Namespace, source: Source, pipeline: PosePipeline) -> list[Sink]:
+    """Everything that the options ask to be written."""
+    sinks: list[Sink] = []
+    stem = Path(source.name).stem or "livepose"
+    if arguments.output is not None:
+        sinks.append(drawn_sink(arguments.output, source))
+    if arguments.json is not None:
+        sinks.append(JsonLinesSink(arguments.json, header(source, pipeline)))
+    if arguments.csv is not None:
+        sinks.append(CsvSink(arguments.csv))
+    if arguments.openpose_json is not None:
+        sinks.append(OpenPoseSink(arguments.openpose_json, stem))
+    if arguments.coco_json is not None:
+        sinks.append(CocoSink(arguments.coco_json))
+    return sinks
+
+
+def drawn_sink(path: Path, source: Source) -> Sink:
+    """Where drawn pictures go: pictures as pictures, everything else as a video."""
+    if source.kind == "images":
+        return ImageSink(path)
+    audio_from = Path(source.name) if source.kind == "video" else None
+    if audio_from is not None and path.exists() and path.samefile(audio_from):
+        raise UsageError(f"--output {path} is the input itself; choose another name")
+    return VideoSink(path, audio_from=audio_from)
+
+
+def header(source: Source, pipeline: PosePipeline) -> dict[str, Any]:
+    """The first line of the JSON lines: what the numbers below it mean and came from."""
+    skeleton, card = pipeline.skeleton, pipeline.estimator.runtime.card
+    return {
+        "version": livepose.__version__,
+        "source": source.name,
+        "kind": source.kind,
+        "size_wh": list(source.size_wh) if source.size_wh else None,
+        "skeleton": {
+            "name": skeleton.name,
+            "keypoints": list(skeleton.keypoints),
+            "limbs": [list(limb) for limb in skeleton.limbs],
+        },
+        "keypoint_fields": ["x_px", "y_px", "score", "sigma_px"],
+        "units": {"time": "s", "position": "px of the source picture", "sigma": "px"},
+        "pose": {
+            "network": card.network,
+            "input_hw": list(card.input_hw),
+            "decode": pipeline.estimator.method,
+            "sha256": card.sha256,
+        },
+        "detector": None if pipeline.detector is None else pipeline.detector.name,
+        "runtime": pipeline.estimator.runtime.name,
+        "versions": {name: version(name) for name in ("numpy", "numba", "torch", "openvino")},
+    }
+
+
+def look(arguments: Namespace) -> Look:
+    """The options as the look of the drawing."""
+    return Look(
+        mirror=arguments.mirror,
+        score_threshold=arguments.keypoint_threshold,
+        boxes=arguments.boxes,
+        uncertainty=arguments.uncertainty,
+    )
+
+
+def progress_bar(
+    source: Source, windowed: bool
+) -> AbstractContextManager[Callable[[Frame, Poses, float], None] | None]:
+    """A progress bar for files; a live source has its window instead."""
+    if source.live or windowed:
+        return nullcontext(None)
+    from livepose.cli.progress import FrameProgress
+
+    return FrameProgress(source.frame_count)
+
+
+def said(summary: Summary, arguments: Namespace) -> str:
+    """One sentence on what was done."""
+    text = f"{summary.frames} frames in {summary.duration_s:.1f} s ({summary.fps:.1f} fps)"
+    if summary.dropped:
+        text += f", {summary.dropped} dropped"
+    if arguments.output is not None:
+        text += f"; written to {arguments.output}"
+    return text

@@ -1,0 +1,174 @@
+"""``livepose --camera 0 | --video FILE | --image … | --source ANY | --benchmark``."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import livepose
+from livepose.errors import UsageError
+
+EXAMPLES = """examples:
+  livepose --camera 0                                   the first webcam, in a window
+  livepose --video in.mp4 --output out.mp4              a file with skeletons and its sound
+  livepose --image photos/ --output drawn/              still pictures
+  livepose --source rtsp://host/stream --json -         any source, poses as JSON lines
+  livepose --benchmark                                  how fast is this machine?
+"""
+
+
+def report(message: str) -> None:
+    """One sentence to whoever watches; results alone go to stdout."""
+    print(f"livepose: {message}", file=sys.stderr, flush=True)
+
+
+def register(parser: ArgumentParser, commands: Iterable[str]) -> None:
+    """Adds the options of the pipeline to ``parser``."""
+    from argparse import RawDescriptionHelpFormatter
+
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.description = "Finds the people in a picture and draws their skeletons, at frame rate."
+    parser.epilog = EXAMPLES + "\nother commands: " + ", ".join(commands)
+    parser.add_argument("--version", action="version", version=f"livepose {livepose.__version__}")
+    _add_sources(parser)
+    _add_outputs(parser)
+    _add_pipeline(parser)
+    _add_look(parser)
+    _add_benchmark(parser)
+
+
+def _add_sources(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("source (one of)")
+    one = group.add_mutually_exclusive_group()
+    one.add_argument("--camera", metavar="N", help="camera index, device path, name or URL")
+    one.add_argument("--video", metavar="FILE", help="video file")
+    one.add_argument("--image", metavar="PATH", nargs="+", help="pictures, folders or globs")
+    one.add_argument("--source", metavar="ANY", help="index, path, URL or glob")
+    one.add_argument("--benchmark", action="store_true", help="measure speed (see below)")
+    group.add_argument("--camera-size", metavar="WxH", type=size_wh, help="asked of the camera")
+    group.add_argument("--camera-fps", metavar="F", type=float, help="asked of the camera")
+    group.add_argument("--rotate", type=int, choices=(0, 90, 180, 270), default=0)
+
+
+def _add_outputs(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("output (several at once are fine)")
+    group.add_argument("--output", metavar="PATH", type=Path, help="drawn video, picture or folder")
+    group.add_argument("--json", metavar="FILE", help="JSON lines, - is stdout")
+    group.add_argument("--csv", metavar="FILE", type=Path)
+    group.add_argument("--openpose-json", metavar="DIR", type=Path, help="BODY_25 files")
+    group.add_argument("--coco-json", metavar="FILE", type=Path, help="COCO results")
+    group.add_argument("--show", action="store_true", help="a window also beside --output")
+    group.add_argument("--no-window", action="store_true", help="never a window")
+
+
+def _add_pipeline(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("pipeline")
+    group.add_argument("--weights", default="default", help="pose weights: a name or a file")
+    group.add_argument("--detector", default="auto", help="auto, none, a name or a file")
+    group.add_argument("--detect-every", metavar="N", type=positive, help="default: adaptive")
+    group.add_argument("--detector-size", metavar="PX", type=positive)
+    group.add_argument("--detector-threshold", metavar="S", type=float)
+    group.add_argument("--max-people", metavar="N", type=positive)
+    group.add_argument("--decode", choices=("dark", "shift", "argmax", "integral"), default="dark")
+    group.add_argument("--smooth", choices=("one-euro", "none"), default="one-euro")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    group.add_argument("--runtime", choices=("auto", "torch", "openvino", "cuda"), default="auto")
+    group.add_argument("--precision", choices=("auto", "f32", "bf16", "f16"), default="auto")
+
+
+def _add_look(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("look")
+    group.add_argument("--mirror", action="store_true", help="turn the picture like a mirror")
+    group.add_argument("--boxes", action="store_true", help="draw boxes")
+    group.add_argument("--uncertainty", action="store_true", help="draw 2-sigma ellipses")
+    group.add_argument("--keypoint-threshold", metavar="S", type=float, default=0.2)
+
+
+def _add_benchmark(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("benchmark (with --benchmark; --json FILE saves it)")
+    group.add_argument("--people", metavar="N", type=count, help="people in the made scene")
+    group.add_argument("--frames", metavar="N", type=positive, help="frames to measure")
+
+
+def size_wh(text: str) -> tuple[int, int]:
+    """``1280x720`` as (1280, 720)."""
+    from argparse import ArgumentTypeError
+
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdigit() and height.isdigit()):
+        raise ArgumentTypeError(f"expected WIDTHxHEIGHT such as 1280x720, got {text!r}")
+    return int(width), int(height)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    from argparse import ArgumentTypeError
+
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """A whole number from 0 on."""
+    return 0 if text == "0" else positive(text)
+
+
+def run(arguments: Namespace) -> int:
+    """Plays the chosen source, or measures."""
+    if arguments.benchmark:
+        from livepose.offline.benchmark import run_benchmark
+
+        return run_benchmark(settings(arguments), benchmark_choice(arguments), report)
+    if chosen_source(arguments) is None:
+        raise UsageError(
+            "nothing to look at: give --camera 0, --video FILE, --image PATH or --source ANY "
+            "(livepose --help shows examples)"
+        )
+    from livepose.cli.play import play
+
+    play(arguments, settings(arguments), report)
+    return 0
+
+
+def chosen_source(arguments: Namespace) -> Any:
+    """What the user asked to look at, or None."""
+    for name in ("camera", "video", "image", "source"):
+        value = getattr(arguments, name)
+        if value is not None:
+            return value
+    return None
+
+
+def benchmark_choice(arguments: Namespace) -> Any:
+    """What is to be measured."""
+    from livepose.offline.benchmark import Choice
+
+    if arguments.people is not None and arguments.source is not None:
+        raise UsageError("--people makes its own scene: leave out --source")
+    return Choice(
+        source=arguments.source,
+        people=arguments.people,
+        frames=arguments.frames,
+        json_path=None if arguments.json is None else Path(arguments.json),
+    )
+
+
+def settings(arguments: Namespace) -> Any:
+    """The options as the pipeline's settings."""
+    from livepose.pipeline import Settings
+
+    return Settings(
+        weights=arguments.weights,
+        detector=arguments.detector,
+        runtime=arguments.runtime,
+        device=arguments.device,
+        precision=arguments.precision,
+        decode=arguments.decode,
+        smooth=arguments.smooth,
+        detect_every=arguments.detect_every,
+        detector_size_px=arguments.detector_size,
+        detector_threshold=arguments.detector_threshold,
+        max_people=arguments.max_people,
+    )

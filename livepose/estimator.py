@@ -1,0 +1,99 @@
+"""From boxes to keypoints: crop, network, decode. The one path that live, evaluation and
+benchmark share.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.boxes import Boxes
+from livepose.crops import CropGeometry, cut_crops
+from livepose.frame import ImageBgr
+from livepose.heatmaps import DECODERS, decode
+from livepose.runtimes import Runtime
+from livepose.timing import StageClock
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Keypoints of P people in source-image pixels; NaN and score 0 where there is none.
+
+    ``keypoints_xy`` float64 (P, K, 2), ``keypoint_scores`` float64 (P, K), ``covariance_px2``
+    float64 (P, K, 2, 2).
+    """
+
+    keypoints_xy: NDArray[np.float64]
+    keypoint_scores: NDArray[np.float64]
+    covariance_px2: NDArray[np.float64]
+
+
+class PoseEstimator:
+    """Estimates the keypoints of the people in given boxes.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        The pose network; its card says how crops are cut and heatmaps are decoded.
+    method : str
+        One of ``livepose.heatmaps.DECODERS``; may be changed at any time.
+    clock : StageClock, optional
+        Told the milliseconds of the stages crop, network and decode.
+    """
+
+    def __init__(
+        self, runtime: Runtime, method: str = "dark", clock: StageClock | None = None
+    ) -> None:
+        if method not in DECODERS:
+            raise ValueError(f"decoding: expected one of {sorted(DECODERS)}, got {method!r}")
+        self.runtime = runtime
+        self.method = method
+        self.clock = clock or StageClock()
+        self.geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw)
+
+    def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
+        """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
+        return self.decode(self.heatmaps(image_bgr, boxes_xyxy), boxes_xyxy)
+
+    def estimate_frames(
+        self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
+    ) -> list[Estimates]:
+        """The same for several pictures, whose crops go through the network in one batch."""
+        crops = [self.cut(*pair) for pair in zip(images_bgr, boxes_xyxy, strict=True)]
+        heatmaps = self._run(np.concatenate(crops) if crops else self._no_crops())
+        ends = np.cumsum([len(boxes) for boxes in boxes_xyxy])
+        parts = np.split(heatmaps, ends[:-1]) if len(ends) else []
+        return [self.decode(part, boxes) for part, boxes in zip(parts, boxes_xyxy, strict=True)]
+
+    def cut(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> NDArray[np.uint8]:
+        """The crops of these boxes as the network sees them, (P, h, w, 3), blue first."""
+        with self.clock.stage("crop"):
+            matrices = self.geometry.matrices(boxes_xyxy)
+            return cut_crops(image_bgr, matrices, self.geometry.input_hw)
+
+    def heatmaps(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> NDArray[np.float32]:
+        """What the network says of these boxes, (P, K, H, W)."""
+        return self._run(self.cut(image_bgr, boxes_xyxy))
+
+    def decode(
+        self, heatmaps: NDArray[np.float32], boxes_xyxy: Boxes, method: str | None = None
+    ) -> Estimates:
+        """Heatmaps (P, K, H, W) of these boxes as keypoints in the picture."""
+        with self.clock.stage("decode"):
+            blur_kernel = self.runtime.card.blur_kernel
+            decoded = decode(heatmaps, method or self.method, blur_kernel)
+            height, width = heatmaps.shape[2:]
+            grid_hw = (int(height), int(width))
+            return Estimates(
+                self.geometry.to_image(decoded.xy, boxes_xyxy, grid_hw),
+                decoded.scores,
+                self.geometry.covariance_to_image(decoded.covariance, boxes_xyxy, grid_hw),
+            )
+
+    def _run(self, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with self.clock.stage("network"):
+            return self.runtime(crops_bgr)
+
+    def _no_crops(self) -> NDArray[np.uint8]:
+        return np.empty((0, *self.geometry.input_hw, 3), dtype=np.uint8)

@@ -1,0 +1,60 @@
+"""What a figure was measured on."""
+
+import os
+import platform
+import resource
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from livepose.pipeline import PosePipeline
+
+PACKAGES = ("livepose", "numpy", "numba", "opencv-python", "torch", "openvino", "ultralytics")
+
+
+def describe_machine(pipeline: PosePipeline) -> dict[str, Any]:
+    """Processor, device, runtime, precision, weights and versions."""
+    runtime = pipeline.estimator.runtime
+    card = runtime.card
+    return {
+        "processor": f"{processor_name()}, {usable_cores()} cores",
+        "device": runtime.device,
+        "runtime": f"{runtime.name}, {runtime.precision}",
+        "pose": f"{card.network} {card.input_hw[0]}x{card.input_hw[1]}, {card.sha256[:12]}",
+        "detector": "none" if pipeline.detector is None else pipeline.detector.name,
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "versions": ", ".join(f"{name} {known_version(name)}" for name in PACKAGES),
+    }
+
+
+def processor_name() -> str:
+    """The processor as the system names it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def known_version(package: str) -> str:
+    """Version of an installed package, or "absent"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def peak_memory_mb() -> float:
+    """Largest resident size of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts KiB, macOS bytes.
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

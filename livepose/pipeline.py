@@ -1,0 +1,247 @@
+"""The way of a frame: detect, track, crop, network, decode, smooth.
+
+Two modes of one loop. Live, only the newest frame counts and nothing waits for a batch; on
+files, decoding runs ahead in a thread and every frame is handled.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from livepose.detector import Detections, Detector, open_detector
+from livepose.errors import UsageError
+from livepose.estimator import Estimates, PoseEstimator
+from livepose.frame import Frame, ImageBgr
+from livepose.poses import Poses
+from livepose.runtimes import open_runtime
+from livepose.skeletons import SKELETONS
+from livepose.smoothing import Smoother
+from livepose.sources import Source, open_source
+from livepose.threads import ahead
+from livepose.timing import StageClock
+from livepose.tracking import Tracked, Tracker, TrackerSettings
+
+FRAMES_AHEAD = 4
+STAGES = ("detect", "track", "crop", "network", "decode", "smooth")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be chosen about the pipeline."""
+
+    weights: str | Path = "default"
+    """Pose weights: ``default``, a name of ``livepose weights list``, or a file."""
+    detector: str | Path = "auto"
+    """``auto``, ``none`` (one person, the whole frame), a name or a file."""
+    runtime: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    decode: str = "dark"
+    """``dark``, ``shift``, ``argmax`` or ``integral``."""
+    smooth: str = "one-euro"
+    """``one-euro`` or ``none``."""
+    detect_every: int | None = None
+    """Frames from one detection to the next; None adapts to what moves."""
+    detector_size_px: int | None = None
+    """Long side of the detector's input; None lets the detector choose."""
+    detector_threshold: float | None = None
+    """Lowest score of a box; None takes what suits the detector."""
+    max_people: int | None = None
+
+
+def _silent(message: str) -> None:
+    """Reports to nobody."""
+
+
+class PosePipeline:
+    """Finds and follows the people in pictures.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        What to use; single settings may also be given by name.
+    report : callable
+        Told, one sentence at a time, what is used and what happens. Silent by default.
+    **changes
+        Settings by name: ``PosePipeline(detector="none", smooth="none")``.
+
+    Raises
+    ------
+    WeightsError
+        When weights are missing or wrong.
+    DeviceError
+        When a device was asked for and is not there.
+
+    Examples
+    --------
+    >>> pipeline = PosePipeline()                                   # doctest: +SKIP
+    >>> for frame, poses in pipeline.run("in.mp4"):                 # doctest: +SKIP
+    ...     print(frame.time_s, poses.track_ids, poses.keypoints_xy)
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        report: Callable[[str], None] = _silent,
+        **changes: Any,
+    ) -> None:
+        self.settings = replace(settings or Settings(), **changes)
+        self.clock = StageClock()
+        self._report = report
+        self.estimator = self._open_estimator()
+        self.detector = self._open_detector()
+        self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
+        self.tracker = Tracker(
+            TrackerSettings(
+                max_people=self.settings.max_people,
+                detect_every=self.settings.detect_every,
+            ),
+            oks_sigmas=self.skeleton.oks_sigmas,
+        )
+        self.smoother = Smoother(self.settings.smooth)
+
+    def _open_estimator(self) -> PoseEstimator:
+        chosen = self.settings
+        runtime = open_runtime(
+            chosen.weights, chosen.runtime, chosen.device, chosen.precision, self._report
+        )
+        try:
+            return PoseEstimator(runtime, chosen.decode, self.clock)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    def _open_detector(self) -> Detector | None:
+        chosen = self.settings
+        return open_detector(
+            chosen.detector,
+            chosen.device,
+            size_px=chosen.detector_size_px,
+            score_threshold=chosen.detector_threshold,
+            report=self._report,
+        )
+
+    def process(self, image_bgr: ImageBgr, time_s: float | None = None) -> Poses:
+        """The people in one picture.
+
+        Parameters
+        ----------
+        image_bgr : uint8 (H, W, 3)
+            Blue first.
+        time_s : float, optional
+            Time of this picture in its stream, in seconds: people are then followed from the
+            picture before, and smoothed. Without a time the picture stands for itself, and
+            track ids only count the people in it.
+
+        Raises
+        ------
+        ValueError
+            When the picture is not uint8 (H, W, 3).
+        """
+        check_image(image_bgr)
+        try:
+            if time_s is None:
+                return self._process_still(image_bgr)
+            return self._process_next(image_bgr, time_s)
+        finally:
+            self.clock.end_frame()
+
+    def _process_next(self, image_bgr: ImageBgr, time_s: float) -> Poses:
+        with self.clock.stage("detect"):
+            detections = self._detect_if_due(image_bgr, time_s)
+        with self.clock.stage("track"):
+            tracked = self.tracker.update(time_s, detections)
+        poses = self._estimate(image_bgr, tracked)
+        with self.clock.stage("track"):
+            self.tracker.observe(time_s, poses)
+        with self.clock.stage("smooth"):
+            return self.smoother.apply(time_s, poses)
+
+    def _process_still(self, image_bgr: ImageBgr) -> Poses:
+        with self.clock.stage("detect"):
+            found = self._detect(image_bgr)
+        best = np.argsort(-found.scores, kind="stable")[: self.settings.max_people]
+        ids = np.arange(1, len(best) + 1, dtype=np.int64)
+        return self._estimate(image_bgr, Tracked(found.boxes_xyxy[best], ids, found.scores[best]))
+
+    def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
+        if not self.tracker.needs_detection(time_s):
+            return None
+        return self._detect(image_bgr)
+
+    def _detect(self, image_bgr: ImageBgr) -> Detections:
+        if self.detector is None:
+            height, width = image_bgr.shape[:2]
+            return Detections(np.array([[0.0, 0.0, width, height]]), np.ones(1))
+        return self.detector([image_bgr])[0]
+
+    def _estimate(self, image_bgr: ImageBgr, tracked: Tracked) -> Poses:
+        estimates = (
+            self.estimator.estimate(image_bgr, tracked.boxes_xyxy)
+            if len(tracked.scores)
+            else _nobody(len(self.skeleton.keypoints))
+        )
+        return Poses(
+            keypoints_xy=estimates.keypoints_xy,
+            keypoint_scores=estimates.keypoint_scores,
+            boxes_xyxy=tracked.boxes_xyxy,
+            scores=tracked.scores,
+            track_ids=tracked.track_ids,
+            covariance_px2=estimates.covariance_px2,
+            skeleton=self.skeleton,
+        )
+
+    def run(self, source: str | int | Path | Source) -> Iterator[tuple[Frame, Poses]]:
+        """Every frame of a camera, file, folder or URL with the people in it.
+
+        Raises
+        ------
+        SourceError
+            When the source cannot be opened or is lost.
+        """
+        opened = source if isinstance(source, Source) else open_source(source)
+        self.reset()
+        frames = iter(opened) if opened.live else ahead(opened, FRAMES_AHEAD)
+        still = opened.kind == "images"
+        try:
+            for frame in frames:
+                yield frame, self.process(frame.image_bgr, None if still else frame.time_s)
+        finally:
+            opened.close()
+
+    def reset(self) -> None:
+        """Forgets everybody: the next picture begins a new stream."""
+        self.tracker.reset()
+        self.smoother.reset()
+
+    def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
+        """Compiles and allocates what the first frame would otherwise wait for."""
+        blank = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
+        self.estimator.runtime.warm_up((1, 2, 4))
+        whole = np.array([[0.0, 0.0, size_wh[0], size_wh[1]]])
+        self.estimator.estimate(blank, whole)
+        self.process(blank, 0.0)
+        self.reset()
+        self.clock.clear()
+
+
+def check_image(image_bgr: ImageBgr) -> None:
+    """Refuses whatever is not a colour picture of bytes.
+
+    Raises
+    ------
+    ValueError
+        Says what was expected and what came.
+    """
+    shape, kind = np.shape(image_bgr), getattr(image_bgr, "dtype", type(image_bgr))
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
+        raise ValueError(f"image_bgr: expected uint8 of shape (H, W, 3), got {kind} {shape}")
+
+
+def _nobody(keypoints: int) -> Estimates:
+    return Estimates(
+        np.empty((0, keypoints, 2)), np.empty((0, keypoints)), np.empty((0, keypoints, 2, 2))
+    )

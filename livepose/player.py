@@ -1,0 +1,306 @@
+"""Plays a source through the pipeline: draws, shows, records and writes what it finds.
+
+Drawing and the window belong to the main thread; files are written by a thread of their own,
+so that encoding never holds up the next frame.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from livepose.drawing import Hud, draw_hud, draw_poses
+from livepose.frame import Frame, ImageBgr
+from livepose.pipeline import STAGES, PosePipeline
+from livepose.poses import Poses
+from livepose.sinks import Sink, VideoSink
+from livepose.sources import Source
+from livepose.threads import Worker
+from livepose.window import Command, Window
+
+FRAMES_WAITING = 4
+FPS_WINDOW = 30
+AGE_WINDOW = 240
+DECODINGS = ("argmax", "shift", "dark")
+PAUSE_POLL_S = 0.02
+
+Written = tuple[Frame, Poses, ImageBgr | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the people are drawn."""
+
+    mirror: bool = False
+    """Turns the picture like a mirror, after inference; left stays the person's left."""
+    score_threshold: float = 0.2
+    """Keypoints below this score are not drawn."""
+    boxes: bool = False
+    ids: bool = True
+    uncertainty: bool = False
+
+
+@dataclass(slots=True)
+class Summary:
+    """What was played."""
+
+    frames: int = 0
+    people: int = 0
+    dropped: int = 0
+    duration_s: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second from the first frame to the last."""
+        return self.frames / self.duration_s if self.duration_s > 0 else 0.0
+
+
+class Player:
+    """Plays one source to its end, to q, or to Ctrl-C; whatever was written stays whole.
+
+    Parameters
+    ----------
+    pipeline, source
+        What finds people, and in what.
+    sinks
+        What is written; they are closed when the playing ends, however it ends.
+    window
+        Where it is shown; None plays without a window.
+    look
+        How people are drawn.
+    report
+        Told one sentence for each thing that happens.
+    progress
+        Told every frame with its poses and the frames per second.
+    """
+
+    def __init__(
+        self,
+        pipeline: PosePipeline,
+        source: Source,
+        sinks: Sequence[Sink] = (),
+        window: Window | None = None,
+        look: Look | None = None,
+        report: Callable[[str], None] = print,
+        progress: Callable[[Frame, Poses, float], None] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.source = source
+        self.sinks = list(sinks)
+        self.window = window
+        self.look = look or Look()
+        self.report = report
+        self.progress = progress
+        self.folder = folder or Path.cwd()
+        self.hud_shown = True
+        self.summary = Summary()
+        self._recording: VideoSink | None = None
+        self._stopped = False
+        self._ticks_s: deque[float] = deque(maxlen=FPS_WINDOW)
+        self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
+
+    def play(self) -> Summary:
+        """Plays, and says what was played."""
+        writer = Worker(self._write, FRAMES_WAITING) if self.sinks else None
+        start_s = time.perf_counter()
+        try:
+            for frame, poses in self.pipeline.run(self.source):
+                self._handle(frame, poses, writer)
+                self.summary.duration_s = time.perf_counter() - start_s
+                if self._stopped:
+                    break
+        finally:
+            self._close(writer)
+        return self.summary
+
+    def _handle(self, frame: Frame, poses: Poses, writer: Worker[Written] | None) -> None:
+        self._count(frame, poses)
+        drawn = self._draw(frame, poses) if self._needs_drawing() else None
+        if writer is not None:
+            writer.put((frame, poses, drawn))
+        if self._recording is not None:
+            self._recording.write(frame, poses, drawn)
+        if self.window is not None and drawn is not None:
+            self._show(frame, poses, drawn)
+        if self.progress is not None:
+            self.progress(frame, poses, self.fps)
+
+    def _count(self, frame: Frame, poses: Poses) -> None:
+        self._ticks_s.append(time.perf_counter())
+        self.summary.frames += 1
+        self.summary.people += len(poses)
+        self.summary.dropped += frame.dropped
+
+    @property
+    def fps(self) -> float:
+        """Frames a second over the last ones."""
+        if len(self._ticks_s) < 2:
+            return 0.0
+        return (len(self._ticks_s) - 1) / max(self._ticks_s[-1] - self._ticks_s[0], 1e-9)
+
+    def _needs_drawing(self) -> bool:
+        return self.window is not None or any(sink.needs_drawing for sink in self.sinks)
+
+    def _draw(self, frame: Frame, poses: Poses) -> ImageBgr:
+        look = self.look
+        image_bgr = frame.image_bgr.copy()
+        if look.mirror:
+            image_bgr = np.ascontiguousarray(image_bgr[:, ::-1])
+            poses = mirrored(poses, frame.size_wh[0])
+        return draw_poses(
+            image_bgr,
+            poses,
+            score_threshold=look.score_threshold,
+            show_boxes=look.boxes,
+            show_ids=look.ids,
+            show_uncertainty=look.uncertainty,
+        )
+
+    def _write(self, written: Written) -> None:
+        for sink in self.sinks:
+            sink.write(*written)
+
+    def _show(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr) -> None:
+        assert self.window is not None  # noqa: S101
+        shown = draw_hud(drawn_bgr.copy(), self._hud(poses)) if self.hud_shown else drawn_bgr
+        self._wait_until_due(frame)
+        self.window.show(shown)
+        if frame.captured_s is not None:
+            self._ages_ms.append((time.perf_counter() - frame.captured_s) * 1e3)
+        self._obey(self.window.poll(), drawn_bgr)
+        if self.source.kind == "images":
+            self._pause(drawn_bgr)
+
+    def _wait_until_due(self, frame: Frame) -> None:
+        """A file is shown no faster than it was filmed; one that is late is not waited for."""
+        if self.source.kind != "video" or self.sinks:
+            return
+        now_s = time.perf_counter()
+        if self.summary.frames == 1:
+            self._start_s = now_s - frame.time_s
+        late_s = now_s - self._start_s - frame.time_s
+        if late_s < 0:
+            time.sleep(-late_s)
+        else:
+            self._start_s += late_s
+
+    def _hud(self, poses: Poses) -> Hud:
+        clock = self.pipeline.clock
+        p50, p95 = np.percentile(self._ages_ms, [50, 95]) if self._ages_ms else (None, None)
+        return Hud(
+            fps=self.fps,
+            people=len(poses),
+            stage_ms={name: clock.percentiles_ms(name, 50)[0] for name in STAGES},
+            age_p50_ms=p50,
+            age_p95_ms=p95,
+            dropped=self.summary.dropped,
+            decode=self.pipeline.estimator.method,
+            recording=self._recording is not None,
+        )
+
+    def _obey(self, commands: Sequence[Command], drawn_bgr: ImageBgr) -> None:
+        for command in commands:
+            if command is Command.QUIT:
+                self._stopped = True
+            elif command is Command.SNAPSHOT:
+                self._snapshot(drawn_bgr)
+            elif command is Command.RECORD:
+                self._toggle_recording()
+            elif command is Command.HUD:
+                self.hud_shown = not self.hud_shown
+            elif command is Command.DECODING:
+                self._next_decoding()
+            elif command is Command.UNCERTAINTY:
+                self.look = replace(self.look, uncertainty=not self.look.uncertainty)
+            elif command is Command.PAUSE:
+                self._pause(drawn_bgr)
+
+    def _pause(self, drawn_bgr: ImageBgr) -> None:
+        """Waits for the next space (or q); a live source goes on counting what it drops."""
+        assert self.window is not None  # noqa: S101
+        paused_s = time.perf_counter()
+        while not self._stopped:
+            commands = self.window.poll()
+            if Command.PAUSE in commands:
+                break
+            self._obey(commands, drawn_bgr)
+            time.sleep(PAUSE_POLL_S)
+        if hasattr(self, "_start_s"):
+            self._start_s += time.perf_counter() - paused_s
+
+    def _next_decoding(self) -> None:
+        estimator = self.pipeline.estimator
+        current = DECODINGS.index(estimator.method) if estimator.method in DECODINGS else -1
+        estimator.method = DECODINGS[(current + 1) % len(DECODINGS)]
+        self.report(f"decoding: {estimator.method}")
+
+    def _snapshot(self, drawn_bgr: ImageBgr) -> None:
+        path = self.folder / f"livepose-{stamp()}.png"
+        if not cv2.imwrite(str(path), drawn_bgr):
+            self.report(f"snapshot: {path} could not be written")
+            return
+        self.report(f"snapshot: {path}")
+
+    def _toggle_recording(self) -> None:
+        if self._recording is None:
+            path = self.folder / f"livepose-{stamp()}.mp4"
+            self._recording = VideoSink(path)
+            self.report(f"recording to {path}")
+        else:
+            self._stop_recording()
+
+    def _stop_recording(self) -> None:
+        if self._recording is not None:
+            recording, self._recording = self._recording, None
+            recording.close()
+            self.report("recording saved")
+
+    def _close(self, writer: Worker[Written] | None) -> None:
+        """Closes everything, also when closing one of them fails."""
+        try:
+            if writer is not None:
+                writer.close()
+        finally:
+            try:
+                self._stop_recording()
+            finally:
+                close_all(self.sinks)
+                if self.window is not None:
+                    self.window.close()
+
+
+def close_all(sinks: Sequence[Sink]) -> None:
+    """Closes every sink, then raises the first error that closing met."""
+    first: Exception | None = None
+    for sink in sinks:
+        try:
+            sink.close()
+        except Exception as error:  # noqa: BLE001 - the others must still be closed
+            first = first or error
+    if first is not None:
+        raise first
+
+
+def mirrored(poses: Poses, width_px: int) -> Poses:
+    """The same people in the mirrored picture; every label stays."""
+    keypoints_xy = poses.keypoints_xy.copy()
+    keypoints_xy[..., 0] = width_px - 1 - keypoints_xy[..., 0]
+    boxes_xyxy = poses.boxes_xyxy.copy()
+    boxes_xyxy[:, [0, 2]] = width_px - boxes_xyxy[:, [2, 0]]
+    covariance_px2 = poses.covariance_px2.copy()
+    covariance_px2[..., 0, 1] *= -1
+    covariance_px2[..., 1, 0] *= -1
+    return replace(
+        poses, keypoints_xy=keypoints_xy, boxes_xyxy=boxes_xyxy, covariance_px2=covariance_px2
+    )
+
+
+def stamp() -> str:
+    """The local time as part of a file name."""
+    return time.strftime("%Y%m%d-%H%M%S")

@@ -1,0 +1,98 @@
+"""Threads with bounded queues, so that decoding and encoding run beside inference.
+
+Order is kept, memory is bounded, and an error in a thread is raised where its result is used.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class _End:
+    """The last thing in a queue; carries the error that ended it, if any."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:
+    """The same items, taken by a thread that may run up to ``depth`` of them ahead."""
+    ready: queue.Queue[Item | _End] = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+    thread = threading.Thread(target=_fill, args=(items, ready, stopped), daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ready.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        stopped.set()
+        thread.join(timeout=5.0)
+
+
+def _fill(
+    items: Iterable[Item], ready: "queue.Queue[Item | _End]", stopped: threading.Event
+) -> None:
+    end = _End()
+    try:
+        for item in items:
+            if not _put(ready, item, stopped):
+                return
+    except BaseException as error:  # noqa: BLE001 - raised again where the items are used
+        end = _End(error)
+    _put(ready, end, stopped)
+
+
+def _put(ready: "queue.Queue[Item | _End]", item: "Item | _End", stopped: threading.Event) -> bool:
+    """Waits for room, but not for longer than anybody listens."""
+    while not stopped.is_set():
+        try:
+            ready.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return True
+    return False
+
+
+class Worker(Generic[Item]):
+    """Hands items to ``work`` in a thread of its own, in order, at most ``depth`` waiting.
+
+    An error of ``work`` is raised by the next ``put`` or by ``close``.
+    """
+
+    def __init__(self, work: Callable[[Item], None], depth: int) -> None:
+        self._work = work
+        self._waiting: queue.Queue[Item | _End] = queue.Queue(maxsize=depth)
+        self._stopped = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def put(self, item: Item) -> None:
+        """Waits while ``depth`` items are waiting, then adds this one."""
+        _put(self._waiting, item, self._stopped)
+        self._raise_error()
+
+    def close(self) -> None:
+        """Waits until everything is done."""
+        _put(self._waiting, _End(), self._stopped)
+        self._thread.join()
+        self._raise_error()
+
+    def _run(self) -> None:
+        try:
+            while not isinstance(item := self._waiting.get(), _End):
+                self._work(item)
+        except BaseException as error:  # noqa: BLE001 - raised again by put or close
+            self._error = error
+        finally:
+            self._stopped.set()
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
