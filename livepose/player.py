@@ -7,6 +7,7 @@ so that encoding never holds up the next frame.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -263,28 +264,20 @@ class Player:
 
     def _close(self, writer: Worker[Written] | None) -> None:
         """Closes everything, also when closing one of them fails."""
-        try:
+        with ExitStack() as stack:
+            if self.window is not None:
+                stack.callback(self.window.close)
+            stack.callback(close_all, self.sinks)
+            stack.callback(self._stop_recording)
             if writer is not None:
-                writer.close()
-        finally:
-            try:
-                self._stop_recording()
-            finally:
-                close_all(self.sinks)
-                if self.window is not None:
-                    self.window.close()
+                stack.callback(writer.close)
 
 
 def close_all(sinks: Sequence[Sink]) -> None:
-    """Closes every sink, then raises the first error that closing met."""
-    first: Exception | None = None
-    for sink in sinks:
-        try:
-            sink.close()
-        except Exception as error:  # noqa: BLE001 - the others must still be closed
-            first = first or error
-    if first is not None:
-        raise first
+    """Closes every sink, also when closing one of them fails; that error is raised at the end."""
+    with ExitStack() as stack:
+        for sink in reversed(sinks):
+            stack.callback(sink.close)
 
 
 def mirrored(poses: Poses, width_px: int) -> Poses:

@@ -42,7 +42,7 @@ def _fill(
         for item in items:
             if not _put(ready, item, stopped):
                 return
-    except BaseException as error:  # noqa: BLE001 - raised again where the items are used
+    except BaseException as error:  # raised again where the items are used
         end = _End(error)
     _put(ready, end, stopped)
 
@@ -87,7 +87,7 @@ class Worker(Generic[Item]):
         try:
             while not isinstance(item := self._waiting.get(), _End):
                 self._work(item)
-        except BaseException as error:  # noqa: BLE001 - raised again by put or close
+        except BaseException as error:  # raised again by put or close
             self._error = error
         finally:
             self._stopped.set()

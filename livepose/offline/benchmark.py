@@ -134,6 +134,7 @@ class KnownBoxes:
         pipeline.detector = self
 
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+        """What the scene knows, at the price of the detector."""
         if self._inner is not None:
             self._inner(images_bgr)
         boxes = self._scene.boxes_xyxy(self.index % self._scene.frame_count)

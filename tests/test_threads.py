@@ -1,0 +1,65 @@
+"""Work that runs ahead or behind keeps its order, its bounds and its errors."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from livepose.threads import Worker, ahead
+
+
+def test_items_come_in_order() -> None:
+    assert list(ahead(range(100), depth=3)) == list(range(100))
+
+
+def test_no_more_than_the_depth_is_taken_ahead() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    first = next(ahead(items(), depth=3))
+    time.sleep(0.2)
+    assert first == 0
+    assert len(taken) <= 1 + 3 + 1
+
+
+def test_an_error_arrives_after_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("broken")
+
+    got: list[int] = []
+    with pytest.raises(ValueError, match="broken"):
+        got.extend(ahead(items(), depth=2))
+    assert got == [1]
+
+
+def test_a_reader_that_leaves_stops_the_thread() -> None:
+    before = threading.active_count()
+    reader = ahead(iter(int, 1), depth=2)
+    next(reader)
+    reader.close()
+    assert threading.active_count() == before
+
+
+def test_a_worker_finishes_what_it_was_given() -> None:
+    done: list[int] = []
+    worker = Worker(done.append, depth=2)
+    for number in range(50):
+        worker.put(number)
+    worker.close()
+    assert done == list(range(50))
+
+
+def test_an_error_in_a_worker_is_raised_and_never_hangs() -> None:
+    def work(number: int) -> None:
+        raise OSError("disk full")
+
+    worker = Worker(work, depth=1)
+    with pytest.raises(OSError, match="disk full"):
+        for number in range(100):
+            worker.put(number)
