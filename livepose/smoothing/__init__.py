@@ -1,0 +1,10 @@
+"""Smoothing: still people do not tremble, fast hands do not lag.
+
+The public ``Smoother`` validates and keeps one state for each track; the filters themselves are
+numba kernels in ``_kernels``, one call for all people of a frame.
+"""
+
+from livepose.smoothing.settings import METHODS, SmoothingSettings
+from livepose.smoothing.smoother import Smoother
+
+__all__ = ["METHODS", "Smoother", "SmoothingSettings"]

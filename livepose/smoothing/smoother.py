@@ -1,0 +1,175 @@
+"""The smoother: one filter state for each track, kept in arrays, filtered in one call."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose import boxes
+from livepose.poses import Poses
+from livepose.smoothing._kernels import STATE_COLUMNS, one_euro
+from livepose.smoothing.settings import METHODS, SmoothingSettings
+
+
+class Smoother:
+    """Smooths the keypoints of people who are followed.
+
+    One Euro filter for each track and keypoint [1]_: a low-pass whose cut-off rises with speed,
+    so that a still keypoint does not tremble and a fast one does not lag. Time is real seconds,
+    speed is in body scales a second (root of the box area), so near and far people are treated
+    alike; x and y share one speed, so that the filter knows no directions.
+
+    * A keypoint that vanishes keeps its place for ``fade_s`` while its score falls to zero, then
+      it is NaN with score 0. Its covariance is NaN from the start: it was not measured.
+    * A keypoint that comes back within ``jump_scales`` goes on, one that comes back elsewhere
+      starts there.
+    * 0.0 is a time like any other. A repeated time hands out the same positions again. After
+      ``gap_s`` without the person, or when time runs backwards, that person starts anew.
+    * People who are not followed (track id 0) pass untouched.
+
+    Parameters
+    ----------
+    method : str
+        ``one-euro`` or ``none``, which hands poses through.
+    settings : SmoothingSettings, optional
+        Constants of the filter.
+
+    Raises
+    ------
+    ValueError
+        When the method is unknown.
+
+    References
+    ----------
+    .. [1] G. Casiez, N. Roussel, D. Vogel, "1 Euro Filter: A Simple Speed-based Low-pass Filter
+       for Noisy Input in Interactive Systems", CHI 2012. https://doi.org/10.1145/2207676.2208639
+
+    Examples
+    --------
+    >>> from livepose.poses import Poses
+    >>> len(Smoother().apply(0.0, Poses.empty()))
+    0
+    """
+
+    def __init__(self, method: str = "one-euro", settings: SmoothingSettings | None = None) -> None:
+        if method not in METHODS:
+            raise ValueError(f"smoothing: expected one of {', '.join(METHODS)}, got {method!r}")
+        self.method = method
+        self.settings = settings or SmoothingSettings()
+        self._constants = self.settings.constants()
+        self.reset()
+        self._filter(0.0, np.empty((0, 1, 2)), np.empty((0, 1)), np.empty(0), [])  # compiles
+
+    def reset(self) -> None:
+        """Forgets everybody; the smoother is as new."""
+        self._slots: dict[int, int] = {}
+        self._free: list[int] = []
+        self._states = np.empty((0, 1, STATE_COLUMNS))
+        self._seen_s = np.empty(0)
+        self._scales_px = np.empty(0)
+
+    def apply(self, time_s: float, poses: Poses) -> Poses:
+        """The poses of the picture at ``time_s`` (seconds), smoothed; the input stays as it is.
+
+        Raises
+        ------
+        ValueError
+            When the time is not finite.
+        """
+        if not np.isfinite(time_s):
+            raise ValueError(f"time_s: expected finite seconds, got {time_s}")
+        if self.method == "none":
+            return poses
+        self._forget(time_s)
+        followed = np.flatnonzero(poses.track_ids > 0)
+        xy, scores = poses.keypoints_xy[followed], poses.keypoint_scores[followed]
+        slots = self._slots_of(poses.track_ids[followed].tolist(), xy.shape[1])
+        scales_px = self._scales(time_s, poses.boxes_xyxy[followed], xy, slots)
+        measured = np.isfinite(xy).all(axis=2) & (scores > 0)
+        self._filter(time_s, xy, scores, scales_px, slots)
+        self._seen_s[slots] = time_s
+        return _replace(poses, followed, xy, scores, measured)
+
+    def _filter(
+        self,
+        time_s: float,
+        xy: NDArray[np.float64],
+        scores: NDArray[np.float64],
+        scales_px: NDArray[np.float64],
+        slots: list[int],
+    ) -> None:
+        one_euro(
+            xy,
+            scores,
+            scales_px,
+            np.asarray(slots, dtype=np.int64),
+            float(time_s),
+            self._states,
+            self._constants,
+        )
+
+    def _forget(self, time_s: float) -> None:
+        """Drops whoever was not seen for ``gap_s``, or was last seen in the future."""
+        for track_id, slot in list(self._slots.items()):
+            if not 0.0 <= time_s - self._seen_s[slot] <= self.settings.gap_s:
+                self._free.append(self._slots.pop(track_id))
+
+    def _slots_of(self, track_ids: list[int], joints: int) -> list[int]:
+        """Row of the state of each track; new tracks get a fresh one."""
+        if joints != self._states.shape[1]:
+            self.reset()
+            self._states = np.empty((0, joints, STATE_COLUMNS))
+        for track_id in track_ids:
+            if track_id not in self._slots:
+                self._slots[track_id] = slot = self._free.pop() if self._free else self._grow()
+                self._states[slot] = np.nan
+                self._seen_s[slot] = self._scales_px[slot] = np.nan
+        return [self._slots[track_id] for track_id in track_ids]
+
+    def _grow(self) -> int:
+        rows = len(self._states)
+        fresh = np.full((max(8, rows), *self._states.shape[1:]), np.nan)
+        self._states = np.concatenate([self._states, fresh])
+        self._seen_s = np.concatenate([self._seen_s, fresh[:, 0, 0]])
+        self._scales_px = np.concatenate([self._scales_px, fresh[:, 0, 0]])
+        self._free.extend(range(rows + 1, len(self._states)))
+        return rows
+
+    def _scales(
+        self,
+        time_s: float,
+        boxes_xyxy: NDArray[np.float64],
+        xy: NDArray[np.float64],
+        slots: list[int],
+    ) -> NDArray[np.float64]:
+        """Body scale of each person in px, itself smoothed; from the keypoints without a box."""
+        now = np.sqrt(boxes.area(boxes_xyxy))
+        if not np.all(now > 0):
+            spread = np.sqrt(boxes.area(boxes.around(xy)))
+            now = np.where(now > 0, now, spread)
+        old = self._scales_px[slots]
+        now = np.where(now > 0, now, np.where(np.isnan(old), 1.0, old))
+        turn = 2 * np.pi * self.settings.scale_cutoff_hz * (time_s - self._seen_s[slots])
+        scales_px = np.where(np.isnan(old), now, old + turn / (turn + 1) * (now - old))
+        self._scales_px[slots] = scales_px
+        return scales_px
+
+
+def _replace(
+    poses: Poses,
+    rows: NDArray[np.int64],
+    xy: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    measured: NDArray[np.bool_],
+) -> Poses:
+    keypoints_xy, keypoint_scores = poses.keypoints_xy.copy(), poses.keypoint_scores.copy()
+    covariance_px2 = poses.covariance_px2.copy()
+    keypoints_xy[rows], keypoint_scores[rows] = xy, scores
+    covariance_px2[rows] = np.where(measured[..., None, None], covariance_px2[rows], np.nan)
+    return Poses(
+        keypoints_xy=keypoints_xy,
+        keypoint_scores=keypoint_scores,
+        boxes_xyxy=poses.boxes_xyxy,
+        scores=poses.scores,
+        track_ids=poses.track_ids,
+        covariance_px2=covariance_px2,
+        skeleton=poses.skeleton,
+    )
