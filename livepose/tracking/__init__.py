@@ -1,0 +1,12 @@
+"""Tracking: who is who from one picture to the next, and when the detector may rest.
+
+``Tracker`` is the whole of it for others. Inside, one noun a file: ``tracks`` holds everybody in
+arrays, ``motion`` predicts boxes, ``similarity`` compares, ``assignment`` pairs, ``association``
+gives detections to tracks, ``following`` moves boxes by keypoints, ``identity`` mends mix-ups by
+pose, ``rest`` says when the detector is due. Times are seconds everywhere, never frames.
+"""
+
+from livepose.tracking.settings import TrackerSettings
+from livepose.tracking.tracker import Tracked, Tracker
+
+__all__ = ["Tracked", "Tracker", "TrackerSettings"]

@@ -1,0 +1,115 @@
+"""Which detection is whom: births, meetings, losses.
+
+Two stages as in ByteTrack (Zhang et al., ECCV 2022, https://arxiv.org/abs/2110.06864): strong
+detections choose first, then weak ones may keep alive who is already there. Those out of sight
+come after those in sight, with a looser gate; what is left is born.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose import boxes
+from livepose.boxes import Boxes
+from livepose.tracking.assignment import assign
+from livepose.tracking.motion import correct
+from livepose.tracking.settings import TrackerSettings
+from livepose.tracking.similarity import buffered_iou, inside
+from livepose.tracking.tracks import Floats, Mask, State, Tracks
+
+Rows = NDArray[np.int64]
+
+
+def usable(boxes_xyxy: Boxes, scores: Floats) -> Mask:
+    """Detections (N,) that are boxes at all: finite, not empty, with a score."""
+    wh = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    return np.asarray(
+        np.isfinite(boxes_xyxy).all(axis=1) & np.isfinite(scores) & (wh > 0).all(axis=1)
+    )
+
+
+def match(tracks: Tracks, boxes_xyxy: Boxes, scores: Floats, chosen: TrackerSettings) -> Rows:
+    """Row of the track of each detection (N,), -1 for nobody's."""
+    owner = np.full(len(scores), -1, dtype=np.int64)
+    strong = scores >= chosen.strong_score
+    predicted_xyxy = tracks.boxes_xyxy
+    overlap = boxes.iou(predicted_xyxy, boxes_xyxy)
+    loose = buffered_iou(predicted_xyxy, boxes_xyxy, chosen.lost_buffer)
+    seen, lost = tracks.where(State.ACTIVE, State.HIDDEN), tracks.where(State.LOST)
+    rounds = (
+        (seen, strong, overlap, chosen.match_iou),
+        (seen, ~strong, overlap, chosen.weak_match_iou),
+        (lost, strong, loose, chosen.lost_match_iou),
+        (tracks.where(State.TENTATIVE), scores >= 0, overlap, chosen.match_iou),
+    )
+    single = np.ones(len(tracks), dtype=bool)
+    for rows, wanted, likeness, least in rounds:
+        alone, free = rows[single[rows]], np.flatnonzero(wanted & (owner < 0))
+        if len(alone) and len(free):
+            met, found = assign(likeness[np.ix_(alone, free)], least)
+            owner[free[found]] = alone[met]
+            single[alone[met]] = False
+    return owner
+
+
+def absorb(
+    tracks: Tracks,
+    rows: Rows,
+    boxes_xyxy: Boxes,
+    scores: Floats,
+    time_s: float,
+    chosen: TrackerSettings,
+) -> None:
+    """Corrects the tracks in ``rows`` by their detections (N, 4)."""
+    back = tracks.state[rows] == State.LOST
+    tracks.keypoints_s[rows[back]] = np.nan
+    tracks.keypoints_xy[rows[back]] = np.nan
+    tracks.set_motion(rows, correct(tracks.motion_of(rows), boxes_xyxy, chosen.box_noise))
+    tracks.scores[rows] = scores
+    tracks.hits[rows] += 1
+    tracks.seen_s[rows] = tracks.detected_s[rows] = time_s
+    tracks.missed_s[rows] = np.nan
+    tracks.faded[rows] &= ~back
+    tracks.state[rows[back]] = State.ACTIVE
+    believed = (scores >= chosen.sure_score) | (tracks.hits[rows] >= chosen.birth_hits)
+    tracks.state[rows[believed & (tracks.state[rows] == State.TENTATIVE)]] = State.ACTIVE
+    _part(tracks, chosen)
+
+
+def _part(tracks: Tracks, chosen: TrackerSettings) -> None:
+    """Hidden people whose box is no longer inside another's are shown again."""
+    hidden, shown = tracks.where(State.HIDDEN), tracks.where(State.ACTIVE)
+    if not len(hidden):
+        return
+    places = tracks.boxes_xyxy
+    covered = inside(places[hidden], places[shown]) > chosen.contained
+    tracks.state[hidden[~covered.any(axis=1)]] = State.ACTIVE
+
+
+def lose(tracks: Tracks, missed: Rows, time_s: float, chosen: TrackerSettings) -> Tracks:
+    """The tracks after the detector looked and did not find those in ``missed``.
+
+    Who was only tentative is gone. Who has no good keypoints either is lost; good keypoints carry
+    the others for ``unconfirmed_s``.
+    """
+    fresh = missed[np.isnan(tracks.missed_s[missed])]
+    tracks.missed_s[fresh] = time_s
+    unseen = tracks.faded[missed] | ~(time_s - tracks.keypoints_s[missed] <= chosen.coast_s)
+    tired = time_s - tracks.missed_s[missed] > chosen.unconfirmed_s
+    hidden = tracks.state[missed] == State.HIDDEN
+    gone = missed[(unseen | tired | hidden) & (tracks.state[missed] != State.TENTATIVE)]
+    tracks.state[gone] = State.LOST
+    keep = np.ones(len(tracks), dtype=bool)
+    keep[missed[tracks.state[missed] == State.TENTATIVE]] = False
+    return tracks.select(keep)
+
+
+def newborn(
+    tracks: Tracks, boxes_xyxy: Boxes, scores: Floats, first: bool, chosen: TrackerSettings
+) -> tuple[Rows, Mask]:
+    """Which unmatched detections are taken up, and which of those are believed at once."""
+    shown = tracks.boxes_xyxy[tracks.where(State.ACTIVE, State.HIDDEN)]
+    covered = (inside(boxes_xyxy, shown) > chosen.contained).any(axis=1)
+    doubled = (boxes.iou(boxes_xyxy, shown) > chosen.contained).any(axis=1)
+    taken = np.flatnonzero((scores >= chosen.birth_score) & ~doubled)
+    sure = (scores >= chosen.sure_score) & ~covered
+    return taken, (sure | first)[taken]

@@ -1,0 +1,83 @@
+"""What can be chosen about tracking."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """Thresholds of the tracker. A body scale is the root of a box's area, about a metre."""
+
+    max_people: int | None = None
+    """At most so many are handed out: the largest and surest, and those of before first."""
+    detect_every: int | None = None
+    """Frames from one detection to the next; None adapts to what moves."""
+    whole_frame: bool = False
+    """There is no detector: a detection is the whole picture, taken for one person who is then
+    followed by keypoints; asked for again when they fade."""
+
+    strong_score: float = 0.4
+    """Detections from here on are matched first (ByteTrack's high score)."""
+    birth_score: float = 0.3
+    """Nobody is born of less."""
+    sure_score: float = 0.6
+    """Born at once from here on; in the very first picture ``birth_score`` is enough."""
+    birth_hits: int = 3
+    """So many detections in a row make a weak one a person."""
+
+    match_iou: float = 0.2
+    """Least overlap of a predicted box with a strong detection."""
+    weak_match_iou: float = 0.4
+    """Least overlap with a weak one, which may be half a ghost."""
+    lost_match_iou: float = 0.15
+    """Least overlap with somebody lost, both boxes grown by ``lost_buffer`` of their size."""
+    lost_buffer: float = 0.3
+    """How much boxes of the lost are grown on each side before they are compared."""
+
+    coast_s: float = 0.3
+    """Somebody neither detected nor seen by keypoints is handed out for so long."""
+    unconfirmed_s: float = 1.5
+    """Keypoints alone carry somebody so long past a detector that does not agree."""
+    lost_s: float = 1.5
+    """Somebody lost can come back as the same person for so long after last being seen."""
+
+    keypoint_score: float = 0.15
+    """A keypoint counts from here on."""
+    least_keypoints: int = 3
+    """Fewer of them do not hold a person."""
+    least_level: float = 0.1
+    """Mean score of all keypoints below which they are faded, whatever they were before."""
+    fade_ratio: float = 0.5
+    """... or below this part of the mean score that the person had at the last detection."""
+
+    same_pose_oks: float = 0.75
+    """Two people with keypoints so alike are one."""
+    contained: float = 0.6
+    """A box so far inside another's is not believed to be somebody else at once."""
+    identity_oks: float = 0.25
+    """A pose must look so much more like somebody else's before identities are exchanged."""
+    recognise_oks: float = 0.5
+    """A newcomer in the pose and place of somebody lost is that person."""
+
+    settle_s: float = 1.0
+    """The detector looks at every picture so long after the first."""
+    rest_s: float = 0.5
+    """Adaptive rest: newcomers wait so long at most."""
+    busy_rest_s: float = 0.2
+    """... while somebody moves faster than ``fast_speed``, or is lost ..."""
+    crossing_rest_s: float = 0.1
+    """... and while boxes overlap by more than ``crossing_iou``."""
+    fast_speed: float = 1.0
+    """Body scales a second."""
+    crossing_iou: float = 0.2
+    """Overlap from which on people may be mixed up."""
+
+    acceleration: float = 4.0
+    """How much speed changes: white acceleration noise in body scales / s^2, per root Hz."""
+    box_noise: float = 0.04
+    """How much measured edges tremble, in body scales."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_people", "detect_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: expected at least 1 or None, got {value}")

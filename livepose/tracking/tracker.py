@@ -1,0 +1,237 @@
+"""The tracker: the order of things for each picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.boxes import Boxes
+from livepose.poses import Poses
+from livepose.skeletons import COCO17
+from livepose.tracking import association, crowd
+from livepose.tracking.following import START_MARGINS
+from livepose.tracking.motion import Motion, advance, start, to_xyxy
+from livepose.tracking.observation import take_in
+from livepose.tracking.rest import anybody_faded, rest_s
+from livepose.tracking.settings import TrackerSettings
+from livepose.tracking.similarity import UNKNOWN_SIGMA
+from livepose.tracking.tracks import Floats, Mask, State, Tracks
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """People to look at: ``boxes_xyxy`` (T, 4), ``track_ids`` int64 (T,), ``scores`` (T,)."""
+
+    boxes_xyxy: Boxes
+    track_ids: NDArray[np.int64]
+    scores: Floats
+
+    def __len__(self) -> int:
+        return len(self.track_ids)
+
+
+class Found(Protocol):
+    """What a detector says of one picture."""
+
+    @property
+    def boxes_xyxy(self) -> Boxes:
+        """Boxes, (N, 4)."""
+
+    @property
+    def scores(self) -> Floats:
+        """How sure each is, (N,), 0 to 1."""
+
+
+class Tracker:
+    """Follows people through the pictures of one stream.
+
+    For each picture: ask ``needs_detection``; ``update`` with the detections, or None while the
+    detector rests; estimate poses in the boxes that it returns; ``observe`` those poses, and go on
+    with the poses that ``observe`` returns. Times are seconds and may be irregular; 0.0 is a time.
+    When time runs backwards everybody is forgotten. Ids count from 1 for each tracker, and again
+    from 1 after ``reset``.
+
+    Parameters
+    ----------
+    settings : TrackerSettings, optional
+        Thresholds.
+    oks_sigmas : sequence of float, optional
+        How precisely each keypoint is known, K of them; by default those of COCO's 17. None
+        takes a middling value for as many as come.
+    """
+
+    def __init__(
+        self,
+        settings: TrackerSettings | None = None,
+        oks_sigmas: Sequence[float] | None = COCO17.oks_sigmas,
+    ) -> None:
+        self.settings = settings or TrackerSettings()
+        self._given_sigmas = None if oks_sigmas is None else np.array(oks_sigmas, dtype=np.float64)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everybody; the tracker is as new."""
+        keypoints = len(COCO17.keypoints) if self._given_sigmas is None else len(self._given_sigmas)
+        self._tracks = Tracks.none(keypoints)
+        self._next_id = 1
+        self._time_s: float | None = None
+        self._first_look_s: float | None = None
+        self._last_look_s: float | None = None
+        self._pictures_since_look = 0
+
+    # -- the questions ---------------------------------------------------------------------------
+
+    def needs_detection(self, time_s: float) -> bool:
+        """Whether the detector should look at the picture at ``time_s``."""
+        chosen = self.settings
+        if self._last_look_s is None or self._first_look_s is None or time_s < self._last_look_s:
+            return True
+        if anybody_faded(self._tracks):
+            return True
+        if chosen.whole_frame:
+            return not len(self._tracks.where(State.ACTIVE))
+        if chosen.detect_every is not None:
+            return self._pictures_since_look + 1 >= chosen.detect_every
+        if time_s - self._first_look_s < chosen.settle_s:
+            return True
+        return time_s - self._last_look_s >= rest_s(self._tracks, chosen)
+
+    def predict(self, time_s: float) -> Tracked:
+        """Where everybody should be at ``time_s``; changes nothing."""
+        rows = self._tracks.where(State.ACTIVE)
+        rows = rows[self._tracks.chosen[rows]]
+        dt_s = max(0.0, time_s - self._time_s) if self._time_s is not None else 0.0
+        moved = advance(self._tracks.motion_of(rows), dt_s, self.settings.acceleration)
+        return self._handed_out(rows, moved)
+
+    # -- the way of a picture --------------------------------------------------------------------
+
+    def update(self, time_s: float, detections: Found | None) -> Tracked:
+        """The people in the picture at ``time_s``, by id; their boxes are to be looked at.
+
+        ``detections`` is None while the detector rests, and empty when it found nobody. Boxes
+        that are NaN or empty are left out.
+
+        Raises
+        ------
+        ValueError
+            When the time is not finite.
+        """
+        if not np.isfinite(time_s):
+            raise ValueError(f"time_s: expected finite seconds, got {time_s}")
+        self._advance(time_s)
+        self._pictures_since_look += 1
+        if detections is not None:
+            self._look(time_s, detections)
+        self._coast(time_s)
+        self._next_id = crowd.name(self._tracks, self._next_id)
+        crowd.choose(self._tracks, self.settings.max_people)
+        tracks = self._tracks
+        rows = tracks.where(State.ACTIVE)
+        return self._handed_out(rows[tracks.chosen[rows]], None)
+
+    def observe(self, time_s: float, poses: Poses) -> Poses:
+        """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
+
+        Returns the same poses with identities mended and without those that were somebody else's
+        pose seen twice. Poses of unknown ids pass untouched.
+        """
+        found = np.isin(poses.track_ids, self._tracks.ids) & (poses.track_ids > 0)
+        where = np.flatnonzero(found)
+        if not len(where):
+            return poses
+        order = np.argsort(self._tracks.ids, kind="stable")
+        rows = order[np.searchsorted(self._tracks.ids[order], poses.track_ids[where])]
+        sigmas = self._sigmas(poses.keypoint_scores.shape[1])
+        seen = poses.select(where)
+        mended, double = take_in(self._tracks, rows, seen, time_s, sigmas, self.settings)
+        ids, keep = poses.track_ids.copy(), np.ones(len(poses), dtype=bool)
+        ids[where], keep[where] = mended, ~double
+        return replace(poses, track_ids=ids).select(keep)
+
+    def _sigmas(self, keypoints: int) -> Floats:
+        """OKS sigmas of so many keypoints; makes room for them in the tracks."""
+        if self._tracks.keypoints_xy.shape[1] != keypoints:
+            self._tracks.keypoints_xy = np.full((len(self._tracks), keypoints, 2), np.nan)
+        if self._given_sigmas is not None and len(self._given_sigmas) == keypoints:
+            return self._given_sigmas
+        return np.full(keypoints, UNKNOWN_SIGMA)
+
+    # -- update ----------------------------------------------------------------------------------
+
+    def _advance(self, time_s: float) -> None:
+        """Moves everybody to ``time_s``; who was not seen for too long dies."""
+        tracks = self._tracks
+        if self._time_s is not None and time_s < self._time_s:
+            tracks = tracks.select(np.zeros(len(tracks), dtype=bool))
+            self._first_look_s = self._last_look_s = None
+        tracks = tracks.select(time_s - tracks.seen_s <= self.settings.lost_s)
+        dt_s = 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
+        tracks.set_motion(slice(None), advance(tracks.motion, dt_s, self.settings.acceleration))
+        self._tracks, self._time_s = tracks, time_s
+
+    def _look(self, time_s: float, detections: Found) -> None:
+        """The detector has looked."""
+        boxes_xyxy = np.asarray(detections.boxes_xyxy, dtype=np.float64).reshape(-1, 4)
+        scores = np.asarray(detections.scores, dtype=np.float64).reshape(-1)
+        usable = association.usable(boxes_xyxy, scores)
+        boxes_xyxy, scores = boxes_xyxy[usable], scores[usable]
+        first = self._first_look_s is None
+        if self.settings.whole_frame:
+            self._seed(time_s, boxes_xyxy[:1], scores[:1])
+        else:
+            self._meet(time_s, boxes_xyxy, scores, first)
+        self._first_look_s = time_s if self._first_look_s is None else self._first_look_s
+        self._last_look_s = time_s
+        self._pictures_since_look = 0
+
+    def _meet(self, time_s: float, boxes_xyxy: Boxes, scores: Floats, first: bool) -> None:
+        chosen = self.settings
+        owner = association.match(self._tracks, boxes_xyxy, scores, chosen)
+        met, free = owner >= 0, owner < 0
+        missing = self._tracks.state != State.LOST
+        missing[owner[met]] = False
+        missed = np.flatnonzero(missing)
+        association.absorb(self._tracks, owner[met], boxes_xyxy[met], scores[met], time_s, chosen)
+        self._tracks = association.lose(self._tracks, missed, time_s, chosen)
+        boxes_xyxy, scores = boxes_xyxy[free], scores[free]
+        taken, sure = association.newborn(self._tracks, boxes_xyxy, scores, first, chosen)
+        self._bear(time_s, boxes_xyxy[taken], scores[taken], sure)
+
+    def _bear(self, time_s: float, boxes_xyxy: Boxes, scores: Floats, sure: Mask) -> None:
+        if not len(boxes_xyxy):
+            return
+        keypoints = self._tracks.keypoints_xy.shape[1]
+        born = Tracks.born(
+            boxes_xyxy, scores, time_s, self.settings.box_noise, START_MARGINS, keypoints
+        )
+        born.state[sure] = State.ACTIVE
+        self._tracks = self._tracks.joined(born)
+
+    def _seed(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
+        """Without a detector: the whole picture is the person, unless keypoints know better."""
+        tracks = self._tracks
+        if not len(boxes_xyxy):
+            return
+        if not len(tracks):
+            self._bear(time_s, boxes_xyxy, scores, np.ones(1, dtype=bool))
+            self._tracks.seeded[:] = True
+        elif tracks.faded[0] or tracks.state[0] == State.LOST:
+            tracks.set_motion(slice(0, 1), start(boxes_xyxy, self.settings.box_noise))
+            tracks.state[0], tracks.seeded[0] = State.ACTIVE, True
+            tracks.seen_s[0] = tracks.detected_s[0] = time_s
+            tracks.level[0] = np.nan
+
+    def _coast(self, time_s: float) -> None:
+        """Who was neither detected nor seen by keypoints for a while is out of sight."""
+        tracks = self._tracks
+        unseen = time_s - tracks.seen_s > self.settings.coast_s
+        tracks.state[unseen & (tracks.state != State.TENTATIVE)] = State.LOST
+
+    def _handed_out(self, rows: NDArray[np.int64], motion: Motion | None) -> Tracked:
+        order = np.argsort(self._tracks.ids[rows], kind="stable")
+        xywh = self._tracks.xywh[rows] if motion is None else motion.xywh
+        rows = rows[order]
+        return Tracked(to_xyxy(xywh[order]), self._tracks.ids[rows], self._tracks.scores[rows])

@@ -1,0 +1,541 @@
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from livepose.poses import Poses
+from livepose.tracking import Tracked, Tracker, TrackerSettings
+
+STEP_S = 1 / 30
+SHAPE = np.random.default_rng(7).uniform(0.12, 0.88, (17, 2))
+"""Where the keypoints of a drawn person lie in its box."""
+
+
+@dataclass(frozen=True)
+class Found:
+    boxes_xyxy: np.ndarray
+    scores: np.ndarray
+
+
+def box(x, y=200.0, w=80.0, h=200.0):
+    return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
+
+
+def found(*boxes, scores=0.9):
+    boxes_xyxy = np.array(boxes, dtype=float).reshape(-1, 4)
+    return Found(boxes_xyxy, np.broadcast_to(np.array(scores, dtype=float), len(boxes_xyxy)))
+
+
+def keypoints_in(true_box, shape=SHAPE):
+    true_box = np.array(true_box, dtype=float)
+    return true_box[:2] + shape * (true_box[2:] - true_box[:2])
+
+
+def poses_for(tracked, keypoints, score=0.6):
+    """Poses on the boxes of ``tracked``: ``keypoints`` is one (17, 2) for each, or None."""
+    count = len(tracked)
+    xy = np.full((count, 17, 2), np.nan)
+    scores = np.zeros((count, 17))
+    for row, points in enumerate(keypoints):
+        if points is not None:
+            xy[row], scores[row] = points, score
+    return Poses(
+        xy, scores, tracked.boxes_xyxy, tracked.scores, tracked.track_ids,
+        np.full((count, 17, 2, 2), np.nan),
+    )  # fmt: skip
+
+
+def seen_by(tracked, true_boxes, shapes=None):
+    """What a perfect pose network finds: in each box the person nearest its centre."""
+    true_boxes = np.array(true_boxes, dtype=float).reshape(-1, 4)
+    shapes = shapes or [SHAPE] * len(true_boxes)
+    centres = (true_boxes[:, :2] + true_boxes[:, 2:]) / 2
+    result = []
+    for edges in tracked.boxes_xyxy:
+        apart = np.hypot(*(centres - (edges[:2] + edges[2:]) / 2).T)
+        nearest = int(np.argmin(apart)) if len(apart) else -1
+        inside = nearest >= 0 and apart[nearest] < (edges[2:] - edges[:2]).max()
+        result.append(keypoints_in(true_boxes[nearest], shapes[nearest]) if inside else None)
+    return poses_for(tracked, result)
+
+
+def run(tracker, paths, detect=lambda i, boxes: boxes, times_s=None, shapes=None, frames=60):
+    """Plays moving people: ``paths`` map a time to a box. Ids, true boxes and poses a frame."""
+    times_s = np.arange(frames) * STEP_S if times_s is None else times_s
+    history = []
+    for i, now_s in enumerate(times_s):
+        true_boxes = [path(now_s) for path in paths]
+        detections = found(*detect(i, true_boxes)) if tracker.needs_detection(now_s) else None
+        tracked = tracker.update(now_s, detections)
+        poses = tracker.observe(now_s, seen_by(tracked, true_boxes, shapes))
+        history.append((detections is not None, true_boxes, poses))
+    return history
+
+
+def owner_of(poses, true_box):
+    """Id of the pose whose keypoints are those of this person."""
+    if not len(poses):
+        return None
+    centre = (np.array(true_box[:2]) + np.array(true_box[2:])) / 2
+    centres = (poses.boxes_xyxy[:, :2] + poses.boxes_xyxy[:, 2:]) / 2
+    apart = np.hypot(*(centres - centre).T)
+    return int(poses.track_ids[np.argmin(apart)]) if apart.min() < 30 else None
+
+
+# -- births and deaths -----------------------------------------------------------------------------
+
+
+def test_people_are_found_in_the_first_frame():
+    tracked = Tracker().update(0.0, found(box(100), box(400), scores=0.35))
+    assert tracked.track_ids.tolist() == [1, 2]
+    np.testing.assert_allclose(tracked.boxes_xyxy[0], box(100))
+    assert isinstance(tracked, Tracked)
+
+
+def test_nobody_is_found_in_an_empty_room():
+    tracker = Tracker()
+    for i in range(30):
+        assert len(tracker.update(i * STEP_S, found())) == 0
+        assert tracker.needs_detection((i + 1) * STEP_S)
+
+
+def test_a_sure_newcomer_is_born_at_once():
+    tracker = Tracker()
+    tracker.update(0.0, found())
+    assert len(tracker.update(STEP_S, found(box(100), scores=0.8))) == 1
+
+
+def test_a_weak_newcomer_is_born_after_three_hits():
+    tracker = Tracker()
+    tracker.update(0.0, found())
+    counts = [len(tracker.update(i * STEP_S, found(box(100), scores=0.4))) for i in range(1, 5)]
+    assert counts == [0, 0, 1, 1]
+
+
+def test_a_flicker_is_never_a_person():
+    tracker = Tracker()
+    tracker.update(0.0, found())
+    for i in range(1, 40):
+        flicker = found(box(100 + 150 * (i % 3)), scores=0.4) if i % 2 else found()
+        assert len(tracker.update(i * STEP_S, flicker)) == 0
+
+
+def test_a_flicker_does_not_use_up_ids():
+    tracker = Tracker()
+    tracker.update(0.0, found())
+    for i in range(1, 20):
+        tracker.update(i * STEP_S, found(box(100), scores=0.4) if i % 2 else found())
+    assert tracker.update(1.0, found(box(500))).track_ids.tolist() == [1]
+
+
+def test_a_score_too_low_is_never_born():
+    tracker = Tracker()
+    for i in range(10):
+        assert len(tracker.update(i * STEP_S, found(box(100), scores=0.2))) == 0
+
+
+def test_death_comes_after_a_time_at_any_frame_rate():
+    def ends(fps):
+        tracker = Tracker()
+        tracker.update(0.0, found(box(100)))
+        now_s = 0.0
+        while True:
+            now_s += 1 / fps
+            if not len(tracker.update(now_s, None)):
+                return now_s
+
+    assert ends(100) == pytest.approx(TrackerSettings().coast_s, abs=0.02)
+    assert ends(30) == pytest.approx(TrackerSettings().coast_s, abs=0.04)
+
+
+def test_a_stall_of_ten_seconds_ends_all_tracks():
+    tracker = Tracker()
+    tracker.update(0.0, found(box(100)))
+    assert tracker.update(10.0, found(box(100))).track_ids.tolist() == [2]
+
+
+def test_a_short_absence_keeps_the_id():
+    tracker = Tracker()
+    for i in range(10):
+        tracker.update(i * STEP_S, found(box(100 + 3 * i)))
+    for i in range(10, 30):
+        gone = tracker.update(i * STEP_S, found())
+    assert len(gone) == 0
+    assert tracker.update(1.0, found(box(190))).track_ids.tolist() == [1]
+
+
+def test_a_long_absence_makes_a_new_person():
+    tracker = Tracker()
+    tracker.update(0.0, found(box(100)))
+    for i in range(1, 100):
+        tracker.update(i * STEP_S, found())
+    assert tracker.update(100 * STEP_S, found(box(100))).track_ids.tolist() == [2]
+
+
+# -- identity --------------------------------------------------------------------------------------
+
+
+def crossing(x, speed):
+    return lambda now_s: box(x + speed * now_s)
+
+
+@pytest.mark.parametrize("detect_every", [None, 1, 4])
+def test_ids_persist_through_a_crossing(detect_every):
+    tracker = Tracker(TrackerSettings(detect_every=detect_every))
+    shapes = [SHAPE, SHAPE[:, ::-1]]
+    history = run(tracker, [crossing(100, 200), crossing(500, -200)], shapes=shapes)
+    first, last = history[0], history[-1]
+    ids = [owner_of(first[2], edges) for edges in first[1]]
+    assert [owner_of(last[2], edges) for edges in last[1]] == ids
+    assert sorted(ids) == [1, 2]
+
+
+def test_ids_persist_when_two_people_meet_and_turn_back():
+    def path(x, sign):
+        return lambda now_s: box(x + sign * 230 * (1 - abs(1 - now_s)))
+
+    shapes = [SHAPE, SHAPE[:, ::-1]]
+    history = run(Tracker(), [path(100, 1), path(580, -1)], shapes=shapes, frames=61)
+    ids = [owner_of(history[0][2], edges) for edges in history[0][1]]
+    assert [owner_of(history[-1][2], edges) for edges in history[-1][1]] == ids
+
+
+def test_ids_persist_through_half_a_second_of_occlusion():
+    def without_the_hidden(i, boxes):
+        return boxes[:1] if 22 <= i < 37 else boxes
+
+    paths = [lambda now_s: box(300), crossing(100, 200)]
+    history = run(Tracker(), paths, detect=without_the_hidden, shapes=[SHAPE, SHAPE[:, ::-1]])
+    ids = [owner_of(history[0][2], edges) for edges in history[0][1]]
+    assert [owner_of(history[-1][2], edges) for edges in history[-1][1]] == ids
+
+
+def test_ids_persist_with_irregular_times():
+    steps_s = np.random.default_rng(3).choice([0.005, 0.02, 0.05, 0.12], 60)
+    times_s = np.cumsum(steps_s) - steps_s[0]
+    speed = 400 / times_s[-1]
+    history = run(Tracker(), [crossing(100, speed), crossing(500, -speed)], times_s=times_s)
+    ids = [owner_of(history[0][2], edges) for edges in history[0][1]]
+    assert [owner_of(history[-1][2], edges) for edges in history[-1][1]] == ids
+
+
+def test_two_trackers_do_not_share_ids():
+    first, second = Tracker(), Tracker()
+    first.update(0.0, found(box(100), box(300)))
+    assert second.update(0.0, found(box(100))).track_ids.tolist() == [1]
+
+
+def test_a_reset_tracker_is_as_new():
+    tracker = Tracker()
+    tracker.update(5.0, found(box(100), box(300)))
+    tracker.reset()
+    assert tracker.needs_detection(0.0)
+    assert tracker.update(0.0, found(box(500))).track_ids.tolist() == [1]
+
+
+def test_a_time_of_zero_is_a_time():
+    tracker = Tracker(TrackerSettings(settle_s=0.0))
+    tracker.update(0.0, found(box(100)))
+    assert not tracker.needs_detection(STEP_S)
+    moving = Tracker()
+    moving.update(-STEP_S, found(box(100)))
+    moving.update(0.0, found(box(110)))
+    assert moving.predict(STEP_S).boxes_xyxy[0, 0] > moving.predict(0.0).boxes_xyxy[0, 0] + 1
+
+
+def test_a_repeated_time_is_harmless():
+    tracker = Tracker()
+    with np.errstate(all="raise"):
+        for _ in range(3):
+            tracked = tracker.update(1.0, found(box(100)))
+    assert tracked.track_ids.tolist() == [1]
+    np.testing.assert_allclose(tracked.boxes_xyxy[0], box(100))
+
+
+def test_time_that_runs_backwards_forgets_everybody():
+    tracker = Tracker()
+    tracker.update(60.0, found(box(100)))
+    assert tracker.needs_detection(0.0)
+    assert tracker.update(0.0, found(box(100))).track_ids.tolist() == [2]
+    assert tracker.needs_detection(STEP_S)
+
+
+def test_weak_detections_keep_alive_who_is_there():
+    tracker = Tracker()
+    for i in range(20):
+        tracked = tracker.update(i * STEP_S, found(box(100), scores=0.9 if i < 3 else 0.2))
+    assert tracked.track_ids.tolist() == [1]
+
+
+# -- bad and many detections -----------------------------------------------------------------------
+
+
+def test_boxes_that_are_none_are_left_out():
+    nan = float("nan")
+    bad = [[nan] * 4, [50, 50, 50, 90], [90, 90, 20, 20], [0, 0, np.inf, 9], box(100)]
+    tracked = Tracker().update(0.0, found(*bad))
+    np.testing.assert_allclose(tracked.boxes_xyxy, [box(100)])
+    assert len(Tracker().update(0.0, found(box(100), scores=nan))) == 0
+
+
+def test_a_time_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="finite seconds"):
+        Tracker().update(float("nan"), None)
+
+
+def test_max_people_keeps_the_largest_and_stays_with_them():
+    tracker = Tracker(TrackerSettings(max_people=2))
+    near, far, middle = box(100, h=300, w=150), box(300, h=100, w=40), box(500)
+    assert tracker.update(0.0, found(far, near, middle)).track_ids.tolist() == [1, 2]
+    for i in range(1, 20):
+        grown = box(300, h=205, w=82)  # a little larger than the one in the middle
+        tracked = tracker.update(i * STEP_S, found(grown, near, middle))
+        assert tracked.track_ids.tolist() == [1, 2]
+    for i in range(20, 60):
+        tracked = tracker.update(i * STEP_S, found(grown, near))
+    assert tracked.track_ids.tolist() == [1, 3]
+
+
+def test_max_people_of_nobody_is_refused():
+    with pytest.raises(ValueError, match="max_people"):
+        TrackerSettings(max_people=0)
+
+
+def test_two_people_one_before_the_other_are_two():
+    shapes = [SHAPE, SHAPE[:, ::-1]]
+    child_before_parent = [lambda _: box(300, h=300, w=150), lambda _: box(300, 270, 60, 150)]
+    history = run(Tracker(), child_before_parent, shapes=shapes, frames=20)
+    assert all(len(poses) == 2 for *_, poses in history)
+
+
+def test_a_box_found_twice_is_one_person_once_the_keypoints_say_so():
+    tracker = Tracker()
+    double = box(100, h=160, w=70)
+    for i in range(30):
+        now_s = i * STEP_S
+        tracked = tracker.update(now_s, found(box(100), double, scores=[0.9, 0.7]))
+        poses = tracker.observe(now_s, seen_by(tracked, [box(100)]))
+        assert poses.track_ids.tolist() == [1]
+    assert tracker.update(1.1, found(box(100), box(400))).track_ids.tolist() == [1, 3]
+
+
+def test_fifty_people_take_less_than_two_milliseconds():
+    rng = np.random.default_rng(0)
+    centres = rng.uniform(0, 3000, (50, 2))
+    tracker, took_s = Tracker(), []
+    for i in range(60):
+        centres += rng.normal(0, 2, (50, 2))
+        detections = found(*(box(*centre) for centre in centres))
+        start_s = time.perf_counter()
+        tracked = tracker.update(i * STEP_S, detections)
+        took_s.append(time.perf_counter() - start_s)
+        tracker.observe(i * STEP_S, seen_by(tracked, [box(*centre) for centre in centres]))
+    assert len(tracked) > 40
+    assert np.median(took_s) < 4e-3  # 2 ms on a quiet core; slack for busy machines
+
+
+# -- boxes between detections ----------------------------------------------------------------------
+
+
+def test_boxes_follow_keypoints_while_the_detector_rests():
+    tracker = Tracker(TrackerSettings(detect_every=10_000))
+    history = run(tracker, [crossing(100, 120)], frames=90)
+    assert sum(looked for looked, *_ in history) == 1
+    _, true_boxes, poses = history[-1]
+    np.testing.assert_allclose(poses.boxes_xyxy[0], true_boxes[0], atol=20)
+
+
+def test_boxes_follow_somebody_who_comes_nearer():
+    def path(now_s):
+        return box(300, 200, 80 * (1 + 0.3 * now_s), 200 * (1 + 0.3 * now_s))
+
+    history = run(Tracker(TrackerSettings(detect_every=10_000)), [path], frames=90)
+    _, true_boxes, poses = history[-1]
+    got, true = poses.boxes_xyxy[0], np.array(true_boxes[0])
+    assert (got[3] - got[1]) / (true[3] - true[1]) == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_box_neither_shrinks_nor_drifts_on_a_still_person():
+    tracker = Tracker(TrackerSettings(detect_every=10_000))
+    rng = np.random.default_rng(0)
+    for i in range(300):
+        now_s = i * STEP_S
+        tracked = tracker.update(now_s, found(box(300)) if tracker.needs_detection(now_s) else None)
+        tracker.observe(
+            now_s, poses_for(tracked, [keypoints_in(box(300)) + rng.normal(0, 1, (17, 2))])
+        )
+    np.testing.assert_allclose(tracked.boxes_xyxy[0], box(300), atol=20)
+
+
+def test_a_box_does_not_jump_when_the_lower_keypoints_vanish():
+    tracker = Tracker(TrackerSettings(detect_every=10_000, fade_ratio=0.3))
+    lower = SHAPE[:, 1] > 0.6
+    for i in range(10):
+        tracked = tracker.update(i * STEP_S, found(box(300)) if i == 0 else None)
+        points = keypoints_in(box(300))
+        if i == 9:
+            points[lower] = np.nan
+        tracker.observe(i * STEP_S, poses_for(tracked, [points]))
+    after = tracker.update(10 * STEP_S, None).boxes_xyxy[0]
+    np.testing.assert_allclose(after, tracked.boxes_xyxy[0], atol=8)
+
+
+def test_prediction_leads_a_walker_and_changes_nothing():
+    tracker = Tracker()
+    for i in range(20):
+        tracker.update(i * STEP_S, found(box(100 + 6 * i)))
+    ahead = tracker.predict(20 * STEP_S)
+    np.testing.assert_allclose(ahead.boxes_xyxy[0], box(220), atol=3)
+    np.testing.assert_array_equal(ahead.boxes_xyxy, tracker.predict(20 * STEP_S).boxes_xyxy)
+    assert ahead.track_ids.tolist() == [1]
+
+
+# -- when the detector rests -----------------------------------------------------------------------
+
+
+def still(tracker, frames, score=0.6, start=0):
+    """Somebody who stands still; whether the detector was asked, a frame."""
+    asked = []
+    for i in range(start, start + frames):
+        now_s = i * STEP_S
+        asked.append(tracker.needs_detection(now_s))
+        tracked = tracker.update(now_s, found(box(300)) if asked[-1] else None)
+        tracker.observe(now_s, poses_for(tracked, [keypoints_in(box(300))], score))
+    return asked
+
+
+def test_the_detector_looks_at_every_frame_of_the_first_second_then_rests():
+    asked = still(Tracker(), 90)
+    assert all(asked[:30])
+    assert sum(asked[31:]) <= 5
+
+
+def test_newcomers_wait_half_a_second_at_most():
+    asked = np.flatnonzero(still(Tracker(), 150))
+    assert np.diff(asked).max() * STEP_S <= 0.5 + 1.01 * STEP_S
+
+
+def test_keypoints_that_fade_call_the_detector_back_at_once():
+    for settings in (TrackerSettings(), TrackerSettings(detect_every=1000)):
+        tracker = Tracker(settings)
+        still(tracker, 40)
+        assert not tracker.needs_detection(40 * STEP_S)
+        still(tracker, 1, score=0.2, start=40)
+        assert tracker.needs_detection(41 * STEP_S)
+
+
+def test_low_scores_that_were_always_low_let_the_detector_rest():
+    assert sum(still(Tracker(), 90, score=0.22)[31:]) <= 5
+
+
+def test_detect_every_counts_frames():
+    asked = still(Tracker(TrackerSettings(detect_every=5)), 40)
+    assert np.flatnonzero(asked).tolist() == list(range(0, 40, 5))
+
+
+def test_fast_and_crossing_people_are_looked_at_more_often():
+    calm = sum(still(Tracker(), 120)[40:])
+    fast = run(Tracker(), [crossing(100, 250)], frames=120)
+    near = run(Tracker(), [lambda _: box(300), lambda _: box(340)], frames=120,
+               shapes=[SHAPE, SHAPE[:, ::-1]])  # fmt: skip
+    assert sum(looked for looked, *_ in fast[40:]) > 1.5 * calm
+    assert sum(looked for looked, *_ in near[40:]) > 2 * calm
+
+
+def test_keypoints_carry_somebody_whom_the_detector_misses_for_a_while():
+    tracker = Tracker(TrackerSettings(detect_every=1))
+    history = run(tracker, [lambda _: box(300)], detect=lambda i, b: b if i < 5 else [], frames=90)
+    present = [len(poses) for *_, poses in history]
+    assert all(present[: 5 + 40])
+    assert not any(present[5 + 50 :])
+
+
+# -- no detector -----------------------------------------------------------------------------------
+
+WHOLE = found([0, 0, 640, 480], scores=1.0)
+
+
+def follow_without_detector(tracker, paths_s, person):
+    tracked = None
+    for now_s in paths_s:
+        detections = WHOLE if tracker.needs_detection(now_s) else None
+        tracked = tracker.update(now_s, detections)
+        points = person(now_s)
+        tracker.observe(now_s, poses_for(tracked, [points]))
+        yield detections is not None, tracked
+
+
+def test_without_a_detector_the_whole_frame_is_one_person_then_keypoints_lead():
+    tracker = Tracker(TrackerSettings(whole_frame=True))
+    times_s = np.arange(60) * STEP_S
+    history = list(
+        follow_without_detector(tracker, times_s, lambda t: keypoints_in(box(200 + 60 * t)))
+    )
+    np.testing.assert_allclose(history[0][1].boxes_xyxy, [[0, 0, 640, 480]])
+    assert not any(asked for asked, _ in history[1:])
+    np.testing.assert_allclose(history[-1][1].boxes_xyxy[0], box(200 + 60 * times_s[-1]), atol=45)
+    assert {int(tracked.track_ids[0]) for _, tracked in history} == {1}
+
+
+def test_without_a_detector_faded_keypoints_go_back_to_the_whole_frame():
+    tracker = Tracker(TrackerSettings(whole_frame=True))
+    times_s = np.arange(40) * STEP_S
+    history = list(
+        follow_without_detector(
+            tracker, times_s, lambda t: keypoints_in(box(200)) if t < 0.6 else None
+        )
+    )
+    assert np.ptp(history[15][1].boxes_xyxy[0, 0::2]) < 200
+    np.testing.assert_allclose(history[-1][1].boxes_xyxy, [[0, 0, 640, 480]])
+
+
+# -- observe ---------------------------------------------------------------------------------------
+
+
+def test_observing_nobody_is_fine():
+    tracker = Tracker()
+    assert len(tracker.observe(0.0, Poses.empty())) == 0
+    tracker.update(0.0, found(box(100)))
+    assert len(tracker.observe(0.0, Poses.empty())) == 0
+
+
+def test_poses_of_unknown_ids_pass_untouched():
+    tracker = Tracker()
+    tracker.update(0.0, found(box(100)))
+    strangers = Tracked(np.array([box(100), box(300)]), np.array([0, 77]), np.ones(2))
+    poses = poses_for(strangers, [keypoints_in(box(100)), keypoints_in(box(300))])
+    assert tracker.observe(0.0, poses).track_ids.tolist() == [0, 77]
+
+
+def test_identities_that_boxes_exchanged_are_mended_by_pose():
+    tracker = Tracker()
+    shapes = [SHAPE, SHAPE[:, ::-1]]
+    places = [box(300), box(330)]
+    for i in range(5):
+        tracked = tracker.update(i * STEP_S, found(*places))
+        tracker.observe(
+            i * STEP_S, poses_for(tracked, [keypoints_in(places[k], shapes[k]) for k in (0, 1)])
+        )
+    tracked = tracker.update(5 * STEP_S, found(*places))
+    exchanged = poses_for(tracked, [keypoints_in(places[k], shapes[k]) for k in (1, 0)])
+    assert tracker.observe(5 * STEP_S, exchanged).track_ids.tolist() == [2, 1]
+
+
+def test_skeletons_without_known_precision_can_be_followed():
+    tracker = Tracker(oks_sigmas=None)
+    for i in range(40):
+        tracked = tracker.update(i * STEP_S, found(box(300)))
+        poses = tracker.observe(i * STEP_S, poses_for(tracked, [keypoints_in(box(300))]))
+    assert poses.track_ids.tolist() == [1]
+
+
+def test_the_input_is_not_modified():
+    tracker = Tracker()
+    detections = found(box(100))
+    tracked = tracker.update(0.0, detections)
+    poses = poses_for(tracked, [keypoints_in(box(100))])
+    for array in (detections.boxes_xyxy, poses.keypoints_xy, poses.boxes_xyxy, poses.track_ids):
+        array.setflags(write=False)
+    tracker.observe(0.0, poses)
+    tracker.update(STEP_S, detections)
