@@ -2,11 +2,36 @@
 
 from torch import nn
 
+from livepose.errors import WeightsError
+from livepose.networks.complexity import Operations, count_operations
 from livepose.networks.hrnet import HRNet
+from livepose.networks.simple_baseline import SimpleBaseline
+
+__all__ = ["NETWORKS", "HRNet", "Operations", "SimpleBaseline", "build_network", "count_operations"]
 
 HRNET_WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
+RESNET_BLOCKS = {
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+    "resnet152": (3, 8, 36, 3),
+}
+NETWORKS = (*HRNET_WIDTHS, *RESNET_BLOCKS)
 
 
 def build_network(name: str, keypoints: int) -> nn.Module:
-    """A network of this name with this many keypoints, freshly initialised."""
-    return HRNet(HRNET_WIDTHS[name], keypoints)
+    """A network of this name with this many keypoints, freshly initialised.
+
+    Raises
+    ------
+    WeightsError
+        If no network has this name.
+    ValueError
+        If ``keypoints`` is not at least 1.
+    """
+    if keypoints < 1:
+        raise ValueError(f"a pose network needs at least 1 keypoint, got {keypoints}")
+    if name in HRNET_WIDTHS:
+        return HRNet(HRNET_WIDTHS[name], keypoints)
+    if name in RESNET_BLOCKS:
+        return SimpleBaseline(RESNET_BLOCKS[name], keypoints)
+    raise WeightsError(f"there is no network named {name!r}; there are {', '.join(NETWORKS)}")

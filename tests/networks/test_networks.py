@@ -1,0 +1,130 @@
+"""The networks give the published numbers under a repeatable filling of their weights."""
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from livepose.errors import WeightsError
+from livepose.networks import NETWORKS, Operations, build_network, count_operations
+
+CASES = [
+    pytest.param("hrnet_w32", (128, 96)),
+    pytest.param("resnet50", (128, 96)),
+    pytest.param("hrnet_w32", (256, 192), marks=pytest.mark.slow),
+    pytest.param("hrnet_w48", (384, 288), marks=pytest.mark.slow),
+    pytest.param("resnet50", (256, 192), marks=pytest.mark.slow),
+    pytest.param("resnet101", (128, 96), marks=pytest.mark.slow),
+    pytest.param("resnet101", (256, 192), marks=pytest.mark.slow),
+    pytest.param("resnet152", (384, 288), marks=pytest.mark.slow),
+]
+COUNTS = {
+    ("hrnet_w32", (128, 96)): (28536113, 1911250944, 1.78),
+    ("hrnet_w32", (256, 192)): (28536113, 7645003776, 7.12),
+    ("hrnet_w48", (384, 288)): (63595745, 35306606592, 32.88),
+    ("resnet50", (128, 96)): (33999697, 1356595200, 2.25),
+    ("resnet50", (256, 192)): (33999697, 5426380800, 8.99),
+    ("resnet101", (128, 96)): (52991825, 2265710592, 3.09),
+    ("resnet101", (256, 192)): (52991825, 9062842368, 12.38),
+    ("resnet152", (384, 288)): (68635473, 28573433856, 35.47),
+}
+
+
+def filled(name: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
+    """The repeatable filling of the golden numbers: from name and shape alone."""
+    random = np.random.RandomState(zlib.crc32(name.encode("ascii")))
+    leaf = name.rsplit(".", 1)[-1]
+    if leaf == "num_batches_tracked":
+        return np.zeros(shape, np.int64)
+    if leaf in ("running_mean", "bias"):
+        return np.float32(0.05 * random.standard_normal(shape))
+    if leaf == "running_var":
+        return np.float32(random.uniform(0.5, 1.5, shape))
+    if len(shape) == 1:
+        return np.float32(random.uniform(0.4, 0.8, shape))
+    fan, axes = shape[1] * shape[2] * shape[3], (1, 2, 3)
+    if name.startswith("deconv_layers."):
+        fan, axes = shape[0] * shape[2] * shape[3] // 4, (0, 2, 3)
+    values = random.standard_normal(shape) * np.sqrt(2.5 / fan)
+    return np.float32(values - values.mean(axis=axes, keepdims=True))
+
+
+def filled_network(name: str, shapes: dict[str, list[int]]) -> nn.Module:
+    network = build_network(name, 17).eval()
+    state = {
+        entry: torch.from_numpy(np.asarray(filled(entry, tuple(shape))))
+        for entry, shape in shapes.items()
+    }
+    network.load_state_dict(state, strict=True)
+    return network
+
+
+def golden_input(height: int, width: int) -> torch.Tensor:
+    random = np.random.RandomState(zlib.crc32(f"input_{height}x{width}".encode()))
+    return torch.from_numpy(np.float32(random.standard_normal((1, 3, height, width))))
+
+
+@pytest.mark.parametrize(("name", "input_hw"), CASES)
+def test_outputs_are_the_published_ones(name: str, input_hw: tuple[int, int], shared: Path) -> None:
+    height, width = input_hw
+    case = f"{name}_{height}x{width}"
+    shapes = json.loads((shared / "golden" / "state_dict_shapes.json").read_text())[case]
+    network = filled_network(name, shapes)
+    with torch.inference_mode():
+        output = network(golden_input(height, width)).numpy()
+    with np.load(shared / "golden" / "networks.npz") as golden:
+        expected = golden[f"{case}/output"]
+    assert output.shape == expected.shape == (1, 17, height // 4, width // 4)
+    assert np.abs(output - expected).max() < 1e-4 * expected.std()
+
+
+def test_state_dicts_have_the_official_names_shapes_and_order(shared: Path) -> None:
+    published = json.loads((shared / "golden" / "state_dict_shapes.json").read_text())
+    for case, shapes in published.items():
+        with torch.device("meta"):
+            network = build_network(case.rsplit("_", 1)[0], 17)
+        ours = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+        assert ours == shapes, case
+        assert list(ours) == list(shapes), case
+
+
+@pytest.mark.parametrize(("name", "input_hw"), COUNTS)
+def test_counts_are_the_published_ones(name: str, input_hw: tuple[int, int]) -> None:
+    parameters, multiply_adds, published = COUNTS[name, input_hw]
+    with torch.device("meta"):
+        network = build_network(name, 17)
+    counted = count_operations(network, input_hw)
+    assert counted == Operations(parameters, multiply_adds, counted.published_gflops)
+    assert round(counted.published_gflops, 2) == published
+
+
+def test_counting_leaves_the_network_as_it_was() -> None:
+    network = build_network("hrnet_w32", 3)
+    count_operations(network, (64, 64))
+    assert network.training
+    assert all(parameter.device.type == "cpu" for parameter in network.parameters())
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("keypoints", [1, 16])
+def test_any_keypoint_count_and_any_size_of_whole_cells_works(name: str, keypoints: int) -> None:
+    with torch.device("meta"):
+        network = build_network(name, keypoints).eval()
+        heatmaps = network(torch.zeros(2, 3, 160, 64))
+    assert heatmaps.shape == (2, keypoints, 40, 16)
+
+
+def test_an_unknown_network_is_named_with_those_there_are() -> None:
+    with pytest.raises(WeightsError, match="no network named 'hrnet_w18'; there are hrnet_w32"):
+        build_network("hrnet_w18", 17)
+
+
+def test_a_network_without_keypoints_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1 keypoint, got 0"):
+        build_network("hrnet_w32", 0)
