@@ -1,0 +1,90 @@
+"""A small keypoint set, drawn: coloured dots as joints on noise."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from livepose.skeletons import COCO17
+
+PICTURES = 6
+SIZE_WH = (120, 160)
+
+
+def draw_person(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A picture and 17 points in it."""
+    image = rng.integers(0, 80, (*SIZE_WH[::-1], 3), dtype=np.uint8)
+    xy = rng.uniform([20, 20], [100, 140], (17, 2))
+    for index, point in enumerate(xy):
+        colour = tuple(int(v) for v in cv2.applyColorMap(np.uint8([[index * 15]]), 2)[0, 0])
+        cv2.circle(image, tuple(int(v) for v in point), 5, colour, -1)
+    return image, xy
+
+
+def annotation(identity: int, xy: np.ndarray) -> dict:
+    keypoints = np.concatenate([xy, np.full((17, 1), 2.0)], axis=1)
+    low, high = xy.min(axis=0) - 8, xy.max(axis=0) + 8
+    return {
+        "id": identity,
+        "image_id": identity,
+        "category_id": 1,
+        "bbox": [*low.tolist(), *(high - low).tolist()],
+        "keypoints": keypoints.ravel().tolist(),
+        "num_keypoints": 17,
+        "label": "human",
+    }
+
+
+def coco_form(people: list[np.ndarray]) -> dict:
+    return {
+        "images": [
+            {"id": i, "file_name": f"{i}.png", "width": SIZE_WH[0], "height": SIZE_WH[1]}
+            for i in range(len(people))
+        ],
+        "annotations": [annotation(i, xy) for i, xy in enumerate(people)],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO17.keypoints)}],
+    }
+
+
+@pytest.fixture
+def drawn_set(tmp_path: Path) -> Path:
+    """A folder with images.zip and annotations.json."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    drawn = [draw_person(rng) for _ in range(PICTURES)]
+    with zipfile.ZipFile(folder / "images.zip", "w") as archive:
+        for index, (image, _) in enumerate(drawn):
+            archive.writestr(f"{index}.png", cv2.imencode(".png", image)[1].tobytes())
+    content = coco_form([xy for _, xy in drawn])
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return folder
+
+
+class TinyNetwork(nn.Module):
+    """Inputs (B, 3, h, w) to (B, K, h / 4, w / 4), small enough for a test."""
+
+    def __init__(self, keypoints: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, 2, 1)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 16, 3, 2, 1)
+        self.final_layer = nn.Conv2d(16, keypoints, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = torch.relu(self.bn1(self.conv1(images)))
+        return self.final_layer(torch.relu(self.conv2(features)))
+
+
+@pytest.fixture
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of this test learn a tiny network instead of HRNet."""
+    monkeypatch.setattr(
+        "livepose.offline.training.trainer.build_network",
+        lambda name, keypoints: TinyNetwork(keypoints),
+    )

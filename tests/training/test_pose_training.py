@@ -1,0 +1,143 @@
+"""The whole of ``livepose train pose``, small."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from livepose.cli import main
+from livepose.offline.training.checkpoint import read_checkpoint
+from livepose.offline.training.learner import Learned, Learner
+from livepose.offline.training.loader import Batch
+from livepose.offline.training.log import read_log
+
+pytestmark = pytest.mark.usefixtures("tiny_network")
+
+
+def arguments(drawn_set: Path, name: str, *more: str) -> list[str]:
+    data = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
+    return [
+        *("train", "pose", "--runs", str(drawn_set.parent / "runs"), "--name", name),
+        *("--data", data, "--size", "64x64", "--batch", "4", "--warm-up-steps", "2"),
+        *("--device", "cpu", *more),
+    ]
+
+
+def resume(drawn_set: Path, name: str, *more: str) -> list[str]:
+    runs = str(drawn_set.parent / "runs")
+    return ["train", "pose", "--runs", runs, "--name", name, "--resume", *more]
+
+
+def states_are_equal(first: object, second: object) -> bool:
+    if isinstance(first, torch.Tensor):
+        assert isinstance(second, torch.Tensor)
+        return torch.equal(first, second)
+    if isinstance(first, dict):
+        assert isinstance(second, dict)
+        return first.keys() == second.keys() and all(
+            states_are_equal(first[key], second[key]) for key in first
+        )
+    if isinstance(first, list):
+        assert isinstance(second, list)
+        return all(states_are_equal(a, b) for a, b in zip(first, second, strict=True))
+    return first == second
+
+
+@pytest.fixture
+def ctrl_c_after(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Steps after which the user presses Ctrl-C, once each."""
+    steps: set[int] = set()
+    learn = Learner.step
+
+    def step(self: Learner, batch: Batch, step: int, rate: float, last: bool) -> Learned:
+        learned = learn(self, batch, step, rate, last)
+        if step + 1 in steps:
+            steps.remove(step + 1)
+            os.kill(os.getpid(), signal.SIGINT)
+        return learned
+
+    monkeypatch.setattr(Learner, "step", step)
+    return steps
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    drawn_set: Path, optimiser: str, ctrl_c_after: set[int]
+) -> None:
+    options = ("--crops", "64", "--optimiser", optimiser, "--mse-last", "0.3")
+    assert main(arguments(drawn_set, "whole", *options)) == 0
+    ctrl_c_after.update({5, 12})
+    assert main(arguments(drawn_set, "parts", *options, "--workers", "2")) == 130
+    assert main(resume(drawn_set, "parts", "--workers", "3")) == 130
+    assert main(resume(drawn_set, "parts")) == 0
+    whole, parts = (read_checkpoint(drawn_set.parent / "runs" / n) for n in ("whole", "parts"))
+    assert whole["step"] == parts["step"] == 16
+    assert states_are_equal(whole["learner"], parts["learner"])
+    assert whole["recent_losses"] == parts["recent_losses"]
+
+
+def test_a_run_by_time_pauses_and_goes_on_with_its_schedule(drawn_set: Path) -> None:
+    options = ("--budget-minutes", "0.03", "--stop-after-minutes", "0.01")
+    assert main(arguments(drawn_set, "timed", *options)) == 0
+    folder = drawn_set.parent / "runs" / "timed"
+    paused = read_checkpoint(folder)
+    assert 0.6 <= paused["elapsed_s"] < 1.7
+    assert main(resume(drawn_set, "timed", "--stop-after-minutes", "1")) == 0
+    assert read_checkpoint(folder)["elapsed_s"] >= 1.8
+    entries = read_log(folder)
+    assert [entry["step"] for entry in entries] == sorted({entry["step"] for entry in entries})
+    assert entries[-1]["progress"] == 1.0
+    assert {"loss", "crops_per_s", "data_share", "left_s"} <= entries[-1].keys()
+
+
+def test_a_resumed_run_does_not_change_what_is_learned(drawn_set: Path) -> None:
+    assert main(arguments(drawn_set, "kept", "--crops", "8")) == 0
+    assert main(resume(drawn_set, "kept", "--lr", "0.5")) == 2
+    assert main(resume(drawn_set, "kept", "--crops", "8", "--threads", "2")) == 0
+
+
+def test_a_run_is_not_overwritten(drawn_set: Path) -> None:
+    assert main(arguments(drawn_set, "mine", "--crops", "8")) == 0
+    assert main(arguments(drawn_set, "mine", "--crops", "8")) == 2
+
+
+def test_a_state_dict_can_be_trained_on(drawn_set: Path) -> None:
+    assert main(arguments(drawn_set, "first", "--crops", "8")) == 0
+    folder = drawn_set.parent / "runs"
+    state = read_checkpoint(folder / "first")["learner"]["model"]
+    torch.save(state, folder / "raw.pt")
+    for init in (folder / "raw.pt", folder / "first" / "checkpoint.pt"):
+        name = f"from_{init.stem}"
+        assert main(arguments(drawn_set, name, "--crops", "8", "--init", str(init))) == 0
+    torch.save({"conv1.weight": torch.zeros(1)}, folder / "wrong.pt")
+    wrong = ("--crops", "8", "--init", str(folder / "wrong.pt"))
+    assert main(arguments(drawn_set, "wrong", *wrong)) == 4
+
+
+def test_a_diverging_training_stops_and_keeps_its_last_checkpoint(
+    drawn_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(drawn_set, "bad", "--crops", "400", "--lr", "1e9", "--clip-norm", "1e9"))
+    assert "the last good checkpoint is kept" in capsys.readouterr().err
+
+
+def test_the_paper_s_loss_and_targets_can_be_chosen(drawn_set: Path) -> None:
+    options = ("--loss", "mse", "--targets", "standard", "--alignment", "dark", "--sigma", "2")
+    assert main(arguments(drawn_set, "paper", "--crops", "64", *options)) == 0
+
+
+def test_a_network_learns_the_drawn_people(drawn_set: Path) -> None:
+    options = ("--crops", "800", "--lr", "0.01", "--hardness", "0", "--log-every", "10")
+    assert main(arguments(drawn_set, "learns", *options, "--webcam", "0")) == 0
+    losses = [entry["loss"] for entry in read_log(drawn_set.parent / "runs" / "learns")]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_missing_device_is_named(
+    drawn_set: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(arguments(drawn_set, "gpu", "--crops", "8", "--device", "cuda")) == 5
+    assert "there is no CUDA device" in capsys.readouterr().err
