@@ -1,0 +1,145 @@
+"""The live figures: a small translucent panel in the upper left corner."""
+
+import math
+from dataclasses import dataclass, field
+
+from livepose.drawing._kernels import paint_panel
+from livepose.drawing.canvas import on_canvas
+from livepose.drawing.text import Colour, put_text, text_width_px
+from livepose.frame import ImageBgr
+
+_WHITE: Colour = (250.0, 250.0, 250.0)
+_GREY: Colour = (190.0, 185.0, 180.0)
+_RED: Colour = (70.0, 70.0, 255.0)
+_AMBER: Colour = (90.0, 200.0, 255.0)
+_BAR: Colour = (214.0, 190.0, 60.0)
+_SMALLEST_PX = 48
+
+
+@dataclass
+class Hud:
+    """What the panel says. A figure that is NaN or None is not known, and shown as a dash.
+
+    ``stage_ms`` keeps its order. ``age`` is the time from capture to display. ``dropped`` counts
+    the frames let go since the start. ``notes`` are short lines below the rest.
+    """
+
+    fps: float | None = None
+    people: int = 0
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    age_p50_ms: float | None = None
+    age_p95_ms: float | None = None
+    dropped: int = 0
+    decode: str = ""
+    recording: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Row:
+    label: str
+    value: str = ""
+    bar: float | None = None
+    light: bool = False
+    label_bgr: Colour = _GREY
+    value_bgr: Colour = _WHITE
+
+
+def draw_hud(image_bgr: ImageBgr, hud: Hud) -> ImageBgr:
+    """Draws the panel into a picture, in place, and returns that picture.
+
+    The panel grows with the picture; where a picture is too low for every row, the stages are
+    left out first, and a picture under 48 px is left alone.
+
+    Raises
+    ------
+    UsageError
+        When the picture is grey, not uint8, or read-only.
+    """
+    with on_canvas(image_bgr) as canvas:
+        height, width = canvas.shape[:2]
+        if min(height, width) >= _SMALLEST_PX:
+            text_px = min(24.0, max(6.5, min(0.0165 * height, 0.0125 * width)))
+            _draw_panel(canvas, _fitting_rows(hud, int((height / text_px - 3.0) / 2.0)), text_px)
+    return image_bgr
+
+
+def _fitting_rows(hud: Hud, most: int) -> list[_Row]:
+    head, stages, foot = _head_rows(hud), _stage_rows(hud.stage_ms), _foot_rows(hud)
+    rows = head + stages + foot
+    return (rows if len(rows) <= most else head + foot)[: max(1, most)]
+
+
+def _head_rows(hud: Hud) -> list[_Row]:
+    people = "1 person" if hud.people == 1 else f"{hud.people} people"
+    rows = [_Row(f"{_figure(hud.fps)} fps", people, label_bgr=_WHITE)]
+    if hud.recording:
+        rows.append(_Row("recording", label_bgr=_RED, light=True))
+    return rows
+
+
+def _stage_rows(stage_ms: dict[str, float]) -> list[_Row]:
+    longest = max((ms for ms in stage_ms.values() if math.isfinite(ms)), default=0.0)
+    return [
+        _Row(
+            name,
+            f"{_figure(ms)} ms",
+            bar=ms / longest if longest > 0 and 0 <= ms <= longest else 0.0,
+        )
+        for name, ms in stage_ms.items()
+    ]
+
+
+def _foot_rows(hud: Hud) -> list[_Row]:
+    rows = []
+    ages = [_figure(age_ms, 0) for age_ms in (hud.age_p50_ms, hud.age_p95_ms)]
+    if ages != ["-", "-"]:
+        rows.append(_Row("age p50 / p95", f"{ages[0]} / {ages[1]} ms"))
+    rows.append(_Row("dropped", str(hud.dropped), value_bgr=_AMBER if hud.dropped else _WHITE))
+    if hud.decode:
+        rows.append(_Row("decoding", hud.decode))
+    rows.extend(_Row(note, label_bgr=_AMBER) for note in hud.notes)
+    return rows
+
+
+def _figure(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _draw_panel(canvas: ImageBgr, rows: list[_Row], text_px: float) -> None:
+    margin, pad, line = 0.8 * text_px, 1.1 * text_px, 2.0 * text_px
+    labels = max(text_width_px(row.label, text_px) for row in rows if row.value)
+    values = max(text_width_px(row.value, text_px) for row in rows)
+    bars = 4.0 * text_px if any(row.bar is not None for row in rows) else 0.0
+    notes = max(text_width_px(row.label, text_px) for row in rows)
+    inner = max(labels + bars + values + 3.0 * text_px, float(notes))
+    right = min(margin + 2 * pad + inner, canvas.shape[1] - 1 - margin)
+    bottom = margin + 2 * pad + line * len(rows) - (line - text_px)
+    paint_panel(canvas, margin, margin, right, bottom, 0.9 * text_px, 0.62, 26.0, 20.0, 18.0)
+    # Writing goes into a view of the panel, so that a long note is cut at its edge.
+    panel = canvas[: int(bottom) + 1, : int(right - 0.5 * pad)]
+    bar_left = margin + pad + labels + 1.5 * text_px
+    for index, row in enumerate(rows):
+        base = margin + pad + text_px + index * line
+        put_text(panel, row.label, (margin + pad, base), text_px, row.label_bgr)
+        if row.bar is not None:
+            _draw_bar(canvas, bar_left, base, bars * row.bar, text_px)
+        if row.light:
+            _draw_dot(canvas, right - pad, base, text_px)
+        elif row.value:
+            left = right - pad - text_width_px(row.value, text_px)
+            put_text(panel, row.value, (left, base), text_px, row.value_bgr)
+
+
+def _draw_dot(canvas: ImageBgr, right: float, base: float, text_px: float) -> None:
+    """The red light of a running recording: a square with corners as round as can be."""
+    side = 1.1 * text_px
+    top = base - 0.5 * text_px - side / 2
+    paint_panel(canvas, right - side, top, right, top + side, side / 2, 1.0, *_RED)
+
+
+def _draw_bar(canvas: ImageBgr, left: float, base: float, length: float, text_px: float) -> None:
+    half = 0.16 * text_px
+    middle = base - 0.45 * text_px
+    right = left + max(length, 2 * half)
+    paint_panel(canvas, left, middle - half, right, middle + half, half, 0.9, *_BAR)

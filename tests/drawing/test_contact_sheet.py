@@ -1,0 +1,99 @@
+"""Contact sheets."""
+
+import doctest
+import importlib
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from livepose.drawing import contact_sheet, time_label
+from livepose.errors import UsageError
+
+
+def plain(height: int, width: int, value: int) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), value, dtype=np.uint8)
+
+
+def test_pictures_stand_in_rows_in_their_order() -> None:
+    images = [plain(90, 160, value) for value in (40, 80, 120, 160, 200)]
+    sheet = contact_sheet(images, columns=3, width_px=600)
+    assert sheet.shape[1] == 600
+    assert sheet.dtype == np.uint8
+    tall = sheet.shape[0] // 2
+    seen = [
+        int(sheet[row * tall + tall // 2, column * 200 + 100, 0])
+        for row, column in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1))
+    ]
+    assert seen == [40, 80, 120, 160, 200]
+    assert int(sheet[tall + tall // 2, 500, 0]) < 40  # the sixth place is empty
+
+
+def test_a_portrait_among_landscapes_is_fitted_and_not_cut() -> None:
+    portrait = plain(160, 90, 250)
+    portrait[:8] = portrait[-8:] = 100
+    sheet = contact_sheet([plain(90, 160, 40), portrait], 2, 640)
+    cell = sheet[:, 320:, 0]
+    assert (cell == 250).any()
+    column = cell[:, cell.shape[1] // 2]
+    assert np.count_nonzero(np.abs(column.astype(int) - 100) < 12) >= 8
+
+
+def test_fewer_pictures_than_columns_fill_the_width() -> None:
+    sheet = contact_sheet([plain(90, 160, 200)], columns=4, width_px=400)
+    assert (sheet[sheet.shape[0] // 2, 10:390] == 200).all()
+
+
+def test_labels_are_written_and_the_pictures_stay_as_they_were() -> None:
+    images = [plain(180, 320, 128), plain(180, 320, 128)]
+    without = contact_sheet(images, 2, 640)
+    labelled = contact_sheet(images, 2, 640, [time_label(0.0), ""])
+    ys, xs = np.nonzero((without != labelled).any(axis=2))
+    assert ys.min() > sheet_half(without)
+    assert xs.max() < 200
+    assert labelled[ys, xs].max() > 200
+    assert (images[0] == 128).all()
+
+
+def sheet_half(sheet: NDArray[np.uint8]) -> int:
+    return sheet.shape[0] // 2
+
+
+@pytest.mark.parametrize(
+    ("time_s", "label"),
+    [
+        (0.0, "0:00.00"),
+        (3.254, "0:03.25"),
+        (59.999, "1:00.00"),
+        (3661.5, "61:01.50"),
+        (-1, "-0:01.00"),
+    ],
+)
+def test_times_are_minutes_and_seconds(time_s: float, label: str) -> None:
+    assert time_label(time_s) == label
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (([], 3, 600), "at least one picture"),
+        (([plain(9, 9, 0)], 0, 600), "columns and width of 1 or more"),
+        (([plain(9, 9, 0)], 3, 0), "columns and width of 1 or more"),
+        (([plain(9, 9, 0)], 3, 600, ["a", "b"]), "2 labels for 1 pictures"),
+        (([np.zeros((9, 9), np.uint8)], 3, 600), "expected uint8 of shape"),
+        (([plain(9, 9, 0)] * 40, 40, 20), "does not fit"),
+        (([plain(9000, 1, 0)], 1, 600), "does not fit"),
+    ],
+)
+def test_what_cannot_be_a_sheet_is_refused(arguments: tuple[object, ...], wanted: str) -> None:
+    with pytest.raises(UsageError, match=wanted):
+        contact_sheet(*arguments)  # type: ignore[arg-type]
+
+
+def test_a_picture_of_one_pixel_fits() -> None:
+    assert contact_sheet([plain(1, 1, 7)], 1, 60).shape == (60, 60, 3)
+
+
+def test_the_example_in_the_docstring_is_true() -> None:
+    module = importlib.import_module("livepose.drawing.contact_sheet")
+    assert doctest.testmod(module).failed == 0

@@ -1,0 +1,110 @@
+"""The window's decisions that need no display."""
+
+import socket
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import livepose.window as window_room
+from livepose.window import Command, Window, command_of, first_size_wh, quieten_qt
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks about X11 on Linux")
+
+
+@pytest.mark.parametrize(
+    ("code", "command"),
+    [
+        (ord("q"), Command.QUIT),
+        (ord("Q"), Command.QUIT),
+        (27, Command.QUIT),
+        (0x100000 | ord("q"), Command.QUIT),
+        (0x10000 | ord("S"), Command.SNAPSHOT),
+        (ord("r"), Command.RECORD),
+        (ord(" "), Command.PAUSE),
+        (ord("h"), Command.HUD),
+        (ord("d"), Command.DECODING),
+        (ord("u"), Command.UNCERTAINTY),
+    ],
+)
+def test_a_key_with_or_without_modifiers_means_its_command(code: int, command: Command) -> None:
+    assert command_of(code) is command
+
+
+@pytest.mark.parametrize("code", [0xFF51, 0xFF52, 0x250000, 0xFFE1, 63234, ord("x"), 13, 0])
+def test_arrows_modifiers_and_other_letters_mean_nothing(code: int) -> None:
+    assert command_of(code) is None
+
+
+def test_before_the_first_picture_there_is_nothing_to_poll_and_nothing_to_close() -> None:
+    window = Window("never shown")
+    assert window.poll() == []
+    window.close()
+    window.close()
+    assert window.poll() == [Command.QUIT]
+    window.show(np.zeros((4, 4, 3), np.uint8))  # closed: nothing opens, with or without a display
+
+
+def test_a_window_opens_at_the_size_of_its_picture_up_to_a_limit() -> None:
+    assert first_size_wh(640, 480) == (640, 480)
+    assert first_size_wh(3840, 2160) == (1280, 720)
+    assert first_size_wh(1080, 1920) == (450, 800)
+    assert first_size_wh(1, 100_000) == (1, 800)
+
+
+def test_a_headless_opencv_is_told_from_one_with_windows() -> None:
+    assert "headless" in window_room._missing_toolkit("  GUI:                           NONE\n")
+    assert "headless" in window_room._missing_toolkit("")
+    for toolkit in ("QT5", "GTK3", "WIN32UI", "COCOA", "WAYLAND"):
+        assert window_room._missing_toolkit(f"\n  GUI:               {toolkit}\n") == ""
+    assert window_room._missing_toolkit(cv2.getBuildInformation()) == ""
+
+
+def test_a_headless_opencv_makes_the_window_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "GUI: NONE")
+    possible, reason = Window.available()
+    assert not possible
+    assert "pip install --force-reinstall opencv-python" in reason
+
+
+@LINUX
+def test_without_a_display_the_reason_names_the_variable() -> None:
+    assert "DISPLAY is not set" in window_room._missing_display({})
+    assert "XWayland" in window_room._missing_display({"WAYLAND_DISPLAY": "wayland-0"})
+
+
+@LINUX
+def test_a_platform_chosen_by_the_user_is_believed() -> None:
+    assert window_room._missing_display({"QT_QPA_PLATFORM": "offscreen"}) == ""
+
+
+@LINUX
+def test_a_display_that_accepts_but_never_answers_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(window_room, "_PROBE_S", 0.7)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        name = f"127.0.0.1:{silent.getsockname()[1] - 6000}"
+        monkeypatch.setenv("DISPLAY", name)
+        assert "did not answer within 0.7 s" in window_room._unreachable_display(name)
+
+
+def test_qt_is_told_where_fonts_are_unless_the_user_said_so(tmp_path: Path) -> None:
+    wrong = {"QT_QPA_FONTDIR": str(tmp_path / "missing"), "DISPLAY": ":0"}
+    quieten_qt(wrong)
+    if any(Path(folder).is_dir() for folder in window_room._FONT_FOLDERS):
+        assert Path(wrong["QT_QPA_FONTDIR"]).is_dir()
+    chosen = {"QT_QPA_FONTDIR": str(tmp_path), "QT_LOGGING_RULES": "*=true"}
+    quieten_qt(chosen)
+    assert chosen["QT_QPA_FONTDIR"] == str(tmp_path)
+    assert chosen["QT_LOGGING_RULES"] == "*=true"
+    assert "QT_QPA_PLATFORM" not in chosen
+
+
+@LINUX
+def test_qt_is_told_its_only_platform_where_there_is_a_display() -> None:
+    environment = {"DISPLAY": ":0"}
+    quieten_qt(environment)
+    assert environment["QT_QPA_PLATFORM"] == "xcb"
