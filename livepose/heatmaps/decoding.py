@@ -1,0 +1,229 @@
+"""From heatmaps to coordinates: argmax, quarter shift, integral and DARK.
+
+What all decoders share:
+
+- Heatmaps come as (P, K, H, W): people, keypoints, rows, columns; float16, float32 or float64,
+  in any memory layout. They are never written to.
+- Results are float64, x (column) before y (row), in heatmap pixels with integers at the centres
+  of cells. Where several cells share the maximum, the first in row-major order is taken.
+- The score is the value of the highest cell of the map as it came.
+- A map without a positive cell says nothing, and neither does one with a cell that is NaN or
+  infinite (a network that overflowed): NaN with score 0, never (0, 0).
+- Anything but four axes, a map without a cell, or numbers that are not floats is a ValueError.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from livepose.heatmaps import _kernels
+from livepose.heatmaps._maps import LaidOut, lay_out
+from livepose.heatmaps.modulation import blur_taps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """Where P people's K keypoints are, in heatmap pixels.
+
+    Attributes
+    ----------
+    xy : float64 (P, K, 2)
+        Column and row; NaN where nothing was found.
+    scores : float64 (P, K)
+        Value of the highest cell; 0 where nothing was found.
+    covariance : float64 (P, K, 2, 2)
+        Of x and y in heatmap px²; NaN where the decoder does not know it.
+    """
+
+    xy: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+
+def decode_argmax(heatmaps: ArrayLike) -> Decoded:
+    """Highest cell of each map, (P, K, H, W); covariance NaN.
+
+    Raises
+    ------
+    ValueError
+        When the heatmaps are not four-dimensional floats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> heatmaps = np.zeros((1, 1, 4, 6))
+    >>> heatmaps[0, 0, 2, 5] = 0.7
+    >>> decode_argmax(heatmaps).xy.tolist()
+    [[[5.0, 2.0]]]
+    """
+    return _peaks(lay_out(heatmaps))
+
+
+def decode_shift(heatmaps: ArrayLike) -> Decoded:
+    """Highest cell of each map, (P, K, H, W), moved by the standard quarter pixel; covariance NaN.
+
+    Each coordinate moves by 0.25 towards the higher of its two neighbours (not at all where they
+    are equal), if the cell lies in columns 2..W-2 and rows 2..H-2. This is the rule of HRNet and
+    SimpleBaseline, which both tests have to pass at once.
+
+    Raises
+    ------
+    ValueError
+        When the heatmaps are not four-dimensional floats.
+
+    References
+    ----------
+    Newell, Yang, Deng: Stacked hourglass networks for human pose estimation. ECCV 2016.
+    doi:10.1007/978-3-319-46484-8_29
+    """
+    maps = lay_out(heatmaps)
+    found = _peaks(maps)
+    _kernels.shift_quarter(maps[0], found.xy)
+    return found
+
+
+def decode_integral(heatmaps: ArrayLike, softmax_beta: float | None = None) -> Decoded:
+    """Mean position under each map taken as a distribution (soft-argmax), (P, K, H, W).
+
+    Covariance is the second central moment of that distribution, so it holds the width of the
+    peak and of everything else in the map.
+
+    Parameters
+    ----------
+    heatmaps : array_like of shape (P, K, H, W)
+    softmax_beta : float, optional
+        None: the maps are heat already (as livepose's networks give it), and weights are their
+        positive part. A number: they are logits, weights are ``softmax(beta * map)`` over the
+        cells and the score is the highest weight; 1 is the integral regression of the paper.
+
+    Raises
+    ------
+    ValueError
+        When the heatmaps are not four-dimensional floats, or beta is not positive and finite.
+
+    References
+    ----------
+    Sun, Xiao, Wei, Liang, Wei: Integral human pose regression. ECCV 2018.
+    doi:10.1007/978-3-030-01231-1_33
+    """
+    if softmax_beta is not None:
+        if not 0.0 < softmax_beta < np.inf:
+            raise ValueError(
+                f"softmax_beta: expected None or a number above 0, got {softmax_beta!r}"
+            )
+        heatmaps = _softmax(lay_out(heatmaps)[0], softmax_beta)
+    maps = lay_out(heatmaps)
+    found = _peaks(maps)
+    _kernels.decode_integral_maps(maps[0], found.xy, found.scores, found.covariance)
+    return found
+
+
+def decode_dark(heatmaps: ArrayLike, blur_kernel: int = 3) -> Decoded:
+    """Sub-pixel centre and covariance of each map by DARK, (P, K, H, W).
+
+    The map is smoothed with a Gaussian and rescaled to its old maximum (modulation), raised to
+    1e-10, and its logarithm is expanded to second order at the highest cell m of the raw map:
+    the centre is ``m - H^-1 g`` with gradient g and Hessian H, and the covariance is ``-H^-1``,
+    that of the Gaussian which DARK assumes. The smoothing is part of that Gaussian: the
+    covariance is about the network's peak width plus the variance of the blur (0.5 px² for
+    kernel 3).
+
+    Where that Gaussian does not exist or was not seen, and what is done there:
+
+    - **Border.** The derivatives reach two cells. A maximum outside columns 2..W-3 and rows
+      2..H-3 stays where it is; covariance NaN. (As in the reference.)
+    - **Step of more than 2 cells** along x or y. The derivatives were measured within 2 cells of
+      the maximum and say nothing beyond, where the reference goes up to hundreds of pixels. The
+      step keeps its direction and is shortened to 2 cells; covariance as measured. On noisy
+      Gaussians this was nearer to the truth than the full step, and than no step.
+    - **Hessian not negative definite** (saddle, bowl): there is no maximum to step to; the
+      reference steps to the saddle point. Each coordinate moves a quarter pixel up the gradient
+      instead, which is all that can be said; covariance NaN.
+    - **Hessian singular** (a determinant of exactly 0): stays, covariance NaN. (As in the
+      reference.)
+
+    Only the cells around the maximum are smoothed: the rescaling drops out of the derivatives
+    (unless a sample is below 1e-10, and only then the whole map is). Time on one core: below
+    10 µs for 17 maps of 32x24.
+
+    Parameters
+    ----------
+    heatmaps : array_like of shape (P, K, H, W)
+    blur_kernel : int
+        Odd width of the smoothing, that of the checkpoint (its ``TEST.BLUR_KERNEL``). 1 is none.
+
+    Raises
+    ------
+    ValueError
+        When the heatmaps are not four-dimensional floats, or the kernel is even or below 1.
+
+    References
+    ----------
+    Zhang, Zhu, Dai, Ye, Zhu: Distribution-aware coordinate representation for human pose
+    estimation. CVPR 2020, sections 3.1 to 3.3. doi:10.1109/CVPR42600.2020.00712,
+    arXiv 1910.06278
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:32, :24]
+    >>> heatmap = np.exp(-((x - 10.3) ** 2 + (y - 20.6) ** 2) / (2 * 1.5**2))
+    >>> found = decode_dark(heatmap[None, None], blur_kernel=1)
+    >>> found.xy.round(6).tolist()
+    [[[10.3, 20.6]]]
+    >>> (found.covariance.round(6) + 0.0).tolist()
+    [[[[2.25, 0.0], [0.0, 2.25]]]]
+    """
+    maps, taps = lay_out(heatmaps), blur_taps(blur_kernel)
+    found = _empty(maps)
+    _kernels.decode_dark_maps(*maps, taps, found.xy, found.scores, found.covariance)
+    return found
+
+
+DECODERS: dict[str, Callable[[ArrayLike], Decoded]] = {
+    "argmax": decode_argmax,
+    "shift": decode_shift,
+    "integral": decode_integral,
+    "dark": decode_dark,
+}
+"""Decoders by the name that the command line uses."""
+
+
+def decode(heatmaps: ArrayLike, method: str = "dark", blur_kernel: int = 3) -> Decoded:
+    """Decode heatmaps (P, K, H, W) by the decoder of that name; only DARK takes the kernel.
+
+    Raises
+    ------
+    ValueError
+        When there is no decoder of that name, and whatever the decoder raises.
+    """
+    if method == "dark":
+        return decode_dark(heatmaps, blur_kernel)
+    if method not in DECODERS:
+        raise ValueError(f"method: expected one of {', '.join(DECODERS)}, got {method!r}")
+    return DECODERS[method](heatmaps)
+
+
+def _empty(maps: LaidOut) -> Decoded:
+    """Results to be filled in."""
+    shape = maps[0].shape[:2]
+    return Decoded(np.empty((*shape, 2)), np.empty(shape), np.empty((*shape, 2, 2)))
+
+
+def _peaks(maps: LaidOut) -> Decoded:
+    """Highest cells, covariance NaN."""
+    found = _empty(maps)
+    found.covariance.fill(np.nan)
+    _kernels.find_peaks(*maps, found.xy, found.scores)
+    return found
+
+
+def _softmax(maps: NDArray[Any], beta: float) -> NDArray[np.float64]:
+    """Softmax over the cells; NaN all over where a map has NaN or +inf, 0 where it has -inf."""
+    logits = maps.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        weights = np.exp(beta * (logits - logits.max(axis=(2, 3), keepdims=True)))
+    return np.asarray(weights / weights.sum(axis=(2, 3), keepdims=True))

@@ -1,0 +1,327 @@
+"""What every decoder promises, and the kernels against their plain NumPy twins."""
+
+import doctest
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import livepose.heatmaps.decoding
+from livepose.heatmaps import (
+    DECODERS,
+    blur_taps,
+    decode,
+    decode_argmax,
+    decode_dark,
+    decode_integral,
+    decode_shift,
+)
+
+TWINS = {
+    "argmax": reference.argmax,
+    "shift": reference.shift,
+    "integral": reference.integral,
+    "dark": reference.dark,
+}
+ODD_VALUES = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-12, 1e-30, 1e30, -1e30, np.nan, np.inf, -np.inf)
+
+
+def gaussian(x, y, sigma=2.0, size_hw=(32, 24), amplitude=1.0):
+    rows, columns = np.mgrid[: size_hw[0], : size_hw[1]]
+    return amplitude * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))
+
+
+def draw_map(kind, rng, size_hw):
+    """One map of a kind that networks, or broken networks, give."""
+    height, width = size_hw
+    noise = rng.standard_normal(size_hw)
+    centre = rng.uniform(-1, width), rng.uniform(-1, height)
+    peak = gaussian(*centre, rng.uniform(0.7, 3), size_hw, rng.uniform(0.1, 1.5))
+    border = gaussian(rng.choice([0, 1, width - 1]), rng.uniform(0, height), 1.5, size_hw)
+    odd = peak.copy()
+    odd.flat[rng.integers(odd.size)] = rng.choice([np.nan, np.inf, -np.inf, -np.nan])
+    return {
+        "peak": peak,
+        "noisy": peak + 0.02 * noise,
+        "noise": noise,
+        "negative": -np.abs(noise),
+        "border": border,
+        "flat": np.full(size_hw, rng.choice([0.5, -0.5, 1e-12])),
+        "zero": np.zeros(size_hw),
+        "quantised": np.round(peak * 16) / 16,
+        "tiny": 1e-9 * (peak + 0.02 * noise),
+        "odd": odd,
+        "values": rng.choice(ODD_VALUES, size_hw),
+    }[kind]
+
+
+KINDS = (
+    *("peak", "noisy", "noise", "negative", "border", "flat", "zero", "quantised", "tiny"),
+    *("odd", "values"),
+)
+LAYOUTS = {
+    "contiguous": lambda maps: maps,
+    "reversed": lambda maps: np.ascontiguousarray(maps[:, :, ::-1, ::-1])[:, :, ::-1, ::-1],
+    "transposed": lambda maps: np.ascontiguousarray(maps.transpose(3, 1, 0, 2)).transpose(
+        2, 1, 3, 0
+    ),
+    "every second": lambda maps: np.repeat(maps, 2, axis=3)[..., ::2],
+    "one channel of more": lambda maps: np.repeat(maps, 3, axis=1)[:, 1::3],
+}
+
+
+@st.composite
+def heatmaps(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    size_hw = draw(st.integers(1, 14)), draw(st.integers(1, 14))
+    people, keypoints = draw(st.integers(0, 2)), draw(st.integers(0, 3))
+    maps = np.empty((people, keypoints, *size_hw))
+    for index in np.ndindex(people, keypoints):
+        maps[index] = draw_map(draw(st.sampled_from(KINDS)), rng, size_hw)
+    with np.errstate(over="ignore"):
+        maps = maps.astype(draw(st.sampled_from([np.float16, np.float32, np.float64])))
+    maps = LAYOUTS[draw(st.sampled_from(sorted(LAYOUTS)))](maps)
+    maps.flags.writeable = draw(st.booleans())
+    return maps
+
+
+def _well_conditioned(heatmap, kernel):
+    """Whether rounding cannot turn one kind of DARK step into another."""
+    found = reference.peak(heatmap)
+    height, width = heatmap.shape
+    if found is None or not (2 <= found[0] <= width - 3 and 2 <= found[1] <= height - 3):
+        return True
+    log_map = reference.log_of(heatmap, kernel)
+    if log_map is None:
+        return True
+    gradient, hessian = reference.derivatives(log_map, *found[:2])
+    scale = np.abs(hessian).max()
+    if abs(np.linalg.det(hessian)) < 1e-6 * scale**2 or abs(hessian[0, 0]) < 1e-6 * scale:
+        return False
+    return not scale < 1e-6 and (np.abs(gradient) > 1e-9).all()
+
+
+@settings(deadline=None, max_examples=150)
+@given(maps=heatmaps(), method=st.sampled_from(["argmax", "shift", "integral"]))
+def test_decoders_agree_with_their_plain_twins(maps, method):
+    xy, scores, covariance = reference.every(TWINS[method], maps)
+    found = DECODERS[method](maps)
+    np.testing.assert_allclose(found.xy, xy, atol=1e-9)
+    np.testing.assert_array_equal(found.scores, scores)
+    np.testing.assert_allclose(found.covariance, covariance, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=300)
+@given(maps=heatmaps(), kernel=st.sampled_from([1, 3, 5, 7, 9, 11, 17]))
+def test_dark_agrees_with_its_plain_twin(maps, kernel):
+    xy, scores, covariance = reference.every(reference.dark, maps, kernel)
+    found = decode_dark(maps, blur_kernel=kernel)
+    np.testing.assert_array_equal(found.scores, scores)
+    np.testing.assert_array_equal(np.isnan(found.xy), np.isnan(xy))
+    for index in np.ndindex(*maps.shape[:2]):
+        if _well_conditioned(maps[index], kernel):
+            np.testing.assert_allclose(found.xy[index], xy[index], atol=1e-5)
+            size = np.nan_to_num(np.abs(covariance[index])).max()
+            np.testing.assert_allclose(found.covariance[index], covariance[index], atol=1e-4 * size)
+
+
+@settings(deadline=None, max_examples=100)
+@given(maps=heatmaps(), method=st.sampled_from(sorted(DECODERS)))
+@example(maps=np.zeros((0, 17, 32, 24), np.float32), method="dark")
+@example(maps=np.zeros((3, 0, 32, 24), np.float32), method="dark")
+def test_shapes_types_and_input_are_kept(maps, method):
+    before = maps.copy()
+    found = decode(maps, method)
+    assert found.xy.shape == (*maps.shape[:2], 2)
+    assert found.scores.shape == maps.shape[:2]
+    assert found.covariance.shape == (*maps.shape[:2], 2, 2)
+    assert found.xy.dtype == found.scores.dtype == found.covariance.dtype == np.float64
+    np.testing.assert_array_equal(maps, before)
+
+
+@settings(deadline=None, max_examples=100)
+@given(maps=heatmaps(), kernel=st.sampled_from([1, 3, 7]))
+def test_dark_never_moves_more_than_two_cells_and_its_covariance_is_one(maps, kernel):
+    start, found = decode_argmax(maps), decode_dark(maps, blur_kernel=kernel)
+    seen = np.isfinite(start.xy)
+    np.testing.assert_array_equal(np.isfinite(found.xy), seen)
+    assert (np.abs(found.xy - start.xy)[seen] <= 2.0 + 1e-9).all()
+    given = found.covariance[np.isfinite(found.covariance).all(axis=(-2, -1))]
+    assert (given[:, 0, 0] > 0).all()
+    assert (given[:, 1, 1] > 0).all()
+    np.testing.assert_array_equal(given[:, 0, 1], given[:, 1, 0])
+
+
+@pytest.mark.parametrize("sigma", (0.8, 1.0, 2.0, 3.0))
+def test_a_gaussian_comes_back_to_rounding_error_without_modulation(sigma):
+    rng = np.random.default_rng(4)
+    centres = rng.uniform((4, 4), (19, 27), (8, 17, 2))
+    maps = np.array([[gaussian(*xy, sigma) for xy in person] for person in centres])
+    exact = decode_dark(maps, blur_kernel=1)
+    np.testing.assert_allclose(exact.xy, centres, atol=1e-10)
+    np.testing.assert_allclose(
+        exact.covariance, np.broadcast_to(sigma**2 * np.eye(2), (8, 17, 2, 2)), atol=1e-9
+    )
+    single = decode_dark(maps.astype(np.float32), blur_kernel=1)
+    np.testing.assert_allclose(single.xy, centres, atol=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "kernel", "error_px"),
+    [(1.0, 3, 0.015), (2.0, 3, 5e-4), (2.0, 11, 5e-4), (3.0, 17, 1e-4)],
+)
+def test_a_gaussian_comes_back_with_modulation(sigma, kernel, error_px):
+    """A sampled Gaussian that was blurred by taps is not exactly a Gaussian any more."""
+    centres = np.random.default_rng(5).uniform((12, 13), (28, 27), (8, 17, 2))
+    maps = np.array([[gaussian(*xy, sigma, (40, 40)) for xy in person] for person in centres])
+    found = decode_dark(maps.astype(np.float32), blur_kernel=kernel)
+    assert np.abs(found.xy - centres).max() < error_px
+    reach = np.arange(kernel) - kernel // 2
+    widened = sigma**2 + (blur_taps(kernel) * reach**2).sum()
+    np.testing.assert_allclose(found.covariance[..., 0, 0], widened, rtol=0.05)
+
+
+def test_the_covariance_of_a_tilted_gaussian_has_its_axes():
+    covariance = np.array([[3.0, 1.2], [1.2, 2.0]])
+    rows, columns = np.mgrid[:32, :24]
+    offset = np.stack([columns - 11.3, rows - 15.8], axis=-1)
+    heatmap = np.exp(-0.5 * np.einsum("...i,ij,...j", offset, np.linalg.inv(covariance), offset))
+    found = decode_dark(heatmap[None, None], blur_kernel=1)
+    np.testing.assert_allclose(found.xy[0, 0], (11.3, 15.8), atol=1e-10)
+    np.testing.assert_allclose(found.covariance[0, 0], covariance, atol=1e-9)
+    blurred = decode_dark(heatmap[None, None])
+    np.testing.assert_allclose(blurred.covariance[0, 0], covariance + 0.5 * np.eye(2), rtol=0.02)
+
+
+def test_the_integral_finds_a_gaussian_and_its_variance():
+    found = decode_integral(gaussian(11.3, 15.6, 1.5)[None, None])
+    np.testing.assert_allclose(found.xy[0, 0], (11.3, 15.6), atol=1e-6)
+    np.testing.assert_allclose(found.covariance[0, 0], 2.25 * np.eye(2), atol=1e-5)
+
+
+def test_the_integral_of_logits_is_the_softmax_mean():
+    logits = np.random.default_rng(0).standard_normal((2, 3, 8, 6)) - 5.0  # no positive cell
+    logits[0, 0, 0, 0] = -np.inf  # a cell that is out of the question
+    logits[1, 2, 3, 3] = np.nan
+    found = decode_integral(logits, softmax_beta=2.0)
+    weights = np.exp(2.0 * logits)
+    weights /= weights.sum(axis=(2, 3), keepdims=True)
+    rows, columns = np.mgrid[:8, :6]
+    wanted = np.stack([(weights * c).sum(axis=(2, 3)) for c in (columns, rows)], axis=-1)
+    np.testing.assert_allclose(found.xy, wanted, atol=1e-12)
+    np.testing.assert_allclose(found.scores[0], weights.max(axis=(2, 3))[0])
+    assert found.scores[1, 2] == 0
+    assert np.isnan(found.xy[1, 2]).all()
+
+
+@pytest.mark.parametrize("method", sorted(DECODERS))
+@pytest.mark.parametrize("value", (0.0, -0.5, np.nan, np.inf, -np.inf, -np.nan))
+def test_a_map_that_says_nothing_is_nan_with_score_zero(method, value):
+    maps = np.full((2, 3, 32, 24), value, dtype=np.float32)
+    maps[1] = gaussian(11.0, 15.0)
+    found = decode(maps, method)
+    assert np.isnan(found.xy[0]).all()
+    assert (found.scores[0] == 0).all()
+    assert np.isnan(found.covariance[0]).all()
+    np.testing.assert_allclose(found.xy[1], np.broadcast_to((11.0, 15.0), (3, 2)), atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", (np.float16, np.float32, np.float64))
+@pytest.mark.parametrize("value", (np.nan, -np.nan, np.inf, -np.inf))
+def test_one_cell_that_is_not_finite_breaks_its_map_and_no_other(dtype, value):
+    maps = np.tile(gaussian(11.0, 15.0), (1, 2, 1, 1)).astype(dtype)
+    maps[0, 0, -1, -1] = np.copysign(value, value)
+    found = decode_dark(maps)
+    assert np.isnan(found.xy[0, 0]).all()
+    assert found.scores[0].tolist() == [0.0, 1.0]
+    np.testing.assert_allclose(found.xy[0, 1], (11.0, 15.0), atol=1e-3)
+
+
+@pytest.mark.parametrize("x", (0, 1, 22, 23))
+def test_a_maximum_at_the_border_stays_on_its_cell(x):
+    found = decode_dark(gaussian(x + 0.2, 15.7)[None, None])
+    np.testing.assert_array_equal(found.xy[0, 0], (x, 16))
+    assert np.isnan(found.covariance).all()
+
+
+def test_a_saddle_is_climbed_by_a_quarter_pixel():
+    heatmap = np.full((9, 9), 0.9)
+    heatmap[4, 4] = 1.0
+    heatmap[3, 3] = heatmap[5, 5] = 0.99  # a ridge along one diagonal, a valley along the other
+    heatmap[3, 5] = heatmap[5, 3] = 0.01
+    heatmap[4, 5], heatmap[3, 4] = 0.95, 0.95  # uphill is right and up
+    found = decode_dark(heatmap[None, None], blur_kernel=1)
+    assert found.xy[0, 0].tolist() == [4.25, 3.75]
+    assert np.isnan(found.covariance).all()
+
+
+def test_a_step_beyond_two_cells_is_shortened_in_its_direction():
+    wide = gaussian(14.0, 15.0, 9.0)  # far centre, and one raised cell as the maximum
+    wide[15, 8] = 1.2
+    wide = np.where(wide < 1.2, wide, 1.0 + 1e-9)
+    found = decode_dark(wide[None, None], blur_kernel=17)
+    start = decode_argmax(wide[None, None])
+    np.testing.assert_allclose(found.xy - start.xy, [[[2.0, 0.0]]], atol=0.05)
+    assert np.abs(found.xy - start.xy).max() <= 2.0
+    assert np.isfinite(found.covariance).all()
+
+
+def test_the_first_of_equal_cells_wins():
+    maps = np.zeros((1, 1, 40, 40), dtype=np.float32)
+    maps[0, 0, 7, 30] = maps[0, 0, 7, 31] = maps[0, 0, 30, 2] = 0.5
+    assert decode_argmax(maps).xy.tolist() == [[[30.0, 7.0]]]
+
+
+def test_a_shift_goes_towards_the_higher_neighbour_and_not_at_the_border():
+    maps = np.array([[gaussian(10.4, 15.3), gaussian(9.6, 14.7), gaussian(1.4, 15.3)]])
+    assert decode_shift(maps).xy.tolist() == [[[10.25, 15.25], [9.75, 14.75], [1.0, 15.0]]]
+
+
+def test_lists_are_arrays_and_longdouble_is_float64():
+    assert decode_argmax([[[[0.0, 0.5]]]]).xy.tolist() == [[[1.0, 0.0]]]
+    maps = gaussian(11.2, 15.0)[None, None]
+    np.testing.assert_array_equal(decode_dark(maps.astype(np.longdouble)).xy, decode_dark(maps).xy)
+
+
+def test_decode_takes_names_and_the_kernel():
+    maps = (gaussian(11.3, 15.6) + gaussian(14.0, 18.0))[None, None]
+    for name, decoder in DECODERS.items():
+        np.testing.assert_array_equal(decode(maps, name).xy, decoder(maps).xy)
+    np.testing.assert_array_equal(
+        decode(maps, "dark", blur_kernel=11).xy, decode_dark(maps, blur_kernel=11).xy
+    )
+    with pytest.raises(ValueError, match=r"argmax, shift, integral, dark, got 'taylor'"):
+        decode(maps, "taylor")
+
+
+@pytest.mark.parametrize(
+    "shape", [(32, 24), (17, 32, 24), (1, 17, 0, 24), (1, 17, 32, 0), (1, 1, 1, 32, 24)]
+)
+@pytest.mark.parametrize("method", sorted(DECODERS))
+def test_a_wrong_shape_is_said(method, shape):
+    with pytest.raises(ValueError, match=r"heatmaps: expected shape \(people.*, got \("):
+        decode(np.zeros(shape, np.float32), method)
+
+
+@pytest.mark.parametrize("dtype", (np.uint8, np.int64, np.complex64, bool))
+def test_a_wrong_type_is_said(dtype):
+    with pytest.raises(ValueError, match=r"expected float16, float32 or float64, got"):
+        decode_dark(np.zeros((1, 1, 4, 4), dtype))
+
+
+@pytest.mark.parametrize("kernel", (0, -3, 2, 4, 3.0, None))
+def test_a_kernel_that_is_not_odd_is_said(kernel):
+    with pytest.raises(ValueError, match=r"blur_kernel: expected an odd integer from 1"):
+        decode_dark(np.ones((1, 1, 8, 8), np.float32), blur_kernel=kernel)
+
+
+@pytest.mark.parametrize("beta", (0.0, -1.0, np.nan, np.inf))
+def test_a_beta_that_is_not_positive_is_said(beta):
+    with pytest.raises(ValueError, match=r"softmax_beta: expected None or a number above 0"):
+        decode_integral(np.ones((1, 1, 8, 8)), softmax_beta=beta)
+
+
+def test_the_examples_in_the_docstrings_run():
+    assert doctest.testmod(livepose.heatmaps.decoding).failed == 0

@@ -1,0 +1,83 @@
+"""Targets: the kernels against their plain twins, and what the encoders promise."""
+
+import doctest
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import livepose.heatmaps.encoding
+from livepose.heatmaps import decode_argmax, decode_dark, encode_dark, encode_standard
+
+COORDINATE = st.one_of(
+    st.floats(-30, 60),
+    st.integers(-20, 40).map(float),
+    st.sampled_from([np.nan, np.inf, -np.inf, 1e300, 0.5, -0.5]),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    joints=st.lists(st.tuples(COORDINATE, COORDINATE), max_size=4),
+    visible=st.sampled_from([0.0, 0.5, 0.6, 1.0]),
+    size_hw=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    sigma=st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.0]),
+    standard=st.booleans(),
+)
+def test_encoders_agree_with_their_plain_twin(joints, visible, size_hw, sigma, standard):
+    xy = np.array(joints).reshape(-1, 2)
+    encode = encode_standard if standard else encode_dark
+    ours = encode(xy, np.full(len(xy), visible), size_hw, sigma)
+    assert ours.targets.shape == (len(xy), *size_hw)
+    for i, joint in enumerate(xy):
+        target, weight = reference.encode(joint, visible, size_hw, sigma, standard)
+        np.testing.assert_allclose(ours.targets[i], target, atol=1e-6)
+        assert ours.weights[i] == np.float32(weight)
+
+
+def test_a_target_decodes_to_the_joint_that_it_was_drawn_for():
+    joints = np.random.default_rng(1).uniform((4, 4), (19, 27), (5, 17, 2))
+    targets = encode_dark(joints, np.ones((5, 17)), (32, 24), 2.0).targets
+    assert targets.shape == (5, 17, 32, 24)
+    np.testing.assert_allclose(decode_dark(targets, blur_kernel=1).xy, joints, atol=5e-6)
+    np.testing.assert_allclose(decode_dark(targets).xy, joints, atol=5e-4)
+
+
+def test_a_standard_target_has_its_peak_of_one_on_the_nearest_cell():
+    joints = np.random.default_rng(1).uniform((4, 4), (19, 27), (5, 17, 2))
+    targets = encode_standard(joints, np.ones((5, 17)), (32, 24), 2.0).targets
+    found = decode_argmax(targets)
+    np.testing.assert_array_equal(found.xy, np.floor(joints + 0.5))
+    assert (found.scores == 1.0).all()
+
+
+def test_an_invisible_joint_has_no_target_and_no_weight():
+    ours = encode_dark([[10.0, 10.0], [np.nan, 3.0], [500.0, 3.0]], [0, 1, 1], (32, 24), 2.0)
+    assert not ours.targets.any()
+    assert ours.weights.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_nobody_has_no_targets():
+    ours = encode_dark(np.empty((0, 17, 2)), np.empty((0, 17)), (32, 24), 2.0)
+    assert ours.targets.shape == (0, 17, 32, 24)
+    assert ours.weights.shape == (0, 17)
+
+
+@pytest.mark.parametrize("encode", (encode_dark, encode_standard))
+def test_wrong_arguments_are_said(encode):
+    one = ([[1.0, 2.0]], [1])
+    with pytest.raises(ValueError, match=r"xy: expected shape \(\.\.\., 2\), got \(1, 3\)"):
+        encode([[1.0, 2.0, 3.0]], [1], (4, 4), 1.0)
+    with pytest.raises(ValueError, match=r"visible: expected shape \(1,\) .*, got \(2,\)"):
+        encode([[1.0, 2.0]], [1, 1], (4, 4), 1.0)
+    with pytest.raises(ValueError, match=r"size_hw: expected two positive integers"):
+        encode(*one, (0, 4), 1.0)
+    for sigma in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match=r"sigma: expected a positive number"):
+            encode(*one, (4, 4), sigma)
+
+
+def test_the_examples_in_the_docstrings_run():
+    assert doctest.testmod(livepose.heatmaps.encoding).failed == 0

@@ -1,0 +1,202 @@
+"""Slow, plain NumPy twins of the numba kernels: one map, one joint, one pixel at a time.
+
+They follow the descriptions in the docstrings of ``livepose.heatmaps`` and ``livepose.crops``,
+not the kernels: whole maps are blurred, logarithms are taken before differences, a crop is
+sampled pixel by pixel.
+"""
+
+import math
+
+import numpy as np
+
+FLOOR = 1e-10
+REACH = 2.0
+TABLES = {
+    1: [1.0],
+    3: [0.25, 0.5, 0.25],
+    5: [0.0625, 0.25, 0.375, 0.25, 0.0625],
+    7: [0.03125, 0.109375, 0.21875, 0.28125, 0.21875, 0.109375, 0.03125],
+    9: [c / 256 for c in (4, 13, 30, 51, 60, 51, 30, 13, 4)],
+}
+
+
+def taps(kernel):
+    if kernel in TABLES:
+        return np.array(TABLES[kernel])
+    sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
+    weights = np.exp(-((np.arange(kernel) - kernel // 2) ** 2) / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+def blur(heatmap, kernel):
+    """The whole map, zeros outside, in float64."""
+    height, width = heatmap.shape
+    padded = np.pad(heatmap.astype(np.float64), kernel // 2)
+    weights = taps(kernel)
+    along_x = sum(weights[t] * padded[:, t : t + width] for t in range(kernel))
+    return sum(weights[t] * along_x[t : t + height] for t in range(kernel))
+
+
+def modulate(heatmap, kernel):
+    """Blurred and rescaled to the old maximum; None where the blur left nothing positive."""
+    blurred = blur(heatmap, kernel)
+    if blurred.max() <= 0:
+        return None
+    return blurred * (float(heatmap.max()) / blurred.max())
+
+
+def peak(heatmap):
+    """Column, row and value of the first highest cell, or None."""
+    if not np.isfinite(heatmap).all() or heatmap.max() <= 0:
+        return None
+    row, column = np.unravel_index(np.argmax(heatmap), heatmap.shape)
+    return int(column), int(row), float(heatmap[row, column])
+
+
+def argmax(heatmap):
+    found = peak(heatmap)
+    if found is None:
+        return [np.nan, np.nan], 0.0, np.full((2, 2), np.nan)
+    return [float(found[0]), float(found[1])], found[2], np.full((2, 2), np.nan)
+
+
+def shift(heatmap):
+    xy, score, covariance = argmax(heatmap)
+    height, width = heatmap.shape
+    if score > 0 and 2 <= xy[0] <= width - 2 and 2 <= xy[1] <= height - 2:
+        x, y = int(xy[0]), int(xy[1])
+        wide = heatmap.astype(np.float64)
+        xy[0] += 0.25 * np.sign(wide[y, x + 1] - wide[y, x - 1])
+        xy[1] += 0.25 * np.sign(wide[y + 1, x] - wide[y - 1, x])
+    return xy, score, covariance
+
+
+def integral(heatmap):
+    xy, score, covariance = argmax(heatmap)
+    if score == 0:
+        return xy, score, covariance
+    weights = np.clip(heatmap.astype(np.float64) / score, 0, None)
+    weights /= weights.sum()
+    rows, columns = np.indices(heatmap.shape)
+    x, y = (weights * columns).sum(), (weights * rows).sum()
+    xx = (weights * (columns - x) ** 2).sum()
+    yy = (weights * (rows - y) ** 2).sum()
+    xy_ = (weights * (columns - x) * (rows - y)).sum()
+    return [x, y], score, np.array([[xx, xy_], [xy_, yy]])
+
+
+def derivatives(log_map, x, y):
+    """Gradient and Hessian of a log map at a cell; second differences two cells wide."""
+    at = log_map.__getitem__
+    gradient = np.array(
+        [
+            (at((y, x + 1)) - at((y, x - 1))) / 2,
+            (at((y + 1, x)) - at((y - 1, x))) / 2,
+        ]
+    )
+    xx = (at((y, x + 2)) - 2 * at((y, x)) + at((y, x - 2))) / 4
+    yy = (at((y + 2, x)) - 2 * at((y, x)) + at((y - 2, x))) / 4
+    xy = at((y + 1, x + 1)) - at((y - 1, x + 1)) - at((y + 1, x - 1)) + at((y - 1, x - 1))
+    return gradient, np.array([[xx, xy / 4], [xy / 4, yy]])
+
+
+def kind_of_step(log_map, x, y):
+    """What DARK does at a cell: "step", "far" (beyond the reach), "uphill" or "flat"."""
+    gradient, hessian = derivatives(log_map, x, y)
+    det = hessian[0, 0] * hessian[1, 1] - hessian[0, 1] ** 2
+    if det == 0:
+        return "flat"
+    if not (hessian[0, 0] < 0 and det > 0):
+        return "uphill"
+    step = -np.linalg.inv(hessian) @ gradient
+    return "far" if np.abs(step).max() > REACH else "step"
+
+
+def dark_step(log_map, x, y):
+    """Step and covariance at a cell at least two cells from the border."""
+    gradient, hessian = derivatives(log_map, x, y)
+    kind = kind_of_step(log_map, x, y)
+    if kind == "flat":
+        return np.zeros(2), np.full((2, 2), np.nan)
+    if kind == "uphill":
+        return 0.25 * np.sign(gradient), np.full((2, 2), np.nan)
+    covariance = -np.linalg.inv(hessian)
+    step = covariance @ gradient
+    return step * min(1.0, REACH / max(np.abs(step).max(), 1e-300)), covariance
+
+
+def log_of(heatmap, kernel):
+    """Logarithm of the modulated map, or None."""
+    modulated = modulate(heatmap, kernel)
+    return None if modulated is None else np.log(np.maximum(modulated, FLOOR))
+
+
+def dark(heatmap, kernel=3):
+    xy, score, covariance = argmax(heatmap)
+    height, width = heatmap.shape
+    if score > 0 and 2 <= xy[0] <= width - 3 and 2 <= xy[1] <= height - 3:
+        log_map = log_of(heatmap, kernel)
+        if log_map is not None:
+            step, covariance = dark_step(log_map, int(xy[0]), int(xy[1]))
+            xy = [xy[0] + step[0], xy[1] + step[1]]
+    return xy, score, covariance
+
+
+def every(decoder, heatmaps, *arguments):
+    """A decoder of one map for (P, K, H, W): xy, scores, covariance."""
+    people, keypoints = heatmaps.shape[:2]
+    xy = np.empty((people, keypoints, 2))
+    scores = np.empty((people, keypoints))
+    covariance = np.empty((people, keypoints, 2, 2))
+    for p in range(people):
+        for k in range(keypoints):
+            xy[p, k], scores[p, k], covariance[p, k] = decoder(heatmaps[p, k], *arguments)
+    return xy, scores, covariance
+
+
+def encode(xy, visible, size_hw, sigma, standard):
+    """Target and weight of one joint, cell by cell."""
+    height, width = size_hw
+    target = np.zeros(size_hw)
+    if not all(map(math.isfinite, xy)):
+        return target, 0.0
+    centre = [int(c + 0.5) for c in xy] if standard else list(xy)
+    for c, size in zip(centre, (width, height), strict=True):
+        if int(c - 3 * sigma) >= size or int(c + 3 * sigma + 1) < 0:
+            return target, 0.0
+    if visible > 0.5:
+        for y in range(height):
+            for x in range(width):
+                dx, dy = x - centre[0], y - centre[1]
+                if not standard or max(abs(dx), abs(dy)) <= 3 * sigma:
+                    target[y, x] = math.exp(-(dx * dx + dy * dy) / (2 * sigma * sigma))
+    return target, visible
+
+
+def crop(image_bgr, matrix, input_hw, most=4):
+    """One crop as float64 (h, w, 3), not rounded; black without a usable map."""
+    result = np.zeros((*input_hw, 3))
+    if not np.isfinite(matrix).all() or np.linalg.det(matrix[:, :2]) == 0:
+        return result
+    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+    spans = np.hypot(inverse[0, :2], inverse[1, :2])
+    nx, ny = (min(most, max(1, math.ceil(span / 2 - 1e-9))) for span in spans)
+    for y in range(input_hw[0]):
+        for x in range(input_hw[1]):
+            for j in range(ny):
+                for i in range(nx):
+                    u, v = x + (i + 0.5) / nx - 0.5, y + (j + 0.5) / ny - 0.5
+                    result[y, x] += bilinear(image_bgr, inverse @ [u, v, 1]) / (nx * ny)
+    return result
+
+
+def bilinear(image_bgr, point_xy):
+    """Colour between four pixels, black outside."""
+    left, top = (math.floor(c) for c in point_xy)
+    colour = np.zeros(3)
+    for row in (top, top + 1):
+        for column in (left, left + 1):
+            if 0 <= row < image_bgr.shape[0] and 0 <= column < image_bgr.shape[1]:
+                weight = (1 - abs(point_xy[0] - column)) * (1 - abs(point_xy[1] - row))
+                colour += weight * image_bgr[row, column]
+    return colour
