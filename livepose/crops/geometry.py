@@ -1,0 +1,211 @@
+"""Where a pixel's centre is, and the affine maps between image, network input and heatmap.
+
+Stated here once: integer coordinates are the centres of pixels (and of heatmap cells), in the
+image, the input and the heatmap alike, and one affine map samples the network input. Checkpoints
+differ in which point of the input the box centre falls on and in how long a side counts, and each
+names its own alignment. With a crop of ``w x h`` source pixels (the box, one side widened to the
+shape of the input, times the padding) and an output (input or heatmap) of ``W x H``:
+
+============  ======================  ====================  ==========================
+alignment     box centre              falls on              output px per source px
+============  ======================  ====================  ==========================
+pixel_centre  (x0+x1-1)/2 and y       (W-1)/2, (H-1)/2      W / w
+hrnet         (x0+x1)/2 and y         W/2, H/2              W / w
+dark          (x0+x1-1)/2 and y       (W-1)/2, (H-1)/2      (W-1) / (w-1)
+udp           (x0+x1)/2 and y         (W-1)/2, (H-1)/2      (W-1) / w and (H-1) / h
+stride        (x0+x1-1)/2 and y       (W-1)/2, (H-1)/2      W / w, heatmap = input / stride
+============  ======================  ====================  ==========================
+
+``pixel_centre`` is livepose's own: a heatmap cell (x, y) of stride 4 covers input pixels 4x to
+4x+3 and lies at (4x + 1.5, 4y + 1.5). ``hrnet`` is that of official HRNet files and of MMPose's
+default and DARK files, ``dark`` that of DarkPose's files, ``udp`` that of MMPose's UDP files,
+``stride`` that of networks whose coordinates are simply heatmap coordinates times the stride
+(PP-TinyPose).
+
+Boxes are edges as detectors and COCO give them: the single pixel (0, 0) is (0, 0, 1, 1), so
+``(x0+x1-1)/2`` is the true centre in pixel-centre coordinates. They are not clipped to the image.
+A side below one pixel counts as one; a box that is not finite gives NaN.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
+
+_HALF_PIXEL_BOXES = ("pixel_centre", "dark", "stride")
+"""Alignments that take the box centre in pixel-centre coordinates."""
+
+
+@dataclass(frozen=True)
+class CropGeometry:
+    """How boxes become network inputs, and heatmap coordinates become image coordinates.
+
+    Parameters
+    ----------
+    alignment : str
+        One of ``ALIGNMENTS``: what the checkpoint was trained with.
+    input_hw : (int, int)
+        Rows and columns of the network input.
+    padding : float
+        By how much the box is enlarged after it was widened to the shape of the input.
+
+    Raises
+    ------
+    ValueError
+        When the alignment is unknown, the size empty or the padding not positive.
+
+    Examples
+    --------
+    >>> geometry = CropGeometry("pixel_centre", (128, 96), padding=1.0)
+    >>> geometry.matrices([[0, 0, 48, 64]]).tolist()
+    [[[2.0, 0.0, 0.5], [0.0, 2.0, 0.5]]]
+    >>> geometry.to_image([[[0.0, 0.0]]], [[0, 0, 48, 64]], (32, 24)).tolist()
+    [[[0.5, 0.5]]]
+    """
+
+    alignment: str
+    input_hw: tuple[int, int]
+    padding: float = 1.25
+
+    def __post_init__(self) -> None:
+        if self.alignment not in ALIGNMENTS:
+            raise ValueError(
+                f"alignment: expected one of {', '.join(ALIGNMENTS)}, got {self.alignment!r}"
+            )
+        _check_size("input_hw", self.input_hw)
+        if not 0 < self.padding < np.inf:
+            raise ValueError(f"padding: expected a positive number, got {self.padding!r}")
+
+    def matrices(self, boxes_xyxy: ArrayLike, rotation_deg: ArrayLike = 0.0) -> Floats:
+        """Affine maps from image to input pixels, float64 (P, 2, 3).
+
+        Parameters
+        ----------
+        boxes_xyxy : array_like of shape (P, 4)
+            Left, top, right and bottom edges in image pixels.
+        rotation_deg : float or array_like of shape (P,)
+            Turns the crop about the box centre: at angle a its upward direction is the image
+            direction (sin a, -cos a), y down; a person leaning to the right by a stands upright.
+
+        Raises
+        ------
+        ValueError
+            When the boxes are not (P, 4) or the angles do not fit them.
+        """
+        centre, factor, target = self._placement(boxes_xyxy, self.input_hw)
+        angle = np.deg2rad(np.asarray(rotation_deg, dtype=np.float64))
+        if angle.shape not in ((), (len(centre),)):
+            raise ValueError(
+                f"rotation_deg: expected one angle or {len(centre)}, got shape {angle.shape}"
+            )
+        cos, sin = np.broadcast_to(np.cos(angle), len(centre)), np.sin(angle)
+        matrices = np.empty((len(centre), 2, 3))
+        matrices[:, 0, 0], matrices[:, 0, 1] = cos, sin
+        matrices[:, 1, 0], matrices[:, 1, 1] = 0.0 - sin, cos
+        matrices[:, :, :2] *= factor[:, :, None]
+        matrices[:, :, 2] = target - np.einsum("pij,pj->pi", matrices[:, :, :2], centre)
+        return matrices
+
+    def to_image(
+        self, heatmap_xy: ArrayLike, boxes_xyxy: ArrayLike, heatmap_hw: tuple[int, int]
+    ) -> Floats:
+        """Heatmap coordinates (P, K, 2) of unrotated crops to image pixels; NaN stays NaN.
+
+        Raises
+        ------
+        ValueError
+            When shapes do not fit together.
+        """
+        centre, factor, target = self._placement(boxes_xyxy, heatmap_hw)
+        points = _check_points("heatmap_xy", heatmap_xy, len(centre))
+        return centre[:, None] + (points - target) / factor[:, None]
+
+    def to_heatmap(
+        self, image_xy: ArrayLike, boxes_xyxy: ArrayLike, heatmap_hw: tuple[int, int]
+    ) -> Floats:
+        """Image pixels (P, K, 2) to heatmap coordinates of unrotated crops; NaN stays NaN.
+
+        Raises
+        ------
+        ValueError
+            When shapes do not fit together.
+        """
+        centre, factor, target = self._placement(boxes_xyxy, heatmap_hw)
+        points = _check_points("image_xy", image_xy, len(centre))
+        return target + (points - centre[:, None]) * factor[:, None]
+
+    def covariance_to_image(
+        self, covariance: ArrayLike, boxes_xyxy: ArrayLike, heatmap_hw: tuple[int, int]
+    ) -> Floats:
+        """Covariance (P, K, 2, 2) in heatmap px² of unrotated crops to image px²; NaN stays NaN.
+
+        Raises
+        ------
+        ValueError
+            When shapes do not fit together.
+        """
+        _, factor, _ = self._placement(boxes_xyxy, heatmap_hw)
+        values = np.asarray(covariance, dtype=np.float64)
+        if values.ndim != 4 or values.shape[0] != len(factor) or values.shape[2:] != (2, 2):
+            raise ValueError(
+                f"covariance: expected shape ({len(factor)}, keypoints, 2, 2), got {values.shape}"
+            )
+        return values / (factor[:, :, None] * factor[:, None, :])[:, None]
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _placement(
+        self, boxes_xyxy: ArrayLike, output_hw: tuple[int, int]
+    ) -> tuple[Floats, Floats, Floats]:
+        """Box centres (P, 2), output px per source px (P, 2), and where the centres fall (2,)."""
+        _check_size("heatmap_hw", output_hw)
+        boxes = np.asarray(boxes_xyxy, dtype=np.float64)
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"boxes_xyxy: expected shape (people, 4), got {boxes.shape}")
+        boxes = np.where(np.isfinite(boxes).all(axis=1, keepdims=True), boxes, np.nan)
+        output_wh = np.array(output_hw[::-1], dtype=np.float64)
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+        if self.alignment in _HALF_PIXEL_BOXES:
+            centre -= 0.5
+        return centre, self._factor(self._crop_wh(boxes), output_wh), self._target(output_wh)
+
+    def _crop_wh(self, boxes_xyxy: Floats) -> Floats:
+        """Source pixels that the crop spans: the box, one side widened, times the padding."""
+        wh = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1.0)
+        height, width = self.input_hw
+        aspect = width / height
+        width_px = np.maximum(wh[:, 0], wh[:, 1] * aspect) * self.padding
+        return np.stack([width_px, width_px / aspect], axis=1)
+
+    def _factor(self, crop_wh: Floats, output_wh: Floats) -> Floats:
+        if self.alignment == "udp":
+            return (output_wh - 1.0) / crop_wh
+        crop_width, output_width = crop_wh[:, :1], output_wh[0]
+        if self.alignment == "dark":
+            factor = (output_width - 1.0) / (crop_width - 1.0)
+        else:
+            factor = output_width / crop_width
+        return np.broadcast_to(factor, crop_wh.shape)
+
+    def _target(self, output_wh: Floats) -> Floats:
+        if self.alignment == "hrnet":
+            return output_wh / 2
+        if self.alignment == "stride":
+            input_wh = np.array(self.input_hw[::-1], dtype=np.float64)
+            return (input_wh - 1.0) / 2 * (output_wh / input_wh)
+        return (output_wh - 1.0) / 2
+
+
+def _check_size(name: str, size_hw: tuple[int, int]) -> None:
+    if len(size_hw) != 2 or min(size_hw) < 2:
+        raise ValueError(f"{name}: expected two integers from 2 on, got {size_hw!r}")
+
+
+def _check_points(name: str, points_xy: ArrayLike, people: int) -> Floats:
+    points = np.asarray(points_xy, dtype=np.float64)
+    if points.ndim != 3 or points.shape[0] != people or points.shape[2] != 2:
+        raise ValueError(f"{name}: expected shape ({people}, keypoints, 2), got {points.shape}")
+    return points

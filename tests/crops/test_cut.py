@@ -1,0 +1,231 @@
+"""Crops: golden pixels, the kernel against its plain twin, and frames and boxes that are odd."""
+
+import doctest
+
+import cv2
+import numpy as np
+import pytest
+import reference
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import livepose.crops.cut
+from livepose.crops import ALIGNMENTS, CropGeometry, cut_crops
+
+LAYOUTS = {
+    "contiguous": lambda image: image,
+    "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1])[:, ::-1],
+    "rgb seen as bgr": lambda image: np.ascontiguousarray(image[..., ::-1])[..., ::-1],
+    "part of a larger frame": lambda image: np.pad(image, ((3, 2), (1, 4), (0, 0)))[3:-2, 1:-4],
+    "columns first": lambda image: np.asfortranarray(image),
+}
+
+
+@pytest.fixture(scope="module")
+def golden(shared):
+    with np.load(shared / "golden" / "transform.npz") as archive:
+        return dict(archive)
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("rotation", ("rot0", "rot30"))
+@pytest.mark.parametrize("alignment", ("hrnet", "dark"))
+def test_crops_are_exact_bilinear_interpolation_as_in_the_golden_file(golden, alignment, rotation):
+    """OpenCV 5 is exact up to rounding, so the bytes agree but for ties of rounding."""
+    name = f"warp/{alignment}_{rotation}"
+    image, matrices = golden["warp/image_hwc_uint8"], golden[f"{name}_matrix"]
+    ours = cut_crops(image, matrices, (128, 96), antialias=False)
+    difference = np.abs(ours.astype(int) - golden[f"{name}_output_opencv5"])
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.002
+    fixed_point = np.abs(ours.astype(int) - golden[f"{name}_output"])
+    assert fixed_point.max() <= 5  # OpenCV 4 interpolates in steps of 1/32 pixel
+
+
+@st.composite
+def affine(draw):
+    spans = st.floats(0.2, 12)
+    angle = draw(st.sampled_from([0.0, 0.0, 0.3, np.pi / 2, -2.0]))
+    scale = np.diag([1 / draw(spans), draw(st.sampled_from([1, -1])) / draw(spans)])
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    centre = np.array([draw(st.floats(-5, 25)), draw(st.floats(-5, 25))])
+    linear = scale @ turn
+    return np.column_stack([linear, np.array([2.0, 3.0]) - linear @ centre])
+
+
+@settings(deadline=None, max_examples=120)
+@given(
+    matrices=st.lists(affine(), max_size=3),
+    size_hw=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    input_hw=st.tuples(st.integers(1, 9), st.integers(1, 7)),
+    antialias=st.booleans(),
+    layout=st.sampled_from(sorted(LAYOUTS)),
+)
+@example(matrices=[], size_hw=(5, 5), input_hw=(4, 3), antialias=True, layout="contiguous")
+def test_the_kernel_agrees_with_its_plain_twin(matrices, size_hw, input_hw, antialias, layout):
+    image = LAYOUTS[layout](noise(*size_hw))
+    image.flags.writeable = False
+    maps = np.array(matrices).reshape(-1, 2, 3)
+    ours = cut_crops(image, maps, input_hw, antialias=antialias)
+    assert ours.shape == (len(maps), *input_hw, 3)
+    assert ours.dtype == np.uint8
+    for crop, matrix in zip(ours, maps, strict=True):
+        exact = reference.crop(image, matrix, input_hw, most=4 if antialias else 1)
+        assert np.abs(crop - exact).max() <= 0.5 + 1e-3
+
+
+def test_up_to_two_source_pixels_per_pixel_antialiasing_changes_nothing():
+    image = noise(200, 200)
+    for span in (0.3, 1.0, 1.7, 2.0):
+        maps = np.array([[[1 / span, 0, 3.3], [0, 1 / span, -7.1]]])
+        turned = np.array([[[0.8 / span, 0.6 / span, 3.3], [-0.6 / span, 0.8 / span, 20.0]]])
+        for matrices in (maps, turned):
+            np.testing.assert_array_equal(
+                cut_crops(image, matrices, (48, 36)),
+                cut_crops(image, matrices, (48, 36), antialias=False),
+            )
+
+
+def test_antialiasing_keeps_fine_stripes_from_turning_into_patterns():
+    stripes = np.zeros((600, 600, 3), dtype=np.uint8)
+    stripes[:, np.arange(600) % 4 < 2] = 255
+    maps = np.array([[[0.26, 0, 0], [0, 0.26, 0]]])  # 3.85 source pixels per pixel
+    spread = {
+        smooth: cut_crops(stripes, maps, (100, 100), antialias=smooth).astype(float).std()
+        for smooth in (True, False)
+    }
+    assert spread[True] < 0.3 * spread[False]
+
+
+def test_antialiasing_is_close_to_the_mean_over_the_area():
+    image = cv2.GaussianBlur(noise(480, 360), (0, 0), 1.0)
+    maps = np.array([[[0.25, 0, -0.375], [0, 0.25, -0.375]]])  # cell x covers pixels 4x to 4x+3
+    area = cv2.resize(image, (90, 120), interpolation=cv2.INTER_AREA).astype(float)
+    errors = {
+        smooth: np.abs(cut_crops(image, maps, (120, 90), antialias=smooth)[0] - area).mean()
+        for smooth in (True, False)
+    }
+    assert errors[True] < 0.5 * errors[False]
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_a_spot_in_the_frame_is_where_the_geometry_says(alignment):
+    rows, columns = np.mgrid[:240, :320]
+    spot = 255 * np.exp(-((columns - 161.3) ** 2 + (rows - 98.6) ** 2) / (2 * 3.0**2))
+    image = np.repeat(spot.round().astype(np.uint8)[..., None], 3, axis=2)
+    box = [[140, 60, 190, 150]]
+    geometry = CropGeometry(alignment, (256, 192))
+    crop = cut_crops(image, geometry.matrices(box), (256, 192))[0, :, :, 0].astype(float)
+    rows, columns = np.indices(crop.shape)
+    seen = np.array([(crop * columns).sum(), (crop * rows).sum()]) / crop.sum()
+    np.testing.assert_allclose(seen, geometry.matrices(box)[0] @ [161.3, 98.6, 1], atol=0.02)
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_odd_boxes_give_crops_and_never_a_crash(alignment):
+    boxes = np.array(
+        [
+            [np.nan, np.nan, np.nan, np.nan],
+            [0, 0, np.inf, np.inf],
+            [-500, -500, -400, -300],  # outside
+            [5000, 5000, 5100, 5300],
+            [-1e6, -1e6, 1e6, 1e6],
+            [-1e300, -1e300, 1e300, 1e300],
+            [10, 10, 10, 10],
+            [30, 30, 10, 10],
+            [-20, -10, 30, 40],  # half outside
+        ]
+    )
+    for shape in ((48, 64), (1, 1), (1, 30), (30, 1)):
+        image = np.full((*shape, 3), 200, dtype=np.uint8)
+        geometry = CropGeometry(alignment, (64, 48))
+        for rotation in (0.0, 30.0):
+            crops = cut_crops(image, geometry.matrices(boxes, rotation), (64, 48))
+            assert crops.shape == (9, 64, 48, 3)
+            assert not crops[:4].any()
+            assert crops.max() <= 200
+        assert cut_crops(image, geometry.matrices(boxes), (64, 48))[8].any()
+
+
+def test_a_map_without_an_inverse_gives_a_black_crop_and_the_others_their_own():
+    image = np.full((20, 20, 3), 90, dtype=np.uint8)
+    maps = np.zeros((4, 2, 3))
+    maps[1] = maps[3] = [[1, 0, 0], [0, 1, 0]]
+    maps[2, 0, 0] = np.nan
+    crops = cut_crops(image, maps, (8, 6))
+    assert [int(crop.max()) for crop in crops] == [0, 90, 0, 90]
+
+
+def test_a_whole_pixel_shift_copies_bytes():
+    image = noise(30, 40)
+    crops = cut_crops(image, np.array([[[1.0, 0, -7], [0, 1, -5]]]), (12, 10))
+    np.testing.assert_array_equal(crops[0], image[5:17, 7:17])
+    turned = np.array([[[0.0, 1, -5], [-1, 0, 30]]])  # a quarter turn
+    np.testing.assert_array_equal(
+        cut_crops(image, turned, (12, 10))[0], np.rot90(image[5:15, 19:31], 1)
+    )
+
+
+def test_pixels_outside_count_as_black_between_the_frame_and_nothing():
+    image = np.full((4, 4, 3), 100, dtype=np.uint8)
+    crops = cut_crops(image, np.array([[[1.0, 0, 0.5], [0, 1, 0.25]]]), (6, 6))
+    assert crops[0, 0, :, 1].tolist() == [38, 75, 75, 75, 38, 0]
+    assert crops[0, 4, :, 1].tolist() == [13, 25, 25, 25, 13, 0]
+
+
+def test_crops_are_written_into_given_memory_and_the_frame_is_not_touched():
+    image = noise(50, 50)
+    image.flags.writeable = False
+    maps = np.array([[[1.0, 0, 0], [0, 1, 0]]] * 2)
+    out = np.full((2, 8, 6, 3), 7, dtype=np.uint8)
+    assert cut_crops(image, maps, (8, 6), out=out) is out
+    np.testing.assert_array_equal(out[1], image[:8, :6])
+
+
+def test_wrong_arguments_are_said():
+    image, maps = noise(8, 8), np.zeros((1, 2, 3))
+    for wrong in (
+        image[..., 0],
+        image.astype(np.float32),
+        image[:0],
+        np.zeros((8, 8, 4), np.uint8),
+    ):
+        with pytest.raises(ValueError, match=r"image_bgr: expected uint8 of shape \(height, wid"):
+            cut_crops(wrong, maps, (4, 4))
+    with pytest.raises(ValueError, match=r"matrices: expected shape \(people, 2, 3\), got \(2, 3"):
+        cut_crops(image, maps[0], (4, 4))
+    with pytest.raises(ValueError, match=r"input_hw: expected two positive integers, got \(0, 4"):
+        cut_crops(image, maps, (0, 4))
+    for out in (
+        np.empty((2, 4, 4, 3), np.uint8),
+        np.empty((1, 4, 4, 3)),
+        np.empty((1, 4, 8, 3), np.uint8)[:, :, ::2],
+    ):
+        with pytest.raises(ValueError, match=r"out: expected contiguous uint8 of shape \(1, 4"):
+            cut_crops(image, maps, (4, 4), out=out)
+    sealed = np.empty((1, 4, 4, 3), np.uint8)
+    sealed.flags.writeable = False
+    with pytest.raises(ValueError, match=r"out: expected memory that can be written to"):
+        cut_crops(image, maps, (4, 4), out=sealed)
+
+
+def test_the_examples_in_the_docstrings_run():
+    assert doctest.testmod(livepose.crops.cut).failed == 0
+
+
+@pytest.mark.benchmark(group="crop 128x96 from 1280x720")
+@pytest.mark.parametrize("height_px", (130, 330, 600))
+@pytest.mark.parametrize("cut", ("livepose", "livepose plain", "opencv"))
+def test_benchmark_crop(benchmark, cut, height_px):
+    cv2.setNumThreads(1)
+    frame = noise(720, 1280)
+    maps = CropGeometry("pixel_centre", (128, 96)).matrices([[500, 60, 700, 60 + height_px]])
+    if cut == "opencv":
+        benchmark(cv2.warpAffine, frame, maps[0], (96, 128), flags=cv2.INTER_LINEAR)
+    else:
+        out = np.empty((1, 128, 96, 3), dtype=np.uint8)
+        cut_crops(frame, maps, (128, 96), out)  # compiled before the clock starts
+        benchmark(cut_crops, frame, maps, (128, 96), out, antialias=cut == "livepose")

@@ -1,0 +1,239 @@
+"""Where a pixel's centre is: the way to the crop and the exact way back, in every alignment."""
+
+import doctest
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import livepose.crops.geometry
+from livepose.crops import ALIGNMENTS, CropGeometry
+
+INPUTS = ("128x96", "256x192", "384x288", "256x256")
+GOLDEN = (("hrnet", "hrnet"), ("dark", "dark"), ("hrnet", "mmpose"), ("udp", "udp"))
+"""Our alignment, and the group of the golden file that it is held against."""
+
+UNPADDED = {"dark": 10, "hrnet": 12}
+"""Boxes whose centre x is exactly -1: the reference takes them for already padded. livepose pads
+every box; MMPose has no such rule either."""
+
+FLOAT32_BOX = 5
+"""A far one-pixel box: the reference rounds points to float32 before it solves its matrices."""
+
+
+def size_of(name):
+    return tuple(map(int, name.split("x")))
+
+
+@pytest.fixture(scope="module")
+def golden(shared):
+    with np.load(shared / "golden" / "transform.npz") as archive:
+        return dict(archive)
+
+
+@pytest.fixture(scope="module")
+def golden_boxes(golden):
+    corner, size = golden["boxes_xywh"][:, :2], golden["boxes_xywh"][:, 2:]
+    return np.concatenate([corner, corner + size], axis=1)
+
+
+def _named(group, boxes):
+    """Which boxes are held against the reference."""
+    keep = np.ones(len(boxes), dtype=bool)
+    if group in UNPADDED:
+        keep[UNPADDED[group]] = False
+    return keep
+
+
+@pytest.mark.parametrize("rotation_deg", (0, 30, -45))
+@pytest.mark.parametrize("size", INPUTS)
+@pytest.mark.parametrize(("alignment", "group"), GOLDEN)
+def test_matrices_are_those_of_the_reference(
+    golden, golden_boxes, alignment, group, size, rotation_deg
+):
+    name = f"{group}/{size}/input_matrix_rot{rotation_deg}"
+    if group == "udp":
+        name = f"mmpose/{size}/udp_input_matrix_rot{rotation_deg}"
+    wanted = golden[name].astype(float)
+    # MMPose's UDP matrices count the angle the other way round than all the others do.
+    angle = -rotation_deg if group == "udp" else rotation_deg
+    ours = CropGeometry(alignment, size_of(size)).matrices(golden_boxes, angle)
+    scale = np.abs(wanted[:, :, :2]).max(axis=(1, 2))
+    turned = np.abs(ours - wanted)[:, :, :2].max(axis=(1, 2)) / scale
+    tolerance = np.full(len(scale), 2e-5)
+    tolerance[FLOAT32_BOX] = 2e-4
+    keep = _named(group, golden_boxes)
+    assert (turned <= tolerance)[keep].all()
+    moved = np.abs(ours - wanted)[:, :, 2] / (1 + np.abs(wanted[:, :, 2]))
+    assert (moved.max(axis=1) <= tolerance * 5)[keep].all()
+
+
+@pytest.mark.parametrize("size", INPUTS)
+@pytest.mark.parametrize("group", ("hrnet", "dark"))
+def test_the_heatmap_matrix_is_the_same_rule_with_the_heatmap_size(
+    golden, golden_boxes, group, size
+):
+    heatmap_hw = tuple(side // 4 for side in size_of(size))
+    geometry = CropGeometry(group, size_of(size))
+    keep = _named(group, golden_boxes)
+    points = golden[f"heatmap_xy/{size}"].astype(float)
+    matrix = golden[f"{group}/{size}/heatmap_matrix_rot0"]
+    image_xy = geometry.to_image(points, golden_boxes, heatmap_hw)
+    back = np.einsum("pij,pkj->pki", matrix[:, :, :2], image_xy) + matrix[:, None, :, 2]
+    # The reference's matrices are float32 exact, so their error grows with the distance.
+    far = 1 + np.abs(matrix[:, :, 2]).max(axis=1)
+    assert (np.abs(back - points).max(axis=(1, 2)) / far)[keep].max() < 2e-5
+
+
+@pytest.mark.parametrize("size", INPUTS)
+@pytest.mark.parametrize(("alignment", "group"), GOLDEN)
+def test_the_way_back_is_that_of_the_reference(golden, golden_boxes, alignment, group, size):
+    name = f"mmpose/{size}/udp_image_xy" if group == "udp" else f"{group}/{size}/image_xy"
+    heatmap_hw = tuple(side // 4 for side in size_of(size))
+    geometry = CropGeometry(alignment, size_of(size))
+    ours = geometry.to_image(golden[f"heatmap_xy/{size}"], golden_boxes, heatmap_hw)
+    keep = _named(group, golden_boxes)
+    np.testing.assert_allclose(ours[keep], golden[name][keep], atol=2e-4)
+
+
+BOX = st.tuples(
+    st.floats(-500, 2000), st.floats(-500, 2000), st.floats(0, 1500), st.floats(0, 1500)
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    boxes=st.lists(BOX, max_size=4),
+    alignment=st.sampled_from(ALIGNMENTS),
+    size_hw=st.sampled_from([(128, 96), (256, 192), (96, 128), (256, 256)]),
+    seed=st.integers(0, 1000),
+)
+def test_crop_then_uncrop_returns_the_same_point(boxes, alignment, size_hw, seed):
+    xywh = np.array(boxes).reshape(-1, 4)
+    boxes_xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    geometry = CropGeometry(alignment, size_hw)
+    heatmap_hw = size_hw[0] // 4, size_hw[1] // 4
+    image_xy = np.random.default_rng(seed).uniform(-500, 2500, (len(xywh), 17, 2))
+    there = geometry.to_heatmap(image_xy, boxes_xyxy, heatmap_hw)
+    back = geometry.to_image(there, boxes_xyxy, heatmap_hw)
+    np.testing.assert_allclose(back, image_xy, atol=1e-4)
+    matrices = geometry.matrices(boxes_xyxy)
+    input_xy = np.einsum("pij,pkj->pki", matrices[:, :, :2], image_xy) + matrices[:, None, :, 2]
+    np.testing.assert_allclose(
+        input_xy, to_input(alignment, there, size_hw, heatmap_hw, geometry, boxes_xyxy), atol=1e-4
+    )
+
+
+def to_input(alignment, heatmap_xy, size_hw, heatmap_hw, geometry, boxes_xyxy):
+    """Where a heatmap cell lies in the input, as each convention says it in words."""
+    if alignment == "pixel_centre":
+        return 4 * heatmap_xy + 1.5
+    if alignment in ("hrnet", "stride"):
+        return 4 * heatmap_xy
+    wide, small = np.array(size_hw[::-1]), np.array(heatmap_hw[::-1])
+    if alignment == "udp":
+        return heatmap_xy * (wide - 1) / (small - 1)
+    factor = (wide[0] - 1) / (small[0] - 1)  # dark: that of the width, about the centre
+    return (wide - 1) / 2 + (heatmap_xy - (small - 1) / 2) * factor
+
+
+def test_in_our_alignment_the_box_centre_falls_on_the_middle_of_the_input():
+    geometry = CropGeometry("pixel_centre", (128, 96))
+    matrix = geometry.matrices([[100, 50, 180, 250]])[0]
+    np.testing.assert_allclose(matrix @ [139.5, 149.5, 1], (47.5, 63.5))
+    assert matrix[0, 0] == matrix[1, 1] == 128 / 250  # the 200 px height, padded by 1.25
+    np.testing.assert_allclose(
+        geometry.to_heatmap([[[139.5, 149.5]]], [[100, 50, 180, 250]], (32, 24)), [[[11.5, 15.5]]]
+    )
+
+
+def test_a_box_wider_than_the_input_grows_in_height():
+    matrix = CropGeometry("pixel_centre", (128, 96)).matrices([[0, 0, 300, 10]])[0]
+    assert matrix[0, 0] == 96 / 375
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_a_rotation_turns_the_picture_about_the_box_centre(alignment):
+    geometry, box = CropGeometry(alignment, (128, 96)), [[100, 50, 180, 250]]
+    upright, turned = geometry.matrices(box)[0], geometry.matrices(box, 30.0)[0]
+    centre = np.linalg.solve(upright[:, :2], upright @ [0, 0, 1] * -1 + upright @ [139.5, 149.5, 1])
+    np.testing.assert_allclose(centre, (139.5, 149.5))
+    middle = (140.0, 150.0) if alignment in ("hrnet", "udp") else (139.5, 149.5)
+    np.testing.assert_allclose(turned @ [*middle, 1], upright @ [*middle, 1])
+    leaning = np.array([np.sin(np.pi / 6), -np.cos(np.pi / 6)])
+    up = turned[:, :2] @ leaning
+    assert abs(up[0]) < 1e-12
+    assert up[1] < 0
+    np.testing.assert_allclose(geometry.matrices(box * 2, [0.0, 30.0])[1], turned)
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_a_covariance_is_carried_like_differences_of_points(alignment):
+    geometry, boxes = CropGeometry(alignment, (128, 96)), [[10, 20, 110, 220], [0, 0, 400, 100]]
+    rng = np.random.default_rng(0)
+    spread = rng.normal(size=(2, 3, 2, 2))
+    covariance = spread @ spread.swapaxes(-1, -2)
+    ours = geometry.covariance_to_image(covariance, boxes, (32, 24))
+    origin = geometry.to_image(np.zeros((2, 1, 2)), boxes, (32, 24))[:, 0]
+    steps = [
+        geometry.to_image(np.full((2, 1, 2), unit), boxes, (32, 24))[:, 0] - origin
+        for unit in ([1.0, 0.0], [0.0, 1.0])
+    ]
+    jacobian = np.stack(steps, axis=-1)[:, None]
+    np.testing.assert_allclose(ours, jacobian @ covariance @ jacobian.swapaxes(-1, -2))
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_what_is_not_there_stays_nan_and_touches_nobody_else(alignment):
+    geometry = CropGeometry(alignment, (128, 96))
+    boxes = [[np.nan, 0, 10, 10], [0, 0, np.inf, 10], [0, 0, 1e308, 1e308], [10, 10, 60, 110]]
+    points = np.full((4, 2, 2), 3.0)
+    points[3, 1] = np.nan
+    found = geometry.to_image(points, boxes, (32, 24))
+    assert np.isnan(found[:2]).all()
+    assert np.isfinite(found[3, 0]).all()
+    assert np.isnan(found[3, 1]).all()
+    assert np.isnan(geometry.matrices(boxes)[:2]).all()
+    assert np.isfinite(geometry.matrices(boxes)[3]).all()
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+@pytest.mark.parametrize("box", [[5, 5, 5, 5], [5, 5, 5.2, 5.3], [9, 9, 3, 3], [0, 0, 1, 1]])
+def test_a_box_without_a_size_is_one_pixel(alignment, box):
+    matrix = CropGeometry(alignment, (128, 96)).matrices([box])[0]
+    assert np.isfinite(matrix).all()
+    assert matrix[0, 0] > 0
+    assert matrix[1, 1] > 0
+
+
+def test_nobody_gives_empty_arrays():
+    geometry, boxes = CropGeometry("pixel_centre", (128, 96)), np.empty((0, 4))
+    assert geometry.matrices(boxes).shape == (0, 2, 3)
+    assert geometry.to_image(np.empty((0, 17, 2)), boxes, (32, 24)).shape == (0, 17, 2)
+    assert geometry.to_heatmap(np.empty((0, 17, 2)), boxes, (32, 24)).shape == (0, 17, 2)
+    assert geometry.covariance_to_image(np.empty((0, 17, 2, 2)), boxes, (32, 24)).shape[0] == 0
+
+
+def test_wrong_arguments_are_said():
+    with pytest.raises(ValueError, match=r"alignment: expected one of pixel_centre, .*'coco'"):
+        CropGeometry("coco", (128, 96))
+    with pytest.raises(ValueError, match=r"input_hw: expected two integers"):
+        CropGeometry("dark", (0, 96))
+    with pytest.raises(ValueError, match=r"padding: expected a positive number, got 0"):
+        CropGeometry("dark", (128, 96), padding=0)
+    geometry = CropGeometry("dark", (128, 96))
+    with pytest.raises(ValueError, match=r"boxes_xyxy: expected shape \(people, 4\), got \(4,\)"):
+        geometry.matrices([0, 0, 1, 1])
+    with pytest.raises(ValueError, match=r"rotation_deg: expected one angle or 1"):
+        geometry.matrices([[0, 0, 9, 9]], [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"heatmap_xy: expected shape \(1, keypoints, 2\)"):
+        geometry.to_image(np.zeros((2, 17, 2)), [[0, 0, 9, 9]], (32, 24))
+    with pytest.raises(ValueError, match=r"image_xy: expected shape \(1, keypoints, 2\)"):
+        geometry.to_heatmap(np.zeros((1, 17, 3)), [[0, 0, 9, 9]], (32, 24))
+    with pytest.raises(ValueError, match=r"covariance: expected shape \(1, keypoints, 2, 2\)"):
+        geometry.covariance_to_image(np.zeros((1, 17, 2)), [[0, 0, 9, 9]], (32, 24))
+
+
+def test_the_examples_in_the_docstrings_run():
+    assert doctest.testmod(livepose.crops.geometry).failed == 0
