@@ -1,0 +1,167 @@
+"""``livepose doctor``: looks at this machine, and prints what is wrong and how to mend it."""
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from livepose.cli import doctor_checks as checks
+from livepose.cli.doctor_checks import Check
+from livepose.cli.doctor_probes import PROBES, Probed, probe
+from livepose.errors import UsageError
+
+CPUINFO = Path("/proc/cpuinfo")
+_AT_ONCE = 2
+_COLOURS = {checks.OK: "green", checks.WARN: "yellow", checks.FAIL: "bold red"}
+
+
+def register(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser("doctor", help="check this machine, and say how to mend it")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument(
+        "--device", default="auto", metavar="D", help="fail without it: cpu, cuda, cuda:N or mps"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Examines, prints, and returns 0 if livepose is usable, else the first failure's code."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", arguments.device):
+        raise UsageError(
+            f"--device: expected auto, cpu, cuda, cuda:N or mps, got {arguments.device!r}"
+        )
+    findings = examine(arguments.device)
+    code = checks.exit_code(findings)
+    if arguments.json:
+        lines = [check.to_dict() for check in findings]
+        print(json.dumps({"usable": code == 0, "exit_code": code, "checks": lines}, indent=2))
+    else:
+        print_table(findings)
+    return code
+
+
+def examine(device: str) -> list[Check]:
+    """All checks, in the order of the table."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = dict(zip(PROBES, pool.map(probe, PROBES), strict=True))
+    installed = installed_packages()
+    return [
+        checks.check_processor(processor_name(), usable_cores(), processor_flags()),
+        checks.check_torch(found["torch"]),
+        checks.check_device(device, found["torch"], nvidia_present()),
+        checks.check_openvino(found["openvino"]),
+        checks.check_numba(found["numba"], _numba_cache_writable(found["numba"])),
+        checks.check_opencv(found["opencv"], installed),
+        checks.check_window(found["window"]),
+        checks.check_pyav(found["pyav"]),
+        checks.check_ultralytics(installed),
+        checks.check_torchvision(installed, torch_wanted_by_torchvision()),
+        checks.check_weights("pose weights", found["pose weights"]),
+        checks.check_weights("detector weights", found["detector weights"]),
+        checks.check_cameras(found["cameras"]),
+        _check_cache(),
+    ]
+
+
+def print_table(findings: list[Check]) -> None:
+    """The table, and below it the commands, unbroken so that they can be copied."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("", "check", "found", box=None, pad_edge=False)
+    for check in findings:
+        table.add_row(
+            Text(check.status, style=_COLOURS[check.status]), check.name, Text(check.found)
+        )
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(table)
+    for check in findings:
+        if check.status != checks.OK and check.mend:
+            style = _COLOURS[check.status]
+            console.print(
+                Text(f"\n{check.name}: ", style=style), Text(check.mend), sep="", soft_wrap=True
+            )
+    failed = [check.name for check in findings if check.status == checks.FAIL]
+    verdict = f"not usable yet: {', '.join(failed)}" if failed else "livepose is usable here"
+    console.print(Text(f"\n{verdict}", style="bold"), soft_wrap=True)
+
+
+def installed_packages() -> dict[str, str]:
+    """Every installed distribution, lower case, with its version."""
+    return {
+        str(each.metadata["Name"]).lower(): each.version
+        for each in metadata.distributions()
+        if each.metadata["Name"]
+    }
+
+
+def torch_wanted_by_torchvision() -> str | None:
+    """The version of torch that torchvision's metadata names; torchvision is not loaded."""
+    try:
+        requirements = metadata.requires("torchvision") or []
+    except metadata.PackageNotFoundError:
+        return None
+    found = (re.fullmatch(r"torch\s*\(?==\s*([\w.]+)\)?", line) for line in requirements)
+    return next((match[1] for match in found if match), None)
+
+
+def processor_name() -> str:
+    """The processor's name as its maker writes it."""
+    match = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), flags=re.MULTILINE)
+    if match:
+        return match[1].strip()
+    if sys.platform == "darwin":
+        return _said_by("sysctl", "-n", "machdep.cpu.brand_string")
+    return platform.processor() or platform.machine()
+
+
+def processor_flags() -> set[str]:
+    """Instruction sets by the kernel's names; empty where the kernel does not say."""
+    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _cpuinfo(), flags=re.MULTILINE)
+    return set(match[1].split()) if match else set()
+
+
+def _cpuinfo() -> str:
+    return CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, which in a container are fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def nvidia_present() -> bool:
+    """Whether NVIDIA's driver answers."""
+    return "GPU" in _said_by("nvidia-smi", "-L")
+
+
+def _said_by(*command: str) -> str:
+    if shutil.which(command[0]) is None:
+        return ""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _numba_cache_writable(probed: Probed) -> bool:
+    return "cache" in probed.facts and checks.writable(Path(probed.facts["cache"]))
+
+
+def _check_cache() -> Check:
+    from livepose.weights import cache_folder
+
+    return checks.check_cache(cache_folder(), checks.free_bytes(cache_folder()))
