@@ -99,6 +99,7 @@ class PosePipeline:
             TrackerSettings(
                 max_people=self.settings.max_people,
                 detect_every=self.settings.detect_every,
+                whole_frame=self.detector is None,
             ),
             oks_sigmas=self.skeleton.oks_sigmas,
         )
@@ -156,7 +157,7 @@ class PosePipeline:
             tracked = self.tracker.update(time_s, detections)
         poses = self._estimate(image_bgr, tracked)
         with self.clock.stage("track"):
-            self.tracker.observe(time_s, poses)
+            poses = self.tracker.observe(time_s, poses)
         with self.clock.stage("smooth"):
             return self.smoother.apply(time_s, poses)
 
@@ -202,9 +203,11 @@ class PosePipeline:
         SourceError
             When the source cannot be opened or is lost.
         """
-        opened = source if isinstance(source, Source) else open_source(source)
+        named = isinstance(source, str | int | Path)
+        opened = open_source(source, report=self._report) if named else source
         self.reset()
         frames = iter(opened) if opened.live else ahead(opened, FRAMES_AHEAD)
+        # Pictures of a folder have nothing to do with each other: each stands for itself.
         still = opened.kind == "images"
         try:
             for frame in frames:

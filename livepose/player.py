@@ -7,8 +7,8 @@ so that encoding never holds up the next frame.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ from livepose.drawing import Hud, draw_hud, draw_poses
 from livepose.frame import Frame, ImageBgr
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import Poses
-from livepose.sinks import Sink, VideoSink
+from livepose.sinks import OutputClosed, Sink, VideoSink
 from livepose.sources import Source
 from livepose.threads import Worker
 from livepose.window import Command, Window
@@ -53,7 +53,6 @@ class Summary:
     people: int = 0
     dropped: int = 0
     duration_s: float = 0.0
-    warnings: list[str] = field(default_factory=list)
 
     @property
     def fps(self) -> float:
@@ -109,16 +108,20 @@ class Player:
     def play(self) -> Summary:
         """Plays, and says what was played."""
         writer = Worker(self._write, FRAMES_WAITING) if self.sinks else None
+        with ExitStack() as stack:
+            stack.enter_context(suppress(OutputClosed))
+            stack.callback(self._close, writer)
+            self._play(writer)
+        return self.summary
+
+    def _play(self, writer: Worker[Written] | None) -> None:
         start_s = time.perf_counter()
-        try:
-            for frame, poses in self.pipeline.run(self.source):
+        with closing(self.pipeline.run(self.source)) as frames:
+            for frame, poses in frames:
                 self._handle(frame, poses, writer)
                 self.summary.duration_s = time.perf_counter() - start_s
                 if self._stopped:
                     break
-        finally:
-            self._close(writer)
-        return self.summary
 
     def _handle(self, frame: Frame, poses: Poses, writer: Worker[Written] | None) -> None:
         self._count(frame, poses)

@@ -22,6 +22,7 @@ LEVELS = [
     {"player"},
     {"offline"},
     {"cli"},
+    {"__main__"},
 ]
 # Each exception with its reason.
 ALLOWED: dict[tuple[str, str], str] = {}

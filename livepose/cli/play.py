@@ -4,12 +4,9 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import livepose
-from livepose.errors import UsageError
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
 from livepose.player import Look, Player, Summary
@@ -22,8 +19,9 @@ from livepose.sinks import (
     OpenPoseSink,
     Sink,
     VideoSink,
+    make_header,
 )
-from livepose.sources import Source, open_source
+from livepose.sources import Source, open_camera, open_images, open_source, open_video
 from livepose.window import Window
 
 Report = Callable[[str], None]
@@ -49,37 +47,22 @@ def play(arguments: Namespace, settings: Settings, report: Report) -> Summary:
 
 def open_chosen(arguments: Namespace, report: Report) -> Source:
     """The source that the options name."""
-    options = {"rotate": arguments.rotate, "report": report}
+    asked = {"camera_size": arguments.camera_size, "camera_fps": arguments.camera_fps}
+    always: dict[str, Any] = {"rotate": arguments.rotate, "report": report}
     if arguments.image is not None:
-        from livepose.sources import open_images
-
-        return open_images(arguments.image, **options)
+        return open_images(arguments.image, **always)
     if arguments.video is not None:
-        from livepose.sources import open_video
-
-        return open_video(arguments.video, **options)
-    if arguments.camera is not None:
-        from livepose.sources import open_camera
-
-        return open_camera(
-            arguments.camera,
-            camera_size=arguments.camera_size,
-            camera_fps=arguments.camera_fps,
-            **options,
-        )
-    return open_source(
-        arguments.source,
-        camera_size=arguments.camera_size,
-        camera_fps=arguments.camera_fps,
-        **options,
-    )
+        return open_video(arguments.video, **always)
+    if arguments.camera is not None and "://" not in arguments.camera:
+        return open_camera(arguments.camera, **asked, **always)
+    return open_source(arguments.camera or arguments.source, **asked, **always)
 
 
 def open_pipeline(settings: Settings, source: Source, report: Report) -> PosePipeline:
     """The pipeline, warm, with one line that says what it runs on."""
     start_s = time.perf_counter()
     pipeline = PosePipeline(settings, report=report)
-    pipeline.warm_up(source.size_wh or (640, 480))
+    pipeline.warm_up(source.size_wh)
     report(f"ready after {time.perf_counter() - start_s:.1f} s")
     return pipeline
 
@@ -129,36 +112,28 @@ def drawn_sink(path: Path, source: Source) -> Sink:
     if source.kind == "images":
         return ImageSink(path)
     audio_from = Path(source.name) if source.kind == "video" else None
-    if audio_from is not None and path.exists() and path.samefile(audio_from):
-        raise UsageError(f"--output {path} is the input itself; choose another name")
-    return VideoSink(path, audio_from=audio_from)
+    return VideoSink(path, audio_from=audio_from, fps=source.fps)
 
 
 def header(source: Source, pipeline: PosePipeline) -> dict[str, Any]:
     """The first line of the JSON lines: what the numbers below it mean and came from."""
-    skeleton, card = pipeline.skeleton, pipeline.estimator.runtime.card
-    return {
-        "version": livepose.__version__,
-        "source": source.name,
-        "kind": source.kind,
-        "size_wh": list(source.size_wh) if source.size_wh else None,
-        "skeleton": {
-            "name": skeleton.name,
-            "keypoints": list(skeleton.keypoints),
-            "limbs": [list(limb) for limb in skeleton.limbs],
-        },
-        "keypoint_fields": ["x_px", "y_px", "score", "sigma_px"],
-        "units": {"time": "s", "position": "px of the source picture", "sigma": "px"},
-        "pose": {
-            "network": card.network,
-            "input_hw": list(card.input_hw),
+    runtime = pipeline.estimator.runtime
+    return make_header(
+        source=source.name,
+        size_wh=source.size_wh,
+        skeleton=pipeline.skeleton,
+        fps=source.fps,
+        kind=source.kind,
+        pose={
+            "network": runtime.card.network,
+            "input_hw": list(runtime.card.input_hw),
+            "sha256": runtime.card.sha256,
             "decode": pipeline.estimator.method,
-            "sha256": card.sha256,
+            "runtime": f"{runtime.name}, {runtime.device}, {runtime.precision}",
         },
-        "detector": None if pipeline.detector is None else pipeline.detector.name,
-        "runtime": pipeline.estimator.runtime.name,
-        "versions": {name: version(name) for name in ("numpy", "numba", "torch", "openvino")},
-    }
+        detector=None if pipeline.detector is None else pipeline.detector.name,
+        smooth=pipeline.smoother.method,
+    )
 
 
 def look(arguments: Namespace) -> Look:

@@ -75,7 +75,7 @@ def measure(pipeline: PosePipeline, choice: Choice, report: Report) -> Result:
     """Runs the warm-up, then the measured frames."""
     source, notes = scene_or_video(choice)
     known = KnownBoxes(pipeline, source) if isinstance(source, WalkingPeople) else None
-    pipeline.warm_up(source.size_wh or (640, 480))
+    pipeline.warm_up(source.size_wh)
     report(f"measuring on {source.name}")
     run = Run(pipeline, known)
     for frame in frames_of(source, choice, report):

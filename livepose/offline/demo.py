@@ -13,7 +13,7 @@ from livepose.offline.scene import CameraPath
 from livepose.pipeline import PosePipeline
 from livepose.player import Player
 from livepose.poses import Poses
-from livepose.sinks import JsonLinesSink, VideoSink
+from livepose.sinks import JsonLinesSink, Sink, VideoSink, make_header
 from livepose.window import Window
 
 SHEET_PICTURES = 12
@@ -52,8 +52,12 @@ def run_demo(pipeline: PosePipeline, folder: Path, report: Callable[[str], None]
     """Plays the scene; returns the files that were written: video, JSON lines, contact sheet."""
     scene = CameraPath()
     video, lines, sheet = (folder / f"demo.{suffix}" for suffix in ("mp4", "jsonl", "png"))
-    header = {"source": scene.name, "size_wh": list(scene.size_wh)}
-    sinks = [VideoSink(video), JsonLinesSink(lines, header), SheetSink(sheet, scene.frame_count)]
+    header = make_header(source=scene.name, size_wh=scene.size_wh, fps=scene.fps)
+    sinks: list[Sink] = [
+        VideoSink(video, fps=scene.fps),
+        JsonLinesSink(lines, header),
+        SheetSink(sheet, scene.frame_count),
+    ]
     possible, reason = Window.available()
     if not possible:
         report(f"no window: {reason}; running without one")

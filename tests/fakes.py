@@ -1,0 +1,139 @@
+"""Stand-ins for the two networks, so that the loop can be tested without them.
+
+The detector finds the white rectangle that a test draws; the runtime puts every keypoint at a
+fixed place of the crop. Everything between them is the real thing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from livepose.detector import Detections
+from livepose.frame import Frame, ImageBgr
+from livepose.heatmaps import encode_dark
+from livepose.pipeline import PosePipeline
+from livepose.weights import Card
+
+CARD = Card(
+    network="hrnet_w32",
+    input_hw=(128, 96),
+    skeleton="coco17",
+    keypoints=17,
+    alignment="pixel_centre",
+    blur_kernel=3,
+    sigma=1.0,
+    colour="rgb",
+    mean=(123.675, 116.28, 103.53),
+    std=(58.395, 57.12, 57.375),
+    activation="none",
+    source="a test",
+    licence="none",
+    sha256="0" * 64,
+    notes={},
+)
+
+# Keypoints in heatmap cells of 24 x 32: a standing person, face at the top.
+STANDING_XY = np.array(
+    [
+        *((12, 5), (12.5, 4.5), (11.5, 4.5), (13, 5), (11, 5), (15, 9), (9, 9), (16, 13), (8, 13)),
+        *((16, 16), (8, 16), (14, 17), (10, 17), (14, 22), (10, 22), (14, 27), (10, 27)),
+    ],
+    dtype=np.float64,
+)
+
+
+class FakeRuntime:
+    """Answers every crop with the same standing person."""
+
+    name = "fake"
+    device = "cpu"
+    precision = "f32"
+    card = CARD
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
+        self.calls.append(len(crops_bgr))
+        people = len(crops_bgr)
+        xy = np.repeat(STANDING_XY[None], people, axis=0)
+        maps = [encode_dark(one, np.ones(17), (32, 24), 1.0).targets for one in xy]
+        return np.stack(maps).astype(np.float32) if people else np.empty((0, 17, 32, 24), "f4")
+
+    def warm_up(self, batch_sizes: Sequence[int]) -> None:
+        """Nothing to warm up."""
+
+
+class FakeDetector:
+    """Finds the white rectangle."""
+
+    name = "fake detector"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+        self.calls += 1
+        return [self._find(image) for image in images_bgr]
+
+    def _find(self, image_bgr: ImageBgr) -> Detections:
+        rows, columns = np.nonzero(image_bgr[..., 0] > 200)
+        if len(rows) == 0:
+            return Detections(np.empty((0, 4)), np.empty(0))
+        box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        return Detections(np.array([box], dtype=np.float64), np.array([0.9]))
+
+
+def picture(left: int = 100, size_wh: tuple[int, int] = (320, 240)) -> ImageBgr:
+    """A dark picture with one white "person" of 60 x 120 px."""
+    image = np.full((size_wh[1], size_wh[0], 3), 40, dtype=np.uint8)
+    image[60:180, left : left + 60] = 230
+    return image
+
+
+@dataclass
+class FakeSource:
+    """Frames that a test made."""
+
+    frames: list[Frame]
+    name: str = "fake.mp4"
+    kind: str = "video"
+    live: bool = False
+    fps: float | None = 30.0
+    size_wh: tuple[int, int] | None = (320, 240)
+    closed: int = 0
+    error: Exception | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def frame_count(self) -> int:
+        return len(self.frames)
+
+    def __iter__(self) -> Iterator[Frame]:
+        yield from self.frames
+        if self.error is not None:
+            raise self.error
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def walking(count: int, fps: float = 30.0, **options: Any) -> FakeSource:
+    """``count`` frames of a person who moves two pixels a frame."""
+    frames = [Frame(picture(60 + 2 * index), index / fps, index) for index in range(count)]
+    return FakeSource(frames, **options)
+
+
+@pytest.fixture
+def make_pipeline(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PosePipeline]:
+    """Makes pipelines whose two networks are the stand-ins."""
+    monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: FakeRuntime())
+
+    def detector(name: object = "auto", *_: object, **__: object) -> FakeDetector | None:
+        return None if name == "none" else FakeDetector()
+
+    monkeypatch.setattr("livepose.pipeline.open_detector", detector)
+    return PosePipeline

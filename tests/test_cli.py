@@ -1,0 +1,233 @@
+"""The command line: every mishap is one sentence on stderr and the right exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from fakes import make_pipeline, picture
+
+from livepose.cli import main
+from livepose.pipeline import PosePipeline
+
+__all__ = ["make_pipeline"]
+Make = Callable[..., PosePipeline]
+
+LOST, USAGE, WEIGHTS, DEVICE = 3, 2, 4, 5
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """A short film of the white "person", drawn here."""
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for index in range(20):
+            frame = av.VideoFrame.from_ndarray(picture(60 + 2 * index), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def sentences(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("garbage.mp4", "garbage.mp4"),
+        ("zero_bytes.mp4", "empty"),
+        ("truncated_no_index.mp4", "truncated_no_index.mp4"),
+        ("audio_only.mp4", "no video"),
+    ],
+)
+def test_a_broken_video_is_one_sentence(
+    make_pipeline: Make, shared: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    assert main(["--video", str(shared / "video" / name), "--no-window"]) == LOST
+    lines = sentences(capsys.readouterr().err)
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_a_video_that_breaks_off_leaves_what_there_was(
+    make_pipeline: Make, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    source = shared / "video" / "truncated.mp4"
+    words = ["--video", str(source), "--output", str(out), "--json", str(lines)]
+    assert main(words) == LOST
+    assert "200 frames" in sentences(capsys.readouterr().err)[-1]
+    assert len(lines.read_text().splitlines()) == 201
+    with av.open(str(out)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], USAGE, "nothing to look at"),
+        (["--video", "/nowhere/in.mp4"], LOST, "/nowhere/in.mp4"),
+        (["--video", "."], LOST, "folder"),
+        (["--image", "/nowhere/*.jpg"], LOST, "/nowhere/*.jpg"),
+        (["--camera", "97"], LOST, "camera 97"),
+        (["--source", "/nowhere/at/all"], LOST, "/nowhere/at/all"),
+    ],
+)
+def test_a_wrong_source_is_one_sentence(
+    make_pipeline: Make,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    said: str,
+) -> None:
+    assert main(words) == code
+    lines = sentences(capsys.readouterr().err)
+    assert said in lines[-1]
+    assert len(lines) <= 2
+
+
+@pytest.mark.parametrize(
+    "words", [["--camera-size", "big"], ["--max-people", "0"], ["--rotate", "45"], ["--nonsense"]]
+)
+def test_a_wrong_option_is_a_usage_error(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["--camera", "0", *words])
+    assert exit_.value.code == USAGE
+
+
+def test_unknown_weights_are_said_with_exit_code_4(
+    video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--video", str(video), "--weights", "/nowhere.safetensors"]) == WEIGHTS
+    assert "/nowhere.safetensors" in sentences(capsys.readouterr().err)[-1]
+
+
+def test_a_gpu_that_is_not_there_is_never_a_silent_cpu_run(
+    video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the GPU that the test wants to be absent")
+    assert main(["--video", str(video), "--device", "cuda"]) == DEVICE
+    assert "cuda" in sentences(capsys.readouterr().err)[-1].lower()
+
+
+@pytest.mark.parametrize("option", ["--output", "--json", "--csv", "--coco-json"])
+def test_an_output_that_cannot_be_written_is_said(
+    make_pipeline: Make, video: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert main(["--video", str(video), option, "/nowhere/out.mp4"]) in (1, USAGE)
+    assert "/nowhere" in sentences(capsys.readouterr().err)[-1]
+
+
+def test_a_full_disk_is_said(
+    make_pipeline: Make, video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    assert main(["--video", str(video), "--json", "/dev/full"]) == 1
+    assert "disk is full" in sentences(capsys.readouterr().err)[-1]
+
+
+def test_the_input_is_never_overwritten(
+    make_pipeline: Make, video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = video.read_bytes()
+    assert main(["--video", str(video), "--output", str(video)]) == USAGE
+    assert video.read_bytes() == before
+
+
+def test_a_video_gets_all_outputs_at_once(
+    make_pipeline: Make, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {
+        "--output": "out.mp4",
+        "--json": "out.jsonl",
+        "--csv": "out.csv",
+        "--openpose-json": "openpose",
+        "--coco-json": "coco.json",
+    }
+    words = [word for option, name in names.items() for word in (option, str(tmp_path / name))]
+    assert main(["--video", str(video), *words]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert rows[0]["livepose"]["skeleton"]["name"] == "coco17"
+    assert [row["frame"] for row in rows[1:]] == list(range(20))
+    assert rows[1]["people"][0]["id"] == 1
+    assert len(list((tmp_path / "openpose").iterdir())) == 20
+    assert len(json.loads((tmp_path / "coco.json").read_text())) == 20
+    assert "20 frames" in capsys.readouterr().err
+
+
+def test_json_on_stdout_is_alone_there(
+    make_pipeline: Make, video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--video", str(video), "--json", "-"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) == 21
+
+
+def test_pictures_become_drawn_pictures(
+    make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), picture())
+    assert main(["--image", str(tmp_path / "*.png"), "--output", str(tmp_path / "drawn")]) == 0
+    drawn = sorted(path.stem for path in (tmp_path / "drawn").iterdir())
+    assert len(drawn) == 2
+    image = cv2.imread(str(next((tmp_path / "drawn").iterdir())))
+    assert np.abs(image.astype(int) - picture()).max() > 50
+
+
+def test_what_a_pipe_no_longer_reads_is_a_quiet_end(shared: Path) -> None:
+    command = f"{sys.executable} -m livepose --image {shared / 'images'} --no-window --json -"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -n 1; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.splitlines()[-1] == "0", done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("after_s", [0.5, 8.0])
+def test_ctrl_c_at_any_moment_is_exit_code_130(
+    shared: Path, tmp_path: Path, after_s: float
+) -> None:
+    lines = tmp_path / "out.jsonl"
+    source = str(shared / "video" / "crowd.mp4")
+    words = ["--video", source, "--no-window", "--json", str(lines)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "livepose", *words], stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(after_s)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    if lines.exists():
+        assert all(json.loads(line) for line in lines.read_text().splitlines())
+
+
+def test_the_help_fits_a_newcomer() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "livepose", "--help"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    assert done.returncode == 0
+    for word in ("--camera", "--video", "--image", "--benchmark", "examples:", "doctor"):
+        assert word in done.stdout

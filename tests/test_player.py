@@ -1,0 +1,219 @@
+"""Playing: what is drawn, written and closed, whatever happens."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import make_pipeline, walking
+
+from livepose.errors import SinkError, SourceError
+from livepose.frame import Frame, ImageBgr
+from livepose.pipeline import PosePipeline
+from livepose.player import Look, Player, mirrored
+from livepose.poses import Poses
+from livepose.sinks import JsonLinesSink, VideoSink
+from livepose.window import Command
+
+__all__ = ["make_pipeline"]
+Make = Callable[..., PosePipeline]
+
+
+class MemorySink:
+    """Keeps what it is given."""
+
+    needs_drawing = True
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.indices: list[int] = []
+        self.drawn: list[ImageBgr | None] = []
+        self.closed = 0
+        self._fail_at = fail_at
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None) -> None:
+        if frame.index == self._fail_at:
+            raise SinkError("out.mp4: the disk is full")
+        self.indices.append(frame.index)
+        self.drawn.append(drawn_bgr)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeWindow:
+    """Shows nothing and presses the keys of a script: {number of the picture: command}."""
+
+    def __init__(self, script: dict[int, list[Command]] | None = None) -> None:
+        self.shown: list[ImageBgr] = []
+        self.closed = 0
+        self._script = script or {}
+
+    def show(self, image_bgr: ImageBgr) -> None:
+        self.shown.append(image_bgr)
+
+    def poll(self) -> list[Command]:
+        return self._script.pop(len(self.shown), [])
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def quiet(_: str) -> None:
+    """Says nothing."""
+
+
+def test_every_frame_is_written_in_order_and_the_sinks_are_closed(make_pipeline: Make) -> None:
+    sink = MemorySink()
+    summary = Player(make_pipeline(), walking(30), [sink], report=quiet).play()
+    assert sink.indices == list(range(30))
+    assert (summary.frames, sink.closed) == (30, 1)
+
+
+def test_the_drawing_leaves_the_frame_itself_alone(make_pipeline: Make) -> None:
+    source, sink = walking(3), MemorySink()
+    before = [frame.image_bgr.copy() for frame in source.frames]
+    Player(make_pipeline(), source, [sink], report=quiet).play()
+    for frame, old, drawn in zip(source.frames, before, sink.drawn, strict=True):
+        np.testing.assert_array_equal(frame.image_bgr, old)
+        assert drawn is not None
+        assert (drawn != old).any()
+
+
+def test_a_sink_that_fails_ends_the_playing_and_the_others_are_closed(make_pipeline: Make) -> None:
+    good, bad = MemorySink(), MemorySink(fail_at=3)
+    with pytest.raises(SinkError, match="disk is full"):
+        Player(make_pipeline(), walking(200), [good, bad], report=quiet).play()
+    assert (good.closed, bad.closed) == (1, 1)
+
+
+def test_a_lost_source_leaves_whole_outputs(make_pipeline: Make, tmp_path: Path) -> None:
+    source = walking(12, error=SourceError("camera 0 stopped sending frames"))
+    lines = tmp_path / "out.jsonl"
+    sinks = [VideoSink(tmp_path / "out.mp4"), JsonLinesSink(str(lines), {})]
+    with pytest.raises(SourceError):
+        Player(make_pipeline(), source, sinks, report=quiet).play()
+    assert len(lines.read_text().splitlines()) == 1 + 12
+    assert decoded_frames(tmp_path / "out.mp4") == 12
+
+
+def decoded_frames(path: Path) -> int:
+    import av
+
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_ctrl_c_leaves_whole_outputs(make_pipeline: Make, tmp_path: Path) -> None:
+    lines = tmp_path / "out.jsonl"
+
+    def interrupt(frame: Frame, poses: Poses, fps: float) -> None:
+        if frame.index == 9:
+            raise KeyboardInterrupt
+
+    player = Player(make_pipeline(), walking(99), [JsonLinesSink(str(lines), {})], report=quiet)
+    player.progress = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        player.play()
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [row["frame"] for row in rows[1:]] == list(range(10))
+
+
+def test_q_ends_the_playing(make_pipeline: Make) -> None:
+    window = FakeWindow({5: [Command.QUIT]})
+    summary = Player(make_pipeline(), walking(100, live=True), window=window, report=quiet).play()
+    assert (summary.frames, window.closed) == (5, 1)
+
+
+def test_space_pauses_until_space(make_pipeline: Make) -> None:
+    class Pausing(FakeWindow):
+        polls = 0
+
+        def poll(self) -> list[Command]:
+            self.polls += 1
+            return [Command.PAUSE] if self.polls in (2, 6) else []
+
+    window = Pausing()
+    summary = Player(make_pipeline(), walking(4, live=True), window=window, report=quiet).play()
+    assert summary.frames == 4
+    assert window.polls >= 4 + 4
+
+
+def test_h_hides_the_hud(make_pipeline: Make) -> None:
+    window = FakeWindow({1: [Command.HUD]})
+    Player(make_pipeline(), walking(2, live=True), window=window, report=quiet).play()
+    with_hud, without = window.shown
+    assert (with_hud[:30, :60] != without[:30, :60]).any()
+
+
+def test_d_cycles_the_decoding(make_pipeline: Make) -> None:
+    said: list[str] = []
+    pipeline = make_pipeline()
+    keys = {number: [Command.DECODING] for number in (1, 2, 3)}
+    Player(pipeline, walking(4, live=True), window=FakeWindow(keys), report=said.append).play()
+    assert said == ["decoding: argmax", "decoding: shift", "decoding: dark"]
+
+
+def test_s_and_r_leave_a_snapshot_and_a_recording(make_pipeline: Make, tmp_path: Path) -> None:
+    window = FakeWindow({2: [Command.SNAPSHOT, Command.RECORD], 8: [Command.RECORD]})
+    source = walking(12, live=True)
+    Player(make_pipeline(), source, window=window, report=quiet, folder=tmp_path).play()
+    assert len(list(tmp_path.glob("livepose-*.png"))) == 1
+    assert decoded_frames(next(tmp_path.glob("livepose-*.mp4"))) == 6
+
+
+def test_an_open_recording_is_saved_at_the_end(make_pipeline: Make, tmp_path: Path) -> None:
+    window = FakeWindow({2: [Command.RECORD]})
+    source = walking(6, live=True)
+    Player(make_pipeline(), source, window=window, report=quiet, folder=tmp_path).play()
+    assert decoded_frames(next(tmp_path.glob("livepose-*.mp4"))) == 4
+
+
+def test_a_mirror_turns_the_picture_and_no_label(make_pipeline: Make) -> None:
+    poses = make_pipeline().process(walking(1).frames[0].image_bgr)
+    turned = mirrored(poses, 320)
+    np.testing.assert_allclose(turned.keypoints_xy[..., 0], 319 - poses.keypoints_xy[..., 0])
+    np.testing.assert_allclose(mirrored(turned, 320).boxes_xyxy, poses.boxes_xyxy)
+    left, right = 5, 6
+    assert poses.keypoints_xy[0, left, 0] > poses.keypoints_xy[0, right, 0]
+    assert turned.keypoints_xy[0, left, 0] < turned.keypoints_xy[0, right, 0]
+
+
+def test_the_mirrored_video_is_the_mirrored_picture(make_pipeline: Make) -> None:
+    plain, turned = MemorySink(), MemorySink()
+    for sink, mirror in ((plain, False), (turned, True)):
+        look = Look(mirror=mirror, ids=False)
+        Player(make_pipeline(), walking(1), [sink], look=look, report=quiet).play()
+    assert plain.drawn[0] is not None
+    assert turned.drawn[0] is not None
+    body = np.abs(plain.drawn[0][:, ::-1].astype(int) - turned.drawn[0]).mean()
+    assert body < 3  # the same picture but for the rounding of lines
+
+
+def test_the_age_of_the_shown_frame_stays_bounded_when_inference_is_slow(
+    make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    class Slow:
+        """A live source at 200 fps that hands out only its newest frame."""
+
+        name, kind, live, fps, size_wh, frame_count = "cam", "camera", True, 200.0, None, None
+
+        def __iter__(self):
+            start_s = time.perf_counter()
+            for index in range(10):
+                now_s = time.perf_counter()
+                frame = walking(1).frames[0].image_bgr
+                yield Frame(frame, now_s - start_s, index, captured_s=now_s, dropped=4)
+
+        def close(self) -> None:
+            pass
+
+    pipeline = make_pipeline()
+    inner = pipeline.detector
+    monkeypatch.setattr(pipeline, "detector", lambda images: (time.sleep(0.05), inner(images))[1])
+    player = Player(pipeline, Slow(), window=FakeWindow(), report=quiet)
+    summary = player.play()
+    assert summary.dropped == 40
+    assert max(player._ages_ms) < 500
