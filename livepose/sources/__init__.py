@@ -1,0 +1,33 @@
+"""Where frames come from: cameras, network streams, video files, pictures.
+
+Every source is a context manager and an iterable of ``Frame``::
+
+    with open_source("in.mp4") as source:
+        for frame in source:
+            ...
+"""
+
+from livepose.sources.camera import open_camera
+from livepose.sources.images import ImageSource, read_picture
+from livepose.sources.live import LiveSettings, LiveSource
+from livepose.sources.open import open_address, open_images, open_source, open_video
+from livepose.sources.protocol import Report, Source, print_report
+from livepose.sources.stream import open_stream
+from livepose.sources.video import VideoSource
+
+__all__ = [
+    "ImageSource",
+    "LiveSettings",
+    "LiveSource",
+    "Report",
+    "Source",
+    "VideoSource",
+    "open_address",
+    "open_camera",
+    "open_images",
+    "open_source",
+    "open_stream",
+    "open_video",
+    "print_report",
+    "read_picture",
+]

@@ -1,0 +1,203 @@
+"""Live sources: only the newest frame is kept; stalls and cut connections are mended.
+
+Three parties share one ``Slot``: a connection thread opens the device and puts frames in, a
+supervisor thread replaces connections that ended or stalled, and the consumer takes the newest
+frame. A read that hangs for good therefore costs one abandoned thread and not the program.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from livepose.errors import SourceError
+from livepose.frame import Frame, ImageBgr
+from livepose.sources._connection import Capture, Connection, Opener, Slot
+from livepose.sources.protocol import (
+    Closing,
+    Kind,
+    Report,
+    check_rotation,
+    print_report,
+    turned,
+    turned_size,
+)
+
+_TICK_S = 0.2
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """How patient a live source is, in seconds."""
+
+    open_timeout_s: float = 5.0  # from the first attempt to the first frame
+    stall_after_s: float = 3.0  # without a frame: the connection counts as stalled
+    give_up_after_s: float = 20.0  # without a frame: the source counts as lost
+    first_pause_s: float = 0.5  # between attempts to reconnect, doubled each time
+    longest_pause_s: float = 5.0
+
+
+class LiveSource(Closing):
+    """A camera or network stream of which only the newest frame counts.
+
+    Parameters
+    ----------
+    opener : callable
+        Opens the device; called again, from another thread, for every reconnection.
+    name : str
+        What messages call it.
+    kind : {"camera", "url"}
+    hint : str
+        The question that ends the sentence when the source is lost.
+
+    Raises
+    ------
+    SourceError
+        When no first frame arrives in time; while iterating, when the source is lost for good.
+    """
+
+    live = True
+    frame_count = None
+
+    def __init__(
+        self,
+        opener: Opener,
+        *,
+        name: str,
+        kind: Kind,
+        rotate: int = 0,
+        settings: LiveSettings | None = None,
+        hint: str = "is it unplugged or used by another program?",
+        report: Report = print_report,
+    ) -> None:
+        self.name, self.kind = name, kind
+        self._opener, self._hint, self._report = opener, hint, report
+        self._rotate = check_rotation(rotate)
+        self._settings = settings or LiveSettings()
+        self._slot = Slot()
+        self._announced_wh = (0, 0)
+        self._lost_s: float | None = None
+        self._delivered = 0
+        self._supervisor = threading.Thread(target=self._supervise, daemon=True)
+        self._supervisor.start()
+        self._await_first_frame()
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Size of the newest frame, after rotation."""
+        return turned_size(self._slot.size_wh, self._rotate)
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second that the source delivers (dropped ones too); None before the second."""
+        with self._slot.changed:
+            seconds, frames = self._slot.seconds, self._slot.captured
+        return (frames - 1) / seconds if seconds > 0 else None
+
+    def __iter__(self) -> Iterator[Frame]:
+        while (frame := self._next()) is not None:
+            yield frame
+
+    def close(self) -> None:
+        """Stops the threads and lets go of the device; a second call does nothing."""
+        self._slot.close()
+        # A driver that hangs inside a read must not hold up the end of the program.
+        self._supervisor.join(timeout=2.0)
+
+    def _next(self) -> Frame | None:
+        slot = self._slot
+        with slot.changed:
+            while slot.image_bgr is None and not slot.over:
+                slot.changed.wait(_TICK_S)
+            taken = None if slot.closed else slot.take()
+            if taken is None and slot.failure is not None and not slot.closed:
+                raise slot.failure
+        return None if taken is None else self._frame(*taken)
+
+    def _frame(self, image_bgr: ImageBgr, captured_s: float, dropped: int) -> Frame:
+        first_s = captured_s if self._slot.first_s is None else self._slot.first_s
+        index = self._delivered
+        self._delivered += 1
+        upright_bgr = turned(image_bgr, self._rotate)
+        return Frame(upright_bgr, captured_s - first_s, index, captured_s, dropped)
+
+    def _await_first_frame(self) -> None:
+        slot, limit_s = self._slot, self._settings.open_timeout_s
+        with slot.changed:
+            slot.changed.wait_for(lambda: slot.captured or slot.failure, timeout=limit_s)
+        if slot.captured == 0:
+            self.close()
+            raise slot.failure or SourceError(self._silence())
+
+    def _supervise(self) -> None:
+        pause_s = self._settings.first_pause_s
+        while not self._slot.over:
+            before = self._slot.captured
+            reason, opened = self._run_connection()
+            if self._slot.captured == 0 and not self._slot.closed:
+                self._slot.fail(SourceError(self._silence() if opened else reason))
+            if self._slot.over:
+                return
+            if self._slot.captured > before:
+                pause_s = self._settings.first_pause_s
+            self._mourn(reason, pause_s)
+            pause_s = min(2 * pause_s, self._settings.longest_pause_s)
+
+    def _run_connection(self) -> tuple[str, bool]:
+        """Runs one connection until it ends or stalls: why it is over, and if it had opened."""
+        connection = Connection(self._opener, self._slot, self._arrived)
+        before, started_s = self._slot.captured, time.perf_counter()
+        connection.start()
+        settings = self._settings
+        while connection.is_alive() and not self._slot.over:
+            connection.join(min(_TICK_S, settings.stall_after_s / 4))
+            opening = self._slot.captured == before
+            patience_s = settings.open_timeout_s if opening else settings.stall_after_s
+            silent_s = time.perf_counter() - max(self._slot.last_s, started_s)
+            if silent_s > patience_s and connection.is_alive():
+                connection.abandoned.set()
+                return f"no frame for {silent_s:.1f} s", True
+        connection.abandoned.set()
+        connection.join(timeout=1.0)
+        return connection.reason, connection.opened
+
+    def _arrived(self, capture: Capture, first: bool) -> None:
+        """Says what is delivered, and what changed."""
+        if first and self._lost_s is not None:
+            away_s = time.perf_counter() - self._lost_s
+            self._report(f"{self.name} is back after {away_s:.1f} s")
+            self._lost_s = None
+        elif first and capture.mode:
+            self._report(f"{self.name}: {capture.mode}")
+        now_wh, before_wh = self._slot.size_wh, self._announced_wh
+        if before_wh not in (now_wh, (0, 0)):
+            self._report(
+                f"{self.name} now sends frames of {now_wh[0]}x{now_wh[1]}, "
+                f"before {before_wh[0]}x{before_wh[1]}"
+            )
+        self._announced_wh = now_wh
+
+    def _mourn(self, reason: str, pause_s: float) -> None:
+        """Gives up when it is time to; else says that frames are missing, and waits a while."""
+        silent_s = time.perf_counter() - self._slot.last_s
+        left_s = self._settings.give_up_after_s - silent_s
+        if left_s <= 0:
+            self._slot.fail(SourceError(self._epitaph()))
+            return
+        if self._lost_s is None:
+            self._lost_s = self._slot.last_s
+            why = f" ({reason})" if reason else ""
+            self._report(f"{self.name} sends no frames{why}; reconnecting for {left_s:.0f} s")
+        with self._slot.changed:
+            self._slot.changed.wait_for(lambda: self._slot.closed, timeout=min(pause_s, left_s))
+
+    def _silence(self) -> str:
+        limit_s = self._settings.open_timeout_s
+        return f"{self.name} sent no frame within {limit_s:g} s; {self._hint}"
+
+    def _epitaph(self) -> str:
+        frames, seconds = self._slot.captured, self._slot.seconds
+        return (
+            f"{self.name} stopped sending frames after {frames} frames ({seconds:.1f} s); "
+            f"{self._hint}"
+        )

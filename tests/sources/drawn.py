@@ -1,0 +1,58 @@
+"""Videos that tests draw."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+
+def write_video(
+    path: Path,
+    times_s,
+    *,
+    size_wh=(64, 48),
+    codec="libx264",
+    pixel_format="yuv420p",
+    image_bgr=None,
+    sound: str | None = None,
+    sound_from_s: float = 0.0,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Gray frames (50 + 10 per frame, then again) at these times; a sine as sound if asked for."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream(codec, rate=25, options=options or {})
+        stream.width, stream.height = size_wh
+        stream.pix_fmt = pixel_format
+        if codec != "mjpeg":
+            stream.codec_context.time_base = Fraction(1, 90_000)
+            stream.time_base = Fraction(1, 90_000)
+        track = output.add_stream(sound, rate=48_000) if sound else None
+        for number, time_s in enumerate(times_s):
+            drawn = np.full((size_wh[1], size_wh[0], 3), 50 + 10 * (number % 20), np.uint8)
+            frame = av.VideoFrame.from_ndarray(
+                drawn if image_bgr is None else image_bgr, format="bgr24"
+            )
+            ticks = 25 if codec == "mjpeg" else 90_000
+            frame.pts, frame.time_base = round(time_s * ticks), Fraction(1, ticks)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+        if track is not None:
+            _write_sine(output, track, sound_from_s, times_s[-1])
+    return path
+
+
+def _write_sine(output, track, from_s: float, to_s: float) -> None:
+    rate, count = 48_000, 1024
+    start = round(from_s * rate)
+    for begin in range(start, round(to_s * rate), count):
+        phase = np.arange(begin, begin + count) * 2 * np.pi * 440 / rate
+        samples = (0.2 * np.sin(phase)).astype(np.float32)[None]
+        name = track.codec_context.format.name
+        if name.startswith("s16"):
+            samples = (samples * 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp" if "flt" in name else name,
+                                           layout="mono")  # fmt: skip
+        frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
+        output.mux(track.encode(frame))
+    output.mux(track.encode(None))

@@ -1,0 +1,245 @@
+"""Network cameras on loopback, MJPEG over HTTP and RTSP: cut, stalled and brought back at will."""
+
+import socket
+import socketserver
+import struct
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def picture(number: int, size_wh: tuple[int, int]) -> np.ndarray:
+    """A gray picture with a bright square that wanders."""
+    image_bgr = np.full((size_wh[1], size_wh[0], 3), 60, np.uint8)
+    left = 5 * number % (size_wh[0] - 40)
+    image_bgr[20:60, left : left + 40] = (40, 200, 250)
+    return image_bgr
+
+
+class _Camera:
+    """Starts, cuts and restarts a server on one port."""
+
+    path = "/"
+    scheme = "http"
+
+    def __init__(self, size_wh: tuple[int, int] = (320, 240), fps: float = 25.0) -> None:
+        self.size_wh, self.fps = size_wh, fps
+        self.port = free_port()
+        self.alive = False
+        self.stalled = False
+        self.connections = 0
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}{self.path}"
+
+    def start(self) -> None:
+        self.alive, self.stalled = True, False
+        self._server = self._make_server()
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
+        self._thread.start()
+
+    def cut(self) -> None:
+        """Ends every connection and refuses new ones."""
+        self.alive = False
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def pictures(self):
+        number = 0
+        while self.alive:
+            if not self.stalled:
+                yield picture(number, self.size_wh)
+                number += 1
+            time.sleep(1 / self.fps)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.alive:
+            self.cut()
+
+
+class MjpegCamera(_Camera):
+    """multipart/x-mixed-replace, as network cameras send it."""
+
+    path = "/video"
+
+    def _make_server(self):
+        camera = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                if self.path != camera.path:
+                    self.send_error(404)
+                    return
+                camera.connections += 1
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+                self.end_headers()
+                try:
+                    for image_bgr in camera.pictures():
+                        jpeg = cv2.imencode(".jpg", image_bgr)[1].tobytes()
+                        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
+                        self.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
+                except OSError:
+                    pass
+
+        return _Http(("127.0.0.1", self.port), Handler)
+
+
+class _Http(ThreadingHTTPServer):
+    allow_reuse_address = True
+
+
+class RtspCamera(_Camera):
+    """RTSP (RFC 2326) with H.264 (RFC 6184) interleaved in the TCP connection."""
+
+    path = "/live"
+    scheme = "rtsp"
+
+    def _make_server(self):
+        camera = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                with suppress(OSError):
+                    self._converse()
+
+            def _converse(self):
+                while request := self._request():
+                    method, number = request
+                    self._answer(method, number)
+                    if method == "PLAY":
+                        camera.connections += 1
+                        self._play()
+                        return
+
+            def _request(self):
+                lines = []
+                while line := self.rfile.readline().decode().strip():
+                    lines.append(line)
+                if not lines:
+                    return None
+                number = next(x.split(":")[1] for x in lines if x.lower().startswith("cseq"))
+                return lines[0].split()[0], number.strip()
+
+            def _answer(self, method, number):
+                sdp = (
+                    "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=test\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+                    "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+                    "a=fmtp:96 packetization-mode=1\r\na=control:track0\r\n"
+                )
+                extra = {
+                    "OPTIONS": "Public: DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
+                    "DESCRIBE": f"Content-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n",
+                    "SETUP": "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 7\r\n",
+                    "PLAY": "Session: 7\r\n",
+                }.get(method, "")
+                text = f"RTSP/1.0 200 OK\r\nCSeq: {number}\r\n{extra}\r\n"
+                self.wfile.write((text + (sdp if method == "DESCRIBE" else "")).encode())
+
+            def _play(self):
+                sender, start_s = _Rtp(self.wfile), time.perf_counter()
+                encoder = _encoder(camera.size_wh)
+                for image_bgr in camera.pictures():
+                    frame = av.VideoFrame.from_ndarray(image_bgr, format="bgr24")
+                    ticks = int((time.perf_counter() - start_s) * 90_000)
+                    for packet in encoder.encode(frame):
+                        sender.send(bytes(packet), ticks)
+
+        return _Tcp(("127.0.0.1", self.port), Handler)
+
+
+class _Tcp(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+
+
+class _Rtp:
+    """H.264 access units as interleaved RTP packets."""
+
+    def __init__(self, file) -> None:
+        self._file, self._sequence = file, 0
+
+    def send(self, access_unit: bytes, ticks: int) -> None:
+        units = [u.rstrip(b"\0") for u in access_unit.split(b"\0\0\1") if u.rstrip(b"\0")]
+        for i, unit in enumerate(units):
+            for part, end in _fragments(unit):
+                self._packet(part, ticks, last=end and i == len(units) - 1)
+
+    def _packet(self, payload: bytes, ticks: int, last: bool) -> None:
+        head = struct.pack(
+            ">BBHII", 0x80, 96 | 128 * last, self._sequence, ticks & 0xFFFFFFFF, 0x1234
+        )
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._file.write(struct.pack(">cBH", b"$", 0, len(head) + len(payload)) + head + payload)
+
+
+def _fragments(unit: bytes, most: int = 1200):
+    if len(unit) <= most:
+        yield unit, True
+        return
+    indicator, kind = unit[0] & 0xE0 | 28, unit[0] & 0x1F
+    for start in range(1, len(unit), most):
+        end = start + most >= len(unit)
+        flags = 0x80 * (start == 1) | 0x40 * end
+        yield bytes([indicator, flags | kind]) + unit[start : start + most], end
+
+
+def _encoder(size_wh: tuple[int, int]):
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height = size_wh
+    encoder.pix_fmt, encoder.framerate = "yuv420p", 25
+    encoder.time_base = Fraction(1, 25)
+    encoder.gop_size = 10
+    encoder.options = {"preset": "ultrafast", "tune": "zerolatency"}
+    return encoder
+
+
+GSTREAMER_SERVER = """
+import sys, gi
+gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer
+Gst.init(None)
+server = GstRtspServer.RTSPServer(); server.set_service(sys.argv[1])
+factory = GstRtspServer.RTSPMediaFactory(); factory.set_shared(True)
+factory.set_launch("( videotestsrc is-live=true"
+                   " ! video/x-raw,format=I420,width=320,height=240,framerate=25/1"
+                   " ! jpegenc ! rtpjpegpay name=pay0 pt=26 )")
+server.get_mount_points().add_factory("/live", factory); server.attach(None)
+print("ready", flush=True); GLib.MainLoop().run()
+"""
+"""An RTSP server of other people's making (Debian: gir1.2-gst-rtsp-server-1.0, python3-gi)."""
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+def has_gstreamer_server() -> bool:
+    if not Path(SYSTEM_PYTHON).exists():
+        return False
+    check = "import gi; gi.require_version('GstRtspServer', '1.0')"
+    return subprocess.run([SYSTEM_PYTHON, "-c", check], capture_output=True).returncode == 0

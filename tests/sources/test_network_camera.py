@@ -1,0 +1,120 @@
+import subprocess
+import time
+
+import pytest
+from sources.loopback import (
+    GSTREAMER_SERVER,
+    SYSTEM_PYTHON,
+    MjpegCamera,
+    RtspCamera,
+    free_port,
+    has_gstreamer_server,
+)
+
+from livepose.errors import SourceError
+from livepose.sources import LiveSettings, open_source, open_stream
+from livepose.sources.stream import masked
+
+PATIENCE = LiveSettings(open_timeout_s=5, stall_after_s=0.7, give_up_after_s=4, first_pause_s=0.1)
+
+
+def opened(camera, said, settings=PATIENCE):
+    return open_stream(camera.url, settings=settings, report=said.append)
+
+
+def take(frames, count):
+    return [frame for frame, _ in zip(frames, range(count), strict=False)]
+
+
+@pytest.mark.parametrize("kind", [MjpegCamera, RtspCamera])
+def test_a_network_camera_that_is_cut_and_brought_back_goes_on_in_its_new_size(kind):
+    said = []
+    with kind((320, 240)) as camera, opened(camera, said) as source:
+        frames = iter(source)
+        before = take(frames, 10)
+        assert source.size_wh == (320, 240) and source.kind == "url" and source.live
+        camera.cut()
+        time.sleep(0.3)
+        camera.size_wh = (640, 480)
+        camera.start()
+        after = next(frame for frame in frames if frame.size_wh == (640, 480))
+        assert source.size_wh == (640, 480)
+    times_s = [frame.time_s for frame in (*before, after)]
+    assert times_s == sorted(times_s) and after.time_s - before[-1].time_s > 0.3
+    assert abs(int(before[0].image_bgr[100, 100].mean()) - 60) < 6
+    for words in ("delivers", "sends no frames", "is back", "640x480, before 320x240"):
+        assert any(words in sentence for sentence in said)
+
+
+def test_a_network_camera_that_goes_silent_is_noticed():
+    said = []
+    with MjpegCamera() as camera, opened(camera, said) as source:
+        frames = iter(source)
+        take(frames, 3)
+        camera.stalled = True
+        time.sleep(1.2)
+        camera.stalled = False
+        take(frames, 30)
+    assert camera.connections == 2
+    assert any("no answer in time" in s or "no frame for" in s for s in said)
+    assert any("is back after" in sentence for sentence in said)
+
+
+def test_the_age_of_a_network_frame_stays_bounded_when_the_consumer_is_slow():
+    ages_s, dropped = [], 0
+    with MjpegCamera(fps=60) as camera, opened(camera, []) as source:
+        for frame in source:
+            ages_s.append(time.perf_counter() - frame.captured_s)
+            dropped += frame.dropped
+            time.sleep(0.1)
+            if frame.index == 10:
+                break
+    assert dropped > 20
+    assert max(ages_s) < 0.3  # a queue would make it 0.8
+
+
+def test_a_network_camera_that_stays_away_ends_with_one_sentence():
+    patience = LiveSettings(give_up_after_s=0.8, first_pause_s=0.1)
+    with MjpegCamera() as camera, opened(camera, [], patience) as source:
+        frames = iter(source)
+        take(frames, 3)
+        camera.cut()
+        with pytest.raises(SourceError, match=r"stopped sending frames after \d+ frames \("):
+            list(frames)
+
+
+def test_an_address_where_nobody_answers_is_an_error_within_seconds():
+    start_s = time.perf_counter()
+    with pytest.raises(SourceError, match=r"does not open: Connection refused; is the address"):
+        open_source(f"rtsp://127.0.0.1:{free_port()}/live", report=[].append)
+    assert time.perf_counter() - start_s < 4
+
+
+def test_an_address_without_a_camera_is_an_error():
+    with MjpegCamera() as camera, pytest.raises(SourceError, match=r"404"):
+        open_source(camera.url + "/other", report=[].append)
+
+
+def test_a_password_never_appears_in_messages():
+    assert masked("rtsp://me:secret@10.0.0.2:554/a?b=1") == "rtsp://me:***@10.0.0.2:554/a?b=1"
+    assert masked("http://10.0.0.2/video") == "http://10.0.0.2/video"
+    with pytest.raises(SourceError) as caught:
+        open_source(f"http://me:secret@127.0.0.1:{free_port()}/video", report=[].append)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(
+    not has_gstreamer_server(),
+    reason="needs Debian's gir1.2-gst-rtsp-server-1.0, python3-gi and gstreamer1.0-plugins-good",
+)
+def test_gstreamers_rtsp_server_is_understood_too():
+    port = free_port()
+    command = [SYSTEM_PYTHON, "-c", GSTREAMER_SERVER, str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        try:
+            server.stdout.readline()
+            with open_source(f"rtsp://127.0.0.1:{port}/live", report=[].append) as source:
+                assert source.size_wh == (320, 240)
+                assert take(source, 10)[-1].time_s > 0.1
+        finally:
+            server.kill()

@@ -1,0 +1,131 @@
+import cv2
+import numpy as np
+import pytest
+
+from livepose.errors import SourceError, UsageError
+from livepose.sources import open_images, open_source, read_picture
+
+
+def save(path, size_wh=(20, 10), value=100):
+    assert cv2.imwrite(str(path), np.full((size_wh[1], size_wh[0], 3), value, np.uint8))
+    return path
+
+
+def test_a_file_is_one_frame_with_its_name(tmp_path):
+    path = save(tmp_path / "a.png")
+    with open_source(path) as source:
+        (frame,) = source
+        assert (source.kind, source.live, source.frame_count, source.fps) == (
+            "images",
+            False,
+            1,
+            None,
+        )
+    assert (frame.name, frame.time_s, frame.index, frame.size_wh) == (str(path), 0.0, 0, (20, 10))
+
+
+def test_a_folder_gives_its_pictures_in_natural_order(tmp_path):
+    for name in ("img10.png", "img2.JPG", "img1.jpg"):
+        save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    with open_source(tmp_path) as source:
+        frames = list(source)
+    assert [frame.name.split("/")[-1] for frame in frames] == ["img1.jpg", "img2.JPG", "img10.png"]
+    assert [frame.time_s for frame in frames] == [0.0, 1.0, 2.0]
+
+
+def test_a_pattern_gives_what_it_matches(tmp_path):
+    for name in ("a1.png", "a2.png", "b1.png"):
+        save(tmp_path / name)
+    with open_source(str(tmp_path / "a*.png")) as source:
+        assert len(list(source)) == 2
+
+
+def test_a_name_with_brackets_that_exists_is_no_pattern(tmp_path):
+    path = save(tmp_path / "a[1].png")
+    with open_source(path) as source:
+        assert len(list(source)) == 1
+
+
+def test_several_names_are_one_source(tmp_path):
+    save(tmp_path / "b.png"), save(tmp_path / "a.png", size_wh=(8, 8))
+    with open_images([tmp_path / "b.png", tmp_path / "a.png"]) as source:
+        assert source.name == "2 pictures" and source.size_wh == (20, 10)
+        assert [frame.size_wh for frame in source] == [(20, 10), (8, 8)]
+        assert source.size_wh == (8, 8)
+
+
+def test_an_unreadable_picture_among_others_is_reported_and_left_out(tmp_path, capfd):
+    save(tmp_path / "a.png"), save(tmp_path / "c.png")
+    (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n garbage")
+    (tmp_path / "d.jpg").write_bytes(b"")
+    said = []
+    with open_source(tmp_path, report=said.append) as source:
+        frames = list(source)
+    assert [frame.index for frame in frames] == [0, 1]
+    assert "b.png is not a picture that can be read" in said[0]
+    assert "d.jpg is empty (0 bytes)" in said[1]
+    assert len(said) == 2
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_readable_picture_is_an_error(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"garbage")
+    with pytest.raises(SourceError, match="none of the pictures can be read"):
+        open_source(tmp_path, report=[].append)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("missing.jpg", "does not exist; expected a picture"),
+        ("*.jpg", "matches no picture"),
+        ("folder", "holds no pictures; expected .bmp"),
+        ("bad.jpg", "is not a picture that can be read"),
+    ],
+)
+def test_what_is_no_picture_is_one_sentence(tmp_path, spec, sentence):
+    (tmp_path / "folder").mkdir()
+    if spec == "bad.jpg":
+        (tmp_path / spec).write_bytes(b"garbage")
+    with pytest.raises(SourceError, match=sentence):
+        open_source(tmp_path / spec, report=[].append)
+
+
+def test_gray_sixteen_bit_and_transparent_pictures_become_three_bytes(tmp_path):
+    cv2.imwrite(str(tmp_path / "gray.png"), np.full((4, 6), 7, np.uint8))
+    cv2.imwrite(str(tmp_path / "deep.png"), np.full((4, 6, 3), 256 * 50, np.uint16))
+    cv2.imwrite(str(tmp_path / "clear.png"), np.full((4, 6, 4), 9, np.uint8))
+    for name, value in (("gray.png", 7), ("deep.png", 50), ("clear.png", 9)):
+        image_bgr = read_picture(tmp_path / name)
+        assert image_bgr.shape == (4, 6, 3) and image_bgr.dtype == np.uint8
+        assert abs(int(image_bgr[0, 0, 0]) - value) <= 1
+
+
+def test_a_name_beyond_ascii_is_read(tmp_path):
+    path = tmp_path / "Läufer 走.png"
+    path.write_bytes(save(tmp_path / "a.png").read_bytes())
+    with open_source(path) as source:
+        assert len(list(source)) == 1
+
+
+def test_rotate_turns_pictures_too(tmp_path):
+    with open_source(save(tmp_path / "a.png"), rotate=270) as source:
+        assert source.size_wh == (10, 20)
+
+
+def test_exif_orientation_is_applied(shared):
+    upright = read_picture(shared / "images" / "three_at_desk.jpg")
+    stored_on_its_side = read_picture(shared / "images" / "exif_orientation_6.jpg")
+    height, width = (min(a, b) for a, b in zip(upright.shape, stored_on_its_side.shape, strict=True)
+                     if a != 3)  # fmt: skip
+    difference = upright[:height, :width].astype(int) - stored_on_its_side[:height, :width]
+    assert stored_on_its_side.shape[1] > stored_on_its_side.shape[0]
+    assert np.abs(difference).mean() < 6
+
+
+@pytest.mark.parametrize("spec", ["", "  ", -1])
+def test_a_source_without_a_name_is_a_usage_error(spec):
+    with pytest.raises(UsageError, match="expected an index, path, address or pattern"):
+        open_source(spec)
