@@ -1,0 +1,157 @@
+"""The sound of a video, carried into another one with its distance to the picture kept.
+
+Packets are copied bit for bit where the container can hold them, and otherwise made into AAC.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from livepose.errors import SinkError
+
+_COPIED: dict[str, frozenset[str]] = {
+    "mp4": frozenset(("aac", "mp3")),
+    "mov": frozenset(("aac", "mp3", "alac", "pcm_s16le")),
+    "matroska": frozenset(
+        ("aac", "mp3", "opus", "vorbis", "flac", "ac3", "pcm_s16le", "pcm_s24le", "pcm_f32le")
+    ),
+}
+"""For each container the codecs that browsers or players expect in it."""
+
+_HIGHEST_AAC_HZ = 96_000
+_RESAMPLED_HZ = 48_000
+
+
+class Sound:
+    """The first sound track of a file.
+
+    Attributes
+    ----------
+    present : bool
+        Whether there is one.
+    copied : bool
+        Whether packets are copied; set by ``attach``.
+    """
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._input: Any = av.open(path, metadata_errors="replace")
+        except (av.FFmpegError, OSError) as error:
+            raise SinkError(f"cannot read the sound of {path}: {error.strerror}") from error
+        tracks = self._input.streams.audio
+        self._track = tracks[0] if tracks else None
+        self._start = _earliest_start(self._input)
+        self._waiting: Iterator[Any] = iter(())
+        self._ahead: Any = None
+        self.present = self._track is not None
+        self.copied = False
+
+    def attach(self, output: Any) -> None:
+        """Adds the sound stream to the output; before its first packet."""
+        if self._track is None:
+            return
+        context, form = self._track.codec_context, output.format.name
+        # AAC without a description of itself (from a transport stream) cannot be copied.
+        described = context.name != "aac" or context.extradata is not None
+        self.copied = described and context.name in _COPIED.get(form, ())
+        if self.copied:
+            stream = output.add_stream_from_template(self._track)
+            self._waiting = self._copied(stream, drop_before_zero=form == "matroska")
+            return
+        rate = context.sample_rate if context.sample_rate <= _HIGHEST_AAC_HZ else _RESAMPLED_HZ
+        stream = output.add_stream("aac", rate=rate)
+        stream.codec_context.layout = _layout(context.layout)
+        self._waiting = self._encoded(stream)
+
+    def until(self, time_s: float | None) -> Iterator[Any]:
+        """The packets that start up to this time and were not handed out; None: all."""
+        while True:
+            packet = self._ahead if self._ahead is not None else next(self._waiting, None)
+            self._ahead = packet
+            if packet is None or (time_s is not None and _start_s(packet) > time_s):
+                return
+            self._ahead = None
+            yield packet
+
+    def picture_end_s(self) -> float | None:
+        """When the picture of the same file ends, as far as its header says."""
+        for stream in self._input.streams.video:
+            if stream.duration is not None and stream.start_time is not None:
+                end = (stream.start_time + stream.duration) * stream.time_base - self._start
+                return float(end)
+        return float(self._input.duration) / 1e6 if self._input.duration else None
+
+    def close(self) -> None:
+        """Closes the input."""
+        self._input.close()
+
+    def _packets(self) -> Iterator[Any]:
+        try:
+            for packet in self._input.demux(self._track):
+                if packet.size > 0:
+                    yield packet
+        except (av.FFmpegError, OSError):
+            # The picture's reader meets the same damage and tells of it.
+            return
+
+    def _copied(self, stream: Any, drop_before_zero: bool) -> Iterator[Any]:
+        """The packets as they are.
+
+        A decoder starts with a packet that sounds before 0 and is not heard. Matroska has no
+        times before 0, and would have the whole file start later for its sake.
+        """
+        for packet in self._packets():
+            if packet.dts is None or packet.is_corrupt:
+                continue
+            shift = round(self._start / packet.time_base)
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            if drop_before_zero and packet.pts < 0:
+                continue
+            packet.stream = stream
+            yield packet
+
+    def _encoded(self, stream: Any) -> Iterator[Any]:
+        context = stream.codec_context
+        resampler = av.AudioResampler(
+            format="fltp", layout=context.layout, rate=context.sample_rate
+        )
+        for packet in self._packets():
+            for frame in _decoded(packet):
+                if frame.pts is not None:
+                    frame.pts -= round(self._start / frame.time_base)
+                for part in resampler.resample(frame):
+                    yield from stream.encode(part)
+        for part in resampler.resample(None):
+            yield from stream.encode(part)
+        yield from stream.encode(None)
+
+
+def _decoded(packet: Any) -> list[Any]:
+    try:
+        return list(packet.decode())
+    except av.FFmpegError:
+        return []
+
+
+def _layout(layout: Any) -> str:
+    """The name of a layout of loudspeakers, by the number of channels where it has none."""
+    usual = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+    return (
+        str(layout.name)
+        if "channel" not in layout.name
+        else usual.get(layout.nb_channels, "stereo")
+    )
+
+
+def _start_s(packet: Any) -> float:
+    when = packet.pts if packet.pts is not None else packet.dts
+    return float(when * packet.time_base) if when is not None else 0.0
+
+
+def _earliest_start(container: Any) -> Fraction:
+    """The zero of the file's times: the earliest start of its picture and sound."""
+    streams = (*container.streams.video, *container.streams.audio)
+    starts = [s.start_time * s.time_base for s in streams if s.start_time is not None]
+    return min(starts, default=Fraction(0))

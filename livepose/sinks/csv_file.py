@@ -1,0 +1,73 @@
+"""CSV, one row for each keypoint of each person of each frame."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from livepose.frame import Frame, ImageBgr
+from livepose.poses import Poses
+from livepose.sinks._lines import LineFile
+from livepose.sinks.protocol import Closing
+
+COLUMNS = (
+    *("frame", "time_s", "name", "id", "score", "box_x1", "box_y1", "box_x2", "box_y2"),
+    *("keypoint", "x", "y", "keypoint_score", "sigma_px"),
+)
+
+
+class CsvSink(Closing):
+    """Writes ``COLUMNS`` and then the rows of each frame at once; what is missing stays empty.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or "-" for stdout.
+
+    Raises
+    ------
+    SinkError
+        When the file cannot be written.
+    OutputClosed
+        When the reader of the pipe has gone.
+    """
+
+    needs_drawing = False
+
+    def __init__(self, path: str | Path) -> None:
+        self._lines = LineFile(path)
+        self._lines.write(_csv([list(COLUMNS)]))
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Writes the rows of one frame; none where nobody is."""
+        start = [str(frame.index), f"{frame.time_s:.6f}", frame.name or ""]
+        rows = [start + row for person in poses for row in _person(person)]
+        if rows:
+            self._lines.write(_csv(rows))
+
+    def close(self) -> None:
+        """Closes the file; a second call does nothing."""
+        self._lines.close()
+
+
+def _person(person: Poses) -> list[list[str]]:
+    """Rows of one person (P = 1), from the id on."""
+    head = [str(int(person.track_ids[0])), _number(person.scores[0], 4)]
+    head += [_number(edge, 2) for edge in person.boxes_xyxy[0]]
+    rows = []
+    for k, name in enumerate(person.skeleton.keypoints):
+        x, y = person.keypoints_xy[0, k]
+        point = [_number(x, 2), _number(y, 2), _number(person.keypoint_scores[0, k], 4)]
+        rows.append([*head, name, *point, _number(person.sigma_px[0, k], 3)])
+    return rows
+
+
+def _number(value: float, places: int) -> str:
+    return f"{value:.{places}f}" if np.isfinite(value) else ""
+
+
+def _csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

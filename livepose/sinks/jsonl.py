@@ -1,0 +1,104 @@
+"""JSON Lines: a header, then one line a frame. ``docs/output-format.md`` has the schema."""
+
+import json
+import math
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from livepose.frame import Frame, ImageBgr
+from livepose.poses import Poses
+from livepose.sinks._lines import LineFile
+from livepose.sinks.protocol import Closing
+from livepose.skeletons import COCO17, Skeleton
+
+FORMAT_VERSION = 1
+
+
+def make_header(
+    *,
+    source: str,
+    size_wh: tuple[int, int],
+    skeleton: Skeleton = COCO17,
+    fps: float | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """The header of a run: skeleton, size, source, units and versions.
+
+    ``more`` is added as it is (weights, runtime, detector, decoding, ...).
+    """
+    return {
+        "format": FORMAT_VERSION,
+        "version": _version("livepose"),
+        "source": source,
+        "size_wh": list(size_wh),
+        "fps": fps,
+        "skeleton": {
+            "name": skeleton.name,
+            "keypoints": list(skeleton.keypoints),
+            "limbs": [list(limb) for limb in skeleton.limbs],
+        },
+        "keypoint": ["x", "y", "score", "sigma_px"],
+        "units": {"time_s": "seconds", "box_xyxy": "px", "keypoints": "px", "sigma_px": "px"},
+        "versions": {name: _version(name) for name in ("livepose", "numpy", "torch")},
+        **more,
+    }
+
+
+class JsonLinesSink(Closing):
+    """Writes ``{"livepose": header}`` and one line a frame, each flushed at once.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or "-" for stdout.
+    header : mapping
+        What the first line says; ``make_header`` makes one.
+
+    Raises
+    ------
+    SinkError
+        When the file cannot be written.
+    OutputClosed
+        When the reader of the pipe has gone.
+    """
+
+    needs_drawing = False
+
+    def __init__(self, path: str | Path, header: Mapping[str, Any]) -> None:
+        self._lines = LineFile(path)
+        self._lines.write(_line({"livepose": dict(header)}))
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Writes the line of one frame."""
+        record: dict[str, Any] = {"frame": frame.index, "time_s": round(frame.time_s, 6)}
+        if frame.name is not None:
+            record["name"] = frame.name
+        self._lines.write(_line({**record, **poses.to_dict()}))
+
+    def close(self) -> None:
+        """Closes the file; a second call does nothing."""
+        self._lines.close()
+
+
+def _line(value: Any) -> str:
+    return json.dumps(_finite(value), allow_nan=False, separators=(", ", ": ")) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """The same value with null for every number that JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return value
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,92 @@
+"""What every sink offers, and how a failing disk becomes one sentence."""
+
+import errno
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from livepose.errors import SinkError
+from livepose.frame import Frame, ImageBgr
+from livepose.poses import Poses
+
+
+class OutputClosed(BrokenPipeError):  # noqa: N818 - an event, like StopIteration
+    """Whoever read the output has gone (a closed pipe): a quiet end, not an error."""
+
+
+class Sink(Protocol):
+    """Takes every frame with its people, and keeps what it makes of them.
+
+    ``needs_drawing`` says whether it wants the drawn picture. ``close`` finishes the output; a
+    second call does nothing. Both raise SinkError when the output cannot be written.
+    """
+
+    needs_drawing: bool
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None) -> None:
+        """Takes one frame; ``drawn_bgr`` is the picture with the people drawn into it."""
+
+    def close(self) -> None:
+        """Finishes the output; a second call does nothing."""
+
+
+class Closing:
+    """Gives a class with ``close`` the ``with`` statement."""
+
+    def close(self) -> None:
+        """Finishes the output; a second call does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def sink_error(path: Path, error: Exception) -> SinkError:
+    """The sentence for a failed write to ``path``."""
+    number = getattr(error, "errno", None)
+    reasons = {
+        errno.ENOSPC: "the disk is full; make room, or write elsewhere",
+        errno.EDQUOT: "the disk quota is used up; make room, or write elsewhere",
+        errno.EACCES: "no permission; write elsewhere",
+        errno.EPERM: "no permission; write elsewhere",
+        errno.EROFS: "the disk is read-only; write elsewhere",
+        errno.EISDIR: "it is a folder; expected a file name",
+        errno.ENOENT: f"the folder {path.parent} does not exist; create it first",
+        errno.ENOTDIR: f"{path.parent} is not a folder",
+    }
+    known = reasons.get(number) if number is not None else None
+    return SinkError(f"cannot write {path}: {known or getattr(error, 'strerror', None) or error}")
+
+
+def check_writable(path: Path) -> None:
+    """Finds out before the first frame whether ``path`` can be written; changes nothing.
+
+    Raises
+    ------
+    SinkError
+        When its folder is missing, it is a folder, or there is no permission.
+    """
+    existed = path.exists()
+    try:
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise sink_error(path, error) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder for results, inside one that exists."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise SinkError(f"cannot write into {folder}: it is a file; expected a folder") from error
+    except OSError as error:
+        raise sink_error(folder, error) from error

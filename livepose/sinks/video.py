@@ -1,0 +1,213 @@
+"""Recordings: H.264 in yuv420p, with exact times, the input's sound, and safe against a kill."""
+
+import errno
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from livepose.errors import SinkError, UsageError
+from livepose.frame import Frame, ImageBgr
+from livepose.poses import Poses
+from livepose.sinks._file import GuardedFile
+from livepose.sinks._fit import even, fit
+from livepose.sinks._sound import Sound
+from livepose.sinks.protocol import Closing, check_writable, sink_error
+
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+
+_TICKS_PER_S = 90_000
+_KEY_FRAME_EVERY_S = 1.0
+"""A killed run loses what came after the last key frame."""
+
+_PLAIN_RATE_HZ = 30
+_BT709 = 1
+
+_ENCODER = {
+    "preset": "veryfast",
+    "crf": "20",
+    # Without B-frames the first time in the file is the first time of the picture.
+    "bf": "0",
+    "forced-idr": "1",
+    "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709",
+}
+
+
+class VideoSink(Closing):
+    """Writes the drawn pictures as a video that browsers play.
+
+    Times are those of the frames, in ticks of 1/90000 s; one that does not go forward is moved
+    to the tick after the one before. The size is that of the first picture, with an odd side
+    made even by repeating its edge; later pictures of another size are scaled into it.
+
+    MP4 is written in fragments of about a second, so that a run that is killed leaves them
+    playable; when it ends well the file becomes a plain MP4.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ends in .mp4, .m4v, .mov or .mkv.
+    audio_from : Path or str, optional
+        A file, or the address of one, whose sound is carried over: copied, or made into AAC
+        where the container or browsers could not take it as it is. Sound that goes on after the
+        picture is kept when the picture was written to its end.
+    fps : float, optional
+        The rate to expect, a hint for the encoder.
+    from_first_frame : bool
+        Whether the first frame's time becomes 0, as for a recording that starts in the middle.
+
+    Raises
+    ------
+    UsageError
+        When the suffix is another one, or ``path`` is the file that the sound comes from.
+    SinkError
+        When the file cannot be written.
+    """
+
+    needs_drawing = True
+
+    def __init__(
+        self,
+        path: str | Path,
+        audio_from: Path | str | None = None,
+        fps: float | None = None,
+        *,
+        from_first_frame: bool = False,
+    ) -> None:
+        self._path = Path(path)
+        self._format = _format_of(self._path)
+        if audio_from is not None and self._path.resolve() == Path(audio_from).resolve():
+            raise UsageError(f"{path} is the input itself; write to another file")
+        check_writable(self._path)
+        self._rate = Fraction(fps or _PLAIN_RATE_HZ).limit_denominator(1001)
+        self._sound = Sound(str(audio_from)) if audio_from is not None else None
+        self._from_first, self._origin_s = from_first_frame, 0.0
+        self._file: GuardedFile | None = None
+        self._output: Any = None
+        self._stream: Any = None
+        self._last_tick, self._next_key_tick = -1, 0
+        self._done = False
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Adds one picture, and the sound up to it."""
+        if self._done:
+            raise SinkError(f"{self._path} is closed already")
+        image_bgr = frame.image_bgr if drawn_bgr is None else drawn_bgr
+        try:
+            if self._output is None:
+                self._begin(frame.time_s, image_bgr)
+            self._add(image_bgr, frame.time_s - self._origin_s)
+        except (av.FFmpegError, OSError) as error:
+            self._abandon()
+            raise self._sentence(error) from error
+
+    def close(self) -> None:
+        """Finishes the file; a second call does nothing. Without a frame there is no file."""
+        if self._done:
+            return
+        self._done = True
+        try:
+            if self._output is not None:
+                self._finish()
+        except (av.FFmpegError, OSError) as error:
+            raise self._sentence(error) from error
+        finally:
+            self._abandon()
+
+    def _begin(self, first_s: float, image_bgr: ImageBgr) -> None:
+        if self._from_first:
+            self._origin_s = first_s
+        self._size_wh = even((image_bgr.shape[1], image_bgr.shape[0]))
+        if "libx264" not in av.codecs_available:
+            raise OSError(errno.ENOSYS, "PyAV was built without H.264 (libx264); reinstall av")
+        self._file = GuardedFile(self._path)
+        options = _container_options(self._format)
+        self._output = av.open(self._file, "w", format=self._format, options=options)
+        stream = self._output.add_stream("libx264", rate=self._rate, options=dict(_ENCODER))
+        stream.width, stream.height = self._size_wh
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
+        stream.time_base = Fraction(1, _TICKS_PER_S)
+        self._stream = stream
+        if self._sound is not None:
+            self._sound.attach(self._output)
+
+    def _add(self, image_bgr: ImageBgr, time_s: float) -> None:
+        tick = max(round(time_s * _TICKS_PER_S), self._last_tick + 1)
+        picture = _to_yuv(fit(image_bgr, self._size_wh))
+        picture.pts, picture.time_base = tick, Fraction(1, _TICKS_PER_S)
+        if tick >= self._next_key_tick:
+            picture.pict_type = av.video.frame.PictureType.I
+            self._next_key_tick = tick + round(_KEY_FRAME_EVERY_S * _TICKS_PER_S)
+        self._last_tick = tick
+        self._mux(self._stream.encode(picture))
+        if self._sound is not None:
+            self._mux(self._sound.until(time_s))
+
+    def _finish(self) -> None:
+        self._mux(self._stream.encode(None))
+        if self._sound is not None:
+            self._mux(self._sound.until(self._sound_end_s(self._sound)))
+        self._output.close()
+        self._output = None
+
+    def _sound_end_s(self, sound: Sound) -> float | None:
+        """Until when sound belongs to what was written; None: to its end."""
+        written_s = self._last_tick / _TICKS_PER_S + 1.0 / float(self._rate)
+        end_s = sound.picture_end_s()
+        # The last frame may have been on screen for longer than the others.
+        return None if end_s is None or written_s > end_s - 0.5 else written_s
+
+    def _mux(self, packets: Any) -> None:
+        for packet in packets:
+            self._output.mux(packet)
+
+    def _sentence(self, error: Exception) -> SinkError:
+        # The muxer wraps what the file said.
+        failure = self._file.failure if self._file is not None else None
+        return sink_error(self._path, failure or error)
+
+    def _abandon(self) -> None:
+        """Lets go of the files; after an error what was written stays."""
+        self._done = True
+        if self._sound is not None:
+            self._sound.close()
+        output, self._output = self._output, None
+        try:
+            if output is not None:
+                output.close()
+        except (av.FFmpegError, OSError):
+            # The first error was reported; the same disk fails again here.
+            return
+        finally:
+            if self._file is not None:
+                self._file.close()
+
+
+def _format_of(path: Path) -> str:
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise UsageError(
+            f"{path}: cannot write {path.suffix or 'a video without suffix'}; "
+            f"expected {', '.join(FORMATS)}"
+        )
+    return form
+
+
+def _container_options(form: str) -> dict[str, str]:
+    # Sound may end before the picture; the muxer must not wait for more of it for long.
+    options = {"max_interleave_delta": "4000000", "flush_packets": "1"}
+    if form in ("mp4", "mov"):
+        flags = "frag_keyframe+delay_moov+default_base_moof"
+        # From FFmpeg 8 on: fragments while it is written, a plain file in the end.
+        plain_end = av.library_versions["libavformat"] >= (62, 0, 0)
+        options["movflags"] = flags + ("+hybrid_fragmented" if plain_end else "")
+    return options
+
+
+def _to_yuv(image_bgr: ImageBgr) -> Any:
+    """A picture as the encoder takes it, in BT.709 as players assume it."""
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image_bgr), format="bgr24")
+    return picture.reformat(format="yuv420p", dst_colorspace=_BT709)
