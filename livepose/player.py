@@ -102,6 +102,7 @@ class Player:
         self.summary = Summary()
         self._recording: VideoSink | None = None
         self._stopped = False
+        self._start_s = 0.0
         self._ticks_s: deque[float] = deque(maxlen=FPS_WINDOW)
         self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
 
@@ -171,15 +172,22 @@ class Player:
             sink.write(*written)
 
     def _show(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr) -> None:
-        assert self.window is not None  # noqa: S101
-        shown = draw_hud(drawn_bgr.copy(), self._hud(poses)) if self.hud_shown else drawn_bgr
         self._wait_until_due(frame)
-        self.window.show(shown)
+        self._put_on_screen(poses, drawn_bgr)
         if frame.captured_s is not None:
             self._ages_ms.append((time.perf_counter() - frame.captured_s) * 1e3)
-        self._obey(self.window.poll(), drawn_bgr)
-        if self.source.kind == "images":
-            self._pause(drawn_bgr)
+        commands = self._poll()
+        self._obey(commands, drawn_bgr)
+        if Command.PAUSE in commands or self.source.kind == "images":
+            self._pause(frame, poses)
+
+    def _put_on_screen(self, poses: Poses, drawn_bgr: ImageBgr) -> None:
+        if self.window is not None:
+            hud = self._hud(poses) if self.hud_shown else None
+            self.window.show(drawn_bgr if hud is None else draw_hud(drawn_bgr.copy(), hud))
+
+    def _poll(self) -> list[Command]:
+        return [] if self.window is None else self.window.poll()
 
     def _wait_until_due(self, frame: Frame) -> None:
         """A file is shown no faster than it was filmed; one that is late is not waited for."""
@@ -222,21 +230,20 @@ class Player:
                 self._next_decoding()
             elif command is Command.UNCERTAINTY:
                 self.look = replace(self.look, uncertainty=not self.look.uncertainty)
-            elif command is Command.PAUSE:
-                self._pause(drawn_bgr)
 
-    def _pause(self, drawn_bgr: ImageBgr) -> None:
-        """Waits for the next space (or q); a live source goes on counting what it drops."""
-        assert self.window is not None  # noqa: S101
+    def _pause(self, frame: Frame, poses: Poses) -> None:
+        """Waits for the next space (or q); what the keys change is seen at once."""
         paused_s = time.perf_counter()
         while not self._stopped:
-            commands = self.window.poll()
+            commands = self._poll()
             if Command.PAUSE in commands:
                 break
-            self._obey(commands, drawn_bgr)
+            if commands:
+                drawn_bgr = self._draw(frame, poses)
+                self._obey(commands, drawn_bgr)
+                self._put_on_screen(poses, self._draw(frame, poses))
             time.sleep(PAUSE_POLL_S)
-        if hasattr(self, "_start_s"):
-            self._start_s += time.perf_counter() - paused_s
+        self._start_s += time.perf_counter() - paused_s
 
     def _next_decoding(self) -> None:
         estimator = self.pipeline.estimator
@@ -254,7 +261,7 @@ class Player:
     def _toggle_recording(self) -> None:
         if self._recording is None:
             path = self.folder / f"livepose-{stamp()}.mp4"
-            self._recording = VideoSink(path)
+            self._recording = VideoSink(path, from_first_frame=True)
             self.report(f"recording to {path}")
         else:
             self._stop_recording()

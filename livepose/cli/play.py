@@ -21,7 +21,14 @@ from livepose.sinks import (
     VideoSink,
     make_header,
 )
-from livepose.sources import Source, open_camera, open_images, open_source, open_video
+from livepose.sources import (
+    Source,
+    VideoSource,
+    open_camera,
+    open_images,
+    open_source,
+    open_video,
+)
 from livepose.window import Window
 
 Report = Callable[[str], None]
@@ -111,7 +118,7 @@ def drawn_sink(path: Path, source: Source) -> Sink:
     """Where drawn pictures go: pictures as pictures, everything else as a video."""
     if source.kind == "images":
         return ImageSink(path)
-    audio_from = Path(source.name) if source.kind == "video" else None
+    audio_from = source.path if isinstance(source, VideoSource) else None
     return VideoSink(path, audio_from=audio_from, fps=source.fps)
 
 
