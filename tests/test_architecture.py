@@ -17,7 +17,7 @@ LEVELS = [
     {"weights"},
     {"runtimes"},
     {"sources", "detector", "tracking", "crops", "smoothing", "drawing", "sinks"},
-    {"window", "estimator"},
+    {"window", "estimator", "sheet"},
     {"pipeline"},
     {"player"},
     {"offline"},

@@ -11,6 +11,7 @@ from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
 from livepose.player import Look, Player, Summary
 from livepose.poses import Poses
+from livepose.sheet import SheetSink
 from livepose.sinks import (
     CocoSink,
     CsvSink,
@@ -93,7 +94,7 @@ def _window_if_possible(source: Source, report: Report) -> Window | None:
 
 def writes_files(arguments: Namespace) -> bool:
     """Whether any output was asked for."""
-    names = ("output", "json", "csv", "openpose_json", "coco_json")
+    names = ("output", "json", "csv", "openpose_json", "coco_json", "sheet")
     return any(getattr(arguments, name) is not None for name in names)
 
 
@@ -111,6 +112,8 @@ def open_sinks(arguments: Namespace, source: Source, pipeline: PosePipeline) -> 
         sinks.append(OpenPoseSink(arguments.openpose_json, stem))
     if arguments.coco_json is not None:
         sinks.append(CocoSink(arguments.coco_json))
+    if arguments.sheet is not None:
+        sinks.append(SheetSink(arguments.sheet))
     return sinks
 
 

@@ -58,6 +58,7 @@ def _add_outputs(parser: ArgumentParser) -> None:
     group.add_argument("--csv", metavar="FILE", type=Path)
     group.add_argument("--openpose-json", metavar="DIR", type=Path, help="BODY_25 files")
     group.add_argument("--coco-json", metavar="FILE", type=Path, help="COCO results")
+    group.add_argument("--sheet", metavar="PNG", type=Path, help="a contact sheet of the film")
     group.add_argument("--show", action="store_true", help="a window also beside --output")
     group.add_argument("--no-window", action="store_true", help="never a window")
 
