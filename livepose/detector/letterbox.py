@@ -1,0 +1,84 @@
+"""Fitting pictures into the network's input, and boxes back into the picture.
+
+The picture keeps its shape: it is scaled until its longer side is ``size_px``, and padded with
+grey to whole strides on both sides alike. Boxes are edges (see ``livepose.boxes``), and resizing
+maps edges onto edges, so the way back is exact: subtract the padding, divide by the scale of each
+axis, which differ a little because sizes are whole pixels.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose import boxes
+from livepose.boxes import Boxes
+from livepose.frame import ImageBgr
+
+GREY = 114
+STRIDE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """Where a picture of ``source_wh`` lies in an input of ``input_wh``: at ``left_top``."""
+
+    source_wh: tuple[int, int]
+    scaled_wh: tuple[int, int]
+    left_top: tuple[int, int]
+    input_wh: tuple[int, int]
+
+    @classmethod
+    def fit(cls, source_wh: tuple[int, int], size_px: int, stride: int = STRIDE) -> "Letterbox":
+        """The smallest input of whole strides for a longer side of ``size_px``."""
+        scaled_wh = _scaled(source_wh, size_px / max(source_wh))
+        input_wh = (_whole(scaled_wh[0], stride), _whole(scaled_wh[1], stride))
+        return cls._centred(source_wh, scaled_wh, input_wh)
+
+    @classmethod
+    def into(cls, source_wh: tuple[int, int], input_wh: tuple[int, int]) -> "Letterbox":
+        """The largest picture in an input of just this size."""
+        ratio = min(input_wh[0] / source_wh[0], input_wh[1] / source_wh[1])
+        return cls._centred(source_wh, _scaled(source_wh, ratio), input_wh)
+
+    @classmethod
+    def _centred(
+        cls, source_wh: tuple[int, int], scaled_wh: tuple[int, int], input_wh: tuple[int, int]
+    ) -> "Letterbox":
+        left_top = ((input_wh[0] - scaled_wh[0]) // 2, (input_wh[1] - scaled_wh[1]) // 2)
+        return cls(source_wh, scaled_wh, left_top, input_wh)
+
+    def apply(self, image_bgr: ImageBgr) -> ImageBgr:
+        """The picture as the network sees it, uint8 (h, w, 3), blue first."""
+        scaled = image_bgr
+        if self.scaled_wh != self.source_wh:
+            scaled = cv2.resize(image_bgr, self.scaled_wh, interpolation=cv2.INTER_LINEAR)
+        width, height = self.input_wh
+        canvas = np.full((height, width, 3), GREY, dtype=np.uint8)
+        (left, top), (across, down) = self.left_top, self.scaled_wh
+        canvas[top : top + down, left : left + across] = scaled
+        return canvas
+
+    def to_source(self, boxes_xyxy: NDArray[np.floating]) -> Boxes:
+        """Boxes (N, 4) in the input as boxes in the picture, cut at its edges."""
+        back = (boxes_xyxy.astype(np.float64) - np.tile(self.left_top, 2)) / self._scale
+        return boxes.clip(back, self.source_wh)
+
+    def to_input(self, boxes_xyxy: Boxes) -> Boxes:
+        """Boxes (N, 4) in the picture as boxes in the input."""
+        return np.asarray(boxes_xyxy * self._scale + np.tile(self.left_top, 2))
+
+    @property
+    def _scale(self) -> NDArray[np.float64]:
+        across = self.scaled_wh[0] / self.source_wh[0]
+        down = self.scaled_wh[1] / self.source_wh[1]
+        return np.array([across, down, across, down], dtype=np.float64)
+
+
+def _scaled(source_wh: tuple[int, int], ratio: float) -> tuple[int, int]:
+    return max(1, round(source_wh[0] * ratio)), max(1, round(source_wh[1] * ratio))
+
+
+def _whole(length_px: int, stride: int) -> int:
+    return -(-length_px // stride) * stride

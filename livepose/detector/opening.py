@@ -1,0 +1,230 @@
+"""Opening a detector by name or file."""
+
+import hashlib
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from livepose.detector.checkpoint import Loaded, load_detector, person_class
+from livepose.detector.detections import Detector
+from livepose.detector.engines import (
+    Engine,
+    OpenVinoEngine,
+    TorchEngine,
+    convert,
+    read_exported,
+)
+from livepose.detector.library import ultralytics
+from livepose.detector.official import DEFAULT, fetch_official, find_official, is_official
+from livepose.detector.yolo import YoloDetector
+from livepose.errors import DeviceError, WeightsError
+from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
+
+Report = Callable[[str], None]
+
+COCO_CLASSES = 80
+OWN_SUFFIXES = (".pt", SUFFIX)
+EXPORTED_SUFFIXES = (".xml", ".onnx")
+
+
+def _silent(message: str) -> None:
+    """Reports to nobody."""
+
+
+def open_detector(
+    name: str | Path = "auto",
+    device: str = "auto",
+    size_px: int | None = None,
+    score_threshold: float | None = None,
+    report: Report = _silent,
+) -> Detector | None:
+    """A detector of people.
+
+    Parameters
+    ----------
+    name : str or Path
+        ``auto``: the official YOLO11n if it is on this machine or can be fetched, else the embedded
+        one. ``none``: no detector. Else ``embedded``, the name of a detection checkpoint by
+        ultralytics, or a file: .pt, .safetensors, .onnx, .xml or a folder exported to OpenVINO.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+    size_px : int, optional
+        Longer side of the network's input, None for what suits weights and picture.
+    score_threshold : float, optional
+        Lowest score of a box, None for ultralytics' own 0.25.
+    report : callable
+        Told which detector is used, on what.
+
+    Returns
+    -------
+    Detector or None
+        None for ``none``.
+
+    Raises
+    ------
+    WeightsError
+        When the weights are missing or wrong.
+    DeviceError
+        When the device is not there.
+    """
+    if str(name) == "none":
+        report("detector: none, the whole picture is one person")
+        return None
+    if str(name) == "auto":
+        detector = _open_auto(device, size_px, score_threshold, report)
+    else:
+        path = _find(str(name), report)
+        detector = open_file(path, device, size_px, score_threshold, report)
+    report(f"detector: {detector.name}, {detector.engine.name}")
+    return detector
+
+
+def choose_device(device: str) -> str:
+    """The torch device that is meant.
+
+    Raises
+    ------
+    DeviceError
+        When it was asked for and is not there.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = device.partition(":")
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if there.get(kind, 0) <= (int(number) if number.isdigit() else 0):
+        raise DeviceError(
+            f"the device {device} was asked for and is not there; 'livepose doctor' says what is"
+        )
+    return device
+
+
+def open_file(
+    path: Path,
+    device: str,
+    size_px: int | None = None,
+    score_threshold: float | None = None,
+    report: Report = _silent,
+) -> YoloDetector:
+    """The detector in this file or exported folder.
+
+    Raises
+    ------
+    WeightsError
+        When it is none.
+    DeviceError
+        When the device is not there.
+    """
+    if path.is_dir() or path.suffix in EXPORTED_SUFFIXES:
+        return _open_exported(_exported_in(path), device, score_threshold)
+    if path.suffix not in OWN_SUFFIXES:
+        wanted = ", ".join((*OWN_SUFFIXES, *EXPORTED_SUFFIXES))
+        raise WeightsError(f"{path} does not look like a detector; expected {wanted} or a folder")
+    where = choose_device(device)
+    loaded = load_detector(path)
+    engine = _engine(path, loaded, where, report)
+    size_px = size_px or loaded.input_px
+    return YoloDetector(engine, path.stem, loaded.person, loaded.classes, size_px, score_threshold)
+
+
+def _open_auto(
+    device: str, size_px: int | None, score_threshold: float | None, report: Report
+) -> YoloDetector:
+    official = find_official(DEFAULT) or fetch_official(DEFAULT, report)
+    if official is not None:
+        try:
+            detector = open_file(official, device, size_px, score_threshold, report)
+        except WeightsError as error:
+            report(f"{error}; the embedded detector is used instead")
+        else:
+            detector.name = f"official {DEFAULT} ({official})"
+            return detector
+    return open_file(_embedded(), device, size_px, score_threshold, report)
+
+
+def _embedded() -> Path:
+    path = embedded_file(DEFAULT_DETECTOR + SUFFIX)
+    if path is None:
+        raise WeightsError(
+            f"the embedded detector {DEFAULT_DETECTOR}{SUFFIX} is missing from this installation, "
+            f"and {DEFAULT}.pt is neither here nor could it be fetched; name a file with "
+            "--detector FILE, or take the whole picture with --detector none"
+        )
+    return path
+
+
+def _find(name: str, report: Report) -> Path:
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    if name in ("embedded", DEFAULT_DETECTOR):
+        return _embedded()
+    if is_official(name):
+        stem = name.removesuffix(".pt")
+        found = find_official(stem) or fetch_official(stem, report)
+        if found is not None:
+            return found
+        raise WeightsError(
+            f"{stem}.pt is not on this machine and could not be fetched; download it from "
+            "github.com/ultralytics/assets and name the file with --detector FILE"
+        )
+    raise WeightsError(
+        f"there is no detector {name!r}; expected auto, none, embedded, a name such as yolo11n, or "
+        "a file"
+    )
+
+
+def _engine(path: Path, loaded: Loaded, device: str, report: Report) -> Engine:
+    if device != "cpu":
+        return TorchEngine(loaded.model, device)
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    versions = "_".join((version("openvino"), ultralytics().version, version("torch")))
+    key = hashlib.sha256(f"{content} {versions}".encode()).hexdigest()[:20]
+    try:
+        return OpenVinoEngine(convert(loaded.model, key, report))
+    except RuntimeError as error:
+        report(f"OpenVINO cannot take the detector ({str(error).splitlines()[0]}); torch runs it")
+        return TorchEngine(load_detector(path).model, device)
+
+
+def _exported_in(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = sorted(path.glob("*.xml"))
+    if len(found) != 1:
+        raise WeightsError(
+            f"{path} holds {len(found)} .xml files; expected the one of a network exported to "
+            "OpenVINO by ultralytics"
+        )
+    return found[0]
+
+
+def _open_exported(path: Path, device: str, score_threshold: float | None) -> YoloDetector:
+    if device not in ("auto", "cpu"):
+        raise DeviceError(
+            f"{path.name} runs on the processor only, and {device} was asked for; use a .pt file "
+            "or --device cpu"
+        )
+    model = read_exported(path)
+    classes = model.output().get_partial_shape()[1].get_length() - 4
+    names = _names(path.with_name("metadata.yaml"), classes)
+    engine = OpenVinoEngine(model)
+    return YoloDetector(
+        engine, path.stem, person_class(names, path), classes, None, score_threshold
+    )
+
+
+def _names(metadata: Path, classes: int) -> dict[int, str]:
+    """Names of the classes; without metadata the first is taken for person, as in COCO."""
+    if not metadata.is_file():
+        return {0: "person"}
+    told = ultralytics().YAML.load(metadata)
+    if told.get("task", "detect") != "detect":
+        raise WeightsError(f"{metadata.parent} holds a {told['task']} network; wanted: detect")
+    return {int(index): str(name) for index, name in (told.get("names") or {}).items()}

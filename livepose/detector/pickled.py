@@ -1,0 +1,112 @@
+"""Reading ultralytics' checkpoints, which pickle whole Python objects, without running any of it.
+
+``torch.load(weights_only=True)`` builds nothing but tensors and plain containers, and refuses the
+rest. Every class that such a file names in ultralytics or ``torch.nn`` is answered with an inert
+shell that only keeps what was stored in it: no code of the file, of ultralytics or of torch.nn
+runs, and the file need not come from the installed version. The tensors, the architecture and the
+class names are then taken out of the shells. A file that names anything else is refused.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from livepose.errors import WeightsError
+
+PERMITTED = ("ultralytics.", "torch.nn.", "torch.Size", "torch.device", "pathlib.", "builtins.set")
+
+
+class Shell:
+    """Stands for an object of a class that is not to be run; keeps its state."""
+
+    def __new__(cls, *_: Any, **__: Any) -> "Shell":
+        """Takes whatever the constructor was given, and ignores it."""
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.state: dict[str, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state if isinstance(state, dict) else {}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a checkpoint holds: kind of model, tensors, architecture, class names."""
+
+    kind: str
+    tensors: dict[str, Tensor]
+    architecture: dict[str, Any]
+    names: dict[int, str]
+
+
+def read_pickled(path: Path) -> Stored:
+    """What a checkpoint of ultralytics holds; tensors are float32.
+
+    Raises
+    ------
+    WeightsError
+        When the file is not one, or names classes that are none of its business.
+    """
+    content = _load(path)
+    model = content.get("ema") or content.get("model") if isinstance(content, dict) else content
+    if not isinstance(model, Shell):
+        raise WeightsError(
+            f"{path} holds no ultralytics model; expected a file such as yolo11n.pt with the model "
+            "inside, not only its tensors"
+        )
+    architecture, names = model.state.get("yaml"), model.state.get("names") or {}
+    if not isinstance(architecture, dict):
+        raise WeightsError(f"{path} does not say its architecture; expected one by ultralytics 8")
+    pairs = names.items() if isinstance(names, dict) else enumerate(names)
+    return Stored(
+        kind=type(model).__name__,
+        tensors=dict(_tensors(model)),
+        architecture=architecture,
+        names={int(index): str(name) for index, name in pairs},
+    )
+
+
+def _load(path: Path) -> Any:
+    try:
+        named = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
+        foreign = sorted(name for name in named if not name.startswith(PERMITTED))
+        if foreign:
+            raise WeightsError(
+                f"{path} wants to run {foreign[0]}, which no detector needs; it was not opened. "
+                "Get the checkpoint from ultralytics itself"
+            )
+        shells: list[Any] = [(_shell(name), name) for name in named]
+        with torch.serialization.safe_globals(shells):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from None
+    except (RuntimeError, ValueError, UnpicklingError, EOFError, TypeError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{path} is no checkpoint of ultralytics ({reason}); is the download complete?"
+        ) from None
+
+
+def _shell(name: str) -> type[Shell]:
+    return type(name.rsplit(".", 1)[-1], (Shell,), {})
+
+
+def _tensors(shell: Shell, prefix: str = "") -> list[tuple[str, Tensor]]:
+    """Named tensors of a module's shell, as ``state_dict`` names them."""
+    state = shell.state
+    transient = state.get("_non_persistent_buffers_set") or ()
+    own = {**(state.get("_parameters") or {}), **(state.get("_buffers") or {})}
+    found = [
+        (prefix + name, value.detach().float() if value.is_floating_point() else value.detach())
+        for name, value in own.items()
+        if isinstance(value, Tensor) and name not in transient
+    ]
+    for name, inner in (state.get("_modules") or {}).items():
+        if isinstance(inner, Shell):
+            found += _tensors(inner, f"{prefix}{name}.")
+    return found

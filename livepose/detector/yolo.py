@@ -1,0 +1,103 @@
+"""YOLO as a detector of people: letterbox, network, non-maximum suppression, and back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from livepose.detector.detections import Detections
+from livepose.detector.engines import Engine
+from livepose.detector.letterbox import Letterbox
+from livepose.detector.library import ultralytics
+from livepose.frame import ImageBgr
+
+SCORE_THRESHOLD = 0.25
+"""ultralytics' own; the tracker decides what weak boxes are worth."""
+OVERLAP_THRESHOLD = 0.7
+"""ultralytics' own: people who stand close keep their boxes."""
+MOST_PEOPLE = 300
+SMALL_PICTURE_PX, SMALL_INPUT_PX, LARGE_INPUT_PX = 860, 416, 640
+"""Pictures with a longer side up to the first are seen at the second, others at the third."""
+
+
+class YoloDetector:
+    """Finds people with a YOLO network.
+
+    Parameters
+    ----------
+    engine : Engine
+        Runs the network.
+    name : str
+        What the weights are.
+    person, classes : int
+        Index of the class person, and how many classes there are.
+    size_px : int, optional
+        Longer side of the network's input; None chooses by the picture.
+    score_threshold : float, optional
+        Lowest score of a box.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        person: int,
+        classes: int,
+        size_px: int | None = None,
+        score_threshold: float | None = None,
+    ) -> None:
+        self.name = name
+        self.engine = engine
+        self.score_threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
+        self._person, self._classes, self._size_px = person, classes, size_px
+
+    def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+        """The people in each picture, uint8 (H, W, 3); pictures of one shape go in one batch.
+
+        Raises
+        ------
+        ValueError
+            When a picture is not uint8 (H, W, 3).
+        """
+        boxes = [self._letterbox(image) for image in images_bgr]
+        found: dict[int, Detections] = {}
+        for input_wh in dict.fromkeys(box.input_wh for box in boxes):
+            which = [index for index, box in enumerate(boxes) if box.input_wh == input_wh]
+            pictures = np.stack([boxes[index].apply(images_bgr[index]) for index in which])
+            kept = self._suppress(self.engine(pictures))
+            for index, rows in zip(which, kept, strict=True):
+                found[index] = _detections(rows, boxes[index])
+        return [found[index] for index in range(len(boxes))]
+
+    def _letterbox(self, image_bgr: ImageBgr) -> Letterbox:
+        shape, kind = np.shape(image_bgr), getattr(image_bgr, "dtype", type(image_bgr))
+        if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
+            raise ValueError(f"image_bgr: expected uint8 (H, W, 3), got {kind} {shape}")
+        source_wh = (shape[1], shape[0])
+        if self.engine.input_wh is not None:
+            return Letterbox.into(source_wh, self.engine.input_wh)
+        return Letterbox.fit(source_wh, self._size_px or default_size_px(source_wh))
+
+    def _suppress(self, predictions: Tensor) -> list[Tensor]:
+        """Rows x1, y1, x2, y2, score, class of the people in each picture, in input pixels."""
+        kept: list[Tensor] = ultralytics().non_max_suppression(
+            predictions,
+            conf_thres=self.score_threshold,
+            iou_thres=OVERLAP_THRESHOLD,
+            classes=[self._person],
+            max_det=MOST_PEOPLE,
+            nc=self._classes,
+        )
+        return kept
+
+
+def default_size_px(source_wh: tuple[int, int]) -> int:
+    """Longer side of the input that suits a picture of this size."""
+    return SMALL_INPUT_PX if max(source_wh) <= SMALL_PICTURE_PX else LARGE_INPUT_PX
+
+
+def _detections(rows: Tensor, letterbox: Letterbox) -> Detections:
+    values = rows.numpy().astype(np.float64)
+    boxes_xyxy = letterbox.to_source(values[:, :4])
+    whole = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2] > 0).all(axis=1)
+    return Detections(boxes_xyxy[whole], values[whole, 4])
