@@ -2,7 +2,7 @@
 
 Two stages as in ByteTrack (Zhang et al., ECCV 2022, https://arxiv.org/abs/2110.06864): strong
 detections choose first, then weak ones may keep alive who is already there. Those out of sight
-come after those in sight, with a looser gate; what is left is born.
+come after those in sight, with a looser gate for strong detections; what is left is born.
 """
 
 import numpy as np
@@ -39,6 +39,7 @@ def match(tracks: Tracks, boxes_xyxy: Boxes, scores: Floats, chosen: TrackerSett
         (seen, strong, overlap, chosen.match_iou),
         (seen, ~strong, overlap, chosen.weak_match_iou),
         (lost, strong, loose, chosen.lost_match_iou),
+        (lost, ~strong, overlap, chosen.weak_match_iou),
         (tracks.where(State.TENTATIVE), scores >= 0, overlap, chosen.match_iou),
     )
     single = np.ones(len(tracks), dtype=bool)

@@ -268,6 +268,13 @@ def test_weak_detections_keep_alive_who_is_there():
     assert tracked.track_ids.tolist() == [1]
 
 
+def test_a_weak_detection_in_the_same_place_brings_somebody_lost_back():
+    tracker = Tracker()
+    for i in range(15):
+        tracker.update(i * STEP_S, found(box(100)) if i < 10 else found())
+    assert tracker.update(0.5, found(box(103), scores=0.3)).track_ids.tolist() == [1]
+
+
 # -- bad and many detections -----------------------------------------------------------------------
 
 
