@@ -1,0 +1,111 @@
+"""Object keypoint similarity, and what the HRNet family does with it before COCO scores a pose.
+
+Sources: COCO keypoint evaluation, https://cocodataset.org/#keypoints-eval, and the test protocol
+of Sun et al., CVPR 2019 (HRNet): the score of a pose is the score of its box times the mean of
+its keypoint scores above 0.2, and poses too alike (OKS above 0.9) are dropped.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.errors import DataError
+from livepose.skeletons import Skeleton
+
+Array = NDArray[np.float64]
+
+KEYPOINT_SCORE_THRESHOLD = 0.2
+NMS_THRESHOLD = 0.9
+SOFT_NMS_POSES = 20
+EPS = float(np.spacing(1))
+
+
+def sigmas_of(skeleton: Skeleton) -> Array:
+    """How precisely people label each keypoint, (K,); DataError where nobody measured it."""
+    if skeleton.oks_sigmas is None:
+        raise DataError(
+            f"OKS needs the sigmas of the skeleton, expected those of coco17, got {skeleton.name}"
+            " which has none; evaluate these weights with `livepose eval mpii`"
+        )
+    return np.array(skeleton.oks_sigmas)
+
+
+def oks(pose_xy: Array, others_xy: Array, area: float, areas: Array, sigmas: Array) -> Array:
+    """Similarity of one pose (K, 2) with others (P, K, 2), 0 to 1, over all keypoints.
+
+    ``area`` and ``areas`` (P,) are in px² and averaged pair by pair. A keypoint that is missing
+    in either pose has no similarity.
+    """
+    square_px2 = np.sum((others_xy - pose_xy) ** 2, axis=2)
+    mean_area = (area + areas)[:, None] / 2 + EPS
+    exponents = square_px2 / (2 * sigmas) ** 2 / mean_area / 2
+    return np.asarray(np.nan_to_num(np.exp(-exponents), nan=0.0).mean(axis=1))
+
+
+def oks_matrix(poses_xy: Array, areas: Array, sigmas: Array) -> Array:
+    """Similarity of every pose with every pose, (P, K, 2) to (P, P)."""
+    rows = [
+        oks(pose, poses_xy, area, areas, sigmas) for pose, area in zip(poses_xy, areas, strict=True)
+    ]
+    return np.array(rows).reshape(len(poses_xy), len(poses_xy))
+
+
+def descending(scores: Array) -> NDArray[np.int64]:
+    """Indices from the highest score to the lowest; of equal ones the last comes first."""
+    return np.argsort(scores)[::-1]
+
+
+def oks_nms(
+    poses_xy: Array,
+    scores: Array,
+    areas: Array,
+    sigmas: Array,
+    threshold: float = NMS_THRESHOLD,
+) -> list[int]:
+    """Indices of the poses that stay, best first: none is more alike than ``threshold``."""
+    similar = oks_matrix(poses_xy, areas, sigmas)
+    left = descending(scores)
+    keep: list[int] = []
+    while left.size:
+        best = int(left[0])
+        keep.append(best)
+        left = left[1:][similar[best, left[1:]] <= threshold]
+    return keep
+
+
+def soft_oks_nms(
+    poses_xy: Array,
+    scores: Array,
+    areas: Array,
+    sigmas: Array,
+    threshold: float = NMS_THRESHOLD,
+) -> list[int]:
+    """Indices best first, at most 20: scores fade by exp(-oks² / threshold) instead of dropping."""
+    similar = oks_matrix(poses_xy, areas, sigmas)
+    left = descending(scores)
+    fading = scores[left].astype(np.float64)
+    keep: list[int] = []
+    while left.size and len(keep) < SOFT_NMS_POSES:
+        best = int(left[0])
+        keep.append(best)
+        fading = fading[1:] * np.exp(-(similar[best, left[1:]] ** 2) / threshold)
+        order = descending(fading)
+        left, fading = left[1:][order], fading[order]
+    return keep
+
+
+def rescore(
+    box_scores: Array, keypoint_scores: Array, threshold: float = KEYPOINT_SCORE_THRESHOLD
+) -> Array:
+    """Box score (P,) times the mean of the keypoint scores (P, K) above ``threshold``, else 0."""
+    seen = keypoint_scores > threshold
+    total = np.where(seen, keypoint_scores, 0.0).sum(axis=1)
+    count = seen.sum(axis=1)
+    return np.asarray(box_scores * np.where(count > 0, total / np.maximum(count, 1), 0.0))
+
+
+def enlarged_area(boxes_xyxy: Array, input_hw: tuple[int, int], padding: float = 1.25) -> Array:
+    """Area (P,) in px² of what the network sees: the box brought to its aspect, then padded."""
+    height, width = input_hw
+    wh = np.asarray(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2])
+    across = np.maximum(wh[:, 0], wh[:, 1] * width / height) * padding
+    return np.asarray(across * across * height / width)

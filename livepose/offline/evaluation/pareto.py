@@ -1,0 +1,258 @@
+"""Accuracy against time on this machine: decoder, flip test, precision, input size, and how often
+the detector looks.
+
+Pictures stand still, so "the detector looks at every n-th picture" is measured as follows: a first
+pass in the given boxes, and a second in boxes around the keypoints of the first, as the pipeline
+makes them while the detector rests. AP over n pictures is (AP of the first + (n - 1) times AP of
+the second) / n: what boxes from keypoints cost, not what motion costs. Time is detection / n +
+crop + network + decoding, for all people of one picture.
+"""
+
+import csv
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose import boxes
+from livepose.detector import open_detector
+from livepose.errors import SinkError
+from livepose.estimator import PoseEstimator
+from livepose.frame import ImageBgr
+from livepose.offline.evaluation.bootstrap import percentile_interval, resampled_coco
+from livepose.offline.evaluation.coco import match
+from livepose.offline.evaluation.coco_run import Set, open_set
+from livepose.offline.evaluation.metrics import sigmas_of
+from livepose.offline.evaluation.model import open_estimator
+from livepose.offline.evaluation.people import Boxed
+from livepose.offline.evaluation.predict import FLIPS, Predictions, Variant, predict
+from livepose.offline.evaluation.scoring import coco_results
+from livepose.offline.evaluation.settings import Choice, Progress, Report, no_progress
+from livepose.offline.evaluation.speed import WARM_UP, measure_speed, pictures_with_people, seconds
+from livepose.skeletons import COCO17
+
+Array = NDArray[np.float64]
+
+KEYPOINT_SEEN = 0.2
+MARGINS = np.array([-0.1, -0.15, 0.1, 0.1])
+"""What a box has beyond its keypoints, of their longer extent: left, top, right, bottom."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is combined with what."""
+
+    decoders: tuple[str, ...] = ("argmax", "shift", "dark")
+    flips: tuple[str, ...] = FLIPS[:2]
+    precisions: tuple[str, ...] = ("auto",)
+    inputs_hw: tuple[tuple[int, int] | None, ...] = (None,)
+    intervals: tuple[int, ...] = (1, 4)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination: AP with its 95 % interval, and ms for one picture."""
+
+    decode: str
+    flip: str
+    precision: str
+    input_size: str
+    detect_every: int
+    ap: float
+    ap_low: float
+    ap_high: float
+    ms: float
+    on_front: bool = False
+
+    @property
+    def label(self) -> str:
+        """For the plot."""
+        flip = "" if self.flip == "none" else " + flip"
+        return f"{self.decode}{flip} {self.input_size} {self.precision} /{self.detect_every}"
+
+
+def run_pareto(
+    choice: Choice, grid: Grid, report: Report, progress: Progress = no_progress
+) -> list[Point]:
+    """Measures every combination; the front is marked."""
+    data = open_set(choice, report, progress)
+    detection_ms = time_detector(data)
+    points: list[Point] = []
+    for precision in grid.precisions:
+        for input_hw in grid.inputs_hw:
+            estimator = open_estimator(
+                choice.weights, input_hw, choice.runtime, choice.device, precision, report
+            )
+            points += measure(data, estimator, grid, detection_ms, progress)
+    data.store.close()
+    return with_front(points)
+
+
+def time_detector(data: Set) -> float:
+    """Median ms of one detection, by the detector that was chosen; 0 where there is none."""
+    detector = data.detector or open_detector(
+        data.choice.detector, device=data.choice.device, report=data.report
+    )
+    if detector is None:
+        return 0.0
+    images = [image for image, _ in pictures_with_people(data.store, data.boxes("pixel_centre"))]
+    for image in images[:WARM_UP]:
+        detector([image])
+    return 1e3 * statistics.median(seconds(_call(detector, image)) for image in images)
+
+
+def _call(detector: Callable[[Sequence[ImageBgr]], Any], image_bgr: ImageBgr) -> Callable[[], None]:
+    def work() -> None:
+        detector([image_bgr])
+
+    return work
+
+
+def measure(
+    data: Set, estimator: PoseEstimator, grid: Grid, detection_ms: float, progress: Progress
+) -> list[Point]:
+    """Every decoder, flip and interval of one network, from two passes."""
+    variants = [Variant(decode, flip) for decode in grid.decoders for flip in grid.flips]
+    first = data.boxes(estimator.runtime.card.alignment)
+    found = run(data, estimator, first, variants, progress)
+    resting = max(grid.intervals) > 1
+    second = followed(first, found[variants[0]]) if resting else first
+    again = run(data, estimator, second, variants, progress) if resting else found
+    points = []
+    for variant in variants:
+        speed = measure_speed(estimator, data.store, first, variant, None, data.choice.loading)
+        samples = [
+            ap_samples(data, estimator, *pair)
+            for pair in ((first, found[variant]), (second, again[variant]))
+        ]
+        points += [
+            point(estimator, variant, samples, every, detection_ms, speed.end_to_end_ms)
+            for every in grid.intervals
+        ]
+    return points
+
+
+def run(
+    data: Set,
+    estimator: PoseEstimator,
+    sample: Sequence[Boxed],
+    variants: Sequence[Variant],
+    progress: Progress,
+) -> dict[Variant, Predictions]:
+    """One pass with its own progress bar."""
+    advance = progress("pass", sum(len(boxed) for boxed in sample))
+    return predict(estimator, data.store, sample, variants, data.choice.loading, advance)
+
+
+def followed(sample: Sequence[Boxed], found: Predictions) -> list[Boxed]:
+    """Boxes around the keypoints that were found; where none was, the box stays."""
+    seen = found.keypoint_scores > KEYPOINT_SEEN
+    around = boxes.around(np.where(seen[..., None], found.keypoints_xy, np.nan))
+    extent = (around[:, 2:] - around[:, :2]).max(axis=1, keepdims=True, initial=0.0)
+    moved = around + MARGINS * extent
+    rows, start = [], 0
+    for boxed in sample:
+        own = moved[start : start + len(boxed)]
+        start += len(boxed)
+        usable = np.isfinite(own).all(axis=1, keepdims=True)
+        rows.append(replace(boxed, boxes_xyxy=np.where(usable, own, boxed.boxes_xyxy)))
+    return rows
+
+
+def ap_samples(
+    data: Set, estimator: PoseEstimator, sample: Sequence[Boxed], found: Predictions
+) -> tuple[float, Array]:
+    """AP, and AP of each resample of pictures."""
+    sigmas = sigmas_of(COCO17)
+    results = coco_results(sample, found, estimator.runtime.card.input_hw, sigmas)
+    matches = match(data.annotations.document, results, sigmas, data.annotations.image_ids)
+    return matches.scores().ap, resampled_coco(matches)["ap"]
+
+
+def point(
+    estimator: PoseEstimator,
+    variant: Variant,
+    samples: Sequence[tuple[float, Array]],
+    every: int,
+    detection_ms: float,
+    pose_ms: float,
+) -> Point:
+    """The mean over one picture with detection and ``every`` - 1 without."""
+    (first, first_drawn), (second, second_drawn) = samples
+    interval = percentile_interval((first_drawn + (every - 1) * second_drawn) / every)
+    height, width = estimator.runtime.card.input_hw
+    return Point(
+        variant.decode,
+        variant.flip,
+        estimator.runtime.precision,
+        f"{height}x{width}",
+        every,
+        (first + (every - 1) * second) / every,
+        interval.low,
+        interval.high,
+        detection_ms / every + pose_ms,
+    )
+
+
+def with_front(points: Sequence[Point]) -> list[Point]:
+    """Marks those that nothing beats in both time and accuracy; quickest first."""
+    return [
+        replace(one, on_front=not any(beats(other, one) for other in points))
+        for one in sorted(points, key=lambda one: one.ms)
+    ]
+
+
+def beats(first: Point, second: Point) -> bool:
+    """Is the first nowhere worse and somewhere better?"""
+    better = (first.ms, -first.ap) != (second.ms, -second.ap)
+    return better and first.ms <= second.ms and first.ap >= second.ap
+
+
+def write_csv(points: Sequence[Point], path: Path) -> None:
+    """One line a combination."""
+    names = list(Point.__dataclass_fields__)
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(names)
+            writer.writerows([rounded(getattr(one, name)) for name in names] for one in points)
+    except OSError as error:
+        raise SinkError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def rounded(value: object) -> object:
+    """Two digits for numbers with a fraction."""
+    return round(value, 2) if isinstance(value, float) else value
+
+
+def plot(points: Sequence[Point], path: Path) -> None:
+    """AP against ms, intervals as bars, the front joined and named."""
+    from livepose.offline.evaluation.plots import figure_with, save
+
+    figure, (panel,) = figure_with(1)
+    figure.set_size_inches(8, 5)
+    for decode in dict.fromkeys(one.decode for one in points):
+        own = [one for one in points if one.decode == decode]
+        spread = np.array([[one.ap - one.ap_low, one.ap_high - one.ap] for one in own]).T
+        spread = np.clip(np.nan_to_num(spread), 0.0, None)
+        panel.errorbar(
+            [one.ms for one in own],
+            [one.ap for one in own],
+            yerr=spread,
+            fmt="o",
+            capsize=2,
+            alpha=0.7,
+            label=decode,
+        )
+    front = [one for one in points if one.on_front]
+    panel.plot([one.ms for one in front], [one.ap for one in front], color="black", linewidth=0.8)
+    for one in front:
+        panel.annotate(one.label, (one.ms, one.ap), fontsize=7, rotation=20)
+    panel.set_xlabel("ms for one picture, all people (detection shared over its interval)")
+    panel.set_ylabel("COCO AP with 95 % interval")
+    panel.legend()
+    save(figure, path)

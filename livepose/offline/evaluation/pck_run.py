@@ -1,0 +1,194 @@
+"""``livepose eval lsp`` and ``eval mpii``: the share of keypoints near enough, joint by joint."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.errors import UsageError
+from livepose.estimator import PoseEstimator
+from livepose.offline.evaluation.annotations import load_annotations
+from livepose.offline.evaluation.bootstrap import (
+    paired_interval,
+    percentile_interval,
+    resampled_pck,
+)
+from livepose.offline.evaluation.coco_run import Measured, cost_of
+from livepose.offline.evaluation.model import backbone_of, open_estimator
+from livepose.offline.evaluation.mpii import as_mpii, load_mpii
+from livepose.offline.evaluation.pck import LSP_GROUPS, MPII_GROUPS, Pck, lsp_pck, mpii_pckh
+from livepose.offline.evaluation.people import Boxed, annotated_boxes
+from livepose.offline.evaluation.pictures import PictureStore
+from livepose.offline.evaluation.predict import Predictions, predict
+from livepose.offline.evaluation.rows import Difference, Row
+from livepose.offline.evaluation.settings import (
+    INTERVALS_BELOW_PEOPLE,
+    Choice,
+    Progress,
+    Report,
+    no_progress,
+)
+from livepose.offline.evaluation.speed import Speed, measure_speed
+from livepose.skeletons import COCO17, SKELETONS
+
+Array = NDArray[np.float64]
+Samples = dict[str, Array]
+
+LSP_THRESHOLDS = {"": 0.2}
+MPII_THRESHOLDS = {"@0.5": 0.5, "@0.1": 0.1}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One threshold of a set: how keypoints are scored by it, and whose picture each person is."""
+
+    name: str
+    score: Callable[[Array], Pck]
+    picture: NDArray[np.int64]
+
+
+def run_lsp(choice: Choice, report: Report, progress: Progress = no_progress) -> Measured:
+    """PCK@0.2 of the torso on a set in COCO's form, by joint, annotated boxes."""
+    annotations = load_annotations(choice.annotations, choice.limit)
+    store = PictureStore(choice.images)
+    store.require(picture.file_name for picture in annotations.pictures)
+    estimator = opened(choice, report)
+    if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
+        raise UsageError("`eval lsp` needs weights for coco17")
+    truth_xy, labelled = annotations.keypoints()
+    truth_xy = np.nan_to_num(truth_xy)
+    place = {image_id: index for index, image_id in enumerate(annotations.image_ids)}
+    picture = np.array([place[one["image_id"]] for one in annotations.people])
+    scales = [
+        Scale(
+            name,
+            partial(lsp_pck, truth_xy=truth_xy, labelled=labelled, threshold=limit),
+            picture,
+        )
+        for name, limit in LSP_THRESHOLDS.items()
+    ]
+    sample = annotated_boxes(annotations, estimator.runtime.card.alignment)
+    return measure(choice, estimator, store, sample, scales, progress)
+
+
+def run_mpii(
+    choice: Choice,
+    report: Report,
+    progress: Progress = no_progress,
+    head_boxes: Path | None = None,
+) -> Measured:
+    """PCKh@0.5 and @0.1 by joint and mean.
+
+    Weights for coco17 are scored on the twelve joints that both skeletons have.
+    """
+    people = load_mpii(choice.annotations, head_boxes, choice.limit)
+    store = PictureStore(choice.images)
+    store.require(str(one["image"]) for one in people.entries)
+    estimator = opened(choice, report)
+    skeleton = SKELETONS[estimator.runtime.card.skeleton]
+    if skeleton is COCO17:
+        report("these weights know neither head top, neck, thorax nor pelvis: twelve joints count")
+
+    def score(found_xy: Array, limit: float) -> Pck:
+        joints_xy, has = as_mpii(found_xy, skeleton)
+        seen = people.labelled & has
+        return mpii_pckh(joints_xy, people.joints_xy, seen, people.head_boxes_xyxy, limit)
+
+    names = {str(one["image"]): None for one in people.entries}
+    place = {name: index for index, name in enumerate(names)}
+    picture = np.array([place[str(one["image"])] for one in people.entries])
+    scales = [
+        Scale(name, partial(score, limit=limit), picture) for name, limit in MPII_THRESHOLDS.items()
+    ]
+    sample = people.boxes(estimator.runtime.card.alignment)
+    return measure(choice, estimator, store, sample, scales, progress)
+
+
+def opened(choice: Choice, report: Report) -> PoseEstimator:
+    """The weights that were chosen."""
+    if choice.boxes != "gt" or choice.peers:
+        raise UsageError("--boxes and --peer belong to `livepose eval coco`")
+    return open_estimator(
+        choice.weights, choice.input_hw, choice.runtime, choice.device, choice.precision, report
+    )
+
+
+def measure(
+    choice: Choice,
+    estimator: PoseEstimator,
+    store: PictureStore,
+    sample: Sequence[Boxed],
+    scales: Sequence[Scale],
+    progress: Progress,
+) -> Measured:
+    """Rows of every decoder and threshold, and differences to the first of each threshold."""
+    people = sum(len(boxed) for boxed in sample)
+    advance = progress("livepose", people)
+    found = predict(estimator, store, sample, choice.variants, choice.loading, advance)
+    speeds = speeds_of(choice, estimator, store, sample)
+    rows: list[Row] = []
+    differences: list[Difference] = []
+    for scale in scales:
+        pairs = [
+            scored(estimator, f"livepose, {variant.label} {scale.name}".strip(), one, scale)
+            for variant, one in found.items()
+        ]
+        rows += [replace(row, speed=speed) for (row, _), speed in zip(pairs, speeds, strict=True)]
+        differences += [compared(pairs[0], other) for other in pairs[1:] if other[1]]
+    store.close()
+    pictures = int(scales[0].picture.max()) + 1
+    return Measured(tuple(rows), tuple(differences), {}, pictures, people)
+
+
+def speeds_of(
+    choice: Choice, estimator: PoseEstimator, store: PictureStore, sample: Sequence[Boxed]
+) -> list[Speed | None]:
+    """Speed of each variant, if wanted."""
+    if not choice.speed:
+        return [None] * len(choice.variants)
+    return [
+        measure_speed(estimator, store, sample, variant, None, choice.loading)
+        for variant in choice.variants
+    ]
+
+
+def scored(
+    estimator: PoseEstimator, label: str, found: Predictions, scale: Scale
+) -> tuple[Row, Samples]:
+    """A row without speed, and its columns for each resample of pictures (none for many people)."""
+    answer = scale.score(found.keypoints_xy)
+    few = len(found.keypoint_scores) < INTERVALS_BELOW_PEOPLE
+    samples = resampled_pck(answer, scale.picture) if few else {}
+    intervals = {name: percentile_interval(values) for name, values in samples.items()}
+    card = estimator.runtime.card
+    figures = {name.lower(): value for name, value in answer.groups.items()}
+    return (
+        Row(
+            label,
+            backbone_of(card.network),
+            card.input_hw,
+            {**figures, "mean": answer.mean},
+            intervals,
+            cost_of(estimator),
+        ),
+        samples,
+    )
+
+
+def compared(first: tuple[Row, Samples], second: tuple[Row, Samples]) -> Difference:
+    """How much better the mean of the first row is, drawn on the same pictures."""
+    interval = paired_interval(first[1]["mean"], second[1]["mean"])
+    points = first[0].figures["mean"] - second[0].figures["mean"]
+    return Difference(first[0].title, second[0].title, "mean", points, interval)
+
+
+def columns(groups: Mapping[str, object]) -> dict[str, str]:
+    """Column names of a table."""
+    return {**{name.lower(): name for name in groups}, "mean": "Mean"}
+
+
+LSP_COLUMNS = columns(LSP_GROUPS)
+MPII_COLUMNS = columns(MPII_GROUPS)

@@ -1,0 +1,124 @@
+"""The published tables beside what was measured here, clearly told apart.
+
+``published_coco.csv`` and ``published_mpii.csv`` hold the figures as printed, with their source in
+the first column: the DARK paper (arXiv 1910.06278), and the READMEs and model zoos of DarkPose,
+HRNet, SimpleBaseline and MMPose.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from livepose.errors import DataError
+from livepose.offline.evaluation.annotations import read_json
+from livepose.offline.evaluation.rows import BACKBONES
+from livepose.offline.evaluation.table import wide_console
+
+PAPER = "DARK paper"
+DARKPOSE = "DarkPose README"
+COCO_FIGURES = ("params_m", "gflops", "ap", "ap50", "ap75", "apm", "apl", "ar")
+MPII_FIGURES = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean")
+RUNS_HERE = frozenset(BACKBONES.values())
+
+
+def published(name: str) -> list[dict[str, str]]:
+    """All rows of ``coco`` or ``mpii``, as printed."""
+    path = files("livepose.offline.evaluation").joinpath(f"published_{name}.csv")
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def paper_coco() -> list[dict[str, str]]:
+    """The DARK paper's table of COCO test-dev, and DarkPose's of COCO val at 128x96."""
+    return [
+        row
+        for row in published("coco")
+        if row["source"].startswith(PAPER)
+        or (row["source"] == DARKPOSE and row["split"] == "val2017")
+    ]
+
+
+def paper_mpii() -> list[dict[str, str]]:
+    """MPII: HRNet-W32 with and without DARK, at 0.5 and at 0.1."""
+    return [row for row in published("mpii") if row["source"] == DARKPOSE]
+
+
+def measured_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Rows of files that ``livepose eval ... --json`` wrote; DataError for anything else."""
+    rows = []
+    for path in paths:
+        document = read_json(path, "file of measured rows")
+        if not isinstance(document, Mapping) or "rows" not in document or "set" not in document:
+            raise DataError(f"{path} was not written by `livepose eval ... --json`")
+        rows += [{**row, "set": document["set"]} for row in document["rows"]]
+    return rows
+
+
+def status(row: Mapping[str, str], measured: Sequence[Mapping[str, Any]]) -> str:
+    """What livepose has to say to a published row."""
+    if row["backbone"] not in RUNS_HERE:
+        return "published; livepose does not run it"
+    dark = "DARK" in row["method"]
+    same = [
+        one
+        for one in measured
+        if one["backbone"] == row["backbone"]
+        and one["input_size_hw"] == row["input_size_hw"]
+        and ("DARK" in one["method"]) == dark
+    ]
+    if same:
+        return "published; same configuration measured below"
+    return "published; not measured here"
+
+
+def show_paper(measured: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
+    """Prints both tables of the paper, then what was measured here."""
+    console = console or wide_console()
+    show_one("COCO", paper_coco(), COCO_FIGURES, measured, console)
+    show_one("MPII (PCKh)", paper_mpii(), MPII_FIGURES, measured, console)
+    console.print(
+        "Published figures are others', on their data; measured ones are livepose's own, on the"
+        " set named in the row. The two are not comparable across sets."
+    )
+    if not measured:
+        console.print("Nothing measured was given: livepose eval --paper --measured FILE.json ...")
+
+
+def show_one(
+    title: str,
+    rows: Sequence[Mapping[str, str]],
+    figures: Sequence[str],
+    measured: Sequence[Mapping[str, Any]],
+    console: Console,
+) -> None:
+    """One table: published rows first, measured ones after a line."""
+    table = Table(title=title)
+    for heading in ("Status", "Set", "Method", "Backbone", "Input"):
+        table.add_column(heading)
+    for heading in figures:
+        table.add_column(heading, justify="right")
+    own = [row for row in measured if figures[-1] in row]
+    for row in rows:
+        table.add_row(*cells(row, status(row, own), published_set(row), figures))
+    table.add_section()
+    for row in own:
+        table.add_row(*cells(row, "measured here", row["set"], figures), style="bold")
+    console.print(table)
+
+
+def published_set(row: Mapping[str, str]) -> str:
+    """Where a published row was measured."""
+    threshold = row.get("threshold")
+    return f"{row['dataset']} {row['split']}" + (f" @{threshold}" if threshold else "")
+
+
+def cells(
+    row: Mapping[str, Any], state: str, data_set: str, figures: Sequence[str]
+) -> Sequence[str]:
+    """One row as text."""
+    numbers = ["" if row.get(name) is None else str(row.get(name)) for name in figures]
+    return [state, data_set, row["method"], row["backbone"], row["input_size_hw"], *numbers]

@@ -1,0 +1,64 @@
+"""Everything that can be chosen about an evaluation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from livepose.offline.evaluation.predict import Loading, Variant
+
+Report = Callable[[str], None]
+Progress = Callable[[str, int], Callable[[int], None]]
+"""Starts a progress bar of that name and length; the result is told what is done."""
+
+INTERVALS_BELOW_PEOPLE = 1000
+"""Figures from fewer people than this are printed with their interval."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is measured, and how."""
+
+    images: Path
+    """Folder or ZIP of pictures."""
+    annotations: Path
+    weights: str = "default"
+    boxes: str = "gt"
+    """``gt``, ``detector``, or a file of detections."""
+    decoders: tuple[str, ...] = ("dark",)
+    flip_test: bool = False
+    flip_study: bool = False
+    """Rows without, with, and with misaligned flip test, from the same passes."""
+    input_hw: tuple[int, int] | None = None
+    """None is the size that the weights were trained for."""
+    runtime: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    detector: str = "auto"
+    detector_threshold: float = 0.05
+    """Lowest score of a box: AP looks at the whole curve, so low."""
+    peers: tuple[str, ...] = ()
+    limit: int | None = None
+    """Pictures at most."""
+    loading: Loading = field(default_factory=Loading)
+    speed: bool = True
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Rows to score from the one forward pass."""
+        flips = ("none", "aligned", "other") if self.flip_study else (self._flip,)
+        pairs = [(decode, flip) for decode in self.decoders for flip in flips]
+        studied = self.flip_study
+        return tuple(
+            Variant(decode, flip)
+            for decode, flip in pairs
+            if not (studied and decode == "fused" and flip == "none")
+        )
+
+    @property
+    def _flip(self) -> str:
+        return "aligned" if self.flip_test else "none"
+
+
+def no_progress(name: str, total: int) -> Callable[[int], None]:
+    """Nobody watches."""
+    return lambda count: None

@@ -1,0 +1,189 @@
+"""COCO AP: a case that can be done on paper, the reference's case, and what can be wrong."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from livepose.errors import DataError, UsageError
+from livepose.offline.evaluation import coco
+from livepose.offline.evaluation.annotations import Picture
+from livepose.offline.evaluation.coco import match
+from livepose.offline.evaluation.metrics import sigmas_of
+from livepose.offline.evaluation.people import Boxed
+from livepose.offline.evaluation.predict import Predictions
+from livepose.offline.evaluation.scoring import coco_results
+from livepose.skeletons import COCO17
+
+SIGMAS = sigmas_of(COCO17)
+AREA = 2500.0
+BEFORE_HALF = 51 / 101
+"""Share of the 101 recall thresholds that lie at or below a recall of one half."""
+
+
+def document(pictures: int) -> dict[str, Any]:
+    """One person of 50 x 50 px (medium) in each picture."""
+    return {
+        "images": [{"id": number, "width": 300, "height": 300} for number in range(pictures)],
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": [
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": 1,
+                "iscrowd": 0,
+                "area": AREA,
+                "bbox": [100, 100, 50, 50],
+                "num_keypoints": 17,
+                "keypoints": [100.0, 100.0, 2] * 17,
+            }
+            for number in range(pictures)
+        ],
+    }
+
+
+def result(image_id: int, score: float, oks: float = 1.0) -> dict[str, Any]:
+    """A pose whose OKS with the person of that picture is ``oks``."""
+    shift_px = np.sqrt(-np.log(oks) * 2 * AREA) * 2 * SIGMAS
+    keypoints = np.stack([100 + shift_px, np.full(17, 100.0), np.ones(17)], axis=1)
+    flat = keypoints.ravel().tolist()
+    return {"image_id": image_id, "category_id": 1, "keypoints": flat, "score": score}
+
+
+def test_a_pose_of_oks_072_counts_at_five_of_ten_thresholds() -> None:
+    scores = match(document(1), [result(0, 0.9, oks=0.72)], SIGMAS).scores()
+    assert scores.ap == pytest.approx(50.0)
+    assert (scores.ap50, scores.ap75) == (pytest.approx(100.0), 0.0)
+    assert scores.ar == pytest.approx(50.0)
+    assert scores.apm == pytest.approx(50.0)
+    assert np.isnan(scores.apl)
+
+
+def test_one_of_two_people_found_is_half_the_recall() -> None:
+    scores = match(document(2), [result(0, 0.9), result(1, 0.8, oks=0.1)], SIGMAS).scores()
+    assert scores.ap == pytest.approx(100 * BEFORE_HALF)
+    assert scores.ar == pytest.approx(50.0)
+
+
+def test_a_better_scored_mistake_halves_the_precision() -> None:
+    scores = match(document(2), [result(0, 0.8), result(1, 0.9, oks=0.1)], SIGMAS).scores()
+    assert scores.ap == pytest.approx(100 * BEFORE_HALF / 2)
+
+
+def test_people_that_nobody_looked_for_are_missed() -> None:
+    assert match(document(2), [], SIGMAS).scores().ap == 0.0
+
+
+def test_only_the_chosen_pictures_count() -> None:
+    found = [result(0, 0.9), result(1, 0.8, oks=0.1)]
+    assert match(document(2), found, SIGMAS, [0]).scores().ap == pytest.approx(100.0)
+
+
+def test_a_picture_drawn_twice_counts_twice() -> None:
+    found = [result(0, 0.9), result(1, 0.8, oks=0.1), result(2, 0.7)]
+    matches = match(document(3), found, SIGMAS)
+    drawn = matches.resampled(np.array([[2, 0, 1], [1, 2, 0], [0, 0, 0]]))
+    # One right, then two wrong: a third of the recall, at full precision.
+    assert drawn["ap"][:2] == pytest.approx([100.0, 100 * 34 / 101])
+    assert np.isnan(drawn["ap"][2])
+    assert drawn["ar"][:2] == pytest.approx([100.0, 100 / 3])
+
+
+def test_drawing_again_gives_what_pycocotools_gives_for_repeated_pictures() -> None:
+    """The same pictures under new ids, scored by pycocotools itself."""
+    random = np.random.default_rng(4)
+    found = [result(n, random.random(), random.uniform(0.3, 1.0)) for n in range(12) if n % 4]
+    drawn = random.integers(0, 3, 12)
+    copies = [(number, again) for number in range(12) for again in range(drawn[number])]
+    again = document(len(copies))
+    results = [
+        {**one, "image_id": place}
+        for place, (number, _) in enumerate(copies)
+        for one in found
+        if one["image_id"] == number
+    ]
+    wanted = match(again, results, SIGMAS).scores()
+    got = match(document(12), found, SIGMAS).resampled(drawn[None])
+    assert got["ap"][0] == pytest.approx(wanted.ap, abs=0.2)
+    assert got["ar"][0] == pytest.approx(wanted.ar)
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> dict[str, Any]:
+    return json.loads((shared / "golden" / "evaluation.json").read_text())["coco"]
+
+
+SUMMARY = {"ap": "AP", "ap50": "Ap .5", "ap75": "AP .75", "apm": "AP (M)", "apl": "AP (L)"}
+
+
+@pytest.mark.parametrize("alignment", ["dark", "hrnet"])
+def test_the_whole_protocol_gives_the_reference_score(
+    golden: dict[str, Any], alignment: str
+) -> None:
+    sample, found = golden_sample(golden)
+    results = coco_results(sample, found, (128, 96), SIGMAS)
+    written = golden[alignment]["results_written"]
+    assert [one["image_id"] for one in results] == [one["image_id"] for one in written]
+    assert np.allclose(
+        [one["score"] for one in results], [one["score"] for one in written], atol=1e-6
+    )
+    scores = match(golden["ground_truth"], results, SIGMAS).scores().as_dict()
+    for name, printed in {**SUMMARY, "ar": "AR"}.items():
+        assert scores[name] == pytest.approx(100 * golden[alignment]["summary"][printed], abs=1e-4)
+
+
+def golden_sample(golden: dict[str, Any]) -> tuple[list[Boxed], Predictions]:
+    people = [
+        one
+        for one in golden["person_detections"]
+        if one["category_id"] == 1 and one["score"] >= golden["settings"]["image_thre"]
+    ]
+    found = np.array(golden["predictions_xys"])
+    sample, order = [], []
+    for image in golden["ground_truth"]["images"]:
+        own = [index for index, one in enumerate(people) if one["image_id"] == image["id"]]
+        xywh = np.array([people[index]["bbox"] for index in own]).reshape(-1, 4)
+        boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+        scores = np.array([people[index]["score"] for index in own])
+        sample.append(Boxed(Picture(image["id"], image["file_name"]), boxes, scores))
+        order += own
+    return sample, Predictions(found[order, :, :2], found[order, :, 2])
+
+
+def test_the_truth_as_result_is_perfect(golden: dict[str, Any]) -> None:
+    results = [
+        {"image_id": one["image_id"], "category_id": 1, "keypoints": one["keypoints"], "score": 1.0}
+        for one in golden["ground_truth"]["annotations"]
+        if one["num_keypoints"] and not one["iscrowd"]
+    ]
+    scores = match(golden["ground_truth"], results, SIGMAS).scores()
+    assert scores.ap == pytest.approx(100.0)
+
+
+def test_results_of_another_set_are_refused() -> None:
+    with pytest.raises(DataError, match="id 77"):
+        match(document(1), [result(77, 0.5)], SIGMAS)
+
+
+def test_a_set_without_keypoints_is_refused() -> None:
+    empty = document(1)
+    empty["annotations"][0].update(num_keypoints=0, keypoints=[0] * 51)
+    with pytest.raises(DataError, match="nobody"):
+        match(empty, [result(0, 0.5)], SIGMAS)
+
+
+def test_without_pycocotools_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pycocotools.coco", None)
+    with pytest.raises(UsageError, match="pip install"):
+        coco.tools()
+
+
+def test_a_missing_keypoint_is_three_zeros_in_the_results_file() -> None:
+    xy = np.full((1, 17, 2), 5.0)
+    xy[0, 3] = np.nan
+    sample = [Boxed(Picture(1, "a"), np.array([[0.0, 0.0, 10.0, 10.0]]), np.ones(1))]
+    results = coco_results(sample, Predictions(xy, np.full((1, 17), 0.8)), (128, 96), SIGMAS)
+    assert results[0]["keypoints"][9:12] == [0.0, 0.0, 0.0]
+    assert set(results[0]) == {"image_id", "category_id", "keypoints", "score"}

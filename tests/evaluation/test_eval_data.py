@@ -1,0 +1,255 @@
+"""Annotations and pictures: what is wrong with them is said before anything is measured."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from livepose.errors import DataError
+from livepose.offline.evaluation.annotations import Picture, load_annotations
+from livepose.offline.evaluation.mpii import load_mpii, person_boxes
+from livepose.offline.evaluation.people import (
+    annotated_boxes,
+    boxes_from_file,
+    cut_at_picture,
+    detected_boxes,
+)
+from livepose.offline.evaluation.pictures import PictureStore
+
+MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
+
+
+def broken(document: dict[str, Any], path: Path, **changes: Any) -> Path:
+    path.write_text(json.dumps({**document, **changes}))
+    return path
+
+
+def test_people_come_in_the_order_of_the_pictures(make_set: MakeSet, tmp_path: Path) -> None:
+    _, path, document = make_set(3)
+    turned = broken(document, path, annotations=document["annotations"][::-1])
+    people = load_annotations(turned).people
+    assert [one["image_id"] for one in people] == [100, 100, 101, 101, 102]
+
+
+def test_a_limit_takes_the_first_pictures(make_set: MakeSet) -> None:
+    _, path, _ = make_set(4)
+    annotations = load_annotations(path, limit=2)
+    assert annotations.image_ids == [100, 101]
+    assert len(annotations.people) == len(annotations.document["annotations"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"images": []}, "lists no pictures"),
+        ({"annotations": []}, "none has keypoints"),
+        ({"annotations": [{"image_id": 100, "bbox": [0, 0, 1, 1]}]}, "instances"),
+        ({"annotations": [{"image_id": 5, "keypoints": [1, 1, 2] * 17}]}, "image_id 5"),
+        (
+            {"annotations": [{"image_id": 100, "bbox": [0] * 4, "area": 1, "keypoints": [1]}]},
+            "51 keypoint numbers",
+        ),
+        ({"annotations": [{"image_id": 100, "keypoints": [1, 1, 2] * 17}]}, "no bbox, area"),
+        (
+            {"annotations": [{"image_id": 100, "bbox": [0] * 4, "area": 1, "keypoints": [0] * 51}]},
+            "nobody",
+        ),
+    ],
+)
+def test_annotations_that_cannot_be_scored_are_refused(
+    make_set: MakeSet, changes: dict[str, Any], says: str
+) -> None:
+    _, path, document = make_set(2)
+    with pytest.raises(DataError, match=says):
+        load_annotations(broken(document, path, **changes))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "cannot be read"), ("{", "not JSON"), ("[]", "COCO's form")]
+)
+def test_a_file_that_is_no_annotation_file_is_refused(
+    tmp_path: Path, content: str | None, says: str
+) -> None:
+    path = tmp_path / "annotations.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(DataError, match=says):
+        load_annotations(path)
+
+
+@pytest.mark.parametrize("as_zip", [False, True])
+def test_pictures_are_found_in_folders_and_archives(make_set: MakeSet, as_zip: bool) -> None:
+    images, _, _ = make_set(2, as_zip=as_zip)
+    store = PictureStore(images)
+    store.require(["000.png", "somewhere/001.png"])
+    assert store.read("000.png").shape == (120, 160, 3)
+    store.close()
+
+
+def test_missing_pictures_are_counted_before_any_work(make_set: MakeSet) -> None:
+    images, _, _ = make_set(2)
+    (images / "001.png").unlink()
+    with pytest.raises(DataError, match=r"1 of 2 .* 001\.png"):
+        PictureStore(images).require(["000.png", "001.png"])
+    with pytest.raises(DataError, match=r"001\.png"):
+        PictureStore(images).read("001.png")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture"])
+def test_a_broken_picture_is_named(make_set: MakeSet, content: bytes) -> None:
+    images, _, _ = make_set(2)
+    (images / "000.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"000\.png"):
+        PictureStore(images).read("000.png")
+
+
+def test_neither_folder_nor_archive_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="folder of pictures or a ZIP"):
+        PictureStore(tmp_path / "nothing")
+    (tmp_path / "text.zip").write_text("text")
+    with pytest.raises(DataError, match="ZIP"):
+        PictureStore(tmp_path / "text.zip")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no pictures"):
+        PictureStore(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("alignment", ["hrnet", "dark"])
+def test_annotated_boxes_are_cut_as_published(shared: Path, alignment: str) -> None:
+    golden = np.load(shared / "golden" / "transform.npz")
+    boxes, size = golden["annotations/boxes_xywh"], golden["annotations/image_size_wh"]
+    wanted = golden[f"annotations/{alignment}_center"]
+    kept = np.isfinite(wanted[:, 0])
+    cut = cut_at_picture(boxes[kept], (int(size[0]), int(size[1])), alignment)
+    middle = (cut[:, :2] + cut[:, 2:]) / 2 - (0.5 if alignment == "dark" else 0.0)
+    assert np.allclose(middle, wanted[kept], atol=1e-3)
+
+
+def test_boxes_on_pixel_centres_are_cut_at_the_edges() -> None:
+    cut = cut_at_picture(np.array([[-3.0, 5.0, 200.0, 10.0]]), (100, 80), "pixel_centre")
+    assert cut.tolist() == [[0.0, 5.0, 100.0, 15.0]]
+
+
+def test_boxes_of_a_file_are_taken_for_people_only(make_set: MakeSet, tmp_path: Path) -> None:
+    _, path, _ = make_set(2)
+    entries = [
+        {"image_id": 101, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5},
+        {"image_id": 101, "category_id": 3, "bbox": [9, 9, 9, 9], "score": 0.9},
+        {"image_id": 5, "category_id": 1, "bbox": [9, 9, 9, 9], "score": 0.9},
+    ]
+    file = tmp_path / "boxes.json"
+    file.write_text(json.dumps(entries))
+    none, one = boxes_from_file(load_annotations(path), file)
+    assert len(none) == 0
+    assert one.boxes_xyxy.tolist() == [[1, 2, 4, 6]]
+    assert one.scores.tolist() == [0.5]
+
+
+def test_boxes_of_another_set_or_form_are_refused(make_set: MakeSet, tmp_path: Path) -> None:
+    _, path, _ = make_set(2)
+    annotations = load_annotations(path)
+    file = tmp_path / "boxes.json"
+    file.write_text(json.dumps([{"image_id": 5, "bbox": [0, 0, 1, 1], "score": 1.0}]))
+    with pytest.raises(DataError, match="same set"):
+        boxes_from_file(annotations, file)
+    file.write_text("[[1, 2]]")
+    with pytest.raises(DataError, match="expected a list"):
+        boxes_from_file(annotations, file)
+
+
+def test_the_detector_is_asked_for_every_picture(make_set: MakeSet) -> None:
+    class Found:
+        boxes_xyxy, scores = np.array([[0.0, 0.0, 9.0, 9.0]]), np.array([0.4])
+
+    images, path, _ = make_set(3)
+    done: list[int] = []
+    rows = detected_boxes(
+        load_annotations(path), PictureStore(images), lambda pictures: [Found()], done.append
+    )
+    assert [len(row) for row in rows] == [1, 1, 1]
+    assert sum(done) == 3
+
+
+def test_people_who_are_crowds_are_not_estimated(make_set: MakeSet) -> None:
+    _, path, document = make_set(2)
+    document["annotations"][0]["iscrowd"] = 1
+    annotations = load_annotations(broken(document, path))
+    assert [len(boxed) for boxed in annotated_boxes(annotations, "pixel_centre")] == [1, 1]
+
+
+def mpii_person(**changes: Any) -> dict[str, Any]:
+    return {
+        "image": "000.png",
+        "center": [50.0, 60.0],
+        "scale": 0.5,
+        "joints": [[10.0, 20.0]] * 16,
+        "joints_vis": [1] * 16,
+        "head_box": [1, 1, 4, 5],
+        **changes,
+    }
+
+
+def test_mpii_counts_from_one_and_livepose_from_zero(tmp_path: Path) -> None:
+    path = tmp_path / "valid.json"
+    path.write_text(json.dumps([mpii_person()]))
+    people = load_mpii(path)
+    assert people.joints_xy[0, 0].tolist() == [9.0, 19.0]
+    assert people.head_boxes_xyxy.tolist() == [[1, 1, 4, 5]]
+
+
+@pytest.mark.parametrize("alignment", ["hrnet", "dark", "pixel_centre"])
+def test_mpii_crops_are_the_published_ones(shared: Path, alignment: str) -> None:
+    golden = np.load(shared / "golden" / "transform.npz")
+    raw_centre, raw_scale = golden["mpii/raw_center"], golden["mpii/raw_scale"]
+    entries = [
+        {"center": list(centre), "scale": float(scale)}
+        for centre, scale in zip(raw_centre, raw_scale, strict=True)
+    ]
+    boxes = person_boxes(entries, alignment)
+    half = 0.0 if alignment == "hrnet" else 0.5
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - half
+    assert np.allclose(middle, golden["mpii/center"], atol=1e-3)
+    wide = (boxes[:, 2] - boxes[:, 0]) * 1.25 / 200
+    assert np.allclose(wide, golden["mpii/scale"][:, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("entries", "says"),
+    [
+        ([], "lists nobody"),
+        ({}, "MPII's form"),
+        ([{"image": "a"}], "MPII's form"),
+        ([mpii_person(joints_vis=[0] * 16)], "labelled joint"),
+        ([{k: v for k, v in mpii_person().items() if k != "head_box"}], "gt_valid.mat"),
+    ],
+)
+def test_mpii_annotations_that_cannot_be_scored_are_refused(
+    tmp_path: Path, entries: Any, says: str
+) -> None:
+    path = tmp_path / "valid.json"
+    path.write_text(json.dumps(entries))
+    with pytest.raises(DataError, match=says):
+        load_mpii(path)
+
+
+def test_head_boxes_come_from_mpiis_own_file(tmp_path: Path) -> None:
+    from scipy.io import savemat
+
+    path, mat = tmp_path / "valid.json", tmp_path / "gt_valid.mat"
+    path.write_text(json.dumps([mpii_person(), mpii_person()]))
+    corners = np.array([[1.0, 1.0, 4.0, 5.0], [2.0, 2.0, 8.0, 10.0]])
+    savemat(mat, {"headboxes_src": corners.reshape(2, 2, 2).transpose(1, 2, 0)})
+    assert np.array_equal(load_mpii(path, mat).head_boxes_xyxy, corners)
+    savemat(mat, {"headboxes_src": np.zeros((2, 2, 5))})
+    with pytest.raises(DataError, match="5 head boxes for 2 people"):
+        load_mpii(path, mat)
+    mat.write_text("text")
+    with pytest.raises(DataError, match=r"gt_valid\.mat"):
+        load_mpii(path, mat)
+
+
+def test_a_picture_knows_its_size_only_if_it_was_annotated() -> None:
+    assert Picture(1, "a.png").size_wh is None

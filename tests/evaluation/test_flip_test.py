@@ -1,0 +1,73 @@
+"""The mirrored answer falls on the plain one, in every alignment that there is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livepose.crops import ALIGNMENTS, CropGeometry
+from livepose.heatmaps import decode_dark, encode_dark
+from livepose.offline.evaluation.flip import average, mirrored_back, mirrored_crops, needs_shift
+from livepose.skeletons import COCO17, MPII16, Skeleton
+
+WIDTH = 24
+RESIDUE_CELLS = {"hrnet": 0.25, "stride": 0.25}
+"""What a shift by one whole column leaves where the answers are three quarters apart."""
+
+
+@pytest.mark.parametrize(("name", "skeleton"), [("coco", COCO17), ("mpii", MPII16)])
+def test_maps_are_mirrored_swapped_and_shifted_as_published(
+    shared: Path, name: str, skeleton: Skeleton
+) -> None:
+    golden = np.load(shared / "golden" / "transform.npz")
+    case = {key: golden[f"flip_{name}/{key}"] for key in ("output", "output_of_flipped_input")}
+    order = skeleton.flip_permutation
+    raw = case["output_of_flipped_input"].astype(np.float32)
+    plain = case["output"].astype(np.float32)
+    for ending, shift in (("", False), ("_shifted", True)):
+        back = mirrored_back(raw, order, shift)
+        assert np.array_equal(back, golden[f"flip_{name}/flip_back{ending}"].astype(np.float32))
+        mean = golden[f"flip_{name}/average{ending}"]
+        assert np.allclose(average(plain, back), mean, atol=1e-6)
+
+
+def test_the_answer_of_the_network_is_left_as_it_is() -> None:
+    raw = np.random.default_rng(0).random((1, 17, 4, 6), dtype=np.float32)
+    before = raw.copy()
+    mirrored_back(raw, COCO17.flip_permutation, shift=True)
+    assert np.array_equal(raw, before)
+
+
+def input_to_heatmap(alignment: str) -> tuple[float, float]:
+    """Factor and offset of columns: heatmap = factor * input + offset, from the geometry alone."""
+    geometry = CropGeometry(alignment, (4 * 32, 4 * WIDTH))
+    box = np.array([[10.0, 20.0, 100.0, 140.0]])
+    points = np.array([[[30.0, 60.0], [80.0, 60.0]]])
+    matrix = geometry.matrices(box)[0]
+    inputs = points[0] @ matrix[:, :2].T + matrix[:, 2]
+    cells = geometry.to_heatmap(points, box, (32, WIDTH))[0]
+    factor = (cells[1, 0] - cells[0, 0]) / (inputs[1, 0] - inputs[0, 0])
+    return factor, cells[0, 0] - factor * inputs[0, 0]
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_a_point_seen_in_both_crops_is_found_in_one_place(alignment: str) -> None:
+    """A perfect network sees input column x, and W - 1 - x in the mirrored crop."""
+    factor, offset = input_to_heatmap(alignment)
+    input_x = 41.3
+    seen = [factor * x + offset for x in (input_x, 4 * WIDTH - 1 - input_x)]
+    maps = [
+        encode_dark(np.tile((cell, 15.0), (1, 17, 1)), np.ones((1, 17)), (32, WIDTH), 2.0).targets
+        for cell in seen
+    ]
+    back = mirrored_back(maps[1], COCO17.flip_permutation, needs_shift(alignment))
+    apart = decode_dark(back).xy[0, 0, 0] - decode_dark(maps[0]).xy[0, 0, 0]
+    assert abs(apart) == pytest.approx(RESIDUE_CELLS.get(alignment, 0.0), abs=0.01)
+    wrong = mirrored_back(maps[1], COCO17.flip_permutation, not needs_shift(alignment))
+    assert abs(decode_dark(wrong).xy[0, 0, 0] - seen[0]) > 0.7
+
+
+def test_crops_are_turned_left_for_right() -> None:
+    crops = np.arange(2 * 3 * 4 * 3, dtype=np.uint8).reshape(2, 3, 4, 3)
+    assert np.array_equal(mirrored_crops(crops)[:, :, 0], crops[:, :, -1])
+    assert mirrored_crops(crops).flags.c_contiguous

@@ -1,0 +1,182 @@
+"""Other people's networks: tiny ones made here, and the real ones where they lie beside."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from evaluation_sets import SpotRuntime
+
+from livepose.errors import DataError, UsageError
+from livepose.estimator import PoseEstimator
+from livepose.offline.evaluation.annotations import load_annotations
+from livepose.offline.evaluation.metrics import sigmas_of
+from livepose.offline.evaluation.peers import open_peer
+from livepose.offline.evaluation.peers.run import direct_results, direct_speed
+from livepose.offline.evaluation.peers.yolo import FIELDS, SIDE_PX, letterbox, people_in
+from livepose.offline.evaluation.people import annotated_boxes
+from livepose.offline.evaluation.pictures import PictureStore
+from livepose.skeletons import COCO17
+
+MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
+
+ov = pytest.importorskip("openvino", reason="peers run on OpenVINO")
+
+
+def save(path: Path, inputs: Any, output: Any) -> Path:
+    ov.save_model(ov.Model([output], [inputs], "tiny"), path, compress_to_fp16=False)
+    return path
+
+
+def heatmap_model(path: Path, keypoints: int = 17) -> Path:
+    """Means over 4 x 4 px and colours, the same for every keypoint."""
+    from openvino import opset13 as ops
+
+    inputs = ops.parameter([1, 3, 128, 96], np.float32)
+    weights = np.full((keypoints, 3, 4, 4), 1 / 48, np.float32)
+    cells = ops.convolution(inputs, weights, [4, 4], [0, 0], [0, 0], [1, 1])
+    return save(path, inputs, cells)
+
+
+def movenet_model(path: Path, answer: np.ndarray) -> Path:
+    """Gives the same answer whatever it sees."""
+    from openvino import opset13 as ops
+
+    inputs = ops.parameter([1, 64, 64, 3], np.int32)
+    nothing = ops.multiply(
+        ops.reduce_sum(ops.convert(inputs, "f32"), np.array([0, 1, 2, 3])), np.float32(0)
+    )
+    return save(path, inputs, ops.add(ops.constant(answer.astype(np.float32)), nothing))
+
+
+def test_a_heatmap_peer_goes_through_the_live_estimator(make_set: MakeSet, tmp_path: Path) -> None:
+    peer = open_peer(f"onnx:{heatmap_model(tmp_path / 'tiny.xml')}")
+    assert isinstance(peer, PoseEstimator)
+    assert peer.runtime.card.input_hw == (128, 96)
+    crops = np.random.default_rng(0).integers(0, 255, (3, 128, 96, 3), np.uint8)
+    maps = peer.runtime(crops)
+    spots = SpotRuntime()(crops)
+    assert maps.shape == (3, 17, 32, 24)
+    # Means over colours of normalised values: as the plain means, up to a scale.
+    assert np.corrcoef(maps[:, 0].ravel(), spots[:, 0].ravel())[0, 1] > 0.99
+    assert peer.runtime(crops[:0]).shape == (0, 17, 32, 24)
+    assert peer.runtime.cost.params_m == pytest.approx(17 * 48 / 1e6)
+    assert peer.runtime.cost.gflops == pytest.approx(17 * 48 * 32 * 24 / 1024**3)
+
+
+def test_a_card_beside_the_file_is_followed(tmp_path: Path) -> None:
+    path = heatmap_model(tmp_path / "tiny.xml")
+    path.with_suffix(".toml").write_text('input = "128x96"\nalignment = "udp"\ncolour = "bgr"\n')
+    peer = open_peer(f"onnx:{path}")
+    assert isinstance(peer, PoseEstimator)
+    assert peer.geometry.alignment == "udp"
+    assert peer.runtime.card.colour == "bgr"
+
+
+def test_movenet_answers_come_back_to_the_picture(tmp_path: Path) -> None:
+    middle = np.zeros((1, 1, 17, 3))
+    middle[...] = (0.5, 0.5, 0.9)
+    peer = open_peer(f"movenet:{movenet_model(tmp_path / 'lightning.xml', middle)}")
+    assert not isinstance(peer, PoseEstimator)
+    boxes = np.array([[10.0, 20.0, 50.0, 100.0], [60.0, 20.0, 100.0, 40.0]])
+    found = peer.estimate(np.zeros((120, 160, 3), np.uint8), boxes, np.ones(2))
+    assert np.allclose(found.keypoints_xy[0], [29.5, 59.5])
+    assert np.allclose(found.keypoints_xy[1], [79.5, 29.5])
+    assert np.allclose(found.keypoint_scores, 0.9)
+    assert (peer.name, peer.input_hw) == ("lightning", (64, 64))
+
+
+def test_a_peer_with_given_boxes_is_scored_by_the_same_protocol(
+    make_set: MakeSet, tmp_path: Path
+) -> None:
+    images, path, _ = make_set(2)
+    middle = np.full((1, 1, 17, 3), 0.5)
+    peer = open_peer(f"movenet:{movenet_model(tmp_path / 'lightning.xml', middle)}")
+    assert not isinstance(peer, PoseEstimator)
+    sample = annotated_boxes(load_annotations(path), "pixel_centre")
+    store, sigmas = PictureStore(images), sigmas_of(COCO17)
+    results = direct_results(peer, store, sample, sigmas, lambda count: None)
+    assert [one["image_id"] for one in results] == [100, 100, 101]
+    assert all(one["score"] == pytest.approx(0.5) for one in results)
+    assert direct_speed(peer, store, sample).crops_per_s > 0
+
+
+def yolo_answer() -> np.ndarray:
+    """Two overlapping people and one apart, in the raw form (56, N)."""
+    answer = np.zeros((FIELDS, 3), np.float32)
+    answer[:5, 0] = (100, 100, 40, 80, 0.9)
+    answer[:5, 1] = (101, 101, 40, 80, 0.8)
+    answer[:5, 2] = (300, 100, 40, 80, 0.3)
+    answer[5:] = 7
+    return answer
+
+
+def test_yolo_answers_are_suppressed_and_laid_out() -> None:
+    boxes, scores, keypoints = people_in(yolo_answer())
+    assert np.allclose(scores, [0.9, 0.3])
+    assert np.allclose(boxes[0], [80, 60, 120, 140])
+    assert keypoints.shape == (2, 17, 3)
+    done = np.concatenate([boxes, scores[:, None], np.zeros((2, 1)), np.full((2, 51), 7)], axis=1)
+    again = people_in(done.astype(np.float32))
+    assert np.allclose(again[0], boxes)
+    assert np.allclose(again[2], 7)
+    with pytest.raises(DataError, match="pose"):
+        people_in(np.zeros((84, 10), np.float32))
+
+
+def test_the_letterbox_keeps_the_shape_of_the_picture() -> None:
+    canvas, scale, offset = letterbox(np.full((100, 200, 3), 9, np.uint8))
+    assert canvas.shape == (SIDE_PX, SIDE_PX, 3)
+    assert scale == pytest.approx(3.2)
+    assert offset.tolist() == [0, 160]
+    assert (canvas[:160] == 114).all()
+    assert (canvas[160:480] == 9).all()
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [("tinypose", "expected"), ("nothing:file", "movenet"), ("onnx:gone.onnx", "no file")],
+)
+def test_a_peer_that_cannot_be_is_refused(spec: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        open_peer(spec)
+
+
+def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "text.onnx"
+    path.write_text("text")
+    with pytest.raises(DataError, match="network"):
+        open_peer(f"onnx:{path}")
+    with pytest.raises(DataError, match="17"):
+        open_peer(f"onnx:{heatmap_model(tmp_path / 'five.xml', keypoints=5)}")
+    (tmp_path / "export").mkdir()
+    with pytest.raises(DataError, match="OpenVINO export"):
+        open_peer(f"ultralytics:{tmp_path / 'export'}")
+
+
+@pytest.mark.slow
+def test_tinypose_is_as_good_as_it_was_said_to_be(shared: Path) -> None:
+    from livepose.offline.evaluation.validation import validate_pose
+
+    peer = open_peer(f"tinypose:{shared / 'peers' / 'tinypose_128x96_fp16.xml'}")
+    assert isinstance(peer, PoseEstimator)
+    data = shared / "data" / "coco" / "dev"
+    figures = validate_pose(peer.runtime, data / "images.zip", data / "annotations.json", 20)
+    # 53.4 AP was measured elsewhere on all 350 pictures; here on the first twenty of them.
+    assert 45 < figures["ap"] < 75
+    assert figures["oks"] > 0.7
+
+
+@pytest.mark.slow
+def test_a_yolo_export_finds_people_by_itself(shared: Path) -> None:
+    peer = open_peer(f"ultralytics:{shared / 'peers' / 'yolov8n-pose_int8_openvino'}")
+    assert not isinstance(peer, PoseEstimator)
+    data = shared / "data" / "coco" / "dev"
+    annotations = load_annotations(data / "annotations.json", 5)
+    store = PictureStore(data / "images.zip")
+    first = annotations.pictures[0]
+    found = peer.estimate(store.read(first.file_name), np.empty((0, 4)), np.empty(0))
+    truth, labelled = annotations.keypoints()
+    near = np.linalg.norm(found.keypoints_xy[0] - truth[0], axis=1)[labelled[0]]
+    assert np.median(near) < 20
