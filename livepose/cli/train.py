@@ -38,6 +38,9 @@ def register(subparsers: Any) -> None:
     )
     what = parser.add_subparsers(dest="what", required=True)
     _register_pose(what)
+    _register_detector(what)
+    _register_pack(what)
+    _register_results(what)
 
 
 def _register_pose(what: Any) -> None:
@@ -54,6 +57,67 @@ def _register_pose(what: Any) -> None:
     _add_augmentation(pose)
     pose.add_argument("--export", metavar="FILE", type=Path, help="weights, at the end")
     pose.add_argument("--export-parts", metavar="DIR", type=Path, help="the same in parts < 16 MB")
+
+
+def _register_detector(what: Any) -> None:
+    detector = what.add_parser("detector", help="train a person detector")
+    detector.add_argument("--name", required=True, help="of the run: its folder is runs/NAME")
+    detector.add_argument("--runs", type=Path, default=Path("runs"))
+    detector.add_argument("--resume", action="store_true", help="go on with the run of this name")
+    form = "IMAGES:ANNOTATIONS[:WEIGHT]"
+    detector.add_argument("--data", metavar=form, action="append", required=True)
+    detector.add_argument(
+        "--one-boxed", metavar="TEXT", action="append", help="sets with one box a picture"
+    )
+    detector.add_argument("--backgrounds", metavar="SHARE", type=float, default=0.1)
+    detector.add_argument("--strict-data", action="store_true", help="refuse the first bad datum")
+    detector.add_argument("--input-px", type=int, default=320)
+    detector.add_argument("--batch", type=int, default=16)
+    detector.add_argument("--epochs", type=int, default=100)
+    detector.add_argument("--budget-minutes", type=float)
+    detector.add_argument("--lr", type=float)
+    detector.add_argument("--optimiser", default="auto", help="in ultralytics' words")
+    detector.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
+    detector.add_argument("--scale", type=float, default=0.5)
+    detector.add_argument("--rotation-deg", type=float, default=0.0)
+    detector.add_argument("--close-mosaic", metavar="EPOCHS", type=int, default=10)
+    detector.add_argument("--seed", type=int, default=0)
+    detector.add_argument("--device", default="cpu")
+    detector.add_argument("--workers", metavar="N", type=int, default=0)
+    detector.add_argument("--threads", metavar="N", type=int)
+    detector.add_argument("--init", metavar="FILE", type=Path, help="a detector to start from")
+    detector.add_argument("--export", metavar="FILE", type=Path)
+
+
+def _register_pack(what: Any) -> None:
+    pack = what.add_parser("pack", help="make a small file of crops for a rented machine")
+    form = "IMAGES:ANNOTATIONS[:WEIGHT]"
+    pack.add_argument("--data", metavar=form, action="append", required=True)
+    pack.add_argument("--output", metavar="FILE", type=Path, required=True)
+    pack.add_argument("--max-mb", type=float, default=60.0, help="size of the file (default: 60)")
+    pack.add_argument("--side-px", type=int, default=192, help="of each crop (default: 192)")
+    pack.add_argument("--context", type=float, default=1.7, help="of the box (default: 1.7)")
+    pack.add_argument("--encoding", choices=("webp", "jpeg"), default="webp")
+    pack.add_argument("--noisy", metavar="TEXT", action="append", help="sets with unsure labels")
+    pack.add_argument("--strict-data", action="store_true", help="refuse the first bad datum")
+    pack.add_argument("--skeleton", default="coco17")
+    pack.add_argument("--workers", metavar="N", type=int, default=2)
+
+
+def _register_results(what: Any) -> None:
+    export = what.add_parser("export", help="write a run's weights with their card")
+    export.add_argument("--name", required=True, help="of the run")
+    export.add_argument("--runs", type=Path, default=Path("runs"))
+    export.add_argument("--dev", metavar="IMAGES:ANNOTATIONS", action="append", default=[])
+    export.add_argument("--output", metavar="FILE", type=Path)
+    export.add_argument("--export-parts", metavar="DIR", type=Path, help="also in parts < 16 MB")
+    join = what.add_parser("join", help="put the parts of weights together and verify them")
+    join.add_argument("--parts", metavar="DIR", type=Path, required=True)
+    join.add_argument("--output", metavar="FILE", type=Path)
+    plot = what.add_parser("plot", help="draw the log of a run as PNG")
+    plot.add_argument("--name", required=True, help="of the run")
+    plot.add_argument("--runs", type=Path, default=Path("runs"))
+    plot.add_argument("--output", metavar="FILE", type=Path)
 
 
 def _add_data(parser: ArgumentParser) -> None:
@@ -104,6 +168,7 @@ def _add_length(parser: ArgumentParser) -> None:
     group.add_argument("--log-every", metavar="STEPS", type=int)
     group.add_argument("--validate-every", metavar="STEPS", type=int)
     group.add_argument("--validate-people", metavar="N", type=int)
+    group.add_argument("--validate-pictures", metavar="N", type=int)
 
 
 def _add_machine(parser: ArgumentParser) -> None:
@@ -145,7 +210,14 @@ def hardness(text: str) -> tuple[float, float]:
 
 def run(arguments: Namespace) -> int:
     """Does what was asked for."""
-    commands = {"pose": run_pose}
+    commands = {
+        "pose": run_pose,
+        "detector": run_detector,
+        "pack": run_pack,
+        "export": run_export,
+        "join": run_join,
+        "plot": run_plot,
+    }
     return commands[arguments.what](arguments)
 
 
@@ -158,7 +230,116 @@ def run_pose(arguments: Namespace) -> int:
     resume = getattr(arguments, "resume", False)
     ended = train(pose_settings(arguments, folder, resume), folder, resume, report)
     report(f"{ended.reason} at step {ended.trainer.step}; the checkpoint is in {folder}")
+    if ended.trainer.processes.first:
+        wanted = getattr(arguments, "export", None), getattr(arguments, "export_parts", None)
+        export_weights(folder, *wanted, dev=())
     return INTERRUPTED_EXIT_CODE if ended.reason == INTERRUPTED else 0
+
+
+def export_weights(
+    folder: Path, output: Path | None, parts: Path | None, dev: tuple[str, ...]
+) -> None:
+    """Write the weights of a run, whole, in parts, or both, as asked."""
+    from livepose.offline.training.export import export_run
+    from livepose.offline.training.parts import split_file
+
+    if output is None and parts is None:
+        return
+    file = output or folder / f"{folder.name}.safetensors"
+    export_run(folder, file, report, dev)
+    if parts is not None:
+        report(f"{parts}: {len(split_file(file, parts))} parts; livepose train join joins them")
+
+
+def run_export(arguments: Namespace) -> int:
+    """``livepose train export``."""
+    folder = arguments.runs / run_name(arguments.name)
+    output = arguments.output or folder / f"{folder.name}.safetensors"
+    export_weights(folder, output, arguments.export_parts, tuple(arguments.dev))
+    return 0
+
+
+def run_join(arguments: Namespace) -> int:
+    """``livepose train join``."""
+    from livepose.offline.training.parts import join_parts
+    from livepose.weights import load_network
+
+    file = join_parts(arguments.parts, arguments.output)
+    if file.suffix == ".safetensors":
+        load_network(file)
+    report(f"{file}: joined and verified")
+    return 0
+
+
+def run_plot(arguments: Namespace) -> int:
+    """``livepose train plot``."""
+    from livepose.offline.training.plot import plot_run
+
+    report(f"drawn: {plot_run(arguments.runs / run_name(arguments.name), arguments.output)}")
+    return 0
+
+
+def run_detector(arguments: Namespace) -> int:
+    """``livepose train detector``."""
+    import shutil
+    from dataclasses import fields
+
+    from livepose.offline.training.detector_data import BoxSettings, write_dataset
+    from livepose.offline.training.detector_training import (
+        DetectorSettings,
+        check_folder,
+        train_detector,
+    )
+    from livepose.offline.training.people import parse_set
+    from livepose.offline.training.problems import Problems
+
+    folder = arguments.runs / run_name(arguments.name)
+    check_folder(folder, arguments.resume)
+    names = {entry.name for entry in fields(DetectorSettings)} & vars(arguments).keys()
+    settings = DetectorSettings(**{name: getattr(arguments, name) for name in names})
+    how = BoxSettings(
+        one_boxed=tuple(arguments.one_boxed or BoxSettings.one_boxed),
+        backgrounds=arguments.backgrounds,
+        seed=arguments.seed,
+    )
+    problems = Problems(arguments.strict_data)
+    specs = [parse_set(text) for text in arguments.data]
+    dataset = write_dataset(specs, folder / "dataset", how, problems)
+    problems.tell(report)
+    report(f"{dataset.pictures} pictures with {dataset.boxes} boxes in {dataset.folder}")
+    file = train_detector(settings, dataset, folder, arguments.resume, report)
+    if arguments.export is not None:
+        arguments.export.parent.mkdir(parents=True, exist_ok=True)
+        file = Path(shutil.copyfile(file, arguments.export))
+    report(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def run_pack(arguments: Namespace) -> int:
+    """``livepose train pack``."""
+    from livepose.offline.training.pack import PackSettings, write_pack
+    from livepose.offline.training.people import join
+    from livepose.offline.training.run import read_people
+    from livepose.offline.training.settings import TrainSettings
+
+    settings = TrainSettings(
+        data=tuple(arguments.data),
+        skeleton=arguments.skeleton,
+        noisy=tuple(arguments.noisy or TrainSettings.noisy),
+        strict_data=arguments.strict_data,
+        workers=arguments.workers,
+        crops=1,
+    )
+    how = PackSettings(
+        max_mb=arguments.max_mb,
+        side_px=arguments.side_px,
+        context=arguments.context,
+        encoding=arguments.encoding,
+        workers=arguments.workers,
+    )
+    people = join(read_people(settings, settings.data, report))
+    write_pack(people, settings.skeleton, arguments.output, how, report)
+    return 0
 
 
 def run_name(text: str) -> str:

@@ -19,7 +19,7 @@ from livepose.offline.training.people import People
 from livepose.offline.training.plan import Plan, Planner
 from livepose.offline.training.render import render_crops
 
-CONTEXT = 1.7  # side of the kept square over the longer side of the padded crop, less padding
+CONTEXT = 1.7  # side of the kept square over the longer side of the fitted box
 CHUNK = 256
 
 

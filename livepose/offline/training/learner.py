@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from livepose.offline.training.ema import update_ema
+from livepose.offline.training.ema import RunningMean
 from livepose.offline.training.loader import Batch
 from livepose.offline.training.losses import mse_loss, softmax_loss, softmax_maps
 from livepose.offline.training.optimisers import Rates, build_optimisers
@@ -50,6 +50,7 @@ class Learner:
         for parameter in self.ema.parameters():
             parameter.requires_grad_(False)
         self.ema.load_state_dict(self.network.state_dict())
+        self._mean = RunningMean(self.ema, self.network)
         self.optimisers = build_optimisers(self.network, settings)
         self._rates = Rates(self.optimisers)
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
@@ -70,7 +71,7 @@ class Learner:
             self._scaler.step(optimiser)
             optimiser.zero_grad(set_to_none=True)
         self._scaler.update()
-        update_ema(self.ema, self.network, step + 1, self.settings.ema_decay)
+        self._mean.update(step + 1, self.settings.ema_decay)
         return Learned(loss.detach(), norm.detach())
 
     def _loss(self, batch: Batch, last_phase: bool) -> Tensor:

@@ -1,27 +1,25 @@
 """From settings to a finished run: read the data, train, and say how it ended."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
-from torch import nn
 
 from livepose.errors import DataError, UsageError
-from livepose.offline.training.appearance import Appearance
 from livepose.offline.training.checkpoint import NAME as CHECKPOINT
-from livepose.offline.training.geometry import TrainingGeometry
-from livepose.offline.training.monitor import Monitor
+from livepose.offline.training.pack import read_pack
 from livepose.offline.training.people import People, SetReader, join, parse_set
 from livepose.offline.training.problems import Problems, Report
 from livepose.offline.training.processes import Processes, choose_device
 from livepose.offline.training.settings import TrainSettings, write_settings
-from livepose.offline.training.trainer import Trainer, Validator
+from livepose.offline.training.trainer import Trainer
+from livepose.offline.training.validators import build_validators
 from livepose.skeletons import SKELETONS
 
 RUNS = Path("runs")
+PACK = "pack:"
 
 
 @dataclass(frozen=True)
@@ -41,17 +39,24 @@ def read_people(settings: TrainSettings, texts: Sequence[str], report: Report) -
     DataError, UsageError
         When a set cannot be used at all, or (in strict mode) anything in it is wrong.
     """
-    skeleton = SKELETONS[settings.skeleton]
     sets = []
     for text in texts:
-        spec = parse_set(text)
         problems = Problems(settings.strict_data)
-        noisy = any(part in str(spec.annotations) for part in settings.noisy)
-        reader = SetReader(spec, skeleton, problems, noisy)
-        sets.append(reader.read(settings.cache, max(2, settings.workers)))
+        sets.append(_read_one(settings, text, problems))
         problems.tell(report)
-        report(f"{spec.annotations}: {len(sets[-1])} people, {len(sets[-1].pictures)} pictures")
+        report(f"{text}: {len(sets[-1])} people, {len(sets[-1].pictures)} pictures")
     return sets
+
+
+def _read_one(settings: TrainSettings, text: str, problems: Problems) -> People:
+    workers = max(2, settings.workers)
+    if text.startswith(PACK):
+        file = Path(text.removeprefix(PACK))
+        return read_pack(file, settings.skeleton, problems, settings.cache, workers)
+    spec = parse_set(text)
+    noisy = any(part in str(spec.annotations) for part in settings.noisy)
+    reader = SetReader(spec, SKELETONS[settings.skeleton], problems, noisy)
+    return reader.read(settings.cache, workers)
 
 
 def check_folder(folder: Path, resume: bool) -> None:
@@ -81,11 +86,16 @@ def train(settings: TrainSettings, folder: Path, resume: bool, report: Report) -
     device = choose_device(settings.device)
     processes = Processes.join(device)
     set_threads(settings)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
     say = report if processes.first else _silent
     try:
         people = join(read_people(settings, settings.data, say))
         say(f"{len(people)} people to learn from, on {device}")
-        validators = build_validators(settings, device, say)
+        validators = build_validators(
+            settings, device, say, lambda text: _read_one(settings, text, Problems())
+        )
         if processes.first and not resume:
             write_settings(settings, folder)
         trainer = Trainer(settings, folder, people, device, processes, say, validators)
@@ -105,27 +115,3 @@ def set_threads(settings: TrainSettings) -> None:
     cv2.setNumThreads(1)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-
-
-def build_validators(
-    settings: TrainSettings, device: torch.device, report: Report
-) -> dict[str, Validator]:
-    """One measurement for each dev set, of its first people."""
-    monitor = Monitor(
-        SKELETONS[settings.skeleton],
-        TrainingGeometry(settings.alignment, settings.input_hw, settings.padding),
-        Appearance(),
-        settings.activation,
-        settings.sigma,
-        device,
-    )
-    sets = read_people(settings, settings.dev, report)
-    names = [str(parse_set(text).annotations) for text in settings.dev]
-    chosen = [
-        people.select(np.arange(min(len(people), settings.validate_people))) for people in sets
-    ]
-    return {name: _validator(monitor, some) for name, some in zip(names, chosen, strict=True)}
-
-
-def _validator(monitor: Monitor, people: People) -> Callable[[nn.Module], dict[str, float]]:
-    return lambda network: monitor.measure(network, people)

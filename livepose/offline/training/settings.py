@@ -33,6 +33,7 @@ CHANGEABLE = frozenset(
         "dev",
         "validate_every",
         "validate_people",
+        "validate_pictures",
     }
 )
 """What may be other when a run goes on: nothing of it changes what is learned."""
@@ -80,7 +81,8 @@ class TrainSettings:
     checkpoint_minutes: float = 10.0
     log_every: int = 25  # steps
     validate_every: int = 0  # steps; 0: only at the end
-    validate_people: int = 400  # of each dev set
+    validate_people: int = 400  # of each dev set, for the quick look
+    validate_pictures: int | None = None  # of each dev set, for the evaluation; None: all
     augment: AugmentSettings = field(default_factory=AugmentSettings)
 
     def __post_init__(self) -> None:
@@ -173,4 +175,6 @@ def resumed_settings(folder: Path, given: Mapping[str, Any]) -> TrainSettings:
                 f"{getattr(saved, name)!r} there and cannot become {value!r}; start a new run "
                 "with --init FILE instead"
             )
+    # Where to pause was said for one start only.
+    saved = replace(saved, stop_after_minutes=None)
     return replace(saved, **{name: given[name] for name in given if name in CHANGEABLE})

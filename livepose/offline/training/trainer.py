@@ -2,14 +2,13 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
-from torch import nn
 
 from livepose.errors import LiveposeError
 from livepose.networks import build_network
@@ -33,10 +32,8 @@ from livepose.offline.training.processes import Processes
 from livepose.offline.training.record import Recorder, Voice
 from livepose.offline.training.schedule import Schedule
 from livepose.offline.training.settings import TrainSettings
+from livepose.offline.training.validators import Validator
 from livepose.skeletons import SKELETONS
-
-Validator = Callable[[nn.Module], Mapping[str, Any]]
-"""Measures a network; what it returns goes into the log."""
 
 FINISHED, PAUSED, INTERRUPTED = "finished", "paused", "interrupted"
 
@@ -169,6 +166,7 @@ class Trainer:
             if self._recorder.is_due(self.step):
                 voice.tell(self._entry(loader))
             if self.settings.validate_every and self.step % self.settings.validate_every == 0:
+                self._write()
                 self._validate(voice.log)
             if self.elapsed_s - written_s > 60 * self.settings.checkpoint_minutes:
                 self._write()

@@ -1,0 +1,47 @@
+"""One of several processes of a tiny training; writes the first one's weights.
+
+Run by torchrun: the paths of the set's folder and of the output are its arguments.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from livepose.offline.training import run, trainer
+from livepose.offline.training.settings import TrainSettings
+
+
+class Tiny(nn.Module):
+    """Without batch norm, whose statistics are each process's own."""
+
+    def __init__(self, keypoints: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 4, 4)
+        # Softmax does not see a bias: its gradient is rounding, which AdamW makes large.
+        self.final_layer = nn.Conv2d(8, keypoints, 1, bias=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.final_layer(torch.relu(self.conv1(images)))
+
+
+def work(folder: Path, output: Path) -> None:
+    trainer.build_network = lambda name, keypoints: Tiny(keypoints)
+    settings = TrainSettings(
+        data=(f"{folder / 'images.zip'}:{folder / 'annotations.json'}",),
+        input_hw=(64, 64),
+        batch=4,
+        crops=24,
+        precision="fp32",
+        threads=1,
+        device="cpu",
+        warm_up_steps=1,
+    )
+    ended = run.train(settings, output.with_suffix(""), False, lambda message: None)
+    if ended.trainer.processes.first:
+        torch.save(ended.trainer.learner.network.state_dict(), output)
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]), Path(sys.argv[2]))

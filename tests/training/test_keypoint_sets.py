@@ -1,0 +1,246 @@
+"""Reading keypoint sets: by name, with a teacher, and with everything that can be wrong."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from livepose.errors import DataError, UsageError
+from livepose.offline.training.archive import is_hostile, open_archive
+from livepose.offline.training.labels import LabelRules, merge, teacher_weights
+from livepose.offline.training.people import People, SetReader, SetSpec, join, parse_set
+from livepose.offline.training.problems import Problems
+from livepose.skeletons import COCO17, MPII16
+
+
+def read(folder: Path, problems: Problems | None = None, noisy: bool = False) -> People:
+    spec = SetSpec(folder / "images.zip", folder / "annotations.json")
+    return SetReader(spec, COCO17, problems or Problems(), noisy).read()
+
+
+def change(folder: Path, edit) -> None:
+    file = folder / "annotations.json"
+    content = json.loads(file.read_text())
+    edit(content)
+    file.write_text(json.dumps(content))
+
+
+def test_all_people_of_a_sound_set_are_read(drawn_set: Path) -> None:
+    problems = Problems(strict=True)
+    people = read(drawn_set, problems)
+    assert len(people) == 6
+    assert (people.weights == 1).all()
+    assert people.windows_xyxy[0].tolist() == [-0.5, -0.5, 119.5, 159.5]
+    assert people.pictures.image_bgr(0).shape == (160, 120, 3)
+
+
+def test_keypoints_are_mapped_by_name_and_others_are_left_out(drawn_set: Path) -> None:
+    before = read(drawn_set)
+
+    def as_mpii(content: dict) -> None:
+        content["categories"][0]["keypoints"] = list(MPII16.keypoints)
+        for annotation in content["annotations"]:
+            coco = np.array(annotation["keypoints"]).reshape(17, 3)
+            rows = [
+                coco[COCO17.keypoints.index(name)] if name in COCO17.keypoints else [5, 5, 2]
+                for name in MPII16.keypoints
+            ]
+            annotation["keypoints"] = np.array(rows).ravel().tolist()
+
+    change(drawn_set, as_mpii)
+    after = read(drawn_set)
+    shared = np.array([name in MPII16.keypoints for name in COCO17.keypoints])
+    assert (after.weights[:, shared] == 1).all()
+    assert (after.weights[:, ~shared] == 0).all()
+    np.testing.assert_array_equal(after.xy[:, shared], before.xy[:, shared])
+
+
+def test_a_human_label_comes_first_and_the_teacher_fills_the_gaps(drawn_set: Path) -> None:
+    def with_teacher(content: dict) -> None:
+        annotation = content["annotations"][0]
+        annotation["keypoints"][0:3] = [0, 0, 0]
+        annotation["teacher"] = [30.0, 40.0, 0.8] * 17
+
+    human = read(drawn_set).xy[0]
+    change(drawn_set, with_teacher)
+    people = read(drawn_set)
+    assert people.xy[0, 0].tolist() == [30, 40]
+    assert people.weights[0, 0] == pytest.approx(0.8 * 0.7)
+    np.testing.assert_array_equal(people.xy[0, 1:], human[1:])
+
+
+def test_a_teacher_counts_by_its_score_and_by_who_agrees() -> None:
+    scores = np.array([0.2, 0.5, 0.95, 0.95, 0.95, 0.95])
+    spread = np.array([0, 0, 0, 0.5, 0, 0])
+    against = np.array([0, 0, 0, 0, 0.5, np.nan])
+    alone = teacher_weights(scores, spread, against, True, LabelRules())
+    np.testing.assert_allclose(alone, [0, 0.5, 0.9, 0, 0.27, 0.63])
+    beside = teacher_weights(scores, spread, against, False, LabelRules())
+    np.testing.assert_allclose(beside, [0, 0.35, 0.63, 0.63, 0.63, 0.63])
+
+
+@pytest.mark.parametrize(("noisy", "expected"), [(True, 0.3), (False, 1.0)])
+def test_a_noisy_label_far_from_a_sure_teacher_counts_less(noisy: bool, expected: float) -> None:
+    human, teacher = np.array([[10.0, 10.0], [50.0, 50.0]]), np.array([[90.0, 10.0], [50.0, 51.0]])
+    labelled, score = np.array([True, True]), np.array([0.9, 0.9])
+    xy, weights = merge(human, labelled, teacher, score, score, 100.0, noisy, LabelRules())
+    np.testing.assert_array_equal(xy, human)
+    assert weights.tolist() == [expected, 1.0]
+
+
+def test_boxes_that_only_a_detector_drew_are_no_people_to_learn_from(drawn_set: Path) -> None:
+    change(drawn_set, lambda content: content["annotations"][0].update(label="teacher_box"))
+    assert len(read(drawn_set)) == 5
+
+
+def missing_image(folder: Path) -> None:
+    change(folder, lambda content: content["images"][0].update(file_name="gone.png"))
+
+
+def hostile_path(folder: Path) -> None:
+    change(folder, lambda content: content["images"][0].update(file_name="../../etc/passwd"))
+
+
+def keypoint_outside(folder: Path) -> None:
+    def edit(content: dict) -> None:
+        content["annotations"][0]["keypoints"][:3] = [500, 5, 2]
+
+    change(folder, edit)
+
+
+def wrong_category(folder: Path) -> None:
+    change(folder, lambda content: content["annotations"][0].update(category_id=7))
+
+
+def broken_annotation(folder: Path) -> None:
+    change(folder, lambda content: content["annotations"][0].update(keypoints=[1, 2, 3]))
+
+
+def not_a_number(folder: Path) -> None:
+    def edit(content: dict) -> None:
+        content["annotations"][0]["bbox"][0] = float("nan")
+
+    change(folder, edit)
+
+
+def undecodable(folder: Path) -> None:
+    rewrite(folder, "0.png", b"this is no picture")
+
+
+def another_size(folder: Path) -> None:
+    rewrite(folder, "0.png", cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes())
+
+
+def rewrite(folder: Path, name: str, content: bytes) -> None:
+    with zipfile.ZipFile(folder / "images.zip") as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(folder / "images.zip", "w") as archive:
+        for member, data in (members | {name: content}).items():
+            archive.writestr(member, data)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind", "left"),
+    [
+        (missing_image, "missing image", 5),
+        (hostile_path, "hostile path", 5),
+        (keypoint_outside, "keypoint outside the picture", 6),
+        (wrong_category, "wrong category", 5),
+        (broken_annotation, "broken annotation", 5),
+        (not_a_number, "broken annotation", 5),
+        (undecodable, "undecodable picture", 5),
+        (another_size, "picture of another size", 5),
+    ],
+)
+def test_bad_data_is_named_counted_and_skipped_or_refused(
+    drawn_set: Path,
+    spoil,
+    kind: str,
+    left: int,
+) -> None:
+    spoil(drawn_set)
+    problems = Problems()
+    assert len(read(drawn_set, problems)) == left
+    assert problems.counts[kind] == 1
+    told: list[str] = []
+    problems.tell(told.append)
+    assert any(kind in line and str(drawn_set) in line and " 0" in line for line in told)
+    with pytest.raises(DataError, match=kind):
+        read(drawn_set, Problems(strict=True))
+
+
+def test_many_problems_of_a_kind_are_counted_and_not_all_told() -> None:
+    problems, told = Problems(), []
+    for index in range(20):
+        problems.add("missing image", "a.json", f"image {index}", "gone")
+    problems.tell(told.append)
+    assert len(told) == 6
+    assert told[-1] == "skipped 20 in all: missing image"
+
+
+def test_an_unlabelled_set_is_refused(drawn_set: Path) -> None:
+    def edit(content: dict) -> None:
+        for annotation in content["annotations"]:
+            annotation["keypoints"] = [0] * 51
+
+    change(drawn_set, edit)
+    with pytest.raises(DataError, match="an unlabelled set"):
+        read(drawn_set)
+
+
+def test_a_set_without_known_keypoints_is_refused(drawn_set: Path) -> None:
+    change(drawn_set, lambda content: content["categories"][0].update(keypoints=["tail"]))
+    with pytest.raises(DataError, match="expected a category whose keypoints"):
+        read(drawn_set)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"images": []}'])
+def test_a_file_of_another_form_is_refused(drawn_set: Path, text: str) -> None:
+    (drawn_set / "annotations.json").write_text(text)
+    with pytest.raises(DataError, match="expected COCO"):
+        read(drawn_set)
+
+
+def test_a_folder_of_pictures_serves_as_well_as_a_zip(drawn_set: Path) -> None:
+    with zipfile.ZipFile(drawn_set / "images.zip") as archive:
+        archive.extractall(drawn_set / "pictures")
+    spec = SetSpec(drawn_set / "pictures", drawn_set / "annotations.json")
+    folder = SetReader(spec, COCO17, Problems(strict=True)).read(cache="encoded")
+    from_zip = read(drawn_set)
+    np.testing.assert_array_equal(folder.pictures.image_bgr(3), from_zip.pictures.image_bgr(3))
+
+
+def test_sets_are_joined_with_their_weights(drawn_set: Path) -> None:
+    spec = SetSpec(drawn_set / "images.zip", drawn_set / "annotations.json", 3.0)
+    heavy = SetReader(spec, COCO17, Problems()).read()
+    both = join([read(drawn_set), heavy])
+    assert len(both) == 12
+    assert both.draw_weights.tolist() == [1.0] * 6 + [3.0] * 6
+    np.testing.assert_array_equal(
+        both.pictures.image_bgr(int(both.picture[8])), heavy.pictures.image_bgr(2)
+    )
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../up.png", "a/../../b", "c:\\x", "", "a\0b"])
+def test_names_that_leave_the_folder_are_hostile(name: str, tmp_path: Path) -> None:
+    assert is_hostile(name)
+    with pytest.raises(DataError, match="refused"):
+        open_archive(tmp_path).read(name)
+
+
+def test_a_missing_archive_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="found nothing there"):
+        open_archive(tmp_path / "none.zip")
+    (tmp_path / "broken.zip").write_bytes(b"PK no")
+    with pytest.raises(DataError, match="readable zip"):
+        open_archive(tmp_path / "broken.zip")
+
+
+def test_a_set_is_written_as_images_annotations_and_weight() -> None:
+    assert parse_set("a.zip:b.json:0.5") == SetSpec(Path("a.zip"), Path("b.json"), 0.5)
+    for text in ("a.zip", "a.zip:b.json:x", "a.zip:b.json:-1", "a:b:1:2", "a.zip:"):
+        with pytest.raises(UsageError):
+            parse_set(text)

@@ -1,0 +1,189 @@
+"""The parts of learning: losses, optimiser, schedule, watch, Gaussian maps."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from livepose.errors import LiveposeError, UsageError
+from livepose.offline.training.divergence import DivergenceWatch
+from livepose.offline.training.ema import RunningMean
+from livepose.offline.training.gaussianity import measure_gaussianity
+from livepose.offline.training.losses import mse_loss, softmax_loss, softmax_maps
+from livepose.offline.training.muon import Muon, orthogonalise
+from livepose.offline.training.processes import Processes
+from livepose.offline.training.schedule import Schedule
+from livepose.offline.training.settings import TrainSettings, from_json
+from livepose.offline.training.targets import target_maps
+
+SOME = {"data": ("a:b",), "crops": 1000}
+
+
+def targets(count: int = 2) -> torch.Tensor:
+    xy = torch.tensor([[[7.3, 9.8], [12.0, 20.4]]]).repeat(count, 1, 1)
+    return target_maps(xy, (32, 24), 1.0, "dark")
+
+
+def test_a_perfect_answer_has_no_loss() -> None:
+    maps, ones, none = targets(), torch.ones(2, 2), torch.zeros(2, 2)
+    logits = torch.log(maps.clamp_min(1e-30))
+    total, weight = softmax_loss(logits, maps, ones, none)
+    assert total.item() == pytest.approx(0, abs=1e-4)
+    assert weight.item() == 4
+    assert mse_loss(maps, maps, ones, none, 1.0)[0].item() == 0
+
+
+def test_an_empty_map_costs_one() -> None:
+    maps = targets()
+    total, weight = mse_loss(torch.zeros_like(maps), maps, torch.ones(2, 2), torch.zeros(2, 2), 1.0)
+    assert (total / weight).item() == pytest.approx(1, rel=1e-3)
+
+
+def test_unlabelled_keypoints_do_not_count() -> None:
+    logits, none = torch.randn(2, 2, 32, 24, requires_grad=True), torch.zeros(2, 2)
+    weights = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    softmax_loss(logits, targets(), weights, none)[0].backward()
+    assert logits.grad is not None
+    assert (logits.grad[:, 1] == 0).all()
+    assert (logits.grad[:, 0] != 0).any()
+
+
+def test_a_keypoint_known_to_be_gone_is_taught_an_even_map() -> None:
+    none, gone = torch.zeros(1, 1), torch.ones(1, 1)
+    even, peaked = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
+    peaked[..., 3, 3] = 9.0
+    costs = [softmax_loss(maps, even, none, gone)[0].item() for maps in (even, peaked)]
+    assert costs[0] == pytest.approx(0, abs=1e-6) and costs[1] > 1
+
+
+def test_softmax_maps_of_a_gaussian_have_a_peak_near_one() -> None:
+    maps = target_maps(torch.tensor([[[12.0, 16.0]]]), (32, 24), 1.0, "dark")
+    found = softmax_maps(torch.log(maps.clamp_min(1e-30)), 1.0)
+    assert found.max().item() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (3, 8, 64)])
+def test_orthogonalised_matrices_have_singular_values_near_one(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonalise(torch.randn(shape)))
+    assert values.min() > 0.3 and values.max() < 1.3
+
+
+def test_the_gram_way_is_newton_and_schulz() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(1, 8, 40, dtype=torch.float64)
+    plain = matrix / matrix.norm()
+    for _ in range(5):
+        gram = plain @ plain.mT
+        plain = 3.4445 * plain + (-4.7750 * gram + 2.0315 * gram @ gram) @ plain
+    torch.testing.assert_close(orthogonalise(matrix), plain, rtol=1e-6, atol=1e-6)
+
+
+def test_muon_walks_downhill() -> None:
+    torch.manual_seed(0)
+    wide, high = torch.nn.Conv2d(4, 8, 3, bias=False), torch.nn.Conv2d(8, 2, 1, bias=False)
+    network = torch.nn.Sequential(wide, high)
+    optimiser = Muon([wide.weight, high.weight], lr=0.02)
+    inputs = torch.randn(4, 4, 6, 6)
+    losses = []
+    for _ in range(30):
+        loss = network(inputs).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_rate_warms_up_and_falls_to_two_hundredths() -> None:
+    schedule = Schedule(TrainSettings(**SOME, batch=10, warm_up_steps=10))
+    assert schedule.rate(0, 0.0) == pytest.approx(0.1)
+    assert schedule.rate(10, schedule.progress(10, 0)) > 0.95
+    assert schedule.rate(100, 1.0) == pytest.approx(0.02)
+    assert Schedule(TrainSettings(**SOME, decay=False)).rate(10**6, 1.0) == 1
+
+
+def test_the_curriculum_is_easy_at_first_and_hard_from_three_fifths_on() -> None:
+    schedule = Schedule(TrainSettings(**SOME, hardness=(0.2, 0.8)))
+    found = [schedule.hardness(progress) for progress in (0, 0.1, 0.35, 0.6, 1)]
+    assert found == pytest.approx([0.2, 0.2, 0.5, 0.8, 0.8])
+
+
+def test_a_schedule_by_time_follows_the_clock() -> None:
+    schedule = Schedule(TrainSettings(data=("a:b",), budget_minutes=10, mse_last=0.2))
+    assert schedule.progress(10**6, 300) == pytest.approx(0.5)
+    assert not schedule.is_last_phase(0.79)
+    assert schedule.is_last_phase(0.81)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"input_hw": (100, 96)},
+        {"loss": "hinge"},
+        {"crops": None},
+        {"budget_minutes": 3.0},
+        {"batch": 0},
+        {"data": ()},
+        {"hardness": (0.0, 2.0)},
+        {"alignment": "corner"},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(wrong: dict) -> None:
+    with pytest.raises(UsageError):
+        TrainSettings(**(SOME | wrong))
+
+
+def test_settings_survive_their_file() -> None:
+    settings = TrainSettings(**SOME, hardness=(0.1, 0.7), optimiser="muon")
+    assert from_json(settings.to_json()) == settings
+
+
+def test_the_mean_of_weights_follows_the_network() -> None:
+    network, mean = torch.nn.BatchNorm2d(3), torch.nn.BatchNorm2d(3)
+    torch.nn.init.constant_(network.weight, 5.0)
+    running = RunningMean(mean, network)
+    for step in range(200):
+        running.update(step, 0.9)
+    torch.testing.assert_close(mean.weight, network.weight)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, 9.0])
+def test_a_diverging_loss_is_noticed(loss: float) -> None:
+    watch = DivergenceWatch(ignore_until_step=10)
+    for step in range(60):
+        watch.check(step, 2.0)
+    watch.check(60, 7.9)
+    with pytest.raises(LiveposeError, match="step 61"):
+        watch.check(61, loss)
+
+
+def test_a_high_loss_while_warming_up_is_no_divergence() -> None:
+    watch = DivergenceWatch(ignore_until_step=100)
+    for step in range(60):
+        watch.check(step, 2.0)
+    watch.check(61, 50.0)
+
+
+def test_a_gaussian_leaves_nothing_over_and_a_box_leaves_much() -> None:
+    maps = targets().numpy()
+    exact = measure_gaussianity(maps, np.ones((2, 2), bool))
+    assert exact.residual < 1e-6
+    assert exact.sigma == pytest.approx(1, abs=1e-6)
+    assert exact.maps == 4
+    box = np.zeros((1, 1, 32, 24))
+    box[..., 10:13, 10:13] = 1
+    assert measure_gaussianity(box, np.ones((1, 1), bool)).residual > 0.2
+
+
+def test_peaks_at_the_edge_are_not_fitted() -> None:
+    maps = np.zeros((1, 1, 8, 8))
+    maps[..., 0, 0] = 1
+    assert measure_gaussianity(maps, np.ones((1, 1), bool)).maps == 0
+
+
+def test_a_batch_is_shared_evenly_or_not_at_all() -> None:
+    assert Processes(1, 4).rows(8) == slice(2, 4)
+    with pytest.raises(UsageError, match="shared evenly"):
+        Processes(0, 3).rows(8)

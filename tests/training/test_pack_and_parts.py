@@ -1,0 +1,133 @@
+"""Packs, exported weights and their parts."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livepose.cli import main
+from livepose.errors import DataError, UsageError
+from livepose.offline.training.pack import PackSettings, read_pack, write_pack
+from livepose.offline.training.parts import MANIFEST, join_parts, split_file
+from livepose.offline.training.people import People, SetReader, SetSpec
+from livepose.offline.training.problems import Problems
+from livepose.skeletons import COCO17
+
+
+@pytest.fixture
+def people(drawn_set: Path) -> People:
+    spec = SetSpec(drawn_set / "images.zip", drawn_set / "annotations.json")
+    return SetReader(spec, COCO17, Problems(strict=True)).read()
+
+
+def silent(message: str) -> None:
+    """Nobody listens."""
+
+
+def unpack(file: Path) -> People:
+    return read_pack(file, "coco17", Problems(strict=True))
+
+
+def test_a_pack_holds_the_same_people(people: People, tmp_path: Path) -> None:
+    file = tmp_path / "people.pack"
+    size = write_pack(people, "coco17", file, PackSettings(side_px=96), silent)
+    packed = unpack(file)
+    assert size == file.stat().st_size
+    assert len(packed) == len(people)
+    np.testing.assert_array_equal(packed.weights, people.weights)
+    for row in range(len(people)):
+        scale = packed.boxes_xyxy[row, 2:] - packed.boxes_xyxy[row, :2]
+        scale = scale / (people.boxes_xyxy[row, 2:] - people.boxes_xyxy[row, :2])
+        apart = packed.xy[row] - packed.xy[row, 0]
+        np.testing.assert_allclose(apart, (people.xy[row] - people.xy[row, 0]) * scale, atol=1e-3)
+
+
+def test_keypoints_stay_on_their_dots_in_a_pack(people: People, tmp_path: Path) -> None:
+    file = tmp_path / "people.pack"
+    write_pack(people, "coco17", file, PackSettings(side_px=192), silent)
+    packed = unpack(file)
+    for row in range(len(people)):
+        before = people.pictures.image_bgr(row)
+        after = packed.pictures.image_bgr(int(packed.picture[row]))
+        for index in (0, 8, 16):
+            here, there = people.xy[row, index].astype(int), np.rint(packed.xy[row, index])
+            x, y = there.astype(int)
+            difference = before[here[1], here[0]].astype(int) - after[y, x]
+            assert np.abs(difference).max() < 120
+
+
+def test_a_pack_keeps_within_its_size(people: People, tmp_path: Path) -> None:
+    large, small = tmp_path / "large", tmp_path / "small"
+    write_pack(people, "coco17", large, PackSettings(), silent)
+    limit = 0.8 * large.stat().st_size / 1e6
+    write_pack(people, "coco17", small, PackSettings(max_mb=limit), silent)
+    assert small.stat().st_size <= limit * 1e6
+    with pytest.raises(UsageError, match="too little"):
+        write_pack(people, "coco17", small, PackSettings(max_mb=0.01), silent)
+
+
+def test_a_damaged_pack_is_refused(people: People, tmp_path: Path) -> None:
+    file = tmp_path / "people.pack"
+    write_pack(people, "coco17", file, PackSettings(encoding="jpeg"), silent)
+    with pytest.raises(DataError, match="made for coco17"):
+        read_pack(file, "mpii16", Problems())
+    file.write_bytes(file.read_bytes()[:-50])
+    with pytest.raises(DataError, match="expected a pack"):
+        unpack(file)
+    file.write_bytes(b"something else")
+    with pytest.raises(DataError, match="expected a pack"):
+        unpack(file)
+
+
+def test_parts_are_joined_to_the_same_file(tmp_path: Path) -> None:
+    file = tmp_path / "weights.bin"
+    file.write_bytes(bytes(range(256)) * 40)
+    parts = split_file(file, tmp_path / "parts", part_bytes=3000)
+    assert len(parts) == 4
+    assert max(part.stat().st_size for part in parts) <= 3000
+    joined = join_parts(tmp_path / "parts", tmp_path / "joined.bin")
+    assert joined.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("harm", ["missing", "changed", "hostile", "no list"])
+def test_broken_parts_are_refused_and_nothing_is_written(tmp_path: Path, harm: str) -> None:
+    file, folder = tmp_path / "weights.bin", tmp_path / "parts"
+    file.write_bytes(b"0123456789" * 100)
+    parts = split_file(file, folder, part_bytes=400)
+    manifest = folder / MANIFEST
+    if harm == "missing":
+        parts[1].unlink()
+    elif harm == "changed":
+        parts[1].write_bytes(b"x" * 400)
+    elif harm == "no list":
+        manifest.unlink()
+    else:
+        content = json.loads(manifest.read_text())
+        content["name"] = "../../outside"
+        manifest.write_text(json.dumps(content))
+    with pytest.raises(DataError):
+        join_parts(folder, tmp_path / "joined.bin")
+    assert not (tmp_path / "joined.bin").exists()
+
+
+@pytest.mark.slow
+def test_pack_train_resume_export_join_and_load(drawn_set: Path, tmp_path: Path) -> None:
+    """The way over a rented machine, with the real network, very small."""
+    from livepose.weights import load_network
+
+    data = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
+    runs, pack = ("--runs", str(tmp_path / "runs")), str(tmp_path / "people.pack")
+    assert main(["train", "pack", "--data", data, "--output", pack, "--side-px", "64"]) == 0
+    small = ("--size", "32x32", "--batch", "2", "--crops", "4", "--device", "cpu")
+    train = ["train", "pose", *runs, "--name", "rented"]
+    assert main([*train, "--data", f"pack:{pack}", *small, "--stop-after-minutes", "0"]) == 0
+    parts = tmp_path / "parts"
+    assert main([*train, "--resume", "--export-parts", str(parts)]) == 0
+    assert all(part.stat().st_size < 16e6 for part in parts.iterdir())
+    joined = tmp_path / "pose.safetensors"
+    assert main(["train", "join", "--parts", str(parts), "--output", str(joined)]) == 0
+    _, card = load_network(joined)
+    assert (card.input_hw, card.activation, card.notes["crops"]) == ((32, 32), "softmax", "4")
+    assert main(["train", "plot", *runs, "--name", "rented"]) == 0
+    assert (tmp_path / "runs" / "rented" / "log.png").stat().st_size > 1000
