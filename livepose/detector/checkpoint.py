@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from livepose.detector.library import one_thread, ultralytics
+from livepose.detector.library import ultralytics
 from livepose.detector.pickled import read_pickled
 from livepose.errors import WeightsError
+from livepose.runtimes.library import one_thread
 
 FORMAT = "livepose-detector-1"
 HEADS = ("Detect", "v10Detect")

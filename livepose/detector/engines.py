@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from livepose.detector.library import one_thread, openvino
 from livepose.errors import DeviceError, WeightsError
+from livepose.runtimes.library import one_thread, openvino
 from livepose.weights.places import cache_folder
 
 ov = openvino()

@@ -1,16 +1,12 @@
-"""ultralytics and OpenVINO, imported without their side effects.
+"""ultralytics, imported without its side effects.
 
 ultralytics' import writes a settings file, looks whether there is a network, sets OMP_NUM_THREADS
 to 1 (which would leave every library loaded later with one core), turns OpenCV's threads off,
 changes how NumPy and torch print, replaces ``torch.save`` and adds warning filters. livepose wants
 three functions of it, and leaves the process as it was. torchvision is never imported.
-
-OpenVINO's import tells Google Analytics that it happened; without ``openvino_telemetry`` it tells
-nobody, so that package is hidden from it.
 """
 
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,34 +44,6 @@ def ultralytics() -> Any:
         tasks=tasks,
         version=package.__version__,
     )
-
-
-@cache
-def openvino() -> Any:
-    """The module ``openvino``, which talks to nobody."""
-    modules: dict[str, Any] = sys.modules
-    hidden = "openvino_telemetry" not in modules
-    if hidden:
-        modules["openvino_telemetry"] = None  # Python's way to say: not to be found
-    try:
-        import openvino as package
-        import openvino.frontend.pytorch.ts_decoder
-        import openvino.preprocess
-    finally:
-        if hidden:
-            del modules["openvino_telemetry"]
-    return package
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Lets torch compute in one thread: small jobs on a busy machine are quickest so."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -1,0 +1,50 @@
+"""What every runtime offers: bytes of crops in, heatmaps out."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.weights import Card
+
+Report = Callable[[str], None]
+Crops = NDArray[np.uint8]
+Heatmaps = NDArray[np.float32]
+
+
+class Runtime(Protocol):
+    """A pose network, ready to run.
+
+    Attributes
+    ----------
+    name, device, precision : str
+        ``openvino``, ``cpu``, ``bf16`` for instance.
+    card : Card
+        How crops are to be cut and heatmaps to be decoded.
+    """
+
+    name: str
+    device: str
+    precision: str
+    card: Card
+
+    def __call__(self, crops_bgr: Crops) -> Heatmaps:
+        """Crops uint8 (B, h, w, 3), blue first, to heatmaps float32 (B, K, H, W); B may be 0."""
+
+    def warm_up(self, batch_sizes: Sequence[int]) -> None:
+        """Runs batches of these sizes once, so that the first frame need not wait."""
+
+
+def silent(message: str) -> None:
+    """Reports to nobody."""
+
+
+def no_heatmaps(card: Card) -> Heatmaps:
+    """The answer to an empty batch."""
+    return np.empty((0, card.keypoints, *card.heatmap_hw), dtype=np.float32)
+
+
+def blank_crops(card: Card, count: int) -> Crops:
+    """Black crops of the right size, for warming up."""
+    return np.zeros((count, *card.input_hw, 3), dtype=np.uint8)
