@@ -1,7 +1,7 @@
 """Stand-ins for the two networks, so that the loop can be tested without them.
 
-The detector finds the white rectangle that a test draws; the runtime puts every keypoint at a
-fixed place of the crop. Everything between them is the real thing.
+The detector finds the white rectangle that a test draws; the runtime puts every keypoint at its
+place within that rectangle. Everything between them is the real thing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -46,22 +46,27 @@ STANDING_XY = np.array(
 
 
 class FakeRuntime:
-    """Answers every crop with the same standing person."""
+    """Sees a standing person where a crop shows the white rectangle, and nobody elsewhere."""
 
     name = "fake"
     device = "cpu"
     precision = "f32"
     card = CARD
 
-    def __init__(self) -> None:
-        self.calls: list[int] = []
-
     def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
-        self.calls.append(len(crops_bgr))
-        people = len(crops_bgr)
-        xy = np.repeat(STANDING_XY[None], people, axis=0)
-        maps = [encode_dark(one, np.ones(17), (32, 24), 1.0).targets for one in xy]
-        return np.stack(maps).astype(np.float32) if people else np.empty((0, 17, 32, 24), "f4")
+        maps = [self._maps(crop) for crop in crops_bgr]
+        return np.stack(maps).astype(np.float32) if maps else np.empty((0, 17, 32, 24), "f4")
+
+    def _maps(self, crop_bgr: np.ndarray) -> np.ndarray:
+        rows, columns = np.nonzero(crop_bgr[..., 0] > 135)  # half way between dark and white
+        if len(rows) == 0:
+            return np.zeros((17, 32, 24))
+        low = np.array([columns.min(), rows.min()])
+        high = np.array([columns.max(), rows.max()])
+        centre, size = (low + high) / 2, high - low + 1
+        # The whole of a 60 x 120 box takes 51.2 x 102.4 px of its own crop.
+        input_xy = centre + (4 * STANDING_XY + 1.5 - (47.5, 63.5)) * size / (51.2, 102.4)
+        return encode_dark((input_xy - 1.5) / 4, np.ones(17), (32, 24), 1.0).targets
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Nothing to warm up."""
