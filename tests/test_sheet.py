@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from livepose.errors import SinkError
 from livepose.frame import Frame
 from livepose.poses import Poses
