@@ -1,0 +1,205 @@
+"""The card: everything that has to be known to use a pose network's weights.
+
+It travels as flat strings in the metadata of the safetensors file. Reading it loads no torch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from livepose.errors import WeightsError
+from livepose.skeletons import SKELETONS
+
+FORMAT = "livepose-pose-1"
+ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
+COLOURS = ("rgb", "bgr")
+ACTIVATIONS = ("none", "softmax")
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+STRIDE = 4
+NOTE = "note."
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a set of pose weights is and how it wants to be used.
+
+    ``input_hw`` is rows and columns of the crop in pixels; heatmaps are a quarter of it.
+    ``alignment`` says where the box falls in the crop (see ``livepose.crops``). ``blur_kernel``
+    is the width of the modulation for DARK decoding and ``sigma`` the deviation of the training
+    Gaussian, both in heatmap pixels. ``mean`` and ``std`` are for values 0 to 255, in the channel
+    order of ``colour``, which is what the network is fed. ``activation`` "softmax" means that
+    the network puts out log-heatmaps. ``sha256`` is that of the tensors, empty if unknown.
+    """
+
+    network: str
+    input_hw: tuple[int, int]
+    skeleton: str = "coco17"
+    keypoints: int = 17
+    alignment: str = "pixel_centre"
+    blur_kernel: int = 3
+    sigma: float = 1.0
+    colour: str = "rgb"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    activation: str = "none"
+    source: str = ""
+    licence: str = ""
+    sha256: str = ""
+    notes: dict[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be: a clear sentence now instead of wrong keypoints later."""
+        _require(min(self.input_hw) >= 32, "input_hw", "at least 32x32 pixels", self.input_hw)
+        _one_of("skeleton", self.skeleton, tuple(SKELETONS))
+        wanted = len(SKELETONS[self.skeleton].keypoints)
+        _require(
+            self.keypoints == wanted, "keypoints", f"{wanted} for {self.skeleton}", self.keypoints
+        )
+        _one_of("alignment", self.alignment, ALIGNMENTS)
+        _one_of("colour", self.colour, COLOURS)
+        _one_of("activation", self.activation, ACTIVATIONS)
+        odd = self.blur_kernel >= 1 and self.blur_kernel % 2 == 1
+        _require(odd, "blur_kernel", "odd and positive", self.blur_kernel)
+        _require(self.sigma > 0, "sigma", "positive", self.sigma)
+        _require(min(self.std) > 0, "std", "positive", self.std)
+
+    @property
+    def heatmap_hw(self) -> tuple[int, int]:
+        """Rows and columns of the heatmaps."""
+        return self.input_hw[0] // STRIDE, self.input_hw[1] // STRIDE
+
+
+def _require(holds: bool, name: str, expected: str, got: object) -> None:
+    if not holds:
+        raise WeightsError(f"{name} of the weights has to be {expected}, got {got}")
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    _require(value in known, name, f"one of {', '.join(known)}", repr(value))
+
+
+def to_metadata(card: Card) -> dict[str, str]:
+    """The card as flat strings, as safetensors stores them."""
+    return {
+        "format": FORMAT,
+        "network": card.network,
+        "input_hw": f"{card.input_hw[0]}x{card.input_hw[1]}",
+        "skeleton": card.skeleton,
+        "keypoints": str(card.keypoints),
+        "alignment": card.alignment,
+        "blur_kernel": str(card.blur_kernel),
+        "sigma": repr(card.sigma),
+        "colour": card.colour,
+        "mean": " ".join(map(repr, card.mean)),
+        "std": " ".join(map(repr, card.std)),
+        "activation": card.activation,
+        "source": card.source,
+        "licence": card.licence,
+        "sha256": card.sha256,
+        **{NOTE + key: value for key, value in card.notes.items()},
+    }
+
+
+def from_metadata(metadata: Mapping[str, str], what: str) -> Card:
+    """The card out of flat strings; ``what`` names the file in errors.
+
+    Raises
+    ------
+    WeightsError
+        If an entry is missing or is not what it should be.
+    """
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(
+            f"{what} has no card of livepose pose weights (format {FORMAT!r} expected, got "
+            f"{metadata.get('format')!r}); bring other people's files in with "
+            "'livepose weights import FILE'"
+        )
+    values: dict[str, Any] = {}
+    for name, parse in _PARSERS.items():
+        try:
+            values[name] = parse(metadata[name])
+        except KeyError:
+            raise WeightsError(f"the card of {what} lacks {name!r}") from None
+        except ValueError as error:
+            raise WeightsError(f"the card of {what} has a wrong {name!r}: {error}") from None
+    notes = {key[len(NOTE) :]: text for key, text in metadata.items() if key.startswith(NOTE)}
+    return Card(**values, notes=notes)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Rows and columns out of ``"128x96"``.
+
+    >>> parse_size("128x96")
+    (128, 96)
+    """
+    rows, cross, columns = text.partition("x")
+    if not (
+        cross and rows.isascii() and rows.isdigit() and columns.isascii() and columns.isdigit()
+    ):
+        raise ValueError(f"a size is written HEIGHTxWIDTH, for instance 128x96, got {text!r}")
+    return int(rows), int(columns)
+
+
+def _triple(text: str) -> tuple[float, float, float]:
+    red, green, blue = (float(part) for part in text.split())
+    return red, green, blue
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "network": str,
+    "input_hw": parse_size,
+    "skeleton": str,
+    "keypoints": int,
+    "alignment": str,
+    "blur_kernel": int,
+    "sigma": float,
+    "colour": str,
+    "mean": _triple,
+    "std": _triple,
+    "activation": str,
+    "source": str,
+    "licence": str,
+    "sha256": str,
+}
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The flat strings of any safetensors file; the tensors stay on disk.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, cut short or something else.
+    """
+    require_file(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise broken(path, error) from None
+
+
+def read_card(path: Path) -> Card:
+    """The card of a pose weights file, without loading its tensors."""
+    return from_metadata(read_metadata(path), path.name)
+
+
+def require_file(path: Path) -> None:
+    """Raises WeightsError if there is no ordinary file here."""
+    if path.is_dir():
+        raise WeightsError(f"{path} is a folder; a weights file was expected")
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}")
+
+
+def broken(path: Path, error: Exception) -> WeightsError:
+    """The sentence for a file that does not open as safetensors."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return WeightsError(
+        f"{path} is not a readable safetensors file ({reason}); it is damaged or cut short, or a "
+        "torch file, which 'livepose weights import FILE' brings in"
+    )

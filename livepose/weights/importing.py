@@ -1,0 +1,254 @@
+"""Other people's checkpoints into livepose's form.
+
+Torch files are opened with ``weights_only=True`` and nothing else: a file that needs to run code
+to be read is refused.
+"""
+
+import pickle
+import re
+import struct
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from livepose.errors import WeightsError
+from livepose.networks import build_network
+from livepose.weights.card import Card, parse_size, require_file
+from livepose.weights.checkpoint import check_state, require, save_checkpoint
+from livepose.weights.families import FAMILIES, card_for
+from livepose.weights.identity import identify
+from livepose.weights.manifest import find_known
+from livepose.weights.places import SUFFIX, cached_weights_folder
+
+HEADS = ("keypoint_head.", "head.")
+NOT_WEIGHTS = ("data_preprocessor.",)
+ALL_FAMILIES = ", ".join(FAMILIES)
+
+# What torch's restricted unpickler raises on files that are damaged or made up.
+_UNREADABLE = (
+    *(pickle.UnpicklingError, RuntimeError, EOFError, OSError, struct.error, AssertionError),
+    *(LookupError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError),
+)
+
+
+def import_checkpoint(
+    path: str | Path,
+    *,
+    family: str | None = None,
+    input_hw: tuple[int, int] | None = None,
+    network: str | None = None,
+    keypoints: int | None = None,
+    output: str | Path | None = None,
+    dtype: torch.dtype = torch.float16,
+) -> tuple[Path, Card]:
+    """Reads a published checkpoint, checks it and writes it as safetensors with a card.
+
+    The arguments are those of ``read_foreign``. Without ``output`` the file goes to the cache,
+    where its stem is its name. Returns where it is, and its card.
+    """
+    source = Path(path)
+    state, card = read_foreign(
+        source, family=family, input_hw=input_hw, network=network, keypoints=keypoints
+    )
+    target = Path(output) if output else cached_weights_folder() / (stem(source) + SUFFIX)
+    return target, save_checkpoint(target, state, card, dtype)
+
+
+def read_foreign(
+    path: Path,
+    *,
+    family: str | None = None,
+    input_hw: tuple[int, int] | None = None,
+    network: str | None = None,
+    keypoints: int | None = None,
+) -> tuple[dict[str, Tensor], Card]:
+    """State dict under official names, and card, of a published checkpoint.
+
+    Network and keypoints are detected; given ones are what the file has to be. ``family`` and
+    ``input_hw`` are needed where neither the file nor its name tells them.
+
+    Raises
+    ------
+    WeightsError
+        If the file is unsafe, broken, unknown, ambiguous, or not what was wanted.
+    """
+    content = open_torch_file(path)
+    state, layout = official_names(unwrap(content, path), path)
+    card = _card(path, content, state, layout, family, input_hw)
+    require(card, path.name, network=network, input_hw=input_hw, keypoints=keypoints)
+    wanted = f"{card.network} with {card.keypoints} keypoints"
+    check_state(state, build_network(card.network, card.keypoints), wanted, path.name)
+    _require_finite(state, path)
+    return state, card
+
+
+def _require_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not _is_finite(tensor):
+            raise WeightsError(f"{path.name} has infinite or undefined numbers in {name}")
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # The norm is a hundred times quicker than asking each number; it may overflow, so ask then.
+    norm = torch.linalg.vector_norm(tensor)
+    return bool(norm.isfinite()) or bool(tensor.isfinite().all())
+
+
+def stem(path: Path) -> str:
+    """The file's name without .pth, .pt or .pth.tar."""
+    return re.sub(r"(\.(pth|pt|tar|ckpt|bin))+$", "", path.name, flags=re.IGNORECASE)
+
+
+def open_torch_file(path: Path) -> object:
+    """What a torch file holds, read without running any code of it.
+
+    Raises
+    ------
+    WeightsError
+        If it is missing, damaged, or would have to run code.
+    """
+    require_file(path)
+    if path.suffix == SUFFIX:
+        raise WeightsError(f"{path} is a safetensors file already; use it with --weights {path}")
+    try:
+        with torch.serialization.safe_globals(_numpy_globals()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        raise _refusal(path, error) from None
+
+
+def _numpy_globals() -> list[Any]:
+    """Plain NumPy arrays and numbers, which training scripts store beside the weights."""
+    multiarray = import_module("numpy._core.multiarray")
+    names = ("_reconstruct", "scalar")
+    functions = [
+        (getattr(multiarray, name), f"numpy.{package}.multiarray.{name}")
+        for name in names
+        for package in ("core", "_core")
+    ]
+    types = [np.ndarray, np.dtype, *(type(np.dtype(code)) for code in "?bBhHiIlLqQefdg")]
+    return [*functions, *types]
+
+
+def _refusal(path: Path, error: BaseException) -> WeightsError:
+    text = str(error)
+    found = re.search(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class) ([\w.]+)", text)
+    if isinstance(error, pickle.UnpicklingError) and found:
+        return WeightsError(
+            f"{path} holds more than weights ({found[1]}) and would have to run code to be read, "
+            "which livepose does not do; ask its author for a file with the state dict alone"
+        )
+    return WeightsError(f"{path} is not a readable torch checkpoint; it is damaged or cut short")
+
+
+def unwrap(content: object, path: Path) -> dict[str, Tensor]:
+    """The state dict out of a bare file or a training checkpoint, without ``module.`` prefix."""
+    inner = content
+    for key in ("best_state_dict", "state_dict"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            inner = content[key]
+            break
+    if not isinstance(inner, Mapping) or not inner or not _all_tensors(inner):
+        raise WeightsError(
+            f"{path} holds no state dict; names with tensors were expected, got {_outline(content)}"
+        )
+    prefixed = all(name.startswith("module.") for name in inner)
+    return {name.removeprefix("module.") if prefixed else name: inner[name] for name in inner}
+
+
+def _all_tensors(values: Mapping[Any, Any]) -> bool:
+    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in values.items())
+
+
+def _outline(content: object) -> str:
+    if isinstance(content, Mapping):
+        names = ", ".join(str(name) for name in list(content)[:5])
+        return f"entries {names}" if names else "nothing"
+    return f"a {type(content).__name__}"
+
+
+def official_names(state: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], str]:
+    """The state under official names, and the layout it had: "official" or "mmpose"."""
+    if not any(name.startswith("backbone.") for name in state):
+        return dict(state), "official"
+    renamed: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if not name.startswith(NOT_WEIGHTS):
+            renamed[_official_name(name, path)] = tensor
+    return renamed, "mmpose"
+
+
+def _official_name(name: str, path: Path) -> str:
+    for prefix in ("backbone.", *HEADS):
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+    raise WeightsError(
+        f"{path.name} has an entry {name} that is neither backbone nor head of an MMPose "
+        "heatmap network; only top-down heatmap networks can be brought in"
+    )
+
+
+def _card(
+    path: Path,
+    content: object,
+    state: Mapping[str, Tensor],
+    layout: str,
+    family: str | None,
+    input_hw: tuple[int, int] | None,
+) -> Card:
+    found = identify(state)
+    if found.network is None or found.keypoints is None:
+        raise WeightsError(f"{path.name} is {found.what}; HRNet-W32, W48 or ResNet wanted")
+    hints = path.name.lower() + "\n" + _settings_text(content)
+    size = _size(path, hints, input_hw)
+    known = find_known(path.name)
+    chosen = family or (known.family if known else None) or _family(hints, layout, size)
+    if chosen is None:
+        raise WeightsError(
+            f"{path.name} is {found.what}, but HRNet's and DarkPose's files look alike and "
+            f"place people differently; say which it is with --family ({ALL_FAMILIES})"
+        )
+    if (layout == "mmpose") != chosen.startswith("mmpose") and chosen in FAMILIES:
+        raise WeightsError(f"{path.name} has {layout} names; family {chosen} was given")
+    source = (known.url or known.folder) if known else path.name
+    card = card_for(chosen, found.network, found.keypoints, size, source=source)
+    if "dark" in path.name.lower() or "unbiased=true" in hints:
+        card.notes["decoding"] = "dark"
+    return card
+
+
+def _settings_text(content: object) -> str:
+    """The training settings that MMPose stores as text, in lower case and without spaces."""
+    meta = content.get("meta") if isinstance(content, Mapping) else None
+    if not isinstance(meta, Mapping):
+        return ""
+    texts = (meta.get("cfg"), meta.get("config"))
+    return "".join(re.sub(r"\s", "", text).lower() for text in texts if isinstance(text, str))
+
+
+def _size(path: Path, hints: str, wanted: tuple[int, int] | None) -> tuple[int, int]:
+    """Input size from the file's name, else from its settings, else as given."""
+    named = re.search(r"(?<!\d)(\d{2,3}x\d{2,3})(?!\d)", path.name)
+    stored = re.search(r"(?:input_size|image_size)=[\[(](\d+),(\d+)[\])]", hints)
+    if named:
+        return parse_size(named[1])
+    if stored:
+        return int(stored[2]), int(stored[1])
+    if wanted is None:
+        raise WeightsError(
+            f"{path.name} does not say for which input size it was trained; give it as "
+            "HEIGHTxWIDTH, for instance --input 128x96"
+        )
+    return wanted
+
+
+def _family(hints: str, layout: str, size: tuple[int, int]) -> str | None:
+    if layout == "mmpose":
+        return "mmpose-udp" if "udp" in hints else "mmpose"
+    # Of the official projects only DarkPose trained for 128x96.
+    return "dark" if "dark" in hints or size == (128, 96) else None

@@ -1,0 +1,125 @@
+"""Where weights lie: embedded in the package, or in the user's cache."""
+
+import difflib
+import os
+import sys
+from pathlib import Path
+
+from livepose.errors import WeightsError
+
+PACKAGE = Path(__file__).resolve().parent.parent
+DEFAULT_POSE = "pose_hrnet_w32_128x96"
+DEFAULT_DETECTOR = "person_yolo11n"
+SUFFIX = ".safetensors"
+FOREIGN_SUFFIXES = (".onnx", ".xml")
+TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin")
+
+
+def cache_folder() -> Path:
+    """The user's cache: LIVEPOSE_CACHE, else the platform's own place. It may not exist yet."""
+    if chosen := os.environ.get("LIVEPOSE_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "livepose"
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "livepose" / "Cache"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "livepose"
+
+
+def cached_weights_folder() -> Path:
+    """Where imported weights go if nothing else is said."""
+    return cache_folder() / "weights"
+
+
+def downloads_folder() -> Path:
+    """Where fetched files lie as their authors made them."""
+    return cache_folder() / "downloads"
+
+
+def embedded_folders() -> list[Path]:
+    """Folders of the weights that come with livepose: in the wheel, and in a checkout."""
+    candidates = [PACKAGE / "_weights"]
+    if (PACKAGE.parent / "pyproject.toml").is_file():
+        candidates.append(PACKAGE.parent / "weights")
+    return [folder for folder in candidates if folder.is_dir()]
+
+
+def embedded_file(filename: str) -> Path | None:
+    """The file of this name that comes with livepose, if there is one."""
+    paths = (folder / filename for folder in embedded_folders())
+    return next((path for path in paths if path.is_file()), None)
+
+
+def weights_in(folder: Path) -> list[Path]:
+    """All safetensors files of one folder, by name."""
+    return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+
+
+def find_weights(name_or_path: str) -> Path:
+    """The file that a user means by a name or a path.
+
+    "default" is the embedded pose network. A name is looked for among the embedded weights,
+    then in the cache. A path may also be an ONNX or OpenVINO file.
+
+    Raises
+    ------
+    WeightsError
+        If there is none; the sentence says how to get it.
+    """
+    if name_or_path in ("default", DEFAULT_POSE):
+        return _embedded_pose()
+    path = Path(name_or_path).expanduser()
+    if path.exists():
+        return _usable(path)
+    if len(path.parts) == 1:
+        for candidate in (name_or_path, name_or_path + SUFFIX):
+            if found := _by_filename(candidate):
+                return found
+    raise WeightsError(_not_found(name_or_path))
+
+
+def _embedded_pose() -> Path:
+    path = _by_filename(DEFAULT_POSE + SUFFIX)
+    if path is None:
+        raise WeightsError(
+            f"the embedded pose weights {DEFAULT_POSE}{SUFFIX} are missing from this installation; "
+            "install livepose again or name a file with --weights"
+        )
+    return path
+
+
+def _by_filename(filename: str) -> Path | None:
+    cached = cached_weights_folder() / filename
+    return embedded_file(filename) or (cached if cached.is_file() else None)
+
+
+def _usable(path: Path) -> Path:
+    if path.is_dir():
+        raise WeightsError(f"{path} is a folder; a weights file was expected")
+    if path.suffix.lower() in TORCH_SUFFIXES:
+        raise WeightsError(
+            f"{path} is a torch checkpoint; bring it in first with 'livepose weights import {path}'"
+        )
+    if path.suffix.lower() not in (SUFFIX, *FOREIGN_SUFFIXES):
+        raise WeightsError(
+            f"{path} does not look like weights; {SUFFIX}, .onnx or .xml was expected"
+        )
+    return path
+
+
+def _not_found(name_or_path: str) -> str:
+    path = Path(name_or_path)
+    if len(path.parts) > 1 or path.suffix.lower() in (SUFFIX, *FOREIGN_SUFFIXES, *TORCH_SUFFIXES):
+        return f"there is no weights file {name_or_path}"
+    from livepose.weights.manifest import known_names
+
+    if name_or_path in known_names():
+        return (
+            f"the weights {name_or_path!r} are not on this machine yet; get them with "
+            f"'livepose weights fetch {name_or_path}'"
+        )
+    near = difflib.get_close_matches(name_or_path, known_names(), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"there are no weights named {name_or_path!r}; {hint}'livepose weights list' shows all"

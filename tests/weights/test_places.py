@@ -1,0 +1,139 @@
+"""Names and paths lead to files, and what is not there is said with the way to get it."""
+
+from pathlib import Path
+
+import pytest
+
+from livepose.errors import WeightsError
+from livepose.weights import places
+from livepose.weights.manifest import find_known, known_files, parse_manifest
+from livepose.weights.places import cache_folder, find_weights
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def embed(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    monkeypatch.setattr(places, "embedded_folders", lambda: [folder])
+
+
+def test_default_is_the_embedded_pose_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed(tmp_path / "own", monkeypatch, "pose_hrnet_w32_128x96.safetensors")
+    expected = tmp_path / "own" / "pose_hrnet_w32_128x96.safetensors"
+    assert find_weights("default") == expected
+    assert find_weights("pose_hrnet_w32_128x96") == expected
+
+
+def test_a_missing_embedded_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embed(tmp_path / "own", monkeypatch)
+    with pytest.raises(WeightsError, match=r"embedded pose weights .* install livepose again"):
+        find_weights("default")
+
+
+def test_names_are_looked_for_among_the_embedded_and_then_in_the_cache(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed(tmp_path / "own", monkeypatch, "a.safetensors")
+    (cache / "weights").mkdir(parents=True)
+    for name in ("a", "b"):
+        (cache / "weights" / f"{name}.safetensors").touch()
+    assert find_weights("a") == tmp_path / "own" / "a.safetensors"
+    assert find_weights("b") == cache / "weights" / "b.safetensors"
+    assert find_weights("b.safetensors") == cache / "weights" / "b.safetensors"
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".onnx", ".xml"])
+def test_a_path_is_taken_as_it_is(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"mine{suffix}"
+    path.touch()
+    assert find_weights(str(path)) == path
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("no/such.safetensors", "there is no weights file no/such.safetensors"),
+        ("such.onnx", "there is no weights file such.onnx"),
+        ("mmpose_hrnet_w32_256x192", "weights fetch mmpose_hrnet_w32_256x192"),
+        ("mmpose_hrnet_w32_256x129", "did you mean 'mmpose_hrnet_w32_256x192'"),
+        ("quite something else", "weights list' shows all"),
+    ],
+)
+def test_what_is_not_there_is_said_with_the_way_to_get_it(name: str, sentence: str) -> None:
+    with pytest.raises(WeightsError, match=sentence):
+        find_weights(name)
+
+
+def test_torch_files_folders_and_other_files_are_refused(tmp_path: Path) -> None:
+    for name in ("a.pth", "a.pth.tar", "a.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(WeightsError, match=r"weights import .*a\.pth"):
+        find_weights(str(tmp_path / "a.pth"))
+    with pytest.raises(WeightsError, match=r"weights import .*a\.pth\.tar"):
+        find_weights(str(tmp_path / "a.pth.tar"))
+    with pytest.raises(WeightsError, match="does not look like weights"):
+        find_weights(str(tmp_path / "a.txt"))
+    with pytest.raises(WeightsError, match="is a folder"):
+        find_weights(str(tmp_path))
+
+
+def test_the_cache_follows_the_environment_and_the_platform(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cache_folder() == cache
+    monkeypatch.delenv("LIVEPOSE_CACHE")
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "livepose"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "livepose"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert cache_folder() == Path.home() / "Library" / "Caches" / "livepose"
+
+
+def test_the_manifest_knows_every_published_file_once() -> None:
+    entries = known_files()
+    names = [entry.name for entry in entries]
+    assert len(set(names)) == len(names) > 60
+    for entry in entries:
+        assert bool(entry.url) != bool(entry.folder), entry.name
+        assert entry.keypoints in (16, 17)
+        if entry.fetchable:
+            assert entry.url.startswith("https://") and entry.url.endswith(entry.file)
+            assert len(entry.sha256) == 8 and entry.sha256 in entry.file
+        size = f"{entry.input_hw[0]}x{entry.input_hw[1]}"
+        assert size in entry.name and (size in entry.file or not entry.file)
+
+
+def test_known_files_are_found_by_name_and_by_file_name() -> None:
+    entry = find_known("mmpose_hrnet_w32_udp_256x192")
+    assert entry is not None and entry.family == "mmpose-udp"
+    assert find_known(entry.file) == entry
+    assert find_known("") is None
+    assert find_known("no such") is None
+
+
+def test_published_files_of_the_golden_list_are_all_known(shared: Path) -> None:
+    text = (shared / "golden" / "checkpoints.md").read_text()
+    listed = {part for part in text.split("`") if part.endswith(".pth") and "_20" in part}
+    assert listed and listed <= {entry.file for entry in known_files()}
+
+
+def test_a_group_gives_its_files_what_they_share() -> None:
+    text = """
+    [[group]]
+    base = "http://host/"
+    family = "dark"
+    keypoints = 17
+    files = [{ name = "a", file = "a.pth", network = "hrnet_w32", input = "128x96" }]
+    """
+    (entry,) = parse_manifest(text)
+    assert (entry.url, entry.input_hw, entry.family) == ("http://host/a.pth", (128, 96), "dark")

@@ -1,0 +1,159 @@
+"""The command ``livepose weights``, as a user calls it."""
+
+import argparse
+import http.server
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from livepose.cli import weights as command
+from livepose.errors import WeightsError
+from livepose.networks import build_network
+from livepose.weights import Card, manifest, save_checkpoint
+from livepose.weights.fetching import file_sha256
+from livepose.weights.manifest import Known, find_known
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    command.register(parser.add_subparsers())
+    arguments = parser.parse_args(["weights", *words])
+    return command.run(arguments)
+
+
+def saved(folder: Path, name: str = "mine") -> Path:
+    path = folder / f"{name}.safetensors"
+    save_checkpoint(path, {"a": torch.ones(3)}, Card("hrnet_w32", (128, 96), source="me"))
+    return path
+
+
+@pytest.fixture
+def official(tmp_path: Path) -> Path:
+    state = {
+        name: torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
+        for name, tensor in build_network("resnet50", 17).state_dict().items()
+    }
+    path = tmp_path / "site" / "net_256x192.pth"
+    path.parent.mkdir()
+    torch.save(state, path)
+    return path
+
+
+def test_list_shows_what_is_here_and_what_is_known(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(cache / "weights")
+    (cache / "weights" / "broken.safetensors").write_bytes(b"x")
+    assert run("list") == 0
+    out = capsys.readouterr().out
+    assert "mine" in out and "hrnet_w32" in out and "cache" in out and "damaged" in out
+    entry = find_known("mmpose_hrnet_w32_256x192")
+    assert entry is not None and entry.name in out and "AP 74.9" in out
+    assert "by hand" in out
+
+
+def test_show_prints_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("show", str(saved(tmp_path))) == 0
+    out = capsys.readouterr().out
+    assert "pixel_centre" in out and "128x96" in out and "sha256" in out
+
+
+def test_show_prints_the_sidecar_of_a_foreign_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net.onnx").touch()
+    (tmp_path / "net.toml").write_text('input = "64x48"')
+    assert run("show", str(tmp_path / "net.onnx")) == 0
+    assert "64x48" in capsys.readouterr().out
+
+
+def test_verify_is_quiet_about_good_files_and_fails_on_damaged_ones(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = saved(tmp_path, "good"), saved(cache / "weights", "bad")
+    assert run("verify", str(good)) == 0
+    assert "good.safetensors: ok" in capsys.readouterr().err
+    content = bytearray(bad.read_bytes())
+    content[-1] ^= 1
+    bad.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"damaged weights: bad\.safetensors"):
+        run("verify")
+    with pytest.raises(WeightsError, match=r"damaged weights: bad\.safetensors"):
+        run("verify", "bad")
+
+
+def test_import_writes_into_the_cache_and_says_how_to_use_it(
+    official: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("import", str(official), "--family", "simple-baseline") == 0
+    assert (cache / "weights" / "net_256x192.safetensors").is_file()
+    err = capsys.readouterr().err
+    assert "resnet50, 256x192, 17 keypoints" in err and "--weights net_256x192" in err
+
+
+def test_import_refuses_what_was_not_wanted(official: Path) -> None:
+    with pytest.raises(WeightsError, match="input size 128x96 was wanted") as caught:
+        run("import", str(official), "--family", "dark", "--input", "128x96")
+    assert caught.value.exit_code == 4
+
+
+def test_a_size_that_is_none_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run("import", "x.pth", "--input", "128")
+    assert caught.value.code == 2
+    assert "HEIGHTxWIDTH" in capsys.readouterr().err
+
+
+@pytest.fixture
+def site(official: Path) -> Iterator[str]:
+    class Silent(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Silence."""
+
+    handler = partial(Silent, directory=str(official.parent))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}/{official.name}"
+        running.shutdown()
+        thread.join()
+
+
+def test_fetch_downloads_imports_and_makes_the_name_usable(
+    site: str,
+    official: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entry = Known(
+        *("short_name", official.name, "resnet50", (256, 192), 17, "simple-baseline", site),
+        sha256=file_sha256(official)[:8],
+    )
+    monkeypatch.setattr(manifest, "known_files", lambda: (entry,))
+    assert run("fetch", "short_name") == 0
+    assert (cache / "weights" / "short_name.safetensors").is_file()
+    assert "use it with --weights short_name" in capsys.readouterr().err
+    assert run("show", "short_name") == 0
+    wrong = replace(entry, network="hrnet_w32")
+    monkeypatch.setattr(manifest, "known_files", lambda: (wrong,))
+    with pytest.raises(WeightsError, match=r"is resnet50 .* network hrnet_w32 was wanted"):
+        run("fetch", "short_name")
+
+
+def test_fetch_of_unknown_and_of_manual_files_says_what_to_do() -> None:
+    with pytest.raises(WeightsError, match="there are no weights named"):
+        run("fetch", "nothing like it")
+    with pytest.raises(WeightsError, match=r"by hand: get pose_hrnet_w32_256x192\.pth from https"):
+        run("fetch", "hrnet_w32_256x192")
