@@ -48,7 +48,7 @@ def sentences(text: str) -> list[str]:
         ("garbage.mp4", "garbage.mp4"),
         ("zero_bytes.mp4", "empty"),
         ("truncated_no_index.mp4", "truncated_no_index.mp4"),
-        ("audio_only.mp4", "no video"),
+        ("audio_only.mp4", "only audio"),
     ],
 )
 def test_a_broken_video_is_one_sentence(
