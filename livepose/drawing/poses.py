@@ -26,6 +26,8 @@ _SURE = 0.7
 """Score from which on a keypoint is painted in full."""
 _FAINTEST, _STRONGEST = 0.22, 0.95
 _LIMB_SHADE = 0.86
+_LEAST_FOR_ID = 3
+"""Keypoints that must be seen before a number is: one over an empty place looks like a ghost."""
 _FAR_PX = 1e9
 
 
@@ -100,7 +102,7 @@ def draw_poses(
                 _draw_uncertainty(canvas, poses.covariance_px2[index], person, anatomy)
             # Smaller joints under ellipses, so that a sure point's small ellipse is seen.
             _draw_joints(canvas, person, anatomy, 0.6 if show_uncertainty else 1.0)
-            if show_ids and poses.track_ids[index] > 0:
+            if show_ids and poses.track_ids[index] > 0 and person.shown.sum() >= _LEAST_FOR_ID:
                 _draw_id(canvas, int(poses.track_ids[index]), person, anatomy)
     return image_bgr
 
