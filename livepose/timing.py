@@ -39,6 +39,11 @@ class StageClock:
         """Stages in the order in which they were first seen."""
         return list(self._samples_ms)
 
+    def mean_ms(self, name: str) -> float:
+        """Mean of one stage over the last frames; NaN while nothing was measured."""
+        samples = self._samples_ms.get(name)
+        return float(np.mean(samples)) if samples else float("nan")
+
     def percentiles_ms(self, name: str, *percents: float) -> list[float]:
         """Percentiles of one stage over the last frames; NaN while nothing was measured."""
         samples = self._samples_ms.get(name)
@@ -46,7 +51,8 @@ class StageClock:
             return [float("nan")] * len(percents)
         return [float(value) for value in np.percentile(samples, percents)]
 
-    def clear(self) -> None:
-        """Forgets everything, so that warm-up stays out of the figures."""
+    def clear(self, window: int | None = None) -> None:
+        """Forgets everything, so that warm-up stays out; from here on over ``window`` frames."""
+        self._window = self._window if window is None else window
         self._frame_ms.clear()
         self._samples_ms.clear()

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from livepose.offline.benchmark import Result
+from livepose.offline.benchmark import FIGURES, Result
 
 
 def print_table(result: Result) -> None:
@@ -19,11 +19,11 @@ def print_table(result: Result) -> None:
 
 
 def stages_table(result: Result) -> Table:
-    """Each stage's p50, p95 and p99."""
+    """Each stage's mean, p50, p95 and p99."""
     width, height = result.size_wh
     table = Table(title=f"{result.scene}, {width}x{height}, {result.frames} frames")
     table.add_column("stage")
-    for name in ("p50", "p95", "p99"):
+    for name in FIGURES:
         table.add_column(f"{name} ms", justify="right")
     for stage, figures in result.stages_ms.items():
         table.add_row(stage, *(f"{value:.2f}" for value in figures.values()))

@@ -15,6 +15,9 @@ from torch import nn
 from livepose.networks import NETWORKS, build_network, count_operations
 from livepose.networks.complexity import GIGA
 
+NUMBERS = frozenset({"f32", "f16", "bf16", "i8", "u8", "i4", "u4"})
+"""Kinds of constants that are weights; 64-bit integers are shapes."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -45,7 +48,7 @@ def openvino_cost(model: Any) -> Cost:
     constants = pixels = 0
     for node in model.get_ordered_ops():
         kind = node.get_type_name()
-        if kind == "Constant" and "f" in str(node.get_element_type()):
+        if kind == "Constant" and node.get_element_type().get_type_name() in NUMBERS:
             constants += int(np.prod(list(node.get_output_shape(0)), dtype=np.int64))
         if kind in {"Convolution", "GroupConvolution"}:
             weights = int(np.prod(list(node.get_input_shape(1)), dtype=np.int64))

@@ -230,28 +230,29 @@ def rounded(value: object) -> object:
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
-    """AP against ms, intervals as bars, the front joined and named."""
+    """AP against ms; the front joined and named, with its intervals as bars."""
     from livepose.offline.evaluation.plots import figure_with, save
 
     figure, (panel,) = figure_with(1)
     figure.set_size_inches(8, 5)
     for decode in dict.fromkeys(one.decode for one in points):
         own = [one for one in points if one.decode == decode]
-        spread = np.array([[one.ap - one.ap_low, one.ap_high - one.ap] for one in own]).T
-        spread = np.clip(np.nan_to_num(spread), 0.0, None)
-        panel.errorbar(
-            [one.ms for one in own],
-            [one.ap for one in own],
-            yerr=spread,
-            fmt="o",
-            capsize=2,
-            alpha=0.7,
-            label=decode,
-        )
+        panel.plot([one.ms for one in own], [one.ap for one in own], "o", alpha=0.6, label=decode)
     front = [one for one in points if one.on_front]
-    panel.plot([one.ms for one in front], [one.ap for one in front], color="black", linewidth=0.8)
-    for one in front:
-        panel.annotate(one.label, (one.ms, one.ap), fontsize=7, rotation=20)
+    spread = np.array([[one.ap - one.ap_low, one.ap_high - one.ap] for one in front]).T
+    panel.errorbar(
+        [one.ms for one in front],
+        [one.ap for one in front],
+        yerr=np.clip(np.nan_to_num(spread), 0.0, None),
+        color="black",
+        linewidth=0.8,
+        capsize=2,
+    )
+    for number, one in enumerate(front):
+        place = (8, -12 - 10 * (number % 3))
+        panel.annotate(
+            one.label, (one.ms, one.ap), xytext=place, textcoords="offset points", fontsize=7
+        )
     panel.set_xlabel("ms for one picture, all people (detection shared over its interval)")
     panel.set_ylabel("COCO AP with 95 % interval")
     panel.legend()

@@ -23,7 +23,9 @@ PAPER = "DARK paper"
 DARKPOSE = "DarkPose README"
 COCO_FIGURES = ("params_m", "gflops", "ap", "ap50", "ap75", "apm", "apl", "ar")
 MPII_FIGURES = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean")
-RUNS_HERE = frozenset(BACKBONES.values())
+BACKBONES_HERE = frozenset(BACKBONES.values())
+NOT_RUN = ("G-RMI", "IPR")
+"""On a backbone that livepose has, but with a head of their own."""
 
 
 def published(name: str) -> list[dict[str, str]]:
@@ -60,7 +62,7 @@ def measured_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
 def status(row: Mapping[str, str], measured: Sequence[Mapping[str, Any]]) -> str:
     """What livepose has to say to a published row."""
-    if row["backbone"] not in RUNS_HERE:
+    if row["backbone"] not in BACKBONES_HERE or row["method"].startswith(NOT_RUN):
         return "published; livepose does not run it"
     dark = "DARK" in row["method"]
     same = [
@@ -70,9 +72,7 @@ def status(row: Mapping[str, str], measured: Sequence[Mapping[str, Any]]) -> str
         and one["input_size_hw"] == row["input_size_hw"]
         and ("DARK" in one["method"]) == dark
     ]
-    if same:
-        return "published; same configuration measured below"
-    return "published; not measured here"
+    return "published; see measured below" if same else "published; not measured here"
 
 
 def show_paper(measured: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:

@@ -36,6 +36,7 @@ class Grid:
 
 
 GRIDS = (Grid((32, 24), 1.0, 3), Grid((64, 48), 2.0, 11), Grid((96, 72), 3.0, 17))
+SMALLEST_SHOWN_PX = 1e-3
 NOISES = (0.0, 0.02, 0.05)
 """Deviation of the noise, as part of the peak."""
 
@@ -125,9 +126,11 @@ def plot(errors: Sequence[Error], path: Path) -> None:
         for decoder in dict.fromkeys(one.decoder for one in chosen):
             line = [one for one in chosen if one.decoder == decoder]
             names = [one.grid.label for one in line]
-            panel.plot(names, [one.mean_px for one in line], marker="o", label=decoder)
+            means = [max(one.mean_px, SMALLEST_SHOWN_PX) for one in line]
+            panel.plot(names, means, marker="o", label=decoder)
         panel.set_title("clean" if noise == 0 else f"noise {noise:g} of the peak")
         panel.set_xlabel("heatmap (width x height)")
+        panel.set_yscale("log")
     panels[0].set_ylabel("mean error, input px")
     panels[0].legend()
     save(figure, path)

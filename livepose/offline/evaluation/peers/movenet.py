@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 class MoveNet:
     """MoveNet Lightning or Thunder; its answer is in parts of the input's height and width."""
 
+    backbone = ""
     own_boxes = False
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +29,7 @@ class MoveNet:
         if len(shape) != 4 or 3 not in (shape[1], shape[-1]):
             raise DataError(f"{path}: expected a picture as the only input, got {shape}")
         self.input_hw = shape[1:3] if self._channels_last else shape[2:4]
-        self.name = self.backbone = path.stem
+        self.name = path.stem
         self.cost = self._compiled.cost
         self._geometry = CropGeometry("pixel_centre", self.input_hw)
         self._integer = "i" in str(self._compiled.model.inputs[0].get_element_type())

@@ -32,6 +32,7 @@ class CompiledPeer:
         self.input_shape = self._shape()
         self.model.reshape(list(self.input_shape))
         self.cost: Cost = openvino_cost(self.model)
+        self._batched = self._allow_batches()
         self._request = self._compiled()
 
     def _shape(self) -> tuple[int, ...]:
@@ -43,6 +44,14 @@ class CompiledPeer:
             )
         return tuple(int(side if isinstance(side, int) else side.get_length()) for side in sides)
 
+    def _allow_batches(self) -> bool:
+        """Does the answer grow with the batch? Some graphs have a batch of one built in."""
+        self.model.reshape([-1, *self.input_shape[1:]])
+        if self.model.outputs[0].get_partial_shape()[0].is_dynamic:
+            return True
+        self.model.reshape(list(self.input_shape))
+        return False
+
     def _compiled(self) -> Any:
         from openvino import Core
 
@@ -53,10 +62,12 @@ class CompiledPeer:
         )
 
     def __call__(self, inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
-        """Every output for each of (B, ...) inputs, one at a time, stacked."""
-        answers = [self._one(inputs[index : index + 1]) for index in range(len(inputs))]
-        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+        """Every output for (B, ...) inputs."""
+        if self._batched:
+            return self._answers(inputs)
+        parts = [self._answers(inputs[index : index + 1]) for index in range(len(inputs))]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
-    def _one(self, one: NDArray[Any]) -> list[NDArray[np.float32]]:
-        found = self._request.infer([np.ascontiguousarray(one)])
+    def _answers(self, inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+        found = self._request.infer([np.ascontiguousarray(inputs)])
         return [np.array(value, dtype=np.float32) for value in found.values()]

@@ -37,11 +37,12 @@ END_TO_END_FIELDS = 6 + 3 * KEYPOINTS
 class Yolo:
     """An ultralytics pose checkpoint (.pt, .yaml for random weights), or an OpenVINO export."""
 
+    backbone = ""
     own_boxes = True
     input_hw = (SIDE_PX, SIDE_PX)
 
     def __init__(self, path: Path) -> None:
-        self.name = self.backbone = path.stem
+        self.name = path.stem
         self._run, self.cost = _exported(path) if path.is_dir() else _checkpoint(path)
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes, scores: Array) -> People:

@@ -1,0 +1,109 @@
+"""The benchmark measures what it says, on scenes whose truth is known."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from fakes import make_pipeline
+
+from livepose.cli import main
+from livepose.errors import SourceError
+from livepose.offline.benchmark import Choice, bottleneck, measure
+from livepose.offline.demo import run_demo
+from livepose.offline.scene import CameraPath, WalkingPeople
+from livepose.pipeline import PosePipeline
+from livepose.timing import StageClock
+
+__all__ = ["make_pipeline"]
+Make = Callable[..., PosePipeline]
+
+
+def quiet(_: str) -> None:
+    """Says nothing."""
+
+
+def test_a_stage_entered_twice_in_a_frame_counts_as_its_sum() -> None:
+    clock = StageClock()
+    for _ in range(3):
+        for _ in range(2):
+            with clock.stage("track"):
+                pass
+        clock.end_frame()
+    assert clock.names() == ["track"]
+    assert clock.mean_ms("track") >= 0
+    assert np.isnan(clock.mean_ms("unknown"))
+    assert np.isnan(clock.percentiles_ms("unknown", 50.0)).all()
+
+
+def test_the_people_of_a_made_scene_stand_where_it_says() -> None:
+    scene = WalkingPeople(3, 60)
+    empty = WalkingPeople(0, 60).image(0)
+    for index in (0, 30):
+        changed = np.abs(scene.image(index).astype(int) - empty).max(axis=2) > 25
+        for left, top, right, bottom in scene.boxes_xyxy(index).astype(int):
+            inside = changed[max(top, 0) : bottom, max(left, 0) : right]
+            assert inside.mean() > 0.6
+    assert (scene.boxes_xyxy(0) != scene.boxes_xyxy(20)).any()
+
+
+def test_the_camera_moves_and_its_times_are_even() -> None:
+    frames = list(CameraPath(seconds_per_shot=0.2))
+    assert len(frames) == CameraPath(seconds_per_shot=0.2).frame_count
+    assert np.allclose(np.diff([frame.time_s for frame in frames]), 1 / 30)
+    assert np.abs(frames[0].image_bgr.astype(int) - frames[5].image_bgr).mean() > 1
+
+
+@pytest.mark.parametrize("people", [0, 1, 5])
+def test_as_many_people_are_measured_as_were_asked_for(make_pipeline: Make, people: int) -> None:
+    result = measure(make_pipeline(), Choice(people=people, frames=20), quiet)
+    assert result.frames == 20
+    assert result.people_per_frame == pytest.approx(people, abs=0.3)
+    assert result.fps > 0
+    assert result.crops_per_s == pytest.approx(result.fps * result.people_per_frame)
+
+
+def test_the_stages_add_up_to_less_than_the_whole_frame(make_pipeline: Make) -> None:
+    result = measure(make_pipeline(), Choice(people=2, frames=30), quiet)
+    stages = sum(stage["mean"] for name, stage in result.stages_ms.items() if name != "draw")
+    assert 0.5 * result.latency_ms["mean"] < stages <= 1.01 * result.latency_ms["mean"]
+    assert 1e3 / result.fps >= result.latency_ms["mean"]
+
+
+def test_the_slowest_stage_is_named_by_its_mean() -> None:
+    stages = {
+        "detect": {"mean": 8.0, "p50": 0.0, "p95": 80.0, "p99": 80.0},
+        "network": {"mean": 2.0, "p50": 2.0, "p95": 2.0, "p99": 2.0},
+    }
+    assert bottleneck(stages) == "the bottleneck is detect: 8.0 ms a frame, 80 % of the time"
+
+
+def test_a_video_too_short_for_the_warm_up_is_refused(make_pipeline: Make, shared: Path) -> None:
+    choice = Choice(source=str(shared / "video" / "one_frame.mp4"))
+    with pytest.raises(SourceError, match="give a longer video"):
+        measure(make_pipeline(), choice, quiet)
+
+
+def test_the_command_prints_a_table_and_saves_its_figures(
+    make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "figures.json"
+    assert main(["--benchmark", "--people", "1", "--frames", "5", "--json", str(path)]) == 0
+    saved = json.loads(path.read_text())
+    assert saved["frames"] == 5
+    assert set(saved["machine"]) >= {"processor", "device", "runtime", "versions"}
+    assert saved["bottleneck"] in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_demo_leaves_a_video_lines_and_a_sheet(
+    make_pipeline: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", "")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("livepose.offline.demo.CameraPath", lambda: CameraPath(0.3))
+    video, lines, sheet = run_demo(make_pipeline(), tmp_path, quiet)
+    assert video.stat().st_size > 1000
+    assert len(lines.read_text().splitlines()) == 1 + CameraPath(0.3).frame_count
+    assert cv2.imread(str(sheet)).shape[1] == 1280
