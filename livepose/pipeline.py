@@ -4,7 +4,7 @@ Two modes of one loop. Live, only the newest frame counts and nothing waits for 
 files, decoding runs ahead in a thread and every frame is handled.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,7 @@ class PosePipeline:
             skeleton=self.skeleton,
         )
 
-    def run(self, source: str | int | Path | Source) -> Iterator[tuple[Frame, Poses]]:
+    def run(self, source: str | int | Path | Source) -> Generator[tuple[Frame, Poses], None, None]:
         """Every frame of a camera, file, folder or URL with the people in it.
 
         Raises
@@ -203,8 +203,11 @@ class PosePipeline:
         SourceError
             When the source cannot be opened or is lost.
         """
-        named = isinstance(source, str | int | Path)
-        opened = open_source(source, report=self._report) if named else source
+        opened = (
+            open_source(source, report=self._report)
+            if isinstance(source, str | int | Path)
+            else source
+        )
         self.reset()
         frames = iter(opened) if opened.live else ahead(opened, FRAMES_AHEAD)
         # Pictures of a folder have nothing to do with each other: each stands for itself.

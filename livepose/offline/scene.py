@@ -6,7 +6,6 @@ a quiet background, whose boxes are known, for measuring.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
+from livepose.sources.protocol import Closing, Kind
 
 FPS = 30.0
 # Two people of bus.jpg who are seen from head to foot: left, top, right, bottom in its pixels.
@@ -32,25 +32,20 @@ SHOTS = (
 )
 
 
-@dataclass(frozen=True)
-class CameraPath:
+class CameraPath(Closing):
     """A camera that travels over the photographs; a ``Source`` like any other."""
 
-    seconds_per_shot: float = 3.0
-    size_wh: tuple[int, int] = (640, 480)
+    name = "demo scene"
+    kind: Kind = "video"
+    live = False
     fps: float | None = FPS
-    name: str = "demo scene"
-    kind: str = "video"
-    live: bool = False
 
-    @property
-    def frame_count(self) -> int:
-        """Frames in all shots."""
-        return len(SHOTS) * self._per_shot
-
-    @property
-    def _per_shot(self) -> int:
-        return max(2, round(self.seconds_per_shot * FPS))
+    def __init__(
+        self, seconds_per_shot: float = 3.0, size_wh: tuple[int, int] = (640, 480)
+    ) -> None:
+        self.size_wh = size_wh
+        self._per_shot = max(2, round(seconds_per_shot * FPS))
+        self.frame_count = len(SHOTS) * self._per_shot
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0
@@ -60,9 +55,6 @@ class CameraPath:
                 image_bgr = see(load_photograph(photograph), view, self.size_wh)
                 yield Frame(image_bgr, index / FPS, index)
                 index += 1
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 def eased(
@@ -95,13 +87,13 @@ def see(
     return np.asarray(seen, dtype=np.uint8)
 
 
-class WalkingPeople:
+class WalkingPeople(Closing):
     """``people`` figures that walk to and fro before a facade; a ``Source`` like any other.
 
     ``boxes_xyxy(index)`` are their true boxes, (people, 4).
     """
 
-    kind = "video"
+    kind: Kind = "video"
     live = False
     fps: float | None = FPS
 
@@ -136,9 +128,6 @@ class WalkingPeople:
             y = self.size_wh[1] - height - 4 * (person % 3)
             boxes[person] = x, y, x + width, y + height
         return boxes
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 def facade(size_wh: tuple[int, int]) -> ImageBgr:

@@ -1,11 +1,9 @@
 """OpenVINO: the network on the CPU, compiled for it.
 
-Our own weights are converted straight from the torch module; the converted graph and the compiled
-blob are kept in the cache, keyed by the weights' hash and OpenVINO's version, so that the next
-start needs neither.
+Fixed batch sizes run a third faster than a free one, so the network is compiled for a few and a
+batch is cut into pieces that fit. Compiled blobs are kept on disk.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,104 +11,130 @@ from typing import Any
 import numpy as np
 
 from livepose.errors import WeightsError
-from livepose.runtimes.library import one_thread, openvino
-from livepose.runtimes.protocol import Crops, Heatmaps, blank_crops, no_heatmaps
-from livepose.weights import Card, cache_folder, load_network
+from livepose.runtimes.buckets import exact_pieces, next_bucket
+from livepose.runtimes.library import openvino
+from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, no_heatmaps
+from livepose.weights import Card
 
 ov = openvino()
 properties, hint = ov.properties, ov.properties.hint
 
-GRAPH_VERSION = 1
-"""Raised when ``PoseGraph`` changes what it computes, so that no old graph is taken for it."""
+BUCKETS = {"latency": (1, 2, 4, 8), "throughput": (1, 2, 4)}
+"""Batch sizes that may be compiled. With several streams small pieces keep all of them busy."""
+MODES = tuple(BUCKETS)
 
 
 class OpenVinoRuntime:
-    """Runs a converted network on the CPU, in bf16 where the processor has it."""
+    """Runs a converted network on the CPU, in bf16 where the processor has it.
+
+    ``latency`` runs one piece after the other on all cores; ``throughput`` runs pieces beside
+    each other, one a stream, which gives more crops a second and waits longer for each.
+    """
 
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, model: Any, card: Card, precision: str, mode: str = "latency") -> None:
+    def __init__(
+        self,
+        model: Any,
+        card: Card,
+        precision: str,
+        mode: str = "latency",
+        blob_folder: Path | None = None,
+    ) -> None:
         self.card = card
         self.precision = precision
-        core = ov.Core()
-        compiled = core.compile_model(model, "CPU", compile_options(precision, mode))
-        self._request = compiled.create_infer_request()
+        self.mode = mode
+        self._model = model
+        self._options = compile_options(precision, mode, blob_folder)
+        self._buckets = BUCKETS[mode] if _is_free(model) else (1,)
+        self._requests: dict[int, list[Any]] = {}
+        self._compiled: dict[int, Any] = {}
+        self._compile(1)
+
+    def _compile(self, bucket: int) -> None:
+        if bucket not in self._compiled:
+            model = self._model.clone()
+            model.reshape([bucket, *self.card.input_hw, 3])
+            self._compiled[bucket] = ov.Core().compile_model(model, "CPU", self._options)
+            self._requests[bucket] = []
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
-        if len(crops_bgr) == 0:
-            return no_heatmaps(self.card)
-        self._request.set_input_tensor(ov.Tensor(np.ascontiguousarray(crops_bgr)))
-        self._request.infer()
-        return np.array(self._request.get_output_tensor(0).data, dtype=np.float32)
+        crops = checked_crops(crops_bgr, self.card)
+        heatmaps = np.empty((len(crops), *no_heatmaps(self.card).shape[1:]), np.float32)
+        used: dict[int, int] = {}
+        waiting: list[Any] = []
+        for piece in exact_pieces(len(crops), tuple(self._compiled)):
+            used[piece.bucket] = used.get(piece.bucket, 0) + 1
+            alone = self.mode == "latency"
+            request = self._request(piece.bucket, 0 if alone else used[piece.bucket] - 1)
+            # Both tensors are views: nothing is copied on the way in or out.
+            request.set_input_tensor(_view(crops[piece.start : piece.stop]))
+            request.set_output_tensor(_view(heatmaps[piece.start : piece.stop]))
+            request.start_async()
+            if alone:
+                request.wait()
+            else:
+                waiting.append(request)
+        for request in waiting:
+            request.wait()
+        return heatmaps
+
+    def _request(self, bucket: int, index: int) -> Any:
+        requests = self._requests[bucket]
+        while len(requests) <= index:
+            requests.append(self._compiled[bucket].create_infer_request())
+        return requests[index]
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
-        """Runs batches of these sizes once."""
-        for count in batch_sizes:
-            self(blank_crops(self.card, count))
+        """Compiles what batches of these sizes need, and runs each once.
+
+        A size that was not warmed up is run in smaller pieces; nothing is compiled meanwhile.
+        """
+        for count in sorted(set(batch_sizes)):
+            largest = next_bucket(count, self._buckets)
+            self._compile(largest if largest <= count else self._below(count))
+            self(np.zeros((count, *self.card.input_hw, 3), np.uint8))
+
+    def _below(self, count: int) -> int:
+        return max((bucket for bucket in self._buckets if bucket <= count), default=1)
 
 
-def compile_options(precision: str, mode: str) -> dict[Any, Any]:
+def _view(array: Any) -> Any:
+    return ov.Tensor(array, shared_memory=True)
+
+
+def _is_free(model: Any) -> bool:
+    return bool(model.input(0).get_partial_shape()[0].is_dynamic)
+
+
+def compile_options(precision: str, mode: str, blob_folder: Path | None) -> dict[Any, Any]:
     """OpenVINO's properties for a precision, and for ``latency`` or ``throughput``."""
     numbers = {"f32": ov.Type.f32, "bf16": ov.Type.bf16}
     modes = {
         "latency": hint.PerformanceMode.LATENCY,
         "throughput": hint.PerformanceMode.THROUGHPUT,
     }
-    return {
+    options = {
         hint.inference_precision: numbers[precision],
         hint.performance_mode: modes[mode],
-        properties.cache_dir: str(graph_folder()),
     }
-
-
-def graph_folder() -> Path:
-    """Where converted graphs and compiled blobs are kept."""
-    folder = cache_folder() / "openvino"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    if blob_folder is not None:
+        options[properties.cache_dir] = str(blob_folder)
+    return options
 
 
 def has_bf16() -> bool:
     """Whether this processor computes in bf16."""
-    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "BF16" in capabilities
-
-
-def own_graph(path: Path, card: Card) -> Any:
-    """Our own weights as an OpenVINO model, from the cache where it is there."""
-    kept = (
-        graph_folder()
-        / f"{card.network}-{card.sha256[:16]}-{GRAPH_VERSION}-{ov.__version__[:9]}.xml"
-    )
-    if card.sha256 and kept.is_file() and kept.with_suffix(".bin").is_file():
-        return ov.Core().read_model(kept)
-    model = convert(path, card)
-    if card.sha256:
-        part = kept.with_name(f"{os.getpid()}-{kept.name}")
-        ov.save_model(model, part, compress_to_fp16=False)
-        part.with_suffix(".bin").replace(kept.with_suffix(".bin"))
-        part.replace(kept)
-    return model
-
-
-def convert(path: Path, card: Card) -> Any:
-    """The torch module of these weights as an OpenVINO model of any batch size."""
-    import torch
-
-    from livepose.runtimes.graph import PoseGraph
-
-    network, _ = load_network(path)
-    example = torch.zeros((2, *card.input_hw, 3), dtype=torch.uint8)
-    graph = PoseGraph(network, card).eval()
-    # Tracing is many small steps: with several threads they mostly wait for each other.
-    with one_thread():
-        return ov.convert_model(graph, example_input=example, input=[-1, *card.input_hw, 3])
+    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def foreign_graph(path: Path, card: Card) -> Any:
     """Somebody else's ONNX or OpenVINO network, which takes normalised pictures (B, 3, h, w).
+
+    The batch is left free if the network allows it, else it is 1. With several outputs the first
+    one of the right shape is taken.
 
     Raises
     ------
@@ -120,11 +144,59 @@ def foreign_graph(path: Path, card: Card) -> Any:
     try:
         model = ov.Core().read_model(path)
     except RuntimeError as error:
-        raise WeightsError(f"{path} is not an ONNX or OpenVINO network: {error}") from error
+        reason = str(error).strip().splitlines()[-1]
+        raise WeightsError(f"{path} is not a readable ONNX or OpenVINO file: {reason}") from None
     if len(model.inputs) != 1:
-        raise WeightsError(f"{path}: expected one input, got {len(model.inputs)}")
-    model.reshape([-1, 3, *card.input_hw])
-    steps = ov.preprocess.PrePostProcessor(model)
+        raise WeightsError(f"{path.name} has {len(model.inputs)} inputs; one was expected")
+    _set_input_size(model, path, card)
+    return _with_bytes_in(model, card, _heatmap_output(model, path, card))
+
+
+def _set_input_size(model: Any, path: Path, card: Card) -> None:
+    for batch in (-1, 1):
+        try:
+            model.reshape([batch, 3, *card.input_hw])
+            _heatmap_output(model, path, card)
+            return
+        except (RuntimeError, WeightsError) as error:
+            failure = error
+    if isinstance(failure, WeightsError):
+        raise failure
+    raise WeightsError(
+        f"{path.name} takes {model.input(0).get_partial_shape()}; its sidecar says pictures of "
+        f"1x3x{card.input_hw[0]}x{card.input_hw[1]}"
+    )
+
+
+def _heatmap_output(model: Any, path: Path, card: Card) -> int:
+    wanted = [card.keypoints, *card.heatmap_hw]
+    shapes = [output.get_partial_shape() for output in model.outputs]
+    for index, shape in enumerate(shapes):
+        if shape.rank.is_static and len(shape) == 4 and _lengths(shape)[1:] == wanted:
+            return index
+    rows, columns = card.heatmap_hw
+    raise WeightsError(
+        f"{path.name} puts out {', '.join(map(str, shapes))}; its sidecar says {card.keypoints} "
+        f"heatmaps of {rows}x{columns}"
+    )
+
+
+def _lengths(shape: Any) -> list[int]:
+    return [-1 if axis.is_dynamic else axis.get_length() for axis in shape]
+
+
+def _with_bytes_in(model: Any, card: Card, output: int) -> Any:
+    """The network with normalisation before it and activation behind it."""
+    ops = ov.opset13
+    node = model.output(output)
+    if card.activation == "softmax":
+        flat = ops.reshape(node, [0, 0, -1], special_zero=True)
+        peak = np.float32(2 * np.pi * card.sigma**2)
+        maps = ops.multiply(ops.softmax(flat, 2), peak)
+        shape = [0, 0, *card.heatmap_hw]
+        node = ops.reshape(maps, shape, special_zero=True).output(0)
+    chosen = ov.Model([ops.result(node)], model.get_parameters(), "pose")
+    steps = ov.preprocess.PrePostProcessor(chosen)
     steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     steps.input().tensor().set_color_format(ov.preprocess.ColorFormat.BGR)
     steps.input().model().set_layout(ov.Layout("NCHW"))
@@ -132,4 +204,5 @@ def foreign_graph(path: Path, card: Card) -> Any:
     if card.colour == "rgb":
         recipe.convert_color(ov.preprocess.ColorFormat.RGB)
     recipe.mean(list(card.mean)).scale(list(card.std))
+    steps.output().tensor().set_element_type(ov.Type.f32)
     return steps.build()

@@ -48,3 +48,20 @@ def no_heatmaps(card: Card) -> Heatmaps:
 def blank_crops(card: Card, count: int) -> Crops:
     """Black crops of the right size, for warming up."""
     return np.zeros((count, *card.input_hw, 3), dtype=np.uint8)
+
+
+def checked_crops(crops_bgr: Crops, card: Card) -> Crops:
+    """The crops in one piece of memory.
+
+    Raises
+    ------
+    ValueError
+        If they are not uint8 (B, h, w, 3) of the card's size.
+    """
+    wanted = (*card.input_hw, 3)
+    if crops_bgr.dtype != np.uint8 or crops_bgr.ndim != 4 or crops_bgr.shape[1:] != wanted:
+        raise ValueError(
+            f"crops have to be uint8 (B, {', '.join(map(str, wanted))}), "
+            f"got {crops_bgr.dtype} {crops_bgr.shape}"
+        )
+    return np.ascontiguousarray(crops_bgr)

@@ -1,14 +1,36 @@
 """Which runtime, on which device, in which precision; said in one line, never silently."""
 
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from livepose.errors import DeviceError, UsageError
+from livepose.runtimes.check import require_agreement
 from livepose.runtimes.protocol import Report, Runtime, silent
 from livepose.weights import Card, find_weights, load_network, read_card
+from livepose.weights.sidecar import is_foreign
 
 RUNTIMES = ("auto", "torch", "openvino", "cuda")
 PRECISIONS = ("auto", "f32", "bf16", "f16")
-FOREIGN = (".onnx", ".xml")
+MODES = ("latency", "throughput")
+MISSING_CUDA = (
+    "install a CUDA build of torch and its driver, or use --device cpu ('livepose doctor' helps)"
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to run the network, and why it comes to mind."""
+
+    runtime: str
+    device: str
+    precision: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.runtime}, {self.device}, {self.precision}"
 
 
 def open_runtime(
@@ -17,8 +39,13 @@ def open_runtime(
     device: str = "auto",
     precision: str = "auto",
     report: Report = silent,
+    *,
+    mode: str = "latency",
 ) -> Runtime:
     """The pose network of these weights, ready to run.
+
+    ``auto`` takes the first of CUDA, OpenVINO and torch that is there and that agrees with fp32
+    torch on made-up crops; what is asked for by name is taken or refused.
 
     Parameters
     ----------
@@ -30,65 +57,127 @@ def open_runtime(
     precision : {"auto", "f32", "bf16", "f16"}
     report : callable
         Told what was picked, and why.
+    mode : {"latency", "throughput"}
+        Whether one batch should be ready soon, or many crops be done a second (OpenVINO only).
 
     Raises
     ------
     WeightsError
         When the weights are missing, broken or of another kind.
     DeviceError
-        When a device or runtime was asked for and is not there.
+        When a device or runtime was asked for and is not there, or computes wrongly.
     UsageError
         When a name is unknown, or two choices exclude each other.
     """
+    _known("runtime", runtime, RUNTIMES)
+    _known("precision", precision, PRECISIONS)
+    _known("mode", mode, MODES)
     path = find_weights(str(weights))
     card = read_card(path)
-    name, place, why = choose(path, runtime, device)
-    made = _open(path, card, name, place, precision)
+    choices = _foreign_choices if is_foreign(path) else _choices
+    made, choice = _first_right(
+        choices(runtime, device, precision),
+        lambda one: _open(path, card, one, mode, report),
+        report,
+    )
     rows, columns = card.input_hw
-    what = f"{card.network} {rows}x{columns} ({path.name})"
-    report(f"pose: {what} on {made.name}, {made.device}, {made.precision}{why}")
+    why = f" ({choice.why})" if choice.why else ""
+    report(f"pose: {card.network} {rows}x{columns} ({path.name}) on {choice}{why}")
     return made
 
 
-def choose(path: Path, runtime: str, device: str) -> tuple[str, str, str]:
-    """Name of the runtime, device, and why (empty where it was asked for)."""
-    if runtime not in RUNTIMES:
-        raise UsageError(f"runtime: expected one of {', '.join(RUNTIMES)}, got {runtime!r}")
-    if path.suffix in FOREIGN:
-        return _choose_foreign(path, runtime, device)
-    if runtime == "openvino" and device not in ("auto", "cpu"):
-        raise UsageError(f"runtime openvino runs on the cpu, not on {device}")
-    if runtime == "cuda" and device == "auto":
-        device = "cuda"
-    if device != "auto":
-        place = check_device(device)
-        return (runtime if runtime != "auto" else _usual(place)), place, ""
-    if runtime != "auto":
-        return runtime, "cpu", ""
-    if cuda_devices() > 0:
-        return "cuda", "cuda:0", " (a GPU is there)"
-    return "openvino", "cpu", " (no GPU here)"
+def _known(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"{what}: expected one of {', '.join(known)}, got {value!r}")
 
 
-def _choose_foreign(path: Path, runtime: str, device: str) -> tuple[str, str, str]:
+def _first_right(
+    choices: Iterator[Choice], open_one: Callable[[Choice], Runtime], report: Report
+) -> tuple[Runtime, Choice]:
+    """Opens the first choice that works; the last one's failure is the failure."""
+    ahead = list(choices)
+    for choice in ahead[:-1]:
+        try:
+            return open_one(choice), choice
+        except DeviceError as error:
+            report(f"pose: not {choice}: {error}")
+    return open_one(ahead[-1]), ahead[-1]
+
+
+def _choices(runtime: str, device: str, precision: str) -> Iterator[Choice]:
+    """Ways to run our own weights, best first, that fit what was asked for."""
+    place = check_device("cuda" if runtime == "cuda" and device == "auto" else device)
+    if runtime == "cuda" and not place.startswith("cuda"):
+        raise UsageError(f"runtime cuda runs on a CUDA GPU, not on {place}")
+    if runtime == "openvino" and place not in ("auto", "cpu"):
+        raise UsageError(f"runtime openvino runs on the cpu, not on {place}")
+    if runtime == "torch":
+        yield Choice("torch", "cpu" if place == "auto" else place, _or(precision, "f32"))
+        return
+    if place == "mps":
+        yield Choice("torch", "mps", _or(precision, "f32"))
+        return
+    if place.startswith("cuda"):
+        yield Choice("cuda", place, _or(precision, "f16"))
+        return
+    if runtime == "auto" and place == "auto" and cuda_devices() > 0:
+        yield Choice("cuda", "cuda:0", _or(precision, "f16"), "a CUDA GPU is there")
+    yield from _on_cpu(precision, runtime, _reason(place))
+
+
+def _reason(place: str) -> str:
+    return "no CUDA GPU here" if place == "auto" else ""
+
+
+def _on_cpu(precision: str, runtime: str, reason: str) -> Iterator[Choice]:
+    if precision == "f16":
+        raise UsageError("precision f16 is for GPUs; use bf16 or f32 on the cpu")
+    if precision in ("auto", "bf16") and has_bf16():
+        yield Choice("openvino", "cpu", "bf16", _also(reason, "the processor has bf16"))
+    elif precision == "bf16":
+        raise DeviceError("precision bf16 was asked for, and this processor has none; use f32")
+    if precision != "bf16":
+        yield Choice("openvino", "cpu", "f32", reason)
+    if runtime == "auto":
+        yield Choice("torch", "cpu", _or(precision, "f32"), _also(reason, "OpenVINO does not run"))
+
+
+def _or(precision: str, usual: str) -> str:
+    return usual if precision == "auto" else precision
+
+
+def _also(reason: str, more: str) -> str:
+    return f"{reason}; {more}" if reason else more
+
+
+def _foreign_choices(runtime: str, device: str, precision: str) -> Iterator[Choice]:
     if runtime not in ("auto", "openvino") or device not in ("auto", "cpu"):
-        raise UsageError(f"{path.name} runs on openvino on the cpu, not on {runtime}, {device}")
-    return "openvino", "cpu", ""
+        raise UsageError(
+            f"ONNX and OpenVINO files run on openvino on the cpu, not on {runtime}, {device}"
+        )
+    return iter(list(_on_cpu(precision, "openvino", ""))[:1])
 
 
-def _usual(place: str) -> str:
-    return {"cpu": "openvino", "mps": "torch"}.get(place, "cuda")
+def has_bf16() -> bool:
+    """Whether OpenVINO is there and this processor computes in bf16."""
+    try:
+        from livepose.runtimes import openvino_runtime
+    except ImportError:
+        return False
+    return openvino_runtime.has_bf16()
 
 
 def check_device(device: str) -> str:
-    """The device itself, ``cuda`` as ``cuda:0``, if it is there.
+    """The device itself, ``cuda`` as ``cuda:0``, if it is there; ``auto`` stays as it is.
 
     Raises
     ------
     DeviceError
         When it is not.
+    UsageError
+        When it is no device at all.
     """
-    if device == "cpu":
+    if device in ("auto", "cpu"):
         return device
     if device == "mps":
         import torch
@@ -96,51 +185,66 @@ def check_device(device: str) -> str:
         if not torch.backends.mps.is_available():
             raise DeviceError("device mps was asked for and is not there; use --device cpu")
         return device
-    kind, _, number = device.partition(":")
-    if kind != "cuda" or not (number == "" or number.isdigit()):
+    kind, colon, number = device.partition(":")
+    if kind != "cuda" or (colon and not (number.isascii() and number.isdigit())):
         raise UsageError(f"device: expected auto, cpu, cuda, cuda:N or mps, got {device!r}")
     found = cuda_devices()
     if found == 0:
-        raise DeviceError(
-            f"device {device} was asked for, and torch sees no CUDA GPU here; "
-            "install a CUDA build of torch and its driver, or use --device cpu"
-        )
+        raise DeviceError(f"CUDA was asked for, and torch sees no CUDA GPU here; {MISSING_CUDA}")
     if int(number or 0) >= found:
-        raise DeviceError(f"device {device} was asked for, and there are {found}: cuda:0 on")
+        last = f"cuda:{found - 1}" if found > 1 else "cuda:0 only"
+        raise DeviceError(f"device {device} was asked for, and the GPUs here end at {last}")
     return f"cuda:{number or 0}"
 
 
 def cuda_devices() -> int:
-    """CUDA GPUs that torch can use."""
+    """CUDA GPUs that torch can use; torch is loaded only where a driver is."""
+    if "torch" not in sys.modules and not _driver_is_there():
+        return 0
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def _open(path: Path, card: Card, name: str, device: str, precision: str) -> Runtime:
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
-    if name == "openvino":
-        return _open_openvino(path, card, precision)
-    from livepose.runtimes.torch_runtime import TorchRuntime
+def _driver_is_there() -> bool:
+    marks = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-ctrl")
+    windows = sys.platform == "win32"
+    return windows or bool(shutil.which("nvidia-smi")) or any(Path(m).exists() for m in marks)
+
+
+def _open(path: Path, card: Card, choice: Choice, mode: str, report: Report) -> Runtime:
+    if choice.runtime == "openvino":
+        return _open_openvino(path, card, choice.precision, mode, report)
+    from livepose.runtimes.torch_runtime import TorchRuntime, reference_heatmaps
 
     network, _ = load_network(path)
-    if name == "cuda" and precision != "f32":
+    if choice.runtime == "torch" and choice.device == "cpu" and choice.precision == "f32":
+        return TorchRuntime(network, card, "cpu")
+    reference = reference_heatmaps(network, card)
+    made: Runtime
+    if choice.runtime == "cuda":
         from livepose.runtimes.cuda_runtime import CudaRuntime
 
-        return CudaRuntime(network, card, device)
-    return TorchRuntime(network, card, device, "f32" if precision == "auto" else precision)
+        made = CudaRuntime(network, card, choice.device, choice.precision)
+    else:
+        made = TorchRuntime(network, card, choice.device, choice.precision)
+    require_agreement(made, reference)
+    return made
 
 
-def _open_openvino(path: Path, card: Card, precision: str) -> Runtime:
-    from livepose.runtimes import openvino_runtime as openvino
+def _open_openvino(path: Path, card: Card, precision: str, mode: str, report: Report) -> Runtime:
+    try:
+        from livepose.runtimes import graph_store
+        from livepose.runtimes.openvino_runtime import OpenVinoRuntime, foreign_graph
+    except ImportError as error:
+        raise DeviceError(
+            f"OpenVINO cannot be imported ({error}); install it with 'pip install openvino', or "
+            "use --runtime torch"
+        ) from None
 
-    if precision == "f16":
-        raise UsageError("precision f16 is for GPUs; use bf16 or f32 on the cpu")
-    if precision == "bf16" and not openvino.has_bf16():
-        raise DeviceError("precision bf16 was asked for, and this processor has none; use f32")
-    if precision == "auto":
-        precision = "bf16" if openvino.has_bf16() else "f32"
-    foreign = path.suffix in FOREIGN
-    model = openvino.foreign_graph(path, card) if foreign else openvino.own_graph(path, card)
-    return openvino.OpenVinoRuntime(model, card, precision)
+    if is_foreign(path):
+        return OpenVinoRuntime(foreign_graph(path, card), card, precision, mode)
+    model, reference, folder = graph_store.own_graph(path, card, report)
+    made = OpenVinoRuntime(model, card, precision, mode, folder)
+    require_agreement(made, reference)
+    return made

@@ -2,41 +2,46 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
-from livepose.errors import DeviceError
+from livepose.errors import DeviceError, UsageError
+from livepose.networks.folding import fold_batch_norms
+from livepose.runtimes.check import probe_crops
 from livepose.runtimes.graph import PoseGraph
-from livepose.runtimes.protocol import Crops, Heatmaps, blank_crops, no_heatmaps
+from livepose.runtimes.protocol import Crops, Heatmaps, blank_crops, checked_crops, no_heatmaps
 from livepose.weights import Card
+
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
 
 class TorchRuntime:
-    """Runs the network as it is, in float32 on the CPU and MPS, in half precision on CUDA."""
+    """Runs the network as it is, in float32 unless something else is asked for."""
 
     name = "torch"
 
     def __init__(self, network: nn.Module, card: Card, device: str, precision: str = "f32") -> None:
+        if device == "cpu" and precision == "f16":
+            raise UsageError("torch has no quick f16 on the cpu; use --precision f32 or a GPU")
         self.card = card
         self.device = device
         self.precision = precision
-        graph = PoseGraph(network, card).to(device, dtypes()[precision])
-        self._graph = graph.to(memory_format=torch.channels_last).eval()
+        self._graph = prepared(network, card, device, precision)
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
-        if len(crops_bgr) == 0:
+        crops = checked_crops(crops_bgr, self.card)
+        if len(crops) == 0:
             return no_heatmaps(self.card)
+        if not crops.flags.writeable:
+            crops = np.array(crops)  # torch warns of memory that it must not write to
         try:
             with torch.inference_mode():
-                maps = self._graph(torch.from_numpy(crops_bgr).to(self.device))
-                heatmaps: Heatmaps = maps.float().cpu().numpy()
-        except torch.OutOfMemoryError as error:
-            raise DeviceError(
-                f"{self.device} ran out of memory at {len(crops_bgr)} people at once; "
-                "lower --max-people, or use --device cpu"
-            ) from error
-        return heatmaps
+                maps: Heatmaps = self._graph(torch.from_numpy(crops).to(self.device)).cpu().numpy()
+        except torch.OutOfMemoryError:
+            raise out_of_memory(self.device, len(crops)) from None
+        return maps
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Runs batches of these sizes once."""
@@ -44,6 +49,24 @@ class TorchRuntime:
             self(blank_crops(self.card, count))
 
 
-def dtypes() -> dict[str, torch.dtype]:
-    """Number formats by the name of their precision."""
-    return {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+def prepared(network: nn.Module, card: Card, device: str, precision: str) -> PoseGraph:
+    """The whole graph on a device: batch norms folded in, channels last."""
+    graph = PoseGraph(fold_batch_norms(network), card).eval().requires_grad_(False)
+    graph.to(torch.device(device), DTYPES[precision])
+    for parameter in graph.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.to(memory_format=torch.channels_last)
+    return graph
+
+
+def out_of_memory(device: str, people: int) -> DeviceError:
+    """The sentence for a GPU that is full."""
+    return DeviceError(
+        f"{device} ran out of memory at {people} people at once; lower --max-people, close what "
+        "else runs on it, or use --device cpu"
+    )
+
+
+def reference_heatmaps(network: nn.Module, card: Card) -> Heatmaps:
+    """What torch on the CPU in f32 says to the probes of ``check``."""
+    return TorchRuntime(network, card, "cpu")(probe_crops(card))

@@ -61,6 +61,8 @@ def test_a_heatmap_peer_goes_through_the_live_estimator(make_set: MakeSet, tmp_p
     # Means over colours of normalised values: as the plain means, up to a scale.
     assert np.corrcoef(maps[:, 0].ravel(), spots[:, 0].ravel())[0, 1] > 0.99
     assert peer.runtime(crops[:0]).shape == (0, 17, 32, 24)
+    one_by_one = [peer.runtime(crops[index : index + 1]) for index in range(3)]
+    assert np.allclose(maps, np.concatenate(one_by_one), atol=1e-6)
     assert peer.runtime.cost.params_m == pytest.approx(17 * 48 / 1e6)
     assert peer.runtime.cost.gflops == pytest.approx(17 * 48 * 32 * 24 / 1024**3)
 
@@ -176,6 +178,8 @@ def test_a_yolo_export_finds_people_by_itself(shared: Path) -> None:
     annotations = load_annotations(data / "annotations.json", 5)
     store = PictureStore(data / "images.zip")
     first = annotations.pictures[0]
+    assert peer.cost is not None
+    assert peer.cost.params_m == pytest.approx(3.3, abs=0.2)
     found = peer.estimate(store.read(first.file_name), np.empty((0, 4)), np.empty(0))
     truth, labelled = annotations.keypoints()
     near = np.linalg.norm(found.keypoints_xy[0] - truth[0], axis=1)[labelled[0]]
