@@ -117,17 +117,17 @@ class Poses:
         }
 
     def to_supervision(self) -> Any:
-        """The same people as ``supervision.KeyPoints`` (needs the package supervision)."""
+        """The same people as ``supervision.KeyPoints`` (needs supervision 0.29 or newer)."""
         try:
             import supervision
         except ImportError as error:
             raise ImportError(
-                "to_supervision needs the package supervision: pip install supervision"
+                "to_supervision needs the package supervision: pip install 'supervision>=0.29'"
             ) from error
         people = len(self)
         return supervision.KeyPoints(
             xy=np.nan_to_num(self.keypoints_xy).astype(np.float32),
-            confidence=self.keypoint_scores.astype(np.float32),
+            keypoint_confidence=self.keypoint_scores.astype(np.float32),
             class_id=np.zeros(people, dtype=int),
             data={"track_id": self.track_ids.copy()},
         )
