@@ -84,6 +84,7 @@ def _add_coco(parser: ArgumentParser) -> None:
         "--peer", action="append", default=[], metavar="KIND:FILE",
         help="tinypose:, onnx:, movenet: or ultralytics: and a file; may be repeated",
     )  # fmt: skip
+    coco.add_argument("--peer-decode", default="dark", metavar="NAMES", help="for heatmap peers")
     coco.add_argument("--require-ap", type=float, metavar="AP", help="exit code 6 below it")
     coco.add_argument("--paper", action="store_true", help="the published tables beside")
     pareto = parser.add_argument_group("pareto")
@@ -172,6 +173,7 @@ def choice(arguments: Namespace) -> "Choice":
         device=arguments.device,
         precision=arguments.precision,
         peers=tuple(getattr(arguments, "peer", ())),
+        peer_decoders=checked_names(getattr(arguments, "peer_decode", "dark")),
         limit=arguments.limit,
         loading=Loading(arguments.batch, arguments.workers),
         speed=not arguments.no_speed,

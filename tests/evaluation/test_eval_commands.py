@@ -183,16 +183,23 @@ def test_peers_stand_in_the_same_table(
     monkeypatch.setattr(coco_run, "open_peer", peers.__getitem__)
     images, path, _ = make_set(3)
     out = tmp_path / "out.json"
-    more = ("--peer", "heat", "--peer", "guess", "--json", str(out))
+    more = ("--peer", "heat", "--peer", "guess", "--peer-decode", "dark,shift")
+    more += ("--json", str(out))
     assert main(["eval", "coco", *options(images, path, *more)]) == 0
     document = json.loads(out.read_text())
     assert [row["method"] for row in document["rows"]] == [
         "livepose, DARK",
         "hrnet_w32, DARK",
+        "hrnet_w32, shift",
         "guess",
     ]
-    assert [row["boxes"] for row in document["rows"]] == ["gt", "gt", "own"]
-    assert len(document["differences"]) == 2
+    assert [row["boxes"] for row in document["rows"]] == ["gt", "gt", "gt", "own"]
+    pairs = [(one["first"], one["second"]) for one in document["differences"]]
+    assert pairs == [
+        ("hrnet_w32, DARK 128x96", "hrnet_w32, shift 128x96"),
+        ("livepose, DARK 128x96", "hrnet_w32, DARK 128x96"),
+        ("livepose, DARK 128x96", "guess 64x64"),
+    ]
 
 
 def lsp_set(document: dict[str, Any], path: Path) -> None:

@@ -127,8 +127,8 @@ def run_coco(choice: Choice, report: Report, progress: Progress = no_progress) -
 
 
 def peer_variants(choice: Choice) -> tuple[Variant, ...]:
-    """A peer is read in the way of the first row, by DARK."""
-    return (Variant("dark", "aligned" if choice.flip_test else "none"),)
+    """How the heatmaps of a peer are read."""
+    return replace(choice, decoders=choice.peer_decoders).variants
 
 
 class Scorer:
@@ -165,8 +165,26 @@ class Scorer:
         )
 
     def _differences(self) -> list[Difference]:
+        """Every row against the first of its own network, and each network against the first."""
         known = [pair for pair in zip(self._rows, self._samples, strict=True) if pair[1]]
-        return [difference(known[0], other) for other in known[1:]]
+        firsts = {network(row): (row, drawn) for row, drawn in reversed(known)}
+        within = [
+            difference(firsts[network(pair[0])], pair)
+            for pair in known
+            if pair[0] is not firsts[network(pair[0])][0]
+        ]
+        across = [difference(known[0], one) for one in known[1:] if one[0] in first_rows(firsts)]
+        return within + across
+
+
+def network(row: Row) -> tuple[str, str]:
+    """What rows of one network share."""
+    return row.method.split(",")[0], row.input_size
+
+
+def first_rows(firsts: Mapping[tuple[str, str], tuple[Row, Mapping[str, Array]]]) -> list[Row]:
+    """The first row of each network."""
+    return [row for row, _ in firsts.values()]
 
 
 def difference(

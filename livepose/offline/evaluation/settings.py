@@ -37,6 +37,8 @@ class Choice:
     detector_threshold: float = 0.05
     """Lowest score of a box: AP looks at the whole curve, so low."""
     peers: tuple[str, ...] = ()
+    peer_decoders: tuple[str, ...] = ("dark",)
+    """How peers' heatmaps are read."""
     limit: int | None = None
     """Pictures at most."""
     loading: Loading = field(default_factory=Loading)
