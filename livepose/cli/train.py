@@ -1,10 +1,10 @@
 """``livepose train pose|detector|pack|join|export|plot``."""
 
-import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepose.cli.train_detector import report, run_detector, run_name
 from livepose.errors import INTERRUPTED_EXIT_CODE, UsageError
 
 if TYPE_CHECKING:
@@ -18,11 +18,6 @@ EXAMPLES = """examples:
   livepose train join --parts parts --output pose.safetensors
 """
 NOT_SETTINGS = frozenset({"command", "what", "name", "resume", "export", "export_parts", "runs"})
-
-
-def report(message: str) -> None:
-    """One sentence to whoever watches."""
-    print(f"livepose: {message}", file=sys.stderr, flush=True)
 
 
 def register(subparsers: Any) -> None:
@@ -60,33 +55,65 @@ def _register_pose(what: Any) -> None:
 
 
 def _register_detector(what: Any) -> None:
-    detector = what.add_parser("detector", help="train a person detector")
+    # Options that were not given stay out: each loop has its own defaults, and its own options.
+    detector = what.add_parser(
+        "detector", help="train a person detector", argument_default=SUPPRESS
+    )
     detector.add_argument("--name", required=True, help="of the run: its folder is runs/NAME")
     detector.add_argument("--runs", type=Path, default=Path("runs"))
     detector.add_argument("--resume", action="store_true", help="go on with the run of this name")
+    detector.add_argument(
+        "--loop",
+        choices=("ultralytics", "livepose"),
+        default="ultralytics",
+        help="whose training loop; livepose's learns more a second on a processor",
+    )
     form = "IMAGES:ANNOTATIONS[:WEIGHT]"
     detector.add_argument("--data", metavar=form, action="append", required=True)
     detector.add_argument(
         "--one-boxed", metavar="TEXT", action="append", help="sets with one box a picture"
     )
-    detector.add_argument("--backgrounds", metavar="SHARE", type=float, default=0.1)
     detector.add_argument("--strict-data", action="store_true", help="refuse the first bad datum")
-    detector.add_argument("--input-px", type=int, default=320)
-    detector.add_argument("--batch", type=int, default=16)
-    detector.add_argument("--epochs", type=int, default=100)
-    detector.add_argument("--budget-minutes", type=float)
-    detector.add_argument("--lr", type=float)
-    detector.add_argument("--optimiser", default="auto", help="in ultralytics' words")
-    detector.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
-    detector.add_argument("--scale", type=float, default=0.5)
-    detector.add_argument("--rotation-deg", type=float, default=0.0)
-    detector.add_argument("--close-mosaic", metavar="EPOCHS", type=int, default=10)
-    detector.add_argument("--seed", type=int, default=0)
-    detector.add_argument("--device", default="cpu")
-    detector.add_argument("--workers", metavar="N", type=int, default=0)
+    detector.add_argument("--input-px", type=int, help="default: 320")
+    detector.add_argument("--batch", type=int, help="default: 16, livepose 32")
+    detector.add_argument(
+        "--budget-minutes", "--minutes", metavar="M", dest="budget_minutes", type=float
+    )
+    detector.add_argument("--lr", type=float, help="livepose: of Muon (default: 0.02)")
+    detector.add_argument("--precision", choices=("bf16", "fp32"))
+    detector.add_argument("--seed", type=int)
     detector.add_argument("--threads", metavar="N", type=int)
     detector.add_argument("--init", metavar="FILE", type=Path, help="a detector to start from")
     detector.add_argument("--export", metavar="FILE", type=Path)
+    _add_ultralytics_loop(detector)
+    _add_own_loop(detector)
+
+
+def _add_ultralytics_loop(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("--loop ultralytics alone")
+    group.add_argument("--epochs", type=int, help="default: 100")
+    group.add_argument("--backgrounds", metavar="SHARE", type=float, help="default: 0.1")
+    group.add_argument("--optimiser", help="in ultralytics' words")
+    group.add_argument("--scale", type=float)
+    group.add_argument("--rotation-deg", type=float)
+    group.add_argument("--close-mosaic", metavar="EPOCHS", type=int)
+    group.add_argument("--device", help="default: cpu")
+    group.add_argument("--workers", metavar="N", type=int)
+
+
+def _add_own_loop(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("--loop livepose alone (length: --pictures or --minutes)")
+    group.add_argument("--pictures", metavar="N", type=int, help="schedule by pictures seen")
+    group.add_argument(
+        "--complete-with", metavar="FILE", type=Path, help="a detector: boxes for --one-boxed sets"
+    )
+    group.add_argument("--dev", metavar="IMAGES:ANNOTATIONS", help="measured at the end: AP, AP50")
+    group.add_argument("--mosaic", metavar="SHARE", type=float, help="default: 0.3")
+    group.add_argument("--warm-up-steps", metavar="N", type=int, help="default: 60")
+    group.add_argument("--no-decay", dest="decay", action="store_false", help="keep the rate")
+    group.add_argument("--cache", choices=("decoded", "encoded"), help="pictures in memory")
+    group.add_argument("--log-every", metavar="STEPS", type=int)
+    group.add_argument("--checkpoint-minutes", type=float)
 
 
 def _register_pack(what: Any) -> None:
@@ -279,42 +306,6 @@ def run_plot(arguments: Namespace) -> int:
     return 0
 
 
-def run_detector(arguments: Namespace) -> int:
-    """``livepose train detector``."""
-    import shutil
-    from dataclasses import fields
-
-    from livepose.offline.training.detector_data import BoxSettings, write_dataset
-    from livepose.offline.training.detector_training import (
-        DetectorSettings,
-        check_folder,
-        train_detector,
-    )
-    from livepose.offline.training.people import parse_set
-    from livepose.offline.training.problems import Problems
-
-    folder = arguments.runs / run_name(arguments.name)
-    check_folder(folder, arguments.resume)
-    names = {entry.name for entry in fields(DetectorSettings)} & vars(arguments).keys()
-    settings = DetectorSettings(**{name: getattr(arguments, name) for name in names})
-    how = BoxSettings(
-        one_boxed=tuple(arguments.one_boxed or BoxSettings.one_boxed),
-        backgrounds=arguments.backgrounds,
-        seed=arguments.seed,
-    )
-    problems = Problems(arguments.strict_data)
-    specs = [parse_set(text) for text in arguments.data]
-    dataset = write_dataset(specs, folder / "dataset", how, problems)
-    problems.tell(report)
-    report(f"{dataset.pictures} pictures with {dataset.boxes} boxes in {dataset.folder}")
-    file = train_detector(settings, dataset, folder, arguments.resume, report)
-    if arguments.export is not None:
-        arguments.export.parent.mkdir(parents=True, exist_ok=True)
-        file = Path(shutil.copyfile(file, arguments.export))
-    report(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
-    return 0
-
-
 def run_pack(arguments: Namespace) -> int:
     """``livepose train pack``."""
     from livepose.offline.training.pack import PackSettings, write_pack
@@ -340,13 +331,6 @@ def run_pack(arguments: Namespace) -> int:
     people = join(read_people(settings, settings.data, report))
     write_pack(people, settings.skeleton, arguments.output, how, report)
     return 0
-
-
-def run_name(text: str) -> str:
-    """The name of a run, which is the name of a folder."""
-    if not text or text in (".", "..") or set(text) & set("/\\:\0"):
-        raise UsageError(f"--name: expected a plain name, got {text!r}")
-    return text
 
 
 def pose_settings(arguments: Namespace, folder: Path, resume: bool) -> "TrainSettings":

@@ -71,7 +71,7 @@ class DatasetWriter:
         """
         content = read_annotations(spec.annotations)
         archive = open_archive(spec.images)
-        boxes = self._boxes_by_image(content, str(spec.annotations))
+        boxes = boxes_by_image(content, str(spec.annotations), self._problems)
         one_boxed = any(part in str(spec.annotations) for part in self._how.one_boxed)
         for entry in content["images"]:
             found = boxes.get(entry.get("id"))
@@ -103,28 +103,6 @@ class DatasetWriter:
         list_file.write_text("".join(lines))
         one_picture.write_text(lines[0])
         return Dataset(self._folder, list_file, one_picture, len(self._names), self._boxes)
-
-    def _boxes_by_image(
-        self, content: dict[str, Any], file: str
-    ) -> dict[Any, list[NDArray[np.float64]]]:
-        people = {c.get("id") for c in content["categories"] if c.get("name") == PERSON}
-        if not people:
-            raise DataError(f"{file}: expected a category named {PERSON}, found none")
-        boxes: dict[Any, list[NDArray[np.float64]]] = {}
-        for annotation in content["annotations"]:
-            name = f"annotation {annotation.get('id')}"
-            if annotation.get("category_id") not in people:
-                self._problems.add("wrong category", file, name, "is no person")
-                continue
-            try:
-                left, top, width, height = numbers_of(annotation, "bbox", (4,))
-            except (KeyError, TypeError, ValueError) as error:
-                self._problems.add("broken annotation", file, name, str(error))
-                continue
-            if not annotation.get("iscrowd") and min(width, height) >= MIN_SIDE_PX:
-                box = np.array([left, top, left + width, top + height])
-                boxes.setdefault(annotation.get("image_id"), []).append(box)
-        return boxes
 
     def _picture(self, entry: dict[str, Any], archive: Archive) -> ImageBgr | None:
         name, identity = str(entry.get("file_name")), f"image {entry.get('id')}"
@@ -159,6 +137,36 @@ class DatasetWriter:
         (self._labels / f"{stem}.txt").write_text("".join(f"{row}\n" for row in rows))
         self._names.append(path.name)
         self._boxes += len(rows)
+
+
+def boxes_by_image(
+    content: dict[str, Any], file: str, problems: Problems
+) -> dict[Any, list[NDArray[np.float64]]]:
+    """Boxes (4,), edges, of every person that is no crowd, by the id of the picture.
+
+    Raises
+    ------
+    DataError
+        When the file has no category for people, or (in strict mode) anything is wrong.
+    """
+    people = {c.get("id") for c in content["categories"] if c.get("name") == PERSON}
+    if not people:
+        raise DataError(f"{file}: expected a category named {PERSON}, found none")
+    boxes: dict[Any, list[NDArray[np.float64]]] = {}
+    for annotation in content["annotations"]:
+        name = f"annotation {annotation.get('id')}"
+        if annotation.get("category_id") not in people:
+            problems.add("wrong category", file, name, "is no person")
+            continue
+        try:
+            left, top, width, height = numbers_of(annotation, "bbox", (4,))
+        except (KeyError, TypeError, ValueError) as error:
+            problems.add("broken annotation", file, name, str(error))
+            continue
+        if not annotation.get("iscrowd") and min(width, height) >= MIN_SIDE_PX:
+            box = np.array([left, top, left + width, top + height])
+            boxes.setdefault(annotation.get("image_id"), []).append(box)
+    return boxes
 
 
 def yolo_rows(boxes_xyxy: NDArray[np.float64], size_wh: tuple[int, int]) -> list[str]:

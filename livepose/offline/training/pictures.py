@@ -58,6 +58,13 @@ class Pictures:
         self._keep_decoded = all(part._keep_decoded for part in parts)
         self._kept = [kept for part in parts for kept in part._kept]
 
+    def select(self, indices: Sequence[int]) -> "Pictures":
+        """These pictures alone, with what was loaded of them."""
+        chosen = Pictures([self.sources[index] for index in indices])
+        chosen._keep_decoded = self._keep_decoded
+        chosen._kept = [self._kept[index] for index in indices]
+        return chosen
+
     def load(self, workers: int = 2) -> dict[int, tuple[str, str]]:
         """Read and decode every picture; returns ``{index: (kind, detail)}`` of the bad ones."""
         with ThreadPoolExecutor(workers) as pool:

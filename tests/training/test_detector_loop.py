@@ -1,0 +1,322 @@
+"""The detector's own loop: where boxes go, samples by number, and a very short training."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from livepose.cli import main
+from livepose.detector import Detections, open_detector
+from livepose.errors import LiveposeError, UsageError, WeightsError
+from livepose.offline.training import detector_boxes, detector_loop
+from livepose.offline.training.checkpoint import read_checkpoint
+from livepose.offline.training.detector_augment import Placement, Sampler
+from livepose.offline.training.detector_batches import make_batch
+from livepose.offline.training.detector_boxes import (
+    BoxedPictures,
+    BoxedSet,
+    completed,
+    read_boxed,
+)
+from livepose.offline.training.detector_learner import DetectorLearner
+from livepose.offline.training.detector_score import score
+from livepose.offline.training.detector_settings import LoopSettings
+from livepose.offline.training.log import read_log
+from livepose.offline.training.people import SetSpec
+from livepose.offline.training.pictures import Pictures, PictureSource
+from livepose.offline.training.problems import Problems
+
+BOX = np.array([[40.0, 30.0, 80.0, 90.0]])
+SMALL = ("--input-px", "64", "--batch", "2", "--threads", "1", "--log-every", "1")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LIVEPOSE_OFFLINE", "1")
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
+
+
+def rectangle() -> np.ndarray:
+    image = np.zeros((120, 160, 3), np.uint8)
+    image[30:90, 40:80] = 255
+    return image
+
+
+def extent(cell: np.ndarray) -> np.ndarray:
+    """Edges of what is white, where pixels half white are the border."""
+    rows, columns = (np.flatnonzero((cell[..., 0] > 180).any(axis=axis)) for axis in (1, 0))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dtype=float)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("zoom_xy", [(1.3, 1.2), (0.3, 0.35), (2.0, 2.0)])
+def test_the_box_of_a_rectangle_stays_on_it(zoom_xy: tuple[float, float], flip: bool) -> None:
+    place = Placement((320, 240), zoom_xy, (11.25, -7.5), flip)
+    [box] = place.boxes(BOX)
+    assert np.abs(extent(place.picture(rectangle())) - box).max() <= 1.0
+    if zoom_xy == (2.0, 2.0):
+        left = 11.25 + 80
+        assert box[0] == (320 - (left + 80) if flip else left)
+
+
+def test_a_flip_mirrors_picture_and_boxes() -> None:
+    plain, turned = (Placement((160, 120), (1.0, 1.0), (0.0, 0.0), flip) for flip in (False, True))
+    assert (plain.picture(rectangle())[:, ::-1] == turned.picture(rectangle())).all()
+    assert plain.boxes(BOX).tolist() == BOX.tolist()
+    assert turned.boxes(BOX).tolist() == [[80.0, 30.0, 120.0, 90.0]]
+
+
+def test_boxes_are_cut_at_the_edge_and_dropped_when_hardly_seen() -> None:
+    def placed(left: float) -> list[list[float]]:
+        return Placement((160, 120), (1.0, 1.0), (left, 0.0)).boxes(BOX).tolist()
+
+    assert placed(-60.0) == [[0.0, 30.0, 20.0, 90.0]]  # half of it
+    assert placed(-73.0) == [[0.0, 30.0, 7.0, 90.0]]  # 17.5 %
+    assert placed(-75.0) == []  # 12.5 %
+    assert Placement((160, 120), (0.09, 0.09), (0.0, 0.0)).boxes(BOX).tolist() == []  # 3.6 px wide
+    assert Placement((160, 120), (1.0, 1.0), (0.0, 0.0)).boxes(np.empty((0, 4))).shape == (0, 4)
+
+
+def test_pictures_are_placed_at_scales_from_0_45_to_1_8() -> None:
+    places = [
+        Placement.draw(np.random.default_rng(seed), (400, 300), (320, 320)) for seed in range(400)
+    ]
+    scales = [np.sqrt(np.prod(place.zoom_xy)) * 400 / 320 for place in places]
+    assert 0.45 <= min(scales) < 0.5
+    assert 1.7 < max(scales) <= 1.8
+    assert 0.4 < np.mean([place.flip for place in places]) < 0.6
+
+
+def pictures_of(folder: Path, weight: float = 1.0, one_boxed: tuple[str, ...] = ()) -> Any:
+    spec = SetSpec(folder / "images.zip", folder / "annotations.json", weight)
+    return read_boxed([spec], one_boxed, None, "decoded", Problems(True), print)
+
+
+def test_a_sample_is_a_function_of_seed_and_number_alone(drawn_set: Path) -> None:
+    pictures = pictures_of(drawn_set)
+    for mosaic in (0.0, 1.0):
+        first, again = (Sampler(pictures, 64, mosaic, seed=3) for _ in range(2))
+        kept = [first(index) for index in range(5)]
+        pixels, boxes = again(4)
+        assert (pixels == kept[4][0]).all()
+        assert (boxes == kept[4][1]).all()
+        assert not (pixels == Sampler(pictures, 64, mosaic, seed=4)(4)[0]).all()
+        assert not (pixels == kept[3][0]).all()
+
+
+def test_samples_are_rgb_shares_with_boxes_inside(drawn_set: Path) -> None:
+    sampler = Sampler(pictures_of(drawn_set), 64, 0.5, seed=0)
+    samples = [sampler(index) for index in range(40)]
+    for pixels, boxes in samples:
+        assert pixels.shape == (3, 64, 64)
+        assert pixels.dtype == np.float32
+        assert pixels.min() >= 0
+        assert pixels.max() <= 1
+        assert (boxes >= 0).all()
+        assert (boxes <= 64).all()
+    assert max(len(boxes) for _, boxes in samples) > 1
+    batch = make_batch(samples)
+    assert len(batch["bboxes"]) == sum(len(boxes) for _, boxes in samples)
+    assert batch["bboxes"].max() <= 1
+
+
+def test_a_set_is_drawn_as_often_as_it_weighs() -> None:
+    def one(value: int, weight: float) -> BoxedSet:
+        encoded = cv2.imencode(".png", np.full((8, 8, 3), value, np.uint8))[1].tobytes()
+        source = PictureSource("drawn", str(value), (8, 8), lambda: encoded)
+        pictures = Pictures([source])
+        assert not pictures.load()
+        return BoxedSet(pictures, [np.empty((0, 4))], weight, cut=False)
+
+    both = BoxedPictures([one(0, 1.0), one(255, 3.0)])
+    rng = np.random.default_rng(0)
+    drawn = [int(both.draw(rng)[0][0, 0, 0]) for _ in range(400)]
+    assert set(drawn) == {0, 255}
+    assert np.mean(drawn) / 255 == pytest.approx(0.75, abs=0.06)
+
+
+def found(*boxes: tuple[float, ...]) -> Detections:
+    rows = np.array(boxes)
+    return Detections(rows[:, :4], rows[:, 4])
+
+
+def test_boxes_are_completed_by_people_whom_nobody_labelled() -> None:
+    labelled = np.array([[0.0, 0, 100, 100]])
+    answers = found(
+        (5.0, 5, 100, 100, 0.9),  # the labelled one
+        (10.0, 10, 30, 30, 0.9),  # a part of the labelled one
+        (200.0, 0, 300, 100, 0.8),  # another
+        (205.0, 0, 300, 100, 0.7),  # that one again
+        (400.0, 0, 500, 100, 0.3),  # unsure
+        (60.0, 0, 200, 100, 0.6),  # beside, overlapping a little
+    )
+    assert completed(labelled, answers).tolist() == [
+        [0, 0, 100, 100],
+        [200, 0, 300, 100],
+        [60, 0, 200, 100],
+    ]
+
+
+def test_only_sets_with_one_box_a_picture_are_completed_or_cut(
+    drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = pictures_of(drawn_set), pictures_of(drawn_set, 1.0, ("set",))
+    sizes = [each._sets[0].take(0)[0].size for each in (whole, cut)]
+    assert sizes[1] < sizes[0]
+
+    class Corner:
+        name = "corner"
+
+        def __call__(self, images: Any) -> list[Detections]:
+            return [found((0.0, 0, 9, 9, 0.9)) for _ in images]
+
+    monkeypatch.setattr(detector_boxes, "open_detector", lambda *a, **k: Corner())
+    spec = SetSpec(drawn_set / "images.zip", drawn_set / "annotations.json")
+    told: list[str] = []
+    how = (Path("x.safetensors"), "decoded", Problems(True), told.append)
+    full = read_boxed([spec], ("set",), *how)
+    assert full.boxes == 12
+    assert full._sets[0].take(0)[0].size == sizes[0]
+    assert "corner added 6 boxes to 6" in told[-1]
+    with pytest.raises(UsageError, match="none of the sets"):
+        read_boxed([spec], ("other",), *how)
+
+
+def test_a_picture_without_people_teaches_what_none_are(drawn_set: Path) -> None:
+    file = drawn_set / "annotations.json"
+    content = json.loads(file.read_text())
+    del content["annotations"][0]
+    file.write_text(json.dumps(content))
+    assert (len(pictures_of(drawn_set)), pictures_of(drawn_set).boxes) == (6, 5)
+    assert len(pictures_of(drawn_set, 1.0, ("set",))) == 5
+
+
+def test_the_rate_warms_up_and_falls_or_stays() -> None:
+    settings = LoopSettings(pictures=3200, warm_up_steps=10)
+    assert settings.rate(0, 0.0) == pytest.approx(0.1)
+    assert settings.rate(50, 0.5) == pytest.approx(0.51)
+    assert settings.rate(99, 1.0) == pytest.approx(0.02)
+    assert LoopSettings(pictures=3200, decay=False).rate(99, 1.0) == 1.0
+    assert LoopSettings(budget_minutes=2).progress(7, 60.0) == 0.5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{}, {"pictures": 1, "budget_minutes": 1}, {"pictures": 8, "input_px": 50}]
+    + [{"pictures": 8, name: -1} for name in ("batch", "mosaic", "lr", "seed", "threads")],
+)
+def test_settings_that_cannot_be_right_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        LoopSettings(**wrong)
+
+
+def test_perfect_boxes_score_a_hundred() -> None:
+    pytest.importorskip("pycocotools")
+    from livepose.offline.evaluation.coco import tools
+
+    people = [{"image_id": 1, "category_id": 7, "bbox": [10, 10, 50, 80]}]
+    content = {
+        "images": [{"id": 1}],
+        "annotations": people,
+        "categories": [{"id": 7, "name": "person"}],
+    }
+    results = [{**people[0], "category_id": 1, "score": 0.9}]
+    assert score(tools(), content, results) == {
+        "AP": pytest.approx(100),
+        "AP50": pytest.approx(100),
+    }
+    assert score(tools(), content, [])["AP50"] == 0
+
+
+def command(folder: Path, name: str, drawn_set: Path, *more: str) -> list[str]:
+    data = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
+    start = ["train", "detector", "--loop", "livepose", "--runs", str(folder), "--name", name]
+    return [*start, "--data", data, *SMALL, *more]
+
+
+def tensors(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    learner = read_checkpoint(folder / name)["learner"]
+    return {**learner["model"], **{f"mean.{key}": value for key, value in learner["ema"].items()}}
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    drawn_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    long = ("--pictures", "4", "--warm-up-steps", "0")
+    assert main(command(tmp_path, "whole", drawn_set, *long)) == 0
+    step = DetectorLearner.step
+
+    def step_and_press_ctrl_c(self: Any, *given: Any) -> dict[str, float]:
+        parts = step(self, *given)
+        os.kill(os.getpid(), signal.SIGINT)
+        return parts
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(DetectorLearner, "step", step_and_press_ctrl_c)
+        assert main(command(tmp_path, "parts", drawn_set, *long)) == 130
+    assert main(command(tmp_path, "parts", drawn_set, *long)) == 2
+    assert main(command(tmp_path, "parts", drawn_set, *long, "--resume", "--seed", "9")) == 2
+    assert "started with seed 0, not 9" in capsys.readouterr().err
+    assert main(command(tmp_path, "parts", drawn_set, *long, "--resume")) == 0
+    whole, parts = tensors(tmp_path, "whole"), tensors(tmp_path, "parts")
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    log = read_log(tmp_path / "parts")
+    assert [entry["step"] for entry in log] == [1, 2]
+    assert log[-1]["pictures"] == 4
+    assert all(entry["loss"] > 0 and entry["pictures_per_s"] > 0 for entry in log)
+
+
+def test_the_result_loads_as_a_detector_and_is_measured(drawn_set: Path, tmp_path: Path) -> None:
+    dev = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
+    other = tmp_path / "other.safetensors"
+    more = ("--minutes", "0.0001", "--dev", dev, "--export", str(other))
+    assert main(command(tmp_path, "small", drawn_set, *more)) == 0
+    detector = open_detector(other, "cpu")
+    assert detector is not None
+    [answer] = detector([np.zeros((96, 96, 3), np.uint8)])
+    assert answer.boxes_xyxy.shape == (len(answer), 4)
+    again = ("--pictures", "2", "--init", str(other))
+    assert main(command(tmp_path, "again", drawn_set, *again)) == 0
+    if any("validation" in entry for entry in read_log(tmp_path / "small")):
+        assert set(read_log(tmp_path / "small")[-1]["validation"]) == {"AP", "AP50"}
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(
+    drawn_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def __init__(self, *given: Any) -> None: ...
+
+        def step(self, *given: Any) -> dict[str, float]:
+            return {"box_loss": float("nan")}
+
+    monkeypatch.setattr(detector_loop, "DetectorLearner", Broken)
+    settings = LoopSettings(pictures=4, batch=2, input_px=64)
+    loop = detector_loop.DetectorLoop(settings, tmp_path, pictures_of(drawn_set), print)
+    with pytest.raises(LiveposeError, match=r"the loss became nan at step 1.*lower --lr"):
+        loop.run()
+
+
+def test_an_option_of_the_other_loop_is_refused(
+    drawn_set: Path, tmp_path: Path, capsys: Any
+) -> None:
+    assert main(command(tmp_path, "x", drawn_set, "--pictures", "2", "--epochs", "3")) == 2
+    assert "--epochs is no option of --loop livepose" in capsys.readouterr().err
+    data = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
+    plain = ["train", "detector", "--runs", str(tmp_path), "--name", "y", "--data", data]
+    assert main([*plain, "--mosaic", "0.2"]) == 2
+    assert "--mosaic is no option of --loop ultralytics" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_detector_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "bad.safetensors"
+    file.write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="cannot be read as a detector"):
+        DetectorLearner("yolo11n.yaml", 0.02, "bf16", file)
