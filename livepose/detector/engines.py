@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from livepose.errors import DeviceError, WeightsError
-from livepose.runtimes.library import one_thread, openvino
+from livepose.runtimes.library import one_thread, openvino, torch_decoder
 from livepose.weights.places import cache_folder
 
 ov = openvino()
@@ -176,8 +176,7 @@ def _traced(model: nn.Module) -> Any:
         simplefilter("ignore")  # the tracer warns of every shape that it sees
         trace: Any = torch.jit.trace
         traced = trace(model, example, check_trace=False)
-        for_torch = ov.frontend.pytorch.ts_decoder.TorchScriptPythonDecoder
-        decoder = for_torch(traced, example_input=example)
+        decoder = torch_decoder()(traced, example_input=example)
         frontend = ov.frontend.FrontEndManager().load_by_framework("pytorch")
         converted = frontend.convert(frontend.load(decoder))
     parameter = converted.get_parameters()[0]

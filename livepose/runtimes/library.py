@@ -14,18 +14,31 @@ from typing import Any
 @cache
 def openvino() -> Any:
     """The module ``openvino``, which talks to nobody."""
+    with _telemetry_hidden():
+        import openvino as package
+        import openvino.preprocess
+    return package
+
+
+@cache
+def torch_decoder() -> Any:
+    """OpenVINO's reader of traced torch modules; it loads torch."""
+    with _telemetry_hidden():
+        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    return TorchScriptPythonDecoder
+
+
+@contextmanager
+def _telemetry_hidden() -> Iterator[None]:
     modules: dict[str, Any] = sys.modules
     hidden = "openvino_telemetry" not in modules
     if hidden:
         modules["openvino_telemetry"] = None  # Python's way to say: not to be found
     try:
-        import openvino as package
-        import openvino.frontend.pytorch.ts_decoder
-        import openvino.preprocess
+        yield
     finally:
         if hidden:
             del modules["openvino_telemetry"]
-    return package
 
 
 @contextmanager

@@ -186,17 +186,11 @@ def _lengths(shape: Any) -> list[int]:
 
 
 def _with_bytes_in(model: Any, card: Card, output: int) -> Any:
-    """The network with normalisation before it and activation behind it."""
-    ops = ov.opset13
-    node = model.output(output)
-    if card.activation == "softmax":
-        flat = ops.reshape(node, [0, 0, -1], special_zero=True)
-        peak = np.float32(2 * np.pi * card.sigma**2)
-        maps = ops.multiply(ops.softmax(flat, 2), peak)
-        shape = [0, 0, *card.heatmap_hw]
-        node = ops.reshape(maps, shape, special_zero=True).output(0)
-    chosen = ov.Model([ops.result(node)], model.get_parameters(), "pose")
-    steps = ov.preprocess.PrePostProcessor(chosen)
+    """The network with normalisation before it, activation behind it, and that output alone."""
+    for index, result in enumerate(model.get_results()):
+        if index != output:
+            model.remove_result(result)
+    steps = ov.preprocess.PrePostProcessor(model)
     steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     steps.input().tensor().set_color_format(ov.preprocess.ColorFormat.BGR)
     steps.input().model().set_layout(ov.Layout("NCHW"))
@@ -204,5 +198,16 @@ def _with_bytes_in(model: Any, card: Card, output: int) -> Any:
     if card.colour == "rgb":
         recipe.convert_color(ov.preprocess.ColorFormat.RGB)
     recipe.mean(list(card.mean)).scale(list(card.std))
+    if card.activation == "softmax":
+        steps.output().postprocess().custom(lambda maps: _softmax(maps, card))
     steps.output().tensor().set_element_type(ov.Type.f32)
     return steps.build()
+
+
+def _softmax(maps: Any, card: Card) -> Any:
+    """Log-heatmaps to heatmaps, as in ``graph.PoseGraph``."""
+    ops = ov.opset13
+    flat = ops.reshape(maps, np.array([0, 0, -1]), special_zero=True)
+    scaled = ops.multiply(ops.softmax(flat, 2), np.float32(2 * np.pi * card.sigma**2))
+    shape = np.array([0, 0, *card.heatmap_hw])
+    return ops.reshape(scaled, shape, special_zero=True).output(0)

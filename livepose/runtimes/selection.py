@@ -9,7 +9,7 @@ from pathlib import Path
 from livepose.errors import DeviceError, UsageError
 from livepose.runtimes.check import require_agreement
 from livepose.runtimes.protocol import Report, Runtime, silent
-from livepose.weights import Card, find_weights, load_network, read_card
+from livepose.weights import Card, find_weights, read_card
 from livepose.weights.sidecar import is_foreign
 
 RUNTIMES = ("auto", "torch", "openvino", "cuda")
@@ -155,7 +155,8 @@ def _foreign_choices(runtime: str, device: str, precision: str) -> Iterator[Choi
         raise UsageError(
             f"ONNX and OpenVINO files run on openvino on the cpu, not on {runtime}, {device}"
         )
-    return iter(list(_on_cpu(precision, "openvino", ""))[:1])
+    # There is no torch network to check bf16 against, and some networks do not bear it.
+    yield from _on_cpu(_or(precision, "f32"), "openvino", "")
 
 
 def has_bf16() -> bool:
@@ -216,6 +217,7 @@ def _open(path: Path, card: Card, choice: Choice, mode: str, report: Report) -> 
     if choice.runtime == "openvino":
         return _open_openvino(path, card, choice.precision, mode, report)
     from livepose.runtimes.torch_runtime import TorchRuntime, reference_heatmaps
+    from livepose.weights import load_network
 
     network, _ = load_network(path)
     if choice.runtime == "torch" and choice.device == "cpu" and choice.precision == "f32":

@@ -1,0 +1,188 @@
+"""Converted graphs on disk: what OpenVINO starts from, so that a start needs no torch.
+
+One folder a network, named after a hash of its whole card and OpenVINO's version; in it the
+graph, what torch says to the probes of ``check``, and OpenVINO's own compiled blobs.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from warnings import catch_warnings, simplefilter
+from xml.etree import ElementTree
+
+import numpy as np
+
+from livepose.runtimes.check import probe_crops
+from livepose.runtimes.library import one_thread, openvino, torch_decoder
+from livepose.runtimes.protocol import Heatmaps, Report, silent
+from livepose.weights import Card, cache_folder
+from livepose.weights.card import to_metadata
+
+ov = openvino()
+
+GRAPH_VERSION = 2
+"""Raised when ``PoseGraph`` or the conversion changes, so that no old graph is taken for it."""
+KEPT_FOLDERS = 6
+GRAPH, PROBED = "graph.xml", "probed.npy"
+PRECISE_CONVOLUTIONS, PRECISE_TAIL = 2, 8
+
+
+def own_graph(path: Path, card: Card, report: Report = silent) -> tuple[Any, Heatmaps, Path]:
+    """Our own weights as an OpenVINO model, with torch's heatmaps of the probes.
+
+    Returns
+    -------
+    model : openvino.Model
+        Crops uint8 (B, h, w, 3) to heatmaps float32, B free.
+    reference : float32 (2, K, H, W)
+    folder : Path
+        Where compiled blobs may be kept.
+    """
+    if not card.sha256:
+        return _converted(path, card, Path(tempfile.mkdtemp(dir=_own_folder().name)) / "graph")
+    folder = store_folder() / key(card)
+    if (folder / PROBED).is_file():
+        try:
+            folder.touch()
+            return ov.Core().read_model(folder / GRAPH), np.load(folder / PROBED), folder
+        except (RuntimeError, OSError, ValueError, EOFError):
+            # Damaged, or half deleted by another process: made again.
+            shutil.rmtree(folder, ignore_errors=True)
+    report("converting the pose network for OpenVINO (only this once)")
+    return _converted(path, card, folder)
+
+
+def key(card: Card) -> str:
+    """A name for a network, its conventions and OpenVINO's version."""
+    facts = [GRAPH_VERSION, ov.__version__, to_metadata(card)]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return f"{card.network}-{digest[:16]}"
+
+
+def store_folder() -> Path:
+    """Where graphs are kept: in the cache, or for this run only where that cannot be written."""
+    folder = cache_folder() / "openvino"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return Path(_own_folder().name)
+
+
+@cache
+def _own_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A folder that goes when the process does."""
+    return tempfile.TemporaryDirectory(prefix="livepose-", ignore_cleanup_errors=True)
+
+
+def _converted(path: Path, card: Card, folder: Path) -> tuple[Any, Heatmaps, Path]:
+    """Converts, and puts the whole folder in its place at once."""
+    model, reference = convert(path, card)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    try:
+        # The weights are stored as float16 and nothing is gained by keeping more.
+        ov.save_model(model, part / GRAPH, compress_to_fp16=True)
+        keep_ends_precise(part / GRAPH)
+        np.save(part / PROBED, reference)
+        _settle(part, folder)
+        return ov.Core().read_model(folder / GRAPH), reference, folder
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _settle(part: Path, folder: Path) -> None:
+    try:
+        part.replace(folder)
+    except OSError:
+        if not (folder / PROBED).is_file():  # else another process was quicker
+            raise
+    _prune(folder.parent)
+
+
+def _prune(store: Path) -> None:
+    """Deletes the folders that were not used for longest: each takes some hundred megabytes."""
+    folders = [folder for folder in store.iterdir() if (folder / PROBED).is_file()]
+    folders.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in folders[KEPT_FOLDERS:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def convert(path: Path, card: Card) -> tuple[Any, Heatmaps]:
+    """The torch module of these weights as an OpenVINO model, and its answer to the probes."""
+    import torch
+
+    from livepose.networks.folding import fold_batch_norms
+    from livepose.runtimes.graph import PoseGraph
+    from livepose.weights import load_network
+
+    network, _ = load_network(path)
+    graph = PoseGraph(fold_batch_norms(network), card).eval()
+    probes = torch.from_numpy(probe_crops(card))
+    with torch.inference_mode():
+        reference: Heatmaps = graph(probes).numpy()
+    model = _traced(graph, probes)
+    parameter = model.get_parameters()[0]
+    parameter.set_element_type(ov.Type.u8)
+    parameter.set_partial_shape(ov.PartialShape([-1, *card.input_hw, 3]))
+    model.validate_nodes_and_infer_types()
+    _tidy(model)
+    return model, reference
+
+
+def _tidy(model: Any) -> None:
+    """Folds what is constant; the tracer leaves ten helpers around each convolution."""
+    try:
+        tools = import_module("openvino._offline_transformations")
+    except ImportError:
+        return  # the graph is right without, only longer to compile
+    tools.apply_moc_transformations(model, cf=False, smart_reshape=False)
+
+
+def _traced(graph: Any, example: Any) -> Any:
+    """The graph for OpenVINO, by its frontend for torch.
+
+    Not by ``ov.convert_model``, which reports its use over the network.
+    """
+    import torch
+
+    trace: Any = torch.jit.trace
+    # Tracing is many small steps: with several threads they mostly wait for each other.
+    with torch.no_grad(), one_thread(), catch_warnings():
+        simplefilter("ignore")  # the tracer warns of every shape that it sees
+        traced = trace(graph, example, check_trace=False)
+        frontend = ov.frontend.FrontEndManager().load_by_framework("pytorch")
+        decoder = torch_decoder()(traced, example_input=example)  # has to outlive the conversion
+        return frontend.convert(frontend.load(decoder))
+
+
+def keep_ends_precise(graph: Path) -> None:
+    """Marks the first and the last layers of a saved graph to stay in f32 under a bf16 hint.
+
+    The stem and the heatmap layer are two hundredths of the work and a third of bf16's error.
+    """
+    tree = ElementTree.parse(graph)  # noqa: S314  (written by ourselves a moment ago)
+    layers = [layer for layer in tree.iterfind("layers/layer") if _computes(layer)]
+    at = [i for i, layer in enumerate(layers) if layer.get("type") == "Convolution"]
+    if len(at) <= PRECISE_CONVOLUTIONS:
+        return
+    for layer in layers[: at[PRECISE_CONVOLUTIONS]] + layers[max(at[-1] - PRECISE_TAIL, 0) :]:
+        _mark_precise(layer)
+    tree.write(graph, encoding="utf-8", xml_declaration=True)
+
+
+def _computes(layer: ElementTree.Element) -> bool:
+    return layer.get("type") not in ("Const", "Parameter", "Result", "Convert")
+
+
+def _mark_precise(layer: ElementTree.Element) -> None:
+    info = layer.find("rt_info")
+    if info is None:
+        info = ElementTree.Element("rt_info")
+        layer.insert(0 if layer.find("data") is None else 1, info)
+    ElementTree.SubElement(info, "attribute", {"name": "precise", "version": "0"})

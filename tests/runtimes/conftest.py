@@ -1,0 +1,73 @@
+"""Weights and crops that the runtimes' tests share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from livepose.networks import build_network
+from livepose.weights import Card, save_checkpoint
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all tests, as converting a network takes seconds."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _use_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(cache))
+
+
+def saved(folder: Path, card: Card) -> Path:
+    """Made-up weights: too even for people, good enough to compare runtimes."""
+    torch.manual_seed(0)
+    network = build_network(card.network, card.keypoints)
+    final = network.get_submodule("final_layer")
+    assert isinstance(final, torch.nn.Conv2d)
+    torch.nn.init.normal_(final.weight, std=0.1)
+    path = folder / f"{card.network}.safetensors"
+    save_checkpoint(path, network.state_dict(), card)
+    return path
+
+
+@pytest.fixture(scope="session")
+def hrnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(tmp_path_factory.mktemp("hrnet"), Card("hrnet_w32", (128, 96)))
+
+
+@pytest.fixture(scope="session")
+def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that the HRNet file has not: MPII, blue first, log-heatmaps, another size."""
+    card = Card(
+        network="resnet50",
+        input_hw=(64, 96),
+        skeleton="mpii16",
+        keypoints=16,
+        colour="bgr",
+        mean=(100.0, 110.0, 120.0),
+        std=(50.0, 60.0, 70.0),
+        sigma=1.5,
+        activation="softmax",
+    )
+    return saved(tmp_path_factory.mktemp("resnet"), card)
+
+
+@pytest.fixture(scope="session")
+def photographs(shared: Path) -> Callable[[tuple[int, int]], NDArray[np.uint8]]:
+    """Real pictures of people, brought to the size of a crop."""
+    names = sorted((shared / "images").glob("*.jpg"))[:16]
+    pictures = [cv2.imread(str(name)) for name in names]
+
+    def resized(input_hw: tuple[int, int]) -> NDArray[np.uint8]:
+        size_wh = (input_hw[1], input_hw[0])
+        return np.stack(
+            [cv2.resize(one, size_wh, interpolation=cv2.INTER_AREA) for one in pictures]
+        )
+
+    return resized

@@ -1,0 +1,109 @@
+"""The CUDA runtime's logic with a stand-in on the CPU for its recorded graphs."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from livepose.errors import DeviceError
+from livepose.runtimes import cuda_runtime, open_runtime, selection
+from livepose.runtimes.cuda_runtime import BUCKETS, CudaRuntime
+from livepose.weights import Card, load_network
+
+made: list["CpuSlot"] = []
+
+
+class CpuSlot:
+    """A slot with fixed buffers that runs the same graph on the CPU."""
+
+    def __init__(
+        self, graph: nn.Module, card: Card, bucket: int, device: str, pool: Any = None
+    ) -> None:
+        self.graph, self.bucket, self.given_pool = graph, bucket, pool
+        self._input = torch.zeros((bucket, *card.input_hw, 3), dtype=torch.uint8)
+        self._output = torch.zeros((bucket, card.keypoints, *card.heatmap_hw))
+        self.crops, self.heatmaps = self._input.numpy(), self._output.numpy()
+        self.pool = "the pool"
+        made.append(self)
+
+    def run(self) -> None:
+        with torch.inference_mode():
+            self._output.copy_(self.graph(self._input))
+
+
+@pytest.fixture
+def runtime(resnet_file: Path, monkeypatch: pytest.MonkeyPatch) -> CudaRuntime:
+    made.clear()
+    monkeypatch.setattr(cuda_runtime, "GraphSlot", CpuSlot)
+    network, card = load_network(resnet_file)
+    return CudaRuntime(network, card, "cpu", "f32")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 6])
+def test_any_batch_gives_what_torch_gives(
+    count: int, runtime: CudaRuntime, resnet_file: Path
+) -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (count, 64, 96, 3), np.uint8)
+    expected = open_runtime(resnet_file, "torch")(crops)
+    heatmaps = runtime(crops)
+    assert heatmaps.shape == expected.shape
+    assert np.allclose(heatmaps, expected, atol=1e-5)
+    assert [slot.bucket for slot in made] == {0: [], 1: [1], 3: [4], 6: [8]}[count]
+
+
+def test_slots_share_one_pool_of_memory_and_the_largest_comes_first(runtime: CudaRuntime) -> None:
+    runtime.warm_up((1, 2, 3))
+    assert [(slot.bucket, slot.given_pool) for slot in made] == [
+        (4, None),
+        (2, "the pool"),
+        (1, "the pool"),
+    ]
+
+
+def test_buckets_are_powers_of_two_up_to_a_crowd() -> None:
+    assert BUCKETS == (1, 2, 4, 8, 16, 32)
+
+
+def test_a_full_gpu_says_what_to_lower(
+    runtime: CudaRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> CpuSlot:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(cuda_runtime, "GraphSlot", full)
+    with pytest.raises(DeviceError, match=r"ran out of memory at 7 people .* lower --max-people"):
+        runtime(np.zeros((7, 64, 96, 3), np.uint8))
+    with pytest.raises(DeviceError, match="ran out of memory at 16 people"):
+        runtime.warm_up((1, 16))
+
+
+def test_the_gpu_is_checked_against_the_cpu_before_it_is_used(
+    resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wrong(CpuSlot):
+        def run(self) -> None:
+            self.heatmaps[:] = 0.5
+
+    original = cuda_runtime.prepared
+    monkeypatch.setattr(cuda_runtime, "prepared", lambda n, c, d, p: original(n, c, "cpu", "f32"))
+    monkeypatch.setattr(selection, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(cuda_runtime, "GraphSlot", CpuSlot)
+    runtime = open_runtime(resnet_file, "cuda")
+    assert (runtime.name, runtime.device, runtime.precision) == ("cuda", "cuda:0", "f16")
+    monkeypatch.setattr(cuda_runtime, "GraphSlot", Wrong)
+    with pytest.raises(DeviceError, match="cuda on cuda:0 in f16 computes other heatmaps"):
+        open_runtime(resnet_file, "cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
+def test_recorded_graphs_give_what_torch_gives(hrnet_file: Path) -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (37, 128, 96, 3), np.uint8)
+    runtime = open_runtime(hrnet_file, "cuda")
+    runtime.warm_up((1, 2, 4, 8, 16, 32))
+    expected = open_runtime(hrnet_file, "torch")(crops)
+    for count in (1, 3, 8, 37):
+        difference = runtime(crops[:count]) - expected[:count]
+        assert np.sqrt(np.mean(difference**2)) < 0.03 * expected.std()

@@ -1,0 +1,186 @@
+"""ONNX and OpenVINO networks of other people run by what their sidecar says."""
+
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from livepose.errors import UsageError, WeightsError
+from livepose.heatmaps import decode
+from livepose.runtimes import open_runtime
+from livepose.runtimes.check import relative_error
+from livepose.runtimes.library import openvino
+from livepose.runtimes.openvino_runtime import has_bf16
+
+Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
+
+TINYPOSE = """
+input = "128x96"
+skeleton = "coco17"
+alignment = "hrnet"
+blur_kernel = 3
+sigma = 1.0
+colour = "rgb"
+mean = [123.675, 116.28, 103.53]
+std = [58.395, 57.12, 57.375]
+source = "PP-TinyPose"
+licence = "Apache-2.0"
+"""
+
+
+@pytest.fixture
+def tinypose(shared: Path, tmp_path: Path) -> Path:
+    for suffix in (".xml", ".bin"):
+        shutil.copyfile(shared / "peers" / f"tinypose_128x96_fp16{suffix}", tmp_path / f"t{suffix}")
+    (tmp_path / "t.toml").write_text(TINYPOSE)
+    return tmp_path / "t.xml"
+
+
+def plain(path: Path, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The file's own network, one normalised picture at a time, by nothing but OpenVINO."""
+    core = openvino().Core()
+    options = {"INFERENCE_PRECISION_HINT": "f32"}
+    network = core.compile_model(core.read_model(path), "CPU", options)
+    mean, std = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
+    pictures = ((crops_bgr[..., ::-1] - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
+    return np.concatenate([network([one[None]])[0] for one in pictures])
+
+
+def test_a_published_openvino_network_runs_as_its_authors_run_it(
+    tinypose: Path, photographs: Photographs
+) -> None:
+    crops = photographs((128, 96))
+    expected = plain(tinypose, crops)
+    said: list[str] = []
+    runtime = open_runtime(str(tinypose), precision="f32", report=said.append)
+    runtime.warm_up((1, 2, 4))
+    heatmaps = runtime(crops)
+    assert runtime.name == "openvino"
+    assert "openvino 128x96 (t.xml) on openvino, cpu, f32" in said[-1]
+    assert relative_error(heatmaps, expected) < 1e-3
+    before, after = decode(expected, "dark", 3), decode(heatmaps, "dark", 3)
+    sure = before.scores > 0.3
+    shift_px = 4 * np.linalg.norm(before.xy - after.xy, axis=-1)[sure]
+    assert sure.sum() > 50
+    assert np.median(shift_px) < 0.01
+
+
+@pytest.mark.skipif(not has_bf16(), reason="this processor has no bf16")
+def test_bf16_is_for_those_who_ask_as_nothing_says_that_a_network_bears_it(
+    tinypose: Path, photographs: Photographs
+) -> None:
+    crops = photographs((128, 96))
+    usual = open_runtime(tinypose)
+    assert usual.precision == "f32"
+    before = decode(usual(crops), "dark", 3)
+    after = decode(open_runtime(tinypose, precision="bf16")(crops), "dark", 3)
+    sure = before.scores > 0.3
+    shift_px = 4 * np.linalg.norm(before.xy - after.xy, axis=-1)[sure]
+    assert np.median(shift_px) < 0.5
+
+
+def varint(number: int) -> bytes:
+    out = b""
+    while number > 127:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])
+
+
+def field(number: int, value: int | bytes | str) -> bytes:
+    """One field of a protocol buffer, which is what ONNX files are."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def tensor_info(name: str, *shape: int | str) -> bytes:
+    axes = b"".join(field(1, field(1 if isinstance(n, int) else 2, n)) for n in shape)
+    return field(1, name) + field(2, field(1, field(1, 1) + field(2, axes)))
+
+
+def onnx_file(path: Path, weights: NDArray[np.float32], batch: int | str = "batch") -> Path:
+    """A network of one convolution of stride 4, as ONNX."""
+    shape = b"".join(field(1, n) for n in weights.shape)
+    kernel = shape + field(2, 1) + field(8, "w") + field(9, weights.tobytes())
+    strides = field(1, "strides") + field(8, 4) + field(8, 4) + field(20, 7)
+    node = field(1, "x") + field(1, "w") + field(2, "y") + field(4, "Conv") + field(5, strides)
+    keypoints = weights.shape[0]
+    graph = (
+        *(field(1, node), field(2, "g"), field(5, kernel)),
+        field(11, tensor_info("x", batch, 3, 64, 48)),
+        field(12, tensor_info("y", batch, keypoints, 16, 12)),
+    )
+    model = field(1, 8) + field(7, b"".join(graph)) + field(8, field(1, "") + field(2, 13))
+    path.write_bytes(model)
+    return path
+
+
+@pytest.mark.parametrize("batch", ["batch", 1])
+@pytest.mark.parametrize("activation", ["none", "softmax"])
+def test_an_onnx_network_runs_with_its_colour_normalisation_and_activation(
+    batch: int | str, activation: str, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    weights = random.normal(size=(17, 3, 4, 4)).astype(np.float32)
+    path = onnx_file(tmp_path / "net.onnx", weights, batch)
+    (tmp_path / "net.toml").write_text(
+        f'input = "64x48"\ncolour = "bgr"\nmean = [1, 2, 3]\nstd = [10, 20, 30]\n'
+        f'sigma = 2.0\nactivation = "{activation}"\n'
+    )
+    crops = random.integers(0, 256, (3, 64, 48, 3), np.uint8)
+    runtime = open_runtime(path, precision="f32")
+    runtime.warm_up((1, 3))
+    pictures = ((crops - np.array([1, 2, 3])) / np.array([10, 20, 30])).transpose(0, 3, 1, 2)
+    cells = pictures.reshape(3, 3, 16, 4, 12, 4)
+    expected = np.einsum("bcyixj,kcij->bkyx", cells, weights)
+    if activation == "softmax":
+        powers = np.exp(expected - expected.max(axis=(2, 3), keepdims=True))
+        expected = powers / powers.sum(axis=(2, 3), keepdims=True) * 2 * np.pi * 4
+    assert relative_error(runtime(crops), expected.astype(np.float32)) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "sentence"),
+    [
+        ('input = "128x96"\nskeleton = "mpii16"', r"its sidecar says 16 heatmaps of 32x24"),
+        ('input = "256x192"', r"its sidecar says"),
+        ("", "lacks the size"),
+    ],
+)
+def test_a_sidecar_that_does_not_fit_is_named(sidecar: str, sentence: str, tinypose: Path) -> None:
+    tinypose.with_suffix(".toml").write_text(sidecar)
+    with pytest.raises(WeightsError, match=sentence):
+        open_runtime(tinypose)
+
+
+def test_a_network_without_heatmaps_says_what_it_puts_out(shared: Path, tmp_path: Path) -> None:
+    name = "rtmdet_nano_person_320_end2end.onnx"
+    shutil.copyfile(shared / "peers" / name, tmp_path / name)
+    (tmp_path / name).with_suffix(".toml").write_text('input = "320x320"')
+    with pytest.raises(WeightsError, match="its sidecar says 17 heatmaps of 80x80"):
+        open_runtime(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 50, struct.pack("<Q", 2**62)])
+@pytest.mark.parametrize("suffix", [".onnx", ".xml"])
+def test_a_damaged_network_ends_in_one_sentence(
+    content: bytes, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"net{suffix}"
+    path.write_bytes(content)
+    path.with_suffix(".toml").write_text('input = "64x48"')
+    with pytest.raises(WeightsError, match="is not a readable ONNX or OpenVINO file") as caught:
+        open_runtime(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("choice", [{"runtime": "torch"}, {"device": "mps"}, {"runtime": "cuda"}])
+def test_foreign_networks_run_in_openvino_only(choice: dict[str, str], tinypose: Path) -> None:
+    with pytest.raises(UsageError, match="run on openvino on the cpu"):
+        open_runtime(tinypose, **choice)

@@ -1,0 +1,157 @@
+"""What is asked for is used or refused, and what is picked is said."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from livepose.errors import DeviceError, UsageError, WeightsError
+from livepose.runtimes import open_runtime, selection
+from livepose.runtimes.selection import Choice, _choices, check_device
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> object:
+    def make(gpus: int = 0, bf16: bool = False) -> None:
+        monkeypatch.setattr(selection, "cuda_devices", lambda: gpus)
+        monkeypatch.setattr(selection, "has_bf16", lambda: bf16)
+
+    return make
+
+
+def names(runtime: str, device: str, precision: str) -> list[str]:
+    return [str(choice) for choice in _choices(runtime, device, precision)]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "bf16", "asked", "expected"),
+    [
+        (0, False, ("auto", "auto", "auto"), ["openvino, cpu, f32", "torch, cpu, f32"]),
+        (
+            *(0, True, ("auto", "auto", "auto")),
+            ["openvino, cpu, bf16", "openvino, cpu, f32", "torch, cpu, f32"],
+        ),
+        (
+            *(2, True, ("auto", "auto", "auto")),
+            [
+                *("cuda, cuda:0, f16", "openvino, cpu, bf16"),
+                *("openvino, cpu, f32", "torch, cpu, f32"),
+            ],
+        ),
+        (1, False, ("auto", "cpu", "auto"), ["openvino, cpu, f32", "torch, cpu, f32"]),
+        (1, True, ("openvino", "auto", "auto"), ["openvino, cpu, bf16", "openvino, cpu, f32"]),
+        (1, True, ("openvino", "cpu", "bf16"), ["openvino, cpu, bf16"]),
+        (0, True, ("auto", "auto", "f32"), ["openvino, cpu, f32", "torch, cpu, f32"]),
+        (2, True, ("auto", "cuda:1", "auto"), ["cuda, cuda:1, f16"]),
+        (1, True, ("cuda", "auto", "auto"), ["cuda, cuda:0, f16"]),
+        (1, True, ("cuda", "cuda", "f32"), ["cuda, cuda:0, f32"]),
+        (1, True, ("torch", "cuda", "auto"), ["torch, cuda:0, f32"]),
+        (1, True, ("torch", "auto", "auto"), ["torch, cpu, f32"]),
+    ],
+)
+def test_choices_are_tried_in_this_order(
+    gpus: int,
+    bf16: bool,
+    asked: tuple[str, str, str],
+    expected: list[str],
+    machine: object,
+) -> None:
+    machine(gpus, bf16)  # type: ignore[operator]
+    assert names(*asked) == expected
+
+
+@pytest.mark.parametrize("asked", [("cuda", "auto"), ("auto", "cuda"), ("torch", "cuda:0")])
+def test_cuda_that_is_asked_for_and_absent_is_an_error_and_never_the_cpu(
+    asked: tuple[str, str], machine: object, resnet_file: Path
+) -> None:
+    machine(0)  # type: ignore[operator]
+    with pytest.raises(DeviceError, match="CUDA was asked for, and torch sees no CUDA") as caught:
+        open_runtime(resnet_file, *asked)
+    assert caught.value.exit_code == 5
+
+
+def test_a_gpu_beyond_the_last_one_is_named(machine: object) -> None:
+    machine(2)  # type: ignore[operator]
+    assert check_device("cuda:1") == "cuda:1"
+    with pytest.raises(DeviceError, match="cuda:2 was asked for, and the GPUs here end at cuda:1"):
+        check_device("cuda:2")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:²", "", "CPU"])
+def test_a_device_that_is_none_is_a_usage_error(device: str, machine: object) -> None:
+    machine(1)  # type: ignore[operator]
+    with pytest.raises(UsageError, match="expected auto, cpu, cuda, cuda:N or mps"):
+        check_device(device)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"runtime": "tpu"}, "runtime: expected one of auto, torch, openvino, cuda, got 'tpu'"),
+        ({"precision": "f8"}, "precision: expected one of auto, f32"),
+        ({"mode": "fast"}, "mode: expected one of latency, throughput"),
+        ({"runtime": "openvino", "device": "cuda"}, "runtime openvino runs on the cpu"),
+        ({"runtime": "cuda", "device": "cpu"}, "runtime cuda runs on a CUDA GPU, not on cpu"),
+        ({"precision": "f16"}, "precision f16 is for GPUs"),
+    ],
+)
+def test_choices_that_exclude_each_other_are_usage_errors(
+    asked: dict[str, str], sentence: str, resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One GPU where one is asked for, none else.
+    monkeypatch.setattr(selection, "cuda_devices", lambda: 1 if "device" in asked else 0)
+    with pytest.raises(UsageError, match=sentence):
+        open_runtime(resnet_file, **asked)
+
+
+def test_bf16_without_the_processor_for_it_is_an_error(machine: object, resnet_file: Path) -> None:
+    machine(0, bf16=False)  # type: ignore[operator]
+    with pytest.raises(DeviceError, match="this processor has none; use f32"):
+        open_runtime(resnet_file, precision="bf16")
+
+
+def test_what_was_picked_is_said_with_the_reason(machine: object, resnet_file: Path) -> None:
+    machine(0)  # type: ignore[operator]
+    said: list[str] = []
+    open_runtime(resnet_file, report=said.append)
+    assert said[-1] == (
+        "pose: resnet50 64x96 (resnet50.safetensors) on openvino, cpu, f32 (no CUDA GPU here)"
+    )
+
+
+def test_a_choice_that_fails_is_said_and_the_next_one_taken(
+    resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(path: object, card: object, choice: Choice, *rest: object) -> object:
+        if choice.runtime != "torch":
+            raise DeviceError(f"{choice.runtime} is broken here")
+        return truth(path, card, choice, *rest)  # type: ignore[arg-type]
+
+    truth = selection._open
+    monkeypatch.setattr(selection, "_open", failing)
+    monkeypatch.setattr(selection, "cuda_devices", lambda: 1)
+    said: list[str] = []
+    assert open_runtime(resnet_file, report=said.append).name == "torch"
+    assert said[0] == "pose: not cuda, cuda:0, f16: cuda is broken here"
+    assert "not openvino, cpu, f32: openvino is broken here" in said[-2]
+    with pytest.raises(DeviceError, match="cuda is broken here"):
+        open_runtime(resnet_file, "cuda")
+
+
+def test_wrong_weights_end_it_and_are_not_tried_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(b"x" * 100)
+    with pytest.raises(WeightsError, match="not a readable safetensors file"):
+        open_runtime(path)
+
+
+def test_looking_for_a_gpu_loads_no_torch_where_there_is_no_driver() -> None:
+    if selection._driver_is_there():
+        pytest.skip("this machine has an NVIDIA driver")
+    code = (
+        "import sys; from livepose.runtimes.selection import cuda_devices; "
+        "print(cuda_devices(), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0 False"
