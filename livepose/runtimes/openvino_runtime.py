@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from livepose.errors import WeightsError
-from livepose.runtimes.buckets import exact_pieces, next_bucket
+from livepose.runtimes.buckets import exact_pieces
 from livepose.runtimes.library import openvino
 from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, no_heatmaps
 from livepose.weights import Card
@@ -19,9 +19,8 @@ from livepose.weights import Card
 ov = openvino()
 properties, hint = ov.properties, ov.properties.hint
 
-BUCKETS = {"latency": (1, 2, 4, 8), "throughput": (1, 2, 4)}
-"""Batch sizes that may be compiled. With several streams small pieces keep all of them busy."""
-MODES = tuple(BUCKETS)
+BUCKETS = (1, 2, 4, 8)
+"""Batch sizes that may be compiled."""
 
 
 class OpenVinoRuntime:
@@ -47,10 +46,12 @@ class OpenVinoRuntime:
         self.mode = mode
         self._model = model
         self._options = compile_options(precision, mode, blob_folder)
-        self._buckets = BUCKETS[mode] if _is_free(model) else (1,)
+        self._buckets = BUCKETS if _is_free(model) else (1,)
         self._requests: dict[int, list[Any]] = {}
         self._compiled: dict[int, Any] = {}
         self._compile(1)
+        streams = self._compiled[1].get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self._beside = 1 if mode == "latency" else max(1, int(streams))
 
     def _compile(self, bucket: int) -> None:
         if bucket not in self._compiled:
@@ -65,7 +66,7 @@ class OpenVinoRuntime:
         heatmaps = np.empty((len(crops), *no_heatmaps(self.card).shape[1:]), np.float32)
         used: dict[int, int] = {}
         waiting: list[Any] = []
-        for piece in exact_pieces(len(crops), tuple(self._compiled)):
+        for piece in exact_pieces(len(crops), self._fitting(len(crops))):
             used[piece.bucket] = used.get(piece.bucket, 0) + 1
             alone = self.mode == "latency"
             request = self._request(piece.bucket, 0 if alone else used[piece.bucket] - 1)
@@ -81,6 +82,10 @@ class OpenVinoRuntime:
             request.wait()
         return heatmaps
 
+    def _fitting(self, count: int) -> list[int]:
+        """Compiled sizes that leave a piece of the batch for each stream."""
+        return [bucket for bucket in self._compiled if bucket <= max(1, count // self._beside)]
+
     def _request(self, bucket: int, index: int) -> Any:
         requests = self._requests[bucket]
         while len(requests) <= index:
@@ -93,12 +98,11 @@ class OpenVinoRuntime:
         A size that was not warmed up is run in smaller pieces; nothing is compiled meanwhile.
         """
         for count in sorted(set(batch_sizes)):
-            largest = next_bucket(count, self._buckets)
-            self._compile(largest if largest <= count else self._below(count))
+            self._compile(self._largest(max(1, count // self._beside)))
             self(np.zeros((count, *self.card.input_hw, 3), np.uint8))
 
-    def _below(self, count: int) -> int:
-        return max((bucket for bucket in self._buckets if bucket <= count), default=1)
+    def _largest(self, count: int) -> int:
+        return max(bucket for bucket in self._buckets if bucket <= count)
 
 
 def _view(array: Any) -> Any:
