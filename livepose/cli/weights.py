@@ -1,9 +1,9 @@
 """livepose weights: list, show, import, verify and fetch pose weights."""
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,11 +125,13 @@ def _show(arguments: argparse.Namespace) -> None:
     from rich.table import Table
 
     from livepose.weights import find_weights, read_card
-    from livepose.weights.card import read_metadata, to_metadata
+    from livepose.weights.card import FORMAT, read_metadata, to_metadata
     from livepose.weights.sidecar import is_foreign
 
     path = find_weights(arguments.name)
-    entries = to_metadata(read_card(path)) if is_foreign(path) else read_metadata(path)
+    entries = {} if is_foreign(path) else read_metadata(path)
+    if not entries or entries.get("format") == FORMAT:
+        entries = to_metadata(read_card(path))  # in the card's own order
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("file", str(path))
     for name, value in entries.items():
@@ -160,11 +162,15 @@ def _import(arguments: argparse.Namespace) -> None:
 
 def _verify(arguments: argparse.Namespace) -> None:
     from livepose.weights import find_weights
+    from livepose.weights.card import read_metadata
     from livepose.weights.checkpoint import verify
 
     named = [find_weights(name) for name in arguments.names]
     wrong = []
     for path in named or [path for _, path in _own_files()]:
+        if not named and not read_metadata(path).get("sha256"):
+            _say(f"{path}: states no hash of its tensors")
+            continue
         right = verify(path)
         _say(f"{path}: {'ok' if right else 'WRONG: its tensors are not those it was written with'}")
         wrong += [] if right else [path.name]
@@ -182,7 +188,7 @@ def _fetch(arguments: argparse.Namespace) -> None:
     if known is None:
         _say(f"{find_weights(arguments.name)} is here already")
         return
-    with _progress_bar(known.name) as progress:
+    with _progress_bar(known.name) if known.fetchable else nullcontext() as progress:
         path = fetch(known, progress)
     target = cached_weights_folder() / (known.name + SUFFIX)
     import_checkpoint(
@@ -196,7 +202,7 @@ def _fetch(arguments: argparse.Namespace) -> None:
     _say(f"{known.name} -> {target}; use it with --weights {known.name}")
 
 
-@contextlib.contextmanager
+@contextmanager
 def _progress_bar(name: str) -> "Iterator[Progress]":
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn

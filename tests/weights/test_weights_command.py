@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from livepose.cli import weights as command
 from livepose.errors import WeightsError
@@ -82,6 +83,7 @@ def test_verify_is_quiet_about_good_files_and_fails_on_damaged_ones(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = saved(tmp_path, "good"), saved(cache / "weights", "bad")
+    save_file({"a": torch.ones(2)}, cache / "weights" / "without.safetensors")
     assert run("verify", str(good)) == 0
     assert "good.safetensors: ok" in capsys.readouterr().err
     content = bytearray(bad.read_bytes())
@@ -89,6 +91,7 @@ def test_verify_is_quiet_about_good_files_and_fails_on_damaged_ones(
     bad.write_bytes(content)
     with pytest.raises(WeightsError, match=r"damaged weights: bad\.safetensors"):
         run("verify")
+    assert "without.safetensors: states no hash" in capsys.readouterr().err
     with pytest.raises(WeightsError, match=r"damaged weights: bad\.safetensors"):
         run("verify", "bad")
 
