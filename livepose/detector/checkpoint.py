@@ -21,6 +21,7 @@ from livepose.detector.library import ultralytics
 from livepose.detector.pickled import read_pickled
 from livepose.errors import WeightsError
 from livepose.runtimes.library import one_thread
+from livepose.weights.checkpoint import tensors_sha256
 
 FORMAT = "livepose-detector-1"
 HEADS = ("Detect", "v10Detect")
@@ -74,6 +75,7 @@ def save_detector(
     }
     tensors = {name: value.clone().contiguous() for name, value in tensors.items()}
     told = {**metadata, "format": FORMAT, "architecture": json.dumps(architecture)}
+    told["sha256"] = tensors_sha256(tensors)
     save_file(tensors, path, metadata=told)
 
 
