@@ -18,8 +18,11 @@ $(READY): constraints.txt pyproject.toml requirements.txt
 demo: $(READY)
 	$(BIN)/livepose demo
 
+# Training runs in a process of its own: its backward passes have crashed in one in which OpenVINO
+# and the window's toolkit had been at work before.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/training
+	$(BIN)/python -m pytest tests/training
 
 lint: $(READY)
 	$(BIN)/ruff check .
