@@ -145,8 +145,10 @@ class PosePipeline:
         check_image(image_bgr)
         try:
             if time_s is None:
-                return self._process_still(image_bgr)
-            return self._process_next(image_bgr, time_s)
+                poses = self._process_still(image_bgr)
+            else:
+                poses = self._process_next(image_bgr, time_s)
+            return poses.in_frame((image_bgr.shape[1], image_bgr.shape[0]))
         finally:
             self.clock.end_frame()
 

@@ -1,13 +1,41 @@
 """Poses: what livepose knows of the people in one frame. The one validated container."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.skeletons import COCO17, Skeleton
+
+WEAK_SCORE = 0.2
+"""A keypoint that scores less is hardly believed, and is not drawn unless asked for."""
+
+
+class KeypointState(IntEnum):
+    """How a keypoint came to be where it is."""
+
+    MISSING = 0
+    """It is not there: its position is NaN."""
+    SEEN = 1
+    """Measured in this picture."""
+    WEAK = 2
+    """Measured, with a score under ``WEAK_SCORE``."""
+    OUTSIDE = 3
+    """It lies outside the frame: nothing of it can be seen."""
+    PREDICTED = 4
+    """Not measured, or measured where it cannot be: it lies where it should be by its motion."""
+
+    @property
+    def word(self) -> str:
+        """The state as files write it: ``seen``, ``weak``, ..."""
+        return self.name.lower()
+
+
+def _unknown_states() -> NDArray[np.uint8]:
+    return np.empty((0, 0), dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +58,8 @@ class Poses:
         Covariance of each keypoint in px², NaN where unknown.
     skeleton : Skeleton
         Names and limbs of the keypoints.
+    keypoint_states : uint8 (P, K), optional
+        ``KeypointState`` of each keypoint; left out, it follows from positions and scores.
 
     Raises
     ------
@@ -44,6 +74,7 @@ class Poses:
     track_ids: NDArray[np.int64]
     covariance_px2: NDArray[np.float64]
     skeleton: Skeleton = field(default=COCO17)
+    keypoint_states: NDArray[np.uint8] = field(default_factory=_unknown_states)
 
     def __post_init__(self) -> None:
         people, joints = len(self.scores), len(self.skeleton.keypoints)
@@ -59,6 +90,19 @@ class Poses:
             got = getattr(self, name).shape
             if got != shape:
                 raise ValueError(f"{name}: expected shape {shape}, got {got}")
+        if self.keypoint_states.size == 0:
+            object.__setattr__(self, "keypoint_states", self._states())
+        if self.keypoint_states.shape != (people, joints):
+            got = self.keypoint_states.shape
+            raise ValueError(f"keypoint_states: expected shape {(people, joints)}, got {got}")
+
+    def _states(self) -> NDArray[np.uint8]:
+        """Seen, weak or missing, as positions and scores say."""
+        there = np.isfinite(self.keypoints_xy).all(axis=2)
+        measured = np.where(
+            self.keypoint_scores < WEAK_SCORE, KeypointState.WEAK, KeypointState.SEEN
+        )
+        return np.where(there, measured, KeypointState.MISSING).astype(np.uint8)
 
     @classmethod
     def empty(cls, skeleton: Skeleton = COCO17) -> "Poses":
@@ -90,7 +134,19 @@ class Poses:
             track_ids=self.track_ids[which],
             covariance_px2=self.covariance_px2[which],
             skeleton=self.skeleton,
+            keypoint_states=self.keypoint_states[which],
         )
+
+    def in_frame(self, size_wh: tuple[int, int]) -> "Poses":
+        """The same people with the keypoints outside a frame of ``size_wh`` marked as such."""
+        x, y = self.keypoints_xy[..., 0], self.keypoints_xy[..., 1]
+        # Integers are pixel centres, so the frame reaches half a pixel around them.
+        inside = (x >= -0.5) & (y >= -0.5) & (x <= size_wh[0] - 0.5) & (y <= size_wh[1] - 0.5)
+        outside = ~inside & (self.keypoint_states != KeypointState.MISSING)
+        if not outside.any():
+            return self
+        states = np.where(outside, np.uint8(KeypointState.OUTSIDE), self.keypoint_states)
+        return replace(self, keypoint_states=states)
 
     @property
     def sigma_px(self) -> NDArray[np.float64]:
@@ -114,6 +170,8 @@ class Poses:
             "box_xyxy": [round(float(edge), 2) for edge in self.boxes_xyxy[index]],
             "score": round(float(self.scores[index]), 4),
             "keypoints": [_keypoint(xy, score, sigma) for xy, score, sigma in rows],
+            "states": [KeypointState(state).word for state in self.keypoint_states[index]],
+            "covariance_px2": [_spread(one) for one in self.covariance_px2[index]],
         }
 
     def to_supervision(self) -> Any:
@@ -138,3 +196,11 @@ def _keypoint(xy: NDArray[np.float64], score: float, sigma_px: float) -> list[An
         return None
     sigma = round(float(sigma_px), 3) if np.isfinite(sigma_px) else None
     return [round(float(xy[0]), 2), round(float(xy[1]), 2), round(float(score), 4), sigma]
+
+
+def _spread(covariance_px2: NDArray[np.float64]) -> list[float] | None:
+    """xx, xy and yy of a covariance: all that there is to its ellipse."""
+    if not np.isfinite(covariance_px2).all():
+        return None
+    (xx, xy), (_, yy) = covariance_px2.tolist()
+    return [round(xx, 3), round(xy, 3), round(yy, 3)]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +80,36 @@ def test_poses_refuse_shapes_that_do_not_fit() -> None:
             track_ids=np.zeros(1, dtype=np.int64),
             covariance_px2=np.zeros((1, 17, 2, 2)),
         )
+
+
+def test_a_state_follows_from_position_and_score_and_the_edge_of_the_frame() -> None:
+    xy = np.full((1, 17, 2), 5.0)
+    scores = np.full((1, 17), 0.9)
+    xy[0, 1], scores[0, 2], xy[0, 3], xy[0, 4] = np.nan, 0.1, [31.6, 5], [-0.4, -0.4]
+    person = replace(
+        Poses.empty(),
+        keypoints_xy=xy,
+        keypoint_scores=scores,
+        boxes_xyxy=np.zeros((1, 4)),
+        scores=np.ones(1),
+        track_ids=np.ones(1, dtype=np.int64),
+        covariance_px2=np.full((1, 17, 2, 2), np.nan),
+        keypoint_states=np.empty((0, 0), dtype=np.uint8),
+    )
+    words = person.in_frame((32, 24)).to_dict()["people"][0]["states"]
+    assert words[:6] == ["seen", "missing", "weak", "outside", "seen", "seen"]
+    assert person.to_dict()["people"][0]["states"][3] == "seen"
+
+
+def test_states_of_another_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match="keypoint_states"):
+        replace(two_people(), keypoint_states=np.ones((2, 5), dtype=np.uint8))
+
+
+def test_a_covariance_is_its_three_numbers_in_json() -> None:
+    person = two_people().to_dict()["people"][0]
+    (xx, xy), (_, yy) = two_people().covariance_px2[0, 0]
+    assert person["covariance_px2"][0] == pytest.approx([xx, xy, yy], abs=1e-3)
 
 
 def test_a_missing_keypoint_is_null_in_json_and_never_nan() -> None:

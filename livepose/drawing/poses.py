@@ -16,7 +16,7 @@ from livepose.drawing.canvas import on_canvas
 from livepose.drawing.palette import CENTRE, LEFT, RIGHT, track_colours_bgr
 from livepose.drawing.text import put_text, text_width_px
 from livepose.frame import ImageBgr
-from livepose.poses import Poses
+from livepose.poses import KeypointState, Poses
 from livepose.skeletons import Skeleton
 
 Floats = NDArray[np.float64]
@@ -26,6 +26,8 @@ _SURE = 0.7
 """Score from which on a keypoint is painted in full."""
 _FAINTEST, _STRONGEST = 0.22, 0.95
 _LIMB_SHADE = 0.86
+_PREDICTED_SHADE = 0.45
+"""A keypoint that is only predicted is fainter by that, and hollow."""
 _LEAST_FOR_ID = 3
 """Keypoints that must be seen before a number is: one over an empty place looks like a ghost."""
 _FAR_PX = 1e9
@@ -113,6 +115,7 @@ class _Person:
 
     xy: Floats
     shown: NDArray[np.bool_]
+    predicted: NDArray[np.bool_]
     opacities: Floats
     colours_bgr: Floats
     size_px: float
@@ -126,12 +129,15 @@ def _person(
     xy, scores = poses.keypoints_xy[index], poses.keypoint_scores[index]
     shown = np.isfinite(xy).all(axis=1) & (scores >= score_threshold)
     sureness = np.clip((scores - score_threshold) / max(_SURE - score_threshold, 1e-6), 0.0, 1.0)
+    predicted = poses.keypoint_states[index] == KeypointState.PREDICTED
+    opacities = _FAINTEST + (_STRONGEST - _FAINTEST) * np.nan_to_num(sureness)
     track_id = int(poses.track_ids[index])
     limb_radius_px = _limb_radius_px(size_px, canvas)
     return _Person(
         xy=np.clip(xy, -_FAR_PX, _FAR_PX),
         shown=shown,
-        opacities=_FAINTEST + (_STRONGEST - _FAINTEST) * np.nan_to_num(sureness),
+        predicted=predicted,
+        opacities=np.where(predicted, _PREDICTED_SHADE, 1.0) * opacities,
         # People of a still picture have no track; there the order tells them apart.
         colours_bgr=track_colours_bgr(track_id if track_id > 0 else index + 1),
         size_px=size_px,
@@ -180,16 +186,32 @@ def _draw_limbs(canvas: ImageBgr, person: _Person, anatomy: _Anatomy) -> None:
 
 
 def _draw_joints(canvas: ImageBgr, person: _Person, anatomy: _Anatomy, magnified: float) -> None:
-    xy, face = person.xy[person.shown], anatomy.face[person.shown]
-    opacities = person.opacities[person.shown]
-    colours = person.colours_bgr[anatomy.sides[person.shown]]
+    radii = magnified * np.where(anatomy.face, 0.8, 1.5) * person.limb_radius_px + 0.3
+    colours = person.colours_bgr[anatomy.sides]
+    colours = colours + 0.35 * (255.0 - colours)
+    solid, hollow = person.shown & ~person.predicted, person.shown & person.predicted
     paint_capsules(
         canvas,
-        np.concatenate([xy, xy], axis=1),
-        magnified * np.where(face, 0.8, 1.5) * person.limb_radius_px + 0.3,
-        np.full(len(xy), person.rim_px),
-        np.stack([opacities, opacities], axis=1),
-        colours + 0.35 * (255.0 - colours),
+        np.concatenate([person.xy[solid], person.xy[solid]], axis=1),
+        radii[solid],
+        np.full(int(solid.sum()), person.rim_px),
+        np.repeat(person.opacities[solid, None], 2, axis=1),
+        colours[solid],
+    )
+    if hollow.any():
+        _draw_rings(canvas, person.xy[hollow], radii[hollow], colours[hollow])
+
+
+def _draw_rings(canvas: ImageBgr, xy: Floats, radii_px: Floats, colours_bgr: Floats) -> None:
+    """Hollow joints: nobody saw them."""
+    paint_ellipses(
+        canvas,
+        np.ascontiguousarray(xy),
+        radii_px[:, None, None] ** 2 * np.eye(2),
+        0.6,
+        np.full(len(xy), 0.8),
+        np.zeros(len(xy)),
+        colours_bgr,
     )
 
 

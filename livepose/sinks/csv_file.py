@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from livepose.frame import Frame, ImageBgr
-from livepose.poses import Poses
+from livepose.poses import KeypointState, Poses
 from livepose.sinks._lines import LineFile
 from livepose.sinks.protocol import Closing
 
 COLUMNS = (
     *("frame", "time_s", "name", "id", "score", "box_x1", "box_y1", "box_x2", "box_y2"),
     *("keypoint", "x", "y", "keypoint_score", "sigma_px"),
+    *("state", "cov_xx", "cov_xy", "cov_yy"),
 )
 
 
@@ -55,11 +56,15 @@ def _person(person: Poses) -> list[list[str]]:
     """Rows of one person (P = 1), from the id on."""
     head = [str(int(person.track_ids[0])), _number(person.scores[0], 4)]
     head += [_number(edge, 2) for edge in person.boxes_xyxy[0]]
+    states = [KeypointState(state) for state in person.keypoint_states[0]]
     rows = []
     for k, name in enumerate(person.skeleton.keypoints):
         x, y = person.keypoints_xy[0, k]
         point = [_number(x, 2), _number(y, 2), _number(person.keypoint_scores[0, k], 4)]
-        rows.append([*head, name, *point, _number(person.sigma_px[0, k], 3)])
+        point.append(_number(person.sigma_px[0, k], 3))
+        (xx, xy), (_, yy) = person.covariance_px2[0, k]
+        spread = [_number(value, 3) for value in (xx, xy, yy)]
+        rows.append([*head, name, *point, states[k].word, *spread])
     return rows
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from livepose.frame import Frame, ImageBgr
-from livepose.poses import Poses
+from livepose.poses import KeypointState, Poses
 from livepose.sinks._lines import LineFile
 from livepose.sinks.protocol import Closing
 from livepose.skeletons import COCO17, Skeleton
@@ -40,7 +40,15 @@ def make_header(
             "limbs": [list(limb) for limb in skeleton.limbs],
         },
         "keypoint": ["x", "y", "score", "sigma_px"],
-        "units": {"time_s": "seconds", "box_xyxy": "px", "keypoints": "px", "sigma_px": "px"},
+        "states": [state.word for state in KeypointState],
+        "covariance": ["xx", "xy", "yy"],
+        "units": {
+            "time_s": "seconds",
+            "box_xyxy": "px",
+            "keypoints": "px",
+            "sigma_px": "px",
+            "covariance_px2": "px²",
+        },
         "versions": {name: _version(name) for name in ("livepose", "numpy", "torch")},
         **more,
     }

@@ -1,10 +1,12 @@
 """The smoother: one filter state for each track, kept in arrays, filtered in one call."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose import boxes
-from livepose.poses import Poses
+from livepose.poses import KeypointState, Poses
 from livepose.smoothing._kernels import STATE_COLUMNS, one_euro
 from livepose.smoothing.settings import METHODS, SmoothingSettings
 
@@ -161,15 +163,15 @@ def _replace(
     measured: NDArray[np.bool_],
 ) -> Poses:
     keypoints_xy, keypoint_scores = poses.keypoints_xy.copy(), poses.keypoint_scores.copy()
-    covariance_px2 = poses.covariance_px2.copy()
+    covariance_px2, states = poses.covariance_px2.copy(), poses.keypoint_states.copy()
     keypoints_xy[rows], keypoint_scores[rows] = xy, scores
     covariance_px2[rows] = np.where(measured[..., None, None], covariance_px2[rows], np.nan)
-    return Poses(
+    guessed = np.where(np.isfinite(xy).all(axis=2), KeypointState.PREDICTED, KeypointState.MISSING)
+    states[rows] = np.where(measured, states[rows], guessed)
+    return replace(
+        poses,
         keypoints_xy=keypoints_xy,
         keypoint_scores=keypoint_scores,
-        boxes_xyxy=poses.boxes_xyxy,
-        scores=poses.scores,
-        track_ids=poses.track_ids,
         covariance_px2=covariance_px2,
-        skeleton=poses.skeleton,
+        keypoint_states=states,
     )

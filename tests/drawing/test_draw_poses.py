@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from livepose.drawing import draw_poses, palette
 from livepose.drawing._kernels import paint_capsules, paint_ellipses, paint_panel
 from livepose.errors import UsageError
-from livepose.poses import Poses
+from livepose.poses import KeypointState, Poses
 from livepose.skeletons import MPII16
 
 Image = NDArray[np.uint8]
@@ -336,3 +336,14 @@ def test_each_kernel_is_compiled_once_whatever_is_drawn() -> None:
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
     assert doctest.testmod(palette).failed == 0
+
+
+def test_a_predicted_keypoint_is_hollow_and_a_seen_one_is_filled() -> None:
+    seen = of_points({"nose": (100, 100)}, size_px=600.0)
+    states = np.where(
+        seen.keypoint_states == KeypointState.SEEN, KeypointState.PREDICTED, seen.keypoint_states
+    )
+    predicted = replace(seen, keypoint_states=states.astype(np.uint8))
+    filled, hollow = changed(draw_poses(grey(), seen)), changed(draw_poses(grey(), predicted))
+    assert filled[100, 100] and not hollow[100, 100]
+    assert hollow[95:105, 95:105].any()

@@ -40,7 +40,7 @@ def test_json_lines_have_a_header_and_then_the_frames(tmp_path):
     assert list(first) == ["frame", "time_s", "people"]
     assert (first["frame"], first["time_s"]) == (0, 0.0)
     (person,) = first["people"]
-    assert list(person) == ["id", "box_xyxy", "score", "keypoints"]
+    assert list(person) == ["id", "box_xyxy", "score", "keypoints", "states", "covariance_px2"]
     assert (person["id"], person["score"], person["box_xyxy"]) == (1, 0.9, [5, 6, 45, 66])
     assert person["keypoints"][0] == [10.0, 20.0, 0.5, 2.0]
     assert person["keypoints"][3] is None
@@ -54,6 +54,7 @@ def test_the_header_says_skeleton_size_source_units_and_versions(tmp_path):
     assert header["size_wh"] == [64, 48] and header["fps"] == 25.0
     assert len(header["skeleton"]["keypoints"]) == 17
     assert header["keypoint"] == ["x", "y", "score", "sigma_px"]
+    assert header["states"] == ["missing", "seen", "weak", "outside", "predicted"]
     assert header["units"]["time_s"] == "seconds"
     assert header["versions"]["numpy"] == np.__version__
 
@@ -131,6 +132,8 @@ def test_csv_has_one_row_a_keypoint_and_empty_cells_for_what_is_missing(tmp_path
     assert tuple(rows[0]) == COLUMNS and len(rows) == 34
     assert rows[0]["keypoint"] == "nose" and float(rows[0]["x"]) == 10.0
     assert (rows[1]["x"], rows[1]["y"], rows[1]["sigma_px"]) == ("", "", "")
+    assert (rows[0]["state"], rows[1]["state"]) == ("seen", "missing")
+    assert (rows[0]["cov_xx"], rows[0]["cov_xy"], rows[1]["cov_yy"]) == ("4.000", "0.000", "")
     assert rows[17]["id"] == "2" and float(rows[17]["box_x1"]) == 105.0
     assert "nan" not in (tmp_path / "a.csv").read_text()
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livepose.poses import Poses
+from livepose.poses import KeypointState, Poses
 from livepose.smoothing import METHODS, Smoother, SmoothingSettings
 
 STEP_S = 1 / 30
@@ -184,6 +184,15 @@ def test_a_held_keypoint_has_no_covariance_and_a_seen_one_keeps_its_own():
     held = smoother.apply(STEP_S, people([[np.nan, np.nan]]))
     assert np.isfinite(held.keypoints_xy).all()
     assert np.isnan(held.covariance_px2).all()
+
+
+def test_a_keypoint_is_seen_then_predicted_then_missing():
+    smoother = Smoother()
+    states = []
+    for i, x in enumerate([50.0, np.nan, np.nan, np.nan]):
+        poses = smoother.apply(0.15 * i, people([[x, 60.0]]))
+        states.append(KeypointState(poses.keypoint_states[0, 0]).word)
+    assert states == ["seen", "predicted", "missing", "missing"]
 
 
 def test_a_position_with_score_zero_is_missing():
