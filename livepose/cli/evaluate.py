@@ -1,4 +1,4 @@
-"""``livepose eval coco | mpii | lsp | quantisation``, ``livepose eval --paper``."""
+"""``livepose eval coco | mpii | lsp | quantisation | clips``, ``livepose eval --paper``."""
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -42,11 +42,12 @@ def register(subparsers: Any) -> None:
         "--measured", nargs="+", type=Path, default=[], metavar="FILE",
         help="with --paper: files written by --json",
     )  # fmt: skip
-    sets = parser.add_subparsers(dest="set", metavar="coco | mpii | lsp | quantisation")
+    sets = parser.add_subparsers(dest="set", metavar="coco | mpii | lsp | quantisation | clips")
     _add_coco(sets.add_parser("coco", help="COCO AP"))
     _add_mpii(sets.add_parser("mpii", help="PCKh@0.5 and @0.1"))
     _add_set(sets.add_parser("lsp", help="PCK@0.2 of the torso"))
     _add_quantisation(sets.add_parser("quantisation", help="what decoding is worth, without data"))
+    _add_clips(sets.add_parser("clips", help="who is found in videos, and how steadily"))
 
 
 def _add_set(parser: ArgumentParser) -> None:
@@ -107,6 +108,11 @@ def _add_quantisation(parser: ArgumentParser) -> None:
     parser.add_argument("--points", type=positive, default=2000, metavar="N")
 
 
+def _add_clips(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="written by --json")
+    parser.add_argument("--markdown", default="-", metavar="FILE", help="the table, - is stdout")
+
+
 def positive(text: str) -> int:
     """A whole number from 1 on."""
     if not text.isdigit() or int(text) < 1:
@@ -139,11 +145,14 @@ def run(arguments: Namespace) -> int:
         "mpii": _mpii,
         "lsp": _lsp,
         "quantisation": _quantisation,
+        "clips": _clips,
     }
     if arguments.set is not None:
         return commands[arguments.set](arguments)
     if not arguments.paper:
-        raise UsageError("eval: expected coco, mpii, lsp, quantisation or --paper (see --help)")
+        raise UsageError(
+            "eval: expected coco, mpii, lsp, quantisation, clips or --paper (see --help)"
+        )
     from livepose.offline.evaluation.published import measured_rows, show_paper
 
     show_paper(measured_rows(arguments.measured))
@@ -255,6 +264,14 @@ def _quantisation(arguments: Namespace) -> int:
     if arguments.plot is not None:
         plot(errors, arguments.plot)
         report(f"wrote {arguments.plot}")
+    return 0
+
+
+def _clips(arguments: Namespace) -> int:
+    from livepose.offline.evaluation.presence import presence_markdown, read_presence
+    from livepose.offline.evaluation.table import write_text
+
+    write_text(arguments.markdown, presence_markdown([read_presence(f) for f in arguments.files]))
     return 0
 
 

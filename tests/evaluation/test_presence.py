@@ -1,0 +1,73 @@
+"""Counting who is found in clips, on files made by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from livepose.cli import main
+from livepose.errors import DataError
+from livepose.offline.evaluation.presence import presence_markdown, read_presence
+from livepose.skeletons import COCO17
+
+
+def person(identity=1, size=100.0, score=0.9, moved=0.0, missing=()):
+    """A person whose points all lie at one place."""
+    points = [
+        None if name in missing else [10.0 + moved, 20.0, score, 1.0] for name in COCO17.keypoints
+    ]
+    return {"id": identity, "box_xyxy": [0.0, 0.0, size, size], "score": 1.0, "keypoints": points}
+
+
+def write(folder: Path, *frames) -> Path:
+    lines = [{"livepose": {"skeleton": {"keypoints": list(COCO17.keypoints)}}}]
+    lines += [{"frame": i, "time_s": i / 30, "people": list(p)} for i, p in enumerate(frames)]
+    file = folder / "clip.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return file
+
+
+def test_shares_count_the_largest_person_of_each_frame(tmp_path):
+    small = person(identity=2, size=10.0)
+    found = read_presence(
+        write(tmp_path, [small, person()], [person(missing=("left_wrist",)), small], [small], [])
+    )
+    assert found.frames == 4
+    assert found.people == 5 / 4
+    assert found.ids == 2
+    assert found.first_frame
+    assert found.parts["face"] == 0.75
+    assert found.parts["wrists"] == 0.5
+
+
+def test_a_point_below_the_score_is_not_found(tmp_path):
+    found = read_presence(write(tmp_path, [], [person(score=0.19)]))
+    assert not found.first_frame
+    assert found.parts["elbows"] == 0.0
+
+
+def test_tremble_is_the_second_difference_in_percent_of_the_box_height(tmp_path):
+    steps = [0.0, 1.0, 0.0, 1.0, 0.0]  # second differences of 2 px, box of 100 px
+    shaking = write(tmp_path, *([person(moved=step)] for step in steps))
+    assert read_presence(shaking).tremble == pytest.approx(2.0)
+    gliding = write(tmp_path, *([person(moved=3.0 * step)] for step in range(5)))
+    assert read_presence(gliding).tremble == pytest.approx(0.0)
+
+
+def test_a_change_of_person_is_no_tremble(tmp_path):
+    frames = [[person(1)], [person(1)], [person(2, moved=50)], [person(2, moved=50)]]
+    row = read_presence(write(tmp_path, *frames))
+    assert presence_markdown([row]).splitlines()[-1].endswith("|  |")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "no json", '{"livepose": {}}'])
+def test_other_files_are_refused_in_a_sentence(tmp_path, content):
+    file = tmp_path / "other.jsonl"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match="expected the lines that --json writes"):
+        read_presence(file)
+
+
+def test_the_command_prints_a_row_a_clip(tmp_path, capsys):
+    assert main(["eval", "clips", str(write(tmp_path, [person()]))]) == 0
+    assert "| clip | 1 | 1.00 | 1 | yes | 1.00 |" in capsys.readouterr().out
