@@ -78,18 +78,17 @@ class Poses:
 
     def __post_init__(self) -> None:
         people, joints = len(self.scores), len(self.skeleton.keypoints)
-        wanted = {
-            "keypoints_xy": (people, joints, 2),
-            "keypoint_scores": (people, joints),
-            "boxes_xyxy": (people, 4),
-            "scores": (people,),
-            "track_ids": (people,),
-            "covariance_px2": (people, joints, 2, 2),
-        }
-        for name, shape in wanted.items():
-            got = getattr(self, name).shape
-            if got != shape:
-                raise ValueError(f"{name}: expected shape {shape}, got {got}")
+        wanted = (
+            ("keypoints_xy", self.keypoints_xy, (people, joints, 2)),
+            ("keypoint_scores", self.keypoint_scores, (people, joints)),
+            ("boxes_xyxy", self.boxes_xyxy, (people, 4)),
+            ("scores", self.scores, (people,)),
+            ("track_ids", self.track_ids, (people,)),
+            ("covariance_px2", self.covariance_px2, (people, joints, 2, 2)),
+        )
+        for name, values, shape in wanted:
+            if values.shape != shape:
+                raise ValueError(f"{name}: expected shape {shape}, got {values.shape}")
         if self.keypoint_states.size == 0:
             object.__setattr__(self, "keypoint_states", self._states())
         if self.keypoint_states.shape != (people, joints):

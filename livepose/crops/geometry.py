@@ -102,12 +102,12 @@ class CropGeometry:
             raise ValueError(
                 f"rotation_deg: expected one angle or {len(centre)}, got shape {angle.shape}"
             )
-        cos, sin = np.broadcast_to(np.cos(angle), len(centre)), np.sin(angle)
+        cos, sin = np.cos(angle), np.sin(angle)
         matrices = np.empty((len(centre), 2, 3))
         matrices[:, 0, 0], matrices[:, 0, 1] = cos, sin
         matrices[:, 1, 0], matrices[:, 1, 1] = 0.0 - sin, cos
         matrices[:, :, :2] *= factor[:, :, None]
-        matrices[:, :, 2] = target - np.einsum("pij,pj->pi", matrices[:, :, :2], centre)
+        matrices[:, :, 2] = target - (matrices[:, :, :2] * centre[:, None]).sum(axis=2)
         return matrices
 
     def to_image(
@@ -165,7 +165,9 @@ class CropGeometry:
         boxes = np.asarray(boxes_xyxy, dtype=np.float64)
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise ValueError(f"boxes_xyxy: expected shape (people, 4), got {boxes.shape}")
-        boxes = np.where(np.isfinite(boxes).all(axis=1, keepdims=True), boxes, np.nan)
+        whole = np.isfinite(boxes).all(axis=1, keepdims=True)
+        if not whole.all():
+            boxes = np.where(whole, boxes, np.nan)
         output_wh = np.array(output_hw[::-1], dtype=np.float64)
         centre = (boxes[:, :2] + boxes[:, 2:]) / 2
         if self.alignment in _HALF_PIXEL_BOXES:
@@ -177,18 +179,18 @@ class CropGeometry:
         wh = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1.0)
         height, width = self.input_hw
         aspect = width / height
-        width_px = np.maximum(wh[:, 0], wh[:, 1] * aspect) * self.padding
-        return np.stack([width_px, width_px / aspect], axis=1)
+        np.maximum(wh[:, 0], wh[:, 1] * aspect, out=wh[:, 0])
+        wh[:, 0] *= self.padding
+        np.divide(wh[:, 0], aspect, out=wh[:, 1])
+        return wh
 
     def _factor(self, crop_wh: Floats, output_wh: Floats) -> Floats:
         if self.alignment == "udp":
-            return (output_wh - 1.0) / crop_wh
-        crop_width, output_width = crop_wh[:, :1], output_wh[0]
-        if self.alignment == "dark":
-            factor = (output_width - 1.0) / (crop_width - 1.0)
-        else:
-            factor = output_width / crop_width
-        return np.broadcast_to(factor, crop_wh.shape)
+            return np.asarray((output_wh - 1.0) / crop_wh)
+        less = 1.0 if self.alignment == "dark" else 0.0
+        factor = np.empty_like(crop_wh)
+        factor[:] = (output_wh[0] - less) / (crop_wh[:, :1] - less)
+        return factor
 
     def _target(self, output_wh: Floats) -> Floats:
         if self.alignment == "hrnet":

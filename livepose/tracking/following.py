@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from livepose import boxes
 from livepose.boxes import Boxes
+from livepose.tracking import _kernels
 
 Floats = NDArray[np.float64]
 
@@ -40,15 +41,17 @@ def follow(
     ``dt_s`` (T,) are the seconds between; infinity puts the box where the margins say at once.
     """
     common = np.isfinite(before_xy + now_xy)
-    was, _ = _around(np.where(common, before_xy, np.nan))
-    now, _ = _around(np.where(common, now_xy, np.nan))
-    moved = boxes_xyxy + np.where(np.isfinite(now - was), now - was, 0.0)
-    around, extent = _around(now_xy)
-    wanted = around + margins * extent * OUTWARDS
-    pull_s = np.where((wanted - moved) * OUTWARDS > 0, OUTWARDS_S, INWARDS_S)
-    followed = moved - np.expm1(-dt_s[:, None] / pull_s) * (wanted - moved)
-    reaching = OUTWARDS * np.fmax(followed * OUTWARDS, around * OUTWARDS)
-    return np.where(np.isfinite(wanted), reaching, moved)
+    followed = np.array(boxes_xyxy, dtype=np.float64, order="C")
+    _kernels.follow(
+        followed,
+        boxes.around(np.where(common, before_xy, np.nan)),
+        boxes.around(np.where(common, now_xy, np.nan)),
+        boxes.around(now_xy),
+        margins,
+        dt_s,
+        (OUTWARDS_S, INWARDS_S),
+    )
+    return followed
 
 
 def _around(keypoints_xy: Floats) -> tuple[Boxes, Floats]:

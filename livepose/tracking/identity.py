@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from livepose import boxes
 from livepose.tracking.assignment import assign
+from livepose.tracking.motion import to_xyxy
 from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.similarity import oks
 from livepose.tracking.tracks import Floats, Mask, State, Tracks
@@ -92,9 +93,9 @@ def doubles(
 
 def _near(tracks: Tracks, rows: Rows, least_iou: float) -> Mask:
     """Which of these tracks have boxes that overlap by more than that, (N, N)."""
-    places = tracks.boxes_xyxy[rows]
+    places = to_xyxy(tracks.xywh[rows])
     overlap = boxes.iou(places, places)
-    np.fill_diagonal(overlap, 0.0)
+    overlap.flat[:: len(rows) + 1] = 0.0
     return np.asarray(overlap > least_iou)
 
 

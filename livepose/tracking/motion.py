@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
+from livepose.tracking import _kernels
 
 SIZE_MEMORY_S = 0.5
 """A change of size is believed to go on for so long: boxes do not grow or shrink for ever."""
@@ -36,8 +37,10 @@ def to_xywh(boxes_xyxy: Boxes) -> NDArray[np.float64]:
 
 def to_xyxy(xywh: NDArray[np.float64]) -> Boxes:
     """Edges of boxes from centre and size, (T, 4)."""
-    half = xywh[:, 2:] / 2
-    return np.concatenate([xywh[:, :2] - half, xywh[:, :2] + half], axis=1)
+    boxes_xyxy, half = np.empty_like(xywh), xywh[:, 2:] / 2
+    np.subtract(xywh[:, :2], half, out=boxes_xyxy[:, :2])
+    np.add(xywh[:, :2], half, out=boxes_xyxy[:, 2:])
+    return boxes_xyxy
 
 
 def scale_px(xywh: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -56,25 +59,17 @@ def start(boxes_xyxy: Boxes, noise: float) -> Motion:
 
 def advance(motion: Motion, dt_s: float, acceleration: float) -> Motion:
     """The same boxes ``dt_s`` seconds later."""
-    velocity, variance = motion.velocity.copy(), motion.variance.copy()
-    xywh = motion.xywh + velocity * dt_s
-    xywh[:, 2:] = np.maximum(xywh[:, 2:], 1.0)
-    velocity[:, 2:] *= np.exp(-dt_s / SIZE_MEMORY_S)
-    density = (acceleration * scale_px(motion.xywh)[:, None]) ** 2
-    value, cross, rate = motion.variance[..., 0], motion.variance[..., 1], motion.variance[..., 2]
-    variance[..., 0] = value + 2 * dt_s * cross + dt_s**2 * rate + density * dt_s**3 / 3
-    variance[..., 1] = cross + dt_s * rate + density * dt_s**2 / 2
-    variance[..., 2] = rate + density * dt_s
-    return Motion(xywh, velocity, variance)
+    later = _copied(motion)
+    _kernels.advance(*later, float(dt_s), float(acceleration), SIZE_MEMORY_S)
+    return later
 
 
 def correct(motion: Motion, boxes_xyxy: Boxes, noise: float) -> Motion:
     """The boxes after a measurement of each, (T, 4)."""
-    value, cross, rate = motion.variance[..., 0], motion.variance[..., 1], motion.variance[..., 2]
-    total = value + (noise * scale_px(motion.xywh)[:, None]) ** 2
-    gain, rate_gain = value / total, cross / total
-    surprise = to_xywh(boxes_xyxy) - motion.xywh
-    xywh = motion.xywh + gain * surprise
-    xywh[:, 2:] = np.maximum(xywh[:, 2:], 1.0)
-    variance = np.stack([(1 - gain) * value, (1 - gain) * cross, rate - rate_gain * cross], axis=-1)
-    return Motion(xywh, motion.velocity + rate_gain * surprise, variance)
+    corrected = _copied(motion)
+    _kernels.correct(*corrected, np.ascontiguousarray(boxes_xyxy, dtype=np.float64), float(noise))
+    return corrected
+
+
+def _copied(motion: Motion) -> Motion:
+    return Motion(motion.xywh.copy(), motion.velocity.copy(), motion.variance.copy())

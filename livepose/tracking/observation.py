@@ -30,9 +30,9 @@ def take_in(
     chosen: TrackerSettings,
 ) -> tuple[NDArray[np.int64], Mask]:
     """Stores poses (N) seen on the tracks ``rows``; their ids, and which are doubles."""
-    scores = np.nan_to_num(poses.keypoint_scores)
-    counts = (scores >= chosen.keypoint_score)[..., None] & np.isfinite(poses.keypoints_xy)
-    now_xy = np.where(counts.all(axis=2, keepdims=True), poses.keypoints_xy, np.nan)
+    scores = np.where(np.isfinite(poses.keypoint_scores), poses.keypoint_scores, 0.0)
+    counts = (scores >= chosen.keypoint_score) & np.isfinite(poses.keypoints_xy.sum(axis=2))
+    now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
     identity.exchange(tracks, rows, now_xy, time_s, sigmas, chosen)
     identity.recognise(tracks, rows, now_xy, time_s, sigmas, chosen)
     good = _judge(tracks, rows, now_xy, scores.mean(axis=1), time_s, chosen)
@@ -42,7 +42,8 @@ def take_in(
     tracks.keypoints_xy[rows], tracks.keypoints_s[rows] = now_xy, time_s
     tracks.looked_xyxy[rows] = tracks.boxes_xyxy[rows]
     double = identity.doubles(tracks, rows, now_xy, sigmas, chosen)
-    _hide(tracks, rows[double])
+    if double.any():
+        _hide(tracks, rows[double])
     return tracks.ids[rows], double
 
 
@@ -71,6 +72,8 @@ def _judge(
 def _learn(tracks: Tracks, rows: Rows, now_xy: Floats, time_s: float) -> None:
     """Margins of those whose box the detector has just given."""
     given = (tracks.detected_s[rows] == time_s) & ~tracks.seeded[rows]
+    if not given.any():
+        return
     rows, now_xy = rows[given], now_xy[given]
     tracks.margins[rows] = learn_margins(tracks.margins[rows], now_xy, tracks.boxes_xyxy[rows])
 
@@ -85,6 +88,8 @@ def _move(
     seeded = tracks.seeded[rows]
     rested = (tracks.detected_s[rows] != time_s) & ~_behind_another(tracks, rows, chosen)
     rows, now_xy = rows[rested | seeded], now_xy[rested | seeded]
+    if not len(rows):
+        return
     seeded = tracks.seeded[rows]
     age_s = time_s - tracks.keypoints_s[rows]
     age_s = np.where((age_s <= STALE_S) & ~seeded, age_s, np.inf)
@@ -93,9 +98,10 @@ def _move(
     )
     moved = correct(tracks.motion_of(rows), followed, chosen.box_noise)
     tracks.set_motion(rows, moved)
-    fresh = rows[seeded]
-    tracks.set_motion(fresh, start(followed[seeded], chosen.box_noise))
-    tracks.seeded[fresh] = False
+    if seeded.any():
+        fresh = rows[seeded]
+        tracks.set_motion(fresh, start(followed[seeded], chosen.box_noise))
+        tracks.seeded[fresh] = False
 
 
 def _behind_another(tracks: Tracks, rows: Rows, chosen: TrackerSettings) -> Mask:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from livepose import boxes
-from livepose.tracking.motion import scale_px
+from livepose.tracking.motion import scale_px, to_xyxy
 from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.tracks import State, Tracks
 
@@ -14,8 +14,9 @@ def rest_s(tracks: Tracks, chosen: TrackerSettings) -> float:
     unsure = len(tracks.where(State.TENTATIVE)) > 0
     if unsure or not len(active) or anybody_faded(tracks):
         return 0.0
-    places = tracks.boxes_xyxy[active]
-    if np.any(np.triu(boxes.iou(places, places), k=1) > chosen.crossing_iou):
+    places = to_xyxy(tracks.xywh[active])
+    # Each box meets itself; more meetings than that are of two people.
+    if (boxes.iou(places, places) > chosen.crossing_iou).sum() > len(active):
         return chosen.crossing_rest_s
     if len(tracks.where(State.LOST)) or _fastest(tracks) > chosen.fast_speed:
         return chosen.busy_rest_s
@@ -24,7 +25,7 @@ def rest_s(tracks: Tracks, chosen: TrackerSettings) -> float:
 
 def anybody_faded(tracks: Tracks) -> bool:
     """Whether the keypoints of somebody who is handed out have faded."""
-    return bool(np.any(tracks.faded & (tracks.state == State.ACTIVE)))
+    return bool((tracks.faded & (tracks.state == int(State.ACTIVE))).any())
 
 
 def _fastest(tracks: Tracks) -> float:

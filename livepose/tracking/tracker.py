@@ -138,18 +138,18 @@ class Tracker:
         Returns the same poses with identities mended and without those that were somebody else's
         pose seen twice. Poses of unknown ids pass untouched.
         """
-        found = np.isin(poses.track_ids, self._tracks.ids) & (poses.track_ids > 0)
-        where = np.flatnonzero(found)
-        if not len(where):
+        same = (poses.track_ids[:, None] == self._tracks.ids) & (poses.track_ids > 0)[:, None]
+        found = same.any(axis=1)
+        if not found.any():
             return poses
-        order = np.argsort(self._tracks.ids, kind="stable")
-        rows = order[np.searchsorted(self._tracks.ids[order], poses.track_ids[where])]
+        rows = same.argmax(axis=1)[found]
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
-        seen = poses.select(where)
+        seen = poses if found.all() else poses.select(found)
         mended, double = take_in(self._tracks, rows, seen, time_s, sigmas, self.settings)
         ids, keep = poses.track_ids.copy(), np.ones(len(poses), dtype=bool)
-        ids[where], keep[where] = mended, ~double
-        return replace(poses, track_ids=ids).select(keep)
+        ids[found], keep[found] = mended, ~double
+        named = replace(poses, track_ids=ids)
+        return named if keep.all() else named.select(keep)
 
     def _sigmas(self, keypoints: int) -> Floats:
         """OKS sigmas of so many keypoints; makes room for them in the tracks."""

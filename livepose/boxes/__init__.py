@@ -8,23 +8,22 @@ convention for boxes as they come, and turns them into crops in ``crops`` alone.
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.boxes import _kernels
+
 Boxes = NDArray[np.float64]
 
 
 def area(boxes_xyxy: Boxes) -> NDArray[np.float64]:
     """Area of each box, (P, 4) to (P,); an empty or inverted box has none."""
-    wh = np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0.0, None)
+    wh = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0.0)
     return np.asarray(wh[:, 0] * wh[:, 1])
 
 
 def iou(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
     """Intersection over union of every box with every box, (P, 4) and (Q, 4) to (P, Q)."""
-    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
-    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
-    wh = np.clip(high - low, 0.0, None)
-    shared = wh[..., 0] * wh[..., 1]
-    union = area(first_xyxy)[:, None] + area(second_xyxy)[None, :] - shared
-    return np.asarray(np.where(union > 0, shared / np.where(union > 0, union, 1.0), 0.0))
+    overlap = np.empty((len(first_xyxy), len(second_xyxy)))
+    _kernels.fill_iou(_plain(first_xyxy), _plain(second_xyxy), overlap)
+    return overlap
 
 
 def clip(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> Boxes:
@@ -38,10 +37,15 @@ def around(keypoints_xy: NDArray[np.float64], margin: float = 0.0) -> Boxes:
 
     A person without any keypoint gets a NaN box.
     """
-    seen = np.isfinite(keypoints_xy.sum(axis=2, keepdims=True))
-    low = np.where(seen, keypoints_xy, np.inf).min(axis=1)
-    high = np.where(seen, keypoints_xy, -np.inf).max(axis=1)
-    empty = ~np.any(seen, axis=1)
-    low, high = np.where(empty, np.nan, low), np.where(empty, np.nan, high)
-    grow = margin * (high - low)
-    return np.concatenate([low - grow, high + grow], axis=1)
+    around_xyxy = np.empty((len(keypoints_xy), 4))
+    _kernels.fill_around(_plain(keypoints_xy), around_xyxy)
+    if margin:
+        grow = margin * (around_xyxy[:, 2:] - around_xyxy[:, :2])
+        around_xyxy[:, :2] -= grow
+        around_xyxy[:, 2:] += grow
+    return around_xyxy
+
+
+def _plain(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """As the kernels are compiled for: float64 in one piece of memory."""
+    return np.ascontiguousarray(values, dtype=np.float64)

@@ -1,0 +1,88 @@
+"""The kernels of boxes and tracking against their plain twins."""
+
+import numpy as np
+import tracking_reference as plain
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from livepose import boxes
+from livepose.tracking import following, motion
+
+SEEDS = st.integers(0, 2**20)
+
+
+def made_boxes(rng, count):
+    low = rng.uniform(-50, 400, (count, 2))
+    return np.concatenate([low, low + rng.uniform(-5, 200, (count, 2))], axis=1)
+
+
+def made_keypoints(rng, count, joints=6):
+    keypoints_xy = rng.uniform(0, 400, (count, joints, 2))
+    keypoints_xy[rng.random((count, joints)) < 0.4] = np.nan
+    return keypoints_xy
+
+
+def made_motion(rng, count):
+    xywh = np.concatenate(
+        [rng.uniform(0, 400, (count, 2)), rng.uniform(1, 200, (count, 2))], axis=1
+    )
+    roots = rng.normal(0, 10, (count, 4, 2, 2))
+    covariance = roots @ np.swapaxes(roots, -1, -2)
+    variance = covariance.reshape(count, 4, 4)[..., [0, 1, 3]]
+    return motion.Motion(xywh, rng.normal(0, 200, (count, 4)), variance)
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=SEEDS, first=st.integers(0, 5), second=st.integers(0, 5), broken=st.booleans())
+def test_the_overlap_of_boxes_agrees_with_its_plain_twin(seed, first, second, broken):
+    rng = np.random.default_rng(seed)
+    one, two = made_boxes(rng, first), made_boxes(rng, second)
+    if broken and first:
+        one[0, rng.integers(4)] = np.nan
+    found = boxes.iou(one, two)
+    np.testing.assert_allclose(found, plain.iou(one, two), atol=1e-12)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=SEEDS, people=st.integers(0, 4))
+def test_boxes_around_keypoints_agree_with_their_plain_twin(seed, people):
+    keypoints_xy = made_keypoints(np.random.default_rng(seed), people, joints=3)
+    np.testing.assert_array_equal(boxes.around(keypoints_xy), plain.surround(keypoints_xy))
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=SEEDS, people=st.integers(0, 4), dt_s=st.floats(0, 2))
+def test_moving_on_agrees_with_its_plain_twin_and_leaves_the_past_alone(seed, people, dt_s):
+    state = made_motion(np.random.default_rng(seed), people)
+    before = [part.copy() for part in state]
+    later = motion.advance(state, dt_s, 4.0)
+    for ours, twin in zip(later, plain.advance(*before, dt_s, 4.0, 0.5), strict=True):
+        np.testing.assert_allclose(ours, twin, rtol=1e-9, atol=1e-9)
+    for part, old in zip(state, before, strict=True):
+        np.testing.assert_array_equal(part, old)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=SEEDS, people=st.integers(0, 4))
+def test_correcting_agrees_with_its_plain_twin(seed, people):
+    rng = np.random.default_rng(seed)
+    state, measured = made_motion(rng, people), made_boxes(rng, people)
+    ours = motion.correct(state, measured, 0.04)
+    for part, twin in zip(ours, plain.correct(*state, measured, 0.04), strict=True):
+        np.testing.assert_allclose(part, twin, rtol=1e-9, atol=1e-9)
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=SEEDS, people=st.integers(0, 4))
+def test_following_keypoints_agrees_with_its_plain_twin(seed, people):
+    rng = np.random.default_rng(seed)
+    before, now = made_keypoints(rng, people), made_keypoints(rng, people)
+    places, margins = made_boxes(rng, people), rng.uniform(0, 1, (people, 4))
+    dt_s = rng.choice([0.0, 0.033, 0.4, np.inf], people)
+    pulls_s = (following.OUTWARDS_S, following.INWARDS_S)
+    np.testing.assert_allclose(
+        following.follow(places, before, now, margins, dt_s),
+        plain.follow(places, before, now, margins, dt_s, *pulls_s),
+        rtol=1e-9,
+        atol=1e-9,
+    )
