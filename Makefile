@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 READY := .venv/.ready
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo test lint benchmark benchmarks clean
 
 $(READY): constraints.txt pyproject.toml requirements.txt
 	$(PYTHON) -m venv .venv
@@ -31,6 +31,17 @@ lint: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/livepose --benchmark
+
+# All figures of docs/benchmarks.md and of the README, about eight minutes on a quiet machine.
+benchmarks: $(READY) .venv/peers/.ready
+	$(BIN)/python -m benchmarks
+
+# MediaPipe wants an older NumPy and protobuf than livepose: it gets a folder of its own, which only
+# the benchmarks look into. Without it the table says so.
+.venv/peers/.ready: $(READY)
+	-$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --upgrade \
+		--target .venv/peers mediapipe==0.10.21 protobuf==4.25.8 absl-py attrs flatbuffers sounddevice
+	@mkdir -p .venv/peers && touch $@
 
 clean:
 	rm -rf .venv demo.mp4 demo.jsonl demo.png

@@ -39,6 +39,10 @@ class StageClock:
         """Stages in the order in which they were first seen."""
         return list(self._samples_ms)
 
+    def samples_ms(self, name: str) -> list[float]:
+        """Every sample of one stage over the last frames, oldest first."""
+        return list(self._samples_ms.get(name, ()))
+
     def mean_ms(self, name: str) -> float:
         """Mean of one stage over the last frames; NaN while nothing was measured."""
         samples = self._samples_ms.get(name)

@@ -90,6 +90,14 @@ def _add_benchmark(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("benchmark (with --benchmark; --json FILE saves it)")
     group.add_argument("--people", metavar="N", type=count, help="people in the made scene")
     group.add_argument("--frames", metavar="N", type=positive, help="frames to measure")
+    group.add_argument("--compare", metavar="OLD", type=Path, help="figures of an earlier --json")
+    group.add_argument(
+        "--compare-limit",
+        metavar="PERCENT",
+        type=float,
+        default=10.0,
+        help="exit code 6 when a figure is slower by more than this and than the noise (10)",
+    )
 
 
 def size_wh(text: str) -> tuple[int, int]:
@@ -153,6 +161,8 @@ def benchmark_choice(arguments: Namespace) -> Any:
         people=arguments.people,
         frames=arguments.frames,
         json_path=None if arguments.json is None else Path(arguments.json),
+        compare=arguments.compare,
+        limit=arguments.compare_limit / 100,
     )
 
 

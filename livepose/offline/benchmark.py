@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,18 @@ from livepose.drawing import draw_poses
 from livepose.errors import SinkError, SourceError
 from livepose.frame import Frame, ImageBgr
 from livepose.offline.machine import describe_machine, peak_memory_mb
-from livepose.offline.scene import CameraPath, WalkingPeople
+from livepose.offline.rounds import Length, Turn, spread
+from livepose.offline.scene import FPS, CameraPath, WalkingPeople, endless, there_and_back
 from livepose.pipeline import PosePipeline, Settings
 from livepose.sources import Source, open_source
 
 WARM_UP_FRAMES = 20
 DEFAULT_FRAMES = 200
 MOST_FRAMES = 100_000
+ROUNDS = 10
+"""Measured frames fall into so many rounds, whose spread is the noise of the figures."""
+FRAMES_PER_ROUND = 20
+"""... or into rounds of this length where a video's length is not known."""
 PERCENTILES = (50.0, 95.0, 99.0)
 FIGURES = ("mean", "p50", "p95", "p99")
 
@@ -40,11 +46,18 @@ class Choice:
     people: int | None = None
     frames: int | None = None
     json_path: Path | None = None
+    compare: Path | None = None
+    """Figures of an earlier run; what became slower by more than ``limit`` is a failure."""
+    limit: float = 0.1
 
 
 @dataclass(slots=True)
 class Result:
-    """What was measured. Times in ms; a stage has its mean, p50, p95 and p99."""
+    """What was measured. Times in ms; a stage has its mean, p50, p95 and p99.
+
+    ``spread`` has median and quartiles over rounds: of the frames/s, and of the mean ms of each
+    stage, under its name.
+    """
 
     scene: str
     frames: int
@@ -58,18 +71,30 @@ class Result:
     bottleneck: str
     machine: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    spread: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def run_benchmark(settings: Settings, choice: Choice, report: Report) -> int:
-    """Measures, prints the table on stdout, saves the JSON; returns the exit code."""
-    pipeline = PosePipeline(settings, report=report)
-    result = measure(pipeline, choice, report)
+    """Measures, prints the table on stdout, saves the JSON; returns the exit code.
+
+    Raises
+    ------
+    GateError
+        When something became slower than in the figures to compare with.
+    """
+    from livepose.offline.benchmark_compare import compare, read_figures
     from livepose.offline.benchmark_table import print_table
 
+    # The old figures first: a wrong path is said at once, and --json may write over them.
+    old = None if choice.compare is None else read_figures(choice.compare)
+    pipeline = PosePipeline(settings, report=report)
+    result = measure(pipeline, choice, report)
     print_table(result)
     if choice.json_path is not None:
         save(result, choice.json_path)
         report(f"figures saved to {choice.json_path}")
+    if old is not None:
+        compare(old, asdict(result), choice.limit)
     return 0
 
 
@@ -80,15 +105,26 @@ def measure(pipeline: PosePipeline, choice: Choice, report: Report) -> Result:
     pipeline.warm_up(source.size_wh)
     report(f"measuring on {source.name}")
     run = Run(pipeline, known)
-    for frame in frames_of(source, choice, report):
-        run.take(frame)
+    turn = Turn(run, frames_of(source, choice))
+    seen = turn.warm_up(WARM_UP_FRAMES)
+    run.begin()
+    length = Length.of(frames_per_round(choice))
+    while turn.round(length):
+        run.end_round()
     source.close()
-    if run.measured == 0:
+    if not turn.frames:
         raise SourceError(
             f"{source.name}: expected more than {WARM_UP_FRAMES} frames (the warm-up), got "
-            f"{run.seen}; give a longer video or none"
+            f"{seen}; give a longer video or none"
         )
-    return run.result(source.name, notes)
+    return run.result(turn, source.name, notes)
+
+
+def frames_per_round(choice: Choice) -> int:
+    """How many frames make a round."""
+    if choice.source is not None and choice.frames is None:
+        return FRAMES_PER_ROUND
+    return max(1, round((choice.frames or DEFAULT_FRAMES) / ROUNDS))
 
 
 def scene_or_video(choice: Choice) -> tuple[Source, list[str]]:
@@ -102,17 +138,12 @@ def scene_or_video(choice: Choice) -> tuple[Source, list[str]]:
     return scene, ["the made scene was drawn before the clock started", note]
 
 
-def frames_of(source: Source, choice: Choice, report: Report) -> Iterator[Frame]:
+def frames_of(source: Source, choice: Choice) -> Iterator[Frame]:
     """Warm-up and measured frames; a made scene is drawn first and repeated as needed."""
     wanted = WARM_UP_FRAMES + (choice.frames or DEFAULT_FRAMES)
     if choice.source is not None:
-        limit = wanted if choice.frames else None
-        yield from _limited(source, limit)
-        return
-    drawn = list(source)
-    for index in range(wanted):
-        frame = drawn[index % len(drawn)]
-        yield Frame(frame.image_bgr, index / (source.fps or 30.0), index)
+        return _limited(source, wanted if choice.frames else None)
+    return islice(endless(list(source), source.fps or FPS), wanted)
 
 
 def _limited(source: Source, limit: int | None) -> Iterator[Frame]:
@@ -139,75 +170,79 @@ class KnownBoxes:
         """What the scene knows, at the price of the detector."""
         if self._inner is not None:
             self._inner(images_bgr)
-        boxes = self._scene.boxes_xyxy(self.index % self._scene.frame_count)
+        boxes = self._scene.boxes_xyxy(there_and_back(self.index, self._scene.frame_count))
         return [Detections(boxes, np.full(len(boxes), 0.9)) for _ in images_bgr]
 
 
 class Run:
-    """The measured frames, one by one."""
+    """The pipeline as a contestant: each frame found, followed, and drawn unless that is left."""
 
-    def __init__(self, pipeline: PosePipeline, known: KnownBoxes | None) -> None:
-        self._pipeline = pipeline
+    def __init__(
+        self, pipeline: PosePipeline, known: KnownBoxes | None = None, draw: bool = True
+    ) -> None:
+        self.pipeline = pipeline
         self._known = known
+        self._draw = draw
         self._latency_ms: list[float] = []
-        self._samples: dict[str, list[float]] = {}
-        self._people = 0
-        self._start_s = 0.0
-        self._end_s = 0.0
+        self._draw_ms: list[float] = []
         self._size_wh = (0, 0)
-        self.seen = 0
+        self._round_ms: dict[str, list[float]] = {}
+        self._samples: dict[str, list[float]] = {}
 
-    @property
-    def measured(self) -> int:
-        """Frames measured so far, the warm-up left out."""
-        return max(0, self.seen - WARM_UP_FRAMES)
+    def before_round(self) -> None:
+        """Nothing: the pipeline runs in the process as it is."""
 
-    def take(self, frame: Frame) -> None:
-        """One frame: found, followed, drawn."""
-        if self.seen == WARM_UP_FRAMES:
-            self._begin()
+    def begin(self) -> None:
+        """The warm-up is over: what was timed so far is forgotten."""
+        self.pipeline.clock.clear(window=MOST_FRAMES)
+        self._latency_ms.clear()
+        self._draw_ms.clear()
+
+    def take(self, frame: Frame) -> int:
+        """One frame; how many people are in it."""
         start_s = time.perf_counter()
         if self._known is not None:
             self._known.index = frame.index
-        poses = self._pipeline.process(frame.image_bgr, frame.time_s)
+        poses = self.pipeline.process(frame.image_bgr, frame.time_s)
         posed_s = time.perf_counter()
-        draw_poses(frame.image_bgr.copy(), poses)
-        self._end_s = time.perf_counter()
         self._latency_ms.append((posed_s - start_s) * 1e3)
-        self._samples.setdefault("draw", []).append((self._end_s - posed_s) * 1e3)
-        self._people += len(poses)
+        if self._draw:
+            draw_poses(frame.image_bgr.copy(), poses)
+            self._draw_ms.append((time.perf_counter() - posed_s) * 1e3)
         self._size_wh = frame.size_wh
-        self.seen += 1
+        return len(poses)
 
-    def _begin(self) -> None:
-        self._pipeline.clock.clear(window=MOST_FRAMES)
-        self._latency_ms.clear()
-        self._samples.clear()
-        self._people = 0
-        self._start_s = time.perf_counter()
+    def end_round(self) -> None:
+        """What the clock says of the stages since the last round becomes one sample of each."""
+        clock = self.pipeline.clock
+        samples = {name: clock.samples_ms(name) for name in clock.names()}
+        samples["draw"] = list(self._draw_ms)
+        for name, values in samples.items():
+            self._samples.setdefault(name, []).extend(values)
+            if values:
+                self._round_ms.setdefault(name, []).append(float(np.mean(values)))
+        clock.clear()
+        self._draw_ms.clear()
 
-    def result(self, scene: str, notes: list[str]) -> Result:
+    def result(self, turn: Turn, scene: str, notes: list[str]) -> Result:
         """The figures."""
-        clock = self._pipeline.clock
-        stages = {
-            name: named([clock.mean_ms(name), *clock.percentiles_ms(name, *PERCENTILES)])
-            for name in clock.names()
-        }
-        stages["draw"] = figures(self._samples["draw"])
-        seconds = self._end_s - self._start_s
+        stages = {name: figures(values) for name, values in self._samples.items() if values}
+        people = sum(turn.people)
         return Result(
             scene=scene,
-            frames=self.measured,
+            frames=turn.frames,
             size_wh=self._size_wh,
-            people_per_frame=self._people / self.measured,
-            fps=self.measured / seconds,
-            crops_per_s=self._people / seconds,
+            people_per_frame=people / turn.frames,
+            fps=turn.frames / turn.seconds,
+            crops_per_s=people / turn.seconds,
             latency_ms=figures(self._latency_ms),
             stages_ms=stages,
             peak_memory_mb=peak_memory_mb(),
             bottleneck=bottleneck(stages),
-            machine=describe_machine(self._pipeline),
+            machine=describe_machine(self.pipeline),
             notes=notes,
+            spread={"fps": turn.fps().as_dict()}
+            | {name: spread(values).as_dict() for name, values in self._round_ms.items()},
         )
 
 

@@ -17,15 +17,35 @@ def describe_machine(pipeline: PosePipeline) -> dict[str, Any]:
     """Processor, device, runtime, precision, weights and versions."""
     runtime = pipeline.estimator.runtime
     card = runtime.card
+    system = describe_system()
     return {
-        "processor": f"{processor_name()}, {usable_cores()} cores",
+        "processor": system["processor"],
         "device": runtime.device,
         "runtime": f"{runtime.name}, {runtime.precision}",
         "pose": f"{card.network} {card.input_hw[0]}x{card.input_hw[1]}, {card.sha256[:12]}",
         "detector": "none" if pipeline.detector is None else pipeline.detector.name,
-        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "versions": ", ".join(f"{name} {known_version(name)}" for name in PACKAGES),
+        "system": system["system"],
+        "versions": system["versions"],
     }
+
+
+def describe_system() -> dict[str, str]:
+    """Processor, system and versions, whatever runs on them."""
+    return {
+        "processor": f"{processor_name()}, {usable_cores()} cores",
+        "system": system_name(),
+        "versions": known_versions(),
+    }
+
+
+def system_name() -> str:
+    """Operating system, architecture and Python."""
+    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def known_versions() -> str:
+    """The packages that speed depends on, with their versions."""
+    return ", ".join(f"{name} {known_version(name)}" for name in PACKAGES)
 
 
 def processor_name() -> str:

@@ -5,9 +5,10 @@ camera that travels over the photographs, for looking; and any number of people 
 a quiet background, whose boxes are known, for measuring.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -128,6 +129,24 @@ class WalkingPeople(Closing):
             y = self.size_wh[1] - height - 4 * (person % 3)
             boxes[person] = x, y, x + width, y + height
         return boxes
+
+
+def endless(drawn: Sequence[Frame], fps: float = FPS) -> Iterator[Frame]:
+    """Frames without end, there and back again, so that nobody ever jumps; times go on."""
+    for index in count():
+        image_bgr = drawn[there_and_back(index, len(drawn))].image_bgr
+        yield Frame(image_bgr, index / fps, index)
+
+
+def there_and_back(index: int, length: int) -> int:
+    """Which of ``length`` frames is shown at this index.
+
+    >>> [there_and_back(index, 3) for index in range(6)]
+    [0, 1, 2, 1, 0, 1]
+    """
+    period = max(1, 2 * (length - 1))
+    place = index % period
+    return min(place, period - place)
 
 
 def facade(size_wh: tuple[int, int]) -> ImageBgr:

@@ -1,0 +1,99 @@
+"""``python -m benchmarks``: everything, into one JSON and one Markdown file."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from benchmarks import document as documents
+from benchmarks.plan import FULL, QUICK, Plan
+from benchmarks.rivals import ROOT
+from benchmarks.table import markdown, put_into
+from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError, SinkError
+
+PARTS = ("rivals-1", "rivals-4", "network", "stages", "curves", "memory")
+
+
+def report(message: str) -> None:
+    """One sentence to whoever waits."""
+    print(f"benchmarks: {message}", file=sys.stderr, flush=True)
+
+
+def parser() -> ArgumentParser:
+    """The options."""
+    made = ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    made.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    made.add_argument("--quick", action="store_true", help="seconds: to see that it runs")
+    made.add_argument("--json", type=Path, default=ROOT / "docs" / "benchmarks.json")
+    made.add_argument("--readme", type=Path, default=ROOT / "README.md", help="whose table is set")
+    return made
+
+
+def measure(name: str, plan: Plan) -> dict[str, Any] | None:
+    """One part; None where it cannot be."""
+    if name.startswith("rivals-"):
+        from benchmarks.rival_rounds import measure_rivals
+        from benchmarks.rivals.entries import ENTRIES
+
+        return measure_rivals(int(name.removeprefix("rivals-")), ENTRIES, plan, report)
+    if name == "memory" and find_spec("benchmarks.memory") is None:
+        report("memory: benchmarks/memory.py is not there; left out")
+        return None
+    return single_part(name)(plan, report)
+
+
+def single_part(name: str) -> Callable[[Plan, Callable[[str], None]], dict[str, Any]]:
+    """The function ``measure_NAME`` of the module NAME."""
+    from importlib import import_module
+
+    function: Callable[[Plan, Callable[[str], None]], dict[str, Any]] = getattr(
+        import_module(f"benchmarks.{name}"), f"measure_{name}"
+    )
+    return function
+
+
+def run(arguments: Namespace) -> None:
+    """Measures part after part; each is saved as soon as it is there."""
+    plan = QUICK if arguments.quick else FULL
+    document = documents.read(arguments.json)
+    for name in arguments.only:
+        report(f"part {name}")
+        part = measure(name, plan)
+        if part is not None:
+            document = documents.merged(document, name, part)
+            documents.write(document, arguments.json)
+    write_tables(document, arguments.json, arguments.readme)
+
+
+def write_tables(document: dict[str, Any], json_path: Path, readme: Path) -> None:
+    """Markdown and curves beside the JSON, and the README's table."""
+    try:
+        json_path.with_suffix(".md").write_text(markdown(document), encoding="utf-8")
+        if readme.is_file() and not put_into(readme, document):
+            report(f"{readme} has no marks for the table; left as it is")
+    except OSError as error:
+        raise SinkError(f"the tables cannot be written: {error.strerror}") from error
+    if "curves" in document["parts"]:
+        from benchmarks.plots import plot_curves
+
+        plot_curves(document["parts"]["curves"], json_path.with_name("benchmark-curves.png"))
+    report(f"figures in {json_path}, table in {json_path.with_suffix('.md')}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs; the exit codes are livepose's."""
+    try:
+        run(parser().parse_args(argv))
+    except LiveposeError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("benchmarks: stopped by Ctrl-C; finished parts are saved", file=sys.stderr)
+        return INTERRUPTED_EXIT_CODE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""Cost curves: frames/s and age of the picture against people, frame size, detection interval.
+
+Frames/s: as quick as it goes, drawing included. Age: a camera of 30 frames/s is played in real
+time and only its newest frame is taken, as in live use; the age is the time from capture until the
+drawn picture is ready. The detector runs, and the scene's true boxes stand in for what it finds,
+so that the load is what the axis says.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.plan import Plan
+from livepose.frame import Frame
+from livepose.offline.benchmark import KnownBoxes, Run
+from livepose.offline.rounds import Length, Turn, spread
+from livepose.offline.scene import FPS, WalkingPeople, endless, there_and_back
+from livepose.pipeline import PosePipeline, Settings
+
+Report = Callable[[str], None]
+Size = tuple[int, int]
+
+PEOPLE = (0, 1, 2, 4, 8, 12, 16)
+SIZES_WH: tuple[Size, ...] = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
+INTERVALS: tuple[int | None, ...] = (1, 2, 4, 8, 16, None)
+USUAL_WH, USUAL_PEOPLE = SIZES_WH[0], 2
+MOST_PIXELS = 120_000_000
+"""Of a scene that is drawn beforehand: 4K has fewer frames."""
+ROUNDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What is measured at one place of a curve."""
+
+    people: int = USUAL_PEOPLE
+    size_wh: Size = USUAL_WH
+    detect_every: int | None = None
+
+
+class Aged:
+    """A contestant whose frames carry their time of capture: notes how old each became."""
+
+    def __init__(self, run: Run) -> None:
+        self.ages_ms: list[float] = []
+        self._run = run
+
+    def before_round(self) -> None:
+        """Nothing."""
+
+    def take(self, frame: Frame) -> int:
+        """One frame, and its age once drawn."""
+        found = self._run.take(frame)
+        if frame.captured_s is not None:
+            self.ages_ms.append((time.perf_counter() - frame.captured_s) * 1e3)
+        return found
+
+
+def measure_curves(plan: Plan, report: Report) -> dict[str, Any]:
+    """All three curves."""
+    pipelines: dict[int | None, PosePipeline] = {}
+    return {
+        "people": curve(
+            [(n, Point(people=n)) for n in chosen(PEOPLE, plan)], pipelines, plan, report
+        ),
+        "size": curve(
+            [(f"{w}x{h}", Point(size_wh=(w, h))) for w, h in chosen(SIZES_WH, plan)],
+            pipelines,
+            plan,
+            report,
+        ),
+        "interval": curve(
+            [(every or "adaptive", Point(detect_every=every)) for every in chosen(INTERVALS, plan)],
+            pipelines,
+            plan,
+            report,
+        ),
+    }
+
+
+def chosen(values: Sequence[Any], plan: Plan) -> Sequence[Any]:
+    """All of them, or the first two where it has to be quick."""
+    return values[:2] if plan.quick else values
+
+
+def curve(
+    points: Sequence[tuple[int | str, Point]],
+    pipelines: dict[int | None, PosePipeline],
+    plan: Plan,
+    report: Report,
+) -> list[dict[str, Any]]:
+    """One curve; a pipeline is opened once for each interval."""
+    rows = []
+    for label, point in points:
+        report(f"curve: {point.people} people, {point.size_wh[0]}x{point.size_wh[1]}, {label}")
+        if point.detect_every not in pipelines:
+            settings = Settings(device="cpu", detect_every=point.detect_every)
+            pipelines[point.detect_every] = PosePipeline(settings)
+        rows.append({"at": label} | measure_point(pipelines[point.detect_every], point, plan))
+    return rows
+
+
+def measure_point(pipeline: PosePipeline, point: Point, plan: Plan) -> dict[str, Any]:
+    """Frames/s, then age."""
+    scene = scene_of(point, plan)
+    drawn = list(scene)
+    detector = pipeline.detector
+    pipeline.warm_up(point.size_wh)
+    try:
+        run = Run(pipeline, KnownBoxes(pipeline, scene))
+        quick = Turn(run, endless(drawn))
+        # A second of the scene: the detector looks at every frame until then.
+        quick.warm_up(round(FPS) + 2, plan.warm_up_s)
+        for _ in range(ROUNDS):
+            quick.round(Length(most=-(-plan.curve_frames // ROUNDS), seconds=plan.curve_s / ROUNDS))
+        pipeline.reset()
+        aged = Aged(run)
+        live = Turn(aged, paced(drawn, FPS))
+        live.warm_up(round(FPS), plan.warm_up_s)
+        aged.ages_ms.clear()
+        live.round(Length(most=plan.curve_frames, seconds=plan.curve_s))
+    finally:
+        pipeline.detector = detector
+    return {
+        "fps": quick.fps().as_dict(),
+        "age_ms": spread(aged.ages_ms).as_dict(),
+        "people_found": float(np.mean(quick.people)),
+    }
+
+
+def scene_of(point: Point, plan: Plan) -> WalkingPeople:
+    """A scene of so many frames as memory allows."""
+    width, height = point.size_wh
+    frames = min(plan.scene_frames, max(2, MOST_PIXELS // (width * height)))
+    return WalkingPeople(point.people, frames, point.size_wh)
+
+
+def paced(drawn: Sequence[Frame], fps: float) -> Iterator[Frame]:
+    """A camera of ``fps``, as it comes to somebody who takes the newest frame only.
+
+    Frames that nobody took are gone; nobody gets a frame twice.
+    """
+    start_s, last = time.perf_counter(), -1
+    while True:
+        index = int((time.perf_counter() - start_s) * fps)
+        if index == last:
+            time.sleep(max(0.0, start_s + (last + 1) / fps - time.perf_counter()))
+            index = last + 1
+        image_bgr = drawn[there_and_back(index, len(drawn))].image_bgr
+        yield Frame(image_bgr, index / fps, index, start_s + index / fps, index - last - 1)
+        last = index

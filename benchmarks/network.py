@@ -1,0 +1,88 @@
+"""The pose network in livepose's runtime against OpenVINO's own latency run of the bare network.
+
+Bare: the network alone (float pictures in, heatmaps out, no normalisation, no softmax), compiled
+with the latency hint and run again and again on one input that never changes.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.plan import Plan
+from livepose.networks.folding import fold_batch_norms
+from livepose.offline.rounds import spread
+from livepose.runtimes import open_runtime
+from livepose.runtimes.check import probe_crops
+from livepose.runtimes.library import openvino
+from livepose.runtimes.openvino_runtime import compile_options
+from livepose.runtimes.protocol import Runtime
+from livepose.weights import Card, load_network
+from livepose.weights.places import find_weights
+
+Report = Callable[[str], None]
+Work = Callable[[], object]
+BATCHES = (1, 4)
+
+
+def measure_network(plan: Plan, report: Report) -> dict[str, Any]:
+    """Both in turn, one run after the other, for each batch size."""
+    runtime = open_runtime("default", "openvino", "cpu", "f32")
+    runtime.warm_up(BATCHES)
+    bare = bare_network(runtime.card)
+    rows = {}
+    for batch in BATCHES:
+        report(f"the bare network, {batch} at once")
+        ours, theirs = in_turn(own_run(runtime, batch), bare_run(bare, batch), plan.runs)
+        rows[str(batch)] = {
+            "runtime_ms": spread(ours).as_dict(),
+            "bare_ms": spread(theirs).as_dict(),
+        }
+    return {"precision": runtime.precision, "batches": rows}
+
+
+def own_run(runtime: Runtime, batch: int) -> Work:
+    """One run as the estimator does it, on crops that never change."""
+    crops = np.concatenate([probe_crops(runtime.card)] * batch)[:batch]
+    return lambda: runtime(crops)
+
+
+def in_turn(first: Work, second: Work, runs: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of both, run alternately; a few runs of each are warm-up."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(runs + 3):
+        for work, samples in zip((first, second), times, strict=True):
+            start_s = time.perf_counter()
+            work()
+            if number >= 3:
+                samples.append((time.perf_counter() - start_s) * 1e3)
+    return times
+
+
+def bare_network(card: Card) -> Any:
+    """The network as an OpenVINO model with a free batch."""
+    from livepose.runtimes.graph_store import _tidy, _traced
+
+    network, _ = load_network(find_weights("default"))
+    model = _traced(fold_batch_norms(network).eval(), torch.zeros(2, 3, *card.input_hw))
+    model.get_parameters()[0].set_partial_shape(openvino().PartialShape([-1, 3, *card.input_hw]))
+    model.validate_nodes_and_infer_types()
+    _tidy(model)
+    return model
+
+
+def bare_run(model: Any, batch: int) -> Work:
+    """One synchronous run on an input that was set once."""
+    shaped = model.clone()
+    shaped.reshape([batch, *[axis.get_length() for axis in list(model.input(0).partial_shape)[1:]]])
+    compiled = (
+        openvino().Core().compile_model(shaped, "CPU", compile_options("f32", "latency", None))
+    )
+    request = compiled.create_infer_request()
+    request.set_input_tensor(
+        openvino().Tensor(np.zeros(list(shaped.input(0).shape), dtype=np.float32))
+    )
+    run: Work = request.infer
+    return run

@@ -1,0 +1,48 @@
+"""How long everything is measured: in earnest, and in seconds for a test."""
+
+from dataclasses import dataclass
+
+from livepose.offline.rounds import Length
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Lengths of the parts."""
+
+    warm_up_frames: int
+    """Of a rival that is quick; slow ones stop after ``warm_up_s``."""
+    warm_up_s: float
+    rounds: int
+    length: Length
+    scene_frames: int
+    curve_frames: int
+    """Measured frames of each point of a curve, at most."""
+    curve_s: float
+    """... or so many seconds, if that is less."""
+    runs: int
+    """Repetitions of a single kernel or network run."""
+    quick: bool = False
+
+
+FULL = Plan(
+    warm_up_frames=40,
+    warm_up_s=3.0,
+    rounds=5,
+    # A livepose round must hold several looks of the detector, which rests for half a second.
+    length=Length(least=3, most=90, seconds=1.6),
+    scene_frames=120,
+    curve_frames=60,
+    curve_s=2.0,
+    runs=40,
+)
+QUICK = Plan(
+    warm_up_frames=2,
+    warm_up_s=1.0,
+    rounds=2,
+    length=Length(least=1, most=3, seconds=0.2),
+    scene_frames=6,
+    curve_frames=3,
+    curve_s=0.5,
+    runs=3,
+    quick=True,
+)

@@ -1,0 +1,41 @@
+"""The cost curves as one picture."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from livepose.offline.evaluation.plots import figure_with, save
+
+AXES = {"people": "people", "size": "frame size", "interval": "frames from detection to detection"}
+KINDS = {"fps": "frames/s", "age_ms": "age of the picture, ms"}
+
+
+def plot_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
+    """Frames/s above, age below; bars are quartiles."""
+    figure, _ = figure_with(len(AXES))
+    figure.clear()
+    figure.set_size_inches(4.0 * len(AXES), 6.0)
+    panels = figure.subplots(len(KINDS), len(AXES), sharey="row")
+    for row, (kind, title) in enumerate(KINDS.items()):
+        for column, (name, axis) in enumerate(AXES.items()):
+            draw(panels[row][column], curves[name], kind)
+            panels[row][column].set_xlabel(axis)
+        panels[row][0].set_ylabel(title)
+    save(figure, path)
+
+
+def draw(panel: Any, points: Sequence[Mapping[str, Any]], kind: str) -> None:
+    """One curve with its quartiles."""
+    labels = [one["at"] for one in points]
+    numbers = all(isinstance(label, int) for label in labels)
+    places = labels if numbers else list(range(len(labels)))
+    middle = [one[kind]["median"] for one in points]
+    below = [one[kind]["median"] - one[kind]["q1"] for one in points]
+    above = [one[kind]["q3"] - one[kind]["median"] for one in points]
+    panel.errorbar(places, middle, yerr=[below, above], fmt="o-", capsize=3, color="tab:blue")
+    panel.axhline(
+        30 if kind == "fps" else 1e3 / 30, color="grey", linewidth=0.8, linestyle="--", zorder=0
+    )
+    panel.set_ylim(bottom=0)
+    panel.set_xticks(places, [str(label) for label in labels])
+    panel.grid(alpha=0.3)

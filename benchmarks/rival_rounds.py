@@ -1,0 +1,81 @@
+"""The rivals in turn, on the same frames of a number of people."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.plan import Plan
+from benchmarks.rivals import AbsentError, Entry, Opened
+from livepose.frame import Frame
+from livepose.offline.rounds import Turn, take_turns
+from livepose.offline.scene import WalkingPeople, endless
+
+Report = Callable[[str], None]
+
+
+def measure_rivals(
+    people: int, entries: Sequence[Entry], plan: Plan, report: Report
+) -> dict[str, Any]:
+    """Everybody at this number of people; who could not be opened, with the reason."""
+    opened, absent = open_all(entries, plan, report)
+    drawn = list(WalkingPeople(people, plan.scene_frames))
+    facts = {
+        entry.key: {
+            "title": entry.title,
+            "weights": one.weights,
+            "accuracy": one.accuracy,
+            "note": one.note,
+        }
+        for entry, one in opened
+    }
+    return {
+        "people": people,
+        "size_wh": list(drawn[0].size_wh),
+        "pixels": digest(drawn),
+        "entries": facts,
+        "absent": absent,
+        "rows": measure_at(people, drawn, opened, plan, report),
+    }
+
+
+def open_all(
+    entries: Sequence[Entry], plan: Plan, report: Report
+) -> tuple[list[tuple[Entry, Opened]], dict[str, Any]]:
+    """Those who can take part, and why the others cannot."""
+    opened, absent = [], {}
+    for entry in entries:
+        if plan.quick and not entry.quick:
+            absent[entry.key] = {"title": entry.title, "why": "left out by --quick"}
+            continue
+        report(f"opening {entry.title}")
+        try:
+            opened.append((entry, entry.open()))
+        except AbsentError as reason:
+            report(f"{entry.title}: {reason}")
+            absent[entry.key] = {"title": entry.title, "why": str(reason)}
+    return opened, absent
+
+
+def measure_at(
+    people: int,
+    drawn: Sequence[Frame],
+    opened: Sequence[tuple[Entry, Opened]],
+    plan: Plan,
+    report: Report,
+) -> dict[str, Any]:
+    """Warm-up of all, then the rounds of all in turn."""
+    turns = {entry.key: Turn(one.contestant, endless(drawn)) for entry, one in opened}
+    for entry, _ in opened:
+        report(f"{people} people: warming up {entry.title}")
+        turns[entry.key].warm_up(plan.warm_up_frames, plan.warm_up_s)
+    for done in take_turns(list(turns.values()), plan.rounds, plan.length):
+        report(f"{people} people: round {done} of {plan.rounds}")
+    return {key: turn.as_dict() for key, turn in turns.items()}
+
+
+def digest(drawn: Sequence[Frame]) -> str:
+    """A hash of the pixels that everybody sees."""
+    digested = hashlib.sha256()
+    for frame in drawn:
+        digested.update(frame.image_bgr.tobytes())
+    return digested.hexdigest()[:16]

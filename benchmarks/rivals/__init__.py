@@ -1,0 +1,66 @@
+"""Everybody who takes part: from a decoded frame to poses.
+
+Each room opens one kind of rival, and raises ``AbsentError`` with the reason where it cannot.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from livepose.offline.rounds import Contestant
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class AbsentError(Exception):
+    """A rival that cannot take part; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A rival, ready to run, and what has to be said about it."""
+
+    contestant: Contestant
+    weights: str
+    """What its weights are: a name and the first digits of their hash, or why there are none."""
+    accuracy: str = ""
+    """COCO AP with where it is from, or why there is none."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A place in the table."""
+
+    key: str
+    title: str
+    open: Callable[[], Opened]
+    quick: bool = True
+    """Whether it also takes part in ``--quick``."""
+
+
+def peers_folder() -> Path | None:
+    """Where the files of other projects lie: ``shared/peers`` beside the checkout, if it is there.
+
+    LIVEPOSE_SHARED names another place.
+    """
+    shared = Path(os.environ.get("LIVEPOSE_SHARED", ROOT.parent / "shared"))
+    folder = shared / "peers"
+    return folder if folder.is_dir() else None
+
+
+def peer_file(name: str) -> Path:
+    """A file or folder of another project.
+
+    Raises
+    ------
+    AbsentError
+        When it is not on this machine.
+    """
+    folder = peers_folder()
+    if folder is None or not (folder / name).exists():
+        raise AbsentError(
+            f"{name} is not on this machine (set LIVEPOSE_SHARED to where peers/ lies)"
+        )
+    return folder / name

@@ -1,0 +1,59 @@
+"""livepose itself, in its precisions, and with another project's network in its loop."""
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.rivals import AbsentError, Opened, peer_file
+from livepose.errors import DeviceError, UsageError
+from livepose.offline.benchmark import Run
+from livepose.pipeline import PosePipeline, Settings
+from livepose.weights import Card
+
+TINYPOSE = "tinypose_128x96_fp16.xml"
+TINYPOSE_CARD = """input = "128x96"
+alignment = "stride"
+blur_kernel = 3
+source = "PP-TinyPose, PaddleDetection"
+licence = "Apache-2.0"
+"""
+TINYPOSE_ACCURACY = "53.9 (docs/evaluation.md, 350 pictures)"
+
+
+def open_livepose(precision: str = "auto") -> Opened:
+    """The pipeline as it comes, or in a precision asked for."""
+    try:
+        pipeline = PosePipeline(Settings(precision=precision, device="cpu"))
+    except (DeviceError, UsageError) as error:
+        raise AbsentError(str(error)) from None
+    return opened(pipeline, validated(pipeline.estimator.runtime.card))
+
+
+def open_tinypose() -> Opened:
+    """PP-TinyPose in livepose's loop: its file, with a card that says how it wants its crops."""
+    network = peer_file(TINYPOSE)
+    folder = Path(tempfile.mkdtemp(prefix="livepose-benchmarks-"))
+    for path in (network, network.with_suffix(".bin")):
+        (folder / path.name).symlink_to(path)
+    (folder / network.name).with_suffix(".toml").write_text(TINYPOSE_CARD)
+    pipeline = PosePipeline(Settings(weights=folder / network.name, device="cpu"))
+    return opened(pipeline, TINYPOSE_ACCURACY, "its network, our detector, tracker and decoder")
+
+
+def opened(pipeline: PosePipeline, accuracy: str, note: str = "") -> Opened:
+    """A warm pipeline as a contestant."""
+    pipeline.warm_up()
+    runtime = pipeline.estimator.runtime
+    weights = f"{runtime.card.network}, {runtime.card.sha256[:12] or 'no hash'}"
+    ran = f"{runtime.name}, {runtime.precision}"
+    return Opened(Run(pipeline, draw=False), weights, accuracy, f"{ran}; {note}" if note else ran)
+
+
+def validated(card: Card) -> str:
+    """The AP that the weights' own card gives."""
+    for name, value in card.notes.items():
+        figures = dict(
+            part.strip().split(" ", 1) for part in value.split(",") if " " in part.strip()
+        )
+        if name.startswith("validation") and "ap" in figures:
+            return f"{float(figures['ap']):.1f} ({name.removeprefix('validation').strip()}, card)"
+    return "not stated by the weights' card"

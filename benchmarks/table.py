@@ -1,0 +1,170 @@
+"""The figures as Markdown; the README's table is this one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.targets import said, targets
+
+Document = Mapping[str, Any]
+BEGIN, END = "<!-- benchmarks: made by `make benchmarks` -->", "<!-- /benchmarks -->"
+
+
+def markdown(document: Document) -> str:
+    """Everything, one section a part."""
+    parts = document["parts"]
+    lines = ["# Benchmarks", "", *summary(document), *details(parts)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def summary(document: Document) -> list[str]:
+    """Rivals, targets and the machine: what the README shows."""
+    parts = document["parts"]
+    lines = [*provenance(document), ""]
+    if rivals := rival_parts(parts):
+        lines += [*rivals_table(rivals), ""]
+    aims = targets(parts)
+    if aims:
+        lines += ["| aim | wanted | measured | |", "| --- | ---: | ---: | --- |"]
+        for one in aims:
+            sign = "≥" if one.at_least else "≤"
+            measured = "not measured" if one.measured is None else f"{one.measured:.2f} {one.unit}"
+            verdict = {True: "met", False: "**not met**", None: ""}[one.met]
+            lines.append(
+                f"| {one.what} | {sign} {one.wanted:g} {one.unit} | {measured} | {verdict} |"
+            )
+        lines.append("")
+    return lines
+
+
+def provenance(document: Document) -> Iterator[str]:
+    """Machine, versions, commits and time of every part."""
+    machine = document["machine"]
+    yield f"{machine['processor']}; {machine['system']}; {machine['versions']}."
+    runs = {(part["commit"], part["taken"][:10]) for part in document["parts"].values()}
+    where = ", ".join(f"commit {commit}, {day}" for commit, day in sorted(runs))
+    yield f"Measured at {where}. Medians over rounds with quartiles; rivals in turn in one run."
+
+
+def rival_parts(parts: Document) -> list[Document]:
+    """The measured numbers of people, fewest first."""
+    return sorted(
+        (part for name, part in parts.items() if name.startswith("rivals")),
+        key=lambda part: int(part["people"]),
+    )
+
+
+def rivals_table(rivals: Sequence[Document]) -> Iterator[str]:
+    """One row a rival; frames/s at each number of people, ratio to livepose, accuracy, note."""
+    heads = " | ".join(f"fps, {said(part['people'])}" for part in rivals)
+    yield f"| from decoded 640x480 frames to poses | {heads} | COCO AP | notes |"
+    yield "| --- |" + " ---: |" * len(rivals) + " --- | --- |"
+    entries = {key: facts for part in rivals for key, facts in part["entries"].items()}
+    for key, facts in entries.items():
+        cells = " | ".join(cell(part["rows"], key) for part in rivals)
+        note = f"{facts['note']}; weights: {facts['weights']}"
+        yield f"| {facts['title']} | {cells} | {facts['accuracy']} | {note} |"
+    absent = {key: facts for part in rivals for key, facts in part["absent"].items()}
+    for key, facts in absent.items():
+        if key in entries:
+            continue
+        yield f"| {facts['title']} |" + " |" * len(rivals) + f" | not measured: {facts['why']} |"
+
+
+def cell(rows: Document, key: str) -> str:
+    """``28.1 [27.9, 28.4]``, and how many times slower than livepose."""
+    if key not in rows:
+        return ""
+    fps = rows[key]["fps"]
+    text = f"{figure(fps['median'])} [{figure(fps['q1'])}, {figure(fps['q3'])}]"
+    if key != "livepose" and "livepose" in rows:
+        text += f" (1/{rows['livepose']['fps']['median'] / fps['median']:.1f})"
+    return text
+
+
+def figure(value: float) -> str:
+    """Three digits that count."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def details(parts: Document) -> Iterator[str]:
+    """The sections that the README leaves out."""
+    if rivals := rival_parts(parts):
+        yield from found(rivals)
+    if "stages" in parts:
+        yield from stages(parts["stages"])
+    if "network" in parts:
+        yield from network(parts["network"])
+    if "curves" in parts:
+        yield from curves(parts["curves"])
+    if "memory" in parts:
+        yield from memory(parts["memory"])
+
+
+def found(rivals: Sequence[Document]) -> Iterator[str]:
+    """Milliseconds a frame, and how many people each rival saw."""
+    yield from ("## A frame", "", "| | people in it | ms, median | quartiles | people found |")
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    for part in rivals:
+        for key, row in part["rows"].items():
+            ms, title = row["frame_ms"], part["entries"][key]["title"]
+            band = f"{ms['q1']:.1f}, {ms['q3']:.1f}"
+            count = part["people"]
+            yield f"| {title} | {count} | {ms['median']:.1f} | {band} | {row['people_found']:g} |"
+    yield ""
+
+
+def stages(part: Document) -> Iterator[str]:
+    """Stages of livepose itself."""
+    yield from (f"## Where the time goes, {part['people']} people, drawing included", "")
+    yield from ("| stage | mean ms | p50 | p95 |", "| --- | ---: | ---: | ---: |")
+    for name, stage in part["result"]["stages_ms"].items():
+        yield f"| {name} | {stage['mean']:.3f} | {stage['p50']:.3f} | {stage['p95']:.3f} |"
+    yield from (f"| whole frame | {part['whole_ms']:.3f} | | |", "")
+
+
+def network(part: Document) -> Iterator[str]:
+    """Runtime and bare network."""
+    yield from (f"## The pose network, {part['precision']}", "")
+    yield from ("| crops at once | livepose's runtime, ms | bare, ms |", "| ---: | ---: | ---: |")
+    for batch, row in part["batches"].items():
+        cells = (
+            f"{row[name]['median']:.2f} [{row[name]['q1']:.2f}, {row[name]['q3']:.2f}]"
+            for name in ("runtime_ms", "bare_ms")
+        )
+        yield f"| {batch} | {' | '.join(cells)} |"
+    yield ""
+
+
+def curves(part: Document) -> Iterator[str]:
+    """The curves' figures under their picture."""
+    yield from ("## Cost curves", "", "![Frames/s and age](benchmark-curves.png)", "")
+    yield from ("| | | frames/s | age of the picture, ms |", "| --- | --- | ---: | ---: |")
+    for name in ("people", "size", "interval"):
+        for point in part[name]:
+            fps, age = point["fps"], point["age_ms"]
+            yield (
+                f"| {name} | {point['at']} | {fps['median']:.1f} [{fps['q1']:.1f}, {fps['q3']:.1f}]"
+                f" | {age['median']:.0f} [{age['q1']:.0f}, {age['q3']:.0f}] |"
+            )
+    yield ""
+
+
+def memory(part: Document) -> Iterator[str]:
+    """What the long run says of itself."""
+    yield from ("## Memory", "", "| | |", "| --- | ---: |")
+    for name, value in part.items():
+        if isinstance(value, int | float | str):
+            yield f"| {name.replace('_', ' ')} | {value} |"
+    yield ""
+
+
+def put_into(readme: Path, document: Document) -> bool:
+    """Writes the summary between the README's marks; False where it has none."""
+    text = readme.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        return False
+    before, after = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
+    block = "\n".join(summary(document)).rstrip()
+    readme.write_text(f"{before}{BEGIN}\n\n{block}\n\n{END}{after}", encoding="utf-8")
+    return True

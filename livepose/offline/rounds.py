@@ -1,0 +1,151 @@
+"""The one clock of every benchmark: contestants take turns on frames, round by round.
+
+Warm-up is kept apart. A figure is the median over rounds with its quartiles, so that a machine
+that was busy for a moment shows in the spread and not in the figure.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+
+from livepose.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Median and quartiles of ``count`` samples."""
+
+    median: float
+    q1: float
+    q3: float
+    count: int
+
+    def as_dict(self) -> dict[str, float]:
+        """For JSON."""
+        return {name: round(value, 4) for name, value in asdict(self).items()}
+
+
+def spread(samples: Sequence[float]) -> Spread:
+    """Median and quartiles; NaN where there are no samples."""
+    if not len(samples):
+        return Spread(float("nan"), float("nan"), float("nan"), 0)
+    q1, median, q3 = (float(value) for value in np.percentile(samples, (25, 50, 75)))
+    return Spread(median, q1, q3, len(samples))
+
+
+class Contestant(Protocol):
+    """Something that finds people in frames, and is measured at it."""
+
+    def before_round(self) -> None:
+        """Puts the process as this one wants it (threads, for instance); not measured."""
+
+    def take(self, frame: Frame) -> int:
+        """Finds the people of one frame; how many they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Frames that were taken one after the other, and the seconds that they took together."""
+
+    frames: int
+    seconds: float
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, waiting for frames included."""
+        return self.frames / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a round is: ``least`` frames and ``seconds``, but never more than ``most``."""
+
+    least: int = 1
+    most: int = 1_000_000
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, frames: int) -> "Length":
+        """So many frames, however long they take."""
+        return cls(least=frames, most=frames)
+
+    def reached(self, frames: int, seconds: float) -> bool:
+        """Whether a round of so many frames and seconds is over."""
+        return frames >= self.most or (frames >= self.least and seconds >= self.seconds)
+
+
+class Turn:
+    """One contestant with frames of its own: what was measured of it."""
+
+    def __init__(self, contestant: Contestant, frames: Iterator[Frame]) -> None:
+        self.contestant = contestant
+        self.rounds: list[Round] = []
+        self.frame_ms: list[float] = []
+        self.people: list[int] = []
+        self._frames = frames
+
+    def warm_up(self, frames: int, seconds: float = float("inf")) -> int:
+        """Frames that are not measured, or as many as fit in ``seconds``; how many there were."""
+        self.contestant.before_round()
+        taken, start_s = 0, time.perf_counter()
+        for frame in islice(self._frames, frames):
+            self.contestant.take(frame)
+            taken += 1
+            if time.perf_counter() - start_s >= seconds:
+                break
+        return taken
+
+    def round(self, length: Length) -> bool:
+        """One measured round; False when no frame came any more."""
+        self.contestant.before_round()
+        done, start_s, end_s = 0, time.perf_counter(), 0.0
+        for frame in self._frames:
+            began_s = time.perf_counter()
+            found = self.contestant.take(frame)
+            end_s = time.perf_counter()
+            self.frame_ms.append((end_s - began_s) * 1e3)
+            self.people.append(found)
+            done += 1
+            if length.reached(done, end_s - start_s):
+                break
+        if done:
+            self.rounds.append(Round(done, end_s - start_s))
+        return done > 0
+
+    @property
+    def frames(self) -> int:
+        """Measured frames."""
+        return len(self.frame_ms)
+
+    @property
+    def seconds(self) -> float:
+        """Measured seconds."""
+        return sum(one.seconds for one in self.rounds)
+
+    def fps(self) -> Spread:
+        """Frames a second over the rounds."""
+        return spread([one.fps for one in self.rounds])
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "fps": self.fps().as_dict(),
+            "frame_ms": spread(self.frame_ms).as_dict(),
+            "people_found": float(np.median(self.people)) if self.people else 0.0,
+        }
+
+
+def take_turns(turns: Sequence[Turn], rounds: int, length: Length) -> Iterator[int]:
+    """Everybody's first round, everybody's second, and so on; who begins changes.
+
+    Yields after each round of all, so that the caller can tell how far it is.
+    """
+    for number in range(rounds):
+        first = number % max(1, len(turns))
+        for turn in [*turns[first:], *turns[:first]]:
+            turn.round(length)
+        yield number + 1

@@ -1,0 +1,224 @@
+"""The one command: rivals in turn, one JSON, one table, targets judged as they fall."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from fakes import CARD, make_pipeline
+
+from benchmarks import document as documents
+from benchmarks.__main__ import main
+from benchmarks.curves import measure_curves, paced
+from benchmarks.plan import FULL, QUICK
+from benchmarks.rival_rounds import measure_rivals
+from benchmarks.rivals import AbsentError, Entry, Opened, entries
+from benchmarks.rivals.own import validated
+from benchmarks.rivals.straightforward import refined
+from benchmarks.stages import decode_us
+from benchmarks.table import BEGIN, END, markdown, put_into
+from benchmarks.targets import Target, targets
+from livepose.errors import UsageError
+from livepose.frame import Frame
+from livepose.heatmaps import encode_dark
+from livepose.offline.scene import WalkingPeople
+from livepose.pipeline import PosePipeline
+
+__all__ = ["make_pipeline"]
+Make = Callable[..., PosePipeline]
+
+
+class Counting:
+    """Notes what it saw; finds nobody."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def before_round(self) -> None:
+        """Nothing."""
+
+    def take(self, frame: Frame) -> int:
+        self.seen.append(int(frame.image_bgr.sum(dtype=np.int64)))
+        return 0
+
+
+def entry(key: str, contestant: Counting) -> Entry:
+    return Entry(key, f"the {key}", lambda: Opened(contestant, "none", "1.0", "a note"))
+
+
+def missing() -> Opened:
+    raise AbsentError("its file is on another machine")
+
+
+def quiet(_: str) -> None:
+    """Says nothing."""
+
+
+def measured(livepose_fps: float, rival_fps: float, people: int = 1) -> dict[str, Any]:
+    def row(fps: float) -> dict[str, Any]:
+        band = {"median": fps, "q1": fps - 1, "q3": fps + 1, "count": 5}
+        return {"fps": band, "frame_ms": band, "people_found": 1.0}
+
+    rows = {"livepose": row(livepose_fps), "straightforward": row(rival_fps)}
+    facts = {"title": "x", "weights": "w", "accuracy": "30.0", "note": "n"}
+    return {
+        "people": people,
+        "rows": rows,
+        "entries": {"livepose": facts, "straightforward": facts},
+        "absent": {"mediapipe": {"title": "MediaPipe Pose", "why": "it is not installed"}},
+    }
+
+
+def documented(name: str, part: dict[str, Any]) -> dict[str, Any]:
+    return documents.merged(documents.read(Path("nowhere.json")), name, part)
+
+
+def test_every_rival_sees_the_same_pixels_in_turn() -> None:
+    first, second = Counting(), Counting()
+    part = measure_rivals(1, [entry("a", first), entry("b", second)], QUICK, quiet)
+    common = min(len(first.seen), len(second.seen))
+    assert common >= QUICK.rounds + 1
+    assert first.seen[:common] == second.seen[:common]
+    assert part["rows"]["a"]["fps"]["count"] == QUICK.rounds
+    four = measure_rivals(4, [entry("a", Counting())], QUICK, quiet)
+    assert part["pixels"] != four["pixels"]
+
+
+def test_a_rival_that_is_missing_has_a_row_that_says_why() -> None:
+    gone = Entry("gone", "the lost one", missing)
+    part = measure_rivals(1, [entry("a", Counting()), gone], QUICK, quiet)
+    assert part["absent"]["gone"]["why"] == "its file is on another machine"
+    text = markdown(documented("rivals-1", part))
+    assert "| the lost one | | | not measured: its file is on another machine |" in text
+
+
+def test_targets_are_judged_by_the_ratio_and_missing_rivals_stay_listed() -> None:
+    parts = {"rivals-1": measured(100.0, 9.0), "rivals-4": measured(80.0, 9.0, people=4)}
+    by_name = {one.what: one for one in targets(parts)}
+    assert by_name["frames/s against the straightforward pipeline, one person"].met is True
+    lost = by_name["frames/s against the straightforward pipeline, four people"]
+    assert lost.met is False
+    assert lost.measured == pytest.approx(80 / 9)
+    unmeasured = by_name["frames/s against ultralytics predict(), one person"]
+    assert (unmeasured.measured, unmeasured.met) == (None, None)
+
+
+def test_a_target_knows_its_direction() -> None:
+    assert Target("x", 5.0, 4.0, "%", at_least=False).met is True
+    assert Target("x", 5.0, 6.0, "%", at_least=False).met is False
+    assert Target("x", 5.0, 5.0, "%").met is True
+
+
+def test_losses_are_published_in_the_table() -> None:
+    document = documented("rivals-1", measured(8.0, 10.0))
+    text = markdown(document)
+    assert "**not met**" in text
+    assert "10.0 [9.00, 11.0] (1/0.8)" in text
+
+
+def test_parts_are_completed_one_by_one_and_another_machines_are_let_go(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    document = documents.merged(documents.read(path), "rivals-1", measured(8.0, 10.0))
+    document = documents.merged(document, "memory", {"growth_percent": 0.5})
+    documents.write(document, path)
+    again = documents.read(path)
+    assert set(again["parts"]) == {"rivals-1", "memory"}
+    assert again["parts"]["rivals-1"]["commit"] == documents.commit()
+    assert any(one["what"].startswith("memory") and one["met"] for one in again["targets"])
+    again["machine"]["processor"] = "another"
+    assert set(documents.merged(again, "memory", {})["parts"]) == {"memory"}
+
+
+def test_a_file_of_something_else_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    path.write_text('{"fps": 1}')
+    with pytest.raises(UsageError, match="no file of these benchmarks"):
+        documents.read(path)
+    assert main(["--quick", "--only", "rivals-1", "--json", str(path)]) == 2
+
+
+def test_the_readme_holds_the_table_of_the_published_figures(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    document = documented("rivals-1", measured(8.0, 10.0))
+    assert put_into(readme, document)
+    text = readme.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "MediaPipe Pose" in text
+    assert "old" not in text
+    readme.write_text("no marks")
+    assert not put_into(readme, document)
+
+
+@pytest.fixture
+def two_entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(entries, "ENTRIES", (entry("livepose", Counting()), entry("b", Counting())))
+    yield
+
+
+def test_the_command_writes_one_json_one_table_and_a_picture(
+    make_pipeline: Make, two_entries: None, tmp_path: Path
+) -> None:
+    path = tmp_path / "figures.json"
+    words = ["--quick", "--json", str(path), "--readme", str(tmp_path / "none.md"), "--only"]
+    assert main([*words, "rivals-1", "stages", "curves"]) == 0
+    document = json.loads(path.read_text())
+    assert set(document["parts"]) == {"rivals-1", "stages", "curves"}
+    assert document["machine"]["processor"]
+    assert "Where the time goes" in path.with_suffix(".md").read_text()
+    assert cv2.imread(str(tmp_path / "benchmark-curves.png")).shape[1] > 1000
+
+
+def test_the_curves_hold_as_many_people_as_their_axis_says(make_pipeline: Make) -> None:
+    part = measure_curves(QUICK, quiet)
+    assert [one["at"] for one in part["people"]] == [0, 1]
+    assert [one["people_found"] for one in part["people"]] == pytest.approx([0, 1], abs=0.4)
+    assert all(one["age_ms"]["median"] > 0 for one in part["interval"])
+    assert part["size"][1]["at"] == "1280x720"
+
+
+def test_a_paced_camera_gives_the_newest_frame_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("benchmarks.curves.time.perf_counter", lambda: now[0])
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds + 1e-6
+
+    monkeypatch.setattr("benchmarks.curves.time.sleep", sleep)
+    frames = paced(list(WalkingPeople(0, 3)), 10.0)
+    first = next(frames)
+    now[0] += 0.35  # three frames pass meanwhile
+    second = next(frames)
+    third = next(frames)  # at once: waits for the next one
+    assert [one.index for one in (first, second, third)] == [0, 3, 4]
+    assert second.dropped == 2
+    assert second.captured_s == pytest.approx(100.3)
+    assert now[0] == pytest.approx(100.4, abs=1e-3)
+
+
+def test_the_plain_decoder_of_the_baseline_finds_the_point() -> None:
+    truth = np.array([[11.3, 14.7]])
+    heatmap = encode_dark(truth, np.ones(1), (32, 24), 1.0).targets[0].astype(np.float32)
+    assert np.abs(refined(heatmap, 3) - truth[0]).max() < 0.05
+    assert refined(np.zeros((32, 24), np.float32), 3) == pytest.approx([0, 0])
+
+
+def test_the_accuracy_beside_livepose_is_its_cards() -> None:
+    card = replace(CARD, notes={"validation coco/dev": "ap 41.5, oks 0.6, people 984"})
+    assert validated(card) == "41.5 (coco/dev, card)"
+    assert validated(CARD) == "not stated by the weights' card"
+
+
+def test_decoding_is_timed_a_person() -> None:
+    figure = decode_us(QUICK)
+    assert 0.1 < figure["median"] < 10_000
+
+
+def test_the_full_plan_ends_in_minutes() -> None:
+    rivals_s = 2 * len(entries.ENTRIES) * (FULL.rounds * FULL.length.seconds + FULL.warm_up_s)
+    assert rivals_s < 300
