@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 READY := .venv/.ready
 
-.PHONY: demo test lint benchmark benchmarks clean
+.PHONY: demo test lint benchmark benchmarks tables clean
 
 $(READY): constraints.txt pyproject.toml requirements.txt
 	$(PYTHON) -m venv .venv
@@ -42,6 +42,10 @@ benchmarks: $(READY) .venv/peers/.ready
 	-$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --upgrade \
 		--target .venv/peers mediapipe==0.10.21 protobuf==4.25.8 absl-py attrs flatbuffers sounddevice
 	@mkdir -p .venv/peers && touch $@
+
+# Measures every table and plot of docs/evaluation.md again: make tables FOLDER=...
+tables: $(READY)
+	$(BIN)/python docs/tables.py $(FOLDER)
 
 clean:
 	rm -rf .venv demo.mp4 demo.jsonl demo.png

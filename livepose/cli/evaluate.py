@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from livepose.errors import GateError, UsageError
 
 if TYPE_CHECKING:
-    from livepose.offline.evaluation.coco_run import Measured
+    from livepose.offline.evaluation.measured import Measured
     from livepose.offline.evaluation.settings import Choice, Progress
 
 EXAMPLES = """examples:
@@ -148,6 +148,7 @@ def run(arguments: Namespace) -> int:
         "clips": _clips,
     }
     if arguments.set is not None:
+        check_outputs(arguments)
         return commands[arguments.set](arguments)
     if not arguments.paper:
         raise UsageError(
@@ -157,6 +158,14 @@ def run(arguments: Namespace) -> int:
 
     show_paper(measured_rows(arguments.measured))
     return 0
+
+
+def check_outputs(arguments: Namespace) -> None:
+    """Finds out before the work whether its results can be written."""
+    from livepose.offline.evaluation.table import require_writable
+
+    names = ("json", "markdown", "results", "pareto", "plot")
+    require_writable([getattr(arguments, name, None) for name in names])
 
 
 def choice(arguments: Namespace) -> "Choice":
@@ -216,7 +225,8 @@ def _coco(arguments: Namespace) -> int:
 
 
 def _pareto(arguments: Namespace) -> int:
-    from livepose.offline.evaluation.pareto import Grid, plot, run_pareto, write_csv
+    from livepose.offline.evaluation.pareto import Grid, run_pareto
+    from livepose.offline.evaluation.pareto_plot import plot, write_csv
 
     chosen = choice(arguments)
     grid = Grid(
@@ -282,11 +292,9 @@ def _show(arguments: Namespace, measured: "Measured", columns: dict[str, str], t
 
     name = arguments.annotations.name
     heading = f"{title}: {name}, {measured.pictures} pictures, {measured.people} people"
-    show(measured.rows, columns, heading)
-    for difference in measured.differences:
-        report(str(difference))
+    show(measured, columns, heading)
     if arguments.markdown:
-        write_text(arguments.markdown, markdown(measured.rows, columns))
+        write_text(arguments.markdown, markdown(measured, columns))
     if arguments.json:
         write_text(arguments.json, as_json(document(measured, choice(arguments), name)))
 

@@ -57,7 +57,9 @@ def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
     assert first["crops_per_s"] > 0
     assert first["end_to_end_ms"] > 0
     assert second["ap"] < first["ap"] or second["ap"] == 100
-    assert document["differences"][0]["second"] == "livepose, argmax + flip 128x96"
+    first_apart = document["differences"][0]
+    assert first_apart["first"] == "livepose, argmax + flip 128x96"
+    assert first_apart["points"] == pytest.approx(second["ap"] - first["ap"], abs=0.01)
     assert (document["pictures"], document["people"]) == (5, 9)
     written = json.loads(results.read_text())
     assert len(written) == 9
@@ -196,9 +198,9 @@ def test_peers_stand_in_the_same_table(
     assert [row["boxes"] for row in document["rows"]] == ["gt", "gt", "gt", "own"]
     pairs = [(one["first"], one["second"]) for one in document["differences"]]
     assert pairs == [
-        ("hrnet_w32, DARK 128x96", "hrnet_w32, shift 128x96"),
-        ("livepose, DARK 128x96", "hrnet_w32, DARK 128x96"),
-        ("livepose, DARK 128x96", "guess 64x64"),
+        ("hrnet_w32, shift 128x96", "hrnet_w32, DARK 128x96"),
+        ("hrnet_w32, DARK 128x96", "livepose, DARK 128x96"),
+        ("guess 64x64", "livepose, DARK 128x96"),
     ]
 
 
@@ -303,7 +305,7 @@ def test_pareto_writes_a_plot_and_its_numbers(
             __import__("time").sleep(0.01)
             return [Detections(np.empty((0, 4)), np.empty(0)) for _ in pictures]
 
-    monkeypatch.setattr(pareto, "open_detector", lambda *_, **__: Slow())
+    monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: Slow())
     images, path, _ = make_set(3)
     name = tmp_path / "front"
     more = ("--decode", "dark,argmax", "--intervals", "1,4", "--pareto", str(name))

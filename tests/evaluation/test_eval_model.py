@@ -1,5 +1,6 @@
 """livepose's own weights, opened for measuring at the size they were made for or at another."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,12 @@ import torch
 from evaluation_sets import SpotRuntime
 
 from livepose.errors import UsageError
+from livepose.estimator import PoseEstimator
 from livepose.networks import build_network
 from livepose.offline.evaluation import model
 from livepose.offline.evaluation.cost import network_cost
-from livepose.offline.evaluation.model import backbone_of, open_estimator, stored_as
+from livepose.offline.evaluation.measured import bare_row
+from livepose.offline.evaluation.model import open_estimator, stored_as
 from livepose.weights import Card, read_card, save_checkpoint
 
 
@@ -81,5 +84,7 @@ def test_parameters_and_gflops_are_the_published_ones(
 
 
 def test_networks_are_called_as_in_the_published_tables() -> None:
-    assert backbone_of("hrnet_w32") == "HRNet-W32"
-    assert backbone_of("PP-TinyPose") == "PP-TinyPose"
+    runtime = SpotRuntime()
+    assert bare_row(PoseEstimator(runtime), "livepose", None).backbone == "HRNet-W32"
+    runtime.card = replace(runtime.card, network="PP-TinyPose")
+    assert bare_row(PoseEstimator(runtime), "peer", None).backbone == "PP-TinyPose"

@@ -1,5 +1,6 @@
 """A whole set through the live estimator: every figure is the same however the work is cut."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from livepose.offline.evaluation.annotations import load_annotations
 from livepose.offline.evaluation.people import annotated_boxes
 from livepose.offline.evaluation.pictures import PictureStore
 from livepose.offline.evaluation.predict import Loading, Variant, predict
-from livepose.offline.evaluation.speed import measure_speed
+from livepose.offline.evaluation.speed import measure_speeds
 from livepose.offline.evaluation.validation import validate_pose
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -120,13 +121,33 @@ def test_speed_is_measured_with_and_without_a_detector(
     sample = annotated_boxes(load_annotations(path), "pixel_centre")
     asked: list[int] = []
     store = PictureStore(images)
-    plain = measure_speed(estimator, store, sample, Variant("dark"))
-    found = measure_speed(
-        estimator, store, sample, Variant("dark"), lambda pictures: asked.append(len(pictures))
-    )
-    assert plain.crops_per_s > 0
-    assert found.end_to_end_ms > 0
+    variants = (Variant("dark"), Variant("argmax"), Variant("dark", "aligned"))
+    plain = measure_speeds(estimator, store, sample, variants)
+    detect = lambda pictures: asked.append(len(pictures))  # noqa: E731
+    found = measure_speeds(estimator, store, sample, variants, detect)
+    for speeds in (plain, found):
+        assert tuple(speeds) == variants
+        assert all(one.crops_per_s > 0 and one.end_to_end_ms > 0 for one in speeds.values())
     assert set(asked) == {1}
+
+
+def test_what_rows_share_is_timed_once_for_all_of_them(make_set: MakeSet) -> None:
+    images, path, _ = make_set(2)
+
+    class Slow(SpotRuntime):
+        def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
+            time.sleep(0.01)
+            return super().__call__(crops_bgr)
+
+    runtime = Slow()
+    sample = annotated_boxes(load_annotations(path), "pixel_centre")
+    variants = [Variant(name, flip) for name in ("dark", "argmax") for flip in ("none", "aligned")]
+    speeds = measure_speeds(PoseEstimator(runtime), PictureStore(images), sample, variants)
+    # Six rounds of a batch and two pictures, each warmed up: three forward passes a time.
+    assert len(runtime.batches) == 3 * (6 + 2 + 2)
+    for name in ("dark", "argmax"):
+        plain, flipped = speeds[Variant(name)], speeds[Variant(name, "aligned")]
+        assert 10 < plain.end_to_end_ms < flipped.end_to_end_ms - 8
 
 
 def test_training_gets_its_figures_from_a_runtime_or_a_plain_function(make_set: MakeSet) -> None:

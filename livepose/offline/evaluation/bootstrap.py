@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 DRAWS = 1000
 LEVEL_PERCENT = 95.0
 SEED = 20190614
+INTERVALS_BELOW_PEOPLE = 1000
+"""Figures from fewer people than this are printed with their interval."""
 
 
 @dataclass(frozen=True)

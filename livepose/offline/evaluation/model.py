@@ -10,7 +10,6 @@ import torch
 
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
-from livepose.offline.evaluation.rows import BACKBONES
 from livepose.runtimes import open_runtime
 from livepose.weights import find_weights, load_checkpoint, read_card, save_checkpoint
 
@@ -66,8 +65,3 @@ def _check_size(input_hw: tuple[int, int], path: Path) -> None:
             f"--input: expected HEIGHTxWIDTH in steps of {STRIDE_OF_COARSEST} such as 128x96,"
             f" got {'x'.join(map(str, input_hw))}"
         )
-
-
-def backbone_of(network: str) -> str:
-    """The name that published tables use, or the network's own."""
-    return BACKBONES.get(network, network)

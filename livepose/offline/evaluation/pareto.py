@@ -8,31 +8,26 @@ the second) / n: what boxes from keypoints cost, not what motion costs. Time is 
 crop + network + decoding, for all people of one picture.
 """
 
-import csv
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose import boxes
-from livepose.detector import open_detector
-from livepose.errors import SinkError
 from livepose.estimator import PoseEstimator
-from livepose.frame import ImageBgr
 from livepose.offline.evaluation.bootstrap import percentile_interval, resampled_coco
 from livepose.offline.evaluation.coco import match
-from livepose.offline.evaluation.coco_run import Set, open_set
+from livepose.offline.evaluation.coco_run import Set, chosen_detector, open_set
 from livepose.offline.evaluation.metrics import sigmas_of
 from livepose.offline.evaluation.model import open_estimator
 from livepose.offline.evaluation.people import Boxed
 from livepose.offline.evaluation.predict import FLIPS, Predictions, Variant, predict
 from livepose.offline.evaluation.scoring import coco_results
 from livepose.offline.evaluation.settings import Choice, Progress, Report, no_progress
-from livepose.offline.evaluation.speed import WARM_UP, measure_speed, pictures_with_people, seconds
+from livepose.offline.evaluation.speed import WARM_UP, measure_speeds, pictures_with_people, seconds
 from livepose.skeletons import COCO17
 
 Array = NDArray[np.float64]
@@ -80,7 +75,7 @@ def run_pareto(
 ) -> list[Point]:
     """Measures every combination; the front is marked."""
     data = open_set(choice, report, progress)
-    detection_ms = time_detector(data)
+    detection_ms = time_detector(data, report)
     points: list[Point] = []
     for precision in grid.precisions:
         for input_hw in grid.inputs_hw:
@@ -92,24 +87,15 @@ def run_pareto(
     return with_front(points)
 
 
-def time_detector(data: Set) -> float:
+def time_detector(data: Set, report: Report) -> float:
     """Median ms of one detection, by the detector that was chosen; 0 where there is none."""
-    detector = data.detector or open_detector(
-        data.choice.detector, device=data.choice.device, report=data.report
-    )
+    detector = data.detector or chosen_detector(data.choice, report)
     if detector is None:
         return 0.0
     images = [image for image, _ in pictures_with_people(data.store, data.boxes("pixel_centre"))]
     for image in images[:WARM_UP]:
         detector([image])
-    return 1e3 * statistics.median(seconds(_call(detector, image)) for image in images)
-
-
-def _call(detector: Callable[[Sequence[ImageBgr]], Any], image_bgr: ImageBgr) -> Callable[[], None]:
-    def work() -> None:
-        detector([image_bgr])
-
-    return work
+    return 1e3 * statistics.median(seconds(partial(detector, [image])) for image in images)
 
 
 def measure(
@@ -122,15 +108,15 @@ def measure(
     resting = max(grid.intervals) > 1
     second = followed(first, found[variants[0]]) if resting else first
     again = run(data, estimator, second, variants, progress) if resting else found
+    speeds = measure_speeds(estimator, data.store, first, variants, None, data.choice.loading)
     points = []
     for variant in variants:
-        speed = measure_speed(estimator, data.store, first, variant, None, data.choice.loading)
         samples = [
             ap_samples(data, estimator, *pair)
             for pair in ((first, found[variant]), (second, again[variant]))
         ]
         points += [
-            point(estimator, variant, samples, every, detection_ms, speed.end_to_end_ms)
+            point(estimator, variant, samples, every, detection_ms, speeds[variant].end_to_end_ms)
             for every in grid.intervals
         ]
     return points
@@ -210,50 +196,3 @@ def beats(first: Point, second: Point) -> bool:
     """Is the first nowhere worse and somewhere better?"""
     better = (first.ms, -first.ap) != (second.ms, -second.ap)
     return better and first.ms <= second.ms and first.ap >= second.ap
-
-
-def write_csv(points: Sequence[Point], path: Path) -> None:
-    """One line a combination."""
-    names = list(Point.__dataclass_fields__)
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(names)
-            writer.writerows([rounded(getattr(one, name)) for name in names] for one in points)
-    except OSError as error:
-        raise SinkError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def rounded(value: object) -> object:
-    """Two digits for numbers with a fraction."""
-    return round(value, 2) if isinstance(value, float) else value
-
-
-def plot(points: Sequence[Point], path: Path) -> None:
-    """AP against ms; the front joined and named, with its intervals as bars."""
-    from livepose.offline.evaluation.plots import figure_with, save
-
-    figure, (panel,) = figure_with(1)
-    figure.set_size_inches(8, 5)
-    for decode in dict.fromkeys(one.decode for one in points):
-        own = [one for one in points if one.decode == decode]
-        panel.plot([one.ms for one in own], [one.ap for one in own], "o", alpha=0.6, label=decode)
-    front = [one for one in points if one.on_front]
-    spread = np.array([[one.ap - one.ap_low, one.ap_high - one.ap] for one in front]).T
-    panel.errorbar(
-        [one.ms for one in front],
-        [one.ap for one in front],
-        yerr=np.clip(np.nan_to_num(spread), 0.0, None),
-        color="black",
-        linewidth=0.8,
-        capsize=2,
-    )
-    for number, one in enumerate(front):
-        place = (8, -12 - 10 * (number % 3))
-        panel.annotate(
-            one.label, (one.ms, one.ap), xytext=place, textcoords="offset points", fontsize=7
-        )
-    panel.set_xlabel("ms for one picture, all people (detection shared over its interval)")
-    panel.set_ylabel("COCO AP with 95 % interval")
-    panel.legend()
-    save(figure, path)

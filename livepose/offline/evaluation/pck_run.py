@@ -1,7 +1,7 @@
 """``livepose eval lsp`` and ``eval mpii``: the share of keypoints near enough, joint by joint."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,31 +11,19 @@ from numpy.typing import NDArray
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
 from livepose.offline.evaluation.annotations import load_annotations
-from livepose.offline.evaluation.bootstrap import (
-    paired_interval,
-    percentile_interval,
-    resampled_pck,
-)
-from livepose.offline.evaluation.coco_run import Measured, cost_of
-from livepose.offline.evaluation.model import backbone_of, open_estimator
+from livepose.offline.evaluation.bootstrap import resampled_pck
+from livepose.offline.evaluation.measured import Measured, bare_row, speeds_of
+from livepose.offline.evaluation.model import open_estimator
 from livepose.offline.evaluation.mpii import as_mpii, load_mpii
 from livepose.offline.evaluation.pck import LSP_GROUPS, MPII_GROUPS, Pck, lsp_pck, mpii_pckh
 from livepose.offline.evaluation.people import Boxed, annotated_boxes
 from livepose.offline.evaluation.pictures import PictureStore
 from livepose.offline.evaluation.predict import Predictions, predict
-from livepose.offline.evaluation.rows import Difference, Row
-from livepose.offline.evaluation.settings import (
-    INTERVALS_BELOW_PEOPLE,
-    Choice,
-    Progress,
-    Report,
-    no_progress,
-)
-from livepose.offline.evaluation.speed import Speed, measure_speed
+from livepose.offline.evaluation.rows import Row, Scored, against, scored
+from livepose.offline.evaluation.settings import Choice, Progress, Report, no_progress
 from livepose.skeletons import COCO17, SKELETONS
 
 Array = NDArray[np.float64]
-Samples = dict[str, Array]
 
 LSP_THRESHOLDS = {"": 0.2}
 MPII_THRESHOLDS = {"@0.5": 0.5, "@0.1": 0.1}
@@ -130,59 +118,25 @@ def measure(
     found = predict(estimator, store, sample, choice.variants, choice.loading, advance)
     speeds = speeds_of(choice, estimator, store, sample)
     rows: list[Row] = []
-    differences: list[Difference] = []
     for scale in scales:
-        pairs = [
-            scored(estimator, f"livepose, {variant.label} {scale.name}".strip(), one, scale)
-            for variant, one in found.items()
-        ]
-        rows += [replace(row, speed=speed) for (row, _), speed in zip(pairs, speeds, strict=True)]
-        differences += [compared(pairs[0], other) for other in pairs[1:] if other[1]]
+        own = []
+        for variant, one in found.items():
+            method = f"livepose, {variant.label} {scale.name}".strip()
+            row = bare_row(estimator, method, speeds.get(variant))
+            own.append(scored_by(scale, row, one))
+        rows += [against(own[0], one, "mean") for one in own]
     store.close()
+    differences = tuple(row.minus_first for row in rows if row.minus_first is not None)
     pictures = int(scales[0].picture.max()) + 1
-    return Measured(tuple(rows), tuple(differences), {}, pictures, people)
+    return Measured(tuple(rows), differences, {}, pictures, people)
 
 
-def speeds_of(
-    choice: Choice, estimator: PoseEstimator, store: PictureStore, sample: Sequence[Boxed]
-) -> list[Speed | None]:
-    """Speed of each variant, if wanted."""
-    if not choice.speed:
-        return [None] * len(choice.variants)
-    return [
-        measure_speed(estimator, store, sample, variant, None, choice.loading)
-        for variant in choice.variants
-    ]
-
-
-def scored(
-    estimator: PoseEstimator, label: str, found: Predictions, scale: Scale
-) -> tuple[Row, Samples]:
-    """A row without speed, and its columns for each resample of pictures (none for many people)."""
+def scored_by(scale: Scale, row: Row, found: Predictions) -> Scored:
+    """The row with its figures, and its columns for each resample of pictures."""
     answer = scale.score(found.keypoints_xy)
-    few = len(found.keypoint_scores) < INTERVALS_BELOW_PEOPLE
-    samples = resampled_pck(answer, scale.picture) if few else {}
-    intervals = {name: percentile_interval(values) for name, values in samples.items()}
-    card = estimator.runtime.card
     figures = {name.lower(): value for name, value in answer.groups.items()}
-    return (
-        Row(
-            label,
-            backbone_of(card.network),
-            card.input_hw,
-            {**figures, "mean": answer.mean},
-            intervals,
-            cost_of(estimator),
-        ),
-        samples,
-    )
-
-
-def compared(first: tuple[Row, Samples], second: tuple[Row, Samples]) -> Difference:
-    """How much better the mean of the first row is, drawn on the same pictures."""
-    interval = paired_interval(first[1]["mean"], second[1]["mean"])
-    points = first[0].figures["mean"] - second[0].figures["mean"]
-    return Difference(first[0].title, second[0].title, "mean", points, interval)
+    samples = resampled_pck(answer, scale.picture)
+    return scored(row, {**figures, "mean": answer.mean}, samples, len(found.keypoint_scores))
 
 
 def columns(groups: Mapping[str, object]) -> dict[str, str]:

@@ -139,14 +139,6 @@ def decode_variant(
     return decode_as(estimator, variant.decode, average(plain, mirrored), boxes_xyxy)
 
 
-def estimate_variant(
-    estimator: PoseEstimator, variant: Variant, image_bgr: ImageBgr, boxes_xyxy: Boxes
-) -> Estimates:
-    """One picture from crop to keypoints: what is timed."""
-    answers = both_answers(estimator, estimator.cut(image_bgr, boxes_xyxy), variant.flip != "none")
-    return decode_variant(estimator, variant, answers, boxes_xyxy)
-
-
 def batches(
     estimator: PoseEstimator, store: PictureStore, sample: Sequence[Boxed], loading: Loading
 ) -> Iterator[tuple[NDArray[np.uint8], Boxes]]:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from livepose.errors import DataError
 from livepose.offline.evaluation.annotations import read_json
+from livepose.offline.evaluation.bootstrap import Interval
 from livepose.offline.evaluation.rows import BACKBONES
 from livepose.offline.evaluation.table import wide_console
 
@@ -119,6 +120,11 @@ def published_set(row: Mapping[str, str]) -> str:
 def cells(
     row: Mapping[str, Any], state: str, data_set: str, figures: Sequence[str]
 ) -> Sequence[str]:
-    """One row as text."""
+    """One row as text; measured figures with their intervals."""
     numbers = ["" if row.get(name) is None else str(row.get(name)) for name in figures]
-    return [state, data_set, row["method"], row["backbone"], row["input_size_hw"], *numbers]
+    intervals = row.get("intervals_95", {})
+    shown = [
+        f"{number}\n{Interval(*intervals[name])}" if name in intervals and number else number
+        for name, number in zip(figures, numbers, strict=True)
+    ]
+    return [state, data_set, row["method"], row["backbone"], row["input_size_hw"], *shown]

@@ -1,12 +1,22 @@
 """One line of a table: what was run, what it cost, how well it did."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from livepose.offline.evaluation.bootstrap import Interval
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.offline.evaluation.bootstrap import (
+    INTERVALS_BELOW_PEOPLE,
+    Interval,
+    paired_interval,
+    percentile_interval,
+)
 from livepose.offline.evaluation.cost import Cost
 from livepose.offline.evaluation.speed import Speed
+
+Samples = Mapping[str, NDArray[np.float64]]
 
 BACKBONES = {
     "hrnet_w32": "HRNet-W32",
@@ -19,8 +29,38 @@ BACKBONES = {
 
 
 @dataclass(frozen=True)
+class Difference:
+    """``first`` minus ``second`` in one column, on the same pictures."""
+
+    first: str
+    second: str
+    column: str
+    points: float
+    interval: Interval
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "column": self.column,
+            "points": number(self.points),
+            "interval_95": [number(self.interval.low), number(self.interval.high)],
+        }
+
+    def __str__(self) -> str:
+        verdict = "" if self.interval.excludes_zero else " (not told apart)"
+        return (
+            f"{self.first} - {self.second}: {self.points:+.1f} {self.column.upper()}"
+            f" {self.interval}{verdict}"
+        )
+
+
+@dataclass(frozen=True)
 class Row:
-    """A measured configuration. ``figures`` are percent by column, NaN where not measured."""
+    """A measured configuration. ``figures`` are percent by column, NaN where not measured;
+    ``minus_first`` says how far it is from the first row of the same network.
+    """
 
     method: str
     backbone: str
@@ -30,6 +70,12 @@ class Row:
     cost: Cost | None = None
     speed: Speed | None = None
     boxes: str = ""
+    minus_first: Difference | None = None
+
+    @property
+    def network(self) -> tuple[str, str]:
+        """What rows of one network share."""
+        return self.method.split(",")[0], self.input_size
 
     @property
     def input_size(self) -> str:
@@ -60,31 +106,32 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """``first`` minus ``second`` in one column, on the same pictures."""
+class Scored:
+    """A row with its figures, and each of its columns for every resample of pictures."""
 
-    first: str
-    second: str
-    column: str
-    points: float
-    interval: Interval
+    row: Row
+    samples: Samples
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "first": self.first,
-            "second": self.second,
-            "column": self.column,
-            "points": number(self.points),
-            "interval_95": [number(self.interval.low), number(self.interval.high)],
-        }
 
-    def __str__(self) -> str:
-        verdict = "" if self.interval.excludes_zero else " (not told apart)"
-        return (
-            f"{self.first} - {self.second}: {self.points:+.1f} {self.column.upper()}"
-            f" {self.interval}{verdict}"
-        )
+def scored(row: Row, figures: Mapping[str, float], samples: Samples, people: int) -> Scored:
+    """The row with figures, and with their intervals where they come from few people."""
+    shown = samples if people < INTERVALS_BELOW_PEOPLE else {}
+    intervals = {name: percentile_interval(values) for name, values in shown.items()}
+    return Scored(replace(row, figures=figures, intervals=intervals), samples)
+
+
+def difference(first: Scored, second: Scored, column: str) -> Difference:
+    """How much better the first row is in that column, with its paired interval."""
+    points = first.row.figures[column] - second.row.figures[column]
+    interval = paired_interval(first.samples[column], second.samples[column])
+    return Difference(first.row.title, second.row.title, column, points, interval)
+
+
+def against(reference: Scored, one: Scored, column: str) -> Row:
+    """The row, told how far it is from the reference unless it is the reference itself."""
+    if one is reference:
+        return one.row
+    return replace(one.row, minus_first=difference(one, reference, column))
 
 
 def number(value: float | None, digits: int = 2) -> float | None:

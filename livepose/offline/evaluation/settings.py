@@ -10,9 +10,6 @@ Report = Callable[[str], None]
 Progress = Callable[[str, int], Callable[[int], None]]
 """Starts a progress bar of that name and length; the result is told what is done."""
 
-INTERVALS_BELOW_PEOPLE = 1000
-"""Figures from fewer people than this are printed with their interval."""
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -43,6 +40,9 @@ class Choice:
     """Pictures at most."""
     loading: Loading = field(default_factory=Loading)
     speed: bool = True
+
+    def __post_init__(self) -> None:
+        _ = self.variants  # raises for a decoder that needs a flip test and has none
 
     @property
     def variants(self) -> tuple[Variant, ...]:

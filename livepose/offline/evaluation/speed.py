@@ -2,11 +2,14 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from numpy.typing import NDArray
+
+from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
 from livepose.frame import ImageBgr
 from livepose.offline.evaluation.people import Boxed
@@ -17,9 +20,11 @@ from livepose.offline.evaluation.predict import (
     batches,
     both_answers,
     decode_variant,
-    estimate_variant,
     read_checked,
 )
+
+Result = TypeVar("Result")
+Detect = Callable[[Sequence[ImageBgr]], Any]
 
 PICTURES = 24
 ROUNDS = 5
@@ -45,41 +50,71 @@ def pictures_with_people(
     return [(read_checked(store, boxed), boxed) for boxed in chosen]
 
 
-def measure_speed(
+def measure_speeds(
     estimator: PoseEstimator,
     store: PictureStore,
     sample: Sequence[Boxed],
-    variant: Variant,
-    detect: Callable[[Sequence[ImageBgr]], Any] | None = None,
+    variants: Sequence[Variant],
+    detect: Detect | None = None,
     loading: Loading | None = None,
-) -> Speed:
-    """Speed of one variant; warm-up is left out."""
+) -> dict[Variant, Speed]:
+    """Speed of every variant; warm-up is left out.
+
+    What variants share (detector, crop, network) is timed once for all of them, so that rows differ
+    by what is different about them.
+    """
     pairs = pictures_with_people(store, sample)
-    crops, boxes = next(batches(estimator, store, [boxed for _, boxed in pairs], _of(loading)))
+    own = [boxed for _, boxed in pairs]
+    crops, boxes_xyxy = next(batches(estimator, store, own, loading or Loading()))
+    whole = partial(clocked, estimator, variants, lambda: crops, boxes_xyxy)
+    batch_s = medians([whole() for _ in range(1 + ROUNDS)][1:])
 
-    def batch() -> None:
-        answers = both_answers(estimator, crops, variant.flip != "none")
-        decode_variant(estimator, variant, answers, boxes)
+    def picture(image_bgr: ImageBgr, boxed: Boxed) -> Mapping[Variant, float]:
+        def cut() -> NDArray[Any]:
+            if detect is not None:
+                detect([image_bgr])
+            return estimator.cut(image_bgr, boxed.boxes_xyxy)
 
-    def picture(image_bgr: ImageBgr, boxed: Boxed) -> None:
-        if detect is not None:
-            detect([image_bgr])
-        estimate_variant(estimator, variant, image_bgr, boxed.boxes_xyxy)
+        return clocked(estimator, variants, cut, boxed.boxes_xyxy)
 
-    batch()
-    batch_s = statistics.median(seconds(batch) for _ in range(ROUNDS))
     for pair in pairs[:WARM_UP]:
         picture(*pair)
-    each_s = [seconds(partial(picture, *pair)) for pair in pairs]
-    return Speed(len(crops) / batch_s, 1e3 * statistics.median(each_s))
+    picture_s = medians([picture(*pair) for pair in pairs])
+    return {one: Speed(len(crops) / batch_s[one], 1e3 * picture_s[one]) for one in variants}
 
 
-def _of(loading: Loading | None) -> Loading:
-    return loading or Loading()
+def clocked(
+    estimator: PoseEstimator,
+    variants: Sequence[Variant],
+    cut: Callable[[], NDArray[Any]],
+    boxes_xyxy: Boxes,
+) -> dict[Variant, float]:
+    """Seconds from ``cut`` to keypoints by each variant; the network runs once with and once
+    without a flip test.
+    """
+    cut_s, crops = timed(cut)
+    spent: dict[Variant, float] = {}
+    for flip in {variant.flip != "none" for variant in variants}:
+        network_s, answers = timed(partial(both_answers, estimator, crops, flip))
+        for variant in variants:
+            if (variant.flip != "none") == flip:
+                decode = partial(decode_variant, estimator, variant, answers, boxes_xyxy)
+                spent[variant] = cut_s + network_s + timed(decode)[0]
+    return spent
+
+
+def medians(times: Sequence[Mapping[Variant, float]]) -> dict[Variant, float]:
+    """The median of each variant."""
+    return {one: statistics.median(row[one] for row in times) for one in times[0]}
+
+
+def timed(work: Callable[[], Result]) -> tuple[float, Result]:
+    """Seconds that it takes, and what it gives."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
 
 
 def seconds(work: Callable[[], object]) -> float:
     """How long it takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    return timed(work)[0]

@@ -1,39 +1,52 @@
 """Rows as a table on the screen, as Markdown, and as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from livepose.errors import SinkError
+from livepose.offline.evaluation.measured import Measured
 from livepose.offline.evaluation.rows import Row
 
 COCO_COLUMNS = {
     "ap": "AP", "ap50": "AP50", "ap75": "AP75", "apm": "APM", "apl": "APL", "ar": "AR",
 }  # fmt: skip
+WORDS = ("Method", "Backbone", "Input", "Boxes")
+"""Columns of words; those of numbers stand to the right."""
+MINUS_FIRST = "minus first"
+FILE_WIDTH = 240
+"""Characters of a line that goes to a file, not to a screen."""
+
+Cell = Callable[[Row], str]
+Cells = list[tuple[str, list[str]]]
 
 
-def headings(columns: Mapping[str, str], with_boxes: bool) -> list[str]:
-    """Names of the columns, those of the paper first."""
-    boxes = ["Boxes"] if with_boxes else []
-    cost = ["Method", "Backbone", "Input", *boxes, "Params M", "GFLOPs"]
-    return [*cost, *columns.values(), "Crops/s", "ms"]
-
-
-def cells(row: Row, columns: Mapping[str, str], with_boxes: bool, between: str = " ") -> list[str]:
-    """One row as text; empty where nothing was measured."""
-    figures = [figure(row, name, between) for name in columns]
-    cost = [
-        text(row.cost.params_m if row.cost else None),
-        text(row.cost.gflops if row.cost else None),
+def layout(columns: Mapping[str, str], between: str) -> list[tuple[str, Cell]]:
+    """Headings, those of the paper first, and what stands under each."""
+    return [
+        ("Method", lambda row: row.method),
+        ("Backbone", lambda row: row.backbone),
+        ("Input", lambda row: row.input_size),
+        ("Boxes", lambda row: row.boxes),
+        ("Params M", lambda row: text(row.cost.params_m if row.cost else None)),
+        ("GFLOPs", lambda row: text(row.cost.gflops if row.cost else None)),
+        *((title, partial(figure, name=name, between=between)) for name, title in columns.items()),
+        (MINUS_FIRST, partial(minus_first, between=between)),
+        ("Crops/s", lambda row: text(row.speed.crops_per_s if row.speed else None, 0)),
+        ("ms", lambda row: text(row.speed.end_to_end_ms if row.speed else None)),
     ]
-    speed = [
-        text(row.speed.crops_per_s if row.speed else None, 0),
-        text(row.speed.end_to_end_ms if row.speed else None, 1),
-    ]
-    boxes = [row.boxes] if with_boxes else []
-    return [row.method, row.backbone, row.input_size, *boxes, *cost, *figures, *speed]
+
+
+def filled(rows: Sequence[Row], columns: Mapping[str, str], between: str = " ") -> Cells:
+    """The columns that say something: none that nobody fills, no boxes that all share."""
+    whole = [(name, [cell(row) for row in rows]) for name, cell in layout(columns, between)]
+    return [
+        (name, cells) for name, cells in whole if len(set(cells)) > (1 if name == "Boxes" else 0)
+        and any(cells)
+    ]  # fmt: skip
 
 
 def figure(row: Row, name: str, between: str = " ") -> str:
@@ -43,37 +56,58 @@ def figure(row: Row, name: str, between: str = " ") -> str:
     return f"{value}{between}{interval}" if value and interval is not None else value
 
 
+def minus_first(row: Row, between: str = " ") -> str:
+    """How far the row is from the first of its network, with the paired interval."""
+    apart = row.minus_first
+    return "" if apart is None else f"{apart.points:+.1f}{between}{apart.interval}"
+
+
 def text(value: float | None, digits: int = 1) -> str:
     """A number for reading; empty where there is none."""
     return "" if value is None or value != value else f"{value:.{digits}f}"
 
 
 def show(
-    rows: Sequence[Row], columns: Mapping[str, str], title: str, console: Console | None = None
+    measured: Measured, columns: Mapping[str, str], title: str, console: Console | None = None
 ) -> None:
-    """Prints the table to the screen (stderr: results go to stdout only when asked)."""
-    with_boxes = len({row.boxes for row in rows}) > 1
+    """Prints the table to the screen (stderr: results go to stdout only when asked), and how far
+    the networks are from each other.
+    """
+    console = console or wide_console()
     table = Table(title=title)
-    for place, heading in enumerate(headings(columns, with_boxes)):
-        table.add_column(heading, justify="left" if place < 3 else "right")
-    for row in rows:
-        table.add_row(*cells(row, columns, with_boxes, between="\n"))
-    (console or wide_console()).print(table)
+    shown = filled(measured.rows, columns, between="\n")
+    for heading, _ in shown:
+        table.add_column(heading, justify="left" if heading in WORDS else "right")
+    for cells in zip(*(cells for _, cells in shown), strict=True):
+        table.add_row(*cells)
+    console.print(table)
+    for sentence in between_networks(measured):
+        console.print(sentence, markup=False)
 
 
 def wide_console() -> Console:
     """To stderr; wide enough for the table where the output is a file."""
     console = Console(stderr=True, highlight=False)
-    return console if console.is_terminal else Console(stderr=True, width=200, highlight=False)
+    return console if console.is_terminal else Console(stderr=True, width=FILE_WIDTH, highlight=False)
 
 
-def markdown(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
-    """The table for a document."""
-    with_boxes = len({row.boxes for row in rows}) > 1
-    names = headings(columns, with_boxes)
-    lines = [names, ["---"] * 3 + ["---:"] * (len(names) - 3)]
-    lines += [cells(row, columns, with_boxes) for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+def markdown(measured: Measured, columns: Mapping[str, str]) -> str:
+    """The same for a document."""
+    shown = filled(measured.rows, columns)
+    lines = [
+        [heading for heading, _ in shown],
+        ["---" if heading in WORDS else "---:" for heading, _ in shown],
+        *zip(*(cells for _, cells in shown), strict=True),
+    ]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    sentences = between_networks(measured)
+    return "\n".join([table, *(f"- {one}" for one in sentences), ""]) if sentences else table
+
+
+def between_networks(measured: Measured) -> list[str]:
+    """The differences that stand in no row."""
+    within = [row.minus_first for row in measured.rows]
+    return [str(one) for one in measured.differences if one not in within]
 
 
 def write_text(path: str, content: str) -> None:
@@ -85,3 +119,15 @@ def write_text(path: str, content: str) -> None:
         Path(path).write_text(content + "\n", encoding="utf-8")
     except OSError as error:
         raise SinkError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def require_writable(paths: Sequence[str | Path | None]) -> None:
+    """SinkError where a result could not be written, before hours are spent on it."""
+    for path in paths:
+        if path is None or str(path) == "-":
+            continue
+        folder = Path(path).parent
+        if not folder.is_dir():
+            raise SinkError(f"{path} cannot be written: there is no folder {folder}; make it first")
+        if Path(path).is_dir():
+            raise SinkError(f"{path} cannot be written: it is a folder; name a file in it")
