@@ -88,7 +88,9 @@ def show(
 def wide_console() -> Console:
     """To stderr; wide enough for the table where the output is a file."""
     console = Console(stderr=True, highlight=False)
-    return console if console.is_terminal else Console(stderr=True, width=FILE_WIDTH, highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(stderr=True, width=FILE_WIDTH, highlight=False)
 
 
 def markdown(measured: Measured, columns: Mapping[str, str]) -> str:
