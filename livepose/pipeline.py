@@ -1,16 +1,22 @@
 """The way of a frame: detect, track, crop, network, decode, smooth.
 
 Two modes of one loop. Live, only the newest frame counts and nothing waits for a batch; on
-files, decoding runs ahead in a thread and every frame is handled.
+files, decoding runs ahead in a thread and every frame is handled. Where a budget of time is set,
+``budget.Scheduler`` says what of a frame has to wait.
 """
 
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from livepose.boxes import Boxes
+from livepose.budget import Budget, Carrier, Scheduler, joined
 from livepose.detector import Detections, Detector, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
@@ -25,6 +31,10 @@ from livepose.timing import StageClock
 from livepose.tracking import Tracked, Tracker, TrackerSettings
 
 FRAMES_AHEAD = 4
+WARM_BATCHES = (1, 2, 4)
+"""Sizes of batches that are prepared before the first frame."""
+PATIENT_COAST_S = 1.0
+"""So long may somebody wait for a turn, with a budget, before they count as out of sight."""
 STAGES = ("detect", "track", "crop", "network", "decode", "smooth")
 
 
@@ -50,6 +60,10 @@ class Settings:
     detector_threshold: float | None = None
     """Lowest score of a box; None takes what suits the detector."""
     max_people: int | None = None
+    max_latency_ms: float | None = None
+    """From capture to the screen; people then take turns. None: everybody in every frame."""
+    target_fps: float | None = None
+    """Frames a second to hold, in the same way."""
 
 
 def _silent(message: str) -> None:
@@ -95,15 +109,25 @@ class PosePipeline:
         self.estimator = self._open_estimator()
         self.detector = self._open_detector()
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
-        self.tracker = Tracker(
-            TrackerSettings(
-                max_people=self.settings.max_people,
-                detect_every=self.settings.detect_every,
-                whole_frame=self.detector is None,
-            ),
-            oks_sigmas=self.skeleton.oks_sigmas,
-        )
+        self.scheduler = Scheduler(self._budget())
+        self.carrier = Carrier()
+        self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
+
+    def _budget(self) -> Budget:
+        try:
+            return Budget(self.settings.max_latency_ms, self.settings.target_fps)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    def _tracker_settings(self) -> TrackerSettings:
+        chosen = TrackerSettings(
+            max_people=self.settings.max_people,
+            detect_every=self.settings.detect_every,
+            whole_frame=self.detector is None,
+        )
+        # Who waits for a turn is not out of sight.
+        return replace(chosen, coast_s=PATIENT_COAST_S) if self.scheduler.budget else chosen
 
     def _open_estimator(self) -> PoseEstimator:
         chosen = self.settings
@@ -125,7 +149,12 @@ class PosePipeline:
             report=self._report,
         )
 
-    def process(self, image_bgr: ImageBgr, time_s: float | None = None) -> Poses:
+    def process(
+        self,
+        image_bgr: ImageBgr,
+        time_s: float | None = None,
+        captured_s: float | None = None,
+    ) -> Poses:
         """The people in one picture.
 
         Parameters
@@ -136,6 +165,8 @@ class PosePipeline:
             Time of this picture in its stream, in seconds: people are then followed from the
             picture before, and smoothed. Without a time the picture stands for itself, and
             track ids only count the people in it.
+        captured_s : float, optional
+            ``time.perf_counter()`` at its capture, from which ``max_latency_ms`` counts.
 
         Raises
         ------
@@ -147,21 +178,45 @@ class PosePipeline:
             if time_s is None:
                 poses = self._process_still(image_bgr)
             else:
-                poses = self._process_next(image_bgr, time_s)
+                poses = self._process_in_budget(image_bgr, time_s, captured_s)
             return poses.in_frame((image_bgr.shape[1], image_bgr.shape[0]))
         finally:
             self.clock.end_frame()
+
+    def _process_in_budget(
+        self, image_bgr: ImageBgr, time_s: float, captured_s: float | None
+    ) -> Poses:
+        start_s = time.perf_counter()
+        captured_s = start_s if captured_s is None else captured_s
+        self.scheduler.begin(start_s - captured_s)
+        poses = self._process_next(image_bgr, time_s)
+        end_s = time.perf_counter()
+        self.scheduler.end(captured_s, start_s, end_s, self.clock.frame_ms())
+        return poses
 
     def _process_next(self, image_bgr: ImageBgr, time_s: float) -> Poses:
         with self.clock.stage("detect"):
             detections = self._detect_if_due(image_bgr, time_s)
         with self.clock.stage("track"):
             tracked = self.tracker.update(time_s, detections)
-        poses = self._estimate(image_bgr, tracked)
+            now = self.scheduler.choose(tracked.track_ids.tolist())
+        poses = self._estimate(image_bgr, tracked.select(now))
         with self.clock.stage("track"):
             poses = self.tracker.observe(time_s, poses)
         with self.clock.stage("smooth"):
-            return self.smoother.apply(time_s, poses)
+            poses = self.smoother.apply(time_s, poses)
+        return poses if not self.scheduler.budget else self._carry(time_s, poses, tracked, now)
+
+    def _carry(
+        self, time_s: float, poses: Poses, tracked: Tracked, now: NDArray[np.bool_]
+    ) -> Poses:
+        """Adds those whose turn it was not, moved along with their boxes."""
+        with self.clock.stage("track"):
+            waiting = tracked.select(~now)
+            carried = self.carrier.carry(waiting.boxes_xyxy, waiting.track_ids)
+            poses = joined(poses, carried)
+            self.carrier.remember(poses, self.tracker.predict(time_s))
+            return poses
 
     def _process_still(self, image_bgr: ImageBgr) -> Poses:
         with self.clock.stage("detect"):
@@ -171,7 +226,7 @@ class PosePipeline:
         return self._estimate(image_bgr, Tracked(found.boxes_xyxy[best], ids, found.scores[best]))
 
     def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
-        if not self.tracker.needs_detection(time_s):
+        if not self.tracker.needs_detection(time_s) or not self.scheduler.may_detect(time_s):
             return None
         return self._detect(image_bgr)
 
@@ -182,11 +237,11 @@ class PosePipeline:
         return self.detector([image_bgr])[0]
 
     def _estimate(self, image_bgr: ImageBgr, tracked: Tracked) -> Poses:
-        estimates = (
-            self.estimator.estimate(image_bgr, tracked.boxes_xyxy)
-            if len(tracked.scores)
-            else _nobody(len(self.skeleton.keypoints))
-        )
+        if not len(tracked):
+            return self._as_poses(tracked, _nobody(len(self.skeleton.keypoints)))
+        return self._as_poses(tracked, self.estimator.estimate(image_bgr, tracked.boxes_xyxy))
+
+    def _as_poses(self, tracked: Tracked, estimates: Estimates) -> Poses:
         return Poses(
             keypoints_xy=estimates.keypoints_xy,
             keypoint_scores=estimates.keypoint_scores,
@@ -211,29 +266,71 @@ class PosePipeline:
             else source
         )
         self.reset()
-        frames = iter(opened) if opened.live else ahead(opened, FRAMES_AHEAD)
+        frames = self._due(opened) if opened.live else ahead(opened, FRAMES_AHEAD)
         # Pictures of a folder have nothing to do with each other: each stands for itself.
         still = opened.kind == "images"
         try:
-            for frame in frames:
-                yield frame, self.process(frame.image_bgr, None if still else frame.time_s)
+            with closing(frames):
+                for frame in frames:
+                    time_s = None if still else frame.time_s
+                    yield frame, self.process(frame.image_bgr, time_s, frame.captured_s)
         finally:
             opened.close()
+
+    def _due(self, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
+        """The frames of a live source that the budget does not let go."""
+        let_go = 0
+        for frame in frames:
+            age_s = None if frame.captured_s is None else time.perf_counter() - frame.captured_s
+            if self.scheduler.lets_go(frame.time_s, age_s):
+                let_go += 1 + frame.dropped
+            else:
+                yield replace(frame, dropped=frame.dropped + let_go) if let_go else frame
+                let_go = 0
 
     def reset(self) -> None:
         """Forgets everybody: the next picture begins a new stream."""
         self.tracker.reset()
         self.smoother.reset()
+        self.scheduler.reset()
+        self.carrier.reset()
 
     def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
         """Compiles and allocates what the first frame would otherwise wait for."""
         blank = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
-        self.estimator.runtime.warm_up((1, 2, 4))
-        whole = np.array([[0.0, 0.0, size_wh[0], size_wh[1]]])
-        self.estimator.estimate(blank, whole)
+        self.estimator.runtime.warm_up(WARM_BATCHES)
+        self._rehearse(blank)
         self.process(blank, 0.0)
         self.reset()
         self.clock.clear()
+
+    def _rehearse(self, blank_bgr: ImageBgr) -> None:
+        """Runs the stages on people who are not there, and learns what their crops cost."""
+        height, width = blank_bgr.shape[:2]
+        for count in WARM_BATCHES:
+            edges = np.linspace(0.0, width, count + 1)
+            low, high = np.zeros(count), np.full(count, float(height))
+            boxes_xyxy = np.stack([edges[:-1], low, edges[1:], high], axis=1)
+            start_s = time.perf_counter()
+            self.estimator.estimate(blank_bgr, boxes_xyxy)
+            self.scheduler.costs.learn_crops(count, time.perf_counter() - start_s)
+            self._follow_nobody(boxes_xyxy)
+        self.reset()
+
+    def _follow_nobody(self, boxes_xyxy: Boxes) -> None:
+        joints, people = len(self.skeleton.keypoints), len(boxes_xyxy)
+        steps = np.linspace(0.1, 0.9, joints)[:, None]
+        low, high = boxes_xyxy[:, None, :2], boxes_xyxy[:, None, 2:]
+        seen = Estimates(
+            low + steps * (high - low), np.ones((people, joints)), np.ones((people, joints, 2, 2))
+        )
+        self.tracker.reset()
+        for time_s in (0.0, 0.1):
+            found = None if time_s else Detections(boxes_xyxy, np.ones(people))
+            tracked = self.tracker.update(time_s, found)
+            poses = self.tracker.observe(time_s, self._as_poses(tracked, seen))
+            self.tracker.needs_detection(time_s)
+            self.smoother.apply(time_s, poses)
 
 
 def check_image(image_bgr: ImageBgr) -> None:

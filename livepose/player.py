@@ -1,14 +1,14 @@
 """Plays a source through the pipeline: draws, shows, records and writes what it finds.
 
-Drawing and the window belong to the main thread; files are written by a thread of their own,
-so that encoding never holds up the next frame.
+Decoding or capture, inference, drawing and encoding run beside each other, in threads with short
+queues between them that keep the order. Drawing and the window belong to the main thread.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -20,10 +20,14 @@ from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import Poses
 from livepose.sinks import OutputClosed, Sink, VideoSink
 from livepose.sources import Source
-from livepose.threads import Worker
+from livepose.threads import Worker, ahead
 from livepose.window import Command, Window
 
 FRAMES_WAITING = 4
+LIVE_FRAMES_WAITING = 1
+"""While one is drawn, one may be ready; more would only grow old."""
+HUD_EVERY_S = 0.25
+"""The figures stand still for so long, to be read."""
 FPS_WINDOW = 30
 AGE_WINDOW = 240
 DECODINGS = ("argmax", "shift", "dark")
@@ -53,6 +57,8 @@ class Summary:
     people: int = 0
     dropped: int = 0
     duration_s: float = 0.0
+    given_up: list[str] = field(default_factory=list)
+    """What was let go to hold a budget, in short lines."""
 
     @property
     def fps(self) -> float:
@@ -105,6 +111,9 @@ class Player:
         self._start_s = 0.0
         self._ticks_s: deque[float] = deque(maxlen=FPS_WINDOW)
         self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
+        self._hud = Hud()
+        self._hud_due_s = 0.0
+        self._resumed_s = 0.0
 
     def play(self) -> Summary:
         """Plays, and says what was played."""
@@ -117,12 +126,26 @@ class Player:
 
     def _play(self, writer: Worker[Written] | None) -> None:
         start_s = time.perf_counter()
-        with closing(self.pipeline.run(self.source)) as frames:
+        waiting = LIVE_FRAMES_WAITING if self.source.live else FRAMES_WAITING
+        with ExitStack() as stack:
+            frames = stack.enter_context(closing(ahead(self.pipeline.run(self.source), waiting)))
+            if self.source.live:
+                # First, because inference may be waiting for a frame that never comes.
+                stack.callback(self.source.close)
             for frame, poses in frames:
+                if self._is_stale(frame):
+                    continue
                 self._handle(frame, poses, writer)
                 self.summary.duration_s = time.perf_counter() - start_s
+                self.summary.given_up = self.pipeline.scheduler.given_up.words()
                 if self._stopped:
                     break
+
+    def _is_stale(self, frame: Frame) -> bool:
+        """Whether a live frame was ready before a pause ended: nobody wants to see it now."""
+        stale = frame.captured_s is not None and frame.captured_s < self._resumed_s
+        self.summary.dropped += stale * (1 + frame.dropped)
+        return stale
 
     def _handle(self, frame: Frame, poses: Poses, writer: Worker[Written] | None) -> None:
         self._count(frame, poses)
@@ -175,7 +198,9 @@ class Player:
         self._wait_until_due(frame)
         self._put_on_screen(poses, drawn_bgr)
         if frame.captured_s is not None:
-            self._ages_ms.append((time.perf_counter() - frame.captured_s) * 1e3)
+            shown_s = time.perf_counter()
+            self._ages_ms.append((shown_s - frame.captured_s) * 1e3)
+            self.pipeline.scheduler.shown(frame.captured_s, shown_s)
         commands = self._poll()
         self._obey(commands, drawn_bgr)
         if Command.PAUSE in commands or self.source.kind == "images":
@@ -183,8 +208,9 @@ class Player:
 
     def _put_on_screen(self, poses: Poses, drawn_bgr: ImageBgr) -> None:
         if self.window is not None:
-            hud = self._hud(poses) if self.hud_shown else None
-            self.window.show(drawn_bgr if hud is None else draw_hud(drawn_bgr.copy(), hud))
+            if self.hud_shown:
+                drawn_bgr = draw_hud(drawn_bgr.copy(), self._figures(poses))
+            self.window.show(drawn_bgr)
 
     def _poll(self) -> list[Command]:
         return [] if self.window is None else self.window.poll()
@@ -202,18 +228,22 @@ class Player:
         else:
             self._start_s += late_s
 
-    def _hud(self, poses: Poses) -> Hud:
-        clock = self.pipeline.clock
-        p50, p95 = np.percentile(self._ages_ms, [50, 95]) if self._ages_ms else (None, None)
-        return Hud(
-            fps=self.fps,
+    def _figures(self, poses: Poses) -> Hud:
+        """What the panel says: counts of this frame, and times that change a few times a second."""
+        now_s = time.perf_counter()
+        if now_s >= self._hud_due_s:
+            self._hud_due_s = now_s + HUD_EVERY_S
+            clock = self.pipeline.clock
+            p50, p95 = np.percentile(self._ages_ms, [50, 95]) if self._ages_ms else (None, None)
+            stage_ms = {name: clock.percentiles_ms(name, 50)[0] for name in STAGES}
+            self._hud = Hud(fps=self.fps, stage_ms=stage_ms, age_p50_ms=p50, age_p95_ms=p95)
+        return replace(
+            self._hud,
             people=len(poses),
-            stage_ms={name: clock.percentiles_ms(name, 50)[0] for name in STAGES},
-            age_p50_ms=p50,
-            age_p95_ms=p95,
             dropped=self.summary.dropped,
             decode=self.pipeline.estimator.method,
             recording=self._recording is not None,
+            notes=self.pipeline.scheduler.given_up.words(),
         )
 
     def _obey(self, commands: Sequence[Command], drawn_bgr: ImageBgr) -> None:
@@ -243,7 +273,8 @@ class Player:
                 self._obey(commands, drawn_bgr)
                 self._put_on_screen(poses, self._draw(frame, poses))
             time.sleep(PAUSE_POLL_S)
-        self._start_s += time.perf_counter() - paused_s
+        self._resumed_s = time.perf_counter()
+        self._start_s += self._resumed_s - paused_s
 
     def _next_decoding(self) -> None:
         estimator = self.pipeline.estimator

@@ -5,7 +5,8 @@ Order is kept, memory is bounded, and an error in a thread is raised where its r
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing, nullcontext
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -18,8 +19,11 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:
-    """The same items, taken by a thread that may run up to ``depth`` of them ahead."""
+def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
+    """The same items, taken by a thread that may run up to ``depth`` of them ahead.
+
+    Where ``items`` is a generator, its thread closes it when nobody listens any more.
+    """
     ready: queue.Queue[Item | _End] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
     thread = threading.Thread(target=_fill, args=(items, ready, stopped), daemon=True)
@@ -39,9 +43,10 @@ def _fill(
 ) -> None:
     end = _End()
     try:
-        for item in items:
-            if not _put(ready, item, stopped):
-                return
+        with closing(items) if isinstance(items, Generator) else nullcontext():
+            for item in items:
+                if not _put(ready, item, stopped):
+                    return
     except BaseException as error:  # raised again where the items are used
         end = _End(error)
     _put(ready, end, stopped)

@@ -11,7 +11,8 @@ import numpy as np
 class StageClock:
     """Milliseconds of each named stage, frame by frame, over the last ``window`` frames.
 
-    A stage that is entered several times in one frame counts as their sum.
+    A stage that is entered several times in one frame counts as their sum. One thread measures;
+    others may read.
     """
 
     def __init__(self, window: int = 240) -> None:
@@ -28,6 +29,10 @@ class StageClock:
         finally:
             took_ms = (time.perf_counter() - start_s) * 1e3
             self._frame_ms[name] = self._frame_ms.get(name, 0.0) + took_ms
+
+    def frame_ms(self) -> dict[str, float]:
+        """Milliseconds of the stages of the current frame so far."""
+        return dict(self._frame_ms)
 
     def end_frame(self) -> None:
         """The current frame is done: its stages become samples."""
@@ -46,14 +51,14 @@ class StageClock:
     def mean_ms(self, name: str) -> float:
         """Mean of one stage over the last frames; NaN while nothing was measured."""
         samples = self._samples_ms.get(name)
-        return float(np.mean(samples)) if samples else float("nan")
+        return float(np.mean(list(samples))) if samples else float("nan")
 
     def percentiles_ms(self, name: str, *percents: float) -> list[float]:
         """Percentiles of one stage over the last frames; NaN while nothing was measured."""
         samples = self._samples_ms.get(name)
         if not samples:
             return [float("nan")] * len(percents)
-        return [float(value) for value in np.percentile(samples, percents)]
+        return [float(value) for value in np.percentile(list(samples), percents)]
 
     def clear(self, window: int | None = None) -> None:
         """Forgets everything, so that warm-up stays out; from here on over ``window`` frames."""

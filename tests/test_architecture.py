@@ -17,7 +17,7 @@ LEVELS = [
     {"weights"},
     {"runtimes"},
     {"sources", "detector", "tracking", "crops", "smoothing", "drawing", "sinks"},
-    {"window", "estimator", "sheet"},
+    {"window", "estimator", "sheet", "budget"},
     {"pipeline"},
     {"player"},
     {"offline"},

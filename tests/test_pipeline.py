@@ -1,14 +1,16 @@
 """The way of a frame, with stand-ins for the two networks."""
 
+import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from fakes import STANDING_XY, FakeSource, make_pipeline, picture, walking
 
-from livepose.errors import SourceError
+from livepose.errors import SourceError, UsageError
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline
+from livepose.poses import KeypointState
 
 __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]
@@ -125,3 +127,78 @@ def test_a_frame_that_changes_its_size_is_handled(make_pipeline: Make) -> None:
     frames = [Frame(picture(100), 0.0, 0), Frame(picture(100, (640, 480)), 0.1, 1)]
     shapes = [frame.size_wh for frame, _ in make_pipeline().run(FakeSource(frames))]
     assert shapes == [(320, 240), (640, 480)]
+
+
+def slow_network(pipeline: PosePipeline, seconds: float) -> list[int]:
+    """Makes every crop take so long; the list counts the crops of each call."""
+    inner, counts = pipeline.estimator.runtime, []
+
+    class Slow:
+        name, device, precision, card = inner.name, inner.device, inner.precision, inner.card
+
+        def __call__(self, crops: np.ndarray) -> np.ndarray:
+            counts.append(len(crops))
+            time.sleep(seconds * len(crops))
+            return inner(crops)
+
+        def warm_up(self, batch_sizes: object) -> None:
+            inner.warm_up(batch_sizes)
+
+    pipeline.estimator.runtime = Slow()
+    return counts
+
+
+def test_a_wide_budget_changes_nothing(make_pipeline: Make) -> None:
+    plain = [poses for _, poses in make_pipeline().run(walking(40))]
+    held = [poses for _, poses in make_pipeline(max_latency_ms=1e6).run(walking(40))]
+    for one, other in zip(plain, held, strict=True):
+        np.testing.assert_array_equal(one.keypoints_xy, other.keypoints_xy)
+        np.testing.assert_array_equal(one.track_ids, other.track_ids)
+        np.testing.assert_array_equal(one.keypoint_states, other.keypoint_states)
+
+
+def test_a_budget_that_does_not_allow_everything_carries_people_by_their_boxes(
+    make_pipeline: Make,
+) -> None:
+    pipeline = make_pipeline(target_fps=50, smooth="none")
+    counts = slow_network(pipeline, 0.03)
+    frames = list(pipeline.run(walking(40)))
+    assert [poses.track_ids.tolist() for _, poses in frames[1:]] == [[1]] * 39
+    carried = [(poses.keypoint_states == KeypointState.PREDICTED).all() for _, poses in frames[1:]]
+    assert 10 <= sum(carried) <= 35
+    given_up = pipeline.scheduler.given_up
+    assert given_up.poses == len(frames) - sum(counts)
+    for frame, poses in frames[15:]:
+        left = 60 + 2 * frame.index
+        truth = expected_xy((left, 60, left + 60, 180))
+        assert np.abs(poses.keypoints_xy[0] - truth).max() < 10
+
+
+def test_two_runs_with_a_budget_count_what_they_gave_up_apart(make_pipeline: Make) -> None:
+    pipeline = make_pipeline(target_fps=50)
+    slow_network(pipeline, 0.03)
+    for _ in range(2):
+        list(pipeline.run(walking(10)))
+        assert 0 < pipeline.scheduler.given_up.poses <= 10
+
+
+def test_a_live_source_faster_than_wanted_is_thinned_and_the_rest_counts_as_dropped(
+    make_pipeline: Make,
+) -> None:
+    source = walking(60, fps=120.0, live=True)
+    frames = [frame for frame, _ in make_pipeline(target_fps=30).run(source)]
+    assert 15 <= len(frames) <= 20
+    assert len(frames) + sum(frame.dropped for frame in frames) + 3 >= 60
+
+
+def test_a_budget_that_is_none_is_a_wrong_use(make_pipeline: Make) -> None:
+    with pytest.raises(UsageError, match="target_fps: expected a positive number"):
+        make_pipeline(target_fps=0)
+
+
+def test_warming_up_leaves_nobody_behind_and_knows_what_crops_cost(make_pipeline: Make) -> None:
+    pipeline = make_pipeline(target_fps=30)
+    pipeline.warm_up((320, 240))
+    assert pipeline.scheduler.costs.crops_s(4) > 0
+    assert pipeline.clock.names() == []
+    assert [poses.track_ids.tolist() for _, poses in pipeline.run(walking(3))] == [[1]] * 3

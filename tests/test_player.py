@@ -1,7 +1,10 @@
 """Playing: what is drawn, written and closed, whatever happens."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -193,8 +196,6 @@ def test_the_mirrored_video_is_the_mirrored_picture(make_pipeline: Make) -> None
 def test_the_age_of_the_shown_frame_stays_bounded_when_inference_is_slow(
     make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import time
-
     class Slow:
         """A live source at 200 fps that hands out only its newest frame."""
 
@@ -217,3 +218,66 @@ def test_the_age_of_the_shown_frame_stays_bounded_when_inference_is_slow(
     summary = player.play()
     assert summary.dropped == 40
     assert max(player._ages_ms) < 500
+
+
+def test_drawing_inference_and_encoding_run_beside_each_other_and_keep_the_order(
+    make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, threads = make_pipeline(), {}
+    # Each frame is drawn while the next one is looked at, or else nobody comes to the meeting.
+    meeting = threading.Barrier(2)
+    looked, drawn = iter(range(20)), iter(range(20))
+    inner = pipeline.process
+
+    def process(*arguments: object) -> Poses:
+        threads["inference"] = threading.get_ident()
+        if next(looked) > 0:
+            meeting.wait(timeout=20)
+        return inner(*arguments)
+
+    def draw(image: ImageBgr, *_: object, **__: object) -> ImageBgr:
+        threads["drawing"] = threading.get_ident()
+        if next(drawn) < 19:
+            meeting.wait(timeout=20)
+        return image
+
+    class Noting(MemorySink):
+        def write(self, *written: object) -> None:
+            threads["encoding"] = threading.get_ident()
+            super().write(*written)
+
+    monkeypatch.setattr(pipeline, "process", process)
+    monkeypatch.setattr("livepose.player.draw_poses", draw)
+    sink = Noting()
+    Player(pipeline, walking(20), [sink], report=quiet).play()
+    assert sink.indices == list(range(20))
+    assert len(set(threads.values())) == 3
+
+
+def test_frames_from_before_the_end_of_a_pause_are_not_shown_late(
+    make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = walking(12, live=True)
+    source.frames = [replace(one, captured_s=time.perf_counter()) for one in source.frames]
+    window = FakeWindow({2: [Command.PAUSE]})
+    polled = iter([False, True])
+    inner = window.poll
+
+    def poll() -> list[Command]:
+        keys = inner()
+        return keys or ([Command.PAUSE] if len(window.shown) == 2 and next(polled, False) else [])
+
+    monkeypatch.setattr(window, "poll", poll)
+    summary = Player(make_pipeline(), source, window=window, report=quiet).play()
+    assert len(window.shown) == 2
+    assert summary.dropped == 10
+
+
+def test_what_a_budget_costs_is_said_on_the_screen_and_at_the_end(make_pipeline: Make) -> None:
+    pipeline = make_pipeline(target_fps=500)
+    pipeline.scheduler.costs.learn_crops(1, 1.0)
+    window = FakeWindow()
+    player = Player(pipeline, walking(20, fps=10.0, live=True), window=window, report=quiet)
+    summary = player.play()
+    assert any("poses predicted" in line for line in summary.given_up)
+    assert player._figures(Poses.empty()).notes == summary.given_up

@@ -4,6 +4,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,8 @@ def open_sinks(arguments: Namespace, source: Source, pipeline: PosePipeline) -> 
     if arguments.output is not None:
         sinks.append(drawn_sink(arguments.output, source))
     if arguments.json is not None:
-        sinks.append(JsonLinesSink(arguments.json, header(source, pipeline)))
+        ending = budget_summary(pipeline) if pipeline.scheduler.budget else None
+        sinks.append(JsonLinesSink(arguments.json, header(source, pipeline), ending))
     if arguments.csv is not None:
         sinks.append(CsvSink(arguments.csv))
     if arguments.openpose_json is not None:
@@ -143,7 +145,13 @@ def header(source: Source, pipeline: PosePipeline) -> dict[str, Any]:
         },
         detector=None if pipeline.detector is None else pipeline.detector.name,
         smooth=pipeline.smoother.method,
+        budget=asdict(pipeline.scheduler.budget) if pipeline.scheduler.budget else None,
     )
+
+
+def budget_summary(pipeline: PosePipeline) -> Callable[[], dict[str, Any]]:
+    """What the last JSON line says: what was given up to hold the budget."""
+    return lambda: {"given_up": asdict(pipeline.scheduler.given_up)}
 
 
 def look(arguments: Namespace) -> Look:
@@ -172,6 +180,8 @@ def said(summary: Summary, arguments: Namespace) -> str:
     text = f"{summary.frames} frames in {summary.duration_s:.1f} s ({summary.fps:.1f} fps)"
     if summary.dropped:
         text += f", {summary.dropped} dropped"
+    if summary.given_up:
+        text += f"; to hold the budget: {', '.join(summary.given_up)}"
     if arguments.output is not None:
         text += f"; written to {arguments.output}"
     return text

@@ -71,6 +71,15 @@ def _add_pipeline(parser: ArgumentParser) -> None:
     group.add_argument("--detector-size", metavar="PX", type=positive)
     group.add_argument("--detector-threshold", metavar="S", type=float)
     group.add_argument("--max-people", metavar="N", type=positive)
+    group.add_argument(
+        "--max-latency",
+        metavar="MS",
+        type=positive_number,
+        help="from capture to screen; people take turns to hold it",
+    )
+    group.add_argument(
+        "--target-fps", metavar="N", type=positive_number, help="frames a second to hold, likewise"
+    )
     group.add_argument("--decode", choices=("dark", "shift", "argmax", "integral"), default="dark")
     group.add_argument("--smooth", choices=("one-euro", "none"), default="one-euro")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
@@ -117,6 +126,19 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
     return int(text)
+
+
+def positive_number(text: str) -> float:
+    """A number above 0."""
+    from argparse import ArgumentTypeError
+
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < float("inf"):
+        raise ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
 
 
 def count(text: str) -> int:
@@ -182,4 +204,6 @@ def settings(arguments: Namespace) -> Any:
         detector_size_px=arguments.detector_size,
         detector_threshold=arguments.detector_threshold,
         max_people=arguments.max_people,
+        max_latency_ms=arguments.max_latency,
+        target_fps=arguments.target_fps,
     )

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class JsonLinesSink(Closing):
         A file, or "-" for stdout.
     header : mapping
         What the first line says; ``make_header`` makes one.
+    ending : callable, optional
+        Asked at the end for what the last line says, under the key ``summary``.
 
     Raises
     ------
@@ -74,8 +76,14 @@ class JsonLinesSink(Closing):
 
     needs_drawing = False
 
-    def __init__(self, path: str | Path, header: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        header: Mapping[str, Any],
+        ending: Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
         self._lines = LineFile(path)
+        self._ending = ending
         self._lines.write(_line({"livepose": dict(header)}))
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
@@ -86,8 +94,13 @@ class JsonLinesSink(Closing):
         self._lines.write(_line({**record, **poses.to_dict()}))
 
     def close(self) -> None:
-        """Closes the file; a second call does nothing."""
-        self._lines.close()
+        """Writes the last line, if any, and closes the file; a second call does nothing."""
+        ending, self._ending = self._ending, None
+        try:
+            if ending is not None:
+                self._lines.write(_line({"summary": dict(ending())}))
+        finally:
+            self._lines.close()
 
 
 def _line(value: Any) -> str:

@@ -31,6 +31,12 @@ class Tracked:
     def __len__(self) -> int:
         return len(self.track_ids)
 
+    def select(self, which: NDArray[np.bool_]) -> "Tracked":
+        """Those for whom the mask (T,) is true."""
+        if which.all():
+            return self
+        return Tracked(self.boxes_xyxy[which], self.track_ids[which], self.scores[which])
+
 
 class Found(Protocol):
     """What a detector says of one picture."""

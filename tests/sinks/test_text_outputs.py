@@ -331,3 +331,15 @@ def test_a_full_disk_leaves_no_half_openpose_file(tmp_path, monkeypatch):
     with pytest.raises(SinkError, match="the disk is full"):
         sink.write(frame(0), poses(1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_json_line_is_asked_for_at_the_end_and_written_once(tmp_path):
+    told = {"given_up": {"poses": 1}}
+    sink = JsonLinesSink(tmp_path / "a.jsonl", HEADER, ending=lambda: told)
+    sink.write(frame(0, 0.0), poses(1))
+    told["given_up"]["poses"] = 7
+    sink.close()
+    sink.close()
+    lines = lines_of(tmp_path / "a.jsonl")
+    assert len(lines) == 3
+    assert lines[-1] == {"summary": {"given_up": {"poses": 7}}}

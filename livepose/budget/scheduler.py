@@ -1,0 +1,218 @@
+"""What is done in this frame, and what has to wait, so that a budget of time is held."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.budget.costs import Costs
+
+LONGEST_REST_S = 1.0
+"""A detection that is due is put off for so long at most."""
+EARLY = 0.75
+"""A frame that comes after less than this part of its interval is let go: the camera is faster
+than the frames that are wanted."""
+MOST_DEBT = 8.0
+"""Frames of debt at most, so that one hiccup is not paid off for seconds."""
+FRAMES_REMEMBERED = 8
+"""Frames between their poses and the screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What is to be held; None is no limit."""
+
+    max_latency_ms: float | None = None
+    """From capture to the screen; without a screen, to the poses."""
+    target_fps: float | None = None
+    """Frames a second: neither fewer than can be helped, nor more."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_latency_ms", "target_fps"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < np.inf:
+                raise ValueError(f"{name}: expected a positive number or None, got {value}")
+
+    def __bool__(self) -> bool:
+        return self.max_latency_ms is not None or self.target_fps is not None
+
+
+@dataclass(slots=True)
+class GivenUp:
+    """What holding the budget has cost so far."""
+
+    frames: int = 0
+    """Frames let go."""
+    detections: int = 0
+    """Frames in which the detector was due and had to wait."""
+    poses: int = 0
+    """Poses that were carried on by their boxes instead of being estimated."""
+    late: int = 0
+    """Frames that took longer than the budget all the same."""
+
+    def words(self) -> list[str]:
+        """One short line for each thing that was given up."""
+        told = {
+            "frames let go": self.frames,
+            "detections put off": self.detections,
+            "poses predicted": self.poses,
+            "frames over budget": self.late,
+        }
+        return [f"{count} {what}" for what, count in told.items() if count]
+
+
+class Scheduler:
+    """Decides frame by frame; the pipeline asks and tells how long things took.
+
+    For each frame: ``lets_go`` says whether it is skipped; ``begin`` opens its account;
+    ``may_detect`` and ``choose`` spend from it; ``end`` closes it. A frame that spent more than
+    its share of ``target_fps`` leaves a debt, which the next frames pay; one that spent less
+    leaves a credit, of one share at most. Without a budget everything is allowed.
+
+    Times are seconds of any one clock; the scheduler looks at none.
+    """
+
+    def __init__(self, budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
+        self.costs = Costs()
+        self.reset()
+
+    def reset(self) -> None:
+        """A new stream begins; what things cost stays known."""
+        self.given_up = GivenUp()
+        self._ready_s: dict[float, float] = {}
+        self._debt_s = 0.0
+        self._left_s = np.inf
+        self._detects, self._crops = False, 0
+        self._put_off_s: float | None = None
+        self._let_go = False
+        self._taken_s: float | None = None
+        self._turn = 0
+        self._turns: dict[int, int] = {}
+
+    # -- which frames ------------------------------------------------------------------------------
+
+    def lets_go(self, time_s: float, age_s: float | None) -> bool:
+        """Whether a live frame, ``age_s`` after its capture, is skipped.
+
+        One that came too soon for ``target_fps``, or one that is too old already to be in time
+        (but never two of those in a row).
+        """
+        too_soon = self._too_soon(time_s)
+        too_old = not too_soon and not self._let_go and self._too_old(age_s)
+        self._let_go = too_old
+        if not (too_soon or too_old):
+            self._taken_s = time_s
+            return False
+        self.given_up.frames += 1
+        return True
+
+    def _too_soon(self, time_s: float) -> bool:
+        if self.budget.target_fps is None or self._taken_s is None:
+            return False
+        return 0.0 <= time_s - self._taken_s < EARLY / self.budget.target_fps
+
+    def _too_old(self, age_s: float | None) -> bool:
+        limit_ms = self.budget.max_latency_ms
+        return limit_ms is not None and age_s is not None and age_s * 1e3 > limit_ms
+
+    # -- what is done in a frame -------------------------------------------------------------------
+
+    def begin(self, age_s: float = 0.0) -> None:
+        """A frame is taken up, ``age_s`` after its capture."""
+        left_s = np.inf
+        if self.budget.target_fps is not None:
+            left_s = 1.0 / self.budget.target_fps - self._debt_s
+        if self.budget.max_latency_ms is not None:
+            in_time_s = self.budget.max_latency_ms / 1e3 - age_s - self.costs.after_s
+            left_s = min(left_s, in_time_s)
+        self._left_s = left_s - self.costs.rest_s
+        self._detects, self._crops = False, 0
+
+    def may_detect(self, time_s: float) -> bool:
+        """Whether the detector, which is due, looks at this frame."""
+        if not self.budget:
+            return True
+        fits = (self.costs.detect_s or 0.0) <= self._left_s
+        since_s = time_s if self._put_off_s is None else self._put_off_s
+        # Never longer than a while: without the detector newcomers would never be seen.
+        if fits or not 0.0 <= time_s - since_s < self._patience_s():
+            self._put_off_s = None
+            self._detects = True
+            self._left_s -= self.costs.detect_s or 0.0
+            return True
+        self._put_off_s = since_s
+        self.given_up.detections += 1
+        return False
+
+    def _patience_s(self) -> float:
+        """How long a detection that does not fit is put off; the dearer, the longer."""
+        return min(LONGEST_REST_S, 4.0 * (self.costs.detect_s or 0.0))
+
+    def choose(self, track_ids: Sequence[int]) -> NDArray[np.bool_]:
+        """Whose poses are estimated in this frame: those who wait longest first, newcomers most.
+
+        At least one, unless a detection or a debt has used up the frame.
+        """
+        count = len(track_ids)
+        if not self.budget or count == 0:
+            return np.ones(count, dtype=bool)
+        most = self.costs.most_crops(count, self._left_s)
+        spent = self._detects or self._debt_s > 0.0
+        most = max(most, 0 if spent else 1)
+        turns = [self._turns.get(one, 0) for one in track_ids]
+        looked = np.argsort(turns, kind="stable")[:most]
+        chosen = np.zeros(count, dtype=bool)
+        chosen[looked] = True
+        for place in looked:
+            self._turn += 1
+            turns[place] = self._turn
+        self._turns = dict(zip(track_ids, turns, strict=True))
+        self._crops = int(chosen.sum())
+        self.given_up.poses += count - self._crops
+        return chosen
+
+    def end(
+        self,
+        captured_s: float,
+        start_s: float,
+        end_s: float,
+        stages_ms: Mapping[str, float],
+    ) -> None:
+        """The frame that was taken up at ``start_s`` is done at ``end_s``."""
+        if not self.budget:
+            return
+        took_s = end_s - start_s
+        self._learn(took_s, stages_ms)
+        self._note_ready(captured_s, end_s)
+        if self.budget.target_fps is not None:
+            frame_s = 1.0 / self.budget.target_fps
+            owed_s = self._debt_s + took_s - frame_s
+            self._debt_s = min(max(-frame_s, owed_s), MOST_DEBT * frame_s)
+        limit_ms = self.budget.max_latency_ms
+        if limit_ms is not None:
+            old_s = end_s - captured_s + self.costs.after_s
+            self.given_up.late += old_s * 1e3 > limit_ms
+        elif self._debt_s > 0.0:
+            self.given_up.late += 1
+
+    def shown(self, captured_s: float, shown_s: float) -> None:
+        """The frame captured then is on the screen now: the way there counts as latency too."""
+        ready_s = self._ready_s.pop(captured_s, None)
+        if ready_s is not None:
+            self.costs.learn_after(shown_s - ready_s)
+
+    def _note_ready(self, captured_s: float, ready_s: float) -> None:
+        self._ready_s[captured_s] = ready_s
+        while len(self._ready_s) > FRAMES_REMEMBERED:  # nobody says when they are shown
+            self._ready_s.pop(next(iter(self._ready_s)))
+
+    def _learn(self, took_s: float, stages_ms: Mapping[str, float]) -> None:
+        detect_s = stages_ms.get("detect", 0.0) / 1e3
+        network_s = stages_ms.get("network", 0.0) / 1e3
+        if self._detects:
+            self.costs.learn_detection(detect_s)
+        if self._crops:
+            self.costs.learn_crops(self._crops, network_s)
+        self.costs.learn_rest(max(0.0, took_s - detect_s - network_s))

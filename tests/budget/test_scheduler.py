@@ -1,0 +1,158 @@
+"""What is put off so that a budget is held: pure logic, times made up."""
+
+import numpy as np
+import pytest
+
+from livepose.budget import Budget, Costs, GivenUp, Scheduler
+
+DETECT_S, CROP_S, REST_S = 0.040, 0.010, 0.002
+
+
+class Machine:
+    """A machine that takes the same time for everything, and a clock that it moves on."""
+
+    def __init__(self, budget: Budget, crop_s: float = CROP_S, detect_s: float = DETECT_S) -> None:
+        self.scheduler = Scheduler(budget)
+        self.crop_s, self.detect_s = crop_s, detect_s
+        self.now_s = 0.0
+        self.frames_s: list[float] = []
+        self.detections = 0
+        self._due = False
+        self.scheduler.costs.learn_detection(detect_s)
+        for count in (1, 2, 4):
+            self.scheduler.costs.learn_crops(count, count * crop_s)
+
+    def frame(self, people: int, due: bool = False, age_s: float = 0.0) -> np.ndarray:
+        """One frame, from being taken up to its poses; who was looked at."""
+        start_s = self.now_s
+        self.scheduler.begin(age_s)
+        self._due |= due
+        detects = self._due and self.scheduler.may_detect(start_s)
+        self._due &= not detects
+        looked = self.scheduler.choose(list(range(1, people + 1)))
+        stages_ms = {
+            "detect": detects * self.detect_s * 1e3,
+            "network": int(looked.sum()) * self.crop_s * 1e3,
+        }
+        took_s = REST_S + sum(stages_ms.values()) / 1e3
+        self.detections += detects
+        self.now_s += took_s
+        self.frames_s.append(took_s)
+        self.scheduler.end(start_s - age_s, start_s, self.now_s, stages_ms)
+        return looked
+
+
+def test_without_a_budget_everything_is_done_and_nothing_is_counted() -> None:
+    machine = Machine(Budget())
+    assert not machine.scheduler.lets_go(0.0, 9.9)
+    assert all(machine.frame(16, due=True).all() for _ in range(5))
+    assert machine.detections == 5
+    assert machine.scheduler.given_up == GivenUp()
+    assert machine.scheduler.given_up.words() == []
+
+
+@pytest.mark.parametrize("people", (1, 4, 10, 16))
+def test_the_rate_is_held_however_many_people_there_are(people: int) -> None:
+    machine = Machine(Budget(target_fps=25))
+    for number in range(200):
+        machine.frame(people, due=number % 15 == 0)
+    assert len(machine.frames_s) / machine.now_s >= 25
+    assert machine.detections >= 8
+
+
+def test_everybody_gets_a_turn_and_nobody_a_second_before() -> None:
+    machine = Machine(Budget(target_fps=25))
+    turns = np.array([machine.frame(9) for _ in range(60)])
+    counts = turns.sum(axis=0)
+    assert counts.max() - counts.min() <= 1
+    waits = [np.diff(np.flatnonzero(person)).max() for person in turns.T]
+    assert max(waits) <= 4  # three fit into a frame
+
+
+def test_a_newcomer_comes_first() -> None:
+    machine = Machine(Budget(target_fps=25))
+    for _ in range(7):
+        machine.frame(6)
+    assert machine.frame(7)[6]
+
+
+def test_each_frame_is_in_time_for_the_latency() -> None:
+    machine = Machine(Budget(max_latency_ms=50))
+    for number in range(100):
+        machine.frame(12, due=number % 10 == 0, age_s=0.005)
+    assert max(machine.frames_s) + 0.005 <= 0.050
+    assert machine.scheduler.given_up.late == 0
+    assert machine.scheduler.given_up.poses > 0
+
+
+def test_the_way_to_the_screen_counts_as_latency() -> None:
+    machine = Machine(Budget(max_latency_ms=50))
+    for _ in range(30):
+        captured_s = machine.now_s
+        machine.frame(4)
+        machine.scheduler.shown(captured_s, machine.now_s + 0.025)
+    assert machine.frames_s[-1] <= 0.050 - 0.025
+
+
+def test_a_detection_that_does_not_fit_is_spaced_and_comes_all_the_same() -> None:
+    machine = Machine(Budget(max_latency_ms=30))
+    for _ in range(100):
+        machine.frame(2, due=True)
+    assert 4 <= machine.detections <= 40
+    given_up = machine.scheduler.given_up
+    assert given_up.detections == 100 - machine.detections
+    assert given_up.late >= machine.detections - 1
+    assert any("detections put off" in line for line in given_up.words())
+
+
+def test_where_one_person_alone_is_too_slow_frames_without_any_hold_the_rate() -> None:
+    machine = Machine(Budget(target_fps=30), crop_s=0.060)
+    looked = [machine.frame(1).any() for _ in range(90)]
+    assert len(looked) / machine.now_s >= 29
+    assert sum(looked) >= 30
+
+
+def test_a_camera_faster_than_wanted_is_thinned_out() -> None:
+    scheduler = Scheduler(Budget(target_fps=30))
+    kept = [number for number in range(120) if not scheduler.lets_go(number / 120, 0.0)]
+    assert 30 <= len(kept) <= 40
+    assert scheduler.given_up.frames == 120 - len(kept)
+    steady = Scheduler(Budget(target_fps=30))
+    jitter = np.random.default_rng(0).normal(0, 0.002, 60)
+    assert not any(steady.lets_go(number / 30 + jitter[number], 0.0) for number in range(60))
+
+
+def test_a_frame_that_is_too_old_is_let_go_but_never_two_in_a_row() -> None:
+    scheduler = Scheduler(Budget(max_latency_ms=100))
+    assert [scheduler.lets_go(0.1 * n, 0.5) for n in range(4)] == [True, False, True, False]
+    assert not scheduler.lets_go(1.0, 0.05)
+
+
+def test_a_new_stream_starts_with_a_clean_account_and_what_was_learned() -> None:
+    machine = Machine(Budget(target_fps=20))
+    for _ in range(10):
+        machine.frame(8, due=True)
+    machine.scheduler.reset()
+    assert machine.scheduler.given_up == GivenUp()
+    assert machine.scheduler.costs.detect_s == pytest.approx(DETECT_S)
+
+
+def test_costs_between_and_beyond_what_is_known() -> None:
+    costs = Costs()
+    assert costs.crops_s(5) == 0.0
+    for count, took_s in ((1, 0.010), (4, 0.025)):
+        costs.learn_crops(count, took_s)
+    assert costs.crops_s(2) == pytest.approx(0.015)
+    assert costs.crops_s(8) == pytest.approx(0.050)
+    assert costs.most_crops(10, 0.030) == 4
+    assert costs.most_crops(10, 0.009) == 0
+    costs.learn_crops(4, 0.125)
+    assert 0.025 < costs.crops_s(4) < 0.060
+
+
+@pytest.mark.parametrize("wrong", (0.0, -1.0, float("nan"), float("inf")))
+def test_a_budget_that_is_none_is_refused(wrong: float) -> None:
+    with pytest.raises(ValueError, match="max_latency_ms: expected a positive number or None"):
+        Budget(max_latency_ms=wrong)
+    with pytest.raises(ValueError, match="target_fps"):
+        Budget(target_fps=wrong)
