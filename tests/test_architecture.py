@@ -33,6 +33,7 @@ ONLY_IN = {
     "av": {"sources", "sinks", "cli.doctor"},
     "openvino": {"runtimes", "detector", "offline", "cli.doctor"},
     "pycocotools": {"offline"},
+    "trackeval": {"offline"},
     "matplotlib": {"offline"},
     "scipy": {"tracking", "offline"},
 }

@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "livepose.cli.demo",
     "doctor": "livepose.cli.doctor",
     "eval": "livepose.cli.evaluate",
+    "identity": "livepose.cli.identity",
     "train": "livepose.cli.train",
     "weights": "livepose.cli.weights",
 }

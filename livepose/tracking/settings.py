@@ -58,6 +58,9 @@ class TrackerSettings:
     recognise_oks: float = 0.5
     """A newcomer in the pose and place of somebody lost is that person."""
 
+    mend_joints: bool = True
+    """Exchange left and right back when they swap for a moment; do not believe jumps."""
+
     settle_s: float = 1.0
     """The detector looks at every picture so long after the first."""
     rest_s: float = 0.5

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.poses import Poses
 from livepose.skeletons import COCO17
-from livepose.tracking import association, crowd
+from livepose.tracking import association, crowd, joints
 from livepose.tracking.following import START_MARGINS
 from livepose.tracking.motion import Motion, advance, start, to_xyxy
 from livepose.tracking.observation import take_in
@@ -81,6 +81,8 @@ class Tracker:
         """Forgets everybody; the tracker is as new."""
         keypoints = len(COCO17.keypoints) if self._given_sigmas is None else len(self._given_sigmas)
         self._tracks = Tracks.none(keypoints)
+        self.swaps = self.jumps = 0
+        """Pairs exchanged back, and keypoints not believed, so far."""
         self._next_id = 1
         self._time_s: float | None = None
         self._first_look_s: float | None = None
@@ -141,8 +143,9 @@ class Tracker:
     def observe(self, time_s: float, poses: Poses) -> Poses:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
 
-        Returns the same poses with identities mended and without those that were somebody else's
-        pose seen twice. Poses of unknown ids pass untouched.
+        Returns the same poses with identities mended, left and right exchanged back, jumped
+        keypoints taken away, and without those that were somebody else's pose seen twice. Poses of
+        unknown ids pass untouched.
         """
         same = (poses.track_ids[:, None] == self._tracks.ids) & (poses.track_ids > 0)[:, None]
         found = same.any(axis=1)
@@ -150,6 +153,11 @@ class Tracker:
             return poses
         rows = same.argmax(axis=1)[found]
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
+        if self.settings.mend_joints:
+            poses, swaps, jumps = joints.mend(
+                self._tracks, rows, poses, found, time_s, self.settings.keypoint_score
+            )
+            self.swaps, self.jumps = self.swaps + swaps, self.jumps + jumps
         seen = poses if found.all() else poses.select(found)
         mended, double = take_in(self._tracks, rows, seen, time_s, sigmas, self.settings)
         ids, keep = poses.track_ids.copy(), np.ones(len(poses), dtype=bool)
@@ -160,7 +168,7 @@ class Tracker:
     def _sigmas(self, keypoints: int) -> Floats:
         """OKS sigmas of so many keypoints; makes room for them in the tracks."""
         if self._tracks.keypoints_xy.shape[1] != keypoints:
-            self._tracks.keypoints_xy = np.full((len(self._tracks), keypoints, 2), np.nan)
+            self._tracks = self._tracks.with_keypoints(keypoints)
         if self._given_sigmas is not None and len(self._given_sigmas) == keypoints:
             return self._given_sigmas
         return np.full(keypoints, UNKNOWN_SIGMA)

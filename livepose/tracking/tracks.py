@@ -1,6 +1,6 @@
 """Everybody who is followed, as a structure of arrays: row t of each array is track t."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -47,6 +47,16 @@ class Tracks:
     keypoints_xy: Floats
     """(T, K, 2), NaN below the score that counts."""
     keypoints_s: Floats
+    joint_xy: Floats
+    """(T, K, 2): where each keypoint was last believed to be, NaN for never; see ``joints``."""
+    joint_velocity: Floats
+    """(T, K, 2), px/s."""
+    joint_s: Floats
+    """(T, K): when that was."""
+    swapped_s: Floats
+    """(T, K): since when the left one of a pair is exchanged back, NaN while it is not."""
+    reach: Floats
+    """(T, K): greatest length of the limb to the keypoint before, in body scales."""
     looked_xyxy: Floats
     """(T, 4): the box as it was believed to be when the keypoints were seen."""
     margins: Floats
@@ -91,6 +101,11 @@ class Tracks:
             variance=motion.variance,
             keypoints_xy=np.full((count, keypoints, 2), np.nan),
             keypoints_s=never.copy(),
+            joint_xy=np.full((count, keypoints, 2), np.nan),
+            joint_velocity=np.zeros((count, keypoints, 2)),
+            joint_s=np.full((count, keypoints), np.nan),
+            swapped_s=np.full((count, keypoints), np.nan),
+            reach=np.full((count, keypoints), np.nan),
             looked_xyxy=boxes_xyxy.astype(np.float64),
             margins=np.tile(margins, (count, 1)),
             level=never.copy(),
@@ -101,6 +116,12 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def with_keypoints(self, keypoints: int) -> "Tracks":
+        """These tracks, with nothing known of their K keypoints."""
+        fresh = Tracks.born(self.boxes_xyxy, self.scores, 0.0, 0.0, np.zeros(4), keypoints)
+        names = ("keypoints_xy", "joint_xy", "joint_velocity", "joint_s", "swapped_s", "reach")
+        return replace(self, **{name: getattr(fresh, name) for name in names})
 
     @property
     def motion(self) -> Motion:

@@ -1,0 +1,104 @@
+"""``livepose identity scenes``."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from livepose.cli.evaluate import positive, progress_bars, report
+
+if TYPE_CHECKING:
+    from livepose.offline.identity.run import Choice
+
+EXAMPLES = """examples:
+  livepose identity scenes --images val2017.zip --annotations person_keypoints_val2017.json
+  livepose identity scenes --images ... --annotations ... --detector yolo11n --markdown -
+"""
+
+
+def register(subparsers: Any) -> None:
+    """Adds the command ``identity``."""
+    from argparse import RawDescriptionHelpFormatter
+
+    parser = subparsers.add_parser(
+        "identity",
+        help="who stays who: IDF1, switches, detection rest",
+        description="Measures how well people keep their ids.",
+        epilog=EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parts = parser.add_subparsers(dest="part", required=True, metavar="scenes")
+    _add_scenes(parts.add_parser("scenes", help="made scenes of real people, against ByteTrack"))
+
+
+def _add_scenes(parser: ArgumentParser) -> None:
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR|ZIP")
+    parser.add_argument("--annotations", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--kinds", default=None, metavar="NAME,NAME,...", help="default: all")
+    parser.add_argument("--seeds", type=positive, default=4, metavar="N", help="scenes a kind")
+    parser.add_argument(
+        "--detector", default="noise",
+        help="noise (a model of detector and pose network), or auto, a name or a file",
+    )  # fmt: skip
+    parser.add_argument("--weights", default="default", help="pose weights: a name or a file")
+    parser.add_argument(
+        "--intervals", type=intervals, default=(1, None), metavar="N,...,adaptive",
+        help="frames from one detection to the next",
+    )  # fmt: skip
+    parser.add_argument("--json", metavar="FILE", help="every scene's figures, - is stdout")
+    parser.add_argument("--markdown", metavar="FILE", help="the table, - is stdout")
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="only shows the scenes")
+
+
+def intervals(text: str) -> tuple[int | None, ...]:
+    """``1,4,adaptive``."""
+    words = text.split(",")
+    wrong = [word for word in words if word != "adaptive" and not (word.isdigit() and int(word))]
+    if wrong:
+        raise ArgumentTypeError(f"expected numbers or adaptive, such as 1,4,adaptive; got {text!r}")
+    return tuple(None if word == "adaptive" else int(word) for word in words)
+
+
+def run(arguments: Namespace) -> int:
+    """Plays, prints and writes what was asked for."""
+    from livepose.offline.evaluation.document import as_json
+    from livepose.offline.evaluation.table import write_text
+    from livepose.offline.identity.run import run_scenes, save_sheet
+    from livepose.offline.identity.summary import document, markdown, summarised
+
+    chosen = choice(arguments)
+    if arguments.sheet:
+        save_sheet(chosen, arguments.sheet)
+        report(f"wrote {arguments.sheet}")
+        return 0
+    with progress_bars() as progress:
+        done = progress("scenes", len(chosen.kinds) * chosen.seeds)
+        everything = run_scenes(chosen, report, done)
+    rows = summarised(everything)
+    for line in markdown(rows).splitlines():
+        report(line)
+    if arguments.markdown:
+        write_text(arguments.markdown, markdown(rows))
+    if arguments.json:
+        write_text(arguments.json, as_json(document(rows, everything)))
+    return 0
+
+
+def choice(arguments: Namespace) -> "Choice":
+    """The options as one object."""
+    from livepose.errors import UsageError
+    from livepose.offline.identity.run import Choice
+    from livepose.offline.identity.walks import KINDS
+
+    kinds = tuple(KINDS) if arguments.kinds is None else tuple(arguments.kinds.split(","))
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        raise UsageError(f"--kinds: expected some of {', '.join(KINDS)}, got {unknown[0]!r}")
+    return Choice(
+        images=arguments.images,
+        annotations=arguments.annotations,
+        kinds=kinds,
+        seeds=arguments.seeds,
+        detector=arguments.detector,
+        weights=arguments.weights,
+        intervals=arguments.intervals,
+    )

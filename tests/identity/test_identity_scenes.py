@@ -1,0 +1,200 @@
+import json
+
+import numpy as np
+import pytest
+
+from livepose.offline.identity.contest import Played, contest, made_material
+from livepose.offline.identity.cutouts import CutOut, cut_outs, outline
+from livepose.offline.identity.detections import NoiseModel, noisy_detections
+from livepose.offline.identity.scenes import SIZE_WH, Scene
+from livepose.offline.identity.scoring import Answer, combined, score
+from livepose.offline.identity.summary import HEADINGS, resampled_idf1, summarised
+from livepose.offline.identity.walks import KINDS, Plan, Walk
+
+
+def figure(grey, height=200, width=80):
+    """A person of one grey who fills an upright ellipse."""
+    rows, columns = np.mgrid[:height, :width]
+    inside = ((rows - height / 2) / (height / 2)) ** 2 + ((columns - width / 2) / (width / 2)) ** 2
+    keypoints_xy = np.column_stack([np.full(17, width / 2), np.linspace(8, height - 8, 17)])
+    image = np.full((height, width, 3), grey, np.uint8)
+    return CutOut(image, (inside < 1).astype(np.float32), keypoints_xy)
+
+
+CAST = [figure(grey) for grey in (20, 60, 100, 140, 180, 220)]
+
+
+def passing(depths=(0.0, 1.0), pillar_x=None):
+    return Scene(
+        Plan(
+            (
+                Walk((0.0, 6.0), (0.1, 0.9), 0.6, depths[0]),
+                Walk((0.0, 6.0), (0.9, 0.1), 0.6, depths[1]),
+            ),
+            pillar_x,
+        ),
+        CAST[:2],
+        "passing",
+    )
+
+
+def alone():
+    return Scene(Plan((Walk((0.0, 6.0), (0.2, 0.8)),)), CAST[:1], "alone")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_scene_is_the_same_for_the_same_seed_and_another_for_another(kind):
+    one, same, other = (Scene.drawn(kind, seed, CAST) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one.image(30), same.image(30))
+    assert not np.array_equal(one.truth(30).boxes_xyxy, other.truth(30).boxes_xyxy)
+
+
+def test_the_truth_lies_on_the_people_in_the_picture():
+    scene = passing()
+    truth, image = scene.truth(0), scene.image(0)
+    for box, grey in zip(truth.boxes_xyxy.astype(int), (20, 60), strict=True):
+        left, top, right, bottom = box
+        middle = image[(top + bottom) // 2 - 5 : (top + bottom) // 2 + 5, left + 10 : right - 10]
+        assert abs(middle.mean() - grey) < 3
+        assert bottom - top == pytest.approx(0.6 * SIZE_WH[1], abs=2)
+
+
+def test_the_nearer_one_hides_the_farther_one():
+    truth = passing().truth(60)
+    assert truth.visible[1] == pytest.approx(1.0)
+    assert truth.visible[0] < 0.3  # it stands farther up
+    assert truth.keypoints_seen[1].sum() > truth.keypoints_seen[0].sum() + 10
+
+
+def test_a_pillar_hides_everybody():
+    visible = passing(pillar_x=(0.4, 0.6)).truth(60).visible
+    np.testing.assert_allclose(visible, 0.0)
+
+
+def test_people_outside_the_picture_are_not_seen_and_have_no_box():
+    scene = Scene(Plan((Walk((0.0, 6.0), (1.3, 1.3)),)), CAST[:1], "away")
+    truth = scene.truth(0)
+    assert truth.visible[0] == 0
+    assert np.isnan(truth.boxes_xyxy).all()
+    assert all(len(found.scores) <= 1 for found in noisy_detections(scene, 0))  # a ghost at most
+
+
+def test_without_noise_detections_are_the_truth():
+    scene = passing()
+    silent = NoiseModel(edge=0, score=0, miss_starts=0, ghost_starts=0)
+    first = next(iter(noisy_detections(scene, 0, silent)))
+    order = np.argsort(first.boxes_xyxy[:, 0])
+    np.testing.assert_allclose(first.boxes_xyxy[order], scene.truth(0).boxes_xyxy)
+
+
+def answers(scene, rename=lambda index, ids: ids):
+    given = []
+    for index in range(scene.frame_count):
+        truth = scene.truth(index)
+        seen = truth.visible > 0
+        given.append(Answer(truth.boxes_xyxy[seen], rename(index, np.flatnonzero(seen) + 5)))
+    return given
+
+
+def scored(scene, given):
+    return combined([score([scene.truth(i) for i in range(scene.frame_count)], given)])
+
+
+def test_the_truth_itself_scores_full_marks():
+    figures = scored(passing(), answers(passing()))
+    # The farther one vanishes behind the nearer one, and that alone is a fragment.
+    assert figures == {"IDF1": 100.0, "MOTA": 100.0, "IDSW": 0, "Frag": 1}
+
+
+def test_exchanged_ids_are_two_switches_and_cost_idf1():
+    scene = passing()
+    half = scene.frame_count // 2
+    figures = scored(scene, answers(scene, lambda i, ids: ids if i < half else ids[::-1]))
+    assert figures["IDSW"] == 2
+    assert figures["IDF1"] < 60
+
+
+def test_a_gap_is_a_fragment():
+    scene = alone()
+    given = answers(scene)
+    for index in (10, 11):
+        given[index] = Answer(np.array([[500.0, 10.0, 520.0, 60.0]]), np.array([99]))
+    assert scored(scene, given)["Frag"] == 1
+
+
+def test_whoever_is_hardly_seen_is_neither_missed_nor_wrong():
+    scene = passing()
+    hidden = [i for i in range(scene.frame_count) if scene.truth(i).visible[0] < 0.25]
+    assert len(hidden) > 1
+    given = answers(scene)
+    for index in hidden:
+        given[index] = Answer(given[index].boxes_xyxy[1:], given[index].ids[1:])
+    assert scored(scene, given)["IDF1"] == 100.0
+
+
+def test_trackers_play_on_the_same_detections_and_are_summed_up():
+    plays = contest(made_material(Scene.drawn("turn-back", 1, CAST)), (1, None))
+    rows = {row.tracker: row for row in summarised(plays)}
+    assert list(rows) == [
+        "the truth itself", "ultralytics ByteTrack", "livepose, every 1, boxes alone",
+        "livepose, every 1", "livepose, adaptive",
+    ]  # fmt: skip
+    assert all(row.scenes == 1 and row.idf1 > 60 for row in rows.values())
+    assert all(len(row.cells()) == len(HEADINGS) for row in rows.values())
+    assert rows["livepose, every 1"].looked == 1.0 > rows["livepose, adaptive"].looked
+
+
+def test_intervals_are_drawn_around_the_figure():
+    scene = alone()
+    truths = [scene.truth(index) for index in range(scene.frame_count)]
+    plays = []
+    for gap in range(0, 60, 10):
+        given = answers(scene)
+        given[:gap] = [Answer(np.empty((0, 4)), np.empty(0, dtype=np.int64))] * gap
+        plays.append(Played("alone", "some", score(truths, given), 1, 0, len(given)))
+    drawn = resampled_idf1(plays)
+    row = summarised(plays)[0]
+    assert drawn.mean() == pytest.approx(row.idf1, abs=1.0)
+    assert 60 < row.idf1_interval.low < row.idf1 < row.idf1_interval.high < 100
+
+
+def test_an_outline_follows_the_body():
+    image = np.full((200, 80, 3), 200, np.uint8)
+    image[20:190, 28:52] = (30, 60, 120)
+    x = np.array([40, 42, 38, 44, 36, 48, 32, 49, 31, 49, 31, 46, 34, 46, 34, 46, 34.0])
+    y = np.array([30, 28, 28, 30, 30, 50, 50, 75, 75, 95, 95, 105, 105, 145, 145, 182, 182.0])
+    body = outline(image, np.column_stack([x, y]))
+    expected = np.zeros((200, 80), bool)
+    expected[20:190, 28:52] = True
+    assert (body & expected).sum() / (body | expected).sum() > 0.9
+
+
+def test_real_people_are_cut_out_whole(shared):
+    from itertools import islice
+
+    from livepose.offline.evaluation.annotations import load_annotations
+    from livepose.offline.evaluation.pictures import PictureStore
+
+    folder = shared / "data" / "coco" / "dev"
+    store = PictureStore(folder / "images.zip")
+    for one in islice(cut_outs(load_annotations(folder / "annotations.json"), store), 2):
+        height, width = one.alpha.shape
+        assert one.image_bgr.shape == (height, width, 3)
+        assert 0.25 < one.alpha.mean() < 0.75
+        on_body = [one.alpha[int(y), int(x)] for x, y in one.keypoints_xy if np.isfinite(x)]
+        assert np.mean(np.array(on_body) > 0.5) > 0.9
+
+
+def test_the_command_plays_and_writes_what_was_asked_for(shared, tmp_path, capsys):
+    from livepose.cli import main
+
+    folder = shared / "data" / "coco" / "dev"
+    given = ["--images", str(folder / "images.zip"), "--annotations"]
+    given += [str(folder / "annotations.json"), "--kinds", "crossing", "--seeds", "1"]
+    assert main(["identity", "scenes", *given, "--json", str(tmp_path / "all.json")]) == 0
+    written = json.loads((tmp_path / "all.json").read_text())
+    assert [row["tracker"] for row in written["rows"]][1] == "ultralytics ByteTrack"
+    assert len(written["scenes"]) == len(written["rows"])
+    assert "| livepose, adaptive |" in capsys.readouterr().err
+    assert main(["identity", "scenes", *given[:-4], "--kinds", "flying"]) == 2
+    assert "crossing" in capsys.readouterr().err

@@ -1,0 +1,193 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from livepose.poses import KeypointState, Poses
+from livepose.tracking import Tracker, TrackerSettings
+
+STEP_S = 1 / 30
+BOX = np.array([100.0, 50.0, 200.0, 350.0])
+LEFT_KNEE, RIGHT_KNEE = 13, 14
+LEFT_ANKLE, RIGHT_ANKLE = 15, 16
+LEFT_WRIST = 9
+STANDING = np.array([
+    (150, 80), (155, 75), (145, 75), (160, 80), (140, 80), (175, 120), (125, 120), (185, 165),
+    (115, 165), (190, 205), (110, 205), (165, 210), (135, 210), (168, 270), (132, 270),
+    (170, 335), (130, 335),
+], dtype=float)  # fmt: skip
+
+
+class Found:
+    boxes_xyxy, scores = BOX[None], np.array([0.9])
+
+
+def play(path, times_s=None, settings=None, score=0.7):
+    """Observes ``path(i)`` (17, 2) at each time; what the tracker made of each, and itself."""
+    tracker = Tracker(settings)
+    times_s = np.arange(60) * STEP_S if times_s is None else times_s
+    made = []
+    for index, time_s in enumerate(times_s):
+        tracked = tracker.update(time_s, Found())
+        count = len(tracked)
+        poses = Poses(
+            np.tile(path(index), (count, 1, 1)), np.full((count, 17), score), tracked.boxes_xyxy,
+            tracked.scores, tracked.track_ids, np.zeros((count, 17, 2, 2)),
+        )  # fmt: skip
+        made.append(tracker.observe(time_s, poses))
+    return made, tracker
+
+
+def standing(random=None):
+    return STANDING + (0 if random is None else random.normal(0, 1.5, STANDING.shape))
+
+
+def swapped(keypoints_xy, *pairs):
+    order = np.arange(17)
+    for pair in pairs:
+        order[list(pair)] = pair[::-1]
+    return keypoints_xy[order]
+
+
+def stride(time_s):
+    """Legs that swing past each other once a second, seen from the side; ankles 80 px each way."""
+    keypoints_xy = STANDING.copy()
+    keypoints_xy[:, 0] = 150 + 0.1 * (STANDING[:, 0] - 150)
+    swing = np.sin(2 * np.pi * time_s)
+    keypoints_xy[[LEFT_KNEE, RIGHT_KNEE], 0] += 35 * swing, -35 * swing
+    keypoints_xy[[LEFT_ANKLE, RIGHT_ANKLE], 0] += 80 * swing, -80 * swing
+    return keypoints_xy
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_legs_swapped_for_a_few_pictures_are_exchanged_back(whole):
+    random = np.random.default_rng(0)
+    pairs = ((13, 14), (15, 16)) if whole else ((15, 16),)
+    bad = {20, 21, 22, 40}
+    made, tracker = play(lambda i: swapped(standing(random), *pairs if i in bad else ()))
+    for poses in made:
+        assert np.abs(poses.keypoints_xy[0] - STANDING).max() < 10
+    assert tracker.swaps == len(bad) * len(pairs)
+
+
+def test_scores_and_covariances_go_with_the_keypoints():
+    tracker = Tracker()
+    for index in range(10):
+        tracked = tracker.update(index * STEP_S, Found())
+        scores, covariance = np.full((1, 17), 0.6), np.zeros((1, 17, 2, 2))
+        keypoints_xy, left = STANDING, LEFT_ANKLE
+        if index == 9:
+            keypoints_xy, left = swapped(STANDING, (15, 16)), RIGHT_ANKLE
+        scores[0, left], covariance[0, left] = 0.9, 4 * np.eye(2)
+        poses = Poses(
+            keypoints_xy[None], scores, tracked.boxes_xyxy, tracked.scores, tracked.track_ids,
+            covariance,
+        )  # fmt: skip
+        poses = tracker.observe(index * STEP_S, poses)
+    assert poses.keypoint_scores[0, LEFT_ANKLE] == 0.9
+    assert poses.covariance_px2[0, LEFT_ANKLE, 0, 0] == 4.0
+    assert poses.keypoint_scores[0, RIGHT_ANKLE] == 0.6
+
+
+@pytest.mark.parametrize("fps", [10, 15, 30, 60])
+def test_legs_that_pass_each_other_are_no_swap(fps):
+    times_s = np.arange(4 * fps) / fps
+    made, tracker = play(lambda i: stride(times_s[i]), times_s)
+    assert (tracker.swaps, tracker.jumps) == (0, 0)
+    for time_s, poses in zip(times_s, made, strict=True):
+        np.testing.assert_array_equal(poses.keypoints_xy[0], stride(time_s))
+
+
+def test_a_swap_while_walking_is_exchanged_back():
+    bad = {23, 24}  # legs apart
+    made, tracker = play(
+        lambda i: swapped(stride(i * STEP_S), *((13, 14), (15, 16)) if i in bad else ())
+    )
+    assert tracker.swaps == 4
+    for i in bad:
+        np.testing.assert_allclose(made[i].keypoints_xy[0], stride(i * STEP_S))
+
+
+def test_what_the_network_insists_on_is_believed_in_the_end():
+    """Whose legs were wrong from the start is put right after half a second."""
+    right = STANDING
+    wrong = swapped(right, (15, 16))
+    made, _ = play(lambda i: wrong if i < 10 else right)
+    np.testing.assert_allclose(made[12].keypoints_xy[0], wrong)
+    np.testing.assert_allclose(made[10 + 17].keypoints_xy[0], right)
+
+
+def jumped(keypoints_xy):
+    keypoints_xy = keypoints_xy.copy()
+    keypoints_xy[LEFT_WRIST] = 320, 150  # a neighbour's hand
+    return keypoints_xy
+
+
+def test_a_hand_that_jumps_onto_a_neighbour_is_not_believed():
+    random = np.random.default_rng(1)
+    bad = {20, 21, 22}
+    made, tracker = play(lambda i: jumped(standing(random)) if i in bad else standing(random))
+    for index, poses in enumerate(made):
+        assert np.isnan(poses.keypoints_xy[0, LEFT_WRIST]).all() == (index in bad)
+        assert (poses.keypoint_scores[0, LEFT_WRIST] == 0) == (index in bad)
+        state = KeypointState.MISSING if index in bad else KeypointState.SEEN
+        assert poses.keypoint_states[0, LEFT_WRIST] == state
+        assert np.isfinite(np.delete(poses.keypoints_xy[0], LEFT_WRIST, axis=0)).all()
+    assert tracker.jumps == len(bad)
+
+
+def test_a_forearm_that_jumps_whole_is_not_believed():
+    def path(i):
+        keypoints_xy = STANDING.copy()
+        if i == 30:
+            keypoints_xy[[7, 9]] = (290, 165), (295, 205)
+        return keypoints_xy
+
+    made, tracker = play(path)
+    assert np.isnan(made[30].keypoints_xy[0, [7, 9]]).all()
+    assert tracker.jumps == 2
+
+
+def test_a_jump_that_stays_is_believed_after_a_quarter_of_a_second():
+    made, _ = play(lambda i: STANDING if i < 20 else jumped(STANDING))
+    assert np.isnan(made[24].keypoints_xy[0, LEFT_WRIST]).all()
+    assert np.isfinite(made[20 + 9].keypoints_xy[0, LEFT_WRIST]).all()
+
+
+def test_a_fast_hand_is_believed():
+    """Swung over the head in a third of a second and back: up to 6 m/s, if the person is 1.7 m."""
+
+    def path(i):
+        keypoints_xy = STANDING.copy()
+        turn = np.pi * (0.5 + 0.5 * np.cos(2 * np.pi * i * STEP_S * 1.5))
+        shoulder = keypoints_xy[5]
+        aside = np.array([np.sin(turn), np.cos(turn)])
+        keypoints_xy[7], keypoints_xy[9] = shoulder + 46 * aside, shoulder + 86 * aside
+        return keypoints_xy
+
+    made, tracker = play(path)
+    assert tracker.jumps == 0
+    assert all(np.isfinite(poses.keypoints_xy).all() for poses in made)
+
+
+def test_somebody_who_moves_as_a_whole_has_not_jumped():
+    _, tracker = play(lambda i: STANDING + (90 if i >= 30 else 0))
+    assert tracker.jumps == 0
+
+
+def test_mending_can_be_left_out():
+    made, tracker = play(
+        lambda i: swapped(STANDING, (15, 16)) if i == 30 else STANDING,
+        settings=replace(TrackerSettings(), mend_joints=False),
+    )
+    np.testing.assert_array_equal(made[30].keypoints_xy[0], swapped(STANDING, (15, 16)))
+    assert tracker.swaps == 0
+
+
+def test_weak_keypoints_are_neither_judged_nor_remembered():
+    made, tracker = play(
+        lambda i: jumped(STANDING) if i == 30 else STANDING,
+        settings=TrackerSettings(keypoint_score=0.8),
+    )
+    np.testing.assert_array_equal(made[30].keypoints_xy[0], jumped(STANDING))
+    assert tracker.jumps == 0
