@@ -26,10 +26,10 @@ class Plan:
 
 FULL = Plan(
     warm_up_frames=40,
-    warm_up_s=3.0,
+    warm_up_s=2.0,
     rounds=5,
     # A livepose round must hold several looks of the detector, which rests for half a second.
-    length=Length(least=3, most=90, seconds=1.6),
+    length=Length(least=2, most=90, seconds=1.2),
     scene_frames=120,
     curve_frames=60,
     curve_s=2.0,

@@ -17,7 +17,7 @@ def measure_rivals(
     people: int, entries: Sequence[Entry], plan: Plan, report: Report
 ) -> dict[str, Any]:
     """Everybody at this number of people; who could not be opened, with the reason."""
-    opened, absent = open_all(entries, plan, report)
+    opened, absent = open_all(people, entries, plan, report)
     drawn = list(WalkingPeople(people, plan.scene_frames))
     facts = {
         entry.key: {
@@ -39,7 +39,7 @@ def measure_rivals(
 
 
 def open_all(
-    entries: Sequence[Entry], plan: Plan, report: Report
+    people: int, entries: Sequence[Entry], plan: Plan, report: Report
 ) -> tuple[list[tuple[Entry, Opened]], dict[str, Any]]:
     """Those who can take part, and why the others cannot."""
     opened, absent = [], {}
@@ -49,7 +49,7 @@ def open_all(
             continue
         report(f"opening {entry.title}")
         try:
-            opened.append((entry, entry.open()))
+            opened.append((entry, entry.open(people)))
         except AbsentError as reason:
             report(f"{entry.title}: {reason}")
             absent[entry.key] = {"title": entry.title, "why": str(reason)}

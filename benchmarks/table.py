@@ -22,7 +22,7 @@ def summary(document: Document) -> list[str]:
     parts = document["parts"]
     lines = [*provenance(document), ""]
     if rivals := rival_parts(parts):
-        lines += [*rivals_table(rivals), ""]
+        lines += [*rivals_table(rivals, parts.get("accuracy", {}).get("rows", {})), ""]
     aims = targets(parts)
     if aims:
         lines += ["| aim | wanted | measured | |", "| --- | ---: | ---: | --- |"]
@@ -54,7 +54,7 @@ def rival_parts(parts: Document) -> list[Document]:
     )
 
 
-def rivals_table(rivals: Sequence[Document]) -> Iterator[str]:
+def rivals_table(rivals: Sequence[Document], accuracy: Document) -> Iterator[str]:
     """One row a rival; frames/s at each number of people, ratio to livepose, accuracy, note."""
     heads = " | ".join(f"fps, {said(part['people'])}" for part in rivals)
     yield f"| from decoded 640x480 frames to poses | {heads} | COCO AP | notes |"
@@ -63,7 +63,8 @@ def rivals_table(rivals: Sequence[Document]) -> Iterator[str]:
     for key, facts in entries.items():
         cells = " | ".join(cell(part["rows"], key) for part in rivals)
         note = f"{facts['note']}; weights: {facts['weights']}"
-        yield f"| {facts['title']} | {cells} | {facts['accuracy']} | {note} |"
+        ap = scored(accuracy.get(key, {})) or facts["accuracy"]
+        yield f"| {facts['title']} | {cells} | {ap} | {note} |"
     absent = {key: facts for part in rivals for key, facts in part["absent"].items()}
     for key, facts in absent.items():
         if key in entries:
@@ -71,14 +72,21 @@ def rivals_table(rivals: Sequence[Document]) -> Iterator[str]:
         yield f"| {facts['title']} |" + " |" * len(rivals) + f" | not measured: {facts['why']} |"
 
 
+def scored(row: Document) -> str:
+    """The AP that was measured here, with its interval."""
+    if "ap" not in row:
+        return ""
+    return f"{row['ap']:.1f} [{row['low']:.1f}, {row['high']:.1f}] (coco/dev)"
+
+
 def cell(rows: Document, key: str) -> str:
-    """``28.1 [27.9, 28.4]``, and how many times slower than livepose."""
+    """``28.1 [27.9, 28.4] (0.5 of livepose)``: the median, its quartiles, the ratio."""
     if key not in rows:
         return ""
     fps = rows[key]["fps"]
     text = f"{figure(fps['median'])} [{figure(fps['q1'])}, {figure(fps['q3'])}]"
     if key != "livepose" and "livepose" in rows:
-        text += f" (1/{rows['livepose']['fps']['median'] / fps['median']:.1f})"
+        text += f" ({fps['median'] / rows['livepose']['fps']['median']:.2f} of livepose)"
     return text
 
 

@@ -36,7 +36,8 @@ RATIOS = (
     (4, "yolo_all_cores", 3.0, "ultralytics predict(), all cores"),
     (1, "yolo_openvino", 2.5, "its OpenVINO f32 export"),
     (1, "yolo_openvino_small", 2.5, "its OpenVINO f32 export at the frame's size"),
-    (1, "yolo_int8", 1.0, "an OpenVINO INT8 export (YOLOv8n-pose)"),
+    (1, "yolo_int8", 1.0, "its OpenVINO INT8 form"),
+    (1, "yolov8_int8", 1.0, "an OpenVINO INT8 export of YOLOv8n-pose"),
     (1, "straightforward", 10.0, "the straightforward pipeline"),
     (4, "straightforward", 10.0, "the straightforward pipeline"),
 )

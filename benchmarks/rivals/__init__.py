@@ -35,18 +35,15 @@ class Entry:
 
     key: str
     title: str
-    open: Callable[[], Opened]
+    open: Callable[[int], Opened]
+    """Opens it for so many people."""
     quick: bool = True
     """Whether it also takes part in ``--quick``."""
 
 
-def peers_folder() -> Path | None:
-    """Where the files of other projects lie: ``shared/peers`` beside the checkout, if it is there.
-
-    LIVEPOSE_SHARED names another place.
-    """
-    shared = Path(os.environ.get("LIVEPOSE_SHARED", ROOT.parent / "shared"))
-    folder = shared / "peers"
+def shared_folder() -> Path | None:
+    """Data and other projects' files: ``shared`` beside the checkout, or LIVEPOSE_SHARED."""
+    folder = Path(os.environ.get("LIVEPOSE_SHARED", ROOT.parent / "shared"))
     return folder if folder.is_dir() else None
 
 
@@ -58,9 +55,9 @@ def peer_file(name: str) -> Path:
     AbsentError
         When it is not on this machine.
     """
-    folder = peers_folder()
-    if folder is None or not (folder / name).exists():
+    folder = shared_folder()
+    if folder is None or not (folder / "peers" / name).exists():
         raise AbsentError(
             f"{name} is not on this machine (set LIVEPOSE_SHARED to where peers/ lies)"
         )
-    return folder / name
+    return folder / "peers" / name

@@ -1,35 +1,47 @@
 """The list of everybody, in the table's order."""
 
+from collections.abc import Callable
 from functools import partial
 
-import torch
-
-from benchmarks.rivals import Entry
+from benchmarks.rivals import Entry, Opened
 from benchmarks.rivals.mediapipe_pose import open_mediapipe
 from benchmarks.rivals.own import open_livepose, open_tinypose
 from benchmarks.rivals.straightforward import open_straightforward
-from benchmarks.rivals.yolo import FRAME_HW, open_exported, open_predict, open_stand_in
+from benchmarks.rivals.yolo import FRAME_HW, open_exported, open_int8, open_predict, open_stand_in
+from livepose.offline.machine import usable_cores
+
+
+def each(opener: Callable[[], Opened]) -> Callable[[int], Opened]:
+    """An opener to which the number of people is all the same."""
+    return lambda people: opener()
+
 
 ENTRIES = (
-    Entry("livepose", "livepose", open_livepose),
-    Entry("livepose_f32", "livepose, f32", partial(open_livepose, "f32")),
-    Entry("livepose_int8", "livepose, INT8", partial(open_livepose, "int8")),
-    Entry("tinypose", "livepose's loop with PP-TinyPose 128x96", open_tinypose),
-    Entry("yolo", "ultralytics YOLO11n-pose, predict()", open_predict),
+    Entry("livepose", "livepose", each(open_livepose)),
+    Entry("livepose_f32", "livepose, f32", each(partial(open_livepose, "f32"))),
+    Entry("livepose_int8", "livepose, INT8", each(partial(open_livepose, "int8"))),
+    Entry("tinypose", "livepose's loop with PP-TinyPose 128x96", each(open_tinypose)),
+    Entry("yolo", "ultralytics YOLO11n-pose, predict()", each(open_predict)),
     Entry(
         "yolo_all_cores",
         "the same, all cores",
-        lambda: open_predict(torch.get_num_threads()),
+        each(partial(open_predict, usable_cores())),
         quick=False,
     ),
-    Entry("yolo_openvino", "the same, exported to OpenVINO f32", open_exported, quick=False),
+    Entry("yolo_openvino", "the same, exported to OpenVINO f32", each(open_exported), quick=False),
     Entry(
         "yolo_openvino_small",
         "the same, exported at the frame's size",
-        partial(open_exported, FRAME_HW),
+        each(partial(open_exported, FRAME_HW)),
         quick=False,
     ),
-    Entry("yolo_int8", "ultralytics YOLOv8n-pose, OpenVINO INT8", open_stand_in, quick=False),
-    Entry("mediapipe", "MediaPipe Pose", open_mediapipe, quick=False),
+    Entry("yolo_int8", "the same, OpenVINO INT8", each(open_int8), quick=False),
+    Entry(
+        "yolov8_int8",
+        "ultralytics YOLOv8n-pose, its INT8 export",
+        each(open_stand_in),
+        quick=False,
+    ),
+    Entry("mediapipe", "MediaPipe Pose", each(open_mediapipe), quick=False),
     Entry("straightforward", "the straightforward pipeline", open_straightforward),
 )

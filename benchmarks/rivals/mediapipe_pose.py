@@ -34,8 +34,14 @@ class MediaPipe:
         return int(self._pose.process(rgb).pose_landmarks is not None)
 
 
-def open_mediapipe() -> Opened:
-    """MediaPipe Pose, if it is installed."""
+def solutions() -> Any:
+    """MediaPipe's ready-made solutions.
+
+    Raises
+    ------
+    AbsentError
+        When the package is not there, or carries no models.
+    """
     os.environ.setdefault("GLOG_minloglevel", "2")
     if str(FOLDER) not in sys.path:
         sys.path.append(str(FOLDER))
@@ -45,15 +51,18 @@ def open_mediapipe() -> Opened:
         raise AbsentError(
             f"mediapipe cannot be imported ({error}); 'make benchmarks' installs it"
         ) from None
-    solutions = getattr(mediapipe, "solutions", None)
-    if solutions is None:
+    if not hasattr(mediapipe, "solutions"):
         raise AbsentError(
             f"mediapipe {mediapipe.__version__} carries no model and would download one; 0.10.21 "
             "is the last version that does"
         )
+    return mediapipe.solutions
+
+
+def open_mediapipe() -> Opened:
+    """MediaPipe Pose, if it is installed."""
     try:
-        pose = solutions.pose.Pose()
+        pose = solutions().pose.Pose()
     except (RuntimeError, ValueError, OSError) as error:
-        raise AbsentError(f"mediapipe {mediapipe.__version__} does not start: {error}") from None
-    note = f"{mediapipe.__version__}; finds one person at most"
-    return Opened(MediaPipe(pose), "its own, BlazePose full", ACCURACY, note)
+        raise AbsentError(f"mediapipe does not start: {error}") from None
+    return Opened(MediaPipe(pose), "its own, BlazePose full", ACCURACY, "finds one person at most")

@@ -3,9 +3,12 @@
 import tempfile
 from pathlib import Path
 
+import torch
+
 from benchmarks.rivals import AbsentError, Opened, peer_file
 from livepose.errors import DeviceError, UsageError
 from livepose.offline.benchmark import Run
+from livepose.offline.machine import usable_cores
 from livepose.pipeline import PosePipeline, Settings
 from livepose.weights import Card
 
@@ -17,6 +20,14 @@ source = "PP-TinyPose, PaddleDetection"
 licence = "Apache-2.0"
 """
 TINYPOSE_ACCURACY = "53.9 (docs/evaluation.md, 350 pictures)"
+
+
+class InTurn(Run):
+    """The pipeline among others, some of which leave torch with another number of threads."""
+
+    def before_round(self) -> None:
+        """All cores, which is torch's default."""
+        torch.set_num_threads(usable_cores())
 
 
 def open_livepose(precision: str = "auto") -> Opened:
@@ -45,7 +56,9 @@ def opened(pipeline: PosePipeline, accuracy: str, note: str = "") -> Opened:
     runtime = pipeline.estimator.runtime
     weights = f"{runtime.card.network}, {runtime.card.sha256[:12] or 'no hash'}"
     ran = f"{runtime.name}, {runtime.precision}"
-    return Opened(Run(pipeline, draw=False), weights, accuracy, f"{ran}; {note}" if note else ran)
+    return Opened(
+        InTurn(pipeline, draw=False), weights, accuracy, f"{ran}; {note}" if note else ran
+    )
 
 
 def validated(card: Card) -> str:

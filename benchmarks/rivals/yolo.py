@@ -7,6 +7,7 @@ results cost less than with trained weights, which is in the rival's favour.
 
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
 import types
@@ -14,11 +15,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.rivals import AbsentError, Opened, peer_file
+from livepose.detector.letterbox import Letterbox
 from livepose.detector.library import QUIET, ultralytics
 from livepose.frame import Frame
+from livepose.offline.machine import known_version
+from livepose.offline.scene import WalkingPeople
+from livepose.runtimes.library import openvino
+from livepose.weights.places import cache_folder
 
 NETWORK = "yolo11n-pose.yaml"
 RANDOM = "random, seed 0 (no box passes its threshold: cheaper than trained)"
@@ -26,6 +33,8 @@ PUBLISHED = "50.0 (published, val2017, trained weights)"
 STAND_IN = "yolov8n-pose_int8_openvino"
 STAND_IN_ACCURACY = "50.4 (published for f32, val2017)"
 FRAME_HW = (480, 640)
+DEFAULT_PX = 640
+CALIBRATION_FRAMES = 16
 FOLDER_ENDING = "_openvino_model"
 
 
@@ -92,6 +101,12 @@ def open_exported(input_hw: tuple[int, int] | None = None) -> Opened:
     return Opened(Predict(library().YOLO(folder, task="pose")), RANDOM, PUBLISHED, f"input {size}")
 
 
+def open_int8() -> Opened:
+    """The network in INT8, quantised as ultralytics does it, at its default 640x640."""
+    model = library().YOLO(quantised(), task="pose")
+    return Opened(Predict(model), RANDOM, PUBLISHED + ", for f32", "NNCF, input 640x640")
+
+
 def open_stand_in() -> Opened:
     """YOLOv8n-pose in INT8, exported by ultralytics, with trained weights."""
     folder = Path(tempfile.mkdtemp(prefix="livepose-benchmarks-"))
@@ -101,18 +116,101 @@ def open_stand_in() -> Opened:
     return Opened(Predict(model), "trained, INT8", STAND_IN_ACCURACY, "input 640x640")
 
 
-@cache
 def exported(input_hw: tuple[int, int] | None) -> str:
-    """The folder of a fresh export."""
-    torch.manual_seed(0)
-    folder = Path(tempfile.mkdtemp(prefix="livepose-benchmarks-"))
-    checkpoint = folder / "yolo11n-pose.pt"
-    model = library().YOLO(NETWORK)
-    model.save(checkpoint)
-    size = {} if input_hw is None else {"imgsz": list(input_hw)}
+    """The folder of an export; made once and kept in the cache."""
+    size_hw = input_hw or (DEFAULT_PX, DEFAULT_PX)
+    folder = kept_folder(f"f32-{size_hw[1]}x{size_hw[0]}")
+    if not folder.is_dir():
+        # A model that was read from a file is exported beside it.
+        with tempfile.TemporaryDirectory(dir=made(folder.parent)) as draft:
+            checkpoint = Path(draft) / "yolo11n-pose.pt"
+            torch.manual_seed(0)
+            library().YOLO(NETWORK).save(checkpoint)
+            export(checkpoint, size_hw).rename(folder)
+    return str(folder)
+
+
+def export(checkpoint: Path, size_hw: tuple[int, int]) -> Path:
+    """Exports to OpenVINO by ultralytics' own means.
+
+    Raises
+    ------
+    AbsentError
+        When it fails.
+    """
+    model = library().YOLO(checkpoint)
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            # A model that was read from a file is exported beside it.
-            return str(library().YOLO(checkpoint).export(format="openvino", verbose=False, **size))
+            return Path(model.export(format="openvino", imgsz=list(size_hw), verbose=False))
     except (RuntimeError, ImportError, OSError, AssertionError) as error:
         raise AbsentError(f"ultralytics could not export to OpenVINO: {error}") from None
+
+
+def quantised() -> str:
+    """The folder of the INT8 network; made once by NNCF and kept in the cache.
+
+    ultralytics' own INT8 export wants a data set with labels; this takes its recipe (mixed preset,
+    the head in floating point) with frames of the scene as calibration.
+
+    Raises
+    ------
+    AbsentError
+        When NNCF is not installed.
+    """
+    try:
+        import nncf
+    except ImportError:
+        raise AbsentError("NNCF is not installed (pip install nncf)") from None
+    folder = kept_folder(f"int8-{nncf.__version__}")
+    if not folder.is_dir():
+        source = Path(exported(None))
+        network = openvino().Core().read_model(next(source.glob("*.xml")))
+        smaller = nncf.quantize(
+            network,
+            nncf.Dataset(calibration()),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=CALIBRATION_FRAMES,
+            ignored_scope=nncf.IgnoredScope(names=head_of(network)),
+        )
+        with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
+            whole = Path(draft) / "made"
+            whole.mkdir()
+            openvino().save_model(smaller, whole / "yolo11n-pose.xml", compress_to_fp16=False)
+            shutil.copy(source / "metadata.yaml", whole)
+            whole.rename(folder)
+    return str(folder)
+
+
+def head_of(network: Any) -> list[str]:
+    """Operations that ultralytics leaves in floating point: sigmoids, and the head's own."""
+    operations = network.get_ordered_ops()
+    sigmoids = [one.get_friendly_name() for one in operations if one.get_type_name() == "Sigmoid"]
+    head = sigmoids[-1].split("/", 1)[0]
+    names = (one.get_friendly_name() for one in operations)
+    return sorted(
+        {*sigmoids, *(name for name in names if name.startswith((f"{head}/", f"{head}.dfl")))}
+    )
+
+
+def calibration() -> list[Any]:
+    """Frames of the scene as the network sees them, float32 (1, 3, 640, 640)."""
+    frames = list(WalkingPeople(2, CALIBRATION_FRAMES))
+    inputs = []
+    for frame in frames:
+        box = Letterbox.into(frame.size_wh, (DEFAULT_PX, DEFAULT_PX))
+        picture = box.apply(frame.image_bgr)[..., ::-1].transpose(2, 0, 1)[None]
+        inputs.append(np.ascontiguousarray(picture, dtype=np.float32) / 255)
+    return inputs
+
+
+def kept_folder(kind: str) -> Path:
+    """Where a converted network lies, by versions; ultralytics knows its form by the ending."""
+    versions = "-".join(known_version(name) for name in ("ultralytics", "openvino", "torch"))
+    name = f"yolo11n-pose-{kind}-{versions}{FOLDER_ENDING}"
+    return made(cache_folder() / "benchmarks") / name
+
+
+def made(folder: Path) -> Path:
+    """The folder, there if it was not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

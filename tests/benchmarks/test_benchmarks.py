@@ -47,10 +47,10 @@ class Counting:
 
 
 def entry(key: str, contestant: Counting) -> Entry:
-    return Entry(key, f"the {key}", lambda: Opened(contestant, "none", "1.0", "a note"))
+    return Entry(key, f"the {key}", lambda people: Opened(contestant, "none", "1.0", "a note"))
 
 
-def missing() -> Opened:
+def missing(people: int) -> Opened:
     raise AbsentError("its file is on another machine")
 
 
@@ -117,7 +117,7 @@ def test_losses_are_published_in_the_table() -> None:
     document = documented("rivals-1", measured(8.0, 10.0))
     text = markdown(document)
     assert "**not met**" in text
-    assert "10.0 [9.00, 11.0] (1/0.8)" in text
+    assert "10.0 [9.00, 11.0] (1.25 of livepose)" in text
 
 
 def test_parts_are_completed_one_by_one_and_another_machines_are_let_go(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""The accuracy that stands beside the rivals' speed: COCO AP on pictures with annotated people.
+
+Only where a rival has trained weights of its own; livepose's AP is on its weights' card. 17 of
+MediaPipe's 33 landmarks are COCO's; it is given each annotated box, a quarter wider on each side,
+as a picture of its own. PP-TinyPose has the same boxes, the YOLO finds its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.plan import Plan
+from benchmarks.rivals import AbsentError, peer_file, shared_folder
+from benchmarks.rivals.mediapipe_pose import solutions
+from benchmarks.rivals.own import TINYPOSE
+from benchmarks.rivals.yolo import STAND_IN
+from livepose.boxes import Boxes
+from livepose.estimator import PoseEstimator
+from livepose.frame import ImageBgr
+from livepose.offline.evaluation.coco_run import Scorer, open_set, run_direct, run_estimator
+from livepose.offline.evaluation.peers import DirectPeer, open_peer
+from livepose.offline.evaluation.peers.direct import People
+from livepose.offline.evaluation.settings import Choice, no_progress
+
+Report = Callable[[str], None]
+Array = NDArray[np.float64]
+
+COCO_LANDMARKS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
+"""COCO's 17 among MediaPipe's 33 landmarks."""
+MARGIN = 0.25
+"""Of the box, on each side: MediaPipe looks for the person by itself."""
+
+
+class MediaPipePeer:
+    """MediaPipe Pose in given boxes."""
+
+    name = "MediaPipe Pose"
+    backbone = "BlazePose full"
+    input_hw = (256, 256)
+    own_boxes = False
+    cost = None
+
+    def __init__(self) -> None:
+        self._pose = solutions().pose.Pose(static_image_mode=True)
+
+    def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes, scores: Array) -> People:
+        """Keypoints of the people in these boxes; NaN and score 0 where it saw nobody."""
+        found = [self._person(image_bgr, box) for box in boxes_xyxy]
+        keypoints = np.array([xy for xy, _ in found], dtype=np.float64).reshape(-1, 17, 2)
+        seen = np.array([score for _, score in found], dtype=np.float64).reshape(-1, 17)
+        return People(keypoints, seen, boxes_xyxy, scores)
+
+    def _person(self, image_bgr: ImageBgr, box_xyxy: Array) -> tuple[Array, Array]:
+        height, width = image_bgr.shape[:2]
+        grown = box_xyxy + MARGIN * np.tile(box_xyxy[2:] - box_xyxy[:2], 2) * (-1, -1, 1, 1)
+        low = np.floor(np.maximum(grown[:2], 0)).astype(int)
+        high = np.ceil(np.minimum(grown[2:], (width, height))).astype(int)
+        crop_rgb = np.ascontiguousarray(image_bgr[low[1] : high[1], low[0] : high[0], ::-1])
+        answer = self._pose.process(crop_rgb).pose_landmarks
+        if answer is None:
+            return np.full((17, 2), np.nan), np.zeros(17)
+        marks = [answer.landmark[index] for index in COCO_LANDMARKS]
+        # Its 0 to 1 runs from edge to edge of the picture.
+        inside = np.array([(mark.x, mark.y) for mark in marks]) * (high - low) - 0.5
+        return inside + low, np.array([mark.visibility for mark in marks])
+
+
+def measure_accuracy(plan: Plan, report: Report) -> dict[str, Any]:
+    """AP with its 95 % interval of every peer with trained weights."""
+    folder = shared_folder()
+    if folder is None or not (folder / "data" / "coco" / "dev").is_dir():
+        return {"rows": {}, "why": "the pictures are not on this machine"}
+    scored: dict[str, Any] = {}
+    for key, opener in OPENERS.items():
+        report(f"accuracy of {key}")
+        try:
+            scored[key] = score(opener(), folder / "data" / "coco" / "dev", plan)
+        except AbsentError as reason:
+            scored[key] = {"why": str(reason)}
+    return {"set": "350 pictures of COCO val2017, 984 people", "rows": scored}
+
+
+OPENERS: dict[str, Callable[[], PoseEstimator | DirectPeer]] = {
+    "tinypose": lambda: open_peer(f"tinypose:{peer_file(TINYPOSE)}"),
+    "yolov8_int8": lambda: open_peer(f"ultralytics:{peer_file(STAND_IN)}"),
+    "mediapipe": MediaPipePeer,
+}
+
+
+def score(peer: PoseEstimator | DirectPeer, folder: Path, plan: Plan) -> dict[str, Any]:
+    """One peer on the set, by the protocol of ``livepose eval coco``."""
+    choice = Choice(folder / "images.zip", folder / "annotations.json", speed=False)
+    choice = replace(choice, limit=4) if plan.quick else choice
+    data = open_set(choice, lambda _: None, no_progress)
+    scorer = Scorer(data)
+    try:
+        if isinstance(peer, PoseEstimator):
+            run_estimator(scorer, peer, choice.variants, "peer")
+        else:
+            run_direct(scorer, peer)
+    finally:
+        data.store.close()
+    [row] = scorer.measured().rows
+    interval = row.intervals["ap"]
+    return {"ap": row.figures["ap"], "low": interval.low, "high": interval.high}
