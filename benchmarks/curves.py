@@ -1,5 +1,7 @@
 """Cost curves: frames/s and age of the picture against people, frame size, detection interval.
 
+Against people also with a budget of time (``--target-fps``), which takes people in turns.
+
 Frames/s: as quick as it goes, drawing included. Age: a camera of 30 frames/s is played in real
 time and only its newest frame is taken, as in live use; the age is the time from capture until the
 drawn picture is ready. The detector runs, and the scene's true boxes stand in for what it finds,
@@ -26,6 +28,9 @@ Size = tuple[int, int]
 PEOPLE = (0, 1, 2, 4, 8, 12, 16)
 SIZES_WH: tuple[Size, ...] = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 INTERVALS: tuple[int | None, ...] = (1, 2, 4, 8, 16, None)
+TARGET_FPS = 15.0
+CROWDS = (1, 4, 10, 16)
+"""Numbers of people at which the budget is tried."""
 USUAL_WH, USUAL_PEOPLE = SIZES_WH[0], 2
 MOST_PIXELS = 120_000_000
 """Of a scene that is drawn beforehand: 4K has fewer frames."""
@@ -39,6 +44,7 @@ class Point:
     people: int = USUAL_PEOPLE
     size_wh: Size = USUAL_WH
     detect_every: int | None = None
+    target_fps: float | None = None
 
 
 class Aged:
@@ -60,25 +66,30 @@ class Aged:
 
 
 def measure_curves(plan: Plan, report: Report) -> dict[str, Any]:
-    """All three curves."""
-    pipelines: dict[int | None, PosePipeline] = {}
-    return {
-        "people": curve(
-            [(n, Point(people=n)) for n in chosen(PEOPLE, plan)], pipelines, plan, report
-        ),
-        "size": curve(
-            [(f"{w}x{h}", Point(size_wh=(w, h))) for w, h in chosen(SIZES_WH, plan)],
-            pipelines,
-            plan,
-            report,
-        ),
-        "interval": curve(
-            [(every or "adaptive", Point(detect_every=every)) for every in chosen(INTERVALS, plan)],
-            pipelines,
-            plan,
-            report,
-        ),
+    """All curves; that over people once more with a budget of time."""
+    curves: dict[str, list[tuple[int | str, Point]]] = {
+        "people": [(n, Point(people=n)) for n in chosen(PEOPLE, plan)],
+        "budget": [(n, Point(people=n, target_fps=TARGET_FPS)) for n in chosen(CROWDS, plan)],
+        "size": [(f"{w}x{h}", Point(size_wh=(w, h))) for w, h in chosen(SIZES_WH, plan)],
+        "interval": [
+            (every or "adaptive", Point(detect_every=every)) for every in chosen(INTERVALS, plan)
+        ],
     }
+    pipelines = Pipelines()
+    measured = {name: curve(points, pipelines, plan, report) for name, points in curves.items()}
+    return {"target_fps": TARGET_FPS, **measured}
+
+
+class Pipelines(dict[tuple[int | None, float | None], PosePipeline]):
+    """One for each choice of settings, opened when it is first needed."""
+
+    def of(self, point: Point) -> PosePipeline:
+        """The pipeline for this point."""
+        key = (point.detect_every, point.target_fps)
+        if key not in self:
+            settings = Settings(device="cpu", detect_every=key[0], target_fps=key[1])
+            self[key] = PosePipeline(settings)
+        return self[key]
 
 
 def chosen(values: Sequence[Any], plan: Plan) -> Sequence[Any]:
@@ -87,19 +98,13 @@ def chosen(values: Sequence[Any], plan: Plan) -> Sequence[Any]:
 
 
 def curve(
-    points: Sequence[tuple[int | str, Point]],
-    pipelines: dict[int | None, PosePipeline],
-    plan: Plan,
-    report: Report,
+    points: Sequence[tuple[int | str, Point]], pipelines: Pipelines, plan: Plan, report: Report
 ) -> list[dict[str, Any]]:
-    """One curve; a pipeline is opened once for each interval."""
+    """One curve."""
     rows = []
     for label, point in points:
         report(f"curve: {point.people} people, {point.size_wh[0]}x{point.size_wh[1]}, {label}")
-        if point.detect_every not in pipelines:
-            settings = Settings(device="cpu", detect_every=point.detect_every)
-            pipelines[point.detect_every] = PosePipeline(settings)
-        rows.append({"at": label} | measure_point(pipelines[point.detect_every], point, plan))
+        rows.append({"at": label} | measure_point(pipelines.of(point), point, plan))
     return rows
 
 

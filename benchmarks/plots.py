@@ -10,7 +10,7 @@ AXES = {"people": "people", "size": "frame size", "interval": "frames from detec
 KINDS = {"fps": "frames/s", "age_ms": "age of the picture, ms"}
 
 
-def plot_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
+def plot_curves(curves: Mapping[str, Any], path: Path) -> None:
     """Frames/s above, age below; bars are quartiles."""
     figure, _ = figure_with(len(AXES))
     figure.clear()
@@ -20,22 +20,27 @@ def plot_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -
         for column, (name, axis) in enumerate(AXES.items()):
             draw(panels[row][column], curves[name], kind)
             panels[row][column].set_xlabel(axis)
+        draw(panels[row][0], curves["budget"], kind, f"--target-fps {curves['target_fps']:g}")
         panels[row][0].set_ylabel(title)
     save(figure, path)
 
 
-def draw(panel: Any, points: Sequence[Mapping[str, Any]], kind: str) -> None:
-    """One curve with its quartiles."""
+def draw(panel: Any, points: Sequence[Mapping[str, Any]], kind: str, label: str = "") -> None:
+    """One curve with its quartiles; a second one in the same panel has a label."""
     labels = [one["at"] for one in points]
-    numbers = all(isinstance(label, int) for label in labels)
+    numbers = all(isinstance(place, int) for place in labels)
     places = labels if numbers else list(range(len(labels)))
     middle = [one[kind]["median"] for one in points]
     below = [one[kind]["median"] - one[kind]["q1"] for one in points]
     above = [one[kind]["q3"] - one[kind]["median"] for one in points]
-    panel.errorbar(places, middle, yerr=[below, above], fmt="o-", capsize=3, color="tab:blue")
-    panel.axhline(
-        30 if kind == "fps" else 1e3 / 30, color="grey", linewidth=0.8, linestyle="--", zorder=0
-    )
+    colour = "tab:orange" if label else "tab:blue"
+    bars = panel.errorbar(places, middle, yerr=[below, above], fmt="o-", capsize=3, color=colour)
+    if label:
+        bars.set_label(label)
+        panel.legend()
+        return
+    at_30_fps = 30 if kind == "fps" else 1e3 / 30
+    panel.axhline(at_30_fps, color="grey", linewidth=0.8, linestyle="--", zorder=0)
     panel.set_ylim(bottom=0)
-    panel.set_xticks(places, [str(label) for label in labels])
+    panel.set_xticks(places, [str(place) for place in labels])
     panel.grid(alpha=0.3)

@@ -148,11 +148,12 @@ def curves(part: Document) -> Iterator[str]:
     """The curves' figures under their picture."""
     yield from ("## Cost curves", "", "![Frames/s and age](benchmark-curves.png)", "")
     yield from ("| | | frames/s | age of the picture, ms |", "| --- | --- | ---: | ---: |")
-    for name in ("people", "size", "interval"):
+    names = {"budget": f"people, --target-fps {part['target_fps']:g}"}
+    for name in ("people", "budget", "size", "interval"):
         for point in part[name]:
             fps, age = point["fps"], point["age_ms"]
             yield (
-                f"| {name} | {point['at']} | {fps['median']:.1f} [{fps['q1']:.1f}, {fps['q3']:.1f}]"
+                f"| {names.get(name, name)} | {point['at']} | {fps['median']:.1f} [{fps['q1']:.1f}, {fps['q3']:.1f}]"
                 f" | {age['median']:.0f} [{age['q1']:.0f}, {age['q3']:.0f}] |"
             )
     yield ""
