@@ -99,7 +99,7 @@ def score(peer: PoseEstimator | DirectPeer, folder: Path, plan: Plan) -> dict[st
     scorer = Scorer(data)
     try:
         if isinstance(peer, PoseEstimator):
-            run_estimator(scorer, peer, choice.variants, "peer")
+            run_estimator(scorer, peer, choice, "peer")
         else:
             run_direct(scorer, peer)
     finally:

@@ -90,6 +90,12 @@ def cell(rows: Document, key: str) -> str:
     return text
 
 
+def band(figure: Document, digits: int) -> str:
+    """``12.3 [11.9, 12.8]``."""
+    median, q1, q3 = (f"{figure[name]:.{digits}f}" for name in ("median", "q1", "q3"))
+    return f"{median} [{q1}, {q3}]"
+
+
 def figure(value: float) -> str:
     """Three digits that count."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -136,10 +142,7 @@ def network(part: Document) -> Iterator[str]:
     yield from (f"## The pose network, {part['precision']}", "")
     yield from ("| crops at once | livepose's runtime, ms | bare, ms |", "| ---: | ---: | ---: |")
     for batch, row in part["batches"].items():
-        cells = (
-            f"{row[name]['median']:.2f} [{row[name]['q1']:.2f}, {row[name]['q3']:.2f}]"
-            for name in ("runtime_ms", "bare_ms")
-        )
+        cells = (band(row[name], 2) for name in ("runtime_ms", "bare_ms"))
         yield f"| {batch} | {' | '.join(cells)} |"
     yield ""
 
@@ -151,11 +154,8 @@ def curves(part: Document) -> Iterator[str]:
     names = {"budget": f"people, --target-fps {part['target_fps']:g}"}
     for name in ("people", "budget", "size", "interval"):
         for point in part[name]:
-            fps, age = point["fps"], point["age_ms"]
-            yield (
-                f"| {names.get(name, name)} | {point['at']} | {fps['median']:.1f} [{fps['q1']:.1f}, {fps['q3']:.1f}]"
-                f" | {age['median']:.0f} [{age['q1']:.0f}, {age['q3']:.0f}] |"
-            )
+            cells = f"{band(point['fps'], 1)} | {band(point['age_ms'], 0)}"
+            yield f"| {names.get(name, name)} | {point['at']} | {cells} |"
     yield ""
 
 

@@ -1,0 +1,100 @@
+"""The accuracy beside the speed: other people's landmarks as COCO's keypoints."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import accuracy
+from benchmarks.accuracy import COCO_LANDMARKS, MediaPipePeer, measure_accuracy, score
+from benchmarks.plan import QUICK
+from benchmarks.rivals import AbsentError, mediapipe_pose
+from benchmarks.rivals.mediapipe_pose import MediaPipe
+from benchmarks.table import rivals_table
+from livepose.frame import Frame
+from livepose.offline.evaluation.peers import open_peer
+
+PICTURE = np.zeros((100, 200, 3), dtype=np.uint8)
+
+
+class Pose:
+    """Sees landmark i at (i / 33, 0.5) of whatever it is shown, or nobody."""
+
+    def __init__(self, somebody: bool = True, **options: Any) -> None:
+        self.somebody = somebody
+        self.shapes: list[tuple[int, ...]] = []
+
+    def process(self, image_rgb: np.ndarray) -> SimpleNamespace:
+        self.shapes.append(image_rgb.shape)
+        marks = [SimpleNamespace(x=i / 33, y=0.5, visibility=0.01 * i) for i in range(33)]
+        return SimpleNamespace(
+            pose_landmarks=SimpleNamespace(landmark=marks) if self.somebody else None
+        )
+
+
+def solutions(pose: Pose) -> SimpleNamespace:
+    return SimpleNamespace(pose=SimpleNamespace(Pose=lambda **_: pose))
+
+
+def test_landmarks_come_back_to_the_picture_in_cocos_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    pose = Pose()
+    monkeypatch.setattr(accuracy, "solutions", lambda: solutions(pose))
+    found = MediaPipePeer().estimate(PICTURE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
+    assert pose.shapes == [(60, 60, 3)]  # 40 px and a quarter on each side
+    expected_x = 30 + 60 * np.array(COCO_LANDMARKS) / 33 - 0.5
+    assert np.allclose(found.keypoints_xy[0, :, 0], expected_x)
+    assert np.allclose(found.keypoints_xy[0, :, 1], 10 + 30 - 0.5)
+    assert found.keypoint_scores[0, 5] == pytest.approx(0.11)  # COCO's left shoulder
+
+
+def test_a_box_at_the_edge_is_cut_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    pose = Pose()
+    monkeypatch.setattr(accuracy, "solutions", lambda: solutions(pose))
+    MediaPipePeer().estimate(PICTURE, np.array([[0.0, 0.0, 200.0, 100.0]]), np.ones(1))
+    assert pose.shapes == [(100, 200, 3)]
+
+
+def test_whom_it_does_not_see_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accuracy, "solutions", lambda: solutions(Pose(somebody=False)))
+    found = MediaPipePeer().estimate(PICTURE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
+    assert np.isnan(found.keypoints_xy).all()
+    assert (found.keypoint_scores == 0).all()
+    assert MediaPipe(Pose(somebody=False)).take(Frame(PICTURE, 0.0, 0)) == 0
+    assert MediaPipe(Pose()).take(Frame(PICTURE, 0.0, 0)) == 1
+
+
+def test_a_mediapipe_without_models_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        mediapipe_pose.sys.modules, "mediapipe", SimpleNamespace(__version__="1.2.3")
+    )
+    with pytest.raises(AbsentError, match=r"0\.10\.21 is the last"):
+        mediapipe_pose.solutions()
+    monkeypatch.setitem(mediapipe_pose.sys.modules, "mediapipe", None)
+    with pytest.raises(AbsentError, match="make benchmarks"):
+        mediapipe_pose.solutions()
+
+
+def test_a_peer_is_scored_on_pictures_by_the_evaluation(shared: Path) -> None:
+    folder = shared / "data" / "coco" / "dev"
+    peer = open_peer(f"tinypose:{shared / 'peers' / accuracy.TINYPOSE}")
+    figures = score(peer, folder, QUICK)
+    assert figures["low"] <= figures["ap"] <= figures["high"]
+    assert figures["ap"] > 20
+
+
+def test_without_pictures_the_part_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LIVEPOSE_SHARED", str(tmp_path))
+    assert measure_accuracy(QUICK, lambda _: None)["why"] == "the pictures are not on this machine"
+
+
+def test_the_measured_accuracy_stands_in_the_table() -> None:
+    row = {"fps": {"median": 5.0, "q1": 4.0, "q3": 6.0}}
+    facts = {"title": "MediaPipe Pose", "accuracy": "unknown", "note": "n", "weights": "w"}
+    part = {"people": 1, "rows": {"mediapipe": row}, "entries": {"mediapipe": facts}, "absent": {}}
+    shown = list(rivals_table([part], {"mediapipe": {"ap": 41.2, "low": 38.0, "high": 44.0}}))
+    assert "41.2 [38.0, 44.0] (coco/dev)" in shown[-1]
+    assert "unknown" in list(rivals_table([part], {}))[-1]
