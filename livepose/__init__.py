@@ -17,7 +17,8 @@ Levels, lowest first; a module imports only from levels below its own:
 5. ``estimator`` = crop, network, decode: shared by live use, evaluation and benchmark;
    ``budget/``: what of a frame has to wait so that it is in time
 6. ``pipeline``, and ``player``, which shows and writes what it finds
-7. ``offline/``: training, evaluation, benchmark; never imported by the live path
+7. ``offline/``: training, evaluation, benchmark, jitter, calibration; never imported by the live
+   path
 8. ``cli/``: one file a command
 
 >>> from livepose import PosePipeline                               # doctest: +SKIP

@@ -14,6 +14,7 @@ from livepose.frame import ImageBgr
 from livepose.heatmaps import DECODERS, decode
 from livepose.runtimes import Runtime
 from livepose.timing import StageClock
+from livepose.weights.calibration import calibration_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Estimates:
     """Keypoints of P people in source-image pixels; NaN and score 0 where there is none.
 
     ``keypoints_xy`` float64 (P, K, 2), ``keypoint_scores`` float64 (P, K), ``covariance_px2``
-    float64 (P, K, 2, 2).
+    float64 (P, K, 2, 2): of the error to be expected, where the weights are calibrated.
     """
 
     keypoints_xy: NDArray[np.float64]
@@ -50,6 +51,7 @@ class PoseEstimator:
         self.runtime = runtime
         self.method = method
         self.clock = clock or StageClock()
+        self.calibration = calibration_of(runtime.card)
         self.geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw)
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
@@ -85,10 +87,13 @@ class PoseEstimator:
             decoded = decode(heatmaps, method or self.method, blur_kernel)
             height, width = heatmaps.shape[2:]
             grid_hw = (int(height), int(width))
+            covariance = decoded.covariance
+            if self.calibration is not None and (method or self.method) == "dark":
+                covariance = self.calibration.apply(covariance, decoded.scores)
             return Estimates(
                 self.geometry.to_image(decoded.xy, boxes_xyxy, grid_hw),
                 decoded.scores,
-                self.geometry.covariance_to_image(decoded.covariance, boxes_xyxy, grid_hw),
+                self.geometry.covariance_to_image(covariance, boxes_xyxy, grid_hw),
             )
 
     def _run(self, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -35,6 +35,7 @@ WARM_BATCHES = (1, 2, 4)
 """Sizes of batches that are prepared before the first frame."""
 PATIENT_COAST_S = 1.0
 """So long may somebody wait for a turn, with a budget, before they count as out of sight."""
+LONGEST_LEAD_S = 0.15
 STAGES = ("detect", "track", "crop", "network", "decode", "smooth")
 
 
@@ -51,8 +52,10 @@ class Settings:
     precision: str = "auto"
     decode: str = "dark"
     """``dark``, ``shift``, ``argmax`` or ``integral``."""
-    smooth: str = "one-euro"
-    """``one-euro`` or ``none``."""
+    smooth: str = "balanced"
+    """``still``, ``balanced``, ``fast``, ``one-euro`` or ``none``."""
+    predict: bool = False
+    """Hands keypoints out where they will be when they are seen; see ``shown_after``."""
     detect_every: int | None = None
     """Frames from one detection to the next; None adapts to what moves."""
     detector_size_px: int | None = None
@@ -287,6 +290,11 @@ class PosePipeline:
             else:
                 yield replace(frame, dropped=frame.dropped + let_go) if let_go else frame
                 let_go = 0
+
+    def shown_after(self, latency_s: float) -> None:
+        """Poses reach the eye this long after their picture: ``predict`` makes up for it."""
+        if self.settings.predict:
+            self.smoother.lead_s = min(max(latency_s, 0.0), LONGEST_LEAD_S)
 
     def reset(self) -> None:
         """Forgets everybody: the next picture begins a new stream."""

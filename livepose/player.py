@@ -201,6 +201,7 @@ class Player:
             shown_s = time.perf_counter()
             self._ages_ms.append((shown_s - frame.captured_s) * 1e3)
             self.pipeline.scheduler.shown(frame.captured_s, shown_s)
+            self.pipeline.shown_after(float(np.median(self._ages_ms)) / 1e3)
         commands = self._poll()
         self._obey(commands, drawn_bgr)
         if Command.PAUSE in commands or self.source.kind == "images":

@@ -8,12 +8,14 @@ from importlib import import_module
 from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError
 
 COMMANDS = {
+    "calibrate": "livepose.cli.calibrate",
     "cameras": "livepose.cli.cameras",
     "decode": "livepose.cli.decode",
     "demo": "livepose.cli.demo",
     "doctor": "livepose.cli.doctor",
     "eval": "livepose.cli.evaluate",
     "identity": "livepose.cli.identity",
+    "jitter": "livepose.cli.jitter",
     "train": "livepose.cli.train",
     "weights": "livepose.cli.weights",
 }

@@ -81,7 +81,12 @@ def _add_pipeline(parser: ArgumentParser) -> None:
         "--target-fps", metavar="N", type=positive_number, help="frames a second to hold, likewise"
     )
     group.add_argument("--decode", choices=("dark", "shift", "argmax", "integral"), default="dark")
-    group.add_argument("--smooth", choices=("one-euro", "none"), default="one-euro")
+    group.add_argument(
+        "--smooth", choices=("still", "balanced", "fast", "one-euro", "none"), default="balanced"
+    )
+    group.add_argument(
+        "--predict", action="store_true", help="live: where keypoints are once they are shown"
+    )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     group.add_argument("--runtime", choices=("auto", "torch", "openvino", "cuda"), default="auto")
     group.add_argument("--precision", choices=("auto", "f32", "bf16", "f16"), default="auto")
@@ -200,6 +205,7 @@ def settings(arguments: Namespace) -> Any:
         precision=arguments.precision,
         decode=arguments.decode,
         smooth=arguments.smooth,
+        predict=arguments.predict,
         detect_every=arguments.detect_every,
         detector_size_px=arguments.detector_size,
         detector_threshold=arguments.detector_threshold,

@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass
 
-METHODS = ("one-euro", "none")
+Triple = tuple[float, float, float]
+FollowConstants = tuple[float, Triple, Triple, float, float, float, float]
+
+PRESETS = ("still", "balanced", "fast")
+METHODS = (*PRESETS, "one-euro", "none")
 """Names of the filters; ``none`` hands poses through untouched."""
+
+LEAST_STAY_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +20,35 @@ class SmoothingSettings:
     metre, so that body scales a second can be read as metres a second, near or far.
     """
 
+    noise_share: float = 0.06
+    """How much of a measurement's variance is trembling from picture to picture, the rest being
+    a constant error: higher trembles less and follows later."""
+    rest_drift: float = 1e-5
+    """Square of the way that a keypoint at rest drifts in a second."""
+    slow_agility: float = 3e-3
+    """How abruptly slow motion changes its speed: density of a white acceleration."""
+    quick_agility: float = 20.0
+    """The same of quick motion."""
+    rest_s: float = 5.0
+    """How long a rest usually lasts."""
+    slow_s: float = 2.0
+    """How long slow motion usually lasts."""
+    quick_s: float = 1.0
+    """How long quick motion usually lasts."""
+    glide_s: float = 0.1
+    """A keypoint that is predicted comes to a halt in about that time."""
+    top_speed: float = 8.0
+    """Nobody moves faster: what does is doubted until the next picture confirms it."""
+
     min_cutoff_hz: float = 1.0
-    """Cut-off for a keypoint at rest: lower trembles less and follows slow motion later."""
+    """One Euro: cut-off for a keypoint at rest."""
     cutoff_per_speed: float = 10.0
-    """Hz added for each body scale a second of speed: higher lags less and trembles more."""
+    """One Euro: Hz added for each body scale a second of speed."""
     speed_cutoff_hz: float = 2.0
-    """Cut-off of the speed estimate itself."""
+    """One Euro: cut-off of the speed estimate itself."""
+
     fade_s: float = 0.2
-    """A keypoint that vanishes keeps its place for so long, its score falling to zero."""
+    """A keypoint that vanishes is predicted for so long, its score falling to zero."""
     gap_s: float = 0.5
     """Somebody not seen for longer starts anew, and is forgotten."""
     jump_scales: float = 0.3
@@ -35,8 +62,13 @@ class SmoothingSettings:
             if not value >= 0:
                 raise ValueError(f"{name}: expected a number of at least 0, got {value}")
 
-    def constants(self) -> tuple[float, float, float, float, float]:
-        """What the kernel takes, in its order."""
+    @classmethod
+    def of(cls, method: str) -> "SmoothingSettings":
+        """What a preset stands for."""
+        return cls(noise_share=NOISE_SHARES.get(method, NOISE_SHARES["balanced"]))
+
+    def one_euro_constants(self) -> tuple[float, float, float, float, float]:
+        """What the One Euro kernel takes, in its order."""
         return (
             float(self.min_cutoff_hz),
             float(self.cutoff_per_speed),
@@ -44,3 +76,23 @@ class SmoothingSettings:
             float(self.fade_s),
             float(self.jump_scales),
         )
+
+    def follow_constants(self) -> FollowConstants:
+        """What the kernel with three models takes, in its order."""
+        return (
+            float(self.noise_share),
+            (float(self.rest_drift), float(self.slow_agility), float(self.quick_agility)),
+            (
+                max(float(self.rest_s), LEAST_STAY_S),
+                max(float(self.slow_s), LEAST_STAY_S),
+                max(float(self.quick_s), LEAST_STAY_S),
+            ),
+            float(self.glide_s),
+            float(self.fade_s),
+            float(self.jump_scales),
+            float(self.top_speed),
+        )
+
+
+NOISE_SHARES = {"still": 0.2, "balanced": 0.06, "fast": 0.012}
+"""The presets: the only constant in which they differ."""

@@ -7,32 +7,45 @@ from numpy.typing import NDArray
 
 from livepose import boxes
 from livepose.poses import KeypointState, Poses
-from livepose.smoothing._kernels import STATE_COLUMNS, one_euro
+from livepose.smoothing._kernels import FOLLOW_COLUMNS, STATE_COLUMNS, follow, one_euro
 from livepose.smoothing.settings import METHODS, SmoothingSettings
 
 
 class Smoother:
     """Smooths the keypoints of people who are followed.
 
-    One Euro filter for each track and keypoint [1]_: a low-pass whose cut-off rises with speed,
-    so that a still keypoint does not tremble and a fast one does not lag. Time is real seconds,
-    speed is in body scales a second (root of the box area), so near and far people are treated
-    alike; x and y share one speed, so that the filter knows no directions.
+    Each keypoint of each track is followed by three Kalman filters at once, which are mixed by
+    how well each one explains what is measured [1]_: one for rest, which hardly gives way, one
+    for slow motion, and one for quick motion, which gives way at once. So what is still does not
+    tremble, and what moves is not late. The covariance that decoding gives each keypoint is its
+    measurement noise: what the network is unsure of is smoothed more. Constants are in real
+    seconds and body scales (root of the box area), so that neither the frame rate nor the
+    distance matters; x and y share one variance, so that the filter knows no directions.
 
-    * A keypoint that vanishes keeps its place for ``fade_s`` while its score falls to zero, then
-      it is NaN with score 0. Its covariance is NaN from the start: it was not measured.
+    * A keypoint that vanishes glides on by its last speed for ``fade_s`` while its score falls to
+      zero, then it is NaN with score 0. Its covariance is NaN from the start: it was not measured.
+    * A measurement that nobody could have moved to is doubted: the keypoint is predicted instead,
+      until the next measurement confirms it. Both are ``KeypointState.PREDICTED``.
     * A keypoint that comes back within ``jump_scales`` goes on, one that comes back elsewhere
       starts there.
     * 0.0 is a time like any other. A repeated time hands out the same positions again. After
       ``gap_s`` without the person, or when time runs backwards, that person starts anew.
     * People who are not followed (track id 0) pass untouched.
 
+    ``one-euro`` is the One Euro filter [2]_ instead, which holds a vanished keypoint in place.
+
     Parameters
     ----------
     method : str
-        ``one-euro`` or ``none``, which hands poses through.
+        ``still``, ``balanced``, ``fast``, ``one-euro``, or ``none``, which hands poses through.
     settings : SmoothingSettings, optional
-        Constants of the filter.
+        Constants of the filter; by default those of the method.
+
+    Attributes
+    ----------
+    lead_s : float
+        How far ahead of the picture's time keypoints are handed out: 0 for where they were. Not
+        for ``one-euro`` and ``none``, which know no speed.
 
     Raises
     ------
@@ -41,7 +54,10 @@ class Smoother:
 
     References
     ----------
-    .. [1] G. Casiez, N. Roussel, D. Vogel, "1 Euro Filter: A Simple Speed-based Low-pass Filter
+    .. [1] H. A. P. Blom, Y. Bar-Shalom, "The interacting multiple model algorithm for systems
+       with Markovian switching coefficients", IEEE Transactions on Automatic Control 33, 1988.
+       https://doi.org/10.1109/9.1299
+    .. [2] G. Casiez, N. Roussel, D. Vogel, "1 Euro Filter: A Simple Speed-based Low-pass Filter
        for Noisy Input in Interactive Systems", CHI 2012. https://doi.org/10.1145/2207676.2208639
 
     Examples
@@ -51,20 +67,22 @@ class Smoother:
     0
     """
 
-    def __init__(self, method: str = "one-euro", settings: SmoothingSettings | None = None) -> None:
+    def __init__(self, method: str = "balanced", settings: SmoothingSettings | None = None) -> None:
         if method not in METHODS:
             raise ValueError(f"smoothing: expected one of {', '.join(METHODS)}, got {method!r}")
         self.method = method
-        self.settings = settings or SmoothingSettings()
-        self._constants = self.settings.constants()
+        self.settings = settings or SmoothingSettings.of(method)
+        self.lead_s = 0.0
+        self._columns = STATE_COLUMNS if method == "one-euro" else FOLLOW_COLUMNS
         self.reset()
-        self._filter(0.0, np.empty((0, 1, 2)), np.empty((0, 1)), np.empty(0), [])  # compiles
+        nobody = Poses.empty()
+        self._filter(0.0, nobody.keypoints_xy, nobody.keypoint_scores, nobody, [])  # compiles
 
     def reset(self) -> None:
         """Forgets everybody; the smoother is as new."""
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
-        self._states = np.empty((0, 1, STATE_COLUMNS))
+        self._states = np.empty((0, 1, self._columns))
         self._seen_s = np.empty(0)
         self._scales_px = np.empty(0)
 
@@ -82,11 +100,11 @@ class Smoother:
             return poses
         self._forget(time_s)
         followed = np.flatnonzero(poses.track_ids > 0)
-        xy, scores = poses.keypoints_xy[followed], poses.keypoint_scores[followed]
-        slots = self._slots_of(poses.track_ids[followed].tolist(), xy.shape[1])
-        scales_px = self._scales(time_s, poses.boxes_xyxy[followed], xy, slots)
-        measured = np.isfinite(xy).all(axis=2) & (scores > 0)
-        self._filter(time_s, xy, scores, scales_px, slots)
+        people = poses.select(followed)
+        xy, scores = people.keypoints_xy, people.keypoint_scores
+        slots = self._slots_of(people.track_ids.tolist(), xy.shape[1])
+        self._scales(time_s, people.boxes_xyxy, xy, slots)
+        measured = self._filter(time_s, xy, scores, people, slots)
         self._seen_s[slots] = time_s
         return _replace(poses, followed, xy, scores, measured)
 
@@ -95,18 +113,22 @@ class Smoother:
         time_s: float,
         xy: NDArray[np.float64],
         scores: NDArray[np.float64],
-        scales_px: NDArray[np.float64],
+        people: Poses,
         slots: list[int],
-    ) -> None:
-        one_euro(
-            xy,
-            scores,
-            scales_px,
-            np.asarray(slots, dtype=np.int64),
-            float(time_s),
-            self._states,
-            self._constants,
+    ) -> NDArray[np.bool_]:
+        """Filters in place; True where a measurement was taken in."""
+        rows, scales_px = np.asarray(slots, dtype=np.int64), self._scales_px[slots]
+        measured = np.isfinite(xy).all(axis=2) & (scores > 0)
+        if self.method == "one-euro":
+            constants = self.settings.one_euro_constants()
+            one_euro(xy, scores, scales_px, rows, float(time_s), self._states, constants)
+            return measured
+        follow(
+            *(xy, scores, np.square(people.sigma_px), scales_px, rows),
+            *(float(time_s), float(self.lead_s), self._states),
+            *(self.settings.follow_constants(), measured),
         )
+        return measured
 
     def _forget(self, time_s: float) -> None:
         """Drops whoever was not seen for ``gap_s``, or was last seen in the future."""
@@ -118,7 +140,7 @@ class Smoother:
         """Row of the state of each track; new tracks get a fresh one."""
         if joints != self._states.shape[1]:
             self.reset()
-            self._states = np.empty((0, joints, STATE_COLUMNS))
+            self._states = np.empty((0, joints, self._columns))
         for track_id in track_ids:
             if track_id not in self._slots:
                 self._slots[track_id] = slot = self._free.pop() if self._free else self._grow()
@@ -141,8 +163,8 @@ class Smoother:
         boxes_xyxy: NDArray[np.float64],
         xy: NDArray[np.float64],
         slots: list[int],
-    ) -> NDArray[np.float64]:
-        """Body scale of each person in px, itself smoothed; from the keypoints without a box."""
+    ) -> None:
+        """Learns the body scale of each person in px, smoothed; from keypoints without a box."""
         now = np.sqrt(boxes.area(boxes_xyxy))
         if not np.all(now > 0):
             spread = np.sqrt(boxes.area(boxes.around(xy)))
@@ -150,9 +172,7 @@ class Smoother:
         old = self._scales_px[slots]
         now = np.where(now > 0, now, np.where(np.isnan(old), 1.0, old))
         turn = 2 * np.pi * self.settings.scale_cutoff_hz * (time_s - self._seen_s[slots])
-        scales_px = np.where(np.isnan(old), now, old + turn / (turn + 1) * (now - old))
-        self._scales_px[slots] = scales_px
-        return scales_px
+        self._scales_px[slots] = np.where(np.isnan(old), now, old + turn / (turn + 1) * (now - old))
 
 
 def _replace(

@@ -1,0 +1,83 @@
+"""``livepose jitter VIDEO | --synthetic``."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from livepose.errors import UsageError
+
+EXAMPLES = """examples:
+  livepose jitter --synthetic --plot jitter.png         on two photographs that are on every machine
+  livepose jitter --synthetic --images val2017.zip --annotations person_keypoints_val2017.json
+  livepose jitter clip.mp4                              on your own film, without a known truth
+"""
+
+
+def register(subparsers: Any) -> None:
+    """Adds the command ``jitter``."""
+    from argparse import RawDescriptionHelpFormatter
+
+    from livepose.cli.run import positive
+
+    parser = subparsers.add_parser(
+        "jitter",
+        help="how much keypoints tremble and how late they are, by filter",
+        description="Measures every choice of --smooth.",
+        epilog=EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("video", nargs="?", metavar="VIDEO", help="a film of your own")
+    parser.add_argument("--synthetic", action="store_true", help="photographs, moved as known")
+    parser.add_argument("--images", type=Path, metavar="DIR|ZIP", help="photographs, with:")
+    parser.add_argument("--annotations", type=Path, metavar="FILE", help="in COCO's form")
+    parser.add_argument("--films", type=positive, default=7, metavar="N", help="1 to 8 (default 7)")
+    parser.add_argument("--seconds", type=float, default=3.3, metavar="S", help="length of each")
+    parser.add_argument("--frames", type=positive, default=300, metavar="N", help="of a VIDEO")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keeps what the network saw")
+    parser.add_argument("--weights", default="default", help="a name or a file")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="jitter against lag, a picture")
+    parser.add_argument("--markdown", default="-", metavar="FILE", help="the tables, - is stdout")
+
+
+def run(arguments: Namespace) -> int:
+    """Measures and writes the tables."""
+    from livepose.cli.evaluate import progress_bars
+    from livepose.cli.run import report
+    from livepose.offline.evaluation.table import write_text
+    from livepose.offline.jitter.run import Choice, by_eye, synthetic
+
+    if (arguments.video is None) == (not arguments.synthetic):
+        raise UsageError("jitter: expected a VIDEO, or --synthetic, and not both")
+    if (arguments.images is None) != (arguments.annotations is None):
+        raise UsageError("jitter: --images and --annotations belong together")
+    if not 1.0 <= arguments.seconds <= 60.0:
+        raise UsageError(f"--seconds: expected 1 to 60, got {arguments.seconds:g}")
+    choice = Choice(
+        images=arguments.images,
+        annotations=arguments.annotations,
+        films=arguments.films,
+        seconds=arguments.seconds,
+        cache=arguments.cache,
+        weights=arguments.weights,
+        plot=arguments.plot,
+    )
+    with progress_bars() as progress:
+        if arguments.synthetic:
+            tables = synthetic(choice, report, progress)
+        else:
+            tables = by_eye(_watched(arguments, report, progress), choice, progress)
+    write_text(arguments.markdown, tables + "\n")
+    if arguments.plot is not None and arguments.synthetic:
+        print(f"livepose: wrote {arguments.plot}", file=sys.stderr)
+    return 0
+
+
+def _watched(arguments: Namespace, report: Any, progress: Any) -> Any:
+    from livepose.offline.jitter.watch import watch
+    from livepose.pipeline import PosePipeline
+    from livepose.sources import open_video
+
+    source = open_video(arguments.video, report=report)
+    pipeline = PosePipeline(smooth="none", weights=arguments.weights, report=report)
+    return watch(pipeline, source, arguments.frames, progress(source.name, arguments.frames))

@@ -1,0 +1,112 @@
+"""How the shape and the height of a heatmap's peak become an expected error.
+
+The covariance that DARK reads off a heatmap is that of the drawn Gaussian, not of the error: the
+network's score says more. So for keypoint k::
+
+    log sigma = intercept[k] + shape * log(sigma of the heatmap) + height * log(score)
+
+in heatmap pixels, with ``flat`` added where the heatmap has no covariance. The numbers come from
+``livepose calibrate``, belong to one set of weights, and lie in ``calibration.toml`` beside it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.errors import WeightsError
+from livepose.weights.card import Card
+from livepose.weights.places import embedded_file
+
+FILE = "calibration.toml"
+LEAST_SCORE = 0.02
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What ``livepose calibrate`` found for one set of weights; K numbers and three."""
+
+    intercept: tuple[float, ...]
+    shape: float
+    height: float
+    flat: float
+
+    def sigma(self, covariance: Floats, scores: Floats) -> Floats:
+        """Expected error along x and y each, (P, K), heatmap pixels; NaN where nothing is."""
+        variance = (covariance[..., 0, 0] + covariance[..., 1, 1]) / 2
+        known = variance > 0
+        drawn = np.log(np.where(known, variance, 1.0)) / 2
+        height = np.log(np.clip(scores, LEAST_SCORE, None))
+        log = np.array(self.intercept) + self.shape * drawn + self.height * height
+        return np.where(scores > 0, np.exp(np.where(known, log, log + self.flat)), np.nan)
+
+    def apply(self, covariance: Floats, scores: Floats) -> Floats:
+        """Covariances (P, K, 2, 2) of the expected error: their shape kept, their size set."""
+        wanted = np.square(self.sigma(covariance, scores))
+        variance = (covariance[..., 0, 0] + covariance[..., 1, 1]) / 2
+        known = (variance > 0)[..., None, None]
+        shape = np.where(
+            known, covariance / np.where(known, variance[..., None, None], 1.0), _ROUND
+        )
+        return np.asarray(wanted[..., None, None] * shape)
+
+
+_ROUND = np.eye(2)
+
+
+def calibration_of(card: Card) -> Calibration | None:
+    """The calibration of these weights, else that of the embedded ones; None if neither fits."""
+    entries = _entries()
+    found = entries.get(card.sha256) or entries.get("default")
+    return found if found is not None and len(found.intercept) == card.keypoints else None
+
+
+@cache
+def _entries() -> Mapping[str, Calibration]:
+    path = embedded_file(FILE)
+    return {} if path is None else read_calibrations(path)
+
+
+def read_calibrations(path: Path) -> dict[str, Calibration]:
+    """The calibrations of a file by the hash of their weights; ``default`` is for all others.
+
+    Raises
+    ------
+    WeightsError
+        If the file is not what ``livepose calibrate`` writes.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {name: _parsed(entry) for name, entry in document.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{path} is not a calibration ({error}); write it with 'livepose calibrate'"
+        ) from error
+
+
+def _parsed(entry: Mapping[str, Any]) -> Calibration:
+    return Calibration(
+        intercept=tuple(float(value) for value in entry["intercept"]),
+        shape=float(entry["shape"]),
+        height=float(entry["height"]),
+        flat=float(entry["flat"]),
+    )
+
+
+def written(entries: Mapping[str, Calibration]) -> str:
+    """The file's text."""
+    parts = ["# Written by `livepose calibrate`: see livepose/weights/calibration.py."]
+    for name, one in entries.items():
+        numbers = ", ".join(f"{value:.4f}" for value in one.intercept)
+        parts.append(
+            f'\n["{name}"]\nintercept = [{numbers}]\nshape = {one.shape:.4f}\n'
+            f"height = {one.height:.4f}\nflat = {one.flat:.4f}"
+        )
+    return "\n".join(parts) + "\n"

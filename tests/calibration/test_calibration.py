@@ -1,0 +1,107 @@
+"""From the shape and height of a peak to the error that it means."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livepose.errors import WeightsError
+from livepose.offline.calibration.collect import Sightings
+from livepose.offline.calibration.fit import CHOSEN, MODELS, SHAPE, calibrate, crossed, judge
+from livepose.offline.calibration.plot import plot
+from livepose.offline.calibration.run import table
+from livepose.weights import Card
+from livepose.weights.calibration import (
+    Calibration,
+    calibration_of,
+    read_calibrations,
+    written,
+)
+
+JOINTS = 17
+TRUE = Calibration(tuple(np.linspace(-0.5, 0.3, JOINTS)), shape=SHAPE, height=-0.8, flat=0.4)
+
+
+def invented(count: int = 6000, seed: int = 0) -> Sightings:
+    """Errors that really are as large as ``TRUE`` says."""
+    random = np.random.default_rng(seed)
+    joint = random.integers(0, JOINTS, count)
+    drawn, score = random.uniform(1.0, 3.0, count), random.uniform(0.1, 0.95, count)
+    covariance = drawn[:, None, None] ** 2 * np.eye(2)
+    covariance[::25] = np.nan
+    whole = np.full((count, JOINTS, 2, 2), np.nan)
+    whole[np.arange(count), joint] = covariance
+    sigma = TRUE.sigma(whole, np.repeat(score[:, None], JOINTS, 1))[np.arange(count), joint]
+    return Sightings(
+        joint=joint,
+        picture=random.integers(0, 100, count),
+        error=random.normal(0, 1, (count, 2)) * sigma[:, None],
+        reach=np.full(count, 1000.0),
+        covariance=covariance,
+        score=score,
+        mass=random.uniform(5, 50, count),
+        hidden=random.random(count) < 0.3,
+        blurred=np.zeros(count, dtype=bool),
+    )
+
+
+def test_the_numbers_behind_invented_errors_are_found_again() -> None:
+    found = calibrate(invented(), JOINTS)
+    np.testing.assert_allclose(found.intercept, TRUE.intercept, atol=0.15)
+    assert found.shape == SHAPE
+    assert found.height == pytest.approx(TRUE.height, abs=0.06)
+    assert found.flat == pytest.approx(TRUE.flat, abs=0.15)
+
+
+def test_the_chosen_model_is_calibrated_on_pictures_that_it_has_not_seen() -> None:
+    seen = invented()
+    ours = judge(crossed(MODELS[CHOSEN], seen, JOINTS), seen, draws=20)
+    shape = judge(crossed(MODELS["shape, one factor"], seen, JOINTS), seen, draws=20)
+    assert ours.ratio == pytest.approx(1.0, abs=0.03)
+    assert ours.likelihood < shape.likelihood and ours.rank_low > shape.rank_high
+    assert ours.rank_low < ours.rank < ours.rank_high
+    assert CHOSEN in table({CHOSEN: ours}, "model")
+
+
+def test_a_covariance_keeps_its_shape_and_gets_the_size_of_the_error() -> None:
+    covariance = np.tile(np.diag([4.0, 1.0]), (1, JOINTS, 1, 1))
+    covariance[0, 1] = np.nan
+    scores = np.full((1, JOINTS), 0.5)
+    scores[0, 2] = 0.0
+    sized = TRUE.apply(covariance, scores)
+    sigma = TRUE.sigma(covariance, scores)
+    assert sized[0, 0, 0, 0] / sized[0, 0, 1, 1] == pytest.approx(4.0)
+    assert np.trace(sized[0, 0]) / 2 == pytest.approx(sigma[0, 0] ** 2)
+    np.testing.assert_allclose(sized[0, 1], sigma[0, 1] ** 2 * np.eye(2))  # flat: round
+    assert np.isnan(sized[0, 2]).all()
+
+
+def test_a_lower_score_means_a_larger_error() -> None:
+    covariance = np.tile(np.eye(2), (1, JOINTS, 1, 1))
+    sure, unsure = (TRUE.sigma(covariance, np.full((1, JOINTS), one)) for one in (0.9, 0.2))
+    assert np.all(unsure > 2 * sure)
+
+
+def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.toml"
+    path.write_text(written({"abc": TRUE, "default": TRUE}), encoding="utf-8")
+    again = read_calibrations(path)
+    assert list(again) == ["abc", "default"]
+    np.testing.assert_allclose(again["abc"].intercept, TRUE.intercept, atol=1e-4)
+    path.write_text("[abc]\nintercept = 3\n", encoding="utf-8")
+    with pytest.raises(WeightsError, match="livepose calibrate"):
+        read_calibrations(path)
+
+
+def test_the_embedded_weights_are_calibrated_and_others_take_the_same_where_it_fits() -> None:
+    coco = Card(network="hrnet_w32", input_hw=(128, 96), sha256="unknown")
+    found = calibration_of(coco)
+    assert found is not None and found.height < 0
+    mpii = Card(network="hrnet_w32", input_hw=(256, 256), skeleton="mpii16", keypoints=16)
+    assert calibration_of(mpii) is None
+
+
+def test_the_plot_is_drawn(tmp_path: Path) -> None:
+    seen = invented(2000)
+    plot(seen, crossed(MODELS[CHOSEN], seen, JOINTS), tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 5000

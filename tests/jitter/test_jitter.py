@@ -1,0 +1,169 @@
+"""Films with a known truth, and what is measured on them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livepose.cli import main
+from livepose.errors import DataError
+from livepose.offline.jitter.camera import MOVES, apply, undo
+from livepose.offline.jitter.curves import Point, at_equal, without_covariance
+from livepose.offline.jitter.measures import measure_against, truth_by_eye, truth_of
+from livepose.offline.jitter.plot import plot
+from livepose.offline.jitter.recording import Recording
+from livepose.offline.jitter.report import prices, table
+from livepose.offline.jitter.scenes import Film, make_films, shipped_photographs
+from livepose.offline.jitter.trials import smooth
+
+FPS, JOINTS = 30.0, 17
+
+
+def recording(move="still", noise=0.0, delay=0, pictures=120) -> Recording:
+    """One person of 200 px whose keypoints are seen with noise (px), ``delay`` pictures late."""
+    times_s = np.arange(pictures) / FPS
+    matrices = MOVES[move].matrices(times_s, (640, 480), 1.0)
+    places = np.random.default_rng(1).uniform(200, 400, (JOINTS, 2))
+    true = apply(matrices, places)
+    late = np.concatenate([np.repeat(true[:1], delay, axis=0), true[: pictures - delay]])
+    seen = late + np.random.default_rng(0).normal(0, noise, late.shape)
+    middle = true.mean(axis=1)
+    return Recording(
+        name=move,
+        fps=FPS,
+        times_s=times_s,
+        matrices=matrices,
+        boxes_xyxy=np.concatenate([middle - 100, middle + 100], axis=1)[:, None],
+        keypoints_xy=seen[:, None],
+        keypoint_scores=np.full((pictures, 1, JOINTS), 0.9),
+        covariance_px2=np.tile(81.0 * np.eye(2), (pictures, 1, JOINTS, 1, 1)),
+    )
+
+
+def measured(*recordings, found=None):
+    truths = [truth_of(one) for one in recordings]
+    return measure_against(recordings, truths, found or [one.keypoints_xy for one in recordings])
+
+
+def test_points_go_through_the_camera_and_back() -> None:
+    matrices = MOVES["turn"].matrices(np.linspace(0, 2, 9), (640, 480), 1.3)
+    points = np.random.default_rng(0).uniform(0, 400, (5, 2))
+    np.testing.assert_allclose(
+        undo(matrices, apply(matrices, points)), np.tile(points, (9, 1, 1)), atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", list(MOVES))
+def test_a_camera_path_has_no_jumps(name: str) -> None:
+    matrices = MOVES[name].matrices(np.arange(0, 6, 1e-3), (640, 480), 1.0)
+    corners = np.array([[0.0, 0.0], [640.0, 0.0], [320.0, 240.0], [640.0, 480.0]])
+    steps = np.abs(np.diff(apply(matrices, corners), axis=0))
+    assert steps.max() < 2.5  # px in a millisecond
+    assert (steps.max() == 0) == (name == "still")
+
+
+def test_trembling_is_the_noise_of_what_stands_still() -> None:
+    found = measured(recording("still", noise=1.5))
+    assert found.tremble_px == pytest.approx(1.5, rel=0.05)
+    assert found.tremble_percent == pytest.approx(100 * 1.5 / 200, rel=0.05)
+    # The second difference of white noise has six times its variance.
+    assert found.shake_px_s2 == pytest.approx(np.sqrt(6) * 1.5 * FPS**2, rel=0.05)
+
+
+@pytest.mark.parametrize("delay", [0, 1, 3])
+def test_lag_is_found_again_in_milliseconds(delay: int) -> None:
+    one = recording("pan", noise=0.5, delay=0)
+    late = recording("pan", noise=0.5, delay=delay)
+    found = measured(one, found=[late.keypoints_xy])
+    assert found.lag_ms == pytest.approx(1e3 * delay / FPS, abs=1.5)
+    assert found.rough_percent == pytest.approx(100 * 0.5 / 200, rel=0.2)
+
+
+def test_a_constant_error_of_the_network_is_no_error_here() -> None:
+    one = recording("pan")
+    shifted = replace(one, keypoints_xy=one.keypoints_xy + np.array([6.0, -3.0]))
+    assert measured(shifted).error_px < 1e-6
+
+
+def test_a_keypoint_that_is_found_in_two_places_does_not_count() -> None:
+    one = recording("still")
+    one.keypoints_xy[::2, 0, 3] += 60.0
+    one.keypoint_scores[:, 0, 4] = 0.1
+    counted = truth_of(one).counted
+    assert not counted[0, 3] and not counted[0, 4] and counted.sum() == JOINTS - 2
+
+
+def test_by_eye_noise_is_trembling_and_a_smooth_path_is_none() -> None:
+    noisy, clean = recording("pan", noise=2.0), recording("pan")
+    truths = [truth_by_eye(noisy)], [truth_by_eye(clean)]
+    rough = measure_against([noisy], truths[0], [noisy.keypoints_xy])
+    smooth_path = measure_against([clean], truths[1], [clean.keypoints_xy])
+    assert rough.error_px > 10 * smooth_path.error_px and abs(smooth_path.lag_ms) < 1.0
+
+
+def test_the_default_trembles_less_and_lags_less_than_one_euro_on_made_paths() -> None:
+    films = [recording("still", noise=1.2), recording("stop-and-go", noise=1.2)]
+    figures = {
+        name: measured(*films, found=[smooth(one, name) for one in films])
+        for name in ("balanced", "one-euro", "none")
+    }
+    euro, ours = figures["one-euro"], figures["balanced"]
+    assert ours.tremble_px < 0.7 * euro.tremble_px
+    assert ours.lag_ms < 0.7 * euro.lag_ms
+    assert "balanced: adds" in "\n".join(prices(figures))
+    assert "| one-euro |" in table(figures, "filter")
+
+
+def test_one_variance_for_all_is_in_proportion_to_the_body() -> None:
+    blind = without_covariance(recording("zoom"))
+    assert np.ptp(blind.covariance_px2[..., 0, 0]) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_curves_are_read_between_their_points_and_not_beyond(tmp_path: Path) -> None:
+    base = measured(recording("stop-and-go", noise=1.0), recording("still", noise=1.0))
+    points = [
+        Point("livepose", share, replace(base, lag_ms=lag, tremble_percent=tremble))
+        for share, lag, tremble in ((1, 0.0, 1.0), (2, 10.0, 0.5), (3, 20.0, 0.25))
+    ]
+    assert at_equal(points, "livepose", "lag_ms", "tremble_percent", 5.0) == pytest.approx(0.75)
+    assert np.isnan(at_equal(points, "livepose", "lag_ms", "tremble_percent", 50.0))
+    plot(points, {"none": base}, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 5000
+
+
+def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
+    one = recording("pan", noise=1.0)
+    one.save(tmp_path / "a.npz")
+    again = Recording.load(tmp_path / "a.npz")
+    np.testing.assert_array_equal(again.keypoints_xy, one.keypoints_xy)
+    assert (again.name, again.fps) == ("pan", FPS)
+    (tmp_path / "b.npz").write_bytes(b"something else")
+    with pytest.raises(DataError, match="is not a recording"):
+        Recording.load(tmp_path / "b.npz")
+
+
+def test_a_film_shows_the_photograph_where_the_path_says_with_noise_and_blur() -> None:
+    photograph = shipped_photographs()[0]
+    film = Film(photograph, MOVES["stop-and-go"], FPS, 1.0)
+    pictures = list(film)
+    assert len(pictures) == 30 and pictures[0].shape[1::-1] == film.size_wh
+    grain = pictures[0].astype(float) - pictures[1].astype(float)
+    assert 2.0 < grain.std() < 12.0  # nothing moves yet
+    sharp = [np.abs(np.diff(one[..., 1].astype(float), axis=1)).mean() for one in pictures]
+    assert min(sharp[15:24]) < 0.8 * sharp[0]  # the move from 0.5 to 0.8 s
+    boxes = film.boxes_xyxy()
+    np.testing.assert_allclose(boxes[0], photograph.boxes_xyxy * film.scale, atol=1.0)
+
+
+def test_films_take_the_photographs_in_turn() -> None:
+    films = make_films(shipped_photographs(), 4, 2.0)
+    assert [film.photograph.name for film in films] == ["bus.jpg", "zidane.jpg"] * 2
+    assert len({film.name for film in films}) == 4
+
+
+def test_the_command_wants_a_video_or_photographs_and_not_both(capsys) -> None:
+    assert main(["jitter"]) == 2
+    assert main(["jitter", "a.mp4", "--synthetic"]) == 2
+    assert main(["jitter", "--synthetic", "--images", "x"]) == 2
+    assert "belong together" in capsys.readouterr().err
