@@ -191,7 +191,7 @@ def _correct(model: NDArray[np.float64], x: float, y: float, noise_px2: float) -
     model[_SPEED] -= speed_gain * model[_BOTH]
     model[_PLACE] *= 1.0 - gain
     model[_BOTH] *= 1.0 - gain
-    return -0.5 * (miss_x * miss_x + miss_y * miss_y) / variance - math.log(variance)
+    return float(-0.5 * (miss_x * miss_x + miss_y * miss_y) / variance - math.log(variance))
 
 
 @njit(cache=True, nogil=True)
