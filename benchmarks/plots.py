@@ -7,11 +7,12 @@ from typing import Any
 from livepose.offline.evaluation.plots import figure_with, save
 
 AXES = {"people": "people", "size": "frame size", "interval": "frames from detection to detection"}
+TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 KINDS = {"fps": "frames/s", "age_ms": "age of the picture, ms"}
 
 
 def plot_curves(curves: Mapping[str, Any], path: Path) -> None:
-    """Frames/s above, age below; bars are quartiles."""
+    """Frames/s above, age below, on logarithmic axes; bars are quartiles."""
     figure, _ = figure_with(len(AXES))
     figure.clear()
     figure.set_size_inches(4.0 * len(AXES), 6.0)
@@ -22,6 +23,8 @@ def plot_curves(curves: Mapping[str, Any], path: Path) -> None:
             panels[row][column].set_xlabel(axis)
         draw(panels[row][0], curves["budget"], kind, f"--target-fps {curves['target_fps']:g}")
         panels[row][0].set_ylabel(title)
+        low, high = panels[row][0].get_ylim()
+        panels[row][0].set_yticks([tick for tick in TICKS if low <= tick <= high])
     save(figure, path)
 
 
@@ -41,6 +44,8 @@ def draw(panel: Any, points: Sequence[Mapping[str, Any]], kind: str, label: str 
         return
     at_30_fps = 30 if kind == "fps" else 1e3 / 30
     panel.axhline(at_30_fps, color="grey", linewidth=0.8, linestyle="--", zorder=0)
-    panel.set_ylim(bottom=0)
+    panel.set_yscale("log")
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.yaxis.set_minor_formatter("")
     panel.set_xticks(places, [str(place) for place in labels])
     panel.grid(alpha=0.3)

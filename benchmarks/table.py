@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.targets import said, targets
+from benchmarks.targets import Target, said, targets
 
 Document = Mapping[str, Any]
 BEGIN, END = "<!-- benchmarks: made by `make benchmarks` -->", "<!-- /benchmarks -->"
@@ -13,37 +13,37 @@ BEGIN, END = "<!-- benchmarks: made by `make benchmarks` -->", "<!-- /benchmarks
 def markdown(document: Document) -> str:
     """Everything, one section a part."""
     parts = document["parts"]
-    lines = ["# Benchmarks", "", *summary(document), *details(parts)]
+    lines = ["# Benchmarks", "", *summary(document), *notes(document), *details(parts)]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def summary(document: Document) -> list[str]:
-    """Rivals, targets and the machine: what the README shows."""
+    """Rivals, aims and the machine: what the README shows."""
     parts = document["parts"]
     lines = [*provenance(document), ""]
     if rivals := rival_parts(parts):
         lines += [*rivals_table(rivals, parts.get("accuracy", {}).get("rows", {})), ""]
-    aims = targets(parts)
-    if aims:
-        lines += ["| aim | wanted | measured | |", "| --- | ---: | ---: | --- |"]
-        for one in aims:
-            sign = "≥" if one.at_least else "≤"
-            measured = "not measured" if one.measured is None else f"{one.measured:.2f} {one.unit}"
-            verdict = {True: "met", False: "**not met**", None: ""}[one.met]
-            lines.append(
-                f"| {one.what} | {sign} {one.wanted:g} {one.unit} | {measured} | {verdict} |"
-            )
-        lines.append("")
+    if aims := targets(parts):
+        lines += [*aims_table(aims), ""]
     return lines
 
 
+def aims_table(aims: Sequence[Target]) -> Iterator[str]:
+    """What was wanted, what was measured, and whether that will do."""
+    yield from ("| aim | wanted | measured | |", "| --- | ---: | ---: | --- |")
+    for one in aims:
+        sign = "≥" if one.at_least else "≤"
+        measured = "not measured" if one.measured is None else f"{one.measured:.2f} {one.unit}"
+        verdict = {True: "met", False: "**not met**", None: ""}[one.met]
+        yield f"| {one.what} | {sign} {one.wanted:g} {one.unit} | {measured} | {verdict} |"
+
+
 def provenance(document: Document) -> Iterator[str]:
-    """Machine, versions, commits and time of every part."""
+    """Machine and time, in two lines."""
     machine = document["machine"]
-    yield f"{machine['processor']}; {machine['system']}; {machine['versions']}."
-    runs = {(part["commit"], part["taken"][:10]) for part in document["parts"].values()}
-    where = ", ".join(f"commit {commit}, {day}" for commit, day in sorted(runs))
-    yield f"Measured at {where}. Medians over rounds with quartiles; rivals in turn in one run."
+    days = " and ".join(sorted({part["taken"][:10] for part in document["parts"].values()}))
+    yield f"{machine['processor']}, {machine['system']}, {days}. Medians over rounds with their"
+    yield "quartiles, rivals in turn in one run; in round brackets the ratio to livepose."
 
 
 def rival_parts(parts: Document) -> list[Document]:
@@ -55,21 +55,34 @@ def rival_parts(parts: Document) -> list[Document]:
 
 
 def rivals_table(rivals: Sequence[Document], accuracy: Document) -> Iterator[str]:
-    """One row a rival; frames/s at each number of people, ratio to livepose, accuracy, note."""
+    """One row a rival; frames/s at each number of people, ratio to livepose, accuracy."""
     heads = " | ".join(f"fps, {said(part['people'])}" for part in rivals)
-    yield f"| from decoded 640x480 frames to poses | {heads} | COCO AP | notes |"
-    yield "| --- |" + " ---: |" * len(rivals) + " --- | --- |"
+    yield f"| from decoded 640x480 frames to poses | {heads} | COCO AP |"
+    yield "| --- |" + " ---: |" * len(rivals) + " --- |"
     entries = {key: facts for part in rivals for key, facts in part["entries"].items()}
     for key, facts in entries.items():
         cells = " | ".join(cell(part["rows"], key) for part in rivals)
-        note = f"{facts['note']}; weights: {facts['weights']}"
         ap = scored(accuracy.get(key, {})) or facts["accuracy"]
-        yield f"| {facts['title']} | {cells} | {ap} | {note} |"
+        yield f"| {facts['title']} | {cells} | {ap} |"
     absent = {key: facts for part in rivals for key, facts in part["absent"].items()}
     for key, facts in absent.items():
-        if key in entries:
-            continue
-        yield f"| {facts['title']} |" + " |" * len(rivals) + f" | not measured: {facts['why']} |"
+        if key not in entries:
+            yield f"| {facts['title']} |" + " |" * len(rivals) + f" not measured: {facts['why']} |"
+
+
+def notes(document: Document) -> Iterator[str]:
+    """What each rival is, in which versions and at which commit."""
+    parts = document["parts"]
+    entries: dict[str, Document] = {}
+    for part in rival_parts(parts):
+        entries |= part["entries"]
+    yield from (
+        f"- {one['title']}: {one['note']}; weights: {one['weights']}" for one in entries.values()
+    )
+    yield f"- versions: {document['machine']['versions']}"
+    for name, part in parts.items():
+        yield f"- {name}: commit {part['commit']}, {part['taken']}"
+    yield ""
 
 
 def scored(row: Document) -> str:
@@ -80,13 +93,13 @@ def scored(row: Document) -> str:
 
 
 def cell(rows: Document, key: str) -> str:
-    """``28.1 [27.9, 28.4] (0.5 of livepose)``: the median, its quartiles, the ratio."""
+    """``28.1 [27.9, 28.4] (0.50)``: the median, its quartiles, the ratio to livepose."""
     if key not in rows:
         return ""
     fps = rows[key]["fps"]
     text = f"{figure(fps['median'])} [{figure(fps['q1'])}, {figure(fps['q3'])}]"
     if key != "livepose" and "livepose" in rows:
-        text += f" ({fps['median'] / rows['livepose']['fps']['median']:.2f} of livepose)"
+        text += f" ({fps['median'] / rows['livepose']['fps']['median']:.2f})"
     return text
 
 
