@@ -128,3 +128,13 @@ def test_the_live_path_loads_neither_offline_rooms_nor_their_libraries() -> None
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_the_live_path_loads_torch_only_where_it_has_to() -> None:
+    code = (
+        "import sys, livepose.pipeline, livepose.player, livepose.cli.play, livepose.runtimes;"
+        "heavy = {'torch', 'ultralytics'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr

@@ -14,7 +14,7 @@ from torch import nn
 from benchmarks.rivals import Opened
 from livepose.crops import CropGeometry
 from livepose.detector.checkpoint import load_detector
-from livepose.detector.engines import TorchEngine
+from livepose.detector.torch_engine import TorchEngine
 from livepose.detector.yolo import YoloDetector
 from livepose.frame import Frame, ImageBgr
 from livepose.offline.machine import usable_cores

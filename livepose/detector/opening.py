@@ -1,25 +1,16 @@
 """Opening a detector by name or file."""
 
-import hashlib
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
-from livepose.detector.checkpoint import Loaded, load_detector, person_class
+from livepose.detector import conversion
+from livepose.detector.conversion import Facts
 from livepose.detector.detections import Detector
-from livepose.detector.engines import (
-    Engine,
-    OpenVinoEngine,
-    TorchEngine,
-    convert,
-    read_exported,
-)
-from livepose.detector.library import ultralytics
+from livepose.detector.engines import Engine, OpenVinoEngine, read_exported
 from livepose.detector.official import DEFAULT, fetch_official, find_official, is_official
 from livepose.detector.yolo import YoloDetector
 from livepose.errors import DeviceError, WeightsError
+from livepose.runtimes.selection import cuda_devices
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
 
 Report = Callable[[str], None]
@@ -90,10 +81,13 @@ def choose_device(device: str) -> str:
         When it was asked for and is not there.
     """
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if cuda_devices() else "cpu"
+    if device == "cpu":
+        return device
+    import torch
+
     kind, _, number = device.partition(":")
     there = {
-        "cpu": 1,
         "cuda": torch.cuda.device_count(),
         "mps": int(torch.backends.mps.is_available()),
     }
@@ -126,10 +120,9 @@ def open_file(
         wanted = ", ".join((*OWN_SUFFIXES, *EXPORTED_SUFFIXES))
         raise WeightsError(f"{path} does not look like a detector; expected {wanted} or a folder")
     where = choose_device(device)
-    loaded = load_detector(path)
-    engine = _engine(path, loaded, where, report)
-    size_px = size_px or loaded.input_px
-    return YoloDetector(engine, path.stem, loaded.person, loaded.classes, size_px, score_threshold)
+    engine, facts = _engine(path, where, report)
+    size_px = size_px or facts.input_px
+    return YoloDetector(engine, path.stem, facts.person, facts.classes, size_px, score_threshold)
 
 
 def _open_auto(
@@ -179,18 +172,24 @@ def _find(name: str, report: Report) -> Path:
     )
 
 
-def _engine(path: Path, loaded: Loaded, device: str, report: Report) -> Engine:
+def _engine(path: Path, device: str, report: Report) -> tuple[Engine, Facts]:
+    """The network in a file of ours or a .pt, ready; torch is loaded only where it has to be."""
+    name = conversion.key(path)
+    before = conversion.kept(name, report) if device == "cpu" else None
+    if before is not None:
+        return OpenVinoEngine(before[0]), before[1]
+    from livepose.detector.checkpoint import load_detector
+    from livepose.detector.torch_engine import TorchEngine
+
+    loaded = load_detector(path)
+    facts = Facts(loaded.person, loaded.classes, loaded.input_px)
     if device != "cpu":
-        return TorchEngine(loaded.model, device)
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    versions = "_".join((version("openvino"), ultralytics().version, version("torch")))
-    key = hashlib.sha256(f"{content} {versions}".encode()).hexdigest()[:20]
+        return TorchEngine(loaded.model, device), facts
     try:
-        return OpenVinoEngine(convert(loaded.model, key, report))
+        return OpenVinoEngine(conversion.convert(loaded.model, facts, name, report)), facts
     except RuntimeError as error:
         report(f"OpenVINO cannot take the detector ({str(error).splitlines()[0]}); torch runs it")
-        return TorchEngine(load_detector(path).model, device)
+        return TorchEngine(load_detector(path).model, device), facts
 
 
 def _exported_in(path: Path) -> Path:
@@ -211,6 +210,8 @@ def _open_exported(path: Path, device: str, score_threshold: float | None) -> Yo
             f"{path.name} runs on the processor only, and {device} was asked for; use a .pt file "
             "or --device cpu"
         )
+    from livepose.detector.checkpoint import person_class
+
     model = read_exported(path)
     classes = model.output().get_partial_shape()[1].get_length() - 4
     names = _names(path.with_name("metadata.yaml"), classes)
@@ -224,6 +225,8 @@ def _names(metadata: Path, classes: int) -> dict[int, str]:
     """Names of the classes; without metadata the first is taken for person, as in COCO."""
     if not metadata.is_file():
         return {0: "person"}
+    from livepose.detector.library import ultralytics
+
     told = ultralytics().YAML.load(metadata)
     if told.get("task", "detect") != "detect":
         raise WeightsError(f"{metadata.parent} holds a {told['task']} network; wanted: detect")

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from torch import Tensor
 
 from livepose.detector.detections import Detections
-from livepose.detector.engines import Engine
+from livepose.detector.engines import Engine, Predictions
 from livepose.detector.letterbox import Letterbox
-from livepose.detector.library import ultralytics
+from livepose.detector.suppression import Floats, suppress
 from livepose.frame import ImageBgr
 
 SCORE_THRESHOLD = 0.25
@@ -78,17 +77,19 @@ class YoloDetector:
             return Letterbox.into(source_wh, self.engine.input_wh)
         return Letterbox.fit(source_wh, self._size_px or default_size_px(source_wh))
 
-    def _suppress(self, predictions: Tensor) -> list[Tensor]:
-        """Rows x1, y1, x2, y2, score, class of the people in each picture, in input pixels."""
-        kept: list[Tensor] = ultralytics().non_max_suppression(
-            predictions,
-            conf_thres=self.score_threshold,
-            iou_thres=OVERLAP_THRESHOLD,
-            classes=[self._person],
-            max_det=MOST_PEOPLE,
-            nc=self._classes,
-        )
-        return kept
+    def _suppress(self, predictions: Predictions) -> list[Floats]:
+        """Rows x1, y1, x2, y2, score of the people in each picture, in input pixels."""
+        return [
+            suppress(
+                one,
+                self._person,
+                self._classes,
+                self.score_threshold,
+                OVERLAP_THRESHOLD,
+                MOST_PEOPLE,
+            )
+            for one in predictions
+        ]
 
 
 def default_size_px(source_wh: tuple[int, int]) -> int:
@@ -96,8 +97,7 @@ def default_size_px(source_wh: tuple[int, int]) -> int:
     return SMALL_INPUT_PX if max(source_wh) <= SMALL_PICTURE_PX else LARGE_INPUT_PX
 
 
-def _detections(rows: Tensor, letterbox: Letterbox) -> Detections:
-    values = rows.numpy().astype(np.float64)
-    boxes_xyxy = letterbox.to_source(values[:, :4])
+def _detections(rows: Floats, letterbox: Letterbox) -> Detections:
+    boxes_xyxy = letterbox.to_source(rows[:, :4])
     whole = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2] > 0).all(axis=1)
-    return Detections(boxes_xyxy[whole], values[whole, 4])
+    return Detections(boxes_xyxy[whole], rows[whole, 4])

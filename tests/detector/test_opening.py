@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from livepose.detector import official, open_detector, opening
+from livepose.detector import conversion, official, open_detector, opening
 from livepose.detector.checkpoint import load_detector
-from livepose.detector.engines import OpenVinoEngine, TorchEngine
+from livepose.detector.engines import OpenVinoEngine
+from livepose.detector.torch_engine import TorchEngine
 from livepose.errors import DeviceError, WeightsError
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
@@ -41,7 +42,7 @@ def test_openvino_says_what_torch_says_and_converts_only_once(own_file, cache):
     in_torch = TorchEngine(load_detector(own_file).model, "cpu")
     for size in ((96, 96), (64, 96)):
         pictures = np.random.default_rng(1).integers(0, 256, (3, *size, 3), dtype=np.uint8)
-        ours, theirs = detector.engine(pictures).numpy(), in_torch(pictures).numpy()
+        ours, theirs = detector.engine(pictures), in_torch(pictures)
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours[:, :4], theirs[:, :4], atol=2.0)  # bfloat16 in places
         np.testing.assert_allclose(ours[:, 4:], theirs[:, 4:], atol=0.03)
@@ -66,7 +67,8 @@ def test_what_openvino_cannot_take_runs_in_torch(own_file, monkeypatch):
     def fail(*_):
         raise RuntimeError("operation not supported\nwith more lines")
 
-    monkeypatch.setattr(opening, "convert", fail)
+    monkeypatch.setattr(conversion, "kept", lambda *_: None)
+    monkeypatch.setattr(conversion, "convert", fail)
     told = []
     detector = open_detector(own_file, report=told.append)
     assert isinstance(detector.engine, TorchEngine)

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-import torch
 
 from livepose.detector import Detections
 from livepose.detector.checkpoint import load_detector
-from livepose.detector.engines import TorchEngine
+from livepose.detector.torch_engine import TorchEngine
 from livepose.detector.yolo import YoloDetector, default_size_px
 
 
@@ -17,7 +16,7 @@ class WhiteFinder:
     def __call__(self, pictures_bgr):
         self.shape = pictures_bgr.shape
         rows = [self.candidate(picture) for picture in pictures_bgr]
-        return torch.from_numpy(np.stack(rows))
+        return np.stack(rows)
 
     def candidate(self, picture):
         found = np.zeros((7, 8), dtype=np.float32)  # 8 candidates: 4 + 3 classes
