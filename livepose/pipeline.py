@@ -1,12 +1,15 @@
 """The way of a frame: detect, track, crop, network, decode, smooth.
 
 Two modes of one loop. Live, only the newest frame counts and nothing waits for a batch; on
-files, decoding runs ahead in a thread and every frame is handled. Where a budget of time is set,
+files, decoding runs ahead in a thread and every frame is handled. The frames of a video go one by
+one all the same: where people are in one comes from their poses in the one before. Pictures of a
+folder go through the networks together. Where a budget of time is set,
 ``budget.Scheduler`` says what of a frame has to wait.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,11 +29,13 @@ from livepose.runtimes import open_runtime
 from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
-from livepose.threads import ahead
+from livepose.threads import ahead, batches
 from livepose.timing import StageClock
 from livepose.tracking import Tracked, Tracker, TrackerSettings
 
 FRAMES_AHEAD = 4
+STILLS_TOGETHER = 4
+"""Pictures of a folder that go through the networks together."""
 WARM_BATCHES = (1, 2, 4)
 """Sizes of batches that are prepared before the first frame."""
 PATIENT_COAST_S = 1.0
@@ -109,8 +114,11 @@ class PosePipeline:
         self.settings = replace(settings or Settings(), **changes)
         self.clock = StageClock()
         self._report = report
-        self.estimator = self._open_estimator()
-        self.detector = self._open_detector()
+        # Reading and compiling two networks takes no longer than the slower of them.
+        with ThreadPoolExecutor(1) as beside:
+            opening = beside.submit(self._open_detector)
+            self.estimator = self._open_estimator()
+            self.detector = opening.result()
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(self._budget())
         self.carrier = Carrier()
@@ -176,15 +184,43 @@ class PosePipeline:
         ValueError
             When the picture is not uint8 (H, W, 3).
         """
+        if time_s is None:
+            return self.process_stills([image_bgr])[0]
         check_image(image_bgr)
         try:
-            if time_s is None:
-                poses = self._process_still(image_bgr)
-            else:
-                poses = self._process_in_budget(image_bgr, time_s, captured_s)
-            return poses.in_frame((image_bgr.shape[1], image_bgr.shape[0]))
+            poses = self._process_in_budget(image_bgr, time_s, captured_s)
+            return poses.in_frame(_size_wh(image_bgr))
         finally:
             self.clock.end_frame()
+
+    def process_stills(self, images_bgr: Sequence[ImageBgr]) -> list[Poses]:
+        """The people in pictures that have nothing to do with each other.
+
+        Both networks run on all of them together; what is found in one does not depend on the
+        others.
+
+        Raises
+        ------
+        ValueError
+            When a picture is not uint8 (H, W, 3).
+        """
+        for image_bgr in images_bgr:
+            check_image(image_bgr)
+        try:
+            with self.clock.stage("detect"):
+                people = [self._best(found) for found in self._detect(images_bgr)]
+            boxes_xyxy = [tracked.boxes_xyxy for tracked in people]
+            estimates = self.estimator.estimate_frames(images_bgr, boxes_xyxy)
+            poses = [self._as_poses(*pair) for pair in zip(people, estimates, strict=True)]
+            sizes_wh = [_size_wh(image_bgr) for image_bgr in images_bgr]
+            return [one.in_frame(size) for one, size in zip(poses, sizes_wh, strict=True)]
+        finally:
+            self.clock.end_frame()
+
+    def _best(self, found: Detections) -> Tracked:
+        best = np.argsort(-found.scores, kind="stable")[: self.settings.max_people]
+        ids = np.arange(1, len(best) + 1, dtype=np.int64)
+        return Tracked(found.boxes_xyxy[best], ids, found.scores[best])
 
     def _process_in_budget(
         self, image_bgr: ImageBgr, time_s: float, captured_s: float | None
@@ -221,23 +257,15 @@ class PosePipeline:
             self.carrier.remember(poses, self.tracker.predict(time_s))
             return poses
 
-    def _process_still(self, image_bgr: ImageBgr) -> Poses:
-        with self.clock.stage("detect"):
-            found = self._detect(image_bgr)
-        best = np.argsort(-found.scores, kind="stable")[: self.settings.max_people]
-        ids = np.arange(1, len(best) + 1, dtype=np.int64)
-        return self._estimate(image_bgr, Tracked(found.boxes_xyxy[best], ids, found.scores[best]))
-
     def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
         if not self.tracker.needs_detection(time_s) or not self.scheduler.may_detect(time_s):
             return None
-        return self._detect(image_bgr)
+        return self._detect([image_bgr])[0]
 
-    def _detect(self, image_bgr: ImageBgr) -> Detections:
+    def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         if self.detector is None:
-            height, width = image_bgr.shape[:2]
-            return Detections(np.array([[0.0, 0.0, width, height]]), np.ones(1))
-        return self.detector([image_bgr])[0]
+            return [_whole_picture(image_bgr) for image_bgr in images_bgr]
+        return self.detector(images_bgr)
 
     def _estimate(self, image_bgr: ImageBgr, tracked: Tracked) -> Poses:
         if not len(tracked):
@@ -271,14 +299,21 @@ class PosePipeline:
         self.reset()
         frames = self._due(opened) if opened.live else ahead(opened, FRAMES_AHEAD)
         # Pictures of a folder have nothing to do with each other: each stands for itself.
-        still = opened.kind == "images"
+        found = self._still(frames) if opened.kind == "images" else self._moving(frames)
         try:
             with closing(frames):
-                for frame in frames:
-                    time_s = None if still else frame.time_s
-                    yield frame, self.process(frame.image_bgr, time_s, frame.captured_s)
+                yield from found
         finally:
             opened.close()
+
+    def _moving(self, frames: Iterable[Frame]) -> Generator[tuple[Frame, Poses], None, None]:
+        for frame in frames:
+            yield frame, self.process(frame.image_bgr, frame.time_s, frame.captured_s)
+
+    def _still(self, frames: Iterable[Frame]) -> Generator[tuple[Frame, Poses], None, None]:
+        for some in batches(frames, STILLS_TOGETHER):
+            poses = self.process_stills([frame.image_bgr for frame in some])
+            yield from zip(some, poses, strict=True)
 
     def _due(self, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
         """The frames of a live source that the budget does not let go."""
@@ -306,7 +341,10 @@ class PosePipeline:
     def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
         """Compiles and allocates what the first frame would otherwise wait for."""
         blank = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
-        self.estimator.runtime.warm_up(WARM_BATCHES)
+        with ThreadPoolExecutor(1) as beside:
+            looking = beside.submit(self._detect, [blank])
+            self.estimator.runtime.warm_up(WARM_BATCHES)
+            looking.result()
         self._rehearse(blank)
         self.process(blank, 0.0)
         self.reset()
@@ -315,7 +353,8 @@ class PosePipeline:
     def _rehearse(self, blank_bgr: ImageBgr) -> None:
         """Runs the stages on people who are not there, and learns what their crops cost."""
         height, width = blank_bgr.shape[:2]
-        for count in WARM_BATCHES:
+        # Only a budget wants to know what each size costs.
+        for count in WARM_BATCHES if self.scheduler.budget else WARM_BATCHES[:1]:
             edges = np.linspace(0.0, width, count + 1)
             low, high = np.zeros(count), np.full(count, float(height))
             boxes_xyxy = np.stack([edges[:-1], low, edges[1:], high], axis=1)
@@ -352,6 +391,15 @@ def check_image(image_bgr: ImageBgr) -> None:
     shape, kind = np.shape(image_bgr), getattr(image_bgr, "dtype", type(image_bgr))
     if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
         raise ValueError(f"image_bgr: expected uint8 of shape (H, W, 3), got {kind} {shape}")
+
+
+def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:
+    height, width = image_bgr.shape[:2]
+    return width, height
+
+
+def _whole_picture(image_bgr: ImageBgr) -> Detections:
+    return Detections(np.array([[0.0, 0.0, *_size_wh(image_bgr)]]), np.ones(1))
 
 
 def _nobody(keypoints: int) -> Estimates:

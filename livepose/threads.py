@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, nullcontext
 from typing import Generic, TypeVar
 
+from livepose.errors import LiveposeError
+
 Item = TypeVar("Item")
 
 
@@ -61,6 +63,23 @@ def _put(ready: "queue.Queue[Item | _End]", item: "Item | _End", stopped: thread
             continue
         return True
     return False
+
+
+def batches(items: Iterable[Item], size: int) -> Generator[list[Item], None, None]:
+    """The same items in lists of ``size``; those before the end, or an error, in a shorter one."""
+    batch: list[Item] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except LiveposeError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
 
 
 class Worker(Generic[Item]):

@@ -202,3 +202,28 @@ def test_warming_up_leaves_nobody_behind_and_knows_what_crops_cost(make_pipeline
     assert pipeline.scheduler.costs.crops_s(4) > 0
     assert pipeline.clock.names() == []
     assert [poses.track_ids.tolist() for _, poses in pipeline.run(walking(3))] == [[1]] * 3
+
+
+def test_pictures_that_go_together_are_what_they_are_alone(make_pipeline: Make) -> None:
+    pipeline = make_pipeline()
+    empty = np.zeros((240, 320, 3), np.uint8)
+    images = [picture(20), empty, picture(200), picture(90, (640, 480)), picture(150)]
+    together = pipeline.process_stills(images)
+    for image, poses in zip(images, together, strict=True):
+        alone = pipeline.process(image)
+        np.testing.assert_array_equal(poses.keypoints_xy, alone.keypoints_xy)
+        np.testing.assert_array_equal(poses.boxes_xyxy, alone.boxes_xyxy)
+        np.testing.assert_array_equal(poses.covariance_px2, alone.covariance_px2)
+    assert [len(poses) for poses in together] == [1, 0, 1, 1, 1]
+
+
+def test_a_folder_goes_through_the_networks_in_batches_and_an_error_comes_after_its_pictures(
+    make_pipeline: Make,
+) -> None:
+    frames = [Frame(picture(20 + 10 * index), float(index), index) for index in range(6)]
+    source = FakeSource(frames, kind="images", error=SourceError("the disk went away"))
+    pipeline, seen = make_pipeline(), []
+    with pytest.raises(SourceError, match="disk went away"):
+        seen.extend(frame.index for frame, _ in pipeline.run(source))
+    assert seen == list(range(6))
+    assert pipeline.detector.calls == 2

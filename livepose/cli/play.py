@@ -70,6 +70,7 @@ def open_chosen(arguments: Namespace, report: Report) -> Source:
 def open_pipeline(settings: Settings, source: Source, report: Report) -> PosePipeline:
     """The pipeline, warm, with one line that says what it runs on."""
     start_s = time.perf_counter()
+    report("warming up ...")
     pipeline = PosePipeline(settings, report=report)
     pipeline.warm_up(source.size_wh)
     report(f"ready after {time.perf_counter() - start_s:.1f} s")

@@ -42,8 +42,8 @@ def suppress(
         wanted &= scores.argmax(axis=0) == person
     xywh, scores = predictions[:4, wanted].T.astype(np.float64), scores[person, wanted]
     xywh[:, :2] -= xywh[:, 2:] / 2
-    kept = cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, overlap_threshold)
-    kept = np.asarray(kept, dtype=np.int64)
+    stay = cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, overlap_threshold)
+    kept = np.asarray(stay, dtype=np.int64)
     xywh, scores = xywh[kept], scores[kept].astype(np.float64)
     return _surest(np.column_stack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:], scores]), most)
 
