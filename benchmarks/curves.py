@@ -35,6 +35,8 @@ USUAL_WH, USUAL_PEOPLE = SIZES_WH[0], 2
 MOST_PIXELS = 120_000_000
 """Of a scene that is drawn beforehand: 4K has fewer frames."""
 ROUNDS = 4
+WARM_UP_FRAMES = 4
+SETTLED_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +118,16 @@ def measure_point(pipeline: PosePipeline, point: Point, plan: Plan) -> dict[str,
     pipeline.warm_up(point.size_wh)
     try:
         run = Run(pipeline, KnownBoxes(pipeline, scene))
+        settle(run, drawn)
         quick = Turn(run, endless(drawn))
-        # A second of the scene: the detector looks at every frame until then.
-        quick.warm_up(round(FPS) + 2, plan.warm_up_s)
+        quick.warm_up(WARM_UP_FRAMES)
         for _ in range(ROUNDS):
             quick.round(Length(most=-(-plan.curve_frames // ROUNDS), seconds=plan.curve_s / ROUNDS))
         pipeline.reset()
+        settle(run, drawn)
         aged = Aged(run)
         live = Turn(aged, paced(drawn, FPS))
-        live.warm_up(round(FPS), plan.warm_up_s)
+        live.warm_up(WARM_UP_FRAMES)
         aged.ages_ms.clear()
         live.round(Length(most=plan.curve_frames, seconds=plan.curve_s))
     finally:
@@ -134,6 +137,13 @@ def measure_point(pipeline: PosePipeline, point: Point, plan: Plan) -> dict[str,
         "age_ms": spread(aged.ages_ms).as_dict(),
         "people_found": float(np.mean(quick.people)),
     }
+
+
+def settle(run: Run, drawn: Sequence[Frame]) -> None:
+    """One frame well before the others: the first second, in which the detector looks at every
+    frame, has passed when they come.
+    """
+    run.take(Frame(drawn[0].image_bgr, -SETTLED_S, 0))
 
 
 def scene_of(point: Point, plan: Plan) -> WalkingPeople:

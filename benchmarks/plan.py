@@ -10,8 +10,9 @@ class Plan:
     """Lengths of the parts."""
 
     warm_up_frames: int
-    """Of a rival that is quick; slow ones stop after ``warm_up_s``."""
+    """Of livepose, whose detector has to come to rest, and of others that are quick."""
     warm_up_s: float
+    """After which the others stop warming up."""
     rounds: int
     length: Length
     scene_frames: int
@@ -32,7 +33,7 @@ FULL = Plan(
     length=Length(least=2, most=90, seconds=1.2),
     scene_frames=120,
     curve_frames=60,
-    curve_s=2.0,
+    curve_s=1.5,
     runs=40,
 )
 QUICK = Plan(

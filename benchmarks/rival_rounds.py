@@ -67,7 +67,8 @@ def measure_at(
     turns = {entry.key: Turn(one.contestant, endless(drawn)) for entry, one in opened}
     for entry, _ in opened:
         report(f"{people} people: warming up {entry.title}")
-        turns[entry.key].warm_up(plan.warm_up_frames, plan.warm_up_s)
+        seconds = float("inf") if entry.settles else plan.warm_up_s
+        turns[entry.key].warm_up(plan.warm_up_frames, seconds)
     for done in take_turns(list(turns.values()), plan.rounds, plan.length):
         report(f"{people} people: round {done} of {plan.rounds}")
     return {key: turn.as_dict() for key, turn in turns.items()}

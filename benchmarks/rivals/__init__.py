@@ -37,6 +37,8 @@ class Entry:
     title: str
     open: Callable[[int], Opened]
     """Opens it for so many people."""
+    settles: bool = False
+    """Whether it does something else in its first second: the whole warm-up, however long."""
     quick: bool = True
     """Whether it also takes part in ``--quick``."""
 

@@ -17,10 +17,10 @@ def each(opener: Callable[[], Opened]) -> Callable[[int], Opened]:
 
 
 ENTRIES = (
-    Entry("livepose", "livepose", each(open_livepose)),
-    Entry("livepose_f32", "livepose, f32", each(partial(open_livepose, "f32"))),
-    Entry("livepose_int8", "livepose, INT8", each(partial(open_livepose, "int8"))),
-    Entry("tinypose", "livepose's loop with PP-TinyPose 128x96", each(open_tinypose)),
+    Entry("livepose", "livepose", each(open_livepose), settles=True),
+    Entry("livepose_f32", "livepose, f32", each(partial(open_livepose, "f32")), settles=True),
+    Entry("livepose_int8", "livepose, INT8", each(partial(open_livepose, "int8")), settles=True),
+    Entry("tinypose", "livepose's loop with PP-TinyPose 128x96", each(open_tinypose), settles=True),
     Entry("yolo", "ultralytics YOLO11n-pose, predict()", each(open_predict)),
     Entry(
         "yolo_all_cores",

@@ -25,7 +25,8 @@ from livepose.offline.scene import FPS, CameraPath, WalkingPeople, endless, ther
 from livepose.pipeline import PosePipeline, Settings
 from livepose.sources import Source, open_source
 
-WARM_UP_FRAMES = 20
+WARM_UP_FRAMES = 35
+"""A second of 30 frames, in which the detector looks at every one, and some more."""
 DEFAULT_FRAMES = 200
 MOST_FRAMES = 100_000
 ROUNDS = 10
