@@ -33,6 +33,9 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--annotations", type=Path, metavar="FILE", help="in COCO's form")
     parser.add_argument("--films", type=positive, default=7, metavar="N", help="1 to 8 (default 7)")
     parser.add_argument("--seconds", type=float, default=3.3, metavar="S", help="length of each")
+    parser.add_argument(
+        "--prior", action="store_true", help="with --synthetic: a temporal prior, tried"
+    )
     parser.add_argument("--frames", type=positive, default=300, metavar="N", help="of a VIDEO")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keeps what the network saw")
     parser.add_argument("--weights", default="default", help="a name or a file")
@@ -45,7 +48,7 @@ def run(arguments: Namespace) -> int:
     from livepose.cli.evaluate import progress_bars
     from livepose.cli.run import report
     from livepose.offline.evaluation.table import write_text
-    from livepose.offline.jitter.run import Choice, by_eye, synthetic
+    from livepose.offline.jitter.run import Choice, by_eye, synthetic, with_priors
 
     if (arguments.video is None) == (not arguments.synthetic):
         raise UsageError("jitter: expected a VIDEO, or --synthetic, and not both")
@@ -63,12 +66,14 @@ def run(arguments: Namespace) -> int:
         plot=arguments.plot,
     )
     with progress_bars() as progress:
-        if arguments.synthetic:
+        if arguments.synthetic and arguments.prior:
+            tables = with_priors(choice, report, progress)
+        elif arguments.synthetic:
             tables = synthetic(choice, report, progress)
         else:
             tables = by_eye(_watched(arguments, report, progress), choice, progress)
     write_text(arguments.markdown, tables + "\n")
-    if arguments.plot is not None and arguments.synthetic:
+    if arguments.plot is not None and arguments.synthetic and not arguments.prior:
         print(f"livepose: wrote {arguments.plot}", file=sys.stderr)
     return 0
 

@@ -23,6 +23,7 @@ from livepose.sinks import (
     VideoSink,
     make_header,
 )
+from livepose.smoothing import PRICES
 from livepose.sources import (
     Source,
     VideoSource,
@@ -73,6 +74,7 @@ def open_pipeline(settings: Settings, source: Source, report: Report) -> PosePip
     report("warming up ...")
     pipeline = PosePipeline(settings, report=report)
     pipeline.warm_up(source.size_wh)
+    report(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
     report(f"ready after {time.perf_counter() - start_s:.1f} s")
     return pipeline
 

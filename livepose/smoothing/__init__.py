@@ -4,7 +4,7 @@ The public ``Smoother`` validates and keeps one state for each track; the filter
 numba kernels in ``_kernels``, one call for all people of a frame.
 """
 
-from livepose.smoothing.settings import METHODS, PRESETS, SmoothingSettings
+from livepose.smoothing.settings import METHODS, PRESETS, PRICES, SmoothingSettings
 from livepose.smoothing.smoother import Smoother
 
-__all__ = ["METHODS", "PRESETS", "Smoother", "SmoothingSettings"]
+__all__ = ["METHODS", "PRESETS", "PRICES", "Smoother", "SmoothingSettings"]

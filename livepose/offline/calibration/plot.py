@@ -12,6 +12,7 @@ from livepose.offline.evaluation.plots import figure_with, save
 Floats = NDArray[np.float64]
 
 BINS = 12
+TICKS = (0.5, 1.0, 2.0, 4.0)
 
 
 def plot(seen: Sightings, sigma: Floats, path: Path) -> None:
@@ -29,13 +30,16 @@ def plot(seen: Sightings, sigma: Floats, path: Path) -> None:
             if not mask.any():
                 continue
             axes.plot(*binned(predicted[mask], squared_error(seen)[mask]), marker=".", label=name)
-        edges = [0.3, 6.0]
+        edges = [0.5, 6.0]
         axes.plot(edges, edges, color="grey", linestyle=":", label="right")
         axes.set_xscale("log")
         axes.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_ticks(TICKS, [f"{tick:g}" for tick in TICKS])
+            axis.set_ticks([], minor=True)
         axes.set_xlabel("predicted sigma, heatmap px")
         axes.set_title(title, fontsize=9)
-        axes.grid(alpha=0.3, which="both")
+        axes.grid(alpha=0.3)
     panels[0].set_ylabel("real error, RMS of x and y, heatmap px")
     panels[0].legend(fontsize=7)
     save(figure, path)

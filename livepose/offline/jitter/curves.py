@@ -10,7 +10,7 @@ from livepose.offline.jitter.recording import Recording
 from livepose.offline.jitter.trials import smooth
 from livepose.smoothing import METHODS, SmoothingSettings
 
-NOISE_SHARES = (0.002, 0.005, 0.012, 0.03, 0.06, 0.12, 0.2, 0.5)
+NOISE_SHARES = (0.002, 0.005, 0.012, 0.03, 0.06, 0.12, 0.2, 0.5, 1.0, 2.0)
 CUTOFFS_PER_SPEED = (1.0, 2.5, 5.0, 10.0, 20.0, 50.0)
 REST_CUTOFFS_HZ = (0.3, 1.0)
 UNAWARE = "without the covariance"

@@ -1,7 +1,7 @@
 """What a filter is worth on recordings: trembling, lag and error, against the known truth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,9 @@ class Truth:
     """(T, P, K): nothing moves, nor has it for ``SETTLE_S``."""
     moving: Mask
     """(T, P, K)"""
+    by_eye: bool = False
+    """Nobody knows the truth: what trembles is then measured against its own smoothed path, or
+    else a filter would be blamed for the trembling that the stand-in still has."""
 
 
 def truth_of(recording: Recording) -> Truth:
@@ -78,13 +81,18 @@ def truth_by_eye(recording: Recording) -> Truth:
     A Savitzky-Golay filter looks ahead, so its paths have no lag; what it takes away is counted
     as trembling.
     """
-    pictures = max(5, round(EYE_S * recording.fps) | 1)
     raw = recording.keypoints_xy
     known = np.isfinite(raw).all(axis=3, keepdims=True)
-    whole = len(raw) >= pictures
-    xy = savgol_filter(_bridged(raw), pictures, 2, axis=0) if whole else raw.copy()
-    xy = np.where(known, xy, np.nan)
-    return _truth(recording, np.asarray(xy), EYE_REST_SPEED)
+    xy = np.where(known, _calm(raw, recording.fps), np.nan)
+    return replace(_truth(recording, xy, EYE_REST_SPEED), by_eye=True)
+
+
+def _calm(paths_xy: Floats, fps: float) -> Floats:
+    """Paths smoothed both ways in time; as they are where there are too few pictures."""
+    pictures = max(5, round(EYE_S * fps) | 1)
+    if len(paths_xy) < pictures:
+        return paths_xy.copy()
+    return np.asarray(savgol_filter(_bridged(paths_xy), pictures, 2, axis=0))
 
 
 def _bridged(raw: Floats) -> Floats:
@@ -179,7 +187,8 @@ def _at_rest(
 ) -> tuple[Floats, Floats]:
     """Distances from the own mean with the body scale (N, 2), and accelerations (M,)."""
     chosen = _which(truth.resting, truth, joint)
-    off = np.where(chosen[..., None], found - truth.xy, np.nan)
+    path = _calm(found, recording.fps) if truth.by_eye else truth.xy
+    off = np.where(chosen[..., None], found - path, np.nan)
     with np.errstate(invalid="ignore"):
         count = np.maximum(chosen.sum(axis=0), 1)[..., None]
         away = off - np.nansum(off, axis=0) / count
@@ -206,7 +215,7 @@ def _shifted(recording: Recording, truth: Truth, lag_s: float) -> Floats:
     if lag_s == 0.0:
         return truth.xy
     times_s = recording.times_s
-    place = np.clip(times_s - lag_s, times_s[0], times_s[-1]) * recording.fps
+    place = np.interp(times_s - lag_s, times_s, np.arange(len(times_s)))
     before = np.minimum(place.astype(int), len(times_s) - 2)
     part = (place - before)[:, None, None, None]
     return np.asarray(truth.xy[before] * (1 - part) + truth.xy[before + 1] * part)

@@ -2,43 +2,38 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from livepose.offline.evaluation.plots import figure_with, save
 from livepose.offline.jitter.curves import Point
 from livepose.offline.jitter.measures import Measures
 
 FIGURES = {
-    "tremble_percent": "trembling at rest, RMS",
-    "error_percent": "error in motion, RMS",
+    "lag_ms": "lag in motion, ms",
+    "error_percent": "error in motion, RMS, % of body size",
 }
 
 
 def plot(points: Sequence[Point], presets: Mapping[str, Measures], path: Path) -> None:
-    """Draws trembling at rest, and error in motion, against lag in motion."""
+    """Draws trembling at rest against lag, and against the whole error, in motion."""
     figure, panels = figure_with(2)
     for axes, (name, label) in zip(panels, FIGURES.items(), strict=True):
         for curve in dict.fromkeys(point.curve for point in points):
             own = [point.measures for point in points if point.curve == curve]
-            own.sort(key=lambda one: one.lag_ms)
-            axes.plot(
-                [one.lag_ms for one in own],
-                [getattr(one, name) for one in own],
-                marker=".",
-                label=curve,
-            )
+            own.sort(key=lambda one: getattr(one, name))
+            x = [getattr(one, name) for one in own]
+            axes.plot(x, [one.tremble_percent for one in own], marker=".", label=curve)
         for preset, one in presets.items():
             if preset != "one-euro":
-                axes.annotate(
-                    preset,
-                    (one.lag_ms, getattr(one, name)),
-                    xytext=(6, 4),
-                    textcoords="offset points",
-                    fontsize=8,
-                )
-                axes.plot(one.lag_ms, getattr(one, name), "k.", markersize=9, zorder=3)
-        axes.set_xlabel("lag in motion, ms")
-        axes.set_title(f"{label}, % of body size", fontsize=9)
+                _mark(axes, getattr(one, name), one.tremble_percent, preset)
+        axes.set_xlabel(label)
         axes.grid(alpha=0.3)
         axes.set_ylim(bottom=0)
+    panels[0].set_ylabel("trembling at rest, RMS, % of body size", fontsize=9)
     panels[0].legend(fontsize=7)
     save(figure, path)
+
+
+def _mark(axes: Any, x: float, y: float, text: str) -> None:
+    axes.plot(x, y, "k.", markersize=9, zorder=3)
+    axes.annotate(text, (x, y), xytext=(6, 4), textcoords="offset points", fontsize=8)

@@ -40,23 +40,21 @@ def prices(rows: Mapping[str, Measures]) -> list[str]:
 
 
 def verdicts(points: Sequence[Point], rows: Mapping[str, Measures]) -> list[str]:
-    """At One Euro's lag, and at its trembling: what the curves with and without covariance say."""
-    euro, none = rows["one-euro"], rows["none"]
-    said = []
-    for curve in ("livepose", UNAWARE):
-        calm = at_equal(points, curve, "lag_ms", "tremble_percent", euro.lag_ms)
-        quick = at_equal(points, curve, "tremble_percent", "lag_ms", euro.tremble_percent)
-        less = 100 * (1 - calm / euro.tremble_percent)
-        sooner = 100 * (1 - (quick - none.lag_ms) / (euro.lag_ms - none.lag_ms))
-        said.append(f"{curve}: at One Euro's lag {less:.0f} % less trembling" + _unless(calm))
-        said.append(
-            f"{curve}: at One Euro's trembling {sooner:.0f} % less lag added" + _unless(quick)
-        )
-    return said
+    """What the curves say: against One Euro as it was set, and what the covariance is worth."""
+    euro, none, ours = rows["one-euro"], rows["none"], rows["balanced"]
+    calm = at_equal(points, "livepose", "lag_ms", "tremble_percent", euro.lag_ms)
+    quick = at_equal(points, "livepose", "tremble_percent", "lag_ms", euro.tremble_percent)
+    blind = at_equal(points, UNAWARE, "lag_ms", "tremble_percent", ours.lag_ms)
+    sooner = (quick - none.lag_ms) / (euro.lag_ms - none.lag_ms)
+    return [
+        f"at One Euro's lag: {_less(calm / euro.tremble_percent)} trembling",
+        f"at One Euro's trembling: {_less(sooner)} added lag",
+        f"the covariance alone, at balanced's lag: {_less(ours.tremble_percent / blind)} trembling",
+    ]
 
 
-def _unless(value: float) -> str:
-    return "" if value == value else " (its curve does not reach that)"
+def _less(ratio: float) -> str:
+    return f"{100 * (1 - ratio):.0f} % less" if ratio == ratio else "beyond the curve, no"
 
 
 def ahead_table(rows: Sequence[tuple[float, float, float]]) -> str:

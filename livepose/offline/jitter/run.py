@@ -9,6 +9,7 @@ from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
 from livepose.offline.evaluation.model import open_estimator
 from livepose.offline.evaluation.settings import Progress
+from livepose.offline.jitter import prior
 from livepose.offline.jitter import report as text
 from livepose.offline.jitter.curves import (
     ahead_error_percent,
@@ -59,6 +60,14 @@ def synthetic(choice: Choice, report: Report, progress: Progress) -> str:
         raise DataError("no keypoint was seen steadily enough to measure; try other photographs")
     parts = [_seen(recordings, truths), *_tables(recordings, truths, progress, choice.plot)]
     return "\n\n".join(parts)
+
+
+def with_priors(choice: Choice, report: Report, progress: Progress) -> str:
+    """The table of the temporal prior, on the first films."""
+    films = _films(choice)
+    estimator = open_estimator(choice.weights, report=report)
+    length = sum(len(film.times_s) for film in films)
+    return prior.table(prior.try_priors(films, estimator, progress("films", length)))
 
 
 def by_eye(recording: Recording, choice: Choice, progress: Progress) -> str:
