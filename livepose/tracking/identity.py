@@ -70,11 +70,17 @@ def recognise(
 
 
 def doubles(
-    tracks: Tracks, rows: Rows, now_xy: Floats, sigmas: Floats, chosen: TrackerSettings
+    tracks: Tracks,
+    rows: Rows,
+    now_xy: Floats,
+    time_s: float,
+    sigmas: Floats,
+    chosen: TrackerSettings,
 ) -> Mask:
     """Which of the tracks in ``rows`` show a pose that is somebody else's.
 
-    Of two alike, the one that the detector agrees with stays, then the elder.
+    Of two alike, the one that the detector agrees with stays, then the one whose pose was most
+    like it before, then the elder.
     """
     double = np.zeros(len(rows), dtype=bool)
     near = _near(tracks, rows, 0.0)
@@ -82,8 +88,13 @@ def doubles(
         return double
     areas_px2 = tracks.xywh[rows, 2] * tracks.xywh[rows, 3]
     alike = oks(now_xy, now_xy, areas_px2, sigmas, near) >= chosen.same_pose_oks
+    if not alike.any():
+        return double
     unconfirmed = ~np.isnan(tracks.missed_s[rows])
-    order = np.lexsort((tracks.ids[rows], tracks.born_s[rows], unconfirmed))
+    before_xy = _moved(tracks, rows, time_s)
+    continued = oks(before_xy, now_xy, areas_px2, sigmas, np.eye(len(rows), dtype=bool)).diagonal()
+    surely = np.round(-continued, 1)
+    order = np.lexsort((tracks.ids[rows], tracks.born_s[rows], surely, unconfirmed))
     rank = np.argsort(order)
     for one in order[alike[order].any(axis=1)]:
         elders = rank < rank[one]

@@ -1,5 +1,7 @@
 """What the keypoints of a picture mean for the tracks they were found on."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,14 @@ STALE_S = 0.5
 """Keypoints from longer ago say nothing about how a box moved since."""
 
 
+class Taken(NamedTuple):
+    """Ids (N,) of the poses; which are somebody else's, seen twice; and whose were another's."""
+
+    ids: NDArray[np.int64]
+    hidden: Mask
+    veiled: Mask
+
+
 def take_in(
     tracks: Tracks,
     rows: Rows,
@@ -28,23 +38,36 @@ def take_in(
     time_s: float,
     sigmas: Floats,
     chosen: TrackerSettings,
-) -> tuple[NDArray[np.int64], Mask]:
-    """Stores poses (N) seen on the tracks ``rows``; their ids, and which are doubles."""
+) -> Taken:
+    """Stores poses (N) seen on the tracks ``rows``."""
     scores = np.where(np.isfinite(poses.keypoint_scores), poses.keypoint_scores, 0.0)
     counts = (scores >= chosen.keypoint_score) & np.isfinite(poses.keypoints_xy.sum(axis=2))
     now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
     identity.exchange(tracks, rows, now_xy, time_s, sigmas, chosen)
     identity.recognise(tracks, rows, now_xy, time_s, sigmas, chosen)
+    double = identity.doubles(tracks, rows, now_xy, time_s, sigmas, chosen)
+    veiled = double & _established(tracks, rows, time_s, chosen)
+    if veiled.any():
+        now_xy[veiled] = np.nan
     good = _judge(tracks, rows, now_xy, scores.mean(axis=1), time_s, chosen)
     _learn(tracks, rows[good], now_xy[good], time_s)
     _move(tracks, rows[good], now_xy[good], time_s, chosen)
     tracks.seen_s[rows[good]] = time_s
     tracks.keypoints_xy[rows], tracks.keypoints_s[rows] = now_xy, time_s
     tracks.looked_xyxy[rows] = tracks.boxes_xyxy[rows]
-    double = identity.doubles(tracks, rows, now_xy, sigmas, chosen)
-    if double.any():
-        _hide(tracks, rows[double])
-    return tracks.ids[rows], double
+    hidden = double & ~veiled
+    if hidden.any():
+        _hide(tracks, rows[hidden])
+    return Taken(tracks.ids[rows], hidden, veiled)
+
+
+def _established(tracks: Tracks, rows: Rows, time_s: float, chosen: TrackerSettings) -> Mask:
+    """Who has been somebody for a while, and is still found by the detector.
+
+    The pose in such a box is that of whoever stands before: the person stays, without keypoints.
+    """
+    known = time_s - tracks.born_s[rows] > chosen.established_s
+    return np.asarray(known & np.isnan(tracks.missed_s[rows]))
 
 
 def _judge(

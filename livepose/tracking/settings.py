@@ -50,7 +50,10 @@ class TrackerSettings:
     """... or below this part of the mean score that the person had at the last detection."""
 
     same_pose_oks: float = 0.75
-    """Two people with keypoints so alike are one."""
+    """Two people with keypoints so alike are one ..."""
+    established_s: float = 0.5
+    """... unless both were there for so long: then one stands before the other, who stays without
+    keypoints as long as the detector finds them."""
     contained: float = 0.6
     """A box so far inside another's is not believed to be somebody else at once."""
     identity_oks: float = 0.25
@@ -74,9 +77,9 @@ class TrackerSettings:
     crossing_iou: float = 0.2
     """Overlap from which on people may be mixed up."""
 
-    acceleration: float = 4.0
+    acceleration: float = 0.7
     """How much speed changes: white acceleration noise in body scales / s^2, per root Hz."""
-    box_noise: float = 0.04
+    box_noise: float = 0.06
     """How much measured edges tremble, in body scales."""
 
     def __post_init__(self) -> None:

@@ -144,8 +144,8 @@ class Tracker:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
 
         Returns the same poses with identities mended, left and right exchanged back, jumped
-        keypoints taken away, and without those that were somebody else's pose seen twice. Poses of
-        unknown ids pass untouched.
+        keypoints taken away, and without those that were somebody else's pose seen twice; who stands
+        behind whoever it was has no keypoints. Poses of unknown ids pass untouched.
         """
         same = (poses.track_ids[:, None] == self._tracks.ids) & (poses.track_ids > 0)[:, None]
         found = same.any(axis=1)
@@ -159,10 +159,12 @@ class Tracker:
             )
             self.swaps, self.jumps = self.swaps + swaps, self.jumps + jumps
         seen = poses if found.all() else poses.select(found)
-        mended, double = take_in(self._tracks, rows, seen, time_s, sigmas, self.settings)
+        taken = take_in(self._tracks, rows, seen, time_s, sigmas, self.settings)
         ids, keep = poses.track_ids.copy(), np.ones(len(poses), dtype=bool)
-        ids[found], keep[found] = mended, ~double
+        ids[found], keep[found] = taken.ids, ~taken.hidden
         named = replace(poses, track_ids=ids)
+        if taken.veiled.any():
+            named = joints.without(named, joints.for_all(taken.veiled, found)[:, None])
         return named if keep.all() else named.select(keep)
 
     def _sigmas(self, keypoints: int) -> Floats:

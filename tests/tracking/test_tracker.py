@@ -546,3 +546,20 @@ def test_the_input_is_not_modified():
         array.setflags(write=False)
     tracker.observe(0.0, poses)
     tracker.update(STEP_S, detections)
+
+
+def test_who_stands_behind_somebody_stays_without_keypoints():
+    """The pose network sees only whoever stands before; the detector finds both."""
+    tracker, shapes = Tracker(), [SHAPE, SHAPE[:, ::-1]]
+    front, behind = box(300), box(330)
+    for i in range(60):
+        now_s = i * STEP_S
+        tracked = tracker.update(now_s, found(front, behind))
+        covered = 30 <= i < 45
+        poses = [keypoints_in(front, shapes[0]), keypoints_in(behind, shapes[1])]
+        seen = poses_for(tracked, [poses[0], poses[0]] if covered else poses)
+        made = tracker.observe(now_s, seen)
+        assert made.track_ids.tolist() == [1, 2]
+        assert np.isfinite(made.keypoints_xy[0]).all()
+        assert np.isnan(made.keypoints_xy[1]).all() == covered
+        assert (made.keypoint_scores[1] == 0).all() == covered
