@@ -1,7 +1,7 @@
 """Poses: what livepose knows of the people in one frame. The one validated container."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -135,6 +135,12 @@ class Poses:
             skeleton=self.skeleton,
             keypoint_states=self.keypoint_states[which],
         )
+
+    def joined(self, others: "Poses") -> "Poses":
+        """These people and then those, of the same skeleton."""
+        names = [one.name for one in fields(self) if one.name != "skeleton"]
+        both = {name: [getattr(self, name), getattr(others, name)] for name in names}
+        return replace(self, **{name: np.concatenate(pair) for name, pair in both.items()})
 
     def in_frame(self, size_wh: tuple[int, int]) -> "Poses":
         """The same people with the keypoints outside a frame of ``size_wh`` marked as such."""

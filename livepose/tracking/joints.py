@@ -71,13 +71,13 @@ def mend(
     tracks.swapped_s[rows], tracks.reach[rows] = swapped_s, reach
     swaps, jumps = int(exchanged.sum()), int(refused.sum())
     if swaps:
-        poses = _exchanged(poses, for_all(exchanged, found), pairs)
+        poses = _exchanged(poses, _for_all(exchanged, found), pairs)
     if jumps:
-        poses = without(poses, for_all(refused, found))
+        poses = without(poses, _for_all(refused, found))
     return Mended(poses, swaps, jumps)
 
 
-def for_all(mask: Mask, found: Mask) -> Mask:
+def _for_all(mask: Mask, found: Mask) -> Mask:
     """Rows of those found (M, ...), among all (N, ...)."""
     every = np.zeros((len(found), *mask.shape[1:]), dtype=bool)
     every[found] = mask

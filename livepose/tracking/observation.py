@@ -1,5 +1,6 @@
 """What the keypoints of a picture mean for the tracks they were found on."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from livepose import boxes
 from livepose.poses import Poses
-from livepose.tracking import identity
+from livepose.tracking import identity, joints
 from livepose.tracking.following import follow, learn_margins
 from livepose.tracking.motion import correct, start
 from livepose.tracking.settings import TrackerSettings
@@ -24,11 +25,14 @@ STALE_S = 0.5
 
 
 class Taken(NamedTuple):
-    """Ids (N,) of the poses; which are somebody else's, seen twice; and whose were another's."""
+    """Poses (N) as they are believed, which of them (N,) are another's seen twice, and how many
+    pairs were exchanged back and keypoints not believed.
+    """
 
-    ids: NDArray[np.int64]
+    poses: Poses
     hidden: Mask
-    veiled: Mask
+    swaps: int
+    jumps: int
 
 
 def take_in(
@@ -39,26 +43,42 @@ def take_in(
     sigmas: Floats,
     chosen: TrackerSettings,
 ) -> Taken:
-    """Stores poses (N) seen on the tracks ``rows``."""
-    scores = np.where(np.isfinite(poses.keypoint_scores), poses.keypoint_scores, 0.0)
-    counts = (scores >= chosen.keypoint_score) & np.isfinite(poses.keypoints_xy.sum(axis=2))
-    now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
+    """Stores poses (N) seen on the tracks ``rows``, mended."""
+    now_xy = _counted(poses, chosen)
     identity.exchange(tracks, rows, now_xy, time_s, sigmas, chosen)
     identity.recognise(tracks, rows, now_xy, time_s, sigmas, chosen)
     double = identity.doubles(tracks, rows, now_xy, time_s, sigmas, chosen)
     veiled = double & _established(tracks, rows, time_s, chosen)
+    swaps = jumps = 0
+    if chosen.mend_joints:
+        own, least = ~double, chosen.keypoint_score
+        poses, swaps, jumps = joints.mend(tracks, rows[own], poses, own, time_s, least)
     if veiled.any():
-        now_xy[veiled] = np.nan
+        poses = joints.without(poses, veiled[:, None])
+    _store(tracks, rows, poses, time_s, chosen)
+    hidden = double & ~veiled
+    if hidden.any():
+        _hide(tracks, rows[hidden])
+    return Taken(replace(poses, track_ids=tracks.ids[rows]), hidden, swaps, jumps)
+
+
+def _counted(poses: Poses, chosen: TrackerSettings) -> Floats:
+    """Keypoints (N, K, 2), NaN where their score does not count."""
+    counts = poses.keypoint_scores >= chosen.keypoint_score
+    return np.where(counts[..., None], poses.keypoints_xy, np.nan)
+
+
+def _store(
+    tracks: Tracks, rows: Rows, poses: Poses, time_s: float, chosen: TrackerSettings
+) -> None:
+    now_xy = _counted(poses, chosen)
+    scores = np.where(np.isfinite(poses.keypoint_scores), poses.keypoint_scores, 0.0)
     good = _judge(tracks, rows, now_xy, scores.mean(axis=1), time_s, chosen)
     _learn(tracks, rows[good], now_xy[good], time_s)
     _move(tracks, rows[good], now_xy[good], time_s, chosen)
     tracks.seen_s[rows[good]] = time_s
     tracks.keypoints_xy[rows], tracks.keypoints_s[rows] = now_xy, time_s
     tracks.looked_xyxy[rows] = tracks.boxes_xyxy[rows]
-    hidden = double & ~veiled
-    if hidden.any():
-        _hide(tracks, rows[hidden])
-    return Taken(tracks.ids[rows], hidden, veiled)
 
 
 def _established(tracks: Tracks, rows: Rows, time_s: float, chosen: TrackerSettings) -> Mask:

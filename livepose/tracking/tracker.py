@@ -1,7 +1,7 @@
 """The tracker: the order of things for each picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.poses import Poses
 from livepose.skeletons import COCO17
-from livepose.tracking import association, crowd, joints
+from livepose.tracking import association, crowd
 from livepose.tracking.following import START_MARGINS
 from livepose.tracking.motion import Motion, advance, start, to_xyxy
 from livepose.tracking.observation import take_in
@@ -144,8 +144,8 @@ class Tracker:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
 
         Returns the same poses with identities mended, left and right exchanged back, jumped
-        keypoints taken away, and without those that were somebody else's pose seen twice; who stands
-        behind whoever it was has no keypoints. Poses of unknown ids pass untouched.
+        keypoints taken away, and without those that were somebody else's pose seen twice; who
+        stands behind whoever it was has no keypoints. Poses of unknown ids pass untouched, first.
         """
         same = (poses.track_ids[:, None] == self._tracks.ids) & (poses.track_ids > 0)[:, None]
         found = same.any(axis=1)
@@ -153,19 +153,12 @@ class Tracker:
             return poses
         rows = same.argmax(axis=1)[found]
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
-        if self.settings.mend_joints:
-            poses, swaps, jumps = joints.mend(
-                self._tracks, rows, poses, found, time_s, self.settings.keypoint_score
-            )
-            self.swaps, self.jumps = self.swaps + swaps, self.jumps + jumps
         seen = poses if found.all() else poses.select(found)
         taken = take_in(self._tracks, rows, seen, time_s, sigmas, self.settings)
-        ids, keep = poses.track_ids.copy(), np.ones(len(poses), dtype=bool)
-        ids[found], keep[found] = taken.ids, ~taken.hidden
-        named = replace(poses, track_ids=ids)
-        if taken.veiled.any():
-            named = joints.without(named, joints.for_all(taken.veiled, found)[:, None])
-        return named if keep.all() else named.select(keep)
+        self.swaps, self.jumps = self.swaps + taken.swaps, self.jumps + taken.jumps
+        if not found.all():
+            return poses.select(~found).joined(taken.poses.select(~taken.hidden))
+        return taken.poses.select(~taken.hidden) if taken.hidden.any() else taken.poses
 
     def _sigmas(self, keypoints: int) -> Floats:
         """OKS sigmas of so many keypoints; makes room for them in the tracks."""
