@@ -237,7 +237,7 @@ class PosePipeline:
         with self.clock.stage("detect"):
             detections = self._detect_if_due(image_bgr, time_s)
         with self.clock.stage("track"):
-            tracked = self.tracker.update(time_s, detections)
+            tracked = self.tracker.update(time_s, detections, image_bgr)
             now = self.scheduler.choose(tracked.track_ids.tolist())
         poses = self._estimate(image_bgr, tracked.select(now))
         with self.clock.stage("track"):

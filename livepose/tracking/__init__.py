@@ -3,8 +3,8 @@
 ``Tracker`` is the whole of it for others. Inside, one noun a file: ``tracks`` holds everybody in
 arrays, ``motion`` predicts boxes, ``similarity`` compares, ``assignment`` pairs, ``association``
 gives detections to tracks, ``following`` moves boxes by keypoints, ``identity`` mends mix-ups by
-pose, ``joints`` mends swaps of left and right and jumps, ``rest`` says when the detector is due.
-Times are seconds everywhere, never frames.
+pose, ``joints`` mends swaps of left and right and jumps, ``appearance`` knows who comes back,
+``rest`` says when the detector is due. Times are seconds everywhere, never frames.
 """
 
 from livepose.tracking.settings import TrackerSettings

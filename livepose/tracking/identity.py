@@ -14,7 +14,7 @@ Rows = NDArray[np.int64]
 
 FRESH_S = 0.2
 """Keypoints older than this say little about the pose now."""
-PERSONAL = ("ids", "born_s", "margins", "level", "chosen", "reach")
+PERSONAL = ("ids", "born_s", "margins", "level", "chosen", "reach", "looks")
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
 

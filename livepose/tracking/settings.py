@@ -61,6 +61,15 @@ class TrackerSettings:
     recognise_oks: float = 0.5
     """A newcomer in the pose and place of somebody lost is that person."""
 
+    same_look: float = 0.84
+    """A newcomer whose colours are so alike is somebody who left before ..."""
+    same_look_margin: float = 0.06
+    """... if so much more than anybody else's, here or gone ..."""
+    memory_s: float = 30.0
+    """... so long ago at most ..."""
+    recognise_s: float = 1.0
+    """... and only so long after it came."""
+
     mend_joints: bool = True
     """Exchange left and right back when they swap for a moment; do not believe jumps."""
 

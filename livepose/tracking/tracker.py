@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
+from livepose.frame import ImageBgr
 from livepose.poses import Poses
 from livepose.skeletons import COCO17
 from livepose.tracking import association, crowd
+from livepose.tracking.appearance import Memory, look_at
 from livepose.tracking.following import START_MARGINS
 from livepose.tracking.motion import Motion, advance, start, to_xyxy
 from livepose.tracking.observation import take_in
@@ -83,6 +85,7 @@ class Tracker:
         self._tracks = Tracks.none(keypoints)
         self.swaps = self.jumps = 0
         """Pairs exchanged back, and keypoints not believed, so far."""
+        self._memory = Memory()
         self._next_id = 1
         self._time_s: float | None = None
         self._first_look_s: float | None = None
@@ -116,11 +119,14 @@ class Tracker:
 
     # -- the way of a picture --------------------------------------------------------------------
 
-    def update(self, time_s: float, detections: Found | None) -> Tracked:
+    def update(
+        self, time_s: float, detections: Found | None, image_bgr: ImageBgr | None = None
+    ) -> Tracked:
         """The people in the picture at ``time_s``, by id; their boxes are to be looked at.
 
         ``detections`` is None while the detector rests, and empty when it found nobody. Boxes
-        that are NaN or empty are left out.
+        that are NaN or empty are left out. With the picture, uint8 (H, W, 3), people who left are
+        known again by their colours when they come back.
 
         Raises
         ------
@@ -134,7 +140,11 @@ class Tracker:
         if detections is not None:
             self._look(time_s, detections)
         self._coast(time_s)
+        if image_bgr is not None and detections is not None:
+            look_at(self._tracks, image_bgr, time_s)
         self._next_id = crowd.name(self._tracks, self._next_id)
+        if detections is not None:
+            self._memory.recognise(self._tracks, time_s, self.settings)
         crowd.choose(self._tracks, self.settings.max_people)
         tracks = self._tracks
         rows = tracks.where(State.ACTIVE)
@@ -176,7 +186,12 @@ class Tracker:
         if self._time_s is not None and time_s < self._time_s:
             tracks = tracks.select(np.zeros(len(tracks), dtype=bool))
             self._first_look_s = self._last_look_s = None
-        tracks = tracks.select(time_s - tracks.seen_s <= self.settings.lost_s)
+            self._memory = Memory()
+        dead = ~(time_s - tracks.seen_s <= self.settings.lost_s)
+        if dead.any():
+            self._memory.part_from(tracks, dead)
+            tracks = tracks.select(~dead)
+        self._memory.forget(time_s, self.settings)
         dt_s = 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
         tracks.set_motion(slice(None), advance(tracks.motion, dt_s, self.settings.acceleration))
         self._tracks, self._time_s = tracks, time_s

@@ -14,6 +14,10 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
+LOOK_LENGTH = 432
+"""Two histograms of 6 x 6 x 6 colours."""
+
+
 class State(IntEnum):
     """What is known of a track."""
 
@@ -57,6 +61,8 @@ class Tracks:
     """(T, K): since when the left one of a pair is exchanged back, NaN while it is not."""
     reach: Floats
     """(T, K): greatest length of the limb to the keypoint before, in body scales."""
+    looks: Floats
+    """(T, L): the colours that somebody wears, NaN before they are known; see ``appearance``."""
     looked_xyxy: Floats
     """(T, 4): the box as it was believed to be when the keypoints were seen."""
     margins: Floats
@@ -106,6 +112,7 @@ class Tracks:
             joint_s=np.full((count, keypoints), np.nan),
             swapped_s=np.full((count, keypoints), np.nan),
             reach=np.full((count, keypoints), np.nan),
+            looks=np.full((count, LOOK_LENGTH), np.nan),
             looked_xyxy=boxes_xyxy.astype(np.float64),
             margins=np.tile(margins, (count, 1)),
             level=never.copy(),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from livepose.detector import Detections
+from livepose.frame import ImageBgr
 from livepose.offline.identity.detections import noisy_detections, noisy_poses
 from livepose.offline.identity.peers import ByteTrack
 from livepose.offline.identity.scenes import Scene
@@ -39,6 +40,8 @@ class Material:
     scene: Scene
     detections: Sequence[Detections]
     look: Look
+    see: Callable[[int], ImageBgr]
+    """The picture of each frame."""
 
 
 def made_material(scene: Scene) -> Material:
@@ -48,7 +51,7 @@ def made_material(scene: Scene) -> Material:
         random = np.random.default_rng([scene.seed, index, 3])
         return noisy_poses(tracked, scene.truth(index), random)
 
-    return Material(scene, list(noisy_detections(scene, scene.seed)), look)
+    return Material(scene, list(noisy_detections(scene, scene.seed)), look, scene.image)
 
 
 def play_livepose(material: Material, settings: TrackerSettings, poses: bool = True) -> Played:
@@ -59,7 +62,10 @@ def play_livepose(material: Material, settings: TrackerSettings, poses: bool = T
         time_s = index / scene.fps if scene.fps else 0.0
         due = tracker.needs_detection(time_s)
         looks += due
-        tracked = tracker.update(time_s, material.detections[index] if due else None)
+        found, image_bgr = (
+            (material.detections[index], material.see(index)) if due else (None, None)
+        )
+        tracked = tracker.update(time_s, found, image_bgr)
         answer = Answer(tracked.boxes_xyxy, tracked.track_ids)
         if poses:
             seen = tracker.observe(time_s, material.look(index, tracked))

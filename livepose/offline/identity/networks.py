@@ -26,4 +26,5 @@ def seen_material(scene: Scene, pipeline: PosePipeline) -> Material:
             tracked.track_ids, found.covariance_px2, pipeline.skeleton,
         )  # fmt: skip
 
-    return Material(scene, [detector([image])[0] for image in images_bgr], look)
+    detections = [detector([image])[0] for image in images_bgr]
+    return Material(scene, detections, look, images_bgr.__getitem__)
