@@ -139,8 +139,10 @@ class Poses:
     def joined(self, others: "Poses") -> "Poses":
         """These people and then those, of the same skeleton."""
         names = [one.name for one in fields(self) if one.name != "skeleton"]
-        both = {name: [getattr(self, name), getattr(others, name)] for name in names}
-        return replace(self, **{name: np.concatenate(pair) for name, pair in both.items()})
+        both: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in names
+        }
+        return replace(self, **both)
 
     def in_frame(self, size_wh: tuple[int, int]) -> "Poses":
         """The same people with the keypoints outside a frame of ``size_wh`` marked as such."""

@@ -1,4 +1,4 @@
-"""``livepose identity scenes``."""
+"""``livepose identity scenes`` and ``livepose identity rest``."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   livepose identity scenes --images val2017.zip --annotations person_keypoints_val2017.json
   livepose identity scenes --images ... --annotations ... --detector yolo11n --markdown -
+  livepose identity rest walk.mp4 gestures.mp4 --intervals 1,2,4,8,16,adaptive --plot rest.png
 """
 
 
@@ -26,8 +27,9 @@ def register(subparsers: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parts = parser.add_subparsers(dest="part", required=True, metavar="scenes")
+    parts = parser.add_subparsers(dest="part", required=True, metavar="scenes | rest")
     _add_scenes(parts.add_parser("scenes", help="made scenes of real people, against ByteTrack"))
+    _add_rest(parts.add_parser("rest", help="what the detector's rest costs, on clips"))
 
 
 def _add_scenes(parser: ArgumentParser) -> None:
@@ -49,6 +51,18 @@ def _add_scenes(parser: ArgumentParser) -> None:
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="only shows the scenes")
 
 
+def _add_rest(parser: ArgumentParser) -> None:
+    parser.add_argument("clips", type=Path, nargs="+", metavar="CLIP")
+    parser.add_argument("--detector", default="auto", help="auto, a name or a file")
+    parser.add_argument("--weights", default="default", help="pose weights: a name or a file")
+    parser.add_argument(
+        "--intervals", type=intervals, default=(1, 2, 4, 8, 16, None), metavar="N,...,adaptive"
+    )
+    parser.add_argument("--frames", type=positive, metavar="N", help="of each clip, at most")
+    parser.add_argument("--markdown", metavar="FILE", help="the table, - is stdout")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="PNG, SVG or PDF")
+
+
 def intervals(text: str) -> tuple[int | None, ...]:
     """``1,4,adaptive``."""
     words = text.split(",")
@@ -60,6 +74,26 @@ def intervals(text: str) -> tuple[int | None, ...]:
 
 def run(arguments: Namespace) -> int:
     """Plays, prints and writes what was asked for."""
+    return _scenes(arguments) if arguments.part == "scenes" else _rest(arguments)
+
+
+def _rest(arguments: Namespace) -> int:
+    from livepose.offline.evaluation.table import write_text
+    from livepose.offline.identity.rest import markdown, measure, plot
+    from livepose.pipeline import Settings
+
+    settings = Settings(weights=arguments.weights, detector=arguments.detector)
+    clips, frames = arguments.clips, arguments.frames
+    rows = measure(clips, arguments.intervals, settings, frames, report)
+    if arguments.markdown:
+        write_text(arguments.markdown, markdown(rows))
+    if arguments.plot:
+        plot(rows, arguments.plot)
+        report(f"wrote {arguments.plot}")
+    return 0
+
+
+def _scenes(arguments: Namespace) -> int:
     from livepose.offline.evaluation.document import as_json
     from livepose.offline.evaluation.table import write_text
     from livepose.offline.identity.run import run_scenes, save_sheet
