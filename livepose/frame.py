@@ -31,3 +31,16 @@ class Frame:
         """Width and height in pixels."""
         height, width = self.image_bgr.shape[:2]
         return width, height
+
+
+def check_image(image_bgr: ImageBgr) -> None:
+    """Refuses whatever is not a colour picture of bytes.
+
+    Raises
+    ------
+    ValueError
+        Says what was expected and what came.
+    """
+    shape, kind = np.shape(image_bgr), getattr(image_bgr, "dtype", type(image_bgr))
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
+        raise ValueError(f"image_bgr: expected uint8 of shape (H, W, 3), got {kind} {shape}")

@@ -23,7 +23,7 @@ from livepose.budget import Budget, Carrier, Scheduler, joined
 from livepose.detector import Detections, Detector, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
-from livepose.frame import Frame, ImageBgr
+from livepose.frame import Frame, ImageBgr, check_image
 from livepose.poses import Poses
 from livepose.runtimes import open_runtime
 from livepose.skeletons import SKELETONS
@@ -378,19 +378,6 @@ class PosePipeline:
             poses = self.tracker.observe(time_s, self._as_poses(tracked, seen))
             self.tracker.needs_detection(time_s)
             self.smoother.apply(time_s, poses)
-
-
-def check_image(image_bgr: ImageBgr) -> None:
-    """Refuses whatever is not a colour picture of bytes.
-
-    Raises
-    ------
-    ValueError
-        Says what was expected and what came.
-    """
-    shape, kind = np.shape(image_bgr), getattr(image_bgr, "dtype", type(image_bgr))
-    if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
-        raise ValueError(f"image_bgr: expected uint8 of shape (H, W, 3), got {kind} {shape}")
 
 
 def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:

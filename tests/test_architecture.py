@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "livepose"
 
 # Lowest first. A module imports only from levels below its own, or from its own room.
 LEVELS = [
-    {"errors", "frame", "skeletons", "boxes", "timing", "threads"},
-    {"poses"},
+    {"errors", "frame", "skeletons", "boxes", "timing"},
+    {"poses", "threads"},
     {"heatmaps", "networks"},
     {"weights"},
     {"runtimes"},
