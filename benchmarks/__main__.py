@@ -13,7 +13,16 @@ from benchmarks.rivals import ROOT
 from benchmarks.table import markdown, put_into
 from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError, SinkError
 
-PARTS = ("rivals-1", "rivals-4", "network", "stages", "curves", "memory", "accuracy")
+PARTS = (
+    "rivals-1",
+    "rivals-4",
+    "network",
+    "stages",
+    "startup",
+    "curves",
+    "memory",
+    "accuracy",
+)
 
 
 def report(message: str) -> None:

@@ -12,9 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from benchmarks.plan import Plan
 
 ROUNDS = 5
 HERE = Path(__file__).resolve().parent.parent
@@ -58,31 +62,39 @@ def one_start(package: Path, video: Path) -> dict[str, float]:
     return {"header_s": header_s, "first_pose_s": first_s, "cpu_s": cpu_s}
 
 
+def starts(packages: Sequence[Path], rounds: int) -> dict[str, dict[str, Any]]:
+    """The first start and the median of the later ones, of checkouts in turn, in seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        video = made_video(Path(folder) / "made.mp4")
+        first = {str(package): one_start(package, video) for package in packages}
+        later = [
+            {str(package): one_start(package, video) for package in packages} for _ in range(rounds)
+        ]
+    return {
+        package: {
+            "first_start": {name: round(value, 2) for name, value in figures.items()},
+            "later_starts_median": {
+                name: round(float(np.median([one[package][name] for one in later])), 2)
+                for name in figures
+            },
+        }
+        for package, figures in first.items()
+    }
+
+
+def measure_startup(plan: Plan, report: Callable[[str], None]) -> dict[str, Any]:
+    """Starts of one checkout, as a part of the one document."""
+    report("starting livepose several times")
+    return starts([HERE], 1 if plan.quick else ROUNDS)[str(HERE)]
+
+
 def main() -> None:
     """Measures the checkouts in turn, prints medians as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--package", type=Path, action="append", default=[])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
-    packages = [HERE, *arguments.package]
-    with tempfile.TemporaryDirectory() as folder:
-        video = made_video(Path(folder) / "made.mp4")
-        first = {str(package): one_start(package, video) for package in packages}
-        rounds = [
-            {str(package): one_start(package, video) for package in packages}
-            for _ in range(arguments.rounds)
-        ]
-    told = {
-        package: {
-            "first_start": figures,
-            "later_starts_median": {
-                name: round(float(np.median([one[package][name] for one in rounds])), 2)
-                for name in figures
-            },
-        }
-        for package, figures in first.items()
-    }
-    print(json.dumps(told, indent=2))
+    print(json.dumps(starts([HERE, *arguments.package], arguments.rounds), indent=2))
 
 
 if __name__ == "__main__":

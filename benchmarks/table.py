@@ -122,6 +122,8 @@ def details(parts: Document) -> Iterator[str]:
         yield from stages(parts["stages"])
     if "network" in parts:
         yield from network(parts["network"])
+    if "startup" in parts:
+        yield from startup(parts["startup"])
     if "curves" in parts:
         yield from curves(parts["curves"])
     if "memory" in parts:
@@ -157,6 +159,16 @@ def network(part: Document) -> Iterator[str]:
     for batch, row in part["batches"].items():
         cells = (band(row[name], 2) for name in ("runtime_ms", "bare_ms"))
         yield f"| {batch} | {' | '.join(cells)} |"
+    yield ""
+
+
+def startup(part: Document) -> Iterator[str]:
+    """From the command to the first pose."""
+    yield from ("## Start", "", "| | loaded and warm, s | first pose, s | processor time, s |")
+    yield "| --- | ---: | ---: | ---: |"
+    for name, title in (("first_start", "first"), ("later_starts_median", "later, median")):
+        one = part[name]
+        yield f"| {title} | {one['header_s']} | {one['first_pose_s']} | {one['cpu_s']} |"
     yield ""
 
 
