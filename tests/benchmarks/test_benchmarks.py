@@ -120,6 +120,28 @@ def test_losses_are_published_in_the_table() -> None:
     assert "10.0 [9.00, 11.0] (1.25)" in text
 
 
+def test_every_part_has_its_section() -> None:
+    times = {"header_s": 1.5, "first_pose_s": 1.7, "cpu_s": 2.0}
+    band = {"median": 10.0, "q1": 9.0, "q3": 11.0, "count": 3}
+    point = {"at": 4, "fps": band, "age_ms": band}
+    document = documented("rivals-1", measured(8.0, 10.0))
+    for name, part in {
+        "network": {"precision": "f32", "batches": {"4": {"runtime_ms": band, "bare_ms": band}}},
+        "startup": {"first_start": times, "later_starts_median": times},
+        "curves": {key: [point] for key in ("people", "budget", "size", "interval")}
+        | {"target_fps": 15.0},
+        "memory": {"growth_percent": 0.5, "frames": 108_000},
+    }.items():
+        document = documents.merged(document, name, part)
+    text = markdown(document)
+    assert "| 4 | 10.00 [9.00, 11.00] | 10.00 [9.00, 11.00] |" in text
+    assert "| later, median | 1.5 | 1.7 | 2.0 |" in text
+    assert "| people, --target-fps 15 | 4 | 10.0 [9.0, 11.0] | 10 [9, 11] |" in text
+    assert "| frames | 108000 |" in text
+    network = next(one for one in document["targets"] if one["what"].startswith("pose network"))
+    assert (network["measured"], network["met"]) == (100.0, True)
+
+
 def test_parts_are_completed_one_by_one_and_another_machines_are_let_go(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     document = documents.merged(documents.read(path), "rivals-1", measured(8.0, 10.0))
