@@ -3,14 +3,17 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks import document as documents
+from benchmarks.curves import CURVES
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.rivals import ROOT
-from benchmarks.table import markdown, put_into
+from benchmarks.table import curve_parts, markdown, put_into
 from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError, SinkError
 
 PARTS = (
@@ -19,10 +22,15 @@ PARTS = (
     "network",
     "stages",
     "startup",
-    "curves",
+    *(f"curves-{name}" for name in CURVES),
     "memory",
     "accuracy",
 )
+
+USUAL_PARTS = PARTS[:-1]
+"""All but the accuracy, which is the same on every machine and takes as long as all the others."""
+MODULES = {"memory": "long_run"}
+"""Where a part's module is not called as the part is."""
 
 
 def report(message: str) -> None:
@@ -33,8 +41,9 @@ def report(message: str) -> None:
 def parser() -> ArgumentParser:
     """The options."""
     made = ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    made.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    made.add_argument("--only", nargs="+", choices=PARTS, default=USUAL_PARTS)
     made.add_argument("--quick", action="store_true", help="seconds: to see that it runs")
+    made.add_argument("--memory-frames", type=int, metavar="N", help="of the memory's long run")
     made.add_argument("--json", type=Path, default=ROOT / "docs" / "benchmarks.json")
     made.add_argument("--readme", type=Path, default=ROOT / "README.md", help="whose table is set")
     return made
@@ -47,6 +56,10 @@ def measure(name: str, plan: Plan) -> dict[str, Any] | None:
         from benchmarks.rivals.entries import ENTRIES
 
         return measure_rivals(int(name.removeprefix("rivals-")), ENTRIES, plan, report)
+    if name.startswith("curves-"):
+        from benchmarks.curves import measure_curve
+
+        return measure_curve(name.removeprefix("curves-"), plan, report)
     if name == "memory" and find_spec("benchmarks.memory") is None:
         report("memory: benchmarks/memory.py is not there; left out")
         return None
@@ -54,11 +67,10 @@ def measure(name: str, plan: Plan) -> dict[str, Any] | None:
 
 
 def single_part(name: str) -> Callable[[Plan, Callable[[str], None]], dict[str, Any]]:
-    """The function ``measure_NAME`` of the module NAME."""
-    from importlib import import_module
-
+    """The function ``measure_NAME`` of its module."""
+    module = import_module(f"benchmarks.{MODULES.get(name, name)}")
     function: Callable[[Plan, Callable[[str], None]], dict[str, Any]] = getattr(
-        import_module(f"benchmarks.{name}"), f"measure_{name}"
+        module, f"measure_{name}"
     )
     return function
 
@@ -66,6 +78,7 @@ def single_part(name: str) -> Callable[[Plan, Callable[[str], None]], dict[str, 
 def run(arguments: Namespace) -> None:
     """Measures part after part; each is saved as soon as it is there."""
     plan = QUICK if arguments.quick else FULL
+    plan = replace(plan, memory_frames=arguments.memory_frames or plan.memory_frames)
     document = documents.read(arguments.json)
     for name in arguments.only:
         report(f"part {name}")
@@ -84,10 +97,10 @@ def write_tables(document: dict[str, Any], json_path: Path, readme: Path) -> Non
             report(f"{readme} has no marks for the table; left as it is")
     except OSError as error:
         raise SinkError(f"the tables cannot be written: {error.strerror}") from error
-    if "curves" in document["parts"]:
+    if curves := curve_parts(document["parts"]):
         from benchmarks.plots import plot_curves
 
-        plot_curves(document["parts"]["curves"], json_path.with_name("benchmark-curves.png"))
+        plot_curves(curves, json_path.with_name("benchmark-curves.png"))
     report(f"figures in {json_path}, table in {json_path.with_suffix('.md')}")
 
 

@@ -28,6 +28,7 @@ Size = tuple[int, int]
 PEOPLE = (0, 1, 2, 4, 8, 12, 16)
 SIZES_WH: tuple[Size, ...] = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 INTERVALS: tuple[int | None, ...] = (1, 2, 4, 8, 16, None)
+CURVES = ("people", "budget", "size", "interval")
 TARGET_FPS = 15.0
 CROWDS = (1, 4, 10, 16)
 """Numbers of people at which the budget is tried."""
@@ -67,19 +68,25 @@ class Aged:
         return found
 
 
-def measure_curves(plan: Plan, report: Report) -> dict[str, Any]:
-    """All curves; that over people once more with a budget of time."""
-    curves: dict[str, list[tuple[int | str, Point]]] = {
-        "people": [(n, Point(people=n)) for n in chosen(PEOPLE, plan)],
-        "budget": [(n, Point(people=n, target_fps=TARGET_FPS)) for n in chosen(CROWDS, plan)],
-        "size": [(f"{w}x{h}", Point(size_wh=(w, h))) for w, h in chosen(SIZES_WH, plan)],
-        "interval": [
-            (every or "adaptive", Point(detect_every=every)) for every in chosen(INTERVALS, plan)
-        ],
-    }
+def points(name: str, plan: Plan) -> list[tuple[int | str, Point]]:
+    """What is measured for a curve, with its place on the axis."""
+    if name == "people":
+        return [(n, Point(people=n)) for n in chosen(PEOPLE, plan)]
+    if name == "budget":
+        return [(n, Point(people=n, target_fps=TARGET_FPS)) for n in chosen(CROWDS, plan)]
+    if name == "size":
+        return [(f"{w}x{h}", Point(size_wh=(w, h))) for w, h in chosen(SIZES_WH, plan)]
+    return [(every or "adaptive", Point(detect_every=every)) for every in chosen(INTERVALS, plan)]
+
+
+def measure_curve(name: str, plan: Plan, report: Report) -> dict[str, Any]:
+    """One of CURVES."""
     pipelines = Pipelines()
-    measured = {name: curve(points, pipelines, plan, report) for name, points in curves.items()}
-    return {"target_fps": TARGET_FPS, **measured}
+    rows = []
+    for label, point in points(name, plan):
+        report(f"curve {name}: {label}")
+        rows.append({"at": label} | measure_point(pipelines.of(point), point, plan))
+    return {"points": rows}
 
 
 class Pipelines(dict[tuple[int | None, float | None], PosePipeline]):
@@ -97,17 +104,6 @@ class Pipelines(dict[tuple[int | None, float | None], PosePipeline]):
 def chosen(values: Sequence[Any], plan: Plan) -> Sequence[Any]:
     """All of them, or the first two where it has to be quick."""
     return values[:2] if plan.quick else values
-
-
-def curve(
-    points: Sequence[tuple[int | str, Point]], pipelines: Pipelines, plan: Plan, report: Report
-) -> list[dict[str, Any]]:
-    """One curve."""
-    rows = []
-    for label, point in points:
-        report(f"curve: {point.people} people, {point.size_wh[0]}x{point.size_wh[1]}, {label}")
-        rows.append({"at": label} | measure_point(pipelines.of(point), point, plan))
-    return rows
 
 
 def measure_point(pipeline: PosePipeline, point: Point, plan: Plan) -> dict[str, Any]:

@@ -22,6 +22,8 @@ class Plan:
     """... or so many seconds, if that is less."""
     runs: int
     """Repetitions of a single kernel or network run."""
+    memory_frames: int
+    """Five minutes' worth in earnest, so that the whole takes minutes; an hour's are 108,000."""
     quick: bool = False
 
 
@@ -30,11 +32,12 @@ FULL = Plan(
     warm_up_s=2.0,
     rounds=5,
     # A livepose round must hold several looks of the detector, which rests for half a second.
-    length=Length(least=2, most=90, seconds=1.2),
+    length=Length(least=2, most=90, seconds=1.0),
     scene_frames=120,
     curve_frames=60,
     curve_s=1.5,
     runs=40,
+    memory_frames=9_000,
 )
 QUICK = Plan(
     warm_up_frames=2,
@@ -45,5 +48,6 @@ QUICK = Plan(
     curve_frames=3,
     curve_s=0.5,
     runs=3,
+    memory_frames=300,
     quick=True,
 )

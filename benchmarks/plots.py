@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.curves import TARGET_FPS
 from livepose.offline.evaluation.plots import figure_with, save
 
 AXES = {"people": "people", "size": "frame size", "interval": "frames from detection to detection"}
@@ -11,7 +12,7 @@ TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 KINDS = {"fps": "frames/s", "age_ms": "age of the picture, ms"}
 
 
-def plot_curves(curves: Mapping[str, Any], path: Path) -> None:
+def plot_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
     """Frames/s above, age below, on logarithmic axes; bars are quartiles."""
     figure, _ = figure_with(len(AXES))
     figure.clear()
@@ -19,9 +20,11 @@ def plot_curves(curves: Mapping[str, Any], path: Path) -> None:
     panels = figure.subplots(len(KINDS), len(AXES), sharey="row")
     for row, (kind, title) in enumerate(KINDS.items()):
         for column, (name, axis) in enumerate(AXES.items()):
-            draw(panels[row][column], curves[name], kind)
             panels[row][column].set_xlabel(axis)
-        draw(panels[row][0], curves["budget"], kind, f"--target-fps {curves['target_fps']:g}")
+            if name in curves:
+                draw(panels[row][column], curves[name], kind)
+        if "budget" in curves:
+            draw(panels[row][0], curves["budget"], kind, f"--target-fps {TARGET_FPS:g}")
         panels[row][0].set_ylabel(title)
         low, high = panels[row][0].get_ylim()
         panels[row][0].set_yticks([tick for tick in TICKS if low <= tick <= high])

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.curves import CURVES, TARGET_FPS
 from benchmarks.targets import Target, said, targets
 
 Document = Mapping[str, Any]
@@ -20,6 +21,8 @@ def markdown(document: Document) -> str:
 def summary(document: Document) -> list[str]:
     """Rivals, aims and the machine: what the README shows."""
     parts = document["parts"]
+    if not parts:
+        return ["Not measured yet."]
     lines = [*provenance(document), ""]
     if rivals := rival_parts(parts):
         lines += [*rivals_table(rivals, parts.get("accuracy", {}).get("rows", {})), ""]
@@ -124,8 +127,8 @@ def details(parts: Document) -> Iterator[str]:
         yield from network(parts["network"])
     if "startup" in parts:
         yield from startup(parts["startup"])
-    if "curves" in parts:
-        yield from curves(parts["curves"])
+    if found_curves := curve_parts(parts):
+        yield from curves(found_curves)
     if "memory" in parts:
         yield from memory(parts["memory"])
 
@@ -172,13 +175,19 @@ def startup(part: Document) -> Iterator[str]:
     yield ""
 
 
-def curves(part: Document) -> Iterator[str]:
+def curve_parts(parts: Document) -> dict[str, list[Document]]:
+    """The measured curves' points by their names."""
+    names = (name for name in CURVES if f"curves-{name}" in parts)
+    return {name: parts[f"curves-{name}"]["points"] for name in names}
+
+
+def curves(measured: Mapping[str, Sequence[Document]]) -> Iterator[str]:
     """The curves' figures under their picture."""
     yield from ("## Cost curves", "", "![Frames/s and age](benchmark-curves.png)", "")
     yield from ("| | | frames/s | age of the picture, ms |", "| --- | --- | ---: | ---: |")
-    names = {"budget": f"people, --target-fps {part['target_fps']:g}"}
-    for name in ("people", "budget", "size", "interval"):
-        for point in part[name]:
+    names = {"budget": f"people, --target-fps {TARGET_FPS:g}"}
+    for name, points in measured.items():
+        for point in points:
             cells = f"{band(point['fps'], 1)} | {band(point['age_ms'], 0)}"
             yield f"| {names.get(name, name)} | {point['at']} | {cells} |"
     yield ""

@@ -44,7 +44,7 @@ class Entry:
 
 
 def shared_folder() -> Path | None:
-    """Data and other projects' files: ``shared`` beside the checkout, or LIVEPOSE_SHARED."""
+    """Data and other projects' files: beside the checkout, or where LIVEPOSE_SHARED says."""
     folder = Path(os.environ.get("LIVEPOSE_SHARED", ROOT.parent / "shared"))
     return folder if folder.is_dir() else None
 

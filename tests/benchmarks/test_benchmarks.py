@@ -13,8 +13,9 @@ from fakes import CARD, make_pipeline
 
 from benchmarks import document as documents
 from benchmarks.__main__ import main
-from benchmarks.curves import measure_curves, paced
+from benchmarks.curves import measure_curve, paced
 from benchmarks.plan import FULL, QUICK
+from benchmarks.plots import plot_curves
 from benchmarks.rival_rounds import measure_rivals
 from benchmarks.rivals import AbsentError, Entry, Opened, entries
 from benchmarks.rivals.own import validated
@@ -128,8 +129,8 @@ def test_every_part_has_its_section() -> None:
     for name, part in {
         "network": {"precision": "f32", "batches": {"4": {"runtime_ms": band, "bare_ms": band}}},
         "startup": {"first_start": times, "later_starts_median": times},
-        "curves": {key: [point] for key in ("people", "budget", "size", "interval")}
-        | {"target_fps": 15.0},
+        "curves-people": {"points": [point]},
+        "curves-budget": {"points": [point]},
         "memory": {"growth_percent": 0.5, "frames": 108_000},
     }.items():
         document = documents.merged(document, name, part)
@@ -177,6 +178,18 @@ def test_the_readme_holds_the_table_of_the_published_figures(tmp_path: Path) -> 
     assert not put_into(readme, document)
 
 
+def test_the_repositorys_readme_is_what_its_json_says(tmp_path: Path) -> None:
+    published = documents.ROOT / "docs" / "benchmarks.json"
+    document = documents.read(published)
+    if document["parts"]:
+        assert published.with_suffix(".md").read_text() == markdown(document)
+    readme = (documents.ROOT / "README.md").read_text()
+    copy = tmp_path / "README.md"
+    copy.write_text(readme)
+    assert put_into(copy, document)
+    assert copy.read_text() == readme
+
+
 @pytest.fixture
 def two_entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(entries, "ENTRIES", (entry("livepose", Counting()), entry("b", Counting())))
@@ -188,20 +201,27 @@ def test_the_command_writes_one_json_one_table_and_a_picture(
 ) -> None:
     path = tmp_path / "figures.json"
     words = ["--quick", "--json", str(path), "--readme", str(tmp_path / "none.md"), "--only"]
-    assert main([*words, "rivals-1", "stages", "curves"]) == 0
+    assert main([*words, "rivals-1", "stages", "curves-people"]) == 0
     document = json.loads(path.read_text())
-    assert set(document["parts"]) == {"rivals-1", "stages", "curves"}
+    assert set(document["parts"]) == {"rivals-1", "stages", "curves-people"}
     assert document["machine"]["processor"]
     assert "Where the time goes" in path.with_suffix(".md").read_text()
     assert cv2.imread(str(tmp_path / "benchmark-curves.png")).shape[1] > 1000
 
 
 def test_the_curves_hold_as_many_people_as_their_axis_says(make_pipeline: Make) -> None:
-    part = measure_curves(QUICK, quiet)
-    assert [one["at"] for one in part["people"]] == [0, 1]
-    assert [one["people_found"] for one in part["people"]] == pytest.approx([0, 1], abs=0.4)
-    assert all(one["age_ms"]["median"] > 0 for one in part["interval"])
-    assert part["size"][1]["at"] == "1280x720"
+    people, sizes = (measure_curve(name, QUICK, quiet)["points"] for name in ("people", "size"))
+    assert [one["at"] for one in people] == [0, 1]
+    assert [one["people_found"] for one in people] == pytest.approx([0, 1], abs=0.4)
+    assert all(one["age_ms"]["median"] > 0 for one in people)
+    assert sizes[1]["at"] == "1280x720"
+
+
+def test_curves_are_drawn_however_few_were_measured(tmp_path: Path) -> None:
+    band = {"median": 10.0, "q1": 9.0, "q3": 11.0}
+    sizes = [{"at": at, "fps": band, "age_ms": band} for at in ("640x480", "1280x720")]
+    plot_curves({"size": sizes}, tmp_path / "some.png")
+    assert cv2.imread(str(tmp_path / "some.png")).std() > 1
 
 
 def test_a_paced_camera_gives_the_newest_frame_once(monkeypatch: pytest.MonkeyPatch) -> None:
