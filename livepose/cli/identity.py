@@ -48,6 +48,7 @@ def _add_scenes(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="every scene's figures, - is stdout")
     parser.add_argument("--markdown", metavar="FILE", help="the table, - is stdout")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="against the interval")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="only shows the scenes")
 
 
@@ -96,6 +97,7 @@ def _rest(arguments: Namespace) -> int:
 def _scenes(arguments: Namespace) -> int:
     from livepose.offline.evaluation.document import as_json
     from livepose.offline.evaluation.table import write_text
+    from livepose.offline.identity.plots import plot
     from livepose.offline.identity.run import run_scenes, save_sheet
     from livepose.offline.identity.summary import document, markdown, summarised
 
@@ -114,6 +116,8 @@ def _scenes(arguments: Namespace) -> int:
         write_text(arguments.markdown, markdown(rows))
     if arguments.json:
         write_text(arguments.json, as_json(document(rows, everything)))
+    if arguments.plot:
+        plot(rows, arguments.plot)
     return 0
 
 

@@ -79,7 +79,7 @@ class TrackerSettings:
     """Adaptive rest: newcomers wait so long at most."""
     busy_rest_s: float = 0.2
     """... while somebody moves faster than ``fast_speed``, or is lost ..."""
-    crossing_rest_s: float = 0.1
+    crossing_rest_s: float = 0.045
     """... and while boxes overlap by more than ``crossing_iou``."""
     fast_speed: float = 1.0
     """Body scales a second."""
