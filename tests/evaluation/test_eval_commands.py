@@ -161,6 +161,41 @@ def test_what_cannot_be_is_one_sentence_and_exit_code_two(
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("option", ["--json", "--markdown", "--results", "--pareto"])
+def test_where_nothing_can_be_written_is_said_before_the_work(
+    make_set: MakeSet, spots: list[Any], capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    images, path, _ = make_set(1)
+    for place, says in (("gone/out", "no folder gone"), (str(images), "it is a folder")):
+        assert main(["eval", "coco", *options(images, path, option, place)]) == 1
+        assert says in capsys.readouterr().err
+    assert spots == []
+
+
+def test_ctrl_c_is_exit_code_130(make_set: MakeSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, path, _ = make_set(1)
+
+    def interrupted(self: SpotRuntime, crops_bgr: np.ndarray) -> np.ndarray:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SpotRuntime, "__call__", interrupted)
+    assert main(["eval", "coco", *options(images, path)]) == 130
+
+
+def test_a_table_says_how_far_each_row_is_from_the_first(
+    make_set: MakeSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, path, _ = make_set(2)
+    more = ("--no-speed", "--decode", "dark,argmax", "--markdown", "-")
+    assert main(["eval", "coco", *options(images, path, *more)]) == 0
+    heading, _, dark, argmax = capsys.readouterr().out.strip().splitlines()
+    names = [cell.strip() for cell in heading[1:-1].split("|")]
+    assert "Crops/s" not in names  # nothing of it was measured
+    place = names.index("minus first")
+    assert dark[1:-1].split("|")[place].strip() == ""
+    assert argmax[1:-1].split("|")[place].strip().startswith(("+", "-"))
+
+
 def test_wrong_sizes_and_numbers_are_refused_by_the_parser(make_set: MakeSet) -> None:
     images, path, _ = make_set(1)
     for wrong in (("--input", "128"), ("--limit", "0"), ("--intervals", "1,x")):
@@ -278,6 +313,7 @@ def test_the_papers_rows_are_told_apart_from_measured_ones(
     said = capsys.readouterr().err
     assert "see measured" in said
     assert "measured here" in said
+    assert "[100.0, 100.0]" in said  # three people: no figure without its interval
     assert main(["eval", "--paper", "--measured", str(path)]) == 2
 
 

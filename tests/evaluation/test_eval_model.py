@@ -30,9 +30,12 @@ def test_another_size_is_written_on_a_copy_of_the_weights(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[tuple[Path, Card]] = []
+    beside: list[list[str]] = []
+    weights.with_name("tiny.int8.json").write_text("{}")
 
     def open_runtime(path: Path, **options: object) -> SpotRuntime:
         opened.append((path, read_card(path)))
+        beside.append(sorted(one.name for one in path.parent.glob("tiny.*.json")))
         return SpotRuntime()
 
     monkeypatch.setattr(model, "open_runtime", open_runtime)
@@ -43,6 +46,7 @@ def test_another_size_is_written_on_a_copy_of_the_weights(
     assert [path == weights for path, _ in opened] == [True, True, False]
     assert opened[0][1].sha256 == opened[2][1].sha256
     assert not opened[2][0].exists()
+    assert beside == [["tiny.int8.json"]] * 3
 
 
 @pytest.mark.parametrize("size", [(100, 96), (0, 64)])

@@ -12,6 +12,7 @@ from evaluation_sets import SpotRuntime
 from livepose.errors import DataError, UsageError
 from livepose.estimator import PoseEstimator
 from livepose.offline.evaluation.annotations import load_annotations
+from livepose.offline.evaluation.model import open_estimator
 from livepose.offline.evaluation.people import annotated_boxes
 from livepose.offline.evaluation.pictures import PictureStore
 from livepose.offline.evaluation.predict import Loading, Variant, predict
@@ -161,3 +162,20 @@ def test_training_gets_its_figures_from_a_runtime_or_a_plain_function(make_set: 
     assert validate_pose(runtime.__call__, images, path, limit=1, card=runtime.card)["people"] == 2
     with pytest.raises(ValueError, match="card="):
         validate_pose(runtime.__call__, images, path)
+
+
+@pytest.mark.slow
+def test_the_embedded_weights_answer_the_same_however_the_work_is_cut(shared: Path) -> None:
+    """A real network sums in another order in another batch: far below a hundredth of a pixel."""
+    data = shared / "data" / "coco" / "dev"
+    annotations = load_annotations(data / "annotations.json", 5)
+    estimator = open_estimator("default", device="cpu", precision="f32")
+    sample = annotated_boxes(annotations, estimator.runtime.card.alignment)
+    store, variant = PictureStore(data / "images.zip"), Variant("dark", "aligned")
+    first, *others = (
+        predict(estimator, store, sample, [variant], loading)[variant]
+        for loading in (Loading(1, 1), Loading(7, 3), Loading(32, 2))
+    )
+    for other in others:
+        assert np.allclose(first.keypoints_xy, other.keypoints_xy, atol=0.01, equal_nan=True)
+        assert np.allclose(first.keypoint_scores, other.keypoint_scores, atol=1e-4)

@@ -1,5 +1,6 @@
 """livepose's own weights as an estimator for measuring, at another input size if wanted."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -27,7 +28,8 @@ def open_estimator(
     """Opens weights exactly as the live pipeline does.
 
     ``input_hw`` runs them at a size that they were not trained for: the card is changed in a copy
-    that is opened in the same way and thrown away.
+    that is opened in the same way and thrown away; what lies beside the weights for a precision
+    (``NAME.*.json``) goes with it.
 
     Raises
     ------
@@ -48,6 +50,8 @@ def open_estimator(
     with tempfile.TemporaryDirectory(prefix="livepose-eval-") as folder:
         copy = Path(folder) / path.name
         save_checkpoint(copy, state, replace(card, input_hw=input_hw), stored_as(state))
+        for beside in path.parent.glob(f"{path.stem}.*.json"):
+            shutil.copy(beside, copy.parent)
         return PoseEstimator(open_runtime(copy, **options))
 
 

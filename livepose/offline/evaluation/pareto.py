@@ -67,22 +67,28 @@ class Point:
     def label(self) -> str:
         """For the plot."""
         flip = "" if self.flip == "none" else " + flip"
-        return f"{self.decode}{flip} {self.input_size} {self.precision} /{self.detect_every}"
+        looks = f"detector 1 in {self.detect_every}"
+        return f"{self.decode}{flip}, {self.input_size}, {self.precision}, {looks}"
 
 
 def run_pareto(
     choice: Choice, grid: Grid, report: Report, progress: Progress = no_progress
 ) -> list[Point]:
-    """Measures every combination; the front is marked."""
+    """Measures every combination; the front is marked.
+
+    All networks are opened before the first is measured, so that what this machine cannot run is
+    said at once.
+    """
+    estimators = [
+        open_estimator(choice.weights, input_hw, choice.runtime, choice.device, precision, report)
+        for precision in grid.precisions
+        for input_hw in grid.inputs_hw
+    ]
     data = open_set(choice, report, progress)
     detection_ms = time_detector(data, report)
     points: list[Point] = []
-    for precision in grid.precisions:
-        for input_hw in grid.inputs_hw:
-            estimator = open_estimator(
-                choice.weights, input_hw, choice.runtime, choice.device, precision, report
-            )
-            points += measure(data, estimator, grid, detection_ms, progress)
+    for estimator in estimators:
+        points += measure(data, estimator, grid, detection_ms, progress)
     data.store.close()
     return with_front(points)
 

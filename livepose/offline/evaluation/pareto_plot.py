@@ -3,12 +3,15 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from livepose.errors import SinkError
 from livepose.offline.evaluation.pareto import Point
 from livepose.offline.evaluation.plots import figure_with, save
+
+MARKERS = "o^sDvP"
 
 
 def write_csv(points: Sequence[Point], path: Path) -> None:
@@ -29,28 +32,52 @@ def rounded(value: object) -> object:
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
-    """AP against ms; the front joined and named, with its intervals as bars."""
+    """AP against ms: decoders by colour, sizes by marker, the front numbered and named."""
     figure, (panel,) = figure_with(1)
-    figure.set_size_inches(8, 5)
-    for decode in dict.fromkeys(one.decode for one in points):
-        own = [one for one in points if one.decode == decode]
-        panel.plot([one.ms for one in own], [one.ap for one in own], "o", alpha=0.6, label=decode)
-    front = [one for one in points if one.on_front]
-    spread = np.array([[one.ap - one.ap_low, one.ap_high - one.ap] for one in front]).T
-    panel.errorbar(
-        [one.ms for one in front],
-        [one.ap for one in front],
-        yerr=np.clip(np.nan_to_num(spread), 0.0, None),
-        color="black",
-        linewidth=0.8,
-        capsize=2,
-    )
-    for number, one in enumerate(front):
-        place = (8, -12 - 10 * (number % 3))
-        panel.annotate(
-            one.label, (one.ms, one.ap), xytext=place, textcoords="offset points", fontsize=7
-        )
+    figure.set_size_inches(9, 4.5)
+    sizes = list(dict.fromkeys(one.input_size for one in points))
+    decoders = list(dict.fromkeys(one.decode for one in points))
+    for number, decode in enumerate(decoders):
+        for size in sizes:
+            own = [one for one in points if (one.decode, one.input_size) == (decode, size)]
+            panel.plot(
+                [one.ms for one in own],
+                [one.ap for one in own],
+                MARKERS[sizes.index(size) % len(MARKERS)],
+                color=f"C{number}",
+                alpha=0.6,
+                markersize=5,
+                label=f"{decode} {size}",
+            )
+    draw_front(panel, [one for one in points if one.on_front])
     panel.set_xlabel("ms for one picture, all people (detection shared over its interval)")
-    panel.set_ylabel("COCO AP with 95 % interval")
-    panel.legend()
+    panel.set_ylabel("COCO AP")
+    panel.legend(loc="lower right", fontsize=6, ncols=len(decoders))
     save(figure, path)
+
+
+def draw_front(panel: Any, front: Sequence[Point]) -> None:
+    """Joined and numbered, its 95 % intervals as a band; the names in a list beside."""
+    times = [one.ms for one in front]
+    low = [float(np.nan_to_num(one.ap_low, nan=one.ap)) for one in front]
+    high = [float(np.nan_to_num(one.ap_high, nan=one.ap)) for one in front]
+    panel.fill_between(times, low, high, color="black", alpha=0.08, linewidth=0)
+    panel.plot(times, [one.ap for one in front], color="black", linewidth=0.8)
+    for number, one in enumerate(front, 1):
+        panel.annotate(
+            str(number),
+            (one.ms, one.ap),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    names = [f"{number}  {one.label}" for number, one in enumerate(front, 1)]
+    panel.text(
+        1.02,
+        1.0,
+        "\n".join(["best at its time (band: 95 %)", *names]),
+        transform=panel.transAxes,
+        va="top",
+        fontsize=7,
+    )

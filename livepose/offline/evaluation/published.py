@@ -61,9 +61,14 @@ def measured_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
     return rows
 
 
+def runs_here(row: Mapping[str, str]) -> bool:
+    """Can livepose run this system, given its weights?"""
+    return row["backbone"] in BACKBONES_HERE and not row["method"].startswith(NOT_RUN)
+
+
 def status(row: Mapping[str, str], measured: Sequence[Mapping[str, Any]]) -> str:
     """What livepose has to say to a published row."""
-    if row["backbone"] not in BACKBONES_HERE or row["method"].startswith(NOT_RUN):
+    if not runs_here(row):
         return "published; livepose does not run it"
     dark = "DARK" in row["method"]
     same = [

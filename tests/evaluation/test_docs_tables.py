@@ -1,0 +1,150 @@
+"""The script that measures the documentation's tables again, and the commands in them."""
+
+import argparse
+import importlib.util
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from livepose.cli import evaluate
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    return script("tables")
+
+
+DOCUMENT = """# Title
+
+<!-- begin small: Method, AP -->
+```
+livepose something \\
+    --markdown small.md
+```
+
+old
+<!-- end small -->
+
+<!-- begin plot -->
+```
+livepose other
+```
+
+![What it shows](plot.png)
+
+old
+<!-- end plot -->
+after
+"""
+TABLE = """| Method | Input | AP |
+| --- | --- | ---: |
+| a | 1x1 |  |
+| b | 1x1 | 2.0 [1, 3] |
+
+- b - a: +1
+"""
+
+
+def test_a_table_takes_the_place_of_the_old_one(
+    tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, ran = tmp_path / "page.md", []
+    document.write_text(DOCUMENT)
+
+    def run(command: list[str], cwd: Path, check: bool) -> None:
+        ran.append(command[1:])
+        (cwd / "small.md").write_text(TABLE)
+        (cwd / "plot.png").write_bytes(b"picture")
+
+    monkeypatch.setattr(tables.subprocess, "run", run)
+    monkeypatch.setattr(tables, "DOCS", tmp_path / "docs")
+    (tmp_path / "docs").mkdir()
+    work = tmp_path / "work"
+    work.mkdir()
+    tables.measure(document, work, None)
+    assert ran == [
+        ["-m", "livepose", "something", "--markdown", "small.md"],
+        ["-m", "livepose", "other"],
+    ]
+    written = document.read_text()
+    assert (
+        "| Method | AP |\n| --- | ---: |\n| a |  |\n| b | 2.0 [1, 3] |\n\n- b - a: +1\n<!--"
+        in written
+    )
+    assert "![What it shows](plot.png)\n<!-- end plot -->\nafter\n" in written
+    assert "old" not in written
+    assert (tmp_path / "docs" / "plot.png").read_bytes() == b"picture"
+    again = written
+    tables.measure(document, work, ["plot"])
+    assert document.read_text() == again
+    assert len(ran) == 3
+
+
+def test_a_command_that_writes_nothing_is_noticed(tables: ModuleType, tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(DOCUMENT)
+    with pytest.raises(SystemExit, match="neither small"):
+        tables.body(tables.block(document, "small"), tmp_path)
+
+
+def documented() -> list[str]:
+    tables = script("tables")
+    text = (DOCS / "evaluation.md").read_text(encoding="utf-8")
+    return [
+        shlex.join(line)
+        for m in tables.BLOCK.finditer(text)
+        for line in tables.commands(m["command"])
+    ]
+
+
+def test_every_documented_command_is_one_that_the_command_line_takes() -> None:
+    parser = argparse.ArgumentParser()
+    evaluate.register(parser.add_subparsers())
+    own = [line.split(" livepose ", 1)[1] for line in documented() if " livepose " in line]
+    assert len(own) >= 8
+    for line in own:
+        arguments = parser.parse_args(shlex.split(line))
+        assert arguments.set in {"coco", "lsp", "mpii", "quantisation"}
+
+
+def test_coco_in_mpiis_form_has_the_same_joints_and_crops(
+    make_set: MakeSet, tmp_path: Path
+) -> None:
+    from livepose.offline.evaluation.mpii import load_mpii
+
+    _, path, document = make_set(2)
+    for place, shift in ((0, 0.0), (3, -6.0), (4, 6.0)):  # nose and ears
+        document["annotations"][0]["keypoints"][3 * place] += shift
+    document["annotations"][1]["keypoints"][2:15:3] = [0, 2, 2, 0, 0]  # a face of two points
+    path.write_text(json.dumps(document))
+    target = tmp_path / "mpii.json"
+    script("mpii_form").main(path, target)
+    people = load_mpii(target)
+    assert len(people.entries) == 2
+    x, y = document["annotations"][0]["keypoints"][3 * 5 : 3 * 5 + 2]
+    assert people.joints_xy[0, 13].tolist() == pytest.approx([x, y])
+    assert people.labelled[0].sum() == 12
+    left, top, right, bottom = people.head_boxes_xyxy[0]
+    assert (right - left, bottom - top) == (pytest.approx(12.0), pytest.approx(18.0))
+    box = people.boxes("hrnet")[0].boxes_xyxy[0]
+    bx, by, width, height = document["annotations"][0]["bbox"]
+    assert [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2] == pytest.approx(
+        [bx + width / 2, by + height / 2]
+    )

@@ -1,0 +1,109 @@
+"""The systems of the published tables: random weights stand in for the trained ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from livepose.networks import build_network
+from livepose.offline.evaluation.coco_run import run_coco
+from livepose.offline.evaluation.cost import network_cost
+from livepose.offline.evaluation.published import BACKBONES_HERE, published, runs_here
+from livepose.offline.evaluation.rows import BACKBONES
+from livepose.offline.evaluation.settings import Choice
+from livepose.weights import Card, import_checkpoint, save_checkpoint
+
+MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
+
+NAMES = {title: name for name, title in BACKBONES.items()}
+PRINTED_SHARE = 0.012
+"""Printed GFLOPs of one ResNet differ by 1 % between sources (35.3 and 35.6)."""
+
+
+def own_rows() -> list[dict[str, str]]:
+    return [row for row in published("coco") if runs_here(row)]
+
+
+def test_every_row_that_is_said_to_run_has_a_network_of_that_cost() -> None:
+    rows = own_rows()
+    assert {row["backbone"] for row in rows} == BACKBONES_HERE
+    costs = {
+        (row["backbone"], row["input_size_hw"], row["params_m"], row["gflops"]) for row in rows
+    }
+    printed = {one for one in costs if one[3]}
+    assert len(printed) >= 15
+    for backbone, size, params_m, gflops in sorted(printed):
+        height, width = size.split("x")
+        cost = network_cost(NAMES[backbone], 17, (int(height), int(width)))
+        assert cost is not None
+        assert cost.params_m == pytest.approx(float(params_m), abs=0.06), (backbone, size)
+        near = pytest.approx(float(gflops), abs=0.06, rel=PRINTED_SHARE)
+        assert cost.gflops == near, (backbone, size)
+
+
+@pytest.mark.parametrize(
+    ("network", "input_hw", "alignment"),
+    [
+        ("hrnet_w32", (256, 192), "dark"),
+        ("hrnet_w48", (128, 96), "dark"),
+        ("resnet50", (128, 96), "hrnet"),
+        ("resnet101", (128, 96), "hrnet"),
+        ("resnet152", (128, 96), "hrnet"),
+    ],
+)
+def test_the_systems_of_the_tables_run(
+    network: str, input_hw: tuple[int, int], alignment: str, make_set: MakeSet, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{network}.safetensors"
+    card = Card(network, input_hw, alignment=alignment)
+    save_checkpoint(path, seeded(network).state_dict(), card, torch.float16)
+    images, annotations, _ = make_set(1)
+    choice = Choice(
+        images, annotations, weights=str(path), decoders=("dark", "shift", "integral"),
+        flip_test=True, runtime="torch", device="cpu", precision="f32", speed=False,
+    )  # fmt: skip
+    measured = run_coco(choice, lambda message: None)
+    assert [row.method for row in measured.rows] == [
+        "livepose, DARK + flip",
+        "livepose, shift + flip",
+        "livepose, integral + flip",
+    ]
+    for row in measured.rows:
+        assert (row.backbone, row.input_hw) == (BACKBONES[network], input_hw)
+        assert 0 <= row.figures["ap"] <= 100
+    poses = [np.array(one["keypoints"]) for one in measured.results[measured.rows[0].title]]
+    assert len(poses) >= 1
+    assert all(np.isfinite(pose).all() for pose in poses)
+
+
+def test_an_official_file_is_imported_and_measured(make_set: MakeSet, tmp_path: Path) -> None:
+    """The way of somebody with SimpleBaseline's own checkpoint."""
+    official = tmp_path / "pose_resnet_50_256x192.pth.tar"
+    state = {f"module.{name}": one.half() for name, one in seeded("resnet50").state_dict().items()}
+    torch.save(state, official)
+    path, card = import_checkpoint(
+        official, family="simple-baseline", output=tmp_path / "own.safetensors"
+    )
+    assert (card.network, card.input_hw, card.alignment) == ("resnet50", (256, 192), "hrnet")
+    images, annotations, _ = make_set(1)
+    choice = Choice(
+        images, annotations, weights=str(path), input_hw=(128, 96), runtime="torch",
+        device="cpu", speed=False,
+    )  # fmt: skip
+    row = run_coco(choice, lambda message: None).rows[0]
+    assert (row.backbone, row.input_size) == ("ResNet-50", "128x96")
+
+
+def seeded(network: str) -> torch.nn.Module:
+    """Random weights, the same every time, whose heatmaps are neither flat nor endless."""
+    torch.manual_seed(0)
+    return build_network(network, 17)
+
+
+def test_rows_with_a_head_of_their_own_are_not_said_to_run() -> None:
+    row = own_rows()[0]
+    assert not runs_here({**row, "method": "IPR [27]"})
+    assert not runs_here(dict(row, backbone="Hourglass-4"))
