@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent))
 DOCUMENTS = (DOCS / "evaluation.md",)
 BLOCK = re.compile(
     r"(?P<begin><!-- begin (?P<name>\w+)(?:: (?P<columns>[^>]*?))? -->\n"
@@ -49,6 +50,8 @@ def main() -> int:
         (work / DOCS.name).symlink_to(DOCS)
         for document in DOCUMENTS:
             measure(document, work, options.only)
+            if not options.only:
+                name_machine(document)
     return 0
 
 
@@ -66,6 +69,16 @@ def measure(document: Path, work: Path, only: Sequence[str] | None) -> None:
         written = text[: match.start("body")] + body(match, work) + text[match.end("body") :]
         document.write_text(written, encoding="utf-8")
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+
+
+def name_machine(document: Path) -> None:
+    """Says between <!-- machine --> and <!-- /machine --> where all tables were measured."""
+    from livepose.offline.machine import processor_name, usable_cores
+
+    text = document.read_text(encoding="utf-8")
+    machine = f"{processor_name()}, {usable_cores()} cores"
+    text = re.sub(r"(<!-- machine -->).*?(<!-- /machine -->)", rf"\g<1>{machine}\g<2>", text)
+    document.write_text(text, encoding="utf-8")
 
 
 def block(document: Path, name: str) -> re.Match[str]:

@@ -42,6 +42,7 @@ def register(subparsers: Any) -> None:
         "--measured", nargs="+", type=Path, default=[], metavar="FILE",
         help="with --paper: files written by --json",
     )  # fmt: skip
+    parser.add_argument("--markdown", metavar="FILE", help="with --paper: the tables, - is stdout")
     sets = parser.add_subparsers(dest="set", metavar="coco | mpii | lsp | quantisation | clips")
     _add_coco(sets.add_parser("coco", help="COCO AP"))
     _add_mpii(sets.add_parser("mpii", help="PCKh@0.5 and @0.1"))
@@ -147,16 +148,20 @@ def run(arguments: Namespace) -> int:
         "quantisation": _quantisation,
         "clips": _clips,
     }
+    check_outputs(arguments)
     if arguments.set is not None:
-        check_outputs(arguments)
         return commands[arguments.set](arguments)
     if not arguments.paper:
         raise UsageError(
             "eval: expected coco, mpii, lsp, quantisation, clips or --paper (see --help)"
         )
-    from livepose.offline.evaluation.published import measured_rows, show_paper
+    from livepose.offline.evaluation.published import measured_rows, paper_markdown, show_paper
+    from livepose.offline.evaluation.table import write_text
 
-    show_paper(measured_rows(arguments.measured))
+    measured = measured_rows(arguments.measured)
+    show_paper(measured)
+    if arguments.markdown:
+        write_text(arguments.markdown, paper_markdown(measured))
     return 0
 
 
@@ -225,8 +230,18 @@ def _coco(arguments: Namespace) -> int:
 
 
 def _pareto(arguments: Namespace) -> int:
+    from dataclasses import asdict
+
+    from livepose.offline.evaluation.document import as_json
     from livepose.offline.evaluation.pareto import Grid, run_pareto
-    from livepose.offline.evaluation.pareto_plot import plot, write_csv
+    from livepose.offline.evaluation.pareto_plot import markdown, plot, write_csv
+    from livepose.offline.evaluation.table import write_text
+
+    if arguments.peer or arguments.results or arguments.require_ap or arguments.flip_study:
+        raise UsageError(
+            "--pareto measures livepose alone, with and without flip test: leave out --peer,"
+            " --results, --require-ap and --flip-study"
+        )
 
     chosen = choice(arguments)
     grid = Grid(
@@ -240,6 +255,10 @@ def _pareto(arguments: Namespace) -> int:
     name: Path = arguments.pareto.with_suffix("")
     write_csv(points, name.with_suffix(".csv"))
     plot(points, name.with_suffix(".png"))
+    if arguments.markdown:
+        write_text(arguments.markdown, markdown(points))
+    if arguments.json:
+        write_text(arguments.json, as_json([asdict(one) for one in points]))
     for one in points:
         if one.on_front:
             report(f"{one.ms:6.1f} ms  {one.ap:.1f} AP  {one.label}")

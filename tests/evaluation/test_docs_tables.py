@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,14 @@ def test_a_table_takes_the_place_of_the_old_one(
     assert len(ran) == 3
 
 
+def test_the_machine_is_named(tables: ModuleType, tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text("on <!-- machine -->an old one<!-- /machine -->.")
+    tables.name_machine(document)
+    assert "an old one" not in document.read_text()
+    assert re.search(r"<!-- machine -->.+, \d+ cores<!-- /machine -->\.", document.read_text())
+
+
 def test_a_command_that_writes_nothing_is_noticed(tables: ModuleType, tmp_path: Path) -> None:
     document = tmp_path / "page.md"
     document.write_text(DOCUMENT)
@@ -121,7 +130,7 @@ def test_every_documented_command_is_one_that_the_command_line_takes() -> None:
     assert len(own) >= 8
     for line in own:
         arguments = parser.parse_args(shlex.split(line))
-        assert arguments.set in {"coco", "lsp", "mpii", "quantisation"}
+        assert arguments.paper or arguments.set in {"coco", "lsp", "mpii", "quantisation"}
 
 
 def test_coco_in_mpiis_form_has_the_same_joints_and_crops(

@@ -305,6 +305,8 @@ def test_the_papers_rows_are_told_apart_from_measured_ones(
     assert "not measured here" in said
     assert "livepose does not run it" in said
     assert "see measured" not in said
+    assert "arXiv 1910.06278" in said
+    assert "columns look shifted" in said  # CFN's row, printed as it was printed
     images, path, _ = make_set(2)
     out = tmp_path / "out.json"
     assert main(["eval", "coco", *options(images, path, "--no-speed", "--json", str(out))]) == 0
@@ -315,6 +317,19 @@ def test_the_papers_rows_are_told_apart_from_measured_ones(
     assert "measured here" in said
     assert "[100.0, 100.0]" in said  # three people: no figure without its interval
     assert main(["eval", "--paper", "--measured", str(path)]) == 2
+    document = json.loads(out.read_text())
+    for row in document["rows"]:
+        del row["ap75"]
+    (tmp_path / "lsp.json").write_text(json.dumps(document))
+    assert main(["eval", "--paper", "--measured", str(tmp_path / "lsp.json")]) == 2
+    assert "no published table" in capsys.readouterr().err
+    capsys.readouterr()
+    assert main(["eval", "--paper", "--measured", str(out), "--markdown", "-"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| Status | Set | Method | Backbone | Input | params_m |")
+    own = [line for line in lines if line.startswith("| measured here |")]
+    assert len(own) == 1
+    assert "| 100.0 [100.0, 100.0] |" in own[0]
 
 
 def test_what_livepose_cannot_run_is_not_called_unmeasured() -> None:
@@ -344,8 +359,13 @@ def test_pareto_writes_a_plot_and_its_numbers(
     monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: Slow())
     images, path, _ = make_set(3)
     name = tmp_path / "front"
+    table, points_json = tmp_path / "front.md", tmp_path / "front.json"
     more = ("--decode", "dark,argmax", "--intervals", "1,4", "--pareto", str(name))
+    more += ("--markdown", str(table), "--json", str(points_json))
     assert main(["eval", "coco", *options(images, path, *more)]) == 0
+    assert len(json.loads(points_json.read_text())) == 8
+    assert "| 1 | " in table.read_text()
+    assert main(["eval", "coco", *options(images, path, *more, "--peer", "onnx:a")]) == 2
     assert name.with_suffix(".png").stat().st_size > 5000
     with name.with_suffix(".csv").open() as file:
         points = list(csv.DictReader(file))

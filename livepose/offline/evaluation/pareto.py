@@ -24,7 +24,13 @@ from livepose.offline.evaluation.coco_run import Set, chosen_detector, open_set
 from livepose.offline.evaluation.metrics import sigmas_of
 from livepose.offline.evaluation.model import open_estimator
 from livepose.offline.evaluation.people import Boxed
-from livepose.offline.evaluation.predict import FLIPS, Predictions, Variant, predict
+from livepose.offline.evaluation.predict import (
+    FLIPS,
+    Predictions,
+    Variant,
+    predict,
+    variants_of,
+)
 from livepose.offline.evaluation.scoring import coco_results
 from livepose.offline.evaluation.settings import Choice, Progress, Report, no_progress
 from livepose.offline.evaluation.speed import WARM_UP, measure_speeds, pictures_with_people, seconds
@@ -67,8 +73,13 @@ class Point:
     def label(self) -> str:
         """For the plot."""
         flip = "" if self.flip == "none" else " + flip"
-        looks = f"detector 1 in {self.detect_every}"
-        return f"{self.decode}{flip}, {self.input_size}, {self.precision}, {looks}"
+        size = f"{self.input_size}, {self.precision}"
+        return f"{self.decode}{flip}, {size}, detector {self.looks}"
+
+    @property
+    def looks(self) -> str:
+        """How often the detector does."""
+        return "always" if self.detect_every == 1 else f"1 in {self.detect_every}"
 
 
 def run_pareto(
@@ -108,7 +119,7 @@ def measure(
     data: Set, estimator: PoseEstimator, grid: Grid, detection_ms: float, progress: Progress
 ) -> list[Point]:
     """Every decoder, flip and interval of one network, from two passes."""
-    variants = [Variant(decode, flip) for decode in grid.decoders for flip in grid.flips]
+    variants = variants_of(grid.decoders, grid.flips)
     first = data.boxes(estimator.runtime.card.alignment)
     found = run(data, estimator, first, variants, progress)
     resting = max(grid.intervals) > 1

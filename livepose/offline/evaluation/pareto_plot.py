@@ -1,4 +1,4 @@
-"""Accuracy against time as a table and a plot."""
+"""Accuracy against time as tables and a plot."""
 
 import csv
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from livepose.errors import SinkError
+from livepose.offline.evaluation.bootstrap import Interval
 from livepose.offline.evaluation.pareto import Point
 from livepose.offline.evaluation.plots import figure_with, save
 
@@ -29,6 +30,20 @@ def write_csv(points: Sequence[Point], path: Path) -> None:
 def rounded(value: object) -> object:
     """Two digits for numbers with a fraction."""
     return round(value, 2) if isinstance(value, float) else value
+
+
+def markdown(points: Sequence[Point]) -> str:
+    """The front for a document, numbered as in the plot."""
+    lines = [
+        "|  | Decoder | Flip test | Input | Precision | Detector | AP | ms |",
+        "| ---: | --- | --- | --- | --- | --- | ---: | ---: |",
+    ]
+    for number, one in enumerate((one for one in points if one.on_front), 1):
+        flip = "no" if one.flip == "none" else "yes"
+        words = f"{one.decode} | {flip} | {one.input_size} | {one.precision} | {one.looks}"
+        ap = f"{one.ap:.1f} {Interval(one.ap_low, one.ap_high)}"
+        lines.append(f"| {number} | {words} | {ap} | {one.ms:.1f} |")
+    return "\n".join(lines) + "\n"
 
 
 def plot(points: Sequence[Point], path: Path) -> None:

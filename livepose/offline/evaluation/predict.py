@@ -56,6 +56,18 @@ class Variant:
         return name + {"none": "", "aligned": " + flip", "other": " + flip, misaligned"}[self.flip]
 
 
+def variants_of(decoders: Sequence[str], flips: Sequence[str]) -> tuple[Variant, ...]:
+    """Every decoder with every kind of flip test; ``fused`` without one only where it is all that
+    was asked for, which is refused.
+    """
+    return tuple(
+        Variant(decode, flip)
+        for decode in decoders
+        for flip in flips
+        if decode != FUSED or flip != "none" or len(flips) == 1
+    )
+
+
 @dataclass(frozen=True)
 class Predictions:
     """Keypoints of everybody in the order of the boxes: (P, K, 2) px and (P, K) scores."""

@@ -6,7 +6,9 @@ HRNet, SimpleBaseline and MMPose.
 """
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ DARKPOSE = "DarkPose README"
 COCO_FIGURES = ("params_m", "gflops", "ap", "ap50", "ap75", "apm", "apl", "ar")
 MPII_FIGURES = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean")
 BACKBONES_HERE = frozenset(BACKBONES.values())
+WORDS = 5
+"""Columns before the figures."""
 NOT_RUN = ("G-RMI", "IPR")
 """On a backbone that livepose has, but with a head of their own."""
 
@@ -57,7 +61,14 @@ def measured_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
         document = read_json(path, "file of measured rows")
         if not isinstance(document, Mapping) or "rows" not in document or "set" not in document:
             raise DataError(f"{path} was not written by `livepose eval ... --json`")
-        rows += [{**row, "set": document["set"]} for row in document["rows"]]
+        own = [{**row, "set": document["set"]} for row in document["rows"]]
+        if not all(
+            set(COCO_FIGURES) <= row.keys() or set(MPII_FIGURES) <= row.keys() for row in own
+        ):
+            raise DataError(
+                f"{path} has neither COCO's nor MPII's figures: no published table fits"
+            )
+        rows += own
     return rows
 
 
@@ -81,39 +92,91 @@ def status(row: Mapping[str, str], measured: Sequence[Mapping[str, Any]]) -> str
     return "published; see measured below" if same else "published; not measured here"
 
 
-def show_paper(measured: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Prints both tables of the paper, then what was measured here."""
-    console = console or wide_console()
-    show_one("COCO", paper_coco(), COCO_FIGURES, measured, console)
-    show_one("MPII (PCKh)", paper_mpii(), MPII_FIGURES, measured, console)
-    console.print(
-        "Published figures are others', on their data; measured ones are livepose's own, on the"
-        " set named in the row. The two are not comparable across sets."
+APART = (
+    "Published figures are others', on their data; measured ones are livepose's own, on the set"
+    " named in the row. The two are not comparable across sets."
+)
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """Published rows, then measured ones, as text."""
+
+    title: str
+    headings: Sequence[str]
+    published: Sequence[Sequence[str]]
+    measured: Sequence[Sequence[str]]
+    remarks: Sequence[str]
+
+
+def paper_tables(
+    measured: Sequence[Mapping[str, Any]], between: str = "\n"
+) -> tuple[PaperTable, PaperTable]:
+    """COCO and MPII; ``between`` stands between a measured figure and its interval."""
+    return (
+        paper_table("COCO", paper_coco(), COCO_FIGURES, measured, between),
+        paper_table("MPII (PCKh)", paper_mpii(), MPII_FIGURES, measured, between),
     )
-    if not measured:
-        console.print("Nothing measured was given: livepose eval --paper --measured FILE.json ...")
 
 
-def show_one(
+def paper_table(
     title: str,
     rows: Sequence[Mapping[str, str]],
     figures: Sequence[str],
     measured: Sequence[Mapping[str, Any]],
-    console: Console,
-) -> None:
-    """One table: published rows first, measured ones after a line."""
-    table = Table(title=title)
-    for heading in ("Status", "Set", "Method", "Backbone", "Input"):
-        table.add_column(heading)
-    for heading in figures:
-        table.add_column(heading, justify="right")
-    own = [row for row in measured if figures[-1] in row]
-    for row in rows:
-        table.add_row(*cells(row, status(row, own), published_set(row), figures))
-    table.add_section()
-    for row in own:
-        table.add_row(*cells(row, "measured here", row["set"], figures), style="bold")
-    console.print(table)
+    between: str,
+) -> PaperTable:
+    """One of them."""
+    own = [row for row in measured if set(figures) <= row.keys()]
+    return PaperTable(
+        title,
+        ("Status", "Set", "Method", "Backbone", "Input", *figures),
+        [cells(row, status(row, own), published_set(row), figures, between) for row in rows],
+        [cells(row, "measured here", row["set"], figures, between) for row in own],
+        remarks(rows),
+    )
+
+
+def show_paper(measured: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
+    """Prints both tables of the paper, and in each what was measured here."""
+    console = console or wide_console()
+    for one in paper_tables(measured):
+        table = Table(title=one.title)
+        for place, heading in enumerate(one.headings):
+            table.add_column(heading, justify="left" if place < WORDS else "right")
+        for row in one.published:
+            table.add_row(*row)
+        table.add_section()
+        for row in one.measured:
+            table.add_row(*row, style="bold")
+        console.print(table)
+        for sentence in one.remarks:
+            console.print(sentence, markup=False)
+    console.print(APART)
+    if not measured:
+        console.print("Nothing measured was given: livepose eval --paper --measured FILE.json ...")
+
+
+def paper_markdown(measured: Sequence[Mapping[str, Any]]) -> str:
+    """The same for a document."""
+    parts = []
+    for one in paper_tables(measured, between=" "):
+        rule = ["---"] * WORDS + ["---:"] * (len(one.headings) - WORDS)
+        lines = [one.headings, rule, *one.published, *one.measured]
+        parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
+        parts.append("\n".join(f"- {sentence}" for sentence in one.remarks))
+    return "\n\n".join([*parts, APART]) + "\n"
+
+
+def remarks(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Where the figures come from, and what is odd about single ones."""
+    times = Counter(row["notes"] for row in rows)
+    sources = dict.fromkeys(row["source"] for row in rows)
+    odd = [row for row in rows if row["notes"] and times[row["notes"]] == 1]
+    return [
+        f"Published in: {'; '.join(sources)}.",
+        *(f"{row['method']} {row['backbone']}: {row['notes']}." for row in odd),
+    ]
 
 
 def published_set(row: Mapping[str, str]) -> str:
@@ -123,13 +186,13 @@ def published_set(row: Mapping[str, str]) -> str:
 
 
 def cells(
-    row: Mapping[str, Any], state: str, data_set: str, figures: Sequence[str]
+    row: Mapping[str, Any], state: str, data_set: str, figures: Sequence[str], between: str
 ) -> Sequence[str]:
     """One row as text; measured figures with their intervals."""
     numbers = ["" if row.get(name) is None else str(row.get(name)) for name in figures]
     intervals = row.get("intervals_95", {})
     shown = [
-        f"{number}\n{Interval(*intervals[name])}" if name in intervals and number else number
+        f"{number}{between}{Interval(*intervals[name])}" if name in intervals and number else number
         for name, number in zip(figures, numbers, strict=True)
     ]
     return [state, data_set, row["method"], row["backbone"], row["input_size_hw"], *shown]

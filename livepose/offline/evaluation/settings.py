@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from livepose.offline.evaluation.predict import Loading, Variant
+from livepose.offline.evaluation.predict import FLIPS, Loading, Variant, variants_of
 
 Report = Callable[[str], None]
 Progress = Callable[[str, int], Callable[[int], None]]
@@ -47,18 +47,8 @@ class Choice:
     @property
     def variants(self) -> tuple[Variant, ...]:
         """Rows to score from the one forward pass."""
-        flips = ("none", "aligned", "other") if self.flip_study else (self._flip,)
-        pairs = [(decode, flip) for decode in self.decoders for flip in flips]
-        studied = self.flip_study
-        return tuple(
-            Variant(decode, flip)
-            for decode, flip in pairs
-            if not (studied and decode == "fused" and flip == "none")
-        )
-
-    @property
-    def _flip(self) -> str:
-        return "aligned" if self.flip_test else "none"
+        single = "aligned" if self.flip_test else "none"
+        return variants_of(self.decoders, FLIPS if self.flip_study else (single,))
 
 
 def no_progress(name: str, total: int) -> Callable[[int], None]:
