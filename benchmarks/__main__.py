@@ -5,7 +5,6 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +48,8 @@ def parser() -> ArgumentParser:
     return made
 
 
-def measure(name: str, plan: Plan) -> dict[str, Any] | None:
-    """One part; None where it cannot be."""
+def measure(name: str, plan: Plan) -> dict[str, Any]:
+    """One part."""
     if name.startswith("rivals-"):
         from benchmarks.rival_rounds import measure_rivals
         from benchmarks.rivals.entries import ENTRIES
@@ -60,9 +59,6 @@ def measure(name: str, plan: Plan) -> dict[str, Any] | None:
         from benchmarks.curves import measure_curve
 
         return measure_curve(name.removeprefix("curves-"), plan, report)
-    if name == "memory" and find_spec("benchmarks.memory") is None:
-        report("memory: benchmarks/memory.py is not there; left out")
-        return None
     return single_part(name)(plan, report)
 
 
@@ -82,10 +78,8 @@ def run(arguments: Namespace) -> None:
     document = documents.read(arguments.json)
     for name in arguments.only:
         report(f"part {name}")
-        part = measure(name, plan)
-        if part is not None:
-            document = documents.merged(document, name, part)
-            documents.write(document, arguments.json)
+        document = documents.merged(document, name, measure(name, plan))
+        documents.write(document, arguments.json)
     write_tables(document, arguments.json, arguments.readme)
 
 

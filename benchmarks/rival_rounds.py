@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.plan import Plan
-from benchmarks.rivals import AbsentError, Entry, Opened
+from benchmarks.rivals import Entry, Opened
+from livepose.errors import LiveposeError
 from livepose.frame import Frame
 from livepose.offline.rounds import Turn, take_turns
 from livepose.offline.scene import WalkingPeople, endless
@@ -50,7 +51,7 @@ def open_all(
         report(f"opening {entry.title}")
         try:
             opened.append((entry, entry.open(people)))
-        except AbsentError as reason:
+        except LiveposeError as reason:
             report(f"{entry.title}: {reason}")
             absent[entry.key] = {"title": entry.title, "why": str(reason)}
     return opened, absent

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from livepose.errors import LiveposeError
 from livepose.offline.rounds import Contestant
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-class AbsentError(Exception):
+class AbsentError(LiveposeError):
     """A rival that cannot take part; the sentence says why."""
 
 

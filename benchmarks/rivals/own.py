@@ -5,8 +5,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.rivals import AbsentError, Opened, peer_file
-from livepose.errors import DeviceError, UsageError
+from benchmarks.rivals import Opened, peer_file
 from livepose.offline.benchmark import Run
 from livepose.offline.machine import usable_cores
 from livepose.pipeline import PosePipeline, Settings
@@ -32,10 +31,7 @@ class InTurn(Run):
 
 def open_livepose(precision: str = "auto") -> Opened:
     """The pipeline as it comes, or in a precision asked for."""
-    try:
-        pipeline = PosePipeline(Settings(precision=precision, device="cpu"))
-    except (DeviceError, UsageError) as error:
-        raise AbsentError(str(error)) from None
+    pipeline = PosePipeline(Settings(precision=precision, device="cpu"))
     return opened(pipeline, validated(pipeline.estimator.runtime.card))
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks.rivals import Opened
+from benchmarks.rivals import AbsentError, Opened
 from livepose.crops import CropGeometry
 from livepose.detector.checkpoint import load_detector
 from livepose.detector.torch_engine import TorchEngine
@@ -101,7 +101,7 @@ def open_straightforward(people: int) -> Opened:
     """The baseline, on the embedded weights, for so many people."""
     path = embedded_file(DEFAULT_DETECTOR + SUFFIX)
     if path is None:
-        raise FileNotFoundError(f"{DEFAULT_DETECTOR}{SUFFIX} is not embedded")
+        raise AbsentError(f"{DEFAULT_DETECTOR}{SUFFIX} is not embedded")
     loaded = load_detector(path)
     engine = TorchEngine(loaded.model, "cpu")
     detector = YoloDetector(engine, path.stem, loaded.person, loaded.classes, DETECTOR_PX)

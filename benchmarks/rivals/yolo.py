@@ -155,14 +155,14 @@ def quantised() -> str:
     Raises
     ------
     AbsentError
-        When NNCF is not installed.
+        When it is not kept and NNCF is not installed.
     """
-    try:
-        import nncf
-    except ImportError:
-        raise AbsentError("NNCF is not installed (pip install nncf)") from None
-    folder = kept_folder(f"int8-{nncf.__version__}")
+    folder = kept_folder("int8")
     if not folder.is_dir():
+        try:
+            import nncf
+        except ImportError:
+            raise AbsentError("NNCF is not installed (pip install nncf)") from None
         source = Path(exported(None))
         network = openvino().Core().read_model(next(source.glob("*.xml")))
         smaller = nncf.quantize(

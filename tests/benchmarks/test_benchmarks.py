@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -14,6 +15,7 @@ from fakes import CARD, make_pipeline
 from benchmarks import document as documents
 from benchmarks.__main__ import main
 from benchmarks.curves import measure_curve, paced
+from benchmarks.long_run import measure_memory
 from benchmarks.plan import FULL, QUICK
 from benchmarks.plots import plot_curves
 from benchmarks.rival_rounds import measure_rivals
@@ -23,7 +25,7 @@ from benchmarks.rivals.straightforward import refined
 from benchmarks.stages import decode_us
 from benchmarks.table import BEGIN, END, markdown, put_into
 from benchmarks.targets import Target, targets
-from livepose.errors import UsageError
+from livepose.errors import LiveposeError, UsageError
 from livepose.frame import Frame
 from livepose.heatmaps import encode_dark
 from livepose.offline.scene import WalkingPeople
@@ -222,6 +224,21 @@ def test_curves_are_drawn_however_few_were_measured(tmp_path: Path) -> None:
     sizes = [{"at": at, "fps": band, "age_ms": band} for at in ("640x480", "1280x720")]
     plot_curves({"size": sizes}, tmp_path / "some.png")
     assert cv2.imread(str(tmp_path / "some.png")).std() > 1
+
+
+def test_the_long_run_gives_its_growth_in_percent_or_says_why_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = [(0, '{"frames": 300, "growth": 0.0125}', ""), (1, "", "first\nno memory left")]
+
+    def run(command: list[str], **_: Any) -> Any:
+        code, out, err = answers.pop(0)
+        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+    monkeypatch.setattr("benchmarks.long_run.subprocess.run", run)
+    assert measure_memory(QUICK, quiet) == {"frames": 300, "growth_percent": 1.25}
+    with pytest.raises(LiveposeError, match="failed with 1: no memory left"):
+        measure_memory(QUICK, quiet)
 
 
 def test_a_paced_camera_gives_the_newest_frame_once(monkeypatch: pytest.MonkeyPatch) -> None:
