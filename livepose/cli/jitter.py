@@ -18,7 +18,7 @@ def register(subparsers: Any) -> None:
     """Adds the command ``jitter``."""
     from argparse import RawDescriptionHelpFormatter
 
-    from livepose.cli.run import positive
+    from livepose.cli.run import count, positive
 
     parser = subparsers.add_parser(
         "jitter",
@@ -31,6 +31,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--synthetic", action="store_true", help="photographs, moved as known")
     parser.add_argument("--images", type=Path, metavar="DIR|ZIP", help="photographs, with:")
     parser.add_argument("--annotations", type=Path, metavar="FILE", help="in COCO's form")
+    parser.add_argument("--skip", type=count, default=0, metavar="N", help="photographs left out")
     parser.add_argument("--films", type=positive, default=7, metavar="N", help="1 to 8 (default 7)")
     parser.add_argument("--seconds", type=float, default=3.3, metavar="S", help="length of each")
     parser.add_argument(
@@ -59,6 +60,7 @@ def run(arguments: Namespace) -> int:
     choice = Choice(
         images=arguments.images,
         annotations=arguments.annotations,
+        skip=arguments.skip,
         films=arguments.films,
         seconds=arguments.seconds,
         cache=arguments.cache,

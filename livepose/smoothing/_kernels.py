@@ -133,7 +133,7 @@ _LEAST_PROBABILITY = 1e-4
 _DOUBT, _GO_ON, _ANEW = 0, 1, 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _begin(
     state: NDArray[np.float64], x: float, y: float, noise_px2: float, scale_px: float
 ) -> None:
@@ -146,7 +146,7 @@ def _begin(
         state[_WEIGHTS + j] = 1.0 / _MODELS
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _blend(
     state: NDArray[np.float64], shares: NDArray[np.float64], blended: NDArray[np.float64]
 ) -> None:
@@ -164,7 +164,7 @@ def _blend(
         blended[_SPEED] += half * (dvx * dvx + dvy * dvy)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _predict(model: NDArray[np.float64], j: int, dt_s: float, change_px2: float) -> None:
     """Moves a model on: rest drifts and has no speed, motion keeps its speed but for agility."""
     if j == 0:
@@ -178,7 +178,7 @@ def _predict(model: NDArray[np.float64], j: int, dt_s: float, change_px2: float)
     model[_SPEED] += change_px2 * dt_s
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _correct(model: NDArray[np.float64], x: float, y: float, noise_px2: float) -> float:
     """Kalman update of one model; the logarithm of how likely the measurement was."""
     variance = model[_PLACE] + noise_px2
@@ -194,7 +194,7 @@ def _correct(model: NDArray[np.float64], x: float, y: float, noise_px2: float) -
     return float(-0.5 * (miss_x * miss_x + miss_y * miss_y) / variance - math.log(variance))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _step(
     state: NDArray[np.float64],
     x: float,
@@ -205,33 +205,39 @@ def _step(
     constants: FollowConstants,
     scratch: NDArray[np.float64],
 ) -> None:
-    """One step of the interacting multiple models, in place; ``scratch`` is (4, 7)."""
-    shares, now = scratch[_MODELS, :_MODELS], scratch[:_MODELS]
-    leaves = constants[2]
-    probable = np.empty(_MODELS)
-    likely = np.empty(_MODELS)
+    """One step of the interacting multiple models, in place; ``scratch`` is (7, 7)."""
+    now, shares = scratch[:_MODELS], scratch[_MODELS, :_MODELS]
+    probable, likely, stays = scratch[4], scratch[5], scratch[6]
+    for i in range(_MODELS):
+        stays[i] = math.exp(-dt_s / constants[2][i])
     for j in range(_MODELS):
         total = 0.0
         for i in range(_MODELS):
-            stays = math.exp(-dt_s / leaves[i])
-            shares[i] = state[_WEIGHTS + i] * (stays if i == j else (1.0 - stays) / (_MODELS - 1))
+            shares[i] = state[_WEIGHTS + i] * (
+                stays[i] if i == j else (1.0 - stays[i]) / (_MODELS - 1)
+            )
             total += shares[i]
-        shares /= total
+        for i in range(_MODELS):
+            shares[i] /= total
         probable[j] = total
         _blend(state, shares, now[j])
         _predict(now[j], j, dt_s, constants[1][j] * scale_px * scale_px)
         likely[j] = _correct(now[j], x, y, noise_px2)
-    best, total = likely.max(), 0.0
+    best, total = max(likely[0], likely[1], likely[2]), 0.0
     for j in range(_MODELS):
         probable[j] = max(probable[j] * math.exp(likely[j] - best), 1e-300)
         total += probable[j]
+    floored = 0.0
     for j in range(_MODELS):
-        state[_WEIGHTS + j] = max(probable[j] / total, _LEAST_PROBABILITY)
-        state[j * _NUMBERS : (j + 1) * _NUMBERS] = now[j]
-    state[_WEIGHTS : _WEIGHTS + _MODELS] /= state[_WEIGHTS : _WEIGHTS + _MODELS].sum()
+        probable[j] = max(probable[j] / total, _LEAST_PROBABILITY)
+        floored += probable[j]
+    for j in range(_MODELS):
+        state[_WEIGHTS + j] = probable[j] / floored
+        for column in range(_NUMBERS):
+            state[j * _NUMBERS + column] = now[j, column]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _ahead(state: NDArray[np.float64], ahead_s: float, glide_s: float) -> tuple[float, float]:
     """Where the keypoint is ``ahead_s`` after it was last seen: it glides to a halt."""
     reach_s = glide_s * (1.0 - math.exp(-ahead_s / glide_s)) if glide_s > 0.0 else 0.0
@@ -243,7 +249,7 @@ def _ahead(state: NDArray[np.float64], ahead_s: float, glide_s: float) -> tuple[
     return x, y
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _how(
     state: NDArray[np.float64],
     x: float,
@@ -271,7 +277,7 @@ def _how(
     return _GO_ON
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _take(
     state: NDArray[np.float64],
     x: float,
@@ -299,7 +305,7 @@ def _take(
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def follow(
     xy: NDArray[np.float64],
     scores: NDArray[np.float64],
@@ -319,7 +325,7 @@ def follow(
     ``states[slots[p]]`` of ``states`` (N, K, FOLLOW_COLUMNS), which is kept up to date.
     """
     people, joints = scores.shape
-    scratch = np.empty((_MODELS + 1, _NUMBERS))
+    scratch = np.empty((_NUMBERS, _NUMBERS))
     for p in range(people):
         unknown_px2 = (_UNKNOWN_SIGMA * scales_px[p]) ** 2
         for k in range(joints):

@@ -73,6 +73,8 @@ class Smoother:
         self.method = method
         self.settings = settings or SmoothingSettings.of(method)
         self.lead_s = 0.0
+        self._one_euro = self.settings.one_euro_constants()
+        self._follow = self.settings.follow_constants()
         self._columns = STATE_COLUMNS if method == "one-euro" else FOLLOW_COLUMNS
         self.reset()
         nobody = Poses.empty()
@@ -120,13 +122,12 @@ class Smoother:
         rows, scales_px = np.asarray(slots, dtype=np.int64), self._scales_px[slots]
         measured = np.isfinite(xy).all(axis=2) & (scores > 0)
         if self.method == "one-euro":
-            constants = self.settings.one_euro_constants()
-            one_euro(xy, scores, scales_px, rows, float(time_s), self._states, constants)
+            one_euro(xy, scores, scales_px, rows, float(time_s), self._states, self._one_euro)
             return measured
         follow(
             *(xy, scores, np.square(people.sigma_px), scales_px, rows),
             *(float(time_s), float(self.lead_s), self._states),
-            *(self.settings.follow_constants(), measured),
+            *(self._follow, measured),
         )
         return measured
 

@@ -43,6 +43,8 @@ class Choice:
     images: Path | None = None
     """Folder or ZIP of an annotated set; None takes the photographs of ultralytics."""
     annotations: Path | None = None
+    skip: int = 0
+    """Photographs of the set that are passed over."""
     films: int = 7
     seconds: float = 3.3
     cache: Path | None = None
@@ -82,7 +84,10 @@ def _films(choice: Choice) -> list[Film]:
     if choice.images is None or choice.annotations is None:
         photographs = shipped_photographs()
     else:
-        photographs = annotated_photographs(choice.images, choice.annotations, choice.films)
+        count = choice.skip + choice.films
+        photographs = annotated_photographs(choice.images, choice.annotations, count)[choice.skip :]
+        if not photographs:
+            raise DataError(f"--skip {choice.skip} passes over every photograph that would do")
     return make_films(photographs, choice.films, choice.seconds)
 
 
