@@ -9,6 +9,7 @@ import argparse
 import json
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,9 @@ def main() -> None:
     # A limit that is never reached: the budget is on, and the shares alone decide.
     pipeline = PosePipeline(detector="embedded", max_latency_ms=1e9)
     full = play(pipeline, arguments.video, arguments.frames, 1)
-    told = {"people_a_frame": round(float(np.mean([len(poses) for poses in full])), 2)}
+    told: dict[str, Any] = {
+        "people_a_frame": round(float(np.mean([len(poses) for poses in full])), 2)
+    }
     for parts in (2, 3):
         held = play(pipeline, arguments.video, arguments.frames, parts)
         told[f"1/{parts} in a frame"] = {
