@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 STATE_COLUMNS = 9
 _X, _Y, _VX, _VY, _SEEN_S, _SCORE, _HELD, _RAW_X, _RAW_Y = range(STATE_COLUMNS)
 
+_SAME_TIME_S = 1e-6
+
 
 Constants = tuple[float, float, float, float, float]
 """min_cutoff_hz, cutoff_per_speed, speed_cutoff_hz, fade_s, jump_scales."""
@@ -59,8 +61,8 @@ def _see(
 ) -> None:
     """Takes in a keypoint that was measured."""
     dt_s = time_s - state[_SEEN_S]  # NaN if never seen, and then every comparison is false
-    if dt_s == 0.0:
-        return  # a repeated time tells nothing new
+    if abs(dt_s) < _SAME_TIME_S:
+        return  # a repeated time tells nothing new, and a speed over next to no time is none
     reach_px = math.inf if state[_HELD] == 0.0 else constants[4] * scale_px
     if dt_s > 0.0 and math.hypot(x - state[_X], y - state[_Y]) <= reach_px:
         _follow(state, x, y, dt_s, scale_px, constants)

@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from livepose.poses import KeypointState, Poses
@@ -326,6 +326,7 @@ TIMES = st.lists(st.floats(0.0, 2.0), min_size=1, max_size=20)
 
 @settings(max_examples=40, deadline=None)
 @given(steps_s=TIMES, seed=st.integers(0, 2**16))
+@example(steps_s=[0.0, 5e-324], seed=459)
 def test_one_euro_stays_between_what_was_seen_whatever_the_times(steps_s, seed):
     for seen, out in through_gaps(Smoother("one-euro"), steps_s, seed):
         assert np.all((out.keypoint_scores > 0) == np.isfinite(out.keypoints_xy).all(axis=2))
