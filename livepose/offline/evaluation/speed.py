@@ -27,13 +27,13 @@ Result = TypeVar("Result")
 Detect = Callable[[Sequence[ImageBgr]], Any]
 
 PICTURES = 24
-ROUNDS = 5
+ROUNDS = 3
 WARM_UP = 3
 
 
 @dataclass(frozen=True)
 class Speed:
-    """``crops_per_s``: network and decoding of a full batch, median of 5. ``end_to_end_ms``: from a
+    """``crops_per_s``: network and decoding of a full batch, median of 3. ``end_to_end_ms``: from a
     picture in memory to its keypoints (detector if used, crop, network, decode), median over
     pictures with people.
     """
