@@ -2,19 +2,24 @@
 benchmark share.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.crops import CropGeometry, cut_crops
+from livepose.errors import DeviceError
 from livepose.frame import ImageBgr
-from livepose.heatmaps import DECODERS, decode
+from livepose.heatmaps import DECODERS, Decoded, decode
 from livepose.runtimes import Runtime
 from livepose.timing import StageClock
 from livepose.weights.calibration import calibration_of
+
+if TYPE_CHECKING:
+    from livepose.gpu import GpuPoses
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,18 @@ class PoseEstimator:
     method : str
         One of ``livepose.heatmaps.DECODERS``; may be changed at any time.
     clock : StageClock, optional
-        Told the milliseconds of the stages crop, network and decode.
+        Told the milliseconds of the stages crop, network and decode. On CUDA one graph does all
+        three for DARK, and all of it counts as network.
+    report : callable
+        Told when a GPU does less than it should.
     """
 
     def __init__(
-        self, runtime: Runtime, method: str = "dark", clock: StageClock | None = None
+        self,
+        runtime: Runtime,
+        method: str = "dark",
+        clock: StageClock | None = None,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         if method not in DECODERS:
             raise ValueError(f"decoding: expected one of {sorted(DECODERS)}, got {method!r}")
@@ -53,15 +65,20 @@ class PoseEstimator:
         self.clock = clock or StageClock()
         self.calibration = calibration_of(runtime.card)
         self.geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw)
+        self.gpu = open_gpu(runtime, self.geometry, report)
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
+        if self.gpu is not None and self.method == "dark":
+            return self._estimate_on(self.gpu, [image_bgr], [boxes_xyxy])[0]
         return self.decode(self.heatmaps(image_bgr, boxes_xyxy), boxes_xyxy)
 
     def estimate_frames(
         self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
     ) -> list[Estimates]:
         """The same for several pictures, whose crops go through the network in one batch."""
+        if self.gpu is not None and self.method == "dark":
+            return self._estimate_on(self.gpu, images_bgr, boxes_xyxy)
         crops = [self.cut(*pair) for pair in zip(images_bgr, boxes_xyxy, strict=True)]
         heatmaps = self._run(np.concatenate(crops) if crops else self._no_crops())
         ends = np.cumsum([len(boxes) for boxes in boxes_xyxy])
@@ -86,15 +103,44 @@ class PoseEstimator:
             blur_kernel = self.runtime.card.blur_kernel
             decoded = decode(heatmaps, method or self.method, blur_kernel)
             height, width = heatmaps.shape[2:]
-            grid_hw = (int(height), int(width))
-            covariance = decoded.covariance
-            if self.calibration is not None and (method or self.method) == "dark":
-                covariance = self.calibration.apply(covariance, decoded.scores)
-            return Estimates(
-                self.geometry.to_image(decoded.xy, boxes_xyxy, grid_hw),
-                decoded.scores,
-                self.geometry.covariance_to_image(covariance, boxes_xyxy, grid_hw),
-            )
+            calibrate = (method or self.method) == "dark"
+            return self._in_image(decoded, boxes_xyxy, (int(height), int(width)), calibrate)
+
+    def _in_image(
+        self, decoded: Decoded, boxes_xyxy: Boxes, heatmap_hw: tuple[int, int], calibrate: bool
+    ) -> Estimates:
+        covariance = decoded.covariance
+        if self.calibration is not None and calibrate:
+            covariance = self.calibration.apply(covariance, decoded.scores)
+        return Estimates(
+            self.geometry.to_image(decoded.xy, boxes_xyxy, heatmap_hw),
+            decoded.scores,
+            self.geometry.covariance_to_image(covariance, boxes_xyxy, heatmap_hw),
+        )
+
+    def _estimate_on(
+        self, gpu: "GpuPoses", images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
+    ) -> list[Estimates]:
+        with self.clock.stage("network"):
+            found = gpu(images_bgr, boxes_xyxy)
+        self.end_frame()
+        with self.clock.stage("decode"):
+            heatmap_hw = self.runtime.card.heatmap_hw
+            pairs = zip(found, boxes_xyxy, strict=True)
+            return [self._in_image(decoded, boxes, heatmap_hw, True) for decoded, boxes in pairs]
+
+    def warm_up(self, size_wh: tuple[int, int], people: Sequence[int]) -> None:
+        """Prepares for so many people in pictures of this size: the first frame need not wait."""
+        if self.gpu is None or self.method != "dark":
+            self.runtime.warm_up(people)
+            return
+        self.gpu.frames.upload([np.zeros((*size_wh[::-1], 3), dtype=np.uint8)])
+        self.gpu.warm_up(people)
+
+    def end_frame(self) -> None:
+        """What was looked at is done with: the next picture may come in the same array."""
+        if self.gpu is not None:
+            self.gpu.frames.forget()
 
     def _run(self, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self.clock.stage("network"):
@@ -102,3 +148,23 @@ class PoseEstimator:
 
     def _no_crops(self) -> NDArray[np.uint8]:
         return np.empty((0, *self.geometry.input_hw, 3), dtype=np.uint8)
+
+
+def open_gpu(
+    runtime: Runtime, geometry: CropGeometry, report: Callable[[str], None]
+) -> "GpuPoses | None":
+    """Crops and decoding beside the network where that runs on CUDA, checked; else None."""
+    if runtime.name not in ("cuda", "tensorrt"):
+        return None
+    from livepose import gpu
+    from livepose.runtimes.cuda_runtime import CudaRuntime
+
+    if not isinstance(runtime, CudaRuntime):
+        return None
+    poses = gpu.GpuPoses(runtime, geometry)
+    try:
+        gpu.require_same_keypoints(poses)
+    except DeviceError as error:
+        report(f"{error}; the processor does both")
+        return None
+    return poses

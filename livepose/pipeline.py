@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr, check_image
 from livepose.poses import Poses
 from livepose.runtimes import open_runtime
+from livepose.runtimes.selection import cuda_devices
+from livepose.settings import Settings as Settings
 from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
@@ -44,36 +46,6 @@ LONGEST_LEAD_S = 0.15
 STAGES = ("detect", "track", "crop", "network", "decode", "smooth")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything that can be chosen about the pipeline."""
-
-    weights: str | Path = "default"
-    """Pose weights: ``default``, a name of ``livepose weights list``, or a file."""
-    detector: str | Path = "auto"
-    """``auto``, ``none`` (one person, the whole frame), a name or a file."""
-    runtime: str = "auto"
-    device: str = "auto"
-    precision: str = "auto"
-    decode: str = "dark"
-    """``dark``, ``shift``, ``argmax`` or ``integral``."""
-    smooth: str = "balanced"
-    """``still``, ``balanced``, ``fast``, ``one-euro`` or ``none``."""
-    predict: bool = False
-    """Hands keypoints out where they will be when they are seen; see ``shown_after``."""
-    detect_every: int | None = None
-    """Frames from one detection to the next; None adapts to what moves."""
-    detector_size_px: int | None = None
-    """Long side of the detector's input; None lets the detector choose."""
-    detector_threshold: float | None = None
-    """Lowest score of a box; None takes what suits the detector."""
-    max_people: int | None = None
-    max_latency_ms: float | None = None
-    """From capture to the screen; people then take turns. None: everybody in every frame."""
-    target_fps: float | None = None
-    """Frames a second to hold, in the same way."""
-
-
 def _silent(message: str) -> None:
     """Reports to nobody."""
 
@@ -87,6 +59,8 @@ class PosePipeline:
         What to use; single settings may also be given by name.
     report : callable
         Told, one sentence at a time, what is used and what happens. Silent by default.
+    networks : (PoseEstimator, Detector or None), optional
+        To be used instead of those that the settings name; see ``service`` for several streams.
     **changes
         Settings by name: ``PosePipeline(detector="none", smooth="none")``.
 
@@ -109,16 +83,13 @@ class PosePipeline:
         settings: Settings | None = None,
         *,
         report: Callable[[str], None] = _silent,
+        networks: tuple[PoseEstimator, Detector | None] | None = None,
         **changes: Any,
     ) -> None:
         self.settings = replace(settings or Settings(), **changes)
-        self.clock = StageClock()
+        self.clock = StageClock() if networks is None else networks[0].clock
         self._report = report
-        # Reading and compiling two networks takes no longer than the slower of them.
-        with ThreadPoolExecutor(1) as beside:
-            opening = beside.submit(self._open_detector)
-            self.estimator = self._open_estimator()
-            self.detector = opening.result()
+        self.estimator, self.detector = networks or self._open_networks()
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(self._budget())
         self.carrier = Carrier()
@@ -140,24 +111,35 @@ class PosePipeline:
         # Who waits for a turn is not out of sight.
         return replace(chosen, coast_s=PATIENT_COAST_S) if self.scheduler.budget else chosen
 
+    def _open_networks(self) -> tuple[PoseEstimator, Detector | None]:
+        if self.settings.device != "cpu" and cuda_devices():
+            # One after the other: the detector reads the pictures that the other uploads.
+            estimator = self._open_estimator()
+            return estimator, self._open_detector(estimator)
+        # Reading and compiling two networks takes no longer than the slower of them.
+        with ThreadPoolExecutor(1) as beside:
+            opening = beside.submit(self._open_detector)
+            return self._open_estimator(), opening.result()
+
     def _open_estimator(self) -> PoseEstimator:
         chosen = self.settings
         runtime = open_runtime(
             chosen.weights, chosen.runtime, chosen.device, chosen.precision, self._report
         )
         try:
-            return PoseEstimator(runtime, chosen.decode, self.clock)
+            return PoseEstimator(runtime, chosen.decode, self.clock, self._report)
         except ValueError as error:
             raise UsageError(str(error)) from error
 
-    def _open_detector(self) -> Detector | None:
-        chosen = self.settings
+    def _open_detector(self, beside: PoseEstimator | None = None) -> Detector | None:
+        chosen, gpu = self.settings, None if beside is None else beside.gpu
         return open_detector(
             chosen.detector,
             chosen.device,
             size_px=chosen.detector_size_px,
             score_threshold=chosen.detector_threshold,
             report=self._report,
+            frames=None if gpu is None else gpu.frames,
         )
 
     def process(
@@ -191,6 +173,7 @@ class PosePipeline:
             poses = self._process_in_budget(image_bgr, time_s, captured_s)
             return poses.in_frame(_size_wh(image_bgr))
         finally:
+            self.estimator.end_frame()
             self.clock.end_frame()
 
     def process_stills(self, images_bgr: Sequence[ImageBgr]) -> list[Poses]:
@@ -215,6 +198,7 @@ class PosePipeline:
             sizes_wh = [_size_wh(image_bgr) for image_bgr in images_bgr]
             return [one.in_frame(size) for one, size in zip(poses, sizes_wh, strict=True)]
         finally:
+            self.estimator.end_frame()
             self.clock.end_frame()
 
     def _best(self, found: Detections) -> Tracked:
@@ -341,14 +325,22 @@ class PosePipeline:
     def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
         """Compiles and allocates what the first frame would otherwise wait for."""
         blank = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
-        with ThreadPoolExecutor(1) as beside:
-            looking = beside.submit(self._detect, [blank])
-            self.estimator.runtime.warm_up(WARM_BATCHES)
-            looking.result()
+        self._warm_networks(blank)
         self._rehearse(blank)
         self.process(blank, 0.0)
         self.reset()
         self.clock.clear()
+
+    def _warm_networks(self, blank_bgr: ImageBgr) -> None:
+        warm, size_wh = self.estimator.warm_up, _size_wh(blank_bgr)
+        if self.estimator.gpu is not None:  # one device, and one order of work on it
+            warm(size_wh, WARM_BATCHES)
+            self._detect([blank_bgr])
+            return
+        with ThreadPoolExecutor(1) as beside:
+            looking = beside.submit(self._detect, [blank_bgr])
+            warm(size_wh, WARM_BATCHES)
+            looking.result()
 
     def _rehearse(self, blank_bgr: ImageBgr) -> None:
         """Runs the stages on people who are not there, and learns what their crops cost."""

@@ -11,15 +11,16 @@ PACKAGE = Path(__file__).resolve().parent.parent / "livepose"
 
 # Lowest first. A module imports only from levels below its own, or from its own room.
 LEVELS = [
-    {"errors", "frame", "skeletons", "boxes", "timing"},
+    {"errors", "frame", "skeletons", "boxes", "timing", "gathering", "settings"},
     {"poses", "threads"},
     {"heatmaps", "networks"},
     {"weights"},
     {"runtimes"},
     {"sources", "detector", "tracking", "crops", "smoothing", "drawing", "sinks"},
+    {"gpu"},
     {"window", "estimator", "sheet", "budget"},
     {"pipeline"},
-    {"player"},
+    {"player", "service"},
     {"offline"},
     {"cli"},
     {"__main__"},

@@ -190,3 +190,74 @@ def cut_all(image: Bytes, matrices: Floats, most: int, crops: NDArray[np.uint8])
             cut_upright(image, inverse, most, crops[p], line)
         else:
             cut_turned(image, inverse, most, crops[p])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def spread_taps(
+    scale: float,
+    offset: float,
+    most: int,
+    size: int,
+    start: int,
+    stride: int,
+    indices: NDArray[np.int32],
+    weights: Singles,
+) -> None:
+    """The taps of one axis, (n, 2 * samples) of each, as places in memory: near, far, near, ...
+
+    Source pixel i of the axis is at ``start + i * stride``. A tap that weighs nothing points at a
+    pixel that is there.
+    """
+    samples = samples_per_pixel(abs(scale), most)
+    lefts = np.empty(len(indices) * samples, np.int64)
+    pairs = np.empty((len(lefts), 2), np.float32)
+    fill_taps(scale, offset, samples, size, lefts, pairs)
+    indices[:] = start
+    weights[:] = 0.0
+    for i in range(len(lefts)):
+        pixel, tap = i // samples, 2 * (i % samples)
+        for side in range(2):
+            far = side if pairs[i, 1] != 0.0 else 0
+            indices[pixel, tap + side] = start + (lefts[i] + far) * stride
+            weights[pixel, tap + side] = pairs[i, side]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def most_samples(matrices: Floats, most: int) -> int:
+    """How many samples along an axis the map that needs the most of them needs."""
+    inverse, samples = np.empty((2, 3)), 1
+    for p in range(len(matrices)):
+        if invert(matrices[p], inverse):
+            for axis in range(2):
+                samples = max(samples, samples_per_pixel(abs(inverse[axis, axis]), most))
+    return samples
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_crop_taps(
+    matrices: Floats,
+    frames: NDArray[np.int64],
+    most: int,
+    rows: NDArray[np.int32],
+    row_weights: Singles,
+    columns: NDArray[np.int32],
+    column_weights: Singles,
+) -> bool:
+    """Taps of upright crops; ``frames`` holds first pixel, height and width for each of them.
+
+    False if a crop is not upright. One without a usable map weighs nothing: it is black.
+    """
+    inverse = np.empty((2, 3))
+    for p in range(len(matrices)):
+        start, height, width = frames[p]
+        if not invert(matrices[p], inverse):
+            rows[p], columns[p] = start, 0
+            row_weights[p], column_weights[p] = 0.0, 0.0
+            continue
+        if inverse[0, 1] != 0.0 or inverse[1, 0] != 0.0:
+            return False
+        spread_taps(
+            inverse[1, 1], inverse[1, 2], most, height, start, width, rows[p], row_weights[p]
+        )
+        spread_taps(inverse[0, 0], inverse[0, 2], most, width, 0, 1, columns[p], column_weights[p])
+    return True

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from livepose.crops import _kernels
 
-_MOST_SAMPLES = 4
+MOST_SAMPLES = 4
 """Samples along one axis of an output pixel, at most."""
 
 
@@ -65,7 +65,7 @@ def cut_crops(
         raise ValueError(f"input_hw: expected two positive integers, got {input_hw!r}")
     crops = _output(out, (len(maps), int(input_hw[0]), int(input_hw[1]), 3))
     flat = np.ascontiguousarray(image).reshape(image.shape[0], image.shape[1] * 3)
-    _kernels.cut_all(flat, maps, _MOST_SAMPLES if antialias else 1, crops)
+    _kernels.cut_all(flat, maps, MOST_SAMPLES if antialias else 1, crops)
     return crops
 
 

@@ -5,7 +5,7 @@ ultralytics.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, simplefilter
 
 from livepose.detector.engines import core
+from livepose.detector.protocol import Facts
 from livepose.errors import WeightsError
 from livepose.runtimes.library import one_thread, openvino, torch_decoder
 from livepose.weights.places import cache_folder
@@ -25,16 +26,6 @@ ov = openvino()
 GRAPH, FACTS = "detector.xml", "detector.json"
 TRACED_PX = 64
 """Side of the picture that the network is traced with; any does, small is quick."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a network answers: ``person`` is the index of that class among so many ``classes``."""
-
-    person: int
-    classes: int
-    input_px: int | None
-    """Longer side that the file recommends."""
 
 
 def key(path: Path) -> str:

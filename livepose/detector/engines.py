@@ -1,39 +1,23 @@
-"""Running a detection network: bytes of letterboxed pictures in, raw predictions out.
-
-Each engine takes uint8 (B, h, w, 3), blue first, and gives float32 (B, 4 + classes, N): centre,
-size and scores of N candidates in input pixels; or (B, N, 6) from networks that need no NMS.
-"""
+"""Detection networks in OpenVINO, on the processor."""
 
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.detector.protocol import Predictions
 from livepose.errors import WeightsError
 from livepose.runtimes.library import openvino
 from livepose.weights.places import cache_folder
 
 ov = openvino()
 
-Predictions = NDArray[np.float32]
-
 LARGEST_BATCH = 8
 SHAPES_KEPT = 6
 """Compiled shapes that are remembered; a stream needs one."""
-
-
-class Engine(Protocol):
-    """Something that runs a detection network."""
-
-    name: str
-    input_wh: tuple[int, int] | None
-    """The one size it takes, None for any of whole strides."""
-
-    def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
-        """Predictions for these pictures, see the module."""
 
 
 class OpenVinoEngine:

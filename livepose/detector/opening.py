@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from livepose.detector import conversion
-from livepose.detector.conversion import Facts
 from livepose.detector.detections import Detector
-from livepose.detector.engines import Engine, OpenVinoEngine, read_exported
 from livepose.detector.official import DEFAULT, fetch_official, find_official, is_official
+from livepose.detector.protocol import Engine, Facts
 from livepose.detector.yolo import YoloDetector
 from livepose.errors import DeviceError, WeightsError
 from livepose.runtimes.selection import cuda_devices
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
+
+if TYPE_CHECKING:
+    from livepose.runtimes.frames import DeviceFrames
 
 Report = Callable[[str], None]
 
@@ -30,6 +32,7 @@ def open_detector(
     size_px: int | None = None,
     score_threshold: float | None = None,
     report: Report = _silent,
+    frames: "DeviceFrames | None" = None,
 ) -> Detector | None:
     """A detector of people.
 
@@ -47,6 +50,8 @@ def open_detector(
         Lowest score of a box, None for ultralytics' own 0.25.
     report : callable
         Told which detector is used, on what.
+    frames : DeviceFrames, optional
+        Pictures on a GPU that the pose network reads too: each is then uploaded once.
 
     Returns
     -------
@@ -64,10 +69,10 @@ def open_detector(
         report("detector: none, the whole picture is one person")
         return None
     if str(name) == "auto":
-        detector = _open_auto(device, size_px, score_threshold, report)
+        detector = _open_auto(device, size_px, score_threshold, report, frames)
     else:
         path = _find(str(name), report)
-        detector = open_file(path, device, size_px, score_threshold, report)
+        detector = open_file(path, device, size_px, score_threshold, report, frames)
     report(f"detector: {detector.name}, {detector.engine.name}")
     return detector
 
@@ -81,7 +86,7 @@ def choose_device(device: str) -> str:
         When it was asked for and is not there.
     """
     if device == "auto":
-        return "cuda" if cuda_devices() else "cpu"
+        return "cuda:0" if cuda_devices() else "cpu"
     if device == "cpu":
         return device
     import torch
@@ -95,7 +100,7 @@ def choose_device(device: str) -> str:
         raise DeviceError(
             f"the device {device} was asked for and is not there; 'livepose doctor' says what is"
         )
-    return device
+    return "cuda:0" if device == "cuda" else device
 
 
 def open_file(
@@ -104,6 +109,7 @@ def open_file(
     size_px: int | None = None,
     score_threshold: float | None = None,
     report: Report = _silent,
+    frames: "DeviceFrames | None" = None,
 ) -> YoloDetector:
     """The detector in this file or exported folder.
 
@@ -120,24 +126,28 @@ def open_file(
         wanted = ", ".join((*OWN_SUFFIXES, *EXPORTED_SUFFIXES))
         raise WeightsError(f"{path} does not look like a detector; expected {wanted} or a folder")
     where = choose_device(device)
-    engine, facts = _engine(path, where, report)
+    engine, facts = _engine(path, where, report, frames)
     size_px = size_px or facts.input_px
     return YoloDetector(engine, path.stem, facts.person, facts.classes, size_px, score_threshold)
 
 
 def _open_auto(
-    device: str, size_px: int | None, score_threshold: float | None, report: Report
+    device: str,
+    size_px: int | None,
+    score_threshold: float | None,
+    report: Report,
+    frames: "DeviceFrames | None",
 ) -> YoloDetector:
     official = find_official(DEFAULT) or fetch_official(DEFAULT, report)
     if official is not None:
         try:
-            detector = open_file(official, device, size_px, score_threshold, report)
+            detector = open_file(official, device, size_px, score_threshold, report, frames)
         except WeightsError as error:
             report(f"{error}; the embedded detector is used instead")
         else:
             detector.name = f"official {DEFAULT} ({official})"
             return detector
-    return open_file(_embedded(), device, size_px, score_threshold, report)
+    return open_file(_embedded(), device, size_px, score_threshold, report, frames)
 
 
 def _embedded() -> Path:
@@ -172,24 +182,67 @@ def _find(name: str, report: Report) -> Path:
     )
 
 
-def _engine(path: Path, device: str, report: Report) -> tuple[Engine, Facts]:
+def _engine(
+    path: Path, device: str, report: Report, frames: "DeviceFrames | None"
+) -> tuple[Engine, Facts]:
     """The network in a file of ours or a .pt, ready; torch is loaded only where it has to be."""
+    if device != "cpu":
+        return _engine_on_gpu(path, device, frames)
+    try:
+        from livepose.detector import conversion
+        from livepose.detector.engines import OpenVinoEngine
+    except ImportError as error:
+        report(f"OpenVINO cannot be imported ({error}); torch runs the detector")
+        return _torch_engine(path, device)
     name = conversion.key(path)
-    before = conversion.kept(name, report) if device == "cpu" else None
+    before = conversion.kept(name, report)
     if before is not None:
         return OpenVinoEngine(before[0]), before[1]
+    from livepose.detector.checkpoint import load_detector
+
+    loaded = load_detector(path)
+    facts = Facts(loaded.person, loaded.classes, loaded.input_px)
+    try:
+        return OpenVinoEngine(conversion.convert(loaded.model, facts, name, report)), facts
+    except RuntimeError as error:
+        report(f"OpenVINO cannot take the detector ({str(error).splitlines()[0]}); torch runs it")
+        return _torch_engine(path, device)
+
+
+def _torch_engine(path: Path, device: str) -> tuple[Engine, Facts]:
     from livepose.detector.checkpoint import load_detector
     from livepose.detector.torch_engine import TorchEngine
 
     loaded = load_detector(path)
     facts = Facts(loaded.person, loaded.classes, loaded.input_px)
-    if device != "cpu":
-        return TorchEngine(loaded.model, device), facts
-    try:
-        return OpenVinoEngine(conversion.convert(loaded.model, facts, name, report)), facts
-    except RuntimeError as error:
-        report(f"OpenVINO cannot take the detector ({str(error).splitlines()[0]}); torch runs it")
-        return TorchEngine(load_detector(path).model, device), facts
+    return TorchEngine(loaded.model, device), facts
+
+
+def _engine_on_gpu(path: Path, device: str, frames: "DeviceFrames | None") -> tuple[Engine, Facts]:
+    """The network on a GPU, once it has shown that it sees there what it sees on the processor."""
+    from livepose.detector.check import probe_picture, require_same_predictions
+
+    on_cpu, facts = _torch_engine(path, "cpu")
+    probed = on_cpu(probe_picture())
+    if device.startswith("cuda"):
+        engine = _cuda_engine(path, device, facts, frames)
+    else:
+        engine, _ = _torch_engine(path, device)
+    require_same_predictions(engine, probed, facts.person)
+    return engine, facts
+
+
+def _cuda_engine(path: Path, device: str, facts: Facts, frames: "DeviceFrames | None") -> Engine:
+    import torch
+
+    from livepose.detector.checkpoint import load_detector
+    from livepose.detector.cuda_engine import CudaEngine
+    from livepose.runtimes.frames import DeviceFrames
+    from livepose.runtimes.recording import Lane
+
+    if frames is None or frames.lane.device != torch.device(device):
+        frames = DeviceFrames(Lane(device))
+    return CudaEngine(load_detector(path).model, facts.person, frames)
 
 
 def _exported_in(path: Path) -> Path:
@@ -212,6 +265,13 @@ def _open_exported(path: Path, device: str, score_threshold: float | None) -> Yo
         )
     from livepose.detector.checkpoint import person_class
 
+    try:
+        from livepose.detector.engines import OpenVinoEngine, read_exported
+    except ImportError as error:
+        raise DeviceError(
+            f"{path.name} needs OpenVINO, which cannot be imported ({error}); install it with "
+            "'pip install openvino', or use a .pt file"
+        ) from None
     model = read_exported(path)
     classes = model.output().get_partial_shape()[1].get_length() - 4
     names = _names(path.with_name("metadata.yaml"), classes)

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from livepose.detector.engines import Predictions
+from livepose.detector.protocol import Predictions
 from livepose.errors import DeviceError
 
 
@@ -25,7 +25,7 @@ class TorchEngine:
             raise DeviceError(f"the device {device} cannot run the detector: {reason}") from None
 
     def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
-        """Predictions for these pictures, see ``engines``."""
+        """Predictions for these pictures, see ``protocol``."""
         with torch.inference_mode():
             pictures = torch.from_numpy(pictures_bgr).to(self._device)
             inputs = pictures.flip(3).permute(0, 3, 1, 2).to(self._dtype) / 255

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from livepose.detector.detections import Detections
-from livepose.detector.engines import Engine, Predictions
 from livepose.detector.letterbox import Letterbox
+from livepose.detector.protocol import Engine, FrameEngine, Predictions
 from livepose.detector.suppression import Floats, suppress
 from livepose.frame import ImageBgr
 
@@ -62,8 +62,8 @@ class YoloDetector:
         found: dict[int, Detections] = {}
         for input_wh in dict.fromkeys(box.input_wh for box in boxes):
             which = [index for index, box in enumerate(boxes) if box.input_wh == input_wh]
-            pictures = np.stack([boxes[index].apply(images_bgr[index]) for index in which])
-            kept = self._suppress(self.engine(pictures))
+            images, letterboxes = [images_bgr[n] for n in which], [boxes[n] for n in which]
+            kept = self._suppress(self._predict(images, letterboxes))
             for index, rows in zip(which, kept, strict=True):
                 found[index] = _detections(rows, boxes[index])
         return [found[index] for index in range(len(boxes))]
@@ -76,6 +76,14 @@ class YoloDetector:
         if self.engine.input_wh is not None:
             return Letterbox.into(source_wh, self.engine.input_wh)
         return Letterbox.fit(source_wh, self._size_px or default_size_px(source_wh))
+
+    def _predict(
+        self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox]
+    ) -> Predictions:
+        if isinstance(self.engine, FrameEngine):
+            return self.engine.see(images_bgr, letterboxes)
+        pairs = zip(letterboxes, images_bgr, strict=True)
+        return self.engine(np.stack([letterbox.apply(image) for letterbox, image in pairs]))
 
     def _suppress(self, predictions: Predictions) -> list[Floats]:
         """Rows x1, y1, x2, y2, score of the people in each picture, in input pixels."""

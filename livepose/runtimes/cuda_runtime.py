@@ -1,43 +1,68 @@
 """CUDA: the network in half precision as recorded graphs, one launch a batch.
 
-Small networks on a GPU wait for launches, not for arithmetic. For each of a few batch sizes the
-network's launches are recorded once; a batch is then one copy in from pinned memory, one replay,
-one copy out. Nothing is allocated in the steady state.
+For each of a few batch sizes the network's launches are recorded once; a batch is then one copy in
+from pinned memory, one replay, one copy out. Nothing is allocated in the steady state.
+
+This is the runtime as evaluation and the self-check use it, bytes of crops in and heatmaps out.
+Live, ``livepose.gpu`` takes its network and puts crops and decoding into the same graph.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from livepose.runtimes.buckets import SlotRunner
 from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops
+from livepose.runtimes.recording import Lane, Recording
 from livepose.runtimes.torch_runtime import out_of_memory, prepared
 from livepose.weights import Card
 
 BUCKETS = (1, 2, 4, 8, 16, 32)
-WARM_UP_RUNS = 3
-"""Before recording, so that libraries have chosen their kernels and taken their memory."""
+LARGE_BUCKETS = (*BUCKETS, 64, 128, 256)
+"""For many crops a second instead of one batch soon; they take more of the GPU's memory."""
 
 
 class CudaRuntime:
-    """Runs recorded graphs on one GPU."""
+    """Runs recorded graphs on one GPU.
+
+    Attributes
+    ----------
+    graph : torch.nn.Module
+        Bytes of crops on the device to heatmaps on the device.
+    lane : Lane
+        Where this runtime's work is queued.
+    buckets : tuple of int
+        The batch sizes that are recorded.
+    """
 
     name = "cuda"
 
-    def __init__(self, network: nn.Module, card: Card, device: str, precision: str = "f16") -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        card: Card,
+        device: str,
+        precision: str = "f16",
+        buckets: Sequence[int] = BUCKETS,
+    ) -> None:
         self.card = card
         self.device = device
         self.precision = precision
-        self._graph = prepared(network, card, device, precision)
-        self._pool: Any = None
-        self._runner = SlotRunner(card, BUCKETS, self._make_slot)
+        self.buckets = tuple(buckets)
+        try:
+            self.lane = Lane(device)
+            self.graph = prepared(network, card, device, precision)
+        except torch.OutOfMemoryError:
+            raise out_of_memory(device, 0) from None
+        self._runner = SlotRunner(card, self.buckets, self._make_slot)
 
     def _make_slot(self, bucket: int) -> "GraphSlot":
-        slot = GraphSlot(self._graph, self.card, bucket, self.device, self._pool)
-        self._pool = slot.pool
-        return slot
+        return GraphSlot(self.network_for(bucket), self.card, bucket, self.lane)
+
+    def network_for(self, bucket: int) -> nn.Module:
+        """The graph that is recorded for batches of this size."""
+        return self.graph
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
@@ -58,43 +83,22 @@ class CudaRuntime:
 class GraphSlot:
     """One recorded batch size with its pinned and its device buffers (a ``buckets.Slot``)."""
 
-    def __init__(
-        self, graph: nn.Module, card: Card, bucket: int, device: str, pool: Any = None
-    ) -> None:
+    def __init__(self, graph: nn.Module, card: Card, bucket: int, lane: Lane) -> None:
         crop_shape = (bucket, *card.input_hw, 3)
         heatmap_shape = (bucket, card.keypoints, *card.heatmap_hw)
-        self._host_in = torch.zeros(crop_shape, dtype=torch.uint8, pin_memory=True)
-        self._host_out = torch.zeros(heatmap_shape, dtype=torch.float32, pin_memory=True)
+        self.bucket = bucket
+        self._lane = lane
+        self._host_in = lane.pinned(crop_shape, torch.uint8)
+        self._host_out = lane.pinned(heatmap_shape, torch.float32)
         self.crops: Crops = self._host_in.numpy()
         self.heatmaps: Heatmaps = self._host_out.numpy()
-        self._device_in = torch.zeros(crop_shape, dtype=torch.uint8, device=device)
-        new_stream: Any = torch.cuda.Stream
-        self._stream = new_stream(device)
-        self._recording = torch.cuda.CUDAGraph()
-        self._device_out = self._record(graph, device, pool)
-        self.pool = self._recording.pool()
-
-    def _record(self, graph: nn.Module, device: str, pool: Any) -> Tensor:
-        with torch.cuda.device(device), torch.inference_mode():
-            self._stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self._stream):
-                for _ in range(WARM_UP_RUNS):
-                    graph(self._device_in)
-            self._stream.synchronize()
-            # Only this thread's calls are watched: a detector may use the GPU meanwhile.
-            with torch.cuda.graph(
-                self._recording,
-                pool=pool,
-                stream=self._stream,
-                capture_error_mode="thread_local",
-            ):
-                heatmaps: Tensor = graph(self._device_in)
-        return heatmaps
+        self._device_in = lane.zeros(crop_shape, torch.uint8)
+        self._recording = Recording(lane, lambda: graph(self._device_in))
 
     def run(self) -> None:
         """One copy in, one replay, one copy out; returns when the heatmaps are there."""
-        with torch.cuda.stream(self._stream), torch.inference_mode():
+        with self._lane:
             self._device_in.copy_(self._host_in, non_blocking=True)
-            self._recording.replay()
-            self._host_out.copy_(self._device_out, non_blocking=True)
-        self._stream.synchronize()
+            self._recording.run()
+            self._host_out.copy_(self._recording.output, non_blocking=True)
+        self._lane.wait()

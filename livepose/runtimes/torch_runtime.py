@@ -1,6 +1,7 @@
 """torch, eager: the reference that the others are checked against, and the fallback."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from livepose.runtimes.check import probe_crops
 from livepose.runtimes.graph import PoseGraph
 from livepose.runtimes.protocol import Crops, Heatmaps, blank_crops, checked_crops, no_heatmaps
 from livepose.weights import Card
+
+Module = TypeVar("Module", bound=nn.Module)
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
@@ -53,10 +56,16 @@ def prepared(network: nn.Module, card: Card, device: str, precision: str) -> Pos
     """The whole graph on a device: batch norms folded in, channels last."""
     graph = PoseGraph(fold_batch_norms(network), card).eval().requires_grad_(False)
     graph.to(torch.device(device), DTYPES[precision])
-    for parameter in graph.parameters():
+    # On MPS that layout has given wrong numbers in several versions of torch.
+    return graph if device == "mps" else channels_last(graph)
+
+
+def channels_last(module: Module) -> Module:
+    """The same module with its kernels laid out as matrix units like them."""
+    for parameter in module.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.to(memory_format=torch.channels_last)
-    return graph
+    return module
 
 
 def out_of_memory(device: str, people: int) -> DeviceError:

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 from typing import Any
 
-import av
+from livepose.sources._av import av
 
 
 class PacketReader:

@@ -4,9 +4,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-
 from livepose.errors import SourceError
+from livepose.sources._av import av
 
 _LEAST_BYTES_PER_FRAME = 64
 """A header that promises smaller frames than this on average is wrong."""

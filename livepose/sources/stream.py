@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import av
 import numpy as np
 
 from livepose.errors import SourceError
 from livepose.frame import ImageBgr
+from livepose.sources._av import av
 from livepose.sources._connection import CaptureLost
 from livepose.sources.live import LiveSettings, LiveSource
 from livepose.sources.protocol import Report, print_report

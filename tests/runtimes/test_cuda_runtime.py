@@ -1,7 +1,6 @@
-"""The CUDA runtime's logic with a stand-in on the CPU for its recorded graphs."""
+"""The CUDA runtime's logic, on the CPU in the place of a GPU."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,34 +9,25 @@ from torch import nn
 
 from livepose.errors import DeviceError
 from livepose.runtimes import cuda_runtime, open_runtime, selection
-from livepose.runtimes.cuda_runtime import BUCKETS, CudaRuntime
+from livepose.runtimes.cuda_runtime import BUCKETS, CudaRuntime, GraphSlot
+from livepose.runtimes.recording import Lane
 from livepose.weights import Card, load_network
 
-made: list["CpuSlot"] = []
+made: list["NotedSlot"] = []
 
 
-class CpuSlot:
-    """A slot with fixed buffers that runs the same graph on the CPU."""
+class NotedSlot(GraphSlot):
+    """A slot that is noted; on the CPU it runs the steps that a GPU would have recorded."""
 
-    def __init__(
-        self, graph: nn.Module, card: Card, bucket: int, device: str, pool: Any = None
-    ) -> None:
-        self.graph, self.bucket, self.given_pool = graph, bucket, pool
-        self._input = torch.zeros((bucket, *card.input_hw, 3), dtype=torch.uint8)
-        self._output = torch.zeros((bucket, card.keypoints, *card.heatmap_hw))
-        self.crops, self.heatmaps = self._input.numpy(), self._output.numpy()
-        self.pool = "the pool"
+    def __init__(self, graph: nn.Module, card: Card, bucket: int, lane: Lane) -> None:
+        super().__init__(graph, card, bucket, lane)
         made.append(self)
-
-    def run(self) -> None:
-        with torch.inference_mode():
-            self._output.copy_(self.graph(self._input))
 
 
 @pytest.fixture
 def runtime(resnet_file: Path, monkeypatch: pytest.MonkeyPatch) -> CudaRuntime:
     made.clear()
-    monkeypatch.setattr(cuda_runtime, "GraphSlot", CpuSlot)
+    monkeypatch.setattr(cuda_runtime, "GraphSlot", NotedSlot)
     network, card = load_network(resnet_file)
     return CudaRuntime(network, card, "cpu", "f32")
 
@@ -54,13 +44,20 @@ def test_any_batch_gives_what_torch_gives(
     assert [slot.bucket for slot in made] == {0: [], 1: [1], 3: [4], 6: [8]}[count]
 
 
-def test_slots_share_one_pool_of_memory_and_the_largest_comes_first(runtime: CudaRuntime) -> None:
+def test_the_largest_slot_comes_first_and_none_is_made_twice(runtime: CudaRuntime) -> None:
     runtime.warm_up((1, 2, 3))
-    assert [(slot.bucket, slot.given_pool) for slot in made] == [
-        (4, None),
-        (2, "the pool"),
-        (1, "the pool"),
-    ]
+    runtime.warm_up((4, 2))
+    assert [slot.bucket for slot in made] == [4, 2, 1]
+
+
+def test_buffers_stay_where_they_are(runtime: CudaRuntime) -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
+    first = runtime(crops)
+    (slot,) = made
+    places = slot.crops.ctypes.data, slot.heatmaps.ctypes.data
+    second = runtime(crops[::-1])
+    assert (slot.crops.ctypes.data, slot.heatmaps.ctypes.data) == places
+    assert np.allclose(first, second[::-1], atol=1e-5)
 
 
 def test_buckets_are_powers_of_two_up_to_a_crowd() -> None:
@@ -70,7 +67,7 @@ def test_buckets_are_powers_of_two_up_to_a_crowd() -> None:
 def test_a_full_gpu_says_what_to_lower(
     runtime: CudaRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> CpuSlot:
+    def full(*_: object) -> GraphSlot:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(cuda_runtime, "GraphSlot", full)
@@ -83,14 +80,14 @@ def test_a_full_gpu_says_what_to_lower(
 def test_the_gpu_is_checked_against_the_cpu_before_it_is_used(
     resnet_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Wrong(CpuSlot):
+    class Wrong(GraphSlot):
         def run(self) -> None:
             self.heatmaps[:] = 0.5
 
     original = cuda_runtime.prepared
     monkeypatch.setattr(cuda_runtime, "prepared", lambda n, c, d, p: original(n, c, "cpu", "f32"))
     monkeypatch.setattr(selection, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(cuda_runtime, "GraphSlot", CpuSlot)
+    monkeypatch.setattr(cuda_runtime, "Lane", lambda _: Lane("cpu"))
     runtime = open_runtime(resnet_file, "cuda")
     assert (runtime.name, runtime.device, runtime.precision) == ("cuda", "cuda:0", "f16")
     monkeypatch.setattr(cuda_runtime, "GraphSlot", Wrong)

@@ -1,0 +1,46 @@
+"""What runs a detection network: bytes of letterboxed pictures in, raw predictions out.
+
+Each engine takes uint8 (B, h, w, 3), blue first, and gives float32 (B, 4 + classes, N): centre,
+size and scores of N candidates in input pixels; or (B, N, 6) from networks that need no NMS.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.detector.letterbox import Letterbox
+from livepose.frame import ImageBgr
+
+Predictions = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """Something that runs a detection network."""
+
+    name: str
+    input_wh: tuple[int, int] | None
+    """The one size it takes, None for any of whole strides."""
+
+    def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
+        """Predictions for these pictures, see the module."""
+
+
+@runtime_checkable
+class FrameEngine(Protocol):
+    """An engine that would rather fit the pictures into its input itself."""
+
+    def see(self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox]) -> Predictions:
+        """Predictions for these pictures, (H, W, 3), in letterboxes of one input size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a network answers: ``person`` is the index of that class among so many ``classes``."""
+
+    person: int
+    classes: int
+    input_px: int | None
+    """Longer side that the file recommends."""

@@ -1,0 +1,131 @@
+"""Pictures on a device: uploaded once, read by the detector and the pose network alike.
+
+All pictures of the moment, of whatever sizes and streams, lie in one run of pixels that does not
+move while it is large enough: a recorded graph can name places in it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from livepose.runtimes.recording import Lane
+from livepose.runtimes.taps import Taps
+
+Image = NDArray[np.uint8]
+Tables = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Rows, columns, row weights and column weights of ``Taps``, on a device."""
+
+
+class DeviceFrames:
+    """Room for pictures on a device, and the pictures that are there.
+
+    Parameters
+    ----------
+    lane : Lane
+        The device and the order of work on it.
+
+    Attributes
+    ----------
+    pixels : uint8 (capacity, 3)
+        On the device; blue first, row after row, picture after picture.
+    moved : int
+        How often ``pixels`` had to be made anew, larger: recordings that name it are void then.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.moved = 0
+        self._make_room(1)
+        self._there: list[tuple[Image, int]] = []
+
+    def upload(self, images_bgr: Sequence[Image]) -> list[int]:
+        """Sends pictures, uint8 (H, W, 3), that are not there yet; the place of each one's start.
+
+        The copy is under way when this returns; work on the lane comes after it. A picture is
+        known by the array that holds it: call ``forget`` before its contents change.
+        """
+        places = [self._place_of(image) for image in images_bgr]
+        if any(place is None for place in places):
+            places = self._send(images_bgr)
+        return [place for place in places if place is not None]
+
+    def forget(self) -> None:
+        """The pictures may change from here on: whatever comes next is sent anew."""
+        self._there.clear()
+
+    def _place_of(self, image_bgr: Image) -> int | None:
+        return next((start for image, start in self._there if image is image_bgr), None)
+
+    def _send(self, images_bgr: Sequence[Image]) -> list[int | None]:
+        sizes = [image.shape[0] * image.shape[1] for image in images_bgr]
+        ends = np.cumsum(sizes)
+        self._there.clear()
+        if ends[-1] > len(self.pixels):
+            self._make_room(int(ends[-1]))
+        starts = [int(end) - size for end, size in zip(ends, sizes, strict=True)]
+        for image, start, size in zip(images_bgr, starts, sizes, strict=True):
+            self._on_host[start : start + size].reshape(image.shape)[:] = image
+        with self.lane:
+            self.pixels[: ends[-1]].copy_(self._pinned[: ends[-1]], non_blocking=True)
+        self._there.extend(zip(images_bgr, starts, strict=True))
+        return list(starts)
+
+    def _make_room(self, pixels: int) -> None:
+        self.moved += 1
+        self._pinned = self.lane.pinned((pixels, 3), torch.uint8)
+        self._on_host: Image = self._pinned.numpy()
+        self.pixels = self.lane.zeros((pixels, 3), torch.uint8)
+
+
+class TapBuffers:
+    """Tables of taps on the host and on the device, in one run of memory: one copy sends them."""
+
+    def __init__(self, lane: Lane, crops: int, input_hw: tuple[int, int], samples: int) -> None:
+        shapes = [(crops, side, 2 * samples) for side in input_hw] * 2
+        sizes = [int(np.prod(shape)) for shape in shapes]
+        self._host = lane.pinned((sum(sizes),), torch.int32)
+        self._device = lane.zeros((sum(sizes),), torch.int32)
+        types = (torch.int32, torch.int32, torch.float32, torch.float32)
+
+        def views(memory: Tensor) -> Tables:
+            parts = zip(torch.split_with_sizes(memory, sizes), shapes, types, strict=True)
+            first, second, third, fourth = (
+                part.view(*shape).view(kind) for part, shape, kind in parts
+            )
+            return first, second, third, fourth
+
+        self.taps = Taps(*(view.numpy() for view in views(self._host)))
+        self.tensors = views(self._device)
+
+    def send(self) -> None:
+        """Queues the copy to the device; inside ``with lane``."""
+        self._device.copy_(self._host, non_blocking=True)
+
+
+def gather(pixels: Tensor, tables: Tables, background: float = 0.0) -> Tensor:
+    """Crops uint8 (B, h, w, 3) out of pixels uint8 (N, 3), rounded to the nearest byte.
+
+    Output pixel (y, x) is the sum over its taps of row weight, column weight and the pixel at row
+    place plus column place. Rows (B, h, T) and columns (B, w, T) are those of
+    ``livepose.crops.taps``, and sums are taken in the order of the kernels there (row taps one by
+    one, then column taps in pairs), in float32: on the processor the bytes are the same.
+    Where taps weigh nothing at all there is ``background``.
+    """
+    rows, columns, row_weights, column_weights = tables
+    lines = torch.zeros((), device=pixels.device)
+    for tap in range(rows.shape[2]):
+        places = rows[:, :, None, None, tap] + columns[:, None]
+        seen = pixels.index_select(0, places.flatten()).view(*places.shape, 3)
+        lines = lines + row_weights[:, :, None, None, None, tap] * seen
+    weights = column_weights[:, None, :, :, None]
+    total = torch.full((), 0.5, device=pixels.device)
+    for tap in range(0, columns.shape[2], 2):
+        near = weights[:, :, :, tap] * lines[:, :, :, tap]
+        total = total + (near + weights[:, :, :, tap + 1] * lines[:, :, :, tap + 1])
+    if background:
+        covered = row_weights.sum(2)[:, :, None] * column_weights.sum(2)[:, None]
+        total = total + (background * (1.0 - covered))[..., None]
+    return total.clamp_(max=255.0).to(torch.uint8)

@@ -1,0 +1,119 @@
+"""Work on a device that was recorded once and is then only repeated.
+
+A small network on a GPU waits for launches, not for arithmetic. A CUDA graph holds the launches of
+a whole chain of steps and starts them all at once. It reads and writes the memory that it was
+recorded with, so everything here has buffers that stay where they are.
+
+On the processor the same steps are simply run: slower than what is made for it, and the way to
+test and to rehearse everything but the graph itself on a machine without a GPU.
+"""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+WARM_UP_RUNS = 3
+"""Before recording, so that libraries have chosen their kernels and taken their memory."""
+
+
+class Lane:
+    """A device and the order of work on it: what is queued on a lane is done one by one.
+
+    ``with lane:`` queues the work of torch within on it; ``wait`` returns when all is done. Graphs
+    recorded on one lane share their scratch memory, as no two of them ever run at once.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
+        self.first_graph: Any = None
+        """Kept for good: the pool of scratch memory lives as long as a graph that uses it."""
+        self._cuda = self.device.type == "cuda"
+        new_stream: Any = torch.cuda.Stream
+        self.stream: Any = new_stream(self.device) if self._cuda else None
+        self._entered: list[Any] = []
+
+    def __enter__(self) -> "Lane":
+        contexts: list[Any] = [torch.inference_mode()]
+        if self._cuda:
+            contexts.append(torch.cuda.stream(self.stream))
+        for context in contexts:
+            context.__enter__()
+        self._entered.append(contexts)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for context in reversed(self._entered.pop()):
+            context.__exit__(kind, error, trace)
+
+    def wait(self) -> None:
+        """Returns when everything queued is done."""
+        if self._cuda:
+            self.stream.synchronize()
+
+    def settle(self) -> None:
+        """Returns when the whole device is done: work of other lanes can be built upon."""
+        if self._cuda:
+            torch.cuda.synchronize(self.device)
+
+    def zeros(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Memory on the device; it may be used on the lane at once."""
+        with self:
+            return torch.zeros(shape, dtype=dtype, device=self.device)
+
+    def pinned(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Memory on the host that the device copies from and to without help."""
+        return torch.zeros(shape, dtype=dtype, pin_memory=self._cuda)
+
+
+class Recording:
+    """Steps on fixed memory, recorded on a lane: ``run`` repeats them, ``output`` is their result.
+
+    Parameters
+    ----------
+    lane : Lane
+        Where it runs.
+    steps : callable
+        Takes nothing and gives a tensor. It has to do the same work on the same memory each time,
+        and must not wait for the device.
+    """
+
+    def __init__(self, lane: Lane, steps: Callable[[], Tensor]) -> None:
+        self._lane, self._steps = lane, steps
+        self._graph: Any = None
+        lane.settle()
+        # Shapes never change, so the quickest kernels are worth looking for. f32 means f32.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False), lane:
+            self.output = steps()
+            if lane.stream is not None:
+                self._record()
+
+    def _record(self) -> None:
+        for _ in range(WARM_UP_RUNS - 1):
+            self._steps()
+        self._lane.wait()
+        self._graph = torch.cuda.CUDAGraph()
+        first = self._lane.first_graph
+        # Only this thread's calls are watched: another may use the GPU meanwhile.
+        with torch.cuda.graph(
+            self._graph,
+            pool=None if first is None else first.pool(),
+            stream=self._lane.stream,
+            capture_error_mode="thread_local",
+        ):
+            self.output = self._steps()
+        self._lane.first_graph = first or self._graph
+
+    def run(self) -> None:
+        """Queues the steps; inside ``with lane``."""
+        if self._graph is None:
+            self.output.copy_(self._steps())
+        else:
+            self._graph.replay()
