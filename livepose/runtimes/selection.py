@@ -12,7 +12,8 @@ from livepose.runtimes.protocol import Report, Runtime, silent
 from livepose.weights import Card, find_weights, read_card
 from livepose.weights.sidecar import is_foreign
 
-RUNTIMES = ("auto", "torch", "openvino", "cuda")
+RUNTIMES = ("auto", "torch", "openvino", "cuda", "tensorrt")
+ON_CUDA = ("cuda", "tensorrt")
 PRECISIONS = ("auto", "f32", "bf16", "f16")
 MODES = ("latency", "throughput")
 MISSING_CUDA = (
@@ -51,7 +52,7 @@ def open_runtime(
     ----------
     weights : str or Path
         ``default``, a known name, or a file: .safetensors, .onnx, .xml.
-    runtime : {"auto", "torch", "openvino", "cuda"}
+    runtime : {"auto", "torch", "openvino", "cuda", "tensorrt"}
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     precision : {"auto", "f32", "bf16", "f16"}
@@ -106,9 +107,9 @@ def _first_right(
 
 def _choices(runtime: str, device: str, precision: str) -> Iterator[Choice]:
     """Ways to run our own weights, best first, that fit what was asked for."""
-    place = check_device("cuda" if runtime == "cuda" and device == "auto" else device)
-    if runtime == "cuda" and not place.startswith("cuda"):
-        raise UsageError(f"runtime cuda runs on a CUDA GPU, not on {place}")
+    place = check_device("cuda" if runtime in ON_CUDA and device == "auto" else device)
+    if runtime in ON_CUDA and not place.startswith("cuda"):
+        raise UsageError(f"runtime {runtime} runs on a CUDA GPU, not on {place}")
     if runtime == "openvino" and place not in ("auto", "cpu"):
         raise UsageError(f"runtime openvino runs on the cpu, not on {place}")
     if runtime == "torch":
@@ -118,7 +119,8 @@ def _choices(runtime: str, device: str, precision: str) -> Iterator[Choice]:
         yield Choice("torch", "mps", _or(precision, "f32"))
         return
     if place.startswith("cuda"):
-        yield Choice("cuda", place, _or(precision, "f16"))
+        chosen = "tensorrt" if runtime == "tensorrt" else "cuda"
+        yield Choice(chosen, place, _or(precision, "f16"))
         return
     if runtime == "auto" and place == "auto" and cuda_devices() > 0:
         yield Choice("cuda", "cuda:0", _or(precision, "f16"), "a CUDA GPU is there")
@@ -228,6 +230,10 @@ def _open(path: Path, card: Card, choice: Choice, mode: str, report: Report) -> 
         from livepose.runtimes.cuda_runtime import CudaRuntime
 
         made = CudaRuntime(network, card, choice.device, choice.precision)
+    elif choice.runtime == "tensorrt":
+        from livepose.runtimes.tensorrt_runtime import TensorRtRuntime
+
+        made = TensorRtRuntime(network, card, choice.device, choice.precision)
     else:
         made = TorchRuntime(network, card, choice.device, choice.precision)
     require_agreement(made, reference)
