@@ -15,8 +15,10 @@ Levels, lowest first; a module imports only from levels below its own:
 4. stages: ``sources/``, ``detector/``, ``tracking/``, ``crops/``, ``smoothing/``, ``drawing/``,
    ``window``, ``sinks/``
 5. ``estimator`` = crop, network, decode: shared by live use, evaluation and benchmark;
-   ``budget/``: what of a frame has to wait so that it is in time
-6. ``pipeline``, and ``player``, which shows and writes what it finds
+   ``gpu``, where one recorded graph does all three; ``budget/``: what of a frame has to wait so
+   that it is in time
+6. ``pipeline``; ``player``, which shows and writes what it finds; ``service``, which lets several
+   streams share the networks
 7. ``offline/``: training, evaluation, benchmark, jitter, calibration; never imported by the live
    path
 8. ``cli/``: one file a command
@@ -35,8 +37,17 @@ if TYPE_CHECKING:
     from livepose.frame import Frame
     from livepose.pipeline import PosePipeline, Settings
     from livepose.poses import Poses
+    from livepose.service import PoseService
 
-__all__ = ["Frame", "LiveposeError", "PosePipeline", "Poses", "Settings", "__version__"]
+__all__ = [
+    "Frame",
+    "LiveposeError",
+    "PosePipeline",
+    "PoseService",
+    "Poses",
+    "Settings",
+    "__version__",
+]
 
 try:
     __version__ = version("livepose")
@@ -47,6 +58,7 @@ _HOMES = {
     "Frame": "livepose.frame",
     "LiveposeError": "livepose.errors",
     "PosePipeline": "livepose.pipeline",
+    "PoseService": "livepose.service",
     "Poses": "livepose.poses",
     "Settings": "livepose.pipeline",
 }

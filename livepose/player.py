@@ -124,6 +124,10 @@ class Player:
             self._play(writer)
         return self.summary
 
+    def stop(self) -> None:
+        """Lets the frame at hand be the last; may be called from another thread."""
+        self._stopped = True
+
     def _play(self, writer: Worker[Written] | None) -> None:
         start_s = time.perf_counter()
         waiting = LIVE_FRAMES_WAITING if self.source.live else FRAMES_WAITING

@@ -75,8 +75,14 @@ def open_pipeline(settings: Settings, source: Source, report: Report) -> PosePip
     pipeline = PosePipeline(settings, report=report)
     pipeline.warm_up(source.size_wh)
     report(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
-    report(f"ready after {time.perf_counter() - start_s:.1f} s")
+    report(f"ready after {time.perf_counter() - start_s:.1f} s{memory_held(pipeline)}")
     return pipeline
+
+
+def memory_held(pipeline: PosePipeline) -> str:
+    """What the networks and their buffers hold of a GPU's memory, if they are on one."""
+    gpu = pipeline.estimator.gpu
+    return "" if gpu is None else f", {gpu.held_mib():.0f} MiB held on {gpu.runtime.device}"
 
 
 def open_window(arguments: Namespace, source: Source, report: Report) -> Window | None:

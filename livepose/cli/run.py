@@ -9,11 +9,13 @@ from typing import Any
 import livepose
 from livepose.errors import UsageError
 
+RUNTIMES = ("auto", "torch", "openvino", "cuda", "tensorrt")
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window
   livepose --video in.mp4 --output out.mp4              a file with skeletons and its sound
   livepose --image photos/ --output drawn/              still pictures
   livepose --source rtsp://host/stream --json -         any source, poses as JSON lines
+  livepose --camera 0 --camera 1 --json poses.jsonl     two at once: poses-1.jsonl, poses-2.jsonl
   livepose --benchmark                                  how fast is this machine?
 """
 
@@ -39,14 +41,23 @@ def register(parser: ArgumentParser, commands: Iterable[str]) -> None:
 
 
 def _add_sources(parser: ArgumentParser) -> None:
-    group = parser.add_argument_group("source (one of)")
+    group = parser.add_argument_group(
+        "source (one kind; several of it share the networks, without a window)"
+    )
     one = group.add_mutually_exclusive_group()
-    one.add_argument("--camera", metavar="N", help="camera index, device path, name or URL")
-    one.add_argument("--video", metavar="FILE", help="video file")
+    one.add_argument(
+        "--camera", metavar="N", action="append", help="camera index, device path, name or URL"
+    )
+    one.add_argument("--video", metavar="FILE", action="append", help="video file")
     one.add_argument("--image", metavar="PATH", nargs="+", help="pictures, folders or globs")
-    one.add_argument("--source", metavar="ANY", help="index, path, URL or glob")
+    one.add_argument("--source", metavar="ANY", action="append", help="index, path, URL or glob")
     one.add_argument("--benchmark", action="store_true", help="measure speed (see below)")
-    group.add_argument("--camera-size", metavar="WxH", type=size_wh, help="asked of the camera")
+    group.add_argument(
+        "--camera-size",
+        metavar="WxH",
+        type=size_wh,
+        help="asked of the camera, or of the benchmark's scene",
+    )
     group.add_argument("--camera-fps", metavar="F", type=float, help="asked of the camera")
     group.add_argument("--rotate", type=int, choices=(0, 90, 180, 270), default=0)
 
@@ -88,7 +99,7 @@ def _add_pipeline(parser: ArgumentParser) -> None:
         "--predict", action="store_true", help="live: where keypoints are once they are shown"
     )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    group.add_argument("--runtime", choices=("auto", "torch", "openvino", "cuda"), default="auto")
+    group.add_argument("--runtime", choices=RUNTIMES, default="auto")
     group.add_argument("--precision", choices=("auto", "f32", "bf16", "f16"), default="auto")
 
 
@@ -152,7 +163,13 @@ def count(text: str) -> int:
 
 
 def run(arguments: Namespace) -> int:
-    """Plays the chosen source, or measures."""
+    """Plays the chosen source or sources, or measures."""
+    arguments = one_or_several(arguments)
+    if arguments.several:
+        from livepose.cli.play_many import play_many
+
+        play_many(arguments, settings(arguments), report)
+        return 0
     if arguments.benchmark:
         from livepose.offline.benchmark import run_benchmark
 
@@ -168,6 +185,17 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
+def one_or_several(arguments: Namespace) -> Namespace:
+    """The options with one source in its place, or with ``several``: kind and value of each."""
+    plain = Namespace(**vars(arguments), several=[])
+    for kind in ("camera", "video", "source"):
+        values = getattr(arguments, kind) or [None]
+        setattr(plain, kind, values[0])
+        if len(values) > 1:
+            plain.several = [(kind, value) for value in values]
+    return plain
+
+
 def chosen_source(arguments: Namespace) -> Any:
     """What the user asked to look at, or None."""
     for name in ("camera", "video", "image", "source"):
@@ -179,7 +207,7 @@ def chosen_source(arguments: Namespace) -> Any:
 
 def benchmark_choice(arguments: Namespace) -> Any:
     """What is to be measured."""
-    from livepose.offline.benchmark import Choice
+    from livepose.offline.benchmark import SCENE_WH, Choice
 
     if arguments.people is not None and arguments.source is not None:
         raise UsageError("--people makes its own scene: leave out --source")
@@ -187,6 +215,7 @@ def benchmark_choice(arguments: Namespace) -> Any:
         source=arguments.source,
         people=arguments.people,
         frames=arguments.frames,
+        size_wh=arguments.camera_size or SCENE_WH,
         json_path=None if arguments.json is None else Path(arguments.json),
         compare=arguments.compare,
         limit=arguments.compare_limit / 100,
