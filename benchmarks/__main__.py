@@ -14,6 +14,7 @@ from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.rivals import ROOT
 from benchmarks.table import curve_parts, markdown, put_into
 from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError, SinkError
+from livepose.runtimes.selection import cuda_devices
 
 PARTS = (
     "rivals-1",
@@ -23,6 +24,7 @@ PARTS = (
     "startup",
     *(f"curves-{name}" for name in CURVES),
     "memory",
+    "gpu",
     "accuracy",
 )
 
@@ -59,6 +61,9 @@ def measure(name: str, plan: Plan) -> dict[str, Any]:
         from benchmarks.curves import measure_curve
 
         return measure_curve(name.removeprefix("curves-"), plan, report)
+    if name == "gpu" and cuda_devices() == 0:
+        report("gpu: no CUDA GPU here; left out (python -m benchmarks.gpu --help has a rehearsal)")
+        return None
     return single_part(name)(plan, report)
 
 

@@ -131,6 +131,10 @@ def details(parts: Document) -> Iterator[str]:
         yield from curves(found_curves)
     if "memory" in parts:
         yield from memory(parts["memory"])
+    if "gpu" in parts:
+        from benchmarks.gpu import markdown as gpu_markdown
+
+        yield from gpu_markdown(parts["gpu"])
 
 
 def found(rivals: Sequence[Document]) -> Iterator[str]:

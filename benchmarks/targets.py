@@ -55,6 +55,8 @@ def targets(parts: Document) -> list[Target]:
         found += stage_targets(parts["stages"])
     if "memory" in parts:
         found += memory_targets(parts["memory"])
+    if "gpu" in parts:
+        found += gpu_targets(parts["gpu"])
     return found
 
 
@@ -97,3 +99,14 @@ def memory_targets(memory: Document) -> Iterator[Target]:
     """Growth over the long run."""
     growth = memory.get("growth_percent")
     yield Target("memory growth after warm-up", 2.0, growth, "%", at_least=False)
+
+
+def gpu_targets(gpu: Document) -> Iterator[Target]:
+    """What a card of the H100's class is to reach at 1280x720."""
+    row = gpu["end_to_end"]["4"]["rows"]["livepose"]
+    yield Target("GPU, frame to poses, four people", 400.0, row["fps"]["median"], "frames/s")
+    yield Target("GPU, the same, p95", 4.0, row["p95_ms"], "ms", at_least=False)
+    network = gpu["network"]
+    yield Target("GPU, network, batch 1", 1.5, network["ms"]["recorded"], "ms", at_least=False)
+    yield Target("GPU, the same against eager torch", 8.0, network["times_eager"], "times")
+    yield Target("GPU, large batch", 15_000.0, gpu["offline"]["crops_per_s"], "crops/s")

@@ -107,3 +107,8 @@ def test_the_demo_leaves_a_video_lines_and_a_sheet(
     assert video.stat().st_size > 1000
     assert len(lines.read_text().splitlines()) == 1 + CameraPath(0.3).frame_count
     assert cv2.imread(str(sheet)).shape[1] == 1280
+
+
+def test_the_made_scene_has_the_size_that_is_asked_for(make_pipeline: Make) -> None:
+    result = measure(make_pipeline(), Choice(people=1, frames=2, size_wh=(400, 304)), quiet)
+    assert result.size_wh == (400, 304)

@@ -29,6 +29,7 @@ WARM_UP_FRAMES = 35
 """A second of 30 frames, in which the detector looks at every one, and some more."""
 DEFAULT_FRAMES = 200
 MOST_FRAMES = 100_000
+SCENE_WH = (640, 480)
 ROUNDS = 10
 """Measured frames fall into so many rounds, whose spread is the noise of the figures."""
 FRAMES_PER_ROUND = 20
@@ -46,6 +47,8 @@ class Choice:
     source: str | None = None
     people: int | None = None
     frames: int | None = None
+    size_wh: tuple[int, int] = SCENE_WH
+    """Of a made scene."""
     json_path: Path | None = None
     compare: Path | None = None
     """Figures of an earlier run; what became slower by more than ``limit`` is a failure."""
@@ -133,8 +136,10 @@ def scene_or_video(choice: Choice) -> tuple[Source, list[str]]:
     if choice.source is not None:
         return open_source(choice.source), ["decoding of the video runs beside, and counts"]
     if choice.people is None:
-        return CameraPath(), ["the made scene was drawn before the clock started"]
-    scene = WalkingPeople(choice.people, DEFAULT_FRAMES)
+        return CameraPath(size_wh=choice.size_wh), [
+            "the made scene was drawn before the clock started"
+        ]
+    scene = WalkingPeople(choice.people, DEFAULT_FRAMES, choice.size_wh)
     note = "the detector runs; the scene's true boxes stand in for what it finds"
     return scene, ["the made scene was drawn before the clock started", note]
 

@@ -20,13 +20,22 @@ def describe_machine(pipeline: PosePipeline) -> dict[str, Any]:
     system = describe_system()
     return {
         "processor": system["processor"],
-        "device": runtime.device,
+        "device": device_name(runtime.device),
         "runtime": f"{runtime.name}, {runtime.precision}",
         "pose": f"{card.network} {card.input_hw[0]}x{card.input_hw[1]}, {card.sha256[:12]}",
         "detector": "none" if pipeline.detector is None else pipeline.detector.name,
         "system": system["system"],
         "versions": system["versions"],
     }
+
+
+def device_name(device: str) -> str:
+    """The device, and which card it is."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return f"{device}, {torch.cuda.get_device_name(device)}"
 
 
 def describe_system() -> dict[str, str]:
