@@ -14,7 +14,6 @@ from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.rivals import ROOT
 from benchmarks.table import curve_parts, markdown, put_into
 from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError, SinkError
-from livepose.runtimes.selection import cuda_devices
 
 PARTS = (
     "rivals-1",
@@ -24,12 +23,13 @@ PARTS = (
     "startup",
     *(f"curves-{name}" for name in CURVES),
     "memory",
-    "gpu",
     "accuracy",
+    "gpu",
 )
 
-USUAL_PARTS = PARTS[:-1]
-"""All but the accuracy, which is the same on every machine and takes as long as all the others."""
+USUAL_PARTS = PARTS[:-2]
+"""All but the accuracy, which is the same on every machine and takes as long as all the others, and
+the GPU's part, which needs one."""
 MODULES = {"memory": "long_run"}
 """Where a part's module is not called as the part is."""
 
@@ -61,9 +61,6 @@ def measure(name: str, plan: Plan) -> dict[str, Any]:
         from benchmarks.curves import measure_curve
 
         return measure_curve(name.removeprefix("curves-"), plan, report)
-    if name == "gpu" and cuda_devices() == 0:
-        report("gpu: no CUDA GPU here; left out (python -m benchmarks.gpu --help has a rehearsal)")
-        return None
     return single_part(name)(plan, report)
 
 

@@ -34,6 +34,7 @@ from livepose.offline.rounds import Turn, spread, take_turns
 from livepose.pipeline import PosePipeline, Settings
 from livepose.runtimes.cuda_runtime import BUCKETS, LARGE_BUCKETS, CudaRuntime
 from livepose.runtimes.recording import Lane
+from livepose.runtimes.selection import check_device
 from livepose.runtimes.torch_runtime import DTYPES, TorchRuntime, prepared
 from livepose.weights import Card, load_network
 from livepose.weights.places import find_weights
@@ -74,7 +75,7 @@ def default_subject(device: str, quick: bool) -> Subject:
 
 def measure_gpu(plan: Plan, report: Report, subject: Subject | None = None) -> dict[str, Any]:
     """Everything, as one part of the benchmarks' document."""
-    subject = subject or default_subject("cuda", plan.quick)
+    subject = subject or default_subject(check_device("cuda"), plan.quick)
     lane = Lane(subject.device)
     part: dict[str, Any] = {"device": describe_device(lane), "size_wh": list(SIZE_WH)}
     report(f"the rates of {part['device']['name']}")
@@ -324,8 +325,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
     def report(message: str) -> None:
         print(f"benchmarks: {message}", file=sys.stderr, flush=True)
-
-    from livepose.runtimes.selection import check_device
 
     plan = QUICK if arguments.quick else FULL
     try:

@@ -88,7 +88,10 @@ def test_a_device_that_is_none_is_a_usage_error(device: str, machine: object) ->
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"runtime": "tpu"}, "runtime: expected one of auto, torch, openvino, cuda, got 'tpu'"),
+        (
+            {"runtime": "tpu"},
+            "runtime: expected one of auto, torch, openvino, cuda, tensorrt, got 'tpu'",
+        ),
         ({"precision": "f8"}, "precision: expected one of auto, f32"),
         ({"mode": "fast"}, "mode: expected one of latency, throughput"),
         ({"runtime": "openvino", "device": "cuda"}, "runtime openvino runs on the cpu"),
