@@ -200,3 +200,9 @@ def bilinear(image_bgr, point_xy):
                 weight = (1 - abs(point_xy[0] - column)) * (1 - abs(point_xy[1] - row))
                 colour += weight * image_bgr[row, column]
     return colour
+
+
+def relative_error(heatmaps, reference):
+    """Root mean square difference over the reference's standard deviation; NaN stays NaN."""
+    difference = np.sqrt(np.mean(np.square(heatmaps.astype(np.float64) - reference)))
+    return float(difference / max(float(np.std(reference.astype(np.float64))), 1e-12))

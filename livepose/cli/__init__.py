@@ -16,6 +16,7 @@ COMMANDS = {
     "eval": "livepose.cli.evaluate",
     "identity": "livepose.cli.identity",
     "jitter": "livepose.cli.jitter",
+    "quantise": "livepose.cli.quantise",
     "train": "livepose.cli.train",
     "weights": "livepose.cli.weights",
 }

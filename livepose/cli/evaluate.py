@@ -66,7 +66,7 @@ def _add_set(parser: ArgumentParser) -> None:
     )
     what.add_argument("--runtime", choices=("auto", "torch", "openvino", "cuda"), default="auto")
     what.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    what.add_argument("--precision", default="auto", help="auto, f32, bf16 or f16")
+    what.add_argument("--precision", default="auto", help="auto, f32, bf16, f16 or int8")
     work = parser.add_argument_group("work and output")
     work.add_argument("--batch", type=positive, default=32, metavar="N", help="crops at once")
     work.add_argument("--workers", type=positive, default=2, metavar="N", help="reading threads")

@@ -10,6 +10,7 @@ import livepose
 from livepose.errors import UsageError
 
 RUNTIMES = ("auto", "torch", "openvino", "cuda", "tensorrt")
+PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window
   livepose --video in.mp4 --output out.mp4              a file with skeletons and its sound
@@ -100,7 +101,7 @@ def _add_pipeline(parser: ArgumentParser) -> None:
     )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     group.add_argument("--runtime", choices=RUNTIMES, default="auto")
-    group.add_argument("--precision", choices=("auto", "f32", "bf16", "f16"), default="auto")
+    group.add_argument("--precision", choices=PRECISIONS, default="auto")
 
 
 def _add_look(parser: ArgumentParser) -> None:

@@ -1,7 +1,8 @@
 """Converted graphs on disk: what OpenVINO starts from, so that a start needs no torch.
 
 One folder a network, named after a hash of its whole card and OpenVINO's version; in it the
-graph, what torch says to the probes of ``check``, and OpenVINO's own compiled blobs.
+graph, its INT8 form where there are ranges for it, what torch says to the probes of ``check``, how
+long each precision took here (``trial``), and OpenVINO's own compiled blobs.
 """
 
 import hashlib
@@ -18,14 +19,16 @@ from xml.etree import ElementTree
 import numpy as np
 
 from livepose.runtimes.check import probe_crops
+from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.library import one_thread, openvino, torch_decoder
 from livepose.runtimes.protocol import Heatmaps, Report, silent
+from livepose.runtimes.ranges import Ranges
 from livepose.weights import Card, cache_folder
 from livepose.weights.card import to_metadata
 
 ov = openvino()
 
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 """Raised when ``PoseGraph`` or the conversion changes, so that no old graph is taken for it."""
 KEPT_FOLDERS = 6
 GRAPH, PROBED = "graph.xml", "probed.npy"
@@ -39,7 +42,7 @@ def own_graph(path: Path, card: Card, report: Report = silent) -> tuple[Any, Hea
     -------
     model : openvino.Model
         Crops uint8 (B, h, w, 3) to heatmaps float32, B free.
-    reference : float32 (2, K, H, W)
+    reference : float32 (4, K, H, W)
     folder : Path
         Where compiled blobs may be kept.
     """
@@ -55,6 +58,36 @@ def own_graph(path: Path, card: Card, report: Report = silent) -> tuple[Any, Hea
             shutil.rmtree(folder, ignore_errors=True)
     report("converting the pose network for OpenVINO (only this once)")
     return _converted(path, card, folder)
+
+
+def int8_graph(model: Any, ranges: Ranges, folder: Path) -> Any:
+    """The same network with INT8 convolutions; kept in the folder of its graph."""
+    kept = folder / f"int8-{INT8_VERSION}-{ranges.digest}.xml"
+    if kept.is_file():
+        try:
+            return ov.Core().read_model(kept)
+        except RuntimeError:  # damaged: made again
+            kept.unlink(missing_ok=True)
+    made = insert_ranges(model, ranges.limits)
+    _keep(made, kept)
+    return made
+
+
+def _keep(model: Any, path: Path) -> None:
+    """Writes a graph in one move, its weights first; where that cannot be, it goes unkept."""
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as part:
+            draft = Path(part) / path.name
+            ov.save_model(model, draft, compress_to_fp16=False)
+            for suffix in (".bin", ".xml"):
+                draft.with_suffix(suffix).replace(path.with_suffix(suffix))
+    except (OSError, RuntimeError):
+        return
+
+
+def blobs(folder: Path) -> list[Path]:
+    """What OpenVINO compiled into a folder."""
+    return list(folder.glob("*.blob"))
 
 
 def key(card: Card) -> str:

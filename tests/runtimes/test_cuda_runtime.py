@@ -91,7 +91,7 @@ def test_the_gpu_is_checked_against_the_cpu_before_it_is_used(
     runtime = open_runtime(resnet_file, "cuda")
     assert (runtime.name, runtime.device, runtime.precision) == ("cuda", "cuda:0", "f16")
     monkeypatch.setattr(cuda_runtime, "GraphSlot", Wrong)
-    with pytest.raises(DeviceError, match="cuda on cuda:0 in f16 computes other heatmaps"):
+    with pytest.raises(DeviceError, match="cuda on cuda:0 in f16 finds other keypoints"):
         open_runtime(resnet_file, "cuda")
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from reference import relative_error
 
 from livepose.errors import UsageError, WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime
-from livepose.runtimes.check import relative_error
 from livepose.runtimes.library import openvino
 from livepose.runtimes.openvino_runtime import has_bf16
 

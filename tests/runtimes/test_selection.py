@@ -20,8 +20,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> object:
     return make
 
 
+def no_int8(usual: str) -> tuple[bool, str]:
+    return False, ""
+
+
 def names(runtime: str, device: str, precision: str) -> list[str]:
-    return [str(choice) for choice in _choices(runtime, device, precision)]
+    return [str(choice) for choice in _choices(runtime, device, precision, no_int8)]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +65,48 @@ def test_choices_are_tried_in_this_order(
     assert names(*asked) == expected
 
 
+@pytest.mark.parametrize(("bf16", "usual"), [(False, "f32"), (True, "bf16")])
+def test_int8_comes_first_on_the_cpu_where_it_is_quicker_than_what_is_usual_there(
+    bf16: bool, usual: str, machine: object
+) -> None:
+    machine(0, bf16)  # type: ignore[operator]
+    compared: list[str] = []
+
+    def quicker(than: str) -> tuple[bool, str]:
+        compared.append(than)
+        return True, "as quick as the wind"
+
+    first, second, *_ = _choices("auto", "auto", "auto", quicker)
+    assert (str(first), first.why) == (
+        "openvino, cpu, int8",
+        "no CUDA GPU here; as quick as the wind",
+    )
+    assert str(second) == f"openvino, cpu, {usual}"
+    assert compared == [usual]
+
+
+def test_int8_that_is_not_quicker_is_not_taken_and_that_is_said(machine: object) -> None:
+    machine(0)  # type: ignore[operator]
+    choices = _choices("auto", "auto", "auto", lambda usual: (False, "int8 is hardly quicker"))
+    first = next(choices)
+    assert (str(first), first.why) == (
+        "openvino, cpu, f32",
+        "no CUDA GPU here; int8 is hardly quicker",
+    )
+
+
+def test_nothing_is_timed_for_int8_where_a_gpu_does_the_work(machine: object) -> None:
+    machine(1)  # type: ignore[operator]
+    choices = _choices("auto", "auto", "auto", lambda usual: pytest.fail("timed in vain"))
+    assert str(next(choices)) == "cuda, cuda:0, f16"
+
+
+def test_int8_is_what_is_asked_for_and_nothing_else(machine: object) -> None:
+    machine(1, bf16=True)  # type: ignore[operator]
+    assert names("auto", "auto", "int8") == ["openvino, cpu, int8"]
+    assert names("openvino", "cpu", "int8") == ["openvino, cpu, int8"]
+
+
 @pytest.mark.parametrize("asked", [("cuda", "auto"), ("auto", "cuda"), ("torch", "cuda:0")])
 def test_cuda_that_is_asked_for_and_absent_is_an_error_and_never_the_cpu(
     asked: tuple[str, str], machine: object, resnet_file: Path
@@ -97,6 +143,7 @@ def test_a_device_that_is_none_is_a_usage_error(device: str, machine: object) ->
         ({"runtime": "openvino", "device": "cuda"}, "runtime openvino runs on the cpu"),
         ({"runtime": "cuda", "device": "cpu"}, "runtime cuda runs on a CUDA GPU, not on cpu"),
         ({"precision": "f16"}, "precision f16 is for GPUs"),
+        ({"precision": "int8", "runtime": "torch"}, "precision int8 runs on openvino on the cpu"),
     ],
 )
 def test_choices_that_exclude_each_other_are_usage_errors(

@@ -1,0 +1,105 @@
+"""Files of ranges: what INT8 has to know of a network beside its weights.
+
+``network.int8.json`` lies beside ``network.safetensors``. It says within which limits the numbers
+that enter each convolution lie, measured on real crops by ``livepose quantise``, for which
+weights that is so, and what it cost in accuracy. Weights that it was not made for are never run
+with it.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from livepose.errors import WeightsError
+from livepose.weights import Card
+
+FORMAT = "livepose-int8-1"
+SUFFIX = ".int8.json"
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Lowest and highest number that enters each convolution, by its name in the network.
+
+    ``weights_sha256`` is that of the weights' card; ``measured`` is for readers.
+    """
+
+    weights_sha256: str
+    limits: Mapping[str, tuple[float, float]]
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """A name for these limits."""
+        facts = json.dumps(sorted(self.limits.items()))
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def ranges_path(weights: Path) -> Path:
+    """Where the ranges of a weights file lie."""
+    return weights.with_name(weights.stem + SUFFIX)
+
+
+def read_ranges(weights: Path, card: Card) -> Ranges | None:
+    """The ranges beside a weights file; None where there are none.
+
+    Raises
+    ------
+    WeightsError
+        When they are damaged, or were made for other weights.
+    """
+    path = ranges_path(weights)
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        ranges = _parsed(document)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            f"{path} is no readable file of INT8 ranges ({error!r}); {_remedy(weights)}"
+        ) from None
+    if not card.sha256 or ranges.weights_sha256 != card.sha256:
+        raise WeightsError(
+            f"{path.name} was made for other weights (it says {ranges.weights_sha256[:12]}, "
+            f"{weights.name} has {card.sha256[:12] or 'no hash'}); {_remedy(weights)}"
+        )
+    return ranges
+
+
+def _remedy(weights: Path) -> str:
+    return f"make it with 'livepose quantise --weights {weights}', or use --precision f32"
+
+
+def _parsed(document: Any) -> Ranges:
+    if document["format"] != FORMAT:
+        raise ValueError(f"format {FORMAT!r} expected, got {document['format']!r}")
+    limits = {str(name): _limits(pair) for name, pair in document["ranges"].items()}
+    if not limits:
+        raise ValueError("it holds no ranges")
+    return Ranges(str(document["weights_sha256"]), limits, document["measured"])
+
+
+def _limits(pair: Any) -> tuple[float, float]:
+    low, high = (float(value) for value in pair)
+    if not (math.isfinite(low) and math.isfinite(high) and low <= 0 < high):
+        raise ValueError(f"a range has to hold 0, got {low} to {high}")
+    return low, high
+
+
+def write_ranges(path: Path, ranges: Ranges) -> None:
+    """Writes one range a line, so that a change can be read."""
+    rows = [f"    {json.dumps(name)}: {json.dumps(pair)}" for name, pair in ranges.limits.items()]
+    head = {
+        "format": FORMAT,
+        "weights_sha256": ranges.weights_sha256,
+        "measured": dict(ranges.measured),
+    }
+    text = json.dumps(head, indent=2).removesuffix("\n}")
+    text += ',\n  "ranges": {\n' + ",\n".join(rows) + "\n  }\n}\n"
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,257 @@
+"""INT8: right for the weights that it was made for, refused for others, quicker or not taken."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from livepose.errors import DeviceError, UsageError, WeightsError
+from livepose.heatmaps import decode
+from livepose.runtimes import graph_store, open_runtime, openvino_opening
+from livepose.runtimes.int8 import convolutions, insert_ranges, whole_weights
+from livepose.runtimes.protocol import silent
+from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges, write_ranges
+from livepose.runtimes.selection import _int8_verdict
+from livepose.weights import Card, read_card
+from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
+
+Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
+
+
+@pytest.fixture
+def shipped() -> Path:
+    """The embedded weights, if ranges for them are there."""
+    path = embedded_file(DEFAULT_POSE + SUFFIX)
+    if path is None or not ranges_path(path).is_file():
+        pytest.skip(f"there are no INT8 ranges for {DEFAULT_POSE} in this checkout")
+    return path
+
+
+@pytest.fixture
+def resnet(resnet_file: Path, tmp_path: Path) -> tuple[Path, Ranges]:
+    """A copy of the small network with ranges beside it."""
+    path = Path(shutil.copy(resnet_file, tmp_path))
+    card = read_card(path)
+    model, _, _ = graph_store.own_graph(path, card)
+    names = list(convolutions(model))[1:-1]
+    ranges = Ranges(card.sha256, dict.fromkeys(names, (0.0, 12.0)), {"ap_int8": 1.0})
+    write_ranges(ranges_path(path), ranges)
+    return path, ranges
+
+
+def test_ranges_come_back_as_they_were_written(resnet: tuple[Path, Ranges]) -> None:
+    path, ranges = resnet
+    again = read_ranges(path, read_card(path))
+    assert again == ranges
+    assert again.digest == ranges.digest
+    assert len(ranges_path(path).read_text().splitlines()) > len(ranges.limits)
+
+
+def test_ranges_of_other_weights_are_refused(resnet: tuple[Path, Ranges]) -> None:
+    path, _ = resnet
+    other = replace(read_card(path), sha256="1" * 64)
+    with pytest.raises(WeightsError, match=r"was made for other weights .* has 111111111111"):
+        read_ranges(path, other)
+    with pytest.raises(WeightsError, match=r"was made for other weights .* has no hash"):
+        read_ranges(path, replace(other, sha256=""))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.pop("ranges"),
+        lambda d: d.update(format="else"),
+        lambda d: d.update(ranges={}),
+        lambda d: d["ranges"].update(x=[1.0, 2.0]),
+        lambda d: d["ranges"].update(x=[0.0, float("inf")]),
+        lambda d: d["ranges"].update(x=3),
+    ],
+)
+def test_damaged_ranges_are_refused(
+    change: Callable[[dict], object], resnet: tuple[Path, Ranges]
+) -> None:
+    path, _ = resnet
+    document = json.loads(ranges_path(path).read_text())
+    change(document)
+    ranges_path(path).write_text(json.dumps(document))
+    with pytest.raises(WeightsError, match="no readable file of INT8 ranges"):
+        read_ranges(path, read_card(path))
+
+
+def test_stale_ranges_are_said_and_not_used(resnet: tuple[Path, Ranges]) -> None:
+    path, ranges = resnet
+    write_ranges(ranges_path(path), replace(ranges, weights_sha256="2" * 64))
+    said: list[str] = []
+    runtime = open_runtime(path, "openvino", "cpu", report=said.append)
+    assert runtime.precision != "int8"
+    assert any("pose: not int8: resnet50.int8.json was made for other weights" in s for s in said)
+    with pytest.raises(WeightsError, match="was made for other weights"):
+        open_runtime(path, precision="int8")
+
+
+def test_int8_without_ranges_says_how_to_make_them(resnet_file: Path) -> None:
+    with pytest.raises(WeightsError, match=r"needs resnet50.int8.json .* 'livepose quantise"):
+        open_runtime(resnet_file, precision="int8")
+
+
+def test_ranges_of_another_network_are_refused(resnet: tuple[Path, Ranges]) -> None:
+    path, ranges = resnet
+    model, _, _ = graph_store.own_graph(path, read_card(path))
+    with pytest.raises(WeightsError, match=r"1 of \d+ layers .* \(first: network.nowhere\)"):
+        insert_ranges(model, {**ranges.limits, "network.nowhere": (0.0, 1.0)})
+
+
+def test_weights_are_rounded_to_half_a_step_at_most() -> None:
+    weights = np.random.default_rng(0).normal(size=(8, 4, 3, 3)).astype(np.float32)
+    weights[3] = 0
+    whole, steps = whole_weights(weights)
+    assert whole.dtype == np.int8
+    assert np.abs(whole).max() == 127
+    assert steps.shape == (8, 1, 1, 1)
+    assert np.all(np.abs(whole * steps - weights) <= 0.501 * steps)
+
+
+def test_every_layer_with_a_range_computes_in_whole_numbers(resnet: tuple[Path, Ranges]) -> None:
+    path, ranges = resnet
+    model, _, _ = graph_store.own_graph(path, read_card(path))
+    made = insert_ranges(model, ranges.limits)
+    for name, layer in convolutions(made).items():
+        kinds = [layer.input(i).get_source_output().get_node().get_type_name() for i in (0, 1)]
+        assert (kinds == ["FakeQuantize", "Multiply"]) == (name in ranges.limits)
+    kinds = [node.get_type_name() for node in model.get_ordered_ops()]
+    assert "FakeQuantize" not in kinds, "the graph that was given was changed"
+
+
+def test_people_stay_where_torch_sees_them(shipped: Path, photographs: Photographs) -> None:
+    card = read_card(shipped)
+    crops = photographs(card.input_hw)[:8]
+    expected = decode(open_runtime(shipped, "torch")(crops), "dark", card.blur_kernel)
+    runtime = open_runtime(shipped, precision="int8")
+    assert (runtime.name, runtime.precision) == ("openvino", "int8")
+    found = decode(runtime(crops), "dark", card.blur_kernel)
+    shift_px = 4 * np.linalg.norm(found.xy - expected.xy, axis=-1)
+    assert 0.001 < np.median(shift_px) < 0.3
+
+
+def test_what_is_shipped_was_measured_and_kept_its_accuracy(shipped: Path) -> None:
+    ranges = read_ranges(shipped, read_card(shipped))
+    assert ranges is not None
+    assert ranges.measured["ap_int8"] >= 0.99 * ranges.measured["ap_f32"] > 0
+    assert ranges.measured["shift_px_int8"] < 0.3
+    assert ranges.measured["shift_px_f32"] < 0.05
+
+
+@pytest.mark.parametrize(
+    ("int8_ms", "taken", "why"),
+    [
+        (10.0, True, "10.0 ms a crop in int8, 21.0 in f32"),
+        (20.0, False, "int8 is hardly quicker here: 20.0 ms a crop in int8, 21.0 in f32"),
+    ],
+)
+def test_int8_is_worth_it_where_it_is_clearly_quicker(
+    int8_ms: float,
+    taken: bool,
+    why: str,
+    resnet: tuple[Path, Ranges],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, _ = resnet
+    took_ms = {"int8": int8_ms, "f32": 21.0}
+    monkeypatch.setattr(openvino_opening, "milliseconds", lambda *_: took_ms)
+    assert _int8_verdict(path, read_card(path), silent, "f32") == (taken, why)
+
+
+def test_int8_that_fails_its_check_is_said_and_not_worth_it(
+    resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise DeviceError("openvino on cpu in int8 finds other keypoints")
+
+    path, _ = resnet
+    monkeypatch.setattr(openvino_opening, "milliseconds", fails)
+    said: list[str] = []
+    assert _int8_verdict(path, read_card(path), said.append, "f32") == (False, "")
+    assert said == ["pose: not int8: openvino on cpu in int8 finds other keypoints"]
+
+
+def test_precisions_are_timed_once_and_remembered(
+    resnet: tuple[Path, Ranges], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = resnet
+    card, both = read_card(path), ("int8", "f32")
+    rounds: list[list[str]] = []
+
+    def timed(runtimes: dict[str, object]) -> dict[str, float]:
+        rounds.append(list(runtimes))
+        return dict.fromkeys(runtimes, float(len(rounds)))
+
+    monkeypatch.setattr(graph_store, "own_graph", lambda *_: (None, None, tmp_path))
+    monkeypatch.setattr(openvino_opening, "open_own", lambda *_: None)
+    monkeypatch.setattr(openvino_opening, "crop_ms", timed)
+    first = openvino_opening.milliseconds(path, card, both)
+    assert openvino_opening.milliseconds(path, card, both) == first == {"int8": 1.0, "f32": 1.0}
+    monkeypatch.setattr(openvino_opening, "_machine", lambda: "another processor")
+    assert openvino_opening.milliseconds(path, card, both)["int8"] == 2.0
+    (tmp_path / openvino_opening.TRIAL).write_text("{damaged")
+    assert openvino_opening.milliseconds(path, card, both)["int8"] == 3.0
+    assert rounds == [list(both)] * 3
+
+
+def test_runtimes_are_timed_in_turn() -> None:
+    order: list[str] = []
+
+    class Noted:
+        card = Card("hrnet_w32", (128, 96))
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __call__(self, crops_bgr: NDArray[np.uint8]) -> None:
+            assert len(crops_bgr) == 1
+            order.append(self.name)
+
+    took_ms = openvino_opening.crop_ms({"a": Noted("a"), "b": Noted("b")})
+    assert order == ["a", "b"] * openvino_opening.ROUNDS
+    assert set(took_ms) == {"a", "b"}
+
+
+def test_a_second_start_in_int8_reads_what_the_first_one_wrote(
+    resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, ranges = resnet
+    card = read_card(path)
+    model, _, folder = graph_store.own_graph(path, card)
+    made = graph_store.int8_graph(model, ranges, folder)
+    monkeypatch.setattr(graph_store, "insert_ranges", None)
+    again = graph_store.int8_graph(model, ranges, folder)
+    assert again.get_ops()[0].get_type_name() == made.get_ops()[0].get_type_name()
+    assert len(again.get_ops()) == len(made.get_ops())
+
+
+def test_a_damaged_int8_graph_is_made_again(resnet: tuple[Path, Ranges], tmp_path: Path) -> None:
+    path, ranges = resnet
+    card = read_card(path)
+    model, _, _ = graph_store.own_graph(path, card)
+    graph_store.int8_graph(model, ranges, tmp_path)
+    (kept,) = tmp_path.glob("int8-*.xml")
+    kept.write_bytes(kept.read_bytes()[:100])
+    again = graph_store.int8_graph(model, ranges, tmp_path)
+    assert list(convolutions(again)) == list(convolutions(model))
+    assert kept.stat().st_size > 1000
+
+
+def test_other_peoples_networks_have_no_int8_of_ours(shared: Path, tmp_path: Path) -> None:
+    for suffix in (".xml", ".bin"):
+        shutil.copyfile(shared / "peers" / f"tinypose_128x96_fp16{suffix}", tmp_path / f"t{suffix}")
+    (tmp_path / "t.toml").write_text('input = "128x96"\n')
+    with pytest.raises(UsageError, match="precision int8 is for livepose's own weights"):
+        open_runtime(tmp_path / "t.xml", precision="int8")
+
+
+def test_a_card_without_ranges_has_none(tmp_path: Path) -> None:
+    assert read_ranges(tmp_path / "x.safetensors", Card("hrnet_w32", (128, 96))) is None
