@@ -112,11 +112,10 @@ class PoseEstimator:
         covariance = decoded.covariance
         if self.calibration is not None and calibrate:
             covariance = self.calibration.apply(covariance, decoded.scores)
-        return Estimates(
-            self.geometry.to_image(decoded.xy, boxes_xyxy, heatmap_hw),
-            decoded.scores,
-            self.geometry.covariance_to_image(covariance, boxes_xyxy, heatmap_hw),
+        image_xy, covariance_px2 = self.geometry.decoded_to_image(
+            decoded.xy, covariance, boxes_xyxy, heatmap_hw
         )
+        return Estimates(image_xy, decoded.scores, covariance_px2)
 
     def _estimate_on(
         self, gpu: "GpuPoses", images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]

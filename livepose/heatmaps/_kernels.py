@@ -1,7 +1,7 @@
 """The numba kernels of this room: no validation, no allocation that a map would notice.
 
 Maps come as (P, K, H, W), contiguous, float32 or float64, together with the same memory seen as
-signed and unsigned integers. IEEE floats order like their bits, so the highest cell and "is any
+signed and unsigned integers, and with the bits of +inf and -inf, (1,). IEEE floats order like their bits, so the highest cell and "is any
 cell not finite" are both integer maxima, which the compiler turns into vector instructions (a
 float maximum it may not, because of NaN).
 """
@@ -55,7 +55,8 @@ def find_peaks(
     maps: Real,
     bits: Bits,
     unsigned: UnsignedBits,
-    infinities: tuple[int, int],
+    positive_inf: Bits,
+    negative_inf: UnsignedBits,
     xy: Floats,
     scores: Floats,
 ) -> None:
@@ -65,7 +66,9 @@ def find_peaks(
     flat_unsigned = unsigned.reshape(people, keypoints, height * width)
     for p in range(people):
         for k in range(keypoints):
-            index = peak_index(flat_bits[p, k], flat_unsigned[p, k], infinities[0], infinities[1])
+            index = peak_index(
+                flat_bits[p, k], flat_unsigned[p, k], positive_inf[0], negative_inf[0]
+            )
             if index < 0:
                 xy[p, k, 0] = xy[p, k, 1] = np.nan
                 scores[p, k] = 0.0
@@ -222,7 +225,8 @@ def decode_dark_maps(
     maps: Real,
     bits: Bits,
     unsigned: UnsignedBits,
-    infinities: tuple[int, int],
+    positive_inf: Bits,
+    negative_inf: UnsignedBits,
     taps: Floats,
     xy: Floats,
     scores: Floats,
@@ -232,7 +236,7 @@ def decode_dark_maps(
     people, keypoints, height, width = maps.shape
     patch = np.empty((len(taps) + 4, len(taps) + 4))
     window = np.empty((5, 5))
-    find_peaks(maps, bits, unsigned, infinities, xy, scores)
+    find_peaks(maps, bits, unsigned, positive_inf, negative_inf, xy, scores)
     covariance[:] = np.nan
     for p in range(people):
         for k in range(keypoints):

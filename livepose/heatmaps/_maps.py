@@ -5,22 +5,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-LaidOut = tuple[NDArray[Any], NDArray[Any], NDArray[Any], tuple[Any, Any]]
+LaidOut = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 """Maps (P, K, H, W), the same memory as signed and unsigned integers, bits of +inf and -inf."""
 
-_INTEGERS: dict[Any, tuple[Any, Any, tuple[Any, Any]]] = {
-    np.dtype(np.float32): (
-        np.dtype(np.int32),
-        np.dtype(np.uint32),
-        (np.int32(0x7F800000), np.uint32(0xFF800000)),
-    ),
-    np.dtype(np.float64): (
-        np.dtype(np.int64),
-        np.dtype(np.uint64),
-        (np.int64(0x7FF0000000000000), np.uint64(0xFFF0000000000000)),
-    ),
+
+def _integers(real: Any, signed: Any, unsigned: Any) -> tuple[Any, Any, Any, Any]:
+    infinity = np.array([np.inf], dtype=real)
+    return np.dtype(signed), np.dtype(unsigned), infinity.view(signed), (-infinity).view(unsigned)
+
+
+_INTEGERS: dict[Any, tuple[Any, Any, Any, Any]] = {
+    np.dtype(np.float32): _integers(np.float32, np.int32, np.uint32),
+    np.dtype(np.float64): _integers(np.float64, np.int64, np.uint64),
 }
-"""Signed and unsigned integers of a float's size, and the bits of +inf and -inf in them."""
+"""Signed and unsigned integers of a float's size, and the bits of +inf and -inf in them, each in
+an array (1,): a tuple of numbers would cost more on its way into a kernel.
+"""
 
 
 def lay_out(heatmaps: ArrayLike) -> LaidOut:
@@ -37,5 +37,5 @@ def lay_out(heatmaps: ArrayLike) -> LaidOut:
         )
     wide = maps.dtype.itemsize > 4
     maps = np.ascontiguousarray(maps, dtype=np.float64 if wide else np.float32)
-    signed, unsigned, infinities = _INTEGERS[maps.dtype]
-    return maps, maps.view(signed), maps.view(unsigned), infinities
+    signed, unsigned, positive_inf, negative_inf = _INTEGERS[maps.dtype]
+    return maps, maps.view(signed), maps.view(unsigned), positive_inf, negative_inf

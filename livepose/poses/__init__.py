@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.poses import _kernels
 from livepose.skeletons import COCO17, Skeleton
 
 WEAK_SCORE = 0.2
@@ -97,10 +98,10 @@ class Poses:
 
     def _states(self) -> NDArray[np.uint8]:
         """Seen, weak or missing, as positions and scores say."""
-        # Plain integers: NumPy takes ten times as long with an Enum.
-        states = np.full(self.keypoint_scores.shape, int(KeypointState.SEEN), dtype=np.uint8)
-        states[self.keypoint_scores < WEAK_SCORE] = int(KeypointState.WEAK)
-        states[~np.isfinite(self.keypoints_xy).all(axis=2)] = int(KeypointState.MISSING)
+        states = np.empty(self.keypoint_scores.shape, dtype=np.uint8)
+        _kernels.fill_states(
+            _plain(self.keypoints_xy), _plain(self.keypoint_scores), WEAK_SCORE, states
+        )
         return states
 
     @classmethod
@@ -146,13 +147,11 @@ class Poses:
 
     def in_frame(self, size_wh: tuple[int, int]) -> "Poses":
         """The same people with the keypoints outside a frame of ``size_wh`` marked as such."""
-        x, y = self.keypoints_xy[..., 0], self.keypoints_xy[..., 1]
         # Integers are pixel centres, so the frame reaches half a pixel around them.
-        inside = (x >= -0.5) & (y >= -0.5) & (x <= size_wh[0] - 0.5) & (y <= size_wh[1] - 0.5)
-        outside = ~inside & (self.keypoint_states != KeypointState.MISSING)
-        if not outside.any():
+        right, bottom = size_wh[0] - 0.5, size_wh[1] - 0.5
+        states = self.keypoint_states.copy()
+        if not _kernels.mark_outside(_plain(self.keypoints_xy), right, bottom, states):
             return self
-        states = np.where(outside, np.uint8(KeypointState.OUTSIDE), self.keypoint_states)
         return replace(self, keypoint_states=states)
 
     @property
@@ -196,6 +195,11 @@ class Poses:
             class_id=np.zeros(people, dtype=int),
             data={"track_id": self.track_ids.copy()},
         )
+
+
+def _plain(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """As the kernels are compiled for: float64 in one piece of memory."""
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def _keypoint(xy: NDArray[np.float64], score: float, sigma_px: float) -> list[Any] | None:
