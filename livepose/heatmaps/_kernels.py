@@ -1,9 +1,9 @@
 """The numba kernels of this room: no validation, no allocation that a map would notice.
 
 Maps come as (P, K, H, W), contiguous, float32 or float64, together with the same memory seen as
-signed and unsigned integers, and with the bits of +inf and -inf, (1,). IEEE floats order like their bits, so the highest cell and "is any
-cell not finite" are both integer maxima, which the compiler turns into vector instructions (a
-float maximum it may not, because of NaN).
+signed and unsigned integers, and with the bits of +inf and -inf, (1,). IEEE floats order like
+their bits, so the highest cell and "is any cell not finite" are both integer maxima, which the
+compiler turns into vector instructions (a float maximum it may not, because of NaN).
 """
 
 import math

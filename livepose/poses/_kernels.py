@@ -29,7 +29,7 @@ def fill_states(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def mark_outside(keypoints_xy: Floats, right: float, bottom: float, states: States) -> bool:
-    """Sets states (P, K) of keypoints outside -0.5 to ``right`` and ``bottom``; False if none is."""
+    """Sets states (P, K) of keypoints beyond -0.5, ``right`` and ``bottom``; False if none is."""
     anything = False
     for p in range(states.shape[0]):
         for k in range(states.shape[1]):

@@ -92,19 +92,24 @@ def one_euro(
     time_s: float,
     states: NDArray[np.float64],
     constants: Constants,
+    measured: NDArray[np.bool_],
 ) -> None:
     """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place.
 
-    Person p has the scale ``scales_px[p]`` and the state ``states[slots[p]]`` of ``states``
-    (N, K, STATE_COLUMNS), which is kept up to date.
+    Person p has the slot n = ``slots[p]``, the scale ``scales_px[n]`` and the state ``states[n]``
+    of ``states`` (N, K, STATE_COLUMNS), which is kept up to date; below 0 the person passes
+    untouched. ``measured`` (P, K) is set where there was a measurement.
     """
     people, joints = scores.shape
     for p in range(people):
         for k in range(joints):
+            if slots[p] < 0:
+                break
             state = states[slots[p], k]
             x, y, score = xy[p, k, 0], xy[p, k, 1], scores[p, k]
-            if math.isfinite(x) and math.isfinite(y) and score > 0.0:
-                _see(state, x, y, score, time_s, scales_px[p], constants)
+            measured[p, k] = math.isfinite(x) and math.isfinite(y) and score > 0.0
+            if measured[p, k]:
+                _see(state, x, y, score, time_s, scales_px[slots[p]], constants)
             else:
                 scores[p, k] = _miss(state, time_s, constants)
             xy[p, k, 0], xy[p, k, 1] = state[_X], state[_Y]
@@ -311,7 +316,7 @@ def _take(
 def follow(
     xy: NDArray[np.float64],
     scores: NDArray[np.float64],
-    variances_px2: NDArray[np.float64],
+    covariance_px2: NDArray[np.float64],
     scales_px: NDArray[np.float64],
     slots: NDArray[np.int64],
     time_s: float,
@@ -322,24 +327,26 @@ def follow(
 ) -> None:
     """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place, ``lead_s`` ahead of time.
 
-    ``variances_px2`` (P, K) are the measurements', NaN where unknown. ``measured`` (P, K) is set
-    where a measurement was taken in. Person p has the scale ``scales_px[p]`` and the state
-    ``states[slots[p]]`` of ``states`` (N, K, FOLLOW_COLUMNS), which is kept up to date.
+    ``covariance_px2`` (P, K, 2, 2) are the measurements', NaN where unknown. ``measured`` (P, K)
+    is set where a measurement was taken in. Person p has the slot n = ``slots[p]``, the scale
+    ``scales_px[n]`` and the state ``states[n]`` of ``states`` (N, K, FOLLOW_COLUMNS), which is
+    kept up to date; below 0 the person passes untouched.
     """
     people, joints = scores.shape
     scratch = np.empty((_NUMBERS, _NUMBERS))
     for p in range(people):
-        unknown_px2 = (_UNKNOWN_SIGMA * scales_px[p]) ** 2
+        if slots[p] < 0:
+            continue
+        scale_px = scales_px[slots[p]]
+        unknown_px2 = (_UNKNOWN_SIGMA * scale_px) ** 2
         for k in range(joints):
             state = states[slots[p], k]
             x, y, score = xy[p, k, 0], xy[p, k, 1], scores[p, k]
             seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
             if seen:
-                variance = variances_px2[p, k]
+                variance = (covariance_px2[p, k, 0, 0] + covariance_px2[p, k, 1, 1]) / 2
                 noise_px2 = constants[0] * (variance if variance > 0.0 else unknown_px2)
-                seen = _take(
-                    state, x, y, score, noise_px2, time_s, scales_px[p], constants, scratch
-                )
+                seen = _take(state, x, y, score, noise_px2, time_s, scale_px, constants, scratch)
             measured[p, k] = seen
             gone_s = time_s - state[_LAST_S]
             if not seen:
@@ -350,3 +357,77 @@ def follow(
                 state[_HELD_NOW] = 1.0
                 scores[p, k] = state[_LAST_SCORE] * (1.0 - gone_s / constants[4])
             xy[p, k, 0], xy[p, k, 1] = _ahead(state, gone_s + lead_s, constants[3])
+
+
+# -- around the filters --------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def learn_scales(
+    boxes_xyxy: NDArray[np.float64],
+    xy: NDArray[np.float64],
+    slots: NDArray[np.int64],
+    time_s: float,
+    cutoff_hz: float,
+    seen_s: NDArray[np.float64],
+    scales_px: NDArray[np.float64],
+) -> None:
+    """Body scales (N,) in px, low-passed, and when each slot was last seen (N,): in place.
+
+    Of boxes (P, 4), or of what keypoints (P, K, 2) span where a box is empty.
+    """
+    for p in range(len(slots)):
+        if slots[p] < 0:
+            continue
+        left, top, right, bottom = boxes_xyxy[p]
+        now = _root_of_area(right - left, bottom - top)
+        if not now > 0.0:
+            now = _span_px(xy[p])
+        old = scales_px[slots[p]]
+        if not now > 0.0:
+            now = 1.0 if math.isnan(old) else old
+        share = _weight(cutoff_hz, time_s - seen_s[slots[p]])
+        scales_px[slots[p]] = now if math.isnan(old) else old + share * (now - old)
+        seen_s[slots[p]] = time_s
+
+
+@njit(cache=True, nogil=True)
+def _root_of_area(width_px: float, height_px: float) -> float:
+    """Side of the square of that area; 0 where a side is empty or NaN."""
+    return math.sqrt(width_px * height_px) if width_px > 0.0 and height_px > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _span_px(xy: NDArray[np.float64]) -> float:
+    """The same of the box around keypoints (K, 2)."""
+    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
+    for k in range(len(xy)):
+        x, y = xy[k]
+        if math.isfinite(x) and math.isfinite(y):
+            left, right = min(left, x), max(right, x)
+            top, bottom = min(top, y), max(bottom, y)
+    return _root_of_area(right - left, bottom - top)
+
+
+@njit(cache=True, nogil=True)
+def mark_guesses(
+    xy: NDArray[np.float64],
+    slots: NDArray[np.int64],
+    measured: NDArray[np.bool_],
+    words: tuple[int, int],
+    covariance_px2: NDArray[np.float64],
+    keypoint_states: NDArray[np.uint8],
+) -> None:
+    """Where nothing was ``measured`` (P, K) covariances are unknown and states are guesses.
+
+    ``words`` are the states of a keypoint that was predicted, and of one that is not there.
+    """
+    predicted, missing = words
+    for p in range(len(slots)):
+        if slots[p] < 0:
+            continue
+        for k in range(measured.shape[1]):
+            if not measured[p, k]:
+                there = math.isfinite(xy[p, k, 0]) and math.isfinite(xy[p, k, 1])
+                keypoint_states[p, k] = predicted if there else missing
+                covariance_px2[p, k] = np.nan
