@@ -2,37 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.poses import _kernels
+from livepose.poses.states import KeypointState as KeypointState
 from livepose.skeletons import COCO17, Skeleton
 
 WEAK_SCORE = 0.2
 """A keypoint that scores less is hardly believed, and is not drawn unless asked for."""
-
-
-class KeypointState(IntEnum):
-    """How a keypoint came to be where it is."""
-
-    MISSING = 0
-    """It is not there: its position is NaN."""
-    SEEN = 1
-    """Measured in this picture."""
-    WEAK = 2
-    """Measured, with a score under ``WEAK_SCORE``."""
-    OUTSIDE = 3
-    """It lies outside the frame: nothing of it can be seen."""
-    PREDICTED = 4
-    """Not measured, or measured where it cannot be: it lies where it should be by its motion."""
-
-    @property
-    def word(self) -> str:
-        """The state as files write it: ``seen``, ``weak``, ..."""
-        return self.name.lower()
 
 
 def _unknown_states() -> NDArray[np.uint8]:

@@ -6,11 +6,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from livepose.poses.states import KeypointState
+
 Floats = NDArray[np.float64]
 States = NDArray[np.uint8]
 
-MISSING, SEEN, WEAK, OUTSIDE = 0, 1, 2, 3
-"""``KeypointState`` as plain integers."""
+MISSING, SEEN = int(KeypointState.MISSING), int(KeypointState.SEEN)
+WEAK, OUTSIDE = int(KeypointState.WEAK), int(KeypointState.OUTSIDE)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from livepose.poses import KeypointState, Poses
 from livepose.skeletons import Skeleton
 from livepose.tracking import _kernels
-from livepose.tracking.motion import scale_px
+from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.tracks import Mask, Tracks
 
 Rows = NDArray[np.int64]
@@ -51,37 +51,30 @@ class Mended(NamedTuple):
 
 
 def mend(
-    tracks: Tracks, rows: Rows, poses: Poses, found: Mask, time_s: float, least_score: float
+    tracks: Tracks,
+    rows: Rows,
+    poses: Poses,
+    double: Mask,
+    time_s: float,
+    chosen: TrackerSettings,
 ) -> Mended:
-    """Mends those of the poses (N) that are ``found`` (N,) on the tracks ``rows``.
+    """Mends poses (N) on the tracks ``rows``, but for those that are somebody else's ``double``.
 
-    Keypoints under ``least_score`` are neither judged nor remembered.
+    Keypoints whose score does not count are neither judged nor remembered.
     """
     pairs, parents = _structure(poses.skeleton)
-    counts = poses.keypoint_scores[found] >= least_score
-    now_xy = np.where(counts[..., None], poses.keypoints_xy[found], np.nan)
-    memory = tracks.joint_xy[rows], tracks.joint_velocity[rows], tracks.joint_s[rows]
-    swapped_s, reach = tracks.swapped_s[rows], tracks.reach[rows]
-    scale = scale_px(tracks.xywh[rows])
-    exchanged, refused = _kernels.mend(
-        now_xy, *memory, swapped_s, reach, scale, pairs, parents, time_s, FIND
+    exchanged = np.zeros((len(rows), len(pairs)), dtype=np.bool_)
+    refused = np.zeros(poses.keypoint_scores.shape, dtype=np.bool_)
+    swaps, jumps = _kernels.mend(
+        *(tracks.table, rows, double, np.ascontiguousarray(poses.keypoints_xy)),
+        *(np.ascontiguousarray(poses.keypoint_scores), chosen.keypoint_score, pairs, parents),
+        *(time_s, FIND, KEEP, exchanged, refused),
     )
-    _kernels.remember(now_xy, *memory, reach, scale, parents, time_s, KEEP)
-    tracks.joint_xy[rows], tracks.joint_velocity[rows], tracks.joint_s[rows] = memory
-    tracks.swapped_s[rows], tracks.reach[rows] = swapped_s, reach
-    swaps, jumps = int(exchanged.sum()), int(refused.sum())
     if swaps:
-        poses = _exchanged(poses, _for_all(exchanged, found), pairs)
+        poses = _exchanged(poses, exchanged, pairs)
     if jumps:
-        poses = without(poses, _for_all(refused, found))
+        poses = without(poses, refused)
     return Mended(poses, swaps, jumps)
-
-
-def _for_all(mask: Mask, found: Mask) -> Mask:
-    """Rows of those found (M, ...), among all (N, ...)."""
-    every = np.zeros((len(found), *mask.shape[1:]), dtype=bool)
-    every[found] = mask
-    return every
 
 
 def _exchanged(poses: Poses, exchanged: Mask, pairs: Rows) -> Poses:

@@ -1,7 +1,6 @@
-"""Everybody who is followed, as a structure of arrays: row t of each array is track t."""
+"""Everybody who is followed, in one table: row t is track t, and each column is an array."""
 
-from dataclasses import dataclass, fields, replace
-from enum import IntEnum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,31 +8,39 @@ from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.tracking.motion import Motion, start, to_xyxy
+from livepose.tracking.state import State as State
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
+Table = NDArray[np.void]
 
 LOOK_LENGTH = 432
 """Two histograms of 6 x 6 x 6 colours."""
+OF_KEYPOINTS = ("keypoints_xy", "joint_xy", "joint_velocity", "joint_s", "swapped_s", "reach")
 
 
-class State(IntEnum):
-    """What is known of a track."""
+@cache
+def row_type(keypoints: int) -> np.dtype[np.void]:
+    """A track with K keypoints; see ``Tracks`` for its columns."""
+    numbers = ("scores", "born_s", "seen_s", "detected_s", "missed_s", "keypoints_s", "level")
+    boxes = ("xywh", "velocity", "looked_xyxy", "margins")
+    columns: list[Any] = [(name, np.int64) for name in ("ids", "state", "hits")]
+    columns += [(name, np.float64) for name in numbers]
+    columns += [(name, np.float64, (4,)) for name in boxes]
+    columns += [("variance", np.float64, (4, 3)), ("looks", np.float64, (LOOK_LENGTH,))]
+    for name in OF_KEYPOINTS:
+        per_keypoint = (2,) if name in OF_KEYPOINTS[:3] else ()
+        columns.append((name, np.float64, (keypoints, *per_keypoint)))
+    columns += [(name, np.bool_) for name in ("faded", "chosen", "seeded")]
+    return np.dtype(columns, align=True)
 
-    TENTATIVE = 0
-    """Weakly detected, not yet believed; has no id."""
-    ACTIVE = 1
-    """Handed out."""
-    HIDDEN = 2
-    """Detected, but its pose was another's: not handed out until the boxes part."""
-    LOST = 3
-    """Out of sight; may come back."""
 
-
-@dataclass
 class Tracks:
-    """T tracks with K keypoints; times are seconds, NaN for never."""
+    """T tracks with K keypoints; times are seconds, NaN for never.
+
+    ``table`` holds them all, so that a kernel takes one argument; the columns are views of it, to
+    be written into and never to be replaced.
+    """
 
     ids: NDArray[np.int64]
     state: NDArray[np.int64]
@@ -75,6 +82,11 @@ class Tracks:
     seeded: Mask
     """The box is the whole picture, not a person's."""
 
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        for name in table.dtype.names or ():
+            setattr(self, name, table[name])
+
     @classmethod
     def none(cls, keypoints: int) -> "Tracks":
         """Nobody, with K keypoints."""
@@ -91,35 +103,18 @@ class Tracks:
         keypoints: int,
     ) -> "Tracks":
         """Tracks of detections (N, 4), tentative and without ids."""
-        count, motion = len(boxes_xyxy), start(boxes_xyxy, noise)
-        never, now = np.full(count, np.nan), np.full(count, time_s)
-        return cls(
-            ids=np.zeros(count, dtype=np.int64),
-            state=np.full(count, State.TENTATIVE, dtype=np.int64),
-            hits=np.ones(count, dtype=np.int64),
-            scores=scores.astype(np.float64),
-            born_s=now,
-            seen_s=now.copy(),
-            detected_s=now.copy(),
-            missed_s=never,
-            xywh=motion.xywh,
-            velocity=motion.velocity,
-            variance=motion.variance,
-            keypoints_xy=np.full((count, keypoints, 2), np.nan),
-            keypoints_s=never.copy(),
-            joint_xy=np.full((count, keypoints, 2), np.nan),
-            joint_velocity=np.zeros((count, keypoints, 2)),
-            joint_s=np.full((count, keypoints), np.nan),
-            swapped_s=np.full((count, keypoints), np.nan),
-            reach=np.full((count, keypoints), np.nan),
-            looks=np.full((count, LOOK_LENGTH), np.nan),
-            looked_xyxy=boxes_xyxy.astype(np.float64),
-            margins=np.tile(margins, (count, 1)),
-            level=never.copy(),
-            faded=np.zeros(count, dtype=bool),
-            chosen=np.zeros(count, dtype=bool),
-            seeded=np.zeros(count, dtype=bool),
-        )
+        tracks = cls(np.zeros(len(boxes_xyxy), dtype=row_type(keypoints)))
+        tracks.set_motion(slice(None), start(boxes_xyxy, noise))
+        tracks.state[:], tracks.hits[:], tracks.scores[:] = State.TENTATIVE, 1, scores
+        tracks.born_s[:] = tracks.seen_s[:] = tracks.detected_s[:] = time_s
+        tracks.looked_xyxy[:], tracks.margins[:] = boxes_xyxy, margins
+        for unknown in (
+            *(tracks.missed_s, tracks.keypoints_s, tracks.level, tracks.looks),
+            *(tracks.keypoints_xy, tracks.joint_xy, tracks.joint_s),
+            *(tracks.swapped_s, tracks.reach),
+        ):
+            unknown[:] = np.nan
+        return tracks
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -127,8 +122,10 @@ class Tracks:
     def with_keypoints(self, keypoints: int) -> "Tracks":
         """These tracks, with nothing known of their K keypoints."""
         fresh = Tracks.born(self.boxes_xyxy, self.scores, 0.0, 0.0, np.zeros(4), keypoints)
-        names = ("keypoints_xy", "joint_xy", "joint_velocity", "joint_s", "swapped_s", "reach")
-        return replace(self, **{name: getattr(fresh, name) for name in names})
+        for name in self.table.dtype.names or ():
+            if name not in OF_KEYPOINTS:
+                fresh.table[name] = self.table[name]
+        return fresh
 
     @property
     def motion(self) -> Motion:
@@ -154,16 +151,13 @@ class Tracks:
         """These tracks, by mask or index."""
         if which.dtype == bool and which.all():
             return self
-        return Tracks(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+        return Tracks(self.table[which])
 
     def joined(self, others: "Tracks") -> "Tracks":
         """These tracks and then those."""
-        return Tracks(
-            **{
-                field.name: np.concatenate([getattr(self, field.name), getattr(others, field.name)])
-                for field in fields(self)
-            }
-        )
+        table = np.empty(len(self) + len(others), dtype=self.table.dtype)
+        table[: len(self)], table[len(self) :] = self.table, others.table
+        return Tracks(table)
 
     def where(self, *states: State) -> NDArray[np.int64]:
         """Rows in one of these states."""
