@@ -7,14 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.poses import KeypointState, Poses
-from livepose.smoothing._kernels import (
-    FOLLOW_COLUMNS,
-    STATE_COLUMNS,
-    follow,
-    learn_scales,
-    mark_guesses,
-    one_euro,
-)
+from livepose.smoothing._kernels import FOLLOW_COLUMNS, follow, learn_scales, mark_guesses
+from livepose.smoothing._one_euro_kernels import STATE_COLUMNS, one_euro
 from livepose.smoothing.settings import METHODS, SmoothingSettings
 
 GUESSES = int(KeypointState.PREDICTED), int(KeypointState.MISSING)
