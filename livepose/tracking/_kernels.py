@@ -1,8 +1,9 @@
 """Numba kernels of the steps that every picture takes, whether the detector looked or not.
 
-``table`` (T,) is that of ``tracks.Tracks`` and a person one row of it; ``rows`` (N,) say on which
-rows N poses were seen; ``numbers`` (1,) is that of ``TrackerSettings``. A person costs a
-microsecond or two here, where each call into NumPy costs as much.
+``table`` (T,) and ``joints`` (T, K, ...) are those of ``tracks.Tracks``, and a person is one row;
+``rows`` (N,) say on which rows N poses were seen; ``numbers`` (1,) is that of ``TrackerSettings``.
+Few calls that do much: after a network has run nothing is in the processor's caches, and each
+call costs microseconds before it does anything.
 """
 
 import math
@@ -85,18 +86,13 @@ def overlap_of(table: Table, one: int, other: int) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def anybody_late(table: Table, time_s: float, lost_s: float) -> bool:
-    """Whether somebody was not seen for so long."""
+def advance(table: Table, time_s: float, dt_s: float, acceleration: float, lost_s: float) -> bool:
+    """Moves boxes on by ``dt_s``; whether somebody was not seen for ``lost_s``."""
+    box.advance(table.xywh, table.velocity, table.variance, dt_s, acceleration)
     late = False
     for t in range(len(table)):
         late = late or not time_s - table[t].seen_s <= lost_s
     return late
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def advance(table: Table, dt_s: float, acceleration: float) -> None:
-    """Moves everybody's box on by ``dt_s``."""
-    box.advance(table.xywh, table.velocity, table.variance, dt_s, acceleration)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -168,122 +164,111 @@ def hand_out(table: Table, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_rows(table: Table, track_ids: Rows, rows: Rows) -> int:
-    """Row of each of these ids (P,), -1 where there is none; how many were found."""
-    found = 0
+def elect(table: Table, max_people: int, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int:
+    """Both, one after the other."""
+    choose(table, max_people)
+    return hand_out(table, boxes_xyxy, ids, scores)
+
+
+# -- what keypoints say --------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_rows(table: Table, track_ids: Rows, time_s: float, rows: Rows) -> tuple[int, bool]:
+    """Row of each of these ids (P,), -1 where there is none; how many were found.
+
+    And whether identities may be mixed up: two boxes meet, or somebody came while one is lost.
+    """
+    found, meeting, came, lost = 0, False, False, False
+    for t in range(len(table)):
+        lost = lost or table[t].state == LOST
     for p in range(len(track_ids)):
         rows[p] = -1
         for t in range(len(table)):
             if track_ids[p] > 0 and table[t].ids == track_ids[p]:
                 rows[p] = t
-                found += 1
                 break
-    return found
+        if rows[p] < 0:
+            continue
+        found += 1
+        came = came or table[rows[p]].born_s == time_s
+        for q in range(p):
+            meeting = meeting or (rows[q] >= 0 and overlap_of(table, rows[p], rows[q]) > 0.0)
+    return found, meeting or (came and lost)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def anything_to_mend(table: Table, rows: Rows, time_s: float) -> bool:
-    """Whether identities may be mixed up: two boxes meet, or somebody came while one is lost."""
-    came = lost = False
-    for t in range(len(table)):
-        lost = lost or table[t].state == LOST
-    for n in range(len(rows)):
-        came = came or table[rows[n]].born_s == time_s
-        for other in range(n):
-            if overlap_of(table, rows[n], rows[other]) > 0.0:
-                return True
-    return came and lost
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def mend(
+def take_in(
     table: Table,
+    joints: Floats,
     rows: Rows,
     double: Masks,
     keypoints_xy: Floats,
     scores: Floats,
-    least_score: float,
     pairs: Rows,
     parents: Rows,
     time_s: float,
-    find: pose.Find,
-    keep: pose.Keep,
+    numbers: Table,
     exchanged: Masks,
     refused: Masks,
 ) -> tuple[int, int]:
-    """Looks for swaps and jumps in poses (N, K, 2), and remembers them mended; see ``joints``.
+    """Takes in poses (N, K, 2) with scores (N, K): mends them, judges, learns, moves boxes.
 
-    Those that are somebody else's ``double`` (N,) are left out. Sets which pairs (N, F) have to
-    be exchanged and which keypoints (N, K) are not believed, and returns how many those are.
+    Sets which pairs (N, F) have to be exchanged and which keypoints (N, K) are not believed, and
+    returns how many those are. Poses that are somebody else's ``double`` (N,) are not mended.
     """
-    joints, swaps, jumps = scores.shape[1], 0, 0
-    now_xy, ahead_xy = np.empty((joints, 2)), np.empty((joints, 2))
-    for n in range(len(rows)):
-        if double[n]:
-            continue
-        person = table[rows[n]]
-        last_xy, velocity, last_s = person.joint_xy, person.joint_velocity, person.joint_s
-        scale_px = box.scale_of(person.xywh)
-        pose.counted(keypoints_xy[n], scores[n], least_score, now_xy)
-        pose.look_ahead(last_xy, velocity, last_s, time_s, find[0], ahead_xy)
-        pose.exchange_back(
-            now_xy, ahead_xy, person.swapped_s, scale_px, pairs, time_s, find, exchanged[n]
-        )
-        pose.refuse_jumps(
-            now_xy, ahead_xy, last_s, person.reach, scale_px, parents, time_s, find, refused[n]
-        )
-        pose.remember(
-            now_xy, last_xy, velocity, last_s, person.reach, scale_px, parents, time_s, keep
-        )
-        swaps, jumps = swaps + exchanged[n].sum(), jumps + refused[n].sum()
-    return swaps, jumps
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def store(
-    table: Table,
-    rows: Rows,
-    keypoints_xy: Floats,
-    scores: Floats,
-    time_s: float,
-    numbers: Table,
-) -> None:
-    """Takes in poses (N, K, 2) with scores (N, K): judges them, learns of them, moves boxes."""
     chosen = numbers[0]
     now_xy = np.empty(keypoints_xy.shape)
     moves = np.zeros(len(rows), dtype=np.bool_)
+    exchanged[:] = False
+    refused[:] = False
     for n in range(len(rows)):
-        person = table[rows[n]]
+        person, memory = table[rows[n]], joints[rows[n]]
         pose.counted(keypoints_xy[n], scores[n], chosen.keypoint_score, now_xy[n])
-        good = judge(person, now_xy[n], scores[n], time_s, chosen)
+        if chosen.mend_joints > 0.0 and not double[n]:
+            scale_px = box.scale_of(person.xywh)
+            pose.mend(now_xy[n], memory, scale_px, pairs, parents, time_s, exchanged[n], refused[n])
+            pose.remember(now_xy[n], memory, scale_px, parents, time_s)
+        level = pose.mean_score(scores[n], pairs, exchanged[n], refused[n])
+        good = judge(person, now_xy[n], level, time_s, chosen)
         person.faded = not good
-        if not good:
-            continue
-        person.seen_s = time_s
-        detected = person.detected_s == time_s
-        if detected and not person.seeded:
-            box.learn_margins(person.margins, now_xy[n], box.edges_of(person.xywh))
-        behind = behind_another(table, rows[n], chosen.crossing_iou)
-        moves[n] = person.seeded or not (detected or behind)
+        if good:
+            moves[n] = learn(table, rows[n], now_xy[n], time_s, chosen.crossing_iou)
     # Only now: whether somebody stands behind another is asked of boxes that have not moved yet.
     for n in range(len(rows)):
-        person = table[rows[n]]
+        person, memory = table[rows[n]], joints[rows[n]]
         if moves[n]:
-            move(person, now_xy[n], time_s, chosen.box_noise)
-        person.keypoints_xy[:] = now_xy[n]
+            move(person, memory[:, pose.KEYPOINT], now_xy[n], time_s, chosen.box_noise)
+        memory[:, pose.KEYPOINT] = now_xy[n]
         person.keypoints_s = time_s
         for i, edge in enumerate(box.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
+    return exchanged.sum(), refused.sum()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def judge(person: Any, now_xy: Floats, scores: Floats, time_s: float, chosen: Any) -> bool:
-    """Whether a pose (K, 2) is good enough to follow; learns the usual level of its scores."""
-    level, counted = 0.0, 0
-    for k in range(len(scores)):
-        level += scores[k] if math.isfinite(scores[k]) else 0.0
+def learn(table: Table, row: int, now_xy: Floats, time_s: float, crossing_iou: float) -> bool:
+    """Learns margins by a good pose (K, 2); whether the box is to move with it.
+
+    Not if the detector has just given it, nor if the detector missed it where somebody else is:
+    then the keypoints are likely the other's.
+    """
+    person = table[row]
+    person.seen_s = time_s
+    if person.seeded:
+        return True
+    if person.detected_s == time_s:
+        box.learn_margins(person.margins, now_xy, box.edges_of(person.xywh))
+        return False
+    return not behind_another(table, row, crossing_iou)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def judge(person: Any, now_xy: Floats, level: float, time_s: float, chosen: Any) -> bool:
+    """Whether a pose (K, 2) of this mean score is good enough to follow; learns the usual one."""
+    counted = 0
+    for k in range(len(now_xy)):
         counted += math.isfinite(now_xy[k, 0])
-    level /= len(scores)
     if person.detected_s == time_s:
         usual = level if math.isnan(person.level) else person.level
         person.level = usual + LEVEL_RATE * (level - usual)
@@ -310,13 +295,13 @@ def behind_another(table: Table, row: int, crossing_iou: float) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def move(person: Any, now_xy: Floats, time_s: float, box_noise: float) -> None:
+def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float, box_noise: float) -> None:
     """Moves a box by the keypoints (K, 2) in it; a whole picture shrinks to them at once."""
     age_s = time_s - person.keypoints_s
     if person.seeded or not age_s <= STALE_S:
         age_s = math.inf
     followed = person.looked_xyxy.copy()
-    box.follow(followed, person.keypoints_xy, now_xy, person.margins, age_s)
+    box.follow(followed, before_xy, now_xy, person.margins, age_s)
     if person.seeded:
         box.start(person.xywh, person.velocity, person.variance, followed, box_noise)
         person.seeded = False

@@ -7,20 +7,29 @@ from livepose.boxes import Boxes
 from livepose.tracking import _kernels
 from livepose.tracking.tracks import Floats, Tracks
 
+Handed = tuple[Boxes, NDArray[np.int64], Floats]
+"""Boxes (N, 4), ids (N,) and scores (N,), by id."""
+
 
 def name(tracks: Tracks, next_id: int) -> int:
     """Gives ids to those who have become people, largest first; the id that is next then."""
     return _kernels.name(tracks.table, next_id)
 
 
-def choose(tracks: Tracks, max_people: int | None) -> None:
-    """Marks those who are handed out: all, or the ``max_people`` largest and surest."""
-    _kernels.choose(tracks.table, len(tracks) if max_people is None else max_people)
+def elected(tracks: Tracks, max_people: int | None) -> Handed:
+    """Chooses who is handed out: all, or the ``max_people`` largest and surest."""
+    most, (boxes_xyxy, ids, scores) = len(tracks), _room(len(tracks))
+    most = most if max_people is None else max_people
+    count = _kernels.elect(tracks.table, most, boxes_xyxy, ids, scores)
+    return boxes_xyxy[:count], ids[:count], scores[:count]
 
 
-def handed_out(tracks: Tracks) -> tuple[Boxes, NDArray[np.int64], Floats]:
-    """Boxes (N, 4), ids (N,) and scores (N,) of those who were chosen, by id."""
-    most = len(tracks)
-    boxes_xyxy, ids, scores = np.empty((most, 4)), np.empty(most, dtype=np.int64), np.empty(most)
+def chosen_before(tracks: Tracks) -> Handed:
+    """Those who were chosen last."""
+    boxes_xyxy, ids, scores = _room(len(tracks))
     count = _kernels.hand_out(tracks.table, boxes_xyxy, ids, scores)
     return boxes_xyxy[:count], ids[:count], scores[:count]
+
+
+def _room(people: int) -> Handed:
+    return np.empty((people, 4)), np.empty(people, dtype=np.int64), np.empty(people)

@@ -5,79 +5,25 @@ been at most. From one picture to the next, a left and a right keypoint that are
 the other should be by now have been mixed up: they are exchanged back. A keypoint far from where
 it should be, on a limb longer than this person's ever was (often a neighbour's hand), is not
 believed: it is not there, and smoothing bridges the gap. Neither is held against the network for
-long: what it insists on is true.
+long: what it insists on is true. The kernels in ``_pose_kernels`` look; this exchanges and takes
+away.
 """
 
 from dataclasses import replace
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.poses import KeypointState, Poses
 from livepose.skeletons import Skeleton
-from livepose.tracking import _kernels
-from livepose.tracking.settings import TrackerSettings
-from livepose.tracking.tracks import Mask, Tracks
+from livepose.tracking.tracks import Mask
 
 Rows = NDArray[np.int64]
 
-FRESH_S = 0.25
-"""Older memory says nothing; so long at most a jump is not believed."""
-HOLD_S = 0.5
-"""So long at most left and right are exchanged back."""
-RATIO = 0.5
-"""How much nearer keypoints must be to where the other should be than to their own place ..."""
-APART = 0.12
-"""... and how far apart those places are, in body scales (root of the box's area)."""
-JUMP, SPEED = 0.25, 4.0
-"""How far is far: so many body scales, or body scales a second."""
-STRETCH = 1.4
-"""A limb is too long from so many times its greatest length on."""
-SHARE, LONGER, SHORTEN_S = 0.5, 0.3, 5.0
-"""How quickly speeds and longer limbs are learned, and how slowly shorter ones."""
 
-FIND = (FRESH_S, HOLD_S, RATIO, APART, JUMP, SPEED, STRETCH)
-KEEP = (FRESH_S, SHARE, LONGER, SHORTEN_S)
-
-
-class Mended(NamedTuple):
-    """Poses with swaps and jumps mended, and how many pairs and keypoints those were."""
-
-    poses: Poses
-    swaps: int
-    jumps: int
-
-
-def mend(
-    tracks: Tracks,
-    rows: Rows,
-    poses: Poses,
-    double: Mask,
-    time_s: float,
-    chosen: TrackerSettings,
-) -> Mended:
-    """Mends poses (N) on the tracks ``rows``, but for those that are somebody else's ``double``.
-
-    Keypoints whose score does not count are neither judged nor remembered.
-    """
-    pairs, parents = _structure(poses.skeleton)
-    exchanged = np.zeros((len(rows), len(pairs)), dtype=np.bool_)
-    refused = np.zeros(poses.keypoint_scores.shape, dtype=np.bool_)
-    swaps, jumps = _kernels.mend(
-        *(tracks.table, rows, double, np.ascontiguousarray(poses.keypoints_xy)),
-        *(np.ascontiguousarray(poses.keypoint_scores), chosen.keypoint_score, pairs, parents),
-        *(time_s, FIND, KEEP, exchanged, refused),
-    )
-    if swaps:
-        poses = _exchanged(poses, exchanged, pairs)
-    if jumps:
-        poses = without(poses, refused)
-    return Mended(poses, swaps, jumps)
-
-
-def _exchanged(poses: Poses, exchanged: Mask, pairs: Rows) -> Poses:
+def exchanged_back(poses: Poses, exchanged: Mask, pairs: Rows) -> Poses:
+    """The poses (N) with those of the pairs (F, 2) exchanged that are marked (N, F)."""
     people, which = np.nonzero(exchanged)
     order = np.tile(np.arange(poses.keypoint_scores.shape[1]), (len(poses), 1))
     order[people, pairs[which, 0]], order[people, pairs[which, 1]] = pairs[which].T[::-1]
@@ -104,7 +50,7 @@ def without(poses: Poses, refused: Mask) -> Poses:
 
 
 @cache
-def _structure(skeleton: Skeleton) -> tuple[Rows, Rows]:
+def structure_of(skeleton: Skeleton) -> tuple[Rows, Rows]:
     """Mirrored pairs (F, 2), and for each keypoint the one before it on a limb (K,), or -1."""
     parents = np.full(len(skeleton.keypoints), -1, dtype=np.int64)
     for limb in skeleton.limbs:

@@ -32,49 +32,56 @@ def take_in(
     time_s: float,
     sigmas: Floats,
     chosen: TrackerSettings,
+    mixed_up: bool,
 ) -> Taken:
-    """Stores poses (N) seen on the tracks ``rows``, mended."""
-    double = hidden = np.zeros(len(rows), dtype=np.bool_)
-    if _kernels.anything_to_mend(tracks.table, rows, time_s):
-        now_xy = _counted(poses, chosen)
-        identity.exchange(tracks, rows, now_xy, time_s, sigmas, chosen)
-        identity.recognise(tracks, rows, now_xy, time_s, sigmas, chosen)
-        double = identity.doubles(tracks, rows, now_xy, time_s, sigmas, chosen)
-        poses = _named(poses, tracks.ids[rows])
-    swaps = jumps = 0
-    if chosen.mend_joints:
-        poses, swaps, jumps = joints.mend(tracks, rows, poses, double, time_s, chosen)
-    if double.any():
+    """Stores poses (N) seen on the tracks ``rows``, mended; identities only if ``mixed_up``."""
+    people, joint_count = poses.keypoint_scores.shape
+    double = hidden = np.zeros(people, dtype=np.bool_)
+    if mixed_up:
+        poses, double = _identified(tracks, rows, poses, time_s, sigmas, chosen)
         veiled = double & _established(tracks, rows, time_s, chosen)
-        poses, hidden = joints.without(poses, veiled[:, None]), double & ~veiled
-    _store(tracks, rows, poses, time_s, chosen)
-    if hidden.any():
+        hidden = double & ~veiled
+        poses = joints.without(poses, veiled[:, None]) if veiled.any() else poses
+    pairs, parents = joints.structure_of(poses.skeleton)
+    exchanged = np.empty((people, len(pairs)), dtype=np.bool_)
+    refused = np.empty((people, joint_count), dtype=np.bool_)
+    swaps, jumps = _kernels.take_in(
+        *(tracks.table, tracks.joints, rows, double),
+        *(_plain(poses.keypoints_xy), _plain(poses.keypoint_scores), pairs, parents),
+        *(time_s, chosen.numbers, exchanged, refused),
+    )
+    if swaps:
+        poses = joints.exchanged_back(poses, exchanged, pairs)
+    if jumps:
+        poses = joints.without(poses, refused)
+    if mixed_up and hidden.any():
         _hide(tracks, rows[hidden])
     return Taken(poses, hidden, swaps, jumps)
 
 
-def _named(poses: Poses, track_ids: Rows) -> Poses:
-    """The poses with these ids (N,)."""
-    same = np.array_equal(poses.track_ids, track_ids)
-    return poses if same else replace(poses, track_ids=track_ids)
-
-
-def _counted(poses: Poses, chosen: TrackerSettings) -> Floats:
-    """Keypoints (N, K, 2), NaN where their score does not count."""
+def _identified(
+    tracks: Tracks,
+    rows: Rows,
+    poses: Poses,
+    time_s: float,
+    sigmas: Floats,
+    chosen: TrackerSettings,
+) -> tuple[Poses, Mask]:
+    """The poses (N) with identities mended, and which of them (N,) are somebody else's."""
     counts = poses.keypoint_scores >= chosen.keypoint_score
-    return np.where(counts[..., None], poses.keypoints_xy, np.nan)
+    now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
+    identity.exchange(tracks, rows, now_xy, time_s, sigmas, chosen)
+    identity.recognise(tracks, rows, now_xy, time_s, sigmas, chosen)
+    double = identity.doubles(tracks, rows, now_xy, time_s, sigmas, chosen)
+    track_ids = tracks.ids[rows]
+    if not np.array_equal(poses.track_ids, track_ids):
+        poses = replace(poses, track_ids=track_ids)
+    return poses, double
 
 
-def _store(
-    tracks: Tracks, rows: Rows, poses: Poses, time_s: float, chosen: TrackerSettings
-) -> None:
-    """Takes the poses in, and moves the boxes of those whom the detector has not just seen.
-
-    Nor of those whom it missed where somebody else is: their keypoints are likely the other's.
-    """
-    keypoints_xy = np.ascontiguousarray(poses.keypoints_xy)
-    scores = np.ascontiguousarray(poses.keypoint_scores)
-    _kernels.store(tracks.table, rows, keypoints_xy, scores, time_s, chosen.numbers)
+def _plain(values: Floats) -> Floats:
+    """As the kernels are compiled for: in one piece of memory."""
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def _established(tracks: Tracks, rows: Rows, time_s: float, chosen: TrackerSettings) -> Mask:

@@ -113,9 +113,9 @@ class Tracker:
     def predict(self, time_s: float) -> Tracked:
         """Where everybody should be at ``time_s``; changes nothing."""
         dt_s = max(0.0, time_s - self._time_s) if self._time_s is not None else 0.0
-        later = Tracks(self._tracks.table.copy())
-        _kernels.advance(later.table, dt_s, self.settings.acceleration)
-        return Tracked(*crowd.handed_out(later))
+        later = self._tracks.copy()
+        _kernels.advance(later.table, time_s, dt_s, self.settings.acceleration, np.inf)
+        return Tracked(*crowd.chosen_before(later))
 
     # -- the way of a picture --------------------------------------------------------------------
 
@@ -145,8 +145,7 @@ class Tracker:
         self._next_id = crowd.name(self._tracks, self._next_id)
         if detections is not None:
             self._memory.recognise(self._tracks, time_s, self.settings)
-        crowd.choose(self._tracks, self.settings.max_people)
-        return Tracked(*crowd.handed_out(self._tracks))
+        return Tracked(*crowd.elected(self._tracks, self.settings.max_people))
 
     def observe(self, time_s: float, poses: Poses) -> Poses:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
@@ -156,23 +155,25 @@ class Tracker:
         stands behind whoever it was has no keypoints. Poses of unknown ids pass untouched, first.
         """
         rows = np.empty(len(poses), dtype=np.int64)
-        count = _kernels.find_rows(self._tracks.table, poses.track_ids, rows)
+        count, mixed_up = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s, rows)
         if not count:
             return poses
-        sigmas = self._sigmas(poses.keypoint_scores.shape[1])
         if count == len(poses):
-            return self._take_in(time_s, poses, rows, sigmas)
+            return self._take_in(time_s, poses, rows, mixed_up)
         found = rows >= 0
-        seen = self._take_in(time_s, poses.select(found), rows[found], sigmas)
+        seen = self._take_in(time_s, poses.select(found), rows[found], mixed_up)
         return poses.select(~found).joined(seen)
 
     def _take_in(
-        self, time_s: float, poses: Poses, rows: NDArray[np.int64], sigmas: Floats
+        self, time_s: float, poses: Poses, rows: NDArray[np.int64], mixed_up: bool
     ) -> Poses:
         """Poses (N) on the tracks ``rows``, mended, without those that are another's."""
-        taken = take_in(self._tracks, rows, poses, time_s, sigmas, self.settings)
+        sigmas = self._sigmas(poses.keypoint_scores.shape[1])
+        taken = take_in(self._tracks, rows, poses, time_s, sigmas, self.settings, mixed_up)
         self.swaps, self.jumps = self.swaps + taken.swaps, self.jumps + taken.jumps
-        return taken.poses.select(~taken.hidden) if taken.hidden.any() else taken.poses
+        if mixed_up and taken.hidden.any():
+            return taken.poses.select(~taken.hidden)
+        return taken.poses
 
     def _sigmas(self, keypoints: int) -> Floats:
         """OKS sigmas of so many keypoints; makes room for them in the tracks."""
@@ -191,13 +192,13 @@ class Tracker:
             tracks = tracks.select(np.zeros(len(tracks), dtype=bool))
             self._first_look_s = self._last_look_s = None
             self._memory = Memory()
-        if _kernels.anybody_late(tracks.table, time_s, self.settings.lost_s):
-            dead = ~(time_s - tracks.seen_s <= self.settings.lost_s)
+        chosen = self.settings
+        dt_s = 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
+        if _kernels.advance(tracks.table, time_s, dt_s, chosen.acceleration, chosen.lost_s):
+            dead = ~(time_s - tracks.seen_s <= chosen.lost_s)
             self._memory.part_from(tracks, dead)
             tracks = tracks.select(~dead)
-        self._memory.forget(time_s, self.settings)
-        dt_s = 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
-        _kernels.advance(tracks.table, dt_s, self.settings.acceleration)
+        self._memory.forget(time_s, chosen)
         self._tracks, self._time_s = tracks, time_s
 
     def _look(self, time_s: float, detections: Found) -> None:

@@ -1,12 +1,20 @@
 """Everybody who is followed, in one table: row t is track t, and each column is an array."""
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
+from livepose.tracking._pose_kernels import (
+    JOINT_COLUMNS,
+    KEYPOINT,
+    PLACE,
+    REACH,
+    SWAPPED,
+    VELOCITY,
+    WHEN,
+)
 from livepose.tracking.motion import Motion, start, to_xyxy
 from livepose.tracking.state import State as State
 
@@ -16,30 +24,26 @@ Table = NDArray[np.void]
 
 LOOK_LENGTH = 432
 """Two histograms of 6 x 6 x 6 colours."""
-OF_KEYPOINTS = ("keypoints_xy", "joint_xy", "joint_velocity", "joint_s", "swapped_s", "reach")
-
-
-@cache
-def row_type(keypoints: int) -> np.dtype[np.void]:
-    """A track with K keypoints; see ``Tracks`` for its columns."""
-    numbers = ("scores", "born_s", "seen_s", "detected_s", "missed_s", "keypoints_s", "level")
-    boxes = ("xywh", "velocity", "looked_xyxy", "margins")
-    columns: list[Any] = [(name, np.int64) for name in ("ids", "state", "hits")]
-    columns += [(name, np.float64) for name in numbers]
-    columns += [(name, np.float64, (4,)) for name in boxes]
-    columns += [("variance", np.float64, (4, 3)), ("looks", np.float64, (LOOK_LENGTH,))]
-    for name in OF_KEYPOINTS:
-        per_keypoint = (2,) if name in OF_KEYPOINTS[:3] else ()
-        columns.append((name, np.float64, (keypoints, *per_keypoint)))
-    columns += [(name, np.bool_) for name in ("faded", "chosen", "seeded")]
-    return np.dtype(columns, align=True)
+ROW = np.dtype(
+    [
+        *((name, np.int64) for name in ("ids", "state", "hits")),
+        *((name, np.float64) for name in ("scores", "born_s", "seen_s", "detected_s", "missed_s")),
+        *((name, np.float64) for name in ("keypoints_s", "level")),
+        *((name, np.float64, 4) for name in ("xywh", "velocity", "looked_xyxy", "margins")),
+        *(("variance", np.float64, (4, 3)), ("looks", np.float64, LOOK_LENGTH)),
+        *((name, np.bool_) for name in ("faded", "chosen", "seeded")),
+    ],
+    align=True,
+)
+"""A track; see ``Tracks`` for its columns."""
 
 
 class Tracks:
     """T tracks with K keypoints; times are seconds, NaN for never.
 
-    ``table`` holds them all, so that a kernel takes one argument; the columns are views of it, to
-    be written into and never to be replaced.
+    ``table`` (T,) holds what there is of each, ``joints`` (T, K, ``JOINT_COLUMNS``) what there is
+    of each keypoint, so that a kernel takes two arguments. All else are views of them, to be
+    written into and never to be replaced.
     """
 
     ids: NDArray[np.int64]
@@ -82,10 +86,13 @@ class Tracks:
     seeded: Mask
     """The box is the whole picture, not a person's."""
 
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        for name in table.dtype.names or ():
+    def __init__(self, table: Table, joints: Floats) -> None:
+        self.table, self.joints = table, joints
+        for name in ROW.names or ():
             setattr(self, name, table[name])
+        self.keypoints_xy, self.joint_xy = joints[..., KEYPOINT], joints[..., PLACE]
+        self.joint_velocity, self.joint_s = joints[..., VELOCITY], joints[..., WHEN]
+        self.swapped_s, self.reach = joints[..., SWAPPED], joints[..., REACH]
 
     @classmethod
     def none(cls, keypoints: int) -> "Tracks":
@@ -103,17 +110,15 @@ class Tracks:
         keypoints: int,
     ) -> "Tracks":
         """Tracks of detections (N, 4), tentative and without ids."""
-        tracks = cls(np.zeros(len(boxes_xyxy), dtype=row_type(keypoints)))
+        unknown = np.full((len(boxes_xyxy), keypoints, JOINT_COLUMNS), np.nan)
+        tracks = cls(np.zeros(len(boxes_xyxy), dtype=ROW), unknown)
         tracks.set_motion(slice(None), start(boxes_xyxy, noise))
         tracks.state[:], tracks.hits[:], tracks.scores[:] = State.TENTATIVE, 1, scores
         tracks.born_s[:] = tracks.seen_s[:] = tracks.detected_s[:] = time_s
         tracks.looked_xyxy[:], tracks.margins[:] = boxes_xyxy, margins
-        for unknown in (
-            *(tracks.missed_s, tracks.keypoints_s, tracks.level, tracks.looks),
-            *(tracks.keypoints_xy, tracks.joint_xy, tracks.joint_s),
-            *(tracks.swapped_s, tracks.reach),
-        ):
-            unknown[:] = np.nan
+        for never in (tracks.missed_s, tracks.keypoints_s, tracks.level, tracks.looks):
+            never[:] = np.nan
+        tracks.joint_velocity[:] = 0.0
         return tracks
 
     def __len__(self) -> int:
@@ -122,10 +127,11 @@ class Tracks:
     def with_keypoints(self, keypoints: int) -> "Tracks":
         """These tracks, with nothing known of their K keypoints."""
         fresh = Tracks.born(self.boxes_xyxy, self.scores, 0.0, 0.0, np.zeros(4), keypoints)
-        for name in self.table.dtype.names or ():
-            if name not in OF_KEYPOINTS:
-                fresh.table[name] = self.table[name]
-        return fresh
+        return Tracks(self.table, fresh.joints)
+
+    def copy(self) -> "Tracks":
+        """The same again, to be changed freely."""
+        return Tracks(self.table.copy(), self.joints.copy())
 
     @property
     def motion(self) -> Motion:
@@ -151,13 +157,13 @@ class Tracks:
         """These tracks, by mask or index."""
         if which.dtype == bool and which.all():
             return self
-        return Tracks(self.table[which])
+        return Tracks(self.table[which], self.joints[which])
 
     def joined(self, others: "Tracks") -> "Tracks":
         """These tracks and then those."""
-        table = np.empty(len(self) + len(others), dtype=self.table.dtype)
+        table = np.empty(len(self) + len(others), dtype=ROW)
         table[: len(self)], table[len(self) :] = self.table, others.table
-        return Tracks(table)
+        return Tracks(table, np.concatenate([self.joints, others.joints]))
 
     def where(self, *states: State) -> NDArray[np.int64]:
         """Rows in one of these states."""
