@@ -59,17 +59,18 @@ class Poses:
 
     def __post_init__(self) -> None:
         people, joints = len(self.scores), len(self.skeleton.keypoints)
-        wanted = (
-            ("keypoints_xy", self.keypoints_xy, (people, joints, 2)),
-            ("keypoint_scores", self.keypoint_scores, (people, joints)),
-            ("boxes_xyxy", self.boxes_xyxy, (people, 4)),
-            ("scores", self.scores, (people,)),
-            ("track_ids", self.track_ids, (people,)),
-            ("covariance_px2", self.covariance_px2, (people, joints, 2, 2)),
-        )
-        for name, values, shape in wanted:
-            if values.shape != shape:
-                raise ValueError(f"{name}: expected shape {shape}, got {values.shape}")
+        wanted = {
+            "keypoints_xy": (people, joints, 2),
+            "keypoint_scores": (people, joints),
+            "boxes_xyxy": (people, 4),
+            "scores": (people,),
+            "track_ids": (people,),
+            "covariance_px2": (people, joints, 2, 2),
+        }
+        for name, shape in wanted.items():
+            if getattr(self, name).shape != shape:
+                got = getattr(self, name).shape
+                raise ValueError(f"{name}: expected shape {shape}, got {got}")
         if self.keypoint_states.size == 0:
             object.__setattr__(self, "keypoint_states", self._states())
         if self.keypoint_states.shape != (people, joints):
@@ -116,6 +117,28 @@ class Poses:
             skeleton=self.skeleton,
             keypoint_states=self.keypoint_states[which],
         )
+
+    def with_keypoints(
+        self,
+        keypoints_xy: NDArray[np.float64],
+        keypoint_scores: NDArray[np.float64],
+        covariance_px2: NDArray[np.float64],
+        keypoint_states: NDArray[np.uint8],
+    ) -> "Poses":
+        """The same people with other keypoints, which have to be of the same shapes."""
+        changed = object.__new__(Poses)  # not validated: this is for every frame
+        for name, values in (
+            ("keypoints_xy", keypoints_xy),
+            ("keypoint_scores", keypoint_scores),
+            ("boxes_xyxy", self.boxes_xyxy),
+            ("scores", self.scores),
+            ("track_ids", self.track_ids),
+            ("covariance_px2", covariance_px2),
+            ("skeleton", self.skeleton),
+            ("keypoint_states", keypoint_states),
+        ):
+            object.__setattr__(changed, name, values)
+        return changed
 
     def joined(self, others: "Poses") -> "Poses":
         """These people and then those, of the same skeleton."""

@@ -8,7 +8,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from livepose.smoothing._one_euro_kernels import low_pass_share
+from livepose.poses.states import KeypointState
+from livepose.smoothing._one_euro_kernels import Constants, low_pass_share, one_euro
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Masks = NDArray[np.bool_]
+
+SEAT = np.dtype([("track_id", np.int64), ("seen_s", np.float64), ("scale_px", np.float64)])
+"""Whose state it is (0: nobody's), when they were last seen, and their body scale."""
+PREDICTED, MISSING = int(KeypointState.PREDICTED), int(KeypointState.MISSING)
 
 _MODELS, _NUMBERS = 3, 7
 _X_NOW, _Y_NOW, _VX_NOW, _VY_NOW, _PLACE, _BOTH, _SPEED = range(_NUMBERS)
@@ -210,7 +219,7 @@ def follow(
     xy: NDArray[np.float64],
     scores: NDArray[np.float64],
     covariance_px2: NDArray[np.float64],
-    scales_px: NDArray[np.float64],
+    seats: NDArray[np.void],
     slots: NDArray[np.int64],
     time_s: float,
     lead_s: float,
@@ -221,16 +230,16 @@ def follow(
     """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place, ``lead_s`` ahead of time.
 
     ``covariance_px2`` (P, K, 2, 2) are the measurements', NaN where unknown. ``measured`` (P, K)
-    is set where a measurement was taken in. Person p has the slot n = ``slots[p]``, the scale
-    ``scales_px[n]`` and the state ``states[n]`` of ``states`` (N, K, FOLLOW_COLUMNS), which is
-    kept up to date; below 0 the person passes untouched.
+    is set where a measurement was taken in. Person p has the seat n = ``slots[p]`` of
+    ``seats`` (N,) and ``states`` (N, K, FOLLOW_COLUMNS), which are kept up to date; below 0 the
+    person passes untouched.
     """
     people, joints = scores.shape
     scratch = np.empty((_NUMBERS, _NUMBERS))
     for p in range(people):
         if slots[p] < 0:
             continue
-        scale_px = scales_px[slots[p]]
+        scale_px = seats[slots[p]].scale_px
         unknown_px2 = (_UNKNOWN_SIGMA * scale_px) ** 2
         for k in range(joints):
             state = states[slots[p], k]
@@ -255,33 +264,67 @@ def follow(
 # -- around the filters --------------------------------------------------------------------------
 
 
+@njit(cache=True, nogil=True)
+def take_seats(
+    seats: NDArray[np.void], states: Floats, track_ids: Indices, time_s: float, gap_s: float
+) -> Indices:
+    """Seat of each track (P,), fresh for new ones, -1 for who is not followed; -2: none is free.
+
+    Who was not seen for ``gap_s``, or was last seen in the future, has left theirs before.
+    """
+    for n in range(len(seats)):
+        if not 0.0 <= time_s - seats[n].seen_s <= gap_s:
+            seats[n].track_id = 0
+    slots = np.full(len(track_ids), -1)
+    for p in range(len(track_ids)):
+        if track_ids[p] <= 0:
+            continue
+        slots[p] = seat_of(seats, track_ids[p])
+        if slots[p] >= 0:
+            continue
+        slots[p] = seat_of(seats, 0)
+        if slots[p] < 0:
+            slots[p] = -2
+            return slots
+        seat = seats[slots[p]]
+        seat.track_id, seat.seen_s, seat.scale_px = track_ids[p], np.nan, np.nan
+        states[slots[p]] = np.nan
+    return slots
+
+
+@njit(cache=True, nogil=True)
+def seat_of(seats: NDArray[np.void], track_id: int) -> int:
+    """The first seat of that track, or -1."""
+    for n in range(len(seats)):
+        if seats[n].track_id == track_id:
+            return n
+    return -1
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def learn_scales(
-    boxes_xyxy: NDArray[np.float64],
-    xy: NDArray[np.float64],
-    slots: NDArray[np.int64],
+    boxes_xyxy: Floats,
+    xy: Floats,
+    seats: NDArray[np.void],
+    slots: Indices,
     time_s: float,
     cutoff_hz: float,
-    seen_s: NDArray[np.float64],
-    scales_px: NDArray[np.float64],
 ) -> None:
-    """Body scales (N,) in px, low-passed, and when each slot was last seen (N,): in place.
-
-    Of boxes (P, 4), or of what keypoints (P, K, 2) span where a box is empty.
-    """
+    """Body scales, low-passed, of boxes (P, 4), or of what keypoints (P, K, 2) span without one."""
     for p in range(len(slots)):
         if slots[p] < 0:
             continue
+        seat = seats[slots[p]]
         left, top, right, bottom = boxes_xyxy[p]
         now = _root_of_area(right - left, bottom - top)
         if not now > 0.0:
             now = _span_px(xy[p])
-        old = scales_px[slots[p]]
+        old = seat.scale_px
         if not now > 0.0:
             now = 1.0 if math.isnan(old) else old
-        share = low_pass_share(cutoff_hz, time_s - seen_s[slots[p]])
-        scales_px[slots[p]] = now if math.isnan(old) else old + share * (now - old)
-        seen_s[slots[p]] = time_s
+        share = low_pass_share(cutoff_hz, time_s - seat.seen_s)
+        seat.scale_px = now if math.isnan(old) else old + share * (now - old)
+        seat.seen_s = time_s
 
 
 @njit(cache=True, nogil=True)
@@ -291,7 +334,7 @@ def _root_of_area(width_px: float, height_px: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _span_px(xy: NDArray[np.float64]) -> float:
+def _span_px(xy: Floats) -> float:
     """The same of the box around keypoints (K, 2)."""
     left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
     for k in range(len(xy)):
@@ -304,23 +347,69 @@ def _span_px(xy: NDArray[np.float64]) -> float:
 
 @njit(cache=True, nogil=True)
 def mark_guesses(
-    xy: NDArray[np.float64],
-    slots: NDArray[np.int64],
-    measured: NDArray[np.bool_],
-    words: tuple[int, int],
-    covariance_px2: NDArray[np.float64],
+    xy: Floats,
+    slots: Indices,
+    measured: Masks,
+    covariance_px2: Floats,
     keypoint_states: NDArray[np.uint8],
 ) -> None:
-    """Where nothing was ``measured`` (P, K) covariances are unknown and states are guesses.
-
-    ``words`` are the states of a keypoint that was predicted, and of one that is not there.
-    """
-    predicted, missing = words
+    """Where nothing was ``measured`` (P, K) covariances are unknown and states are guesses."""
     for p in range(len(slots)):
         if slots[p] < 0:
             continue
         for k in range(measured.shape[1]):
             if not measured[p, k]:
                 there = math.isfinite(xy[p, k, 0]) and math.isfinite(xy[p, k, 1])
-                keypoint_states[p, k] = predicted if there else missing
+                keypoint_states[p, k] = PREDICTED if there else MISSING
                 covariance_px2[p, k] = np.nan
+
+
+# -- all of it -----------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def smooth_by_follow(
+    people: tuple[Indices, Floats, Floats, Floats, Floats, NDArray[np.uint8]],
+    seats: NDArray[np.void],
+    states: Floats,
+    times_s: tuple[float, float, float],
+    cutoff_hz: float,
+    constants: FollowConstants,
+) -> bool:
+    """Filters people in place by three models; False, and nothing is done, if seats are short.
+
+    ``people`` are track ids (P,), boxes (P, 4), keypoints (P, K, 2), scores (P, K), covariances
+    (P, K, 2, 2) and states (P, K). ``times_s`` are now, how far ahead, and the longest gap.
+    """
+    track_ids, boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people
+    time_s, lead_s, gap_s = times_s
+    slots = take_seats(seats, states, track_ids, time_s, gap_s)
+    if -2 in slots:
+        return False
+    measured = np.empty(scores.shape, dtype=np.bool_)
+    learn_scales(boxes_xyxy, xy, seats, slots, time_s, cutoff_hz)
+    follow(xy, scores, covariance_px2, seats, slots, time_s, lead_s, states, constants, measured)
+    mark_guesses(xy, slots, measured, covariance_px2, keypoint_states)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def smooth_by_one_euro(
+    people: tuple[Indices, Floats, Floats, Floats, Floats, NDArray[np.uint8]],
+    seats: NDArray[np.void],
+    states: Floats,
+    times_s: tuple[float, float, float],
+    cutoff_hz: float,
+    constants: Constants,
+) -> bool:
+    """The same by the One Euro filter, which knows no time ahead."""
+    track_ids, boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people
+    time_s, _, gap_s = times_s
+    slots = take_seats(seats, states, track_ids, time_s, gap_s)
+    if -2 in slots:
+        return False
+    measured = np.empty(scores.shape, dtype=np.bool_)
+    learn_scales(boxes_xyxy, xy, seats, slots, time_s, cutoff_hz)
+    one_euro(xy, scores, seats, slots, time_s, states, constants, measured)
+    mark_guesses(xy, slots, measured, covariance_px2, keypoint_states)
+    return True

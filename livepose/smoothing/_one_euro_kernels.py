@@ -87,7 +87,7 @@ def _miss(state: NDArray[np.float64], time_s: float, constants: Constants) -> fl
 def one_euro(
     xy: NDArray[np.float64],
     scores: NDArray[np.float64],
-    scales_px: NDArray[np.float64],
+    seats: NDArray[np.void],
     slots: NDArray[np.int64],
     time_s: float,
     states: NDArray[np.float64],
@@ -96,9 +96,9 @@ def one_euro(
 ) -> None:
     """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place.
 
-    Person p has the slot n = ``slots[p]``, the scale ``scales_px[n]`` and the state ``states[n]``
-    of ``states`` (N, K, STATE_COLUMNS), which is kept up to date; below 0 the person passes
-    untouched. ``measured`` (P, K) is set where there was a measurement.
+    Person p has the seat n = ``slots[p]`` of ``seats`` (N,) and ``states``
+    (N, K, STATE_COLUMNS), which are kept up to date; below 0 the person passes untouched.
+    ``measured`` (P, K) is set where there was a measurement.
     """
     people, joints = scores.shape
     for p in range(people):
@@ -109,7 +109,7 @@ def one_euro(
             x, y, score = xy[p, k, 0], xy[p, k, 1], scores[p, k]
             measured[p, k] = math.isfinite(x) and math.isfinite(y) and score > 0.0
             if measured[p, k]:
-                _see(state, x, y, score, time_s, scales_px[slots[p]], constants)
+                _see(state, x, y, score, time_s, seats[slots[p]].scale_px, constants)
             else:
                 scores[p, k] = _miss(state, time_s, constants)
             xy[p, k, 0], xy[p, k, 1] = state[_X], state[_Y]

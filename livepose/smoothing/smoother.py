@@ -1,18 +1,22 @@
 """The smoother: one filter state for each track, kept in arrays, filtered in one call."""
 
 import math
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.poses import KeypointState, Poses
-from livepose.smoothing._kernels import FOLLOW_COLUMNS, follow, learn_scales, mark_guesses
-from livepose.smoothing._one_euro_kernels import STATE_COLUMNS, one_euro
+from livepose.poses import Poses
+from livepose.smoothing._kernels import (
+    FOLLOW_COLUMNS,
+    SEAT,
+    smooth_by_follow,
+    smooth_by_one_euro,
+)
+from livepose.smoothing._one_euro_kernels import STATE_COLUMNS
 from livepose.smoothing.settings import METHODS, SmoothingSettings
 
-GUESSES = int(KeypointState.PREDICTED), int(KeypointState.MISSING)
-"""States of keypoints that were not measured."""
+FEWEST_SEATS = 8
 
 
 class Smoother:
@@ -81,15 +85,12 @@ class Smoother:
         self._follow = self.settings.follow_constants()
         self._columns = STATE_COLUMNS if method == "one-euro" else FOLLOW_COLUMNS
         self.reset()
-        self._filter(0.0, Poses.empty(), np.empty(0, dtype=np.int64))  # compiles
+        self._filter(0.0, Poses.empty())  # compiles
 
     def reset(self) -> None:
         """Forgets everybody; the smoother is as new."""
-        self._slots: dict[int, int] = {}
-        self._free: list[int] = []
+        self._seats = np.empty(0, dtype=SEAT)
         self._states = np.empty((0, 1, self._columns))
-        self._seen_s = np.empty(0)
-        self._scales_px = np.empty(0)
 
     def apply(self, time_s: float, poses: Poses) -> Poses:
         """The poses of the picture at ``time_s`` (seconds), smoothed; the input stays as it is.
@@ -103,65 +104,31 @@ class Smoother:
             raise ValueError(f"time_s: expected finite seconds, got {time_s}")
         if self.method == "none":
             return poses
-        self._forget(time_s)
-        slots = self._slots_of(poses.track_ids.tolist(), poses.keypoint_scores.shape[1])
-        return self._filter(float(time_s), poses, slots)
+        return self._filter(float(time_s), poses)
 
-    def _filter(self, time_s: float, poses: Poses, slots: NDArray[np.int64]) -> Poses:
-        """The poses whose states are in these slots (P,), filtered; below 0 untouched."""
+    def _filter(self, time_s: float, poses: Poses) -> Poses:
+        if poses.keypoint_scores.shape[1] != self._states.shape[1]:
+            self.reset()
+            self._states = np.empty((0, poses.keypoint_scores.shape[1], self._columns))
         xy, scores = poses.keypoints_xy.copy(), poses.keypoint_scores.copy()
         covariance_px2, states = poses.covariance_px2.copy(), poses.keypoint_states.copy()
-        measured = np.empty(scores.shape, dtype=np.bool_)
         boxes_xyxy = np.ascontiguousarray(poses.boxes_xyxy)
-        cutoff_hz = self.settings.scale_cutoff_hz
-        learn_scales(boxes_xyxy, xy, slots, time_s, cutoff_hz, self._seen_s, self._scales_px)
+        people = poses.track_ids, boxes_xyxy, xy, scores, covariance_px2, states
+        while not self._fits(time_s, people):
+            self._grow()
+        return poses.with_keypoints(xy, scores, covariance_px2, states)
+
+    def _fits(self, time_s: float, people: tuple[NDArray[Any], ...]) -> bool:
+        """Filters in place; False, and nothing is done, if there are too few seats."""
+        chosen = self.settings
+        times_s = time_s, float(self.lead_s), float(chosen.gap_s)
+        known = self._seats, self._states, times_s, float(chosen.scale_cutoff_hz)
         if self.method == "one-euro":
-            one_euro(
-                *(xy, scores, self._scales_px, slots, time_s),
-                *(self._states, self._one_euro, measured),
-            )
-        else:
-            follow(
-                *(xy, scores, covariance_px2, self._scales_px, slots),
-                *(time_s, float(self.lead_s), self._states, self._follow, measured),
-            )
-        mark_guesses(xy, slots, measured, GUESSES, covariance_px2, states)
-        return replace(
-            poses,
-            keypoints_xy=xy,
-            keypoint_scores=scores,
-            covariance_px2=covariance_px2,
-            keypoint_states=states,
-        )
+            return smooth_by_one_euro(people, *known, self._one_euro)
+        return smooth_by_follow(people, *known, self._follow)
 
-    def _forget(self, time_s: float) -> None:
-        """Drops whoever was not seen for ``gap_s``, or was last seen in the future."""
-        seen_s, gap_s = self._seen_s.tolist(), self.settings.gap_s
-        late = [
-            track_id
-            for track_id, slot in self._slots.items()
-            if not 0.0 <= time_s - seen_s[slot] <= gap_s
-        ]
-        self._free.extend(self._slots.pop(track_id) for track_id in late)
-
-    def _slots_of(self, track_ids: list[int], joints: int) -> NDArray[np.int64]:
-        """Row of the state of each track; new tracks get a fresh one, who is not followed -1."""
-        if joints != self._states.shape[1]:
-            self.reset()
-            self._states = np.empty((0, joints, self._columns))
-        for track_id in track_ids:
-            if track_id > 0 and track_id not in self._slots:
-                self._slots[track_id] = slot = self._free.pop() if self._free else self._grow()
-                self._states[slot] = np.nan
-                self._seen_s[slot] = self._scales_px[slot] = np.nan
-        slots = [self._slots.get(track_id, -1) for track_id in track_ids]
-        return np.array(slots, dtype=np.int64)
-
-    def _grow(self) -> int:
-        rows = len(self._states)
-        fresh = np.full((max(8, rows), *self._states.shape[1:]), np.nan)
+    def _grow(self) -> None:
+        more = max(FEWEST_SEATS, len(self._seats))
+        self._seats = np.concatenate([self._seats, np.zeros(more, dtype=SEAT)])
+        fresh = np.full((more, *self._states.shape[1:]), np.nan)
         self._states = np.concatenate([self._states, fresh])
-        self._seen_s = np.concatenate([self._seen_s, fresh[:, 0, 0]])
-        self._scales_px = np.concatenate([self._scales_px, fresh[:, 0, 0]])
-        self._free.extend(range(rows + 1, len(self._states)))
-        return rows
