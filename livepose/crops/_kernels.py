@@ -296,12 +296,19 @@ def place_boxes(
 def to_image(
     heatmap_xy: Floats,
     covariance: Floats,
-    placements: Floats,
+    boxes_xyxy: Floats,
+    shape: tuple[float, float, float],
+    spans: tuple[float, float, float],
     target: tuple[float, float],
     image_xy: Floats,
     covariance_px2: Floats,
 ) -> None:
-    """Heatmap coordinates (P, K, 2) and covariances (P, K, 2, 2) of upright crops in image px."""
+    """Heatmap coordinates (P, K, 2) and covariances (P, K, 2, 2) of upright crops in image px.
+
+    ``target`` is where box centres fall; ``shape`` and ``spans`` as ``place_boxes`` has them.
+    """
+    placements = np.empty(boxes_xyxy.shape)
+    place_boxes(boxes_xyxy, shape, spans, placements)
     for p in range(heatmap_xy.shape[0]):
         centre_x, centre_y, factor_x, factor_y = placements[p]
         for k in range(heatmap_xy.shape[1]):

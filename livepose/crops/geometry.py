@@ -173,14 +173,14 @@ class CropGeometry:
         ValueError
             When shapes do not fit together.
         """
-        placements = self._placements(boxes_xyxy, heatmap_hw)
-        points = _check_points("heatmap_xy", heatmap_xy, len(placements))
+        boxes = _check_boxes(boxes_xyxy)
+        points = _check_points("heatmap_xy", heatmap_xy, len(boxes))
         if covariance.shape != (*points.shape, 2):
             raise ValueError(f"covariance: expected {(*points.shape, 2)}, got {covariance.shape}")
         image_xy, covariance_px2 = np.empty(points.shape), np.empty(covariance.shape)
         _kernels.to_image(
-            *(np.ascontiguousarray(points), np.ascontiguousarray(covariance), placements),
-            *(self._target(heatmap_hw), image_xy, covariance_px2),
+            *(np.ascontiguousarray(points), np.ascontiguousarray(covariance), boxes, self._shape),
+            *(self._spans(heatmap_hw), self._target(heatmap_hw), image_xy, covariance_px2),
         )
         return image_xy, covariance_px2
 
@@ -194,9 +194,7 @@ class CropGeometry:
     def _placements(self, boxes_xyxy: ArrayLike, output_hw: tuple[int, int]) -> Floats:
         """Centre x, y and output px per source px along x, y of each box, (P, 4)."""
         _check_size("heatmap_hw", output_hw)
-        boxes = np.ascontiguousarray(boxes_xyxy, dtype=np.float64)
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError(f"boxes_xyxy: expected shape (people, 4), got {boxes.shape}")
+        boxes = _check_boxes(boxes_xyxy)
         placements = np.empty(boxes.shape)
         _kernels.place_boxes(boxes, self._shape, self._spans(output_hw), placements)
         return placements
@@ -236,6 +234,13 @@ class CropGeometry:
 def _check_size(name: str, size_hw: tuple[int, int]) -> None:
     if len(size_hw) != 2 or min(size_hw) < 2:
         raise ValueError(f"{name}: expected two integers from 2 on, got {size_hw!r}")
+
+
+def _check_boxes(boxes_xyxy: ArrayLike) -> Floats:
+    boxes = np.ascontiguousarray(boxes_xyxy, dtype=np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes_xyxy: expected shape (people, 4), got {boxes.shape}")
+    return boxes
 
 
 def _check_points(name: str, points_xy: ArrayLike, people: int) -> Floats:
