@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.budget import Budget, Carrier, Scheduler, joined
@@ -222,20 +221,24 @@ class PosePipeline:
             detections = self._detect_if_due(image_bgr, time_s)
         with self.clock.stage("track"):
             tracked = self.tracker.update(time_s, detections, image_bgr)
-            now = self.scheduler.choose(tracked.track_ids.tolist())
-        poses = self._estimate(image_bgr, tracked.select(now))
+            looked, waiting = self._in_turn(tracked)
+        poses = self._estimate(image_bgr, looked)
         with self.clock.stage("track"):
             poses = self.tracker.observe(time_s, poses)
         with self.clock.stage("smooth"):
             poses = self.smoother.apply(time_s, poses)
-        return poses if not self.scheduler.budget else self._carry(time_s, poses, tracked, now)
+        return poses if waiting is None else self._carry(time_s, poses, waiting)
 
-    def _carry(
-        self, time_s: float, poses: Poses, tracked: Tracked, now: NDArray[np.bool_]
-    ) -> Poses:
+    def _in_turn(self, tracked: Tracked) -> tuple[Tracked, Tracked | None]:
+        """Whose poses are estimated in this frame, and who has to wait; None without a budget."""
+        if not self.scheduler.budget:
+            return tracked, None
+        now = self.scheduler.choose(tracked.track_ids.tolist())
+        return tracked.select(now), tracked.select(~now)
+
+    def _carry(self, time_s: float, poses: Poses, waiting: Tracked) -> Poses:
         """Adds those whose turn it was not, moved along with their boxes."""
         with self.clock.stage("track"):
-            waiting = tracked.select(~now)
             carried = self.carrier.carry(waiting.boxes_xyxy, waiting.track_ids)
             poses = joined(poses, carried)
             self.carrier.remember(poses, self.tracker.predict(time_s))

@@ -59,6 +59,23 @@ class Poses:
 
     def __post_init__(self) -> None:
         people, joints = len(self.scores), len(self.skeleton.keypoints)
+        points = (people, joints)
+        if not (
+            self.keypoints_xy.shape == (*points, 2)
+            and self.keypoint_scores.shape == points
+            and self.boxes_xyxy.shape == (people, 4)
+            and self.scores.shape == self.track_ids.shape == (people,)
+            and self.covariance_px2.shape == (*points, 2, 2)
+        ):
+            self._refuse(people, joints)
+        if self.keypoint_states.size == 0:
+            object.__setattr__(self, "keypoint_states", self._states())
+        if self.keypoint_states.shape != (people, joints):
+            got = self.keypoint_states.shape
+            raise ValueError(f"keypoint_states: expected shape {(people, joints)}, got {got}")
+
+    def _refuse(self, people: int, joints: int) -> None:
+        """Says which shape does not fit."""
         wanted = {
             "keypoints_xy": (people, joints, 2),
             "keypoint_scores": (people, joints),
@@ -68,14 +85,9 @@ class Poses:
             "covariance_px2": (people, joints, 2, 2),
         }
         for name, shape in wanted.items():
-            if getattr(self, name).shape != shape:
-                got = getattr(self, name).shape
+            got = getattr(self, name).shape
+            if got != shape:
                 raise ValueError(f"{name}: expected shape {shape}, got {got}")
-        if self.keypoint_states.size == 0:
-            object.__setattr__(self, "keypoint_states", self._states())
-        if self.keypoint_states.shape != (people, joints):
-            got = self.keypoint_states.shape
-            raise ValueError(f"keypoint_states: expected shape {(people, joints)}, got {got}")
 
     def _states(self) -> NDArray[np.uint8]:
         """Seen, weak or missing, as positions and scores say."""

@@ -198,7 +198,8 @@ class Tracker:
             dead = ~(time_s - tracks.seen_s <= chosen.lost_s)
             self._memory.part_from(tracks, dead)
             tracks = tracks.select(~dead)
-        self._memory.forget(time_s, chosen)
+        if self._memory.gone:
+            self._memory.forget(time_s, chosen)
         self._tracks, self._time_s = tracks, time_s
 
     def _look(self, time_s: float, detections: Found) -> None:

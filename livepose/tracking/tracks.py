@@ -30,7 +30,7 @@ ROW = np.dtype(
         *((name, np.float64) for name in ("scores", "born_s", "seen_s", "detected_s", "missed_s")),
         *((name, np.float64) for name in ("keypoints_s", "level")),
         *((name, np.float64, 4) for name in ("xywh", "velocity", "looked_xyxy", "margins")),
-        *(("variance", np.float64, (4, 3)), ("looks", np.float64, LOOK_LENGTH)),
+        ("variance", np.float64, (4, 3)),
         *((name, np.bool_) for name in ("faded", "chosen", "seeded")),
     ],
     align=True,
@@ -42,8 +42,8 @@ class Tracks:
     """T tracks with K keypoints; times are seconds, NaN for never.
 
     ``table`` (T,) holds what there is of each, ``joints`` (T, K, ``JOINT_COLUMNS``) what there is
-    of each keypoint, so that a kernel takes two arguments. All else are views of them, to be
-    written into and never to be replaced.
+    of each keypoint, so that a kernel takes two arguments; ``looks`` are apart, being large and
+    seldom read. All else are views of the two, to be written into and never to be replaced.
     """
 
     ids: NDArray[np.int64]
@@ -73,7 +73,7 @@ class Tracks:
     reach: Floats
     """(T, K): greatest length of the limb to the keypoint before, in body scales."""
     looks: Floats
-    """(T, L): the colours that somebody wears, NaN before they are known; see ``appearance``."""
+    """(T, ``LOOK_LENGTH``): the colours that somebody wears, NaN before they are known."""
     looked_xyxy: Floats
     """(T, 4): the box as it was believed to be when the keypoints were seen."""
     margins: Floats
@@ -86,8 +86,8 @@ class Tracks:
     seeded: Mask
     """The box is the whole picture, not a person's."""
 
-    def __init__(self, table: Table, joints: Floats) -> None:
-        self.table, self.joints = table, joints
+    def __init__(self, table: Table, joints: Floats, looks: Floats) -> None:
+        self.table, self.joints, self.looks = table, joints, looks
         for name in ROW.names or ():
             setattr(self, name, table[name])
         self.keypoints_xy, self.joint_xy = joints[..., KEYPOINT], joints[..., PLACE]
@@ -111,12 +111,13 @@ class Tracks:
     ) -> "Tracks":
         """Tracks of detections (N, 4), tentative and without ids."""
         unknown = np.full((len(boxes_xyxy), keypoints, JOINT_COLUMNS), np.nan)
-        tracks = cls(np.zeros(len(boxes_xyxy), dtype=ROW), unknown)
+        looks = np.full((len(boxes_xyxy), LOOK_LENGTH), np.nan)
+        tracks = cls(np.zeros(len(boxes_xyxy), dtype=ROW), unknown, looks)
         tracks.set_motion(slice(None), start(boxes_xyxy, noise))
         tracks.state[:], tracks.hits[:], tracks.scores[:] = State.TENTATIVE, 1, scores
         tracks.born_s[:] = tracks.seen_s[:] = tracks.detected_s[:] = time_s
         tracks.looked_xyxy[:], tracks.margins[:] = boxes_xyxy, margins
-        for never in (tracks.missed_s, tracks.keypoints_s, tracks.level, tracks.looks):
+        for never in (tracks.missed_s, tracks.keypoints_s, tracks.level):
             never[:] = np.nan
         tracks.joint_velocity[:] = 0.0
         return tracks
@@ -127,11 +128,11 @@ class Tracks:
     def with_keypoints(self, keypoints: int) -> "Tracks":
         """These tracks, with nothing known of their K keypoints."""
         fresh = Tracks.born(self.boxes_xyxy, self.scores, 0.0, 0.0, np.zeros(4), keypoints)
-        return Tracks(self.table, fresh.joints)
+        return Tracks(self.table, fresh.joints, self.looks)
 
     def copy(self) -> "Tracks":
         """The same again, to be changed freely."""
-        return Tracks(self.table.copy(), self.joints.copy())
+        return Tracks(self.table.copy(), self.joints.copy(), self.looks.copy())
 
     @property
     def motion(self) -> Motion:
@@ -157,13 +158,14 @@ class Tracks:
         """These tracks, by mask or index."""
         if which.dtype == bool and which.all():
             return self
-        return Tracks(self.table[which], self.joints[which])
+        return Tracks(self.table[which], self.joints[which], self.looks[which])
 
     def joined(self, others: "Tracks") -> "Tracks":
         """These tracks and then those."""
         table = np.empty(len(self) + len(others), dtype=ROW)
         table[: len(self)], table[len(self) :] = self.table, others.table
-        return Tracks(table, np.concatenate([self.joints, others.joints]))
+        joints = np.concatenate([self.joints, others.joints])
+        return Tracks(table, joints, np.concatenate([self.looks, others.looks]))
 
     def where(self, *states: State) -> NDArray[np.int64]:
         """Rows in one of these states."""
