@@ -15,6 +15,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Indices = NDArray[np.int64]
+Triple = tuple[float, float, float]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -266,8 +267,8 @@ def fill_crop_taps(
 @njit(cache=True, nogil=True, error_model="numpy")
 def place_boxes(
     boxes_xyxy: Floats,
-    shape: tuple[float, float, float],
-    spans: tuple[float, float, float],
+    shape: Triple,
+    spans: Triple,
     placements: Floats,
 ) -> None:
     """Centre x, y and output px per source px along x, y of the crop of each box: (P, 4) to (P, 4).
@@ -297,16 +298,15 @@ def to_image(
     heatmap_xy: Floats,
     covariance: Floats,
     boxes_xyxy: Floats,
-    shape: tuple[float, float, float],
-    spans: tuple[float, float, float],
-    target: tuple[float, float],
+    placing: tuple[Triple, Triple, tuple[float, float]],
     image_xy: Floats,
     covariance_px2: Floats,
 ) -> None:
     """Heatmap coordinates (P, K, 2) and covariances (P, K, 2, 2) of upright crops in image px.
 
-    ``target`` is where box centres fall; ``shape`` and ``spans`` as ``place_boxes`` has them.
+    ``placing`` are shape and spans as ``place_boxes`` has them, and where box centres fall.
     """
+    shape, spans, target = placing
     placements = np.empty(boxes_xyxy.shape)
     place_boxes(boxes_xyxy, shape, spans, placements)
     for p in range(heatmap_xy.shape[0]):

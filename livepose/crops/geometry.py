@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from livepose.crops import _kernels
 
 Floats = NDArray[np.float64]
+Triple = tuple[float, float, float]
 
 ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 
@@ -179,10 +180,14 @@ class CropGeometry:
             raise ValueError(f"covariance: expected {(*points.shape, 2)}, got {covariance.shape}")
         image_xy, covariance_px2 = np.empty(points.shape), np.empty(covariance.shape)
         _kernels.to_image(
-            *(np.ascontiguousarray(points), np.ascontiguousarray(covariance), boxes, self._shape),
-            *(self._spans(heatmap_hw), self._target(heatmap_hw), image_xy, covariance_px2),
+            *(np.ascontiguousarray(points), np.ascontiguousarray(covariance), boxes),
+            *(self.placing(heatmap_hw), image_xy, covariance_px2),
         )
         return image_xy, covariance_px2
+
+    def placing(self, output_hw: tuple[int, int]) -> tuple[Triple, Triple, tuple[float, float]]:
+        """All that kernels have to know to place an output of this size in the image."""
+        return self._shape, self._spans(output_hw), self._target(output_hw)
 
     def _placement(
         self, boxes_xyxy: ArrayLike, output_hw: tuple[int, int]
@@ -200,13 +205,13 @@ class CropGeometry:
         return placements
 
     @cached_property
-    def _shape(self) -> tuple[float, float, float]:
+    def _shape(self) -> Triple:
         """Aspect of the input, padding, and by how much box centres move."""
         height, width = self.input_hw
         offset = -0.5 if self.alignment in _HALF_PIXEL_BOXES else 0.0
         return width / height, float(self.padding), offset
 
-    def _spans(self, output_hw: tuple[int, int]) -> tuple[float, float, float]:
+    def _spans(self, output_hw: tuple[int, int]) -> Triple:
         """Output px that the crop spans in width and in height, and how much less in the source.
 
         A height of 0 says that the scale of the width counts for both.

@@ -11,6 +11,8 @@ def lay_out(heatmaps: ArrayLike) -> NDArray[Any]:
 
     They are float32 or float64 then, in one piece of memory.
     """
+    if isinstance(heatmaps, np.ndarray) and _is_usual(heatmaps):
+        return heatmaps
     maps = np.asarray(heatmaps)
     if maps.ndim != 4 or 0 in maps.shape[2:]:
         raise ValueError(
@@ -22,3 +24,10 @@ def lay_out(heatmaps: ArrayLike) -> NDArray[Any]:
             f"heatmaps: expected float16, float32 or float64, got {maps.dtype}; convert them first"
         )
     return np.ascontiguousarray(maps, dtype=np.float64 if maps.itemsize > 4 else np.float32)
+
+
+def _is_usual(maps: NDArray[Any]) -> bool:
+    """Whether maps are as networks give them: asked first, and little, as they come every frame."""
+    return bool(
+        maps.ndim == 4 and maps.dtype == np.float32 and maps.flags.c_contiguous and maps.size
+    )

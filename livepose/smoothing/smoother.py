@@ -7,12 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.poses import Poses
-from livepose.smoothing._kernels import (
-    FOLLOW_COLUMNS,
-    SEAT,
-    smooth_by_follow,
-    smooth_by_one_euro,
-)
+from livepose.smoothing._follow_kernels import FOLLOW_COLUMNS
+from livepose.smoothing._kernels import SEAT, smooth_by_follow, smooth_by_one_euro
 from livepose.smoothing._one_euro_kernels import STATE_COLUMNS
 from livepose.smoothing.settings import METHODS, SmoothingSettings
 

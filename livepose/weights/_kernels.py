@@ -14,15 +14,15 @@ def calibrate(
     covariance: Floats,
     scores: Floats,
     intercept: Floats,
-    slopes: tuple[float, float, float],
-    least_score: float,
+    slopes: tuple[float, float, float, float],
     expected: Floats,
 ) -> None:
     """Covariances of the expected error, (P, K, 2, 2), from those of the peaks and their scores.
 
-    ``slopes`` are shape, height and flat; see ``calibration``.
+    ``slopes`` are shape, height and flat, see ``calibration``, and the least score that counts as
+    such. The two may be the same memory.
     """
-    shape, height, flat = slopes
+    shape, height, flat, least_score = slopes
     for p in range(scores.shape[0]):
         for k in range(scores.shape[1]):
             peak, error = covariance[p, k], expected[p, k]
@@ -32,9 +32,10 @@ def calibrate(
             log = intercept[k] + height * math.log(max(scores[p, k], least_score))
             variance = (peak[0, 0] + peak[1, 1]) / 2
             if variance > 0.0:
-                share = math.exp(2.0 * (log + shape * math.log(variance) / 2)) / variance
-                error[0, 0], error[0, 1] = share * peak[0, 0], share * peak[0, 1]
-                error[1, 0], error[1, 1] = share * peak[1, 0], share * peak[1, 1]
+                share = math.exp(2.0 * log + shape * math.log(variance)) / variance
+                for i in range(2):
+                    for j in range(2):
+                        error[i, j] = share * peak[i, j]
             else:
                 error[0, 0] = error[1, 1] = math.exp(2.0 * (log + flat))
                 error[0, 1] = error[1, 0] = 0.0

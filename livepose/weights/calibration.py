@@ -45,21 +45,27 @@ class Calibration:
         known = variance > 0
         drawn = np.log(np.where(known, variance, 1.0)) / 2
         height = np.log(np.clip(scores, LEAST_SCORE, None))
-        log = self._intercept + self.shape * drawn + self.height * height
+        log = self.intercepts + self.shape * drawn + self.height * height
         return np.where(scores > 0, np.exp(np.where(known, log, log + self.flat)), np.nan)
 
     def apply(self, covariance: Floats, scores: Floats) -> Floats:
         """Covariances (P, K, 2, 2) of the expected error: their shape kept, their size set."""
         expected = np.empty(covariance.shape)
         _kernels.calibrate(
-            *(np.ascontiguousarray(covariance), np.ascontiguousarray(scores), self._intercept),
-            *((self.shape, self.height, self.flat), LEAST_SCORE, expected),
+            *(np.ascontiguousarray(covariance), np.ascontiguousarray(scores)),
+            *(self.intercepts, self.slopes, expected),
         )
         return expected
 
     @cached_property
-    def _intercept(self) -> Floats:
+    def intercepts(self) -> Floats:
+        """``intercept`` as kernels take it, (K,)."""
         return np.array(self.intercept, dtype=np.float64)
+
+    @property
+    def slopes(self) -> tuple[float, float, float, float]:
+        """All else as kernels take it: shape, height, flat, and the least score."""
+        return self.shape, self.height, self.flat, LEAST_SCORE
 
 
 def calibration_of(card: Card) -> Calibration | None:
