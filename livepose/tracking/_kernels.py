@@ -307,3 +307,17 @@ def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float, box_nois
         person.seeded = False
     else:
         box.correct(person.xywh, person.velocity, person.variance, followed, box_noise)
+
+
+# -- what people look like -----------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def count_colours(patch_bgr: NDArray[np.uint8], bins: int, counts: NDArray[np.float32]) -> None:
+    """Adds the pixels of a patch (h, w, 3) to ``counts`` (bins³,), red changing fastest."""
+    for y in range(patch_bgr.shape[0]):
+        for x in range(patch_bgr.shape[1]):
+            place = 0
+            for channel in range(3):
+                place = place * bins + (np.int64(patch_bgr[y, x, channel]) * bins >> 8)
+            counts[place] += 1
