@@ -144,14 +144,12 @@ def hand_out(table: Table, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int
     """Boxes (T, 4), ids (T,) and scores (T,) of those chosen, by id; how many there are."""
     count = 0
     for t in range(len(table)):
-        person = table[t]
+        person, place = table[t], 0
         if person.state != ACTIVE or not person.chosen:
             continue
-        place = count
-        while place > 0 and ids[place - 1] > person.ids:
-            boxes_xyxy[place] = boxes_xyxy[place - 1]
-            ids[place], scores[place] = ids[place - 1], scores[place - 1]
-            place -= 1
+        for other in range(len(table)):
+            shown = table[other].state == ACTIVE and table[other].chosen
+            place += shown and table[other].ids < person.ids
         left, top, right, bottom = box.edges_of(person.xywh)
         boxes_xyxy[place, 0], boxes_xyxy[place, 1] = left, top
         boxes_xyxy[place, 2], boxes_xyxy[place, 3] = right, bottom
@@ -160,12 +158,9 @@ def hand_out(table: Table, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int
     return count
 
 
-# -- what keypoints say --------------------------------------------------------------------------
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 def elect(table: Table, max_people: int, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int:
-    """Both, one after the other."""
+    """Chooses, and hands out."""
     choose(table, max_people)
     return hand_out(table, boxes_xyxy, ids, scores)
 
@@ -239,7 +234,8 @@ def take_in(
         person, memory = table[rows[n]], joints[rows[n]]
         if moves[n]:
             move(person, memory[:, pose.KEYPOINT], now_xy[n], time_s, chosen.box_noise)
-        memory[:, pose.KEYPOINT] = now_xy[n]
+        for k in range(len(memory)):
+            memory[k, 0], memory[k, 1] = now_xy[n, k]
         person.keypoints_s = time_s
         for i, edge in enumerate(box.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
