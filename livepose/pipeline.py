@@ -33,7 +33,7 @@ from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
 from livepose.threads import ahead, batches
 from livepose.timing import StageClock
-from livepose.tracking import Tracked, Tracker, TrackerSettings
+from livepose.tracking import Cuts, Tracked, Tracker, TrackerSettings
 
 FRAMES_AHEAD = 4
 STILLS_TOGETHER = 4
@@ -95,6 +95,7 @@ class PosePipeline:
         self.carrier = Carrier()
         self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
+        self.cuts = Cuts()
 
     def _budget(self) -> Budget:
         try:
@@ -219,6 +220,8 @@ class PosePipeline:
 
     def _process_next(self, image_bgr: ImageBgr, time_s: float) -> Poses:
         with self.clock.stage("detect"):
+            if self.cuts.sees_one(image_bgr):
+                self._begin_shot()
             detections = self._detect_if_due(image_bgr, time_s)
         with self.clock.stage("track"):
             tracked = self.tracker.update(time_s, detections, image_bgr)
@@ -229,6 +232,11 @@ class PosePipeline:
         with self.clock.stage("smooth"):
             poses = self.smoother.apply(time_s, poses)
         return poses if not self.scheduler.budget else self._carry(time_s, poses, tracked, now)
+
+    def _begin_shot(self) -> None:
+        self.tracker.begin_shot()
+        self.smoother.reset()
+        self.carrier.reset()
 
     def _carry(
         self, time_s: float, poses: Poses, tracked: Tracked, now: NDArray[np.bool_]
@@ -319,6 +327,7 @@ class PosePipeline:
         """Forgets everybody: the next picture begins a new stream."""
         self.tracker.reset()
         self.smoother.reset()
+        self.cuts.reset()
         self.scheduler.reset()
         self.carrier.reset()
 

@@ -187,3 +187,20 @@ def remember(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _apart(first_xy: Floats, second_xy: Floats) -> float:
     return math.hypot(first_xy[0] - second_xy[0], first_xy[1] - second_xy[1])
+
+
+@njit(cache=True, nogil=True)
+def shrink(image_bgr: NDArray[np.uint8], samples: int, thumbnail: Floats) -> None:
+    """Mean grey of each cell (h, w), from samples x samples of its pixels."""
+    rows, columns = thumbnail.shape
+    height, width = image_bgr.shape[0], image_bgr.shape[1]
+    for row in range(rows):
+        for column in range(columns):
+            total = 0
+            for i in range(samples):
+                y = ((row * samples + i) * height) // (rows * samples)
+                for j in range(samples):
+                    x = ((column * samples + j) * width) // (columns * samples)
+                    pixel = image_bgr[y, x]
+                    total += int(pixel[0]) + int(pixel[1]) + int(pixel[2])
+            thumbnail[row, column] = total / (3.0 * samples * samples)
