@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.budget import Budget, Carrier, Scheduler, joined
@@ -32,7 +33,7 @@ from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
 from livepose.threads import ahead, batches
 from livepose.timing import StageClock
-from livepose.tracking import Tracked, Tracker, TrackerSettings
+from livepose.tracking import Cuts, Tracked, Tracker, TrackerSettings
 
 FRAMES_AHEAD = 4
 STILLS_TOGETHER = 4
@@ -94,6 +95,7 @@ class PosePipeline:
         self.carrier = Carrier()
         self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
+        self.cuts = Cuts()
 
     def _budget(self) -> Budget:
         try:
@@ -218,27 +220,31 @@ class PosePipeline:
 
     def _process_next(self, image_bgr: ImageBgr, time_s: float) -> Poses:
         with self.clock.stage("detect"):
+            if self.cuts.sees_one(image_bgr):
+                self._begin_shot()
             detections = self._detect_if_due(image_bgr, time_s)
         with self.clock.stage("track"):
             tracked = self.tracker.update(time_s, detections, image_bgr)
-            looked, waiting = self._in_turn(tracked)
-        poses = self._estimate(image_bgr, looked)
+            budget, ids = self.scheduler.budget, tracked.track_ids
+            now = self.scheduler.choose(ids.tolist()) if budget else None
+        poses = self._estimate(image_bgr, tracked if now is None else tracked.select(now))
         with self.clock.stage("track"):
             poses = self.tracker.observe(time_s, poses)
         with self.clock.stage("smooth"):
             poses = self.smoother.apply(time_s, poses)
-        return poses if waiting is None else self._carry(time_s, poses, waiting)
+        return poses if now is None else self._carry(time_s, poses, tracked, now)
 
-    def _in_turn(self, tracked: Tracked) -> tuple[Tracked, Tracked | None]:
-        """Whose poses are estimated in this frame, and who has to wait; None without a budget."""
-        if not self.scheduler.budget:
-            return tracked, None
-        now = self.scheduler.choose(tracked.track_ids.tolist())
-        return tracked.select(now), tracked.select(~now)
+    def _begin_shot(self) -> None:
+        self.tracker.begin_shot()
+        self.smoother.reset()
+        self.carrier.reset()
 
-    def _carry(self, time_s: float, poses: Poses, waiting: Tracked) -> Poses:
+    def _carry(
+        self, time_s: float, poses: Poses, tracked: Tracked, now: NDArray[np.bool_]
+    ) -> Poses:
         """Adds those whose turn it was not, moved along with their boxes."""
         with self.clock.stage("track"):
+            waiting = tracked.select(~now)
             carried = self.carrier.carry(waiting.boxes_xyxy, waiting.track_ids)
             poses = joined(poses, carried)
             self.carrier.remember(poses, self.tracker.predict(time_s))
@@ -322,6 +328,7 @@ class PosePipeline:
         """Forgets everybody: the next picture begins a new stream."""
         self.tracker.reset()
         self.smoother.reset()
+        self.cuts.reset()
         self.scheduler.reset()
         self.carrier.reset()
 

@@ -33,6 +33,19 @@ def test_a_still_picture_gives_keypoints_in_its_own_pixels(make_pipeline: Make) 
     assert poses.track_ids.tolist() == [1]
 
 
+def test_who_is_there_after_a_cut_is_found_at_once_and_somebody_else(make_pipeline: Make) -> None:
+    pipeline = make_pipeline()
+    for index in range(60):  # long enough for the detector to rest
+        poses = pipeline.process(picture(100), index / 30)
+    assert poses.track_ids.tolist() == [1]
+    other_shot = np.full((240, 320, 3), 40, np.uint8)
+    other_shot[:, :170] = 130
+    other_shot[60:180, 200:260] = 230
+    poses = pipeline.process(other_shot, 2.0)
+    assert poses.track_ids.tolist() == [2]
+    np.testing.assert_allclose(poses.keypoints_xy[0], expected_xy((200, 60, 260, 180)), atol=1.5)
+
+
 def test_a_picture_without_people_gives_nobody(make_pipeline: Make) -> None:
     empty = np.zeros((240, 320, 3), np.uint8)
     assert len(make_pipeline().process(empty)) == 0

@@ -4,10 +4,12 @@
 arrays, ``motion`` predicts boxes, ``similarity`` compares, ``assignment`` pairs, ``association``
 gives detections to tracks, ``following`` moves boxes by keypoints, ``identity`` mends mix-ups by
 pose, ``joints`` mends swaps of left and right and jumps, ``appearance`` knows who comes back,
-``rest`` says when the detector is due. Times are seconds everywhere, never frames.
+``rest`` says when the detector is due, ``cuts`` sees where a film is cut. Times are seconds
+everywhere, never frames.
 """
 
+from livepose.tracking.cuts import Cuts
 from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.tracker import Tracked, Tracker
 
-__all__ = ["Tracked", "Tracker", "TrackerSettings"]
+__all__ = ["Cuts", "Tracked", "Tracker", "TrackerSettings"]

@@ -305,7 +305,7 @@ def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float, box_nois
         box.correct(person.xywh, person.velocity, person.variance, followed, box_noise)
 
 
-# -- what people look like -----------------------------------------------------------------------
+# -- what pictures show --------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
@@ -317,3 +317,20 @@ def count_colours(patch_bgr: NDArray[np.uint8], bins: int, counts: NDArray[np.fl
             for channel in range(3):
                 place = place * bins + (np.int64(patch_bgr[y, x, channel]) * bins >> 8)
             counts[place] += 1
+
+
+@njit(cache=True, nogil=True)
+def shrink(image_bgr: NDArray[np.uint8], samples: int, thumbnail: Floats) -> None:
+    """Mean grey of each cell (h, w), from samples x samples of its pixels."""
+    rows, columns = thumbnail.shape
+    height, width = image_bgr.shape[0], image_bgr.shape[1]
+    for row in range(rows):
+        for column in range(columns):
+            total = 0
+            for i in range(samples):
+                y = ((row * samples + i) * height) // (rows * samples)
+                for j in range(samples):
+                    x = ((column * samples + j) * width) // (columns * samples)
+                    pixel = image_bgr[y, x]
+                    total += int(pixel[0]) + int(pixel[1]) + int(pixel[2])
+            thumbnail[row, column] = total / (3.0 * samples * samples)

@@ -13,7 +13,7 @@ from livepose.boxes import Boxes
 from livepose.tracking.assignment import assign
 from livepose.tracking.motion import correct
 from livepose.tracking.settings import TrackerSettings
-from livepose.tracking.similarity import buffered_iou, inside
+from livepose.tracking.similarity import buffered_iou, inside, nested
 from livepose.tracking.tracks import Floats, Mask, State, Tracks
 
 Rows = NDArray[np.int64]
@@ -79,12 +79,12 @@ def absorb(
 
 
 def _part(tracks: Tracks, chosen: TrackerSettings) -> None:
-    """Hidden people whose box is no longer inside another's are shown again."""
+    """Hidden people whose box and another's are no longer one inside the other are shown again."""
     hidden, shown = tracks.where(State.HIDDEN), tracks.where(State.ACTIVE)
     if not len(hidden):
         return
     places = tracks.boxes_xyxy
-    covered = inside(places[hidden], places[shown]) > chosen.contained
+    covered = nested(places[hidden], places[shown]) > chosen.contained
     tracks.state[hidden[~covered.any(axis=1)]] = State.ACTIVE
 
 

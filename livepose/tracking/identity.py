@@ -7,7 +7,7 @@ from livepose import boxes
 from livepose.tracking.assignment import assign
 from livepose.tracking.motion import to_xyxy
 from livepose.tracking.settings import TrackerSettings
-from livepose.tracking.similarity import oks
+from livepose.tracking.similarity import coinciding, nested, oks
 from livepose.tracking.tracks import Floats, Mask, State, Tracks
 
 Rows = NDArray[np.int64]
@@ -90,6 +90,10 @@ def doubles(
         return double
     areas_px2 = tracks.xywh[rows, 2] * tracks.xywh[rows, 3]
     alike = oks(now_xy, now_xy, areas_px2, sigmas, near) >= chosen.same_pose_oks
+    places = to_xyxy(tracks.xywh[rows])
+    within = near & (nested(places, places) > chosen.same_place)
+    if within.any():
+        alike |= within & (coinciding(now_xy, areas_px2) >= chosen.same_joints)
     if not alike.any():
         return double
     unconfirmed = ~np.isnan(tracks.missed_s[rows])

@@ -58,6 +58,10 @@ class TrackerSettings:
 
     same_pose_oks: float = 0.75
     """Two people with keypoints so alike are one ..."""
+    same_place: float = 0.8
+    """... as are two, one's box so far inside the other's, ..."""
+    same_joints: float = 0.4
+    """... of whose keypoints such a share is the same ..."""
     established_s: float = 0.5
     """... unless both were there for so long: then one stands before the other, who stays without
     keypoints as long as the detector finds them."""

@@ -12,6 +12,8 @@ UNKNOWN_SIGMA = 0.07
 """OKS sigma of keypoints of skeletons that publish none: about the mean of COCO's."""
 LEAST_COMMON = 4
 """Fewer keypoints seen in both poses say nothing about likeness."""
+COINCIDING = 0.05
+"""Two keypoints nearer than this part of the body's scale are one."""
 
 
 def buffered_iou(first_xyxy: Boxes, second_xyxy: Boxes, buffer: float) -> NDArray[np.float64]:
@@ -38,6 +40,11 @@ def inside(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
     return np.asarray(wh[..., 0] * wh[..., 1] / np.where(own > 0, own, 1.0))
 
 
+def nested(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
+    """Part of the smaller box that lies in the larger one, (P, Q)."""
+    return np.maximum(inside(first_xyxy, second_xyxy), inside(second_xyxy, first_xyxy).T)
+
+
 def oks(
     first_xy: NDArray[np.float64],
     second_xy: NDArray[np.float64],
@@ -55,3 +62,18 @@ def oks(
     near = np.ones(likeness.shape, dtype=np.bool_) if near is None else near
     _pose_kernels.fill_oks(first_xy, second_xy, areas_px2, sigmas, near, LEAST_COMMON, likeness)
     return likeness
+
+
+def coinciding(
+    keypoints_xy: NDArray[np.float64], areas_px2: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Share (P, P) of the keypoints seen in both of two poses (P, K, 2) that are the same point.
+
+    Where OKS averages, this counts: a person found twice, once to the thigh and once to the feet,
+    has one head and two pairs of legs. 0 where fewer than ``LEAST_COMMON`` are seen in both.
+    """
+    apart_px = np.linalg.norm(keypoints_xy[:, None] - keypoints_xy, axis=-1)
+    scale_px = np.sqrt(np.minimum(areas_px2[:, None], areas_px2))
+    count = np.isfinite(apart_px).sum(axis=-1)
+    same = (apart_px < COINCIDING * scale_px[..., None]).sum(axis=-1)
+    return np.where(count >= LEAST_COMMON, same / np.maximum(count, 1), 0.0)

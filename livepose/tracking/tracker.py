@@ -93,6 +93,15 @@ class Tracker:
         self._last_look_s: float | None = None
         self._pictures_since_look = 0
 
+    def begin_shot(self) -> None:
+        """The next picture shows something else: everybody in it is new, and ids go on counting.
+
+        Colours of clothes alone do not say who is who in another light, before another camera.
+        """
+        self._tracks = self._tracks.select(np.zeros(len(self._tracks), dtype=bool))
+        self._memory = Memory()
+        self._first_look_s = self._last_look_s = None
+
     # -- the questions ---------------------------------------------------------------------------
 
     def needs_detection(self, time_s: float) -> bool:

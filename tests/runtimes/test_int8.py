@@ -179,6 +179,24 @@ def test_int8_that_fails_its_check_is_said_and_not_worth_it(
     assert said == ["pose: not int8: openvino on cpu in int8 finds other keypoints"]
 
 
+def test_where_bf16_fails_its_check_int8_has_to_beat_f32(
+    resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_bf16(
+        path: Path, card: Card, precisions: tuple[str, ...], report: object
+    ) -> dict[str, float]:
+        if "bf16" in precisions:
+            raise DeviceError("openvino on cpu in bf16 finds other keypoints")
+        return {"int8": 10.0, "f32": 21.0}
+
+    path, _ = resnet
+    monkeypatch.setattr(openvino_opening, "milliseconds", without_bf16)
+    said: list[str] = []
+    taken, why = _int8_verdict(path, read_card(path), said.append, "bf16")
+    assert (taken, why) == (True, "10.0 ms a crop in int8, 21.0 in f32")
+    assert said == ["pose: not int8 beside bf16: openvino on cpu in bf16 finds other keypoints"]
+
+
 def test_precisions_are_timed_once_and_remembered(
     resnet: tuple[Path, Ranges], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from livepose.errors import DeviceError
 from livepose.heatmaps import decode
 from livepose.runtimes import graph_store, open_runtime
 from livepose.runtimes.openvino_runtime import OpenVinoRuntime, has_bf16
+from livepose.runtimes.protocol import silent
 from livepose.weights import read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
 
@@ -40,9 +41,12 @@ def test_heatmaps_of_photographs_are_those_of_torch(
     request: pytest.FixtureRequest,
 ) -> None:
     path: Path = request.getfixturevalue(which)
-    crops = photographs(read_card(path).input_hw)[:4]
+    card = read_card(path)
+    crops = photographs(card.input_hw)[:4]
     expected = open_runtime(path, runtime="torch")(crops)
-    runtime = open_runtime(path, runtime="openvino", precision=precision)
+    # Random weights have flat maps: in bf16 their peaks jump, and the check would refuse them.
+    model, _, _ = graph_store.own_graph(path, card, silent)
+    runtime = OpenVinoRuntime(model, card, precision)
     heatmaps = runtime(crops)
     assert (runtime.name, runtime.device, runtime.precision) == ("openvino", "cpu", precision)
     assert heatmaps.dtype == np.float32

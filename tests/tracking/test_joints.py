@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from livepose.poses import KeypointState, Poses
+from livepose.smoothing import Smoother
 from livepose.tracking import Tracker, TrackerSettings
 
 STEP_S = 1 / 30
@@ -134,6 +135,18 @@ def test_a_hand_that_jumps_onto_a_neighbour_is_not_believed():
         assert poses.keypoint_states[0, LEFT_WRIST] == state
         assert np.isfinite(np.delete(poses.keypoints_xy[0], LEFT_WRIST, axis=0)).all()
     assert tracker.jumps == len(bad)
+
+
+def test_what_is_not_believed_is_predicted_by_the_smoother_near_where_it_was():
+    random, bad = np.random.default_rng(2), (30, 31, 32)
+    made, _ = play(lambda i: jumped(standing(random)) if i in bad else standing(random))
+    smoother = Smoother()
+    smoothed = [smoother.apply(index * STEP_S, poses) for index, poses in enumerate(made)]
+    for index in bad:
+        assert smoothed[index].keypoint_states[0, LEFT_WRIST] == KeypointState.PREDICTED
+        apart_px = np.hypot(*(smoothed[index].keypoints_xy[0, LEFT_WRIST] - STANDING[LEFT_WRIST]))
+        assert apart_px < 10
+    assert smoothed[34].keypoint_states[0, LEFT_WRIST] == KeypointState.SEEN
 
 
 def test_a_forearm_that_jumps_whole_is_not_believed():

@@ -327,6 +327,22 @@ def test_a_box_found_twice_is_one_person_once_the_keypoints_say_so():
     assert tracker.update(1.1, found(box(100), box(400))).track_ids.tolist() == [1, 3]
 
 
+def test_somebody_found_to_the_thighs_and_to_the_feet_is_one_person():
+    """One head and one trunk, but two pairs of legs: the poses as a whole are not alike."""
+    tracker = Tracker()
+    whole, half = box(100, y=200, h=240), box(100, y=160, h=160)
+    upper = keypoints_in(half)
+    lower = upper.copy()
+    lower[11:] += (0, 90)
+    for i in range(60):
+        now_s = i * STEP_S
+        tracked = tracker.update(now_s, found(half, whole, scores=[0.7, 0.5]))
+        heights = tracked.boxes_xyxy[:, 3] - tracked.boxes_xyxy[:, 1]
+        legs = [upper if height < 200 else lower for height in heights]
+        poses = tracker.observe(now_s, poses_for(tracked, legs))
+        assert len(poses) == 1, f"picture {i}"
+
+
 def test_fifty_people_take_less_than_two_milliseconds():
     rng = np.random.default_rng(0)
     centres = rng.uniform(0, 3000, (50, 2))

@@ -1,0 +1,68 @@
+"""A cut is seen where it is, and nothing else is taken for one."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from livepose.frame import ImageBgr
+from livepose.offline.scene import SHOTS, CameraPath
+from livepose.tracking import Cuts
+
+FILMS = ("webcam/gesture_man_hoodie.mkv", "sport/ball_juggling.mp4", "one_by_one.mp4")
+
+
+def test_the_cut_between_two_photographs_is_seen_and_no_other_picture() -> None:
+    scene = CameraPath(seconds_per_shot=1.0)
+    per_shot = scene.frame_count // len(SHOTS)
+    cuts = Cuts()
+    seen = [frame.index for frame in scene if cuts.sees_one(frame.image_bgr)]
+    assert seen == [2 * per_shot]  # the first two shots go on from one view of a photograph
+
+
+@pytest.mark.parametrize("film", FILMS)
+def test_a_film_of_one_shot_has_no_cut(shared: Path, film: str) -> None:
+    capture = cv2.VideoCapture(str(shared / "video" / film))
+    cuts = Cuts()
+    pictures = 0
+    while (grabbed := capture.read())[0]:
+        assert not cuts.sees_one(np.asarray(grabbed[1], dtype=np.uint8)), f"picture {pictures}"
+        pictures += 1
+    assert pictures > 200
+
+
+def shot(seed: int, size_hw: tuple[int, int] = (240, 320)) -> ImageBgr:
+    """Something to film: large patches of grey, whose places the seed says."""
+    patches = np.random.default_rng(seed).integers(30, 226, (6, 8), np.uint8)
+    grey = cv2.resize(patches, size_hw[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.repeat(np.asarray(grey, dtype=np.uint8)[..., None], 3, axis=2)
+
+
+def test_another_shot_is_a_cut_once() -> None:
+    cuts = Cuts()
+    films = [shot(1), shot(1), shot(2), shot(2), shot(1)]
+    assert [cuts.sees_one(image) for image in films] == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize("change", ["darker", "flash", "noise", "black", "size"])
+def test_light_noise_and_size_are_no_cut(change: str) -> None:
+    image = shot(1)
+    noise = np.random.default_rng(0).normal(0, 60, image.shape)
+    changed = {
+        "darker": (image * 0.3).astype(np.uint8),
+        "flash": np.minimum(image.astype(int) + 70, 255).astype(np.uint8),
+        "noise": np.clip(image + noise, 0, 255).astype(np.uint8),
+        "black": np.zeros_like(image),
+        "size": shot(1, (480, 640)),
+    }[change]
+    cuts = Cuts()
+    assert not cuts.sees_one(image)
+    assert not cuts.sees_one(changed)
+
+
+def test_after_a_reset_the_next_picture_is_the_first() -> None:
+    cuts = Cuts()
+    cuts.sees_one(shot(1))
+    cuts.reset()
+    assert not cuts.sees_one(shot(2))
