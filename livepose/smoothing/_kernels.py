@@ -101,7 +101,7 @@ def _span_px(xy: Floats) -> float:
         if math.isfinite(x) and math.isfinite(y):
             left, right = min(left, x), max(right, x)
             top, bottom = min(top, y), max(bottom, y)
-    return _root_of_area(right - left, bottom - top)
+    return float(_root_of_area(right - left, bottom - top))
 
 
 @njit(cache=True, nogil=True)

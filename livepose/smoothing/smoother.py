@@ -120,8 +120,8 @@ class Smoother:
         times_s = time_s, float(self.lead_s), float(chosen.gap_s)
         known = self._seats, self._states, times_s, float(chosen.scale_cutoff_hz)
         if self.method == "one-euro":
-            return smooth_by_one_euro(people, *known, self._one_euro)
-        return smooth_by_follow(people, *known, self._follow)
+            return bool(smooth_by_one_euro(people, *known, self._one_euro))
+        return bool(smooth_by_follow(people, *known, self._follow))
 
     def _grow(self) -> None:
         more = max(FEWEST_SEATS, len(self._seats))

@@ -21,7 +21,8 @@ from livepose.tracking.state import State
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 Rows = NDArray[np.int64]
-Table = NDArray[np.void]
+Table = Any
+"""Structured arrays, whose columns only numba knows by name."""
 
 TENTATIVE, ACTIVE = int(State.TENTATIVE), int(State.ACTIVE)
 LOST = int(State.LOST)
@@ -79,7 +80,7 @@ def unrest(table: Table, crossing_iou: float, fast_speed: float) -> int:
 @njit(cache=True, nogil=True, error_model="numpy")
 def overlap_of(table: Table, one: int, other: int) -> float:
     """IoU of the boxes of two tracks."""
-    return iou_of(box.edges_of(table[one].xywh), box.edges_of(table[other].xywh))
+    return float(iou_of(box.edges_of(table[one].xywh), box.edges_of(table[other].xywh)))
 
 
 # -- time goes on --------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def hand_out(table: Table, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int
 def elect(table: Table, max_people: int, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int:
     """Chooses, and hands out."""
     choose(table, max_people)
-    return hand_out(table, boxes_xyxy, ids, scores)
+    return int(hand_out(table, boxes_xyxy, ids, scores))
 
 
 # -- what keypoints say --------------------------------------------------------------------------
@@ -315,7 +316,7 @@ def count_colours(patch_bgr: NDArray[np.uint8], bins: int, counts: NDArray[np.fl
         for x in range(patch_bgr.shape[1]):
             place = 0
             for channel in range(3):
-                place = place * bins + (np.int64(patch_bgr[y, x, channel]) * bins >> 8)
+                place = place * bins + (int(patch_bgr[y, x, channel]) * bins >> 8)
             counts[place] += 1
 
 

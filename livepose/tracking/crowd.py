@@ -13,7 +13,7 @@ Handed = tuple[Boxes, NDArray[np.int64], Floats]
 
 def name(tracks: Tracks, next_id: int) -> int:
     """Gives ids to those who have become people, largest first; the id that is next then."""
-    return _kernels.name(tracks.table, next_id)
+    return int(_kernels.name(tracks.table, next_id))
 
 
 def elected(tracks: Tracks, max_people: int | None) -> Handed:

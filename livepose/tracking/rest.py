@@ -18,4 +18,4 @@ def rest_s(tracks: Tracks, chosen: TrackerSettings) -> float:
 
 def anybody_faded(tracks: Tracks) -> bool:
     """Whether the keypoints of somebody who is handed out have faded."""
-    return _kernels.anybody_faded(tracks.table)
+    return bool(_kernels.anybody_faded(tracks.table))
