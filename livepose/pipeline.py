@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.budget import Budget, Carrier, Scheduler, joined
-from livepose.detector import Detections, Detector, open_detector
+from livepose.detector import Detections, Detector, Looks, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr, check_image
@@ -93,6 +93,7 @@ class PosePipeline:
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(self._budget())
         self.carrier = Carrier()
+        self.looks = Looks()
         self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
         self.cuts = Cuts()
@@ -170,6 +171,7 @@ class PosePipeline:
         if time_s is None:
             return self.process_stills([image_bgr])[0]
         check_image(image_bgr)
+        self.looks.wait = captured_s is None
         try:
             poses = self._process_in_budget(image_bgr, time_s, captured_s)
             return poses.in_frame(_size_wh(image_bgr))
@@ -252,7 +254,9 @@ class PosePipeline:
     def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
         if not self.tracker.needs_detection(time_s) or not self.scheduler.may_detect(time_s):
             return None
-        return self._detect([image_bgr])[0]
+        if self.detector is None or self.scheduler.budget:  # a closer look would burst a budget
+            return self._detect([image_bgr])[0]
+        return self.looks.take(self.detector, image_bgr, time_s)
 
     def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         if self.detector is None:
@@ -330,6 +334,7 @@ class PosePipeline:
         self.cuts.reset()
         self.scheduler.reset()
         self.carrier.reset()
+        self.looks.reset()
 
     def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
         """Compiles and allocates what the first frame would otherwise wait for."""
@@ -345,11 +350,18 @@ class PosePipeline:
         if self.estimator.gpu is not None:  # one device, and one order of work on it
             warm(size_wh, WARM_BATCHES)
             self._detect([blank_bgr])
+            self._warm_closer_look(blank_bgr)
             return
         with ThreadPoolExecutor(1) as beside:
             looking = beside.submit(self._detect, [blank_bgr])
             warm(size_wh, WARM_BATCHES)
             looking.result()
+
+    def _warm_closer_look(self, blank_bgr: ImageBgr) -> None:
+        """Records what a GPU would otherwise record while a live picture waits."""
+        if self.detector is not None and not self.scheduler.budget:
+            for time_s in (0.0, 1.0):  # the second look is close
+                self.looks.take(self.detector, blank_bgr, time_s)
 
     def _rehearse(self, blank_bgr: ImageBgr) -> None:
         """Runs the stages on people who are not there, and learns what their crops cost."""
