@@ -85,11 +85,11 @@ def picture_tables(path: Path, images: Path, annotations: Path) -> tuple[Rows, R
             results += results_of(entry["id"], seen)
             found.append((_people(content, entry["id"]), _sure(seen), max(image.shape[:2])))
         accuracy = score(tools(), content, results)
-        false = np.mean([(~_matched(seen.boxes_xyxy, true)).sum() for true, seen, _ in found])
+        false = np.mean([(~matched(seen.boxes_xyxy, true)).sum() for true, seen, _ in found])
         told = [f"{accuracy['AP']:.1f}", f"{accuracy['AP50']:.1f}", f"{false:.2f}"]
-        by_part.append([name, *told, *_recalls(found, PARTS, 1.0)])
+        by_part.append([name, *told, *recalls(found, PARTS, 1.0)])
         if name.isdigit():
-            by_height.append([name, *_recalls(found, HEIGHTS_PX, int(name))])
+            by_height.append([name, *recalls(found, HEIGHTS_PX, int(name))])
     return by_part, by_height
 
 
@@ -98,12 +98,12 @@ def _head(first: str, more: Sequence[str], limits: Sequence[float]) -> list[str]
     return [first, *more, *spans]
 
 
-def _recalls(found: Found, limits: Sequence[float], longer_side: float) -> list[str]:
+def recalls(found: Found, limits: Sequence[float], longer_side: float) -> list[str]:
     """The share of people found between each two limits of height, with how many there are."""
     heights, hits = [], []
     for true, seen, picture_px in found:
         heights.append((true[:, 3] - true[:, 1]) * (longer_side / picture_px))
-        hits.append(_matched(true, seen.boxes_xyxy))
+        hits.append(matched(true, seen.boxes_xyxy))
     which = np.digitize(np.concatenate(heights), limits) - 1
     hit = np.concatenate(hits)
     cells = [hit[which == index] for index in range(len(limits) - 1)]
@@ -121,7 +121,7 @@ def _sure(seen: Detections) -> Detections:
     return Detections(seen.boxes_xyxy[sure], seen.scores[sure])
 
 
-def _matched(boxes_xyxy: Boxes, others_xyxy: Boxes) -> NDArray[np.bool_]:
+def matched(boxes_xyxy: Boxes, others_xyxy: Boxes) -> NDArray[np.bool_]:
     """Which of these boxes (N, 4) any of the others lies on."""
     return np.asarray((boxes.iou(boxes_xyxy, others_xyxy) >= FOUND_IOU).any(axis=1))
 
@@ -141,7 +141,7 @@ def clip_table(path: Path, clips: Sequence[Path], other: Path | None) -> Rows:
         wanted = [one.boxes_xyxy for one in reference(images)]
         seen = [[one.boxes_xyxy for one in detector(images)] for detector in sizes.values()]
         people = f"{np.mean([len(one) for one in wanted]):.1f}"
-        rows.append([clip.stem, *(_share(one, wanted) for one in seen), people])
+        rows.append([clip.stem, *(share(one, wanted) for one in seen), people])
     return rows
 
 
@@ -152,9 +152,9 @@ def some_frames(clip: Path) -> list[ImageBgr]:
     return [images[index] for index in which]
 
 
-def _share(seen: list[Boxes], wanted: list[Boxes]) -> str:
+def share(seen: list[Boxes], wanted: list[Boxes]) -> str:
     people = np.mean([len(one) for one in seen])
-    again = [_matched(true, one) for true, one in zip(wanted, seen, strict=True)]
+    again = [matched(true, one) for true, one in zip(wanted, seen, strict=True)]
     share = np.concatenate(again).mean() if sum(map(len, again)) else np.nan
     return f"{people:.1f} ({share:.2f})"
 
