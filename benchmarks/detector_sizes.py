@@ -99,7 +99,10 @@ def _head(first: str, more: Sequence[str], limits: Sequence[float]) -> list[str]
 
 
 def recalls(found: Found, limits: Sequence[float], longer_side: float) -> list[str]:
-    """The share of people found between each two limits of height, with how many there are."""
+    """The share of people found between each two limits of height, with how many there are.
+
+    Heights are told for pictures of that longer side.
+    """
     heights, hits = [], []
     for true, seen, picture_px in found:
         heights.append((true[:, 3] - true[:, 1]) * (longer_side / picture_px))
@@ -153,6 +156,7 @@ def some_frames(clip: Path) -> list[ImageBgr]:
 
 
 def share(seen: list[Boxes], wanted: list[Boxes]) -> str:
+    """People a frame, and the part of those who are wanted that is among them."""
     people = np.mean([len(one) for one in seen])
     again = [matched(true, one) for true, one in zip(wanted, seen, strict=True)]
     share = np.concatenate(again).mean() if sum(map(len, again)) else np.nan

@@ -349,19 +349,13 @@ class PosePipeline:
         warm, size_wh = self.estimator.warm_up, _size_wh(blank_bgr)
         if self.estimator.gpu is not None:  # one device, and one order of work on it
             warm(size_wh, WARM_BATCHES)
-            self._detect([blank_bgr])
-            self._warm_closer_look(blank_bgr)
+            for time_s in (0.0, 1.0):  # the second look is a closer one, and recorded too
+                self._detect_if_due(blank_bgr, time_s)
             return
         with ThreadPoolExecutor(1) as beside:
             looking = beside.submit(self._detect, [blank_bgr])
             warm(size_wh, WARM_BATCHES)
             looking.result()
-
-    def _warm_closer_look(self, blank_bgr: ImageBgr) -> None:
-        """Records what a GPU would otherwise record while a live picture waits."""
-        if self.detector is not None and not self.scheduler.budget:
-            for time_s in (0.0, 1.0):  # the second look is close
-                self.looks.take(self.detector, blank_bgr, time_s)
 
     def _rehearse(self, blank_bgr: ImageBgr) -> None:
         """Runs the stages on people who are not there, and learns what their crops cost."""
