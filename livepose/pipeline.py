@@ -93,7 +93,7 @@ class PosePipeline:
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(self._budget())
         self.carrier = Carrier()
-        self.looks = Looks()
+        self.looks = Looks(closer=not self.scheduler.budget)
         self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
         self.cuts = Cuts()
@@ -239,6 +239,7 @@ class PosePipeline:
         self.tracker.begin_shot()
         self.smoother.reset()
         self.carrier.reset()
+        self.looks.reset()
 
     def _carry(
         self, time_s: float, poses: Poses, tracked: Tracked, now: NDArray[np.bool_]
@@ -254,8 +255,8 @@ class PosePipeline:
     def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
         if not self.tracker.needs_detection(time_s) or not self.scheduler.may_detect(time_s):
             return None
-        if self.detector is None or self.scheduler.budget:  # a closer look would burst a budget
-            return self._detect([image_bgr])[0]
+        if self.detector is None:
+            return _whole_picture(image_bgr)
         return self.looks.take(self.detector, image_bgr, time_s)
 
     def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
@@ -265,7 +266,7 @@ class PosePipeline:
 
     def _estimate(self, image_bgr: ImageBgr, tracked: Tracked) -> Poses:
         if not len(tracked):
-            return self._as_poses(tracked, _nobody(len(self.skeleton.keypoints)))
+            return self._as_poses(tracked, Estimates.nobody(len(self.skeleton.keypoints)))
         return self._as_poses(tracked, self.estimator.estimate(image_bgr, tracked.boxes_xyxy))
 
     def _as_poses(self, tracked: Tracked, estimates: Estimates) -> Poses:
@@ -394,9 +395,3 @@ def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:
 
 def _whole_picture(image_bgr: ImageBgr) -> Detections:
     return Detections(np.array([[0.0, 0.0, *_size_wh(image_bgr)]]), np.ones(1))
-
-
-def _nobody(keypoints: int) -> Estimates:
-    return Estimates(
-        np.empty((0, keypoints, 2)), np.empty((0, keypoints)), np.empty((0, keypoints, 2, 2))
-    )

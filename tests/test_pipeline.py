@@ -141,6 +141,16 @@ def test_a_budget_leaves_no_time_for_closer_looks(make_pipeline: Make) -> None:
     assert pipeline.detector.waits == []
 
 
+def test_after_a_cut_the_second_look_is_close_again(make_pipeline: Make) -> None:
+    pipeline = make_pipeline(detect_every=1)
+    pipeline.detector = FarSightedDetector()
+    room = np.full((240, 320, 3), 20, np.uint8)
+    room[:, 160:] = 120
+    for index in range(12):
+        pipeline.process(room if index < 6 else room[:, ::-1], index / 10)
+    assert pipeline.detector.waits == [True, True]
+
+
 def test_on_a_gpu_the_closer_look_is_recorded_before_the_first_picture(
     make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,9 +16,11 @@ class Looks:
 
     The second look is close, and then one every ``REST_S``, so that small people are found at all.
     Once one shows somebody small, all looks are close until ``HOLD_S`` after the last of them.
+    Without ``closer`` none is: where a budget of time is to be held.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, closer: bool = True) -> None:
+        self._closer = closer
         self.wait = True
         """Whether a picture may wait until a closer look is prepared: a live one may not."""
         self.reset()
@@ -31,7 +33,7 @@ class Looks:
         """The people in the picture, uint8 (H, W, 3), of this time."""
         if time_s < self._last_s:
             self.reset()
-        due = self._last_s != NEVER_S and time_s >= self._due_s
+        due = self._closer and self._last_s != NEVER_S and time_s >= self._due_s
         self._last_s = time_s
         if not (due and isinstance(detector, LooksCloser) and self._ready(detector, image_bgr)):
             return detector([image_bgr])[0]
