@@ -26,7 +26,7 @@ class Looks:
         self.reset()
 
     def reset(self) -> None:
-        """A new stream begins."""
+        """A new stream begins, or a new shot of it."""
         self._last_s = self._small_s = self._due_s = NEVER_S
 
     def take(self, detector: Detector, image_bgr: ImageBgr, time_s: float) -> Detections:
