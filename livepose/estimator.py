@@ -34,6 +34,12 @@ class Estimates:
     keypoint_scores: NDArray[np.float64]
     covariance_px2: NDArray[np.float64]
 
+    @classmethod
+    def nobody(cls, keypoints: int) -> "Estimates":
+        """Those of no people, who would have so many keypoints."""
+        shapes = (0, keypoints, 2), (0, keypoints), (0, keypoints, 2, 2)
+        return cls(*(np.empty(shape) for shape in shapes))
+
 
 class PoseEstimator:
     """Estimates the keypoints of the people in given boxes.

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.budget import Budget, Carrier, Scheduler, joined
-from livepose.detector import Detections, Detector, open_detector
+from livepose.detector import Detections, Detector, Looks, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr, check_image
@@ -93,6 +93,7 @@ class PosePipeline:
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(self._budget())
         self.carrier = Carrier()
+        self.looks = Looks(closer=not self.scheduler.budget)
         self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
         self.cuts = Cuts()
@@ -170,6 +171,7 @@ class PosePipeline:
         if time_s is None:
             return self.process_stills([image_bgr])[0]
         check_image(image_bgr)
+        self.looks.wait = captured_s is None
         try:
             poses = self._process_in_budget(image_bgr, time_s, captured_s)
             return poses.in_frame(_size_wh(image_bgr))
@@ -237,6 +239,7 @@ class PosePipeline:
         self.tracker.begin_shot()
         self.smoother.reset()
         self.carrier.reset()
+        self.looks.reset()
 
     def _carry(
         self, time_s: float, poses: Poses, tracked: Tracked, now: NDArray[np.bool_]
@@ -252,7 +255,9 @@ class PosePipeline:
     def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
         if not self.tracker.needs_detection(time_s) or not self.scheduler.may_detect(time_s):
             return None
-        return self._detect([image_bgr])[0]
+        if self.detector is None:
+            return _whole_picture(image_bgr)
+        return self.looks.take(self.detector, image_bgr, time_s)
 
     def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         if self.detector is None:
@@ -261,7 +266,7 @@ class PosePipeline:
 
     def _estimate(self, image_bgr: ImageBgr, tracked: Tracked) -> Poses:
         if not len(tracked):
-            return self._as_poses(tracked, _nobody(len(self.skeleton.keypoints)))
+            return self._as_poses(tracked, Estimates.nobody(len(self.skeleton.keypoints)))
         return self._as_poses(tracked, self.estimator.estimate(image_bgr, tracked.boxes_xyxy))
 
     def _as_poses(self, tracked: Tracked, estimates: Estimates) -> Poses:
@@ -330,6 +335,7 @@ class PosePipeline:
         self.cuts.reset()
         self.scheduler.reset()
         self.carrier.reset()
+        self.looks.reset()
 
     def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
         """Compiles and allocates what the first frame would otherwise wait for."""
@@ -344,7 +350,8 @@ class PosePipeline:
         warm, size_wh = self.estimator.warm_up, _size_wh(blank_bgr)
         if self.estimator.gpu is not None:  # one device, and one order of work on it
             warm(size_wh, WARM_BATCHES)
-            self._detect([blank_bgr])
+            for time_s in (0.0, 1.0):  # the second look is a closer one, and recorded too
+                self._detect_if_due(blank_bgr, time_s)
             return
         with ThreadPoolExecutor(1) as beside:
             looking = beside.submit(self._detect, [blank_bgr])
@@ -388,9 +395,3 @@ def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:
 
 def _whole_picture(image_bgr: ImageBgr) -> Detections:
     return Detections(np.array([[0.0, 0.0, *_size_wh(image_bgr)]]), np.ones(1))
-
-
-def _nobody(keypoints: int) -> Estimates:
-    return Estimates(
-        np.empty((0, keypoints, 2)), np.empty((0, keypoints)), np.empty((0, keypoints, 2, 2))
-    )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from livepose.boxes import Boxes
-from livepose.detector import Detections, Detector
+from livepose.detector import CloserLook, Detections, Detector, LooksCloser
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import ImageBgr
 from livepose.gathering import Gathering, Members
@@ -56,15 +56,20 @@ class PoseService:
         self._detections: Gathering[ImageBgr, Detections] = Gathering(
             self._detect, self._members, turn
         )
+        self._closer: Gathering[ImageBgr, CloserLook] = Gathering(
+            self._look_closer, self._members, turn
+        )
 
     @contextmanager
     def stream(self) -> Iterator[PosePipeline]:
         """A pipeline for one stream; others wait for it until the block ends."""
         first, clock = self._first, StageClock()
         estimator = SharedEstimator(first.estimator, self._estimates, clock)
-        detector = (
-            None if first.detector is None else SharedDetector(first.detector, self._detections)
-        )
+        detector: SharedDetector | None = None
+        if isinstance(first.detector, LooksCloser):
+            detector = SharedCloserDetector(first.detector, self._detections, self._closer)
+        elif first.detector is not None:
+            detector = SharedDetector(first.detector, self._detections)
         with self._members:
             yield PosePipeline(first.settings, networks=(estimator, detector))
 
@@ -83,6 +88,12 @@ class PoseService:
     def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         assert self._first.detector is not None  # noqa: S101 - only a shared detector asks
         return self._first.detector(images_bgr)
+
+    def _look_closer(self, images_bgr: Sequence[ImageBgr]) -> list[CloserLook]:
+        """One by one: no batches of the larger input have to be prepared."""
+        detector = self._first.detector
+        assert isinstance(detector, LooksCloser)  # noqa: S101 - only such a detector asks
+        return [detector.look_closer(image) for image in images_bgr]
 
 
 class SharedEstimator(PoseEstimator):
@@ -124,3 +135,21 @@ class SharedDetector:
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         """The people in each of these pictures."""
         return [self._gathering(image) for image in images_bgr]
+
+
+class SharedCloserDetector(SharedDetector):
+    """The same for a detector that can look closer."""
+
+    def __init__(
+        self,
+        inner: LooksCloser,
+        gathering: Gathering[ImageBgr, Detections],
+        closer: Gathering[ImageBgr, CloserLook],
+    ) -> None:
+        super().__init__(inner, gathering)
+        self.can_look_closer = inner.can_look_closer
+        self._closer = closer
+
+    def look_closer(self, image_bgr: ImageBgr) -> CloserLook:
+        """The people in this picture, the small ones of them in a larger input."""
+        return self._closer(image_bgr)

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeDetector, FakeRuntime, FakeSource, make_pipeline, picture, walking
+from fakes import (
+    FakeDetector,
+    FakeRuntime,
+    FakeSource,
+    FarSightedDetector,
+    make_pipeline,
+    picture,
+    walking,
+)
 
 from livepose.cli import main
 from livepose.errors import DeviceError
@@ -150,6 +158,16 @@ def test_each_stream_sees_what_it_would_see_alone(runtime: CountingRuntime) -> N
         for (_, one), (_, other) in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one.track_ids, other.track_ids)
             np.testing.assert_allclose(one.keypoints_xy, other.keypoints_xy)
+
+
+def test_a_stream_looks_closer_as_it_would_alone(
+    runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: FarSightedDetector())
+    service = PoseService()
+    with service.stream() as pipeline:
+        ours = [poses.track_ids.tolist() for _, poses in pipeline.run(walking(6))]
+    assert ours == [[]] + [[1]] * 5
 
 
 def test_without_a_detector_each_stream_is_its_own_person(runtime: CountingRuntime) -> None:

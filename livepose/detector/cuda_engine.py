@@ -25,7 +25,7 @@ from livepose.runtimes.torch_runtime import channels_last
 
 BUCKETS = (1, 2, 4, 8)
 SHAPES_KEPT = 8
-"""Recorded shapes that are remembered; a stream needs one."""
+"""Recorded shapes that are remembered; a stream needs one, or two."""
 CANDIDATES = 1024
 """So many of the surest people come back; non-maximum suppression then keeps at most 300."""
 
