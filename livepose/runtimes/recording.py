@@ -8,6 +8,7 @@ On the processor the same steps are simply run: slower than what is made for it,
 test and to rehearse everything but the graph itself on a machine without a GPU.
 """
 
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,9 @@ from torch import Tensor
 
 WARM_UP_RUNS = 3
 """Before recording, so that libraries have chosen their kernels and taken their memory."""
+
+_one_at_a_time = threading.Lock()
+"""A process records one graph at a time; others may run those that are there."""
 
 
 class Lane:
@@ -88,12 +92,14 @@ class Recording:
     def __init__(self, lane: Lane, steps: Callable[[], Tensor]) -> None:
         self._lane, self._steps = lane, steps
         self._graph: Any = None
-        lane.settle()
         # Shapes never change, so the quickest kernels are worth looking for. f32 means f32.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False), lane:
-            self.output = steps()
-            if lane.stream is not None:
-                self._record()
+        flags = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
+        with _one_at_a_time, flags:
+            lane.settle()
+            with lane:
+                self.output = steps()
+                if lane.stream is not None:
+                    self._record()
 
     def _record(self) -> None:
         for _ in range(WARM_UP_RUNS - 1):
