@@ -112,8 +112,9 @@ class PosePipeline:
         return replace(chosen, coast_s=PATIENT_COAST_S) if self.scheduler.budget else chosen
 
     def _open_networks(self) -> tuple[PoseEstimator, Detector | None]:
-        if self.settings.device != "cpu" and cuda_devices():
-            # One after the other: the detector reads the pictures that the other uploads.
+        if self.settings.device != "cpu" and (self.settings.device == "mps" or cuda_devices()):
+            # One after the other: on CUDA the detector reads the pictures that the other uploads,
+            # and Apple's GPUs fail where two threads use them at once.
             estimator = self._open_estimator()
             return estimator, self._open_detector(estimator)
         # Reading and compiling two networks takes no longer than the slower of them.
@@ -333,7 +334,7 @@ class PosePipeline:
 
     def _warm_networks(self, blank_bgr: ImageBgr) -> None:
         warm, size_wh = self.estimator.warm_up, _size_wh(blank_bgr)
-        if self.estimator.gpu is not None:  # one device, and one order of work on it
+        if self.estimator.runtime.device != "cpu":  # one device, and one order of work on it
             warm(size_wh, WARM_BATCHES)
             self._detect([blank_bgr])
             return
