@@ -125,6 +125,8 @@ def markdown(part: dict[str, Any]) -> Iterator[str]:
             share = f"{100 * row['of_bound']:.0f} %"
             yield f"| {people} | {name} | {row['ms']:.3f} | {row['bound_ms']:.3f} | {share} |"
         yield f"| {people} | {measured['rest']} | {measured['rest_ms']:.3f} | | |"
+        on_host_ms = measured["decode_on_host_ms"]
+        yield f"| {people} | (decode on the host instead) | {on_host_ms:.3f} | | |"
     yield ""
     for people, measured in part["end_to_end"].items():
         if measured["held_mib"] is not None:

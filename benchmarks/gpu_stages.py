@@ -19,7 +19,7 @@ from livepose.crops.taps import fill_taps, samples_needed
 from livepose.errors import LiveposeError
 from livepose.estimator import PoseEstimator
 from livepose.frame import ImageBgr
-from livepose.heatmaps import blur_taps, on_device
+from livepose.heatmaps import blur_taps, decode_dark, on_device
 from livepose.networks.complexity import count_operations
 from livepose.runtimes.buckets import next_bucket
 from livepose.runtimes.cuda_runtime import CudaRuntime
@@ -38,7 +38,9 @@ def measure_stages(
     ceilings: Ceilings,
     runs: int,
 ) -> dict[str, Any]:
-    """Milliseconds, bound and share of the bound: upload, crop, network, decode, and the whole."""
+    """Milliseconds, bound and share of the bound: upload, crop, network, decode, and the whole;
+    and what decoding would take after a copy of the heatmaps to the host.
+    """
     poses, runtime = estimator.gpu, estimator.runtime
     assert poses is not None
     assert isinstance(runtime, CudaRuntime)
@@ -67,12 +69,17 @@ def measure_stages(
         device_ms(lane, lambda: frames.copy(image_bgr.nbytes // 3), runs),
         1e3 * image_bgr.nbytes / ceilings.upload_bytes_per_s,
     )
+    heatmaps = steps["network"].output[: len(boxes_xyxy)]
+    on_host_ms = wall_ms(
+        lambda: decode_dark(heatmaps.cpu().numpy(), runtime.card.blur_kernel), runs
+    )
     whole_ms = wall_ms(lambda: estimator.estimate(image_bgr, boxes_xyxy), runs)
     rest_ms = whole_ms - sum(one["ms"] for one in rows.values())
     return {
         "people": len(boxes_xyxy),
         "bucket": bucket,
         "stages": rows,
+        "decode_on_host_ms": round(on_host_ms, 4),
         "frame_to_keypoints_ms": round(whole_ms, 4),
         "rest_ms": round(rest_ms, 4),
         "rest": "Python, tables, copies to and from pinned memory, the wait",

@@ -44,9 +44,9 @@ def device_trouble(device: str, doing: str, lower: str) -> Iterator[None]:
 
 
 def people_trouble(device: str, people: int) -> AbstractContextManager[None]:
-    """The same while the pose network runs on so many people."""
-    lower = "lower --max-people, close what else runs on it"
-    return device_trouble(device, f"at {people} people at once", lower)
+    """The same while the pose network runs on so many people; with nobody it is being loaded."""
+    doing = f"at {people} people at once" if people else "while loading"
+    return device_trouble(device, doing, "lower --max-people, close what else runs on it")
 
 
 def _has(messages: list[str], words: tuple[str, ...]) -> bool:

@@ -54,6 +54,7 @@ def test_the_rehearsal_measures_every_figure(
         assert part["end_to_end"][people]["held_mib"] == 0
         stages = part["stages"][people]["stages"]
         assert set(stages) == {"upload", "crop", "network", "decode"}
+        assert part["stages"][people]["decode_on_host_ms"] > 0
         assert all(stage["ms"] > 0 and stage["bound_ms"] > 0 for stage in stages.values())
     assert set(part["network"]["ms"]) == {"recorded", "eager f32"}
     assert part["offline"]["batch"] == 4
