@@ -40,6 +40,9 @@ STILLS_TOGETHER = 4
 """Pictures of a folder that go through the networks together."""
 WARM_BATCHES = (1, 2, 4)
 """Sizes of batches that are prepared before the first frame."""
+WARM_PEOPLE_ON_GPU = 8
+"""So many people at once a GPU is prepared for where ``max_people`` does not say how many may come:
+a recording holds a frame up."""
 PATIENT_COAST_S = 1.0
 """So long may somebody wait for a turn, with a budget, before they count as out of sight."""
 LONGEST_LEAD_S = 0.15
@@ -334,14 +337,21 @@ class PosePipeline:
 
     def _warm_networks(self, blank_bgr: ImageBgr) -> None:
         warm, size_wh = self.estimator.warm_up, _size_wh(blank_bgr)
-        if self.estimator.runtime.device != "cpu":  # one device, and one order of work on it
-            warm(size_wh, WARM_BATCHES)
+        if self.estimator.gpu is not None or self.estimator.runtime.device != "cpu":
+            # One device, and one order of work on it.
+            warm(size_wh, self.batches_to_warm())
             self._detect([blank_bgr])
             return
         with ThreadPoolExecutor(1) as beside:
             looking = beside.submit(self._detect, [blank_bgr])
             warm(size_wh, WARM_BATCHES)
             looking.result()
+
+    def batches_to_warm(self, streams: int = 1) -> Sequence[int]:
+        """Numbers of people that are to be prepared for, where so many streams share a batch."""
+        if self.estimator.gpu is None:
+            return WARM_BATCHES
+        return range(1, streams * (self.settings.max_people or WARM_PEOPLE_ON_GPU) + 1)
 
     def _rehearse(self, blank_bgr: ImageBgr) -> None:
         """Runs the stages on people who are not there, and learns what their crops cost."""

@@ -76,7 +76,9 @@ class PoseService:
         self._estimate(list(zip(blanks, boxes, strict=True)))
         for size_wh in dict.fromkeys(sizes_wh):
             self._first.warm_up(size_wh)
-        if self._first.detector is not None:
+        first = self._first
+        first.estimator.warm_up(sizes_wh[0], first.batches_to_warm(len(sizes_wh)))
+        if first.detector is not None:
             for count in range(len(blanks), 1, -1):
                 self._detect(blanks[:count])
 

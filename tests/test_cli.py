@@ -219,7 +219,7 @@ def test_ctrl_c_at_any_moment_is_exit_code_130(
     time.sleep(after_s)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
-    # A shell calls both 130: CPython ends itself by the signal where it fell into an import.
+    # A shell calls both 130: CPython ends itself by the signal where it fell into an import's exec().
     assert process.returncode in (130, -signal.SIGINT), said
     assert "stopped by Ctrl-C" in said
     assert "Traceback" not in said

@@ -1,4 +1,4 @@
-"""On a GPU the two networks are opened and warmed one after the other, by one thread."""
+"""Before the first frame: what a GPU records, and that one thread alone uses it."""
 
 import threading
 from collections.abc import Callable
@@ -6,9 +6,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from fakes import FakeDetector, FakeRuntime, make_pipeline
+from gpu.toys import toy_runtime
 
 from livepose.detector import Detections
-from livepose.pipeline import PosePipeline
+from livepose.pipeline import WARM_BATCHES, PosePipeline
+from livepose.service import PoseService
 
 __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]
@@ -47,3 +49,38 @@ def test_threads_that_use_a_network(
     users.clear()
     pipeline.warm_up((320, 240))
     assert len(users) == threads
+
+
+@pytest.fixture
+def on_gpu(make_pipeline: Make, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Pipelines on the stand-in of a GPU, with batches of up to 16."""
+    runtime = toy_runtime((1, 2, 4, 8, 16))
+    monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: runtime)
+    return make_pipeline
+
+
+def recorded(pipeline: PosePipeline) -> set[int]:
+    gpu = pipeline.estimator.gpu
+    assert gpu is not None
+    return {bucket for bucket, _ in gpu._slots}
+
+
+@pytest.mark.parametrize(
+    ("most", "buckets"), [(None, {1, 2, 4, 8}), (3, {1, 2, 4}), (1, {1}), (40, {1, 2, 4, 8, 16})]
+)
+def test_everybody_who_may_come_is_recorded_for(
+    most: int | None, buckets: set[int], on_gpu: Make
+) -> None:
+    pipeline = on_gpu(max_people=most)
+    pipeline.warm_up((320, 240))
+    assert recorded(pipeline) == buckets
+
+
+def test_streams_may_all_be_full_at_once(on_gpu: Make) -> None:
+    service = PoseService(max_people=3)
+    service.warm_up([(320, 240), (160, 120), (320, 240)])
+    assert recorded(service._first) == {1, 2, 4, 8, 16}
+
+
+def test_the_processor_is_prepared_for_few(make_pipeline: Make) -> None:
+    assert make_pipeline(max_people=20).batches_to_warm(3) == WARM_BATCHES
