@@ -10,7 +10,7 @@ test and to rehearse everything but the graph itself on a machine without a GPU.
 
 import threading
 from collections.abc import Callable
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -37,25 +37,19 @@ class Lane:
         self._cuda = self.device.type == "cuda"
         new_stream: Any = torch.cuda.Stream
         self.stream: Any = new_stream(self.device) if self._cuda else None
-        self._entered: list[Any] = []
+        self._entered: list[ExitStack] = []
 
     def __enter__(self) -> "Lane":
-        contexts: list[Any] = [torch.inference_mode()]
-        if self._cuda:
-            contexts.append(torch.cuda.stream(self.stream))
-        for context in contexts:
-            context.__enter__()
-        self._entered.append(contexts)
+        with ExitStack() as contexts:
+            mode: Any = torch.inference_mode()
+            contexts.enter_context(mode)
+            if self._cuda:
+                contexts.enter_context(torch.cuda.stream(self.stream))
+            self._entered.append(contexts.pop_all())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for context in reversed(self._entered.pop()):
-            context.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._entered.pop().__exit__(*error)
 
     def wait(self) -> None:
         """Returns when everything queued is done."""
