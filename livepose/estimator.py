@@ -127,9 +127,11 @@ class PoseEstimator:
     def _estimate_on(
         self, gpu: "GpuPoses", images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
     ) -> list[Estimates]:
-        with self.clock.stage("network"):
-            found = gpu(images_bgr, boxes_xyxy)
-        self.end_frame()
+        try:
+            with self.clock.stage("network"):
+                found = gpu(images_bgr, boxes_xyxy)
+        finally:
+            self.end_frame()
         with self.clock.stage("decode"):
             heatmap_hw = self.runtime.card.heatmap_hw
             pairs = zip(found, boxes_xyxy, strict=True)

@@ -74,12 +74,18 @@ class PoseService:
             yield PosePipeline(first.settings, networks=(estimator, detector))
 
     def warm_up(self, sizes_wh: Sequence[tuple[int, int]]) -> None:
-        """Prepares the networks for one picture of each of these sizes at once."""
+        """Prepares the networks for one picture of each of these sizes, together and alone."""
         blanks = [np.zeros((*size_wh[::-1], 3), dtype=np.uint8) for size_wh in sizes_wh]
         boxes = [np.array([[0.0, 0.0, *size_wh]]) for size_wh in sizes_wh]
+        # All pictures first: room that has to grow later makes a GPU record everything anew.
         self._estimate(list(zip(blanks, boxes, strict=True)))
         for size_wh in dict.fromkeys(sizes_wh):
             self._first.warm_up(size_wh)
+        first = self._first
+        first.estimator.warm_up(sizes_wh[0], first.batches_to_warm(len(sizes_wh)))
+        if first.detector is not None:
+            for count in range(len(blanks), 1, -1):
+                self._detect(blanks[:count])
 
     def _estimate(self, asked: Sequence[Asked]) -> list[Estimates]:
         images, boxes = [one[0] for one in asked], [one[1] for one in asked]
@@ -120,9 +126,6 @@ class SharedEstimator(PoseEstimator):
     ) -> list[Estimates]:
         """The same for several pictures, each in the next batch."""
         return [self.estimate(*pair) for pair in zip(images_bgr, boxes_xyxy, strict=True)]
-
-    def end_frame(self) -> None:
-        """Nothing: the batch forgot its pictures when it was done."""
 
 
 class SharedDetector:

@@ -56,8 +56,7 @@ class Set:
 def open_set(choice: Choice, report: Report, progress: Progress) -> Set:
     """Opens pictures and annotations, and finds out what is wrong with them before any work."""
     annotations = load_annotations(choice.annotations, choice.limit)
-    store = PictureStore(choice.images)
-    store.require(picture.file_name for picture in annotations.pictures)
+    store = PictureStore.holding(choice.images, annotations.file_names)
     opened = Set(annotations, store, choice, progress)
     if choice.boxes == "gt":
         return opened
