@@ -79,7 +79,7 @@ def _add_coco(parser: ArgumentParser) -> None:
     coco.add_argument("--results", metavar="FILE", help="first row in COCO's submission form")
     coco.add_argument(
         "--peer", action="append", default=[], metavar="KIND:FILE",
-        help="tinypose:, onnx:, movenet: or ultralytics: and a file; may be repeated",
+        help="tinypose:, onnx:, movenet:, ultralytics: or livepose: and a file; may be repeated",
     )  # fmt: skip
     coco.add_argument("--peer-decode", default="dark", metavar="NAMES", help="for heatmap peers")
     coco.add_argument("--require-ap", type=float, metavar="AP", help="exit code 6 below it")

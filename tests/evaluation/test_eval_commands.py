@@ -343,6 +343,24 @@ def test_peers_stand_in_the_same_table(
     ]
 
 
+def test_other_weights_of_livepose_are_read_alike_and_compared(
+    make_set: MakeSet, tmp_path: Path
+) -> None:
+    images, path, _ = make_set(3)
+    rival, out = tmp_path / "rival.safetensors", tmp_path / "out.json"
+    rival.touch()
+    more = ("--peer", f"livepose:{rival}", "--decode", "dark,shift", "--json", str(out))
+    assert main(["eval", "coco", *options(images, path, *more)]) == 0
+    document = json.loads(out.read_text())
+    assert [row["method"] for row in document["rows"]] == [
+        *("livepose, DARK", "livepose, shift", "rival, DARK", "rival, shift"),
+    ]
+    pairs = [(one["first"], one["second"]) for one in document["differences"]]
+    assert pairs[-1] == ("rival, DARK 128x96", "livepose, DARK 128x96")
+    gone = ("--peer", f"livepose:{tmp_path / 'gone.safetensors'}")
+    assert main(["eval", "coco", *options(images, path, *gone)]) == 2
+
+
 def lsp_set(document: dict[str, Any], path: Path) -> None:
     """Gives everybody a torso: half of the points move, so only the spot's are right."""
     for one in document["annotations"]:
