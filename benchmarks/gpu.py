@@ -13,57 +13,27 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
-from benchmarks.gpu_clock import Ceilings, describe_device, measure_ceilings, memory_mib
+from benchmarks.gpu_clock import Ceilings, describe_device, measure_ceilings
+from benchmarks.gpu_rounds import PEOPLE, SIZE_WH, Crowd, Report, Subject, end_to_end
 from benchmarks.gpu_stages import measure_network, measure_offline, measure_stages
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.targets import gpu_targets
-from livepose.detector import Detections, Detector, open_detector
 from livepose.errors import LiveposeError
 from livepose.estimator import PoseEstimator
-from livepose.frame import Frame, ImageBgr
-from livepose.offline.rounds import Turn, spread, take_turns
-from livepose.pipeline import PosePipeline, Settings
 from livepose.runtimes.cuda_runtime import BUCKETS, LARGE_BUCKETS, CudaRuntime
 from livepose.runtimes.recording import Lane
 from livepose.runtimes.selection import check_device
-from livepose.runtimes.torch_runtime import DTYPES, TorchRuntime, prepared
-from livepose.weights import Card, load_network
+from livepose.runtimes.tensorrt_runtime import TensorRtRuntime
+from livepose.runtimes.torch_runtime import DTYPES, prepared
+from livepose.weights import load_network
 from livepose.weights.places import find_weights
-
-Report = Callable[[str], None]
-
-SIZE_WH = (1280, 720)
-PEOPLE = (1, 4, 10)
-FPS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The pose network that is measured, and where."""
-
-    network: nn.Module
-    card: Card
-    device: str
-    buckets: tuple[int, ...] = BUCKETS
-    detector: str = "auto"
-
-    @property
-    def precision(self) -> str:
-        """Half on a GPU; the processor only rehearses."""
-        return "f16" if self.device.startswith("cuda") else "f32"
-
-    def runtime(self) -> CudaRuntime:
-        """A fresh runtime."""
-        return CudaRuntime(self.network, self.card, self.device, self.precision, self.buckets)
 
 
 def default_subject(device: str, quick: bool) -> Subject:
@@ -86,9 +56,7 @@ def measure_gpu(plan: Plan, report: Report, subject: Subject | None = None) -> d
     for people in PEOPLE[:2] if plan.quick else PEOPLE:
         report(f"end to end with {people} people")
         part["end_to_end"][str(people)] = end_to_end(subject, people, plan, report)
-    part |= measure_parts(subject, ceilings, plan, report)
-    part["memory_mib"] = memory_mib(lane)
-    return part
+    return part | measure_parts(subject, ceilings, plan, report)
 
 
 def measure_parts(
@@ -101,7 +69,7 @@ def measure_parts(
         for name in dict.fromkeys(("f32", subject.precision))
     }
     report("the network alone")
-    network = measure_network(runtime, eager, plan.runs)
+    network = measure_network(runtime, eager, compilers(subject, runtime), plan.runs, report)
     batch = max(subject.buckets)
     report(f"{batch} crops at once")
     offline = measure_offline(runtime, subject.network, ceilings, batch, plan.runs)
@@ -118,160 +86,20 @@ def measure_parts(
     return {"network": network, "offline": offline, "stages": stages}
 
 
-class Crowd:
-    """People-sized blots before a textured background, whose boxes are known; always the same."""
+def compilers(
+    subject: Subject, runtime: CudaRuntime
+) -> dict[str, Callable[[], Callable[[Tensor], Tensor]]]:
+    """What might make the network quicker than recording it as it is; none on the processor."""
 
-    def __init__(self, people: int, frame_count: int, size_wh: tuple[int, int] = SIZE_WH) -> None:
-        self.people, self.frame_count, self.size_wh = people, frame_count, size_wh
-        random = np.random.default_rng(people)
-        small = random.integers(40, 200, (size_wh[1] // 16, size_wh[0] // 16, 3), np.uint8)
-        enlarged = cv2.resize(small, size_wh, interpolation=cv2.INTER_CUBIC)
-        self._background_bgr = np.asarray(enlarged, dtype=np.uint8)
+    def inductor() -> Callable[[Tensor], Tensor]:
+        return torch.compile(runtime.graph, dynamic=False)
 
-    def boxes_xyxy(self, index: int) -> Any:
-        """Where they are at this frame, (people, 4)."""
-        width, height = self.size_wh
-        tall = height * (0.8 if self.people <= 4 else 0.5)
-        boxes = np.empty((self.people, 4))
-        for n in range(self.people):
-            x = (n + 0.5) / self.people * width + 20 * np.sin(index / FPS * (0.8 + 0.1 * n))
-            boxes[n] = x - 0.2 * tall, 0.9 * height - tall, x + 0.2 * tall, 0.9 * height
-        return boxes
+    def tensorrt() -> Callable[[Tensor], Tensor]:
+        place = subject.device, subject.precision
+        return TensorRtRuntime(subject.network, subject.card, *place).network_for(1)
 
-    def image(self, index: int) -> ImageBgr:
-        """The picture at this frame."""
-        image = self._background_bgr.copy()
-        for left, top, right, bottom in self.boxes_xyxy(index).round().astype(int):
-            centre = ((left + right) // 2, (top + bottom) // 2)
-            axes = ((right - left) // 2, (bottom - top) // 2)
-            cv2.ellipse(image, centre, axes, 0, 0, 360, (90, 120, 200), -1)
-        return image
-
-    def frames(self) -> Iterator[Frame]:
-        """To and fro without end; drawn beforehand."""
-        drawn = [self.image(index) for index in range(self.frame_count)]
-        index = 0
-        while True:
-            yield Frame(drawn[index % self.frame_count], index / FPS, index)
-            index += 1
-
-
-class KnownPeople:
-    """A detector that runs, where there is one, and then says what the scene knows."""
-
-    def __init__(self, scene: Crowd, inner: Detector | None) -> None:
-        self._scene, self._inner = scene, inner
-        self.name = "known boxes" if inner is None else f"{inner.name}, then known boxes"
-        self.index = 0
-
-    def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
-        """The scene's boxes, at the price of the detector."""
-        if self._inner is not None:
-            self._inner(images_bgr)
-        boxes = self._scene.boxes_xyxy(self.index % self._scene.frame_count)
-        return [Detections(boxes, np.full(len(boxes), 0.9)) for _ in images_bgr]
-
-
-class Livepose:
-    """The pipeline as a contestant: from a frame in memory to smoothed poses."""
-
-    def __init__(self, subject: Subject, scene: Crowd, report: Report) -> None:
-        estimator = PoseEstimator(subject.runtime(), report=report)
-        self.known = KnownPeople(scene, detector_of(subject, estimator, report))
-        self.pipeline = PosePipeline(Settings(), networks=(estimator, self.known))
-        self.pipeline.warm_up(scene.size_wh)
-
-    def before_round(self) -> None:
-        """Nothing."""
-
-    def take(self, frame: Frame) -> int:
-        """People of one frame."""
-        self.known.index = frame.index
-        return len(self.pipeline.process(frame.image_bgr, frame.time_s))
-
-
-class CropByCrop:
-    """The straightforward way: detector on every frame, eager torch in f32, crop by crop."""
-
-    def __init__(self, subject: Subject, scene: Crowd, report: Report) -> None:
-        runtime = TorchRuntime(subject.network, subject.card, subject.device, "f32")
-        self._estimator = PoseEstimator(runtime)
-        self._known = KnownPeople(scene, detector_of(subject, None, report))
-
-    def before_round(self) -> None:
-        """Nothing."""
-
-    def take(self, frame: Frame) -> int:
-        """People of one frame."""
-        self._known.index = frame.index
-        [found] = self._known([frame.image_bgr])
-        for box in found.boxes_xyxy:
-            self._estimator.estimate(frame.image_bgr, box[None])
-        return len(found)
-
-
-class YoloPose:
-    """ultralytics' YOLO11n-pose with random weights, by its own ``predict()``."""
-
-    def __init__(self, device: str) -> None:
-        from benchmarks.rivals.yolo import NETWORK, library
-
-        torch.manual_seed(0)
-        self._model = library().YOLO(NETWORK)
-        self._options = {"device": device, "half": device.startswith("cuda"), "verbose": False}
-
-    def before_round(self) -> None:
-        """Nothing."""
-
-    def take(self, frame: Frame) -> int:
-        """People of one frame."""
-        [result] = self._model.predict(frame.image_bgr, **self._options)
-        return len(result.boxes)
-
-
-def detector_of(
-    subject: Subject, estimator: PoseEstimator | None, report: Report
-) -> Detector | None:
-    """The detector on the same device; None, and said, where it cannot be had."""
-    gpu = None if estimator is None else estimator.gpu
-    try:
-        return open_detector(
-            subject.detector, subject.device, frames=None if gpu is None else gpu.frames
-        )
-    except (LiveposeError, ImportError) as error:
-        report(f"no detector: {error}")
-        return None
-
-
-def end_to_end(subject: Subject, people: int, plan: Plan, report: Report) -> dict[str, Any]:
-    """Livepose and the others in turn on one scene: frames a second, and ms from frame to poses."""
-    scene = Crowd(people, plan.scene_frames)
-    livepose = Livepose(subject, scene, report)
-    contestants: dict[str, Any] = {"livepose": livepose}
-    try:
-        contestants["yolo11n-pose"] = YoloPose(subject.device)
-    except (LiveposeError, ImportError) as error:
-        report(f"no YOLO11n-pose: {error}")
-    contestants["crop by crop"] = CropByCrop(subject, scene, report)
-    turns = {name: Turn(one, scene.frames()) for name, one in contestants.items()}
-    for turn in turns.values():
-        turn.warm_up(plan.warm_up_frames)
-    for _ in take_turns(list(turns.values()), plan.rounds, plan.length):
-        pass
-    rows = {name: figures(turn) for name, turn in turns.items()}
-    return {"detector": livepose.known.name, "rows": rows}
-
-
-def figures(turn: Turn) -> dict[str, Any]:
-    """Frames a second over the rounds, p50 and p95 of a frame."""
-    p50, p95 = np.percentile(turn.frame_ms, (50, 95))
-    return {
-        "fps": turn.fps().as_dict(),
-        "frame_ms": spread(turn.frame_ms).as_dict(),
-        "p50_ms": round(float(p50), 3),
-        "p95_ms": round(float(p95), 3),
-        "people": float(np.median(turn.people)),
-    }
+    on_gpu = subject.device.startswith("cuda")
+    return {"torch.compile": inductor, "TensorRT": tensorrt} if on_gpu else {}
 
 
 def markdown(part: dict[str, Any]) -> Iterator[str]:
@@ -297,6 +125,12 @@ def markdown(part: dict[str, Any]) -> Iterator[str]:
             share = f"{100 * row['of_bound']:.0f} %"
             yield f"| {people} | {name} | {row['ms']:.3f} | {row['bound_ms']:.3f} | {share} |"
         yield f"| {people} | {measured['rest']} | {measured['rest_ms']:.3f} | | |"
+        on_host_ms = measured["decode_on_host_ms"]
+        yield f"| {people} | (decode on the host instead) | {on_host_ms:.3f} | | |"
+    yield ""
+    for people, measured in part["end_to_end"].items():
+        if measured["held_mib"] is not None:
+            yield f"livepose holds {measured['held_mib']:.0f} MiB of the GPU for {people} people."
     network, offline = part["network"], part["offline"]
     times = ", ".join(f"{name} {took:.3f} ms" for name, took in network["ms"].items())
     yield from ("", f"Network, batch 1: {times}; {network['times_eager']:.1f} times eager.")

@@ -97,13 +97,3 @@ def describe_device(lane: Lane) -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "cudnn": cudnn.version(),
     }
-
-
-def memory_mib(lane: Lane) -> dict[str, float] | None:
-    """What this process holds and held at most of the GPU's memory; None on the processor."""
-    if lane.device.type != "cuda":
-        return None
-    return {
-        "reserved": round(torch.cuda.memory_reserved(lane.device) / 2**20, 1),
-        "most_reserved": round(torch.cuda.max_memory_reserved(lane.device) / 2**20, 1),
-    }

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from benchmarks.gpu_clock import Ceilings, device_ms, wall_ms
 from livepose.crops.taps import fill_taps, samples_needed
+from livepose.errors import LiveposeError
 from livepose.estimator import PoseEstimator
 from livepose.frame import ImageBgr
-from livepose.heatmaps import blur_taps, on_device
+from livepose.heatmaps import blur_taps, decode_dark, on_device
 from livepose.networks.complexity import count_operations
 from livepose.runtimes.buckets import next_bucket
 from livepose.runtimes.cuda_runtime import CudaRuntime
@@ -26,6 +27,7 @@ from livepose.runtimes.frames import TapBuffers, gather
 from livepose.runtimes.recording import Recording
 
 Numbers = dict[str, float]
+Network = Callable[[Tensor], Tensor]
 
 
 def measure_stages(
@@ -36,7 +38,9 @@ def measure_stages(
     ceilings: Ceilings,
     runs: int,
 ) -> dict[str, Any]:
-    """Milliseconds, bound and share of the bound: upload, crop, network, decode, and the whole."""
+    """Milliseconds, bound and share of the bound: upload, crop, network, decode, and the whole;
+    and what decoding would take after a copy of the heatmaps to the host.
+    """
     poses, runtime = estimator.gpu, estimator.runtime
     assert poses is not None
     assert isinstance(runtime, CudaRuntime)
@@ -62,8 +66,12 @@ def measure_stages(
         for name, step in steps.items()
     }
     rows["upload"] = row(
-        device_ms(lane, lambda: _upload(frames, image_bgr), runs),
+        device_ms(lane, lambda: frames.copy(image_bgr.nbytes // 3), runs),
         1e3 * image_bgr.nbytes / ceilings.upload_bytes_per_s,
+    )
+    heatmaps = steps["network"].output[: len(boxes_xyxy)]
+    on_host_ms = wall_ms(
+        lambda: decode_dark(heatmaps.cpu().numpy(), runtime.card.blur_kernel), runs
     )
     whole_ms = wall_ms(lambda: estimator.estimate(image_bgr, boxes_xyxy), runs)
     rest_ms = whole_ms - sum(one["ms"] for one in rows.values())
@@ -71,15 +79,11 @@ def measure_stages(
         "people": len(boxes_xyxy),
         "bucket": bucket,
         "stages": rows,
+        "decode_on_host_ms": round(on_host_ms, 4),
         "frame_to_keypoints_ms": round(whole_ms, 4),
         "rest_ms": round(rest_ms, 4),
         "rest": "Python, tables, copies to and from pinned memory, the wait",
     }
-
-
-def _upload(frames: Any, image_bgr: ImageBgr) -> None:
-    frames.forget()
-    frames.upload([image_bgr])
 
 
 def row(took_ms: float, bound_ms: float) -> Numbers:
@@ -142,9 +146,15 @@ def layer_numbers(network: nn.Module, input_hw: tuple[int, int]) -> int:
 
 
 def measure_network(
-    runtime: CudaRuntime, eager: Mapping[str, Callable[[Tensor], Tensor]], runs: int
+    runtime: CudaRuntime,
+    eager: Mapping[str, Network],
+    compilers: Mapping[str, Callable[[], Network]],
+    runs: int,
+    report: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Batch 1, from crops on the device to heatmaps on the device: recorded, and other ways."""
+    """Batch 1, from crops on the device to heatmaps on the device: recorded, eager, and recorded
+    from what compilers make of it; a compiler that is absent or fails is said.
+    """
     lane = runtime.lane
     with lane:
         crops = torch.randint(
@@ -154,6 +164,12 @@ def measure_network(
     rows = {"recorded": device_ms(lane, recorded.run, runs)}
     for name, network in eager.items():
         rows[name] = device_ms(lane, partial(network, crops), runs)
+    for name, compiled in compilers.items():
+        try:
+            steps = partial(compiled(), crops)
+            rows[name] = device_ms(lane, Recording(lane, steps).run, runs)
+        except (LiveposeError, RuntimeError) as error:
+            report(f"no {name}: {str(error).splitlines()[0]}")
     return {
         "ms": {name: round(took_ms, 4) for name, took_ms in rows.items()},
         "times_eager": round(rows["eager f32"] / rows["recorded"], 2),

@@ -121,12 +121,9 @@ def details(parts: Document) -> Iterator[str]:
     """The sections that the README leaves out."""
     if rivals := rival_parts(parts):
         yield from found(rivals)
-    if "stages" in parts:
-        yield from stages(parts["stages"])
-    if "network" in parts:
-        yield from network(parts["network"])
-    if "startup" in parts:
-        yield from startup(parts["startup"])
+    for name, section in (("stages", stages), ("network", network), ("startup", startup)):
+        if name in parts:
+            yield from section(parts[name])
     if found_curves := curve_parts(parts):
         yield from curves(found_curves)
     if "memory" in parts:

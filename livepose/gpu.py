@@ -27,7 +27,7 @@ from livepose.runtimes.check import probe_crops
 from livepose.runtimes.cuda_runtime import CudaRuntime
 from livepose.runtimes.frames import DeviceFrames, TapBuffers, gather
 from livepose.runtimes.recording import Recording
-from livepose.runtimes.torch_runtime import out_of_memory
+from livepose.runtimes.trouble import people_trouble
 
 LARGEST_DIFFERENCE_PX = 0.02
 """Heatmap pixels by which the self-check lets a keypoint differ, in the median."""
@@ -66,24 +66,23 @@ class GpuPoses:
             When the GPU's memory does not suffice.
         """
         counts = [len(boxes) for boxes in boxes_xyxy]
-        try:
+        with people_trouble(self.runtime.device, sum(counts)):
             figures = self._figures(images_bgr, boxes_xyxy)
-        except torch.OutOfMemoryError:
-            raise out_of_memory(self.runtime.device, sum(counts)) from None
         return [decoded(part) for part in np.split(figures, np.cumsum(counts))[:-1]]
 
     def warm_up(self, people: Sequence[int]) -> None:
         """Records the graphs for so many people at once, near and far, the largest first."""
         needed = {next_bucket(count, self.runtime.buckets) for count in people}
-        try:
+        with people_trouble(self.runtime.device, max(people, default=0)):
             for bucket in sorted(needed, reverse=True):
                 for samples in sorted(SAMPLES, reverse=True):
                     self._slot(bucket, samples)
-        except torch.OutOfMemoryError:
-            raise out_of_memory(self.runtime.device, max(people)) from None
 
     def held_mib(self) -> float:
-        """Memory of the GPU that this process holds, in MiB; it does not grow from there on."""
+        """Memory of the GPU that this process holds, in MiB.
+
+        It grows with a larger crowd or picture than any before, never in between.
+        """
         device = self.runtime.lane.device
         held = torch.cuda.memory_reserved(device) if device.type == "cuda" else 0
         return held / 2**20

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.budget import Budget, Carrier, Scheduler, joined
-from livepose.detector import Detections, Detector, open_detector
+from livepose.detector import Detections, Detector, Looks, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr, check_image
 from livepose.poses import Poses
 from livepose.runtimes import open_runtime
+from livepose.runtimes.protocol import silent
 from livepose.runtimes.selection import cuda_devices
 from livepose.settings import Settings as Settings
 from livepose.skeletons import SKELETONS
@@ -40,14 +41,13 @@ STILLS_TOGETHER = 4
 """Pictures of a folder that go through the networks together."""
 WARM_BATCHES = (1, 2, 4)
 """Sizes of batches that are prepared before the first frame."""
+WARM_PEOPLE_ON_GPU = 8
+"""So many people at once a GPU is prepared for where ``max_people`` does not say how many may come:
+a recording holds a frame up."""
 PATIENT_COAST_S = 1.0
 """So long may somebody wait for a turn, with a budget, before they count as out of sight."""
 LONGEST_LEAD_S = 0.15
 STAGES = ("detect", "track", "crop", "network", "decode", "smooth")
-
-
-def _silent(message: str) -> None:
-    """Reports to nobody."""
 
 
 class PosePipeline:
@@ -82,7 +82,7 @@ class PosePipeline:
         self,
         settings: Settings | None = None,
         *,
-        report: Callable[[str], None] = _silent,
+        report: Callable[[str], None] = silent,
         networks: tuple[PoseEstimator, Detector | None] | None = None,
         **changes: Any,
     ) -> None:
@@ -93,6 +93,7 @@ class PosePipeline:
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(self._budget())
         self.carrier = Carrier()
+        self.looks = Looks(closer=not self.scheduler.budget)
         self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
         self.cuts = Cuts()
@@ -113,8 +114,9 @@ class PosePipeline:
         return replace(chosen, coast_s=PATIENT_COAST_S) if self.scheduler.budget else chosen
 
     def _open_networks(self) -> tuple[PoseEstimator, Detector | None]:
-        if self.settings.device != "cpu" and cuda_devices():
-            # One after the other: the detector reads the pictures that the other uploads.
+        if self.settings.device != "cpu" and (self.settings.device == "mps" or cuda_devices()):
+            # One after the other: on CUDA the detector reads the pictures that the other uploads,
+            # and Apple's GPUs fail where two threads use them at once.
             estimator = self._open_estimator()
             return estimator, self._open_detector(estimator)
         # Reading and compiling two networks takes no longer than the slower of them.
@@ -170,6 +172,7 @@ class PosePipeline:
         if time_s is None:
             return self.process_stills([image_bgr])[0]
         check_image(image_bgr)
+        self.looks.wait = captured_s is None
         try:
             poses = self._process_in_budget(image_bgr, time_s, captured_s)
             return poses.in_frame(_size_wh(image_bgr))
@@ -238,6 +241,7 @@ class PosePipeline:
         self.tracker.begin_shot()
         self.smoother.reset()
         self.carrier.reset()
+        self.looks.reset()
 
     def _carry(
         self, time_s: float, poses: Poses, tracked: Tracked, now: NDArray[np.bool_]
@@ -253,16 +257,18 @@ class PosePipeline:
     def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
         if not self.tracker.needs_detection(time_s) or not self.scheduler.may_detect(time_s):
             return None
-        return self._detect([image_bgr])[0]
+        if self.detector is None:
+            return Detections.whole(image_bgr)
+        return self.looks.take(self.detector, image_bgr, time_s)
 
     def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         if self.detector is None:
-            return [_whole_picture(image_bgr) for image_bgr in images_bgr]
+            return [Detections.whole(image_bgr) for image_bgr in images_bgr]
         return self.detector(images_bgr)
 
     def _estimate(self, image_bgr: ImageBgr, tracked: Tracked) -> Poses:
         if not len(tracked):
-            return self._as_poses(tracked, _nobody(len(self.skeleton.keypoints)))
+            return self._as_poses(tracked, Estimates.nobody(len(self.skeleton.keypoints)))
         return self._as_poses(tracked, self.estimator.estimate(image_bgr, tracked.boxes_xyxy))
 
     def _as_poses(self, tracked: Tracked, estimates: Estimates) -> Poses:
@@ -331,6 +337,7 @@ class PosePipeline:
         self.cuts.reset()
         self.scheduler.reset()
         self.carrier.reset()
+        self.looks.reset()
 
     def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
         """Compiles and allocates what the first frame would otherwise wait for."""
@@ -343,14 +350,21 @@ class PosePipeline:
 
     def _warm_networks(self, blank_bgr: ImageBgr) -> None:
         warm, size_wh = self.estimator.warm_up, _size_wh(blank_bgr)
-        if self.estimator.gpu is not None:  # one device, and one order of work on it
-            warm(size_wh, WARM_BATCHES)
-            self._detect([blank_bgr])
+        if self.estimator.gpu is not None or self.estimator.runtime.device != "cpu":  # one queue
+            warm(size_wh, self.batches_to_warm())
+            for time_s in (0.0, 1.0):  # the second look is a closer one, and recorded too
+                self._detect_if_due(blank_bgr, time_s)
             return
         with ThreadPoolExecutor(1) as beside:
             looking = beside.submit(self._detect, [blank_bgr])
             warm(size_wh, WARM_BATCHES)
             looking.result()
+
+    def batches_to_warm(self, streams: int = 1) -> Sequence[int]:
+        """Numbers of people that are to be prepared for, where so many streams share a batch."""
+        if self.estimator.gpu is None:
+            return WARM_BATCHES
+        return range(1, streams * (self.settings.max_people or WARM_PEOPLE_ON_GPU) + 1)
 
     def _rehearse(self, blank_bgr: ImageBgr) -> None:
         """Runs the stages on people who are not there, and learns what their crops cost."""
@@ -385,13 +399,3 @@ class PosePipeline:
 def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:
     height, width = image_bgr.shape[:2]
     return width, height
-
-
-def _whole_picture(image_bgr: ImageBgr) -> Detections:
-    return Detections(np.array([[0.0, 0.0, *_size_wh(image_bgr)]]), np.ones(1))
-
-
-def _nobody(keypoints: int) -> Estimates:
-    return Estimates(
-        np.empty((0, keypoints, 2)), np.empty((0, keypoints)), np.empty((0, keypoints, 2, 2))
-    )

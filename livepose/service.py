@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from livepose.boxes import Boxes
-from livepose.detector import Detections, Detector
+from livepose.detector import CloserLook, Detections, Detector, LooksCloser
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import ImageBgr
 from livepose.gathering import Gathering, Members
@@ -56,25 +56,36 @@ class PoseService:
         self._detections: Gathering[ImageBgr, Detections] = Gathering(
             self._detect, self._members, turn
         )
+        self._closer: Gathering[ImageBgr, CloserLook] = Gathering(
+            self._look_closer, self._members, turn
+        )
 
     @contextmanager
     def stream(self) -> Iterator[PosePipeline]:
         """A pipeline for one stream; others wait for it until the block ends."""
         first, clock = self._first, StageClock()
         estimator = SharedEstimator(first.estimator, self._estimates, clock)
-        detector = (
-            None if first.detector is None else SharedDetector(first.detector, self._detections)
-        )
+        detector: SharedDetector | None = None
+        if isinstance(first.detector, LooksCloser):
+            detector = SharedCloserDetector(first.detector, self._detections, self._closer)
+        elif first.detector is not None:
+            detector = SharedDetector(first.detector, self._detections)
         with self._members:
             yield PosePipeline(first.settings, networks=(estimator, detector))
 
     def warm_up(self, sizes_wh: Sequence[tuple[int, int]]) -> None:
-        """Prepares the networks for one picture of each of these sizes at once."""
+        """Prepares the networks for one picture of each of these sizes, together and alone."""
         blanks = [np.zeros((*size_wh[::-1], 3), dtype=np.uint8) for size_wh in sizes_wh]
         boxes = [np.array([[0.0, 0.0, *size_wh]]) for size_wh in sizes_wh]
+        # All pictures first: room that has to grow later makes a GPU record everything anew.
         self._estimate(list(zip(blanks, boxes, strict=True)))
         for size_wh in dict.fromkeys(sizes_wh):
             self._first.warm_up(size_wh)
+        first = self._first
+        first.estimator.warm_up(sizes_wh[0], first.batches_to_warm(len(sizes_wh)))
+        if first.detector is not None:
+            for count in range(len(blanks), 1, -1):
+                self._detect(blanks[:count])
 
     def _estimate(self, asked: Sequence[Asked]) -> list[Estimates]:
         images, boxes = [one[0] for one in asked], [one[1] for one in asked]
@@ -83,6 +94,12 @@ class PoseService:
     def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         assert self._first.detector is not None  # noqa: S101 - only a shared detector asks
         return self._first.detector(images_bgr)
+
+    def _look_closer(self, images_bgr: Sequence[ImageBgr]) -> list[CloserLook]:
+        """One by one: no batches of the larger input have to be prepared."""
+        detector = self._first.detector
+        assert isinstance(detector, LooksCloser)  # noqa: S101 - only such a detector asks
+        return [detector.look_closer(image) for image in images_bgr]
 
 
 class SharedEstimator(PoseEstimator):
@@ -110,9 +127,6 @@ class SharedEstimator(PoseEstimator):
         """The same for several pictures, each in the next batch."""
         return [self.estimate(*pair) for pair in zip(images_bgr, boxes_xyxy, strict=True)]
 
-    def end_frame(self) -> None:
-        """Nothing: the batch forgot its pictures when it was done."""
-
 
 class SharedDetector:
     """The detector of one stream: pictures go along in the others' batch."""
@@ -124,3 +138,21 @@ class SharedDetector:
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         """The people in each of these pictures."""
         return [self._gathering(image) for image in images_bgr]
+
+
+class SharedCloserDetector(SharedDetector):
+    """The same for a detector that can look closer."""
+
+    def __init__(
+        self,
+        inner: LooksCloser,
+        gathering: Gathering[ImageBgr, Detections],
+        closer: Gathering[ImageBgr, CloserLook],
+    ) -> None:
+        super().__init__(inner, gathering)
+        self.can_look_closer = inner.can_look_closer
+        self._closer = closer
+
+    def look_closer(self, image_bgr: ImageBgr) -> CloserLook:
+        """The people in this picture, the small ones of them in a larger input."""
+        return self._closer(image_bgr)

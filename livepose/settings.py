@@ -24,7 +24,8 @@ class Settings:
     detect_every: int | None = None
     """Frames from one detection to the next; None adapts to what moves."""
     detector_size_px: int | None = None
-    """Long side of the detector's input; None lets the detector choose."""
+    """Long side of the detector's input; None lets it choose, and look closer where people are
+    small."""
     detector_threshold: float | None = None
     """Lowest score of a box; None takes what suits the detector."""
     max_people: int | None = None

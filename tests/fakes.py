@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livepose.detector import Detections
+from livepose.detector import CloserLook, Detections
 from livepose.frame import Frame, ImageBgr
 from livepose.heatmaps import encode_dark
 from livepose.pipeline import PosePipeline
@@ -90,6 +90,30 @@ class FakeDetector:
             return Detections(np.empty((0, 4)), np.empty(0))
         box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         return Detections(np.array([box], dtype=np.float64), np.array([0.9]))
+
+
+class FarSightedDetector(FakeDetector):
+    """Finds the white rectangle only in a closer look."""
+
+    name = "far-sighted detector"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[bool] = []
+
+    def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+        self.calls += 1
+        return [Detections(np.empty((0, 4)), np.empty(0)) for _ in images_bgr]
+
+    def can_look_closer(self, source_wh: tuple[int, int], wait: bool) -> bool:
+        """Always; notes whether there was time to wait."""
+        self.waits.append(wait)
+        return True
+
+    def look_closer(self, image_bgr: ImageBgr) -> CloserLook:
+        """The white rectangle, as somebody small."""
+        found = self._find(image_bgr)
+        return CloserLook(found, len(found))
 
 
 def picture(left: int = 100, size_wh: tuple[int, int] = (320, 240)) -> ImageBgr:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from fakes import STANDING_XY, FakeSource, make_pipeline, picture, walking
+from fakes import STANDING_XY, FakeSource, FarSightedDetector, make_pipeline, picture, walking
 
 from livepose.errors import SourceError, UsageError
 from livepose.frame import Frame
@@ -116,6 +116,50 @@ def test_a_lost_source_is_reported_after_the_frames_before_it_and_is_closed(
             seen += 1
     assert seen == 7
     assert source.closed
+
+
+def test_somebody_small_is_found_by_a_closer_look_and_followed(make_pipeline: Make) -> None:
+    pipeline = make_pipeline()
+    pipeline.detector = FarSightedDetector()
+    ids = [poses.track_ids.tolist() for _, poses in pipeline.run(walking(30))]
+    assert ids == [[]] + [[1]] * 29
+    assert set(pipeline.detector.waits) == {True}
+
+
+def test_a_live_picture_does_not_wait_for_a_closer_look(make_pipeline: Make) -> None:
+    pipeline = make_pipeline()
+    pipeline.detector = FarSightedDetector()
+    for time_s in (0.0, 0.1):
+        pipeline.process(picture(), time_s, captured_s=time.perf_counter())
+    assert pipeline.detector.waits == [False]
+
+
+def test_a_budget_leaves_no_time_for_closer_looks(make_pipeline: Make) -> None:
+    pipeline = make_pipeline(max_latency_ms=1e6)
+    pipeline.detector = FarSightedDetector()
+    assert not any(len(poses) for _, poses in pipeline.run(walking(10)))
+    assert pipeline.detector.waits == []
+
+
+def test_after_a_cut_the_second_look_is_close_again(make_pipeline: Make) -> None:
+    pipeline = make_pipeline(detect_every=1)
+    pipeline.detector = FarSightedDetector()
+    room = np.full((240, 320, 3), 20, np.uint8)
+    room[:, 160:] = 120
+    for index in range(12):
+        pipeline.process(room if index < 6 else room[:, ::-1], index / 10)
+    assert pipeline.detector.waits == [True, True]
+
+
+def test_on_a_gpu_the_closer_look_is_recorded_before_the_first_picture(
+    make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_pipeline()
+    pipeline.detector = FarSightedDetector()
+    monkeypatch.setattr(pipeline.estimator, "gpu", object())
+    monkeypatch.setattr(pipeline.estimator, "warm_up", lambda *_: None)
+    pipeline._warm_networks(picture())
+    assert (pipeline.detector.calls, pipeline.detector.waits) == (1, [True])
 
 
 def test_the_chosen_decoding_is_the_one_that_runs(make_pipeline: Make) -> None:

@@ -8,15 +8,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeDetector, FakeRuntime, FakeSource, make_pipeline, picture, walking
+from fakes import (
+    FakeDetector,
+    FakeRuntime,
+    FakeSource,
+    FarSightedDetector,
+    make_pipeline,
+    picture,
+    walking,
+)
+from gpu.toys import toy_runtime
 
 from livepose.cli import main
+from livepose.detector import Detections
 from livepose.errors import DeviceError
+from livepose.estimator import PoseEstimator
 from livepose.frame import Frame
 from livepose.gathering import Gathering, Members
 from livepose.pipeline import PosePipeline
 from livepose.poses import Poses
-from livepose.service import PoseService
+from livepose.service import PoseService, SharedEstimator
+from livepose.timing import StageClock
 
 __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]
@@ -152,6 +164,16 @@ def test_each_stream_sees_what_it_would_see_alone(runtime: CountingRuntime) -> N
             np.testing.assert_allclose(one.keypoints_xy, other.keypoints_xy)
 
 
+def test_a_stream_looks_closer_as_it_would_alone(
+    runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: FarSightedDetector())
+    service = PoseService()
+    with service.stream() as pipeline:
+        ours = [poses.track_ids.tolist() for _, poses in pipeline.run(walking(6))]
+    assert ours == [[]] + [[1]] * 5
+
+
 def test_without_a_detector_each_stream_is_its_own_person(runtime: CountingRuntime) -> None:
     service = PoseService(detector="none")
     with service.stream() as first, service.stream() as second:
@@ -227,3 +249,35 @@ def test_an_error_in_one_stream_ends_all_and_is_said(
     assert main(["--video", "a.mp4", "--video", "b.mp4", "--json", str(path)]) == 5
     written = (tmp_path / "poses-2.jsonl").read_text().splitlines()
     assert 1 <= len(written) < 401
+
+
+def test_a_stream_that_skips_its_turn_sees_its_next_picture_in_the_same_array() -> None:
+    """A picture that was sent for the detector alone is forgotten with its frame."""
+    estimator = PoseEstimator(toy_runtime())
+    assert estimator.gpu is not None
+    members, turn = Members(), threading.Lock()
+    gathering = Gathering(
+        lambda asked: estimator.estimate_frames(*map(list, zip(*asked, strict=True))), members, turn
+    )
+    stream = SharedEstimator(estimator, gathering, StageClock())
+    image, boxes = picture(40), np.array([[40.0, 30.0, 120.0, 200.0]])
+    estimator.gpu.frames.upload([image])  # by the detector
+    stream.end_frame()  # nobody's turn came
+    image[:] = picture(90)
+    ours, theirs = stream.estimate(image, boxes), estimator.estimate(image.copy(), boxes)
+    np.testing.assert_array_equal(ours.keypoint_scores, theirs.keypoint_scores)
+
+
+def test_warming_up_looks_at_as_many_pictures_as_there_are_streams(
+    runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+
+    class Counting(FakeDetector):
+        def __call__(self, images_bgr: Sequence[np.ndarray]) -> list[Detections]:
+            looked.append(len(images_bgr))
+            return super().__call__(images_bgr)
+
+    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: Counting())
+    PoseService().warm_up([(640, 480), (320, 240), (640, 480)])
+    assert set(looked) == {1, 2, 3}

@@ -1,12 +1,12 @@
 """``livepose eval coco | mpii | lsp | quantisation | clips``, ``livepose eval --paper``."""
 
-import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepose.cli.run import RUNTIMES, positive, report
 from livepose.errors import GateError, UsageError
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ EXAMPLES = """examples:
       --decode dark,shift,argmax,integral --flip-test --json coco.json
   livepose eval --paper --measured coco.json
 """
-
-
-def report(message: str) -> None:
-    """One sentence to whoever watches; results alone go to stdout."""
-    print(f"livepose: {message}", file=sys.stderr, flush=True)
 
 
 def register(subparsers: Any) -> None:
@@ -64,7 +59,7 @@ def _add_set(parser: ArgumentParser) -> None:
     what.add_argument(
         "--flip-study", action="store_true", help="without, with, and misaligned flip test"
     )
-    what.add_argument("--runtime", choices=("auto", "torch", "openvino", "cuda"), default="auto")
+    what.add_argument("--runtime", choices=RUNTIMES, default="auto")
     what.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     what.add_argument("--precision", default="auto", help="auto, f32, bf16, f16 or int8")
     work = parser.add_argument_group("work and output")
@@ -84,7 +79,7 @@ def _add_coco(parser: ArgumentParser) -> None:
     coco.add_argument("--results", metavar="FILE", help="first row in COCO's submission form")
     coco.add_argument(
         "--peer", action="append", default=[], metavar="KIND:FILE",
-        help="tinypose:, onnx:, movenet: or ultralytics: and a file; may be repeated",
+        help="tinypose:, onnx:, movenet:, ultralytics: or livepose: and a file; may be repeated",
     )  # fmt: skip
     coco.add_argument("--peer-decode", default="dark", metavar="NAMES", help="for heatmap peers")
     coco.add_argument("--require-ap", type=float, metavar="AP", help="exit code 6 below it")
@@ -93,8 +88,10 @@ def _add_coco(parser: ArgumentParser) -> None:
     pareto.add_argument(
         "--pareto", type=Path, metavar="NAME", help="accuracy against ms: NAME.png, NAME.csv"
     )
-    pareto.add_argument("--precisions", default="auto", metavar="NAMES", help="such as f32,bf16")
-    pareto.add_argument("--inputs", type=sizes_hw, default=(None,), metavar="SIZES")
+    pareto.add_argument("--precisions", metavar="NAMES", help="such as f32,bf16; else --precision")
+    pareto.add_argument(
+        "--inputs", type=sizes_hw, metavar="SIZES", help="such as 96x64,128x96; else --input"
+    )
     pareto.add_argument("--intervals", type=numbers, default=(1, 4), metavar="N,N,...")
 
 
@@ -112,13 +109,6 @@ def _add_quantisation(parser: ArgumentParser) -> None:
 def _add_clips(parser: ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="written by --json")
     parser.add_argument("--markdown", default="-", metavar="FILE", help="the table, - is stdout")
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on."""
-    if not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
-    return int(text)
 
 
 def size_hw(text: str) -> tuple[int, int]:
@@ -246,8 +236,8 @@ def _pareto(arguments: Namespace) -> int:
     chosen = choice(arguments)
     grid = Grid(
         decoders=chosen.decoders,
-        precisions=tuple(arguments.precisions.split(",")),
-        inputs_hw=arguments.inputs,
+        precisions=tuple((arguments.precisions or chosen.precision).split(",")),
+        inputs_hw=arguments.inputs or (chosen.input_hw,),
         intervals=arguments.intervals,
     )
     with progress_bars() as progress:

@@ -4,7 +4,8 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepose.cli.evaluate import positive, progress_bars, report
+from livepose.cli.evaluate import progress_bars
+from livepose.cli.run import positive, report
 
 if TYPE_CHECKING:
     from livepose.offline.identity.run import Choice

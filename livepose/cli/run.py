@@ -80,7 +80,12 @@ def _add_pipeline(parser: ArgumentParser) -> None:
     group.add_argument("--weights", default="default", help="pose weights: a name or a file")
     group.add_argument("--detector", default="auto", help="auto, none, a name or a file")
     group.add_argument("--detect-every", metavar="N", type=positive, help="default: adaptive")
-    group.add_argument("--detector-size", metavar="PX", type=positive)
+    group.add_argument(
+        "--detector-size",
+        metavar="PX",
+        type=positive,
+        help="one size of its input; default: what suits it, and a larger one for small people",
+    )
     group.add_argument("--detector-threshold", metavar="S", type=float)
     group.add_argument("--max-people", metavar="N", type=positive)
     group.add_argument(

@@ -4,19 +4,30 @@
 reads them without running anything, ``checkpoint`` reads and writes our own, ``library`` imports
 ultralytics quietly, ``conversion`` keeps networks that OpenVINO runs, ``letterbox`` fits pictures,
 ``engines`` and ``torch_engine`` run networks, ``suppression`` leaves one box for each person,
-``yolo`` joins them. ultralytics is imported nowhere else in the live path, and neither it nor torch
-where a converted detector is kept.
+``yolo`` joins them. ``closer`` adds the small people of a larger input, ``looks`` says when.
+ultralytics is imported nowhere else in the live path, and neither it nor torch where a converted
+detector is kept.
 """
 
 from typing import TYPE_CHECKING, Any
 
+from livepose.detector.closer import CloserLook, LooksCloser
 from livepose.detector.detections import Detections, Detector
+from livepose.detector.looks import Looks
 from livepose.detector.opening import open_detector
 
 if TYPE_CHECKING:
     from livepose.detector.checkpoint import save_detector
 
-__all__ = ["Detections", "Detector", "open_detector", "save_detector"]
+__all__ = [
+    "CloserLook",
+    "Detections",
+    "Detector",
+    "Looks",
+    "LooksCloser",
+    "open_detector",
+    "save_detector",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,16 +16,16 @@ from torch import Tensor, nn
 
 from livepose.detector.letterbox import GREY, Letterbox
 from livepose.detector.protocol import Predictions
-from livepose.errors import DeviceError
 from livepose.frame import ImageBgr
 from livepose.runtimes.buckets import padded_pieces
 from livepose.runtimes.frames import DeviceFrames, TapBuffers, gather
 from livepose.runtimes.recording import Recording
 from livepose.runtimes.torch_runtime import channels_last
+from livepose.runtimes.trouble import device_trouble
 
 BUCKETS = (1, 2, 4, 8)
 SHAPES_KEPT = 8
-"""Recorded shapes that are remembered; a stream needs one."""
+"""Recorded shapes that are remembered, then the oldest goes; a stream needs one, or two."""
 CANDIDATES = 1024
 """So many of the surest people come back; non-maximum suppression then keeps at most 300."""
 
@@ -51,8 +51,8 @@ class CudaEngine:
         self.frames = frames
         self.name = f"CUDA graphs on {frames.lane.device}"
         dtype = torch.float16 if frames.lane.device.type == "cuda" else torch.float32
-        self._network = channels_last(SurestPeople(model, person))
-        self._network.to(frames.lane.device, dtype)
+        self.network = channels_last(SurestPeople(model, person))
+        self.network.to(frames.lane.device, dtype)
         self._slots: dict[tuple[int, tuple[int, int]], LetterboxSlot] = {}
         self._recorded_at = frames.moved
 
@@ -71,29 +71,27 @@ class CudaEngine:
             When the GPU's memory does not suffice.
         """
         self.frames.forget()  # a new picture may lie in the array of an old one
-        try:
+        width, height = letterboxes[0].source_wh
+        doing = f"while looking for people in {len(images_bgr)} pictures of {width}x{height}"
+        lower = "lower --detector-size, play fewer sources at once"
+        with device_trouble(str(self.frames.lane.device), doing, lower):
             starts = self.frames.upload(images_bgr)
             parts = []
             for piece in padded_pieces(len(images_bgr), BUCKETS):
                 of_piece = slice(piece.start, piece.stop)
                 slot = self._slot(piece.bucket, letterboxes[0].input_wh)
                 parts.append(slot.run(starts[of_piece], letterboxes[of_piece]))
-        except torch.OutOfMemoryError:
-            raise DeviceError(
-                f"{self.frames.lane.device} ran out of memory while looking for people in "
-                f"{len(images_bgr)} pictures of {letterboxes[0].source_wh[0]}x"
-                f"{letterboxes[0].source_wh[1]}; lower --detector-size, play fewer sources at "
-                "once, or use --device cpu"
-            ) from None
         return np.concatenate(parts)
 
     def _slot(self, bucket: int, input_wh: tuple[int, int]) -> "LetterboxSlot":
-        if self._recorded_at != self.frames.moved or len(self._slots) >= SHAPES_KEPT:
-            self._slots.clear()
+        if self._recorded_at != self.frames.moved:
+            self._slots.clear()  # they read where the pictures were
             self._recorded_at = self.frames.moved
         key = (bucket, input_wh)
         if key not in self._slots:
-            self._slots[key] = LetterboxSlot(self._network, self.frames, bucket, input_wh)
+            if len(self._slots) >= SHAPES_KEPT:
+                self._slots.pop(next(iter(self._slots)))
+            self._slots[key] = LetterboxSlot(self.network, self.frames, bucket, input_wh)
         return self._slots[key]
 
 

@@ -21,6 +21,12 @@ class Detections:
     boxes_xyxy: Boxes
     scores: NDArray[np.float64]
 
+    @classmethod
+    def whole(cls, image_bgr: ImageBgr) -> "Detections":
+        """One person, as large as the picture (H, W, 3)."""
+        height, width = image_bgr.shape[:2]
+        return cls(np.array([[0.0, 0.0, width, height]]), np.ones(1))
+
     def __len__(self) -> int:
         return len(self.scores)
 

@@ -1,8 +1,10 @@
 """Detection networks in OpenVINO, on the processor."""
 
 from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ ov = openvino()
 
 LARGEST_BATCH = 8
 SHAPES_KEPT = 6
-"""Compiled shapes that are remembered; a stream needs one."""
+"""Compiled shapes that are remembered; a stream needs one, or two."""
 
 
 class OpenVinoEngine:
@@ -30,6 +32,9 @@ class OpenVinoEngine:
         self.input_wh = None if shape.is_dynamic else (shape[2].get_length(), shape[1].get_length())
         self._batch = 1 if shape.is_static else LARGEST_BATCH
         self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._lock = Lock()
+        self._beside = ThreadPoolExecutor(1)
+        self._preparing: dict[tuple[int, ...], Future[Any]] = {}
 
     def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
         """Predictions for these pictures, see the module."""
@@ -41,17 +46,33 @@ class OpenVinoEngine:
             start += count
         return np.concatenate(parts)
 
+    def prepare(self, input_wh: tuple[int, int]) -> bool:
+        """Whether one picture of this size runs at once; else it is compiled for beside."""
+        shape = (1, input_wh[1], input_wh[0], 3)
+        with self._lock:
+            if shape in self._compiled:
+                return True
+            before = self._preparing.get(shape)
+            # What was compiled may have been forgotten since; what failed is not tried again.
+            if before is None or (before.done() and before.exception() is None):
+                self._preparing[shape] = self._beside.submit(self._compile, shape)
+        return False
+
     def _compile(self, shape: tuple[int, ...]) -> Any:
-        if shape not in self._compiled:
-            if self.input_wh is None:
-                self._model.reshape(list(shape))
-            self._compiled[shape] = core().compile_model(
-                self._model, "CPU", {"PERFORMANCE_HINT": "LATENCY"}
-            )
+        with self._lock:
+            if shape in self._compiled:
+                self._compiled.move_to_end(shape)
+                return self._compiled[shape]
+        model = self._model.clone()
+        if self.input_wh is None:
+            model.reshape(list(shape))
+        # Outside of the lock: what is compiled already runs on meanwhile.
+        compiled = core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+        with self._lock:
+            self._compiled[shape] = compiled
             if len(self._compiled) > SHAPES_KEPT:
                 self._compiled.popitem(last=False)
-        self._compiled.move_to_end(shape)
-        return self._compiled[shape]
+        return compiled
 
 
 def _chunk(left: int, largest: int) -> int:

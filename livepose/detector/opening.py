@@ -45,7 +45,8 @@ def open_detector(
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     size_px : int, optional
-        Longer side of the network's input, None for what suits weights and picture.
+        Longer side of the network's input, None for what suits weights and picture; only then
+        can it look closer, see ``closer``.
     score_threshold : float, optional
         Lowest score of a box, None for ultralytics' own 0.25.
     report : callable
@@ -127,8 +128,15 @@ def open_file(
         raise WeightsError(f"{path} does not look like a detector; expected {wanted} or a folder")
     where = choose_device(device)
     engine, facts = _engine(path, where, report, frames)
-    size_px = size_px or facts.input_px
-    return YoloDetector(engine, path.stem, facts.person, facts.classes, size_px, score_threshold)
+    return YoloDetector(
+        engine,
+        path.stem,
+        facts.person,
+        facts.classes,
+        size_px or facts.input_px,
+        score_threshold,
+        adapts=size_px is None,
+    )
 
 
 def _open_auto(

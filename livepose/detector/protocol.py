@@ -36,6 +36,14 @@ class FrameEngine(Protocol):
         """Predictions for these pictures, (H, W, 3), in letterboxes of one input size."""
 
 
+@runtime_checkable
+class PreparedEngine(Protocol):
+    """An engine that has to prepare itself for each input size, for longer than a frame takes."""
+
+    def prepare(self, input_wh: tuple[int, int]) -> bool:
+        """Whether it is ready for one picture of this size; else prepares for it beside."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a network answers: ``person`` is the index of that class among so many ``classes``."""

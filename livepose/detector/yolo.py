@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from livepose.detector.closer import CloserLook, closer_px, joined
 from livepose.detector.detections import Detections
 from livepose.detector.letterbox import Letterbox
-from livepose.detector.protocol import Engine, FrameEngine, Predictions
+from livepose.detector.protocol import Engine, FrameEngine, Predictions, PreparedEngine
 from livepose.detector.suppression import Floats, suppress
 from livepose.frame import ImageBgr
 
@@ -34,6 +35,8 @@ class YoloDetector:
         Longer side of the network's input; None chooses by the picture.
     score_threshold : float, optional
         Lowest score of a box.
+    adapts : bool
+        Whether it may look closer, see ``closer``: in one more size.
     """
 
     def __init__(
@@ -44,9 +47,11 @@ class YoloDetector:
         classes: int,
         size_px: int | None = None,
         score_threshold: float | None = None,
+        adapts: bool = False,
     ) -> None:
         self.name = name
         self.engine = engine
+        self.adapts = adapts and engine.input_wh is None
         self.score_threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
         self._person, self._classes, self._size_px = person, classes, size_px
 
@@ -58,7 +63,33 @@ class YoloDetector:
         ValueError
             When a picture is not uint8 (H, W, 3).
         """
-        boxes = [self._letterbox(image) for image in images_bgr]
+        return self._look(images_bgr, [self._letterbox(image) for image in images_bgr])
+
+    def can_look_closer(self, source_wh: tuple[int, int], wait: bool) -> bool:
+        """Whether a closer look at a picture of this size is of use, and can be had at once.
+
+        What it needs is otherwise prepared beside; with ``wait`` the look itself waits for it.
+        """
+        closer = self._closer_letterbox(source_wh)
+        if closer is None or wait or not isinstance(self.engine, PreparedEngine):
+            return closer is not None
+        return self.engine.prepare(closer.input_wh)
+
+    def look_closer(self, image_bgr: ImageBgr) -> CloserLook:
+        """The people in a picture, uint8 (H, W, 3), the small ones of them in a larger input.
+
+        Raises
+        ------
+        ValueError
+            When the picture is not uint8 (H, W, 3).
+        """
+        usual = self._letterbox(image_bgr)
+        closer = self._closer_letterbox(usual.source_wh)
+        [people] = self._look([image_bgr], [usual])
+        more = people if closer is None else self._look([image_bgr], [closer])[0]
+        return joined(people, more, usual)
+
+    def _look(self, images_bgr: Sequence[ImageBgr], boxes: Sequence[Letterbox]) -> list[Detections]:
         found: dict[int, Detections] = {}
         for input_wh in dict.fromkeys(box.input_wh for box in boxes):
             which = [index for index, box in enumerate(boxes) if box.input_wh == input_wh]
@@ -75,7 +106,15 @@ class YoloDetector:
         source_wh = (shape[1], shape[0])
         if self.engine.input_wh is not None:
             return Letterbox.into(source_wh, self.engine.input_wh)
-        return Letterbox.fit(source_wh, self._size_px or default_size_px(source_wh))
+        return Letterbox.fit(source_wh, self._usual_px(source_wh))
+
+    def _closer_letterbox(self, source_wh: tuple[int, int]) -> Letterbox | None:
+        """How a picture lies in the larger input; None where there is no use in one."""
+        longer_px = closer_px(source_wh, self._usual_px(source_wh)) if self.adapts else None
+        return None if longer_px is None else Letterbox.fit(source_wh, longer_px)
+
+    def _usual_px(self, source_wh: tuple[int, int]) -> int:
+        return self._size_px or default_size_px(source_wh)
 
     def _predict(
         self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox]

@@ -39,6 +39,12 @@ class Estimates:
     keypoint_scores: NDArray[np.float64]
     covariance_px2: NDArray[np.float64]
 
+    @classmethod
+    def nobody(cls, keypoints: int) -> "Estimates":
+        """Those of no people, who would have so many keypoints."""
+        shapes = (0, keypoints, 2), (0, keypoints), (0, keypoints, 2, 2)
+        return cls(*(np.empty(shape) for shape in shapes))
+
 
 class PoseEstimator:
     """Estimates the keypoints of the people in given boxes.
@@ -141,9 +147,11 @@ class PoseEstimator:
     def _estimate_on(
         self, gpu: "GpuPoses", images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
     ) -> list[Estimates]:
-        with self.clock.stage("network"):
-            found = gpu(images_bgr, boxes_xyxy)
-        self.end_frame()
+        try:
+            with self.clock.stage("network"):
+                found = gpu(images_bgr, boxes_xyxy)
+        finally:
+            self.end_frame()
         with self.clock.stage("decode"):
             heatmap_hw = self.runtime.card.heatmap_hw
             pairs = zip(found, boxes_xyxy, strict=True)

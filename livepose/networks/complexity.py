@@ -24,12 +24,15 @@ class Operations:
     published_gflops: float
 
 
-def count_operations(network: nn.Module, input_hw: tuple[int, int]) -> Operations:
-    """Counts what one picture of ``input_hw`` (rows, columns) costs; nothing is computed.
+def count_operations(
+    network: nn.Module, input_hw: tuple[int, int], device: str = "meta"
+) -> Operations:
+    """Counts what one picture of ``input_hw`` (rows, columns) costs.
 
-    The network is left as it is: a copy without storage is run once.
+    The network is left as it is: a copy is run once, by default without storage, so that nothing
+    is computed. A network that asks for values while it runs needs another ``device``.
     """
-    skeleton = copy.deepcopy(network).to("meta").eval()
+    skeleton = copy.deepcopy(network).to(device).eval()
     true_counts: list[int] = []
     published_counts: list[int] = []
 
@@ -45,7 +48,7 @@ def count_operations(network: nn.Module, input_hw: tuple[int, int]) -> Operation
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             module.register_forward_hook(note)
     with torch.inference_mode():
-        skeleton(torch.zeros(1, 3, *input_hw, device="meta"))
+        skeleton(torch.zeros(1, 3, *input_hw, device=device))
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Operations(parameters, sum(true_counts), sum(published_counts) / GIGA)
 

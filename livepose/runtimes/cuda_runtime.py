@@ -15,7 +15,8 @@ from torch import nn
 from livepose.runtimes.buckets import SlotRunner
 from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops
 from livepose.runtimes.recording import Lane, Recording
-from livepose.runtimes.torch_runtime import out_of_memory, prepared
+from livepose.runtimes.torch_runtime import prepared
+from livepose.runtimes.trouble import people_trouble
 from livepose.weights import Card
 
 BUCKETS = (1, 2, 4, 8, 16, 32)
@@ -50,34 +51,35 @@ class CudaRuntime:
         self.device = device
         self.precision = precision
         self.buckets = tuple(buckets)
-        try:
+        with people_trouble(device, 0):
             self.lane = Lane(device)
             self.graph = prepared(network, card, device, precision)
-        except torch.OutOfMemoryError:
-            raise out_of_memory(device, 0) from None
+        self._networks: dict[int, nn.Module] = {}
         self._runner = SlotRunner(card, self.buckets, self._make_slot)
 
     def _make_slot(self, bucket: int) -> "GraphSlot":
         return GraphSlot(self.network_for(bucket), self.card, bucket, self.lane)
 
     def network_for(self, bucket: int) -> nn.Module:
-        """The graph that is recorded for batches of this size."""
+        """What is recorded for batches of this size; made once."""
+        if bucket not in self._networks:
+            self._networks[bucket] = self.make_network(bucket)
+        return self._networks[bucket]
+
+    def make_network(self, bucket: int) -> nn.Module:
+        """The same one for every size; others than CUDA graphs compile it for each."""
         return self.graph
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
         crops = checked_crops(crops_bgr, self.card)
-        try:
+        with people_trouble(self.device, len(crops)):
             return self._runner(crops)
-        except torch.OutOfMemoryError:
-            raise out_of_memory(self.device, len(crops)) from None
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Records the graphs that batches of these sizes need, the largest first."""
-        try:
+        with people_trouble(self.device, max(batch_sizes, default=0)):
             self._runner.prepare(batch_sizes)
-        except torch.OutOfMemoryError:
-            raise out_of_memory(self.device, max(batch_sizes)) from None
 
 
 class GraphSlot:
@@ -92,8 +94,9 @@ class GraphSlot:
         self._host_out = lane.pinned(heatmap_shape, torch.float32)
         self.crops: Crops = self._host_in.numpy()
         self.heatmaps: Heatmaps = self._host_out.numpy()
-        self._device_in = lane.zeros(crop_shape, torch.uint8)
-        self._recording = Recording(lane, lambda: graph(self._device_in))
+        self._device_in = device_in = lane.zeros(crop_shape, torch.uint8)
+        # Ordered within the graph, channels-last heatmaps need no memory for it on their way back.
+        self._recording = Recording(lane, lambda: graph(device_in).contiguous())
 
     def run(self) -> None:
         """One copy in, one replay, one copy out; returns when the heatmaps are there."""

@@ -68,16 +68,20 @@ class DeviceFrames:
         starts = [int(end) - size for end, size in zip(ends, sizes, strict=True)]
         for image, start, size in zip(images_bgr, starts, sizes, strict=True):
             self._on_host[start : start + size].reshape(image.shape)[:] = image
-        with self.lane:
-            self.pixels[: ends[-1]].copy_(self._pinned[: ends[-1]], non_blocking=True)
+        self.copy(int(ends[-1]))
         self._there.extend(zip(images_bgr, starts, strict=True))
         return list(starts)
 
+    def copy(self, pixels: int) -> None:
+        """Queues the upload of the first ``pixels`` that lie ready on the host."""
+        with self.lane:
+            self.pixels[:pixels].copy_(self._pinned[:pixels], non_blocking=True)
+
     def _make_room(self, pixels: int) -> None:
-        self.moved += 1
+        self.pixels = self.lane.zeros((pixels, 3), torch.uint8)
         self._pinned = self.lane.pinned((pixels, 3), torch.uint8)
         self._on_host: Image = self._pinned.numpy()
-        self.pixels = self.lane.zeros((pixels, 3), torch.uint8)
+        self.moved += 1
 
 
 class TapBuffers:

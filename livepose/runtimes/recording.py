@@ -8,8 +8,9 @@ On the processor the same steps are simply run: slower than what is made for it,
 test and to rehearse everything but the graph itself on a machine without a GPU.
 """
 
+import threading
 from collections.abc import Callable
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -17,6 +18,9 @@ from torch import Tensor
 
 WARM_UP_RUNS = 3
 """Before recording, so that libraries have chosen their kernels and taken their memory."""
+
+_one_at_a_time = threading.Lock()
+"""A process records one graph at a time; others may run those that are there."""
 
 
 class Lane:
@@ -33,25 +37,19 @@ class Lane:
         self._cuda = self.device.type == "cuda"
         new_stream: Any = torch.cuda.Stream
         self.stream: Any = new_stream(self.device) if self._cuda else None
-        self._entered: list[Any] = []
+        self._entered: list[ExitStack] = []
 
     def __enter__(self) -> "Lane":
-        contexts: list[Any] = [torch.inference_mode()]
-        if self._cuda:
-            contexts.append(torch.cuda.stream(self.stream))
-        for context in contexts:
-            context.__enter__()
-        self._entered.append(contexts)
+        with ExitStack() as contexts:
+            mode: Any = torch.inference_mode()
+            contexts.enter_context(mode)
+            if self._cuda:
+                contexts.enter_context(torch.cuda.stream(self.stream))
+            self._entered.append(contexts.pop_all())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for context in reversed(self._entered.pop()):
-            context.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._entered.pop().__exit__(*error)
 
     def wait(self) -> None:
         """Returns when everything queued is done."""
@@ -88,12 +86,14 @@ class Recording:
     def __init__(self, lane: Lane, steps: Callable[[], Tensor]) -> None:
         self._lane, self._steps = lane, steps
         self._graph: Any = None
-        lane.settle()
         # Shapes never change, so the quickest kernels are worth looking for. f32 means f32.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False), lane:
-            self.output = steps()
-            if lane.stream is not None:
-                self._record()
+        flags = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
+        with _one_at_a_time, flags:
+            lane.settle()
+            with lane:
+                self.output = steps()
+                if lane.stream is not None:
+                    self._record()
 
     def _record(self) -> None:
         for _ in range(WARM_UP_RUNS - 1):

@@ -261,7 +261,7 @@ def check_device(device: str) -> str:
     if int(number or 0) >= found:
         last = f"cuda:{found - 1}" if found > 1 else "cuda:0 only"
         raise DeviceError(f"device {device} was asked for, and the GPUs here end at {last}")
-    return f"cuda:{number or 0}"
+    return f"cuda:{int(number or 0)}"
 
 
 def cuda_devices() -> int:

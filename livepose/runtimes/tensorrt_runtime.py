@@ -4,17 +4,15 @@ An optional way (the extra ``tensorrt``): it builds for minutes where CUDA graph
 moment. Everything around the network, the self-check included, is that of ``CudaRuntime``.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from livepose.errors import DeviceError
-from livepose.runtimes.cuda_runtime import BUCKETS, CudaRuntime
+from livepose.runtimes.cuda_runtime import CudaRuntime
 from livepose.runtimes.graph import PoseGraph
 from livepose.runtimes.torch_runtime import DTYPES
-from livepose.weights import Card
 
 
 class TensorRtRuntime(CudaRuntime):
@@ -22,39 +20,31 @@ class TensorRtRuntime(CudaRuntime):
 
     name = "tensorrt"
 
-    def __init__(
-        self,
-        network: nn.Module,
-        card: Card,
-        device: str,
-        precision: str = "f16",
-        buckets: Sequence[int] = BUCKETS,
-    ) -> None:
-        tensorrt_compiler()  # absent: said at once, not at the first frame
-        super().__init__(network, card, device, precision, buckets)
-        self._engines: dict[int, nn.Module] = {}
+    def make_network(self, bucket: int) -> nn.Module:
+        """The graph with its network compiled for this size.
 
-    def network_for(self, bucket: int) -> nn.Module:
-        """The graph for batches of this size, its network compiled; built once."""
-        if bucket not in self._engines:
-            self._engines[bucket] = self._built(bucket)
-        return self._engines[bucket]
-
-    def _built(self, bucket: int) -> nn.Module:
-        compiler, dtype = tensorrt_compiler(), DTYPES[self.precision]
-        graph = PoseGraph(nn.Identity(), self.card).to(self.lane.device, dtype)
-        example = torch.zeros(bucket, 3, *self.card.input_hw, dtype=dtype, device=self.lane.device)
+        Raises
+        ------
+        DeviceError
+            When TensorRT is not there, or cannot build it.
+        """
+        compiler, device, dtype = tensorrt_compiler(), self.lane.device, DTYPES[self.precision]
+        graph = PoseGraph(nn.Identity(), self.card).to(device, dtype)
+        example = torch.zeros(bucket, 3, *self.card.input_hw, dtype=dtype, device=device)
         try:
             graph.network = compiler.compile(
                 self.graph.network,
                 ir="dynamo",
                 inputs=[example],
-                enabled_precisions={dtype},
+                # Not the current device, which is the first one: the one that this runs on.
+                device=device,
+                # The network is in this precision already, and is to stay in it.
+                use_explicit_typing=True,
                 min_block_size=1,
             )
         except torch.OutOfMemoryError:
             raise
-        except (RuntimeError, TypeError, ValueError) as error:
+        except Exception as error:  # exporting, converting, building: each has errors of its own
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DeviceError(
                 f"TensorRT cannot build {self.card.network} for {bucket} people on "

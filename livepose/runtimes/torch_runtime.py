@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from livepose.errors import DeviceError, UsageError
+from livepose.errors import UsageError
 from livepose.networks.folding import fold_batch_norms
 from livepose.runtimes.check import probe_crops
 from livepose.runtimes.graph import PoseGraph
 from livepose.runtimes.protocol import Crops, Heatmaps, blank_crops, checked_crops, no_heatmaps
+from livepose.runtimes.trouble import people_trouble
 from livepose.weights import Card
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -30,7 +31,8 @@ class TorchRuntime:
         self.card = card
         self.device = device
         self.precision = precision
-        self._graph = prepared(network, card, device, precision)
+        with people_trouble(device, 0):
+            self._graph = prepared(network, card, device, precision)
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
@@ -39,11 +41,8 @@ class TorchRuntime:
             return no_heatmaps(self.card)
         if not crops.flags.writeable:
             crops = np.array(crops)  # torch warns of memory that it must not write to
-        try:
-            with torch.inference_mode():
-                maps: Heatmaps = self._graph(torch.from_numpy(crops).to(self.device)).cpu().numpy()
-        except torch.OutOfMemoryError:
-            raise out_of_memory(self.device, len(crops)) from None
+        with people_trouble(self.device, len(crops)), torch.inference_mode():
+            maps: Heatmaps = self._graph(torch.from_numpy(crops).to(self.device)).cpu().numpy()
         return maps
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
@@ -66,14 +65,6 @@ def channels_last(module: Module) -> Module:
         if parameter.dim() == 4:
             parameter.data = parameter.data.to(memory_format=torch.channels_last)
     return module
-
-
-def out_of_memory(device: str, people: int) -> DeviceError:
-    """The sentence for a GPU that is full."""
-    return DeviceError(
-        f"{device} ran out of memory at {people} people at once; lower --max-people, close what "
-        "else runs on it, or use --device cpu"
-    )
 
 
 def reference_heatmaps(network: nn.Module, card: Card) -> Heatmaps:

@@ -6,21 +6,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from gpu.toys import CARD, toy_network
+from torch import Tensor, nn
 
-from benchmarks import gpu
+from benchmarks import gpu, gpu_rounds
 from benchmarks.gpu_clock import Ceilings
-from benchmarks.gpu_stages import layer_numbers, network_work, row
+from benchmarks.gpu_stages import layer_numbers, measure_network, network_work, row
 from benchmarks.plan import QUICK
+from livepose.detector.cuda_engine import CudaEngine
+from livepose.detector.torch_engine import TorchEngine
+from livepose.detector.yolo import YoloDetector
 from livepose.offline.rounds import Length
+from livepose.runtimes.frames import DeviceFrames
 from livepose.runtimes.library import one_thread
+from livepose.runtimes.recording import Lane
 
 PLAN = replace(QUICK, rounds=1, warm_up_frames=1, scene_frames=2, length=Length.of(2), runs=1)
 
 
 @pytest.fixture
-def subject() -> gpu.Subject:
-    return gpu.Subject(toy_network(), CARD, "cpu", (1, 2, 4), detector="none")
+def subject() -> gpu_rounds.Subject:
+    return gpu_rounds.Subject(toy_network(), CARD, "cpu", (1, 2, 4), detector="none")
 
 
 @pytest.fixture
@@ -28,11 +35,11 @@ def without_yolo(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(device: str) -> None:
         raise ImportError("No module named 'ultralytics'")
 
-    monkeypatch.setattr(gpu, "YoloPose", absent)
+    monkeypatch.setattr(gpu_rounds, "YoloPose", absent)
 
 
 def test_the_rehearsal_measures_every_figure(
-    subject: gpu.Subject, without_yolo: None, tmp_path: Path
+    subject: gpu_rounds.Subject, without_yolo: None, tmp_path: Path
 ) -> None:
     said: list[str] = []
     with one_thread():
@@ -44,8 +51,10 @@ def test_the_rehearsal_measures_every_figure(
             assert row_["people"] == int(people)
             assert row_["fps"]["median"] > 0
             assert row_["p95_ms"] >= row_["p50_ms"] > 0
+        assert part["end_to_end"][people]["held_mib"] == 0
         stages = part["stages"][people]["stages"]
         assert set(stages) == {"upload", "crop", "network", "decode"}
+        assert part["stages"][people]["decode_on_host_ms"] > 0
         assert all(stage["ms"] > 0 and stage["bound_ms"] > 0 for stage in stages.values())
     assert set(part["network"]["ms"]) == {"recorded", "eager f32"}
     assert part["offline"]["batch"] == 4
@@ -58,6 +67,7 @@ def test_the_rehearsal_measures_every_figure(
     assert "commit" in saved["parts"]["gpu"]
     text = "\n".join(gpu.markdown(part))
     assert "| livepose | 4 |" in text
+    assert "livepose holds 0 MiB of the GPU for 4 people." in text
     assert "a rehearsal without a GPU" in part["device"]["note"]
 
 
@@ -81,7 +91,7 @@ def test_operations_and_bytes_are_counted_by_hand() -> None:
 
 
 def test_the_scene_is_always_the_same_and_its_boxes_are_in_it() -> None:
-    one, two = gpu.Crowd(4, 3), gpu.Crowd(4, 3)
+    one, two = gpu_rounds.Crowd(4, 3), gpu_rounds.Crowd(4, 3)
     np.testing.assert_array_equal(one.image(1), two.image(1))
     boxes = one.boxes_xyxy(0)
     assert boxes.shape == (4, 4)
@@ -95,3 +105,50 @@ def test_a_machine_without_cuda_is_told_so(
     monkeypatch.setattr("livepose.runtimes.selection.cuda_devices", lambda: 0)
     assert gpu.main(["--device", "cuda"]) == 5
     assert "CUDA was asked for" in capsys.readouterr().err
+
+
+def test_compilers_are_recorded_too_and_one_that_fails_is_said(subject: gpu_rounds.Subject) -> None:
+    runtime, said = subject.runtime(), []
+
+    def broken() -> None:
+        raise RuntimeError("no compiler here\nand a long trace")
+
+    measured = measure_network(
+        runtime,
+        {"eager f32": runtime.graph},
+        {"compiled": lambda: runtime.graph, "broken": broken},
+        1,
+        said.append,
+    )
+    assert set(measured["ms"]) == {"recorded", "eager f32", "compiled"}
+    assert said == ["no broken: no compiler here"]
+
+
+def test_compilers_are_tried_on_a_gpu_alone(subject: gpu_rounds.Subject) -> None:
+    runtime = subject.runtime()
+    assert gpu.compilers(subject, runtime) == {}
+    assert set(gpu.compilers(replace(subject, device="cuda:0"), runtime)) == {
+        "torch.compile",
+        "TensorRT",
+    }
+
+
+class OnePerson(nn.Module):
+    """Sees the same person in every picture."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return torch.tensor([48.0, 40.0, 20.0, 60.0, 0.9]).view(1, 5, 1).repeat(len(pictures), 1, 7)
+
+
+def test_the_straightforward_way_has_a_detector_without_recordings() -> None:
+    engine = CudaEngine(OnePerson(), 0, DeviceFrames(Lane("cpu")))
+    detector = YoloDetector(engine, "one person", 0, 1, 96)
+    picture = np.zeros((96, 96, 3), np.uint8)
+    (recorded,) = detector([picture])
+    plain = gpu_rounds.eager(detector)
+    assert isinstance(plain, YoloDetector)
+    assert isinstance(plain.engine, TorchEngine)
+    (found,) = plain([picture])
+    np.testing.assert_allclose(found.boxes_xyxy, [[38, 10, 58, 70]])
+    np.testing.assert_allclose(found.boxes_xyxy, recorded.boxes_xyxy)
+    assert gpu_rounds.eager(None) is None

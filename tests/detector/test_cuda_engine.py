@@ -179,3 +179,19 @@ def test_what_a_head_made_for_one_size_is_kept_while_its_recording_lives() -> No
     engine(noise(32, 32)[None])
     kept = [[one.shape[-1] for one in slot._kept] for slot in engine._slots.values()]
     assert kept == [[64], [32]]
+
+
+def test_recorded_shapes_are_kept_and_only_the_oldest_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cuda_engine, "SHAPES_KEPT", 2)
+    engine = CudaEngine(Head(), 0, DeviceFrames(Lane("cpu")))
+    engine(noise(64, 64)[None])
+    engine(noise(32, 64)[None])
+    kept = dict(engine._slots)
+    for _ in range(2):
+        engine(noise(32, 64)[None])
+        engine(noise(64, 64)[None])
+    assert engine._slots == kept
+    engine(noise(32, 32)[None])
+    assert [input_wh for _, input_wh in engine._slots] == [(64, 32), (32, 32)]

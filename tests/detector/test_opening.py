@@ -1,11 +1,13 @@
 import shutil
+import threading
+import time
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from livepose.detector import conversion, official, open_detector, opening
+from livepose.detector import conversion, engines, official, open_detector, opening
 from livepose.detector.checkpoint import load_detector
 from livepose.detector.engines import OpenVinoEngine
 from livepose.detector.torch_engine import TorchEngine
@@ -74,6 +76,57 @@ def test_what_openvino_cannot_take_runs_in_torch(own_file, monkeypatch):
     assert isinstance(detector.engine, TorchEngine)
     assert "operation not supported" in told[0]
     assert told[-1] == "detector: random, torch on cpu"
+
+
+def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, monkeypatch):
+    detector = open_detector(own_file)
+    detector([PICTURE])
+    compiling, go_on = threading.Event(), threading.Event()
+    inner = engines.core()
+
+    class Slow:
+        def compile_model(self, *what):
+            compiling.set()
+            assert go_on.wait(30)
+            return inner.compile_model(*what)
+
+    monkeypatch.setattr(engines, "core", Slow)
+    assert not detector.can_look_closer((120, 90), wait=False)
+    assert compiling.wait(30)
+    detector([PICTURE])  # what is compiled already runs on meanwhile
+    assert not detector.can_look_closer((120, 90), wait=False)
+    go_on.set()
+    wait_until(lambda: detector.can_look_closer((120, 90), wait=False))
+    monkeypatch.setattr(engines, "core", None)
+    detector.look_closer(PICTURE)  # compiles nothing more
+
+
+def test_a_larger_input_that_cannot_be_compiled_is_done_without(own_file, monkeypatch):
+    tried = []
+
+    class Failing:
+        def compile_model(self, *what):
+            tried.append(what)
+            raise RuntimeError("out of memory")
+
+    detector = open_detector(own_file)
+    monkeypatch.setattr(engines, "core", Failing)
+    assert not detector.can_look_closer((120, 90), wait=False)
+    wait_until(lambda: tried)
+    assert not any(detector.can_look_closer((120, 90), wait=False) for _ in range(5))
+    assert len(tried) == 1
+
+
+def wait_until(true, patience_s=30.0):
+    until_s = time.perf_counter() + patience_s
+    while not true():
+        assert time.perf_counter() < until_s
+        time.sleep(0.01)
+
+
+def test_only_a_size_that_nobody_named_adapts(own_file):
+    assert open_detector(own_file).can_look_closer((640, 480), wait=True)
+    assert not open_detector(own_file, size_px=96).can_look_closer((640, 480), wait=True)
 
 
 def test_auto_takes_the_official_checkpoint_when_it_is_there(pickled_file, tmp_path, monkeypatch):

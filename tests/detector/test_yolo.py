@@ -122,6 +122,39 @@ def test_views_and_read_only_pictures_are_fine_and_stay_as_they_are():
     np.testing.assert_array_equal(image, before)
 
 
+def test_a_closer_look_adds_the_small_people_of_a_larger_input():
+    class FarSighted(WhiteFinder):
+        def candidate(self, picture):
+            seen = super().candidate(picture)
+            return seen if picture.shape[1] > 320 else np.zeros_like(seen)
+
+    detector = YoloDetector(FarSighted(), "far", person=0, classes=3, size_px=320, adapts=True)
+    small, large = picture((100, 60, 130, 160)), picture()
+    assert detector.can_look_closer((640, 480), wait=False)
+    assert len(detector([small])[0]) == 0
+    look = detector.look_closer(small)
+    assert look.small == 1
+    np.testing.assert_allclose(look.people.boxes_xyxy, [[100, 60, 130, 160]], atol=2.0)
+    assert len(detector.look_closer(large).people) == 0  # it is for the usual input to see
+    assert detector.engine.shape == (1, 384, 512, 3)
+
+
+def test_without_a_larger_input_a_closer_look_is_the_usual_one():
+    detector = finder(size_px=320, adapts=True)
+    image = picture((30, 20, 60, 90), (320, 240))
+    assert not detector.can_look_closer((320, 240), wait=True)
+    look = detector.look_closer(image)
+    np.testing.assert_array_equal(look.people.boxes_xyxy, detector([image])[0].boxes_xyxy)
+
+
+def test_a_size_that_was_asked_for_and_a_fixed_input_stay():
+    assert not finder(size_px=320).can_look_closer((640, 480), wait=True)
+    fixed = WhiteFinder()
+    fixed.input_wh = (320, 320)
+    detector = YoloDetector(fixed, "fixed", person=0, classes=3, adapts=True)
+    assert not detector.can_look_closer((640, 480), wait=True)
+
+
 def test_small_pictures_are_seen_small_and_large_ones_larger():
     assert default_size_px((640, 480)) == default_size_px((480, 848)) == 416
     assert default_size_px((1280, 720)) == default_size_px((1080, 1920)) == 640

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from evaluation_sets import SpotRuntime
 
-from livepose.cli import main
+from livepose.cli import evaluate, main
 from livepose.detector import Detections
 from livepose.estimator import PoseEstimator
 from livepose.heatmaps import decode_dark, encode_dark
@@ -54,6 +55,7 @@ def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
     assert first["ap"] == pytest.approx(100.0)
     assert set(first["intervals_95"]) == {"ap", "ap50", "ap75", "apm", "apl", "ar"}
     assert first["apl"] is None
+    assert first["runtime"] == "spots, cpu, f32"
     assert first["crops_per_s"] > 0
     assert first["end_to_end_ms"] > 0
     assert second["ap"] < first["ap"] or second["ap"] == 100
@@ -124,6 +126,79 @@ def test_boxes_come_from_a_file_or_from_the_detector(
     assert main(["eval", "coco", *options(images, path, *more)]) == 2
 
 
+def test_batches_and_workers_change_no_figure(make_set: MakeSet, tmp_path: Path) -> None:
+    images, path, _ = make_set(5, as_zip=True)
+    found = []
+    for batch, workers in (("1", "1"), ("4", "3"), ("32", "2")):
+        out = tmp_path / "out.json"
+        more = ("--batch", batch, "--workers", workers, "--no-speed", "--json", str(out))
+        more += ("--decode", "dark,argmax,fused", "--flip-test")
+        assert main(["eval", "coco", *options(images, path, *more)]) == 0
+        document = json.loads(out.read_text())
+        assert document["settings"]["loading"] == {"batch": int(batch), "workers": int(workers)}
+        found.append((document["rows"], document["differences"]))
+    assert found[0] == found[1] == found[2]
+
+
+class Bars:
+    """Notes how far each progress bar came, and how far it should."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, int] = {}
+        self.total: dict[str, int] = {}
+
+    def __call__(self, name: str, total: int) -> Callable[[int], None]:
+        self.total[name] = total
+        self.done[name] = 0
+
+        def advance(count: int) -> None:
+            self.done[name] += count
+
+        return advance
+
+
+@pytest.mark.parametrize(
+    ("words", "passes"),
+    [
+        (("coco", "--boxes", "detector", "--no-speed"), {"detecting", "livepose"}),
+        (("coco", "--pareto", "front", "--intervals", "1"), {"pass"}),
+        (("lsp", "--no-speed"), {"livepose"}),
+    ],
+)
+def test_every_pass_has_a_bar_that_comes_to_its_end(
+    make_set: MakeSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    passes: set[str],
+) -> None:
+    bars = Bars()
+    monkeypatch.setattr(evaluate, "progress_bars", lambda: nullcontext(bars))
+    found = Detections(np.array([[13.0, 27.0, 53.0, 87.0]]), np.array([0.8]))
+    detect = lambda pictures: [found for _ in pictures]  # noqa: E731
+    monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: detect)
+    images, path, document = make_set(4)
+    if words[0] == "lsp":
+        lsp_set(document, path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["eval", words[0], *options(images, path, *words[1:])]) == 0
+    assert set(bars.total) == passes
+    assert bars.done == bars.total
+    assert all(total > 0 for total in bars.total.values())
+
+
+def test_bars_are_drawn_where_somebody_watches(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for watched in (False, True):
+        monkeypatch.setenv("FORCE_COLOR" if watched else "NO_COLOR", "1")
+        with evaluate.progress_bars() as progress:
+            progress("looking", 2)(1)
+        said = capsys.readouterr()
+        assert ("looking" in said.err) == watched
+        assert said.out == ""
+
+
 def test_a_gate_that_is_missed_is_exit_code_six(
     make_set: MakeSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +215,35 @@ def test_the_options_reach_the_runtime(make_set: MakeSet, spots: list[Any]) -> N
     more = ("--weights", "w", "--input", "256x192", "--runtime", "torch", "--precision", "f32")
     assert main(["eval", "coco", *options(images, path, "--no-speed", *more)]) == 0
     assert spots[0][:5] == ("w", (256, 192), "torch", "auto", "f32")
+    more = ("--no-speed", "--runtime", "tensorrt")
+    assert main(["eval", "coco", *options(images, path, *more)]) == 0
+    assert spots[1][2] == "tensorrt"
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ((), [(None, "auto")]),
+        (("--input", "256x192", "--precision", "f32"), [((256, 192), "f32")]),
+        (
+            ("--inputs", "96x64,128x96", "--precisions", "f32,bf16"),
+            [((96, 64), "f32"), ((128, 96), "f32"), ((96, 64), "bf16"), ((128, 96), "bf16")],
+        ),
+    ],
+)
+def test_pareto_runs_what_was_asked_for(
+    make_set: MakeSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spots: list[Any],
+    more: tuple[str, ...],
+    wanted: list[tuple[Any, str]],
+) -> None:
+    monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: None)
+    images, path, _ = make_set(1)
+    words = ("--pareto", str(tmp_path / "front"), "--intervals", "1", *more)
+    assert main(["eval", "coco", *options(images, path, *words)]) == 0
+    assert [(asked[1], asked[4]) for asked in spots] == wanted
 
 
 @pytest.mark.parametrize(
@@ -237,6 +341,24 @@ def test_peers_stand_in_the_same_table(
         ("hrnet_w32, DARK 128x96", "livepose, DARK 128x96"),
         ("guess 64x64", "livepose, DARK 128x96"),
     ]
+
+
+def test_other_weights_of_livepose_are_read_alike_and_compared(
+    make_set: MakeSet, tmp_path: Path
+) -> None:
+    images, path, _ = make_set(3)
+    rival, out = tmp_path / "rival.safetensors", tmp_path / "out.json"
+    rival.touch()
+    more = ("--peer", f"livepose:{rival}", "--decode", "dark,shift", "--json", str(out))
+    assert main(["eval", "coco", *options(images, path, *more)]) == 0
+    document = json.loads(out.read_text())
+    assert [row["method"] for row in document["rows"]] == [
+        *("livepose, DARK", "livepose, shift", "rival, DARK", "rival, shift"),
+    ]
+    pairs = [(one["first"], one["second"]) for one in document["differences"]]
+    assert pairs[-1] == ("rival, DARK 128x96", "livepose, DARK 128x96")
+    gone = ("--peer", f"livepose:{tmp_path / 'gone.safetensors'}")
+    assert main(["eval", "coco", *options(images, path, *gone)]) == 2
 
 
 def lsp_set(document: dict[str, Any], path: Path) -> None:
@@ -338,6 +460,18 @@ def test_what_livepose_cannot_run_is_not_called_unmeasured() -> None:
         assert "does not run" in rows[method]
     for method in ("SimpleBaseline[33]", "HRNet[25]", "DARK", "DARK (extra data)"):
         assert "not measured here" in rows[method]
+
+
+@pytest.mark.parametrize(("decoder", "seen"), [("DARK", 1), ("shift", 1), ("argmax", 0)])
+def test_a_published_row_is_measured_only_by_its_own_decoder(decoder: str, seen: int) -> None:
+    own = {"method": f"livepose, {decoder}", "backbone": "HRNet-W48", "input_size_hw": "128x96"}
+    small = [
+        row
+        for row in paper_coco()
+        if (row["backbone"], row["input_size_hw"]) == ("HRNet-W48", "128x96")
+    ]
+    assert len(small) == 2
+    assert sum("see measured" in status(row, [own]) for row in small) == seen
 
 
 def test_published_figures_are_carried_over_unchanged(shared: Path) -> None:

@@ -9,7 +9,13 @@ import pytest
 from livepose.errors import DataError
 from livepose.offline.evaluation.bootstrap import resampled_pck
 from livepose.offline.evaluation.mpii import as_mpii
-from livepose.offline.evaluation.pck import head_sizes, lsp_pck, mpii_pckh, torso_sizes
+from livepose.offline.evaluation.pck import (
+    head_sizes,
+    lsp_pck,
+    mean_of_known,
+    mpii_pckh,
+    torso_sizes,
+)
 from livepose.skeletons import COCO17, MPII16
 
 PLACE = {name: index for index, name in enumerate(COCO17.keypoints)}
@@ -92,6 +98,24 @@ def test_coco_keypoints_take_their_places_in_mpiis_order() -> None:
         if has[index]:
             assert (moved[0, index] == xy[0, PLACE[name]]).all()
     assert np.isnan(moved[0, ~has]).all()
+
+
+def test_a_joint_is_resampled_as_it_is_scored_where_only_one_side_is_labelled() -> None:
+    truth, labelled = standing()
+    labelled[:, PLACE["left_knee"]] = False
+    found = truth.copy()
+    found[1, PLACE["right_knee"]] = np.nan
+    scored = lsp_pck(found, truth, labelled)
+    drawn = resampled_pck(scored, np.array([0, 1]))["knee"]
+    assert scored.groups["Knee"] == pytest.approx(50.0)
+    assert set(drawn) == {0.0, 50.0, 100.0}
+
+
+def test_the_mean_of_what_is_known() -> None:
+    values = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]])
+    np.testing.assert_array_equal(mean_of_known(values, axis=0), [2.0, 5.0, np.nan])
+    assert mean_of_known(values) == pytest.approx(3.0)
+    assert np.isnan(mean_of_known(np.empty(0)))
 
 
 def test_resamples_of_a_perfect_answer_are_perfect() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from evaluation_sets import SpotRuntime
 
 from livepose.errors import DataError, UsageError
@@ -155,6 +156,42 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "export").mkdir()
     with pytest.raises(DataError, match="OpenVINO export"):
         open_peer(f"ultralytics:{tmp_path / 'export'}")
+
+
+@pytest.fixture
+def yolo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type:
+    """ultralytics, with settings of the test's own and without the network."""
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("YOLO_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    return pytest.importorskip("ultralytics").YOLO
+
+
+def test_a_yolo_checkpoint_is_opened_counted_and_run(yolo: type, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    from ultralytics.nn.tasks import PoseModel
+
+    made = yolo("yolo11n-pose.yaml")
+    made.model = PoseModel("yolo11n-pose.yaml", nc=1, verbose=False)  # as the official ones
+    made.model.task = "pose"
+    made.save(tmp_path / "random.pt")
+    peer = open_peer(f"ultralytics:{tmp_path / 'random.pt'}")
+    assert not isinstance(peer, PoseEstimator)
+    assert (peer.name, peer.own_boxes, peer.input_hw) == ("random", True, (640, 640))
+    assert peer.cost is not None
+    assert peer.cost.params_m == pytest.approx(2.9, abs=0.1)
+    assert peer.cost.gflops == pytest.approx(3.5, abs=0.3)
+    found = peer.estimate(np.zeros((120, 160, 3), np.uint8), np.empty((0, 4)), np.empty(0))
+    assert found.keypoints_xy.shape[1:] == (17, 2)
+
+
+def test_what_is_no_yolo_of_poses_is_refused_before_the_work(yolo: type, tmp_path: Path) -> None:
+    yolo("yolo11n.yaml").save(tmp_path / "boxes.pt")
+    (tmp_path / "text.pt").write_text("text")
+    with pytest.raises(DataError, match=r"boxes.pt is a network to detect: expected one of poses"):
+        open_peer(f"ultralytics:{tmp_path / 'boxes.pt'}")
+    with pytest.raises(DataError, match=r"text.pt cannot be read as an ultralytics checkpoint"):
+        open_peer(f"ultralytics:{tmp_path / 'text.pt'}")
 
 
 @pytest.mark.slow

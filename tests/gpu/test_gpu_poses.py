@@ -145,6 +145,8 @@ def test_a_full_gpu_says_what_to_lower(
     with pytest.raises(DeviceError, match=r"ran out of memory at 4 people .* lower --max-people"):
         estimator.estimate(picture(SIZES_HW[0]), boxes(4, SIZES_HW[0]))
     assert estimator.gpu is not None
+    # What was sent is forgotten: the next picture may come in the same array.
+    assert not estimator.gpu.frames._there
     estimator.gpu._slots.clear()
     with pytest.raises(DeviceError, match="ran out of memory at 2 people"):
         estimator.gpu.warm_up((2,))

@@ -1,6 +1,8 @@
 """How steps are recorded, with stand-ins for CUDA's graphs and streams."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,3 +106,19 @@ def test_on_the_processor_steps_run_into_the_same_memory() -> None:
     with lane:
         assert torch.is_inference_mode_enabled()
     assert not torch.is_inference_mode_enabled()
+
+
+def test_one_recording_at_a_time_in_all_threads() -> None:
+    at_work, most = [0], [0]
+
+    def steps() -> torch.Tensor:
+        at_work[0] += 1
+        most[0] = max(most[0], at_work[0])
+        time.sleep(0.01)
+        at_work[0] -= 1
+        return torch.ones(1)
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(Recording, Lane("cpu"), steps) for _ in range(8)]:
+            future.result(10.0)
+    assert most == [1]

@@ -95,6 +95,22 @@ def test_the_gpu_is_checked_against_the_cpu_before_it_is_used(
         open_runtime(resnet_file, "cuda")
 
 
+def test_a_card_that_torch_cannot_use_is_left_for_the_processor(
+    resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_old(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: no kernel image is available for execution")
+
+    monkeypatch.setattr(selection, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(cuda_runtime, "Lane", lambda _: Lane("cpu"))
+    monkeypatch.setattr(cuda_runtime, "prepared", too_old)
+    said: list[str] = []
+    assert open_runtime(resnet_file, precision="f32", report=said.append).device == "cpu"
+    assert said[0].startswith("pose: not cuda, cuda:0, f32: cuda:0 failed while loading: CUDA")
+    with pytest.raises(DeviceError, match=r"no kernel image .* use --device cpu"):
+        open_runtime(resnet_file, "cuda")
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
 def test_recorded_graphs_give_what_torch_gives(hrnet_file: Path) -> None:
     crops = np.random.default_rng(0).integers(0, 256, (37, 128, 96, 3), np.uint8)

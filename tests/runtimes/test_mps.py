@@ -11,7 +11,7 @@ from torch import nn
 from livepose.errors import DeviceError
 from livepose.runtimes import open_runtime, torch_runtime
 from livepose.runtimes.torch_runtime import TorchRuntime
-from livepose.weights import Card
+from livepose.weights import Card, load_network
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -69,3 +69,15 @@ def test_mps_without_a_mac_is_one_sentence(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(DeviceError, match="mps was asked for and is not there; use --device cpu"):
         open_runtime(resnet_file, device="mps")
+
+
+def test_a_full_apple_gpu_says_what_to_lower(
+    resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(crops: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 9.0 GB)")
+
+    runtime = TorchRuntime(*load_network(resnet_file), "cpu")
+    monkeypatch.setattr(runtime, "_graph", full)
+    with pytest.raises(DeviceError, match="out of memory at 3 people at once; lower --max-people"):
+        runtime(np.zeros((3, *runtime.card.input_hw, 3), np.uint8))

@@ -120,6 +120,7 @@ def test_cuda_that_is_asked_for_and_absent_is_an_error_and_never_the_cpu(
 def test_a_gpu_beyond_the_last_one_is_named(machine: object) -> None:
     machine(2)  # type: ignore[operator]
     assert check_device("cuda:1") == "cuda:1"
+    assert check_device("cuda:01") == "cuda:1"  # torch knows no leading zeros
     with pytest.raises(DeviceError, match="cuda:2 was asked for, and the GPUs here end at cuda:1"):
         check_device("cuda:2")
 

@@ -1,8 +1,9 @@
 """Annotations in COCO's keypoint form, checked before anything is measured."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,18 @@ class Annotations:
         """Ids of the pictures."""
         return [picture.id for picture in self.pictures]
 
+    @property
+    def file_names(self) -> list[str]:
+        """Names of the pictures' files."""
+        return [picture.file_name for picture in self.pictures]
+
     def people_of(self, image_id: int) -> list[Mapping[str, Any]]:
         """The people with keypoints of one picture."""
-        return [person for person in self.people if person["image_id"] == image_id]
+        return self._people_by_picture.get(image_id, [])
+
+    @cached_property
+    def _people_by_picture(self) -> dict[int, list[Mapping[str, Any]]]:
+        return by_picture(self.people)
 
     def keypoints(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Positions (P, K, 2) in px, NaN where not labelled, and what is labelled (P, K)."""
@@ -51,6 +61,14 @@ class Annotations:
         rows = rows.reshape(len(self.people), -1, 3)
         labelled = rows[..., 2] > 0
         return np.where(labelled[..., None], rows[..., :2], np.nan), labelled
+
+
+def by_picture(entries: Iterable[Mapping[str, Any]]) -> dict[int, list[Mapping[str, Any]]]:
+    """Entries with an ``image_id``, grouped by it, in their order."""
+    grouped: dict[int, list[Mapping[str, Any]]] = {}
+    for one in entries:
+        grouped.setdefault(one["image_id"], []).append(one)
+    return grouped
 
 
 def read_json(path: Path, what: str) -> Any:

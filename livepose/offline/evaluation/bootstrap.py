@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.offline.evaluation.coco import CocoMatches
-from livepose.offline.evaluation.pck import Pck
+from livepose.offline.evaluation.pck import Pck, mean_of_known
 
 Array = NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def resampled_pck(scored: Pck, picture: NDArray[np.int64]) -> dict[str, Array]:
         return resampled_share(scored.hits[:, columns], scored.labelled[:, columns], own)
 
     groups = {
-        name.lower(): np.mean([share([column]) for column in columns], axis=0)
+        name.lower(): mean_of_known([share([column]) for column in columns], axis=0)
         for name, columns in scored.members.items()
         if columns
     }

@@ -13,7 +13,7 @@ from livepose.offline.evaluation.coco import match
 from livepose.offline.evaluation.measured import Measured, Results, bare_row, speeds_of
 from livepose.offline.evaluation.metrics import sigmas_of
 from livepose.offline.evaluation.model import open_estimator
-from livepose.offline.evaluation.peers import DirectPeer, open_peer
+from livepose.offline.evaluation.peers import DirectPeer, open_peer, own_weights
 from livepose.offline.evaluation.peers.run import direct_results, direct_speed
 from livepose.offline.evaluation.people import (
     Boxed,
@@ -56,8 +56,7 @@ class Set:
 def open_set(choice: Choice, report: Report, progress: Progress) -> Set:
     """Opens pictures and annotations, and finds out what is wrong with them before any work."""
     annotations = load_annotations(choice.annotations, choice.limit)
-    store = PictureStore(choice.images)
-    store.require(picture.file_name for picture in annotations.pictures)
+    store = PictureStore.holding(choice.images, annotations.file_names)
     opened = Set(annotations, store, choice, progress)
     if choice.boxes == "gt":
         return opened
@@ -90,13 +89,15 @@ def run_coco(choice: Choice, report: Report, progress: Progress = no_progress) -
         When pictures and annotations do not fit together, or there is nobody to score.
     """
     as_peer = replace(choice, decoders=choice.peer_decoders)
-    peers = [open_peer(spec) for spec in choice.peers]
+    others = [path for spec in choice.peers if (path := own_weights(spec))]
+    peers = [open_peer(spec) for spec in choice.peers if not own_weights(spec)]
     data = open_set(choice, report, progress)
     scorer = Scorer(data)
-    estimator = open_estimator(
-        choice.weights, choice.input_hw, choice.runtime, choice.device, choice.precision, report
-    )
-    run_estimator(scorer, estimator, choice, "livepose")
+    for weights, name in [(choice.weights, "livepose"), *((str(one), one.stem) for one in others)]:
+        estimator = open_estimator(
+            weights, choice.input_hw, choice.runtime, choice.device, choice.precision, report
+        )
+        run_estimator(scorer, estimator, choice, name)
     for peer in peers:
         if isinstance(peer, PoseEstimator):
             run_estimator(scorer, peer, as_peer, peer.runtime.card.network)

@@ -37,9 +37,9 @@ def network_cost(name: str, keypoints: int, input_hw: tuple[int, int]) -> Cost |
     return module_cost(network, input_hw)
 
 
-def module_cost(network: nn.Module, input_hw: tuple[int, int]) -> Cost:
-    """Cost of any network that is made of convolutions."""
-    counted = count_operations(network, input_hw)
+def module_cost(network: nn.Module, input_hw: tuple[int, int], device: str = "meta") -> Cost:
+    """Cost of any network that is made of convolutions; see ``count_operations``."""
+    counted = count_operations(network, input_hw, device)
     return Cost(counted.parameters / 1e6, counted.published_gflops)
 
 

@@ -30,7 +30,8 @@ class Measured:
 
 def bare_row(estimator: PoseEstimator, method: str, speed: Speed | None, boxes: str = "") -> Row:
     """The row of a configuration before it is scored."""
-    card = estimator.runtime.card
+    runtime = estimator.runtime
+    card = runtime.card
     return Row(
         method=method,
         backbone=BACKBONES.get(card.network, card.network),
@@ -39,6 +40,7 @@ def bare_row(estimator: PoseEstimator, method: str, speed: Speed | None, boxes: 
         cost=cost_of(estimator),
         speed=speed,
         boxes=boxes,
+        runtime=f"{runtime.name}, {runtime.device}, {runtime.precision}",
     )
 
 

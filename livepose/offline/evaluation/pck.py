@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from livepose.errors import DataError
 from livepose.skeletons import COCO17, MPII16, Skeleton
@@ -82,17 +82,19 @@ def grouped(
     members = {
         group: [place[name] for name in names if name in place] for group, names in groups.items()
     }
-    by_group = {group: mean_of_known(by_keypoint[own]) for group, own in members.items()}
+    by_group = {group: float(mean_of_known(by_keypoint[own])) for group, own in members.items()}
     counted = np.array([name not in left_out for name in skeleton.keypoints])
     total = labelled[:, counted].sum()
     mean = 100.0 * float(hits[:, counted].sum()) / total if total else float("nan")
     return Pck(by_group, mean, hits, labelled, np.arange(len(hits)), members, counted)
 
 
-def mean_of_known(values: Array) -> float:
-    """Mean of the finite values, NaN where there is none."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else float("nan")
+def mean_of_known(values: ArrayLike, axis: int | None = None) -> Array:
+    """Mean of the finite values, along ``axis`` or of all; NaN where there is none."""
+    known = np.isfinite(values)
+    count = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
 def head_sizes(head_boxes_xyxy: Array) -> Array:

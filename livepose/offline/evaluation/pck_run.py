@@ -41,8 +41,7 @@ class Scale:
 def run_lsp(choice: Choice, report: Report, progress: Progress = no_progress) -> Measured:
     """PCK@0.2 of the torso on a set in COCO's form, by joint, annotated boxes."""
     annotations = load_annotations(choice.annotations, choice.limit)
-    store = PictureStore(choice.images)
-    store.require(picture.file_name for picture in annotations.pictures)
+    store = PictureStore.holding(choice.images, annotations.file_names)
     estimator = opened(choice, report)
     if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
         raise UsageError("`eval lsp` needs weights for coco17")
@@ -73,8 +72,7 @@ def run_mpii(
     Weights for coco17 are scored on the twelve joints that both skeletons have.
     """
     people = load_mpii(choice.annotations, head_boxes, choice.limit)
-    store = PictureStore(choice.images)
-    store.require(str(one["image"]) for one in people.entries)
+    store = PictureStore.holding(choice.images, (str(one["image"]) for one in people.entries))
     estimator = opened(choice, report)
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
     if skeleton is COCO17:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError
 from livepose.frame import ImageBgr
-from livepose.offline.evaluation.annotations import Annotations, Picture, read_json
+from livepose.offline.evaluation.annotations import Annotations, Picture, by_picture, read_json
 from livepose.offline.evaluation.pictures import PictureStore
 
 Array = NDArray[np.float64]
@@ -82,7 +82,8 @@ def boxes_from_file(annotations: Annotations, path: Path) -> list[Boxed]:
             f"{path}: none of its {len(people)} person boxes belongs to the {len(known)} annotated"
             " pictures; do both files belong to the same set?"
         )
-    return [_boxed(picture, people) for picture in annotations.pictures]
+    grouped = by_picture(people)
+    return [_boxed(picture, grouped.get(picture.id, ())) for picture in annotations.pictures]
 
 
 def _is_box(entry: Any) -> bool:
@@ -90,7 +91,7 @@ def _is_box(entry: Any) -> bool:
 
 
 def _boxed(picture: Picture, entries: Iterable[Mapping[str, Any]]) -> Boxed:
-    own = [one for one in entries if one["image_id"] == picture.id and one["score"] >= 0.0]
+    own = [one for one in entries if one["score"] >= 0.0]
     boxes = np.array([one["bbox"] for one in own], dtype=np.float64).reshape(-1, 4)
     scores = np.array([one["score"] for one in own], dtype=np.float64)
     return Boxed(picture, np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1), scores)

@@ -42,6 +42,13 @@ class PictureStore:
         by_base = {PurePosixPath(name).name: name for name in members}
         self._places = {**by_base, **{name: name for name in members}}
 
+    @classmethod
+    def holding(cls, path: Path, file_names: Iterable[str]) -> "PictureStore":
+        """The store at that place; DataError where one of these pictures is not in it."""
+        store = cls(path)
+        store.require(file_names)
+        return store
+
     def require(self, file_names: Iterable[str]) -> None:
         """DataError where any of these is missing, before hours are spent on the others."""
         names = list(file_names)

@@ -81,13 +81,13 @@ def status(row: Mapping[str, str], measured: Sequence[Mapping[str, Any]]) -> str
     """What livepose has to say to a published row."""
     if not runs_here(row):
         return "published; livepose does not run it"
-    dark = "DARK" in row["method"]
+    decoder = "DARK" if "DARK" in row["method"] else "shift"
     same = [
         one
         for one in measured
         if one["backbone"] == row["backbone"]
         and one["input_size_hw"] == row["input_size_hw"]
-        and ("DARK" in one["method"]) == dark
+        and f", {decoder}" in one["method"]
     ]
     return "published; see measured below" if same else "published; not measured here"
 

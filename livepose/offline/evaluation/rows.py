@@ -59,7 +59,8 @@ class Difference:
 @dataclass(frozen=True)
 class Row:
     """A measured configuration. ``figures`` are percent by column, NaN where not measured;
-    ``minus_first`` says how far it is from the first row of the same network.
+    ``runtime`` is name, device and precision of what ran the network; ``minus_first`` says how far
+    it is from the first row of the same network.
     """
 
     method: str
@@ -70,6 +71,7 @@ class Row:
     cost: Cost | None = None
     speed: Speed | None = None
     boxes: str = ""
+    runtime: str = ""
     minus_first: Difference | None = None
 
     @property
@@ -94,6 +96,7 @@ class Row:
             "backbone": self.backbone,
             "input_size_hw": self.input_size,
             "boxes": self.boxes,
+            "runtime": self.runtime,
             "params_m": number(self.cost.params_m if self.cost else None),
             "gflops": number(self.cost.gflops if self.cost else None),
             **{name: number(value) for name, value in self.figures.items()},

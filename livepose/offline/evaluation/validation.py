@@ -84,8 +84,7 @@ def validate_pose(
     """
     estimator = PoseEstimator(as_runtime(network, card), decode)
     data = load_annotations(Path(annotations), limit)
-    store = PictureStore(Path(images))
-    store.require(picture.file_name for picture in data.pictures)
+    store = PictureStore.holding(Path(images), data.file_names)
     sample = annotated_boxes(data, estimator.runtime.card.alignment)
     variant = Variant(decode)
     found = predict(estimator, store, sample, [variant], Loading(batch, workers))[variant]

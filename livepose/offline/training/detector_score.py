@@ -49,11 +49,12 @@ def find_all(detector: Detector, content: dict[str, Any], images: Path) -> list[
         if image is None:
             raise DataError(f"{archive.path}: {name} is missing or no picture")
         [found] = detector([image])
-        results += _results(entry["id"], found)
+        results += results_of(entry["id"], found)
     return results
 
 
-def _results(image_id: int, found: Detections) -> list[dict[str, Any]]:
+def results_of(image_id: int, found: Detections) -> list[dict[str, Any]]:
+    """The people of one picture in COCO's submission form."""
     return [
         {
             "image_id": image_id,

@@ -21,7 +21,26 @@ OPENERS: dict[str, Callable[[Path], PoseEstimator | DirectPeer]] = {
     "ultralytics": open_yolo,
 }
 
-__all__ = ["OPENERS", "DirectPeer", "open_peer"]
+OWN = "livepose"
+"""Kind of a peer that is other weights of livepose's own."""
+
+__all__ = ["OPENERS", "OWN", "DirectPeer", "open_peer", "own_weights"]
+
+
+def own_weights(spec: str) -> Path | None:
+    """FILE of ``livepose:FILE``; None for somebody else's network.
+
+    Raises
+    ------
+    UsageError
+        When there is no such file.
+    """
+    kind, _, name = spec.partition(":")
+    if kind != OWN:
+        return None
+    if not Path(name).is_file():
+        raise UsageError(f"--peer {spec}: there is no file {name}")
+    return Path(name)
 
 
 def open_peer(spec: str) -> PoseEstimator | DirectPeer:
@@ -34,7 +53,8 @@ def open_peer(spec: str) -> PoseEstimator | DirectPeer:
     """
     kind, colon, name = spec.partition(":")
     if not colon or kind not in OPENERS:
-        raise UsageError(f"--peer: expected {' | '.join(OPENERS)} and :FILE, got {spec!r}")
+        kinds = " | ".join((OWN, *OPENERS))
+        raise UsageError(f"--peer: expected {kinds} and :FILE, got {spec!r}")
     path = Path(name)
     if not path.exists():
         raise UsageError(f"--peer {spec}: there is no file {name}")

@@ -35,7 +35,7 @@ END_TO_END_FIELDS = 6 + 3 * KEYPOINTS
 
 
 class Yolo:
-    """An ultralytics pose checkpoint (.pt, .yaml for random weights), or an OpenVINO export."""
+    """An ultralytics checkpoint of people's poses (.pt), or a folder of its OpenVINO export."""
 
     backbone = ""
     own_boxes = True
@@ -105,8 +105,14 @@ def _checkpoint(path: Path) -> tuple[Network, Cost]:
         raise UsageError(
             "--peer ultralytics:FILE needs the package ultralytics: pip install ultralytics"
         ) from error
-    network: Any = YOLO(path, task="pose").model
-    network = network.float().eval()
+    try:
+        opened: Any = YOLO(path, task="pose")
+        network: Any = opened.model.float().eval()
+    except Exception as error:  # whatever unpickling gives
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path} cannot be read as an ultralytics checkpoint: {reason}") from error
+    if opened.task != "pose":
+        raise DataError(f"{path} is a network to {opened.task}: expected one of poses")
 
     def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -114,7 +120,8 @@ def _checkpoint(path: Path) -> tuple[Network, Cost]:
         first = answer[0] if isinstance(answer, list | tuple) else answer
         return np.asarray(first.numpy(), dtype=np.float32)
 
-    return run, module_cost(network, (SIDE_PX, SIDE_PX))
+    # Its head makes a grid of values, which a copy without storage has not.
+    return run, module_cost(network, (SIDE_PX, SIDE_PX), "cpu")
 
 
 def open_yolo(path: Path) -> Yolo:
