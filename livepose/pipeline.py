@@ -228,8 +228,7 @@ class PosePipeline:
             detections = self._detect_if_due(image_bgr, time_s)
         with self.clock.stage("track"):
             tracked = self.tracker.update(time_s, detections, image_bgr)
-            budget, ids = self.scheduler.budget, tracked.track_ids
-            now = self.scheduler.choose(ids.tolist()) if budget else None
+            now = self.scheduler.turns(tracked.track_ids)
         poses = self._estimate(image_bgr, tracked if now is None else tracked.select(now))
         with self.clock.stage("track"):
             poses = self.tracker.observe(time_s, poses)
