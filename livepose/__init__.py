@@ -4,7 +4,7 @@ The way of a frame, and the room of each step::
 
     source -> detect -> track -> crop -> network -> decode -> smooth -> draw -> sink
     sources/  detector/ tracking/ crops/ runtimes/  heatmaps/ smoothing/ drawing/ sinks/
-                                  `------ estimator.py -----'
+                                  `------ estimator/ -------'
     `--------------------- pipeline.py ---------------------------'
 
 Levels, lowest first; a module imports only from levels below its own:

@@ -228,13 +228,13 @@ class PosePipeline:
             detections = self._detect_if_due(image_bgr, time_s)
         with self.clock.stage("track"):
             tracked = self.tracker.update(time_s, detections, image_bgr)
-            now = self.scheduler.choose(tracked.track_ids.tolist())
-        poses = self._estimate(image_bgr, tracked.select(now))
+            now = self.scheduler.turns(tracked.track_ids)
+        poses = self._estimate(image_bgr, tracked if now is None else tracked.select(now))
         with self.clock.stage("track"):
             poses = self.tracker.observe(time_s, poses)
         with self.clock.stage("smooth"):
             poses = self.smoother.apply(time_s, poses)
-        return poses if not self.scheduler.budget else self._carry(time_s, poses, tracked, now)
+        return poses if now is None else self._carry(time_s, poses, tracked, now)
 
     def _begin_shot(self) -> None:
         self.tracker.begin_shot()

@@ -17,6 +17,10 @@ class Skeleton:
     flip_pairs: tuple[tuple[int, int], ...]
     oks_sigmas: tuple[float, ...] | None = None
 
+    def __hash__(self) -> int:
+        """Of the name alone, which is quicker than of all that the skeleton says."""
+        return hash(self.name)
+
     @property
     def flip_permutation(self) -> tuple[int, ...]:
         """For each keypoint the index of its mirror image (itself where there is none)."""

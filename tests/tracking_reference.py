@@ -66,3 +66,15 @@ def follow(boxes_xyxy, before_xy, now_xy, margins, dt_s, outwards_s, inwards_s):
     followed = moved + (1.0 - np.exp(-dt_s[:, None] / pull_s)) * (wanted - moved)
     reaching = outwards * np.fmax(followed * outwards, around * outwards)
     return np.where(np.isfinite(wanted), reaching, moved)
+
+
+def oks(first_xy, second_xy, areas_px2, sigmas, near, least_common):
+    """COCO's object keypoint similarity, pair by pair."""
+    likeness = np.zeros(near.shape)
+    for p, q in np.argwhere(near):
+        apart_px2 = ((first_xy[p] - second_xy[q]) ** 2).sum(axis=1)
+        common = np.isfinite(apart_px2)
+        if common.sum() >= least_common:
+            spread_px2 = 2 * max(areas_px2[q], 1.0) * (2 * sigmas[common]) ** 2
+            likeness[p, q] = np.exp(-apart_px2[common] / spread_px2).mean()
+    return likeness

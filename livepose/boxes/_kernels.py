@@ -7,19 +7,26 @@ from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Edges = NDArray[np.float64] | tuple[float, float, float, float]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def iou_of(first_xyxy: Edges, second_xyxy: Edges) -> float:
+    """Intersection over union of two boxes, (4,) each."""
+    ax, ay, bx, by = first_xyxy
+    cx, cy, dx, dy = second_xyxy
+    own = max(bx - ax, 0.0) * max(by - ay, 0.0)
+    shared = max(min(bx, dx) - max(ax, cx), 0.0) * max(min(by, dy) - max(ay, cy), 0.0)
+    union = own + max(dx - cx, 0.0) * max(dy - cy, 0.0) - shared
+    return shared / union if union > 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fill_iou(first_xyxy: Floats, second_xyxy: Floats, overlap: Floats) -> None:
     """Intersection over union of every box (P, 4) with every box (Q, 4), into (P, Q)."""
     for p in range(len(first_xyxy)):
-        ax, ay, bx, by = first_xyxy[p]
-        own = max(bx - ax, 0.0) * max(by - ay, 0.0)
         for q in range(len(second_xyxy)):
-            cx, cy, dx, dy = second_xyxy[q]
-            shared = max(min(bx, dx) - max(ax, cx), 0.0) * max(min(by, dy) - max(ay, cy), 0.0)
-            union = own + max(dx - cx, 0.0) * max(dy - cy, 0.0) - shared
-            overlap[p, q] = shared / union if union > 0.0 else 0.0
+            overlap[p, q] = iou_of(first_xyxy[p], second_xyxy[q])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -150,6 +150,10 @@ class Scheduler:
         """How long a detection that does not fit is put off; the dearer, the longer."""
         return min(LONGEST_REST_S, 4.0 * (self.costs.detect_s or 0.0))
 
+    def turns(self, track_ids: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Whose turn it is of these (P,), see ``choose``; None without a budget: everybody's."""
+        return self.choose(track_ids.tolist()) if self.budget else None
+
     def choose(self, track_ids: Sequence[int]) -> NDArray[np.bool_]:
         """Whose poses are estimated in this frame: those who wait longest first, newcomers most.
 

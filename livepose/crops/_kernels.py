@@ -1,4 +1,4 @@
-"""The numba kernels of this room: from a frame to crops in one pass.
+"""The numba kernels of this room: from a frame to crops in one pass, and back to the frame.
 
 ``image`` is (H, W * 3) bytes, a row of blue, green, red, blue, ... The upright kernel works
 output row by output row: it first sums the source rows that the output row needs into a buffer
@@ -15,6 +15,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Indices = NDArray[np.int64]
+Triple = tuple[float, float, float]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -261,3 +262,59 @@ def fill_crop_taps(
         )
         spread_taps(inverse[0, 0], inverse[0, 2], most, width, 0, 1, columns[p], column_weights[p])
     return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def place_boxes(
+    boxes_xyxy: Floats,
+    shape: Triple,
+    spans: Triple,
+    placements: Floats,
+) -> None:
+    """Centre x, y and output px per source px along x, y of the crop of each box: (P, 4) to (P, 4).
+
+    ``shape`` is the aspect of the input, the padding, and by how much centres move. ``spans`` are
+    the px of the output that the crop's width spans, the same of its height (0: both scales are
+    that of the width), and how much less than its side it spans of the source. A box that is not
+    finite gives NaN.
+    """
+    aspect, padding, offset = shape
+    span_x, span_y, less = spans
+    for p in range(len(boxes_xyxy)):
+        left, top, right, bottom = boxes_xyxy[p]
+        if not math.isfinite(left + top + right + bottom):
+            placements[p] = np.nan
+            continue
+        width = max(max(right - left, 1.0), max(bottom - top, 1.0) * aspect) * padding
+        factor = span_x / (width - less)
+        placements[p, 0] = (left + right) / 2 + offset
+        placements[p, 1] = (top + bottom) / 2 + offset
+        placements[p, 2] = factor
+        placements[p, 3] = span_y / (width / aspect - less) if span_y > 0.0 else factor
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def to_image(
+    heatmap_xy: Floats,
+    covariance: Floats,
+    boxes_xyxy: Floats,
+    placing: tuple[Triple, Triple, tuple[float, float]],
+    image_xy: Floats,
+    covariance_px2: Floats,
+) -> None:
+    """Heatmap coordinates (P, K, 2) and covariances (P, K, 2, 2) of upright crops in image px.
+
+    ``placing`` are shape and spans as ``place_boxes`` has them, and where box centres fall.
+    """
+    shape, spans, target = placing
+    placements = np.empty(boxes_xyxy.shape)
+    place_boxes(boxes_xyxy, shape, spans, placements)
+    for p in range(heatmap_xy.shape[0]):
+        centre_x, centre_y, factor_x, factor_y = placements[p]
+        for k in range(heatmap_xy.shape[1]):
+            image_xy[p, k, 0] = centre_x + (heatmap_xy[p, k, 0] - target[0]) / factor_x
+            image_xy[p, k, 1] = centre_y + (heatmap_xy[p, k, 1] - target[1]) / factor_y
+            covariance_px2[p, k, 0, 0] = covariance[p, k, 0, 0] / (factor_x * factor_x)
+            covariance_px2[p, k, 0, 1] = covariance[p, k, 0, 1] / (factor_x * factor_y)
+            covariance_px2[p, k, 1, 0] = covariance[p, k, 1, 0] / (factor_x * factor_y)
+            covariance_px2[p, k, 1, 1] = covariance[p, k, 1, 1] / (factor_y * factor_y)

@@ -28,11 +28,15 @@ A side below one pixel counts as one; a box that is not finite gives NaN.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from livepose.crops import _kernels
+
 Floats = NDArray[np.float64]
+Triple = tuple[float, float, float]
 
 ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 
@@ -156,54 +160,92 @@ class CropGeometry:
             )
         return values / (factor[:, :, None] * factor[:, None, :])[:, None]
 
-    @np.errstate(over="ignore", invalid="ignore")
+    def decoded_to_image(
+        self,
+        heatmap_xy: Floats,
+        covariance: Floats,
+        boxes_xyxy: ArrayLike,
+        heatmap_hw: tuple[int, int],
+    ) -> tuple[Floats, Floats]:
+        """``to_image`` and ``covariance_to_image`` of what was decoded, in one pass.
+
+        Raises
+        ------
+        ValueError
+            When shapes do not fit together.
+        """
+        boxes = _check_boxes(boxes_xyxy)
+        points = _check_points("heatmap_xy", heatmap_xy, len(boxes))
+        if covariance.shape != (*points.shape, 2):
+            raise ValueError(f"covariance: expected {(*points.shape, 2)}, got {covariance.shape}")
+        image_xy, covariance_px2 = np.empty(points.shape), np.empty(covariance.shape)
+        _kernels.to_image(
+            *(np.ascontiguousarray(points), np.ascontiguousarray(covariance), boxes),
+            *(self.placing(heatmap_hw), image_xy, covariance_px2),
+        )
+        return image_xy, covariance_px2
+
+    def placing(self, output_hw: tuple[int, int]) -> tuple[Triple, Triple, tuple[float, float]]:
+        """All that kernels have to know to place an output of this size in the image."""
+        return self._shape, self._spans(output_hw), self._target(output_hw)
+
     def _placement(
         self, boxes_xyxy: ArrayLike, output_hw: tuple[int, int]
     ) -> tuple[Floats, Floats, Floats]:
         """Box centres (P, 2), output px per source px (P, 2), and where the centres fall (2,)."""
+        placements = self._placements(boxes_xyxy, output_hw)
+        return placements[:, :2], placements[:, 2:], np.array(self._target(output_hw))
+
+    def _placements(self, boxes_xyxy: ArrayLike, output_hw: tuple[int, int]) -> Floats:
+        """Centre x, y and output px per source px along x, y of each box, (P, 4)."""
         _check_size("heatmap_hw", output_hw)
-        boxes = np.asarray(boxes_xyxy, dtype=np.float64)
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError(f"boxes_xyxy: expected shape (people, 4), got {boxes.shape}")
-        whole = np.isfinite(boxes).all(axis=1, keepdims=True)
-        if not whole.all():
-            boxes = np.where(whole, boxes, np.nan)
-        output_wh = np.array(output_hw[::-1], dtype=np.float64)
-        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-        if self.alignment in _HALF_PIXEL_BOXES:
-            centre -= 0.5
-        return centre, self._factor(self._crop_wh(boxes), output_wh), self._target(output_wh)
+        boxes = _check_boxes(boxes_xyxy)
+        placements = np.empty(boxes.shape)
+        _kernels.place_boxes(boxes, self._shape, self._spans(output_hw), placements)
+        return placements
 
-    def _crop_wh(self, boxes_xyxy: Floats) -> Floats:
-        """Source pixels that the crop spans: the box, one side widened, times the padding."""
-        wh = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1.0)
+    @cached_property
+    def _shape(self) -> Triple:
+        """Aspect of the input, padding, and by how much box centres move."""
         height, width = self.input_hw
-        aspect = width / height
-        np.maximum(wh[:, 0], wh[:, 1] * aspect, out=wh[:, 0])
-        wh[:, 0] *= self.padding
-        np.divide(wh[:, 0], aspect, out=wh[:, 1])
-        return wh
+        offset = -0.5 if self.alignment in _HALF_PIXEL_BOXES else 0.0
+        return width / height, float(self.padding), offset
 
-    def _factor(self, crop_wh: Floats, output_wh: Floats) -> Floats:
+    def _spans(self, output_hw: tuple[int, int]) -> Triple:
+        """Output px that the crop spans in width and in height, and how much less in the source.
+
+        A height of 0 says that the scale of the width counts for both.
+        """
+        height, width = output_hw
         if self.alignment == "udp":
-            return np.asarray((output_wh - 1.0) / crop_wh)
+            return width - 1.0, height - 1.0, 0.0
         less = 1.0 if self.alignment == "dark" else 0.0
-        factor = np.empty_like(crop_wh)
-        factor[:] = (output_wh[0] - less) / (crop_wh[:, :1] - less)
-        return factor
+        return width - less, 0.0, less
 
-    def _target(self, output_wh: Floats) -> Floats:
+    def _target(self, output_hw: tuple[int, int]) -> tuple[float, float]:
+        """Where box centres fall."""
+        height, width = output_hw
         if self.alignment == "hrnet":
-            return output_wh / 2
+            return width / 2, height / 2
         if self.alignment == "stride":
-            input_wh = np.array(self.input_hw[::-1], dtype=np.float64)
-            return (input_wh - 1.0) / 2 * (output_wh / input_wh)
-        return (output_wh - 1.0) / 2
+            input_height, input_width = self.input_hw
+            return (
+                (input_width - 1.0) / 2 * (width / input_width),
+                (input_height - 1.0) / 2 * (height / input_height),
+            )
+        return (width - 1.0) / 2, (height - 1.0) / 2
 
 
 def _check_size(name: str, size_hw: tuple[int, int]) -> None:
     if len(size_hw) != 2 or min(size_hw) < 2:
         raise ValueError(f"{name}: expected two integers from 2 on, got {size_hw!r}")
+
+
+def _check_boxes(boxes_xyxy: ArrayLike) -> Floats:
+    boxes = np.ascontiguousarray(boxes_xyxy, dtype=np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes_xyxy: expected shape (people, 4), got {boxes.shape}")
+    return boxes
 
 
 def _check_points(name: str, points_xy: ArrayLike, people: int) -> Floats:

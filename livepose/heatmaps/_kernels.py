@@ -1,15 +1,17 @@
 """The numba kernels of this room: no validation, no allocation that a map would notice.
 
-Maps come as (P, K, H, W), contiguous, float32 or float64, together with the same memory seen as
-signed and unsigned integers. IEEE floats order like their bits, so the highest cell and "is any
-cell not finite" are both integer maxima, which the compiler turns into vector instructions (a
-float maximum it may not, because of NaN).
+Maps come as (P, K, H, W), contiguous, float32 or float64. IEEE floats order like their bits, so
+the highest cell and "is any cell not finite" are both integer maxima of the same memory, which the
+compiler turns into vector instructions (a float maximum it may not, because of NaN).
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 from numpy.typing import NDArray
 
 Real = NDArray[np.float32] | NDArray[np.float64]
@@ -25,6 +27,24 @@ REACH = 2.0
 
 CHUNK = 128
 """Cells that are scanned in one go."""
+
+
+def bits_of(maps: Real) -> tuple[Bits, UnsignedBits, int, int]:
+    """The memory of maps as signed and unsigned integers, and the bits of +inf and -inf in them."""
+    raise NotImplementedError("only within a kernel, which knows how wide the numbers are")
+
+
+@overload(bits_of)
+def _bits_of(maps: Any) -> Callable[..., Any]:
+    wide = maps.dtype == types.float64
+    signed, unsigned = (np.int64, np.uint64) if wide else (np.int32, np.uint32)
+    positive_inf = signed(0x7FF0000000000000 if wide else 0x7F800000)
+    negative_inf = unsigned(0xFFF0000000000000 if wide else 0xFF800000)
+
+    def typed(maps: Any) -> Any:
+        return maps.view(signed), maps.view(unsigned), positive_inf, negative_inf
+
+    return typed
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -51,21 +71,15 @@ def peak_index(bits: Bits, unsigned: UnsignedBits, positive_inf: int, negative_i
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_peaks(
-    maps: Real,
-    bits: Bits,
-    unsigned: UnsignedBits,
-    infinities: tuple[int, int],
-    xy: Floats,
-    scores: Floats,
-) -> None:
+def find_peaks(maps: Real, xy: Floats, scores: Floats) -> None:
     """Column and row of the highest cell of each map, and its value; NaN and 0 without one."""
     people, keypoints, height, width = maps.shape
+    bits, unsigned, positive_inf, negative_inf = bits_of(maps)
     flat_bits = bits.reshape(people, keypoints, height * width)
     flat_unsigned = unsigned.reshape(people, keypoints, height * width)
     for p in range(people):
         for k in range(keypoints):
-            index = peak_index(flat_bits[p, k], flat_unsigned[p, k], infinities[0], infinities[1])
+            index = peak_index(flat_bits[p, k], flat_unsigned[p, k], positive_inf, negative_inf)
             if index < 0:
                 xy[p, k, 0] = xy[p, k, 1] = np.nan
                 scores[p, k] = 0.0
@@ -220,9 +234,6 @@ def newton_step(window: Floats) -> tuple[float, float, float, float, float]:
 @njit(cache=True, nogil=True, error_model="numpy")
 def decode_dark_maps(
     maps: Real,
-    bits: Bits,
-    unsigned: UnsignedBits,
-    infinities: tuple[int, int],
     taps: Floats,
     xy: Floats,
     scores: Floats,
@@ -232,7 +243,7 @@ def decode_dark_maps(
     people, keypoints, height, width = maps.shape
     patch = np.empty((len(taps) + 4, len(taps) + 4))
     window = np.empty((5, 5))
-    find_peaks(maps, bits, unsigned, infinities, xy, scores)
+    find_peaks(maps, xy, scores)
     covariance[:] = np.nan
     for p in range(people):
         for k in range(keypoints):

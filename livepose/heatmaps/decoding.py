@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from livepose.heatmaps import _kernels
-from livepose.heatmaps._maps import LaidOut, lay_out
+from livepose.heatmaps._maps import lay_out
 from livepose.heatmaps.modulation import blur_taps
 
 
@@ -81,7 +81,7 @@ def decode_shift(heatmaps: ArrayLike) -> Decoded:
     """
     maps = lay_out(heatmaps)
     found = _peaks(maps)
-    _kernels.shift_quarter(maps[0], found.xy)
+    _kernels.shift_quarter(maps, found.xy)
     return found
 
 
@@ -114,10 +114,10 @@ def decode_integral(heatmaps: ArrayLike, softmax_beta: float | None = None) -> D
             raise ValueError(
                 f"softmax_beta: expected None or a number above 0, got {softmax_beta!r}"
             )
-        heatmaps = _softmax(lay_out(heatmaps)[0], softmax_beta)
+        heatmaps = _softmax(lay_out(heatmaps), softmax_beta)
     maps = lay_out(heatmaps)
     found = _peaks(maps)
-    _kernels.decode_integral_maps(maps[0], found.xy, found.scores, found.covariance)
+    _kernels.decode_integral_maps(maps, found.xy, found.scores, found.covariance)
     return found
 
 
@@ -179,7 +179,7 @@ def decode_dark(heatmaps: ArrayLike, blur_kernel: int = 3) -> Decoded:
     """
     maps, taps = lay_out(heatmaps), blur_taps(blur_kernel)
     found = _empty(maps)
-    _kernels.decode_dark_maps(*maps, taps, found.xy, found.scores, found.covariance)
+    _kernels.decode_dark_maps(maps, taps, found.xy, found.scores, found.covariance)
     return found
 
 
@@ -207,17 +207,17 @@ def decode(heatmaps: ArrayLike, method: str = "dark", blur_kernel: int = 3) -> D
     return DECODERS[method](heatmaps)
 
 
-def _empty(maps: LaidOut) -> Decoded:
+def _empty(maps: NDArray[Any]) -> Decoded:
     """Results to be filled in."""
-    shape = maps[0].shape[:2]
+    shape = maps.shape[:2]
     return Decoded(np.empty((*shape, 2)), np.empty(shape), np.empty((*shape, 2, 2)))
 
 
-def _peaks(maps: LaidOut) -> Decoded:
+def _peaks(maps: NDArray[Any]) -> Decoded:
     """Highest cells, covariance NaN."""
     found = _empty(maps)
     found.covariance.fill(np.nan)
-    _kernels.find_peaks(*maps, found.xy, found.scores)
+    _kernels.find_peaks(maps, found.xy, found.scores)
     return found
 
 

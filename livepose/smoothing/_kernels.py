@@ -1,10 +1,7 @@
-"""Numba kernel of the One Euro filter, for all people of a frame in one call.
+"""Numba kernels of smoothing: seats, scales and marks around the filters, and all of it at once.
 
-The state of one keypoint is a row of ``STATE_COLUMNS`` numbers: x, y (smoothed, px), vx, vy
-(smoothed, body scales a second), the time it was last seen (NaN: never), its score then, whether
-it is held in place at present (1 or 0), and x, y as last measured. Speed is taken between
-measurements: against the smoothed position it would count the lag as speed, the more the higher
-the frame rate.
+``seats`` (N,) say whose ``states`` (N, K, ...) are whose; ``slots`` (P,) which seat each person of
+a frame has, below 0 for those who pass untouched.
 """
 
 import math
@@ -13,340 +10,165 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-STATE_COLUMNS = 9
-_X, _Y, _VX, _VY, _SEEN_S, _SCORE, _HELD, _RAW_X, _RAW_Y = range(STATE_COLUMNS)
+from livepose.poses.states import KeypointState
+from livepose.smoothing._follow_kernels import FollowConstants, follow
+from livepose.smoothing._one_euro_kernels import Constants, low_pass_share, one_euro
 
-_SAME_TIME_S = 1e-6
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Masks = NDArray[np.bool_]
 
-
-Constants = tuple[float, float, float, float, float]
-"""min_cutoff_hz, cutoff_per_speed, speed_cutoff_hz, fade_s, jump_scales."""
-
-
-@njit(cache=True, nogil=True)
-def _weight(cutoff_hz: float, dt_s: float) -> float:
-    """Share of the new sample in a first-order low-pass after ``dt_s`` seconds."""
-    turn = 2.0 * math.pi * cutoff_hz * dt_s
-    return turn / (turn + 1.0)
+SEAT = np.dtype([("track_id", np.int64), ("seen_s", np.float64), ("scale_px", np.float64)])
+"""Whose state it is (0: nobody's), when they were last seen, and their body scale."""
+PREDICTED, MISSING = int(KeypointState.PREDICTED), int(KeypointState.MISSING)
 
 
 @njit(cache=True, nogil=True)
-def _follow(
-    state: NDArray[np.float64],
-    x: float,
-    y: float,
-    dt_s: float,
-    scale_px: float,
-    constants: Constants,
-) -> None:
-    """One Euro step: the cut-off rises with the speed, which x and y share."""
-    share = _weight(constants[2], dt_s)
-    state[_VX] += share * ((x - state[_RAW_X]) / (dt_s * scale_px) - state[_VX])
-    state[_VY] += share * ((y - state[_RAW_Y]) / (dt_s * scale_px) - state[_VY])
-    speed = math.hypot(state[_VX], state[_VY])
-    share = _weight(constants[0] + constants[1] * speed, dt_s)
-    state[_X] += share * (x - state[_X])
-    state[_Y] += share * (y - state[_Y])
+def take_seats(
+    seats: NDArray[np.void], states: Floats, track_ids: Indices, time_s: float, gap_s: float
+) -> Indices:
+    """Seat of each track (P,), fresh for new ones, -1 for who is not followed; -2: none is free.
 
-
-@njit(cache=True, nogil=True)
-def _see(
-    state: NDArray[np.float64],
-    x: float,
-    y: float,
-    score: float,
-    time_s: float,
-    scale_px: float,
-    constants: Constants,
-) -> None:
-    """Takes in a keypoint that was measured."""
-    dt_s = time_s - state[_SEEN_S]  # NaN if never seen, and then every comparison is false
-    if abs(dt_s) < _SAME_TIME_S:
-        return  # a repeated time tells nothing new, and a speed over next to no time is none
-    reach_px = math.inf if state[_HELD] == 0.0 else constants[4] * scale_px
-    if dt_s > 0.0 and math.hypot(x - state[_X], y - state[_Y]) <= reach_px:
-        _follow(state, x, y, dt_s, scale_px, constants)
-    else:
-        state[_X], state[_Y], state[_VX], state[_VY] = x, y, 0.0, 0.0
-    state[_SEEN_S], state[_SCORE], state[_HELD] = time_s, score, 0.0
-    state[_RAW_X], state[_RAW_Y] = x, y
-
-
-@njit(cache=True, nogil=True)
-def _miss(state: NDArray[np.float64], time_s: float, constants: Constants) -> float:
-    """Score of a keypoint that is not there: it fades, and once faded it is forgotten."""
-    dt_s, fade_s = time_s - state[_SEEN_S], constants[3]
-    if 0.0 <= dt_s < fade_s:
-        state[_HELD] = 1.0
-        return float(state[_SCORE] * (1.0 - dt_s / fade_s))
-    state[_X], state[_Y], state[_SEEN_S], state[_HELD] = np.nan, np.nan, np.nan, 0.0
-    return 0.0
-
-
-@njit(cache=True, nogil=True)
-def one_euro(
-    xy: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    scales_px: NDArray[np.float64],
-    slots: NDArray[np.int64],
-    time_s: float,
-    states: NDArray[np.float64],
-    constants: Constants,
-) -> None:
-    """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place.
-
-    Person p has the scale ``scales_px[p]`` and the state ``states[slots[p]]`` of ``states``
-    (N, K, STATE_COLUMNS), which is kept up to date.
+    Who was not seen for ``gap_s``, or was last seen in the future, has left theirs before.
     """
-    people, joints = scores.shape
-    for p in range(people):
-        for k in range(joints):
-            state = states[slots[p], k]
-            x, y, score = xy[p, k, 0], xy[p, k, 1], scores[p, k]
-            if math.isfinite(x) and math.isfinite(y) and score > 0.0:
-                _see(state, x, y, score, time_s, scales_px[p], constants)
-            else:
-                scores[p, k] = _miss(state, time_s, constants)
-            xy[p, k, 0], xy[p, k, 1] = state[_X], state[_Y]
+    for n in range(len(seats)):
+        if not 0.0 <= time_s - seats[n].seen_s <= gap_s:
+            seats[n].track_id = 0
+    slots = np.full(len(track_ids), -1)
+    for p in range(len(track_ids)):
+        if track_ids[p] <= 0:
+            continue
+        slots[p] = seat_of(seats, track_ids[p])
+        if slots[p] >= 0:
+            continue
+        slots[p] = seat_of(seats, 0)
+        if slots[p] < 0:
+            slots[p] = -2
+            return slots
+        seat = seats[slots[p]]
+        seat.track_id, seat.seen_s, seat.scale_px = track_ids[p], np.nan, np.nan
+        states[slots[p]] = np.nan
+    return slots
 
 
-# -- three models: rest, slow and quick motion ---------------------------------------------------
-
-_MODELS, _NUMBERS = 3, 7
-_X_NOW, _Y_NOW, _VX_NOW, _VY_NOW, _PLACE, _BOTH, _SPEED = range(_NUMBERS)
-_WEIGHTS = _MODELS * _NUMBERS
-_LAST_S, _LAST_SCORE, _HELD_NOW, _ODD_X, _ODD_Y = range(_WEIGHTS + _MODELS, _WEIGHTS + _MODELS + 5)
-FOLLOW_COLUMNS = _WEIGHTS + _MODELS + 5
-"""State of a keypoint in ``follow``. For each model: x, y, vx, vy in px and px/s, and the variance
-of a place, of place with speed, and of a speed. Then the models' probabilities, the time it was
-last seen (NaN: never), its score then, whether it is held at present, and the place of a
-measurement that was doubted (NaN: none)."""
-
-Triple = tuple[float, float, float]
-FollowConstants = tuple[float, Triple, Triple, float, float, float, float]
-"""noise_share; rest_drift and agility of slow and quick motion; how long rest, slow and quick
-motion last; glide_s, fade_s, jump_scales, top_speed."""
-
-_START_SPEEDS = (0.0, 0.05, 1.0)
-"""Deviation of the speed of a keypoint that is seen for the first time, body scales a second."""
-_UNKNOWN_SIGMA = 0.09
-"""Deviation of a measurement that says nothing of its own, in body scales."""
-_LEAST_PROBABILITY = 1e-4
-_DOUBT, _GO_ON, _ANEW = 0, 1, 2
+@njit(cache=True, nogil=True)
+def seat_of(seats: NDArray[np.void], track_id: int) -> int:
+    """The first seat of that track, or -1."""
+    for n in range(len(seats)):
+        if seats[n].track_id == track_id:
+            return n
+    return -1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _begin(
-    state: NDArray[np.float64], x: float, y: float, noise_px2: float, scale_px: float
-) -> None:
-    """Every model starts at the measurement."""
-    for j in range(_MODELS):
-        model = state[j * _NUMBERS : (j + 1) * _NUMBERS]
-        model[_X_NOW], model[_Y_NOW], model[_VX_NOW], model[_VY_NOW] = x, y, 0.0, 0.0
-        model[_PLACE], model[_BOTH] = noise_px2, 0.0
-        model[_SPEED] = (_START_SPEEDS[j] * scale_px) ** 2
-        state[_WEIGHTS + j] = 1.0 / _MODELS
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _blend(
-    state: NDArray[np.float64], shares: NDArray[np.float64], blended: NDArray[np.float64]
-) -> None:
-    """Mean and covariance of the mixture of all models in these ``shares`` (3,), into (7,)."""
-    blended[:] = 0.0
-    for i in range(_MODELS):
-        for column in range(_NUMBERS):
-            blended[column] += shares[i] * state[i * _NUMBERS + column]
-    for i in range(_MODELS):
-        start, half = i * _NUMBERS, shares[i] / 2.0
-        dx, dy = state[start] - blended[_X_NOW], state[start + 1] - blended[_Y_NOW]
-        dvx, dvy = state[start + 2] - blended[_VX_NOW], state[start + 3] - blended[_VY_NOW]
-        blended[_PLACE] += half * (dx * dx + dy * dy)
-        blended[_BOTH] += half * (dx * dvx + dy * dvy)
-        blended[_SPEED] += half * (dvx * dvx + dvy * dvy)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _predict(model: NDArray[np.float64], j: int, dt_s: float, change_px2: float) -> None:
-    """Moves a model on: rest drifts and has no speed, motion keeps its speed but for agility."""
-    if j == 0:
-        model[_VX_NOW] = model[_VY_NOW] = model[_BOTH] = model[_SPEED] = 0.0
-        model[_PLACE] += change_px2 * dt_s
-        return
-    model[_X_NOW] += dt_s * model[_VX_NOW]
-    model[_Y_NOW] += dt_s * model[_VY_NOW]
-    model[_PLACE] += dt_s * (2 * model[_BOTH] + dt_s * (model[_SPEED] + change_px2 * dt_s / 3))
-    model[_BOTH] += dt_s * (model[_SPEED] + change_px2 * dt_s / 2)
-    model[_SPEED] += change_px2 * dt_s
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _correct(model: NDArray[np.float64], x: float, y: float, noise_px2: float) -> float:
-    """Kalman update of one model; the logarithm of how likely the measurement was."""
-    variance = model[_PLACE] + noise_px2
-    miss_x, miss_y = x - model[_X_NOW], y - model[_Y_NOW]
-    gain, speed_gain = model[_PLACE] / variance, model[_BOTH] / variance
-    model[_X_NOW] += gain * miss_x
-    model[_Y_NOW] += gain * miss_y
-    model[_VX_NOW] += speed_gain * miss_x
-    model[_VY_NOW] += speed_gain * miss_y
-    model[_SPEED] -= speed_gain * model[_BOTH]
-    model[_PLACE] *= 1.0 - gain
-    model[_BOTH] *= 1.0 - gain
-    return float(-0.5 * (miss_x * miss_x + miss_y * miss_y) / variance - math.log(variance))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _step(
-    state: NDArray[np.float64],
-    x: float,
-    y: float,
-    noise_px2: float,
-    dt_s: float,
-    scale_px: float,
-    constants: FollowConstants,
-    scratch: NDArray[np.float64],
-) -> None:
-    """One step of the interacting multiple models, in place; ``scratch`` is (7, 7)."""
-    now, shares = scratch[:_MODELS], scratch[_MODELS, :_MODELS]
-    probable, likely, stays = scratch[4], scratch[5], scratch[6]
-    for i in range(_MODELS):
-        stays[i] = math.exp(-dt_s / constants[2][i])
-    for j in range(_MODELS):
-        total = 0.0
-        for i in range(_MODELS):
-            shares[i] = state[_WEIGHTS + i] * (
-                stays[i] if i == j else (1.0 - stays[i]) / (_MODELS - 1)
-            )
-            total += shares[i]
-        for i in range(_MODELS):
-            shares[i] /= total
-        probable[j] = total
-        _blend(state, shares, now[j])
-        _predict(now[j], j, dt_s, constants[1][j] * scale_px * scale_px)
-        likely[j] = _correct(now[j], x, y, noise_px2)
-    best, total = max(likely[0], likely[1], likely[2]), 0.0
-    for j in range(_MODELS):
-        probable[j] = max(probable[j] * math.exp(likely[j] - best), 1e-300)
-        total += probable[j]
-    floored = 0.0
-    for j in range(_MODELS):
-        probable[j] = max(probable[j] / total, _LEAST_PROBABILITY)
-        floored += probable[j]
-    for j in range(_MODELS):
-        state[_WEIGHTS + j] = probable[j] / floored
-        for column in range(_NUMBERS):
-            state[j * _NUMBERS + column] = now[j, column]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _ahead(state: NDArray[np.float64], ahead_s: float, glide_s: float) -> tuple[float, float]:
-    """Where the keypoint is ``ahead_s`` after it was last seen: it glides to a halt."""
-    reach_s = glide_s * (1.0 - math.exp(-ahead_s / glide_s)) if glide_s > 0.0 else 0.0
-    x, y = state[_X_NOW], state[_Y_NOW]  # as differences, so that agreement stays exact
-    for j in range(1, _MODELS):
-        start, weight = j * _NUMBERS, state[_WEIGHTS + j]
-        x += weight * (state[start] - state[_X_NOW] + reach_s * state[start + 2])
-        y += weight * (state[start + 1] - state[_Y_NOW] + reach_s * state[start + 3])
-    return x, y
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _how(
-    state: NDArray[np.float64],
-    x: float,
-    y: float,
-    dt_s: float,
-    scale_px: float,
-    constants: FollowConstants,
-) -> int:
-    """What to do with a measurement: ``_DOUBT`` it, go on with it, or begin anew there.
-
-    Nobody moves faster than the top speed. A measurement that asks for more is remembered, and
-    taken when the next one confirms it.
-    """
-    if not 0.0 < dt_s < constants[4]:  # also where dt_s is NaN
-        return _ANEW
-    expected_x, expected_y = _ahead(state, dt_s, constants[3])
-    off_px, reach_px = math.hypot(x - expected_x, y - expected_y), constants[6] * dt_s * scale_px
-    if off_px > reach_px:
-        if math.hypot(x - state[_ODD_X], y - state[_ODD_Y]) <= reach_px:
-            return _ANEW
-        state[_ODD_X], state[_ODD_Y] = x, y
-        return _DOUBT
-    if state[_HELD_NOW] == 1.0 and off_px > constants[5] * scale_px:
-        return _ANEW
-    return _GO_ON
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _take(
-    state: NDArray[np.float64],
-    x: float,
-    y: float,
-    score: float,
-    noise_px2: float,
+def learn_scales(
+    boxes_xyxy: Floats,
+    xy: Floats,
+    seats: NDArray[np.void],
+    slots: Indices,
     time_s: float,
-    scale_px: float,
+    cutoff_hz: float,
+) -> None:
+    """Body scales, low-passed, of boxes (P, 4), or of what keypoints (P, K, 2) span without one."""
+    for p in range(len(slots)):
+        if slots[p] < 0:
+            continue
+        seat = seats[slots[p]]
+        left, top, right, bottom = boxes_xyxy[p]
+        now = _root_of_area(right - left, bottom - top)
+        if not now > 0.0:
+            now = _span_px(xy[p])
+        old = seat.scale_px
+        if not now > 0.0:
+            now = 1.0 if math.isnan(old) else old
+        share = low_pass_share(cutoff_hz, time_s - seat.seen_s)
+        seat.scale_px = now if math.isnan(old) else old + share * (now - old)
+        seat.seen_s = time_s
+
+
+@njit(cache=True, nogil=True)
+def _root_of_area(width_px: float, height_px: float) -> float:
+    """Side of the square of that area; 0 where a side is empty or NaN."""
+    return math.sqrt(width_px * height_px) if width_px > 0.0 and height_px > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _span_px(xy: Floats) -> float:
+    """The same of the box around keypoints (K, 2)."""
+    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
+    for k in range(len(xy)):
+        x, y = xy[k]
+        if math.isfinite(x) and math.isfinite(y):
+            left, right = min(left, x), max(right, x)
+            top, bottom = min(top, y), max(bottom, y)
+    return float(_root_of_area(right - left, bottom - top))
+
+
+@njit(cache=True, nogil=True)
+def mark_guesses(
+    xy: Floats,
+    slots: Indices,
+    measured: Masks,
+    covariance_px2: Floats,
+    keypoint_states: NDArray[np.uint8],
+) -> None:
+    """Where nothing was ``measured`` (P, K) covariances are unknown and states are guesses."""
+    for p in range(len(slots)):
+        if slots[p] < 0:
+            continue
+        for k in range(measured.shape[1]):
+            if not measured[p, k]:
+                there = math.isfinite(xy[p, k, 0]) and math.isfinite(xy[p, k, 1])
+                keypoint_states[p, k] = PREDICTED if there else MISSING
+                covariance_px2[p, k] = np.nan
+
+
+# -- all of it -----------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def smooth_by_follow(
+    people: tuple[Indices, Floats, Floats, Floats, Floats, NDArray[np.uint8]],
+    seats: NDArray[np.void],
+    states: Floats,
+    times_s: tuple[float, float, float],
+    cutoff_hz: float,
     constants: FollowConstants,
-    scratch: NDArray[np.float64],
 ) -> bool:
-    """Takes in a measurement; False where it is doubted."""
-    dt_s = time_s - state[_LAST_S]
-    if dt_s == 0.0:
-        return True  # a repeated time tells nothing new
-    how = _how(state, x, y, dt_s, scale_px, constants)
-    if how == _DOUBT:
+    """Filters people in place by three models; False, and nothing is done, if seats are short.
+
+    ``people`` are track ids (P,), boxes (P, 4), keypoints (P, K, 2), scores (P, K), covariances
+    (P, K, 2, 2) and states (P, K). ``times_s`` are now, how far ahead, and the longest gap.
+    """
+    track_ids, boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people
+    time_s, lead_s, gap_s = times_s
+    slots = take_seats(seats, states, track_ids, time_s, gap_s)
+    if -2 in slots:
         return False
-    if how == _ANEW:
-        _begin(state, x, y, noise_px2, scale_px)
-    else:
-        _step(state, x, y, noise_px2, dt_s, scale_px, constants, scratch)
-    state[_LAST_S], state[_LAST_SCORE], state[_HELD_NOW] = time_s, score, 0.0
-    state[_ODD_X] = state[_ODD_Y] = np.nan
+    measured = np.empty(scores.shape, dtype=np.bool_)
+    learn_scales(boxes_xyxy, xy, seats, slots, time_s, cutoff_hz)
+    follow(xy, scores, covariance_px2, seats, slots, time_s, lead_s, states, constants, measured)
+    mark_guesses(xy, slots, measured, covariance_px2, keypoint_states)
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def follow(
-    xy: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    variances_px2: NDArray[np.float64],
-    scales_px: NDArray[np.float64],
-    slots: NDArray[np.int64],
-    time_s: float,
-    lead_s: float,
-    states: NDArray[np.float64],
-    constants: FollowConstants,
-    measured: NDArray[np.bool_],
-) -> None:
-    """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place, ``lead_s`` ahead of time.
-
-    ``variances_px2`` (P, K) are the measurements', NaN where unknown. ``measured`` (P, K) is set
-    where a measurement was taken in. Person p has the scale ``scales_px[p]`` and the state
-    ``states[slots[p]]`` of ``states`` (N, K, FOLLOW_COLUMNS), which is kept up to date.
-    """
-    people, joints = scores.shape
-    scratch = np.empty((_NUMBERS, _NUMBERS))
-    for p in range(people):
-        unknown_px2 = (_UNKNOWN_SIGMA * scales_px[p]) ** 2
-        for k in range(joints):
-            state = states[slots[p], k]
-            x, y, score = xy[p, k, 0], xy[p, k, 1], scores[p, k]
-            seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
-            if seen:
-                variance = variances_px2[p, k]
-                noise_px2 = constants[0] * (variance if variance > 0.0 else unknown_px2)
-                seen = _take(
-                    state, x, y, score, noise_px2, time_s, scales_px[p], constants, scratch
-                )
-            measured[p, k] = seen
-            gone_s = time_s - state[_LAST_S]
-            if not seen:
-                if not 0.0 <= gone_s < constants[4]:
-                    state[_LAST_S] = state[_ODD_X] = np.nan
-                    xy[p, k, 0], xy[p, k, 1], scores[p, k] = np.nan, np.nan, 0.0
-                    continue
-                state[_HELD_NOW] = 1.0
-                scores[p, k] = state[_LAST_SCORE] * (1.0 - gone_s / constants[4])
-            xy[p, k, 0], xy[p, k, 1] = _ahead(state, gone_s + lead_s, constants[3])
+@njit(cache=True, nogil=True)
+def smooth_by_one_euro(
+    people: tuple[Indices, Floats, Floats, Floats, Floats, NDArray[np.uint8]],
+    seats: NDArray[np.void],
+    states: Floats,
+    times_s: tuple[float, float, float],
+    cutoff_hz: float,
+    constants: Constants,
+) -> bool:
+    """The same by the One Euro filter, which knows no time ahead."""
+    track_ids, boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people
+    time_s, _, gap_s = times_s
+    slots = take_seats(seats, states, track_ids, time_s, gap_s)
+    if -2 in slots:
+        return False
+    measured = np.empty(scores.shape, dtype=np.bool_)
+    learn_scales(boxes_xyxy, xy, seats, slots, time_s, cutoff_hz)
+    one_euro(xy, scores, seats, slots, time_s, states, constants, measured)
+    mark_guesses(xy, slots, measured, covariance_px2, keypoint_states)
+    return True

@@ -1,14 +1,18 @@
 """The smoother: one filter state for each track, kept in arrays, filtered in one call."""
 
-from dataclasses import replace
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose import boxes
-from livepose.poses import KeypointState, Poses
-from livepose.smoothing._kernels import FOLLOW_COLUMNS, STATE_COLUMNS, follow, one_euro
+from livepose.poses import Poses
+from livepose.smoothing._follow_kernels import FOLLOW_COLUMNS
+from livepose.smoothing._kernels import SEAT, smooth_by_follow, smooth_by_one_euro
+from livepose.smoothing._one_euro_kernels import STATE_COLUMNS
 from livepose.smoothing.settings import METHODS, SmoothingSettings
+
+FEWEST_SEATS = 8
 
 
 class Smoother:
@@ -77,16 +81,12 @@ class Smoother:
         self._follow = self.settings.follow_constants()
         self._columns = STATE_COLUMNS if method == "one-euro" else FOLLOW_COLUMNS
         self.reset()
-        nobody = Poses.empty()
-        self._filter(0.0, nobody.keypoints_xy, nobody.keypoint_scores, nobody, [])  # compiles
+        self._filter(0.0, Poses.empty())  # compiles
 
     def reset(self) -> None:
         """Forgets everybody; the smoother is as new."""
-        self._slots: dict[int, int] = {}
-        self._free: list[int] = []
+        self._seats = np.empty(0, dtype=SEAT)
         self._states = np.empty((0, 1, self._columns))
-        self._seen_s = np.empty(0)
-        self._scales_px = np.empty(0)
 
     def apply(self, time_s: float, poses: Poses) -> Poses:
         """The poses of the picture at ``time_s`` (seconds), smoothed; the input stays as it is.
@@ -96,103 +96,35 @@ class Smoother:
         ValueError
             When the time is not finite.
         """
-        if not np.isfinite(time_s):
+        if not math.isfinite(time_s):
             raise ValueError(f"time_s: expected finite seconds, got {time_s}")
         if self.method == "none":
             return poses
-        self._forget(time_s)
-        followed = np.flatnonzero(poses.track_ids > 0)
-        people = poses.select(followed)
-        xy, scores = people.keypoints_xy, people.keypoint_scores
-        slots = self._slots_of(people.track_ids.tolist(), xy.shape[1])
-        self._scales(time_s, people.boxes_xyxy, xy, slots)
-        measured = self._filter(time_s, xy, scores, people, slots)
-        self._seen_s[slots] = time_s
-        return _replace(poses, followed, xy, scores, measured)
+        return self._filter(float(time_s), poses)
 
-    def _filter(
-        self,
-        time_s: float,
-        xy: NDArray[np.float64],
-        scores: NDArray[np.float64],
-        people: Poses,
-        slots: list[int],
-    ) -> NDArray[np.bool_]:
-        """Filters in place; True where a measurement was taken in."""
-        rows, scales_px = np.asarray(slots, dtype=np.int64), self._scales_px[slots]
-        measured = np.isfinite(xy).all(axis=2) & (scores > 0)
-        if self.method == "one-euro":
-            one_euro(xy, scores, scales_px, rows, float(time_s), self._states, self._one_euro)
-            return measured
-        follow(
-            *(xy, scores, np.square(people.sigma_px), scales_px, rows),
-            *(float(time_s), float(self.lead_s), self._states),
-            *(self._follow, measured),
-        )
-        return measured
-
-    def _forget(self, time_s: float) -> None:
-        """Drops whoever was not seen for ``gap_s``, or was last seen in the future."""
-        for track_id, slot in list(self._slots.items()):
-            if not 0.0 <= time_s - self._seen_s[slot] <= self.settings.gap_s:
-                self._free.append(self._slots.pop(track_id))
-
-    def _slots_of(self, track_ids: list[int], joints: int) -> list[int]:
-        """Row of the state of each track; new tracks get a fresh one."""
-        if joints != self._states.shape[1]:
+    def _filter(self, time_s: float, poses: Poses) -> Poses:
+        if poses.keypoint_scores.shape[1] != self._states.shape[1]:
             self.reset()
-            self._states = np.empty((0, joints, self._columns))
-        for track_id in track_ids:
-            if track_id not in self._slots:
-                self._slots[track_id] = slot = self._free.pop() if self._free else self._grow()
-                self._states[slot] = np.nan
-                self._seen_s[slot] = self._scales_px[slot] = np.nan
-        return [self._slots[track_id] for track_id in track_ids]
+            self._states = np.empty((0, poses.keypoint_scores.shape[1], self._columns))
+        xy, scores = poses.keypoints_xy.copy(), poses.keypoint_scores.copy()
+        covariance_px2, states = poses.covariance_px2.copy(), poses.keypoint_states.copy()
+        boxes_xyxy = np.ascontiguousarray(poses.boxes_xyxy)
+        people = poses.track_ids, boxes_xyxy, xy, scores, covariance_px2, states
+        while not self._fits(time_s, people):
+            self._grow()
+        return poses.with_keypoints(xy, scores, covariance_px2, states)
 
-    def _grow(self) -> int:
-        rows = len(self._states)
-        fresh = np.full((max(8, rows), *self._states.shape[1:]), np.nan)
+    def _fits(self, time_s: float, people: tuple[NDArray[Any], ...]) -> bool:
+        """Filters in place; False, and nothing is done, if there are too few seats."""
+        chosen = self.settings
+        times_s = time_s, float(self.lead_s), float(chosen.gap_s)
+        known = self._seats, self._states, times_s, float(chosen.scale_cutoff_hz)
+        if self.method == "one-euro":
+            return bool(smooth_by_one_euro(people, *known, self._one_euro))
+        return bool(smooth_by_follow(people, *known, self._follow))
+
+    def _grow(self) -> None:
+        more = max(FEWEST_SEATS, len(self._seats))
+        self._seats = np.concatenate([self._seats, np.zeros(more, dtype=SEAT)])
+        fresh = np.full((more, *self._states.shape[1:]), np.nan)
         self._states = np.concatenate([self._states, fresh])
-        self._seen_s = np.concatenate([self._seen_s, fresh[:, 0, 0]])
-        self._scales_px = np.concatenate([self._scales_px, fresh[:, 0, 0]])
-        self._free.extend(range(rows + 1, len(self._states)))
-        return rows
-
-    def _scales(
-        self,
-        time_s: float,
-        boxes_xyxy: NDArray[np.float64],
-        xy: NDArray[np.float64],
-        slots: list[int],
-    ) -> None:
-        """Learns the body scale of each person in px, smoothed; from keypoints without a box."""
-        now = np.sqrt(boxes.area(boxes_xyxy))
-        if not np.all(now > 0):
-            spread = np.sqrt(boxes.area(boxes.around(xy)))
-            now = np.where(now > 0, now, spread)
-        old = self._scales_px[slots]
-        now = np.where(now > 0, now, np.where(np.isnan(old), 1.0, old))
-        turn = 2 * np.pi * self.settings.scale_cutoff_hz * (time_s - self._seen_s[slots])
-        self._scales_px[slots] = np.where(np.isnan(old), now, old + turn / (turn + 1) * (now - old))
-
-
-def _replace(
-    poses: Poses,
-    rows: NDArray[np.int64],
-    xy: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    measured: NDArray[np.bool_],
-) -> Poses:
-    keypoints_xy, keypoint_scores = poses.keypoints_xy.copy(), poses.keypoint_scores.copy()
-    covariance_px2, states = poses.covariance_px2.copy(), poses.keypoint_states.copy()
-    keypoints_xy[rows], keypoint_scores[rows] = xy, scores
-    covariance_px2[rows] = np.where(measured[..., None, None], covariance_px2[rows], np.nan)
-    guessed = np.where(np.isfinite(xy).all(axis=2), KeypointState.PREDICTED, KeypointState.MISSING)
-    states[rows] = np.where(measured, states[rows], guessed)
-    return replace(
-        poses,
-        keypoints_xy=keypoints_xy,
-        keypoint_scores=keypoint_scores,
-        covariance_px2=covariance_px2,
-        keypoint_states=states,
-    )

@@ -1,192 +1,323 @@
-"""Numba kernels of the steps that every picture takes, whether the detector looked or not."""
+"""Numba kernels of the steps that every picture takes, whether the detector looked or not.
+
+``table`` (T,) and ``joints`` (T, K, ...) are those of ``tracks.Tracks``, and a person is one row;
+``rows`` (N,) say on which rows N poses were seen; ``numbers`` (1,) is that of ``TrackerSettings``.
+Few calls that do much: after a network has run nothing is in the processor's caches, and each
+call costs microseconds before it does anything.
+"""
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from livepose.boxes._kernels import iou_of
+from livepose.tracking import _box_kernels as box
+from livepose.tracking import _pose_kernels as pose
+from livepose.tracking.state import State
+
 Floats = NDArray[np.float64]
+Masks = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+Table = Any
+"""Structured arrays, whose columns only numba knows by name."""
+
+TENTATIVE, ACTIVE = int(State.TENTATIVE), int(State.ACTIVE)
+LOST = int(State.LOST)
+
+STRAY = 0.75
+"""Keypoints centred farther from the box's centre, in box sizes, are not this person's."""
+LEVEL_RATE = 0.5
+"""How quickly the usual mean score of a person's keypoints is learned at detections."""
+STALE_S = 0.5
+"""Keypoints from longer ago say nothing about how a box moved since."""
+STAY_BONUS = 1.3
+"""Of two people of like size and score, the one handed out before stays."""
+
+UNSURE, CROSSING, BUSY, CALM = range(4)
+"""What goes on among people, as ``unrest`` says; see ``rest``."""
+
+# -- when the detector is due --------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def advance(
-    xywh: Floats,
-    velocity: Floats,
-    variance: Floats,
-    dt_s: float,
-    acceleration: float,
-    size_memory_s: float,
-) -> None:
-    """Moves boxes (T, 4) and what is known of their speeds on by ``dt_s``, in place."""
-    kept = math.exp(-dt_s / size_memory_s)
-    for t in range(len(xywh)):
-        scale2_px2 = max(xywh[t, 2] * xywh[t, 3], 1.0)
-        density = acceleration * acceleration * scale2_px2
-        for i in range(4):
-            value, cross, rate = variance[t, i]
-            variance[t, i, 0] = (
-                value + 2.0 * dt_s * cross + dt_s**2 * rate + density * dt_s**3 / 3.0
+def anybody_faded(table: Table) -> bool:
+    """Whether the keypoints of somebody who is handed out have faded."""
+    faded = False
+    for t in range(len(table)):
+        faded = faded or (table[t].faded and table[t].state == ACTIVE)
+    return faded
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def unrest(table: Table, crossing_iou: float, fast_speed: float) -> int:
+    """What goes on among people; speeds are body scales a second."""
+    shown, busy, crossing = 0, False, False
+    for t in range(len(table)):
+        person = table[t]
+        if person.state == TENTATIVE:
+            return UNSURE
+        if person.state == LOST:
+            busy = True
+            continue
+        shown += 1
+        if person.state == ACTIVE:
+            speed_px = math.hypot(person.velocity[0], person.velocity[1])
+            busy = busy or speed_px / box.scale_of(person.xywh) > fast_speed
+        for other in range(t):
+            crossing = crossing or (
+                table[other].state != LOST and overlap_of(table, t, other) > crossing_iou
             )
-            variance[t, i, 1] = cross + dt_s * rate + density * dt_s**2 / 2.0
-            variance[t, i, 2] = rate + density * dt_s
-            xywh[t, i] += velocity[t, i] * dt_s
-        for i in (2, 3):
-            xywh[t, i] = max(xywh[t, i], 1.0)
-            velocity[t, i] *= kept
+    if shown == 0 or anybody_faded(table):
+        return UNSURE
+    if crossing:
+        return CROSSING
+    return BUSY if busy else CALM
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correct(
-    xywh: Floats, velocity: Floats, variance: Floats, boxes_xyxy: Floats, noise: float
-) -> None:
-    """Corrects boxes (T, 4) by a measurement of each, in place."""
-    for t in range(len(xywh)):
-        noise2_px2 = noise * noise * max(xywh[t, 2] * xywh[t, 3], 1.0)
-        left, top, right, bottom = boxes_xyxy[t]
-        measured = ((left + right) / 2.0, (top + bottom) / 2.0, right - left, bottom - top)
-        for i in range(4):
-            value, cross, rate = variance[t, i]
-            gain, rate_gain = value / (value + noise2_px2), cross / (value + noise2_px2)
-            surprise = measured[i] - xywh[t, i]
-            xywh[t, i] += gain * surprise
-            velocity[t, i] += rate_gain * surprise
-            variance[t, i, 0] = (1.0 - gain) * value
-            variance[t, i, 1] = (1.0 - gain) * cross
-            variance[t, i, 2] = rate - rate_gain * cross
-        for i in (2, 3):
-            xywh[t, i] = max(xywh[t, i], 1.0)
+def overlap_of(table: Table, one: int, other: int) -> float:
+    """IoU of the boxes of two tracks."""
+    return float(iou_of(box.edges_of(table[one].xywh), box.edges_of(table[other].xywh)))
+
+
+# -- time goes on --------------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def follow(
-    boxes_xyxy: Floats,
-    was_xyxy: Floats,
-    is_xyxy: Floats,
-    around_xyxy: Floats,
-    margins: Floats,
-    dt_s: Floats,
-    pulls_s: tuple[float, float],
-) -> None:
-    """Moves boxes (T, 4) along with keypoints, in place; see ``following.follow``.
+def advance(table: Table, time_s: float, dt_s: float, acceleration: float, lost_s: float) -> bool:
+    """Moves boxes on by ``dt_s``; whether somebody was not seen for ``lost_s``."""
+    box.advance(table.xywh, table.velocity, table.variance, dt_s, acceleration)
+    late = False
+    for t in range(len(table)):
+        late = late or not time_s - table[t].seen_s <= lost_s
+    return late
 
-    ``was_xyxy`` and ``is_xyxy`` surround the keypoints seen both times, ``around_xyxy`` all that
-    are seen now. ``pulls_s`` are the times in which an edge goes out, and in.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def coast(table: Table, time_s: float, coast_s: float) -> None:
+    """Who was neither detected nor seen by keypoints for ``coast_s`` is out of sight."""
+    for t in range(len(table)):
+        if table[t].state != TENTATIVE and time_s - table[t].seen_s > coast_s:
+            table[t].state = LOST
+
+
+# -- who is handed out ---------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def name(table: Table, next_id: int) -> int:
+    """Gives ids to those who have become people, largest first; the id that is next then."""
+    while True:
+        largest, most_px2 = -1, -1.0
+        for t in range(len(table)):
+            area_px2 = table[t].xywh[2] * table[t].xywh[3]
+            if table[t].state == ACTIVE and table[t].ids == 0 and area_px2 > most_px2:
+                largest, most_px2 = t, area_px2
+        if largest < 0:
+            return next_id
+        table[largest].ids = next_id
+        next_id += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def choose(table: Table, max_people: int) -> None:
+    """Marks those who are handed out: the ``max_people`` largest and surest."""
+    weights = np.full(len(table), -np.inf)
+    for t in range(len(table)):
+        person = table[t]
+        if person.state == ACTIVE:
+            bonus = STAY_BONUS if person.chosen else 1.0
+            weights[t] = person.scores * math.sqrt(person.xywh[2] * person.xywh[3]) * bonus
+        person.chosen = False
+    for _ in range(min(max_people, len(table))):
+        best = weights.argmax()
+        if weights[best] == -np.inf:
+            return
+        table[best].chosen = True
+        weights[best] = -np.inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def hand_out(table: Table, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int:
+    """Boxes (T, 4), ids (T,) and scores (T,) of those chosen, by id; how many there are."""
+    count = 0
+    for t in range(len(table)):
+        person, place = table[t], 0
+        if person.state != ACTIVE or not person.chosen:
+            continue
+        for other in range(len(table)):
+            shown = table[other].state == ACTIVE and table[other].chosen
+            place += shown and table[other].ids < person.ids
+        left, top, right, bottom = box.edges_of(person.xywh)
+        boxes_xyxy[place, 0], boxes_xyxy[place, 1] = left, top
+        boxes_xyxy[place, 2], boxes_xyxy[place, 3] = right, bottom
+        ids[place], scores[place] = person.ids, person.scores
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def elect(table: Table, max_people: int, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int:
+    """Chooses, and hands out."""
+    choose(table, max_people)
+    return int(hand_out(table, boxes_xyxy, ids, scores))
+
+
+# -- what keypoints say --------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_rows(table: Table, track_ids: Rows, time_s: float, rows: Rows) -> tuple[int, bool]:
+    """Row of each of these ids (P,), -1 where there is none; how many were found.
+
+    And whether identities may be mixed up: two boxes meet, or somebody came while one is lost.
     """
-    for t in range(len(boxes_xyxy)):
-        left, top, right, bottom = around_xyxy[t]
-        extent = max(max(right - left, bottom - top), 1.0)
-        for i in range(4):
-            sign = -1.0 if i < 2 else 1.0
-            step = is_xyxy[t, i] - was_xyxy[t, i]
-            moved = boxes_xyxy[t, i] + (step if math.isfinite(step) else 0.0)
-            wanted = around_xyxy[t, i] + sign * margins[t, i] * extent
-            boxes_xyxy[t, i] = moved
-            if math.isfinite(wanted):
-                pull_s = pulls_s[0] if (wanted - moved) * sign > 0.0 else pulls_s[1]
-                edge = moved - math.expm1(-dt_s[t] / pull_s) * (wanted - moved)
-                boxes_xyxy[t, i] = sign * max(sign * edge, sign * around_xyxy[t, i])
+    found, meeting, came, lost = 0, False, False, False
+    for t in range(len(table)):
+        lost = lost or table[t].state == LOST
+    for p in range(len(track_ids)):
+        rows[p] = -1
+        for t in range(len(table)):
+            if track_ids[p] > 0 and table[t].ids == track_ids[p]:
+                rows[p] = t
+                break
+        if rows[p] < 0:
+            continue
+        found += 1
+        came = came or table[rows[p]].born_s == time_s
+        for q in range(p):
+            meeting = meeting or (rows[q] >= 0 and overlap_of(table, rows[p], rows[q]) > 0.0)
+    return found, meeting or (came and lost)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def mend(
-    now_xy: Floats,
-    last_xy: Floats,
-    velocity: Floats,
-    last_s: Floats,
-    swapped_s: Floats,
-    reach: Floats,
-    scale_px: Floats,
-    pairs: NDArray[np.int64],
-    parents: NDArray[np.int64],
+def take_in(
+    table: Table,
+    joints: Floats,
+    rows: Rows,
+    double: Masks,
+    keypoints_xy: Floats,
+    scores: Floats,
+    pairs: Rows,
+    parents: Rows,
     time_s: float,
-    limits: tuple[float, float, float, float, float, float, float],
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Looks for swaps and jumps in poses (N, K, 2), see ``joints``; mends them in place.
+    numbers: Table,
+    exchanged: Masks,
+    refused: Masks,
+) -> tuple[int, int]:
+    """Takes in poses (N, K, 2) with scores (N, K): mends them, judges, learns, moves boxes.
 
-    Returns which pairs (N, F) were exchanged, and which keypoints (N, K) are not believed.
+    Sets which pairs (N, F) have to be exchanged and which keypoints (N, K) are not believed, and
+    returns how many those are. Poses that are somebody else's ``double`` (N,) are not mended.
     """
-    fresh_s, hold_s, ratio, apart, jump, speed, stretch = limits
-    people, joints = now_xy.shape[:2]
-    exchanged = np.zeros((people, len(pairs)), dtype=np.bool_)
-    refused = np.zeros((people, joints), dtype=np.bool_)
-    ahead_xy = np.empty((joints, 2))
-    for n in range(people):
-        for k in range(joints):
-            dt_s = time_s - last_s[n, k]
-            for i in range(2):
-                there = last_xy[n, k, i] + velocity[n, k, i] * dt_s
-                ahead_xy[k, i] = there if dt_s <= fresh_s else np.nan
-        for p in range(len(pairs)):
-            a, b = pairs[p]
-            straight = _apart(now_xy[n, a], ahead_xy[a]) + _apart(now_xy[n, b], ahead_xy[b])
-            crossed = _apart(now_xy[n, a], ahead_xy[b]) + _apart(now_xy[n, b], ahead_xy[a])
-            # Comparisons with what is not known are false.
-            far_apart = _apart(ahead_xy[a], ahead_xy[b]) > apart * scale_px[n]
-            if not (far_apart and crossed < ratio * straight):
-                swapped_s[n, a] = np.nan
-                continue
-            if not swapped_s[n, a] <= time_s:
-                swapped_s[n, a] = time_s
-            exchanged[n, p] = time_s - swapped_s[n, a] <= hold_s
-            for i in range(2):
-                if exchanged[n, p]:
-                    now_xy[n, a, i], now_xy[n, b, i] = now_xy[n, b, i], now_xy[n, a, i]
-        for k in range(joints):
-            gate = max(jump, speed * (time_s - last_s[n, k])) * scale_px[n]
-            if parents[k] >= 0 and _apart(now_xy[n, k], ahead_xy[k]) > gate:
-                mate = parents[k]
-                held = ahead_xy[mate] if refused[n, mate] else now_xy[n, mate]
-                limb = _apart(now_xy[n, k], held)
-                refused[n, k] = limb > stretch * reach[n, k] * scale_px[n]
-        for k in range(joints):
-            if refused[n, k]:
-                now_xy[n, k] = np.nan
-    return exchanged, refused
+    chosen = numbers[0]
+    now_xy = np.empty(keypoints_xy.shape)
+    moves = np.zeros(len(rows), dtype=np.bool_)
+    exchanged[:] = False
+    refused[:] = False
+    for n in range(len(rows)):
+        person, memory = table[rows[n]], joints[rows[n]]
+        pose.counted(keypoints_xy[n], scores[n], chosen.keypoint_score, now_xy[n])
+        if chosen.mend_joints > 0.0 and not double[n]:
+            scale_px = box.scale_of(person.xywh)
+            pose.mend(now_xy[n], memory, scale_px, pairs, parents, time_s, exchanged[n], refused[n])
+            pose.remember(now_xy[n], memory, scale_px, parents, time_s)
+        level = pose.mean_score(scores[n], pairs, exchanged[n], refused[n])
+        good = judge(person, now_xy[n], level, time_s, chosen)
+        person.faded = not good
+        if good:
+            moves[n] = learn(table, rows[n], now_xy[n], time_s, chosen.crossing_iou)
+    # Only now: whether somebody stands behind another is asked of boxes that have not moved yet.
+    for n in range(len(rows)):
+        person, memory = table[rows[n]], joints[rows[n]]
+        if moves[n]:
+            move(person, memory[:, pose.KEYPOINT], now_xy[n], time_s, chosen.box_noise)
+        for k in range(len(memory)):
+            memory[k, 0], memory[k, 1] = now_xy[n, k]
+        person.keypoints_s = time_s
+        for i, edge in enumerate(box.edges_of(person.xywh)):
+            person.looked_xyxy[i] = edge
+    return exchanged.sum(), refused.sum()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def remember(
-    now_xy: Floats,
-    last_xy: Floats,
-    velocity: Floats,
-    last_s: Floats,
-    reach: Floats,
-    scale_px: Floats,
-    parents: NDArray[np.int64],
-    time_s: float,
-    limits: tuple[float, float, float, float],
-) -> None:
-    """Takes believed poses (N, K, 2) into the memory of joints, in place."""
-    fresh_s, share, longer, shorten_s = limits
-    for n in range(now_xy.shape[0]):
-        for k in range(now_xy.shape[1]):
-            if not (math.isfinite(now_xy[n, k, 0]) and math.isfinite(now_xy[n, k, 1])):
-                continue
-            dt_s = time_s - last_s[n, k]
-            if dt_s == 0.0:
-                continue
-            for i in range(2):
-                # After a pause nothing is known of the speed.
-                speed = (now_xy[n, k, i] - last_xy[n, k, i]) / dt_s if dt_s <= fresh_s else 0.0
-                kept = velocity[n, k, i] if dt_s <= fresh_s else 0.0
-                velocity[n, k, i] = kept + share * (speed - kept)
-                last_xy[n, k, i] = now_xy[n, k, i]
-            last_s[n, k] = time_s
-            if parents[k] < 0:
-                continue
-            limb = _apart(now_xy[n, k], now_xy[n, parents[k]]) / scale_px[n]
-            if not math.isfinite(reach[n, k]):
-                reach[n, k] = limb
-            elif limb > reach[n, k]:
-                reach[n, k] += longer * (limb - reach[n, k])
-            elif limb <= reach[n, k] and dt_s <= fresh_s:
-                reach[n, k] += -math.expm1(-dt_s / shorten_s) * (limb - reach[n, k])
+def learn(table: Table, row: int, now_xy: Floats, time_s: float, crossing_iou: float) -> bool:
+    """Learns margins by a good pose (K, 2); whether the box is to move with it.
+
+    Not if the detector has just given it, nor if the detector missed it where somebody else is:
+    then the keypoints are likely the other's.
+    """
+    person = table[row]
+    person.seen_s = time_s
+    if person.seeded:
+        return True
+    if person.detected_s == time_s:
+        box.learn_margins(person.margins, now_xy, box.edges_of(person.xywh))
+        return False
+    return not behind_another(table, row, crossing_iou)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _apart(first_xy: Floats, second_xy: Floats) -> float:
-    return math.hypot(first_xy[0] - second_xy[0], first_xy[1] - second_xy[1])
+def judge(person: Any, now_xy: Floats, level: float, time_s: float, chosen: Any) -> bool:
+    """Whether a pose (K, 2) of this mean score is good enough to follow; learns the usual one."""
+    counted = 0
+    for k in range(len(now_xy)):
+        counted += math.isfinite(now_xy[k, 0])
+    if person.detected_s == time_s:
+        usual = level if math.isnan(person.level) else person.level
+        person.level = usual + LEVEL_RATE * (level - usual)
+    least = chosen.least_level
+    if chosen.fade_ratio * person.level > least:
+        least = chosen.fade_ratio * person.level
+    found, near = box.around(now_xy, now_xy), True
+    for i in range(2):
+        away_px = abs((found[i] + found[i + 2]) / 2 - person.xywh[i])
+        near = near and away_px <= STRAY * person.xywh[i + 2]
+    return level >= least and counted >= chosen.least_keypoints and near
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def behind_another(table: Table, row: int, crossing_iou: float) -> bool:
+    """Whether the detector missed somebody where somebody else is."""
+    if math.isnan(table[row].missed_s):
+        return False
+    behind = False
+    for other in range(len(table)):
+        if other != row and table[other].state == ACTIVE:
+            behind = behind or overlap_of(table, row, other) > crossing_iou
+    return behind
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float, box_noise: float) -> None:
+    """Moves a box by the keypoints (K, 2) in it; a whole picture shrinks to them at once."""
+    age_s = time_s - person.keypoints_s
+    if person.seeded or not age_s <= STALE_S:
+        age_s = math.inf
+    followed = person.looked_xyxy.copy()
+    box.follow(followed, before_xy, now_xy, person.margins, age_s)
+    if person.seeded:
+        box.start(person.xywh, person.velocity, person.variance, followed, box_noise)
+        person.seeded = False
+    else:
+        box.correct(person.xywh, person.velocity, person.variance, followed, box_noise)
+
+
+# -- what pictures show --------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def count_colours(patch_bgr: NDArray[np.uint8], bins: int, counts: NDArray[np.float32]) -> None:
+    """Adds the pixels of a patch (h, w, 3) to ``counts`` (bins³,), red changing fastest."""
+    for y in range(patch_bgr.shape[0]):
+        for x in range(patch_bgr.shape[1]):
+            place = 0
+            for channel in range(3):
+                place = place * bins + (int(patch_bgr[y, x, channel]) * bins >> 8)
+            counts[place] += 1
 
 
 @njit(cache=True, nogil=True)

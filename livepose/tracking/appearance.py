@@ -10,13 +10,13 @@ a while; a newcomer is that person only if clearly more like it than like anybod
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose import boxes
 from livepose.boxes import Boxes
 from livepose.frame import ImageBgr
+from livepose.tracking import _kernels
 from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.tracks import Mask, State, Tracks
 
@@ -53,6 +53,8 @@ class Memory:
 
     def recognise(self, tracks: Tracks, time_s: float, chosen: TrackerSettings) -> None:
         """Newcomers who look like somebody who left, or is lost, get that id back."""
+        if not self.gone and not len(tracks.where(State.LOST)):
+            return
         known = np.isfinite(tracks.looks[:, 0]) & (tracks.ids > 0)
         young = known & (time_s - tracks.born_s <= chosen.recognise_s)
         for row in np.flatnonzero(young & (tracks.state == int(State.ACTIVE))):
@@ -109,6 +111,7 @@ def looks_of(image_bgr: ImageBgr, box_xyxy: Boxes) -> Looks | None:
         patch = image_bgr[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
         if min(patch.shape[:2]) < LEAST_PX:
             return None
-        counts = cv2.calcHist([patch], [0, 1, 2], None, [BINS] * 3, [0, 256] * 3).ravel()
+        counts = np.zeros(BINS**3, dtype=np.float32)
+        _kernels.count_colours(patch, BINS, counts)
         histograms.append(np.sqrt(counts / counts.sum() / len(PARTS)))
     return np.concatenate(histograms).astype(np.float64)

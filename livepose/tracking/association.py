@@ -33,8 +33,10 @@ def match(tracks: Tracks, boxes_xyxy: Boxes, scores: Floats, chosen: TrackerSett
     strong = scores >= chosen.strong_score
     predicted_xyxy = tracks.boxes_xyxy
     overlap = boxes.iou(predicted_xyxy, boxes_xyxy)
-    loose = buffered_iou(predicted_xyxy, boxes_xyxy, chosen.lost_buffer)
     seen, lost = tracks.where(State.ACTIVE, State.HIDDEN), tracks.where(State.LOST)
+    loose = overlap  # only the lost are met more loosely
+    if len(lost):
+        loose = buffered_iou(predicted_xyxy, boxes_xyxy, chosen.lost_buffer)
     rounds = (
         (seen, strong, overlap, chosen.match_iou),
         (seen, ~strong, overlap, chosen.weak_match_iou),

@@ -1,31 +1,35 @@
 """Who gets an id, and who of many is handed out."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from livepose.tracking.tracks import State, Tracks
+from livepose.boxes import Boxes
+from livepose.tracking import _kernels
+from livepose.tracking.tracks import Floats, Tracks
 
-STAY_BONUS = 1.3
-"""Of two people of like size and score, the one handed out before stays."""
+Handed = tuple[Boxes, NDArray[np.int64], Floats]
+"""Boxes (N, 4), ids (N,) and scores (N,), by id."""
 
 
 def name(tracks: Tracks, next_id: int) -> int:
     """Gives ids to those who have become people, largest first; the id that is next then."""
-    rows = tracks.where(State.ACTIVE)
-    rows = rows[tracks.ids[rows] == 0]
-    if not len(rows):
-        return next_id
-    rows = rows[np.argsort(-tracks.xywh[rows, 2] * tracks.xywh[rows, 3], kind="stable")]
-    tracks.ids[rows] = np.arange(next_id, next_id + len(rows))
-    return next_id + len(rows)
+    return int(_kernels.name(tracks.table, next_id))
 
 
-def choose(tracks: Tracks, max_people: int | None) -> None:
-    """Marks those who are handed out: all, or the ``max_people`` largest and surest."""
-    if max_people is None:
-        tracks.chosen = tracks.state == int(State.ACTIVE)
-        return
-    rows = tracks.where(State.ACTIVE)
-    weight = tracks.scores[rows] * np.sqrt(tracks.xywh[rows, 2] * tracks.xywh[rows, 3])
-    weight *= np.where(tracks.chosen[rows], STAY_BONUS, 1.0)
-    tracks.chosen[:] = False
-    tracks.chosen[rows[np.argsort(-weight, kind="stable")[:max_people]]] = True
+def elected(tracks: Tracks, max_people: int | None) -> Handed:
+    """Chooses who is handed out: all, or the ``max_people`` largest and surest."""
+    most, (boxes_xyxy, ids, scores) = len(tracks), _room(len(tracks))
+    most = most if max_people is None else max_people
+    count = _kernels.elect(tracks.table, most, boxes_xyxy, ids, scores)
+    return boxes_xyxy[:count], ids[:count], scores[:count]
+
+
+def chosen_before(tracks: Tracks) -> Handed:
+    """Those who were chosen last."""
+    boxes_xyxy, ids, scores = _room(len(tracks))
+    count = _kernels.hand_out(tracks.table, boxes_xyxy, ids, scores)
+    return boxes_xyxy[:count], ids[:count], scores[:count]
+
+
+def _room(people: int) -> Handed:
+    return np.empty((people, 4)), np.empty(people, dtype=np.int64), np.empty(people)

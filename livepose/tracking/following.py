@@ -11,26 +11,22 @@ outwards, slowly inwards.
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose import boxes
 from livepose.boxes import Boxes
-from livepose.tracking import _kernels
+from livepose.tracking import _box_kernels
+from livepose.tracking._box_kernels import INWARDS_S as INWARDS_S
+from livepose.tracking._box_kernels import OUTWARDS_S as OUTWARDS_S
 
 Floats = NDArray[np.float64]
 
 START_MARGINS = np.array([0.1, 0.15, 0.1, 0.1])
 """Left, top, right, bottom, of a person seen whole, before anything is learned."""
-LEARNING_RATE = 0.3
-MARGIN_RANGE = (0.0, 1.5)
-OUTWARDS_S, INWARDS_S = 0.1, 0.5
-OUTWARDS = np.array([-1.0, -1.0, 1.0, 1.0])
 
 
 def learn_margins(margins: Floats, keypoints_xy: Floats, detected_xyxy: Boxes) -> Floats:
     """Margins (T, 4) after keypoints (T, K, 2) were found in detected boxes (T, 4)."""
-    around, extent = _around(keypoints_xy)
-    seen = np.clip((detected_xyxy - around) * OUTWARDS / extent, *MARGIN_RANGE)
-    learned = margins + LEARNING_RATE * (seen - margins)
-    return np.where(np.isfinite(learned), learned, margins)
+    learned = np.array(margins, dtype=np.float64, order="C")
+    _box_kernels.learn_all_margins(learned, keypoints_xy, detected_xyxy)
+    return learned
 
 
 def follow(
@@ -40,22 +36,6 @@ def follow(
 
     ``dt_s`` (T,) are the seconds between; infinity puts the box where the margins say at once.
     """
-    common = np.isfinite(before_xy + now_xy)
     followed = np.array(boxes_xyxy, dtype=np.float64, order="C")
-    _kernels.follow(
-        followed,
-        boxes.around(np.where(common, before_xy, np.nan)),
-        boxes.around(np.where(common, now_xy, np.nan)),
-        boxes.around(now_xy),
-        margins,
-        dt_s,
-        (OUTWARDS_S, INWARDS_S),
-    )
+    _box_kernels.follow_all(followed, before_xy, now_xy, margins, dt_s)
     return followed
-
-
-def _around(keypoints_xy: Floats) -> tuple[Boxes, Floats]:
-    """Boxes (T, 4) around keypoints and their longer extent (T, 1), at least a pixel."""
-    around = boxes.around(keypoints_xy)
-    extent = np.maximum(around[:, 2:] - around[:, :2], 1.0).max(axis=1, keepdims=True)
-    return around, extent

@@ -40,6 +40,8 @@ def exchange(
     near |= np.eye(len(rows), dtype=bool)
     likeness = oks(_moved(tracks, rows, time_s), now_xy, areas_px2, sigmas, near)
     likeness += chosen.identity_oks * np.eye(len(rows))
+    if (likeness.argmax(axis=1) == np.arange(len(rows))).all():
+        return  # everybody looks most like themselves: no other assignment is better
     was, now = assign(likeness, 0.0)
     changed = was != now
     moving = np.intersect1d(was[changed], now[changed])
@@ -89,8 +91,9 @@ def doubles(
     areas_px2 = tracks.xywh[rows, 2] * tracks.xywh[rows, 3]
     alike = oks(now_xy, now_xy, areas_px2, sigmas, near) >= chosen.same_pose_oks
     places = to_xyxy(tracks.xywh[rows])
-    within = nested(places, places) > chosen.same_place
-    alike |= within & near & (coinciding(now_xy, areas_px2) >= chosen.same_joints)
+    within = near & (nested(places, places) > chosen.same_place)
+    if within.any():
+        alike |= within & (coinciding(now_xy, areas_px2) >= chosen.same_joints)
     if not alike.any():
         return double
     unconfirmed = ~np.isnan(tracks.missed_s[rows])

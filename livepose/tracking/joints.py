@@ -5,86 +5,25 @@ been at most. From one picture to the next, a left and a right keypoint that are
 the other should be by now have been mixed up: they are exchanged back. A keypoint far from where
 it should be, on a limb longer than this person's ever was (often a neighbour's hand), is not
 believed: it is not there, and smoothing bridges the gap. Neither is held against the network for
-long: what it insists on is true.
+long: what it insists on is true. The kernels in ``_pose_kernels`` look; this exchanges and takes
+away.
 """
 
 from dataclasses import replace
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.poses import KeypointState, Poses
 from livepose.skeletons import Skeleton
-from livepose.tracking import _kernels
-from livepose.tracking.motion import scale_px
-from livepose.tracking.tracks import Mask, Tracks
+from livepose.tracking.tracks import Mask
 
 Rows = NDArray[np.int64]
 
-FRESH_S = 0.25
-"""Older memory says nothing; so long at most a jump is not believed."""
-HOLD_S = 0.5
-"""So long at most left and right are exchanged back."""
-RATIO = 0.5
-"""How much nearer keypoints must be to where the other should be than to their own place ..."""
-APART = 0.12
-"""... and how far apart those places are, in body scales (root of the box's area)."""
-JUMP, SPEED = 0.25, 4.0
-"""How far is far: so many body scales, or body scales a second."""
-STRETCH = 1.4
-"""A limb is too long from so many times its greatest length on."""
-SHARE, LONGER, SHORTEN_S = 0.5, 0.3, 5.0
-"""How quickly speeds and longer limbs are learned, and how slowly shorter ones."""
 
-FIND = (FRESH_S, HOLD_S, RATIO, APART, JUMP, SPEED, STRETCH)
-KEEP = (FRESH_S, SHARE, LONGER, SHORTEN_S)
-
-
-class Mended(NamedTuple):
-    """Poses with swaps and jumps mended, and how many pairs and keypoints those were."""
-
-    poses: Poses
-    swaps: int
-    jumps: int
-
-
-def mend(
-    tracks: Tracks, rows: Rows, poses: Poses, found: Mask, time_s: float, least_score: float
-) -> Mended:
-    """Mends those of the poses (N) that are ``found`` (N,) on the tracks ``rows``.
-
-    Keypoints under ``least_score`` are neither judged nor remembered.
-    """
-    pairs, parents = _structure(poses.skeleton)
-    counts = poses.keypoint_scores[found] >= least_score
-    now_xy = np.where(counts[..., None], poses.keypoints_xy[found], np.nan)
-    memory = tracks.joint_xy[rows], tracks.joint_velocity[rows], tracks.joint_s[rows]
-    swapped_s, reach = tracks.swapped_s[rows], tracks.reach[rows]
-    scale = scale_px(tracks.xywh[rows])
-    exchanged, refused = _kernels.mend(
-        now_xy, *memory, swapped_s, reach, scale, pairs, parents, time_s, FIND
-    )
-    _kernels.remember(now_xy, *memory, reach, scale, parents, time_s, KEEP)
-    tracks.joint_xy[rows], tracks.joint_velocity[rows], tracks.joint_s[rows] = memory
-    tracks.swapped_s[rows], tracks.reach[rows] = swapped_s, reach
-    swaps, jumps = int(exchanged.sum()), int(refused.sum())
-    if swaps:
-        poses = _exchanged(poses, _for_all(exchanged, found), pairs)
-    if jumps:
-        poses = without(poses, _for_all(refused, found))
-    return Mended(poses, swaps, jumps)
-
-
-def _for_all(mask: Mask, found: Mask) -> Mask:
-    """Rows of those found (M, ...), among all (N, ...)."""
-    every = np.zeros((len(found), *mask.shape[1:]), dtype=bool)
-    every[found] = mask
-    return every
-
-
-def _exchanged(poses: Poses, exchanged: Mask, pairs: Rows) -> Poses:
+def exchanged_back(poses: Poses, exchanged: Mask, pairs: Rows) -> Poses:
+    """The poses (N) with those of the pairs (F, 2) exchanged that are marked (N, F)."""
     people, which = np.nonzero(exchanged)
     order = np.tile(np.arange(poses.keypoint_scores.shape[1]), (len(poses), 1))
     order[people, pairs[which, 0]], order[people, pairs[which, 1]] = pairs[which].T[::-1]
@@ -111,7 +50,7 @@ def without(poses: Poses, refused: Mask) -> Poses:
 
 
 @cache
-def _structure(skeleton: Skeleton) -> tuple[Rows, Rows]:
+def structure_of(skeleton: Skeleton) -> tuple[Rows, Rows]:
     """Mirrored pairs (F, 2), and for each keypoint the one before it on a limb (K,), or -1."""
     parents = np.full(len(skeleton.keypoints), -1, dtype=np.int64)
     for limb in skeleton.limbs:

@@ -13,12 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.tracking import _kernels
-
-SIZE_MEMORY_S = 0.5
-"""A change of size is believed to go on for so long: boxes do not grow or shrink for ever."""
-START_SPEED = 1.0
-"""Standard deviation of the speed of a newcomer, body scales a second."""
+from livepose.tracking import _box_kernels
 
 
 class Motion(NamedTuple):
@@ -50,26 +45,30 @@ def scale_px(xywh: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def start(boxes_xyxy: Boxes, noise: float) -> Motion:
     """Boxes seen for the first time: as measured, speed unknown."""
-    xywh = to_xywh(boxes_xyxy)
-    scale = scale_px(xywh)[:, None]
-    variance = np.zeros((*xywh.shape, 3))
-    variance[..., 0], variance[..., 2] = (noise * scale) ** 2, (START_SPEED * scale) ** 2
-    return Motion(xywh, np.zeros_like(xywh), variance)
+    people = len(boxes_xyxy)
+    begun = Motion(np.empty((people, 4)), np.empty((people, 4)), np.empty((people, 4, 3)))
+    _box_kernels.start_all(*begun, _plain(boxes_xyxy), float(noise))
+    return begun
 
 
 def advance(motion: Motion, dt_s: float, acceleration: float) -> Motion:
     """The same boxes ``dt_s`` seconds later."""
     later = _copied(motion)
-    _kernels.advance(*later, float(dt_s), float(acceleration), SIZE_MEMORY_S)
+    _box_kernels.advance(*later, float(dt_s), float(acceleration))
     return later
 
 
 def correct(motion: Motion, boxes_xyxy: Boxes, noise: float) -> Motion:
     """The boxes after a measurement of each, (T, 4)."""
     corrected = _copied(motion)
-    _kernels.correct(*corrected, np.ascontiguousarray(boxes_xyxy, dtype=np.float64), float(noise))
+    _box_kernels.correct_all(*corrected, _plain(boxes_xyxy), float(noise))
     return corrected
 
 
 def _copied(motion: Motion) -> Motion:
     return Motion(motion.xywh.copy(), motion.velocity.copy(), motion.variance.copy())
+
+
+def _plain(boxes_xyxy: Boxes) -> Boxes:
+    """As the kernels are compiled for: float64 in one piece of memory."""
+    return np.ascontiguousarray(boxes_xyxy, dtype=np.float64)

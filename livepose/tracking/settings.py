@@ -1,6 +1,13 @@
 """What can be chosen about tracking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.void]
+"""One row with a float64 for each setting, by its name; NaN for None. As kernels read settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +102,18 @@ class TrackerSettings:
     box_noise: float = 0.06
     """How much measured edges tremble, in body scales."""
 
+    numbers: Numbers = field(init=False, repr=False, compare=False)
+    """The same again, see ``Numbers``."""
+
     def __post_init__(self) -> None:
         for name in ("max_people", "detect_every"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name}: expected at least 1 or None, got {value}")
+        object.__setattr__(self, "numbers", self._as_row())
+
+    def _as_row(self) -> Numbers:
+        names = [one.name for one in fields(self) if one.init]
+        values: list[Any] = [getattr(self, name) for name in names]
+        row = tuple(np.nan if value is None else float(value) for value in values)
+        return np.array([row], dtype=[(name, np.float64) for name in names])

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from livepose import boxes
 from livepose.boxes import Boxes
+from livepose.tracking import _pose_kernels
 from livepose.tracking.motion import to_xywh, to_xyxy
 
 UNKNOWN_SIGMA = 0.07
@@ -57,16 +58,9 @@ def oks(
     in either; ``areas_px2`` (Q,) are the box areas of the second. 0 where fewer than
     ``LEAST_COMMON`` are, and for pairs that are not ``near`` (P, Q).
     """
-    likeness = np.zeros((len(first_xy), len(second_xy)))
-    rows, columns = np.nonzero(np.ones(likeness.shape, dtype=bool) if near is None else near)
-    apart = first_xy[rows] - second_xy[columns]
-    apart_px2 = (apart * apart).sum(axis=-1)
-    spread = 2.0 * np.outer(np.maximum(areas_px2, 1.0)[columns], (2.0 * sigmas) ** 2)
-    close = np.nan_to_num(np.exp(-apart_px2 / spread))
-    count = np.isfinite(apart_px2).sum(axis=-1)
-    likeness[rows, columns] = np.where(
-        count >= LEAST_COMMON, close.sum(axis=-1) / np.maximum(count, 1), 0.0
-    )
+    likeness = np.empty((len(first_xy), len(second_xy)))
+    near = np.ones(likeness.shape, dtype=np.bool_) if near is None else near
+    _pose_kernels.fill_oks(first_xy, second_xy, areas_px2, sigmas, near, LEAST_COMMON, likeness)
     return likeness
 
 

@@ -1,5 +1,6 @@
 """The tracker: the order of things for each picture."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,10 +12,10 @@ from livepose.boxes import Boxes
 from livepose.frame import ImageBgr
 from livepose.poses import Poses
 from livepose.skeletons import COCO17
-from livepose.tracking import association, crowd
+from livepose.tracking import _kernels, association, crowd
 from livepose.tracking.appearance import Memory, look_at
 from livepose.tracking.following import START_MARGINS
-from livepose.tracking.motion import Motion, advance, start, to_xyxy
+from livepose.tracking.motion import start
 from livepose.tracking.observation import take_in
 from livepose.tracking.rest import anybody_faded, rest_s
 from livepose.tracking.settings import TrackerSettings
@@ -120,11 +121,10 @@ class Tracker:
 
     def predict(self, time_s: float) -> Tracked:
         """Where everybody should be at ``time_s``; changes nothing."""
-        rows = self._tracks.where(State.ACTIVE)
-        rows = rows[self._tracks.chosen[rows]]
         dt_s = max(0.0, time_s - self._time_s) if self._time_s is not None else 0.0
-        moved = advance(self._tracks.motion_of(rows), dt_s, self.settings.acceleration)
-        return self._handed_out(rows, moved)
+        later = self._tracks.copy()
+        _kernels.advance(later.table, time_s, dt_s, self.settings.acceleration, np.inf)
+        return Tracked(*crowd.chosen_before(later))
 
     # -- the way of a picture --------------------------------------------------------------------
 
@@ -142,22 +142,19 @@ class Tracker:
         ValueError
             When the time is not finite.
         """
-        if not np.isfinite(time_s):
+        if not math.isfinite(time_s):
             raise ValueError(f"time_s: expected finite seconds, got {time_s}")
         self._advance(time_s)
         self._pictures_since_look += 1
         if detections is not None:
             self._look(time_s, detections)
-        self._coast(time_s)
+        _kernels.coast(self._tracks.table, time_s, self.settings.coast_s)
         if image_bgr is not None and detections is not None:
             look_at(self._tracks, image_bgr, time_s)
         self._next_id = crowd.name(self._tracks, self._next_id)
         if detections is not None:
             self._memory.recognise(self._tracks, time_s, self.settings)
-        crowd.choose(self._tracks, self.settings.max_people)
-        tracks = self._tracks
-        rows = tracks.where(State.ACTIVE)
-        return self._handed_out(rows[tracks.chosen[rows]], None)
+        return Tracked(*crowd.elected(self._tracks, self.settings.max_people))
 
     def observe(self, time_s: float, poses: Poses) -> Poses:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
@@ -166,18 +163,26 @@ class Tracker:
         keypoints taken away, and without those that were somebody else's pose seen twice; who
         stands behind whoever it was has no keypoints. Poses of unknown ids pass untouched, first.
         """
-        same = (poses.track_ids[:, None] == self._tracks.ids) & (poses.track_ids > 0)[:, None]
-        found = same.any(axis=1)
-        if not found.any():
+        rows = np.empty(len(poses), dtype=np.int64)
+        count, mixed_up = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s, rows)
+        if not count:
             return poses
-        rows = same.argmax(axis=1)[found]
+        if count == len(poses):
+            return self._take_in(time_s, poses, rows, mixed_up)
+        found = rows >= 0
+        seen = self._take_in(time_s, poses.select(found), rows[found], mixed_up)
+        return poses.select(~found).joined(seen)
+
+    def _take_in(
+        self, time_s: float, poses: Poses, rows: NDArray[np.int64], mixed_up: bool
+    ) -> Poses:
+        """Poses (N) on the tracks ``rows``, mended, without those that are another's."""
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
-        seen = poses if found.all() else poses.select(found)
-        taken = take_in(self._tracks, rows, seen, time_s, sigmas, self.settings)
+        taken = take_in(self._tracks, rows, poses, time_s, sigmas, self.settings, mixed_up)
         self.swaps, self.jumps = self.swaps + taken.swaps, self.jumps + taken.jumps
-        if not found.all():
-            return poses.select(~found).joined(taken.poses.select(~taken.hidden))
-        return taken.poses.select(~taken.hidden) if taken.hidden.any() else taken.poses
+        if mixed_up and taken.hidden.any():
+            return taken.poses.select(~taken.hidden)
+        return taken.poses
 
     def _sigmas(self, keypoints: int) -> Floats:
         """OKS sigmas of so many keypoints; makes room for them in the tracks."""
@@ -196,13 +201,14 @@ class Tracker:
             tracks = tracks.select(np.zeros(len(tracks), dtype=bool))
             self._first_look_s = self._last_look_s = None
             self._memory = Memory()
-        dead = ~(time_s - tracks.seen_s <= self.settings.lost_s)
-        if dead.any():
+        chosen = self.settings
+        dt_s = 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
+        if _kernels.advance(tracks.table, time_s, dt_s, chosen.acceleration, chosen.lost_s):
+            dead = ~(time_s - tracks.seen_s <= chosen.lost_s)
             self._memory.part_from(tracks, dead)
             tracks = tracks.select(~dead)
-        self._memory.forget(time_s, self.settings)
-        dt_s = 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
-        tracks.set_motion(slice(None), advance(tracks.motion, dt_s, self.settings.acceleration))
+        if self._memory.gone:
+            self._memory.forget(time_s, chosen)
         self._tracks, self._time_s = tracks, time_s
 
     def _look(self, time_s: float, detections: Found) -> None:
@@ -256,15 +262,3 @@ class Tracker:
             tracks.state[0], tracks.seeded[0] = State.ACTIVE, True
             tracks.seen_s[0] = tracks.detected_s[0] = time_s
             tracks.level[0] = np.nan
-
-    def _coast(self, time_s: float) -> None:
-        """Who was neither detected nor seen by keypoints for a while is out of sight."""
-        tracks = self._tracks
-        unseen = time_s - tracks.seen_s > self.settings.coast_s
-        tracks.state[unseen & (tracks.state != State.TENTATIVE)] = State.LOST
-
-    def _handed_out(self, rows: NDArray[np.int64], motion: Motion | None) -> Tracked:
-        order = np.argsort(self._tracks.ids[rows], kind="stable")
-        xywh = self._tracks.xywh[rows] if motion is None else motion.xywh
-        rows = rows[order]
-        return Tracked(to_xyxy(xywh[order]), self._tracks.ids[rows], self._tracks.scores[rows])

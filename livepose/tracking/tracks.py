@@ -1,39 +1,50 @@
-"""Everybody who is followed, as a structure of arrays: row t of each array is track t."""
+"""Everybody who is followed, in one table: row t is track t, and each column is an array."""
 
-from dataclasses import dataclass, fields, replace
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
+from livepose.tracking._pose_kernels import (
+    JOINT_COLUMNS,
+    KEYPOINT,
+    PLACE,
+    REACH,
+    SWAPPED,
+    VELOCITY,
+    WHEN,
+)
 from livepose.tracking.motion import Motion, start, to_xyxy
+from livepose.tracking.state import State as State
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
+Table = NDArray[np.void]
 
 LOOK_LENGTH = 432
 """Two histograms of 6 x 6 x 6 colours."""
+ROW = np.dtype(
+    [
+        *((name, np.int64) for name in ("ids", "state", "hits")),
+        *((name, np.float64) for name in ("scores", "born_s", "seen_s", "detected_s", "missed_s")),
+        *((name, np.float64) for name in ("keypoints_s", "level")),
+        *((name, np.float64, 4) for name in ("xywh", "velocity", "looked_xyxy", "margins")),
+        ("variance", np.float64, (4, 3)),
+        *((name, np.bool_) for name in ("faded", "chosen", "seeded")),
+    ],
+    align=True,
+)
+"""A track; see ``Tracks`` for its columns."""
 
 
-class State(IntEnum):
-    """What is known of a track."""
-
-    TENTATIVE = 0
-    """Weakly detected, not yet believed; has no id."""
-    ACTIVE = 1
-    """Handed out."""
-    HIDDEN = 2
-    """Detected, but its pose was another's: not handed out until the boxes part."""
-    LOST = 3
-    """Out of sight; may come back."""
-
-
-@dataclass
 class Tracks:
-    """T tracks with K keypoints; times are seconds, NaN for never."""
+    """T tracks with K keypoints; times are seconds, NaN for never.
+
+    ``table`` (T,) holds what there is of each, ``joints`` (T, K, ``JOINT_COLUMNS``) what there is
+    of each keypoint, so that a kernel takes two arguments; ``looks`` are apart, being large and
+    seldom read. All else are views of the two, to be written into and never to be replaced.
+    """
 
     ids: NDArray[np.int64]
     state: NDArray[np.int64]
@@ -62,7 +73,7 @@ class Tracks:
     reach: Floats
     """(T, K): greatest length of the limb to the keypoint before, in body scales."""
     looks: Floats
-    """(T, L): the colours that somebody wears, NaN before they are known; see ``appearance``."""
+    """(T, ``LOOK_LENGTH``): the colours that somebody wears, NaN before they are known."""
     looked_xyxy: Floats
     """(T, 4): the box as it was believed to be when the keypoints were seen."""
     margins: Floats
@@ -74,6 +85,14 @@ class Tracks:
     """Among the ``max_people`` at the last frame."""
     seeded: Mask
     """The box is the whole picture, not a person's."""
+
+    def __init__(self, table: Table, joints: Floats, looks: Floats) -> None:
+        self.table, self.joints, self.looks = table, joints, looks
+        for name in ROW.names or ():
+            setattr(self, name, table[name])
+        self.keypoints_xy, self.joint_xy = joints[..., KEYPOINT], joints[..., PLACE]
+        self.joint_velocity, self.joint_s = joints[..., VELOCITY], joints[..., WHEN]
+        self.swapped_s, self.reach = joints[..., SWAPPED], joints[..., REACH]
 
     @classmethod
     def none(cls, keypoints: int) -> "Tracks":
@@ -91,35 +110,17 @@ class Tracks:
         keypoints: int,
     ) -> "Tracks":
         """Tracks of detections (N, 4), tentative and without ids."""
-        count, motion = len(boxes_xyxy), start(boxes_xyxy, noise)
-        never, now = np.full(count, np.nan), np.full(count, time_s)
-        return cls(
-            ids=np.zeros(count, dtype=np.int64),
-            state=np.full(count, State.TENTATIVE, dtype=np.int64),
-            hits=np.ones(count, dtype=np.int64),
-            scores=scores.astype(np.float64),
-            born_s=now,
-            seen_s=now.copy(),
-            detected_s=now.copy(),
-            missed_s=never,
-            xywh=motion.xywh,
-            velocity=motion.velocity,
-            variance=motion.variance,
-            keypoints_xy=np.full((count, keypoints, 2), np.nan),
-            keypoints_s=never.copy(),
-            joint_xy=np.full((count, keypoints, 2), np.nan),
-            joint_velocity=np.zeros((count, keypoints, 2)),
-            joint_s=np.full((count, keypoints), np.nan),
-            swapped_s=np.full((count, keypoints), np.nan),
-            reach=np.full((count, keypoints), np.nan),
-            looks=np.full((count, LOOK_LENGTH), np.nan),
-            looked_xyxy=boxes_xyxy.astype(np.float64),
-            margins=np.tile(margins, (count, 1)),
-            level=never.copy(),
-            faded=np.zeros(count, dtype=bool),
-            chosen=np.zeros(count, dtype=bool),
-            seeded=np.zeros(count, dtype=bool),
-        )
+        unknown = np.full((len(boxes_xyxy), keypoints, JOINT_COLUMNS), np.nan)
+        looks = np.full((len(boxes_xyxy), LOOK_LENGTH), np.nan)
+        tracks = cls(np.zeros(len(boxes_xyxy), dtype=ROW), unknown, looks)
+        tracks.set_motion(slice(None), start(boxes_xyxy, noise))
+        tracks.state[:], tracks.hits[:], tracks.scores[:] = State.TENTATIVE, 1, scores
+        tracks.born_s[:] = tracks.seen_s[:] = tracks.detected_s[:] = time_s
+        tracks.looked_xyxy[:], tracks.margins[:] = boxes_xyxy, margins
+        for never in (tracks.missed_s, tracks.keypoints_s, tracks.level):
+            never[:] = np.nan
+        tracks.joint_velocity[:] = 0.0
+        return tracks
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -127,8 +128,11 @@ class Tracks:
     def with_keypoints(self, keypoints: int) -> "Tracks":
         """These tracks, with nothing known of their K keypoints."""
         fresh = Tracks.born(self.boxes_xyxy, self.scores, 0.0, 0.0, np.zeros(4), keypoints)
-        names = ("keypoints_xy", "joint_xy", "joint_velocity", "joint_s", "swapped_s", "reach")
-        return replace(self, **{name: getattr(fresh, name) for name in names})
+        return Tracks(self.table, fresh.joints, self.looks)
+
+    def copy(self) -> "Tracks":
+        """The same again, to be changed freely."""
+        return Tracks(self.table.copy(), self.joints.copy(), self.looks.copy())
 
     @property
     def motion(self) -> Motion:
@@ -154,16 +158,14 @@ class Tracks:
         """These tracks, by mask or index."""
         if which.dtype == bool and which.all():
             return self
-        return Tracks(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+        return Tracks(self.table[which], self.joints[which], self.looks[which])
 
     def joined(self, others: "Tracks") -> "Tracks":
         """These tracks and then those."""
-        return Tracks(
-            **{
-                field.name: np.concatenate([getattr(self, field.name), getattr(others, field.name)])
-                for field in fields(self)
-            }
-        )
+        table = np.empty(len(self) + len(others), dtype=ROW)
+        table[: len(self)], table[len(self) :] = self.table, others.table
+        joints = np.concatenate([self.joints, others.joints])
+        return Tracks(table, joints, np.concatenate([self.looks, others.looks]))
 
     def where(self, *states: State) -> NDArray[np.int64]:
         """Rows in one of these states."""

@@ -12,7 +12,7 @@ in heatmap pixels, with ``flat`` added where the heatmap has no covariance. The 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import WeightsError
+from livepose.weights import _kernels
 from livepose.weights.card import Card
 from livepose.weights.places import embedded_file
 
@@ -44,21 +45,27 @@ class Calibration:
         known = variance > 0
         drawn = np.log(np.where(known, variance, 1.0)) / 2
         height = np.log(np.clip(scores, LEAST_SCORE, None))
-        log = np.array(self.intercept) + self.shape * drawn + self.height * height
+        log = self.intercepts + self.shape * drawn + self.height * height
         return np.where(scores > 0, np.exp(np.where(known, log, log + self.flat)), np.nan)
 
     def apply(self, covariance: Floats, scores: Floats) -> Floats:
         """Covariances (P, K, 2, 2) of the expected error: their shape kept, their size set."""
-        wanted = np.square(self.sigma(covariance, scores))
-        variance = (covariance[..., 0, 0] + covariance[..., 1, 1]) / 2
-        known = (variance > 0)[..., None, None]
-        shape = np.where(
-            known, covariance / np.where(known, variance[..., None, None], 1.0), _ROUND
+        expected = np.empty(covariance.shape)
+        _kernels.calibrate(
+            *(np.ascontiguousarray(covariance), np.ascontiguousarray(scores)),
+            *(self.intercepts, self.slopes, expected),
         )
-        return np.asarray(wanted[..., None, None] * shape)
+        return expected
 
+    @cached_property
+    def intercepts(self) -> Floats:
+        """``intercept`` as kernels take it, (K,)."""
+        return np.array(self.intercept, dtype=np.float64)
 
-_ROUND = np.eye(2)
+    @property
+    def slopes(self) -> tuple[float, float, float, float]:
+        """All else as kernels take it: shape, height, flat, and the least score."""
+        return self.shape, self.height, self.flat, LEAST_SCORE
 
 
 def calibration_of(card: Card) -> Calibration | None:

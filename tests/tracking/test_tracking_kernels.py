@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from livepose import boxes
 from livepose.tracking import following, motion
+from livepose.tracking.similarity import oks
+from livepose.tracking.tracks import Tracks
 
 SEEDS = st.integers(0, 2**20)
 
@@ -86,3 +88,30 @@ def test_following_keypoints_agrees_with_its_plain_twin(seed, people):
         rtol=1e-9,
         atol=1e-9,
     )
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=SEEDS, people=st.integers(0, 4), others=st.integers(0, 4))
+def test_the_likeness_of_poses_agrees_with_its_plain_twin(seed, people, others):
+    rng = np.random.default_rng(seed)
+    one, two = made_keypoints(rng, people), made_keypoints(rng, others)
+    areas_px2, sigmas = rng.uniform(0, 4e4, others), rng.uniform(0.02, 0.1, 6)
+    near = rng.random((people, others)) < 0.7
+    np.testing.assert_allclose(
+        oks(one, two, areas_px2, sigmas, near),
+        plain.oks(one, two, areas_px2, sigmas, near, least_common=4),
+        rtol=1e-9,
+        atol=1e-12,
+    )
+
+
+def test_tracks_share_their_memory_with_their_columns_and_with_nobody_else():
+    born = Tracks.born(np.array([[0.0, 0, 10, 20]]), np.array([0.9]), 1.0, 0.1, np.zeros(4), 17)
+    both = born.joined(born)
+    both.ids[:], both.joint_s[1] = (1, 2), 3.0
+    assert both.table["ids"].tolist() == [1, 2] and len(both) == 2
+    assert born.ids.tolist() == [0] and np.isnan(born.joint_s).all()
+    second = both.select(np.array([1]))
+    second.ids[0], second.looks[0] = 7, 0.5
+    assert both.ids.tolist() == [1, 2] and np.isnan(both.looks).all()
+    np.testing.assert_array_equal(second.joint_s, np.full((1, 17), 3.0))

@@ -3,7 +3,7 @@ benchmark share.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.crops import CropGeometry, cut_crops
 from livepose.errors import DeviceError
+from livepose.estimator._kernels import read_out
 from livepose.frame import ImageBgr
-from livepose.heatmaps import DECODERS, Decoded, decode
+from livepose.heatmaps import DECODERS, Decoded, blur_taps, decode
+from livepose.heatmaps._maps import lay_out
 from livepose.runtimes import Runtime
 from livepose.timing import StageClock
 from livepose.weights.calibration import calibration_of
 
 if TYPE_CHECKING:
     from livepose.gpu import GpuPoses
+
+
+NO_CALIBRATION = np.empty(0), (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +111,38 @@ class PoseEstimator:
     ) -> Estimates:
         """Heatmaps (P, K, H, W) of these boxes as keypoints in the picture."""
         with self.clock.stage("decode"):
-            blur_kernel = self.runtime.card.blur_kernel
-            decoded = decode(heatmaps, method or self.method, blur_kernel)
+            method = method or self.method
+            if method == "dark":
+                return self._read_out(heatmaps, np.ascontiguousarray(boxes_xyxy, np.float64))
             height, width = heatmaps.shape[2:]
-            calibrate = (method or self.method) == "dark"
-            return self._in_image(decoded, boxes_xyxy, (int(height), int(width)), calibrate)
+            return self._in_image(decode(heatmaps, method), boxes_xyxy, (int(height), int(width)))
+
+    def _read_out(self, heatmaps: NDArray[np.float32], boxes_xyxy: Boxes) -> Estimates:
+        """All of it in one call, for DARK."""
+        maps, taps = lay_out(heatmaps), blur_taps(self.runtime.card.blur_kernel)
+        known = self.calibration
+        people, keypoints, height, width = maps.shape
+        if boxes_xyxy.shape != (people, 4):
+            raise ValueError(f"boxes_xyxy: expected shape {(people, 4)}, got {boxes_xyxy.shape}")
+        found = Estimates(
+            np.empty((people, keypoints, 2)),
+            np.empty((people, keypoints)),
+            np.empty((people, keypoints, 2, 2)),
+        )
+        read_out(
+            *(maps, taps, boxes_xyxy, self.geometry.placing((height, width))),
+            *(NO_CALIBRATION if known is None else (known.intercepts, known.slopes)),
+            *(found.keypoints_xy, found.keypoint_scores, found.covariance_px2),
+        )
+        return found
 
     def _in_image(
-        self, decoded: Decoded, boxes_xyxy: Boxes, heatmap_hw: tuple[int, int], calibrate: bool
+        self, decoded: Decoded, boxes_xyxy: Boxes, heatmap_hw: tuple[int, int]
     ) -> Estimates:
-        covariance = decoded.covariance
-        if self.calibration is not None and calibrate:
-            covariance = self.calibration.apply(covariance, decoded.scores)
-        return Estimates(
-            self.geometry.to_image(decoded.xy, boxes_xyxy, heatmap_hw),
-            decoded.scores,
-            self.geometry.covariance_to_image(covariance, boxes_xyxy, heatmap_hw),
+        image_xy, covariance_px2 = self.geometry.decoded_to_image(
+            decoded.xy, decoded.covariance, boxes_xyxy, heatmap_hw
         )
+        return Estimates(image_xy, decoded.scores, covariance_px2)
 
     def _estimate_on(
         self, gpu: "GpuPoses", images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
@@ -135,7 +155,16 @@ class PoseEstimator:
         with self.clock.stage("decode"):
             heatmap_hw = self.runtime.card.heatmap_hw
             pairs = zip(found, boxes_xyxy, strict=True)
-            return [self._in_image(decoded, boxes, heatmap_hw, True) for decoded, boxes in pairs]
+            return [
+                self._in_image(self._calibrated(decoded), boxes, heatmap_hw)
+                for decoded, boxes in pairs
+            ]
+
+    def _calibrated(self, decoded: Decoded) -> Decoded:
+        if self.calibration is None:
+            return decoded
+        expected = self.calibration.apply(decoded.covariance, decoded.scores)
+        return replace(decoded, covariance=expected)
 
     def warm_up(self, size_wh: tuple[int, int], people: Sequence[int]) -> None:
         """Prepares for so many people in pictures of this size: the first frame need not wait."""

@@ -2,36 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.poses import _kernels
+from livepose.poses.states import KeypointState as KeypointState
 from livepose.skeletons import COCO17, Skeleton
 
 WEAK_SCORE = 0.2
 """A keypoint that scores less is hardly believed, and is not drawn unless asked for."""
-
-
-class KeypointState(IntEnum):
-    """How a keypoint came to be where it is."""
-
-    MISSING = 0
-    """It is not there: its position is NaN."""
-    SEEN = 1
-    """Measured in this picture."""
-    WEAK = 2
-    """Measured, with a score under ``WEAK_SCORE``."""
-    OUTSIDE = 3
-    """It lies outside the frame: nothing of it can be seen."""
-    PREDICTED = 4
-    """Not measured, or measured where it cannot be: it lies where it should be by its motion."""
-
-    @property
-    def word(self) -> str:
-        """The state as files write it: ``seen``, ``weak``, ..."""
-        return self.name.lower()
 
 
 def _unknown_states() -> NDArray[np.uint8]:
@@ -78,29 +59,42 @@ class Poses:
 
     def __post_init__(self) -> None:
         people, joints = len(self.scores), len(self.skeleton.keypoints)
-        wanted = (
-            ("keypoints_xy", self.keypoints_xy, (people, joints, 2)),
-            ("keypoint_scores", self.keypoint_scores, (people, joints)),
-            ("boxes_xyxy", self.boxes_xyxy, (people, 4)),
-            ("scores", self.scores, (people,)),
-            ("track_ids", self.track_ids, (people,)),
-            ("covariance_px2", self.covariance_px2, (people, joints, 2, 2)),
-        )
-        for name, values, shape in wanted:
-            if values.shape != shape:
-                raise ValueError(f"{name}: expected shape {shape}, got {values.shape}")
+        points = (people, joints)
+        if not (
+            self.keypoints_xy.shape == (*points, 2)
+            and self.keypoint_scores.shape == points
+            and self.boxes_xyxy.shape == (people, 4)
+            and self.scores.shape == self.track_ids.shape == (people,)
+            and self.covariance_px2.shape == (*points, 2, 2)
+        ):
+            self._refuse(people, joints)
         if self.keypoint_states.size == 0:
             object.__setattr__(self, "keypoint_states", self._states())
         if self.keypoint_states.shape != (people, joints):
             got = self.keypoint_states.shape
             raise ValueError(f"keypoint_states: expected shape {(people, joints)}, got {got}")
 
+    def _refuse(self, people: int, joints: int) -> None:
+        """Says which shape does not fit."""
+        wanted = {
+            "keypoints_xy": (people, joints, 2),
+            "keypoint_scores": (people, joints),
+            "boxes_xyxy": (people, 4),
+            "scores": (people,),
+            "track_ids": (people,),
+            "covariance_px2": (people, joints, 2, 2),
+        }
+        for name, shape in wanted.items():
+            got = getattr(self, name).shape
+            if got != shape:
+                raise ValueError(f"{name}: expected shape {shape}, got {got}")
+
     def _states(self) -> NDArray[np.uint8]:
         """Seen, weak or missing, as positions and scores say."""
-        # Plain integers: NumPy takes ten times as long with an Enum.
-        states = np.full(self.keypoint_scores.shape, int(KeypointState.SEEN), dtype=np.uint8)
-        states[self.keypoint_scores < WEAK_SCORE] = int(KeypointState.WEAK)
-        states[~np.isfinite(self.keypoints_xy).all(axis=2)] = int(KeypointState.MISSING)
+        states = np.empty(self.keypoint_scores.shape, dtype=np.uint8)
+        _kernels.fill_states(
+            _plain(self.keypoints_xy), _plain(self.keypoint_scores), WEAK_SCORE, states
+        )
         return states
 
     @classmethod
@@ -136,6 +130,28 @@ class Poses:
             keypoint_states=self.keypoint_states[which],
         )
 
+    def with_keypoints(
+        self,
+        keypoints_xy: NDArray[np.float64],
+        keypoint_scores: NDArray[np.float64],
+        covariance_px2: NDArray[np.float64],
+        keypoint_states: NDArray[np.uint8],
+    ) -> "Poses":
+        """The same people with other keypoints, which have to be of the same shapes."""
+        changed = object.__new__(Poses)  # not validated: this is for every frame
+        for name, values in (
+            ("keypoints_xy", keypoints_xy),
+            ("keypoint_scores", keypoint_scores),
+            ("boxes_xyxy", self.boxes_xyxy),
+            ("scores", self.scores),
+            ("track_ids", self.track_ids),
+            ("covariance_px2", covariance_px2),
+            ("skeleton", self.skeleton),
+            ("keypoint_states", keypoint_states),
+        ):
+            object.__setattr__(changed, name, values)
+        return changed
+
     def joined(self, others: "Poses") -> "Poses":
         """These people and then those, of the same skeleton."""
         names = [one.name for one in fields(self) if one.name != "skeleton"]
@@ -146,13 +162,11 @@ class Poses:
 
     def in_frame(self, size_wh: tuple[int, int]) -> "Poses":
         """The same people with the keypoints outside a frame of ``size_wh`` marked as such."""
-        x, y = self.keypoints_xy[..., 0], self.keypoints_xy[..., 1]
         # Integers are pixel centres, so the frame reaches half a pixel around them.
-        inside = (x >= -0.5) & (y >= -0.5) & (x <= size_wh[0] - 0.5) & (y <= size_wh[1] - 0.5)
-        outside = ~inside & (self.keypoint_states != KeypointState.MISSING)
-        if not outside.any():
+        right, bottom = size_wh[0] - 0.5, size_wh[1] - 0.5
+        states = self.keypoint_states.copy()
+        if not _kernels.mark_outside(_plain(self.keypoints_xy), right, bottom, states):
             return self
-        states = np.where(outside, np.uint8(KeypointState.OUTSIDE), self.keypoint_states)
         return replace(self, keypoint_states=states)
 
     @property
@@ -196,6 +210,11 @@ class Poses:
             class_id=np.zeros(people, dtype=int),
             data={"track_id": self.track_ids.copy()},
         )
+
+
+def _plain(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """As the kernels are compiled for: float64 in one piece of memory."""
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def _keypoint(xy: NDArray[np.float64], score: float, sigma_px: float) -> list[Any] | None:

@@ -1,0 +1,248 @@
+"""Numba kernel of the filter with three models: rest, slow and quick motion."""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_MODELS, _NUMBERS = 3, 7
+_X_NOW, _Y_NOW, _VX_NOW, _VY_NOW, _PLACE, _BOTH, _SPEED = range(_NUMBERS)
+_WEIGHTS = _MODELS * _NUMBERS
+_LAST_S, _LAST_SCORE, _HELD_NOW, _ODD_X, _ODD_Y = range(_WEIGHTS + _MODELS, _WEIGHTS + _MODELS + 5)
+FOLLOW_COLUMNS = _WEIGHTS + _MODELS + 5
+"""State of a keypoint in ``follow``. For each model: x, y, vx, vy in px and px/s, and the variance
+of a place, of place with speed, and of a speed. Then the models' probabilities, the time it was
+last seen (NaN: never), its score then, whether it is held at present, and the place of a
+measurement that was doubted (NaN: none)."""
+
+Triple = tuple[float, float, float]
+FollowConstants = tuple[float, Triple, Triple, float, float, float, float]
+"""noise_share; rest_drift and agility of slow and quick motion; how long rest, slow and quick
+motion last; glide_s, fade_s, jump_scales, top_speed."""
+
+_START_SPEEDS = (0.0, 0.05, 1.0)
+"""Deviation of the speed of a keypoint that is seen for the first time, body scales a second."""
+_UNKNOWN_SIGMA = 0.09
+"""Deviation of a measurement that says nothing of its own, in body scales."""
+_LEAST_PROBABILITY = 1e-4
+_DOUBT, _GO_ON, _ANEW = 0, 1, 2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _begin(
+    state: NDArray[np.float64], x: float, y: float, noise_px2: float, scale_px: float
+) -> None:
+    """Every model starts at the measurement."""
+    for j in range(_MODELS):
+        model = state[j * _NUMBERS : (j + 1) * _NUMBERS]
+        model[_X_NOW], model[_Y_NOW], model[_VX_NOW], model[_VY_NOW] = x, y, 0.0, 0.0
+        model[_PLACE], model[_BOTH] = noise_px2, 0.0
+        model[_SPEED] = (_START_SPEEDS[j] * scale_px) ** 2
+        state[_WEIGHTS + j] = 1.0 / _MODELS
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _blend(
+    state: NDArray[np.float64], shares: NDArray[np.float64], blended: NDArray[np.float64]
+) -> None:
+    """Mean and covariance of the mixture of all models in these ``shares`` (3,), into (7,)."""
+    blended[:] = 0.0
+    for i in range(_MODELS):
+        for column in range(_NUMBERS):
+            blended[column] += shares[i] * state[i * _NUMBERS + column]
+    for i in range(_MODELS):
+        start, half = i * _NUMBERS, shares[i] / 2.0
+        dx, dy = state[start] - blended[_X_NOW], state[start + 1] - blended[_Y_NOW]
+        dvx, dvy = state[start + 2] - blended[_VX_NOW], state[start + 3] - blended[_VY_NOW]
+        blended[_PLACE] += half * (dx * dx + dy * dy)
+        blended[_BOTH] += half * (dx * dvx + dy * dvy)
+        blended[_SPEED] += half * (dvx * dvx + dvy * dvy)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _predict(model: NDArray[np.float64], j: int, dt_s: float, change_px2: float) -> None:
+    """Moves a model on: rest drifts and has no speed, motion keeps its speed but for agility."""
+    if j == 0:
+        model[_VX_NOW] = model[_VY_NOW] = model[_BOTH] = model[_SPEED] = 0.0
+        model[_PLACE] += change_px2 * dt_s
+        return
+    model[_X_NOW] += dt_s * model[_VX_NOW]
+    model[_Y_NOW] += dt_s * model[_VY_NOW]
+    model[_PLACE] += dt_s * (2 * model[_BOTH] + dt_s * (model[_SPEED] + change_px2 * dt_s / 3))
+    model[_BOTH] += dt_s * (model[_SPEED] + change_px2 * dt_s / 2)
+    model[_SPEED] += change_px2 * dt_s
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _correct(model: NDArray[np.float64], x: float, y: float, noise_px2: float) -> float:
+    """Kalman update of one model; the logarithm of how likely the measurement was."""
+    variance = model[_PLACE] + noise_px2
+    miss_x, miss_y = x - model[_X_NOW], y - model[_Y_NOW]
+    gain, speed_gain = model[_PLACE] / variance, model[_BOTH] / variance
+    model[_X_NOW] += gain * miss_x
+    model[_Y_NOW] += gain * miss_y
+    model[_VX_NOW] += speed_gain * miss_x
+    model[_VY_NOW] += speed_gain * miss_y
+    model[_SPEED] -= speed_gain * model[_BOTH]
+    model[_PLACE] *= 1.0 - gain
+    model[_BOTH] *= 1.0 - gain
+    return float(-0.5 * (miss_x * miss_x + miss_y * miss_y) / variance - math.log(variance))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _step(
+    state: NDArray[np.float64],
+    x: float,
+    y: float,
+    noise_px2: float,
+    dt_s: float,
+    scale_px: float,
+    constants: FollowConstants,
+    scratch: NDArray[np.float64],
+) -> None:
+    """One step of the interacting multiple models, in place; ``scratch`` is (7, 7)."""
+    now, shares = scratch[:_MODELS], scratch[_MODELS, :_MODELS]
+    probable, likely, stays = scratch[4], scratch[5], scratch[6]
+    for i in range(_MODELS):
+        stays[i] = math.exp(-dt_s / constants[2][i])
+    for j in range(_MODELS):
+        total = 0.0
+        for i in range(_MODELS):
+            shares[i] = state[_WEIGHTS + i] * (
+                stays[i] if i == j else (1.0 - stays[i]) / (_MODELS - 1)
+            )
+            total += shares[i]
+        for i in range(_MODELS):
+            shares[i] /= total
+        probable[j] = total
+        _blend(state, shares, now[j])
+        _predict(now[j], j, dt_s, constants[1][j] * scale_px * scale_px)
+        likely[j] = _correct(now[j], x, y, noise_px2)
+    best, total = max(likely[0], likely[1], likely[2]), 0.0
+    for j in range(_MODELS):
+        probable[j] = max(probable[j] * math.exp(likely[j] - best), 1e-300)
+        total += probable[j]
+    floored = 0.0
+    for j in range(_MODELS):
+        probable[j] = max(probable[j] / total, _LEAST_PROBABILITY)
+        floored += probable[j]
+    for j in range(_MODELS):
+        state[_WEIGHTS + j] = probable[j] / floored
+        for column in range(_NUMBERS):
+            state[j * _NUMBERS + column] = now[j, column]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ahead(state: NDArray[np.float64], ahead_s: float, glide_s: float) -> tuple[float, float]:
+    """Where the keypoint is ``ahead_s`` after it was last seen: it glides to a halt."""
+    reach_s = glide_s * (1.0 - math.exp(-ahead_s / glide_s)) if glide_s > 0.0 else 0.0
+    x, y = state[_X_NOW], state[_Y_NOW]  # as differences, so that agreement stays exact
+    for j in range(1, _MODELS):
+        start, weight = j * _NUMBERS, state[_WEIGHTS + j]
+        x += weight * (state[start] - state[_X_NOW] + reach_s * state[start + 2])
+        y += weight * (state[start + 1] - state[_Y_NOW] + reach_s * state[start + 3])
+    return x, y
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _how(
+    state: NDArray[np.float64],
+    x: float,
+    y: float,
+    dt_s: float,
+    scale_px: float,
+    constants: FollowConstants,
+) -> int:
+    """What to do with a measurement: ``_DOUBT`` it, go on with it, or begin anew there.
+
+    Nobody moves faster than the top speed. A measurement that asks for more is remembered, and
+    taken when the next one confirms it.
+    """
+    if not 0.0 < dt_s < constants[4]:  # also where dt_s is NaN
+        return _ANEW
+    expected_x, expected_y = _ahead(state, dt_s, constants[3])
+    off_px, reach_px = math.hypot(x - expected_x, y - expected_y), constants[6] * dt_s * scale_px
+    if off_px > reach_px:
+        if math.hypot(x - state[_ODD_X], y - state[_ODD_Y]) <= reach_px:
+            return _ANEW
+        state[_ODD_X], state[_ODD_Y] = x, y
+        return _DOUBT
+    if state[_HELD_NOW] == 1.0 and off_px > constants[5] * scale_px:
+        return _ANEW
+    return _GO_ON
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _take(
+    state: NDArray[np.float64],
+    x: float,
+    y: float,
+    score: float,
+    noise_px2: float,
+    time_s: float,
+    scale_px: float,
+    constants: FollowConstants,
+    scratch: NDArray[np.float64],
+) -> bool:
+    """Takes in a measurement; False where it is doubted."""
+    dt_s = time_s - state[_LAST_S]
+    if dt_s == 0.0:
+        return True  # a repeated time tells nothing new
+    how = _how(state, x, y, dt_s, scale_px, constants)
+    if how == _DOUBT:
+        return False
+    if how == _ANEW:
+        _begin(state, x, y, noise_px2, scale_px)
+    else:
+        _step(state, x, y, noise_px2, dt_s, scale_px, constants, scratch)
+    state[_LAST_S], state[_LAST_SCORE], state[_HELD_NOW] = time_s, score, 0.0
+    state[_ODD_X] = state[_ODD_Y] = np.nan
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def follow(
+    xy: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    covariance_px2: NDArray[np.float64],
+    seats: NDArray[np.void],
+    slots: NDArray[np.int64],
+    time_s: float,
+    lead_s: float,
+    states: NDArray[np.float64],
+    constants: FollowConstants,
+    measured: NDArray[np.bool_],
+) -> None:
+    """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place, ``lead_s`` ahead of time.
+
+    ``covariance_px2`` (P, K, 2, 2) are the measurements', NaN where unknown. ``measured`` (P, K)
+    is set where a measurement was taken in. Person p has the seat n = ``slots[p]`` of
+    ``seats`` (N,) and ``states`` (N, K, FOLLOW_COLUMNS), which are kept up to date; below 0 the
+    person passes untouched.
+    """
+    people, joints = scores.shape
+    scratch = np.empty((_NUMBERS, _NUMBERS))
+    for p in range(people):
+        if slots[p] < 0:
+            continue
+        scale_px = seats[slots[p]].scale_px
+        unknown_px2 = (_UNKNOWN_SIGMA * scale_px) ** 2
+        for k in range(joints):
+            state = states[slots[p], k]
+            x, y, score = xy[p, k, 0], xy[p, k, 1], scores[p, k]
+            seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
+            if seen:
+                variance = (covariance_px2[p, k, 0, 0] + covariance_px2[p, k, 1, 1]) / 2
+                noise_px2 = constants[0] * (variance if variance > 0.0 else unknown_px2)
+                seen = _take(state, x, y, score, noise_px2, time_s, scale_px, constants, scratch)
+            measured[p, k] = seen
+            gone_s = time_s - state[_LAST_S]
+            if not seen:
+                if not 0.0 <= gone_s < constants[4]:
+                    state[_LAST_S] = state[_ODD_X] = np.nan
+                    xy[p, k, 0], xy[p, k, 1], scores[p, k] = np.nan, np.nan, 0.0
+                    continue
+                state[_HELD_NOW] = 1.0
+                scores[p, k] = state[_LAST_SCORE] * (1.0 - gone_s / constants[4])
+            xy[p, k, 0], xy[p, k, 1] = _ahead(state, gone_s + lead_s, constants[3])
