@@ -158,7 +158,7 @@ def test_what_rows_share_is_timed_once_for_all_of_them(make_set: MakeSet) -> Non
 
     class Slow(SpotRuntime):
         def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
-            time.sleep(0.01)
+            time.sleep(0.03)
             return super().__call__(crops_bgr)
 
     runtime = Slow()
@@ -169,7 +169,7 @@ def test_what_rows_share_is_timed_once_for_all_of_them(make_set: MakeSet) -> Non
     assert len(runtime.batches) == 3 * (4 + 2 + 2)
     for name in ("dark", "argmax"):
         plain, flipped = speeds[Variant(name)], speeds[Variant(name, "aligned")]
-        assert 10 < plain.end_to_end_ms < flipped.end_to_end_ms - 8
+        assert 30 < plain.end_to_end_ms < flipped.end_to_end_ms - 15
 
 
 def test_training_gets_its_figures_from_a_runtime_or_a_plain_function(make_set: MakeSet) -> None:
