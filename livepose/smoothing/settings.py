@@ -116,10 +116,10 @@ class Price:
 
 
 PRICES = {
-    "still": Price(5.6, 0.67, 0.93),
-    "balanced": Price(1.9, 0.57, 0.93),
-    "fast": Price(0.3, 0.27, 0.93),
-    "one-euro": Price(14.4, 0.25, 0.93),
-    "none": Price(0.0, 0.0, 0.93),
+    "still": Price(4.7, 0.37, 0.74),
+    "balanced": Price(1.3, 0.25, 0.74),
+    "fast": Price(0.0, 0.11, 0.74),
+    "one-euro": Price(14.7, 0.09, 0.74),
+    "none": Price(0.0, 0.0, 0.74),
 }
 """Figures and command: docs/smoothness.md."""
