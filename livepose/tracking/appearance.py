@@ -28,6 +28,10 @@ PARTS = ((0.18, 0.50), (0.50, 0.85))
 SIDES = (0.3, 0.7)
 LEAST_PX = 4
 """A smaller patch has no colours worth remembering."""
+BLACK = 0
+"""The darkest cell of a histogram; too many wear it for it to count."""
+LEAST_TELLING = 0.35
+"""Less than this part of somebody in other colours than black does not tell who it is."""
 EDGE_PX = 2.0
 FREE_OVERLAP = 0.1
 LEARNING_RATE = 0.2
@@ -102,16 +106,22 @@ def look_at(tracks: Tracks, image_bgr: ImageBgr, time_s: float) -> None:
 
 
 def looks_of(image_bgr: ImageBgr, box_xyxy: Boxes) -> Looks | None:
-    """Colours in a box (4,): roots of two histograms, (432,) of length 1; None if it is tiny."""
+    """Colours in a box (4,): roots of two histograms, (432,) of length 1.
+
+    None if the box is tiny, or if nearly all in it is black: half of mankind looks like that.
+    """
     left, top, right, bottom = box_xyxy
     x0, x1 = (round(float(left + side * (right - left))) for side in SIDES)
-    histograms = []
-    for high, low in PARTS:
-        y0, y1 = (round(float(top + part * (bottom - top))) for part in (high, low))
+    counts = np.zeros((len(PARTS), BINS**3), dtype=np.float32)
+    for part, (high, low) in zip(counts, PARTS, strict=True):
+        y0, y1 = (round(float(top + edge * (bottom - top))) for edge in (high, low))
         patch = image_bgr[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
         if min(patch.shape[:2]) < LEAST_PX:
             return None
-        counts = np.zeros(BINS**3, dtype=np.float32)
-        _kernels.count_colours(patch, BINS, counts)
-        histograms.append(np.sqrt(counts / counts.sum() / len(PARTS)))
-    return np.concatenate(histograms).astype(np.float64)
+        _kernels.count_colours(patch, BINS, part)
+        part /= part.sum()
+    counts[:, BLACK] = 0.0
+    telling = counts.sum()
+    if telling < LEAST_TELLING * len(PARTS):
+        return None
+    return np.sqrt(counts.ravel() / telling, dtype=np.float64)

@@ -55,6 +55,20 @@ def test_somebody_else_gets_a_new_id():
     assert ids[-1] == [2]
 
 
+def test_people_in_black_are_not_taken_for_each_other():
+    black = (25, 22, 20)
+    ids = play([[(100, black)]] * 15 + [[]] * 50 + [[(500, black)]] * 10)
+    assert ids[-1] == [2]
+
+
+def test_black_trousers_do_not_hide_a_shirt():
+    image = picture([(100, RED)])
+    image[200:] = (25, 22, 20)
+    looks = looks_of(image, np.array(box(100), dtype=float))
+    assert looks is not None
+    np.testing.assert_allclose(np.linalg.norm(looks), 1.0)
+
+
 def test_whoever_was_away_too_long_is_forgotten():
     settings = replace(TrackerSettings(), memory_s=3.0)
     ids = play([[(100, RED)]] * 15 + [[]] * 50 + [[(500, RED)]] * 10, settings)
