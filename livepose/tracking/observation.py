@@ -14,9 +14,13 @@ from livepose.tracking.tracks import Floats, Mask, State, Tracks
 Rows = NDArray[np.int64]
 
 
+PROOF_KEYPOINTS = 5
+"""Of somebody at the picture's edge there may be no more."""
+
+
 class Taken(NamedTuple):
-    """Poses (N) as they are believed, which of them (N,) are another's seen twice, and how many
-    pairs were exchanged back and keypoints not believed.
+    """Poses (N) as they are believed, which of them (N,) are another's seen twice or perhaps
+    nobody's, and how many pairs were exchanged back and keypoints not believed.
     """
 
     poses: Poses
@@ -56,7 +60,17 @@ def take_in(
         poses = joints.without(poses, refused)
     if mixed_up and hidden.any():
         _hide(tracks, rows[hidden])
-    return Taken(poses, hidden, swaps, jumps)
+    return Taken(poses, hidden | _unproven(tracks, rows, poses, chosen), swaps, jumps)
+
+
+def _unproven(tracks: Tracks, rows: Rows, poses: Poses, chosen: TrackerSettings) -> Mask:
+    """Of whom (N,) neither detector nor keypoints have been sure yet."""
+    proven = tracks.proven[rows]
+    if not proven.all():
+        best = np.sort(poses.keypoint_scores, axis=1)[:, -PROOF_KEYPOINTS:].mean(axis=1)
+        sure = tracks.scores[rows] >= chosen.sure_score
+        tracks.proven[rows] = proven = proven | sure | (best >= chosen.proof_score)
+    return ~proven
 
 
 def _identified(

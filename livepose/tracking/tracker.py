@@ -160,8 +160,9 @@ class Tracker:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
 
         Returns the same poses with identities mended, left and right exchanged back, jumped
-        keypoints taken away, and without those that were somebody else's pose seen twice; who
-        stands behind whoever it was has no keypoints. Poses of unknown ids pass untouched, first.
+        keypoints taken away, and without those that were somebody else's pose seen twice or that
+        nothing has been sure of yet; who stands behind whoever it was has no keypoints. Poses of
+        unknown ids pass untouched, first.
         """
         rows = np.empty(len(poses), dtype=np.int64)
         count, mixed_up = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s, rows)
@@ -180,7 +181,7 @@ class Tracker:
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
         taken = take_in(self._tracks, rows, poses, time_s, sigmas, self.settings, mixed_up)
         self.swaps, self.jumps = self.swaps + taken.swaps, self.jumps + taken.jumps
-        if mixed_up and taken.hidden.any():
+        if taken.hidden.any():
             return taken.poses.select(~taken.hidden)
         return taken.poses
 

@@ -31,7 +31,7 @@ ROW = np.dtype(
         *((name, np.float64) for name in ("keypoints_s", "level")),
         *((name, np.float64, 4) for name in ("xywh", "velocity", "looked_xyxy", "margins")),
         ("variance", np.float64, (4, 3)),
-        *((name, np.bool_) for name in ("faded", "chosen", "seeded")),
+        *((name, np.bool_) for name in ("faded", "chosen", "seeded", "proven")),
     ],
     align=True,
 )
@@ -85,6 +85,8 @@ class Tracks:
     """Among the ``max_people`` at the last frame."""
     seeded: Mask
     """The box is the whole picture, not a person's."""
+    proven: Mask
+    """Detector or keypoints were once sure that this is somebody."""
 
     def __init__(self, table: Table, joints: Floats, looks: Floats) -> None:
         self.table, self.joints, self.looks = table, joints, looks

@@ -343,6 +343,35 @@ def test_somebody_found_to_the_thighs_and_to_the_feet_is_one_person():
         assert len(poses) == 1, f"picture {i}"
 
 
+def seen_as(tracker, pictures, detector_score, keypoint_score):
+    """Ids handed on in each picture: one box, keypoints of ``keypoint_score(picture)``."""
+    ids = []
+    for i in range(pictures):
+        tracked = tracker.update(i * STEP_S, found(box(100), scores=detector_score))
+        poses = poses_for(tracked, [keypoints_in(box(100))] * len(tracked), keypoint_score(i))
+        ids.append(tracker.observe(i * STEP_S, poses).track_ids.tolist())
+    return ids
+
+
+def test_what_nothing_is_sure_of_is_a_coat_on_a_chair():
+    assert seen_as(Tracker(), 60, 0.45, lambda _: 0.3) == [[]] * 60
+
+
+def test_whom_detector_or_keypoints_were_sure_of_once_is_somebody_from_then_on():
+    assert seen_as(Tracker(), 60, 0.45, lambda i: 0.5 if i == 20 else 0.3) == (
+        [[]] * 20 + [[1]] * 40
+    )
+    assert seen_as(Tracker(), 10, 0.65, lambda _: 0.3) == [[1]] * 10
+
+
+def test_a_few_sure_keypoints_at_the_edge_of_the_picture_are_enough():
+    tracker = Tracker()
+    tracked = tracker.update(0.0, found(box(100), scores=0.4))
+    poses = poses_for(tracked, [keypoints_in(box(100))], 0.0)
+    poses.keypoint_scores[0, :5] = 0.4
+    assert tracker.observe(0.0, poses).track_ids.tolist() == [1]
+
+
 def test_fifty_people_take_less_than_two_milliseconds():
     rng = np.random.default_rng(0)
     centres = rng.uniform(0, 3000, (50, 2))
