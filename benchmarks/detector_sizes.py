@@ -30,7 +30,12 @@ from livepose.offline.evaluation.coco import tools
 from livepose.offline.evaluation.pictures import PictureStore
 from livepose.offline.rounds import spread
 from livepose.offline.training.annotations import read_annotations
-from livepose.offline.training.detector_score import LEAST_SCORE, results_of, score
+from livepose.offline.training.detector_score import (
+    LEAST_SCORE,
+    intervals,
+    results_of,
+    score,
+)
 from livepose.sources import open_video
 from livepose.tracking import TrackerSettings
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
@@ -86,7 +91,9 @@ def picture_tables(path: Path, images: Path, annotations: Path) -> tuple[Rows, R
             found.append((_people(content, entry["id"]), _sure(seen), max(image.shape[:2])))
         accuracy = score(tools(), content, results)
         false = np.mean([(~matched(seen.boxes_xyxy, true)).sum() for true, seen, _ in found])
-        told = [f"{accuracy['AP']:.1f}", f"{accuracy['AP50']:.1f}", f"{false:.2f}"]
+        sure = intervals(tools(), content, results)
+        told = [f"{accuracy[column]:.1f} {sure[column]}" for column in ("AP", "AP50")]
+        told.append(f"{false:.2f}")
         by_part.append([name, *told, *recalls(found, PARTS, 1.0)])
         if name.isdigit():
             by_height.append([name, *recalls(found, HEIGHTS_PX, int(name))])

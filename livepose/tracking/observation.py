@@ -60,16 +60,16 @@ def take_in(
         poses = joints.without(poses, refused)
     if mixed_up and hidden.any():
         _hide(tracks, rows[hidden])
-    return Taken(poses, hidden | _unproven(tracks, rows, poses, chosen), swaps, jumps)
+    if not tracks.proven[rows].all():
+        hidden = hidden | _unproven(tracks, rows, poses, chosen)
+    return Taken(poses, hidden, swaps, jumps)
 
 
 def _unproven(tracks: Tracks, rows: Rows, poses: Poses, chosen: TrackerSettings) -> Mask:
     """Of whom (N,) neither detector nor keypoints have been sure yet."""
-    proven = tracks.proven[rows]
-    if not proven.all():
-        best = np.sort(poses.keypoint_scores, axis=1)[:, -PROOF_KEYPOINTS:].mean(axis=1)
-        sure = tracks.scores[rows] >= chosen.sure_score
-        tracks.proven[rows] = proven = proven | sure | (best >= chosen.proof_score)
+    best = np.sort(poses.keypoint_scores, axis=1)[:, -PROOF_KEYPOINTS:].mean(axis=1)
+    sure = tracks.scores[rows] >= chosen.sure_score
+    tracks.proven[rows] = proven = tracks.proven[rows] | sure | (best >= chosen.proof_score)
     return ~proven
 
 

@@ -25,7 +25,7 @@ from livepose.offline.training.detector_boxes import (
     read_boxed,
 )
 from livepose.offline.training.detector_learner import DetectorLearner
-from livepose.offline.training.detector_score import score
+from livepose.offline.training.detector_score import intervals, score
 from livepose.offline.training.detector_settings import LoopSettings
 from livepose.offline.training.log import read_log
 from livepose.offline.training.people import SetSpec
@@ -233,6 +233,26 @@ def test_perfect_boxes_score_a_hundred() -> None:
         "AP50": pytest.approx(100),
     }
     assert score(tools(), content, [])["AP50"] == 0
+
+
+def test_the_interval_of_a_score_is_as_wide_as_the_pictures_differ() -> None:
+    pytest.importorskip("pycocotools")
+    from livepose.offline.evaluation.coco import tools
+
+    people = [
+        {"image_id": i, "category_id": 1, "bbox": [10, 10, 50, 80], "score": 0.9} for i in range(40)
+    ]
+    content = {
+        "images": [{"id": i} for i in range(40)],
+        "annotations": people,
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    all_found = intervals(tools(), content, people)["AP50"]
+    assert (all_found.low, all_found.high) == pytest.approx((100, 100))
+    half_found = intervals(tools(), content, people[:20])["AP50"]
+    # 40 pictures, each right or wrong: a standard error of 7.9.
+    assert 28 < half_found.low < 42
+    assert 58 < half_found.high < 72
 
 
 def command(folder: Path, name: str, drawn_set: Path, *more: str) -> list[str]:

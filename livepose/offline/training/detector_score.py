@@ -5,9 +5,13 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from livepose.detector import Detections, Detector, open_detector
 from livepose.errors import DataError, UsageError
-from livepose.offline.evaluation.coco import tools
+from livepose.offline.evaluation._kernels import precision_and_recall
+from livepose.offline.evaluation.bootstrap import Interval, draws, percentile_interval
+from livepose.offline.evaluation.coco import gathered, tools
 from livepose.offline.training.annotations import read_annotations
 from livepose.offline.training.archive import open_archive
 from livepose.offline.training.detector_data import PERSON
@@ -74,6 +78,33 @@ def score(
     """AP (mean over IoU 0.5 to 0.95) and AP50, in percent."""
     if not results:
         return {"AP": 0.0, "AP50": 0.0}
+    evaluator = _evaluated(classes, content, results)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluator.accumulate()
+        evaluator.summarize()
+    return {"AP": 100 * float(evaluator.stats[0]), "AP50": 100 * float(evaluator.stats[1])}
+
+
+def intervals(
+    classes: tuple[Any, Any], content: dict[str, Any], results: list[dict[str, Any]]
+) -> dict[str, Interval]:
+    """The 95 % bootstrap intervals of the same two over pictures, in percent."""
+    evaluator = _evaluated(classes, content, results)
+    settings = evaluator.params
+    pictures = len(settings.imgIds)
+    whole = gathered(evaluator.evalImgs[:pictures], settings)  # people of any size come first
+    precision, _ = precision_and_recall(
+        *(whole.true, whole.false, whole.picture, whole.people),
+        *(draws(pictures).copy(), np.asarray(settings.recThrs, dtype=np.float64)),
+    )
+    samples = {"AP": precision.mean(axis=1), "AP50": precision[:, 0]}
+    return {name: percentile_interval(100 * values) for name, values in samples.items()}
+
+
+def _evaluated(
+    classes: tuple[Any, Any], content: dict[str, Any], results: list[dict[str, Any]]
+) -> Any:
+    """The evaluator of pycocotools after it has looked at every picture."""
     coco_class, evaluator_class = classes
     with contextlib.redirect_stdout(io.StringIO()):
         truth = coco_class()
@@ -85,9 +116,7 @@ def score(
         truth.createIndex()
         evaluator = evaluator_class(truth, truth.loadRes(results), "bbox")
         evaluator.evaluate()
-        evaluator.accumulate()
-        evaluator.summarize()
-    return {"AP": 100 * float(evaluator.stats[0]), "AP50": 100 * float(evaluator.stats[1])}
+    return evaluator
 
 
 def _people(content: dict[str, Any]) -> list[dict[str, Any]]:
