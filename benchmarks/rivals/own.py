@@ -9,7 +9,8 @@ from benchmarks.rivals import Opened, peer_file
 from livepose.offline.benchmark import Run
 from livepose.offline.machine import usable_cores
 from livepose.pipeline import PosePipeline, Settings
-from livepose.weights import Card
+from livepose.runtimes.ranges import Ranges, read_ranges
+from livepose.weights import Card, find_weights
 
 TINYPOSE = "tinypose_128x96_fp16.xml"
 TINYPOSE_CARD = """input = "128x96"
@@ -32,7 +33,8 @@ class InTurn(Run):
 def open_livepose(precision: str = "auto") -> Opened:
     """The pipeline as it comes, or in a precision asked for."""
     pipeline = PosePipeline(Settings(precision=precision, device="cpu"))
-    return opened(pipeline, validated(pipeline.estimator.runtime.card))
+    card = pipeline.estimator.runtime.card
+    return opened(pipeline, validated(card, read_ranges(find_weights("default"), card)))
 
 
 def open_tinypose() -> Opened:
@@ -57,12 +59,15 @@ def opened(pipeline: PosePipeline, accuracy: str, note: str = "") -> Opened:
     )
 
 
-def validated(card: Card) -> str:
-    """The AP that the weights' own card gives."""
+def validated(card: Card, ranges: Ranges | None = None) -> str:
+    """The AP that the weights' own card gives, or that was measured for their INT8 ranges."""
     for name, value in card.notes.items():
         figures = dict(
             part.strip().split(" ", 1) for part in value.split(",") if " " in part.strip()
         )
         if name.startswith("validation") and "ap" in figures:
             return f"{float(figures['ap']):.1f} ({name.removeprefix('validation').strip()}, card)"
+    if ranges is not None and "ap_f32" in ranges.measured:
+        measured = ranges.measured
+        return f"{measured['ap_f32']:.1f} (f32, {measured['people']:.0f} people)"
     return "not stated by the weights' card"

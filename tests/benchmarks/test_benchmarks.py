@@ -29,6 +29,7 @@ from livepose.errors import LiveposeError, UsageError
 from livepose.frame import Frame
 from livepose.heatmaps import encode_dark
 from livepose.offline.scene import WalkingPeople
+from livepose.runtimes.ranges import Ranges
 from livepose.pipeline import PosePipeline
 
 __all__ = ["make_pipeline"]
@@ -271,6 +272,8 @@ def test_the_accuracy_beside_livepose_is_its_cards() -> None:
     card = replace(CARD, notes={"validation coco/dev": "ap 41.5, oks 0.6, people 984"})
     assert validated(card) == "41.5 (coco/dev, card)"
     assert validated(CARD) == "not stated by the weights' card"
+    ranges = Ranges("0", {}, {"ap_f32": 34.56, "people": 984})
+    assert validated(CARD, ranges) == "34.6 (f32, 984 people)"
 
 
 def test_decoding_is_timed_a_person() -> None:
