@@ -29,8 +29,8 @@ from livepose.errors import LiveposeError, UsageError
 from livepose.frame import Frame
 from livepose.heatmaps import encode_dark
 from livepose.offline.scene import WalkingPeople
-from livepose.runtimes.ranges import Ranges
 from livepose.pipeline import PosePipeline
+from livepose.runtimes.ranges import Ranges
 
 __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]
