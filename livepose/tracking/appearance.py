@@ -124,4 +124,5 @@ def looks_of(image_bgr: ImageBgr, box_xyxy: Boxes) -> Looks | None:
     telling = counts.sum()
     if telling < LEAST_TELLING * len(PARTS):
         return None
-    return np.sqrt(counts.ravel() / telling, dtype=np.float64)
+    looks: Looks = np.sqrt(counts.ravel() / telling, dtype=np.float64)
+    return looks

@@ -69,7 +69,8 @@ def _unproven(tracks: Tracks, rows: Rows, poses: Poses, chosen: TrackerSettings)
     """Of whom (N,) neither detector nor keypoints have been sure yet."""
     best = np.sort(poses.keypoint_scores, axis=1)[:, -PROOF_KEYPOINTS:].mean(axis=1)
     sure = tracks.scores[rows] >= chosen.sure_score
-    tracks.proven[rows] = proven = tracks.proven[rows] | sure | (best >= chosen.proof_score)
+    proven = np.asarray(tracks.proven[rows] | sure | (best >= chosen.proof_score))
+    tracks.proven[rows] = proven
     return ~proven
 
 
