@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from livepose.drawing import draw_poses, palette
-from livepose.drawing._kernels import paint_capsules, paint_ellipses, paint_panel
+from livepose.drawing._kernels import paint_panel
+from livepose.drawing._people_kernels import paint_people
 from livepose.errors import UsageError
 from livepose.poses import KeypointState, Poses
 from livepose.skeletons import MPII16
@@ -330,7 +331,7 @@ def test_other_skeletons_are_drawn_by_their_own_limbs() -> None:
 
 def test_each_kernel_is_compiled_once_whatever_is_drawn() -> None:
     draw_poses(grey(), standing([(9, 9, 90, 200)], sigma_px=3.0), show_uncertainty=True)
-    for kernel in (paint_capsules, paint_ellipses, paint_panel):
+    for kernel in (paint_people, paint_panel):
         assert len(kernel.signatures) == 1
 
 

@@ -5,7 +5,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from livepose.drawing._kernels import paint_capsules, paint_ellipses, paint_panel
+from livepose.drawing._capsule_kernels import paint_capsule, scratch_for
+from livepose.drawing._kernels import paint_ellipse, paint_panel
 
 Floats = NDArray[np.float64]
 SIZE_HW = (40, 56)
@@ -52,15 +53,9 @@ def test_a_capsule_is_the_distance_to_its_line(
 ) -> None:
     image = np.full((*SIZE_HW, 3), 120, dtype=np.uint8)
     wanted = capsule_twin(image.astype(np.float64), np.array(ends), radius, edge, np.array(ab))
-    paint_capsules(
-        image,
-        np.array([ends]),
-        np.array([radius]),
-        np.array([edge]),
-        np.array([ab]),
-        np.array([[200.0, 90.0, 30.0]]),
-    )
-    assert np.abs(image - wanted).max() < 2.5  # two roundings, and opacity in 256 steps
+    widths, colour = (radius, edge), np.array([200.0, 90.0, 30.0])
+    paint_capsule(image, scratch_for(SIZE_HW[1]), ends[:2], ends[2:], widths, ab, colour)
+    assert np.abs(image - wanted).max() < 2.5  # two shares in 256 steps, and a rounding
 
 
 @settings(max_examples=60, deadline=None)
@@ -71,9 +66,9 @@ def test_an_ellipse_is_full_on_its_line_and_empty_beyond(
 ) -> None:
     image = np.zeros((*SIZE_HW, 3), dtype=np.uint8)
     covariance = np.array([[wide**2, tilt * wide * tall], [tilt * wide * tall, tall**2]])
-    colour = np.array([[0.0, 0.0, 250.0]])
-    one = np.ones(1)
-    paint_ellipses(image, np.array([[x, y]]), covariance[None], 0.8, one, np.zeros(1), colour)
+    colour = np.array([0.0, 0.0, 250.0])
+    flat = covariance[0, 0], covariance[0, 1], covariance[1, 1]
+    paint_ellipse(image, (x, y), flat, 0.8, (1.0, 0.0), colour)
     angles = np.linspace(0, 2 * np.pi, 400)
     circle = np.stack([np.cos(angles), np.sin(angles)])
     on_line = (np.linalg.cholesky(covariance) @ circle).T + np.array([x, y])
@@ -98,11 +93,3 @@ def test_a_panel_is_a_rectangle_with_its_corners_cut(
     distance = outside + np.minimum(np.maximum(out_x, out_y), 0) - radius
     wanted = 250 * np.clip(0.5 - distance, 0, 1)
     assert np.abs(image[..., 0] - wanted).max() < 2.5
-
-
-def test_painting_nothing_is_allowed() -> None:
-    image = np.zeros((*SIZE_HW, 3), dtype=np.uint8)
-    none = np.empty(0)
-    paint_capsules(image, np.empty((0, 4)), none, none, np.empty((0, 2)), np.empty((0, 3)))
-    paint_ellipses(image, np.empty((0, 2)), np.empty((0, 2, 2)), 1.0, none, none, np.empty((0, 3)))
-    assert not image.any()
