@@ -1,7 +1,7 @@
 """Box -> crop, and the exact way back.
 
 ``geometry`` says once where a pixel's centre is and holds every alignment's arithmetic; ``cut``
-takes the crops out of a frame; ``_kernels`` computes, in numba.
+takes the crops out of a frame; the kernels compute, in numba.
 """
 
 from livepose.crops.cut import cut_crops

@@ -1,8 +1,6 @@
 """The numba kernels of this room: from a frame to crops in one pass, and back to the frame.
 
-``image`` is (H, W * 3) bytes, a row of blue, green, red, blue, ... The upright kernel works
-output row by output row: it first sums the source rows that the output row needs into a buffer
-of one row (contiguous, so the compiler vectorises it), then gathers the columns from the buffer.
+``image`` is (H, W * 3) bytes, a row of blue, green, red, blue, ...
 """
 
 import math
@@ -11,103 +9,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from livepose.crops._upright_kernels import cut_upright, fill_taps, samples_per_pixel
+
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Indices = NDArray[np.int64]
 Triple = tuple[float, float, float]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def samples_per_pixel(step_px: float, most: int) -> int:
-    """Into how many samples an output pixel is divided along one axis of the output."""
-    if not step_px > 2.0 + 1e-9:
-        return 1
-    return min(most, math.ceil(min(step_px, 1e6) / 2.0 - 1e-9))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def fill_taps(
-    scale: float, offset: float, samples: int, size: int, indices: Indices, weights: Singles
-) -> None:
-    """Where each sample of an axis lies: left neighbour, and weight of it and of the next.
-
-    Sample s of output pixel i lies at ``scale * (i + (s + 0.5) / samples - 0.5) + offset``.
-    Neighbours outside 0..size-1 weigh nothing; weights of a pixel sum to 1 inside.
-    """
-    for i in range(len(indices)):
-        position = scale * ((i + 0.5) / samples - 0.5) + offset
-        indices[i] = 0
-        weights[i, 0] = weights[i, 1] = 0.0
-        if not -1.0 < position < size:  # also for NaN
-            continue
-        left = math.floor(position)
-        fraction = (position - left) / samples
-        if left < 0:
-            weights[i, 0] = fraction
-            continue
-        indices[i] = left
-        weights[i, 0] = 1.0 / samples - fraction
-        if left + 1 < size:
-            weights[i, 1] = fraction
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def add_row(image: Bytes, row: int, weight: float, first: int, last: int, line: Singles) -> None:
-    """Add a source row, from column ``first`` to before ``last``, times a weight to the buffer."""
-    source, target, factor = image[row, first:last], line[first:last], np.float32(weight)
-    for i in range(len(source)):
-        target[i] += factor * np.float32(source[i])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def gather_row(
-    line: Singles, samples: int, indices: Indices, weights: Singles, crop: Bytes, y: int
-) -> None:
-    """One output row from the buffer, rounded to the nearest byte."""
-    for x in range(crop.shape[1]):
-        blue = green = red = np.float32(0.5)
-        for s in range(x * samples, (x + 1) * samples):
-            i, near, far = 3 * indices[s], weights[s, 0], weights[s, 1]
-            blue += near * line[i] + far * line[i + 3]
-            green += near * line[i + 1] + far * line[i + 4]
-            red += near * line[i + 2] + far * line[i + 5]
-        crop[y, x, 0] = np.uint8(min(blue, np.float32(255.0)))
-        crop[y, x, 1] = np.uint8(min(green, np.float32(255.0)))
-        crop[y, x, 2] = np.uint8(min(red, np.float32(255.0)))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def column_span(indices: Indices, weights: Singles) -> tuple[int, int]:
-    """First source column that has a weight, and the one after the last; (0, 0) for none."""
-    first, last = 1 << 60, 0
-    for i in range(len(indices)):
-        if weights[i, 0] != 0.0 or weights[i, 1] != 0.0:
-            first = min(first, indices[i])
-            last = max(last, indices[i] + (2 if weights[i, 1] != 0.0 else 1))
-    return (first, last) if last else (0, 0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def cut_upright(image: Bytes, inverse: Floats, most: int, crop: Bytes, line: Singles) -> None:
-    """Cut a crop whose rows are rows of the image. ``line`` is scratch, (W + 1) * 3."""
-    height, width = image.shape[0], image.shape[1] // 3
-    nx = samples_per_pixel(abs(inverse[0, 0]), most)
-    ny = samples_per_pixel(abs(inverse[1, 1]), most)
-    columns = np.empty(crop.shape[1] * nx, np.int64)
-    column_weights = np.empty((crop.shape[1] * nx, 2), np.float32)
-    rows = np.empty(crop.shape[0] * ny, np.int64)
-    row_weights = np.empty((crop.shape[0] * ny, 2), np.float32)
-    fill_taps(inverse[0, 0], inverse[0, 2], nx, width, columns, column_weights)
-    fill_taps(inverse[1, 1], inverse[1, 2], ny, height, rows, row_weights)
-    first, last = column_span(columns, column_weights)
-    for y in range(crop.shape[0]):
-        line[3 * first : 3 * last] = 0.0
-        for s in range(y * ny, (y + 1) * ny):
-            for side in range(2):
-                if row_weights[s, side] != 0.0:
-                    add_row(image, rows[s] + side, row_weights[s, side], 3 * first, 3 * last, line)
-        gather_row(line, nx, columns, column_weights, crop, y)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -183,12 +90,11 @@ def invert(matrix: Floats, inverse: Floats) -> bool:
 def cut_all(image: Bytes, matrices: Floats, most: int, crops: NDArray[np.uint8]) -> None:
     """Cut every crop; one without a usable map is black."""
     inverse = np.empty((2, 3))
-    line = np.zeros(image.shape[1] + 3, np.float32)
     for p in range(len(matrices)):
         if not invert(matrices[p], inverse):
             crops[p] = 0
         elif inverse[0, 1] == 0.0 and inverse[1, 0] == 0.0:
-            cut_upright(image, inverse, most, crops[p], line)
+            cut_upright(image, inverse, most, crops[p])
         else:
             cut_turned(image, inverse, most, crops[p])
 

@@ -32,7 +32,7 @@ _EDGE_OPACITY = np.float32(0.75)
 _EDGE_LIGHT = np.float32(0.1)
 _ZERO, _HALF, _ONE, _STEPS = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(256.0)
 _SHORTEST2_PX = 1e-6
-"""A line shorter than the root of that is a disc."""
+"""A line shorter than the root of that is a disc, as opaque as its start."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -67,11 +67,12 @@ def _cover(scratch: Scratch, count: int, line: Line, pen: Pen) -> None:
     xs, ys, _, keeps, lights = scratch
     dx, dy = np.float32(line[2]), np.float32(line[3])
     length2 = line[2] * line[2] + line[3] * line[3]
-    scale = np.float32(1.0 / length2 if length2 > _SHORTEST2_PX else 0.0)
+    scale = 1.0 / length2 if length2 > _SHORTEST2_PX else 0.0
+    ux, uy = np.float32(line[2] * scale), np.float32(line[3] * scale)
     reach, edge, most = np.float32(pen[0] + 0.5), np.float32(pen[1]), np.float32(pen[2])
     faint, rise = np.float32(pen[3]), np.float32(pen[4])
     for i in range(count):
-        along = min(_ONE, max(_ZERO, (xs[i] * dx + ys[i] * dy) * scale))
+        along = min(_ONE, max(_ZERO, xs[i] * ux + ys[i] * uy))
         x, y = xs[i] - along * dx, ys[i] - along * dy
         inside = reach - math.sqrt(x * x + y * y)
         fill = max(_ZERO, min(most, inside))

@@ -96,7 +96,7 @@ def _size_px(box_xyxy: Floats, keypoints_xy: Floats) -> float:
 def _limb_radius_px(size_px: float, height: int, width: int) -> float:
     """Half the width of a limb: grows slower than the person, and never blots out a small frame."""
     most = max(0.9, 0.0095 * min(height, width))
-    return min(most, max(0.8, 0.075 * size_px**0.66))
+    return min(most, max(0.8, 0.075 * math.pow(size_px, 0.66)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
