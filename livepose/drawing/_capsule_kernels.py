@@ -22,6 +22,7 @@ Line = tuple[float, float, float, float, float]
 Pen = tuple[float, float, float, float, float]
 """Radius, width of the rim, highest share of the fill, opacity at the start, and its rise."""
 
+Colour = tuple[float, float, float]
 Scratch = tuple[Singles, Singles, NDArray[np.int64], Integers, Integers]
 """The listed pixels: x, y from the start, place of their blue in the picture, kept, and light."""
 
@@ -85,7 +86,7 @@ def _cover(scratch: Scratch, count: int, line: Line, pen: Pen) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _blend(flat: NDArray[np.uint8], scratch: Scratch, count: int, colour_bgr: Floats) -> None:
+def _blend(flat: NDArray[np.uint8], scratch: Scratch, count: int, colour_bgr: Colour) -> None:
     """The listed pixels moved towards a colour, in whole numbers."""
     _, _, places, keeps, lights = scratch
     blue, green, red = np.int32(colour_bgr[0]), np.int32(colour_bgr[1]), np.int32(colour_bgr[2])
@@ -114,20 +115,22 @@ def _row_span(y: int, line: Line, width: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _paint(image: ImageBgr, scratch: Scratch, line: Line, pen: Pen, colour_bgr: Floats) -> None:
+def _paint(image: ImageBgr, scratch: Scratch, line: Line, pen: Pen, colour_bgr: Colour) -> None:
     """One capsule that lies in the picture or little beside it."""
     height, width = image.shape[0], image.shape[1]
     flat = image.reshape(-1)
     xs, ys, places, _, _ = scratch
     ax, ay, _, dy, reach = line
+    start_x, start_y = np.float32(ax), np.float32(ay)
     top = max(0, math.ceil(min(ay, ay + dy) - reach))
     bottom = min(height - 1, math.floor(max(ay, ay + dy) + reach))
     count = 0
     for y in range(top, bottom + 1):
         left, right = _row_span(y, line, width)
+        row, down = 3 * y * width, np.float32(y) - start_y
         for x in range(left, right + 1):
-            xs[count], ys[count] = np.float32(x - ax), np.float32(y - ay)
-            places[count] = 3 * (y * width + x)
+            xs[count], ys[count] = np.float32(x) - start_x, down
+            places[count] = row + 3 * x
             count += 1
         if count >= _BLOCK or y == bottom:
             _cover(scratch, count, line, pen)
@@ -143,12 +146,12 @@ def paint_capsule(
     end_xy: tuple[float, float],
     widths_px: tuple[float, float],
     opacities: tuple[float, float],
-    colour_bgr: Floats,
+    colour_bgr: Colour,
 ) -> None:
     """Paints a line with round ends and a dark rim. One of no length is a disc.
 
     ``widths_px`` are radius and width of the rim, ``opacities`` those at either end,
-    ``colour_bgr`` (3,) is in 0..255; ``scratch`` is of ``scratch_for``. The picture is uint8
+    ``colour_bgr`` is in 0..255; ``scratch`` is of ``scratch_for``. The picture is uint8
     (H, W, 3), C order; places are finite.
     """
     height, width = image.shape[0], image.shape[1]

@@ -35,20 +35,20 @@ def paint_ellipse(
     covariance: tuple[float, float, float],
     half_width_px: float,
     opacities: tuple[float, float],
-    colour_bgr: Floats,
+    colour_bgr: tuple[float, float, float],
 ) -> None:
     """Paints the one-sigma ellipse of a covariance.
 
     ``covariance`` is xx, xy, yy of a positive definite one. ``opacities`` are those of the line
-    and of what it encloses, ``colour_bgr`` is (3,). The distance to the line is measured to first
-    order, exact where it matters: on the line.
+    and of what it encloses, ``colour_bgr`` is in 0..255. The distance to the line is measured to
+    first order, exact where it matters: on the line.
     """
     height, width = image.shape[0], image.shape[1]
     cx, cy = centre_xy
     xx, xy, yy = covariance
     det = xx * yy - xy * xy
     a, b, c = yy / det, -xy / det, xx / det
-    blue, green, red = colour_bgr[0], colour_bgr[1], colour_bgr[2]
+    blue, green, red = colour_bgr
     wide, tall = math.sqrt(xx) + half_width_px + 1.0, math.sqrt(yy) + half_width_px + 1.0
     top, bottom = math.ceil(max(0.0, cy - tall)), math.floor(min(height - 1.0, cy + tall))
     left, right = math.ceil(max(0.0, cx - wide)), math.floor(min(width - 1.0, cx + wide))

@@ -1,7 +1,7 @@
 """Skeletons on a picture: limbs, joints, ids, and if wanted boxes and uncertainty.
 
 A limb is as opaque as its ends are sure, as wide as the person is big, and coloured by track and
-by side of the body; far people are painted before near ones, and numbers over all of them.
+by side of the body; far people are painted before near ones.
 """
 
 from functools import lru_cache
@@ -9,11 +9,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.drawing._kernels import paint_panel
 from livepose.drawing._people_kernels import Anatomy, People, Style, paint_people
 from livepose.drawing.canvas import on_canvas
 from livepose.drawing.palette import CENTRE, LEFT, RIGHT, track_colours_bgr
-from livepose.drawing.text import put_text, text_width_px
 from livepose.frame import ImageBgr
 from livepose.poses import Poses
 from livepose.skeletons import Skeleton
@@ -21,8 +19,6 @@ from livepose.skeletons import Skeleton
 Floats = NDArray[np.float64]
 
 _FACE = ("nose", "eye", "ear")
-_LEAST_FOR_ID = 3
-"""Keypoints that must be seen before a number is: one over an empty place looks like a ghost."""
 
 
 @lru_cache(maxsize=16)
@@ -75,18 +71,17 @@ def draw_poses(
     """
     with on_canvas(image_bgr) as canvas:
         if len(poses) and canvas.size:
-            people = _people(poses)
-            style = Style(float(score_threshold), bool(show_boxes), bool(show_uncertainty))
-            heads = np.empty((len(poses), 5))
-            paint_people(canvas, people, _anatomy(poses.skeleton), style, heads)
-            if show_ids:
-                _draw_ids(canvas, poses.track_ids.tolist(), people.colours_bgr, heads.tolist())
+            style = Style(
+                float(score_threshold), bool(show_boxes), bool(show_ids), bool(show_uncertainty)
+            )
+            paint_people(canvas, _people(poses), _anatomy(poses.skeleton), style)
     return image_bgr
 
 
 def _people(poses: Poses) -> People:
     """The arrays of these poses as the kernel wants them, with colours."""
     return People(
+        np.ascontiguousarray(poses.track_ids, np.int64),
         _plain(poses.keypoints_xy),
         _plain(poses.keypoint_scores),
         np.ascontiguousarray(poses.keypoint_states, np.uint8),
@@ -106,40 +101,3 @@ def _colours_bgr(track_ids: tuple[int, ...]) -> Floats:
     # People of a still picture have no track; there the order tells them apart.
     numbers = [known if known > 0 else index + 1 for index, known in enumerate(track_ids)]
     return np.array([track_colours_bgr(number) for number in numbers])
-
-
-def _draw_ids(
-    canvas: ImageBgr, track_ids: list[int], colours_bgr: Floats, heads: list[list[float]]
-) -> None:
-    for track_id, colours, head in zip(track_ids, colours_bgr, heads, strict=True):
-        x, y, seen, size_px, radius_px = head
-        if track_id > 0 and seen >= _LEAST_FOR_ID:
-            blue, green, red = colours[CENTRE].tolist()
-            _draw_id(canvas, str(track_id), (x, y), (size_px, radius_px), (blue, green, red))
-
-
-def _draw_id(
-    canvas: ImageBgr,
-    text: str,
-    head_xy: tuple[float, float],
-    sizes_px: tuple[float, float],
-    bgr: tuple[float, float, float],
-) -> None:
-    """A small plate with the id above the head, kept inside the picture."""
-    height, width = canvas.shape[:2]
-    size_px, limb_radius_px = sizes_px
-    tall = min(max(7.0, 3.0 * limb_radius_px), 0.05 * height)
-    if tall < 5.0:
-        return
-    wide, pad = text_width_px(text, tall), 0.55 * tall
-    half = wide / 2 + pad
-    x = _between(half, head_xy[0], max(half, width - 1 - half))
-    bottom = head_xy[1] - max(0.16 * size_px, 2.5 * tall)
-    bottom = _between(tall + 2 * pad, bottom, height - 1)
-    top = bottom - tall - 2 * pad
-    paint_panel(canvas, x - half, top, x + half, bottom, 0.8 * tall, 0.9, *bgr)
-    put_text(canvas, text, (x - wide / 2, bottom - pad), tall, (25.0, 20.0, 20.0))
-
-
-def _between(low: float, value: float, high: float) -> float:
-    return min(high, max(low, value))

@@ -55,7 +55,7 @@ def test_a_capsule_is_the_distance_to_its_line(
 ) -> None:
     image = np.full((*SIZE_HW, 3), 120, dtype=np.uint8)
     wanted = capsule_twin(image.astype(np.float64), np.array(ends), radius, edge, np.array(ab))
-    widths, colour = (radius, edge), np.array([200.0, 90.0, 30.0])
+    widths, colour = (radius, edge), (200.0, 90.0, 30.0)
     paint_capsule(image, scratch_for(SIZE_HW[1]), ends[:2], ends[2:], widths, ab, colour)
     assert np.abs(image - wanted).max() < 2.5  # two shares in 256 steps, and a rounding
 
@@ -68,7 +68,7 @@ def test_an_ellipse_is_full_on_its_line_and_empty_beyond(
 ) -> None:
     image = np.zeros((*SIZE_HW, 3), dtype=np.uint8)
     covariance = np.array([[wide**2, tilt * wide * tall], [tilt * wide * tall, tall**2]])
-    colour = np.array([0.0, 0.0, 250.0])
+    colour = 0.0, 0.0, 250.0
     flat = covariance[0, 0], covariance[0, 1], covariance[1, 1]
     paint_ellipse(image, (x, y), flat, 0.8, (1.0, 0.0), colour)
     angles = np.linspace(0, 2 * np.pi, 400)
