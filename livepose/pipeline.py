@@ -222,9 +222,10 @@ class PosePipeline:
         return poses
 
     def _process_next(self, image_bgr: ImageBgr, time_s: float) -> Poses:
-        with self.clock.stage("detect"):
+        with self.clock.stage("track"):
             if self.cuts.sees_one(image_bgr):
                 self._begin_shot()
+        with self.clock.stage("detect"):
             detections = self._detect_if_due(image_bgr, time_s)
         with self.clock.stage("track"):
             tracked = self.tracker.update(time_s, detections, image_bgr)
@@ -296,7 +297,6 @@ class PosePipeline:
         )
         self.reset()
         frames = self._due(opened) if opened.live else ahead(opened, FRAMES_AHEAD)
-        # Pictures of a folder have nothing to do with each other: each stands for itself.
         found = self._still(frames) if opened.kind == "images" else self._moving(frames)
         try:
             with closing(frames):
@@ -396,5 +396,4 @@ class PosePipeline:
 
 
 def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:
-    height, width = image_bgr.shape[:2]
-    return width, height
+    return image_bgr.shape[1], image_bgr.shape[0]

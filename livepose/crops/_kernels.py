@@ -200,6 +200,32 @@ def place_boxes(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def fill_matrices(
+    boxes_xyxy: Floats,
+    turns_rad: Floats,
+    placing: tuple[Triple, Triple, tuple[float, float]],
+    matrices: Floats,
+) -> None:
+    """Affine maps from image to output px, (P, 2, 3), of boxes (P, 4) turned by (P,), or by (0,).
+
+    ``placing`` are shape and spans as ``place_boxes`` has them, and where box centres fall.
+    """
+    shape, spans, target = placing
+    placements = np.empty(boxes_xyxy.shape)
+    place_boxes(boxes_xyxy, shape, spans, placements)
+    for p in range(len(boxes_xyxy)):
+        centre_x, centre_y, factor_x, factor_y = placements[p]
+        cos, sin = 1.0, 0.0
+        if len(turns_rad) > 0:
+            cos, sin = math.cos(turns_rad[p]), math.sin(turns_rad[p])
+        a, b, c, d = factor_x * cos, factor_x * sin, factor_y * (0.0 - sin), factor_y * cos
+        matrices[p, 0, 0], matrices[p, 0, 1] = a, b
+        matrices[p, 1, 0], matrices[p, 1, 1] = c, d
+        matrices[p, 0, 2] = target[0] - (a * centre_x + b * centre_y)
+        matrices[p, 1, 2] = target[1] - (c * centre_x + d * centre_y)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def to_image(
     heatmap_xy: Floats,
     covariance: Floats,

@@ -40,6 +40,8 @@ Triple = tuple[float, float, float]
 
 ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 
+_UPRIGHT = np.empty(0)
+"""No angles."""
 _HALF_PIXEL_BOXES = ("pixel_centre", "dark", "stride")
 """Alignments that take the box centre in pixel-centre coordinates."""
 
@@ -100,18 +102,11 @@ class CropGeometry:
         ValueError
             When the boxes are not (P, 4) or the angles do not fit them.
         """
-        centre, factor, target = self._placement(boxes_xyxy, self.input_hw)
-        angle = np.deg2rad(np.asarray(rotation_deg, dtype=np.float64))
-        if angle.shape not in ((), (len(centre),)):
-            raise ValueError(
-                f"rotation_deg: expected one angle or {len(centre)}, got shape {angle.shape}"
-            )
-        cos, sin = np.cos(angle), np.sin(angle)
-        matrices = np.empty((len(centre), 2, 3))
-        matrices[:, 0, 0], matrices[:, 0, 1] = cos, sin
-        matrices[:, 1, 0], matrices[:, 1, 1] = 0.0 - sin, cos
-        matrices[:, :, :2] *= factor[:, :, None]
-        matrices[:, :, 2] = target - (matrices[:, :, :2] * centre[:, None]).sum(axis=2)
+        boxes = _check_boxes(boxes_xyxy)
+        upright = isinstance(rotation_deg, float) and rotation_deg == 0.0
+        turns = _UPRIGHT if upright else _radians(rotation_deg, len(boxes))
+        matrices = np.empty((len(boxes), 2, 3))
+        _kernels.fill_matrices(boxes, turns, self._placing_of_input, matrices)
         return matrices
 
     def to_image(
@@ -205,6 +200,10 @@ class CropGeometry:
         return placements
 
     @cached_property
+    def _placing_of_input(self) -> tuple[Triple, Triple, tuple[float, float]]:
+        return self.placing(self.input_hw)
+
+    @cached_property
     def _shape(self) -> Triple:
         """Aspect of the input, padding, and by how much box centres move."""
         height, width = self.input_hw
@@ -239,6 +238,14 @@ class CropGeometry:
 def _check_size(name: str, size_hw: tuple[int, int]) -> None:
     if len(size_hw) != 2 or min(size_hw) < 2:
         raise ValueError(f"{name}: expected two integers from 2 on, got {size_hw!r}")
+
+
+def _radians(rotation_deg: ArrayLike, people: int) -> Floats:
+    """One angle for each person."""
+    angles = np.deg2rad(np.asarray(rotation_deg, dtype=np.float64))
+    if angles.shape not in ((), (people,)):
+        raise ValueError(f"rotation_deg: expected one angle or {people}, got shape {angles.shape}")
+    return np.array(np.broadcast_to(angles, (people,)))
 
 
 def _check_boxes(boxes_xyxy: ArrayLike) -> Floats:

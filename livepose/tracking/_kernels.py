@@ -207,11 +207,12 @@ def take_in(
     numbers: Table,
     exchanged: Masks,
     refused: Masks,
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Takes in poses (N, K, 2) with scores (N, K): mends them, judges, learns, moves boxes.
 
     Sets which pairs (N, F) have to be exchanged and which keypoints (N, K) are not believed, and
-    returns how many those are. Poses that are somebody else's ``double`` (N,) are not mended.
+    returns how many those are, and how many people nothing has been sure of yet. Poses that are
+    somebody else's ``double`` (N,) are not mended.
     """
     chosen = numbers[0]
     now_xy = np.empty(keypoints_xy.shape)
@@ -230,6 +231,7 @@ def take_in(
         person.faded = not good
         if good:
             moves[n] = learn(table, rows[n], now_xy[n], time_s, chosen.crossing_iou)
+    unproven = 0
     # Only now: whether somebody stands behind another is asked of boxes that have not moved yet.
     for n in range(len(rows)):
         person, memory = table[rows[n]], joints[rows[n]]
@@ -238,9 +240,10 @@ def take_in(
         for k in range(len(memory)):
             memory[k, 0], memory[k, 1] = now_xy[n, k]
         person.keypoints_s = time_s
+        unproven += not person.proven
         for i, edge in enumerate(box.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
-    return exchanged.sum(), refused.sum()
+    return exchanged.sum(), refused.sum(), unproven
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -20,11 +20,11 @@ PROOF_KEYPOINTS = 5
 
 class Taken(NamedTuple):
     """Poses (N) as they are believed, which of them (N,) are another's seen twice or perhaps
-    nobody's, and how many pairs were exchanged back and keypoints not believed.
+    nobody's (None: none is), and how many pairs were exchanged back and keypoints not believed.
     """
 
     poses: Poses
-    hidden: Mask
+    hidden: Mask | None
     swaps: int
     jumps: int
 
@@ -40,7 +40,7 @@ def take_in(
 ) -> Taken:
     """Stores poses (N) seen on the tracks ``rows``, mended; identities only if ``mixed_up``."""
     people, joint_count = poses.keypoint_scores.shape
-    double = hidden = np.zeros(people, dtype=np.bool_)
+    double, hidden = np.zeros(people, dtype=np.bool_), None
     if mixed_up:
         poses, double = _identified(tracks, rows, poses, time_s, sigmas, chosen)
         veiled = double & _established(tracks, rows, time_s, chosen)
@@ -49,7 +49,7 @@ def take_in(
     pairs, parents = joints.structure_of(poses.skeleton)
     exchanged = np.empty((people, len(pairs)), dtype=np.bool_)
     refused = np.empty((people, joint_count), dtype=np.bool_)
-    swaps, jumps = _kernels.take_in(
+    swaps, jumps, unproven = _kernels.take_in(
         *(tracks.table, tracks.joints, rows, double),
         *(_plain(poses.keypoints_xy), _plain(poses.keypoint_scores), pairs, parents),
         *(time_s, chosen.numbers, exchanged, refused),
@@ -58,10 +58,11 @@ def take_in(
         poses = joints.exchanged_back(poses, exchanged, pairs)
     if jumps:
         poses = joints.without(poses, refused)
-    if mixed_up and hidden.any():
+    if hidden is not None and hidden.any():
         _hide(tracks, rows[hidden])
-    if not tracks.proven[rows].all():
-        hidden = hidden | _unproven(tracks, rows, poses, chosen)
+    if unproven:
+        doubtful = _unproven(tracks, rows, poses, chosen)
+        hidden = doubtful if hidden is None else hidden | doubtful
     return Taken(poses, hidden, swaps, jumps)
 
 

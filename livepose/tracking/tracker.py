@@ -181,9 +181,9 @@ class Tracker:
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
         taken = take_in(self._tracks, rows, poses, time_s, sigmas, self.settings, mixed_up)
         self.swaps, self.jumps = self.swaps + taken.swaps, self.jumps + taken.jumps
-        if taken.hidden.any():
-            return taken.poses.select(~taken.hidden)
-        return taken.poses
+        if taken.hidden is None or not taken.hidden.any():
+            return taken.poses
+        return taken.poses.select(~taken.hidden)
 
     def _sigmas(self, keypoints: int) -> Floats:
         """OKS sigmas of so many keypoints; makes room for them in the tracks."""
