@@ -326,15 +326,36 @@ def count_colours(patch_bgr: NDArray[np.uint8], bins: int, counts: NDArray[np.fl
 @njit(cache=True, nogil=True)
 def shrink(image_bgr: NDArray[np.uint8], samples: int, thumbnail: Floats) -> None:
     """Mean grey of each cell (h, w), from samples x samples of its pixels."""
-    rows, columns = thumbnail.shape
+    rows, columns = thumbnail.shape[0] * samples, thumbnail.shape[1] * samples
     height, width = image_bgr.shape[0], image_bgr.shape[1]
-    for row in range(rows):
-        for column in range(columns):
+    share = 1.0 / (3 * samples * samples)
+    places = np.empty(columns, np.int64)
+    for j in range(columns):
+        places[j] = (j * width) // columns
+    thumbnail[:] = 0.0
+    for i in range(rows):
+        y = (i * height) // rows
+        for column in range(thumbnail.shape[1]):
             total = 0
-            for i in range(samples):
-                y = ((row * samples + i) * height) // (rows * samples)
-                for j in range(samples):
-                    x = ((column * samples + j) * width) // (columns * samples)
-                    pixel = image_bgr[y, x]
-                    total += int(pixel[0]) + int(pixel[1]) + int(pixel[2])
-            thumbnail[row, column] = total / (3.0 * samples * samples)
+            for j in range(column * samples, (column + 1) * samples):
+                pixel = image_bgr[y, places[j]]
+                total += int(pixel[0]) + int(pixel[1]) + int(pixel[2])
+            thumbnail[i // samples, column] += share * total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def unlike(before: Floats, now: Floats, least_change: float, least_correlation: float) -> bool:
+    """Whether two thumbnails (h, w) differ by that much, and are hardly correlated."""
+    change = first = second = 0.0
+    for i in range(before.size):
+        one, two = before.flat[i], now.flat[i]
+        change, first, second = change + abs(two - one), first + one, second + two
+    if change < least_change * before.size:
+        return False
+    first, second = first / before.size, second / before.size
+    both = one_squared = two_squared = 0.0
+    for i in range(before.size):
+        one, two = before.flat[i] - first, now.flat[i] - second
+        both += one * two
+        one_squared, two_squared = one_squared + one * one, two_squared + two * two
+    return both < least_correlation * math.sqrt(one_squared * two_squared)

@@ -6,8 +6,6 @@ never correlated by less than 0.63 (an exposure that jumps); across cuts they ha
 pixels along each side of a cell say as much as eight, and fetch half as many rows from memory.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,12 +37,6 @@ class Cuts:
         now = np.empty(SHAPE_HW)
         _kernels.shrink(image_bgr, SAMPLES, now)
         before, self._before = self._before, now
-        return before is not None and _differ(before, now)
-
-
-def _differ(before: Thumbnail, now: Thumbnail) -> bool:
-    if np.abs(now - before).mean() < LEAST_CHANGE:
-        return False
-    first, second = before - before.mean(), now - now.mean()
-    scale = math.sqrt(float((first * first).sum() * (second * second).sum()))
-    return float((first * second).sum()) < LEAST_CORRELATION * scale
+        if before is None:
+            return False
+        return bool(_kernels.unlike(before, now, LEAST_CHANGE, LEAST_CORRELATION))
