@@ -62,15 +62,23 @@ class CudaEngine:
         whole = Letterbox.into(size_wh, size_wh)
         return self.see(list(pictures_bgr), [whole] * len(pictures_bgr))
 
-    def see(self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox]) -> Predictions:
+    def see(
+        self,
+        images_bgr: Sequence[ImageBgr],
+        letterboxes: Sequence[Letterbox],
+        again: bool = False,
+    ) -> Predictions:
         """Predictions for these pictures, (H, W, 3), in letterboxes of one input size.
+
+        Where they are those of the call before (``again``), they are not uploaded a second time.
 
         Raises
         ------
         DeviceError
             When the GPU's memory does not suffice.
         """
-        self.frames.forget()  # a new picture may lie in the array of an old one
+        if not again:
+            self.frames.forget()  # a new picture may lie in the array of an old one
         width, height = letterboxes[0].source_wh
         doing = f"while looking for people in {len(images_bgr)} pictures of {width}x{height}"
         lower = "lower --detector-size, play fewer sources at once"

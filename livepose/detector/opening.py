@@ -126,8 +126,7 @@ def open_file(
     if path.suffix not in OWN_SUFFIXES:
         wanted = ", ".join((*OWN_SUFFIXES, *EXPORTED_SUFFIXES))
         raise WeightsError(f"{path} does not look like a detector; expected {wanted} or a folder")
-    where = choose_device(device)
-    engine, facts = _engine(path, where, report, frames)
+    engine, facts = _engine_where_it_runs(path, device, report, frames)
     return YoloDetector(
         engine,
         path.stem,
@@ -188,6 +187,20 @@ def _find(name: str, report: Report) -> Path:
         f"there is no detector {name!r}; expected auto, none, embedded, a name such as yolo11n, or "
         "a file"
     )
+
+
+def _engine_where_it_runs(
+    path: Path, device: str, report: Report, frames: "DeviceFrames | None"
+) -> tuple[Engine, Facts]:
+    """The network on this device; with ``auto`` on the processor where the GPU is of no use."""
+    where = choose_device(device)
+    try:
+        return _engine(path, where, report, frames)
+    except DeviceError as error:
+        if device != "auto" or where == "cpu":
+            raise
+        report(f"detector: not on {where}: {error}; the processor runs it")
+        return _engine(path, "cpu", report, None)
 
 
 def _engine(

@@ -32,8 +32,16 @@ class Engine(Protocol):
 class FrameEngine(Protocol):
     """An engine that would rather fit the pictures into its input itself."""
 
-    def see(self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox]) -> Predictions:
-        """Predictions for these pictures, (H, W, 3), in letterboxes of one input size."""
+    def see(
+        self,
+        images_bgr: Sequence[ImageBgr],
+        letterboxes: Sequence[Letterbox],
+        again: bool = False,
+    ) -> Predictions:
+        """Predictions for these pictures, (H, W, 3), in letterboxes of one input size.
+
+        ``again`` says that they are those of the call before, unchanged.
+        """
 
 
 @runtime_checkable

@@ -86,15 +86,17 @@ class YoloDetector:
         usual = self._letterbox(image_bgr)
         closer = self._closer_letterbox(usual.source_wh)
         [people] = self._look([image_bgr], [usual])
-        more = people if closer is None else self._look([image_bgr], [closer])[0]
+        more = people if closer is None else self._look([image_bgr], [closer], again=True)[0]
         return joined(people, more, usual)
 
-    def _look(self, images_bgr: Sequence[ImageBgr], boxes: Sequence[Letterbox]) -> list[Detections]:
+    def _look(
+        self, images_bgr: Sequence[ImageBgr], boxes: Sequence[Letterbox], again: bool = False
+    ) -> list[Detections]:
         found: dict[int, Detections] = {}
         for input_wh in dict.fromkeys(box.input_wh for box in boxes):
             which = [index for index, box in enumerate(boxes) if box.input_wh == input_wh]
             images, letterboxes = [images_bgr[n] for n in which], [boxes[n] for n in which]
-            kept = self._suppress(self._predict(images, letterboxes))
+            kept = self._suppress(self._predict(images, letterboxes, again))
             for index, rows in zip(which, kept, strict=True):
                 found[index] = _detections(rows, boxes[index])
         return [found[index] for index in range(len(boxes))]
@@ -117,10 +119,10 @@ class YoloDetector:
         return self._size_px or default_size_px(source_wh)
 
     def _predict(
-        self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox]
+        self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox], again: bool
     ) -> Predictions:
         if isinstance(self.engine, FrameEngine):
-            return self.engine.see(images_bgr, letterboxes)
+            return self.engine.see(images_bgr, letterboxes, again)
         pairs = zip(letterboxes, images_bgr, strict=True)
         return self.engine(np.stack([letterbox.apply(image) for letterbox, image in pairs]))
 

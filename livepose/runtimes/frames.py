@@ -114,22 +114,29 @@ def gather(pixels: Tensor, tables: Tables, background: float = 0.0) -> Tensor:
 
     Output pixel (y, x) is the sum over its taps of row weight, column weight and the pixel at row
     place plus column place. Rows (B, h, T) and columns (B, w, T) are those of
-    ``livepose.crops.taps``, and sums are taken in the order of the kernels there (row taps one by
-    one, then column taps in pairs), in float32: on the processor the bytes are the same.
+    ``livepose.crops.taps``, and sums are taken in the order of the kernels there (row taps in
+    pairs, then column taps one by one), in float32: on the processor the bytes are the same.
     Where taps weigh nothing at all there is ``background``.
     """
     rows, columns, row_weights, column_weights = tables
     lines = torch.zeros((), device=pixels.device)
-    for tap in range(rows.shape[2]):
-        places = rows[:, :, None, None, tap] + columns[:, None]
-        seen = pixels.index_select(0, places.flatten()).view(*places.shape, 3)
-        lines = lines + row_weights[:, :, None, None, None, tap] * seen
+    for tap in range(0, rows.shape[2], 2):
+        near, far = (_weighed(pixels, tables, side) for side in (tap, tap + 1))
+        lines = lines + (near + far)
     weights = column_weights[:, None, :, :, None]
-    total = torch.full((), 0.5, device=pixels.device)
-    for tap in range(0, columns.shape[2], 2):
-        near = weights[:, :, :, tap] * lines[:, :, :, tap]
-        total = total + (near + weights[:, :, :, tap + 1] * lines[:, :, :, tap + 1])
+    total = torch.zeros((), device=pixels.device)
+    for tap in range(columns.shape[2]):
+        total = total + weights[:, :, :, tap] * lines[:, :, :, tap]
+    total = total + 0.5
     if background:
         covered = row_weights.sum(2)[:, :, None] * column_weights.sum(2)[:, None]
         total = total + (background * (1.0 - covered))[..., None]
     return total.clamp_(max=255.0).to(torch.uint8)
+
+
+def _weighed(pixels: Tensor, tables: Tables, tap: int) -> Tensor:
+    """The pixels of one row tap, at every column tap, times its weight: (B, h, w, T, 3)."""
+    rows, columns, row_weights, _ = tables
+    places = rows[:, :, None, None, tap] + columns[:, None]
+    seen = pixels.index_select(0, places.flatten()).view(*places.shape, 3)
+    return row_weights[:, :, None, None, None, tap] * seen

@@ -113,6 +113,23 @@ def test_pictures_are_left_where_the_pose_network_finds_them(engine: CudaEngine)
     assert engine.frames.pixels.any()
 
 
+def test_a_closer_look_uploads_its_picture_once(
+    engine: CudaEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    copy = engine.frames.copy
+    monkeypatch.setattr(engine.frames, "copy", lambda pixels: (sent.append(pixels), copy(pixels)))
+    detector = YoloDetector(engine, "random", person=0, classes=80, size_px=96, adapts=True)
+    image = noise(240, 320, 1)
+    look = detector.look_closer(image)
+    assert sent == [240 * 320]
+    assert {wh for _, wh in engine._slots} == {(96, 96), (160, 128)}
+    image[:] = noise(240, 320, 2)
+    other = detector.look_closer(image)
+    assert sent == [240 * 320] * 2
+    assert not np.array_equal(look.people.boxes_xyxy, other.people.boxes_xyxy)
+
+
 def test_a_full_gpu_says_what_to_lower(engine: CudaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")

@@ -78,6 +78,26 @@ def test_what_openvino_cannot_take_runs_in_torch(own_file, monkeypatch):
     assert told[-1] == "detector: random, torch on cpu"
 
 
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_gpu_that_sees_wrongly_gives_way_only_where_none_was_asked_for(
+    own_file, monkeypatch, device
+):
+    def wrong(*_):
+        raise DeviceError("finds other people there")
+
+    monkeypatch.setattr(opening, "choose_device", lambda device: "cuda:0")
+    monkeypatch.setattr(opening, "_engine_on_gpu", wrong)
+    told = []
+    if device == "cuda":
+        with pytest.raises(DeviceError, match="finds other people there"):
+            open_detector(own_file, device, report=told.append)
+        return
+    detector = open_detector(own_file, device, report=told.append)
+    assert "not on cuda:0: finds other people there" in told[0]
+    assert told[-1] == "detector: random, OpenVINO on the processor"
+    assert len(detector([PICTURE])) == 1
+
+
 def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, monkeypatch):
     detector = open_detector(own_file)
     detector([PICTURE])
