@@ -222,7 +222,7 @@ class PosePipeline:
         return poses
 
     def _process_next(self, image_bgr: ImageBgr, time_s: float) -> Poses:
-        with self.clock.stage("track"):
+        with self.clock.stage("cuts"):
             if self.cuts.sees_one(image_bgr):
                 self._begin_shot()
         with self.clock.stage("detect"):
