@@ -9,7 +9,7 @@ from fakes import STANDING_XY, FakeSource, FarSightedDetector, make_pipeline, pi
 
 from livepose.errors import SourceError, UsageError
 from livepose.frame import Frame
-from livepose.pipeline import PosePipeline
+from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import KeypointState
 
 __all__ = ["make_pipeline"]
@@ -177,7 +177,7 @@ def test_the_chosen_decoding_is_the_one_that_runs(make_pipeline: Make) -> None:
 def test_the_clock_knows_every_stage(make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     list(pipeline.run(walking(5)))
-    assert set(pipeline.clock.names()) == {"detect", "track", "crop", "network", "decode", "smooth"}
+    assert set(pipeline.clock.names()) == {"cuts", *STAGES}
 
 
 def test_a_frame_that_changes_its_size_is_handled(make_pipeline: Make) -> None:
