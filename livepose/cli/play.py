@@ -2,12 +2,14 @@
 
 import time
 from argparse import Namespace
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from livepose.drawing import rehearse
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
 from livepose.player import Look, Player, Summary
@@ -42,7 +44,8 @@ def play(arguments: Namespace, settings: Settings, report: Report) -> Summary:
     # The source first: a wrong path is said at once, not after the networks were loaded.
     source = open_chosen(arguments, report)
     try:
-        pipeline = open_pipeline(settings, source, report)
+        with rehearsed(arguments):
+            pipeline = open_pipeline(settings, source, report)
         window = open_window(arguments, source, report)
         sinks = open_sinks(arguments, source, pipeline)
         player = Player(pipeline, source, sinks, window, look(arguments), report)
@@ -53,6 +56,17 @@ def play(arguments: Namespace, settings: Settings, report: Report) -> Summary:
         source.close()
     report(said(summary, arguments))
     return summary
+
+
+@contextmanager
+def rehearsed(arguments: Namespace) -> Iterator[None]:
+    """Whoever is going to draw gets ready beside what is done in here."""
+    seen = arguments.show or not (arguments.no_window or writes_files(arguments))
+    with ThreadPoolExecutor(1, thread_name_prefix="drawing") as beside:
+        ready = beside.submit(rehearse) if seen or arguments.output or arguments.sheet else None
+        yield
+        if ready is not None:
+            ready.result()
 
 
 def open_chosen(arguments: Namespace, report: Report) -> Source:

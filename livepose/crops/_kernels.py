@@ -77,13 +77,13 @@ def invert(matrix: Floats, inverse: Floats) -> bool:
     """The affine map's inverse; False if there is none (singular, or not finite)."""
     a, b, c, d = matrix[0, 0], matrix[0, 1], matrix[1, 0], matrix[1, 1]
     det = a * d - b * c
-    if det == 0.0 or not np.isfinite(matrix).all():
+    if det == 0.0 or not math.isfinite(matrix.sum()):
         return False
     inverse[0, 0], inverse[0, 1] = d / det, -b / det
     inverse[1, 0], inverse[1, 1] = -c / det, a / det
     for i in range(2):
         inverse[i, 2] = -(inverse[i, 0] * matrix[0, 2] + inverse[i, 1] * matrix[1, 2])
-    return bool(np.isfinite(inverse).all())
+    return math.isfinite(inverse.sum())
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -124,7 +124,7 @@ def _paint(image: ImageBgr, scratch: Scratch, line: Line, pen: Pen, colour_bgr: 
     start_x, start_y = np.float32(ax), np.float32(ay)
     top = max(0, math.ceil(min(ay, ay + dy) - reach))
     bottom = min(height - 1, math.floor(max(ay, ay + dy) + reach))
-    count = 0
+    count = np.int64(0)  # numba would compile the callees a second time for a literal 0
     for y in range(top, bottom + 1):
         left, right = _row_span(y, line, width)
         row, down = 3 * y * width, np.float32(y) - start_y
@@ -135,7 +135,7 @@ def _paint(image: ImageBgr, scratch: Scratch, line: Line, pen: Pen, colour_bgr: 
         if count >= _BLOCK or y == bottom:
             _cover(scratch, count, line, pen)
             _blend(flat, scratch, count, colour_bgr)
-            count = 0
+            count = np.int64(0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -1,25 +1,38 @@
 """The kernel that paints people: all of them in one call.
 
 After the networks ran, nothing of Python or NumPy is left in the processor's caches, and a
-few dozen calls for each person took longer than the painting itself.
+few dozen calls for each person took longer than the painting itself. What a person is made of is
+listed first and then painted, so that each kind of shape is painted in one place: the compiler
+copies the painting into each place that it is called from, and takes seconds for each.
+
+``points`` (K, 4) are a person ready to be painted: x, y, opacity (0: not painted), and whether
+hollow. ``measures`` are the size of the person, the radius of the limbs and their rim, in px.
+``keypoints`` (K, 2) say side and face of each, ``limbs`` (L, 4) both ends, side and face.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from livepose.drawing._capsule_kernels import Colour, Scratch, paint_capsule, scratch_for
-from livepose.drawing._kernels import paint_ellipse, paint_panel
+from livepose.drawing._capsule_kernels import Colour, scratch_for
+from livepose.drawing._shape_kernels import (
+    Shapes,
+    add_capsule,
+    add_ellipse,
+    add_panel,
+    paint_list,
+    room_for,
+)
 from livepose.drawing.digits import STEP, WIDTH, strokes
 from livepose.drawing.palette import CENTRE
 from livepose.frame import ImageBgr
 from livepose.poses.states import KeypointState
 
 Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+Measures = tuple[float, float, float]
 
 PREDICTED = int(KeypointState.PREDICTED)
 _SURE = 0.7
@@ -30,52 +43,11 @@ _PREDICTED_SHADE = 0.45
 """A keypoint that is only predicted is fainter by that, and hollow."""
 _LEAST_FOR_ID = 3
 """Keypoints that must be seen before a number is: one over an empty place looks like a ghost."""
-_NUMBER_BGR = (25.0, 20.0, 20.0)
 _STROKES, _BEGINS = strokes()
+_MOST_FOR_ID = 5 + 19 * int(np.diff(_BEGINS).max())
+"""Shapes of a box, a plate and the longest number there is."""
+_NUMBER_BGR = (25.0, 20.0, 20.0)
 _FAR_PX = 1e9
-
-
-class Anatomy(NamedTuple):
-    """What drawing wants to know of a skeleton: sides and face, of keypoints and limbs."""
-
-    sides: NDArray[np.int64]
-    face: Flags
-    limbs: NDArray[np.int64]
-    limb_sides: NDArray[np.int64]
-    limb_face: Flags
-
-
-class People(NamedTuple):
-    """Arrays of ``Poses``, and three colours of each person, (P, 3, 3)."""
-
-    track_ids: NDArray[np.int64]
-    keypoints_xy: Floats
-    keypoint_scores: Floats
-    keypoint_states: NDArray[np.uint8]
-    boxes_xyxy: Floats
-    covariance_px2: Floats
-    colours_bgr: Floats
-
-
-class Style(NamedTuple):
-    """What is painted."""
-
-    score_threshold: float
-    boxes: bool
-    ids: bool
-    uncertainty: bool
-
-
-class _Person(NamedTuple):
-    """One person ready to be painted: where, how opaque, and how thick."""
-
-    xy: Floats
-    opacities: Floats  # 0: not painted
-    hollow: Flags
-    colours_bgr: Floats
-    size_px: float
-    limb_radius_px: float
-    rim_px: float
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -93,200 +65,229 @@ def _size_px(box_xyxy: Floats, keypoints_xy: Floats) -> float:
     left = top = _FAR_PX
     right = bottom = -_FAR_PX
     for k in range(len(keypoints_xy)):
-        x, y = keypoints_xy[k]
-        if math.isfinite(x) and math.isfinite(y):
+        x, y = keypoints_xy[k, 0], keypoints_xy[k, 1]
+        if math.isfinite(x + y):
             left, right = min(left, _within(x)), max(right, _within(x))
             top, bottom = min(top, _within(y)), max(bottom, _within(y))
     return math.sqrt(max(0.0, right - left) * max(0.0, bottom - top))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _limb_radius_px(size_px: float, frame_hw: tuple[int, int]) -> float:
-    """Half the width of a limb: grows slower than the person, and never blots out a small frame."""
-    most = max(0.9, 0.0095 * min(frame_hw[0], frame_hw[1]))
-    return min(most, max(0.8, 0.075 * math.pow(size_px, 0.66)))
+def _measure(size_px: float, height: int, width: int) -> Measures:
+    """Limbs grow slower than the person, and never blot out a small frame."""
+    most = max(0.9, 0.0095 * min(height, width))
+    radius_px = min(most, max(0.8, 0.075 * math.pow(size_px, 0.66)))
+    return size_px, radius_px, min(2.0, 0.5 + 0.22 * radius_px)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _ready(
-    people: People, p: int, size_px: float, frame_hw: tuple[int, int], score_threshold: float
-) -> _Person:
-    keypoints = people.keypoint_scores.shape[1]
-    xy, opacities = np.zeros((keypoints, 2)), np.zeros(keypoints)
-    hollow = np.zeros(keypoints, np.bool_)
-    for k in range(keypoints):
-        x, y = people.keypoints_xy[p, k]
-        score = people.keypoint_scores[p, k]
+    keypoints_xy: Floats,
+    scores: Floats,
+    states: NDArray[np.uint8],
+    score_threshold: float,
+    points: Floats,
+) -> None:
+    for k in range(len(scores)):
+        x, y, score = keypoints_xy[k, 0], keypoints_xy[k, 1], scores[k]
+        points[k, 2] = 0.0
         if not (math.isfinite(x) and math.isfinite(y) and score >= score_threshold):
             continue
         sureness = (score - score_threshold) / max(_SURE - score_threshold, 1e-6)
         opacity = _FAINTEST + (_STRONGEST - _FAINTEST) * min(1.0, max(0.0, sureness))
-        hollow[k] = people.keypoint_states[p, k] == PREDICTED
-        xy[k, 0], xy[k, 1] = _within(x), _within(y)
-        opacities[k] = opacity * _PREDICTED_SHADE if hollow[k] else opacity
-    radius_px = _limb_radius_px(size_px, frame_hw)
-    rim_px = min(2.0, 0.5 + 0.22 * radius_px)
-    return _Person(xy, opacities, hollow, people.colours_bgr[p], size_px, radius_px, rim_px)
+        hollow = states[k] == PREDICTED
+        points[k, 0], points[k, 1] = _within(x), _within(y)
+        points[k, 2] = opacity * _PREDICTED_SHADE if hollow else opacity
+        points[k, 3] = 1.0 if hollow else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _colour(person: _Person, side: int, shade: float, light: float) -> Colour:
+def _colour(colours_bgr: Floats, side: int, shade: float, light: float) -> Colour:
     """That of one side of the person, darkened to ``shade`` and then moved towards white."""
-    blue, green, red = person.colours_bgr[side]
     keep, white = shade * (1.0 - light), 255.0 * light
-    return keep * blue + white, keep * green + white, keep * red + white
+    return (
+        keep * colours_bgr[side, 0] + white,
+        keep * colours_bgr[side, 1] + white,
+        keep * colours_bgr[side, 2] + white,
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _paint_box(image: ImageBgr, scratch: Scratch, box_xyxy: Floats, person: _Person) -> None:
-    if not np.isfinite(box_xyxy).all():
-        return
+def _list_box(shapes: Shapes, box_xyxy: Floats, measures: Measures, colour: Colour) -> None:
+    for edge in box_xyxy:
+        if not math.isfinite(edge):
+            return
     # Edges to pixel centres: the edge 0 of a box lies half a pixel left of the first centre.
     left, top = _within(box_xyxy[0]) - 0.5, _within(box_xyxy[1]) - 0.5
     right, bottom = _within(box_xyxy[2]) - 0.5, _within(box_xyxy[3]) - 0.5
-    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-    widths = max(0.5, 0.25 * person.limb_radius_px), 0.0
-    colour = _colour(person, CENTRE, 1.0, 0.0)
-    for turn in range(4):
-        ends = corners[turn], corners[(turn + 1) % 4]
-        paint_capsule(image, scratch, ends[0], ends[1], widths, (0.7, 0.7), colour)
+    xs, ys = (left, right, right, left, left), (top, top, bottom, bottom, top)
+    widths = max(0.5, 0.25 * measures[1]), 0.0
+    for n in range(4):
+        add_capsule(shapes, (xs[n], ys[n]), (xs[n + 1], ys[n + 1]), widths, (0.7, 0.7), colour)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _paint_limbs(image: ImageBgr, scratch: Scratch, person: _Person, anatomy: Anatomy) -> None:
-    for n in range(len(anatomy.limbs)):
-        a, b = anatomy.limbs[n]
-        if person.opacities[a] == 0.0 or person.opacities[b] == 0.0:
+def _list_limbs(
+    shapes: Shapes, points: Floats, measures: Measures, colours_bgr: Floats, limbs: Rows
+) -> None:
+    for n in range(len(limbs)):
+        a, b = limbs[n, 0], limbs[n, 1]
+        if points[a, 2] == 0.0 or points[b, 2] == 0.0:
             continue
-        thickness, shade = (0.42, 0.7) if anatomy.limb_face[n] else (1.0, 1.0)
-        paint_capsule(
-            image,
-            scratch,
-            (person.xy[a, 0], person.xy[a, 1]),
-            (person.xy[b, 0], person.xy[b, 1]),
-            (thickness * person.limb_radius_px, person.rim_px),
-            (shade * person.opacities[a], shade * person.opacities[b]),
-            _colour(person, anatomy.limb_sides[n], _LIMB_SHADE, 0.0),
-        )
+        thickness, shade = (0.42, 0.7) if limbs[n, 3] else (1.0, 1.0)
+        start, end = (points[a, 0], points[a, 1]), (points[b, 0], points[b, 1])
+        widths = thickness * measures[1], measures[2]
+        opacities = shade * points[a, 2], shade * points[b, 2]
+        colour = _colour(colours_bgr, limbs[n, 2], _LIMB_SHADE, 0.0)
+        add_capsule(shapes, start, end, widths, opacities, colour)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _paint_uncertainty(
-    image: ImageBgr, covariance_px2: Floats, person: _Person, anatomy: Anatomy
+def _list_uncertainty(
+    shapes: Shapes,
+    points: Floats,
+    covariance_px2: Floats,
+    measures: Measures,
+    colours_bgr: Floats,
+    keypoints: Rows,
+    longest_px: float,
 ) -> None:
     # An ellipse wider than the picture says nothing, and would be painted at great cost.
-    most = float(max(image.shape[0], image.shape[1])) ** 2
-    half_width_px = max(0.5, 0.22 * person.limb_radius_px)
-    for k in range(len(covariance_px2)):
+    most = longest_px * longest_px
+    for k in range(len(points)):
         xx, xy, yy = covariance_px2[k, 0, 0], covariance_px2[k, 0, 1], covariance_px2[k, 1, 1]
-        opacity = person.opacities[k]
+        opacity = points[k, 2]
         if opacity > 0.0 and xx > 0.0 and xx * yy - xy * xy > 1e-9 and max(xx, yy) < most:
-            centre = person.xy[k, 0], person.xy[k, 1]
-            colour = _colour(person, anatomy.sides[k], 1.0, 0.0)
+            centre, half_width_px = (points[k, 0], points[k, 1]), max(0.5, 0.22 * measures[1])
+            colour = _colour(colours_bgr, keypoints[k, 0], 1.0, 0.0)
             opacities = 0.9 * opacity, 0.16 * opacity
-            paint_ellipse(image, centre, (xx, xy, yy), half_width_px, opacities, colour)
+            add_ellipse(shapes, centre, (xx, xy, yy), half_width_px, opacities, colour)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _paint_joints(
-    image: ImageBgr, scratch: Scratch, person: _Person, anatomy: Anatomy, magnified: float
+def _list_joints(
+    shapes: Shapes,
+    points: Floats,
+    measures: Measures,
+    colours_bgr: Floats,
+    keypoints: Rows,
+    magnified: float,
 ) -> None:
     """Discs, and above them the rings of those whom nobody saw."""
-    for rings in range(2):
-        for k in range(len(person.opacities)):
-            if person.opacities[k] == 0.0 or person.hollow[k] != (rings == 1):
+    for hollow in (0.0, 1.0):
+        for k in range(len(points)):
+            if points[k, 2] == 0.0 or points[k, 3] != hollow:
                 continue
-            thickness = 0.8 if anatomy.face[k] else 1.5
-            radius = magnified * thickness * person.limb_radius_px + 0.3
-            colour = _colour(person, anatomy.sides[k], 1.0, _JOINT_LIGHT)
-            at = person.xy[k, 0], person.xy[k, 1]
-            if rings:
+            thickness = 0.8 if keypoints[k, 1] else 1.5
+            radius = magnified * thickness * measures[1] + 0.3
+            colour = _colour(colours_bgr, keypoints[k, 0], 1.0, _JOINT_LIGHT)
+            at = points[k, 0], points[k, 1]
+            if hollow:
                 round_px2 = radius * radius, 0.0, radius * radius
-                paint_ellipse(image, at, round_px2, 0.6, (0.8, 0.0), colour)
+                add_ellipse(shapes, at, round_px2, 0.6, (0.8, 0.0), colour)
             else:
-                both = person.opacities[k], person.opacities[k]
-                paint_capsule(image, scratch, at, at, (radius, person.rim_px), both, colour)
+                both = points[k, 2], points[k, 2]
+                add_capsule(shapes, at, at, (radius, measures[2]), both, colour)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _head(person: _Person, anatomy: Anatomy) -> tuple[float, float, int]:
-    """Middle and top of the face, and keypoints seen; the topmost where no face is seen."""
-    x = face = 0.0
-    top = y = highest_x = _FAR_PX
-    seen = 0
-    for k in range(len(person.opacities)):
-        if person.opacities[k] > 0.0:
-            seen += 1
-            if person.xy[k, 1] < top:
-                highest_x, top = person.xy[k]
-            if anatomy.face[k]:
-                face += 1.0
-                x, y = x + person.xy[k, 0], min(y, person.xy[k, 1])
-    return (x / face, y, seen) if face else (highest_x, top, seen)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _digits(number: int) -> int:
-    count = 1
-    while number >= 10:
-        number //= 10
-        count += 1
-    return count
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _paint_number(
-    image: ImageBgr, scratch: Scratch, number: int, left: float, base: float, tall: float
-) -> None:
-    """A number of digits ``tall`` high that starts at ``left`` and stands on ``base``."""
+def _list_number(shapes: Shapes, number: int, right: float, base: float, tall: float) -> None:
+    """A number of digits ``tall`` high whose last one ends at ``right`` and stands on ``base``."""
     widths = max(0.55, 0.075 * tall), 0.0
-    for place in range(_digits(number) - 1, -1, -1):
+    x = right - WIDTH * tall
+    while True:
         digit, number = number % 10, number // 10
-        x = left + place * STEP * tall
         for n in range(_BEGINS[digit], _BEGINS[digit + 1]):
             start = x + tall * _STROKES[n, 0], base - tall * _STROKES[n, 1]
             end = x + tall * _STROKES[n, 2], base - tall * _STROKES[n, 3]
-            paint_capsule(image, scratch, start, end, widths, (1.0, 1.0), _NUMBER_BGR)
+            add_capsule(shapes, start, end, widths, (1.0, 1.0), _NUMBER_BGR)
+        x -= STEP * tall
+        if number == 0:
+            return
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _paint_id(
-    image: ImageBgr, scratch: Scratch, track_id: int, person: _Person, anatomy: Anatomy
+def _list_id(
+    shapes: Shapes,
+    track_id: int,
+    points: Floats,
+    measures: Measures,
+    keypoints: Rows,
+    colour: Colour,
+    height: int,
+    width: int,
 ) -> None:
-    """A small plate with the id above the head, kept inside the picture."""
-    height, width = image.shape[0], image.shape[1]
-    tall = min(max(7.0, 3.0 * person.limb_radius_px), 0.05 * height)
-    head_x, head_y, seen = _head(person, anatomy)
+    """A small plate with the id above the head, kept inside the picture.
+
+    Above the middle of the face; where no face is seen, above the topmost keypoint.
+    """
+    tall = min(max(7.0, 3.0 * measures[1]), 0.05 * height)
+    faces, seen, head_x, highest_x, top, face_top = 0, 0, 0.0, 0.0, _FAR_PX, _FAR_PX
+    for k in range(len(points)):
+        if points[k, 2] > 0.0:
+            seen += 1
+            if points[k, 1] < top:
+                highest_x, top = points[k, 0], points[k, 1]
+            if keypoints[k, 1]:
+                faces, head_x = faces + 1, head_x + points[k, 0]
+                face_top = min(face_top, points[k, 1])
     if tall < 5.0 or seen < _LEAST_FOR_ID:
         return
+    head_x, top = (head_x / faces, face_top) if faces else (highest_x, top)
+    digits, rest = 1, track_id // 10
+    while rest:
+        digits, rest = digits + 1, rest // 10
     pad = 0.55 * tall
-    half = ((_digits(track_id) - 1) * STEP + WIDTH) * tall / 2.0 + pad
+    half = ((digits - 1) * STEP + WIDTH) * tall / 2.0 + pad
     x = min(max(half, width - 1.0 - half), max(half, head_x))
-    bottom = head_y - max(0.16 * person.size_px, 2.5 * tall)
-    bottom = min(height - 1.0, max(tall + 2.0 * pad, bottom))
-    top = bottom - tall - 2.0 * pad
-    blue, green, red = _colour(person, CENTRE, 1.0, 0.0)
-    paint_panel(image, x - half, top, x + half, bottom, 0.8 * tall, 0.9, blue, green, red)
-    _paint_number(image, scratch, track_id, x - half + pad, bottom - pad, tall)
+    bottom = min(height - 1.0, max(tall + 2.0 * pad, top - max(0.16 * measures[0], 2.5 * tall)))
+    edges_px = x - half, bottom - tall - 2.0 * pad, x + half, bottom
+    add_panel(shapes, edges_px, 0.8 * tall, 0.9, colour)
+    _list_number(shapes, track_id, x + half - pad, bottom - pad, tall)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def paint_people(image: ImageBgr, people: People, anatomy: Anatomy, style: Style) -> None:
-    """Paints P people into a picture, uint8 (H, W, 3) in C order: far ones before near ones."""
-    size_hw = image.shape[0], image.shape[1]
-    scratch = scratch_for(size_hw[1])
-    sizes_px = np.empty(len(people.track_ids))
-    for p in range(len(sizes_px)):
-        sizes_px[p] = _size_px(people.boxes_xyxy[p], people.keypoints_xy[p])
-    order = np.argsort(sizes_px, kind="mergesort")
-    for p in order:
-        person = _ready(people, p, sizes_px[p], size_hw, style.score_threshold)
-        if style.boxes:
-            _paint_box(image, scratch, people.boxes_xyxy[p], person)
-        _paint_limbs(image, scratch, person, anatomy)
-        if style.uncertainty:
-            _paint_uncertainty(image, people.covariance_px2[p], person, anatomy)
+def paint_people(
+    image: ImageBgr,
+    track_ids: Rows,
+    keypoints_xy: Floats,
+    scores: Floats,
+    states: NDArray[np.uint8],
+    boxes_xyxy: Floats,
+    covariance_px2: Floats,
+    colours_bgr: Floats,
+    keypoints: Rows,
+    limbs: Rows,
+    score_threshold: float,
+    show: tuple[bool, bool, bool],
+) -> None:
+    """Paints P people into a picture, uint8 (H, W, 3) in C order: far ones before near ones.
+
+    Six arrays are those of ``Poses``; ``colours_bgr`` (P, 3, 3) are three for each person, as in
+    ``palette``. ``show`` says whether boxes, ids and uncertainty are painted.
+    """
+    height, width = image.shape[0], image.shape[1]
+    scratch = scratch_for(width)
+    shapes = room_for(len(limbs) + 3 * len(keypoints) + _MOST_FOR_ID)
+    points = np.zeros((len(keypoints), 4))
+    sizes_px = np.empty(len(track_ids))
+    for p in range(len(track_ids)):
+        sizes_px[p] = _size_px(boxes_xyxy[p], keypoints_xy[p])
+    for _ in range(len(track_ids)):
+        p = int(sizes_px.argmin())
+        measures, colours = _measure(sizes_px[p], height, width), colours_bgr[p]
+        sizes_px[p] = np.inf
+        _ready(keypoints_xy[p], scores[p], states[p], score_threshold, points)
+        middle = _colour(colours, np.int64(CENTRE), 1.0, 0.0)
+        if show[0]:
+            _list_box(shapes, boxes_xyxy[p], measures, middle)
+        _list_limbs(shapes, points, measures, colours, limbs)
+        if show[2]:
+            longest_px = float(max(height, width))
+            spreads = covariance_px2[p]
+            _list_uncertainty(shapes, points, spreads, measures, colours, keypoints, longest_px)
         # Smaller joints under ellipses, so that a sure point's small ellipse is seen.
-        _paint_joints(image, scratch, person, anatomy, 0.6 if style.uncertainty else 1.0)
-        if style.ids and people.track_ids[p] > 0:
-            _paint_id(image, scratch, people.track_ids[p], person, anatomy)
+        _list_joints(shapes, points, measures, colours, keypoints, 0.6 if show[2] else 1.0)
+        if show[1] and track_ids[p] > 0:
+            _list_id(shapes, track_ids[p], points, measures, keypoints, middle, height, width)
+        paint_list(image, scratch, shapes)

@@ -9,27 +9,34 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.drawing._people_kernels import Anatomy, People, Style, paint_people
+from livepose.drawing._people_kernels import paint_people
 from livepose.drawing.canvas import on_canvas
 from livepose.drawing.palette import CENTRE, LEFT, RIGHT, track_colours_bgr
 from livepose.frame import ImageBgr
 from livepose.poses import Poses
-from livepose.skeletons import Skeleton
+from livepose.skeletons import COCO17, Skeleton
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 _FACE = ("nose", "eye", "ear")
 
 
 @lru_cache(maxsize=16)
-def _anatomy(skeleton: Skeleton) -> Anatomy:
+def _anatomy(skeleton: Skeleton) -> tuple[Rows, Rows]:
+    """What drawing wants to know of a skeleton.
+
+    Of keypoints (K, 2) the side and whether they are of the face; of limbs (L, 4) both ends, and
+    the same two.
+    """
     sides = np.array([_side(name) for name in skeleton.keypoints], dtype=np.int64)
-    face = np.array([name.split("_")[-1] in _FACE for name in skeleton.keypoints], dtype=bool)
-    limbs = np.array(skeleton.limbs, dtype=np.int64).reshape(-1, 2)
-    first, second = sides[limbs[:, 0]], sides[limbs[:, 1]]
+    face = np.array([name.split("_")[-1] in _FACE for name in skeleton.keypoints], dtype=np.int64)
+    ends = np.array(skeleton.limbs, dtype=np.int64).reshape(-1, 2)
+    first, second = sides[ends].T
     mixed = np.where(first == second, first, CENTRE)
     limb_sides = np.where(first == CENTRE, second, np.where(second == CENTRE, first, mixed))
-    return Anatomy(sides, face, limbs, limb_sides, face[limbs[:, 0]] | face[limbs[:, 1]])
+    limbs = np.column_stack([ends, limb_sides, face[ends].max(axis=1)])
+    return np.column_stack([sides, face]), np.ascontiguousarray(limbs)
 
 
 def _side(name: str) -> int:
@@ -71,24 +78,32 @@ def draw_poses(
     """
     with on_canvas(image_bgr) as canvas:
         if len(poses) and canvas.size:
-            style = Style(
-                float(score_threshold), bool(show_boxes), bool(show_ids), bool(show_uncertainty)
+            paint_people(
+                *(canvas, np.ascontiguousarray(poses.track_ids, np.int64)),
+                *(_plain(poses.keypoints_xy), _plain(poses.keypoint_scores)),
+                np.ascontiguousarray(poses.keypoint_states, np.uint8),
+                *(_plain(poses.boxes_xyxy), _plain(poses.covariance_px2)),
+                *(_colours_bgr(tuple(poses.track_ids.tolist())), *_anatomy(poses.skeleton)),
+                *(float(score_threshold), (show_boxes, show_ids, show_uncertainty)),
             )
-            paint_people(canvas, _people(poses), _anatomy(poses.skeleton), style)
     return image_bgr
 
 
-def _people(poses: Poses) -> People:
-    """The arrays of these poses as the kernel wants them, with colours."""
-    return People(
-        np.ascontiguousarray(poses.track_ids, np.int64),
-        _plain(poses.keypoints_xy),
-        _plain(poses.keypoint_scores),
-        np.ascontiguousarray(poses.keypoint_states, np.uint8),
-        _plain(poses.boxes_xyxy),
-        _plain(poses.covariance_px2),
-        _colours_bgr(tuple(poses.track_ids.tolist())),
+def rehearse() -> None:
+    """Compiles what drawing needs, or loads it, so that the first picture need not wait.
+
+    Draws somebody nobody sees; the networks can be opened meanwhile.
+    """
+    everywhere = np.linspace(2.0, 14.0, len(COCO17.keypoints))
+    nobody = Poses(
+        keypoints_xy=np.stack([everywhere, everywhere], axis=1)[None],
+        keypoint_scores=np.ones((1, len(everywhere))),
+        boxes_xyxy=np.array([[1.0, 1.0, 15.0, 15.0]]),
+        scores=np.ones(1),
+        track_ids=np.ones(1, dtype=np.int64),
+        covariance_px2=np.broadcast_to(np.eye(2), (1, len(everywhere), 2, 2)),
     )
+    draw_poses(np.zeros((16, 16, 3), dtype=np.uint8), nobody)
 
 
 def _plain(array: Floats) -> Floats:

@@ -8,8 +8,9 @@ from drawing.people import standing
 
 from livepose.drawing import draw_poses
 from livepose.drawing._capsule_kernels import scratch_for
-from livepose.drawing._people_kernels import _paint_number
-from livepose.drawing.digits import WIDTH, strokes
+from livepose.drawing._people_kernels import _list_number
+from livepose.drawing._shape_kernels import paint_list, room_for
+from livepose.drawing.digits import STEP, WIDTH, strokes
 from livepose.frame import ImageBgr
 
 TALL = 40.0
@@ -17,7 +18,10 @@ TALL = 40.0
 
 def painted(number: int, width: int = 48) -> ImageBgr:
     image = np.full((56, width, 3), 255, dtype=np.uint8)
-    _paint_number(image, scratch_for(width), number, 8.0, 48.0, TALL)
+    shapes = room_for(200)
+    right = 8.0 + TALL * (WIDTH + STEP * (len(str(number)) - 1))
+    _list_number(shapes, number, right, 48.0, TALL)
+    paint_list(image, scratch_for(width), shapes)
     return image
 
 
