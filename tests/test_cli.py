@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from fakes import make_pipeline, picture
 
-from livepose.cli import main
+from livepose.cli import main, play
 from livepose.pipeline import PosePipeline
 
 __all__ = ["make_pipeline"]
@@ -237,3 +238,49 @@ def test_the_help_fits_a_newcomer() -> None:
     assert done.returncode == 0
     for word in ("--camera", "--video", "--image", "--benchmark", "examples:", "doctor"):
         assert word in done.stdout
+
+
+def test_whoever_waits_long_is_told_why_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    with play.patience(told.append):
+        pass
+    assert not told
+    monkeypatch.setattr(play, "LATE_S", 0.01)
+    with play.patience(told.append):
+        time.sleep(0.3)
+    assert len(told) == 1
+    assert "first start compiles" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "wanted"),
+    [
+        ({}, True),
+        ({"no_window": True}, False),
+        ({"json": "lines.jsonl"}, False),
+        ({"json": "lines.jsonl", "show": True}, True),
+        ({"output": "out.mp4"}, True),
+        ({"sheet": "sheet.png", "no_window": True}, True),
+    ],
+)
+def test_drawing_is_rehearsed_where_something_is_drawn(
+    chosen: dict[str, object], wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("output", "json", "csv", "openpose_json", "coco_json", "sheet")
+    arguments = Namespace(**dict.fromkeys(names), show=False, no_window=False)
+    for name, value in chosen.items():
+        setattr(arguments, name, value)
+    rehearsals: list[bool] = []
+    monkeypatch.setattr(play, "rehearse", lambda: rehearsals.append(True))
+    with play.rehearsed(arguments):
+        pass
+    assert rehearsals == [True] * wanted
+
+
+def test_a_rehearsal_that_fails_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(play, "rehearse", fail)
+    with play.rehearsed(Namespace(output="out.mp4", no_window=True, show=False, sheet=None)):
+        pass

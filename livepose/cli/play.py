@@ -1,10 +1,10 @@
 """Opens what the options name, plays it, and says what was done."""
 
+import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ from livepose.sources import (
 from livepose.window import Window
 
 Report = Callable[[str], None]
+LATE_S = 8.0
+"""Whoever waits longer than this is told why."""
 
 
 def play(arguments: Namespace, settings: Settings, report: Report) -> Summary:
@@ -61,12 +63,24 @@ def play(arguments: Namespace, settings: Settings, report: Report) -> Summary:
 @contextmanager
 def rehearsed(arguments: Namespace) -> Iterator[None]:
     """Whoever is going to draw gets ready beside what is done in here."""
-    seen = arguments.show or not (arguments.no_window or writes_files(arguments))
-    with ThreadPoolExecutor(1, thread_name_prefix="drawing") as beside:
-        ready = beside.submit(rehearse) if seen or arguments.output or arguments.sheet else None
+    if not draws(arguments):
         yield
-        if ready is not None:
-            ready.result()
+        return
+
+    def ready() -> None:
+        with suppress(Exception):  # what fails here fails again, and is told, at the first picture
+            rehearse()
+
+    beside = threading.Thread(target=ready, name="drawing", daemon=True)  # Ctrl-C does not wait
+    beside.start()
+    yield
+    beside.join()
+
+
+def draws(arguments: Namespace) -> bool:
+    """Whether pictures are going to be drawn."""
+    seen = arguments.show or not (arguments.no_window or writes_files(arguments))
+    return bool(seen or arguments.output or arguments.sheet)
 
 
 def open_chosen(arguments: Namespace, report: Report) -> Source:
@@ -86,11 +100,28 @@ def open_pipeline(settings: Settings, source: Source, report: Report) -> PosePip
     """The pipeline, warm, with one line that says what it runs on."""
     start_s = time.perf_counter()
     report("warming up ...")
-    pipeline = PosePipeline(settings, report=report)
-    pipeline.warm_up(source.size_wh)
+    with patience(report):
+        pipeline = PosePipeline(settings, report=report)
+        pipeline.warm_up(source.size_wh)
     report(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
     report(f"ready after {time.perf_counter() - start_s:.1f} s{memory_held(pipeline)}")
     return pipeline
+
+
+@contextmanager
+def patience(report: Report) -> Iterator[None]:
+    """Says why, where getting ready takes long."""
+    late = threading.Timer(
+        LATE_S,
+        report,
+        ["still warming up: the first start compiles, for up to a minute; later ones need seconds"],
+    )
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
 
 
 def memory_held(pipeline: PosePipeline) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from livepose.cli.play import look, open_chosen, open_sinks, rehearsed
+from livepose.cli.play import look, open_chosen, open_sinks, patience, rehearsed
 from livepose.errors import UsageError
 from livepose.frame import Frame
 from livepose.pipeline import Settings
@@ -34,7 +34,7 @@ def play_many(arguments: Namespace, settings: Settings, report: Report) -> list[
     sources: list[Source] = []
     try:
         sources.extend(open_chosen(one, report) for one in each)
-        with rehearsed(arguments):
+        with rehearsed(arguments), patience(report):
             service = PoseService(settings, report=report)
             service.warm_up([source.size_wh for source in sources])
         summaries = play_side_by_side(service, each, sources, report)

@@ -87,15 +87,25 @@ def invert(matrix: Floats, inverse: Floats) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cut_all(image: Bytes, matrices: Floats, most: int, crops: NDArray[np.uint8]) -> None:
-    """Cut every crop; one without a usable map is black."""
-    inverse = np.empty((2, 3))
+def cut_all(image: Bytes, matrices: Floats, most: int, crops: NDArray[np.uint8]) -> int:
+    """Cut every upright crop, one without a usable map black; how many are left, as they turn."""
+    inverse, turned = np.empty((2, 3)), 0
     for p in range(len(matrices)):
         if not invert(matrices[p], inverse):
             crops[p] = 0
         elif inverse[0, 1] == 0.0 and inverse[1, 0] == 0.0:
             cut_upright(image, inverse, most, crops[p])
         else:
+            turned += 1
+    return turned
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cut_turned_ones(image: Bytes, matrices: Floats, most: int, crops: NDArray[np.uint8]) -> None:
+    """Cut the crops that ``cut_all`` leaves; apart, as most who come here need not compile it."""
+    inverse = np.empty((2, 3))
+    for p in range(len(matrices)):
+        if invert(matrices[p], inverse) and (inverse[0, 1] != 0.0 or inverse[1, 0] != 0.0):
             cut_turned(image, inverse, most, crops[p])
 
 

@@ -65,7 +65,9 @@ def cut_crops(
         raise ValueError(f"input_hw: expected two positive integers, got {input_hw!r}")
     crops = _output(out, (len(maps), int(input_hw[0]), int(input_hw[1]), 3))
     flat = np.ascontiguousarray(image).reshape(image.shape[0], image.shape[1] * 3)
-    _kernels.cut_all(flat, maps, MOST_SAMPLES if antialias else 1, crops)
+    most = MOST_SAMPLES if antialias else 1
+    if _kernels.cut_all(flat, maps, most, crops):
+        _kernels.cut_turned_ones(flat, maps, most, crops)
     return crops
 
 
