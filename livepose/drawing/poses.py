@@ -84,7 +84,10 @@ def draw_poses(
                 np.ascontiguousarray(poses.keypoint_states, np.uint8),
                 *(_plain(poses.boxes_xyxy), _plain(poses.covariance_px2)),
                 *(_colours_bgr(tuple(poses.track_ids.tolist())), *_anatomy(poses.skeleton)),
-                *(float(score_threshold), (show_boxes, show_ids, show_uncertainty)),
+                *(
+                    float(score_threshold),
+                    (bool(show_boxes), bool(show_ids), bool(show_uncertainty)),
+                ),
             )
     return image_bgr
 
