@@ -226,6 +226,7 @@ def take_in(
             scale_px = box.scale_of(person.xywh)
             pose.mend(now_xy[n], memory, scale_px, pairs, parents, time_s, exchanged[n], refused[n])
             pose.remember(now_xy[n], memory, scale_px, parents, time_s)
+        claim(person, double[n], time_s, chosen.established_s)
         level = pose.mean_score(scores[n], pairs, exchanged[n], refused[n])
         good = judge(person, now_xy[n], level, time_s, chosen)
         person.faded = not good
@@ -244,6 +245,16 @@ def take_in(
         for i, edge in enumerate(box.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
     return exchanged.sum(), refused.sum(), unproven
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def claim(person: Any, double: bool, time_s: float, established_s: float) -> None:
+    """Notes since when somebody has a pose of their own; at first, losing it undoes that."""
+    if not double:
+        if math.isnan(person.own_s):
+            person.own_s = time_s
+    elif not time_s - person.own_s > established_s:
+        person.own_s = np.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -14,7 +14,7 @@ Rows = NDArray[np.int64]
 
 FRESH_S = 0.2
 """Keypoints older than this say little about the pose now."""
-PERSONAL = ("ids", "born_s", "margins", "level", "chosen", "reach", "looks")
+PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "looks")
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
 
@@ -82,7 +82,8 @@ def doubles(
     """Which of the tracks in ``rows`` show a pose that is somebody else's.
 
     Of two alike, the one that the detector agrees with stays, then the one whose pose was most
-    like it before, then the elder.
+    like it before, then the elder. If that one never had a pose of its own and the other had, they
+    are one person, who keeps the id.
     """
     double = np.zeros(len(rows), dtype=bool)
     near = _near(tracks, rows, 0.0)
@@ -102,9 +103,13 @@ def doubles(
     surely = np.round(-continued, 1)
     order = np.lexsort((tracks.ids[rows], tracks.born_s[rows], surely, unconfirmed))
     rank = np.argsort(order)
+    own = time_s - tracks.own_s[rows] > chosen.established_s
     for one in order[alike[order].any(axis=1)]:
-        elders = rank < rank[one]
-        double[one] = bool(np.any(alike[one] & elders & ~double))
+        better = np.flatnonzero(alike[one] & (rank < rank[one]) & ~double)
+        double[one] = len(better) > 0
+        if len(better) and own[one] and not own[best := better[rank[better].argmin()]]:
+            _hand_over(tracks, rows[[one, best]], rows[[best, one]])
+            own[[one, best]] = own[[best, one]]
     return double
 
 

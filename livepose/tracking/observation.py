@@ -101,11 +101,12 @@ def _plain(values: Floats) -> Floats:
 
 
 def _established(tracks: Tracks, rows: Rows, time_s: float, chosen: TrackerSettings) -> Mask:
-    """Who has been somebody for a while, and is still found by the detector.
+    """Who has had a pose of their own for a while, and is still found by the detector.
 
     The pose in such a box is that of whoever stands before: the person stays, without keypoints.
+    Somebody who never had one is likely the same person in another box.
     """
-    known = time_s - tracks.born_s[rows] > chosen.established_s
+    known = time_s - tracks.own_s[rows] > chosen.established_s
     return np.asarray(known & np.isnan(tracks.missed_s[rows]))
 
 

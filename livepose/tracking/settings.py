@@ -67,8 +67,8 @@ class TrackerSettings:
     same_joints: float = 0.4
     """... of whose keypoints such a share is the same ..."""
     established_s: float = 0.5
-    """... unless both were there for so long: then one stands before the other, who stays without
-    keypoints as long as the detector finds them."""
+    """... unless both had poses of their own for so long: then one stands before the other, who
+    stays without keypoints as long as the detector finds them."""
     contained: float = 0.6
     """A box so far inside another's is not believed to be somebody else at once."""
     identity_oks: float = 0.25

@@ -28,7 +28,7 @@ ROW = np.dtype(
     [
         *((name, np.int64) for name in ("ids", "state", "hits")),
         *((name, np.float64) for name in ("scores", "born_s", "seen_s", "detected_s", "missed_s")),
-        *((name, np.float64) for name in ("keypoints_s", "level")),
+        *((name, np.float64) for name in ("keypoints_s", "own_s", "level")),
         *((name, np.float64, 4) for name in ("xywh", "velocity", "looked_xyxy", "margins")),
         ("variance", np.float64, (4, 3)),
         *((name, np.bool_) for name in ("faded", "chosen", "seeded", "proven")),
@@ -62,6 +62,9 @@ class Tracks:
     keypoints_xy: Floats
     """(T, K, 2), NaN below the score that counts."""
     keypoints_s: Floats
+    own_s: Floats
+    """Since when it has a pose of its own, NaN while that is somebody else's; whoever has had one
+    for long enough keeps it (``established_s``)."""
     joint_xy: Floats
     """(T, K, 2): where each keypoint was last believed to be, NaN for never; see ``joints``."""
     joint_velocity: Floats
@@ -119,7 +122,7 @@ class Tracks:
         tracks.state[:], tracks.hits[:], tracks.scores[:] = State.TENTATIVE, 1, scores
         tracks.born_s[:] = tracks.seen_s[:] = tracks.detected_s[:] = time_s
         tracks.looked_xyxy[:], tracks.margins[:] = boxes_xyxy, margins
-        for never in (tracks.missed_s, tracks.keypoints_s, tracks.level):
+        for never in (tracks.missed_s, tracks.keypoints_s, tracks.own_s, tracks.level):
             never[:] = np.nan
         tracks.joint_velocity[:] = 0.0
         return tracks
