@@ -79,10 +79,14 @@ def absorb(
 
 
 def _part(tracks: Tracks, chosen: TrackerSettings) -> None:
-    """Hidden people whose box and another's are no longer one inside the other are shown again."""
+    """Hidden people whose box and another's are no longer one inside the other are shown again.
+
+    Also those whom the detector finds while it misses the other: perhaps that is where both are.
+    """
     hidden, shown = tracks.where(State.HIDDEN), tracks.where(State.ACTIVE)
     if not len(hidden):
         return
+    shown = shown[np.isnan(tracks.missed_s[shown])]
     places = tracks.boxes_xyxy
     covered = nested(places[hidden], places[shown]) > chosen.contained
     tracks.state[hidden[~covered.any(axis=1)]] = State.ACTIVE

@@ -11,6 +11,7 @@ class State(IntEnum):
     ACTIVE = 1
     """Handed out."""
     HIDDEN = 2
-    """Detected, but its pose was another's: not handed out until the boxes part."""
+    """Detected, but its pose was another's: not handed out until the boxes part, or the detector
+    finds this one alone."""
     LOST = 3
     """Out of sight; may come back."""
