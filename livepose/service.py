@@ -114,6 +114,7 @@ class SharedEstimator(PoseEstimator):
         # Not PoseEstimator's own: that would record everything once more.
         self.runtime, self.geometry, self.gpu = inner.runtime, inner.geometry, inner.gpu
         self.clock, self.method, self.calibration = clock, inner.method, inner.calibration
+        self._readings = {}
         self._gathering = gathering
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:

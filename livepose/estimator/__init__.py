@@ -4,7 +4,7 @@ benchmark share.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,7 @@ class PoseEstimator:
         self.method = method
         self.clock = clock or StageClock()
         self.calibration = calibration_of(runtime.card)
+        self._readings: dict[tuple[int, int], tuple[Any, ...]] = {}
         self.geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw)
         self.gpu = open_gpu(runtime, self.geometry, report)
 
@@ -119,8 +120,7 @@ class PoseEstimator:
 
     def _read_out(self, heatmaps: NDArray[np.float32], boxes_xyxy: Boxes) -> Estimates:
         """All of it in one call, for DARK."""
-        maps, taps = lay_out(heatmaps), blur_taps(self.runtime.card.blur_kernel)
-        known = self.calibration
+        maps = lay_out(heatmaps)
         people, keypoints, height, width = maps.shape
         if boxes_xyxy.shape != (people, 4):
             raise ValueError(f"boxes_xyxy: expected shape {(people, 4)}, got {boxes_xyxy.shape}")
@@ -129,12 +129,23 @@ class PoseEstimator:
             np.empty((people, keypoints)),
             np.empty((people, keypoints, 2, 2)),
         )
+        taps, placing, intercepts, slopes = self._reading(height, width)
         read_out(
-            *(maps, taps, boxes_xyxy, self.geometry.placing((height, width))),
-            *(NO_CALIBRATION if known is None else (known.intercepts, known.slopes)),
+            *(maps, taps, boxes_xyxy, placing, intercepts, slopes),
             *(found.keypoints_xy, found.keypoint_scores, found.covariance_px2),
         )
         return found
+
+    def _reading(self, height: int, width: int) -> tuple[Any, ...]:
+        """Blur, placing and calibration for heatmaps of this size: asked for at every frame."""
+        known = self._readings.get((height, width))
+        if known is None:
+            blur, placing = self.runtime.card.blur_kernel, self.geometry.placing((height, width))
+            expected = self.calibration
+            numbers = expected and (expected.intercepts, expected.slopes)
+            known = (blur_taps(blur), placing, *(numbers or NO_CALIBRATION))
+            self._readings[height, width] = known
+        return known
 
     def _in_image(
         self, decoded: Decoded, boxes_xyxy: Boxes, heatmap_hw: tuple[int, int]

@@ -104,8 +104,10 @@ def _step(
     """One step of the interacting multiple models, in place; ``scratch`` is (7, 7)."""
     now, shares = scratch[:_MODELS], scratch[_MODELS, :_MODELS]
     probable, likely, stays = scratch[4], scratch[5], scratch[6]
-    for i in range(_MODELS):
-        stays[i] = math.exp(-dt_s / constants[2][i])
+    if stays[_MODELS] != dt_s:  # the same for nearly all keypoints of a frame
+        stays[_MODELS] = dt_s
+        for i in range(_MODELS):
+            stays[i] = math.exp(-dt_s / constants[2][i])
     for j in range(_MODELS):
         total = 0.0
         for i in range(_MODELS):
@@ -136,7 +138,9 @@ def _step(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _ahead(state: NDArray[np.float64], ahead_s: float, glide_s: float) -> tuple[float, float]:
     """Where the keypoint is ``ahead_s`` after it was last seen: it glides to a halt."""
-    reach_s = glide_s * (1.0 - math.exp(-ahead_s / glide_s)) if glide_s > 0.0 else 0.0
+    reach_s = 0.0
+    if ahead_s != 0.0 and glide_s > 0.0:
+        reach_s = glide_s * (1.0 - math.exp(-ahead_s / glide_s))
     x, y = state[_X_NOW], state[_Y_NOW]  # as differences, so that agreement stays exact
     for j in range(1, _MODELS):
         start, weight = j * _NUMBERS, state[_WEIGHTS + j]
@@ -222,7 +226,7 @@ def follow(
     person passes untouched.
     """
     people, joints = scores.shape
-    scratch = np.empty((_NUMBERS, _NUMBERS))
+    scratch = np.full((_NUMBERS, _NUMBERS), np.nan)
     for p in range(people):
         if slots[p] < 0:
             continue
