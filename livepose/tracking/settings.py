@@ -56,7 +56,7 @@ class TrackerSettings:
     fade_ratio: float = 0.5
     """... or below this part of the mean score that the person had at the last detection."""
 
-    proof_score: float = 0.36
+    proof_score: float = 0.45
     """Somebody of whom the detector is never sure (``sure_score``) is handed on once the best
     ``PROOF_KEYPOINTS`` keypoints have this mean score: coats on chairs and trees never do."""
 

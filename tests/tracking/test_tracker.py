@@ -368,7 +368,7 @@ def test_a_few_sure_keypoints_at_the_edge_of_the_picture_are_enough():
     tracker = Tracker()
     tracked = tracker.update(0.0, found(box(100), scores=0.4))
     poses = poses_for(tracked, [keypoints_in(box(100))], 0.0)
-    poses.keypoint_scores[0, :5] = 0.4
+    poses.keypoint_scores[0, :5] = 0.5
     assert tracker.observe(0.0, poses).track_ids.tolist() == [1]
 
 
