@@ -114,7 +114,7 @@ def patience(report: Report) -> Iterator[None]:
     late = threading.Timer(
         LATE_S,
         report,
-        ["still warming up: the first start compiles, for up to a minute; later ones need seconds"],
+        ["still warming up: a first start compiles, for up to a minute; later ones are quicker"],
     )
     late.daemon = True
     late.start()

@@ -2,8 +2,9 @@
 
 Two pictures of one shot look alike when made very small, whatever moves in them; the first picture
 of another shot does not. Over 4,700 pictures of 21 films without cuts, thumbnails of neighbours
-never correlated by less than 0.63 (an exposure that jumps); across cuts they hardly do. Four
-pixels along each side of a cell say as much as eight, and fetch half as many rows from memory.
+never correlated by less than 0.63 (an exposure that jumps); across cuts they hardly do.
+That was measured with eight pixels along each side of a cell; with four it is the same to 0.004 on
+eleven of the films, and half as many rows are fetched from memory.
 """
 
 import numpy as np
