@@ -20,11 +20,11 @@ from benchmarks.rivals.own import TINYPOSE
 from benchmarks.rivals.yolo import STAND_IN
 from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
+from livepose.evaluation.coco_run import Scorer, open_set, run_direct, run_estimator
+from livepose.evaluation.peers import DirectPeer, open_peer
+from livepose.evaluation.peers.direct import People
+from livepose.evaluation.settings import Choice, no_progress
 from livepose.frame import ImageBgr
-from livepose.offline.evaluation.coco_run import Scorer, open_set, run_direct, run_estimator
-from livepose.offline.evaluation.peers import DirectPeer, open_peer
-from livepose.offline.evaluation.peers.direct import People
-from livepose.offline.evaluation.settings import Choice, no_progress
 
 Report = Callable[[str], None]
 Array = NDArray[np.float64]

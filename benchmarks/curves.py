@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plan import Plan
+from livepose.benchmark.rounds import Length, Turn, spread
+from livepose.benchmark.run import KnownBoxes, Run
+from livepose.benchmark.scene import FPS, WalkingPeople, endless, there_and_back
 from livepose.frame import Frame
-from livepose.offline.benchmark import KnownBoxes, Run
-from livepose.offline.rounds import Length, Turn, spread
-from livepose.offline.scene import FPS, WalkingPeople, endless, there_and_back
 from livepose.pipeline import PosePipeline, Settings
 
 Report = Callable[[str], None]

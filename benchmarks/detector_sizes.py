@@ -6,7 +6,7 @@ of the input. On clips, where nobody is annotated: how many people a frame are f
 of those that another detector finds. And milliseconds of one picture of 640x480, sizes in turn.
 
 A person counts as found from the score on with which the tracker lets somebody begin. ``closer`` is
-the usual size and the small people of a larger one, see ``livepose.detector.closer``.
+the usual size and the small people of a larger one, see ``livepose.detection.closer``.
 """
 
 import argparse
@@ -21,23 +21,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose import boxes
+from livepose.benchmark.rounds import spread
 from livepose.boxes import Boxes
-from livepose.detector import Detections, Detector
-from livepose.detector.opening import open_file
-from livepose.detector.yolo import YoloDetector
+from livepose.detection import Detections, Detector
+from livepose.detection.opening import open_file
+from livepose.detection.yolo import YoloDetector
+from livepose.evaluation.coco import tools
+from livepose.evaluation.pictures import PictureStore
 from livepose.frame import ImageBgr
-from livepose.offline.evaluation.coco import tools
-from livepose.offline.evaluation.pictures import PictureStore
-from livepose.offline.rounds import spread
-from livepose.offline.training.annotations import read_annotations
-from livepose.offline.training.detector_score import (
+from livepose.sources import open_video
+from livepose.tracking import TrackerSettings
+from livepose.training.annotations import read_annotations
+from livepose.training.detector_score import (
     LEAST_SCORE,
     intervals,
     results_of,
     score,
 )
-from livepose.sources import open_video
-from livepose.tracking import TrackerSettings
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
 
 SIZES_PX = (256, 320, 416, 512, 640)

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.rivals import ROOT
 from benchmarks.targets import targets
 from livepose.errors import SinkError, UsageError
-from livepose.offline.machine import describe_system
+from livepose.machine import describe_system
 
 FORMAT = "livepose-benchmarks-1"
 

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from benchmarks.plan import Plan
-from livepose.detector import Detections, Detector, open_detector
-from livepose.detector.cuda_engine import CudaEngine
-from livepose.detector.torch_engine import TorchEngine
-from livepose.detector.yolo import YoloDetector
+from livepose.benchmark.rounds import Turn, spread, take_turns
+from livepose.detection import Detections, Detector, open_detector
+from livepose.detection.cuda_engine import CudaEngine
+from livepose.detection.torch_engine import TorchEngine
+from livepose.detection.yolo import YoloDetector
 from livepose.errors import LiveposeError
 from livepose.estimator import PoseEstimator
 from livepose.frame import Frame, ImageBgr
-from livepose.offline.rounds import Turn, spread, take_turns
 from livepose.pipeline import PosePipeline, Settings
 from livepose.runtimes.cuda_runtime import BUCKETS, CudaRuntime
 from livepose.runtimes.torch_runtime import TorchRuntime

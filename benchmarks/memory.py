@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from livepose.detector import Detections
+from livepose.detection import Detections
 from livepose.frame import Frame, ImageBgr
 from livepose.heatmaps import encode_dark
 from livepose.pipeline import PosePipeline

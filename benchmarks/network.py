@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from benchmarks.plan import Plan
+from livepose.benchmark.rounds import spread
 from livepose.networks.folding import fold_batch_norms
-from livepose.offline.rounds import spread
 from livepose.runtimes import open_runtime
 from livepose.runtimes.check import probe_crops
 from livepose.runtimes.library import openvino

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from livepose.offline.rounds import Length
+from livepose.benchmark.rounds import Length
 
 
 @dataclass(frozen=True, slots=True)

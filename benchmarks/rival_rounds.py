@@ -6,10 +6,10 @@ from typing import Any
 
 from benchmarks.plan import Plan
 from benchmarks.rivals import Entry, Opened
+from livepose.benchmark.rounds import Turn, take_turns
+from livepose.benchmark.scene import WalkingPeople, endless
 from livepose.errors import LiveposeError
 from livepose.frame import Frame
-from livepose.offline.rounds import Turn, take_turns
-from livepose.offline.scene import WalkingPeople, endless
 
 Report = Callable[[str], None]
 

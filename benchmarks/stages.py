@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.network import in_turn
 from benchmarks.plan import Plan
+from livepose.benchmark.rounds import spread
+from livepose.benchmark.run import Choice, measure
 from livepose.heatmaps import decode, encode_dark
-from livepose.offline.benchmark import Choice, measure
-from livepose.offline.rounds import spread
 from livepose.pipeline import PosePipeline, Settings
 
 Report = Callable[[str], None]

@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent.parent
 
 def made_video(path: Path) -> Path:
     """A second of the made scene."""
-    from livepose.offline.scene import WalkingPeople
+    from livepose.benchmark.scene import WalkingPeople
     from livepose.poses import Poses
     from livepose.sinks import VideoSink
 

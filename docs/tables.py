@@ -73,7 +73,7 @@ def measure(document: Path, work: Path, only: Sequence[str] | None) -> None:
 
 def name_machine(document: Path) -> None:
     """Says between <!-- machine --> and <!-- /machine --> where all tables were measured."""
-    from livepose.offline.machine import processor_name, usable_cores
+    from livepose.machine import processor_name, usable_cores
 
     text = document.read_text(encoding="utf-8")
     machine = f"{processor_name()}, {usable_cores()} cores"

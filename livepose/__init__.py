@@ -3,7 +3,7 @@
 The way of a frame, and the room of each step::
 
     source -> detect -> track -> crop -> network -> decode -> smooth -> draw -> sink
-    sources/  detector/ tracking/ crops/ runtimes/  heatmaps/ smoothing/ drawing/ sinks/
+    sources/ detection/ tracking/ crops/ runtimes/  heatmaps/ smoothing/ drawing/ sinks/
                                   `------ estimator/ -------'
     `--------------------- pipeline.py ---------------------------'
 
@@ -12,14 +12,14 @@ Levels, lowest first; a module imports only from levels below its own:
 1. words: ``errors``, ``frame``, ``skeletons``, ``boxes``, ``poses``, ``timing``
 2. ``heatmaps/`` the heart, ``networks/``
 3. ``weights/``, ``runtimes/``
-4. stages: ``sources/``, ``detector/``, ``tracking/``, ``crops/``, ``smoothing/``, ``drawing/``,
+4. stages: ``sources/``, ``detection/``, ``tracking/``, ``crops/``, ``smoothing/``, ``drawing/``,
    ``window``, ``sinks/``
 5. ``estimator`` = crop, network, decode: shared by live use, evaluation and benchmark;
    ``gpu``, where one recorded graph does all three; ``budget/``: what of a frame has to wait so
    that it is in time
-6. ``pipeline``; ``player``, which shows and writes what it finds; ``service``, which lets several
-   streams share the networks
-7. ``offline/``: training, evaluation, benchmark, jitter, calibration; never imported by the live
+6. ``pipeline``; ``player``, which shows and writes what it finds; ``multistream``,
+   which lets several streams share the networks
+7. ``evaluation/``, ``training/``, ``calibration/``, ``benchmark/``: never imported by the live
    path
 8. ``cli/``: one file a command
 
@@ -35,9 +35,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from livepose.errors import LiveposeError
     from livepose.frame import Frame
+    from livepose.multistream import PoseService
     from livepose.pipeline import PosePipeline, Settings
     from livepose.poses import Poses
-    from livepose.service import PoseService
 
 __all__ = [
     "Frame",
@@ -58,7 +58,7 @@ _HOMES = {
     "Frame": "livepose.frame",
     "LiveposeError": "livepose.errors",
     "PosePipeline": "livepose.pipeline",
-    "PoseService": "livepose.service",
+    "PoseService": "livepose.multistream",
     "Poses": "livepose.poses",
     "Settings": "livepose.pipeline",
 }

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.budget import Budget, Carrier, Scheduler, joined
-from livepose.detector import Detections, Detector, Looks, open_detector
+from livepose.detection import Detections, Detector, Looks, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr, check_image

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livepose.detector import CloserLook, Detections
+from livepose.detection import CloserLook, Detections
 from livepose.frame import Frame, ImageBgr
 from livepose.heatmaps import encode_dark
 from livepose.pipeline import PosePipeline

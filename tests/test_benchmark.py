@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from fakes import make_pipeline
 
+from livepose.benchmark.demo import run_demo
+from livepose.benchmark.run import Choice, bottleneck, measure
+from livepose.benchmark.scene import CameraPath, WalkingPeople
 from livepose.cli import main
 from livepose.errors import SourceError
-from livepose.offline.benchmark import Choice, bottleneck, measure
-from livepose.offline.demo import run_demo
-from livepose.offline.scene import CameraPath, WalkingPeople
 from livepose.pipeline import PosePipeline
 from livepose.timing import StageClock
 
@@ -102,7 +102,7 @@ def test_the_demo_leaves_a_video_lines_and_a_sheet(
 ) -> None:
     monkeypatch.setenv("DISPLAY", "")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.setattr("livepose.offline.demo.CameraPath", lambda: CameraPath(0.3))
+    monkeypatch.setattr("livepose.benchmark.demo.CameraPath", lambda: CameraPath(0.3))
     video, lines, sheet = run_demo(make_pipeline(), tmp_path, quiet)
     assert video.stat().st_size > 1000
     assert len(lines.read_text().splitlines()) == 1 + CameraPath(0.3).frame_count

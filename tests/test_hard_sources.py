@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livepose.detector import Detections
+from livepose.benchmark.scene import WalkingPeople
+from livepose.detection import Detections
 from livepose.drawing import draw_poses
 from livepose.frame import Frame
-from livepose.offline.scene import WalkingPeople
 from livepose.pipeline import PosePipeline
 from livepose.player import Player
 from livepose.poses import Poses

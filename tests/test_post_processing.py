@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fakes import CARD, STANDING_XY
 
-from livepose.detector import Detections
+from livepose.detection import Detections
 from livepose.estimator import PoseEstimator
 from livepose.heatmaps import decode, encode_dark
 from livepose.poses import Poses

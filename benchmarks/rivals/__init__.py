@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from livepose.benchmark.rounds import Contestant
 from livepose.errors import LiveposeError
-from livepose.offline.rounds import Contestant
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

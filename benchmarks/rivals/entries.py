@@ -8,7 +8,7 @@ from benchmarks.rivals.mediapipe_pose import open_mediapipe
 from benchmarks.rivals.own import open_livepose, open_tinypose
 from benchmarks.rivals.straightforward import open_straightforward
 from benchmarks.rivals.yolo import FRAME_HW, open_exported, open_int8, open_predict, open_stand_in
-from livepose.offline.machine import usable_cores
+from livepose.machine import usable_cores
 
 
 def each(opener: Callable[[], Opened]) -> Callable[[int], Opened]:

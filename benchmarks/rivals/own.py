@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.rivals import Opened, peer_file
-from livepose.offline.benchmark import Run
-from livepose.offline.machine import usable_cores
+from livepose.benchmark.run import Run
+from livepose.machine import usable_cores
 from livepose.pipeline import PosePipeline, Settings
 from livepose.runtimes.ranges import Ranges, read_ranges
 from livepose.weights import Card, find_weights

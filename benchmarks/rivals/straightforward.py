@@ -13,11 +13,11 @@ from torch import nn
 
 from benchmarks.rivals import AbsentError, Opened
 from livepose.crops import CropGeometry
-from livepose.detector.checkpoint import load_detector
-from livepose.detector.torch_engine import TorchEngine
-from livepose.detector.yolo import YoloDetector
+from livepose.detection.checkpoint import load_detector
+from livepose.detection.torch_engine import TorchEngine
+from livepose.detection.yolo import YoloDetector
 from livepose.frame import Frame, ImageBgr
-from livepose.offline.machine import usable_cores
+from livepose.machine import usable_cores
 from livepose.weights import Card, load_network
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights
 

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from benchmarks.rivals import AbsentError, Opened, peer_file
-from livepose.detector.letterbox import Letterbox
-from livepose.detector.library import QUIET, ultralytics
+from livepose.benchmark.scene import WalkingPeople
+from livepose.detection.letterbox import Letterbox
+from livepose.detection.library import QUIET, ultralytics
 from livepose.frame import Frame
-from livepose.offline.machine import known_version
-from livepose.offline.scene import WalkingPeople
+from livepose.machine import known_version
 from livepose.runtimes.library import openvino
 from livepose.weights.places import cache_folder
 

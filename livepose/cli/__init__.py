@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError
@@ -14,8 +14,6 @@ COMMANDS = {
     "demo": "livepose.cli.demo",
     "doctor": "livepose.cli.doctor",
     "eval": "livepose.cli.evaluate",
-    "identity": "livepose.cli.identity",
-    "jitter": "livepose.cli.jitter",
     "quantise": "livepose.cli.quantise",
     "train": "livepose.cli.train",
     "weights": "livepose.cli.weights",
@@ -26,8 +24,13 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (0 done ... 130 Ctrl-C)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    return guarded(lambda: _dispatch(words))
+
+
+def guarded(action: Callable[[], int]) -> int:
+    """What ``action`` returns; errors become one sentence and an exit code."""
     try:
-        return _dispatch(words)
+        return action()
     except LiveposeError as error:
         print(f"livepose: {error}", file=sys.stderr)
         return error.exit_code

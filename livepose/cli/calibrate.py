@@ -39,10 +39,10 @@ def pair(text: str) -> tuple[Path, Path]:
 
 def run(arguments: Namespace) -> int:
     """Calibrates and writes."""
+    from livepose.calibration.run import Choice, run_calibration
     from livepose.cli.evaluate import progress_bars
     from livepose.cli.run import report
-    from livepose.offline.calibration.run import Choice, run_calibration
-    from livepose.offline.evaluation.table import write_text
+    from livepose.evaluation.table import write_text
 
     choice = Choice(
         data=tuple(arguments.data),

@@ -14,8 +14,8 @@ def register(subparsers: Any) -> None:
 
 def run(arguments: Namespace) -> int:
     """Plays the demo and says where its files are."""
+    from livepose.benchmark.demo import run_demo
     from livepose.cli.run import report
-    from livepose.offline.demo import run_demo
     from livepose.pipeline import PosePipeline
 
     written = run_demo(PosePipeline(report=report), arguments.folder, report)

@@ -10,8 +10,8 @@ from livepose.cli.run import RUNTIMES, positive, report
 from livepose.errors import GateError, UsageError
 
 if TYPE_CHECKING:
-    from livepose.offline.evaluation.measured import Measured
-    from livepose.offline.evaluation.settings import Choice, Progress
+    from livepose.evaluation.measured import Measured
+    from livepose.evaluation.settings import Choice, Progress
 
 EXAMPLES = """examples:
   livepose eval coco --images val2017/ --annotations person_keypoints_val2017.json
@@ -145,8 +145,8 @@ def run(arguments: Namespace) -> int:
         raise UsageError(
             "eval: expected coco, mpii, lsp, quantisation, clips or --paper (see --help)"
         )
-    from livepose.offline.evaluation.published import measured_rows, paper_markdown, show_paper
-    from livepose.offline.evaluation.table import write_text
+    from livepose.evaluation.published import measured_rows, paper_markdown, show_paper
+    from livepose.evaluation.table import write_text
 
     measured = measured_rows(arguments.measured)
     show_paper(measured)
@@ -157,7 +157,7 @@ def run(arguments: Namespace) -> int:
 
 def check_outputs(arguments: Namespace) -> None:
     """Finds out before the work whether its results can be written."""
-    from livepose.offline.evaluation.table import require_writable
+    from livepose.evaluation.table import require_writable
 
     names = ("json", "markdown", "results", "pareto", "plot")
     require_writable([getattr(arguments, name, None) for name in names])
@@ -165,9 +165,9 @@ def check_outputs(arguments: Namespace) -> None:
 
 def choice(arguments: Namespace) -> "Choice":
     """The options as one object."""
-    from livepose.offline.evaluation.decoders import checked_names
-    from livepose.offline.evaluation.predict import Loading
-    from livepose.offline.evaluation.settings import Choice
+    from livepose.evaluation.decoders import checked_names
+    from livepose.evaluation.predict import Loading
+    from livepose.evaluation.settings import Choice
 
     own = {
         name: getattr(arguments, name)
@@ -195,10 +195,10 @@ def choice(arguments: Namespace) -> "Choice":
 
 
 def _coco(arguments: Namespace) -> int:
-    from livepose.offline.evaluation.coco_run import run_coco
-    from livepose.offline.evaluation.document import as_json
-    from livepose.offline.evaluation.published import show_paper
-    from livepose.offline.evaluation.table import COCO_COLUMNS, write_text
+    from livepose.evaluation.coco_run import run_coco
+    from livepose.evaluation.document import as_json
+    from livepose.evaluation.published import show_paper
+    from livepose.evaluation.table import COCO_COLUMNS, write_text
 
     if arguments.pareto is not None:
         return _pareto(arguments)
@@ -222,10 +222,10 @@ def _coco(arguments: Namespace) -> int:
 def _pareto(arguments: Namespace) -> int:
     from dataclasses import asdict
 
-    from livepose.offline.evaluation.document import as_json
-    from livepose.offline.evaluation.pareto import Grid, run_pareto
-    from livepose.offline.evaluation.pareto_plot import markdown, plot, write_csv
-    from livepose.offline.evaluation.table import write_text
+    from livepose.evaluation.document import as_json
+    from livepose.evaluation.pareto import Grid, run_pareto
+    from livepose.evaluation.pareto_plot import markdown, plot, write_csv
+    from livepose.evaluation.table import write_text
 
     if arguments.peer or arguments.results or arguments.require_ap or arguments.flip_study:
         raise UsageError(
@@ -257,7 +257,7 @@ def _pareto(arguments: Namespace) -> int:
 
 
 def _mpii(arguments: Namespace) -> int:
-    from livepose.offline.evaluation.pck_run import MPII_COLUMNS, run_mpii
+    from livepose.evaluation.pck_run import MPII_COLUMNS, run_mpii
 
     with progress_bars() as progress:
         measured = run_mpii(choice(arguments), report, progress, arguments.head_boxes)
@@ -266,7 +266,7 @@ def _mpii(arguments: Namespace) -> int:
 
 
 def _lsp(arguments: Namespace) -> int:
-    from livepose.offline.evaluation.pck_run import LSP_COLUMNS, run_lsp
+    from livepose.evaluation.pck_run import LSP_COLUMNS, run_lsp
 
     with progress_bars() as progress:
         measured = run_lsp(choice(arguments), report, progress)
@@ -275,8 +275,8 @@ def _lsp(arguments: Namespace) -> int:
 
 
 def _quantisation(arguments: Namespace) -> int:
-    from livepose.offline.evaluation.quantisation import markdown, plot, study
-    from livepose.offline.evaluation.table import write_text
+    from livepose.evaluation.quantisation import markdown, plot, study
+    from livepose.evaluation.table import write_text
 
     errors = study(points=arguments.points)
     write_text(arguments.markdown, markdown(errors))
@@ -287,8 +287,8 @@ def _quantisation(arguments: Namespace) -> int:
 
 
 def _clips(arguments: Namespace) -> int:
-    from livepose.offline.evaluation.presence import presence_markdown, read_presence
-    from livepose.offline.evaluation.table import write_text
+    from livepose.evaluation.presence import presence_markdown, read_presence
+    from livepose.evaluation.table import write_text
 
     write_text(arguments.markdown, presence_markdown([read_presence(f) for f in arguments.files]))
     return 0
@@ -296,8 +296,8 @@ def _clips(arguments: Namespace) -> int:
 
 def _show(arguments: Namespace, measured: "Measured", columns: dict[str, str], title: str) -> None:
     """The table on the screen, the differences under it, and the files that were asked for."""
-    from livepose.offline.evaluation.document import as_json, document
-    from livepose.offline.evaluation.table import markdown, show, write_text
+    from livepose.evaluation.document import as_json, document
+    from livepose.evaluation.table import markdown, show, write_text
 
     name = arguments.annotations.name
     heading = f"{title}: {name}, {measured.pictures} pictures, {measured.people} people"

@@ -14,7 +14,6 @@ from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
 from livepose.player import Look, Player, Summary
 from livepose.poses import Poses
-from livepose.sheet import SheetSink
 from livepose.sinks import (
     CocoSink,
     CsvSink,
@@ -25,6 +24,7 @@ from livepose.sinks import (
     VideoSink,
     make_header,
 )
+from livepose.sinks.contact_sheet import SheetSink
 from livepose.smoothing import PRICES
 from livepose.sources import (
     Source,

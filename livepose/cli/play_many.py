@@ -9,10 +9,10 @@ from pathlib import Path
 from livepose.cli.play import look, open_chosen, open_sinks, patience, rehearsed
 from livepose.errors import UsageError
 from livepose.frame import Frame
+from livepose.multistream import PoseService
 from livepose.pipeline import Settings
 from livepose.player import Player, Summary
 from livepose.poses import Poses
-from livepose.service import PoseService
 from livepose.sources import Source
 
 Report = Callable[[str], None]

@@ -34,10 +34,10 @@ def pair(text: str) -> tuple[Path, Path]:
 
 def run(arguments: Namespace) -> int:
     """Measures, refuses what costs too much, writes."""
+    from livepose.calibration.int8 import PeopleSet, quantise
     from livepose.cli.evaluate import progress_bars
     from livepose.cli.run import report
     from livepose.errors import UsageError
-    from livepose.offline.quantising import PeopleSet, quantise
     from livepose.runtimes.ranges import ranges_path, write_ranges
     from livepose.weights import find_weights
     from livepose.weights.sidecar import is_foreign

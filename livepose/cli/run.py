@@ -177,7 +177,7 @@ def run(arguments: Namespace) -> int:
         play_many(arguments, settings(arguments), report)
         return 0
     if arguments.benchmark:
-        from livepose.offline.benchmark import run_benchmark
+        from livepose.benchmark.run import run_benchmark
 
         return run_benchmark(settings(arguments), benchmark_choice(arguments), report)
     if chosen_source(arguments) is None:
@@ -213,7 +213,7 @@ def chosen_source(arguments: Namespace) -> Any:
 
 def benchmark_choice(arguments: Namespace) -> Any:
     """What is to be measured."""
-    from livepose.offline.benchmark import SCENE_WH, Choice
+    from livepose.benchmark.run import SCENE_WH, Choice
 
     if arguments.people is not None and arguments.source is not None:
         raise UsageError("--people makes its own scene: leave out --source")

@@ -8,7 +8,7 @@ from livepose.cli.train_detector import report, run_detector, run_name
 from livepose.errors import INTERRUPTED_EXIT_CODE, UsageError
 
 if TYPE_CHECKING:
-    from livepose.offline.training.settings import TrainSettings
+    from livepose.training.settings import TrainSettings
 
 EXAMPLES = """examples:
   livepose train pose --name first --data coco/images.zip:coco/annotations.json --crops 200000
@@ -250,8 +250,8 @@ def run(arguments: Namespace) -> int:
 
 def run_pose(arguments: Namespace) -> int:
     """``livepose train pose``."""
-    from livepose.offline.training.run import RUNS, train
-    from livepose.offline.training.trainer import INTERRUPTED
+    from livepose.training.run import RUNS, train
+    from livepose.training.trainer import INTERRUPTED
 
     folder = getattr(arguments, "runs", RUNS) / run_name(arguments.name)
     resume = getattr(arguments, "resume", False)
@@ -267,8 +267,8 @@ def export_weights(
     folder: Path, output: Path | None, parts: Path | None, dev: tuple[str, ...]
 ) -> None:
     """Write the weights of a run, whole, in parts, or both, as asked."""
-    from livepose.offline.training.export import export_run
-    from livepose.offline.training.parts import split_file
+    from livepose.training.export import export_run
+    from livepose.training.parts import split_file
 
     if output is None and parts is None:
         return
@@ -288,7 +288,7 @@ def run_export(arguments: Namespace) -> int:
 
 def run_join(arguments: Namespace) -> int:
     """``livepose train join``."""
-    from livepose.offline.training.parts import join_parts
+    from livepose.training.parts import join_parts
     from livepose.weights import load_network
 
     file = join_parts(arguments.parts, arguments.output)
@@ -300,7 +300,7 @@ def run_join(arguments: Namespace) -> int:
 
 def run_plot(arguments: Namespace) -> int:
     """``livepose train plot``."""
-    from livepose.offline.training.plot import plot_run
+    from livepose.training.plot import plot_run
 
     report(f"drawn: {plot_run(arguments.runs / run_name(arguments.name), arguments.output)}")
     return 0
@@ -308,10 +308,10 @@ def run_plot(arguments: Namespace) -> int:
 
 def run_pack(arguments: Namespace) -> int:
     """``livepose train pack``."""
-    from livepose.offline.training.pack import PackSettings, write_pack
-    from livepose.offline.training.people import join
-    from livepose.offline.training.run import read_people
-    from livepose.offline.training.settings import TrainSettings
+    from livepose.training.pack import PackSettings, write_pack
+    from livepose.training.people import join
+    from livepose.training.run import read_people
+    from livepose.training.settings import TrainSettings
 
     settings = TrainSettings(
         data=tuple(arguments.data),
@@ -335,8 +335,8 @@ def run_pack(arguments: Namespace) -> int:
 
 def pose_settings(arguments: Namespace, folder: Path, resume: bool) -> "TrainSettings":
     """The options as settings; those of a resumed run come from its folder."""
-    from livepose.offline.training.plan import AugmentSettings
-    from livepose.offline.training.settings import TrainSettings, resumed_settings
+    from livepose.training.plan import AugmentSettings
+    from livepose.training.settings import TrainSettings, resumed_settings
 
     given = {name: value for name, value in vars(arguments).items() if name not in NOT_SETTINGS}
     prefix = "augment."

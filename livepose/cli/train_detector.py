@@ -40,14 +40,14 @@ def run_detector(arguments: Namespace) -> int:
 
 def run_ultralytics(given: dict[str, Any], folder: Path, resume: bool) -> tuple[Path, int]:
     """Write the dataset and let ultralytics train from it."""
-    from livepose.offline.training.detector_data import BoxSettings, write_dataset
-    from livepose.offline.training.detector_training import (
+    from livepose.training.detector_data import BoxSettings, write_dataset
+    from livepose.training.detector_training import (
         DetectorSettings,
         check_folder,
         train_detector,
     )
-    from livepose.offline.training.people import parse_set
-    from livepose.offline.training.problems import Problems
+    from livepose.training.people import parse_set
+    from livepose.training.problems import Problems
 
     check_folder(folder, resume)
     boxes = {name: given.pop(name) for name in ("one_boxed", "backgrounds") if name in given}
@@ -65,10 +65,10 @@ def run_ultralytics(given: dict[str, Any], folder: Path, resume: bool) -> tuple[
 
 def run_livepose(given: dict[str, Any], folder: Path, resume: bool) -> tuple[Path, int]:
     """Train in livepose's own loop."""
-    from livepose.offline.training.detector_loop import INTERRUPTED, train_in_loop
-    from livepose.offline.training.detector_settings import LoopSettings
-    from livepose.offline.training.detector_training import EXPORT
-    from livepose.offline.training.run import check_folder
+    from livepose.training.detector_loop import INTERRUPTED, train_in_loop
+    from livepose.training.detector_settings import LoopSettings
+    from livepose.training.detector_training import EXPORT
+    from livepose.training.run import check_folder
 
     for name in ("data", "one_boxed"):
         if name in given:

@@ -25,10 +25,10 @@ from benchmarks.rivals.straightforward import refined
 from benchmarks.stages import decode_us
 from benchmarks.table import BEGIN, END, markdown, put_into
 from benchmarks.targets import Target, targets
+from livepose.benchmark.scene import WalkingPeople
 from livepose.errors import LiveposeError, UsageError
 from livepose.frame import Frame
 from livepose.heatmaps import encode_dark
-from livepose.offline.scene import WalkingPeople
 from livepose.pipeline import PosePipeline
 from livepose.runtimes.ranges import Ranges
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from fakes import make_pipeline
 
+from livepose.benchmark.compare import Change, changes, compare, read_figures
 from livepose.cli import main
 from livepose.errors import GateError, UsageError
-from livepose.offline.benchmark_compare import Change, changes, compare, read_figures
 from livepose.pipeline import PosePipeline
 
 __all__ = ["make_pipeline"]

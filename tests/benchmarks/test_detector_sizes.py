@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.detector_sizes import markdown, matched, recalls, share
-from livepose.detector import Detections
+from livepose.detection import Detections
 
 NOBODY = np.empty((0, 4))
 LOW, TALL = [0.0, 0.0, 20.0, 50.0], [100.0, 0.0, 200.0, 300.0]

@@ -14,10 +14,10 @@ from benchmarks import gpu, gpu_rounds
 from benchmarks.gpu_clock import Ceilings
 from benchmarks.gpu_stages import layer_numbers, measure_network, network_work, row
 from benchmarks.plan import QUICK
-from livepose.detector.cuda_engine import CudaEngine
-from livepose.detector.torch_engine import TorchEngine
-from livepose.detector.yolo import YoloDetector
-from livepose.offline.rounds import Length
+from livepose.benchmark.rounds import Length
+from livepose.detection.cuda_engine import CudaEngine
+from livepose.detection.torch_engine import TorchEngine
+from livepose.detection.yolo import YoloDetector
 from livepose.runtimes.frames import DeviceFrames
 from livepose.runtimes.library import one_thread
 from livepose.runtimes.recording import Lane

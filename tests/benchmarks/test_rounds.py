@@ -6,9 +6,9 @@ from itertools import islice
 
 import numpy as np
 
+from livepose.benchmark.rounds import Length, Round, Turn, spread, take_turns
+from livepose.benchmark.scene import WalkingPeople, endless, there_and_back
 from livepose.frame import Frame
-from livepose.offline.rounds import Length, Round, Turn, spread, take_turns
-from livepose.offline.scene import WalkingPeople, endless, there_and_back
 
 BLANK = np.zeros((4, 4, 3), dtype=np.uint8)
 

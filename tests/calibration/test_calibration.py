@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from livepose.calibration.collect import Sightings
+from livepose.calibration.fit import CHOSEN, MODELS, SHAPE, calibrate, crossed, judge
+from livepose.calibration.plot import plot
+from livepose.calibration.run import table
 from livepose.errors import WeightsError
-from livepose.offline.calibration.collect import Sightings
-from livepose.offline.calibration.fit import CHOSEN, MODELS, SHAPE, calibrate, crossed, judge
-from livepose.offline.calibration.plot import plot
-from livepose.offline.calibration.run import table
 from livepose.weights import Card
 from livepose.weights.calibration import (
     Calibration,

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError, UsageError
-from livepose.offline.evaluation import coco
-from livepose.offline.evaluation.annotations import Picture
-from livepose.offline.evaluation.coco import match
-from livepose.offline.evaluation.metrics import sigmas_of
-from livepose.offline.evaluation.people import Boxed
-from livepose.offline.evaluation.predict import Predictions
-from livepose.offline.evaluation.scoring import coco_results
+from livepose.evaluation import coco
+from livepose.evaluation.annotations import Picture
+from livepose.evaluation.coco import match
+from livepose.evaluation.metrics import sigmas_of
+from livepose.evaluation.people import Boxed
+from livepose.evaluation.predict import Predictions
+from livepose.evaluation.scoring import coco_results
 from livepose.skeletons import COCO17
 
 SIGMAS = sigmas_of(COCO17)

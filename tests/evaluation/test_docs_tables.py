@@ -136,7 +136,7 @@ def test_every_documented_command_is_one_that_the_command_line_takes() -> None:
 def test_coco_in_mpiis_form_has_the_same_joints_and_crops(
     make_set: MakeSet, tmp_path: Path
 ) -> None:
-    from livepose.offline.evaluation.mpii import load_mpii
+    from livepose.evaluation.mpii import load_mpii
 
     _, path, document = make_set(2)
     for place, shift in ((0, 0.0), (3, -6.0), (4, 6.0)):  # nose and ears

@@ -12,11 +12,11 @@ import pytest
 from evaluation_sets import SpotRuntime
 
 from livepose.cli import evaluate, main
-from livepose.detector import Detections
+from livepose.detection import Detections
 from livepose.estimator import PoseEstimator
+from livepose.evaluation import coco_run, pareto, pck_run
+from livepose.evaluation.published import paper_coco, published, status
 from livepose.heatmaps import decode_dark, encode_dark
-from livepose.offline.evaluation import coco_run, pareto, pck_run
-from livepose.offline.evaluation.published import paper_coco, published, status
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
@@ -315,7 +315,7 @@ def test_peers_stand_in_the_same_table(
         name, backbone, input_hw, own_boxes, cost = "guess", "none", (64, 64), True, None
 
         def estimate(self, image_bgr: Any, boxes_xyxy: Any, scores: Any) -> Any:
-            from livepose.offline.evaluation.peers.direct import People
+            from livepose.evaluation.peers.direct import People
 
             people = np.full((1, 17, 2), 35.0)
             return People(people, np.ones((1, 17)), np.zeros((1, 4)), np.ones(1))

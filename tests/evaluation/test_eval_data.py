@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError
-from livepose.offline.evaluation.annotations import Picture, load_annotations
-from livepose.offline.evaluation.mpii import load_mpii, person_boxes
-from livepose.offline.evaluation.people import (
+from livepose.evaluation.annotations import Picture, load_annotations
+from livepose.evaluation.mpii import load_mpii, person_boxes
+from livepose.evaluation.people import (
     annotated_boxes,
     boxes_from_file,
     cut_at_picture,
     detected_boxes,
 )
-from livepose.offline.evaluation.pictures import PictureStore
+from livepose.evaluation.pictures import PictureStore
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 

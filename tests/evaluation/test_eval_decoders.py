@@ -5,8 +5,7 @@ import pytest
 
 from livepose.errors import UsageError
 from livepose.estimator import Estimates
-from livepose.heatmaps import blur_taps, decode_dark, encode_dark
-from livepose.offline.evaluation.decoders import (
+from livepose.evaluation.decoders import (
     NAMES,
     REACH,
     REFINEMENTS,
@@ -15,6 +14,7 @@ from livepose.offline.evaluation.decoders import (
     modulated,
     refined,
 )
+from livepose.heatmaps import blur_taps, decode_dark, encode_dark
 
 HW = (32, 24)
 

@@ -9,11 +9,11 @@ from evaluation_sets import SpotRuntime
 
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
+from livepose.evaluation import model
+from livepose.evaluation.cost import network_cost
+from livepose.evaluation.measured import bare_row
+from livepose.evaluation.model import open_estimator, stored_as
 from livepose.networks import build_network
-from livepose.offline.evaluation import model
-from livepose.offline.evaluation.cost import network_cost
-from livepose.offline.evaluation.measured import bare_row
-from livepose.offline.evaluation.model import open_estimator, stored_as
 from livepose.weights import Card, read_card, save_checkpoint
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from livepose.crops import ALIGNMENTS, CropGeometry
+from livepose.evaluation.flip import average, mirrored_back, mirrored_crops, needs_shift
 from livepose.heatmaps import decode_dark, encode_dark
-from livepose.offline.evaluation.flip import average, mirrored_back, mirrored_crops, needs_shift
 from livepose.skeletons import COCO17, MPII16, Skeleton
 
 WIDTH = 24

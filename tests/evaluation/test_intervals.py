@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from livepose.offline.evaluation.bootstrap import (
+from livepose.evaluation.bootstrap import (
     Interval,
     draws,
     paired_interval,

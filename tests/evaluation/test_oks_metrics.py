@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError
-from livepose.offline.evaluation.metrics import (
+from livepose.evaluation.metrics import (
     enlarged_area,
     oks,
     oks_matrix,

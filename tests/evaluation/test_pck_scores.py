@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError
-from livepose.offline.evaluation.bootstrap import resampled_pck
-from livepose.offline.evaluation.mpii import as_mpii
-from livepose.offline.evaluation.pck import (
+from livepose.evaluation.bootstrap import resampled_pck
+from livepose.evaluation.mpii import as_mpii
+from livepose.evaluation.pck import (
     head_sizes,
     lsp_pck,
     mean_of_known,

@@ -11,13 +11,13 @@ from evaluation_sets import SpotRuntime
 
 from livepose.errors import DataError, UsageError
 from livepose.estimator import PoseEstimator
-from livepose.offline.evaluation.annotations import load_annotations
-from livepose.offline.evaluation.metrics import sigmas_of
-from livepose.offline.evaluation.peers import open_peer
-from livepose.offline.evaluation.peers.run import direct_results, direct_speed
-from livepose.offline.evaluation.peers.yolo import FIELDS, SIDE_PX, letterbox, people_in
-from livepose.offline.evaluation.people import annotated_boxes
-from livepose.offline.evaluation.pictures import PictureStore
+from livepose.evaluation.annotations import load_annotations
+from livepose.evaluation.metrics import sigmas_of
+from livepose.evaluation.peers import open_peer
+from livepose.evaluation.peers.run import direct_results, direct_speed
+from livepose.evaluation.peers.yolo import FIELDS, SIDE_PX, letterbox, people_in
+from livepose.evaluation.people import annotated_boxes
+from livepose.evaluation.pictures import PictureStore
 from livepose.skeletons import COCO17
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -196,7 +196,7 @@ def test_what_is_no_yolo_of_poses_is_refused_before_the_work(yolo: type, tmp_pat
 
 @pytest.mark.slow
 def test_tinypose_is_as_good_as_it_was_said_to_be(shared: Path) -> None:
-    from livepose.offline.evaluation.validation import validate_pose
+    from livepose.evaluation.validation import validate_pose
 
     peer = open_peer(f"tinypose:{shared / 'peers' / 'tinypose_128x96_fp16.xml'}")
     assert isinstance(peer, PoseEstimator)

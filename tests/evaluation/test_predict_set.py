@@ -12,13 +12,13 @@ from gpu.toys import toy_runtime
 
 from livepose.errors import DataError, UsageError
 from livepose.estimator import PoseEstimator
-from livepose.offline.evaluation.annotations import load_annotations
-from livepose.offline.evaluation.model import open_estimator
-from livepose.offline.evaluation.people import annotated_boxes
-from livepose.offline.evaluation.pictures import PictureStore
-from livepose.offline.evaluation.predict import Loading, Variant, predict
-from livepose.offline.evaluation.speed import measure_speeds
-from livepose.offline.evaluation.validation import validate_pose
+from livepose.evaluation.annotations import load_annotations
+from livepose.evaluation.model import open_estimator
+from livepose.evaluation.people import annotated_boxes
+from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.predict import Loading, Variant, predict
+from livepose.evaluation.speed import measure_speeds
+from livepose.evaluation.validation import validate_pose
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 

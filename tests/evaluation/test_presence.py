@@ -7,7 +7,7 @@ import pytest
 
 from livepose.cli import main
 from livepose.errors import DataError
-from livepose.offline.evaluation.presence import presence_markdown, read_presence
+from livepose.evaluation.presence import presence_markdown, read_presence
 from livepose.skeletons import COCO17
 
 

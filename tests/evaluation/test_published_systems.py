@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from livepose.evaluation.coco_run import run_coco
+from livepose.evaluation.cost import network_cost
+from livepose.evaluation.published import BACKBONES_HERE, published, runs_here
+from livepose.evaluation.rows import BACKBONES
+from livepose.evaluation.settings import Choice
 from livepose.networks import build_network
-from livepose.offline.evaluation.coco_run import run_coco
-from livepose.offline.evaluation.cost import network_cost
-from livepose.offline.evaluation.published import BACKBONES_HERE, published, runs_here
-from livepose.offline.evaluation.rows import BACKBONES
-from livepose.offline.evaluation.settings import Choice
 from livepose.weights import Card, import_checkpoint, save_checkpoint
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from livepose.detector.cuda_engine import SurestPeople
+from livepose.detection.cuda_engine import SurestPeople
 from livepose.heatmaps import on_device
 from livepose.runtimes.frames import gather
 from livepose.runtimes.graph import PoseGraph

@@ -8,9 +8,9 @@ import pytest
 from fakes import FakeDetector, FakeRuntime, make_pipeline
 from gpu.toys import toy_runtime
 
-from livepose.detector import Detections
+from livepose.detection import Detections
+from livepose.multistream import PoseService
 from livepose.pipeline import WARM_BATCHES, PosePipeline
-from livepose.service import PoseService
 
 __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]

@@ -33,7 +33,7 @@ def test_the_pipeline_and_the_benchmark_need_no_extras() -> None:
 
 def test_importing_the_live_path_asks_nothing_of_cuda() -> None:
     code = (
-        "import sys, livepose.pipeline, livepose.service;"
+        "import sys, livepose.pipeline, livepose.multistream;"
         "assert 'livepose.gpu' not in sys.modules;"
         "assert 'livepose.runtimes.cuda_runtime' not in sys.modules;"
         "import torch; assert not torch.cuda.is_initialized()"

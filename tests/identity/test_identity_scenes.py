@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from livepose.offline.identity.contest import Played, contest, made_material
-from livepose.offline.identity.cutouts import CutOut, cut_outs, outline
-from livepose.offline.identity.detections import NoiseModel, noisy_detections
-from livepose.offline.identity.scenes import SIZE_WH, Scene
-from livepose.offline.identity.scoring import Answer, combined, score
-from livepose.offline.identity.summary import HEADINGS, resampled_idf1, summarised
-from livepose.offline.identity.walks import KINDS, Plan, Walk
+from studies.identity.contest import Played, contest, made_material
+from studies.identity.cutouts import CutOut, cut_outs, outline
+from studies.identity.detections import NoiseModel, noisy_detections
+from studies.identity.scenes import SIZE_WH, Scene
+from studies.identity.scoring import Answer, combined, score
+from studies.identity.summary import HEADINGS, resampled_idf1, summarised
+from studies.identity.walks import KINDS, Plan, Walk
 
 
 def figure(grey, height=200, width=80):
@@ -172,8 +172,8 @@ def test_an_outline_follows_the_body():
 def test_real_people_are_cut_out_whole(shared):
     from itertools import islice
 
-    from livepose.offline.evaluation.annotations import load_annotations
-    from livepose.offline.evaluation.pictures import PictureStore
+    from livepose.evaluation.annotations import load_annotations
+    from livepose.evaluation.pictures import PictureStore
 
     folder = shared / "data" / "coco" / "dev"
     store = PictureStore(folder / "images.zip")

@@ -3,8 +3,8 @@ import pytest
 from fakes import FakeDetector, FakeRuntime
 
 from livepose.frame import Frame
-from livepose.offline.identity import rest
 from livepose.pipeline import Settings
+from studies.identity import rest
 
 
 class Clip:

@@ -8,14 +8,14 @@ import pytest
 
 from livepose.cli import main
 from livepose.errors import DataError
-from livepose.offline.jitter.camera import MOVES, apply, undo
-from livepose.offline.jitter.curves import Point, at_equal, without_covariance
-from livepose.offline.jitter.measures import measure_against, truth_by_eye, truth_of
-from livepose.offline.jitter.plot import plot
-from livepose.offline.jitter.recording import Recording
-from livepose.offline.jitter.report import prices, table
-from livepose.offline.jitter.scenes import Film, make_films, shipped_photographs
-from livepose.offline.jitter.trials import smooth
+from studies.jitter.camera import MOVES, apply, undo
+from studies.jitter.curves import Point, at_equal, without_covariance
+from studies.jitter.measures import measure_against, truth_by_eye, truth_of
+from studies.jitter.plot import plot
+from studies.jitter.recording import Recording
+from studies.jitter.report import prices, table
+from studies.jitter.scenes import Film, make_films, shipped_photographs
+from studies.jitter.trials import smooth
 
 FPS, JOINTS = 30.0, 17
 

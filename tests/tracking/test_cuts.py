@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from livepose.benchmark.scene import SHOTS, CameraPath
 from livepose.frame import ImageBgr
-from livepose.offline.scene import SHOTS, CameraPath
 from livepose.tracking import Cuts
 
 FILMS = ("webcam/gesture_man_hoodie.mkv", "sport/ball_juggling.mp4", "one_by_one.mp4")

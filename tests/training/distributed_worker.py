@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from livepose.offline.training import run, trainer
-from livepose.offline.training.settings import TrainSettings
+from livepose.training import run, trainer
+from livepose.training.settings import TrainSettings
 
 
 class Tiny(nn.Module):

@@ -12,25 +12,25 @@ import pytest
 import torch
 
 from livepose.cli import main
-from livepose.detector import Detections, open_detector
+from livepose.detection import Detections, open_detector
 from livepose.errors import LiveposeError, UsageError, WeightsError
-from livepose.offline.training import detector_boxes, detector_loop
-from livepose.offline.training.checkpoint import read_checkpoint
-from livepose.offline.training.detector_augment import Placement, Sampler
-from livepose.offline.training.detector_batches import make_batch
-from livepose.offline.training.detector_boxes import (
+from livepose.training import detector_boxes, detector_loop
+from livepose.training.checkpoint import read_checkpoint
+from livepose.training.detector_augment import Placement, Sampler
+from livepose.training.detector_batches import make_batch
+from livepose.training.detector_boxes import (
     BoxedPictures,
     BoxedSet,
     completed,
     read_boxed,
 )
-from livepose.offline.training.detector_learner import DetectorLearner
-from livepose.offline.training.detector_score import intervals, score
-from livepose.offline.training.detector_settings import LoopSettings
-from livepose.offline.training.log import read_log
-from livepose.offline.training.people import SetSpec
-from livepose.offline.training.pictures import Pictures, PictureSource
-from livepose.offline.training.problems import Problems
+from livepose.training.detector_learner import DetectorLearner
+from livepose.training.detector_score import intervals, score
+from livepose.training.detector_settings import LoopSettings
+from livepose.training.log import read_log
+from livepose.training.people import SetSpec
+from livepose.training.pictures import Pictures, PictureSource
+from livepose.training.problems import Problems
 
 BOX = np.array([[40.0, 30.0, 80.0, 90.0]])
 SMALL = ("--input-px", "64", "--batch", "2", "--threads", "1", "--log-every", "1")
@@ -219,7 +219,7 @@ def test_settings_that_cannot_be_right_are_refused(wrong: dict[str, Any]) -> Non
 
 def test_perfect_boxes_score_a_hundred() -> None:
     pytest.importorskip("pycocotools")
-    from livepose.offline.evaluation.coco import tools
+    from livepose.evaluation.coco import tools
 
     people = [{"image_id": 1, "category_id": 7, "bbox": [10, 10, 50, 80]}]
     content = {
@@ -237,7 +237,7 @@ def test_perfect_boxes_score_a_hundred() -> None:
 
 def test_the_interval_of_a_score_is_as_wide_as_the_pictures_differ() -> None:
     pytest.importorskip("pycocotools")
-    from livepose.offline.evaluation.coco import tools
+    from livepose.evaluation.coco import tools
 
     people = [
         {"image_id": i, "category_id": 1, "bbox": [10, 10, 50, 80], "score": 0.9} for i in range(40)

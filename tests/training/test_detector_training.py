@@ -10,17 +10,17 @@ import pytest
 
 from livepose.cli import main
 from livepose.errors import DataError
-from livepose.offline.training import detector_training
-from livepose.offline.training.detector_data import (
+from livepose.training import detector_training
+from livepose.training.detector_data import (
     BoxSettings,
     cut_around,
     without_people,
     write_dataset,
     yolo_rows,
 )
-from livepose.offline.training.log import read_log
-from livepose.offline.training.people import SetSpec
-from livepose.offline.training.problems import Problems
+from livepose.training.log import read_log
+from livepose.training.people import SetSpec
+from livepose.training.problems import Problems
 
 
 def spec(folder: Path, weight: float = 1.0) -> SetSpec:
@@ -115,7 +115,7 @@ def test_a_set_without_people_is_refused(drawn_set: Path, tmp_path: Path) -> Non
 def test_a_detector_is_trained_resumed_and_loaded_without_unpickling(
     drawn_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from livepose.detector.checkpoint import load_detector
+    from livepose.detection.checkpoint import load_detector
 
     data = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
     small = ("--input-px", "64", "--batch", "2", "--threads", "1", "--epochs", "2")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError, UsageError
-from livepose.offline.training.archive import is_hostile, open_archive
-from livepose.offline.training.labels import LabelRules, merge, teacher_weights
-from livepose.offline.training.people import People, SetReader, SetSpec, join, parse_set
-from livepose.offline.training.problems import Problems
 from livepose.skeletons import COCO17, MPII16
+from livepose.training.archive import is_hostile, open_archive
+from livepose.training.labels import LabelRules, merge, teacher_weights
+from livepose.training.people import People, SetReader, SetSpec, join, parse_set
+from livepose.training.problems import Problems
 
 
 def read(folder: Path, problems: Problems | None = None, noisy: bool = False) -> People:

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from livepose.errors import LiveposeError, UsageError
-from livepose.offline.training.divergence import DivergenceWatch
-from livepose.offline.training.ema import RunningMean
-from livepose.offline.training.gaussianity import measure_gaussianity
-from livepose.offline.training.losses import mse_loss, softmax_loss, softmax_maps
-from livepose.offline.training.muon import Muon, orthogonalise
-from livepose.offline.training.processes import Processes
-from livepose.offline.training.schedule import Schedule
-from livepose.offline.training.settings import TrainSettings, from_json
-from livepose.offline.training.targets import target_maps
+from livepose.training.divergence import DivergenceWatch
+from livepose.training.ema import RunningMean
+from livepose.training.gaussianity import measure_gaussianity
+from livepose.training.losses import mse_loss, softmax_loss, softmax_maps
+from livepose.training.muon import Muon, orthogonalise
+from livepose.training.processes import Processes
+from livepose.training.schedule import Schedule
+from livepose.training.settings import TrainSettings, from_json
+from livepose.training.targets import target_maps
 
 SOME = {"data": ("a:b",), "crops": 1000}
 

@@ -8,11 +8,11 @@ import pytest
 
 from livepose.cli import main
 from livepose.errors import DataError, UsageError
-from livepose.offline.training.pack import PackSettings, read_pack, write_pack
-from livepose.offline.training.parts import MANIFEST, join_parts, split_file
-from livepose.offline.training.people import People, SetReader, SetSpec
-from livepose.offline.training.problems import Problems
 from livepose.skeletons import COCO17
+from livepose.training.pack import PackSettings, read_pack, write_pack
+from livepose.training.parts import MANIFEST, join_parts, split_file
+from livepose.training.people import People, SetReader, SetSpec
+from livepose.training.problems import Problems
 
 
 @pytest.fixture

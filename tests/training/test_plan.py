@@ -8,18 +8,18 @@ import torch
 
 from livepose.crops import ALIGNMENTS, CropGeometry
 from livepose.heatmaps import encode_dark, encode_standard
-from livepose.offline.training.appearance import Appearance
-from livepose.offline.training.device_augment import DeviceCrops, DeviceRenderer
-from livepose.offline.training.geometry import TrainingGeometry, inverse, transform
-from livepose.offline.training.loader import Batch, CpuRenderer
-from livepose.offline.training.monitor import plain_plan
-from livepose.offline.training.order import DrawOrder
-from livepose.offline.training.people import People, SetReader, SetSpec
-from livepose.offline.training.plan import AugmentSettings, Planner
-from livepose.offline.training.problems import Problems
-from livepose.offline.training.render import render_crops
-from livepose.offline.training.targets import target_maps
 from livepose.skeletons import COCO17
+from livepose.training.appearance import Appearance
+from livepose.training.device_augment import DeviceCrops, DeviceRenderer
+from livepose.training.geometry import TrainingGeometry, inverse, transform
+from livepose.training.loader import Batch, CpuRenderer
+from livepose.training.monitor import plain_plan
+from livepose.training.order import DrawOrder
+from livepose.training.people import People, SetReader, SetSpec
+from livepose.training.plan import AugmentSettings, Planner
+from livepose.training.problems import Problems
+from livepose.training.render import render_crops
+from livepose.training.targets import target_maps
 
 GEOMETRY = TrainingGeometry("pixel_centre", (128, 96))
 

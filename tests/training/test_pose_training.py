@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from livepose.cli import main
-from livepose.offline.training.checkpoint import read_checkpoint
-from livepose.offline.training.learner import Learned, Learner
-from livepose.offline.training.loader import Batch
-from livepose.offline.training.log import read_log
+from livepose.training.checkpoint import read_checkpoint
+from livepose.training.learner import Learned, Learner
+from livepose.training.loader import Batch
+from livepose.training.log import read_log
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
 

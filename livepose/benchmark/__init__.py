@@ -1,0 +1,1 @@
+"""How fast livepose is on this machine, and the scene that it measures itself on."""

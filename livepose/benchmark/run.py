@@ -1,0 +1,288 @@
+"""``livepose --benchmark``: how fast is the whole way of a frame, and where does the time go?
+
+Warm-up is kept apart. Frames come from a video, or from a made scene whose pictures are drawn
+before the clock starts. With ``--people N`` the true boxes of the scene stand in for what the
+detector finds, after it has run, so that the load is the same on every machine.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from livepose.benchmark.rounds import Length, Turn, spread
+from livepose.benchmark.scene import FPS, CameraPath, WalkingPeople, endless, there_and_back
+from livepose.detection import Detections, Detector
+from livepose.drawing import draw_poses
+from livepose.errors import SinkError, SourceError
+from livepose.frame import Frame, ImageBgr
+from livepose.machine import describe_machine, peak_memory_mb
+from livepose.pipeline import PosePipeline, Settings
+from livepose.sources import Source, open_source
+
+WARM_UP_FRAMES = 35
+"""A second of 30 frames, in which the detector looks at every one, and some more."""
+DEFAULT_FRAMES = 200
+MOST_FRAMES = 100_000
+SCENE_WH = (640, 480)
+ROUNDS = 10
+"""Measured frames fall into so many rounds, whose spread is the noise of the figures."""
+FRAMES_PER_ROUND = 20
+"""... or into rounds of this length where a video's length is not known."""
+PERCENTILES = (50.0, 95.0, 99.0)
+FIGURES = ("mean", "p50", "p95", "p99")
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is measured."""
+
+    source: str | None = None
+    people: int | None = None
+    frames: int | None = None
+    size_wh: tuple[int, int] = SCENE_WH
+    """Of a made scene."""
+    json_path: Path | None = None
+    compare: Path | None = None
+    """Figures of an earlier run; what became slower by more than ``limit`` is a failure."""
+    limit: float = 0.1
+
+
+@dataclass(slots=True)
+class Result:
+    """What was measured. Times in ms; a stage has its mean, p50, p95 and p99.
+
+    ``spread`` has median and quartiles over rounds: of the frames/s, and of the mean ms of each
+    stage, under its name.
+    """
+
+    scene: str
+    frames: int
+    size_wh: tuple[int, int]
+    people_per_frame: float
+    fps: float
+    crops_per_s: float
+    latency_ms: dict[str, float]
+    stages_ms: dict[str, dict[str, float]]
+    peak_memory_mb: float
+    bottleneck: str
+    machine: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    spread: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def run_benchmark(settings: Settings, choice: Choice, report: Report) -> int:
+    """Measures, prints the table on stdout, saves the JSON; returns the exit code.
+
+    Raises
+    ------
+    GateError
+        When something became slower than in the figures to compare with.
+    """
+    from livepose.benchmark.compare import compare, read_figures
+    from livepose.benchmark.table import print_table
+
+    # The old figures first: a wrong path is said at once, and --json may write over them.
+    old = None if choice.compare is None else read_figures(choice.compare)
+    pipeline = PosePipeline(settings, report=report)
+    result = measure(pipeline, choice, report)
+    print_table(result)
+    if choice.json_path is not None:
+        save(result, choice.json_path)
+        report(f"figures saved to {choice.json_path}")
+    if old is not None:
+        compare(old, asdict(result), choice.limit)
+    return 0
+
+
+def measure(pipeline: PosePipeline, choice: Choice, report: Report) -> Result:
+    """Runs the warm-up, then the measured frames."""
+    source, notes = scene_or_video(choice)
+    known = KnownBoxes(pipeline, source) if isinstance(source, WalkingPeople) else None
+    pipeline.warm_up(source.size_wh)
+    report(f"measuring on {source.name}")
+    run = Run(pipeline, known)
+    turn = Turn(run, frames_of(source, choice))
+    seen = turn.warm_up(WARM_UP_FRAMES)
+    run.begin()
+    length = Length.of(frames_per_round(choice))
+    while turn.round(length):
+        run.end_round()
+    source.close()
+    if not turn.frames:
+        raise SourceError(
+            f"{source.name}: expected more than {WARM_UP_FRAMES} frames (the warm-up), got "
+            f"{seen}; give a longer video or none"
+        )
+    return run.result(turn, source.name, notes)
+
+
+def frames_per_round(choice: Choice) -> int:
+    """How many frames make a round."""
+    if choice.source is not None and choice.frames is None:
+        return FRAMES_PER_ROUND
+    return max(1, round((choice.frames or DEFAULT_FRAMES) / ROUNDS))
+
+
+def scene_or_video(choice: Choice) -> tuple[Source, list[str]]:
+    """The source to measure on, and what has to be said about it."""
+    if choice.source is not None:
+        return open_source(choice.source), ["decoding of the video runs beside, and counts"]
+    if choice.people is None:
+        return CameraPath(size_wh=choice.size_wh), [
+            "the made scene was drawn before the clock started"
+        ]
+    scene = WalkingPeople(choice.people, DEFAULT_FRAMES, choice.size_wh)
+    note = "the detector runs; the scene's true boxes stand in for what it finds"
+    return scene, ["the made scene was drawn before the clock started", note]
+
+
+def frames_of(source: Source, choice: Choice) -> Iterator[Frame]:
+    """Warm-up and measured frames; a made scene is drawn first and repeated as needed."""
+    wanted = WARM_UP_FRAMES + (choice.frames or DEFAULT_FRAMES)
+    if choice.source is not None:
+        return _limited(source, wanted if choice.frames else None)
+    return islice(endless(list(source), source.fps or FPS), wanted)
+
+
+def _limited(source: Source, limit: int | None) -> Iterator[Frame]:
+    from livepose.pipeline import FRAMES_AHEAD
+    from livepose.threads import ahead
+
+    for count, frame in enumerate(ahead(source, FRAMES_AHEAD)):
+        if limit is not None and count >= limit:
+            return
+        yield frame
+
+
+class KnownBoxes:
+    """Lets the detector run, then answers with the boxes of a made scene."""
+
+    def __init__(self, pipeline: PosePipeline, scene: WalkingPeople) -> None:
+        self._scene = scene
+        self._inner: Detector | None = pipeline.detector
+        self.name = "known boxes" if self._inner is None else self._inner.name
+        self.index = 0
+        pipeline.detector = self
+
+    def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+        """What the scene knows, at the price of the detector."""
+        if self._inner is not None:
+            self._inner(images_bgr)
+        boxes = self._scene.boxes_xyxy(there_and_back(self.index, self._scene.frame_count))
+        return [Detections(boxes, np.full(len(boxes), 0.9)) for _ in images_bgr]
+
+
+class Run:
+    """The pipeline as a contestant: each frame found, followed, and drawn unless that is left."""
+
+    def __init__(
+        self, pipeline: PosePipeline, known: KnownBoxes | None = None, draw: bool = True
+    ) -> None:
+        self.pipeline = pipeline
+        self._known = known
+        self._draw = draw
+        self._latency_ms: list[float] = []
+        self._draw_ms: list[float] = []
+        self._size_wh = (0, 0)
+        self._round_ms: dict[str, list[float]] = {}
+        self._samples: dict[str, list[float]] = {}
+
+    def before_round(self) -> None:
+        """Nothing: the pipeline runs in the process as it is."""
+
+    def begin(self) -> None:
+        """The warm-up is over: what was timed so far is forgotten."""
+        self.pipeline.clock.clear(window=MOST_FRAMES)
+        self._latency_ms.clear()
+        self._draw_ms.clear()
+
+    def take(self, frame: Frame) -> int:
+        """One frame; how many people are in it."""
+        start_s = time.perf_counter()
+        if self._known is not None:
+            self._known.index = frame.index
+        poses = self.pipeline.process(frame.image_bgr, frame.time_s)
+        posed_s = time.perf_counter()
+        self._latency_ms.append((posed_s - start_s) * 1e3)
+        if self._draw:
+            draw_poses(frame.image_bgr.copy(), poses)
+            self._draw_ms.append((time.perf_counter() - posed_s) * 1e3)
+        self._size_wh = frame.size_wh
+        return len(poses)
+
+    def end_round(self) -> None:
+        """What the clock says of the stages since the last round becomes one sample of each."""
+        clock = self.pipeline.clock
+        samples = {name: clock.samples_ms(name) for name in clock.names()}
+        samples["draw"] = list(self._draw_ms)
+        for name, values in samples.items():
+            self._samples.setdefault(name, []).extend(values)
+            if values:
+                self._round_ms.setdefault(name, []).append(float(np.mean(values)))
+        clock.clear()
+        self._draw_ms.clear()
+
+    def result(self, turn: Turn, scene: str, notes: list[str]) -> Result:
+        """The figures."""
+        stages = {name: figures(values) for name, values in self._samples.items() if values}
+        people = sum(turn.people)
+        return Result(
+            scene=scene,
+            frames=turn.frames,
+            size_wh=self._size_wh,
+            people_per_frame=people / turn.frames,
+            fps=turn.frames / turn.seconds,
+            crops_per_s=people / turn.seconds,
+            latency_ms=figures(self._latency_ms),
+            stages_ms=stages,
+            peak_memory_mb=peak_memory_mb(),
+            bottleneck=bottleneck(stages),
+            machine=describe_machine(self.pipeline),
+            notes=notes,
+            spread={"fps": turn.fps().as_dict()}
+            | {name: spread(values).as_dict() for name, values in self._round_ms.items()},
+        )
+
+
+def named(values: Sequence[float]) -> dict[str, float]:
+    """Mean, p50, p95 and p99 by name."""
+    return {name: round(value, 3) for name, value in zip(FIGURES, values, strict=True)}
+
+
+def figures(samples_ms: Sequence[float]) -> dict[str, float]:
+    """Mean, p50, p95 and p99 of some samples."""
+    percentiles = np.percentile(samples_ms, PERCENTILES)
+    return named([float(np.mean(samples_ms)), *(float(value) for value in percentiles)])
+
+
+def bottleneck(stages_ms: dict[str, dict[str, float]]) -> str:
+    """One sentence that names the stage that takes most of the time.
+
+    By the mean, because a detector that rests in most frames has a median of nothing.
+    """
+    total = sum(stage["mean"] for stage in stages_ms.values())
+    name, stage = max(stages_ms.items(), key=lambda item: item[1]["mean"])
+    share = 100 * stage["mean"] / total if total > 0 else 0.0
+    return f"the bottleneck is {name}: {stage['mean']:.1f} ms a frame, {share:.0f} % of the time"
+
+
+def save(result: Result, path: Path) -> None:
+    """The figures as JSON.
+
+    Raises
+    ------
+    SinkError
+        When the file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(asdict(result), indent=2) + "\n")
+    except OSError as error:
+        raise SinkError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,132 @@
+"""What the network says of annotated keypoints, and how far off it is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.estimator import PoseEstimator
+from livepose.evaluation.annotations import Annotations, load_annotations
+from livepose.evaluation.people import annotated_boxes
+from livepose.evaluation.pictures import PictureStore
+from livepose.heatmaps import decode
+
+Floats = NDArray[np.float64]
+
+HIDDEN = 1
+"""COCO's mark of a keypoint that is labelled and cannot be seen."""
+BLUR_PX = 13
+"""Width of the motion blur, in pixels of the network's input."""
+PEOPLE_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """N labelled keypoints, in heatmap pixels."""
+
+    joint: NDArray[np.int64]
+    picture: NDArray[np.int64]
+    error: Floats
+    """(N, 2): found minus labelled, x and y."""
+    reach: Floats
+    """(N,) body scale: root of the box area."""
+    covariance: Floats
+    """(N, 2, 2) of the heatmap's shape, NaN where it has none."""
+    score: Floats
+    mass: Floats
+    """Sum of the positive part of the map over its height: cells that it covers."""
+    hidden: NDArray[np.bool_]
+    blurred: NDArray[np.bool_]
+
+    def select(self, which: NDArray[np.bool_]) -> "Sightings":
+        """Those where this mask is true."""
+        return Sightings(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+
+
+def joined(parts: Sequence[Sightings]) -> Sightings:
+    """All of them, in order."""
+    names = Sightings.__dataclass_fields__
+    return Sightings(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
+
+
+def collect(
+    estimator: PoseEstimator,
+    images: Path,
+    annotations: Path,
+    people: int,
+    advance: Callable[[int], None],
+    first_picture: int = 0,
+) -> Sightings:
+    """The first ``people`` people of an annotated set, sharp and blurred, in annotated boxes.
+
+    Pictures are numbered from ``first_picture`` on.
+    """
+    known = load_annotations(annotations)
+    store = PictureStore(images)
+    parts, done = [], 0
+    for number, boxed in enumerate(annotated_boxes(known, estimator.runtime.card.alignment)):
+        if done >= people:
+            break
+        if not len(boxed):
+            continue
+        crops = estimator.cut(store.read(boxed.picture.file_name), boxed.boxes_xyxy)
+        labels = _labels(known, boxed.picture.id)
+        for blurred in (False, True):
+            seen = _look(estimator, _blurred(crops) if blurred else crops)
+            place = first_picture + number
+            parts.append(_sightings(estimator, seen, labels, boxed.boxes_xyxy, place, blurred))
+        done += len(boxed)
+        advance(len(boxed))
+    store.close()
+    return joined(parts)
+
+
+def _labels(known: Annotations, picture: int) -> Floats:
+    rows = [person["keypoints"] for person in known.people_of(picture)]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), -1, 3)
+
+
+def _blurred(crops_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    soft = [cv2.blur(crop, (BLUR_PX, 1)) for crop in crops_bgr]
+    return np.asarray(soft, dtype=np.uint8)
+
+
+def _look(estimator: PoseEstimator, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+    parts = range(0, len(crops_bgr), PEOPLE_AT_ONCE)
+    return np.concatenate(
+        [estimator.runtime(crops_bgr[start : start + PEOPLE_AT_ONCE]) for start in parts]
+    )
+
+
+def _sightings(
+    estimator: PoseEstimator,
+    heatmaps: NDArray[np.float32],
+    labels: Floats,
+    boxes_xyxy: Floats,
+    picture: int,
+    blurred: bool,
+) -> Sightings:
+    decoded = decode(heatmaps, "dark", estimator.runtime.card.blur_kernel)
+    grid_hw = (int(heatmaps.shape[2]), int(heatmaps.shape[3]))
+    true = estimator.geometry.to_heatmap(labels[..., :2], boxes_xyxy, grid_hw)
+    corners = estimator.geometry.to_heatmap(boxes_xyxy.reshape(-1, 2, 2), boxes_xyxy, grid_hw)
+    reach = np.sqrt(np.prod(corners[:, 1] - corners[:, 0], axis=1))
+    mass = np.clip(heatmaps, 0, None).sum(axis=(2, 3)) / np.maximum(decoded.scores, 1e-6)
+    # A label outside the crop cannot be found, whatever the network says.
+    inside = ((true > -0.5) & (true < np.array(grid_hw[::-1]) - 0.5)).all(axis=2)
+    kept = (labels[..., 2] > 0) & inside & np.isfinite(decoded.xy).all(axis=2)
+    person, joint = np.nonzero(kept)
+    return Sightings(
+        joint=joint,
+        picture=np.full(len(joint), picture),
+        error=(decoded.xy - true)[kept],
+        reach=reach[person],
+        covariance=decoded.covariance[kept],
+        score=decoded.scores[kept].astype(np.float64),
+        mass=mass[kept].astype(np.float64),
+        hidden=labels[..., 2][kept] == HIDDEN,
+        blurred=np.full(len(joint), blurred),
+    )

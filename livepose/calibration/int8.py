@@ -1,0 +1,163 @@
+"""Making ranges for INT8 from real crops, and finding out what INT8 costs.
+
+Post-training quantisation: the network stays as it is; only how finely it counts changes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.calibration.activation_ranges import BATCH, measure_limits
+from livepose.errors import DataError, GateError
+from livepose.estimator import PoseEstimator
+from livepose.evaluation.annotations import Annotations, load_annotations
+from livepose.evaluation.coco import match
+from livepose.evaluation.metrics import sigmas_of
+from livepose.evaluation.people import annotated_boxes
+from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.predict import Loading, Variant, batches, predict
+from livepose.evaluation.scoring import coco_results
+from livepose.evaluation.settings import Progress, no_progress
+from livepose.runtimes import Runtime, open_runtime
+from livepose.runtimes.check import LIMITS_PX, keypoint_shift
+from livepose.runtimes.graph_store import own_graph
+from livepose.runtimes.int8 import convolutions, insert_ranges
+from livepose.runtimes.openvino_runtime import OpenVinoRuntime
+from livepose.runtimes.ranges import Ranges
+from livepose.skeletons import SKELETONS
+from livepose.weights import Card, read_card
+
+Crops = NDArray[np.uint8]
+
+KEPT_AP = 0.99
+"""The part of the AP that has to be left."""
+SHIFT_CROPS = 32
+"""Crops on which keypoints are compared with those of fp32 torch."""
+
+
+@dataclass(frozen=True)
+class PeopleSet:
+    """Pictures and their annotated people."""
+
+    annotations: Annotations
+    store: PictureStore
+
+    @classmethod
+    def open(cls, images: Path, annotations: Path) -> "PeopleSet":
+        """Opens a set, and finds out what is missing before any work."""
+        listed = load_annotations(annotations)
+        store = PictureStore(images)
+        store.require(picture.file_name for picture in listed.pictures)
+        return cls(listed, store)
+
+
+def quantise(
+    path: Path,
+    data: PeopleSet,
+    dev: PeopleSet,
+    crops: int = 256,
+    report: Callable[[str], None] = print,
+    progress: Progress = no_progress,
+) -> Ranges:
+    """INT8 ranges for pose weights, from crops of ``data``, with what they cost on ``dev``.
+
+    Raises
+    ------
+    DataError
+        When there are fewer people than one batch.
+    GateError
+        When INT8 leaves less than 99 % of the AP, or moves keypoints by more than 0.3 px of the
+        crop in the median.
+    """
+    card = read_card(path)
+    model, _, _ = own_graph(path, card, report)
+    plain = _ready(model, card, "f32")
+    seen = real_crops(data, plain, crops)
+    layers = list(convolutions(model))
+    report(f"looking at {len(layers) - 2} layers while {len(seen)} crops go through them")
+    # The stem and the heatmap layer stay in f32.
+    ends, advance = (layers[0], layers[-1]), progress("watching layers", len(seen))
+    limits = measure_limits(model, seen, ends, advance)
+    rounded = _ready(insert_ranges(model, limits), card, "int8")
+    report(f"measuring what INT8 costs on {len(dev.annotations.people)} people")
+    measured = {
+        "crops": len(seen),
+        **_shifts(open_runtime(path, "torch", "cpu"), (plain, rounded), dev, progress),
+        "people": len(dev.annotations.people),
+        "ap_f32": round(average_precision(plain, dev, progress), 2),
+        "ap_int8": round(average_precision(rounded, dev, progress), 2),
+    }
+    require_kept(measured)
+    return Ranges(card.sha256, limits, measured)
+
+
+def _ready(model: Any, card: Card, precision: str) -> OpenVinoRuntime:
+    runtime = OpenVinoRuntime(model, card, precision)
+    runtime.warm_up((BATCH,))
+    return runtime
+
+
+def real_crops(data: PeopleSet, runtime: Runtime, count: int) -> Crops:
+    """Crops (N, h, w, 3) of annotated people as the live path cuts them, from mixed pictures."""
+    sample = annotated_boxes(data.annotations, runtime.card.alignment)
+    order = np.random.default_rng(0).permutation(len(sample))
+    found: list[Crops] = []
+    estimator = PoseEstimator(runtime)
+    for crops, _ in batches(estimator, data.store, [sample[i] for i in order], Loading()):
+        found.append(crops)
+        if sum(map(len, found)) >= count:
+            break
+    crops = np.concatenate(found)[:count] if found else np.empty(0, np.uint8)
+    if len(crops) < BATCH:
+        raise DataError(f"INT8 ranges need {BATCH} people or more to look at, got {len(crops)}")
+    return crops
+
+
+def _shifts(
+    exact: Runtime, runtimes: tuple[Runtime, ...], dev: PeopleSet, progress: Progress
+) -> dict[str, float]:
+    """Median shift of keypoints from fp32 torch, in pixels of the crop."""
+    crops = real_crops(dev, exact, SHIFT_CROPS)
+    advance = progress("keypoints of torch", len(crops))
+    wanted = []
+    for start in range(0, len(crops), BATCH):
+        wanted.append(exact(crops[start : start + BATCH]))
+        advance(len(wanted[-1]))
+    reference, blur = np.concatenate(wanted), exact.card.blur_kernel
+    shifts = {one.precision: keypoint_shift(one(crops), reference, blur) for one in runtimes}
+    medians = {f"shift_px_{name}": round(one.median_px, 4) for name, one in shifts.items()}
+    tails = {f"shift_px_{name}_p90": round(one.tail_px, 4) for name, one in shifts.items()}
+    return {"shift_crops": len(crops), **medians, **tails}
+
+
+def average_precision(runtime: Runtime, data: PeopleSet, progress: Progress = no_progress) -> float:
+    """COCO's AP in percent, annotated boxes, decoded by DARK, no flip test."""
+    sample = annotated_boxes(data.annotations, runtime.card.alignment)
+    advance = progress(f"AP in {runtime.precision}", sum(map(len, sample)))
+    variant = Variant("dark")
+    estimator = PoseEstimator(runtime)
+    found = predict(estimator, data.store, sample, [variant], advance=advance)[variant]
+    sigmas = sigmas_of(SKELETONS[runtime.card.skeleton])
+    results = coco_results(sample, found, runtime.card.input_hw, sigmas)
+    ids = data.annotations.image_ids
+    return match(data.annotations.document, results, sigmas, ids).scores().ap
+
+
+def require_kept(measured: Mapping[str, Any]) -> None:
+    """GateError unless enough of the AP is left and the keypoints stay where they were."""
+    whole, left, moved_px = (measured[n] for n in ("ap_f32", "ap_int8", "shift_px_int8"))
+    if left < KEPT_AP * whole:
+        raise GateError(
+            f"INT8 leaves {left:.2f} of {whole:.2f} AP, at least {KEPT_AP:.0%} of it expected; "
+            "nothing was written; look at more crops (--crops), or stay with f32"
+        )
+    if not moved_px <= LIMITS_PX["int8"]:
+        raise GateError(
+            f"INT8 moves keypoints by {moved_px:.2f} px of the crop in the median, at most "
+            f"{LIMITS_PX['int8']:g} expected; nothing was written; look at more crops (--crops), "
+            "or stay with f32"
+        )

@@ -1,0 +1,59 @@
+"""The numerical self-check of a detector: on a GPU it has to see what it sees on the processor."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.detection.protocol import Engine, Predictions
+from livepose.errors import DeviceError
+
+PROBE_PX = 256
+LARGEST_SCORE_DIFFERENCE = 0.02
+LARGEST_SHIFT_PX = 2.0
+"""By how much the surest people may differ: the mean of their scores, the median of their edges."""
+SUREST = 20
+
+
+def probe_picture() -> NDArray[np.uint8]:
+    """A picture uint8 (1, 256, 256, 3) of soft coloured blots; the same one every time."""
+    random = np.random.default_rng(20_260_101)
+    rows, columns = np.arange(PROBE_PX)[:, None] / PROBE_PX, np.arange(PROBE_PX)[None] / PROBE_PX
+    picture = np.full((PROBE_PX, PROBE_PX, 3), 110.0)
+    for _ in range(40):
+        x, y, size = random.uniform(0, 1, 3)
+        blot = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (0.002 + 0.03 * size))
+        picture += blot[..., None] * random.uniform(-130, 130, 3)
+    return np.asarray(np.clip(picture, 0, 255)[None], dtype=np.uint8)
+
+
+def require_same_predictions(engine: Engine, reference: Predictions, person: int) -> None:
+    """The self-check: on the probe the engine sees what torch sees on the processor in f32.
+
+    ``reference`` are the predictions of the latter. Half precision moves a box by a good part of
+    a pixel, so that its surest candidates are compared, by score and place.
+
+    Raises
+    ------
+    DeviceError
+        When it sees something else. Some GPU drivers are wrong without any error.
+    """
+    expected, got = candidates(reference, person), candidates(engine(probe_picture()), person)
+    expected = expected[np.argsort(-expected[:, 4])[:SUREST]]
+    # The same candidate is the one at the same place: the order is another one.
+    away_px = np.abs(expected[:, None, :4] - got[None, :, :4]).max(axis=2)
+    same = away_px.argmin(axis=1)
+    scores = float(np.abs(expected[:, 4] - got[same, 4]).mean())
+    shift_px = float(np.median(away_px.min(axis=1)))
+    if not (scores <= LARGEST_SCORE_DIFFERENCE and shift_px <= LARGEST_SHIFT_PX):  # also NaN
+        raise DeviceError(
+            f"the detector on {engine.name} sees other people than on the processor (scores "
+            f"differ by {scores:.2g}, boxes by {shift_px:.2g} px; at most "
+            f"{LARGEST_SCORE_DIFFERENCE} and {LARGEST_SHIFT_PX} px expected); use --device cpu"
+        )
+
+
+def candidates(predictions: Predictions, person: int) -> NDArray[np.float64]:
+    """Box and score as a person of each candidate in the first picture, (N, 5)."""
+    one = predictions[0].astype(np.float64)
+    if one.shape[1] == 6:  # (N, 6): corners, score, class
+        return np.asarray(one[:, :5])
+    return np.asarray(np.concatenate([one[:4], one[None, 4 + person]]).T)

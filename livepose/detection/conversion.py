@@ -1,0 +1,108 @@
+"""Detectors converted for OpenVINO, kept on disk: a start from there loads neither torch nor
+ultralytics.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, simplefilter
+
+from livepose.detection.engines import core
+from livepose.detection.protocol import Facts
+from livepose.errors import WeightsError
+from livepose.runtimes.library import one_thread, openvino, torch_decoder
+from livepose.weights.places import cache_folder
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ov = openvino()
+
+GRAPH, FACTS = "detector.xml", "detector.json"
+TRACED_PX = 64
+"""Side of the picture that the network is traced with; any does, small is quick."""
+
+
+def key(path: Path) -> str:
+    """A name for what is in this file and what converts it.
+
+    Raises
+    ------
+    WeightsError
+        When the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read as a detector: {error}") from None
+    versions = "_".join(version(package) for package in ("openvino", "ultralytics", "torch"))
+    return hashlib.sha256(f"{content} {versions}".encode()).hexdigest()[:20]
+
+
+def kept(name: str, report: Callable[[str], None]) -> tuple[Any, Facts] | None:
+    """The converted network of that key, and what it answers; None where there is none yet."""
+    folder = _folder(name)
+    if not (folder / FACTS).is_file():
+        return None
+    try:
+        return core().read_model(folder / GRAPH), Facts(**json.loads((folder / FACTS).read_text()))
+    except (RuntimeError, OSError, ValueError, TypeError):
+        report(f"the converted detector in {folder} is broken; converting it again")
+        return None
+
+
+def convert(model: "nn.Module", facts: Facts, name: str, report: Callable[[str], None]) -> Any:
+    """The network for OpenVINO, any batch and size; kept in the cache under that key."""
+    report("converting the detector for OpenVINO (only this once)")
+    converted = _traced(model)
+    _keep(converted, facts, _folder(name))
+    return converted
+
+
+def _folder(name: str) -> Path:
+    return cache_folder() / "detectors" / name
+
+
+def _traced(model: "nn.Module") -> Any:
+    """The network for OpenVINO, by its frontend for torch.
+
+    Not by ``ov.convert_model``, which reports its use to Intel over the network.
+    """
+    import torch
+
+    head: Any = list(model.children())[-1]
+    head = head[-1]
+    head.export, head.dynamic, head.format = True, True, "openvino"
+    example = torch.zeros(1, 3, TRACED_PX, TRACED_PX)
+    with torch.no_grad(), one_thread(), catch_warnings():
+        simplefilter("ignore")  # the tracer warns of every shape that it sees
+        trace: Any = torch.jit.trace
+        traced = trace(model, example, check_trace=False)
+        decoder = torch_decoder()(traced, example_input=example)
+        frontend = ov.frontend.FrontEndManager().load_by_framework("pytorch")
+        converted = frontend.convert(frontend.load(decoder))
+    parameter = converted.get_parameters()[0]
+    parameter.set_element_type(ov.Type.f32)
+    parameter.set_partial_shape(ov.PartialShape([-1, 3, -1, -1]))
+    converted.validate_nodes_and_infer_types()
+    return converted
+
+
+def _keep(converted: Any, facts: Facts, folder: Path) -> None:
+    """Writes the converted network, facts last; without a place to write, it goes unkept."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder.parent) as draft:
+            ov.save_model(converted, str(Path(draft) / GRAPH), compress_to_fp16=False)
+            (Path(draft) / FACTS).write_text(json.dumps(asdict(facts)))
+            folder.mkdir(exist_ok=True)
+            for file in (Path(GRAPH).with_suffix(".bin"), Path(GRAPH), Path(FACTS)):
+                (Path(draft) / file).replace(folder / file)
+    except (OSError, RuntimeError):
+        return

@@ -1,0 +1,62 @@
+"""What runs a detection network: bytes of letterboxed pictures in, raw predictions out.
+
+Each engine takes uint8 (B, h, w, 3), blue first, and gives float32 (B, 4 + classes, N): centre,
+size and scores of N candidates in input pixels; or (B, N, 6) from networks that need no NMS.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.detection.letterbox import Letterbox
+from livepose.frame import ImageBgr
+
+Predictions = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """Something that runs a detection network."""
+
+    name: str
+    input_wh: tuple[int, int] | None
+    """The one size it takes, None for any of whole strides."""
+
+    def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
+        """Predictions for these pictures, see the module."""
+
+
+@runtime_checkable
+class FrameEngine(Protocol):
+    """An engine that would rather fit the pictures into its input itself."""
+
+    def see(
+        self,
+        images_bgr: Sequence[ImageBgr],
+        letterboxes: Sequence[Letterbox],
+        again: bool = False,
+    ) -> Predictions:
+        """Predictions for these pictures, (H, W, 3), in letterboxes of one input size.
+
+        ``again`` says that they are those of the call before, unchanged.
+        """
+
+
+@runtime_checkable
+class PreparedEngine(Protocol):
+    """An engine that has to prepare itself for each input size, for longer than a frame takes."""
+
+    def prepare(self, input_wh: tuple[int, int]) -> bool:
+        """Whether it is ready for one picture of this size; else prepares for it beside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a network answers: ``person`` is the index of that class among so many ``classes``."""
+
+    person: int
+    classes: int
+    input_px: int | None
+    """Longer side that the file recommends."""

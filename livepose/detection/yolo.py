@@ -1,0 +1,152 @@
+"""YOLO as a detector of people: letterbox, network, non-maximum suppression, and back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from livepose.detection.closer import CloserLook, closer_px, joined
+from livepose.detection.detections import Detections
+from livepose.detection.letterbox import Letterbox
+from livepose.detection.protocol import Engine, FrameEngine, Predictions, PreparedEngine
+from livepose.detection.suppression import Floats, suppress
+from livepose.frame import ImageBgr
+
+SCORE_THRESHOLD = 0.25
+"""ultralytics' own; the tracker decides what weak boxes are worth."""
+OVERLAP_THRESHOLD = 0.7
+"""ultralytics' own: people who stand close keep their boxes."""
+MOST_PEOPLE = 300
+SMALL_PICTURE_PX, SMALL_INPUT_PX, LARGE_INPUT_PX = 860, 416, 640
+"""Pictures with a longer side up to the first are seen at the second, others at the third."""
+
+
+class YoloDetector:
+    """Finds people with a YOLO network.
+
+    Parameters
+    ----------
+    engine : Engine
+        Runs the network.
+    name : str
+        What the weights are.
+    person, classes : int
+        Index of the class person, and how many classes there are.
+    size_px : int, optional
+        Longer side of the network's input; None chooses by the picture.
+    score_threshold : float, optional
+        Lowest score of a box.
+    adapts : bool
+        Whether it may look closer, see ``closer``: in one more size.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        person: int,
+        classes: int,
+        size_px: int | None = None,
+        score_threshold: float | None = None,
+        adapts: bool = False,
+    ) -> None:
+        self.name = name
+        self.engine = engine
+        self.adapts = adapts and engine.input_wh is None
+        self.score_threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
+        self._person, self._classes, self._size_px = person, classes, size_px
+
+    def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+        """The people in each picture, uint8 (H, W, 3); pictures of one shape go in one batch.
+
+        Raises
+        ------
+        ValueError
+            When a picture is not uint8 (H, W, 3).
+        """
+        return self._look(images_bgr, [self._letterbox(image) for image in images_bgr])
+
+    def can_look_closer(self, source_wh: tuple[int, int], wait: bool) -> bool:
+        """Whether a closer look at a picture of this size is of use, and can be had at once.
+
+        What it needs is otherwise prepared beside; with ``wait`` the look itself waits for it.
+        """
+        closer = self._closer_letterbox(source_wh)
+        if closer is None or wait or not isinstance(self.engine, PreparedEngine):
+            return closer is not None
+        return self.engine.prepare(closer.input_wh)
+
+    def look_closer(self, image_bgr: ImageBgr) -> CloserLook:
+        """The people in a picture, uint8 (H, W, 3), the small ones of them in a larger input.
+
+        Raises
+        ------
+        ValueError
+            When the picture is not uint8 (H, W, 3).
+        """
+        usual = self._letterbox(image_bgr)
+        closer = self._closer_letterbox(usual.source_wh)
+        [people] = self._look([image_bgr], [usual])
+        more = people if closer is None else self._look([image_bgr], [closer], again=True)[0]
+        return joined(people, more, usual)
+
+    def _look(
+        self, images_bgr: Sequence[ImageBgr], boxes: Sequence[Letterbox], again: bool = False
+    ) -> list[Detections]:
+        found: dict[int, Detections] = {}
+        for input_wh in dict.fromkeys(box.input_wh for box in boxes):
+            which = [index for index, box in enumerate(boxes) if box.input_wh == input_wh]
+            images, letterboxes = [images_bgr[n] for n in which], [boxes[n] for n in which]
+            kept = self._suppress(self._predict(images, letterboxes, again))
+            for index, rows in zip(which, kept, strict=True):
+                found[index] = _detections(rows, boxes[index])
+        return [found[index] for index in range(len(boxes))]
+
+    def _letterbox(self, image_bgr: ImageBgr) -> Letterbox:
+        shape, kind = np.shape(image_bgr), getattr(image_bgr, "dtype", type(image_bgr))
+        if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
+            raise ValueError(f"image_bgr: expected uint8 (H, W, 3), got {kind} {shape}")
+        source_wh = (shape[1], shape[0])
+        if self.engine.input_wh is not None:
+            return Letterbox.into(source_wh, self.engine.input_wh)
+        return Letterbox.fit(source_wh, self._usual_px(source_wh))
+
+    def _closer_letterbox(self, source_wh: tuple[int, int]) -> Letterbox | None:
+        """How a picture lies in the larger input; None where there is no use in one."""
+        longer_px = closer_px(source_wh, self._usual_px(source_wh)) if self.adapts else None
+        return None if longer_px is None else Letterbox.fit(source_wh, longer_px)
+
+    def _usual_px(self, source_wh: tuple[int, int]) -> int:
+        return self._size_px or default_size_px(source_wh)
+
+    def _predict(
+        self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox], again: bool
+    ) -> Predictions:
+        if isinstance(self.engine, FrameEngine):
+            return self.engine.see(images_bgr, letterboxes, again)
+        pairs = zip(letterboxes, images_bgr, strict=True)
+        return self.engine(np.stack([letterbox.apply(image) for letterbox, image in pairs]))
+
+    def _suppress(self, predictions: Predictions) -> list[Floats]:
+        """Rows x1, y1, x2, y2, score of the people in each picture, in input pixels."""
+        return [
+            suppress(
+                one,
+                self._person,
+                self._classes,
+                self.score_threshold,
+                OVERLAP_THRESHOLD,
+                MOST_PEOPLE,
+            )
+            for one in predictions
+        ]
+
+
+def default_size_px(source_wh: tuple[int, int]) -> int:
+    """Longer side of the input that suits a picture of this size."""
+    return SMALL_INPUT_PX if max(source_wh) <= SMALL_PICTURE_PX else LARGE_INPUT_PX
+
+
+def _detections(rows: Floats, letterbox: Letterbox) -> Detections:
+    boxes_xyxy = letterbox.to_source(rows[:, :4])
+    whole = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2] > 0).all(axis=1)
+    return Detections(boxes_xyxy[whole], rows[whole, 4])

@@ -1,0 +1,99 @@
+"""Bootstrap 95 % intervals over pictures, and paired ones for the difference of two methods.
+
+Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentile
+intervals). Pictures, not people, are drawn again: people of one picture are not independent.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.evaluation.coco import CocoMatches
+from livepose.evaluation.pck import Pck, mean_of_known
+
+Array = NDArray[np.float64]
+
+DRAWS = 1000
+LEVEL_PERCENT = 95.0
+SEED = 20190614
+INTERVALS_BELOW_PEOPLE = 1000
+"""Figures from fewer people than this are printed with their interval."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From ``low`` to ``high`` with 95 % confidence; NaN where it could not be drawn."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"[{self.low:.1f}, {self.high:.1f}]"
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Is the sign of what it was drawn for beyond the noise of the pictures?"""
+        return self.low > 0 or self.high < 0
+
+
+@lru_cache(maxsize=4)
+def draws(pictures: int, count: int = DRAWS, seed: int = SEED) -> NDArray[np.int64]:
+    """How often each picture is drawn in each resample, (count, pictures); the same every time."""
+    random = np.random.default_rng(seed)
+    even = np.full(pictures, 1.0 / max(pictures, 1))
+    drawn = np.asarray(random.multinomial(pictures, even, size=count), dtype=np.int64)
+    drawn.setflags(write=False)
+    return drawn
+
+
+def percentile_interval(samples: Array, level_percent: float = LEVEL_PERCENT) -> Interval:
+    """The middle ``level_percent`` of the samples, NaN ignored."""
+    known = samples[np.isfinite(samples)]
+    if not known.size:
+        return Interval(float("nan"), float("nan"))
+    tail = (100.0 - level_percent) / 2
+    low, high = np.percentile(known, [tail, 100.0 - tail])
+    return Interval(float(low), float(high))
+
+
+def resampled_coco(matches: CocoMatches, count: int = DRAWS) -> dict[str, Array]:
+    """Every column of the COCO table for each resample: name to (count,)."""
+    return matches.resampled(draws(len(matches.image_ids), count))
+
+
+def resampled_share(
+    hits: NDArray[np.bool_],
+    counted: NDArray[np.bool_],
+    picture: NDArray[np.int64],
+    count: int = DRAWS,
+) -> Array:
+    """Percent of hits (P, K) among what counts, for each resample of pictures, (count,).
+
+    ``picture`` (P,) is the index of each person's picture.
+    """
+    pictures = int(picture.max()) + 1 if len(picture) else 0
+    weights = draws(pictures, count)[:, picture]
+    right, total = weights @ hits.sum(axis=1), weights @ counted.sum(axis=1)
+    return np.asarray(np.where(total > 0, 100.0 * right / np.maximum(total, 1), np.nan))
+
+
+def resampled_pck(scored: Pck, picture: NDArray[np.int64]) -> dict[str, Array]:
+    """Every column of a PCK table for each resample; ``picture`` as of all people scored."""
+    own = picture[scored.people]
+
+    def share(columns: NDArray[np.int64] | list[int]) -> Array:
+        return resampled_share(scored.hits[:, columns], scored.labelled[:, columns], own)
+
+    groups = {
+        name.lower(): mean_of_known([share([column]) for column in columns], axis=0)
+        for name, columns in scored.members.items()
+        if columns
+    }
+    return {**groups, "mean": share(np.flatnonzero(scored.counted))}
+
+
+def paired_interval(first: Array, second: Array) -> Interval:
+    """Interval of ``first`` minus ``second``, both from the same resamples."""
+    return percentile_interval(first - second)

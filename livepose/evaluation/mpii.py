@@ -1,0 +1,122 @@
+"""MPII's annotations, as the HRNet family's JSON has them, and its head boxes.
+
+An entry: image, center [x, y], scale (person height over 200 px), joints 16 x [x, y], joints_vis
+16, all 1-based; the head box [x1, y1, x2, y2] as ``head_box``, or in the order of the entries in
+MPII's own ``gt_valid.mat`` (``headboxes_src``).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.errors import DataError
+from livepose.evaluation.annotations import Picture, read_json
+from livepose.evaluation.people import Boxed
+from livepose.skeletons import MPII16, Skeleton
+
+Array = NDArray[np.float64]
+
+PIXELS_PER_SCALE = 200.0
+CENTRE_DOWN_PER_SCALE = 15.0
+FIELDS = ("image", "center", "scale", "joints", "joints_vis")
+
+
+@dataclass(frozen=True)
+class MpiiSet:
+    """P people: joints 0-based (P, 16, 2), ``labelled`` (P, 16), head boxes (P, 4)."""
+
+    entries: tuple[Mapping[str, Any], ...]
+    joints_xy: Array
+    labelled: NDArray[np.bool_]
+    head_boxes_xyxy: Array
+
+    def boxes(self, alignment: str) -> list[Boxed]:
+        """One entry a person, in the order of the file."""
+        boxes = person_boxes(self.entries, alignment)
+        return [
+            Boxed(Picture(number, str(entry["image"])), box[None], np.ones(1))
+            for number, (entry, box) in enumerate(zip(self.entries, boxes, strict=True))
+        ]
+
+
+def load_mpii(path: Path, head_boxes: Path | None = None, limit: int | None = None) -> MpiiSet:
+    """Reads annotations and head boxes.
+
+    Raises
+    ------
+    DataError
+        When the file is not of that form, is empty, or has no head boxes.
+    """
+    entries = read_json(path, "annotation file")
+    if not isinstance(entries, list) or not all(_is_person(one) for one in entries):
+        raise DataError(f"{path} is not in MPII's form: expected a list with {', '.join(FIELDS)}")
+    if not entries:
+        raise DataError(f"{path} lists nobody: there is nothing to score")
+    heads = read_head_boxes(entries, path, head_boxes)
+    joints = np.array([one["joints"] for one in entries], dtype=np.float64).reshape(-1, 16, 2)
+    seen = np.array([one["joints_vis"] for one in entries], dtype=np.float64).reshape(-1, 16) > 0
+    if not seen.any():
+        raise DataError(f"{path}: nobody has a labelled joint")
+    return MpiiSet(tuple(entries[:limit]), joints[:limit] - 1.0, seen[:limit], heads[:limit])
+
+
+def _is_person(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and set(FIELDS) <= entry.keys()
+        and len(entry["joints"]) == len(entry["joints_vis"]) == len(MPII16.keypoints)
+    )
+
+
+def read_head_boxes(entries: Sequence[Mapping[str, Any]], path: Path, mat: Path | None) -> Array:
+    """Head boxes (P, 4) from the entries, or from MPII's file."""
+    if mat is None:
+        if any("head_box" not in one for one in entries):
+            raise DataError(
+                f"{path} has no head_box: give MPII's head boxes with --head-boxes gt_valid.mat"
+            )
+        return np.array([one["head_box"] for one in entries], dtype=np.float64).reshape(-1, 4)
+    boxes = _from_mat(mat)
+    if len(boxes) != len(entries):
+        raise DataError(f"{mat} has {len(boxes)} head boxes for {len(entries)} people in {path}")
+    return boxes
+
+
+def _from_mat(path: Path) -> Array:
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        corners = np.asarray(loadmat(path)["headboxes_src"], dtype=np.float64)
+    except (OSError, KeyError, ValueError, NotImplementedError, MatReadError) as error:
+        raise DataError(f"{path} cannot be read as MPII's gt_valid.mat: {error}") from error
+    return np.asarray(corners.transpose(2, 0, 1).reshape(-1, 4))
+
+
+def person_boxes(entries: Sequence[Mapping[str, Any]], alignment: str) -> Array:
+    """Squares (P, 4) that, padded by 1.25, are what the published code cuts out.
+
+    The centre moves down by 15 px per unit of scale (both stay where the centre is unknown, -1),
+    and 1 is taken off because MPII counts from 1. Alignments that take the middle of a box in pixel
+    centres get half a pixel more, so that the middle falls where the file says.
+    """
+    centre = np.array([one["center"] for one in entries], dtype=np.float64).reshape(-1, 2)
+    scale = np.array([one["scale"] for one in entries], dtype=np.float64)
+    known = centre[:, 0] != -1
+    centre[:, 1] += np.where(known, CENTRE_DOWN_PER_SCALE * scale, 0.0)
+    half = PIXELS_PER_SCALE * scale[:, None] * np.where(known, 1.0, 0.8)[:, None] / 2
+    shift = 0.5 if alignment in {"dark", "pixel_centre", "stride"} else 0.0
+    middle = centre - 1.0 + shift
+    return np.concatenate([middle - half, middle + half], axis=1)
+
+
+def as_mpii(keypoints_xy: Array, skeleton: Skeleton) -> tuple[Array, NDArray[np.bool_]]:
+    """Keypoints (P, K, 2) of any skeleton in MPII's order, and which of the 16 it has at all."""
+    place = {name: index for index, name in enumerate(skeleton.keypoints)}
+    has = np.array([name in place for name in MPII16.keypoints])
+    order = [place.get(name, 0) for name in MPII16.keypoints]
+    return np.where(has[None, :, None], keypoints_xy[:, order], np.nan), has

@@ -1,0 +1,67 @@
+"""A peer that answers with keypoints, over a whole set."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.evaluation.metrics import enlarged_area
+from livepose.evaluation.peers.direct import DirectPeer, People
+from livepose.evaluation.people import PERSON_CATEGORY, Boxed
+from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.predict import Predictions, read_checked
+from livepose.evaluation.scoring import MOST_POSES, flat, picture_results
+from livepose.evaluation.speed import WARM_UP, Speed, pictures_with_people, seconds
+
+Array = NDArray[np.float64]
+
+
+def direct_results(
+    peer: DirectPeer,
+    store: PictureStore,
+    sample: Sequence[Boxed],
+    sigmas: Array,
+    advance: Callable[[int], None],
+) -> list[dict[str, Any]]:
+    """COCO results: with given boxes by livepose's protocol, with its own by the peer's scores."""
+    results: list[dict[str, Any]] = []
+    for boxed in sample:
+        if peer.own_boxes or len(boxed):
+            image = read_checked(store, boxed)
+            found = peer.estimate(image, boxed.boxes_xyxy, boxed.scores)
+            results.extend(_results(peer, boxed, found, sigmas))
+        advance(1)
+    return results
+
+
+def _results(peer: DirectPeer, boxed: Boxed, found: People, sigmas: Array) -> list[dict[str, Any]]:
+    if not peer.own_boxes:
+        area = enlarged_area(boxed.boxes_xyxy, peer.input_hw)
+        own = Predictions(found.keypoints_xy, found.keypoint_scores)
+        return picture_results(boxed, own, area, sigmas)
+    best = np.argsort(-found.scores, kind="stable")[:MOST_POSES]
+    return [
+        {
+            "image_id": boxed.picture.id,
+            "category_id": PERSON_CATEGORY,
+            "keypoints": flat(found.keypoints_xy[index], found.keypoint_scores[index]),
+            "score": round(float(found.scores[index]), 6),
+        }
+        for index in best
+    ]
+
+
+def direct_speed(peer: DirectPeer, store: PictureStore, sample: Sequence[Boxed]) -> Speed:
+    """People a second, and the median of a picture from memory to keypoints."""
+    pairs = pictures_with_people(store, sample)
+    for image, boxed in pairs[:WARM_UP]:
+        peer.estimate(image, boxed.boxes_xyxy, boxed.scores)
+    each_s = [
+        seconds(partial(peer.estimate, image, boxed.boxes_xyxy, boxed.scores))
+        for image, boxed in pairs
+    ]
+    people = sum(len(boxed) for _, boxed in pairs)
+    return Speed(people / sum(each_s), 1e3 * statistics.median(each_s))

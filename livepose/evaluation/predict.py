@@ -1,0 +1,200 @@
+"""Keypoints of a whole set by several methods from one forward pass.
+
+Threads read pictures and cut crops; one thread runs the network in batches that cross picture
+borders. The order of people never depends on either, so neither do the results.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.boxes import Boxes
+from livepose.errors import DataError, UsageError
+from livepose.estimator import Estimates, PoseEstimator
+from livepose.evaluation.decoders import FUSED, decode_as, fuse
+from livepose.evaluation.flip import (
+    average,
+    mirrored_back,
+    mirrored_crops,
+    needs_shift,
+)
+from livepose.evaluation.people import Boxed
+from livepose.evaluation.pictures import PictureStore
+from livepose.frame import ImageBgr
+from livepose.skeletons import SKELETONS
+
+Array = NDArray[np.float64]
+Heatmaps = NDArray[np.float32]
+
+FLIPS = ("none", "aligned", "other")
+"""No flip test; aligned as the checkpoint's pixel centres ask for; the other way (for study)."""
+
+AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to read the same forward pass: a decoder, and with or without flip test."""
+
+    decode: str
+    flip: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.flip not in FLIPS:
+            raise ValueError(f"flip: expected one of {FLIPS}, got {self.flip!r}")
+        if self.decode == FUSED and self.flip == "none":
+            raise UsageError("--decode fused joins two answers: it needs --flip-test")
+
+    @property
+    def label(self) -> str:
+        """For tables: ``DARK``, ``shift + flip``, ..."""
+        name = "DARK" if self.decode == "dark" else self.decode
+        return name + {"none": "", "aligned": " + flip", "other": " + flip, misaligned"}[self.flip]
+
+
+def variants_of(decoders: Sequence[str], flips: Sequence[str]) -> tuple[Variant, ...]:
+    """Every decoder with every kind of flip test; ``fused`` without one only where it is all that
+    was asked for, which is refused.
+    """
+    return tuple(
+        Variant(decode, flip)
+        for decode in decoders
+        for flip in flips
+        if decode != FUSED or flip != "none" or len(flips) == 1
+    )
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Keypoints of everybody in the order of the boxes: (P, K, 2) px and (P, K) scores."""
+
+    keypoints_xy: Array
+    keypoint_scores: Array
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How the work is cut up; no figure of merit depends on it."""
+
+    batch: int = 32
+    workers: int = 2
+
+
+def ignore(count: int) -> None:
+    """Progress that nobody watches."""
+
+
+def predict(
+    estimator: PoseEstimator,
+    store: PictureStore,
+    sample: Sequence[Boxed],
+    variants: Sequence[Variant],
+    loading: Loading | None = None,
+    advance: Callable[[int], None] = ignore,
+) -> dict[Variant, Predictions]:
+    """Estimates the people of all boxes by each variant; ``advance`` is told people done.
+
+    Raises
+    ------
+    DataError
+        When a picture cannot be read, or no box is given.
+    """
+    if not any(len(boxed) for boxed in sample):
+        raise DataError("there is not a single box to estimate in these pictures")
+    loading = loading or Loading()
+    flip = any(variant.flip != "none" for variant in variants)
+    parts: dict[Variant, list[Estimates]] = {variant: [] for variant in variants}
+    for crops, boxes_xyxy in batches(estimator, store, sample, loading):
+        answers = both_answers(estimator, crops, flip)
+        for variant in variants:
+            parts[variant].append(decode_variant(estimator, variant, answers, boxes_xyxy))
+        advance(len(boxes_xyxy))
+    return {variant: joined(estimates) for variant, estimates in parts.items()}
+
+
+def joined(estimates: Sequence[Estimates]) -> Predictions:
+    """Batches as one."""
+    return Predictions(
+        np.concatenate([one.keypoints_xy for one in estimates]),
+        np.concatenate([one.keypoint_scores for one in estimates]),
+    )
+
+
+def both_answers(
+    estimator: PoseEstimator, crops_bgr: NDArray[np.uint8], flip: bool
+) -> tuple[Heatmaps, Heatmaps | None]:
+    """Heatmaps of the crops (B, h, w, 3) and, for a flip test, of their mirror images."""
+    plain = estimator.runtime(crops_bgr)
+    return plain, estimator.runtime(mirrored_crops(crops_bgr)) if flip else None
+
+
+def decode_variant(
+    estimator: PoseEstimator,
+    variant: Variant,
+    answers: tuple[Heatmaps, Heatmaps | None],
+    boxes_xyxy: Boxes,
+) -> Estimates:
+    """Keypoints in the picture from the plain and the mirrored heatmaps."""
+    plain, raw = answers
+    if variant.flip == "none" or raw is None:
+        return decode_as(estimator, variant.decode, plain, boxes_xyxy)
+    card = estimator.runtime.card
+    shift = needs_shift(card.alignment) == (variant.flip == "aligned")
+    mirrored = mirrored_back(raw, SKELETONS[card.skeleton].flip_permutation, shift)
+    if variant.decode == FUSED:
+        both = (estimator.decode(one, boxes_xyxy, "dark") for one in (plain, mirrored))
+        return fuse(*both)
+    return decode_as(estimator, variant.decode, average(plain, mirrored), boxes_xyxy)
+
+
+def batches(
+    estimator: PoseEstimator, store: PictureStore, sample: Sequence[Boxed], loading: Loading
+) -> Iterator[tuple[NDArray[np.uint8], Boxes]]:
+    """Crops (B, h, w, 3) and their boxes (B, 4); every batch but the last is full."""
+    crops: list[NDArray[np.uint8]] = []
+    boxes: list[Boxes] = []
+    for some_crops, some_boxes in cut_ahead(estimator, store, sample, loading):
+        crops.extend(some_crops)
+        boxes.extend(some_boxes)
+        while len(crops) >= loading.batch:
+            yield np.stack(crops[: loading.batch]), np.stack(boxes[: loading.batch])
+            del crops[: loading.batch], boxes[: loading.batch]
+    if crops:
+        yield np.stack(crops), np.stack(boxes)
+
+
+def cut_ahead(
+    estimator: PoseEstimator, store: PictureStore, sample: Sequence[Boxed], loading: Loading
+) -> Iterator[tuple[NDArray[np.uint8], Boxes]]:
+    """The crops of one picture after the other, cut by ``workers`` threads ahead of need."""
+
+    def cut(boxed: Boxed) -> tuple[NDArray[np.uint8], Boxes]:
+        image = read_checked(store, boxed)
+        return estimator.cut(image, boxed.boxes_xyxy), boxed.boxes_xyxy
+
+    waiting: deque[Future[tuple[NDArray[np.uint8], Boxes]]] = deque()
+    with ThreadPoolExecutor(max(1, loading.workers)) as pool:
+        for boxed in sample:
+            if not len(boxed):
+                continue
+            waiting.append(pool.submit(cut, boxed))
+            if len(waiting) > AHEAD * max(1, loading.workers):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def read_checked(store: PictureStore, boxed: Boxed) -> ImageBgr:
+    """The picture; DataError where its size is not the one that was annotated."""
+    image = store.read(boxed.picture.file_name)
+    wanted, got = boxed.picture.size_wh, (image.shape[1], image.shape[0])
+    if wanted is not None and wanted != got:
+        raise DataError(
+            f"{boxed.picture.file_name}: annotated at {wanted[0]}x{wanted[1]}, but the picture is"
+            f" {got[0]}x{got[1]}; boxes and keypoints would not fit"
+        )
+    return image

@@ -1,0 +1,159 @@
+"""Several cameras or videos at once on one pair of networks: their people share batches.
+
+Each stream has a pipeline of its own, with its own tracker, smoother and clock, and runs in a
+thread of its own. Only the two networks are shared: what the streams ask of them at the same time
+is done as one batch. Memory is that of one pipeline, plus a frame for each stream.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from livepose.batching import Gathering, Members
+from livepose.boxes import Boxes
+from livepose.detection import CloserLook, Detections, Detector, LooksCloser
+from livepose.estimator import Estimates, PoseEstimator
+from livepose.frame import ImageBgr
+from livepose.pipeline import PosePipeline, Settings
+from livepose.timing import StageClock
+
+Asked = tuple[ImageBgr, Boxes]
+
+
+class PoseService:
+    """Networks for several streams.
+
+    Parameters
+    ----------
+    settings, report, **changes
+        As for ``PosePipeline``.
+
+    Examples
+    --------
+    In each stream's thread::
+
+        with service.stream() as pipeline:
+            for frame, poses in pipeline.run(source):
+                ...
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        report: Callable[[str], None] = lambda _: None,
+        **changes: Any,
+    ) -> None:
+        self._first = PosePipeline(settings, report=report, **changes)
+        self._members = Members()
+        turn = threading.Lock()
+        self._estimates: Gathering[Asked, Estimates] = Gathering(
+            self._estimate, self._members, turn
+        )
+        self._detections: Gathering[ImageBgr, Detections] = Gathering(
+            self._detect, self._members, turn
+        )
+        self._closer: Gathering[ImageBgr, CloserLook] = Gathering(
+            self._look_closer, self._members, turn
+        )
+
+    @contextmanager
+    def stream(self) -> Iterator[PosePipeline]:
+        """A pipeline for one stream; others wait for it until the block ends."""
+        first, clock = self._first, StageClock()
+        estimator = SharedEstimator(first.estimator, self._estimates, clock)
+        detector: SharedDetector | None = None
+        if isinstance(first.detector, LooksCloser):
+            detector = SharedCloserDetector(first.detector, self._detections, self._closer)
+        elif first.detector is not None:
+            detector = SharedDetector(first.detector, self._detections)
+        with self._members:
+            yield PosePipeline(first.settings, networks=(estimator, detector))
+
+    def warm_up(self, sizes_wh: Sequence[tuple[int, int]]) -> None:
+        """Prepares the networks for one picture of each of these sizes, together and alone."""
+        blanks = [np.zeros((*size_wh[::-1], 3), dtype=np.uint8) for size_wh in sizes_wh]
+        boxes = [np.array([[0.0, 0.0, *size_wh]]) for size_wh in sizes_wh]
+        # All pictures first: room that has to grow later makes a GPU record everything anew.
+        self._estimate(list(zip(blanks, boxes, strict=True)))
+        for size_wh in dict.fromkeys(sizes_wh):
+            self._first.warm_up(size_wh)
+        first = self._first
+        first.estimator.warm_up(sizes_wh[0], first.batches_to_warm(len(sizes_wh)))
+        if first.detector is not None:
+            for count in range(len(blanks), 1, -1):
+                self._detect(blanks[:count])
+
+    def _estimate(self, asked: Sequence[Asked]) -> list[Estimates]:
+        images, boxes = [one[0] for one in asked], [one[1] for one in asked]
+        return self._first.estimator.estimate_frames(images, boxes)
+
+    def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+        assert self._first.detector is not None  # noqa: S101 - only a shared detector asks
+        return self._first.detector(images_bgr)
+
+    def _look_closer(self, images_bgr: Sequence[ImageBgr]) -> list[CloserLook]:
+        """One by one: no batches of the larger input have to be prepared."""
+        detector = self._first.detector
+        assert isinstance(detector, LooksCloser)  # noqa: S101 - only such a detector asks
+        return [detector.look_closer(image) for image in images_bgr]
+
+
+class SharedEstimator(PoseEstimator):
+    """The estimator of one stream: boxes go along in the others' batch."""
+
+    def __init__(
+        self,
+        inner: PoseEstimator,
+        gathering: Gathering[Asked, Estimates],
+        clock: StageClock,
+    ) -> None:
+        # Not PoseEstimator's own: that would record everything once more.
+        self.runtime, self.geometry, self.gpu = inner.runtime, inner.geometry, inner.gpu
+        self.clock, self.method, self.calibration = clock, inner.method, inner.calibration
+        self._readings = {}
+        self._gathering = gathering
+
+    def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
+        """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
+        with self.clock.stage("network"):
+            return self._gathering((image_bgr, boxes_xyxy))
+
+    def estimate_frames(
+        self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
+    ) -> list[Estimates]:
+        """The same for several pictures, each in the next batch."""
+        return [self.estimate(*pair) for pair in zip(images_bgr, boxes_xyxy, strict=True)]
+
+
+class SharedDetector:
+    """The detector of one stream: pictures go along in the others' batch."""
+
+    def __init__(self, inner: Detector, gathering: Gathering[ImageBgr, Detections]) -> None:
+        self.name = inner.name
+        self._gathering = gathering
+
+    def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+        """The people in each of these pictures."""
+        return [self._gathering(image) for image in images_bgr]
+
+
+class SharedCloserDetector(SharedDetector):
+    """The same for a detector that can look closer."""
+
+    def __init__(
+        self,
+        inner: LooksCloser,
+        gathering: Gathering[ImageBgr, Detections],
+        closer: Gathering[ImageBgr, CloserLook],
+    ) -> None:
+        super().__init__(inner, gathering)
+        self.can_look_closer = inner.can_look_closer
+        self._closer = closer
+
+    def look_closer(self, image_bgr: ImageBgr) -> CloserLook:
+        """The people in this picture, the small ones of them in a larger input."""
+        return self._closer(image_bgr)

@@ -1,1 +1,0 @@
-"""What is not live: training, evaluation, benchmark, demo. The live path never imports it."""

@@ -1,0 +1,321 @@
+"""What will be done to each crop of a batch: drawn once, then carried out on a CPU or a device.
+
+A plan is arrays, one row a crop, and a pure function of (seed, step, row): it does not matter
+which thread draws it, when, or on which of several machines. Hardness, 0 to 1, is how far the
+curriculum has come: at 0 no rotation, no half bodies and no occlusion.
+
+Scale, rotation, flip and half-body follow the training of HRNet (Sun et al., CVPR 2019, section
+4.1: scale 35 %, rotation 45 degrees, flip, half-body). The webcam cut is for people seated close
+to a camera: the picture itself is made to end at their chest or waist, and the box with it, as
+a detector's box does; keypoints beyond are known to be absent.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.skeletons import Skeleton
+from livepose.training.geometry import TrainingGeometry, inverse, transform
+from livepose.training.people import People
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+_UNIFORM_STREAM, _NORMAL_STREAM, _NOISE_STREAM = 1, 2, 3
+_COLUMNS = 64
+MIN_CUT_PX = 24.0
+MIN_CUT_BOX_PX = 50.0
+MIN_TORSO_PX = 20.0
+HALF_BODY_FROM = 8
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """How strongly crops are changed; shares are of all crops."""
+
+    scale: float = 0.35  # largest change of scale, as a factor 1 +- this
+    rotation_deg: float = 45.0  # standard deviation of the rotation, at hardness 1
+    rotated: float = 0.6  # share that is rotated
+    flipped: float = 0.5  # share that is mirrored
+    half_body: float = 0.2  # share cropped to the upper or lower body, at hardness 1
+    webcam: float = 0.3  # share whose picture ends at chest, waist or thigh
+    webcam_rotation: float = 0.4  # factor on the rotation of those: webcams stand upright
+    edge_shake: float = 0.04  # each box edge moves by this standard deviation of the side
+    colour: float = 0.7  # share with other brightness, contrast and tint
+    grey: float = 0.2  # share with less saturation
+    blur: float = 0.15  # share blurred
+    noise: float = 0.2  # share with sensor noise
+    occlusion: float = 0.2  # share with a rectangle of one colour, at hardness 1
+    absent_weight: float = 0.1  # weight of keypoints that are known to be out of sight
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens to B crops; see the module.
+
+    ``matrices`` (B, 2, 3) picture px to input px. ``windows_xyxy`` (B, 4) what is left of the
+    picture, in edges. ``heatmap_xy`` (B, K, 2), ``weights`` and ``absent_weights`` (B, K) are in
+    the order of the skeleton after mirroring. The rest is appearance: ``gain`` (B, 3) RGB,
+    ``bias`` in grey levels, ``saturation``, ``blur_px``, ``noise`` (standard deviation in grey
+    levels), ``hole_xyxy`` in input px with its ``hole_rgb``, ``noise_seeds``.
+    """
+
+    people: NDArray[np.int64]
+    matrices: Floats
+    windows_xyxy: Floats
+    heatmap_xy: Floats
+    weights: Floats
+    absent_weights: Floats
+    gain: Floats
+    bias: Floats
+    saturation: Floats
+    blur_px: Floats
+    noise: Floats
+    hole_xyxy: Floats
+    hole_rgb: Floats
+    noise_seeds: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def rows(self, which: slice) -> "Plan":
+        """Some of the crops."""
+        return Plan(*(getattr(self, entry.name)[which] for entry in fields(self)))
+
+
+class Draws:
+    """Random columns for B rows, taken one after the other; each row depends on itself alone."""
+
+    def __init__(self, seed: int, step: int, rows: int) -> None:
+        def stream(number: int) -> np.random.Generator:
+            return np.random.Generator(np.random.Philox([seed, step, number]))
+
+        self._uniform = iter(stream(_UNIFORM_STREAM).random((rows, _COLUMNS)).T)
+        self._normal = iter(stream(_NORMAL_STREAM).standard_normal((rows, _COLUMNS)).T)
+        self.noise_seeds = stream(_NOISE_STREAM).integers(0, 2**62, rows)
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> Floats:
+        """Uniform numbers, (B,)."""
+        return np.asarray(low + (high - low) * next(self._uniform))
+
+    def normal(self, scale: float = 1.0) -> Floats:
+        """Normal numbers, (B,)."""
+        return np.asarray(scale * next(self._normal))
+
+    def chance(self, share: float) -> Flags:
+        """True in this share of the rows, (B,)."""
+        return np.asarray(self.uniform() < share)
+
+
+@dataclass(frozen=True)
+class _View:
+    """Boxes and picture windows after cropping, and how much each may be rotated."""
+
+    boxes_xyxy: Floats
+    windows_xyxy: Floats
+    turn: Floats
+
+
+class Planner:
+    """Draws plans for the people of a training."""
+
+    def __init__(
+        self,
+        people: People,
+        skeleton: Skeleton,
+        geometry: TrainingGeometry,
+        settings: AugmentSettings,
+        seed: int,
+    ) -> None:
+        self.people = people
+        self.geometry = geometry
+        self.settings = settings
+        self.seed = seed
+        self._mirror = np.array(skeleton.flip_permutation)
+        self._shoulders = _indices(skeleton, "shoulder")
+        self._hips = _indices(skeleton, "hip")
+        lower = ("hip", "knee", "ankle")
+        self._is_lower = np.array([name.endswith(lower) for name in skeleton.keypoints])
+
+    def draw(self, rows: NDArray[np.int64], step: int, hardness: float) -> Plan:
+        """The plan of one batch: the people ``rows``, (B,), at this step."""
+        draws = Draws(self.seed, step, len(rows))
+        boxes, xy = self.people.boxes_xyxy[rows], self.people.xy[rows]
+        weights, windows = self.people.weights[rows], self.people.windows_xyxy[rows]
+        view = self._crop_view(draws, boxes, xy, weights > 0, windows, hardness)
+        flip = draws.chance(self.settings.flipped)
+        matrices = self.geometry.matrices(
+            self._shake(draws, view.boxes_xyxy, hardness),
+            self._rotation(draws, hardness) * view.turn,
+            flip,
+        )
+        present, absent = self._seen(xy, weights, matrices, view.windows_xyxy)
+        heatmap_xy = self.geometry.to_heatmap(transform(matrices, xy))
+        return Plan(
+            rows,
+            matrices,
+            view.windows_xyxy,
+            self._mirrored(heatmap_xy, flip),
+            self._mirrored(present, flip),
+            self._mirrored(absent, flip),
+            noise_seeds=draws.noise_seeds,
+            **self._appearance(draws, hardness),
+        )
+
+    def _crop_view(
+        self,
+        draws: Draws,
+        boxes: Floats,
+        xy: Floats,
+        known: Flags,
+        windows: Floats,
+        hardness: float,
+    ) -> _View:
+        """Webcam cuts and half bodies; the rest keep their box."""
+        kind = draws.uniform()
+        webcam = kind < self.settings.webcam
+        boxes_cut, windows_cut, possible = self._webcam(draws, boxes, xy, known, windows)
+        webcam &= possible
+        half = (kind >= self.settings.webcam) & (
+            kind < self.settings.webcam + self.settings.half_body * hardness
+        )
+        boxes_half, possible = self._half_body(draws, boxes, xy, known)
+        half &= possible
+        boxes = np.where(webcam[:, None], boxes_cut, boxes)
+        boxes = np.where(half[:, None], boxes_half, boxes)
+        return _View(
+            boxes,
+            np.where(webcam[:, None], windows_cut, windows),
+            np.where(webcam, self.settings.webcam_rotation, 1.0),
+        )
+
+    def _webcam(
+        self, draws: Draws, boxes: Floats, xy: Floats, known: Flags, windows: Floats
+    ) -> tuple[Floats, Floats, Flags]:
+        """Boxes and windows that end below the chest, and where that can be done, (B,)."""
+        top, height, width = boxes[:, 1], boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]
+        cut = top + height * draws.uniform(0.3, 0.8)
+        shoulder, has_shoulder = _mean_y(xy, known, self._shoulders)
+        hip, has_hip = _mean_y(xy, known, self._hips)
+        torso = np.where(has_shoulder & has_hip, hip - shoulder, 0.0)
+        by_torso = draws.chance(0.7) & (torso > MIN_TORSO_PX)
+        cut = np.where(by_torso, shoulder + torso * draws.uniform(0.4, 1.6), cut)
+        left_in = known & (xy[..., 1] <= cut[:, None])
+        possible = (height > MIN_CUT_BOX_PX) & (cut > top + MIN_CUT_PX) & (left_in.sum(axis=1) >= 3)
+        low, high = _bounds(xy[..., 0], left_in)
+        boxes_cut = np.stack(
+            [
+                np.maximum(boxes[:, 0], low - 0.15 * width),
+                top,
+                np.minimum(boxes[:, 2], high + 0.15 * width + 1),
+                np.minimum(boxes[:, 3], cut),
+            ],
+            axis=1,
+        )
+        windows_cut = windows.copy()
+        windows_cut[:, 3] = np.minimum(windows[:, 3], np.floor(cut) - 0.5)
+        return boxes_cut, windows_cut, possible
+
+    def _half_body(
+        self, draws: Draws, boxes: Floats, xy: Floats, known: Flags
+    ) -> tuple[Floats, Flags]:
+        """Boxes around the upper or the lower body, and where that can be done, (B,)."""
+        upper = draws.chance(0.6)
+        chosen = known & (self._is_lower[None, :] != upper[:, None])
+        possible = (known.sum(axis=1) >= HALF_BODY_FROM) & (chosen.sum(axis=1) >= 3)
+        (left, right), (top, bottom) = _bounds(xy[..., 0], chosen), _bounds(xy[..., 1], chosen)
+        grow_x, grow_y = 0.2 * (right - left), 0.2 * (bottom - top)
+        edges = [left - grow_x, top - grow_y, right + grow_x, bottom + grow_y]
+        return np.where(possible[:, None], np.stack(edges, axis=1), boxes), possible
+
+    def _shake(self, draws: Draws, boxes: Floats, hardness: float) -> Floats:
+        """Boxes as a detector and a tracker give them: edges off, too large or too small."""
+        settings = self.settings
+        strength = 0.5 + 0.5 * hardness
+        spread = draws.normal(settings.scale * strength)
+        factor = np.clip(1 + spread, 1 - settings.scale, 1 + settings.scale)
+        side = np.maximum(boxes[:, 2:] - boxes[:, :2], 8.0)
+        shaken = np.stack([draws.normal(settings.edge_shake) for _ in range(4)], axis=1)
+        edges = boxes + shaken * np.tile(side, 2)
+        centre = (edges[:, :2] + edges[:, 2:]) / 2
+        half = np.maximum(edges[:, 2:] - edges[:, :2], 4.0) / 2 * factor[:, None]
+        return np.concatenate([centre - half, centre + half], axis=1)
+
+    def _rotation(self, draws: Draws, hardness: float) -> Floats:
+        most = 2 * self.settings.rotation_deg * hardness
+        angle = np.clip(draws.normal(self.settings.rotation_deg * hardness), -most, most)
+        return np.where(draws.chance(self.settings.rotated), angle, 0.0)
+
+    def _seen(
+        self, xy: Floats, weights: Floats, matrices: Floats, windows: Floats
+    ) -> tuple[Floats, Floats]:
+        """Weights of keypoints in sight, and of those known to be out of it, (B, K) each."""
+        in_window = _inside(xy, windows)
+        height, width = self.geometry.heatmap_hw
+        heatmap_xy = self.geometry.to_heatmap(transform(matrices, xy))
+        frame = np.tile([-0.5, -0.5, width - 0.5, height - 0.5], (len(xy), 1))
+        seen = in_window & _inside(heatmap_xy, frame)
+        absent = (weights > 0) & ~seen
+        return np.where(seen, weights, 0.0), np.where(absent, self.settings.absent_weight, 0.0)
+
+    def _mirrored(self, values: Floats, flip: Flags) -> Floats:
+        """Left and right exchanged in the rows that are mirrored."""
+        shaped = flip.reshape(-1, *[1] * (values.ndim - 1))
+        return np.where(shaped, values[:, self._mirror], values)
+
+    def _appearance(self, draws: Draws, hardness: float) -> dict[str, Floats]:
+        """What is not geometry, by its names in ``Plan``."""
+        settings = self.settings
+        coloured, greyed = draws.chance(settings.colour), draws.chance(settings.grey)
+        tint = np.stack([draws.uniform(0.9, 1.1) for _ in range(3)], axis=1)
+        gain = np.where(coloured[:, None], draws.uniform(0.7, 1.3)[:, None] * tint, 1.0)
+        return {
+            "gain": gain,
+            "bias": np.where(coloured, draws.uniform(-20, 20), 0.0),
+            "saturation": np.where(greyed, draws.uniform(), 1.0),
+            "blur_px": np.where(draws.chance(settings.blur), draws.uniform(0.4, 1.0), 0.0),
+            "noise": np.where(draws.chance(settings.noise), draws.uniform(2, 12), 0.0),
+            "hole_xyxy": self._holes(draws, draws.chance(settings.occlusion * hardness)),
+            "hole_rgb": np.stack([draws.uniform(0, 255) for _ in range(3)], axis=1),
+        }
+
+    def _holes(self, draws: Draws, wanted: Flags) -> Floats:
+        """Rectangles that hide a part of the crop, in input px; empty where not wanted."""
+        height, width = self.geometry.input_hw
+        wide, high = width * draws.uniform(0.1, 0.35), height * draws.uniform(0.1, 0.35)
+        left, top = (width - wide) * draws.uniform(), (height - high) * draws.uniform()
+        holes = np.stack([left, top, left + wide, top + high], axis=1)
+        return np.where(wanted[:, None], holes, 0.0)
+
+
+def source_corners(plan: Plan, input_hw: tuple[int, int]) -> Floats:
+    """Picture px of the four corner pixels of every crop, (B, 4, 2): what a crop needs of it."""
+    height, width = input_hw
+    corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], float)
+    return transform(inverse(plan.matrices), np.tile(corners, (len(plan), 1, 1)))
+
+
+def _indices(skeleton: Skeleton, part: str) -> list[int]:
+    return [index for index, name in enumerate(skeleton.keypoints) if name.endswith(part)]
+
+
+def _mean_y(xy: Floats, known: Flags, joints: list[int]) -> tuple[Floats, Flags]:
+    """Mean row of the known ones of these joints, and whether there is one, (B,) each."""
+    here = known[:, joints]
+    count = here.sum(axis=1)
+    total = np.where(here, xy[:, joints, 1], 0.0).sum(axis=1)
+    return total / np.maximum(count, 1), count > 0
+
+
+def _bounds(values: Floats, chosen: Flags) -> tuple[Floats, Floats]:
+    """Smallest and largest of the chosen values, (B,) each; 0 where none is chosen."""
+    any_chosen = chosen.any(axis=1)
+    low = np.where(chosen, values, np.inf).min(axis=1)
+    high = np.where(chosen, values, -np.inf).max(axis=1)
+    return np.where(any_chosen, low, 0.0), np.where(any_chosen, high, 0.0)
+
+
+def _inside(xy: Floats, frames_xyxy: Floats) -> Flags:
+    """Whether points (B, K, 2) lie in frames (B, 4), (B, K)."""
+    low, high = frames_xyxy[:, None, :2], frames_xyxy[:, None, 2:]
+    return np.asarray(((xy > low) & (xy < high)).all(axis=2))

@@ -1,0 +1,1 @@
+"""What was researched beside the product, with its tables; not installed."""

@@ -1,0 +1,111 @@
+"""Every filter swept over its parameter: what it takes from trembling, and what it adds to lag."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from livepose.smoothing import METHODS, SmoothingSettings
+from studies.jitter.measures import Measures, Truth, errors, measure_against
+from studies.jitter.recording import Recording
+from studies.jitter.trials import smooth
+
+NOISE_SHARES = (0.002, 0.005, 0.012, 0.03, 0.06, 0.12, 0.2, 0.5, 1.0, 2.0)
+CUTOFFS_PER_SPEED = (1.0, 2.5, 5.0, 10.0, 20.0, 50.0)
+REST_CUTOFFS_HZ = (0.3, 1.0)
+UNAWARE = "without the covariance"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One setting of one filter on a curve."""
+
+    curve: str
+    parameter: float
+    measures: Measures
+
+
+def presets(
+    recordings: Sequence[Recording], truths: Sequence[Truth], joint: int | None = None
+) -> dict[str, Measures]:
+    """Every choice of ``--smooth``, on one keypoint or on all."""
+    return {name: _tried(recordings, truths, name, joint=joint) for name in METHODS}
+
+
+def by_keypoint(
+    recordings: Sequence[Recording], truths: Sequence[Truth], method: str
+) -> list[Measures]:
+    """One method, keypoint by keypoint."""
+    found = [smooth(one, method) for one in recordings]
+    joints = recordings[0].keypoint_scores.shape[2]
+    return [measure_against(recordings, truths, found, joint) for joint in range(joints)]
+
+
+def ahead_error_percent(
+    recordings: Sequence[Recording], truths: Sequence[Truth], latency_s: float, lead_s: float
+) -> float:
+    """RMS distance, in motion, between what is shown and where the keypoint is by then.
+
+    It is shown ``latency_s`` after the picture, and was extrapolated by ``lead_s``.
+    """
+    found = [smooth(one, "balanced", lead_s=lead_s) for one in recordings]
+    parts = [
+        errors(*row, joint=None, lag_s=-latency_s)
+        for row in zip(recordings, truths, found, strict=True)
+    ]
+    off = np.concatenate(parts)
+    return float(100 * np.sqrt(np.mean((off[:, 0] / off[:, 1]) ** 2) / 2))
+
+
+def curves(
+    recordings: Sequence[Recording], truths: Sequence[Truth], advance: Callable[[int], None]
+) -> list[Point]:
+    """The sweeps, one curve a filter."""
+    blind = [without_covariance(one) for one in recordings]
+    points = []
+    for share in NOISE_SHARES:
+        chosen = SmoothingSettings(noise_share=share)
+        points.append(Point("livepose", share, _tried(recordings, truths, "balanced", chosen)))
+        points.append(Point(UNAWARE, share, _tried(blind, truths, "balanced", chosen)))
+        advance(2)
+    for rest_hz in REST_CUTOFFS_HZ:
+        for rise in CUTOFFS_PER_SPEED:
+            chosen = SmoothingSettings(min_cutoff_hz=rest_hz, cutoff_per_speed=rise)
+            found = _tried(recordings, truths, "one-euro", chosen)
+            points.append(Point(f"One Euro, {rest_hz:g} Hz at rest", rise, found))
+            advance(1)
+    return points
+
+
+def sweep_length() -> int:
+    """How many steps ``curves`` takes."""
+    return 2 * len(NOISE_SHARES) + len(REST_CUTOFFS_HZ) * len(CUTOFFS_PER_SPEED)
+
+
+def without_covariance(recording: Recording) -> Recording:
+    """The same with one variance for all: the middle one in body scales."""
+    wh = recording.boxes_xyxy[..., 2:] - recording.boxes_xyxy[..., :2]
+    area = wh.prod(axis=2)[..., None]
+    covariance = recording.covariance_px2
+    share = (covariance[..., 0, 0] + covariance[..., 1, 1]) / 2 / area
+    flat = np.nanmedian(share) * np.broadcast_to(area, share.shape)
+    return replace(recording, covariance_px2=flat[..., None, None] * np.eye(2))
+
+
+def _tried(
+    recordings: Sequence[Recording],
+    truths: Sequence[Truth],
+    method: str,
+    settings: SmoothingSettings | None = None,
+    joint: int | None = None,
+) -> Measures:
+    found = [smooth(one, method, settings) for one in recordings]
+    return measure_against(recordings, truths, found, joint)
+
+
+def at_equal(points: Sequence[Point], curve: str, known: str, wanted: str, value: float) -> float:
+    """``wanted`` of a curve where its ``known`` has this value, between its points; NaN outside."""
+    own = [one.measures for one in points if one.curve == curve]
+    pairs = sorted((getattr(one, known), getattr(one, wanted)) for one in own)
+    x, y = np.array(pairs).T
+    return float(np.interp(value, x, y, left=np.nan, right=np.nan))

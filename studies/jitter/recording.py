@@ -1,0 +1,106 @@
+"""What the network saw in a film, kept, so that many filters can be tried on it quickly."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.boxes import iou
+from livepose.detection import Detections
+from livepose.errors import DataError
+from livepose.estimator import PoseEstimator
+from livepose.poses import Poses
+from livepose.skeletons import SKELETONS
+from livepose.tracking import Tracker, TrackerSettings
+from studies.jitter.scenes import Film
+
+Floats = NDArray[np.float64]
+
+LOOK_EVERY_S = 0.5
+"""The tracker is told the true boxes so often; between, it follows keypoints, as it does live."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Unsmoothed observations of P people in T pictures; NaN and score 0 where there is none."""
+
+    name: str
+    fps: float
+    times_s: Floats
+    """(T,)"""
+    matrices: Floats
+    """(T, 2, 3): photograph to picture."""
+    boxes_xyxy: Floats
+    """(T, P, 4): the tracker's."""
+    keypoints_xy: Floats
+    """(T, P, K, 2)"""
+    keypoint_scores: Floats
+    """(T, P, K)"""
+    covariance_px2: Floats
+    """(T, P, K, 2, 2)"""
+
+    def save(self, path: Path) -> None:
+        """Writes the recording as .npz."""
+        np.savez_compressed(
+            path, **{field.name: getattr(self, field.name) for field in fields(self)}
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "Recording":
+        """Reads what ``save`` wrote; DataError where it is something else."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                values = {field.name: stored[field.name] for field in fields(cls)}
+        except (OSError, KeyError, ValueError) as error:
+            raise DataError(f"{path} is not a recording of livepose jitter: {error}") from error
+        return cls(**{**values, "name": str(values["name"]), "fps": float(values["fps"])})
+
+
+def record(
+    film: Film, estimator: PoseEstimator, advance: Callable[[int], None] = lambda done: None
+) -> Recording:
+    """Looks at every picture of a film once, in the boxes that the tracker hands out."""
+    skeleton = SKELETONS[estimator.runtime.card.skeleton]
+    tracker = Tracker(TrackerSettings(), oks_sigmas=skeleton.oks_sigmas)
+    true_boxes, times_s = film.boxes_xyxy(), film.times_s
+    kept = _blank(len(times_s), true_boxes.shape[1], len(skeleton.keypoints))
+    last_look_s = -np.inf
+    for index, (time_s, image_bgr) in enumerate(zip(times_s, film, strict=True)):
+        look = time_s - last_look_s >= LOOK_EVERY_S - 1e-9
+        last_look_s = time_s if look else last_look_s
+        found = Detections(true_boxes[index], np.full(true_boxes.shape[1], 0.9)) if look else None
+        tracked = tracker.update(float(time_s), found)
+        estimates = estimator.estimate(image_bgr, tracked.boxes_xyxy)
+        poses = Poses(
+            keypoints_xy=estimates.keypoints_xy,
+            keypoint_scores=estimates.keypoint_scores,
+            boxes_xyxy=tracked.boxes_xyxy,
+            scores=tracked.scores,
+            track_ids=tracked.track_ids,
+            covariance_px2=estimates.covariance_px2,
+            skeleton=skeleton,
+        )
+        tracker.observe(float(time_s), poses)
+        _keep(kept, index, poses, true_boxes[index])
+        advance(1)
+    return Recording(film.name, film.fps, times_s, film.matrices(), **kept)
+
+
+def _blank(pictures: int, people: int, joints: int) -> dict[str, Floats]:
+    return {
+        "boxes_xyxy": np.full((pictures, people, 4), np.nan),
+        "keypoints_xy": np.full((pictures, people, joints, 2), np.nan),
+        "keypoint_scores": np.zeros((pictures, people, joints)),
+        "covariance_px2": np.full((pictures, people, joints, 2, 2), np.nan),
+    }
+
+
+def _keep(kept: dict[str, Floats], index: int, poses: Poses, true_boxes: Floats) -> None:
+    """Notes each pose under the person whose true box it overlaps most."""
+    overlap = iou(poses.boxes_xyxy, true_boxes)
+    for row, person in enumerate(overlap.argmax(axis=1) if len(poses) else ()):
+        if overlap[row, person] >= 0.4 and overlap[:, person].argmax() == row:
+            for name, values in kept.items():
+                values[index, person] = getattr(poses, name)[row]

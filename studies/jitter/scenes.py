@@ -1,0 +1,209 @@
+"""Photographs of people, and the films that a camera on a known path would take of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.benchmark.scene import load_photograph
+from livepose.boxes import Boxes
+from livepose.errors import DataError
+from livepose.evaluation.annotations import Annotations, Picture, load_annotations
+from livepose.evaluation.people import annotated_boxes
+from livepose.evaluation.pictures import PictureStore
+from livepose.frame import ImageBgr
+from studies.jitter.camera import MOVES, CameraMove, apply
+
+Floats = NDArray[np.float64]
+
+LONG_SIDE_PX = 640
+EXPOSURE = 0.5
+"""Part of the time between two pictures during which the shutter is open."""
+BLUR_SAMPLES = 6
+GRAIN_MARGIN_PX = 128
+NOISE_READ, NOISE_SHOT = 2.0, 0.25
+"""Sensor noise: deviation in grey levels in the dark, and its growth with the root of the level."""
+
+PLAN = (
+    ("still", 30.0),
+    ("pan", 30.0),
+    ("stop-and-go", 30.0),
+    ("turn", 30.0),
+    ("stop-and-go", 60.0),
+    ("wave", 60.0),
+    ("zoom", 60.0),
+    ("still", 60.0),
+)
+"""Camera path and frame rate of each film, most telling first."""
+
+SHIPPED = {
+    "bus.jpg": ((50, 398, 246, 904), (222, 405, 345, 860), (670, 392, 810, 878)),
+    "zidane.jpg": ((123, 197, 1111, 711), (745, 41, 1142, 711)),
+}
+"""People in the photographs that ultralytics ships: left, top, right, bottom."""
+
+LEAST_PEOPLE, MOST_PEOPLE, LEAST_KEYPOINTS, LEAST_HEIGHT = 2, 3, 11, 0.3
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph and the boxes of its people, (P, 4)."""
+
+    name: str
+    image_bgr: ImageBgr
+    boxes_xyxy: Boxes
+
+
+@dataclass(frozen=True)
+class Film:
+    """What a camera on the path ``move`` takes of a photograph, at ``fps`` for ``duration_s``."""
+
+    photograph: Photograph
+    move: CameraMove
+    fps: float
+    duration_s: float
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """Path, frame rate and photograph."""
+        return f"{self.move.name} {self.fps:g} fps {self.photograph.name}"
+
+    @property
+    def times_s(self) -> Floats:
+        """Time of each picture: the middle of its exposure."""
+        return np.arange(round(self.duration_s * self.fps)) / self.fps
+
+    @property
+    def scale(self) -> float:
+        """By how much the photograph is enlarged at rest."""
+        return float(LONG_SIDE_PX / max(self.photograph.image_bgr.shape[:2]))
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height of the pictures."""
+        height, width = self.photograph.image_bgr.shape[:2]
+        return round(width * self.scale), round(height * self.scale)
+
+    def matrices(self, times_s: Floats | None = None) -> Floats:
+        """Affine maps (T, 2, 3) from the photograph to the pictures (at these times)."""
+        at_s = self.times_s if times_s is None else times_s
+        return self.move.matrices(at_s, self.size_wh, self.scale)
+
+    def boxes_xyxy(self) -> Floats:
+        """True boxes, (T, P, 4): around the turned corners."""
+        low, high = self.photograph.boxes_xyxy[:, :2], self.photograph.boxes_xyxy[:, 2:]
+        corners = [low, high, np.c_[low[:, 0], high[:, 1]], np.c_[high[:, 0], low[:, 1]]]
+        moved = np.stack([apply(self.matrices(), points) for points in corners])
+        return np.concatenate([moved.min(axis=0), moved.max(axis=0)], axis=2)
+
+    def __iter__(self) -> Iterator[ImageBgr]:
+        random = np.random.default_rng(self.seed)
+        grain = _grain(self.size_wh, random)
+        open_s = EXPOSURE / self.fps * np.linspace(-0.5, 0.5, BLUR_SAMPLES)
+        for time_s in self.times_s:
+            yield _sensed(self._exposed(time_s + open_s), grain, random)
+
+    def _exposed(self, times_s: Floats) -> NDArray[np.float32]:
+        """Mean of what falls on the sensor while the shutter is open."""
+        matrices = self.matrices(times_s)
+        if np.allclose(matrices, matrices[0]):
+            matrices = matrices[:1]
+        pictures = [_warped(self.photograph.image_bgr, one, self.size_wh) for one in matrices]
+        return np.asarray(np.mean(pictures, axis=0, dtype=np.float32))
+
+
+def _warped(image_bgr: ImageBgr, matrix: Floats, size_wh: tuple[int, int]) -> ImageBgr:
+    # Large photographs are first brought near their final size: bilinear sampling would skip.
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    flags = cv2.INTER_AREA if scale < 0.7 else cv2.INTER_LINEAR
+    seen = cv2.warpAffine(image_bgr, matrix, size_wh, flags=flags, borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(seen, dtype=np.uint8)
+
+
+def _grain(size_wh: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:
+    """Noise larger than a picture; each picture gets another part of it, which is quicker."""
+    shape = (size_wh[1] + GRAIN_MARGIN_PX, size_wh[0] + GRAIN_MARGIN_PX, 3)
+    return random.standard_normal(shape, dtype=np.float32)
+
+
+def _sensed(
+    exposed: NDArray[np.float32], grain: NDArray[np.float32], random: np.random.Generator
+) -> ImageBgr:
+    height, width = exposed.shape[:2]
+    top, left = random.integers(0, GRAIN_MARGIN_PX, 2)
+    own = grain[top : top + height, left : left + width]
+    sensed = exposed + np.sqrt(NOISE_READ**2 + NOISE_SHOT**2 * exposed) * own
+    return np.asarray(np.clip(np.rint(sensed), 0, 255), dtype=np.uint8)
+
+
+def shipped_photographs() -> list[Photograph]:
+    """The two photographs that are on every machine that has ultralytics."""
+    return [
+        _fitting(Photograph(name, load_photograph(name), np.array(boxes, dtype=np.float64)))
+        for name, boxes in SHIPPED.items()
+    ]
+
+
+def annotated_photographs(images: Path, annotations: Path, count: int) -> list[Photograph]:
+    """Photographs of an annotated set with two or three well-seen people, richest first.
+
+    Raises
+    ------
+    DataError
+        When the set has none.
+    """
+    known = load_annotations(annotations)
+    chosen = sorted(
+        (picture for picture in known.pictures if _suits(known, picture)),
+        key=lambda picture: (-_richness(known, picture), picture.id),
+    )
+    if not chosen:
+        raise DataError(f"{annotations}: no picture has two or three people who are seen well")
+    store = PictureStore(images)
+    boxes = {row.picture.id: row.boxes_xyxy for row in annotated_boxes(known, "pixel_centre")}
+    rows = []
+    for picture in chosen[:count]:
+        good = np.array([_seen_well(one, picture) for one in known.people_of(picture.id)])
+        stem = Path(picture.file_name).stem.lstrip("0")
+        rows.append(Photograph(stem, store.read(picture.file_name), boxes[picture.id][good]))
+    store.close()
+    return rows
+
+
+def _seen_well(person: Mapping[str, Any], picture: Picture) -> bool:
+    size = max(picture.size_wh or (LONG_SIDE_PX, LONG_SIDE_PX))
+    return bool(
+        person["num_keypoints"] >= LEAST_KEYPOINTS and person["bbox"][3] >= LEAST_HEIGHT * size
+    )
+
+
+def _suits(known: Annotations, picture: Picture) -> bool:
+    good = [_seen_well(one, picture) for one in known.people_of(picture.id)]
+    return LEAST_PEOPLE <= sum(good) <= MOST_PEOPLE
+
+
+def _richness(known: Annotations, picture: Picture) -> float:
+    people = [one for one in known.people_of(picture.id) if _seen_well(one, picture)]
+    return float(np.mean([one["num_keypoints"] for one in people]))
+
+
+def _fitting(photograph: Photograph) -> Photograph:
+    """The same at most ``LONG_SIDE_PX`` long."""
+    height, width = photograph.image_bgr.shape[:2]
+    scale = min(1.0, LONG_SIDE_PX / max(height, width))
+    size_wh = (round(width * scale), round(height * scale))
+    small = cv2.resize(photograph.image_bgr, size_wh, interpolation=cv2.INTER_AREA)
+    return Photograph(photograph.name, np.asarray(small, np.uint8), photograph.boxes_xyxy * scale)
+
+
+def make_films(photographs: Sequence[Photograph], count: int, duration_s: float) -> list[Film]:
+    """The first ``count`` films of the plan, photographs in turn."""
+    return [
+        Film(photographs[index % len(photographs)], MOVES[move], fps, duration_s, seed=index)
+        for index, (move, fps) in enumerate(PLAN[:count])
+    ]

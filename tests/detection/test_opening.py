@@ -1,0 +1,242 @@
+import shutil
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from livepose.detection import conversion, engines, official, open_detector, opening
+from livepose.detection.checkpoint import load_detector
+from livepose.detection.engines import OpenVinoEngine
+from livepose.detection.torch_engine import TorchEngine
+from livepose.errors import DeviceError, WeightsError
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+
+# People in each picture, fewest and most: who is far or half hidden may be found or not.
+PEOPLE = {
+    "skier.jpg": (1, 1),
+    "couple_walking.jpg": (2, 2),
+    "three_at_desk.jpg": (3, 3),
+    "street_three_walking.jpg": (3, 5),
+    "four_at_table.jpg": (4, 5),
+    "standing_dim_room.jpg": (1, 1),
+    "astronaut_half_body.jpg": (1, 1),
+    "doorway_two.jpg": (2, 2),
+}
+
+
+def test_none_is_no_detector_and_says_so():
+    told = []
+    assert open_detector("none", report=told.append) is None
+    assert "whole picture" in told[0]
+
+
+def test_openvino_says_what_torch_says_and_converts_only_once(own_file, cache):
+    shutil.rmtree(cache / "detectors", ignore_errors=True)
+    told = []
+    detector = open_detector(own_file, "cpu", score_threshold=0.2, report=told.append)
+    assert isinstance(detector.engine, OpenVinoEngine)
+    assert any("only this once" in line for line in told)
+    assert told[-1] == "detector: random, OpenVINO on the processor"
+    in_torch = TorchEngine(load_detector(own_file).model, "cpu")
+    for size in ((96, 96), (64, 96)):
+        pictures = np.random.default_rng(1).integers(0, 256, (3, *size, 3), dtype=np.uint8)
+        ours, theirs = detector.engine(pictures), in_torch(pictures)
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours[:, :4], theirs[:, :4], atol=2.0)  # bfloat16 in places
+        np.testing.assert_allclose(ours[:, 4:], theirs[:, 4:], atol=0.03)
+    told.clear()
+    again = open_detector(str(own_file), report=told.append, score_threshold=0.2)
+    assert not any("converting" in line for line in told)
+    np.testing.assert_allclose(
+        again([PICTURE])[0].boxes_xyxy, detector([PICTURE])[0].boxes_xyxy, atol=1e-3
+    )
+
+
+def test_a_broken_conversion_in_the_cache_is_made_again(own_file, cache):
+    open_detector(own_file)
+    for kept in (cache / "detectors").rglob("*.xml"):
+        kept.write_text("garbage")
+    told = []
+    assert len(open_detector(own_file, report=told.append)([PICTURE])) == 1
+    assert any("broken" in line for line in told)
+
+
+def test_what_openvino_cannot_take_runs_in_torch(own_file, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("operation not supported\nwith more lines")
+
+    monkeypatch.setattr(conversion, "kept", lambda *_: None)
+    monkeypatch.setattr(conversion, "convert", fail)
+    told = []
+    detector = open_detector(own_file, report=told.append)
+    assert isinstance(detector.engine, TorchEngine)
+    assert "operation not supported" in told[0]
+    assert told[-1] == "detector: random, torch on cpu"
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_gpu_that_sees_wrongly_gives_way_only_where_none_was_asked_for(
+    own_file, monkeypatch, device
+):
+    def wrong(*_):
+        raise DeviceError("finds other people there")
+
+    monkeypatch.setattr(opening, "choose_device", lambda device: "cuda:0")
+    monkeypatch.setattr(opening, "_engine_on_gpu", wrong)
+    told = []
+    if device == "cuda":
+        with pytest.raises(DeviceError, match="finds other people there"):
+            open_detector(own_file, device, report=told.append)
+        return
+    detector = open_detector(own_file, device, report=told.append)
+    assert "not on cuda:0: finds other people there" in told[0]
+    assert told[-1] == "detector: random, OpenVINO on the processor"
+    assert len(detector([PICTURE])) == 1
+
+
+def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, monkeypatch):
+    detector = open_detector(own_file)
+    detector([PICTURE])
+    compiling, go_on = threading.Event(), threading.Event()
+    inner = engines.core()
+
+    class Slow:
+        def compile_model(self, *what):
+            compiling.set()
+            assert go_on.wait(30)
+            return inner.compile_model(*what)
+
+    monkeypatch.setattr(engines, "core", Slow)
+    assert not detector.can_look_closer((120, 90), wait=False)
+    assert compiling.wait(30)
+    detector([PICTURE])  # what is compiled already runs on meanwhile
+    assert not detector.can_look_closer((120, 90), wait=False)
+    go_on.set()
+    wait_until(lambda: detector.can_look_closer((120, 90), wait=False))
+    monkeypatch.setattr(engines, "core", None)
+    detector.look_closer(PICTURE)  # compiles nothing more
+
+
+def test_a_larger_input_that_cannot_be_compiled_is_done_without(own_file, monkeypatch):
+    tried = []
+
+    class Failing:
+        def compile_model(self, *what):
+            tried.append(what)
+            raise RuntimeError("out of memory")
+
+    detector = open_detector(own_file)
+    monkeypatch.setattr(engines, "core", Failing)
+    assert not detector.can_look_closer((120, 90), wait=False)
+    wait_until(lambda: tried)
+    assert not any(detector.can_look_closer((120, 90), wait=False) for _ in range(5))
+    assert len(tried) == 1
+
+
+def wait_until(true, patience_s=30.0):
+    until_s = time.perf_counter() + patience_s
+    while not true():
+        assert time.perf_counter() < until_s
+        time.sleep(0.01)
+
+
+def test_only_a_size_that_nobody_named_adapts(own_file):
+    assert open_detector(own_file).can_look_closer((640, 480), wait=True)
+    assert not open_detector(own_file, size_px=96).can_look_closer((640, 480), wait=True)
+
+
+def test_auto_takes_the_official_checkpoint_when_it_is_there(pickled_file, tmp_path, monkeypatch):
+    shutil.copy(pickled_file, tmp_path / "yolo11n.pt")
+    monkeypatch.setitem(official.GIT_HASHES, "yolo11n", official.git_hash(pickled_file))
+    told = []
+    detector = open_detector("auto", report=told.append)
+    assert detector.name.startswith("official yolo11n (")
+    assert told[-1].startswith("detector: official yolo11n")
+
+
+def test_auto_takes_the_embedded_one_otherwise_and_says_so(own_file, monkeypatch):
+    monkeypatch.setattr(opening, "embedded_file", lambda name: own_file)
+    told = []
+    assert open_detector("auto", report=told.append).name == "random"
+    assert told[-1].startswith("detector: random")
+
+
+def test_an_official_checkpoint_that_does_not_load_gives_way(own_file, tmp_path, monkeypatch):
+    (tmp_path / "yolo11n.pt").write_bytes(b"broken")
+    monkeypatch.setitem(official.GIT_HASHES, "yolo11n", official.git_hash(tmp_path / "yolo11n.pt"))
+    monkeypatch.setattr(opening, "embedded_file", lambda name: own_file)
+    told = []
+    assert open_detector("auto", report=told.append).name == "random"
+    assert "the embedded detector is used instead" in told[0]
+
+
+def test_without_any_detector_the_error_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(opening, "embedded_file", lambda name: None)
+    with pytest.raises(WeightsError, match="--detector none"):
+        open_detector("auto")
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("yolo11s", "not on this machine and could not be fetched"),
+        ("hrnet", "there is no detector 'hrnet'"),
+        ("missing/file.pt", "there is no detector"),
+    ],
+)
+def test_what_is_not_there_says_so(name, complaint):
+    with pytest.raises(WeightsError, match=complaint):
+        open_detector(name)
+
+
+def test_files_that_are_no_detectors_say_so(tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("hello")
+    with pytest.raises(WeightsError, match="does not look like a detector"):
+        open_detector(text)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WeightsError, match=r"holds 0 \.xml files"):
+        open_detector(tmp_path / "folder")
+    broken = tmp_path / "broken.xml"
+    broken.write_text("<net")
+    with pytest.raises(WeightsError, match="cannot be read by OpenVINO"):
+        open_detector(broken)
+
+
+def test_a_device_that_is_absent_is_an_error_and_never_another_one(own_file):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    for device in ("cuda", "cuda:3", "tpu"):
+        with pytest.raises(DeviceError, match="asked for and is not there"):
+            open_detector(own_file, device)
+
+
+def test_an_exported_network_runs_on_the_processor_only(shared):
+    with pytest.raises(DeviceError, match="processor only"):
+        open_detector(shared / "peers" / "yolo11n_int8_openvino", "cuda")
+
+
+def test_an_exported_yolo_finds_the_people_in_photographs(shared):
+    detector = open_detector(shared / "peers" / "yolo11n_int8_openvino", score_threshold=0.4)
+    images = [cv2.imread(str(shared / "images" / name)) for name in PEOPLE]
+    for (name, (fewest, most)), found in zip(PEOPLE.items(), detector(images), strict=True):
+        assert fewest <= len(found) <= most, name
+
+
+def test_exports_that_are_no_detectors_of_ultralytics_are_refused(shared):
+    with pytest.raises(WeightsError, match="no detector exported by ultralytics"):
+        open_detector(shared / "peers" / "rtmdet_nano_person_320_end2end.onnx")
+    with pytest.raises(WeightsError, match="holds a pose network"):
+        open_detector(shared / "peers" / "yolov8n-pose_int8_openvino")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_says_what_the_processor_says(own_file):
+    there = open_detector(own_file, "cuda", score_threshold=0.3)
+    here = open_detector(own_file, "cpu", score_threshold=0.3)
+    assert there.engine.name == "torch on cuda"
+    assert len(there([PICTURE])[0]) == pytest.approx(len(here([PICTURE])[0]), abs=3)

@@ -1,0 +1,128 @@
+"""INT8 ranges: found where the numbers are, measured honestly, written only if they cost little."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livepose.calibration import int8 as quantising
+from livepose.calibration.activation_ranges import Histogram
+from livepose.calibration.int8 import PeopleSet, quantise, require_kept
+from livepose.cli import main
+from livepose.cli.quantise import pair
+from livepose.errors import DataError, GateError
+from livepose.evaluation.annotations import load_annotations
+from livepose.evaluation.pictures import PictureStore
+from livepose.runtimes.ranges import read_ranges, write_ranges
+from livepose.weights import read_card
+from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
+
+KEPT = {"ap_f32": 50.0, "ap_int8": 49.6, "shift_px_int8": 0.1}
+
+
+def seen(values: np.ndarray) -> Histogram:
+    histogram = Histogram()
+    histogram.add(values.astype(np.float32).reshape(1, -1))
+    return histogram
+
+
+def squared_error(values: np.ndarray, top: float) -> float:
+    step = top / 255
+    rounded = np.clip(np.rint(values / step), 0, 255) * step
+    return float(np.mean((values - rounded) ** 2))
+
+
+def test_limits_hold_numbers_that_are_spread_evenly() -> None:
+    low, high = seen(np.random.default_rng(0).uniform(0, 4, 100_000)).limits()
+    assert low == 0
+    assert high == pytest.approx(4, rel=0.02)
+
+
+def test_limits_cut_rare_high_numbers_where_that_costs_less_than_coarse_steps() -> None:
+    values = np.random.default_rng(0).exponential(1, 200_000)
+    _, high = seen(values).limits()
+    assert high < 0.95 * values.max()
+    tried = [squared_error(values, part * values.max()) for part in np.linspace(0.3, 1, 15)]
+    assert squared_error(values, high) <= 1.05 * min(tried)
+
+
+def test_limits_are_alike_on_both_sides_where_numbers_fall_below_nought() -> None:
+    low, high = seen(np.random.default_rng(0).uniform(-3, 1, 50_000)).limits()
+    assert low == -high
+    assert high == pytest.approx(3, rel=0.02)
+
+
+def test_a_layer_that_never_answers_has_limits_all_the_same() -> None:
+    assert seen(np.zeros(100)).limits() == (0.0, 1.0)
+
+
+def test_a_histogram_of_two_batches_knows_both() -> None:
+    histogram = seen(np.full(1000, 1.0))
+    histogram.add(np.full((1, 1000), 2.0, np.float32))
+    assert histogram.limits()[1] == pytest.approx(2, rel=0.02)
+
+
+def test_what_costs_too_much_is_refused() -> None:
+    require_kept(KEPT)
+    with pytest.raises(GateError, match=r"INT8 leaves 49.40 of 50.00 AP, at least 99%"):
+        require_kept({**KEPT, "ap_int8": 49.4})
+    for moved_px in (0.31, float("nan")):
+        with pytest.raises(GateError, match="INT8 moves keypoints by"):
+            require_kept({**KEPT, "shift_px_int8": moved_px})
+
+
+def some(folder: Path, pictures: int) -> PeopleSet:
+    store = PictureStore(folder / "images.zip")
+    return PeopleSet(load_annotations(folder / "annotations.json", pictures), store)
+
+
+def test_ranges_of_the_embedded_weights_on_a_few_pictures(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = embedded_file(DEFAULT_POSE + SUFFIX)
+    if weights is None:
+        pytest.skip(f"the embedded weights {DEFAULT_POSE} are not in this checkout")
+    coco = shared / "data" / "coco"
+    monkeypatch.setattr(quantising, "KEPT_AP", 0.5)  # the AP of a few people is no steady figure
+    said: list[str] = []
+    ranges = quantise(weights, some(coco / "train", 8), some(coco / "dev", 8), 16, said.append)
+    assert ranges.measured["crops"] == 16
+    assert ranges.measured["people"] >= 4
+    assert 0 < ranges.measured["shift_px_f32"] < 0.05
+    assert ranges.measured["shift_px_f32"] < ranges.measured["shift_px_int8"] < 0.3
+    assert "network.conv1" not in ranges.limits
+    assert "network.final_layer" not in ranges.limits
+    assert len(ranges.limits) > 250
+    copy = tmp_path / weights.name
+    copy.write_bytes(weights.read_bytes())
+    write_ranges(copy.with_name(copy.stem + ".int8.json"), ranges)
+    again = read_ranges(copy, read_card(copy))
+    assert again is not None
+    assert json.dumps(again.limits) == json.dumps(ranges.limits)
+
+
+def test_too_few_people_are_refused(shared: Path) -> None:
+    weights = embedded_file(DEFAULT_POSE + SUFFIX)
+    if weights is None:
+        pytest.skip(f"the embedded weights {DEFAULT_POSE} are not in this checkout")
+    one = some(shared / "data" / "coco" / "dev", 1)
+    with pytest.raises(DataError, match="need 8 people or more"):
+        quantise(weights, one, one, 256, lambda line: None)
+
+
+def test_the_command_refuses_what_is_no_pair(capsys: pytest.CaptureFixture[str]) -> None:
+    assert pair("a/b.zip:c.json") == (Path("a/b.zip"), Path("c.json"))
+    with pytest.raises(SystemExit) as caught:
+        main(["quantise", "--data", "x", "--dev", "y:z"])
+    assert caught.value.code == 2
+    assert "expected IMAGES:ANNOTATIONS, got 'x'" in capsys.readouterr().err
+
+
+def test_the_command_refuses_other_peoples_networks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "n.onnx").touch()
+    words = ["quantise", "--weights", str(tmp_path / "n.onnx"), "--data", "a:b", "--dev", "a:b"]
+    assert main(words) == 2
+    assert "INT8 ranges are for livepose's own weights" in capsys.readouterr().err

@@ -1,0 +1,283 @@
+"""Several streams on one pair of networks: batches, order, and everybody's own people."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import (
+    FakeDetector,
+    FakeRuntime,
+    FakeSource,
+    FarSightedDetector,
+    make_pipeline,
+    picture,
+    walking,
+)
+from gpu.toys import toy_runtime
+
+from livepose.batching import Gathering, Members
+from livepose.cli import main
+from livepose.detection import Detections
+from livepose.errors import DeviceError
+from livepose.estimator import PoseEstimator
+from livepose.frame import Frame
+from livepose.multistream import PoseService, SharedEstimator
+from livepose.pipeline import PosePipeline
+from livepose.poses import Poses
+from livepose.timing import StageClock
+
+__all__ = ["make_pipeline"]
+Make = Callable[..., PosePipeline]
+
+
+def asked_by(gathering: Gathering[int, int], questions: Sequence[int]) -> list[int]:
+    """Everybody asks at once."""
+    together = threading.Barrier(len(questions))
+
+    def ask(question: int) -> int:
+        together.wait(5.0)
+        return gathering(question)
+
+    with ThreadPoolExecutor(len(questions)) as pool:
+        return list(pool.map(ask, questions))
+
+
+def test_who_asks_at_the_same_time_is_answered_in_one_batch() -> None:
+    batches: list[list[int]] = []
+
+    def double(numbers: Sequence[int]) -> list[int]:
+        batches.append(list(numbers))
+        return [2 * number for number in numbers]
+
+    members = Members()
+    members.count = 6
+    gathering = Gathering(double, members, threading.Lock(), patience_s=5.0)
+    assert asked_by(gathering, range(6)) == [0, 2, 4, 6, 8, 10]
+    assert [sorted(batch) for batch in batches] == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_nobody_waits_long_for_who_does_not_come() -> None:
+    members = Members()
+    members.count = 2
+    gathering = Gathering(lambda numbers: numbers, members, threading.Lock(), patience_s=0.05)
+    start_s = time.perf_counter()
+    assert gathering(7) == 7
+    assert 0.04 < time.perf_counter() - start_s < 2.0
+
+
+def test_an_error_reaches_everybody_who_waits_and_the_next_batch_is_well() -> None:
+    def fail_once(numbers: Sequence[int]) -> Sequence[int]:
+        if 3 in numbers:
+            raise DeviceError("cuda:0 ran out of memory")
+        return numbers
+
+    members = Members()
+    members.count = 2
+    gathering = Gathering(fail_once, members, threading.Lock(), patience_s=2.0)
+    failed: list[str] = []
+
+    def ask(number: int) -> None:
+        try:
+            gathering(number)
+        except DeviceError as error:
+            failed.append(str(error))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in (3, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10.0)
+    assert failed == ["cuda:0 ran out of memory"] * 2
+    assert asked_by(gathering, [1, 2]) == [1, 2]
+
+
+def test_the_one_device_does_one_batch_at_a_time() -> None:
+    turn, at_work = threading.Lock(), threading.Semaphore(1)
+
+    def work(numbers: Sequence[int]) -> Sequence[int]:
+        assert at_work.acquire(blocking=False)
+        time.sleep(0.01)
+        at_work.release()
+        return numbers
+
+    members = Members()
+    first, second = (Gathering(work, members, turn) for _ in range(2))
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit((first, second)[n % 2], n) for n in range(16)]
+        assert [call.result(10.0) for call in calls] == list(range(16))
+
+
+class CountingRuntime(FakeRuntime):
+    """Notes how many crops came at once."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
+        self.batches.append(len(crops_bgr))
+        return super().__call__(crops_bgr)
+
+
+@pytest.fixture
+def runtime(make_pipeline: Make, monkeypatch: pytest.MonkeyPatch) -> CountingRuntime:
+    made = CountingRuntime()
+    monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: made)
+    monkeypatch.setattr("livepose.batching.PATIENCE_S", 0.5)
+    return made
+
+
+def alone(source: FakeSource) -> list[tuple[Frame, Poses]]:
+    return list(PosePipeline(detect_every=4).run(source))
+
+
+def starting(left: int, count: int) -> FakeSource:
+    frames = [Frame(picture(left + 2 * n), n / 30, n) for n in range(count)]
+    return FakeSource(frames)
+
+
+def test_each_stream_sees_what_it_would_see_alone(runtime: CountingRuntime) -> None:
+    service = PoseService(detect_every=4)
+    sources = [starting(40, 12), starting(90, 12), starting(140, 7)]
+    together = threading.Barrier(len(sources))
+
+    def follow(source: FakeSource) -> list[tuple[Frame, Poses]]:
+        with service.stream() as pipeline:
+            together.wait(10.0)
+            return list(pipeline.run(source))
+
+    runtime.batches.clear()
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(follow, sources))
+    assert max(runtime.batches) >= 2
+    assert sum(runtime.batches) == 12 + 12 + 7
+    for ours, source in zip(
+        found, (starting(40, 12), starting(90, 12), starting(140, 7)), strict=True
+    ):
+        theirs = alone(source)
+        assert len(ours) == len(theirs)
+        for (_, one), (_, other) in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one.track_ids, other.track_ids)
+            np.testing.assert_allclose(one.keypoints_xy, other.keypoints_xy)
+
+
+def test_a_stream_looks_closer_as_it_would_alone(
+    runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: FarSightedDetector())
+    service = PoseService()
+    with service.stream() as pipeline:
+        ours = [poses.track_ids.tolist() for _, poses in pipeline.run(walking(6))]
+    assert ours == [[]] + [[1]] * 5
+
+
+def test_without_a_detector_each_stream_is_its_own_person(runtime: CountingRuntime) -> None:
+    service = PoseService(detector="none")
+    with service.stream() as first, service.stream() as second:
+        assert first.detector is None
+        one, two = first.process(picture(40), 0.0), second.process(picture(200), 0.0)
+    assert abs(np.nanmean(one.keypoints_xy[..., 0]) - np.nanmean(two.keypoints_xy[..., 0])) > 100
+
+
+def test_detector_and_network_are_opened_once(
+    make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(
+        "livepose.pipeline.open_runtime", lambda *_, **__: opened.append("pose") or FakeRuntime()
+    )
+    monkeypatch.setattr(
+        "livepose.pipeline.open_detector", lambda *_, **__: opened.append("box") or FakeDetector()
+    )
+    service = PoseService()
+    with service.stream(), service.stream(), service.stream():
+        assert sorted(opened) == ["box", "pose"]
+
+
+def test_single_pictures_go_along_too(runtime: CountingRuntime) -> None:
+    service, alone_ = PoseService(), PosePipeline()
+    with service.stream() as pipeline:
+        ours, theirs = pipeline.process(picture(40)), alone_.process(picture(40))
+    np.testing.assert_allclose(ours.keypoints_xy, theirs.keypoints_xy)
+
+
+@pytest.fixture
+def two_files(runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Files that the command line names; they hold 6 and 9 frames."""
+    lengths = {"a.mp4": 6, "b.mp4": 9}
+
+    def opened(path: str, **_: object) -> FakeSource:
+        return walking(lengths[path], name=path)
+
+    monkeypatch.setattr("livepose.cli.play.open_video", opened)
+    return list(lengths)
+
+
+def test_the_command_plays_two_files_and_writes_each_its_own(
+    two_files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [word for name in two_files for word in ("--video", name)]
+    path = tmp_path / "poses.jsonl"
+    assert main([*words, "--json", str(path)]) == 0
+    lines = [(tmp_path / f"poses-{n}.jsonl").read_text().splitlines() for n in (1, 2)]
+    assert [len(one) for one in lines] == [1 + 6, 1 + 9]
+    assert not path.exists()
+    said = capsys.readouterr().err
+    assert "a.mp4: 6 frames" in said
+    assert "b.mp4: 9 frames" in said
+
+
+def test_several_streams_cannot_share_stdout(
+    two_files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--video", "a.mp4", "--video", "b.mp4", "--json", "-"]) == 2
+    assert "each gets its own" in capsys.readouterr().err
+
+
+def test_an_error_in_one_stream_ends_all_and_is_said(
+    two_files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(path: str, **_: object) -> FakeSource:
+        broken = DeviceError("cuda:0 ran out of memory") if path == "a.mp4" else None
+        return walking(5 if broken else 400, name=path, error=broken)
+
+    monkeypatch.setattr("livepose.cli.play.open_video", opened)
+    path = tmp_path / "poses.jsonl"
+    assert main(["--video", "a.mp4", "--video", "b.mp4", "--json", str(path)]) == 5
+    written = (tmp_path / "poses-2.jsonl").read_text().splitlines()
+    assert 1 <= len(written) < 401
+
+
+def test_a_stream_that_skips_its_turn_sees_its_next_picture_in_the_same_array() -> None:
+    """A picture that was sent for the detector alone is forgotten with its frame."""
+    estimator = PoseEstimator(toy_runtime())
+    assert estimator.gpu is not None
+    members, turn = Members(), threading.Lock()
+    gathering = Gathering(
+        lambda asked: estimator.estimate_frames(*map(list, zip(*asked, strict=True))), members, turn
+    )
+    stream = SharedEstimator(estimator, gathering, StageClock())
+    image, boxes = picture(40), np.array([[40.0, 30.0, 120.0, 200.0]])
+    estimator.gpu.frames.upload([image])  # by the detector
+    stream.end_frame()  # nobody's turn came
+    image[:] = picture(90)
+    ours, theirs = stream.estimate(image, boxes), estimator.estimate(image.copy(), boxes)
+    np.testing.assert_array_equal(ours.keypoint_scores, theirs.keypoint_scores)
+
+
+def test_warming_up_looks_at_as_many_pictures_as_there_are_streams(
+    runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+
+    class Counting(FakeDetector):
+        def __call__(self, images_bgr: Sequence[np.ndarray]) -> list[Detections]:
+            looked.append(len(images_bgr))
+            return super().__call__(images_bgr)
+
+    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: Counting())
+    PoseService().warm_up([(640, 480), (320, 240), (640, 480)])
+    assert set(looked) == {1, 2, 3}
