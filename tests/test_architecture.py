@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "livepose"
 
 # Lowest first. A module imports only from levels below its own, or from its own room.
 LEVELS = [
-    {"errors", "frame", "skeletons", "boxes", "timing", "batching", "settings"},
+    {"errors", "compiled"},
+    {"frame", "skeletons", "boxes", "timing", "batching", "settings"},
     {"poses", "threads"},
     {"heatmaps", "networks"},
     {"weights"},
@@ -31,7 +32,7 @@ ALLOWED: dict[tuple[str, str], str] = {}
 
 OFFLINE = {"evaluation", "training", "calibration", "benchmark"}
 ONLY_IN = {
-    "numba": {"heatmaps", "_kernels", "cli.doctor"},
+    "numba": {"compiled", "_kernels", "cli.doctor"},
     "ultralytics": {"detection", "training", "evaluation"},
     "av": {"sources", "sinks", "cli.doctor"},
     "openvino": {"runtimes", "detection", *OFFLINE, "cli.doctor"},

@@ -158,7 +158,8 @@ def _said_by(*command: str) -> str:
 
 
 def _numba_cache_writable(probed: Probed) -> bool:
-    return "cache" in probed.facts and checks.writable(Path(probed.facts["cache"]))
+    folder = probed.facts.get("cache")
+    return folder is not None and checks.writable(Path(folder))
 
 
 def _check_cache() -> Check:

@@ -129,19 +129,15 @@ def check_window(probed: Probed) -> Check:
 
 def check_numba(probed: Probed, writable: bool) -> Check:
     """The compiler of the kernels, with this NumPy, and its cache."""
-    if "no locator available" in probed.error:
-        return Check("numba", FAIL, "no folder to keep compiled code in", _NUMBA_CACHE)
     if probed.error:
         return Check("numba", FAIL, probed.error, "pip install --upgrade numba numpy")
     facts = probed.facts
+    mend = f"export NUMBA_CACHE_DIR={writable_place() / 'numba'}"
     found = f"{facts['version']} with NumPy {facts['numpy']}"
     if not writable:
-        found += f"; its cache {facts['cache']} is not writable, so each start compiles anew"
-        return Check("numba", WARN, found, _NUMBA_CACHE)
+        cache = f"its cache {facts['cache']} is not" if facts["cache"] else "no cache is"
+        return Check("numba", WARN, f"{found}; {cache} writable, so each start compiles anew", mend)
     return Check("numba", OK, f"{found}, compiles and keeps what it compiled")
-
-
-_NUMBA_CACHE = "export NUMBA_CACHE_DIR=$HOME/.cache/numba"
 
 
 def check_torchvision(installed: Mapping[str, str], wants_torch: str | None) -> Check:
@@ -223,12 +219,21 @@ def check_weights(name: str, probed: Probed) -> Check:
 
 def check_cache(folder: Path, free_bytes: int | None) -> Check:
     """Where fetched weights go. ``free_bytes`` is None where nothing can be written."""
-    mend = "export LIVEPOSE_CACHE=/a/folder/you/may/write"
+    mend = f"export LIVEPOSE_CACHE={writable_place() / 'livepose'}"
     if free_bytes is None:
         return Check("cache", WARN, f"{folder} cannot be written, so nothing can be fetched", mend)
     if free_bytes < SMALLEST_FREE_BYTES:
         return Check("cache", WARN, f"{folder}: only {free_bytes / 1e6:.0f} MB are free", mend)
     return Check("cache", OK, f"{folder}, {free_bytes / 1e9:.0f} GB free")
+
+
+def writable_place() -> Path:
+    """A folder that this user can write: the home's cache, else where temporary files go."""
+    try:
+        home = Path.home() / ".cache"
+    except RuntimeError:  # neither HOME nor an entry in passwd
+        return Path(tempfile.gettempdir())
+    return home if writable(home) else Path(tempfile.gettempdir())
 
 
 def writable(folder: Path) -> bool:

@@ -109,7 +109,7 @@ def numba_runs() -> Facts:
     return {
         "version": numba.__version__,
         "numpy": np.__version__,
-        "cache": str(paint_panel.stats.cache_path),
+        "cache": paint_panel.stats.cache_path,
     }
 
 

@@ -6,9 +6,9 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livepose.compiled import njit
 from livepose.crops._upright_kernels import cut_upright, fill_taps, samples_per_pixel
 
 Bytes = NDArray[np.uint8]

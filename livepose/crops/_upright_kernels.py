@@ -8,9 +8,9 @@ blue, green and red in one vector. ``image`` is (H, W * 3) bytes, blue first.
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livepose.compiled import njit
 from livepose.crops._lane_kernels import SPARE, weigh_1, weigh_2, weigh_3, weigh_4
 
 Bytes = NDArray[np.uint8]

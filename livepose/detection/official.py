@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from livepose.errors import WeightsError
 from livepose.weights.fetching import download
-from livepose.weights.places import downloads_folder
+from livepose.weights.places import downloads_folder, expanded
 
 Report = Callable[[str], None]
 
@@ -110,7 +110,7 @@ def _forbidden() -> bool:
 def _ultralytics_folder() -> list[Path]:
     """Where ultralytics itself keeps weights, by its settings file."""
     base = os.environ.get("YOLO_CONFIG_DIR") or os.environ.get("XDG_CONFIG_HOME")
-    settings = (Path(base) if base else Path.home() / ".config") / "Ultralytics" / "settings.json"
+    settings = expanded(base or "~/.config") / "Ultralytics" / "settings.json"
     try:
         folder = json.loads(settings.read_text(encoding="utf-8")).get("weights_dir")
     except (OSError, ValueError, AttributeError):

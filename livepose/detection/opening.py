@@ -10,7 +10,7 @@ from livepose.detection.protocol import Engine, Facts
 from livepose.detection.yolo import YoloDetector
 from livepose.errors import DeviceError, WeightsError
 from livepose.runtimes.selection import cuda_devices
-from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
+from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, expanded
 
 if TYPE_CHECKING:
     from livepose.runtimes.frames import DeviceFrames
@@ -169,7 +169,7 @@ def _embedded() -> Path:
 
 
 def _find(name: str, report: Report) -> Path:
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.exists():
         return path
     if name in ("embedded", DEFAULT_DETECTOR):

@@ -9,9 +9,9 @@ they are blended. Rows of a limb are far too short to be worth that one by one.
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livepose.compiled import njit
 from livepose.frame import ImageBgr
 
 Floats = NDArray[np.float64]

@@ -8,9 +8,9 @@ other arrays are float64, C order, finite.
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livepose.compiled import njit
 from livepose.frame import ImageBgr
 
 Floats = NDArray[np.float64]

@@ -13,9 +13,9 @@ hollow. ``measures`` are the size of the person, the radius of the limbs and the
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livepose.compiled import njit
 from livepose.drawing._capsule_kernels import Colour, scratch_for
 from livepose.drawing._shape_kernels import (
     Shapes,

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livepose.compiled import njit
 from livepose.drawing._capsule_kernels import Colour, Scratch, paint_capsule
 from livepose.drawing._kernels import paint_ellipse, paint_panel
 from livepose.frame import ImageBgr

@@ -5,9 +5,9 @@ call from one to the other costs more than what it does.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livepose.compiled import njit
 from livepose.crops._kernels import to_image
 from livepose.heatmaps._kernels import Real, decode_dark_maps
 from livepose.weights._kernels import calibrate

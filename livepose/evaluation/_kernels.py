@@ -1,8 +1,9 @@
 """Average precision of many resamples at once."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from livepose.compiled import njit
 
 
 @njit(cache=True, nogil=True)

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
+
+from livepose.compiled import njit
 
 Real = NDArray[np.float32] | NDArray[np.float64]
 Floats = NDArray[np.float64]

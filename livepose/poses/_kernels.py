@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livepose.compiled import njit
 from livepose.poses.states import KeypointState
 
 Floats = NDArray[np.float64]

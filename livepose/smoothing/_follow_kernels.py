@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from livepose.compiled import njit
 
 _MODELS, _NUMBERS = 3, 7
 _X_NOW, _Y_NOW, _VX_NOW, _VY_NOW, _PLACE, _BOTH, _SPEED = range(_NUMBERS)

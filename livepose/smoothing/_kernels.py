@@ -7,9 +7,9 @@ a frame has, below 0 for those who pass untouched.
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livepose.compiled import njit
 from livepose.poses.states import KeypointState
 from livepose.smoothing._follow_kernels import FollowConstants, follow
 from livepose.smoothing._one_euro_kernels import Constants, low_pass_share, one_euro

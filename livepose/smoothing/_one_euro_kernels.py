@@ -10,8 +10,9 @@ the frame rate.
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from livepose.compiled import njit
 
 STATE_COLUMNS = 9
 _X, _Y, _VX, _VY, _SEEN_S, _SCORE, _HELD, _RAW_X, _RAW_Y = range(STATE_COLUMNS)

@@ -1,8 +1,12 @@
 """Where weights lie: embedded in the package, or in the user's cache."""
 
+import atexit
 import difflib
 import os
+import shutil
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from livepose.errors import WeightsError
@@ -16,7 +20,33 @@ TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin")
 
 
 def cache_folder() -> Path:
-    """The user's cache: LIVEPOSE_CACHE, else the platform's own place. It may not exist yet."""
+    """The user's cache: LIVEPOSE_CACHE, else the platform's own place. It may not exist yet.
+
+    Who has no home gets a folder that goes when the process does.
+    """
+    try:
+        return _users_cache()
+    except RuntimeError:  # neither HOME nor an entry in passwd
+        return own_folder()
+
+
+def expanded(path: str) -> Path:
+    """The path with its ``~``; as it stands where nobody has that home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+@cache
+def own_folder() -> Path:
+    """A folder of this process alone, which goes with it."""
+    folder = tempfile.mkdtemp(prefix="livepose-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _users_cache() -> Path:
     if chosen := os.environ.get("LIVEPOSE_CACHE"):
         return Path(chosen).expanduser()
     if sys.platform == "darwin":
@@ -70,7 +100,7 @@ def find_weights(name_or_path: str) -> Path:
     """
     if name_or_path in ("default", DEFAULT_POSE):
         return _embedded_pose()
-    path = Path(name_or_path).expanduser()
+    path = expanded(name_or_path)
     if path.exists():
         return _usable(path)
     if len(path.parts) == 1:

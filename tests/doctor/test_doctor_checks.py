@@ -144,8 +144,19 @@ def test_a_numba_cache_that_cannot_be_written_is_a_warning() -> None:
     assert check.status == WARN
     assert "/there is not writable" in check.found
     assert check.mend.startswith("export NUMBA_CACHE_DIR=")
-    nowhere = Probed(error="RuntimeError: cannot cache function: no locator available for file")
-    assert checks.check_numba(nowhere, writable=False).mend.startswith("export NUMBA_CACHE_DIR=")
+    nowhere = Probed({**good.facts, "cache": None})
+    assert "no cache is writable" in checks.check_numba(nowhere, writable=False).found
+
+
+def test_the_advice_works_where_no_home_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", homeless)
+    mend = checks.check_cache(Path("/proc/none"), None).mend
+    folder = Path(mend.removeprefix("export LIVEPOSE_CACHE="))
+    assert checks.writable(folder)
+
+
+def homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
 
 
 @pytest.mark.parametrize(

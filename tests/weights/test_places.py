@@ -137,3 +137,15 @@ def test_a_group_gives_its_files_what_they_share() -> None:
     """
     (entry,) = parse_manifest(text)
     assert (entry.url, entry.input_hw, entry.family) == ("http://host/a.pth", (128, 96), "dark")
+
+
+def test_who_has_no_home_gets_a_folder_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("LIVEPOSE_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert cache_folder() == cache_folder() == places.own_folder()
+    with pytest.raises(WeightsError, match=r"no weights file ~nobody/x.safetensors"):
+        find_weights("~nobody/x.safetensors")
