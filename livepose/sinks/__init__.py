@@ -3,6 +3,8 @@
 ``docs/output-format.md`` has the schema of each.
 """
 
+from livepose.sinks._lines import Rotation
+from livepose.sinks.claims import check_outputs
 from livepose.sinks.coco import CocoSink
 from livepose.sinks.csv_file import CsvSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
@@ -18,7 +20,9 @@ __all__ = [
     "JsonLinesSink",
     "OpenPoseSink",
     "OutputClosed",
+    "Rotation",
     "Sink",
     "VideoSink",
+    "check_outputs",
     "make_header",
 ]

@@ -1,49 +1,134 @@
 """A text file of whole lines: each one is on its way when ``write`` returns."""
 
 import os
+import re
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
-from livepose.errors import SinkError
+from livepose.errors import SinkError, UsageError
+from livepose.sinks.claims import check_file
 from livepose.sinks.protocol import OutputClosed, sink_error
+
+_SIZES = {"KB": 1e3, "MB": 1e6, "GB": 1e9}
+_TIMES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """When a file is put aside for a new one: at a size, or at an age."""
+
+    size_bytes: float = float("inf")
+    age_s: float = float("inf")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """``100MB`` or ``1h``.
+
+        Raises
+        ------
+        UsageError
+            When it is neither a size nor a time.
+
+        Examples
+        --------
+        >>> Rotation.parse("100MB").size_bytes
+        100000000.0
+        """
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(KB|MB|GB|s|m|h|d)", text)
+        if found is None or float(found[1]) <= 0:
+            raise UsageError(f"--rotate: expected a size or time such as 100MB or 1h, got {text!r}")
+        number, unit = float(found[1]), found[2]
+        if unit in _SIZES:
+            return cls(size_bytes=number * _SIZES[unit])
+        return cls(age_s=number * _TIMES[unit])
 
 
 class LineFile:
     """Writes lines to a file, or to stdout for "-".
 
     When the disk fills up in the middle of a line, that line is taken back, so that the file
-    holds whole lines only.
+    holds whole lines only. Letters that UTF-8 does not know (from old file names) are escaped.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or "-" for stdout.
+    opening : str
+        What each file starts with.
+    rotation : Rotation, optional
+        When to put the file aside, under its name with the time (UTC) at which that happened. A
+        file that is there at the start is put aside too.
+    overwrite : bool
+        Whether a file that is there may be replaced.
 
     Raises
     ------
+    UsageError
+        When the file is there already, and is neither to be replaced nor put aside.
     SinkError
         When the file cannot be written.
     OutputClosed
         When the reader of the pipe has gone.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        opening: str = "",
+        *,
+        rotation: Rotation | None = None,
+        overwrite: bool = False,
+    ) -> None:
         self._path = Path(path)
-        self._whole_bytes = 0
+        self._opening, self._rotation = opening, rotation
         self._file: BinaryIO | None = None
         self._closed = False
-        if str(path) != "-":
-            try:
-                self._file = self._path.open("wb", buffering=0)
-            except OSError as error:
-                raise sink_error(self._path, error) from error
+        self._start(overwrite)
 
     def write(self, text: str) -> None:
         """Writes text that ends with a newline."""
         if self._closed:
             raise SinkError(f"{self._path} is closed already")
+        if self._is_due():
+            self._close_file()
+            self._start(overwrite=False)
+        self._put(text)
+
+    def close(self) -> None:
+        """Closes the file; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._close_file()
+
+    def _start(self, overwrite: bool) -> None:
+        self._whole_bytes, self._begun_s = 0, time.monotonic()
+        if str(self._path) != "-":
+            if self._rotation is not None:
+                _put_aside(self._path)
+            check_file(self._path, overwrite=overwrite)
+            try:
+                self._file = self._path.open("wb", buffering=0)
+            except OSError as error:
+                raise sink_error(self._path, error) from error
+        if self._opening:
+            self._put(self._opening)
+
+    def _is_due(self) -> bool:
+        limit = self._rotation
+        return limit is not None and (
+            self._whole_bytes >= limit.size_bytes or time.monotonic() - self._begun_s >= limit.age_s
+        )
+
+    def _put(self, text: str) -> None:
+        data = text.encode(errors="backslashreplace")
         if self._file is None:
-            _print(text)
+            _print(data.decode())
             return
-        data = text.encode()
         try:
-            _write_all(self._file, data)
+            write_all(self._file, data)
         except BrokenPipeError as error:
             raise OutputClosed(str(self._path)) from error
         except OSError as error:
@@ -52,11 +137,7 @@ class LineFile:
             raise sink_error(self._path, error) from error
         self._whole_bytes += len(data)
 
-    def close(self) -> None:
-        """Closes the file; a second call does nothing."""
-        if self._closed:
-            return
-        self._closed = True
+    def _close_file(self) -> None:
         try:
             if self._file is not None:
                 self._file.close()
@@ -69,10 +150,26 @@ class LineFile:
             file.seek(self._whole_bytes)
 
 
-def _write_all(file: BinaryIO, data: bytes) -> None:
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Writes all of the data into an unbuffered file."""
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
+
+
+def _put_aside(path: Path) -> None:
+    """Renames a file that is there: poses.jsonl -> poses-20260131T235959Z.jsonl."""
+    if not path.is_file():
+        return
+    stem = f"{path.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    target, number = path.with_name(f"{stem}{path.suffix}"), 1
+    while os.path.lexists(target):
+        number += 1
+        target = path.with_name(f"{stem}-{number}{path.suffix}")
+    try:
+        path.rename(target)
+    except OSError as error:
+        raise sink_error(path, error) from error
 
 
 def _print(text: str) -> None:

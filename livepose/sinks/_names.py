@@ -18,7 +18,9 @@ class FrameNames:
     def __call__(self, frame: Frame) -> str:
         """The name without suffix."""
         number = f"{frame.index:012d}"
-        name = f"{self._stem}_{number}" if frame.name is None else Path(frame.name).stem
+        if frame.name is None:
+            return f"{self._stem}_{number}"
+        name = Path(frame.name).stem
         if name in self._given:
             name = f"{name}_{number}"
         self._given.add(name)

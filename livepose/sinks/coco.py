@@ -1,7 +1,9 @@
 """COCO's results file: a list that ``pycocotools`` loads as detections."""
 
 import json
+import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -9,7 +11,9 @@ import numpy as np
 
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks.protocol import Closing, check_writable, sink_error
+from livepose.sinks._lines import write_all
+from livepose.sinks.claims import check_file
+from livepose.sinks.protocol import Closing, sink_error
 
 _PERSON = 1
 
@@ -17,33 +21,37 @@ _PERSON = 1
 class CocoSink(Closing):
     """Writes a COCO results list; the file appears, whole, when the sink is closed.
 
-    Until then the records go to a file beside it, so that an earlier result is never half
-    replaced. After an error the earlier result stays as it was.
+    Until then the records go to a file of a new name beside it, so that an earlier result is
+    never half replaced, and two runs do not write into one file. After an error the earlier
+    result stays as it was.
 
     Raises
     ------
+    UsageError
+        When the file is there already and not to be overwritten.
     SinkError
         When the file cannot be written.
     """
 
     needs_drawing = False
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         self._path = Path(path)
-        check_writable(self._path)
-        self._part = self._path.with_name(f".{self._path.name}.part")
+        check_file(self._path, overwrite=overwrite)
+        self._ids = ImageIds()
         self._empty = True
         self._file: BinaryIO | None = None
         try:
-            self._file = self._part.open("wb", buffering=0)
+            self._part, self._file = _new_file_beside(self._path)
         except OSError as error:
             raise sink_error(self._path, error) from error
         self._put(b"[")
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds the people of one frame."""
+        picture = self._ids(frame)
         for person in poses:
-            text = json.dumps(_record(frame, person), allow_nan=False)
+            text = json.dumps({**picture, **_record(person)}, allow_nan=False)
             self._put((b"\n" if self._empty else b",\n") + text.encode())
             self._empty = False
 
@@ -61,10 +69,9 @@ class CocoSink(Closing):
             self._file = None
 
     def _put(self, data: bytes) -> None:
-        rest = memoryview(data)
         try:
-            while rest and self._file is not None:
-                rest = rest[self._file.write(rest) :]
+            if self._file is not None:
+                write_all(self._file, data)
         except OSError as error:
             self._give_up()
             raise sink_error(self._path, error) from error
@@ -76,19 +83,43 @@ class CocoSink(Closing):
         self._part.unlink(missing_ok=True)
 
 
-def image_id(frame: Frame) -> int:
-    """COCO's number of a picture: the number in its name, or the frame's index."""
-    number = re.fullmatch(r"\D*(\d+)", Path(frame.name).stem) if frame.name else None
-    return int(number[1]) if number else frame.index
+class ImageIds:
+    """COCO's number of a picture: the number in its name, or the frame's index.
+
+    A picture whose number is another one's gets the next free number, and its name beside it.
+    """
+
+    def __init__(self) -> None:
+        self._given: set[int] = set()
+
+    def __call__(self, frame: Frame) -> dict[str, Any]:
+        """``image_id``, with ``file_name`` where that is not the number in the name."""
+        if frame.name is None:
+            return {"image_id": frame.index}
+        found = re.fullmatch(r"[^0-9]*([0-9]{1,18})", Path(frame.name).stem)
+        number = int(found[1]) if found else frame.index
+        if known := number in self._given:
+            number = max(self._given) + 1
+        self._given.add(number)
+        told_by_name = found is not None and not known
+        return {"image_id": number} | ({} if told_by_name else {"file_name": frame.name})
 
 
-def _record(frame: Frame, person: Poses) -> dict[str, Any]:
+def _new_file_beside(path: Path) -> tuple[Path, BinaryIO]:
+    """A file that nobody else has open, with the permissions of any other new file."""
+    number, name = tempfile.mkstemp(".part", f".{path.name[:100]}.", path.parent)
+    umask = os.umask(0)
+    os.umask(umask)
+    Path(name).chmod(0o666 & ~umask)
+    return Path(name), os.fdopen(number, "wb", buffering=0)
+
+
+def _record(person: Poses) -> dict[str, Any]:
     """One person (P = 1); missing keypoints and edges are 0, as the format demands."""
     seen = np.isfinite(person.keypoints_xy[0]).all(axis=1)[:, None]
     points = np.concatenate([person.keypoints_xy[0], person.keypoint_scores[0][:, None]], axis=1)
     left, top, right, bottom = np.nan_to_num(person.boxes_xyxy[0]).tolist()
     return {
-        "image_id": image_id(frame),
         "category_id": _PERSON,
         "keypoints": [round(float(value), 3) for value in np.where(seen, points, 0.0).ravel()],
         "score": round(float(np.nan_to_num(person.scores[0])), 6),

@@ -5,9 +5,12 @@ from pathlib import Path
 import cv2
 
 from livepose.drawing import contact_sheet, time_label
-from livepose.errors import SinkError
+from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
+from livepose.sinks.claims import check_file
+from livepose.sinks.pictures import PICTURE_SUFFIXES, save_picture
+from livepose.sinks.protocol import Closing
 
 PICTURES = 12
 COLUMNS = 4
@@ -15,7 +18,7 @@ WIDTH_PX = 1280
 KEPT_WIDTH_PX = 640
 
 
-class SheetSink:
+class SheetSink(Closing):
     """Keeps frames spread evenly over the film, and writes them as one picture when it closes.
 
     However long the film turns out to be: frames are kept at a step that doubles whenever twice
@@ -23,14 +26,20 @@ class SheetSink:
 
     Raises
     ------
+    UsageError
+        When the name is not that of a picture, or is there already and not to be overwritten.
     SinkError
         When the picture cannot be written.
     """
 
     needs_drawing = True
 
-    def __init__(self, path: Path, pictures: int = PICTURES) -> None:
-        self._path = path
+    def __init__(
+        self, path: str | Path, pictures: int = PICTURES, *, overwrite: bool = False
+    ) -> None:
+        self._path = Path(path)
+        check_picture_name(self._path)
+        check_file(self._path, overwrite=overwrite)
         self._pictures = pictures
         self._step = 1
         self._seen = 0
@@ -59,8 +68,13 @@ class SheetSink:
         chosen = [self._kept[round(i * last / max(count - 1, 1))] for i in range(count)]
         images, labels = [image for image, _ in chosen], [label for _, label in chosen]
         sheet = contact_sheet(images, min(COLUMNS, count), WIDTH_PX, labels)
-        if not cv2.imwrite(str(self._path), sheet):
-            raise SinkError(f"{self._path} cannot be written; expected a picture such as sheet.png")
+        save_picture(self._path, sheet)
+
+
+def check_picture_name(path: Path) -> None:
+    """Refuses a name that says nothing of how a picture is to be written."""
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
+        raise UsageError(f"{path}: expected a picture such as sheet.png or sheet.jpg")
 
 
 def shrunk(image_bgr: ImageBgr) -> ImageBgr:

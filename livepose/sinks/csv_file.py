@@ -8,7 +8,7 @@ import numpy as np
 
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import KeypointState, Poses
-from livepose.sinks._lines import LineFile
+from livepose.sinks._lines import LineFile, Rotation
 from livepose.sinks.protocol import Closing
 
 COLUMNS = (
@@ -25,9 +25,13 @@ class CsvSink(Closing):
     ----------
     path : str or Path
         A file, or "-" for stdout.
+    rotation, overwrite
+        See ``LineFile``.
 
     Raises
     ------
+    UsageError
+        When the file is there already and not to be overwritten.
     SinkError
         When the file cannot be written.
     OutputClosed
@@ -36,9 +40,11 @@ class CsvSink(Closing):
 
     needs_drawing = False
 
-    def __init__(self, path: str | Path) -> None:
-        self._lines = LineFile(path)
-        self._lines.write(_csv([list(COLUMNS)]))
+    def __init__(
+        self, path: str | Path, *, rotation: Rotation | None = None, overwrite: bool = False
+    ) -> None:
+        columns = _csv([list(COLUMNS)])
+        self._lines = LineFile(path, columns, rotation=rotation, overwrite=overwrite)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the rows of one frame; none where nobody is."""

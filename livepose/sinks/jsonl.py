@@ -3,13 +3,15 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import KeypointState, Poses
-from livepose.sinks._lines import LineFile
+from livepose.sinks._lines import LineFile, Rotation
+from livepose.sinks.frame_json import SLIM_KEYPOINT, Detail, frame_json
 from livepose.sinks.protocol import Closing
 from livepose.skeletons import COCO17, Skeleton
 
@@ -31,6 +33,7 @@ def make_header(
     return {
         "format": FORMAT_VERSION,
         "version": _version("livepose"),
+        "started_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "source": source,
         "size_wh": list(size_wh),
         "fps": fps,
@@ -44,6 +47,7 @@ def make_header(
         "covariance": ["xx", "xy", "yy"],
         "units": {
             "time_s": "seconds",
+            "unix_s": "seconds since 1970",
             "box_xyxy": "px",
             "keypoints": "px",
             "sigma_px": "px",
@@ -65,9 +69,15 @@ class JsonLinesSink(Closing):
         What the first line says; ``make_header`` makes one.
     ending : callable, optional
         Asked at the end for what the last line says, under the key ``summary``.
+    slim : bool
+        Leaves out states, sigmas and covariances, and digits that say nothing.
+    rotation, overwrite
+        See ``LineFile``.
 
     Raises
     ------
+    UsageError
+        When the file is there already and not to be overwritten.
     SinkError
         When the file cannot be written.
     OutputClosed
@@ -81,29 +91,33 @@ class JsonLinesSink(Closing):
         path: str | Path,
         header: Mapping[str, Any],
         ending: Callable[[], Mapping[str, Any]] | None = None,
+        *,
+        slim: bool = False,
+        rotation: Rotation | None = None,
+        overwrite: bool = False,
     ) -> None:
-        self._lines = LineFile(path)
         self._ending = ending
-        self._lines.write(_line({"livepose": dict(header)}))
+        self._detail: Detail = "slim" if slim else "full"
+        said = {**header, "keypoint": list(SLIM_KEYPOINT)} if slim else dict(header)
+        opening = json_line({"livepose": said})
+        self._lines = LineFile(path, opening, rotation=rotation, overwrite=overwrite)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the line of one frame."""
-        record: dict[str, Any] = {"frame": frame.index, "time_s": round(frame.time_s, 6)}
-        if frame.name is not None:
-            record["name"] = frame.name
-        self._lines.write(_line({**record, **poses.to_dict()}))
+        self._lines.write(frame_json(frame, poses, self._detail) + "\n")
 
     def close(self) -> None:
         """Writes the last line, if any, and closes the file; a second call does nothing."""
         ending, self._ending = self._ending, None
         try:
             if ending is not None:
-                self._lines.write(_line({"summary": dict(ending())}))
+                self._lines.write(json_line({"summary": dict(ending())}))
         finally:
             self._lines.close()
 
 
-def _line(value: Any) -> str:
+def json_line(value: Any) -> str:
+    """One line of JSON, with null for every number that JSON does not know."""
     return json.dumps(_finite(value), allow_nan=False, separators=(", ", ": ")) + "\n"
 
 

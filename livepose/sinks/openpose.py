@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.sinks._names import FrameNames, safe_stem
+from livepose.sinks.claims import check_writable
 from livepose.sinks.protocol import Closing, make_folder, sink_error
 
 BODY_25: tuple[tuple[str, ...], ...] = (
@@ -49,15 +50,20 @@ class OpenPoseSink(Closing):
 
     Raises
     ------
+    UsageError
+        When something is in the folder already and ``overwrite`` is false.
     SinkError
         When a file cannot be written.
     """
 
     needs_drawing = False
 
-    def __init__(self, folder: str | Path, stem: str = "livepose") -> None:
+    def __init__(
+        self, folder: str | Path, stem: str = "livepose", *, overwrite: bool = False
+    ) -> None:
         self._folder = Path(folder)
         make_folder(self._folder)
+        check_writable(self._folder, overwrite=overwrite)
         self._names = FrameNames(safe_stem(stem))
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:

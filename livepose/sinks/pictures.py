@@ -9,7 +9,8 @@ from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.sinks._names import FrameNames, safe_stem
-from livepose.sinks.protocol import Closing, check_writable, make_folder, sink_error
+from livepose.sinks.claims import check_file, check_writable
+from livepose.sinks.protocol import Closing, make_folder, sink_error
 
 PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 _JPEG_QUALITY = 95
@@ -30,20 +31,24 @@ class ImageSink(Closing):
     SinkError
         When a file cannot be written, or would replace the picture that it was made from.
     UsageError
-        When a second picture arrives and ``path`` is a file.
+        When a second picture arrives and ``path`` is a file, or when a picture, or something in
+        the folder, is there already and ``overwrite`` is false.
     """
 
     needs_drawing = True
 
-    def __init__(self, path: str | Path, stem: str = "livepose") -> None:
+    def __init__(
+        self, path: str | Path, stem: str = "livepose", *, overwrite: bool = False
+    ) -> None:
         self._path = Path(path)
         self._single = self._path.suffix.lower() in PICTURE_SUFFIXES and not self._path.is_dir()
         self._names = FrameNames(safe_stem(stem))
         self._count = 0
         if self._single:
-            check_writable(self._path)
+            check_file(self._path, overwrite=overwrite)
         else:
             make_folder(self._path)
+            check_writable(self._path, overwrite=overwrite)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes one picture."""
@@ -51,7 +56,7 @@ class ImageSink(Closing):
         if frame.name is not None and path.resolve() == Path(frame.name).resolve():
             raise SinkError(f"{path} is the picture itself; write to another folder or name")
         image_bgr = frame.image_bgr if drawn_bgr is None else drawn_bgr
-        _save(path, image_bgr)
+        save_picture(path, image_bgr)
         self._count += 1
 
     def _path_for(self, frame: Frame) -> Path:
@@ -64,7 +69,8 @@ class ImageSink(Closing):
         return self._path
 
 
-def _save(path: Path, image_bgr: ImageBgr) -> None:
+def save_picture(path: Path, image_bgr: ImageBgr) -> None:
+    """Writes a picture in the kind that its name says."""
     settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     good, data = cv2.imencode(path.suffix, np.ascontiguousarray(image_bgr), settings)
     if not good:

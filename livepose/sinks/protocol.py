@@ -17,8 +17,8 @@ class OutputClosed(BrokenPipeError):  # noqa: N818 - an event, like StopIteratio
 class Sink(Protocol):
     """Takes every frame with its people, and keeps what it makes of them.
 
-    ``needs_drawing`` says whether it wants the drawn picture. ``close`` finishes the output; a
-    second call does nothing. Both raise SinkError when the output cannot be written.
+    ``needs_drawing`` says whether it wants the drawn picture. Both methods raise SinkError when
+    the output cannot be written.
     """
 
     needs_drawing: bool
@@ -63,23 +63,6 @@ def sink_error(path: Path, error: Exception) -> SinkError:
     }
     known = reasons.get(number) if number is not None else None
     return SinkError(f"cannot write {path}: {known or getattr(error, 'strerror', None) or error}")
-
-
-def check_writable(path: Path) -> None:
-    """Finds out before the first frame whether ``path`` can be written; changes nothing.
-
-    Raises
-    ------
-    SinkError
-        When its folder is missing, it is a folder, or there is no permission.
-    """
-    existed = path.exists()
-    try:
-        path.open("ab").close()
-        if not existed:
-            path.unlink()
-    except OSError as error:
-        raise sink_error(path, error) from error
 
 
 def make_folder(folder: Path) -> None:

@@ -14,7 +14,8 @@ from livepose.poses import Poses
 from livepose.sinks._file import GuardedFile
 from livepose.sinks._fit import even, fit
 from livepose.sinks._sound import Sound
-from livepose.sinks.protocol import Closing, check_writable, sink_error
+from livepose.sinks.claims import check_file
+from livepose.sinks.protocol import Closing, sink_error
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
@@ -61,7 +62,8 @@ class VideoSink(Closing):
     Raises
     ------
     UsageError
-        When the suffix is another one, or ``path`` is the file that the sound comes from.
+        When the suffix is another one, the file is there already and not to be overwritten, or
+        it is the file that the sound comes from.
     SinkError
         When the file cannot be written.
     """
@@ -75,13 +77,14 @@ class VideoSink(Closing):
         fps: float | None = None,
         *,
         from_first_frame: bool = False,
+        overwrite: bool = False,
     ) -> None:
         self._path = Path(path)
         self._format = _format_of(self._path)
         if audio_from is not None and self._path.resolve() == Path(audio_from).resolve():
             raise UsageError(f"{path} is the input itself; write to another file")
-        check_writable(self._path)
-        self._rate = Fraction(fps or _PLAIN_RATE_HZ).limit_denominator(1001)
+        check_file(self._path, overwrite=overwrite)
+        self._frame_s = 1.0 / (fps or _PLAIN_RATE_HZ)
         self._sound = Sound(str(audio_from)) if audio_from is not None else None
         self._from_first, self._origin_s = from_first_frame, 0.0
         self._file: GuardedFile | None = None
@@ -125,7 +128,8 @@ class VideoSink(Closing):
         self._file = GuardedFile(self._path)
         options = _container_options(self._format)
         self._output = av.open(self._file, "w", format=self._format, options=options)
-        stream = self._output.add_stream("libx264", rate=self._rate, options=dict(_ENCODER))
+        rate = max(Fraction(1.0 / self._frame_s).limit_denominator(1001), Fraction(1))
+        stream = self._output.add_stream("libx264", rate=rate, options=dict(_ENCODER))
         stream.width, stream.height = self._size_wh
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
@@ -155,7 +159,7 @@ class VideoSink(Closing):
 
     def _sound_end_s(self, sound: Sound) -> float | None:
         """Until when sound belongs to what was written; None: to its end."""
-        written_s = self._last_tick / _TICKS_PER_S + 1.0 / float(self._rate)
+        written_s = self._last_tick / _TICKS_PER_S + self._frame_s
         end_s = sound.picture_end_s()
         # The last frame may have been on screen for longer than the others.
         return None if end_s is None or written_s > end_s - 0.5 else written_s

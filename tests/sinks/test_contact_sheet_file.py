@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from livepose.errors import SinkError
+from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame
 from livepose.poses import Poses
 from livepose.sinks.contact_sheet import SheetSink
@@ -39,5 +39,13 @@ def test_a_film_without_frames_leaves_no_sheet(tmp_path: Path) -> None:
 
 
 def test_a_sheet_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match="cannot be written"):
-        sheet_of(3, tmp_path / "nowhere" / "sheet.png")
+    with pytest.raises(SinkError, match="does not exist; create it first"):
+        SheetSink(tmp_path / "nowhere" / "sheet.png")
+
+
+@pytest.mark.parametrize("name", ["sheet.xyz", "sheet"])
+def test_a_sheet_of_an_unknown_kind_is_refused_before_the_first_frame(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(UsageError, match="expected a picture such as sheet"):
+        SheetSink(tmp_path / name)

@@ -216,7 +216,7 @@ def test_coco_results_without_people_are_an_empty_list(tmp_path):
 def test_coco_results_appear_whole_also_when_the_run_is_interrupted(tmp_path):
     path = tmp_path / "r.json"
     path.write_text("[]")
-    with pytest.raises(KeyboardInterrupt), CocoSink(path) as sink:
+    with pytest.raises(KeyboardInterrupt), CocoSink(path, overwrite=True) as sink:
         sink.write(frame(5), poses(1))
         assert path.read_text() == "[]"
         raise KeyboardInterrupt
@@ -247,7 +247,7 @@ def test_a_picture_is_never_written_over_its_source(tmp_path):
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(SinkError, match="is the picture itself"):
-        ImageSink(tmp_path).write(frame(0, name=str(path)), Poses.empty(), None)
+        ImageSink(tmp_path, overwrite=True).write(frame(0, name=str(path)), Poses.empty(), None)
 
 
 MAKERS = {
@@ -299,7 +299,7 @@ class Filling:
 def test_whole_lines_stay_when_the_disk_fills_up(tmp_path):
     path = tmp_path / "a.jsonl"
     sink = JsonLinesSink(path, {})
-    sink._lines._file = Filling(sink._lines._file, room=1000)
+    sink._lines._file = Filling(sink._lines._file, room=5000)
     with pytest.raises(SinkError, match="the disk is full"):
         for index in range(100):
             sink.write(frame(index), poses(1))
@@ -310,7 +310,7 @@ def test_whole_lines_stay_when_the_disk_fills_up(tmp_path):
 def test_an_earlier_coco_result_stays_when_the_disk_fills_up(tmp_path):
     path = tmp_path / "r.json"
     path.write_text("[1]")
-    sink = CocoSink(path)
+    sink = CocoSink(path, overwrite=True)
     sink._file = Filling(sink._file, room=500)
     with pytest.raises(SinkError, match="the disk is full"):
         for index in range(100):

@@ -290,8 +290,15 @@ def test_without_a_frame_there_is_no_file(tmp_path):
 
 def test_an_earlier_file_stays_until_the_first_frame(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"earlier")
-    VideoSink(tmp_path / "a.mp4").close()
+    VideoSink(tmp_path / "a.mp4", overwrite=True).close()
     assert (tmp_path / "a.mp4").read_bytes() == b"earlier"
+
+
+@pytest.mark.parametrize("interval_s", [60.0, 3600.0])
+def test_a_time_lapse_with_a_frame_every_minute_keeps_its_times(tmp_path, interval_s):
+    times_s = [index * interval_s for index in range(3)]
+    write_times(tmp_path / "a.mp4", times_s, fps=1 / interval_s)
+    assert times_of(tmp_path / "a.mp4") == times_s
 
 
 def test_one_frame_is_a_video(tmp_path):

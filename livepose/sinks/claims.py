@@ -1,0 +1,104 @@
+"""What an output may be written over: nothing, unless that was asked for."""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from livepose.errors import SinkError, UsageError
+from livepose.sinks.protocol import sink_error
+
+
+def check_outputs(
+    outputs: Mapping[str, str | Path | None],
+    inputs: Iterable[str | Path] = (),
+    *,
+    overwrite: bool = False,
+    rotated: Iterable[str] = (),
+) -> None:
+    """Refuses outputs that would hurt something; called before anything is loaded.
+
+    Parameters
+    ----------
+    outputs : mapping
+        Options by name (``--json``) and where each one writes; None and "-" are no files.
+    inputs : iterable of str or Path
+        Files that are read. They are protected even with ``overwrite``.
+    overwrite : bool
+        Whether an output may replace what is there.
+    rotated : iterable of str
+        Names of outputs that put aside what is there.
+
+    Raises
+    ------
+    UsageError
+        When an output is an input, another output, or there already.
+    SinkError
+        When an output cannot be written.
+    """
+    read = {_identity(Path(path)): path for path in inputs}
+    seen: dict[tuple[object, ...], str] = {}
+    files = {option: Path(p) for option, p in outputs.items() if p is not None and str(p) != "-"}
+    for option, path in files.items():
+        key = _identity(path)
+        if key in read:
+            raise UsageError(f"{option} {path} is the input itself; write to another file")
+        if key in seen and not _is_device(path):
+            raise UsageError(f"{option} and {seen[key]} both write {path}; give each its own name")
+        seen[key] = option
+        check_writable(path, overwrite=overwrite or option in rotated)
+
+
+def check_writable(path: Path, *, overwrite: bool) -> None:
+    """Finds out before the first frame whether ``path`` can be written; changes nothing.
+
+    Raises
+    ------
+    UsageError
+        When it is there already, or is a folder with something in it, and not to be replaced.
+    SinkError
+        When its folder is missing, or there is no permission.
+    """
+    try:
+        if not overwrite:
+            refuse_existing(path)
+        if path.is_dir():
+            return
+        existed = os.path.lexists(path)
+        if not (existed and _is_device(path)):
+            path.open("ab").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise sink_error(path, error) from error
+
+
+def check_file(path: Path, *, overwrite: bool) -> None:
+    """``check_writable`` for an output that is one file."""
+    if path.is_dir():
+        raise SinkError(f"cannot write {path}: it is a folder; expected a file name")
+    check_writable(path, overwrite=overwrite)
+
+
+def refuse_existing(path: Path) -> None:
+    """Says that ``path`` is there; devices, pipes and empty folders hold nothing to lose."""
+    taken = os.path.lexists(path) and not _is_device(path)
+    if any(path.iterdir()) if path.is_dir() else taken:
+        raise UsageError(f"{path} is there already; choose another name, or add --overwrite")
+
+
+def _identity(path: Path) -> tuple[object, ...]:
+    """The same for two names of one file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (str(path.resolve()),)
+    return (status.st_dev, status.st_ino)
+
+
+def _is_device(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # a link to nothing
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

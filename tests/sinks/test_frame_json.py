@@ -1,0 +1,106 @@
+"""The quick way to write a frame says the same as the plain one."""
+
+import json
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sinks.people import frame, poses
+
+from livepose.poses import Poses
+from livepose.sinks import JsonLinesSink, make_header
+from livepose.sinks.frame_json import frame_json
+
+
+def crowd(seed: int, people: int = 4) -> Poses:
+    """People anywhere, some keypoints missing, some spreads unknown, some numbers odd."""
+    rng = np.random.default_rng(seed)
+    base = poses(people)
+    xy = rng.normal(300, 400, base.keypoints_xy.shape)
+    scores = rng.random(base.keypoint_scores.shape)
+    spread = rng.random(base.covariance_px2.shape) * 10
+    gone = rng.random(scores.shape) < 0.2
+    xy[gone, 0], scores[gone], spread[gone] = np.nan, 0.0, np.nan
+    spread[rng.random(scores.shape) < 0.2, 0, 1] = np.nan
+    boxes = rng.normal(300, 400, (people, 4))
+    boxes[0, 0] = rng.choice([np.nan, np.inf, -np.inf, 1.005])
+    return replace(
+        base,
+        keypoints_xy=xy,
+        keypoint_scores=scores,
+        covariance_px2=spread,
+        boxes_xyxy=boxes,
+        scores=rng.random(people),
+        keypoint_states=rng.integers(0, 5, scores.shape).astype(np.uint8),
+    )
+
+
+def without_odd_numbers(value):
+    if isinstance(value, dict):
+        return {key: without_odd_numbers(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [without_odd_numbers(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_says_what_to_dict_says(seed):
+    people = crowd(seed)
+    said = json.loads(frame_json(frame(7, 0.25), people), parse_constant=pytest.fail)
+    wanted = {"frame": 7, "time_s": 0.25, **without_odd_numbers(people.to_dict())}
+    assert said == wanted
+    assert list(said["people"][0]) == list(wanted["people"][0])
+
+
+def test_nobody_is_an_empty_list():
+    assert json.loads(frame_json(frame(0), Poses.empty())) == {
+        "frame": 0,
+        "time_s": 0.0,
+        "people": [],
+    }
+
+
+def test_plain_leaves_the_covariances_out_and_more_comes_first():
+    said = json.loads(frame_json(frame(0), poses(1), "plain", seq=3, age_ms=1.5))
+    assert list(said) == ["seq", "age_ms", "frame", "time_s", "people"]
+    assert list(said["people"][0]) == ["id", "box_xyxy", "score", "keypoints", "states"]
+
+
+def test_slim_people_take_under_400_bytes_and_keep_the_digits_that_count():
+    people = poses(4)
+    people = replace(people, keypoints_xy=people.keypoints_xy + 500.26)
+    sharp = replace(people, covariance_px2=people.covariance_px2 * 0.1)
+    for one, x in ((people, 510), (sharp, 510.3)):
+        text = frame_json(frame(0), one, "slim")
+        assert len(text) < 4 * 400
+        said = json.loads(text)["people"]
+        assert said[0]["keypoints"][0] == [x, x + 10, 0.5]
+    gone = json.loads(frame_json(frame(0), poses(1, missing=[2]), "slim"))["people"][0]
+    assert gone["keypoints"][2] is None and set(gone) == {"id", "box_xyxy", "score", "keypoints"}
+
+
+def test_a_slim_file_says_what_its_numbers_are(tmp_path):
+    header = make_header(source="a", size_wh=(64, 48))
+    with JsonLinesSink(tmp_path / "a.jsonl", header, slim=True) as sink:
+        sink.write(frame(0), poses(1))
+    first, second = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())
+    assert first["livepose"]["keypoint"] == ["x", "y", "score"]
+    assert len(second["people"][0]["keypoints"][0]) == 3
+
+
+def test_live_frames_have_the_wall_clock_of_their_capture():
+    captured = replace(frame(0), captured_s=time.perf_counter() - 2.0)
+    said = json.loads(frame_json(captured, Poses.empty()))
+    assert said["unix_s"] == pytest.approx(time.time() - 2.0, abs=0.5)
+    assert "unix_s" not in json.loads(frame_json(frame(0), Poses.empty()))
+
+
+def test_four_people_are_packed_in_a_fifth_of_a_millisecond():
+    people, one = crowd(1), frame(0)
+    took_s = []
+    for _ in range(200):
+        start_s = time.perf_counter()
+        frame_json(one, people, "plain", seq=1, age_ms=2.0)
+        took_s.append(time.perf_counter() - start_s)
+    assert np.percentile(took_s, 20) < 0.2e-3
