@@ -20,11 +20,12 @@ from benchmarks.rivals.own import TINYPOSE
 from benchmarks.rivals.yolo import STAND_IN
 from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.coco_run import Scorer, open_set, run_direct, run_estimator
-from livepose.evaluation.peers import DirectPeer, open_peer
-from livepose.evaluation.peers.direct import People
+from livepose.evaluation.coco_run import Scorer, open_set, run_estimator
 from livepose.evaluation.settings import Choice, no_progress
 from livepose.frame import ImageBgr
+from studies.peers import DirectPeer, open_peer
+from studies.peers.compare import run_direct
+from studies.peers.direct import People
 
 Report = Callable[[str], None]
 Array = NDArray[np.float64]
@@ -99,7 +100,7 @@ def score(peer: PoseEstimator | DirectPeer, folder: Path, plan: Plan) -> dict[st
     scorer = Scorer(data)
     try:
         if isinstance(peer, PoseEstimator):
-            run_estimator(scorer, peer, choice, "peer")
+            run_estimator(scorer, peer, choice.variants, "peer")
         else:
             run_direct(scorer, peer)
     finally:

@@ -3,11 +3,13 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 from livepose.weights import Card
 
@@ -97,3 +99,13 @@ def store(files: dict[str, bytes], place: Path, as_zip: bool) -> None:
         for name, content in files.items():
             archive.writestr(f"val/{name}", content)
     place.write_bytes(packed.getvalue())
+
+
+@pytest.fixture
+def make_set(tmp_path: Path) -> Callable[..., tuple[Path, Path, dict[str, Any]]]:
+    """``make_set(pictures=4, as_zip=False)``: pictures, annotation file, document."""
+
+    def make(pictures: int = 4, as_zip: bool = False) -> tuple[Path, Path, dict[str, Any]]:
+        return drawn_set(tmp_path, pictures, as_zip)
+
+    return make

@@ -1,4 +1,4 @@
-"""``livepose eval coco``: several methods and peers on the same pictures, scored by COCO's AP."""
+"""``livepose eval coco``: several methods on the same pictures, scored by COCO's AP."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +13,6 @@ from livepose.evaluation.coco import match
 from livepose.evaluation.measured import Measured, Results, bare_row, speeds_of
 from livepose.evaluation.metrics import sigmas_of
 from livepose.evaluation.model import open_estimator
-from livepose.evaluation.peers import DirectPeer, open_peer, own_weights
-from livepose.evaluation.peers.run import direct_results, direct_speed
 from livepose.evaluation.people import (
     Boxed,
     annotated_boxes,
@@ -22,7 +20,7 @@ from livepose.evaluation.people import (
     detected_boxes,
 )
 from livepose.evaluation.pictures import PictureStore
-from livepose.evaluation.predict import predict
+from livepose.evaluation.predict import Decode, Variant, decode_variant, predict
 from livepose.evaluation.rows import (
     Row,
     Scored,
@@ -81,30 +79,30 @@ def chosen_detector(choice: Choice, report: Report) -> Detector | None:
 
 
 def run_coco(choice: Choice, report: Report, progress: Progress = no_progress) -> Measured:
-    """Measures livepose by every chosen decoder, then the peers, on one set.
+    """Measures livepose by every chosen decoder on one set.
 
     Raises
     ------
     DataError
         When pictures and annotations do not fit together, or there is nobody to score.
     """
-    as_peer = replace(choice, decoders=choice.peer_decoders)
-    others = [path for spec in choice.peers if (path := own_weights(spec))]
-    peers = [open_peer(spec) for spec in choice.peers if not own_weights(spec)]
     data = open_set(choice, report, progress)
     scorer = Scorer(data)
-    for weights, name in [(choice.weights, "livepose"), *((str(one), one.stem) for one in others)]:
-        estimator = open_estimator(
-            weights, choice.input_hw, choice.runtime, choice.device, choice.precision, report
-        )
-        run_estimator(scorer, estimator, choice, name)
-    for peer in peers:
-        if isinstance(peer, PoseEstimator):
-            run_estimator(scorer, peer, as_peer, peer.runtime.card.network)
-        else:
-            run_direct(scorer, peer)
+    run_estimator(scorer, chosen_estimator(choice, report), choice.variants, "livepose")
     data.store.close()
     return scorer.measured()
+
+
+def chosen_estimator(choice: Choice, report: Report, weights: str | None = None) -> PoseEstimator:
+    """The chosen weights, or others in their place."""
+    return open_estimator(
+        weights or choice.weights,
+        choice.input_hw,
+        choice.runtime,
+        choice.device,
+        choice.precision,
+        report,
+    )
 
 
 class Scorer:
@@ -141,7 +139,13 @@ class Scorer:
         return Measured(tuple(rows), (*within, *across), self._results, pictures, people)
 
 
-def run_estimator(scorer: Scorer, estimator: PoseEstimator, choice: Choice, name: str) -> None:
+def run_estimator(
+    scorer: Scorer,
+    estimator: PoseEstimator,
+    variants: Sequence[Variant],
+    name: str,
+    decode: Decode = decode_variant,
+) -> None:
     """One forward pass, one row a variant."""
     card = estimator.runtime.card
     if SKELETONS[card.skeleton] is not COCO17:
@@ -153,28 +157,11 @@ def run_estimator(scorer: Scorer, estimator: PoseEstimator, choice: Choice, name
     sample = data.boxes(card.alignment)
     total = sum(len(boxed) for boxed in sample)
     advance = data.progress(name, total)
-    found = predict(estimator, data.store, sample, choice.variants, choice.loading, advance)
-    speeds = speeds_of(choice, estimator, data.store, sample, data.detector)
-    for variant in choice.variants:
+    loading = data.choice.loading
+    found = predict(estimator, data.store, sample, variants, loading, advance, decode)
+    speeds = speeds_of(data.choice, variants, estimator, data.store, sample, data.detector, decode)
+    for variant in variants:
         method, speed = f"{name}, {variant.label}", speeds.get(variant)
         row = bare_row(estimator, method, speed, data.choice.boxes)
         results = coco_results(sample, found[variant], card.input_hw, scorer.sigmas)
         scorer.add(row, results)
-
-
-def run_direct(scorer: Scorer, peer: DirectPeer) -> None:
-    """A row of a peer that answers with keypoints."""
-    data = scorer.data
-    sample = data.boxes("pixel_centre")
-    advance = data.progress(peer.name, len(sample))
-    results = direct_results(peer, data.store, sample, scorer.sigmas, advance)
-    row = Row(
-        method=peer.name,
-        backbone=peer.backbone,
-        input_hw=peer.input_hw,
-        figures={},
-        cost=peer.cost,
-        speed=direct_speed(peer, data.store, sample) if data.choice.speed else None,
-        boxes="own" if peer.own_boxes else data.choice.boxes,
-    )
-    scorer.add(row, results)

@@ -9,7 +9,7 @@ from livepose.estimator import PoseEstimator
 from livepose.evaluation.cost import Cost, network_cost
 from livepose.evaluation.people import Boxed
 from livepose.evaluation.pictures import PictureStore
-from livepose.evaluation.predict import Variant
+from livepose.evaluation.predict import Decode, Variant, decode_variant
 from livepose.evaluation.rows import BACKBONES, Difference, Row
 from livepose.evaluation.settings import Choice
 from livepose.evaluation.speed import Speed, measure_speeds
@@ -53,12 +53,15 @@ def cost_of(estimator: PoseEstimator) -> Cost | None:
 
 def speeds_of(
     choice: Choice,
+    variants: Sequence[Variant],
     estimator: PoseEstimator,
     store: PictureStore,
     sample: Sequence[Boxed],
     detector: Detector | None = None,
+    decode: Decode = decode_variant,
 ) -> Mapping[Variant, Speed]:
     """Speed of each variant; of none where it is not wanted."""
     if not choice.speed:
         return {}
-    return measure_speeds(estimator, store, sample, choice.variants, detector, choice.loading)
+    loading = choice.loading
+    return measure_speeds(estimator, store, sample, variants, detector, loading, decode)

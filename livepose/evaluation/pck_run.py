@@ -95,8 +95,8 @@ def run_mpii(
 
 def opened(choice: Choice, report: Report) -> PoseEstimator:
     """The weights that were chosen."""
-    if choice.boxes != "gt" or choice.peers:
-        raise UsageError("--boxes and --peer belong to `livepose eval coco`")
+    if choice.boxes != "gt":
+        raise UsageError("--boxes belongs to `livepose eval coco`")
     return open_estimator(
         choice.weights, choice.input_hw, choice.runtime, choice.device, choice.precision, report
     )
@@ -114,7 +114,7 @@ def measure(
     people = sum(len(boxed) for boxed in sample)
     advance = progress("livepose", people)
     found = predict(estimator, store, sample, choice.variants, choice.loading, advance)
-    speeds = speeds_of(choice, estimator, store, sample)
+    speeds = speeds_of(choice, choice.variants, estimator, store, sample)
     rows: list[Row] = []
     for scale in scales:
         own = []

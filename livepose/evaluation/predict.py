@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.errors import DataError, UsageError
 from livepose.estimator import Estimates, PoseEstimator
-from livepose.evaluation.decoders import FUSED, decode_as, fuse
 from livepose.evaluation.flip import (
     average,
     mirrored_back,
@@ -25,6 +24,7 @@ from livepose.evaluation.flip import (
 from livepose.evaluation.people import Boxed
 from livepose.evaluation.pictures import PictureStore
 from livepose.frame import ImageBgr
+from livepose.heatmaps import DECODERS
 from livepose.skeletons import SKELETONS
 
 Array = NDArray[np.float64]
@@ -46,8 +46,6 @@ class Variant:
     def __post_init__(self) -> None:
         if self.flip not in FLIPS:
             raise ValueError(f"flip: expected one of {FLIPS}, got {self.flip!r}")
-        if self.decode == FUSED and self.flip == "none":
-            raise UsageError("--decode fused joins two answers: it needs --flip-test")
 
     @property
     def label(self) -> str:
@@ -57,15 +55,16 @@ class Variant:
 
 
 def variants_of(decoders: Sequence[str], flips: Sequence[str]) -> tuple[Variant, ...]:
-    """Every decoder with every kind of flip test; ``fused`` without one only where it is all that
-    was asked for, which is refused.
-    """
-    return tuple(
-        Variant(decode, flip)
-        for decode in decoders
-        for flip in flips
-        if decode != FUSED or flip != "none" or len(flips) == 1
-    )
+    """Every decoder with every kind of flip test."""
+    return tuple(Variant(decode, flip) for decode in decoders for flip in flips)
+
+
+def decoder_names(text: str, known: Sequence[str] = tuple(sorted(DECODERS))) -> tuple[str, ...]:
+    """``dark,shift`` as names; UsageError for one that does not exist."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names or not set(names) <= set(known):
+        raise UsageError(f"--decode: expected some of {', '.join(known)}, got {text!r}")
+    return names
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,11 @@ def predict(
     variants: Sequence[Variant],
     loading: Loading | None = None,
     advance: Callable[[int], None] = ignore,
+    decode: "Decode | None" = None,
 ) -> dict[Variant, Predictions]:
     """Estimates the people of all boxes by each variant; ``advance`` is told people done.
+
+    ``decode`` reads heatmaps in place of ``decode_variant``.
 
     Raises
     ------
@@ -105,13 +107,13 @@ def predict(
     """
     if not any(len(boxed) for boxed in sample):
         raise DataError("there is not a single box to estimate in these pictures")
-    loading = loading or Loading()
+    loading, decode = loading or Loading(), decode or decode_variant
     flip = any(variant.flip != "none" for variant in variants)
     parts: dict[Variant, list[Estimates]] = {variant: [] for variant in variants}
     for crops, boxes_xyxy in batches(estimator, store, sample, loading):
         answers = both_answers(estimator, crops, flip)
         for variant in variants:
-            parts[variant].append(decode_variant(estimator, variant, answers, boxes_xyxy))
+            parts[variant].append(decode(estimator, variant, answers, boxes_xyxy))
         advance(len(boxes_xyxy))
     return {variant: joined(estimates) for variant, estimates in parts.items()}
 
@@ -139,16 +141,25 @@ def decode_variant(
     boxes_xyxy: Boxes,
 ) -> Estimates:
     """Keypoints in the picture from the plain and the mirrored heatmaps."""
+    plain, mirrored = turned_back(estimator, variant, answers)
+    maps = plain if mirrored is None else average(plain, mirrored)
+    return estimator.decode(maps, boxes_xyxy, variant.decode)
+
+
+def turned_back(
+    estimator: PoseEstimator, variant: Variant, answers: tuple[Heatmaps, Heatmaps | None]
+) -> tuple[Heatmaps, Heatmaps | None]:
+    """The plain heatmaps, and the mirrored ones as if plain where the variant wants them."""
     plain, raw = answers
     if variant.flip == "none" or raw is None:
-        return decode_as(estimator, variant.decode, plain, boxes_xyxy)
+        return plain, None
     card = estimator.runtime.card
     shift = needs_shift(card.alignment) == (variant.flip == "aligned")
-    mirrored = mirrored_back(raw, SKELETONS[card.skeleton].flip_permutation, shift)
-    if variant.decode == FUSED:
-        both = (estimator.decode(one, boxes_xyxy, "dark") for one in (plain, mirrored))
-        return fuse(*both)
-    return decode_as(estimator, variant.decode, average(plain, mirrored), boxes_xyxy)
+    return plain, mirrored_back(raw, SKELETONS[card.skeleton].flip_permutation, shift)
+
+
+Decode = Callable[[PoseEstimator, Variant, tuple[Heatmaps, Heatmaps | None], Boxes], Estimates]
+"""From heatmaps to keypoints in the picture."""
 
 
 def batches(

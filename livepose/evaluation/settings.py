@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from livepose.evaluation.predict import FLIPS, Loading, Variant, variants_of
+from livepose.evaluation.predict import Loading, Variant, variants_of
 
 Report = Callable[[str], None]
 Progress = Callable[[str, int], Callable[[int], None]]
@@ -23,8 +23,6 @@ class Choice:
     """``gt``, ``detector``, or a file of detections."""
     decoders: tuple[str, ...] = ("dark",)
     flip_test: bool = False
-    flip_study: bool = False
-    """Rows without, with, and with misaligned flip test, from the same passes."""
     input_hw: tuple[int, int] | None = None
     """None is the size that the weights were trained for."""
     runtime: str = "auto"
@@ -33,22 +31,15 @@ class Choice:
     detector: str = "auto"
     detector_threshold: float = 0.05
     """Lowest score of a box: AP looks at the whole curve, so low."""
-    peers: tuple[str, ...] = ()
-    peer_decoders: tuple[str, ...] = ("dark",)
-    """How peers' heatmaps are read."""
     limit: int | None = None
     """Pictures at most."""
     loading: Loading = field(default_factory=Loading)
     speed: bool = True
 
-    def __post_init__(self) -> None:
-        _ = self.variants  # raises for a decoder that needs a flip test and has none
-
     @property
     def variants(self) -> tuple[Variant, ...]:
         """Rows to score from the one forward pass."""
-        single = "aligned" if self.flip_test else "none"
-        return variants_of(self.decoders, FLIPS if self.flip_study else (single,))
+        return variants_of(self.decoders, ("aligned" if self.flip_test else "none",))
 
 
 def no_progress(name: str, total: int) -> Callable[[int], None]:

@@ -68,12 +68,10 @@ def text(value: float | None, digits: int = 1) -> str:
 
 
 def show(
-    measured: Measured, columns: Mapping[str, str], title: str, console: Console | None = None
+    measured: Measured, columns: Mapping[str, str], title: str, to_stderr: bool = False
 ) -> None:
-    """Prints the table to the screen (stderr: results go to stdout only when asked), and how far
-    the networks are from each other.
-    """
-    console = console or wide_console()
+    """Prints the table, and how far the networks are from each other."""
+    console = wide_console(to_stderr)
     table = Table(title=title)
     shown = filled(measured.rows, columns, between="\n")
     for heading, _ in shown:
@@ -85,12 +83,12 @@ def show(
         console.print(sentence, markup=False)
 
 
-def wide_console() -> Console:
-    """To stderr; wide enough for the table where the output is a file."""
-    console = Console(stderr=True, highlight=False)
+def wide_console(to_stderr: bool = False) -> Console:
+    """Wide enough for the table where the output is a file."""
+    console = Console(stderr=to_stderr, highlight=False)
     if console.is_terminal:
         return console
-    return Console(stderr=True, width=FILE_WIDTH, highlight=False)
+    return Console(stderr=to_stderr, width=FILE_WIDTH, highlight=False)
 
 
 def markdown(measured: Measured, columns: Mapping[str, str]) -> str:

@@ -13,8 +13,8 @@ from benchmarks.plan import QUICK
 from benchmarks.rivals import AbsentError, mediapipe_pose
 from benchmarks.rivals.mediapipe_pose import MediaPipe
 from benchmarks.table import rivals_table
-from livepose.evaluation.peers import open_peer
 from livepose.frame import Frame
+from studies.peers import open_peer
 
 PICTURE = np.zeros((100, 200, 3), dtype=np.uint8)
 

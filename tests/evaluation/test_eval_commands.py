@@ -1,6 +1,5 @@
 """``livepose eval`` and ``livepose decode`` from the command line to their files."""
 
-import csv
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -14,8 +13,7 @@ from evaluation_sets import SpotRuntime
 from livepose.cli import evaluate, main
 from livepose.detection import Detections
 from livepose.estimator import PoseEstimator
-from livepose.evaluation import coco_run, pareto, pck_run
-from livepose.evaluation.published import paper_coco, published, status
+from livepose.evaluation import coco_run, pck_run
 from livepose.heatmaps import decode_dark, encode_dark
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -30,7 +28,7 @@ def spots(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         asked.append(arguments)
         return PoseEstimator(SpotRuntime())
 
-    for module in (coco_run, pck_run, pareto):
+    for module in (coco_run, pck_run):
         monkeypatch.setattr(module, "open_estimator", opened)
     return asked
 
@@ -67,9 +65,8 @@ def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
     assert len(written) == 9
     assert set(written[0]) == {"image_id", "category_id", "keypoints", "score"}
     said = capsys.readouterr()
-    assert said.out == ""
     for heading in ("AP50", "AR", "Params M", "GFLOPs", "Crops/s"):
-        assert heading in said.err
+        assert heading in said.out
 
 
 def test_json_and_markdown_go_to_stdout_when_asked(
@@ -80,20 +77,6 @@ def test_json_and_markdown_go_to_stdout_when_asked(
     assert json.loads(capsys.readouterr().out)["rows"][0]["crops_per_s"] is None
     assert main(["eval", "coco", *options(images, path, "--no-speed", "--markdown", "-")]) == 0
     assert capsys.readouterr().out.startswith("| Method | Backbone | Input | Params M |")
-
-
-def test_the_flip_study_shows_what_alignment_is_worth(make_set: MakeSet, tmp_path: Path) -> None:
-    images, path, _ = make_set(3)
-    out = tmp_path / "out.json"
-    more = ("--flip-study", "--no-speed", "--json", str(out))
-    assert main(["eval", "coco", *options(images, path, *more)]) == 0
-    rows = json.loads(out.read_text())["rows"]
-    assert [row["method"].removeprefix("livepose, ") for row in rows] == [
-        "DARK",
-        "DARK + flip",
-        "DARK + flip, misaligned",
-    ]
-    assert rows[1]["ap"] > rows[2]["ap"]
 
 
 def test_boxes_come_from_a_file_or_from_the_detector(
@@ -132,7 +115,7 @@ def test_batches_and_workers_change_no_figure(make_set: MakeSet, tmp_path: Path)
     for batch, workers in (("1", "1"), ("4", "3"), ("32", "2")):
         out = tmp_path / "out.json"
         more = ("--batch", batch, "--workers", workers, "--no-speed", "--json", str(out))
-        more += ("--decode", "dark,argmax,fused", "--flip-test")
+        more += ("--decode", "dark,argmax", "--flip-test")
         assert main(["eval", "coco", *options(images, path, *more)]) == 0
         document = json.loads(out.read_text())
         assert document["settings"]["loading"] == {"batch": int(batch), "workers": int(workers)}
@@ -161,7 +144,6 @@ class Bars:
     ("words", "passes"),
     [
         (("coco", "--boxes", "detector", "--no-speed"), {"detecting", "livepose"}),
-        (("coco", "--pareto", "front", "--intervals", "1"), {"pass"}),
         (("lsp", "--no-speed"), {"livepose"}),
     ],
 )
@@ -221,37 +203,9 @@ def test_the_options_reach_the_runtime(make_set: MakeSet, spots: list[Any]) -> N
 
 
 @pytest.mark.parametrize(
-    ("more", "wanted"),
-    [
-        ((), [(None, "auto")]),
-        (("--input", "256x192", "--precision", "f32"), [((256, 192), "f32")]),
-        (
-            ("--inputs", "96x64,128x96", "--precisions", "f32,bf16"),
-            [((96, 64), "f32"), ((128, 96), "f32"), ((96, 64), "bf16"), ((128, 96), "bf16")],
-        ),
-    ],
-)
-def test_pareto_runs_what_was_asked_for(
-    make_set: MakeSet,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    spots: list[Any],
-    more: tuple[str, ...],
-    wanted: list[tuple[Any, str]],
-) -> None:
-    monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: None)
-    images, path, _ = make_set(1)
-    words = ("--pareto", str(tmp_path / "front"), "--intervals", "1", *more)
-    assert main(["eval", "coco", *options(images, path, *words)]) == 0
-    assert [(asked[1], asked[4]) for asked in spots] == wanted
-
-
-@pytest.mark.parametrize(
     ("more", "says"),
     [
         (("--decode", "darc"), "--decode"),
-        (("--decode", "fused"), "--flip-test"),
-        (("--peer", "nothing:here"), "--peer"),
         (("--boxes", "gone.json"), "gone.json"),
     ],
 )
@@ -265,7 +219,7 @@ def test_what_cannot_be_is_one_sentence_and_exit_code_two(
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("option", ["--json", "--markdown", "--results", "--pareto"])
+@pytest.mark.parametrize("option", ["--json", "--markdown", "--results"])
 def test_where_nothing_can_be_written_is_said_before_the_work(
     make_set: MakeSet, spots: list[Any], capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
@@ -302,63 +256,11 @@ def test_a_table_says_how_far_each_row_is_from_the_first(
 
 def test_wrong_sizes_and_numbers_are_refused_by_the_parser(make_set: MakeSet) -> None:
     images, path, _ = make_set(1)
-    for wrong in (("--input", "128"), ("--limit", "0"), ("--intervals", "1,x")):
+    for wrong in (("--input", "128"), ("--limit", "0")):
         with pytest.raises(SystemExit, match="2"):
             main(["eval", "coco", *options(images, path, *wrong)])
-    assert main(["eval"]) == 2
-
-
-def test_peers_stand_in_the_same_table(
-    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Guess:
-        name, backbone, input_hw, own_boxes, cost = "guess", "none", (64, 64), True, None
-
-        def estimate(self, image_bgr: Any, boxes_xyxy: Any, scores: Any) -> Any:
-            from livepose.evaluation.peers.direct import People
-
-            people = np.full((1, 17, 2), 35.0)
-            return People(people, np.ones((1, 17)), np.zeros((1, 4)), np.ones(1))
-
-    peers = {"heat": PoseEstimator(SpotRuntime("hrnet")), "guess": Guess()}
-    monkeypatch.setattr(coco_run, "open_peer", peers.__getitem__)
-    images, path, _ = make_set(3)
-    out = tmp_path / "out.json"
-    more = ("--peer", "heat", "--peer", "guess", "--peer-decode", "dark,shift")
-    more += ("--json", str(out))
-    assert main(["eval", "coco", *options(images, path, *more)]) == 0
-    document = json.loads(out.read_text())
-    assert [row["method"] for row in document["rows"]] == [
-        "livepose, DARK",
-        "hrnet_w32, DARK",
-        "hrnet_w32, shift",
-        "guess",
-    ]
-    assert [row["boxes"] for row in document["rows"]] == ["gt", "gt", "gt", "own"]
-    pairs = [(one["first"], one["second"]) for one in document["differences"]]
-    assert pairs == [
-        ("hrnet_w32, shift 128x96", "hrnet_w32, DARK 128x96"),
-        ("hrnet_w32, DARK 128x96", "livepose, DARK 128x96"),
-        ("guess 64x64", "livepose, DARK 128x96"),
-    ]
-
-
-def test_other_weights_of_livepose_are_read_alike_and_compared(
-    make_set: MakeSet, tmp_path: Path
-) -> None:
-    images, path, _ = make_set(3)
-    rival, out = tmp_path / "rival.safetensors", tmp_path / "out.json"
-    rival.touch()
-    more = ("--peer", f"livepose:{rival}", "--decode", "dark,shift", "--json", str(out))
-    assert main(["eval", "coco", *options(images, path, *more)]) == 0
-    document = json.loads(out.read_text())
-    assert [row["method"] for row in document["rows"]] == [
-        *("livepose, DARK", "livepose, shift", "rival, DARK", "rival, shift"),
-    ]
-    pairs = [(one["first"], one["second"]) for one in document["differences"]]
-    assert pairs[-1] == ("rival, DARK 128x96", "livepose, DARK 128x96")
-    gone = ("--peer", f"livepose:{tmp_path / 'gone.safetensors'}")
-    assert main(["eval", "coco", *options(images, path, *gone)]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["eval"])
 
 
 def lsp_set(document: dict[str, Any], path: Path) -> None:
@@ -415,116 +317,6 @@ def test_peers_and_other_boxes_belong_to_coco(make_set: MakeSet) -> None:
     images, path, _ = make_set(1)
     with pytest.raises(SystemExit, match="2"):
         main(["eval", "lsp", *options(images, path, "--peer", "onnx:a")])
-
-
-def test_the_papers_rows_are_told_apart_from_measured_ones(
-    make_set: MakeSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["eval", "--paper"]) == 0
-    said = capsys.readouterr().err
-    for name in ("G-RMI", "IPR", "CPN", "RMPE", "CFN", "DARK (extra data)", "Hourglass"):
-        assert name in said
-    assert "not measured here" in said
-    assert "livepose does not run it" in said
-    assert "see measured" not in said
-    assert "arXiv 1910.06278" in said
-    assert "columns look shifted" in said  # CFN's row, printed as it was printed
-    images, path, _ = make_set(2)
-    out = tmp_path / "out.json"
-    assert main(["eval", "coco", *options(images, path, "--no-speed", "--json", str(out))]) == 0
-    capsys.readouterr()
-    assert main(["eval", "--paper", "--measured", str(out)]) == 0
-    said = capsys.readouterr().err
-    assert "see measured" in said
-    assert "measured here" in said
-    assert "[100.0, 100.0]" in said  # three people: no figure without its interval
-    assert main(["eval", "--paper", "--measured", str(path)]) == 2
-    document = json.loads(out.read_text())
-    for row in document["rows"]:
-        del row["ap75"]
-    (tmp_path / "lsp.json").write_text(json.dumps(document))
-    assert main(["eval", "--paper", "--measured", str(tmp_path / "lsp.json")]) == 2
-    assert "no published table" in capsys.readouterr().err
-    capsys.readouterr()
-    assert main(["eval", "--paper", "--measured", str(out), "--markdown", "-"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("| Status | Set | Method | Backbone | Input | params_m |")
-    own = [line for line in lines if line.startswith("| measured here |")]
-    assert len(own) == 1
-    assert "| 100.0 [100.0, 100.0] |" in own[0]
-
-
-def test_what_livepose_cannot_run_is_not_called_unmeasured() -> None:
-    rows = {row["method"]: status(row, []) for row in paper_coco()}
-    for method in ("G-RMI[23]", "IPR [27]", "CPN [6]", "RMPE [11]", "CFN [13]"):
-        assert "does not run" in rows[method]
-    for method in ("SimpleBaseline[33]", "HRNet[25]", "DARK", "DARK (extra data)"):
-        assert "not measured here" in rows[method]
-
-
-@pytest.mark.parametrize(("decoder", "seen"), [("DARK", 1), ("shift", 1), ("argmax", 0)])
-def test_a_published_row_is_measured_only_by_its_own_decoder(decoder: str, seen: int) -> None:
-    own = {"method": f"livepose, {decoder}", "backbone": "HRNet-W48", "input_size_hw": "128x96"}
-    small = [
-        row
-        for row in paper_coco()
-        if (row["backbone"], row["input_size_hw"]) == ("HRNet-W48", "128x96")
-    ]
-    assert len(small) == 2
-    assert sum("see measured" in status(row, [own]) for row in small) == seen
-
-
-def test_published_figures_are_carried_over_unchanged(shared: Path) -> None:
-    for own, golden in (("coco", "published_results.csv"), ("mpii", "published_results_mpii.csv")):
-        with (shared / "golden" / golden).open(newline="") as file:
-            assert published(own) == list(csv.DictReader(file))
-
-
-def test_pareto_writes_a_plot_and_its_numbers(
-    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Slow:
-        name = "slow"
-
-        def __call__(self, pictures: Any) -> list[Detections]:
-            __import__("time").sleep(0.01)
-            return [Detections(np.empty((0, 4)), np.empty(0)) for _ in pictures]
-
-    monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: Slow())
-    images, path, _ = make_set(3)
-    name = tmp_path / "front"
-    table, points_json = tmp_path / "front.md", tmp_path / "front.json"
-    more = ("--decode", "dark,argmax", "--intervals", "1,4", "--pareto", str(name))
-    more += ("--markdown", str(table), "--json", str(points_json))
-    assert main(["eval", "coco", *options(images, path, *more)]) == 0
-    assert len(json.loads(points_json.read_text())) == 8
-    assert "| 1 | " in table.read_text()
-    assert main(["eval", "coco", *options(images, path, *more, "--peer", "onnx:a")]) == 2
-    assert name.with_suffix(".png").stat().st_size > 5000
-    with name.with_suffix(".csv").open() as file:
-        points = list(csv.DictReader(file))
-    assert len(points) == 2 * 2 * 2
-    times = [float(one["ms"]) for one in points]
-    assert times == sorted(times)
-    assert points[0]["on_front"] == "True"
-    slow = {(one["decode"], one["flip"], one["detect_every"]): float(one["ms"]) for one in points}
-    assert slow["dark", "none", "1"] - slow["dark", "none", "4"] == pytest.approx(7.5, abs=3)
-
-
-def test_the_quantisation_study_needs_no_data(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plot, table = tmp_path / "study.png", tmp_path / "study.md"
-    words = ["eval", "quantisation", "--plot", str(plot), "--markdown", str(table)]
-    assert main([*words, "--points", "100"]) == 0
-    assert plot.stat().st_size > 5000
-    lines = [line.split(" | ") for line in table.read_text().splitlines() if "sub-pixel" in line]
-    clean = {line[2]: float(line[3].split()[0]) for line in lines if line[1] == "0"}
-    # A cell is 4 px: a highest cell alone is 1.53 px off in the mean (0.3826 of a cell).
-    assert clean["argmax"] == pytest.approx(4 * 0.3826, abs=0.15)
-    assert clean["dark"] < 0.05
-    assert clean["dark"] < clean["shift"] < clean["argmax"]
-    assert capsys.readouterr().out == ""
 
 
 @pytest.fixture

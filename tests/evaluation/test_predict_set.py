@@ -10,7 +10,7 @@ import pytest
 from evaluation_sets import SpotRuntime
 from gpu.toys import toy_runtime
 
-from livepose.errors import DataError, UsageError
+from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.annotations import load_annotations
 from livepose.evaluation.model import open_estimator
@@ -22,8 +22,8 @@ from livepose.evaluation.validation import validate_pose
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
-EVERY = tuple(Variant(name) for name in ("dark", "shift", "argmax", "integral", "gaussfit"))
-FLIPPED = (Variant("dark", "aligned"), Variant("dark", "other"), Variant("fused", "aligned"))
+EVERY = tuple(Variant(name) for name in ("dark", "shift", "argmax", "integral"))
+FLIPPED = (Variant("dark", "aligned"), Variant("dark", "other"))
 
 
 def predicted(
@@ -62,11 +62,9 @@ def test_the_spots_are_found_where_they_were_drawn(
     }
     # A cell is 3.3 px of these pictures, and a shift by one column is half of that in the mean.
     assert error[Variant("dark")] < 0.25
-    assert error[Variant("gaussfit")] < 0.25
     assert error[Variant("argmax")] > 0.6
     assert error[Variant("shift")] < error[Variant("argmax")]
     assert error[Variant("dark", "aligned")] < 0.25
-    assert error[Variant("fused", "aligned")] < 0.25
     assert error[Variant("dark", "other")] > 1.0
 
 
@@ -87,11 +85,6 @@ def test_the_network_runs_once_for_all_decoders(make_set: MakeSet) -> None:
     runtime = SpotRuntime()
     predicted(PoseEstimator(runtime), images, path, Loading())
     assert runtime.batches == [3]
-
-
-def test_fusing_needs_a_flip_test() -> None:
-    with pytest.raises(UsageError, match="--flip-test"):
-        Variant("fused")
 
 
 def test_a_picture_of_another_size_than_annotated_is_refused(

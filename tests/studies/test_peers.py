@@ -13,12 +13,12 @@ from livepose.errors import DataError, UsageError
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.annotations import load_annotations
 from livepose.evaluation.metrics import sigmas_of
-from livepose.evaluation.peers import open_peer
-from livepose.evaluation.peers.run import direct_results, direct_speed
-from livepose.evaluation.peers.yolo import FIELDS, SIDE_PX, letterbox, people_in
 from livepose.evaluation.people import annotated_boxes
 from livepose.evaluation.pictures import PictureStore
 from livepose.skeletons import COCO17
+from studies.peers import open_peer
+from studies.peers.run import direct_results, direct_speed
+from studies.peers.yolo import FIELDS, SIDE_PX, letterbox, people_in
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
@@ -188,9 +188,9 @@ def test_a_yolo_checkpoint_is_opened_counted_and_run(yolo: type, tmp_path: Path)
 def test_what_is_no_yolo_of_poses_is_refused_before_the_work(yolo: type, tmp_path: Path) -> None:
     yolo("yolo11n.yaml").save(tmp_path / "boxes.pt")
     (tmp_path / "text.pt").write_text("text")
-    with pytest.raises(DataError, match=r"boxes.pt is a network to detect: expected one of poses"):
+    with pytest.raises(DataError, match=r"boxes.pt holds a DetectionModel: expected a PoseModel"):
         open_peer(f"ultralytics:{tmp_path / 'boxes.pt'}")
-    with pytest.raises(DataError, match=r"text.pt cannot be read as an ultralytics checkpoint"):
+    with pytest.raises(DataError, match=r"text.pt is no checkpoint of ultralytics"):
         open_peer(f"ultralytics:{tmp_path / 'text.pt'}")
 
 
@@ -221,3 +221,14 @@ def test_a_yolo_export_finds_people_by_itself(shared: Path) -> None:
     truth, labelled = annotations.keypoints()
     near = np.linalg.norm(found.keypoints_xy[0] - truth[0], axis=1)[labelled[0]]
     assert np.median(near) < 20
+
+
+def test_a_checkpoint_with_code_in_it_is_refused_and_the_code_does_not_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> Any:
+            return Path.touch, (tmp_path / "EXECUTED",)
+
+    torch.save({"model": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(DataError, match="evil"):
+        open_peer(f"ultralytics:{tmp_path / 'evil.pt'}")
+    assert not (tmp_path / "EXECUTED").exists()

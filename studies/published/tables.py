@@ -1,6 +1,6 @@
 """The published tables beside what was measured here, clearly told apart.
 
-``published_coco.csv`` and ``published_mpii.csv`` hold the figures as printed, with their source in
+``coco.csv`` and ``mpii.csv`` hold the figures as printed, with their source in
 the first column: the DARK paper (arXiv 1910.06278), and the READMEs and model zoos of DarkPose,
 HRNet, SimpleBaseline and MMPose.
 """
@@ -9,7 +9,6 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +34,8 @@ NOT_RUN = ("G-RMI", "IPR")
 
 def published(name: str) -> list[dict[str, str]]:
     """All rows of ``coco`` or ``mpii``, as printed."""
-    path = files("livepose.evaluation").joinpath(f"published_{name}.csv")
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    text = (Path(__file__).parent / f"{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 def paper_coco() -> list[dict[str, str]]:
@@ -154,7 +153,7 @@ def show_paper(measured: Sequence[Mapping[str, Any]], console: Console | None = 
             console.print(sentence, markup=False)
     console.print(APART)
     if not measured:
-        console.print("Nothing measured was given: livepose eval --paper --measured FILE.json ...")
+        console.print("Nothing measured was given: --measured FILE.json ...")
 
 
 def paper_markdown(measured: Sequence[Mapping[str, Any]]) -> str:

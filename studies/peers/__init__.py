@@ -9,10 +9,10 @@ from pathlib import Path
 
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.peers.direct import DirectPeer
-from livepose.evaluation.peers.heatmap import open_heatmap_peer, open_tinypose
-from livepose.evaluation.peers.movenet import open_movenet
-from livepose.evaluation.peers.yolo import open_yolo
+from studies.peers.direct import DirectPeer
+from studies.peers.heatmap import open_heatmap_peer, open_tinypose
+from studies.peers.movenet import open_movenet
+from studies.peers.yolo import open_yolo
 
 OPENERS: dict[str, Callable[[Path], PoseEstimator | DirectPeer]] = {
     "movenet": open_movenet,

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from livepose.cli import main
 from livepose.errors import DataError
-from livepose.evaluation.presence import presence_markdown, read_presence
 from livepose.skeletons import COCO17
+from studies.presence import main, presence_markdown, read_presence
 
 
 def person(identity=1, size=100.0, score=0.9, moved=0.0, missing=()):
@@ -69,5 +68,15 @@ def test_other_files_are_refused_in_a_sentence(tmp_path, content):
 
 
 def test_the_command_prints_a_row_a_clip(tmp_path, capsys):
-    assert main(["eval", "clips", str(write(tmp_path, [person()]))]) == 0
+    assert main([str(write(tmp_path, [person()]))]) == 0
     assert "| clip | 1 | 1.00 | 1 | yes | 1.00 |" in capsys.readouterr().out
+
+
+def test_a_video_is_no_such_file_and_is_never_printed(tmp_path, capsys):
+    film = tmp_path / "clip.mp4"
+    film.write_bytes(bytes(range(256)) * 400)
+    assert main([str(film)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err) < 500
+    assert "clip.mp4" in said.err

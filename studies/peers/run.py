@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.evaluation.metrics import enlarged_area
-from livepose.evaluation.peers.direct import DirectPeer, People
 from livepose.evaluation.people import PERSON_CATEGORY, Boxed
 from livepose.evaluation.pictures import PictureStore
 from livepose.evaluation.predict import Predictions, read_checked
 from livepose.evaluation.scoring import MOST_POSES, flat, picture_results
 from livepose.evaluation.speed import WARM_UP, Speed, pictures_with_people, seconds
+from studies.peers.direct import DirectPeer, People
 
 Array = NDArray[np.float64]
 

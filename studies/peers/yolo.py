@@ -15,11 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.errors import DataError, UsageError
+from livepose.detection.checkpoint import check_architecture
+from livepose.detection.library import ultralytics
+from livepose.detection.pickled import read_pickled
+from livepose.errors import DataError, WeightsError
 from livepose.evaluation.cost import Cost, module_cost
-from livepose.evaluation.peers.direct import People
-from livepose.evaluation.peers.openvino_files import CompiledPeer
 from livepose.frame import ImageBgr
+from studies.peers.direct import People
+from studies.peers.openvino_files import CompiledPeer
 
 Array = NDArray[np.float64]
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -99,20 +102,22 @@ def _exported(folder: Path) -> tuple[Network, Cost]:
 
 
 def _checkpoint(path: Path) -> tuple[Network, Cost]:
+    """Built from the tensors and the architecture in the file; nothing of the file runs."""
     try:
-        from ultralytics import YOLO
-    except ImportError as error:
-        raise UsageError(
-            "--peer ultralytics:FILE needs the package ultralytics: pip install ultralytics"
-        ) from error
-    try:
-        opened: Any = YOLO(path, task="pose")
-        network: Any = opened.model.float().eval()
-    except Exception as error:  # whatever unpickling gives
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} cannot be read as an ultralytics checkpoint: {reason}") from error
-    if opened.task != "pose":
-        raise DataError(f"{path} is a network to {opened.task}: expected one of poses")
+        stored = read_pickled(path)
+        if stored.kind != "PoseModel":
+            raise DataError(f"{path} holds a {stored.kind}: expected a PoseModel of ultralytics")
+        *rest, (came_from, repeats, _, arguments) = stored.architecture["head"]
+        # A pose head is checked as the detection head that it extends.
+        head = [*rest, [came_from, repeats, "Detect", arguments]]
+        check_architecture({**stored.architecture, "head": head}, path)
+        network: Any = ultralytics().tasks.PoseModel(stored.architecture, verbose=False)
+        network.load_state_dict(stored.tensors)
+    except WeightsError as error:
+        raise DataError(str(error)) from error
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: the tensors do not fit the architecture it names") from error
+    network.float().eval()
 
     def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():

@@ -9,7 +9,7 @@
                answer, averaged with the inverse of their covariances.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
+from livepose.evaluation import predict
+from livepose.evaluation.flip import average
+from livepose.evaluation.predict import Variant
 from livepose.heatmaps import DECODERS, blur_taps
 
 Array = NDArray[np.float64]
@@ -144,13 +147,26 @@ REFINEMENTS: dict[str, Callable[[Peaks], Array]] = {
 NAMES = (*sorted(DECODERS), *REFINEMENTS, FUSED)
 
 
-def checked_names(text: str) -> tuple[str, ...]:
-    """``dark,shift`` as names; UsageError for one that does not exist."""
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in NAMES]
-    if unknown or not names:
-        raise UsageError(f"--decode: expected some of {', '.join(NAMES)}, got {text!r}")
-    return names
+def variants_of(decoders: Sequence[str], flips: Sequence[str]) -> tuple[Variant, ...]:
+    """Every decoder with every kind of flip test; ``fused`` only with one."""
+    if FUSED in decoders and tuple(flips) == ("none",):
+        raise UsageError("--decode fused joins two answers: it needs --flip-test")
+    every = predict.variants_of(decoders, flips)
+    return tuple(one for one in every if one.decode != FUSED or one.flip != "none")
+
+
+def decode_variant(
+    estimator: PoseEstimator,
+    variant: Variant,
+    answers: tuple[Heatmaps, Heatmaps | None],
+    boxes_xyxy: Boxes,
+) -> Estimates:
+    """As livepose's own, with the decoders of this module beside the live ones."""
+    plain, mirrored = predict.turned_back(estimator, variant, answers)
+    if variant.decode == FUSED and mirrored is not None:
+        return fuse(*(estimator.decode(one, boxes_xyxy, "dark") for one in (plain, mirrored)))
+    maps = plain if mirrored is None else average(plain, mirrored)
+    return decode_as(estimator, variant.decode, maps, boxes_xyxy)
 
 
 def refined(heatmaps: Heatmaps, method: str, blur_kernel: int) -> tuple[Array, Array]:

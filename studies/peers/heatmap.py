@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.peers.openvino_files import CompiledPeer
 from livepose.skeletons import COCO17
 from livepose.weights import Card, read_card
+from studies.peers.openvino_files import CompiledPeer
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)

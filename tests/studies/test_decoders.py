@@ -5,16 +5,17 @@ import pytest
 
 from livepose.errors import UsageError
 from livepose.estimator import Estimates
-from livepose.evaluation.decoders import (
+from livepose.evaluation.predict import decoder_names
+from livepose.heatmaps import blur_taps, decode_dark, encode_dark
+from studies.peers.decoders import (
     NAMES,
     REACH,
     REFINEMENTS,
-    checked_names,
     fuse,
     modulated,
     refined,
+    variants_of,
 )
-from livepose.heatmaps import blur_taps, decode_dark, encode_dark
 
 HW = (32, 24)
 
@@ -105,8 +106,14 @@ def test_one_answer_stands_alone_and_none_is_none() -> None:
 
 
 def test_names_are_checked_and_taken_once() -> None:
-    assert checked_names("dark, shift,dark") == ("dark", "shift")
+    assert decoder_names("dark, shift,dark") == ("dark", "shift")
     assert set(REFINEMENTS) < set(NAMES)
     for wrong in ("", "darc"):
         with pytest.raises(UsageError, match="--decode"):
-            checked_names(wrong)
+            decoder_names(wrong, NAMES)
+
+
+def test_fusing_needs_a_flip_test() -> None:
+    with pytest.raises(UsageError, match="--flip-test"):
+        variants_of(("fused",), ("none",))
+    assert len(variants_of(("dark", "fused"), ("none", "aligned"))) == 3

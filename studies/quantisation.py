@@ -4,6 +4,8 @@ No data and no network: points are drawn at random, encoded as heatmaps of three
 by each decoder, clean and with noise. The error is in pixels of the network's input.
 """
 
+import sys
+from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,3 +136,31 @@ def plot(errors: Sequence[Error], path: Path) -> None:
     panels[0].set_ylabel("mean error, input px")
     panels[0].legend()
     save(figure, path)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """``python -m studies.quantisation``."""
+    from livepose.cli import guarded
+    from livepose.cli.evaluate import check_outputs
+    from livepose.cli.run import positive
+    from livepose.evaluation.table import write_text
+
+    parser = ArgumentParser(prog="python -m studies.quantisation")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="PNG, SVG or PDF")
+    parser.add_argument("--markdown", default="-", metavar="FILE", help="the table, - is stdout")
+    parser.add_argument("--points", type=positive, default=POINTS, metavar="N")
+    arguments = parser.parse_args(words)
+
+    def run() -> int:
+        check_outputs(arguments, "markdown", "plot")
+        errors = study(points=arguments.points)
+        write_text(arguments.markdown, markdown(errors))
+        if arguments.plot is not None:
+            plot(errors, arguments.plot)
+        return 0
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,6 +5,8 @@ looking at the drawn clip, not in its place.
 """
 
 import json
+import sys
+from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +62,7 @@ def read_presence(file: Path) -> Presence:
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise DataError(f"{file}: expected the lines that --json writes, got: {error!r}") from error
+        raise DataError(f"{file}: expected the lines that --json writes, got: {error}") from error
 
 
 def _presence(name: str, names: Sequence[str], frames: Sequence[dict[str, Any]]) -> Presence:
@@ -127,3 +129,25 @@ def _cells(row: Presence) -> list[str]:
     first = "yes" if row.first_frame else "no"
     tremble = "" if np.isnan(row.tremble) else f"{row.tremble:.2f}"
     return [row.name, str(row.frames), f"{row.people:.2f}", str(row.ids), first, *shares, tremble]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """``python -m studies.presence FILE ...``."""
+    from livepose.cli import guarded
+    from livepose.evaluation.table import write_text
+
+    parser = ArgumentParser(prog="python -m studies.presence")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="written by --json")
+    parser.add_argument("--markdown", default="-", metavar="FILE", help="the table, - is stdout")
+    arguments = parser.parse_args(words)
+
+    def run() -> int:
+        rows = [read_presence(file) for file in arguments.files]
+        write_text(arguments.markdown, presence_markdown(rows))
+        return 0
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,8 +9,8 @@ import numpy as np
 
 from livepose.errors import SinkError
 from livepose.evaluation.bootstrap import Interval
-from livepose.evaluation.pareto import Point
 from livepose.evaluation.plots import figure_with, save
+from studies.pareto.grid import Point
 
 MARKERS = "o^sDvP"
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.crops import CropGeometry, cut_crops
 from livepose.errors import DataError
-from livepose.evaluation.peers.direct import People
-from livepose.evaluation.peers.openvino_files import CompiledPeer
 from livepose.frame import ImageBgr
+from studies.peers.direct import People
+from studies.peers.openvino_files import CompiledPeer
 
 Array = NDArray[np.float64]
 

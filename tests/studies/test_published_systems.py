@@ -10,11 +10,11 @@ import torch
 
 from livepose.evaluation.coco_run import run_coco
 from livepose.evaluation.cost import network_cost
-from livepose.evaluation.published import BACKBONES_HERE, published, runs_here
 from livepose.evaluation.rows import BACKBONES
 from livepose.evaluation.settings import Choice
 from livepose.networks import build_network
 from livepose.weights import Card, import_checkpoint, save_checkpoint
+from studies.published.tables import BACKBONES_HERE, published, runs_here
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 

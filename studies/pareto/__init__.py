@@ -1,0 +1,1 @@
+"""Accuracy against time on this machine, for every combination of settings."""

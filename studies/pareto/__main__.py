@@ -1,0 +1,68 @@
+"""``python -m studies.pareto --images ... --annotations ... --output NAME``."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from livepose.cli import guarded
+from livepose.cli.evaluate import add_coco, check_outputs, choice, progress_bars, size_hw
+from livepose.cli.run import positive, report
+from livepose.evaluation.document import as_json
+from livepose.evaluation.table import write_text
+from studies.pareto.grid import Grid, run_pareto
+from studies.pareto.plot import markdown, plot, write_csv
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The command line of this study."""
+    parser = ArgumentParser(prog="python -m studies.pareto", description="Accuracy against time.")
+    add_coco(parser)
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="NAME", help="NAME.png, NAME.csv"
+    )
+    parser.add_argument("--precisions", metavar="NAMES", help="such as f32,bf16; else --precision")
+    parser.add_argument(
+        "--inputs", type=sizes_hw, metavar="SIZES", help="such as 96x64,128x96; else --input"
+    )
+    parser.add_argument("--intervals", type=numbers, default=(1, 4), metavar="N,N,...")
+    arguments = parser.parse_args(words)
+    return guarded(lambda: run(arguments))
+
+
+def sizes_hw(text: str) -> tuple[tuple[int, int], ...]:
+    """``96x64,128x96``."""
+    return tuple(size_hw(one) for one in text.split(","))
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """``1,2,4``."""
+    return tuple(positive(one) for one in text.split(","))
+
+
+def run(arguments: Namespace) -> int:
+    """Measures and writes."""
+    check_outputs(arguments, "json", "markdown", "output")
+    chosen = choice(arguments)
+    grid = Grid(
+        decoders=chosen.decoders,
+        precisions=tuple((arguments.precisions or chosen.precision).split(",")),
+        inputs_hw=arguments.inputs or (chosen.input_hw,),
+        intervals=arguments.intervals,
+    )
+    with progress_bars() as progress:
+        points = run_pareto(chosen, grid, report, progress)
+    name: Path = arguments.output.with_suffix("")
+    write_csv(points, name.with_suffix(".csv"))
+    plot(points, name.with_suffix(".png"))
+    if arguments.markdown:
+        write_text(arguments.markdown, markdown(points))
+    if arguments.json:
+        write_text(arguments.json, as_json([asdict(one) for one in points]))
+    report(f"wrote {name.with_suffix('.png')} and {name.with_suffix('.csv')}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Other networks and other decoders beside livepose's, on the same pictures."""
+
+from dataclasses import dataclass
+
+from livepose.estimator import PoseEstimator
+from livepose.evaluation.coco_run import Scorer, chosen_estimator, open_set, run_estimator
+from livepose.evaluation.measured import Measured
+from livepose.evaluation.predict import FLIPS
+from livepose.evaluation.rows import Row
+from livepose.evaluation.settings import Choice, Progress, Report, no_progress
+from studies.peers import DirectPeer, open_peer, own_weights
+from studies.peers.decoders import decode_variant, variants_of
+from studies.peers.run import direct_results, direct_speed
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Who stands beside livepose."""
+
+    peers: tuple[str, ...] = ()  # KIND:FILE each
+    peer_decoders: tuple[str, ...] = ("dark",)  # how heatmaps of peers are read
+    flip_study: bool = False  # without, with, and with misaligned flip test, from the same passes
+
+
+def run_comparison(
+    choice: Choice, beside: Comparison, report: Report, progress: Progress = no_progress
+) -> Measured:
+    """Measures livepose by every chosen decoder, then the peers, on one set.
+
+    Raises
+    ------
+    DataError
+        When pictures and annotations do not fit together, or there is nobody to score.
+    """
+    flips = FLIPS if beside.flip_study else ("aligned" if choice.flip_test else "none",)
+    own, foreign = (variants_of(names, flips) for names in (choice.decoders, beside.peer_decoders))
+    others = [path for spec in beside.peers if (path := own_weights(spec))]
+    peers = [open_peer(spec) for spec in beside.peers if not own_weights(spec)]
+    scorer = Scorer(open_set(choice, report, progress))
+    for weights, name in [(choice.weights, "livepose"), *((str(one), one.stem) for one in others)]:
+        estimator = chosen_estimator(choice, report, weights)
+        run_estimator(scorer, estimator, own, name, decode_variant)
+    for peer in peers:
+        if isinstance(peer, PoseEstimator):
+            run_estimator(scorer, peer, foreign, peer.runtime.card.network, decode_variant)
+        else:
+            run_direct(scorer, peer)
+    scorer.data.store.close()
+    return scorer.measured()
+
+
+def run_direct(scorer: Scorer, peer: DirectPeer) -> None:
+    """A row of a peer that answers with keypoints."""
+    data = scorer.data
+    sample = data.boxes("pixel_centre")
+    advance = data.progress(peer.name, len(sample))
+    results = direct_results(peer, data.store, sample, scorer.sigmas, advance)
+    row = Row(
+        method=peer.name,
+        backbone=peer.backbone,
+        input_hw=peer.input_hw,
+        figures={},
+        cost=peer.cost,
+        speed=direct_speed(peer, data.store, sample) if data.choice.speed else None,
+        boxes="own" if peer.own_boxes else data.choice.boxes,
+    )
+    scorer.add(row, results)

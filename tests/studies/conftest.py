@@ -1,0 +1,5 @@
+"""Drawn sets."""
+
+from evaluation_sets import make_set
+
+__all__ = ["make_set"]
