@@ -13,7 +13,7 @@ Levels, lowest first; a module imports only from levels below its own:
 2. ``heatmaps/`` the heart, ``networks/``
 3. ``weights/``, ``runtimes/``
 4. stages: ``sources/``, ``detection/``, ``tracking/``, ``crops/``, ``smoothing/``, ``drawing/``,
-   ``window``, ``sinks/``
+   ``window``, ``sinks/``; ``results/``: angles, motion files, tables, plots
 5. ``estimator`` = crop, network, decode: shared by live use, evaluation and benchmark;
    ``gpu``, where one recorded graph does all three; ``budget/``: what of a frame has to wait so
    that it is in time
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from livepose.multistream import PoseService
     from livepose.pipeline import PosePipeline, Settings
     from livepose.poses import Poses
+    from livepose.results.reading import read
 
 __all__ = [
     "Frame",
@@ -47,6 +48,7 @@ __all__ = [
     "Poses",
     "Settings",
     "__version__",
+    "read",
 ]
 
 try:
@@ -61,6 +63,7 @@ _HOMES = {
     "PoseService": "livepose.multistream",
     "Poses": "livepose.poses",
     "Settings": "livepose.pipeline",
+    "read": "livepose.results.reading",
 }
 
 

@@ -17,6 +17,7 @@ LEVELS = [
     {"runtimes"},
     {"sources", "detection", "tracking", "crops", "smoothing", "drawing"},
     {"sinks"},
+    {"results"},
     {"gpu"},
     {"window", "estimator", "budget"},
     {"pipeline"},
@@ -38,7 +39,8 @@ ONLY_IN = {
     "openvino": {"runtimes", "detection", *OFFLINE, "cli.doctor"},
     "pycocotools": OFFLINE,
     "trackeval": OFFLINE,
-    "matplotlib": OFFLINE,
+    "matplotlib": {*OFFLINE, "results"},
+    "pyarrow": {"results"},
     "scipy": {"tracking", *OFFLINE},
 }
 

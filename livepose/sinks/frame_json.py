@@ -6,6 +6,7 @@ numbers are those of ``Poses.to_dict``.
 
 import json
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -27,15 +28,27 @@ _SLIM_MISSING = "[nan,nan,nan]"
 _UNKNOWN_SPREAD = "[nan, nan, nan]"
 
 
-def frame_json(frame: Frame, poses: Poses, detail: Detail = "full", **more: float) -> str:
-    """One object: ``more`` first, then number, time, people."""
+def frame_json(
+    frame: Frame,
+    poses: Poses,
+    detail: Detail = "full",
+    each: Sequence[str] | None = None,
+    **more: float,
+) -> str:
+    """One object: ``more`` first, then number, time, people.
+
+    ``each`` is what else is said of each person, as members of JSON.
+    """
     head: dict[str, object] = {**more, "frame": frame.index, "time_s": round(frame.time_s, 6)}
     if frame.captured_s is not None:
         head["unix_s"] = round(unix_s(frame.captured_s), 3)
     if frame.name is not None:
         head["name"] = frame.name
-    people = (_slim if detail == "slim" else _people)(poses, detail == "full")
-    return f'{json.dumps(head)[:-1]}, "people": [{people}]}}'
+    texts = (_slim if detail == "slim" else _people)(poses, detail == "full")
+    if each is not None:
+        texts = [f"{text[:-1]}, {own}}}" for text, own in zip(texts, each, strict=True)]
+    people = (", " if detail != "slim" else ",").join(texts)
+    return f'{json.dumps(head)[:-1]}, "people": [{_nulls(people)}]}}'
 
 
 def unix_s(captured_s: float) -> float:
@@ -43,7 +56,7 @@ def unix_s(captured_s: float) -> float:
     return time.time() - (time.perf_counter() - captured_s)
 
 
-def _people(poses: Poses, full: bool) -> str:
+def _people(poses: Poses, full: bool) -> list[str]:
     xy, scores = poses.keypoints_xy, poses.keypoint_scores
     rows = np.concatenate([xy, scores[..., None], poses.sigma_px[..., None]], axis=2)
     rows[~np.isfinite(xy).all(axis=2)] = (np.nan, np.nan, 0.0, np.nan)
@@ -61,7 +74,7 @@ def _people(poses: Poses, full: bool) -> str:
         template % (number, *box, score, *row, *[_WORDS[state] for state in states], spreads)
         for number, box, score, row, states, spreads in people
     ]
-    return _nulls(", ".join(texts).replace(_MISSING, "null"))
+    return [text.replace(_MISSING, "null") for text in texts]
 
 
 @lru_cache(maxsize=4)
@@ -82,7 +95,7 @@ def _spreads(poses: Poses) -> list[str]:
     return [f', "covariance_px2": [{text.replace(_UNKNOWN_SPREAD, "null")}]' for text in texts]
 
 
-def _slim(poses: Poses, full: bool) -> str:
+def _slim(poses: Poses, full: bool) -> list[str]:
     rows = np.concatenate([poses.keypoints_xy, poses.keypoint_scores[..., None]], axis=2)
     rows[~np.isfinite(rows).all(axis=2)] = np.nan
     people = zip(
@@ -98,7 +111,7 @@ def _slim(poses: Poses, full: bool) -> str:
         head % (number, *box, score) + ",".join(map(_slim_keypoint, row, sure)) + "]}"
         for number, box, score, row, sure in people
     ]
-    return _nulls(",".join(texts).replace(_SLIM_MISSING, "null"))
+    return [text.replace(_SLIM_MISSING, "null") for text in texts]
 
 
 def _slim_keypoint(row: list[float], sure: bool) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -71,6 +71,8 @@ class JsonLinesSink(Closing):
         Asked at the end for what the last line says, under the key ``summary``.
     slim : bool
         Leaves out states, sigmas and covariances, and digits that say nothing.
+    each : callable, optional
+        Asked for what else each person of a frame has, as the text of JSON's members.
     rotation, overwrite
         See ``LineFile``.
 
@@ -93,10 +95,11 @@ class JsonLinesSink(Closing):
         ending: Callable[[], Mapping[str, Any]] | None = None,
         *,
         slim: bool = False,
+        each: Callable[[Poses], Sequence[str]] | None = None,
         rotation: Rotation | None = None,
         overwrite: bool = False,
     ) -> None:
-        self._ending = ending
+        self._ending, self._each = ending, each
         self._detail: Detail = "slim" if slim else "full"
         said = {**header, "keypoint": list(SLIM_KEYPOINT)} if slim else dict(header)
         opening = json_line({"livepose": said})
@@ -104,7 +107,8 @@ class JsonLinesSink(Closing):
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the line of one frame."""
-        self._lines.write(frame_json(frame, poses, self._detail) + "\n")
+        each = None if self._each is None else self._each(poses)
+        self._lines.write(frame_json(frame, poses, self._detail, each) + "\n")
 
     def close(self) -> None:
         """Writes the last line, if any, and closes the file; a second call does nothing."""

@@ -1,0 +1,256 @@
+"""JSON Lines read back into arrays and tables."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.errors import DataError
+from livepose.poses import KeypointState, Poses
+from livepose.results.angles import NAMES, AngleMeter
+from livepose.skeletons import SKELETONS, Skeleton
+
+Array = NDArray[Any]
+Table = dict[str, Array]
+"""Columns by name, all of one length."""
+
+FORMATS = (1,)
+STATES = {state.word: int(state) for state in KeypointState}
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everybody in every frame of one file, N people in all frames together.
+
+    Attributes
+    ----------
+    header : mapping
+        The file's first line.
+    skeleton : Skeleton
+    frame, time_s, name : (N,)
+        Number, time and picture of the frame that each person is in.
+    poses : Poses
+        Those people, P = N; ``poses.track_ids`` says who they are.
+    """
+
+    header: Mapping[str, Any]
+    skeleton: Skeleton
+    frame: NDArray[np.int64]
+    time_s: NDArray[np.float64]
+    name: Array
+    poses: Poses = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def ids(self) -> list[int]:
+        """Everybody who was followed, whom there is most of first."""
+        known, counts = np.unique(self.poses.track_ids, return_counts=True)
+        order = np.lexsort((known, -counts))
+        return [int(known[index]) for index in order if known[index] > 0]
+
+    def keypoints(self) -> Table:
+        """One row a keypoint of a person of a frame, with the columns of ``--csv``."""
+        return keypoint_table(self.frame, self.time_s, self.name, self.poses)
+
+    def angles(self) -> Table:
+        """One row an angle of a person of a frame, with the columns of the angles' CSV.
+
+        They are measured anew from keypoints and covariances.
+        """
+        meter = AngleMeter()
+        _, starts = np.unique(self.frame, return_index=True)
+        cuts = np.split(np.arange(len(self)), starts[1:]) if len(self) else []
+        measured = [meter(self.poses.select(rows)) for rows in cuts]
+        degrees = np.concatenate([np.empty((0, len(NAMES))), *(one.degrees for one in measured)])
+        sigma = np.concatenate([np.empty((0, len(NAMES))), *(one.sigma_deg for one in measured)])
+        return angle_table(self.frame, self.time_s, self.name, self.poses, (degrees, sigma))
+
+    def to_pandas(self, table: str = "keypoints") -> Any:
+        """``keypoints`` or ``angles`` as a ``pandas.DataFrame`` (needs pandas)."""
+        return _frame_of("pandas", self._table(table))
+
+    def to_polars(self, table: str = "keypoints") -> Any:
+        """``keypoints`` or ``angles`` as a ``polars.DataFrame`` (needs polars)."""
+        return _frame_of("polars", self._table(table))
+
+    def _table(self, table: str) -> Table:
+        if table not in ("keypoints", "angles"):
+            raise ValueError(f"table: expected 'keypoints' or 'angles', got {table!r}")
+        columns: Table = getattr(self, table)()
+        return columns
+
+
+def _frame_of(library: str, table: Table) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(library).DataFrame(table)
+    except ImportError as error:
+        raise ImportError(f"this needs the package {library}: pip install {library}") from error
+
+
+def keypoint_table(frame: Array, time_s: Array, name: Array, poses: Poses) -> Table:
+    """The long form of ``poses`` (P people): P times K rows."""
+    joints = len(poses.skeleton.keypoints)
+    covariance = poses.covariance_px2.reshape(-1, 4)
+    words = np.array([state.word for state in KeypointState])
+    return {
+        **_people(frame, time_s, name, poses, joints),
+        "keypoint": np.tile(np.array(poses.skeleton.keypoints, dtype=str), len(poses)),
+        "x": poses.keypoints_xy[..., 0].ravel(),
+        "y": poses.keypoints_xy[..., 1].ravel(),
+        "keypoint_score": poses.keypoint_scores.ravel(),
+        "sigma_px": poses.sigma_px.ravel(),
+        "state": words[poses.keypoint_states.ravel()],
+        **{f"cov_{axes}": covariance[:, at] for axes, at in (("xx", 0), ("xy", 1), ("yy", 3))},
+    }
+
+
+def angle_table(
+    frame: Array, time_s: Array, name: Array, poses: Poses, angles: tuple[Array, Array]
+) -> Table:
+    """The long form of the angles (P, A) of ``poses`` and their sigmas: P times A rows."""
+    people = _people(frame, time_s, name, poses, len(NAMES))
+    degrees, sigma_deg = angles
+    return {
+        **{column: people[column] for column in ("frame", "time_s", "name", "id")},
+        "angle": np.tile(np.array(NAMES), len(poses)),
+        "deg": degrees.ravel(),
+        "sigma_deg": sigma_deg.ravel(),
+    }
+
+
+def _people(frame: Array, time_s: Array, name: Array, poses: Poses, each: int) -> Table:
+    columns = {
+        "frame": np.asarray(frame, np.int64),
+        "time_s": np.asarray(time_s, np.float64),
+        "name": np.asarray(name, dtype=object),
+        "id": poses.track_ids,
+        "score": poses.scores,
+        **{
+            f"box_{edge}": poses.boxes_xyxy[:, at]
+            for at, edge in enumerate(("x1", "y1", "x2", "y2"))
+        },
+    }
+    return {column: np.repeat(values, each) for column, values in columns.items()}
+
+
+def read(path: str | Path) -> Results:
+    """Reads what ``--json`` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file of JSON lines. An unfinished last line, of a run that was killed, is left out.
+
+    Raises
+    ------
+    DataError
+        When it is not such a file; says where.
+
+    Examples
+    --------
+    >>> results = read("out.jsonl")                                 # doctest: +SKIP
+    >>> results.poses.keypoints_xy[results.poses.track_ids == 1]    # doctest: +SKIP
+    >>> results.to_pandas("angles")                                 # doctest: +SKIP
+    """
+    path = Path(path)
+    lines = _lines(path)
+    header = _header(path, next(lines, (1, None))[1])
+    skeleton = _skeleton(path, header)
+    rows: list[tuple[int, float, str, Mapping[str, Any]]] = []
+    for number, record in lines:
+        try:
+            if "frame" in record:
+                place = (int(record["frame"]), float(record["time_s"]), str(record.get("name", "")))
+                rows += [(*place, person) for person in record["people"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise _wrong(path, number, error) from error
+    try:
+        poses = _poses([row[3] for row in rows], skeleton)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DataError(f"{path}: somebody in it is not in the form of --json: {error}") from error
+    frame, time_s, name = (np.array([row[at] for row in rows]) for at in range(3))
+    return Results(header, skeleton, frame.astype(np.int64), time_s.astype(float), name, poses)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Number and value of each line."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith("\n"):
+                    return  # cut off in the middle
+                yield number, json.loads(line)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not what --json writes: {error}") from error
+
+
+def _wrong(path: Path, number: int, error: Exception) -> DataError:
+    return DataError(f"{path}, line {number}: expected a frame as --json writes it: {error!r}")
+
+
+def _header(path: Path, first: Any) -> Mapping[str, Any]:
+    header = first.get("livepose") if isinstance(first, dict) else None
+    if not isinstance(header, dict):
+        raise DataError(f"{path} does not begin with the header that --json writes")
+    if header.get("format") not in FORMATS:
+        raise DataError(
+            f"{path} has format {header.get('format')!r}; this livepose reads {FORMATS}: update it"
+        )
+    return header
+
+
+def _skeleton(path: Path, header: Mapping[str, Any]) -> Skeleton:
+    said = header.get("skeleton")
+    try:
+        name, keypoints = str(said["name"]), tuple(map(str, said["keypoints"]))  # type: ignore[index]
+        limbs = tuple((int(first), int(last)) for first, last in said["limbs"])  # type: ignore[index]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: its header does not say what the keypoints are") from error
+    known = SKELETONS.get(name)
+    return known if known and known.keypoints == keypoints else Skeleton(name, keypoints, limbs, ())
+
+
+def _poses(people: Sequence[Mapping[str, Any]], skeleton: Skeleton) -> Poses:
+    """Those of all frames as one; P = 0 for nobody."""
+    if not people:
+        return Poses.empty(skeleton)
+    joints = len(skeleton.keypoints)
+    fields = 4 if "states" in people[0] else 3  # slim frames have neither sigma nor covariance
+    nothing = [None, None, 0.0, None][:fields]
+    points = _numbers(
+        [[k or nothing for k in one["keypoints"]] for one in people], (joints, fields)
+    )
+    unknown = [None] * joints
+    spread = _numbers(
+        [[c or [None] * 3 for c in one.get("covariance_px2", unknown)] for one in people],
+        (joints, 3),
+    )
+    states = [[STATES[word] for word in one["states"]] for one in people if "states" in one]
+    return Poses(
+        keypoints_xy=points[..., :2],
+        keypoint_scores=points[..., 2],
+        boxes_xyxy=_numbers([one["box_xyxy"] for one in people], (4,)),
+        scores=_numbers([one["score"] for one in people], ()),
+        track_ids=np.array([one["id"] for one in people], dtype=np.int64),
+        covariance_px2=spread[..., [0, 1, 1, 2]].reshape(-1, joints, 2, 2),
+        skeleton=skeleton,
+        keypoint_states=np.array(states, dtype=np.uint8),
+    )
+
+
+def _numbers(values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Floats with NaN for null, of that shape behind the first axis."""
+    found = np.array(values, dtype=np.float64)
+    if found.shape[1:] != shape:
+        raise ValueError(f"expected {shape} numbers, got {found.shape[1:]}")
+    return found

@@ -1,0 +1,188 @@
+"""TRC and MOT files, read back by strict readers of the forms that OpenSim describes."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from results.people import INDEX, STANDING_XY, bent, frame, moved, people
+
+from livepose.errors import SinkError, UsageError
+from livepose.poses import Poses
+from livepose.results.angles import NAMES
+from livepose.results.motion_files import MotSink, TrcSink, standing_height_px
+from livepose.results.tracks import resample
+from livepose.skeletons import COCO17
+
+
+def read_trc(path: Path) -> tuple[dict, list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Header, markers, frame numbers, times and positions (T, M, 3); refuses anything else."""
+    lines = path.read_text().split("\n")
+    assert lines.pop() == ""  # the last line ends
+    assert lines[0].split("\t") == ["PathFileType", "4", "(X/Y/Z)", path.name]
+    header = dict(zip(lines[1].split("\t"), lines[2].split("\t"), strict=True))
+    markers = lines[3].split("\t")
+    assert markers[:2] == ["Frame#", "Time"]
+    assert len(markers) == 2 + 3 * int(header["NumMarkers"])
+    assert not any(
+        markers[column] for column in range(len(markers)) if column % 3 != 2 and column > 1
+    )
+    names = markers[2::3]
+    axes = [f"{axis}{index}" for index in range(1, len(names) + 1) for axis in "XYZ"]
+    assert lines[4].split("\t") == ["", "", *axes]
+    rows = [line.split("\t") for line in lines[5:]]
+    assert len(rows) == int(header["NumFrames"])
+    assert all(len(row) == 2 + 3 * len(names) for row in rows)
+    values = np.array([[float(cell or "nan") for cell in row] for row in rows])
+    return header, names, values[:, 0], values[:, 1], values[:, 2:].reshape(len(rows), -1, 3)
+
+
+def read_mot(path: Path) -> tuple[dict, list[str], np.ndarray]:
+    """Header, columns and values (T, C); refuses anything else."""
+    head, _, body = path.read_text().partition("endheader\n")
+    title, *pairs = head.splitlines()
+    assert title == "Coordinates"
+    header = dict(pair.split("=") for pair in pairs)
+    columns, *rows = (line.split("\t") for line in body.splitlines())
+    values = np.array(rows, dtype=np.float64)
+    assert values.shape == (int(header["nRows"]), int(header["nColumns"]))
+    assert (header["version"], header["inDegrees"]) == ("1", "yes")
+    return header, columns, values
+
+
+def walk(sink, times_s, ids=(1,)) -> None:
+    """Everybody moves to the right by 100 px a second."""
+    with sink:
+        for index, time_s in enumerate(times_s):
+            xy = [moved(STANDING_XY, 100 * time_s + 50 * place) for place in range(len(ids))]
+            sink.write(frame(index, time_s), people(xy, ids=list(ids)))
+
+
+def test_markers_stand_at_even_times_whatever_the_times_of_the_frames(tmp_path: Path) -> None:
+    uneven = np.array([0.003, 0.04, 0.09, 0.12, 0.165, 0.2, 0.26])
+    walk(TrcSink(tmp_path / "walk.trc", rate_hz=50), uneven)
+    header, names, numbers, times_s, xyz = read_trc(tmp_path / "walk_person1.trc")
+    assert (header["DataRate"], header["Units"]) == ("50", "px")
+    assert names[0] == "Nose"
+    assert names[-3:] == ["RAnkle", "Hip", "Neck"]
+    np.testing.assert_allclose(times_s, np.arange(1, 14) / 50)
+    np.testing.assert_array_equal(numbers, np.arange(1, 14))
+    knee = xyz[:, names.index("LKnee")]
+    x, y = STANDING_XY[INDEX["left_knee"]]
+    np.testing.assert_allclose(knee, np.stack([x + 100 * times_s, 0 * times_s + y, 0 * times_s], 1))
+    hips = xyz[:, [names.index("LHip"), names.index("RHip")]].mean(axis=1)
+    np.testing.assert_allclose(xyz[:, names.index("Hip")], hips, atol=1e-5)
+
+
+def test_the_rate_is_that_of_the_frames_unless_one_is_given(tmp_path: Path) -> None:
+    walk(TrcSink(tmp_path / "walk.trc"), np.arange(20) / 30)
+    header, *_ = read_trc(tmp_path / "walk_person1.trc")
+    assert float(header["DataRate"]) == pytest.approx(30)
+    assert header["NumFrames"] == "20"
+
+
+def test_each_person_has_a_file(tmp_path: Path) -> None:
+    walk(TrcSink(tmp_path / "two.trc"), np.arange(5) / 25, ids=(3, 12))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "two_person12.trc",
+        "two_person3.trc",
+    ]
+
+
+def test_short_gaps_are_bridged_and_long_ones_stay_empty(tmp_path: Path) -> None:
+    with TrcSink(tmp_path / "gap.trc", rate_hz=25) as sink:
+        for index in range(50):
+            xy = moved(STANDING_XY, index)
+            if index in (5, 6, *range(20, 40)):
+                xy[INDEX["nose"]] = np.nan
+            sink.write(frame(index), people(xy))
+    nose = read_trc(tmp_path / "gap_person1.trc")[4][:, 0]
+    np.testing.assert_allclose(nose[4:8, 0], STANDING_XY[0, 0] + np.arange(4, 8))
+    assert np.isnan(nose[20:40]).all()
+    assert np.isfinite(nose[:20]).all() and np.isfinite(nose[40:]).all()
+    assert "\t\t\t" in (tmp_path / "gap_person1.trc").read_text().splitlines()[30]
+
+
+def test_with_a_height_markers_are_in_metres_with_y_upwards(tmp_path: Path) -> None:
+    walk(TrcSink(tmp_path / "tall.trc", height_m=1.8), np.arange(10) / 25)
+    header, names, _, _, xyz = read_trc(tmp_path / "tall_person1.trc")
+    assert header["Units"] == "m"
+    body_px = np.linalg.norm([0, 75]) + 75 + 130  # shank, thigh, trunk
+    scale = 1.8 * (0.818 - 0.039) / body_px
+    ankle = STANDING_XY[INDEX["left_ankle"]]
+    expected = [scale * ankle[0], scale * (479.5 - ankle[1]), 0]
+    np.testing.assert_allclose(xyz[0, names.index("LAnkle")], expected, atol=1e-5)
+
+
+def test_a_height_without_a_whole_body_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    xy = STANDING_XY.copy()
+    xy[INDEX["left_ankle"]] = xy[INDEX["right_ankle"]] = np.nan
+    assert standing_height_px(COCO17, xy[None]) is None
+    sink = TrcSink(tmp_path / "half.trc", height_m=1.8)
+    sink.write(frame(0), people(xy))
+    with pytest.raises(UsageError, match="ankles are all seen"):
+        sink.close()
+
+
+def test_angles_are_written_by_name_without_jumps(tmp_path: Path) -> None:
+    with MotSink(tmp_path / "turn.mot", rate_hz=10) as sink:
+        for index in range(31):
+            xy = bent("left_knee", "left_ankle", 12 * index)
+            sink.write(frame(index, index / 30), people(xy))
+    _, columns, values = read_mot(tmp_path / "turn_person1.mot")
+    assert columns == ["time", *NAMES]
+    np.testing.assert_allclose(values[:, 0], np.arange(11) / 10)
+    np.testing.assert_allclose(
+        values[:, columns.index("left_shank")], -90 - 36.0 * np.arange(11), atol=1e-3
+    )
+
+
+def test_an_angle_that_is_not_there_is_nan_in_a_motion_file(tmp_path: Path) -> None:
+    xy = STANDING_XY.copy()
+    xy[INDEX["left_wrist"]] = np.nan
+    with MotSink(tmp_path / "some.mot", rate_hz=25) as sink:
+        for index in range(5):
+            sink.write(frame(index), people(xy))
+    _, columns, values = read_mot(tmp_path / "some_person1.mot")
+    assert np.isnan(values[:, columns.index("left_elbow")]).all()
+    assert np.isfinite(values[:, columns.index("right_elbow")]).all()
+
+
+def test_nobody_and_still_pictures_give_no_file(tmp_path: Path) -> None:
+    with TrcSink(tmp_path / "none.trc") as sink:
+        sink.write(frame(0), Poses.empty())
+        sink.write(frame(1), people(STANDING_XY, ids=[0]))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: TrcSink(path / "a.trc", rate_hz=0.0), "rate: expected above 0"),
+        (lambda path: MotSink(path / "a.mot", rate_hz=float("nan")), "rate: expected above 0"),
+        (lambda path: TrcSink(path / "a.trc", height_m=170.0), "height: expected 0.2 to 3 metres"),
+        (lambda path: TrcSink(path / "none" / "a.trc"), re.escape("does not exist; create it")),
+    ],
+)
+def test_what_cannot_be_right_is_refused_before_the_first_frame(make, says, tmp_path) -> None:
+    with pytest.raises((UsageError, SinkError), match=says):
+        make(tmp_path)
+
+
+def test_resampling_invents_nothing_outside_of_what_is_known() -> None:
+    times_s = np.array([0.0, 0.1, 0.2, 1.0])
+    values = np.array([[np.nan], [1.0], [2.0], [10.0]])
+    even_s, even = resample(times_s, values, 10.0)
+    np.testing.assert_allclose(even_s, np.arange(11) / 10)
+    np.testing.assert_allclose(even[:, 0], [np.nan, 1, 2, *[np.nan] * 7, 10])
+    single = resample(np.array([0.3]), np.array([[5.0]]), 10.0)
+    np.testing.assert_allclose(single[0], [0.3])
+    np.testing.assert_allclose(single[1], [[5.0]])
+
+
+def test_files_of_an_earlier_run_are_not_replaced_unasked(tmp_path: Path) -> None:
+    walk(TrcSink(tmp_path / "walk.trc"), np.arange(5) / 25, ids=(8,))
+    with pytest.raises(UsageError, match=r"walk_person8.trc is there already"):
+        TrcSink(tmp_path / "walk.trc")
+    walk(TrcSink(tmp_path / "walk.trc", overwrite=True), np.arange(9) / 25, ids=(8,))
+    assert read_trc(tmp_path / "walk_person8.trc")[0]["NumFrames"] == "9"
