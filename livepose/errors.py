@@ -1,10 +1,39 @@
 """Every error that livepose raises on purpose, and the exit code that each one means."""
 
+import re
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)((?:(?![a-z][a-z0-9+.-]*://).)*)", re.I | re.S)
+_PASSWORD = re.compile(r"^(?!\[[0-9a-f:.]*\])([^:@]*):.*@", re.I | re.S)
+_SECRET = re.compile(
+    r"((?:pas|pwd|psw|secret|token|key|auth|sign)[^=&\s]*=)(?!\*\*\*)[^&\s]*", re.I
+)
+
+
+def redacted(text: str) -> str:
+    """The text with ``***`` for the passwords in its addresses, whatever characters they hold.
+
+    A password that is not escaped makes an address ambiguous: then rather too much is hidden.
+
+    Examples
+    --------
+    >>> redacted("rtsp://admin:sec#r/et@10.0.0.2/live?token=12")
+    'rtsp://admin:***@10.0.0.2/live?token=***'
+    """
+    return _ADDRESS.sub(
+        lambda m: m[1] + _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1:***@", m[2])), text
+    )
+
 
 class LiveposeError(Exception):
-    """Base of all: one sentence that says what, expected, got, and what to do."""
+    """Base of all: one sentence that says what, expected, got, and what to do.
+
+    Passwords in addresses are taken out of it.
+    """
 
     exit_code = 1
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(redacted(sentence))
 
 
 class UsageError(LiveposeError):

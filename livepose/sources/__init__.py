@@ -8,20 +8,25 @@ Every source is a context manager and an iterable of ``Frame``::
 """
 
 from livepose.sources.camera import open_camera
-from livepose.sources.images import ImageSource, read_picture
+from livepose.sources.find import FoundSource, find_sources
+from livepose.sources.images import ImageSource
 from livepose.sources.live import LiveSettings, LiveSource
 from livepose.sources.open import open_address, open_images, open_source, open_video
+from livepose.sources.pictures import read_picture
 from livepose.sources.protocol import Report, Source, print_report
 from livepose.sources.stream import open_stream
-from livepose.sources.video import VideoSource
+from livepose.sources.video import Excerpt, VideoSource
 
 __all__ = [
+    "Excerpt",
+    "FoundSource",
     "ImageSource",
     "LiveSettings",
     "LiveSource",
     "Report",
     "Source",
     "VideoSource",
+    "find_sources",
     "open_address",
     "open_camera",
     "open_images",

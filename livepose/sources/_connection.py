@@ -18,6 +18,8 @@ class Capture(Protocol):
 
     mode: str
     """What is delivered, in words; empty when there is nothing to say."""
+    scale_xy: tuple[float, float]
+    """Size of the pictures divided by that in the source's own pixels."""
 
     def read(self) -> tuple[ImageBgr, float]:
         """Waits for a frame: picture and ``perf_counter()`` at capture. Raises CaptureLost."""
@@ -42,6 +44,7 @@ class Slot:
         self.first_s: float | None = None
         self.last_s = time.perf_counter()
         self.size_wh = (0, 0)
+        self.scale_xy = (1.0, 1.0)
         self.failure: SourceError | None = None
         self.closed = False
 
@@ -123,6 +126,7 @@ class Connection(threading.Thread):
             image_bgr, captured_s = capture.read()
             if self.abandoned.is_set():
                 return
+            self._slot.scale_xy = capture.scale_xy
             self._slot.put(image_bgr, captured_s)
             self._arrived(capture, first)
             first = False

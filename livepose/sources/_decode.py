@@ -1,5 +1,6 @@
 """Packets to pictures: decodes what can be decoded, and remembers what could not."""
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -27,6 +28,10 @@ class PacketReader:
         self.cut_packet = False
         self.error: Exception | None = None
         self.closed = False
+        # AVI knows the order in which frames are decoded, and no time at which they are shown:
+        # sorted, the times of the one are those of the other.
+        reorders = container.format.name == "avi" and stream.codec_context.has_b_frames
+        self._due: deque[int | None] | None = deque() if reorders else None
 
     def frames(self) -> Generator[Any, None, None]:
         """The pictures (``av.VideoFrame``) in order of presentation."""
@@ -60,8 +65,16 @@ class PacketReader:
         yield None
 
     def _decode(self, packet: Any) -> list[Any]:
+        due = self._due
+        if due is not None and packet is not None:
+            due.append(packet.dts)
         try:
-            return list(self._stream.codec_context.decode(packet))
+            frames = list(self._stream.codec_context.decode(packet))
         except av.FFmpegError:
             self.damaged += 1
+            if due:
+                due.pop()
             return []
+        for frame in frames if due is not None else ():
+            frame.pts = due.popleft() if due else None
+        return frames

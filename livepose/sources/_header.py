@@ -1,53 +1,89 @@
 """What a file says of itself: opening it, its picture stream, its start, its length."""
 
+import os
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from livepose.errors import SourceError
 from livepose.sources._av import av
+from livepose.sources._files import Pipe, check_readable
+from livepose.sources.address import address_advice
+from livepose.sources.pictures import MOST_PIXELS
 
 _LEAST_BYTES_PER_FRAME = 64
 """A header that promises smaller frames than this on average is wrong."""
+
+_HIGHEST_RATE_HZ = 1000
+_WITHOUT_TIMES = frozenset(("avi", "dv", "h264", "hevc", "mjpeg", "m4v", "mpegvideo", "obu", "vvc"))
+"""Containers whose frames have a place, but no time of their own."""
 
 _OPEN_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S = 20.0
 
 
-def open_container(path: str, name: str) -> Any:
-    """The opened container; SourceError says why there is none."""
-    if "://" not in path:
-        _check_file(Path(path))
+def open_container(path: str, name: str) -> tuple[Any, str | None]:
+    """The container of a file, an address or a pipe, and where it can be opened once more.
+
+    Raises
+    ------
+    SourceError
+        Says why there is none.
+    """
+    address = "://" in path
+    piped = not address and check_readable(path, "a video file")
+    # An absolute path has no colon where FFmpeg looks for a protocol.
+    place = path if address else os.path.abspath(path)  # noqa: PTH100 - "a/../b" stays b
     try:
-        return av.open(path, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S), metadata_errors="replace")
-    except (av.InvalidDataError, av.EOFError) as error:
+        container = av.open(
+            Pipe(path) if piped else place,
+            timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S),
+            metadata_errors="replace",
+            options={"max_pixels": str(MOST_PIXELS)},
+        )
+    except (av.InvalidDataError, av.EOFError):
+        hint = "; out of a pipe MP4 can only be read with its index in front" if piped else ""
         raise SourceError(
-            f"{name} is not a video that can be read; it is damaged, cut short, or no video"
-        ) from error
-    except (av.FFmpegError, OSError) as error:
+            f"{name} is not a video that can be read; it is damaged, cut short, or no video{hint}"
+        ) from None
+    except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise SourceError(f"cannot read {name}: {reason}; is the path right?") from error
+        advice = address_advice(path) if address else "is the path right?"
+        raise SourceError(f"cannot read {name}: {reason}; {advice}") from None
+    return container, None if piped else place
 
 
-def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise SourceError(f"{path} does not exist; expected a video file")
-    if path.is_dir():
-        raise SourceError(f"{path} is a folder; expected a video file")
-    if path.is_file() and path.stat().st_size == 0:
-        raise SourceError(f"{path} is empty (0 bytes); expected a video file")
+def picture_stream(container: Any, name: str) -> tuple[Any, str]:
+    """FFmpeg's best moving picture of a container, and in words which others there are.
+
+    Raises
+    ------
+    SourceError
+        When there is none, or it is too large.
+    """
+    moving = [s for s in container.streams.video if s.codec_context and not _is_cover(s)]
+    if not moving:
+        others = sorted({s.type for s in container.streams if s.type != "video"})
+        container.close()
+        held = f"only {' and '.join(others)}" if others else "nothing"
+        raise SourceError(f"{name} has no picture, {held}; expected a video")
+    best = container.streams.best("video")
+    chosen = next((s for s in moving if best is not None and s.index == best.index), moving[0])
+    context = chosen.codec_context
+    if context.width * context.height > MOST_PIXELS:
+        container.close()
+        raise SourceError(
+            f"{name} is too large ({context.width}x{context.height}); "
+            f"expected at most {MOST_PIXELS // 1_000_000} megapixels"
+        )
+    others = [_track_words(stream) for stream in moving if stream is not chosen]
+    if not others:
+        return chosen, ""
+    return chosen, f"{name}: {_track_words(chosen)} is taken, {', '.join(others)} left out"
 
 
-def picture_stream(container: Any, name: str) -> Any:
-    """The first moving picture of a container; SourceError when there is none."""
-    streams = [s for s in container.streams.video if s.codec_context is not None]
-    moving = [s for s in streams if not _is_cover(s)]
-    if moving:
-        return moving[0]
-    others = sorted({f"{stream.type}" for stream in container.streams if stream not in streams})
-    container.close()
-    held = f"only {' and '.join(others)}" if others else "nothing"
-    raise SourceError(f"{name} has no picture, {held}; expected a video")
+def _track_words(stream: Any) -> str:
+    context = stream.codec_context
+    return f"track {stream.index} ({context.name} {context.width}x{context.height})"
 
 
 def _is_cover(stream: Any) -> bool:
@@ -85,17 +121,24 @@ def promised_s(stream: Any, container: Any) -> float | None:
         return None
 
 
-def rate_hz(stream: Any) -> float | None:
-    """Average frames a second as the header has it; None where it does not say."""
-    rate = stream.average_rate or stream.guessed_rate
-    return float(rate) if rate else None
+def rate_hz(stream: Any, container: Any) -> float | None:
+    """Average frames a second as the header has it; None where it does not say.
+
+    Where a container has no times of its own the average is made up: FFmpeg's guess looks into
+    the pictures' headers too.
+    """
+    rates = [stream.average_rate, stream.guessed_rate]
+    if container.format.name in _WITHOUT_TIMES:
+        rates.reverse()
+    plausible = [float(rate) for rate in rates if rate and 0 < rate <= _HIGHEST_RATE_HZ]
+    return plausible[0] if plausible else None
 
 
 def frame_estimate(stream: Any, container: Any) -> int | None:
     """About how many frames there are; None where the header is silent or implausible."""
     if stream.frames and "mp4" in container.format.name:
         return int(stream.frames)  # MP4 lists every frame
-    length_s, rate = _length_s(stream, container), rate_hz(stream)
+    length_s, rate = _length_s(stream, container), rate_hz(stream, container)
     count = int(stream.frames or round((length_s or 0.0) * (rate or 0.0)))
     size_bytes = int(container.size)
     plausible = size_bytes <= 0 or size_bytes >= _LEAST_BYTES_PER_FRAME * count

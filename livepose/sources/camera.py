@@ -33,6 +33,8 @@ class CameraCapture:
     order matters: format, then size, then rate.
     """
 
+    scale_xy = (1.0, 1.0)
+
     def __init__(
         self,
         device: int | str,

@@ -1,21 +1,12 @@
 """Still pictures: files, folders and glob patterns; turned as their EXIF orientation says."""
 
-import glob
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from livepose.errors import SourceError
-from livepose.frame import Frame, ImageBgr
-from livepose.sources._quiet import quiet
+from livepose.frame import Frame
+from livepose.sources.pictures import read_picture
 from livepose.sources.protocol import Closing, Kind, Report, check_rotation, print_report, turned
-
-SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
-)
 
 
 class ImageSource(Closing):
@@ -44,6 +35,7 @@ class ImageSource(Closing):
         self.name = name or (str(paths[0]) if len(paths) == 1 else f"{len(paths)} pictures")
         self._paths, self._rotate, self._report = list(paths), check_rotation(rotate), report
         self._closed = False
+        self._unread = 0
         self._pictures = self._read_all()
         self._first = next(self._pictures, None)
         if self._first is None:
@@ -75,78 +67,14 @@ class ImageSource(Closing):
         index = 0
         for path in self._paths:
             try:
-                image_bgr = read_picture(path)
+                image_bgr = read_picture(path, self._report)
             except SourceError as error:
                 if len(self._paths) == 1:
                     raise
+                self._unread += 1
                 self._report(f"left out: {error}")
                 continue
             yield Frame(turned(image_bgr, self._rotate), float(index), index, name=str(path))
             index += 1
-
-
-def read_picture(path: Path) -> ImageBgr:
-    """One picture as (H, W, 3), upright; SourceError says why there is none."""
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except FileNotFoundError as error:
-        raise SourceError(f"{path} does not exist; expected a picture") from error
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from error
-    if data.size == 0:
-        raise SourceError(f"{path} is empty (0 bytes); expected a picture")
-    image_bgr = _decode(data)
-    if image_bgr is None:
-        raise SourceError(f"{path} is not a picture that can be read; is it damaged?")
-    return image_bgr
-
-
-def _decode(data: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> ImageBgr | None:
-    # IMREAD_COLOR makes three channels of 8 bits of everything and applies the orientation.
-    try:
-        with quiet():
-            image_bgr: ImageBgr | None = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    return image_bgr
-
-
-def find_pictures(spec: str | Path) -> list[Path]:
-    """Paths that a file, folder or glob pattern stands for, in natural order.
-
-    Raises
-    ------
-    SourceError
-        When there is nothing.
-    """
-    path = Path(spec)
-    if path.is_dir():
-        found = [entry for entry in path.iterdir() if is_picture(entry) and entry.is_file()]
-        if not found:
-            raise SourceError(f"{path} holds no pictures; expected {', '.join(sorted(SUFFIXES))}")
-    elif is_pattern(spec) and not path.exists():
-        matches = [Path(match) for match in glob.glob(str(spec), recursive=True)]  # noqa: PTH207
-        found = [match for match in matches if is_picture(match)]
-        if not found:
-            raise SourceError(f"{spec} matches no picture; is the pattern right?")
-    elif not path.exists():
-        raise SourceError(f"{path} does not exist; expected a picture")
-    else:
-        found = [path]
-    return sorted(found, key=_natural)
-
-
-def is_picture(path: Path) -> bool:
-    """Whether the suffix is that of a picture."""
-    return path.suffix.lower() in SUFFIXES
-
-
-def is_pattern(spec: str | Path) -> bool:
-    """Whether this is a glob pattern."""
-    return glob.has_magic(str(spec))
-
-
-def _natural(path: Path) -> list[tuple[bool, int, str]]:
-    """Orders img2 before img10."""
-    parts = re.split(r"(\d+)", str(path))
-    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+        if self._unread:
+            self._report(f"{self._unread} of {len(self._paths)} pictures could not be read")

@@ -5,6 +5,7 @@ supervisor thread replaces connections that ended or stalled, and the consumer t
 frame. A read that hangs for good therefore costs one abandoned thread and not the program.
 """
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -30,9 +31,10 @@ _TICK_S = 0.2
 class LiveSettings:
     """How patient a live source is, in seconds."""
 
-    open_timeout_s: float = 5.0  # from the first attempt to the first frame
+    open_timeout_s: float = 10.0  # from an attempt to its first frame
     stall_after_s: float = 3.0  # without a frame: the connection counts as stalled
-    give_up_after_s: float = 20.0  # without a frame: the source counts as lost
+    reconnect_s: float = 20.0  # without a frame: the source counts as lost; inf: never
+    wait_at_start: bool = False  # for so long too, where there is no first frame
     first_pause_s: float = 0.5  # between attempts to reconnect, doubled each time
     longest_pause_s: float = 5.0
 
@@ -77,7 +79,7 @@ class LiveSource(Closing):
         self._slot = Slot()
         self._announced_wh = (0, 0)
         self._lost_s: float | None = None
-        self._delivered = 0
+        self._delivered, self._first_s = 0, 0.0
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
         self._supervisor.start()
         self._await_first_frame()
@@ -86,6 +88,12 @@ class LiveSource(Closing):
     def size_wh(self) -> tuple[int, int]:
         """Size of the newest frame, after rotation."""
         return turned_size(self._slot.size_wh, self._rotate)
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """That size divided by the one in the source's own pixels."""
+        scale_xy = self._slot.scale_xy
+        return scale_xy[::-1] if self._rotate % 180 else scale_xy
 
     @property
     def fps(self) -> float | None:
@@ -115,26 +123,39 @@ class LiveSource(Closing):
         return None if taken is None else self._frame(*taken)
 
     def _frame(self, image_bgr: ImageBgr, captured_s: float, dropped: int) -> Frame:
-        first_s = captured_s if self._slot.first_s is None else self._slot.first_s
-        index = self._delivered
+        if self._delivered == 0:
+            self._first_s = captured_s
+        scale_xy = self.scale_xy
+        frame = Frame(
+            turned(image_bgr, self._rotate),
+            captured_s - self._first_s,
+            self._delivered,
+            captured_s,
+            dropped,
+            unix_s=time.time() - (time.perf_counter() - captured_s),
+            scale_xy=scale_xy,
+        )
         self._delivered += 1
-        upright_bgr = turned(image_bgr, self._rotate)
-        return Frame(upright_bgr, captured_s - first_s, index, captured_s, dropped)
+        return frame
 
     def _await_first_frame(self) -> None:
-        slot, limit_s = self._slot, self._settings.open_timeout_s
+        slot, settings = self._slot, self._settings
+        limit_s = settings.reconnect_s if settings.wait_at_start else settings.open_timeout_s
         with slot.changed:
-            slot.changed.wait_for(lambda: slot.captured or slot.failure, timeout=limit_s)
+            slot.changed.wait_for(
+                lambda: slot.captured or slot.over, None if limit_s == math.inf else limit_s
+            )
         if slot.captured == 0:
             self.close()
-            raise slot.failure or SourceError(self._silence())
+            raise slot.failure or SourceError(self._silence(limit_s))
 
     def _supervise(self) -> None:
         pause_s = self._settings.first_pause_s
         while not self._slot.over:
             before = self._slot.captured
             reason, opened = self._run_connection()
-            if self._slot.captured == 0 and not self._slot.closed:
+            waits = self._slot.captured or self._settings.wait_at_start
+            if not waits and not self._slot.closed:
                 self._slot.fail(SourceError(self._silence() if opened else reason))
             if self._slot.over:
                 return
@@ -180,23 +201,26 @@ class LiveSource(Closing):
     def _mourn(self, reason: str, pause_s: float) -> None:
         """Gives up when it is time to; else says that frames are missing, and waits a while."""
         silent_s = time.perf_counter() - self._slot.last_s
-        left_s = self._settings.give_up_after_s - silent_s
+        left_s = self._settings.reconnect_s - silent_s
         if left_s <= 0:
             self._slot.fail(SourceError(self._epitaph()))
             return
         if self._lost_s is None:
             self._lost_s = self._slot.last_s
             why = f" ({reason})" if reason else ""
-            self._report(f"{self.name} sends no frames{why}; reconnecting for {left_s:.0f} s")
+            until = "until it is back" if left_s == math.inf else f"for {left_s:.0f} s"
+            self._report(f"{self.name} sends no frames{why}; reconnecting {until}")
         with self._slot.changed:
             self._slot.changed.wait_for(lambda: self._slot.closed, timeout=min(pause_s, left_s))
 
-    def _silence(self) -> str:
-        limit_s = self._settings.open_timeout_s
+    def _silence(self, limit_s: float | None = None) -> str:
+        limit_s = limit_s or self._settings.open_timeout_s
         return f"{self.name} sent no frame within {limit_s:g} s; {self._hint}"
 
     def _epitaph(self) -> str:
         frames, seconds = self._slot.captured, self._slot.seconds
+        if frames == 0:
+            return self._silence(self._settings.reconnect_s)
         return (
             f"{self.name} stopped sending frames after {frames} frames ({seconds:.1f} s); "
             f"{self._hint}"

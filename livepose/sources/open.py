@@ -1,33 +1,24 @@
 """One word for every source: an index, a device, an address, a file, a folder, a pattern."""
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from pathlib import Path
 
 from livepose.errors import SourceError, UsageError
+from livepose.sources.address import local_path, scheme_of, suffix_of
 from livepose.sources.camera import open_camera
 from livepose.sources.devices import find_by_name
-from livepose.sources.images import ImageSource, find_pictures, is_pattern, is_picture
-from livepose.sources.protocol import Report, Source, print_report
-from livepose.sources.stream import masked, open_stream
-from livepose.sources.video import VideoSource
-
-_FILE_SUFFIXES = frozenset(
-    (
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".flv",
-        ".ogv",
-        ".gif",
-    )
+from livepose.sources.find import (
+    VIDEO_SUFFIXES,
+    find_pictures,
+    is_pattern,
+    is_picture,
+    left_out_words,
 )
+from livepose.sources.images import ImageSource
+from livepose.sources.live import LiveSettings
+from livepose.sources.protocol import Report, Source, print_report
+from livepose.sources.stream import open_stream
+from livepose.sources.video import WHOLE, Excerpt, VideoSource
 
 
 def open_source(
@@ -36,6 +27,8 @@ def open_source(
     camera_size: tuple[int, int] | None = None,
     camera_fps: float | None = None,
     rotate: int = 0,
+    live: LiveSettings | None = None,
+    excerpt: Excerpt = WHOLE,
     report: Report = print_report,
 ) -> Source:
     """Opens whatever ``spec`` names.
@@ -51,6 +44,10 @@ def open_source(
         Frames a second that a camera is asked for.
     rotate : {0, 90, 180, 270}
         Degrees clockwise by which every frame is turned.
+    live : LiveSettings, optional
+        How patient a camera or stream is.
+    excerpt : Excerpt
+        The part of a video file that is wanted.
     report : callable
         Takes sentences about what happens; prints to stderr unless given.
 
@@ -64,36 +61,64 @@ def open_source(
     text = str(spec).strip()
     if not text or (isinstance(spec, int) and spec < 0):
         raise UsageError(f"source: expected an index, path, address or pattern, got {spec!r}")
+    try:
+        if _is_camera(text):
+            return open_camera(
+                text,
+                camera_size=camera_size,
+                camera_fps=camera_fps,
+                rotate=rotate,
+                settings=live,
+                report=report,
+            )
+        if "://" in text:
+            return open_address(text, rotate=rotate, live=live, excerpt=excerpt, report=report)
+        return _open_path(text, rotate, excerpt, report)
+    except OSError as error:
+        raise SourceError(f"cannot read {spec}: {error.strerror or error}") from None
+
+
+def _is_camera(text: str) -> bool:
     if text.isdecimal() or text.startswith("/dev/video"):
-        return open_camera(
-            text, camera_size=camera_size, camera_fps=camera_fps, rotate=rotate, report=report
-        )
-    if "://" in text:
-        return open_address(text, rotate=rotate, report=report)
+        return True
     path = Path(text)
-    if path.is_dir() or is_picture(path) or (is_pattern(text) and not path.exists()):
+    plain = not path.suffix and "://" not in text and not is_pattern(text)
+    return plain and not path.exists() and find_by_name(text) is not None
+
+
+def _open_path(text: str, rotate: int, excerpt: Excerpt, report: Report) -> Source:
+    path = Path(text)
+    still = is_picture(path) and path.suffix.lower() != ".gif"
+    if path.is_dir() or still or is_pattern(text):
         return open_images(text, rotate=rotate, report=report)
-    if not path.exists() and not path.suffix and find_by_name(text):
-        return open_camera(
-            text, camera_size=camera_size, camera_fps=camera_fps, rotate=rotate, report=report
-        )
-    return open_video(text, rotate=rotate, report=report)
+    return open_video(text, rotate=rotate, excerpt=excerpt, report=report)
 
 
-def open_address(url: str, *, rotate: int = 0, report: Report = print_report) -> Source:
-    """A video file behind http(s), known by its suffix, or else a live stream."""
-    parts = urlsplit(url)
-    suffix = PurePosixPath(parts.path).suffix.lower()
-    if parts.scheme == "file":
-        return open_source(parts.path, rotate=rotate, report=report)
-    if parts.scheme in ("http", "https") and suffix in _FILE_SUFFIXES:
-        return VideoSource(url, rotate=rotate, report=report, name=masked(url))
-    return open_stream(url, rotate=rotate, report=report)
+def open_address(
+    url: str,
+    *,
+    rotate: int = 0,
+    live: LiveSettings | None = None,
+    excerpt: Excerpt = WHOLE,
+    report: Report = print_report,
+) -> Source:
+    """A file (``file://``), a video file behind http(s), known by its suffix, or a live stream."""
+    if scheme_of(url) == "file":
+        return _open_path(local_path(url), rotate, excerpt, report)
+    if scheme_of(url) in ("http", "https") and suffix_of(url) in (*VIDEO_SUFFIXES, ".gif"):
+        return VideoSource(url, rotate=rotate, excerpt=excerpt, report=report)
+    return open_stream(url, rotate=rotate, settings=live, report=report)
 
 
-def open_video(path: str | Path, *, rotate: int = 0, report: Report = print_report) -> VideoSource:
+def open_video(
+    path: str | Path,
+    *,
+    rotate: int = 0,
+    excerpt: Excerpt = WHOLE,
+    report: Report = print_report,
+) -> VideoSource:
     """A video file; a folder or a picture pattern is an error here."""
-    return VideoSource(path, rotate=rotate, report=report)
+    return VideoSource(path, rotate=rotate, excerpt=excerpt, report=report)
 
 
 def open_images(
@@ -102,10 +127,22 @@ def open_images(
     rotate: int = 0,
     report: Report = print_report,
 ) -> ImageSource:
-    """Pictures by one or more files, folders and glob patterns."""
+    """Pictures by one or more files, folders and glob patterns; says what else lies there.
+
+    Raises
+    ------
+    SourceError
+        When there is none.
+    """
     several = [specs] if isinstance(specs, str | Path) else list(specs)
-    paths = [path for spec in several for path in find_pictures(spec)]
+    try:
+        found = [find_pictures(spec) for spec in several]
+    except OSError as error:
+        raise SourceError(f"cannot read {error.filename}: {error.strerror}") from None
+    paths = [path for pictures, _ in found for path in pictures]
     if not paths:
         raise SourceError("no pictures were named; expected files, a folder or a pattern")
+    if words := left_out_words(one for _, others in found for one in others):
+        report(words)
     name = str(several[0]) if len(several) == 1 else None
     return ImageSource(paths, name=name, rotate=rotate, report=report)

@@ -31,6 +31,9 @@ class Source(Protocol):
         Whether frames come at their own pace and are lost when nobody takes them.
     size_wh : tuple of int
         Width and height of the newest frame in pixels, after rotation.
+    scale_xy : tuple of float
+        That size divided by the one in the source's own pixels: more than 1 on one axis where
+        those are not square.
     fps : float or None
         Frames a second, from the header for files and measured for live sources.
     frame_count : int or None
@@ -43,6 +46,8 @@ class Source(Protocol):
 
     @property
     def size_wh(self) -> tuple[int, int]: ...  # noqa: D102
+    @property
+    def scale_xy(self) -> tuple[float, float]: ...  # noqa: D102
     @property
     def fps(self) -> float | None: ...  # noqa: D102
     @property
@@ -61,7 +66,12 @@ class Source(Protocol):
 
 
 class Closing:
-    """Gives a class with ``close`` the ``with`` statement."""
+    """Gives a class with ``close`` the ``with`` statement, and square pixels."""
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """Size of the newest frame divided by that in the source's own pixels."""
+        return 1.0, 1.0
 
     def close(self) -> None:
         """Lets go of everything; a second call does nothing."""

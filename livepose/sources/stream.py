@@ -3,33 +3,37 @@
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
-import numpy as np
-
-from livepose.errors import SourceError
+from livepose.errors import SourceError, redacted
 from livepose.frame import ImageBgr
 from livepose.sources._av import av
 from livepose.sources._connection import CaptureLost
+from livepose.sources._frames import pixel_scale, to_bgr
+from livepose.sources.address import address_advice
 from livepose.sources.live import LiveSettings, LiveSource
+from livepose.sources.pictures import MOST_PIXELS
 from livepose.sources.protocol import Report, print_report
 
-_QUICK = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "1000000"}
-"""Hand frames out as they come, and look at one second at most to know what they are."""
+_QUICK = {"flags": "low_delay", "analyzeduration": "1000000", "max_pixels": str(MOST_PIXELS)}
+"""Frames are handed out as they come, and one second at most is looked at to know what they are.
 
-_ADVICE = "is the address right, and the camera on and reachable?"
+What was looked at is kept ("nobuffer" would throw it away): the only key frame of the next ten
+seconds may be among it.
+"""
 
 
 class StreamCapture:
     """An open network stream; a frame's time is the moment in which its last byte arrived."""
 
     def __init__(self, url: str, settings: LiveSettings) -> None:
-        self._name = masked(url)
+        self._name = redacted(url)
         self._container = _open(url, self._name, settings)
         if not self._container.streams.video:
             self.close()
             raise SourceError(f"{self._name} sends no picture; expected a video stream")
-        self._stream = self._container.streams.video[0]
+        self._stream = self._container.streams.best("video") or self._container.streams.video[0]
+        self._scale_xy = pixel_scale(self._stream)
+        self.scale_xy = self._scale_xy
         # Frame threads would hold frames back.
         self._stream.thread_type = "SLICE"
         self._pictures = self._decode()
@@ -43,7 +47,7 @@ class StreamCapture:
         except StopIteration:
             raise CaptureLost("the connection was closed") from None
         except (av.FFmpegError, OSError) as error:
-            raise CaptureLost(_reason(error)) from error
+            raise CaptureLost(_reason(error)) from None
 
     def close(self) -> None:
         """Ends the connection."""
@@ -53,7 +57,8 @@ class StreamCapture:
         for packet in self._container.demux(self._stream):
             arrived_s = time.perf_counter()
             for frame in _decoded(packet):
-                yield np.asarray(frame.to_ndarray(format="bgr24")), arrived_s
+                image_bgr, self.scale_xy = to_bgr(frame, self._scale_xy)
+                yield image_bgr, arrived_s
 
 
 def open_stream(
@@ -73,21 +78,13 @@ def open_stream(
     patience = settings or LiveSettings()
     return LiveSource(
         lambda: StreamCapture(url, patience),
-        name=masked(url),
+        name=redacted(url),
         kind="url",
         rotate=rotate,
         settings=patience,
-        hint=_ADVICE,
+        hint=address_advice(url),
         report=report,
     )
-
-
-def masked(url: str) -> str:
-    """The address as messages may show it: without the password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")).geturl()
 
 
 def _open(url: str, name: str, settings: LiveSettings) -> Any:
@@ -98,8 +95,10 @@ def _open(url: str, name: str, settings: LiveSettings) -> Any:
     timeouts_s = (settings.open_timeout_s, settings.stall_after_s)
     try:
         return av.open(url, options=options, timeout=timeouts_s)
-    except (av.FFmpegError, OSError) as error:
-        raise SourceError(f"{name} does not open: {_reason(error)}; {_ADVICE}") from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(
+            f"{name} does not open: {_reason(error)}; {address_advice(url)}"
+        ) from None
 
 
 def _decoded(packet: Any) -> list[Any]:

@@ -4,16 +4,18 @@ Time: a frame's ``time_s`` is its presentation time minus the earliest start of 
 and sound, so that sound carried over elsewhere keeps its distance to the picture.
 """
 
+import math
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from livepose.errors import SourceError
-from livepose.frame import Frame, ImageBgr
+from livepose.errors import SourceError, UsageError, redacted
+from livepose.frame import Frame
 from livepose.sources._decode import PacketReader
+from livepose.sources._frames import pixel_scale, to_bgr
 from livepose.sources._header import (
     frame_estimate,
     open_container,
@@ -27,6 +29,34 @@ from livepose.sources.protocol import Closing, Kind, Report, check_rotation, pri
 
 _SHORTFALL = 0.1
 """Share of the promised length that may be missing before a file counts as broken off."""
+_SAME_TIME_S = 5e-4
+_INDEXED = ("mp4", "matroska")
+"""Containers that are sought in; others are decoded from their beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The part of a video file that is wanted; times stay those of the file."""
+
+    start_s: float = 0.0
+    end_s: float | None = None
+    """The first time that is not wanted any more; None: to the end."""
+    step: int = 1
+    """Of so many frames one is taken."""
+
+    def __post_init__(self) -> None:
+        if self.start_s < 0 or self.step < 1:
+            raise UsageError(f"expected a start from 0 s and a step from 1 on, got {self}")
+        if self.end_s is not None and self.end_s <= self.start_s:
+            raise UsageError(f"end: expected more than {self.start_s:g} s, got {self.end_s:g} s")
+
+    def count(self, frames: int, interval_s: float) -> int:
+        """How many of so many frames it holds."""
+        end_s = min(frames * interval_s, self.end_s or math.inf)
+        return max(0, math.ceil(round((end_s - self.start_s) / interval_s, 3) / self.step))
+
+
+WHOLE = Excerpt()
 
 
 class VideoSource(Closing):
@@ -35,9 +65,16 @@ class VideoSource(Closing):
     Parameters
     ----------
     path : str or Path
-        A file, or an http(s) address of one.
+        A file, a pipe, or an http(s) address of a file.
     rotate : {0, 90, 180, 270}
-        Degrees clockwise, on top of the rotation that the file itself asks for.
+        Degrees clockwise, on top of the orientation that the file itself asks for.
+    excerpt : Excerpt
+        The part that is wanted; indices count the frames that are handed out.
+
+    Attributes
+    ----------
+    path : str or None
+        Where the sound is; None for a pipe, which is read only once.
 
     Raises
     ------
@@ -50,44 +87,56 @@ class VideoSource(Closing):
     live = False
 
     def __init__(
-        self, path: str | Path, *, rotate: int = 0, report: Report = print_report, name: str = ""
+        self,
+        path: str | Path,
+        *,
+        rotate: int = 0,
+        excerpt: Excerpt = WHOLE,
+        report: Report = print_report,
     ) -> None:
-        self.path = os.fspath(path)
-        self.name = name or self.path
-        self._rotate, self._report = check_rotation(rotate), report
-        self._container = open_container(self.path, self.name)
-        self._stream = picture_stream(self._container, self.name)
+        self.name = redacted(os.fspath(path))
+        self._rotate, self._excerpt, self._report = check_rotation(rotate), excerpt, report
+        self._container, self.path = open_container(os.fspath(path), self.name)
+        self._stream, others = picture_stream(self._container, self.name)
+        if others:
+            report(others)
         self._stream.thread_type = "AUTO"
-        self._reader = PacketReader(self._container, self._stream)
-        self._frames = self._reader.frames()
-        interval_s = 1.0 / (self.fps or PLAIN_RATE_HZ)
+        self._scale_xy = pixel_scale(self._stream)
+        rate = rate_hz(self._stream, self._container)
+        self._rate_hz, self._interval_s = rate, 1.0 / (rate or PLAIN_RATE_HZ)
         streams = self._container.streams
         starts = [start_of(stream) for stream in (*streams.video, *streams.audio)]
-        self._times = ForwardTimes(earliest(starts), interval_s)
-        self._first = self._peek()
-        self._size_wh = self._first.size_wh
+        self._start = earliest(starts)
+        self._first = self._sought() or self._begun()
+        self._newest = self._first
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        """Size of the newest frame, after rotation."""
-        return self._size_wh
+        """Size of the newest frame, after rotation, in square pixels."""
+        return self._newest.size_wh
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """That size divided by the one in the file's own pixels."""
+        return self._newest.scale_xy
 
     @property
     def fps(self) -> float | None:
         """Average frames a second as the header has it; None where it does not say."""
-        return rate_hz(self._stream)
+        return None if self._rate_hz is None else self._rate_hz / self._excerpt.step
 
     @property
     def frame_count(self) -> int | None:
         """About how many frames there are; None where the header is silent or implausible."""
-        return frame_estimate(self._stream, self._container)
+        count = frame_estimate(self._stream, self._container)
+        return None if count is None else self._excerpt.count(count, self._interval_s)
 
     def __iter__(self) -> Iterator[Frame]:
         frame: Frame | None = self._first
         while frame is not None:
-            self._size_wh = frame.size_wh
+            self._newest = last = frame
             yield frame
-            last, frame = frame, self._next(frame.index + 1)
+            frame = self._next(last.index + 1)
         self._check_end(last)
 
     def close(self) -> None:
@@ -95,30 +144,74 @@ class VideoSource(Closing):
         self._frames.close()
         self._container.close()
 
-    def _peek(self) -> Frame:
-        frame = self._next(0)
-        if frame is None:
-            self.close()
+    def _sought(self) -> Frame | None:
+        """The first frame by way of the key frame before it; None where that is not to be had."""
+        start_s = self._excerpt.start_s
+        if start_s == 0 or not any(form in self._container.format.name for form in _INDEXED):
+            return None
+        self._seek(Fraction(start_s) + self._start)
+        frame = self._begin()
+        if frame is not None and (self._passed or frame.time_s <= start_s + _SAME_TIME_S):
+            return frame
+        self._seek(start_of(self._stream) or Fraction(0))
+        return None
+
+    def _seek(self, time: Fraction) -> None:
+        self._container.seek(math.floor(time / self._stream.time_base), stream=self._stream)
+
+    def _begun(self) -> Frame:
+        """The first frame by decoding from the beginning."""
+        frame = self._begin()
+        if frame is not None:
+            return frame
+        self.close()
+        if self._passed:
+            start_s, last_s = self._excerpt.start_s, self._last_s
             raise SourceError(
-                f"{self.name} holds no picture that can be decoded; is it damaged or cut short?"
+                f"{self.name} has no frame from {start_s:g} s on; its last is at {last_s:g} s"
             )
-        return frame
+        raise SourceError(
+            f"{self.name} holds no picture that can be decoded; is it damaged or cut short?"
+        )
+
+    def _begin(self) -> Frame | None:
+        self._reader = PacketReader(self._container, self._stream)
+        self._frames = self._reader.frames()
+        self._times = ForwardTimes(self._start, self._interval_s)
+        self._passed, self._reached, self._last_s, self._ended = 0, 0, 0.0, False
+        return self._next(0)
 
     def _next(self, index: int) -> Frame | None:
-        decoded = next(self._frames, None)
-        if decoded is None:
-            return None
-        presented = None if decoded.pts is None else decoded.pts * Fraction(self._stream.time_base)
-        image_bgr: ImageBgr = np.asarray(decoded.to_ndarray(format="bgr24"))
-        # FFmpeg's rotation is counter-clockwise, ours clockwise.
-        clockwise_deg = self._rotate - 90 * round(decoded.rotation / 90)
-        return Frame(turned(image_bgr, clockwise_deg), self._times(presented), index)
+        excerpt = self._excerpt
+        for decoded in self._frames:
+            time_s = self._time_s(decoded)
+            if excerpt.end_s is not None and time_s >= excerpt.end_s - _SAME_TIME_S:
+                self._ended = True
+                return None
+            self._last_s = time_s
+            if time_s < excerpt.start_s - _SAME_TIME_S:
+                self._passed += 1
+                continue
+            self._reached += 1
+            if (self._reached - 1) % excerpt.step == 0:
+                return self._frame(decoded, time_s, index)
+        return None
+
+    def _time_s(self, decoded: Any) -> float:
+        ticks = decoded.pts
+        return self._times(None if ticks is None else ticks * Fraction(self._stream.time_base))
+
+    def _frame(self, decoded: Any, time_s: float, index: int) -> Frame:
+        image_bgr, scale_xy = to_bgr(decoded, self._scale_xy)
+        if self._rotate % 180:
+            scale_xy = scale_xy[::-1]
+        return Frame(turned(image_bgr, self._rotate), time_s, index, scale_xy=scale_xy)
 
     def _check_end(self, last: Frame) -> None:
         """Raises when the file ended early; says so when parts of it were damaged."""
-        if self._reader.closed:
+        if self._reader.closed or self._ended:
             return
-        end_s = last.time_s + 1.0 / (self.fps or PLAIN_RATE_HZ)
+        end_s = self._last_s + self._interval_s
         length_s = promised_s(self._stream, self._container)
         short = length_s is not None and end_s < (1 - _SHORTFALL) * length_s
         if self._reader.error or short or (length_s is not None and self._reader.cut_packet):

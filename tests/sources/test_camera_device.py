@@ -129,6 +129,7 @@ def test_a_camera_is_found_by_a_part_of_its_name(monkeypatch):
 
 class Endless:
     mode = ""
+    scale_xy = (1.0, 1.0)
 
     def read(self):
         time.sleep(0.01)

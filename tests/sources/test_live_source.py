@@ -11,7 +11,7 @@ from livepose.sources._connection import CaptureLost
 QUICK = LiveSettings(
     open_timeout_s=1.0,
     stall_after_s=0.4,
-    give_up_after_s=1.2,
+    reconnect_s=1.2,
     first_pause_s=0.05,
     longest_pause_s=0.1,
 )
@@ -21,6 +21,7 @@ class FakeCapture:
     """Sends frames at a rate; the value of each pixel is its number."""
 
     mode = "delivers what the test wants"
+    scale_xy = (1.0, 1.0)
 
     def __init__(self, fps=100.0, frames=None, size_wh=(32, 24), hang=None):
         self.fps, self.frames, self.size_wh, self.hang = fps, frames, size_wh, hang

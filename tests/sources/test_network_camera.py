@@ -11,11 +11,10 @@ from sources.loopback import (
     has_gstreamer_server,
 )
 
-from livepose.errors import SourceError
+from livepose.errors import SourceError, redacted
 from livepose.sources import LiveSettings, open_source, open_stream
-from livepose.sources.stream import masked
 
-PATIENCE = LiveSettings(open_timeout_s=5, stall_after_s=0.7, give_up_after_s=4, first_pause_s=0.1)
+PATIENCE = LiveSettings(open_timeout_s=5, stall_after_s=0.7, reconnect_s=4, first_pause_s=0.1)
 
 
 def opened(camera, said, settings=PATIENCE):
@@ -74,7 +73,7 @@ def test_the_age_of_a_network_frame_stays_bounded_when_the_consumer_is_slow():
 
 
 def test_a_network_camera_that_stays_away_ends_with_one_sentence():
-    patience = LiveSettings(give_up_after_s=0.8, first_pause_s=0.1)
+    patience = LiveSettings(reconnect_s=0.8, first_pause_s=0.1)
     with MjpegCamera() as camera, opened(camera, [], patience) as source:
         frames = iter(source)
         take(frames, 3)
@@ -96,8 +95,8 @@ def test_an_address_without_a_camera_is_an_error():
 
 
 def test_a_password_never_appears_in_messages():
-    assert masked("rtsp://me:secret@10.0.0.2:554/a?b=1") == "rtsp://me:***@10.0.0.2:554/a?b=1"
-    assert masked("http://10.0.0.2/video") == "http://10.0.0.2/video"
+    assert redacted("rtsp://me:secret@10.0.0.2:554/a?b=1") == "rtsp://me:***@10.0.0.2:554/a?b=1"
+    assert redacted("http://10.0.0.2/video") == "http://10.0.0.2/video"
     with pytest.raises(SourceError) as caught:
         open_source(f"http://me:secret@127.0.0.1:{free_port()}/video", report=[].append)
     assert "secret" not in str(caught.value)

@@ -1,0 +1,64 @@
+"""Decoded frames as pictures: square pixels, the colours of a screen, the right way up."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from livepose.frame import ImageBgr
+from livepose.sources._hdr import HDR_CURVES, to_sdr
+
+_SQUARE_WITHIN = 0.03
+"""So far from square are pixels that only a size rounded to whole ones has made so."""
+_BELIEVED_ASPECTS = (0.1, 10.0)
+
+
+def pixel_scale(stream: Any) -> tuple[float, float]:
+    """By what width and height grow until the pixels are square; (1, 1) where they are."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    if (
+        abs(aspect - 1) <= _SQUARE_WITHIN
+        or not _BELIEVED_ASPECTS[0] < aspect < _BELIEVED_ASPECTS[1]
+    ):
+        return 1.0, 1.0
+    return (aspect, 1.0) if aspect > 1 else (1.0, 1 / aspect)
+
+
+def to_bgr(frame: Any, scale_xy: tuple[float, float]) -> tuple[ImageBgr, tuple[float, float]]:
+    """The picture of a frame as ffmpeg shows it, and the scale along its own x and y."""
+    width, height = round(frame.width * scale_xy[0]), round(frame.height * scale_xy[1])
+    image_bgr = np.asarray(frame.to_ndarray(format="bgr24", width=width, height=height))
+    curve = getattr(frame, "color_trc", None)
+    if curve in HDR_CURVES:
+        image_bgr = to_sdr(image_bgr, curve)
+    exact_xy = width / frame.width, height / frame.height
+    transposed, flip_code = orientation(frame)
+    if transposed:
+        image_bgr, exact_xy = np.asarray(cv2.transpose(image_bgr)), exact_xy[::-1]
+    if flip_code is not None:
+        image_bgr = np.asarray(cv2.flip(image_bgr, flip_code))
+    return image_bgr, exact_xy
+
+
+def orientation(frame: Any) -> tuple[bool, int | None]:
+    """How the display matrix of a frame wants it: transposed first, then flipped.
+
+    The matrix holds (a, b, u, c, d, v, x, y, w), and the pixel (p, q) is shown at
+    (a p + c q + x, b p + d q + y). Turns by other than right angles are rounded to those.
+
+    Returns
+    -------
+    transposed : bool
+    flip_code : int or None
+        That of ``cv2.flip``: 1 mirrors left and right, 0 top and bottom, -1 both.
+    """
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return False, None
+    matrix = np.frombuffer(bytes(data), np.int32).astype(np.int64)
+    a, b, c, d = matrix[[0, 1, 3, 4]]
+    transposed = bool(abs(b) > abs(a))
+    flip_x, flip_y = (c < 0, b < 0) if transposed else (a < 0, d < 0)
+    return transposed, {(True, True): -1, (True, False): 1, (False, True): 0}.get(
+        (bool(flip_x), bool(flip_y))
+    )

@@ -1,0 +1,95 @@
+"""One picture of a file, upright: the same reader for every way in.
+
+What OpenCV reads, OpenCV reads. Pillow tells what a file is and how large before anything of it is
+decoded, and reads the rest: HEIC (through pillow-heif), AVIF and GIF.
+"""
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from livepose.errors import SourceError
+from livepose.frame import ImageBgr
+from livepose.sources._files import read_bytes
+from livepose.sources._quiet import quiet
+
+MOST_PIXELS = 1 << 27
+"""Larger pictures are refused: as colours and copies they would fill the memory."""
+_MOST_BYTES = 1 << 29
+
+_BY_OPENCV = frozenset(("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
+_ANIMATED = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
+
+
+def read_picture(path: str | Path, report: Callable[[str], None] | None = None) -> ImageBgr:
+    """One picture as (H, W, 3), upright.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or a pipe.
+    report : callable, optional
+        Told when the file holds further pictures.
+
+    Raises
+    ------
+    SourceError
+        When there is none, or it is too large.
+    """
+    data = read_bytes(path, "a picture", _MOST_BYTES)
+    damaged = SourceError(f"{path} is not a picture that can be read; is it damaged?")
+    # Files are hostile, and the errors of so many decoders have nothing in common.
+    try:
+        opened = _open(data)
+    except Exception as error:
+        if type(error).__name__ == "DecompressionBombError":
+            raise _too_large(path, str(error)) from None
+        raise damaged from error
+    width, height = opened.size
+    if width * height > MOST_PIXELS:
+        raise _too_large(path, f"{width}x{height}")
+    if report is not None and opened.format in _ANIMATED and getattr(opened, "n_frames", 1) > 1:
+        report(f"{path} holds several pictures; only the first is taken")
+    try:
+        image_bgr = _by_opencv(data) if opened.format in _BY_OPENCV else _by_pillow(opened)
+    except Exception as error:
+        raise damaged from error
+    if image_bgr is None:
+        raise damaged
+    return image_bgr
+
+
+def _open(data: bytes) -> Any:
+    from PIL import Image
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Image.open(io.BytesIO(data))
+
+
+def _too_large(path: str | Path, found: str) -> SourceError:
+    most = MOST_PIXELS // 1_000_000
+    return SourceError(f"{path} is too large ({found}); expected at most {most} megapixels")
+
+
+def _by_opencv(data: bytes) -> ImageBgr | None:
+    # IMREAD_COLOR makes three channels of 8 bits of everything and applies the orientation.
+    with quiet():
+        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return None if image is None else np.asarray(image)
+
+
+def _by_pillow(opened: Any) -> ImageBgr:
+    from PIL import ImageOps
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        upright = ImageOps.exif_transpose(opened).convert("RGB")
+    return np.ascontiguousarray(np.asarray(upright)[..., ::-1])
