@@ -36,6 +36,8 @@ ONLY_IN = {
     "numba": {"compiled", "_kernels", "cli.doctor"},
     "ultralytics": {"detection", "training", "evaluation"},
     "av": {"sources", "sinks", "cli.doctor"},
+    "PIL": {"sources"},
+    "pillow_heif": {"sources"},
     "openvino": {"runtimes", "detection", *OFFLINE, "cli.doctor"},
     "pycocotools": OFFLINE,
     "trackeval": OFFLINE,
