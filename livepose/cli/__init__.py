@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "livepose.cli.demo",
     "doctor": "livepose.cli.doctor",
     "eval": "livepose.cli.evaluate",
+    "plot": "livepose.cli.plot",
     "quantise": "livepose.cli.quantise",
     "train": "livepose.cli.train",
     "weights": "livepose.cli.weights",

@@ -1,0 +1,210 @@
+"""What was found as a data set to be corrected by hand: COCO keypoints, and YOLO-pose labels.
+
+Forms: https://cocodataset.org/#format-data and https://docs.ultralytics.com/datasets/pose/
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.frame import Frame, ImageBgr
+from livepose.poses import KeypointState, Poses
+from livepose.results.written import write_whole
+from livepose.sinks._names import FrameNames, safe_stem
+from livepose.sinks.claims import check_file, check_writable
+from livepose.sinks.coco import ImageIds
+from livepose.sinks.protocol import Closing, make_folder, sink_error
+from livepose.skeletons import COCO17, Skeleton
+
+_PERSON = 1
+_VISIBLE, _HIDDEN = 2, 1
+VISIBILITY = np.zeros(len(KeypointState), dtype=np.int64)
+VISIBILITY[[KeypointState.SEEN, KeypointState.WEAK, KeypointState.PREDICTED]] = (
+    *(_VISIBLE, _HIDDEN, _HIDDEN),
+)
+"""COCO's flag by state: 0 not labelled, 1 labelled but not visible, 2 visible."""
+
+
+def flags(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.int64]:
+    """COCO's flag of each keypoint of one person (P = 1); 0 outside of the picture."""
+    xy = person.keypoints_xy[0]
+    with np.errstate(invalid="ignore"):
+        inside = ((xy >= 0) & (xy <= np.array(size_wh) - 1)).all(axis=1)
+    return np.where(inside, VISIBILITY[person.keypoint_states[0]], 0)
+
+
+class CocoDatasetSink(Closing):
+    """Writes pictures and annotations in COCO's keypoint form, with ``track_id`` and ``score``.
+
+    The file appears, whole, when the sink is closed.
+
+    Parameters
+    ----------
+    path : str or Path
+    stem : str
+        What frames of a video are called: ``walk_000000000012.jpg``. Pictures keep their name.
+
+    Raises
+    ------
+    SinkError
+        When the file cannot be written.
+    UsageError
+        When it is there already and not to be overwritten.
+    """
+
+    needs_drawing = False
+
+    def __init__(
+        self, path: str | Path, stem: str = "livepose", *, overwrite: bool = False
+    ) -> None:
+        self._path = Path(path)
+        check_file(self._path, overwrite=overwrite)
+        self._ids, self._names = ImageIds(), FrameNames(safe_stem(stem))
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._skeleton = COCO17
+        self._closed = False
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Adds one picture and its people."""
+        width, height = frame.size_wh
+        number = self._ids(frame)["image_id"]
+        suffix = Path(frame.name).suffix if frame.name else ".jpg"
+        self._images.append(
+            {
+                "id": number,
+                "file_name": f"{self._names(frame)}{suffix}",
+                "width": width,
+                "height": height,
+                "time_s": round(frame.time_s, 6),
+            }
+        )
+        self._skeleton = poses.skeleton
+        for person in poses:
+            self._annotations.append(
+                {
+                    "id": len(self._annotations) + 1,
+                    "image_id": number,
+                    **annotation(person, frame.size_wh),
+                }
+            )
+
+    def close(self) -> None:
+        """Writes the file; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        document = {
+            "info": {"description": "found by livepose, not checked by anybody"},
+            "licenses": [],
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": [category(self._skeleton)],
+        }
+        write_whole(self._path, json.dumps(document, allow_nan=False))
+
+
+def category(skeleton: Skeleton) -> dict[str, Any]:
+    """COCO's category of people, whose limbs count keypoints from 1."""
+    return {
+        "id": _PERSON,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(skeleton.keypoints),
+        "skeleton": [[first + 1, second + 1] for first, second in skeleton.limbs],
+    }
+
+
+def annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
+    """One person (P = 1), without the number of the annotation and of the picture."""
+    seen = flags(person, size_wh)
+    xy = np.where(seen[:, None] > 0, person.keypoints_xy[0], 0.0).round(2)
+    points = np.concatenate([xy, seen[:, None]], axis=1)
+    left, top, width, height = box_xywh(person, size_wh).round(2).tolist()
+    return {
+        "category_id": _PERSON,
+        "keypoints": [
+            int(one) if at % 3 == 2 else one for at, one in enumerate(points.ravel().tolist())
+        ],
+        "num_keypoints": int((seen > 0).sum()),
+        "bbox": [left, top, width, height],
+        "area": round(width * height, 2),
+        "iscrowd": 0,
+        "score": round(float(np.nan_to_num(person.scores[0])), 4),
+        "track_id": int(person.track_ids[0]),
+    }
+
+
+def box_xywh(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.float64]:
+    """Left, top, width and height of a person's box, cut at the picture."""
+    edges = np.nan_to_num(person.boxes_xyxy[0])
+    edges = np.clip(edges, 0.0, np.array([*size_wh, *size_wh], dtype=np.float64))
+    return np.concatenate([edges[:2], np.maximum(edges[2:] - edges[:2], 0.0)])
+
+
+class YoloPoseSink(Closing):
+    """Writes ``labels/NAME.txt`` for each picture, and ``dataset.yaml``, into a folder.
+
+    A line a person: class 0, centre and size of the box, then x, y and flag of each keypoint, as
+    shares of the picture. The pictures themselves belong into ``images/`` beside ``labels/``.
+
+    Raises
+    ------
+    SinkError
+        When a file cannot be written.
+    UsageError
+        When there is something in the folder already and it is not to be overwritten.
+    """
+
+    needs_drawing = False
+
+    def __init__(
+        self, folder: str | Path, stem: str = "livepose", *, overwrite: bool = False
+    ) -> None:
+        self._folder = Path(folder)
+        if self._folder.exists():
+            check_writable(self._folder, overwrite=overwrite)
+        make_folder(self._folder)
+        make_folder(self._folder / "labels")
+        self._names = FrameNames(safe_stem(stem))
+        self._skeleton: Skeleton | None = None
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Writes the labels of one picture."""
+        if self._skeleton is None:
+            self._skeleton = poses.skeleton
+            write_whole(self._folder / "dataset.yaml", dataset_yaml(poses.skeleton))
+        path = self._folder / "labels" / f"{self._names(frame)}.txt"
+        lines = [yolo_line(person, frame.size_wh) for person in poses]
+        try:
+            path.write_text("".join(f"{line}\n" for line in lines))
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise sink_error(path, error) from error
+
+
+def yolo_line(person: Poses, size_wh: tuple[int, int]) -> str:
+    """One person (P = 1) as a line of YOLO-pose labels."""
+    size = np.array(size_wh, dtype=np.float64)
+    left_top, wh = np.split(box_xywh(person, size_wh), 2)
+    seen = flags(person, size_wh)
+    # A share of 0 is the picture's edge, half a pixel before the centre of its first pixel.
+    shares = np.where(seen[:, None] > 0, (person.keypoints_xy[0] + 0.5) / size, 0.0)
+    box = np.concatenate([(left_top + wh / 2) / size, wh / size])
+    points = (
+        f"{x:.6f} {y:.6f} {flag}"
+        for (x, y), flag in zip(shares.tolist(), seen.tolist(), strict=True)
+    )
+    return " ".join(["0", *(f"{value:.6f}" for value in box), *points])
+
+
+def dataset_yaml(skeleton: Skeleton) -> str:
+    """What ultralytics wants to know of the keypoints."""
+    order = ", ".join(map(str, skeleton.flip_permutation))
+    return (
+        "path: .\ntrain: images\nval: images\n"
+        f"kpt_shape: [{len(skeleton.keypoints)}, 3]\nflip_idx: [{order}]\nnames:\n  0: person\n"
+    )

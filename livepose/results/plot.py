@@ -1,0 +1,237 @@
+"""Positions, speeds and angles over time, with their uncertainty, on one page."""
+
+import base64
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.errors import DataError, SinkError, UsageError
+from livepose.results.reading import Results, Table
+from livepose.results.written import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+SUFFIXES = (".png", ".pdf", ".html")
+MOST_PEOPLE = 3
+SHORTEST_S = 0.2
+"""Whoever was seen for less is not shown unless asked for."""
+LONGEST_GAP_S = 0.25
+"""Lines do not cross a longer gap."""
+BAND_SIGMAS = 2.0
+SPEED_OVER_S = 0.1
+"""Speeds are slopes of lines through so much time around each moment."""
+POSITIONS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
+ANGLES = (("knee", "hip"), ("elbow", "shoulder"))
+_COLOURS = {"left": "#0072b2", "right": "#d55e00", "": "#333333"}  # told apart by everybody
+_DASHES = ("-", "--")
+
+
+@dataclass(frozen=True)
+class Series:
+    """A value over time with its standard deviation."""
+
+    name: str
+    time_s: Array
+    value: Array
+    sigma: Array
+
+    @property
+    def colour(self) -> str:
+        """By the side of the body."""
+        side = self.name.partition("_")[0]
+        return _COLOURS.get(side, _COLOURS[""])
+
+
+def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
+    """One column for each person: x, y, speed, and two rows of angles.
+
+    Parameters
+    ----------
+    results : Results
+        See ``livepose.read``.
+    ids : sequence of int
+        Who is shown; those who were seen for longest unless given, at most ``MOST_PEOPLE``.
+
+    Raises
+    ------
+    DataError
+        When nobody was followed.
+    UsageError
+        When somebody is asked for who is not there.
+    """
+    figure_of = _matplotlib()
+    people = chosen_ids(results, ids)
+    figure: Figure = figure_of(figsize=(1.5 + 5.5 * len(people), 12), layout="constrained")
+    axes = figure.subplots(5, len(people), squeeze=False, sharex="col")
+    angles = results.angles()
+    for column, person in zip(axes.T, people, strict=True):
+        draw_person(column, results, angles, person)
+        column[0].set_title(f"person {person}")
+    for row, label in zip(
+        axes, ("x (px)", "y (px)", "speed (px/s)", "degrees", "degrees"), strict=True
+    ):
+        row[0].set_ylabel(label)
+        row[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
+    for axis in axes[-1]:
+        axis.set_xlabel("time (s)")
+    source = str(results.header.get("source", ""))
+    figure.suptitle(f"{source}   (bands: {BAND_SIGMAS:g} standard deviations)", fontsize=10)
+    return figure
+
+
+def chosen_ids(results: Results, ids: Sequence[int]) -> list[int]:
+    """Who is shown."""
+    known = results.ids
+    if not known:
+        raise DataError("nobody was followed in these results, so there is nothing to plot")
+    unknown = [one for one in ids if one not in known]
+    if unknown:
+        raise UsageError(f"nobody has the id {unknown[0]}; there are {', '.join(map(str, known))}")
+    return (
+        list(ids)
+        or [one for one in known if _seen_s(results, one) >= SHORTEST_S][:MOST_PEOPLE]
+        or known[:1]
+    )
+
+
+def _seen_s(results: Results, person: int) -> float:
+    times_s = results.time_s[results.poses.track_ids == person]
+    return float(times_s[-1] - times_s[0])
+
+
+def draw_person(column: Sequence["Axes"], results: Results, angles: Table, person: int) -> None:
+    """The five plots of one person."""
+    for axis, at in zip(column[:2], (0, 1), strict=True):
+        for one in positions(results, person, at):
+            draw_series(axis, one, _DASHES["ankle" in one.name])
+    column[1].invert_yaxis()  # y goes down in a picture
+    for name in POSITIONS:
+        pair = [one for at in (0, 1) for one in positions(results, person, at) if one.name == name]
+        if pair:
+            draw_series(column[2], speed(*pair), _DASHES["ankle" in name])
+    for axis, joints in zip(column[3:], ANGLES, strict=True):
+        for dash, joint in zip(_DASHES, joints, strict=True):
+            for side in ("left", "right"):
+                draw_series(axis, angle(angles, person, f"{side}_{joint}"), dash)
+    for axis in column:
+        axis.grid(alpha=0.3)
+        axis.margins(x=0)
+
+
+def positions(results: Results, person: int, at: int) -> list[Series]:
+    """The x (0) or y (1) of the wrists and ankles that the skeleton has."""
+    mine = results.poses.track_ids == person
+    names = results.skeleton.keypoints
+    poses, found = results.poses, []
+    for name in POSITIONS:
+        if name in names:
+            joint = names.index(name)
+            variance = np.maximum(poses.covariance_px2[mine, joint, at, at], 0.0)
+            value = poses.keypoints_xy[mine, joint, at]
+            found.append(Series(name, results.time_s[mine], value, np.sqrt(variance)))
+    return found
+
+
+def speed(x: Series, y: Series) -> Series:
+    """How fast a keypoint moves: slopes over ``SPEED_OVER_S``, with their deviation."""
+    (vx, sx), (vy, sy) = slopes(x), slopes(y)
+    value = np.hypot(vx, vy)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sigma = np.where(value > 0, np.hypot(vx * sx, vy * sy) / value, np.hypot(sx, sy))
+    return Series(x.name, x.time_s, value, sigma)
+
+
+def slopes(series: Series) -> tuple[Array, Array]:
+    """Slope of the line of least squares through the values around each, and its deviation."""
+    half_s = SPEED_OVER_S / 2 + 1e-9
+    times_s, count = series.time_s, len(series.time_s)
+    reach = np.searchsorted(times_s, times_s + half_s, "right") - np.arange(count)
+    offsets = np.arange(-reach.max(initial=1), reach.max(initial=1) + 1)
+    around = np.arange(count)[:, None] + offsets
+    inside = (around >= 0) & (around < count)
+    around = np.clip(around, 0, count - 1)
+    known = np.isfinite(series.value)
+    near = inside & known[around] & known[:, None]
+    apart_s = times_s[around] - times_s[:, None]
+    near &= np.abs(apart_s) <= half_s
+    mean_s = (near * apart_s).sum(axis=1) / np.maximum(near.sum(axis=1), 1)
+    weights = np.where(near, apart_s - mean_s[:, None], 0.0)
+    spread = (weights**2).sum(axis=1)
+    weights /= np.where(spread > 0, spread, np.nan)[:, None]
+    slope = (weights * np.nan_to_num(series.value)[around]).sum(axis=1)
+    variance = (weights**2 * np.nan_to_num(series.sigma)[around] ** 2).sum(axis=1)
+    return slope, np.sqrt(variance)
+
+
+def angle(angles: Table, person: int, name: str) -> Series:
+    """One angle of one person."""
+    rows = (angles["id"] == person) & (angles["angle"] == name)
+    return Series(name, angles["time_s"][rows], angles["deg"][rows], angles["sigma_deg"][rows])
+
+
+def draw_series(axis: "Axes", series: Series, dash: str) -> None:
+    """A line with its band, broken where there is nothing."""
+    gaps = np.flatnonzero(np.diff(series.time_s) > LONGEST_GAP_S) + 1
+    time_s, value, sigma = (
+        np.insert(values.astype(float), gaps, np.nan)
+        for values in (series.time_s, series.value, series.sigma)
+    )
+    label = series.name.replace("_", " ")
+    axis.plot(time_s, value, dash, color=series.colour, lw=1.1, label=label)
+    reach = BAND_SIGMAS * sigma
+    axis.fill_between(time_s, value - reach, value + reach, color=series.colour, alpha=0.12, lw=0)
+
+
+def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
+    """Writes PNG, PDF or HTML (with the plot inside, without scripts), as the suffix says.
+
+    Raises
+    ------
+    UsageError
+        When the suffix is another.
+    SinkError
+        When it cannot be written.
+    """
+    check_suffix(path)
+    write_whole(path, page_bytes(figure, path.suffix.lower(), title))
+
+
+def check_suffix(path: Path) -> None:
+    """Refuses what is no kind of page."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path}: expected a name that ends with {', '.join(SUFFIXES)}")
+
+
+def page_bytes(figure: "Figure", suffix: str, title: str) -> bytes:
+    """The page as a file of that kind; the same bytes for the same results."""
+    from io import BytesIO
+
+    data = BytesIO()
+    if suffix == ".html":
+        figure.savefig(data, format="png", dpi=120)
+        picture = base64.b64encode(data.getvalue()).decode()
+        return (
+            f'<!doctype html><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
+            f'<img alt="{html.escape(title)}" style="max-width:100%"'
+            f' src="data:image/png;base64,{picture}">\n'
+        ).encode()
+    metadata = {"CreationDate": None} if suffix == ".pdf" else None
+    figure.savefig(data, format=suffix[1:], dpi=120, metadata=metadata)
+    return data.getvalue()
+
+
+def _matplotlib() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise SinkError("plots need the package matplotlib: pip install matplotlib") from error
+    return Figure
