@@ -1,5 +1,6 @@
 """``python -m benchmarks``: everything, into one JSON and one Markdown file."""
 
+import logging
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
@@ -13,7 +14,10 @@ from benchmarks.curves import CURVES
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.rivals import ROOT
 from benchmarks.table import curve_parts, markdown, put_into
+from livepose.cli.messages import show_messages
 from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError, SinkError
+
+logger = logging.getLogger(f"livepose.{__name__}")
 
 PARTS = (
     "rivals-1",
@@ -34,11 +38,6 @@ MODULES = {"memory": "long_run"}
 """Where a part's module is not called as the part is."""
 
 
-def report(message: str) -> None:
-    """One sentence to whoever waits."""
-    print(f"benchmarks: {message}", file=sys.stderr, flush=True)
-
-
 def parser() -> ArgumentParser:
     """The options."""
     made = ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -56,20 +55,18 @@ def measure(name: str, plan: Plan) -> dict[str, Any]:
         from benchmarks.rival_rounds import measure_rivals
         from benchmarks.rivals.entries import ENTRIES
 
-        return measure_rivals(int(name.removeprefix("rivals-")), ENTRIES, plan, report)
+        return measure_rivals(int(name.removeprefix("rivals-")), ENTRIES, plan)
     if name.startswith("curves-"):
         from benchmarks.curves import measure_curve
 
-        return measure_curve(name.removeprefix("curves-"), plan, report)
-    return single_part(name)(plan, report)
+        return measure_curve(name.removeprefix("curves-"), plan)
+    return single_part(name)(plan)
 
 
-def single_part(name: str) -> Callable[[Plan, Callable[[str], None]], dict[str, Any]]:
+def single_part(name: str) -> Callable[[Plan], dict[str, Any]]:
     """The function ``measure_NAME`` of its module."""
     module = import_module(f"benchmarks.{MODULES.get(name, name)}")
-    function: Callable[[Plan, Callable[[str], None]], dict[str, Any]] = getattr(
-        module, f"measure_{name}"
-    )
+    function: Callable[[Plan], dict[str, Any]] = getattr(module, f"measure_{name}")
     return function
 
 
@@ -79,7 +76,7 @@ def run(arguments: Namespace) -> None:
     plan = replace(plan, memory_frames=arguments.memory_frames or plan.memory_frames)
     document = documents.read(arguments.json)
     for name in arguments.only:
-        report(f"part {name}")
+        logger.info(f"part {name}")
         document = documents.merged(document, name, measure(name, plan))
         documents.write(document, arguments.json)
     write_tables(document, arguments.json, arguments.readme)
@@ -90,18 +87,19 @@ def write_tables(document: dict[str, Any], json_path: Path, readme: Path) -> Non
     try:
         json_path.with_suffix(".md").write_text(markdown(document), encoding="utf-8")
         if readme.is_file() and not put_into(readme, document):
-            report(f"{readme} has no marks for the table; left as it is")
+            logger.info(f"{readme} has no marks for the table; left as it is")
     except OSError as error:
         raise SinkError(f"the tables cannot be written: {error.strerror}") from error
     if curves := curve_parts(document["parts"]):
         from benchmarks.plots import plot_curves
 
         plot_curves(curves, json_path.with_name("benchmark-curves.png"))
-    report(f"figures in {json_path}, table in {json_path.with_suffix('.md')}")
+    logger.info(f"figures in {json_path}, table in {json_path.with_suffix('.md')}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs; the exit codes are livepose's."""
+    show_messages()
     try:
         run(parser().parse_args(argv))
     except LiveposeError as error:

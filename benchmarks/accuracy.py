@@ -5,6 +5,7 @@ MediaPipe's 33 landmarks are COCO's; it is given each annotated box, a quarter w
 as a picture of its own. PP-TinyPose has the same boxes, the YOLO finds its own.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from studies.peers import DirectPeer, open_peer
 from studies.peers.compare import run_direct
 from studies.peers.direct import People
 
-Report = Callable[[str], None]
+logger = logging.getLogger(f"livepose.{__name__}")
 Array = NDArray[np.float64]
 
 COCO_LANDMARKS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
@@ -70,14 +71,14 @@ class MediaPipePeer:
         return inside + low, np.array([mark.visibility for mark in marks])
 
 
-def measure_accuracy(plan: Plan, report: Report) -> dict[str, Any]:
+def measure_accuracy(plan: Plan) -> dict[str, Any]:
     """AP with its 95 % interval of every peer with trained weights."""
     folder = shared_folder()
     if folder is None or not (folder / "data" / "coco" / "dev").is_dir():
         return {"rows": {}, "why": "the pictures are not on this machine"}
     scored: dict[str, Any] = {}
     for key, opener in OPENERS.items():
-        report(f"accuracy of {key}")
+        logger.info(f"accuracy of {key}")
         try:
             scored[key] = score(opener(), folder / "data" / "coco" / "dev", plan)
         except AbsentError as reason:
@@ -96,7 +97,7 @@ def score(peer: PoseEstimator | DirectPeer, folder: Path, plan: Plan) -> dict[st
     """One peer on the set, by the protocol of ``livepose eval coco``."""
     choice = Choice(folder / "images.zip", folder / "annotations.json", speed=False)
     choice = replace(choice, limit=4) if plan.quick else choice
-    data = open_set(choice, lambda _: None, no_progress)
+    data = open_set(choice, no_progress)
     scorer = Scorer(data)
     try:
         if isinstance(peer, PoseEstimator):

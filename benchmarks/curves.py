@@ -8,8 +8,9 @@ drawn picture is ready. The detector runs, and the scene's true boxes stand in f
 so that the load is what the axis says.
 """
 
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from livepose.benchmark.scene import FPS, WalkingPeople, endless, there_and_back
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
 
-Report = Callable[[str], None]
+logger = logging.getLogger(f"livepose.{__name__}")
 Size = tuple[int, int]
 
 PEOPLE = (0, 1, 2, 4, 8, 12, 16)
@@ -79,12 +80,12 @@ def points(name: str, plan: Plan) -> list[tuple[int | str, Point]]:
     return [(every or "adaptive", Point(detect_every=every)) for every in chosen(INTERVALS, plan)]
 
 
-def measure_curve(name: str, plan: Plan, report: Report) -> dict[str, Any]:
+def measure_curve(name: str, plan: Plan) -> dict[str, Any]:
     """One of CURVES."""
     pipelines = Pipelines()
     rows = []
     for label, point in points(name, plan):
-        report(f"curve {name}: {label}")
+        logger.info(f"curve {name}: {label}")
         rows.append({"at": label} | measure_point(pipelines.of(point), point, plan))
     return {"points": rows}
 

@@ -9,6 +9,7 @@ OpenVINO, PyAV) is left out and said.
 """
 
 import json
+import logging
 import sys
 import time
 from argparse import ArgumentParser
@@ -21,10 +22,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu_clock import Ceilings, describe_device, measure_ceilings
-from benchmarks.gpu_rounds import PEOPLE, SIZE_WH, Crowd, Report, Subject, end_to_end
+from benchmarks.gpu_rounds import PEOPLE, SIZE_WH, Crowd, Subject, end_to_end
 from benchmarks.gpu_stages import measure_network, measure_offline, measure_stages
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.targets import gpu_targets
+from livepose.cli.messages import show_messages
 from livepose.errors import LiveposeError
 from livepose.estimator import PoseEstimator
 from livepose.runtimes.cuda_runtime import BUCKETS, LARGE_BUCKETS, CudaRuntime
@@ -35,6 +37,8 @@ from livepose.runtimes.torch_runtime import DTYPES, prepared
 from livepose.weights import load_network
 from livepose.weights.places import find_weights
 
+logger = logging.getLogger(f"livepose.{__name__}")
+
 
 def default_subject(device: str, quick: bool) -> Subject:
     """The embedded weights; the time of a network does not depend on what it has learned."""
@@ -43,38 +47,36 @@ def default_subject(device: str, quick: bool) -> Subject:
     return Subject(network, card, "cuda:0" if device == "cuda" else device, buckets)
 
 
-def measure_gpu(plan: Plan, report: Report, subject: Subject | None = None) -> dict[str, Any]:
+def measure_gpu(plan: Plan, subject: Subject | None = None) -> dict[str, Any]:
     """Everything, as one part of the benchmarks' document."""
     subject = subject or default_subject(check_device("cuda"), plan.quick)
     lane = Lane(subject.device)
     part: dict[str, Any] = {"device": describe_device(lane), "size_wh": list(SIZE_WH)}
-    report(f"the rates of {part['device']['name']}")
+    logger.info(f"the rates of {part['device']['name']}")
     dtype = DTYPES[subject.precision]
     ceilings = measure_ceilings(lane, dtype, plan.runs, plan.quick)
     part["ceilings"] = ceilings.as_dict()
     part["end_to_end"] = {}
     for people in PEOPLE[:2] if plan.quick else PEOPLE:
-        report(f"end to end with {people} people")
-        part["end_to_end"][str(people)] = end_to_end(subject, people, plan, report)
-    return part | measure_parts(subject, ceilings, plan, report)
+        logger.info(f"end to end with {people} people")
+        part["end_to_end"][str(people)] = end_to_end(subject, people, plan)
+    return part | measure_parts(subject, ceilings, plan)
 
 
-def measure_parts(
-    subject: Subject, ceilings: Ceilings, plan: Plan, report: Report
-) -> dict[str, Any]:
+def measure_parts(subject: Subject, ceilings: Ceilings, plan: Plan) -> dict[str, Any]:
     """The network alone, many crops, and the stages of a frame."""
     runtime = subject.runtime()
     eager = {
         f"eager {name}": prepared(subject.network, subject.card, subject.device, name)
         for name in dict.fromkeys(("f32", subject.precision))
     }
-    report("the network alone")
-    network = measure_network(runtime, eager, compilers(subject, runtime), plan.runs, report)
+    logger.info("the network alone")
+    network = measure_network(runtime, eager, compilers(subject, runtime), plan.runs)
     batch = max(subject.buckets)
-    report(f"{batch} crops at once")
+    logger.info(f"{batch} crops at once")
     offline = measure_offline(runtime, subject.network, ceilings, batch, plan.runs)
-    report("stage by stage")
-    estimator = PoseEstimator(runtime, report=report)
+    logger.info("stage by stage")
+    estimator = PoseEstimator(runtime)
     stages = {}
     for people in (1, 4):
         scene = Crowd(people, 1)
@@ -156,14 +158,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--detector", default="auto", help="as livepose --detector")
     parser.add_argument("--json", type=Path, default=None, help="where the figures go")
     arguments = parser.parse_args(words)
-
-    def report(message: str) -> None:
-        print(f"benchmarks: {message}", file=sys.stderr, flush=True)
+    show_messages()
 
     plan = QUICK if arguments.quick else FULL
     try:
         subject = default_subject(check_device(arguments.device), plan.quick)
-        part = measure_gpu(plan, report, replace(subject, detector=arguments.detector))
+        part = measure_gpu(plan, replace(subject, detector=arguments.detector))
     except LiveposeError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return error.exit_code

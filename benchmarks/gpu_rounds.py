@@ -1,7 +1,8 @@
 """Livepose, YOLO11n-pose and the straightforward way in turn, on one scene and one card."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from livepose.runtimes.cuda_runtime import BUCKETS, CudaRuntime
 from livepose.runtimes.torch_runtime import TorchRuntime
 from livepose.weights import Card
 
-Report = Callable[[str], None]
+logger = logging.getLogger(f"livepose.{__name__}")
 
 SIZE_WH = (1280, 720)
 PEOPLE = (1, 4, 10)
@@ -108,9 +109,9 @@ class KnownPeople:
 class Livepose:
     """The pipeline as a contestant: from a frame in memory to smoothed poses."""
 
-    def __init__(self, subject: Subject, scene: Crowd, report: Report) -> None:
-        estimator = PoseEstimator(subject.runtime(), report=report)
-        self.known = KnownPeople(scene, detector_of(subject, estimator, report))
+    def __init__(self, subject: Subject, scene: Crowd) -> None:
+        estimator = PoseEstimator(subject.runtime())
+        self.known = KnownPeople(scene, detector_of(subject, estimator))
         self.pipeline = PosePipeline(Settings(), networks=(estimator, self.known))
         self.pipeline.warm_up(scene.size_wh)
 
@@ -131,10 +132,10 @@ class Livepose:
 class CropByCrop:
     """The straightforward way: detector on every frame, eager torch in f32, crop by crop."""
 
-    def __init__(self, subject: Subject, scene: Crowd, report: Report) -> None:
+    def __init__(self, subject: Subject, scene: Crowd) -> None:
         runtime = TorchRuntime(subject.network, subject.card, subject.device, "f32")
         self._estimator = PoseEstimator(runtime)
-        self._known = KnownPeople(scene, eager(detector_of(subject, None, report)))
+        self._known = KnownPeople(scene, eager(detector_of(subject, None)))
 
     def before_round(self) -> None:
         """Nothing."""
@@ -167,9 +168,7 @@ class YoloPose:
         return len(result.boxes)
 
 
-def detector_of(
-    subject: Subject, estimator: PoseEstimator | None, report: Report
-) -> Detector | None:
+def detector_of(subject: Subject, estimator: PoseEstimator | None) -> Detector | None:
     """The detector on the same device; None, and said, where it cannot be had."""
     gpu = None if estimator is None else estimator.gpu
     try:
@@ -177,7 +176,7 @@ def detector_of(
             subject.detector, subject.device, frames=None if gpu is None else gpu.frames
         )
     except (LiveposeError, ImportError) as error:
-        report(f"no detector: {error}")
+        logger.warning(f"no detector: {error}")
         return None
 
 
@@ -189,18 +188,18 @@ def eager(detector: Detector | None) -> Detector | None:
     return detector
 
 
-def end_to_end(subject: Subject, people: int, plan: Plan, report: Report) -> dict[str, Any]:
+def end_to_end(subject: Subject, people: int, plan: Plan) -> dict[str, Any]:
     """Livepose and the others in turn on one scene: frames a second, and ms from frame to poses."""
     gc.collect()  # what was measured before lets go of its memory
     scene = Crowd(people, plan.scene_frames)
-    livepose = Livepose(subject, scene, report)
+    livepose = Livepose(subject, scene)
     held_mib = livepose.held_mib()
     contestants: dict[str, Any] = {"livepose": livepose}
     try:
         contestants["yolo11n-pose"] = YoloPose(subject.device)
     except (LiveposeError, ImportError) as error:
-        report(f"no YOLO11n-pose: {error}")
-    contestants["crop by crop"] = CropByCrop(subject, scene, report)
+        logger.warning(f"no YOLO11n-pose: {error}")
+    contestants["crop by crop"] = CropByCrop(subject, scene)
     turns = {name: Turn(one, scene.frames()) for name, one in contestants.items()}
     for turn in turns.values():
         turn.warm_up(plan.warm_up_frames)

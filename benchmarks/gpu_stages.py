@@ -6,6 +6,7 @@ takes beyond that is launches, small kernels and waiting; what the frame takes b
 Python, tables and the host's copy into pinned memory.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -25,6 +26,8 @@ from livepose.runtimes.buckets import next_bucket
 from livepose.runtimes.cuda_runtime import CudaRuntime
 from livepose.runtimes.frames import TapBuffers, gather
 from livepose.runtimes.recording import Recording
+
+logger = logging.getLogger(f"livepose.{__name__}")
 
 Numbers = dict[str, float]
 Network = Callable[[Tensor], Tensor]
@@ -150,7 +153,6 @@ def measure_network(
     eager: Mapping[str, Network],
     compilers: Mapping[str, Callable[[], Network]],
     runs: int,
-    report: Callable[[str], None],
 ) -> dict[str, Any]:
     """Batch 1, from crops on the device to heatmaps on the device: recorded, eager, and recorded
     from what compilers make of it; a compiler that is absent or fails is said.
@@ -169,7 +171,7 @@ def measure_network(
             steps = partial(compiled(), crops)
             rows[name] = device_ms(lane, Recording(lane, steps).run, runs)
         except (LiveposeError, RuntimeError) as error:
-            report(f"no {name}: {str(error).splitlines()[0]}")
+            logger.info(f"no {name}: {str(error).splitlines()[0]}")
     return {
         "ms": {name: round(took_ms, 4) for name, took_ms in rows.items()},
         "times_eager": round(rows["eager f32"] / rows["recorded"], 2),

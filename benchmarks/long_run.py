@@ -1,17 +1,19 @@
 """The long run of ``benchmarks.memory``, in a process of its own: rivals leave memory behind."""
 
 import json
+import logging
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from benchmarks.plan import Plan
 from benchmarks.rivals import ROOT
 from livepose.errors import LiveposeError
 
+logger = logging.getLogger(f"livepose.{__name__}")
 
-def measure_memory(plan: Plan, report: Callable[[str], None]) -> dict[str, Any]:
+
+def measure_memory(plan: Plan) -> dict[str, Any]:
     """Growth of memory in percent, and what else the run says of itself.
 
     Raises
@@ -19,7 +21,7 @@ def measure_memory(plan: Plan, report: Callable[[str], None]) -> dict[str, Any]:
     LiveposeError
         When the run fails.
     """
-    report(f"{plan.memory_frames} frames for the memory")
+    logger.info(f"{plan.memory_frames} frames for the memory")
     command = [sys.executable, "-m", "benchmarks.memory", "--frames", str(plan.memory_frames)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:

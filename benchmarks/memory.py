@@ -131,7 +131,7 @@ def measure(frames: int, at_once: int = 6, real: bool = False, **settings: Any) 
             samples.append((frame.index, resident_mb()))
 
     sinks: list[Sink] = [Unseen(), JsonLinesSink(os.devnull, {})]
-    summary = Player(pipeline, passers, sinks, report=lambda _: None, progress=note).play()
+    summary = Player(pipeline, passers, sinks, progress=note).play()
     steady = [megabytes for index, megabytes in samples if index >= frames // 10]
     tenth = max(1, len(steady) // 10)
     first, last = np.median(steady[:tenth]), np.median(steady[-tenth:])

@@ -4,6 +4,7 @@ Bare: the network alone (float pictures in, heatmaps out, no normalisation, no s
 with the latency hint and run again and again on one input that never changes.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,19 +23,19 @@ from livepose.runtimes.protocol import Runtime
 from livepose.weights import Card, load_network
 from livepose.weights.places import find_weights
 
-Report = Callable[[str], None]
+logger = logging.getLogger(f"livepose.{__name__}")
 Work = Callable[[], object]
 BATCHES = (1, 4)
 
 
-def measure_network(plan: Plan, report: Report) -> dict[str, Any]:
+def measure_network(plan: Plan) -> dict[str, Any]:
     """Both in turn, one run after the other, for each batch size."""
     runtime = open_runtime("default", "openvino", "cpu", "f32")
     runtime.warm_up(BATCHES)
     bare = bare_network(runtime.card)
     rows = {}
     for batch in BATCHES:
-        report(f"the bare network, {batch} at once")
+        logger.info(f"the bare network, {batch} at once")
         ours, theirs = in_turn(own_run(runtime, batch), bare_run(bare, batch), plan.runs)
         rows[str(batch)] = {
             "runtime_ms": spread(ours).as_dict(),

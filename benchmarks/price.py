@@ -41,7 +41,7 @@ class Shares(Costs):
 def play(pipeline: PosePipeline, video: Path, frames: int, parts: int) -> list[Poses]:
     """The poses of the first frames, with that part of the people in each."""
     pipeline.scheduler.costs = Shares(parts)
-    run = pipeline.run(open_source(video, report=lambda _: None))
+    run = pipeline.run(open_source(video))
     found = [poses for _, poses in islice(run, frames)]
     run.close()
     return found

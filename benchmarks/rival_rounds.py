@@ -1,7 +1,8 @@
 """The rivals in turn, on the same frames of a number of people."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.plan import Plan
@@ -11,14 +12,12 @@ from livepose.benchmark.scene import WalkingPeople, endless
 from livepose.errors import LiveposeError
 from livepose.frame import Frame
 
-Report = Callable[[str], None]
+logger = logging.getLogger(f"livepose.{__name__}")
 
 
-def measure_rivals(
-    people: int, entries: Sequence[Entry], plan: Plan, report: Report
-) -> dict[str, Any]:
+def measure_rivals(people: int, entries: Sequence[Entry], plan: Plan) -> dict[str, Any]:
     """Everybody at this number of people; who could not be opened, with the reason."""
-    opened, absent = open_all(people, entries, plan, report)
+    opened, absent = open_all(people, entries, plan)
     drawn = list(WalkingPeople(people, plan.scene_frames))
     facts = {
         entry.key: {
@@ -35,12 +34,12 @@ def measure_rivals(
         "pixels": digest(drawn),
         "entries": facts,
         "absent": absent,
-        "rows": measure_at(people, drawn, opened, plan, report),
+        "rows": measure_at(people, drawn, opened, plan),
     }
 
 
 def open_all(
-    people: int, entries: Sequence[Entry], plan: Plan, report: Report
+    people: int, entries: Sequence[Entry], plan: Plan
 ) -> tuple[list[tuple[Entry, Opened]], dict[str, Any]]:
     """Those who can take part, and why the others cannot."""
     opened, absent = [], {}
@@ -48,30 +47,26 @@ def open_all(
         if plan.quick and not entry.quick:
             absent[entry.key] = {"title": entry.title, "why": "left out by --quick"}
             continue
-        report(f"opening {entry.title}")
+        logger.info(f"opening {entry.title}")
         try:
             opened.append((entry, entry.open(people)))
         except LiveposeError as reason:
-            report(f"{entry.title}: {reason}")
+            logger.info(f"{entry.title}: {reason}")
             absent[entry.key] = {"title": entry.title, "why": str(reason)}
     return opened, absent
 
 
 def measure_at(
-    people: int,
-    drawn: Sequence[Frame],
-    opened: Sequence[tuple[Entry, Opened]],
-    plan: Plan,
-    report: Report,
+    people: int, drawn: Sequence[Frame], opened: Sequence[tuple[Entry, Opened]], plan: Plan
 ) -> dict[str, Any]:
     """Warm-up of all, then the rounds of all in turn."""
     turns = {entry.key: Turn(one.contestant, endless(drawn)) for entry, one in opened}
     for entry, _ in opened:
-        report(f"{people} people: warming up {entry.title}")
+        logger.info(f"{people} people: warming up {entry.title}")
         seconds = float("inf") if entry.settles else plan.warm_up_s
         turns[entry.key].warm_up(plan.warm_up_frames, seconds)
     for done in take_turns(list(turns.values()), plan.rounds, plan.length):
-        report(f"{people} people: round {done} of {plan.rounds}")
+        logger.info(f"{people} people: round {done} of {plan.rounds}")
     return {key: turn.as_dict() for key, turn in turns.items()}
 
 

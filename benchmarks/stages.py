@@ -1,6 +1,5 @@
 """Where livepose's own time goes at four people, drawing included, and what decoding costs."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,18 +12,17 @@ from livepose.benchmark.run import Choice, measure
 from livepose.heatmaps import decode, encode_dark
 from livepose.pipeline import PosePipeline, Settings
 
-Report = Callable[[str], None]
 PEOPLE = 4
 KEYPOINTS, GRID_HW = 17, (32, 24)
 SLOW = ("detect", "network")
 POST = ("decode", "track", "smooth")
 
 
-def measure_stages(plan: Plan, report: Report) -> dict[str, Any]:
+def measure_stages(plan: Plan) -> dict[str, Any]:
     """The pipeline's clock at four people; shares by the mean."""
-    pipeline = PosePipeline(Settings(device="cpu"), report=report)
+    pipeline = PosePipeline(Settings(device="cpu"))
     frames = plan.curve_frames * 2
-    result = measure(pipeline, Choice(people=PEOPLE, frames=frames), report)
+    result = measure(pipeline, Choice(people=PEOPLE, frames=frames))
     means = {name: stage["mean"] for name, stage in result.stages_ms.items()}
     medians = {name: stage["p50"] for name, stage in result.stages_ms.items()}
     whole_ms = 1e3 / result.fps

@@ -8,18 +8,21 @@ measures another checkout in turn with this one.
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.plan import Plan
+
+logger = logging.getLogger(f"livepose.{__name__}")
 
 ROUNDS = 5
 HERE = Path(__file__).resolve().parent.parent
@@ -92,9 +95,9 @@ def starts(packages: Sequence[Path], rounds: int) -> dict[str, dict[str, Any]]:
     }
 
 
-def measure_startup(plan: Plan, report: Callable[[str], None]) -> dict[str, Any]:
+def measure_startup(plan: Plan) -> dict[str, Any]:
     """Starts of one checkout, as a part of the one document."""
-    report("starting livepose several times")
+    logger.info("starting livepose several times")
     return starts([HERE], 1 if plan.quick else ROUNDS)[str(HERE)]
 
 

@@ -28,6 +28,7 @@ Levels, lowest first; a module imports only from levels below its own:
 ...     print(frame.time_s, poses.keypoints_xy)
 """
 
+import logging
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,8 @@ __all__ = [
     "__version__",
     "read",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent unless asked
 
 try:
     __version__ = version("livepose")

@@ -6,7 +6,7 @@ is done as one batch. Memory is that of one pipeline, plus a frame for each stre
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ class PoseService:
 
     Parameters
     ----------
-    settings, report, **changes
+    settings, **changes
         As for ``PosePipeline``.
 
     Examples
@@ -43,11 +43,9 @@ class PoseService:
     def __init__(
         self,
         settings: Settings | None = None,
-        *,
-        report: Callable[[str], None] = lambda _: None,
         **changes: Any,
     ) -> None:
-        self._first = PosePipeline(settings, report=report, **changes)
+        self._first = PosePipeline(settings, **changes)
         self._members = Members()
         turn = threading.Lock()
         self._estimates: Gathering[Asked, Estimates] = Gathering(

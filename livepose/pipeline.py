@@ -8,7 +8,7 @@ folder go through the networks together. Where a budget of time is set,
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -26,7 +26,6 @@ from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr, check_image
 from livepose.poses import Poses
 from livepose.runtimes import open_runtime
-from livepose.runtimes.protocol import silent
 from livepose.runtimes.selection import cuda_devices
 from livepose.settings import Settings as Settings
 from livepose.skeletons import SKELETONS
@@ -57,8 +56,6 @@ class PosePipeline:
     ----------
     settings : Settings, optional
         What to use; single settings may also be given by name.
-    report : callable
-        Told, one sentence at a time, what is used and what happens. Silent by default.
     networks : (PoseEstimator, Detector or None), optional
         To be used instead of those that the settings name; see ``service`` for several streams.
     **changes
@@ -82,13 +79,11 @@ class PosePipeline:
         self,
         settings: Settings | None = None,
         *,
-        report: Callable[[str], None] = silent,
         networks: tuple[PoseEstimator, Detector | None] | None = None,
         **changes: Any,
     ) -> None:
         self.settings = replace(settings or Settings(), **changes)
         self.clock = StageClock() if networks is None else networks[0].clock
-        self._report = report
         self.estimator, self.detector = networks or self._open_networks()
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(self._budget())
@@ -126,11 +121,9 @@ class PosePipeline:
 
     def _open_estimator(self) -> PoseEstimator:
         chosen = self.settings
-        runtime = open_runtime(
-            chosen.weights, chosen.runtime, chosen.device, chosen.precision, self._report
-        )
+        runtime = open_runtime(chosen.weights, chosen.runtime, chosen.device, chosen.precision)
         try:
-            return PoseEstimator(runtime, chosen.decode, self.clock, self._report)
+            return PoseEstimator(runtime, chosen.decode, self.clock)
         except ValueError as error:
             raise UsageError(str(error)) from error
 
@@ -141,7 +134,6 @@ class PosePipeline:
             chosen.device,
             size_px=chosen.detector_size_px,
             score_threshold=chosen.detector_threshold,
-            report=self._report,
             frames=None if gpu is None else gpu.frames,
         )
 
@@ -290,11 +282,7 @@ class PosePipeline:
         SourceError
             When the source cannot be opened or is lost.
         """
-        opened = (
-            open_source(source, report=self._report)
-            if isinstance(source, str | int | Path)
-            else source
-        )
+        opened = open_source(source) if isinstance(source, str | int | Path) else source
         self.reset()
         frames = self._due(opened) if opened.live else ahead(opened, FRAMES_AHEAD)
         found = self._still(frames) if opened.kind == "images" else self._moving(frames)

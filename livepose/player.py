@@ -4,6 +4,7 @@ Decoding or capture, inference, drawing and encoding run beside each other, in t
 queues between them that keep the order. Drawing and the window belong to the main thread.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ from livepose.sinks import OutputClosed, Sink, VideoSink
 from livepose.sources import Source
 from livepose.threads import Worker, ahead
 from livepose.window import Command, Window
+
+logger = logging.getLogger(__name__)
 
 FRAMES_WAITING = 4
 LIVE_FRAMES_WAITING = 1
@@ -79,8 +82,6 @@ class Player:
         Where it is shown; None plays without a window.
     look
         How people are drawn.
-    report
-        Told one sentence for each thing that happens.
     progress
         Told every frame with its poses and the frames per second.
     """
@@ -92,7 +93,6 @@ class Player:
         sinks: Sequence[Sink] = (),
         window: Window | None = None,
         look: Look | None = None,
-        report: Callable[[str], None] = print,
         progress: Callable[[Frame, Poses, float], None] | None = None,
         folder: Path | None = None,
     ) -> None:
@@ -101,7 +101,6 @@ class Player:
         self.sinks = list(sinks)
         self.window = window
         self.look = look or Look()
-        self.report = report
         self.progress = progress
         self.folder = folder or Path.cwd()
         self.hud_shown = True
@@ -285,20 +284,20 @@ class Player:
         estimator = self.pipeline.estimator
         current = DECODINGS.index(estimator.method) if estimator.method in DECODINGS else -1
         estimator.method = DECODINGS[(current + 1) % len(DECODINGS)]
-        self.report(f"decoding: {estimator.method}")
+        logger.info(f"decoding: {estimator.method}")
 
     def _snapshot(self, drawn_bgr: ImageBgr) -> None:
         path = self.folder / f"livepose-{stamp()}.png"
         if not cv2.imwrite(str(path), drawn_bgr):
-            self.report(f"snapshot: {path} could not be written")
+            logger.warning(f"snapshot: {path} could not be written")
             return
-        self.report(f"snapshot: {path}")
+        logger.info(f"snapshot: {path}")
 
     def _toggle_recording(self) -> None:
         if self._recording is None:
             path = self.folder / f"livepose-{stamp()}.mp4"
             self._recording = VideoSink(path, from_first_frame=True)
-            self.report(f"recording to {path}")
+            logger.info(f"recording to {path}")
         else:
             self._stop_recording()
 
@@ -306,7 +305,7 @@ class Player:
         if self._recording is not None:
             recording, self._recording = self._recording, None
             recording.close()
-            self.report("recording saved")
+            logger.info("recording saved")
 
     def _close(self, writer: Worker[Written] | None) -> None:
         """Closes everything, also when closing one of them fails."""

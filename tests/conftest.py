@@ -1,6 +1,8 @@
 """Fixtures that several rooms share."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,24 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the shared test material is not at {folder} (set LIVEPOSE_SHARED)")
     return folder
+
+
+class _Kept(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """What livepose says during the test."""
+    logger, kept = logging.getLogger("livepose"), _Kept()
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(kept)
+    yield kept.messages
+    logger.removeHandler(kept)
+    logger.setLevel(before)

@@ -21,10 +21,6 @@ __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]
 
 
-def quiet(_: str) -> None:
-    """Says nothing."""
-
-
 def test_a_stage_entered_twice_in_a_frame_counts_as_its_sum() -> None:
     clock = StageClock()
     for _ in range(3):
@@ -58,7 +54,7 @@ def test_the_camera_moves_and_its_times_are_even() -> None:
 
 @pytest.mark.parametrize("people", [0, 1, 5])
 def test_as_many_people_are_measured_as_were_asked_for(make_pipeline: Make, people: int) -> None:
-    result = measure(make_pipeline(), Choice(people=people, frames=20), quiet)
+    result = measure(make_pipeline(), Choice(people=people, frames=20))
     assert result.frames == 20
     assert result.people_per_frame == pytest.approx(people, abs=0.3)
     assert result.fps > 0
@@ -66,7 +62,7 @@ def test_as_many_people_are_measured_as_were_asked_for(make_pipeline: Make, peop
 
 
 def test_the_stages_add_up_to_less_than_the_whole_frame(make_pipeline: Make) -> None:
-    result = measure(make_pipeline(), Choice(people=2, frames=30), quiet)
+    result = measure(make_pipeline(), Choice(people=2, frames=30))
     stages = sum(stage["mean"] for name, stage in result.stages_ms.items() if name != "draw")
     assert 0.5 * result.latency_ms["mean"] < stages <= 1.01 * result.latency_ms["mean"]
     assert 1e3 / result.fps >= result.latency_ms["mean"]
@@ -83,7 +79,7 @@ def test_the_slowest_stage_is_named_by_its_mean() -> None:
 def test_a_video_too_short_for_the_warm_up_is_refused(make_pipeline: Make, shared: Path) -> None:
     choice = Choice(source=str(shared / "video" / "one_frame.mp4"))
     with pytest.raises(SourceError, match="give a longer video"):
-        measure(make_pipeline(), choice, quiet)
+        measure(make_pipeline(), choice)
 
 
 def test_the_command_prints_a_table_and_saves_its_figures(
@@ -103,12 +99,12 @@ def test_the_demo_leaves_a_video_lines_and_a_sheet(
     monkeypatch.setenv("DISPLAY", "")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr("livepose.benchmark.demo.CameraPath", lambda: CameraPath(0.3))
-    video, lines, sheet = run_demo(make_pipeline(), tmp_path, quiet)
+    video, lines, sheet = run_demo(make_pipeline(), tmp_path)
     assert video.stat().st_size > 1000
     assert len(lines.read_text().splitlines()) == 1 + CameraPath(0.3).frame_count
     assert cv2.imread(str(sheet)).shape[1] == 1280
 
 
 def test_the_made_scene_has_the_size_that_is_asked_for(make_pipeline: Make) -> None:
-    result = measure(make_pipeline(), Choice(people=1, frames=2, size_wh=(400, 304)), quiet)
+    result = measure(make_pipeline(), Choice(people=1, frames=2, size_wh=(400, 304)))
     assert result.size_wh == (400, 304)

@@ -240,16 +240,17 @@ def test_the_help_fits_a_newcomer() -> None:
         assert word in done.stdout
 
 
-def test_whoever_waits_long_is_told_why_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    with play.patience(told.append):
+def test_whoever_waits_long_is_told_why_and_nobody_else(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with play.patience():
         pass
-    assert not told
+    assert not said
     monkeypatch.setattr(play, "LATE_S", 0.01)
-    with play.patience(told.append):
+    with play.patience():
         time.sleep(0.3)
-    assert len(told) == 1
-    assert "first start compiles" in told[0]
+    assert len(said) == 1
+    assert "first start compiles" in said[0]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_sixteen_people_in_4k_are_all_posed_and_drawn(
 def test_a_hard_clip_plays_and_everybody_has_an_id_of_their_own(
     pipeline: PosePipeline, shared: Path, name: str
 ) -> None:
-    source = open_source(shared / "video" / name, report=lambda _: None)
+    source = open_source(shared / "video" / name)
     seen = 0
     run = pipeline.run(source)
     for _, poses in islice(run, 2):
@@ -56,7 +56,7 @@ def test_a_hard_clip_plays_and_everybody_has_an_id_of_their_own(
 
 
 def test_a_crowd_is_played_on_a_budget_that_is_far_too_small(shared: Path) -> None:
-    source = open_source(shared / "video" / "crowd.mp4", report=lambda _: None)
+    source = open_source(shared / "video" / "crowd.mp4")
     pipeline = PosePipeline(detector="embedded", target_fps=1000)
     frames: list[int] = []
 
@@ -65,7 +65,7 @@ def test_a_crowd_is_played_on_a_budget_that_is_far_too_small(shared: Path) -> No
         if len(frames) == 8:
             player._stopped = True
 
-    player = Player(pipeline, source, report=lambda _: None, progress=count)
+    player = Player(pipeline, source, progress=count)
     summary = player.play()
     assert summary.frames == 8
     assert summary.given_up

@@ -62,13 +62,9 @@ class FakeWindow:
         self.closed += 1
 
 
-def quiet(_: str) -> None:
-    """Says nothing."""
-
-
 def test_every_frame_is_written_in_order_and_the_sinks_are_closed(make_pipeline: Make) -> None:
     sink = MemorySink()
-    summary = Player(make_pipeline(), walking(30), [sink], report=quiet).play()
+    summary = Player(make_pipeline(), walking(30), [sink]).play()
     assert sink.indices == list(range(30))
     assert (summary.frames, sink.closed) == (30, 1)
 
@@ -76,7 +72,7 @@ def test_every_frame_is_written_in_order_and_the_sinks_are_closed(make_pipeline:
 def test_the_drawing_leaves_the_frame_itself_alone(make_pipeline: Make) -> None:
     source, sink = walking(3), MemorySink()
     before = [frame.image_bgr.copy() for frame in source.frames]
-    Player(make_pipeline(), source, [sink], report=quiet).play()
+    Player(make_pipeline(), source, [sink]).play()
     for frame, old, drawn in zip(source.frames, before, sink.drawn, strict=True):
         np.testing.assert_array_equal(frame.image_bgr, old)
         assert drawn is not None
@@ -86,7 +82,7 @@ def test_the_drawing_leaves_the_frame_itself_alone(make_pipeline: Make) -> None:
 def test_a_sink_that_fails_ends_the_playing_and_the_others_are_closed(make_pipeline: Make) -> None:
     good, bad = MemorySink(), MemorySink(fail_at=3)
     with pytest.raises(SinkError, match="disk is full"):
-        Player(make_pipeline(), walking(200), [good, bad], report=quiet).play()
+        Player(make_pipeline(), walking(200), [good, bad]).play()
     assert (good.closed, bad.closed) == (1, 1)
 
 
@@ -95,7 +91,7 @@ def test_a_lost_source_leaves_whole_outputs(make_pipeline: Make, tmp_path: Path)
     lines = tmp_path / "out.jsonl"
     sinks = [VideoSink(tmp_path / "out.mp4"), JsonLinesSink(str(lines), {})]
     with pytest.raises(SourceError):
-        Player(make_pipeline(), source, sinks, report=quiet).play()
+        Player(make_pipeline(), source, sinks).play()
     assert len(lines.read_text().splitlines()) == 1 + 12
     assert decoded_frames(tmp_path / "out.mp4") == 12
 
@@ -114,7 +110,7 @@ def test_ctrl_c_leaves_whole_outputs(make_pipeline: Make, tmp_path: Path) -> Non
         if frame.index == 9:
             raise KeyboardInterrupt
 
-    player = Player(make_pipeline(), walking(99), [JsonLinesSink(str(lines), {})], report=quiet)
+    player = Player(make_pipeline(), walking(99), [JsonLinesSink(str(lines), {})])
     player.progress = interrupt
     with pytest.raises(KeyboardInterrupt):
         player.play()
@@ -124,7 +120,7 @@ def test_ctrl_c_leaves_whole_outputs(make_pipeline: Make, tmp_path: Path) -> Non
 
 def test_q_ends_the_playing(make_pipeline: Make) -> None:
     window = FakeWindow({5: [Command.QUIT]})
-    summary = Player(make_pipeline(), walking(100, live=True), window=window, report=quiet).play()
+    summary = Player(make_pipeline(), walking(100, live=True), window=window).play()
     assert (summary.frames, window.closed) == (5, 1)
 
 
@@ -137,30 +133,29 @@ def test_space_pauses_until_space(make_pipeline: Make) -> None:
             return [Command.PAUSE] if self.polls in (2, 6) else []
 
     window = Pausing()
-    summary = Player(make_pipeline(), walking(4, live=True), window=window, report=quiet).play()
+    summary = Player(make_pipeline(), walking(4, live=True), window=window).play()
     assert summary.frames == 4
     assert window.polls >= 4 + 4
 
 
 def test_h_hides_the_hud(make_pipeline: Make) -> None:
     window = FakeWindow({1: [Command.HUD]})
-    Player(make_pipeline(), walking(2, live=True), window=window, report=quiet).play()
+    Player(make_pipeline(), walking(2, live=True), window=window).play()
     with_hud, without = window.shown
     assert (with_hud[:30, :60] != without[:30, :60]).any()
 
 
-def test_d_cycles_the_decoding(make_pipeline: Make) -> None:
-    said: list[str] = []
+def test_d_cycles_the_decoding(said: list[str], make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     keys = {number: [Command.DECODING] for number in (1, 2, 3)}
-    Player(pipeline, walking(4, live=True), window=FakeWindow(keys), report=said.append).play()
+    Player(pipeline, walking(4, live=True), window=FakeWindow(keys)).play()
     assert said == ["decoding: argmax", "decoding: shift", "decoding: dark"]
 
 
 def test_s_and_r_leave_a_snapshot_and_a_recording(make_pipeline: Make, tmp_path: Path) -> None:
     window = FakeWindow({2: [Command.SNAPSHOT, Command.RECORD], 8: [Command.RECORD]})
     source = walking(12, live=True)
-    Player(make_pipeline(), source, window=window, report=quiet, folder=tmp_path).play()
+    Player(make_pipeline(), source, window=window, folder=tmp_path).play()
     assert len(list(tmp_path.glob("livepose-*.png"))) == 1
     assert decoded_frames(next(tmp_path.glob("livepose-*.mp4"))) == 6
 
@@ -168,7 +163,7 @@ def test_s_and_r_leave_a_snapshot_and_a_recording(make_pipeline: Make, tmp_path:
 def test_an_open_recording_is_saved_at_the_end(make_pipeline: Make, tmp_path: Path) -> None:
     window = FakeWindow({2: [Command.RECORD]})
     source = walking(6, live=True)
-    Player(make_pipeline(), source, window=window, report=quiet, folder=tmp_path).play()
+    Player(make_pipeline(), source, window=window, folder=tmp_path).play()
     assert decoded_frames(next(tmp_path.glob("livepose-*.mp4"))) == 4
 
 
@@ -186,7 +181,7 @@ def test_the_mirrored_video_is_the_mirrored_picture(make_pipeline: Make) -> None
     plain, turned = MemorySink(), MemorySink()
     for sink, mirror in ((plain, False), (turned, True)):
         look = Look(mirror=mirror, ids=False)
-        Player(make_pipeline(), walking(1), [sink], look=look, report=quiet).play()
+        Player(make_pipeline(), walking(1), [sink], look=look).play()
     assert plain.drawn[0] is not None
     assert turned.drawn[0] is not None
     body = np.abs(plain.drawn[0][:, ::-1].astype(int) - turned.drawn[0]).mean()
@@ -214,7 +209,7 @@ def test_the_age_of_the_shown_frame_stays_bounded_when_inference_is_slow(
     pipeline = make_pipeline()
     inner = pipeline.detector
     monkeypatch.setattr(pipeline, "detector", lambda images: (time.sleep(0.05), inner(images))[1])
-    player = Player(pipeline, Slow(), window=FakeWindow(), report=quiet)
+    player = Player(pipeline, Slow(), window=FakeWindow())
     summary = player.play()
     assert summary.dropped == 40
     assert max(player._ages_ms) < 500
@@ -249,7 +244,7 @@ def test_drawing_inference_and_encoding_run_beside_each_other_and_keep_the_order
     monkeypatch.setattr(pipeline, "process", process)
     monkeypatch.setattr("livepose.player.draw_poses", draw)
     sink = Noting()
-    Player(pipeline, walking(20), [sink], report=quiet).play()
+    Player(pipeline, walking(20), [sink]).play()
     assert sink.indices == list(range(20))
     assert len(set(threads.values())) == 3
 
@@ -268,7 +263,7 @@ def test_frames_from_before_the_end_of_a_pause_are_not_shown_late(
         return keys or ([Command.PAUSE] if len(window.shown) == 2 and next(polled, False) else [])
 
     monkeypatch.setattr(window, "poll", poll)
-    summary = Player(make_pipeline(), source, window=window, report=quiet).play()
+    summary = Player(make_pipeline(), source, window=window).play()
     assert len(window.shown) == 2
     assert summary.dropped == 10
 
@@ -277,7 +272,7 @@ def test_what_a_budget_costs_is_said_on_the_screen_and_at_the_end(make_pipeline:
     pipeline = make_pipeline(target_fps=500)
     pipeline.scheduler.costs.learn_crops(1, 1.0)
     window = FakeWindow()
-    player = Player(pipeline, walking(20, fps=10.0, live=True), window=window, report=quiet)
+    player = Player(pipeline, walking(20, fps=10.0, live=True), window=window)
     summary = player.play()
     assert any("poses predicted" in line for line in summary.given_up)
     assert player._figures(Poses.empty()).notes == summary.given_up

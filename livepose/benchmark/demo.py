@@ -1,6 +1,6 @@
 """``livepose demo``: the pipeline on a moving scene, as a video, as data and as one picture."""
 
-from collections.abc import Callable
+import logging
 from pathlib import Path
 
 from livepose.benchmark.scene import CameraPath
@@ -10,8 +10,10 @@ from livepose.sinks import JsonLinesSink, Sink, VideoSink, make_header
 from livepose.sinks.contact_sheet import SheetSink
 from livepose.window import Window
 
+logger = logging.getLogger(__name__)
 
-def run_demo(pipeline: PosePipeline, folder: Path, report: Callable[[str], None]) -> list[Path]:
+
+def run_demo(pipeline: PosePipeline, folder: Path) -> list[Path]:
     """Plays the scene; returns the files that were written: video, JSON lines, contact sheet."""
     scene = CameraPath()
     video, lines, sheet = (folder / f"demo.{suffix}" for suffix in ("mp4", "jsonl", "png"))
@@ -23,9 +25,9 @@ def run_demo(pipeline: PosePipeline, folder: Path, report: Callable[[str], None]
     ]
     possible, reason = Window.available()
     if not possible:
-        report(f"no window: {reason}; running without one")
+        logger.warning(f"no window: {reason}; running without one")
     window = Window("livepose - demo") if possible else None
     pipeline.warm_up(scene.size_wh)
-    summary = Player(pipeline, scene, sinks, window, report=report).play()
-    report(f"{summary.frames} frames at {summary.fps:.1f} fps")
+    summary = Player(pipeline, scene, sinks, window).play()
+    logger.info(f"{summary.frames} frames at {summary.fps:.1f} fps")
     return [video, lines, sheet]

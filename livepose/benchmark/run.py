@@ -6,8 +6,9 @@ detector finds, after it has run, so that the load is the same on every machine.
 """
 
 import json
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -25,6 +26,8 @@ from livepose.machine import describe_machine, peak_memory_mb
 from livepose.pipeline import PosePipeline, Settings
 from livepose.sources import Source, open_source
 
+logger = logging.getLogger(__name__)
+
 WARM_UP_FRAMES = 35
 """A second of 30 frames, in which the detector looks at every one, and some more."""
 DEFAULT_FRAMES = 200
@@ -36,8 +39,6 @@ FRAMES_PER_ROUND = 20
 """... or into rounds of this length where a video's length is not known."""
 PERCENTILES = (50.0, 95.0, 99.0)
 FIGURES = ("mean", "p50", "p95", "p99")
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Result:
     spread: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def run_benchmark(settings: Settings, choice: Choice, report: Report) -> int:
+def run_benchmark(settings: Settings, choice: Choice) -> int:
     """Measures, prints the table on stdout, saves the JSON; returns the exit code.
 
     Raises
@@ -91,23 +92,23 @@ def run_benchmark(settings: Settings, choice: Choice, report: Report) -> int:
 
     # The old figures first: a wrong path is said at once, and --json may write over them.
     old = None if choice.compare is None else read_figures(choice.compare)
-    pipeline = PosePipeline(settings, report=report)
-    result = measure(pipeline, choice, report)
+    pipeline = PosePipeline(settings)
+    result = measure(pipeline, choice)
     print_table(result)
     if choice.json_path is not None:
         save(result, choice.json_path)
-        report(f"figures saved to {choice.json_path}")
+        logger.info(f"figures saved to {choice.json_path}")
     if old is not None:
         compare(old, asdict(result), choice.limit)
     return 0
 
 
-def measure(pipeline: PosePipeline, choice: Choice, report: Report) -> Result:
+def measure(pipeline: PosePipeline, choice: Choice) -> Result:
     """Runs the warm-up, then the measured frames."""
     source, notes = scene_or_video(choice)
     known = KnownBoxes(pipeline, source) if isinstance(source, WalkingPeople) else None
     pipeline.warm_up(source.size_wh)
-    report(f"measuring on {source.name}")
+    logger.info(f"measuring on {source.name}")
     run = Run(pipeline, known)
     turn = Turn(run, frames_of(source, choice))
     seen = turn.warm_up(WARM_UP_FRAMES)

@@ -3,7 +3,8 @@
 Post-training quantisation: the network stays as it is; only how finely it counts changes.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from livepose.runtimes.ranges import Ranges
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card, read_card
 
+logger = logging.getLogger(__name__)
+
 Crops = NDArray[np.uint8]
 
 KEPT_AP = 0.99
@@ -56,12 +59,7 @@ class PeopleSet:
 
 
 def quantise(
-    path: Path,
-    data: PeopleSet,
-    dev: PeopleSet,
-    crops: int = 256,
-    report: Callable[[str], None] = print,
-    progress: Progress = no_progress,
+    path: Path, data: PeopleSet, dev: PeopleSet, crops: int = 256, progress: Progress = no_progress
 ) -> Ranges:
     """INT8 ranges for pose weights, from crops of ``data``, with what they cost on ``dev``.
 
@@ -74,16 +72,16 @@ def quantise(
         crop in the median.
     """
     card = read_card(path)
-    model, _, _ = own_graph(path, card, report)
+    model, _, _ = own_graph(path, card)
     plain = _ready(model, card, "f32")
     seen = real_crops(data, plain, crops)
     layers = list(convolutions(model))
-    report(f"looking at {len(layers) - 2} layers while {len(seen)} crops go through them")
+    logger.info(f"looking at {len(layers) - 2} layers while {len(seen)} crops go through them")
     # The stem and the heatmap layer stay in f32.
     ends, advance = (layers[0], layers[-1]), progress("watching layers", len(seen))
     limits = measure_limits(model, seen, ends, advance)
     rounded = _ready(insert_ranges(model, limits), card, "int8")
-    report(f"measuring what INT8 costs on {len(dev.annotations.people)} people")
+    logger.info(f"measuring what INT8 costs on {len(dev.annotations.people)} people")
     measured = {
         "crops": len(seen),
         **_shifts(open_runtime(path, "torch", "cpu"), (plain, rounded), dev, progress),

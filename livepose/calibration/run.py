@@ -1,6 +1,6 @@
 """``livepose calibrate``: the order of things."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from livepose.evaluation.model import open_estimator
 from livepose.evaluation.settings import Progress
 from livepose.weights.calibration import read_calibrations, written
 
-Report = Callable[[str], None]
 PICTURES_A_SET = 1_000_000
 
 
@@ -41,9 +40,9 @@ class Choice:
     plot: Path | None = None
 
 
-def run_calibration(choice: Choice, report: Report, progress: Progress) -> str:
+def run_calibration(choice: Choice, progress: Progress) -> str:
     """Looks, fits, checks, writes; the tables as Markdown."""
-    estimator = open_estimator(choice.weights, report=report)
+    estimator = open_estimator(choice.weights)
     parts = [
         collect(
             estimator,

@@ -1,11 +1,16 @@
 """The command line: one file a command; errors become one sentence and an exit code."""
 
+import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from argparse import ArgumentParser, _SubParsersAction
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 
+from livepose.cli.messages import add_message_options, show_messages
 from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError
+
+logger = logging.getLogger(__name__)
 
 COMMANDS = {
     "calibrate": "livepose.cli.calibrate",
@@ -30,13 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def guarded(action: Callable[[], int]) -> int:
     """What ``action`` returns; errors become one sentence and an exit code."""
+    show_messages()
     try:
         return action()
     except LiveposeError as error:
-        print(f"livepose: {error}", file=sys.stderr)
+        logger.error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("livepose: stopped by Ctrl-C", file=sys.stderr)
+        logger.error("stopped by Ctrl-C")
         return INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         # Whoever read our output has gone: a quiet end, also for the interpreter's last flush.
@@ -45,14 +51,24 @@ def guarded(action: Callable[[], int]) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    from argparse import ArgumentParser
-
-    if words and words[0] in COMMANDS:
-        parser = ArgumentParser(prog="livepose")
-        module = import_module(COMMANDS[words[0]])
-        module.register(parser.add_subparsers(dest="command", required=True))
-    else:
-        parser = ArgumentParser(prog="livepose")
-        module = import_module("livepose.cli.run")
+    command = words[0] if words and words[0] in COMMANDS else None
+    module = import_module("livepose.cli.run" if command is None else COMMANDS[command])
+    parser = ArgumentParser(prog="livepose")
+    if command is None:
         module.register(parser, COMMANDS)
-    return int(module.run(parser.parse_args(words)))
+    else:
+        module.register(parser.add_subparsers(dest="command", required=True))
+    for each in with_subparsers(parser):
+        add_message_options(each)
+    arguments = parser.parse_args(words)
+    show_messages(getattr(arguments, "quiet", False), getattr(arguments, "verbose", False))
+    return int(module.run(arguments))
+
+
+def with_subparsers(parser: ArgumentParser) -> Iterator[ArgumentParser]:
+    """The parser and, after it, those of its commands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, _SubParsersAction):
+            for each in action.choices.values():
+                yield from with_subparsers(each)

@@ -41,7 +41,6 @@ def run(arguments: Namespace) -> int:
     """Calibrates and writes."""
     from livepose.calibration.run import Choice, run_calibration
     from livepose.cli.evaluate import progress_bars
-    from livepose.cli.run import report
     from livepose.evaluation.table import write_text
 
     choice = Choice(
@@ -53,6 +52,6 @@ def run(arguments: Namespace) -> int:
         plot=arguments.plot,
     )
     with progress_bars() as progress:
-        tables = run_calibration(choice, report, progress)
+        tables = run_calibration(choice, progress)
     write_text(arguments.markdown, tables)
     return 0

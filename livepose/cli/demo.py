@@ -15,10 +15,9 @@ def register(subparsers: Any) -> None:
 def run(arguments: Namespace) -> int:
     """Plays the demo and says where its files are."""
     from livepose.benchmark.demo import run_demo
-    from livepose.cli.run import report
     from livepose.pipeline import PosePipeline
 
-    written = run_demo(PosePipeline(report=report), arguments.folder, report)
+    written = run_demo(PosePipeline(), arguments.folder)
     for path in written:
         print(path.resolve(), file=sys.stderr)
     return 0

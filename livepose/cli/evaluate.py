@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepose.cli.run import RUNTIMES, positive, report
+from livepose.cli.run import RUNTIMES, positive
 from livepose.errors import GateError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _coco(arguments: Namespace) -> int:
 
     chosen = choice(arguments)
     with progress_bars() as progress:
-        measured = run_coco(chosen, report, progress)
+        measured = run_coco(chosen, progress)
     show_coco(arguments, chosen, measured)
     return 0
 
@@ -153,7 +153,7 @@ def _mpii(arguments: Namespace) -> int:
 
     chosen = choice(arguments)
     with progress_bars() as progress:
-        measured = run_mpii(chosen, report, progress, arguments.head_boxes)
+        measured = run_mpii(chosen, progress, arguments.head_boxes)
     _show(arguments, chosen, measured, MPII_COLUMNS, "MPII PCKh")
     return 0
 
@@ -163,7 +163,7 @@ def _lsp(arguments: Namespace) -> int:
 
     chosen = choice(arguments)
     with progress_bars() as progress:
-        measured = run_lsp(chosen, report, progress)
+        measured = run_lsp(chosen, progress)
     _show(arguments, chosen, measured, LSP_COLUMNS, "PCK@0.2 of the torso")
     return 0
 

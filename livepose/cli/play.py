@@ -1,5 +1,6 @@
 """Opens what the options name, plays it, and says what was done."""
 
+import logging
 import threading
 import time
 from argparse import Namespace
@@ -36,27 +37,27 @@ from livepose.sources import (
 )
 from livepose.window import Window
 
-Report = Callable[[str], None]
+logger = logging.getLogger(__name__)
 LATE_S = 8.0
 """Whoever waits longer than this is told why."""
 
 
-def play(arguments: Namespace, settings: Settings, report: Report) -> Summary:
+def play(arguments: Namespace, settings: Settings) -> Summary:
     """Plays the chosen source to its end."""
     # The source first: a wrong path is said at once, not after the networks were loaded.
-    source = open_chosen(arguments, report)
+    source = open_chosen(arguments)
     try:
         with rehearsed(arguments):
-            pipeline = open_pipeline(settings, source, report)
-        window = open_window(arguments, source, report)
+            pipeline = open_pipeline(settings, source)
+        window = open_window(arguments, source)
         sinks = open_sinks(arguments, source, pipeline)
-        player = Player(pipeline, source, sinks, window, look(arguments), report)
+        player = Player(pipeline, source, sinks, window, look(arguments))
         with progress_bar(source, window is not None) as progress:
             player.progress = progress
             summary = player.play()
     finally:
         source.close()
-    report(said(summary, arguments))
+    logger.info(said(summary, arguments))
     return summary
 
 
@@ -83,10 +84,12 @@ def draws(arguments: Namespace) -> bool:
     return bool(seen or arguments.output or arguments.sheet)
 
 
-def open_chosen(arguments: Namespace, report: Report) -> Source:
+def open_chosen(arguments: Namespace) -> Source:
     """The source that the options name."""
     asked = {"camera_size": arguments.camera_size, "camera_fps": arguments.camera_fps}
-    always: dict[str, Any] = {"rotate": arguments.rotate, "report": report}
+    always: dict[str, Any] = {
+        "rotate": arguments.rotate,
+    }
     if arguments.image is not None:
         return open_images(arguments.image, **always)
     if arguments.video is not None:
@@ -96,24 +99,24 @@ def open_chosen(arguments: Namespace, report: Report) -> Source:
     return open_source(arguments.camera or arguments.source, **asked, **always)
 
 
-def open_pipeline(settings: Settings, source: Source, report: Report) -> PosePipeline:
+def open_pipeline(settings: Settings, source: Source) -> PosePipeline:
     """The pipeline, warm, with one line that says what it runs on."""
     start_s = time.perf_counter()
-    report("warming up ...")
-    with patience(report):
-        pipeline = PosePipeline(settings, report=report)
+    logger.info("warming up ...")
+    with patience():
+        pipeline = PosePipeline(settings)
         pipeline.warm_up(source.size_wh)
-    report(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
-    report(f"ready after {time.perf_counter() - start_s:.1f} s{memory_held(pipeline)}")
+    logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
+    logger.info(f"ready after {time.perf_counter() - start_s:.1f} s{memory_held(pipeline)}")
     return pipeline
 
 
 @contextmanager
-def patience(report: Report) -> Iterator[None]:
+def patience() -> Iterator[None]:
     """Says why, where getting ready takes long."""
     late = threading.Timer(
         LATE_S,
-        report,
+        logger.info,
         ["still warming up: a first start compiles, for up to a minute; later ones are quicker"],
     )
     late.daemon = True
@@ -130,19 +133,19 @@ def memory_held(pipeline: PosePipeline) -> str:
     return "" if gpu is None else f", {gpu.held_mib():.0f} MiB held on {gpu.runtime.device}"
 
 
-def open_window(arguments: Namespace, source: Source, report: Report) -> Window | None:
+def open_window(arguments: Namespace, source: Source) -> Window | None:
     """A window, where one is wanted and can be had."""
     if arguments.no_window or (writes_files(arguments) and not arguments.show):
         if source.live and not arguments.no_window:
-            return _window_if_possible(source, report)
+            return _window_if_possible(source)
         return None
-    return _window_if_possible(source, report)
+    return _window_if_possible(source)
 
 
-def _window_if_possible(source: Source, report: Report) -> Window | None:
+def _window_if_possible(source: Source) -> Window | None:
     possible, reason = Window.available()
     if not possible:
-        report(f"no window: {reason}; running without one")
+        logger.warning(f"no window: {reason}; running without one")
         return None
     return Window(f"livepose - {source.name}")
 

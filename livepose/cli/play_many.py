@@ -1,8 +1,9 @@
 """Several cameras or videos at once: one pair of networks, a thread and outputs for each."""
 
+import logging
 import threading
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -15,12 +16,12 @@ from livepose.player import Player, Summary
 from livepose.poses import Poses
 from livepose.sources import Source
 
-Report = Callable[[str], None]
+logger = logging.getLogger(__name__)
 OUTPUTS = ("output", "json", "csv", "openpose_json", "coco_json", "sheet")
 POLL_S = 0.2
 
 
-def play_many(arguments: Namespace, settings: Settings, report: Report) -> list[Summary]:
+def play_many(arguments: Namespace, settings: Settings) -> list[Summary]:
     """Plays the sources of these options side by side, each to its end.
 
     Raises
@@ -33,16 +34,16 @@ def play_many(arguments: Namespace, settings: Settings, report: Report) -> list[
         raise UsageError("several sources cannot share --json -; name a file: each gets its own")
     sources: list[Source] = []
     try:
-        sources.extend(open_chosen(one, report) for one in each)
-        with rehearsed(arguments), patience(report):
-            service = PoseService(settings, report=report)
+        sources.extend(open_chosen(one) for one in each)
+        with rehearsed(arguments), patience():
+            service = PoseService(settings)
             service.warm_up([source.size_wh for source in sources])
-        summaries = play_side_by_side(service, each, sources, report)
+        summaries = play_side_by_side(service, each, sources)
     finally:
         for source in sources:
             source.close()
     for source, summary in zip(sources, summaries, strict=True):
-        report(f"{source.name}: {summary.frames} frames, {summary.fps:.1f} fps")
+        logger.info(f"{source.name}: {summary.frames} frames, {summary.fps:.1f} fps")
     return summaries
 
 
@@ -60,7 +61,7 @@ def numbered(arguments: Namespace, index: int) -> Namespace:
 
 
 def play_side_by_side(
-    service: PoseService, each: Sequence[Namespace], sources: Sequence[Source], report: Report
+    service: PoseService, each: Sequence[Namespace], sources: Sequence[Source]
 ) -> list[Summary]:
     """A thread for each stream. An error or Ctrl-C stops all; what was written stays whole."""
     stop = threading.Event()
@@ -68,7 +69,7 @@ def play_side_by_side(
     def play_one(arguments: Namespace, source: Source) -> Summary:
         with service.stream() as pipeline:
             sinks = open_sinks(arguments, source, pipeline)
-            player = Player(pipeline, source, sinks, None, look(arguments), report)
+            player = Player(pipeline, source, sinks, None, look(arguments))
             player.progress = StopWhen(stop, player)
             return player.play()
 

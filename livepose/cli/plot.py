@@ -1,10 +1,13 @@
 """``livepose plot``: what somebody did, over time, on one page."""
 
+import logging
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from livepose.errors import UsageError
+
+logger = logging.getLogger(__name__)
 
 
 def register(subparsers: Any) -> None:
@@ -23,7 +26,6 @@ def register(subparsers: Any) -> None:
 
 def run(arguments: Namespace) -> int:
     """Draws a page for each file."""
-    from livepose.cli.run import report
     from livepose.results.plot import check_suffix, draw_page, save_page
     from livepose.results.reading import read
 
@@ -36,5 +38,5 @@ def run(arguments: Namespace) -> int:
         if page.resolve() == file.resolve():
             raise UsageError(f"{page} is the input itself; name another page by --output")
         save_page(draw_page(read(file), arguments.id), page, title=file.name)
-        report(f"{page}")
+        logger.info(f"{page}")
     return 0

@@ -1,7 +1,10 @@
 """livepose quantise: INT8 ranges for pose weights, from real crops, with what they cost."""
 
+import logging
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 PAIR = "IMAGES:ANNOTATIONS"
 
@@ -36,7 +39,6 @@ def run(arguments: Namespace) -> int:
     """Measures, refuses what costs too much, writes."""
     from livepose.calibration.int8 import PeopleSet, quantise
     from livepose.cli.evaluate import progress_bars
-    from livepose.cli.run import report
     from livepose.errors import UsageError
     from livepose.runtimes.ranges import ranges_path, write_ranges
     from livepose.weights import find_weights
@@ -47,11 +49,11 @@ def run(arguments: Namespace) -> int:
         raise UsageError(f"INT8 ranges are for livepose's own weights, not for {path.name}")
     data, dev = PeopleSet.open(*arguments.data), PeopleSet.open(*arguments.dev)
     with progress_bars() as progress:
-        ranges = quantise(path, data, dev, arguments.crops, report, progress)
+        ranges = quantise(path, data, dev, arguments.crops, progress)
     target = arguments.output or ranges_path(path)
     write_ranges(target, ranges)
     measured = ranges.measured
-    report(
+    logger.warning(
         f"{len(ranges.limits)} ranges -> {target}: {measured['ap_int8']:.2f} AP instead of "
         f"{measured['ap_f32']:.2f}, keypoints moved by {measured['shift_px_int8']:.3f} px of the "
         "crop in the median"

@@ -1,6 +1,5 @@
 """``livepose --camera 0 | --video FILE | --image … | --source ANY | --benchmark``."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,11 +18,6 @@ EXAMPLES = """examples:
   livepose --camera 0 --camera 1 --json poses.jsonl     two at once: poses-1.jsonl, poses-2.jsonl
   livepose --benchmark                                  how fast is this machine?
 """
-
-
-def report(message: str) -> None:
-    """One sentence to whoever watches; results alone go to stdout."""
-    print(f"livepose: {message}", file=sys.stderr, flush=True)
 
 
 def register(parser: ArgumentParser, commands: Iterable[str]) -> None:
@@ -174,12 +168,12 @@ def run(arguments: Namespace) -> int:
     if arguments.several:
         from livepose.cli.play_many import play_many
 
-        play_many(arguments, settings(arguments), report)
+        play_many(arguments, settings(arguments))
         return 0
     if arguments.benchmark:
         from livepose.benchmark.run import run_benchmark
 
-        return run_benchmark(settings(arguments), benchmark_choice(arguments), report)
+        return run_benchmark(settings(arguments), benchmark_choice(arguments))
     if chosen_source(arguments) is None:
         raise UsageError(
             "nothing to look at: give --camera 0, --video FILE, --image PATH or --source ANY "
@@ -187,7 +181,7 @@ def run(arguments: Namespace) -> int:
         )
     from livepose.cli.play import play
 
-    play(arguments, settings(arguments), report)
+    play(arguments, settings(arguments))
     return 0
 
 

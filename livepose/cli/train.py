@@ -1,14 +1,17 @@
 """``livepose train pose|detector|pack|join|export|plot``."""
 
+import logging
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepose.cli.train_detector import report, run_detector, run_name
+from livepose.cli.train_detector import run_detector, run_name
 from livepose.errors import INTERRUPTED_EXIT_CODE, UsageError
 
 if TYPE_CHECKING:
     from livepose.training.settings import TrainSettings
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = """examples:
   livepose train pose --name first --data coco/images.zip:coco/annotations.json --crops 200000
@@ -255,8 +258,8 @@ def run_pose(arguments: Namespace) -> int:
 
     folder = getattr(arguments, "runs", RUNS) / run_name(arguments.name)
     resume = getattr(arguments, "resume", False)
-    ended = train(pose_settings(arguments, folder, resume), folder, resume, report)
-    report(f"{ended.reason} at step {ended.trainer.step}; the checkpoint is in {folder}")
+    ended = train(pose_settings(arguments, folder, resume), folder, resume)
+    logger.info(f"{ended.reason} at step {ended.trainer.step}; the checkpoint is in {folder}")
     if ended.trainer.processes.first:
         wanted = getattr(arguments, "export", None), getattr(arguments, "export_parts", None)
         export_weights(folder, *wanted, dev=())
@@ -273,9 +276,11 @@ def export_weights(
     if output is None and parts is None:
         return
     file = output or folder / f"{folder.name}.safetensors"
-    export_run(folder, file, report, dev)
+    export_run(folder, file, dev)
     if parts is not None:
-        report(f"{parts}: {len(split_file(file, parts))} parts; livepose train join joins them")
+        logger.info(
+            f"{parts}: {len(split_file(file, parts))} parts; livepose train join joins them"
+        )
 
 
 def run_export(arguments: Namespace) -> int:
@@ -294,7 +299,7 @@ def run_join(arguments: Namespace) -> int:
     file = join_parts(arguments.parts, arguments.output)
     if file.suffix == ".safetensors":
         load_network(file)
-    report(f"{file}: joined and verified")
+    logger.info(f"{file}: joined and verified")
     return 0
 
 
@@ -302,7 +307,7 @@ def run_plot(arguments: Namespace) -> int:
     """``livepose train plot``."""
     from livepose.training.plot import plot_run
 
-    report(f"drawn: {plot_run(arguments.runs / run_name(arguments.name), arguments.output)}")
+    logger.info(f"drawn: {plot_run(arguments.runs / run_name(arguments.name), arguments.output)}")
     return 0
 
 
@@ -328,8 +333,8 @@ def run_pack(arguments: Namespace) -> int:
         encoding=arguments.encoding,
         workers=arguments.workers,
     )
-    people = join(read_people(settings, settings.data, report))
-    write_pack(people, settings.skeleton, arguments.output, how, report)
+    people = join(read_people(settings, settings.data))
+    write_pack(people, settings.skeleton, arguments.output, how)
     return 0
 
 

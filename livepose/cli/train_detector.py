@@ -1,7 +1,7 @@
 """``livepose train detector``: by ultralytics' trainer, or by livepose's own loop."""
 
+import logging
 import shutil
-import sys
 from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
@@ -9,12 +9,9 @@ from typing import Any
 
 from livepose.errors import INTERRUPTED_EXIT_CODE, UsageError
 
+logger = logging.getLogger(__name__)
+
 COMMON = frozenset({"command", "what", "name", "runs", "resume", "loop", "export"})
-
-
-def report(message: str) -> None:
-    """One sentence to whoever watches."""
-    print(f"livepose: {message}", file=sys.stderr, flush=True)
 
 
 def run_name(text: str) -> str:
@@ -34,7 +31,7 @@ def run_detector(arguments: Namespace) -> int:
     if hasattr(arguments, "export"):
         arguments.export.parent.mkdir(parents=True, exist_ok=True)
         file = Path(shutil.copyfile(file, arguments.export))
-    report(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    logger.info(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
     return code
 
 
@@ -58,9 +55,9 @@ def run_ultralytics(given: dict[str, Any], folder: Path, resume: bool) -> tuple[
     settings = DetectorSettings(**known(given, DetectorSettings, "ultralytics"))
     how = BoxSettings(**boxes, seed=settings.seed)
     dataset = write_dataset(specs, folder / "dataset", how, problems)
-    problems.tell(report)
-    report(f"{dataset.pictures} pictures with {dataset.boxes} boxes in {dataset.folder}")
-    return train_detector(settings, dataset, folder, resume, report), 0
+    problems.tell()
+    logger.info(f"{dataset.pictures} pictures with {dataset.boxes} boxes in {dataset.folder}")
+    return train_detector(settings, dataset, folder, resume), 0
 
 
 def run_livepose(given: dict[str, Any], folder: Path, resume: bool) -> tuple[Path, int]:
@@ -75,8 +72,8 @@ def run_livepose(given: dict[str, Any], folder: Path, resume: bool) -> tuple[Pat
             given[name] = tuple(given[name])
     settings = LoopSettings(**known(given, LoopSettings, "livepose"))
     check_folder(folder, resume)
-    ended = train_in_loop(settings, folder, resume, report)
-    report(f"{ended}; the checkpoint is in {folder}")
+    ended = train_in_loop(settings, folder, resume)
+    logger.info(f"{ended}; the checkpoint is in {folder}")
     return folder / EXPORT, INTERRUPTED_EXIT_CODE if ended == INTERRUPTED else 0
 
 

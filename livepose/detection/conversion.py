@@ -4,7 +4,7 @@ ultralytics.
 
 import hashlib
 import json
-from collections.abc import Callable
+import logging
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,8 @@ from livepose.weights.places import cache_folder
 
 if TYPE_CHECKING:
     from torch import nn
+
+logger = logging.getLogger(__name__)
 
 ov = openvino()
 
@@ -45,7 +47,7 @@ def key(path: Path) -> str:
     return hashlib.sha256(f"{content} {versions}".encode()).hexdigest()[:20]
 
 
-def kept(name: str, report: Callable[[str], None]) -> tuple[Any, Facts] | None:
+def kept(name: str) -> tuple[Any, Facts] | None:
     """The converted network of that key, and what it answers; None where there is none yet."""
     folder = _folder(name)
     if not (folder / FACTS).is_file():
@@ -53,13 +55,13 @@ def kept(name: str, report: Callable[[str], None]) -> tuple[Any, Facts] | None:
     try:
         return core().read_model(folder / GRAPH), Facts(**json.loads((folder / FACTS).read_text()))
     except (RuntimeError, OSError, ValueError, TypeError):
-        report(f"the converted detector in {folder} is broken; converting it again")
+        logger.warning(f"the converted detector in {folder} is broken; converting it again")
         return None
 
 
-def convert(model: "nn.Module", facts: Facts, name: str, report: Callable[[str], None]) -> Any:
+def convert(model: "nn.Module", facts: Facts, name: str) -> Any:
     """The network for OpenVINO, any batch and size; kept in the cache under that key."""
-    report("converting the detector for OpenVINO (only this once)")
+    logger.info("converting the detector for OpenVINO (only this once)")
     converted = _traced(model)
     _keep(converted, facts, _folder(name))
     return converted

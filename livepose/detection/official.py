@@ -2,12 +2,12 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
 import socket
 import threading
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from livepose.errors import WeightsError
 from livepose.weights.fetching import download
 from livepose.weights.places import downloads_folder, expanded
 
-Report = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 DEFAULT = "yolo11n"
 NAME = re.compile(r"yolo(v8[nsmlx]|v9[tsmce]|v10[nsmblx]|11[nsmlx]|12[nsmlx]|26[nsmlx])")
@@ -42,7 +42,7 @@ def find_official(name: str) -> Path | None:
     return next((path for path in paths if path.is_file() and is_genuine(name, path)), None)
 
 
-def fetch_official(name: str, report: Report) -> Path | None:
+def fetch_official(name: str) -> Path | None:
     """Downloads the checkpoint into the cache; None, with a reason told, when that fails.
 
     Without a network the answer comes within ``CONNECT_S``. With LIVEPOSE_OFFLINE or YOLO_OFFLINE
@@ -52,15 +52,15 @@ def fetch_official(name: str, report: Report) -> Path | None:
     if _forbidden() or not reachable(url, CONNECT_S):
         return None
     target = downloads_folder() / f"{name}.pt"
-    report(f"fetching {url}")
+    logger.info(f"fetching {url}")
     try:
         path = download(url, target, timeout_s=CONNECT_S)
     except WeightsError as error:
-        report(str(error))
+        logger.info(str(error))
         return None
     if not is_genuine(name, path):
         path.unlink()
-        report(f"what came from {url} is not the published file; it was deleted")
+        logger.warning(f"what came from {url} is not the published file; it was deleted")
         return None
     return path
 

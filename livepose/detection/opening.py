@@ -1,6 +1,6 @@
 """Opening a detector by name or file."""
 
-from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,11 @@ from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, exp
 if TYPE_CHECKING:
     from livepose.runtimes.frames import DeviceFrames
 
-Report = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 COCO_CLASSES = 80
 OWN_SUFFIXES = (".pt", SUFFIX)
 EXPORTED_SUFFIXES = (".xml", ".onnx")
-
-
-def _silent(message: str) -> None:
-    """Reports to nobody."""
 
 
 def open_detector(
@@ -31,7 +27,6 @@ def open_detector(
     device: str = "auto",
     size_px: int | None = None,
     score_threshold: float | None = None,
-    report: Report = _silent,
     frames: "DeviceFrames | None" = None,
 ) -> Detector | None:
     """A detector of people.
@@ -49,8 +44,6 @@ def open_detector(
         can it look closer, see ``closer``.
     score_threshold : float, optional
         Lowest score of a box, None for ultralytics' own 0.25.
-    report : callable
-        Told which detector is used, on what.
     frames : DeviceFrames, optional
         Pictures on a GPU that the pose network reads too: each is then uploaded once.
 
@@ -67,14 +60,14 @@ def open_detector(
         When the device is not there.
     """
     if str(name) == "none":
-        report("detector: none, the whole picture is one person")
+        logger.info("detector: none, the whole picture is one person")
         return None
     if str(name) == "auto":
-        detector = _open_auto(device, size_px, score_threshold, report, frames)
+        detector = _open_auto(device, size_px, score_threshold, frames)
     else:
-        path = _find(str(name), report)
-        detector = open_file(path, device, size_px, score_threshold, report, frames)
-    report(f"detector: {detector.name}, {detector.engine.name}")
+        path = _find(str(name))
+        detector = open_file(path, device, size_px, score_threshold, frames)
+    logger.info(f"detector: {detector.name}, {detector.engine.name}")
     return detector
 
 
@@ -109,7 +102,6 @@ def open_file(
     device: str,
     size_px: int | None = None,
     score_threshold: float | None = None,
-    report: Report = _silent,
     frames: "DeviceFrames | None" = None,
 ) -> YoloDetector:
     """The detector in this file or exported folder.
@@ -126,7 +118,7 @@ def open_file(
     if path.suffix not in OWN_SUFFIXES:
         wanted = ", ".join((*OWN_SUFFIXES, *EXPORTED_SUFFIXES))
         raise WeightsError(f"{path} does not look like a detector; expected {wanted} or a folder")
-    engine, facts = _engine_where_it_runs(path, device, report, frames)
+    engine, facts = _engine_where_it_runs(path, device, frames)
     return YoloDetector(
         engine,
         path.stem,
@@ -139,22 +131,18 @@ def open_file(
 
 
 def _open_auto(
-    device: str,
-    size_px: int | None,
-    score_threshold: float | None,
-    report: Report,
-    frames: "DeviceFrames | None",
+    device: str, size_px: int | None, score_threshold: float | None, frames: "DeviceFrames | None"
 ) -> YoloDetector:
-    official = find_official(DEFAULT) or fetch_official(DEFAULT, report)
+    official = find_official(DEFAULT) or fetch_official(DEFAULT)
     if official is not None:
         try:
-            detector = open_file(official, device, size_px, score_threshold, report, frames)
+            detector = open_file(official, device, size_px, score_threshold, frames)
         except WeightsError as error:
-            report(f"{error}; the embedded detector is used instead")
+            logger.warning(f"{error}; the embedded detector is used instead")
         else:
             detector.name = f"official {DEFAULT} ({official})"
             return detector
-    return open_file(_embedded(), device, size_px, score_threshold, report, frames)
+    return open_file(_embedded(), device, size_px, score_threshold, frames)
 
 
 def _embedded() -> Path:
@@ -168,7 +156,7 @@ def _embedded() -> Path:
     return path
 
 
-def _find(name: str, report: Report) -> Path:
+def _find(name: str) -> Path:
     path = expanded(name)
     if path.exists():
         return path
@@ -176,7 +164,7 @@ def _find(name: str, report: Report) -> Path:
         return _embedded()
     if is_official(name):
         stem = name.removesuffix(".pt")
-        found = find_official(stem) or fetch_official(stem, report)
+        found = find_official(stem) or fetch_official(stem)
         if found is not None:
             return found
         raise WeightsError(
@@ -190,22 +178,20 @@ def _find(name: str, report: Report) -> Path:
 
 
 def _engine_where_it_runs(
-    path: Path, device: str, report: Report, frames: "DeviceFrames | None"
+    path: Path, device: str, frames: "DeviceFrames | None"
 ) -> tuple[Engine, Facts]:
     """The network on this device; with ``auto`` on the processor where the GPU is of no use."""
     where = choose_device(device)
     try:
-        return _engine(path, where, report, frames)
+        return _engine(path, where, frames)
     except DeviceError as error:
         if device != "auto" or where == "cpu":
             raise
-        report(f"detector: not on {where}: {error}; the processor runs it")
-        return _engine(path, "cpu", report, None)
+        logger.warning(f"detector: not on {where}: {error}; the processor runs it")
+        return _engine(path, "cpu", None)
 
 
-def _engine(
-    path: Path, device: str, report: Report, frames: "DeviceFrames | None"
-) -> tuple[Engine, Facts]:
+def _engine(path: Path, device: str, frames: "DeviceFrames | None") -> tuple[Engine, Facts]:
     """The network in a file of ours or a .pt, ready; torch is loaded only where it has to be."""
     if device != "cpu":
         return _engine_on_gpu(path, device, frames)
@@ -213,10 +199,10 @@ def _engine(
         from livepose.detection import conversion
         from livepose.detection.engines import OpenVinoEngine
     except ImportError as error:
-        report(f"OpenVINO cannot be imported ({error}); torch runs the detector")
+        logger.warning(f"OpenVINO cannot be imported ({error}); torch runs the detector")
         return _torch_engine(path, device)
     name = conversion.key(path)
-    before = conversion.kept(name, report)
+    before = conversion.kept(name)
     if before is not None:
         return OpenVinoEngine(before[0]), before[1]
     from livepose.detection.checkpoint import load_detector
@@ -224,9 +210,11 @@ def _engine(
     loaded = load_detector(path)
     facts = Facts(loaded.person, loaded.classes, loaded.input_px)
     try:
-        return OpenVinoEngine(conversion.convert(loaded.model, facts, name, report)), facts
+        return OpenVinoEngine(conversion.convert(loaded.model, facts, name)), facts
     except RuntimeError as error:
-        report(f"OpenVINO cannot take the detector ({str(error).splitlines()[0]}); torch runs it")
+        logger.warning(
+            f"OpenVINO cannot take the detector ({str(error).splitlines()[0]}); torch runs it"
+        )
         return _torch_engine(path, device)
 
 

@@ -2,7 +2,8 @@
 benchmark share.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ from livepose.weights.calibration import calibration_of
 
 if TYPE_CHECKING:
     from livepose.gpu import GpuPoses
+
+logger = logging.getLogger(__name__)
 
 
 NO_CALIBRATION = np.empty(0), (0.0, 0.0, 0.0, 0.0)
@@ -58,16 +61,10 @@ class PoseEstimator:
     clock : StageClock, optional
         Told the milliseconds of the stages crop, network and decode. On CUDA one graph does all
         three for DARK, and all of it counts as network.
-    report : callable
-        Told when a GPU does less than it should.
     """
 
     def __init__(
-        self,
-        runtime: Runtime,
-        method: str = "dark",
-        clock: StageClock | None = None,
-        report: Callable[[str], None] = lambda _: None,
+        self, runtime: Runtime, method: str = "dark", clock: StageClock | None = None
     ) -> None:
         if method not in DECODERS:
             raise ValueError(f"decoding: expected one of {sorted(DECODERS)}, got {method!r}")
@@ -77,7 +74,7 @@ class PoseEstimator:
         self.calibration = calibration_of(runtime.card)
         self._readings: dict[tuple[int, int], tuple[Any, ...]] = {}
         self.geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw)
-        self.gpu = open_gpu(runtime, self.geometry, report)
+        self.gpu = open_gpu(runtime, self.geometry)
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
@@ -198,9 +195,7 @@ class PoseEstimator:
         return np.empty((0, *self.geometry.input_hw, 3), dtype=np.uint8)
 
 
-def open_gpu(
-    runtime: Runtime, geometry: CropGeometry, report: Callable[[str], None]
-) -> "GpuPoses | None":
+def open_gpu(runtime: Runtime, geometry: CropGeometry) -> "GpuPoses | None":
     """Crops and decoding beside the network where that runs on CUDA, checked; else None."""
     if runtime.name not in ("cuda", "tensorrt"):
         return None
@@ -213,6 +208,6 @@ def open_gpu(
     try:
         gpu.require_same_keypoints(poses)
     except DeviceError as error:
-        report(f"{error}; the processor does both")
+        logger.warning(f"{error}; the processor does both")
         return None
     return poses

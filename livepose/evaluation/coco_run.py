@@ -29,7 +29,7 @@ from livepose.evaluation.rows import (
     scored,
 )
 from livepose.evaluation.scoring import coco_results
-from livepose.evaluation.settings import Choice, Progress, Report, no_progress
+from livepose.evaluation.settings import Choice, Progress, no_progress
 from livepose.skeletons import COCO17, SKELETONS
 
 
@@ -51,7 +51,7 @@ class Set:
         return annotated_boxes(self.annotations, alignment) if self.found is None else self.found
 
 
-def open_set(choice: Choice, report: Report, progress: Progress) -> Set:
+def open_set(choice: Choice, progress: Progress) -> Set:
     """Opens pictures and annotations, and finds out what is wrong with them before any work."""
     annotations = load_annotations(choice.annotations, choice.limit)
     store = PictureStore.holding(choice.images, annotations.file_names)
@@ -60,7 +60,7 @@ def open_set(choice: Choice, report: Report, progress: Progress) -> Set:
         return opened
     if choice.boxes != "detector":
         return replace(opened, found=boxes_from_file(annotations, Path(choice.boxes)))
-    detector = chosen_detector(choice, report)
+    detector = chosen_detector(choice)
     if detector is None:
         raise UsageError("--boxes detector needs a detector: --detector auto, not none")
     advance = progress("detecting", len(annotations.pictures))
@@ -68,17 +68,14 @@ def open_set(choice: Choice, report: Report, progress: Progress) -> Set:
     return replace(opened, detector=detector, found=found)
 
 
-def chosen_detector(choice: Choice, report: Report) -> Detector | None:
+def chosen_detector(choice: Choice) -> Detector | None:
     """The detector of the live pipeline, down to the chosen score; None for ``--detector none``."""
     return open_detector(
-        choice.detector,
-        device=choice.device,
-        score_threshold=choice.detector_threshold,
-        report=report,
+        choice.detector, device=choice.device, score_threshold=choice.detector_threshold
     )
 
 
-def run_coco(choice: Choice, report: Report, progress: Progress = no_progress) -> Measured:
+def run_coco(choice: Choice, progress: Progress = no_progress) -> Measured:
     """Measures livepose by every chosen decoder on one set.
 
     Raises
@@ -86,22 +83,17 @@ def run_coco(choice: Choice, report: Report, progress: Progress = no_progress) -
     DataError
         When pictures and annotations do not fit together, or there is nobody to score.
     """
-    data = open_set(choice, report, progress)
+    data = open_set(choice, progress)
     scorer = Scorer(data)
-    run_estimator(scorer, chosen_estimator(choice, report), choice.variants, "livepose")
+    run_estimator(scorer, chosen_estimator(choice), choice.variants, "livepose")
     data.store.close()
     return scorer.measured()
 
 
-def chosen_estimator(choice: Choice, report: Report, weights: str | None = None) -> PoseEstimator:
+def chosen_estimator(choice: Choice, weights: str | None = None) -> PoseEstimator:
     """The chosen weights, or others in their place."""
     return open_estimator(
-        weights or choice.weights,
-        choice.input_hw,
-        choice.runtime,
-        choice.device,
-        choice.precision,
-        report,
+        weights or choice.weights, choice.input_hw, choice.runtime, choice.device, choice.precision
     )
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ def open_estimator(
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "auto",
-    report: Callable[[str], None] = print,
 ) -> PoseEstimator:
     """Opens weights exactly as the live pipeline does.
 
@@ -40,7 +39,6 @@ def open_estimator(
         "runtime": runtime,
         "device": device,
         "precision": precision,
-        "report": report,
     }
     path = find_weights(str(weights))
     if input_hw is None or input_hw == read_card(path).input_hw:

@@ -1,5 +1,6 @@
 """``livepose eval lsp`` and ``eval mpii``: the share of keypoints near enough, joint by joint."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +21,10 @@ from livepose.evaluation.people import Boxed, annotated_boxes
 from livepose.evaluation.pictures import PictureStore
 from livepose.evaluation.predict import Predictions, predict
 from livepose.evaluation.rows import Row, Scored, against, scored
-from livepose.evaluation.settings import Choice, Progress, Report, no_progress
+from livepose.evaluation.settings import Choice, Progress, no_progress
 from livepose.skeletons import COCO17, SKELETONS
+
+logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
@@ -38,11 +41,11 @@ class Scale:
     picture: NDArray[np.int64]
 
 
-def run_lsp(choice: Choice, report: Report, progress: Progress = no_progress) -> Measured:
+def run_lsp(choice: Choice, progress: Progress = no_progress) -> Measured:
     """PCK@0.2 of the torso on a set in COCO's form, by joint, annotated boxes."""
     annotations = load_annotations(choice.annotations, choice.limit)
     store = PictureStore.holding(choice.images, annotations.file_names)
-    estimator = opened(choice, report)
+    estimator = opened(choice)
     if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
         raise UsageError("`eval lsp` needs weights for coco17")
     truth_xy, labelled = annotations.keypoints()
@@ -62,10 +65,7 @@ def run_lsp(choice: Choice, report: Report, progress: Progress = no_progress) ->
 
 
 def run_mpii(
-    choice: Choice,
-    report: Report,
-    progress: Progress = no_progress,
-    head_boxes: Path | None = None,
+    choice: Choice, progress: Progress = no_progress, head_boxes: Path | None = None
 ) -> Measured:
     """PCKh@0.5 and @0.1 by joint and mean.
 
@@ -73,10 +73,12 @@ def run_mpii(
     """
     people = load_mpii(choice.annotations, head_boxes, choice.limit)
     store = PictureStore.holding(choice.images, (str(one["image"]) for one in people.entries))
-    estimator = opened(choice, report)
+    estimator = opened(choice)
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
     if skeleton is COCO17:
-        report("these weights know neither head top, neck, thorax nor pelvis: twelve joints count")
+        logger.info(
+            "these weights know neither head top, neck, thorax nor pelvis: twelve joints count"
+        )
 
     def score(found_xy: Array, limit: float) -> Pck:
         joints_xy, has = as_mpii(found_xy, skeleton)
@@ -93,12 +95,12 @@ def run_mpii(
     return measure(choice, estimator, store, sample, scales, progress)
 
 
-def opened(choice: Choice, report: Report) -> PoseEstimator:
+def opened(choice: Choice) -> PoseEstimator:
     """The weights that were chosen."""
     if choice.boxes != "gt":
         raise UsageError("--boxes belongs to `livepose eval coco`")
     return open_estimator(
-        choice.weights, choice.input_hw, choice.runtime, choice.device, choice.precision, report
+        choice.weights, choice.input_hw, choice.runtime, choice.device, choice.precision
     )
 
 

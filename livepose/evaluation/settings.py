@@ -6,7 +6,6 @@ from pathlib import Path
 
 from livepose.evaluation.predict import Loading, Variant, variants_of
 
-Report = Callable[[str], None]
 Progress = Callable[[str, int], Callable[[int], None]]
 """Starts a progress bar of that name and length; the result is told what is done."""
 

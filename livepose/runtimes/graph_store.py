@@ -7,6 +7,7 @@ long each precision took here (``trial``), and OpenVINO's own compiled blobs.
 
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 from functools import cache
@@ -21,10 +22,12 @@ import numpy as np
 from livepose.runtimes.check import probe_crops
 from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.library import one_thread, openvino, torch_decoder
-from livepose.runtimes.protocol import Heatmaps, Report, silent
+from livepose.runtimes.protocol import Heatmaps
 from livepose.runtimes.ranges import Ranges
 from livepose.weights import Card, cache_folder
 from livepose.weights.card import to_metadata
+
+logger = logging.getLogger(__name__)
 
 ov = openvino()
 
@@ -35,7 +38,7 @@ GRAPH, PROBED = "graph.xml", "probed.npy"
 PRECISE_CONVOLUTIONS, PRECISE_TAIL = 2, 8
 
 
-def own_graph(path: Path, card: Card, report: Report = silent) -> tuple[Any, Heatmaps, Path]:
+def own_graph(path: Path, card: Card) -> tuple[Any, Heatmaps, Path]:
     """Our own weights as an OpenVINO model, with torch's heatmaps of the probes.
 
     Returns
@@ -56,7 +59,7 @@ def own_graph(path: Path, card: Card, report: Report = silent) -> tuple[Any, Hea
         except (RuntimeError, OSError, ValueError, EOFError):
             # Damaged, or half deleted by another process: made again.
             shutil.rmtree(folder, ignore_errors=True)
-    report("converting the pose network for OpenVINO (only this once)")
+    logger.info("converting the pose network for OpenVINO (only this once)")
     return _converted(path, card, folder)
 
 

@@ -1,6 +1,7 @@
 """Opening our own weights in OpenVINO: checked, recovered from damage, timed against each other."""
 
 import json
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,11 @@ from livepose.runtimes import graph_store
 from livepose.runtimes.check import probe_crops, require_agreement
 from livepose.runtimes.library import openvino
 from livepose.runtimes.openvino_runtime import OpenVinoRuntime
-from livepose.runtimes.protocol import Report, Runtime, silent
+from livepose.runtimes.protocol import Runtime
 from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges
 from livepose.weights import Card
+
+logger = logging.getLogger(__name__)
 
 ov = openvino()
 
@@ -23,7 +26,7 @@ TRIAL = "trial.json"
 ROUNDS = 7
 
 
-def open_own(path: Path, card: Card, precision: str, mode: str, report: Report) -> OpenVinoRuntime:
+def open_own(path: Path, card: Card, precision: str, mode: str) -> OpenVinoRuntime:
     """Our own weights, compiled, and checked against fp32 torch.
 
     Raises
@@ -33,7 +36,7 @@ def open_own(path: Path, card: Card, precision: str, mode: str, report: Report) 
     WeightsError
         When INT8 was asked for and there are no ranges for these weights.
     """
-    model, reference, folder = graph_store.own_graph(path, card, report)
+    model, reference, folder = graph_store.own_graph(path, card)
     if precision == "int8":
         model = graph_store.int8_graph(model, required_ranges(path, card), folder)
 
@@ -49,7 +52,9 @@ def open_own(path: Path, card: Card, precision: str, mode: str, report: Report) 
         if not stored:
             raise
     # What was compiled at an earlier start may be damaged; if it is not, this says the same again.
-    report("compiling the pose network again: what was stored does not give torch's keypoints")
+    logger.warning(
+        "compiling the pose network again: what was stored does not give torch's keypoints"
+    )
     for blob in stored:
         blob.unlink(missing_ok=True)
     return opened()
@@ -66,16 +71,14 @@ def required_ranges(path: Path, card: Card) -> Ranges:
     return ranges
 
 
-def milliseconds(
-    path: Path, card: Card, precisions: Sequence[str], report: Report = silent
-) -> dict[str, float]:
+def milliseconds(path: Path, card: Card, precisions: Sequence[str]) -> dict[str, float]:
     """How long one crop takes in each precision on this machine: measured once, then remembered."""
-    _, _, folder = graph_store.own_graph(path, card, report)
+    _, _, folder = graph_store.own_graph(path, card)
     known = _remembered(folder / TRIAL)
     here = known.get(_machine(), {})
     if not all(isinstance(here.get(name), int | float) for name in precisions):
-        report(f"timing the pose network in {' and '.join(precisions)} (only this once)")
-        ready = {name: open_own(path, card, name, "latency", report) for name in precisions}
+        logger.info(f"timing the pose network in {' and '.join(precisions)} (only this once)")
+        ready = {name: open_own(path, card, name, "latency") for name in precisions}
         here = crop_ms(ready)
         _remember(folder / TRIAL, {**known, _machine(): here})
     return {name: float(here[name]) for name in precisions}

@@ -1,6 +1,6 @@
 """What every runtime offers: bytes of crops in, heatmaps out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from livepose.weights import Card
 
-Report = Callable[[str], None]
 Crops = NDArray[np.uint8]
 Heatmaps = NDArray[np.float32]
 
@@ -34,10 +33,6 @@ class Runtime(Protocol):
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Runs batches of these sizes once, so that the first frame need not wait."""
-
-
-def silent(message: str) -> None:
-    """Reports to nobody."""
 
 
 def no_heatmaps(card: Card) -> Heatmaps:

@@ -1,5 +1,6 @@
 """Which runtime, on which device, in which precision; said in one line, never silently."""
 
+import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -10,10 +11,12 @@ from types import ModuleType
 
 from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.runtimes.check import require_agreement
-from livepose.runtimes.protocol import Report, Runtime, silent
+from livepose.runtimes.protocol import Runtime
 from livepose.runtimes.ranges import read_ranges
 from livepose.weights import Card, find_weights, read_card
 from livepose.weights.sidecar import is_foreign
+
+logger = logging.getLogger(__name__)
 
 RUNTIMES = ("auto", "torch", "openvino", "cuda", "tensorrt")
 ON_CUDA = ("cuda", "tensorrt")
@@ -44,7 +47,6 @@ def open_runtime(
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "auto",
-    report: Report = silent,
     *,
     mode: str = "latency",
 ) -> Runtime:
@@ -63,8 +65,6 @@ def open_runtime(
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     precision : {"auto", "f32", "bf16", "f16", "int8"}
-    report : callable
-        Told what was picked, and why.
     mode : {"latency", "throughput"}
         Whether one batch should be ready soon, or many crops be done a second (OpenVINO only).
 
@@ -85,15 +85,11 @@ def open_runtime(
     if is_foreign(path):
         choices = _foreign_choices(runtime, device, precision)
     else:
-        choices = _choices(runtime, device, precision, partial(_int8_verdict, path, card, report))
-    made, choice = _first_right(
-        choices,
-        lambda one: _open(path, card, one, mode, report),
-        report,
-    )
+        choices = _choices(runtime, device, precision, partial(_int8_verdict, path, card))
+    made, choice = _first_right(choices, lambda one: _open(path, card, one, mode))
     rows, columns = card.input_hw
     why = f" ({choice.why})" if choice.why else ""
-    report(f"pose: {card.network} {rows}x{columns} ({path.name}) on {choice}{why}")
+    logger.info(f"pose: {card.network} {rows}x{columns} ({path.name}) on {choice}{why}")
     return made
 
 
@@ -103,7 +99,7 @@ def _known(what: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def _first_right(
-    choices: Iterator[Choice], open_one: Callable[[Choice], Runtime], report: Report
+    choices: Iterator[Choice], open_one: Callable[[Choice], Runtime]
 ) -> tuple[Runtime, Choice]:
     """Opens the first choice that works; the last one's failure is the failure.
 
@@ -117,7 +113,7 @@ def _first_right(
             following = next(choices, None)
             if following is None:
                 raise
-            report(f"pose: not {choice}: {error}")
+            logger.warning(f"pose: not {choice}: {error}")
             choice = following
 
 
@@ -182,20 +178,22 @@ def _on_cpu(
         yield Choice("torch", "cpu", _or(precision, "f32"), _also(reason, "OpenVINO does not run"))
 
 
-def _int8_verdict(path: Path, card: Card, report: Report, usual: str) -> tuple[bool, str]:
+def _int8_verdict(path: Path, card: Card, usual: str) -> tuple[bool, str]:
     """Whether INT8 is there for these weights, right, and quicker here than the usual precision."""
     try:
         if read_ranges(path, card) is None:
             return False, ""
     except WeightsError as error:
-        report(f"pose: not int8: {error}")
+        logger.warning(f"pose: not int8: {error}")
         return False, ""
     # Where bf16 does not pass its check, f32 is what INT8 has to beat.
     for beside in dict.fromkeys((usual, "f32")):
         try:
-            took_ms = _opening().milliseconds(path, card, ("int8", beside), report)
+            took_ms = _opening().milliseconds(path, card, ("int8", beside))
         except (DeviceError, WeightsError) as error:
-            report(f"pose: not int8{'' if beside == 'f32' else f' beside {beside}'}: {error}")
+            logger.warning(
+                f"pose: not int8{'' if beside == 'f32' else f' beside {beside}'}: {error}"
+            )
             continue
         figures = f"{took_ms['int8']:.1f} ms a crop in int8, {took_ms[beside]:.1f} in {beside}"
         worth = took_ms["int8"] * INT8_WORTH <= took_ms[beside]
@@ -279,9 +277,9 @@ def _driver_is_there() -> bool:
     return windows or bool(shutil.which("nvidia-smi")) or any(Path(m).exists() for m in marks)
 
 
-def _open(path: Path, card: Card, choice: Choice, mode: str, report: Report) -> Runtime:
+def _open(path: Path, card: Card, choice: Choice, mode: str) -> Runtime:
     if choice.runtime == "openvino":
-        return _open_openvino(path, card, choice.precision, mode, report)
+        return _open_openvino(path, card, choice.precision, mode)
     from livepose.runtimes.torch_runtime import TorchRuntime, reference_heatmaps
     from livepose.weights import load_network
 
@@ -304,13 +302,13 @@ def _open(path: Path, card: Card, choice: Choice, mode: str, report: Report) -> 
     return made
 
 
-def _open_openvino(path: Path, card: Card, precision: str, mode: str, report: Report) -> Runtime:
+def _open_openvino(path: Path, card: Card, precision: str, mode: str) -> Runtime:
     opening = _opening()
     if is_foreign(path):
         from livepose.runtimes.openvino_runtime import OpenVinoRuntime, foreign_graph
 
         return OpenVinoRuntime(foreign_graph(path, card), card, precision, mode)
-    made: Runtime = opening.open_own(path, card, precision, mode, report)
+    made: Runtime = opening.open_own(path, card, precision, mode)
     return made
 
 

@@ -13,7 +13,7 @@ from livepose.sources.images import ImageSource
 from livepose.sources.live import LiveSettings, LiveSource
 from livepose.sources.open import open_address, open_images, open_source, open_video
 from livepose.sources.pictures import read_picture
-from livepose.sources.protocol import Report, Source, print_report
+from livepose.sources.protocol import Source
 from livepose.sources.stream import open_stream
 from livepose.sources.video import Excerpt, VideoSource
 
@@ -23,7 +23,6 @@ __all__ = [
     "ImageSource",
     "LiveSettings",
     "LiveSource",
-    "Report",
     "Source",
     "VideoSource",
     "find_sources",
@@ -33,6 +32,5 @@ __all__ = [
     "open_source",
     "open_stream",
     "open_video",
-    "print_report",
     "read_picture",
 ]

@@ -15,7 +15,6 @@ from livepose.sources._connection import CaptureLost
 from livepose.sources._quiet import quiet
 from livepose.sources.devices import find_by_name
 from livepose.sources.live import LiveSettings, LiveSource
-from livepose.sources.protocol import Report, print_report
 from livepose.sources.stream import open_stream
 
 _BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
@@ -91,7 +90,6 @@ def open_camera(
     camera_fps: float | None = None,
     rotate: int = 0,
     settings: LiveSettings | None = None,
-    report: Report = print_report,
 ) -> LiveSource:
     """A camera by index (0 or "0"), device path ("/dev/video0"), part of its name, or address.
 
@@ -101,7 +99,7 @@ def open_camera(
         When there is no such camera, or it sends nothing, within a few seconds.
     """
     if "://" in str(device):
-        return open_stream(str(device), rotate=rotate, settings=settings, report=report)
+        return open_stream(str(device), rotate=rotate, settings=settings)
     found = _resolve(device)
 
     def opener() -> CameraCapture:
@@ -109,12 +107,7 @@ def open_camera(
         return CameraCapture(found, size_wh=camera_size, fps=camera_fps)
 
     return LiveSource(
-        opener,
-        name=camera_name(found),
-        kind="camera",
-        rotate=rotate,
-        settings=settings,
-        report=report,
+        opener, name=camera_name(found), kind="camera", rotate=rotate, settings=settings
     )
 
 

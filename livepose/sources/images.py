@@ -1,12 +1,15 @@
 """Still pictures: files, folders and glob patterns; turned as their EXIF orientation says."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from livepose.errors import SourceError
 from livepose.frame import Frame
 from livepose.sources.pictures import read_picture
-from livepose.sources.protocol import Closing, Kind, Report, check_rotation, print_report, turned
+from livepose.sources.protocol import Closing, Kind, check_rotation, turned
+
+logger = logging.getLogger(__name__)
 
 
 class ImageSource(Closing):
@@ -24,16 +27,9 @@ class ImageSource(Closing):
     live = False
     fps = None
 
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        *,
-        name: str | None = None,
-        rotate: int = 0,
-        report: Report = print_report,
-    ) -> None:
+    def __init__(self, paths: Sequence[Path], *, name: str | None = None, rotate: int = 0) -> None:
         self.name = name or (str(paths[0]) if len(paths) == 1 else f"{len(paths)} pictures")
-        self._paths, self._rotate, self._report = list(paths), check_rotation(rotate), report
+        self._paths, self._rotate = list(paths), check_rotation(rotate)
         self._closed = False
         self._unread = 0
         self._pictures = self._read_all()
@@ -67,14 +63,14 @@ class ImageSource(Closing):
         index = 0
         for path in self._paths:
             try:
-                image_bgr = read_picture(path, self._report)
+                image_bgr = read_picture(path)
             except SourceError as error:
                 if len(self._paths) == 1:
                     raise
                 self._unread += 1
-                self._report(f"left out: {error}")
+                logger.warning(f"left out: {error}")
                 continue
             yield Frame(turned(image_bgr, self._rotate), float(index), index, name=str(path))
             index += 1
         if self._unread:
-            self._report(f"{self._unread} of {len(self._paths)} pictures could not be read")
+            logger.warning(f"{self._unread} of {len(self._paths)} pictures could not be read")

@@ -5,6 +5,7 @@ supervisor thread replaces connections that ended or stalled, and the consumer t
 frame. A read that hangs for good therefore costs one abandoned thread and not the program.
 """
 
+import logging
 import math
 import threading
 import time
@@ -14,15 +15,9 @@ from dataclasses import dataclass
 from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
 from livepose.sources._connection import Capture, Connection, Opener, Slot
-from livepose.sources.protocol import (
-    Closing,
-    Kind,
-    Report,
-    check_rotation,
-    print_report,
-    turned,
-    turned_size,
-)
+from livepose.sources.protocol import Closing, Kind, check_rotation, turned, turned_size
+
+logger = logging.getLogger(__name__)
 
 _TICK_S = 0.2
 
@@ -70,10 +65,9 @@ class LiveSource(Closing):
         rotate: int = 0,
         settings: LiveSettings | None = None,
         hint: str = "is it unplugged or used by another program?",
-        report: Report = print_report,
     ) -> None:
         self.name, self.kind = name, kind
-        self._opener, self._hint, self._report = opener, hint, report
+        self._opener, self._hint = opener, hint
         self._rotate = check_rotation(rotate)
         self._settings = settings or LiveSettings()
         self._slot = Slot()
@@ -186,13 +180,13 @@ class LiveSource(Closing):
         """Says what is delivered, and what changed."""
         if first and self._lost_s is not None:
             away_s = time.perf_counter() - self._lost_s
-            self._report(f"{self.name} is back after {away_s:.1f} s")
+            logger.info(f"{self.name} is back after {away_s:.1f} s")
             self._lost_s = None
         elif first and capture.mode:
-            self._report(f"{self.name}: {capture.mode}")
+            logger.info(f"{self.name}: {capture.mode}")
         now_wh, before_wh = self._slot.size_wh, self._announced_wh
         if before_wh not in (now_wh, (0, 0)):
-            self._report(
+            logger.info(
                 f"{self.name} now sends frames of {now_wh[0]}x{now_wh[1]}, "
                 f"before {before_wh[0]}x{before_wh[1]}"
             )
@@ -209,7 +203,7 @@ class LiveSource(Closing):
             self._lost_s = self._slot.last_s
             why = f" ({reason})" if reason else ""
             until = "until it is back" if left_s == math.inf else f"for {left_s:.0f} s"
-            self._report(f"{self.name} sends no frames{why}; reconnecting {until}")
+            logger.warning(f"{self.name} sends no frames{why}; reconnecting {until}")
         with self._slot.changed:
             self._slot.changed.wait_for(lambda: self._slot.closed, timeout=min(pause_s, left_s))
 

@@ -1,5 +1,6 @@
 """One word for every source: an index, a device, an address, a file, a folder, a pattern."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from livepose.sources.find import (
 )
 from livepose.sources.images import ImageSource
 from livepose.sources.live import LiveSettings
-from livepose.sources.protocol import Report, Source, print_report
+from livepose.sources.protocol import Source
 from livepose.sources.stream import open_stream
 from livepose.sources.video import WHOLE, Excerpt, VideoSource
+
+logger = logging.getLogger(__name__)
 
 
 def open_source(
@@ -29,7 +32,6 @@ def open_source(
     rotate: int = 0,
     live: LiveSettings | None = None,
     excerpt: Excerpt = WHOLE,
-    report: Report = print_report,
 ) -> Source:
     """Opens whatever ``spec`` names.
 
@@ -48,8 +50,6 @@ def open_source(
         How patient a camera or stream is.
     excerpt : Excerpt
         The part of a video file that is wanted.
-    report : callable
-        Takes sentences about what happens; prints to stderr unless given.
 
     Raises
     ------
@@ -64,16 +64,11 @@ def open_source(
     try:
         if _is_camera(text):
             return open_camera(
-                text,
-                camera_size=camera_size,
-                camera_fps=camera_fps,
-                rotate=rotate,
-                settings=live,
-                report=report,
+                text, camera_size=camera_size, camera_fps=camera_fps, rotate=rotate, settings=live
             )
         if "://" in text:
-            return open_address(text, rotate=rotate, live=live, excerpt=excerpt, report=report)
-        return _open_path(text, rotate, excerpt, report)
+            return open_address(text, rotate=rotate, live=live, excerpt=excerpt)
+        return _open_path(text, rotate, excerpt)
     except OSError as error:
         raise SourceError(f"cannot read {spec}: {error.strerror or error}") from None
 
@@ -86,47 +81,31 @@ def _is_camera(text: str) -> bool:
     return plain and not path.exists() and find_by_name(text) is not None
 
 
-def _open_path(text: str, rotate: int, excerpt: Excerpt, report: Report) -> Source:
+def _open_path(text: str, rotate: int, excerpt: Excerpt) -> Source:
     path = Path(text)
     still = is_picture(path) and path.suffix.lower() != ".gif"
     if path.is_dir() or still or is_pattern(text):
-        return open_images(text, rotate=rotate, report=report)
-    return open_video(text, rotate=rotate, excerpt=excerpt, report=report)
+        return open_images(text, rotate=rotate)
+    return open_video(text, rotate=rotate, excerpt=excerpt)
 
 
 def open_address(
-    url: str,
-    *,
-    rotate: int = 0,
-    live: LiveSettings | None = None,
-    excerpt: Excerpt = WHOLE,
-    report: Report = print_report,
+    url: str, *, rotate: int = 0, live: LiveSettings | None = None, excerpt: Excerpt = WHOLE
 ) -> Source:
     """A file (``file://``), a video file behind http(s), known by its suffix, or a live stream."""
     if scheme_of(url) == "file":
-        return _open_path(local_path(url), rotate, excerpt, report)
+        return _open_path(local_path(url), rotate, excerpt)
     if scheme_of(url) in ("http", "https") and suffix_of(url) in (*VIDEO_SUFFIXES, ".gif"):
-        return VideoSource(url, rotate=rotate, excerpt=excerpt, report=report)
-    return open_stream(url, rotate=rotate, settings=live, report=report)
+        return VideoSource(url, rotate=rotate, excerpt=excerpt)
+    return open_stream(url, rotate=rotate, settings=live)
 
 
-def open_video(
-    path: str | Path,
-    *,
-    rotate: int = 0,
-    excerpt: Excerpt = WHOLE,
-    report: Report = print_report,
-) -> VideoSource:
+def open_video(path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> VideoSource:
     """A video file; a folder or a picture pattern is an error here."""
-    return VideoSource(path, rotate=rotate, excerpt=excerpt, report=report)
+    return VideoSource(path, rotate=rotate, excerpt=excerpt)
 
 
-def open_images(
-    specs: str | Path | Sequence[str | Path],
-    *,
-    rotate: int = 0,
-    report: Report = print_report,
-) -> ImageSource:
+def open_images(specs: str | Path | Sequence[str | Path], *, rotate: int = 0) -> ImageSource:
     """Pictures by one or more files, folders and glob patterns; says what else lies there.
 
     Raises
@@ -143,6 +122,6 @@ def open_images(
     if not paths:
         raise SourceError("no pictures were named; expected files, a folder or a pattern")
     if words := left_out_words(one for _, others in found for one in others):
-        report(words)
+        logger.info(words)
     name = str(several[0]) if len(several) == 1 else None
-    return ImageSource(paths, name=name, rotate=rotate, report=report)
+    return ImageSource(paths, name=name, rotate=rotate)

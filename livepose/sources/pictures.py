@@ -5,8 +5,8 @@ decoded, and reads the rest: HEIC (through pillow-heif), AVIF and GIF.
 """
 
 import io
+import logging
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from livepose.frame import ImageBgr
 from livepose.sources._files import read_bytes
 from livepose.sources._quiet import quiet
 
+logger = logging.getLogger(__name__)
+
 MOST_PIXELS = 1 << 27
 """Larger pictures are refused: as colours and copies they would fill the memory."""
 _MOST_BYTES = 1 << 29
@@ -26,15 +28,13 @@ _BY_OPENCV = frozenset(("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "PPM", "JPE
 _ANIMATED = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
 
 
-def read_picture(path: str | Path, report: Callable[[str], None] | None = None) -> ImageBgr:
+def read_picture(path: str | Path) -> ImageBgr:
     """One picture as (H, W, 3), upright.
 
     Parameters
     ----------
     path : str or Path
         A file, or a pipe.
-    report : callable, optional
-        Told when the file holds further pictures.
 
     Raises
     ------
@@ -53,8 +53,8 @@ def read_picture(path: str | Path, report: Callable[[str], None] | None = None) 
     width, height = opened.size
     if width * height > MOST_PIXELS:
         raise _too_large(path, f"{width}x{height}")
-    if report is not None and opened.format in _ANIMATED and getattr(opened, "n_frames", 1) > 1:
-        report(f"{path} holds several pictures; only the first is taken")
+    if opened.format in _ANIMATED and getattr(opened, "n_frames", 1) > 1:
+        logger.info(f"{path} holds several pictures; only the first is taken")
     try:
         image_bgr = _by_opencv(data) if opened.format in _BY_OPENCV else _by_pillow(opened)
     except Exception as error:

@@ -1,7 +1,6 @@
 """What every source offers, and how it talks to the person in front of the screen."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
@@ -11,7 +10,6 @@ import numpy as np
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
 
-Report = Callable[[str], None]
 """Takes one sentence about what happens to the source; may be called from another thread."""
 
 Kind = Literal["camera", "url", "video", "images"]
@@ -86,11 +84,6 @@ class Closing:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def print_report(sentence: str) -> None:
-    """Prints a sentence to stderr."""
-    print(sentence, file=sys.stderr, flush=True)
 
 
 def check_rotation(rotate: int) -> int:

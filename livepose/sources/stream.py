@@ -12,7 +12,6 @@ from livepose.sources._frames import pixel_scale, to_bgr
 from livepose.sources.address import address_advice
 from livepose.sources.live import LiveSettings, LiveSource
 from livepose.sources.pictures import MOST_PIXELS
-from livepose.sources.protocol import Report, print_report
 
 _QUICK = {"flags": "low_delay", "analyzeduration": "1000000", "max_pixels": str(MOST_PIXELS)}
 """Frames are handed out as they come, and one second at most is looked at to know what they are.
@@ -61,13 +60,7 @@ class StreamCapture:
                 yield image_bgr, arrived_s
 
 
-def open_stream(
-    url: str,
-    *,
-    rotate: int = 0,
-    settings: LiveSettings | None = None,
-    report: Report = print_report,
-) -> LiveSource:
+def open_stream(url: str, *, rotate: int = 0, settings: LiveSettings | None = None) -> LiveSource:
     """A live stream by its address (rtsp://, http:// with MJPEG, rtmp://, udp://, ...).
 
     Raises
@@ -83,7 +76,6 @@ def open_stream(
         rotate=rotate,
         settings=patience,
         hint=address_advice(url),
-        report=report,
     )
 
 

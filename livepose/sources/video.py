@@ -4,6 +4,7 @@ Time: a frame's ``time_s`` is its presentation time minus the earliest start of 
 and sound, so that sound carried over elsewhere keeps its distance to the picture.
 """
 
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -25,7 +26,9 @@ from livepose.sources._header import (
     start_of,
 )
 from livepose.sources._times import PLAIN_RATE_HZ, ForwardTimes, earliest
-from livepose.sources.protocol import Closing, Kind, Report, check_rotation, print_report, turned
+from livepose.sources.protocol import Closing, Kind, check_rotation, turned
+
+logger = logging.getLogger(__name__)
 
 _SHORTFALL = 0.1
 """Share of the promised length that may be missing before a file counts as broken off."""
@@ -86,20 +89,13 @@ class VideoSource(Closing):
     kind: Kind = "video"
     live = False
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        rotate: int = 0,
-        excerpt: Excerpt = WHOLE,
-        report: Report = print_report,
-    ) -> None:
+    def __init__(self, path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> None:
         self.name = redacted(os.fspath(path))
-        self._rotate, self._excerpt, self._report = check_rotation(rotate), excerpt, report
+        self._rotate, self._excerpt = check_rotation(rotate), excerpt
         self._container, self.path = open_container(os.fspath(path), self.name)
         self._stream, others = picture_stream(self._container, self.name)
         if others:
-            report(others)
+            logger.info(others)
         self._stream.thread_type = "AUTO"
         self._scale_xy = pixel_scale(self._stream)
         rate = rate_hz(self._stream, self._container)
@@ -222,4 +218,4 @@ class VideoSource(Closing):
             )
         damaged = self._reader.damaged + self._reader.cut_packet
         if damaged:
-            self._report(f"{self.name}: {damaged} damaged parts were left out")
+            logger.warning(f"{self.name}: {damaged} damaged parts were left out")

@@ -4,6 +4,7 @@ Sets in which only one person a picture is boxed teach that the others are none.
 completed by another detector, or their pictures are cut around that one box.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ from livepose.training.archive import Archive, is_hostile, open_archive
 from livepose.training.detector_data import boxes_by_image, cut_around
 from livepose.training.people import SetSpec
 from livepose.training.pictures import Pictures, PictureSource
-from livepose.training.problems import Problems, Report
+from livepose.training.problems import Problems
+
+logger = logging.getLogger(__name__)
 
 COMPLETING_SCORE = 0.4
 SAME_PERSON_IOU, SAME_PERSON_SHARE = 0.4, 0.8
@@ -76,7 +79,6 @@ def read_boxed(
     complete_with: Path | None,
     cache: str,
     problems: Problems,
-    report: Report,
 ) -> BoxedPictures:
     """All sets; those whose path holds a text of ``one_boxed`` are completed or cut.
 
@@ -92,20 +94,20 @@ def read_boxed(
             f"--complete-with {complete_with}: none of the sets is one of --one-boxed "
             f"({', '.join(one_boxed)}); name those that lack boxes"
         )
-    detector = _completing(complete_with, report)
+    detector = _completing(complete_with)
     sets = []
     for spec, lacks in zip(specs, partial, strict=True):
         one = _read_set(spec, lacks and detector is None, cache, problems)
         if lacks and detector is not None:
-            _complete_set(one, detector, str(spec.annotations), report)
+            _complete_set(one, detector, str(spec.annotations))
         sets.append(one)
     return BoxedPictures(sets)
 
 
-def _completing(file: Path | None, report: Report) -> Detector | None:
+def _completing(file: Path | None) -> Detector | None:
     if file is None:
         return None
-    return open_detector(file, "cpu", score_threshold=COMPLETING_SCORE, report=report)
+    return open_detector(file, "cpu", score_threshold=COMPLETING_SCORE)
 
 
 def _read_set(spec: SetSpec, cut: bool, cache: str, problems: Problems) -> BoxedSet:
@@ -155,15 +157,15 @@ def _reader(archive: Archive, name: str) -> Callable[[], bytes]:
     return lambda: archive.read(name)
 
 
-def _complete_set(one: BoxedSet, detector: Detector, name: str, report: Report) -> None:
+def _complete_set(one: BoxedSet, detector: Detector, name: str) -> None:
     before, count = sum(map(len, one.boxes_xyxy)), len(one.boxes_xyxy)
     for index, labelled in enumerate(one.boxes_xyxy):
         [found] = detector([one.pictures.image_bgr(index)])
         one.boxes_xyxy[index] = completed(labelled, found)
         if (index + 1) % TOLD_EVERY == 0:
-            report(f"{name}: {index + 1} of {count} pictures completed")
+            logger.info(f"{name}: {index + 1} of {count} pictures completed")
     added = sum(map(len, one.boxes_xyxy)) - before
-    report(f"{name}: {detector.name} added {added} boxes to {before}")
+    logger.info(f"{name}: {detector.name} added {added} boxes to {before}")
 
 
 def completed(labelled_xyxy: Boxes, found: Detections) -> Boxes:

@@ -5,6 +5,7 @@
 uninterrupted one does.
 """
 
+import logging
 import signal
 import time
 from collections.abc import Iterator
@@ -29,12 +30,14 @@ from livepose.training.detector_training import EXPORT, LICENCE
 from livepose.training.divergence import DivergenceWatch
 from livepose.training.log import RunLog, clock
 from livepose.training.people import parse_set
-from livepose.training.problems import Problems, Report
+from livepose.training.problems import Problems
+
+logger = logging.getLogger(__name__)
 
 FINISHED, INTERRUPTED = "finished", "interrupted"
 
 
-def train_in_loop(settings: LoopSettings, folder: Path, resume: bool, report: Report) -> str:
+def train_in_loop(settings: LoopSettings, folder: Path, resume: bool) -> str:
     """Train into ``folder`` and return how it ended; the folder was checked by ``run``.
 
     Raises
@@ -51,10 +54,10 @@ def train_in_loop(settings: LoopSettings, folder: Path, resume: bool, report: Re
     problems = Problems(settings.strict_data)
     specs = [parse_set(text) for text in settings.data]
     how = (settings.one_boxed, settings.complete_with, settings.cache)
-    pictures = read_boxed(specs, *how, problems, report)
-    problems.tell(report)
-    report(f"{len(pictures)} pictures with {pictures.boxes} boxes")
-    loop = DetectorLoop(settings, folder, pictures, report)
+    pictures = read_boxed(specs, *how, problems)
+    problems.tell()
+    logger.info(f"{len(pictures)} pictures with {pictures.boxes} boxes")
+    loop = DetectorLoop(settings, folder, pictures)
     if kept is not None:
         loop.load(kept)
     return loop.run()
@@ -63,10 +66,8 @@ def train_in_loop(settings: LoopSettings, folder: Path, resume: bool, report: Re
 class DetectorLoop:
     """One run: steps, checkpoints, log, and the exported detector."""
 
-    def __init__(
-        self, settings: LoopSettings, folder: Path, pictures: BoxedPictures, report: Report
-    ) -> None:
-        self.settings, self.folder, self.report = settings, folder, report
+    def __init__(self, settings: LoopSettings, folder: Path, pictures: BoxedPictures) -> None:
+        self.settings, self.folder = settings, folder
         self._pictures = pictures
         self._sampler = Sampler(pictures, settings.input_px, settings.mosaic, settings.seed)
         torch.manual_seed(settings.seed)
@@ -83,7 +84,7 @@ class DetectorLoop:
         self.learner.load(kept["learner"])
         self.step, self._before_s = int(kept["step"]), float(kept["elapsed_s"])
         self._watch.remember(kept["recent_losses"])
-        self.report(f"goes on at step {self.step} after {clock(self._before_s)}")
+        logger.info(f"goes on at step {self.step} after {clock(self._before_s)}")
 
     @property
     def elapsed_s(self) -> float:
@@ -144,7 +145,7 @@ class DetectorLoop:
         }
         log.write(entry)
         left_s = self.elapsed_s * (1 - progress) / max(progress, 1e-9)
-        self.report(
+        logger.info(
             f"step {self.step}, {entry['pictures']} pictures, loss {entry['loss']:.3f}, "
             f"{entry['pictures_per_s']} pictures/s, {100 * progress:.1f} %, {clock(left_s)} left"
         )
@@ -184,11 +185,11 @@ class DetectorLoop:
         if self.settings.dev is None:
             return
         spec = parse_set(self.settings.dev)
-        found = measure(self.folder / EXPORT, spec, self.settings.input_px, self.report)
+        found = measure(self.folder / EXPORT, spec, self.settings.input_px)
         if found is not None:
             log.write({"step": self.step, "set": self.settings.dev, "validation": found})
             figures = ", ".join(f"{name} {value:.1f}" for name, value in found.items())
-            self.report(f"{self.settings.dev}: {figures}")
+            logger.info(f"{self.settings.dev}: {figures}")
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -205,4 +206,4 @@ class DetectorLoop:
         if self._stop:
             raise KeyboardInterrupt
         self._stop = True
-        self.report("stopping after this step, with a checkpoint (again: at once, without one)")
+        logger.info("stopping after this step, with a checkpoint (again: at once, without one)")

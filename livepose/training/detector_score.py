@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from livepose.training.archive import open_archive
 from livepose.training.detector_data import PERSON
 from livepose.training.people import SetSpec
 from livepose.training.pictures import decode
-from livepose.training.problems import Report
+
+logger = logging.getLogger(__name__)
 
 LEAST_SCORE = 0.01
 PERSON_ID = 1
 
 
-def measure(file: Path, spec: SetSpec, input_px: int, report: Report) -> dict[str, float] | None:
+def measure(file: Path, spec: SetSpec, input_px: int) -> dict[str, float] | None:
     """AP and AP50 in percent, of the exported detector; None where pycocotools is missing.
 
     Raises
@@ -34,9 +36,9 @@ def measure(file: Path, spec: SetSpec, input_px: int, report: Report) -> dict[st
     try:
         classes = tools()
     except UsageError as error:
-        report(f"the detector was not measured: {error}")
+        logger.warning(f"the detector was not measured: {error}")
         return None
-    detector = open_detector(file, "cpu", input_px, LEAST_SCORE, report)
+    detector = open_detector(file, "cpu", input_px, LEAST_SCORE)
     if detector is None:
         return None
     content = read_annotations(spec.annotations)

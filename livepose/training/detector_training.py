@@ -6,6 +6,7 @@ its validation (torchvision). What comes out after every epoch is a safetensors 
 architecture beside the tensors.
 """
 
+import logging
 import sys
 import time
 from contextlib import redirect_stdout
@@ -21,7 +22,8 @@ from livepose.detection.library import ultralytics
 from livepose.errors import DataError, LiveposeError, UsageError
 from livepose.training.detector_data import Dataset
 from livepose.training.log import RunLog, clock
-from livepose.training.problems import Report
+
+logger = logging.getLogger(__name__)
 
 EXPORT = "detector.safetensors"
 LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
@@ -58,7 +60,7 @@ class DetectorSettings:
 
 
 def train_detector(
-    settings: DetectorSettings, dataset: Dataset, folder: Path, resume: bool, report: Report
+    settings: DetectorSettings, dataset: Dataset, folder: Path, resume: bool
 ) -> Path:
     """Train and return the path of the exported detector.
 
@@ -75,7 +77,7 @@ def train_detector(
         if settings.budget_minutes is not None:
             raise UsageError("--resume goes on by --epochs: a budget of time starts anew")
     ultralytics()
-    watcher = _Watcher(settings, dataset, folder, report)
+    watcher = _Watcher(settings, dataset, folder)
     try:
         # Its bars go to stdout, where livepose has results alone.
         with redirect_stdout(sys.stderr):
@@ -202,11 +204,9 @@ def _start_from(model: Any, file: Path) -> None:
 class _Watcher:
     """Says how the training goes and exports after every epoch."""
 
-    def __init__(
-        self, settings: DetectorSettings, dataset: Dataset, folder: Path, report: Report
-    ) -> None:
+    def __init__(self, settings: DetectorSettings, dataset: Dataset, folder: Path) -> None:
         self._settings, self._dataset = settings, dataset
-        self._folder, self._report = folder, report
+        self._folder = folder
         self._began_s = self._epoch_s = time.perf_counter()
         self._log: RunLog | None = None
 
@@ -228,7 +228,7 @@ class _Watcher:
         if self._log is not None:
             self._log.write(entry)
         figures = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        self._report(
+        logger.info(
             f"epoch {done} of {epochs}: {figures}, {entry['images_per_s']} pictures/s, "
             f"{clock((epochs - done) * seconds)} left"
         )

@@ -1,5 +1,6 @@
 """A run becomes weights: its EMA in half precision, with a card that says how it came about."""
 
+import logging
 import platform
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,18 @@ from livepose.training.learner import channels_last
 from livepose.training.log import read_log
 from livepose.training.monitor import Monitor
 from livepose.training.people import People
-from livepose.training.problems import Report
 from livepose.training.run import read_people
 from livepose.training.settings import TrainSettings, from_json
 from livepose.training.validators import build_card, build_monitor
 from livepose.weights import Card, save_checkpoint
 
+logger = logging.getLogger(__name__)
+
 FITTED_PEOPLE = 200
 LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
 
 
-def export_run(folder: Path, output: Path, report: Report, dev: tuple[str, ...] = ()) -> Card:
+def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:
     """Write the EMA of the run in ``folder`` as weights.
 
     The dev sets (of the run, or ``dev``) are used to say how good and how Gaussian its maps are.
@@ -39,11 +41,11 @@ def export_run(folder: Path, output: Path, report: Report, dev: tuple[str, ...] 
     settings = from_json(content["settings"])
     state = content["learner"]["ema"]
     notes = facts(settings, content) | validated(folder, int(content["step"]))
-    notes |= _measured(settings, state, folder, dev, report)
+    notes |= _measured(settings, state, folder, dev)
     card = build_card(settings, LICENCE, **notes)
     output.parent.mkdir(parents=True, exist_ok=True)
     saved = save_checkpoint(output, state, card, dtype=torch.float16)
-    report(f"{output}: {output.stat().st_size / 1e6:.1f} MB, SHA-256 {saved.sha256}")
+    logger.info(f"{output}: {output.stat().st_size / 1e6:.1f} MB, SHA-256 {saved.sha256}")
     return saved
 
 
@@ -87,14 +89,10 @@ def hardware(device: str) -> str:
 
 
 def _measured(
-    settings: TrainSettings,
-    state: dict[str, torch.Tensor],
-    folder: Path,
-    dev: tuple[str, ...],
-    report: Report,
+    settings: TrainSettings, state: dict[str, torch.Tensor], folder: Path, dev: tuple[str, ...]
 ) -> dict[str, str]:
     """Figures on the dev sets."""
-    sets = read_people(settings, dev or settings.dev, report)
+    sets = read_people(settings, dev or settings.dev)
     if not sets:
         return {}
     network = build_network(settings.network, len(SKELETONS[settings.skeleton].keypoints))
@@ -106,7 +104,7 @@ def _measured(
         found = gaussianity_of(monitor, network, people)
         name = short_name(text)
         notes[f"gaussian_residual {name}"] = f"{found.residual:.4f} over {found.maps} maps"
-        report(
+        logger.info(
             f"{name}: a Gaussian leaves {100 * found.residual:.1f} % of the log-heatmap unexplained"
             f" near the peak, sigma {found.sigma:.2f} cells, {found.maps} maps"
         )

@@ -1,10 +1,12 @@
 """The log of a run: one JSON object a line, and what the person before the screen sees."""
 
 import json
+import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 NAME = "log.jsonl"
 
@@ -51,8 +53,7 @@ class ProgressLine:
     The bar needs the package rich, which a bare training machine may not have.
     """
 
-    def __init__(self, report: Callable[[str], None], quiet: bool = False) -> None:
-        self._report = report
+    def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._bar = None if quiet or not sys.stderr.isatty() else _open_bar()
 
@@ -66,7 +67,7 @@ class ProgressLine:
             f"{100 * entry['progress']:.1f} %, {clock(entry['left_s'])} left"
         )
         if self._bar is None:
-            self._report(text)
+            logger.info(text)
         else:
             self._bar.update(self._bar.task_ids[0], completed=entry["progress"], description=text)
 

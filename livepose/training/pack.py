@@ -4,6 +4,7 @@ For a machine that is rented by the minute: crops around the boxes as compressed
 labels, already merged and weighted. One safetensors file, read without unpickling.
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from livepose.errors import DataError, UsageError
 from livepose.frame import ImageBgr
 from livepose.training.people import People
 from livepose.training.pictures import Pictures, PictureSource
-from livepose.training.problems import Problems, Report
+from livepose.training.problems import Problems
+
+logger = logging.getLogger(__name__)
 
 FORMAT = "livepose-pack-1"
 QUALITIES = (92, 88, 84, 80, 75, 70, 65, 60, 50, 40)
@@ -84,9 +87,7 @@ def moved(xy: NDArray[np.float64], cut: Cut) -> NDArray[np.float64]:
     return np.asarray((xy - start + 0.5) * scale - 0.5)
 
 
-def write_pack(
-    people: People, skeleton: str, output: Path, how: PackSettings, report: Report
-) -> int:
+def write_pack(people: People, skeleton: str, output: Path, how: PackSettings) -> int:
     """Write a pack of at most ``how.max_mb``; returns its size in bytes.
 
     Raises
@@ -100,14 +101,14 @@ def write_pack(
     ]
     labels = _labels(people, cuts)
     room = how.max_mb * 1e6 - sum(array.nbytes for array in labels.values()) - 4096
-    encoded = _encode_within(people, cuts, room, how, report)
+    encoded = _encode_within(people, cuts, room, how)
     ends = np.cumsum([len(content) for content in encoded], dtype=np.int64)
     tensors = labels | {"ends": ends, "bytes": np.frombuffer(b"".join(encoded), np.uint8)}
     output.parent.mkdir(parents=True, exist_ok=True)
     draft = output.with_name(f"{output.name}.draft")
     save_file(tensors, draft, metadata={"format": FORMAT, "skeleton": skeleton})
     draft.replace(output)
-    report(f"{output}: {len(people)} people, {output.stat().st_size / 1e6:.1f} MB")
+    logger.info(f"{output}: {len(people)} people, {output.stat().st_size / 1e6:.1f} MB")
     return output.stat().st_size
 
 
@@ -125,9 +126,7 @@ def _labels(people: People, cuts: list[Cut]) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _encode_within(
-    people: People, cuts: list[Cut], room: float, how: PackSettings, report: Report
-) -> list[bytes]:
+def _encode_within(people: People, cuts: list[Cut], room: float, how: PackSettings) -> list[bytes]:
     """Encoded pictures of the highest quality that fits into ``room`` bytes."""
     every = np.arange(len(people))
     sample = np.unique(np.linspace(0, len(people) - 1, SAMPLED).round().astype(np.int64))
@@ -137,7 +136,7 @@ def _encode_within(
             continue
         encoded = _encode(people, cuts, every, quality, how)
         if sum(map(len, encoded)) <= room:
-            report(f"packed as {how.encoding} of quality {quality}")
+            logger.info(f"packed as {how.encoding} of quality {quality}")
             return encoded
     raise UsageError(
         f"--max-mb {how.max_mb:g} is too little for {len(people)} people of {how.side_px} px: give "

@@ -1,14 +1,14 @@
 """Bad data: every problem is named with its file and id, counted, and skipped or refused."""
 
+import logging
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from livepose.errors import DataError
 
-SHOWN_PER_KIND = 5
+logger = logging.getLogger(__name__)
 
-Report = Callable[[str], None]
+SHOWN_PER_KIND = 5
 
 
 @dataclass
@@ -34,10 +34,10 @@ class Problems:
         if self.counts[kind] <= SHOWN_PER_KIND:
             self.messages.append(message)
 
-    def tell(self, report: Report) -> None:
+    def tell(self) -> None:
         """Say every kept message and then how many of each kind were skipped."""
         for message in self.messages:
-            report(f"skipped {message}")
+            logger.warning(f"skipped {message}")
         for kind, count in sorted(self.counts.items()):
             if count > SHOWN_PER_KIND:
-                report(f"skipped {count} in all: {kind}")
+                logger.warning(f"skipped {count} in all: {kind}")

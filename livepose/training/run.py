@@ -1,5 +1,6 @@
 """From settings to a finished run: read the data, train, and say how it ended."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ from livepose.skeletons import SKELETONS
 from livepose.training.checkpoint import NAME as CHECKPOINT
 from livepose.training.pack import read_pack
 from livepose.training.people import People, SetReader, join, parse_set
-from livepose.training.problems import Problems, Report
+from livepose.training.problems import Problems
 from livepose.training.processes import Processes, choose_device
 from livepose.training.settings import TrainSettings, write_settings
 from livepose.training.trainer import Trainer
 from livepose.training.validators import build_validators
+
+logger = logging.getLogger(__name__)
 
 RUNS = Path("runs")
 PACK = "pack:"
@@ -31,7 +34,7 @@ class Ended:
     trainer: Trainer
 
 
-def read_people(settings: TrainSettings, texts: Sequence[str], report: Report) -> list[People]:
+def read_people(settings: TrainSettings, texts: Sequence[str]) -> list[People]:
     """The keypoint sets that ``texts`` name, one by one; what is wrong with them is reported.
 
     Raises
@@ -43,8 +46,8 @@ def read_people(settings: TrainSettings, texts: Sequence[str], report: Report) -
     for text in texts:
         problems = Problems(settings.strict_data)
         sets.append(_read_one(settings, text, problems))
-        problems.tell(report)
-        report(f"{text}: {len(sets[-1])} people, {len(sets[-1].pictures)} pictures")
+        problems.tell()
+        logger.info(f"{text}: {len(sets[-1])} people, {len(sets[-1].pictures)} pictures")
     return sets
 
 
@@ -74,7 +77,7 @@ def check_folder(folder: Path, resume: bool) -> None:
         raise DataError(f"{folder}: there is no {CHECKPOINT} to go on from")
 
 
-def train(settings: TrainSettings, folder: Path, resume: bool, report: Report) -> Ended:
+def train(settings: TrainSettings, folder: Path, resume: bool) -> Ended:
     """Train, or go on with the run in ``folder``.
 
     Raises
@@ -89,25 +92,22 @@ def train(settings: TrainSettings, folder: Path, resume: bool, report: Report) -
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
-    say = report if processes.first else _silent
+    if not processes.first:
+        logging.getLogger("livepose.training").setLevel(logging.ERROR)
     try:
-        people = join(read_people(settings, settings.data, say))
-        say(f"{len(people)} people to learn from, on {device}")
+        people = join(read_people(settings, settings.data))
+        logger.info(f"{len(people)} people to learn from, on {device}")
         validators = build_validators(
-            settings, device, say, lambda text: _read_one(settings, text, Problems())
+            settings, device, lambda text: _read_one(settings, text, Problems())
         )
         if processes.first and not resume:
             write_settings(settings, folder)
-        trainer = Trainer(settings, folder, people, device, processes, say, validators)
+        trainer = Trainer(settings, folder, people, device, processes, validators)
         if resume:
             trainer.resume()
         return Ended(trainer.run(), folder, trainer)
     finally:
         processes.leave()
-
-
-def _silent(message: str) -> None:
-    """What the other processes say."""
 
 
 def set_threads(settings: TrainSettings) -> None:

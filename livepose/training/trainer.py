@@ -1,5 +1,6 @@
 """The training loop: batches in, checkpoints and a log out, stoppable at any step."""
 
+import logging
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -28,12 +29,13 @@ from livepose.training.log import ProgressLine, RunLog
 from livepose.training.order import DrawOrder
 from livepose.training.people import People
 from livepose.training.plan import Planner
-from livepose.training.problems import Report
 from livepose.training.processes import Processes
 from livepose.training.record import Recorder, Voice
 from livepose.training.schedule import Schedule
 from livepose.training.settings import TrainSettings
 from livepose.training.validators import Validator
+
+logger = logging.getLogger(__name__)
 
 FINISHED, PAUSED, INTERRUPTED = "finished", "paused", "interrupted"
 
@@ -48,11 +50,10 @@ class Trainer:
         people: People,
         device: torch.device,
         processes: Processes,
-        report: Report,
         validators: Mapping[str, Validator] | None = None,
     ) -> None:
         self.settings, self.folder, self.device = settings, folder, device
-        self.processes, self.report = processes, report
+        self.processes = processes
         self.validators = dict(validators or {})
         self.skeleton = SKELETONS[settings.skeleton]
         self.geometry = TrainingGeometry(settings.alignment, settings.input_hw, settings.padding)
@@ -88,7 +89,7 @@ class Trainer:
         self._recorder.watch.remember(content["recent_losses"])
         self._last_phase = bool(content["last_phase"])
         torch.set_rng_state(content["rng"])
-        self.report(f"goes on at step {self.step} after {self._elapsed_before_s / 60:.1f} min")
+        logger.info(f"goes on at step {self.step} after {self._elapsed_before_s / 60:.1f} min")
 
     @property
     def elapsed_s(self) -> float:
@@ -106,7 +107,7 @@ class Trainer:
         self._began_s = time.perf_counter()
         self._recorder.restart(self.step, self.elapsed_s)
         log = RunLog(self.folder, self.step) if self.processes.first else None
-        voice = Voice(log, ProgressLine(self.report, quiet=not self.processes.first))
+        voice = Voice(log, ProgressLine(quiet=not self.processes.first))
         loader = self._loader()
         try:
             with self._stoppable():
@@ -132,7 +133,7 @@ class Trainer:
         if self._stop:
             raise KeyboardInterrupt
         self._stop = True
-        self.report("stopping after this step, with a checkpoint (again: at once, without one)")
+        logger.info("stopping after this step, with a checkpoint (again: at once, without one)")
 
     def _loader(self) -> Loader:
         settings = self.settings
@@ -207,7 +208,7 @@ class Trainer:
             measured = dict(validator(self.learner.ema))
             log.write({"step": self.step, "set": name, "validation": measured})
             figures = ", ".join(f"{key} {value:g}" for key, value in measured.items())
-            self.report(f"step {self.step}, {name}: {figures}")
+            logger.info(f"step {self.step}, {name}: {figures}")
 
     def _write(self) -> None:
         """Write a checkpoint, unless the weights are broken."""

@@ -3,6 +3,7 @@
 The evaluation needs pycocotools, which a rented machine may not have.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -23,9 +24,10 @@ from livepose.training.learner import AUTOCAST
 from livepose.training.losses import softmax_maps
 from livepose.training.monitor import Monitor
 from livepose.training.people import People, parse_set
-from livepose.training.problems import Report
 from livepose.training.settings import TrainSettings
 from livepose.weights import Card
+
+logger = logging.getLogger(__name__)
 
 Validator = Callable[[nn.Module], Mapping[str, Any]]
 """Measures a network; what it returns goes into the log."""
@@ -86,14 +88,11 @@ def as_function(
 
 
 def build_validators(
-    settings: TrainSettings,
-    device: torch.device,
-    report: Report,
-    read: Callable[[str], People],
+    settings: TrainSettings, device: torch.device, read: Callable[[str], People]
 ) -> dict[str, Validator]:
     """One measurement for each dev set; ``read`` gives the people of one for the quick look."""
     if find_spec("pycocotools") is None:
-        report("pycocotools is missing: dev sets are looked at quickly, without COCO AP")
+        logger.warning("pycocotools is missing: dev sets are looked at quickly, without COCO AP")
         return {text: _quick(settings, device, read(text)) for text in settings.dev}
     return {text: _evaluation(settings, device, text) for text in settings.dev}
 

@@ -1,5 +1,6 @@
 """``python -m studies.identity scenes | rest``."""
 
+import logging
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from livepose.cli import guarded
 from livepose.cli.evaluate import progress_bars
-from livepose.cli.run import positive, report
+from livepose.cli.run import positive
 
 if TYPE_CHECKING:
     from studies.identity.run import Choice
+
+logger = logging.getLogger(f"livepose.{__name__}")
 
 EXAMPLES = """examples:
   python -m studies.identity scenes --images val2017.zip --annotations val2017.json
@@ -88,12 +91,12 @@ def _rest(arguments: Namespace) -> int:
 
     settings = Settings(weights=arguments.weights, detector=arguments.detector)
     clips, frames = arguments.clips, arguments.frames
-    rows = measure(clips, arguments.intervals, settings, frames, report)
+    rows = measure(clips, arguments.intervals, settings, frames)
     if arguments.markdown:
         write_text(arguments.markdown, markdown(rows))
     if arguments.plot:
         plot(rows, arguments.plot)
-        report(f"wrote {arguments.plot}")
+        logger.info(f"wrote {arguments.plot}")
     return 0
 
 
@@ -107,14 +110,14 @@ def _scenes(arguments: Namespace) -> int:
     chosen = choice(arguments)
     if arguments.sheet:
         save_sheet(chosen, arguments.sheet)
-        report(f"wrote {arguments.sheet}")
+        logger.info(f"wrote {arguments.sheet}")
         return 0
     with progress_bars() as progress:
         done = progress("scenes", len(chosen.kinds) * chosen.seeds)
-        everything = run_scenes(chosen, report, done)
+        everything = run_scenes(chosen, done)
     rows = summarised(everything)
     for line in markdown(rows).splitlines():
-        report(line)
+        logger.info(line)
     if arguments.markdown:
         write_text(arguments.markdown, markdown(rows))
     if arguments.json:

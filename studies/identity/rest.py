@@ -5,8 +5,9 @@ every frame is the measure: how alike the poses are (OKS), how many people are m
 how many ids it takes, and how fast it is.
 """
 
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,8 @@ from livepose.poses import Poses
 from livepose.sources import open_source
 from livepose.tracking.assignment import assign
 from livepose.tracking.similarity import UNKNOWN_SIGMA, oks
+
+logger = logging.getLogger(f"livepose.{__name__}")
 
 WARM_UP = 5
 SAME_OKS = 0.5
@@ -53,14 +56,10 @@ class Rested:
 
 
 def measure(
-    clips: Sequence[Path],
-    intervals: Sequence[int | None],
-    settings: Settings,
-    frames: int | None,
-    report: Callable[[str], None],
+    clips: Sequence[Path], intervals: Sequence[int | None], settings: Settings, frames: int | None
 ) -> list[Rested]:
     """Every clip at every interval, ``frames`` of it at most."""
-    pipeline = PosePipeline(replace(settings, smooth="none"), report=report)
+    pipeline = PosePipeline(replace(settings, smooth="none"))
     rows: list[Rested] = []
     for clip in clips:
         with open_source(clip) as source:
@@ -70,7 +69,7 @@ def measure(
             found, looked, fps = _play(pipeline, pictures, interval)
             ids = len(np.unique(np.concatenate([poses.track_ids for poses in found])))
             row = Rested(clip.name, interval, *_likeness(truth, found), ids, looked, fps)
-            report(" | ".join(row.cells()))
+            logger.info(" | ".join(row.cells()))
             rows.append(row)
     return rows
 

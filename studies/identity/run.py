@@ -1,5 +1,6 @@
 """``livepose identity scenes``: cast people, make scenes, let trackers play, sum up."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +19,7 @@ from studies.identity.networks import LEAST_SCORE, seen_material
 from studies.identity.scenes import Scene
 from studies.identity.walks import KINDS
 
-Report = Callable[[str], None]
+logger = logging.getLogger(f"livepose.{__name__}")
 
 CAST = 24
 """So many people at most are cut out; scenes draw from them."""
@@ -67,11 +68,11 @@ def scenes(choice: Choice, people: Sequence[CutOut]) -> Iterator[Scene]:
             yield Scene.drawn(kind, seed, people)
 
 
-def run_scenes(choice: Choice, report: Report, done: Callable[[int], None]) -> list[Played]:
+def run_scenes(choice: Choice, done: Callable[[int], None]) -> list[Played]:
     """Everything that was played; ``done`` is told each scene that is over."""
     people = cast(choice)
-    report(f"{len(people)} people cut out of {choice.annotations}")
-    material = _materials(choice, report)
+    logger.info(f"{len(people)} people cut out of {choice.annotations}")
+    material = _materials(choice)
     everything: list[Played] = []
     for scene in scenes(choice, people):
         everything += contest(material(scene), choice.intervals)
@@ -79,13 +80,13 @@ def run_scenes(choice: Choice, report: Report, done: Callable[[int], None]) -> l
     return everything
 
 
-def _materials(choice: Choice, report: Report) -> Callable[[Scene], Material]:
+def _materials(choice: Choice) -> Callable[[Scene], Material]:
     if choice.detector == "noise":
         return made_material
     settings = Settings(
         weights=choice.weights, detector=choice.detector, detector_threshold=LEAST_SCORE
     )
-    pipeline = PosePipeline(settings, report=report)
+    pipeline = PosePipeline(settings)
     return lambda scene: seen_material(scene, pipeline)
 
 

@@ -48,7 +48,6 @@ def register(subparsers: Any) -> None:
 def run(arguments: Namespace) -> int:
     """Measures and writes the tables."""
     from livepose.cli.evaluate import progress_bars
-    from livepose.cli.run import report
     from livepose.evaluation.table import write_text
     from studies.jitter.run import Choice, by_eye, synthetic, with_priors
 
@@ -70,24 +69,24 @@ def run(arguments: Namespace) -> int:
     )
     with progress_bars() as progress:
         if arguments.synthetic and arguments.prior:
-            tables = with_priors(choice, report, progress)
+            tables = with_priors(choice, progress)
         elif arguments.synthetic:
-            tables = synthetic(choice, report, progress)
+            tables = synthetic(choice, progress)
         else:
-            tables = by_eye(_watched(arguments, report, progress), choice, progress)
+            tables = by_eye(_watched(arguments, progress), choice, progress)
     write_text(arguments.markdown, tables + "\n")
     if arguments.plot is not None and arguments.synthetic and not arguments.prior:
         print(f"livepose: wrote {arguments.plot}", file=sys.stderr)
     return 0
 
 
-def _watched(arguments: Namespace, report: Any, progress: Any) -> Any:
+def _watched(arguments: Namespace, progress: Any) -> Any:
     from livepose.pipeline import PosePipeline
     from livepose.sources import open_video
     from studies.jitter.watch import watch
 
-    source = open_video(arguments.video, report=report)
-    pipeline = PosePipeline(smooth="none", weights=arguments.weights, report=report)
+    source = open_video(arguments.video)
+    pipeline = PosePipeline(smooth="none", weights=arguments.weights)
     return watch(pipeline, source, arguments.frames, progress(source.name, arguments.frames))
 
 

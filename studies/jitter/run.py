@@ -1,7 +1,7 @@
 """``livepose jitter``: the order of things."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,6 @@ from studies.jitter.scenes import (
     shipped_photographs,
 )
 
-Report = Callable[[str], None]
-
 LATENCIES_S = (0.03, 0.06, 0.1)
 
 
@@ -53,10 +51,10 @@ class Choice:
     plot: Path | None = None
 
 
-def synthetic(choice: Choice, report: Report, progress: Progress) -> str:
+def synthetic(choice: Choice, progress: Progress) -> str:
     """Makes the films, looks at them, tries every filter; the tables as Markdown."""
     films = _films(choice)
-    recordings = _recordings(films, choice, report, progress)
+    recordings = _recordings(films, choice, progress)
     truths = [truth_of(one) for one in recordings]
     if not any(one.counted.any() for one in truths):
         raise DataError("no keypoint was seen steadily enough to measure; try other photographs")
@@ -64,10 +62,10 @@ def synthetic(choice: Choice, report: Report, progress: Progress) -> str:
     return "\n\n".join(parts)
 
 
-def with_priors(choice: Choice, report: Report, progress: Progress) -> str:
+def with_priors(choice: Choice, progress: Progress) -> str:
     """The table of the temporal prior, on the first films."""
     films = _films(choice)
-    estimator = open_estimator(choice.weights, report=report)
+    estimator = open_estimator(choice.weights)
     length = sum(len(film.times_s) for film in films)
     return prior.table(prior.try_priors(films, estimator, progress("films", length)))
 
@@ -91,9 +89,7 @@ def _films(choice: Choice) -> list[Film]:
     return make_films(photographs, choice.films, choice.seconds)
 
 
-def _recordings(
-    films: Sequence[Film], choice: Choice, report: Report, progress: Progress
-) -> list[Recording]:
+def _recordings(films: Sequence[Film], choice: Choice, progress: Progress) -> list[Recording]:
     """What the network saw in each film; from the cache where it was kept."""
     estimator: PoseEstimator | None = None
     rows = []
@@ -103,7 +99,7 @@ def _recordings(
             rows.append(Recording.load(path))
             continue
         if estimator is None:
-            estimator = open_estimator(choice.weights, report=report)
+            estimator = open_estimator(choice.weights)
         rows.append(record(film, estimator, progress(film.name, len(film.times_s))))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)

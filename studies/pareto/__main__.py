@@ -1,5 +1,6 @@
 """``python -m studies.pareto --images ... --annotations ... --output NAME``."""
 
+import logging
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -8,11 +9,13 @@ from pathlib import Path
 
 from livepose.cli import guarded
 from livepose.cli.evaluate import add_coco, check_outputs, choice, progress_bars, size_hw
-from livepose.cli.run import positive, report
+from livepose.cli.run import positive
 from livepose.evaluation.document import as_json
 from livepose.evaluation.table import write_text
 from studies.pareto.grid import Grid, run_pareto
 from studies.pareto.plot import markdown, plot, write_csv
+
+logger = logging.getLogger(f"livepose.{__name__}")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -52,7 +55,7 @@ def run(arguments: Namespace) -> int:
         intervals=arguments.intervals,
     )
     with progress_bars() as progress:
-        points = run_pareto(chosen, grid, report, progress)
+        points = run_pareto(chosen, grid, progress)
     name: Path = arguments.output.with_suffix("")
     write_csv(points, name.with_suffix(".csv"))
     plot(points, name.with_suffix(".png"))
@@ -60,7 +63,7 @@ def run(arguments: Namespace) -> int:
         write_text(arguments.markdown, markdown(points))
     if arguments.json:
         write_text(arguments.json, as_json([asdict(one) for one in points]))
-    report(f"wrote {name.with_suffix('.png')} and {name.with_suffix('.csv')}")
+    logger.info(f"wrote {name.with_suffix('.png')} and {name.with_suffix('.csv')}")
     return 0
 
 

@@ -32,7 +32,7 @@ from livepose.evaluation.predict import (
     variants_of,
 )
 from livepose.evaluation.scoring import coco_results
-from livepose.evaluation.settings import Choice, Progress, Report, no_progress
+from livepose.evaluation.settings import Choice, Progress, no_progress
 from livepose.evaluation.speed import WARM_UP, measure_speeds, pictures_with_people, seconds
 from livepose.skeletons import COCO17
 
@@ -82,21 +82,19 @@ class Point:
         return "always" if self.detect_every == 1 else f"1 in {self.detect_every}"
 
 
-def run_pareto(
-    choice: Choice, grid: Grid, report: Report, progress: Progress = no_progress
-) -> list[Point]:
+def run_pareto(choice: Choice, grid: Grid, progress: Progress = no_progress) -> list[Point]:
     """Measures every combination; the front is marked.
 
     All networks are opened before the first is measured, so that what this machine cannot run is
     said at once.
     """
     estimators = [
-        open_estimator(choice.weights, input_hw, choice.runtime, choice.device, precision, report)
+        open_estimator(choice.weights, input_hw, choice.runtime, choice.device, precision)
         for precision in grid.precisions
         for input_hw in grid.inputs_hw
     ]
-    data = open_set(choice, report, progress)
-    detection_ms = time_detector(data, report)
+    data = open_set(choice, progress)
+    detection_ms = time_detector(data)
     points: list[Point] = []
     for estimator in estimators:
         points += measure(data, estimator, grid, detection_ms, progress)
@@ -104,9 +102,9 @@ def run_pareto(
     return with_front(points)
 
 
-def time_detector(data: Set, report: Report) -> float:
+def time_detector(data: Set) -> float:
     """Median ms of one detection, by the detector that was chosen; 0 where there is none."""
-    detector = data.detector or chosen_detector(data.choice, report)
+    detector = data.detector or chosen_detector(data.choice)
     if detector is None:
         return 0.0
     images = [image for image, _ in pictures_with_people(data.store, data.boxes("pixel_centre"))]

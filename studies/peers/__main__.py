@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from livepose.cli import guarded
 from livepose.cli.evaluate import add_coco, check_outputs, choice, progress_bars, show_coco
-from livepose.cli.run import report
 from livepose.evaluation.predict import decoder_names
 from studies.peers.compare import Comparison, run_comparison
 from studies.peers.decoders import NAMES
@@ -40,7 +39,7 @@ def run(arguments: Namespace) -> int:
         arguments.flip_study,
     )
     with progress_bars() as progress:
-        measured = run_comparison(chosen, beside, report, progress)
+        measured = run_comparison(chosen, beside, progress)
     show_coco(arguments, chosen, measured)
     return 0
 

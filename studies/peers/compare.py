@@ -7,7 +7,7 @@ from livepose.evaluation.coco_run import Scorer, chosen_estimator, open_set, run
 from livepose.evaluation.measured import Measured
 from livepose.evaluation.predict import FLIPS
 from livepose.evaluation.rows import Row
-from livepose.evaluation.settings import Choice, Progress, Report, no_progress
+from livepose.evaluation.settings import Choice, Progress, no_progress
 from studies.peers import DirectPeer, open_peer, own_weights
 from studies.peers.decoders import decode_variant, variants_of
 from studies.peers.run import direct_results, direct_speed
@@ -23,7 +23,7 @@ class Comparison:
 
 
 def run_comparison(
-    choice: Choice, beside: Comparison, report: Report, progress: Progress = no_progress
+    choice: Choice, beside: Comparison, progress: Progress = no_progress
 ) -> Measured:
     """Measures livepose by every chosen decoder, then the peers, on one set.
 
@@ -36,9 +36,9 @@ def run_comparison(
     own, foreign = (variants_of(names, flips) for names in (choice.decoders, beside.peer_decoders))
     others = [path for spec in beside.peers if (path := own_weights(spec))]
     peers = [open_peer(spec) for spec in beside.peers if not own_weights(spec)]
-    scorer = Scorer(open_set(choice, report, progress))
+    scorer = Scorer(open_set(choice, progress))
     for weights, name in [(choice.weights, "livepose"), *((str(one), one.stem) for one in others)]:
-        estimator = chosen_estimator(choice, report, weights)
+        estimator = chosen_estimator(choice, weights)
         run_estimator(scorer, estimator, own, name, decode_variant)
     for peer in peers:
         if isinstance(peer, PoseEstimator):

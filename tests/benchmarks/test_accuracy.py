@@ -88,7 +88,7 @@ def test_without_pictures_the_part_says_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LIVEPOSE_SHARED", str(tmp_path))
-    assert measure_accuracy(QUICK, lambda _: None)["why"] == "the pictures are not on this machine"
+    assert measure_accuracy(QUICK)["why"] == "the pictures are not on this machine"
 
 
 def test_the_measured_accuracy_stands_in_the_table() -> None:

@@ -58,10 +58,6 @@ def missing(people: int) -> Opened:
     raise AbsentError("its file is on another machine")
 
 
-def quiet(_: str) -> None:
-    """Says nothing."""
-
-
 def measured(livepose_fps: float, rival_fps: float, people: int = 1) -> dict[str, Any]:
     def row(fps: float) -> dict[str, Any]:
         band = {"median": fps, "q1": fps - 1, "q3": fps + 1, "count": 5}
@@ -83,18 +79,18 @@ def documented(name: str, part: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_rival_sees_the_same_pixels_in_turn() -> None:
     first, second = Counting(), Counting()
-    part = measure_rivals(1, [entry("a", first), entry("b", second)], QUICK, quiet)
+    part = measure_rivals(1, [entry("a", first), entry("b", second)], QUICK)
     common = min(len(first.seen), len(second.seen))
     assert common >= QUICK.rounds + 1
     assert first.seen[:common] == second.seen[:common]
     assert part["rows"]["a"]["fps"]["count"] == QUICK.rounds
-    four = measure_rivals(4, [entry("a", Counting())], QUICK, quiet)
+    four = measure_rivals(4, [entry("a", Counting())], QUICK)
     assert part["pixels"] != four["pixels"]
 
 
 def test_a_rival_that_is_missing_has_a_row_that_says_why() -> None:
     gone = Entry("gone", "the lost one", missing)
-    part = measure_rivals(1, [entry("a", Counting()), gone], QUICK, quiet)
+    part = measure_rivals(1, [entry("a", Counting()), gone], QUICK)
     assert part["absent"]["gone"]["why"] == "its file is on another machine"
     text = markdown(documented("rivals-1", part))
     assert "| the lost one | | not measured: its file is on another machine |" in text
@@ -213,7 +209,7 @@ def test_the_command_writes_one_json_one_table_and_a_picture(
 
 
 def test_the_curves_hold_as_many_people_as_their_axis_says(make_pipeline: Make) -> None:
-    people, sizes = (measure_curve(name, QUICK, quiet)["points"] for name in ("people", "size"))
+    people, sizes = (measure_curve(name, QUICK)["points"] for name in ("people", "size"))
     assert [one["at"] for one in people] == [0, 1]
     assert [one["people_found"] for one in people] == pytest.approx([0, 1], abs=0.4)
     assert all(one["age_ms"]["median"] > 0 for one in people)
@@ -237,9 +233,9 @@ def test_the_long_run_gives_its_growth_in_percent_or_says_why_not(
         return SimpleNamespace(returncode=code, stdout=out, stderr=err)
 
     monkeypatch.setattr("benchmarks.long_run.subprocess.run", run)
-    assert measure_memory(QUICK, quiet) == {"frames": 300, "growth_percent": 1.25}
+    assert measure_memory(QUICK) == {"frames": 300, "growth_percent": 1.25}
     with pytest.raises(LiveposeError, match="failed with 1: no memory left"):
-        measure_memory(QUICK, quiet)
+        measure_memory(QUICK)
 
 
 def test_a_paced_camera_gives_the_newest_frame_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,11 +39,10 @@ def without_yolo(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_rehearsal_measures_every_figure(
-    subject: gpu_rounds.Subject, without_yolo: None, tmp_path: Path
+    said: list[str], subject: gpu_rounds.Subject, without_yolo: None, tmp_path: Path
 ) -> None:
-    said: list[str] = []
     with one_thread():
-        part = gpu.measure_gpu(PLAN, said.append, subject)
+        part = gpu.measure_gpu(PLAN, subject)
     for people in ("1", "4"):
         rows = part["end_to_end"][people]["rows"]
         assert set(rows) == {"livepose", "crop by crop"}
@@ -107,8 +106,10 @@ def test_a_machine_without_cuda_is_told_so(
     assert "CUDA was asked for" in capsys.readouterr().err
 
 
-def test_compilers_are_recorded_too_and_one_that_fails_is_said(subject: gpu_rounds.Subject) -> None:
-    runtime, said = subject.runtime(), []
+def test_compilers_are_recorded_too_and_one_that_fails_is_said(
+    said: list[str], subject: gpu_rounds.Subject
+) -> None:
+    runtime = subject.runtime()
 
     def broken() -> None:
         raise RuntimeError("no compiler here\nand a long trace")
@@ -118,7 +119,6 @@ def test_compilers_are_recorded_too_and_one_that_fails_is_said(subject: gpu_roun
         {"eager f32": runtime.graph},
         {"compiled": lambda: runtime.graph, "broken": broken},
         1,
-        said.append,
     )
     assert set(measured["ms"]) == {"recorded", "eager f32", "compiled"}
     assert said == ["no broken: no compiler here"]

@@ -28,19 +28,17 @@ PEOPLE = {
 }
 
 
-def test_none_is_no_detector_and_says_so():
-    told = []
-    assert open_detector("none", report=told.append) is None
-    assert "whole picture" in told[0]
+def test_none_is_no_detector_and_says_so(said):
+    assert open_detector("none") is None
+    assert "whole picture" in said[0]
 
 
-def test_openvino_says_what_torch_says_and_converts_only_once(own_file, cache):
+def test_openvino_says_what_torch_says_and_converts_only_once(said, own_file, cache):
     shutil.rmtree(cache / "detectors", ignore_errors=True)
-    told = []
-    detector = open_detector(own_file, "cpu", score_threshold=0.2, report=told.append)
+    detector = open_detector(own_file, "cpu", score_threshold=0.2)
     assert isinstance(detector.engine, OpenVinoEngine)
-    assert any("only this once" in line for line in told)
-    assert told[-1] == "detector: random, OpenVINO on the processor"
+    assert any("only this once" in line for line in said)
+    assert said[-1] == "detector: random, OpenVINO on the processor"
     in_torch = TorchEngine(load_detector(own_file).model, "cpu")
     for size in ((96, 96), (64, 96)):
         pictures = np.random.default_rng(1).integers(0, 256, (3, *size, 3), dtype=np.uint8)
@@ -48,53 +46,50 @@ def test_openvino_says_what_torch_says_and_converts_only_once(own_file, cache):
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours[:, :4], theirs[:, :4], atol=2.0)  # bfloat16 in places
         np.testing.assert_allclose(ours[:, 4:], theirs[:, 4:], atol=0.03)
-    told.clear()
-    again = open_detector(str(own_file), report=told.append, score_threshold=0.2)
-    assert not any("converting" in line for line in told)
+    said.clear()
+    again = open_detector(str(own_file), score_threshold=0.2)
+    assert not any("converting" in line for line in said)
     np.testing.assert_allclose(
         again([PICTURE])[0].boxes_xyxy, detector([PICTURE])[0].boxes_xyxy, atol=1e-3
     )
 
 
-def test_a_broken_conversion_in_the_cache_is_made_again(own_file, cache):
+def test_a_broken_conversion_in_the_cache_is_made_again(said, own_file, cache):
     open_detector(own_file)
     for kept in (cache / "detectors").rglob("*.xml"):
         kept.write_text("garbage")
-    told = []
-    assert len(open_detector(own_file, report=told.append)([PICTURE])) == 1
-    assert any("broken" in line for line in told)
+    assert len(open_detector(own_file)([PICTURE])) == 1
+    assert any("broken" in line for line in said)
 
 
-def test_what_openvino_cannot_take_runs_in_torch(own_file, monkeypatch):
+def test_what_openvino_cannot_take_runs_in_torch(said, own_file, monkeypatch):
     def fail(*_):
         raise RuntimeError("operation not supported\nwith more lines")
 
     monkeypatch.setattr(conversion, "kept", lambda *_: None)
     monkeypatch.setattr(conversion, "convert", fail)
-    told = []
-    detector = open_detector(own_file, report=told.append)
+    detector = open_detector(own_file)
     assert isinstance(detector.engine, TorchEngine)
-    assert "operation not supported" in told[0]
-    assert told[-1] == "detector: random, torch on cpu"
+    assert "operation not supported" in said[0]
+    assert said[-1] == "detector: random, torch on cpu"
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
 def test_a_gpu_that_sees_wrongly_gives_way_only_where_none_was_asked_for(
-    own_file, monkeypatch, device
+    said, own_file, monkeypatch, device
 ):
     def wrong(*_):
         raise DeviceError("finds other people there")
 
     monkeypatch.setattr(opening, "choose_device", lambda device: "cuda:0")
     monkeypatch.setattr(opening, "_engine_on_gpu", wrong)
-    told = []
     if device == "cuda":
         with pytest.raises(DeviceError, match="finds other people there"):
-            open_detector(own_file, device, report=told.append)
+            open_detector(own_file, device)
         return
-    detector = open_detector(own_file, device, report=told.append)
-    assert "not on cuda:0: finds other people there" in told[0]
-    assert told[-1] == "detector: random, OpenVINO on the processor"
+    detector = open_detector(own_file, device)
+    assert "not on cuda:0: finds other people there" in said[0]
+    assert said[-1] == "detector: random, OpenVINO on the processor"
     assert len(detector([PICTURE])) == 1
 
 
@@ -149,29 +144,28 @@ def test_only_a_size_that_nobody_named_adapts(own_file):
     assert not open_detector(own_file, size_px=96).can_look_closer((640, 480), wait=True)
 
 
-def test_auto_takes_the_official_checkpoint_when_it_is_there(pickled_file, tmp_path, monkeypatch):
+def test_auto_takes_the_official_checkpoint_when_it_is_there(
+    said, pickled_file, tmp_path, monkeypatch
+):
     shutil.copy(pickled_file, tmp_path / "yolo11n.pt")
     monkeypatch.setitem(official.GIT_HASHES, "yolo11n", official.git_hash(pickled_file))
-    told = []
-    detector = open_detector("auto", report=told.append)
+    detector = open_detector("auto")
     assert detector.name.startswith("official yolo11n (")
-    assert told[-1].startswith("detector: official yolo11n")
+    assert said[-1].startswith("detector: official yolo11n")
 
 
-def test_auto_takes_the_embedded_one_otherwise_and_says_so(own_file, monkeypatch):
+def test_auto_takes_the_embedded_one_otherwise_and_says_so(said, own_file, monkeypatch):
     monkeypatch.setattr(opening, "embedded_file", lambda name: own_file)
-    told = []
-    assert open_detector("auto", report=told.append).name == "random"
-    assert told[-1].startswith("detector: random")
+    assert open_detector("auto").name == "random"
+    assert said[-1].startswith("detector: random")
 
 
-def test_an_official_checkpoint_that_does_not_load_gives_way(own_file, tmp_path, monkeypatch):
+def test_an_official_checkpoint_that_does_not_load_gives_way(said, own_file, tmp_path, monkeypatch):
     (tmp_path / "yolo11n.pt").write_bytes(b"broken")
     monkeypatch.setitem(official.GIT_HASHES, "yolo11n", official.git_hash(tmp_path / "yolo11n.pt"))
     monkeypatch.setattr(opening, "embedded_file", lambda name: own_file)
-    told = []
-    assert open_detector("auto", report=told.append).name == "random"
-    assert "the embedded detector is used instead" in told[0]
+    assert open_detector("auto").name == "random"
+    assert "the embedded detector is used instead" in said[0]
 
 
 def test_without_any_detector_the_error_says_what_to_do(monkeypatch):

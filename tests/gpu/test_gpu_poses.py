@@ -1,7 +1,5 @@
 """The way of a person on a GPU, run on the CPU: everything but the recorded graph itself."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -152,17 +150,12 @@ def test_a_full_gpu_says_what_to_lower(
         estimator.gpu.warm_up((2,))
 
 
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    yield []
-
-
 def test_a_gpu_that_cuts_wrongly_is_found_out_and_the_processor_does_it(
     said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = gpu.gather
     monkeypatch.setattr(gpu, "gather", lambda *tables: right(*tables).flip(1))
-    estimator = PoseEstimator(toy_runtime(), report=said.append)
+    estimator = PoseEstimator(toy_runtime())
     assert estimator.gpu is None
     assert len(said) == 1
     assert said[0].startswith("crops and decoding on cpu give other keypoints than")

@@ -31,9 +31,8 @@ def rows(monkeypatch, tmp_path):
     monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: FakeRuntime())
     monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: FakeDetector())
     monkeypatch.setattr(rest, "open_source", lambda _: Clip())
-    told = []
     clips = [tmp_path / "walk.mp4"]
-    return rest.measure(clips, (1, 4, None), Settings(), None, told.append)
+    return rest.measure(clips, (1, 4, None), Settings(), None)
 
 
 def test_every_interval_is_measured_against_the_detector_at_every_frame(rows):

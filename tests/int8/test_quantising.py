@@ -78,15 +78,14 @@ def some(folder: Path, pictures: int) -> PeopleSet:
 
 
 def test_ranges_of_the_embedded_weights_on_a_few_pictures(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    said: list[str], shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = embedded_file(DEFAULT_POSE + SUFFIX)
     if weights is None:
         pytest.skip(f"the embedded weights {DEFAULT_POSE} are not in this checkout")
     coco = shared / "data" / "coco"
     monkeypatch.setattr(quantising, "KEPT_AP", 0.5)  # the AP of a few people is no steady figure
-    said: list[str] = []
-    ranges = quantise(weights, some(coco / "train", 8), some(coco / "dev", 8), 16, said.append)
+    ranges = quantise(weights, some(coco / "train", 8), some(coco / "dev", 8), 16)
     assert ranges.measured["crops"] == 16
     assert ranges.measured["people"] >= 4
     assert 0 < ranges.measured["shift_px_f32"] < 0.05

@@ -14,7 +14,6 @@ from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import graph_store, open_runtime, openvino_opening
 from livepose.runtimes.int8 import convolutions, insert_ranges, whole_weights
-from livepose.runtimes.protocol import silent
 from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges, write_ranges
 from livepose.runtimes.selection import _int8_verdict
 from livepose.weights import Card, read_card
@@ -83,11 +82,10 @@ def test_damaged_ranges_are_refused(
         read_ranges(path, read_card(path))
 
 
-def test_stale_ranges_are_said_and_not_used(resnet: tuple[Path, Ranges]) -> None:
+def test_stale_ranges_are_said_and_not_used(said: list[str], resnet: tuple[Path, Ranges]) -> None:
     path, ranges = resnet
     write_ranges(ranges_path(path), replace(ranges, weights_sha256="2" * 64))
-    said: list[str] = []
-    runtime = open_runtime(path, "openvino", "cpu", report=said.append)
+    runtime = open_runtime(path, "openvino", "cpu")
     assert runtime.precision != "int8"
     assert any("pose: not int8: resnet50.int8.json was made for other weights" in s for s in said)
     with pytest.raises(WeightsError, match="was made for other weights"):
@@ -163,36 +161,32 @@ def test_int8_is_worth_it_where_it_is_clearly_quicker(
     path, _ = resnet
     took_ms = {"int8": int8_ms, "f32": 21.0}
     monkeypatch.setattr(openvino_opening, "milliseconds", lambda *_: took_ms)
-    assert _int8_verdict(path, read_card(path), silent, "f32") == (taken, why)
+    assert _int8_verdict(path, read_card(path), "f32") == (taken, why)
 
 
 def test_int8_that_fails_its_check_is_said_and_not_worth_it(
-    resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
+    said: list[str], resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
         raise DeviceError("openvino on cpu in int8 finds other keypoints")
 
     path, _ = resnet
     monkeypatch.setattr(openvino_opening, "milliseconds", fails)
-    said: list[str] = []
-    assert _int8_verdict(path, read_card(path), said.append, "f32") == (False, "")
+    assert _int8_verdict(path, read_card(path), "f32") == (False, "")
     assert said == ["pose: not int8: openvino on cpu in int8 finds other keypoints"]
 
 
 def test_where_bf16_fails_its_check_int8_has_to_beat_f32(
-    resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
+    said: list[str], resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def without_bf16(
-        path: Path, card: Card, precisions: tuple[str, ...], report: object
-    ) -> dict[str, float]:
+    def without_bf16(path: Path, card: Card, precisions: tuple[str, ...]) -> dict[str, float]:
         if "bf16" in precisions:
             raise DeviceError("openvino on cpu in bf16 finds other keypoints")
         return {"int8": 10.0, "f32": 21.0}
 
     path, _ = resnet
     monkeypatch.setattr(openvino_opening, "milliseconds", without_bf16)
-    said: list[str] = []
-    taken, why = _int8_verdict(path, read_card(path), said.append, "bf16")
+    taken, why = _int8_verdict(path, read_card(path), "bf16")
     assert (taken, why) == (True, "10.0 ms a crop in int8, 21.0 in f32")
     assert said == ["pose: not int8 beside bf16: openvino on cpu in bf16 finds other keypoints"]
 

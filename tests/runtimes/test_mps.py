@@ -42,9 +42,10 @@ def mps(monkeypatch: pytest.MonkeyPatch) -> type[Mps]:
     return Mps
 
 
-def test_mps_is_used_when_it_computes_rightly(mps: type[Mps], resnet_file: Path) -> None:
-    said: list[str] = []
-    runtime = open_runtime(resnet_file, device="mps", report=said.append)
+def test_mps_is_used_when_it_computes_rightly(
+    said: list[str], mps: type[Mps], resnet_file: Path
+) -> None:
+    runtime = open_runtime(resnet_file, device="mps")
     assert isinstance(runtime, Mps)
     assert runtime.wanted == "mps"
     assert "on torch, mps, f32" in said[-1]

@@ -16,7 +16,6 @@ from livepose.errors import DeviceError
 from livepose.heatmaps import decode
 from livepose.runtimes import graph_store, open_runtime
 from livepose.runtimes.openvino_runtime import OpenVinoRuntime, has_bf16
-from livepose.runtimes.protocol import silent
 from livepose.weights import read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
 
@@ -45,7 +44,7 @@ def test_heatmaps_of_photographs_are_those_of_torch(
     crops = photographs(card.input_hw)[:4]
     expected = open_runtime(path, runtime="torch")(crops)
     # Random weights have flat maps: in bf16 their peaks jump, and the check would refuse them.
-    model, _, _ = graph_store.own_graph(path, card, silent)
+    model, _, _ = graph_store.own_graph(path, card)
     runtime = OpenVinoRuntime(model, card, precision)
     heatmaps = runtime(crops)
     assert (runtime.name, runtime.device, runtime.precision) == ("openvino", "cpu", precision)
@@ -119,12 +118,12 @@ def test_a_second_start_converts_nothing(
 
 
 def test_the_conversion_is_announced_once(
-    resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    said: list[str], resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
     for expected in (1, 0):
-        said: list[str] = []
-        open_runtime(resnet_file, "openvino", precision="f32", report=said.append)
+        said.clear()
+        open_runtime(resnet_file, "openvino", precision="f32")
         assert sum("converting the pose network" in line for line in said) == expected
     (folder,) = (tmp_path / "openvino").iterdir()
     assert {path.name for path in folder.iterdir()} > {"graph.xml", "graph.bin", "probed.npy"}
@@ -133,6 +132,7 @@ def test_the_conversion_is_announced_once(
 
 @pytest.mark.parametrize("name", ["graph.xml", "graph.bin", "probed.npy"])
 def test_a_damaged_cache_is_made_again(
+    said: list[str],
     name: str,
     resnet_file: Path,
     cache: Path,
@@ -146,8 +146,8 @@ def test_a_damaged_cache_is_made_again(
         blob.unlink()
     (kept / name).write_bytes((kept / name).read_bytes()[:60])
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
-    said: list[str] = []
-    runtime = open_runtime(resnet_file, "openvino", precision="f32", report=said.append)
+    said.clear()
+    runtime = open_runtime(resnet_file, "openvino", precision="f32")
     assert "converting the pose network" in said[0]
     assert np.isfinite(runtime(np.zeros((1, 64, 96, 3), np.uint8))).all()
 
@@ -224,7 +224,7 @@ def test_the_ends_of_the_graph_are_marked_to_stay_precise(hrnet_file: Path, cach
 
 
 def test_wrong_heatmaps_stop_the_runtime_that_was_asked_for(
-    resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+    said: list[str], resnet_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     truth = graph_store.own_graph
 
@@ -235,8 +235,7 @@ def test_wrong_heatmaps_stop_the_runtime_that_was_asked_for(
     monkeypatch.setattr(graph_store, "own_graph", lying)
     with pytest.raises(DeviceError, match="openvino on cpu in f32 finds other keypoints"):
         open_runtime(resnet_file, "openvino", precision="f32")
-    said: list[str] = []
-    runtime = open_runtime(resnet_file, precision="f32", report=said.append)
+    runtime = open_runtime(resnet_file, precision="f32")
     assert runtime.name == "torch"
     assert any("not openvino, cpu, f32" in line for line in said)
 

@@ -162,17 +162,18 @@ def test_bf16_without_the_processor_for_it_is_an_error(machine: object, resnet_f
         open_runtime(resnet_file, precision="bf16")
 
 
-def test_what_was_picked_is_said_with_the_reason(machine: object, resnet_file: Path) -> None:
+def test_what_was_picked_is_said_with_the_reason(
+    said: list[str], machine: object, resnet_file: Path
+) -> None:
     machine(0)  # type: ignore[operator]
-    said: list[str] = []
-    open_runtime(resnet_file, report=said.append)
+    open_runtime(resnet_file)
     assert said[-1] == (
         "pose: resnet50 64x96 (resnet50.safetensors) on openvino, cpu, f32 (no CUDA GPU here)"
     )
 
 
 def test_a_choice_that_fails_is_said_and_the_next_one_taken(
-    resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+    said: list[str], resnet_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(path: object, card: object, choice: Choice, *rest: object) -> object:
         if choice.runtime != "torch":
@@ -182,8 +183,7 @@ def test_a_choice_that_fails_is_said_and_the_next_one_taken(
     truth = selection._open
     monkeypatch.setattr(selection, "_open", failing)
     monkeypatch.setattr(selection, "cuda_devices", lambda: 1)
-    said: list[str] = []
-    assert open_runtime(resnet_file, report=said.append).name == "torch"
+    assert open_runtime(resnet_file).name == "torch"
     assert said[0] == "pose: not cuda, cuda:0, f16: cuda is broken here"
     assert "not openvino, cpu, f32: openvino is broken here" in said[-2]
     with pytest.raises(DeviceError, match="cuda is broken here"):

@@ -40,7 +40,7 @@ def sound_of(path):
 
 def copy(source_path, path, stop_after=None, **options):
     with (
-        open_video(source_path, report=[].append) as source,
+        open_video(source_path) as source,
         VideoSink(path, audio_from=source_path, fps=source.fps, **options) as sink,
     ):
         frames = []
@@ -279,7 +279,7 @@ def test_a_disk_that_fills_up_leaves_what_was_written_playable(tmp_path):
         capture_output=True, text=True, env=environment, timeout=60,
     )  # fmt: skip
     assert "SinkError: cannot write" in done.stderr and "File too large" in done.stderr
-    with open_video(tmp_path / "a.mp4", report=[].append) as left:
+    with open_video(tmp_path / "a.mp4") as left:
         assert len(list(left)) >= 15
 
 

@@ -71,10 +71,9 @@ def test_mjpg_is_asked_for_first_then_size_then_rate():
     assert capture._capture.asked[0][1] == cv2.VideoWriter.fourcc(*"MJPG")
 
 
-def test_what_was_asked_and_what_is_delivered_are_both_said():
-    said = []
+def test_what_was_asked_and_what_is_delivered_are_both_said(said):
     opener = lambda: CameraCapture(0, size_wh=(1280, 720), fps=60, factory=FakeDriver)  # noqa: E731
-    with LiveSource(opener, name="camera 0", kind="camera", report=said.append):
+    with LiveSource(opener, name="camera 0", kind="camera"):
         time.sleep(0.05)
     expected = "asked for 1280x720 at 60 fps as MJPG, delivers 640x480 at 30 fps as YUYV"
     assert said == [f"camera 0: {expected}"]
@@ -105,14 +104,14 @@ def test_opencv_itself_delivers_and_its_end_is_noticed(tmp_path):
 def test_a_camera_that_does_not_exist_is_an_error_within_seconds(spec, capfd):
     start_s = time.perf_counter()
     with pytest.raises(SourceError, match=r"video63.*is it plugged in"):
-        open_source(spec, report=[].append)
+        open_source(spec)
     assert time.perf_counter() - start_s < 4
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_name_that_no_camera_has_is_an_error():
     with pytest.raises(SourceError, match="no camera is called Logitech"):
-        open_camera("Logitech", report=[].append)
+        open_camera("Logitech")
 
 
 def test_a_camera_is_found_by_a_part_of_its_name(monkeypatch):
@@ -122,7 +121,7 @@ def test_a_camera_is_found_by_a_part_of_its_name(monkeypatch):
     monkeypatch.setattr(
         camera_module, "CameraCapture", lambda device, **_: made.append(device) or Endless()
     )
-    with open_camera("c920", settings=LiveSettings(), report=[].append) as source:
+    with open_camera("c920", settings=LiveSettings()) as source:
         assert source.name == "/dev/video5"
     assert made == ["/dev/video5"]
 

@@ -57,12 +57,7 @@ class Openers:
 
 def open_fake(*captures, said=None, settings=QUICK, rotate=0):
     return LiveSource(
-        Openers(*captures),
-        name="camera 7",
-        kind="camera",
-        rotate=rotate,
-        settings=settings,
-        report=(said if said is not None else []).append,
+        Openers(*captures), name="camera 7", kind="camera", rotate=rotate, settings=settings
     )
 
 
@@ -101,9 +96,9 @@ def test_times_are_those_of_capture_from_the_first_frame_on():
     assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
 
 
-def test_a_device_that_ends_is_opened_again_and_both_are_said():
-    said, first, second = [], FakeCapture(frames=5), FakeCapture(size_wh=(64, 48))
-    with open_fake(first, SourceError("busy"), SourceError("busy"), second, said=said) as source:
+def test_a_device_that_ends_is_opened_again_and_both_are_said(said):
+    first, second = FakeCapture(frames=5), FakeCapture(size_wh=(64, 48))
+    with open_fake(first, SourceError("busy"), SourceError("busy"), second) as source:
         assert source.size_wh == (32, 24)
         for frame in source:
             if frame.size_wh == (64, 48):
@@ -116,9 +111,9 @@ def test_a_device_that_ends_is_opened_again_and_both_are_said():
     assert said[3] == "camera 7 now sends frames of 64x48, before 32x24"
 
 
-def test_a_stall_inside_the_driver_is_noticed_and_mended():
-    said, hang = [], threading.Event()
-    with open_fake(FakeCapture(frames=4, hang=hang), FakeCapture(), said=said) as source:
+def test_a_stall_inside_the_driver_is_noticed_and_mended(said):
+    hang = threading.Event()
+    with open_fake(FakeCapture(frames=4, hang=hang), FakeCapture()) as source:
         start_s = time.perf_counter()
         for frame in source:
             if frame.index == 20:
@@ -129,9 +124,9 @@ def test_a_stall_inside_the_driver_is_noticed_and_mended():
     assert any("is back" in sentence for sentence in said)
 
 
-def test_a_size_that_changes_within_a_connection_is_said_once():
-    said, capture = [], FakeCapture()
-    with open_fake(capture, said=said, rotate=90) as source:
+def test_a_size_that_changes_within_a_connection_is_said_once(said):
+    capture = FakeCapture()
+    with open_fake(capture, rotate=90) as source:
         for frame in source:
             if frame.index == 3:
                 capture.size_wh = (64, 48)

@@ -55,12 +55,11 @@ def test_several_names_are_one_source(tmp_path):
         assert source.size_wh == (8, 8)
 
 
-def test_an_unreadable_picture_among_others_is_reported_and_left_out(tmp_path, capfd):
+def test_an_unreadable_picture_among_others_is_reported_and_left_out(said, tmp_path, capfd):
     save(tmp_path / "a.png"), save(tmp_path / "c.png")
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n garbage")
     (tmp_path / "d.jpg").write_bytes(b"")
-    said = []
-    with open_source(tmp_path, report=said.append) as source:
+    with open_source(tmp_path) as source:
         frames = list(source)
     assert [frame.index for frame in frames] == [0, 1]
     assert "b.png is not a picture that can be read" in said[0]
@@ -73,7 +72,7 @@ def test_no_readable_picture_is_an_error(tmp_path):
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(b"garbage")
     with pytest.raises(SourceError, match="none of the pictures can be read"):
-        open_source(tmp_path, report=[].append)
+        open_source(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_what_is_no_picture_is_one_sentence(tmp_path, spec, sentence):
     if spec == "bad.jpg":
         (tmp_path / spec).write_bytes(b"garbage")
     with pytest.raises(SourceError, match=sentence):
-        open_source(tmp_path / spec, report=[].append)
+        open_source(tmp_path / spec)
 
 
 def test_gray_sixteen_bit_and_transparent_pictures_become_three_bytes(tmp_path):

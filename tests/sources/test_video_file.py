@@ -96,7 +96,7 @@ def test_a_killed_recording_without_index_ends_without_an_error(tmp_path):
         output.mux(stream.encode(None))
     cut = tmp_path / "b.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
-    assert 20 <= len(frames_of(cut, report=[].append)) < 40
+    assert 20 <= len(frames_of(cut)) < 40
 
 
 def test_a_file_behind_http_is_a_file_and_not_a_camera(tmp_path):
@@ -164,9 +164,8 @@ def test_a_folder_for_a_video_is_an_error(tmp_path):
         ("rotated_90.mp4", 150, (626, 360)),
     ],
 )
-def test_unusual_files_give_every_frame(shared, name, count, size_wh):
-    said = []
-    with open_source(shared / "video" / name, report=said.append) as source:
+def test_unusual_files_give_every_frame(said, shared, name, count, size_wh):
+    with open_source(shared / "video" / name) as source:
         frames = list(source)
         assert source.size_wh == size_wh
     assert len(frames) == count and said == []

@@ -165,7 +165,7 @@ def test_boxes_are_completed_by_people_whom_nobody_labelled() -> None:
 
 
 def test_only_sets_with_one_box_a_picture_are_completed_or_cut(
-    drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+    said: list[str], drawn_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, cut = pictures_of(drawn_set), pictures_of(drawn_set, 1.0, ("set",))
     sizes = [each._sets[0].take(0)[0].size for each in (whole, cut)]
@@ -179,12 +179,11 @@ def test_only_sets_with_one_box_a_picture_are_completed_or_cut(
 
     monkeypatch.setattr(detector_boxes, "open_detector", lambda *a, **k: Corner())
     spec = SetSpec(drawn_set / "images.zip", drawn_set / "annotations.json")
-    told: list[str] = []
-    how = (Path("x.safetensors"), "decoded", Problems(True), told.append)
+    how = (Path("x.safetensors"), "decoded", Problems(True))
     full = read_boxed([spec], ("set",), *how)
     assert full.boxes == 12
     assert full._sets[0].take(0)[0].size == sizes[0]
-    assert "corner added 6 boxes to 6" in told[-1]
+    assert "corner added 6 boxes to 6" in said[-1]
     with pytest.raises(UsageError, match="none of the sets"):
         read_boxed([spec], ("other",), *how)
 

@@ -156,6 +156,7 @@ def rewrite(folder: Path, name: str, content: bytes) -> None:
     ],
 )
 def test_bad_data_is_named_counted_and_skipped_or_refused(
+    said: list[str],
     drawn_set: Path,
     spoil,
     kind: str,
@@ -165,20 +166,19 @@ def test_bad_data_is_named_counted_and_skipped_or_refused(
     problems = Problems()
     assert len(read(drawn_set, problems)) == left
     assert problems.counts[kind] == 1
-    told: list[str] = []
-    problems.tell(told.append)
-    assert any(kind in line and str(drawn_set) in line and " 0" in line for line in told)
+    problems.tell()
+    assert any(kind in line and str(drawn_set) in line and " 0" in line for line in said)
     with pytest.raises(DataError, match=kind):
         read(drawn_set, Problems(strict=True))
 
 
-def test_many_problems_of_a_kind_are_counted_and_not_all_told() -> None:
-    problems, told = Problems(), []
+def test_many_problems_of_a_kind_are_counted_and_not_all_told(said: list[str]) -> None:
+    problems = Problems()
     for index in range(20):
         problems.add("missing image", "a.json", f"image {index}", "gone")
-    problems.tell(told.append)
-    assert len(told) == 6
-    assert told[-1] == "skipped 20 in all: missing image"
+    problems.tell()
+    assert len(said) == 6
+    assert said[-1] == "skipped 20 in all: missing image"
 
 
 def test_an_unlabelled_set_is_refused(drawn_set: Path) -> None:

@@ -21,17 +21,13 @@ def people(drawn_set: Path) -> People:
     return SetReader(spec, COCO17, Problems(strict=True)).read()
 
 
-def silent(message: str) -> None:
-    """Nobody listens."""
-
-
 def unpack(file: Path) -> People:
     return read_pack(file, "coco17", Problems(strict=True))
 
 
 def test_a_pack_holds_the_same_people(people: People, tmp_path: Path) -> None:
     file = tmp_path / "people.pack"
-    size = write_pack(people, "coco17", file, PackSettings(side_px=96), silent)
+    size = write_pack(people, "coco17", file, PackSettings(side_px=96))
     packed = unpack(file)
     assert size == file.stat().st_size
     assert len(packed) == len(people)
@@ -45,7 +41,7 @@ def test_a_pack_holds_the_same_people(people: People, tmp_path: Path) -> None:
 
 def test_keypoints_stay_on_their_dots_in_a_pack(people: People, tmp_path: Path) -> None:
     file = tmp_path / "people.pack"
-    write_pack(people, "coco17", file, PackSettings(side_px=192), silent)
+    write_pack(people, "coco17", file, PackSettings(side_px=192))
     packed = unpack(file)
     for row in range(len(people)):
         before = people.pictures.image_bgr(row)
@@ -59,17 +55,17 @@ def test_keypoints_stay_on_their_dots_in_a_pack(people: People, tmp_path: Path) 
 
 def test_a_pack_keeps_within_its_size(people: People, tmp_path: Path) -> None:
     large, small = tmp_path / "large", tmp_path / "small"
-    write_pack(people, "coco17", large, PackSettings(), silent)
+    write_pack(people, "coco17", large, PackSettings())
     limit = 0.8 * large.stat().st_size / 1e6
-    write_pack(people, "coco17", small, PackSettings(max_mb=limit), silent)
+    write_pack(people, "coco17", small, PackSettings(max_mb=limit))
     assert small.stat().st_size <= limit * 1e6
     with pytest.raises(UsageError, match="too little"):
-        write_pack(people, "coco17", small, PackSettings(max_mb=0.01), silent)
+        write_pack(people, "coco17", small, PackSettings(max_mb=0.01))
 
 
 def test_a_damaged_pack_is_refused(people: People, tmp_path: Path) -> None:
     file = tmp_path / "people.pack"
-    write_pack(people, "coco17", file, PackSettings(encoding="jpeg"), silent)
+    write_pack(people, "coco17", file, PackSettings(encoding="jpeg"))
     with pytest.raises(DataError, match="made for coco17"):
         read_pack(file, "mpii16", Problems())
     file.write_bytes(file.read_bytes()[:-50])

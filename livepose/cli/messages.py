@@ -1,0 +1,44 @@
+"""What livepose says while it works: one handler, to stderr. Results alone go to stdout."""
+
+import logging
+import sys
+import time
+from argparse import SUPPRESS, ArgumentParser
+from contextlib import suppress
+
+
+class Messages(logging.Handler):
+    """Writes ``livepose: ...`` to stderr as it is now; whoever does not listen misses it."""
+
+    def __init__(self, with_time: bool = False) -> None:
+        super().__init__()
+        self._started_s = time.perf_counter() if with_time else None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        since = ""
+        if self._started_s is not None:
+            since = f"{time.perf_counter() - self._started_s:7.2f} s  "
+        # stderr may be closed, full or gone; the work goes on.
+        with suppress(OSError, ValueError, AttributeError):
+            print(f"livepose: {since}{record.getMessage()}", file=sys.stderr, flush=True)
+
+
+def show_messages(quiet: bool = False, verbose: bool = False) -> None:
+    """Shows what the package says: warnings alone when ``quiet``, everything when ``verbose``."""
+    logger = logging.getLogger("livepose")
+    for handler in [one for one in logger.handlers if isinstance(one, Messages)]:
+        logger.removeHandler(handler)
+    logger.addHandler(Messages(with_time=verbose))
+    logger.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+
+
+def add_message_options(parser: ArgumentParser) -> None:
+    """Adds ``--quiet`` and ``--verbose``."""
+    group = parser.add_argument_group("messages").add_mutually_exclusive_group()
+    group.add_argument(
+        "--quiet", action="store_true", default=SUPPRESS, help="only warnings and errors"
+    )
+    group.add_argument(
+        "--verbose", action="store_true", default=SUPPRESS, help="more, and when it was said"
+    )
