@@ -1,0 +1,151 @@
+"""How far off the angles of elbows and knees are that one reads from the keypoints.
+
+    python -m studies.angles --images coco/images.zip --annotations coco/annotations.json
+
+An angle is the one at the joint, 0 to 180 degrees, from the three keypoints in the picture; its
+error is the distance from the angle of the labelled ones. Boxes are the annotated ones, so nobody
+is missed or confused. The same measure as poseaudit's (https://pypi.org/project/poseaudit/), which
+pairs people by itself.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.cli import guarded
+from livepose.errors import DataError, UsageError
+from livepose.evaluation.annotations import load_annotations
+from livepose.evaluation.bootstrap import Interval, draws, percentile_interval
+from livepose.evaluation.model import open_estimator
+from livepose.evaluation.people import annotated_boxes
+from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.predict import Variant, predict
+from livepose.evaluation.table import write_text
+from livepose.skeletons import COCO17, SKELETONS
+
+Floats = NDArray[np.float64]
+
+LARGE_DEG = 15.0
+JOINTS = {"Elbow": ("shoulder", "elbow", "wrist"), "Knee": ("hip", "knee", "ankle")}
+LIMBS_PX = {"all": (0.0, np.inf), "limbs of 30 px and more": (30.0, np.inf)}
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors (N,) in degrees at one joint, and the index of the picture of each."""
+
+    joint: str
+    limbs: str
+    degrees: Floats
+    picture: NDArray[np.int64]
+
+    def row(self, weights: str, pictures: int) -> str:
+        """A line of the table, with 95 % intervals over pictures."""
+        return (
+            f"| {weights} | {self.joint} | {self.limbs} | {len(self.degrees)}"
+            f" | {np.median(self.degrees):.1f} {self._interval(np.median, pictures)}"
+            f" | {share_large(self.degrees):.1f} {self._interval(share_large, pictures)} |"
+        )
+
+    def _interval(self, figure: object, pictures: int) -> Interval:
+        samples = [
+            figure(np.repeat(self.degrees, times[self.picture]))  # type: ignore[operator]
+            for times in draws(pictures)
+            if times[self.picture].any()
+        ]
+        return percentile_interval(np.array(samples))
+
+
+def share_large(degrees: Floats) -> float:
+    """Percent beyond ``LARGE_DEG``."""
+    return float(np.mean(degrees > LARGE_DEG) * 100)
+
+
+def interior_deg(points_xy: Floats) -> Floats:
+    """The angle (N,) at the second of three points (N, 3, 2); NaN where two fall together."""
+    first, second = points_xy[:, 0] - points_xy[:, 1], points_xy[:, 2] - points_xy[:, 1]
+    cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    angle = np.degrees(np.arctan2(np.abs(cross), (first * second).sum(axis=1)))
+    nowhere = (first == 0).all(axis=1) | (second == 0).all(axis=1)
+    return np.where(nowhere, np.nan, angle)
+
+
+def errors(
+    found_xy: Floats, truth_xy: Floats, picture: NDArray[np.int64], joint: str, limbs: str
+) -> Errors:
+    """Errors at both sides of one joint where it is labelled and its limbs are long enough."""
+    low, high = LIMBS_PX[limbs]
+    parts = list(_sides(joint))
+    truth = np.concatenate([truth_xy[:, part] for part in parts])
+    found = np.concatenate([found_xy[:, part] for part in parts])
+    lengths = np.linalg.norm(np.diff(truth, axis=1), axis=2).mean(axis=1)
+    off = np.abs(interior_deg(found) - interior_deg(truth))
+    kept = np.isfinite(off) & (lengths >= low) & (lengths < high)
+    return Errors(joint, limbs, off[kept], np.tile(picture, len(parts))[kept])
+
+
+def _sides(joint: str) -> Iterator[list[int]]:
+    for side in ("left", "right"):
+        yield [COCO17.keypoints.index(f"{side}_{part}") for part in JOINTS[joint]]
+
+
+def measure(options: Namespace) -> list[str]:
+    """The rows of every weights file."""
+    annotations = load_annotations(options.annotations, options.limit)
+    store = PictureStore.holding(options.images, annotations.file_names)
+    truth_xy, _ = annotations.keypoints()
+    place = {image_id: index for index, image_id in enumerate(annotations.image_ids)}
+    picture = np.array([place[one["image_id"]] for one in annotations.people])
+    rows = []
+    for weights in options.weights:
+        estimator = open_estimator(weights, precision=options.precision, report=_say)
+        if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
+            raise UsageError(f"{weights}: angles need weights for coco17")
+        sample = annotated_boxes(annotations, estimator.runtime.card.alignment)
+        variant = Variant("dark")
+        found_xy = predict(estimator, store, sample, [variant])[variant].keypoints_xy
+        every = [
+            errors(found_xy, truth_xy, picture, joint, limbs)
+            for limbs in LIMBS_PX
+            for joint in JOINTS
+        ]
+        if not all(len(one.degrees) for one in every):
+            raise DataError(f"{options.annotations}: not one elbow or knee of 30 px is labelled")
+        rows += [one.row(weights, len(annotations.pictures)) for one in every]
+    store.close()
+    return rows
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measures and writes the table."""
+    parser = ArgumentParser(prog="python -m studies.angles", description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR|ZIP")
+    parser.add_argument("--annotations", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--weights", nargs="+", default=["default"], help="names or files")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N pictures")
+    parser.add_argument("--markdown", default="-", metavar="FILE", help="the table, - is stdout")
+    options = parser.parse_args(words)
+
+    def run() -> int:
+        head = [
+            f"| Weights | Joint | Which | Angles | Median error, ° | Beyond {LARGE_DEG:.0f}°, % |",
+            "| --- | --- | --- | ---: | ---: | ---: |",
+        ]
+        write_text(options.markdown, "\n".join([*head, *measure(options)]))
+        return 0
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
