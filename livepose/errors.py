@@ -3,7 +3,7 @@
 import re
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)((?:(?![a-z][a-z0-9+.-]*://).)*)", re.I | re.S)
-_PASSWORD = re.compile(r"^(?!\[[0-9a-f:.]*\])([^:@]*):.*@", re.I | re.S)
+_PASSWORD = re.compile(r"^(?!\[[0-9a-f:.]*\])([^:@]*):(?!\*\*\*@).*@", re.I | re.S)
 _SECRET = re.compile(
     r"((?:pas|pwd|psw|secret|token|key|auth|sign)[^=&\s]*=)(?!\*\*\*)[^&\s]*", re.I
 )

@@ -1,5 +1,6 @@
 """A frame: one picture with its time."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,8 @@ class Frame:
 
     ``time_s`` is the time of the picture: capture time (monotonic, from the first frame) for a
     camera, presentation time for a file. 0.0 is a time like any other. ``captured_s`` is
-    ``time.perf_counter()`` at capture for live sources, None for files; ``unix_s`` is the same
-    moment by the wall clock. ``dropped`` counts the frames that the source let go since the one
-    before. ``name`` is the file of a still picture.
+    ``time.perf_counter()`` at capture for live sources, None for files. ``dropped`` counts the
+    frames that the source let go since the one before. ``name`` is the file of a still picture.
 
     The pixels of ``image_bgr`` are square. Where those of the source are not (anamorphic video),
     ``scale_xy`` is the size of the image divided by that in the source's own pixels.
@@ -29,8 +29,14 @@ class Frame:
     captured_s: float | None = None
     dropped: int = 0
     name: str | None = None
-    unix_s: float | None = None
     scale_xy: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def unix_s(self) -> float | None:
+        """The wall clock's time of the capture; None for files."""
+        if self.captured_s is None:
+            return None
+        return time.time() - (time.perf_counter() - self.captured_s)
 
     @property
     def size_wh(self) -> tuple[int, int]:

@@ -117,6 +117,18 @@ class Poses:
     def __iter__(self) -> Iterator["Poses"]:
         return (self.select(np.array([index])) for index in range(len(self)))
 
+    def in_source_pixels(self, scale_xy: tuple[float, float]) -> "Poses":
+        """The same people where a picture of ``scale_xy`` times the size has pixels of its own."""
+        if scale_xy == (1.0, 1.0):
+            return self
+        scale = np.array(scale_xy)
+        return replace(
+            self,
+            keypoints_xy=(self.keypoints_xy + 0.5) / scale - 0.5,
+            boxes_xyxy=self.boxes_xyxy / np.tile(scale, 2),
+            covariance_px2=self.covariance_px2 / np.outer(scale, scale),
+        )
+
     def select(self, which: NDArray[Any]) -> "Poses":
         """The people at these indices (or where this mask is true), in that order."""
         return Poses(

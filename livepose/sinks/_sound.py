@@ -39,17 +39,18 @@ class Sound:
         try:
             self._input: Any = av.open(path, metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
-            raise SinkError(f"cannot read the sound of {path}: {error.strerror}") from error
+            raise SinkError(f"cannot read the sound of {path}: {error.strerror}") from None
         tracks = self._input.streams.audio
         self._track = tracks[0] if tracks else None
-        self._start = _earliest_start(self._input)
+        self._start, self._skipped_s = _earliest_start(self._input), 0.0
         self._waiting: Iterator[Any] = iter(())
         self._ahead: Any = None
         self.present = self._track is not None
         self.copied = False
 
-    def attach(self, output: Any) -> None:
-        """Adds the sound stream to the output; before its first packet."""
+    def attach(self, output: Any, from_s: float = 0.0) -> None:
+        """Adds the sound stream to the output; ``from_s`` of the file's time becomes 0 there."""
+        self._start, self._skipped_s = self._start + Fraction(from_s), from_s
         if self._track is None:
             return
         context, form = self._track.codec_context, output.format.name
@@ -81,7 +82,7 @@ class Sound:
             if stream.duration is not None and stream.start_time is not None:
                 end = (stream.start_time + stream.duration) * stream.time_base - self._start
                 return float(end)
-        return float(self._input.duration) / 1e6 if self._input.duration else None
+        return float(self._input.duration) / 1e6 - self._skipped_s if self._input.duration else None
 
     def close(self) -> None:
         """Closes the input."""
@@ -107,7 +108,7 @@ class Sound:
                 continue
             shift = round(self._start / packet.time_base)
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            if drop_before_zero and packet.pts < 0:
+            if (drop_before_zero or self._skipped_s) and packet.pts < 0:
                 continue
             packet.stream = stream
             yield packet
@@ -121,6 +122,8 @@ class Sound:
             for frame in _decoded(packet):
                 if frame.pts is not None:
                     frame.pts -= round(self._start / frame.time_base)
+                    if self._skipped_s and frame.pts < 0:
+                        continue
                 for part in resampler.resample(frame):
                     yield from stream.encode(part)
         for part in resampler.resample(None):

@@ -50,7 +50,7 @@ class CocoSink(Closing):
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds the people of one frame."""
         picture = self._ids(frame)
-        for person in poses:
+        for person in poses.in_source_pixels(frame.scale_xy):
             text = json.dumps({**picture, **_record(person)}, allow_nan=False)
             self._put((b"\n" if self._empty else b",\n") + text.encode())
             self._empty = False

@@ -5,7 +5,6 @@ numbers are those of ``Poses.to_dict``.
 """
 
 import json
-import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
@@ -40,20 +39,16 @@ def frame_json(
     ``each`` is what else is said of each person, as members of JSON.
     """
     head: dict[str, object] = {**more, "frame": frame.index, "time_s": round(frame.time_s, 6)}
-    if frame.captured_s is not None:
-        head["unix_s"] = round(unix_s(frame.captured_s), 3)
+    if (unix_s := frame.unix_s) is not None:
+        head["unix_s"] = round(unix_s, 3)
     if frame.name is not None:
         head["name"] = frame.name
-    texts = (_slim if detail == "slim" else _people)(poses, detail == "full")
+    own = poses.in_source_pixels(frame.scale_xy)
+    texts = (_slim if detail == "slim" else _people)(own, detail == "full")
     if each is not None:
-        texts = [f"{text[:-1]}, {own}}}" for text, own in zip(texts, each, strict=True)]
+        texts = [f"{text[:-1]}, {other}}}" for text, other in zip(texts, each, strict=True)]
     people = (", " if detail != "slim" else ",").join(texts)
     return f'{json.dumps(head)[:-1]}, "people": [{_nulls(people)}]}}'
-
-
-def unix_s(captured_s: float) -> float:
-    """The wall clock's time of a ``time.perf_counter()``."""
-    return time.time() - (time.perf_counter() - captured_s)
 
 
 def _people(poses: Poses, full: bool) -> list[str]:

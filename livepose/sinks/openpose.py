@@ -69,7 +69,8 @@ class OpenPoseSink(Closing):
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the file of one frame."""
         path = self._folder / f"{self._names(frame)}_keypoints.json"
-        record = {"version": 1.3, "people": [_person(person) for person in poses]}
+        own = poses.in_source_pixels(frame.scale_xy)
+        record = {"version": 1.3, "people": [_person(person) for person in own]}
         try:
             path.write_text(json.dumps(record, allow_nan=False))
         except OSError as error:

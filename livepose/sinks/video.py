@@ -57,7 +57,8 @@ class VideoSink(Closing):
     fps : float, optional
         The rate to expect, a hint for the encoder.
     from_first_frame : bool
-        Whether the first frame's time becomes 0, as for a recording that starts in the middle.
+        Whether the first frame's time becomes 0, as for a recording that starts in the middle;
+        the sound begins there too.
 
     Raises
     ------
@@ -136,7 +137,7 @@ class VideoSink(Closing):
         stream.time_base = Fraction(1, _TICKS_PER_S)
         self._stream = stream
         if self._sound is not None:
-            self._sound.attach(self._output)
+            self._sound.attach(self._output, self._origin_s)
 
     def _add(self, image_bgr: ImageBgr, time_s: float) -> None:
         tick = max(round(time_s * _TICKS_PER_S), self._last_tick + 1)

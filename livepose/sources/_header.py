@@ -139,7 +139,8 @@ def frame_estimate(stream: Any, container: Any) -> int | None:
     if stream.frames and "mp4" in container.format.name:
         return int(stream.frames)  # MP4 lists every frame
     length_s, rate = _length_s(stream, container), rate_hz(stream, container)
-    count = int(stream.frames or round((length_s or 0.0) * (rate or 0.0)))
+    counts = [int(stream.frames), round((length_s or 0.0) * (rate or 0.0))]
+    count = min((one for one in counts if one > 0), default=0)
     size_bytes = int(container.size)
     plausible = size_bytes <= 0 or size_bytes >= _LEAST_BYTES_PER_FRAME * count
     return count if count > 0 and plausible else None

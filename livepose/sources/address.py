@@ -32,7 +32,7 @@ def address_advice(url: str) -> str:
     user, at, _ = rest.rpartition("@")
     if at and re.search(r"[][/?#@\s]", user):
         return (
-            "in a password # ? / [ ] and @ must be written as %23, %3F, %2F, %5B, %5D and %40, "
-            "a space as %20"
+            "in a password # ? / [ and ] must be written as %23, %3F, %2F, %5B and %5D, "
+            "an at sign as %40"
         )
     return "is the address right, and the camera on and reachable?"

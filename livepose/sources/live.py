@@ -119,18 +119,10 @@ class LiveSource(Closing):
     def _frame(self, image_bgr: ImageBgr, captured_s: float, dropped: int) -> Frame:
         if self._delivered == 0:
             self._first_s = captured_s
-        scale_xy = self.scale_xy
-        frame = Frame(
-            turned(image_bgr, self._rotate),
-            captured_s - self._first_s,
-            self._delivered,
-            captured_s,
-            dropped,
-            unix_s=time.time() - (time.perf_counter() - captured_s),
-            scale_xy=scale_xy,
-        )
+        index = self._delivered
         self._delivered += 1
-        return frame
+        upright_bgr, time_s = turned(image_bgr, self._rotate), captured_s - self._first_s
+        return Frame(upright_bgr, time_s, index, captured_s, dropped, scale_xy=self.scale_xy)
 
     def _await_first_frame(self) -> None:
         slot, settings = self._slot, self._settings

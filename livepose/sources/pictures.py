@@ -42,41 +42,39 @@ def read_picture(path: str | Path) -> ImageBgr:
         When there is none, or it is too large.
     """
     data = read_bytes(path, "a picture", _MOST_BYTES)
-    damaged = SourceError(f"{path} is not a picture that can be read; is it damaged?")
-    # Files are hostile, and the errors of so many decoders have nothing in common.
     try:
-        opened = _open(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image_bgr = _decode(path, data)
+    except SourceError:
+        raise
     except Exception as error:
+        # Files are hostile, and the errors of so many decoders have nothing in common.
         if type(error).__name__ == "DecompressionBombError":
-            raise _too_large(path, str(error)) from None
-        raise damaged from error
-    width, height = opened.size
-    if width * height > MOST_PIXELS:
-        raise _too_large(path, f"{width}x{height}")
-    if opened.format in _ANIMATED and getattr(opened, "n_frames", 1) > 1:
-        logger.info(f"{path} holds several pictures; only the first is taken")
-    try:
-        image_bgr = _by_opencv(data) if opened.format in _BY_OPENCV else _by_pillow(opened)
-    except Exception as error:
-        raise damaged from error
+            raise _too_large(path) from None
+        image_bgr = None
     if image_bgr is None:
-        raise damaged
+        raise SourceError(f"{path} is not a picture that can be read; is it damaged?")
     return image_bgr
 
 
-def _open(data: bytes) -> Any:
+def _decode(path: str | Path, data: bytes) -> ImageBgr | None:
     from PIL import Image
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return Image.open(io.BytesIO(data))
+    opened = Image.open(io.BytesIO(data))
+    if opened.width * opened.height > MOST_PIXELS:
+        raise _too_large(path)
+    if opened.format in _ANIMATED and getattr(opened, "n_frames", 1) > 1:
+        logger.info(f"{path} holds several pictures; only the first is taken")
+        opened.seek(0)
+    return _by_opencv(data) if opened.format in _BY_OPENCV else _by_pillow(opened)
 
 
-def _too_large(path: str | Path, found: str) -> SourceError:
+def _too_large(path: str | Path) -> SourceError:
     most = MOST_PIXELS // 1_000_000
-    return SourceError(f"{path} is too large ({found}); expected at most {most} megapixels")
+    return SourceError(f"{path} is too large; expected at most {most} megapixels")
 
 
 def _by_opencv(data: bytes) -> ImageBgr | None:
@@ -89,7 +87,5 @@ def _by_opencv(data: bytes) -> ImageBgr | None:
 def _by_pillow(opened: Any) -> ImageBgr:
     from PIL import ImageOps
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        upright = ImageOps.exif_transpose(opened).convert("RGB")
+    upright = ImageOps.exif_transpose(opened).convert("RGB")
     return np.ascontiguousarray(np.asarray(upright)[..., ::-1])
