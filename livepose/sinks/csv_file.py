@@ -49,7 +49,11 @@ class CsvSink(Closing):
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the rows of one frame; none where nobody is."""
         start = [str(frame.index), f"{frame.time_s:.6f}", frame.name or ""]
-        rows = [start + row for person in poses.in_source_pixels(frame.scale_xy) for row in _person(person)]
+        rows = [
+            start + row
+            for person in poses.in_source_pixels(frame.scale_xy)
+            for row in _person(person)
+        ]
         if rows:
             self._lines.write(_csv(rows))
 
