@@ -50,6 +50,8 @@ class Look:
     boxes: bool = False
     ids: bool = True
     uncertainty: bool = False
+    skeleton_only: bool = False
+    """On black: no picture of anybody leaves the machine."""
 
 
 @dataclass(slots=True)
@@ -98,7 +100,8 @@ class Player:
     ) -> None:
         self.pipeline = pipeline
         self.source = source
-        self.sinks = list(sinks)
+        self.live_sinks = [sink for sink in sinks if getattr(sink, "live", False)]
+        self.sinks = [sink for sink in sinks if sink not in self.live_sinks]
         self.window = window
         self.look = look or Look()
         self.progress = progress
@@ -152,13 +155,18 @@ class Player:
 
     def _handle(self, frame: Frame, poses: Poses, writer: Worker[Written] | None) -> None:
         self._count(frame, poses)
+        self._send(frame, poses, None)
         drawn = self._draw(frame, poses) if self._needs_drawing() else None
+        if drawn is not None:
+            self._send(frame, poses, drawn)
         if writer is not None:
             writer.put((frame, poses, drawn))
         if self._recording is not None:
             self._recording.write(frame, poses, drawn)
         if self.window is not None and drawn is not None:
             self._show(frame, poses, drawn)
+        elif self.live_sinks:
+            self._wait_until_due(frame)
         if self.progress is not None:
             self.progress(frame, poses, self.fps)
 
@@ -175,12 +183,21 @@ class Player:
             return 0.0
         return (len(self._ticks_s) - 1) / max(self._ticks_s[-1] - self._ticks_s[0], 1e-9)
 
+    def _send(self, frame: Frame, poses: Poses, drawn: ImageBgr | None) -> None:
+        """Hands a frame to the live outputs: before it is drawn to those that need no drawing."""
+        for sink in self.live_sinks:
+            if sink.needs_drawing is (drawn is not None):
+                sink.write(frame, poses, drawn)
+
     def _needs_drawing(self) -> bool:
-        return self.window is not None or any(sink.needs_drawing for sink in self.sinks)
+        sinks = (*self.sinks, *self.live_sinks)
+        return self.window is not None or any(sink.needs_drawing for sink in sinks)
 
     def _draw(self, frame: Frame, poses: Poses) -> ImageBgr:
         look = self.look
         image_bgr = frame.image_bgr.copy()
+        if look.skeleton_only:
+            image_bgr[:] = 0
         if look.mirror:
             image_bgr = np.ascontiguousarray(image_bgr[:, ::-1])
             poses = mirrored(poses, frame.size_wh[0])
@@ -312,7 +329,7 @@ class Player:
         with ExitStack() as stack:
             if self.window is not None:
                 stack.callback(self.window.close)
-            stack.callback(close_all, self.sinks)
+            stack.callback(close_all, (*self.sinks, *self.live_sinks))
             stack.callback(self._stop_recording)
             if writer is not None:
                 stack.callback(writer.close)

@@ -18,7 +18,7 @@ LEVELS = [
     {"sources", "detection", "tracking", "crops", "smoothing", "drawing"},
     {"sinks"},
     {"results"},
-    {"gpu"},
+    {"gpu", "live"},
     {"window", "estimator", "budget"},
     {"pipeline"},
     {"player", "multistream", "machine"},
@@ -43,6 +43,7 @@ ONLY_IN = {
     "trackeval": OFFLINE,
     "matplotlib": {*OFFLINE, "results"},
     "pyarrow": {"results"},
+    "websockets": {"live"},
     "scipy": {"tracking", *OFFLINE},
 }
 

@@ -5,6 +5,7 @@ numbers are those of ``Poses.to_dict``.
 """
 
 import json
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
@@ -32,7 +33,7 @@ def frame_json(
     poses: Poses,
     detail: Detail = "full",
     each: Sequence[str] | None = None,
-    **more: float,
+    **more: object,
 ) -> str:
     """One object: ``more`` first, then number, time, people.
 
@@ -49,6 +50,13 @@ def frame_json(
         texts = [f"{text[:-1]}, {other}}}" for text, other in zip(texts, each, strict=True)]
     people = (", " if detail != "slim" else ",").join(texts)
     return f'{json.dumps(head)[:-1]}, "people": [{_nulls(people)}]}}'
+
+
+def age_ms(frame: Frame) -> float | None:
+    """Milliseconds since capture; None for files."""
+    if frame.captured_s is None:
+        return None
+    return round((time.perf_counter() - frame.captured_s) * 1e3, 1)
 
 
 def _people(poses: Poses, full: bool) -> list[str]:

@@ -17,8 +17,9 @@ class OutputClosed(BrokenPipeError):  # noqa: N818 - an event, like StopIteratio
 class Sink(Protocol):
     """Takes every frame with its people, and keeps what it makes of them.
 
-    ``needs_drawing`` says whether it wants the drawn picture. Both methods raise SinkError when
-    the output cannot be written.
+    ``needs_drawing`` says whether it wants the drawn picture. Both methods raise SinkError
+    when the output cannot be written. A sink whose ``live`` is true only hands over: it gets each
+    frame at once, and not after the files.
     """
 
     needs_drawing: bool
@@ -31,7 +32,9 @@ class Sink(Protocol):
 
 
 class Closing:
-    """Gives a class with ``close`` the ``with`` statement."""
+    """Gives a class with ``close`` the ``with`` statement, and is a file unless it says so."""
+
+    live = False
 
     def close(self) -> None:
         """Finishes the output; a second call does nothing."""

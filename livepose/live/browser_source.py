@@ -1,0 +1,119 @@
+"""A page's own camera as the source: a phone or laptop films, this machine finds the people."""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from livepose.frame import Frame, ImageBgr
+from livepose.sources.protocol import Closing, Kind
+
+USUAL_WH = (640, 480)
+"""What the page asks of its camera; true until the first picture says otherwise."""
+_LONGEST_SIDE_PX = 4096
+_TAG_BYTES = 4
+_TAGS_KEPT = 64
+
+
+class BrowserSource(Closing):
+    """The newest picture that a page sent; it waits for as long as none comes.
+
+    One page sends at a time: whoever begins first, until it has sent nothing for two seconds.
+
+    Attributes
+    ----------
+    refused : Counter
+        Pictures that were not taken, by reason.
+    """
+
+    name = "browser"
+    kind: Kind = "camera"
+    live = True
+    frame_count = None
+    SILENT_AFTER_S = 2.0
+
+    def __init__(self) -> None:
+        self.size_wh = USUAL_WH
+        self.fps: float | None = None
+        self.refused: Counter[str] = Counter()
+        self._changed = threading.Condition()
+        self._newest: tuple[int, int, bytes, float] | None = None
+        self._sender, self._sent_s = 0, -np.inf
+        self._dropped = 0
+        self._closed = False
+        self._tags: deque[tuple[int, int, int]] = deque(maxlen=_TAGS_KEPT)
+
+    def take(self, sender: int, message: bytes) -> None:
+        """Takes a page's message: four bytes of a number, and a JPEG. Wrong ones are counted."""
+        now_s = time.perf_counter()
+        size_wh = jpeg_size_wh(message[_TAG_BYTES:])
+        if size_wh is None or max(size_wh) > _LONGEST_SIDE_PX:
+            self.refused["picture"] += 1
+            return
+        with self._changed:
+            if sender != self._sender and now_s - self._sent_s < self.SILENT_AFTER_S:
+                self.refused["second camera"] += 1
+                return
+            self._sender, self._sent_s = sender, now_s
+            self._dropped += self._newest is not None
+            tag = int.from_bytes(message[:_TAG_BYTES], "big")
+            self._newest = (sender, tag, message[_TAG_BYTES:], now_s)
+            self._changed.notify()
+
+    def tag(self, sender: int, index: int) -> int | None:
+        """The number that this sender gave to the picture of frame ``index``."""
+        return next((t for s, t, i in reversed(self._tags) if s == sender and i == index), None)
+
+    def __iter__(self) -> Iterator[Frame]:
+        index, first_s = 0, None
+        while (taken := self._next()) is not None:
+            sender, tag, data, captured_s = taken
+            image_bgr = _decoded(data)
+            if image_bgr is None:
+                self.refused["picture"] += 1
+                continue
+            first_s = captured_s if first_s is None else first_s
+            self.size_wh = (image_bgr.shape[1], image_bgr.shape[0])
+            self._tags.append((sender, tag, index))
+            dropped, self._dropped = self._dropped, 0
+            yield Frame(image_bgr, captured_s - first_s, index, captured_s, dropped)
+            index += 1
+
+    def close(self) -> None:
+        """Lets nobody wait any longer; a second call does nothing."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _next(self) -> tuple[int, int, bytes, float] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._newest is not None)
+            taken, self._newest = self._newest, None
+            return None if self._closed else taken
+
+
+def _decoded(data: bytes) -> ImageBgr | None:
+    try:
+        image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if image_bgr is None else np.asarray(image_bgr)
+
+
+def jpeg_size_wh(data: bytes) -> tuple[int, int] | None:
+    """Width and height as a JPEG's header says them, before any memory is asked for.
+
+    Source: ITU-T T.81, annex B.
+    """
+    position = 2
+    while data[:2] == b"\xff\xd8" and position + 9 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height = int.from_bytes(data[position + 5 : position + 7], "big")
+            width = int.from_bytes(data[position + 7 : position + 9], "big")
+            return (width, height) if width and height else None
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return None

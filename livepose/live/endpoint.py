@@ -1,0 +1,261 @@
+"""One small server for pages and web sockets, in a thread of its own.
+
+What every page of the local machine could otherwise do is refused here, once: requests for
+another host's name (DNS rebinding) and sockets of other pages' scripts (Origin).
+"""
+
+import asyncio
+import http
+import ipaddress
+import logging
+import socket
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from livepose.errors import UsageError
+
+MOST_MESSAGE_BYTES = 4_000_000
+MOST_CLIENTS = 32
+_SEND_BUFFER_BYTES = 65_536
+"""Little may lie between here and a slow reader."""
+
+_LOG = logging.getLogger("livepose.live")
+_LOG.addHandler(logging.NullHandler())
+_LOG.propagate = False
+
+Answer = Callable[[Request], Response | None]
+"""What a request gets; None lets it become a web socket."""
+Talk = Callable[[ServerConnection], Awaitable[None]]
+"""Talks to one web socket until it is closed."""
+
+
+class Endpoint:
+    """Listens on ``host``:``port`` until it is closed.
+
+    Attributes
+    ----------
+    port : int
+        The port that it listens on; of interest where 0 was asked for.
+    refused : Counter
+        How often something was refused, by reason.
+    clients : int
+        Open web sockets.
+
+    Raises
+    ------
+    UsageError
+        When the address cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        answer: Answer,
+        talk: Talk,
+        *,
+        tls: ssl.SSLContext | None = None,
+        own_pages_only: bool = True,
+    ) -> None:
+        self._host, self._answer, self._talk, self._tls = host, answer, talk, tls
+        self._own_pages_only = own_pages_only
+        self.refused: Counter[str] = Counter()
+        self.clients = 0
+        self._closed = False
+        listening = _listen(host, port)
+        self.port = int(listening.getsockname()[1])
+        self._names = _names(host)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="server", daemon=True)
+        self._thread.start()
+        self._server: Server = self.run(self._serve(listening))
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port as they stand in an address."""
+        shown = _reachable(self._host)
+        shown = f"[{shown}]" if ":" in shown else shown
+        return f"{'https' if self._tls else 'http'}://{shown}:{self.port}"
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Waits for ``work``, done in the server's thread."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=10.0)
+
+    def call(self, function: Callable[..., object], *values: object) -> None:
+        """Has the server's thread call ``function``; does not wait."""
+        if not self._closed:
+            self.loop.call_soon_threadsafe(function, *values)
+
+    def close(self) -> None:
+        """Closes every connection, and ends the thread; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.run(self._end())
+        except TimeoutError:
+            _LOG.warning("a client did not let go")
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(timeout=5.0)
+        if not self._thread.is_alive():
+            self.loop.close()
+
+    async def _serve(self, listening: socket.socket) -> Server:
+        return await serve(
+            self._take,
+            sock=listening,
+            ssl=self._tls,
+            process_request=self._check,
+            max_size=MOST_MESSAGE_BYTES,
+            max_queue=4,
+            write_limit=_SEND_BUFFER_BYTES,
+            compression=None,
+            logger=_LOG,
+            server_header=None,
+            ping_interval=20.0,
+            ping_timeout=20.0,
+            close_timeout=1.0,
+        )
+
+    async def _end(self) -> None:
+        self._server.close(close_connections=True)
+        await self._server.wait_closed()
+
+    async def _take(self, connection: ServerConnection) -> None:
+        """Talks until either side has enough: who waits for a frame notices a closed tab too."""
+        self.clients += 1
+        talking = asyncio.ensure_future(self._talk(connection))
+        gone = asyncio.ensure_future(connection.wait_closed())
+        try:
+            await asyncio.wait((talking, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.clients -= 1
+            talking.cancel()
+            gone.cancel()
+        with suppress(ConnectionClosed, TimeoutError, asyncio.CancelledError):
+            await talking
+
+    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuses what must not be answered; else asks for the answer."""
+        host = one_header(request, "Host")
+        if host is None or not self._is_own(host):
+            return self.refuse("host", "this server does not have that name")
+        origin = one_header(request, "Origin")
+        if origin is not None and not self._may_connect(origin, host):
+            return self.refuse("origin", "pages of other servers may not connect")
+        if self.clients >= MOST_CLIENTS:
+            return self.refuse("crowd", "too many connections", http.HTTPStatus.SERVICE_UNAVAILABLE)
+        return self._answer(request)
+
+    def _is_own(self, host: str) -> bool:
+        name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
+        if not name or (port and not port.isdigit()):
+            name, port = host, ""
+        standard = "443" if self._tls else "80"
+        if (port or standard) != str(self.port):
+            return False
+        name = name.strip("[]").lower()
+        return name in self._names or ("*" in self._names and _is_address(name))
+
+    def _may_connect(self, origin: str, host: str) -> bool:
+        scheme = "https" if self._tls else "http"
+        if self._own_pages_only:
+            return origin == f"{scheme}://{host}"
+        return urlsplit(origin).hostname in ("localhost", "127.0.0.1", "::1")
+
+    def refuse(
+        self, reason: str, text: str, status: http.HTTPStatus = http.HTTPStatus.FORBIDDEN
+    ) -> Response:
+        """Counts, and makes the answer that says no."""
+        self.refused[reason] += 1
+        return respond(status, "text/plain; charset=utf-8", f"{text}\n".encode())
+
+
+def respond(
+    status: http.HTTPStatus, kind: str, body: bytes, extra: dict[str, str] | None = None
+) -> Response:
+    """An answer that nothing may keep, frame, or take for another kind."""
+    headers = Headers(
+        {
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            "Cache-Control": "no-store",
+            "Connection": "close",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+            **(extra or {}),
+        }
+    )
+    return Response(status.value, status.phrase, headers, body)
+
+
+def one_header(request: Request, name: str) -> str | None:
+    """A header that may be there once; twice is as good as wrong."""
+    values = request.headers.get_all(name)
+    return values[0] if len(values) == 1 else None if not values else ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs of this machine can reach it."""
+    if host == "localhost":
+        return True
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _names(host: str) -> frozenset[str]:
+    """The names under which a request may ask for this server; * stands for any address."""
+    if is_loopback(host):
+        return frozenset(("localhost", "127.0.0.1", "::1", host))
+    own = socket.gethostname().lower()
+    return frozenset((host.lower(), own, f"{own}.local", "localhost", "*"))
+
+
+def _reachable(host: str) -> str:
+    """The address to print: that of this machine in its network, where all were asked for."""
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # chooses a network; sends nothing
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}: {error.strerror}") from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        listening.bind(address)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"cannot listen on {host}:{port} ({reason.lower()}); choose another port"
+        ) from error
+    return listening

@@ -1,0 +1,179 @@
+"""Health: whether frames come, how many and how old; for people, watchdogs and Prometheus."""
+
+import http
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
+
+from livepose.frame import Frame, ImageBgr
+from livepose.live.endpoint import Endpoint, respond
+from livepose.poses import Poses
+from livepose.sinks.protocol import Closing
+
+SILENT_AFTER_S = 10.0
+"""Without a frame for so long nothing is well."""
+_WINDOW = 240
+
+Stages = Callable[[], Mapping[str, float]]
+
+
+def _no_stages() -> Mapping[str, float]:
+    return {}
+
+
+@dataclass
+class Health(Closing):
+    """Counts the frames of one stream. Written by one thread, read by others.
+
+    Attributes
+    ----------
+    source : str
+        What the stream is called; without passwords.
+    stages : callable
+        Milliseconds of each stage.
+    reconnects : callable
+        How often the source came back.
+    """
+
+    source: str
+    stages: Stages = _no_stages
+    reconnects: Callable[[], int] = int
+    needs_drawing: bool = False
+    live: bool = True
+    frames: int = 0
+    people: int = 0
+    dropped: int = 0
+    _ages_s: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    _ticks_s: deque[float] = field(default_factory=lambda: deque(maxlen=30))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _begun_s: float = field(default_factory=time.perf_counter)
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Counts one frame."""
+        now_s = time.perf_counter()
+        with self._lock:
+            self.frames += 1
+            self.people = len(poses)
+            self.dropped += frame.dropped
+            self._ticks_s.append(now_s)
+            if frame.captured_s is not None:
+                self._ages_s.append(now_s - frame.captured_s)
+
+    def figures(self) -> dict[str, Any]:
+        """What there is to say: fps, age in ms (None for files), people, drops, stages."""
+        now_s = time.perf_counter()
+        with self._lock:
+            ticks_s, ages_s = list(self._ticks_s), list(self._ages_s)
+        # A stream that stands still has fewer frames a second with every second.
+        span_s = max(now_s - ticks_s[0], 1e-9) if ticks_s else 1.0
+        p50, p95 = np.percentile(ages_s, [50, 95]) * 1e3 if ages_s else (None, None)
+        return {
+            "fps": round(max(len(ticks_s) - 1, 0) / span_s, 2),
+            "age_p50_ms": None if p50 is None else round(float(p50), 1),
+            "age_p95_ms": None if p95 is None else round(float(p95), 1),
+            "people": self.people,
+            "frames": self.frames,
+            "dropped": self.dropped,
+            "reconnects": self.reconnects(),
+            "silent_s": round(now_s - (ticks_s[-1] if ticks_s else self._begun_s), 2),
+            "stage_ms": {name: round(ms, 2) for name, ms in self.stages().items() if ms == ms},
+        }
+
+
+class HealthServer(Closing):
+    """Answers ``/healthz`` and ``/metrics`` on loopback, for as long as it is open.
+
+    Parameters
+    ----------
+    port : int
+        0 takes a free one.
+    streams : sequence of Health
+    refused : mapping, optional
+        Refused requests by reason, of all servers.
+    """
+
+    def __init__(
+        self, port: int, streams: Sequence[Health], refused: Mapping[str, int] | None = None
+    ) -> None:
+        self._streams, self._refused = streams, refused or {}
+        self.endpoint = Endpoint("127.0.0.1", port, self._answer, _nobody)
+
+    def close(self) -> None:
+        """Stops listening; a second call does nothing."""
+        self.endpoint.close()
+
+    def _answer(self, request: Request) -> Response | None:
+        path = request.path.partition("?")[0]
+        if path == "/healthz":
+            return self._healthz()
+        if path == "/metrics":
+            text = metrics(self._streams, self._refused)
+            return respond(http.HTTPStatus.OK, "text/plain; version=0.0.4", text.encode())
+        return respond(http.HTTPStatus.NOT_FOUND, "text/plain", b"/healthz or /metrics\n")
+
+    def _healthz(self) -> Response:
+        figures = [one.figures() for one in self._streams]
+        well = all(one["silent_s"] < SILENT_AFTER_S for one in figures)
+        said = {
+            "status": "ok" if well else "no frames",
+            "streams": [
+                {"source": one.source, **figure}
+                for one, figure in zip(self._streams, figures, strict=True)
+            ],
+        }
+        status = http.HTTPStatus.OK if well else http.HTTPStatus.SERVICE_UNAVAILABLE
+        return respond(status, "application/json", json.dumps(said).encode() + b"\n")
+
+
+async def _nobody(connection: ServerConnection) -> None:
+    """There is nothing to say on a web socket."""
+
+
+_METRICS = (
+    ("frames_total", "counter", "frames", "Frames that were handled."),
+    ("dropped_frames_total", "counter", "dropped", "Frames that were let go."),
+    ("reconnects_total", "counter", "reconnects", "How often the source came back."),
+    ("fps", "gauge", "fps", "Frames a second."),
+    ("people", "gauge", "people", "People in the newest frame."),
+    ("silent_seconds", "gauge", "silent_s", "Time since the newest frame."),
+)
+
+
+def metrics(streams: Sequence[Health], refused: Mapping[str, int]) -> str:
+    """Everything in Prometheus' text form."""
+    told = [(_label("source", one.source), one.figures()) for one in streams]
+    lines = []
+    for name, kind, key, meaning in _METRICS:
+        lines += [f"# HELP livepose_{name} {meaning}", f"# TYPE livepose_{name} {kind}"]
+        lines += [f"livepose_{name}{{{source}}} {figures[key]}" for source, figures in told]
+    lines.append("# HELP livepose_frame_age_seconds From capture to the outputs.")
+    lines.append("# TYPE livepose_frame_age_seconds summary")
+    for source, figures in told:
+        for quantile, key in (("0.5", "age_p50_ms"), ("0.95", "age_p95_ms")):
+            if figures[key] is not None:
+                labels = f'{source},quantile="{quantile}"'
+                lines.append(f"livepose_frame_age_seconds{{{labels}}} {figures[key] / 1e3:.4f}")
+    lines.append("# HELP livepose_stage_seconds Median of each stage.")
+    lines.append("# TYPE livepose_stage_seconds gauge")
+    for source, figures in told:
+        for stage, took_ms in figures["stage_ms"].items():
+            labels = f"{source},{_label('stage', stage)}"
+            lines.append(f"livepose_stage_seconds{{{labels}}} {took_ms / 1e3:.5f}")
+    lines.append("# HELP livepose_refused_requests_total Requests that were refused.")
+    lines.append("# TYPE livepose_refused_requests_total counter")
+    for reason, count in sorted(refused.items()):
+        lines.append(f"livepose_refused_requests_total{{{_label('reason', reason)}}} {count}")
+    return "\n".join(lines) + "\n"
+
+
+def _label(name: str, value: str) -> str:
+    escaped = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return f'{name}="{escaped.encode(errors="backslashreplace").decode()}"'

@@ -1,0 +1,206 @@
+"""The browser view: the live picture with its skeletons, for whoever has the address.
+
+A page asks for each frame, and gets the newest one as one message: picture and poses are never
+apart, and a slow page sees fewer frames, not older ones.
+"""
+
+import asyncio
+import hmac
+import http
+import json
+import secrets
+import ssl
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import cv2
+import numpy as np
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
+
+from livepose.drawing import track_colours_bgr
+from livepose.errors import UsageError
+from livepose.frame import Frame, ImageBgr
+from livepose.live.browser_source import BrowserSource
+from livepose.live.endpoint import Endpoint, is_loopback, one_header, respond
+from livepose.live.health import Health
+from livepose.live.newest import Newest
+from livepose.poses import Poses
+from livepose.sinks.frame_json import age_ms, frame_json
+from livepose.sinks.protocol import Closing
+from livepose.skeletons import COCO17, Skeleton
+
+LONGEST_SIDE_PX = 1280
+"""A larger picture is made smaller for the page; the poses stay exact."""
+_JPEG_QUALITY = 80
+_TOKEN_BYTES = 18
+
+
+class BrowserView(Closing):
+    """Serves the page and its frames.
+
+    Parameters
+    ----------
+    host, port
+        Where to listen. Another address than loopback needs ``tls``.
+    skeleton : Skeleton
+        Whose limbs the page draws.
+    health : Health, optional
+        Whose figures the page shows.
+    camera : BrowserSource, optional
+        Takes the pictures of the page's own camera.
+    skeleton_only : bool
+        Whether no picture leaves this program.
+    mirror : bool
+        Whether the page turns the picture like a mirror.
+    score_threshold : float
+        Keypoints below are not drawn.
+
+    Attributes
+    ----------
+    address : str
+        What to open, with the token.
+
+    Raises
+    ------
+    UsageError
+        When the address cannot be listened on, or others could listen in.
+    """
+
+    needs_drawing = False
+    live = True
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+        skeleton: Skeleton = COCO17,
+        health: Health | None = None,
+        camera: BrowserSource | None = None,
+        skeleton_only: bool = False,
+        mirror: bool = False,
+        score_threshold: float = 0.2,
+    ) -> None:
+        if tls is None and not is_loopback(host):
+            raise UsageError(
+                f"--serve {host}: others in the network could read along, and without https a "
+                "phone gives no page its camera; add --serve-self-signed or --serve-cert FILE"
+            )
+        self.health, self._camera, self._skeleton_only = health, camera, skeleton_only
+        self._about = {
+            "limbs": skeleton.limbs,
+            "keypoints": skeleton.keypoints,
+            "mirror": mirror,
+            "score_threshold": score_threshold,
+            "camera": camera is not None,
+        }
+        self._newest: Newest[tuple[Frame, Poses]] = Newest()
+        self._packed: tuple[int, bytes] = (-1, b"")
+        self._token = secrets.token_urlsafe(_TOKEN_BYTES)
+        self.endpoint = Endpoint(host, port, self._answer, self._talk, tls=tls)
+        self._cookie = f"livepose_{self.endpoint.port}"
+        self._secure = "; Secure" if tls else ""
+        self.address = f"{self.endpoint.origin}/?token={self._token}"
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Hands over one frame; it is packed once a page asks for it."""
+        if self.endpoint.clients:
+            self.endpoint.call(self._newest.put, (frame, poses))
+
+    def close(self) -> None:
+        """Ends every page's connection; a second call does nothing."""
+        self.endpoint.close()
+
+    def _answer(self, request: Request) -> Response | None:
+        parts = urlsplit(request.path)
+        if parts.path == "/":
+            token = parse_qs(parts.query).get("token", [""])[0]
+            if self._is_token(token) or self._has_cookie(request):
+                return self._page()
+            return self.endpoint.refuse("token", "open the address that livepose printed")
+        if parts.path != "/frames":
+            return respond(http.HTTPStatus.NOT_FOUND, "text/plain", b"there is one page here: /\n")
+        if one_header(request, "Origin") is None:
+            return self.endpoint.refuse("origin", "expected a browser; programs take --send")
+        if not self._has_cookie(request):
+            return self.endpoint.refuse("token", "open the address that livepose printed")
+        return None
+
+    def _has_cookie(self, request: Request) -> bool:
+        try:
+            jar = SimpleCookie(one_header(request, "Cookie") or "")
+        except CookieError:
+            return False
+        return self._cookie in jar and self._is_token(jar[self._cookie].value)
+
+    def _is_token(self, said: str) -> bool:
+        return hmac.compare_digest(said.encode(errors="replace"), self._token.encode())
+
+    def _page(self) -> Response:
+        nonce = secrets.token_urlsafe(16)
+        page = files("livepose.live").joinpath("page.html").read_text("utf-8")
+        policy = (
+            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
+            "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
+        )
+        cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/{self._secure}"
+        extra = {"Content-Security-Policy": policy, "Set-Cookie": cookie}
+        body = page.replace("NONCE", nonce).encode()
+        return respond(http.HTTPStatus.OK, "text/html; charset=utf-8", body, extra)
+
+    async def _talk(self, connection: ServerConnection) -> None:
+        """Answers each request for a frame; takes pictures of the page's camera."""
+        await connection.send(json.dumps(self._about))
+        asked = asyncio.Event()
+        sending = asyncio.create_task(self._send_frames(connection, asked))
+        try:
+            async for message in connection:
+                if isinstance(message, str):
+                    asked.set()
+                elif self._camera is not None:
+                    self._camera.take(id(connection), message)
+        finally:
+            sending.cancel()
+
+    async def _send_frames(self, connection: ServerConnection, asked: asyncio.Event) -> None:
+        number = self._newest.number
+        while await asked.wait():
+            asked.clear()
+            number, (frame, poses) = await self._newest.after(number)
+            tag = None if self._camera is None else self._camera.tag(id(connection), frame.index)
+            await connection.send(self._message(frame, poses, tag))
+
+    def _message(self, frame: Frame, poses: Poses, tag: int | None) -> bytes:
+        """Length of the JSON, the JSON, the picture; no picture for the page that sent it."""
+        if tag is not None:
+            return self._packet(frame, poses, b"", tag=tag)
+        if self._packed[0] != frame.index:
+            picture = b"" if self._skeleton_only else _jpeg(frame.image_bgr)
+            self._packed = (frame.index, self._packet(frame, poses, picture))
+        return self._packed[1]
+
+    def _packet(self, frame: Frame, poses: Poses, picture: bytes, **more: object) -> bytes:
+        figures: Mapping[str, Any] = self.health.figures() if self.health else {}
+        colours = {
+            number: [[round(value) for value in row[::-1]] for row in track_colours_bgr(number)]
+            for number in map(int, np.maximum(poses.track_ids, 1))
+        }
+        more |= {"size_wh": frame.size_wh, "figures": figures, "colours": colours}
+        text = frame_json(frame, poses, "plain", None, age_ms=age_ms(frame), **more).encode()
+        return len(text).to_bytes(4, "big") + text + picture
+
+
+def _jpeg(image_bgr: ImageBgr) -> bytes:
+    height, width = image_bgr.shape[:2]
+    scale = LONGEST_SIDE_PX / max(height, width)
+    if scale < 1:
+        size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image_bgr = np.asarray(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA))
+    good, data = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return data.tobytes() if good else b""
