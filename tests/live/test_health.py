@@ -1,0 +1,63 @@
+"""Health: what a watchdog and Prometheus are told."""
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+from live.requests_ import get
+from sinks.people import frame, poses
+
+from livepose.live import Health, HealthServer
+
+
+@pytest.fixture
+def watched():
+    stream = Health(
+        'cam "a"\\', stages=lambda: {"detect": 12.5, "track": float("nan")}, reconnects=lambda: 3
+    )
+    with HealthServer(0, [stream], {"token": 2}) as server:
+        yield stream, server.endpoint.port
+
+
+def test_health_follows_the_frames(watched):
+    stream, port = watched
+    stream.write(replace(frame(0), captured_s=time.perf_counter() - 0.05, dropped=4), poses(2))
+    status, headers, body = get(port, "/healthz")
+    said = json.loads(body)
+    assert (
+        status == 200 and said["status"] == "ok" and headers["content-type"] == "application/json"
+    )
+    (one,) = said["streams"]
+    assert (one["frames"], one["people"], one["dropped"], one["reconnects"]) == (1, 2, 4, 3)
+    assert one["age_p50_ms"] == pytest.approx(50, abs=30)
+    assert one["stage_ms"] == {"detect": 12.5}
+
+
+def test_without_frames_for_ten_seconds_nothing_is_well(watched):
+    stream, port = watched
+    stream._begun_s -= 11
+    status, _, body = get(port, "/healthz")
+    assert status == 503 and json.loads(body)["status"] == "no frames"
+
+
+def test_prometheus_reads_the_metrics(watched):
+    stream, port = watched
+    for index in range(10):
+        stream.write(replace(frame(index), captured_s=time.perf_counter()), poses(1))
+    status, headers, body = get(port, "/metrics")
+    assert status == 200 and headers["content-type"].startswith("text/plain")
+    lines = body.decode().splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    source = r'source="cam \"a\"\\"'
+    assert values[f"livepose_frames_total{{{source}}}"] == "10"
+    assert float(values[f"livepose_fps{{{source}}}"]) > 1
+    assert values['livepose_refused_requests_total{reason="token"}'] == "2"
+    assert float(values[f'livepose_frame_age_seconds{{{source},quantile="0.95"}}']) < 1
+    typed = {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    assert {name.partition("{")[0] for name in values} <= typed
+
+
+def test_another_host_name_is_refused(watched):
+    assert get(watched[1], "/metrics", {"Host": "evil.example"})[0] == 403
+    assert get(watched[1], "/")[0] == 404

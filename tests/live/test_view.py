@@ -1,0 +1,313 @@
+"""The browser view: who may look, and what they see. Without a browser; see test_browser.py."""
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from live.requests_ import get
+from sinks.people import frame, poses
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from livepose.errors import UsageError
+from livepose.live import BrowserView, Health
+from livepose.live.browser_source import BrowserSource, jpeg_size_wh
+from livepose.live.certificate import self_signed_tls, tls_from
+
+
+@pytest.fixture
+def view() -> Iterator[BrowserView]:
+    with BrowserView("127.0.0.1", 0, health=Health("camera 0")) as made:
+        yield made
+
+
+def token_of(view: BrowserView) -> str:
+    return view.address.partition("?token=")[2]
+
+
+def cookie_of(view: BrowserView) -> dict[str, str]:
+    status, headers, _ = get(view.endpoint.port, f"/?token={token_of(view)}")
+    assert status == 200
+    return {"Cookie": headers["set-cookie"].partition(";")[0]}
+
+
+def opened(view: BrowserView, **changes: object) -> ClientConnection:
+    port = view.endpoint.port
+    how: dict = {"origin": f"http://127.0.0.1:{port}", **changes}
+    how.setdefault("additional_headers", None)
+    if how["additional_headers"] is None:
+        how["additional_headers"] = cookie_of(view)
+    return connect(f"ws://127.0.0.1:{port}/frames", max_size=None, **how)
+
+
+def read(message: bytes) -> tuple[dict, bytes]:
+    length = int.from_bytes(message[:4], "big")
+    return json.loads(message[4 : 4 + length]), message[4 + length :]
+
+
+def test_the_page_needs_the_token_and_then_the_cookie(view):
+    port = view.endpoint.port
+    assert (
+        get(port, "/")[0] == get(port, "/?token=wrong")[0] == get(port, "/?token=%C3%A9")[0] == 403
+    )
+    assert view.endpoint.refused["token"] == 3
+    status, headers, body = get(port, f"/?token={token_of(view)}")
+    assert status == 200 and b"<canvas" in body
+    assert token_of(view).encode() not in body
+    kept = headers["set-cookie"]
+    assert "HttpOnly" in kept and "SameSite=Strict" in kept
+    assert get(port, "/", {"Cookie": kept.partition(";")[0]})[0] == 200
+    assert get(port, "/", {"Cookie": kept.partition(";")[0][:-1]})[0] == 403
+    assert get(port, "/etc/passwd", cookie_of(view))[0] == 404
+
+
+def test_the_page_may_load_nothing_from_elsewhere_and_its_script_alone_runs(view):
+    _, headers, body = get(view.endpoint.port, f"/?token={token_of(view)}")
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'") and "frame-ancestors 'none'" in policy
+    nonce = policy.partition("script-src 'nonce-")[2].partition("'")[0]
+    assert f'<script nonce="{nonce}">'.encode() in body and b"NONCE" not in body
+    assert "unsafe" not in policy and "http" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert (
+        nonce
+        not in get(view.endpoint.port, f"/?token={token_of(view)}")[1]["content-security-policy"]
+    )
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:{port}", "127.0.0.1:1",
+                                  "localhost", "", "[::1", "127.0.0.1:{port}:{port}"])  # fmt: skip
+def test_another_host_is_refused(view, host):
+    port = view.endpoint.port
+    named = {"Host": host.format(port=port)}
+    assert get(port, f"/?token={token_of(view)}", named)[0] == 403
+    assert view.endpoint.refused["host"] == 1
+
+
+def test_its_own_names_are_served(view):
+    port = view.endpoint.port
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
+        assert get(port, f"/?token={token_of(view)}", {"Host": host})[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"origin": "https://evil.example"}, "origin"),
+        ({"origin": "null"}, "origin"),
+        ({"origin": None}, "origin"),
+        ({"additional_headers": {}}, "token"),
+        ({"additional_headers": {"Cookie": "livepose=; ;;="}}, "token"),
+    ],
+)
+def test_a_socket_needs_the_pages_origin_and_cookie(view, changes, reason):
+    with pytest.raises(InvalidStatus) as refused, opened(view, **changes):
+        pass
+    assert refused.value.response.status_code == 403
+    assert view.endpoint.refused[reason] == 1
+
+
+def test_picture_and_poses_come_as_one_and_the_newest_is_what_one_gets(view):
+    with opened(view) as page:
+        about = json.loads(page.recv(5))
+        assert len(about["limbs"]) == 19 and not about["camera"]
+        page.send("next")
+        wait_for(lambda: view.endpoint.clients == 1)
+        for index in range(50):
+            view.write(
+                replace(frame(index, value=5 * index), captured_s=time.perf_counter()), poses(1)
+            )
+            time.sleep(0.01)
+        seen = [read(page.recv(5))]
+        page.send("next")
+        view.write(frame(50, value=250), poses(2))
+        seen.append(read(page.recv(5)))
+    for said, jpeg in seen:
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert abs(int(image.mean()) - 5 * said["frame"]) < 4
+    assert seen[0][0]["people"][0]["keypoints"][0] == [10, 20, 0.5, 2]
+    assert seen[1][0]["frame"] == 50 and set(seen[1][0]["colours"]) == {"1", "2"}
+    assert seen[0][0]["size_wh"] == [64, 48] and seen[0][0]["figures"]["frames"] == 0
+
+
+def test_a_slow_page_gets_the_newest_frame_when_it_asks(view):
+    with opened(view) as page:
+        page.recv(5)
+        wait_for(lambda: view.endpoint.clients == 1)
+        for index in range(100):
+            view.write(frame(index), poses(1))
+        page.send("next")
+        assert read(page.recv(5))[0]["frame"] == 99
+
+
+def test_a_page_that_asks_for_nothing_gets_nothing(view):
+    with opened(view) as page:
+        page.recv(5)
+        wait_for(lambda: view.endpoint.clients == 1)
+        view.write(frame(0), poses(1))
+        with pytest.raises(TimeoutError):
+            page.recv(0.2)
+
+
+def test_a_large_picture_is_made_smaller_and_its_poses_stay(view):
+    with opened(view) as page:
+        page.recv(5)
+        page.send("next")
+        wait_for(lambda: view.endpoint.clients == 1)
+        view.write(frame(0, size_wh=(3840, 2160)), poses(1))
+        said, jpeg = read(page.recv(5))
+    assert said["size_wh"] == [3840, 2160] and jpeg_size_wh(jpeg) == (1280, 720)
+
+
+def test_with_skeleton_only_no_picture_is_sent():
+    with BrowserView("127.0.0.1", 0, skeleton_only=True) as view, opened(view) as page:
+        page.recv(5)
+        page.send("next")
+        wait_for(lambda: view.endpoint.clients == 1)
+        view.write(frame(0), poses(1))
+        said, jpeg = read(page.recv(5))
+    assert len(said["people"]) == 1 and jpeg == b""
+
+
+def test_a_message_over_4_mb_ends_the_connection(view):
+    with opened(view) as page:
+        page.recv(5)
+        page.send(bytes(4_000_001))
+        with pytest.raises(ConnectionClosed) as closed:
+            page.recv(5)
+    assert closed.value.rcvd.code == 1009
+
+
+def test_a_tab_closed_in_the_middle_of_a_frame_leaves_the_others_alone(view):
+    with opened(view) as stays:
+        stays.recv(5)
+        for _ in range(5):
+            with opened(view) as page:
+                page.recv(5)
+                page.send("next")
+                page.socket.close()
+        wait_for(lambda: view.endpoint.clients == 1)
+        stays.send("next")
+        view.write(frame(3), poses(1))
+        assert read(stays.recv(5))[0]["frame"] == 3
+
+
+def test_too_many_pages_are_refused(view):
+    kept = cookie_of(view)
+    with ExitStack() as pages:
+        for _ in range(32):
+            pages.enter_context(opened(view, additional_headers=kept))
+        wait_for(lambda: view.endpoint.clients == 32)
+        with pytest.raises(InvalidStatus) as refused:
+            pages.enter_context(opened(view, additional_headers=kept))
+    assert refused.value.response.status_code == 503
+
+
+def wait_for(true, limit_s: float = 5.0) -> None:
+    end_s = time.perf_counter() + limit_s
+    while not true():
+        assert time.perf_counter() < end_s
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2"])
+def test_another_address_needs_https(host):
+    with pytest.raises(UsageError, match="add --serve-self-signed or --serve-cert FILE"):
+        BrowserView(host, 0)
+
+
+def test_with_a_certificate_all_addresses_are_served_and_the_cookie_is_secure():
+    with BrowserView("0.0.0.0", 0, tls=self_signed_tls("127.0.0.1")) as view:
+        assert view.address.startswith("https://")
+        trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        import urllib.request
+
+        port = view.endpoint.port
+        address = f"https://127.0.0.1:{port}/?token={token_of(view)}"
+        with closing(urllib.request.urlopen(address, context=trusting, timeout=5)) as page:
+            assert "; Secure" in page.headers["Set-Cookie"]
+
+
+def test_a_certificate_without_key_is_one_sentence(tmp_path):
+    for content in (None, "nonsense", ""):
+        path = tmp_path / "cert.pem"
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(UsageError, match="expected a PEM file with certificate and key"):
+            tls_from(path)
+
+
+def jpeg(value: int, size_wh=(64, 48)) -> bytes:
+    image = np.full((size_wh[1], size_wh[0], 3), value, np.uint8)
+    return cv2.imencode(".jpg", image)[1].tobytes()
+
+
+def test_a_pages_camera_is_a_source_whose_poses_go_back_with_its_number():
+    source = BrowserSource()
+    with BrowserView("127.0.0.1", 0, camera=source) as view, opened(view) as page:
+        assert json.loads(page.recv(5))["camera"]
+        frames = iter(source)
+        page.send("next")
+        page.send((7).to_bytes(4, "big") + jpeg(90))
+        taken = next(frames)
+        assert abs(int(taken.image_bgr.mean()) - 90) < 3 and taken.size_wh == (64, 48)
+        assert taken.captured_s is not None and taken.time_s == 0.0
+        view.write(taken, poses(1))
+        said, picture = read(page.recv(5))
+        assert said["tag"] == 7 and picture == b"" and said["age_ms"] >= 0
+        with opened(view) as other:
+            other.recv(5)
+            other.send("next")
+            wait_for(lambda: view.endpoint.clients == 2)
+            time.sleep(0.05)
+            view.write(taken, poses(1))
+            said, picture = read(other.recv(5))
+            assert "tag" not in said and jpeg_size_wh(picture) == (64, 48)
+
+
+def test_only_the_newest_picture_of_a_page_is_kept():
+    source = BrowserSource()
+    for number in range(5):
+        source.take(1, number.to_bytes(4, "big") + jpeg(50 * number))
+    taken = next(iter(source))
+    assert abs(int(taken.image_bgr.mean()) - 200) < 3
+    assert taken.dropped == 4 and source.tag(1, 0) == 4 and source.tag(2, 0) is None
+
+
+def test_what_is_no_small_jpeg_is_counted_and_never_decoded(monkeypatch):
+    source = BrowserSource()
+    huge = bytearray(jpeg(1))
+    at = huge.index(b"\xff\xc0")
+    huge[at + 5 : at + 9] = b"\xff\xff\xff\xff"
+    wrong = [
+        b"",
+        b"abc",
+        b"\0\0\0\1GIF89a",
+        bytes(100),
+        b"\0\0\0\1" + bytes(huge),
+        b"\0\0\0\1\xff\xd8\xff\xff" * 50,
+    ]
+    for message in wrong:
+        source.take(1, message)
+    assert source.refused["picture"] == len(wrong)
+    source.take(1, b"\0\0\0\1" + jpeg(9)[:200] + bytes(30))
+    threading.Timer(0.3, source.close).start()
+    assert len(list(source)) <= 1
+
+
+def test_a_second_camera_waits_until_the_first_is_silent(monkeypatch):
+    source = BrowserSource()
+    source.take(1, bytes(4) + jpeg(1))
+    source.take(2, bytes(4) + jpeg(2))
+    assert source.refused["second camera"] == 1
+    monkeypatch.setattr(source, "SILENT_AFTER_S", 0.0)
+    source.take(2, bytes(4) + jpeg(200))
+    assert next(iter(source)).image_bgr.mean() > 190
