@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.cli import guarded
+from livepose.cli.messages import show_messages
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.annotations import load_annotations
 from livepose.evaluation.bootstrap import Interval, draws, percentile_interval
@@ -103,7 +104,7 @@ def measure(options: Namespace) -> list[str]:
     picture = np.array([place[one["image_id"]] for one in annotations.people])
     rows = []
     for weights in options.weights:
-        estimator = open_estimator(weights, precision=options.precision, report=_say)
+        estimator = open_estimator(weights, precision=options.precision)
         if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
             raise UsageError(f"{weights}: angles need weights for coco17")
         sample = annotated_boxes(annotations, estimator.runtime.card.alignment)
@@ -121,10 +122,6 @@ def measure(options: Namespace) -> list[str]:
     return rows
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)
-
-
 def main(words: Sequence[str] | None = None) -> int:
     """Measures and writes the table."""
     parser = ArgumentParser(prog="python -m studies.angles", description=__doc__.splitlines()[0])
@@ -135,6 +132,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, metavar="N", help="the first N pictures")
     parser.add_argument("--markdown", default="-", metavar="FILE", help="the table, - is stdout")
     options = parser.parse_args(words)
+    show_messages()
 
     def run() -> int:
         head = [

@@ -76,9 +76,8 @@ def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
     for column, person in zip(axes.T, people, strict=True):
         draw_person(column, results, angles, person)
         column[0].set_title(f"person {person}")
-    for row, label in zip(
-        axes, ("x (px)", "y (px)", "speed (px/s)", "degrees", "degrees"), strict=True
-    ):
+    labels = ("x (px)", "y (px)", "speed (px/s)", "knee, hip (°)", "elbow, shoulder (°)")
+    for row, label in zip(axes, labels, strict=True):
         row[0].set_ylabel(label)
         row[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
     for axis in axes[-1]:
@@ -113,7 +112,6 @@ def draw_person(column: Sequence["Axes"], results: Results, angles: Table, perso
     for axis, at in zip(column[:2], (0, 1), strict=True):
         for one in positions(results, person, at):
             draw_series(axis, one, _DASHES["ankle" in one.name])
-    column[1].invert_yaxis()  # y goes down in a picture
     for name in POSITIONS:
         pair = [one for at in (0, 1) for one in positions(results, person, at) if one.name == name]
         if pair:
@@ -125,6 +123,19 @@ def draw_person(column: Sequence["Axes"], results: Results, angles: Table, perso
     for axis in column:
         axis.grid(alpha=0.3)
         axis.margins(x=0)
+        fit_lines(axis)
+    column[1].invert_yaxis()  # y goes down in a picture
+    column[2].set_ylim(bottom=0.0)
+
+
+def fit_lines(axis: "Axes") -> None:
+    """Lets the lines fill the plot; wide bands are cut."""
+    lines = [np.asarray(line.get_ydata(), dtype=float) for line in axis.get_lines()]
+    values = np.concatenate([np.empty(0), *lines])
+    values = values[np.isfinite(values)]
+    if len(values):
+        margin = max(0.15 * float(np.ptp(values)), 1.0)
+        axis.set_ylim(values.min() - margin, values.max() + margin)
 
 
 def positions(results: Results, person: int, at: int) -> list[Series]:

@@ -41,7 +41,9 @@ def test_the_page_has_positions_speeds_and_angles_of_everybody_shown(results: Re
     figure = draw_page(results, [1, 2])
     axes = np.array(figure.axes).reshape(5, 2)
     labels = [axis.get_ylabel() for axis in axes[:, 0]]
-    assert labels == ["x (px)", "y (px)", "speed (px/s)", "degrees", "degrees"]
+    assert labels == [
+        *("x (px)", "y (px)", "speed (px/s)", "knee, hip (°)", "elbow, shoulder (°)"),
+    ]
     lines = [[line.get_label() for line in axis.get_lines()] for axis in axes[:, 0]]
     assert lines[0] == ["left wrist", "right wrist", "left ankle", "right ankle"]
     assert lines[3] == ["left knee", "right knee", "left hip", "right hip"]
