@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError, SinkError, UsageError
 from livepose.results.reading import Results, Table
+from livepose.results.tracks import median_rate_hz
 from livepose.results.written import write_whole
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ LONGEST_GAP_S = 0.25
 """Lines do not cross a longer gap."""
 BAND_SIGMAS = 2.0
 SPEED_OVER_S = 0.1
-"""Speeds are slopes of lines through so much time around each moment."""
+"""Speeds are slopes of lines through so much time around each moment, or three frames."""
 POSITIONS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
 ANGLES = (("knee", "hip"), ("elbow", "shoulder"))
 _COLOURS = {"left": "#0072b2", "right": "#d55e00", "": "#333333"}  # told apart by everybody
@@ -95,11 +96,8 @@ def chosen_ids(results: Results, ids: Sequence[int]) -> list[int]:
     unknown = [one for one in ids if one not in known]
     if unknown:
         raise UsageError(f"nobody has the id {unknown[0]}; there are {', '.join(map(str, known))}")
-    return (
-        list(ids)
-        or [one for one in known if _seen_s(results, one) >= SHORTEST_S][:MOST_PEOPLE]
-        or known[:1]
-    )
+    longest = [one for one in known if _seen_s(results, one) >= SHORTEST_S] or known[:1]
+    return list(ids) or sorted(longest[:MOST_PEOPLE])
 
 
 def _seen_s(results: Results, person: int) -> float:
@@ -163,8 +161,8 @@ def speed(x: Series, y: Series) -> Series:
 
 def slopes(series: Series) -> tuple[Array, Array]:
     """Slope of the line of least squares through the values around each, and its deviation."""
-    half_s = SPEED_OVER_S / 2 + 1e-9
     times_s, count = series.time_s, len(series.time_s)
+    half_s = max(SPEED_OVER_S / 2, 1.0 / median_rate_hz(times_s)) + 1e-9
     reach = np.searchsorted(times_s, times_s + half_s, "right") - np.arange(count)
     offsets = np.arange(-reach.max(initial=1), reach.max(initial=1) + 1)
     around = np.arange(count)[:, None] + offsets

@@ -72,6 +72,8 @@ def test_a_slope_needs_two_values_and_leaves_out_what_is_missing() -> None:
     np.testing.assert_allclose(slope[[0, 2, 5, 8]], 100.0)
     assert np.isnan(slope[[3, 4]]).all()
     assert np.isfinite(sigma[[0, 8]]).all()
+    rare, _ = slopes(Series("nose", np.arange(5) / 5, np.arange(5) * 2.0, np.ones(5)))
+    np.testing.assert_allclose(rare, 10.0)
     assert np.isnan(slopes(Series("nose", time_s[:1], value[:1], np.ones(1)))[0]).all()
 
 
