@@ -10,17 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.plan import Plan
 from livepose.benchmark.rounds import spread
-from livepose.networks.folding import fold_batch_norms
 from livepose.runtimes import open_runtime
 from livepose.runtimes.check import probe_crops
 from livepose.runtimes.library import openvino
+from livepose.runtimes.openvino_graph import pose_graph
 from livepose.runtimes.openvino_runtime import compile_options
 from livepose.runtimes.protocol import Runtime
-from livepose.weights import Card, load_network
+from livepose.weights import Card
+from livepose.weights.arrays import load_arrays
 from livepose.weights.places import find_weights
 
 logger = logging.getLogger(f"livepose.{__name__}")
@@ -64,14 +64,8 @@ def in_turn(first: Work, second: Work, runs: int) -> tuple[list[float], list[flo
 
 def bare_network(card: Card) -> Any:
     """The network as an OpenVINO model with a free batch."""
-    from livepose.runtimes.graph_store import _tidy, _traced
-
-    network, _ = load_network(find_weights("default"))
-    model = _traced(fold_batch_norms(network).eval(), torch.zeros(2, 3, *card.input_hw))
-    model.get_parameters()[0].set_partial_shape(openvino().PartialShape([-1, 3, *card.input_hw]))
-    model.validate_nodes_and_infer_types()
-    _tidy(model)
-    return model
+    path = find_weights("default")
+    return pose_graph(load_arrays(path), card, path.name)
 
 
 def bare_run(model: Any, batch: int) -> Work:

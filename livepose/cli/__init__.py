@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 
 from livepose.cli.messages import add_message_options, show_messages
-from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError
+from livepose.errors import INTERRUPTED_EXIT_CODE, DeviceError, LiveposeError
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,15 @@ COMMANDS = {
 }
 """Commands by name; without one of them the pipeline runs."""
 
+EXTRA_OF = {
+    "torch": "torch",
+    "ultralytics": "torch",
+    "matplotlib": "eval",
+    "pycocotools": "eval",
+    "trackeval": "eval",
+}
+"""Packages that not every installation has, and the extra that brings each."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (0 done ... 130 Ctrl-C)."""
@@ -41,6 +50,16 @@ def guarded(action: Callable[[], int]) -> int:
     except LiveposeError as error:
         logger.error(str(error))
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA_OF:
+            raise
+        extra = EXTRA_OF[error.name]
+        print(
+            f"livepose: this needs {error.name}, which is not installed; install it with "
+            f"\"pip install 'livepose[{extra}]'\"",
+            file=sys.stderr,
+        )
+        return DeviceError.exit_code
     except KeyboardInterrupt:
         logger.error("stopped by Ctrl-C")
         return INTERRUPTED_EXIT_CODE

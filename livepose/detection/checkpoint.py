@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from livepose.detection.library import ultralytics
 from livepose.detection.pickled import read_pickled
+from livepose.detection.protocol import person_class
 from livepose.errors import WeightsError
 from livepose.runtimes.library import one_thread
 from livepose.weights.checkpoint import tensors_sha256
@@ -140,21 +141,6 @@ def _finish(
             f"another version of ultralytics than {ultralytics().version}"
         ) from None
     return Loaded(model, person, int(architecture["nc"]), input_px)
-
-
-def person_class(names: Mapping[int, str], path: Path) -> int:
-    """Index of the class person.
-
-    Raises
-    ------
-    WeightsError
-        When there is none.
-    """
-    found = [index for index, name in names.items() if name == "person"]
-    if found:
-        return found[0]
-    known = ", ".join(list(names.values())[:5]) or "nothing"
-    raise WeightsError(f"{path} does not detect persons; it knows {known}")
 
 
 def check_architecture(architecture: Any, path: Path) -> None:

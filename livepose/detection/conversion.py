@@ -6,17 +6,20 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, simplefilter
 
 from livepose.detection.engines import core
-from livepose.detection.protocol import Facts
+from livepose.detection.openvino_graph import detector_graph, is_known
+from livepose.detection.protocol import Facts, person_class
 from livepose.errors import WeightsError
 from livepose.runtimes.library import one_thread, openvino, torch_decoder
-from livepose.weights.places import cache_folder
+from livepose.weights.arrays import load_arrays
+from livepose.weights.card import read_metadata
+from livepose.weights.places import SUFFIX, cache_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,8 +46,15 @@ def key(path: Path) -> str:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"{path} cannot be read as a detector: {error}") from None
-    versions = "_".join(version(package) for package in ("openvino", "ultralytics", "torch"))
+    versions = "_".join(map(_version, ("openvino", "ultralytics", "torch")))
     return hashlib.sha256(f"{content} {versions}".encode()).hexdigest()[:20]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
 
 
 def kept(name: str) -> tuple[Any, Facts] | None:
@@ -65,6 +75,42 @@ def convert(model: "nn.Module", facts: Facts, name: str) -> Any:
     converted = _traced(model)
     _keep(converted, facts, _folder(name))
     return converted
+
+
+def built(path: Path) -> tuple[Any, Facts]:
+    """A detector of ours for OpenVINO, any batch and size, where torch is not installed.
+
+    Raises
+    ------
+    WeightsError
+        When it is no YOLO11, or no file of ours.
+    """
+    if path.suffix != SUFFIX:
+        raise WeightsError(
+            f"{path.name} needs torch and ultralytics; install them with "
+            "'pip install livepose[torch]', or use --detector embedded"
+        )
+    told = read_metadata(path)
+    try:
+        architecture = json.loads(told["architecture"])
+        names = dict(enumerate(told["classes"].split(",")))
+        input_px, classes, known = (
+            int(told["input_px"]),
+            int(architecture["nc"]),
+            is_known(architecture),
+        )
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise WeightsError(
+            f"{path} holds no detector: its metadata lack or garble {error}; a pose network goes "
+            "to --weights"
+        ) from None
+    if not known:
+        raise WeightsError(
+            f"{path.name} is no YOLO11 and needs torch and ultralytics; install them with "
+            "'pip install livepose[torch]', or use --detector embedded"
+        )
+    facts = Facts(person_class(names, path), classes, input_px)
+    return detector_graph(architecture, load_arrays(path), path.name), facts
 
 
 def _folder(name: str) -> Path:

@@ -1,12 +1,13 @@
 """Opening a detector by name or file."""
 
 import logging
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepose.detection.detections import Detector
 from livepose.detection.official import DEFAULT, fetch_official, find_official, is_official
-from livepose.detection.protocol import Engine, Facts
+from livepose.detection.protocol import Engine, Facts, person_class
 from livepose.detection.yolo import YoloDetector
 from livepose.errors import DeviceError, WeightsError
 from livepose.runtimes.selection import cuda_devices
@@ -133,7 +134,8 @@ def open_file(
 def _open_auto(
     device: str, size_px: int | None, score_threshold: float | None, frames: "DeviceFrames | None"
 ) -> YoloDetector:
-    official = find_official(DEFAULT) or fetch_official(DEFAULT)
+    # Published files are torch's.
+    official = (find_official(DEFAULT) or fetch_official(DEFAULT)) if has_torch() else None
     if official is not None:
         try:
             detector = open_file(official, device, size_px, score_threshold, frames)
@@ -154,6 +156,11 @@ def _embedded() -> Path:
             "--detector FILE, or take the whole picture with --detector none"
         )
     return path
+
+
+def has_torch() -> bool:
+    """Whether torch and ultralytics are installed; neither is loaded."""
+    return find_spec("torch") is not None and find_spec("ultralytics") is not None
 
 
 def _find(name: str) -> Path:
@@ -201,6 +208,9 @@ def _engine(path: Path, device: str, frames: "DeviceFrames | None") -> tuple[Eng
     except ImportError as error:
         logger.warning(f"OpenVINO cannot be imported ({error}); torch runs the detector")
         return _torch_engine(path, device)
+    if not has_torch():
+        model, facts = conversion.built(path)
+        return OpenVinoEngine(model), facts
     name = conversion.key(path)
     before = conversion.kept(name)
     if before is not None:
@@ -272,8 +282,6 @@ def _open_exported(path: Path, device: str, score_threshold: float | None) -> Yo
             f"{path.name} runs on the processor only, and {device} was asked for; use a .pt file "
             "or --device cpu"
         )
-    from livepose.detection.checkpoint import person_class
-
     try:
         from livepose.detection.engines import OpenVinoEngine, read_exported
     except ImportError as error:
@@ -294,6 +302,11 @@ def _names(metadata: Path, classes: int) -> dict[int, str]:
     """Names of the classes; without metadata the first is taken for person, as in COCO."""
     if not metadata.is_file():
         return {0: "person"}
+    if not has_torch():
+        raise WeightsError(
+            f"{metadata} is read by ultralytics, which is not installed; install it with "
+            "'pip install livepose[torch]', or name the .xml file alone"
+        )
     from livepose.detection.library import ultralytics
 
     told = ultralytics().YAML.load(metadata)

@@ -4,14 +4,16 @@ Each engine takes uint8 (B, h, w, 3), blue first, and gives float32 (B, 4 + clas
 size and scores of N candidates in input pixels; or (B, N, 6) from networks that need no NMS.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.detection.letterbox import Letterbox
+from livepose.errors import WeightsError
 from livepose.frame import ImageBgr
 
 Predictions = NDArray[np.float32]
@@ -60,3 +62,18 @@ class Facts:
     classes: int
     input_px: int | None
     """Longer side that the file recommends."""
+
+
+def person_class(names: Mapping[int, str], path: Path) -> int:
+    """Index of the class person.
+
+    Raises
+    ------
+    WeightsError
+        When there is none.
+    """
+    found = [index for index, name in names.items() if name == "person"]
+    if found:
+        return found[0]
+    known = ", ".join(list(names.values())[:5]) or "nothing"
+    raise WeightsError(f"{path} does not detect persons; it knows {known}")

@@ -1,8 +1,8 @@
-"""Converted graphs on disk: what OpenVINO starts from, so that a start needs no torch.
+"""Pose networks as OpenVINO graphs, kept on disk.
 
 One folder a network, named after a hash of its whole card and OpenVINO's version; in it the
-graph, its INT8 form where there are ranges for it, what torch says to the probes of ``check``, how
-long each precision took here (``trial``), and OpenVINO's own compiled blobs.
+graph, its INT8 form where there are ranges for it, the right heatmaps of the probes of
+``check``, how long each precision took here (``trial``), and OpenVINO's own compiled blobs.
 """
 
 import hashlib
@@ -11,35 +11,37 @@ import logging
 import shutil
 import tempfile
 from functools import cache
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings, simplefilter
 from xml.etree import ElementTree
 
 import numpy as np
 
 from livepose.runtimes.check import probe_crops
 from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
-from livepose.runtimes.library import one_thread, openvino, torch_decoder
+from livepose.runtimes.library import openvino
+from livepose.runtimes.openvino_graph import pose_graph
+from livepose.runtimes.openvino_runtime import OpenVinoRuntime, with_bytes_in
 from livepose.runtimes.protocol import Heatmaps
 from livepose.runtimes.ranges import Ranges
 from livepose.weights import Card, cache_folder
+from livepose.weights.arrays import load_arrays
 from livepose.weights.card import to_metadata
 
 logger = logging.getLogger(__name__)
 
 ov = openvino()
 
-GRAPH_VERSION = 3
-"""Raised when ``PoseGraph`` or the conversion changes, so that no old graph is taken for it."""
+GRAPH_VERSION = 4
+"""Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
 KEPT_FOLDERS = 6
 GRAPH, PROBED = "graph.xml", "probed.npy"
 PRECISE_CONVOLUTIONS, PRECISE_TAIL = 2, 8
 
 
 def own_graph(path: Path, card: Card) -> tuple[Any, Heatmaps, Path]:
-    """Our own weights as an OpenVINO model, with torch's heatmaps of the probes.
+    """Our own weights as an OpenVINO model, with the right heatmaps of the probes.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def own_graph(path: Path, card: Card) -> tuple[Any, Heatmaps, Path]:
         except (RuntimeError, OSError, ValueError, EOFError):
             # Damaged, or half deleted by another process: made again.
             shutil.rmtree(folder, ignore_errors=True)
-    logger.info("converting the pose network for OpenVINO (only this once)")
+    logger.info("preparing the pose network for OpenVINO (only this once)")
     return _converted(path, card, folder)
 
 
@@ -150,51 +152,20 @@ def _prune(store: Path) -> None:
 
 
 def convert(path: Path, card: Card) -> tuple[Any, Heatmaps]:
-    """The torch module of these weights as an OpenVINO model, and its answer to the probes."""
-    import torch
+    """The network of these weights as an OpenVINO model, and what it should say to the probes."""
+    network = pose_graph(load_arrays(path), card, path.name)
+    model = with_bytes_in(network, card, 0)
+    return model, _reference(path, card, model)
 
-    from livepose.networks.folding import fold_batch_norms
-    from livepose.runtimes.graph import PoseGraph
+
+def _reference(path: Path, card: Card, model: Any) -> Heatmaps:
+    """Heatmaps of the probes by torch, or by OpenVINO in f32 where torch is not installed."""
+    if find_spec("torch") is None:
+        return OpenVinoRuntime(model, card, "f32")(probe_crops(card))
+    from livepose.runtimes.torch_runtime import reference_heatmaps
     from livepose.weights import load_network
 
-    network, _ = load_network(path)
-    graph = PoseGraph(fold_batch_norms(network), card).eval()
-    probes = torch.from_numpy(probe_crops(card))
-    with torch.inference_mode():
-        reference: Heatmaps = graph(probes).numpy()
-    model = _traced(graph, probes)
-    parameter = model.get_parameters()[0]
-    parameter.set_element_type(ov.Type.u8)
-    parameter.set_partial_shape(ov.PartialShape([-1, *card.input_hw, 3]))
-    model.validate_nodes_and_infer_types()
-    _tidy(model)
-    return model, reference
-
-
-def _tidy(model: Any) -> None:
-    """Folds what is constant; the tracer leaves ten helpers around each convolution."""
-    try:
-        tools = import_module("openvino._offline_transformations")
-    except ImportError:
-        return  # the graph is right without, only longer to compile
-    tools.apply_moc_transformations(model, cf=False, smart_reshape=False)
-
-
-def _traced(graph: Any, example: Any) -> Any:
-    """The graph for OpenVINO, by its frontend for torch.
-
-    Not by ``ov.convert_model``, which reports its use over the network.
-    """
-    import torch
-
-    trace: Any = torch.jit.trace
-    # Tracing is many small steps: with several threads they mostly wait for each other.
-    with torch.no_grad(), one_thread(), catch_warnings():
-        simplefilter("ignore")  # the tracer warns of every shape that it sees
-        traced = trace(graph, example, check_trace=False)
-        frontend = ov.frontend.FrontEndManager().load_by_framework("pytorch")
-        decoder = torch_decoder()(traced, example_input=example)  # has to outlive the conversion
-        return frontend.convert(frontend.load(decoder))
+    return reference_heatmaps(load_network(path)[0], card)
 
 
 def keep_ends_precise(graph: Path) -> None:

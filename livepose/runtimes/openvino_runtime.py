@@ -155,7 +155,7 @@ def foreign_graph(path: Path, card: Card) -> Any:
     if len(model.inputs) != 1:
         raise WeightsError(f"{path.name} has {len(model.inputs)} inputs; one was expected")
     _set_input_size(model, path, card)
-    return _with_bytes_in(model, card, _heatmap_output(model, path, card))
+    return with_bytes_in(model, card, _heatmap_output(model, path, card))
 
 
 def _set_input_size(model: Any, path: Path, card: Card) -> None:
@@ -191,7 +191,7 @@ def _lengths(shape: Any) -> list[int]:
     return [-1 if axis.is_dynamic else axis.get_length() for axis in shape]
 
 
-def _with_bytes_in(model: Any, card: Card, output: int) -> Any:
+def with_bytes_in(model: Any, card: Card, output: int) -> Any:
     """The network with normalisation before it, activation behind it, and that output alone."""
     for index, result in enumerate(model.get_results()):
         if index != output:

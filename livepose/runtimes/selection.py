@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -245,6 +246,7 @@ def check_device(device: str) -> str:
     if device in ("auto", "cpu"):
         return device
     if device == "mps":
+        _require_torch("device mps")
         import torch
 
         if not torch.backends.mps.is_available():
@@ -253,6 +255,7 @@ def check_device(device: str) -> str:
     kind, colon, number = device.partition(":")
     if kind != "cuda" or (colon and not (number.isascii() and number.isdigit())):
         raise UsageError(f"device: expected auto, cpu, cuda, cuda:N or mps, got {device!r}")
+    _require_torch(f"device {device}")
     found = cuda_devices()
     if found == 0:
         raise DeviceError(f"CUDA was asked for, and torch sees no CUDA GPU here; {MISSING_CUDA}")
@@ -262,9 +265,14 @@ def check_device(device: str) -> str:
     return f"cuda:{int(number or 0)}"
 
 
+def has_torch() -> bool:
+    """Whether torch is installed; it is not loaded."""
+    return "torch" in sys.modules or find_spec("torch") is not None
+
+
 def cuda_devices() -> int:
     """CUDA GPUs that torch can use; torch is loaded only where a driver is."""
-    if "torch" not in sys.modules and not _driver_is_there():
+    if not has_torch() or ("torch" not in sys.modules and not _driver_is_there()):
         return 0
     import torch
 
@@ -280,6 +288,7 @@ def _driver_is_there() -> bool:
 def _open(path: Path, card: Card, choice: Choice, mode: str) -> Runtime:
     if choice.runtime == "openvino":
         return _open_openvino(path, card, choice.precision, mode)
+    _require_torch(f"runtime {choice.runtime}")
     from livepose.runtimes.torch_runtime import TorchRuntime, reference_heatmaps
     from livepose.weights import load_network
 
@@ -300,6 +309,14 @@ def _open(path: Path, card: Card, choice: Choice, mode: str) -> Runtime:
         made = TorchRuntime(network, card, choice.device, choice.precision)
     require_agreement(made, reference)
     return made
+
+
+def _require_torch(what: str) -> None:
+    if not has_torch():
+        raise DeviceError(
+            f"{what} needs torch, which is not installed; install it with "
+            "'pip install livepose[torch]'"
+        )
 
 
 def _open_openvino(path: Path, card: Card, precision: str, mode: str) -> Runtime:

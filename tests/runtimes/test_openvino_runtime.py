@@ -124,7 +124,7 @@ def test_the_conversion_is_announced_once(
     for expected in (1, 0):
         said.clear()
         open_runtime(resnet_file, "openvino", precision="f32")
-        assert sum("converting the pose network" in line for line in said) == expected
+        assert sum("preparing the pose network" in line for line in said) == expected
     (folder,) = (tmp_path / "openvino").iterdir()
     assert {path.name for path in folder.iterdir()} > {"graph.xml", "graph.bin", "probed.npy"}
     assert any(path.suffix == ".blob" for path in folder.iterdir())
@@ -148,7 +148,7 @@ def test_a_damaged_cache_is_made_again(
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
     said.clear()
     runtime = open_runtime(resnet_file, "openvino", precision="f32")
-    assert "converting the pose network" in said[0]
+    assert "preparing the pose network" in said[0]
     assert np.isfinite(runtime(np.zeros((1, 64, 96, 3), np.uint8))).all()
 
 

@@ -1,0 +1,249 @@
+"""Pose networks as OpenVINO graphs, made of the tensors of a weights file alone: without torch.
+
+A graph has the same layers as the network in ``livepose.networks``, with batch normalisation folded
+into the convolutions. Which layers there are is read off the names of the tensors; each tensor has
+to be used, and each layer has to have its tensors.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.errors import WeightsError
+from livepose.runtimes.library import openvino
+from livepose.weights import Card
+
+ov = openvino()
+ops = ov.opset13
+
+BN_EPSILON = 1e-5
+COUNTER = "num_batches_tracked"
+HRNET, RESNET = "hrnet_w", "resnet"
+Tensors = Mapping[str, NDArray[Any]]
+Floats = NDArray[np.float32]
+
+
+class Layers:
+    """Makes layers of the tensors of one file, and remembers which are used.
+
+    Parameters
+    ----------
+    tensors : mapping of names to arrays
+    what : str
+        Names the file in errors.
+    epsilon : float
+        Of batch normalisation.
+    prefix : str
+        Stands before the name of each convolution in the graph.
+    """
+
+    def __init__(
+        self, tensors: Tensors, what: str, epsilon: float = BN_EPSILON, prefix: str = "network."
+    ) -> None:
+        self._tensors, self._what = tensors, what
+        self._epsilon, self._prefix = np.float32(epsilon), prefix
+        self._left = {name for name in tensors if not name.endswith(COUNTER)}
+
+    def take(self, name: str) -> Floats:
+        """The tensor of this name as float32."""
+        if name not in self._tensors:
+            raise WeightsError(f"{self._what} lacks {name}: it is not the network its card names")
+        self._left.discard(name)
+        return np.asarray(self._tensors[name], dtype=np.float32)
+
+    def has(self, name: str) -> bool:
+        """Whether there is anything below this name."""
+        return any(one.startswith(f"{name}.") for one in self._tensors)
+
+    def count(self, name: str) -> int:
+        """How many numbered layers there are below this name."""
+        below = [one[len(name) + 1 :] for one in self._tensors if one.startswith(f"{name}.")]
+        return max((int(one.split(".")[0]) for one in below), default=-1) + 1
+
+    def require_all_used(self) -> None:
+        """Raises WeightsError if there is a tensor that no layer took."""
+        if self._left:
+            raise WeightsError(
+                f"{self._what} has {len(self._left)} tensors that its network does not have "
+                f"(first: {min(self._left)})"
+            )
+
+    def convolution(
+        self, features: Any, name: str, norm: str | None = None, stride: int = 1, groups: int = 1
+    ) -> Any:
+        """A convolution that keeps the size (or divides it by ``stride``), and its batch norm."""
+        weights, bias = self._folded(name, norm)
+        pads = [weights.shape[2] // 2] * 2
+        steps: tuple[Any, ...] = ([stride] * 2, pads, pads, [1, 1])
+        if groups == 1:
+            made = ops.convolution(features, constant(weights), *steps)
+        else:
+            grouped = weights.reshape(groups, -1, *weights.shape[1:])
+            made = ops.group_convolution(features, constant(grouped), *steps)
+        return self._finished(made, name, bias)
+
+    def doubling(self, features: Any, name: str, norm: str) -> Any:
+        """A transposed convolution (4x4) that doubles the size, and its batch norm."""
+        weights, bias = self._folded(name, norm, axis=1)
+        steps: dict[str, Any] = {"pads_begin": [1, 1], "pads_end": [1, 1], "dilations": [1, 1]}
+        made = ops.convolution_backprop_data(features, constant(weights), [2, 2], **steps)
+        return self._finished(made, name, bias)
+
+    def _folded(self, name: str, norm: str | None, axis: int = 0) -> tuple[Floats, Floats | None]:
+        """Weights and bias of a convolution with the batch norm behind it."""
+        weights = self.take(f"{name}.weight")
+        bias = self.take(f"{name}.bias") if f"{name}.bias" in self._tensors else None
+        if norm is None:
+            return weights, bias
+        scale = self.take(f"{norm}.weight") / np.sqrt(
+            self.take(f"{norm}.running_var") + self._epsilon
+        )
+        shift = (0 if bias is None else bias) - self.take(f"{norm}.running_mean")
+        shape = [1] * 4
+        shape[axis] = -1
+        return weights * scale.reshape(shape), shift * scale + self.take(f"{norm}.bias")
+
+    def _finished(self, made: Any, name: str, bias: Floats | None) -> Any:
+        made.set_friendly_name(self._prefix + name)
+        return made if bias is None else ops.add(made, constant(bias.reshape(1, -1, 1, 1)))
+
+
+Block = Callable[[Layers, Any, str, int], Any]
+
+
+def constant(values: Any, kind: type = np.float32) -> Any:
+    """A constant of the graph."""
+    return ops.constant(np.asarray(values, dtype=kind))
+
+
+def pose_graph(tensors: Tensors, card: Card, what: str) -> Any:
+    """A pose network as a model: normalised pictures f32 (B, 3, h, w) to its output, B free.
+
+    Raises
+    ------
+    WeightsError
+        When the tensors are not those of the network that the card names.
+    """
+    layers = Layers(tensors, what)
+    pictures = ops.parameter([-1, 3, *card.input_hw], np.float32)
+    try:
+        maps = (_hrnet if card.network.startswith(HRNET) else _resnet)(layers, pictures)
+        model = ov.Model([ops.result(maps)], [pictures], card.network)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise WeightsError(f"{what} does not fit {card.network}: {reason}") from None
+    layers.require_all_used()
+    _require_named_network(layers, card, what, model)
+    return model
+
+
+def _require_named_network(layers: Layers, card: Card, what: str, model: Any) -> None:
+    if card.network.startswith(HRNET):
+        got = f"{HRNET}{layers.take('stage2.0.branches.0.0.conv1.weight').shape[0]}"
+    else:
+        blocks = sum(layers.count(f"layer{number}") for number in range(1, 5))
+        got = f"{RESNET}{3 * blocks + 2}"
+    maps = model.output(0).get_partial_shape()[1].get_length()
+    if (got, maps) != (card.network, card.keypoints):
+        raise WeightsError(
+            f"{what} is {got} with {maps} keypoints; {card.network} with {card.keypoints} "
+            "keypoints was wanted"
+        )
+
+
+def _hrnet(layers: Layers, pictures: Any) -> Any:
+    features = ops.relu(layers.convolution(pictures, "conv1", "bn1", 2))
+    features = ops.relu(layers.convolution(features, "conv2", "bn2", 2))
+    branches = [_row(layers, features, "layer1", _bottleneck)]
+    for number in (2, 3, 4):
+        name = f"transition{number - 1}"
+        branches = [
+            _transition(layers, branches, f"{name}.{index}", index) for index in range(number)
+        ]
+        for module in range(layers.count(f"stage{number}")):
+            branches = _exchange(layers, branches, f"stage{number}.{module}")
+    return layers.convolution(branches[0], "final_layer")
+
+
+def _resnet(layers: Layers, pictures: Any) -> Any:
+    features = ops.relu(layers.convolution(pictures, "conv1", "bn1", 2))
+    features = ops.max_pool(features, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
+    for number in range(1, 5):
+        features = _row(layers, features, f"layer{number}", _bottleneck, 1 if number == 1 else 2)
+    for index in range(0, layers.count("deconv_layers"), 3):
+        doubled = layers.doubling(features, f"deconv_layers.{index}", f"deconv_layers.{index + 1}")
+        features = ops.relu(doubled)
+    return layers.convolution(features, "final_layer")
+
+
+def _row(layers: Layers, features: Any, name: str, block: Block, stride: int = 1) -> Any:
+    """Blocks one after the other; the first one may change the size."""
+    for index in range(layers.count(name)):
+        features = block(layers, features, f"{name}.{index}", 1 if index else stride)
+    return features
+
+
+def _basic(layers: Layers, features: Any, name: str, stride: int = 1) -> Any:
+    out = ops.relu(layers.convolution(features, f"{name}.conv1", f"{name}.bn1", stride))
+    return ops.relu(ops.add(layers.convolution(out, f"{name}.conv2", f"{name}.bn2"), features))
+
+
+def _bottleneck(layers: Layers, features: Any, name: str, stride: int = 1) -> Any:
+    shortcut = features
+    if layers.has(f"{name}.downsample"):
+        shortcut = _step(layers, features, f"{name}.downsample", stride, active=False)
+    out = ops.relu(layers.convolution(features, f"{name}.conv1", f"{name}.bn1"))
+    out = ops.relu(layers.convolution(out, f"{name}.conv2", f"{name}.bn2", stride))
+    return ops.relu(ops.add(layers.convolution(out, f"{name}.conv3", f"{name}.bn3"), shortcut))
+
+
+def _step(layers: Layers, features: Any, name: str, stride: int, active: bool = True) -> Any:
+    """A convolution and its batch norm in a sequence."""
+    out = layers.convolution(features, f"{name}.0", f"{name}.1", stride)
+    return ops.relu(out) if active else out
+
+
+def _transition(layers: Layers, branches: list[Any], name: str, index: int) -> Any:
+    """A branch of the next stage: as it is, with its width changed, or grown out of the last."""
+    if index >= len(branches):
+        return _step(layers, branches[-1], f"{name}.0", 2)
+    return _step(layers, branches[index], name, 1) if layers.has(name) else branches[index]
+
+
+def _exchange(layers: Layers, branches: list[Any], name: str) -> list[Any]:
+    """Runs every branch by itself, then adds all branches, resampled, into each output."""
+    branches = [
+        _row(layers, branch, f"{name}.branches.{index}", _basic)
+        for index, branch in enumerate(branches)
+    ]
+    outputs = range(layers.count(f"{name}.fuse_layers"))
+    bring = partial(_bring, layers, branches, f"{name}.fuse_layers")
+    return [_sum([bring(source, target) for source in range(len(branches))]) for target in outputs]
+
+
+def _sum(terms: list[Any]) -> Any:
+    total, *others = terms
+    for term in others:
+        total = ops.add(total, term)
+    return ops.relu(total)
+
+
+def _bring(layers: Layers, branches: list[Any], name: str, source: int, target: int) -> Any:
+    """Branch ``source`` in the size and width of branch ``target``."""
+    features, name = branches[source], f"{name}.{target}.{source}"
+    if source > target:
+        return enlarged(_step(layers, features, name, 1, active=False), 1 << (source - target))
+    for step in range(target - source):
+        last = step == target - source - 1
+        features = _step(layers, features, f"{name}.{step}", 2, active=not last)
+    return features
+
+
+def enlarged(features: Any, times: int) -> Any:
+    """Each cell so many times in both directions."""
+    scales, axes = constant([times, times]), constant([2, 3], np.int64)
+    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return ops.interpolate(features, scales, "nearest", "scales", axes=axes, **how)
