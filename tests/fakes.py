@@ -133,6 +133,7 @@ class FakeSource:
     live: bool = False
     fps: float | None = 30.0
     size_wh: tuple[int, int] | None = (320, 240)
+    scale_xy: tuple[float, float] = (1.0, 1.0)
     closed: int = 0
     error: Exception | None = None
     options: dict[str, Any] = field(default_factory=dict)

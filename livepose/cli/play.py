@@ -6,11 +6,12 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from livepose.drawing import rehearse
+from livepose.errors import UsageError
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
 from livepose.player import Look, Player, Summary
@@ -28,6 +29,8 @@ from livepose.sinks import (
 from livepose.sinks.contact_sheet import SheetSink
 from livepose.smoothing import PRICES
 from livepose.sources import (
+    Excerpt,
+    LiveSettings,
     Source,
     VideoSource,
     open_camera,
@@ -84,19 +87,35 @@ def draws(arguments: Namespace) -> bool:
     return bool(seen or arguments.output or arguments.sheet)
 
 
-def open_chosen(arguments: Namespace) -> Source:
-    """The source that the options name."""
+def open_chosen(arguments: Namespace, *, deferred: bool = False) -> Source:
+    """The source that the options name; a live one at once where it may be ``deferred``."""
+    excerpt = Excerpt(arguments.start, arguments.end, arguments.step)
+    source = _open(arguments, live_settings(arguments, deferred), excerpt)
+    if excerpt != Excerpt() and not isinstance(source, VideoSource):
+        source.close()
+        raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
+    return source
+
+
+def _open(arguments: Namespace, live: LiveSettings, excerpt: Excerpt) -> Source:
     asked = {"camera_size": arguments.camera_size, "camera_fps": arguments.camera_fps}
-    always: dict[str, Any] = {
-        "rotate": arguments.rotate,
-    }
+    always: dict[str, Any] = {"rotate": arguments.rotate}
     if arguments.image is not None:
         return open_images(arguments.image, **always)
     if arguments.video is not None:
-        return open_video(arguments.video, **always)
+        return open_video(arguments.video, excerpt=excerpt, **always)
     if arguments.camera is not None and "://" not in arguments.camera:
-        return open_camera(arguments.camera, **asked, **always)
-    return open_source(arguments.camera or arguments.source, **asked, **always)
+        return open_camera(arguments.camera, settings=live, **asked, **always)
+    named = arguments.camera or arguments.source
+    return open_source(named, live=live, excerpt=excerpt, **asked, **always)
+
+
+def live_settings(arguments: Namespace, deferred: bool) -> LiveSettings:
+    """How patient the options want a camera to be."""
+    asked = LiveSettings(open_timeout_s=arguments.open_timeout, deferred=deferred)
+    if arguments.reconnect is None:
+        return asked
+    return replace(asked, reconnect_s=arguments.reconnect, wait_at_start=True)
 
 
 def open_pipeline(settings: Settings, source: Source) -> PosePipeline:
@@ -180,16 +199,22 @@ def drawn_sink(path: Path, source: Source) -> Sink:
     """Where drawn pictures go: pictures as pictures, everything else as a video."""
     if source.kind == "images":
         return ImageSink(path)
-    audio_from = source.path if isinstance(source, VideoSource) else None
-    return VideoSink(path, audio_from=audio_from, fps=source.fps)
+    if not isinstance(source, VideoSource):
+        return VideoSink(path, fps=source.fps)
+    if source.path is None:
+        logger.info(f"{source.name} is a pipe, which is read once: {path} has no sound")
+    within = source.excerpt.start_s > 0
+    return VideoSink(path, audio_from=source.path, fps=source.fps, from_first_frame=within)
 
 
 def header(source: Source, pipeline: PosePipeline) -> dict[str, Any]:
     """The first line of the JSON lines: what the numbers below it mean and came from."""
     runtime = pipeline.estimator.runtime
+    (width, height), (scale_x, scale_y) = source.size_wh, source.scale_xy
     return make_header(
         source=source.name,
-        size_wh=source.size_wh,
+        size_wh=(round(width / scale_x), round(height / scale_y)),
+        pixel_aspect=round(scale_x / scale_y, 4),
         skeleton=pipeline.skeleton,
         fps=source.fps,
         kind=source.kind,

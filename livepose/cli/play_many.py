@@ -2,19 +2,21 @@
 
 import logging
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
 from livepose.cli.play import look, open_chosen, open_sinks, patience, rehearsed
-from livepose.errors import UsageError
+from livepose.errors import SourceError, UsageError
 from livepose.frame import Frame
 from livepose.multistream import PoseService
 from livepose.pipeline import Settings
 from livepose.player import Player, Summary
 from livepose.poses import Poses
-from livepose.sources import Source
+from livepose.sources import LiveSource, Source
 
 logger = logging.getLogger(__name__)
 OUTPUTS = ("output", "json", "csv", "openpose_json", "coco_json", "sheet")
@@ -28,23 +30,34 @@ def play_many(arguments: Namespace, settings: Settings) -> list[Summary]:
     ------
     UsageError
         When outputs of several streams would go to one place.
+    SourceError
+        When all is over, and some could not be opened or were lost on the way.
     """
     each = [numbered(arguments, index) for index in range(len(arguments.several))]
     if arguments.json == "-":
         raise UsageError("several sources cannot share --json -; name a file: each gets its own")
     sources: list[Source] = []
     try:
-        sources.extend(open_chosen(one) for one in each)
+        sources.extend(open_chosen(one, deferred=True) for one in each)
+        await_cameras(sources, arguments.open_timeout)
         with rehearsed(arguments), patience():
             service = PoseService(settings)
-            service.warm_up([source.size_wh for source in sources])
+            known = [source.size_wh for source in sources if source.size_wh != (0, 0)]
+            service.warm_up(known or [(640, 480)])
         summaries = play_side_by_side(service, each, sources)
     finally:
         for source in sources:
             source.close()
-    for source, summary in zip(sources, summaries, strict=True):
-        logger.info(f"{source.name}: {summary.frames} frames, {summary.fps:.1f} fps")
     return summaries
+
+
+def await_cameras(sources: Sequence[Source], limit_s: float) -> None:
+    """Waits for the first frames of live sources for so long; who fails tells of it later."""
+    until_s = time.perf_counter() + limit_s
+    for source in sources:
+        if isinstance(source, LiveSource):
+            with suppress(SourceError):
+                source.wait_for_first(max(until_s - time.perf_counter(), 0.0))
 
 
 def numbered(arguments: Namespace, index: int) -> Namespace:
@@ -63,26 +76,49 @@ def numbered(arguments: Namespace, index: int) -> Namespace:
 def play_side_by_side(
     service: PoseService, each: Sequence[Namespace], sources: Sequence[Source]
 ) -> list[Summary]:
-    """A thread for each stream. An error or Ctrl-C stops all; what was written stays whole."""
+    """A thread for each stream; what was written stays whole.
+
+    A source that is lost ends its own stream alone. Another error or Ctrl-C stops all.
+    """
     stop = threading.Event()
 
-    def play_one(arguments: Namespace, source: Source) -> Summary:
-        with service.stream() as pipeline:
-            sinks = open_sinks(arguments, source, pipeline)
-            player = Player(pipeline, source, sinks, None, look(arguments))
-            player.progress = StopWhen(stop, player)
-            return player.play()
+    def play_one(arguments: Namespace, source: Source) -> Summary | None:
+        try:
+            if isinstance(source, LiveSource):
+                source.wait_for_first()
+            with service.stream() as pipeline:
+                sinks = open_sinks(arguments, source, pipeline)
+                player = Player(pipeline, source, sinks, None, look(arguments))
+                player.progress = StopWhen(stop, player)
+                summary = player.play()
+        except SourceError as error:
+            logger.error(str(error))
+            return None
+        logger.info(f"{source.name}: {summary.frames} frames, {summary.fps:.1f} fps")
+        return summary
 
     with ThreadPoolExecutor(len(each), thread_name_prefix="stream") as pool:
         pairs = zip(each, sources, strict=True)
-        streams: list[Future[Summary]] = [pool.submit(play_one, *pair) for pair in pairs]
+        streams = [pool.submit(play_one, *pair) for pair in pairs]
         try:
             while wait(streams, POLL_S, FIRST_EXCEPTION).not_done:
                 if any(one.done() and one.exception() is not None for one in streams):
                     break
         finally:
             stop.set()
-    return [one.result() for one in streams]
+            for source in sources:
+                if source.live:  # no frame may ever come to stop at
+                    source.close()
+    return whole([one.result() for one in streams])
+
+
+def whole(summaries: Sequence[Summary | None]) -> list[Summary]:
+    """The summaries of all streams; SourceError where some are missing."""
+    played = [one for one in summaries if one is not None]
+    lost = len(summaries) - len(played)
+    if lost:
+        raise SourceError(f"{lost} of {len(summaries)} sources could not be played to the end")
+    return played
 
 
 class StopWhen:

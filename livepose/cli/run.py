@@ -55,6 +55,26 @@ def _add_sources(parser: ArgumentParser) -> None:
     )
     group.add_argument("--camera-fps", metavar="F", type=float, help="asked of the camera")
     group.add_argument("--rotate", type=int, choices=(0, 90, 180, 270), default=0)
+    group.add_argument(
+        "--open-timeout",
+        metavar="S",
+        type=positive_number,
+        default=10.0,
+        help="for the first frame of a camera or stream (10)",
+    )
+    group.add_argument(
+        "--reconnect",
+        metavar="S|forever",
+        type=patience_s,
+        help="wait so long for a camera that is away, also at the start (20, not at the start)",
+    )
+    group.add_argument(
+        "--start", metavar="TIME", type=clock_s, default=0.0, help="of a video file: s or h:mm:ss"
+    )
+    group.add_argument("--end", metavar="TIME", type=clock_s, help="of a video file, likewise")
+    group.add_argument(
+        "--step", metavar="N", type=positive, default=1, help="every Nth frame of a video file"
+    )
 
 
 def _add_outputs(parser: ArgumentParser) -> None:
@@ -155,6 +175,25 @@ def positive_number(text: str) -> float:
     if not 0.0 < value < float("inf"):
         raise ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return value
+
+
+def patience_s(text: str) -> float:
+    """Seconds, or ``forever``."""
+    return float("inf") if text == "forever" else positive_number(text)
+
+
+def clock_s(text: str) -> float:
+    """Seconds, or ``1:02:03.5`` as seconds."""
+    from argparse import ArgumentTypeError
+
+    parts = text.split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = [-1.0]
+    if len(parts) > 3 or not all(0 <= value < float("inf") for value in values):
+        raise ArgumentTypeError(f"expected seconds or h:mm:ss, got {text!r}")
+    return float(sum(value * 60**place for place, value in enumerate(reversed(values))))
 
 
 def count(text: str) -> int:

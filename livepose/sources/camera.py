@@ -100,15 +100,17 @@ def open_camera(
     """
     if "://" in str(device):
         return open_stream(str(device), rotate=rotate, settings=settings)
-    found = _resolve(device)
 
     def opener() -> CameraCapture:
+        found = _resolve(device)  # each time: who is plugged in again may get another number
         _check_exists(found)
         return CameraCapture(found, size_wh=camera_size, fps=camera_fps)
 
-    return LiveSource(
-        opener, name=camera_name(found), kind="camera", rotate=rotate, settings=settings
-    )
+    try:
+        name = camera_name(_resolve(device))
+    except SourceError:
+        name = str(device)
+    return LiveSource(opener, name=name, kind="camera", rotate=rotate, settings=settings)
 
 
 def camera_name(device: int | str) -> str:

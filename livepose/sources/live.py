@@ -29,7 +29,8 @@ class LiveSettings:
     open_timeout_s: float = 10.0  # from an attempt to its first frame
     stall_after_s: float = 3.0  # without a frame: the connection counts as stalled
     reconnect_s: float = 20.0  # without a frame: the source counts as lost; inf: never
-    wait_at_start: bool = False  # for so long too, where there is no first frame
+    wait_at_start: bool = False  # so long for the first frame too
+    deferred: bool = False  # opened without waiting: ``wait_for_first`` does
     first_pause_s: float = 0.5  # between attempts to reconnect, doubled each time
     longest_pause_s: float = 5.0
 
@@ -76,7 +77,8 @@ class LiveSource(Closing):
         self._delivered, self._first_s = 0, 0.0
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
         self._supervisor.start()
-        self._await_first_frame()
+        if not self._settings.deferred:
+            self.wait_for_first()
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -106,6 +108,22 @@ class LiveSource(Closing):
         # A driver that hangs inside a read must not hold up the end of the program.
         self._supervisor.join(timeout=2.0)
 
+    def wait_for_first(self, limit_s: float | None = None) -> bool:
+        """Waits until there is a frame; False when there is none after ``limit_s`` or ``close``.
+
+        Raises
+        ------
+        SourceError
+            When there will be none.
+        """
+        slot = self._slot
+        with slot.changed:
+            slot.changed.wait_for(lambda: slot.captured or slot.over, limit_s)
+        if slot.captured == 0 and slot.failure is not None:
+            self.close()
+            raise slot.failure
+        return slot.captured > 0
+
     def _next(self) -> Frame | None:
         slot = self._slot
         with slot.changed:
@@ -123,17 +141,6 @@ class LiveSource(Closing):
         self._delivered += 1
         upright_bgr, time_s = turned(image_bgr, self._rotate), captured_s - self._first_s
         return Frame(upright_bgr, time_s, index, captured_s, dropped, scale_xy=self.scale_xy)
-
-    def _await_first_frame(self) -> None:
-        slot, settings = self._slot, self._settings
-        limit_s = settings.reconnect_s if settings.wait_at_start else settings.open_timeout_s
-        with slot.changed:
-            slot.changed.wait_for(
-                lambda: slot.captured or slot.over, None if limit_s == math.inf else limit_s
-            )
-        if slot.captured == 0:
-            self.close()
-            raise slot.failure or SourceError(self._silence(limit_s))
 
     def _supervise(self) -> None:
         pause_s = self._settings.first_pause_s

@@ -78,6 +78,7 @@ class VideoSource(Closing):
     ----------
     path : str or None
         Where the sound is; None for a pipe, which is read only once.
+    excerpt : Excerpt
 
     Raises
     ------
@@ -91,7 +92,7 @@ class VideoSource(Closing):
 
     def __init__(self, path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> None:
         self.name = redacted(os.fspath(path))
-        self._rotate, self._excerpt = check_rotation(rotate), excerpt
+        self._rotate, self.excerpt = check_rotation(rotate), excerpt
         self._container, self.path = open_container(os.fspath(path), self.name)
         self._stream, others = picture_stream(self._container, self.name)
         if others:
@@ -119,13 +120,13 @@ class VideoSource(Closing):
     @property
     def fps(self) -> float | None:
         """Average frames a second as the header has it; None where it does not say."""
-        return None if self._rate_hz is None else self._rate_hz / self._excerpt.step
+        return None if self._rate_hz is None else self._rate_hz / self.excerpt.step
 
     @property
     def frame_count(self) -> int | None:
         """About how many frames there are; None where the header is silent or implausible."""
         count = frame_estimate(self._stream, self._container)
-        return None if count is None else self._excerpt.count(count, self._interval_s)
+        return None if count is None else self.excerpt.count(count, self._interval_s)
 
     def __iter__(self) -> Iterator[Frame]:
         frame: Frame | None = self._first
@@ -142,7 +143,7 @@ class VideoSource(Closing):
 
     def _sought(self) -> Frame | None:
         """The first frame by way of the key frame before it; None where that is not to be had."""
-        start_s = self._excerpt.start_s
+        start_s = self.excerpt.start_s
         if start_s == 0 or not any(form in self._container.format.name for form in _INDEXED):
             return None
         self._seek(Fraction(start_s) + self._start)
@@ -162,7 +163,7 @@ class VideoSource(Closing):
             return frame
         self.close()
         if self._passed:
-            start_s, last_s = self._excerpt.start_s, self._last_s
+            start_s, last_s = self.excerpt.start_s, self._last_s
             raise SourceError(
                 f"{self.name} has no frame from {start_s:g} s on; its last is at {last_s:g} s"
             )
@@ -178,7 +179,7 @@ class VideoSource(Closing):
         return self._next(0)
 
     def _next(self, index: int) -> Frame | None:
-        excerpt = self._excerpt
+        excerpt = self.excerpt
         for decoded in self._frames:
             time_s = self._time_s(decoded)
             if excerpt.end_s is not None and time_s >= excerpt.end_s - _SAME_TIME_S:
