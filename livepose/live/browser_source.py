@@ -33,6 +33,7 @@ class BrowserSource(Closing):
     kind: Kind = "camera"
     live = True
     frame_count = None
+    scale_xy = (1.0, 1.0)
     SILENT_AFTER_S = 2.0
 
     def __init__(self) -> None:

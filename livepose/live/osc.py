@@ -54,6 +54,8 @@ class OscPacker:
 
     def _rows(self, frame: Frame, poses: Poses) -> NDArray[np.float64]:
         """x, y, score, sigma of each keypoint, (P, K, 4), in the units that were asked for."""
+        if self._pixels:
+            poses = poses.in_source_pixels(frame.scale_xy)
         columns = (poses.keypoints_xy, poses.keypoint_scores[..., None], poses.sigma_px[..., None])
         rows = np.concatenate(columns, axis=2)
         if not self._pixels:

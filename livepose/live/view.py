@@ -11,6 +11,7 @@ import json
 import secrets
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 from importlib.resources import files
 from typing import Any
@@ -192,7 +193,9 @@ class BrowserView(Closing):
             for number in map(int, np.maximum(poses.track_ids, 1))
         }
         more |= {"size_wh": frame.size_wh, "figures": figures, "colours": colours}
-        text = frame_json(frame, poses, "plain", None, age_ms=age_ms(frame), **more).encode()
+        # The page knows this picture alone, whatever shape the source's own pixels have.
+        shown = replace(frame, scale_xy=(1.0, 1.0))
+        text = frame_json(shown, poses, "plain", None, age_ms=age_ms(frame), **more).encode()
         return len(text).to_bytes(4, "big") + text + picture
 
 

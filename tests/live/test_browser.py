@@ -1,0 +1,196 @@
+"""The page in a real browser: what it shows, and its own camera as the source."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from live.chromium import FOUND, Page, browser
+from sinks.people import frame, poses
+
+from livepose.frame import Frame
+from livepose.live import BrowserView, Health, open_bus
+from livepose.live.browser_source import BrowserSource
+from livepose.poses import Poses
+from livepose.sinks import make_header
+
+pytestmark = pytest.mark.skipif(FOUND is None, reason="needs Chromium (Debian: chromium)")
+RECEIVERS = Path(__file__).resolve().parents[2] / "examples" / "receivers"
+SIZE_WH = (320, 240)
+
+
+def person_for(value: float) -> Poses:
+    """Somebody whose place says how bright the picture is: all joints near x = value + 30."""
+    one = poses(1)
+    k = np.arange(17.0)
+    one.keypoints_xy[0] = np.stack([np.full(17, value + 30.0), 20 + 12 * k], axis=1)
+    one.keypoint_scores[:] = 1.0
+    one.boxes_xyxy[0] = (value, 10, value + 60, 230)
+    return one
+
+
+READ = """(() => {
+  const at = (x, y) => [...pen.getImageData(x, y, 1, 1).data].slice(0, 3);
+  const grey = at(318, 238), x = Math.round(grey[0]) + 30;
+  return {grey: grey, there: at(x, 116), beside: at(x + 40, 116)};
+})()"""
+"""Brightness of the picture's corner, and what is drawn where that brightness says."""
+
+
+def check_together(page: Page, times: int) -> set[int]:
+    """Picture and pose of every look belong together; which pictures were seen."""
+    seen = set()
+    for _ in range(times):
+        said = page.run(READ)
+        assert max(said["grey"]) - min(said["grey"]) <= 2
+        assert max(said["there"]) - min(said["there"]) > 40, said
+        assert max(said["beside"]) - min(said["beside"]) <= 2
+        seen.add(said["grey"][0])
+        time.sleep(0.03)
+    return seen
+
+
+@pytest.fixture
+def writing() -> Iterator[Callable[[Callable[[int], None]], None]]:
+    """Calls a function with 0, 1, 2, ... in a thread until the test ends."""
+    stop, threads = threading.Event(), []
+
+    def start(write: Callable[[int], None]) -> None:
+        def run() -> None:
+            index = 0
+            while not stop.is_set():
+                write(index)
+                index += 1
+                time.sleep(0.02)
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+
+    yield start
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_page_shows_picture_skeleton_figures_and_people(tmp_path, writing):
+    health = Health("camera 0", stages=lambda: {"detect": 12.5})
+    with BrowserView("127.0.0.1", 0, health=health) as view, browser(tmp_path) as page:
+
+        def write(index: int) -> None:
+            value = 20 + 5 * (index % 40)
+            shown = frame(index, index / 50, SIZE_WH, value=value)
+            shown = replace(shown, captured_s=time.perf_counter())
+            health.write(shown, person_for(value))
+            view.write(shown, person_for(value))
+
+        writing(write)
+        page.open(view.address)
+        page.wait("typeof state !== 'undefined' && state.hidden")
+        assert len(check_together(page, 20)) > 3
+        assert page.run("location.search") == "" and page.run("document.cookie") == ""
+        page.wait("byId('stages').innerText.includes('detect')")
+        assert "12.5 ms" in page.run("byId('stages').innerText")
+        assert "frame age, 95 %" in page.run("byId('figures').innerText")
+        assert page.run("byId('people').innerText").strip() == "id 1"
+        assert not view.endpoint.refused
+
+
+def test_a_page_without_the_token_sees_nothing(tmp_path):
+    with BrowserView("127.0.0.1", 0) as view, browser(tmp_path) as page:
+        page.open(view.address.partition("?")[0])
+        page.wait("document.body.innerText.includes('open the address that livepose printed')")
+        assert view.endpoint.refused["token"] >= 1 and view.endpoint.clients == 0
+
+
+def test_a_page_finds_its_way_back_and_a_slow_server_is_waited_for(tmp_path, writing):
+    with BrowserView("127.0.0.1", 0) as view, browser(tmp_path) as page:
+        page.open(view.address)
+        page.wait("typeof state !== 'undefined' && state.textContent === 'waiting for a frame'")
+        time.sleep(1.0)
+        view.write(frame(0, size_wh=SIZE_WH, value=50), person_for(50))
+        page.wait("state.hidden")
+        check_together(page, 1)
+        page.run("socket.close()")
+        page.wait("state.textContent === 'waiting for a frame' && !state.hidden")
+        view.write(frame(1, size_wh=SIZE_WH, value=90), person_for(90))
+        page.wait("state.hidden")
+        assert check_together(page, 1) <= {89, 90, 91}
+
+
+def film(path: Path) -> Path:
+    """Grey pictures of 320x240 that grow brighter, as Chromium's fake camera wants them."""
+    with path.open("wb") as file:
+        for index in range(60):
+            picture = np.full((240, 320, 3), 30 + 3 * index, np.uint8)
+            file.write(cv2.imencode(".jpg", picture)[1].tobytes())
+    return path
+
+
+def test_the_pages_own_camera_is_the_source(tmp_path):
+    camera = BrowserSource()
+    made = film(tmp_path / "camera.mjpeg")
+    fake = f"--use-file-for-fake-video-capture={made}"
+    seen: list[Frame] = []
+
+    def pipeline() -> None:
+        for taken in camera:
+            seen.append(taken)
+            view.write(taken, person_for(float(np.median(taken.image_bgr))))
+
+    with (
+        BrowserView("127.0.0.1", 0, camera=camera) as view,
+        browser(tmp_path / "profile", fake) as page,
+    ):
+        running = threading.Thread(target=pipeline)
+        running.start()
+        try:
+            page.open(view.address)
+            page.wait("typeof about !== 'undefined' && !byId('camera').hidden")
+            page.run("byId('camera').click()", by_hand=True)
+            page.wait("state.hidden || state.textContent.startsWith('no camera')")
+            page.wait("canvas.width !== 640 || sending.size >= 0")
+            time.sleep(1.0)
+            assert page.run("state.hidden"), page.run("state.textContent")
+            sent = len(seen)
+            time.sleep(1.0)
+            assert len(seen) - sent >= 3
+            assert page.run("sending.size") <= 3
+            assert camera.refused["picture"] == 0
+            ages_s = [time.perf_counter() - seen[-1].captured_s]
+            assert ages_s[0] < 2.0
+        finally:
+            camera.close()
+            running.join()
+
+
+def test_the_example_page_draws_what_is_sent(tmp_path, writing):
+    handler = partial(SimpleHTTPRequestHandler, directory=RECEIVERS)
+    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        open_bus(f"ws://127.0.0.1:{free_port()}", make_header(source="a", size_wh=SIZE_WH)) as bus,
+        browser(tmp_path) as page,
+    ):
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        writing(lambda index: bus.write(frame(index), poses(3)))
+        page.open(f"http://localhost:{server.server_port}/page.html?port={bus.endpoint.port}")
+        page.wait("document.title === '3 people'")
+        assert page.run("canvas.width") == SIZE_WH[0]
+        assert page.run("pen.getImageData(0, 0, 320, 240).data.some(value => value)")
+        server.shutdown()
+        serving.join()
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
