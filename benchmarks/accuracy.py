@@ -21,7 +21,7 @@ from benchmarks.rivals.own import TINYPOSE
 from benchmarks.rivals.yolo import STAND_IN
 from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.coco_run import Scorer, open_set, run_estimator
+from livepose.evaluation.run import CocoScorer, open_set
 from livepose.evaluation.settings import Choice, no_progress
 from livepose.frame import ImageBgr
 from studies.peers import DirectPeer, open_peer
@@ -98,14 +98,14 @@ def score(peer: PoseEstimator | DirectPeer, folder: Path, plan: Plan) -> dict[st
     choice = Choice(folder / "images.zip", folder / "annotations.json", speed=False)
     choice = replace(choice, limit=4) if plan.quick else choice
     data = open_set(choice, no_progress)
-    scorer = Scorer(data)
+    scorer = CocoScorer(data)
     try:
         if isinstance(peer, PoseEstimator):
-            run_estimator(scorer, peer, choice.variants, "peer")
+            scorer.run(peer, choice.variants, "peer")
         else:
             run_direct(scorer, peer)
     finally:
-        data.store.close()
+        data.pictures.close()
     [row] = scorer.measured().rows
     interval = row.intervals["ap"]
     return {"ap": row.figures["ap"], "low": interval.low, "high": interval.high}

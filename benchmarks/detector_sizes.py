@@ -26,18 +26,15 @@ from livepose.boxes import Boxes
 from livepose.detection import Detections, Detector
 from livepose.detection.opening import open_file
 from livepose.detection.yolo import YoloDetector
-from livepose.evaluation.coco import tools
-from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.bootstrap import percentile_interval, resampled_coco
+from livepose.evaluation.coco import match
+from livepose.evaluation.dataset import load_annotations
+from livepose.evaluation.metrics import box_results
+from livepose.evaluation.validation import LEAST_SCORE
 from livepose.frame import ImageBgr
 from livepose.sources import open_video
 from livepose.tracking import TrackerSettings
-from livepose.training.annotations import read_annotations
-from livepose.training.detector_score import (
-    LEAST_SCORE,
-    intervals,
-    results_of,
-    score,
-)
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
 
 SIZES_PX = (256, 320, 416, 512, 640)
@@ -78,21 +75,25 @@ def detectors(path: Path, score_threshold: float) -> dict[str, Detector]:
 
 def picture_tables(path: Path, images: Path, annotations: Path) -> tuple[Rows, Rows]:
     """Accuracy and recall by part of the picture, and recall by pixels of the input."""
-    content, store = read_annotations(annotations), PictureStore(images)
+    dataset, pictures = load_annotations(annotations, skeleton=None), Archive(images)
+    true: list[list[Boxes]] = [[] for _ in dataset.pictures]
+    for person in dataset.everybody:
+        true[person.picture].append(person.box_xyxy)
     by_part, by_height = [_head("size", ("AP", "AP50", "false"), PARTS)], []
     by_height.append(_head("size", (), HEIGHTS_PX))
     for name, detector in detectors(path, LEAST_SCORE).items():
         results: list[dict[str, Any]] = []
         found: Found = []
-        for entry in content["images"]:
-            image = store.read(entry["file_name"])
+        for picture, boxes_xyxy in zip(dataset.pictures, true, strict=True):
+            image = pictures.image_bgr(picture.file_name)
             [seen] = detector([image])
-            results += results_of(entry["id"], seen)
-            found.append((_people(content, entry["id"]), _sure(seen), max(image.shape[:2])))
-        accuracy = score(tools(), content, results)
-        false = np.mean([(~matched(seen.boxes_xyxy, true)).sum() for true, seen, _ in found])
-        sure = intervals(tools(), content, results)
-        told = [f"{accuracy[column]:.1f} {sure[column]}" for column in ("AP", "AP50")]
+            results += box_results(picture.id, seen.boxes_xyxy, seen.scores)
+            rows = np.array(boxes_xyxy).reshape(-1, 4)
+            found.append((rows, _sure(seen), max(image.shape[:2])))
+        matches = match(dataset.document(), results, None)
+        accuracy, drawn = matches.scores().as_dict(), resampled_coco(matches)
+        false = np.mean([(~matched(seen.boxes_xyxy, own)).sum() for own, seen, _ in found])
+        told = [f"{accuracy[one]:.1f} {percentile_interval(drawn[one])}" for one in ("ap", "ap50")]
         told.append(f"{false:.2f}")
         by_part.append([name, *told, *recalls(found, PARTS, 1.0)])
         if name.isdigit():
@@ -118,12 +119,6 @@ def recalls(found: Found, limits: Sequence[float], longer_side: float) -> list[s
     hit = np.concatenate(hits)
     cells = [hit[which == index] for index in range(len(limits) - 1)]
     return [f"{cell.mean():.2f} ({len(cell)})" if len(cell) else "-" for cell in cells]
-
-
-def _people(content: dict[str, Any], image_id: int) -> Boxes:
-    people = [one["bbox"] for one in content["annotations"] if one["image_id"] == image_id]
-    xywh = np.array(people, dtype=np.float64).reshape(-1, 4)
-    return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
 
 
 def _sure(seen: Detections) -> Detections:

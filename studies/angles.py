@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from livepose.cli import guarded
 from livepose.cli.messages import show_messages
 from livepose.errors import DataError, UsageError
-from livepose.evaluation.annotations import load_annotations
+from livepose.evaluation.archive import Archive
 from livepose.evaluation.bootstrap import Interval, draws, percentile_interval
+from livepose.evaluation.boxes import annotated_boxes
+from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.model import open_estimator
-from livepose.evaluation.people import annotated_boxes
-from livepose.evaluation.pictures import PictureStore
 from livepose.evaluation.predict import Variant, predict
-from livepose.evaluation.table import write_text
+from livepose.evaluation.report import write_text
 from livepose.skeletons import COCO17, SKELETONS
 
 Floats = NDArray[np.float64]
@@ -98,10 +98,10 @@ def _sides(joint: str) -> Iterator[list[int]]:
 def measure(options: Namespace) -> list[str]:
     """The rows of every weights file."""
     annotations = load_annotations(options.annotations, options.limit)
-    store = PictureStore.holding(options.images, annotations.file_names)
+    store = Archive(options.images)
+    store.require(annotations.file_names)
     truth_xy, _ = annotations.keypoints()
-    place = {image_id: index for index, image_id in enumerate(annotations.image_ids)}
-    picture = np.array([place[one["image_id"]] for one in annotations.people])
+    picture = np.array([one.picture for one in annotations.people])
     rows = []
     for weights in options.weights:
         estimator = open_estimator(weights, precision=options.precision)

@@ -134,7 +134,7 @@ def _cells(row: Presence) -> list[str]:
 def main(words: Sequence[str] | None = None) -> int:
     """``python -m studies.presence FILE ...``."""
     from livepose.cli import guarded
-    from livepose.evaluation.table import write_text
+    from livepose.evaluation.report import write_text
 
     parser = ArgumentParser(prog="python -m studies.presence")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="written by --json")

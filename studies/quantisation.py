@@ -143,7 +143,7 @@ def main(words: Sequence[str] | None = None) -> int:
     from livepose.cli import guarded
     from livepose.cli.evaluate import check_outputs
     from livepose.cli.run import positive
-    from livepose.evaluation.table import write_text
+    from livepose.evaluation.report import write_text
 
     parser = ArgumentParser(prog="python -m studies.quantisation")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="PNG, SVG or PDF")

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.annotations import Annotations, load_annotations
-from livepose.evaluation.people import annotated_boxes
-from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import annotated_boxes
+from livepose.evaluation.dataset import load_annotations
 from livepose.heatmaps import decode
 
 Floats = NDArray[np.float64]
@@ -65,15 +65,15 @@ def collect(
     Pictures are numbered from ``first_picture`` on.
     """
     known = load_annotations(annotations)
-    store = PictureStore(images)
+    store = Archive(images)
     parts, done = [], 0
     for number, boxed in enumerate(annotated_boxes(known, estimator.runtime.card.alignment)):
         if done >= people:
             break
         if not len(boxed):
             continue
-        crops = estimator.cut(store.read(boxed.picture.file_name), boxed.boxes_xyxy)
-        labels = _labels(known, boxed.picture.id)
+        crops = estimator.cut(store.image_bgr(boxed.picture.file_name), boxed.boxes_xyxy)
+        labels = np.array([person.keypoints for person in known.people_by_picture[number]])
         for blurred in (False, True):
             seen = _look(estimator, _blurred(crops) if blurred else crops)
             place = first_picture + number
@@ -82,11 +82,6 @@ def collect(
         advance(len(boxed))
     store.close()
     return joined(parts)
-
-
-def _labels(known: Annotations, picture: int) -> Floats:
-    rows = [person["keypoints"] for person in known.people_of(picture)]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), -1, 3)
 
 
 def _blurred(crops_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

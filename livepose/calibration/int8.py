@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from livepose.calibration.activation_ranges import BATCH, measure_limits
 from livepose.errors import DataError, GateError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.annotations import Annotations, load_annotations
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import annotated_boxes
 from livepose.evaluation.coco import match
-from livepose.evaluation.metrics import sigmas_of
-from livepose.evaluation.people import annotated_boxes
-from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.dataset import Dataset, load_annotations
+from livepose.evaluation.metrics import coco_results, sigmas_of
 from livepose.evaluation.predict import Loading, Variant, batches, predict
-from livepose.evaluation.scoring import coco_results
 from livepose.evaluation.settings import Progress, no_progress
 from livepose.runtimes import Runtime, open_runtime
 from livepose.runtimes.check import LIMITS_PX, keypoint_shift
@@ -46,14 +45,14 @@ SHIFT_CROPS = 32
 class PeopleSet:
     """Pictures and their annotated people."""
 
-    annotations: Annotations
-    store: PictureStore
+    annotations: Dataset
+    store: Archive
 
     @classmethod
     def open(cls, images: Path, annotations: Path) -> "PeopleSet":
         """Opens a set, and finds out what is missing before any work."""
         listed = load_annotations(annotations)
-        store = PictureStore(images)
+        store = Archive(images)
         store.require(picture.file_name for picture in listed.pictures)
         return cls(listed, store)
 
@@ -141,8 +140,7 @@ def average_precision(runtime: Runtime, data: PeopleSet, progress: Progress = no
     found = predict(estimator, data.store, sample, [variant], advance=advance)[variant]
     sigmas = sigmas_of(SKELETONS[runtime.card.skeleton])
     results = coco_results(sample, found, runtime.card.input_hw, sigmas)
-    ids = data.annotations.image_ids
-    return match(data.annotations.document, results, sigmas, ids).scores().ap
+    return match(data.annotations.document(), results, sigmas).scores().ap
 
 
 def require_kept(measured: Mapping[str, Any]) -> None:

@@ -41,7 +41,7 @@ def run(arguments: Namespace) -> int:
     """Calibrates and writes."""
     from livepose.calibration.run import Choice, run_calibration
     from livepose.cli.evaluate import progress_bars
-    from livepose.evaluation.table import write_text
+    from livepose.evaluation.report import write_text
 
     choice = Choice(
         data=tuple(arguments.data),

@@ -10,7 +10,7 @@ from livepose.cli.run import RUNTIMES, positive
 from livepose.errors import GateError
 
 if TYPE_CHECKING:
-    from livepose.evaluation.measured import Measured
+    from livepose.evaluation.report import Measured
     from livepose.evaluation.settings import Choice, Progress
 
 EXAMPLES = """examples:
@@ -89,7 +89,7 @@ def run(arguments: Namespace) -> int:
 
 def check_outputs(arguments: Namespace, *names: str) -> None:
     """Finds out before the work whether its results can be written."""
-    from livepose.evaluation.table import require_writable
+    from livepose.evaluation.report import require_writable
 
     require_writable([getattr(arguments, name, None) for name in names])
 
@@ -123,7 +123,7 @@ def choice(arguments: Namespace, decoders: Sequence[str] | None = None) -> "Choi
 
 
 def _coco(arguments: Namespace) -> int:
-    from livepose.evaluation.coco_run import run_coco
+    from livepose.evaluation.run import run_coco
 
     chosen = choice(arguments)
     with progress_bars() as progress:
@@ -134,8 +134,7 @@ def _coco(arguments: Namespace) -> int:
 
 def show_coco(arguments: Namespace, chosen: "Choice", measured: "Measured") -> None:
     """The table, the files that were asked for, and GateError where the first row is too bad."""
-    from livepose.evaluation.document import as_json
-    from livepose.evaluation.table import COCO_COLUMNS, write_text
+    from livepose.evaluation.report import COCO_COLUMNS, as_json, write_text
 
     _show(arguments, chosen, measured, COCO_COLUMNS, "COCO AP")
     first = measured.rows[0]
@@ -149,7 +148,7 @@ def show_coco(arguments: Namespace, chosen: "Choice", measured: "Measured") -> N
 
 
 def _mpii(arguments: Namespace) -> int:
-    from livepose.evaluation.pck_run import MPII_COLUMNS, run_mpii
+    from livepose.evaluation.run import MPII_COLUMNS, run_mpii
 
     chosen = choice(arguments)
     with progress_bars() as progress:
@@ -159,7 +158,7 @@ def _mpii(arguments: Namespace) -> int:
 
 
 def _lsp(arguments: Namespace) -> int:
-    from livepose.evaluation.pck_run import LSP_COLUMNS, run_lsp
+    from livepose.evaluation.run import LSP_COLUMNS, run_lsp
 
     chosen = choice(arguments)
     with progress_bars() as progress:
@@ -176,8 +175,7 @@ def _show(
     title: str,
 ) -> None:
     """The table on stdout, unless something else was asked for there, and the files."""
-    from livepose.evaluation.document import as_json, document
-    from livepose.evaluation.table import markdown, show, write_text
+    from livepose.evaluation.report import as_json, document, markdown, show, write_text
 
     name = arguments.annotations.name
     heading = f"{title}: {name}, {measured.pictures} pictures, {measured.people} people"

@@ -1,7 +1,8 @@
 """Evaluation: how accurate livepose is, in the very configuration that runs live.
 
-``annotations``, ``pictures``, ``people`` and ``mpii`` read a set; ``predict`` runs the estimator of
-the live pipeline over it once and decodes it in several ways; ``metrics``, ``scoring``, ``coco``
-and ``pck`` score; ``bootstrap`` draws intervals; ``cost`` and ``speed`` say what it takes;
-``coco_run`` and ``pck_run`` are the commands; ``validation`` is for training.
+``archive``, ``dataset`` and ``mpii`` read a set and check all of it (``problems``); ``boxes`` says
+where people are; ``predict`` runs the estimator of the live pipeline over it once and decodes it in
+several ways; ``metrics``, ``coco`` and ``pck`` score; ``bootstrap`` draws intervals; ``cost`` and
+``speed`` say what it takes; ``run`` is the command and ``report`` its tables; ``validation`` is for
+training.
 """

@@ -4,6 +4,7 @@ Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 
 intervals). Pictures, not people, are drawn again: people of one picture are not independent.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +15,8 @@ from livepose.evaluation.coco import CocoMatches
 from livepose.evaluation.pck import Pck, mean_of_known
 
 Array = NDArray[np.float64]
+Samples = Mapping[str, Array]
+"""Each column for every resample of pictures."""
 
 DRAWS = 1000
 LEVEL_PERCENT = 95.0
@@ -31,6 +34,10 @@ class Interval:
 
     def __str__(self) -> str:
         return f"[{self.low:.1f}, {self.high:.1f}]"
+
+    def as_list(self) -> list[float | None]:
+        """For JSON; NaN is null."""
+        return [None if one != one else round(one, 2) for one in (self.low, self.high)]
 
     @property
     def excludes_zero(self) -> bool:

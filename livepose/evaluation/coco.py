@@ -1,4 +1,4 @@
-"""COCO keypoint AP by pycocotools, silent, and in a form that can be counted again quickly."""
+"""COCO's AP by pycocotools, silent, and in a form that can be counted again quickly."""
 
 import contextlib
 import copy
@@ -14,8 +14,6 @@ from livepose.errors import DataError, UsageError
 from livepose.evaluation._kernels import precision_and_recall
 
 Array = NDArray[np.float64]
-
-AREAS = ("all", "medium", "large")
 
 
 @dataclass(frozen=True)
@@ -88,25 +86,26 @@ class CocoMatches:
 def match(
     annotations: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
-    sigmas: Array,
-    image_ids: Sequence[int] | None = None,
+    sigmas: Array | None,
 ) -> CocoMatches:
     """Lets pycocotools match results (COCO's submission form) with annotations.
+
+    Keypoints are matched by OKS with ``sigmas``; without them, boxes by IoU.
 
     Raises
     ------
     DataError
         When a result names a picture that the annotations do not have, or nobody is annotated.
     """
-    evaluator = run_evaluator(annotations, results, sigmas, image_ids)
+    evaluator = run_evaluator(annotations, results, sigmas)
     settings = evaluator.params
     pictures = len(settings.imgIds)
     areas = {
-        name: gathered(evaluator.evalImgs[start : start + pictures], settings)
-        for name, start in zip(AREAS, range(0, 3 * pictures, pictures), strict=True)
+        name: gathered(evaluator.evalImgs[place * pictures : (place + 1) * pictures], settings)
+        for place, name in enumerate(settings.areaRngLbl)
     }
     if areas["all"].people.sum() == 0:
-        raise DataError("nobody in these pictures has keypoints: there is nothing to score")
+        raise DataError("nobody in these pictures is annotated: there is nothing to score")
     return CocoMatches(
         areas,
         tuple(int(one) for one in settings.imgIds),
@@ -118,8 +117,7 @@ def match(
 def run_evaluator(
     annotations: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
-    sigmas: Array,
-    image_ids: Sequence[int] | None,
+    sigmas: Array | None,
 ) -> Any:
     """The evaluator of pycocotools after it has looked at every picture."""
     coco_class, evaluator_class = tools()
@@ -135,9 +133,10 @@ def run_evaluator(
         truth.dataset = {**annotations, "annotations": renumbered(annotations["annotations"])}
         truth.createIndex()
         found = truth.loadRes(list(copy.deepcopy(results))) if results else coco_class()
-        evaluator = evaluator_class(truth, found, "keypoints")
+        kind = "bbox" if sigmas is None else "keypoints"
+        evaluator = evaluator_class(truth, found, kind)
         evaluator.params.kpt_oks_sigmas = sigmas
-        evaluator.params.imgIds = sorted(known if image_ids is None else set(image_ids))
+        evaluator.params.imgIds = sorted(known)
         evaluator.params.catIds = [1]
         evaluator.evaluate()
     return evaluator
@@ -156,7 +155,7 @@ def tools() -> tuple[Any, Any]:
     except ImportError as error:
         raise UsageError(
             "COCO's AP needs the package pycocotools, which is not installed:"
-            " pip install 'livepose[eval]'"
+            " pip install pycocotools"
         ) from error
     return COCO, COCOeval
 

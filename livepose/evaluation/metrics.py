@@ -5,17 +5,23 @@ of Sun et al., CVPR 2019 (HRNet): the score of a pose is the score of its box ti
 its keypoint scores above 0.2, and poses too alike (OKS above 0.9) are dropped.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError
+from livepose.evaluation.boxes import PERSON_CATEGORY, Boxed
+from livepose.evaluation.predict import Predictions
 from livepose.skeletons import Skeleton
 
 Array = NDArray[np.float64]
 
 KEYPOINT_SCORE_THRESHOLD = 0.2
 NMS_THRESHOLD = 0.9
-SOFT_NMS_POSES = 20
+MOST_POSES = 20
+"""COCO looks at no more than this in one picture."""
 EPS = float(np.spacing(1))
 
 
@@ -39,6 +45,16 @@ def oks(pose_xy: Array, others_xy: Array, area: float, areas: Array, sigmas: Arr
     mean_area = (area + areas)[:, None] / 2 + EPS
     exponents = square_px2 / (2 * sigmas) ** 2 / mean_area / 2
     return np.asarray(np.nan_to_num(np.exp(-exponents), nan=0.0).mean(axis=1))
+
+
+def labelled_oks(
+    found_xy: Array, truth_xy: Array, labelled: NDArray[np.bool_], areas: Array, sigmas: Array
+) -> Array:
+    """Similarity of each person with the pose found for it, (P,), over what is labelled."""
+    square_px2 = np.sum((found_xy - truth_xy) ** 2, axis=2)
+    exponents = square_px2 / (2 * sigmas) ** 2 / (areas[:, None] + EPS) / 2
+    similar = np.where(labelled, np.nan_to_num(np.exp(-exponents), nan=0.0), 0.0)
+    return np.asarray(similar.sum(axis=1) / labelled.sum(axis=1))
 
 
 def oks_matrix(poses_xy: Array, areas: Array, sigmas: Array) -> Array:
@@ -72,27 +88,6 @@ def oks_nms(
     return keep
 
 
-def soft_oks_nms(
-    poses_xy: Array,
-    scores: Array,
-    areas: Array,
-    sigmas: Array,
-    threshold: float = NMS_THRESHOLD,
-) -> list[int]:
-    """Indices best first, at most 20: scores fade by exp(-oks² / threshold) instead of dropping."""
-    similar = oks_matrix(poses_xy, areas, sigmas)
-    left = descending(scores)
-    fading = scores[left].astype(np.float64)
-    keep: list[int] = []
-    while left.size and len(keep) < SOFT_NMS_POSES:
-        best = int(left[0])
-        keep.append(best)
-        fading = fading[1:] * np.exp(-(similar[best, left[1:]] ** 2) / threshold)
-        order = descending(fading)
-        left, fading = left[1:][order], fading[order]
-    return keep
-
-
 def rescore(
     box_scores: Array, keypoint_scores: Array, threshold: float = KEYPOINT_SCORE_THRESHOLD
 ) -> Array:
@@ -109,3 +104,55 @@ def enlarged_area(boxes_xyxy: Array, input_hw: tuple[int, int], padding: float =
     wh = np.asarray(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2])
     across = np.maximum(wh[:, 0], wh[:, 1] * width / height) * padding
     return np.asarray(across * across * height / width)
+
+
+def coco_results(
+    sample: Sequence[Boxed], found: Predictions, input_hw: tuple[int, int], sigmas: Array
+) -> list[dict[str, Any]]:
+    """COCO's submission form: rescored poses of every picture, without near doubles, best first."""
+    results: list[dict[str, Any]] = []
+    start = 0
+    for boxed in sample:
+        people = slice(start, start := start + len(boxed))
+        if len(boxed):
+            area = enlarged_area(boxed.boxes_xyxy, input_hw)
+            own = Predictions(found.keypoints_xy[people], found.keypoint_scores[people])
+            results.extend(picture_results(boxed, own, area, sigmas))
+    return results
+
+
+def picture_results(
+    boxed: Boxed, found: Predictions, areas: Array, sigmas: Array
+) -> list[dict[str, Any]]:
+    """The same for one picture."""
+    scores = rescore(boxed.scores, found.keypoint_scores)
+    keep = oks_nms(found.keypoints_xy, scores, areas, sigmas)[:MOST_POSES]
+    return [
+        {
+            "image_id": boxed.picture.id,
+            "category_id": PERSON_CATEGORY,
+            "keypoints": flat(found.keypoints_xy[index], found.keypoint_scores[index]),
+            "score": round(float(scores[index]), 6),
+        }
+        for index in keep
+    ]
+
+
+def box_results(picture_id: int, boxes_xyxy: Array, scores: Array) -> list[dict[str, Any]]:
+    """The boxes of one picture in COCO's submission form."""
+    return [
+        {
+            "image_id": picture_id,
+            "category_id": PERSON_CATEGORY,
+            "bbox": [left, top, right - left, bottom - top],
+            "score": float(score),
+        }
+        for (left, top, right, bottom), score in zip(boxes_xyxy.tolist(), scores, strict=True)
+    ]
+
+
+def flat(keypoints_xy: Array, keypoint_scores: Array) -> list[float]:
+    """x, y, score of each keypoint in a row, as COCO wants it: 0, 0, 0 for one that is missing."""
+    there = np.all(np.isfinite(keypoints_xy), axis=1)
+    rows = np.concatenate([keypoints_xy, keypoint_scores[:, None]], axis=1)
+    return [round(float(one), 4) for one in np.where(there[:, None], rows, 0.0).ravel()]

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError
-from livepose.evaluation.annotations import Picture, read_json
-from livepose.evaluation.people import Boxed
+from livepose.evaluation.boxes import Boxed
+from livepose.evaluation.dataset import Picture, numbers, read_json, single
 from livepose.skeletons import MPII16, Skeleton
 
 Array = NDArray[np.float64]
@@ -52,10 +52,18 @@ def load_mpii(path: Path, head_boxes: Path | None = None, limit: int | None = No
         When the file is not of that form, is empty, or has no head boxes.
     """
     entries = read_json(path, "annotation file")
-    if not isinstance(entries, list) or not all(_is_person(one) for one in entries):
-        raise DataError(f"{path} is not in MPII's form: expected a list with {', '.join(FIELDS)}")
+    if not isinstance(entries, list):
+        raise DataError(f"{path} is not in MPII's form: expected a list")
     if not entries:
         raise DataError(f"{path} lists nobody: there is nothing to score")
+    for number, entry in enumerate(entries):
+        try:
+            check_entry(entry)
+        except (AttributeError, TypeError, ValueError) as error:
+            fields = ", ".join(FIELDS)
+            raise DataError(
+                f"{path} is not in MPII's form ({fields}): entry {number}: {error}"
+            ) from error
     heads = read_head_boxes(entries, path, head_boxes)
     joints = np.array([one["joints"] for one in entries], dtype=np.float64).reshape(-1, 16, 2)
     seen = np.array([one["joints_vis"] for one in entries], dtype=np.float64).reshape(-1, 16) > 0
@@ -64,12 +72,18 @@ def load_mpii(path: Path, head_boxes: Path | None = None, limit: int | None = No
     return MpiiSet(tuple(entries[:limit]), joints[:limit] - 1.0, seen[:limit], heads[:limit])
 
 
-def _is_person(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and set(FIELDS) <= entry.keys()
-        and len(entry["joints"]) == len(entry["joints_vis"]) == len(MPII16.keypoints)
-    )
+def check_entry(entry: Mapping[str, Any]) -> None:
+    """ValueError, TypeError or AttributeError where a field is not what it should be."""
+    if not isinstance(entry.get("image"), str):
+        raise ValueError("image: expected a file name")
+    flat = [value for point in entry.get("joints", ()) for value in point]
+    numbers({"joints": flat}, "joints", 2 * len(MPII16.keypoints))
+    numbers(entry, "joints_vis", len(MPII16.keypoints))
+    numbers(entry, "center", 2)
+    if single(entry, "scale") <= 0:
+        raise ValueError(f"scale: expected a number above 0, got {entry['scale']}")
+    if "head_box" in entry:
+        numbers(entry, "head_box", 4)
 
 
 def read_head_boxes(entries: Sequence[Mapping[str, Any]], path: Path, mat: Path | None) -> Array:

@@ -149,5 +149,13 @@ def lsp_pck(keypoints_xy: Array, truth_xy: Array, labelled: Mask, threshold: flo
     return replace(scored, people=np.flatnonzero(known))
 
 
+def torso_share(found_xy: Array, truth_xy: Array, labelled: Mask, threshold: float = 0.2) -> float:
+    """Percent of all labelled keypoints within the threshold, in torsos; NaN without a torso."""
+    sizes = torso_sizes(truth_xy, labelled)
+    near = np.linalg.norm(found_xy - truth_xy, axis=2) <= threshold * sizes[:, None]
+    counted = labelled & np.isfinite(sizes)[:, None]
+    return 100.0 * float((near & counted).sum()) / counted.sum() if counted.any() else float("nan")
+
+
 def _is_face(name: str) -> bool:
     return name.rsplit("_", maxsplit=1)[-1] in {"nose", "eye", "ear"}

@@ -2,6 +2,13 @@
 
 Threads read pictures and cut crops; one thread runs the network in batches that cross picture
 borders. The order of people never depends on either, so neither do the results.
+
+A flip test also runs the mirrored crop and averages. Whether the mirrored answer falls on the
+plain one depends on where the checkpoint puts its pixel centres. With ``pixel_centre`` (heatmap
+column c at input 4c + 1.5) and with ``dark`` and ``udp`` (outer columns on outer columns) they
+agree. With ``hrnet`` and ``stride`` (column c at input 4c) they are three quarters of a column
+apart; the published code moves the mirrored map by one column to the right (SHIFT_HEATMAP of Sun
+et al., CVPR 2019), which leaves a quarter.
 """
 
 from collections import deque
@@ -15,25 +22,22 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.errors import DataError, UsageError
 from livepose.estimator import Estimates, PoseEstimator
-from livepose.evaluation.flip import (
-    average,
-    mirrored_back,
-    mirrored_crops,
-    needs_shift,
-)
-from livepose.evaluation.people import Boxed
-from livepose.evaluation.pictures import PictureStore
-from livepose.frame import ImageBgr
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import Boxed
 from livepose.heatmaps import DECODERS
 from livepose.skeletons import SKELETONS
 
 Array = NDArray[np.float64]
 Heatmaps = NDArray[np.float32]
 
+Decode = Callable[[PoseEstimator, "Variant", tuple[Heatmaps, Heatmaps | None], Boxes], Estimates]
+"""From heatmaps to keypoints in the picture."""
+
 FLIPS = ("none", "aligned", "other")
 """No flip test; aligned as the checkpoint's pixel centres ask for; the other way (for study)."""
 
 AHEAD = 4
+SHIFTED_ALIGNMENTS = frozenset({"hrnet", "stride"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,12 @@ def ignore(count: int) -> None:
 
 def predict(
     estimator: PoseEstimator,
-    store: PictureStore,
+    pictures: Archive,
     sample: Sequence[Boxed],
     variants: Sequence[Variant],
     loading: Loading | None = None,
     advance: Callable[[int], None] = ignore,
-    decode: "Decode | None" = None,
+    decode: Decode | None = None,
 ) -> dict[Variant, Predictions]:
     """Estimates the people of all boxes by each variant; ``advance`` is told people done.
 
@@ -110,7 +114,7 @@ def predict(
     loading, decode = loading or Loading(), decode or decode_variant
     flip = any(variant.flip != "none" for variant in variants)
     parts: dict[Variant, list[Estimates]] = {variant: [] for variant in variants}
-    for crops, boxes_xyxy in batches(estimator, store, sample, loading):
+    for crops, boxes_xyxy in batches(estimator, pictures, sample, loading):
         answers = both_answers(estimator, crops, flip)
         for variant in variants:
             parts[variant].append(decode(estimator, variant, answers, boxes_xyxy))
@@ -146,6 +150,30 @@ def decode_variant(
     return estimator.decode(maps, boxes_xyxy, variant.decode)
 
 
+def mirrored_crops(crops_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Crops (B, h, w, 3) left for right, contiguous."""
+    return np.ascontiguousarray(crops_bgr[:, :, ::-1])
+
+
+def mirrored_back(
+    heatmaps: Heatmaps, flip_permutation: Sequence[int], shift: bool = False
+) -> Heatmaps:
+    """Heatmaps (B, K, H, W) of mirrored crops, as those of the plain crops.
+
+    Columns are turned back and left and right keypoints are swapped. With ``shift`` column c takes
+    what stood in column c - 1, and column 0 keeps its own.
+    """
+    back = np.ascontiguousarray(heatmaps[:, list(flip_permutation), :, ::-1])
+    if shift:
+        back[..., 1:] = back[..., :-1].copy()
+    return back
+
+
+def average(plain: Heatmaps, mirrored: Heatmaps) -> Heatmaps:
+    """Mean of both answers."""
+    return np.asarray((plain + mirrored) * np.float32(0.5))
+
+
 def turned_back(
     estimator: PoseEstimator, variant: Variant, answers: tuple[Heatmaps, Heatmaps | None]
 ) -> tuple[Heatmaps, Heatmaps | None]:
@@ -154,21 +182,17 @@ def turned_back(
     if variant.flip == "none" or raw is None:
         return plain, None
     card = estimator.runtime.card
-    shift = needs_shift(card.alignment) == (variant.flip == "aligned")
+    shift = (card.alignment in SHIFTED_ALIGNMENTS) == (variant.flip == "aligned")
     return plain, mirrored_back(raw, SKELETONS[card.skeleton].flip_permutation, shift)
 
 
-Decode = Callable[[PoseEstimator, Variant, tuple[Heatmaps, Heatmaps | None], Boxes], Estimates]
-"""From heatmaps to keypoints in the picture."""
-
-
 def batches(
-    estimator: PoseEstimator, store: PictureStore, sample: Sequence[Boxed], loading: Loading
+    estimator: PoseEstimator, pictures: Archive, sample: Sequence[Boxed], loading: Loading
 ) -> Iterator[tuple[NDArray[np.uint8], Boxes]]:
     """Crops (B, h, w, 3) and their boxes (B, 4); every batch but the last is full."""
     crops: list[NDArray[np.uint8]] = []
     boxes: list[Boxes] = []
-    for some_crops, some_boxes in cut_ahead(estimator, store, sample, loading):
+    for some_crops, some_boxes in cut_ahead(estimator, pictures, sample, loading):
         crops.extend(some_crops)
         boxes.extend(some_boxes)
         while len(crops) >= loading.batch:
@@ -179,12 +203,12 @@ def batches(
 
 
 def cut_ahead(
-    estimator: PoseEstimator, store: PictureStore, sample: Sequence[Boxed], loading: Loading
+    estimator: PoseEstimator, pictures: Archive, sample: Sequence[Boxed], loading: Loading
 ) -> Iterator[tuple[NDArray[np.uint8], Boxes]]:
     """The crops of one picture after the other, cut by ``workers`` threads ahead of need."""
 
     def cut(boxed: Boxed) -> tuple[NDArray[np.uint8], Boxes]:
-        image = read_checked(store, boxed)
+        image = pictures.image_bgr(boxed.picture.file_name, boxed.picture.size_wh)
         return estimator.cut(image, boxed.boxes_xyxy), boxed.boxes_xyxy
 
     waiting: deque[Future[tuple[NDArray[np.uint8], Boxes]]] = deque()
@@ -197,15 +221,3 @@ def cut_ahead(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def read_checked(store: PictureStore, boxed: Boxed) -> ImageBgr:
-    """The picture; DataError where its size is not the one that was annotated."""
-    image = store.read(boxed.picture.file_name)
-    wanted, got = boxed.picture.size_wh, (image.shape[1], image.shape[0])
-    if wanted is not None and wanted != got:
-        raise DataError(
-            f"{boxed.picture.file_name}: annotated at {wanted[0]}x{wanted[1]}, but the picture is"
-            f" {got[0]}x{got[1]}; boxes and keypoints would not fit"
-        )
-    return image

@@ -14,24 +14,19 @@ Progress = Callable[[str, int], Callable[[int], None]]
 class Choice:
     """What is measured, and how."""
 
-    images: Path
-    """Folder or ZIP of pictures."""
+    images: Path  # folder or zip of pictures
     annotations: Path
     weights: str = "default"
-    boxes: str = "gt"
-    """``gt``, ``detector``, or a file of detections."""
+    boxes: str = "gt"  # gt, detector, or a file of detections
     decoders: tuple[str, ...] = ("dark",)
     flip_test: bool = False
-    input_hw: tuple[int, int] | None = None
-    """None is the size that the weights were trained for."""
+    input_hw: tuple[int, int] | None = None  # None: the size that the weights were trained for
     runtime: str = "auto"
     device: str = "auto"
     precision: str = "auto"
     detector: str = "auto"
-    detector_threshold: float = 0.05
-    """Lowest score of a box: AP looks at the whole curve, so low."""
-    limit: int | None = None
-    """Pictures at most."""
+    detector_threshold: float = 0.05  # AP looks at the whole curve, so low
+    limit: int | None = None  # pictures at most
     loading: Loading = field(default_factory=Loading)
     speed: bool = True
 
@@ -39,6 +34,11 @@ class Choice:
     def variants(self) -> tuple[Variant, ...]:
         """Rows to score from the one forward pass."""
         return variants_of(self.decoders, ("aligned" if self.flip_test else "none",))
+
+    @property
+    def boxes_name(self) -> str:
+        """Whose boxes, for tables."""
+        return {"gt": "annotated", "detector": "detector's"}.get(self.boxes, Path(self.boxes).name)
 
 
 def no_progress(name: str, total: int) -> Callable[[int], None]:

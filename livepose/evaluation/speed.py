@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.people import Boxed
-from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.predict import (
     Decode,
     Loading,
@@ -20,7 +20,6 @@ from livepose.evaluation.predict import (
     batches,
     both_answers,
     decode_variant,
-    read_checked,
 )
 from livepose.frame import ImageBgr
 
@@ -46,16 +45,16 @@ class Speed:
 
 
 def pictures_with_people(
-    store: PictureStore, sample: Sequence[Boxed], count: int = PICTURES
+    pictures: Archive, sample: Sequence[Boxed], count: int = PICTURES
 ) -> list[tuple[ImageBgr, Boxed]]:
     """The first pictures with somebody in them, in memory."""
     chosen = [boxed for boxed in sample if len(boxed)][:count]
-    return [(read_checked(store, boxed), boxed) for boxed in chosen]
+    return [(pictures.image_bgr(one.picture.file_name), one) for one in chosen]
 
 
 def measure_speeds(
     estimator: PoseEstimator,
-    store: PictureStore,
+    pictures: Archive,
     sample: Sequence[Boxed],
     variants: Sequence[Variant],
     detect: Detect | None = None,
@@ -67,9 +66,9 @@ def measure_speeds(
     What variants share (detector, crop, network) is timed once for all of them, so that rows differ
     by what is different about them.
     """
-    pairs = pictures_with_people(store, sample)
+    pairs = pictures_with_people(pictures, sample)
     own = [boxed for _, boxed in pairs]
-    crops, boxes_xyxy = next(batches(estimator, store, own, loading or Loading()))
+    crops, boxes_xyxy = next(batches(estimator, pictures, own, loading or Loading()))
     whole = partial(clocked, estimator, variants, lambda: crops, boxes_xyxy, decode)
     batch_s = medians([whole() for _ in range(1 + ROUNDS)][1:])
 

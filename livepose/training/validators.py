@@ -107,16 +107,12 @@ def _evaluation(settings: TrainSettings, device: torch.device, text: str) -> Val
     spec = parse_set(text)
 
     def validate(network: nn.Module) -> Mapping[str, Any]:
-        from livepose.evaluation.validation import validate_pose
+        from livepose.evaluation.validation import CallableRuntime, validate_pose
 
         function = as_function(network, settings, device)
-        measured = validate_pose(
-            function,
-            spec.images,
-            spec.annotations,
-            settings.validate_pictures,
-            card=build_card(settings),
-        )
+        runtime = CallableRuntime(function, build_card(settings))
+        pictures = settings.validate_pictures
+        measured = validate_pose(runtime, spec.images, spec.annotations, pictures)
         return {name: round(value, 4) for name, value in measured.items()}
 
     return validate

@@ -3,6 +3,7 @@
 import logging
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _rest(arguments: Namespace) -> int:
-    from livepose.evaluation.table import write_text
+    from livepose.evaluation.report import write_text
     from livepose.pipeline import Settings
     from studies.identity.rest import markdown, measure, plot
 
@@ -101,8 +102,7 @@ def _rest(arguments: Namespace) -> int:
 
 
 def _scenes(arguments: Namespace) -> int:
-    from livepose.evaluation.document import as_json
-    from livepose.evaluation.table import write_text
+    from livepose.evaluation.report import as_json, write_text
     from studies.identity.plots import plot
     from studies.identity.run import run_scenes, save_sheet
     from studies.identity.summary import document, markdown, summarised
@@ -148,9 +148,9 @@ def choice(arguments: Namespace) -> "Choice":
     )
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """The command line of this study."""
-    words = ["identity", *sys.argv[1:]]
+    words = ["identity", *(sys.argv[1:] if given is None else given)]
     parser = ArgumentParser(prog="python -m studies")
     register(parser.add_subparsers(dest="command", required=True))
     return guarded(lambda: run(parser.parse_args(words)))

@@ -5,17 +5,16 @@ https://doi.org/10.1145/1015706.1015720; OpenCV's) finds its outline between wha
 (thin limbs) and surely outside (beyond thick limbs).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose import boxes
-from livepose.evaluation.annotations import Annotations
-from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.dataset import Dataset, Person
 from livepose.frame import ImageBgr
 from livepose.skeletons import COCO17
 
@@ -64,45 +63,39 @@ class CutOut:
         return CutOut(np.ascontiguousarray(image), np.ascontiguousarray(alpha), keypoints_xy)
 
 
-def cut_outs(annotations: Annotations, pictures: PictureStore) -> Iterator[CutOut]:
+def cut_outs(annotations: Dataset, pictures: Archive) -> Iterator[CutOut]:
     """Everybody who stands whole and alone in a picture, and could be cut out cleanly."""
     for picture in annotations.pictures:
-        people = annotations.people_of(picture.id)
+        people = annotations.people_of(picture)
         wanted = [one for one in people if picture.size_wh and _whole(one, picture.size_wh)]
         wanted = [one for one in wanted if _alone(one, people)]
         if not wanted:
             continue
-        image_bgr = pictures.read(picture.file_name)
+        image_bgr = pictures.image_bgr(picture.file_name)
         for person in wanted:
             cut = _cut(image_bgr, person)
             if cut is not None:
                 yield cut
 
 
-def _whole(person: Mapping[str, Any], size_wh: tuple[int, int]) -> bool:
-    x, y, width, height = person["bbox"]
-    visible = np.array(person["keypoints"]).reshape(-1, 3)[:, 2] > 0
+def _whole(person: Person, size_wh: tuple[int, int]) -> bool:
+    (x, y), (width, height), visible = person.box_xyxy[:2], person.wh_px, person.labelled
     inside = x > 2 and y > 2 and x + width < size_wh[0] - 2 and y + height < size_wh[1] - 2
     upright = height >= UPRIGHT * width and height >= LEAST_HEIGHT_PX
     return bool(inside and upright and visible[list(NEEDED)].all() and visible[:5].any())
 
 
-def _alone(person: Mapping[str, Any], people: list[Mapping[str, Any]]) -> bool:
-    others = [_box(one) for one in people if one["id"] != person["id"]]
+def _alone(person: Person, people: list[Person]) -> bool:
+    others = [one.box_xyxy for one in people if one is not person]
     if not others:
         return True
-    return bool(boxes.iou(_box(person)[None], np.array(others)).max() < 0.03)
+    return bool(boxes.iou(person.box_xyxy[None], np.array(others)).max() < 0.03)
 
 
-def _box(person: Mapping[str, Any]) -> Floats:
-    x, y, width, height = person["bbox"]
-    return np.array([x, y, x + width, y + height], dtype=np.float64)
-
-
-def _cut(image_bgr: ImageBgr, person: Mapping[str, Any]) -> CutOut | None:
-    left, top, right, bottom = (round(float(edge)) for edge in _box(person))
+def _cut(image_bgr: ImageBgr, person: Person) -> CutOut | None:
+    left, top, right, bottom = (round(float(edge)) for edge in person.box_xyxy)
     part = np.ascontiguousarray(image_bgr[top:bottom, left:right])
-    rows = np.array(person["keypoints"], dtype=np.float64).reshape(-1, 3)
+    rows = person.keypoints
     keypoints_xy = np.where(rows[:, 2:] > 0, rows[:, :2] - (left, top), np.nan)
     whole = CutOut(part, np.ones(part.shape[:2], np.float32), keypoints_xy)
     whole = whole.resized(min(len(part), CUT_HEIGHT_PX), mirrored=False)

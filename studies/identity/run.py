@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from livepose.errors import DataError, SinkError
-from livepose.evaluation.annotations import load_annotations
-from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.dataset import load_annotations
 from livepose.pipeline import PosePipeline, Settings
 from studies.identity.contest import Material, Played, contest, made_material
 from studies.identity.cutouts import CutOut, cut_outs
@@ -50,7 +50,7 @@ def cast(choice: Choice) -> list[CutOut]:
     DataError
         When the set holds too few people who stand whole and alone.
     """
-    pictures = PictureStore(choice.images)
+    pictures = Archive(choice.images)
     found = list(islice(cut_outs(load_annotations(choice.annotations), pictures), CAST))
     pictures.close()
     if len(found) < LEAST_CAST:

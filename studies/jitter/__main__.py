@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def register(subparsers: Any) -> None:
 def run(arguments: Namespace) -> int:
     """Measures and writes the tables."""
     from livepose.cli.evaluate import progress_bars
-    from livepose.evaluation.table import write_text
+    from livepose.evaluation.report import write_text
     from studies.jitter.run import Choice, by_eye, synthetic, with_priors
 
     if (arguments.video is None) == (not arguments.synthetic):
@@ -90,9 +91,9 @@ def _watched(arguments: Namespace, progress: Any) -> Any:
     return watch(pipeline, source, arguments.frames, progress(source.name, arguments.frames))
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """The command line of this study."""
-    words = ["jitter", *sys.argv[1:]]
+    words = ["jitter", *(sys.argv[1:] if given is None else given)]
     parser = ArgumentParser(prog="python -m studies")
     register(parser.add_subparsers(dest="command", required=True))
     return guarded(lambda: run(parser.parse_args(words)))

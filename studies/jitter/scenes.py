@@ -1,9 +1,8 @@
 """Photographs of people, and the films that a camera on a known path would take of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from livepose.benchmark.scene import load_photograph
 from livepose.boxes import Boxes
 from livepose.errors import DataError
-from livepose.evaluation.annotations import Annotations, Picture, load_annotations
-from livepose.evaluation.people import annotated_boxes
-from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import annotated_boxes
+from livepose.evaluation.dataset import Dataset, Person, Picture, load_annotations
 from livepose.frame import ImageBgr
 from studies.jitter.camera import MOVES, CameraMove, apply
 
@@ -164,32 +163,30 @@ def annotated_photographs(images: Path, annotations: Path, count: int) -> list[P
     )
     if not chosen:
         raise DataError(f"{annotations}: no picture has two or three people who are seen well")
-    store = PictureStore(images)
+    store = Archive(images)
     boxes = {row.picture.id: row.boxes_xyxy for row in annotated_boxes(known, "pixel_centre")}
     rows = []
     for picture in chosen[:count]:
-        good = np.array([_seen_well(one, picture) for one in known.people_of(picture.id)])
+        good = np.array([_seen_well(one, picture) for one in known.people_of(picture)])
         stem = Path(picture.file_name).stem.lstrip("0")
-        rows.append(Photograph(stem, store.read(picture.file_name), boxes[picture.id][good]))
+        rows.append(Photograph(stem, store.image_bgr(picture.file_name), boxes[picture.id][good]))
     store.close()
     return rows
 
 
-def _seen_well(person: Mapping[str, Any], picture: Picture) -> bool:
+def _seen_well(person: Person, picture: Picture) -> bool:
     size = max(picture.size_wh or (LONG_SIDE_PX, LONG_SIDE_PX))
-    return bool(
-        person["num_keypoints"] >= LEAST_KEYPOINTS and person["bbox"][3] >= LEAST_HEIGHT * size
-    )
+    return bool(person.labelled.sum() >= LEAST_KEYPOINTS and person.wh_px[1] >= LEAST_HEIGHT * size)
 
 
-def _suits(known: Annotations, picture: Picture) -> bool:
-    good = [_seen_well(one, picture) for one in known.people_of(picture.id)]
+def _suits(known: Dataset, picture: Picture) -> bool:
+    good = [_seen_well(one, picture) for one in known.people_of(picture)]
     return LEAST_PEOPLE <= sum(good) <= MOST_PEOPLE
 
 
-def _richness(known: Annotations, picture: Picture) -> float:
-    people = [one for one in known.people_of(picture.id) if _seen_well(one, picture)]
-    return float(np.mean([one["num_keypoints"] for one in people]))
+def _richness(known: Dataset, picture: Picture) -> float:
+    people = [one for one in known.people_of(picture) if _seen_well(one, picture)]
+    return float(np.mean([one.labelled.sum() for one in people]))
 
 
 def _fitting(photograph: Photograph) -> Photograph:

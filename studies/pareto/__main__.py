@@ -10,8 +10,7 @@ from pathlib import Path
 from livepose.cli import guarded
 from livepose.cli.evaluate import add_coco, check_outputs, choice, progress_bars, size_hw
 from livepose.cli.run import positive
-from livepose.evaluation.document import as_json
-from livepose.evaluation.table import write_text
+from livepose.evaluation.report import as_json, write_text
 from studies.pareto.grid import Grid, run_pareto
 from studies.pareto.plot import markdown, plot, write_csv
 

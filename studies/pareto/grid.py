@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from livepose import boxes
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.bootstrap import percentile_interval, resampled_coco
+from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.coco import match
-from livepose.evaluation.coco_run import Set, chosen_detector, open_set
-from livepose.evaluation.metrics import sigmas_of
+from livepose.evaluation.metrics import coco_results, sigmas_of
 from livepose.evaluation.model import open_estimator
-from livepose.evaluation.people import Boxed
 from livepose.evaluation.predict import (
     FLIPS,
     Predictions,
@@ -31,7 +30,7 @@ from livepose.evaluation.predict import (
     predict,
     variants_of,
 )
-from livepose.evaluation.scoring import coco_results
+from livepose.evaluation.run import Set, chosen_detector, open_set
 from livepose.evaluation.settings import Choice, Progress, no_progress
 from livepose.evaluation.speed import WARM_UP, measure_speeds, pictures_with_people, seconds
 from livepose.skeletons import COCO17
@@ -98,7 +97,7 @@ def run_pareto(choice: Choice, grid: Grid, progress: Progress = no_progress) -> 
     points: list[Point] = []
     for estimator in estimators:
         points += measure(data, estimator, grid, detection_ms, progress)
-    data.store.close()
+    data.pictures.close()
     return with_front(points)
 
 
@@ -107,7 +106,7 @@ def time_detector(data: Set) -> float:
     detector = data.detector or chosen_detector(data.choice)
     if detector is None:
         return 0.0
-    images = [image for image, _ in pictures_with_people(data.store, data.boxes("pixel_centre"))]
+    images = [image for image, _ in pictures_with_people(data.pictures, data.boxes("pixel_centre"))]
     for image in images[:WARM_UP]:
         detector([image])
     return 1e3 * statistics.median(seconds(partial(detector, [image])) for image in images)
@@ -123,7 +122,7 @@ def measure(
     resting = max(grid.intervals) > 1
     second = followed(first, found[variants[0]]) if resting else first
     again = run(data, estimator, second, variants, progress) if resting else found
-    speeds = measure_speeds(estimator, data.store, first, variants, None, data.choice.loading)
+    speeds = measure_speeds(estimator, data.pictures, first, variants, None, data.choice.loading)
     points = []
     for variant in variants:
         samples = [
@@ -146,7 +145,7 @@ def run(
 ) -> dict[Variant, Predictions]:
     """One pass with its own progress bar."""
     advance = progress("pass", sum(len(boxed) for boxed in sample))
-    return predict(estimator, data.store, sample, variants, data.choice.loading, advance)
+    return predict(estimator, data.pictures, sample, variants, data.choice.loading, advance)
 
 
 def followed(sample: Sequence[Boxed], found: Predictions) -> list[Boxed]:
@@ -170,7 +169,7 @@ def ap_samples(
     """AP, and AP of each resample of pictures."""
     sigmas = sigmas_of(COCO17)
     results = coco_results(sample, found, estimator.runtime.card.input_hw, sigmas)
-    matches = match(data.annotations.document, results, sigmas, data.annotations.image_ids)
+    matches = match(data.dataset.document(), results, sigmas)
     return matches.scores().ap, resampled_coco(matches)["ap"]
 
 

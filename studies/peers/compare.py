@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.coco_run import Scorer, chosen_estimator, open_set, run_estimator
-from livepose.evaluation.measured import Measured
 from livepose.evaluation.predict import FLIPS
-from livepose.evaluation.rows import Row
+from livepose.evaluation.report import Measured, Row
+from livepose.evaluation.run import CocoScorer, chosen_estimator, open_set
 from livepose.evaluation.settings import Choice, Progress, no_progress
 from studies.peers import DirectPeer, open_peer, own_weights
 from studies.peers.decoders import decode_variant, variants_of
@@ -36,32 +35,32 @@ def run_comparison(
     own, foreign = (variants_of(names, flips) for names in (choice.decoders, beside.peer_decoders))
     others = [path for spec in beside.peers if (path := own_weights(spec))]
     peers = [open_peer(spec) for spec in beside.peers if not own_weights(spec)]
-    scorer = Scorer(open_set(choice, progress))
+    scorer = CocoScorer(open_set(choice, progress))
     for weights, name in [(choice.weights, "livepose"), *((str(one), one.stem) for one in others)]:
         estimator = chosen_estimator(choice, weights)
-        run_estimator(scorer, estimator, own, name, decode_variant)
+        scorer.run(estimator, own, name, decode_variant)
     for peer in peers:
         if isinstance(peer, PoseEstimator):
-            run_estimator(scorer, peer, foreign, peer.runtime.card.network, decode_variant)
+            scorer.run(peer, foreign, peer.runtime.card.network, decode_variant)
         else:
             run_direct(scorer, peer)
-    scorer.data.store.close()
+    scorer.data.pictures.close()
     return scorer.measured()
 
 
-def run_direct(scorer: Scorer, peer: DirectPeer) -> None:
+def run_direct(scorer: CocoScorer, peer: DirectPeer) -> None:
     """A row of a peer that answers with keypoints."""
     data = scorer.data
     sample = data.boxes("pixel_centre")
     advance = data.progress(peer.name, len(sample))
-    results = direct_results(peer, data.store, sample, scorer.sigmas, advance)
+    results = direct_results(peer, data.pictures, sample, scorer.sigmas, advance)
     row = Row(
         method=peer.name,
         backbone=peer.backbone,
         input_hw=peer.input_hw,
         figures={},
         cost=peer.cost,
-        speed=direct_speed(peer, data.store, sample) if data.choice.speed else None,
-        boxes="own" if peer.own_boxes else data.choice.boxes,
+        speed=direct_speed(peer, data.pictures, sample) if data.choice.speed else None,
+        boxes="its own" if peer.own_boxes else data.choice.boxes_name,
     )
     scorer.add(row, results)

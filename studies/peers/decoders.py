@@ -19,8 +19,7 @@ from livepose.boxes import Boxes
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.evaluation import predict
-from livepose.evaluation.flip import average
-from livepose.evaluation.predict import Variant
+from livepose.evaluation.predict import Variant, average
 from livepose.heatmaps import DECODERS, blur_taps
 
 Array = NDArray[np.float64]

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.evaluation.metrics import enlarged_area
-from livepose.evaluation.people import PERSON_CATEGORY, Boxed
-from livepose.evaluation.pictures import PictureStore
-from livepose.evaluation.predict import Predictions, read_checked
-from livepose.evaluation.scoring import MOST_POSES, flat, picture_results
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import PERSON_CATEGORY, Boxed
+from livepose.evaluation.metrics import MOST_POSES, enlarged_area, flat, picture_results
+from livepose.evaluation.predict import Predictions
 from livepose.evaluation.speed import WARM_UP, Speed, pictures_with_people, seconds
 from studies.peers.direct import DirectPeer, People
 
@@ -21,7 +20,7 @@ Array = NDArray[np.float64]
 
 def direct_results(
     peer: DirectPeer,
-    store: PictureStore,
+    store: Archive,
     sample: Sequence[Boxed],
     sigmas: Array,
     advance: Callable[[int], None],
@@ -30,7 +29,7 @@ def direct_results(
     results: list[dict[str, Any]] = []
     for boxed in sample:
         if peer.own_boxes or len(boxed):
-            image = read_checked(store, boxed)
+            image = store.image_bgr(boxed.picture.file_name, boxed.picture.size_wh)
             found = peer.estimate(image, boxed.boxes_xyxy, boxed.scores)
             results.extend(_results(peer, boxed, found, sigmas))
         advance(1)
@@ -54,7 +53,7 @@ def _results(peer: DirectPeer, boxed: Boxed, found: People, sigmas: Array) -> li
     ]
 
 
-def direct_speed(peer: DirectPeer, store: PictureStore, sample: Sequence[Boxed]) -> Speed:
+def direct_speed(peer: DirectPeer, store: Archive, sample: Sequence[Boxed]) -> Speed:
     """People a second, and the median of a picture from memory to keypoints."""
     pairs = pictures_with_people(store, sample)
     for image, boxed in pairs[:WARM_UP]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from livepose.cli import guarded
 from livepose.cli.evaluate import check_outputs
-from livepose.evaluation.table import write_text
+from livepose.evaluation.report import write_text
 from studies.published.tables import measured_rows, paper_markdown, show_paper
 
 

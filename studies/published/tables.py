@@ -16,10 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from livepose.errors import DataError
-from livepose.evaluation.annotations import read_json
 from livepose.evaluation.bootstrap import Interval
-from livepose.evaluation.rows import BACKBONES
-from livepose.evaluation.table import wide_console
+from livepose.evaluation.dataset import read_json
+from livepose.evaluation.report import BACKBONES, wide_console
 
 PAPER = "DARK paper"
 DARKPOSE = "DarkPose README"

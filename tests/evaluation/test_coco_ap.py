@@ -9,12 +9,11 @@ import pytest
 
 from livepose.errors import DataError, UsageError
 from livepose.evaluation import coco
-from livepose.evaluation.annotations import Picture
+from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.coco import match
-from livepose.evaluation.metrics import sigmas_of
-from livepose.evaluation.people import Boxed
+from livepose.evaluation.dataset import Picture
+from livepose.evaluation.metrics import coco_results, sigmas_of
 from livepose.evaluation.predict import Predictions
-from livepose.evaluation.scoring import coco_results
 from livepose.skeletons import COCO17
 
 SIGMAS = sigmas_of(COCO17)
@@ -76,9 +75,11 @@ def test_people_that_nobody_looked_for_are_missed() -> None:
     assert match(document(2), [], SIGMAS).scores().ap == 0.0
 
 
-def test_only_the_chosen_pictures_count() -> None:
-    found = [result(0, 0.9), result(1, 0.8, oks=0.1)]
-    assert match(document(2), found, SIGMAS, [0]).scores().ap == pytest.approx(100.0)
+def test_boxes_are_matched_by_their_overlap() -> None:
+    box = {"image_id": 0, "category_id": 1, "bbox": [100, 100, 50, 50], "score": 0.9}
+    assert match(document(1), [box], None).scores().ap == pytest.approx(100.0)
+    half = {**box, "bbox": [100, 100, 50, 30]}  # an IoU of 0.6: three of ten thresholds
+    assert match(document(1), [half], None).scores().ap == pytest.approx(30.0)
 
 
 def test_a_picture_drawn_twice_counts_twice() -> None:

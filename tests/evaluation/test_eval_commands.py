@@ -13,7 +13,7 @@ from evaluation_sets import SpotRuntime
 from livepose.cli import evaluate, main
 from livepose.detection import Detections
 from livepose.estimator import PoseEstimator
-from livepose.evaluation import coco_run, pck_run
+from livepose.evaluation import run
 from livepose.heatmaps import decode_dark, encode_dark
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -28,8 +28,7 @@ def spots(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         asked.append(arguments)
         return PoseEstimator(SpotRuntime())
 
-    for module in (coco_run, pck_run):
-        monkeypatch.setattr(module, "open_estimator", opened)
+    monkeypatch.setattr(run, "open_estimator", opened)
     return asked
 
 
@@ -58,7 +57,7 @@ def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
     assert first["end_to_end_ms"] > 0
     assert second["ap"] < first["ap"] or second["ap"] == 100
     first_apart = document["differences"][0]
-    assert first_apart["first"] == "livepose, argmax + flip 128x96"
+    assert first_apart["first"] == "livepose, argmax + flip 128x96, annotated boxes"
     assert first_apart["points"] == pytest.approx(second["ap"] - first["ap"], abs=0.01)
     assert (document["pictures"], document["people"]) == (5, 9)
     written = json.loads(results.read_text())
@@ -76,7 +75,7 @@ def test_json_and_markdown_go_to_stdout_when_asked(
     assert main(["eval", "coco", *options(images, path, "--no-speed", "--json", "-")]) == 0
     assert json.loads(capsys.readouterr().out)["rows"][0]["crops_per_s"] is None
     assert main(["eval", "coco", *options(images, path, "--no-speed", "--markdown", "-")]) == 0
-    assert capsys.readouterr().out.startswith("| Method | Backbone | Input | Params M |")
+    assert capsys.readouterr().out.startswith("| Method | Backbone | Input | Boxes | Params M |")
 
 
 def test_boxes_come_from_a_file_or_from_the_detector(
@@ -100,12 +99,12 @@ def test_boxes_come_from_a_file_or_from_the_detector(
             found = Detections(np.array([[13.0, 27.0, 53.0, 87.0]]), np.array([0.8]))
             return [found for _ in pictures]
 
-    monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: Detector())
+    monkeypatch.setattr(run, "open_detector", lambda *_, **__: Detector())
     more = ("--boxes", "detector", "--no-speed", "--json", str(out))
     assert main(["eval", "coco", *options(images, path, *more)]) == 0
     row = json.loads(out.read_text())["rows"][0]
     assert row["ar"] == pytest.approx(60.0)
-    monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: None)
+    monkeypatch.setattr(run, "open_detector", lambda *_, **__: None)
     assert main(["eval", "coco", *options(images, path, *more)]) == 2
 
 
@@ -158,7 +157,7 @@ def test_every_pass_has_a_bar_that_comes_to_its_end(
     monkeypatch.setattr(evaluate, "progress_bars", lambda: nullcontext(bars))
     found = Detections(np.array([[13.0, 27.0, 53.0, 87.0]]), np.array([0.8]))
     detect = lambda pictures: [found for _ in pictures]  # noqa: E731
-    monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: detect)
+    monkeypatch.setattr(run, "open_detector", lambda *_, **__: detect)
     images, path, document = make_set(4)
     if words[0] == "lsp":
         lsp_set(document, path)

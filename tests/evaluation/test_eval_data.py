@@ -1,23 +1,27 @@
 """Annotations and pictures: what is wrong with them is said before anything is measured."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from livepose.errors import DataError
-from livepose.evaluation.annotations import Picture, load_annotations
-from livepose.evaluation.mpii import load_mpii, person_boxes
-from livepose.evaluation.people import (
+from livepose.evaluation.archive import Archive, is_hostile
+from livepose.evaluation.boxes import (
     annotated_boxes,
     boxes_from_file,
     cut_at_picture,
     detected_boxes,
 )
-from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.dataset import Picture, load_annotations, read_dataset
+from livepose.evaluation.mpii import load_mpii, person_boxes
+from livepose.evaluation.problems import Problems
+from livepose.skeletons import COCO17, MPII16
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
@@ -27,39 +31,40 @@ def broken(document: dict[str, Any], path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_people_come_in_the_order_of_the_pictures(make_set: MakeSet, tmp_path: Path) -> None:
+def spoiled(document: dict[str, Any], path: Path, **changes: Any) -> Path:
+    """The set with changes to its first annotation."""
+    document["annotations"][0].update(changes)
+    return broken(document, path)
+
+
+def test_people_come_in_the_order_of_the_pictures(make_set: MakeSet) -> None:
     _, path, document = make_set(3)
     turned = broken(document, path, annotations=document["annotations"][::-1])
-    people = load_annotations(turned).people
-    assert [one["image_id"] for one in people] == [100, 100, 101, 101, 102]
+    assert [one.picture for one in load_annotations(turned).people] == [0, 0, 1, 1, 2]
 
 
 def test_a_limit_takes_the_first_pictures(make_set: MakeSet) -> None:
     _, path, _ = make_set(4)
-    annotations = load_annotations(path, limit=2)
-    assert annotations.image_ids == [100, 101]
-    assert len(annotations.people) == len(annotations.document["annotations"]) == 4
+    dataset = load_annotations(path, limit=2)
+    assert [picture.id for picture in dataset.pictures] == [100, 101]
+    assert len(dataset.people) == len(dataset.document()["annotations"]) == 4
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"images": []}, "lists no pictures"),
+        ({"images": []}, "image_id 100"),
+        ({"images": [], "annotations": []}, "lists no pictures"),
         ({"annotations": []}, "none has keypoints"),
         ({"annotations": [{"image_id": 100, "bbox": [0, 0, 1, 1]}]}, "instances"),
-        ({"annotations": [{"image_id": 5, "keypoints": [1, 1, 2] * 17}]}, "image_id 5"),
-        (
-            {"annotations": [{"image_id": 100, "bbox": [0] * 4, "area": 1, "keypoints": [1]}]},
-            "51 keypoint numbers",
-        ),
-        ({"annotations": [{"image_id": 100, "keypoints": [1, 1, 2] * 17}]}, "no bbox, area"),
-        (
-            {"annotations": [{"image_id": 100, "bbox": [0] * 4, "area": 1, "keypoints": [0] * 51}]},
-            "nobody",
-        ),
+        ({"annotations": [5]}, "expected an object, got 5"),
+        ({"images": [7]}, "expected an object, got 7"),
+        ({"annotations": [{"image_id": 100, "bbox": [0] * 4, "keypoints": [0] * 51}]}, "nobody"),
+        ({"categories": [{"id": 1, "name": "dog"}]}, "expected a category"),
+        ({"categories": 3}, "list of categories"),
     ],
 )
-def test_annotations_that_cannot_be_scored_are_refused(
+def test_sets_that_cannot_be_scored_are_refused(
     make_set: MakeSet, changes: dict[str, Any], says: str
 ) -> None:
     _, path, document = make_set(2)
@@ -68,7 +73,105 @@ def test_annotations_that_cannot_be_scored_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(None, "cannot be read"), ("{", "not JSON"), ("[]", "COCO's form")]
+    ("changes", "says"),
+    [
+        ({"keypoints": [float("nan"), 1, 2] * 17}, "keypoints: holds a number that is not finite"),
+        ({"keypoints": [float("inf"), 1, 2] * 17}, "keypoints: holds a number that is not finite"),
+        ({"keypoints": [10**400, 1, 2] * 17}, "keypoints: holds a number that is too large"),
+        ({"keypoints": ["1", 1, 2] * 17}, "keypoints: holds what is no number"),
+        ({"keypoints": [True, 1, 2] * 17}, "keypoints: holds what is no number"),
+        ({"keypoints": [1]}, "keypoints: expected 51 numbers, got 1 entries"),
+        ({"keypoints": 8}, "keypoints: expected 51 numbers, got 8"),
+        ({"bbox": None}, "bbox: expected 4 numbers, got None"),
+        ({"bbox": [[0, 0], [1, 1], 2, 3]}, "bbox: holds what is no number"),
+        ({"area": None}, "area: expected a number above 0, got None"),
+        ({"area": 0}, "area: expected a number above 0, got 0"),
+        ({"area": float("nan")}, "area: holds a number that is not finite"),
+        ({"image_id": [1]}, "image_id"),
+        ({"image_id": 5}, "image_id 5 is not listed"),
+        ({"category_id": {}}, "category {} is not listed"),
+    ],
+)
+def test_the_annotation_that_is_wrong_is_named_with_what_is_wrong(
+    make_set: MakeSet, changes: dict[str, Any], says: str
+) -> None:
+    _, path, document = make_set(2)
+    with pytest.raises(DataError) as caught:
+        load_annotations(spoiled(document, path, **changes))
+    assert says in str(caught.value)
+    assert "annotation 0" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"width": float("inf")}, {"width": "5"}, {"id": None}, {"id": [1]}]
+)
+def test_a_wrong_picture_is_named(make_set: MakeSet, changes: dict[str, Any]) -> None:
+    _, path, document = make_set(2)
+    document["images"][0].update(changes)
+    with pytest.raises(DataError, match=r"broken image entry.*image"):
+        load_annotations(broken(document, path))
+
+
+def test_two_pictures_of_one_id_are_refused(make_set: MakeSet) -> None:
+    _, path, document = make_set(2)
+    document["images"][1]["id"] = "100"
+    with pytest.raises(DataError, match="two images of one id"):
+        load_annotations(broken(document, path))
+
+
+def test_ids_may_be_texts_and_people_may_lack_keypoints(make_set: MakeSet) -> None:
+    _, path, document = make_set(2)
+    plain = load_annotations(path)
+    for name in ("100", "fig-a"):
+        for entry in document["images"]:
+            entry["id"] = name if entry["id"] == 100 else str(entry["id"])
+        for entry in document["annotations"]:
+            entry["image_id"] = name if entry["image_id"] == 100 else str(entry["image_id"])
+        nobody = {**document["annotations"][0], "keypoints": None, "area": None}
+        people = [*document["annotations"], nobody]
+        found = load_annotations(broken(document, path, annotations=people))
+        assert len(found.people) == len(plain.people)
+        assert all(isinstance(picture.id, int) for picture in found.pictures)
+        np.testing.assert_array_equal(found.keypoints()[0], plain.keypoints()[0])
+        document["images"][0]["id"] = 100
+        for entry in document["annotations"][:2]:
+            entry["image_id"] = 100
+
+
+def test_keypoints_take_their_places_by_name(make_set: MakeSet) -> None:
+    _, path, document = make_set(1)
+    document["categories"] = [{"id": 1, "name": "person", "keypoints": list(MPII16.keypoints)}]
+    document["annotations"][0]["keypoints"] = [v for i in range(16) for v in (i, 2 * i, 2)]
+    [person] = load_annotations(broken(document, path)).people
+    for index, name in enumerate(COCO17.keypoints):
+        known = name in MPII16.keypoints
+        place = MPII16.keypoints.index(name) if known else 0
+        assert person.keypoints[index].tolist() == ([place, 2 * place, 2] if known else [0, 0, 0])
+
+
+def test_what_is_wrong_can_be_skipped_and_counted(make_set: MakeSet) -> None:
+    _, path, document = make_set(3)
+    problems, told = Problems(), []
+    found = read_dataset(spoiled(document, path, bbox=None), problems)
+    assert len(found.people) == 4
+    problems.tell(told.append)
+    assert told == [f"skipped broken annotation: {path}, annotation 0: bbox: expected 4 numbers, "
+                    "got None"]  # fmt: skip
+    assert "1 x broken annotation" in problems.reason()
+
+
+def test_many_problems_of_a_kind_are_counted_and_not_all_told() -> None:
+    problems, told = Problems(), []
+    for index in range(20):
+        problems.add("missing image", f"a.json, image {index}", "gone")
+    problems.tell(told.append)
+    assert len(told) == 6
+    assert told[-1] == "skipped 20 in all: missing image"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(None, "cannot be read"), ("{", "not JSON"), ("[]", "COCO's form"), ("[" * 10**5, "deeply")],
 )
 def test_a_file_that_is_no_annotation_file_is_refused(
     tmp_path: Path, content: str | None, says: str
@@ -83,19 +186,19 @@ def test_a_file_that_is_no_annotation_file_is_refused(
 @pytest.mark.parametrize("as_zip", [False, True])
 def test_pictures_are_found_in_folders_and_archives(make_set: MakeSet, as_zip: bool) -> None:
     images, _, _ = make_set(2, as_zip=as_zip)
-    store = PictureStore(images)
-    store.require(["000.png", "somewhere/001.png"])
-    assert store.read("000.png").shape == (120, 160, 3)
-    store.close()
+    archive = Archive(images)
+    archive.require(["000.png", "somewhere/001.png"])
+    assert archive.image_bgr("000.png").shape == (120, 160, 3)
+    archive.close()
 
 
 def test_missing_pictures_are_counted_before_any_work(make_set: MakeSet) -> None:
     images, _, _ = make_set(2)
     (images / "001.png").unlink()
     with pytest.raises(DataError, match=r"1 of 2 .* 001\.png"):
-        PictureStore(images).require(["000.png", "001.png"])
+        Archive(images).require(["000.png", "001.png"])
     with pytest.raises(DataError, match=r"001\.png"):
-        PictureStore(images).read("001.png")
+        Archive(images).read("001.png")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"])
@@ -103,18 +206,47 @@ def test_a_broken_picture_is_named(make_set: MakeSet, content: bytes) -> None:
     images, _, _ = make_set(2)
     (images / "000.png").write_bytes(content)
     with pytest.raises(DataError, match=r"000\.png"):
-        PictureStore(images).read("000.png")
+        Archive(images).image_bgr("000.png")
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../up.png", "a/../../b", "c:\\x", "", "a\0b"])
+def test_names_that_leave_the_folder_are_hostile(name: str, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    for place in (tmp_path / "up.png", tmp_path / "pictures" / "x.png"):
+        cv2.imwrite(str(place), np.zeros((4, 4, 3), np.uint8))
+    archive = Archive(tmp_path / "pictures")
+    assert is_hostile(name)
+    assert name not in archive
+    with pytest.raises(DataError, match="refused"):
+        archive.read(name)
+
+
+def test_a_flipped_bit_in_a_zip_is_one_sentence(make_set: MakeSet) -> None:
+    images, _, _ = make_set(2, as_zip=True)
+    content = bytearray(images.read_bytes())
+    content[200] ^= 4
+    images.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        Archive(images).read("000.png")
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(70 * 1024 * 1024))
+    with pytest.raises(DataError, match="no picture"):
+        Archive(path).read("a.png")
 
 
 def test_neither_folder_nor_archive_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="folder of pictures or a ZIP"):
-        PictureStore(tmp_path / "nothing")
+    with pytest.raises(DataError, match="folder of pictures or a zip"):
+        Archive(tmp_path / "nothing")
     (tmp_path / "text.zip").write_text("text")
-    with pytest.raises(DataError, match="ZIP"):
-        PictureStore(tmp_path / "text.zip")
+    with pytest.raises(DataError, match="zip"):
+        Archive(tmp_path / "text.zip")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no pictures"):
-        PictureStore(tmp_path / "empty")
+        Archive(tmp_path / "empty")
 
 
 @pytest.mark.parametrize("alignment", ["hrnet", "dark"])
@@ -155,9 +287,10 @@ def test_boxes_of_another_set_or_form_are_refused(make_set: MakeSet, tmp_path: P
     file.write_text(json.dumps([{"image_id": 5, "bbox": [0, 0, 1, 1], "score": 1.0}]))
     with pytest.raises(DataError, match="same set"):
         boxes_from_file(annotations, file)
-    file.write_text("[[1, 2]]")
-    with pytest.raises(DataError, match="expected a list"):
-        boxes_from_file(annotations, file)
+    for wrong in ("[[1, 2]]", "5", '[{"image_id": 5, "bbox": [0, 0, 1, NaN], "score": 1}]'):
+        file.write_text(wrong)
+        with pytest.raises(DataError, match="expected a list"):
+            boxes_from_file(annotations, file)
 
 
 def test_the_detector_is_asked_for_every_picture(make_set: MakeSet) -> None:
@@ -167,7 +300,7 @@ def test_the_detector_is_asked_for_every_picture(make_set: MakeSet) -> None:
     images, path, _ = make_set(3)
     done: list[int] = []
     rows = detected_boxes(
-        load_annotations(path), PictureStore(images), lambda pictures: [Found()], done.append
+        load_annotations(path), Archive(images), lambda pictures: [Found()], done.append
     )
     assert [len(row) for row in rows] == [1, 1, 1]
     assert sum(done) == 3

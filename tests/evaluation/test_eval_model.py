@@ -11,10 +11,13 @@ from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
 from livepose.evaluation import model
 from livepose.evaluation.cost import network_cost
-from livepose.evaluation.measured import bare_row
 from livepose.evaluation.model import open_estimator, stored_as
+from livepose.evaluation.run import bare_row
+from livepose.evaluation.settings import Choice
 from livepose.networks import build_network
 from livepose.weights import Card, read_card, save_checkpoint
+
+CHOICE = Choice(Path("images"), Path("annotations.json"))
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,6 @@ def test_parameters_and_gflops_are_the_published_ones(
 
 def test_networks_are_called_as_in_the_published_tables() -> None:
     runtime = SpotRuntime()
-    assert bare_row(PoseEstimator(runtime), "livepose", None).backbone == "HRNet-W32"
+    assert bare_row(PoseEstimator(runtime), "livepose", CHOICE).backbone == "HRNet-W32"
     runtime.card = replace(runtime.card, network="PP-TinyPose")
-    assert bare_row(PoseEstimator(runtime), "peer", None).backbone == "PP-TinyPose"
+    assert bare_row(PoseEstimator(runtime), "peer", CHOICE).backbone == "PP-TinyPose"

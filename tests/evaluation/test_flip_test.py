@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from livepose.crops import ALIGNMENTS, CropGeometry
-from livepose.evaluation.flip import average, mirrored_back, mirrored_crops, needs_shift
+from livepose.evaluation.predict import SHIFTED_ALIGNMENTS, average, mirrored_back, mirrored_crops
 from livepose.heatmaps import decode_dark, encode_dark
 from livepose.skeletons import COCO17, MPII16, Skeleton
 
@@ -60,10 +60,10 @@ def test_a_point_seen_in_both_crops_is_found_in_one_place(alignment: str) -> Non
         encode_dark(np.tile((cell, 15.0), (1, 17, 1)), np.ones((1, 17)), (32, WIDTH), 2.0).targets
         for cell in seen
     ]
-    back = mirrored_back(maps[1], COCO17.flip_permutation, needs_shift(alignment))
+    back = mirrored_back(maps[1], COCO17.flip_permutation, alignment in SHIFTED_ALIGNMENTS)
     apart = decode_dark(back).xy[0, 0, 0] - decode_dark(maps[0]).xy[0, 0, 0]
     assert abs(apart) == pytest.approx(RESIDUE_CELLS.get(alignment, 0.0), abs=0.01)
-    wrong = mirrored_back(maps[1], COCO17.flip_permutation, not needs_shift(alignment))
+    wrong = mirrored_back(maps[1], COCO17.flip_permutation, alignment not in SHIFTED_ALIGNMENTS)
     assert abs(decode_dark(wrong).xy[0, 0, 0] - seen[0]) > 0.7
 
 

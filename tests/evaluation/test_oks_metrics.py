@@ -15,7 +15,6 @@ from livepose.evaluation.metrics import (
     oks_nms,
     rescore,
     sigmas_of,
-    soft_oks_nms,
 )
 from livepose.skeletons import COCO17, MPII16
 
@@ -45,7 +44,6 @@ def test_suppression_keeps_the_same_poses_in_the_same_order(golden: dict[str, An
         found = poses(case)[..., :2]
         arguments = (found, np.array(case["score"]), np.array(case["area"]), SIGMAS)
         assert oks_nms(*arguments, case["thresh"]) == case["oks_nms_keep"]
-        assert soft_oks_nms(*arguments, case["thresh"]) == case["soft_oks_nms_keep"]
 
 
 def test_a_missing_keypoint_is_like_nothing() -> None:
@@ -58,7 +56,7 @@ def test_a_missing_keypoint_is_like_nothing() -> None:
 
 def test_poses_without_people_are_fine() -> None:
     nobody = np.empty((0, 17, 2)), np.empty(0), np.empty(0), SIGMAS
-    assert oks_nms(*nobody) == soft_oks_nms(*nobody) == []
+    assert oks_nms(*nobody) == []
 
 
 def test_the_score_of_a_pose_counts_only_keypoints_above_the_threshold() -> None:

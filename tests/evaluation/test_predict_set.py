@@ -12,13 +12,13 @@ from gpu.toys import toy_runtime
 
 from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.annotations import load_annotations
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import annotated_boxes
+from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.model import open_estimator
-from livepose.evaluation.people import annotated_boxes
-from livepose.evaluation.pictures import PictureStore
 from livepose.evaluation.predict import Loading, Variant, predict
 from livepose.evaluation.speed import measure_speeds
-from livepose.evaluation.validation import validate_pose
+from livepose.evaluation.validation import CallableRuntime, validate_pose
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
@@ -31,7 +31,7 @@ def predicted(
 ) -> Any:
     annotations = load_annotations(path)
     sample = annotated_boxes(annotations, estimator.runtime.card.alignment)
-    return predict(estimator, PictureStore(images), sample, variants, loading)
+    return predict(estimator, Archive(images), sample, variants, loading)
 
 
 def test_results_depend_neither_on_batch_size_nor_on_workers(make_set: MakeSet) -> None:
@@ -74,7 +74,7 @@ def test_every_row_is_what_the_live_estimator_says(
     images, path, _ = make_set(1)
     annotations = load_annotations(path)
     sample = annotated_boxes(annotations, "pixel_centre")
-    live = estimator.estimate(PictureStore(images).read("000.png"), sample[0].boxes_xyxy)
+    live = estimator.estimate(Archive(images).image_bgr("000.png"), sample[0].boxes_xyxy)
     found = predicted(estimator, images, path, Loading())[Variant("dark")]
     assert np.array_equal(found.keypoints_xy, live.keypoints_xy)
     assert np.array_equal(found.keypoint_scores, live.keypoint_scores)
@@ -106,7 +106,7 @@ def test_pictures_without_a_box_are_said_not_to_be_estimable(
     sample = annotated_boxes(annotations, "pixel_centre")
     empty = [type(sample[0])(sample[0].picture, np.empty((0, 4)), np.empty(0))]
     with pytest.raises(DataError, match="not a single box"):
-        predict(estimator, PictureStore(images), empty, EVERY)
+        predict(estimator, Archive(images), empty, EVERY)
 
 
 def test_speed_is_measured_with_and_without_a_detector(
@@ -115,7 +115,7 @@ def test_speed_is_measured_with_and_without_a_detector(
     images, path, _ = make_set(3)
     sample = annotated_boxes(load_annotations(path), "pixel_centre")
     asked: list[int] = []
-    store = PictureStore(images)
+    store = Archive(images)
     variants = (Variant("dark"), Variant("argmax"), Variant("dark", "aligned"))
     plain = measure_speeds(estimator, store, sample, variants)
     detect = lambda pictures: asked.append(len(pictures))  # noqa: E731
@@ -140,7 +140,7 @@ def test_on_a_gpu_the_live_way_is_timed_as_it_runs_live(
 
     monkeypatch.setattr(estimator, "estimate", slow)
     variants = (Variant("dark"), Variant("argmax"), Variant("dark", "aligned"))
-    speeds = measure_speeds(estimator, PictureStore(images), sample, variants)
+    speeds = measure_speeds(estimator, Archive(images), sample, variants)
     assert speeds[variants[0]].end_to_end_ms > 290
     assert all(speeds[one].end_to_end_ms < 290 for one in variants[1:])
     assert asked == [2, 1] * 2  # warm-up, then each picture
@@ -157,7 +157,7 @@ def test_what_rows_share_is_timed_once_for_all_of_them(make_set: MakeSet) -> Non
     runtime = Slow()
     sample = annotated_boxes(load_annotations(path), "pixel_centre")
     variants = [Variant(name, flip) for name in ("dark", "argmax") for flip in ("none", "aligned")]
-    speeds = measure_speeds(PoseEstimator(runtime), PictureStore(images), sample, variants)
+    speeds = measure_speeds(PoseEstimator(runtime), Archive(images), sample, variants)
     # Four rounds of a batch and two pictures, each warmed up: three forward passes a time.
     assert len(runtime.batches) == 3 * (4 + 2 + 2)
     for name in ("dark", "argmax"):
@@ -173,9 +173,8 @@ def test_training_gets_its_figures_from_a_runtime_or_a_plain_function(make_set: 
     assert figures["oks"] > 0.98
     assert np.isnan(figures["pck"])  # every keypoint in one spot: no torso
     assert figures["people"] == 5
-    assert validate_pose(runtime.__call__, images, path, limit=1, card=runtime.card)["people"] == 2
-    with pytest.raises(ValueError, match="card="):
-        validate_pose(runtime.__call__, images, path)
+    plain = CallableRuntime(runtime.__call__, runtime.card)
+    assert validate_pose(plain, images, path, limit=1)["people"] == 2
 
 
 @pytest.mark.slow
@@ -185,7 +184,7 @@ def test_the_embedded_weights_answer_the_same_however_the_work_is_cut(shared: Pa
     annotations = load_annotations(data / "annotations.json", 5)
     estimator = open_estimator("default", device="cpu", precision="f32")
     sample = annotated_boxes(annotations, estimator.runtime.card.alignment)
-    store, variant = PictureStore(data / "images.zip"), Variant("dark", "aligned")
+    store, variant = Archive(data / "images.zip"), Variant("dark", "aligned")
     first, *others = (
         predict(estimator, store, sample, [variant], loading)[variant]
         for loading in (Loading(1, 1), Loading(7, 3), Loading(32, 2))

@@ -172,11 +172,11 @@ def test_an_outline_follows_the_body():
 def test_real_people_are_cut_out_whole(shared):
     from itertools import islice
 
-    from livepose.evaluation.annotations import load_annotations
-    from livepose.evaluation.pictures import PictureStore
+    from livepose.evaluation.archive import Archive
+    from livepose.evaluation.dataset import load_annotations
 
     folder = shared / "data" / "coco" / "dev"
-    store = PictureStore(folder / "images.zip")
+    store = Archive(folder / "images.zip")
     for one in islice(cut_outs(load_annotations(folder / "annotations.json"), store), 2):
         height, width = one.alpha.shape
         assert one.image_bgr.shape == (height, width, 3)
@@ -186,15 +186,15 @@ def test_real_people_are_cut_out_whole(shared):
 
 
 def test_the_command_plays_and_writes_what_was_asked_for(shared, tmp_path, capsys):
-    from livepose.cli import main
+    from studies.identity.__main__ import main
 
     folder = shared / "data" / "coco" / "dev"
     given = ["--images", str(folder / "images.zip"), "--annotations"]
     given += [str(folder / "annotations.json"), "--kinds", "crossing", "--seeds", "1"]
-    assert main(["identity", "scenes", *given, "--json", str(tmp_path / "all.json")]) == 0
+    assert main(["scenes", *given, "--json", str(tmp_path / "all.json")]) == 0
     written = json.loads((tmp_path / "all.json").read_text())
     assert [row["tracker"] for row in written["rows"]][1] == "ultralytics ByteTrack"
     assert len(written["scenes"]) == len(written["rows"])
     assert "| livepose, adaptive |" in capsys.readouterr().err
-    assert main(["identity", "scenes", *given[:-4], "--kinds", "flying"]) == 2
+    assert main(["scenes", *given[:-4], "--kinds", "flying"]) == 2
     assert "crossing" in capsys.readouterr().err

@@ -12,8 +12,8 @@ from livepose.calibration.int8 import PeopleSet, quantise, require_kept
 from livepose.cli import main
 from livepose.cli.quantise import pair
 from livepose.errors import DataError, GateError
-from livepose.evaluation.annotations import load_annotations
-from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.dataset import load_annotations
 from livepose.runtimes.ranges import read_ranges, write_ranges
 from livepose.weights import read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
@@ -73,7 +73,7 @@ def test_what_costs_too_much_is_refused() -> None:
 
 
 def some(folder: Path, pictures: int) -> PeopleSet:
-    store = PictureStore(folder / "images.zip")
+    store = Archive(folder / "images.zip")
     return PeopleSet(load_annotations(folder / "annotations.json", pictures), store)
 
 

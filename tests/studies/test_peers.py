@@ -11,10 +11,10 @@ from evaluation_sets import SpotRuntime
 
 from livepose.errors import DataError, UsageError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.annotations import load_annotations
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import annotated_boxes
+from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.metrics import sigmas_of
-from livepose.evaluation.people import annotated_boxes
-from livepose.evaluation.pictures import PictureStore
 from livepose.skeletons import COCO17
 from studies.peers import open_peer
 from studies.peers.run import direct_results, direct_speed
@@ -98,7 +98,7 @@ def test_a_peer_with_given_boxes_is_scored_by_the_same_protocol(
     peer = open_peer(f"movenet:{movenet_model(tmp_path / 'lightning.xml', middle)}")
     assert not isinstance(peer, PoseEstimator)
     sample = annotated_boxes(load_annotations(path), "pixel_centre")
-    store, sigmas = PictureStore(images), sigmas_of(COCO17)
+    store, sigmas = Archive(images), sigmas_of(COCO17)
     results = direct_results(peer, store, sample, sigmas, lambda count: None)
     assert [one["image_id"] for one in results] == [100, 100, 101]
     assert all(one["score"] == pytest.approx(0.5) for one in results)
@@ -213,11 +213,11 @@ def test_a_yolo_export_finds_people_by_itself(shared: Path) -> None:
     assert not isinstance(peer, PoseEstimator)
     data = shared / "data" / "coco" / "dev"
     annotations = load_annotations(data / "annotations.json", 5)
-    store = PictureStore(data / "images.zip")
+    store = Archive(data / "images.zip")
     first = annotations.pictures[0]
     assert peer.cost is not None
     assert peer.cost.params_m == pytest.approx(3.3, abs=0.2)
-    found = peer.estimate(store.read(first.file_name), np.empty((0, 4)), np.empty(0))
+    found = peer.estimate(store.image_bgr(first.file_name), np.empty((0, 4)), np.empty(0))
     truth, labelled = annotations.keypoints()
     near = np.linalg.norm(found.keypoints_xy[0] - truth[0], axis=1)[labelled[0]]
     assert np.median(near) < 20

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from livepose.evaluation.coco_run import run_coco
 from livepose.evaluation.cost import network_cost
-from livepose.evaluation.rows import BACKBONES
+from livepose.evaluation.report import BACKBONES
+from livepose.evaluation.run import run_coco
 from livepose.evaluation.settings import Choice
 from livepose.networks import build_network
 from livepose.weights import Card, import_checkpoint, save_checkpoint

@@ -13,7 +13,7 @@ from evaluation_sets import SpotRuntime
 from livepose.cli import main
 from livepose.detection import Detections
 from livepose.estimator import PoseEstimator
-from livepose.evaluation import coco_run
+from livepose.evaluation import run
 from studies.pareto import grid
 from studies.pareto.__main__ import main as pareto
 from studies.peers import compare
@@ -34,7 +34,7 @@ def spots(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         asked.append(arguments)
         return PoseEstimator(SpotRuntime())
 
-    for module in (coco_run, grid):
+    for module in (run, grid):
         monkeypatch.setattr(module, "open_estimator", opened)
     return asked
 
@@ -76,7 +76,7 @@ def test_pareto_runs_what_was_asked_for(
     more: tuple[str, ...],
     wanted: list[tuple[Any, str]],
 ) -> None:
-    monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: None)
+    monkeypatch.setattr(run, "open_detector", lambda *_, **__: None)
     images, path, _ = make_set(1)
     words = ("--output", str(tmp_path / "front"), "--intervals", "1", *more)
     assert pareto(options(images, path, *words)) == 0
@@ -109,12 +109,12 @@ def test_peers_stand_in_the_same_table(
         "hrnet_w32, shift",
         "guess",
     ]
-    assert [row["boxes"] for row in document["rows"]] == ["gt", "gt", "gt", "own"]
+    assert [row["boxes"] for row in document["rows"]] == ["annotated"] * 3 + ["its own"]
     pairs = [(one["first"], one["second"]) for one in document["differences"]]
     assert pairs == [
-        ("hrnet_w32, shift 128x96", "hrnet_w32, DARK 128x96"),
-        ("hrnet_w32, DARK 128x96", "livepose, DARK 128x96"),
-        ("guess 64x64", "livepose, DARK 128x96"),
+        ("hrnet_w32, shift 128x96, annotated boxes", "hrnet_w32, DARK 128x96, annotated boxes"),
+        ("hrnet_w32, DARK 128x96, annotated boxes", "livepose, DARK 128x96, annotated boxes"),
+        ("guess 64x64, its own boxes", "livepose, DARK 128x96, annotated boxes"),
     ]
 
 
@@ -131,7 +131,10 @@ def test_other_weights_of_livepose_are_read_alike_and_compared(
         *("livepose, DARK", "livepose, shift", "rival, DARK", "rival, shift"),
     ]
     pairs = [(one["first"], one["second"]) for one in document["differences"]]
-    assert pairs[-1] == ("rival, DARK 128x96", "livepose, DARK 128x96")
+    assert pairs[-1] == (
+        "rival, DARK 128x96, annotated boxes",
+        "livepose, DARK 128x96, annotated boxes",
+    )
     gone = ("--peer", f"livepose:{tmp_path / 'gone.safetensors'}")
     assert peers(options(images, path, *gone)) == 2
 
@@ -209,7 +212,7 @@ def test_pareto_writes_a_plot_and_its_numbers(
             __import__("time").sleep(0.01)
             return [Detections(np.empty((0, 4)), np.empty(0)) for _ in pictures]
 
-    monkeypatch.setattr(coco_run, "open_detector", lambda *_, **__: Slow())
+    monkeypatch.setattr(run, "open_detector", lambda *_, **__: Slow())
     images, path, _ = make_set(3)
     name = tmp_path / "front"
     table, points_json = tmp_path / "front.md", tmp_path / "front.json"

@@ -1,6 +1,6 @@
 """Which boxes are estimated: annotated ones, those of a file, or those of the detector."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError
-from livepose.evaluation.annotations import Annotations, Picture, by_picture, read_json
-from livepose.evaluation.pictures import PictureStore
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.dataset import Dataset, Picture, numbers, read_json, single
 from livepose.frame import ImageBgr
 
 Array = NDArray[np.float64]
@@ -30,15 +30,15 @@ class Boxed:
         return len(self.scores)
 
 
-def annotated_boxes(annotations: Annotations, alignment: str) -> list[Boxed]:
+def annotated_boxes(dataset: Dataset, alignment: str) -> list[Boxed]:
     """The boxes of the annotated people, score 1, pictures without people included.
 
     Boxes are cut at the picture as the published code of each alignment does it.
     """
     rows = []
-    for picture in annotations.pictures:
-        people = annotations.people_of(picture.id)
-        boxes_xywh = np.array([one["bbox"] for one in people], dtype=np.float64).reshape(-1, 4)
+    for picture, people in zip(dataset.pictures, dataset.people_by_picture, strict=True):
+        corners = np.array([one.box_xyxy for one in people]).reshape(-1, 4)
+        boxes_xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
         boxes_xyxy = cut_at_picture(boxes_xywh, picture.size_wh, alignment)
         rows.append(Boxed(picture, boxes_xyxy, np.ones(len(people))))
     return rows
@@ -61,7 +61,7 @@ def cut_at_picture(boxes_xywh: Array, size_wh: tuple[int, int] | None, alignment
     return np.concatenate([start, last + (1.0 if alignment == "dark" else 0.0)], axis=1)
 
 
-def boxes_from_file(annotations: Annotations, path: Path) -> list[Boxed]:
+def boxes_from_file(dataset: Dataset, path: Path) -> list[Boxed]:
     """Person detections in COCO's results form (image_id, category_id, bbox xywh, score).
 
     Raises
@@ -70,43 +70,41 @@ def boxes_from_file(annotations: Annotations, path: Path) -> list[Boxed]:
         When the file is not of that form, or none of its pictures is annotated.
     """
     entries = read_json(path, "file of boxes")
-    if not isinstance(entries, list) or not all(_is_box(one) for one in entries):
+    found: dict[Any, list[Array]] = {picture.id: [] for picture in dataset.pictures}
+    try:
+        people = [one for one in entries if one.get("category_id", PERSON_CATEGORY) == 1]
+        for one in people:
+            row = np.append(numbers(one, "bbox", 4), single(one, "score"))
+            if row[4] >= 0 and one.get("image_id") in found:
+                found[one["image_id"]].append(row)
+    except (AttributeError, TypeError, ValueError) as error:
         raise DataError(
             f"{path}: expected a list of {{image_id, category_id, bbox, score}} as COCO's"
-            " detection results have it"
-        )
-    people = [one for one in entries if one.get("category_id", PERSON_CATEGORY) == 1]
-    known = set(annotations.image_ids)
-    if not any(one["image_id"] in known for one in people):
+            f" detection results have it, got: {error}"
+        ) from error
+    if not any(found.values()):
         raise DataError(
-            f"{path}: none of its {len(people)} person boxes belongs to the {len(known)} annotated"
+            f"{path}: none of its {len(people)} person boxes belongs to the {len(found)} annotated"
             " pictures; do both files belong to the same set?"
         )
-    grouped = by_picture(people)
-    return [_boxed(picture, grouped.get(picture.id, ())) for picture in annotations.pictures]
+    return [_boxed(picture, found[picture.id]) for picture in dataset.pictures]
 
 
-def _is_box(entry: Any) -> bool:
-    return isinstance(entry, dict) and {"image_id", "bbox", "score"} <= entry.keys()
-
-
-def _boxed(picture: Picture, entries: Iterable[Mapping[str, Any]]) -> Boxed:
-    own = [one for one in entries if one["score"] >= 0.0]
-    boxes = np.array([one["bbox"] for one in own], dtype=np.float64).reshape(-1, 4)
-    scores = np.array([one["score"] for one in own], dtype=np.float64)
-    return Boxed(picture, np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1), scores)
+def _boxed(picture: Picture, rows: Sequence[Array]) -> Boxed:
+    table = np.array(rows).reshape(-1, 5)
+    return Boxed(picture, np.hstack([table[:, :2], table[:, :2] + table[:, 2:4]]), table[:, 4])
 
 
 def detected_boxes(
-    annotations: Annotations,
-    store: PictureStore,
+    dataset: Dataset,
+    pictures: Archive,
     detect: Callable[[Sequence[ImageBgr]], Sequence[Any]],
     advance: Callable[[int], None],
 ) -> list[Boxed]:
     """What the detector (pictures in, one ``Detections`` each out) finds."""
     rows = []
-    for picture in annotations.pictures:
-        found = detect([store.read(picture.file_name)])[0]
+    for picture in dataset.pictures:
+        found = detect([pictures.image_bgr(picture.file_name, picture.size_wh)])[0]
         rows.append(Boxed(picture, np.asarray(found.boxes_xyxy), np.asarray(found.scores)))
         advance(1)
     return rows

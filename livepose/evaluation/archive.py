@@ -1,0 +1,138 @@
+"""Pictures of a set: a zip that is read without extraction, or a folder.
+
+Names come from files that others wrote. They are only looked up among the names that lie there,
+so none can lead out of the folder; those that try are told apart from those that are missing.
+"""
+
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.errors import DataError
+from livepose.frame import ImageBgr
+
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
+AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+"""Turning marks of cameras are ignored, as COCO does."""
+_BROKEN_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError),
+    *(ValueError, IndexError, OverflowError),
+)
+
+
+def is_hostile(name: str) -> bool:
+    """True where a file name would lead out of its folder, or is no file name at all."""
+    path = PurePosixPath(name)
+    is_drive = len(name) > 1 and name[1] == ":"
+    return not name or "\0" in name or is_drive or path.is_absolute() or ".." in path.parts
+
+
+class Archive:
+    """Encoded pictures, found by their whole name or by its last part.
+
+    Raises
+    ------
+    DataError
+        When there is neither a zip nor a folder, or it holds nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._zip: zipfile.ZipFile | None = None
+        self._lock = threading.Lock()
+        names = _files(path) if path.is_dir() else self._members()
+        if not names:
+            raise DataError(f"{path} holds no pictures")
+        by_base = {PurePosixPath(name).name: name for name in reversed(names)}
+        self._places = by_base | {name: name for name in names}
+
+    def _members(self) -> list[str]:
+        try:
+            self._zip = zipfile.ZipFile(self.path)
+            infos = self._zip.infolist()
+        except _BROKEN_ZIP as error:
+            raise DataError(
+                f"{self.path}: expected a folder of pictures or a zip of them, got: {error}"
+            ) from error
+        return [one.filename for one in infos if not (one.is_dir() or is_hostile(one.filename))]
+
+    def __contains__(self, name: str) -> bool:
+        return self._place(name) is not None
+
+    def _place(self, name: str) -> str | None:
+        if is_hostile(name):
+            return None
+        return self._places.get(name) or self._places.get(PurePosixPath(name).name)
+
+    def require(self, names: Iterable[str]) -> None:
+        """DataError where any of these is missing, before hours are spent on the others."""
+        wanted = list(names)
+        missing = [name for name in wanted if name not in self]
+        if missing:
+            raise DataError(
+                f"{len(missing)} of {len(wanted)} annotated pictures are not in {self.path}"
+                f" (first: {missing[0]}); do pictures and annotations belong to the same set?"
+            )
+
+    def read(self, name: str) -> bytes:
+        """The encoded bytes of one picture.
+
+        Raises
+        ------
+        DataError
+            When it is not there, the member is broken, or far larger than any picture.
+        """
+        place = self._place(name)
+        if place is None:
+            why = "refused: it leads out of" if is_hostile(name) else "is not in"
+            raise DataError(f"{name!r} {why} {self.path}")
+        try:
+            if self._zip is None:
+                return (self.path / place).read_bytes()
+            size = self._zip.getinfo(place).file_size
+            if size > MAX_PICTURE_BYTES:
+                raise DataError(f"{self.path}: {name} unpacks to {size} bytes, no picture")
+            with self._lock:
+                return self._zip.read(place)
+        except _BROKEN_ZIP as error:
+            raise DataError(f"{self.path}: {name} cannot be unpacked: {error}") from error
+
+    def image_bgr(self, name: str, size_wh: tuple[int, int] | None = None) -> ImageBgr:
+        """One picture as it is stored; DataError where it is none, or of another size."""
+        image = decode(self.read(name))
+        if image is None:
+            raise DataError(f"{name} in {self.path} cannot be read as a picture")
+        got = (image.shape[1], image.shape[0])
+        if size_wh is not None and size_wh != got:
+            raise DataError(
+                f"{name}: annotated at {size_wh[0]}x{size_wh[1]}, but the picture is"
+                f" {got[0]}x{got[1]}; boxes and keypoints would not fit"
+            )
+        return image
+
+    def close(self) -> None:
+        """Lets go of the zip."""
+        if self._zip is not None:
+            self._zip.close()
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def decode(encoded: bytes | NDArray[np.uint8]) -> ImageBgr | None:
+    """A colour picture (H, W, 3) from encoded bytes; None where they are no picture."""
+    buffer = np.frombuffer(encoded, np.uint8) if isinstance(encoded, bytes) else encoded
+    if buffer.size == 0:
+        return None
+    try:
+        image = cv2.imdecode(buffer, AS_STORED)
+    except cv2.error:
+        return None
+    return None if image is None else np.asarray(image, dtype=np.uint8)

@@ -1,0 +1,372 @@
+"""The one reader of annotations in COCO's form: everything in them is checked once, here.
+
+What is wrong goes to ``Problems``, which skips and counts it (training) or refuses it
+(evaluation). What comes out holds only finite numbers and pictures that are listed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.errors import DataError
+from livepose.evaluation.problems import Problems
+from livepose.skeletons import COCO17, Skeleton
+
+Floats = NDArray[np.float64]
+PERSON = "person"
+MAX_SIDE_PX, MAX_NUMBER = 100_000, 1e9
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a set."""
+
+    id: int
+    file_name: str
+    size_wh: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Person:
+    """One annotation: edges (4,), keypoints (K, 3) over the wanted skeleton, area in px² or NaN.
+
+    ``picture`` is the index of its picture, ``name`` what messages call it, ``columns`` the place
+    of each of the file's keypoints in the skeleton (-1: none), ``entry`` what the file says.
+    """
+
+    picture: int
+    name: str
+    box_xyxy: Floats
+    keypoints: Floats
+    area: float
+    is_crowd: bool
+    columns: NDArray[np.int64]
+    entry: Mapping[str, Any]
+
+    @property
+    def wh_px(self) -> Floats:
+        """Width and height of the box."""
+        return self.box_xyxy[2:] - self.box_xyxy[:2]
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which keypoints have a human's label, (K,)."""
+        return np.asarray(self.keypoints[:, 2] > 0)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The pictures of a set and everybody in them, in the order of the pictures."""
+
+    path: Path
+    pictures: tuple[Picture, ...]
+    everybody: tuple[Person, ...]
+
+    @cached_property
+    def people(self) -> tuple[Person, ...]:
+        """Those with labelled keypoints who are no crowd: they can be scored."""
+        return tuple(one for one in self.everybody if one.labelled.any() and not one.is_crowd)
+
+    @cached_property
+    def people_by_picture(self) -> list[list[Person]]:
+        """The same, picture by picture."""
+        rows: list[list[Person]] = [[] for _ in self.pictures]
+        for one in self.people:
+            rows[one.picture].append(one)
+        return rows
+
+    def people_of(self, picture: Picture) -> list[Person]:
+        """The people of one picture."""
+        return self.people_by_picture[self._places[picture.id]]
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        return {picture.id: place for place, picture in enumerate(self.pictures)}
+
+    @property
+    def file_names(self) -> list[str]:
+        """Names of the pictures' files."""
+        return [picture.file_name for picture in self.pictures]
+
+    def keypoints(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """Positions (P, K, 2) in px, NaN where not labelled, and what is labelled (P, K)."""
+        rows = np.array([person.keypoints for person in self.people])
+        labelled = rows[..., 2] > 0
+        return np.where(labelled[..., None], rows[..., :2], np.nan), labelled
+
+    def document(self) -> dict[str, Any]:
+        """As pycocotools takes it: one category, ids from 1 on (0 is no match there)."""
+        return {
+            "images": [{"id": picture.id} for picture in self.pictures],
+            "categories": [{"id": 1, "name": PERSON}],
+            "annotations": [
+                {
+                    "id": number,
+                    "image_id": self.pictures[one.picture].id,
+                    "category_id": 1,
+                    "bbox": [*one.box_xyxy[:2].tolist(), *one.wh_px.tolist()],
+                    "area": one.area if one.area > 0 else float(np.prod(one.wh_px)),
+                    "iscrowd": int(one.is_crowd),
+                    "num_keypoints": int(one.labelled.sum()),
+                    "keypoints": one.keypoints.ravel().tolist(),
+                }
+                for number, one in enumerate(self.everybody, 1)
+            ],
+        }
+
+
+def read_json(path: Path, what: str) -> Any:
+    """The document in a JSON file; DataError with ``what`` it should have been."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{what} {path} cannot be read: {error.strerror or error}") from error
+    except RecursionError as error:
+        raise DataError(f"{what} {path} is nested too deeply to be one") from error
+    except ValueError as error:
+        raise DataError(f"{what} {path} is not JSON: {error}") from error
+
+
+def read_dataset(
+    path: Path, problems: Problems | None = None, skeleton: Skeleton | None = COCO17
+) -> Dataset:
+    """Reads and checks a whole set; without a skeleton its boxes alone.
+
+    Parameters
+    ----------
+    problems : Problems, optional
+        Where what is wrong goes; without it the first thing is refused.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, is of another form, or its keypoints have other names.
+    """
+    document = read_json(path, "annotation file")
+    if not isinstance(document, dict):
+        document = {}
+    lists = [document.get(name) for name in ("images", "annotations")]
+    if not all(isinstance(one, list) for one in lists):
+        raise DataError(f"{path}: expected COCO's form with the lists images and annotations")
+    reader = _Reader(path, problems or Problems(strict=True), skeleton)
+    return reader.read(document)
+
+
+def load_annotations(
+    path: Path, limit: int | None = None, skeleton: Skeleton | None = COCO17
+) -> Dataset:
+    """A set to be scored, at most ``limit`` pictures of it.
+
+    Raises
+    ------
+    DataError
+        When anything at all is wrong with it, or it holds nobody.
+    """
+    whole = read_dataset(path, skeleton=skeleton)
+    if not whole.pictures:
+        raise DataError(f"{path} lists no pictures: there is nothing to score")
+    pictures = whole.pictures[:limit]
+    kept = tuple(one for one in whole.everybody if one.picture < len(pictures))
+    chosen = Dataset(path, pictures, kept)
+    if skeleton is None:
+        return chosen
+    if not any(one.entry.get("keypoints") for one in whole.everybody):
+        raise DataError(
+            f"{path} has {len(whole.everybody)} annotations and none has keypoints;"
+            " COCO's are in person_keypoints_*.json, not in instances_*.json"
+        )
+    if not chosen.people:
+        raise DataError(f"{path}: nobody in {len(pictures)} picture(s) has labelled keypoints")
+    for one in chosen.people:
+        if not one.area > 0:
+            area = one.entry.get("area")
+            raise DataError(f"{one.name}: area: expected a number above 0, got {area!r}")
+    return chosen
+
+
+class _Reader:
+    """One file, entry by entry."""
+
+    def __init__(self, path: Path, problems: Problems, skeleton: Skeleton | None) -> None:
+        self._path, self._problems, self._skeleton = path, problems, skeleton
+
+    def read(self, document: Mapping[str, Any]) -> Dataset:
+        categories = document.get("categories")
+        if "categories" in document and not isinstance(categories, list):
+            raise DataError(f"{self._path}: expected COCO's form with a list of categories")
+        columns = self._columns(categories or [])
+        pictures = self._pictures(document["images"])
+        people = self._people(document["annotations"], pictures, columns)
+        ordered = sorted(people, key=lambda one: one.picture)
+        return Dataset(self._path, tuple(pictures.values()), tuple(ordered))
+
+    def _columns(self, categories: list[Any]) -> dict[Any, NDArray[np.int64] | None]:
+        """By category where its keypoints stand in the skeleton; None for what is no person."""
+        entries = [one for one in categories if isinstance(one, dict)]
+        wanted = self._skeleton.keypoints if self._skeleton else ()
+        columns = {_id(one.get("id")): self._places(one, wanted) for one in entries}
+        if not entries:
+            return {_id(1): np.arange(len(wanted))}
+        if all(found is None for found in columns.values()):
+            raise DataError(
+                f"{self._path}: expected a category whose name is {PERSON}"
+                + (f", with keypoints such as {', '.join(wanted[:3])}" if wanted else "")
+                + "; found none"
+            )
+        return columns
+
+    @staticmethod
+    def _places(category: Mapping[str, Any], wanted: Sequence[str]) -> NDArray[np.int64] | None:
+        names = category.get("keypoints")
+        if not (isinstance(names, list) and names):
+            return np.arange(len(wanted)) if category.get("name") == PERSON else None
+        found = [wanted.index(name) if name in wanted else -1 for name in names]
+        return np.array(found) if max(found) >= 0 or not wanted else None
+
+    def _pictures(self, entries: list[Any]) -> dict[Any, Picture]:
+        found: dict[Any, Picture] = {}
+        for entry in entries:
+            where = f"{self._path}, image {_name(entry)}"
+            try:
+                identity, picture = _picture(entry)
+            except ValueError as error:
+                self._problems.add("broken image entry", where, str(error))
+                continue
+            if identity in found:
+                self._problems.add("two images of one id", where, f"also {picture.file_name}")
+            else:
+                found[identity] = picture
+        if all(isinstance(identity, int) for identity in found):
+            return found
+        return {
+            identity: Picture(number, one.file_name, one.size_wh)
+            for number, (identity, one) in enumerate(found.items(), 1)
+        }
+
+    def _people(
+        self,
+        entries: list[Any],
+        pictures: Mapping[Any, Picture],
+        columns: Mapping[Any, NDArray[np.int64] | None],
+    ) -> Iterator[Person]:
+        places = {identity: place for place, identity in enumerate(pictures)}
+        for entry in entries:
+            where = f"{self._path}, annotation {_name(entry)}"
+            try:
+                person = self._person(entry, places, columns)
+            except _OtherCategoryError as error:
+                self._problems.add("wrong category", where, str(error))
+            except _NoPictureError as error:
+                self._problems.add("person without picture", where, str(error))
+            except ValueError as error:
+                self._problems.add("broken annotation", where, str(error))
+            else:
+                if person is not None:
+                    yield person
+
+    def _person(
+        self,
+        entry: Any,
+        places: Mapping[Any, int],
+        columns: Mapping[Any, NDArray[np.int64] | None],
+    ) -> Person | None:
+        """The person; None for what another category holds."""
+        if not isinstance(entry, dict):
+            raise ValueError(f"expected an object, got {entry!r:.40}")
+        category = _id(entry.get("category_id", 1))
+        if category not in columns:
+            raise _OtherCategoryError(f"category {entry.get('category_id')!r:.40} is not listed")
+        own = columns[category]
+        if own is None:
+            return None
+        place = places.get(_id(entry.get("image_id")))
+        if place is None:
+            raise _NoPictureError(f"image_id {entry.get('image_id')!r:.40} is not listed")
+        box = numbers(entry, "bbox", 4)
+        keypoints = self._keypoints(entry, own)
+        is_crowd = bool(entry.get("iscrowd"))
+        area = np.nan if entry.get("area") is None else single(entry, "area")
+        corners = np.concatenate([box[:2], box[:2] + box[2:]])
+        name = f"{self._path}: annotation {_name(entry)}"
+        return Person(place, name, corners, keypoints, area, is_crowd, own, entry)
+
+    def _keypoints(self, entry: Mapping[str, Any], own: NDArray[np.int64]) -> Floats:
+        count = len(self._skeleton.keypoints) if self._skeleton else 0
+        if not count or entry.get("keypoints") in (None, []):
+            return np.zeros((count, 3))
+        found = numbers(entry, "keypoints", 3 * len(own)).reshape(-1, 3)
+        return placed(found, own, count)
+
+
+class _OtherCategoryError(ValueError):
+    """An annotation of a category that the file does not list."""
+
+
+class _NoPictureError(ValueError):
+    """An annotation of a picture that is not there."""
+
+
+def _picture(entry: Any) -> tuple[Any, Picture]:
+    """Its id, and the picture; ValueError says what is wrong."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"expected an object, got {entry!r:.40}")
+    identity, name = _id(entry.get("id")), entry.get("file_name")
+    if identity is None:
+        raise ValueError(f"id: expected a number or a text, got {entry.get('id')!r:.40}")
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"file_name: expected a text, got {name!r:.40}")
+    size = None
+    if entry.get("width") is not None or entry.get("height") is not None:
+        sides = [single(entry, side) for side in ("width", "height")]
+        if any(side < 1 or side > MAX_SIDE_PX for side in sides):
+            raise ValueError(f"width and height: expected whole pixels, got {sides}")
+        size = (round(sides[0]), round(sides[1]))
+    return identity, Picture(identity if isinstance(identity, int) else 0, name, size)
+
+
+def numbers(entry: Mapping[str, Any], field: str, count: int | None) -> Floats:
+    """A list of ``count`` finite numbers; ValueError names the field where it is anything else."""
+    found = entry.get(field)
+    if not isinstance(found, list) or (count is not None and len(found) != count):
+        got = f"{len(found)} entries" if isinstance(found, list) else f"{found!r:.40}"
+        raise ValueError(f"{field}: expected {count} numbers, got {got}")
+    if not all(type(value) in (int, float) for value in found):
+        raise ValueError(f"{field}: holds what is no number")
+    try:
+        values = np.array(found, dtype=np.float64)
+    except OverflowError as error:
+        raise ValueError(f"{field}: holds a number that is too large") from error
+    if not (np.abs(values) <= MAX_NUMBER).all():
+        raise ValueError(f"{field}: holds a number that is not finite")
+    return values
+
+
+def single(entry: Mapping[str, Any], field: str) -> float:
+    """One finite number; ValueError names the field where it is anything else."""
+    return float(numbers({field: [entry.get(field)]}, field, 1)[0])
+
+
+def placed(values: Floats, columns: NDArray[np.int64], count: int, missing: float = 0.0) -> Floats:
+    """Rows of the file's keypoints moved to their places in a skeleton of ``count``."""
+    out = np.full((count, *values.shape[1:]), missing)
+    out[columns[columns >= 0]] = values[columns >= 0]
+    return out
+
+
+def _id(value: Any) -> int | str | None:
+    """Ids as numbers where they can be: ``"7"`` and 7 are one; None for what is no id."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) < 19 else value
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _name(entry: Any) -> str:
+    return f"{entry.get('id')!r:.40}" if isinstance(entry, dict) else f"{entry!r:.40}"
