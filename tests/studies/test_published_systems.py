@@ -67,7 +67,7 @@ def test_the_systems_of_the_tables_run(
         images, annotations, weights=str(path), decoders=("dark", "shift", "integral"),
         flip_test=True, runtime="torch", device="cpu", precision="f32", speed=False,
     )  # fmt: skip
-    measured = run_coco(choice, lambda message: None)
+    measured = run_coco(choice)
     assert [row.method for row in measured.rows] == [
         "livepose, DARK + flip",
         "livepose, shift + flip",
@@ -95,7 +95,7 @@ def test_an_official_file_is_imported_and_measured(make_set: MakeSet, tmp_path: 
         images, annotations, weights=str(path), input_hw=(128, 96), runtime="torch",
         device="cpu", speed=False,
     )  # fmt: skip
-    row = run_coco(choice, lambda message: None).rows[0]
+    row = run_coco(choice).rows[0]
     assert (row.backbone, row.input_size) == ("ResNet-50", "128x96")
 
 
