@@ -86,18 +86,12 @@ class PosePipeline:
         self.clock = StageClock() if networks is None else networks[0].clock
         self.estimator, self.detector = networks or self._open_networks()
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
-        self.scheduler = Scheduler(self._budget())
+        self.scheduler = Scheduler(Budget(self.settings.max_latency_ms, self.settings.target_fps))
         self.carrier = Carrier()
         self.looks = Looks(closer=not self.scheduler.budget)
         self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
         self.cuts = Cuts()
-
-    def _budget(self) -> Budget:
-        try:
-            return Budget(self.settings.max_latency_ms, self.settings.target_fps)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
 
     def _tracker_settings(self) -> TrackerSettings:
         chosen = TrackerSettings(

@@ -1,35 +1,117 @@
-"""Everything that can be chosen about the pipeline, in one place."""
+"""Everything that can be chosen about the pipeline, in one place.
 
-from dataclasses import dataclass
+A setting is a field of a dataclass, and says for itself what it means and may be (``option``); the
+command line, its help, the configuration file and the check of the values come from there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from math import isfinite
 from pathlib import Path
+from typing import Any
+
+from livepose.errors import UsageError
+
+RUNTIMES = ("auto", "torch", "openvino", "cuda", "tensorrt")
+PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
+DECODINGS = ("dark", "shift", "argmax", "integral")
+ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
+"""Where pixel centres are; see ``livepose.crops``."""
+SMOOTHINGS = ("still", "balanced", "fast", "one-euro", "none")
+
+
+def option(
+    default: Any = MISSING,
+    help: str = "",
+    *,
+    flag: str = "",
+    metavar: str = "",
+    choices: Sequence[Any] | None = None,
+    least: float | None = None,
+    above: float | None = None,
+    parse: Callable[[str], Any] | None = None,
+    nargs: str = "",
+) -> Any:
+    """A field of a dataclass that is also an option of the command line.
+
+    ``flag`` is given where the option is not called as the field is; an empty one with ``nargs``
+    stands for the arguments without a flag. ``parse`` reads what has a form of its own.
+    """
+    told = {name: value for name, value in locals().items() if name not in ("default", "told")}
+    return field(default=default, metadata=told)
+
+
+def flag_of(entry: "Field[Any]") -> str:
+    """``--max-people`` for the field ``max_people``."""
+    return str(entry.metadata.get("flag") or "--" + entry.name.replace("_", "-"))
+
+
+def expected(told: Mapping[str, Any], value: Any) -> str:
+    """What a value should have been, in words; "" where it is right."""
+    choices, least, above = told.get("choices"), told.get("least"), told.get("above")
+    if value is None:
+        return ""
+    if choices and value not in choices:
+        return f"one of {', '.join(str(one) for one in choices)}"
+    if least is not None and not (value >= least and isfinite(value)):
+        return f"a {'whole ' if isinstance(value, int) else ''}number from {least} on"
+    if above is not None and not (value > above and isfinite(value)):
+        return f"a number above {above}"
+    return ""
+
+
+def check(settings: Any) -> None:
+    """Whether every field of a dataclass is what its option allows.
+
+    Raises
+    ------
+    UsageError
+        Naming the first that is not.
+    """
+    for entry in fields(settings):
+        value = getattr(settings, entry.name)
+        if wanted := expected(entry.metadata, value):
+            raise UsageError(f"{flag_of(entry)}: expected {wanted}, got {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be chosen about the pipeline."""
 
-    weights: str | Path = "default"
-    """Pose weights: ``default``, a name of ``livepose weights list``, or a file."""
-    detector: str | Path = "auto"
-    """``auto``, ``none`` (one person, the whole frame), a name or a file."""
-    runtime: str = "auto"
-    device: str = "auto"
-    precision: str = "auto"
-    decode: str = "dark"
-    """``dark``, ``shift``, ``argmax`` or ``integral``."""
-    smooth: str = "balanced"
-    """``still``, ``balanced``, ``fast``, ``one-euro`` or ``none``."""
-    predict: bool = False
-    """Hands keypoints out where they will be when they are seen; see ``shown_after``."""
-    detect_every: int | None = None
-    """Frames from one detection to the next; None adapts to what moves."""
-    detector_size_px: int | None = None
-    """Long side of the detector's input; None lets it choose, and look closer where people are
-    small."""
-    detector_threshold: float | None = None
-    """Lowest score of a box; None takes what suits the detector."""
-    max_people: int | None = None
-    max_latency_ms: float | None = None
-    """From capture to the screen; people then take turns. None: everybody in every frame."""
-    target_fps: float | None = None
-    """Frames a second to hold, in the same way."""
+    weights: str | Path = option(
+        "default", "pose weights: a name of 'livepose weights list', or a file"
+    )
+    detector: str | Path = option(
+        "auto", "auto, none (one person, the whole frame), a name or a file"
+    )
+    detect_every: int | None = option(
+        None,
+        "frames from one detection to the next; default: adapts to what moves",
+        metavar="N",
+        least=1,
+    )
+    detector_size_px: int | None = option(
+        None,
+        "one size of its input; default: what suits it, and a larger one for small people",
+        flag="--detector-size", metavar="PX", least=1,
+    )  # fmt: skip
+    detector_threshold: float | None = option(
+        None, "lowest score of a box; default: what suits the detector", metavar="S", least=0
+    )
+    max_people: int | None = option(None, "people at most", metavar="N", least=1)
+    max_latency_ms: float | None = option(
+        None, "from capture to screen; people take turns to hold it",
+        flag="--max-latency", metavar="MS", above=0,
+    )  # fmt: skip
+    target_fps: float | None = option(
+        None, "frames a second to hold, likewise", metavar="N", above=0
+    )
+    decode: str = option("dark", "heatmaps to keypoints", choices=DECODINGS)
+    smooth: str = option("balanced", "against trembling", choices=SMOOTHINGS)
+    predict: bool = option(False, "live: keypoints where they are once they are shown")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
+    runtime: str = option("auto", "what runs the networks", choices=RUNTIMES)
+    precision: str = option("auto", "of the pose network", choices=PRECISIONS)
+
+    def __post_init__(self) -> None:
+        check(self)

@@ -142,7 +142,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """``python -m studies.quantisation``."""
     from livepose.cli import guarded
     from livepose.cli.evaluate import check_outputs
-    from livepose.cli.run import positive
+    from livepose.cli.options import positive
     from livepose.evaluation.report import write_text
 
     parser = ArgumentParser(prog="python -m studies.quantisation")

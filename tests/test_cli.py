@@ -9,6 +9,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -17,7 +18,16 @@ import pytest
 from fakes import make_pipeline, picture
 
 from livepose.cli import main, play
+from livepose.cli.options import options
+from livepose.cli.run_options import (
+    BenchmarkOptions,
+    OutputOptions,
+    RunOptions,
+    SourceOptions,
+    WindowOptions,
+)
 from livepose.pipeline import PosePipeline
+from livepose.settings import Settings
 
 __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]
@@ -37,6 +47,13 @@ def video(tmp_path: Path) -> Path:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def run_options(**given: Any) -> RunOptions:
+    """The options of a run in which these were given."""
+    kinds = (SourceOptions, OutputOptions, WindowOptions, BenchmarkOptions, Settings)
+    made = [options(kind, Namespace(**given)) for kind in kinds]
+    return RunOptions(*made)
 
 
 def sentences(text: str) -> list[str]:
@@ -265,15 +282,12 @@ def test_whoever_waits_long_is_told_why_and_nobody_else(
     ],
 )
 def test_drawing_is_rehearsed_where_something_is_drawn(
-    chosen: dict[str, object], wanted: bool, monkeypatch: pytest.MonkeyPatch
+    chosen: dict[str, Any], wanted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = ("output", "json", "csv", "openpose_json", "coco_json", "sheet")
-    arguments = Namespace(**dict.fromkeys(names), show=False, no_window=False)
-    for name, value in chosen.items():
-        setattr(arguments, name, value)
+    asked = run_options(**chosen)
     rehearsals: list[bool] = []
     monkeypatch.setattr(play, "rehearse", lambda: rehearsals.append(True))
-    with play.rehearsed(arguments):
+    with play.rehearsed(asked):
         pass
     assert rehearsals == [True] * wanted
 
@@ -283,5 +297,5 @@ def test_a_rehearsal_that_fails_stops_nobody(monkeypatch: pytest.MonkeyPatch) ->
         raise RuntimeError("no compiler")
 
     monkeypatch.setattr(play, "rehearse", fail)
-    with play.rehearsed(Namespace(output="out.mp4", no_window=True, show=False, sheet=None)):
+    with play.rehearsed(run_options(output=Path("out.mp4"), no_window=True)):
         pass

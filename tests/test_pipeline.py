@@ -249,7 +249,7 @@ def test_a_live_source_faster_than_wanted_is_thinned_and_the_rest_counts_as_drop
 
 
 def test_a_budget_that_is_none_is_a_wrong_use(make_pipeline: Make) -> None:
-    with pytest.raises(UsageError, match="target_fps: expected a positive number"):
+    with pytest.raises(UsageError, match="--target-fps: expected a number above 0"):
         make_pipeline(target_fps=0)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 def register(subparsers: Any) -> None:
     """Adds the command ``calibrate``."""
-    from livepose.cli.run import positive
+    from livepose.cli.options import positive
 
     parser = subparsers.add_parser(
         "calibrate",

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepose.cli.run import RUNTIMES, positive
+from livepose.cli.options import positive
 from livepose.errors import GateError
+from livepose.settings import RUNTIMES
 
 if TYPE_CHECKING:
     from livepose.evaluation.report import Measured

@@ -3,13 +3,13 @@
 import logging
 import threading
 import time
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from livepose.cli.run_options import OutputOptions, RunOptions, SourceOptions, WindowOptions
 from livepose.drawing import rehearse
 from livepose.errors import UsageError
 from livepose.frame import Frame
@@ -45,29 +45,30 @@ LATE_S = 8.0
 """Whoever waits longer than this is told why."""
 
 
-def play(arguments: Namespace, settings: Settings) -> Summary:
+def play(options: RunOptions) -> Summary:
     """Plays the chosen source to its end."""
+    ((kind, value),) = options.sources.chosen()
     # The source first: a wrong path is said at once, not after the networks were loaded.
-    source = open_chosen(arguments)
+    source = open_chosen(kind, value, options.sources)
     try:
-        with rehearsed(arguments):
-            pipeline = open_pipeline(settings, source)
-        window = open_window(arguments, source)
-        sinks = open_sinks(arguments, source, pipeline)
-        player = Player(pipeline, source, sinks, window, look(arguments))
+        with rehearsed(options):
+            pipeline = open_pipeline(options.settings, source)
+        window = open_window(options, source)
+        sinks = open_sinks(options.outputs, source, pipeline)
+        player = Player(pipeline, source, sinks, window, look(options.window))
         with progress_bar(source, window is not None) as progress:
             player.progress = progress
             summary = player.play()
     finally:
         source.close()
-    logger.info(said(summary, arguments))
+    logger.info(said(summary, options.outputs))
     return summary
 
 
 @contextmanager
-def rehearsed(arguments: Namespace) -> Iterator[None]:
+def rehearsed(options: RunOptions) -> Iterator[None]:
     """Whoever is going to draw gets ready beside what is done in here."""
-    if not draws(arguments):
+    if not draws(options):
         yield
         return
 
@@ -81,41 +82,50 @@ def rehearsed(arguments: Namespace) -> Iterator[None]:
     beside.join()
 
 
-def draws(arguments: Namespace) -> bool:
+def draws(options: RunOptions) -> bool:
     """Whether pictures are going to be drawn."""
-    seen = arguments.show or not (arguments.no_window or writes_files(arguments))
-    return bool(seen or arguments.output or arguments.sheet)
+    outputs = options.outputs
+    return wants_window(options) or bool(outputs.output or outputs.sheet)
 
 
-def open_chosen(arguments: Namespace, *, deferred: bool = False) -> Source:
-    """The source that the options name; a live one at once where it may be ``deferred``."""
-    excerpt = Excerpt(arguments.start, arguments.end, arguments.step)
-    source = _open(arguments, live_settings(arguments, deferred), excerpt)
+def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool = False) -> Source:
+    """The source of that kind; a live one at once where it may be ``deferred``."""
+    excerpt = Excerpt(options.start_s, options.end_s, options.step)
+    source = _open(kind, value, options, live_settings(options, deferred), excerpt)
     if excerpt != Excerpt() and not isinstance(source, VideoSource):
         source.close()
         raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
     return source
 
 
-def _open(arguments: Namespace, live: LiveSettings, excerpt: Excerpt) -> Source:
-    asked = {"camera_size": arguments.camera_size, "camera_fps": arguments.camera_fps}
-    always: dict[str, Any] = {"rotate": arguments.rotate}
-    if arguments.image is not None:
-        return open_images(arguments.image, **always)
-    if arguments.video is not None:
-        return open_video(arguments.video, excerpt=excerpt, **always)
-    if arguments.camera is not None and "://" not in arguments.camera:
-        return open_camera(arguments.camera, settings=live, **asked, **always)
-    named = arguments.camera or arguments.source
-    return open_source(named, live=live, excerpt=excerpt, **asked, **always)
+def _open(
+    kind: str, value: Any, options: SourceOptions, live: LiveSettings, excerpt: Excerpt
+) -> Source:
+    asked: dict[str, Any] = {
+        "camera_size": options.camera_size,
+        "camera_fps": options.camera_fps,
+    }
+    if kind == "image":
+        return open_images(value, rotate=options.rotate)
+    if kind == "video":
+        return open_video(value, excerpt=excerpt, rotate=options.rotate)
+    if kind == "camera" and "://" not in value:
+        return open_camera(value, settings=live, rotate=options.rotate, **asked)
+    return open_source(value, live=live, excerpt=excerpt, rotate=options.rotate, **asked)
 
 
-def live_settings(arguments: Namespace, deferred: bool) -> LiveSettings:
+def live_settings(options: SourceOptions, deferred: bool) -> LiveSettings:
     """How patient the options want a camera to be."""
-    asked = LiveSettings(open_timeout_s=arguments.open_timeout, deferred=deferred)
-    if arguments.reconnect is None:
+    asked = LiveSettings(open_timeout_s=options.open_timeout_s, deferred=deferred)
+    if options.reconnect_s is None:
         return asked
-    return replace(asked, reconnect_s=arguments.reconnect, wait_at_start=True)
+    return replace(asked, reconnect_s=options.reconnect_s, wait_at_start=True)
+
+
+def wants_window(options: RunOptions, live: bool = False) -> bool:
+    """Whether a window is to be opened; a live source has one beside its outputs too."""
+    window = options.window
+    return not window.no_window and (window.show or live or not options.outputs.asked())
 
 
 def open_pipeline(settings: Settings, source: Source) -> PosePipeline:
@@ -152,16 +162,10 @@ def memory_held(pipeline: PosePipeline) -> str:
     return "" if gpu is None else f", {gpu.held_mib():.0f} MiB held on {gpu.runtime.device}"
 
 
-def open_window(arguments: Namespace, source: Source) -> Window | None:
+def open_window(options: RunOptions, source: Source) -> Window | None:
     """A window, where one is wanted and can be had."""
-    if arguments.no_window or (writes_files(arguments) and not arguments.show):
-        if source.live and not arguments.no_window:
-            return _window_if_possible(source)
+    if not wants_window(options, source.live):
         return None
-    return _window_if_possible(source)
-
-
-def _window_if_possible(source: Source) -> Window | None:
     possible, reason = Window.available()
     if not possible:
         logger.warning(f"no window: {reason}; running without one")
@@ -169,29 +173,23 @@ def _window_if_possible(source: Source) -> Window | None:
     return Window(f"livepose - {source.name}")
 
 
-def writes_files(arguments: Namespace) -> bool:
-    """Whether any output was asked for."""
-    names = ("output", "json", "csv", "openpose_json", "coco_json", "sheet")
-    return any(getattr(arguments, name) is not None for name in names)
-
-
-def open_sinks(arguments: Namespace, source: Source, pipeline: PosePipeline) -> list[Sink]:
+def open_sinks(outputs: OutputOptions, source: Source, pipeline: PosePipeline) -> list[Sink]:
     """Everything that the options ask to be written."""
     sinks: list[Sink] = []
     stem = Path(source.name).stem or "livepose"
-    if arguments.output is not None:
-        sinks.append(drawn_sink(arguments.output, source))
-    if arguments.json is not None:
+    if outputs.output is not None:
+        sinks.append(drawn_sink(outputs.output, source))
+    if outputs.json is not None:
         ending = budget_summary(pipeline) if pipeline.scheduler.budget else None
-        sinks.append(JsonLinesSink(arguments.json, header(source, pipeline), ending))
-    if arguments.csv is not None:
-        sinks.append(CsvSink(arguments.csv))
-    if arguments.openpose_json is not None:
-        sinks.append(OpenPoseSink(arguments.openpose_json, stem))
-    if arguments.coco_json is not None:
-        sinks.append(CocoSink(arguments.coco_json))
-    if arguments.sheet is not None:
-        sinks.append(SheetSink(arguments.sheet))
+        sinks.append(JsonLinesSink(outputs.json, header(source, pipeline), ending))
+    if outputs.csv is not None:
+        sinks.append(CsvSink(outputs.csv))
+    if outputs.openpose_json is not None:
+        sinks.append(OpenPoseSink(outputs.openpose_json, stem))
+    if outputs.coco_json is not None:
+        sinks.append(CocoSink(outputs.coco_json))
+    if outputs.sheet is not None:
+        sinks.append(SheetSink(outputs.sheet))
     return sinks
 
 
@@ -236,13 +234,13 @@ def budget_summary(pipeline: PosePipeline) -> Callable[[], dict[str, Any]]:
     return lambda: {"given_up": asdict(pipeline.scheduler.given_up)}
 
 
-def look(arguments: Namespace) -> Look:
+def look(options: WindowOptions) -> Look:
     """The options as the look of the drawing."""
     return Look(
-        mirror=arguments.mirror,
-        score_threshold=arguments.keypoint_threshold,
-        boxes=arguments.boxes,
-        uncertainty=arguments.uncertainty,
+        mirror=options.mirror,
+        score_threshold=options.keypoint_threshold,
+        boxes=options.boxes,
+        uncertainty=options.uncertainty,
     )
 
 
@@ -257,13 +255,13 @@ def progress_bar(
     return FrameProgress(source.frame_count)
 
 
-def said(summary: Summary, arguments: Namespace) -> str:
+def said(summary: Summary, outputs: OutputOptions) -> str:
     """One sentence on what was done."""
     text = f"{summary.frames} frames in {summary.duration_s:.1f} s ({summary.fps:.1f} fps)"
     if summary.dropped:
         text += f", {summary.dropped} dropped"
     if summary.given_up:
         text += f"; to hold the budget: {', '.join(summary.given_up)}"
-    if arguments.output is not None:
-        text += f"; written to {arguments.output}"
+    if outputs.output is not None:
+        text += f"; written to {outputs.output}"
     return text

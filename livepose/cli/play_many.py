@@ -3,48 +3,42 @@
 import logging
 import threading
 import time
-from argparse import Namespace
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
-from pathlib import Path
 
 from livepose.cli.play import look, open_chosen, open_sinks, patience, rehearsed
-from livepose.errors import SourceError, UsageError
+from livepose.cli.run_options import OutputOptions, RunOptions
+from livepose.errors import SourceError
 from livepose.frame import Frame
 from livepose.multistream import PoseService
-from livepose.pipeline import Settings
-from livepose.player import Player, Summary
+from livepose.player import Look, Player, Summary
 from livepose.poses import Poses
 from livepose.sources import LiveSource, Source
 
 logger = logging.getLogger(__name__)
-OUTPUTS = ("output", "json", "csv", "openpose_json", "coco_json", "sheet")
 POLL_S = 0.2
 
 
-def play_many(arguments: Namespace, settings: Settings) -> list[Summary]:
+def play_many(options: RunOptions) -> list[Summary]:
     """Plays the sources of these options side by side, each to its end.
 
     Raises
     ------
-    UsageError
-        When outputs of several streams would go to one place.
     SourceError
         When all is over, and some could not be opened or were lost on the way.
     """
-    each = [numbered(arguments, index) for index in range(len(arguments.several))]
-    if arguments.json == "-":
-        raise UsageError("several sources cannot share --json -; name a file: each gets its own")
+    chosen = options.sources.chosen()
+    outputs = [options.outputs.numbered(number + 1) for number in range(len(chosen))]
     sources: list[Source] = []
     try:
-        sources.extend(open_chosen(one, deferred=True) for one in each)
-        await_cameras(sources, arguments.open_timeout)
-        with rehearsed(arguments), patience():
-            service = PoseService(settings)
+        sources.extend(open_chosen(*one, options.sources, deferred=True) for one in chosen)
+        await_cameras(sources, options.sources.open_timeout_s)
+        with rehearsed(options), patience():
+            service = PoseService(options.settings)
             known = [source.size_wh for source in sources if source.size_wh != (0, 0)]
             service.warm_up(known or [(640, 480)])
-        summaries = play_side_by_side(service, each, sources)
+        summaries = play_side_by_side(service, outputs, sources, look(options.window))
     finally:
         for source in sources:
             source.close()
@@ -60,21 +54,11 @@ def await_cameras(sources: Sequence[Source], limit_s: float) -> None:
                 source.wait_for_first(max(until_s - time.perf_counter(), 0.0))
 
 
-def numbered(arguments: Namespace, index: int) -> Namespace:
-    """The options of one stream: its source, and outputs with its number, from 1 on."""
-    one = Namespace(**vars(arguments))
-    kind, value = arguments.several[index]
-    setattr(one, kind, value)
-    for name in OUTPUTS:
-        asked = getattr(arguments, name)
-        if asked is not None:
-            path = Path(asked)
-            setattr(one, name, path.with_name(f"{path.stem}-{index + 1}{path.suffix}"))
-    return one
-
-
 def play_side_by_side(
-    service: PoseService, each: Sequence[Namespace], sources: Sequence[Source]
+    service: PoseService,
+    outputs: Sequence[OutputOptions],
+    sources: Sequence[Source],
+    drawn_as: Look,
 ) -> list[Summary]:
     """A thread for each stream; what was written stays whole.
 
@@ -82,13 +66,13 @@ def play_side_by_side(
     """
     stop = threading.Event()
 
-    def play_one(arguments: Namespace, source: Source) -> Summary | None:
+    def play_one(asked: OutputOptions, source: Source) -> Summary | None:
         try:
             if isinstance(source, LiveSource):
                 source.wait_for_first()
             with service.stream() as pipeline:
-                sinks = open_sinks(arguments, source, pipeline)
-                player = Player(pipeline, source, sinks, None, look(arguments))
+                sinks = open_sinks(asked, source, pipeline)
+                player = Player(pipeline, source, sinks, None, drawn_as)
                 player.progress = StopWhen(stop, player)
                 summary = player.play()
         except SourceError as error:
@@ -97,8 +81,8 @@ def play_side_by_side(
         logger.info(f"{source.name}: {summary.frames} frames, {summary.fps:.1f} fps")
         return summary
 
-    with ThreadPoolExecutor(len(each), thread_name_prefix="stream") as pool:
-        pairs = zip(each, sources, strict=True)
+    with ThreadPoolExecutor(len(sources), thread_name_prefix="stream") as pool:
+        pairs = zip(outputs, sources, strict=True)
         streams = [pool.submit(play_one, *pair) for pair in pairs]
         try:
             while wait(streams, POLL_S, FIRST_EXCEPTION).not_done:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepose.errors import WeightsError
+from livepose.weights.families import FAMILIES
 
 if TYPE_CHECKING:
     from livepose.weights.fetching import Progress
     from livepose.weights.manifest import Known
 
-FAMILIES = ("hrnet", "dark", "mmpose", "mmpose-udp", "simple-baseline")
 TITLES = {"own": "embedded and imported", "known": "known by name"}
 
 
@@ -37,7 +37,7 @@ def _add_import(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "import", help="bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose"
     )
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--family", choices=FAMILIES, help="whose conventions it follows")
+    parser.add_argument("--family", choices=tuple(FAMILIES), help="whose conventions it follows")
     parser.add_argument("--input", type=_size, metavar="HxW", help="input size, e.g. 128x96")
     parser.add_argument("--network", help="refuse the file unless it is this network")
     parser.add_argument("--keypoints", type=int, help="refuse the file unless it has this many")

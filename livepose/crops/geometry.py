@@ -34,11 +34,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from livepose.crops import _kernels
+from livepose.settings import ALIGNMENTS as ALIGNMENTS
 
 Floats = NDArray[np.float64]
 Triple = tuple[float, float, float]
 
-ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 
 _UPRIGHT = np.empty(0)
 """No angles."""

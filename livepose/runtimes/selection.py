@@ -14,14 +14,13 @@ from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.runtimes.check import require_agreement
 from livepose.runtimes.protocol import Runtime
 from livepose.runtimes.ranges import read_ranges
+from livepose.settings import PRECISIONS, RUNTIMES
 from livepose.weights import Card, find_weights, read_card
 from livepose.weights.sidecar import is_foreign
 
 logger = logging.getLogger(__name__)
 
-RUNTIMES = ("auto", "torch", "openvino", "cuda", "tensorrt")
 ON_CUDA = ("cuda", "tensorrt")
-PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
 MODES = ("latency", "throughput")
 INT8_WORTH = 1.2
 """So many times as fast as the other precision has INT8 to be, as it costs some accuracy."""

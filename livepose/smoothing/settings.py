@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from livepose.settings import SMOOTHINGS
+
 Triple = tuple[float, float, float]
 FollowConstants = tuple[float, Triple, Triple, float, float, float, float]
 
 PRESETS = ("still", "balanced", "fast")
-METHODS = (*PRESETS, "one-euro", "none")
+METHODS = SMOOTHINGS
 """Names of the filters; ``none`` hands poses through untouched."""
 
 LEAST_STAY_S = 1e-3

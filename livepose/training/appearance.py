@@ -8,17 +8,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from livepose.training.plan import Plan
-
-IMAGENET_MEAN_RGB = (123.675, 116.28, 103.53)
-IMAGENET_STD_RGB = (58.395, 57.12, 57.375)
+from livepose.weights.card import IMAGENET_MEAN, IMAGENET_STD
 
 
 @dataclass(frozen=True)
 class Appearance:
     """Normalisation of the input, grey levels 0 to 255 in RGB order."""
 
-    mean_rgb: tuple[float, float, float] = IMAGENET_MEAN_RGB
-    std_rgb: tuple[float, float, float] = IMAGENET_STD_RGB
+    mean_rgb: tuple[float, float, float] = IMAGENET_MEAN
+    std_rgb: tuple[float, float, float] = IMAGENET_STD
 
     def normalise(self, crops_rgb: Tensor) -> Tensor:
         """Grey levels (B, 3, h, w) to network input."""

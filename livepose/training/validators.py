@@ -14,11 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from livepose.skeletons import SKELETONS
-from livepose.training.appearance import (
-    IMAGENET_MEAN_RGB,
-    IMAGENET_STD_RGB,
-    Appearance,
-)
+from livepose.training.appearance import Appearance
 from livepose.training.geometry import TrainingGeometry
 from livepose.training.learner import AUTOCAST
 from livepose.training.losses import softmax_maps
@@ -26,6 +22,7 @@ from livepose.training.monitor import Monitor
 from livepose.training.people import People, parse_set
 from livepose.training.settings import TrainSettings
 from livepose.weights import Card
+from livepose.weights.card import IMAGENET_MEAN, IMAGENET_STD
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +44,8 @@ def build_card(settings: TrainSettings, licence: str = "", **notes: str) -> Card
         blur_kernel=BLUR_KERNELS.get(round(settings.sigma), 3),
         sigma=settings.sigma,
         colour="rgb",
-        mean=IMAGENET_MEAN_RGB,
-        std=IMAGENET_STD_RGB,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         activation=settings.activation,
         source="trained by livepose train pose",
         licence=licence,

@@ -11,10 +11,10 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from livepose.errors import WeightsError
+from livepose.settings import ALIGNMENTS as ALIGNMENTS
 from livepose.skeletons import SKELETONS
 
 FORMAT = "livepose-pose-1"
-ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 COLOURS = ("rgb", "bgr")
 ACTIVATIONS = ("none", "softmax")
 IMAGENET_MEAN = (123.675, 116.28, 103.53)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepose.cli import guarded
 from livepose.cli.evaluate import progress_bars
-from livepose.cli.run import positive
+from livepose.cli.options import positive
 
 if TYPE_CHECKING:
     from studies.identity.run import Choice

@@ -20,7 +20,7 @@ def register(subparsers: Any) -> None:
     """Adds the command ``jitter``."""
     from argparse import RawDescriptionHelpFormatter
 
-    from livepose.cli.run import count, positive
+    from livepose.cli.options import count, positive
 
     parser = subparsers.add_parser(
         "jitter",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from livepose.cli import guarded
 from livepose.cli.evaluate import add_coco, check_outputs, choice, progress_bars, size_hw
-from livepose.cli.run import positive
+from livepose.cli.options import positive
 from livepose.evaluation.report import as_json, write_text
 from studies.pareto.grid import Grid, run_pareto
 from studies.pareto.plot import markdown, plot, write_csv

@@ -157,8 +157,8 @@ def test_what_is_wrong_can_be_skipped_and_counted(
     found = read_dataset(spoiled(document, path, bbox=None), problems)
     assert len(found.people) == 4
     problems.tell()
-    assert caplog.messages == [f"skipped broken annotation: {path}, annotation 0: bbox: expected 4 numbers, "
-                    "got None"]  # fmt: skip
+    wanted = f"skipped broken annotation: {path}, annotation 0: bbox: expected 4 numbers, got None"
+    assert caplog.messages == [wanted]
     assert "1 x broken annotation" in problems.reason()
 
 

@@ -31,7 +31,9 @@ def test_a_linter_takes_the_recipe():
 def test_what_the_recipe_copies_is_there_and_not_ignored():
     recipe = (DEPLOY / "Dockerfile").read_text()
     kept = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
-    copied = [name for line in re.findall(r"^COPY (.*) \S+$", recipe, re.M) for name in line.split()]
+    copied = [
+        name for line in re.findall(r"^COPY (.*) \S+$", recipe, re.M) for name in line.split()
+    ]
     assert len(copied) == 6
     for name in copied:
         assert (ROOT / name).exists() and f"!{name}" in kept

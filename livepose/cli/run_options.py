@@ -1,0 +1,178 @@
+"""What ``livepose`` without a command can be told: sources, outputs, window, benchmark."""
+
+import math
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from livepose.errors import UsageError
+from livepose.settings import Settings, check, flag_of, option
+
+
+def size_wh(text: str) -> tuple[int, int]:
+    """``1280x720`` as (1280, 720)."""
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdigit() and height.isdigit()):
+        raise ValueError(f"expected WIDTHxHEIGHT such as 1280x720, got {text!r}")
+    return int(width), int(height)
+
+
+def seconds(text: str) -> float:
+    """Seconds above 0, or ``forever``."""
+    if text == "forever":
+        return math.inf
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < math.inf:
+        raise ValueError(f"expected seconds above 0 or forever, got {text!r}")
+    return value
+
+
+def clock_s(text: str) -> float:
+    """Seconds, or ``1:02:03.5`` as seconds."""
+    parts = text.split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = [-1.0]
+    if len(parts) > 3 or not all(0 <= value < math.inf for value in values):
+        raise ValueError(f"expected seconds or h:mm:ss, got {text!r}")
+    return float(sum(value * 60**place for place, value in enumerate(reversed(values))))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """Where frames come from: one kind; several of it share the networks, without a window."""
+
+    paths: tuple[str, ...] = option(
+        (), "any source: index, path, URL or glob", flag="paths", metavar="SOURCE", nargs="*"
+    )
+    camera: tuple[str, ...] = option((), "camera index, device path, name or URL", metavar="N")
+    video: tuple[str, ...] = option((), "video file", metavar="FILE")
+    image: tuple[str, ...] = option((), "pictures, folders or globs", metavar="PATH", nargs="+")
+    source: tuple[str, ...] = option((), "index, path, URL or glob", metavar="ANY")
+    camera_size: tuple[int, int] | None = option(
+        None, "asked of the camera, or of the benchmark's scene", metavar="WxH", parse=size_wh
+    )
+    camera_fps: float | None = option(None, "asked of the camera", metavar="F", above=0)
+    rotate: int = option(0, "degrees clockwise", choices=(0, 90, 180, 270))
+    open_timeout_s: float = option(
+        10.0,
+        "for the first frame of a camera or stream",
+        flag="--open-timeout",
+        metavar="S",
+        above=0,
+    )
+    reconnect_s: float | None = option(
+        None,
+        "wait so long for a camera that is away, also at the start (20, not at the start)",
+        flag="--reconnect", metavar="S|forever", parse=seconds,
+    )  # fmt: skip
+    start_s: float = option(
+        0.0, "of a video file: s or h:mm:ss", flag="--start", metavar="TIME", parse=clock_s
+    )
+    end_s: float | None = option(
+        None, "of a video file, likewise", flag="--end", metavar="TIME", parse=clock_s
+    )
+    step: int = option(1, "every Nth frame of a video file", metavar="N", least=1)
+
+    def chosen(self) -> list[tuple[str, Any]]:
+        """Kind and value of every source; all pictures together are one.
+
+        Raises
+        ------
+        UsageError
+            When sources of several kinds were given.
+        """
+        plain = [("source", path) for path in self.paths]
+        cameras = [("camera", one) for one in self.camera]
+        videos = [("video", one) for one in self.video]
+        pictures: list[tuple[str, Any]] = [("image", self.image)] if self.image else []
+        others = [("source", one) for one in self.source]
+        kinds = [kind for kind in (plain, cameras, videos, pictures, others) if kind]
+        if len(kinds) > 1:
+            raise UsageError(
+                "sources of one kind at a time: --camera, --video, --image, --source or plain"
+                " arguments"
+            )
+        return list(kinds[0]) if kinds else []
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What is written; several at once are fine."""
+
+    output: Path | None = option(None, "drawn video, picture or folder", metavar="PATH")
+    json: str | Path | None = option(None, "JSON lines, - is stdout", metavar="FILE")
+    csv: Path | None = option(None, "a row for each keypoint", metavar="FILE")
+    openpose_json: Path | None = option(None, "BODY_25 files", metavar="DIR")
+    coco_json: Path | None = option(None, "COCO results", metavar="FILE")
+    sheet: Path | None = option(None, "a contact sheet of the film", metavar="PNG")
+    overwrite: bool = option(False, "replace outputs that are there")
+
+    def asked(self) -> dict[str, str | Path]:
+        """Where each output goes, by its flag; those alone that were asked for."""
+        named = {flag_of(entry): getattr(self, entry.name) for entry in fields(self)}
+        return {flag: path for flag, path in named.items() if isinstance(path, str | Path)}
+
+    def numbered(self, number: int) -> "OutputOptions":
+        """The outputs of one stream of several: ``poses-1.jsonl`` for ``poses.jsonl``.
+
+        Raises
+        ------
+        UsageError
+            When all would write to stdout.
+        """
+        if self.json == "-":
+            raise UsageError(
+                "several sources cannot share --json -; name a file: each gets its own"
+            )
+        asked = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        paths = {name: Path(one) for name, one in asked.items() if isinstance(one, str | Path)}
+        own: dict[str, Any] = {
+            name: path.with_name(f"{path.stem}-{number}{path.suffix}")
+            for name, path in paths.items()
+        }
+        return replace(self, **own)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOptions:
+    """What is seen."""
+
+    show: bool = option(False, "a window also beside --output")
+    no_window: bool = option(False, "never a window")
+    mirror: bool = option(False, "turn the picture like a mirror")
+    boxes: bool = option(False, "draw boxes")
+    uncertainty: bool = option(False, "draw 2-sigma ellipses")
+    keypoint_threshold: float = option(0.2, "lowest score that is drawn", metavar="S")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkOptions:
+    """With --benchmark; --json FILE saves it."""
+
+    benchmark: bool = option(False, "measure speed: a made scene, or the source that is given")
+    people: int | None = option(None, "people in the made scene", metavar="N", least=0)
+    frames: int | None = option(None, "frames to measure", metavar="N", least=1)
+    compare: Path | None = option(None, "figures of an earlier --json", metavar="OLD")
+    compare_limit: float = option(
+        10.0, "exit code 6 when a figure is slower by more percent than this and than the noise",
+        metavar="PERCENT", least=0,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """All of them."""
+
+    sources: SourceOptions
+    outputs: OutputOptions
+    window: WindowOptions
+    benchmark: BenchmarkOptions
+    settings: Settings
