@@ -70,6 +70,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """The public names alone."""
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """Loads a public name when it is first asked for, so that the import itself stays quick."""
     if name not in _HOMES:

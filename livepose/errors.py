@@ -36,8 +36,8 @@ class LiveposeError(Exception):
         super().__init__(redacted(sentence))
 
 
-class UsageError(LiveposeError):
-    """An argument that cannot be right."""
+class UsageError(LiveposeError, ValueError):
+    """An argument that cannot be right: a setting, a picture, an array of another shape."""
 
     exit_code = 2
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.errors import UsageError
+
 ImageBgr = NDArray[np.uint8]
 """A colour picture, (H, W, 3), blue first as OpenCV has it."""
 
@@ -50,9 +52,9 @@ def check_image(image_bgr: ImageBgr) -> None:
 
     Raises
     ------
-    ValueError
+    UsageError
         Says what was expected and what came.
     """
     shape, kind = np.shape(image_bgr), getattr(image_bgr, "dtype", type(image_bgr))
     if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
-        raise ValueError(f"image_bgr: expected uint8 of shape (H, W, 3), got {kind} {shape}")
+        raise UsageError(f"image_bgr: expected uint8 of shape (H, W, 3), got {kind} {shape}")

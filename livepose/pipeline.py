@@ -23,7 +23,7 @@ from livepose.budget import Budget, Carrier, Scheduler, joined
 from livepose.detection import Detections, Detector, Looks, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
-from livepose.frame import Frame, ImageBgr, check_image
+from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.runtimes import open_runtime
 from livepose.runtimes.selection import cuda_devices
@@ -31,10 +31,13 @@ from livepose.settings import Settings as Settings
 from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
+from livepose.sources.pictures import as_image_bgr
 from livepose.threads import ahead, batches
 from livepose.timing import StageClock
 from livepose.tracking import Cuts, Tracked, Tracker, TrackerSettings
 
+Picture = ImageBgr | str | Path | Any
+"""What stands for a picture: an array, a file, or a picture of PIL."""
 FRAMES_AHEAD = 4
 STILLS_TOGETHER = 4
 """Pictures of a folder that go through the networks together."""
@@ -133,7 +136,7 @@ class PosePipeline:
 
     def process(
         self,
-        image_bgr: ImageBgr,
+        picture: Picture,
         time_s: float | None = None,
         captured_s: float | None = None,
     ) -> Poses:
@@ -141,8 +144,8 @@ class PosePipeline:
 
         Parameters
         ----------
-        image_bgr : uint8 (H, W, 3)
-            Blue first.
+        picture : uint8 (H, W, 3), str, Path or PIL.Image.Image
+            Blue first where it is an array; else a file, or a picture of PIL.
         time_s : float, optional
             Time of this picture in its stream, in seconds: people are then followed from the
             picture before, and smoothed. Without a time the picture stands for itself, and
@@ -152,12 +155,14 @@ class PosePipeline:
 
         Raises
         ------
-        ValueError
-            When the picture is not uint8 (H, W, 3).
+        UsageError
+            When an array is not uint8 (H, W, 3), or it is no picture at all.
+        SourceError
+            When a file cannot be read as a picture.
         """
         if time_s is None:
-            return self.process_stills([image_bgr])[0]
-        check_image(image_bgr)
+            return self.process_stills([picture])[0]
+        image_bgr = as_image_bgr(picture)
         self.looks.wait = captured_s is None
         try:
             poses = self._process_in_budget(image_bgr, time_s, captured_s)
@@ -166,27 +171,26 @@ class PosePipeline:
             self.estimator.end_frame()
             self.clock.end_frame()
 
-    def process_stills(self, images_bgr: Sequence[ImageBgr]) -> list[Poses]:
+    def process_stills(self, pictures: Sequence[Picture]) -> list[Poses]:
         """The people in pictures that have nothing to do with each other.
 
         Both networks run on all of them together; what is found in one does not depend on the
-        others.
+        others. They remember their pictures, for ``Poses.plot``.
 
         Raises
         ------
-        ValueError
-            When a picture is not uint8 (H, W, 3).
+        UsageError, SourceError
+            As for ``process``.
         """
-        for image_bgr in images_bgr:
-            check_image(image_bgr)
+        images_bgr = [as_image_bgr(picture) for picture in pictures]
         try:
             with self.clock.stage("detect"):
                 people = [self._best(found) for found in self._detect(images_bgr)]
             boxes_xyxy = [tracked.boxes_xyxy for tracked in people]
             estimates = self.estimator.estimate_frames(images_bgr, boxes_xyxy)
             poses = [self._as_poses(*pair) for pair in zip(people, estimates, strict=True)]
-            sizes_wh = [_size_wh(image_bgr) for image_bgr in images_bgr]
-            return [one.in_frame(size) for one, size in zip(poses, sizes_wh, strict=True)]
+            pairs = zip(poses, images_bgr, strict=True)
+            return [one.in_frame(_size_wh(image)).found_in(image) for one, image in pairs]
         finally:
             self.estimator.end_frame()
             self.clock.end_frame()

@@ -1,26 +1,25 @@
 """Poses: what livepose knows of the people in one frame. The one validated container."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.errors import UsageError
 from livepose.poses import _kernels
+from livepose.poses.result import WEAK_SCORE as WEAK_SCORE
+from livepose.poses.result import Result
 from livepose.poses.states import KeypointState as KeypointState
 from livepose.skeletons import COCO17, Skeleton
-
-WEAK_SCORE = 0.2
-"""A keypoint that scores less is hardly believed, and is not drawn unless asked for."""
 
 
 def _unknown_states() -> NDArray[np.uint8]:
     return np.empty((0, 0), dtype=np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class Poses:
+@dataclass(frozen=True, slots=True, eq=False)
+class Poses(Result):
     """People of one frame: P of them with K keypoints each, in source-image pixels.
 
     Attributes
@@ -44,7 +43,7 @@ class Poses:
 
     Raises
     ------
-    ValueError
+    UsageError
         When shapes do not fit together.
     """
 
@@ -72,7 +71,7 @@ class Poses:
             object.__setattr__(self, "keypoint_states", self._states())
         if self.keypoint_states.shape != (people, joints):
             got = self.keypoint_states.shape
-            raise ValueError(f"keypoint_states: expected shape {(people, joints)}, got {got}")
+            raise UsageError(f"keypoint_states: expected shape {(people, joints)}, got {got}")
 
     def _refuse(self, people: int, joints: int) -> None:
         """Says which shape does not fit."""
@@ -87,7 +86,7 @@ class Poses:
         for name, shape in wanted.items():
             got = getattr(self, name).shape
             if got != shape:
-                raise ValueError(f"{name}: expected shape {shape}, got {got}")
+                raise UsageError(f"{name}: expected shape {shape}, got {got}")
 
     def _states(self) -> NDArray[np.uint8]:
         """Seen, weak or missing, as positions and scores say."""
@@ -113,9 +112,6 @@ class Poses:
 
     def __len__(self) -> int:
         return len(self.scores)
-
-    def __iter__(self) -> Iterator["Poses"]:
-        return (self.select(np.array([index])) for index in range(len(self)))
 
     def in_source_pixels(self, scale_xy: tuple[float, float]) -> "Poses":
         """The same people where a picture of ``scale_xy`` times the size has pixels of its own."""
@@ -206,22 +202,6 @@ class Poses:
             "states": [KeypointState(state).word for state in self.keypoint_states[index]],
             "covariance_px2": [_spread(one) for one in self.covariance_px2[index]],
         }
-
-    def to_supervision(self) -> Any:
-        """The same people as ``supervision.KeyPoints`` (needs supervision 0.29 or newer)."""
-        try:
-            import supervision
-        except ImportError as error:
-            raise ImportError(
-                "to_supervision needs the package supervision: pip install 'supervision>=0.29'"
-            ) from error
-        people = len(self)
-        return supervision.KeyPoints(
-            xy=np.nan_to_num(self.keypoints_xy).astype(np.float32),
-            keypoint_confidence=self.keypoint_scores.astype(np.float32),
-            class_id=np.zeros(people, dtype=int),
-            data={"track_id": self.track_ids.copy()},
-        )
 
 
 def _plain(values: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from livepose.errors import SourceError
-from livepose.frame import ImageBgr
+from livepose.frame import ImageBgr, check_image
 from livepose.sources._files import read_bytes
 from livepose.sources._quiet import quiet
 
@@ -55,6 +55,30 @@ def read_picture(path: str | Path) -> ImageBgr:
         image_bgr = None
     if image_bgr is None:
         raise SourceError(f"{path} is not a picture that can be read; is it damaged?")
+    return image_bgr
+
+
+def as_image_bgr(picture: Any) -> ImageBgr:
+    """A picture as (H, W, 3), blue first: a path is read, one of PIL's is turned upright.
+
+    An array is taken as it is.
+
+    Raises
+    ------
+    SourceError
+        When the file is no picture.
+    UsageError
+        When it is none of these.
+    """
+    if isinstance(picture, str | Path):
+        return read_picture(picture)
+    if hasattr(picture, "getexif") and hasattr(picture, "convert"):  # PIL is loaded, or not needed
+        from PIL import ImageOps
+
+        rgb = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), dtype=np.uint8)
+        return np.ascontiguousarray(rgb[..., ::-1])
+    check_image(picture)
+    image_bgr: ImageBgr = picture
     return image_bgr
 
 

@@ -1,0 +1,153 @@
+"""livepose as a library: results as people know them, one class for bad values, threads."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from fakes import make_pipeline, picture
+
+import livepose
+from livepose import LiveposeError, PosePipeline, Poses
+from livepose.errors import SinkError, SourceError, UsageError
+
+__all__ = ["make_pipeline"]
+Make = Callable[..., PosePipeline]
+IMAGE_BGR = np.full((120, 160, 3), 60, np.uint8)
+
+
+def some_poses() -> Poses:
+    """Two people; the second lacks the nose."""
+    rng = np.random.default_rng(0)
+    keypoints_xy = rng.uniform(20, 100, (2, 17, 2))
+    scores = rng.uniform(0.3, 1.0, (2, 17))
+    covariance = np.broadcast_to(np.diag([4.0, 16.0]), (2, 17, 2, 2)).copy()
+    keypoints_xy[1, 0], scores[1, 0], covariance[1, 0] = np.nan, 0.0, np.nan
+    return Poses(
+        keypoints_xy=keypoints_xy,
+        keypoint_scores=scores,
+        boxes_xyxy=np.array([[10.0, 10, 60, 110], [30, 10, 70, 100]]),
+        scores=np.array([0.9, 0.8]),
+        track_ids=np.array([3, 7]),
+        covariance_px2=covariance,
+    )
+
+
+@pytest.fixture
+def poses() -> Poses:
+    return some_poses().found_in(IMAGE_BGR)
+
+
+def test_dir_shows_the_public_names_only_and_each_can_be_had() -> None:
+    assert sorted(dir(livepose)) == sorted(livepose.__all__)
+    assert all(getattr(livepose, name) is not None for name in dir(livepose))
+
+
+def test_people_are_taken_by_index_slice_and_mask(poses: Poses) -> None:
+    assert [len(poses), len(poses[0]), len(poses[:1]), len(poses[-2:])] == [2, 1, 1, 2]
+    assert poses[-1].track_ids.tolist() == [poses.track_ids[1]]
+    assert poses[poses.track_ids == 7] == poses[1]
+    assert [one.track_ids.tolist() for one in poses] == [[3], [7]]
+    assert poses[1].image_bgr is IMAGE_BGR
+    with pytest.raises(IndexError, match=r"poses\[2\]: there are 2 people"):
+        poses[2]
+
+
+def test_equal_is_what_holds_the_same_numbers(poses: Poses) -> None:
+    assert poses == some_poses()
+    assert poses != poses[:1]
+    assert poses != "poses"
+    moved = some_poses()
+    moved.keypoints_xy[0, 0] += 1
+    assert poses != moved
+
+
+def test_plot_draws_into_a_copy_of_the_picture_they_were_found_in(poses: Poses) -> None:
+    drawn = poses.plot(boxes=True, uncertainty=True)
+    assert drawn.shape == IMAGE_BGR.shape
+    assert (IMAGE_BGR == 60).all()
+    assert (drawn != 60).any()
+    assert (poses.plot() != poses.plot(score_threshold=0.9)).any()
+    with pytest.raises(UsageError, match="do not know their picture"):
+        some_poses().plot()
+
+
+def test_save_writes_what_the_name_says(poses: Poses, tmp_path: Path) -> None:
+    picture = cv2.imread(str(poses.save(tmp_path / "out.png")))
+    assert (picture == poses.plot()).all()
+    people = json.loads(poses.save(tmp_path / "out.json").read_text())["people"]
+    assert [person["id"] for person in people] == [3, 7]
+    with poses.save(tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * len(poses.skeleton.keypoints)
+    assert rows[0]["keypoint"] == "nose"
+    with pytest.raises(UsageError, match=r"ends in \.bmp"):
+        poses.save(tmp_path / "out.mov")
+    with pytest.raises(SinkError, match="cannot write"):
+        poses.save(tmp_path / "nowhere" / "out.png")
+
+
+def test_a_table_has_a_row_for_each_keypoint(poses: Poses) -> None:
+    table = poses.to_table()
+    assert {len(column) for column in table.values()} == {2 * len(poses.skeleton.keypoints)}
+    assert list(table)[:2] == ["id", "score"]
+    assert table["x"][0] == poses.keypoints_xy[0, 0, 0]
+
+
+def test_a_notebook_shows_the_picture_and_the_people(poses: Poses) -> None:
+    assert poses._repr_html_().startswith('<img src="data:image/jpeg;base64,')
+    bare = some_poses()._repr_html_()
+    assert bare.startswith("<table>")
+    assert bare.count("<tr>") == 3
+
+
+def test_supervision_draws_calibrated_ellipses_and_no_limb_to_a_weak_point(poses: Poses) -> None:
+    sv = pytest.importorskip("supervision", reason="the optional package supervision")
+    poses.keypoint_scores[0, 5] = 0.1  # the left shoulder is hardly believed
+    found = poses.to_supervision()
+    assert found.data["covariance"].shape == (2, 17, 2, 2)
+    assert found.data["covariance"].dtype == np.float32
+    np.testing.assert_allclose(found.data["covariance"], poses.covariance_px2, rtol=1e-6)
+    np.testing.assert_allclose(found.detection_confidence, poses.scores, rtol=1e-6)
+    assert not found.visible[0, 5]
+    assert found.visible[0, 6]
+    assert poses.to_supervision(score_threshold=0.05).visible[0, 5]
+    edges = [(first + 1, second + 1) for first, second in poses.skeleton.limbs]
+    limbs = sv.EdgeAnnotator(edges=edges).annotate(IMAGE_BGR.copy(), found)
+    x, y = poses.keypoints_xy[0, 5].astype(int)
+    assert (limbs[y - 1 : y + 2, x - 1 : x + 2] == 60).all()
+    ellipses = sv.VertexEllipseAreaAnnotator().annotate(IMAGE_BGR.copy(), found)
+    assert (ellipses != 60).any()
+
+
+def test_process_takes_an_array_a_path_or_a_picture_of_pil(
+    make_pipeline: Make, tmp_path: Path
+) -> None:
+    image_pil = pytest.importorskip("PIL.Image", reason="the package pillow")
+    image_bgr, file = picture(100), tmp_path / "a.png"
+    cv2.imwrite(str(file), image_bgr)
+    pipeline = make_pipeline()
+    expected = pipeline.process(image_bgr)
+    assert len(expected) == 1
+    for one in (str(file), file, image_pil.open(file), image_pil.fromarray(image_bgr[..., ::-1])):
+        assert pipeline.process(one) == expected
+    assert (pipeline.process(file).plot() == expected.plot()).all()
+    assert pipeline.process(str(file), 0.0).track_ids.tolist() == [1]
+    with pytest.raises(SourceError, match=r"nowhere\.jpg"):
+        pipeline.process(tmp_path / "nowhere.jpg")
+
+
+def test_bad_values_are_one_class_of_errors(make_pipeline: Make) -> None:
+    for wrong in (
+        lambda: make_pipeline(max_latency_ms=-1.0),
+        lambda: make_pipeline().process(IMAGE_BGR[..., 0]),
+        lambda: some_poses().plot(),
+        lambda: Poses(*[np.zeros((1, 2))] * 6),
+    ):
+        with pytest.raises(UsageError) as caught:
+            wrong()
+        assert isinstance(caught.value, LiveposeError)
+        assert isinstance(caught.value, ValueError)
