@@ -19,7 +19,7 @@ from livepose.drawing import Hud, draw_hud, draw_poses
 from livepose.frame import Frame, ImageBgr
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import Poses
-from livepose.sinks import OutputClosed, Sink, VideoSink
+from livepose.sinks import OutputClosed, Sink, VideoSink, above
 from livepose.sources import Source
 from livepose.threads import Worker, ahead
 from livepose.window import Command, Window
@@ -105,6 +105,8 @@ class Player:
         self.window = window
         self.look = look or Look()
         self.progress = progress
+        self.export_threshold = 0.0
+        """Keypoints that score less are missing in every output."""
         self.folder = folder or Path.cwd()
         self.hud_shown = True
         self.summary = Summary()
@@ -155,12 +157,13 @@ class Player:
 
     def _handle(self, frame: Frame, poses: Poses, writer: Worker[Written] | None) -> None:
         self._count(frame, poses)
-        self._send(frame, poses, None)
+        told = above(poses, self.export_threshold)
+        self._send(frame, told, None)
         drawn = self._draw(frame, poses) if self._needs_drawing() else None
         if drawn is not None:
-            self._send(frame, poses, drawn)
+            self._send(frame, told, drawn)
         if writer is not None:
-            writer.put((frame, poses, drawn))
+            writer.put((frame, told, drawn))
         if self._recording is not None:
             self._recording.write(frame, poses, drawn)
         if self.window is not None and drawn is not None:

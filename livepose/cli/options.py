@@ -53,6 +53,7 @@ def _add(parser: ArgumentParser | _ArgumentGroup, entry: "Field[Any]", hint: Any
         how["metavar"] = "|".join(str(one) for one in told["choices"])
     if told["nargs"]:
         how["nargs"] = told["nargs"]
+        how |= {"const": ""} if told["nargs"] == "?" else {}
     elif several:
         how["action"] = "append"
     if flag.startswith("--"):

@@ -3,18 +3,26 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from livepose.cli.run_options import OutputOptions, RunOptions, SourceOptions, WindowOptions
+from livepose.cli.live import health_served, open_live
+from livepose.cli.run_options import (
+    LiveOptions,
+    OutputOptions,
+    RunOptions,
+    SourceOptions,
+    WindowOptions,
+)
 from livepose.drawing import rehearse
 from livepose.errors import UsageError
 from livepose.frame import Frame
+from livepose.live.browser_source import BrowserSource
 from livepose.pipeline import PosePipeline, Settings
-from livepose.player import Look, Player, Summary
+from livepose.player import Look, Player, Summary, close_all
 from livepose.poses import Poses
 from livepose.sinks import (
     CocoSink,
@@ -22,11 +30,13 @@ from livepose.sinks import (
     ImageSink,
     JsonLinesSink,
     OpenPoseSink,
+    Rotation,
     Sink,
     VideoSink,
+    check_outputs,
     make_header,
 )
-from livepose.sinks.contact_sheet import SheetSink
+from livepose.sinks.contact_sheet import SheetSink, check_picture_name
 from livepose.smoothing import PRICES
 from livepose.sources import (
     Excerpt,
@@ -48,17 +58,21 @@ LATE_S = 8.0
 def play(options: RunOptions) -> Summary:
     """Plays the chosen source to its end."""
     ((kind, value),) = options.sources.chosen()
+    check_outputs_of(options, [options.outputs])
     # The source first: a wrong path is said at once, not after the networks were loaded.
     source = open_chosen(kind, value, options.sources)
     try:
         with rehearsed(options):
             pipeline = open_pipeline(options.settings, source)
         window = open_window(options, source)
-        sinks = open_sinks(options.outputs, source, pipeline)
-        player = Player(pipeline, source, sinks, window, look(options.window))
-        with progress_bar(source, window is not None) as progress:
-            player.progress = progress
-            summary = player.play()
+        with health_served(options.live.health) as watch:
+            sinks = open_all(options, options.outputs, options.live, source, pipeline)
+            watch(sinks)
+            player = Player(pipeline, source, sinks, window, look(options.window))
+            player.export_threshold = options.outputs.kpt_thr
+            with progress_bar(source, window is not None) as progress:
+                player.progress = progress
+                summary = player.play()
     finally:
         source.close()
     logger.info(said(summary, options.outputs))
@@ -84,8 +98,8 @@ def rehearsed(options: RunOptions) -> Iterator[None]:
 
 def draws(options: RunOptions) -> bool:
     """Whether pictures are going to be drawn."""
-    outputs = options.outputs
-    return wants_window(options) or bool(outputs.output or outputs.sheet)
+    outputs, camera = options.outputs, options.live.virtual_camera
+    return wants_window(options) or bool(outputs.output or outputs.sheet or camera is not None)
 
 
 def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool = False) -> Source:
@@ -105,13 +119,16 @@ def _open(
         "camera_size": options.camera_size,
         "camera_fps": options.camera_fps,
     }
+    turn_deg = options.turn_deg
+    if value == "browser" and kind == "source":
+        return BrowserSource()
     if kind == "image":
-        return open_images(value, rotate=options.rotate)
+        return open_images(value, rotate=turn_deg)
     if kind == "video":
-        return open_video(value, excerpt=excerpt, rotate=options.rotate)
+        return open_video(value, excerpt=excerpt, rotate=turn_deg)
     if kind == "camera" and "://" not in value:
-        return open_camera(value, settings=live, rotate=options.rotate, **asked)
-    return open_source(value, live=live, excerpt=excerpt, rotate=options.rotate, **asked)
+        return open_camera(value, settings=live, rotate=turn_deg, **asked)
+    return open_source(value, live=live, excerpt=excerpt, rotate=turn_deg, **asked)
 
 
 def live_settings(options: SourceOptions, deferred: bool) -> LiveSettings:
@@ -125,7 +142,8 @@ def live_settings(options: SourceOptions, deferred: bool) -> LiveSettings:
 def wants_window(options: RunOptions, live: bool = False) -> bool:
     """Whether a window is to be opened; a live source has one beside its outputs too."""
     window = options.window
-    return not window.no_window and (window.show or live or not options.outputs.asked())
+    outputs = bool(options.outputs.asked()) or options.live.asked()
+    return not window.no_window and (window.show or live or not outputs)
 
 
 def open_pipeline(settings: Settings, source: Source) -> PosePipeline:
@@ -173,36 +191,81 @@ def open_window(options: RunOptions, source: Source) -> Window | None:
     return Window(f"livepose - {source.name}")
 
 
-def open_sinks(outputs: OutputOptions, source: Source, pipeline: PosePipeline) -> list[Sink]:
-    """Everything that the options ask to be written."""
+def check_outputs_of(options: RunOptions, each: Sequence[OutputOptions]) -> None:
+    """Refuses outputs that would hurt something, before anything is loaded."""
+    rotated = ("--json", "--csv") if options.sources.rotation else ()
+    if options.sources.rotation:
+        Rotation.parse(options.sources.rotation)
+    outputs = {f"{flag}{'' if not n else f' ({n + 1})'}": path
+               for n, one in enumerate(each) for flag, path in one.asked().items()}  # fmt: skip
+    check_outputs(
+        outputs, options.sources.files(), overwrite=options.outputs.overwrite, rotated=rotated
+    )
+    if options.outputs.sheet is not None:
+        check_picture_name(options.outputs.sheet)
+
+
+def open_all(
+    options: RunOptions,
+    outputs: OutputOptions,
+    live: LiveOptions,
+    source: Source,
+    pipeline: PosePipeline,
+) -> list[Sink]:
+    """Every output of one stream: files, then live ones."""
+    said = {**header(source, pipeline), "keypoint_threshold": outputs.kpt_thr}
+    files = open_sinks(outputs, options.sources.rotation, source, pipeline, said)
+    try:
+        return files + open_live(live, options.window, source, pipeline, said)
+    except BaseException:
+        close_all(files)
+        raise
+
+
+def open_sinks(
+    outputs: OutputOptions,
+    rotated: str | None,
+    source: Source,
+    pipeline: PosePipeline,
+    said: dict[str, Any],
+) -> list[Sink]:
+    """Every file that the options ask for."""
+    over: dict[str, Any] = {"overwrite": outputs.overwrite}
+    lines = {**over, "rotation": Rotation.parse(rotated) if rotated else None}
     sinks: list[Sink] = []
     stem = Path(source.name).stem or "livepose"
     if outputs.output is not None:
-        sinks.append(drawn_sink(outputs.output, source))
+        sinks.append(drawn_sink(outputs.output, source, overwrite=outputs.overwrite))
     if outputs.json is not None:
         ending = budget_summary(pipeline) if pipeline.scheduler.budget else None
-        sinks.append(JsonLinesSink(outputs.json, header(source, pipeline), ending))
+        sinks.append(JsonLinesSink(outputs.json, said, ending, slim=outputs.slim, **lines))
     if outputs.csv is not None:
-        sinks.append(CsvSink(outputs.csv))
+        sinks.append(CsvSink(outputs.csv, **lines))
     if outputs.openpose_json is not None:
-        sinks.append(OpenPoseSink(outputs.openpose_json, stem))
+        sinks.append(OpenPoseSink(outputs.openpose_json, stem, **over))
     if outputs.coco_json is not None:
-        sinks.append(CocoSink(outputs.coco_json))
+        sinks.append(CocoSink(outputs.coco_json, **over))
     if outputs.sheet is not None:
-        sinks.append(SheetSink(outputs.sheet))
+        sinks.append(SheetSink(outputs.sheet, **over))
     return sinks
 
 
-def drawn_sink(path: Path, source: Source) -> Sink:
+def drawn_sink(path: Path, source: Source, *, overwrite: bool) -> Sink:
     """Where drawn pictures go: pictures as pictures, everything else as a video."""
     if source.kind == "images":
-        return ImageSink(path)
+        return ImageSink(path, overwrite=overwrite)
     if not isinstance(source, VideoSource):
-        return VideoSink(path, fps=source.fps)
+        return VideoSink(path, fps=source.fps, overwrite=overwrite)
     if source.path is None:
         logger.info(f"{source.name} is a pipe, which is read once: {path} has no sound")
     within = source.excerpt.start_s > 0
-    return VideoSink(path, audio_from=source.path, fps=source.fps, from_first_frame=within)
+    return VideoSink(
+        path,
+        audio_from=source.path,
+        fps=source.fps,
+        from_first_frame=within,
+        overwrite=overwrite,
+    )
 
 
 def header(source: Source, pipeline: PosePipeline) -> dict[str, Any]:
@@ -241,6 +304,7 @@ def look(options: WindowOptions) -> Look:
         score_threshold=options.keypoint_threshold,
         boxes=options.boxes,
         uncertainty=options.uncertainty,
+        skeleton_only=options.skeleton_only,
     )
 
 

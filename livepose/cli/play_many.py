@@ -3,17 +3,20 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 
-from livepose.cli.play import look, open_chosen, open_sinks, patience, rehearsed
-from livepose.cli.run_options import OutputOptions, RunOptions
+from livepose.cli.live import health_served
+from livepose.cli.play import check_outputs_of, look, open_all, open_chosen, patience, rehearsed
+from livepose.cli.run_options import RunOptions
 from livepose.errors import SourceError
 from livepose.frame import Frame
 from livepose.multistream import PoseService
+from livepose.pipeline import PosePipeline
 from livepose.player import Look, Player, Summary
 from livepose.poses import Poses
+from livepose.sinks import Sink
 from livepose.sources import LiveSource, Source
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,8 @@ def play_many(options: RunOptions) -> list[Summary]:
     """
     chosen = options.sources.chosen()
     outputs = [options.outputs.numbered(number + 1) for number in range(len(chosen))]
+    live = [options.live.numbered(number + 1) for number in range(len(chosen))]
+    check_outputs_of(options, outputs)
     sources: list[Source] = []
     try:
         sources.extend(open_chosen(*one, options.sources, deferred=True) for one in chosen)
@@ -38,7 +43,16 @@ def play_many(options: RunOptions) -> list[Summary]:
             service = PoseService(options.settings)
             known = [source.size_wh for source in sources if source.size_wh != (0, 0)]
             service.warm_up(known or [(640, 480)])
-        summaries = play_side_by_side(service, outputs, sources, look(options.window))
+        with health_served(options.live.health) as watch:
+
+            def opened(number: int, pipeline: PosePipeline) -> list[Sink]:
+                where = outputs[number], live[number], sources[number]
+                sinks = open_all(options, *where, pipeline)
+                watch(sinks)
+                return sinks
+
+            drawn_as, threshold = look(options.window), options.outputs.kpt_thr
+            summaries = play_side_by_side(service, sources, opened, drawn_as, threshold)
     finally:
         for source in sources:
             source.close()
@@ -56,23 +70,26 @@ def await_cameras(sources: Sequence[Source], limit_s: float) -> None:
 
 def play_side_by_side(
     service: PoseService,
-    outputs: Sequence[OutputOptions],
     sources: Sequence[Source],
+    opened: Callable[[int, PosePipeline], list[Sink]],
     drawn_as: Look,
+    export_threshold: float,
 ) -> list[Summary]:
-    """A thread for each stream; what was written stays whole.
+    """A thread for each stream, with the outputs that ``opened`` gives it by its number.
+
+    What was written stays whole.
 
     A source that is lost ends its own stream alone. Another error or Ctrl-C stops all.
     """
     stop = threading.Event()
 
-    def play_one(asked: OutputOptions, source: Source) -> Summary | None:
+    def play_one(number: int, source: Source) -> Summary | None:
         try:
             if isinstance(source, LiveSource):
                 source.wait_for_first()
             with service.stream() as pipeline:
-                sinks = open_sinks(asked, source, pipeline)
-                player = Player(pipeline, source, sinks, None, drawn_as)
+                player = Player(pipeline, source, opened(number, pipeline), None, drawn_as)
+                player.export_threshold = export_threshold
                 player.progress = StopWhen(stop, player)
                 summary = player.play()
         except SourceError as error:
@@ -82,8 +99,7 @@ def play_side_by_side(
         return summary
 
     with ThreadPoolExecutor(len(sources), thread_name_prefix="stream") as pool:
-        pairs = zip(outputs, sources, strict=True)
-        streams = [pool.submit(play_one, *pair) for pair in pairs]
+        streams = [pool.submit(play_one, *pair) for pair in enumerate(sources)]
         try:
             while wait(streams, POLL_S, FIRST_EXCEPTION).not_done:
                 if any(one.done() and one.exception() is not None for one in streams):

@@ -7,6 +7,7 @@ import livepose
 from livepose.cli.options import add_options, options
 from livepose.cli.run_options import (
     BenchmarkOptions,
+    LiveOptions,
     OutputOptions,
     RunOptions,
     SourceOptions,
@@ -26,6 +27,7 @@ EXAMPLES = """examples:
 GROUPS = {
     "source (one kind; several of it share the networks, without a window)": SourceOptions,
     "output (several at once are fine)": OutputOptions,
+    "live output": LiveOptions,
     "pipeline": Settings,
     "window": WindowOptions,
     "benchmark (with --benchmark; --json FILE saves it)": BenchmarkOptions,
@@ -47,6 +49,7 @@ def run(arguments: Namespace) -> int:
     chosen = RunOptions(
         options(SourceOptions, arguments),
         options(OutputOptions, arguments),
+        options(LiveOptions, arguments),
         options(WindowOptions, arguments),
         options(BenchmarkOptions, arguments),
         options(Settings, arguments),

@@ -1,6 +1,7 @@
 """What ``livepose`` without a command can be told: sources, outputs, window, benchmark."""
 
 import math
+import re
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ def clock_s(text: str) -> float:
     return float(sum(value * 60**place for place, value in enumerate(reversed(values))))
 
 
+_TURNS = ("0", "90", "180", "270")
+
+
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """Where frames come from: one kind; several of it share the networks, without a window."""
@@ -57,7 +61,11 @@ class SourceOptions:
         None, "asked of the camera, or of the benchmark's scene", metavar="WxH", parse=size_wh
     )
     camera_fps: float | None = option(None, "asked of the camera", metavar="F", above=0)
-    rotate: int = option(0, "degrees clockwise", choices=(0, 90, 180, 270))
+    rotate: tuple[str, ...] = option(
+        (), "turn pictures by 90, 180 or 270 degrees; or begin a new file of --json and --csv "
+        "at a size or age (100MB, 1h), and put aside one that is there",
+        metavar="DEG|SIZE|AGE",
+    )  # fmt: skip
     open_timeout_s: float = option(
         10.0,
         "for the first frame of a camera or stream",
@@ -77,6 +85,22 @@ class SourceOptions:
         None, "of a video file, likewise", flag="--end", metavar="TIME", parse=clock_s
     )
     step: int = option(1, "every Nth frame of a video file", metavar="N", least=1)
+
+    @property
+    def turn_deg(self) -> int:
+        """How far pictures are turned, clockwise."""
+        return next((int(one) for one in reversed(self.rotate) if one in _TURNS), 0)
+
+    @property
+    def rotation(self) -> str | None:
+        """When files are put aside, as it was written."""
+        return next((one for one in reversed(self.rotate) if one not in _TURNS), None)
+
+    def files(self) -> list[Path]:
+        """Every file that is read."""
+        values = [value for _, value in self.chosen()]
+        named = [one for value in values for one in ([value] if isinstance(value, str) else value)]
+        return [path for path in map(Path, named) if path.is_file()]
 
     def chosen(self) -> list[tuple[str, Any]]:
         """Kind and value of every source; all pictures together are one.
@@ -111,6 +135,10 @@ class OutputOptions:
     coco_json: Path | None = option(None, "COCO results", metavar="FILE")
     sheet: Path | None = option(None, "a contact sheet of the film", metavar="PNG")
     overwrite: bool = option(False, "replace outputs that are there")
+    slim: bool = option(False, "JSON lines without states and spreads, in short numbers")
+    kpt_thr: float = option(
+        0.0, "keypoints that score less are missing in every output", metavar="S", least=0
+    )
 
     def asked(self) -> dict[str, str | Path]:
         """Where each output goes, by its flag; those alone that were asked for."""
@@ -139,6 +167,48 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """Other programs, browsers, cameras and watchdogs, while frames are fresh."""
+
+    send: tuple[str, ...] = option(
+        (), "keypoints by osc://HOST:PORT[?px], udp://HOST:PORT[?full] or ws://127.0.0.1:PORT",
+        metavar="URL",
+    )  # fmt: skip
+    serve: str | None = option(None, "a browser view", metavar="[HOST:]PORT")
+    serve_cert: Path | None = option(None, "its certificate and key, for https", metavar="PEM")
+    serve_self_signed: bool = option(False, "https with a certificate made for this run")
+    virtual_camera: str | None = option(
+        None, "the drawn picture as a webcam", metavar="NAME", nargs="?"
+    )
+    health: int | None = option(None, "/healthz and /metrics on 127.0.0.1", metavar="PORT", least=1)
+
+    def asked(self) -> bool:
+        """Whether any of them takes frames."""
+        return bool(self.send or self.serve or self.virtual_camera is not None)
+
+    def numbered(self, number: int) -> "LiveOptions":
+        """Those of one stream of several, from 1 on: ports count up.
+
+        Raises
+        ------
+        UsageError
+            When all would go to one device.
+        """
+        if self.virtual_camera is not None:
+            raise UsageError("several sources cannot share --virtual-camera")
+        serve = None if self.serve is None else _port_added(self.serve, number - 1)
+        return replace(
+            self, send=tuple(_port_added(url, number - 1) for url in self.send), serve=serve
+        )
+
+
+def _port_added(address: str, more: int) -> str:
+    """``osc://host:9001?px`` for ``osc://host:9000?px`` and 1."""
+    found = re.fullmatch(r"(.*?)(\d+)(/?(?:\?.*)?)", address)
+    return address if found is None else f"{found[1]}{int(found[2]) + more}{found[3]}"
+
+
+@dataclass(frozen=True, slots=True)
 class WindowOptions:
     """What is seen."""
 
@@ -147,6 +217,7 @@ class WindowOptions:
     mirror: bool = option(False, "turn the picture like a mirror")
     boxes: bool = option(False, "draw boxes")
     uncertainty: bool = option(False, "draw 2-sigma ellipses")
+    skeleton_only: bool = option(False, "draw on black: nobody's face leaves the machine")
     keypoint_threshold: float = option(0.2, "lowest score that is drawn", metavar="S")
 
 
@@ -173,6 +244,7 @@ class RunOptions:
 
     sources: SourceOptions
     outputs: OutputOptions
+    live: LiveOptions
     window: WindowOptions
     benchmark: BenchmarkOptions
     settings: Settings

@@ -11,6 +11,7 @@ from livepose.sinks.jsonl import JsonLinesSink, make_header
 from livepose.sinks.openpose import OpenPoseSink
 from livepose.sinks.pictures import ImageSink
 from livepose.sinks.protocol import OutputClosed, Sink
+from livepose.sinks.threshold import above
 from livepose.sinks.video import VideoSink
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Rotation",
     "Sink",
     "VideoSink",
+    "above",
     "check_outputs",
     "make_header",
 ]
