@@ -71,7 +71,8 @@ class ImageSink(Closing):
 
 def save_picture(path: Path, image_bgr: ImageBgr) -> None:
     """Writes a picture in the kind that its name says."""
-    settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    is_jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+    settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if is_jpeg else []
     good, data = cv2.imencode(path.suffix, np.ascontiguousarray(image_bgr), settings)
     if not good:
         raise SinkError(f"cannot write {path}: {path.suffix} pictures cannot be made here")
