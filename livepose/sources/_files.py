@@ -65,6 +65,8 @@ class Pipe:
         if fd >= 0:
             os.close(fd)
 
+    __del__ = close  # FFmpeg reads until its container goes, and closes nothing
+
     def __enter__(self) -> "Pipe":
         return self
 

@@ -17,6 +17,8 @@ _HIGHEST_RATE_HZ = 1000
 _WITHOUT_TIMES = frozenset(("avi", "dv", "h264", "hevc", "mjpeg", "m4v", "mpegvideo", "obu", "vvc"))
 """Containers whose frames have a place, but no time of their own."""
 
+PIPE_HINT = "; out of a pipe MP4 can only be read with its index in front"
+
 _OPEN_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S = 20.0
 
@@ -41,7 +43,7 @@ def open_container(path: str, name: str) -> tuple[Any, str | None]:
             options={"max_pixels": str(MOST_PIXELS)},
         )
     except (av.InvalidDataError, av.EOFError):
-        hint = "; out of a pipe MP4 can only be read with its index in front" if piped else ""
+        hint = PIPE_HINT if piped else ""
         raise SourceError(
             f"{name} is not a video that can be read; it is damaged, cut short, or no video{hint}"
         ) from None

@@ -18,6 +18,7 @@ from livepose.frame import Frame
 from livepose.sources._decode import PacketReader
 from livepose.sources._frames import pixel_scale, to_bgr
 from livepose.sources._header import (
+    PIPE_HINT,
     frame_estimate,
     open_container,
     picture_stream,
@@ -167,8 +168,9 @@ class VideoSource(Closing):
             raise SourceError(
                 f"{self.name} has no frame from {start_s:g} s on; its last is at {last_s:g} s"
             )
+        hint = "" if self.path else PIPE_HINT
         raise SourceError(
-            f"{self.name} holds no picture that can be decoded; is it damaged or cut short?"
+            f"{self.name} holds no picture that can be decoded; is it damaged or cut short?{hint}"
         )
 
     def _begin(self) -> Frame | None:

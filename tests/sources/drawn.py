@@ -18,12 +18,15 @@ def write_video(
     sound: str | None = None,
     sound_from_s: float = 0.0,
     options: dict[str, str] | None = None,
+    aspect: Fraction | None = None,
 ) -> Path:
     """Gray frames (50 + 10 per frame, then again) at these times; a sine as sound if asked for."""
     with av.open(str(path), "w") as output:
         stream = output.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height = size_wh
         stream.pix_fmt = pixel_format
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
         if codec != "mjpeg":
             stream.codec_context.time_base = Fraction(1, 90_000)
             stream.time_base = Fraction(1, 90_000)

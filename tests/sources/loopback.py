@@ -121,6 +121,8 @@ class RtspCamera(_Camera):
 
     path = "/live"
     scheme = "rtsp"
+    key_frame_every = 10
+    parameters_in_sdp = False
 
     def _make_server(self):
         camera = self
@@ -166,6 +168,7 @@ class RtspCamera(_Camera):
             def _play(self):
                 sender, start_s = _Rtp(self.wfile), time.perf_counter()
                 encoder = _encoder(camera.size_wh)
+                encoder.gop_size = camera.key_frame_every
                 for image_bgr in camera.pictures():
                     frame = av.VideoFrame.from_ndarray(image_bgr, format="bgr24")
                     ticks = int((time.perf_counter() - start_s) * 90_000)

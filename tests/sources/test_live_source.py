@@ -1,10 +1,12 @@
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from livepose.errors import SourceError
+from livepose.frame import Frame
 from livepose.sources import LiveSettings, LiveSource
 from livepose.sources._connection import CaptureLost
 
@@ -90,7 +92,7 @@ def test_times_are_those_of_capture_from_the_first_frame_on():
     with open_fake(FakeCapture(fps=200)) as source:
         frames = [frame for frame, _ in zip(source, range(5), strict=False)]
     times_s = [frame.time_s for frame in frames]
-    assert 0.0 <= times_s[0] < 0.1
+    assert times_s[0] == 0.0
     assert times_s == sorted(set(times_s))
     assert frames[4].captured_s - frames[0].captured_s == pytest.approx(times_s[4] - times_s[0])
     assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
@@ -192,3 +194,61 @@ def test_the_measured_rate_counts_dropped_frames_too():
         time.sleep(0.6)
         assert 30 < source.fps < 51
         assert source.frame_count is None and source.live
+
+
+def test_time_begins_with_the_first_frame_that_is_taken_whatever_came_before():
+    with open_fake(FakeCapture(fps=200)) as source:
+        time.sleep(0.4)  # networks are made ready
+        first, second = (frame for frame, _ in zip(source, range(2), strict=False))
+    assert first.time_s == 0.0 and first.dropped > 20
+    assert 0.0 < second.time_s < 0.3
+
+
+def test_a_live_frame_knows_the_wall_clock_and_a_frame_of_a_file_does_not():
+    with open_fake(FakeCapture()) as source:
+        frame = next(iter(source))
+        assert frame.unix_s == pytest.approx(time.time(), abs=1.0)
+    assert Frame(frame.image_bgr, 0.0, 0).unix_s is None
+
+
+AWAY = replace(QUICK, reconnect_s=30.0, wait_at_start=True)
+
+
+def test_a_camera_that_is_away_at_the_start_is_waited_for(said):
+    busy = [SourceError("busy")] * 8
+    with open_fake(*busy, FakeCapture(size_wh=(64, 48)), settings=AWAY) as source:
+        assert source.size_wh == (64, 48)
+        assert next(iter(source)).time_s == 0.0
+    assert said[0] == "camera 7 sends no frames (busy); reconnecting for 30 s"
+
+
+def test_a_camera_that_never_comes_is_waited_for_no_longer_than_was_asked():
+    patience = replace(QUICK, reconnect_s=0.5, wait_at_start=True)
+    with pytest.raises(SourceError, match=r"camera 7 sent no frame within 0.5 s"):
+        open_fake(SourceError("busy"), settings=patience)
+
+
+def test_forever_is_longer_than_any_outage(said):
+    patience = replace(QUICK, reconnect_s=float("inf"))
+    gone = [SourceError("busy")] * 25
+    with open_fake(FakeCapture(frames=3), *gone, FakeCapture(), settings=patience) as source:
+        for frame in source:
+            if frame.index == 6:
+                break
+    assert frame.time_s > QUICK.reconnect_s
+    assert "camera 7 sends no frames (the device stopped); reconnecting until it is back" in said
+
+
+def test_an_open_that_is_deferred_returns_at_once_and_can_be_given_up():
+    patience = replace(QUICK, reconnect_s=float("inf"), wait_at_start=True, deferred=True)
+    source = open_fake(SourceError("busy"), settings=patience)
+    assert source.wait_for_first(0.1) is False and source.size_wh == (0, 0)
+    threading.Timer(0.2, source.close).start()
+    assert source.wait_for_first() is False
+    assert list(source) == []
+
+
+def test_a_deferred_camera_that_does_not_open_tells_it_when_it_is_waited_for():
+    source = open_fake(SourceError("camera 7 is busy"), settings=replace(QUICK, deferred=True))
+    with pytest.raises(SourceError, match="camera 7 is busy"):
+        source.wait_for_first()

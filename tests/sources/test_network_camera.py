@@ -1,7 +1,10 @@
 import subprocess
+import threading
 import time
+from fractions import Fraction
 
 import pytest
+from sources.drawn import write_video
 from sources.loopback import (
     GSTREAMER_SERVER,
     SYSTEM_PYTHON,
@@ -13,6 +16,7 @@ from sources.loopback import (
 
 from livepose.errors import SourceError, redacted
 from livepose.sources import LiveSettings, open_source, open_stream
+from livepose.sources.stream import StreamCapture
 
 PATIENCE = LiveSettings(open_timeout_s=5, stall_after_s=0.7, reconnect_s=4, first_pause_s=0.1)
 
@@ -115,3 +119,30 @@ def test_gstreamers_rtsp_server_is_understood_too():
                 assert take(source, 10)[-1].time_s > 0.1
         finally:
             server.kill()
+
+
+def test_a_camera_with_a_key_frame_every_eight_seconds_opens_with_its_first_one():
+    with RtspCamera() as camera:
+        camera.key_frame_every = 8 * 25
+        start_s = time.perf_counter()
+        with opened(camera) as source:
+            assert len(take(source, 3)) == 3
+        assert time.perf_counter() - start_s < 4
+
+
+def test_a_camera_that_is_switched_on_later_is_waited_for(said):
+    camera = MjpegCamera()
+    patience = LiveSettings(reconnect_s=20, wait_at_start=True, first_pause_s=0.1)
+    threading.Timer(0.6, camera.start).start()
+    with opened(camera, settings=patience) as source:
+        assert len(take(source, 3)) == 3
+    camera.cut()
+    assert "reconnecting for 20 s" in said[0]
+
+
+def test_frames_of_anamorphic_streams_are_squared(tmp_path):
+    path = write_video(tmp_path / "a.ts", [k / 25 for k in range(10)], aspect=Fraction(2, 1))
+    capture = StreamCapture(f"file://{path}", LiveSettings())
+    image_bgr, _ = capture.read()
+    capture.close()
+    assert image_bgr.shape == (48, 128, 3) and capture.scale_xy == (2.0, 1.0)

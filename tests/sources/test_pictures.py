@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from livepose.errors import SourceError, UsageError
 from livepose.sources import open_images, open_source, read_picture
@@ -128,3 +129,79 @@ def test_exif_orientation_is_applied(shared):
 def test_a_source_without_a_name_is_a_usage_error(spec):
     with pytest.raises(UsageError, match="expected an index, path, address or pattern"):
         open_source(spec)
+
+
+# Red, green, blue and white corners, as each of the EXIF orientations stores them.
+CORNERS = np.zeros((40, 60, 3), np.uint8)
+CORNERS[:20, :30], CORNERS[:20, 30:] = (250, 10, 10), (10, 250, 10)
+CORNERS[20:, :30], CORNERS[20:, 30:] = (10, 10, 250), (250, 250, 250)
+STORED = {
+    1: CORNERS,
+    2: CORNERS[:, ::-1],
+    3: CORNERS[::-1, ::-1],
+    4: CORNERS[::-1],
+    5: CORNERS.transpose(1, 0, 2),
+    6: np.rot90(CORNERS, 1),
+    7: np.rot90(CORNERS, 2).transpose(1, 0, 2),
+    8: np.rot90(CORNERS, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".avif"])
+def test_every_orientation_of_every_format_comes_upright(tmp_path, suffix, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(np.ascontiguousarray(STORED[orientation])).save(path, exif=exif, quality=95)
+    image_rgb = read_picture(path)[..., ::-1]
+    assert image_rgb.shape == CORNERS.shape
+    middles = [(10, 15), (10, 45), (30, 15), (30, 45)]
+    for row, column in middles:
+        difference = image_rgb[row, column].astype(int) - CORNERS[row, column]
+        assert np.abs(difference).max() < 30
+
+
+def test_a_tiled_heic_is_one_picture(shared):
+    folder = shared / "cases" / "heic_tiled" / "folder"
+    tiled, plain = read_picture(folder / "b.heic"), read_picture(folder / "a.jpg")
+    assert tiled.shape == plain.shape == (334, 500, 3)
+    assert np.abs(tiled.astype(int) - plain).mean() < 6
+    with open_images(folder) as source:
+        assert [frame.size_wh for frame in source] == [(500, 334)] * 3
+
+
+@pytest.mark.parametrize("opener", [open_source, open_images])
+def test_a_turned_avif_comes_upright_by_every_way_in(shared, opener):
+    case = shared / "cases"
+    with opener(case / "avif_turned" / "turned.avif") as source:
+        (frame,) = source
+    plain = read_picture(case / "heic_tiled" / "folder" / "a.jpg")
+    assert frame.size_wh == (500, 334)
+    assert np.abs(frame.image_bgr.astype(int) - plain).mean() < 12
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".gif", ".png", ".avif", ".tif"])
+def test_of_several_pictures_in_a_file_the_first_is_taken_and_that_is_said(tmp_path, said, suffix):
+    several = [Image.new("RGB", (32, 24), (value, 0, 0)) for value in (200, 100, 0)]
+    path = tmp_path / f"a{suffix}"
+    several[0].save(path, save_all=True, append_images=several[1:])
+    with open_images(path) as source:
+        (frame,) = source
+    assert abs(int(frame.image_bgr[12, 16, 2]) - 200) < 12
+    assert said == [f"{path} holds several pictures; only the first is taken"]
+
+
+def test_the_moving_webp_is_one_picture_and_that_is_said(shared, said):
+    with open_source(shared / "cases" / "animated_webp" / "moving.webp") as source:
+        assert len(list(source)) == 1
+    assert "only the first is taken" in said[0]
+
+
+def test_a_gif_that_is_named_itself_is_a_film(tmp_path):
+    several = [Image.new("RGB", (32, 24), (value, 0, 0)) for value in (200, 100, 0)]
+    several[0].save(tmp_path / "a.gif", save_all=True, append_images=several[1:], duration=100)
+    with open_source(tmp_path / "a.gif") as source:
+        assert source.kind == "video" and len(list(source)) == 3
+    with open_source(tmp_path) as source:
+        assert source.kind == "images" and len(list(source)) == 1

@@ -1,0 +1,288 @@
+"""What is no file, too large, badly named or hostile: one sentence, soon, and little memory."""
+
+import os
+import resource
+import struct
+import threading
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from sources.drawn import write_video
+
+from livepose.errors import LiveposeError, SourceError, redacted
+from livepose.sources import _files as files
+from livepose.sources import find_sources, open_images, open_source, open_video, read_picture
+
+
+def save(path, value=100):
+    good, data = cv2.imencode(".png", np.full((10, 20, 3), value, np.uint8))
+    assert good
+    path.write_bytes(data.tobytes())
+    return path
+
+
+def png_bomb(path, side_px=30_000):
+    """A few kilobytes that say they are 900 megapixels, and are."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(
+            ">I", zlib.crc32(kind + data)
+        )  # fmt: skip
+
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(b"\0" * (side_px // 8 + 1)) for _ in range(side_px))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", side_px, side_px, 1, 0, 0, 0, 0))
+        + chunk(b"IDAT", rows + packer.flush())
+        + chunk(b"IEND", b"")
+    )
+    return path
+
+
+def test_a_picture_of_900_megapixels_is_refused_before_it_is_decoded(tmp_path):
+    path = png_bomb(tmp_path / "bomb.png")
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(SourceError, match="is too large; expected at most 134 megapixels"):
+        read_picture(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
+
+
+def test_a_picture_a_little_over_the_limit_is_refused_too(tmp_path):
+    path = png_bomb(tmp_path / "bomb.png", side_px=11_600)
+    with pytest.raises(SourceError, match="is too large"):
+        read_picture(path)
+
+
+def test_a_video_of_900_megapixels_is_refused(tmp_path):
+    path = write_video(tmp_path / "a.avi", [0.0], codec="mjpeg", pixel_format="yuvj420p")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = struct.pack(">HH", 30_000, 30_000)
+    path.write_bytes(data)
+    with pytest.raises(SourceError):
+        open_video(path)
+
+
+@pytest.mark.parametrize("opener", (open_source, open_images, open_video))
+@pytest.mark.parametrize("device", ("/dev/zero", "/dev/null", "/dev/urandom"))
+def test_a_device_is_no_file(opener, device):
+    with pytest.raises(SourceError, match="is a device and no file"):
+        opener(device)
+
+
+@pytest.mark.parametrize("name", ("a.jpg", "a.mp4"))
+def test_a_pipe_that_nobody_writes_into_is_not_waited_for_forever(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(files, "PIPE_PATIENCE_S", 0.2)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(SourceError, match=r"nothing was written into this pipe for 0.2 s"):
+        open_source(tmp_path / name)
+
+
+def pipe_of(tmp_path, name, data):
+    path = tmp_path / name
+    os.mkfifo(path)
+    threading.Thread(target=path.write_bytes, args=(data,), daemon=True).start()
+    return path
+
+
+def test_a_picture_out_of_a_pipe_is_a_picture(tmp_path):
+    data = save(tmp_path / "a.png").read_bytes()
+    assert read_picture(pipe_of(tmp_path, "b.png", data)).shape == (10, 20, 3)
+
+
+def test_a_video_out_of_a_pipe_is_a_video_whose_sound_is_read_by_nobody_else(shared, tmp_path):
+    data = (shared / "cases" / "pipe_with_output" / "in.mkv").read_bytes()
+    with open_video(pipe_of(tmp_path, "a.mkv", data)) as source:
+        assert source.path is None
+        assert len(list(source)) == 24
+
+
+def test_a_pipe_cannot_be_read_backwards_and_that_is_said(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    path = write_video(tmp_path / "a.mp4", [0.0, 0.5], size_wh=(640, 480), image_bgr=noise)
+    data = path.read_bytes()
+    with pytest.raises(SourceError, match="out of a pipe MP4 can only be read with its index"):
+        open_video(pipe_of(tmp_path, "b.mp4", data))
+
+
+def test_more_bytes_than_a_picture_can_have_are_not_read(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"12345")
+    assert files.read_bytes(path, "a picture", 5) == b"12345"
+    with pytest.raises(SourceError, match="holds more than 0 MiB"):
+        files.read_bytes(path, "a picture", 4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 300,
+        "x" * 300 + ".jpg",
+        "x" * 300 + "*.jpg",
+        "y/" * 3000 + "a.mp4",
+        "a\0b.jpg",
+        "a\0b.mp4",
+        "http://[::1",
+        "rtsp://[",
+        "http://[::1]x:99999999/a.mp4",
+        "http://",
+        "://",
+        "nosuchscheme://a/b",
+        "file://elsewhere/a.mp4",
+        "file://",
+        "file:///" + "z" * 300,
+        "concat:a|b",
+        "-",
+        "~nobody/a.mp4",
+    ],
+)
+def test_a_name_of_any_kind_is_one_sentence(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for opener in (open_source, open_images, open_video):
+        with pytest.raises(LiveposeError) as caught:
+            opener(name)
+        assert caught.value.exit_code in (2, 3)
+        assert "\n" not in str(caught.value)
+
+
+def test_superscript_digits_are_letters_to_the_order_of_pictures(tmp_path):
+    for name in ("1²2.jpg", "²", "1.png", "10.png", "2.png", "٣.png"):
+        save(tmp_path / name)
+    with open_images(tmp_path) as source:
+        names = [frame.name.rsplit("/", 1)[1] for frame in source]
+    assert names.index("1.png") < names.index("2.png") < names.index("10.png")
+    assert "1²2.jpg" in names
+
+
+def test_a_colon_in_a_relative_name_is_no_protocol(shared, monkeypatch):
+    monkeypatch.chdir(shared / "cases" / "colon_in_name")
+    with open_source("2024-05-01T12:30:05.mp4") as source:
+        assert len(list(source)) == 12
+        assert source.name == "2024-05-01T12:30:05.mp4"
+
+
+@pytest.mark.parametrize(
+    "name", ("file:a.mp4", "concat:a.mp4", "http:a.mp4", "100%.mp4", "a?b#c.mp4")
+)
+def test_a_name_that_looks_like_an_address_is_a_name(tmp_path, monkeypatch, name):
+    write_video(tmp_path / "plain.mp4", [0.0, 0.5]).rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    with open_source(name) as source:
+        assert len(list(source)) == 2
+
+
+def test_a_name_that_is_not_utf8_is_a_name(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
+    write_video(tmp_path / "plain.mp4", [0.0, 0.5]).rename(path)
+    with open_source(path) as source:
+        assert len(list(source)) == 2
+
+
+def test_file_addresses_are_percent_decoded(tmp_path):
+    write_video(tmp_path / "plain.mp4", [0.0]).rename(tmp_path / "100% [1] a.mp4")
+    for host in ("", "localhost"):
+        with open_source(f"file://{host}{tmp_path}/100%25%20%5B1%5D%20a.mp4") as source:
+            assert len(list(source)) == 1
+    save(tmp_path / "ä.png")
+    with open_source(f"file://{tmp_path}/%C3%A4.png") as source:
+        assert source.kind == "images"
+
+
+PASSWORDS = [
+    "sec#ret",
+    "sec?ret",
+    "sec/ret",
+    "sec[ret",
+    "sec]ret",
+    "sec@ret",
+    "se:c#ret",
+    "#?/[]@:",
+]
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+@pytest.mark.parametrize(
+    "form", ["rtsp://admin:{}@127.0.0.1:1/s", "http://admin:{}@127.0.0.1:1/a.mp4"]
+)
+def test_a_password_is_in_no_message_and_no_traceback(password, form):
+    url = form.format(password)
+    with pytest.raises(SourceError, match=r"must be written as %23, %3F, %2F") as caught:
+        open_source(url)
+    error = caught.value
+    while error is not None:
+        assert password not in f"{error} {error.args}" and "127.0.0.1" in str(caught.value)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://me:secret@10.0.0.2:554/a?b=1", "rtsp://me:***@10.0.0.2:554/a?b=1"),
+        ("rtsp://me:p#q/r?s[t@u@h/a", "rtsp://me:***@h/a"),
+        ("RTSP://:secret@h/a", "RTSP://:***@h/a"),
+        ("http://h/s?user=admin&password=secret&x=1", "http://h/s?user=admin&password=***&x=1"),
+        ("http://h/s?usr=a&PWD=se#c?ret", "http://h/s?usr=a&PWD=***"),
+        ("http://h/s?loginuse=a&loginpas=b", "http://h/s?loginuse=a&loginpas=***"),
+        ("http://h/s?access_token=1/2#3", "http://h/s?access_token=***"),
+        ("rtsp://h/user=admin_password=x_channel=1", "rtsp://h/user=admin_password=***"),
+        ("http://[::1]:8080/video", "http://[::1]:8080/video"),
+        ("http://10.0.0.2/video", "http://10.0.0.2/video"),
+        ("no address: a@b", "no address: a@b"),
+    ],
+)
+def test_one_function_hides_passwords(url, shown):
+    assert redacted(url) == shown
+    assert redacted(redacted(url)) == shown
+    assert str(LiveposeError(f"{shown} does not open; is it on?")) == (
+        f"{shown} does not open; is it on?"
+    )
+
+
+def test_a_password_in_the_query_is_not_in_the_name_of_a_source():
+    with pytest.raises(SourceError, match=r"password=\*\*\* does not open") as caught:
+        open_source("rtsp://127.0.0.1:1/s?user=admin&password=secret")
+    assert "secret" not in str(caught.value)
+
+
+def test_what_lies_in_a_folder_is_sorted_and_what_is_left_out_is_named(tmp_path):
+    for name in ("b.mp4", "a.heic", "img10.jpg", "img2.JPG", "notes.txt", ".hidden.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "c.gif").write_bytes(b"x")
+    os.mkfifo(tmp_path / "z.jpg")
+    found = find_sources([tmp_path])
+    assert [(one.path.name, one.kind, one.reason) for one in found] == [
+        ("a.heic", "image", ""),
+        ("b.mp4", "video", ""),
+        ("img2.JPG", "image", ""),
+        ("img10.jpg", "image", ""),
+        ("notes.txt", None, "neither video nor picture"),
+        ("sub", None, "a folder"),
+        ("z.jpg", None, "no regular file"),
+    ]
+    deep = find_sources([tmp_path], recursive=True)
+    assert [one.path.name for one in deep if one.kind == "image"][-1] == "c.gif"
+    assert find_sources([str(tmp_path / "*.mp4"), tmp_path / "b.mp4"]) == [found[1]]
+
+
+def test_a_named_file_of_an_unknown_suffix_is_tried_and_a_missing_one_is_an_error(tmp_path):
+    (tmp_path / "clip.dav").write_bytes(b"x")
+    assert [one.kind for one in find_sources([tmp_path / "clip.dav"])] == ["video"]
+    for missing in (tmp_path / "no.mp4", str(tmp_path / "*.mkv")):
+        with pytest.raises(SourceError, match=r"does not exist|matches nothing"):
+            find_sources([missing])
+
+
+def test_what_a_folder_of_pictures_leaves_out_is_counted_and_named(tmp_path, said):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name)
+    for name in ("c.mp4", *(f"{k}.txt" for k in range(6))):
+        (tmp_path / name).write_bytes(b"x")
+    with open_images(tmp_path) as source:
+        assert len(list(source)) == 2
+    (sentence,) = said
+    assert sentence.startswith("7 left out: 0.txt (neither video nor picture), ")
+    assert sentence.endswith(" and 2 more")
