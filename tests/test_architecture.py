@@ -22,6 +22,7 @@ LEVELS = [
     {"window", "estimator", "budget"},
     {"pipeline"},
     {"player", "multistream", "machine"},
+    {"batch"},
     {"evaluation"},
     {"training", "calibration"},
     {"benchmark"},
@@ -46,6 +47,7 @@ ONLY_IN = {
     "trackeval": OFFLINE,
     "matplotlib": {*OFFLINE, "results"},
     "pyarrow": {"results"},
+    "ray": {"batch.ray"},
     "websockets": {"live"},
     "scipy": {"tracking", *OFFLINE},
 }

@@ -1,0 +1,160 @@
+"""The manifest of a run: one JSON line a file, so that a rerun does what is missing or changed."""
+
+import glob
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from livepose.batch.jobs import Job
+from livepose.errors import DataError
+from livepose.sinks.protocol import sink_error
+
+DONE, FAILED, LOST = "done", "failed", "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of one file."""
+
+    source: str
+    name: str
+    size: int
+    mtime_ns: int
+    settings: str
+    """SHA-256 of everything that the outputs depend on beside the file: options and weights."""
+    state: str
+    """``done``, ``failed`` (its own fault), or ``lost`` (its worker died each time)."""
+    outputs: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each output, by its path below the output folder."""
+    error: str | None = None
+    tries: int = 1
+    seconds: float = 0.0
+    where: str = ""
+    lost: list[str] = field(default_factory=list)
+    """What became of the earlier tries."""
+
+    def is_current(self, job: Job, settings: str, folder: Path) -> bool:
+        """Whether it is done, as it is now, with these settings, and its outputs are there."""
+        same = (self.size, self.mtime_ns, self.settings) == (job.size, job.mtime_ns, settings)
+        return (
+            self.state == DONE
+            and same
+            and self.name == job.name
+            and all(file_sha256(folder / path) == sha for path, sha in self.outputs.items())
+        )
+
+
+class Manifest:
+    """Reads what earlier runs did, and notes each file as soon as it is done.
+
+    While a run goes on lines are added; at its end the file has one line a source. Several shards
+    write a file each and read those of the others.
+
+    Parameters
+    ----------
+    path : Path, optional
+        None keeps it in memory.
+    shard : (int, int)
+        Which of how many runs this is; (1, 1) for one alone.
+
+    Raises
+    ------
+    DataError
+        When the file is something else.
+    SinkError
+        When it cannot be written.
+    """
+
+    def __init__(self, path: Path | None, shard: tuple[int, int] = (1, 1)) -> None:
+        self.path = path if path is None or shard == (1, 1) else _of_shard(path, *shard)
+        self.entries: dict[str, Entry] = {}
+        self._own: set[str] = set()
+        if path is not None:
+            shards = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*-of-*{path.suffix}"))
+            for one in [*shards, path]:
+                if one.exists():
+                    self.entries.update(read_manifest(one))
+        if self.path is not None and self.path.exists():
+            self._own.update(read_manifest(self.path))
+
+    def owned_outputs(self) -> set[str]:
+        """Every output that an earlier run wrote."""
+        return {path for entry in self.entries.values() for path in entry.outputs}
+
+    def add(self, entry: Entry) -> None:
+        """Notes a file that is done, or is not going to be."""
+        self.entries[entry.source] = entry
+        self._own.add(entry.source)
+        if self.path is not None:
+            try:
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(_line(entry))
+            except OSError as error:
+                raise sink_error(self.path, error) from error
+
+    def close(self) -> None:
+        """Leaves one line a source."""
+        if self.path is None or not self._own:
+            return
+        part = self.path.with_name(f"{self.path.name}.part")
+        lines = [_line(self.entries[source]) for source in sorted(self._own)]
+        try:
+            part.write_text("".join(lines), encoding="utf-8")
+            part.replace(self.path)
+        except OSError as error:
+            raise sink_error(self.path, error) from error
+
+
+def _of_shard(path: Path, index: int, count: int) -> Path:
+    return path.with_name(f"{path.stem}.{index}-of-{count}{path.suffix}")
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(asdict(entry)) + "\n"
+
+
+def read_manifest(path: Path) -> dict[str, Entry]:
+    """Entries by source; the last line of a source counts, an unfinished last line does not.
+
+    Raises
+    ------
+    DataError
+        When it is not a manifest.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        entries = [_entry(json.loads(line)) for line in lines if line]
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not a manifest of livepose: {error}; name another") from error
+    return {entry.source: entry for entry in entries}
+
+
+def _entry(record: Any) -> Entry:
+    known = {one.name for one in fields(Entry)}
+    entry = Entry(**{key: value for key, value in record.items() if key in known})
+    if not isinstance(entry.outputs, dict) or not isinstance(entry.source, str):
+        raise ValueError("a line without source or outputs")
+    return entry
+
+
+def file_sha256(path: Path) -> str | None:
+    """Of a file's content, or of a folder's names and contents; None where there is nothing."""
+    try:
+        if path.is_dir():
+            parts = sorted(one for one in path.rglob("*") if one.is_file())
+            return text_sha256({str(one.relative_to(path)): file_sha256(one) for one in parts})
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def text_sha256(value: Mapping[str, Any] | Iterable[Any]) -> str:
+    """Of a plain value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

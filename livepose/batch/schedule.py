@@ -1,0 +1,90 @@
+"""Hands jobs to workers, largest first, and tries elsewhere what a dead worker left."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from livepose.batch.jobs import Job
+from livepose.batch.manifest import LOST
+from livepose.batch.work import Outcome, lost
+
+MOST_TRIES = 3
+
+
+class Slots(Protocol):
+    """Workers that do jobs, one each at a time."""
+
+    def free(self) -> int:
+        """How many could take a job now."""
+
+    def busy(self) -> int:
+        """How many have one."""
+
+    def start(self, job: Job, attempt: int) -> None:
+        """Gives a job to a free one."""
+
+    def wait(self, timeout_s: float) -> list[Outcome]:
+        """What was finished or lost; empty when nothing was for so long."""
+
+    def close(self) -> None:
+        """Ends them all; a second call does nothing."""
+
+
+Noted = Callable[[Outcome, int, list[str]], None]
+"""Told each last outcome, its number of tries, and what became of the earlier ones."""
+
+WAIT_S = 0.5
+
+
+def run_jobs(
+    jobs: Sequence[Job], slots: Slots, noted: Noted, tick: Callable[[], None] = lambda: None
+) -> None:
+    """Does every job, each until it is done, failed, or was lost ``MOST_TRIES`` times."""
+    waiting = deque(sorted(jobs, key=lambda job: (-job.size, job.name)))
+    tries: Counter[Job] = Counter()
+    losses: dict[Job, list[str]] = {}
+    while waiting or slots.busy():
+        while waiting and slots.free():
+            job = waiting.popleft()
+            tries[job] += 1
+            slots.start(job, tries[job])
+        if not slots.busy():  # nobody is left who could do it
+            for job in waiting:
+                noted(lost(job, "nowhere", "no worker is left"), tries[job], losses.get(job, []))
+            return
+        for outcome in slots.wait(WAIT_S):
+            job = outcome.job
+            if outcome.state == LOST and tries[job] < MOST_TRIES:
+                losses.setdefault(job, []).append(outcome.error or "lost")
+                waiting.append(job)
+            else:
+                noted(outcome, tries[job], losses.get(job, []))
+        tick()
+
+
+class OwnSlot:
+    """The one worker that is this process itself."""
+
+    def __init__(self, do: Callable[[Job, int], Outcome]) -> None:
+        self._do = do
+        self._given: tuple[Job, int] | None = None
+
+    def free(self) -> int:
+        """One, unless it has a job."""
+        return int(self._given is None)
+
+    def busy(self) -> int:
+        """Whether it has a job."""
+        return int(self._given is not None)
+
+    def start(self, job: Job, attempt: int) -> None:
+        """Takes the job; it is done while one waits for it."""
+        self._given = (job, attempt)
+
+    def wait(self, timeout_s: float) -> list[Outcome]:
+        """Does the job."""
+        given, self._given = self._given, None
+        return [] if given is None else [self._do(*given)]
+
+    def close(self) -> None:
+        """Nothing to end."""
