@@ -1,0 +1,89 @@
+"""Ray: two nodes in one network namespace, one of them killed in the middle."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from batch.works import Copy
+
+from livepose.batch.jobs import make_jobs
+from livepose.batch.manifest import Manifest, read_manifest
+from livepose.batch.ray_slots import connect
+from livepose.batch.run import run_batch
+from livepose.batch.schedule import OwnSlot
+from livepose.batch.work import do_job
+from livepose.errors import DeviceError, UsageError
+from livepose.sources import find_sources
+
+ROOT = Path(__file__).parents[2]
+
+
+def in_own_network(words: list[str]) -> list[str]:
+    return ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *words]
+
+
+def can_have_own_network() -> bool:
+    if not (shutil.which("unshare") and shutil.which("ip")):
+        return False
+    return subprocess.run(in_own_network(["true"]), capture_output=True).returncode == 0
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def alone(source: Path, out: Path, notes: Path) -> None:
+    work = Copy(notes)()
+    slot = OwnSlot(lambda job, attempt: do_job(work, job, out, attempt, "here", lambda _: None))
+    run_batch(make_jobs(find_sources([source])), lambda: slot, out, Manifest(None), "settings")
+
+
+@pytest.mark.slow
+def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    if not can_have_own_network():
+        pytest.skip("a network namespace needs unshare, ip, and the right to use them")
+    source, out, manifest = tmp_path / "in", tmp_path / "out", tmp_path / "run.jsonl"
+    source.mkdir()
+    for index in range(12):
+        (source / f"{index}.mp4").write_text(f"slow 1 film {index} " + "x" * index)
+    (source / "broken.mp4").write_text("broken film")
+    words = [sys.executable, str(Path(__file__).with_name("two_nodes.py"))]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    done = subprocess.run(
+        in_own_network([*words, str(source), str(out), str(manifest)]),
+        env=environment, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    entries = read_manifest(manifest)
+    assert len(manifest.read_text().splitlines()) == 13
+    states = {Path(entry.source).stem: entry.state for entry in entries.values()}
+    assert states == {**{str(index): "done" for index in range(12)}, "broken": "failed"}
+    again = [entry for entry in entries.values() if entry.tries > 1]
+    assert again, "the node was killed while it had a file"
+    assert all(len(entry.lost) == entry.tries - 1 for entry in entries.values())
+    (node,) = {loss.split("node ")[1][:8] for entry in again for loss in entry.lost}
+    assert all(node not in entry.where for entry in again)
+    assert {entry.where.split("node ")[1][:8] for entry in entries.values()} > {node}
+
+    alone(source, tmp_path / "alone", tmp_path)
+    assert contents(out) == contents(tmp_path / "alone")
+
+
+def test_a_cluster_that_is_not_there_and_a_missing_package_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(DeviceError, match="there is no Ray cluster at nonsense"):
+        connect("nonsense")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError, match=r"pip install 'livepose\[ray\]'"):
+        connect("local")
