@@ -29,11 +29,10 @@ from benchmarks.targets import gpu_targets
 from livepose.cli.messages import show_messages
 from livepose.errors import LiveposeError
 from livepose.estimator import PoseEstimator
-from livepose.runtimes.cuda_runtime import BUCKETS, LARGE_BUCKETS, CudaRuntime
-from livepose.runtimes.recording import Lane
-from livepose.runtimes.selection import check_device
-from livepose.runtimes.tensorrt_runtime import TensorRtRuntime
-from livepose.runtimes.torch_runtime import DTYPES, prepared
+from livepose.runtimes.cuda import BATCH_SIZES, LARGE_BATCH_SIZES, CudaRuntime
+from livepose.runtimes.cuda_graph import CudaStream
+from livepose.runtimes.eager import DTYPES, prepared
+from livepose.runtimes.select import check_device
 from livepose.weights import load_network
 from livepose.weights.places import find_weights
 
@@ -43,18 +42,18 @@ logger = logging.getLogger(f"livepose.{__name__}")
 def default_subject(device: str, quick: bool) -> Subject:
     """The embedded weights; the time of a network does not depend on what it has learned."""
     network, card = load_network(find_weights("default"))
-    buckets = BUCKETS[:3] if quick else LARGE_BUCKETS
-    return Subject(network, card, "cuda:0" if device == "cuda" else device, buckets)
+    sizes = BATCH_SIZES[:3] if quick else LARGE_BATCH_SIZES
+    return Subject(network, card, "cuda:0" if device == "cuda" else device, sizes)
 
 
 def measure_gpu(plan: Plan, subject: Subject | None = None) -> dict[str, Any]:
     """Everything, as one part of the benchmarks' document."""
     subject = subject or default_subject(check_device("cuda"), plan.quick)
-    lane = Lane(subject.device)
-    part: dict[str, Any] = {"device": describe_device(lane), "size_wh": list(SIZE_WH)}
+    stream = CudaStream(subject.device)
+    part: dict[str, Any] = {"device": describe_device(stream), "size_wh": list(SIZE_WH)}
     logger.info(f"the rates of {part['device']['name']}")
     dtype = DTYPES[subject.precision]
-    ceilings = measure_ceilings(lane, dtype, plan.runs, plan.quick)
+    ceilings = measure_ceilings(stream, dtype, plan.runs, plan.quick)
     part["ceilings"] = ceilings.as_dict()
     part["end_to_end"] = {}
     for people in PEOPLE[:2] if plan.quick else PEOPLE:
@@ -72,7 +71,7 @@ def measure_parts(subject: Subject, ceilings: Ceilings, plan: Plan) -> dict[str,
     }
     logger.info("the network alone")
     network = measure_network(runtime, eager, compilers(subject, runtime), plan.runs)
-    batch = max(subject.buckets)
+    batch = max(subject.sizes)
     logger.info(f"{batch} crops at once")
     offline = measure_offline(runtime, subject.network, ceilings, batch, plan.runs)
     logger.info("stage by stage")
@@ -96,12 +95,7 @@ def compilers(
     def inductor() -> Callable[[Tensor], Tensor]:
         return torch.compile(runtime.graph, dynamic=False)
 
-    def tensorrt() -> Callable[[Tensor], Tensor]:
-        place = subject.device, subject.precision
-        return TensorRtRuntime(subject.network, subject.card, *place).network_for(1)
-
-    on_gpu = subject.device.startswith("cuda")
-    return {"torch.compile": inductor, "TensorRT": tensorrt} if on_gpu else {}
+    return {"torch.compile": inductor} if subject.device.startswith("cuda") else {}
 
 
 def markdown(part: dict[str, Any]) -> Iterator[str]:

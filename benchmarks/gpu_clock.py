@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from livepose.runtimes.recording import Lane
+from livepose.runtimes.cuda_graph import CudaStream
 
 Work = Callable[[], object]
 WARM_UP_RUNS = 3
 
 
-def device_ms(lane: Lane, work: Work, runs: int) -> float:
-    """Median milliseconds that the device takes for work that is queued on the lane."""
-    samples = [_timed(lane, work) for _ in range(WARM_UP_RUNS + runs)]
+def device_ms(stream: CudaStream, work: Work, runs: int) -> float:
+    """Median milliseconds that the device takes for work that is queued on the stream."""
+    samples = [_timed(stream, work) for _ in range(WARM_UP_RUNS + runs)]
     return float(np.median(samples[WARM_UP_RUNS:]))
 
 
@@ -34,18 +34,18 @@ def wall_ms(work: Work, runs: int) -> float:
     return float(np.median(samples[WARM_UP_RUNS:]))
 
 
-def _timed(lane: Lane, work: Work) -> float:
-    if lane.stream is None:
+def _timed(stream: CudaStream, work: Work) -> float:
+    if stream.queue is None:
         start_s = time.perf_counter()
-        with lane:
+        with stream:
             work()
         return (time.perf_counter() - start_s) * 1e3
     new_event: Any = torch.cuda.Event
     begin, end = (new_event(enable_timing=True) for _ in range(2))
-    with lane:
-        begin.record(lane.stream)
+    with stream:
+        begin.record(stream.queue)
         work()
-        end.record(lane.stream)
+        end.record(stream.queue)
     end.synchronize()
     return float(begin.elapsed_time(end))
 
@@ -67,28 +67,30 @@ class Ceilings:
         return asdict(self)
 
 
-def measure_ceilings(lane: Lane, dtype: torch.dtype, runs: int, quick: bool) -> Ceilings:
+def measure_ceilings(stream: CudaStream, dtype: torch.dtype, runs: int, quick: bool) -> Ceilings:
     """On random numbers: zeros are multiplied faster."""
     side = 256 if quick else 8192
     size = 1_000_000 if quick else 1 << 30
-    with lane:
-        first, second = (torch.randn(side, side, device=lane.device).to(dtype) for _ in range(2))
+    with stream:
+        first, second = (torch.randn(side, side, device=stream.device).to(dtype) for _ in range(2))
         product = torch.empty_like(first)
-        source = torch.randint(0, 256, (size,), dtype=torch.uint8, device=lane.device)
+        source = torch.randint(0, 256, (size,), dtype=torch.uint8, device=stream.device)
         target = torch.empty_like(source)
-    frame = lane.pinned((min(size, 16 * 1280 * 720 * 3),), torch.uint8)
-    multiply_ms = device_ms(lane, lambda: torch.mm(first, second, out=product), runs)
-    copy_ms = device_ms(lane, lambda: target.copy_(source), runs)
-    upload_ms = device_ms(lane, lambda: target[: len(frame)].copy_(frame, non_blocking=True), runs)
+    frame = stream.pinned((min(size, 16 * 1280 * 720 * 3),), torch.uint8)
+    multiply_ms = device_ms(stream, lambda: torch.mm(first, second, out=product), runs)
+    copy_ms = device_ms(stream, lambda: target.copy_(source), runs)
+    upload_ms = device_ms(
+        stream, lambda: target[: len(frame)].copy_(frame, non_blocking=True), runs
+    )
     return Ceilings(2e3 * side**3 / multiply_ms, 2e3 * size / copy_ms, 1e3 * len(frame) / upload_ms)
 
 
-def describe_device(lane: Lane) -> dict[str, Any]:
+def describe_device(stream: CudaStream) -> dict[str, Any]:
     """The card, its memory, and the versions below torch."""
-    if lane.device.type != "cuda":
-        return {"name": str(lane.device), "note": "a rehearsal without a GPU: no figure counts"}
+    if stream.device.type != "cuda":
+        return {"name": str(stream.device), "note": "a rehearsal without a GPU: no figure counts"}
     cudnn: Any = torch.backends.cudnn
-    properties = torch.cuda.get_device_properties(lane.device)
+    properties = torch.cuda.get_device_properties(stream.device)
     return {
         "name": properties.name,
         "memory_gib": round(properties.total_memory / 2**30, 1),

@@ -21,8 +21,8 @@ from livepose.errors import LiveposeError
 from livepose.estimator import PoseEstimator
 from livepose.frame import Frame, ImageBgr
 from livepose.pipeline import PosePipeline, Settings
-from livepose.runtimes.cuda_runtime import BUCKETS, CudaRuntime
-from livepose.runtimes.torch_runtime import TorchRuntime
+from livepose.runtimes.cuda import BATCH_SIZES, CudaRuntime
+from livepose.runtimes.eager import TorchRuntime
 from livepose.weights import Card
 
 logger = logging.getLogger(f"livepose.{__name__}")
@@ -39,7 +39,7 @@ class Subject:
     network: nn.Module
     card: Card
     device: str
-    buckets: tuple[int, ...] = BUCKETS
+    sizes: tuple[int, ...] = BATCH_SIZES
     detector: str = "auto"
 
     @property
@@ -49,7 +49,7 @@ class Subject:
 
     def runtime(self) -> CudaRuntime:
         """A fresh runtime."""
-        return CudaRuntime(self.network, self.card, self.device, self.precision, self.buckets)
+        return CudaRuntime(self.network, self.card, self.device, self.precision, self.sizes)
 
 
 class Crowd:
@@ -184,7 +184,7 @@ def eager(detector: Detector | None) -> Detector | None:
     """The detector without recorded graphs: the same network in plain torch."""
     engine = getattr(detector, "engine", None)
     if isinstance(detector, YoloDetector) and isinstance(engine, CudaEngine):
-        detector.engine = TorchEngine(engine.network.model, str(engine.frames.lane.device))
+        detector.engine = TorchEngine(engine.network.model, str(engine.frames.stream.device))
     return detector
 
 

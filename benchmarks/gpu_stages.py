@@ -22,10 +22,10 @@ from livepose.estimator import PoseEstimator
 from livepose.frame import ImageBgr
 from livepose.heatmaps import blur_taps, decode_dark, on_device
 from livepose.networks.complexity import count_operations
-from livepose.runtimes.buckets import next_bucket
-from livepose.runtimes.cuda_runtime import CudaRuntime
+from livepose.runtimes.batches import next_size
+from livepose.runtimes.cuda import CudaRuntime
+from livepose.runtimes.cuda_graph import CudaGraph
 from livepose.runtimes.frames import TapBuffers, gather
-from livepose.runtimes.recording import Recording
 
 logger = logging.getLogger(f"livepose.{__name__}")
 
@@ -47,29 +47,29 @@ def measure_stages(
     poses, runtime = estimator.gpu, estimator.runtime
     assert poses is not None
     assert isinstance(runtime, CudaRuntime)
-    lane, frames = runtime.lane, poses.frames
-    bucket = next_bucket(len(boxes_xyxy), runtime.buckets)
+    stream, frames = runtime.stream, poses.frames
+    size = next_size(len(boxes_xyxy), runtime.sizes)
     matrices = poses.geometry.matrices(boxes_xyxy)
     frames.forget()
-    tables = TapBuffers(lane, bucket, runtime.card.input_hw, samples_needed(matrices))
+    tables = TapBuffers(stream, size, runtime.card.input_hw, samples_needed(matrices))
     (start,) = frames.upload([image_bgr])
     places = np.tile((start, *image_bgr.shape[:2]), (len(boxes_xyxy), 1))
     fill_taps(matrices, places, tables.taps)
-    with lane:
+    with stream:
         tables.send()
     steps = recorded_steps(runtime, tables, frames.pixels)
     half = 2 if runtime.precision in ("f16", "bf16") else 4
     bounds = {
-        "crop": (0.0, crop_bytes(boxes_xyxy, runtime, bucket)),
-        "network": network_work(network, runtime.card.input_hw, bucket, half),
-        "decode": (0.0, decode_bytes(runtime, bucket)),
+        "crop": (0.0, crop_bytes(boxes_xyxy, runtime, size)),
+        "network": network_work(network, runtime.card.input_hw, size, half),
+        "decode": (0.0, decode_bytes(runtime, size)),
     }
     rows = {
-        name: row(device_ms(lane, step.run, runs), ceilings.bound_ms(*bounds[name]))
+        name: row(device_ms(stream, step.run, runs), ceilings.bound_ms(*bounds[name]))
         for name, step in steps.items()
     }
     rows["upload"] = row(
-        device_ms(lane, lambda: frames.copy(image_bgr.nbytes // 3), runs),
+        device_ms(stream, lambda: frames.copy(image_bgr.nbytes // 3), runs),
         1e3 * image_bgr.nbytes / ceilings.upload_bytes_per_s,
     )
     heatmaps = steps["network"].output[: len(boxes_xyxy)]
@@ -80,7 +80,7 @@ def measure_stages(
     rest_ms = whole_ms - sum(one["ms"] for one in rows.values())
     return {
         "people": len(boxes_xyxy),
-        "bucket": bucket,
+        "size": size,
         "stages": rows,
         "decode_on_host_ms": round(on_host_ms, 4),
         "frame_to_keypoints_ms": round(whole_ms, 4),
@@ -97,27 +97,27 @@ def row(took_ms: float, bound_ms: float) -> Numbers:
 
 def recorded_steps(
     runtime: CudaRuntime, tables: TapBuffers, pixels: Tensor
-) -> dict[str, Recording]:
+) -> dict[str, CudaGraph]:
     """The three parts of the one graph, as a graph each."""
-    lane, card = runtime.lane, runtime.card
-    taps = torch.from_numpy(blur_taps(card.blur_kernel).copy()).to(lane.device)
-    crop = Recording(lane, lambda: gather(pixels, tables.tensors))
-    network = Recording(lane, lambda: runtime.graph(crop.output))
-    decode = Recording(lane, lambda: on_device.decode_dark(network.output, taps))
+    stream, card = runtime.stream, runtime.card
+    taps = torch.from_numpy(blur_taps(card.blur_kernel).copy()).to(stream.device)
+    crop = CudaGraph(stream, lambda: gather(pixels, tables.tensors))
+    network = CudaGraph(stream, lambda: runtime.graph(crop.output))
+    decode = CudaGraph(stream, lambda: on_device.decode_dark(network.output, taps))
     return {"crop": crop, "network": network, "decode": decode}
 
 
-def crop_bytes(boxes_xyxy: Any, runtime: CudaRuntime, bucket: int) -> float:
+def crop_bytes(boxes_xyxy: Any, runtime: CudaRuntime, size: int) -> float:
     """The people's pixels once, and the crops once."""
     height, width = runtime.card.input_hw
     sides = np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1, None)
-    return float(3 * sides.prod(axis=1).sum() + 3 * bucket * height * width)
+    return float(3 * sides.prod(axis=1).sum() + 3 * size * height * width)
 
 
-def decode_bytes(runtime: CudaRuntime, bucket: int) -> float:
+def decode_bytes(runtime: CudaRuntime, size: int) -> float:
     """The heatmaps once, and the figures once."""
     height, width = runtime.card.heatmap_hw
-    return float(bucket * runtime.card.keypoints * (4 * height * width + 8 * on_device.FIGURES))
+    return float(size * runtime.card.keypoints * (4 * height * width + 8 * on_device.FIGURES))
 
 
 def network_work(
@@ -157,19 +157,19 @@ def measure_network(
     """Batch 1, from crops on the device to heatmaps on the device: recorded, eager, and recorded
     from what compilers make of it; a compiler that is absent or fails is said.
     """
-    lane = runtime.lane
-    with lane:
+    stream = runtime.stream
+    with stream:
         crops = torch.randint(
-            0, 256, (1, *runtime.card.input_hw, 3), dtype=torch.uint8, device=lane.device
+            0, 256, (1, *runtime.card.input_hw, 3), dtype=torch.uint8, device=stream.device
         )
-    recorded = Recording(lane, lambda: runtime.network_for(1)(crops))
-    rows = {"recorded": device_ms(lane, recorded.run, runs)}
+    recorded = CudaGraph(stream, lambda: runtime.graph(crops))
+    rows = {"recorded": device_ms(stream, recorded.run, runs)}
     for name, network in eager.items():
-        rows[name] = device_ms(lane, partial(network, crops), runs)
+        rows[name] = device_ms(stream, partial(network, crops), runs)
     for name, compiled in compilers.items():
         try:
             steps = partial(compiled(), crops)
-            rows[name] = device_ms(lane, Recording(lane, steps).run, runs)
+            rows[name] = device_ms(stream, CudaGraph(stream, steps).run, runs)
         except (LiveposeError, RuntimeError) as error:
             logger.info(f"no {name}: {str(error).splitlines()[0]}")
     return {
@@ -182,12 +182,12 @@ def measure_offline(
     runtime: CudaRuntime, network: nn.Module, ceilings: Ceilings, batch: int, runs: int
 ) -> dict[str, Any]:
     """Crops a second at a large batch: on the device alone, and with crops from the host."""
-    lane = runtime.lane
+    stream = runtime.stream
     shape = (batch, *runtime.card.input_hw, 3)
-    with lane:
-        crops = torch.randint(0, 256, shape, dtype=torch.uint8, device=lane.device)
-    recorded = Recording(lane, lambda: runtime.network_for(batch)(crops))
-    took_ms = device_ms(lane, recorded.run, runs)
+    with stream:
+        crops = torch.randint(0, 256, shape, dtype=torch.uint8, device=stream.device)
+    recorded = CudaGraph(stream, lambda: runtime.graph(crops))
+    took_ms = device_ms(stream, recorded.run, runs)
     host = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     whole_ms = wall_ms(lambda: runtime(host), runs)
     width = 2 if runtime.precision in ("f16", "bf16") else 4

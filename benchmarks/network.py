@@ -14,11 +14,10 @@ import numpy as np
 from benchmarks.plan import Plan
 from livepose.benchmark.rounds import spread
 from livepose.runtimes import open_runtime
-from livepose.runtimes.check import probe_crops
-from livepose.runtimes.library import openvino
+from livepose.runtimes.openvino import compile_options, openvino
 from livepose.runtimes.openvino_graph import pose_graph
-from livepose.runtimes.openvino_runtime import compile_options
 from livepose.runtimes.protocol import Runtime
+from livepose.runtimes.verify import probe_crops
 from livepose.weights import Card
 from livepose.weights.arrays import load_arrays
 from livepose.weights.places import find_weights
@@ -72,9 +71,7 @@ def bare_run(model: Any, batch: int) -> Work:
     """One synchronous run on an input that was set once."""
     shaped = model.clone()
     shaped.reshape([batch, *[axis.get_length() for axis in list(model.input(0).partial_shape)[1:]]])
-    compiled = (
-        openvino().Core().compile_model(shaped, "CPU", compile_options("f32", "latency", None))
-    )
+    compiled = openvino().Core().compile_model(shaped, "CPU", compile_options("f32"))
     request = compiled.create_infer_request()
     request.set_input_tensor(
         openvino().Tensor(np.zeros(list(shaped.input(0).shape), dtype=np.float32))

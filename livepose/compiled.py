@@ -1,16 +1,14 @@
 """Numba's ``njit`` with a cache that heals.
 
-Compiled kernels are kept as numba keeps them, in files that end in the hash of what they hold. One
-that was cut short, changed, or put there by another user is never unpickled: the kernel is
+Compiled kernels are kept where numba keeps them, in files that end in their hash. One that was cut
+short, changed, or put there by another user is never unpickled: the kernel is
 compiled again. Where nothing can be kept, each start compiles anew.
 """
 
 import logging
-import os
 import pickle
 from collections.abc import Callable
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,8 @@ from numba.core.caching import (
 )
 from numba.core.serialize import dumps
 
-HASH_BYTES = 32
+from livepose.kept import read_kept, write_kept
+
 NO_CACHE = (
     "there is no folder to keep compiled code in, so each start compiles it anew for a minute or "
     "two; set NUMBA_CACHE_DIR to a folder that can be written"
@@ -63,7 +62,7 @@ class CheckedFiles(IndexDataCacheFile):  # type: ignore[misc]
 
     def _load_index(self) -> Any:
         try:
-            version, stamp, overloads = pickle.loads(read_checked(Path(self._index_path)))  # noqa: S301
+            version, stamp, overloads = pickle.loads(read_kept(Path(self._index_path)))  # noqa: S301
         except OSError:  # not there yet, or not to be trusted
             return {}
         return overloads if (version, stamp) == (self._version, self._source_stamp) else {}
@@ -72,40 +71,13 @@ class CheckedFiles(IndexDataCacheFile):  # type: ignore[misc]
         self._write(self._index_path, (self._version, self._source_stamp, overloads))
 
     def _load_data(self, name: str) -> Any:
-        return pickle.loads(read_checked(Path(self._data_path(name))))  # noqa: S301
+        return pickle.loads(read_kept(Path(self._data_path(name))))  # noqa: S301
 
     def _save_data(self, name: str, data: Any) -> None:
         self._write(self._data_path(name), data)
 
     def _write(self, path: str, content: Any) -> None:
-        payload = dumps(content)
-        with self._open_for_write(path) as file:
-            file.write(payload + sha256(payload).digest())
-
-
-def read_checked(path: Path) -> bytes:
-    """What a file holds before the hash at its end.
-
-    Raises
-    ------
-    OSError
-        When it cannot be read, is not what was written, or somebody else wrote it.
-    """
-    with path.open("rb") as file:
-        if not _trusted(os.fstat(file.fileno())):
-            raise OSError(f"{path} belongs to another user")
-        content = file.read()
-    payload, digest = content[:-HASH_BYTES], content[-HASH_BYTES:]
-    if sha256(payload).digest() != digest:
-        raise OSError(f"{path} is not what was written")
-    return payload
-
-
-def _trusted(status: os.stat_result) -> bool:
-    """Whether root, this user, or whoever installed livepose owns the file."""
-    if not hasattr(os, "geteuid"):
-        return True
-    return status.st_uid in (0, os.geteuid(), Path(__file__).stat().st_uid)
+        write_kept(Path(path), dumps(content))
 
 
 def _has_home() -> bool:

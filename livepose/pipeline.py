@@ -26,7 +26,7 @@ from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.runtimes import open_runtime
-from livepose.runtimes.selection import cuda_devices
+from livepose.runtimes.select import cuda_devices
 from livepose.settings import Settings as Settings
 from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother

@@ -12,7 +12,7 @@ from typing import Any
 
 from livepose.errors import UsageError
 
-RUNTIMES = ("auto", "torch", "openvino", "cuda", "tensorrt")
+RUNTIMES = ("auto", "torch", "openvino", "cuda")
 PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
 DECODINGS = ("dark", "shift", "argmax", "integral")
 ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")

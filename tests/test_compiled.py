@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from livepose import compiled
+from livepose.kept import read_kept
 
 KERNEL = """
 from livepose.compiled import njit
@@ -88,7 +89,7 @@ def test_a_file_of_another_user_is_not_unpickled(
     os.chown(kept(kernel, "nbi"), 23456, 23456)
     monkeypatch.setattr("livepose.compiled.pickle.loads", refuse)
     with pytest.raises(OSError, match="another user"):
-        compiled.read_checked(kept(kernel, "nbi"))
+        read_kept(kept(kernel, "nbi"))
 
 
 def test_without_a_place_it_compiles_and_says_so_once(

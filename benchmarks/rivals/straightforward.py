@@ -104,7 +104,7 @@ def open_straightforward(people: int) -> Opened:
         raise AbsentError(f"{DEFAULT_DETECTOR}{SUFFIX} is not embedded")
     loaded = load_detector(path)
     engine = TorchEngine(loaded.model, "cpu")
-    detector = YoloDetector(engine, path.stem, loaded.person, loaded.classes, DETECTOR_PX)
+    detector = YoloDetector(engine, path.stem, loaded.info.person, loaded.info.classes, DETECTOR_PX)
     network, card = load_network(find_weights("default"))
     weights = f"{card.network}, {card.sha256[:12]}"
     note = "torch, eager; detector on every frame; one crop after the other; NumPy"

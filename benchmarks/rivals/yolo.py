@@ -24,7 +24,7 @@ from livepose.detection.letterbox import Letterbox
 from livepose.detection.library import QUIET, ultralytics
 from livepose.frame import Frame
 from livepose.machine import known_version
-from livepose.runtimes.library import openvino
+from livepose.runtimes.openvino import openvino
 from livepose.weights.places import cache_folder
 
 NETWORK = "yolo11n-pose.yaml"

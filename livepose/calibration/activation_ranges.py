@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.runtimes.int8 import STEPS, convolutions, entering
-from livepose.runtimes.library import openvino
+from livepose.runtimes.openvino import openvino
 
 ov = openvino()
 

@@ -23,11 +23,11 @@ from livepose.evaluation.metrics import coco_results, sigmas_of
 from livepose.evaluation.predict import Loading, Variant, batches, predict
 from livepose.evaluation.settings import Progress, no_progress
 from livepose.runtimes import Runtime, open_runtime
-from livepose.runtimes.check import LIMITS_PX, keypoint_shift
-from livepose.runtimes.graph_store import own_graph
 from livepose.runtimes.int8 import convolutions, insert_ranges
-from livepose.runtimes.openvino_runtime import OpenVinoRuntime
+from livepose.runtimes.openvino import StoredGraph
+from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
 from livepose.runtimes.ranges import Ranges
+from livepose.runtimes.verify import LIMITS_PX, keypoint_shift
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card, read_card
 
@@ -71,7 +71,7 @@ def quantise(
         crop in the median.
     """
     card = read_card(path)
-    model, _, _ = own_graph(path, card)
+    model = PoseNetwork(path, card).plain.model
     plain = _ready(model, card, "f32")
     seen = real_crops(data, plain, crops)
     layers = list(convolutions(model))
@@ -93,7 +93,7 @@ def quantise(
 
 
 def _ready(model: Any, card: Card, precision: str) -> OpenVinoRuntime:
-    runtime = OpenVinoRuntime(model, card, precision)
+    runtime = OpenVinoRuntime(StoredGraph(None, "", lambda: model), card, precision)
     runtime.warm_up((BATCH,))
     return runtime
 

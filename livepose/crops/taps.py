@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from livepose.crops import _kernels
 from livepose.crops.cut import MOST_SAMPLES
-from livepose.runtimes.taps import Taps
+from livepose.crops.tables import Taps
 
 SAMPLES = (1, 2, 4)
 """Table sizes: samples along one axis of an output pixel, each of two taps."""

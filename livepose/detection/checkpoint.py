@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from livepose.detection.library import ultralytics
 from livepose.detection.pickled import read_pickled
-from livepose.detection.protocol import person_class
+from livepose.detection.protocol import DetectorInfo, person_class
 from livepose.errors import WeightsError
-from livepose.runtimes.library import one_thread
+from livepose.runtimes.openvino import one_thread
 from livepose.weights.checkpoint import tensors_sha256
 
 FORMAT = "livepose-detector-1"
@@ -33,13 +33,10 @@ ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Za-z0-9]+\((\w+=[\w.]+(, ?\w+=[\w.]+)
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network that is ready: in eval, float32, fused; ``person`` is the index of that class."""
+    """A network that is ready: in eval, float32, fused."""
 
     model: nn.Module
-    person: int
-    classes: int
-    input_px: int | None
-    """Longer side that the file recommends."""
+    info: DetectorInfo
 
 
 def save_detector(
@@ -140,7 +137,7 @@ def _finish(
             f"{path}: the tensors do not fit the architecture it names ({reason}); it may need "
             f"another version of ultralytics than {ultralytics().version}"
         ) from None
-    return Loaded(model, person, int(architecture["nc"]), input_px)
+    return Loaded(model, DetectorInfo(person, int(architecture["nc"]), input_px))
 
 
 def check_architecture(architecture: Any, path: Path) -> None:

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from livepose.detection.letterbox import GREY, Letterbox
 from livepose.detection.protocol import Predictions
 from livepose.frame import ImageBgr
-from livepose.runtimes.buckets import padded_pieces
+from livepose.runtimes.batches import padded_slices
+from livepose.runtimes.cuda_graph import CudaGraph
+from livepose.runtimes.device_errors import device_errors
+from livepose.runtimes.eager import channels_last
 from livepose.runtimes.frames import DeviceFrames, TapBuffers, gather
-from livepose.runtimes.recording import Recording
-from livepose.runtimes.torch_runtime import channels_last
-from livepose.runtimes.trouble import device_trouble
 
-BUCKETS = (1, 2, 4, 8)
+BATCH_SIZES = (1, 2, 4, 8)
 SHAPES_KEPT = 8
 """Recorded shapes that are remembered, then the oldest goes; a stream needs one, or two."""
 CANDIDATES = 1024
@@ -49,10 +49,10 @@ class CudaEngine:
 
     def __init__(self, model: nn.Module, person: int, frames: DeviceFrames) -> None:
         self.frames = frames
-        self.name = f"CUDA graphs on {frames.lane.device}"
-        dtype = torch.float16 if frames.lane.device.type == "cuda" else torch.float32
+        self.name = f"CUDA graphs on {frames.stream.device}"
+        dtype = torch.float16 if frames.stream.device.type == "cuda" else torch.float32
         self.network = channels_last(SurestPeople(model, person))
-        self.network.to(frames.lane.device, dtype)
+        self.network.to(frames.stream.device, dtype)
         self._slots: dict[tuple[int, tuple[int, int]], LetterboxSlot] = {}
         self._recorded_at = frames.moved
 
@@ -82,24 +82,24 @@ class CudaEngine:
         width, height = letterboxes[0].source_wh
         doing = f"while looking for people in {len(images_bgr)} pictures of {width}x{height}"
         lower = "lower --detector-size, play fewer sources at once"
-        with device_trouble(str(self.frames.lane.device), doing, lower):
+        with device_errors(str(self.frames.stream.device), doing, lower):
             starts = self.frames.upload(images_bgr)
             parts = []
-            for piece in padded_pieces(len(images_bgr), BUCKETS):
-                of_piece = slice(piece.start, piece.stop)
-                slot = self._slot(piece.bucket, letterboxes[0].input_wh)
-                parts.append(slot.run(starts[of_piece], letterboxes[of_piece]))
+            for part in padded_slices(len(images_bgr), BATCH_SIZES):
+                of_slice = slice(part.start, part.stop)
+                slot = self._slot(part.size, letterboxes[0].input_wh)
+                parts.append(slot.run(starts[of_slice], letterboxes[of_slice]))
         return np.concatenate(parts)
 
-    def _slot(self, bucket: int, input_wh: tuple[int, int]) -> "LetterboxSlot":
+    def _slot(self, size: int, input_wh: tuple[int, int]) -> "LetterboxSlot":
         if self._recorded_at != self.frames.moved:
             self._slots.clear()  # they read where the pictures were
             self._recorded_at = self.frames.moved
-        key = (bucket, input_wh)
+        key = (size, input_wh)
         if key not in self._slots:
             if len(self._slots) >= SHAPES_KEPT:
                 self._slots.pop(next(iter(self._slots)))
-            self._slots[key] = LetterboxSlot(self.network, self.frames, bucket, input_wh)
+            self._slots[key] = LetterboxSlot(self.network, self.frames, size, input_wh)
         return self._slots[key]
 
 
@@ -107,17 +107,17 @@ class LetterboxSlot:
     """The graph for one batch size and one input size, and its buffers."""
 
     def __init__(
-        self, network: nn.Module, frames: DeviceFrames, bucket: int, input_wh: tuple[int, int]
+        self, network: nn.Module, frames: DeviceFrames, size: int, input_wh: tuple[int, int]
     ) -> None:
-        self._lane = lane = frames.lane
-        self._tables = tables = TapBuffers(lane, bucket, (input_wh[1], input_wh[0]), 1)
+        self._stream = stream = frames.stream
+        self._tables = tables = TapBuffers(stream, size, (input_wh[1], input_wh[0]), 1)
         pixels = frames.pixels
-        self._recording = Recording(
-            lane, lambda: network(gather(pixels, tables.tensors, background=GREY))
+        self._recording = CudaGraph(
+            stream, lambda: network(gather(pixels, tables.tensors, background=GREY))
         )
         self._kept = made_tensors(network)
         output = self._recording.output
-        self._result = lane.pinned(tuple(output.shape), torch.float32)
+        self._result = stream.pinned(tuple(output.shape), torch.float32)
 
     def run(self, starts: Sequence[int], letterboxes: Sequence[Letterbox]) -> Predictions:
         """Predictions for the pictures that start at these places."""
@@ -127,11 +127,11 @@ class LetterboxSlot:
             taps.rows[n] = start + rows * letterbox.source_wh[0]
             taps.row_weights[n] = row_weights
             taps.columns[n], taps.column_weights[n] = columns, column_weights
-        with self._lane:
+        with self._stream:
             self._tables.send()
             self._recording.run()
             self._result.copy_(self._recording.output, non_blocking=True)
-        self._lane.wait()
+        self._stream.wait()
         return self._result[: len(starts)].numpy().copy()
 
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from livepose.detection.detections import Detector
 from livepose.detection.official import DEFAULT, fetch_official, find_official, is_official
-from livepose.detection.protocol import Engine, Facts, person_class
+from livepose.detection.protocol import DetectorInfo, Engine, person_class
 from livepose.detection.yolo import YoloDetector
 from livepose.errors import DeviceError, WeightsError
-from livepose.runtimes.selection import cuda_devices
+from livepose.runtimes.select import cuda_devices
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, expanded
 
 if TYPE_CHECKING:
+    from livepose.detection.checkpoint import Loaded
     from livepose.runtimes.frames import DeviceFrames
 
 logger = logging.getLogger(__name__)
@@ -119,13 +120,13 @@ def open_file(
     if path.suffix not in OWN_SUFFIXES:
         wanted = ", ".join((*OWN_SUFFIXES, *EXPORTED_SUFFIXES))
         raise WeightsError(f"{path} does not look like a detector; expected {wanted} or a folder")
-    engine, facts = _engine_where_it_runs(path, device, frames)
+    engine, info = _engine_where_it_runs(path, device, frames)
     return YoloDetector(
         engine,
         path.stem,
-        facts.person,
-        facts.classes,
-        size_px or facts.input_px,
+        info.person,
+        info.classes,
+        size_px or info.input_px,
         score_threshold,
         adapts=size_px is None,
     )
@@ -186,7 +187,7 @@ def _find(name: str) -> Path:
 
 def _engine_where_it_runs(
     path: Path, device: str, frames: "DeviceFrames | None"
-) -> tuple[Engine, Facts]:
+) -> tuple[Engine, DetectorInfo]:
     """The network on this device; with ``auto`` on the processor where the GPU is of no use."""
     where = choose_device(device)
     try:
@@ -198,29 +199,17 @@ def _engine_where_it_runs(
         return _engine(path, "cpu", None)
 
 
-def _engine(path: Path, device: str, frames: "DeviceFrames | None") -> tuple[Engine, Facts]:
+def _engine(path: Path, device: str, frames: "DeviceFrames | None") -> tuple[Engine, DetectorInfo]:
     """The network in a file of ours or a .pt, ready; torch is loaded only where it has to be."""
     if device != "cpu":
         return _engine_on_gpu(path, device, frames)
     try:
-        from livepose.detection import conversion
-        from livepose.detection.engines import OpenVinoEngine
+        from livepose.detection.conversion import convert
     except ImportError as error:
         logger.warning(f"OpenVINO cannot be imported ({error}); torch runs the detector")
         return _torch_engine(path, device)
-    if not has_torch():
-        model, facts = conversion.built(path)
-        return OpenVinoEngine(model), facts
-    name = conversion.key(path)
-    before = conversion.kept(name)
-    if before is not None:
-        return OpenVinoEngine(before[0]), before[1]
-    from livepose.detection.checkpoint import load_detector
-
-    loaded = load_detector(path)
-    facts = Facts(loaded.person, loaded.classes, loaded.input_px)
     try:
-        return OpenVinoEngine(conversion.convert(loaded.model, facts, name)), facts
+        return convert(path)
     except RuntimeError as error:
         logger.warning(
             f"OpenVINO cannot take the detector ({str(error).splitlines()[0]}); torch runs it"
@@ -228,40 +217,47 @@ def _engine(path: Path, device: str, frames: "DeviceFrames | None") -> tuple[Eng
         return _torch_engine(path, device)
 
 
-def _torch_engine(path: Path, device: str) -> tuple[Engine, Facts]:
+def _load(path: Path) -> "Loaded":
     from livepose.detection.checkpoint import load_detector
+
+    return load_detector(path)
+
+
+def _torch_engine(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
     from livepose.detection.torch_engine import TorchEngine
 
-    loaded = load_detector(path)
-    facts = Facts(loaded.person, loaded.classes, loaded.input_px)
-    return TorchEngine(loaded.model, device), facts
+    loaded = _load(path)
+    return TorchEngine(loaded.model, device), loaded.info
 
 
-def _engine_on_gpu(path: Path, device: str, frames: "DeviceFrames | None") -> tuple[Engine, Facts]:
+def _engine_on_gpu(
+    path: Path, device: str, frames: "DeviceFrames | None"
+) -> tuple[Engine, DetectorInfo]:
     """The network on a GPU, once it has shown that it sees there what it sees on the processor."""
     from livepose.detection.check import probe_picture, require_same_predictions
 
-    on_cpu, facts = _torch_engine(path, "cpu")
+    on_cpu, info = _torch_engine(path, "cpu")
     probed = on_cpu(probe_picture())
     if device.startswith("cuda"):
-        engine = _cuda_engine(path, device, facts, frames)
+        engine = _cuda_engine(path, device, info, frames)
     else:
         engine, _ = _torch_engine(path, device)
-    require_same_predictions(engine, probed, facts.person)
-    return engine, facts
+    require_same_predictions(engine, probed, info.person)
+    return engine, info
 
 
-def _cuda_engine(path: Path, device: str, facts: Facts, frames: "DeviceFrames | None") -> Engine:
+def _cuda_engine(
+    path: Path, device: str, info: DetectorInfo, frames: "DeviceFrames | None"
+) -> Engine:
     import torch
 
-    from livepose.detection.checkpoint import load_detector
     from livepose.detection.cuda_engine import CudaEngine
+    from livepose.runtimes.cuda_graph import CudaStream
     from livepose.runtimes.frames import DeviceFrames
-    from livepose.runtimes.recording import Lane
 
-    if frames is None or frames.lane.device != torch.device(device):
-        frames = DeviceFrames(Lane(device))
-    return CudaEngine(load_detector(path).model, facts.person, frames)
+    if frames is None or frames.stream.device != torch.device(device):
+        frames = DeviceFrames(CudaStream(device))
+    return CudaEngine(_load(path).model, info.person, frames)
 
 
 def _exported_in(path: Path) -> Path:
@@ -283,7 +279,7 @@ def _open_exported(path: Path, device: str, score_threshold: float | None) -> Yo
             "or --device cpu"
         )
     try:
-        from livepose.detection.engines import OpenVinoEngine, read_exported
+        from livepose.detection.openvino_engine import exported_engine, read_exported
     except ImportError as error:
         raise DeviceError(
             f"{path.name} needs OpenVINO, which cannot be imported ({error}); install it with "
@@ -292,9 +288,13 @@ def _open_exported(path: Path, device: str, score_threshold: float | None) -> Yo
     model = read_exported(path)
     classes = model.output().get_partial_shape()[1].get_length() - 4
     names = _names(path.with_name("metadata.yaml"), classes)
-    engine = OpenVinoEngine(model)
     return YoloDetector(
-        engine, path.stem, person_class(names, path), classes, None, score_threshold
+        exported_engine(path, model),
+        path.stem,
+        person_class(names, path),
+        classes,
+        None,
+        score_threshold,
     )
 
 

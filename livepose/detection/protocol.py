@@ -55,7 +55,7 @@ class PreparedEngine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DetectorInfo:
     """What a network answers: ``person`` is the index of that class among so many ``classes``."""
 
     person: int

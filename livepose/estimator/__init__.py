@@ -22,7 +22,7 @@ from livepose.timing import StageClock
 from livepose.weights.calibration import calibration_of
 
 if TYPE_CHECKING:
-    from livepose.gpu import GpuPoses
+    from livepose.runtimes.gpu_poses import GpuPoses
 
 logger = logging.getLogger(__name__)
 
@@ -197,10 +197,10 @@ class PoseEstimator:
 
 def open_gpu(runtime: Runtime, geometry: CropGeometry) -> "GpuPoses | None":
     """Crops and decoding beside the network where that runs on CUDA, checked; else None."""
-    if runtime.name not in ("cuda", "tensorrt"):
+    if runtime.name != "cuda":
         return None
-    from livepose import gpu
-    from livepose.runtimes.cuda_runtime import CudaRuntime
+    from livepose.runtimes import gpu_poses as gpu
+    from livepose.runtimes.cuda import CudaRuntime
 
     if not isinstance(runtime, CudaRuntime):
         return None

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from livepose.runtimes.recording import Lane
-from livepose.runtimes.taps import Taps
+from livepose.crops.tables import Taps
+from livepose.runtimes.cuda_graph import CudaStream
 
 Image = NDArray[np.uint8]
 Tables = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -24,7 +24,7 @@ class DeviceFrames:
 
     Parameters
     ----------
-    lane : Lane
+    stream : CudaStream
         The device and the order of work on it.
 
     Attributes
@@ -35,8 +35,8 @@ class DeviceFrames:
         How often ``pixels`` had to be made anew, larger: recordings that name it are void then.
     """
 
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
+    def __init__(self, stream: CudaStream) -> None:
+        self.stream = stream
         self.moved = 0
         self._make_room(1)
         self._there: list[tuple[Image, int]] = []
@@ -44,7 +44,7 @@ class DeviceFrames:
     def upload(self, images_bgr: Sequence[Image]) -> list[int]:
         """Sends pictures, uint8 (H, W, 3), that are not there yet; the place of each one's start.
 
-        The copy is under way when this returns; work on the lane comes after it. A picture is
+        The copy is under way when this returns; work on the stream comes after it. A picture is
         known by the array that holds it: call ``forget`` before its contents change.
         """
         places = [self._place_of(image) for image in images_bgr]
@@ -74,12 +74,12 @@ class DeviceFrames:
 
     def copy(self, pixels: int) -> None:
         """Queues the upload of the first ``pixels`` that lie ready on the host."""
-        with self.lane:
+        with self.stream:
             self.pixels[:pixels].copy_(self._pinned[:pixels], non_blocking=True)
 
     def _make_room(self, pixels: int) -> None:
-        self.pixels = self.lane.zeros((pixels, 3), torch.uint8)
-        self._pinned = self.lane.pinned((pixels, 3), torch.uint8)
+        self.pixels = self.stream.zeros((pixels, 3), torch.uint8)
+        self._pinned = self.stream.pinned((pixels, 3), torch.uint8)
         self._on_host: Image = self._pinned.numpy()
         self.moved += 1
 
@@ -87,11 +87,13 @@ class DeviceFrames:
 class TapBuffers:
     """Tables of taps on the host and on the device, in one run of memory: one copy sends them."""
 
-    def __init__(self, lane: Lane, crops: int, input_hw: tuple[int, int], samples: int) -> None:
+    def __init__(
+        self, stream: CudaStream, crops: int, input_hw: tuple[int, int], samples: int
+    ) -> None:
         shapes = [(crops, side, 2 * samples) for side in input_hw] * 2
         sizes = [int(np.prod(shape)) for shape in shapes]
-        self._host = lane.pinned((sum(sizes),), torch.int32)
-        self._device = lane.zeros((sum(sizes),), torch.int32)
+        self._host = stream.pinned((sum(sizes),), torch.int32)
+        self._device = stream.zeros((sum(sizes),), torch.int32)
         types = (torch.int32, torch.int32, torch.float32, torch.float32)
 
         def views(memory: Tensor) -> Tables:
@@ -105,7 +107,7 @@ class TapBuffers:
         self.tensors = views(self._device)
 
     def send(self) -> None:
-        """Queues the copy to the device; inside ``with lane``."""
+        """Queues the copy to the device; inside ``with stream``."""
         self._device.copy_(self._host, non_blocking=True)
 
 

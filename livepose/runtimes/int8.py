@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import WeightsError
-from livepose.runtimes.library import openvino
+from livepose.runtimes.openvino import openvino
 
 ov = openvino()
 

@@ -1,13 +1,19 @@
 """The tensors of a weights file as arrays: without torch."""
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from livepose.weights.card import broken, require_file
+from livepose.errors import WeightsError
+from livepose.weights.card import Card, broken, require_file
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -23,3 +29,49 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
         return load_file(path)
     except (SafetensorError, OSError, TypeError, KeyError) as error:
         raise broken(path, error) from None
+
+
+def require_stated(arrays: Arrays, card: Card, path: Path) -> None:
+    """Makes sure that the tensors of a file are those that its card states, and usable.
+
+    Raises
+    ------
+    WeightsError
+        If they are not.
+    """
+    require_usable(arrays, path.name)
+    if card.sha256 and arrays_sha256(arrays) != card.sha256:
+        raise WeightsError(
+            f"the tensors of {path} are not those that its card states: it is damaged, or the "
+            "card is another file's; fetch or import it again"
+        )
+
+
+def arrays_sha256(arrays: Arrays) -> str:
+    """SHA-256 over names, types, shapes and bytes of all arrays, in the order of the names.
+
+    The same as ``checkpoint.tensors_sha256`` of the same file.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} torch.{array.dtype} {arrays[name].shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def require_usable(arrays: Arrays, what: str) -> None:
+    """Makes sure that there are numbers in weights, and not only zeros.
+
+    Raises
+    ------
+    WeightsError
+        If a tensor has infinite or undefined numbers, or all kernels are zero.
+    """
+    numbers = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+    for name, array in numbers.items():
+        if not np.isfinite(array).all():
+            raise WeightsError(f"{what} has infinite or undefined numbers in {name}")
+    kernels = [array for array in numbers.values() if array.ndim > 1]
+    if kernels and not any(array.any() for array in kernels):
+        raise WeightsError(f"all weights of {what} are zero; nobody would be found with them")

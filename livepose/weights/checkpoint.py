@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from livepose.errors import WeightsError
 from livepose.networks import build_network
+from livepose.weights.arrays import require_stated
 from livepose.weights.card import (
     Card,
     broken,
@@ -119,10 +120,16 @@ def load_network(path: str | Path) -> tuple[nn.Module, Card]:
         If the file is missing or broken, or its tensors are not those that its card promises.
     """
     state, card = load_checkpoint(path)
+    _require_stated(state, card, Path(path))
     network = build_network(card.network, card.keypoints)
     check_state(state, network, f"{card.network} with {card.keypoints} keypoints", Path(path).name)
     network.load_state_dict(_complete(network, state), strict=True, assign=True)
     return network.eval(), card
+
+
+def _require_stated(state: Mapping[str, Tensor], card: Card, path: Path) -> None:
+    if torch.bfloat16 not in {tensor.dtype for tensor in state.values()}:  # NumPy has none
+        require_stated({name: tensor.numpy() for name, tensor in state.items()}, card, path)
 
 
 def _complete(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

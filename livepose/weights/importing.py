@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from livepose.errors import WeightsError
 from livepose.networks import build_network
+from livepose.weights.arrays import require_usable
 from livepose.weights.card import Card, parse_size, require_file
 from livepose.weights.checkpoint import check_state, require, save_checkpoint
 from livepose.weights.families import FAMILIES, card_for
@@ -83,20 +85,14 @@ def read_foreign(
     require(card, path.name, network=network, input_hw=input_hw, keypoints=keypoints)
     wanted = f"{card.network} with {card.keypoints} keypoints"
     check_state(state, build_network(card.network, card.keypoints), wanted, path.name)
-    _require_finite(state, path)
+    require_usable({name: as_array(tensor) for name, tensor in state.items()}, path.name)
     return state, card
 
 
-def _require_finite(state: Mapping[str, Tensor], path: Path) -> None:
-    for name, tensor in state.items():
-        if tensor.is_floating_point() and not _is_finite(tensor):
-            raise WeightsError(f"{path.name} has infinite or undefined numbers in {name}")
-
-
-def _is_finite(tensor: Tensor) -> bool:
-    # The norm is a hundred times quicker than asking each number; it may overflow, so ask then.
-    norm = torch.linalg.vector_norm(tensor)
-    return bool(norm.isfinite()) or bool(tensor.isfinite().all())
+def as_array(tensor: Tensor) -> NDArray[Any]:
+    """The tensor's numbers in NumPy, which has no bfloat16."""
+    tensor = tensor.detach()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def stem(path: Path) -> str:

@@ -18,9 +18,9 @@ from livepose.benchmark.rounds import Length
 from livepose.detection.cuda_engine import CudaEngine
 from livepose.detection.torch_engine import TorchEngine
 from livepose.detection.yolo import YoloDetector
+from livepose.runtimes.cuda_graph import CudaStream
 from livepose.runtimes.frames import DeviceFrames
-from livepose.runtimes.library import one_thread
-from livepose.runtimes.recording import Lane
+from livepose.runtimes.openvino import one_thread
 
 PLAN = replace(QUICK, rounds=1, warm_up_frames=1, scene_frames=2, length=Length.of(2), runs=1)
 
@@ -101,7 +101,7 @@ def test_the_scene_is_always_the_same_and_its_boxes_are_in_it() -> None:
 def test_a_machine_without_cuda_is_told_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livepose.runtimes.selection.cuda_devices", lambda: 0)
+    monkeypatch.setattr("livepose.runtimes.select.cuda_devices", lambda: 0)
     assert gpu.main(["--device", "cuda"]) == 5
     assert "CUDA was asked for" in capsys.readouterr().err
 
@@ -129,7 +129,6 @@ def test_compilers_are_tried_on_a_gpu_alone(subject: gpu_rounds.Subject) -> None
     assert gpu.compilers(subject, runtime) == {}
     assert set(gpu.compilers(replace(subject, device="cuda:0"), runtime)) == {
         "torch.compile",
-        "TensorRT",
     }
 
 
@@ -141,7 +140,7 @@ class OnePerson(nn.Module):
 
 
 def test_the_straightforward_way_has_a_detector_without_recordings() -> None:
-    engine = CudaEngine(OnePerson(), 0, DeviceFrames(Lane("cpu")))
+    engine = CudaEngine(OnePerson(), 0, DeviceFrames(CudaStream("cpu")))
     detector = YoloDetector(engine, "one person", 0, 1, 96)
     picture = np.zeros((96, 96, 3), np.uint8)
     (recorded,) = detector([picture])

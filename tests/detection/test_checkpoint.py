@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from livepose.detection import save_detector
 from livepose.detection.checkpoint import check_architecture, load_detector, person_class
 from livepose.detection.pickled import Shell, read_pickled
+from livepose.detection.protocol import DetectorInfo
 from livepose.errors import WeightsError
 
 METADATA = {"classes": "person", "input_px": "96", "source": "random numbers"}
@@ -26,7 +27,7 @@ def answer(model):
 def test_a_saved_detector_answers_as_before(random_model, own_file):
     loaded = load_detector(own_file)
     np.testing.assert_allclose(answer(loaded.model), answer(random_model), atol=2e-3)
-    assert (loaded.person, loaded.classes, loaded.input_px) == (0, 1, 96)
+    assert loaded.info == DetectorInfo(0, 1, 96)
 
 
 def test_a_detector_saved_in_half_precision_is_loaded_in_single(random_model, tmp_path):
@@ -45,7 +46,7 @@ def test_saving_without_saying_whence_is_refused(random_model, tmp_path):
 def test_a_pickled_checkpoint_answers_as_the_model_in_it(random_model, pickled_file):
     loaded = load_detector(pickled_file)
     np.testing.assert_allclose(answer(loaded.model), answer(random_model), atol=2e-3)
-    assert (loaded.person, loaded.classes, loaded.input_px) == (0, 1, None)
+    assert loaded.info == DetectorInfo(0, 1, None)
 
 
 def test_a_pickled_checkpoint_is_read_into_shells_and_runs_nothing(random_model, pickled_file):

@@ -12,8 +12,8 @@ from livepose.detection.letterbox import GREY, Letterbox
 from livepose.detection.torch_engine import TorchEngine
 from livepose.detection.yolo import YoloDetector
 from livepose.errors import DeviceError
+from livepose.runtimes.cuda_graph import CudaStream
 from livepose.runtimes.frames import DeviceFrames, TapBuffers, gather
-from livepose.runtimes.recording import Lane
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -29,12 +29,12 @@ def test_the_letterbox_on_a_gpu_is_the_one_of_the_processor(
 ) -> None:
     image = noise(size_wh[1], size_wh[0])
     letterbox = Letterbox.fit(size_wh, size_px)
-    lane = Lane("cpu")
-    tables = TapBuffers(lane, 1, (letterbox.input_wh[1], letterbox.input_wh[0]), 1)
+    stream = CudaStream("cpu")
+    tables = TapBuffers(stream, 1, (letterbox.input_wh[1], letterbox.input_wh[0]), 1)
     (rows, row_weights), (columns, column_weights) = letterbox_taps(letterbox)
     tables.taps.rows[0], tables.taps.row_weights[0] = rows * size_wh[0], row_weights
     tables.taps.columns[0], tables.taps.column_weights[0] = columns, column_weights
-    with lane:
+    with stream:
         tables.send()
     pixels = torch.from_numpy(image.reshape(-1, 3))
     ours = gather(pixels, tables.tensors, background=GREY)[0].numpy().astype(int)
@@ -47,7 +47,7 @@ def test_the_letterbox_on_a_gpu_is_the_one_of_the_processor(
 
 @pytest.fixture
 def engine(random_model: nn.Module) -> CudaEngine:
-    return CudaEngine(random_model, 0, DeviceFrames(Lane("cpu")))
+    return CudaEngine(random_model, 0, DeviceFrames(CudaStream("cpu")))
 
 
 def test_the_same_people_are_found_as_by_torch(engine: CudaEngine, random_model: nn.Module) -> None:
@@ -191,7 +191,7 @@ class Head(nn.Module):
 
 
 def test_what_a_head_made_for_one_size_is_kept_while_its_recording_lives() -> None:
-    engine = CudaEngine(Head(), 0, DeviceFrames(Lane("cpu")))
+    engine = CudaEngine(Head(), 0, DeviceFrames(CudaStream("cpu")))
     engine(noise(64, 64)[None])
     engine(noise(32, 32)[None])
     kept = [[one.shape[-1] for one in slot._kept] for slot in engine._slots.values()]
@@ -202,7 +202,7 @@ def test_recorded_shapes_are_kept_and_only_the_oldest_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cuda_engine, "SHAPES_KEPT", 2)
-    engine = CudaEngine(Head(), 0, DeviceFrames(Lane("cpu")))
+    engine = CudaEngine(Head(), 0, DeviceFrames(CudaStream("cpu")))
     engine(noise(64, 64)[None])
     engine(noise(32, 64)[None])
     kept = dict(engine._slots)

@@ -8,9 +8,9 @@ import pytest
 
 from livepose.detection.checkpoint import load_detector
 from livepose.detection.conversion import built
-from livepose.detection.engines import core
 from livepose.detection.openvino_graph import detector_graph, is_known
 from livepose.errors import WeightsError
+from livepose.runtimes.openvino import core
 from livepose.weights.arrays import load_arrays
 from livepose.weights.card import read_metadata
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file

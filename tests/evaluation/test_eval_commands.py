@@ -196,9 +196,9 @@ def test_the_options_reach_the_runtime(make_set: MakeSet, spots: list[Any]) -> N
     more = ("--weights", "w", "--input", "256x192", "--runtime", "torch", "--precision", "f32")
     assert main(["eval", "coco", *options(images, path, "--no-speed", *more)]) == 0
     assert spots[0][:5] == ("w", (256, 192), "torch", "auto", "f32")
-    more = ("--no-speed", "--runtime", "tensorrt")
+    more = ("--no-speed", "--runtime", "cuda")
     assert main(["eval", "coco", *options(images, path, *more)]) == 0
-    assert spots[1][2] == "tensorrt"
+    assert spots[1][2] == "cuda"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from livepose.runtimes.library import one_thread
+from livepose.runtimes.openvino import one_thread
 
 
 @pytest.fixture(autouse=True)

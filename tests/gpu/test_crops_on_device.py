@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from livepose.crops import CropGeometry, cut_crops
 from livepose.crops.taps import SAMPLES, Taps, fill_taps, samples_needed
+from livepose.runtimes.cuda_graph import CudaStream
 from livepose.runtimes.frames import DeviceFrames, gather
-from livepose.runtimes.recording import Lane
 
 
 def noise(height, width, seed=0):
@@ -18,7 +18,7 @@ def noise(height, width, seed=0):
 
 def gathered(images, matrices, which, input_hw, samples=None):
     """Crops of several pictures; crop p is cut from picture ``which[p]``."""
-    frames = DeviceFrames(Lane("cpu"))
+    frames = DeviceFrames(CudaStream("cpu"))
     starts = frames.upload(images)
     places = np.array([(starts[w], *images[w].shape[:2]) for w in which]).reshape(-1, 3)
     taps = Taps.empty(len(matrices), input_hw, samples or samples_needed(matrices))
@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_refused():
 
 
 def test_a_picture_is_sent_once_and_again_when_it_may_have_changed():
-    frames = DeviceFrames(Lane("cpu"))
+    frames = DeviceFrames(CudaStream("cpu"))
     first, second = noise(4, 5, 1), noise(6, 7, 2)
     assert frames.upload([first, second]) == [0, 20]
     assert frames.moved == 2
@@ -133,7 +133,7 @@ def test_a_picture_is_sent_once_and_again_when_it_may_have_changed():
 
 
 def test_odd_layouts_arrive_in_order():
-    frames = DeviceFrames(Lane("cpu"))
+    frames = DeviceFrames(CudaStream("cpu"))
     image = noise(8, 9)[:, ::-1]
     frames.upload([image])
     np.testing.assert_array_equal(frames.pixels[:72].numpy().reshape(8, 9, 3), image)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from gpu.toys import CARD, toy_runtime
 
-from livepose import gpu
 from livepose.errors import DeviceError
 from livepose.estimator import Estimates, PoseEstimator
-from livepose.gpu import GpuPoses
+from livepose.runtimes import gpu_poses as gpu
+from livepose.runtimes.gpu_poses import GpuPoses
 
 SIZES_HW = ((120, 160), (90, 200), (240, 320))
 

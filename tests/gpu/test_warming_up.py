@@ -62,18 +62,18 @@ def on_gpu(make_pipeline: Make, monkeypatch: pytest.MonkeyPatch) -> Make:
 def recorded(pipeline: PosePipeline) -> set[int]:
     gpu = pipeline.estimator.gpu
     assert gpu is not None
-    return {bucket for bucket, _ in gpu._slots}
+    return {size for size, _ in gpu._slots}
 
 
 @pytest.mark.parametrize(
-    ("most", "buckets"), [(None, {1, 2, 4, 8}), (3, {1, 2, 4}), (1, {1}), (40, {1, 2, 4, 8, 16})]
+    ("most", "sizes"), [(None, {1, 2, 4, 8}), (3, {1, 2, 4}), (1, {1}), (40, {1, 2, 4, 8, 16})]
 )
 def test_everybody_who_may_come_is_recorded_for(
-    most: int | None, buckets: set[int], on_gpu: Make
+    most: int | None, sizes: set[int], on_gpu: Make
 ) -> None:
     pipeline = on_gpu(max_people=most)
     pipeline.warm_up((320, 240))
-    assert recorded(pipeline) == buckets
+    assert recorded(pipeline) == sizes
 
 
 def test_streams_may_all_be_full_at_once(on_gpu: Make) -> None:

@@ -10,7 +10,7 @@ import sys
 for name in {blocked}:
     sys.modules[name] = None  # Python's way to say: not to be found
 import numpy as np
-from livepose.gpu import GpuPoses
+from livepose.runtimes.gpu_poses import GpuPoses
 from livepose.pipeline import PosePipeline
 import benchmarks.gpu
 pipeline = PosePipeline(detector="none", runtime="torch", device="cpu")
@@ -34,8 +34,8 @@ def test_the_pipeline_and_the_benchmark_need_no_extras() -> None:
 def test_importing_the_live_path_asks_nothing_of_cuda() -> None:
     code = (
         "import sys, livepose.pipeline, livepose.multistream;"
-        "assert 'livepose.gpu' not in sys.modules;"
-        "assert 'livepose.runtimes.cuda_runtime' not in sys.modules;"
+        "assert 'livepose.runtimes.gpu_poses' not in sys.modules;"
+        "assert 'livepose.runtimes.cuda' not in sys.modules;"
         "import torch; assert not torch.cuda.is_initialized()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from livepose.runtimes.cuda_runtime import CudaRuntime
+from livepose.runtimes.cuda import CudaRuntime
 from livepose.weights import Card
 
 CARD = Card("hrnet_w32", (64, 48), blur_kernel=5)
@@ -17,6 +17,6 @@ def toy_network() -> nn.Module:
     return network
 
 
-def toy_runtime(buckets: tuple[int, ...] = (1, 2, 4)) -> CudaRuntime:
+def toy_runtime(sizes: tuple[int, ...] = (1, 2, 4)) -> CudaRuntime:
     """The whole CUDA runtime but for the graph."""
-    return CudaRuntime(toy_network(), CARD, "cpu", "f32", buckets)
+    return CudaRuntime(toy_network(), CARD, "cpu", "f32", sizes)

@@ -9,8 +9,8 @@ from torch import nn
 
 from livepose.errors import DeviceError
 from livepose.runtimes import cuda_runtime, open_runtime, selection
-from livepose.runtimes.cuda_runtime import BUCKETS, CudaRuntime, GraphSlot
-from livepose.runtimes.recording import Lane
+from livepose.runtimes.cuda import BATCH_SIZES, CudaRuntime, GraphSlot
+from livepose.runtimes.cuda_graph import CudaStream
 from livepose.weights import Card, load_network
 
 made: list["NotedSlot"] = []
@@ -19,8 +19,8 @@ made: list["NotedSlot"] = []
 class NotedSlot(GraphSlot):
     """A slot that is noted; on the CPU it runs the steps that a GPU would have recorded."""
 
-    def __init__(self, graph: nn.Module, card: Card, bucket: int, lane: Lane) -> None:
-        super().__init__(graph, card, bucket, lane)
+    def __init__(self, graph: nn.Module, card: Card, size: int, stream: CudaStream) -> None:
+        super().__init__(graph, card, size, stream)
         made.append(self)
 
 
@@ -41,13 +41,13 @@ def test_any_batch_gives_what_torch_gives(
     heatmaps = runtime(crops)
     assert heatmaps.shape == expected.shape
     assert np.allclose(heatmaps, expected, atol=1e-5)
-    assert [slot.bucket for slot in made] == {0: [], 1: [1], 3: [4], 6: [8]}[count]
+    assert [slot.size for slot in made] == {0: [], 1: [1], 3: [4], 6: [8]}[count]
 
 
 def test_the_largest_slot_comes_first_and_none_is_made_twice(runtime: CudaRuntime) -> None:
     runtime.warm_up((1, 2, 3))
     runtime.warm_up((4, 2))
-    assert [slot.bucket for slot in made] == [4, 2, 1]
+    assert [slot.size for slot in made] == [4, 2, 1]
 
 
 def test_buffers_stay_where_they_are(runtime: CudaRuntime) -> None:
@@ -61,7 +61,7 @@ def test_buffers_stay_where_they_are(runtime: CudaRuntime) -> None:
 
 
 def test_buckets_are_powers_of_two_up_to_a_crowd() -> None:
-    assert BUCKETS == (1, 2, 4, 8, 16, 32)
+    assert BATCH_SIZES == (1, 2, 4, 8, 16, 32)
 
 
 def test_a_full_gpu_says_what_to_lower(
@@ -87,7 +87,7 @@ def test_the_gpu_is_checked_against_the_cpu_before_it_is_used(
     original = cuda_runtime.prepared
     monkeypatch.setattr(cuda_runtime, "prepared", lambda n, c, d, p: original(n, c, "cpu", "f32"))
     monkeypatch.setattr(selection, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(cuda_runtime, "Lane", lambda _: Lane("cpu"))
+    monkeypatch.setattr(cuda_runtime, "CudaStream", lambda _: CudaStream("cpu"))
     runtime = open_runtime(resnet_file, "cuda")
     assert (runtime.name, runtime.device, runtime.precision) == ("cuda", "cuda:0", "f16")
     monkeypatch.setattr(cuda_runtime, "GraphSlot", Wrong)
@@ -102,7 +102,7 @@ def test_a_card_that_torch_cannot_use_is_left_for_the_processor(
         raise torch.AcceleratorError("CUDA error: no kernel image is available for execution")
 
     monkeypatch.setattr(selection, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(cuda_runtime, "Lane", lambda _: Lane("cpu"))
+    monkeypatch.setattr(cuda_runtime, "CudaStream", lambda _: CudaStream("cpu"))
     monkeypatch.setattr(cuda_runtime, "prepared", too_old)
     assert open_runtime(resnet_file, precision="f32").device == "cpu"
     assert said[0].startswith("pose: not cuda, cuda:0, f32: cuda:0 failed while loading: CUDA")

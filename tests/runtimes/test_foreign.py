@@ -13,8 +13,7 @@ from reference import relative_error
 from livepose.errors import UsageError, WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime
-from livepose.runtimes.library import openvino
-from livepose.runtimes.openvino_runtime import has_bf16
+from livepose.runtimes.openvino import has_bf16, openvino
 
 Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
 

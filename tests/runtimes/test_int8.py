@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.heatmaps import decode
-from livepose.runtimes import graph_store, open_runtime, openvino_opening
+from livepose.runtimes import open_runtime, openvino_pose
 from livepose.runtimes.int8 import convolutions, insert_ranges, whole_weights
+from livepose.runtimes.openvino_pose import PoseNetwork
 from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges, write_ranges
-from livepose.runtimes.selection import _int8_verdict
+from livepose.runtimes.select import _int8_verdict
 from livepose.weights import Card, read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
 
@@ -36,7 +37,7 @@ def resnet(resnet_file: Path, tmp_path: Path) -> tuple[Path, Ranges]:
     """A copy of the small network with ranges beside it."""
     path = Path(shutil.copy(resnet_file, tmp_path))
     card = read_card(path)
-    model, _, _ = graph_store.own_graph(path, card)
+    model = PoseNetwork(path, card).plain.model
     names = list(convolutions(model))[1:-1]
     ranges = Ranges(card.sha256, dict.fromkeys(names, (0.0, 12.0)), {"ap_int8": 1.0})
     write_ranges(ranges_path(path), ranges)
@@ -99,7 +100,7 @@ def test_int8_without_ranges_says_how_to_make_them(resnet_file: Path) -> None:
 
 def test_ranges_of_another_network_are_refused(resnet: tuple[Path, Ranges]) -> None:
     path, ranges = resnet
-    model, _, _ = graph_store.own_graph(path, read_card(path))
+    model = PoseNetwork(path, read_card(path)).plain.model
     with pytest.raises(WeightsError, match=r"1 of \d+ layers .* \(first: network.nowhere\)"):
         insert_ranges(model, {**ranges.limits, "network.nowhere": (0.0, 1.0)})
 
@@ -116,7 +117,7 @@ def test_weights_are_rounded_to_half_a_step_at_most() -> None:
 
 def test_every_layer_with_a_range_computes_in_whole_numbers(resnet: tuple[Path, Ranges]) -> None:
     path, ranges = resnet
-    model, _, _ = graph_store.own_graph(path, read_card(path))
+    model = PoseNetwork(path, read_card(path)).plain.model
     made = insert_ranges(model, ranges.limits)
     for name, layer in convolutions(made).items():
         kinds = [layer.input(i).get_source_output().get_node().get_type_name() for i in (0, 1)]
@@ -160,7 +161,7 @@ def test_int8_is_worth_it_where_it_is_clearly_quicker(
 ) -> None:
     path, _ = resnet
     took_ms = {"int8": int8_ms, "f32": 21.0}
-    monkeypatch.setattr(openvino_opening, "milliseconds", lambda *_: took_ms)
+    monkeypatch.setattr(openvino_pose, "milliseconds", lambda *_: took_ms)
     assert _int8_verdict(path, read_card(path), "f32") == (taken, why)
 
 
@@ -171,7 +172,7 @@ def test_int8_that_fails_its_check_is_said_and_not_worth_it(
         raise DeviceError("openvino on cpu in int8 finds other keypoints")
 
     path, _ = resnet
-    monkeypatch.setattr(openvino_opening, "milliseconds", fails)
+    monkeypatch.setattr(openvino_pose, "milliseconds", fails)
     assert _int8_verdict(path, read_card(path), "f32") == (False, "")
     assert said == ["pose: not int8: openvino on cpu in int8 finds other keypoints"]
 
@@ -185,7 +186,7 @@ def test_where_bf16_fails_its_check_int8_has_to_beat_f32(
         return {"int8": 10.0, "f32": 21.0}
 
     path, _ = resnet
-    monkeypatch.setattr(openvino_opening, "milliseconds", without_bf16)
+    monkeypatch.setattr(openvino_pose, "milliseconds", without_bf16)
     taken, why = _int8_verdict(path, read_card(path), "bf16")
     assert (taken, why) == (True, "10.0 ms a crop in int8, 21.0 in f32")
     assert said == ["pose: not int8 beside bf16: openvino on cpu in bf16 finds other keypoints"]
@@ -202,15 +203,15 @@ def test_precisions_are_timed_once_and_remembered(
         rounds.append(list(runtimes))
         return dict.fromkeys(runtimes, float(len(rounds)))
 
-    monkeypatch.setattr(graph_store, "own_graph", lambda *_: (None, None, tmp_path))
-    monkeypatch.setattr(openvino_opening, "open_own", lambda *_: None)
-    monkeypatch.setattr(openvino_opening, "crop_ms", timed)
-    first = openvino_opening.milliseconds(path, card, both)
-    assert openvino_opening.milliseconds(path, card, both) == first == {"int8": 1.0, "f32": 1.0}
-    monkeypatch.setattr(openvino_opening, "_machine", lambda: "another processor")
-    assert openvino_opening.milliseconds(path, card, both)["int8"] == 2.0
-    (tmp_path / openvino_opening.TRIAL).write_text("{damaged")
-    assert openvino_opening.milliseconds(path, card, both)["int8"] == 3.0
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(openvino_pose, "open_own", lambda *_: None)
+    monkeypatch.setattr(openvino_pose, "crop_ms", timed)
+    first = openvino_pose.milliseconds(path, card, both)
+    assert openvino_pose.milliseconds(path, card, both) == first == {"int8": 1.0, "f32": 1.0}
+    monkeypatch.setattr(openvino_pose, "machine", lambda: "another processor")
+    assert openvino_pose.milliseconds(path, card, both)["int8"] == 2.0
+    (PoseNetwork(path, card).store.folder / "facts.json").write_text("{damaged")
+    assert openvino_pose.milliseconds(path, card, both)["int8"] == 3.0
     assert rounds == [list(both)] * 3
 
 
@@ -227,33 +228,31 @@ def test_runtimes_are_timed_in_turn() -> None:
             assert len(crops_bgr) == 1
             order.append(self.name)
 
-    took_ms = openvino_opening.crop_ms({"a": Noted("a"), "b": Noted("b")})
-    assert order == ["a", "b"] * openvino_opening.ROUNDS
+    took_ms = openvino_pose.crop_ms({"a": Noted("a"), "b": Noted("b")})
+    assert order == ["a", "b"] * openvino_pose.ROUNDS
     assert set(took_ms) == {"a", "b"}
 
 
 def test_a_second_start_in_int8_reads_what_the_first_one_wrote(
     resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, ranges = resnet
-    card = read_card(path)
-    model, _, folder = graph_store.own_graph(path, card)
-    made = graph_store.int8_graph(model, ranges, folder)
-    monkeypatch.setattr(graph_store, "insert_ranges", None)
-    again = graph_store.int8_graph(model, ranges, folder)
-    assert again.get_ops()[0].get_type_name() == made.get_ops()[0].get_type_name()
-    assert len(again.get_ops()) == len(made.get_ops())
+    path, _ = resnet
+    made = PoseNetwork(path, read_card(path)).graph("int8").model
+    monkeypatch.setattr(openvino_pose, "insert_ranges", None)
+    again = PoseNetwork(path, read_card(path)).graph("int8").model
+    assert list(convolutions(again)) == list(convolutions(made))
 
 
-def test_a_damaged_int8_graph_is_made_again(resnet: tuple[Path, Ranges], tmp_path: Path) -> None:
-    path, ranges = resnet
-    card = read_card(path)
-    model, _, _ = graph_store.own_graph(path, card)
-    graph_store.int8_graph(model, ranges, tmp_path)
-    (kept,) = tmp_path.glob("int8-*.xml")
+def test_a_damaged_int8_graph_is_made_again(
+    resnet: tuple[Path, Ranges], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = resnet
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
+    made = PoseNetwork(path, read_card(path)).graph("int8").model
+    (kept,) = tmp_path.rglob("int8-*.xml")
     kept.write_bytes(kept.read_bytes()[:100])
-    again = graph_store.int8_graph(model, ranges, tmp_path)
-    assert list(convolutions(again)) == list(convolutions(model))
+    again = PoseNetwork(path, read_card(path)).graph("int8").model
+    assert list(convolutions(again)) == list(convolutions(made))
     assert kept.stat().st_size > 1000
 
 

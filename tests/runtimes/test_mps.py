@@ -10,7 +10,7 @@ from torch import nn
 
 from livepose.errors import DeviceError
 from livepose.runtimes import open_runtime, torch_runtime
-from livepose.runtimes.torch_runtime import TorchRuntime
+from livepose.runtimes.eager import TorchRuntime
 from livepose.weights import Card, load_network
 
 Change = Callable[[np.ndarray], np.ndarray]

@@ -9,8 +9,9 @@ from reference import relative_error
 
 from livepose.errors import WeightsError
 from livepose.runtimes import open_runtime
+from livepose.runtimes.openvino import StoredGraph
 from livepose.runtimes.openvino_graph import pose_graph
-from livepose.runtimes.openvino_runtime import OpenVinoRuntime, with_bytes_in
+from livepose.runtimes.openvino_pose import OpenVinoRuntime, with_bytes_in
 from livepose.weights import read_card
 from livepose.weights.arrays import load_arrays
 
@@ -21,7 +22,7 @@ def test_the_graph_says_what_torch_says(which: str, request: pytest.FixtureReque
     card = read_card(path)
     crops = np.random.default_rng(0).integers(0, 256, (2, *card.input_hw, 3), np.uint8)
     model = with_bytes_in(pose_graph(load_arrays(path), card, path.name), card, 0)
-    found = OpenVinoRuntime(model, card, "f32")(crops)
+    found = OpenVinoRuntime(StoredGraph(None, "", lambda: model), card, "f32")(crops)
     assert relative_error(found, open_runtime(path, runtime="torch")(crops)) < 1e-4
 
 

@@ -1,6 +1,9 @@
 """OpenVINO says what torch says, from the first start and from the cache, in every batch size."""
 
+import json
+import random
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,10 +15,11 @@ import pytest
 from numpy.typing import NDArray
 from reference import relative_error
 
-from livepose.errors import DeviceError
+from livepose.errors import DeviceError, WeightsError
 from livepose.heatmaps import decode
-from livepose.runtimes import graph_store, open_runtime
-from livepose.runtimes.openvino_runtime import OpenVinoRuntime, has_bf16
+from livepose.runtimes import open_runtime
+from livepose.runtimes.openvino import has_bf16
+from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
 from livepose.weights import read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
 
@@ -44,8 +48,7 @@ def test_heatmaps_of_photographs_are_those_of_torch(
     crops = photographs(card.input_hw)[:4]
     expected = open_runtime(path, runtime="torch")(crops)
     # Random weights have flat maps: in bf16 their peaks jump, and the check would refuse them.
-    model, _, _ = graph_store.own_graph(path, card)
-    runtime = OpenVinoRuntime(model, card, precision)
+    runtime = OpenVinoRuntime(PoseNetwork(path, card).plain, card, precision)
     heatmaps = runtime(crops)
     assert (runtime.name, runtime.device, runtime.precision) == ("openvino", "cpu", precision)
     assert heatmaps.dtype == np.float32
@@ -96,9 +99,9 @@ def test_a_batch_that_was_not_warmed_up_compiles_nothing(resnet_file: Path) -> N
     runtime = open_runtime(resnet_file, runtime="openvino", precision="f32")
     assert isinstance(runtime, OpenVinoRuntime)
     runtime(np.zeros((5, 64, 96, 3), np.uint8))
-    assert list(runtime._compiled) == [1]
+    assert list(runtime._requests) == [1]
     runtime.warm_up((3,))
-    assert list(runtime._compiled) == [1, 2]
+    assert list(runtime._requests) == [1, 2]
 
 
 def test_wrong_crops_are_refused(resnet_file: Path) -> None:
@@ -111,7 +114,7 @@ def test_a_second_start_converts_nothing(
     resnet_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = open_runtime(resnet_file, runtime="openvino", precision="f32")
-    monkeypatch.setattr(graph_store, "convert", None)
+    monkeypatch.setattr(PoseNetwork, "_converted", None)
     again = open_runtime(resnet_file, runtime="openvino", precision="f32")
     crops = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
     assert np.array_equal(again(crops), expected(crops))
@@ -125,52 +128,68 @@ def test_the_conversion_is_announced_once(
         said.clear()
         open_runtime(resnet_file, "openvino", precision="f32")
         assert sum("preparing the pose network" in line for line in said) == expected
-    (folder,) = (tmp_path / "openvino").iterdir()
-    assert {path.name for path in folder.iterdir()} > {"graph.xml", "graph.bin", "probed.npy"}
+    (folder,) = (tmp_path / "networks").iterdir()
+    assert {path.name for path in folder.iterdir()} > {"graph.xml", "graph.bin", "probes-torch"}
     assert any(path.suffix == ".blob" for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("name", ["graph.xml", "graph.bin", "probed.npy"])
-def test_a_damaged_cache_is_made_again(
-    said: list[str],
-    name: str,
-    resnet_file: Path,
-    cache: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def own_cache(
+    resnet_file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The folder of a network in a cache that may be damaged."""
     open_runtime(resnet_file, "openvino", precision="f32")
-    key = graph_store.key(read_card(resnet_file))
-    kept = shutil.copytree(cache / "openvino" / key, tmp_path / "openvino" / key)
-    for blob in kept.glob("*.blob"):
-        blob.unlink()
-    (kept / name).write_bytes((kept / name).read_bytes()[:60])
+    folder = PoseNetwork(resnet_file, read_card(resnet_file)).store.folder
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
+    return shutil.copytree(folder, tmp_path / "networks" / folder.name)
+
+
+@pytest.mark.parametrize("name", ["graph.xml", "graph.bin", "probes-torch"])
+def test_a_damaged_cache_is_made_again(
+    said: list[str], name: str, resnet_file: Path, own_cache: Path
+) -> None:
+    for blob in own_cache.glob("*.blob"):
+        blob.unlink()
+    (own_cache / name).write_bytes((own_cache / name).read_bytes()[:60])
     said.clear()
     runtime = open_runtime(resnet_file, "openvino", precision="f32")
-    assert "preparing the pose network" in said[0]
+    assert ("preparing the pose network" in said[0]) == (name != "probes-torch")
     assert np.isfinite(runtime(np.zeros((1, 64, 96, 3), np.uint8))).all()
 
 
-@pytest.mark.parametrize("damage", ["cut short", "other numbers", "empty"])
-def test_a_damaged_compiled_network_is_compiled_again(
-    damage: str, resnet_file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_no_flipped_bit_of_the_cache_changes_what_is_found(
+    resnet_file: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = open_runtime(resnet_file, "openvino", precision="f32")
-    key = graph_store.key(read_card(resnet_file))
-    kept = shutil.copytree(cache / "openvino" / key, tmp_path / "openvino" / key)
-    blobs = list(kept.glob("*.blob"))
-    assert blobs
-    for blob in blobs:
-        whole = bytearray(blob.read_bytes())
-        if damage == "other numbers":
-            middle = len(whole) // 2
-            whole[middle : middle + 1_000_000] = b"\x3f" * 1_000_000
-        blob.write_bytes({"cut short": whole[:1000], "empty": b""}.get(damage, whole))
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
-    runtime = open_runtime(resnet_file, "openvino", precision="f32")
     crops = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
-    assert np.allclose(runtime(crops), expected(crops), atol=1e-6)
+    expected = open_runtime(resnet_file, "openvino", precision="f32")(crops)
+    chance = random.Random(3)
+    for path in sorted(path for path in own_cache.iterdir() if path.suffix != ".json"):
+        content = bytearray(path.read_bytes())
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(bytes(content))
+    found = open_runtime(resnet_file, "openvino", precision="f32")(crops)
+    assert np.allclose(found, expected, atol=1e-6)
+
+
+def test_weights_that_claim_to_be_others_are_refused_and_change_nothing(
+    resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
+    content = resnet_file.read_bytes()
+    (header,) = struct.unpack("<Q", content[:8])
+    start = (
+        8 + header + json.loads(content[8 : 8 + header])["final_layer.weight"]["data_offsets"][0]
+    )
+    stranger = tmp_path / "stranger.safetensors"
+    stranger.write_bytes(content[:start] + b"\0\0" + content[start + 2 :])
+    assert read_card(stranger).sha256 == read_card(resnet_file).sha256
+    for runtime in ("openvino", "torch"):
+        with pytest.raises(WeightsError, match="not those that its card states"):
+            open_runtime(stranger, runtime, precision="f32")
+    crops = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
+    expected = open_runtime(resnet_file, "torch", precision="f32")(crops)
+    found = open_runtime(resnet_file, "openvino", precision="f32")(crops)
+    assert relative_error(found, expected) < ERRORS["f32"]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
@@ -182,39 +201,11 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     assert runtime(np.zeros((1, 64, 96, 3), np.uint8)).shape == (1, 16, 16, 24)
 
 
-def test_the_key_changes_with_everything_that_changes_the_graph(resnet_file: Path) -> None:
-    from dataclasses import replace
-
-    card = read_card(resnet_file)
-    changed = [
-        replace(card, colour="rgb"),
-        replace(card, activation="none"),
-        replace(card, sigma=2.0),
-        replace(card, input_hw=(128, 96)),
-        replace(card, sha256="0" * 64),
-    ]
-    keys = {graph_store.key(one) for one in (card, *changed)}
-    assert len(keys) == len(changed) + 1
-
-
-def test_only_the_graphs_used_last_are_kept(tmp_path: Path) -> None:
-    import os
-
-    for number in range(graph_store.KEPT_FOLDERS + 3):
-        folder = tmp_path / f"n{number}"
-        folder.mkdir()
-        (folder / graph_store.PROBED).touch()
-        os.utime(folder, (number, number))
-    (tmp_path / "somebody-else").mkdir()
-    graph_store._prune(tmp_path)
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {f"n{n}" for n in range(3, graph_store.KEPT_FOLDERS + 3)} | {"somebody-else"}
-
-
 def test_the_ends_of_the_graph_are_marked_to_stay_precise(hrnet_file: Path, cache: Path) -> None:
     open_runtime(hrnet_file, "openvino", precision="f32")
-    graph = cache / "openvino" / graph_store.key(read_card(hrnet_file)) / "graph.xml"
-    layers = ElementTree.fromstring(graph.read_text()).findall("layers/layer")  # noqa: S314
+    store = PoseNetwork(hrnet_file, read_card(hrnet_file)).store
+    graph = bytes(store.read("graph.xml") or b"")
+    layers = ElementTree.fromstring(graph).findall("layers/layer")  # noqa: S314
     marked = [
         layer for layer in layers if layer.find("rt_info/attribute[@name='precise']") is not None
     ]
@@ -226,13 +217,8 @@ def test_the_ends_of_the_graph_are_marked_to_stay_precise(hrnet_file: Path, cach
 def test_wrong_heatmaps_stop_the_runtime_that_was_asked_for(
     said: list[str], resnet_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    truth = graph_store.own_graph
-
-    def lying(*arguments: object) -> object:
-        model, reference, folder = truth(*arguments)  # type: ignore[arg-type]
-        return model, reference[:, ::-1], folder
-
-    monkeypatch.setattr(graph_store, "own_graph", lying)
+    truth = PoseNetwork.reference
+    monkeypatch.setattr(PoseNetwork, "reference", lambda self: truth(self)[:, ::-1])
     with pytest.raises(DeviceError, match="openvino on cpu in f32 finds other keypoints"):
         open_runtime(resnet_file, "openvino", precision="f32")
     runtime = open_runtime(resnet_file, precision="f32")

@@ -8,7 +8,7 @@ import torch
 
 from livepose.errors import UsageError
 from livepose.runtimes import open_runtime
-from livepose.runtimes.torch_runtime import TorchRuntime
+from livepose.runtimes.eager import TorchRuntime
 from livepose.weights import load_network
 
 

@@ -116,6 +116,7 @@ def test_a_detector_is_trained_resumed_and_loaded_without_unpickling(
     drawn_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from livepose.detection.checkpoint import load_detector
+    from livepose.detection.protocol import DetectorInfo
 
     data = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
     small = ("--input-px", "64", "--batch", "2", "--threads", "1", "--epochs", "2")
@@ -133,5 +134,5 @@ def test_a_detector_is_trained_resumed_and_loaded_without_unpickling(
     assert main([*command, *small, "--resume"]) == 0
     assert [entry["step"] for entry in read_log(tmp_path / "small")] == [1, 2]
     loaded = load_detector(tmp_path / "small" / "detector.safetensors")
-    assert (loaded.person, loaded.classes, loaded.input_px) == (0, 1, 64)
+    assert loaded.info == DetectorInfo(0, 1, 64)
     assert "torchvision" not in sys.modules

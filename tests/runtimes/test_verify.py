@@ -5,8 +5,8 @@ import pytest
 
 from livepose.errors import DeviceError
 from livepose.heatmaps import encode_dark
-from livepose.runtimes.check import LIMITS_PX, keypoint_shift, probe_crops, require_agreement
 from livepose.runtimes.protocol import Crops, Heatmaps
+from livepose.runtimes.verify import LIMITS_PX, keypoint_shift, probe_crops, require_agreement
 from livepose.weights import Card
 
 CARD = Card("hrnet_w32", (128, 96))

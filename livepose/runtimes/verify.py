@@ -49,7 +49,8 @@ class Shift:
 
 
 @cache
-def _people() -> NDArray[np.uint8]:
+def people() -> NDArray[np.uint8]:
+    """Four people, uint8 (4, 256, 192, 3)."""
     sheet = cv2.imread(str(SHEET))
     if sheet is None:
         raise DeviceError(f"{SHEET} is missing or damaged; install livepose again")
@@ -59,10 +60,9 @@ def _people() -> NDArray[np.uint8]:
 def probe_crops(card: Card) -> Crops:
     """Crops uint8 (4, h, w, 3) of four people; the same ones every time."""
     height, width = card.input_hw
-    people = _people()
-    small = height <= people.shape[1]
+    small = height <= people().shape[1]
     how = cv2.INTER_AREA if small else cv2.INTER_CUBIC
-    crops = [cv2.resize(person, (width, height), interpolation=how) for person in people]
+    crops = [cv2.resize(person, (width, height), interpolation=how) for person in people()]
     return np.stack(crops).astype(np.uint8)
 
 

@@ -12,7 +12,7 @@ cuDNN, graphs and Apple's GPUs report it in words."""
 
 
 @contextmanager
-def device_trouble(device: str, doing: str, lower: str) -> Iterator[None]:
+def device_errors(device: str, doing: str, lower: str) -> Iterator[None]:
     """Turns errors of a GPU into ``DeviceError``; those of our own making pass as they are.
 
     Parameters
@@ -43,10 +43,10 @@ def device_trouble(device: str, doing: str, lower: str) -> Iterator[None]:
         raise DeviceError(f"{device} failed {doing}: {reason}; use --device cpu") from error
 
 
-def people_trouble(device: str, people: int) -> AbstractContextManager[None]:
+def people_errors(device: str, people: int) -> AbstractContextManager[None]:
     """The same while the pose network runs on so many people; with nobody it is being loaded."""
     doing = f"at {people} people at once" if people else "while loading"
-    return device_trouble(device, doing, "lower --max-people, close what else runs on it")
+    return device_errors(device, doing, "lower --max-people, close what else runs on it")
 
 
 def _has(messages: list[str], words: tuple[str, ...]) -> bool:

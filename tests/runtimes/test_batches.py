@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livepose.runtimes.buckets import SlotRunner, exact_pieces, next_bucket, padded_pieces
+from livepose.runtimes.batches import SlotRunner, exact_slices, next_size, padded_slices
 from livepose.weights import Card
 
 CARD = Card("hrnet_w32", (32, 32))
-BUCKETS = st.sets(st.integers(1, 40), min_size=1).map(lambda sizes: sorted(sizes | {1}))
+BATCH_SIZES = st.sets(st.integers(1, 40), min_size=1).map(lambda sizes: sorted(sizes | {1}))
 
 
 class EchoSlot:
     """Stands in for a recorded network: each heatmap says what was in its crop."""
 
-    def __init__(self, bucket: int) -> None:
-        self.bucket = bucket
-        self.crops = np.full((bucket, 32, 32, 3), 255, np.uint8)
-        self.heatmaps = np.zeros((bucket, 17, 8, 8), np.float32)
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.crops = np.full((size, 32, 32, 3), 255, np.uint8)
+        self.heatmaps = np.zeros((size, 17, 8, 8), np.float32)
         self.runs = 0
 
     def run(self) -> None:
@@ -31,30 +31,30 @@ def numbered(count: int) -> np.ndarray:
     return np.broadcast_to(numbers, (count, 32, 32, 3))
 
 
-@given(st.integers(0, 200), BUCKETS)
-def test_exact_pieces_cover_the_batch_in_order_without_padding(
-    count: int, buckets: list[int]
+@given(st.integers(0, 200), BATCH_SIZES)
+def test_exact_slices_cover_the_batch_in_order_without_padding(
+    count: int, sizes: list[int]
 ) -> None:
-    pieces = exact_pieces(count, buckets)
-    assert [n for piece in pieces for n in range(piece.start, piece.stop)] == list(range(count))
-    assert all(piece.stop - piece.start == piece.bucket for piece in pieces)
-    assert all(piece.bucket in buckets for piece in pieces)
+    slices = exact_slices(count, sizes)
+    assert [n for part in slices for n in range(part.start, part.stop)] == list(range(count))
+    assert all(part.stop - part.start == part.size for part in slices)
+    assert all(part.size in sizes for part in slices)
 
 
-@given(st.integers(0, 200), BUCKETS)
-def test_padded_pieces_cover_the_batch_in_as_few_runs_as_can_be(
-    count: int, buckets: list[int]
+@given(st.integers(0, 200), BATCH_SIZES)
+def test_padded_slices_cover_the_batch_in_as_few_runs_as_can_be(
+    count: int, sizes: list[int]
 ) -> None:
-    pieces = padded_pieces(count, buckets)
-    assert [n for piece in pieces for n in range(piece.start, piece.stop)] == list(range(count))
-    assert len(pieces) == -(-count // max(buckets))
-    assert all(piece.stop - piece.start <= piece.bucket for piece in pieces)
-    assert all(piece.stop - piece.start == piece.bucket for piece in pieces[:-1])
+    slices = padded_slices(count, sizes)
+    assert [n for part in slices for n in range(part.start, part.stop)] == list(range(count))
+    assert len(slices) == -(-count // max(sizes))
+    assert all(part.stop - part.start <= part.size for part in slices)
+    assert all(part.stop - part.start == part.size for part in slices[:-1])
 
 
-@pytest.mark.parametrize(("count", "bucket"), [(1, 1), (3, 4), (4, 4), (9, 16), (33, 32)])
-def test_the_next_bucket_is_the_smallest_that_holds_the_batch(count: int, bucket: int) -> None:
-    assert next_bucket(count, (1, 2, 4, 8, 16, 32)) == bucket
+@pytest.mark.parametrize(("count", "size"), [(1, 1), (3, 4), (4, 4), (9, 16), (33, 32)])
+def test_the_next_bucket_is_the_smallest_that_holds_the_batch(count: int, size: int) -> None:
+    assert next_size(count, (1, 2, 4, 8, 16, 32)) == size
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 8, 9, 17])
@@ -69,8 +69,8 @@ def test_results_come_back_in_the_order_of_the_crops(count: int) -> None:
 def test_a_slot_is_made_when_it_is_first_needed_and_only_once() -> None:
     made: list[EchoSlot] = []
 
-    def make(bucket: int) -> EchoSlot:
-        made.append(EchoSlot(bucket))
+    def make(size: int) -> EchoSlot:
+        made.append(EchoSlot(size))
         return made[-1]
 
     runner = SlotRunner(CARD, (1, 2, 4), make)
@@ -78,16 +78,16 @@ def test_a_slot_is_made_when_it_is_first_needed_and_only_once() -> None:
     runner(numbered(4))
     runner(numbered(1))
     runner(numbered(9))
-    assert [slot.bucket for slot in made] == [4, 1]
+    assert [slot.size for slot in made] == [4, 1]
     assert [slot.runs for slot in made] == [4, 2]
 
 
 def test_preparing_makes_the_largest_first() -> None:
     made: list[int] = []
 
-    def make(bucket: int) -> EchoSlot:
-        made.append(bucket)
-        return EchoSlot(bucket)
+    def make(size: int) -> EchoSlot:
+        made.append(size)
+        return EchoSlot(size)
 
     SlotRunner(CARD, (1, 2, 4, 8), make).prepare([1, 3, 10])
     assert made == [8, 4, 2, 1]

@@ -22,12 +22,12 @@ from livepose.errors import DeviceError
 from livepose.frame import ImageBgr
 from livepose.heatmaps import Decoded, blur_taps, on_device
 from livepose.heatmaps import decode_dark as decode_on_cpu
-from livepose.runtimes.buckets import next_bucket, padded_pieces
-from livepose.runtimes.check import probe_crops
-from livepose.runtimes.cuda_runtime import CudaRuntime
+from livepose.runtimes.batches import next_size, padded_slices
+from livepose.runtimes.cuda import CudaRuntime
+from livepose.runtimes.cuda_graph import CudaGraph
+from livepose.runtimes.device_errors import people_errors
 from livepose.runtimes.frames import DeviceFrames, TapBuffers, gather
-from livepose.runtimes.recording import Recording
-from livepose.runtimes.trouble import people_trouble
+from livepose.runtimes.verify import probe_crops
 
 LARGEST_DIFFERENCE_PX = 0.02
 """Heatmap pixels by which the self-check lets a keypoint differ, in the median."""
@@ -51,7 +51,7 @@ class GpuPoses:
     ) -> None:
         self.runtime = runtime
         self.geometry = geometry
-        self.frames = frames or DeviceFrames(runtime.lane)
+        self.frames = frames or DeviceFrames(runtime.stream)
         self._slots: dict[tuple[int, int], PeopleSlot] = {}
         self._recorded_at = self.frames.moved
 
@@ -66,24 +66,24 @@ class GpuPoses:
             When the GPU's memory does not suffice.
         """
         counts = [len(boxes) for boxes in boxes_xyxy]
-        with people_trouble(self.runtime.device, sum(counts)):
+        with people_errors(self.runtime.device, sum(counts)):
             figures = self._figures(images_bgr, boxes_xyxy)
         return [decoded(part) for part in np.split(figures, np.cumsum(counts))[:-1]]
 
     def warm_up(self, people: Sequence[int]) -> None:
         """Records the graphs for so many people at once, near and far, the largest first."""
-        needed = {next_bucket(count, self.runtime.buckets) for count in people}
-        with people_trouble(self.runtime.device, max(people, default=0)):
-            for bucket in sorted(needed, reverse=True):
+        needed = {next_size(count, self.runtime.sizes) for count in people}
+        with people_errors(self.runtime.device, max(people, default=0)):
+            for size in sorted(needed, reverse=True):
                 for samples in sorted(SAMPLES, reverse=True):
-                    self._slot(bucket, samples)
+                    self._slot(size, samples)
 
     def held_mib(self) -> float:
         """Memory of the GPU that this process holds, in MiB.
 
         It grows with a larger crowd or picture than any before, never in between.
         """
-        device = self.runtime.lane.device
+        device = self.runtime.stream.device
         held = torch.cuda.memory_reserved(device) if device.type == "cuda" else 0
         return held / 2**20
 
@@ -98,45 +98,45 @@ class GpuPoses:
         places = np.concatenate([np.empty((0, 3), np.int64), *of_frames])
         matrices = self.geometry.matrices(np.concatenate([np.empty((0, 4)), *boxes_xyxy]))
         parts = [np.empty((0, self.runtime.card.keypoints, on_device.FIGURES))]
-        for piece in padded_pieces(len(places), self.runtime.buckets):
-            maps = matrices[piece.start : piece.stop]
-            slot = self._slot(piece.bucket, samples_needed(maps))
-            fill_taps(maps, places[piece.start : piece.stop], slot.taps)
+        for part in padded_slices(len(places), self.runtime.sizes):
+            maps = matrices[part.start : part.stop]
+            slot = self._slot(part.size, samples_needed(maps))
+            fill_taps(maps, places[part.start : part.stop], slot.taps)
             parts.append(slot.run(len(maps)))
         return np.concatenate(parts)
 
-    def _slot(self, bucket: int, samples: int) -> "PeopleSlot":
+    def _slot(self, size: int, samples: int) -> "PeopleSlot":
         if self._recorded_at != self.frames.moved:
             self._slots.clear()  # they read where the pictures were
             self._recorded_at = self.frames.moved
-        if (bucket, samples) not in self._slots:
-            self._slots[bucket, samples] = PeopleSlot(self, bucket, samples)
-        return self._slots[bucket, samples]
+        if (size, samples) not in self._slots:
+            self._slots[size, samples] = PeopleSlot(self, size, samples)
+        return self._slots[size, samples]
 
 
 class PeopleSlot:
     """The graph for one batch size and one table size, and its buffers, which never move."""
 
-    def __init__(self, owner: GpuPoses, bucket: int, samples: int) -> None:
-        self._lane = lane = owner.runtime.lane
+    def __init__(self, owner: GpuPoses, size: int, samples: int) -> None:
+        self._stream = stream = owner.runtime.stream
         card, pixels = owner.runtime.card, owner.frames.pixels
-        tables = TapBuffers(lane, bucket, card.input_hw, samples)
-        network = owner.runtime.network_for(bucket)
-        blur = torch.from_numpy(blur_taps(card.blur_kernel).copy()).to(lane.device)
+        tables = TapBuffers(stream, size, card.input_hw, samples)
+        network = owner.runtime.graph
+        blur = torch.from_numpy(blur_taps(card.blur_kernel).copy()).to(stream.device)
         self._tables = tables
         self.taps = tables.taps
-        self._result = lane.pinned((bucket, card.keypoints, on_device.FIGURES), torch.float64)
-        self._recording = Recording(
-            lane, lambda: on_device.decode_dark(network(gather(pixels, tables.tensors)), blur)
+        self._result = stream.pinned((size, card.keypoints, on_device.FIGURES), torch.float64)
+        self._recording = CudaGraph(
+            stream, lambda: on_device.decode_dark(network(gather(pixels, tables.tensors)), blur)
         )
 
     def run(self, count: int) -> NDArray[np.float64]:
         """The figures of the first ``count`` people of ``taps``, (count, K, 6)."""
-        with self._lane:
+        with self._stream:
             self._tables.send()
             self._recording.run()
             self._result[:count].copy_(self._recording.output[:count], non_blocking=True)
-        self._lane.wait()
+        self._stream.wait()
         return self._result[:count].numpy().copy()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from livepose.runtimes.recording import WARM_UP_RUNS, Lane, Recording
+from livepose.runtimes.cuda_graph import WARM_UP_RUNS, CudaGraph, CudaStream
 
 log: list[Any] = []
 
@@ -50,28 +50,28 @@ def on(stream: Stream) -> Iterator[None]:
 
 
 @pytest.fixture
-def lane(monkeypatch: pytest.MonkeyPatch) -> Lane:
+def stream(monkeypatch: pytest.MonkeyPatch) -> CudaStream:
     log.clear()
     Graph.count = 0
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", capture)
     monkeypatch.setattr(torch.cuda, "stream", on)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device: log.append("settle"))
-    made = Lane("cpu")
-    made.stream, made._cuda = Stream(), True
+    made = CudaStream("cpu")
+    made.queue, made._cuda = Stream(), True
     return made
 
 
-def test_steps_run_warm_are_captured_once_and_then_only_replayed(lane: Lane) -> None:
+def test_steps_run_warm_are_captured_once_and_then_only_replayed(stream: CudaStream) -> None:
     def steps() -> torch.Tensor:
         log.append("steps")
         return torch.ones(2)
 
-    recording = Recording(lane, steps)
+    recording = CudaGraph(stream, steps)
     for _ in range(2):
-        with lane:
+        with stream:
             recording.run()
-    lane.wait()
+    stream.wait()
     assert log == [
         "settle",
         *["steps"] * WARM_UP_RUNS,
@@ -85,25 +85,27 @@ def test_steps_run_warm_are_captured_once_and_then_only_replayed(lane: Lane) -> 
     ]
 
 
-def test_all_graphs_of_a_lane_share_the_first_ones_memory_even_when_it_is_gone(lane: Lane) -> None:
-    first = Recording(lane, lambda: torch.ones(1))
+def test_all_graphs_of_a_stream_share_the_first_ones_memory_even_when_it_is_gone(
+    stream: CudaStream,
+) -> None:
+    first = CudaGraph(stream, lambda: torch.ones(1))
     del first
     for _ in range(2):
-        Recording(lane, lambda: torch.ones(1))
+        CudaGraph(stream, lambda: torch.ones(1))
     captures = [entry for entry in log if entry[0] == "capture"]
     assert [pool for _, _, pool, _ in captures] == [None, "pool of 1", "pool of 1"]
-    assert lane.first_graph.number == 1
+    assert stream.first_graph.number == 1
 
 
 def test_on_the_processor_steps_run_into_the_same_memory() -> None:
-    lane, numbers = Lane("cpu"), iter(range(5))
-    recording = Recording(lane, lambda: torch.full((2,), float(next(numbers))))
+    stream, numbers = CudaStream("cpu"), iter(range(5))
+    recording = CudaGraph(stream, lambda: torch.full((2,), float(next(numbers))))
     place = recording.output.data_ptr()
-    with lane:
+    with stream:
         recording.run()
     assert recording.output.tolist() == [1.0, 1.0]
     assert recording.output.data_ptr() == place
-    with lane:
+    with stream:
         assert torch.is_inference_mode_enabled()
     assert not torch.is_inference_mode_enabled()
 
@@ -119,6 +121,6 @@ def test_one_recording_at_a_time_in_all_threads() -> None:
         return torch.ones(1)
 
     with ThreadPoolExecutor(4) as pool:
-        for future in [pool.submit(Recording, Lane("cpu"), steps) for _ in range(8)]:
+        for future in [pool.submit(CudaGraph, CudaStream("cpu"), steps) for _ in range(8)]:
             future.result(10.0)
     assert most == [1]

@@ -9,10 +9,10 @@ from torch import nn
 
 from livepose.errors import UsageError
 from livepose.networks.folding import fold_batch_norms
-from livepose.runtimes.check import probe_crops
+from livepose.runtimes.device_errors import people_errors
 from livepose.runtimes.graph import PoseGraph
 from livepose.runtimes.protocol import Crops, Heatmaps, blank_crops, checked_crops, no_heatmaps
-from livepose.runtimes.trouble import people_trouble
+from livepose.runtimes.verify import probe_crops
 from livepose.weights import Card
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -31,7 +31,7 @@ class TorchRuntime:
         self.card = card
         self.device = device
         self.precision = precision
-        with people_trouble(device, 0):
+        with people_errors(device, 0):
             self._graph = prepared(network, card, device, precision)
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
@@ -41,7 +41,7 @@ class TorchRuntime:
             return no_heatmaps(self.card)
         if not crops.flags.writeable:
             crops = np.array(crops)  # torch warns of memory that it must not write to
-        with people_trouble(self.device, len(crops)), torch.inference_mode():
+        with people_errors(self.device, len(crops)), torch.inference_mode():
             maps: Heatmaps = self._graph(torch.from_numpy(crops).to(self.device)).cpu().numpy()
         return maps
 

@@ -1,8 +1,6 @@
 """Detection networks in OpenVINO, on the processor."""
 
-from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -12,26 +10,32 @@ from numpy.typing import NDArray
 
 from livepose.detection.protocol import Predictions
 from livepose.errors import WeightsError
-from livepose.runtimes.library import openvino
-from livepose.weights.places import cache_folder
+from livepose.runtimes.openvino import CompiledShapes, StoredGraph, compile_options, core, openvino
 
 ov = openvino()
 
 LARGEST_BATCH = 8
-SHAPES_KEPT = 6
-"""Compiled shapes that are remembered; a stream needs one, or two."""
+SHAPES_REMEMBERED = 6
+"""Compiled shapes; a stream needs one, or two."""
 
 
 class OpenVinoEngine:
-    """Runs the network in OpenVINO on the processor, compiled once for each shape."""
+    """Runs the network in OpenVINO on the processor, compiled once for each shape.
 
-    def __init__(self, model: Any, name: str = "OpenVINO on the processor") -> None:
-        self.name = name
-        self._model = _taking_bytes(model)
-        shape = self._model.input().get_partial_shape()
-        self.input_wh = None if shape.is_dynamic else (shape[2].get_length(), shape[1].get_length())
-        self._batch = 1 if shape.is_static else LARGEST_BATCH
-        self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+    Parameters
+    ----------
+    graph : StoredGraph
+        Takes pictures uint8 (B, h, w, 3), blue first.
+    fixed_wh : (int, int), optional
+        The one size of picture that it takes, one at a time.
+    """
+
+    name = "OpenVINO on the processor"
+
+    def __init__(self, graph: StoredGraph, fixed_wh: tuple[int, int] | None = None) -> None:
+        self.input_wh = fixed_wh
+        self._batch = LARGEST_BATCH if fixed_wh is None else 1
+        self._shapes = CompiledShapes(graph, compile_options(), SHAPES_REMEMBERED)
         self._lock = Lock()
         self._beside = ThreadPoolExecutor(1)
         self._preparing: dict[tuple[int, ...], Future[Any]] = {}
@@ -42,37 +46,21 @@ class OpenVinoEngine:
         while start < len(pictures_bgr):
             count = _chunk(len(pictures_bgr) - start, self._batch)
             part = np.ascontiguousarray(pictures_bgr[start : start + count])
-            parts.append(np.array(self._compile(part.shape)(part)[0], dtype=np.float32))
+            parts.append(np.array(self._shapes[part.shape](part)[0], dtype=np.float32))
             start += count
         return np.concatenate(parts)
 
     def prepare(self, input_wh: tuple[int, int]) -> bool:
         """Whether one picture of this size runs at once; else it is compiled for beside."""
         shape = (1, input_wh[1], input_wh[0], 3)
+        if shape in self._shapes:
+            return True
         with self._lock:
-            if shape in self._compiled:
-                return True
             before = self._preparing.get(shape)
             # What was compiled may have been forgotten since; what failed is not tried again.
             if before is None or (before.done() and before.exception() is None):
-                self._preparing[shape] = self._beside.submit(self._compile, shape)
+                self._preparing[shape] = self._beside.submit(self._shapes.__getitem__, shape)
         return False
-
-    def _compile(self, shape: tuple[int, ...]) -> Any:
-        with self._lock:
-            if shape in self._compiled:
-                self._compiled.move_to_end(shape)
-                return self._compiled[shape]
-        model = self._model.clone()
-        if self.input_wh is None:
-            model.reshape(list(shape))
-        # Outside of the lock: what is compiled already runs on meanwhile.
-        compiled = core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-        with self._lock:
-            self._compiled[shape] = compiled
-            if len(self._compiled) > SHAPES_KEPT:
-                self._compiled.popitem(last=False)
-        return compiled
 
 
 def _chunk(left: int, largest: int) -> int:
@@ -80,15 +68,7 @@ def _chunk(left: int, largest: int) -> int:
     return min(largest, int(1 << (left.bit_length() - 1)))
 
 
-@cache
-def core() -> Any:
-    """OpenVINO, with a cache for compiled networks."""
-    core = ov.Core()
-    core.set_property({"CACHE_DIR": str(cache_folder() / "openvino")})
-    return core
-
-
-def _taking_bytes(model: Any) -> Any:
+def taking_bytes(model: Any) -> Any:
     """The model with the way from bytes, blue first, to its own input built in."""
     steps = ov.preprocess.PrePostProcessor(model)
     tensor = steps.input().tensor()
@@ -122,3 +102,11 @@ def read_exported(path: Path) -> Any:
             f"got {', '.join(str(output) for output in outputs)}"
         )
     return model
+
+
+def exported_engine(path: Path, model: Any) -> OpenVinoEngine:
+    """An engine of such a network; it is compiled at each start."""
+    graph = StoredGraph(None, path.stem, lambda: taking_bytes(model))
+    shape = graph.model.input().get_partial_shape()
+    fixed = None if shape.is_dynamic else (shape[2].get_length(), shape[1].get_length())
+    return OpenVinoEngine(graph, fixed)

@@ -23,11 +23,11 @@ _one_at_a_time = threading.Lock()
 """A process records one graph at a time; others may run those that are there."""
 
 
-class Lane:
-    """A device and the order of work on it: what is queued on a lane is done one by one.
+class CudaStream:
+    """A device and the order of work on it: what is queued on a stream is done one by one.
 
-    ``with lane:`` queues the work of torch within on it; ``wait`` returns when all is done. Graphs
-    recorded on one lane share their scratch memory, as no two of them ever run at once.
+    ``with stream:`` queues the work of torch within on it; ``wait`` returns when all is done.
+    Graphs recorded on one stream share their scratch memory, as no two of them ever run at once.
     """
 
     def __init__(self, device: str) -> None:
@@ -36,15 +36,15 @@ class Lane:
         """Kept for good: the pool of scratch memory lives as long as a graph that uses it."""
         self._cuda = self.device.type == "cuda"
         new_stream: Any = torch.cuda.Stream
-        self.stream: Any = new_stream(self.device) if self._cuda else None
+        self.queue: Any = new_stream(self.device) if self._cuda else None
         self._entered: list[ExitStack] = []
 
-    def __enter__(self) -> "Lane":
+    def __enter__(self) -> "CudaStream":
         with ExitStack() as contexts:
             mode: Any = torch.inference_mode()
             contexts.enter_context(mode)
             if self._cuda:
-                contexts.enter_context(torch.cuda.stream(self.stream))
+                contexts.enter_context(torch.cuda.stream(self.queue))
             self._entered.append(contexts.pop_all())
         return self
 
@@ -54,15 +54,15 @@ class Lane:
     def wait(self) -> None:
         """Returns when everything queued is done."""
         if self._cuda:
-            self.stream.synchronize()
+            self.queue.synchronize()
 
     def settle(self) -> None:
-        """Returns when the whole device is done: work of other lanes can be built upon."""
+        """Returns when the whole device is done: work of other streams can be built upon."""
         if self._cuda:
             torch.cuda.synchronize(self.device)
 
     def zeros(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Memory on the device; it may be used on the lane at once."""
+        """Memory on the device; it may be used on the stream at once."""
         with self:
             return torch.zeros(shape, dtype=dtype, device=self.device)
 
@@ -71,48 +71,48 @@ class Lane:
         return torch.zeros(shape, dtype=dtype, pin_memory=self._cuda)
 
 
-class Recording:
-    """Steps on fixed memory, recorded on a lane: ``run`` repeats them, ``output`` is their result.
+class CudaGraph:
+    """Steps on fixed memory, recorded on a stream: ``run`` repeats them; ``output`` is the result.
 
     Parameters
     ----------
-    lane : Lane
+    stream : CudaStream
         Where it runs.
     steps : callable
         Takes nothing and gives a tensor. It has to do the same work on the same memory each time,
         and must not wait for the device.
     """
 
-    def __init__(self, lane: Lane, steps: Callable[[], Tensor]) -> None:
-        self._lane, self._steps = lane, steps
+    def __init__(self, stream: CudaStream, steps: Callable[[], Tensor]) -> None:
+        self._stream, self._steps = stream, steps
         self._graph: Any = None
         # Shapes never change, so the quickest kernels are worth looking for. f32 means f32.
         flags = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
         with _one_at_a_time, flags:
-            lane.settle()
-            with lane:
+            stream.settle()
+            with stream:
                 self.output = steps()
-                if lane.stream is not None:
+                if stream.queue is not None:
                     self._record()
 
     def _record(self) -> None:
         for _ in range(WARM_UP_RUNS - 1):
             self._steps()
-        self._lane.wait()
+        self._stream.wait()
         self._graph = torch.cuda.CUDAGraph()
-        first = self._lane.first_graph
+        first = self._stream.first_graph
         # Only this thread's calls are watched: another may use the GPU meanwhile.
         with torch.cuda.graph(
             self._graph,
             pool=None if first is None else first.pool(),
-            stream=self._lane.stream,
+            stream=self._stream.queue,
             capture_error_mode="thread_local",
         ):
             self.output = self._steps()
-        self._lane.first_graph = first or self._graph
+        self._stream.first_graph = first or self._graph
 
     def run(self) -> None:
-        """Queues the steps; inside ``with lane``."""
+        """Queues the steps; inside ``with stream``."""
         if self._graph is None:
             self.output.copy_(self._steps())
         else:

@@ -11,16 +11,15 @@ from pathlib import Path
 from types import ModuleType
 
 from livepose.errors import DeviceError, UsageError, WeightsError
-from livepose.runtimes.check import require_agreement
 from livepose.runtimes.protocol import Runtime
 from livepose.runtimes.ranges import read_ranges
+from livepose.runtimes.verify import require_agreement
 from livepose.settings import PRECISIONS, RUNTIMES
 from livepose.weights import Card, find_weights, read_card
 from livepose.weights.sidecar import is_foreign
 
 logger = logging.getLogger(__name__)
 
-ON_CUDA = ("cuda", "tensorrt")
 MODES = ("latency", "throughput")
 INT8_WORTH = 1.2
 """So many times as fast as the other precision has INT8 to be, as it costs some accuracy."""
@@ -30,7 +29,7 @@ MISSING_CUDA = (
 
 
 @dataclass(frozen=True)
-class Choice:
+class Candidate:
     """One way to run the network, and why it comes to mind."""
 
     runtime: str
@@ -61,7 +60,7 @@ def open_runtime(
     ----------
     weights : str or Path
         ``default``, a known name, or a file: .safetensors, .onnx, .xml.
-    runtime : {"auto", "torch", "openvino", "cuda", "tensorrt"}
+    runtime : {"auto", "torch", "openvino", "cuda"}
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     precision : {"auto", "f32", "bf16", "f16", "int8"}
@@ -75,7 +74,7 @@ def open_runtime(
     DeviceError
         When a device or runtime was asked for and is not there, or computes wrongly.
     UsageError
-        When a name is unknown, or two choices exclude each other.
+        When a name is unknown, or two candidates exclude each other.
     """
     _known("runtime", runtime, RUNTIMES)
     _known("precision", precision, PRECISIONS)
@@ -83,13 +82,13 @@ def open_runtime(
     path = find_weights(str(weights))
     card = read_card(path)
     if is_foreign(path):
-        choices = _foreign_choices(runtime, device, precision)
+        candidates = _foreign_candidates(runtime, device, precision)
     else:
-        choices = _choices(runtime, device, precision, partial(_int8_verdict, path, card))
-    made, choice = _first_right(choices, lambda one: _open(path, card, one, mode))
+        candidates = _candidates(runtime, device, precision, partial(_int8_verdict, path, card))
+    made, candidate = _first_right(candidates, lambda one: _open(path, card, one, mode))
     rows, columns = card.input_hw
-    why = f" ({choice.why})" if choice.why else ""
-    logger.info(f"pose: {card.network} {rows}x{columns} ({path.name}) on {choice}{why}")
+    why = f" ({candidate.why})" if candidate.why else ""
+    logger.info(f"pose: {card.network} {rows}x{columns} ({path.name}) on {candidate}{why}")
     return made
 
 
@@ -99,49 +98,48 @@ def _known(what: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def _first_right(
-    choices: Iterator[Choice], open_one: Callable[[Choice], Runtime]
-) -> tuple[Runtime, Choice]:
-    """Opens the first choice that works; the last one's failure is the failure.
+    candidates: Iterator[Candidate], open_one: Callable[[Candidate], Runtime]
+) -> tuple[Runtime, Candidate]:
+    """Opens the first candidate that works; the last one's failure is the failure.
 
-    The next choice is thought of only when it is needed: finding it out may take time.
+    The next candidate is thought of only when it is needed: finding it out may take time.
     """
-    choice = next(choices)
+    candidate = next(candidates)
     while True:
         try:
-            return open_one(choice), choice
+            return open_one(candidate), candidate
         except DeviceError as error:
-            following = next(choices, None)
+            following = next(candidates, None)
             if following is None:
                 raise
-            logger.warning(f"pose: not {choice}: {error}")
-            choice = following
+            logger.warning(f"pose: not {candidate}: {error}")
+            candidate = following
 
 
 Verdict = Callable[[str], tuple[bool, str]]
 """Whether INT8 is worth it beside the precision that is given, and why."""
 
 
-def _choices(runtime: str, device: str, precision: str, int8: Verdict) -> Iterator[Choice]:
+def _candidates(runtime: str, device: str, precision: str, int8: Verdict) -> Iterator[Candidate]:
     """Ways to run our own weights, best first, that fit what was asked for."""
-    place = check_device("cuda" if runtime in ON_CUDA and device == "auto" else device)
-    if runtime in ON_CUDA and not place.startswith("cuda"):
+    place = check_device("cuda" if runtime == "cuda" and device == "auto" else device)
+    if runtime == "cuda" and not place.startswith("cuda"):
         raise UsageError(f"runtime {runtime} runs on a CUDA GPU, not on {place}")
     if runtime == "openvino" and place not in ("auto", "cpu"):
         raise UsageError(f"runtime openvino runs on the cpu, not on {place}")
-    if precision == "int8" and (runtime in ("torch", *ON_CUDA) or place not in ("auto", "cpu")):
+    if precision == "int8" and (runtime in ("torch", "cuda") or place not in ("auto", "cpu")):
         raise UsageError("precision int8 runs on openvino on the cpu; leave out the rest")
     if runtime == "torch":
-        yield Choice("torch", "cpu" if place == "auto" else place, _or(precision, "f32"))
+        yield Candidate("torch", "cpu" if place == "auto" else place, _or(precision, "f32"))
         return
     if place == "mps":
-        yield Choice("torch", "mps", _or(precision, "f32"))
+        yield Candidate("torch", "mps", _or(precision, "f32"))
         return
     if place.startswith("cuda"):
-        chosen = "tensorrt" if runtime == "tensorrt" else "cuda"
-        yield Choice(chosen, place, _or(precision, "f16"))
+        yield Candidate("cuda", place, _or(precision, "f16"))
         return
     if runtime == "auto" and place == "auto" and precision != "int8" and cuda_devices() > 0:
-        yield Choice("cuda", "cuda:0", _or(precision, "f16"), "a CUDA GPU is there")
+        yield Candidate("cuda", "cuda:0", _or(precision, "f16"), "a CUDA GPU is there")
     yield from _on_cpu(precision, runtime, _reason(place), int8)
 
 
@@ -156,11 +154,11 @@ def _no_int8(usual: str) -> tuple[bool, str]:
 
 def _on_cpu(
     precision: str, runtime: str, reason: str, int8: Verdict = _no_int8
-) -> Iterator[Choice]:
+) -> Iterator[Candidate]:
     if precision == "f16":
         raise UsageError("precision f16 is for GPUs; use bf16 or f32 on the cpu")
     if precision == "int8":
-        yield Choice("openvino", "cpu", "int8")
+        yield Candidate("openvino", "cpu", "int8")
         return
     bf16 = has_bf16()
     if precision == "bf16" and not bf16:
@@ -169,13 +167,15 @@ def _on_cpu(
         worth, why = int8("bf16" if bf16 else "f32")
         reason = _also(reason, why)
         if worth:
-            yield Choice("openvino", "cpu", "int8", reason)
+            yield Candidate("openvino", "cpu", "int8", reason)
     if bf16 and precision != "f32":
-        yield Choice("openvino", "cpu", "bf16", _also(reason, "the processor has bf16"))
+        yield Candidate("openvino", "cpu", "bf16", _also(reason, "the processor has bf16"))
     if precision != "bf16":
-        yield Choice("openvino", "cpu", "f32", reason)
+        yield Candidate("openvino", "cpu", "f32", reason)
     if runtime == "auto":
-        yield Choice("torch", "cpu", _or(precision, "f32"), _also(reason, "OpenVINO does not run"))
+        yield Candidate(
+            "torch", "cpu", _or(precision, "f32"), _also(reason, "OpenVINO does not run")
+        )
 
 
 def _int8_verdict(path: Path, card: Card, usual: str) -> tuple[bool, str]:
@@ -189,7 +189,7 @@ def _int8_verdict(path: Path, card: Card, usual: str) -> tuple[bool, str]:
     # Where bf16 does not pass its check, f32 is what INT8 has to beat.
     for beside in dict.fromkeys((usual, "f32")):
         try:
-            took_ms = _opening().milliseconds(path, card, ("int8", beside))
+            took_ms = _openvino_pose().milliseconds(path, card, ("int8", beside))
         except (DeviceError, WeightsError) as error:
             logger.warning(
                 f"pose: not int8{'' if beside == 'f32' else f' beside {beside}'}: {error}"
@@ -209,7 +209,7 @@ def _also(reason: str, more: str) -> str:
     return "; ".join(part for part in (reason, more) if part)
 
 
-def _foreign_choices(runtime: str, device: str, precision: str) -> Iterator[Choice]:
+def _foreign_candidates(runtime: str, device: str, precision: str) -> Iterator[Candidate]:
     if runtime not in ("auto", "openvino") or device not in ("auto", "cpu"):
         raise UsageError(
             f"ONNX and OpenVINO files run on openvino on the cpu, not on {runtime}, {device}"
@@ -226,10 +226,10 @@ def _foreign_choices(runtime: str, device: str, precision: str) -> Iterator[Choi
 def has_bf16() -> bool:
     """Whether OpenVINO is there and this processor computes in bf16."""
     try:
-        from livepose.runtimes import openvino_runtime
+        from livepose.runtimes import openvino
     except ImportError:
         return False
-    return openvino_runtime.has_bf16()
+    return openvino.has_bf16()
 
 
 def check_device(device: str) -> str:
@@ -284,28 +284,24 @@ def _driver_is_there() -> bool:
     return windows or bool(shutil.which("nvidia-smi")) or any(Path(m).exists() for m in marks)
 
 
-def _open(path: Path, card: Card, choice: Choice, mode: str) -> Runtime:
-    if choice.runtime == "openvino":
-        return _open_openvino(path, card, choice.precision, mode)
-    _require_torch(f"runtime {choice.runtime}")
-    from livepose.runtimes.torch_runtime import TorchRuntime, reference_heatmaps
+def _open(path: Path, card: Card, candidate: Candidate, mode: str) -> Runtime:
+    if candidate.runtime == "openvino":
+        return _open_openvino(path, card, candidate.precision, mode)
+    _require_torch(f"runtime {candidate.runtime}")
+    from livepose.runtimes.eager import TorchRuntime, reference_heatmaps
     from livepose.weights import load_network
 
     network, _ = load_network(path)
-    if choice.runtime == "torch" and choice.device == "cpu" and choice.precision == "f32":
+    if candidate.runtime == "torch" and candidate.device == "cpu" and candidate.precision == "f32":
         return TorchRuntime(network, card, "cpu")
     reference = reference_heatmaps(network, card)
     made: Runtime
-    if choice.runtime == "cuda":
-        from livepose.runtimes.cuda_runtime import CudaRuntime
+    if candidate.runtime == "cuda":
+        from livepose.runtimes.cuda import CudaRuntime
 
-        made = CudaRuntime(network, card, choice.device, choice.precision)
-    elif choice.runtime == "tensorrt":
-        from livepose.runtimes.tensorrt_runtime import TensorRtRuntime
-
-        made = TensorRtRuntime(network, card, choice.device, choice.precision)
+        made = CudaRuntime(network, card, candidate.device, candidate.precision)
     else:
-        made = TorchRuntime(network, card, choice.device, choice.precision)
+        made = TorchRuntime(network, card, candidate.device, candidate.precision)
     require_agreement(made, reference)
     return made
 
@@ -319,21 +315,21 @@ def _require_torch(what: str) -> None:
 
 
 def _open_openvino(path: Path, card: Card, precision: str, mode: str) -> Runtime:
-    opening = _opening()
+    pose = _openvino_pose()
+    made: Runtime
     if is_foreign(path):
-        from livepose.runtimes.openvino_runtime import OpenVinoRuntime, foreign_graph
-
-        return OpenVinoRuntime(foreign_graph(path, card), card, precision, mode)
-    made: Runtime = opening.open_own(path, card, precision, mode)
+        made = pose.open_foreign(path, card, precision, mode)
+    else:
+        made = pose.open_own(path, card, precision, mode)
     return made
 
 
-def _opening() -> ModuleType:
+def _openvino_pose() -> ModuleType:
     try:
-        from livepose.runtimes import openvino_opening
+        from livepose.runtimes import openvino_pose
     except ImportError as error:
         raise DeviceError(
             f"OpenVINO cannot be imported ({error}); install it with 'pip install openvino', or "
             "use --runtime torch"
         ) from None
-    return openvino_opening
+    return openvino_pose

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from livepose.errors import DeviceError, UsageError, WeightsError
-from livepose.runtimes import open_runtime, selection
-from livepose.runtimes.selection import Choice, _choices, check_device
+from livepose.runtimes import open_runtime, select
+from livepose.runtimes.select import Candidate, _candidates, check_device
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> object:
     def make(gpus: int = 0, bf16: bool = False) -> None:
-        monkeypatch.setattr(selection, "cuda_devices", lambda: gpus)
-        monkeypatch.setattr(selection, "has_bf16", lambda: bf16)
+        monkeypatch.setattr(select, "cuda_devices", lambda: gpus)
+        monkeypatch.setattr(select, "has_bf16", lambda: bf16)
 
     return make
 
@@ -25,7 +25,7 @@ def no_int8(usual: str) -> tuple[bool, str]:
 
 
 def names(runtime: str, device: str, precision: str) -> list[str]:
-    return [str(choice) for choice in _choices(runtime, device, precision, no_int8)]
+    return [str(choice) for choice in _candidates(runtime, device, precision, no_int8)]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def names(runtime: str, device: str, precision: str) -> list[str]:
         (1, True, ("torch", "auto", "auto"), ["torch, cpu, f32"]),
     ],
 )
-def test_choices_are_tried_in_this_order(
+def test_candidates_are_tried_in_this_order(
     gpus: int,
     bf16: bool,
     asked: tuple[str, str, str],
@@ -76,7 +76,7 @@ def test_int8_comes_first_on_the_cpu_where_it_is_quicker_than_what_is_usual_ther
         compared.append(than)
         return True, "as quick as the wind"
 
-    first, second, *_ = _choices("auto", "auto", "auto", quicker)
+    first, second, *_ = _candidates("auto", "auto", "auto", quicker)
     assert (str(first), first.why) == (
         "openvino, cpu, int8",
         "no CUDA GPU here; as quick as the wind",
@@ -87,7 +87,7 @@ def test_int8_comes_first_on_the_cpu_where_it_is_quicker_than_what_is_usual_ther
 
 def test_int8_that_is_not_quicker_is_not_taken_and_that_is_said(machine: object) -> None:
     machine(0)  # type: ignore[operator]
-    choices = _choices("auto", "auto", "auto", lambda usual: (False, "int8 is hardly quicker"))
+    choices = _candidates("auto", "auto", "auto", lambda usual: (False, "int8 is hardly quicker"))
     first = next(choices)
     assert (str(first), first.why) == (
         "openvino, cpu, f32",
@@ -97,7 +97,7 @@ def test_int8_that_is_not_quicker_is_not_taken_and_that_is_said(machine: object)
 
 def test_nothing_is_timed_for_int8_where_a_gpu_does_the_work(machine: object) -> None:
     machine(1)  # type: ignore[operator]
-    choices = _choices("auto", "auto", "auto", lambda usual: pytest.fail("timed in vain"))
+    choices = _candidates("auto", "auto", "auto", lambda usual: pytest.fail("timed in vain"))
     assert str(next(choices)) == "cuda, cuda:0, f16"
 
 
@@ -137,7 +137,7 @@ def test_a_device_that_is_none_is_a_usage_error(device: str, machine: object) ->
     [
         (
             {"runtime": "tpu"},
-            "runtime: expected one of auto, torch, openvino, cuda, tensorrt, got 'tpu'",
+            "runtime: expected one of auto, torch, openvino, cuda, got 'tpu'",
         ),
         ({"precision": "f8"}, "precision: expected one of auto, f32"),
         ({"mode": "fast"}, "mode: expected one of latency, throughput"),
@@ -147,11 +147,11 @@ def test_a_device_that_is_none_is_a_usage_error(device: str, machine: object) ->
         ({"precision": "int8", "runtime": "torch"}, "precision int8 runs on openvino on the cpu"),
     ],
 )
-def test_choices_that_exclude_each_other_are_usage_errors(
+def test_candidates_that_exclude_each_other_are_usage_errors(
     asked: dict[str, str], sentence: str, resnet_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One GPU where one is asked for, none else.
-    monkeypatch.setattr(selection, "cuda_devices", lambda: 1 if "device" in asked else 0)
+    monkeypatch.setattr(select, "cuda_devices", lambda: 1 if "device" in asked else 0)
     with pytest.raises(UsageError, match=sentence):
         open_runtime(resnet_file, **asked)
 
@@ -175,14 +175,14 @@ def test_what_was_picked_is_said_with_the_reason(
 def test_a_choice_that_fails_is_said_and_the_next_one_taken(
     said: list[str], resnet_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(path: object, card: object, choice: Choice, *rest: object) -> object:
+    def failing(path: object, card: object, choice: Candidate, *rest: object) -> object:
         if choice.runtime != "torch":
             raise DeviceError(f"{choice.runtime} is broken here")
         return truth(path, card, choice, *rest)  # type: ignore[arg-type]
 
-    truth = selection._open
-    monkeypatch.setattr(selection, "_open", failing)
-    monkeypatch.setattr(selection, "cuda_devices", lambda: 1)
+    truth = select._open
+    monkeypatch.setattr(select, "_open", failing)
+    monkeypatch.setattr(select, "cuda_devices", lambda: 1)
     assert open_runtime(resnet_file).name == "torch"
     assert said[0] == "pose: not cuda, cuda:0, f16: cuda is broken here"
     assert "not openvino, cpu, f32: openvino is broken here" in said[-2]
@@ -198,10 +198,10 @@ def test_wrong_weights_end_it_and_are_not_tried_elsewhere(tmp_path: Path) -> Non
 
 
 def test_looking_for_a_gpu_loads_no_torch_where_there_is_no_driver() -> None:
-    if selection._driver_is_there():
+    if select._driver_is_there():
         pytest.skip("this machine has an NVIDIA driver")
     code = (
-        "import sys; from livepose.runtimes.selection import cuda_devices; "
+        "import sys; from livepose.runtimes.select import cuda_devices; "
         "print(cuda_devices(), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

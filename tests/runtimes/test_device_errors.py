@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from livepose.errors import DeviceError, UsageError
-from livepose.runtimes.trouble import device_trouble, people_trouble
+from livepose.runtimes.device_errors import device_errors, people_errors
 
 
 def raised(error: BaseException) -> str:
-    with pytest.raises(DeviceError) as caught, people_trouble("cuda:1", 7):
+    with pytest.raises(DeviceError) as caught, people_errors("cuda:1", 7):
         raise error
     return str(caught.value)
 
@@ -39,7 +39,7 @@ def test_full_memory_is_seen_behind_the_end_of_a_recording() -> None:
             raise RuntimeError("CUDA error: operation failed due to a previous error")
 
     full = pytest.raises(DeviceError, match="cuda:0 ran out of memory at 1 people")
-    with full, people_trouble("cuda:0", 1):
+    with full, people_errors("cuda:0", 1):
         end_recording()
 
 
@@ -55,6 +55,6 @@ def test_a_card_that_is_too_old_is_said() -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError("size mismatch"), UsageError("no"), ValueError()])
 def test_other_errors_stay_what_they_are(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, device_trouble("cuda:0", "somewhere", "lower it"):
+    with pytest.raises(type(error)) as caught, device_errors("cuda:0", "somewhere", "lower it"):
         raise error
     assert caught.value is error

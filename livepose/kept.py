@@ -1,0 +1,51 @@
+"""Files of a cache: each ends in the hash of what it holds, and is believed only with it."""
+
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+HASH_BYTES = 32
+
+
+def read_kept(path: Path) -> memoryview:
+    """What a file holds before the hash at its end.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read, is not what was written, or somebody else wrote it.
+    """
+    with path.open("rb") as file:
+        if not _trusted(os.fstat(file.fileno())):
+            raise OSError(f"{path} belongs to another user")
+        content = memoryview(file.read())
+    payload, digest = content[:-HASH_BYTES], content[-HASH_BYTES:]
+    if sha256(payload).digest() != digest:
+        raise OSError(f"{path} is not what was written")
+    return payload
+
+
+def write_kept(path: Path, payload: bytes | memoryview) -> None:
+    """Writes a file and its hash; it appears whole or not at all.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written.
+    """
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with open(handle, "wb") as file:  # noqa: PTH123  (a handle, not a path)
+            file.write(payload)
+            file.write(sha256(payload).digest())
+        Path(part).replace(path)
+    finally:
+        Path(part).unlink(missing_ok=True)
+
+
+def _trusted(status: os.stat_result) -> bool:
+    """Whether root, this user, or whoever installed livepose owns the file."""
+    if not hasattr(os, "geteuid"):
+        return True
+    return status.st_uid in (0, os.geteuid(), Path(__file__).stat().st_uid)

@@ -1,0 +1,270 @@
+"""OpenVINO for both networks: imported quietly, converted, compiled for a few shapes, kept.
+
+Its import tells Google Analytics that it happened; without ``openvino_telemetry`` it tells nobody,
+so that package is hidden from it.
+"""
+
+import hashlib
+import json
+import sys
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, cached_property
+from importlib import import_module
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from warnings import catch_warnings, simplefilter
+from xml.etree import ElementTree
+
+from livepose.runtimes.store import COMPILED, Store
+
+PRECISE_CONVOLUTIONS, PRECISE_TAIL = 2, 8
+
+
+@cache
+def openvino() -> Any:
+    """The module ``openvino``, which talks to nobody."""
+    with _telemetry_hidden():
+        import openvino as package
+        import openvino.preprocess
+    return package
+
+
+@contextmanager
+def _telemetry_hidden() -> Iterator[None]:
+    modules: dict[str, Any] = sys.modules
+    hidden = "openvino_telemetry" not in modules
+    if hidden:
+        modules["openvino_telemetry"] = None  # Python's way to say: not to be found
+    try:
+        yield
+    finally:
+        if hidden:
+            del modules["openvino_telemetry"]
+
+
+ov = openvino()
+properties, hint = ov.properties, ov.properties.hint
+
+
+@cache
+def core() -> Any:
+    """OpenVINO's devices."""
+    return ov.Core()
+
+
+def has_bf16() -> bool:
+    """Whether this processor computes in bf16."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def compile_options(precision: str = "", mode: str = "latency") -> dict[Any, Any]:
+    """OpenVINO's properties for ``latency`` or ``throughput``; its own precision where none is."""
+    numbers = {"f32": ov.Type.f32, "int8": ov.Type.f32, "bf16": ov.Type.bf16}
+    modes = hint.PerformanceMode
+    wanted = modes.LATENCY if mode == "latency" else modes.THROUGHPUT
+    options = {hint.performance_mode: wanted}
+    return {**options, hint.inference_precision: numbers[precision]} if precision else options
+
+
+def traced(module: Any, example: Any, numbers: Any, shape: Sequence[int]) -> Any:
+    """A torch module as an OpenVINO model, by its frontend for torch.
+
+    Not by ``ov.convert_model``, which reports its use over the network. ``numbers`` and ``shape``
+    are those of the input, -1 where an axis is free.
+    """
+    import torch
+
+    with _telemetry_hidden():
+        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    trace: Any = torch.jit.trace
+    # Tracing is many small steps: with several threads they mostly wait for each other.
+    with torch.no_grad(), one_thread(), catch_warnings():
+        simplefilter("ignore")  # the tracer warns of every shape that it sees
+        script = trace(module, example, check_trace=False)
+        frontend = ov.frontend.FrontEndManager().load_by_framework("pytorch")
+        # The decoder has to outlive the conversion.
+        decoder = TorchScriptPythonDecoder(script, example_input=example)
+        model = frontend.convert(frontend.load(decoder))
+    parameter = model.get_parameters()[0]
+    parameter.set_element_type(numbers)
+    parameter.set_partial_shape(ov.PartialShape(list(shape)))
+    model.validate_nodes_and_infer_types()
+    return model
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Lets torch compute in one thread: small jobs on a busy machine are quickest so."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def tidied(model: Any) -> Any:
+    """The same model with what is constant folded; the tracer leaves ten helpers a convolution."""
+    try:
+        tools = import_module("openvino._offline_transformations")
+    except ImportError:
+        return model  # right without, only longer to compile
+    tools.apply_moc_transformations(model, cf=False, smart_reshape=False)
+    return model
+
+
+class StoredGraph:
+    """A converted network: from the store, else made when it is first asked for, and kept.
+
+    Parameters
+    ----------
+    store : Store or None
+        None keeps nothing.
+    name : str
+    make : callable
+        Gives the model.
+    half : bool
+        Whether weights are stored as float16, and the ends are marked to stay in f32.
+    """
+
+    def __init__(
+        self, store: Store | None, name: str, make: Callable[[], Any], half: bool = False
+    ) -> None:
+        self.store, self.name = store, name
+        self._make, self._half = make, half
+
+    @cached_property
+    def model(self) -> Any:
+        """The openvino.Model; not to be changed."""
+        if self.store is None:
+            return self._make()
+        xml, weights = (self.store.read(self.name + suffix) for suffix in (".xml", ".bin"))
+        if xml is None or weights is None:
+            return self._made(self.store)
+        return _parsed(xml, weights)
+
+    def _made(self, store: Store) -> Any:
+        with tempfile.TemporaryDirectory(prefix="livepose-") as folder:
+            path = Path(folder) / "graph.xml"
+            ov.save_model(self._make(), path, compress_to_fp16=self._half)
+            if self._half:
+                keep_ends_precise(path)
+            xml, weights = path.read_bytes(), path.with_suffix(".bin").read_bytes()
+        store.write(self.name + ".bin", weights)
+        store.write(self.name + ".xml", xml)
+        return _parsed(memoryview(xml), memoryview(weights))
+
+
+def _parsed(xml: memoryview, weights: memoryview) -> Any:
+    return core().read_model(bytes(xml), _tensor(weights))
+
+
+def _tensor(content: memoryview) -> Any:
+    """The bytes in memory of OpenVINO's own, which it may go on reading."""
+    tensor = ov.Tensor(ov.Type.u8, ov.Shape([len(content)]))
+    tensor.data[:] = content
+    return tensor
+
+
+def keep_ends_precise(graph: Path) -> None:
+    """Marks the first and the last layers of a saved graph to stay in f32 under a bf16 hint.
+
+    The stem and the heatmap layer are two hundredths of the work and a third of bf16's error.
+    """
+    tree = ElementTree.parse(graph)  # noqa: S314  (written by ourselves a moment ago)
+    layers = [layer for layer in tree.iterfind("layers/layer") if _computes(layer)]
+    at = [i for i, layer in enumerate(layers) if layer.get("type") == "Convolution"]
+    if len(at) <= PRECISE_CONVOLUTIONS:
+        return
+    for layer in layers[: at[PRECISE_CONVOLUTIONS]] + layers[max(at[-1] - PRECISE_TAIL, 0) :]:
+        _mark_precise(layer)
+    tree.write(graph, encoding="utf-8", xml_declaration=True)
+
+
+def _computes(layer: ElementTree.Element) -> bool:
+    return layer.get("type") not in ("Const", "Parameter", "Result", "Convert")
+
+
+def _mark_precise(layer: ElementTree.Element) -> None:
+    info = layer.find("rt_info")
+    if info is None:
+        info = ElementTree.Element("rt_info")
+        layer.insert(0 if layer.find("data") is None else 1, info)
+    ElementTree.SubElement(info, "attribute", {"name": "precise", "version": "0"})
+
+
+class CompiledShapes:
+    """A network compiled for input shapes, those used last remembered; safe from several threads.
+
+    Parameters
+    ----------
+    graph : StoredGraph
+        Read only where a shape is not kept compiled.
+    options : dict
+        Of ``compile_options``.
+    remembered : int
+        At most so many shapes stay in memory.
+    """
+
+    def __init__(self, graph: StoredGraph, options: dict[Any, Any], remembered: int) -> None:
+        self._graph, self._options, self._remembered = graph, options, remembered
+        self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._lock = Lock()
+
+    def __contains__(self, shape: tuple[int, ...]) -> bool:
+        with self._lock:
+            return shape in self._compiled
+
+    def __getitem__(self, shape: tuple[int, ...]) -> Any:
+        """The compiled network for this shape of its input."""
+        with self._lock:
+            if shape in self._compiled:
+                self._compiled.move_to_end(shape)
+                return self._compiled[shape]
+        # Outside of the lock: what is compiled already runs on meanwhile.
+        compiled = self._from_store(shape) or self._compile(shape)
+        with self._lock:
+            self._compiled[shape] = compiled
+            if len(self._compiled) > self._remembered:
+                self._compiled.popitem(last=False)
+        return compiled
+
+    def _from_store(self, shape: tuple[int, ...]) -> Any:
+        store = self._graph.store
+        kept = None if store is None else store.read(self._name(shape))
+        if kept is None:
+            return None
+        try:
+            return core().import_model(_tensor(kept), "CPU", self._options)
+        except RuntimeError:  # of another build of OpenVINO: compiled again
+            return None
+
+    def _compile(self, shape: tuple[int, ...]) -> Any:
+        model = self._graph.model.clone()
+        if model.is_dynamic():
+            model.reshape(list(shape))
+        compiled = core().compile_model(model, "CPU", self._options)
+        if self._graph.store is not None:
+            self._graph.store.write(self._name(shape), compiled.export_model().getbuffer())
+        return compiled
+
+    def _name(self, shape: tuple[int, ...]) -> str:
+        options = sorted(f"{key}={value}" for key, value in self._options.items())
+        facts = [shape, options, machine(), ov.__version__]
+        digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
+        return f"{self._graph.name}-{'x'.join(map(str, shape))}-{digest}{COMPILED}"
+
+
+@cache
+def machine() -> str:
+    """The processor, and how many threads it has."""
+    import os
+
+    return f"{core().get_property('CPU', 'FULL_DEVICE_NAME')}, {os.cpu_count()} threads"

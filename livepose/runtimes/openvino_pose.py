@@ -1,0 +1,318 @@
+"""The pose network in OpenVINO on the processor.
+
+Fixed batch sizes run a third faster than a free one, so the network is compiled for a few and a
+batch is cut into slices that fit.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from livepose.errors import WeightsError
+from livepose.runtimes.batches import exact_slices
+from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
+from livepose.runtimes.openvino import (
+    CompiledShapes,
+    StoredGraph,
+    compile_options,
+    core,
+    machine,
+    openvino,
+)
+from livepose.runtimes.openvino_graph import pose_graph
+from livepose.runtimes.protocol import (
+    Crops,
+    Heatmaps,
+    Runtime,
+    checked_crops,
+    no_heatmaps,
+)
+from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges
+from livepose.runtimes.store import Store, content_hash
+from livepose.runtimes.verify import probe_crops, require_agreement
+from livepose.weights import Card
+from livepose.weights.arrays import load_arrays, require_stated
+
+ov = openvino()
+
+logger = logging.getLogger(__name__)
+
+GRAPH_VERSION = "5"
+"""Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
+BATCH_SIZES = (1, 2, 4, 8)
+"""That may be compiled."""
+ROUNDS = 7
+
+
+class OpenVinoRuntime:
+    """Runs a converted network on the CPU.
+
+    A graph with INT8 convolutions computes what is left in f32.
+
+    ``latency`` runs one slice after the other on all cores; ``throughput`` runs slices beside
+    each other, one a stream, which gives more crops a second and waits longer for each.
+    """
+
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(
+        self,
+        graph: StoredGraph,
+        card: Card,
+        precision: str,
+        mode: str = "latency",
+        free: bool = True,
+    ) -> None:
+        self.card = card
+        self.precision = precision
+        self.mode = mode
+        sizes = BATCH_SIZES if free else (1,)
+        self._shapes = CompiledShapes(graph, compile_options(precision, mode), len(sizes))
+        self._sizes = sizes
+        self._requests: dict[int, list[Any]] = {}
+        streams = self._compile(1).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self._beside = 1 if mode == "latency" else max(1, int(streams))
+
+    def _compile(self, size: int) -> Any:
+        self._requests.setdefault(size, [])
+        return self._shapes[(size, *self.card.input_hw, 3)]
+
+    def __call__(self, crops_bgr: Crops) -> Heatmaps:
+        """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
+        crops = checked_crops(crops_bgr, self.card)
+        heatmaps = np.empty((len(crops), *no_heatmaps(self.card).shape[1:]), np.float32)
+        used: dict[int, int] = {}
+        waiting: list[Any] = []
+        for part in exact_slices(len(crops), self._fitting(len(crops))):
+            used[part.size] = used.get(part.size, 0) + 1
+            alone = self.mode == "latency"
+            request = self._request(part.size, 0 if alone else used[part.size] - 1)
+            # Both tensors are views: nothing is copied on the way in or out.
+            request.set_input_tensor(_view(crops[part.start : part.stop]))
+            request.set_output_tensor(_view(heatmaps[part.start : part.stop]))
+            request.start_async()
+            if alone:
+                request.wait()
+            else:
+                waiting.append(request)
+        for request in waiting:
+            request.wait()
+        return heatmaps
+
+    def _fitting(self, count: int) -> list[int]:
+        """Compiled sizes that leave a slice of the batch for each stream."""
+        return [size for size in self._requests if size <= max(1, count // self._beside)]
+
+    def _request(self, size: int, index: int) -> Any:
+        requests = self._requests[size]
+        while len(requests) <= index:
+            requests.append(self._compile(size).create_infer_request())
+        return requests[index]
+
+    def warm_up(self, batch_sizes: Sequence[int]) -> None:
+        """Compiles what batches of these sizes need, and runs each once.
+
+        A size that was not warmed up is run in smaller slices; nothing is compiled meanwhile.
+        """
+        for count in sorted(set(batch_sizes)):
+            self._compile(max(n for n in self._sizes if n <= max(1, count // self._beside)))
+            self(np.zeros((count, *self.card.input_hw, 3), np.uint8))
+
+
+def _view(array: Any) -> Any:
+    return ov.Tensor(array, shared_memory=True)
+
+
+class PoseNetwork:
+    """Our own weights as graphs for OpenVINO, and the right heatmaps of the probes."""
+
+    def __init__(self, path: Path, card: Card) -> None:
+        self.path, self.card = path, card
+        self.store = Store(card.network, GRAPH_VERSION, ov.__version__, content_hash(path))
+        self.plain = StoredGraph(self.store, "graph", self._converted, half=True)
+
+    def graph(self, precision: str) -> StoredGraph:
+        """The graph that computes in this precision; WeightsError where INT8 has no ranges."""
+        if precision != "int8":
+            return self.plain
+        ranges = required_ranges(self.path, self.card)
+        return StoredGraph(
+            self.store,
+            f"int8-{INT8_VERSION}-{ranges.digest}",
+            lambda: insert_ranges(self.plain.model, ranges.limits),
+        )
+
+    def reference(self) -> Heatmaps:
+        """Heatmaps of the probes, (4, K, H, W): torch's, or OpenVINO's in f32 without torch."""
+        shape = (-1, *no_heatmaps(self.card).shape[1:])
+        by = "torch" if find_spec("torch") else "openvino"
+        kept = self.store.read(f"probes-{by}")
+        if kept is not None:
+            return np.frombuffer(kept, np.float32).reshape(shape)
+        made = self._torch_heatmaps() if by == "torch" else self._own_heatmaps()
+        self.store.write(f"probes-{by}", made.tobytes())
+        return made
+
+    def _torch_heatmaps(self) -> Heatmaps:
+        from livepose.runtimes.eager import reference_heatmaps
+        from livepose.weights import load_network
+
+        return reference_heatmaps(load_network(self.path)[0], self.card)
+
+    def _own_heatmaps(self) -> Heatmaps:
+        return OpenVinoRuntime(self.plain, self.card, "f32")(probe_crops(self.card))
+
+    def _converted(self) -> Any:
+        logger.info("preparing the pose network for OpenVINO (only this once)")
+        tensors = load_arrays(self.path)
+        require_stated(tensors, self.card, self.path)
+        network = pose_graph(tensors, self.card, self.path.name)
+        return with_bytes_in(network, self.card, 0)
+
+
+def open_own(path: Path, card: Card, precision: str, mode: str) -> OpenVinoRuntime:
+    """Our own weights, compiled, and checked against fp32 torch.
+
+    Raises
+    ------
+    DeviceError
+        When it finds keypoints elsewhere than torch does.
+    WeightsError
+        When INT8 was asked for and there are no ranges for these weights.
+    """
+    network = PoseNetwork(path, card)
+    runtime = OpenVinoRuntime(network.graph(precision), card, precision, mode)
+    require_agreement(runtime, network.reference())
+    return runtime
+
+
+def required_ranges(path: Path, card: Card) -> Ranges:
+    """The INT8 ranges of these weights; WeightsError where there are none."""
+    ranges = read_ranges(path, card)
+    if ranges is None:
+        raise WeightsError(
+            f"precision int8 needs {ranges_path(path).name} beside {path.name}; make it with "
+            f"'livepose quantise --weights {path}', or use --precision f32"
+        )
+    return ranges
+
+
+def milliseconds(path: Path, card: Card, precisions: Sequence[str]) -> dict[str, float]:
+    """How long one crop takes in each precision on this machine: measured once, then remembered."""
+    store = PoseNetwork(path, card).store
+    here = store.read_facts().get(machine(), {})
+    if not all(isinstance(here.get(name), int | float) for name in precisions):
+        logger.info(f"timing the pose network in {' and '.join(precisions)} (only this once)")
+        ready = {name: open_own(path, card, name, "latency") for name in precisions}
+        here = crop_ms(ready)
+        store.write_facts(**{machine(): here})
+    return {name: float(here[name]) for name in precisions}
+
+
+def crop_ms(runtimes: Mapping[str, Runtime]) -> dict[str, float]:
+    """Milliseconds for one crop, the median of a few, the runtimes in turn."""
+    took_ms: dict[str, list[float]] = {name: [] for name in runtimes}
+    for _ in range(ROUNDS):
+        for name, runtime in runtimes.items():
+            crop = probe_crops(runtime.card)[:1]
+            start_s = time.perf_counter()
+            runtime(crop)
+            took_ms[name].append(1e3 * (time.perf_counter() - start_s))
+    return {name: round(median(each), 2) for name, each in took_ms.items()}
+
+
+def open_foreign(path: Path, card: Card, precision: str, mode: str) -> OpenVinoRuntime:
+    """Somebody else's ONNX or OpenVINO network as a runtime; it is compiled at each start."""
+    model = foreign_graph(path, card)
+    free = bool(model.input(0).get_partial_shape()[0].is_dynamic)
+    return OpenVinoRuntime(StoredGraph(None, "", lambda: model), card, precision, mode, free)
+
+
+def foreign_graph(path: Path, card: Card) -> Any:
+    """Somebody else's ONNX or OpenVINO network, which takes normalised pictures (B, 3, h, w).
+
+    The batch is left free if the network allows it, else it is 1. With several outputs the first
+    one of the right shape is taken.
+
+    Raises
+    ------
+    WeightsError
+        When the file cannot be read, or its shapes are not what its sidecar says.
+    """
+    try:
+        model = core().read_model(path)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise WeightsError(f"{path} is not a readable ONNX or OpenVINO file: {reason}") from None
+    if len(model.inputs) != 1:
+        raise WeightsError(f"{path.name} has {len(model.inputs)} inputs; one was expected")
+    _set_input_size(model, path, card)
+    return with_bytes_in(model, card, _heatmap_output(model, path, card))
+
+
+def _set_input_size(model: Any, path: Path, card: Card) -> None:
+    for batch in (-1, 1):
+        try:
+            model.reshape([batch, 3, *card.input_hw])
+            _heatmap_output(model, path, card)
+            return
+        except (RuntimeError, WeightsError) as error:
+            failure = error
+    if isinstance(failure, WeightsError):
+        raise failure
+    raise WeightsError(
+        f"{path.name} takes {model.input(0).get_partial_shape()}; its sidecar says pictures of "
+        f"1x3x{card.input_hw[0]}x{card.input_hw[1]}"
+    )
+
+
+def _heatmap_output(model: Any, path: Path, card: Card) -> int:
+    wanted = [card.keypoints, *card.heatmap_hw]
+    shapes = [output.get_partial_shape() for output in model.outputs]
+    for index, shape in enumerate(shapes):
+        if shape.rank.is_static and len(shape) == 4 and _lengths(shape)[1:] == wanted:
+            return index
+    rows, columns = card.heatmap_hw
+    raise WeightsError(
+        f"{path.name} puts out {', '.join(map(str, shapes))}; its sidecar says {card.keypoints} "
+        f"heatmaps of {rows}x{columns}"
+    )
+
+
+def _lengths(shape: Any) -> list[int]:
+    return [-1 if axis.is_dynamic else axis.get_length() for axis in shape]
+
+
+def with_bytes_in(model: Any, card: Card, output: int) -> Any:
+    """The network with normalisation before it, activation behind it, and that output alone."""
+    for index, result in enumerate(model.get_results()):
+        if index != output:
+            model.remove_result(result)
+    steps = ov.preprocess.PrePostProcessor(model)
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    steps.input().tensor().set_color_format(ov.preprocess.ColorFormat.BGR)
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    recipe = steps.input().preprocess().convert_element_type(ov.Type.f32)
+    if card.colour == "rgb":
+        recipe.convert_color(ov.preprocess.ColorFormat.RGB)
+    recipe.mean(list(card.mean)).scale(list(card.std))
+    if card.activation == "softmax":
+        steps.output().postprocess().custom(lambda maps: _softmax(maps, card))
+    steps.output().tensor().set_element_type(ov.Type.f32)
+    return steps.build()
+
+
+def _softmax(maps: Any, card: Card) -> Any:
+    """Log-heatmaps to heatmaps, as in ``graph.PoseGraph``."""
+    ops = ov.opset13
+    flat = ops.reshape(maps, np.array([0, 0, -1]), special_zero=True)
+    scaled = ops.multiply(ops.softmax(flat, 2), np.float32(2 * np.pi * card.sigma**2))
+    shape = np.array([0, 0, *card.heatmap_hw])
+    return ops.reshape(scaled, shape, special_zero=True).output(0)

@@ -1,0 +1,79 @@
+"""What is kept is believed only with its hash, named by content, bounded, and done without."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from livepose.errors import WeightsError
+from livepose.runtimes import store as stores
+from livepose.runtimes.store import KEPT_COMPILED, KEPT_NETWORKS, Store, content_hash
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
+    stores.say_unkept.cache_clear()
+    return tmp_path / "cache"
+
+
+def test_what_was_written_is_read_back() -> None:
+    store = Store("pose", "1")
+    store.write("graph", b"content")
+    store.write_facts(ms=1.5)
+    assert bytes(Store("pose", "1").read("graph") or b"") == b"content"
+    assert Store("pose", "1").read_facts() == {"ms": 1.5}
+    assert Store("pose", "2").read("graph") is None
+
+
+def test_no_change_of_a_kept_file_is_believed() -> None:
+    store, chance = Store("pose", "1"), random.Random(7)
+    for _ in range(200):
+        content = chance.randbytes(chance.randrange(1, 300))
+        store.write("blob", content)
+        path = store.folder / "blob"
+        damaged = bytearray(path.read_bytes())
+        if chance.random() < 0.3:
+            del damaged[chance.randrange(len(damaged)) :]
+        else:
+            damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        path.write_bytes(bytes(damaged))
+        assert store.read("blob") is None
+
+
+def test_only_what_was_used_last_is_kept(cache: Path) -> None:
+    for number in range(KEPT_NETWORKS + 3):
+        Store("pose", str(number)).write("graph", b"")
+    assert len(list((cache / "networks").iterdir())) == KEPT_NETWORKS
+    store = Store("pose", "last")
+    for number in range(KEPT_COMPILED + 5):
+        store.write(f"{number}.blob", b"")
+        os.utime(store.folder / f"{number}.blob", (number, number))
+    store.write("graph", b"")
+    left = {path.name for path in store.folder.glob("*.blob")}
+    assert left == {f"{n}.blob" for n in range(5, KEPT_COMPILED + 5)}
+
+
+def test_a_place_that_cannot_be_written_is_done_without_and_said_once(
+    cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.touch()
+    for _ in range(2):
+        store = Store("pose", "1")
+        store.write("graph", b"content")
+        assert store.read("graph") is None
+    [said] = [record.getMessage() for record in caplog.records]
+    assert "cannot be written" in said
+    assert "set LIVEPOSE_CACHE" in said
+
+
+def test_the_name_of_a_network_is_that_of_its_bytes(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.write_bytes(b"weights")
+    second.write_bytes(b"weights")
+    assert content_hash(first) == content_hash(second)
+    second.write_bytes(b"weighty")
+    assert content_hash(first) != content_hash(second)
+    with pytest.raises(WeightsError, match="cannot be read"):
+        content_hash(tmp_path / "none")
