@@ -46,6 +46,15 @@ def clock_s(text: str) -> float:
 _TURNS = ("0", "90", "180", "270")
 
 
+def turn_or_rotation(text: str) -> str:
+    """Degrees, or the size or age at which a file is put aside."""
+    if text not in _TURNS and not re.fullmatch(r"\d+(\.\d+)?(KB|MB|GB|s|m|h|d)", text):
+        raise ValueError(
+            f"expected 90, 180 or 270 degrees, or a size or age such as 100MB or 1h, got {text!r}"
+        )
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """Where frames come from: one kind; several of it share the networks, without a window."""
@@ -64,7 +73,7 @@ class SourceOptions:
     rotate: tuple[str, ...] = option(
         (), "turn pictures by 90, 180 or 270 degrees; or begin a new file of --json and --csv "
         "at a size or age (100MB, 1h), and put aside one that is there",
-        metavar="DEG|SIZE|AGE",
+        metavar="DEG|SIZE|AGE", parse=turn_or_rotation,
     )  # fmt: skip
     open_timeout_s: float = option(
         10.0,
