@@ -21,6 +21,7 @@ from livepose.cli import main, play
 from livepose.cli.options import options
 from livepose.cli.run_options import (
     BenchmarkOptions,
+    LiveOptions,
     OutputOptions,
     RunOptions,
     SourceOptions,
@@ -51,7 +52,10 @@ def video(tmp_path: Path) -> Path:
 
 def run_options(**given: Any) -> RunOptions:
     """The options of a run in which these were given."""
-    kinds = (SourceOptions, OutputOptions, WindowOptions, BenchmarkOptions, Settings)
+    kinds = (
+        *(SourceOptions, OutputOptions, LiveOptions, WindowOptions),
+        *(BenchmarkOptions, Settings),
+    )
     made = [options(kind, Namespace(**given)) for kind in kinds]
     return RunOptions(*made)
 

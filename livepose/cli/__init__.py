@@ -60,8 +60,8 @@ def guarded(action: Callable[[], int]) -> int:
             file=sys.stderr,
         )
         return DeviceError.exit_code
-    except KeyboardInterrupt:
-        logger.error("stopped by Ctrl-C")
+    except KeyboardInterrupt as error:
+        logger.error(f"stopped by {error.args[0] if error.args else 'Ctrl-C'}")
         return INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         # Whoever read our output has gone: a quiet end, also for the interpreter's last flush.

@@ -13,6 +13,7 @@ from livepose.cli.run_options import (
     SourceOptions,
     WindowOptions,
 )
+from livepose.cli.signals import ends_like_ctrl_c
 from livepose.errors import UsageError
 from livepose.settings import Settings
 
@@ -64,12 +65,13 @@ def run(arguments: Namespace) -> int:
             "nothing to look at: give --camera 0, --video FILE, --image PATH or --source ANY "
             "(livepose --help shows examples)"
         )
-    if len(sources) > 1:
-        from livepose.cli.play_many import play_many
+    with ends_like_ctrl_c():
+        if len(sources) > 1:
+            from livepose.cli.play_many import play_many
 
-        play_many(chosen)
-    else:
-        from livepose.cli.play import play
+            play_many(chosen)
+        else:
+            from livepose.cli.play import play
 
-        play(chosen)
+            play(chosen)
     return 0

@@ -10,6 +10,7 @@ import http
 import json
 import secrets
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
@@ -37,6 +38,7 @@ from livepose.skeletons import COCO17, Skeleton
 LONGEST_SIDE_PX = 1280
 """A larger picture is made smaller for the page; the poses stay exact."""
 _JPEG_QUALITY = 80
+_FIGURES_EVERY_S = 0.25
 _TOKEN_BYTES = 18
 
 
@@ -101,6 +103,8 @@ class BrowserView(Closing):
             "camera": camera is not None,
         }
         self._newest: Newest[tuple[Frame, Poses]] = Newest()
+        self._told: Mapping[str, Any] = {}
+        self._figures_due_s = 0.0
         self._packed: tuple[int, bytes] = (-1, b"")
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
         self.endpoint = Endpoint(host, port, self._answer, self._talk, tls=tls)
@@ -187,16 +191,23 @@ class BrowserView(Closing):
         return self._packed[1]
 
     def _packet(self, frame: Frame, poses: Poses, picture: bytes, **more: object) -> bytes:
-        figures: Mapping[str, Any] = self.health.figures() if self.health else {}
         colours = {
             number: [[round(value) for value in row[::-1]] for row in track_colours_bgr(number)]
             for number in map(int, np.maximum(poses.track_ids, 1))
         }
-        more |= {"size_wh": frame.size_wh, "figures": figures, "colours": colours}
+        more |= {"size_wh": frame.size_wh, "figures": self._figures(), "colours": colours}
         # The page knows this picture alone, whatever shape the source's own pixels have.
         shown = replace(frame, scale_xy=(1.0, 1.0))
         text = frame_json(shown, poses, "plain", None, age_ms=age_ms(frame), **more).encode()
         return len(text).to_bytes(4, "big") + text + picture
+
+    def _figures(self) -> Mapping[str, Any]:
+        """What the tables show: a few times a second is enough for that."""
+        now_s = time.perf_counter()
+        if self.health is not None and now_s >= self._figures_due_s:
+            self._figures_due_s = now_s + _FIGURES_EVERY_S
+            self._told = self.health.figures()
+        return self._told
 
 
 def _jpeg(image_bgr: ImageBgr) -> bytes:

@@ -1,0 +1,262 @@
+"""The live outputs and the rules for files, from the command line."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from fakes import make_pipeline, picture
+from live.requests_ import get
+from pythonosc.osc_bundle import OscBundle
+from websockets.sync.client import connect
+
+from livepose.cli import main
+
+__all__ = ["make_pipeline"]
+USAGE, INTERRUPTED = 2, 130
+
+
+@pytest.fixture
+def film(tmp_path) -> Path:
+    """A second of a white person who walks."""
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for index in range(30):
+            frame = av.VideoFrame.from_ndarray(picture(60 + 2 * index), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def receiver() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiving:
+        receiving.bind(("127.0.0.1", 0))
+        receiving.settimeout(5.0)
+        yield receiving
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_one_command_sends_and_records_at_once(make_pipeline, film, tmp_path, receiver):
+    port = receiver.getsockname()[1]
+    words = [
+        "--video",
+        str(film),
+        "--send",
+        f"osc://127.0.0.1:{port}",
+        "--json",
+        str(tmp_path / "a"),
+    ]
+    assert main([*words, "--output", str(tmp_path / "out.mp4")]) == 0
+    bundles = [OscBundle(receiver.recv(65536)) for _ in range(30)]
+    said = [{one.address: one.params for one in bundle} for bundle in bundles]
+    assert [one["/livepose/frame"][0] for one in said] == list(range(30))
+    assert said[-1]["/livepose/0/id"] == [1]
+    assert len((tmp_path / "a").read_text().splitlines()) == 31
+
+
+def test_skeleton_only_leaves_nothing_of_the_picture(make_pipeline, film, tmp_path):
+    words = ["--video", str(film), "--skeleton-only", "--keypoint-threshold", "2"]
+    assert (
+        main([*words, "--output", str(tmp_path / "out.mp4"), "--sheet", str(tmp_path / "s.png")])
+        == 0
+    )
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+    pictures = np.stack(frames)
+    assert np.mean(pictures > 40) < 0.02  # the id alone
+
+
+def test_keypoints_under_the_threshold_are_missing_in_every_output(make_pipeline, film, tmp_path):
+    words = ["--video", str(film), "--kpt-thr", "1.1", "--json", str(tmp_path / "a.jsonl")]
+    words += ["--csv", str(tmp_path / "a.csv"), "--coco-json", str(tmp_path / "c.json")]
+    assert main([*words, "--openpose-json", str(tmp_path / "op")]) == 0
+    header, *frames = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())
+    assert header["livepose"]["keypoint_threshold"] == 1.1
+    people = [person for frame in frames for person in frame["people"]]
+    assert people and all(set(person["states"]) == {"missing"} for person in people)
+    assert all(point is None for person in people for point in person["keypoints"])
+    rows = (tmp_path / "a.csv").read_text().splitlines()[1:]
+    assert all(row.split(",")[10:13] == ["", "", "0.0000"] for row in rows)
+    assert not any(
+        any(record["keypoints"]) for record in json.loads((tmp_path / "c.json").read_text())
+    )
+    (first, *_) = sorted((tmp_path / "op").iterdir())
+    assert not any(json.loads(first.read_text())["people"][0]["pose_keypoints_2d"])
+
+
+@pytest.mark.parametrize("flag", ["--json", "--csv", "--coco-json", "--output", "--sheet"])
+def test_what_is_there_stays_and_inputs_are_safe(make_pipeline, film, tmp_path, flag, capsys):
+    before = film.read_bytes()
+    assert main(["--video", str(film), flag, str(film), "--overwrite"]) == USAGE
+    assert film.read_bytes() == before
+    assert "is the input itself" in capsys.readouterr().err
+    old = tmp_path / ("old.png" if flag == "--sheet" else "old.mp4")
+    old.write_text("old")
+    assert main(["--video", str(film), flag, str(old)]) == USAGE
+    assert old.read_text() == "old"
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["--video", str(film), flag, str(old), "--overwrite"]) == 0
+    assert old.read_bytes() != b"old"
+
+
+def test_rotated_files_are_put_aside(make_pipeline, film, tmp_path):
+    for _ in range(2):
+        words = ["--video", str(film), "--json", str(tmp_path / "a.jsonl"), "--rotate", "20KB"]
+        assert main([*words, "--rotate", "90"]) == 0
+    files = [path for path in tmp_path.iterdir() if path.suffix == ".jsonl"]
+    lines = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    assert sum("livepose" in line for line in lines) == len(files) >= 4
+    assert sum("frame" in line for line in lines) == 60
+    assert {tuple(line["livepose"]["size_wh"]) for line in lines if "livepose" in line} == {
+        (240, 320)
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--send", "osc://no-such-host.invalid:1"], "cannot be resolved"),
+        (["--serve", "0.0.0.0:8080"], "without https a phone gives no page its camera"),
+        (["--serve", "nonsense"], "expected PORT or HOST:PORT"),
+        (["--serve-cert", "/nowhere.pem", "--serve", "8080"], "expected a PEM file"),
+        (["--sheet", "s.xyz"], "expected a picture"),
+        (["--json", "a", "--csv", "a"], "both write"),
+    ],
+)
+def test_a_wrong_live_output_is_a_usage_error(
+    make_pipeline, film, words, said, capsys, monkeypatch
+):
+    monkeypatch.chdir(film.parent)
+    assert main(["--video", str(film), *words]) == USAGE
+    assert said in capsys.readouterr().err
+
+
+def test_several_sources_send_to_ports_that_count_up(make_pipeline, film, receiver):
+    port = receiver.getsockname()[1]
+    words = [
+        "--video",
+        str(film),
+        "--video",
+        str(film),
+        "--send",
+        f"udp://127.0.0.1:{port - 1}?full",
+    ]
+    assert main([*words, "--no-window"]) == 0
+    assert "livepose" in json.loads(receiver.recv(65536))
+
+
+RUN = """
+import sys
+import pytest, fakes
+from livepose import pipeline, sources
+from livepose.cli import main
+pipeline.open_runtime = lambda *_, **__: fakes.FakeRuntime()
+pipeline.open_detector = lambda *_, **__: fakes.FakeDetector()
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_finishes_every_output(tmp_path, number):
+    """A film of an hour, ended after a little: all outputs are whole."""
+    lines = tmp_path / "o.jsonl"
+    source = make_long_film(tmp_path / "long.mp4")
+    words = [
+        "--video",
+        str(source),
+        "--no-window",
+        "--json",
+        str(lines),
+        "--output",
+        str(tmp_path / "o.mp4"),
+    ]
+    words += ["--coco-json", str(tmp_path / "c.json"), "--sheet", str(tmp_path / "s.png")]
+    port = free_port()
+    words += [
+        "--csv",
+        str(tmp_path / "o.csv"),
+        "--health",
+        str(port),
+        "--send",
+        f"ws://127.0.0.1:{free_port()}",
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", RUN, *words]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        wait_for(lambda: lines.exists() and lines.read_text().count("\n") > 15, running)
+        status, _, body = get(port, "/healthz")
+        assert status == 200 and json.loads(body)["streams"][0]["frames"] > 10
+        running.send_signal(number)
+        _, said = running.communicate(timeout=30)
+    assert running.returncode == INTERRUPTED
+    assert f"stopped by {'Ctrl-C' if number == signal.SIGINT else number.name}" in said
+    assert "Traceback" not in said
+    written = len(lines.read_text().splitlines()) - 1
+    assert json.loads((tmp_path / "c.json").read_text())[-1]["image_id"] == written - 1
+    assert (tmp_path / "s.png").stat().st_size > 1000
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == written
+    assert not list(tmp_path.glob(".*"))
+
+
+def make_long_film(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for index in range(3000):
+            frame = av.VideoFrame.from_ndarray(picture(60 + index % 100), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def wait_for(true: Callable[[], bool], running: subprocess.Popen) -> None:
+    end_s = time.perf_counter() + 60
+    while not true():
+        assert running.poll() is None, running.stderr.read()
+        assert time.perf_counter() < end_s
+        time.sleep(0.02)
+
+
+def test_the_browser_view_is_served_with_its_address_said(make_pipeline, film, caplog, tmp_path):
+    """The film is played as fast as it was filmed: there is time to look."""
+    import threading
+
+    port, seen = free_port(), []
+
+    def look() -> None:
+        while not (
+            found := [r.getMessage() for r in caplog.records if "browser view" in r.getMessage()]
+        ):
+            time.sleep(0.01)
+        address = found[0].partition(": ")[2]
+        cookie = get(port, address.partition(str(port))[2])[1]["set-cookie"].partition(";")[0]
+        how = {"origin": f"http://127.0.0.1:{port}", "additional_headers": {"Cookie": cookie}}
+        with connect(f"ws://127.0.0.1:{port}/frames", **how) as page:
+            seen.append(json.loads(page.recv(5)))
+            page.send("next")
+            message = page.recv(5)
+            seen.append(json.loads(message[4 : 4 + int.from_bytes(message[:4], "big")]))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    with caplog.at_level("INFO"):
+        assert main(["--video", str(film), "--serve", str(port), "--no-window"]) == 0
+    looking.join()
+    assert len(seen) == 2 and set(seen[1]["figures"]["stage_ms"]) >= {"detect", "decode"}
