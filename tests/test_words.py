@@ -10,7 +10,6 @@ import pytest
 from livepose import boxes, errors
 from livepose.frame import Frame
 from livepose.poses import Poses
-from livepose.skeletons import SKELETONS, Skeleton
 
 
 def two_people() -> Poses:
@@ -29,19 +28,6 @@ def two_people() -> Poses:
         track_ids=np.array([3, 7]),
         covariance_px2=covariance,
     )
-
-
-@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=lambda skeleton: skeleton.name)
-def test_a_skeleton_holds_together(skeleton: Skeleton) -> None:
-    count = len(skeleton.keypoints)
-    assert len(set(skeleton.keypoints)) == count
-    assert all(0 <= end < count for limb in skeleton.limbs for end in limb)
-    order = skeleton.flip_permutation
-    assert [order[index] for index in order] == list(range(count))
-    for left, right in skeleton.flip_pairs:
-        names = {skeleton.keypoints[left].split("_")[0], skeleton.keypoints[right].split("_")[0]}
-        assert names == {"left", "right"}
-    assert skeleton.oks_sigmas is None or len(skeleton.oks_sigmas) == count
 
 
 def test_iou_on_cases_known_on_paper() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepose.cli.train_detector import run_detector, run_name
 from livepose.errors import INTERRUPTED_EXIT_CODE, UsageError
+from livepose.skeletons import SKELETONS
 
 if TYPE_CHECKING:
     from livepose.training.settings import TrainSettings
@@ -334,7 +335,7 @@ def run_pack(arguments: Namespace) -> int:
         workers=arguments.workers,
     )
     people = join(read_people(settings, settings.data))
-    write_pack(people, settings.skeleton, arguments.output, how)
+    write_pack(people, SKELETONS[settings.skeleton].name, arguments.output, how)
     return 0
 
 

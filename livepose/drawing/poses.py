@@ -30,6 +30,8 @@ def _anatomy(skeleton: Skeleton) -> tuple[Rows, Rows]:
     the same two.
     """
     sides = np.array([_side(name) for name in skeleton.keypoints], dtype=np.int64)
+    for left, right in skeleton.flip_pairs:
+        sides[left], sides[right] = LEFT, RIGHT
     face = np.array([name.split("_")[-1] in _FACE for name in skeleton.keypoints], dtype=np.int64)
     ends = np.array(skeleton.limbs, dtype=np.int64).reshape(-1, 2)
     first, second = sides[ends].T

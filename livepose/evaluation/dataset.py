@@ -5,6 +5,7 @@ What is wrong goes to ``Problems``, which skips and counts it (training) or refu
 """
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from livepose.errors import DataError
 from livepose.evaluation.problems import Problems
 from livepose.skeletons import COCO17, Skeleton
+
+logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 PERSON = "person"
@@ -226,6 +229,9 @@ class _Reader:
         names = category.get("keypoints")
         if not (isinstance(names, list) and names):
             return np.arange(len(wanted)) if category.get("name") == PERSON else None
+        if wanted and (unknown := [name for name in names if name not in wanted]):
+            what = ", ".join(map(str, unknown))
+            logger.warning(f"keypoints that are left out, as the skeleton has none such: {what}")
         found = [wanted.index(name) if name in wanted else -1 for name in names]
         return np.array(found) if max(found) >= 0 or not wanted else None
 

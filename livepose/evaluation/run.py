@@ -39,7 +39,8 @@ from livepose.evaluation.report import (
 )
 from livepose.evaluation.settings import Choice, Progress, no_progress
 from livepose.evaluation.speed import Speed, measure_speeds
-from livepose.skeletons import COCO17, SKELETONS
+from livepose.skeletons import COCO17, SKELETONS, Skeleton
+from livepose.weights import find_weights, read_card
 
 logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
@@ -68,16 +69,18 @@ class Set:
     progress: Progress
     detector: Detector | None = None
     found: Sequence[Boxed] | None = None
+    skeleton: Skeleton = COCO17
 
     def boxes(self, alignment: str) -> Sequence[Boxed]:
         """Boxes to estimate; annotated ones are cut as this alignment's published code does it."""
         return annotated_boxes(self.dataset, alignment) if self.found is None else self.found
 
 
-def open_set(choice: Choice, progress: Progress) -> Set:
+def open_set(choice: Choice, progress: Progress, skeleton: Skeleton = COCO17) -> Set:
     """Opens pictures and annotations, and finds out what is wrong with them before any work."""
-    dataset = load_annotations(choice.annotations, choice.limit)
-    opened = Set(dataset, open_pictures(choice, dataset.file_names), choice, progress)
+    dataset = load_annotations(choice.annotations, choice.limit, skeleton)
+    pictures = open_pictures(choice, dataset.file_names)
+    opened = Set(dataset, pictures, choice, progress, skeleton=skeleton)
     if choice.boxes == "gt":
         return opened
     if choice.boxes != "detector":
@@ -120,7 +123,13 @@ def run_coco(choice: Choice, progress: Progress = no_progress) -> Measured:
     DataError
         When pictures and annotations do not fit together, or there is nobody to score.
     """
-    scorer = CocoScorer(open_set(choice, progress))
+    skeleton = SKELETONS[read_card(find_weights(str(choice.weights))).skeleton]
+    if skeleton.oks_sigmas is None:
+        raise UsageError(
+            f"`eval coco` needs weights of a skeleton with sigmas, got {skeleton.name};"
+            " use `livepose eval mpii`"
+        )
+    scorer = CocoScorer(open_set(choice, progress, skeleton))
     scorer.run(chosen_estimator(choice), choice.variants, "livepose")
     scorer.data.pictures.close()
     return scorer.measured()
@@ -131,7 +140,7 @@ class CocoScorer:
 
     def __init__(self, data: Set) -> None:
         self.data = data
-        self.sigmas = sigmas_of(COCO17)
+        self.sigmas = sigmas_of(data.skeleton)
         self._scored: list[Scored] = []
         self._results: dict[str, Results] = {}
 
@@ -144,10 +153,9 @@ class CocoScorer:
     ) -> None:
         """One forward pass, one row a variant."""
         card, data, choice = estimator.runtime.card, self.data, self.data.choice
-        if SKELETONS[card.skeleton] is not COCO17:
+        if SKELETONS[card.skeleton] != data.skeleton:
             raise UsageError(
-                f"{name}: `eval coco` needs weights for coco17, got {card.skeleton};"
-                " use `livepose eval mpii`"
+                f"{name}: expected weights for {data.skeleton.name}, got {card.skeleton}"
             )
         sample = data.boxes(card.alignment)
         advance = data.progress(name, sum(map(len, sample)))

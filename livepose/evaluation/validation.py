@@ -14,11 +14,11 @@ from livepose.evaluation.archive import Archive
 from livepose.evaluation.boxes import Boxed, annotated_boxes, detected_boxes
 from livepose.evaluation.coco import match, tools
 from livepose.evaluation.dataset import Dataset, load_annotations
-from livepose.evaluation.metrics import box_results, coco_results, labelled_oks, sigmas_of
+from livepose.evaluation.metrics import box_results, coco_results, labelled_oks
 from livepose.evaluation.pck import torso_share
 from livepose.evaluation.predict import Loading, Variant, ignore, predict
 from livepose.runtimes import Runtime
-from livepose.skeletons import COCO17
+from livepose.skeletons import SKELETONS
 from livepose.weights import Card
 
 LEAST_SCORE = 0.01
@@ -61,10 +61,12 @@ def validate_pose(
     DataError
         When pictures and annotations do not fit together.
     """
-    dataset = load_annotations(annotations, limit)
+    card, variant = runtime.card, Variant("dark")
+    skeleton = SKELETONS[card.skeleton]
+    sigmas = np.array(skeleton.sigmas_or_middling)
+    dataset = load_annotations(annotations, limit, skeleton)
     pictures = Archive(images)
     pictures.require(dataset.file_names)
-    card, variant, sigmas = runtime.card, Variant("dark"), sigmas_of(COCO17)
     sample = annotated_boxes(dataset, card.alignment)
     found = predict(PoseEstimator(runtime), pictures, sample, [variant], Loading(32, 1))[variant]
     pictures.close()

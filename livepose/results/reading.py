@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from livepose.errors import DataError
 from livepose.poses import KeypointState, Poses
 from livepose.results.angles import NAMES, AngleMeter
-from livepose.skeletons import SKELETONS, Skeleton
+from livepose.skeletons import SHIPPED, SKELETONS, Skeleton
 
 Array = NDArray[Any]
 Table = dict[str, Array]
@@ -216,7 +216,7 @@ def _skeleton(path: Path, header: Mapping[str, Any]) -> Skeleton:
         limbs = tuple((int(first), int(last)) for first, last in said["limbs"])  # type: ignore[index]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: its header does not say what the keypoints are") from error
-    known = SKELETONS.get(name)
+    known = SKELETONS[name] if name in (*SHIPPED, *SKELETONS) else None
     return known if known and known.keypoints == keypoints else Skeleton(name, keypoints, limbs, ())
 
 

@@ -78,7 +78,7 @@ class Monitor:
         return np.asarray(crops.to_image(decoded.xy, boxes, self.geometry.heatmap_hw))
 
     def _oks(self, distance: Floats, people: People) -> Floats:
-        sigmas = np.array(self.skeleton.oks_sigmas or [0.1] * len(self.skeleton.keypoints))
+        sigmas = np.array(self.skeleton.sigmas_or_middling)
         side = people.boxes_xyxy[:, 2:] - people.boxes_xyxy[:, :2]
         area = (side.prod(axis=1) * AREA_OF_BOX)[:, None]
         alike = np.exp(-(distance**2) / ((2 * sigmas) ** 2 * area * 2))

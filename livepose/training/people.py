@@ -5,6 +5,7 @@ Its keypoints are mapped onto the output skeleton by name; those that it does no
 out of the loss. Positions are picture pixels, integers at pixel centres.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from livepose.training.labels import LabelRules, merge, teacher_weights
 from livepose.training.pictures import Pictures, PictureSource
 from livepose.training.problems import Problems
 
+logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 MIN_BOX_PX = 12.0
 MIN_KEYPOINTS = 3
@@ -178,6 +180,7 @@ class SetReader:
         for category in categories:
             names = category.get("keypoints")
             if names:
+                self._name_unknown(names)
                 columns[category.get("id")] = np.array([wanted.get(name, -1) for name in names])
         if not any((found >= 0).any() for found in columns.values()):
             raise DataError(
@@ -185,6 +188,12 @@ class SetReader:
                 f"{self.skeleton.name}, found none"
             )
         return columns
+
+    def _name_unknown(self, names: list[Any]) -> None:
+        """Says which keypoints of a set go unused: a name spelt otherwise would go unseen."""
+        if unknown := self.skeleton.unknown(names):
+            what = ", ".join(map(str, unknown))
+            logger.warning(f"{self.file}: left out, {self.skeleton.name} does not have: {what}")
 
     def _images(self, entries: list[Any], archive: Archive) -> dict[Any, PictureSource]:
         images: dict[Any, PictureSource] = {}

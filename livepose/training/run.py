@@ -55,7 +55,7 @@ def _read_one(settings: TrainSettings, text: str, problems: Problems) -> People:
     workers = max(2, settings.workers)
     if text.startswith(PACK):
         file = Path(text.removeprefix(PACK))
-        return read_pack(file, settings.skeleton, problems, settings.cache, workers)
+        return read_pack(file, SKELETONS[settings.skeleton].name, problems, settings.cache, workers)
     spec = parse_set(text)
     noisy = any(part in str(spec.annotations) for part in settings.noisy)
     reader = SetReader(spec, SKELETONS[settings.skeleton], problems, noisy)

@@ -12,7 +12,7 @@ from typing import Any
 
 from livepose.crops import ALIGNMENTS
 from livepose.errors import DataError, UsageError
-from livepose.skeletons import SKELETONS
+from livepose.skeletons import find_skeleton
 from livepose.training.losses import LOSSES
 from livepose.training.pictures import CACHES
 from livepose.training.plan import AugmentSettings
@@ -92,7 +92,7 @@ class TrainSettings:
         _one_of("--precision", self.precision, PRECISIONS)
         _one_of("--alignment", self.alignment, ALIGNMENTS)
         _one_of("--cache", self.cache, CACHES)
-        _one_of("--skeleton", self.skeleton, tuple(SKELETONS))
+        find_skeleton(self.skeleton)
         if not self.data:
             raise UsageError("nothing to train on: give --data IMAGES:ANNOTATIONS at least once")
         if any(side <= 0 or side % 32 for side in self.input_hw):

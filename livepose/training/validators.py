@@ -38,7 +38,7 @@ def build_card(settings: TrainSettings, licence: str = "", **notes: str) -> Card
     return Card(
         network=settings.network,
         input_hw=settings.input_hw,
-        skeleton=settings.skeleton,
+        skeleton=SKELETONS[settings.skeleton].name,
         keypoints=len(SKELETONS[settings.skeleton].keypoints),
         alignment=settings.alignment,
         blur_kernel=BLUR_KERNELS.get(round(settings.sigma), 3),

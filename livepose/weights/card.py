@@ -3,6 +3,7 @@
 It travels as flat strings in the metadata of the safetensors file. Reading it loads no torch.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from livepose.errors import WeightsError
+from livepose.errors import UsageError, WeightsError
 from livepose.settings import ALIGNMENTS as ALIGNMENTS
-from livepose.skeletons import SKELETONS
+from livepose.skeletons import SHIPPED, SKELETONS, find_skeleton, from_dict
 
 FORMAT = "livepose-pose-1"
 COLOURS = ("rgb", "bgr")
@@ -21,6 +22,7 @@ IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 STRIDE = 4
 NOTE = "note."
+OWN_SKELETON = "own_skeleton"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,10 @@ class Card:
     def __post_init__(self) -> None:
         """Refuses what cannot be: a clear sentence now instead of wrong keypoints later."""
         _require(min(self.input_hw) >= 32, "input_hw", "at least 32x32 pixels", self.input_hw)
-        _one_of("skeleton", self.skeleton, tuple(SKELETONS))
+        try:
+            find_skeleton(self.skeleton)
+        except UsageError as error:
+            raise WeightsError(f"the weights' {error}") from None
         wanted = len(SKELETONS[self.skeleton].keypoints)
         _require(
             self.keypoints == wanted, "keypoints", f"{wanted} for {self.skeleton}", self.keypoints
@@ -100,8 +105,25 @@ def to_metadata(card: Card) -> dict[str, str]:
         "source": card.source,
         "licence": card.licence,
         "sha256": card.sha256,
+        **_own_skeleton(card.skeleton),
         **{NOTE + key: value for key, value in card.notes.items()},
     }
+
+
+def _own_skeleton(name: str) -> dict[str, str]:
+    """All of a skeleton that does not come with livepose."""
+    return {} if name in SHIPPED else {OWN_SKELETON: json.dumps(SKELETONS[name].to_dict())}
+
+
+def _learn_skeleton(metadata: Mapping[str, str], what: str) -> None:
+    """Makes the skeleton known that a card brings along."""
+    if OWN_SKELETON not in metadata:
+        return
+    try:
+        told = json.loads(metadata[OWN_SKELETON])
+        SKELETONS.add(from_dict(told if isinstance(told, dict) else {}, what), what)
+    except ValueError as error:  # no JSON, or no skeleton
+        raise WeightsError(f"the card of {what} has a wrong {OWN_SKELETON!r}: {error}") from None
 
 
 def from_metadata(metadata: Mapping[str, str], what: str) -> Card:
@@ -118,6 +140,7 @@ def from_metadata(metadata: Mapping[str, str], what: str) -> Card:
             f"{metadata.get('format')!r}); bring other people's files in with "
             "'livepose weights import FILE'"
         )
+    _learn_skeleton(metadata, what)
     values: dict[str, Any] = {}
     for name, parse in _PARSERS.items():
         try:

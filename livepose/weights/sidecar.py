@@ -3,7 +3,7 @@
 For ``network.onnx`` or ``network.xml`` it is ``network.toml``::
 
     input = "128x96"          # height x width of the crop
-    skeleton = "coco17"
+    skeleton = "coco17"       # or a file of your own, see livepose.skeletons
     alignment = "hrnet"       # pixel_centre | hrnet | dark | udp
     blur_kernel = 3           # modulation width for DARK decoding, heatmap pixels
     sigma = 1.0               # of the training Gaussian, heatmap pixels
@@ -21,7 +21,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from livepose.errors import WeightsError
+from livepose.errors import UsageError, WeightsError
 from livepose.skeletons import SKELETONS
 from livepose.weights.card import Card, parse_size, require_file
 from livepose.weights.places import SUFFIX
@@ -92,10 +92,18 @@ def _card(values: dict[str, Any], network_path: Path, path: Path) -> Card:
             values[name] = tuple(float(value) for value in values[name])
     if "sigma" in values:
         values["sigma"] = float(values["sigma"])
-    skeleton = SKELETONS.get(values.get("skeleton", "coco17"))
-    keypoints = len(skeleton.keypoints) if skeleton else 0
+    try:
+        skeleton = SKELETONS[_beside(path, values.get("skeleton", "coco17"))]
+    except UsageError as error:
+        raise WeightsError(f"{path}: {error}") from None
+    values["skeleton"], keypoints = skeleton.name, len(skeleton.keypoints)
     network = network_path.suffix.lower().lstrip(".").replace("xml", "openvino")
     return Card(network=network, input_hw=input_hw, keypoints=keypoints, **values)
+
+
+def _beside(path: Path, skeleton: str) -> str:
+    """The skeleton's file as named in ``path``, from whose folder a relative name counts."""
+    return str(path.parent / skeleton) if skeleton.endswith(".toml") else skeleton
 
 
 def is_foreign(path: Path) -> bool:

@@ -116,7 +116,7 @@ def test_nothing_is_left_over_when_writing_fails(tmp_path: Path) -> None:
     [
         ({"alignment": "middle"}, "alignment of the weights has to be one of pixel_centre, hrnet"),
         ({"keypoints": 16}, "keypoints of the weights has to be 17 for coco17, got 16"),
-        ({"skeleton": "hand21"}, "skeleton .* one of coco17, mpii16, got 'hand21'"),
+        ({"skeleton": "hand21"}, "skeleton: .* one of coco17, mpii16, .*got 'hand21'"),
         ({"blur_kernel": 4}, "blur_kernel .* odd and positive, got 4"),
         ({"colour": "grey"}, "colour .* one of rgb, bgr"),
         ({"activation": "relu"}, "activation .* one of none, softmax"),

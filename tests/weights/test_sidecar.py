@@ -59,7 +59,7 @@ def test_a_missing_sidecar_is_asked_for(tmp_path: Path) -> None:
         ('input = "128x96"\nmean = [1, 2]', "'mean' has to be three numbers"),
         ('input = "128x96"\nmean = ["a", 2, 3]', "'mean' has to be three numbers"),
         ('input = "128x96"\nsigma = true', "'sigma' has a wrong type"),
-        ('input = "128x96"\nskeleton = "cat"', "skeleton .* one of coco17"),
+        ('input = "128x96"\nskeleton = "cat"', "skeleton: .* one of coco17"),
         ('input = "128x96"\nalignment = "left"', "alignment .* one of pixel_centre"),
         ("input = ", "not readable TOML"),
     ],
@@ -67,3 +67,13 @@ def test_a_missing_sidecar_is_asked_for(tmp_path: Path) -> None:
 def test_a_sidecar_that_cannot_be_is_named(text: str, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=sentence):
         read_card(beside(tmp_path, text))
+
+
+def test_a_sidecar_may_name_a_skeleton_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"")
+    (tmp_path / "net.toml").write_text('input = "128x96"\nskeleton = "three.toml"')
+    (tmp_path / "three.toml").write_text(
+        f'name = "three_{tmp_path.name}"\nkeypoints = ["a", "b", "c"]'
+    )
+    card = read_sidecar(tmp_path / "net.onnx")
+    assert (card.skeleton, card.keypoints) == (f"three_{tmp_path.name}", 3)

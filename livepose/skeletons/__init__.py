@@ -1,0 +1,202 @@
+"""Skeletons: keypoint names, edges, left and right, and how precisely people label each point.
+
+Each is a TOML file. Those in this folder are known by name: ``coco17``, ``mpii16``, ``halpe26``,
+``coco_wholebody133``. Any other is named by the path of its file::
+
+    name = "tennis6"
+    keypoints = ["head", "hips", "left_hand", "right_hand", "grip", "tip"]
+    edges = [["head", "hips"], ["grip", "tip"]]       # drawn as limbs
+    pairs = [["left_hand", "right_hand"]]             # left first; what mirroring exchanges
+    sigmas = [0.03, 0.1, 0.06, 0.06, 0.06, 0.03]      # optional: COCO's OKS sigmas
+    source = "where it is from"                       # optional
+
+All indices are 0-based. Left is the person's left.
+"""
+
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from livepose.errors import UsageError
+
+FOLDER = Path(__file__).parent
+SHIPPED = ("coco17", "mpii16", "halpe26", "coco_wholebody133")
+SUFFIX = ".toml"
+MIDDLING_SIGMA = 0.1
+"""OKS sigma where a skeleton has none: COCO's are 0.025 to 0.107."""
+_ENTRIES = ("name", "keypoints", "edges", "pairs", "sigmas", "source")
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Keypoint names in order, limbs as index pairs, mirrored pairs, and OKS sigmas if known."""
+
+    name: str
+    keypoints: tuple[str, ...]
+    limbs: tuple[tuple[int, int], ...]
+    flip_pairs: tuple[tuple[int, int], ...]
+    oks_sigmas: tuple[float, ...] | None = None
+
+    def __hash__(self) -> int:
+        """Of the name alone, which is quicker than of all that the skeleton says."""
+        return hash(self.name)
+
+    @property
+    def flip_permutation(self) -> tuple[int, ...]:
+        """For each keypoint the index of its mirror image (itself where there is none)."""
+        order = list(range(len(self.keypoints)))
+        for left, right in self.flip_pairs:
+            order[left], order[right] = right, left
+        return tuple(order)
+
+    @property
+    def sigmas_or_middling(self) -> tuple[float, ...]:
+        """The OKS sigmas; where none are known, a middling one for each keypoint."""
+        return self.oks_sigmas or (MIDDLING_SIGMA,) * len(self.keypoints)
+
+    def unknown(self, names: Sequence[str]) -> list[str]:
+        """Those of some keypoints' names that this skeleton does not have."""
+        return [name for name in names if name not in self.keypoints]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entries of its file."""
+        names = self.keypoints
+        entries: dict[str, Any] = {
+            "name": self.name,
+            "keypoints": list(names),
+            "edges": [[names[first], names[second]] for first, second in self.limbs],
+            "pairs": [[names[left], names[right]] for left, right in self.flip_pairs],
+        }
+        return entries | ({"sigmas": list(self.oks_sigmas)} if self.oks_sigmas else {})
+
+
+def from_dict(entries: Mapping[str, Any], what: str) -> Skeleton:
+    """The skeleton that the entries of a file describe; ``what`` names the file in errors.
+
+    Raises
+    ------
+    UsageError
+        Says which entry is missing or wrong.
+    """
+    for entry in entries:
+        if entry not in _ENTRIES:
+            raise UsageError(f"{what}: unknown entry {entry!r}; known are {', '.join(_ENTRIES)}")
+    name, keypoints = entries.get("name"), entries.get("keypoints")
+    if not isinstance(name, str) or not name:
+        raise UsageError(f'{what}: expected an entry name = "...", got {name!r}')
+    if not _are(keypoints, str) or not keypoints:
+        raise UsageError(f"{what}: expected keypoints = [names], got {keypoints!r}")
+    twice = [one for one, count in Counter(keypoints).items() if count > 1]
+    if twice:
+        raise UsageError(f"{what}: expected names that differ, got the keypoint {twice[0]!r} twice")
+    pairs = _indices(entries, "pairs", keypoints, what)
+    paired = Counter(end for pair in pairs for end in pair)
+    if paired and max(paired.values()) > 1:
+        both = keypoints[paired.most_common(1)[0][0]]
+        raise UsageError(f"{what}: expected each keypoint in one pair at most, got {both!r} in two")
+    limbs = _indices(entries, "edges", keypoints, what)
+    return Skeleton(name, tuple(keypoints), limbs, pairs, _sigmas(entries, len(keypoints), what))
+
+
+def _indices(
+    entries: Mapping[str, Any], entry: str, keypoints: Sequence[str], what: str
+) -> tuple[tuple[int, int], ...]:
+    """Pairs of names as pairs of indices."""
+    rows = entries.get(entry, [])
+    if not isinstance(rows, list):
+        raise UsageError(f"{what}: expected {entry} = [[name, name], ...], got {rows!r}")
+    for row in rows:
+        if not _are(row, str) or len(row) != 2 or row[0] == row[1]:
+            raise UsageError(f"{what}: {entry}: expected two different names, got {row!r}")
+        for name in row:
+            if name not in keypoints:
+                near = get_close_matches(name, keypoints, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise UsageError(f"{what}: {entry}: there is no keypoint {name!r}{hint}")
+    return tuple((keypoints.index(first), keypoints.index(second)) for first, second in rows)
+
+
+def _sigmas(entries: Mapping[str, Any], count: int, what: str) -> tuple[float, ...] | None:
+    sigmas = entries.get("sigmas")
+    if sigmas is None:
+        return None
+    if not _are(sigmas, int | float) or len(sigmas) != count or not all(0 < s < 1 for s in sigmas):
+        raise UsageError(f"{what}: expected {count} sigmas between 0 and 1, got {sigmas!r}")
+    return tuple(float(sigma) for sigma in sigmas)
+
+
+def _are(values: Any, kind: Any) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(one, kind) and not isinstance(one, bool) for one in values
+    )
+
+
+def read_skeleton(path: str | Path) -> Skeleton:
+    """The skeleton in a file.
+
+    Raises
+    ------
+    UsageError
+        When there is none, or it says something that cannot be.
+    """
+    try:
+        entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"skeleton {path} cannot be read: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"skeleton {path} is not TOML: {error}") from None
+    return from_dict(entries, str(path))
+
+
+class Skeletons(dict[str, Skeleton]):
+    """The known skeletons by name; those that are asked for by a path are read and known then."""
+
+    def __missing__(self, name: str) -> Skeleton:
+        if name in SHIPPED:
+            self[name] = read_skeleton(FOLDER / f"{name}{SUFFIX}")
+            return self[name]
+        if str(name).endswith(SUFFIX):
+            return self.add(read_skeleton(name), str(name))
+        raise UsageError(
+            f"skeleton: expected one of {', '.join(dict.fromkeys([*SHIPPED, *self]))}, or a "
+            f"{SUFFIX} file, got {name!r}"
+        )
+
+    def add(self, skeleton: Skeleton, what: str) -> Skeleton:
+        """Makes a skeleton known by its name.
+
+        Raises
+        ------
+        UsageError
+            When another one has that name.
+        """
+        name = skeleton.name
+        before = self[name] if name in self or name in SHIPPED else skeleton
+        if before != skeleton:
+            raise UsageError(
+                f"{what} calls itself {name!r}, and so does another skeleton; rename it"
+            )
+        self[name] = skeleton
+        return skeleton
+
+
+SKELETONS = Skeletons()
+
+
+def find_skeleton(name: str) -> Skeleton:
+    """The skeleton of this name, or in this file.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
+    return SKELETONS[name]
+
+
+COCO17 = SKELETONS["coco17"]
+MPII16 = SKELETONS["mpii16"]

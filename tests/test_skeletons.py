@@ -1,0 +1,143 @@
+"""Skeletons by name and by file, all the way to results."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import STANDING_XY, make_pipeline, picture
+
+from livepose.drawing import draw_poses
+from livepose.errors import UsageError, WeightsError
+from livepose.estimator import PoseEstimator
+from livepose.heatmaps import encode_dark
+from livepose.pipeline import PosePipeline
+from livepose.skeletons import COCO17, SHIPPED, SKELETONS, read_skeleton
+from livepose.weights import Card
+from livepose.weights.card import from_metadata, to_metadata
+
+__all__ = ["make_pipeline"]
+
+OWN = """
+name = "{name}"
+keypoints = ["head", "hips", "left_hand", "right_hand", "tip"]
+edges = [["head", "hips"], ["right_hand", "tip"]]
+pairs = [["left_hand", "right_hand"]]
+sigmas = [0.03, 0.1, 0.06, 0.06, 0.03]
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "tennis.toml"
+    path.write_text(OWN.format(name=f"tennis_{tmp_path.name}"))
+    return path
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_skeleton_holds_together(name: str) -> None:
+    skeleton = SKELETONS[name]
+    assert len(skeleton.keypoints) == int(name[-3:] if name[-3:].isdigit() else name[-2:])
+    order = skeleton.flip_permutation
+    assert [order[index] for index in order] == list(range(len(order)))
+    for left, right in skeleton.flip_pairs:
+        names = skeleton.keypoints[left], skeleton.keypoints[right]
+        assert names[0].startswith(("left", "face-")) and names[1].startswith(("right", "face-"))
+
+
+def test_the_body_of_wholebody_and_halpe_is_that_of_coco() -> None:
+    for name in ("halpe26", "coco_wholebody133"):
+        assert SKELETONS[name].keypoints[:17] == COCO17.keypoints
+        assert SKELETONS[name].oks_sigmas[:17] == COCO17.oks_sigmas
+
+
+def test_a_file_says_all_that_a_skeleton_is(own: Path) -> None:
+    skeleton = SKELETONS[str(own)]
+    assert skeleton.limbs == ((0, 1), (3, 4))
+    assert skeleton.flip_permutation == (0, 1, 3, 2, 4)
+    assert skeleton.oks_sigmas == (0.03, 0.1, 0.06, 0.06, 0.03)
+    assert SKELETONS[skeleton.name] is skeleton
+    assert skeleton.unknown(["head", "nose", "tip"]) == ["nose"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('["head", "hips"]', '["haed", "hips"]', "no keypoint 'haed'; did you mean 'head'"),
+        ('"hips", "left', '"head", "left', "'head' twice"),
+        ("0.1, 0.06", "0.06", "expected 5 sigmas between 0 and 1"),
+        ("0.1, 0.06", "-0.1, 0.06", "expected 5 sigmas between 0 and 1"),
+        ('[["left_hand", "right_hand"]]', '[["tip", "head"], ["tip", "hips"]]', "'tip' in two"),
+        ("edges", "limbs", "unknown entry 'limbs'; known are name"),
+        ("keypoints = [", "keypoints = [1, ", "expected keypoints = "),
+        ("name = ", "name ", "is not TOML"),
+        ('[["head", "hips"], ', '[["head"], ', "expected two different names"),
+    ],
+)
+def test_what_cannot_be_is_said(own: Path, old: str, new: str, message: str) -> None:
+    own.write_text(own.read_text().replace(old, new, 1))
+    with pytest.raises(UsageError, match=message):
+        read_skeleton(own)
+
+
+def test_an_unknown_name_and_a_name_that_is_taken_are_refused(own: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"coco17, mpii16, halpe26, coco_wholebody133.*got 'tenis'"
+    ):
+        SKELETONS["tenis"]
+    own.write_text(OWN.format(name="coco17"))
+    with pytest.raises(UsageError, match="calls itself 'coco17', and so does another"):
+        SKELETONS[str(own)]
+    with pytest.raises(UsageError, match="cannot be read"):
+        SKELETONS[str(own.with_name("nowhere.toml"))]
+
+
+def test_weights_bring_their_own_skeleton_along(own: Path) -> None:
+    name = SKELETONS[str(own)].name
+    card = Card("hrnet_w32", (128, 96), skeleton=name, keypoints=5)
+    metadata = to_metadata(card)
+    skeleton = SKELETONS.pop(name)  # another process has never seen the file
+    assert from_metadata(metadata, "weights") == card
+    assert SKELETONS[name] == skeleton
+    with pytest.raises(WeightsError, match="wrong 'own_skeleton'"):
+        from_metadata({**metadata, "own_skeleton": '{"name": "x"}'}, "weights")
+    assert "own_skeleton" not in to_metadata(Card("hrnet_w32", (128, 96)))
+    with pytest.raises(WeightsError, match="got 'nobody'"):
+        Card("hrnet_w32", (128, 96), skeleton="nobody")
+
+
+class FivePoints:
+    """Sees the stand-in's first five points as those of the own skeleton."""
+
+    name, device, precision = "fake", "cpu", "f32"
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+
+    def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
+        maps = encode_dark(STANDING_XY[[0, 11, 9, 10, 15]], np.ones(5), (32, 24), 1.0).targets
+        return np.stack([maps] * len(crops_bgr)).astype(np.float32)
+
+    def warm_up(self, batch_sizes: object) -> None:
+        """Nothing to do."""
+
+
+@pytest.mark.parametrize("sigmas", [True, False], ids=["sigmas", "none"])
+def test_people_of_an_own_skeleton_are_followed_drawn_and_written(
+    own: Path, make_pipeline, monkeypatch: pytest.MonkeyPatch, sigmas: bool
+) -> None:
+    if not sigmas:
+        kept = [line for line in own.read_text().splitlines() if not line.startswith("sigmas")]
+        own.write_text("\n".join(kept).replace("tennis", "plain"))
+    skeleton = SKELETONS[str(own)]
+    pipeline = make_pipeline()
+    card = replace(pipeline.estimator.runtime.card, skeleton=skeleton.name, keypoints=5)
+    networks = PoseEstimator(FivePoints(card)), pipeline.detector
+    pipeline = PosePipeline(pipeline.settings, networks=networks)
+    for index in range(5):
+        poses = pipeline.process(picture(100 + index), index / 30)
+    assert poses.track_ids.tolist() == [1]
+    assert poses.keypoints_xy.shape == (1, 5, 2)
+    drawn = draw_poses(picture(104), poses)
+    assert (drawn != picture(104)).any()
+    assert set(poses.to_table()["keypoint"]) == set(skeleton.keypoints)
