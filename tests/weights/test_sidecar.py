@@ -75,5 +75,5 @@ def test_a_sidecar_may_name_a_skeleton_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "three.toml").write_text(
         f'name = "three_{tmp_path.name}"\nkeypoints = ["a", "b", "c"]'
     )
-    card = read_sidecar(tmp_path / "net.onnx")
+    card = read_card(tmp_path / "net.onnx")
     assert (card.skeleton, card.keypoints) == (f"three_{tmp_path.name}", 3)
