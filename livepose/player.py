@@ -19,6 +19,8 @@ from livepose.drawing import Hud, draw_hud, draw_poses
 from livepose.frame import Frame, ImageBgr
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import Poses
+from livepose.results.angle_labels import draw_angles
+from livepose.results.angles import AngleMeter
 from livepose.sinks import OutputClosed, Sink, VideoSink, above
 from livepose.sources import Source
 from livepose.threads import Worker, ahead
@@ -50,6 +52,8 @@ class Look:
     boxes: bool = False
     ids: bool = True
     uncertainty: bool = False
+    angles: bool = False
+    """Degrees beside the joints."""
     skeleton_only: bool = False
     """On black: no picture of anybody leaves the machine."""
 
@@ -115,6 +119,7 @@ class Player:
         self._start_s = 0.0
         self._ticks_s: deque[float] = deque(maxlen=FPS_WINDOW)
         self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
+        self._angles = AngleMeter()
         self._hud = Hud()
         self._hud_due_s = 0.0
         self._resumed_s = 0.0
@@ -199,12 +204,13 @@ class Player:
     def _draw(self, frame: Frame, poses: Poses) -> ImageBgr:
         look = self.look
         image_bgr = frame.image_bgr.copy()
+        angles = self._angles(poses) if look.angles else None
         if look.skeleton_only:
             image_bgr[:] = 0
         if look.mirror:
             image_bgr = np.ascontiguousarray(image_bgr[:, ::-1])
             poses = mirrored(poses, frame.size_wh[0])
-        return draw_poses(
+        draw_poses(
             image_bgr,
             poses,
             score_threshold=look.score_threshold,
@@ -212,6 +218,9 @@ class Player:
             show_ids=look.ids,
             show_uncertainty=look.uncertainty,
         )
+        if angles is not None:
+            draw_angles(image_bgr, poses, angles, look.score_threshold)
+        return image_bgr
 
     def _write(self, written: Written) -> None:
         for sink in self.sinks:

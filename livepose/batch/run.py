@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from livepose.batch.jobs import Job
-from livepose.batch.manifest import DONE, Entry, Manifest
+from livepose.batch.manifest import DONE, Entry, Manifest, file_sha256
 from livepose.batch.schedule import Slots, run_jobs
-from livepose.batch.work import Outcome, remove_stale
+from livepose.batch.work import Outcome, remove, remove_stale
 
 
 @dataclass(slots=True)
@@ -60,6 +60,7 @@ def run_batch(
 
     def note(outcome: Outcome, tries: int, losses: list[str]) -> None:
         entry = entry_of(outcome, settings, tries, losses)
+        remove_outdated(manifest.entries.get(entry.source), entry, folder)
         manifest.add(entry)
         (report.done if entry.state == DONE else report.failed).append(entry)
         noted(entry)
@@ -73,6 +74,15 @@ def run_batch(
             remove_stale(due, folder)
     manifest.close()
     return report
+
+
+def remove_outdated(old: Entry | None, new: Entry, folder: Path) -> None:
+    """Removes outputs of an earlier run of a file that this one did not write again."""
+    if old is None or new.state != DONE:
+        return
+    for path, sha in old.outputs.items():
+        if path not in new.outputs and file_sha256(folder / path) == sha:
+            remove(folder / path)
 
 
 def entry_of(outcome: Outcome, settings: str, tries: int, losses: list[str]) -> Entry:

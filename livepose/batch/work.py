@@ -78,6 +78,12 @@ def move_into_place(part: Path, folder: Path) -> dict[str, str]:
     return outputs
 
 
+def remove(path: Path) -> None:
+    """Removes a file or folder, if it can be."""
+    with suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def remove_stale(jobs: Iterable[Job], folder: Path) -> int:
     """Removes what earlier runs of these jobs left unfinished; how many there were."""
     stale = [
@@ -89,8 +95,7 @@ def remove_stale(jobs: Iterable[Job], folder: Path) -> int:
         if _is_part_of(entry.name, place.name)
     ]
     for entry in stale:
-        with suppress(OSError):
-            shutil.rmtree(entry)
+        remove(entry)
     return len(stale)
 
 

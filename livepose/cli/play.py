@@ -24,6 +24,10 @@ from livepose.live.browser_source import BrowserSource
 from livepose.pipeline import PosePipeline, Settings
 from livepose.player import Look, Player, Summary, close_all
 from livepose.poses import Poses
+from livepose.results.angles import NAMES, each_of
+from livepose.results.datasets import CocoDatasetSink, YoloPoseSink
+from livepose.results.motion_files import MotSink, TrcSink
+from livepose.results.tables import AngleCsvSink, ParquetSink, beside
 from livepose.sinks import (
     CocoSink,
     CsvSink,
@@ -213,13 +217,19 @@ def open_all(
     pipeline: PosePipeline,
 ) -> list[Sink]:
     """Every output of one stream: files, then live ones."""
-    said = {**header(source, pipeline), "keypoint_threshold": outputs.kpt_thr}
+    said = header_of(outputs, source, pipeline)
     files = open_sinks(outputs, options.sources.rotation, source, pipeline, said)
     try:
         return files + open_live(live, options.window, source, pipeline, said)
     except BaseException:
         close_all(files)
         raise
+
+
+def header_of(outputs: OutputOptions, source: Source, pipeline: PosePipeline) -> dict[str, Any]:
+    """What JSON lines and receivers are told first."""
+    angles = {"angles": list(NAMES)} if outputs.angles else {}
+    return {**header(source, pipeline), "keypoint_threshold": outputs.kpt_thr, **angles}
 
 
 def open_sinks(
@@ -238,7 +248,10 @@ def open_sinks(
         sinks.append(drawn_sink(outputs.output, source, overwrite=outputs.overwrite))
     if outputs.json is not None:
         ending = budget_summary(pipeline) if pipeline.scheduler.budget else None
-        sinks.append(JsonLinesSink(outputs.json, said, ending, slim=outputs.slim, **lines))
+        each = each_of(said)
+        sinks.append(
+            JsonLinesSink(outputs.json, said, ending, slim=outputs.slim, each=each, **lines)
+        )
     if outputs.csv is not None:
         sinks.append(CsvSink(outputs.csv, **lines))
     if outputs.openpose_json is not None:
@@ -247,6 +260,29 @@ def open_sinks(
         sinks.append(CocoSink(outputs.coco_json, **over))
     if outputs.sheet is not None:
         sinks.append(SheetSink(outputs.sheet, **over))
+    return sinks + result_sinks(outputs, stem)
+
+
+def result_sinks(outputs: OutputOptions, stem: str) -> list[Sink]:
+    """Tables, motion files and data sets."""
+    over: dict[str, Any] = {"overwrite": outputs.overwrite}
+    sinks: list[Sink] = []
+    if outputs.csv is not None and outputs.angles:
+        if str(outputs.csv) == "-":
+            raise UsageError("--angles go into a CSV of their own: --csv needs a file, not -")
+        sinks.append(AngleCsvSink(beside(outputs.csv), **over))
+    if outputs.parquet is not None:
+        sinks.append(ParquetSink(outputs.parquet, **over))
+        if outputs.angles:
+            sinks.append(ParquetSink(beside(outputs.parquet), angles=True, **over))
+    if outputs.trc is not None:
+        sinks.append(TrcSink(outputs.trc, outputs.rate_hz, outputs.height_m, **over))
+    if outputs.mot is not None:
+        sinks.append(MotSink(outputs.mot, outputs.rate_hz, **over))
+    if outputs.coco_dataset is not None:
+        sinks.append(CocoDatasetSink(outputs.coco_dataset, stem, **over))
+    if outputs.yolo_pose is not None:
+        sinks.append(YoloPoseSink(outputs.yolo_pose, stem, **over))
     return sinks
 
 
@@ -304,6 +340,7 @@ def look(options: WindowOptions) -> Look:
         score_threshold=options.keypoint_threshold,
         boxes=options.boxes,
         uncertainty=options.uncertainty,
+        angles=options.draw_angles,
         skeleton_only=options.skeleton_only,
     )
 

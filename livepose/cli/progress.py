@@ -1,11 +1,13 @@
 """A progress bar that says people, frames a second and time left."""
 
 import sys
+import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from livepose.batch.jobs import Job
 from livepose.frame import Frame
 from livepose.poses import Poses
 
@@ -40,3 +42,59 @@ class FrameProgress:
     def __call__(self, frame: Frame, poses: Poses, fps: float) -> None:
         """One more frame is done."""
         self._progress.update(self._task, advance=1, people=len(poses), fps=fps)
+
+
+class FilesProgress:
+    """Progress over many files, by their size."""
+
+    def __init__(self, total_bytes: int, files: int) -> None:
+        self._files, self._finished, self._bytes = files, 0, 0
+        self._total = max(total_bytes, 1)
+        self._shares: dict[str, float] = {}
+        self._start_s = time.perf_counter()
+        self._progress = Progress(
+            BarColumn(),
+            TextColumn("{task.fields[files]}, {task.percentage:.0f} %"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        )
+        self._task = self._progress.add_task("files", total=self._total, files=f"0/{files}")
+
+    def __enter__(self) -> "FilesProgress":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def share(self, job: Job, share: float) -> None:
+        """So much of a file is done, 0 to 1."""
+        self._shares[job.source] = share * job.size
+        self._show()
+
+    def done(self, size: int, source: str) -> None:
+        """A file is done, or given up."""
+        self._shares.pop(source, None)
+        self._finished += 1
+        self._bytes += size
+        self._show()
+
+    def words(self) -> str:
+        """``3/20, 2 min left``."""
+        spent_s = time.perf_counter() - self._start_s
+        left_s = spent_s * (self._total - self._bytes) / max(self._bytes, 1)
+        left = f"{left_s:.0f} s" if left_s < 100 else f"{left_s / 60:.0f} min"
+        known = self._bytes and self._finished < self._files
+        return f"{self._finished}/{self._files}" + (f", {left} left" if known else "")
+
+    def _show(self) -> None:
+        completed = self._bytes + sum(self._shares.values())
+        files = f"{self._finished}/{self._files} files"
+        self._progress.update(self._task, completed=completed, files=files)

@@ -2,10 +2,12 @@
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterable
+from pathlib import Path
 
 import livepose
 from livepose.cli.options import add_options, options
 from livepose.cli.run_options import (
+    BatchOptions,
     BenchmarkOptions,
     LiveOptions,
     OutputOptions,
@@ -16,6 +18,7 @@ from livepose.cli.run_options import (
 from livepose.cli.signals import ends_like_ctrl_c
 from livepose.errors import UsageError
 from livepose.settings import Settings
+from livepose.sources import find_sources
 
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window
@@ -23,11 +26,13 @@ EXAMPLES = """examples:
   livepose --image photos/ --output drawn/              still pictures
   livepose --source rtsp://host/stream --json -         any source, poses as JSON lines
   livepose --camera 0 --camera 1 --json poses.jsonl     two at once: poses-1.jsonl, poses-2.jsonl
+  livepose in/ --output-dir out --json --angles         every video and picture of a folder
   livepose --benchmark                                  how fast is this machine?
 """
 GROUPS = {
     "source (one kind; several of it share the networks, without a window)": SourceOptions,
     "output (several at once are fine)": OutputOptions,
+    "many files": BatchOptions,
     "live output": LiveOptions,
     "pipeline": Settings,
     "window": WindowOptions,
@@ -54,12 +59,17 @@ def run(arguments: Namespace) -> int:
         options(WindowOptions, arguments),
         options(BenchmarkOptions, arguments),
         options(Settings, arguments),
+        options(BatchOptions, arguments),
     )
     sources = chosen.sources.chosen()
     if chosen.benchmark.benchmark:
         from livepose.cli.measure import measure
 
         return measure(chosen)
+    if is_batch(chosen):
+        from livepose.cli.play_files import play_files
+
+        return play_files(chosen)
     if not sources:
         raise UsageError(
             "nothing to look at: give --camera 0, --video FILE, --image PATH or --source ANY "
@@ -75,3 +85,37 @@ def run(arguments: Namespace) -> int:
 
             play(chosen)
     return 0
+
+
+def is_batch(chosen: RunOptions) -> bool:
+    """Whether each file gets outputs of its own.
+
+    Raises
+    ------
+    UsageError
+        When options that go together do not, or a folder of videos has no place to go to.
+    """
+    batch, unnamed = chosen.batch, chosen.outputs.unnamed()
+    if batch.output_dir is not None:
+        if named := set(chosen.outputs.asked()) - set(unnamed):
+            raise UsageError(
+                f"with --output-dir outputs have no value, and {min(named)} has one; put the"
+                " sources first: livepose in/ --output-dir out --json"
+            )
+        return True
+    if unnamed:
+        raise UsageError(
+            f"{unnamed[0]} needs a value, or --output-dir DIR to name it by its source"
+        )
+    if batch != BatchOptions():
+        raise UsageError(
+            "--manifest, --shard, --workers, --ray and --recursive are for many files: they need"
+            " --output-dir DIR"
+        )
+    for path in map(Path, chosen.sources.paths):
+        if path.is_dir() and any(one.kind == "video" for one in find_sources([path])):
+            raise UsageError(
+                f"{path} holds videos: add --output-dir DIR, and --output, --json, ... without a"
+                " value, for each to be processed"
+            )
+    return False

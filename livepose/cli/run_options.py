@@ -133,16 +133,46 @@ class SourceOptions:
         return list(kinds[0]) if kinds else []
 
 
+NAMED_BY_SOURCE = Path("\0")
+"""An output without a value: it is named by its source, below --output-dir."""
+
+
+def place(text: str) -> str | Path:
+    """Where an output goes; "-" is stdout."""
+    return text if text == "-" else Path(text) if text else NAMED_BY_SOURCE
+
+
+def written(help: str, metavar: str = "FILE") -> Any:
+    """The option of an output, which has no value with --output-dir."""
+    return option(None, help, metavar=metavar, nargs="?", parse=place)
+
+
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """What is written; several at once are fine."""
 
-    output: Path | None = option(None, "drawn video, picture or folder", metavar="PATH")
-    json: str | Path | None = option(None, "JSON lines, - is stdout", metavar="FILE")
-    csv: Path | None = option(None, "a row for each keypoint", metavar="FILE")
-    openpose_json: Path | None = option(None, "BODY_25 files", metavar="DIR")
-    coco_json: Path | None = option(None, "COCO results", metavar="FILE")
-    sheet: Path | None = option(None, "a contact sheet of the film", metavar="PNG")
+    output: Path | None = written("drawn video, picture or folder", "PATH")
+    json: str | Path | None = written("JSON lines, - is stdout")
+    csv: Path | None = written("a row for each keypoint")
+    openpose_json: Path | None = written("BODY_25 files", "DIR")
+    coco_json: Path | None = written("COCO results")
+    sheet: Path | None = written("a contact sheet of the film", "PNG")
+    angles: bool = option(False, "joints' and segments' angles in --json, --csv, --parquet, --send")
+    trc: Path | None = written("markers, a file for each person: walk_person1.trc, ...")
+    mot: Path | None = written("angles, likewise")
+    rate_hz: float | None = option(
+        None,
+        "of --trc and --mot; default: that of the frames",
+        flag="--rate",
+        metavar="HZ",
+        above=0,
+    )
+    height_m: float | None = option(
+        None, "how tall somebody is: --trc in metres; default: pixels", metavar="M", above=0
+    )
+    parquet: Path | None = written("the rows of --csv as Parquet (livepose[parquet])")
+    coco_dataset: Path | None = written("a COCO data set to be corrected by hand")
+    yolo_pose: Path | None = written("YOLO-pose labels, likewise", "DIR")
     overwrite: bool = option(False, "replace outputs that are there")
     slim: bool = option(False, "JSON lines without states and spreads, in short numbers")
     kpt_thr: float = option(
@@ -153,6 +183,10 @@ class OutputOptions:
         """Where each output goes, by its flag; those alone that were asked for."""
         named = {flag_of(entry): getattr(self, entry.name) for entry in fields(self)}
         return {flag: path for flag, path in named.items() if isinstance(path, str | Path)}
+
+    def unnamed(self) -> list[str]:
+        """Flags of the outputs that were given without a value."""
+        return [flag for flag, path in self.asked().items() if path == NAMED_BY_SOURCE]
 
     def numbered(self, number: int) -> "OutputOptions":
         """The outputs of one stream of several: ``poses-1.jsonl`` for ``poses.jsonl``.
@@ -226,6 +260,7 @@ class WindowOptions:
     mirror: bool = option(False, "turn the picture like a mirror")
     boxes: bool = option(False, "draw boxes")
     uncertainty: bool = option(False, "draw 2-sigma ellipses")
+    draw_angles: bool = option(False, "write the degrees of joints beside them")
     skeleton_only: bool = option(False, "draw on black: nobody's face leaves the machine")
     keypoint_threshold: float = option(0.2, "lowest score that is drawn", metavar="S")
 
@@ -248,6 +283,23 @@ class BenchmarkOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """Many files, each with outputs of its own name."""
+
+    output_dir: Path | None = option(
+        None, "process every video and picture of the sources; outputs, then without a value "
+        "(--json --csv), go here", metavar="DIR",
+    )  # fmt: skip
+    recursive: bool = option(False, "folders within folders too")
+    manifest: Path | None = option(
+        None, "notes each file; a rerun does what is missing or changed", metavar="FILE"
+    )
+    shard: str | None = option(None, "the Ith of N runs that share the files", metavar="I/N")
+    workers: int = option(1, "processes; with --ray: on each machine", metavar="N", least=1)
+    ray: str | None = option(None, "machines of a Ray cluster", metavar="ADDRESS|local")
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """All of them."""
 
@@ -257,3 +309,4 @@ class RunOptions:
     window: WindowOptions
     benchmark: BenchmarkOptions
     settings: Settings
+    batch: BatchOptions = BatchOptions()

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -13,6 +13,7 @@ from livepose.frame import Frame, ImageBgr
 from livepose.live.osc import MOST_BYTES, OscPacker
 from livepose.live.socket_bus import SocketBus
 from livepose.poses import Poses
+from livepose.results.angles import each_of
 from livepose.sinks import Sink
 from livepose.sinks.frame_json import Detail, age_ms, frame_json
 from livepose.sinks.jsonl import json_line
@@ -108,10 +109,12 @@ def _osc(pixels: bool) -> Pack:
 def _json(header: Mapping[str, Any], detail: Detail) -> Pack:
     opening = json_line({"livepose": dict(header)}).encode()
     state = {"seq": 0, "due_s": 0.0}
+    each = each_of(header)
 
     def pack(frame: Frame, poses: Poses) -> list[bytes]:
         now_s = time.perf_counter()
-        datagrams = [datagram(frame, poses, detail, int(state["seq"]))]
+        more = None if each is None else each(poses)
+        datagrams = [datagram(frame, poses, detail, int(state["seq"]), more)]
         state["seq"] += 1
         if now_s >= state["due_s"]:
             state["due_s"] = now_s + HEADER_EVERY_S
@@ -121,13 +124,15 @@ def _json(header: Mapping[str, Any], detail: Detail) -> Pack:
     return pack
 
 
-def datagram(frame: Frame, poses: Poses, detail: Detail, seq: int) -> bytes:
+def datagram(
+    frame: Frame, poses: Poses, detail: Detail, seq: int, each: Sequence[str] | None = None
+) -> bytes:
     """The frame as one datagram; of more people than it can hold the last ones are left out."""
     more = {"seq": seq, "age_ms": age_ms(frame)}
-    data = frame_json(frame, poses, detail, None, **more).encode()
+    data = frame_json(frame, poses, detail, each, **more).encode()
     while len(data) > MOST_BYTES:
         kept = len(poses) * MOST_BYTES // (len(data) + 1000)
         more["left_out"] = int(more.get("left_out") or 0) + len(poses) - kept
-        poses = poses.select(np.arange(kept))
-        data = frame_json(frame, poses, detail, None, **more).encode()
+        poses, each = poses.select(np.arange(kept)), None if each is None else each[:kept]
+        data = frame_json(frame, poses, detail, each, **more).encode()
     return data

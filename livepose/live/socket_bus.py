@@ -13,6 +13,7 @@ from livepose.frame import Frame, ImageBgr
 from livepose.live.endpoint import Endpoint, is_loopback, respond
 from livepose.live.newest import Newest
 from livepose.poses import Poses
+from livepose.results.angles import each_of
 from livepose.sinks.frame_json import Detail, age_ms, frame_json
 from livepose.sinks.jsonl import json_line
 from livepose.sinks.protocol import Closing
@@ -46,6 +47,7 @@ class SocketBus(Closing):
             )
         self._opening = json_line({"livepose": dict(header)})
         self._detail: Detail = detail
+        self._each = each_of(header)
         self._newest: Newest[tuple[Frame, Poses, int]] = Newest()
         self._seq = 0
         self._packed = (-1, "")
@@ -73,7 +75,8 @@ class SocketBus(Closing):
     def _text(self, frame: Frame, poses: Poses, seq: int) -> str:
         """The frame, packed once for all clients."""
         if self._packed[0] != seq:
-            text = frame_json(frame, poses, self._detail, seq=seq, age_ms=age_ms(frame))
+            each = None if self._each is None else self._each(poses)
+            text = frame_json(frame, poses, self._detail, each, seq=seq, age_ms=age_ms(frame))
             self._packed = (seq, text)
         return self._packed[1]
 

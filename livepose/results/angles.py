@@ -7,8 +7,10 @@ the trunk. Signs are those of somebody who faces right. There is no ankle: it ne
 Conventions: https://github.com/davidpagnon/Sports2D ("Angle conventions").
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +111,11 @@ class AngleMeter:
         turns = np.round((last - degrees) / PERIODS_DEG)
         degrees += np.nan_to_num(turns) * PERIODS_DEG
         np.copyto(last, degrees, where=np.isfinite(degrees))
+
+
+def each_of(header: Mapping[str, Any]) -> Callable[[Poses], list[str]] | None:
+    """What a writer of JSON adds to each person, where its header names angles."""
+    return AngleMeter().to_json if header.get("angles") else None
 
 
 def measure(poses: Poses) -> Angles:

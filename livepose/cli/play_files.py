@@ -1,0 +1,274 @@
+"""Many files: each to its end, with outputs of its own name, by this process or by others."""
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import livepose
+from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
+from livepose.batch.manifest import Entry, Manifest, file_sha256, text_sha256
+from livepose.batch.run import Report, run_batch, split_current
+from livepose.batch.schedule import OwnSlot, Slots
+from livepose.batch.work import Told, Work, do_job
+from livepose.cli.messages import show_messages
+from livepose.cli.play import header_of, look, open_sinks, patience, rehearsed
+from livepose.cli.progress import FilesProgress
+from livepose.cli.run_options import BatchOptions, OutputOptions, RunOptions
+from livepose.detection.official import DEFAULT, find_official
+from livepose.errors import SourceError, UsageError
+from livepose.frame import Frame
+from livepose.pipeline import PosePipeline
+from livepose.player import Player
+from livepose.poses import Poses
+from livepose.settings import Settings
+from livepose.sinks.claims import refuse_existing
+from livepose.sinks.protocol import sink_error
+from livepose.sources import Excerpt, Source, find_sources, open_images, open_video
+from livepose.sources.find import left_out_words
+from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights
+
+logger = logging.getLogger(__name__)
+
+ENDINGS = {
+    "output": ".mp4",
+    "json": ".jsonl",
+    "csv": ".csv",
+    "openpose_json": "_openpose",
+    "coco_json": ".coco.json",
+    "sheet": ".sheet.png",
+    "trc": ".trc",
+    "mot": ".mot",
+    "parquet": ".parquet",
+    "coco_dataset": ".dataset.json",
+    "yolo_pose": "_yolo",
+}
+"""How the outputs of a source end; they begin with its name."""
+DRAWN_PICTURES = "_drawn"
+TOLD_EVERY_S = 0.5
+
+
+def play_files(options: RunOptions) -> int:
+    """Does every file that is missing or changed; 3 where some could not be done.
+
+    Raises
+    ------
+    SourceError
+        When there is nothing to do.
+    UsageError
+        When options do not fit together, or an output is there that no manifest knows.
+    """
+    check_options(options)
+    folder = options.batch.output_dir or Path()
+    part = parse_shard(options.batch.shard) if options.batch.shard else (1, 1)
+    manifest = Manifest(options.batch.manifest, part)
+    jobs = shard(all_jobs(options), *part)
+    settings = settings_sha256(options)
+    refuse_foreign(jobs, folder, manifest, settings, options.outputs)
+    make_folders(folder)
+    with FilesProgress(sum(job.size for job in jobs), len(jobs)) as progress:
+        report = run_batch(
+            jobs,
+            partial(open_slots, options, folder, progress.share),
+            folder,
+            manifest,
+            settings,
+            noted=lambda entry: note(entry, progress),
+        )
+    logger.info(said(report, manifest))
+    return SourceError.exit_code if report.failed else 0
+
+
+def check_options(options: RunOptions) -> None:
+    """Refuses what does not go with many files."""
+    sources = options.sources
+    if sources.camera or sources.image or sources.video or sources.source:
+        raise UsageError("with --output-dir sources are plain arguments: livepose in/ 'more/*.mov'")
+    if not options.outputs.unnamed():
+        raise UsageError("--output-dir: say what is written by --json, --csv, --output, ...")
+    if options.window.show or options.live.asked():
+        raise UsageError("many files are shown nowhere: leave out --show and live outputs")
+
+
+def all_jobs(options: RunOptions) -> list[Job]:
+    """What the sources hold, sorted out; says what is left out."""
+    if not options.sources.paths:
+        raise SourceError("nothing to look at: name videos, pictures, folders or patterns")
+    found = find_sources(options.sources.paths, recursive=options.batch.recursive)
+    if words := left_out_words(one for one in found if one.kind is None):
+        logger.info(words)
+    return make_jobs(found)
+
+
+def settings_sha256(options: RunOptions) -> str:
+    """Of everything that the outputs depend on beside the files."""
+    ours = {"overwrite"}
+    outputs = {key: value for key, value in asdict(options.outputs).items() if key not in ours}
+    sources = options.sources
+    return text_sha256(
+        {
+            "version": livepose.__version__,
+            "settings": asdict(options.settings),
+            "weights": weights_sha256(options.settings),
+            "outputs": outputs,
+            "look": asdict(look(options.window)),
+            "excerpt": [sources.start_s, sources.end_s, sources.step, sources.turn_deg],
+        }
+    )
+
+
+def weights_sha256(settings: Settings) -> list[str | None]:
+    """Of both networks' files."""
+    detector = str(settings.detector)
+    if detector == "none":
+        found = None
+    elif detector in ("auto", "embedded", DEFAULT_DETECTOR):
+        official = find_official(DEFAULT) if detector == "auto" else None
+        found = official or embedded_file(DEFAULT_DETECTOR + SUFFIX)
+    else:
+        path = Path(detector).expanduser()
+        found = path if path.exists() else find_official(detector.removesuffix(".pt"))
+    pose = find_weights(str(settings.weights))
+    return [file_sha256(pose), None if found is None else file_sha256(found)]
+
+
+def refuse_foreign(
+    jobs: Sequence[Job],
+    folder: Path,
+    manifest: Manifest,
+    settings: str,
+    outputs: OutputOptions,
+) -> None:
+    """Refuses to replace what no manifest knows, unless that was asked for."""
+    if outputs.overwrite:
+        return
+    owned = manifest.owned_outputs()
+    for job in split_current(jobs, manifest, settings, folder)[1]:
+        for path in placed(outputs, job, folder / job.name).asked().values():
+            if str(Path(path).relative_to(folder)) not in owned:
+                refuse_existing(Path(path))
+
+
+def placed(outputs: OutputOptions, job: Job, place: Path) -> OutputOptions:
+    """The outputs of one job: ``place`` and how each kind ends."""
+    asked = [entry.name for entry in fields(outputs) if entry.name in ENDINGS]
+    own: dict[str, Any] = {
+        name: place.with_name(place.name + ending(name, job))
+        for name in asked
+        if getattr(outputs, name) is not None
+    }
+    return replace(outputs, **own)
+
+
+def ending(name: str, job: Job) -> str:
+    """How that output of this job ends."""
+    return DRAWN_PICTURES if (name, job.kind) == ("output", "images") else ENDINGS[name]
+
+
+def make_folders(folder: Path) -> None:
+    """Makes the output folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise sink_error(folder, error) from error
+
+
+def open_slots(options: RunOptions, folder: Path, share: Callable[[Job, float], None]) -> Slots:
+    """Who does the work."""
+    batch: BatchOptions = options.batch
+    opener = PlayEach(options)
+    if batch.ray is not None:
+        from livepose.batch.ray_slots import RaySlots
+
+        return RaySlots(batch.ray, opener, folder, batch.workers)
+    if batch.workers > 1:
+        from livepose.batch.processes import Processes
+
+        return Processes(opener, folder, batch.workers, share)
+    work = opener()
+
+    def do(job: Job, attempt: int) -> Any:
+        return do_job(work, job, folder, attempt, "this process", partial(share, job))
+
+    return OwnSlot(do)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayEach:
+    """Loads the networks once, and plays one file after the other."""
+
+    options: RunOptions
+
+    def __call__(self) -> Work:
+        """The work of one process."""
+        if multiprocessing.parent_process() is not None:
+            show_messages(quiet=True)
+        with rehearsed(self.options), patience():
+            pipeline = PosePipeline(self.options.settings)
+            pipeline.warm_up()
+        return partial(self.play, pipeline)
+
+    def play(self, pipeline: PosePipeline, job: Job, folder: Path, told: Told) -> None:
+        """One file to its end."""
+        options = self.options
+        outputs = placed(options.outputs, job, folder / Path(job.name).name)
+        source = open_job(job, options)
+        try:
+            said = header_of(outputs, source, pipeline)
+            said.pop("started_utc")  # the same file gives the same bytes, whenever that is
+            sinks = open_sinks(outputs, None, source, pipeline, said)
+            player = Player(pipeline, source, sinks, None, look(options.window))
+            player.export_threshold = outputs.kpt_thr
+            player.progress = Shares(source.frame_count, told)
+            player.play()
+        finally:
+            source.close()
+
+
+def open_job(job: Job, options: RunOptions) -> Source:
+    """The source of a job."""
+    sources = options.sources
+    if job.kind == "images":
+        return open_images(list(job.paths), rotate=sources.turn_deg)
+    excerpt = Excerpt(sources.start_s, sources.end_s, sources.step)
+    return open_video(job.paths[0], rotate=sources.turn_deg, excerpt=excerpt)
+
+
+class Shares:
+    """Tells now and then which share of a file is done."""
+
+    def __init__(self, frame_count: int | None, told: Told) -> None:
+        self._total, self._told = frame_count, told
+        self._done, self._due_s = 0, 0.0
+
+    def __call__(self, frame: Frame, poses: Poses, fps: float) -> None:
+        """One more frame is done."""
+        self._done += 1
+        if self._total and time.perf_counter() >= self._due_s:
+            self._due_s = time.perf_counter() + TOLD_EVERY_S
+            self._told(min(self._done / self._total, 1.0))
+
+
+def note(entry: Entry, progress: FilesProgress) -> None:
+    """Says what became of a file."""
+    progress.done(entry.size, entry.source)
+    where = "".join(f"; lost before: {loss}" for loss in entry.lost)
+    if entry.error is not None:
+        logger.error(f"{entry.source}: {entry.error}{where}")
+    else:
+        logger.info(f"{progress.words()}: {entry.source} in {entry.seconds:.1f} s{where}")
+
+
+def said(report: Report, manifest: Manifest) -> str:
+    """One sentence on all of it."""
+    counts: Mapping[str, int] = {
+        "done": len(report.done),
+        "unchanged since an earlier run": len(report.current),
+        "failed": len(report.failed),
+    }
+    text = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return text if manifest.path is None else f"{text}; noted in {manifest.path}"

@@ -1,0 +1,235 @@
+"""``livepose in/ --output-dir out --json ...``: many files on the command line."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import polars
+import pytest
+from fakes import make_pipeline, picture
+
+from livepose import read
+from livepose.batch.manifest import read_manifest
+from livepose.cli import main
+from livepose.pipeline import PosePipeline
+
+__all__ = ["make_pipeline"]
+Make = Callable[..., PosePipeline]
+LOST, USAGE = 3, 2
+
+
+def film(path: Path, start: int = 60, frames: int = 12) -> Path:
+    """Somebody who goes to the right."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture(start + 2 * index), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two films of one name, another, two pictures, a broken film and a note."""
+    source = tmp_path / "in"
+    film(source / "mon" / "walk.mp4", 60)
+    film(source / "tue" / "walk.mp4", 90)
+    film(source / "tue" / "run.mp4", 120)
+    for name in ("1.jpg", "2024-05-01.jpg"):
+        cv2.imwrite(str(source / name), picture(100))
+    (source / "mon" / "broken.mp4").write_bytes(b"no film")
+    (source / "mon" / "notes.txt").write_text("a note")
+    return source
+
+
+def run(folder: Path, *more: str, outputs: tuple[str, ...] = ("--json",)) -> int:
+    out = str(folder.parent / "out")
+    return main([str(folder), "--recursive", "--output-dir", out, *outputs, *more])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_folder_is_sorted_out_and_a_broken_file_stops_no_other(
+    make_pipeline: Make, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, "--angles", outputs=("--json", "--csv", "--output")) == LOST
+    assert set(contents(tmp_path / "out")) == {
+        *(f"in{end}" for end in (".jsonl", ".csv", ".angles.csv")),
+        *(f"in_drawn/{name}.jpg" for name in ("1", "2024-05-01")),
+        *(f"{day}/walk{end}" for day in ("mon", "tue") for end in (".jsonl", ".csv", ".mp4")),
+        *(f"{day}/walk.angles.csv" for day in ("mon", "tue")),
+        *(f"run{end}" for end in (".jsonl", ".csv", ".angles.csv", ".mp4")),
+    }
+    said = capsys.readouterr().err
+    assert "notes.txt (neither video nor picture)" in said
+    assert "broken.mp4: " in said
+    assert "4 done, 1 failed" in said
+    walk = read(tmp_path / "out" / "mon" / "walk.jsonl")
+    assert len(walk) == 12
+    assert walk.header["angles"][0] == "left_knee"
+
+
+def test_all_that_can_be_written_is_written_by_name(make_pipeline: Make, tmp_path: Path) -> None:
+    source = film(tmp_path / "walk.mp4")
+    outputs = (
+        *("--json", "--csv", "--openpose-json", "--coco-json", "--sheet", "--trc", "--mot"),
+        *("--parquet", "--coco-dataset", "--yolo-pose", "--angles", "--rate", "15"),
+    )
+    out = tmp_path / "out"
+    assert main([str(source), "--output-dir", str(out), *outputs]) == 0
+    assert {path.name for path in out.iterdir()} == {
+        *(f"walk{end}" for end in (".jsonl", ".csv", ".coco.json", ".sheet.png", ".parquet")),
+        *("walk.angles.csv", "walk.angles.parquet", "walk.dataset.json"),
+        *("walk_openpose", "walk_yolo", "walk_person1.trc", "walk_person1.mot"),
+    }
+    assert "\n15\t15\t6\t19\tpx\t" in (out / "walk_person1.trc").read_text()
+    assert len(polars.read_parquet(out / "walk.angles.parquet")) == 12 * 19
+
+
+def test_parts_of_films_are_done_alike(make_pipeline: Make, tmp_path: Path) -> None:
+    source = film(tmp_path / "walk.mp4", frames=30)
+    words = [str(source), "--output-dir", str(tmp_path / "out"), "--json"]
+    assert main([*words, "--start", "0.2", "--end", "0.6", "--step", "3"]) == 0
+    found = read(tmp_path / "out" / "walk.jsonl")
+    assert found.time_s.tolist() == pytest.approx([0.2, 0.3, 0.4, 0.5])
+
+
+def test_a_rerun_does_what_is_missing_or_changed(
+    make_pipeline: Make, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = str(tmp_path / "run.jsonl")
+    (folder / "mon" / "broken.mp4").unlink()
+    assert run(folder, "--manifest", manifest) == 0
+    first = contents(tmp_path / "out")
+    assert "4 done; noted in" in capsys.readouterr().err
+    assert run(folder, "--manifest", manifest) == 0
+    assert "4 unchanged since an earlier run" in capsys.readouterr().err
+    (tmp_path / "out" / "run.jsonl").unlink()
+    film(folder / "mon" / "walk.mp4", 20)
+    assert run(folder, "--manifest", manifest) == 0
+    assert "2 done, 2 unchanged" in capsys.readouterr().err
+    second = contents(tmp_path / "out")
+    assert {name for name in first if first[name] != second[name]} == {"mon/walk.jsonl"}
+    assert run(folder, "--manifest", manifest, "--smooth", "none") == 0
+    assert "4 done" in capsys.readouterr().err
+    entries = read_manifest(Path(manifest))
+    assert {entry.state for entry in entries.values()} == {"done"}
+    assert len({entry.settings for entry in entries.values()}) == 1
+
+
+def test_shards_together_do_everything_once(
+    make_pipeline: Make, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "mon" / "broken.mp4").unlink()
+    done = []
+    for index in (1, 2):
+        before = set(contents(tmp_path / "out")) if index > 1 else set()
+        assert run(folder, "--shard", f"{index}/2") == 0
+        done.append(set(contents(tmp_path / "out")) - before)
+    assert all(done)
+    assert done[0] | done[1] == {"in.jsonl", "mon/walk.jsonl", "tue/walk.jsonl", "run.jsonl"}
+
+
+def test_what_is_there_already_is_not_replaced_unasked(
+    make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = film(tmp_path / "walk.mp4"), tmp_path / "out"
+    out.mkdir()
+    (out / "walk.jsonl").write_text("dear to somebody")
+    words = [str(source), "--output-dir", str(out), "--json"]
+    assert main(words) == USAGE
+    assert "walk.jsonl is there already" in capsys.readouterr().err
+    assert (out / "walk.jsonl").read_text() == "dear to somebody"
+    assert main([*words, "--overwrite"]) == 0
+    assert len(read(out / "walk.jsonl")) == 12
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["IN", "--output-dir", "OUT"], "say what is written"),
+        (["IN", "--json"], "--json needs a value, or --output-dir"),
+        (["IN", "--output-dir", "OUT", "--json", "a.jsonl"], "outputs have no value"),
+        (["IN", "--no-window"], "holds videos: add --output-dir"),
+        (["IN/a.mp4", "--workers", "2"], "they need --output-dir"),
+        (["IN", "--output-dir", "OUT", "--json", "--shard", "3/2"], "expected I/N"),
+        (["--video", "IN/a.mp4", "--output-dir", "OUT", "--json"], "sources are plain arguments"),
+        (["IN", "--output-dir", "OUT", "--json", "--show"], "shown nowhere"),
+        (
+            ["IN", "--output-dir", "OUT", "--json", "--ray", "nonsense"],
+            "no Ray cluster at nonsense",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_one_sentence(
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film(tmp_path / "in" / "a.mp4", frames=2)
+    given = [
+        one.replace("IN", str(tmp_path / "in")).replace("OUT", str(tmp_path / "out"))
+        for one in words
+    ]
+    assert main(given) in (USAGE, 5)
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert says in lines[-1]
+    assert not any("Traceback" in line for line in lines)
+
+
+def test_a_folder_without_anything_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "in").mkdir()
+    for words in ([str(tmp_path / "in")], [str(tmp_path / "nowhere")], []):
+        assert main([*words, "--output-dir", str(tmp_path / "out"), "--json"]) == LOST
+    said = capsys.readouterr().err
+    for words in ("neither a video nor a picture", "does not exist", "nothing to look at"):
+        assert words in said
+
+
+def test_degrees_are_drawn_on_request(make_pipeline: Make, tmp_path: Path) -> None:
+    source = tmp_path / "in" / "1.png"
+    source.parent.mkdir()
+    cv2.imwrite(str(source), picture(100))
+    drawn = []
+    for more in ([], ["--draw-angles"], ["--draw-angles", "--mirror"]):
+        path = tmp_path / f"drawn{len(drawn)}.png"
+        assert main(["--image", str(source), "--output", str(path), *more]) == 0
+        drawn.append(cv2.imread(str(path)))
+    assert (drawn[0] != drawn[1]).any()
+    # Mirrored, the numbers themselves are not: they can be read.
+    assert (drawn[1][:, ::-1] != drawn[2]).any()
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_bytes_of_one(shared: Path, tmp_path: Path) -> None:
+    """With the real networks; the second run has nothing left to do but the first one's files."""
+    clips = [shared / "video" / name for name in ("one_frame.mp4", "portrait.mp4", "garbage.mp4")]
+    outs = []
+    for workers in ("1", "2"):
+        out = tmp_path / workers
+        words = [
+            *(sys.executable, "-m", "livepose", *map(str, clips), "--end", "0.4", "--output-dir"),
+            *(str(out), "--json", "--csv", "--angles", "--detector", "embedded", "--workers"),
+            *(workers, "--manifest", str(tmp_path / f"{workers}.jsonl"), "--precision", "f32"),
+        ]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=500)
+        assert done.returncode == LOST, done.stderr
+        assert "2 done, 1 failed" in done.stderr
+        outs.append(contents(out))
+    assert outs[0] == outs[1]
+    assert len(outs[0]) == 6
+    entries = read_manifest(tmp_path / "2.jsonl").values()
+    assert len({entry.where for entry in entries if entry.state == "done"}) == 2
+    header = json.loads(outs[0]["portrait.jsonl"].splitlines()[0])["livepose"]
+    assert "started_utc" not in header
