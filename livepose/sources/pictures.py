@@ -20,9 +20,10 @@ from livepose.sources._quiet import quiet
 
 logger = logging.getLogger(__name__)
 
-MOST_PIXELS = 1 << 27
-"""Larger pictures are refused: as colours and copies they would fill the memory."""
+MOST_PIXELS = 110_000_000
+"""What the largest common phones take (108 megapixels); decoding it takes 1.5 GB at most."""
 _MOST_BYTES = 1 << 29
+_MOST_CUT_BYTES = 1 << 26
 
 _BY_OPENCV = frozenset(("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
 _ANIMATED = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
@@ -93,12 +94,25 @@ def _decode(path: str | Path, data: bytes) -> ImageBgr | None:
     if opened.format in _ANIMATED and getattr(opened, "n_frames", 1) > 1:
         logger.info(f"{path} holds several pictures; only the first is taken")
         opened.seek(0)
+    if opened.format == "PNG" and not _chunks_fit(data):
+        return None
     return _by_opencv(data) if opened.format in _BY_OPENCV else _by_pillow(opened)
 
 
 def _too_large(path: str | Path) -> SourceError:
     most = MOST_PIXELS // 1_000_000
     return SourceError(f"{path} is too large; expected at most {most} megapixels")
+
+
+def _chunks_fit(png: bytes) -> bool:
+    """Whether no chunk says that it is much longer than the file: OpenCV makes room for it."""
+    start = 8
+    while start + 8 <= len(png):
+        length = int.from_bytes(png[start : start + 4])
+        if length > len(png) - start + _MOST_CUT_BYTES:
+            return False
+        start += 12 + length
+    return True
 
 
 def _by_opencv(data: bytes) -> ImageBgr | None:

@@ -1,0 +1,137 @@
+"""Sources as the command line plays them: own pixels, parts with their sound, lost cameras."""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from fakes import FakeSource, make_pipeline, picture, walking
+from sources.drawn import write_video
+
+from livepose.cli import main
+from livepose.errors import SourceError
+from livepose.pipeline import PosePipeline
+
+__all__ = ["make_pipeline"]
+Make = Callable[..., PosePipeline]
+
+
+def lines_of(path: Path) -> tuple[dict, list[dict]]:
+    header, *frames = [json.loads(line) for line in path.read_text().splitlines()]
+    return header["livepose"], frames
+
+
+def anamorphic(path: Path) -> Path:
+    """The white "person" in pixels that are twice as wide as high."""
+    narrow = cv2.resize(picture(), (160, 240), interpolation=cv2.INTER_AREA)
+    return write_video(
+        path, [0.0, 0.04], size_wh=(160, 240), image_bgr=narrow, aspect=Fraction(2, 1)
+    )
+
+
+@pytest.mark.usefixtures("make_pipeline")
+def test_numbers_are_in_the_files_own_pixels_and_the_drawn_video_has_the_right_shape(
+    tmp_path: Path,
+) -> None:
+    odd, plain = anamorphic(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    write_video(plain, [0.0, 0.04], size_wh=(320, 240), image_bgr=picture())
+    found = {}
+    for path in (odd, plain):
+        words = ["--video", str(path), "--no-window", "--json", str(path.with_suffix(".jsonl"))]
+        words += ["--output", str(path.with_suffix(".mkv"))]
+        words += ["--csv", str(path.with_suffix(".csv"))]
+        assert main(words) == 0
+        found[path] = lines_of(path.with_suffix(".jsonl"))
+    header, frames = found[odd]
+    assert header["size_wh"] == [160, 240] and header["pixel_aspect"] == 2.0
+    assert found[plain][0]["pixel_aspect"] == 1.0
+    own, square = frames[0]["people"][0], found[plain][1][0]["people"][0]
+    xy, expected_xy = (np.array(one["keypoints"])[:, :2] for one in (own, square))
+    assert np.abs(xy * (2, 1) - expected_xy).max() < 3
+    assert np.abs(np.array(own["box_xyxy"]) * (2, 1, 2, 1) - square["box_xyxy"]).max() < 3
+    row = odd.with_suffix(".csv").read_text().splitlines()[1].split(",")
+    assert f"{own['keypoints'][0][0]:.2f}" in row
+    with av.open(str(odd.with_suffix(".mkv"))) as drawn:
+        assert (drawn.streams.video[0].width, drawn.streams.video[0].height) == (320, 240)
+
+
+@pytest.mark.usefixtures("make_pipeline")
+def test_a_drawn_part_has_the_sound_of_that_part(tmp_path: Path) -> None:
+    times_s = [k / 10 for k in range(40)]
+    path = write_video(tmp_path / "a.mp4", times_s, size_wh=(320, 240), sound="aac")
+    drawn, lines = tmp_path / "part.mp4", tmp_path / "part.jsonl"
+    words = ["--video", str(path), "--start", "0:01", "--end", "2.5", "--step", "3"]
+    assert main([*words, "--output", str(drawn), "--json", str(lines)]) == 0
+    assert [one["time_s"] for one in lines_of(lines)[1]] == pytest.approx(
+        [1.0, 1.3, 1.6, 1.9, 2.2], abs=1e-3
+    )
+    with av.open(str(drawn)) as container:
+        shown_s = [frame.time for frame in container.decode(video=0)]
+        container.seek(0)
+        heard = [frame for frame in container.decode(audio=0) if frame.time is not None]
+    assert shown_s == pytest.approx([0.0, 0.3, 0.6, 0.9, 1.2], abs=1e-3)
+    assert heard[0].time == pytest.approx(0.0, abs=0.03)
+    assert heard[-1].time == pytest.approx(1.5, abs=0.35)
+
+
+@pytest.mark.usefixtures("make_pipeline")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--image", "{}/a.png", "--step", "2"], "are for video files"),
+        (["--video", "{}/a.mp4", "--start", "2", "--end", "1"], "end: expected more than 2 s"),
+        (["--video", "{}/a.mp4", "--start", "1:2:3:4"], "h:mm:ss"),
+        (["--video", "{}/a.mp4", "--start", "-1"], "expected"),
+        (["--camera", "0", "--reconnect", "often"], "forever"),
+    ],
+)
+def test_a_part_or_patience_that_cannot_be_is_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    write_video(tmp_path / "a.mp4", [0.0])
+    cv2.imwrite(str(tmp_path / "a.png"), picture())
+    try:
+        code = main([word.format(tmp_path) for word in words])
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("make_pipeline")
+def test_a_source_that_is_lost_ends_no_other_and_is_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def opened(path: str, **_: object) -> FakeSource:
+        lost = SourceError("camera 7 stopped sending frames") if path == "a.mp4" else None
+        return walking(3 if lost else 30, name=path, error=lost)
+
+    monkeypatch.setattr("livepose.cli.play.open_video", opened)
+    path = tmp_path / "poses.jsonl"
+    assert main(["--video", "a.mp4", "--video", "b.mp4", "--json", str(path)]) == 3
+    assert len(lines_of(tmp_path / "poses-1.jsonl")[1]) == 3
+    assert len(lines_of(tmp_path / "poses-2.jsonl")[1]) == 30
+    said = capsys.readouterr().err
+    assert "camera 7 stopped sending frames" in said
+    assert "1 of 2 sources could not be played to the end" in said
+
+
+@pytest.mark.usefixtures("make_pipeline")
+def test_a_pipe_gives_a_drawn_video_without_sound_and_that_is_said(
+    tmp_path: Path, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = (shared / "cases" / "pipe_with_output" / "in.mkv").read_bytes()
+    pipe, drawn = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True).start()
+    assert main(["--video", str(pipe), "--output", str(drawn)]) == 0
+    assert "has no sound" in capsys.readouterr().err
+    with av.open(str(drawn)) as container:
+        assert not container.streams.audio
+        assert sum(1 for _ in container.decode(video=0)) == 24
