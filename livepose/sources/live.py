@@ -74,6 +74,7 @@ class LiveSource(Closing):
         self._slot = Slot()
         self._announced_wh = (0, 0)
         self._lost_s: float | None = None
+        self.reconnects = 0
         self._delivered, self._first_s = 0, 0.0
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
         self._supervisor.start()
@@ -178,6 +179,7 @@ class LiveSource(Closing):
     def _arrived(self, capture: Capture, first: bool) -> None:
         """Says what is delivered, and what changed."""
         if first and self._lost_s is not None:
+            self.reconnects += 1
             away_s = time.perf_counter() - self._lost_s
             logger.info(f"{self.name} is back after {away_s:.1f} s")
             self._lost_s = None
