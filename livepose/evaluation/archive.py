@@ -4,25 +4,20 @@ Names come from files that others wrote. They are only looked up among the names
 so none can lead out of the folder; those that try are told apart from those that are missing.
 """
 
-import io
 import threading
-import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.errors import DataError
+from livepose.errors import DataError, SourceError
 from livepose.frame import ImageBgr
-from livepose.sources.pictures import MOST_PIXELS
+from livepose.sources.pictures import decode_picture
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
-AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-"""Turning marks of cameras are ignored, as COCO does."""
 _BROKEN_ZIP = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError),
     *(ValueError, IndexError, OverflowError),
@@ -129,26 +124,13 @@ def _files(folder: Path) -> list[str]:
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 
-def _is_too_large(encoded: NDArray[np.uint8]) -> bool:
-    """By what the head of the file says, before memory is asked for."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            width, height = Image.open(io.BytesIO(encoded.tobytes())).size
-    except Exception as error:  # of many decoders; what only OpenCV can read is small enough
-        return type(error).__name__ == "DecompressionBombError"
-    return width * height > MOST_PIXELS
-
-
 def decode(encoded: bytes | NDArray[np.uint8]) -> ImageBgr | None:
-    """A colour picture (H, W, 3) from encoded bytes; None where they are no picture."""
-    buffer = np.frombuffer(encoded, np.uint8) if isinstance(encoded, bytes) else encoded
-    if buffer.size == 0 or _is_too_large(buffer):
-        return None
+    """A colour picture (H, W, 3) from encoded bytes; None where they are no picture.
+
+    Turning marks of cameras are ignored, as COCO does.
+    """
+    data = encoded if isinstance(encoded, bytes) else encoded.tobytes()
     try:
-        image = cv2.imdecode(buffer, AS_STORED)
-    except cv2.error:
+        return decode_picture(data, "a picture", upright=False)
+    except SourceError:
         return None
-    return None if image is None else np.asarray(image, dtype=np.uint8)

@@ -42,20 +42,30 @@ def read_picture(path: str | Path) -> ImageBgr:
     SourceError
         When there is none, or it is too large.
     """
-    data = read_bytes(path, "a picture", _MOST_BYTES)
+    return decode_picture(read_bytes(path, "a picture", _MOST_BYTES), path)
+
+
+def decode_picture(data: bytes, name: str | Path, *, upright: bool = True) -> ImageBgr:
+    """One picture (H, W, 3) from the bytes of a file; as it is stored where not ``upright``.
+
+    Raises
+    ------
+    SourceError
+        When there is none, or it is too large.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image_bgr = _decode(path, data)
+            image_bgr = _decode(data, name, upright)
     except SourceError:
         raise
     except Exception as error:
         # Files are hostile, and the errors of so many decoders have nothing in common.
         if type(error).__name__ == "DecompressionBombError":
-            raise _too_large(path) from None
+            raise _too_large(name) from None
         image_bgr = None
     if image_bgr is None:
-        raise SourceError(f"{path} is not a picture that can be read; is it damaged?")
+        raise SourceError(f"{name} is not a picture that can be read; is it damaged?")
     return image_bgr
 
 
@@ -74,34 +84,32 @@ def as_image_bgr(picture: Any) -> ImageBgr:
     if isinstance(picture, str | Path):
         return read_picture(picture)
     if hasattr(picture, "getexif") and hasattr(picture, "convert"):  # PIL is loaded, or not needed
-        from PIL import ImageOps
-
-        rgb = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), dtype=np.uint8)
-        return np.ascontiguousarray(rgb[..., ::-1])
+        return _by_pillow(picture, upright=True)
     check_image(picture)
     image_bgr: ImageBgr = picture
     return image_bgr
 
 
-def _decode(path: str | Path, data: bytes) -> ImageBgr | None:
+def _decode(data: bytes, name: str | Path, upright: bool) -> ImageBgr | None:
     from PIL import Image
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
     opened = Image.open(io.BytesIO(data))
     if opened.width * opened.height > MOST_PIXELS:
-        raise _too_large(path)
+        raise _too_large(name)
     if opened.format in _ANIMATED and getattr(opened, "n_frames", 1) > 1:
-        logger.info(f"{path} holds several pictures; only the first is taken")
+        logger.info(f"{name} holds several pictures; only the first is taken")
         opened.seek(0)
     if opened.format == "PNG" and not _chunks_fit(data):
         return None
-    return _by_opencv(data) if opened.format in _BY_OPENCV else _by_pillow(opened)
+    by_opencv = opened.format in _BY_OPENCV
+    return _by_opencv(data, upright) if by_opencv else _by_pillow(opened, upright)
 
 
-def _too_large(path: str | Path) -> SourceError:
+def _too_large(name: str | Path) -> SourceError:
     most = MOST_PIXELS // 1_000_000
-    return SourceError(f"{path} is too large; expected at most {most} megapixels")
+    return SourceError(f"{name} is too large; expected at most {most} megapixels")
 
 
 def _chunks_fit(png: bytes) -> bool:
@@ -115,15 +123,16 @@ def _chunks_fit(png: bytes) -> bool:
     return True
 
 
-def _by_opencv(data: bytes) -> ImageBgr | None:
+def _by_opencv(data: bytes, upright: bool) -> ImageBgr | None:
     # IMREAD_COLOR makes three channels of 8 bits of everything and applies the orientation.
+    flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     with quiet():
-        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     return None if image is None else np.asarray(image)
 
 
-def _by_pillow(opened: Any) -> ImageBgr:
+def _by_pillow(opened: Any, upright: bool) -> ImageBgr:
     from PIL import ImageOps
 
-    upright = ImageOps.exif_transpose(opened).convert("RGB")
-    return np.ascontiguousarray(np.asarray(upright)[..., ::-1])
+    shown = ImageOps.exif_transpose(opened) if upright else opened
+    return np.ascontiguousarray(np.asarray(shown.convert("RGB"), np.uint8)[..., ::-1])
