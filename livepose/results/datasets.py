@@ -28,6 +28,12 @@ VISIBILITY[[KeypointState.SEEN, KeypointState.WEAK, KeypointState.PREDICTED]] = 
 """COCO's flag by state: 0 not labelled, 1 labelled but not visible, 2 visible."""
 
 
+def own_size_wh(frame: Frame) -> tuple[int, int]:
+    """Of a frame in the source's own pixels, which need not be square."""
+    (width, height), (scale_x, scale_y) = frame.size_wh, frame.scale_xy
+    return round(width / scale_x), round(height / scale_y)
+
+
 def flags(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.int64]:
     """COCO's flag of each keypoint of one person (P = 1); 0 outside of the picture."""
     xy = person.keypoints_xy[0]
@@ -70,15 +76,15 @@ class CocoDatasetSink(Closing):
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds one picture and its people."""
-        width, height = frame.size_wh
+        size_wh, poses = own_size_wh(frame), poses.in_source_pixels(frame.scale_xy)
         number = self._ids(frame)["image_id"]
         suffix = Path(frame.name).suffix if frame.name else ".jpg"
         self._images.append(
             {
                 "id": number,
                 "file_name": f"{self._names(frame)}{suffix}",
-                "width": width,
-                "height": height,
+                "width": size_wh[0],
+                "height": size_wh[1],
                 "time_s": round(frame.time_s, 6),
             }
         )
@@ -88,7 +94,7 @@ class CocoDatasetSink(Closing):
                 {
                     "id": len(self._annotations) + 1,
                     "image_id": number,
-                    **annotation(person, frame.size_wh),
+                    **annotation(person, size_wh),
                 }
             )
 

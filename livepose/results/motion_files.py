@@ -108,6 +108,11 @@ class TrcSink(MotionSink):
         super().__init__(path, rate_hz, overwrite=overwrite)
         self._height_m = height_m
 
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Adds the people of one frame; metres need square pixels, the others are the source's."""
+        own = poses if self._height_m else poses.in_source_pixels(frame.scale_xy)
+        super().write(frame, own, drawn_bgr)
+
     def _text(self, name: str, track: Track, rate_hz: float) -> str:
         names, markers = _markers(self._skeleton, np.array(track.keypoints_xy))
         if self._height_m is not None:

@@ -63,10 +63,12 @@ class Results:
 
         They are measured anew from keypoints and covariances.
         """
+        aspect = float(self.header.get("pixel_aspect") or 1.0)
+        square = self.poses.in_source_pixels((1.0 / aspect, 1.0))
         meter = AngleMeter()
         _, starts = np.unique(self.frame, return_index=True)
         cuts = np.split(np.arange(len(self)), starts[1:]) if len(self) else []
-        measured = [meter(self.poses.select(rows)) for rows in cuts]
+        measured = [meter(square.select(rows)) for rows in cuts]
         degrees = np.concatenate([np.empty((0, len(NAMES))), *(one.degrees for one in measured)])
         sigma = np.concatenate([np.empty((0, len(NAMES))), *(one.sigma_deg for one in measured)])
         return angle_table(self.frame, self.time_s, self.name, self.poses, (degrees, sigma))

@@ -123,7 +123,8 @@ class ParquetSink(Closing):
         )
         place = (np.full(people, index), np.full(people, time_s), np.full(people, name, object))
         if self._meter is None:
-            return keypoint_table(*place, poses)
+            scale_xy = (1.0, 1.0) if frame is None else frame.scale_xy
+            return keypoint_table(*place, poses.in_source_pixels(scale_xy))
         angles = self._meter(poses)
         return angle_table(*place, poses, (angles.degrees, angles.sigma_deg))
 

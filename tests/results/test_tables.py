@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import livepose
 from livepose.errors import DataError, UsageError
 from livepose.poses import KeypointState, Poses
 from livepose.results.angles import NAMES, AngleMeter
+from livepose.results.datasets import CocoDatasetSink
+from livepose.results.motion_files import TrcSink
 from livepose.results.reading import read
 from livepose.results.tables import ANGLE_COLUMNS, AngleCsvSink, ParquetSink, beside
 from livepose.sinks import CsvSink, JsonLinesSink, make_header
@@ -207,3 +210,35 @@ def test_bytes_that_are_no_text_and_a_missing_file_are_refused(tmp_path: Path) -
         read(tmp_path / "bytes")
     with pytest.raises(DataError, match="cannot read"):
         read(tmp_path / "missing")
+
+
+def test_angles_are_those_of_square_pixels_and_positions_those_of_the_source(
+    tmp_path: Path,
+) -> None:
+    wide = replace(frame(0), scale_xy=(2.0, 1.0))
+    header = make_header(source="a", size_wh=(320, 480), pixel_aspect=2.0)
+    outputs = (
+        JsonLinesSink(tmp_path / "a.jsonl", header, each=AngleMeter().to_json),
+        ParquetSink(tmp_path / "a.parquet"),
+        TrcSink(tmp_path / "a.trc", rate_hz=25),
+        CocoDatasetSink(tmp_path / "a.json"),
+    )
+    for sink in outputs:
+        with sink:
+            sink.write(wide, scene(1))
+    results = read(tmp_path / "a.jsonl")
+    x = (STANDING_XY[0, 0] + 1 + 0.5) / 2 - 0.5
+    assert results.poses.keypoints_xy[0, 0, 0] == pytest.approx(x, abs=0.01)
+    assert polars.read_parquet(tmp_path / "a.parquet")["x"][0] == pytest.approx(x)
+    row = (tmp_path / "a_person1.trc").read_text().splitlines()[5].split("\t")
+    assert float(row[2]) == pytest.approx(x)
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert document["images"][0]["width"] == 320
+    assert document["annotations"][0]["keypoints"][0] == pytest.approx(x, abs=0.01)
+    told = json.loads((tmp_path / "a.jsonl").read_text().splitlines()[1])["people"][0]["angles"]
+    assert results.angles()["deg"][: len(NAMES)] == pytest.approx(
+        [deg for deg, _ in told], abs=0.05
+    )
+    assert results.angles()["deg"][0] == pytest.approx(
+        AngleMeter()(scene(1)).degrees[0, 0], abs=0.05
+    )
