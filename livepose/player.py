@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from livepose.drawing import Hud, draw_hud, draw_poses
+from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import Poses
@@ -111,7 +112,7 @@ class Player:
         self.progress = progress
         self.export_threshold = 0.0
         """Keypoints that score less are missing in every output."""
-        self.folder = folder or Path.cwd()
+        self.folder = folder or Path()
         self.hud_shown = True
         self.summary = Summary()
         self._recording: VideoSink | None = None
@@ -169,8 +170,7 @@ class Player:
             self._send(frame, told, drawn)
         if writer is not None:
             writer.put((frame, told, drawn))
-        if self._recording is not None:
-            self._recording.write(frame, poses, drawn)
+        self._record(frame, poses, drawn)
         if self.window is not None and drawn is not None:
             self._show(frame, poses, drawn)
         elif self.live_sinks:
@@ -323,12 +323,25 @@ class Player:
         logger.info(f"snapshot: {path}")
 
     def _toggle_recording(self) -> None:
-        if self._recording is None:
-            path = self.folder / f"livepose-{stamp()}.mp4"
-            self._recording = VideoSink(path, from_first_frame=True)
-            logger.info(f"recording to {path}")
-        else:
+        if self._recording is not None:
             self._stop_recording()
+            return
+        path = self.folder / f"livepose-{stamp()}.mp4"
+        try:
+            self._recording = VideoSink(path, from_first_frame=True)
+        except (SinkError, UsageError) as error:  # the show goes on
+            logger.warning(f"no recording: {error}")
+        else:
+            logger.info(f"recording to {path}")
+
+    def _record(self, frame: Frame, poses: Poses, drawn: ImageBgr | None) -> None:
+        if self._recording is None:
+            return
+        try:
+            self._recording.write(frame, poses, drawn)
+        except SinkError as error:
+            logger.warning(f"recording ended: {error}")
+            self._recording = None
 
     def _stop_recording(self) -> None:
         if self._recording is not None:

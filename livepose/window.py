@@ -184,8 +184,18 @@ def quieten_qt(environment: MutableMapping[str, str]) -> None:
             environment["QT_QPA_FONTDIR"] = found
     environment.setdefault("QT_LOGGING_RULES", "qt.qpa.*=false;*.warning=false")
     if sys.platform.startswith("linux") and environment.get("DISPLAY"):
-        # The only platform that opencv-python ships; a Wayland desktop would ask for another.
-        environment.setdefault("QT_QPA_PLATFORM", "xcb")
+        # The only platform that opencv-python ships; a Wayland desktop asks for another, and Qt
+        # would end the process.
+        if _platform(environment) == "xcb":
+            environment["QT_QPA_PLATFORM"] = "xcb"
+
+
+def _platform(environment: Mapping[str, str]) -> str:
+    """The platform that Qt is asked for; xcb where this OpenCV does not have that one."""
+    asked = environment.get("QT_QPA_PLATFORM", "xcb").split(":")[0].split(";")[0]
+    plugins = list((Path(cv2.__file__).parent / "qt/plugins/platforms").glob("libq*.so"))
+    there = not plugins or any(one.name == f"libq{asked}.so" for one in plugins)
+    return asked if there else "xcb"
 
 
 def _missing_toolkit(build_information: str) -> str:
@@ -201,7 +211,7 @@ def _missing_toolkit(build_information: str) -> str:
 
 def _missing_display(environment: Mapping[str, str]) -> str:
     """Why the display of a Linux machine cannot be used, "" when it can."""
-    if environment.get("QT_QPA_PLATFORM", "xcb").split(":")[0] != "xcb":
+    if _platform(environment) != "xcb":
         return ""  # the user chose a platform that needs no X11, and knows why
     if not environment.get("DISPLAY"):
         if environment.get("WAYLAND_DISPLAY"):

@@ -119,9 +119,7 @@ def test_a_wrong_source_is_one_sentence(
     assert len(lines) <= 2
 
 
-@pytest.mark.parametrize(
-    "words", [["--camera-size", "big"], ["--max-people", "0"], ["--rotate", "45"], ["--nonsense"]]
-)
+@pytest.mark.parametrize("words", [["--camera-size", "big"], ["--max-people", "0"], ["--nonsense"]])
 def test_a_wrong_option_is_a_usage_error(words: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["--camera", "0", *words])

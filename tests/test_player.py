@@ -152,6 +152,29 @@ def test_d_cycles_the_decoding(said: list[str], make_pipeline: Make) -> None:
     assert said == ["decoding: argmax", "decoding: shift", "decoding: dark"]
 
 
+def test_r_where_nothing_can_be_written_is_said_and_the_show_goes_on(
+    make_pipeline: Make, tmp_path: Path, said: list[str]
+) -> None:
+    window = FakeWindow({2: [Command.RECORD]})
+    source, folder = walking(12, live=True), tmp_path / "missing"
+    summary = Player(make_pipeline(), source, window=window, folder=folder).play()
+    assert summary.frames == 12
+    assert said[0].startswith("no recording: cannot write")
+
+
+def test_a_recording_that_fails_on_the_way_ends_alone(
+    make_pipeline: Make, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise SinkError("cannot write it: the disk is full")
+
+    monkeypatch.setattr(VideoSink, "write", fail)
+    window = FakeWindow({2: [Command.RECORD]})
+    summary = Player(make_pipeline(), walking(12, live=True), window=window, folder=tmp_path).play()
+    assert summary.frames == 12
+    assert "recording ended: cannot write it: the disk is full" in said
+
+
 def test_s_and_r_leave_a_snapshot_and_a_recording(make_pipeline: Make, tmp_path: Path) -> None:
     window = FakeWindow({2: [Command.SNAPSHOT, Command.RECORD], 8: [Command.RECORD]})
     source = walking(12, live=True)

@@ -1,14 +1,18 @@
 """The command line: one file a command; errors become one sentence and an exit code."""
 
 import logging
-import os
 import sys
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 
 from livepose.cli.messages import add_message_options, show_messages
-from livepose.errors import INTERRUPTED_EXIT_CODE, DeviceError, LiveposeError
+from livepose.cli.surroundings import (
+    check_working_directory,
+    fill_closed_streams,
+    flush_stdout,
+)
+from livepose.errors import INTERRUPTED_EXIT_CODE, DeviceError, LiveposeError, SinkError
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ EXTRA_OF = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (0 done ... 130 Ctrl-C)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    fill_closed_streams()
     return guarded(lambda: _dispatch(words))
 
 
@@ -46,18 +51,19 @@ def guarded(action: Callable[[], int]) -> int:
     """What ``action`` returns; errors become one sentence and an exit code."""
     show_messages()
     try:
-        return action()
+        check_working_directory()
+        code = action()
+        flush_stdout()
+        return code
     except LiveposeError as error:
         logger.error(str(error))
         return error.exit_code
     except ModuleNotFoundError as error:
         if error.name not in EXTRA_OF:
             raise
-        extra = EXTRA_OF[error.name]
-        print(
-            f"livepose: this needs {error.name}, which is not installed; install it with "
-            f"\"pip install 'livepose[{extra}]'\"",
-            file=sys.stderr,
+        logger.error(
+            f"this needs {error.name}, which is not installed; install it with "
+            f"\"pip install 'livepose[{EXTRA_OF[error.name]}]'\""
         )
         return DeviceError.exit_code
     except KeyboardInterrupt as error:
@@ -65,8 +71,12 @@ def guarded(action: Callable[[], int]) -> int:
         return INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         # Whoever read our output has gone: a quiet end, also for the interpreter's last flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        flush_stdout()
         return 0
+    except OSError as error:
+        logger.debug("", exc_info=True)
+        logger.error(f"{error.filename or 'stdout'}: {error.strerror or error}")
+        return SinkError.exit_code
 
 
 def _dispatch(words: list[str]) -> int:

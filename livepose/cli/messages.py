@@ -1,10 +1,12 @@
 """What livepose says while it works: one handler, to stderr. Results alone go to stdout."""
 
 import logging
+import os
 import sys
 import time
+import traceback
 from argparse import SUPPRESS, ArgumentParser
-from contextlib import suppress
+from pathlib import Path
 
 
 class Messages(logging.Handler):
@@ -19,9 +21,14 @@ class Messages(logging.Handler):
         since = ""
         if self._started_s is not None:
             since = f"{time.perf_counter() - self._started_s:7.2f} s  "
-        # stderr may be closed, full or gone; the work goes on.
-        with suppress(OSError, ValueError, AttributeError):
+        try:
             print(f"livepose: {since}{record.getMessage()}", file=sys.stderr, flush=True)
+            if record.exc_info:
+                traceback.print_exception(record.exc_info[1])
+        except (OSError, ValueError):
+            # Nobody reads any more, or the disk is full; the work goes on, and at its end the
+            # interpreter must not fail to send what is left.
+            sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def show_messages(quiet: bool = False, verbose: bool = False) -> None:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -37,10 +37,9 @@ from livepose.sinks import (
     Rotation,
     Sink,
     VideoSink,
-    check_outputs,
     make_header,
 )
-from livepose.sinks.contact_sheet import SheetSink, check_picture_name
+from livepose.sinks.contact_sheet import SheetSink
 from livepose.smoothing import PRICES
 from livepose.sources import (
     Excerpt,
@@ -62,7 +61,6 @@ LATE_S = 8.0
 def play(options: RunOptions) -> Summary:
     """Plays the chosen source to its end."""
     ((kind, value),) = options.sources.chosen()
-    check_outputs_of(options, [options.outputs])
     # The source first: a wrong path is said at once, not after the networks were loaded.
     source = open_chosen(kind, value, options.sources)
     try:
@@ -193,20 +191,6 @@ def open_window(options: RunOptions, source: Source) -> Window | None:
         logger.warning(f"no window: {reason}; running without one")
         return None
     return Window(f"livepose - {source.name}")
-
-
-def check_outputs_of(options: RunOptions, each: Sequence[OutputOptions]) -> None:
-    """Refuses outputs that would hurt something, before anything is loaded."""
-    rotated = ("--json", "--csv") if options.sources.rotation else ()
-    if options.sources.rotation:
-        Rotation.parse(options.sources.rotation)
-    outputs = {f"{flag}{'' if not n else f' ({n + 1})'}": path
-               for n, one in enumerate(each) for flag, path in one.asked().items()}  # fmt: skip
-    check_outputs(
-        outputs, options.sources.files(), overwrite=options.outputs.overwrite, rotated=rotated
-    )
-    if options.outputs.sheet is not None:
-        check_picture_name(options.outputs.sheet)
 
 
 def open_all(

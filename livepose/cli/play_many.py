@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 
 from livepose.cli.live import health_served
-from livepose.cli.play import check_outputs_of, look, open_all, open_chosen, patience, rehearsed
+from livepose.cli.play import look, open_all, open_chosen, patience, rehearsed
 from livepose.cli.run_options import RunOptions
 from livepose.errors import SourceError
 from livepose.frame import Frame
@@ -34,7 +34,6 @@ def play_many(options: RunOptions) -> list[Summary]:
     chosen = options.sources.chosen()
     outputs = [options.outputs.numbered(number + 1) for number in range(len(chosen))]
     live = [options.live.numbered(number + 1) for number in range(len(chosen))]
-    check_outputs_of(options, outputs)
     sources: list[Source] = []
     try:
         sources.extend(open_chosen(*one, options.sources, deferred=True) for one in chosen)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import livepose
+from livepose.cli.checks import check_options
 from livepose.cli.options import add_options, options
 from livepose.cli.run_options import (
     BatchOptions,
@@ -18,7 +19,6 @@ from livepose.cli.run_options import (
 from livepose.cli.signals import ends_like_ctrl_c
 from livepose.errors import UsageError
 from livepose.settings import Settings
-from livepose.sources import find_sources
 
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window
@@ -75,6 +75,7 @@ def run(arguments: Namespace) -> int:
             "nothing to look at: give --camera 0, --video FILE, --image PATH or --source ANY "
             "(livepose --help shows examples)"
         )
+    check_options(chosen)
     with ends_like_ctrl_c():
         if len(sources) > 1:
             from livepose.cli.play_many import play_many
@@ -112,8 +113,10 @@ def is_batch(chosen: RunOptions) -> bool:
             "--manifest, --shard, --workers, --ray and --recursive are for many files: they need"
             " --output-dir DIR"
         )
-    for path in map(Path, chosen.sources.paths):
-        if path.is_dir() and any(one.kind == "video" for one in find_sources([path])):
+    for path in filter(Path.is_dir, map(Path, chosen.sources.paths)):
+        from livepose.sources import find_sources
+
+        if any(one.kind == "video" for one in find_sources([path])):
             raise UsageError(
                 f"{path} holds videos: add --output-dir DIR, and --output, --json, ... without a"
                 " value, for each to be processed"

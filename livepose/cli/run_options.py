@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, fields, replace
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,18 @@ def clock_s(text: str) -> float:
     if len(parts) > 3 or not all(0 <= value < math.inf for value in values):
         raise ValueError(f"expected seconds or h:mm:ss, got {text!r}")
     return float(sum(value * 60**place for place, value in enumerate(reversed(values))))
+
+
+def files_of(source: str) -> list[Path]:
+    """The file of that name, those in the folder, or those that the pattern means."""
+    try:
+        path = Path(source)
+        if path.is_file():
+            return [path]
+        inside = path.iterdir() if path.is_dir() else map(Path, glob(source, recursive=True))  # noqa: PTH207
+        return [one for one in inside if one.is_file()]
+    except (OSError, ValueError):  # an address, a name too long: no file
+        return []
 
 
 _TURNS = ("0", "90", "180", "270")
@@ -109,7 +122,7 @@ class SourceOptions:
         """Every file that is read."""
         values = [value for _, value in self.chosen()]
         named = [one for value in values for one in ([value] if isinstance(value, str) else value)]
-        return [path for path in map(Path, named) if path.is_file()]
+        return [path for one in named for path in files_of(one)]
 
     def chosen(self) -> list[tuple[str, Any]]:
         """Kind and value of every source; all pictures together are one.

@@ -8,6 +8,10 @@ from pathlib import Path
 from livepose.errors import SinkError, UsageError
 from livepose.sinks.protocol import sink_error
 
+PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""Videos that can be written, and what ffmpeg calls them."""
+
 
 def check_outputs(
     outputs: Mapping[str, str | Path | None],
@@ -102,3 +106,20 @@ def _is_device(path: Path) -> bool:
     except OSError:  # a link to nothing
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def check_picture_name(path: Path) -> None:
+    """Refuses a name that says nothing of how a picture is to be written."""
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
+        raise UsageError(f"{path}: expected a picture such as sheet.png or sheet.jpg")
+
+
+def video_format(path: Path) -> str:
+    """The container that a name asks for; UsageError for one that cannot be written."""
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise UsageError(
+            f"{path}: cannot write {path.suffix or 'a video without suffix'}; "
+            f"expected {', '.join(FORMATS)}"
+        )
+    return form

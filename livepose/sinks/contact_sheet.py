@@ -5,11 +5,10 @@ from pathlib import Path
 import cv2
 
 from livepose.drawing import contact_sheet, time_label
-from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks.claims import check_file
-from livepose.sinks.pictures import PICTURE_SUFFIXES, save_picture
+from livepose.sinks.claims import check_file, check_picture_name
+from livepose.sinks.pictures import save_picture
 from livepose.sinks.protocol import Closing
 
 PICTURES = 12
@@ -69,12 +68,6 @@ class SheetSink(Closing):
         images, labels = [image for image, _ in chosen], [label for _, label in chosen]
         sheet = contact_sheet(images, min(COLUMNS, count), WIDTH_PX, labels)
         save_picture(self._path, sheet)
-
-
-def check_picture_name(path: Path) -> None:
-    """Refuses a name that says nothing of how a picture is to be written."""
-    if path.suffix.lower() not in PICTURE_SUFFIXES:
-        raise UsageError(f"{path}: expected a picture such as sheet.png or sheet.jpg")
 
 
 def shrunk(image_bgr: ImageBgr) -> ImageBgr:

@@ -9,10 +9,9 @@ from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.sinks._names import FrameNames, safe_stem
-from livepose.sinks.claims import check_file, check_writable
+from livepose.sinks.claims import PICTURE_SUFFIXES, check_file, check_writable
 from livepose.sinks.protocol import Closing, make_folder, sink_error
 
-PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 _JPEG_QUALITY = 95
 
 

@@ -3,11 +3,13 @@
 import errno
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from livepose.errors import SinkError
-from livepose.frame import Frame, ImageBgr
-from livepose.poses import Poses
+
+if TYPE_CHECKING:
+    from livepose.frame import Frame, ImageBgr
+    from livepose.poses import Poses
 
 
 class OutputClosed(BrokenPipeError):  # noqa: N818 - an event, like StopIteration
@@ -24,7 +26,7 @@ class Sink(Protocol):
 
     needs_drawing: bool
 
-    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None) -> None:
+    def write(self, frame: "Frame", poses: "Poses", drawn_bgr: "ImageBgr | None") -> None:
         """Takes one frame; ``drawn_bgr`` is the picture with the people drawn into it."""
 
     def close(self) -> None:

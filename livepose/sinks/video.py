@@ -14,10 +14,8 @@ from livepose.poses import Poses
 from livepose.sinks._file import GuardedFile
 from livepose.sinks._fit import even, fit
 from livepose.sinks._sound import Sound
-from livepose.sinks.claims import check_file
+from livepose.sinks.claims import check_file, video_format
 from livepose.sinks.protocol import Closing, sink_error
-
-FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 _TICKS_PER_S = 90_000
 _KEY_FRAME_EVERY_S = 1.0
@@ -81,7 +79,7 @@ class VideoSink(Closing):
         overwrite: bool = False,
     ) -> None:
         self._path = Path(path)
-        self._format = _format_of(self._path)
+        self._format = video_format(self._path)
         if audio_from is not None and self._path.resolve() == Path(audio_from).resolve():
             raise UsageError(f"{path} is the input itself; write to another file")
         check_file(self._path, overwrite=overwrite)
@@ -189,16 +187,6 @@ class VideoSink(Closing):
         finally:
             if self._file is not None:
                 self._file.close()
-
-
-def _format_of(path: Path) -> str:
-    form = FORMATS.get(path.suffix.lower())
-    if form is None:
-        raise UsageError(
-            f"{path}: cannot write {path.suffix or 'a video without suffix'}; "
-            f"expected {', '.join(FORMATS)}"
-        )
-    return form
 
 
 def _container_options(form: str) -> dict[str, str]:

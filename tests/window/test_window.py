@@ -76,7 +76,22 @@ def test_without_a_display_the_reason_names_the_variable() -> None:
 
 
 @LINUX
-def test_a_platform_chosen_by_the_user_is_believed() -> None:
+@pytest.mark.parametrize("asked", ["wayland", "offscreen", "wayland;xcb", "nonsense:0"])
+def test_a_platform_that_this_opencv_has_not_is_not_asked_for(asked: str) -> None:
+    assert "DISPLAY is not set" in window_room._missing_display({"QT_QPA_PLATFORM": asked})
+    environment = {"QT_QPA_PLATFORM": asked, "DISPLAY": ":0"}
+    quieten_qt(environment)
+    assert environment["QT_QPA_PLATFORM"] == "xcb"
+
+
+@LINUX
+def test_a_platform_that_is_there_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins = tmp_path / "qt" / "plugins" / "platforms"
+    plugins.mkdir(parents=True)
+    (plugins / "libqoffscreen.so").touch()
+    monkeypatch.setattr("livepose.window.cv2.__file__", str(tmp_path / "__init__.py"))
     assert window_room._missing_display({"QT_QPA_PLATFORM": "offscreen"}) == ""
 
 

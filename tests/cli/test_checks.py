@@ -1,0 +1,82 @@
+"""Wrong outputs are told before anything is loaded, and nothing is hurt."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from livepose.cli import main
+
+FLAGS = ["--json", "--csv", "--coco-json", "--output", "--sheet"]
+
+
+@pytest.fixture
+def film(shared: Path, tmp_path: Path) -> Path:
+    """A film that is not to be hurt."""
+    return Path(shutil.copy(shared / "video" / "one_frame.mp4", tmp_path / "v.mp4"))
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+@pytest.mark.parametrize("flag", FLAGS)
+@pytest.mark.parametrize("way", ["--video", "--source", None])
+def test_no_output_is_written_over_the_input(
+    film: Path, flag: str, way: str | None, overwrite: list[str], said: list[str]
+) -> None:
+    before = film.read_bytes()
+    source = [str(film)] if way is None else [way, str(film)]
+    assert main([*source, flag, str(film), *overwrite]) == 2
+    assert said == [f"{flag} {film} is the input itself; write to another file"]
+    assert film.read_bytes() == before
+
+
+def test_a_photograph_is_not_written_over_by_its_sheet(shared: Path, tmp_path: Path) -> None:
+    photo = Path(shutil.copy(shared / "images" / "skier.jpg", tmp_path / "p.jpg"))
+    before = photo.read_bytes()
+    assert main(["--image", str(photo), "--sheet", str(photo), "--overwrite"]) == 2
+    assert photo.read_bytes() == before
+
+
+def test_a_picture_of_a_folder_is_an_input_too(shared: Path, tmp_path: Path) -> None:
+    photo = Path(shutil.copy(shared / "images" / "skier.jpg", tmp_path / "p.jpg"))
+    for source in (str(tmp_path), str(tmp_path / "*.jpg")):
+        assert main(["--image", source, "--sheet", str(photo), "--overwrite"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--json", "a", "--csv", "a"], 2, "--csv and --json both write a"),
+        (["--json", "a", "--coco-json", "./a"], 2, "--coco-json and --json both write a"),
+        (["--sheet", "s.xyz"], 2, "s.xyz: expected a picture"),
+        (["--sheet", "/nowhere/s.png"], 1, "the folder /nowhere does not exist"),
+        (["--json", "/nowhere/o.jsonl"], 1, "the folder /nowhere does not exist"),
+        (["--output", "o.avi"], 2, "o.avi: cannot write .avi"),
+        (["--output", "o"], 2, "o: cannot write a video without suffix"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_anything_is_loaded(
+    film: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: list[str],
+    words: list[str],
+    code: int,
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "livepose.cli.play", None)
+    assert main(["--video", str(film), *words]) == code
+    assert told in said[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
+
+
+def test_checks_load_no_library() -> None:
+    code = (
+        "import sys, livepose.cli.run, livepose.cli.checks;"
+        "heavy = {'numpy', 'numba', 'cv2', 'av', 'torch', 'openvino'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
