@@ -21,7 +21,7 @@ from pathlib import Path
 
 from livepose.batch.manifest import Entry, file_sha256, read_manifest
 from livepose.cli import guarded
-from livepose.errors import GateError, LiveposeError
+from livepose.errors import GateError, LiveposeError, SourceError
 from livepose.evaluation.report import write_text
 from livepose.machine import processor_name, usable_cores
 
@@ -62,16 +62,21 @@ def command(folder: Path, out: Path, more: Sequence[str]) -> list[str]:
     ]
 
 
+def finish(words: Sequence[str]) -> None:
+    """Runs a command; broken files among the others are no failure."""
+    done = subprocess.run(words, stderr=subprocess.PIPE, text=True)
+    if done.returncode not in (0, SourceError.exit_code):
+        raise LiveposeError(f"{' '.join(words)} failed: {done.stderr.strip()[-500:]}")
+
+
 def run_once(options: Namespace, workers: int, ray: bool) -> Measured:
     """One run, from the start of the program to its end."""
     with tempfile.TemporaryDirectory(prefix="livepose-workers-") as folder:
         more = [*options.more, "--workers", str(workers), *(["--ray", "local"] if ray else [])]
         start_s = time.perf_counter()
         words = command(options.folder, Path(folder), more)
-        done = subprocess.run(words, capture_output=True, text=True)
+        finish(words)
         seconds = time.perf_counter() - start_s
-        if done.returncode not in (0, 3):
-            raise LiveposeError(f"{' '.join(words)} failed: {done.stderr.strip()[-500:]}")
         return Measured(workers, ray, seconds, read_manifest(Path(folder) / "run.jsonl"))
 
 
@@ -132,10 +137,10 @@ def killed(options: Namespace) -> int:
         threading.Thread(target=kill, daemon=True).start()
         words = command(options.folder, both, [*options.more, "--ray", cluster.address])
         start_s = time.perf_counter()
-        subprocess.run(words, check=True)
+        finish(words)
         seconds = time.perf_counter() - start_s
         cluster.shutdown()
-        subprocess.run(command(options.folder, alone, options.more), check=True)
+        finish(command(options.folder, alone, options.more))
         write_text(options.markdown, story(both, alone, seconds))
     return 0
 

@@ -25,8 +25,10 @@ STORE_BYTES = 80 * 1024 * 1024
 class Actor:
     """What runs in each slot: loads once, then does one job after the other."""
 
-    def __init__(self, opener: Opener, folder: Path, index: int, count: int) -> None:
+    def __init__(self, opener: Opener, folder: Path, cwd: Path, index: int, count: int) -> None:
         share_threads(cores_of(index, count))
+        with suppress(OSError):  # absolute paths need none
+            os.chdir(cwd)
         self._opener, self._folder = opener, folder
         self._name = f"process {os.getpid()} of node {node_id()[:8]}"
         self._work: Any = None
@@ -42,6 +44,16 @@ class Actor:
     def do(self, job: Job, attempt: int) -> Outcome:
         """Tries a job once."""
         return do_job(self._work, job, self._folder, attempt, self._name, lambda share: None)
+
+
+def gpu_share(gpus: float, actors: int) -> float:
+    """Of a machine's GPUs for each of its actors: a part of one, or whole ones.
+
+    >>> gpu_share(1, 2), gpu_share(4, 3), gpu_share(0, 2)
+    (0.5, 1, 0.0)
+    """
+    share = gpus / actors
+    return share if share < 1 else int(share)
 
 
 def node_id() -> str:
@@ -86,6 +98,7 @@ class RaySlots:
     def __init__(self, address: str, opener: Opener, folder: Path, per_node: int = 1) -> None:
         self._ray = connect(address)
         self._opener, self._folder, self._per_node = opener, folder.absolute(), per_node
+        self._gpus = {node["NodeID"]: node["Resources"].get("GPU", 0) for node in self._ray.nodes()}
         self._slots = [
             self._new(node, index) for node in self._alive() for index in range(per_node)
         ]
@@ -96,10 +109,11 @@ class RaySlots:
     def _new(self, node: str, index: int) -> _Slot:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        actor_of = self._ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(Actor)
+        needs = {"num_cpus": 0, "num_gpus": gpu_share(self._gpus.get(node, 0), self._per_node)}
+        actor_of = self._ray.remote(max_restarts=0, max_task_retries=0, **needs)(Actor)
         place = NodeAffinitySchedulingStrategy(node, soft=False)
         actor = actor_of.options(scheduling_strategy=place).remote(
-            self._opener, self._folder, index, self._per_node
+            self._opener, self._folder, Path.cwd(), index, self._per_node
         )
         return _Slot(node, index, actor, actor.open.remote())
 
