@@ -36,7 +36,7 @@ AWAY_S = 3.0
 class Camera:
     """A clip as an MJPEG camera on loopback, again and again; it can be cut."""
 
-    def __init__(self, clip: Path, fps: float = 15.0, frames: int = 150) -> None:
+    def __init__(self, clip: Path, fps: float, frames: int = 150) -> None:
         with av.open(str(clip)) as container:
             decoded = (frame.to_ndarray(format="bgr24") for frame in container.decode(video=0))
             taken = [image for image, _ in zip(decoded, range(frames), strict=False)]
@@ -54,7 +54,7 @@ class Camera:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/camera.mjpg"
+        self.url = f"http://127.0.0.1:{self.server.server_port}/camera"
 
     def send(self, client: BaseHTTPRequestHandler) -> None:
         """Frames at their rate, until it is cut or the client has gone."""
@@ -170,9 +170,9 @@ def address_said(lines: Iterator[str]) -> str:
     raise RuntimeError("the program ended early")
 
 
-def age(clip: Path, seconds: float, rounds: int) -> None:
+def age(clip: Path, fps: float, seconds: float, rounds: int) -> None:
     """Prints medians by turns, and the median of the differences."""
-    camera, rows = Camera(clip), []
+    camera, rows = Camera(clip, fps), []
     for number in range(rounds):
         order = (False, True) if number % 2 else (True, False)
         took = {outputs: age_round(camera, seconds, outputs) for outputs in order}
@@ -182,9 +182,9 @@ def age(clip: Path, seconds: float, rounds: int) -> None:
     print(f"grows by {np.median(differences):.2f} ms (each round: {np.round(differences, 2)})")
 
 
-def soak(clip: Path, minutes: float) -> None:
+def soak(clip: Path, fps: float, minutes: float) -> None:
     """Prints memory, files and threads twenty times, with the camera cut in between."""
-    camera = Camera(clip)
+    camera = Camera(clip, fps)
     with tempfile.TemporaryDirectory() as folder:
         ws_port, serve_port, health = free_port(), free_port(), free_port()
         words = ["--source", camera.url, "--no-window", "--reconnect", "forever"]
@@ -195,9 +195,11 @@ def soak(clip: Path, minutes: float) -> None:
             address = address_said(running.stderr)
             threading.Thread(target=running.stderr.read, daemon=True).start()
             time.sleep(10)
-            with readers(ws_port, address):
-                watch(running.pid, health, camera, minutes)
-            running.terminate()
+            try:
+                with readers(ws_port, address):
+                    watch(running.pid, health, camera, minutes)
+            finally:
+                running.terminate()
             running.wait(60)
         names = sorted(path.name for path in Path(folder).iterdir())
         print(f"exit code {running.returncode}; files: {names}")
@@ -232,14 +234,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", choices=("age", "soak"))
     parser.add_argument("clip", type=Path)
+    parser.add_argument("--fps", type=float, default=15.0)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=20.0)
     asked = parser.parse_args()
     if asked.what == "age":
-        age(asked.clip, asked.seconds, asked.rounds)
+        age(asked.clip, asked.fps, asked.seconds, asked.rounds)
     else:
-        soak(asked.clip, asked.minutes)
+        soak(asked.clip, asked.fps, asked.minutes)
 
 
 if __name__ == "__main__":
