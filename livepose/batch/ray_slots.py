@@ -7,7 +7,7 @@ Ray's own retries are off: a dead node's files are handed out again here.
 import logging
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,13 @@ class _Slot:
     opening: Any = None
     doing: Any = None
     job: Job | None = None
+    replaces: bool = False
+    """It takes a job once it has loaded: its machine may be about to go."""
+
+    @property
+    def is_proving(self) -> bool:
+        """Whether it has yet to show that its machine is still there."""
+        return self.replaces and self.opening is not None
 
     @property
     def name(self) -> str:
@@ -119,15 +126,15 @@ class RaySlots:
 
     def free(self) -> int:
         """How many have no job."""
-        return sum(slot.job is None for slot in self._slots)
+        return sum(slot.job is None and not slot.is_proving for slot in self._slots)
 
     def busy(self) -> int:
-        """How many have one."""
-        return sum(slot.job is not None for slot in self._slots)
+        """How many have one, or are about to be free."""
+        return sum(slot.job is not None or slot.is_proving for slot in self._slots)
 
     def start(self, job: Job, attempt: int) -> None:
         """Gives a job to one that has none; those that have loaded come first."""
-        free = (one for one in self._slots if one.job is None)
+        free = (one for one in self._slots if one.job is None and not one.is_proving)
         slot = min(free, key=lambda one: one.opening is not None)
         slot.job = job
         slot.doing = slot.actor.do.remote(job, attempt)
@@ -162,11 +169,11 @@ class RaySlots:
 
     def _replace(self, slot: _Slot, error: Exception) -> Outcome | None:
         """Gives the slot up, and opens a new one where its machine is still there."""
-        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        why = (str(error) or type(error).__name__).strip().splitlines()[0].partition(". ")[0]
         logger.warning(f"{slot.name} was lost: {why}")
         self._slots.remove(slot)
         if slot.opening is None and slot.node in self._alive():
-            self._slots.append(self._new(slot.node, slot.index))
+            self._slots.append(replace(self._new(slot.node, slot.index), replaces=True))
         return None if slot.job is None else lost(slot.job, slot.name, why)
 
     def close(self) -> None:
