@@ -376,7 +376,8 @@ class PosePipeline:
         for time_s in (0.0, 0.1):
             found = None if time_s else Detections(boxes_xyxy, np.ones(people))
             tracked = self.tracker.update(time_s, found)
-            poses = self.tracker.observe(time_s, self._as_poses(tracked, seen))
+            poses = self._as_poses(tracked, seen.select(tracked.track_ids - 1))
+            poses = self.tracker.observe(time_s, poses)
             self.tracker.needs_detection(time_s)
             self.smoother.apply(time_s, poses)
 

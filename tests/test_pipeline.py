@@ -5,9 +5,18 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from fakes import STANDING_XY, FakeSource, FarSightedDetector, make_pipeline, picture, walking
+from fakes import (
+    STANDING_XY,
+    FakeRuntime,
+    FakeSource,
+    FarSightedDetector,
+    make_pipeline,
+    picture,
+    walking,
+)
 
 from livepose.errors import SourceError, UsageError
+from livepose.estimator import PoseEstimator
 from livepose.frame import Frame
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import KeypointState
@@ -44,6 +53,18 @@ def test_who_is_there_after_a_cut_is_found_at_once_and_somebody_else(make_pipeli
     poses = pipeline.process(other_shot, 2.0)
     assert poses.track_ids.tolist() == [2]
     np.testing.assert_allclose(poses.keypoints_xy[0], expected_xy((200, 60, 260, 180)), atol=1.5)
+
+
+@pytest.mark.parametrize("decoding", ["dark", "argmax"])
+def test_a_peak_higher_than_one_is_a_score_of_one(decoding: str) -> None:
+    class Loud(FakeRuntime):
+        def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
+            return np.float32(1.4) * super().__call__(crops_bgr)
+
+    estimates = PoseEstimator(Loud(), decoding).estimate(
+        picture(100), np.array([[100.0, 60.0, 160.0, 180.0]])
+    )
+    assert 0.9 < estimates.keypoint_scores.min() <= estimates.keypoint_scores.max() <= 1.0
 
 
 def test_a_picture_without_people_gives_nobody(make_pipeline: Make) -> None:
@@ -259,6 +280,13 @@ def test_warming_up_leaves_nobody_behind_and_knows_what_crops_cost(make_pipeline
     assert pipeline.scheduler.costs.crops_s(4) > 0
     assert pipeline.clock.names() == []
     assert [poses.track_ids.tolist() for _, poses in pipeline.run(walking(3))] == [[1]] * 3
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_a_budget_for_few_people_warms_up(make_pipeline: Make, most: int) -> None:
+    pipeline = make_pipeline(max_people=most, target_fps=25)
+    pipeline.warm_up((320, 240))
+    assert pipeline.scheduler.costs.crops_s(4) > 0
 
 
 def test_pictures_that_go_together_are_what_they_are_alone(make_pipeline: Make) -> None:

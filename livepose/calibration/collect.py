@@ -120,7 +120,7 @@ def _sightings(
         error=(decoded.xy - true)[kept],
         reach=reach[person],
         covariance=decoded.covariance[kept],
-        score=decoded.scores[kept].astype(np.float64),
+        score=np.minimum(decoded.scores[kept], 1.0).astype(np.float64),
         mass=mass[kept].astype(np.float64),
         hidden=labels[..., 2][kept] == HIDDEN,
         blurred=np.full(len(joint), blurred),

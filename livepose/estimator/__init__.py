@@ -34,13 +34,20 @@ NO_CALIBRATION = np.empty(0), (0.0, 0.0, 0.0, 0.0)
 class Estimates:
     """Keypoints of P people in source-image pixels; NaN and score 0 where there is none.
 
-    ``keypoints_xy`` float64 (P, K, 2), ``keypoint_scores`` float64 (P, K), ``covariance_px2``
-    float64 (P, K, 2, 2): of the error to be expected, where the weights are calibrated.
+    ``keypoints_xy`` float64 (P, K, 2), ``keypoint_scores`` float64 (P, K), 0 to 1,
+    ``covariance_px2`` float64 (P, K, 2, 2): of the error to be expected, where the weights are
+    calibrated.
     """
 
     keypoints_xy: NDArray[np.float64]
     keypoint_scores: NDArray[np.float64]
     covariance_px2: NDArray[np.float64]
+
+    def select(self, which: NDArray[Any]) -> "Estimates":
+        """Those of the people at these indices."""
+        return Estimates(
+            self.keypoints_xy[which], self.keypoint_scores[which], self.covariance_px2[which]
+        )
 
     @classmethod
     def nobody(cls, keypoints: int) -> "Estimates":
@@ -150,7 +157,7 @@ class PoseEstimator:
         image_xy, covariance_px2 = self.geometry.decoded_to_image(
             decoded.xy, decoded.covariance, boxes_xyxy, heatmap_hw
         )
-        return Estimates(image_xy, decoded.scores, covariance_px2)
+        return Estimates(image_xy, np.minimum(decoded.scores, 1.0), covariance_px2)
 
     def _estimate_on(
         self, gpu: "GpuPoses", images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
@@ -171,7 +178,7 @@ class PoseEstimator:
     def _calibrated(self, decoded: Decoded) -> Decoded:
         if self.calibration is None:
             return decoded
-        expected = self.calibration.apply(decoded.covariance, decoded.scores)
+        expected = self.calibration.apply(decoded.covariance, np.minimum(decoded.scores, 1.0))
         return replace(decoded, covariance=expected)
 
     def warm_up(self, size_wh: tuple[int, int], people: Sequence[int]) -> None:

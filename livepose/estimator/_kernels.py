@@ -35,6 +35,9 @@ def read_out(
     """
     heatmap_xy, covariance = np.empty(image_xy.shape), np.empty(covariance_px2.shape)
     decode_dark_maps(maps, taps, heatmap_xy, scores, covariance)
+    for p in range(scores.shape[0]):
+        for k in range(scores.shape[1]):
+            scores[p, k] = min(scores[p, k], 1.0)  # a peak may be higher; a score may not
     if len(intercept) > 0:
         calibrate(covariance, scores, intercept, slopes, covariance)
     to_image(heatmap_xy, covariance, boxes_xyxy, placing, image_xy, covariance_px2)

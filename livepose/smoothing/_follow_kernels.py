@@ -18,9 +18,9 @@ last seen (NaN: never), its score then, whether it is held at present, and the p
 measurement that was doubted (NaN: none)."""
 
 Triple = tuple[float, float, float]
-FollowConstants = tuple[float, Triple, Triple, float, float, float, float]
+FollowConstants = tuple[float, Triple, Triple, float, float, float, float, float]
 """noise_share; rest_drift and agility of slow and quick motion; how long rest, slow and quick
-motion last; glide_s, fade_s, jump_scales, top_speed."""
+motion last; glide_s, fade_s, jump_scales, top_speed, gap_s."""
 
 _START_SPEEDS = (0.0, 0.05, 1.0)
 """Deviation of the speed of a keypoint that is seen for the first time, body scales a second."""
@@ -164,7 +164,7 @@ def _how(
     Nobody moves faster than the top speed. A measurement that asks for more is remembered, and
     taken when the next one confirms it.
     """
-    if not 0.0 < dt_s < constants[4]:  # also where dt_s is NaN
+    if not 0.0 < dt_s <= constants[7]:  # also where dt_s is NaN
         return _ANEW
     expected_x, expected_y = _ahead(state, dt_s, constants[3])
     off_px, reach_px = math.hypot(x - expected_x, y - expected_y), constants[6] * dt_s * scale_px

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from livepose.settings import SMOOTHINGS
 
 Triple = tuple[float, float, float]
-FollowConstants = tuple[float, Triple, Triple, float, float, float, float]
+FollowConstants = tuple[float, Triple, Triple, float, float, float, float, float]
 
 PRESETS = ("still", "balanced", "fast")
 METHODS = SMOOTHINGS
@@ -51,8 +51,9 @@ class SmoothingSettings:
 
     fade_s: float = 0.2
     """A keypoint that vanishes is predicted for so long, its score falling to zero."""
-    gap_s: float = 0.5
-    """Somebody not seen for longer starts anew, and is forgotten."""
+    gap_s: float = 1.5
+    """Somebody not seen for longer starts anew, and is forgotten; as long as the tracker knows who
+    somebody out of sight is, and longer than from one picture to the next."""
     jump_scales: float = 0.3
     """A keypoint that comes back farther away than this starts anew instead of gliding there."""
     scale_cutoff_hz: float = 0.5
@@ -93,6 +94,7 @@ class SmoothingSettings:
             float(self.fade_s),
             float(self.jump_scales),
             float(self.top_speed),
+            float(self.gap_s),
         )
 
 

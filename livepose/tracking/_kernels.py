@@ -31,11 +31,14 @@ STRAY = 0.75
 """Keypoints centred farther from the box's centre, in box sizes, are not this person's."""
 LEVEL_RATE = 0.5
 """How quickly the usual mean score of a person's keypoints is learned at detections."""
+PROOF_KEYPOINTS = 5
+"""Of somebody at the picture's edge there may be no more."""
+DOUBTS = 3
+"""So many pictures does one that was sure count for, itself included."""
+ANCHOR_S = 1.0
+"""Whether somebody moves is asked over so long."""
 STALE_S = 0.5
 """Keypoints from longer ago say nothing about how a box moved since."""
-STAY_BONUS = 1.3
-"""Of two people of like size and score, the one handed out before stays."""
-
 UNSURE, CROSSING, BUSY, CALM = range(4)
 """What goes on among people, as ``unrest`` says; see ``rest``."""
 
@@ -43,12 +46,17 @@ UNSURE, CROSSING, BUSY, CALM = range(4)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def anybody_faded(table: Table) -> bool:
-    """Whether the keypoints of somebody who is handed out have faded."""
-    faded = False
+def anybody_fades(table: Table, time_s: float, numbers: Table) -> bool:
+    """Whether somebody handed out would soon be out of sight, or in doubt, for want of a look."""
+    chosen = numbers[0]
     for t in range(len(table)):
-        faded = faded or (table[t].faded and table[t].state == ACTIVE)
-    return faded
+        person = table[t]
+        unseen = person.faded or time_s - person.seen_s > chosen.coast_s
+        doubt_s = time_s - person.proven_s
+        doubted = doubt_s > 0.8 * chosen.proof_s and is_proven(person, time_s, chosen)
+        if person.state == ACTIVE and person.chosen and (unseen or doubted):
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -63,6 +71,8 @@ def unrest(table: Table, crossing_iou: float, fast_speed: float) -> int:
             busy = True
             continue
         shown += 1
+        if person.state == ACTIVE and person.faded:
+            return UNSURE
         if person.state == ACTIVE:
             speed_px = math.hypot(person.velocity[0], person.velocity[1])
             busy = busy or speed_px / box.scale_of(person.xywh) > fast_speed
@@ -70,7 +80,7 @@ def unrest(table: Table, crossing_iou: float, fast_speed: float) -> int:
             crossing = crossing or (
                 table[other].state != LOST and overlap_of(table, t, other) > crossing_iou
             )
-    if shown == 0 or anybody_faded(table):
+    if shown == 0:
         return UNSURE
     if crossing:
         return CROSSING
@@ -98,10 +108,15 @@ def advance(table: Table, time_s: float, dt_s: float, acceleration: float, lost_
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def coast(table: Table, time_s: float, coast_s: float) -> None:
-    """Who was neither detected nor seen by keypoints for ``coast_s`` is out of sight."""
+    """Who was neither detected nor seen by keypoints for ``coast_s`` is out of sight.
+
+    Whoever is not handed out has no keypoints, and waits for the detector's word.
+    """
     for t in range(len(table)):
-        if table[t].state != TENTATIVE and time_s - table[t].seen_s > coast_s:
-            table[t].state = LOST
+        person = table[t]
+        waits = person.state == ACTIVE and not person.chosen and math.isnan(person.missed_s)
+        if person.state != TENTATIVE and not waits and time_s - person.seen_s > coast_s:
+            person.state = LOST
 
 
 # -- who is handed out ---------------------------------------------------------------------------
@@ -123,14 +138,21 @@ def name(table: Table, next_id: int) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def choose(table: Table, max_people: int) -> None:
-    """Marks those who are handed out: the ``max_people`` largest and surest."""
+def choose(table: Table, max_people: int, time_s: float, hold_s: float) -> None:
+    """Marks the ``max_people`` who are handed out: those of before, then the largest and surest.
+
+    Whoever is out of sight for less than ``hold_s`` keeps the place; whoever is nobody after that
+    long comes last.
+    """
     weights = np.full(len(table), -np.inf)
     for t in range(len(table)):
         person = table[t]
-        if person.state == ACTIVE:
-            bonus = STAY_BONUS if person.chosen else 1.0
-            weights[t] = person.scores * math.sqrt(person.xywh[2] * person.xywh[3]) * bonus
+        known = time_s - person.proven_s <= 2 * hold_s or time_s - person.born_s <= hold_s
+        if person.chosen and known and time_s - person.seen_s <= hold_s:
+            weights[t] = np.inf
+        elif person.state == ACTIVE:
+            size_px = math.sqrt(person.xywh[2] * person.xywh[3])
+            weights[t] = person.scores * size_px if known else 0.0
         person.chosen = False
     for _ in range(min(max_people, len(table))):
         best = weights.argmax()
@@ -160,9 +182,17 @@ def hand_out(table: Table, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def elect(table: Table, max_people: int, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int:
+def elect(
+    table: Table,
+    max_people: int,
+    time_s: float,
+    hold_s: float,
+    boxes_xyxy: Floats,
+    ids: Rows,
+    scores: Floats,
+) -> int:
     """Chooses, and hands out."""
-    choose(table, max_people)
+    choose(table, max_people, time_s, hold_s)
     return int(hand_out(table, boxes_xyxy, ids, scores))
 
 
@@ -207,12 +237,13 @@ def take_in(
     numbers: Table,
     exchanged: Masks,
     refused: Masks,
+    doubtful: Masks,
 ) -> tuple[int, int, int]:
     """Takes in poses (N, K, 2) with scores (N, K): mends them, judges, learns, moves boxes.
 
-    Sets which pairs (N, F) have to be exchanged and which keypoints (N, K) are not believed, and
-    returns how many those are, and how many people nothing has been sure of yet. Poses that are
-    somebody else's ``double`` (N,) are not mended.
+    Sets which pairs (N, F) have to be exchanged, which keypoints (N, K) are not believed and who
+    is perhaps nobody (N,), and returns how many those are. Poses that are somebody else's
+    ``double`` (N,) are not mended.
     """
     chosen = numbers[0]
     now_xy = np.empty(keypoints_xy.shape)
@@ -232,7 +263,6 @@ def take_in(
         person.faded = not good
         if good:
             moves[n] = learn(table, rows[n], now_xy[n], time_s, chosen.crossing_iou)
-    unproven = 0
     # Only now: whether somebody stands behind another is asked of boxes that have not moved yet.
     for n in range(len(rows)):
         person, memory = table[rows[n]], joints[rows[n]]
@@ -241,10 +271,59 @@ def take_in(
         for k in range(len(memory)):
             memory[k, 0], memory[k, 1] = now_xy[n, k]
         person.keypoints_s = time_s
-        unproven += not person.proven
+        doubtful[n] = not prove(person, best_score(scores[n]), time_s, chosen)
         for i, edge in enumerate(box.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
-    return exchanged.sum(), refused.sum(), unproven
+    return exchanged.sum(), refused.sum(), doubtful.sum()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def best_score(scores: Floats) -> float:
+    """Mean of the best ``PROOF_KEYPOINTS`` of the scores (K,) of a pose."""
+    return float(np.sort(scores)[-PROOF_KEYPOINTS:].mean())
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def prove(person: Any, best: float, time_s: float, chosen: Any) -> bool:
+    """Whether somebody in whom keypoints score ``best`` is somebody, by what was seen of late.
+
+    A thing that resembles a person stands still, and is sure for a moment at most; nobody has
+    had time to move in the first pictures.
+    """
+    moving = moves_about(person, time_s, chosen)
+    known = is_proven(person, time_s, chosen)
+    if not known:
+        person.sure_since_s = time_s
+    found = person.scores if person.detected_s == time_s else 0.0
+    if chosen.whole_frame > 0.0 or best >= chosen.proof_score:
+        person.strong_s = time_s
+    lasting = known and person.proven_s - person.sure_since_s >= chosen.proof_s
+    lasting = lasting and time_s - person.strong_s <= chosen.lasting_s
+    weak = best >= chosen.moving_score or found >= chosen.moving_detection
+    person.doubts += 1
+    if person.strong_s == time_s or (weak and (moving or lasting)):
+        person.proven_s, person.doubts = time_s, 0
+    new = math.isnan(person.proven_s) and person.doubts <= DOUBTS
+    return is_proven(person, time_s, chosen) or (new and best >= chosen.moving_score)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def is_proven(person: Any, time_s: float, chosen: Any) -> bool:
+    """Whether the last proof still counts: a look or two after one, longer after many."""
+    age_s, span_s = time_s - person.proven_s, person.proven_s - person.sure_since_s
+    return bool(age_s <= chosen.proof_s and (age_s <= span_s or person.doubts < DOUBTS))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def moves_about(person: Any, time_s: float, chosen: Any) -> bool:
+    """Whether a box has gone somewhere in the last second."""
+    if not time_s - person.anchor_s <= ANCHOR_S:
+        person.anchor_xy[0], person.anchor_xy[1] = person.xywh[0], person.xywh[1]
+        person.anchor_s = time_s
+    gone_px = pose.apart(person.xywh[:2], person.anchor_xy)
+    if gone_px > chosen.moved * box.scale_of(person.xywh):
+        person.moved_s = time_s
+    return bool(time_s - person.moved_s <= ANCHOR_S)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -75,10 +75,18 @@ def absorb(
     tracks.state[rows[back]] = State.ACTIVE
     believed = (scores >= chosen.sure_score) | (tracks.hits[rows] >= chosen.birth_hits)
     tracks.state[rows[believed & (tracks.state[rows] == State.TENTATIVE)]] = State.ACTIVE
-    _part(tracks, chosen)
+    prove(tracks, rows[scores >= chosen.sure_score], time_s, chosen)
+    _part(tracks, time_s, chosen)
 
 
-def _part(tracks: Tracks, chosen: TrackerSettings) -> None:
+def prove(tracks: Tracks, rows: Rows, time_s: float, chosen: TrackerSettings) -> None:
+    """The detector is sure of these; it is not for a moment only, as keypoints may be."""
+    tracks.proven_s[rows] = tracks.strong_s[rows] = time_s
+    tracks.sure_since_s[rows] = np.fmin(tracks.sure_since_s[rows], time_s - chosen.proof_s)
+    tracks.doubts[rows] = 0
+
+
+def _part(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> None:
     """Hidden people whose box and another's are no longer one inside the other are shown again.
 
     Also those whom the detector finds while it misses the other: perhaps that is where both are.
@@ -90,9 +98,14 @@ def _part(tracks: Tracks, chosen: TrackerSettings) -> None:
     places = tracks.boxes_xyxy
     covered = nested(places[hidden], places[shown]) > chosen.contained
     tracks.state[hidden[~covered.any(axis=1)]] = State.ACTIVE
+    # Found in two boxes: what proves the one proves the other.
+    proven = tracks.proven_s[hidden] == time_s
+    prove(tracks, shown[covered[proven].any(axis=0)], time_s, chosen)
 
 
-def lose(tracks: Tracks, missed: Rows, time_s: float, chosen: TrackerSettings) -> Tracks:
+def lose(
+    tracks: Tracks, missed: Rows, time_s: float, coast_s: float, chosen: TrackerSettings
+) -> Tracks:
     """The tracks after the detector looked and did not find those in ``missed``.
 
     Who was only tentative is gone. Who has no good keypoints either is lost; good keypoints carry
@@ -100,7 +113,7 @@ def lose(tracks: Tracks, missed: Rows, time_s: float, chosen: TrackerSettings) -
     """
     fresh = missed[np.isnan(tracks.missed_s[missed])]
     tracks.missed_s[fresh] = time_s
-    unseen = tracks.faded[missed] | ~(time_s - tracks.keypoints_s[missed] <= chosen.coast_s)
+    unseen = tracks.faded[missed] | ~(time_s - tracks.keypoints_s[missed] <= coast_s)
     tired = time_s - tracks.missed_s[missed] > chosen.unconfirmed_s
     hidden = tracks.state[missed] == State.HIDDEN
     gone = missed[(unseen | tired | hidden) & (tracks.state[missed] != State.TENTATIVE)]

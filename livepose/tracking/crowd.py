@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.tracking import _kernels
+from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.tracks import Floats, Tracks
 
 Handed = tuple[Boxes, NDArray[np.int64], Floats]
@@ -16,11 +17,12 @@ def name(tracks: Tracks, next_id: int) -> int:
     return int(_kernels.name(tracks.table, next_id))
 
 
-def elected(tracks: Tracks, max_people: int | None) -> Handed:
-    """Chooses who is handed out: all, or the ``max_people`` largest and surest."""
-    most, (boxes_xyxy, ids, scores) = len(tracks), _room(len(tracks))
-    most = most if max_people is None else max_people
-    count = _kernels.elect(tracks.table, most, boxes_xyxy, ids, scores)
+def elected(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> Handed:
+    """Chooses who is handed out: all, or ``max_people``, those of before first."""
+    boxes_xyxy, ids, scores = _room(len(tracks))
+    most = len(tracks) if chosen.max_people is None else chosen.max_people
+    hold_s = chosen.established_s
+    count = _kernels.elect(tracks.table, most, time_s, hold_s, boxes_xyxy, ids, scores)
     return boxes_xyxy[:count], ids[:count], scores[:count]
 
 

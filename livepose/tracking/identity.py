@@ -14,7 +14,8 @@ Rows = NDArray[np.int64]
 
 FRESH_S = 0.2
 """Keypoints older than this say little about the pose now."""
-PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "looks")
+PROOF = ("proven_s", "strong_s", "sure_since_s", "doubts")
+PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "looks", *PROOF)
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
 
@@ -107,9 +108,14 @@ def doubles(
     for one in order[alike[order].any(axis=1)]:
         better = np.flatnonzero(alike[one] & (rank < rank[one]) & ~double)
         double[one] = len(better) > 0
-        if len(better) and own[one] and not own[best := better[rank[better].argmin()]]:
+        if not len(better):
+            continue
+        best = better[rank[better].argmin()]
+        if own[one] and not own[best]:
             _hand_over(tracks, rows[[one, best]], rows[[best, one]])
             own[[one, best]] = own[[best, one]]
+        elif not tracks.proven_s[rows[best]] >= tracks.proven_s[rows[one]]:
+            _hand_over(tracks, rows[[one]], rows[[best]], PROOF)
     return double
 
 
@@ -127,7 +133,9 @@ def _moved(tracks: Tracks, rows: Rows, time_s: float) -> Floats:
     return np.asarray(tracks.keypoints_xy[rows] + (tracks.velocity[rows, :2] * age_s)[:, None, :])
 
 
-def _hand_over(tracks: Tracks, givers: Rows, takers: Rows) -> None:
-    for name in PERSONAL:
+def _hand_over(
+    tracks: Tracks, givers: Rows, takers: Rows, names: tuple[str, ...] = PERSONAL
+) -> None:
+    for name in names:
         values = getattr(tracks, name)
         values[takers] = values[givers].copy()

@@ -14,10 +14,6 @@ from livepose.tracking.tracks import Floats, Mask, State, Tracks
 Rows = NDArray[np.int64]
 
 
-PROOF_KEYPOINTS = 5
-"""Of somebody at the picture's edge there may be no more."""
-
-
 class Taken(NamedTuple):
     """Poses (N) as they are believed, which of them (N,) are another's seen twice or perhaps
     nobody's (None: none is), and how many pairs were exchanged back and keypoints not believed.
@@ -49,10 +45,11 @@ def take_in(
     pairs, parents = joints.structure_of(poses.skeleton)
     exchanged = np.empty((people, len(pairs)), dtype=np.bool_)
     refused = np.empty((people, joint_count), dtype=np.bool_)
-    swaps, jumps, unproven = _kernels.take_in(
+    doubtful = np.empty(people, dtype=np.bool_)
+    swaps, jumps, doubts = _kernels.take_in(
         *(tracks.table, tracks.joints, rows, double),
         *(_plain(poses.keypoints_xy), _plain(poses.keypoint_scores), pairs, parents),
-        *(time_s, chosen.numbers, exchanged, refused),
+        *(time_s, chosen.numbers, exchanged, refused, doubtful),
     )
     if swaps:
         poses = joints.exchanged_back(poses, exchanged, pairs)
@@ -60,19 +57,9 @@ def take_in(
         poses = joints.without(poses, refused)
     if hidden is not None and hidden.any():
         _hide(tracks, rows[hidden])
-    if unproven:
-        doubtful = _unproven(tracks, rows, poses, chosen)
+    if doubts:
         hidden = doubtful if hidden is None else hidden | doubtful
     return Taken(poses, hidden, swaps, jumps)
-
-
-def _unproven(tracks: Tracks, rows: Rows, poses: Poses, chosen: TrackerSettings) -> Mask:
-    """Of whom (N,) neither detector nor keypoints have been sure yet."""
-    best = np.sort(poses.keypoint_scores, axis=1)[:, -PROOF_KEYPOINTS:].mean(axis=1)
-    sure = tracks.scores[rows] >= chosen.sure_score
-    proven = np.asarray(tracks.proven[rows] | sure | (best >= chosen.proof_score))
-    tracks.proven[rows] = proven
-    return ~proven
 
 
 def _identified(

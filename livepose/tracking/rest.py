@@ -16,6 +16,6 @@ def rest_s(tracks: Tracks, chosen: TrackerSettings) -> float:
     return rests_s[_kernels.unrest(tracks.table, chosen.crossing_iou, chosen.fast_speed)]
 
 
-def anybody_faded(tracks: Tracks) -> bool:
-    """Whether the keypoints of somebody who is handed out have faded."""
-    return bool(_kernels.anybody_faded(tracks.table))
+def anybody_fades(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> bool:
+    """Whether somebody who is handed out would be out of sight soon without the detector."""
+    return bool(_kernels.anybody_fades(tracks.table, time_s, chosen.numbers))

@@ -46,6 +46,8 @@ class TrackerSettings:
     """Keypoints alone carry somebody so long past a detector that does not agree."""
     lost_s: float = 1.5
     """Somebody lost can come back as the same person for so long after last being seen."""
+    stall_s: float = 3.0
+    """... or until the next picture, if that comes no later than this."""
 
     keypoint_score: float = 0.15
     """A keypoint counts from here on."""
@@ -56,9 +58,19 @@ class TrackerSettings:
     fade_ratio: float = 0.5
     """... or below this part of the mean score that the person had at the last detection."""
 
-    proof_score: float = 0.45
-    """Somebody of whom the detector is never sure (``sure_score``) is handed on once the best
-    ``PROOF_KEYPOINTS`` keypoints have this mean score: coats on chairs and trees never do."""
+    proof_score: float = 0.68
+    """Detector (``sure_score``) or keypoints must be sure that somebody is somebody: the mean of
+    the best ``PROOF_KEYPOINTS``. A striped post has 0.53, and one picture in thirty above 0.67."""
+    moving_score: float = 0.4
+    """Enough for who moves as posts and chairs do not, or has been proven for ``proof_s``."""
+    lasting_s: float = 2.0
+    """... and again so lately."""
+    moving_detection: float = 0.5
+    """The same of the detector's score."""
+    proof_s: float = 0.5
+    """Who is not sure again for so long is nobody; sooner, who was sure only for a moment."""
+    moved: float = 0.35
+    """Body scales in a second; the boxes of posts and signs tremble by up to 0.24."""
 
     same_pose_oks: float = 0.75
     """Two people with keypoints so alike are one ..."""

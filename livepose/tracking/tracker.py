@@ -17,7 +17,7 @@ from livepose.tracking.appearance import Memory, look_at
 from livepose.tracking.following import START_MARGINS
 from livepose.tracking.motion import start
 from livepose.tracking.observation import take_in
-from livepose.tracking.rest import anybody_faded, rest_s
+from livepose.tracking.rest import anybody_fades, rest_s
 from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.similarity import UNKNOWN_SIGMA
 from livepose.tracking.tracks import Floats, Mask, State, Tracks
@@ -92,6 +92,7 @@ class Tracker:
         self._first_look_s: float | None = None
         self._last_look_s: float | None = None
         self._pictures_since_look = 0
+        self._coast_s = self.settings.coast_s
 
     def begin_shot(self) -> None:
         """The next picture shows something else: everybody in it is new, and ids go on counting.
@@ -109,7 +110,7 @@ class Tracker:
         chosen = self.settings
         if self._last_look_s is None or self._first_look_s is None or time_s < self._last_look_s:
             return True
-        if anybody_faded(self._tracks):
+        if anybody_fades(self._tracks, time_s, chosen):
             return True
         if chosen.whole_frame:
             return not len(self._tracks.where(State.ACTIVE))
@@ -148,13 +149,13 @@ class Tracker:
         self._pictures_since_look += 1
         if detections is not None:
             self._look(time_s, detections)
-        _kernels.coast(self._tracks.table, time_s, self.settings.coast_s)
+        _kernels.coast(self._tracks.table, time_s, self._coast_s)
         if image_bgr is not None and detections is not None:
             look_at(self._tracks, image_bgr, time_s)
         self._next_id = crowd.name(self._tracks, self._next_id)
         if detections is not None:
             self._memory.recognise(self._tracks, time_s, self.settings)
-        return Tracked(*crowd.elected(self._tracks, self.settings.max_people))
+        return Tracked(*crowd.elected(self._tracks, time_s, self.settings))
 
     def observe(self, time_s: float, poses: Poses) -> Poses:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
@@ -204,8 +205,11 @@ class Tracker:
             self._memory = Memory()
         chosen = self.settings
         dt_s = 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
-        if _kernels.advance(tracks.table, time_s, dt_s, chosen.acceleration, chosen.lost_s):
-            dead = ~(time_s - tracks.seen_s <= chosen.lost_s)
+        # Who was seen in the picture before has not been missed yet, however long ago that is.
+        self._coast_s = max(chosen.coast_s, dt_s)
+        lost_s = max(chosen.lost_s, dt_s if dt_s <= chosen.stall_s else 0.0)
+        if _kernels.advance(tracks.table, time_s, dt_s, chosen.acceleration, lost_s):
+            dead = ~(time_s - tracks.seen_s <= lost_s)
             self._memory.part_from(tracks, dead)
             tracks = tracks.select(~dead)
         if self._memory.gone:
@@ -235,7 +239,7 @@ class Tracker:
         missing[owner[met]] = False
         missed = np.flatnonzero(missing)
         association.absorb(self._tracks, owner[met], boxes_xyxy[met], scores[met], time_s, chosen)
-        self._tracks = association.lose(self._tracks, missed, time_s, chosen)
+        self._tracks = association.lose(self._tracks, missed, time_s, self._coast_s, chosen)
         boxes_xyxy, scores = boxes_xyxy[free], scores[free]
         taken, sure = association.newborn(self._tracks, boxes_xyxy, scores, first, chosen)
         self._bear(time_s, boxes_xyxy[taken], scores[taken], sure)
@@ -248,6 +252,9 @@ class Tracker:
             boxes_xyxy, scores, time_s, self.settings.box_noise, START_MARGINS, keypoints
         )
         born.state[sure] = State.ACTIVE
+        association.prove(
+            born, np.flatnonzero(scores >= self.settings.sure_score), time_s, self.settings
+        )
         self._tracks = self._tracks.joined(born)
 
     def _seed(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:

@@ -26,16 +26,24 @@ LOOK_LENGTH = 432
 """Two histograms of 6 x 6 x 6 colours."""
 ROW = np.dtype(
     [
-        *((name, np.int64) for name in ("ids", "state", "hits")),
+        *((name, np.int64) for name in ("ids", "state", "hits", "doubts")),
         *((name, np.float64) for name in ("scores", "born_s", "seen_s", "detected_s", "missed_s")),
         *((name, np.float64) for name in ("keypoints_s", "own_s", "level")),
         *((name, np.float64, 4) for name in ("xywh", "velocity", "looked_xyxy", "margins")),
         ("variance", np.float64, (4, 3)),
-        *((name, np.bool_) for name in ("faded", "chosen", "seeded", "proven")),
+        *((name, np.float64) for name in ("proven_s", "strong_s", "sure_since_s")),
+        *((name, np.float64) for name in ("anchor_s", "moved_s")),
+        ("anchor_xy", np.float64, 2),
+        *((name, np.bool_) for name in ("faded", "chosen", "seeded")),
     ],
     align=True,
 )
 """A track; see ``Tracks`` for its columns."""
+NEVER = (
+    *("missed_s", "keypoints_s", "own_s", "level", "proven_s", "strong_s"),
+    *("sure_since_s", "anchor_s", "moved_s"),
+)
+"""Columns that are NaN at first."""
 
 
 class Tracks:
@@ -88,8 +96,20 @@ class Tracks:
     """Among the ``max_people`` at the last frame."""
     seeded: Mask
     """The box is the whole picture, not a person's."""
-    proven: Mask
-    """Detector or keypoints were once sure that this is somebody."""
+    proven_s: Floats
+    """When detector or keypoints were last sure that this is somebody, NaN for never; see
+    ``_kernels.prove``."""
+    strong_s: Floats
+    """When they were last sure whether it moves or not."""
+    doubts: NDArray[np.int64]
+    """Pictures since then in which neither was."""
+    sure_since_s: Floats
+    """Since when they have been, again and again."""
+    anchor_xy: Floats
+    """(T, 2): where the box's centre was at ``anchor_s``, a second ago at most."""
+    anchor_s: Floats
+    moved_s: Floats
+    """When it was last clearly elsewhere than at its anchor, NaN for never."""
 
     def __init__(self, table: Table, joints: Floats, looks: Floats) -> None:
         self.table, self.joints, self.looks = table, joints, looks
@@ -122,8 +142,8 @@ class Tracks:
         tracks.state[:], tracks.hits[:], tracks.scores[:] = State.TENTATIVE, 1, scores
         tracks.born_s[:] = tracks.seen_s[:] = tracks.detected_s[:] = time_s
         tracks.looked_xyxy[:], tracks.margins[:] = boxes_xyxy, margins
-        for never in (tracks.missed_s, tracks.keypoints_s, tracks.own_s, tracks.level):
-            never[:] = np.nan
+        for name in NEVER:
+            getattr(tracks, name)[:] = np.nan
         tracks.joint_velocity[:] = 0.0
         return tracks
 

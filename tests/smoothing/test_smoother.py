@@ -249,7 +249,7 @@ def test_people_are_told_apart_by_id_not_by_row(method):
 def test_the_state_of_the_dead_is_dropped(method):
     smoother = Smoother(method)
     for track_id in range(1, 500):
-        smoother.apply(float(track_id), people([[5.0, 5.0]], ids=(track_id,)))
+        smoother.apply(2.0 * track_id, people([[5.0, 5.0]], ids=(track_id,)))
     assert np.count_nonzero(smoother._seats["track_id"]) == 1
     assert len(smoother._states) == 8
 
@@ -420,3 +420,18 @@ def test_ten_people_take_a_tenth_of_a_millisecond_in_the_kernel(method):
         smoother._filter((i + 0.5) * STEP_S, poses)
         took_s.append(time.perf_counter() - start_s)
     assert np.median(took_s[50:]) < 0.3e-3  # slack for busy machines; docs/smoothness.md has it
+
+
+@pytest.mark.parametrize("fps", [1, 2, 5, 10])
+def test_a_still_keypoint_trembles_less_at_few_pictures_a_second_too(method, fps):
+    points = noise(200)
+    out = smoothed(Smoother(method), points, step_s=1 / fps)[20:]
+    assert out.std() < 0.9 * points.std()
+
+
+@pytest.mark.parametrize("fps", [2, 5])
+def test_at_few_pictures_a_second_motion_is_followed(fps):
+    times_s = np.arange(4 * fps) / fps
+    path = np.stack([100 + 0.5 * SCALE_PX * times_s, 0 * times_s], axis=1)
+    late_px = path[-1, 0] - smoothed(Smoother("balanced"), path, step_s=1 / fps)[-1, 0]
+    assert abs(late_px) < 0.02 * SCALE_PX

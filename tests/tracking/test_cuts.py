@@ -61,6 +61,23 @@ def test_light_noise_and_size_are_no_cut(change: str) -> None:
     assert not cuts.sees_one(changed)
 
 
+@pytest.mark.parametrize("grey", [0, 5, 128, 250])
+def test_a_flat_picture_is_no_cut_nor_is_the_one_after_it(grey: int) -> None:
+    noise = np.random.default_rng(0).normal(grey, 8, (240, 320, 3))
+    flat = np.clip(noise, 0, 255).astype(np.uint8)
+    cuts = Cuts()
+    assert [cuts.sees_one(image) for image in (shot(1), flat, shot(1))] == [False] * 3
+    assert [cuts.sees_one(image) for image in (flat, shot(2))] == [False, True]
+
+
+def test_two_shots_whose_light_is_alike_are_told_apart() -> None:
+    """Both bright above and dark below, as two rooms are: thumbnails correlate by 0.4."""
+    light = np.linspace(40, -40, 240)[:, None, None]
+    rooms = [np.clip(shot(seed) * 0.7 + 40 + light, 0, 255).astype(np.uint8) for seed in (1, 2)]
+    cuts = Cuts()
+    assert [cuts.sees_one(room) for room in rooms] == [False, True]
+
+
 def test_after_a_reset_the_next_picture_is_the_first() -> None:
     cuts = Cuts()
     cuts.sees_one(shot(1))

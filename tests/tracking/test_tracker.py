@@ -294,14 +294,15 @@ def test_a_time_that_is_no_number_is_refused():
 def test_max_people_keeps_the_largest_and_stays_with_them():
     tracker = Tracker(TrackerSettings(max_people=2))
     near, far, middle = box(100, h=300, w=150), box(300, h=100, w=40), box(500)
-    assert tracker.update(0.0, found(far, near, middle)).track_ids.tolist() == [1, 2]
-    for i in range(1, 20):
-        grown = box(300, h=205, w=82)  # a little larger than the one in the middle
-        tracked = tracker.update(i * STEP_S, found(grown, near, middle))
-        assert tracked.track_ids.tolist() == [1, 2]
-    for i in range(20, 60):
-        tracked = tracker.update(i * STEP_S, found(grown, near))
-    assert tracked.track_ids.tolist() == [1, 3]
+
+    def shown(i, *boxes):
+        tracked = tracker.update(i * STEP_S, found(*boxes))
+        return tracker.observe(i * STEP_S, seen_by(tracked, boxes)).track_ids.tolist()
+
+    assert shown(0, far, near, middle) == [1, 2]
+    grown = box(300, h=205, w=82)  # a little larger than the one in the middle
+    assert [shown(i, grown, near, middle) for i in range(1, 20)] == [[1, 2]] * 19
+    assert [shown(i, grown, near) for i in range(20, 60)][-1] == [1, 3]
 
 
 def test_max_people_of_nobody_is_refused():
@@ -357,11 +358,35 @@ def test_what_nothing_is_sure_of_is_a_coat_on_a_chair():
     assert seen_as(Tracker(), 60, 0.45, lambda _: 0.3) == [[]] * 60
 
 
-def test_whom_detector_or_keypoints_were_sure_of_once_is_somebody_from_then_on():
-    assert seen_as(Tracker(), 60, 0.45, lambda i: 0.5 if i == 20 else 0.3) == (
-        [[]] * 20 + [[1]] * 40
-    )
-    assert seen_as(Tracker(), 10, 0.65, lambda _: 0.3) == [[1]] * 10
+@pytest.mark.parametrize("detector_score", [0.45, 0.3])
+def test_one_sure_picture_of_a_chair_makes_it_somebody_for_three_pictures_at_most(detector_score):
+    shown = seen_as(Tracker(), 90, detector_score, lambda i: 0.7 if i == 20 else 0.35)
+    assert 1 <= sum(len(ids) for ids in shown) <= 3
+
+
+def test_a_post_that_keypoints_half_believe_is_nobody_after_three_pictures():
+    rng = np.random.default_rng(0)
+    shown = seen_as(Tracker(), 300, 0.45, lambda _: rng.uniform(0.42, 0.67))
+    assert sum(len(ids) for ids in shown) <= 3
+
+
+def test_whoever_is_never_sure_again_goes_within_half_a_second():
+    shown = seen_as(Tracker(), 90, 0.45, lambda i: 0.8 if i < 45 else 0.3)
+    gone = [i for i, ids in enumerate(shown) if not ids]
+    assert gone == list(range(gone[0], 90))
+    assert 45 <= gone[0] <= 45 + 0.5 / STEP_S + 1
+
+
+def test_who_was_sure_for_a_while_or_walks_needs_less_to_stay():
+    shown = seen_as(Tracker(), 90, 0.45, lambda i: 0.8 if i < 30 else 0.45)
+    assert shown == [[1]] * 90
+    tracker, count = Tracker(), 0
+    for i in range(60):
+        walker = box(100 + 3 * i)
+        tracked = tracker.update(i * STEP_S, found(walker, scores=0.45))
+        poses = poses_for(tracked, [keypoints_in(walker)] * len(tracked), 0.45)
+        count += len(tracker.observe(i * STEP_S, poses))
+    assert count > 40
 
 
 def test_a_few_sure_keypoints_at_the_edge_of_the_picture_are_enough():
@@ -636,3 +661,53 @@ def test_somebody_found_in_two_boxes_is_one_person_with_one_id(looks):
     for picture, poses in enumerate(stretching(40, looks)):
         assert poses.track_ids.tolist() == [1], f"picture {picture}"
         assert np.isfinite(poses.keypoints_xy).all(), f"picture {picture}"
+
+
+# -- few pictures, few people ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fps", [1, 2, 2.5, 3, 3.3, 5, 12, 30, 60, 120])
+@pytest.mark.parametrize("detect_every", [None, 5])
+def test_nobody_vanishes_between_pictures_at_any_rate(fps, detect_every):
+    tracker = Tracker(TrackerSettings(detect_every=detect_every))
+    times_s = np.arange(40) / fps
+    paths = [lambda t: box(200 + 10 * np.sin(t)), lambda t: box(500)]
+    history = run(tracker, paths, times_s=times_s)
+    assert {tuple(poses.track_ids.tolist()) for *_, poses in history} == {(1, 2)}
+    if len(history) / fps > TrackerSettings().settle_s and fps >= 5:
+        assert sum(looked for looked, *_ in history) < len(history)
+
+
+@pytest.mark.parametrize("stall_s", [0.4, 1.0, 2.0])
+def test_after_a_stall_the_detector_looks_and_whoever_stayed_is_the_same(stall_s):
+    times_s = np.concatenate([np.arange(60) / 30, 2.0 + stall_s + np.arange(30) / 30])
+    history = run(Tracker(), [lambda t: box(200), lambda t: box(500)], times_s=times_s)
+    assert {tuple(poses.track_ids.tolist()) for *_, poses in history} == {(1, 2)}
+    assert history[60][0]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_those_who_are_handed_out_stay_whoever_else_seems_larger(most):
+    rng = np.random.default_rng(3)
+
+    def detect(i, boxes):
+        return [
+            box(x, w=80 * g, h=200 * g)
+            for x, g in zip((100, 300, 500, 700), rng.uniform(0.7, 1.4, 4))
+        ]
+
+    tracker = Tracker(TrackerSettings(max_people=most))
+    paths = [lambda t, x=x: box(x) for x in (100, 300, 500, 700)]
+    history = run(tracker, paths, detect=detect, frames=90)
+    shown = [tuple(poses.track_ids.tolist()) for *_, poses in history]
+    assert len(set(shown)) == 1 and len(shown[0]) == most
+
+
+def test_whoever_is_missed_for_a_moment_keeps_the_place():
+    def detect(i, boxes):
+        return boxes if not 30 <= i < 36 else boxes[1:]
+
+    tracker = Tracker(TrackerSettings(max_people=1, detect_every=1))
+    paths = [lambda t: box(200, w=90, h=220), lambda t: box(500)]
+    history = run(tracker, paths, detect=detect)
+    assert {tuple(poses.track_ids.tolist()) for *_, poses in history} <= {(1,), ()}
