@@ -238,10 +238,13 @@ class PosePipeline:
     ) -> Poses:
         """Adds those whose turn it was not, moved along with their boxes."""
         with self.clock.stage("track"):
-            waiting = tracked.select(~now)
+            # As they are known now: what was seen may have told who is who, and who is nobody.
+            places = self.tracker.predict(time_s)
+            waits = np.isin(places.track_ids, tracked.track_ids[~now])
+            waiting = places.select(waits & ~np.isin(places.track_ids, poses.track_ids))
             carried = self.carrier.carry(waiting.boxes_xyxy, waiting.track_ids)
             poses = joined(poses, carried)
-            self.carrier.remember(poses, self.tracker.predict(time_s))
+            self.carrier.remember(poses, places)
             return poses
 
     def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:

@@ -84,7 +84,7 @@ class Scheduler:
         self._ready_s: dict[float, float] = {}
         self._debt_s = 0.0
         self._left_s = np.inf
-        self._detects, self._crops = False, 0
+        self._detected_before, self._detects, self._crops = False, False, 0
         self._put_off_s: float | None = None
         self._let_go = False
         self._taken_s: float | None = None
@@ -128,16 +128,19 @@ class Scheduler:
             in_time_s = self.budget.max_latency_ms / 1e3 - age_s - self.costs.after_s
             left_s = min(left_s, in_time_s)
         self._left_s = left_s - self.costs.rest_s
-        self._detects, self._crops = False, 0
+        self._detected_before, self._detects, self._crops = self._detects, False, 0
 
     def may_detect(self, time_s: float) -> bool:
         """Whether the detector, which is due, looks at this frame."""
         if not self.budget:
             return True
-        fits = (self.costs.detect_s or 0.0) <= self._left_s
+        a_pose_s = self.costs.crops_s(1) if self._turns else 0.0
+        fits = (self.costs.detect_s or 0.0) + a_pose_s <= self._left_s
         since_s = time_s if self._put_off_s is None else self._put_off_s
         # Never longer than a while: without the detector newcomers would never be seen.
-        if fits or not 0.0 <= time_s - since_s < self._patience_s():
+        # Where it leaves no time for a pose, it takes turns with them frame by frame.
+        waits = 0.0 <= time_s - since_s < self._patience_s() or self._detected_before
+        if fits or not waits:
             self._put_off_s = None
             self._detects = True
             self._left_s -= self.costs.detect_s or 0.0

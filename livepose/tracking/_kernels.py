@@ -16,6 +16,7 @@ from livepose.boxes._kernels import iou_of
 from livepose.compiled import njit
 from livepose.tracking import _box_kernels as box
 from livepose.tracking import _pose_kernels as pose
+from livepose.tracking import _proof_kernels as proof
 from livepose.tracking.state import State
 
 Floats = NDArray[np.float64]
@@ -31,12 +32,6 @@ STRAY = 0.75
 """Keypoints centred farther from the box's centre, in box sizes, are not this person's."""
 LEVEL_RATE = 0.5
 """How quickly the usual mean score of a person's keypoints is learned at detections."""
-PROOF_KEYPOINTS = 5
-"""Of somebody at the picture's edge there may be no more."""
-DOUBTS = 3
-"""So many pictures does one that was sure count for, itself included."""
-ANCHOR_S = 1.0
-"""Whether somebody moves is asked over so long."""
 STALE_S = 0.5
 """Keypoints from longer ago say nothing about how a box moved since."""
 UNSURE, CROSSING, BUSY, CALM = range(4)
@@ -53,7 +48,7 @@ def anybody_fades(table: Table, time_s: float, numbers: Table) -> bool:
         person = table[t]
         unseen = person.faded or time_s - person.seen_s > chosen.coast_s
         doubt_s = time_s - person.proven_s
-        doubted = doubt_s > 0.8 * chosen.proof_s and is_proven(person, time_s, chosen)
+        doubted = doubt_s > 0.8 * chosen.proof_s and proof.is_proven(person, time_s, chosen)
         if person.state == ACTIVE and person.chosen and (unseen or doubted):
             return True
     return False
@@ -218,8 +213,9 @@ def find_rows(table: Table, track_ids: Rows, time_s: float, rows: Rows) -> tuple
             continue
         found += 1
         came = came or table[rows[p]].born_s == time_s
-        for q in range(p):
-            meeting = meeting or (rows[q] >= 0 and overlap_of(table, rows[p], rows[q]) > 0.0)
+        for t in range(len(table)):
+            shown = t != rows[p] and table[t].state == ACTIVE and table[t].chosen
+            meeting = meeting or (shown and overlap_of(table, rows[p], t) > 0.0)
     return found, meeting or (came and lost)
 
 
@@ -270,60 +266,11 @@ def take_in(
             move(person, memory[:, pose.KEYPOINT], now_xy[n], time_s, chosen.box_noise)
         for k in range(len(memory)):
             memory[k, 0], memory[k, 1] = now_xy[n, k]
+        doubtful[n] = not proof.prove(person, proof.best_score(scores[n]), time_s, chosen)
         person.keypoints_s = time_s
-        doubtful[n] = not prove(person, best_score(scores[n]), time_s, chosen)
         for i, edge in enumerate(box.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
     return exchanged.sum(), refused.sum(), doubtful.sum()
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def best_score(scores: Floats) -> float:
-    """Mean of the best ``PROOF_KEYPOINTS`` of the scores (K,) of a pose."""
-    return float(np.sort(scores)[-PROOF_KEYPOINTS:].mean())
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def prove(person: Any, best: float, time_s: float, chosen: Any) -> bool:
-    """Whether somebody in whom keypoints score ``best`` is somebody, by what was seen of late.
-
-    A thing that resembles a person stands still, and is sure for a moment at most; nobody has
-    had time to move in the first pictures.
-    """
-    moving = moves_about(person, time_s, chosen)
-    known = is_proven(person, time_s, chosen)
-    if not known:
-        person.sure_since_s = time_s
-    found = person.scores if person.detected_s == time_s else 0.0
-    if chosen.whole_frame > 0.0 or best >= chosen.proof_score:
-        person.strong_s = time_s
-    lasting = known and person.proven_s - person.sure_since_s >= chosen.proof_s
-    lasting = lasting and time_s - person.strong_s <= chosen.lasting_s
-    weak = best >= chosen.moving_score or found >= chosen.moving_detection
-    person.doubts += 1
-    if person.strong_s == time_s or (weak and (moving or lasting)):
-        person.proven_s, person.doubts = time_s, 0
-    new = math.isnan(person.proven_s) and person.doubts <= DOUBTS
-    return is_proven(person, time_s, chosen) or (new and best >= chosen.moving_score)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def is_proven(person: Any, time_s: float, chosen: Any) -> bool:
-    """Whether the last proof still counts: a look or two after one, longer after many."""
-    age_s, span_s = time_s - person.proven_s, person.proven_s - person.sure_since_s
-    return bool(age_s <= chosen.proof_s and (age_s <= span_s or person.doubts < DOUBTS))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def moves_about(person: Any, time_s: float, chosen: Any) -> bool:
-    """Whether a box has gone somewhere in the last second."""
-    if not time_s - person.anchor_s <= ANCHOR_S:
-        person.anchor_xy[0], person.anchor_xy[1] = person.xywh[0], person.xywh[1]
-        person.anchor_s = time_s
-    gone_px = pose.apart(person.xywh[:2], person.anchor_xy)
-    if gone_px > chosen.moved * box.scale_of(person.xywh):
-        person.moved_s = time_s
-    return bool(time_s - person.moved_s <= ANCHOR_S)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -397,55 +344,3 @@ def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float, box_nois
         person.seeded = False
     else:
         box.correct(person.xywh, person.velocity, person.variance, followed, box_noise)
-
-
-# -- what pictures show --------------------------------------------------------------------------
-
-
-@njit(cache=True, nogil=True)
-def count_colours(patch_bgr: NDArray[np.uint8], bins: int, counts: NDArray[np.float32]) -> None:
-    """Adds the pixels of a patch (h, w, 3) to ``counts`` (bins³,), red changing fastest."""
-    for y in range(patch_bgr.shape[0]):
-        for x in range(patch_bgr.shape[1]):
-            place = 0
-            for channel in range(3):
-                place = place * bins + (int(patch_bgr[y, x, channel]) * bins >> 8)
-            counts[place] += 1
-
-
-@njit(cache=True, nogil=True)
-def shrink(image_bgr: NDArray[np.uint8], samples: int, thumbnail: Floats) -> None:
-    """Mean grey of each cell (h, w), from samples x samples of its pixels."""
-    rows, columns = thumbnail.shape[0] * samples, thumbnail.shape[1] * samples
-    height, width = image_bgr.shape[0], image_bgr.shape[1]
-    share = 1.0 / (3 * samples * samples)
-    places = np.empty(columns, np.int64)
-    for j in range(columns):
-        places[j] = (j * width) // columns
-    thumbnail[:] = 0.0
-    for i in range(rows):
-        y = (i * height) // rows
-        for column in range(thumbnail.shape[1]):
-            total = 0
-            for j in range(column * samples, (column + 1) * samples):
-                pixel = image_bgr[y, places[j]]
-                total += int(pixel[0]) + int(pixel[1]) + int(pixel[2])
-            thumbnail[i // samples, column] += share * total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def unlike(before: Floats, now: Floats, least_change: float, least_correlation: float) -> bool:
-    """Whether two thumbnails (h, w) differ by that much, and are hardly correlated."""
-    change = first = second = 0.0
-    for i in range(before.size):
-        one, two = before.flat[i], now.flat[i]
-        change, first, second = change + abs(two - one), first + one, second + two
-    if change < least_change * before.size:
-        return False
-    first, second = first / before.size, second / before.size
-    both = one_squared = two_squared = 0.0
-    for i in range(before.size):
-        one, two = before.flat[i] - first, now.flat[i] - second
-        both += one * two
-        one_squared, two_squared = one_squared + one * one, two_squared + two * two
-    return both < least_correlation * math.sqrt(one_squared * two_squared)

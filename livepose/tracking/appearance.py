@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from livepose import boxes
 from livepose.boxes import Boxes
 from livepose.frame import ImageBgr
-from livepose.tracking import _kernels
+from livepose.tracking import _image_kernels
 from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.tracks import Mask, State, Tracks
 
@@ -118,7 +118,7 @@ def looks_of(image_bgr: ImageBgr, box_xyxy: Boxes) -> Looks | None:
         patch = image_bgr[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
         if min(patch.shape[:2]) < LEAST_PX:
             return None
-        _kernels.count_colours(patch, BINS, part)
+        _image_kernels.count_colours(patch, BINS, part)
         part /= part.sum()
     counts[:, BLACK] = 0.0
     telling = counts.sum()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.frame import ImageBgr
-from livepose.tracking import _kernels
+from livepose.tracking import _image_kernels
 
 Thumbnail = NDArray[np.float64]
 
@@ -39,10 +39,10 @@ class Cuts:
     def sees_one(self, image_bgr: ImageBgr) -> bool:
         """Whether this picture uint8 (H, W, 3) belongs to another shot than the one before."""
         now = np.empty(SHAPE_HW)
-        _kernels.shrink(image_bgr, SAMPLES, now)
+        _image_kernels.shrink(image_bgr, SAMPLES, now)
         if now.std() < LEAST_CONTRAST:
             return False
         before, self._before = self._before, now
         if before is None:
             return False
-        return bool(_kernels.unlike(before, now, LEAST_CHANGE, LEAST_CORRELATION))
+        return bool(_image_kernels.unlike(before, now, LEAST_CHANGE, LEAST_CORRELATION))

@@ -14,7 +14,7 @@ Rows = NDArray[np.int64]
 
 FRESH_S = 0.2
 """Keypoints older than this say little about the pose now."""
-PROOF = ("proven_s", "strong_s", "sure_since_s", "doubts")
+PROOF = ("best", "proven_s", "strong_s", "sure_since_s", "doubts")
 PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "looks", *PROOF)
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
@@ -39,7 +39,7 @@ def exchange(
         return
     areas_px2 = tracks.xywh[rows, 2] * tracks.xywh[rows, 3]
     near |= np.eye(len(rows), dtype=bool)
-    likeness = oks(_moved(tracks, rows, time_s), now_xy, areas_px2, sigmas, near)
+    likeness = oks(moved(tracks, rows, time_s), now_xy, areas_px2, sigmas, near)
     likeness += chosen.identity_oks * np.eye(len(rows))
     if (likeness.argmax(axis=1) == np.arange(len(rows))).all():
         return  # everybody looks most like themselves: no other assignment is better
@@ -66,7 +66,7 @@ def recognise(
         return
     rows, now_xy = rows[new], now_xy[new]
     areas_px2 = tracks.xywh[rows, 2] * tracks.xywh[rows, 3]
-    likeness = oks(_moved(tracks, lost, time_s), now_xy, areas_px2, sigmas)
+    likeness = oks(moved(tracks, lost, time_s), now_xy, areas_px2, sigmas)
     old, came = assign(likeness, chosen.recognise_oks)
     _hand_over(tracks, lost[old], rows[came])
     tracks.ids[lost[old]], tracks.seen_s[lost[old]] = 0, -np.inf  # dies with the next picture
@@ -99,7 +99,7 @@ def doubles(
     if not alike.any():
         return double
     unconfirmed = ~np.isnan(tracks.missed_s[rows])
-    before_xy = _moved(tracks, rows, time_s)
+    before_xy = moved(tracks, rows, time_s)
     continued = oks(before_xy, now_xy, areas_px2, sigmas, np.eye(len(rows), dtype=bool)).diagonal()
     surely = np.round(-continued, 1)
     order = np.lexsort((tracks.ids[rows], tracks.born_s[rows], surely, unconfirmed))
@@ -127,7 +127,7 @@ def _near(tracks: Tracks, rows: Rows, least_iou: float) -> Mask:
     return np.asarray(overlap > least_iou)
 
 
-def _moved(tracks: Tracks, rows: Rows, time_s: float) -> Floats:
+def moved(tracks: Tracks, rows: Rows, time_s: float) -> Floats:
     """Keypoints of these tracks, carried on with the speed of their boxes."""
     age_s = (time_s - tracks.keypoints_s[rows])[:, None]
     return np.asarray(tracks.keypoints_xy[rows] + (tracks.velocity[rows, :2] * age_s)[:, None, :])

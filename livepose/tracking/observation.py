@@ -75,11 +75,33 @@ def _identified(
     now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
     identity.exchange(tracks, rows, now_xy, time_s, sigmas, chosen)
     identity.recognise(tracks, rows, now_xy, time_s, sigmas, chosen)
-    double = identity.doubles(tracks, rows, now_xy, time_s, sigmas, chosen)
+    double = _doubles(tracks, rows, now_xy, time_s, sigmas, chosen)
     track_ids = tracks.ids[rows]
     if not np.array_equal(poses.track_ids, track_ids):
         poses = replace(poses, track_ids=track_ids)
     return poses, double
+
+
+def _doubles(
+    tracks: Tracks,
+    rows: Rows,
+    now_xy: Floats,
+    time_s: float,
+    sigmas: Floats,
+    chosen: TrackerSettings,
+) -> Mask:
+    """Who shows the pose of another (N,), also of one whose turn was before: that one is hidden."""
+    waits = (tracks.state == int(State.ACTIVE)) & tracks.chosen
+    waits &= time_s - tracks.keypoints_s <= chosen.lost_s
+    waits[rows] = False
+    waiting = np.flatnonzero(waits)
+    if not len(waiting):
+        return identity.doubles(tracks, rows, now_xy, time_s, sigmas, chosen)
+    all_xy = np.concatenate([now_xy, identity.moved(tracks, waiting, time_s)])
+    everybody = np.concatenate([rows, waiting])
+    double = identity.doubles(tracks, everybody, all_xy, time_s, sigmas, chosen)
+    _hide(tracks, waiting[double[len(rows) :]])
+    return double[: len(rows)]
 
 
 def _plain(values: Floats) -> Floats:

@@ -58,9 +58,12 @@ class TrackerSettings:
     fade_ratio: float = 0.5
     """... or below this part of the mean score that the person had at the last detection."""
 
-    proof_score: float = 0.68
+    proof_score: float = 0.75
     """Detector (``sure_score``) or keypoints must be sure that somebody is somebody: the mean of
-    the best ``PROOF_KEYPOINTS``. A striped post has 0.53, and one picture in thirty above 0.67."""
+    the best ``PROOF_KEYPOINTS``. A striped post has 0.71 at most."""
+    usual_score: float = 0.65
+    """... or their average over ``BEST_S``. The post has 0.53, a man of whom half a face is to be
+    seen 0.69."""
     moving_score: float = 0.4
     """Enough for who moves as posts and chairs do not, or has been proven for ``proof_s``."""
     lasting_s: float = 2.0

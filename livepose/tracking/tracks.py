@@ -31,7 +31,7 @@ ROW = np.dtype(
         *((name, np.float64) for name in ("keypoints_s", "own_s", "level")),
         *((name, np.float64, 4) for name in ("xywh", "velocity", "looked_xyxy", "margins")),
         ("variance", np.float64, (4, 3)),
-        *((name, np.float64) for name in ("proven_s", "strong_s", "sure_since_s")),
+        *((name, np.float64) for name in ("best", "proven_s", "strong_s", "sure_since_s")),
         *((name, np.float64) for name in ("anchor_s", "moved_s")),
         ("anchor_xy", np.float64, 2),
         *((name, np.bool_) for name in ("faded", "chosen", "seeded")),
@@ -40,7 +40,7 @@ ROW = np.dtype(
 )
 """A track; see ``Tracks`` for its columns."""
 NEVER = (
-    *("missed_s", "keypoints_s", "own_s", "level", "proven_s", "strong_s"),
+    *("missed_s", "keypoints_s", "own_s", "level", "best", "proven_s", "strong_s"),
     *("sure_since_s", "anchor_s", "moved_s"),
 )
 """Columns that are NaN at first."""
@@ -96,6 +96,8 @@ class Tracks:
     """Among the ``max_people`` at the last frame."""
     seeded: Mask
     """The box is the whole picture, not a person's."""
+    best: Floats
+    """Mean score of the best keypoints of late, NaN before."""
     proven_s: Floats
     """When detector or keypoints were last sure that this is somebody, NaN for never; see
     ``_kernels.prove``."""

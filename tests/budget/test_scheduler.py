@@ -1,5 +1,7 @@
 """What is put off so that a budget is held: pure logic, times made up."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -156,3 +158,10 @@ def test_a_budget_that_is_none_is_refused(wrong: float) -> None:
         Budget(max_latency_ms=wrong)
     with pytest.raises(ValueError, match="target_fps"):
         Budget(target_fps=wrong)
+
+
+def test_a_detector_that_leaves_no_time_for_poses_takes_turns_with_them() -> None:
+    machine = Machine(Budget(max_latency_ms=45), detect_s=0.040, crop_s=0.010)
+    looked = [machine.frame(3, due=True).any() for _ in range(40)]
+    assert all(one or other for one, other in pairwise(looked))
+    assert machine.detections >= 5
