@@ -38,3 +38,13 @@ def said() -> Iterator[list[str]]:
     yield kept.messages
     logger.removeHandler(kept)
     logger.setLevel(before)
+
+
+@pytest.fixture(autouse=True)
+def _messages_end_with_the_test() -> Iterator[None]:
+    """A command line that was tried keeps talking to nobody."""
+    logger = logging.getLogger("livepose")
+    handlers, level = list(logger.handlers), logger.level
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)

@@ -1,8 +1,8 @@
 """``livepose SOURCE | --camera 0 | --video FILE | --image … | --source ANY | --benchmark``."""
 
+import os
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterable
-from pathlib import Path
 
 import livepose
 from livepose.cli.checks import check_options
@@ -113,7 +113,8 @@ def is_batch(chosen: RunOptions) -> bool:
             "--manifest, --shard, --workers, --ray and --recursive are for many files: they need"
             " --output-dir DIR"
         )
-    for path in filter(Path.is_dir, map(Path, chosen.sources.paths)):
+    # Path.is_dir raises where a name is too long.
+    for path in filter(os.path.isdir, chosen.sources.paths):
         from livepose.sources import find_sources
 
         if any(one.kind == "video" for one in find_sources([path])):

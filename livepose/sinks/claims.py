@@ -79,7 +79,7 @@ def check_writable(path: Path, *, overwrite: bool) -> None:
 
 def check_file(path: Path, *, overwrite: bool) -> None:
     """``check_writable`` for an output that is one file."""
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
         raise SinkError(f"cannot write {path}: it is a folder; expected a file name")
     check_writable(path, overwrite=overwrite)
 

@@ -14,6 +14,7 @@ from livepose.frame import ImageBgr
 from livepose.sources._connection import CaptureLost
 from livepose.sources._quiet import quiet
 from livepose.sources.devices import find_by_name
+from livepose.sources.find import exists
 from livepose.sources.live import LiveSettings, LiveSource
 from livepose.sources.stream import open_stream
 
@@ -134,7 +135,7 @@ def _resolve(device: int | str | Path) -> int | str:
 def _check_exists(device: int | str) -> None:
     """On Linux says at once when there is no such device, before the driver tries and warns."""
     path = Path(f"/dev/video{device}" if isinstance(device, int) else device)
-    if sys.platform == "linux" and not path.exists():
+    if sys.platform == "linux" and not exists(path):
         name = camera_name(device)
         missing = f" ({path})" if str(path) != name else ""
         raise SourceError(f"{name} does not exist{missing}; {_ADVICE}")

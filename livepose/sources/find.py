@@ -1,6 +1,7 @@
 """What files, folders and patterns hold: videos, pictures, and what is left out."""
 
 import glob
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -75,12 +76,12 @@ def find_pictures(spec: str | Path) -> tuple[list[Path], list[FoundSource]]:
         When there is none.
     """
     path = Path(spec)
-    if not path.is_dir() and not is_pattern(spec):
+    if not is_folder(spec) and not is_pattern(spec):
         _check_exists(path, "a picture")
         return [path], []
     found = _expand(spec, recursive=False)
     pictures = [one.path for one in found if one.kind == "image"]
-    if not pictures and path.is_dir():
+    if not pictures and is_folder(spec):
         known = ", ".join(sorted(IMAGE_SUFFIXES))
         raise SourceError(f"{path} holds no pictures; expected {known}")
     if not pictures:
@@ -102,12 +103,22 @@ def is_picture(path: Path) -> bool:
 
 def is_pattern(spec: str | Path) -> bool:
     """Whether this is a glob pattern, and not a file of that very name."""
-    return glob.has_magic(str(spec)) and not Path(spec).exists()
+    return glob.has_magic(str(spec)) and not exists(spec)
+
+
+def is_folder(spec: str | Path) -> bool:
+    """Whether there is such a folder; a name that cannot be one is none."""
+    return os.path.isdir(spec)  # noqa: PTH112 - Path.is_dir raises where a name is too long
+
+
+def exists(spec: str | Path) -> bool:
+    """Whether there is such a file or folder, likewise."""
+    return os.path.exists(spec)  # noqa: PTH110
 
 
 def _expand(spec: str | Path, recursive: bool) -> list[FoundSource]:
     path = Path(spec)
-    if path.is_dir():
+    if is_folder(spec):
         return _sorted(path.rglob("*") if recursive else path.iterdir(), recursive)
     if not is_pattern(spec):
         _check_exists(path, "a video or picture")
@@ -140,7 +151,7 @@ def _is_still(path: Path) -> bool:
 
 
 def _check_exists(path: Path, expected: str) -> None:
-    if not path.exists():
+    if not exists(path):
         raise SourceError(f"{path} does not exist; expected {expected}")
 
 

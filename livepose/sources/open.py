@@ -10,7 +10,9 @@ from livepose.sources.camera import open_camera
 from livepose.sources.devices import find_by_name
 from livepose.sources.find import (
     VIDEO_SUFFIXES,
+    exists,
     find_pictures,
+    is_folder,
     is_pattern,
     is_picture,
     left_out_words,
@@ -22,6 +24,9 @@ from livepose.sources.stream import open_stream
 from livepose.sources.video import WHOLE, Excerpt, VideoSource
 
 logger = logging.getLogger(__name__)
+
+PICTURES_ONLY = frozenset((".webp", ".heic", ".heif", ".hif"))
+"""Of these FFmpeg shows a tile, or nothing."""
 
 
 def open_source(
@@ -78,13 +83,13 @@ def _is_camera(text: str) -> bool:
         return True
     path = Path(text)
     plain = not path.suffix and "://" not in text and not is_pattern(text)
-    return plain and not path.exists() and find_by_name(text) is not None
+    return plain and not exists(text) and find_by_name(text) is not None
 
 
 def _open_path(text: str, rotate: int, excerpt: Excerpt) -> Source:
     path = Path(text)
     still = is_picture(path) and path.suffix.lower() != ".gif"
-    if path.is_dir() or still or is_pattern(text):
+    if is_folder(text) or still or is_pattern(text):
         return open_images(text, rotate=rotate)
     return open_video(text, rotate=rotate, excerpt=excerpt)
 
@@ -102,6 +107,8 @@ def open_address(
 
 def open_video(path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> VideoSource:
     """A video file; a folder or a picture pattern is an error here."""
+    if Path(path).suffix.lower() in PICTURES_ONLY:
+        raise SourceError(f"{path} is a picture, or several; --image and --source read the first")
     return VideoSource(path, rotate=rotate, excerpt=excerpt)
 
 

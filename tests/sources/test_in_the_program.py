@@ -135,3 +135,13 @@ def test_a_pipe_gives_a_drawn_video_without_sound_and_that_is_said(
     with av.open(str(drawn)) as container:
         assert not container.streams.audio
         assert sum(1 for _ in container.decode(video=0)) == 24
+
+
+@pytest.mark.usefixtures("make_pipeline")
+@pytest.mark.parametrize("flag", ["--image", "--video", "--source", "--camera", ""])
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".jpg", "a\0b", "http://[::1"])
+def test_a_name_that_cannot_be_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], flag: str, name: str
+) -> None:
+    assert main([*([flag] if flag else []), name, "--no-window"]) in (2, 3)
+    assert len(capsys.readouterr().err.splitlines()) == 1

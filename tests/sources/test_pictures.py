@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from livepose.errors import SourceError, UsageError
-from livepose.sources import open_images, open_source, read_picture
+from livepose.sources import open_images, open_source, open_video, read_picture
 
 
 def save(path, size_wh=(20, 10), value=100):
@@ -205,3 +205,9 @@ def test_a_gif_that_is_named_itself_is_a_film(tmp_path):
         assert source.kind == "video" and len(list(source)) == 3
     with open_source(tmp_path) as source:
         assert source.kind == "images" and len(list(source)) == 1
+
+
+def test_a_picture_that_ffmpeg_would_show_a_tile_of_is_no_video(shared):
+    for name in ("heic_tiled/folder/b.heic", "animated_webp/moving.webp"):
+        with pytest.raises(SourceError, match="is a picture, or several; --image and --source"):
+            open_video(shared / "cases" / name)
