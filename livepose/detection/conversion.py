@@ -23,7 +23,7 @@ from livepose.weights.places import SUFFIX
 
 logger = logging.getLogger(__name__)
 
-GRAPH_VERSION = "1"
+GRAPH_VERSION = "2"
 """Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
 TRACED_PX = 64
 """Side of the picture that a network is traced with; any does, small is quick."""
@@ -60,18 +60,18 @@ def _version(package: str) -> str:
 
 def _converted(path: Path) -> tuple[Any, DetectorInfo]:
     logger.info("preparing the detector for OpenVINO (only this once)")
+    if find_spec("torch") is not None and find_spec("ultralytics") is not None:
+        from livepose.detection.checkpoint import load_detector
+
+        loaded = load_detector(path)
+        return _traced(loaded.model), loaded.info
     built = _built(path) if path.suffix == SUFFIX else None
-    if built is not None:
-        return built
-    if find_spec("torch") is None or find_spec("ultralytics") is None:
+    if built is None:
         raise WeightsError(
             f"{path.name} needs torch and ultralytics; install them with "
             "'pip install livepose[torch]', or use --detector embedded"
         )
-    from livepose.detection.checkpoint import load_detector
-
-    loaded = load_detector(path)
-    return _traced(loaded.model), loaded.info
+    return built
 
 
 def _built(path: Path) -> tuple[Any, DetectorInfo] | None:
