@@ -22,10 +22,12 @@ from livepose.detection.pickled import read_pickled
 from livepose.detection.protocol import DetectorInfo, person_class
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import one_thread
-from livepose.weights.checkpoint import tensors_sha256
+from livepose.weights.checkpoint import require_tensors_stated, tensors_sha256
 
 FORMAT = "livepose-detector-1"
 HEADS = ("Detect", "v10Detect")
+LARGEST_NUMBER = 8192
+"""Of channels, repeats and classes."""
 REFUSED = ("TorchVision",)
 """Layers that would fetch something."""
 ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Za-z0-9]+\((\w+=[\w.]+(, ?\w+=[\w.]+)*)?\)")
@@ -92,17 +94,18 @@ def _load_own(path: Path) -> Loaded:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         architecture = json.loads(metadata["architecture"])
         names = dict(enumerate(metadata["classes"].split(",")))
         input_px = int(metadata["input_px"])
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read as a detector: {error}") from None
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise WeightsError(
             f"{path} holds no detector: its metadata lack or garble {error}; a pose network goes "
             "to --weights"
         ) from None
+    require_tensors_stated(tensors, metadata.get("sha256", ""), path)
     return _finish(path, architecture, tensors, names, input_px)
 
 
@@ -113,6 +116,7 @@ def _load_pickled(path: Path) -> Loaded:
             f"{path} is a {stored.kind} of ultralytics; a detection model is wanted, such as "
             "yolo11n.pt"
         )
+    require_tensors_stated(stored.tensors, "", path)
     return _finish(path, stored.architecture, stored.tensors, stored.names, None)
 
 
@@ -128,7 +132,7 @@ def _finish(
     try:
         with one_thread():
             model: Any = ultralytics().DetectionModel(architecture, ch=3, verbose=False)
-            model.load_state_dict(tensors, strict=True)
+            model.load_state_dict(_as_float(tensors), strict=True)
             model.eval().requires_grad_(False)
             model.fuse(verbose=False)
     except (RuntimeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -138,6 +142,13 @@ def _finish(
             f"another version of ultralytics than {ultralytics().version}"
         ) from None
     return Loaded(model, DetectorInfo(person, int(architecture["nc"]), input_px))
+
+
+def _as_float(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
+    }
 
 
 def check_architecture(architecture: Any, path: Path) -> None:
@@ -162,8 +173,18 @@ def check_architecture(architecture: Any, path: Path) -> None:
             f"{path} asks for the layer {strange[0]!r}, which ultralytics {ultralytics().version} "
             "does not have or which is not safe to build"
         )
-    if modules[-1] not in HEADS or classes < 1:
-        raise WeightsError(f"{path} ends in {modules[-1]}; a detection head was expected")
+    if not modules or modules[-1] not in HEADS or not 1 <= classes <= LARGEST_NUMBER:
+        last = modules[-1] if modules else "nothing"
+        raise WeightsError(f"{path} ends in {last}; a detection head was expected")
+    if _largest(layers) > LARGEST_NUMBER:
+        raise WeightsError(f"{path} asks for layers larger than any detector's")
+
+
+def _largest(value: Any) -> float:
+    """The largest number in nested lists."""
+    if isinstance(value, list | tuple):
+        return max(map(_largest, value), default=0)
+    return abs(value) if isinstance(value, int | float) else 0
 
 
 def _is_layer(name: str) -> bool:

@@ -17,7 +17,7 @@ from livepose.detection.protocol import DetectorInfo, person_class
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import StoredGraph, openvino, traced
 from livepose.runtimes.store import Store, content_hash
-from livepose.weights.arrays import load_arrays
+from livepose.weights.arrays import load_arrays, require_stated
 from livepose.weights.card import read_metadata
 from livepose.weights.places import SUFFIX
 
@@ -90,7 +90,9 @@ def _built(path: Path) -> tuple[Any, DetectorInfo] | None:
     if not known:
         return None
     info = DetectorInfo(person_class(names, path), classes, input_px)
-    return detector_graph(architecture, load_arrays(path), path.name), info
+    arrays = load_arrays(path)
+    require_stated(arrays, told.get("sha256", ""), path)
+    return detector_graph(architecture, arrays, path.name), info
 
 
 def _traced(model: Any) -> Any:

@@ -9,13 +9,12 @@ class names are then taken out of the shells. A file that names anything else is
 
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from livepose.errors import WeightsError
+from livepose.weights.torch_file import globals_of, open_torch_file, require_fits
 
 PERMITTED = ("ultralytics.", "torch.nn.", "torch.Size", "torch.device", "pathlib.", "builtins.set")
 
@@ -45,7 +44,7 @@ class Stored:
 
 
 def read_pickled(path: Path) -> Stored:
-    """What a checkpoint of ultralytics holds; tensors are float32.
+    """What a checkpoint of ultralytics holds; tensors are as they were stored.
 
     Raises
     ------
@@ -62,34 +61,28 @@ def read_pickled(path: Path) -> Stored:
     architecture, names = model.state.get("yaml"), model.state.get("names") or {}
     if not isinstance(architecture, dict):
         raise WeightsError(f"{path} does not say its architecture; expected one by ultralytics 8")
-    pairs = names.items() if isinstance(names, dict) else enumerate(names)
-    return Stored(
-        kind=type(model).__name__,
-        tensors=dict(_tensors(model)),
-        architecture=architecture,
-        names={int(index): str(name) for index, name in pairs},
-    )
+    tensors = dict(_tensors(model))
+    require_fits(tensors.values(), path)
+    return Stored(type(model).__name__, tensors, architecture, _class_names(names, path))
+
+
+def _class_names(names: Any, path: Path) -> dict[int, str]:
+    try:
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        return {int(index): str(name) for index, name in pairs}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(f"{path} has no readable names of classes: {error}") from None
 
 
 def _load(path: Path) -> Any:
-    try:
-        named = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
-        foreign = sorted(name for name in named if not name.startswith(PERMITTED))
-        if foreign:
-            raise WeightsError(
-                f"{path} wants to run {foreign[0]}, which no detector needs; it was not opened. "
-                "Get the checkpoint from ultralytics itself"
-            )
-        shells: list[Any] = [(_shell(name), name) for name in named]
-        with torch.serialization.safe_globals(shells):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error}") from None
-    except (RuntimeError, ValueError, UnpicklingError, EOFError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    named = globals_of(path)
+    foreign = sorted(name for name in named if not name.startswith(PERMITTED))
+    if foreign:
         raise WeightsError(
-            f"{path} is no checkpoint of ultralytics ({reason}); is the download complete?"
-        ) from None
+            f"{path} wants to run {foreign[0]}, which no detector needs; it was not opened. "
+            "Get the checkpoint from ultralytics itself"
+        )
+    return open_torch_file(path, [(_shell(name), name) for name in named])
 
 
 def _shell(name: str) -> type[Shell]:
@@ -102,7 +95,7 @@ def _tensors(shell: Shell, prefix: str = "") -> list[tuple[str, Tensor]]:
     transient = state.get("_non_persistent_buffers_set") or ()
     own = {**(state.get("_parameters") or {}), **(state.get("_buffers") or {})}
     found = [
-        (prefix + name, value.detach().float() if value.is_floating_point() else value.detach())
+        (prefix + name, value.detach())
         for name, value in own.items()
         if isinstance(value, Tensor) and name not in transient
     ]

@@ -17,6 +17,7 @@ from livepose.errors import WeightsError
 from livepose.frame import ImageBgr
 
 Predictions = NDArray[np.float32]
+LEAST_INPUT_PX, MOST_INPUT_PX = 32, 4096
 
 
 class Engine(Protocol):
@@ -62,6 +63,14 @@ class DetectorInfo:
     classes: int
     input_px: int | None
     """Longer side that the file recommends."""
+
+    def __post_init__(self) -> None:
+        """Refuses an input that no detector has, before memory for it is asked for."""
+        if self.input_px is not None and not LEAST_INPUT_PX <= self.input_px <= MOST_INPUT_PX:
+            raise WeightsError(
+                f"input_px of the detector has to be {LEAST_INPUT_PX} to {MOST_INPUT_PX}, "
+                f"got {self.input_px}"
+            )
 
 
 def person_class(names: Mapping[int, str], path: Path) -> int:

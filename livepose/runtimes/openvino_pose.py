@@ -172,7 +172,7 @@ class PoseNetwork:
     def _converted(self) -> Any:
         logger.info("preparing the pose network for OpenVINO (only this once)")
         tensors = load_arrays(self.path)
-        require_stated(tensors, self.card, self.path)
+        require_stated(tensors, self.card.sha256, self.path)
         network = pose_graph(tensors, self.card, self.path.name)
         return with_bytes_in(network, self.card, 0)
 

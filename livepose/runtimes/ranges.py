@@ -58,7 +58,7 @@ def read_ranges(weights: Path, card: Card) -> Ranges | None:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         ranges = _parsed(document)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WeightsError(
             f"{path} is no readable file of INT8 ranges ({error!r}); {_remedy(weights)}"
         ) from None

@@ -4,7 +4,6 @@ One file of tensors and plain numbers, written beside its final name and moved t
 an interruption leaves the one before; read back without unpickling objects.
 """
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from livepose.errors import DataError, WeightsError
+from livepose.weights.torch_file import open_torch_file, require_fits
 
 NAME = "checkpoint.pt"
 FORMAT = 1
@@ -34,22 +34,14 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
 
     Raises
     ------
-    DataError
+    WeightsError
         When it is missing, broken or of another format.
     """
     file = folder / NAME
-    content = _read(file, DataError)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{file}: expected a livepose training checkpoint of format {FORMAT}")
+    content = open_torch_file(file)
+    if not isinstance(content, dict) or content.get("format") != FORMAT or "step" not in content:
+        raise WeightsError(f"{file}: expected a livepose training checkpoint of format {FORMAT}")
     return content
-
-
-def _read(file: Path, kind: type[DataError] | type[WeightsError]) -> Any:
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise kind(f"{file}: expected a file of tensors, got: {first}") from error
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
@@ -64,11 +56,17 @@ def read_state(file: Path) -> dict[str, Tensor]:
         from livepose.weights import load_checkpoint
 
         return {name: value.float() for name, value in load_checkpoint(file)[0].items()}
-    content = _read(file, WeightsError)
+    content = open_torch_file(file)
     if isinstance(content, dict) and "format" in content:
-        content = content.get("learner", {}).get("ema")
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        learner = content.get("learner")
+        content = learner.get("ema") if isinstance(learner, dict) else None
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(v, Tensor) for v in content.values())
+    ):
         raise WeightsError(f"{file}: expected a state dict of tensors")
+    require_fits(content.values(), file)
     return content
 
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from livepose.errors import WeightsError
-from livepose.weights.card import Card, broken, require_file
+from livepose.weights.card import broken, require_file
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -31,8 +31,10 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise broken(path, error) from None
 
 
-def require_stated(arrays: Arrays, card: Card, path: Path) -> None:
+def require_stated(arrays: Arrays, sha256: str, path: Path) -> None:
     """Makes sure that the tensors of a file are those that its card states, and usable.
+
+    ``sha256`` is what the card says, empty where it says nothing.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def require_stated(arrays: Arrays, card: Card, path: Path) -> None:
         If they are not.
     """
     require_usable(arrays, path.name)
-    if card.sha256 and arrays_sha256(arrays) != card.sha256:
+    if sha256 and arrays_sha256(arrays) != sha256:
         raise WeightsError(
             f"the tensors of {path} are not those that its card states: it is damaged, or the "
             "card is another file's; fetch or import it again"

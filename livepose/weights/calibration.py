@@ -92,7 +92,7 @@ def read_calibrations(path: Path) -> dict[str, Calibration]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         return {name: _parsed(entry) for name, entry in document.items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(
             f"{path} is not a calibration ({error}); write it with 'livepose calibrate'"
         ) from error

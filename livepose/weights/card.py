@@ -4,6 +4,7 @@ It travels as flat strings in the metadata of the safetensors file. Reading it l
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ ACTIVATIONS = ("none", "softmax")
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 STRIDE = 4
+LEAST_SIDE_PX, MOST_SIDE_PX = 32, 1024
+MOST_BLUR = 63
+"""Heatmap pixels; published networks have 17 at most."""
 NOTE = "note."
 OWN_SKELETON = "own_skeleton"
 
@@ -55,21 +59,25 @@ class Card:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be: a clear sentence now instead of wrong keypoints later."""
-        _require(min(self.input_hw) >= 32, "input_hw", "at least 32x32 pixels", self.input_hw)
+        sides = min(self.input_hw) >= LEAST_SIDE_PX and max(self.input_hw) <= MOST_SIDE_PX
+        wanted = f"{LEAST_SIDE_PX} to {MOST_SIDE_PX} pixels along each side"
+        _require(sides, "input_hw", wanted, self.input_hw)
         try:
             find_skeleton(self.skeleton)
         except UsageError as error:
             raise WeightsError(f"the weights' {error}") from None
-        wanted = len(SKELETONS[self.skeleton].keypoints)
+        joints = len(SKELETONS[self.skeleton].keypoints)
         _require(
-            self.keypoints == wanted, "keypoints", f"{wanted} for {self.skeleton}", self.keypoints
+            self.keypoints == joints, "keypoints", f"{joints} for {self.skeleton}", self.keypoints
         )
         _one_of("alignment", self.alignment, ALIGNMENTS)
         _one_of("colour", self.colour, COLOURS)
         _one_of("activation", self.activation, ACTIVATIONS)
-        odd = self.blur_kernel >= 1 and self.blur_kernel % 2 == 1
-        _require(odd, "blur_kernel", "odd and positive", self.blur_kernel)
-        _require(self.sigma > 0, "sigma", "positive", self.sigma)
+        odd = 1 <= self.blur_kernel <= MOST_BLUR and self.blur_kernel % 2 == 1
+        _require(odd, "blur_kernel", f"odd, 1 to {MOST_BLUR}", self.blur_kernel)
+        _require(0 < self.sigma <= MOST_BLUR, "sigma", f"above 0, at most {MOST_BLUR}", self.sigma)
+        finite = all(map(math.isfinite, (*self.mean, *self.std)))
+        _require(finite, "mean and std", "finite", (self.mean, self.std))
         _require(min(self.std) > 0, "std", "positive", self.std)
 
     @property

@@ -120,16 +120,17 @@ def load_network(path: str | Path) -> tuple[nn.Module, Card]:
         If the file is missing or broken, or its tensors are not those that its card promises.
     """
     state, card = load_checkpoint(path)
-    _require_stated(state, card, Path(path))
+    require_tensors_stated(state, card.sha256, Path(path))
     network = build_network(card.network, card.keypoints)
     check_state(state, network, f"{card.network} with {card.keypoints} keypoints", Path(path).name)
     network.load_state_dict(_complete(network, state), strict=True, assign=True)
     return network.eval(), card
 
 
-def _require_stated(state: Mapping[str, Tensor], card: Card, path: Path) -> None:
+def require_tensors_stated(state: Mapping[str, Tensor], sha256: str, path: Path) -> None:
+    """``arrays.require_stated`` for tensors as they are stored."""
     if torch.bfloat16 not in {tensor.dtype for tensor in state.values()}:  # NumPy has none
-        require_stated({name: tensor.numpy() for name, tensor in state.items()}, card, path)
+        require_stated({name: tensor.numpy() for name, tensor in state.items()}, sha256, path)
 
 
 def _complete(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,18 +1,13 @@
 """Other people's checkpoints into livepose's form.
 
-Torch files are opened with ``weights_only=True`` and nothing else: a file that needs to run code
-to be read is refused.
+A file that needs to run code to be read is refused (``torch_file``).
 """
 
-import pickle
 import re
-import struct
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,22 +15,17 @@ from torch import Tensor
 from livepose.errors import WeightsError
 from livepose.networks import build_network
 from livepose.weights.arrays import require_usable
-from livepose.weights.card import Card, parse_size, require_file
+from livepose.weights.card import Card, parse_size
 from livepose.weights.checkpoint import check_state, require, save_checkpoint
 from livepose.weights.families import FAMILIES, card_for
 from livepose.weights.identity import identify
 from livepose.weights.manifest import find_known
 from livepose.weights.places import SUFFIX, cached_weights_folder
+from livepose.weights.torch_file import open_torch_file, require_fits
 
 HEADS = ("keypoint_head.", "head.")
 NOT_WEIGHTS = ("data_preprocessor.",)
 ALL_FAMILIES = ", ".join(FAMILIES)
-
-# What torch's restricted unpickler raises on files that are damaged or made up.
-_UNREADABLE = (
-    *(pickle.UnpicklingError, RuntimeError, EOFError, OSError, struct.error, AssertionError),
-    *(LookupError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError),
-)
 
 
 def import_checkpoint(
@@ -100,48 +90,6 @@ def stem(path: Path) -> str:
     return re.sub(r"(\.(pth|pt|tar|ckpt|bin))+$", "", path.name, flags=re.IGNORECASE)
 
 
-def open_torch_file(path: Path) -> object:
-    """What a torch file holds, read without running any code of it.
-
-    Raises
-    ------
-    WeightsError
-        If it is missing, damaged, or would have to run code.
-    """
-    require_file(path)
-    if path.suffix == SUFFIX:
-        raise WeightsError(f"{path} is a safetensors file already; use it with --weights {path}")
-    try:
-        with torch.serialization.safe_globals(_numpy_globals()):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise _refusal(path, error) from None
-
-
-def _numpy_globals() -> list[Any]:
-    """Plain NumPy arrays and numbers, which training scripts store beside the weights."""
-    multiarray = import_module("numpy._core.multiarray")
-    names = ("_reconstruct", "scalar")
-    functions = [
-        (getattr(multiarray, name), f"numpy.{package}.multiarray.{name}")
-        for name in names
-        for package in ("core", "_core")
-    ]
-    types = [np.ndarray, np.dtype, *(type(np.dtype(code)) for code in "?bBhHiIlLqQefdg")]
-    return [*functions, *types]
-
-
-def _refusal(path: Path, error: BaseException) -> WeightsError:
-    text = str(error)
-    found = re.search(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class) ([\w.]+)", text)
-    if isinstance(error, pickle.UnpicklingError) and found:
-        return WeightsError(
-            f"{path} holds more than weights ({found[1]}) and would have to run code to be read, "
-            "which livepose does not do; ask its author for a file with the state dict alone"
-        )
-    return WeightsError(f"{path} is not a readable torch checkpoint; it is damaged or cut short")
-
-
 def unwrap(content: object, path: Path) -> dict[str, Tensor]:
     """The state dict out of a bare file or a training checkpoint, without ``module.`` prefix."""
     inner = content
@@ -153,6 +101,7 @@ def unwrap(content: object, path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"{path} holds no state dict; names with tensors were expected, got {_outline(content)}"
         )
+    require_fits(inner.values(), path)
     prefixed = all(name.startswith("module.") for name in inner)
     return {name.removeprefix("module.") if prefixed else name: inner[name] for name in inner}
 

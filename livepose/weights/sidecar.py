@@ -59,7 +59,7 @@ def read_sidecar(network_path: Path) -> Card:
         )
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WeightsError(f"{path} is not readable TOML: {error}") from None
     _check(values, path)
     return _card(values, network_path, path)

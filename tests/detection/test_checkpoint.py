@@ -103,7 +103,7 @@ def test_shells_keep_nothing_that_is_no_state():
 def test_a_checkpoint_cut_short_says_so(pickled_file, tmp_path):
     path = tmp_path / "short.pt"
     path.write_bytes(pickled_file.read_bytes()[:100_000])
-    with pytest.raises(WeightsError, match="no checkpoint of ultralytics"):
+    with pytest.raises(WeightsError, match="not a readable torch checkpoint"):
         load_detector(path)
 
 
@@ -111,7 +111,7 @@ def test_a_checkpoint_cut_short_says_so(pickled_file, tmp_path):
 def test_what_is_no_checkpoint_says_so(content, tmp_path):
     path = tmp_path / "odd.pt"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match="no checkpoint of ultralytics"):
+    with pytest.raises(WeightsError, match="not a readable torch checkpoint"):
         load_detector(path)
 
 
@@ -119,7 +119,7 @@ def test_an_empty_zip_says_so(tmp_path):
     path = tmp_path / "zip.pt"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("hello", "there")
-    with pytest.raises(WeightsError, match="no checkpoint of ultralytics"):
+    with pytest.raises(WeightsError, match="not a readable torch checkpoint"):
         load_detector(path)
 
 
@@ -132,7 +132,7 @@ def test_tensors_alone_are_not_enough(tmp_path):
 
 def test_a_missing_file_says_so(tmp_path):
     for name in ("gone.pt", "gone.safetensors"):
-        with pytest.raises(WeightsError, match="cannot be read"):
+        with pytest.raises(WeightsError, match=r"no weights file|cannot be read"):
             load_detector(tmp_path / name)
 
 
@@ -157,7 +157,7 @@ def test_tensors_that_do_not_fit_say_so(random_model, own_file, tmp_path):
     path = tmp_path / "unfit.safetensors"
     with safe_open(own_file, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in list(file.keys())[:-5]}
-        save_file(tensors, path, metadata=file.metadata())
+        save_file(tensors, path, metadata={**file.metadata(), "sha256": ""})
     with pytest.raises(WeightsError, match="do not fit the architecture"):
         load_detector(path)
 

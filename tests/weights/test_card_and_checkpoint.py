@@ -117,12 +117,12 @@ def test_nothing_is_left_over_when_writing_fails(tmp_path: Path) -> None:
         ({"alignment": "middle"}, "alignment of the weights has to be one of pixel_centre, hrnet"),
         ({"keypoints": 16}, "keypoints of the weights has to be 17 for coco17, got 16"),
         ({"skeleton": "hand21"}, "skeleton: .* one of coco17, mpii16, .*got 'hand21'"),
-        ({"blur_kernel": 4}, "blur_kernel .* odd and positive, got 4"),
+        ({"blur_kernel": 4}, "blur_kernel .* odd, 1 to 63, got 4"),
         ({"colour": "grey"}, "colour .* one of rgb, bgr"),
         ({"activation": "relu"}, "activation .* one of none, softmax"),
-        ({"sigma": 0.0}, "sigma .* positive"),
+        ({"sigma": 0.0}, "sigma .* above 0"),
         ({"std": (1.0, 0.0, 1.0)}, "std .* positive"),
-        ({"input_hw": (16, 96)}, "input_hw .* at least 32x32"),
+        ({"input_hw": (16, 96)}, "input_hw .* 32 to 1024"),
     ],
 )
 def test_a_card_refuses_what_cannot_be(change: dict[str, object], sentence: str) -> None:

@@ -310,7 +310,7 @@ def test_official_state_dicts_are_recognised(shared: Path, tmp_path: Path) -> No
     published = json.loads((shared / "golden" / "state_dict_shapes.json").read_text())
     for case in ("hrnet_w48_384x288", "resnet152_384x288", "resnet101_128x96"):
         state = {
-            name: torch.zeros((), dtype=torch.int64 if "num_b" in name else None).expand(shape)
+            name: torch.ones((), dtype=torch.int64 if "num_b" in name else None).expand(shape)
             for name, shape in published[case].items()
         }
         path = written(tmp_path / f"{case}.pth", state)

@@ -42,7 +42,7 @@ def saved(folder: Path, name: str = "mine") -> Path:
 @pytest.fixture
 def official(tmp_path: Path) -> Path:
     state = {
-        name: torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
+        name: torch.ones((), dtype=tensor.dtype).expand(tensor.shape)
         for name, tensor in build_network("resnet50", 17).state_dict().items()
     }
     path = tmp_path / "site" / "net_256x192.pth"

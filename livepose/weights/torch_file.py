@@ -1,0 +1,109 @@
+"""The one opener of torch files: tensors and plain containers, and nothing is run.
+
+``torch.load(weights_only=True)`` refuses everything else. What a file claims to hold is bounded by
+its own size before memory is asked for.
+"""
+
+import pickle
+import re
+import struct
+import zipfile
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from livepose.errors import WeightsError
+from livepose.weights.card import require_file
+from livepose.weights.places import SUFFIX
+
+MOST_TIMES = 4
+"""So many times the size of its file may the content be: numbers of 16 bits become 32."""
+SPARE_BYTES = 1 << 20
+MOST_NUMBERS = 300_000_000
+
+# What torch's restricted unpickler raises on files that are damaged or made up.
+UNREADABLE = (
+    *(pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, OSError, struct.error),
+    *(AssertionError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError),
+    MemoryError,
+)
+
+Names = Sequence[Any]
+
+
+def open_torch_file(path: Path, shells: Names = ()) -> Any:
+    """What a torch file holds, read without running any code of it.
+
+    ``shells`` are pairs of a class that only keeps what was stored, and the name it stands for.
+
+    Raises
+    ------
+    WeightsError
+        If it is missing, damaged, or would have to run code.
+    """
+    require_file(path)
+    if path.suffix == SUFFIX:
+        raise WeightsError(f"{path} is a safetensors file already; use it with --weights {path}")
+    try:
+        _require_no_bomb(path)
+        with torch.serialization.safe_globals([*_numpy_globals(), *shells]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise _refusal(path, error) from None
+
+
+def globals_of(path: Path) -> list[str]:
+    """The classes and functions that a file names, beside what every torch file needs."""
+    require_file(path)
+    try:
+        _require_no_bomb(path)
+        return list(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
+    except UNREADABLE as error:
+        raise _refusal(path, error) from None
+
+
+def require_fits(tensors: Iterable[Tensor], path: Path) -> None:
+    """Refuses tensors that claim more numbers than any network here has."""
+    numbers = sum(tensor.numel() for tensor in tensors)
+    if numbers > MOST_NUMBERS:
+        raise WeightsError(
+            f"{path} claims {numbers:,} numbers; networks of livepose have {MOST_NUMBERS:,} at most"
+        )
+
+
+def _require_no_bomb(path: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        claimed = sum(entry.file_size for entry in archive.infolist())
+    if claimed > MOST_TIMES * path.stat().st_size + SPARE_BYTES:
+        raise ValueError("it claims to hold many times its size")
+
+
+def _numpy_globals() -> list[Any]:
+    """Plain NumPy arrays and numbers, which training scripts store beside the weights."""
+    multiarray = import_module("numpy._core.multiarray")
+    names = ("_reconstruct", "scalar")
+    functions = [
+        (getattr(multiarray, name), f"numpy.{package}.multiarray.{name}")
+        for name in names
+        for package in ("core", "_core")
+    ]
+    types = [np.ndarray, np.dtype, *(type(np.dtype(code)) for code in "?bBhHiIlLqQefdg")]
+    return [*functions, *types]
+
+
+def _refusal(path: Path, error: BaseException) -> WeightsError:
+    text = str(error)
+    found = re.search(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class) ([\w.]+)", text)
+    if isinstance(error, pickle.UnpicklingError) and found:
+        return WeightsError(
+            f"{path} holds more than weights ({found[1]}) and would have to run code to be read, "
+            "which livepose does not do; ask its author for a file with the state dict alone"
+        )
+    return WeightsError(f"{path} is not a readable torch checkpoint; it is damaged or cut short")
