@@ -5,7 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from livepose.errors import UsageError
+from livepose.errors import DataError, UsageError
 
 logger = logging.getLogger(__name__)
 
@@ -22,21 +22,37 @@ def register(subparsers: Any) -> None:
         "--output", type=Path, metavar="PAGE", help=".png, .pdf or .html; FILE.png unless given"
     )
     parser.add_argument("--id", type=int, action="append", default=[], help="only this person")
+    parser.add_argument("--overwrite", action="store_true", help="replace pages that are there")
 
 
 def run(arguments: Namespace) -> int:
-    """Draws a page for each file."""
-    from livepose.results.plot import check_suffix, draw_page, save_page
-    from livepose.results.reading import read
+    """Draws a page for each file; of several, those that cannot be drawn are left out and said."""
+    from livepose.results.plot import check_suffix
 
     if arguments.output is not None:
         check_suffix(arguments.output)
         if len(arguments.files) > 1:
             raise UsageError("--output names one page; leave it out for several files")
+    drawn, failures = 0, []
     for file in arguments.files:
-        page = arguments.output or file.with_suffix(".png")
-        if page.resolve() == file.resolve():
-            raise UsageError(f"{page} is the input itself; name another page by --output")
-        save_page(draw_page(read(file), arguments.id), page, title=file.name)
-        logger.info(f"{page}")
+        try:
+            draw(file, arguments.output or file.with_suffix(".png"), arguments)
+            drawn += 1
+        except DataError as error:
+            failures.append(error)
+    for failure in failures:
+        if not drawn:
+            raise failure
+        logger.warning(f"left out: {failure}")
     return 0
+
+
+def draw(file: Path, page: Path, arguments: Namespace) -> None:
+    """The page of one file."""
+    from livepose.results.plot import draw_page, save_page
+    from livepose.results.reading import read
+    from livepose.sinks import check_outputs
+
+    check_outputs({"--output": page}, [file], overwrite=arguments.overwrite)
+    save_page(draw_page(read(file), arguments.id), page, title=file.name)
+    logger.info(f"{page}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.errors import DataError, SinkError, UsageError
+from livepose.errors import DataError, UsageError
 from livepose.results.reading import Results, Table
 from livepose.results.tracks import median_rate_hz
 from livepose.results.written import write_whole
@@ -69,9 +69,10 @@ def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
     UsageError
         When somebody is asked for who is not there.
     """
-    figure_of = _matplotlib()
+    from matplotlib.figure import Figure
+
     people = chosen_ids(results, ids)
-    figure: Figure = figure_of(figsize=(1.5 + 5.5 * len(people), 12), layout="constrained")
+    figure = Figure(figsize=(1.5 + 5.5 * len(people), 12), layout="constrained")
     axes = figure.subplots(5, len(people), squeeze=False, sharex="col")
     angles = results.angles()
     for column, person in zip(axes.T, people, strict=True):
@@ -92,7 +93,8 @@ def chosen_ids(results: Results, ids: Sequence[int]) -> list[int]:
     """Who is shown."""
     known = results.ids
     if not known:
-        raise DataError("nobody was followed in these results, so there is nothing to plot")
+        source = results.header.get("source")
+        raise DataError(f"{source}: nobody was followed there, so there is nothing to plot")
     unknown = [one for one in ids if one not in known]
     if unknown:
         raise UsageError(f"nobody has the id {unknown[0]}; there are {', '.join(map(str, known))}")
@@ -236,11 +238,3 @@ def page_bytes(figure: "Figure", suffix: str, title: str) -> bytes:
     metadata = {"CreationDate": None} if suffix == ".pdf" else None
     figure.savefig(data, format=suffix[1:], dpi=120, metadata=metadata)
     return data.getvalue()
-
-
-def _matplotlib() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise SinkError("plots need the package matplotlib: pip install matplotlib") from error
-    return Figure

@@ -109,6 +109,30 @@ def test_several_files_get_a_page_each_beside_them(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").exists() and (tmp_path / "b.png").exists()
 
 
+def test_of_several_files_those_without_anybody_are_left_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    pictures = tmp_path / "pictures.jsonl"
+    with JsonLinesSink(pictures, make_header(source="photos", size_wh=(640, 480))) as sink:
+        sink.write(frame(0), people(STANDING_XY, ids=[0]))
+    walk = str(recorded(tmp_path / "walk.jsonl", 12))
+    assert main(["plot", str(pictures), walk]) == 0
+    assert "left out: photos: nobody was followed" in capsys.readouterr().err
+    assert main(["plot", str(pictures)]) == 2
+    assert (tmp_path / "walk.png").exists() and not (tmp_path / "pictures.png").exists()
+
+
+def test_a_page_that_is_there_is_not_replaced_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    walk = str(recorded(tmp_path / "walk.jsonl", 12))
+    (tmp_path / "walk.png").write_text("dear to somebody")
+    assert main(["plot", walk]) == 2
+    assert "walk.png is there already" in capsys.readouterr().err
+    assert main(["plot", walk, "--overwrite"]) == 0
+    assert (tmp_path / "walk.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_what_cannot_be_plotted_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = recorded(tmp_path / "walk.jsonl", 12)
     for words in (
