@@ -8,7 +8,7 @@ folder go through the networks together. Where a budget of time is set,
 """
 
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -61,6 +61,8 @@ class PosePipeline:
         What to use; single settings may also be given by name.
     networks : (PoseEstimator, Detector or None), optional
         To be used instead of those that the settings name; see ``service`` for several streams.
+    told : callable, optional
+        Hears "detector" and "pose network" when each is open, from whatever thread opened it.
     **changes
         Settings by name: ``PosePipeline(detector="none", smooth="none")``.
 
@@ -83,10 +85,12 @@ class PosePipeline:
         settings: Settings | None = None,
         *,
         networks: tuple[PoseEstimator, Detector | None] | None = None,
+        told: Callable[[str], None] = lambda part: None,
         **changes: Any,
     ) -> None:
         self.settings = replace(settings or Settings(), **changes)
         self.clock = StageClock() if networks is None else networks[0].clock
+        self._told = told
         self.estimator, self.detector = networks or self._open_networks()
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(Budget(self.settings.max_latency_ms, self.settings.target_fps))
@@ -120,19 +124,23 @@ class PosePipeline:
         chosen = self.settings
         runtime = open_runtime(chosen.weights, chosen.runtime, chosen.device, chosen.precision)
         try:
-            return PoseEstimator(runtime, chosen.decode, self.clock)
+            estimator = PoseEstimator(runtime, chosen.decode, self.clock)
         except ValueError as error:
             raise UsageError(str(error)) from error
+        self._told("pose network")
+        return estimator
 
     def _open_detector(self, beside: PoseEstimator | None = None) -> Detector | None:
         chosen, gpu = self.settings, None if beside is None else beside.gpu
-        return open_detector(
+        detector = open_detector(
             chosen.detector,
             chosen.device,
             size_px=chosen.detector_size_px,
             score_threshold=chosen.detector_threshold,
             frames=None if gpu is None else gpu.frames,
         )
+        self._told("detector")
+        return detector
 
     def process(
         self,

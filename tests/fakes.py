@@ -16,6 +16,7 @@ from livepose.frame import Frame, ImageBgr
 from livepose.heatmaps import encode_dark
 from livepose.pipeline import PosePipeline
 from livepose.weights import Card
+from livepose.window import Command
 
 CARD = Card(
     network="hrnet_w32",
@@ -167,3 +168,21 @@ def make_pipeline(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PosePipeline
 
     monkeypatch.setattr("livepose.pipeline.open_detector", detector)
     return PosePipeline
+
+
+class FakeWindow:
+    """Shows nothing and presses the keys of a script: {number of the picture: command}."""
+
+    def __init__(self, script: dict[int, list[Command]] | None = None) -> None:
+        self.shown: list[ImageBgr] = []
+        self.closed = 0
+        self._script = script or {}
+
+    def show(self, image_bgr: ImageBgr) -> None:
+        self.shown.append(image_bgr)
+
+    def poll(self) -> list[Command]:
+        return self._script.pop(len(self.shown), [])
+
+    def close(self) -> None:
+        self.closed += 1

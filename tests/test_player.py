@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import make_pipeline, walking
+from fakes import FakeWindow, make_pipeline, walking
 
 from livepose.errors import SinkError, SourceError
 from livepose.frame import Frame, ImageBgr
@@ -39,24 +39,6 @@ class MemorySink:
             raise SinkError("out.mp4: the disk is full")
         self.indices.append(frame.index)
         self.drawn.append(drawn_bgr)
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-class FakeWindow:
-    """Shows nothing and presses the keys of a script: {number of the picture: command}."""
-
-    def __init__(self, script: dict[int, list[Command]] | None = None) -> None:
-        self.shown: list[ImageBgr] = []
-        self.closed = 0
-        self._script = script or {}
-
-    def show(self, image_bgr: ImageBgr) -> None:
-        self.shown.append(image_bgr)
-
-    def poll(self) -> list[Command]:
-        return self._script.pop(len(self.shown), [])
 
     def close(self) -> None:
         self.closed += 1

@@ -9,6 +9,7 @@ from importlib import import_module
 from livepose.cli.messages import add_message_options, show_messages
 from livepose.cli.surroundings import (
     check_working_directory,
+    end,
     fill_closed_streams,
     flush_stdout,
 )
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (0 done ... 130 Ctrl-C)."""
     words = list(sys.argv[1:] if argv is None else argv)
     fill_closed_streams()
-    return guarded(lambda: _dispatch(words))
+    return end(guarded(lambda: _dispatch(words)))
 
 
 def guarded(action: Callable[[], int]) -> int:

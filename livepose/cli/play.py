@@ -5,22 +5,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from livepose.cli.live import health_served, open_live
+from livepose.cli.opening import wants_window
 from livepose.cli.run_options import (
     LiveOptions,
     OutputOptions,
     RunOptions,
-    SourceOptions,
     WindowOptions,
 )
 from livepose.drawing import rehearse
 from livepose.errors import UsageError
 from livepose.frame import Frame
-from livepose.live.browser_source import BrowserSource
 from livepose.pipeline import PosePipeline, Settings
 from livepose.player import Look, Player, Summary, close_all
 from livepose.poses import Poses
@@ -41,16 +40,7 @@ from livepose.sinks import (
 )
 from livepose.sinks.contact_sheet import SheetSink
 from livepose.smoothing import PRICES
-from livepose.sources import (
-    Excerpt,
-    LiveSettings,
-    Source,
-    VideoSource,
-    open_camera,
-    open_images,
-    open_source,
-    open_video,
-)
+from livepose.sources import Source, VideoSource
 from livepose.window import Window
 
 logger = logging.getLogger(__name__)
@@ -58,27 +48,28 @@ LATE_S = 8.0
 """Whoever waits longer than this is told why."""
 
 
-def play(options: RunOptions) -> Summary:
-    """Plays the chosen source to its end."""
-    ((kind, value),) = options.sources.chosen()
-    # The source first: a wrong path is said at once, not after the networks were loaded.
-    source = open_chosen(kind, value, options.sources)
-    try:
-        with rehearsed(options):
-            pipeline = open_pipeline(options.settings, source)
-        window = open_window(options, source)
-        with health_served(options.live.health) as watch:
-            sinks = open_all(options, options.outputs, options.live, source, pipeline)
-            watch(sinks)
-            player = Player(pipeline, source, sinks, window, look(options.window))
-            player.export_threshold = options.outputs.kpt_thr
-            with progress_bar(source, window is not None) as progress:
-                player.progress = progress
-                summary = player.play()
-    finally:
-        source.close()
+def play(
+    options: RunOptions, source: Source, pipeline: PosePipeline, window: Window | None
+) -> Summary:
+    """Plays a source to its end with a pipeline that is ready."""
+    with health_served(options.live.health) as watch:
+        sinks = open_all(options, options.outputs, options.live, source, pipeline)
+        watch(sinks)
+        player = Player(pipeline, source, sinks, window, look(options.window))
+        player.export_threshold = options.outputs.kpt_thr
+        with progress_bar(source, window is not None) as progress:
+            player.progress = progress
+            summary = player.play()
     logger.info(said(summary, options.outputs))
     return summary
+
+
+def open_ready(
+    options: RunOptions, source: Source, told: Callable[[str], None] = lambda part: None
+) -> PosePipeline:
+    """The pipeline, warm, and the drawing too; ``told`` hears of each part that is ready."""
+    with rehearsed(options):
+        return open_pipeline(options.settings, source, told)
 
 
 @contextmanager
@@ -104,56 +95,12 @@ def draws(options: RunOptions) -> bool:
     return wants_window(options) or bool(outputs.output or outputs.sheet or camera is not None)
 
 
-def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool = False) -> Source:
-    """The source of that kind; a live one at once where it may be ``deferred``."""
-    excerpt = Excerpt(options.start_s, options.end_s, options.step)
-    source = _open(kind, value, options, live_settings(options, deferred), excerpt)
-    if excerpt != Excerpt() and not isinstance(source, VideoSource):
-        source.close()
-        raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
-    return source
-
-
-def _open(
-    kind: str, value: Any, options: SourceOptions, live: LiveSettings, excerpt: Excerpt
-) -> Source:
-    asked: dict[str, Any] = {
-        "camera_size": options.camera_size,
-        "camera_fps": options.camera_fps,
-    }
-    turn_deg = options.turn_deg
-    if value == "browser" and kind == "source":
-        return BrowserSource()
-    if kind == "image":
-        return open_images(value, rotate=turn_deg)
-    if kind == "video":
-        return open_video(value, excerpt=excerpt, rotate=turn_deg)
-    if kind == "camera" and "://" not in value:
-        return open_camera(value, settings=live, rotate=turn_deg, **asked)
-    return open_source(value, live=live, excerpt=excerpt, rotate=turn_deg, **asked)
-
-
-def live_settings(options: SourceOptions, deferred: bool) -> LiveSettings:
-    """How patient the options want a camera to be."""
-    asked = LiveSettings(open_timeout_s=options.open_timeout_s, deferred=deferred)
-    if options.reconnect_s is None:
-        return asked
-    return replace(asked, reconnect_s=options.reconnect_s, wait_at_start=True)
-
-
-def wants_window(options: RunOptions, live: bool = False) -> bool:
-    """Whether a window is to be opened; a live source has one beside its outputs too."""
-    window = options.window
-    outputs = bool(options.outputs.asked()) or options.live.asked()
-    return not window.no_window and (window.show or live or not outputs)
-
-
-def open_pipeline(settings: Settings, source: Source) -> PosePipeline:
+def open_pipeline(settings: Settings, source: Source, told: Callable[[str], None]) -> PosePipeline:
     """The pipeline, warm, with one line that says what it runs on."""
     start_s = time.perf_counter()
     logger.info("warming up ...")
     with patience():
-        pipeline = PosePipeline(settings)
+        pipeline = PosePipeline(settings, told=told)
         pipeline.warm_up(source.size_wh)
     logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
     logger.info(f"ready after {time.perf_counter() - start_s:.1f} s{memory_held(pipeline)}")
@@ -180,17 +127,6 @@ def memory_held(pipeline: PosePipeline) -> str:
     """What the networks and their buffers hold of a GPU's memory, if they are on one."""
     gpu = pipeline.estimator.gpu
     return "" if gpu is None else f", {gpu.held_mib():.0f} MiB held on {gpu.runtime.device}"
-
-
-def open_window(options: RunOptions, source: Source) -> Window | None:
-    """A window, where one is wanted and can be had."""
-    if not wants_window(options, source.live):
-        return None
-    possible, reason = Window.available()
-    if not possible:
-        logger.warning(f"no window: {reason}; running without one")
-        return None
-    return Window(f"livepose - {source.name}")
 
 
 def open_all(

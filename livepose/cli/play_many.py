@@ -8,7 +8,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 
 from livepose.cli.live import health_served
-from livepose.cli.play import look, open_all, open_chosen, patience, rehearsed
+from livepose.cli.opening import open_chosen
+from livepose.cli.play import look, open_all, patience, rehearsed
 from livepose.cli.run_options import RunOptions
 from livepose.errors import SourceError
 from livepose.frame import Frame

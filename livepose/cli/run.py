@@ -82,9 +82,9 @@ def run(arguments: Namespace) -> int:
 
             play_many(chosen)
         else:
-            from livepose.cli.play import play
+            from livepose.cli.start import start
 
-            play(chosen)
+            start(chosen)
     return 0
 
 

@@ -2,10 +2,28 @@
 
 import os
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 from livepose.errors import UsageError
+
+_hurry = threading.Event()
+
+
+def end_without_waiting() -> None:
+    """Lets the process end at once when all is said: a thread is at work that cannot be stopped."""
+    _hurry.set()
+
+
+def end(code: int) -> int:
+    """The exit code, unless the process has to end here and now."""
+    if _hurry.is_set():
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code)
+    return code
 
 
 def fill_closed_streams() -> None:

@@ -99,6 +99,11 @@ class LiveSource(Closing):
             seconds, frames = self._slot.seconds, self._slot.captured
         return (frames - 1) / seconds if seconds > 0 else None
 
+    def peek(self) -> ImageBgr | None:
+        """The newest picture, upright, which stays there to be taken; None before the first."""
+        image_bgr = self._slot.image_bgr
+        return None if image_bgr is None else turned(image_bgr, self._rotate)
+
     def __iter__(self) -> Iterator[Frame]:
         while (frame := self._next()) is not None:
             yield frame

@@ -1,0 +1,121 @@
+"""The window is there before the networks are, and whoever closes it waits for nothing."""
+
+import subprocess
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Callable
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeWindow, walking
+
+from livepose.cli import start, surroundings
+from livepose.cli.options import options
+from livepose.cli.run_options import (
+    BatchOptions,
+    BenchmarkOptions,
+    LiveOptions,
+    OutputOptions,
+    RunOptions,
+    SourceOptions,
+    WindowOptions,
+)
+from livepose.cli.start import PARTS, GettingReady, preview, show_until, with_line
+from livepose.settings import Settings
+from livepose.sources import open_source
+
+PICTURE = np.full((240, 320, 3), 90, np.uint8)
+
+
+def run_options(**given: object) -> RunOptions:
+    kinds = (SourceOptions, OutputOptions, LiveOptions, WindowOptions, BenchmarkOptions, Settings)
+    made = [options(kind, Namespace(**given)) for kind in kinds]
+    return RunOptions(*made, BatchOptions())  # type: ignore[arg-type]
+
+
+def test_the_line_names_what_is_missing_and_how_much_is_done() -> None:
+    waits, goes_on = threading.Event(), threading.Event()
+
+    def work(told: Callable[[str], None]) -> str:
+        told("libraries")
+        told("pose network")
+        waits.set()
+        goes_on.wait(10.0)
+        return "ready"
+
+    ready = GettingReady(work)
+    waits.wait(10.0)
+    assert ready.line == f"getting ready: detector {PARTS['libraries'] + PARTS['pose network']} %"
+    goes_on.set()
+    assert ready.result() == "ready"
+
+
+def test_pictures_are_shown_until_all_is_ready() -> None:
+    over = threading.Event()
+    ready = GettingReady(lambda told: over.wait(10.0))
+    window = FakeWindow()
+    shown = []
+    window.show = lambda image_bgr: (shown.append(image_bgr), len(shown) > 3 and over.set())  # type: ignore[method-assign,assignment]
+    assert show_until(ready, window, repeat(PICTURE))  # type: ignore[arg-type]
+    assert len(shown) > 3
+    assert (shown[0] != PICTURE).any()
+    assert (PICTURE == 90).all()
+
+
+def test_what_goes_wrong_on_the_way_is_told_at_the_end() -> None:
+    def fail(told: object) -> None:
+        raise ValueError("no weights")
+
+    ready = GettingReady(fail)
+    assert show_until(ready, FakeWindow(), repeat(PICTURE))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no weights"):
+        ready.result()
+
+
+def test_a_window_that_is_closed_ends_the_program_without_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from livepose.window import Command
+
+    goes_on, hurried = threading.Event(), []
+    monkeypatch.setattr(surroundings, "end_without_waiting", lambda: hurried.append(True))
+    monkeypatch.setattr(start, "LAST_WORDS_S", 0.01)
+    ready = GettingReady(lambda told: goes_on.wait(10.0))
+    assert not show_until(ready, FakeWindow({1: [Command.QUIT]}), repeat(PICTURE))  # type: ignore[arg-type]
+    assert hurried == [True]
+    goes_on.set()
+
+
+def test_the_preview_of_a_file_takes_nothing_from_it(shared: Path) -> None:
+    path = str(shared / "video" / "crowd.mp4")
+    with open_source(path) as source:
+        seen = next(preview(source, run_options(video=(path,))))
+        assert (next(iter(source)).image_bgr == seen).all()
+        mirrored = next(preview(source, run_options(video=(path,), mirror=True)))
+        assert (mirrored == seen[:, ::-1]).all()
+        assert not next(preview(source, run_options(video=(path,), skeleton_only=True))).any()
+
+
+def test_the_preview_of_a_source_that_cannot_be_looked_at_is_black() -> None:
+    assert not next(preview(walking(3, live=True), run_options())).any()
+
+
+def test_the_line_is_readable_on_any_picture() -> None:
+    for height, width in ((96, 128), (480, 640), (2160, 3840)):
+        white = np.full((height, width, 3), 255, np.uint8)
+        drawn = with_line(white, "getting ready: detector 40 %")
+        assert drawn.shape == white.shape
+        assert (drawn[-3] == 0).any()
+
+
+def test_nothing_that_takes_seconds_is_loaded_before_the_window() -> None:
+    code = (
+        "import sys, livepose.cli.start;"
+        "heavy = {'numba', 'scipy', 'torch', 'openvino', 'ultralytics'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
