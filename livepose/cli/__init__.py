@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": "livepose.cli.demo",
     "doctor": "livepose.cli.doctor",
     "eval": "livepose.cli.evaluate",
+    "export": "livepose.cli.export",
     "plot": "livepose.cli.plot",
     "quantise": "livepose.cli.quantise",
     "train": "livepose.cli.train",
@@ -34,6 +35,7 @@ COMMANDS = {
 EXTRA_OF = {
     "torch": "torch",
     "ultralytics": "torch",
+    "onnx": "export",
     "matplotlib": "eval",
     "pycocotools": "eval",
     "trackeval": "eval",

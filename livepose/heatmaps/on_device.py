@@ -1,7 +1,7 @@
 """DARK as torch operations, for heatmaps that are on a device already.
 
-The same rules, in the same order and in float64, as ``decode_dark`` and its kernels; see there
-for what they are and why. Nothing here depends on the values of a map, so that it can be
+The same rules, in the same order, as ``decode_dark`` and its kernels; see there for what they are
+and why. Nothing here depends on the values of a map, so that it can be
 recorded: what is found is chosen at the end. The live path on a processor does not load this.
 """
 
@@ -17,13 +17,14 @@ FIGURES = 6
 
 
 def decode_dark(heatmaps: Tensor, taps: Tensor) -> Tensor:
-    """Centres, scores and covariances of maps (B, K, H, W): float64 (B, K, 6).
+    """Centres, scores and covariances of maps (B, K, H, W): (B, K, 6).
 
-    ``taps`` are the weights of the blur, float64 (k,), on the same device. The figures are x, y,
-    score, covariance xx, xy and yy in heatmap pixels; NaN and score 0 as ``decode_dark`` has them.
+    ``taps`` are the weights of the blur, (k,), on the same device; all is computed in their type,
+    in float64 as ``decode_dark`` does. The figures are x, y, score, covariance xx, xy and yy in
+    heatmap pixels; NaN and score 0 as ``decode_dark`` has them.
     """
     height, width = heatmaps.shape[2:]
-    maps = heatmaps.double()
+    maps = heatmaps.to(taps.dtype)
     flat = maps.flatten(2)
     peak, index = flat.max(dim=2)
     found = torch.isfinite(flat).all(dim=2) & (peak > 0)

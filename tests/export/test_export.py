@@ -1,0 +1,139 @@
+"""What is exported finds what livepose finds, without livepose."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from livepose.cli import main
+from livepose.errors import UsageError
+from livepose.export import export, parity
+from livepose.export.graph import heatmap_to_crop
+from livepose.pipeline import PosePipeline
+from livepose.runtimes.eager import reference_heatmaps
+from livepose.runtimes.openvino import openvino
+from livepose.runtimes.verify import people, probe_crops
+from livepose.weights import Card, find_weights, load_network, read_card
+
+pytest.importorskip("onnx", reason="the optional package onnx")
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "run_onnx.py"
+
+
+@pytest.fixture(scope="module")
+def onnx_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("onnx") / "pose.onnx"
+    assert main(["export", "onnx", "--output", str(path), "--heatmaps"]) == 0
+    return path
+
+
+def test_onnx_runtime_finds_livepose_s_keypoints_and_covariances(onnx_file: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the optional package onnxruntime")
+    session = onnxruntime.InferenceSession(onnx_file, providers=["CPUExecutionProvider"])
+    card = read_card(find_weights("default"))
+    crops = probe_crops(card)
+    keypoints, heatmaps = session.run(["keypoints", "heatmaps"], {"crops_bgr": crops})
+    network, _ = load_network(find_weights("default"))
+    reference = reference_heatmaps(network, card)
+    np.testing.assert_allclose(heatmaps, reference, atol=1e-4)
+    expected = parity.expected_keypoints(reference, card)
+    sure = expected[..., 2] > 0.2
+    assert sure.mean() > 0.5
+    np.testing.assert_allclose(keypoints[sure][:, :3], expected[sure][:, :3], atol=1e-3)
+    np.testing.assert_allclose(keypoints[sure][:, 3:], expected[sure][:, 3:], rtol=1e-2, atol=1e-3)
+    [one] = session.run(["keypoints"], {"crops_bgr": crops[1:2]})
+    np.testing.assert_allclose(one[0][sure[1], :2], keypoints[1][sure[1], :2], atol=1e-3)
+
+
+def test_the_file_says_what_it_is(onnx_file: Path) -> None:
+    import onnx
+
+    told = {one.key: one.value for one in onnx.load(onnx_file).metadata_props}
+    assert told["format"] == "livepose-keypoints-1"
+    assert told["columns"] == "x y score cov_xx cov_xy cov_yy"
+    assert told["input_hw"] == "128x96"
+    assert told["alignment"] == "pixel_centre"
+    assert json.loads(told["skeleton"])["keypoints"][0] == "nose"
+
+
+def test_a_script_without_livepose_runs_it(onnx_file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the optional package onnxruntime")
+    text = EXAMPLE.read_text()
+    assert "import livepose" not in text and "from livepose" not in text
+    picture = tmp_path / "person.png"
+    cv2.imwrite(str(picture), people()[0])
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), str(onnx_file), str(picture)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+    )
+    rows = [line.split() for line in done.stdout.splitlines()]
+    with_livepose = PosePipeline(detector="none", precision="f32").process(picture)
+    assert [row[0] for row in rows] == list(with_livepose.skeleton.keypoints)
+    found_xy = np.array([[float(row[1]), float(row[2])] for row in rows])
+    off_px = np.linalg.norm(found_xy - with_livepose.keypoints_xy[0], axis=1)
+    assert np.median(off_px[with_livepose.keypoint_scores[0] > 0.3]) < 4.0  # another resampling
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.load.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("kind", "name", "half"), [("openvino", "pose.xml", False), ("torchscript", "pose.pt", True)]
+)
+def test_the_other_forms_agree_and_carry_the_card(
+    kind: str, name: str, half: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    assert export(kind, path, half=half) <= parity.LIMIT_PX
+    if kind == "openvino":
+        model = openvino().Core().read_model(path)
+        assert model.get_rt_info(["livepose", "input_hw"]).value == "128x96"
+        assert {one.name for one in tmp_path.iterdir()} == {"pose.xml", "pose.bin"}
+        return
+    import torch
+
+    extra = {"livepose.json": ""}
+    torch.jit.load(path, _extra_files=extra)
+    assert json.loads(extra["livepose.json"])["input_hw"] == "128x96"
+    assert path.stat().st_size < 70e6
+
+
+def test_a_file_that_finds_something_else_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(parity, "heatmap_to_crop", lambda card: ((4.0, 4.0), (1.6, 1.5)))
+    assert main(["export", "torchscript", "--output", str(tmp_path / "pose.pt")]) == 6
+    assert "0.1 px of the crop from where livepose finds them" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_exported_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"ends in \.onnx"):
+        export("onnx", tmp_path / "pose.xml")
+    there = tmp_path / "pose.onnx"
+    there.touch()
+    with pytest.raises(UsageError, match="there already; add --overwrite"):
+        export("onnx", there)
+    with pytest.raises(UsageError, match="expected one of onnx, openvino, torchscript"):
+        export("tflite", there)
+
+
+@pytest.mark.parametrize("alignment", ["pixel_centre", "hrnet", "dark", "udp", "stride"])
+def test_cells_lie_in_the_crop_where_the_alignment_says(alignment: str) -> None:
+    from livepose.crops import CropGeometry
+
+    card = Card("hrnet_w32", (128, 96), alignment=alignment)
+    geometry, box = CropGeometry(alignment, (128, 96)), np.array([[10.0, 20, 50, 90]])
+    cells_xy = np.array([[[0.0, 0.0], [11.0, 7.5], [23.0, 31.0]]])
+    image_xy = geometry.to_image(cells_xy, box, (32, 24))[0]
+    matrix = geometry.matrices(box)[0]
+    scale, offset = heatmap_to_crop(card)
+    np.testing.assert_allclose(
+        cells_xy[0] * scale + offset, image_xy @ matrix[:, :2].T + matrix[:, 2], atol=1e-9
+    )
