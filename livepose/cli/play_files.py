@@ -26,7 +26,7 @@ from livepose.pipeline import PosePipeline
 from livepose.player import Player
 from livepose.poses import Poses
 from livepose.settings import Settings
-from livepose.sinks.claims import refuse_existing
+from livepose.sinks.claims import check_writable, refuse_existing
 from livepose.sinks.protocol import sink_error
 from livepose.sources import Excerpt, Source, find_sources, open_images, open_video
 from livepose.sources.find import left_out_words
@@ -69,7 +69,9 @@ def play_files(options: RunOptions) -> int:
     jobs = shard(all_jobs(options), *part)
     settings = settings_sha256(options)
     refuse_foreign(jobs, folder, manifest, settings, options.outputs)
-    make_folders(folder)
+    make_folder(folder)
+    if manifest.path is not None:
+        check_writable(manifest.path, overwrite=True)
     with FilesProgress(sum(job.size for job in jobs), len(jobs)) as progress:
         report = run_batch(
             jobs,
@@ -169,8 +171,8 @@ def ending(name: str, job: Job) -> str:
     return DRAWN_PICTURES if (name, job.kind) == ("output", "images") else ENDINGS[name]
 
 
-def make_folders(folder: Path) -> None:
-    """Makes the output folder."""
+def make_folder(folder: Path) -> None:
+    """Makes the output folder, and those around it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

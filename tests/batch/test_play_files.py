@@ -169,6 +169,10 @@ def test_what_is_there_already_is_not_replaced_unasked(
         (["--video", "IN/a.mp4", "--output-dir", "OUT", "--json"], "sources are plain arguments"),
         (["IN", "--output-dir", "OUT", "--json", "--show"], "shown nowhere"),
         (
+            ["IN", "--output-dir", "OUT", "--json", "--manifest", "OUT/no/run.jsonl"],
+            "create it first",
+        ),
+        (
             ["IN", "--output-dir", "OUT", "--json", "--ray", "nonsense"],
             "no Ray cluster at nonsense",
         ),
@@ -182,7 +186,7 @@ def test_what_does_not_go_together_is_one_sentence(
         one.replace("IN", str(tmp_path / "in")).replace("OUT", str(tmp_path / "out"))
         for one in words
     ]
-    assert main(given) in (USAGE, 5)
+    assert main(given) in (1, USAGE, 5)
     lines = capsys.readouterr().err.strip().splitlines()
     assert says in lines[-1]
     assert not any("Traceback" in line for line in lines)

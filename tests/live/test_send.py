@@ -16,9 +16,11 @@ from websockets.sync.client import connect
 
 from livepose.errors import UsageError
 from livepose.live import open_bus
+from livepose.live.bus import datagram
 from livepose.live.osc import MOST_BYTES, OscPacker
 from livepose.live.slots import Slots
 from livepose.poses import Poses
+from livepose.results.angles import NAMES, AngleMeter
 from livepose.sinks import make_header
 from livepose.skeletons import COCO17
 
@@ -138,6 +140,28 @@ def test_a_crowd_is_cut_to_one_datagram_and_says_so(receiver):
     said = json.loads(data)
     assert MOST_BYTES * 0.8 < len(data) <= MOST_BYTES
     assert said["left_out"] + len(said["people"]) == 80
+
+
+def test_json_carries_the_angles_that_its_header_names(receiver):
+    header = {**HEADER, "angles": list(NAMES)}
+    expected = json.loads("{" + AngleMeter().to_json(poses(4))[3] + "}")["angles"]
+    with open_bus(f"udp://127.0.0.1:{port_of(receiver)}", header) as bus:
+        bus.write(frame(0), poses(4))
+        by_datagram = [json.loads(receiver.recv(65536)) for _ in range(2)]
+    port, stop = free_port(), threading.Event()
+    with open_bus(f"ws://127.0.0.1:{port}", header) as bus:
+        writing = threading.Thread(target=write_until, args=(bus, stop))
+        writing.start()
+        with connect(f"ws://127.0.0.1:{port}") as client:
+            by_socket = [json.loads(client.recv(timeout=5)) for _ in range(2)]
+        stop.set()
+        writing.join()
+    for opening, told in (by_datagram, by_socket):
+        assert opening["livepose"]["angles"] == list(NAMES)
+        assert told["people"][3]["angles"] == expected
+    crowd = json.loads(datagram(frame(0), poses(80), "plain", 0, AngleMeter().to_json(poses(80))))
+    assert 0 < len(crowd["people"]) < 80
+    assert len(crowd["people"][-1]["angles"]) == len(NAMES)
 
 
 @pytest.mark.parametrize("scheme", ["osc", "udp"])
