@@ -138,6 +138,7 @@ class PosePipeline:
             size_px=chosen.detector_size_px,
             score_threshold=chosen.detector_threshold,
             frames=None if gpu is None else gpu.frames,
+            offline=chosen.offline,
         )
         self._told("detector")
         return detector

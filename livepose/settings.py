@@ -112,6 +112,7 @@ class Settings:
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
     runtime: str = option("auto", "what runs the networks", choices=RUNTIMES)
     precision: str = option("auto", "of the pose network", choices=PRECISIONS)
+    offline: bool = option(False, "fetch nothing (LIVEPOSE_OFFLINE=1 says the same)")
 
     def __post_init__(self) -> None:
         check(self)

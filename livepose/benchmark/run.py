@@ -92,7 +92,7 @@ def run_benchmark(settings: Settings, choice: Choice) -> int:
 
     # The old figures first: a wrong path is said at once, and --json may write over them.
     old = None if choice.compare is None else read_figures(choice.compare)
-    pipeline = PosePipeline(settings)
+    pipeline = PosePipeline(settings, offline=True)
     result = measure(pipeline, choice)
     print_table(result)
     if choice.json_path is not None:

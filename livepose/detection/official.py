@@ -1,18 +1,15 @@
 """The checkpoints that ultralytics publishes: where they may lie, and how to get them."""
 
-import hashlib
 import json
 import logging
 import os
 import re
-import socket
 import threading
-import urllib.request
+import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from livepose.errors import WeightsError
-from livepose.weights.fetching import download
+from livepose.weights.fetching import download, file_sha256, is_offline
 from livepose.weights.places import downloads_folder, expanded
 
 logger = logging.getLogger(__name__)
@@ -21,10 +18,15 @@ DEFAULT = "yolo11n"
 NAME = re.compile(r"yolo(v8[nsmlx]|v9[tsmce]|v10[nsmblx]|11[nsmlx]|12[nsmlx]|26[nsmlx])")
 ADDRESS = "https://github.com/ultralytics/assets/releases/download/v8.3.0/"
 ADDRESS_26 = "https://github.com/ultralytics/assets/releases/download/v8.4.0/"
-GIT_HASHES = {"yolo11n": "45b273b46165267f2d4c90df94468b547f43cf67"}
-"""``git hash-object`` of the published files, where known."""
-CONNECT_S = 3.0
-"""Nobody waits longer than this to learn that there is no network."""
+SHA256 = {"yolo11n": "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1"}
+SIZES = {"yolo11n": 5_613_764}
+"""Bytes. Both of the published files, where known."""
+MOST_BYTES = 200_000_000
+AUTO_LIMIT_S = 5.0
+"""So long may a start be held up by a download that nobody asked for ..."""
+ASKED_LIMIT_S = 300.0
+"""... and so long by one that somebody did."""
+A_DAY_S = 86_400.0
 
 
 def is_official(name: str) -> bool:
@@ -37,74 +39,66 @@ def find_official(name: str) -> Path | None:
 
     A file whose hash is known and does not fit is passed over.
     """
-    folders = [downloads_folder(), Path.cwd(), *_ultralytics_folder()]
+    folders = [downloads_folder(), Path(), *_ultralytics_folder()]
     paths = (folder / f"{name}.pt" for folder in folders)
     return next((path for path in paths if path.is_file() and is_genuine(name, path)), None)
 
 
-def fetch_official(name: str) -> Path | None:
+def fetch_official(name: str, limit_s: float = ASKED_LIMIT_S) -> Path | None:
     """Downloads the checkpoint into the cache; None, with a reason told, when that fails.
 
-    Without a network the answer comes within ``CONNECT_S``. With LIVEPOSE_OFFLINE or YOLO_OFFLINE
-    set, none is tried.
+    The whole of it, looking the host up included, takes ``limit_s`` at most. With LIVEPOSE_OFFLINE
+    or YOLO_OFFLINE set, none is tried.
     """
+    if is_offline():
+        return None
     url = (ADDRESS_26 if name.startswith("yolo26") else ADDRESS) + f"{name}.pt"
-    if _forbidden() or not reachable(url, CONNECT_S):
-        return None
     target = downloads_folder() / f"{name}.pt"
-    logger.info(f"fetching {url}")
+    sha256, most_bytes = SHA256.get(name, ""), SIZES.get(name, MOST_BYTES)
+    logger.info(f"fetching {url} (at most {most_bytes / 1e6:.1f} MB, {limit_s:g} s)")
+    answer: list[Path | str] = []
+
+    def load() -> None:
+        try:
+            answer.append(
+                download(url, target, sha256=sha256, limit_s=limit_s, most_bytes=most_bytes)
+            )
+        except WeightsError as error:
+            answer.append(str(error))
+
+    # In a thread, because a name server that does not answer cannot be given a time limit.
+    thread = threading.Thread(target=load, daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    found = answer[0] if answer else f"{url} was not there within {limit_s:g} s"
+    if isinstance(found, Path):
+        return found
+    logger.info(found)
+    return None
+
+
+def fetch_once_a_day() -> Path | None:
+    """The default checkpoint, tried for within ``AUTO_LIMIT_S``; after a failure not for a day."""
+    tried = downloads_folder() / f"{DEFAULT}.tried"
     try:
-        path = download(url, target, timeout_s=CONNECT_S)
-    except WeightsError as error:
-        logger.info(str(error))
+        if is_offline() or time.time() - tried.stat().st_mtime < A_DAY_S:
+            return None
+    except OSError:  # not tried yet
+        pass
+    try:
+        tried.parent.mkdir(parents=True, exist_ok=True)
+        tried.touch()
+    except OSError:  # what cannot be remembered would be tried at every start
         return None
-    if not is_genuine(name, path):
-        path.unlink()
-        logger.warning(f"what came from {url} is not the published file; it was deleted")
-        return None
-    return path
+    found = fetch_official(DEFAULT, AUTO_LIMIT_S)
+    if found is not None:
+        tried.unlink(missing_ok=True)
+    return found
 
 
 def is_genuine(name: str, path: Path) -> bool:
     """Whether the file has the hash of the published one; true where none is known."""
-    wanted = GIT_HASHES.get(name)
-    return wanted is None or git_hash(path) == wanted
-
-
-def git_hash(path: Path) -> str:
-    """What ``git hash-object`` says of a file."""
-    content = path.read_bytes()
-    digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
-    digest.update(content)
-    return digest.hexdigest()
-
-
-def reachable(url: str, timeout_s: float) -> bool:
-    """Whether a connection to the server (or to the proxy on the way) opens in that time.
-
-    Asked in a thread, because a name server that does not answer cannot be given a time limit.
-    """
-    proxy = urllib.request.getproxies().get(urlsplit(url).scheme)
-    parts = urlsplit(proxy if proxy else url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    answer: list[bool] = []
-
-    def knock() -> None:
-        try:
-            with socket.create_connection((parts.hostname or "", port), timeout=timeout_s):
-                answer.append(True)
-        except OSError:
-            answer.append(False)
-
-    thread = threading.Thread(target=knock, daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    return bool(answer) and answer[0]
-
-
-def _forbidden() -> bool:
-    values = (os.environ.get(name, "") for name in ("LIVEPOSE_OFFLINE", "YOLO_OFFLINE"))
-    return any(value.lower() not in ("", "0", "false", "no", "off") for value in values)
+    return name not in SHA256 or file_sha256(path) == SHA256[name]
 
 
 def _ultralytics_folder() -> list[Path]:

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepose.detection.detections import Detector
-from livepose.detection.official import DEFAULT, fetch_official, find_official, is_official
+from livepose.detection.official import (
+    DEFAULT,
+    fetch_official,
+    fetch_once_a_day,
+    find_official,
+    is_official,
+)
 from livepose.detection.protocol import DetectorInfo, Engine, person_class
 from livepose.detection.yolo import YoloDetector
 from livepose.errors import DeviceError, WeightsError
@@ -30,6 +36,7 @@ def open_detector(
     size_px: int | None = None,
     score_threshold: float | None = None,
     frames: "DeviceFrames | None" = None,
+    offline: bool = False,
 ) -> Detector | None:
     """A detector of people.
 
@@ -48,6 +55,8 @@ def open_detector(
         Lowest score of a box, None for ultralytics' own 0.25.
     frames : DeviceFrames, optional
         Pictures on a GPU that the pose network reads too: each is then uploaded once.
+    offline : bool
+        Whether nothing may be fetched; so too with LIVEPOSE_OFFLINE set.
 
     Returns
     -------
@@ -65,9 +74,12 @@ def open_detector(
         logger.info("detector: none, the whole picture is one person")
         return None
     if str(name) == "auto":
-        detector = _open_auto(device, size_px, score_threshold, frames)
+        official = find_official(DEFAULT) if has_torch() else None  # published files are torch's
+        if official is None and has_torch() and not offline:
+            official = fetch_once_a_day()
+        detector = _open_auto(official, device, size_px, score_threshold, frames)
     else:
-        path = _find(str(name))
+        path = _find(str(name), offline)
         detector = open_file(path, device, size_px, score_threshold, frames)
     logger.info(f"detector: {detector.name}, {detector.engine.name}")
     return detector
@@ -133,10 +145,12 @@ def open_file(
 
 
 def _open_auto(
-    device: str, size_px: int | None, score_threshold: float | None, frames: "DeviceFrames | None"
+    official: Path | None,
+    device: str,
+    size_px: int | None,
+    score_threshold: float | None,
+    frames: "DeviceFrames | None",
 ) -> YoloDetector:
-    # Published files are torch's.
-    official = (find_official(DEFAULT) or fetch_official(DEFAULT)) if has_torch() else None
     if official is not None:
         try:
             detector = open_file(official, device, size_px, score_threshold, frames)
@@ -164,7 +178,7 @@ def has_torch() -> bool:
     return find_spec("torch") is not None and find_spec("ultralytics") is not None
 
 
-def _find(name: str) -> Path:
+def _find(name: str, offline: bool) -> Path:
     path = expanded(name)
     if path.exists():
         return path
@@ -172,7 +186,7 @@ def _find(name: str) -> Path:
         return _embedded()
     if is_official(name):
         stem = name.removesuffix(".pt")
-        found = find_official(stem) or fetch_official(stem)
+        found = find_official(stem) or (None if offline else fetch_official(stem))
         if found is not None:
             return found
         raise WeightsError(

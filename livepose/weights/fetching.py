@@ -4,9 +4,11 @@ import hashlib
 import http.client
 import os
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +22,10 @@ Progress = Callable[[int, int | None], None]
 """Called with the bytes that are there and the bytes there will be (None if not known)."""
 
 TIMEOUT_S = 15.0
+"""Of one answer of the server ..."""
+LIMIT_S = 3600.0
+"""... and of everything."""
+MOST_BYTES = 1 << 30
 CHUNK = 1 << 18
 USER_AGENT = "livepose"
 
@@ -46,7 +52,19 @@ def fetch(known: Known, progress: Progress | None = None, folder: Path | None = 
     target = (folder or downloads_folder()) / known.file
     if target.is_file() and file_sha256(target).startswith(known.sha256):
         return target
-    return download(known.url, target, sha256=known.sha256, progress=progress)
+    if is_offline():
+        raise WeightsError(
+            f"{known.file} is not on this machine, and LIVEPOSE_OFFLINE forbids to fetch it"
+        )
+    return download(
+        known.url, target, sha256=known.sha256, most_bytes=known.most_bytes, progress=progress
+    )
+
+
+def is_offline() -> bool:
+    """Whether nobody is to be asked for anything: LIVEPOSE_OFFLINE or YOLO_OFFLINE is set."""
+    values = (os.environ.get(name, "") for name in ("LIVEPOSE_OFFLINE", "YOLO_OFFLINE"))
+    return any(value.lower() not in ("", "0", "false", "no", "off") for value in values)
 
 
 def download(
@@ -56,12 +74,15 @@ def download(
     sha256: str = "",
     progress: Progress | None = None,
     timeout_s: float = TIMEOUT_S,
+    limit_s: float = LIMIT_S,
+    most_bytes: int = MOST_BYTES,
 ) -> Path:
     """Downloads ``url`` to ``target`` by way of ``target.part``.
 
     A part file that is there is continued if the server can. A connection that breaks off is
     taken up again as long as each try brings something; a server that is not reached at all ends
     it at once. ``sha256`` is the whole hash or its first digits; a file with another is deleted.
+    More than ``most_bytes``, or ``limit_s`` in all, is not waited for.
 
     Raises
     ------
@@ -73,7 +94,7 @@ def download(
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _until_complete(url, part, progress, timeout_s)
+        _until_complete(url, part, Limits.of(timeout_s, limit_s, most_bytes), progress)
         _verify(part, sha256, url)
         part.replace(target)
     except OSError as error:
@@ -81,11 +102,38 @@ def download(
     return target
 
 
-def _until_complete(url: str, part: Path, progress: Progress | None, timeout_s: float) -> None:
+@dataclass(frozen=True)
+class Limits:
+    """When a download is given up."""
+
+    timeout_s: float
+    until_s: float
+    most_bytes: int
+
+    @classmethod
+    def of(cls, timeout_s: float, limit_s: float, most_bytes: int) -> "Limits":
+        """Those of a download that begins now."""
+        return cls(min(timeout_s, limit_s), time.monotonic() + limit_s, most_bytes)
+
+    def require(self, url: str, position: int) -> None:
+        """Raises WeightsError when it takes too long, or is too large."""
+        if position > self.most_bytes:
+            raise WeightsError(
+                f"{url} sends more than the {self.most_bytes:,} bytes that were expected; it was "
+                "given up and deleted"
+            )
+        if time.monotonic() > self.until_s:
+            raise WeightsError(
+                f"{url} takes too long; {position:,} bytes are kept, run the same command again "
+                "to go on"
+            )
+
+
+def _until_complete(url: str, part: Path, limits: Limits, progress: Progress | None) -> None:
     while True:
         before = _size(part)
         try:
-            _continue(url, part, progress, timeout_s)
+            _continue(url, part, limits, progress)
             return
         except InterruptedDownloadError as error:
             if _size(part) <= before:
@@ -99,7 +147,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _continue(url: str, part: Path, progress: Progress | None, timeout_s: float) -> None:
+def _continue(url: str, part: Path, limits: Limits, progress: Progress | None) -> None:
     """One connection: from where the part file ends, or from the start if the server wants so."""
     have = _size(part)
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
@@ -107,7 +155,7 @@ def _continue(url: str, part: Path, progress: Progress | None, timeout_s: float)
         headers["Range"] = f"bytes={have}-"
     request = urllib.request.Request(url, headers=headers)  # noqa: S310  (scheme is checked)
     try:
-        response = urllib.request.urlopen(request, timeout=timeout_s)  # noqa: S310
+        response = urllib.request.urlopen(request, timeout=limits.timeout_s)  # noqa: S310
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:
             _settle_overlong(part, error.headers.get("Content-Range", ""))
@@ -120,7 +168,7 @@ def _continue(url: str, part: Path, progress: Progress | None, timeout_s: float)
             "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
         ) from None
     with response:
-        _receive(response, part, have, progress)
+        _receive(response, part, have, limits, progress)
 
 
 def _settle_overlong(part: Path, content_range: str) -> None:
@@ -130,12 +178,19 @@ def _settle_overlong(part: Path, content_range: str) -> None:
         raise InterruptedDownloadError("the part file did not fit, so it was deleted")
 
 
-def _receive(response: HTTPResponse, part: Path, have: int, progress: Progress | None) -> None:
+def _receive(
+    response: HTTPResponse, part: Path, have: int, limits: Limits, progress: Progress | None
+) -> None:
     start, total = _extent(response, have)
     with part.open("r+b" if part.exists() else "wb") as file:
         file.truncate(start)
         file.seek(start)
-        end = _copy(response, file, start, total, progress)
+        try:
+            end = _copy(response, file, start, total, limits, progress)
+        except WeightsError:
+            if file.tell() > limits.most_bytes or (total or 0) > limits.most_bytes:
+                part.unlink()
+            raise
         file.flush()
         os.fsync(file.fileno())
     if total is not None and end != total:
@@ -158,10 +213,13 @@ def _copy(
     file: BinaryIO,
     position: int,
     total: int | None,
+    limits: Limits,
     progress: Progress | None,
 ) -> int:
     """Body to file; returns the position reached. Raises if the connection breaks."""
+    limits.require(response.url, total or 0)
     while True:
+        limits.require(response.url, position)
         if progress is not None:
             progress(position, total)
         try:

@@ -31,6 +31,8 @@ class Known:
     sha256: str = ""
     licence: str = ""
     results: str = ""
+    most_bytes: int = 400_000_000
+    """No larger is the file: the largest published network has 275 MB."""
 
     @property
     def fetchable(self) -> bool:

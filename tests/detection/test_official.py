@@ -1,8 +1,10 @@
+import hashlib
 import http.server
 import json
-import subprocess
+import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -36,18 +38,8 @@ def server(monkeypatch):
         thread.join()
 
 
-def as_published(monkeypatch, tmp_path, content):
-    path = tmp_path / "published"
-    path.write_bytes(content)
-    monkeypatch.setitem(official.GIT_HASHES, "yolo11n", official.git_hash(path))
-
-
-def test_the_hash_is_that_of_git(tmp_path):
-    path = tmp_path / "hello"
-    path.write_bytes(b"hello\n")
-    assert official.git_hash(path) == "ce013625030ba8dba906f756967f9e9ca394464a"
-    said = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == official.git_hash(path)
+def as_published(monkeypatch, content):
+    monkeypatch.setitem(official.SHA256, "yolo11n", hashlib.sha256(content).hexdigest())
 
 
 @pytest.mark.parametrize(
@@ -70,8 +62,8 @@ def test_names_of_detection_checkpoints_are_known(name, known):
 def test_a_checkpoint_in_the_working_folder_is_found(tmp_path, monkeypatch):
     assert official.find_official("yolo11n") is None
     (tmp_path / "yolo11n.pt").write_bytes(b"weights")
-    monkeypatch.setitem(official.GIT_HASHES, "yolo11n", official.git_hash(tmp_path / "yolo11n.pt"))
-    assert official.find_official("yolo11n") == tmp_path / "yolo11n.pt"
+    as_published(monkeypatch, b"weights")
+    assert official.find_official("yolo11n") == Path("yolo11n.pt")
 
 
 def test_a_file_that_only_has_the_name_is_passed_over(tmp_path):
@@ -93,7 +85,7 @@ def test_a_checkpoint_in_the_folder_of_ultralytics_is_found(tmp_path):
 
 def test_a_checkpoint_is_fetched_verified_and_found_again(said, server, monkeypatch, tmp_path):
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
-    as_published(monkeypatch, tmp_path, server)
+    as_published(monkeypatch, server)
     path = official.fetch_official("yolo11n")
     assert path is not None
     assert path.read_bytes() == server
@@ -120,19 +112,39 @@ def test_offline_by_choice_asks_nobody():
     assert time.perf_counter() - start_s < 0.5
 
 
-def test_a_name_server_that_never_answers_is_not_waited_for(monkeypatch):
+def test_a_start_is_held_up_for_no_longer_than_said(said, monkeypatch, tmp_path):
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
+    monkeypatch.delenv("LIVEPOSE_OFFLINE")
     held = threading.Event()
-
-    def never(*_, **__):
-        held.wait(30)
-        raise OSError("too late")
-
-    monkeypatch.setattr(official.socket, "create_connection", never)
+    monkeypatch.setattr(official, "download", lambda *_, **__: held.wait(30))
     start_s = time.perf_counter()
-    assert not official.reachable("https://example.invalid/x", 0.2)
+    assert official.fetch_official("yolo11n", 0.2) is None
     assert time.perf_counter() - start_s < 2
+    assert "not there within 0.2 s" in said[-1]
     held.set()
 
 
-def test_a_host_that_does_not_exist_is_not_reachable():
-    assert not official.reachable("http://127.0.0.1:1/x", 1.0)
+def test_the_default_is_tried_for_once_a_day(monkeypatch, tmp_path):
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
+    monkeypatch.delenv("LIVEPOSE_OFFLINE")
+    tries = []
+    monkeypatch.setattr(official, "fetch_official", lambda *asked: tries.append(asked))
+    for _ in range(3):
+        assert official.fetch_once_a_day() is None
+    assert tries == [("yolo11n", 5.0)]
+    tried = tmp_path / "fresh" / "downloads" / "yolo11n.tried"
+    os.utime(tried, (time.time() - 90_000,) * 2)
+    official.fetch_once_a_day()
+    assert len(tries) == 2
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "file"))
+    assert official.fetch_once_a_day() is None
+    assert len(tries) == 2
+
+
+def test_a_file_larger_than_the_published_one_is_not_taken(said, server, monkeypatch, tmp_path):
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
+    monkeypatch.setitem(official.SIZES, "yolo11n", 1000)
+    assert official.fetch_official("yolo11n") is None
+    assert "more than the 1,000 bytes" in said[-1]
+    assert not list((tmp_path / "fresh" / "downloads").iterdir())

@@ -14,6 +14,7 @@ from livepose.detection.openvino_engine import OpenVinoEngine
 from livepose.detection.torch_engine import TorchEngine
 from livepose.errors import DeviceError, WeightsError
 from livepose.runtimes import openvino
+from livepose.weights.fetching import file_sha256
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
 
@@ -160,7 +161,7 @@ def test_auto_takes_the_official_checkpoint_when_it_is_there(
     said, pickled_file, tmp_path, monkeypatch
 ):
     shutil.copy(pickled_file, tmp_path / "yolo11n.pt")
-    monkeypatch.setitem(official.GIT_HASHES, "yolo11n", official.git_hash(pickled_file))
+    monkeypatch.setitem(official.SHA256, "yolo11n", file_sha256(pickled_file))
     detector = open_detector("auto")
     assert detector.name.startswith("official yolo11n (")
     assert said[-1].startswith("detector: official yolo11n")
@@ -174,7 +175,7 @@ def test_auto_takes_the_embedded_one_otherwise_and_says_so(said, own_file, monke
 
 def test_an_official_checkpoint_that_does_not_load_gives_way(said, own_file, tmp_path, monkeypatch):
     (tmp_path / "yolo11n.pt").write_bytes(b"broken")
-    monkeypatch.setitem(official.GIT_HASHES, "yolo11n", official.git_hash(tmp_path / "yolo11n.pt"))
+    monkeypatch.setitem(official.SHA256, "yolo11n", file_sha256(tmp_path / "yolo11n.pt"))
     monkeypatch.setattr(opening, "embedded_file", lambda name: own_file)
     assert open_detector("auto").name == "random"
     assert any("the embedded detector is used instead" in line for line in said)

@@ -259,3 +259,42 @@ def test_files_that_need_a_person_say_where_they_are(tmp_path: Path) -> None:
         fetch(known("", folder="https://drive/folder"), folder=tmp_path)
     assert "get x.pth from https://drive/folder" in str(caught.value)
     assert "weights import FILE --family dark --input 128x96" in str(caught.value)
+
+
+@pytest.mark.parametrize("say_length", [True, False])
+def test_no_more_is_taken_than_was_expected(
+    say_length: bool, server: tuple[str, Behaviour], tmp_path: Path
+) -> None:
+    url, behaviour = server
+    behaviour.say_length = say_length
+    with pytest.raises(WeightsError, match="more than the 300,000 bytes"):
+        download(url, tmp_path / "file.pth", most_bytes=300_000)
+    assert only(tmp_path) == []
+
+
+def test_a_server_that_drips_is_given_up(tmp_path: Path) -> None:
+    class Dripping(http.server.BaseHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Silence."""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(100):
+                    self.wfile.write(b"x")
+                    time.sleep(0.05)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as running:
+        threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
+        start_s = time.perf_counter()
+        with pytest.raises(WeightsError, match="takes too long"):
+            download(f"http://127.0.0.1:{running.server_port}/x", tmp_path / "x", limit_s=0.3)
+        assert time.perf_counter() - start_s < 2
+        running.shutdown()
+
+
+def test_offline_by_choice_fetches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEPOSE_OFFLINE", "1")
+    with pytest.raises(WeightsError, match="LIVEPOSE_OFFLINE forbids"):
+        fetch(known("http://127.0.0.1:1/x"), folder=tmp_path)
