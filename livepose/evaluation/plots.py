@@ -11,7 +11,7 @@ HEIGHT_INCHES = 3.4
 DOTS_PER_INCH = 150
 
 
-def figure_with(panels: int) -> tuple[Any, Sequence[Any]]:
+def figure_with(panels: int, share_y: bool = True) -> tuple[Any, Sequence[Any]]:
     """A figure and its panels side by side; UsageError where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def figure_with(panels: int) -> tuple[Any, Sequence[Any]]:
             " pip install 'livepose[eval]'"
         ) from error
     figure = Figure(figsize=(WIDTH_INCHES * panels, HEIGHT_INCHES), layout="constrained")
-    return figure, list(figure.subplots(1, panels, sharey=True, squeeze=False)[0])
+    return figure, list(figure.subplots(1, panels, sharey=share_y, squeeze=False)[0])
 
 
 def save(figure: Any, path: Path) -> None:

@@ -1,9 +1,11 @@
-"""Training: keypoint sets in, a pose network out.
+"""Training: annotated sets in, a pose network or a person detector out.
 
-The way of a crop: ``people`` (who there is) -> ``order`` (who comes when) -> ``plan`` (what is
-done to the crop) -> ``render`` or ``device_augment`` (the crop) -> ``appearance`` (its colours)
--> ``learner`` (one step). ``trainer`` is the loop, ``run`` the whole. Every crop is a pure
-function of seed, step and place in the batch.
+``loop`` is the one loop, for any task: ``pose`` and ``detector``; ``settings`` has everything that
+can be chosen. Data: ``data`` and ``labels`` (who there is), ``order`` (who comes when), ``plan``
+(what is done to a crop), ``render`` or ``device`` (the crop), ``appearance`` (its colours),
+``targets``; ``detector_data`` for whole pictures; ``loader`` prepares in threads. Learning:
+``learner``, ``optim``, ``schedule``, ``processes``. What stays: ``checkpoint``, ``log``,
+``export``, ``pack``.
 
 The training needs torch, numpy, OpenCV, numba and safetensors, and nothing else.
 """

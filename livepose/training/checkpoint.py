@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from livepose.errors import DataError, WeightsError
+from livepose.weights.importing import unwrap
 from livepose.weights.torch_file import open_torch_file, require_fits
 
 NAME = "checkpoint.pt"
-FORMAT = 1
+FORMAT = 2
 
 
 def write_checkpoint(content: dict[str, Any], folder: Path) -> Path:
@@ -39,13 +42,18 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
     """
     file = folder / NAME
     content = open_torch_file(file)
-    if not isinstance(content, dict) or content.get("format") != FORMAT or "step" not in content:
+    wanted = {"format", "learner", "step", "elapsed_s", "recent_losses", "last_phase", "rng"}
+    if (
+        not isinstance(content, dict)
+        or content.get("format") != FORMAT
+        or not wanted <= set(content)
+    ):
         raise WeightsError(f"{file}: expected a livepose training checkpoint of format {FORMAT}")
     return content
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
-    """A state dict to start from: a plain one, a checkpoint (its EMA) or exported weights.
+    """A state dict to start from: a plain one, a checkpoint (its mean) or exported weights.
 
     Raises
     ------
@@ -53,21 +61,24 @@ def read_state(file: Path) -> dict[str, Tensor]:
         When the file holds none.
     """
     if file.suffix == ".safetensors":
-        from livepose.weights import load_checkpoint
-
-        return {name: value.float() for name, value in load_checkpoint(file)[0].items()}
+        try:
+            tensors = load_file(file)
+        except (OSError, SafetensorError) as error:
+            raise WeightsError(f"{file} cannot be read as tensors: {error}") from error
+        return {name: _as_float32(one) for name, one in tensors.items()}
     content = open_torch_file(file)
     if isinstance(content, dict) and "format" in content:
         learner = content.get("learner")
         content = learner.get("ema") if isinstance(learner, dict) else None
-    if (
-        not isinstance(content, dict)
-        or not content
-        or not all(isinstance(v, Tensor) for v in content.values())
-    ):
-        raise WeightsError(f"{file}: expected a state dict of tensors")
-    require_fits(content.values(), file)
-    return content
+    elif isinstance(content, dict) and isinstance(content.get("ema"), dict):
+        content = content["ema"]
+    state = unwrap(content, file)
+    require_fits(state.values(), file)
+    return state
+
+
+def _as_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def load_state(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:

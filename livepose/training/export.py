@@ -1,36 +1,41 @@
-"""A run becomes weights: its EMA in half precision, with a card that says how it came about."""
+"""A run becomes weights: its mean in half precision, with a card that says how it came about."""
 
 import logging
 import platform
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from livepose.errors import DataError
+from livepose.estimator import PoseEstimator
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import annotated_boxes
+from livepose.evaluation.dataset import load_annotations
+from livepose.evaluation.predict import Loading, batches
+from livepose.evaluation.validation import CallableRuntime
 from livepose.networks import build_network
 from livepose.skeletons import SKELETONS
-from livepose.training.checkpoint import load_state, read_checkpoint
+from livepose.training.checkpoint import NAME, load_state, read_checkpoint
+from livepose.training.data import parse_set
 from livepose.training.gaussianity import Gaussianity, measure_gaussianity
 from livepose.training.learner import channels_last
 from livepose.training.log import read_log
-from livepose.training.monitor import Monitor
-from livepose.training.people import People
-from livepose.training.run import read_people
-from livepose.training.settings import TrainSettings, from_json
-from livepose.training.validators import build_card, build_monitor
+from livepose.training.pose import as_runtime, build_card
+from livepose.training.settings import PoseSettings
 from livepose.weights import Card, save_checkpoint
 
 logger = logging.getLogger(__name__)
-
 FITTED_PEOPLE = 200
 LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
 
 
 def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:
-    """Write the EMA of the run in ``folder`` as weights.
+    """Write the mean weights of the run in ``folder``.
 
-    The dev sets (of the run, or ``dev``) are used to say how good and how Gaussian its maps are.
+    The dev sets (of the run, or ``dev``) are used to say how Gaussian its maps are.
 
     Raises
     ------
@@ -38,10 +43,21 @@ def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:
         When the run has no checkpoint, or the file cannot be written.
     """
     content = read_checkpoint(folder)
-    settings = from_json(content["settings"])
-    state = content["learner"]["ema"]
+    settings = PoseSettings.from_json(str(content.get("settings")))
+    state = content["learner"].get("ema") if isinstance(content["learner"], dict) else None
+    if not isinstance(state, dict):
+        raise DataError(f"{folder / NAME} holds no weights")
+    network = build_network(settings.network, len(SKELETONS[settings.skeleton].keypoints))
+    load_state(network, state, folder / NAME)
     notes = facts(settings, content) | validated(folder, int(content["step"]))
-    notes |= _measured(settings, state, folder, dev)
+    runtime = as_runtime(channels_last(network).eval(), settings, torch.device("cpu"))
+    for text in dev or settings.dev:
+        found, name = gaussianity_of(runtime, text), short_name(text)
+        notes[f"gaussian_residual {name}"] = f"{found.residual:.4f} over {found.maps} maps"
+        logger.info(
+            f"{name}: a Gaussian leaves {100 * found.residual:.1f} % of the log-heatmap unexplained"
+            f" near the peak, sigma {found.sigma:.2f} cells, {found.maps} maps"
+        )
     card = build_card(settings, LICENCE, **notes)
     output.parent.mkdir(parents=True, exist_ok=True)
     saved = save_checkpoint(output, state, card, dtype=torch.float16)
@@ -49,16 +65,19 @@ def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:
     return saved
 
 
-def facts(settings: TrainSettings, content: dict[str, Any]) -> dict[str, str]:
+def facts(settings: PoseSettings, content: dict[str, Any]) -> dict[str, str]:
     """How the weights came about, for the card."""
+    step = settings.relative_step
+    rate = f"lr {settings.highest_lr:g}" if step is None else f"norms held, step {step:g}"
     return {
         "data": ", ".join(short_name(text) for text in settings.data),
         "crops": str(int(content["step"]) * settings.batch),
         "minutes": f"{float(content['elapsed_s']) / 60:.1f}",
         "seed": str(settings.seed),
+        "sizes": settings.size + (f", at last {settings.size_last}" if settings.size_last else ""),
         "loss": settings.loss + (f", mse last {settings.mse_last:g}" if settings.mse_last else ""),
         "targets": settings.targets,
-        "optimiser": f"{settings.optimiser}, lr {settings.highest_lr:g}, batch {settings.batch}",
+        "optimiser": f"{settings.optimiser}, {rate}, batch {settings.batch}",
         "started_from": Path(settings.init).name if settings.init else "nothing",
         "hardware": hardware(settings.device),
     }
@@ -88,33 +107,13 @@ def hardware(device: str) -> str:
     return f"{torch.get_num_threads()} CPU threads, {platform.machine()}"
 
 
-def _measured(
-    settings: TrainSettings, state: dict[str, torch.Tensor], folder: Path, dev: tuple[str, ...]
-) -> dict[str, str]:
-    """Figures on the dev sets."""
-    sets = read_people(settings, dev or settings.dev)
-    if not sets:
-        return {}
-    network = build_network(settings.network, len(SKELETONS[settings.skeleton].keypoints))
-    load_state(network, state, folder)
-    network = channels_last(network).eval()
-    monitor = build_monitor(settings, torch.device("cpu"))
-    notes = {}
-    for text, people in zip(dev or settings.dev, sets, strict=True):
-        found = gaussianity_of(monitor, network, people)
-        name = short_name(text)
-        notes[f"gaussian_residual {name}"] = f"{found.residual:.4f} over {found.maps} maps"
-        logger.info(
-            f"{name}: a Gaussian leaves {100 * found.residual:.1f} % of the log-heatmap unexplained"
-            f" near the peak, sigma {found.sigma:.2f} cells, {found.maps} maps"
-        )
-    return notes
-
-
-def gaussianity_of(monitor: Monitor, network: torch.nn.Module, people: People) -> Gaussianity:
-    """How Gaussian the maps of the first labelled people are."""
-    rows = np.arange(min(len(people), FITTED_PEOPLE))
-    maps = np.concatenate(
-        [monitor.heatmaps(network, people, rows[i : i + 32]) for i in range(0, len(rows), 32)]
-    )
-    return measure_gaussianity(maps, people.weights[rows] > 0)
+def gaussianity_of(runtime: CallableRuntime, dev: str) -> Gaussianity:
+    """How Gaussian the maps of the first annotated people are."""
+    spec = parse_set(dev)
+    dataset, pictures = load_annotations(spec.annotations), Archive(spec.images)
+    pictures.require(dataset.file_names)
+    sample = annotated_boxes(dataset, runtime.card.alignment)
+    crops = batches(PoseEstimator(runtime), pictures, sample, Loading(32, 1))
+    maps = np.concatenate([runtime(one) for one, _ in islice(crops, 1 + FITTED_PEOPLE // 32)])
+    pictures.close()
+    return measure_gaussianity(maps, dataset.keypoints()[1][: len(maps)])

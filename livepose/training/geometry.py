@@ -75,8 +75,3 @@ def inverse(matrices: Floats) -> Floats:
     turned = np.linalg.inv(matrices[:, :, :2])
     shift = -np.einsum("pij,pj->pi", turned, matrices[:, :, 2])
     return np.concatenate([turned, shift[:, :, None]], axis=2)
-
-
-def shrink(matrices: Floats) -> Floats:
-    """How many picture px make one input px, (P,)."""
-    return np.asarray(1 / np.sqrt(np.abs(np.linalg.det(matrices[:, :, :2]))))

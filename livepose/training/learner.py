@@ -1,28 +1,74 @@
-"""The network, its mean, its optimisers, and one step of learning."""
+"""What is trained, and one step of learning it."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from livepose.training.ema import RunningMean
-from livepose.training.loader import Batch
-from livepose.training.losses import mse_loss, softmax_loss, softmax_maps
-from livepose.training.optimisers import Rates, build_optimisers
+from livepose.training.checkpoint import load_state, read_state
+from livepose.training.optim import Rates, RunningMean, build_optimisers
 from livepose.training.processes import Processes
-from livepose.training.settings import TrainSettings
-from livepose.training.targets import target_maps
+from livepose.training.settings import RunSettings
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-@dataclass
-class Learned:
-    """What one step tells: tensors, so that a device need not be waited for."""
+class Task(Protocol):
+    """What a training is about."""
 
-    loss: Tensor
-    grad_norm: Tensor
+    unit: str
+
+    @property
+    def settings(self) -> RunSettings:
+        """Everything that was chosen."""
+        ...
+
+    def build(self) -> nn.Module:
+        """A network with weights to start from."""
+        ...
+
+    def is_hidden(self, name: str, parameter: nn.Parameter) -> bool:
+        """Whether Muon takes this one."""
+        ...
+
+    def prepare(self, step: int, progress: float) -> Any:
+        """The batch of a step, as far as a background thread can make it."""
+        ...
+
+    def finish(self, prepared: Any) -> Any:
+        """The batch on the device."""
+        ...
+
+    def forward(self, network: nn.Module, batch: Any) -> Any:
+        """What the network says of it."""
+        ...
+
+    def loss(self, outputs: Any, batch: Any, progress: float) -> Tensor:
+        """How far that is from what it should say."""
+        ...
+
+    def phase(self, progress: float) -> bool:
+        """True from where on the loss means something else."""
+        ...
+
+    def kind(self, batch: Any) -> str:
+        """Batches of one kind have losses that can be compared."""
+        ...
+
+    def state(self, progress: float) -> dict[str, float]:
+        """What else the log shall hold."""
+        ...
+
+    def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
+        """Figures on a dev set."""
+        ...
+
+    def written(self, ema: nn.Module, step: int) -> None:
+        """After each checkpoint."""
+        ...
 
 
 def channels_last(network: nn.Module) -> nn.Module:
@@ -34,68 +80,50 @@ def channels_last(network: nn.Module) -> nn.Module:
 
 
 class Learner:
-    """Everything that changes while a network learns."""
+    """Everything that changes while a network learns: weights, their mean, optimisers."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        ema: nn.Module,
-        settings: TrainSettings,
-        device: torch.device,
-        processes: Processes,
-    ) -> None:
-        self.settings, self.device, self._processes = settings, device, processes
-        self.network = channels_last(network.to(device))
-        self.ema = channels_last(ema.to(device)).eval()
+    def __init__(self, task: Task, processes: Processes, device: torch.device) -> None:
+        settings = task.settings
+        self.task, self._device, self._precision = task, device, settings.precision
+        torch.manual_seed(settings.seed)
+        self.network, self.ema = task.build(), task.build()
+        if settings.init is not None:
+            file = Path(settings.init)
+            load_state(self.network, read_state(file), file)
+        self.network = channels_last(self.network.to(device)).train()
+        self.ema = channels_last(self.ema.to(device)).eval()
+        self.ema.load_state_dict(self.network.state_dict())
         for parameter in self.ema.parameters():
             parameter.requires_grad_(False)
-        self.ema.load_state_dict(self.network.state_dict())
         self._mean = RunningMean(self.ema, self.network)
-        self.optimisers = build_optimisers(self.network, settings)
-        self._rates = Rates(self.optimisers)
+        self._optimisers = build_optimisers(self.network, settings, task.is_hidden)
+        self._rates = Rates(self._optimisers)
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
         self._forward = processes.wrap(self.network)
         if settings.compile:
             self._forward = torch.compile(self._forward)  # type: ignore[assignment]
-        self.network.train()
 
-    def step(self, batch: Batch, step: int, rate: float, last_phase: bool) -> Learned:
-        """Learn from one batch at this share of the learning rate."""
+    def step(self, batch: Any, step: int, rate: float, progress: float) -> tuple[Tensor, Tensor]:
+        """Learn from one batch at this share of the learning rate; loss and norm of gradients."""
         self._rates.set(rate)
-        loss = self._loss(batch, last_phase)
+        with self._autocast():
+            outputs = self.task.forward(self._forward, batch)
+        loss = self.task.loss(as_float32(outputs), batch, progress)
         torch.autograd.backward(self._scaler.scale(loss))
-        for optimiser in self.optimisers:
+        for optimiser in self._optimisers:
             self._scaler.unscale_(optimiser)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
-        for optimiser in self.optimisers:
+        parameters = self.network.parameters()
+        norm = nn.utils.clip_grad_norm_(parameters, self.task.settings.clip_norm)
+        for optimiser in self._optimisers:
             self._scaler.step(optimiser)
             optimiser.zero_grad(set_to_none=True)
         self._scaler.update()
-        self._mean.update(step + 1, self.settings.ema_decay)
-        return Learned(loss.detach(), norm.detach())
+        self._mean.update(step + 1, self.task.settings.ema_decay)
+        return loss.detach(), norm.detach()
 
-    def _loss(self, batch: Batch, last_phase: bool) -> Tensor:
-        settings = self.settings
-        outputs = self._outputs(batch.inputs)
-        hw = outputs.shape[2], outputs.shape[3]
-        targets = target_maps(batch.heatmap_xy, hw, settings.sigma, settings.targets)
-        weights = batch.weights, batch.absent_weights
-        if settings.loss == "softmax" and not last_phase:
-            total, weight = softmax_loss(outputs, targets, *weights)
-        else:
-            is_softmax = settings.loss == "softmax"
-            maps = softmax_maps(outputs, settings.sigma) if is_softmax else outputs
-            total, weight = mse_loss(maps, targets, *weights, sigma=settings.sigma)
-        return total / self._processes.mean_weight(weight).clamp_min(1e-6)
-
-    def _outputs(self, inputs: Tensor) -> Tensor:
-        dtype = AUTOCAST.get(self.settings.precision)
-        if dtype is None:
-            outputs: Tensor = self._forward(inputs)
-            return outputs
-        with torch.autocast(self.device.type, dtype):
-            outputs = self._forward(inputs)
-        return outputs.float()
+    def _autocast(self) -> Any:
+        dtype = AUTOCAST.get(self._precision)
+        return nullcontext() if dtype is None else torch.autocast(self._device.type, dtype)
 
     def is_sound(self) -> bool:
         """Whether every weight is a finite number."""
@@ -106,14 +134,25 @@ class Learner:
         return {
             "model": self.network.state_dict(),
             "ema": self.ema.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
             "scaler": self._scaler.state_dict(),
         }
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` kept."""
         self.network.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
-        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+        for optimiser, kept in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
         self._scaler.load_state_dict(state["scaler"])
+
+
+def as_float32(value: Any) -> Any:
+    """Every tensor in nested dicts and lists in float32, for the loss."""
+    if isinstance(value, Tensor):
+        return value.float() if value.is_floating_point() else value
+    if isinstance(value, dict):
+        return {name: as_float32(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(as_float32(inner) for inner in value)
+    return value

@@ -1,14 +1,23 @@
-"""The log of a run: one JSON object a line, and what the person before the screen sees."""
+"""The log of a run: one JSON object a line, what the person before the screen sees, and a plot."""
 
 import json
 import logging
+import math
 import sys
+from collections import deque
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-logger = logging.getLogger(__name__)
+from livepose.errors import DataError, LiveposeError
 
 NAME = "log.jsonl"
+REMEMBERED, NEEDED, FACTOR = 200, 50, 4.0
+ADVICE = (
+    "the last good checkpoint is kept: start again from it with a lower --lr (--init "
+    "runs/NAME/checkpoint.pt)"
+)
+logger = logging.getLogger(__name__)
 
 
 class RunLog:
@@ -53,17 +62,15 @@ class ProgressLine:
     The bar needs the package rich, which a bare training machine may not have.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._bar = None if quiet or not sys.stderr.isatty() else _open_bar()
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._bar = _open_bar() if sys.stderr is not None and sys.stderr.isatty() else None
 
     def show(self, entry: dict[str, Any]) -> None:
         """Say where the training is."""
-        if self._quiet:
-            return
         text = (
-            f"step {entry['step']}, {entry['crops']} crops, loss {entry['loss']:.4f}, "
-            f"{entry['crops_per_s']:.1f} crops/s, data {100 * entry['data_share']:.0f} %, "
+            f"step {entry['step']}, {entry['samples']} {self._unit}, loss {entry['loss']:.4f}, "
+            f"{entry['samples_per_s']:.1f} {self._unit}/s, data {100 * entry['data_share']:.0f} %, "
             f"{100 * entry['progress']:.1f} %, {clock(entry['left_s'])} left"
         )
         if self._bar is None:
@@ -88,3 +95,80 @@ def _open_bar() -> Any:
     bar.add_task("", total=1.0)
     bar.start()
     return bar
+
+
+class DivergenceWatch:
+    """Remembers recent losses; a loss that is no number, or far above them, is an error.
+
+    With several input sizes each has losses of its own: ``kind`` tells them apart.
+    """
+
+    def __init__(self, ignore_until_step: int) -> None:
+        self._ignore_until = ignore_until_step
+        self._recent: dict[str, deque[float]] = {}
+
+    @property
+    def recent(self) -> dict[str, list[float]]:
+        """What a checkpoint keeps."""
+        return {kind: list(losses) for kind, losses in self._recent.items()}
+
+    def remember(self, losses: dict[str, list[float]]) -> None:
+        """Take up what a checkpoint kept."""
+        self._recent = {kind: deque(values, REMEMBERED) for kind, values in losses.items()}
+
+    def forget(self) -> None:
+        """Start anew where the loss changes its meaning."""
+        self._recent.clear()
+
+    def check(self, step: int, loss: float, kind: str = "") -> None:
+        """Take in one loss.
+
+        Raises
+        ------
+        LiveposeError
+            When the training diverges, with what to do about it.
+        """
+        if not math.isfinite(loss):
+            raise LiveposeError(f"the loss became {loss} at step {step}; {ADVICE}")
+        recent = self._recent.setdefault(kind, deque(maxlen=REMEMBERED))
+        usual = median(recent) if len(recent) >= NEEDED else math.inf
+        if step > self._ignore_until and loss > FACTOR * usual:
+            raise LiveposeError(
+                f"the loss rose to {loss:.3g} at step {step}, over {FACTOR:g} times its median "
+                f"{usual:.3g}; {ADVICE}"
+            )
+        recent.append(loss)
+
+
+def plot_run(folder: Path, output: Path | None = None) -> Path:
+    """Draw the log of the run in ``folder`` as PNG; returns its path.
+
+    Raises
+    ------
+    DataError
+        When there is nothing in the log.
+    UsageError
+        When matplotlib is missing.
+    """
+    from livepose.evaluation.plots import figure_with, save
+
+    entries = read_log(folder)
+    steps = [entry for entry in entries if "loss" in entry]
+    if not steps:
+        raise DataError(f"{folder}: the log has no step yet, there is nothing to plot")
+    figure, panels = figure_with(3, share_y=False)
+    samples = [entry["samples"] for entry in steps]
+    for panel, names in zip(panels, (("loss",), ("rate", "hardness")), strict=False):
+        for name in names:
+            panel.plot(samples, [entry.get(name) for entry in steps], label=name)
+    panels[0].set_yscale("log")
+    for entry in (one for one in entries if "validation" in one):
+        for name, value in entry["validation"].items():
+            panels[2].plot(entry["step"], value, "o", label=name)
+    for panel, label in zip(panels, ("samples", "samples", "step"), strict=True):
+        panel.set_xlabel(label)
+        if panel.has_data():
+            panel.legend(fontsize="small")
+    target = output or folder / "log.png"
+    save(figure, target)
+    return target

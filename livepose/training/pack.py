@@ -4,11 +4,14 @@ For a machine that is rented by the minute: crops around the boxes as compressed
 labels, already merged and weighted. One safetensors file, read without unpickling.
 """
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,10 +20,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from livepose.errors import DataError, UsageError
+from livepose.evaluation.archive import is_hostile
+from livepose.evaluation.problems import Problems
 from livepose.frame import ImageBgr
-from livepose.training.people import People
-from livepose.training.pictures import Pictures, PictureSource
-from livepose.training.problems import Problems
+from livepose.skeletons import SKELETONS
+from livepose.training.data import People, Pictures, PictureSource
+from livepose.training.settings import PackSettings
 
 logger = logging.getLogger(__name__)
 
@@ -31,19 +36,9 @@ ENCODINGS = {
     "webp": (".webp", cv2.IMWRITE_WEBP_QUALITY),
     "jpeg": (".jpg", cv2.IMWRITE_JPEG_QUALITY),
 }
+PART_BYTES = 15_000_000
+MANIFEST = "parts.json"
 TENSORS = ("bytes", "ends", "sizes_wh", "boxes_xyxy", "xy", "weights", "draw_weights")
-
-
-@dataclass(frozen=True)
-class PackSettings:
-    """How a pack is made."""
-
-    max_mb: float = 60.0  # of the whole file, 10**6 bytes each
-    side_px: int = 192  # of the square around a person; smaller where the picture is
-    context: float = 1.7  # side of that square over the longer side of the fitted box
-    encoding: str = "webp"
-    aspect: float = 0.75  # width over height of the network input
-    workers: int = 2
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,7 @@ def moved(xy: NDArray[np.float64], cut: Cut) -> NDArray[np.float64]:
     return np.asarray((xy - start + 0.5) * scale - 0.5)
 
 
-def write_pack(people: People, skeleton: str, output: Path, how: PackSettings) -> int:
+def write_pack(people: People, how: PackSettings) -> int:
     """Write a pack of at most ``how.max_mb``; returns its size in bytes.
 
     Raises
@@ -95,6 +90,7 @@ def write_pack(people: People, skeleton: str, output: Path, how: PackSettings) -
     UsageError
         When even the lowest quality does not fit.
     """
+    output = how.output
     cuts = [
         plan_cut(box, people.pictures.sources[picture].size_wh, how)
         for box, picture in zip(people.boxes_xyxy, people.picture, strict=True)
@@ -106,7 +102,7 @@ def write_pack(people: People, skeleton: str, output: Path, how: PackSettings) -
     tensors = labels | {"ends": ends, "bytes": np.frombuffer(b"".join(encoded), np.uint8)}
     output.parent.mkdir(parents=True, exist_ok=True)
     draft = output.with_name(f"{output.name}.draft")
-    save_file(tensors, draft, metadata={"format": FORMAT, "skeleton": skeleton})
+    save_file(tensors, draft, metadata={"format": FORMAT, "skeleton": SKELETONS[how.skeleton].name})
     draft.replace(output)
     logger.info(f"{output}: {len(people)} people, {output.stat().st_size / 1e6:.1f} MB")
     return output.stat().st_size
@@ -153,7 +149,7 @@ def _encode(
         picture = people.pictures.image_bgr(int(people.picture[row]))
         done, buffer = cv2.imencode(suffix, cut_picture(picture, cuts[row]), [flag, quality])
         if not done:
-            raise DataError(f"{people.names[row]}: the crop cannot be encoded as {how.encoding}")
+            raise DataError(f"person {row}: the crop cannot be encoded as {how.encoding}")
         return bytes(buffer.tobytes())
 
     with ThreadPoolExecutor(how.workers) as pool:
@@ -178,13 +174,13 @@ def read_pack(
         raise DataError(f"{path}: the pack is damaged: its pictures do not add up")
     rows = zip(tensors["sizes_wh"].tolist(), starts.tolist(), ends.tolist(), strict=True)
     sources = [
-        PictureSource(str(path), f"person {row}", (size[0], size[1]), _slice(content, start, end))
+        PictureSource(f"{path}, person {row}", (size[0], size[1]), _slice(content, start, end))
         for row, (size, start, end) in enumerate(rows)
     ]
     pictures = Pictures(sources, cache)
     bad = pictures.load(workers)
     for row, (kind, detail) in bad.items():
-        problems.add(kind, str(path), f"person {row}", detail)
+        problems.add(kind, f"{path}, person {row}", detail)
     people = _people(path, pictures, tensors)
     return people.select(np.array([row not in bad for row in range(len(people))], dtype=bool))
 
@@ -213,14 +209,72 @@ def _people(path: Path, pictures: Pictures, tensors: dict[str, NDArray[np.generi
     for name, tensor in tensors.items():
         if name != "bytes" and len(tensor) != count:
             raise DataError(f"{path}: {name}: expected {count} rows, got {len(tensor)}")
-    sizes = tensors["sizes_wh"].astype(np.float64)
-    return People(
-        pictures,
-        np.arange(count),
-        tensors["boxes_xyxy"].astype(np.float64),
-        tensors["xy"].astype(np.float64),
-        tensors["weights"].astype(np.float64),
-        np.concatenate([np.full((count, 2), -0.5), sizes - 0.5], axis=1),
-        tensors["draw_weights"].astype(np.float64),
-        tuple(f"{path}: person {row}" for row in range(count)),
-    )
+    floats = (tensors[name].astype(np.float64) for name in TENSORS[3:])
+    return People(pictures, np.arange(count), *floats)
+
+
+def split_file(file: Path, folder: Path, part_bytes: int = PART_BYTES) -> list[Path]:
+    """Write ``file`` as parts of at most ``part_bytes`` with a list of their hashes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = file.read_bytes()
+    parts = []
+    for number, start in enumerate(range(0, len(content), part_bytes)):
+        part = folder / f"{file.name}.{number:02d}"
+        part.write_bytes(content[start : start + part_bytes])
+        parts.append(part)
+    manifest = {
+        "name": file.name,
+        "bytes": len(content),
+        "sha256": _sha256(content),
+        "parts": [{"name": part.name, "sha256": _sha256(part.read_bytes())} for part in parts],
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    return parts
+
+
+def join_parts(folder: Path, output: Path | None = None) -> Path:
+    """Put the parts in ``folder`` together, each of them and the whole verified.
+
+    Raises
+    ------
+    DataError
+        When a part is missing or not what it was; nothing is written then.
+    """
+    manifest = _read_manifest(folder)
+    content = b"".join(_part(folder, entry) for entry in manifest["parts"])
+    if _sha256(content) != manifest["sha256"]:
+        raise DataError(f"{folder}: every part is whole, but together they are not the file")
+    target = output or folder / str(manifest["name"])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f"{target.name}.draft")
+    draft.write_bytes(content)
+    draft.replace(target)
+    return target
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    file = folder / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        names = [manifest["name"], *(entry["name"] for entry in manifest["parts"])]
+        str(manifest["sha256"])
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: expected the list of parts, got: {error!r}") from error
+    if any(not isinstance(name, str) or is_hostile(name) or "/" in name for name in names):
+        raise DataError(f"{file}: expected plain file names, got {names}")
+    return dict(manifest)
+
+
+def _part(folder: Path, entry: dict[str, Any]) -> bytes:
+    file = folder / str(entry["name"])
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file}: this part is missing; fetch it again") from error
+    if _sha256(content) != entry.get("sha256"):
+        raise DataError(f"{file}: this part is not what it was (SHA-256); fetch it again")
+    return content
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.skeletons import Skeleton
-from livepose.training.geometry import TrainingGeometry, inverse, transform
-from livepose.training.people import People
+from livepose.training.data import People
+from livepose.training.geometry import TrainingGeometry, transform
+from livepose.training.settings import AugmentSettings
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -27,26 +28,6 @@ MIN_CUT_PX = 24.0
 MIN_CUT_BOX_PX = 50.0
 MIN_TORSO_PX = 20.0
 HALF_BODY_FROM = 8
-
-
-@dataclass(frozen=True)
-class AugmentSettings:
-    """How strongly crops are changed; shares are of all crops."""
-
-    scale: float = 0.35  # largest change of scale, as a factor 1 +- this
-    rotation_deg: float = 45.0  # standard deviation of the rotation, at hardness 1
-    rotated: float = 0.6  # share that is rotated
-    flipped: float = 0.5  # share that is mirrored
-    half_body: float = 0.2  # share cropped to the upper or lower body, at hardness 1
-    webcam: float = 0.3  # share whose picture ends at chest, waist or thigh
-    webcam_rotation: float = 0.4  # factor on the rotation of those: webcams stand upright
-    edge_shake: float = 0.04  # each box edge moves by this standard deviation of the side
-    colour: float = 0.7  # share with other brightness, contrast and tint
-    grey: float = 0.2  # share with less saturation
-    blur: float = 0.15  # share blurred
-    noise: float = 0.2  # share with sensor noise
-    occlusion: float = 0.2  # share with a rectangle of one colour, at hardness 1
-    absent_weight: float = 0.1  # weight of keypoints that are known to be out of sight
 
 
 @dataclass(frozen=True)
@@ -123,12 +104,10 @@ class Planner:
         self,
         people: People,
         skeleton: Skeleton,
-        geometry: TrainingGeometry,
         settings: AugmentSettings,
         seed: int,
     ) -> None:
         self.people = people
-        self.geometry = geometry
         self.settings = settings
         self.seed = seed
         self._mirror = np.array(skeleton.flip_permutation)
@@ -137,20 +116,23 @@ class Planner:
         lower = ("hip", "knee", "ankle")
         self._is_lower = np.array([name.endswith(lower) for name in skeleton.keypoints])
 
-    def draw(self, rows: NDArray[np.int64], step: int, hardness: float) -> Plan:
-        """The plan of one batch: the people ``rows``, (B,), at this step."""
+    def draw(
+        self, rows: NDArray[np.int64], step: int, hardness: float, geometry: TrainingGeometry
+    ) -> Plan:
+        """The plan of one batch: the people ``rows``, (B,), at this step and input size."""
         draws = Draws(self.seed, step, len(rows))
         boxes, xy = self.people.boxes_xyxy[rows], self.people.xy[rows]
         weights, windows = self.people.weights[rows], self.people.windows_xyxy[rows]
         view = self._crop_view(draws, boxes, xy, weights > 0, windows, hardness)
         flip = draws.chance(self.settings.flipped)
-        matrices = self.geometry.matrices(
+        matrices = geometry.matrices(
             self._shake(draws, view.boxes_xyxy, hardness),
             self._rotation(draws, hardness) * view.turn,
             flip,
         )
-        present, absent = self._seen(xy, weights, matrices, view.windows_xyxy)
-        heatmap_xy = self.geometry.to_heatmap(transform(matrices, xy))
+        heatmap_xy = geometry.to_heatmap(transform(matrices, xy))
+        in_window = _inside(xy, view.windows_xyxy)
+        present, absent = self._seen(heatmap_xy, weights, in_window, geometry.heatmap_hw)
         return Plan(
             rows,
             matrices,
@@ -159,7 +141,7 @@ class Planner:
             self._mirrored(present, flip),
             self._mirrored(absent, flip),
             noise_seeds=draws.noise_seeds,
-            **self._appearance(draws, hardness),
+            **self._appearance(draws, hardness, geometry.input_hw),
         )
 
     def _crop_view(
@@ -247,13 +229,11 @@ class Planner:
         return np.where(draws.chance(self.settings.rotated), angle, 0.0)
 
     def _seen(
-        self, xy: Floats, weights: Floats, matrices: Floats, windows: Floats
+        self, heatmap_xy: Floats, weights: Floats, in_window: Flags, heatmap_hw: tuple[int, int]
     ) -> tuple[Floats, Floats]:
         """Weights of keypoints in sight, and of those known to be out of it, (B, K) each."""
-        in_window = _inside(xy, windows)
-        height, width = self.geometry.heatmap_hw
-        heatmap_xy = self.geometry.to_heatmap(transform(matrices, xy))
-        frame = np.tile([-0.5, -0.5, width - 0.5, height - 0.5], (len(xy), 1))
+        height, width = heatmap_hw
+        frame = np.tile([-0.5, -0.5, width - 0.5, height - 0.5], (len(heatmap_xy), 1))
         seen = in_window & _inside(heatmap_xy, frame)
         absent = (weights > 0) & ~seen
         return np.where(seen, weights, 0.0), np.where(absent, self.settings.absent_weight, 0.0)
@@ -263,7 +243,9 @@ class Planner:
         shaped = flip.reshape(-1, *[1] * (values.ndim - 1))
         return np.where(shaped, values[:, self._mirror], values)
 
-    def _appearance(self, draws: Draws, hardness: float) -> dict[str, Floats]:
+    def _appearance(
+        self, draws: Draws, hardness: float, input_hw: tuple[int, int]
+    ) -> dict[str, Floats]:
         """What is not geometry, by its names in ``Plan``."""
         settings = self.settings
         coloured, greyed = draws.chance(settings.colour), draws.chance(settings.grey)
@@ -275,24 +257,18 @@ class Planner:
             "saturation": np.where(greyed, draws.uniform(), 1.0),
             "blur_px": np.where(draws.chance(settings.blur), draws.uniform(0.4, 1.0), 0.0),
             "noise": np.where(draws.chance(settings.noise), draws.uniform(2, 12), 0.0),
-            "hole_xyxy": self._holes(draws, draws.chance(settings.occlusion * hardness)),
+            "hole_xyxy": _holes(draws, draws.chance(settings.occlusion * hardness), input_hw),
             "hole_rgb": np.stack([draws.uniform(0, 255) for _ in range(3)], axis=1),
         }
 
-    def _holes(self, draws: Draws, wanted: Flags) -> Floats:
-        """Rectangles that hide a part of the crop, in input px; empty where not wanted."""
-        height, width = self.geometry.input_hw
-        wide, high = width * draws.uniform(0.1, 0.35), height * draws.uniform(0.1, 0.35)
-        left, top = (width - wide) * draws.uniform(), (height - high) * draws.uniform()
-        holes = np.stack([left, top, left + wide, top + high], axis=1)
-        return np.where(wanted[:, None], holes, 0.0)
 
-
-def source_corners(plan: Plan, input_hw: tuple[int, int]) -> Floats:
-    """Picture px of the four corner pixels of every crop, (B, 4, 2): what a crop needs of it."""
+def _holes(draws: Draws, wanted: Flags, input_hw: tuple[int, int]) -> Floats:
+    """Rectangles that hide a part of the crop, in input px; empty where not wanted."""
     height, width = input_hw
-    corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], float)
-    return transform(inverse(plan.matrices), np.tile(corners, (len(plan), 1, 1)))
+    wide, high = width * draws.uniform(0.1, 0.35), height * draws.uniform(0.1, 0.35)
+    left, top = (width - wide) * draws.uniform(), (height - high) * draws.uniform()
+    holes = np.stack([left, top, left + wide, top + high], axis=1)
+    return np.where(wanted[:, None], holes, 0.0)
 
 
 def _indices(skeleton: Skeleton, part: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Every setting of a pose training, in one place, each with what it means.
+"""Every setting of a training, in one place, each with what it means.
 
 A run keeps them in ``settings.json``; going on with a run takes them from there, so that the
 schedule is the same.
@@ -8,173 +8,284 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from livepose.crops import ALIGNMENTS
 from livepose.errors import DataError, UsageError
+from livepose.settings import ALIGNMENTS, check, flag_of, option
 from livepose.skeletons import find_skeleton
-from livepose.training.losses import LOSSES
-from livepose.training.pictures import CACHES
-from livepose.training.plan import AugmentSettings
-from livepose.training.targets import TARGETS
 
 OPTIMISERS = ("adamw", "muon")
-PRECISIONS = ("bf16", "fp16", "fp32")
-DEFAULT_LR = {"adamw": 1e-3, "muon": 0.02}
+LOSSES = ("softmax", "mse")
+TARGETS = ("dark", "standard")
+CACHES = ("decoded", "encoded")
+DATA = "IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]"
+STRIDE_OF_COARSEST = 32
 CHANGEABLE = frozenset(
     {
-        "stop_after_minutes",
-        "device",
-        "threads",
-        "workers",
-        "cache",
-        "checkpoint_minutes",
-        "log_every",
-        "dev",
-        "validate_every",
-        "validate_people",
-        "validate_pictures",
+        *("stop_after_minutes", "device", "threads", "workers", "cache", "checkpoint_minutes"),
+        *("log_every", "dev", "validate_every", "validate_pictures"),
     }
 )
 """What may be other when a run goes on: nothing of it changes what is learned."""
+LENGTH = frozenset({"samples", "budget_minutes", "decay_last", "size_last"})
+"""May be other too where the rate has not begun to fall: a constant one can go on for longer."""
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """See each line."""
+class ReadSettings:
+    """How keypoint sets are read."""
 
-    data: tuple[str, ...]  # images:annotations[:weight] or pack:FILE
-    dev: tuple[str, ...] = ()  # images:annotations to watch, never trained on
-    noisy: tuple[str, ...] = ("lspet",)  # sets (by a part of their path) with unsure human labels
-    strict_data: bool = False  # refuse the first bad datum instead of skipping it
-    skeleton: str = "coco17"
-    network: str = "hrnet_w32"
-    input_hw: tuple[int, int] = (128, 96)  # multiples of 32
-    alignment: str = "pixel_centre"
-    padding: float = 1.25  # the crop's side over the box's
-    loss: str = "softmax"
-    targets: str = "dark"
-    sigma: float = 1.0  # of the target Gaussian, in heatmap cells
-    mse_last: float = 0.0  # last share of the schedule: squared error between maps
-    optimiser: str = "adamw"
-    lr: float | None = None  # highest learning rate; None: 1e-3 for adamw, 0.02 for muon
-    adam_lr: float = 1e-3  # with muon, for all that is no hidden convolution
-    weight_decay: float = 0.01
-    batch: int = 32  # crops a step, over all processes together
-    crops: int | None = None  # schedule by crops seen ...
-    budget_minutes: float | None = None  # ... or by time
-    stop_after_minutes: float | None = None  # stop here, to go on later; the schedule is as it was
-    warm_up_steps: int = 200
-    decay: bool = True  # cosine to 2 %; without it the rate stays
-    hardness: tuple[float, float] = (0.0, 1.0)  # curriculum: at the start, and from 60 % on
-    ema_decay: float = 0.999
-    clip_norm: float = 5.0
-    precision: str = "bf16"
-    seed: int = 0
-    init: str | None = None  # weights to start from
-    device: str = "auto"
-    threads: int | None = None  # of torch on a CPU
-    workers: int = 1  # threads that prepare batches
-    cache: str = "decoded"
-    cache_px: int = 192  # on a GPU: side of the crops kept there
-    compile: bool = False  # torch.compile the network
-    checkpoint_minutes: float = 10.0
-    log_every: int = 25  # steps
-    validate_every: int = 0  # steps; 0: only at the end
-    validate_people: int = 400  # of each dev set, for the quick look
-    validate_pictures: int | None = None  # of each dev set, for the evaluation; None: all
-    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    data: tuple[str, ...] = option((), "a set to learn from; may be repeated", metavar=DATA)
+    skeleton: str = option("coco17", "of the output: a name or a file")
+    strict_data: bool = option(False, "refuse the first bad datum instead of skipping it")
+    cache: str = option("decoded", "pictures in memory", choices=CACHES)
+    workers: int = option(1, "threads that prepare batches", least=1)
 
     def __post_init__(self) -> None:
-        _one_of("--loss", self.loss, LOSSES)
-        _one_of("--targets", self.targets, TARGETS)
-        _one_of("--optimiser", self.optimiser, OPTIMISERS)
-        _one_of("--precision", self.precision, PRECISIONS)
-        _one_of("--alignment", self.alignment, ALIGNMENTS)
-        _one_of("--cache", self.cache, CACHES)
+        check(self)
         find_skeleton(self.skeleton)
         if not self.data:
-            raise UsageError("nothing to train on: give --data IMAGES:ANNOTATIONS at least once")
-        if any(side <= 0 or side % 32 for side in self.input_hw):
-            raise UsageError(f"--size: expected multiples of 32, got {self.input_hw}")
-        if (self.crops is None) == (self.budget_minutes is None):
-            raise UsageError("how long? give one of --crops and --budget-minutes")
-        _above_zero("--batch", self.batch)
-        _above_zero("--sigma", self.sigma)
-        _above_zero("--crops", self.crops)
-        _above_zero("--budget-minutes", self.budget_minutes)
-        if not all(0 <= value <= 1 for value in (*self.hardness, self.mse_last)):
-            raise UsageError("--hardness and --mse-last: expected numbers from 0 to 1")
+            raise UsageError(f"nothing to learn from: give --data {DATA} at least once")
+
+
+@dataclass(frozen=True)
+class RunSettings(ReadSettings):
+    """What every training can be told."""
+
+    dev: tuple[str, ...] = option(
+        (), "a set to measure on, never trained on", metavar="IMAGES:ANNOTATIONS"
+    )
+    batch: int = option(32, "samples a step, over all processes together", least=1)
+    samples: int | None = option(None, "length: samples seen", least=1)
+    budget_minutes: float | None = option(None, "length: time", above=0)
+    stop_after_minutes: float | None = option(None, "pause there, to go on later", least=0)
+    optimiser: str = option("adamw", "muon: for hidden convolutions", choices=OPTIMISERS)
+    lr: float | None = option(None, "highest rate; default: 0.001, of muon 0.02", above=0)
+    relative_step: float | None = option(
+        None, "with muon, in place of lr: norms held, each update this share of them", above=0
+    )
+    adam_lr: float = option(1e-3, "with muon, for all that is no hidden convolution", above=0)
+    weight_decay: float = option(0.01, "of the optimiser", least=0)
+    warm_up_steps: int = option(200, "until the highest rate", least=0)
+    decay: bool = option(True, "keep the rate")
+    decay_last: float | None = option(
+        None,
+        "constant rate, then straight to 0 in this last share; default: cosine to 2 %",
+        above=0,
+    )
+    ema_decay: float = option(0.999, "of the running mean of the weights", least=0)
+    clip_norm: float = option(5.0, "largest norm of a gradient", above=0)
+    precision: str = option("bf16", "of the forward pass", choices=("bf16", "fp16", "fp32"))
+    seed: int = option(0, "of weights, order and augmentation", least=0)
+    init: str | None = option(None, "weights to start from", metavar="FILE")
+    device: str = option("auto", "auto, cpu or cuda:N")
+    threads: int | None = option(None, "of torch on a processor", least=1)
+    compile: bool = option(False, "torch.compile")
+    checkpoint_minutes: float = option(10.0, "between checkpoints", above=0)
+    log_every: int = option(25, "steps", least=1)
+    validate_every: int = option(0, "steps; 0: only at the end", least=0)
+    validate_pictures: int | None = option(None, "of each dev set; default: all", least=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.samples is None) == (self.budget_minutes is None):
+            length = next(flag_of(one) for one in fields(self) if one.name == "samples")
+            raise UsageError(f"how long? give one of {length} and --budget-minutes")
+        if self.relative_step is not None and self.optimiser != "muon":
+            raise UsageError("--relative-step belongs to --optimiser muon")
+        if not 0 < (self.decay_last or 1) <= 1:
+            raise UsageError(f"--decay-last: expected a share from 0 to 1, got {self.decay_last}")
 
     @property
     def highest_lr(self) -> float:
         """The learning rate after warm-up."""
-        return DEFAULT_LR[self.optimiser] if self.lr is None else self.lr
+        return (1e-3 if self.optimiser == "adamw" else 0.02) if self.lr is None else self.lr
+
+    def to_json(self) -> str:
+        """As text for ``settings.json``."""
+        return json.dumps(asdict(self), indent=2, default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Reads what ``to_json`` wrote.
+
+        Raises
+        ------
+        DataError
+            When it is something else.
+        """
+        try:
+            values = json.loads(text)
+            known = {
+                entry.name: values[entry.name] for entry in fields(cls) if entry.name in values
+            }
+            lists = {name: tuple(one) for name, one in known.items() if isinstance(one, list)}
+            nested = {name: one for name, one in known.items() if isinstance(one, dict)}
+            return cls(**known | lists | cls._nested(nested))
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise DataError(f"settings of a run: expected livepose's own, got: {error}") from error
+
+    @classmethod
+    def _nested(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return values
+
+    def resumed(self, given: Mapping[str, Any], is_decaying: bool) -> Self:
+        """These settings with those of ``given`` that may be other when a run goes on.
+
+        Raises
+        ------
+        UsageError
+            When ``given`` would change what is learned.
+        """
+        free = CHANGEABLE if is_decaying or self.decay_last is None else CHANGEABLE | LENGTH
+        for name, value in given.items():
+            if name not in free and getattr(self, name) != value:
+                raise UsageError(
+                    f"--resume goes on with the schedule as it was: {name} is "
+                    f"{getattr(self, name)!r} there and cannot become {value!r}; start a new run "
+                    "with --init FILE instead"
+                )
+        # Where to pause was said for one start only.
+        return replace(self, **{"stop_after_minutes": None} | dict(given))
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """How strongly crops are changed; shares are of all crops."""
+
+    scale: float = option(0.35, "largest change of scale, as a factor 1 +- this")
+    rotation_deg: float = option(45.0, "standard deviation of the rotation, at hardness 1")
+    rotated: float = option(0.6, "share that is rotated")
+    flipped: float = option(0.5, "share that is mirrored")
+    half_body: float = option(0.2, "share cropped to the upper or lower body, at hardness 1")
+    webcam: float = option(0.3, "share whose picture ends at chest, waist or thigh")
+    webcam_rotation: float = option(0.4, "factor on the rotation of those: webcams stand upright")
+    edge_shake: float = option(0.04, "each box edge moves by this standard deviation of the side")
+    colour: float = option(0.7, "share with other brightness, contrast and tint")
+    grey: float = option(0.2, "share with less saturation")
+    blur: float = option(0.15, "share blurred")
+    noise: float = option(0.2, "share with sensor noise")
+    occlusion: float = option(0.2, "share with a rectangle of one colour, at hardness 1")
+    absent_weight: float = option(0.1, "weight of keypoints that are known to be out of sight")
+
+
+@dataclass(frozen=True)
+class PoseSettings(RunSettings):
+    """What a pose training can be told beside that."""
+
+    samples: int | None = option(None, "length: crops seen", flag="--crops", least=1)
+    network: str = option("hrnet_w32", "which network")
+    size: str = option("128x96", "HxW[@SHARE],...: input sizes and how often each is taken")
+    size_last: str | None = option(None, "the same, for the last share with --decay-last")
+    alignment: str = option("pixel_centre", "where pixel centres are", choices=ALIGNMENTS)
+    padding: float = option(1.25, "the crop's side over the box's", above=0)
+    loss: str = option("softmax", "see docs/training.md", choices=LOSSES)
+    targets: str = option("dark", "Gaussians around the true point", choices=TARGETS)
+    sigma: float = option(1.0, "of the targets, in heatmap cells", above=0)
+    mse_last: float = option(0.0, "last share: squared error between maps", least=0)
+    hardness: str = option("0..1", "A[..B]: curriculum from A to B (at 60 %)")
+    cache_px: int = option(192, "on a GPU: side of the crops kept there", least=16)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.augment)
+        _ = self.sizes, self.sizes_last, self.hardness_range
+        if self.mse_last > 1:
+            raise UsageError(f"--mse-last: expected a share from 0 to 1, got {self.mse_last}")
+
+    @classmethod
+    def _nested(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: AugmentSettings(**one) for name, one in values.items()}
+
+    @property
+    def sizes(self) -> dict[tuple[int, int], float]:
+        """Input sizes (height, width) with their shares."""
+        return _sizes("--size", self.size)
+
+    @property
+    def sizes_last(self) -> dict[tuple[int, int], float]:
+        """The same, while the rate falls."""
+        return self.sizes if self.size_last is None else _sizes("--size-last", self.size_last)
+
+    @property
+    def input_hw(self) -> tuple[int, int]:
+        """The size that the weights are for: the largest of the last."""
+        return max(self.sizes_last)
+
+    @property
+    def hardness_range(self) -> tuple[float, float]:
+        """Curriculum at the start and from 60 % on."""
+        first, _, last = self.hardness.partition("..")
+        try:
+            found = float(first), float(last or first)
+        except ValueError:
+            found = (-1.0, -1.0)
+        if not all(0 <= value <= 1 for value in found):
+            raise UsageError(f"--hardness: expected A or A..B from 0 to 1, got {self.hardness!r}")
+        return found
 
     @property
     def activation(self) -> str:
         """What turns the network's output into heatmaps, as weights cards say it."""
         return "softmax" if self.loss == "softmax" else "none"
 
-    def to_json(self) -> str:
-        """As text for ``settings.json``."""
-        return json.dumps(asdict(self), indent=2)
+
+@dataclass(frozen=True)
+class DetectorSettings(RunSettings):
+    """What a detector's training can be told beside that."""
+
+    samples: int | None = option(None, "length: pictures seen", flag="--pictures", least=1)
+    architecture: str = option("yolo11n.yaml", "of ultralytics")
+    input_px: int = option(320, "both sides, a multiple of 32", least=STRIDE_OF_COARSEST)
+    mosaic: float = option(0.3, "share of samples made of four pictures", least=0)
+    complete_with: str | None = option(
+        None, "a detector: adds what one-boxed sets lack; else they are cut", metavar="FILE"
+    )
+    optimiser: str = option("muon", "muon: for hidden convolutions", choices=OPTIMISERS)
+    adam_lr: float = option(2e-3, "with muon, for all that is no hidden convolution", above=0)
+    warm_up_steps: int = option(60, "until the highest rate", least=0)
+    ema_decay: float = option(0.998, "of the running mean of the weights", least=0)
+    clip_norm: float = option(10.0, "largest norm of a gradient", above=0)
+    checkpoint_minutes: float = option(5.0, "between checkpoints", above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.input_px % STRIDE_OF_COARSEST or self.mosaic > 1:
+            raise UsageError("--input-px: expected a multiple of 32; --mosaic: a share up to 1")
 
 
-def _one_of(flag: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{flag}: expected one of {', '.join(allowed)}, got {value!r}")
+@dataclass(frozen=True)
+class PackSettings(ReadSettings):
+    """How a pack is made."""
+
+    output: Path = option(Path("people.pack"), "the pack", metavar="FILE")
+    max_mb: float = option(60.0, "size of the whole file, 10**6 bytes each", above=0)
+    side_px: int = option(192, "of each picture; smaller where the person is", least=16)
+    context: float = option(1.7, "side over the longer side of the fitted box", above=0)
+    encoding: str = option("webp", "of the pictures", choices=("webp", "jpeg"))
+    aspect: float = option(0.75, "width over height of the network input", above=0)
 
 
-def _above_zero(flag: str, value: float | None) -> None:
-    if value is not None and not value > 0:
-        raise UsageError(f"{flag}: expected a number above 0, got {value}")
+def _sizes(flag: str, text: str) -> dict[tuple[int, int], float]:
+    """``96x64@0.6,128x96`` as sizes with shares; without one a size counts 1."""
+    found: dict[tuple[int, int], float] = {}
+    for part in text.lower().split(","):
+        size, _, share = part.partition("@")
+        height, _, width = size.partition("x")
+        try:
+            sides, weight = (int(height), int(width)), float(share or 1)
+        except ValueError:
+            sides, weight = (0, 0), 0.0
+        if weight <= 0 or any(side <= 0 or side % STRIDE_OF_COARSEST for side in sides):
+            raise UsageError(
+                f"{flag}: expected HEIGHTxWIDTH[@SHARE],... in multiples of 32, got {text!r}"
+            )
+        found[sides] = weight
+    return found
 
 
-def from_json(text: str) -> TrainSettings:
-    """Read what ``to_json`` wrote.
-
-    Raises
-    ------
-    DataError
-        When it is something else.
-    """
-    try:
-        values = json.loads(text)
-        augment = AugmentSettings(**values.pop("augment"))
-        known = {entry.name for entry in fields(TrainSettings)}
-        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        chosen = {name: value for name, value in (values | lists).items() if name in known}
-        return TrainSettings(**chosen, augment=augment)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"settings of a run: expected what livepose wrote, got: {error}") from error
-
-
-def write_settings(settings: TrainSettings, folder: Path) -> None:
+def write_settings(settings: RunSettings, folder: Path) -> None:
     """Keep the settings of a run in its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.json").write_text(settings.to_json(), encoding="utf-8")
-
-
-def resumed_settings(folder: Path, given: Mapping[str, Any]) -> TrainSettings:
-    """Settings of the run in ``folder``, with those of ``given`` that may be other.
-
-    Raises
-    ------
-    UsageError
-        When there is no run, or ``given`` would change what is learned.
-    """
-    file = folder / "settings.json"
-    if not file.is_file():
-        raise UsageError(f"{folder}: there is no run to go on with (no settings.json)")
-    saved = from_json(file.read_text(encoding="utf-8"))
-    for name, value in given.items():
-        if name not in CHANGEABLE and getattr(saved, name) != value:
-            raise UsageError(
-                f"--resume goes on with the schedule as it was: {name} is "
-                f"{getattr(saved, name)!r} there and cannot become {value!r}; start a new run "
-                "with --init FILE instead"
-            )
-    # Where to pause was said for one start only.
-    saved = replace(saved, stop_after_minutes=None)
-    return replace(saved, **{name: given[name] for name in given if name in CHANGEABLE})

@@ -85,6 +85,6 @@ class TinyNetwork(nn.Module):
 def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings of this test learn a tiny network instead of HRNet."""
     monkeypatch.setattr(
-        "livepose.training.trainer.build_network",
+        "livepose.training.pose.build_network",
         lambda name, keypoints: TinyNetwork(keypoints),
     )

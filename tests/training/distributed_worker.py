@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from livepose.training import run, trainer
-from livepose.training.settings import TrainSettings
+from livepose.training import pose
+from livepose.training.settings import PoseSettings
 
 
 class Tiny(nn.Module):
@@ -27,18 +27,18 @@ class Tiny(nn.Module):
 
 
 def work(folder: Path, output: Path) -> None:
-    trainer.build_network = lambda name, keypoints: Tiny(keypoints)
-    settings = TrainSettings(
+    pose.build_network = lambda name, keypoints: Tiny(keypoints)
+    settings = PoseSettings(
         data=(f"{folder / 'images.zip'}:{folder / 'annotations.json'}",),
-        input_hw=(64, 64),
+        size="64x64",
         batch=4,
-        crops=24,
+        samples=24,
         precision="fp32",
         threads=1,
         device="cpu",
         warm_up_steps=1,
     )
-    ended = run.train(settings, output.with_suffix(""), False, lambda message: None)
+    ended = pose.train_pose(settings, output.with_suffix(""), False)
     if ended.trainer.processes.first:
         torch.save(ended.trainer.learner.network.state_dict(), output)
 

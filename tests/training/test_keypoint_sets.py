@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError, UsageError
+from livepose.evaluation.problems import Problems
 from livepose.skeletons import COCO17, MPII16
-from livepose.training.archive import is_hostile, open_archive
+from livepose.training.data import People, SetSpec, join, parse_set, read_set
 from livepose.training.labels import LabelRules, merge, teacher_weights
-from livepose.training.people import People, SetReader, SetSpec, join, parse_set
-from livepose.training.problems import Problems
 
 
 def read(folder: Path, problems: Problems | None = None, noisy: bool = False) -> People:
-    spec = SetSpec(folder / "images.zip", folder / "annotations.json")
-    return SetReader(spec, COCO17, problems or Problems(), noisy).read()
+    spec = SetSpec(folder / "images.zip", folder / "annotations.json", noisy=noisy)
+    return read_set(spec, COCO17, problems or Problems())
 
 
 def change(folder: Path, edit) -> None:
@@ -156,11 +155,7 @@ def rewrite(folder: Path, name: str, content: bytes) -> None:
     ],
 )
 def test_bad_data_is_named_counted_and_skipped_or_refused(
-    said: list[str],
-    drawn_set: Path,
-    spoil,
-    kind: str,
-    left: int,
+    said: list[str], drawn_set: Path, caplog: pytest.LogCaptureFixture, spoil, kind: str, left: int
 ) -> None:
     spoil(drawn_set)
     problems = Problems()
@@ -172,32 +167,36 @@ def test_bad_data_is_named_counted_and_skipped_or_refused(
         read(drawn_set, Problems(strict=True))
 
 
-def test_many_problems_of_a_kind_are_counted_and_not_all_told(said: list[str]) -> None:
-    problems = Problems()
-    for index in range(20):
-        problems.add("missing image", "a.json", f"image {index}", "gone")
-    problems.tell()
-    assert len(said) == 6
-    assert said[-1] == "skipped 20 in all: missing image"
-
-
 def test_an_unlabelled_set_is_refused(drawn_set: Path) -> None:
     def edit(content: dict) -> None:
         for annotation in content["annotations"]:
             annotation["keypoints"] = [0] * 51
 
     change(drawn_set, edit)
-    with pytest.raises(DataError, match="an unlabelled set"):
+    with pytest.raises(DataError, match="nobody to learn from: none of its 6 people has 3"):
+        read(drawn_set)
+
+
+def test_why_nobody_is_left_is_said(drawn_set: Path) -> None:
+    def edit(content: dict) -> None:
+        for number, image in enumerate(content["images"]):
+            image["file_name"] = f"img\\{number}.png"
+
+    change(drawn_set, edit)
+    with pytest.raises(DataError, match=r"6 x missing image.*img.0\.png is not in"):
+        read(drawn_set)
+    change(drawn_set, lambda content: [one.pop("width") for one in content["images"]])
+    with pytest.raises(DataError, match="width"):
         read(drawn_set)
 
 
 def test_a_set_without_known_keypoints_is_refused(drawn_set: Path) -> None:
     change(drawn_set, lambda content: content["categories"][0].update(keypoints=["tail"]))
-    with pytest.raises(DataError, match="expected a category whose keypoints"):
+    with pytest.raises(DataError, match="expected a category whose name"):
         read(drawn_set)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"images": []}'])
+@pytest.mark.parametrize("text", ["[]", '{"images": []}'])
 def test_a_file_of_another_form_is_refused(drawn_set: Path, text: str) -> None:
     (drawn_set / "annotations.json").write_text(text)
     with pytest.raises(DataError, match="expected COCO"):
@@ -208,14 +207,14 @@ def test_a_folder_of_pictures_serves_as_well_as_a_zip(drawn_set: Path) -> None:
     with zipfile.ZipFile(drawn_set / "images.zip") as archive:
         archive.extractall(drawn_set / "pictures")
     spec = SetSpec(drawn_set / "pictures", drawn_set / "annotations.json")
-    folder = SetReader(spec, COCO17, Problems(strict=True)).read(cache="encoded")
+    folder = read_set(spec, COCO17, Problems(strict=True), cache="encoded")
     from_zip = read(drawn_set)
     np.testing.assert_array_equal(folder.pictures.image_bgr(3), from_zip.pictures.image_bgr(3))
 
 
 def test_sets_are_joined_with_their_weights(drawn_set: Path) -> None:
     spec = SetSpec(drawn_set / "images.zip", drawn_set / "annotations.json", 3.0)
-    heavy = SetReader(spec, COCO17, Problems()).read()
+    heavy = read_set(spec, COCO17, Problems())
     both = join([read(drawn_set), heavy])
     assert len(both) == 12
     assert both.draw_weights.tolist() == [1.0] * 6 + [3.0] * 6
@@ -224,23 +223,11 @@ def test_sets_are_joined_with_their_weights(drawn_set: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../up.png", "a/../../b", "c:\\x", "", "a\0b"])
-def test_names_that_leave_the_folder_are_hostile(name: str, tmp_path: Path) -> None:
-    assert is_hostile(name)
-    with pytest.raises(DataError, match="refused"):
-        open_archive(tmp_path).read(name)
-
-
-def test_a_missing_archive_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="found nothing there"):
-        open_archive(tmp_path / "none.zip")
-    (tmp_path / "broken.zip").write_bytes(b"PK no")
-    with pytest.raises(DataError, match="readable zip"):
-        open_archive(tmp_path / "broken.zip")
-
-
 def test_a_set_is_written_as_images_annotations_and_weight() -> None:
     assert parse_set("a.zip:b.json:0.5") == SetSpec(Path("a.zip"), Path("b.json"), 0.5)
+    marked = SetSpec(Path("a.zip"), Path("b.json"), 2.0, noisy=True, one_boxed=True)
+    assert parse_set("a.zip:b.json:2:noisy:one-boxed") == marked
+    assert parse_set("a.zip:b.json:noisy").noisy
     for text in ("a.zip", "a.zip:b.json:x", "a.zip:b.json:-1", "a:b:1:2", "a.zip:"):
         with pytest.raises(UsageError):
             parse_set(text)

@@ -2,23 +2,28 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from livepose.cli import main
 from livepose.errors import DataError, UsageError
+from livepose.evaluation.problems import Problems
 from livepose.skeletons import COCO17
-from livepose.training.pack import PackSettings, read_pack, write_pack
-from livepose.training.parts import MANIFEST, join_parts, split_file
-from livepose.training.people import People, SetReader, SetSpec
-from livepose.training.problems import Problems
+from livepose.training.data import People, SetSpec, read_set
+from livepose.training.pack import MANIFEST, join_parts, read_pack, split_file, write_pack
+from livepose.training.settings import PackSettings
 
 
 @pytest.fixture
 def people(drawn_set: Path) -> People:
     spec = SetSpec(drawn_set / "images.zip", drawn_set / "annotations.json")
-    return SetReader(spec, COCO17, Problems(strict=True)).read()
+    return read_set(spec, COCO17, Problems(strict=True))
+
+
+def how(output: Path, **more: Any) -> PackSettings:
+    return PackSettings(data=("a:b",), output=output, **more)
 
 
 def unpack(file: Path) -> People:
@@ -27,7 +32,7 @@ def unpack(file: Path) -> People:
 
 def test_a_pack_holds_the_same_people(people: People, tmp_path: Path) -> None:
     file = tmp_path / "people.pack"
-    size = write_pack(people, "coco17", file, PackSettings(side_px=96))
+    size = write_pack(people, how(file, side_px=96))
     packed = unpack(file)
     assert size == file.stat().st_size
     assert len(packed) == len(people)
@@ -41,7 +46,7 @@ def test_a_pack_holds_the_same_people(people: People, tmp_path: Path) -> None:
 
 def test_keypoints_stay_on_their_dots_in_a_pack(people: People, tmp_path: Path) -> None:
     file = tmp_path / "people.pack"
-    write_pack(people, "coco17", file, PackSettings(side_px=192))
+    write_pack(people, how(file, side_px=192))
     packed = unpack(file)
     for row in range(len(people)):
         before = people.pictures.image_bgr(row)
@@ -55,17 +60,17 @@ def test_keypoints_stay_on_their_dots_in_a_pack(people: People, tmp_path: Path) 
 
 def test_a_pack_keeps_within_its_size(people: People, tmp_path: Path) -> None:
     large, small = tmp_path / "large", tmp_path / "small"
-    write_pack(people, "coco17", large, PackSettings())
+    write_pack(people, how(large))
     limit = 0.8 * large.stat().st_size / 1e6
-    write_pack(people, "coco17", small, PackSettings(max_mb=limit))
+    write_pack(people, how(small, max_mb=limit))
     assert small.stat().st_size <= limit * 1e6
     with pytest.raises(UsageError, match="too little"):
-        write_pack(people, "coco17", small, PackSettings(max_mb=0.01))
+        write_pack(people, how(small, max_mb=0.01))
 
 
 def test_a_damaged_pack_is_refused(people: People, tmp_path: Path) -> None:
     file = tmp_path / "people.pack"
-    write_pack(people, "coco17", file, PackSettings(encoding="jpeg"))
+    write_pack(people, how(file, encoding="jpeg"))
     with pytest.raises(DataError, match="made for coco17"):
         read_pack(file, "mpii16", Problems())
     file.write_bytes(file.read_bytes()[:-50])

@@ -6,19 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from livepose.crops import ALIGNMENTS, CropGeometry
+from livepose.crops import ALIGNMENTS, CropGeometry, cut_crops
+from livepose.evaluation.problems import Problems
 from livepose.heatmaps import encode_dark, encode_standard
 from livepose.skeletons import COCO17
 from livepose.training.appearance import Appearance
-from livepose.training.device_augment import DeviceCrops, DeviceRenderer
+from livepose.training.data import People, SetSpec, read_set
+from livepose.training.device import DeviceCrops
 from livepose.training.geometry import TrainingGeometry, inverse, transform
-from livepose.training.loader import Batch, CpuRenderer
-from livepose.training.monitor import plain_plan
 from livepose.training.order import DrawOrder
-from livepose.training.people import People, SetReader, SetSpec
-from livepose.training.plan import AugmentSettings, Planner
-from livepose.training.problems import Problems
+from livepose.training.plan import Plan, Planner
 from livepose.training.render import render_crops
+from livepose.training.settings import AugmentSettings
 from livepose.training.targets import target_maps
 
 GEOMETRY = TrainingGeometry("pixel_centre", (128, 96))
@@ -27,11 +26,32 @@ GEOMETRY = TrainingGeometry("pixel_centre", (128, 96))
 @pytest.fixture
 def people(drawn_set: Path) -> People:
     spec = SetSpec(drawn_set / "images.zip", drawn_set / "annotations.json")
-    return SetReader(spec, COCO17, Problems(strict=True)).read()
+    return read_set(spec, COCO17, Problems(strict=True))
 
 
-def planner(people: People, seed: int = 0, **settings: float) -> Planner:
-    return Planner(people, COCO17, GEOMETRY, AugmentSettings(**settings), seed)
+NOTHING = dict.fromkeys(
+    ("scale", "rotated", "flipped", "half_body", "webcam", "edge_shake", "colour", "grey", "blur",
+     "noise", "occlusion"), 0.0,
+)  # fmt: skip
+
+
+class OneSize:
+    """A planner of one input size."""
+
+    def __init__(self, people: People, seed: int, geometry: TrainingGeometry, **settings: float):
+        self._geometry = geometry
+        self._planner = Planner(people, COCO17, AugmentSettings(**settings), seed)
+
+    def draw(self, rows: np.ndarray, step: int, hardness: float) -> Plan:
+        return self._planner.draw(rows, step, hardness, self._geometry)
+
+
+def planner(people: People, seed: int = 0, **settings: float) -> OneSize:
+    return OneSize(people, seed, GEOMETRY, **settings)
+
+
+def plain_plan(people: People, rows: np.ndarray, geometry: TrainingGeometry) -> Plan:
+    return OneSize(people, 0, geometry, **NOTHING).draw(rows, 0, 0.0)
 
 
 def many(people: People, count: int = 200) -> np.ndarray:
@@ -120,7 +140,7 @@ def test_crops_from_the_device_path_show_the_same_as_those_from_the_cpu_path(
 ) -> None:
     plan = planner(people).draw(many(people, 30), 0, 1.0)
     cpu = render_crops(people, plan, (128, 96))[..., ::-1].astype(np.float64)
-    device = DeviceCrops(people, GEOMETRY, torch.device("cpu"), 256).render(plan)
+    device = DeviceCrops(people, [(128, 96)], torch.device("cpu"), 256).render(plan, (128, 96))
     other = device.permute(0, 2, 3, 1).numpy()
     # Bilinear sampling of a kept square blurs the noise a little; dots and edges stay in place.
     blurred = [np.abs(a - b).mean() for a, b in zip(cpu, other, strict=True)]
@@ -131,7 +151,7 @@ def test_keypoints_lie_on_their_dots_on_both_paths(people: People) -> None:
     plan = planner(people, colour=0, grey=0, blur=0, noise=0, occlusion=0).draw(
         many(people, 30), 3, 1.0
     )
-    device = DeviceCrops(people, GEOMETRY, torch.device("cpu"), 256).render(plan)
+    device = DeviceCrops(people, [(128, 96)], torch.device("cpu"), 256).render(plan, (128, 96))
     cpu = render_crops(people, plan, (128, 96))[..., ::-1]
     for crops in (cpu, device.permute(0, 2, 3, 1).numpy()):
         colours, seen = colours_under_keypoints(crops, plan.heatmap_xy, plan.weights > 0)
@@ -150,21 +170,15 @@ def colours_under_keypoints(
     return crops[np.arange(len(crops))[:, None], y, x].astype(float), inside
 
 
-def test_a_plain_device_renderer_makes_whole_batches(people: People) -> None:
-    chosen = planner(people)
-    device = torch.device("cpu")
-    plan = chosen.draw(many(people, 4), 0, 1.0)
-    batches = []
-    for renderer in (
-        CpuRenderer(chosen, Appearance(), device),
-        DeviceRenderer(chosen, Appearance(), device, 192),
-    ):
-        batch = renderer.finish(renderer.prepare(plan))
-        assert isinstance(batch, Batch)
-        assert batch.inputs.shape == (4, 3, 128, 96)
-        batches.append(batch)
-    torch.testing.assert_close(batches[0].heatmap_xy, batches[1].heatmap_xy)
-    assert (batches[0].inputs - batches[1].inputs).abs().mean() < 0.4
+def test_training_crops_are_the_live_ones(people: People) -> None:
+    geometry = CropGeometry("pixel_centre", (64, 48))
+    rows = np.arange(len(people))
+    plan = plain_plan(people, rows, TrainingGeometry("pixel_centre", (64, 48)))
+    trained = render_crops(people, plan, (64, 48))
+    for row in rows:
+        matrix = geometry.matrices(people.boxes_xyxy[row : row + 1])
+        live = cut_crops(people.pictures.image_bgr(int(people.picture[row])), matrix, (64, 48))
+        assert np.array_equal(trained[row], live[0])
 
 
 def test_appearance_of_a_row_does_not_depend_on_its_batch(people: People) -> None:

@@ -9,8 +9,7 @@ import torch
 
 from livepose.cli import main
 from livepose.training.checkpoint import read_checkpoint
-from livepose.training.learner import Learned, Learner
-from livepose.training.loader import Batch
+from livepose.training.learner import Learner
 from livepose.training.log import read_log
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
@@ -51,8 +50,8 @@ def ctrl_c_after(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     steps: set[int] = set()
     learn = Learner.step
 
-    def step(self: Learner, batch: Batch, step: int, rate: float, last: bool) -> Learned:
-        learned = learn(self, batch, step, rate, last)
+    def step(self: Learner, batch: object, step: int, *more: float) -> object:
+        learned = learn(self, batch, step, *more)
         if step + 1 in steps:
             steps.remove(step + 1)
             os.kill(os.getpid(), signal.SIGINT)
@@ -62,11 +61,20 @@ def ctrl_c_after(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     return steps
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        ("--optimiser", "adamw", "--mse-last", "0.3"),
+        (
+            *("--optimiser", "muon", "--relative-step", "0.02", "--decay-last", "0.4"),
+            *("--size", "64x32@2,64x64", "--size-last", "64x64"),
+        ),
+    ],
+)
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
-    drawn_set: Path, optimiser: str, ctrl_c_after: set[int]
+    drawn_set: Path, how: tuple[str, ...], ctrl_c_after: set[int]
 ) -> None:
-    options = ("--crops", "64", "--optimiser", optimiser, "--mse-last", "0.3")
+    options = ("--crops", "64", *how)
     assert main(arguments(drawn_set, "whole", *options)) == 0
     ctrl_c_after.update({5, 12})
     assert main(arguments(drawn_set, "parts", *options, "--workers", "2")) == 130
@@ -89,7 +97,7 @@ def test_a_run_by_time_pauses_and_goes_on_with_its_schedule(drawn_set: Path) -> 
     entries = read_log(folder)
     assert [entry["step"] for entry in entries] == sorted({entry["step"] for entry in entries})
     assert entries[-1]["progress"] == 1.0
-    assert {"loss", "crops_per_s", "data_share", "left_s"} <= entries[-1].keys()
+    assert {"loss", "samples_per_s", "data_share", "left_s"} <= entries[-1].keys()
 
 
 def test_a_resumed_run_does_not_change_what_is_learned(drawn_set: Path) -> None:
@@ -129,7 +137,18 @@ def test_the_paper_s_loss_and_targets_can_be_chosen(drawn_set: Path) -> None:
 
 
 def test_a_network_learns_the_drawn_people(drawn_set: Path) -> None:
-    options = ("--crops", "800", "--lr", "0.01", "--hardness", "0", "--log-every", "10")
+    options = (
+        "--crops",
+        "800",
+        "--lr",
+        "0.01",
+        "--hardness",
+        "0",
+        "--log-every",
+        "10",
+        "--precision",
+        "fp32",
+    )
     assert main(arguments(drawn_set, "learns", *options, "--webcam", "0")) == 0
     losses = [entry["loss"] for entry in read_log(drawn_set.parent / "runs" / "learns")]
     assert losses[-1] < 0.8 * losses[0]
@@ -141,3 +160,67 @@ def test_a_missing_device_is_named(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(arguments(drawn_set, "gpu", "--crops", "8", "--device", "cuda")) == 5
     assert "there is no CUDA device" in capsys.readouterr().err
+
+
+def test_a_long_constant_run_is_made_longer_before_its_rate_falls(drawn_set: Path) -> None:
+    constant = ("--crops", "64", "--decay-last", "0.5", "--stop-after-minutes", "0")
+    assert main(arguments(drawn_set, "long", *constant)) == 0
+    assert main(resume(drawn_set, "long", "--crops", "16")) == 0
+    assert read_checkpoint(drawn_set.parent / "runs" / "long")["step"] == 4
+    assert main(resume(drawn_set, "long", "--crops", "32")) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"hello\n", "is not a readable torch checkpoint"),
+        (b"", "is not a readable torch checkpoint"),
+        ({"format": 1}, "holds no state dict"),
+        ({"format": 1, "learner": {"ema": 3}}, "holds no state dict"),
+        ([1, 2], "holds no state dict"),
+        ({"a": 1}, "entries a"),
+    ],
+)
+def test_a_file_that_holds_no_weights_is_one_sentence(
+    drawn_set: Path, capsys: pytest.CaptureFixture[str], content: object, says: str
+) -> None:
+    file = drawn_set.parent / "init.pt"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    wrong = ("--crops", "8", "--init", str(file))
+    assert main(arguments(drawn_set, "wrong", *wrong)) == 4
+    said = capsys.readouterr().err
+    assert says in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("content", [b"hello", {"format": 2}, {"format": 1}, 7])
+def test_a_checkpoint_that_is_none_is_one_sentence(
+    drawn_set: Path, capsys: pytest.CaptureFixture[str], content: object
+) -> None:
+    assert main(arguments(drawn_set, "spoiled", "--crops", "8")) == 0
+    file = drawn_set.parent / "runs" / "spoiled" / "checkpoint.pt"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    assert main(resume(drawn_set, "spoiled")) == 4
+    said = capsys.readouterr().err
+    assert "checkpoint" in said
+    assert "Traceback" not in said
+
+
+def test_a_checkpoint_with_code_in_it_is_refused_and_the_code_does_not_run(drawn_set: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[Path]]:
+            return Path.touch, (drawn_set.parent / "EXECUTED",)
+
+    assert main(arguments(drawn_set, "evil", "--crops", "8")) == 0
+    torch.save(Evil(), drawn_set.parent / "runs" / "evil" / "checkpoint.pt")
+    torch.save(Evil(), drawn_set.parent / "evil.pt")
+    assert main(resume(drawn_set, "evil")) == 4
+    init = ("--crops", "8", "--init", str(drawn_set.parent / "evil.pt"))
+    assert main(arguments(drawn_set, "from_evil", *init)) == 4
+    assert not (drawn_set.parent / "EXECUTED").exists()

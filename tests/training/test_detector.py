@@ -13,24 +13,22 @@ import torch
 
 from livepose.cli import main
 from livepose.detection import Detections, open_detector
-from livepose.errors import LiveposeError, UsageError, WeightsError
-from livepose.training import detector_boxes, detector_loop
+from livepose.errors import DataError, UsageError
+from livepose.training import detector_data
 from livepose.training.checkpoint import read_checkpoint
-from livepose.training.detector_augment import Placement, Sampler
-from livepose.training.detector_batches import make_batch
-from livepose.training.detector_boxes import (
+from livepose.training.data import Pictures, PictureSource
+from livepose.training.detector import make_batch
+from livepose.training.detector_data import (
     BoxedPictures,
     BoxedSet,
+    Placement,
+    Sampler,
     completed,
     read_boxed,
 )
-from livepose.training.detector_learner import DetectorLearner
-from livepose.training.detector_score import intervals, score
-from livepose.training.detector_settings import LoopSettings
+from livepose.training.learner import Learner
 from livepose.training.log import read_log
-from livepose.training.people import SetSpec
-from livepose.training.pictures import Pictures, PictureSource
-from livepose.training.problems import Problems
+from livepose.training.settings import DetectorSettings
 
 BOX = np.array([[40.0, 30.0, 80.0, 90.0]])
 SMALL = ("--input-px", "64", "--batch", "2", "--threads", "1", "--log-every", "1")
@@ -94,9 +92,13 @@ def test_pictures_are_placed_at_scales_from_0_45_to_1_8() -> None:
     assert 0.4 < np.mean([place.flip for place in places]) < 0.6
 
 
-def pictures_of(folder: Path, weight: float = 1.0, one_boxed: tuple[str, ...] = ()) -> Any:
-    spec = SetSpec(folder / "images.zip", folder / "annotations.json", weight)
-    return read_boxed([spec], one_boxed, None, "decoded", Problems(True), print)
+def settings_of(folder: Path, mark: str = "", **more: Any) -> DetectorSettings:
+    data = f"{folder / 'images.zip'}:{folder / 'annotations.json'}{mark}"
+    return DetectorSettings(data=(data,), samples=4, strict_data=True, **more)
+
+
+def pictures_of(folder: Path, mark: str = "") -> Any:
+    return read_boxed(settings_of(folder, mark))
 
 
 def test_a_sample_is_a_function_of_seed_and_number_alone(drawn_set: Path) -> None:
@@ -130,10 +132,10 @@ def test_samples_are_rgb_shares_with_boxes_inside(drawn_set: Path) -> None:
 def test_a_set_is_drawn_as_often_as_it_weighs() -> None:
     def one(value: int, weight: float) -> BoxedSet:
         encoded = cv2.imencode(".png", np.full((8, 8, 3), value, np.uint8))[1].tobytes()
-        source = PictureSource("drawn", str(value), (8, 8), lambda: encoded)
+        source = PictureSource(str(value), (8, 8), lambda: encoded)
         pictures = Pictures([source])
         assert not pictures.load()
-        return BoxedSet(pictures, [np.empty((0, 4))], weight, cut=False)
+        return BoxedSet(pictures, [0], [np.empty((0, 4))], weight, cut=False)
 
     both = BoxedPictures([one(0, 1.0), one(255, 3.0)])
     rng = np.random.default_rng(0)
@@ -165,9 +167,10 @@ def test_boxes_are_completed_by_people_whom_nobody_labelled() -> None:
 
 
 def test_only_sets_with_one_box_a_picture_are_completed_or_cut(
-    said: list[str], drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+    drawn_set: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole, cut = pictures_of(drawn_set), pictures_of(drawn_set, 1.0, ("set",))
+    caplog.set_level("INFO", "livepose")
+    whole, cut = pictures_of(drawn_set), pictures_of(drawn_set, ":one-boxed")
     sizes = [each._sets[0].take(0)[0].size for each in (whole, cut)]
     assert sizes[1] < sizes[0]
 
@@ -177,15 +180,13 @@ def test_only_sets_with_one_box_a_picture_are_completed_or_cut(
         def __call__(self, images: Any) -> list[Detections]:
             return [found((0.0, 0, 9, 9, 0.9)) for _ in images]
 
-    monkeypatch.setattr(detector_boxes, "open_detector", lambda *a, **k: Corner())
-    spec = SetSpec(drawn_set / "images.zip", drawn_set / "annotations.json")
-    how = (Path("x.safetensors"), "decoded", Problems(True))
-    full = read_boxed([spec], ("set",), *how)
+    monkeypatch.setattr(detector_data, "open_detector", lambda *a, **k: Corner())
+    full = read_boxed(settings_of(drawn_set, ":one-boxed", complete_with="x.safetensors"))
     assert full.boxes == 12
     assert full._sets[0].take(0)[0].size == sizes[0]
-    assert "corner added 6 boxes to 6" in said[-1]
+    assert any("corner added 6 boxes to 6" in message for message in caplog.messages)
     with pytest.raises(UsageError, match="none of the sets"):
-        read_boxed([spec], ("other",), *how)
+        read_boxed(settings_of(drawn_set, complete_with="x.safetensors"))
 
 
 def test_a_picture_without_people_teaches_what_none_are(drawn_set: Path) -> None:
@@ -194,69 +195,22 @@ def test_a_picture_without_people_teaches_what_none_are(drawn_set: Path) -> None
     del content["annotations"][0]
     file.write_text(json.dumps(content))
     assert (len(pictures_of(drawn_set)), pictures_of(drawn_set).boxes) == (6, 5)
-    assert len(pictures_of(drawn_set, 1.0, ("set",))) == 5
+    assert len(pictures_of(drawn_set, ":one-boxed")) == 5
 
 
-def test_the_rate_warms_up_and_falls_or_stays() -> None:
-    settings = LoopSettings(pictures=3200, warm_up_steps=10)
-    assert settings.rate(0, 0.0) == pytest.approx(0.1)
-    assert settings.rate(50, 0.5) == pytest.approx(0.51)
-    assert settings.rate(99, 1.0) == pytest.approx(0.02)
-    assert LoopSettings(pictures=3200, decay=False).rate(99, 1.0) == 1.0
-    assert LoopSettings(budget_minutes=2).progress(7, 60.0) == 0.5
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{}, {"pictures": 1, "budget_minutes": 1}, {"pictures": 8, "input_px": 50}]
-    + [{"pictures": 8, name: -1} for name in ("batch", "mosaic", "lr", "seed", "threads")],
-)
-def test_settings_that_cannot_be_right_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
-        LoopSettings(**wrong)
-
-
-def test_perfect_boxes_score_a_hundred() -> None:
-    pytest.importorskip("pycocotools")
-    from livepose.evaluation.coco import tools
-
-    people = [{"image_id": 1, "category_id": 7, "bbox": [10, 10, 50, 80]}]
-    content = {
-        "images": [{"id": 1}],
-        "annotations": people,
-        "categories": [{"id": 7, "name": "person"}],
-    }
-    results = [{**people[0], "category_id": 1, "score": 0.9}]
-    assert score(tools(), content, results) == {
-        "AP": pytest.approx(100),
-        "AP50": pytest.approx(100),
-    }
-    assert score(tools(), content, [])["AP50"] == 0
-
-
-def test_the_interval_of_a_score_is_as_wide_as_the_pictures_differ() -> None:
-    pytest.importorskip("pycocotools")
-    from livepose.evaluation.coco import tools
-
-    people = [
-        {"image_id": i, "category_id": 1, "bbox": [10, 10, 50, 80], "score": 0.9} for i in range(40)
-    ]
-    content = {
-        "images": [{"id": i} for i in range(40)],
-        "annotations": people,
-        "categories": [{"id": 1, "name": "person"}],
-    }
-    all_found = intervals(tools(), content, people)["AP50"]
-    assert (all_found.low, all_found.high) == pytest.approx((100, 100))
-    half_found = intervals(tools(), content, people[:20])["AP50"]
-    # 40 pictures, each right or wrong: a standard error of 7.9.
-    assert 28 < half_found.low < 42
-    assert 58 < half_found.high < 72
+def test_an_odd_set_of_boxes_says_why(drawn_set: Path) -> None:
+    file = drawn_set / "annotations.json"
+    content = json.loads(file.read_text())
+    for one in content["annotations"]:
+        one["bbox"] = None
+    file.write_text(json.dumps(content))
+    with pytest.raises(DataError, match="bbox: expected 4 numbers, got None"):
+        pictures_of(drawn_set)
 
 
 def command(folder: Path, name: str, drawn_set: Path, *more: str) -> list[str]:
     data = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
-    start = ["train", "detector", "--loop", "livepose", "--runs", str(folder), "--name", name]
+    start = ["train", "detector", "--runs", str(folder), "--name", name]
     return [*start, "--data", data, *SMALL, *more]
 
 
@@ -270,32 +224,32 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
 ) -> None:
     long = ("--pictures", "4", "--warm-up-steps", "0")
     assert main(command(tmp_path, "whole", drawn_set, *long)) == 0
-    step = DetectorLearner.step
+    step = Learner.step
 
-    def step_and_press_ctrl_c(self: Any, *given: Any) -> dict[str, float]:
+    def step_and_press_ctrl_c(self: Any, *given: Any) -> Any:
         parts = step(self, *given)
         os.kill(os.getpid(), signal.SIGINT)
         return parts
 
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(DetectorLearner, "step", step_and_press_ctrl_c)
+        interrupted.setattr(Learner, "step", step_and_press_ctrl_c)
         assert main(command(tmp_path, "parts", drawn_set, *long)) == 130
     assert main(command(tmp_path, "parts", drawn_set, *long)) == 2
     assert main(command(tmp_path, "parts", drawn_set, *long, "--resume", "--seed", "9")) == 2
-    assert "started with seed 0, not 9" in capsys.readouterr().err
+    assert "seed is 0 there and cannot become 9" in capsys.readouterr().err
     assert main(command(tmp_path, "parts", drawn_set, *long, "--resume")) == 0
     whole, parts = tensors(tmp_path, "whole"), tensors(tmp_path, "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     log = read_log(tmp_path / "parts")
     assert [entry["step"] for entry in log] == [1, 2]
-    assert log[-1]["pictures"] == 4
-    assert all(entry["loss"] > 0 and entry["pictures_per_s"] > 0 for entry in log)
+    assert log[-1]["samples"] == 4
+    assert all(entry["loss"] > 0 and entry["samples_per_s"] > 0 for entry in log)
 
 
 def test_the_result_loads_as_a_detector_and_is_measured(drawn_set: Path, tmp_path: Path) -> None:
     dev = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
     other = tmp_path / "other.safetensors"
-    more = ("--minutes", "0.0001", "--dev", dev, "--export", str(other))
+    more = ("--budget-minutes", "0.0001", "--dev", dev, "--export", str(other))
     assert main(command(tmp_path, "small", drawn_set, *more)) == 0
     detector = open_detector(other, "cpu")
     assert detector is not None
@@ -304,38 +258,15 @@ def test_the_result_loads_as_a_detector_and_is_measured(drawn_set: Path, tmp_pat
     again = ("--pictures", "2", "--init", str(other))
     assert main(command(tmp_path, "again", drawn_set, *again)) == 0
     if any("validation" in entry for entry in read_log(tmp_path / "small")):
-        assert set(read_log(tmp_path / "small")[-1]["validation"]) == {"AP", "AP50"}
+        assert set(read_log(tmp_path / "small")[-1]["validation"]) == {"ap", "ap50"}
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(
-    drawn_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_cannot_be_started_from_is_one_sentence(
+    drawn_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Broken:
-        def __init__(self, *given: Any) -> None: ...
-
-        def step(self, *given: Any) -> dict[str, float]:
-            return {"box_loss": float("nan")}
-
-    monkeypatch.setattr(detector_loop, "DetectorLearner", Broken)
-    settings = LoopSettings(pictures=4, batch=2, input_px=64)
-    loop = detector_loop.DetectorLoop(settings, tmp_path, pictures_of(drawn_set), print)
-    with pytest.raises(LiveposeError, match=r"the loss became nan at step 1.*lower --lr"):
-        loop.run()
-
-
-def test_an_option_of_the_other_loop_is_refused(
-    drawn_set: Path, tmp_path: Path, capsys: Any
-) -> None:
-    assert main(command(tmp_path, "x", drawn_set, "--pictures", "2", "--epochs", "3")) == 2
-    assert "--epochs is no option of --loop livepose" in capsys.readouterr().err
-    data = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
-    plain = ["train", "detector", "--runs", str(tmp_path), "--name", "y", "--data", data]
-    assert main([*plain, "--mosaic", "0.2"]) == 2
-    assert "--mosaic is no option of --loop ultralytics" in capsys.readouterr().err
-
-
-def test_a_file_that_is_no_detector_is_named(tmp_path: Path) -> None:
     file = tmp_path / "bad.safetensors"
     file.write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="cannot be read as a detector"):
-        DetectorLearner("yolo11n.yaml", 0.02, "bf16", file)
+    assert main(command(tmp_path, "x", drawn_set, "--pictures", "2", "--init", str(file))) == 4
+    assert "cannot be read as tensors" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(command(tmp_path, "x", drawn_set, "--pictures", "2", "--epochs", "3"))

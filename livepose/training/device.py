@@ -6,17 +6,17 @@ input's pixels through the picture into the kept square, where ``grid_sample`` r
 blur, noise, occlusion and targets are the same tensor code as on the CPU.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from livepose.training.appearance import Appearance
-from livepose.training.geometry import TrainingGeometry, inverse
-from livepose.training.loader import Batch, labels
-from livepose.training.people import People
-from livepose.training.plan import Plan, Planner
+from livepose.training.data import People
+from livepose.training.geometry import inverse
+from livepose.training.plan import Plan
 from livepose.training.render import render_crops
 
 CONTEXT = 1.7  # side of the kept square over the longer side of the fitted box
@@ -27,11 +27,14 @@ class DeviceCrops:
     """All people as squares of bytes on a device, (N, 3, S, S) RGB."""
 
     def __init__(
-        self, people: People, geometry: TrainingGeometry, device: torch.device, side_px: int
+        self,
+        people: People,
+        sizes_hw: Sequence[tuple[int, int]],
+        device: torch.device,
+        side_px: int,
     ) -> None:
         self._device, self._side_px = device, side_px
-        self._input_hw = geometry.input_hw
-        matrices = square_matrices(people.boxes_xyxy, geometry.input_hw, side_px)
+        matrices = square_matrices(people.boxes_xyxy, sizes_hw, side_px)
         self._to_square = torch.from_numpy(matrices).float().to(device)
         self._bytes = torch.empty((len(people), 3, side_px, side_px), dtype=torch.uint8)
         for start in range(0, len(people), CHUNK):
@@ -40,10 +43,12 @@ class DeviceCrops:
             self._bytes[rows] = torch.from_numpy(squares).flip(-1).permute(0, 3, 1, 2)
         self._bytes = self._bytes.to(device)
 
-    def render(self, plan: Plan) -> Tensor:
+    def render(self, plan: Plan, input_hw: tuple[int, int]) -> Tensor:
         """Float crops (B, 3, h, w) RGB, grey levels, black where there is no picture."""
         backwards = torch.from_numpy(inverse(plan.matrices)).float().to(self._device)
-        picture_xy = self._pixels() @ backwards[:, None, :, :2].mT + backwards[:, None, None, :, 2]
+        picture_xy = (
+            self._pixels(input_hw) @ backwards[:, None, :, :2].mT + backwards[:, None, None, :, 2]
+        )
         which = torch.from_numpy(plan.people).to(self._device)
         square = self._to_square[which]
         square_xy = picture_xy @ square[:, None, :, :2].mT + square[:, None, None, :, 2]
@@ -53,9 +58,9 @@ class DeviceCrops:
         )
         return crops * self._inside(picture_xy, plan.windows_xyxy)[:, None]
 
-    def _pixels(self) -> Tensor:
+    def _pixels(self, input_hw: tuple[int, int]) -> Tensor:
         """Input pixel centres, (h, w, 2)."""
-        height, width = self._input_hw
+        height, width = input_hw
         y, x = torch.meshgrid(
             torch.arange(height, device=self._device, dtype=torch.float32),
             torch.arange(width, device=self._device, dtype=torch.float32),
@@ -72,10 +77,10 @@ class DeviceCrops:
 
 
 def square_matrices(
-    boxes_xyxy: NDArray[np.float64], input_hw: tuple[int, int], side_px: int
+    boxes_xyxy: NDArray[np.float64], sizes_hw: Sequence[tuple[int, int]], side_px: int
 ) -> NDArray[np.float64]:
     """Picture px to px of the kept square, (N, 2, 3), upright and without mirroring."""
-    side = square_sides(boxes_xyxy, input_hw)
+    side = square_sides(boxes_xyxy, sizes_hw)
     centre = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:] - 1) / 2
     factor = side_px / side
     matrices = np.zeros((len(boxes_xyxy), 2, 3))
@@ -84,10 +89,13 @@ def square_matrices(
     return matrices
 
 
-def square_sides(boxes_xyxy: NDArray[np.float64], input_hw: tuple[int, int]) -> NDArray[np.float64]:
+def square_sides(
+    boxes_xyxy: NDArray[np.float64], sizes_hw: Sequence[tuple[int, int]]
+) -> NDArray[np.float64]:
     """Side of the kept square in picture px, (N,): the fitted box's longer side, and context."""
     wide, high = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).T
-    return np.asarray(CONTEXT * np.maximum(wide * max(input_hw) / input_hw[1], high))
+    most = max(max(size) / size[1] for size in sizes_hw)
+    return np.asarray(CONTEXT * np.maximum(wide * most, high))
 
 
 def _square_plan(people: People, rows: NDArray[np.int64], matrices: NDArray[np.float64]) -> Plan:
@@ -96,24 +104,3 @@ def _square_plan(people: People, rows: NDArray[np.int64], matrices: NDArray[np.f
     keep = {"people": rows, "matrices": matrices[rows], "windows_xyxy": people.windows_xyxy[rows]}
     names = (name for name in Plan.__dataclass_fields__ if name not in keep)
     return Plan(**keep, **dict.fromkeys(names, nothing))  # type: ignore[arg-type]
-
-
-class DeviceRenderer:
-    """Turns plans into batches on a device."""
-
-    def __init__(
-        self, planner: Planner, appearance: Appearance, device: torch.device, side_px: int
-    ) -> None:
-        self._crops = DeviceCrops(planner.people, planner.geometry, device, side_px)
-        self._appearance = appearance
-        self._device = device
-
-    def prepare(self, plan: Plan) -> Batch | Plan:
-        """Nothing: the plan itself is cheap to carry."""
-        return plan
-
-    def finish(self, prepared: Batch | Plan) -> Batch:
-        """The whole batch, on the device."""
-        assert isinstance(prepared, Plan)  # noqa: S101
-        inputs = self._appearance(self._crops.render(prepared), prepared)
-        return Batch(inputs, *labels(prepared)).to(self._device)

@@ -1,0 +1,282 @@
+"""The one training loop: batches in, checkpoints and a log out, stoppable at any step.
+
+What is trained is a ``Task`` (``pose``, ``detector``): it makes networks, batches and losses, and
+says what the result is good for. Everything else is the same for both and stands here.
+"""
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor
+
+from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
+from livepose.training.checkpoint import NAME, read_checkpoint, write_checkpoint
+from livepose.training.learner import Learner, Task
+from livepose.training.loader import Loader
+from livepose.training.log import DivergenceWatch, ProgressLine, RunLog
+from livepose.training.processes import Processes, choose_device
+from livepose.training.schedule import Schedule
+from livepose.training.settings import RunSettings, write_settings
+
+RUNS = Path("runs")
+FINISHED, PAUSED, INTERRUPTED = "finished", "paused", "interrupted"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that came to an end for now."""
+
+    reason: str
+    folder: Path
+    trainer: "Trainer"
+
+
+def open_device(settings: RunSettings) -> tuple[torch.device, Processes]:
+    """The device, the other processes, and threads as asked."""
+    device = choose_device(settings.device)
+    processes = Processes.join(device)
+    cv2.setNumThreads(1)  # OpenCV works in the threads that prepare batches
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+    if not processes.first:
+        logging.getLogger("livepose.training").setLevel(logging.ERROR)
+    return device, processes
+
+
+def check_folder(folder: Path, resume: bool) -> None:
+    """A new run needs a new folder; going on needs a checkpoint.
+
+    Raises
+    ------
+    DataError, UsageError
+        When it is the other way round.
+    """
+    there = (folder / NAME).is_file()
+    if there and not resume:
+        raise UsageError(f"{folder} holds a run already: give --resume or another --name")
+    if resume and not there:
+        raise DataError(f"{folder}: there is no {NAME} to go on from")
+
+
+def train(task: Task, folder: Path, resume: bool, processes: Processes) -> Ended:
+    """Train, or go on with the run in ``folder``.
+
+    Raises
+    ------
+    LiveposeError
+        What is wrong with the weights to start from, or the training itself.
+    """
+    check_folder(folder, resume)
+    try:
+        if processes.first:
+            write_settings(task.settings, folder)
+        trainer = Trainer(task, folder, processes)
+        if resume:
+            trainer.resume()
+        return Ended(trainer.run(), folder, trainer)
+    finally:
+        processes.leave()
+
+
+class Trainer:
+    """One run: set up, go on from a checkpoint if there is one to go on from, train."""
+
+    def __init__(self, task: Task, folder: Path, processes: Processes) -> None:
+        self.task, self.folder, self.processes = task, folder, processes
+        self.settings, self.schedule = task.settings, Schedule(task.settings)
+        self.learner = Learner(task, processes, choose_device(self.settings.device))
+        self.step = 0
+        self._before_s, self._began_s = 0.0, time.perf_counter()
+        self._watch = DivergenceWatch(self.settings.warm_up_steps)
+        self._unchecked: list[tuple[int, Tensor, Tensor, str]] = []
+        self._losses: list[float] = []
+        self._norm = math.nan
+        self._told = (0, 0.0)
+        self._stop = self._phase = False
+
+    def resume(self) -> None:
+        """Go on from the run's checkpoint."""
+        content = read_checkpoint(self.folder)
+        try:
+            self.learner.load(content["learner"])
+            self.step, self._before_s = int(content["step"]), float(content["elapsed_s"])
+            self._watch.remember(content["recent_losses"])
+            self._phase = bool(content["last_phase"])
+            torch.set_rng_state(content["rng"])
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise WeightsError(f"{self.folder / NAME} is not of these settings: {first}") from error
+        logger.info(f"goes on at step {self.step} after {self._before_s / 60:.1f} min")
+
+    @property
+    def elapsed_s(self) -> float:
+        """Training time of this run, over all its starts."""
+        return self._before_s + time.perf_counter() - self._began_s
+
+    def run(self) -> str:
+        """Train until the schedule, the time or the user ends it; returns which one did.
+
+        Raises
+        ------
+        LiveposeError
+            When the training diverges; the last good checkpoint is kept.
+        """
+        self._began_s = time.perf_counter()
+        self._told = (self.step, self.elapsed_s)
+        log = RunLog(self.folder, self.step) if self.processes.first else None
+        loader = Loader(self._prepare, self.step, self.settings.workers)
+        line = ProgressLine(self.task.unit)
+        with stopping(self._ask_to_stop), closing(loader), closing(line):
+            return self._loop(loader, log, line)
+
+    def _prepare(self, step: int) -> Any:
+        return self.task.prepare(step, self.schedule.progress(step, self.elapsed_s))
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        if self._stop:
+            raise KeyboardInterrupt
+        self._stop = True
+        logger.info("stopping after this step, with a checkpoint (again: at once, without one)")
+
+    def _loop(self, loader: Loader, log: RunLog | None, line: ProgressLine) -> str:
+        written_s = self.elapsed_s
+        while True:
+            progress, stop = self._agreed()
+            if progress >= 1 or stop:
+                break
+            self._learn(self.task.finish(loader.take()), progress)
+            if self.step - self._told[0] >= self.settings.log_every:
+                self._tell(loader, log, line)
+            if self.settings.validate_every and self.step % self.settings.validate_every == 0:
+                self._write()
+                self._validate(log)
+            if self.elapsed_s - written_s > 60 * self.settings.checkpoint_minutes:
+                self._write()
+                written_s = self.elapsed_s
+        self._tell(loader, log, line)
+        self._write()
+        if progress >= 1:
+            self._validate(log)
+            return FINISHED
+        return INTERRUPTED if self._stop else PAUSED
+
+    def _agreed(self) -> tuple[float, bool]:
+        """Progress and whether to stop, the same in all processes."""
+        limit_min = self.settings.stop_after_minutes
+        here_s = time.perf_counter() - self._began_s
+        late = limit_min is not None and here_s > 60 * limit_min
+        progress, late_or_asked, asked = self.processes.agree(
+            self.schedule.progress(self.step, self.elapsed_s), late or self._stop, self._stop
+        )
+        self._stop = bool(asked)
+        return progress, bool(late_or_asked)
+
+    def _learn(self, batch: Any, progress: float) -> None:
+        if self.task.phase(progress) != self._phase:
+            self._check()
+            self._watch.forget()
+            self._phase = not self._phase
+        rate = self.schedule.rate(self.step, progress)
+        loss, norm = self.learner.step(batch, self.step, rate, progress)
+        self.step += 1
+        self._unchecked.append((self.step, loss, norm, self.task.kind(batch)))
+        if loss.device.type == "cpu":  # a GPU is not waited for at every step
+            self._check()
+
+    def _check(self) -> None:
+        """Look at every loss that was not looked at yet."""
+        for step, loss, norm, kind in self._unchecked:
+            self._watch.check(step, float(loss), kind)
+            self._losses.append(float(loss))
+            self._norm = float(norm)
+        self._unchecked.clear()
+
+    def _tell(self, loader: Loader, log: RunLog | None, line: ProgressLine) -> None:
+        """Log and show the steps since the last time, if there were any."""
+        self._check()
+        if log is None or not self._losses:
+            return
+        elapsed_s, batch = self.elapsed_s, self.settings.batch
+        steps, passed_s = self.step - self._told[0], max(elapsed_s - self._told[1], 1e-9)
+        progress = self.schedule.progress(self.step, elapsed_s)
+        entry = {
+            "step": self.step,
+            "samples": self.step * batch,
+            "progress": round(progress, 6),
+            "elapsed_s": round(elapsed_s, 1),
+            "left_s": round(self._left_s(progress, passed_s / max(1, steps))),
+            "loss": round(sum(self._losses) / len(self._losses), 5),
+            "grad_norm": round(self._norm, 3) if math.isfinite(self._norm) else None,
+            "rate": round(self.schedule.rate(self.step, progress), 5),
+            **self.task.state(progress),
+            "samples_per_s": round(steps * batch / passed_s, 2),
+            "data_share": round(min(1.0, loader.waited_s / passed_s), 4),
+        }
+        log.write(entry)
+        line.show(entry)
+        self._losses.clear()
+        loader.waited_s = 0.0
+        self._told = (self.step, elapsed_s)
+
+    def _left_s(self, progress: float, step_s: float) -> float:
+        if self.settings.budget_minutes is not None:
+            return (1 - progress) * 60 * self.settings.budget_minutes
+        return max(0.0, (self.settings.samples or 0) / self.settings.batch - self.step) * step_s
+
+    def _validate(self, log: RunLog | None) -> None:
+        if log is None:
+            return
+        for name in self.settings.dev:
+            found = self.task.validate(self.learner.ema, name)
+            measured = {key: round(value, 4) for key, value in found.items()}
+            log.write({"step": self.step, "set": name, "validation": measured})
+            figures = ", ".join(f"{key} {value:g}" for key, value in measured.items())
+            logger.info(f"step {self.step}, {name}: {figures}")
+
+    def _write(self) -> None:
+        """Write a checkpoint, unless the weights are broken."""
+        self._check()
+        if not self.processes.first:
+            return
+        if not self.learner.is_sound():
+            raise LiveposeError(
+                f"a weight is no finite number any more at step {self.step}; the last good "
+                "checkpoint is kept: start again from it with a lower --lr"
+            )
+        content = {
+            "learner": self.learner.state(),
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+            "recent_losses": self._watch.recent,
+            "last_phase": self._phase,
+            "rng": torch.get_rng_state(),
+            "settings": self.settings.to_json(),
+        }
+        write_checkpoint(content, self.folder)
+        self.task.written(self.learner.ema, self.step)
+
+
+@contextmanager
+def stopping(handler: Any) -> Iterator[None]:
+    """Ctrl-C and a polite kill end the training after the step that is under way."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handler) for number in signals]
+    try:
+        yield
+    finally:
+        for number, kept in zip(signals, before, strict=True):
+            signal.signal(number, kept)

@@ -1,0 +1,182 @@
+"""AdamW, and Muon for hidden convolutions; the running mean of all weights.
+
+Muon: momentum, made orthogonal before it is applied (Keller Jordan et al., "Muon: An optimizer for
+hidden layers in neural networks", 2024, https://kellerjordan.github.io/posts/muon/). A convolution
+is taken as the matrix (outputs, rows x columns x inputs), which is how channels-last weights lie in
+memory. The five Newton-Schulz steps are carried out on the small Gram matrix G Gᵀ, where they are
+polynomials, in bfloat16, and for all layers of one shape at once.
+
+Convolutions before batch norm do not feel their scale, so that with a plain rate their norms grow
+and each step turns them less. With ``relative_step`` norms are held, and each update is that share
+of the norm.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from livepose.training.settings import RunSettings
+
+BETAS = (0.9, 0.99)
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+STEPS = 5
+STACK = 16
+LARGEST_SINGULAR, QUICK_FROM_ROWS = 1.3, 64
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """Matrices (N, rows, columns), rows <= columns, with singular values brought near 1.
+
+    Large ones in bfloat16. Rounding can turn an eigenvalue of a Gram matrix of low rank negative,
+    from where the polynomial runs away: such a stack is done again in float32.
+    """
+    if matrices.shape[1] < QUICK_FROM_ROWS:
+        return _newton_schulz(matrices.float())
+    quick = _newton_schulz(matrices.bfloat16()).float()
+    largest = (LARGEST_SINGULAR**2 * matrices.shape[1]) ** 0.5
+    if bool((quick.norm(dim=(1, 2)) <= largest).all()):
+        return quick
+    return _newton_schulz(matrices.float())
+
+
+def _newton_schulz(matrices: Tensor) -> Tensor:
+    norms = matrices.float().norm(dim=(1, 2), keepdim=True) + 1e-8
+    matrices = matrices / norms.to(matrices.dtype)
+    gram = matrices @ matrices.mT
+    identity = torch.eye(gram.shape[1], device=gram.device, dtype=gram.dtype)
+    product = identity.expand_as(gram)
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(STEPS):
+        factor = a * identity + b * gram + c * (gram @ gram)
+        product = factor @ product
+        gram = factor @ gram @ factor
+    return product @ matrices
+
+
+class Muon(Optimizer):
+    """The optimiser for convolution weights (O, I, H, W).
+
+    ``lr`` is a plain rate, or with ``hold_norms`` the share of the norm.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
+        hold_norms: bool = False,
+    ) -> None:
+        told = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "hold": hold_norms}
+        super().__init__(params, told)
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Apply one update to every parameter that has a gradient."""
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[tuple[Tensor, Tensor, bool]]] = defaultdict(list)
+            for param in group["params"]:
+                if param.grad is not None:
+                    update, turned = self._direction(param, group["momentum"])
+                    by_shape[update.shape].append((param, update, turned))
+            for entries in by_shape.values():
+                for start in range(0, len(entries), STACK):
+                    self._apply(entries[start : start + STACK], group)
+        return None
+
+    def _direction(self, param: Tensor, momentum: float) -> tuple[Tensor, bool]:
+        """Nesterov momentum as a matrix that is not higher than wide, and whether it was turned."""
+        state = self.state[param]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(param)
+            state["norm"] = param.norm()
+        assert param.grad is not None  # noqa: S101
+        state["momentum"].lerp_(param.grad, 1 - momentum)
+        update = param.grad.lerp(state["momentum"], momentum)
+        update = update.permute(0, 2, 3, 1).reshape(param.shape[0], -1)
+        turned = update.shape[0] > update.shape[1]
+        return (update.mT if turned else update).contiguous(), turned
+
+    def _apply(self, entries: list[tuple[Tensor, Tensor, bool]], group: dict[str, Any]) -> None:
+        """Orthogonalise updates of one shape together and step along them."""
+        updates = orthogonalise(torch.stack([update for _, update, _ in entries]))
+        for (param, _, turned), update in zip(entries, updates, strict=True):
+            outputs, inputs, rows, columns = param.shape
+            matrix = update.mT if turned else update
+            change = matrix.reshape(outputs, rows, columns, inputs).permute(0, 3, 1, 2)
+            if group["hold"]:
+                norm = self.state[param]["norm"]
+                param.sub_(change * (group["lr"] * norm / (change.norm() + 1e-8)))
+                param.mul_(norm / (param.norm() + 1e-8))
+            else:
+                height = max(1.0, outputs * outputs / param.numel())
+                param.mul_(1 - group["lr"] * group["weight_decay"])
+                param.add_(change, alpha=-group["lr"] * height**0.5)
+
+
+def build_optimisers(
+    network: nn.Module, settings: RunSettings, is_hidden: Callable[[str, nn.Parameter], bool]
+) -> list[Optimizer]:
+    """AdamW for everything, or Muon for hidden convolutions and AdamW for the rest."""
+    learning = [(name, one) for name, one in network.named_parameters() if one.requires_grad]
+    lr, decay = settings.highest_lr, settings.weight_decay
+    if settings.optimiser == "adamw":
+        every = [one for _, one in learning]
+        return [AdamW(every, lr, betas=BETAS, weight_decay=decay, fused=True)]
+    hidden = [one for name, one in learning if is_hidden(name, one)]
+    rest = [one for name, one in learning if not is_hidden(name, one)]
+    held = settings.relative_step
+    return [
+        Muon(hidden, lr if held is None else held, weight_decay=decay, hold_norms=held is not None),
+        AdamW(rest, settings.adam_lr, betas=BETAS, weight_decay=0.0, fused=True),
+    ]
+
+
+class Rates:
+    """Remembers the highest learning rates and sets a share of them."""
+
+    def __init__(self, optimisers: Sequence[Optimizer]) -> None:
+        self._optimisers = list(optimisers)
+        self._highest = [
+            [float(group["lr"]) for group in optimiser.param_groups] for optimiser in optimisers
+        ]
+
+    def set(self, factor: float) -> None:
+        """Set every rate to its highest times ``factor``."""
+        # Groups are looked up each time: loading a state puts new ones in their place.
+        for optimiser, rates in zip(self._optimisers, self._highest, strict=True):
+            for group, highest in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = highest * factor
+
+
+class RunningMean:
+    """Keeps ``ema`` the running mean of ``network``, buffers included.
+
+    The tensors are looked up once: both networks change theirs in place alone.
+    """
+
+    def __init__(self, ema: nn.Module, network: nn.Module) -> None:
+        pairs = list(zip(ema.state_dict().values(), network.state_dict().values(), strict=True))
+        floats = [pair for pair in pairs if pair[0].dtype.is_floating_point]
+        counts = [pair for pair in pairs if not pair[0].dtype.is_floating_point]
+        self._means, self._values = [list(one) for one in zip(*floats, strict=True)]
+        self._copies = [first for first, _ in counts]
+        self._counts = [second for _, second in counts]
+
+    @torch.no_grad()
+    def update(self, step: int, decay: float) -> None:
+        """Move the mean towards the network, faster in the first steps."""
+        decay = min(decay, (1 + step) / (20 + step))
+        torch._foreach_lerp_(self._means, self._values, 1 - decay)
+        if self._copies:
+            torch._foreach_copy_(self._copies, self._counts)

@@ -1,0 +1,221 @@
+"""The pose network as a task of the training loop.
+
+The way of a crop: ``data`` (who there is) -> ``order`` (who comes when) -> ``plan`` (what is done
+to the crop) -> ``render`` or ``device`` (the crop) -> ``appearance`` (its colours) -> here. Every
+crop is a pure function of seed, step and place in the batch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from livepose.evaluation.validation import CallableRuntime, validate_pose
+from livepose.networks import build_network
+from livepose.skeletons import SKELETONS
+from livepose.training import loop
+from livepose.training.appearance import Appearance
+from livepose.training.data import People, parse_set, read_people
+from livepose.training.device import DeviceCrops
+from livepose.training.geometry import TrainingGeometry
+from livepose.training.learner import AUTOCAST
+from livepose.training.order import DrawOrder
+from livepose.training.plan import Plan, Planner
+from livepose.training.processes import Processes
+from livepose.training.render import render_crops
+from livepose.training.schedule import Schedule
+from livepose.training.settings import PoseSettings
+from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
+from livepose.weights import Card
+from livepose.weights.card import IMAGENET_MEAN, IMAGENET_STD
+
+BLUR_KERNELS = {1: 3, 2: 11, 3: 17}
+"""Width of DARK's modulation for a training sigma, as its authors set them."""
+_SIZE_STREAM = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Network input (B, 3, h, w) with its labels: (B, K, 2), (B, K), (B, K)."""
+
+    inputs: Tensor
+    heatmap_xy: Tensor
+    weights: Tensor
+    absent_weights: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device, inputs channels-last."""
+        return Batch(
+            self.inputs.to(device, non_blocking=True, memory_format=torch.channels_last),
+            self.heatmap_xy.to(device, non_blocking=True),
+            self.weights.to(device, non_blocking=True),
+            self.absent_weights.to(device, non_blocking=True),
+        )
+
+
+def train_pose(settings: PoseSettings, folder: Path, resume: bool) -> loop.Ended:
+    """Train a pose network, or go on with the run in ``folder``.
+
+    Raises
+    ------
+    LiveposeError
+        What is wrong with the settings, the data, the device, or the training itself.
+    """
+    loop.check_folder(folder, resume)
+    device, processes = loop.open_device(settings)
+    people = read_people(settings)
+    loop.logger.info(f"{len(people)} people to learn from, on {device}")
+    return loop.train(PoseTask(settings, people, device, processes), folder, resume, processes)
+
+
+class PoseTask:
+    """Crops of people in, heatmaps out."""
+
+    unit = "crops"
+
+    def __init__(
+        self, settings: PoseSettings, people: People, device: torch.device, processes: Processes
+    ) -> None:
+        self.settings, self._device, self._processes = settings, device, processes
+        self._schedule = Schedule(settings)
+        skeleton = SKELETONS[settings.skeleton]
+        self._planner = Planner(people, skeleton, settings.augment, settings.seed)
+        self._order = DrawOrder(people.draw_weights, settings.seed)
+        self._rows = processes.rows(settings.batch)
+        self._appearance = Appearance()
+        sizes = sorted(settings.sizes | settings.sizes_last)
+        self._crops = (
+            DeviceCrops(people, sizes, device, settings.cache_px) if device.type == "cuda" else None
+        )
+
+    def build(self) -> nn.Module:
+        """A network of the chosen kind."""
+        joints = len(SKELETONS[self.settings.skeleton].keypoints)
+        return build_network(self.settings.network, joints)
+
+    def is_hidden(self, name: str, parameter: nn.Parameter) -> bool:
+        """Convolutions between the first and the last."""
+        return parameter.ndim == 4 and name != "conv1.weight" and "final" not in name
+
+    def size(self, step: int, progress: float) -> tuple[int, int]:
+        """Height and width of the crops of a step."""
+        falls = self._schedule.is_decaying(progress)
+        shares = self.settings.sizes_last if falls else self.settings.sizes
+        limits = np.cumsum(list(shares.values())) / sum(shares.values())
+        rng = np.random.Generator(np.random.Philox([self.settings.seed, step, _SIZE_STREAM]))
+        return list(shares)[int(np.searchsorted(limits, rng.random(), side="right"))]
+
+    def prepare(self, step: int, progress: float) -> tuple[Plan, tuple[int, int]] | Batch:
+        """The whole batch; on a GPU only its plan."""
+        settings, batch = self.settings, self.settings.batch
+        input_hw = self.size(step, progress)
+        geometry = TrainingGeometry(settings.alignment, input_hw, settings.padding)
+        hardness = self._schedule.hardness(progress, *settings.hardness_range)
+        people = self._order.people(step * batch, batch)
+        plan = self._planner.draw(people, step, hardness, geometry).rows(self._rows)
+        if self._crops is not None:
+            return plan, input_hw
+        crops_bgr = torch.from_numpy(render_crops(self._planner.people, plan, input_hw))
+        return self._batch(crops_bgr.flip(-1).permute(0, 3, 1, 2).float(), plan)
+
+    def finish(self, prepared: tuple[Plan, tuple[int, int]] | Batch) -> Batch:
+        """The batch on the device."""
+        if isinstance(prepared, Batch):
+            return prepared.to(self._device)
+        assert self._crops is not None  # noqa: S101
+        plan, input_hw = prepared
+        return self._batch(self._crops.render(plan, input_hw), plan).to(self._device)
+
+    def _batch(self, crops_rgb: Tensor, plan: Plan) -> Batch:
+        labels = (plan.heatmap_xy, plan.weights, plan.absent_weights)
+        inputs = self._appearance(crops_rgb, plan)
+        return Batch(inputs, *(torch.from_numpy(values).float() for values in labels))
+
+    def forward(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Outputs (B, K, H, W)."""
+        outputs: Tensor = network(batch.inputs)
+        return outputs
+
+    def loss(self, outputs: Tensor, batch: Batch, progress: float) -> Tensor:
+        """Cross-entropy or squared error, a keypoint."""
+        settings = self.settings
+        hw = (outputs.shape[2], outputs.shape[3])
+        targets = target_maps(batch.heatmap_xy, hw, settings.sigma, settings.targets)
+        weights = batch.weights, batch.absent_weights
+        if settings.loss == "softmax" and not self.phase(progress):
+            total, weight = softmax_loss(outputs, targets, *weights)
+        else:
+            is_softmax = settings.loss == "softmax"
+            maps = softmax_maps(outputs, settings.sigma) if is_softmax else outputs
+            total, weight = mse_loss(maps, targets, *weights, sigma=settings.sigma)
+        return total / self._processes.mean_weight(weight).clamp_min(1e-6)
+
+    def phase(self, progress: float) -> bool:
+        """Whether squared error between maps has taken over."""
+        return self.settings.mse_last > 0 and progress >= 1 - self.settings.mse_last
+
+    def kind(self, batch: Batch) -> str:
+        """The size of its crops."""
+        return f"{batch.inputs.shape[2]}x{batch.inputs.shape[3]}"
+
+    def state(self, progress: float) -> dict[str, float]:
+        """How far the curriculum is."""
+        hardness = self._schedule.hardness(progress, *self.settings.hardness_range)
+        return {"hardness": round(hardness, 3), "last_phase": self.phase(progress)}
+
+    def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
+        """AP, OKS and PCK through the evaluation."""
+        spec, pictures = parse_set(dev), self.settings.validate_pictures
+        runtime = as_runtime(network, self.settings, self._device)
+        return validate_pose(runtime, spec.images, spec.annotations, pictures)
+
+    def written(self, ema: nn.Module, step: int) -> None:
+        """Nothing: weights are exported when asked for."""
+
+
+def build_card(settings: PoseSettings, licence: str = "", **notes: str) -> Card:
+    """The card of a network that was trained with these settings."""
+    return Card(
+        network=settings.network,
+        input_hw=settings.input_hw,
+        skeleton=SKELETONS[settings.skeleton].name,
+        keypoints=len(SKELETONS[settings.skeleton].keypoints),
+        alignment=settings.alignment,
+        blur_kernel=BLUR_KERNELS.get(round(settings.sigma), 3),
+        sigma=settings.sigma,
+        colour="rgb",
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        activation=settings.activation,
+        source="trained by livepose train pose",
+        licence=licence,
+        notes=notes,
+    )
+
+
+def as_runtime(network: nn.Module, settings: PoseSettings, device: torch.device) -> CallableRuntime:
+    """A network as the evaluation takes it."""
+    return CallableRuntime(_function(network, settings, device), build_card(settings))
+
+
+def _function(
+    network: nn.Module, settings: PoseSettings, device: torch.device
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Crops (B, h, w, 3) BGR bytes to heatmaps."""
+    appearance, dtype = Appearance(), AUTOCAST.get(settings.precision)
+
+    def heatmaps(crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        crops = torch.from_numpy(np.ascontiguousarray(crops_bgr[..., ::-1])).to(device)
+        inputs = appearance.normalise(crops.permute(0, 3, 1, 2).float())
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not None):
+            outputs = network(inputs).float()
+        if settings.activation == "softmax":
+            outputs = softmax_maps(outputs, settings.sigma)
+        return np.asarray(outputs.cpu().numpy(), dtype=np.float32)
+
+    return heatmaps
