@@ -31,7 +31,7 @@ from livepose.settings import Settings as Settings
 from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
-from livepose.sources.pictures import as_image_bgr
+from livepose.sources.decoding import as_image_bgr
 from livepose.threads import ahead, batches
 from livepose.timing import StageClock
 from livepose.tracking import Cuts, Tracked, Tracker, TrackerSettings

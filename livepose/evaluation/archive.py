@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError, SourceError
 from livepose.frame import ImageBgr
-from livepose.sources.pictures import decode_picture
+from livepose.sources.decoding import decode_image
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 _BROKEN_ZIP = (
@@ -131,6 +131,6 @@ def decode(encoded: bytes | NDArray[np.uint8]) -> ImageBgr | None:
     """
     data = encoded if isinstance(encoded, bytes) else encoded.tobytes()
     try:
-        return decode_picture(data, "a picture", upright=False)
+        return decode_image(data, "a picture", upright=False)
     except SourceError:
         return None

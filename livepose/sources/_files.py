@@ -28,19 +28,19 @@ def check_readable(path: str | Path, expected: str) -> bool:
     return stat.S_ISFIFO(found.st_mode)
 
 
-def read_bytes(path: str | Path, expected: str, most_bytes: int) -> bytes:
+def read_bytes(path: str | Path, expected: str, max_bytes: int) -> bytes:
     """All of a file or pipe; SourceError when there is more of it than that."""
     piped = check_readable(path, expected)
     try:
         with Pipe(path) if piped else Path(path).open("rb") as file:
             parts: list[bytes] = []
-            while part := file.read(min(most_bytes + 1 - sum(len(one) for one in parts), 1 << 24)):
+            while part := file.read(min(max_bytes + 1 - sum(len(one) for one in parts), 1 << 24)):
                 parts.append(part)
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
     data = b"".join(parts)
-    if len(data) > most_bytes:
-        raise SourceError(f"{path} holds more than {most_bytes >> 20} MiB; expected {expected}")
+    if len(data) > max_bytes:
+        raise SourceError(f"{path} holds more than {max_bytes >> 20} MiB; expected {expected}")
     if not data:
         raise SourceError(f"{path} is empty (0 bytes); expected {expected}")
     return data

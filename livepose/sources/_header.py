@@ -8,7 +8,7 @@ from livepose.errors import SourceError
 from livepose.sources._av import av
 from livepose.sources._files import Pipe, check_readable
 from livepose.sources.address import address_advice
-from livepose.sources.pictures import MOST_PIXELS
+from livepose.sources.decoding import MAX_PIXELS
 
 _LEAST_BYTES_PER_FRAME = 64
 """A header that promises smaller frames than this on average is wrong."""
@@ -40,7 +40,7 @@ def open_container(path: str, name: str) -> tuple[Any, str | None]:
             Pipe(path) if piped else place,
             timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S),
             metadata_errors="replace",
-            options={"max_pixels": str(MOST_PIXELS)},
+            options={"max_pixels": str(MAX_PIXELS)},
         )
     except (av.InvalidDataError, av.EOFError):
         hint = PIPE_HINT if piped else ""
@@ -54,7 +54,7 @@ def open_container(path: str, name: str) -> tuple[Any, str | None]:
     return container, None if piped else place
 
 
-def picture_stream(container: Any, name: str) -> tuple[Any, str]:
+def best_video_stream(container: Any, name: str) -> tuple[Any, str]:
     """FFmpeg's best moving picture of a container, and in words which others there are.
 
     Raises
@@ -71,11 +71,11 @@ def picture_stream(container: Any, name: str) -> tuple[Any, str]:
     best = container.streams.best("video")
     chosen = next((s for s in moving if best is not None and s.index == best.index), moving[0])
     context = chosen.codec_context
-    if context.width * context.height > MOST_PIXELS:
+    if context.width * context.height > MAX_PIXELS:
         container.close()
         raise SourceError(
             f"{name} is too large ({context.width}x{context.height}); "
-            f"expected at most {MOST_PIXELS // 1_000_000} megapixels"
+            f"expected at most {MAX_PIXELS // 1_000_000} megapixels"
         )
     others = [_track_words(stream) for stream in moving if stream is not chosen]
     if not others:

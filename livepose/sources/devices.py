@@ -15,7 +15,7 @@ from livepose.sources._quiet import quiet
 
 SYSTEM_LIST = Path("/sys/class/video4linux")
 _COMMON_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
-_MOST_INDICES = 8
+_MAX_INDICES = 8
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def list_cameras(system_list: Path = SYSTEM_LIST) -> list[Camera]:
     """Cameras of this machine by index; on Linux from the kernel's list, else by trying."""
     if sys.platform == "linux":
         return _kernel_list(system_list)
-    return [Camera(i, str(i), f"camera {i}") for i in range(_MOST_INDICES) if _opens(i)]
+    return [Camera(i, str(i), f"camera {i}") for i in range(_MAX_INDICES) if _opens(i)]
 
 
 def find_by_name(name: str, system_list: Path = SYSTEM_LIST) -> str | None:

@@ -13,7 +13,7 @@ from livepose.errors import SourceError
 # fmt: off
 IMAGE_SUFFIXES = frozenset((
     ".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2",
-    ".heic", ".heif", ".hif", ".avif", ".gif",
+    ".jfif", ".pnm", ".apng", ".heic", ".heif", ".hif", ".avif", ".gif",
 ))
 VIDEO_SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
@@ -21,7 +21,7 @@ VIDEO_SUFFIXES = frozenset((
     ".h265", ".265", ".hevc", ".m2v", ".ivf", ".y4m",
 ))
 # fmt: on
-_MOST_NAMES = 5
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def find_sources(specs: Iterable[str | Path], *, recursive: bool = False) -> lis
     return list(found.values())
 
 
-def find_pictures(spec: str | Path) -> tuple[list[Path], list[FoundSource]]:
+def find_images(spec: str | Path) -> tuple[list[Path], list[FoundSource]]:
     """The pictures that ``spec`` stands for, and what else lies there.
 
     A file that is named itself is taken for a picture whatever its suffix.
@@ -92,11 +92,11 @@ def find_pictures(spec: str | Path) -> tuple[list[Path], list[FoundSource]]:
 def left_out_words(found: Iterable[FoundSource]) -> str:
     """What is left out, counted and named; empty when that is nothing."""
     names = [f"{one.path.name} ({one.reason or f'a {one.kind}'})" for one in found]
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{len(names)} left out: {', '.join(names[:_MOST_NAMES])}{more}" if names else ""
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"{len(names)} left out: {', '.join(names[:_MAX_NAMES])}{more}" if names else ""
 
 
-def is_picture(path: Path) -> bool:
+def is_image(path: Path) -> bool:
     """Whether the suffix is that of a picture."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
@@ -138,7 +138,7 @@ def _classify(path: Path) -> FoundSource:
         return FoundSource(path, None, "a folder")
     if not path.is_file():
         return FoundSource(path, None, "no regular file")
-    if is_picture(path):
+    if is_image(path):
         return FoundSource(path, "image")
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return FoundSource(path, "video")
@@ -147,7 +147,7 @@ def _classify(path: Path) -> FoundSource:
 
 def _is_still(path: Path) -> bool:
     # A GIF that is named itself is taken for a film.
-    return is_picture(path) and path.suffix.lower() != ".gif"
+    return is_image(path) and path.suffix.lower() != ".gif"
 
 
 def _check_exists(path: Path, expected: str) -> None:

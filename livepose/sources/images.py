@@ -6,7 +6,7 @@ from pathlib import Path
 
 from livepose.errors import SourceError
 from livepose.frame import Frame
-from livepose.sources.pictures import read_picture
+from livepose.sources.decoding import read_image
 from livepose.sources.protocol import Closing, Kind, check_rotation, turned
 
 logger = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ class ImageSource(Closing):
         self._paths, self._rotate = list(paths), check_rotation(rotate)
         self._closed = False
         self._unread = 0
-        self._pictures = self._read_all()
-        self._first = next(self._pictures, None)
+        self._images = self._read_all()
+        self._first = next(self._images, None)
         if self._first is None:
             raise SourceError(f"{self.name}: none of the pictures can be read")
         self._size_wh = self._first.size_wh
@@ -53,7 +53,7 @@ class ImageSource(Closing):
         while frame is not None and not self._closed:
             self._size_wh = frame.size_wh
             yield frame
-            frame = next(self._pictures, None)
+            frame = next(self._images, None)
 
     def close(self) -> None:
         """Ends the iteration; a second call does nothing."""
@@ -63,7 +63,7 @@ class ImageSource(Closing):
         index = 0
         for path in self._paths:
             try:
-                image_bgr = read_picture(path)
+                image_bgr = read_image(path)
             except SourceError as error:
                 if len(self._paths) == 1:
                     raise

@@ -20,6 +20,8 @@ from livepose.sources.protocol import Closing, Kind, check_rotation, turned, tur
 logger = logging.getLogger(__name__)
 
 _TICK_S = 0.2
+_MAX_HUNG = 8
+"""So many reads may hang before nothing is opened any more until one returns."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class LiveSource(Closing):
         self._slot = Slot()
         self._announced_wh = (0, 0)
         self._lost_s: float | None = None
+        self._hung: list[Connection] = []
         self.reconnects = 0
         self._delivered, self._first_s = 0, 0.0
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
@@ -155,16 +158,19 @@ class LiveSource(Closing):
             reason, opened = self._run_connection()
             waits = self._slot.captured or self._settings.wait_at_start
             if not waits and not self._slot.closed:
-                self._slot.fail(SourceError(self._silence() if opened else reason))
+                self._slot.fail(SourceError(self._silent_sentence() if opened else reason))
             if self._slot.over:
                 return
             if self._slot.captured > before:
                 pause_s = self._settings.first_pause_s
-            self._mourn(reason, pause_s)
+            self._retry_later(reason, pause_s)
             pause_s = min(2 * pause_s, self._settings.longest_pause_s)
 
     def _run_connection(self) -> tuple[str, bool]:
         """Runs one connection until it ends or stalls: why it is over, and if it had opened."""
+        self._hung = [thread for thread in self._hung if thread.is_alive()]
+        if len(self._hung) >= _MAX_HUNG:
+            return "the driver hangs", True
         connection = Connection(self._opener, self._slot, self._arrived)
         before, started_s = self._slot.captured, time.perf_counter()
         connection.start()
@@ -176,6 +182,7 @@ class LiveSource(Closing):
             silent_s = time.perf_counter() - max(self._slot.last_s, started_s)
             if silent_s > patience_s and connection.is_alive():
                 connection.abandoned.set()
+                self._hung.append(connection)
                 return f"no frame for {silent_s:.1f} s", True
         connection.abandoned.set()
         connection.join(timeout=1.0)
@@ -198,12 +205,12 @@ class LiveSource(Closing):
             )
         self._announced_wh = now_wh
 
-    def _mourn(self, reason: str, pause_s: float) -> None:
+    def _retry_later(self, reason: str, pause_s: float) -> None:
         """Gives up when it is time to; else says that frames are missing, and waits a while."""
         silent_s = time.perf_counter() - self._slot.last_s
         left_s = self._settings.reconnect_s - silent_s
         if left_s <= 0:
-            self._slot.fail(SourceError(self._epitaph()))
+            self._slot.fail(SourceError(self._lost_sentence()))
             return
         if self._lost_s is None:
             self._lost_s = self._slot.last_s
@@ -213,14 +220,14 @@ class LiveSource(Closing):
         with self._slot.changed:
             self._slot.changed.wait_for(lambda: self._slot.closed, timeout=min(pause_s, left_s))
 
-    def _silence(self, limit_s: float | None = None) -> str:
+    def _silent_sentence(self, limit_s: float | None = None) -> str:
         limit_s = limit_s or self._settings.open_timeout_s
         return f"{self.name} sent no frame within {limit_s:g} s; {self._hint}"
 
-    def _epitaph(self) -> str:
+    def _lost_sentence(self) -> str:
         frames, seconds = self._slot.captured, self._slot.seconds
         if frames == 0:
-            return self._silence(self._settings.reconnect_s)
+            return self._silent_sentence(self._settings.reconnect_s)
         return (
             f"{self.name} stopped sending frames after {frames} frames ({seconds:.1f} s); "
             f"{self._hint}"

@@ -11,10 +11,10 @@ from livepose.sources.devices import find_by_name
 from livepose.sources.find import (
     VIDEO_SUFFIXES,
     exists,
-    find_pictures,
+    find_images,
     is_folder,
+    is_image,
     is_pattern,
-    is_picture,
     left_out_words,
 )
 from livepose.sources.images import ImageSource
@@ -25,7 +25,7 @@ from livepose.sources.video import WHOLE, Excerpt, VideoSource
 
 logger = logging.getLogger(__name__)
 
-PICTURES_ONLY = frozenset((".webp", ".heic", ".heif", ".hif"))
+STILL_ONLY = frozenset((".webp", ".heic", ".heif", ".hif"))
 """Of these FFmpeg shows a tile, or nothing."""
 
 
@@ -88,7 +88,7 @@ def _is_camera(text: str) -> bool:
 
 def _open_path(text: str, rotate: int, excerpt: Excerpt) -> Source:
     path = Path(text)
-    still = is_picture(path) and path.suffix.lower() != ".gif"
+    still = is_image(path) and path.suffix.lower() != ".gif"
     if is_folder(text) or still or is_pattern(text):
         return open_images(text, rotate=rotate)
     return open_video(text, rotate=rotate, excerpt=excerpt)
@@ -107,7 +107,7 @@ def open_address(
 
 def open_video(path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> VideoSource:
     """A video file; a folder or a picture pattern is an error here."""
-    if Path(path).suffix.lower() in PICTURES_ONLY:
+    if Path(path).suffix.lower() in STILL_ONLY:
         raise SourceError(f"{path} is a picture, or several; --image and --source read the first")
     return VideoSource(path, rotate=rotate, excerpt=excerpt)
 
@@ -122,7 +122,7 @@ def open_images(specs: str | Path | Sequence[str | Path], *, rotate: int = 0) ->
     """
     several = [specs] if isinstance(specs, str | Path) else list(specs)
     try:
-        found = [find_pictures(spec) for spec in several]
+        found = [find_images(spec) for spec in several]
     except OSError as error:
         raise SourceError(f"cannot read {error.filename}: {error.strerror}") from None
     paths = [path for pictures, _ in found for path in pictures]

@@ -10,10 +10,10 @@ from livepose.sources._av import av
 from livepose.sources._connection import CaptureLost
 from livepose.sources._frames import pixel_scale, to_bgr
 from livepose.sources.address import address_advice
+from livepose.sources.decoding import MAX_PIXELS
 from livepose.sources.live import LiveSettings, LiveSource
-from livepose.sources.pictures import MOST_PIXELS
 
-_QUICK = {"flags": "low_delay", "analyzeduration": "1000000", "max_pixels": str(MOST_PIXELS)}
+_QUICK = {"flags": "low_delay", "analyzeduration": "1000000", "max_pixels": str(MAX_PIXELS)}
 """Frames are handed out as they come, and one second at most is looked at to know what they are.
 
 What was looked at is kept ("nobuffer" would throw it away): the only key frame of the next ten
@@ -35,14 +35,14 @@ class StreamCapture:
         self.scale_xy = self._scale_xy
         # Frame threads would hold frames back.
         self._stream.thread_type = "SLICE"
-        self._pictures = self._decode()
+        self._images = self._decode()
         context = self._stream.codec_context
         self.mode = f"delivers {context.width}x{context.height} as {context.name}"
 
     def read(self) -> tuple[ImageBgr, float]:
         """Waits for a frame; CaptureLost when the connection ends or stays silent."""
         try:
-            return next(self._pictures)
+            return next(self._images)
         except StopIteration:
             raise CaptureLost("the connection was closed") from None
         except (av.FFmpegError, OSError) as error:

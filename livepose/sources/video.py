@@ -8,6 +8,7 @@ import logging
 import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,13 +16,14 @@ from typing import Any
 
 from livepose.errors import SourceError, UsageError, redacted
 from livepose.frame import Frame
+from livepose.sources._av import av
 from livepose.sources._decode import PacketReader
 from livepose.sources._frames import pixel_scale, to_bgr
 from livepose.sources._header import (
     PIPE_HINT,
+    best_video_stream,
     frame_estimate,
     open_container,
-    picture_stream,
     promised_s,
     rate_hz,
     start_of,
@@ -95,7 +97,7 @@ class VideoSource(Closing):
         self.name = redacted(os.fspath(path))
         self._rotate, self.excerpt = check_rotation(rotate), excerpt
         self._container, self.path = open_container(os.fspath(path), self.name)
-        self._stream, others = picture_stream(self._container, self.name)
+        self._stream, others = best_video_stream(self._container, self.name)
         if others:
             logger.info(others)
         self._stream.thread_type = "AUTO"
@@ -155,7 +157,9 @@ class VideoSource(Closing):
         return None
 
     def _seek(self, time: Fraction) -> None:
-        self._container.seek(math.floor(time / self._stream.time_base), stream=self._stream)
+        # Where seeking fails reading does too, and tells of it.
+        with suppress(av.FFmpegError, OSError, OverflowError):
+            self._container.seek(math.floor(time / self._stream.time_base), stream=self._stream)
 
     def _begun(self) -> Frame:
         """The first frame by decoding from the beginning."""

@@ -13,10 +13,10 @@ from itertools import islice
 from pathlib import Path
 
 from livepose.errors import LiveposeError
-from livepose.sources import open_source
+from livepose.sources import Excerpt, open_source
 
 LONGEST_S = 20
-MOST_FRAMES = 40
+MAX_FRAMES = 40
 NUMBERS = (b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x00", b"\x80\x00\x00\x00")
 
 
@@ -55,15 +55,16 @@ def numbered(data, chance):
     return data
 
 
+PARTS = (Excerpt(), Excerpt(), Excerpt(start_s=0.2), Excerpt(end_s=0.3, step=2))
 MUTATIONS = (flipped, damaged_head, cut, holed, repeated, numbered)
 
 
-def outcome(path):
+def outcome(path, excerpt):
     """read, refused, or what must not be."""
     signal.alarm(LONGEST_S)
     try:
-        with open_source(path) as source:
-            for frame in islice(source, MOST_FRAMES):
+        with open_source(path, excerpt=excerpt) as source:
+            for frame in islice(source, MAX_FRAMES):
                 assert frame.image_bgr.ndim == 3
         return "read"
     except LiveposeError as error:
@@ -88,7 +89,7 @@ def main():
             data = mutate(bytearray(path.read_bytes()), chance)
             target = folder.parent / f"damaged{path.suffix}"
             target.write_bytes(data)
-            came = outcome(target)
+            came = outcome(target, PARTS[number % len(PARTS)])
             counts[came] = counts.get(came, 0) + 1
             if came not in ("read", "refused"):
                 bad.append(f"{path.name} {number} {mutate.__name__}: {came}")

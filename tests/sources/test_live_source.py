@@ -252,3 +252,16 @@ def test_a_deferred_camera_that_does_not_open_tells_it_when_it_is_waited_for():
     source = open_fake(SourceError("camera 7 is busy"), settings=replace(QUICK, deferred=True))
     with pytest.raises(SourceError, match="camera 7 is busy"):
         source.wait_for_first()
+
+
+def test_a_driver_that_hangs_for_hours_leaves_few_threads_behind():
+    hang = threading.Event()
+    before = threading.active_count()
+    patience = replace(
+        QUICK, open_timeout_s=0.02, stall_after_s=0.02, reconnect_s=30.0, wait_at_start=True
+    )
+    hanging = [FakeCapture(frames=0, hang=hang) for _ in range(60)]
+    with open_fake(*hanging, settings=replace(patience, deferred=True)) as source:
+        assert source.wait_for_first(2.5) is False
+        assert threading.active_count() - before <= 10
+    hang.set()

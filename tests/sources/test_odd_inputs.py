@@ -13,7 +13,7 @@ from sources.drawn import write_video
 
 from livepose.errors import LiveposeError, SourceError, redacted
 from livepose.sources import _files as files
-from livepose.sources import find_sources, open_images, open_source, open_video, read_picture
+from livepose.sources import find_sources, open_images, open_source, open_video, read_image
 
 
 def save(path, value=100):
@@ -46,14 +46,14 @@ def test_a_picture_of_900_megapixels_is_refused_before_it_is_decoded(tmp_path):
     path = png_bomb(tmp_path / "bomb.png")
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(SourceError, match="is too large; expected at most 110 megapixels"):
-        read_picture(path)
+        read_image(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
 
 
 def test_a_picture_a_little_over_the_limit_is_refused_too(tmp_path):
     path = png_bomb(tmp_path / "bomb.png", side_px=11_600)
     with pytest.raises(SourceError, match="is too large"):
-        read_picture(path)
+        read_image(path)
 
 
 def test_a_chunk_that_says_it_is_two_gigabytes_is_refused_before_there_is_room_for_it(tmp_path):
@@ -63,7 +63,7 @@ def test_a_chunk_that_says_it_is_two_gigabytes_is_refused_before_there_is_room_f
     path.write_bytes(data)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(SourceError, match=r"not a picture that can be read"):
-        read_picture(path)
+        read_image(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 500_000
 
 
@@ -101,7 +101,7 @@ def pipe_of(tmp_path, name, data):
 
 def test_a_picture_out_of_a_pipe_is_a_picture(tmp_path):
     data = save(tmp_path / "a.png").read_bytes()
-    assert read_picture(pipe_of(tmp_path, "b.png", data)).shape == (10, 20, 3)
+    assert read_image(pipe_of(tmp_path, "b.png", data)).shape == (10, 20, 3)
 
 
 def test_a_video_out_of_a_pipe_is_a_video_whose_sound_is_read_by_nobody_else(shared, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from livepose.errors import SourceError, UsageError
-from livepose.sources import open_images, open_source, open_video, read_picture
+from livepose.sources import open_images, open_source, open_video, read_image
 
 
 def save(path, size_wh=(20, 10), value=100):
@@ -81,7 +81,7 @@ def test_no_readable_picture_is_an_error(tmp_path):
     [
         ("missing.jpg", "does not exist; expected a picture"),
         ("*.jpg", "matches no picture"),
-        ("folder", "holds no pictures; expected .avif"),
+        ("folder", "holds no pictures; expected .apng"),
         ("bad.jpg", "is not a picture that can be read"),
     ],
 )
@@ -98,7 +98,7 @@ def test_gray_sixteen_bit_and_transparent_pictures_become_three_bytes(tmp_path):
     cv2.imwrite(str(tmp_path / "deep.png"), np.full((4, 6, 3), 256 * 50, np.uint16))
     cv2.imwrite(str(tmp_path / "clear.png"), np.full((4, 6, 4), 9, np.uint8))
     for name, value in (("gray.png", 7), ("deep.png", 50), ("clear.png", 9)):
-        image_bgr = read_picture(tmp_path / name)
+        image_bgr = read_image(tmp_path / name)
         assert image_bgr.shape == (4, 6, 3) and image_bgr.dtype == np.uint8
         assert abs(int(image_bgr[0, 0, 0]) - value) <= 1
 
@@ -116,8 +116,8 @@ def test_rotate_turns_pictures_too(tmp_path):
 
 
 def test_exif_orientation_is_applied(shared):
-    upright = read_picture(shared / "images" / "three_at_desk.jpg")
-    stored_on_its_side = read_picture(shared / "images" / "exif_orientation_6.jpg")
+    upright = read_image(shared / "images" / "three_at_desk.jpg")
+    stored_on_its_side = read_image(shared / "images" / "exif_orientation_6.jpg")
     height, width = (min(a, b) for a, b in zip(upright.shape, stored_on_its_side.shape, strict=True)
                      if a != 3)  # fmt: skip
     difference = upright[:height, :width].astype(int) - stored_on_its_side[:height, :width]
@@ -154,7 +154,7 @@ def test_every_orientation_of_every_format_comes_upright(tmp_path, suffix, orien
     exif[274] = orientation
     path = tmp_path / f"a{suffix}"
     Image.fromarray(np.ascontiguousarray(STORED[orientation])).save(path, exif=exif, quality=95)
-    image_rgb = read_picture(path)[..., ::-1]
+    image_rgb = read_image(path)[..., ::-1]
     assert image_rgb.shape == CORNERS.shape
     middles = [(10, 15), (10, 45), (30, 15), (30, 45)]
     for row, column in middles:
@@ -164,7 +164,7 @@ def test_every_orientation_of_every_format_comes_upright(tmp_path, suffix, orien
 
 def test_a_tiled_heic_is_one_picture(shared):
     folder = shared / "cases" / "heic_tiled" / "folder"
-    tiled, plain = read_picture(folder / "b.heic"), read_picture(folder / "a.jpg")
+    tiled, plain = read_image(folder / "b.heic"), read_image(folder / "a.jpg")
     assert tiled.shape == plain.shape == (334, 500, 3)
     assert np.abs(tiled.astype(int) - plain).mean() < 6
     with open_images(folder) as source:
@@ -176,7 +176,7 @@ def test_a_turned_avif_comes_upright_by_every_way_in(shared, opener):
     case = shared / "cases"
     with opener(case / "avif_turned" / "turned.avif") as source:
         (frame,) = source
-    plain = read_picture(case / "heic_tiled" / "folder" / "a.jpg")
+    plain = read_image(case / "heic_tiled" / "folder" / "a.jpg")
     assert frame.size_wh == (500, 334)
     assert np.abs(frame.image_bgr.astype(int) - plain).mean() < 12
 

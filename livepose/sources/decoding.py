@@ -20,16 +20,16 @@ from livepose.sources._quiet import quiet
 
 logger = logging.getLogger(__name__)
 
-MOST_PIXELS = 110_000_000
+MAX_PIXELS = 110_000_000
 """What the largest common phones take (108 megapixels); decoding it takes 1.5 GB at most."""
-_MOST_BYTES = 1 << 29
-_MOST_CUT_BYTES = 1 << 26
+_MAX_BYTES = 1 << 29
+_MAX_CUT_BYTES = 1 << 26
 
 _BY_OPENCV = frozenset(("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
 _ANIMATED = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
 
 
-def read_picture(path: str | Path) -> ImageBgr:
+def read_image(path: str | Path) -> ImageBgr:
     """One picture as (H, W, 3), upright.
 
     Parameters
@@ -42,10 +42,10 @@ def read_picture(path: str | Path) -> ImageBgr:
     SourceError
         When there is none, or it is too large.
     """
-    return decode_picture(read_bytes(path, "a picture", _MOST_BYTES), path)
+    return decode_image(read_bytes(path, "a picture", _MAX_BYTES), path)
 
 
-def decode_picture(data: bytes, name: str | Path, *, upright: bool = True) -> ImageBgr:
+def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> ImageBgr:
     """One picture (H, W, 3) from the bytes of a file; as it is stored where not ``upright``.
 
     Raises
@@ -82,7 +82,7 @@ def as_image_bgr(picture: Any) -> ImageBgr:
         When it is none of these.
     """
     if isinstance(picture, str | Path):
-        return read_picture(picture)
+        return read_image(picture)
     if hasattr(picture, "getexif") and hasattr(picture, "convert"):  # PIL is loaded, or not needed
         return _by_pillow(picture, upright=True)
     check_image(picture)
@@ -96,9 +96,9 @@ def _decode(data: bytes, name: str | Path, upright: bool) -> ImageBgr | None:
 
     register_heif_opener()
     opened = Image.open(io.BytesIO(data))
-    if opened.width * opened.height > MOST_PIXELS:
+    if opened.width * opened.height > MAX_PIXELS:
         raise _too_large(name)
-    if opened.format in _ANIMATED and getattr(opened, "n_frames", 1) > 1:
+    if opened.format in _ANIMATED and getattr(opened, "is_animated", False):
         logger.info(f"{name} holds several pictures; only the first is taken")
         opened.seek(0)
     if opened.format == "PNG" and not _chunks_fit(data):
@@ -108,7 +108,7 @@ def _decode(data: bytes, name: str | Path, upright: bool) -> ImageBgr | None:
 
 
 def _too_large(name: str | Path) -> SourceError:
-    most = MOST_PIXELS // 1_000_000
+    most = MAX_PIXELS // 1_000_000
     return SourceError(f"{name} is too large; expected at most {most} megapixels")
 
 
@@ -117,7 +117,7 @@ def _chunks_fit(png: bytes) -> bool:
     start = 8
     while start + 8 <= len(png):
         length = int.from_bytes(png[start : start + 4])
-        if length > len(png) - start + _MOST_CUT_BYTES:
+        if length > len(png) - start + _MAX_CUT_BYTES:
             return False
         start += 12 + length
     return True
