@@ -4,6 +4,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from livepose.frame import ImageBgr
 from livepose.sources._hdr import HDR_CURVES, to_sdr
@@ -24,15 +25,42 @@ def pixel_scale(stream: Any) -> tuple[float, float]:
     return (aspect, 1.0) if aspect > 1 else (1.0, 1 / aspect)
 
 
+class Converter:
+    """Makes the frames of one stream into pictures.
+
+    It asks the first frame alone for its display matrix: a frame that was asked refers to itself
+    and stays in memory, with the threads that converted it, until the garbage is collected.
+    """
+
+    def __init__(self, scale_xy: tuple[float, float]) -> None:
+        self._scale_xy = scale_xy
+        self._reformatter = VideoReformatter()
+        self._orientation: tuple[bool, int | None] | None = None
+
+    def __call__(self, frame: Any) -> tuple[ImageBgr, tuple[float, float]]:
+        """The picture as ffmpeg shows it, and the scale along its own x and y."""
+        if self._orientation is None:
+            self._orientation = orientation(frame)
+        scale_x, scale_y = self._scale_xy
+        width, height = round(frame.width * scale_x), round(frame.height * scale_y)
+        shown = self._reformatter.reformat(frame, width=width, height=height, format="bgr24")
+        return _upright(np.asarray(shown.to_ndarray()), frame, self._orientation)
+
+
 def to_bgr(frame: Any, scale_xy: tuple[float, float]) -> tuple[ImageBgr, tuple[float, float]]:
-    """The picture of a frame as ffmpeg shows it, and the scale along its own x and y."""
-    width, height = round(frame.width * scale_xy[0]), round(frame.height * scale_xy[1])
-    image_bgr = np.asarray(frame.to_ndarray(format="bgr24", width=width, height=height))
+    """The picture of a single frame; see ``Converter``."""
+    return Converter(scale_xy)(frame)
+
+
+def _upright(
+    image_bgr: ImageBgr, frame: Any, turn: tuple[bool, int | None]
+) -> tuple[ImageBgr, tuple[float, float]]:
+    height, width = image_bgr.shape[:2]
     curve = getattr(frame, "color_trc", None)
     if curve in HDR_CURVES:
         image_bgr = to_sdr(image_bgr, curve)
     exact_xy = width / frame.width, height / frame.height
-    transposed, flip_code = orientation(frame)
+    transposed, flip_code = turn
     if transposed:
         image_bgr, exact_xy = np.asarray(cv2.transpose(image_bgr)), exact_xy[::-1]
     if flip_code is not None:

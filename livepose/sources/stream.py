@@ -8,7 +8,7 @@ from livepose.errors import SourceError, redacted
 from livepose.frame import ImageBgr
 from livepose.sources._av import av
 from livepose.sources._connection import CaptureLost
-from livepose.sources._frames import pixel_scale, to_bgr
+from livepose.sources._frames import Converter, pixel_scale
 from livepose.sources.address import address_advice
 from livepose.sources.decoding import MAX_PIXELS
 from livepose.sources.live import LiveSettings, LiveSource
@@ -31,8 +31,8 @@ class StreamCapture:
             self.close()
             raise SourceError(f"{self._name} sends no picture; expected a video stream")
         self._stream = self._container.streams.best("video") or self._container.streams.video[0]
-        self._scale_xy = pixel_scale(self._stream)
-        self.scale_xy = self._scale_xy
+        self._convert = Converter(pixel_scale(self._stream))
+        self.scale_xy = pixel_scale(self._stream)
         # Frame threads would hold frames back.
         self._stream.thread_type = "SLICE"
         self._images = self._decode()
@@ -56,7 +56,7 @@ class StreamCapture:
         for packet in self._container.demux(self._stream):
             arrived_s = time.perf_counter()
             for frame in _decoded(packet):
-                image_bgr, self.scale_xy = to_bgr(frame, self._scale_xy)
+                image_bgr, self.scale_xy = self._convert(frame)
                 yield image_bgr, arrived_s
 
 

@@ -18,7 +18,7 @@ from livepose.errors import SourceError, UsageError, redacted
 from livepose.frame import Frame
 from livepose.sources._av import av
 from livepose.sources._decode import PacketReader
-from livepose.sources._frames import pixel_scale, to_bgr
+from livepose.sources._frames import Converter, pixel_scale
 from livepose.sources._header import (
     PIPE_HINT,
     best_video_stream,
@@ -101,7 +101,7 @@ class VideoSource(Closing):
         if others:
             logger.info(others)
         self._stream.thread_type = "AUTO"
-        self._scale_xy = pixel_scale(self._stream)
+        self._convert = Converter(pixel_scale(self._stream))
         rate = rate_hz(self._stream, self._container)
         self._rate_hz, self._interval_s = rate, 1.0 / (rate or PLAIN_RATE_HZ)
         streams = self._container.streams
@@ -205,7 +205,7 @@ class VideoSource(Closing):
         return self._times(None if ticks is None else ticks * Fraction(self._stream.time_base))
 
     def _frame(self, decoded: Any, time_s: float, index: int) -> Frame:
-        image_bgr, scale_xy = to_bgr(decoded, self._scale_xy)
+        image_bgr, scale_xy = self._convert(decoded)
         if self._rotate % 180:
             scale_xy = scale_xy[::-1]
         return Frame(turned(image_bgr, self._rotate), time_s, index, scale_xy=scale_xy)

@@ -1,7 +1,10 @@
 """Files that say how they want to be shown: turned, mirrored, squared, brightened, timed."""
 
+import gc
 import struct
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -10,7 +13,7 @@ import pytest
 from sources.drawn import write_video
 
 from livepose.errors import SourceError
-from livepose.sources import Excerpt, open_source, open_video
+from livepose.sources import Excerpt, VideoSource, open_source, open_video
 from livepose.sources._frames import to_bgr
 from livepose.sources._hdr import HLG, PQ, to_sdr
 
@@ -230,3 +233,19 @@ def test_a_start_behind_the_end_is_one_sentence(tmp_path):
     path = write_video(tmp_path / "a.mp4", [0.0, 0.5])
     with pytest.raises(SourceError, match=r"has no frame from 7 s on; its last is at 0.5 s"):
         open_video(path, excerpt=Excerpt(start_s=7.0))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_frames_are_let_go_with_their_threads_at_once(shared: Path) -> None:
+    """Without waiting for the collection of garbage, which comes too late for large pictures."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = threads = len(list(Path("/proc/self/task").iterdir()))
+        for frame in VideoSource(shared / "video" / "pedestrians.mp4"):
+            threads = max(threads, len(list(Path("/proc/self/task").iterdir())))
+            if frame.index == 40:
+                break
+    finally:
+        gc.enable()
+    assert threads - before < 30
