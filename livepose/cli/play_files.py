@@ -20,6 +20,7 @@ from livepose.cli.play import header_of, look, open_sinks, patience, rehearsed
 from livepose.cli.progress import FilesProgress
 from livepose.cli.run_options import BatchOptions, OutputOptions, RunOptions
 from livepose.detection.official import DEFAULT, find_official
+from livepose.detection.opening import has_torch
 from livepose.errors import SourceError, UsageError
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline
@@ -129,7 +130,7 @@ def weights_sha256(settings: Settings) -> list[str | None]:
     if detector == "none":
         found = None
     elif detector in ("auto", "embedded", DEFAULT_DETECTOR):
-        official = find_official(DEFAULT) if detector == "auto" else None
+        official = find_official(DEFAULT) if detector == "auto" and has_torch() else None
         found = official or embedded_file(DEFAULT_DETECTOR + SUFFIX)
     else:
         path = Path(detector).expanduser()
