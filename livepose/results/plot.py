@@ -84,7 +84,7 @@ def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
         row[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("time (s)")
-    source = str(results.header.get("source", ""))
+    source = Path(str(results.header.get("source", ""))).name
     figure.suptitle(f"{source}   (bands: {BAND_SIGMAS:g} standard deviations)", fontsize=10)
     return figure
 
@@ -199,7 +199,7 @@ def draw_series(axis: "Axes", series: Series, dash: str) -> None:
     label = series.name.replace("_", " ")
     axis.plot(time_s, value, dash, color=series.colour, lw=1.1, label=label)
     reach = BAND_SIGMAS * sigma
-    axis.fill_between(time_s, value - reach, value + reach, color=series.colour, alpha=0.12, lw=0)
+    axis.fill_between(time_s, value - reach, value + reach, color=series.colour, alpha=0.1, lw=0)
 
 
 def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
