@@ -149,7 +149,7 @@ class VideoSource(Closing):
         start_s = self.excerpt.start_s
         if start_s == 0 or not any(form in self._container.format.name for form in _INDEXED):
             return None
-        self._seek(Fraction(start_s) + self._start)
+        self._seek(Fraction(start_s) + (self._start or 0))
         frame = self._begin()
         if frame is not None and (self._passed or frame.time_s <= start_s + _SAME_TIME_S):
             return frame

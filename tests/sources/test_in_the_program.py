@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from fakes import FakeSource, make_pipeline, picture, walking
 from sources.drawn import write_video
+from sources.loopback import free_port
 
 from livepose.cli import main
 from livepose.errors import SourceError
@@ -145,3 +146,18 @@ def test_a_name_that_cannot_be_is_one_sentence(
 ) -> None:
     assert main([*([flag] if flag else []), name, "--no-window"]) in (2, 3)
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("make_pipeline")
+@pytest.mark.parametrize("patience", [[], ["--reconnect", "1"]])
+def test_a_camera_that_is_dead_from_the_start_holds_up_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], patience: list[str]
+) -> None:
+    video = write_video(tmp_path / "a.mp4", [0.0, 0.04], size_wh=(320, 240), image_bgr=picture())
+    words = ["--source", f"http://me:secret@127.0.0.1:{free_port()}/v", "--source", str(video)]
+    path = tmp_path / "poses.jsonl"
+    assert main([*words, *patience, "--open-timeout", "0.5", "--json", str(path)]) == 3
+    assert len(lines_of(tmp_path / "poses-2.jsonl")[1]) == 2
+    said = capsys.readouterr().err
+    assert "1 of 2 sources could not be played to the end" in said
+    assert "secret" not in said and "me:***@127.0.0.1" in said

@@ -33,7 +33,7 @@ def test_time_starts_where_the_earliest_of_picture_and_sound_starts(tmp_path):
     path = write_video(tmp_path / "a.ts", times_s)
     assert [f.time_s for f in frames_of(path)] == pytest.approx([t - 10 for t in times_s], abs=2e-5)
     assert earliest([None, Fraction(3), Fraction(2)]) == 2
-    assert earliest([None]) == 0
+    assert earliest([None]) is None
 
 
 def test_times_never_go_back():
@@ -49,6 +49,11 @@ def test_times_never_go_back():
     ]
     got = [times(value) for value in given]
     assert got == pytest.approx([0.0, 0.1, 0.14, 0.18, 0.22, 0.26, 2.22])
+
+
+def test_where_no_start_is_known_the_first_frame_has_the_time_0():
+    times = ForwardTimes(None, 0.04)
+    assert [times(Fraction(k, 30)) for k in (1, 2)] == pytest.approx([0.0, 1 / 30])
 
 
 def test_a_timestamp_of_zero_is_a_time():
