@@ -23,6 +23,7 @@ logger = logging.getLogger(f"livepose.{__name__}")
 PARTS = (
     "rivals-1",
     "rivals-4",
+    "clips",
     "network",
     "stages",
     "startup",

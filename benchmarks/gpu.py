@@ -139,7 +139,7 @@ def markdown(part: dict[str, Any]) -> Iterator[str]:
     yield from ("", "| aim | wanted | measured |", "| --- | ---: | ---: |")
     for aim in gpu_targets(part):
         sign = "≥" if aim.at_least else "≤"
-        measured = f"{aim.measured:.2f}{'' if aim.met else ', **not met**'}"
+        measured = f"{aim.measured:.2f}{'' if aim.verdict == 'met' else f', **{aim.verdict}**'}"
         yield f"| {aim.what} | {sign} {aim.wanted:g} {aim.unit} | {measured} |"
     yield ""
 

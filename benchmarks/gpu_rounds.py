@@ -156,7 +156,7 @@ class YoloPose:
         from benchmarks.rivals.yolo import NETWORK, library
 
         torch.manual_seed(0)
-        self._model = library().YOLO(NETWORK)
+        self._model = library().YOLO(f"{NETWORK}.yaml")
         self._options = {"device": device, "half": device.startswith("cuda"), "verbose": False}
 
     def before_round(self) -> None:

@@ -26,6 +26,8 @@ def summary(document: Document) -> list[str]:
     lines = [*provenance(document), ""]
     if rivals := rival_parts(parts):
         lines += [*rivals_table(rivals, parts.get("accuracy", {}).get("rows", {})), ""]
+    if "clips" in parts:
+        lines += [*clips_table(parts["clips"]), ""]
     if aims := targets(parts):
         lines += [*aims_table(aims), ""]
     return lines
@@ -37,7 +39,9 @@ def aims_table(aims: Sequence[Target]) -> Iterator[str]:
     for one in aims:
         sign = "≥" if one.at_least else "≤"
         measured = "not measured" if one.measured is None else f"{one.measured:.2f} {one.unit}"
-        verdict = {True: "met", False: "**not met**", None: ""}[one.met]
+        if one.interval is not None:
+            measured += f" [{one.interval[0]:.2f}, {one.interval[1]:.2f}]"
+        verdict = f"**{one.verdict}**" if one.verdict not in ("", "met") else one.verdict
         yield f"| {one.what} | {sign} {one.wanted:g} {one.unit} | {measured} | {verdict} |"
 
 
@@ -71,6 +75,30 @@ def rivals_table(rivals: Sequence[Document], accuracy: Document) -> Iterator[str
     for key, facts in absent.items():
         if key not in entries:
             yield f"| {facts['title']} |" + " |" * len(rivals) + f" not measured: {facts['why']} |"
+
+
+def clips_table(part: Document) -> Iterator[str]:
+    """One row a rival; frames/s on each real film, and how often our detector looked there."""
+    films = part["films"]
+    yield f"| real films, 480 lines, fps | {' | '.join(films)} |"
+    yield "| --- |" + " ---: |" * len(films)
+    for what, row_of in (("people a frame", people_cell), ("detector looked", looked_cell)):
+        cells = " | ".join(row_of(rows.get("livepose", {})) for rows in films.values())
+        yield f"| {what} | {cells} |"
+    for key, title in part["titles"].items():
+        yield f"| {title} | {' | '.join(cell(rows, key) for rows in films.values())} |"
+    for facts in part["absent"].values():
+        yield f"| {facts['title']} |" + " |" * len(films) + f" not measured: {facts['why']}"
+
+
+def people_cell(row: Document) -> str:
+    """How many livepose found, in the median."""
+    return f"{row['people_found']:g}" if row else ""
+
+
+def looked_cell(row: Document) -> str:
+    """In how many frames the detector looked."""
+    return f"{row['looked_percent']:.0f} % of frames" if row else ""
 
 
 def notes(document: Document) -> Iterator[str]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from livepose.benchmark.rounds import ratio
+
 Document = Mapping[str, Any]
 
 
@@ -16,17 +18,26 @@ class Target:
     measured: float | None
     unit: str
     at_least: bool = True
+    interval: tuple[float, float] | None = None
+    """In which the figure lies with 95 %, where that is known."""
 
     @property
-    def met(self) -> bool | None:
-        """None where it could not be measured."""
+    def verdict(self) -> str:
+        """``met``, ``not met``, ``not told apart``; "" where it could not be measured.
+
+        A figure whose interval holds the wanted one is not told apart from it.
+        """
         if self.measured is None:
-            return None
-        return self.measured >= self.wanted if self.at_least else self.measured <= self.wanted
+            return ""
+        low, high = self.interval or (self.measured, self.measured)
+        if low < self.wanted < high:
+            return "not told apart"
+        reached = self.measured >= self.wanted if self.at_least else self.measured <= self.wanted
+        return "met" if reached else "not met"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self) | {"met": self.met}
+        return asdict(self) | {"verdict": self.verdict}
 
 
 RATIOS = (
@@ -66,10 +77,18 @@ def ratios(rivals: Document) -> Iterator[Target]:
     for people, key, wanted, name in RATIOS:
         if people != rivals["people"]:
             continue
-        ratio = None
-        if key in rows and "livepose" in rows:
-            ratio = rows["livepose"]["fps"]["median"] / rows[key]["fps"]["median"]
-        yield Target(f"frames/s against {name}, {said(people)}", wanted, ratio, "times")
+        what = f"frames/s against {name}, {said(people)}"
+        if key not in rows or "livepose" not in rows:
+            yield Target(what, wanted, None, "times")
+            continue
+        ours, theirs = rows["livepose"], rows[key]
+        found = ratio(ours.get("rounds_fps", ()), theirs.get("rounds_fps", ()))
+        if found is None:
+            of_medians = ours["fps"]["median"] / theirs["fps"]["median"]
+            yield Target(what, wanted, of_medians, "times")
+        else:
+            interval = (found.q1, found.q3)
+            yield Target(what, wanted, found.median, "times", interval=interval)
 
 
 def said(people: int) -> str:

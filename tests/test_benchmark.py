@@ -108,3 +108,20 @@ def test_the_demo_leaves_a_video_lines_and_a_sheet(
 def test_the_made_scene_has_the_size_that_is_asked_for(make_pipeline: Make) -> None:
     result = measure(make_pipeline(), Choice(people=1, frames=2, size_wh=(400, 304)))
     assert result.size_wh == (400, 304)
+
+
+def test_a_part_of_a_film_is_measured_from_the_command_line(
+    make_pipeline: Make, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = str(shared / "video" / "crowd.mp4")
+    part = ["--start", "0.5", "--end", "4", "--frames", "20"]
+    for words in (["--video", film], ["--source", film], [film]):
+        assert main(["--benchmark", *words, *part]) == 0
+        assert "the detector looked at" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    "words", [["--video", "a", "--people", "2"], ["--image", "a.jpg"], ["a.mp4", "b.mp4"]]
+)
+def test_what_cannot_be_measured_is_a_wrong_use(words: list[str]) -> None:
+    assert main(["--benchmark", *words]) == 2

@@ -7,7 +7,14 @@ from benchmarks.rivals import Entry, Opened
 from benchmarks.rivals.mediapipe_pose import open_mediapipe
 from benchmarks.rivals.own import open_livepose, open_tinypose
 from benchmarks.rivals.straightforward import open_straightforward
-from benchmarks.rivals.yolo import FRAME_HW, open_exported, open_int8, open_predict, open_stand_in
+from benchmarks.rivals.yolo import (
+    FRAME_HW,
+    NEWEST,
+    open_exported,
+    open_int8,
+    open_predict,
+    open_stand_in,
+)
 from livepose.machine import usable_cores
 
 
@@ -15,6 +22,10 @@ def each(opener: Callable[[], Opened]) -> Callable[[int], Opened]:
     """An opener to which the number of people is all the same."""
     return lambda people: opener()
 
+
+newest_predict = partial(open_predict, network=NEWEST)
+newest_exported = partial(open_exported, network=NEWEST)
+newest_int8 = partial(open_int8, NEWEST)
 
 ENTRIES = (
     Entry("livepose", "livepose", each(open_livepose), settles=True),
@@ -42,6 +53,9 @@ ENTRIES = (
         each(open_stand_in),
         quick=False,
     ),
+    Entry("yolo26", "ultralytics YOLO26n-pose, predict()", each(newest_predict), quick=False),
+    Entry("yolo26_openvino", "the same, OpenVINO f32", each(newest_exported), quick=False),
+    Entry("yolo26_int8", "the same, OpenVINO INT8", each(newest_int8), quick=False),
     Entry("mediapipe", "MediaPipe Pose", each(open_mediapipe), quick=False),
     Entry("straightforward", "the straightforward pipeline", open_straightforward),
 )

@@ -1,4 +1,4 @@
-"""ultralytics' own ``predict()`` on YOLO11n-pose, and on its OpenVINO exports.
+"""ultralytics' own ``predict()`` on YOLO11n-pose and YOLO26n-pose, and on their exports.
 
 Official weights are not shipped with livepose, so the network has random ones: the time of the
 network does not depend on them. No box passes the threshold of 0.25 then, so suppression and
@@ -27,9 +27,13 @@ from livepose.machine import known_version
 from livepose.runtimes.openvino import openvino
 from livepose.weights.places import cache_folder
 
-NETWORK = "yolo11n-pose.yaml"
+NETWORK = "yolo11n-pose"
+NEWEST = "yolo26n-pose"
 RANDOM = "random, seed 0 (no box passes its threshold: cheaper than trained)"
-PUBLISHED = "50.0 (published, val2017, trained weights)"
+PUBLISHED = {
+    NETWORK: "50.0 (published, val2017, trained weights)",
+    NEWEST: "57.2 (published, val2017, trained weights)",
+}
 STAND_IN = "yolov8n-pose_int8_openvino"
 STAND_IN_ACCURACY = "50.4 (published for f32, val2017)"
 FRAME_HW = (480, 640)
@@ -85,26 +89,44 @@ class Predict:
         return len(result.boxes)
 
 
-def open_predict(threads: int | None = None) -> Opened:
+def open_predict(threads: int | None = None, network: str = NETWORK) -> Opened:
     """The network in torch."""
-    torch.manual_seed(0)
-    contestant = Predict(library().YOLO(NETWORK), threads)
+    contestant = Predict(untrained(network), threads)
     count = contestant._threads
     words = f"torch, {count} thread{'s' if count > 1 else ''}"
-    return Opened(contestant, RANDOM, PUBLISHED, words if threads else f"{words} (its default)")
+    return Opened(
+        contestant, RANDOM, PUBLISHED[network], words if threads else f"{words} (its default)"
+    )
 
 
-def open_exported(input_hw: tuple[int, int] | None = None) -> Opened:
+def untrained(network: str) -> Any:
+    """The network with random weights.
+
+    Raises
+    ------
+    AbsentError
+        When the installed ultralytics does not know it.
+    """
+    torch.manual_seed(0)
+    try:
+        return library().YOLO(f"{network}.yaml")
+    except (FileNotFoundError, KeyError, AttributeError) as error:
+        raise AbsentError(f"this ultralytics has no {network}: {error}") from None
+
+
+def open_exported(input_hw: tuple[int, int] | None = None, network: str = NETWORK) -> Opened:
     """The network exported to OpenVINO in f32, at its default 640x640 or at the frame's size."""
-    folder = exported(input_hw)
+    folder = exported(input_hw, network)
     size = "640x640 (its default)" if input_hw is None else f"{input_hw[1]}x{input_hw[0]}"
-    return Opened(Predict(library().YOLO(folder, task="pose")), RANDOM, PUBLISHED, f"input {size}")
+    return Opened(
+        Predict(library().YOLO(folder, task="pose")), RANDOM, PUBLISHED[network], f"input {size}"
+    )
 
 
-def open_int8() -> Opened:
+def open_int8(network: str = NETWORK) -> Opened:
     """The network in INT8, quantised as ultralytics does it, at its default 640x640."""
-    model = library().YOLO(quantised(), task="pose")
-    return Opened(Predict(model), RANDOM, PUBLISHED + ", for f32", "NNCF, input 640x640")
+    model = library().YOLO(quantised(network), task="pose")
+    return Opened(Predict(model), RANDOM, PUBLISHED[network] + ", for f32", "NNCF, input 640x640")
 
 
 def open_stand_in() -> Opened:
@@ -116,16 +138,15 @@ def open_stand_in() -> Opened:
     return Opened(Predict(model), "trained, INT8", STAND_IN_ACCURACY, "input 640x640")
 
 
-def exported(input_hw: tuple[int, int] | None) -> str:
+def exported(input_hw: tuple[int, int] | None, network: str) -> str:
     """The folder of an export; made once and kept in the cache."""
     size_hw = input_hw or (DEFAULT_PX, DEFAULT_PX)
-    folder = kept_folder(f"f32-{size_hw[1]}x{size_hw[0]}")
+    folder = kept_folder(network, f"f32-{size_hw[1]}x{size_hw[0]}")
     if not folder.is_dir():
         # A model that was read from a file is exported beside it.
         with tempfile.TemporaryDirectory(dir=made(folder.parent)) as draft:
-            checkpoint = Path(draft) / "yolo11n-pose.pt"
-            torch.manual_seed(0)
-            library().YOLO(NETWORK).save(checkpoint)
+            checkpoint = Path(draft) / f"{network}.pt"
+            untrained(network).save(checkpoint)
             export(checkpoint, size_hw).rename(folder)
     return str(folder)
 
@@ -146,7 +167,7 @@ def export(checkpoint: Path, size_hw: tuple[int, int]) -> Path:
         raise AbsentError(f"ultralytics could not export to OpenVINO: {error}") from None
 
 
-def quantised() -> str:
+def quantised(network: str) -> str:
     """The folder of the INT8 network; made once by NNCF and kept in the cache.
 
     ultralytics' own INT8 export wants a data set with labels; this takes its recipe (mixed preset,
@@ -157,25 +178,25 @@ def quantised() -> str:
     AbsentError
         When it is not kept and NNCF is not installed.
     """
-    folder = kept_folder("int8")
+    folder = kept_folder(network, "int8")
     if not folder.is_dir():
         try:
             import nncf
         except ImportError:
             raise AbsentError("NNCF is not installed (pip install nncf)") from None
-        source = Path(exported(None))
-        network = openvino().Core().read_model(next(source.glob("*.xml")))
+        source = Path(exported(None, network))
+        graph = openvino().Core().read_model(next(source.glob("*.xml")))
         smaller = nncf.quantize(
-            network,
+            graph,
             nncf.Dataset(calibration()),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=CALIBRATION_FRAMES,
-            ignored_scope=nncf.IgnoredScope(names=head_of(network)),
+            ignored_scope=nncf.IgnoredScope(names=head_of(graph)),
         )
         with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
             whole = Path(draft) / "made"
             whole.mkdir()
-            openvino().save_model(smaller, whole / "yolo11n-pose.xml", compress_to_fp16=False)
+            openvino().save_model(smaller, whole / f"{network}.xml", compress_to_fp16=False)
             shutil.copy(source / "metadata.yaml", whole)
             whole.rename(folder)
     return str(folder)
@@ -203,10 +224,10 @@ def calibration() -> list[Any]:
     return inputs
 
 
-def kept_folder(kind: str) -> Path:
+def kept_folder(network: str, kind: str) -> Path:
     """Where a converted network lies, by versions; ultralytics knows its form by the ending."""
     versions = "-".join(known_version(name) for name in ("ultralytics", "openvino", "torch"))
-    name = f"yolo11n-pose-{kind}-{versions}{FOLDER_ENDING}"
+    name = f"{network}-{kind}-{versions}{FOLDER_ENDING}"
     return made(cache_folder() / "benchmarks") / name
 
 

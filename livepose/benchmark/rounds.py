@@ -14,6 +14,9 @@ import numpy as np
 
 from livepose.frame import Frame
 
+STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""97.5 % quantiles of Student's distribution with 1 to 9 degrees of freedom."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -35,6 +38,22 @@ def spread(samples: Sequence[float]) -> Spread:
         return Spread(float("nan"), float("nan"), float("nan"), 0)
     q1, median, q3 = (float(value) for value in np.percentile(samples, (25, 50, 75)))
     return Spread(median, q1, q3, len(samples))
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread | None:
+    """Our figure over theirs in the same rounds: the geometric mean and its 95 % interval.
+
+    Rounds of one run share what else the machine did meanwhile, so their ratios scatter less than
+    the figures. ``q1`` and ``q3`` are the ends of Student's interval of the mean logarithm; None
+    where there are fewer than two rounds.
+    """
+    count = min(len(ours), len(theirs), len(STUDENT_95) + 1)
+    if count < 2:
+        return None
+    logs = np.log(np.asarray(ours[:count]) / np.asarray(theirs[:count]))
+    half = STUDENT_95[count - 2] * float(logs.std(ddof=1)) / float(np.sqrt(count))
+    low, middle, high = (float(np.exp(logs.mean() + step)) for step in (-half, 0.0, half))
+    return Spread(middle, low, high, count)
 
 
 class Contestant(Protocol):
@@ -135,6 +154,7 @@ class Turn:
         return {
             "fps": self.fps().as_dict(),
             "frame_ms": spread(self.frame_ms).as_dict(),
+            "rounds_fps": [round(one.fps, 4) for one in self.rounds],
             "people_found": float(np.median(self.people)) if self.people else 0.0,
         }
 

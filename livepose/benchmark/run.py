@@ -24,7 +24,8 @@ from livepose.errors import SinkError, SourceError
 from livepose.frame import Frame, ImageBgr
 from livepose.machine import describe_machine, peak_memory_mb
 from livepose.pipeline import PosePipeline, Settings
-from livepose.sources import Source, open_source
+from livepose.sources import Excerpt, Source, open_source
+from livepose.sources.video import WHOLE
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ ROUNDS = 10
 """Measured frames fall into so many rounds, whose spread is the noise of the figures."""
 FRAMES_PER_ROUND = 20
 """... or into rounds of this length where a video's length is not known."""
+LOOKED_MS = 0.2
+"""A stage that takes less did not run a network."""
 PERCENTILES = (50.0, 95.0, 99.0)
 FIGURES = ("mean", "p50", "p95", "p99")
 
@@ -46,6 +49,8 @@ class Choice:
     """What is measured."""
 
     source: str | None = None
+    excerpt: Excerpt = WHOLE
+    """The part of the source that is wanted."""
     people: int | None = None
     frames: int | None = None
     size_wh: tuple[int, int] = SCENE_WH
@@ -68,6 +73,8 @@ class Result:
     frames: int
     size_wh: tuple[int, int]
     people_per_frame: float
+    looked_percent: float
+    """Frames in which the detector looked, of 100."""
     fps: float
     crops_per_s: float
     latency_ms: dict[str, float]
@@ -135,7 +142,9 @@ def frames_per_round(choice: Choice) -> int:
 def scene_or_video(choice: Choice) -> tuple[Source, list[str]]:
     """The source to measure on, and what has to be said about it."""
     if choice.source is not None:
-        return open_source(choice.source), ["decoding of the video runs beside, and counts"]
+        return open_source(choice.source, excerpt=choice.excerpt), [
+            "decoding of the video runs beside, and counts"
+        ]
     if choice.people is None:
         return CameraPath(size_wh=choice.size_wh), [
             "the made scene was drawn before the clock started"
@@ -219,6 +228,10 @@ class Run:
         self._size_wh = frame.size_wh
         return len(poses)
 
+    def looked_percent(self) -> float:
+        """Frames in which the detector looked, of 100, since the warm-up."""
+        return looked_percent(self.pipeline.clock.samples_ms("detect"))
+
     def end_round(self) -> None:
         """What the clock says of the stages since the last round becomes one sample of each."""
         clock = self.pipeline.clock
@@ -240,6 +253,7 @@ class Run:
             frames=turn.frames,
             size_wh=self._size_wh,
             people_per_frame=people / turn.frames,
+            looked_percent=looked_percent(self._samples.get("detect", [])),
             fps=turn.frames / turn.seconds,
             crops_per_s=people / turn.seconds,
             latency_ms=figures(self._latency_ms),
@@ -251,6 +265,11 @@ class Run:
             spread={"fps": turn.fps().as_dict()}
             | {name: spread(values).as_dict() for name, values in self._round_ms.items()},
         )
+
+
+def looked_percent(detect_ms: Sequence[float]) -> float:
+    """Frames in which the detector looked, of 100: in the others its stage takes no time."""
+    return 100 * float(np.mean(np.asarray(detect_ms) > LOOKED_MS)) if len(detect_ms) else 0.0
 
 
 def named(values: Sequence[float]) -> dict[str, float]:

@@ -37,6 +37,7 @@ def totals(result: Result) -> str:
     """The figures that are one number each."""
     return (
         f"{result.fps:.1f} frames/s end to end, {result.crops_per_s:.1f} crops/s, "
-        f"{result.people_per_frame:.2f} people a frame, "
+        f"{result.people_per_frame:.2f} people a frame, the detector looked at "
+        f"{result.looked_percent:.0f} % of the frames, "
         f"peak memory {result.peak_memory_mb:.0f} MB"
     )

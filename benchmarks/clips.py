@@ -1,0 +1,88 @@
+"""Several people in real films: what nobody has placed there for a benchmark.
+
+A film is decoded and scaled to 480 lines before the clock starts, and shown there and back again.
+Where the films are not on this machine, the packaged photographs of people stand in, each as a film
+that pans over it.
+"""
+
+import logging
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmarks.plan import Plan
+from benchmarks.rival_rounds import measure_at, open_all
+from benchmarks.rivals import shared_folder
+from benchmarks.rivals.entries import ENTRIES
+from livepose.benchmark.scene import FPS, load_photograph
+from livepose.frame import Frame, ImageBgr
+from livepose.sources import open_video
+
+logger = logging.getLogger(f"livepose.{__name__}")
+
+CLIPS = (
+    "webcam/gesture_man_hoodie.mkv",
+    "sport/aerobics_three.mp4",
+    "pedestrians.mp4",
+    "crossing_with_audio.mp4",
+)
+PHOTOGRAPHS = ("bus.jpg", "zidane.jpg")
+LINES = 480
+PAN_PX = 2
+CONTESTANTS = (
+    *("livepose", "yolo", "yolo_openvino", "yolo_int8"),
+    *("yolo26", "yolo26_openvino", "yolo26_int8"),
+)
+
+
+def measure_clips(plan: Plan) -> dict[str, Any]:
+    """Everybody on every film; the detector's looks are counted."""
+    entries = [entry for entry in ENTRIES if entry.key in CONTESTANTS]
+    measured: dict[str, Any] = {}
+    titles: dict[str, str] = {}
+    absent: dict[str, Any] = {}
+    for name, frames in films(plan.scene_frames).items():
+        logger.info(f"film {name}")
+        opened, absent = open_all(len(frames), entries, plan)
+        rows = measure_at(0, frames, opened, plan)
+        titles |= {entry.key: entry.title for entry, _ in opened}
+        for entry, one in opened:
+            looked = getattr(one.contestant, "looked_percent", None)
+            rows[entry.key] |= {} if looked is None else {"looked_percent": looked()}
+        measured[name] = rows
+    return {"films": measured, "titles": titles, "absent": absent}
+
+
+def films(count: int) -> dict[str, list[Frame]]:
+    """The films by name, so many frames of each."""
+    folder = shared_folder()
+    there = [] if folder is None else [folder / "video" / name for name in CLIPS]
+    found = {path.stem: of_film(path, count) for path in there if path.is_file()}
+    return found or {Path(name).stem: panned(load_photograph(name), count) for name in PHOTOGRAPHS}
+
+
+def of_film(path: Path, count: int) -> list[Frame]:
+    """The first frames of a film, scaled."""
+    with open_video(path) as source:
+        taken = list(islice(source, count))
+    return [Frame(scaled(one.image_bgr), one.time_s, one.index) for one in taken]
+
+
+def panned(photograph_bgr: ImageBgr, count: int) -> list[Frame]:
+    """A photograph as a film: the camera goes slowly from the left to the right."""
+    image_bgr = scaled(photograph_bgr)
+    width = image_bgr.shape[1] - min(PAN_PX * count, image_bgr.shape[1] // 4)
+    room = image_bgr.shape[1] - width
+    lefts = np.linspace(0, room, count).astype(int)
+    cuts = (np.ascontiguousarray(image_bgr[:, left : left + width]) for left in lefts)
+    return [Frame(cut, index / FPS, index) for index, cut in enumerate(cuts)]
+
+
+def scaled(image_bgr: ImageBgr) -> ImageBgr:
+    """480 lines, in the same shape."""
+    height, width = image_bgr.shape[:2]
+    size_wh = (2 * round(width * LINES / height / 2), LINES)
+    return np.asarray(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8)
