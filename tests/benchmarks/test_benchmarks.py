@@ -184,7 +184,7 @@ def test_every_part_has_its_section() -> None:
     assert "| people, --target-fps 15 | 4 | 10.0 [9.0, 11.0] | 10 [9, 11] |" in text
     assert "| frames | 108000 |" in text
     network = next(one for one in document["targets"] if one["what"].startswith("pose network"))
-    assert (network["measured"], network["met"]) == (100.0, True)
+    assert (network["measured"], network["verdict"]) == (100.0, "met")
 
 
 def test_parts_are_completed_one_by_one_and_another_machines_are_let_go(tmp_path: Path) -> None:
@@ -195,7 +195,9 @@ def test_parts_are_completed_one_by_one_and_another_machines_are_let_go(tmp_path
     again = documents.read(path)
     assert set(again["parts"]) == {"rivals-1", "memory"}
     assert again["parts"]["rivals-1"]["commit"] == documents.commit()
-    assert any(one["what"].startswith("memory") and one["met"] for one in again["targets"])
+    assert any(
+        one["what"].startswith("memory") and one["verdict"] == "met" for one in again["targets"]
+    )
     again["machine"]["processor"] = "another"
     assert set(documents.merged(again, "memory", {})["parts"]) == {"memory"}
 
