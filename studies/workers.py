@@ -9,15 +9,17 @@ kills one once two files are done, and compares the outputs with those of a run 
 
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from livepose.batch.manifest import Entry, file_sha256, read_manifest
 from livepose.cli import guarded
@@ -27,6 +29,7 @@ from livepose.machine import processor_name, usable_cores
 
 STORE_BYTES = 80 * 1024 * 1024
 KILLED_AFTER_FILES = 2
+SAMPLED_EVERY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Measured:
     workers: int
     ray: bool
     seconds: float
+    processor_s: float
     entries: Mapping[str, Entry]
 
     @property
@@ -47,10 +51,9 @@ class Measured:
     def row(self) -> str:
         """A line of the table."""
         kind = "Ray, one node" if self.ray else "processes"
-        work_s = sum(entry.seconds for entry in self.entries.values())
         return (
-            f"| {kind} | {self.workers} | {len(self.entries)} | {self.seconds:.1f} | {work_s:.1f}"
-            f" | {self.files_a_minute:.1f} |"
+            f"| {kind} | {self.workers} | {len(self.entries)} | {self.seconds:.1f}"
+            f" | {self.processor_s:.1f} | {self.files_a_minute:.1f} |"
         )
 
 
@@ -62,11 +65,24 @@ def command(folder: Path, out: Path, more: Sequence[str]) -> list[str]:
     ]
 
 
-def finish(words: Sequence[str]) -> None:
-    """Runs a command; broken files among the others are no failure."""
-    done = subprocess.run(words, stderr=subprocess.PIPE, text=True)
-    if done.returncode not in (0, SourceError.exit_code):
-        raise LiveposeError(f"{' '.join(words)} failed: {done.stderr.strip()[-500:]}")
+def finish(words: Sequence[str]) -> float:
+    """Runs a command; broken files among the others are no failure.
+
+    Returns the seconds of processor time that it and all that it started took.
+    """
+    used: dict[tuple[int, float], float] = {}
+    with tempfile.TemporaryFile("w+") as said:
+        running = psutil.Popen(words, stderr=said)
+        while running.poll() is None:
+            with suppress(psutil.Error):
+                for one in (running, *running.children(recursive=True)):
+                    times = one.cpu_times()
+                    used[one.pid, one.create_time()] = times.user + times.system
+            time.sleep(SAMPLED_EVERY_S)
+        said.seek(0)
+        if running.returncode not in (0, SourceError.exit_code):
+            raise LiveposeError(f"{' '.join(words)} failed: {said.read().strip()[-500:]}")
+    return sum(used.values())
 
 
 def run_once(options: Namespace, workers: int, ray: bool) -> Measured:
@@ -75,9 +91,11 @@ def run_once(options: Namespace, workers: int, ray: bool) -> Measured:
         more = [*options.more, "--workers", str(workers), *(["--ray", "local"] if ray else [])]
         start_s = time.perf_counter()
         words = command(options.folder, Path(folder), more)
-        finish(words)
+        processor_s = finish(words)
         seconds = time.perf_counter() - start_s
-        return Measured(workers, ray, seconds, read_manifest(Path(folder) / "run.jsonl"))
+        return Measured(
+            workers, ray, seconds, processor_s, read_manifest(Path(folder) / "run.jsonl")
+        )
 
 
 def throughput(options: Namespace) -> int:
@@ -85,11 +103,12 @@ def throughput(options: Namespace) -> int:
     counts = options.workers or sorted({1, 2, usable_cores()})
     run_once(options, 1, ray=False)  # fills the caches
     runs = [run_once(options, count, ray) for ray in (False, True) for count in counts]
+    load = os.getloadavg()[1]
     head = [
-        f"{processor_name()}, {usable_cores()} cores. Seconds from the start of the program to its"
-        " end, loading included; work is the sum over the files.",
+        f"{processor_name()}, {usable_cores()} cores, load {load:.1f} over the last five minutes."
+        " Seconds from the start of the program to its end, loading included.",
         "",
-        "| Workers are | Workers | Files | Seconds | Work, s | Files a minute |",
+        "| Workers are | Workers | Files | Seconds | Processor, s | Files a minute |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     write_text(options.markdown, "\n".join([*head, *(one.row for one in runs)]))
