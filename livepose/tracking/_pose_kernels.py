@@ -18,8 +18,10 @@ WHEN, SWAPPED, REACH = 6, 7, 8
 
 FRESH_S = 0.25
 """Older memory says nothing; so long at most a jump is not believed."""
-HOLD_S = 0.5
-"""So long at most left and right are exchanged back."""
+HOLD_S, HOLD_WHOLE_S = 0.5, 2.0
+"""So long at most left and right are exchanged back, of limbs and of a whole body."""
+WHOLE = 3
+"""Fewer pairs are no whole body."""
 RATIO = 0.5
 """How much nearer keypoints must be to where the other should be than to their own place ..."""
 APART = 0.12
@@ -68,24 +70,46 @@ def exchange_back(
     time_s: float,
     exchanged: Masks,
 ) -> None:
-    """Exchanges those ``pairs`` (F, 2) of a pose that were mixed up, and marks them (F,)."""
+    """Exchanges those ``pairs`` (F, 2) of a pose that were mixed up, and marks them (F,).
+
+    Limbs may cross; a whole body turns about only by way of its profile, where nothing is far
+    apart. So where most pairs are mixed up all are exchanged, and for longer.
+    """
     swapped_s = joints[:, SWAPPED]
+    whole = mixed_up(now_xy, ahead_xy, scale_px, pairs, exchanged)
+    since_s, hold_s = time_s, HOLD_WHOLE_S if whole else HOLD_S
+    for p in range(len(pairs)):
+        if whole and swapped_s[pairs[p, 0]] < since_s:
+            since_s = swapped_s[pairs[p, 0]]
     for p in range(len(pairs)):
         a, b = pairs[p]
-        straight = apart(now_xy[a], ahead_xy[a]) + apart(now_xy[b], ahead_xy[b])
-        crossed = apart(now_xy[a], ahead_xy[b]) + apart(now_xy[b], ahead_xy[a])
-        # Comparisons with what is not known are false.
-        far_apart = apart(ahead_xy[a], ahead_xy[b]) > APART * scale_px
-        exchanged[p] = False
-        if not (far_apart and crossed < RATIO * straight):
+        if not (exchanged[p] or whole):
             swapped_s[a] = np.nan
             continue
-        if not swapped_s[a] <= time_s:
-            swapped_s[a] = time_s
-        exchanged[p] = time_s - swapped_s[a] <= HOLD_S
+        if whole or not swapped_s[a] <= time_s:
+            swapped_s[a] = since_s
+        exchanged[p] = time_s - swapped_s[a] <= hold_s
         for i in range(2):
             if exchanged[p]:
                 now_xy[a, i], now_xy[b, i] = now_xy[b, i], now_xy[a, i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def mixed_up(
+    now_xy: Floats, ahead_xy: Floats, scale_px: float, pairs: Indices, crossed: Masks
+) -> bool:
+    """Marks the ``pairs`` (F, 2) found where the other should be; whether most of them are."""
+    told, count = 0, 0
+    for p in range(len(pairs)):
+        a, b = pairs[p]
+        straight = apart(now_xy[a], ahead_xy[a]) + apart(now_xy[b], ahead_xy[b])
+        turned = apart(now_xy[a], ahead_xy[b]) + apart(now_xy[b], ahead_xy[a])
+        # Comparisons with what is not known are false.
+        far_apart = apart(ahead_xy[a], ahead_xy[b]) > APART * scale_px
+        crossed[p] = far_apart and turned < RATIO * straight
+        told += far_apart and math.isfinite(straight)
+        count += crossed[p]
+    return count >= WHOLE and 2 * count >= told
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from livepose.poses import KeypointState, Poses
+from livepose.skeletons import COCO17
 from livepose.smoothing import Smoother
 from livepose.tracking import Tracker, TrackerSettings
 
@@ -204,3 +205,25 @@ def test_weak_keypoints_are_neither_judged_nor_remembered():
     )
     np.testing.assert_array_equal(made[30].keypoints_xy[0], jumped(STANDING))
     assert tracker.jumps == 0
+
+
+def test_from_behind_the_whole_body_does_not_turn_about_with_every_doubt_of_the_network():
+    """It takes left for right for up to a second, sixteen times in 130 pictures."""
+    random = np.random.default_rng(1)
+    pairs = COCO17.flip_pairs
+    turned = np.repeat(np.arange(16) % 2, random.integers(3, 12, 16))
+    turned = np.concatenate([np.zeros(10, dtype=int), turned, np.ones(30, dtype=int)])[:130]
+    times_s = np.arange(len(turned)) * STEP_S
+    made, _ = play(lambda i: swapped(standing(random), *(pairs if turned[i] else ())), times_s)
+    for index, poses in enumerate(made):
+        assert np.abs(poses.keypoints_xy[0] - STANDING).max() < 10, index
+
+
+def test_somebody_of_whom_the_network_says_so_for_two_seconds_has_turned_about():
+    random = np.random.default_rng(1)
+    times_s = np.arange(120) * STEP_S
+    made, _ = play(
+        lambda i: swapped(standing(random), *(COCO17.flip_pairs if i >= 30 else ())), times_s
+    )
+    assert np.abs(made[80].keypoints_xy[0] - STANDING).max() < 10
+    assert np.abs(made[-1].keypoints_xy[0] - swapped(STANDING, *COCO17.flip_pairs)).max() < 10
