@@ -1,12 +1,13 @@
 """What live outputs cost, and whether they hold for long.
 
-    python -m benchmarks.live_outputs age CLIP [--seconds 20] [--rounds 5]
+    python -m benchmarks.live_outputs age CLIP [--seconds 120]
     python -m benchmarks.live_outputs soak CLIP [--minutes 20]
 
-``age``: frame age at the window of a camera on loopback, by turns without any output and with
-``--send`` (OSC, UDP, web socket), ``--serve``, ``--json`` and ``--output`` at once. It needs a
-screen (xvfb-run does). ``soak``: the program with all of these, the camera cut ten times, and one
-client that never reads; resident memory, files and threads are read from /proc.
+``age``: frame age at the window of a camera on loopback, by turns (some frames each) without any
+output and with ``--send`` (OSC, UDP, web socket), ``--serve``, ``--json`` and ``--output`` at
+once. It needs a screen (xvfb-run does). ``soak``: the program with all of these, the camera cut
+ten times, and one client that never reads; resident memory, files and threads are read from
+/proc.
 """
 
 import argparse
@@ -30,6 +31,7 @@ import cv2
 import numpy as np
 
 CUTS = 10
+BLOCK, SETTLING = 20, 3
 AWAY_S = 3.0
 
 
@@ -128,38 +130,47 @@ def readers(ws_port: int, address: str) -> Iterator[None]:
         stop.set()
 
 
-def age_round(camera: Camera, seconds: float, outputs: bool) -> float:
-    """Median frame age at the window in ms, in a process of its own."""
-    code = (
-        "import sys, threading, numpy as np\n"
-        "from livepose import player\n"
-        "from livepose.cli import main\n"
-        "player.AGE_WINDOW = 100000\n"
-        "made = []\n"
-        "plain = player.Player.__init__\n"
-        "def noted(self, *a, **k): plain(self, *a, **k); made.append(self); later.start()\n"
-        f"later = threading.Timer({seconds}, lambda: made[0].stop())\n"
-        "player.Player.__init__ = noted\n"
-        "main(sys.argv[1:])\n"
-        "ages_ms = list(made[0]._ages_ms)\n"
-        "print('AGE', np.median(ages_ms[len(ages_ms) // 5 :]))\n"
-    )
+BY_TURNS = """
+import sys, threading, time
+from livepose.cli import main
+from livepose.player import Player
+
+show, ages_ms, both = Player._show, [], []
+end_s = time.perf_counter() + float(sys.argv.pop(1))
+
+def shown(self, frame, poses, drawn_bgr):
+    if not both:
+        both.append((self.sinks, self.live_sinks))
+    show(self, frame, poses, drawn_bgr)
+    ages_ms.append((time.perf_counter() - frame.captured_s) * 1e3)
+    over = time.perf_counter() > end_s
+    with_outputs = over or len(ages_ms) // BLOCK % 2 == 0
+    self.sinks, self.live_sinks = both[0] if with_outputs else ([], [])
+    if over:
+        self.stop()
+
+Player._show = shown
+main(sys.argv[1:])
+print("AGES", *ages_ms)
+"""
+"""Runs the program and lets its outputs have the frames of every second block alone."""
+
+
+def ages_by_turns(camera: Camera, seconds: float) -> list[float]:
+    """Frame ages at the window in ms: ``BLOCK`` frames with outputs, as many without, and so on."""
+    code = BY_TURNS.replace("BLOCK", str(BLOCK))
     with tempfile.TemporaryDirectory() as folder:
         ws_port, serve_port = free_port(), free_port()
-        words = ["--source", camera.url, "--show"]
-        words += everything(Path(folder), ws_port, serve_port) if outputs else []
-        command = [sys.executable, "-c", code, *words]
+        words = ["--source", camera.url, "--show", *everything(Path(folder), ws_port, serve_port)]
+        command = [sys.executable, "-c", code, str(seconds), *words]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as running:
             assert running.stderr is not None and running.stdout is not None
-            if outputs:
-                with readers(ws_port, address_said(running.stderr)):
-                    said = running.stdout.read()
-            else:
+            with readers(ws_port, address_said(running.stderr)):
                 said = running.stdout.read()
             running.stderr.read()
-    return float(said.rpartition("AGE")[2])
+    return [float(word) for word in said.rpartition("AGES")[2].split()]
 
 
 def address_said(lines: Iterator[str]) -> str:
@@ -170,16 +181,18 @@ def address_said(lines: Iterator[str]) -> str:
     raise RuntimeError("the program ended early")
 
 
-def age(clip: Path, fps: float, seconds: float, rounds: int) -> None:
-    """Prints medians by turns, and the median of the differences."""
-    camera, rows = Camera(clip, fps), []
-    for number in range(rounds):
-        order = (False, True) if number % 2 else (True, False)
-        took = {outputs: age_round(camera, seconds, outputs) for outputs in order}
-        rows.append((took[False], took[True]))
-        print(f"plain {rows[-1][0]:7.2f} ms   with outputs {rows[-1][1]:7.2f} ms", flush=True)
-    differences = [with_outputs - plain for plain, with_outputs in rows]
-    print(f"grows by {np.median(differences):.2f} ms (each round: {np.round(differences, 2)})")
+def age(clip: Path, fps: float, seconds: float) -> None:
+    """Prints the median with and without outputs, and that of neighbouring blocks' differences."""
+    ages_ms = np.array(ages_by_turns(Camera(clip, fps), seconds))
+    blocks = ages_ms[: len(ages_ms) // BLOCK * BLOCK].reshape(-1, BLOCK)[2:, SETTLING:]
+    medians = np.median(blocks, axis=1)
+    medians = medians[: len(medians) // 2 * 2].reshape(-1, 2)
+    differences = medians[:, 0] - medians[:, 1]
+    q1, middle, q3 = np.percentile(differences, [25, 50, 75])
+    with_outputs, without = np.median(medians, axis=0)
+    print(f"{len(differences)} pairs of blocks of {BLOCK} frames")
+    print(f"with outputs {with_outputs:.2f} ms, without {without:.2f} ms")
+    print(f"grows by {middle:.2f} ms (quartiles {q1:.2f} to {q3:.2f})")
 
 
 def soak(clip: Path, fps: float, minutes: float) -> None:
@@ -235,12 +248,11 @@ def main() -> None:
     parser.add_argument("what", choices=("age", "soak"))
     parser.add_argument("clip", type=Path)
     parser.add_argument("--fps", type=float, default=15.0)
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--minutes", type=float, default=20.0)
     asked = parser.parse_args()
     if asked.what == "age":
-        age(asked.clip, asked.fps, asked.seconds, asked.rounds)
+        age(asked.clip, asked.fps, asked.seconds)
     else:
         soak(asked.clip, asked.fps, asked.minutes)
 

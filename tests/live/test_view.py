@@ -126,14 +126,15 @@ def test_picture_and_poses_come_as_one_and_the_newest_is_what_one_gets(view):
             )
             time.sleep(0.01)
         seen = [read(page.recv(5))]
-        page.send("next")
         view.write(frame(50, value=250), poses(2))
-        seen.append(read(page.recv(5)))
+        while seen[-1][0]["frame"] < 50:
+            page.send("next")
+            seen.append(read(page.recv(5)))
     for said, jpeg in seen:
         image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
         assert abs(int(image.mean()) - 5 * said["frame"]) < 4
     assert seen[0][0]["people"][0]["keypoints"][0] == [10, 20, 0.5, 2]
-    assert seen[1][0]["frame"] == 50 and set(seen[1][0]["colours"]) == {"1", "2"}
+    assert len(seen) <= 3 and set(seen[-1][0]["colours"]) == {"1", "2"}
     assert seen[0][0]["size_wh"] == [64, 48] and seen[0][0]["figures"]["frames"] == 0
 
 
