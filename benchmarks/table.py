@@ -19,7 +19,7 @@ def markdown(document: Document) -> str:
 
 
 def summary(document: Document) -> list[str]:
-    """Rivals, aims and the machine: what the README shows."""
+    """Rivals, aims and the machine."""
     parts = document["parts"]
     if not parts:
         return ["Not measured yet."]
@@ -31,6 +31,18 @@ def summary(document: Document) -> list[str]:
     if aims := targets(parts):
         lines += [*aims_table(aims), ""]
     return lines
+
+
+def speed(document: Document) -> list[str]:
+    """What the README shows: real films where they were measured, else the made scene."""
+    parts = document["parts"]
+    if "clips" in parts:
+        return [*provenance(document), "", *clips_table(parts["clips"])]
+    rivals = rival_parts(parts)
+    if not rivals:
+        return ["Not measured yet."]
+    accuracy = parts.get("accuracy", {}).get("rows", {})
+    return [*provenance(document), "", *rivals_table(rivals, accuracy)]
 
 
 def aims_table(aims: Sequence[Target]) -> Iterator[str]:
@@ -240,6 +252,6 @@ def put_into(readme: Path, document: Document) -> bool:
     if BEGIN not in text or END not in text:
         return False
     before, after = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
-    block = "\n".join(summary(document)).rstrip()
+    block = "\n".join(speed(document)).rstrip()
     readme.write_text(f"{before}{BEGIN}\n\n{block}\n\n{END}{after}", encoding="utf-8")
     return True
