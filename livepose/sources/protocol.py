@@ -1,4 +1,4 @@
-"""What every source offers, and how it talks to the person in front of the screen."""
+"""What every source offers."""
 
 from collections.abc import Iterator
 from types import TracebackType
@@ -9,8 +9,6 @@ import numpy as np
 
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
-
-"""Takes one sentence about what happens to the source; may be called from another thread."""
 
 Kind = Literal["camera", "url", "video", "images"]
 

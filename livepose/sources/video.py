@@ -71,7 +71,7 @@ class VideoSource(Closing):
     Parameters
     ----------
     path : str or Path
-        A file, a pipe, or an http(s) address of a file.
+        A file, a pipe (``-`` is standard input), or an http(s) address of a file.
     rotate : {0, 90, 180, 270}
         Degrees clockwise, on top of the orientation that the file itself asks for.
     excerpt : Excerpt
@@ -94,9 +94,10 @@ class VideoSource(Closing):
     live = False
 
     def __init__(self, path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> None:
-        self.name = redacted(os.fspath(path))
+        text = "/dev/stdin" if path == "-" else os.fspath(path)
+        self.name = redacted(text)
         self._rotate, self.excerpt = check_rotation(rotate), excerpt
-        self._container, self.path = open_container(os.fspath(path), self.name)
+        self._container, self.path = open_container(text, self.name)
         self._stream, others = best_video_stream(self._container, self.name)
         if others:
             logger.info(others)
