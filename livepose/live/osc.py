@@ -31,26 +31,49 @@ class OscPacker:
     def __init__(self, *, pixels: bool = False) -> None:
         self._pixels = pixels
         self._slots = Slots()
-        self._last: dict[int, NDArray[np.float64]] = {}
+        self._holders: dict[int, int] = {}
+        self._last = np.zeros((0, 0, 4))  # by slot
 
     def __call__(self, frame: Frame, poses: Poses) -> bytes:
         """The bundle, of at most ``MOST_BYTES``; the highest slots are left out of a longer one."""
-        people = {int(number): index for index, number in enumerate(poses.track_ids)}
-        slots = self._slots.assign(people, frame.time_s)
-        rows = self._rows(frame, poses)
-        parts, size = [], 0
-        for number, slot in sorted(slots.items(), key=lambda one: one[1]):
-            index = people.get(number)
-            last = self._now(number, None if index is None else rows[index])
-            part = _person(poses.skeleton, slot, 0 if index is None else number, last)
-            size += len(part)
-            if size < MOST_BYTES - 100:
-                parts.append(part)
-        self._last = {number: self._last[number] for number in slots}
+        ids = poses.track_ids.tolist()
+        slots = self._slots.assign(ids, frame.time_s)
+        self._remember([slots[number] for number in ids], ids, self._rows(frame, poses))
+        used = sorted(slots.values())
+        self._last[[slot for slot in used if self._holders[slot] not in ids], :, 2] = 0.0
         width, height = frame.size_wh
         values = (frame.index, frame.time_s, width, height, len(poses))
         head = struct.pack(">ifiii", *values)
-        return _BUNDLE + _sized(_text("/livepose/frame") + _text(",ifiii") + head) + b"".join(parts)
+        start = _BUNDLE + _sized(_text("/livepose/frame") + _text(",ifiii") + head)
+        return start + self._people(poses.skeleton, tuple(used), frozenset(ids))
+
+    def _people(self, skeleton: Skeleton, used: tuple[int, ...], ids: frozenset[int]) -> bytes:
+        template, ids_at, values_at = _template(skeleton, used)
+        kept = list(used[: len(ids_at)])
+        holders = [self._holders[slot] if self._holders[slot] in ids else 0 for slot in kept]
+        data = template.copy()
+        data[ids_at] = np.array(holders, ">i4").view(np.uint8).reshape(-1, 4)
+        data[values_at] = self._last[kept].astype(">f4").view(np.uint8)
+        return data.tobytes()
+
+    def _remember(self, slots: list[int], ids: list[int], rows: NDArray[np.float64]) -> None:
+        """Notes the newest keypoints; what is not there keeps its last place, with score 0."""
+        joints, count = rows.shape[1], max([*slots, -1]) + 1
+        if count > len(self._last) or joints != self._last.shape[1]:
+            grown = np.zeros((max(count, len(self._last)), joints, 4))
+            grown[: len(self._last)] = self._last if joints == self._last.shape[1] else 0.0
+            self._last = grown
+        finite = np.isfinite(rows)
+        seen = finite[..., 0] & finite[..., 1]
+        for slot, number, row, there in zip(slots, ids, rows, seen, strict=True):
+            if self._holders.get(slot) != number:
+                self._holders[slot] = number
+                self._last[slot] = 0.0
+                if there.any():
+                    self._last[slot, :, :2] = row[there, :2].mean(axis=0)
+        current = np.where(seen[..., None], np.where(finite, rows, 0.0), self._last[slots])
+        current[..., 2] *= seen
+        self._last[slots] = current
 
     def _rows(self, frame: Frame, poses: Poses) -> NDArray[np.float64]:
         """x, y, score, sigma of each keypoint, (P, K, 4), in the units that were asked for."""
@@ -65,42 +88,33 @@ class OscPacker:
             rows[..., 3] /= width
         return rows
 
-    def _now(self, number: int, row: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """The keypoints (K, 4) of somebody: what is not there has score 0 at its last place."""
-        last = self._last.get(number)
-        if row is None:
-            assert last is not None, "who left was there before"  # noqa: S101
-            last[:, 2] = 0.0
-            return last
-        seen = np.isfinite(row[:, :2]).all(axis=1)
-        if last is None:
-            last = np.zeros_like(row)
-            last[:, :2] = row[seen, :2].mean(axis=0) if seen.any() else 0.0
-            self._last[number] = last
-        last[seen] = np.nan_to_num(row[seen])
-        last[~seen, 2] = 0.0
-        return last
-
-
-def _person(skeleton: Skeleton, slot: int, number: int, rows: NDArray[np.float64]) -> bytes:
-    template, id_at, values_at = _template(skeleton, slot)
-    data = template.copy()
-    data[id_at : id_at + 4] = np.frombuffer(struct.pack(">i", number), np.uint8)
-    data[values_at] = rows.astype(">f4").view(np.uint8)
-    return data.tobytes()
-
 
 @lru_cache(maxsize=256)
-def _template(skeleton: Skeleton, slot: int) -> tuple[NDArray[np.uint8], int, NDArray[np.int64]]:
-    """The messages of one slot, and where in them the id and the numbers (K, 16 bytes) go."""
-    messages = [_sized(_text(f"/livepose/{slot}/id") + _text(",i") + bytes(4))]
-    ends = [len(messages[0])]
-    for joint in skeleton.keypoints:
-        message = _text(f"/livepose/{slot}/{joint}") + _text(",ffff") + bytes(16)
-        messages.append(_sized(message))
-        ends.append(ends[-1] + len(messages[-1]))
-    values_at = np.array(ends[1:])[:, None] - 16 + np.arange(16)
-    return np.frombuffer(b"".join(messages), np.uint8), ends[0] - 4, values_at
+def _template(
+    skeleton: Skeleton, slots: tuple[int, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """The messages of these slots, and where in them the ids (S, 4) and numbers (S, K, 16) go.
+
+    Slots that would not fit into a datagram are left out.
+    """
+    data, ids_at, values_at = b"", [], []
+    for slot in slots:
+        part, starts = _sized(_text(f"/livepose/{slot}/id") + _text(",i") + bytes(4)), []
+        id_at = len(part) - 4
+        for joint in skeleton.keypoints:
+            part += _sized(_text(f"/livepose/{slot}/{joint}") + _text(",ffff") + bytes(16))
+            starts.append(len(part) - 16)
+        if len(data) + len(part) > MOST_BYTES - 100:
+            break
+        ids_at.append(len(data) + id_at + np.arange(4))
+        values_at.append(len(data) + np.array(starts)[:, None] + np.arange(16))
+        data += part
+    shape = (len(ids_at), len(skeleton.keypoints), 16)
+    return (
+        np.frombuffer(data, np.uint8),
+        np.array(ids_at, np.int64).reshape(-1, 4),
+        np.array(values_at, np.int64).reshape(shape),
+    )
 
 
 def _text(text: str) -> bytes:
