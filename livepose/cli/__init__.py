@@ -5,6 +5,7 @@ import sys
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from types import ModuleType
 
 from livepose.cli.messages import add_message_options, show_messages
 from livepose.cli.surroundings import (
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 COMMANDS = {
     "calibrate": "livepose.cli.calibrate",
     "cameras": "livepose.cli.cameras",
+    "completion": "livepose.cli.completion",
     "decode": "livepose.cli.decode",
     "demo": "livepose.cli.demo",
     "doctor": "livepose.cli.doctor",
@@ -84,17 +86,25 @@ def guarded(action: Callable[[], int]) -> int:
 
 def _dispatch(words: list[str]) -> int:
     command = words[0] if words and words[0] in COMMANDS else None
-    module = import_module("livepose.cli.run" if command is None else COMMANDS[command])
+    arguments = parser_of(command).parse_args(words)
+    show_messages(getattr(arguments, "quiet", False), getattr(arguments, "verbose", False))
+    return int(_module(command).run(arguments))
+
+
+def _module(command: str | None) -> ModuleType:
+    return import_module("livepose.cli.run" if command is None else COMMANDS[command])
+
+
+def parser_of(command: str | None) -> ArgumentParser:
+    """The parser of a command, or of a run."""
     parser = ArgumentParser(prog="livepose")
     if command is None:
-        module.register(parser, COMMANDS)
+        _module(command).register(parser, COMMANDS)
     else:
-        module.register(parser.add_subparsers(dest="command", required=True))
+        _module(command).register(parser.add_subparsers(dest="command", required=True))
     for each in with_subparsers(parser):
         add_message_options(each)
-    arguments = parser.parse_args(words)
-    show_messages(getattr(arguments, "quiet", False), getattr(arguments, "verbose", False))
-    return int(module.run(arguments))
+    return parser
 
 
 def with_subparsers(parser: ArgumentParser) -> Iterator[ArgumentParser]:

@@ -3,7 +3,7 @@
 import types
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, _ArgumentGroup
 from collections.abc import Callable, Container
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -31,6 +31,30 @@ def options(kind: type[Options], given: Namespace) -> Options:
     chosen = {name: getattr(given, name) for name in names if hasattr(given, name)}
     lists = {name: tuple(value) for name, value in chosen.items() if isinstance(value, list)}
     return kind(**{**chosen, **lists})
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """An option that may also be written elsewhere: in a file, or in the environment."""
+
+    name: str
+    """Without its dashes."""
+    field: str
+    read: Callable[[str], Any] | None
+    """Turns text into a value; None for one that is true or false."""
+    several: bool
+
+
+def readable(kind: type) -> list[Readable]:
+    """The fields of ``kind`` that have a flag."""
+    hints = get_type_hints(kind)
+    found = []
+    for entry in fields(kind):
+        if entry.metadata and flag_of(entry).startswith("--"):
+            value_type, several = _value_type(hints[entry.name])
+            read = None if value_type is bool else reader(entry, value_type)
+            found.append(Readable(flag_of(entry)[2:], entry.name, read, several))
+    return found
 
 
 def _add(parser: ArgumentParser | _ArgumentGroup, entry: "Field[Any]", hint: Any) -> None:

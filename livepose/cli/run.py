@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import livepose
 from livepose.cli.checks import check_options
+from livepose.cli.config import complete
 from livepose.cli.options import add_options, options
 from livepose.cli.run_options import (
     BatchOptions,
@@ -52,6 +53,7 @@ def register(parser: ArgumentParser, commands: Iterable[str]) -> None:
 
 def run(arguments: Namespace) -> int:
     """Plays the chosen source or sources, or measures."""
+    arguments = complete(arguments, GROUPS.values())
     chosen = RunOptions(
         options(SourceOptions, arguments),
         options(OutputOptions, arguments),
