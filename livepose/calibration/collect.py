@@ -41,8 +41,8 @@ class Sightings:
     hidden: NDArray[np.bool_]
     blurred: NDArray[np.bool_]
 
-    def select(self, which: NDArray[np.bool_]) -> "Sightings":
-        """Those where this mask is true."""
+    def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Sightings":
+        """Those where this mask is true, or at these indices."""
         return Sightings(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
 

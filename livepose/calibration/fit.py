@@ -14,7 +14,9 @@ from livepose.weights.calibration import LEAST_SCORE, Calibration
 Floats = NDArray[np.float64]
 
 LOST = 0.25
-"""Body scales: a keypoint farther off is on something else, and counts as this far off."""
+"""Body scales: a keypoint farther off is on something else; no ellipse is meant to hold it."""
+SHARES = (0.3935, 0.8647)
+"""Of errors of two dimensions that are normal, those within one sigma and within two."""
 SHAPE = 1 / 3
 """Power to which the heatmap's own deviation enters. Left free it comes out negative (a peak of
 noise is narrow), which fits sharp pictures a little better, blurred ones worse, and says the
@@ -28,6 +30,11 @@ def squared_error(seen: Sightings) -> Floats:
     """Squared distance between found and labelled, (N,), heatmap px²; capped at ``LOST``."""
     distance = np.hypot(*seen.error.T)
     return np.square(np.minimum(distance, LOST * seen.reach))
+
+
+def is_near(seen: Sightings) -> NDArray[np.bool_]:
+    """Who is not ``LOST``, (N,)."""
+    return np.asarray(np.hypot(*seen.error.T) <= LOST * seen.reach)
 
 
 def drawn_sigma(seen: Sightings) -> Floats:
@@ -45,7 +52,12 @@ class Model:
     offset: Callable[[Sightings], Floats]
 
     def fitted(self, seen: Sightings, joints: int) -> Floats:
-        """Weights (M,) of the greatest likelihood: errors are normal, x and y alike."""
+        """Weights (M,) of the greatest likelihood: errors are normal, x and y alike.
+
+        What is lost is left out, and the size is set so that one and two sigma hold what they
+        should, as nearly as both can: tails are heavier than normal.
+        """
+        seen = seen.select(is_near(seen))
         columns, offset, squared = (
             self.columns(seen, joints),
             self.offset(seen),
@@ -60,7 +72,12 @@ class Model:
             return value, slope + 2 * RIDGE * weights
 
         start = np.zeros(columns.shape[1])
-        return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B").x)
+        weights = np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B").x)
+        scaled = np.sqrt(squared) / np.exp(offset + columns @ weights)
+        wanted = np.sqrt(-2 * np.log1p(-np.array(SHARES)))
+        size = np.log(np.quantile(scaled, SHARES) / wanted).mean()
+        constant = np.linalg.lstsq(columns, np.ones(len(columns)), rcond=None)[0]
+        return np.asarray(weights + size * constant)
 
     def predicted(self, seen: Sightings, weights: Floats, joints: int) -> Floats:
         """Sigma (N,) in heatmap px."""
@@ -144,8 +161,8 @@ class Fit:
     rank_low: float
     rank_high: float
     """Its 95 % bootstrap interval over pictures."""
-    ratio: float
-    """RMS of error over sigma: 1 is right, more is too sure of itself."""
+    within: tuple[float, float]
+    """Shares of what is not lost within one sigma and within two; ``SHARES`` is right."""
     count: int
 
 
@@ -159,9 +176,16 @@ def judge(sigma: Floats, seen: Sightings, draws: int = DRAWS) -> Fit:
         rank=float(spearmanr(sigma, distance).statistic),
         rank_low=float(low),
         rank_high=float(high),
-        ratio=float(np.sqrt(np.mean(scaled))),
+        within=coverage(sigma, seen),
         count=len(sigma),
     )
+
+
+def coverage(sigma: Floats, seen: Sightings) -> tuple[float, float]:
+    """Shares of what is not lost within one sigma (N,) and within two."""
+    near = is_near(seen)
+    scaled = np.hypot(*seen.error.T)[near] / sigma[near]
+    return float(np.mean(scaled <= 1)), float(np.mean(scaled <= 2))
 
 
 def _ranks(sigma: Floats, distance: Floats, picture: NDArray[np.int64], draws: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""The reliability plot: predicted against real error, in bins."""
+"""The reliability plot: how much of the errors one and two sigma hold, by predicted sigma."""
 
 from pathlib import Path
 
@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.calibration.collect import Sightings
-from livepose.calibration.fit import drawn_sigma, squared_error
+from livepose.calibration.fit import SHARES, coverage, drawn_sigma, is_near
 from livepose.evaluation.plots import figure_with, save
 
 Floats = NDArray[np.float64]
 
 BINS = 12
-TICKS = (0.5, 1.0, 2.0, 4.0)
 
 
 def plot(seen: Sightings, sigma: Floats, path: Path) -> None:
@@ -26,28 +25,29 @@ def plot(seen: Sightings, sigma: Floats, path: Path) -> None:
     }
     titles = ("the heatmap's shape alone", "shape and score, cross-validated")
     for axes, predicted, title in zip(panels, (drawn_sigma(seen), sigma), titles, strict=True):
-        for name, mask in groups.items():
-            if not mask.any():
+        for number, (name, mask) in enumerate(groups.items()):
+            if not (mask & is_near(seen)).any():
                 continue
-            axes.plot(*binned(predicted[mask], squared_error(seen)[mask]), marker=".", label=name)
-        edges = [0.5, 6.0]
-        axes.plot(edges, edges, color="grey", linestyle=":", label="right")
+            at, one, two = binned(predicted[mask], seen.select(mask))
+            axes.plot(at, one, marker=".", color=f"C{number}", label=name)
+            axes.plot(at, two, marker=".", color=f"C{number}", linestyle="--")
+        for share in SHARES:
+            axes.axhline(share, color="grey", linestyle=":")
         axes.set_xscale("log")
-        axes.set_yscale("log")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_ticks(TICKS, [f"{tick:g}" for tick in TICKS])
-            axis.set_ticks([], minor=True)
+        axes.set_ylim(0, 1)
         axes.set_xlabel("predicted sigma, heatmap px")
         axes.set_title(title, fontsize=9)
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel("real error, RMS of x and y, heatmap px")
+    panels[0].set_ylabel("share of errors within 1 sigma, and (dashed) 2 sigma")
     panels[0].legend(fontsize=7)
     save(figure, path)
 
 
-def binned(sigma: Floats, squared: Floats) -> tuple[Floats, Floats]:
-    """Mean predicted and real error in bins of equal size."""
+def binned(sigma: Floats, seen: Sightings) -> tuple[Floats, Floats, Floats]:
+    """Mean predicted sigma, and the shares within one and two, in bins of equal size."""
+    near = is_near(seen)
+    sigma, seen = sigma[near], seen.select(near)
     parts = np.array_split(np.argsort(sigma), min(BINS, max(1, len(sigma) // 20)))
-    predicted = [np.sqrt(np.mean(sigma[part] ** 2)) for part in parts]
-    real = [np.sqrt(np.mean(squared[part]) / 2) for part in parts]
-    return np.array(predicted), np.array(real)
+    shares = [coverage(sigma[part], seen.select(part)) for part in parts]
+    one, two = np.array(shares).T
+    return np.array([sigma[part].mean() for part in parts]), one, two

@@ -104,12 +104,14 @@ def _conditions(seen: Sightings, sigma: np.ndarray[tuple[int], np.dtype[np.float
 def table(rows: dict[str, Fit], first: str) -> str:
     """One row a model or condition."""
     lines = [
-        f"| {first} | keypoints | -log likelihood | rank correlation [95 %] | error / sigma |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        f"| {first} | keypoints | -log likelihood | rank correlation [95 %]"
+        " | in 1 sigma % | in 2 sigma % |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, one in rows.items():
         lines.append(
             f"| {name} | {one.count} | {one.likelihood:.3f} | {one.rank:.3f}"
-            f" [{one.rank_low:.3f}, {one.rank_high:.3f}] | {one.ratio:.2f} |"
+            f" [{one.rank_low:.3f}, {one.rank_high:.3f}]"
+            f" | {100 * one.within[0]:.0f} | {100 * one.within[1]:.0f} |"
         )
     return "\n".join(lines)

@@ -24,7 +24,7 @@ motion last; glide_s, fade_s, jump_scales, top_speed, gap_s."""
 
 _START_SPEEDS = (0.0, 0.05, 1.0)
 """Deviation of the speed of a keypoint that is seen for the first time, body scales a second."""
-_UNKNOWN_SIGMA = 0.09
+_UNKNOWN_SIGMA = 0.055
 """Deviation of a measurement that says nothing of its own, in body scales."""
 _LEAST_PROBABILITY = 1e-4
 _DOUBT, _GO_ON, _ANEW = 0, 1, 2

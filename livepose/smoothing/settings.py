@@ -22,7 +22,7 @@ class SmoothingSettings:
     metre, so that body scales a second can be read as metres a second, near or far.
     """
 
-    noise_share: float = 0.06
+    noise_share: float = 0.16
     """How much of a measurement's variance is trembling from picture to picture, the rest being
     a constant error: higher trembles less and follows later."""
     rest_drift: float = 1e-5
@@ -98,7 +98,7 @@ class SmoothingSettings:
         )
 
 
-NOISE_SHARES = {"still": 0.2, "balanced": 0.06, "fast": 0.012}
+NOISE_SHARES = {"still": 0.55, "balanced": 0.16, "fast": 0.033}
 """The presets: the only constant in which they differ."""
 
 

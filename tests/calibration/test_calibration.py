@@ -1,12 +1,13 @@
 """From the shape and height of a peak to the error that it means."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from livepose.calibration.collect import Sightings
-from livepose.calibration.fit import CHOSEN, MODELS, SHAPE, calibrate, crossed, judge
+from livepose.calibration.fit import CHOSEN, MODELS, SHAPE, SHARES, calibrate, crossed, judge
 from livepose.calibration.plot import plot
 from livepose.calibration.run import table
 from livepose.errors import WeightsError
@@ -57,10 +58,19 @@ def test_the_chosen_model_is_calibrated_on_pictures_that_it_has_not_seen() -> No
     seen = invented()
     ours = judge(crossed(MODELS[CHOSEN], seen, JOINTS), seen, draws=20)
     shape = judge(crossed(MODELS["shape, one factor"], seen, JOINTS), seen, draws=20)
-    assert ours.ratio == pytest.approx(1.0, abs=0.03)
+    assert ours.within == pytest.approx(SHARES, abs=0.03)
     assert ours.likelihood < shape.likelihood and ours.rank_low > shape.rank_high
     assert ours.rank_low < ours.rank < ours.rank_high
     assert CHOSEN in table({CHOSEN: ours}, "model")
+
+
+def test_keypoints_that_are_on_something_else_do_not_widen_the_others_ellipses() -> None:
+    seen = invented()
+    lost = np.random.default_rng(5).random(len(seen.joint)) < 0.15
+    error = np.where(lost[:, None], 600.0, seen.error)  # of a body of 1000 px
+    wild = replace(seen, error=error)
+    calibrated = judge(crossed(MODELS[CHOSEN], wild, JOINTS), wild, draws=20)
+    assert calibrated.within == pytest.approx(SHARES, abs=0.03)
 
 
 def test_a_covariance_keeps_its_shape_and_gets_the_size_of_the_error() -> None:

@@ -17,7 +17,7 @@ def method(request):
     return request.param
 
 
-def people(xy, ids=(1,), scores=0.8, scale_px=SCALE_PX, sigma=0.045):
+def people(xy, ids=(1,), scores=0.8, scale_px=SCALE_PX, sigma=0.0275):
     """Poses whose 17 keypoints of each person all lie at xy, (P, 2) or (P, 17, 2)."""
     xy = np.array(xy, dtype=float)
     if xy.ndim == 2:
@@ -189,7 +189,7 @@ def test_a_keypoint_never_jumps_to_the_origin(method):
 def test_a_held_keypoint_has_no_covariance_and_a_seen_one_keeps_its_own(method):
     smoother = Smoother(method)
     seen = smoother.apply(0.0, people([[50.0, 60.0]]))
-    np.testing.assert_allclose(seen.covariance_px2[0, 0], 81 * np.eye(2))
+    np.testing.assert_allclose(seen.covariance_px2[0, 0], 30.25 * np.eye(2))
     held = smoother.apply(STEP_S, people([[np.nan, np.nan]]))
     assert np.isfinite(held.keypoints_xy).all()
     assert np.isnan(held.covariance_px2).all()
