@@ -6,7 +6,7 @@ of the input. On clips, where nobody is annotated: how many people a frame are f
 of those that another detector finds. And milliseconds of one picture of 640x480, sizes in turn.
 
 A person counts as found from the score on with which the tracker lets somebody begin. ``closer`` is
-the usual size and the small people of a larger one, see ``livepose.detection.closer``.
+the usual size and the small people of a larger one, see ``livepose.detection.small_people``.
 """
 
 import argparse
@@ -63,7 +63,7 @@ class Closer:
 
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         """The people in each picture, the small ones of them in a larger input."""
-        return [self._inner.look_closer(image).people for image in images_bgr]
+        return [self._inner.detect_small(image).people for image in images_bgr]
 
 
 def detectors(path: Path, score_threshold: float) -> dict[str, Detector]:

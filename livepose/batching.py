@@ -12,14 +12,14 @@ PATIENCE_S = 0.002
 """So long the first of a batch waits for the others."""
 
 
-class Members:
+class Clients:
     """How many threads may ask; a batch is complete when all of them wait for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.count = 0
 
-    def __enter__(self) -> "Members":
+    def __enter__(self) -> "Clients":
         with self._lock:
             self.count += 1
         return self
@@ -39,7 +39,7 @@ class _Call(Generic[Asked, Answer]):
         self.done = threading.Event()
 
 
-class Gathering(Generic[Asked, Answer]):
+class DynamicBatching(Generic[Asked, Answer]):
     """Makes batches of what several threads ask at the same time.
 
     Whoever comes first waits until everybody asks, but no longer than ``patience_s``; it then
@@ -50,10 +50,10 @@ class Gathering(Generic[Asked, Answer]):
     work : callable
         Takes a batch of questions and gives as many answers. An error of it is raised in every
         thread that waits.
-    members : Members
+    clients : Clients
         Who may ask.
-    turn : threading.Lock
-        Held while working: gatherings that share a device share it.
+    lock : threading.Lock
+        Held while working: those that share a device share it.
     patience_s : float, optional
         None is ``PATIENCE_S``.
     """
@@ -61,11 +61,11 @@ class Gathering(Generic[Asked, Answer]):
     def __init__(
         self,
         work: Callable[[Sequence[Asked]], Sequence[Answer]],
-        members: Members,
-        turn: threading.Lock,
+        clients: Clients,
+        lock: threading.Lock,
         patience_s: float | None = None,
     ) -> None:
-        self._work, self._members, self._turn = work, members, turn
+        self._work, self._clients, self._lock = work, clients, lock
         self._patience_s = PATIENCE_S if patience_s is None else patience_s
         self._changed = threading.Condition()
         self._waiting: list[_Call[Asked, Answer]] = []
@@ -85,14 +85,14 @@ class Gathering(Generic[Asked, Answer]):
         return call.answer
 
     def _lead(self) -> None:
-        """Waits for the others, and for the turn; who came meanwhile is taken along."""
+        """Waits for the others, and for the lock; who came meanwhile is taken along."""
         until_s = time.perf_counter() + self._patience_s
         with self._changed:
-            while len(self._waiting) < self._members.count:
+            while len(self._waiting) < self._clients.count:
                 left_s = until_s - time.perf_counter()
                 if left_s <= 0 or not self._changed.wait(left_s):
                     break
-        with self._turn:
+        with self._lock:
             with self._changed:
                 calls, self._waiting = self._waiting, []
             self._answer(calls)

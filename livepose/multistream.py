@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from livepose.batching import Gathering, Members
+from livepose.batching import Clients, DynamicBatching
 from livepose.boxes import Boxes
-from livepose.detection import CloserLook, Detections, Detector, LooksCloser
+from livepose.detection import Detections, Detector, TwoScaleDetector, TwoScales
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import ImageBgr
 from livepose.pipeline import PosePipeline, Settings
@@ -46,29 +46,30 @@ class PoseService:
         **changes: Any,
     ) -> None:
         self._first = PosePipeline(settings, **changes)
-        self._members = Members()
-        turn = threading.Lock()
-        self._estimates: Gathering[Asked, Estimates] = Gathering(
-            self._estimate, self._members, turn
+        self._clients = Clients()
+        lock = threading.Lock()
+        self._estimates: DynamicBatching[Asked, Estimates] = DynamicBatching(
+            self._estimate, self._clients, lock
         )
-        self._detections: Gathering[ImageBgr, Detections] = Gathering(
-            self._detect, self._members, turn
+        self._detections: DynamicBatching[ImageBgr, Detections] = DynamicBatching(
+            self._detect, self._clients, lock
         )
-        self._closer: Gathering[ImageBgr, CloserLook] = Gathering(
-            self._look_closer, self._members, turn
+        self._small: DynamicBatching[ImageBgr, TwoScales] = DynamicBatching(
+            self._detect_small, self._clients, lock
         )
 
     @contextmanager
     def stream(self) -> Iterator[PosePipeline]:
         """A pipeline for one stream; others wait for it until the block ends."""
         first, clock = self._first, StageClock()
+        first.in_turn.require_same_process()
         estimator = SharedEstimator(first.estimator, self._estimates, clock)
         detector: SharedDetector | None = None
-        if isinstance(first.detector, LooksCloser):
-            detector = SharedCloserDetector(first.detector, self._detections, self._closer)
+        if isinstance(first.detector, TwoScaleDetector):
+            detector = SharedTwoScaleDetector(first.detector, self._detections, self._small)
         elif first.detector is not None:
             detector = SharedDetector(first.detector, self._detections)
-        with self._members:
+        with self._clients:
             yield PosePipeline(first.settings, networks=(estimator, detector))
 
     def warm_up(self, sizes_wh: Sequence[tuple[int, int]]) -> None:
@@ -93,11 +94,11 @@ class PoseService:
         assert self._first.detector is not None  # noqa: S101 - only a shared detector asks
         return self._first.detector(images_bgr)
 
-    def _look_closer(self, images_bgr: Sequence[ImageBgr]) -> list[CloserLook]:
+    def _detect_small(self, images_bgr: Sequence[ImageBgr]) -> list[TwoScales]:
         """One by one: no batches of the larger input have to be prepared."""
         detector = self._first.detector
-        assert isinstance(detector, LooksCloser)  # noqa: S101 - only such a detector asks
-        return [detector.look_closer(image) for image in images_bgr]
+        assert isinstance(detector, TwoScaleDetector)  # noqa: S101 - only such a detector asks
+        return [detector.detect_small(image) for image in images_bgr]
 
 
 class SharedEstimator(PoseEstimator):
@@ -106,19 +107,19 @@ class SharedEstimator(PoseEstimator):
     def __init__(
         self,
         inner: PoseEstimator,
-        gathering: Gathering[Asked, Estimates],
+        batching: DynamicBatching[Asked, Estimates],
         clock: StageClock,
     ) -> None:
         # Not PoseEstimator's own: that would record everything once more.
         self.runtime, self.geometry, self.gpu = inner.runtime, inner.geometry, inner.gpu
         self.clock, self.method, self.calibration = clock, inner.method, inner.calibration
         self._readings = {}
-        self._gathering = gathering
+        self._batching = batching
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
         with self.clock.stage("network"):
-            return self._gathering((image_bgr, boxes_xyxy))
+            return self._batching((image_bgr, boxes_xyxy))
 
     def estimate_frames(
         self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
@@ -130,28 +131,28 @@ class SharedEstimator(PoseEstimator):
 class SharedDetector:
     """The detector of one stream: pictures go along in the others' batch."""
 
-    def __init__(self, inner: Detector, gathering: Gathering[ImageBgr, Detections]) -> None:
+    def __init__(self, inner: Detector, batching: DynamicBatching[ImageBgr, Detections]) -> None:
         self.name = inner.name
-        self._gathering = gathering
+        self._batching = batching
 
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         """The people in each of these pictures."""
-        return [self._gathering(image) for image in images_bgr]
+        return [self._batching(image) for image in images_bgr]
 
 
-class SharedCloserDetector(SharedDetector):
-    """The same for a detector that can look closer."""
+class SharedTwoScaleDetector(SharedDetector):
+    """The same for a detector that can take a second scale."""
 
     def __init__(
         self,
-        inner: LooksCloser,
-        gathering: Gathering[ImageBgr, Detections],
-        closer: Gathering[ImageBgr, CloserLook],
+        inner: TwoScaleDetector,
+        batching: DynamicBatching[ImageBgr, Detections],
+        small: DynamicBatching[ImageBgr, TwoScales],
     ) -> None:
-        super().__init__(inner, gathering)
-        self.can_look_closer = inner.can_look_closer
-        self._closer = closer
+        super().__init__(inner, batching)
+        self.can_detect_small = inner.can_detect_small
+        self._small = small
 
-    def look_closer(self, image_bgr: ImageBgr) -> CloserLook:
+    def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
         """The people in this picture, the small ones of them in a larger input."""
-        return self._closer(image_bgr)
+        return self._small(image_bgr)

@@ -8,9 +8,9 @@ folder go through the networks together. Where a budget of time is set,
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.budget import Budget, Carrier, Scheduler, joined
-from livepose.detection import Detections, Detector, Looks, open_detector
+from livepose.detection import Detections, DetectionSchedule, Detector, detect_stills, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr
@@ -32,7 +32,7 @@ from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
 from livepose.sources.decoding import as_image_bgr
-from livepose.threads import ahead, batches
+from livepose.threads import OneAtATime, ahead, batches
 from livepose.timing import StageClock
 from livepose.tracking import Cuts, Tracked, Tracker, TrackerSettings
 
@@ -54,6 +54,8 @@ STAGES = ("detect", "track", "crop", "network", "decode", "smooth")
 
 class PosePipeline:
     """Finds and follows the people in pictures.
+
+    Threads may share one: it does their pictures in turn. A process that was forked opens its own.
 
     Parameters
     ----------
@@ -89,13 +91,14 @@ class PosePipeline:
         **changes: Any,
     ) -> None:
         self.settings = replace(settings or Settings(), **changes)
+        self.in_turn = OneAtATime("this PosePipeline")
         self.clock = StageClock() if networks is None else networks[0].clock
         self._told = told
         self.estimator, self.detector = networks or self._open_networks()
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(Budget(self.settings.max_latency_ms, self.settings.target_fps))
         self.carrier = Carrier()
-        self.looks = Looks(closer=not self.scheduler.budget)
+        self.schedule = DetectionSchedule(second_scale=not self.scheduler.budget)
         self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
         self.cuts = Cuts()
@@ -172,10 +175,15 @@ class PosePipeline:
         if time_s is None:
             return self.process_stills([picture])[0]
         image_bgr = as_image_bgr(picture)
-        self.looks.wait = captured_s is None
-        try:
+        with self.in_turn, self._frame():
+            self.schedule.wait = captured_s is None
             poses = self._process_in_budget(image_bgr, time_s, captured_s)
             return poses.in_frame(_size_wh(image_bgr))
+
+    @contextmanager
+    def _frame(self) -> Iterator[None]:
+        try:
+            yield
         finally:
             self.estimator.end_frame()
             self.clock.end_frame()
@@ -192,7 +200,7 @@ class PosePipeline:
             As for ``process``.
         """
         images_bgr = [as_image_bgr(picture) for picture in pictures]
-        try:
+        with self.in_turn, self._frame():
             with self.clock.stage("detect"):
                 people = [self._best(found) for found in self._detect(images_bgr)]
             boxes_xyxy = [tracked.boxes_xyxy for tracked in people]
@@ -200,9 +208,6 @@ class PosePipeline:
             poses = [self._as_poses(*pair) for pair in zip(people, estimates, strict=True)]
             pairs = zip(poses, images_bgr, strict=True)
             return [one.in_frame(_size_wh(image)).found_in(image) for one, image in pairs]
-        finally:
-            self.estimator.end_frame()
-            self.clock.end_frame()
 
     def _best(self, found: Detections) -> Tracked:
         best = np.argsort(-found.scores, kind="stable")[: self.settings.max_people]
@@ -240,7 +245,7 @@ class PosePipeline:
         self.tracker.begin_shot()
         self.smoother.reset()
         self.carrier.reset()
-        self.looks.reset()
+        self.schedule.reset()
 
     def _carry(
         self, time_s: float, poses: Poses, tracked: Tracked, now: NDArray[np.bool_]
@@ -261,12 +266,12 @@ class PosePipeline:
             return None
         if self.detector is None:
             return Detections.whole(image_bgr)
-        return self.looks.take(self.detector, image_bgr, time_s)
+        return self.schedule.detect(self.detector, image_bgr, time_s)
 
     def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         if self.detector is None:
             return [Detections.whole(image_bgr) for image_bgr in images_bgr]
-        return self.detector(images_bgr)
+        return detect_stills(self.detector, images_bgr)
 
     def _estimate(self, image_bgr: ImageBgr, tracked: Tracked) -> Poses:
         if not len(tracked):
@@ -329,12 +334,10 @@ class PosePipeline:
 
     def reset(self) -> None:
         """Forgets everybody: the next picture begins a new stream."""
+        self._begin_shot()
         self.tracker.reset()
-        self.smoother.reset()
         self.cuts.reset()
         self.scheduler.reset()
-        self.carrier.reset()
-        self.looks.reset()
 
     def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
         """Compiles and allocates what the first frame would otherwise wait for."""
@@ -349,7 +352,7 @@ class PosePipeline:
         warm, size_wh = self.estimator.warm_up, _size_wh(blank_bgr)
         if self.estimator.gpu is not None or self.estimator.runtime.device != "cpu":  # one queue
             warm(size_wh, self.batches_to_warm())
-            for time_s in (0.0, 1.0):  # the second look is a closer one, and recorded too
+            for time_s in (0.0, 1.0):  # the second takes the second scale, and is recorded too
                 self._detect_if_due(blank_bgr, time_s)
             return
         with ThreadPoolExecutor(1) as beside:
@@ -366,7 +369,6 @@ class PosePipeline:
     def _rehearse(self, blank_bgr: ImageBgr) -> None:
         """Runs the stages on people who are not there, and learns what their crops cost."""
         height, width = blank_bgr.shape[:2]
-        # Only a budget wants to know what each size costs.
         for count in WARM_BATCHES if self.scheduler.budget else WARM_BATCHES[:1]:
             edges = np.linspace(0.0, width, count + 1)
             low, high = np.zeros(count), np.full(count, float(height))

@@ -3,13 +3,14 @@
 Order is kept, memory is bounded, and an error in a thread is raised where its result is used.
 """
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, nullcontext
 from typing import Generic, TypeVar
 
-from livepose.errors import LiveposeError
+from livepose.errors import LiveposeError, UsageError
 
 Item = TypeVar("Item")
 
@@ -19,6 +20,30 @@ class _End:
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
+
+
+class OneAtATime:
+    """A lock on what several threads may ask for in turn, in the process that opened it only."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+
+    def __enter__(self) -> None:
+        self.require_same_process()
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def require_same_process(self) -> None:
+        """Raises UsageError after a fork: the threads of the networks stayed behind."""
+        if os.getpid() != self._process:
+            raise UsageError(
+                f"{self._what} was opened before this process was forked, and its networks do not "
+                "outlive that; open it in the process that uses it, or start that by 'spawn'"
+            )
 
 
 def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livepose.detection import CloserLook, Detections
+from livepose.detection import Detections, TwoScales
 from livepose.frame import Frame, ImageBgr
 from livepose.heatmaps import encode_dark
 from livepose.pipeline import PosePipeline
@@ -94,7 +94,7 @@ class FakeDetector:
 
 
 class FarSightedDetector(FakeDetector):
-    """Finds the white rectangle only in a closer look."""
+    """Finds the white rectangle only at the second scale."""
 
     name = "far-sighted detector"
 
@@ -106,15 +106,15 @@ class FarSightedDetector(FakeDetector):
         self.calls += 1
         return [Detections(np.empty((0, 4)), np.empty(0)) for _ in images_bgr]
 
-    def can_look_closer(self, source_wh: tuple[int, int], wait: bool) -> bool:
+    def can_detect_small(self, source_wh: tuple[int, int], wait: bool) -> bool:
         """Always; notes whether there was time to wait."""
         self.waits.append(wait)
         return True
 
-    def look_closer(self, image_bgr: ImageBgr) -> CloserLook:
+    def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
         """The white rectangle, as somebody small."""
         found = self._find(image_bgr)
-        return CloserLook(found, len(found))
+        return TwoScales(found, len(found))
 
 
 def picture(left: int = 100, size_wh: tuple[int, int] = (320, 240)) -> ImageBgr:

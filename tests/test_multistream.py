@@ -19,7 +19,7 @@ from fakes import (
 )
 from gpu.toys import toy_runtime
 
-from livepose.batching import Gathering, Members
+from livepose.batching import Clients, DynamicBatching
 from livepose.cli import main
 from livepose.detection import Detections
 from livepose.errors import DeviceError
@@ -34,13 +34,13 @@ __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]
 
 
-def asked_by(gathering: Gathering[int, int], questions: Sequence[int]) -> list[int]:
+def asked_by(batched: DynamicBatching[int, int], questions: Sequence[int]) -> list[int]:
     """Everybody asks at once."""
     together = threading.Barrier(len(questions))
 
     def ask(question: int) -> int:
         together.wait(5.0)
-        return gathering(question)
+        return batched(question)
 
     with ThreadPoolExecutor(len(questions)) as pool:
         return list(pool.map(ask, questions))
@@ -53,19 +53,19 @@ def test_who_asks_at_the_same_time_is_answered_in_one_batch() -> None:
         batches.append(list(numbers))
         return [2 * number for number in numbers]
 
-    members = Members()
-    members.count = 6
-    gathering = Gathering(double, members, threading.Lock(), patience_s=5.0)
-    assert asked_by(gathering, range(6)) == [0, 2, 4, 6, 8, 10]
+    clients = Clients()
+    clients.count = 6
+    batched = DynamicBatching(double, clients, threading.Lock(), patience_s=5.0)
+    assert asked_by(batched, range(6)) == [0, 2, 4, 6, 8, 10]
     assert [sorted(batch) for batch in batches] == [[0, 1, 2, 3, 4, 5]]
 
 
 def test_nobody_waits_long_for_who_does_not_come() -> None:
-    members = Members()
-    members.count = 2
-    gathering = Gathering(lambda numbers: numbers, members, threading.Lock(), patience_s=0.05)
+    clients = Clients()
+    clients.count = 2
+    batched = DynamicBatching(lambda numbers: numbers, clients, threading.Lock(), patience_s=0.05)
     start_s = time.perf_counter()
-    assert gathering(7) == 7
+    assert batched(7) == 7
     assert 0.04 < time.perf_counter() - start_s < 2.0
 
 
@@ -75,14 +75,14 @@ def test_an_error_reaches_everybody_who_waits_and_the_next_batch_is_well() -> No
             raise DeviceError("cuda:0 ran out of memory")
         return numbers
 
-    members = Members()
-    members.count = 2
-    gathering = Gathering(fail_once, members, threading.Lock(), patience_s=2.0)
+    clients = Clients()
+    clients.count = 2
+    batched = DynamicBatching(fail_once, clients, threading.Lock(), patience_s=2.0)
     failed: list[str] = []
 
     def ask(number: int) -> None:
         try:
-            gathering(number)
+            batched(number)
         except DeviceError as error:
             failed.append(str(error))
 
@@ -92,7 +92,7 @@ def test_an_error_reaches_everybody_who_waits_and_the_next_batch_is_well() -> No
     for thread in threads:
         thread.join(10.0)
     assert failed == ["cuda:0 ran out of memory"] * 2
-    assert asked_by(gathering, [1, 2]) == [1, 2]
+    assert asked_by(batched, [1, 2]) == [1, 2]
 
 
 def test_the_one_device_does_one_batch_at_a_time() -> None:
@@ -104,8 +104,8 @@ def test_the_one_device_does_one_batch_at_a_time() -> None:
         at_work.release()
         return numbers
 
-    members = Members()
-    first, second = (Gathering(work, members, turn) for _ in range(2))
+    clients = Clients()
+    first, second = (DynamicBatching(work, clients, turn) for _ in range(2))
     with ThreadPoolExecutor(8) as pool:
         calls = [pool.submit((first, second)[n % 2], n) for n in range(16)]
         assert [call.result(10.0) for call in calls] == list(range(16))
@@ -164,7 +164,7 @@ def test_each_stream_sees_what_it_would_see_alone(runtime: CountingRuntime) -> N
             np.testing.assert_allclose(one.keypoints_xy, other.keypoints_xy)
 
 
-def test_a_stream_looks_closer_as_it_would_alone(
+def test_a_stream_takes_the_second_scale_as_it_would_alone(
     runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: FarSightedDetector())
@@ -255,11 +255,11 @@ def test_a_stream_that_skips_its_turn_sees_its_next_picture_in_the_same_array() 
     """A picture that was sent for the detector alone is forgotten with its frame."""
     estimator = PoseEstimator(toy_runtime())
     assert estimator.gpu is not None
-    members, turn = Members(), threading.Lock()
-    gathering = Gathering(
-        lambda asked: estimator.estimate_frames(*map(list, zip(*asked, strict=True))), members, turn
+    clients, turn = Clients(), threading.Lock()
+    batched = DynamicBatching(
+        lambda asked: estimator.estimate_frames(*map(list, zip(*asked, strict=True))), clients, turn
     )
-    stream = SharedEstimator(estimator, gathering, StageClock())
+    stream = SharedEstimator(estimator, batched, StageClock())
     image, boxes = picture(40), np.array([[40.0, 30.0, 120.0, 200.0]])
     estimator.gpu.frames.upload([image])  # by the detector
     stream.end_frame()  # nobody's turn came

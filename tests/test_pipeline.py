@@ -139,7 +139,7 @@ def test_a_lost_source_is_reported_after_the_frames_before_it_and_is_closed(
     assert source.closed
 
 
-def test_somebody_small_is_found_by_a_closer_look_and_followed(make_pipeline: Make) -> None:
+def test_somebody_small_is_found_at_the_second_scale_and_followed(make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     pipeline.detector = FarSightedDetector()
     ids = [poses.track_ids.tolist() for _, poses in pipeline.run(walking(30))]
@@ -147,7 +147,7 @@ def test_somebody_small_is_found_by_a_closer_look_and_followed(make_pipeline: Ma
     assert set(pipeline.detector.waits) == {True}
 
 
-def test_a_live_picture_does_not_wait_for_a_closer_look(make_pipeline: Make) -> None:
+def test_a_live_picture_does_not_wait_for_the_second_scale(make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     pipeline.detector = FarSightedDetector()
     for time_s in (0.0, 0.1):
@@ -155,7 +155,7 @@ def test_a_live_picture_does_not_wait_for_a_closer_look(make_pipeline: Make) -> 
     assert pipeline.detector.waits == [False]
 
 
-def test_a_budget_leaves_no_time_for_closer_looks(make_pipeline: Make) -> None:
+def test_a_budget_leaves_no_time_for_the_second_scale(make_pipeline: Make) -> None:
     pipeline = make_pipeline(max_latency_ms=1e6)
     pipeline.detector = FarSightedDetector()
     assert not any(len(poses) for _, poses in pipeline.run(walking(10)))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from livepose.threads import Worker, ahead
+from livepose.errors import UsageError
+from livepose.threads import OneAtATime, Worker, ahead
 
 
 def test_items_come_in_order() -> None:
@@ -63,3 +64,29 @@ def test_an_error_in_a_worker_is_raised_and_never_hangs() -> None:
     with pytest.raises(OSError, match="disk full"):
         for number in range(100):
             worker.put(number)
+
+
+def test_what_is_used_by_several_threads_is_used_one_at_a_time() -> None:
+    in_turn, inside, most = OneAtATime("this"), [0], [0]
+
+    def use() -> None:
+        for _ in range(50):
+            with in_turn, in_turn:
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                time.sleep(0)
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+
+
+def test_a_forked_process_is_told_to_open_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_turn = OneAtATime("this pipeline")
+    monkeypatch.setattr("livepose.threads.os.getpid", lambda: 1)
+    with pytest.raises(UsageError, match="this pipeline was opened before this process was forked"):
+        in_turn.__enter__()

@@ -3,28 +3,30 @@
 ``open_detector`` is the door. Inside: ``official`` knows the published checkpoints, ``pickled``
 reads them without running anything, ``checkpoint`` reads and writes our own, ``library`` imports
 ultralytics quietly, ``conversion`` keeps networks that OpenVINO runs, ``letterbox`` fits pictures,
-``engines`` and ``torch_engine`` run networks, ``suppression`` leaves one box for each person,
-``yolo`` joins them. ``closer`` adds the small people of a larger input, ``looks`` says when.
+``openvino_engine``, ``cuda_engine`` and ``torch_engine`` run networks, ``suppression`` leaves one
+box for each person, ``yolo`` joins them. ``small_people`` adds those of a larger input,
+``schedule`` says when.
 ultralytics is imported nowhere else in the live path, and neither it nor torch where a converted
 detector is kept.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from livepose.detection.closer import CloserLook, LooksCloser
 from livepose.detection.detections import Detections, Detector
-from livepose.detection.looks import Looks
 from livepose.detection.opening import open_detector
+from livepose.detection.schedule import DetectionSchedule, detect_stills
+from livepose.detection.small_people import TwoScaleDetector, TwoScales
 
 if TYPE_CHECKING:
     from livepose.detection.checkpoint import save_detector
 
 __all__ = [
-    "CloserLook",
+    "DetectionSchedule",
     "Detections",
     "Detector",
-    "Looks",
-    "LooksCloser",
+    "TwoScaleDetector",
+    "TwoScales",
+    "detect_stills",
     "open_detector",
     "save_detector",
 ]

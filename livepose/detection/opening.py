@@ -50,7 +50,7 @@ def open_detector(
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     size_px : int, optional
         Longer side of the network's input, None for what suits weights and picture; only then
-        can it look closer, see ``closer``.
+        is there a second scale, see ``small_people``.
     score_threshold : float, optional
         Lowest score of a box, None for ultralytics' own 0.25.
     frames : DeviceFrames, optional

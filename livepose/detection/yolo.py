@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from livepose.detection.closer import CloserLook, closer_px, joined
 from livepose.detection.detections import Detections
 from livepose.detection.letterbox import Letterbox
 from livepose.detection.protocol import Engine, FrameEngine, Predictions, PreparedEngine
+from livepose.detection.small_people import TwoScales, joined, second_scale_px
 from livepose.detection.suppression import Floats, suppress
 from livepose.frame import ImageBgr
 
@@ -36,7 +36,7 @@ class YoloDetector:
     score_threshold : float, optional
         Lowest score of a box.
     adapts : bool
-        Whether it may look closer, see ``closer``: in one more size.
+        Whether it may take a second scale, see ``small_people``.
     """
 
     def __init__(
@@ -63,19 +63,19 @@ class YoloDetector:
         ValueError
             When a picture is not uint8 (H, W, 3).
         """
-        return self._look(images_bgr, [self._letterbox(image) for image in images_bgr])
+        return self._detect(images_bgr, [self._letterbox(image) for image in images_bgr])
 
-    def can_look_closer(self, source_wh: tuple[int, int], wait: bool) -> bool:
-        """Whether a closer look at a picture of this size is of use, and can be had at once.
+    def can_detect_small(self, source_wh: tuple[int, int], wait: bool) -> bool:
+        """Whether a second scale is of use at this size of picture, and can be had at once.
 
-        What it needs is otherwise prepared beside; with ``wait`` the look itself waits for it.
+        What it needs is otherwise prepared beside; with ``wait`` the detection waits for it.
         """
-        closer = self._closer_letterbox(source_wh)
-        if closer is None or wait or not isinstance(self.engine, PreparedEngine):
-            return closer is not None
-        return self.engine.prepare(closer.input_wh)
+        larger = self._larger_letterbox(source_wh)
+        if larger is None or wait or not isinstance(self.engine, PreparedEngine):
+            return larger is not None
+        return self.engine.prepare(larger.input_wh)
 
-    def look_closer(self, image_bgr: ImageBgr) -> CloserLook:
+    def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
         """The people in a picture, uint8 (H, W, 3), the small ones of them in a larger input.
 
         Raises
@@ -84,12 +84,12 @@ class YoloDetector:
             When the picture is not uint8 (H, W, 3).
         """
         usual = self._letterbox(image_bgr)
-        closer = self._closer_letterbox(usual.source_wh)
-        [people] = self._look([image_bgr], [usual])
-        more = people if closer is None else self._look([image_bgr], [closer], again=True)[0]
+        larger = self._larger_letterbox(usual.source_wh)
+        [people] = self._detect([image_bgr], [usual])
+        more = people if larger is None else self._detect([image_bgr], [larger], again=True)[0]
         return joined(people, more, usual)
 
-    def _look(
+    def _detect(
         self, images_bgr: Sequence[ImageBgr], boxes: Sequence[Letterbox], again: bool = False
     ) -> list[Detections]:
         found: dict[int, Detections] = {}
@@ -110,9 +110,9 @@ class YoloDetector:
             return Letterbox.into(source_wh, self.engine.input_wh)
         return Letterbox.fit(source_wh, self._usual_px(source_wh))
 
-    def _closer_letterbox(self, source_wh: tuple[int, int]) -> Letterbox | None:
+    def _larger_letterbox(self, source_wh: tuple[int, int]) -> Letterbox | None:
         """How a picture lies in the larger input; None where there is no use in one."""
-        longer_px = closer_px(source_wh, self._usual_px(source_wh)) if self.adapts else None
+        longer_px = second_scale_px(source_wh, self._usual_px(source_wh)) if self.adapts else None
         return None if longer_px is None else Letterbox.fit(source_wh, longer_px)
 
     def _usual_px(self, source_wh: tuple[int, int]) -> int:

@@ -113,7 +113,7 @@ def test_pictures_are_left_where_the_pose_network_finds_them(engine: CudaEngine)
     assert engine.frames.pixels.any()
 
 
-def test_a_closer_look_uploads_its_picture_once(
+def test_a_second_scale_uploads_its_picture_once(
     engine: CudaEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
@@ -121,11 +121,11 @@ def test_a_closer_look_uploads_its_picture_once(
     monkeypatch.setattr(engine.frames, "copy", lambda pixels: (sent.append(pixels), copy(pixels)))
     detector = YoloDetector(engine, "random", person=0, classes=80, size_px=96, adapts=True)
     image = noise(240, 320, 1)
-    look = detector.look_closer(image)
+    look = detector.detect_small(image)
     assert sent == [240 * 320]
     assert {wh for _, wh in engine._slots} == {(96, 96), (160, 128)}
     image[:] = noise(240, 320, 2)
-    other = detector.look_closer(image)
+    other = detector.detect_small(image)
     assert sent == [240 * 320] * 2
     assert not np.array_equal(look.people.boxes_xyxy, other.people.boxes_xyxy)
 

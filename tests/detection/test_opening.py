@@ -112,14 +112,14 @@ def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, c
 
     compile_anew(detector, cache)
     monkeypatch.setattr(openvino, "core", Slow)
-    assert not detector.can_look_closer((120, 90), wait=False)
+    assert not detector.can_detect_small((120, 90), wait=False)
     assert compiling.wait(30)
     detector([PICTURE])  # what is compiled already runs on meanwhile
-    assert not detector.can_look_closer((120, 90), wait=False)
+    assert not detector.can_detect_small((120, 90), wait=False)
     go_on.set()
-    wait_until(lambda: detector.can_look_closer((120, 90), wait=False))
+    wait_until(lambda: detector.can_detect_small((120, 90), wait=False))
     monkeypatch.setattr(openvino, "core", None)
-    detector.look_closer(PICTURE)  # compiles nothing more
+    detector.detect_small(PICTURE)  # compiles nothing more
 
 
 def test_a_larger_input_that_cannot_be_compiled_is_done_without(own_file, cache, monkeypatch):
@@ -133,9 +133,9 @@ def test_a_larger_input_that_cannot_be_compiled_is_done_without(own_file, cache,
     detector = open_detector(own_file)
     compile_anew(detector, cache)
     monkeypatch.setattr(openvino, "core", Failing)
-    assert not detector.can_look_closer((120, 90), wait=False)
+    assert not detector.can_detect_small((120, 90), wait=False)
     wait_until(lambda: tried)
-    assert not any(detector.can_look_closer((120, 90), wait=False) for _ in range(5))
+    assert not any(detector.can_detect_small((120, 90), wait=False) for _ in range(5))
     assert len(tried) == 1
 
 
@@ -153,8 +153,8 @@ def wait_until(true, patience_s=30.0):
 
 
 def test_only_a_size_that_nobody_named_adapts(own_file):
-    assert open_detector(own_file).can_look_closer((640, 480), wait=True)
-    assert not open_detector(own_file, size_px=96).can_look_closer((640, 480), wait=True)
+    assert open_detector(own_file).can_detect_small((640, 480), wait=True)
+    assert not open_detector(own_file, size_px=96).can_detect_small((640, 480), wait=True)
 
 
 def test_auto_takes_the_official_checkpoint_when_it_is_there(

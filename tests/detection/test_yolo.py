@@ -122,7 +122,7 @@ def test_views_and_read_only_pictures_are_fine_and_stay_as_they_are():
     np.testing.assert_array_equal(image, before)
 
 
-def test_a_closer_look_adds_the_small_people_of_a_larger_input():
+def test_a_second_scale_adds_the_small_people_of_a_larger_input():
     class FarSighted(WhiteFinder):
         def candidate(self, picture):
             seen = super().candidate(picture)
@@ -130,29 +130,29 @@ def test_a_closer_look_adds_the_small_people_of_a_larger_input():
 
     detector = YoloDetector(FarSighted(), "far", person=0, classes=3, size_px=320, adapts=True)
     small, large = picture((100, 60, 130, 160)), picture()
-    assert detector.can_look_closer((640, 480), wait=False)
+    assert detector.can_detect_small((640, 480), wait=False)
     assert len(detector([small])[0]) == 0
-    look = detector.look_closer(small)
+    look = detector.detect_small(small)
     assert look.small == 1
     np.testing.assert_allclose(look.people.boxes_xyxy, [[100, 60, 130, 160]], atol=2.0)
-    assert len(detector.look_closer(large).people) == 0  # it is for the usual input to see
+    assert len(detector.detect_small(large).people) == 0  # it is for the usual input to see
     assert detector.engine.shape == (1, 384, 512, 3)
 
 
-def test_without_a_larger_input_a_closer_look_is_the_usual_one():
+def test_without_a_larger_input_a_second_scale_is_the_usual_one():
     detector = finder(size_px=320, adapts=True)
     image = picture((30, 20, 60, 90), (320, 240))
-    assert not detector.can_look_closer((320, 240), wait=True)
-    look = detector.look_closer(image)
+    assert not detector.can_detect_small((320, 240), wait=True)
+    look = detector.detect_small(image)
     np.testing.assert_array_equal(look.people.boxes_xyxy, detector([image])[0].boxes_xyxy)
 
 
 def test_a_size_that_was_asked_for_and_a_fixed_input_stay():
-    assert not finder(size_px=320).can_look_closer((640, 480), wait=True)
+    assert not finder(size_px=320).can_detect_small((640, 480), wait=True)
     fixed = WhiteFinder()
     fixed.input_wh = (320, 320)
     detector = YoloDetector(fixed, "fixed", person=0, classes=3, adapts=True)
-    assert not detector.can_look_closer((640, 480), wait=True)
+    assert not detector.can_detect_small((640, 480), wait=True)
 
 
 def test_small_pictures_are_seen_small_and_large_ones_larger():
@@ -163,7 +163,7 @@ def test_small_pictures_are_seen_small_and_large_ones_larger():
 def test_a_real_network_says_the_same_of_a_batch_as_of_each(own_file):
     loaded = load_detector(own_file)
     engine = TorchEngine(loaded.model, "cpu")
-    detector = YoloDetector(engine, "random", loaded.person, loaded.classes, 96, 0.2)
+    detector = YoloDetector(engine, "random", loaded.info.person, loaded.info.classes, 96, 0.2)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (90, 120, 3), dtype=np.uint8) for _ in range(3)]
     together = engine(np.stack([detector._letterbox(image).apply(image) for image in images]))

@@ -1,9 +1,16 @@
+import cv2
 import numpy as np
 import pytest
 
-from livepose.detection import CloserLook, Detections, Looks
-from livepose.detection.closer import closer_px, joined
+from livepose.detection import (
+    Detections,
+    DetectionSchedule,
+    TwoScales,
+    detect_stills,
+    open_detector,
+)
 from livepose.detection.letterbox import Letterbox
+from livepose.detection.small_people import joined, second_scale_px
 
 PICTURE = np.zeros((480, 640, 3), np.uint8)
 USUAL = Letterbox.fit((640, 480), 320)  # half as large: 160 px in the picture are SMALL_PX
@@ -26,7 +33,7 @@ def people(*rows):
     ],
 )
 def test_the_larger_input_is_no_larger_than_the_picture(source_wh, usual_px, expected):
-    assert closer_px(source_wh, usual_px) == expected
+    assert second_scale_px(source_wh, usual_px) == expected
 
 
 def test_small_people_come_from_the_larger_input_and_the_others_from_the_usual_one():
@@ -63,60 +70,73 @@ class Watched:
     def __call__(self, images_bgr):
         return [people() for _ in images_bgr]
 
-    def can_look_closer(self, source_wh, wait):
+    def can_detect_small(self, source_wh, wait):
         assert source_wh == (640, 480)
         self.asked.append(wait)
         return self._ready()
 
-    def look_closer(self, image_bgr):
+    def detect_small(self, image_bgr):
         self.close.append(self.time_s)
         small = self._small_at(self.time_s)
-        return CloserLook(people((0, 0, 10, 20, 0.5)) if small else people(), int(small))
+        return TwoScales(people((0, 0, 10, 20, 0.5)) if small else people(), int(small))
 
 
-def watch(detector, times_s, looks=None):
-    """The times of the closer looks."""
-    looks = looks or Looks()
+def watch(detector, times_s, schedule=None):
+    """The times of both scales."""
+    schedule = schedule or DetectionSchedule()
     for time_s in times_s:
         detector.time_s = time_s
-        looks.take(detector, PICTURE, time_s)
+        schedule.detect(detector, PICTURE, time_s)
     return detector.close
 
 
-def test_the_second_look_is_close_and_then_one_every_few_seconds():
+def test_the_second_detection_takes_both_scales_and_then_one_every_few_seconds():
     assert watch(Watched(), np.arange(0, 10, 0.5)) == [0.5, 3.5, 6.5, 9.5]
 
 
-def test_looks_stay_close_while_somebody_small_is_there_and_a_moment_longer():
+def test_both_scales_are_taken_while_somebody_small_is_there_and_a_moment_longer():
     close = watch(Watched(lambda time_s: 3 <= time_s <= 5), np.arange(0, 12, 0.5))
     assert close == [0.5, *np.arange(3.5, 7, 0.5), 9.5]
 
 
-def test_what_a_closer_look_shows_is_handed_out():
-    detector, looks = Watched(lambda time_s: True), Looks()
+def test_what_the_second_scale_shows_is_handed_out():
+    detector, schedule = Watched(lambda time_s: True), DetectionSchedule()
     detector.time_s = 0.0
-    assert len(looks.take(detector, PICTURE, 0.0)) == 0
-    assert len(looks.take(detector, PICTURE, 0.1)) == 1
+    assert len(schedule.detect(detector, PICTURE, 0.0)) == 0
+    assert len(schedule.detect(detector, PICTURE, 0.1)) == 1
 
 
-def test_a_closer_look_is_taken_as_soon_as_it_is_ready():
+def test_the_second_scale_is_taken_as_soon_as_it_is_ready():
     ready = iter([False, False, True])
-    detector, looks = Watched(ready=lambda: next(ready)), Looks()
-    looks.wait = False
-    assert watch(detector, (0.0, 0.1, 0.2, 0.3, 0.4), looks) == [0.3]
+    detector, schedule = Watched(ready=lambda: next(ready)), DetectionSchedule()
+    schedule.wait = False
+    assert watch(detector, (0.0, 0.1, 0.2, 0.3, 0.4), schedule) == [0.3]
     assert detector.asked == [False] * 3
 
 
 def test_a_stream_that_begins_again_is_looked_at_anew():
     assert watch(Watched(), (0.0, 0.1, 0.2, 0.0, 0.1)) == [0.1, 0.1]
-    looks, detector = Looks(), Watched()
-    watch(detector, (0.0, 0.1), looks)
-    looks.reset()
-    assert watch(detector, (0.2, 0.3), looks) == [0.1, 0.3]
+    schedule, detector = DetectionSchedule(), Watched()
+    watch(detector, (0.0, 0.1), schedule)
+    schedule.reset()
+    assert watch(detector, (0.2, 0.3), schedule) == [0.1, 0.3]
 
 
-def test_a_detector_that_cannot_look_closer_looks_as_always():
+def test_a_detector_that_has_no_second_scale_detects_as_always():
     seen = people((0, 0, 10, 20, 0.5))
-    looks = Looks()
+    schedule = DetectionSchedule()
     for time_s in (0.0, 0.1, 0.2):
-        assert looks.take(lambda images: [seen], PICTURE, time_s) is seen
+        assert schedule.detect(lambda images: [seen], PICTURE, time_s) is seen
+
+
+def test_a_crowd_in_a_very_large_still_is_found(shared):
+    image = cv2.imread(str(shared / "images" / "skier.jpg"))
+    person = cv2.resize(image[23:397, 260:522], None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    crowd = np.full((2160, 3840, 3), 120, np.uint8)
+    height, width = person.shape[:2]
+    for row, column in np.ndindex(10, 20):
+        y, x = 216 * row + 10, 192 * column + 10
+        crowd[y : y + height, x : x + width] = person
+    detector = open_detector("embedded", "cpu")
+    assert len(detector([crowd])[0]) < 100
+    assert 190 <= len(detect_stills(detector, [crowd])[0]) <= 210

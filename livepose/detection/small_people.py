@@ -1,8 +1,8 @@
-"""Looking closer: the picture in a larger input too, for people who are small in the usual one.
+"""The second scale: the picture in a larger input too, for people who are small in the usual one.
 
-Somebody near is found best in the small input, somebody far away only in a larger one. A closer
-look is both: what the usual input shows stays, and the small people of the larger one come to it.
-It takes three times as long; ``looks`` says when.
+Somebody near is found best in the small input, somebody far away only in a larger one. So what
+the usual input shows stays, and the small people of the larger one come to it. It takes three
+times as long; ``schedule`` says when.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,12 @@ from livepose.detection.detections import Detections, Detector
 from livepose.detection.letterbox import STRIDE, Letterbox
 from livepose.frame import ImageBgr
 
-CLOSER = 1.6
+LARGER = 1.6
 """The larger input is so many times as long as the usual one ..."""
-LEAST_CLOSER = 1.2
+LEAST_LARGER = 1.2
 """... but no longer than the picture itself, and not worth it below this."""
+MOST_REDUCED = 3.75
+"""So many times at most is a picture reduced in it: somebody 150 px high in 4K is to be found."""
 SMALL_PX = 80.0
 """Who is lower than this in the usual input is small: most of them are missed there."""
 SAME_IOU = 0.5
@@ -27,7 +29,7 @@ SAME_IOU = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class CloserLook:
+class TwoScales:
     """The people of one picture in both inputs, and how many of them are small."""
 
     people: Detections
@@ -35,43 +37,44 @@ class CloserLook:
 
 
 @runtime_checkable
-class LooksCloser(Detector, Protocol):
-    """A detector that can look closer."""
+class TwoScaleDetector(Detector, Protocol):
+    """A detector that can take a second scale."""
 
-    def can_look_closer(self, source_wh: tuple[int, int], wait: bool) -> bool:
-        """Whether a closer look at a picture of this size is of use, and can be had at once.
+    def can_detect_small(self, source_wh: tuple[int, int], wait: bool) -> bool:
+        """Whether a second scale is of use at this size of picture, and can be had at once.
 
-        What it needs is otherwise prepared beside; with ``wait`` the look itself waits for it.
+        What it needs is otherwise prepared beside; with ``wait`` the detection waits for it.
         """
 
-    def look_closer(self, image_bgr: ImageBgr) -> CloserLook:
+    def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
         """The people in a picture, uint8 (H, W, 3), blue first."""
 
 
-def closer_px(source_wh: tuple[int, int], usual_px: int) -> int | None:
+def second_scale_px(source_wh: tuple[int, int], usual_px: int) -> int | None:
     """Longer side of the larger input; None where it would hardly be larger."""
-    wanted_px = min(max(source_wh), round(CLOSER * usual_px))
+    longer_px = max(source_wh)
+    wanted_px = min(longer_px, max(round(LARGER * usual_px), round(longer_px / MOST_REDUCED)))
     whole_px = -(-wanted_px // STRIDE) * STRIDE
-    return whole_px if whole_px >= LEAST_CLOSER * usual_px else None
+    return whole_px if whole_px >= LEAST_LARGER * usual_px else None
 
 
-def joined(usual: Detections, closer: Detections, letterbox: Letterbox) -> CloserLook:
+def joined(usual: Detections, larger: Detections, letterbox: Letterbox) -> TwoScales:
     """The people of the usual input, and the small ones of the larger one, the surest first.
 
     ``letterbox`` is how the picture lies in the usual input. Of two boxes of one person the surer
     stays.
     """
-    closer = _select(closer, _small(closer, letterbox))
-    same = boxes.iou(usual.boxes_xyxy, closer.boxes_xyxy) >= SAME_IOU
-    surer = closer.scores > usual.scores[:, None]
+    larger = _select(larger, _small(larger, letterbox))
+    same = boxes.iou(usual.boxes_xyxy, larger.boxes_xyxy) >= SAME_IOU
+    surer = larger.scores > usual.scores[:, None]
     usual = _select(usual, ~np.any(same & surer, axis=1))
-    closer = _select(closer, ~np.any(same & ~surer, axis=0))
+    larger = _select(larger, ~np.any(same & ~surer, axis=0))
     people = Detections(
-        np.concatenate([usual.boxes_xyxy, closer.boxes_xyxy]),
-        np.concatenate([usual.scores, closer.scores]),
+        np.concatenate([usual.boxes_xyxy, larger.boxes_xyxy]),
+        np.concatenate([usual.scores, larger.scores]),
     )
     people = _select(people, np.argsort(-people.scores, kind="stable"))
-    return CloserLook(people, int(_small(people, letterbox).sum()))
+    return TwoScales(people, int(_small(people, letterbox).sum()))
 
 
 def _small(people: Detections, letterbox: Letterbox) -> NDArray[np.bool_]:

@@ -1,0 +1,72 @@
+"""When the second scale is looked at too."""
+
+from collections.abc import Sequence
+
+from livepose.detection.detections import Detections, Detector
+from livepose.detection.small_people import TwoScaleDetector
+from livepose.frame import ImageBgr
+
+REST_S = 3.0
+"""From a second-scale pass that shows nobody small to the next."""
+HOLD_S = 1.0
+"""So long every detection takes both scales after the last small person."""
+NEVER_S = float("-inf")
+LARGE_PICTURE_PX = 1920
+"""A still whose longer side is above this is always seen at both scales."""
+
+
+class DetectionSchedule:
+    """Detects in one stream, now and then at the second scale too.
+
+    The second detection is one of both scales, and then one every ``REST_S``, so that small people
+    are found at all. Once one shows somebody small, all are, until ``HOLD_S`` after the last of
+    them. Without ``second_scale`` none is: where a budget of time is to be held.
+    """
+
+    def __init__(self, second_scale: bool = True) -> None:
+        self._second_scale = second_scale
+        self.wait = True
+        """Whether a picture may wait until the second scale is prepared: a live one may not."""
+        self.reset()
+
+    def reset(self) -> None:
+        """A new stream begins, or a new shot of it."""
+        self._last_s = self._small_s = self._due_s = NEVER_S
+
+    def detect(self, detector: Detector, image_bgr: ImageBgr, time_s: float) -> Detections:
+        """The people in the picture, uint8 (H, W, 3), of this time."""
+        if time_s < self._last_s:
+            self.reset()
+        due = self._second_scale and self._last_s != NEVER_S and time_s >= self._due_s
+        self._last_s = time_s
+        if not (due and isinstance(detector, TwoScaleDetector)):
+            return detector([image_bgr])[0]
+        if not detector.can_detect_small(_size_wh(image_bgr), self.wait):
+            return detector([image_bgr])[0]
+        found = detector.detect_small(image_bgr)
+        self._note(time_s, found.small)
+        return found.people
+
+    def _note(self, time_s: float, small: int) -> None:
+        if small:
+            self._small_s = time_s
+        elif time_s - self._small_s > HOLD_S:
+            self._due_s = time_s + REST_S
+
+
+def detect_stills(detector: Detector, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+    """The people in stills, (H, W, 3) each; in large ones at both scales."""
+    found = detector(images_bgr)
+    for number, image_bgr in enumerate(images_bgr):
+        if isinstance(detector, TwoScaleDetector) and _wants_both(detector, image_bgr):
+            found[number] = detector.detect_small(image_bgr).people
+    return found
+
+
+def _wants_both(detector: TwoScaleDetector, image_bgr: ImageBgr) -> bool:
+    size_wh = _size_wh(image_bgr)
+    return max(size_wh) > LARGE_PICTURE_PX and detector.can_detect_small(size_wh, wait=True)
+
+
+def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:
+    return image_bgr.shape[1], image_bgr.shape[0]
