@@ -93,6 +93,8 @@ def check_options(options: RunOptions) -> None:
         raise UsageError("with --output-dir sources are plain arguments: livepose in/ 'more/*.mov'")
     if not options.outputs.unnamed():
         raise UsageError("--output-dir: say what is written by --json, --csv, --output, ...")
+    if sources.rotation:
+        raise UsageError(f"--rotate {sources.rotation} is for one source, not for many files")
     if options.window.show or options.live.asked():
         raise UsageError("many files are shown nowhere: leave out --show and live outputs")
 

@@ -168,6 +168,7 @@ def test_what_is_there_already_is_not_replaced_unasked(
         (["IN", "--output-dir", "OUT", "--json", "--shard", "3/2"], "expected I/N"),
         (["--video", "IN/a.mp4", "--output-dir", "OUT", "--json"], "sources are plain arguments"),
         (["IN", "--output-dir", "OUT", "--json", "--show"], "shown nowhere"),
+        (["IN", "--output-dir", "OUT", "--json", "--rotate", "1h"], "not for many files"),
         (
             ["IN", "--output-dir", "OUT", "--json", "--manifest", "OUT/no/run.jsonl"],
             "create it first",

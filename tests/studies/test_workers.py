@@ -1,0 +1,60 @@
+"""What is measured of workers, and the story that a manifest tells."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from livepose.batch.manifest import Entry, Manifest
+from livepose.errors import GateError, LiveposeError
+from studies.workers import Measured, finish, plot, story
+
+ENTRY = Entry(
+    "in/a.mp4", "a", 10, 20, "settings", "done", seconds=4.0, where="process 7 of node 1234abcd"
+)
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "results").mkdir(parents=True)
+    (folder / "results" / "a.jsonl").write_text(text)
+    manifest = Manifest(folder / "run.jsonl")
+    again = replace(ENTRY, source="in/b.mp4", tries=2, lost=["slot 1 of node 9876fedc: it died"])
+    for entry in (ENTRY, again):
+        manifest.add(entry)
+    manifest.close()
+    return folder
+
+
+def test_the_story_says_which_node_did_what_and_which_one_lost_it(tmp_path: Path) -> None:
+    told = story(written(tmp_path / "both", "x"), written(tmp_path / "alone", "x"), 12.3)
+    assert "2 files in 12 s" in told
+    assert "| a.mp4 | done | 1 | 4.0 | 1234abcd |  |" in told
+    assert "| b.mp4 | done | 2 | 4.0 | 1234abcd | 9876fedc |" in told
+
+
+def test_other_bytes_than_alone_fail_the_gate(tmp_path: Path) -> None:
+    with pytest.raises(GateError, match="differ from those of a run alone"):
+        story(written(tmp_path / "both", "x"), written(tmp_path / "alone", "y"), 1.0)
+
+
+def test_processor_time_is_that_of_children_too() -> None:
+    burn = "import time\nwhile time.process_time() < 0.5: pass"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])"
+    assert 0.3 < finish([sys.executable, "-c", child]) < 3.0
+
+
+def test_broken_files_are_no_failure_and_other_errors_are() -> None:
+    finish([sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(LiveposeError, match="no weights here"):
+        finish([sys.executable, "-c", "import sys; sys.exit('no weights here')"])
+
+
+def test_files_a_minute_are_tabled_and_plotted(tmp_path: Path) -> None:
+    runs = [
+        Measured(count, ray, 30.0, 40.0, {"a": ENTRY}) for ray in (False, True) for count in (1, 2)
+    ]
+    assert runs[0].row == "| processes | 1 | 1 | 30.0 | 40.0 | 2.0 |"
+    assert runs[3].row.startswith("| Ray, one node | 2 |")
+    plot(runs, tmp_path / "workers.png")
+    assert (tmp_path / "workers.png").read_bytes().startswith(b"\x89PNG")
