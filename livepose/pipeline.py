@@ -32,13 +32,13 @@ from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
 from livepose.sources.decoding import as_image_bgr
-from livepose.threads import OneAtATime, ahead, batches
+from livepose.threads import OneAtATime, batches, prefetch
 from livepose.timing import StageClock
 from livepose.tracking import Cuts, Tracked, Tracker, TrackerSettings
 
 Picture = ImageBgr | str | Path | Any
 """What stands for a picture: an array, a file, or a picture of PIL."""
-FRAMES_AHEAD = 4
+FRAMES_PREFETCHED = 4
 STILLS_TOGETHER = 4
 """Pictures of a folder that go through the networks together."""
 WARM_BATCHES = (1, 2, 4)
@@ -299,7 +299,7 @@ class PosePipeline:
         """
         opened = open_source(source) if isinstance(source, str | int | Path) else source
         self.reset()
-        frames = self._due(opened) if opened.live else ahead(opened, FRAMES_AHEAD)
+        frames = self._due(opened) if opened.live else prefetch(opened, FRAMES_PREFETCHED)
         found = self._still(frames) if opened.kind == "images" else self._moving(frames)
         try:
             with closing(frames):
@@ -318,14 +318,14 @@ class PosePipeline:
 
     def _due(self, frames: Iterable[Frame]) -> Generator[Frame, None, None]:
         """The frames of a live source that the budget does not let go."""
-        let_go = 0
+        skipped = 0
         for frame in frames:
             age_s = None if frame.captured_s is None else time.perf_counter() - frame.captured_s
-            if self.scheduler.lets_go(frame.time_s, age_s):
-                let_go += 1 + frame.dropped
+            if self.scheduler.should_skip(frame.time_s, age_s):
+                skipped += 1 + frame.dropped
             else:
-                yield replace(frame, dropped=frame.dropped + let_go) if let_go else frame
-                let_go = 0
+                yield replace(frame, dropped=frame.dropped + skipped) if skipped else frame
+                skipped = 0
 
     def shown_after(self, latency_s: float) -> None:
         """Poses reach the eye this long after their picture: ``predict`` makes up for it."""
@@ -343,7 +343,7 @@ class PosePipeline:
         """Compiles and allocates what the first frame would otherwise wait for."""
         blank = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
         self._warm_networks(blank)
-        self._rehearse(blank)
+        self._warm_stages(blank)
         self.process(blank, 0.0)
         self.reset()
         self.clock.clear()
@@ -366,7 +366,7 @@ class PosePipeline:
             return WARM_BATCHES
         return range(1, streams * (self.settings.max_people or WARM_PEOPLE_ON_GPU) + 1)
 
-    def _rehearse(self, blank_bgr: ImageBgr) -> None:
+    def _warm_stages(self, blank_bgr: ImageBgr) -> None:
         """Runs the stages on people who are not there, and learns what their crops cost."""
         height, width = blank_bgr.shape[:2]
         for count in WARM_BATCHES if self.scheduler.budget else WARM_BATCHES[:1]:
@@ -376,10 +376,10 @@ class PosePipeline:
             start_s = time.perf_counter()
             self.estimator.estimate(blank_bgr, boxes_xyxy)
             self.scheduler.costs.learn_crops(count, time.perf_counter() - start_s)
-            self._follow_nobody(boxes_xyxy)
+            self._warm_tracking(boxes_xyxy)
         self.reset()
 
-    def _follow_nobody(self, boxes_xyxy: Boxes) -> None:
+    def _warm_tracking(self, boxes_xyxy: Boxes) -> None:
         joints, people = len(self.skeleton.keypoints), len(boxes_xyxy)
         steps = np.linspace(0.1, 0.9, joints)[:, None]
         low, high = boxes_xyxy[:, None, :2], boxes_xyxy[:, None, 2:]

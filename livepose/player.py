@@ -24,7 +24,7 @@ from livepose.results.angle_labels import draw_angles
 from livepose.results.angles import AngleMeter
 from livepose.sinks import OutputClosed, Sink, VideoSink, above
 from livepose.sources import Source
-from livepose.threads import Worker, ahead
+from livepose.threads import BackgroundWriter, prefetch
 from livepose.window import Command, Window
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Summary:
     people: int = 0
     dropped: int = 0
     duration_s: float = 0.0
-    given_up: list[str] = field(default_factory=list)
+    dropped_work: list[str] = field(default_factory=list)
     """What was let go to hold a budget, in short lines."""
 
     @property
@@ -127,7 +127,7 @@ class Player:
 
     def play(self) -> Summary:
         """Plays, and says what was played."""
-        writer = Worker(self._write, FRAMES_WAITING) if self.sinks else None
+        writer = BackgroundWriter(self._write, FRAMES_WAITING) if self.sinks else None
         with ExitStack() as stack:
             stack.enter_context(suppress(OutputClosed))
             stack.callback(self._close, writer)
@@ -138,11 +138,11 @@ class Player:
         """Lets the frame at hand be the last; may be called from another thread."""
         self._stopped = True
 
-    def _play(self, writer: Worker[Written] | None) -> None:
+    def _play(self, writer: BackgroundWriter[Written] | None) -> None:
         start_s = time.perf_counter()
         waiting = LIVE_FRAMES_WAITING if self.source.live else FRAMES_WAITING
         with ExitStack() as stack:
-            frames = stack.enter_context(closing(ahead(self.pipeline.run(self.source), waiting)))
+            frames = stack.enter_context(closing(prefetch(self.pipeline.run(self.source), waiting)))
             if self.source.live:
                 # First, because inference may be waiting for a frame that never comes.
                 stack.callback(self.source.close)
@@ -151,7 +151,7 @@ class Player:
                     continue
                 self._handle(frame, poses, writer)
                 self.summary.duration_s = time.perf_counter() - start_s
-                self.summary.given_up = self.pipeline.scheduler.given_up.words()
+                self.summary.dropped_work = self.pipeline.scheduler.dropped_work.words()
                 if self._stopped:
                     break
 
@@ -161,7 +161,7 @@ class Player:
         self.summary.dropped += stale * (1 + frame.dropped)
         return stale
 
-    def _handle(self, frame: Frame, poses: Poses, writer: Worker[Written] | None) -> None:
+    def _handle(self, frame: Frame, poses: Poses, writer: BackgroundWriter[Written] | None) -> None:
         self._count(frame, poses)
         told = above(poses, self.export_threshold)
         self._send(frame, told, None)
@@ -276,7 +276,7 @@ class Player:
             dropped=self.summary.dropped,
             decode=self.pipeline.estimator.method,
             recording=self._recording is not None,
-            notes=self.pipeline.scheduler.given_up.words(),
+            notes=self.pipeline.scheduler.dropped_work.words(),
         )
 
     def _obey(self, commands: Sequence[Command], drawn_bgr: ImageBgr) -> None:
@@ -349,7 +349,7 @@ class Player:
             recording.close()
             logger.info("recording saved")
 
-    def _close(self, writer: Worker[Written] | None) -> None:
+    def _close(self, writer: BackgroundWriter[Written] | None) -> None:
         """Closes everything, also when closing one of them fails."""
         with ExitStack() as stack:
             if self.window is not None:

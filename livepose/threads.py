@@ -46,7 +46,7 @@ class OneAtATime:
             )
 
 
-def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
+def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     """The same items, taken by a thread that may run up to ``depth`` of them ahead.
 
     Where ``items`` is a generator, its thread closes it when nobody listens any more.
@@ -107,7 +107,7 @@ def batches(items: Iterable[Item], size: int) -> Generator[list[Item], None, Non
         yield batch
 
 
-class Worker(Generic[Item]):
+class BackgroundWriter(Generic[Item]):
     """Hands items to ``work`` in a thread of its own, in order, at most ``depth`` waiting.
 
     An error of ``work`` is raised by the next ``put`` or by ``close``.

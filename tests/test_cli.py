@@ -283,21 +283,21 @@ def test_whoever_waits_long_is_told_why_and_nobody_else(
         ({"sheet": "sheet.png", "no_window": True}, True),
     ],
 )
-def test_drawing_is_rehearsed_where_something_is_drawn(
+def test_drawing_is_warmed_up_where_something_is_drawn(
     chosen: dict[str, Any], wanted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = run_options(**chosen)
-    rehearsals: list[bool] = []
-    monkeypatch.setattr(play, "rehearse", lambda: rehearsals.append(True))
-    with play.rehearsed(asked):
+    warmed: list[bool] = []
+    monkeypatch.setattr(play.drawing, "warm_up", lambda: warmed.append(True))
+    with play.with_drawing_warm(asked):
         pass
-    assert rehearsals == [True] * wanted
+    assert warmed == [True] * wanted
 
 
-def test_a_rehearsal_that_fails_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_up_that_fails_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise RuntimeError("no compiler")
 
-    monkeypatch.setattr(play, "rehearse", fail)
-    with play.rehearsed(run_options(output=Path("out.mp4"), no_window=True)):
+    monkeypatch.setattr(play.drawing, "warm_up", fail)
+    with play.with_drawing_warm(run_options(output=Path("out.mp4"), no_window=True)):
         pass

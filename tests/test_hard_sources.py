@@ -68,4 +68,4 @@ def test_a_crowd_is_played_on_a_budget_that_is_far_too_small(shared: Path) -> No
     player = Player(pipeline, source, progress=count)
     summary = player.play()
     assert summary.frames == 8
-    assert summary.given_up
+    assert summary.dropped_work

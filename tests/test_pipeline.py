@@ -244,8 +244,8 @@ def test_a_budget_that_does_not_allow_everything_carries_people_by_their_boxes(
     assert [poses.track_ids.tolist() for _, poses in frames[1:]] == [[1]] * 39
     carried = [(poses.keypoint_states == KeypointState.PREDICTED).all() for _, poses in frames[1:]]
     assert 10 <= sum(carried) <= 35
-    given_up = pipeline.scheduler.given_up
-    assert given_up.poses == len(frames) - sum(counts)
+    dropped = pipeline.scheduler.dropped_work
+    assert dropped.poses == len(frames) - sum(counts)
     for frame, poses in frames[15:]:
         left = 60 + 2 * frame.index
         truth = expected_xy((left, 60, left + 60, 180))
@@ -257,7 +257,7 @@ def test_two_runs_with_a_budget_count_what_they_gave_up_apart(make_pipeline: Mak
     slow_network(pipeline, 0.03)
     for _ in range(2):
         list(pipeline.run(walking(10)))
-        assert 0 < pipeline.scheduler.given_up.poses <= 10
+        assert 0 < pipeline.scheduler.dropped_work.poses <= 10
 
 
 def test_a_live_source_faster_than_wanted_is_thinned_and_the_rest_counts_as_dropped(

@@ -279,5 +279,5 @@ def test_what_a_budget_costs_is_said_on_the_screen_and_at_the_end(make_pipeline:
     window = FakeWindow()
     player = Player(pipeline, walking(20, fps=10.0, live=True), window=window)
     summary = player.play()
-    assert any("poses predicted" in line for line in summary.given_up)
-    assert player._figures(Poses.empty()).notes == summary.given_up
+    assert any("poses predicted" in line for line in summary.dropped_work)
+    assert player._figures(Poses.empty()).notes == summary.dropped_work

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from livepose.errors import UsageError
-from livepose.threads import OneAtATime, Worker, ahead
+from livepose.threads import BackgroundWriter, OneAtATime, prefetch
 
 
 def test_items_come_in_order() -> None:
-    assert list(ahead(range(100), depth=3)) == list(range(100))
+    assert list(prefetch(range(100), depth=3)) == list(range(100))
 
 
 def test_no_more_than_the_depth_is_taken_ahead() -> None:
@@ -22,7 +22,7 @@ def test_no_more_than_the_depth_is_taken_ahead() -> None:
             taken.append(number)
             yield number
 
-    first = next(ahead(items(), depth=3))
+    first = next(prefetch(items(), depth=3))
     time.sleep(0.2)
     assert first == 0
     assert len(taken) <= 1 + 3 + 1
@@ -35,13 +35,13 @@ def test_an_error_arrives_after_the_items_before_it() -> None:
 
     got: list[int] = []
     with pytest.raises(ValueError, match="broken"):
-        got.extend(ahead(items(), depth=2))
+        got.extend(prefetch(items(), depth=2))
     assert got == [1]
 
 
 def test_a_reader_that_leaves_stops_the_thread() -> None:
     before = threading.active_count()
-    reader = ahead(iter(int, 1), depth=2)
+    reader = prefetch(iter(int, 1), depth=2)
     next(reader)
     reader.close()
     assert threading.active_count() == before
@@ -49,7 +49,7 @@ def test_a_reader_that_leaves_stops_the_thread() -> None:
 
 def test_a_worker_finishes_what_it_was_given() -> None:
     done: list[int] = []
-    worker = Worker(done.append, depth=2)
+    worker = BackgroundWriter(done.append, depth=2)
     for number in range(50):
         worker.put(number)
     worker.close()
@@ -60,7 +60,7 @@ def test_an_error_in_a_worker_is_raised_and_never_hangs() -> None:
     def work(number: int) -> None:
         raise OSError("disk full")
 
-    worker = Worker(work, depth=1)
+    worker = BackgroundWriter(work, depth=1)
     with pytest.raises(OSError, match="disk full"):
         for number in range(100):
             worker.put(number)

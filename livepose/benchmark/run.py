@@ -163,10 +163,10 @@ def frames_of(source: Source, choice: Choice) -> Iterator[Frame]:
 
 
 def _limited(source: Source, limit: int | None) -> Iterator[Frame]:
-    from livepose.pipeline import FRAMES_AHEAD
-    from livepose.threads import ahead
+    from livepose.pipeline import FRAMES_PREFETCHED
+    from livepose.threads import prefetch
 
-    for count, frame in enumerate(ahead(source, FRAMES_AHEAD)):
+    for count, frame in enumerate(prefetch(source, FRAMES_PREFETCHED)):
         if limit is not None and count >= limit:
             return
         yield frame

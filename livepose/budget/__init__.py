@@ -6,6 +6,6 @@ moves the poses of those whose turn has not come along with their boxes.
 
 from livepose.budget.carrying import Carrier, joined
 from livepose.budget.costs import Costs
-from livepose.budget.scheduler import Budget, GivenUp, Scheduler
+from livepose.budget.scheduler import Budget, DroppedWork, Scheduler
 
-__all__ = ["Budget", "Carrier", "Costs", "GivenUp", "Scheduler", "joined"]
+__all__ = ["Budget", "Carrier", "Costs", "DroppedWork", "Scheduler", "joined"]

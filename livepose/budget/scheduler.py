@@ -39,7 +39,7 @@ class Budget:
 
 
 @dataclass(slots=True)
-class GivenUp:
+class DroppedWork:
     """What holding the budget has cost so far."""
 
     frames: int = 0
@@ -65,7 +65,7 @@ class GivenUp:
 class Scheduler:
     """Decides frame by frame; the pipeline asks and tells how long things took.
 
-    For each frame: ``lets_go`` says whether it is skipped; ``begin`` opens its account;
+    For each frame: ``should_skip`` says whether it is skipped; ``begin`` opens its account;
     ``may_detect`` and ``choose`` spend from it; ``end`` closes it. A frame that spent more than
     its share of ``target_fps`` leaves a debt, which the next frames pay; one that spent less
     leaves a credit, of one share at most. Without a budget everything is allowed.
@@ -80,7 +80,7 @@ class Scheduler:
 
     def reset(self) -> None:
         """A new stream begins; what things cost stays known."""
-        self.given_up = GivenUp()
+        self.dropped_work = DroppedWork()
         self._ready_s: dict[float, float] = {}
         self._debt_s = 0.0
         self._left_s = np.inf
@@ -93,7 +93,7 @@ class Scheduler:
 
     # -- which frames ------------------------------------------------------------------------------
 
-    def lets_go(self, time_s: float, age_s: float | None) -> bool:
+    def should_skip(self, time_s: float, age_s: float | None) -> bool:
         """Whether a live frame, ``age_s`` after its capture, is skipped.
 
         One that came too soon for ``target_fps``, or one that is too old already to be in time
@@ -105,7 +105,7 @@ class Scheduler:
         if not (too_soon or too_old):
             self._taken_s = time_s
             return False
-        self.given_up.frames += 1
+        self.dropped_work.frames += 1
         return True
 
     def _too_soon(self, time_s: float) -> bool:
@@ -146,7 +146,7 @@ class Scheduler:
             self._left_s -= self.costs.detect_s or 0.0
             return True
         self._put_off_s = since_s
-        self.given_up.detections += 1
+        self.dropped_work.detections += 1
         return False
 
     def _patience_s(self) -> float:
@@ -177,7 +177,7 @@ class Scheduler:
             turns[place] = self._turn
         self._turns = dict(zip(track_ids, turns, strict=True))
         self._crops = int(chosen.sum())
-        self.given_up.poses += count - self._crops
+        self.dropped_work.poses += count - self._crops
         return chosen
 
     def end(
@@ -200,9 +200,9 @@ class Scheduler:
         limit_ms = self.budget.max_latency_ms
         if limit_ms is not None:
             old_s = end_s - captured_s + self.costs.after_s
-            self.given_up.late += old_s * 1e3 > limit_ms
+            self.dropped_work.late += old_s * 1e3 > limit_ms
         elif self._debt_s > 0.0:
-            self.given_up.late += 1
+            self.dropped_work.late += 1
 
     def shown(self, captured_s: float, shown_s: float) -> None:
         """The frame captured then is on the screen now: the way there counts as latency too."""

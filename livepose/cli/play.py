@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from livepose import drawing
 from livepose.cli.live import health_served, open_live
 from livepose.cli.opening import wants_window
 from livepose.cli.run_options import (
@@ -17,7 +18,6 @@ from livepose.cli.run_options import (
     RunOptions,
     WindowOptions,
 )
-from livepose.drawing import rehearse
 from livepose.errors import UsageError
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
@@ -68,12 +68,12 @@ def open_ready(
     options: RunOptions, source: Source, told: Callable[[str], None] = lambda part: None
 ) -> PosePipeline:
     """The pipeline, warm, and the drawing too; ``told`` hears of each part that is ready."""
-    with rehearsed(options):
+    with with_drawing_warm(options):
         return open_pipeline(options.settings, source, told)
 
 
 @contextmanager
-def rehearsed(options: RunOptions) -> Iterator[None]:
+def with_drawing_warm(options: RunOptions) -> Iterator[None]:
     """Whoever is going to draw gets ready beside what is done in here."""
     if not draws(options):
         yield
@@ -81,7 +81,7 @@ def rehearsed(options: RunOptions) -> Iterator[None]:
 
     def ready() -> None:
         with suppress(Exception):  # what fails here fails again, and is told, at the first picture
-            rehearse()
+            drawing.warm_up()
 
     beside = threading.Thread(target=ready, name="drawing", daemon=True)  # Ctrl-C does not wait
     beside.start()
@@ -250,7 +250,7 @@ def header(source: Source, pipeline: PosePipeline) -> dict[str, Any]:
 
 def budget_summary(pipeline: PosePipeline) -> Callable[[], dict[str, Any]]:
     """What the last JSON line says: what was given up to hold the budget."""
-    return lambda: {"given_up": asdict(pipeline.scheduler.given_up)}
+    return lambda: {"given_up": asdict(pipeline.scheduler.dropped_work)}
 
 
 def look(options: WindowOptions) -> Look:
@@ -281,8 +281,8 @@ def said(summary: Summary, outputs: OutputOptions) -> str:
     text = f"{summary.frames} frames in {summary.duration_s:.1f} s ({summary.fps:.1f} fps)"
     if summary.dropped:
         text += f", {summary.dropped} dropped"
-    if summary.given_up:
-        text += f"; to hold the budget: {', '.join(summary.given_up)}"
+    if summary.dropped_work:
+        text += f"; to hold the budget: {', '.join(summary.dropped_work)}"
     if outputs.output is not None:
         text += f"; written to {outputs.output}"
     return text

@@ -16,7 +16,7 @@ from livepose.batch.run import Report, run_batch, split_current
 from livepose.batch.schedule import OwnSlot, Slots
 from livepose.batch.work import Told, Work, do_job
 from livepose.cli.messages import show_messages
-from livepose.cli.play import header_of, look, open_sinks, patience, rehearsed
+from livepose.cli.play import header_of, look, open_sinks, patience, with_drawing_warm
 from livepose.cli.progress import FilesProgress
 from livepose.cli.run_options import BatchOptions, OutputOptions, RunOptions
 from livepose.detection.official import DEFAULT, find_official
@@ -212,7 +212,7 @@ class PlayEach:
         """The work of one process."""
         if multiprocessing.parent_process() is not None:
             show_messages(quiet=True)
-        with rehearsed(self.options), patience():
+        with with_drawing_warm(self.options), patience():
             pipeline = PosePipeline(self.options.settings)
             pipeline.warm_up()
         return partial(self.play, pipeline)

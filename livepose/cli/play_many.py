@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from livepose.cli.live import health_served
 from livepose.cli.opening import open_chosen
-from livepose.cli.play import look, open_all, patience, rehearsed
+from livepose.cli.play import look, open_all, patience, with_drawing_warm
 from livepose.cli.run_options import RunOptions
 from livepose.errors import SourceError
 from livepose.frame import Frame
@@ -39,7 +39,7 @@ def play_many(options: RunOptions) -> list[Summary]:
     try:
         sources.extend(open_chosen(*one, options.sources, deferred=True) for one in chosen)
         await_cameras(sources, options.sources.open_timeout_s)
-        with rehearsed(options), patience():
+        with with_drawing_warm(options), patience():
             service = PoseService(options.settings)
             known = [source.size_wh for source in sources if source.size_wh != (0, 0)]
             service.warm_up(known or [(640, 480)])

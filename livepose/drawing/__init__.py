@@ -8,14 +8,14 @@ as harmless as one inside. Integer coordinates are pixel centres.
 from livepose.drawing.contact_sheet import contact_sheet, time_label
 from livepose.drawing.hud import Hud, draw_hud
 from livepose.drawing.palette import track_colours_bgr
-from livepose.drawing.poses import draw_poses, rehearse
+from livepose.drawing.poses import draw_poses, warm_up
 
 __all__ = [
     "Hud",
     "contact_sheet",
     "draw_hud",
     "draw_poses",
-    "rehearse",
     "time_label",
     "track_colours_bgr",
+    "warm_up",
 ]

@@ -94,7 +94,7 @@ def draw_poses(
     return image_bgr
 
 
-def rehearse() -> None:
+def warm_up() -> None:
     """Compiles what drawing needs, or loads it, so that the first picture need not wait.
 
     Draws somebody nobody sees; the networks can be opened meanwhile.

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from livepose.budget import Budget, Costs, GivenUp, Scheduler
+from livepose.budget import Budget, Costs, DroppedWork, Scheduler
 
 DETECT_S, CROP_S, REST_S = 0.040, 0.010, 0.002
 
@@ -46,11 +46,11 @@ class Machine:
 
 def test_without_a_budget_everything_is_done_and_nothing_is_counted() -> None:
     machine = Machine(Budget())
-    assert not machine.scheduler.lets_go(0.0, 9.9)
+    assert not machine.scheduler.should_skip(0.0, 9.9)
     assert all(machine.frame(16, due=True).all() for _ in range(5))
     assert machine.detections == 5
-    assert machine.scheduler.given_up == GivenUp()
-    assert machine.scheduler.given_up.words() == []
+    assert machine.scheduler.dropped_work == DroppedWork()
+    assert machine.scheduler.dropped_work.words() == []
 
 
 @pytest.mark.parametrize("people", (1, 4, 10, 16))
@@ -83,8 +83,8 @@ def test_each_frame_is_in_time_for_the_latency() -> None:
     for number in range(100):
         machine.frame(12, due=number % 10 == 0, age_s=0.005)
     assert max(machine.frames_s) + 0.005 <= 0.050
-    assert machine.scheduler.given_up.late == 0
-    assert machine.scheduler.given_up.poses > 0
+    assert machine.scheduler.dropped_work.late == 0
+    assert machine.scheduler.dropped_work.poses > 0
 
 
 def test_the_way_to_the_screen_counts_as_latency() -> None:
@@ -101,10 +101,10 @@ def test_a_detection_that_does_not_fit_is_spaced_and_comes_all_the_same() -> Non
     for _ in range(100):
         machine.frame(2, due=True)
     assert 4 <= machine.detections <= 40
-    given_up = machine.scheduler.given_up
-    assert given_up.detections == 100 - machine.detections
-    assert given_up.late >= machine.detections - 1
-    assert any("detections put off" in line for line in given_up.words())
+    dropped = machine.scheduler.dropped_work
+    assert dropped.detections == 100 - machine.detections
+    assert dropped.late >= machine.detections - 1
+    assert any("detections put off" in line for line in dropped.words())
 
 
 def test_where_one_person_alone_is_too_slow_frames_without_any_hold_the_rate() -> None:
@@ -116,18 +116,18 @@ def test_where_one_person_alone_is_too_slow_frames_without_any_hold_the_rate() -
 
 def test_a_camera_faster_than_wanted_is_thinned_out() -> None:
     scheduler = Scheduler(Budget(target_fps=30))
-    kept = [number for number in range(120) if not scheduler.lets_go(number / 120, 0.0)]
+    kept = [number for number in range(120) if not scheduler.should_skip(number / 120, 0.0)]
     assert 30 <= len(kept) <= 40
-    assert scheduler.given_up.frames == 120 - len(kept)
+    assert scheduler.dropped_work.frames == 120 - len(kept)
     steady = Scheduler(Budget(target_fps=30))
     jitter = np.random.default_rng(0).normal(0, 0.002, 60)
-    assert not any(steady.lets_go(number / 30 + jitter[number], 0.0) for number in range(60))
+    assert not any(steady.should_skip(number / 30 + jitter[number], 0.0) for number in range(60))
 
 
 def test_a_frame_that_is_too_old_is_let_go_but_never_two_in_a_row() -> None:
     scheduler = Scheduler(Budget(max_latency_ms=100))
-    assert [scheduler.lets_go(0.1 * n, 0.5) for n in range(4)] == [True, False, True, False]
-    assert not scheduler.lets_go(1.0, 0.05)
+    assert [scheduler.should_skip(0.1 * n, 0.5) for n in range(4)] == [True, False, True, False]
+    assert not scheduler.should_skip(1.0, 0.05)
 
 
 def test_a_new_stream_starts_with_a_clean_account_and_what_was_learned() -> None:
@@ -135,7 +135,7 @@ def test_a_new_stream_starts_with_a_clean_account_and_what_was_learned() -> None
     for _ in range(10):
         machine.frame(8, due=True)
     machine.scheduler.reset()
-    assert machine.scheduler.given_up == GivenUp()
+    assert machine.scheduler.dropped_work == DroppedWork()
     assert machine.scheduler.costs.detect_s == pytest.approx(DETECT_S)
 
 
