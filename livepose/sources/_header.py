@@ -17,6 +17,8 @@ _HIGHEST_RATE_HZ = 1000
 _WITHOUT_TIMES = frozenset(("avi", "dv", "h264", "hevc", "mjpeg", "m4v", "mpegvideo", "obu", "vvc"))
 """Containers whose frames have a place, but no time of their own."""
 
+LIMITS = {"max_pixels": str(MAX_PIXELS)}
+"""Of FFmpeg, for looking into a stream and for decoding it: larger frames are refused."""
 PIPE_HINT = "; out of a pipe MP4 can only be read with its index in front"
 
 _OPEN_TIMEOUT_S = 10.0
@@ -40,7 +42,7 @@ def open_container(path: str, name: str) -> tuple[Any, str | None]:
             Pipe(path) if piped else place,
             timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S),
             metadata_errors="replace",
-            options={"max_pixels": str(MAX_PIXELS)},
+            options=LIMITS,
         )
     except (av.InvalidDataError, av.EOFError):
         hint = PIPE_HINT if piped else ""
@@ -77,6 +79,7 @@ def best_video_stream(container: Any, name: str) -> tuple[Any, str]:
             f"{name} is too large ({context.width}x{context.height}); "
             f"expected at most {MAX_PIXELS // 1_000_000} megapixels"
         )
+    context.options = LIMITS
     others = [_track_words(stream) for stream in moving if stream is not chosen]
     if not others:
         return chosen, ""

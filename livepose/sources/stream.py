@@ -9,11 +9,11 @@ from livepose.frame import ImageBgr
 from livepose.sources._av import av
 from livepose.sources._connection import CaptureLost
 from livepose.sources._frames import Converter, pixel_scale
+from livepose.sources._header import LIMITS
 from livepose.sources.address import address_advice
-from livepose.sources.decoding import MAX_PIXELS
 from livepose.sources.live import LiveSettings, LiveSource
 
-_QUICK = {"flags": "low_delay", "analyzeduration": "1000000", "max_pixels": str(MAX_PIXELS)}
+_QUICK = {"flags": "low_delay", "analyzeduration": "1000000", **LIMITS}
 """Frames are handed out as they come, and one second at most is looked at to know what they are.
 
 What was looked at is kept ("nobuffer" would throw it away): the only key frame of the next ten

@@ -29,6 +29,7 @@ from livepose.sources._header import (
     start_of,
 )
 from livepose.sources._times import PLAIN_RATE_HZ, ForwardTimes, earliest
+from livepose.sources.decoding import MAX_PIXELS
 from livepose.sources.protocol import Closing, Kind, check_rotation, turned
 
 logger = logging.getLogger(__name__)
@@ -175,7 +176,8 @@ class VideoSource(Closing):
             )
         hint = "" if self.path else PIPE_HINT
         raise SourceError(
-            f"{self.name} holds no picture that can be decoded; is it damaged or cut short?{hint}"
+            f"{self.name} holds no picture that can be decoded; is it damaged, cut short, "
+            f"or larger than {MAX_PIXELS // 1_000_000} megapixels?{hint}"
         )
 
     def _begin(self) -> Frame | None:
