@@ -74,6 +74,16 @@ def check(settings: Any) -> None:
             raise UsageError(f"{flag_of(entry)}: expected {wanted}, got {value!r}")
 
 
+def described(kind: type) -> str:
+    """The docstring of a dataclass with what each of its options means, for ``help``."""
+    lines = [str(kind.__doc__), "", "Parameters", "----------"]
+    for entry in fields(kind):
+        told, choices = entry.metadata, entry.metadata.get("choices")
+        lines.append(f"{entry.name} : {entry.type}, default {entry.default!r}")
+        lines.append(f"    {told['help']}{': ' + ', '.join(choices) if choices else ''}")
+    return "\n".join(lines)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be chosen about the pipeline."""
@@ -116,3 +126,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+Settings.__doc__ = described(Settings)

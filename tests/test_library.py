@@ -2,7 +2,12 @@
 
 import csv
 import json
+import pydoc
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -11,7 +16,7 @@ import pytest
 from fakes import make_pipeline, picture
 
 import livepose
-from livepose import LiveposeError, PosePipeline, Poses
+from livepose import LiveposeError, PosePipeline, Poses, Settings
 from livepose.errors import SinkError, SourceError, UsageError
 
 __all__ = ["make_pipeline"]
@@ -142,6 +147,8 @@ def test_process_takes_an_array_a_path_or_a_picture_of_pil(
 
 def test_bad_values_are_one_class_of_errors(make_pipeline: Make) -> None:
     for wrong in (
+        lambda: Settings(max_people=0),
+        lambda: Settings(decode="best"),
         lambda: make_pipeline(max_latency_ms=-1.0),
         lambda: make_pipeline().process(IMAGE_BGR[..., 0]),
         lambda: some_poses().plot(),
@@ -151,3 +158,122 @@ def test_bad_values_are_one_class_of_errors(make_pipeline: Make) -> None:
             wrong()
         assert isinstance(caught.value, LiveposeError)
         assert isinstance(caught.value, ValueError)
+
+
+def test_help_says_what_each_setting_means_and_may_be() -> None:
+    text = pydoc.render_doc(Settings, renderer=pydoc.plaintext)
+    for entry in fields(Settings):
+        assert f"{entry.name} : {entry.type}, default {entry.default!r}" in text
+        assert entry.metadata["help"] in text
+    assert "still, balanced, fast, one-euro, none" in text
+
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "photograph.py"
+
+
+def test_the_example_goes_from_a_photograph_to_plot_table_and_supervision(
+    shared: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("supervision", reason="the optional package supervision")
+    picture = shared / "images" / "couple_walking.jpg"
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), str(picture), str(tmp_path)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert len(done.stdout.splitlines()) == 2
+    original = cv2.imread(str(picture))
+    for name in ("plot.png", "supervision.png"):
+        drawn = cv2.imread(str(tmp_path / name))
+        assert drawn.shape == original.shape
+        assert (drawn != original).any(axis=2).mean() > 0.005
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 2 * 17
+
+
+def test_one_pipeline_serves_several_threads(shared: Path) -> None:
+    picture = cv2.imread(str(shared / "images" / "couple_walking.jpg"))
+    pipeline = PosePipeline(detector="embedded", precision="f32")
+    expected = pipeline.process(picture)
+    assert len(expected) == 2
+    wrong: list[object] = []
+
+    def work() -> None:
+        try:
+            for _ in range(3):
+                found = pipeline.process(picture)
+                wrong.extend([] if found == expected else [found])
+        except Exception as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+FORKED = """
+import multiprocessing, sys
+import cv2
+from livepose import LiveposeError, PosePipeline
+picture = cv2.imread(sys.argv[1])
+pipeline = PosePipeline(detector="embedded", precision="f32")
+expected = len(pipeline.process(picture))
+def work(answers):
+    try:
+        answers.put(len(pipeline.process(picture)) == expected)
+    except LiveposeError as error:
+        answers.put(str(error))
+context = multiprocessing.get_context("fork")
+answers = context.SimpleQueue()
+child = context.Process(target=work, args=(answers,))
+child.start()
+child.join(100)
+if child.is_alive():
+    child.kill()
+    sys.exit("the child hangs")
+answer = answers.get()
+assert answer is True or "forked" in answer, answer
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_after_a_fork_a_pipeline_works_or_says_that_it_cannot(shared: Path) -> None:
+    picture = str(shared / "images" / "couple_walking.jpg")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED, picture], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+WITHOUT_TORCH = """
+import importlib.machinery as machinery, sys
+hidden = ("torch", "ultralytics", "torchvision")
+real = machinery.PathFinder.find_spec
+machinery.PathFinder.find_spec = classmethod(
+    lambda cls, name, *rest: None if name.split(".")[0] in hidden else real(name, *rest)
+)
+import livepose
+poses = livepose.PosePipeline().process(sys.argv[1])
+assert not set(hidden) & set(sys.modules)
+print(len(poses), float((poses.keypoint_scores > 0.2).mean()))
+from livepose.cli import main
+sys.exit(main(["--image", sys.argv[1], "--runtime", "torch", "--no-window"]))
+"""
+
+
+def test_without_torch_and_ultralytics_the_embedded_networks_run(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
+    picture = str(shared / "images" / "couple_walking.jpg")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, picture], capture_output=True, text=True
+    )
+    assert done.returncode == 5, done.stderr[-2000:]
+    people, seen = done.stdout.split()
+    assert people == "2"
+    assert float(seen) > 0.6
+    assert "pip install livepose[torch]" in done.stderr

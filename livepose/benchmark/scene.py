@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
+from livepose.runtimes.verify import SHEET
 from livepose.sources.protocol import Closing, Kind
 
 FPS = 30.0
@@ -31,6 +32,8 @@ SHOTS = (
     ("bus.jpg", (0.32, 0.60, 0.85), (0.60, 0.60, 0.85)),
     ("zidane.jpg", (0.42, 0.50, 0.75), (0.58, 0.50, 0.72)),
 )
+# The same over livepose's own four people, where ultralytics is not installed.
+OWN_SHOTS = ((SHEET.name, (0.22, 0.5, 0.42), (0.78, 0.5, 0.42)),)
 
 
 class CameraPath(Closing):
@@ -45,12 +48,14 @@ class CameraPath(Closing):
         self, seconds_per_shot: float = 3.0, size_wh: tuple[int, int] = (640, 480)
     ) -> None:
         self.size_wh = size_wh
+        self._shots = SHOTS if find_spec("ultralytics") else OWN_SHOTS
+        seconds_per_shot *= len(SHOTS) / len(self._shots)
         self._per_shot = max(2, round(seconds_per_shot * FPS))
-        self.frame_count = len(SHOTS) * self._per_shot
+        self.frame_count = len(self._shots) * self._per_shot
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0
-        for photograph, first, last in SHOTS:
+        for photograph, first, last in self._shots:
             for step in range(self._per_shot):
                 view = eased(first, last, step / (self._per_shot - 1))
                 image_bgr = see(load_photograph(photograph), view, self.size_wh)
@@ -186,13 +191,15 @@ def paste(
 
 @cache
 def load_photograph(name: str) -> ImageBgr:
-    """One of the photographs that ultralytics ships (found without importing it)."""
+    """A photograph that ultralytics ships (found without importing it), or livepose's own."""
     spec = find_spec("ultralytics")
     path = Path(spec.origin).parent / "assets" / name if spec and spec.origin else None
+    path = SHEET if name == SHEET.name else path
     image_bgr = cv2.imread(str(path)) if path and path.is_file() else None
     if image_bgr is None:
+        where = f"at {path}" if path else "as that is not installed"
         raise SourceError(
-            f"the photograph {name} of the package ultralytics was not found at {path}; "
-            "reinstall ultralytics, or give a video of your own"
+            f"the photograph {name} of the package ultralytics was not found, {where}; install "
+            "it with \"pip install 'livepose[torch]'\", or give a video of your own"
         )
     return np.asarray(image_bgr, dtype=np.uint8)
