@@ -62,12 +62,15 @@ def add_set(parser: ArgumentParser) -> None:
     work.add_argument("--markdown", metavar="FILE", help="the table, - is stdout")
 
 
-def add_coco(parser: ArgumentParser) -> None:
-    """What COCO's evaluation can be asked for beside that."""
+def add_coco(parser: ArgumentParser, boxes: str = "detector,gt") -> None:
+    """What COCO's evaluation can be asked for beside that; ``boxes`` is the default."""
     add_set(parser)
     coco = parser.add_argument_group("coco")
-    coco.add_argument("--boxes", default="gt", metavar="gt|FILE|detector")
-    coco.add_argument("--detector", default="auto", help="for --boxes detector")
+    coco.add_argument(
+        "--boxes", default=boxes, metavar="detector|gt|FILE,...",
+        help=f"detected (end to end), annotated, of a file; several by commas ({boxes})",
+    )  # fmt: skip
+    coco.add_argument("--detector", default="auto", help="for detected boxes")
     coco.add_argument("--detector-threshold", type=float, default=0.05, metavar="S")
     coco.add_argument("--results", metavar="FILE", help="first row in COCO's submission form")
     coco.add_argument("--require-ap", type=float, metavar="AP", help="exit code 6 below it")

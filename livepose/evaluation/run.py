@@ -40,7 +40,6 @@ from livepose.evaluation.report import (
 from livepose.evaluation.settings import Choice, Progress, no_progress
 from livepose.evaluation.speed import Speed, measure_speeds
 from livepose.skeletons import COCO17, SKELETONS, Skeleton
-from livepose.weights import find_weights, read_card
 
 logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
@@ -123,15 +122,18 @@ def run_coco(choice: Choice, progress: Progress = no_progress) -> Measured:
     DataError
         When pictures and annotations do not fit together, or there is nobody to score.
     """
-    skeleton = SKELETONS[read_card(find_weights(str(choice.weights))).skeleton]
+    estimator = chosen_estimator(choice)
+    skeleton = SKELETONS[estimator.runtime.card.skeleton]
     if skeleton.oks_sigmas is None:
         raise UsageError(
             f"`eval coco` needs weights of a skeleton with sigmas, got {skeleton.name};"
             " use `livepose eval mpii`"
         )
-    scorer = CocoScorer(open_set(choice, progress, skeleton))
-    scorer.run(chosen_estimator(choice), choice.variants, "livepose")
-    scorer.data.pictures.close()
+    sets = [open_set(one, progress, skeleton) for one in choice.by_boxes()]
+    scorer = CocoScorer(sets[0])
+    for scorer.data in sets:
+        scorer.run(estimator, choice.variants, "livepose")
+        scorer.data.pictures.close()
     return scorer.measured()
 
 
@@ -158,6 +160,10 @@ class CocoScorer:
                 f"{name}: expected weights for {data.skeleton.name}, got {card.skeleton}"
             )
         sample = data.boxes(card.alignment)
+        if not any(map(len, sample)):  # nobody was detected: that is a result
+            for variant in variants:
+                self.add(bare_row(estimator, f"{name}, {variant.label}", choice), [])
+            return
         advance = data.progress(name, sum(map(len, sample)))
         found = predict(estimator, data.pictures, sample, variants, choice.loading, advance, decode)
         speeds: dict[Variant, Speed] = {}

@@ -1,7 +1,7 @@
 """Everything that can be chosen about an evaluation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from livepose.evaluation.predict import Loading, Variant, variants_of
@@ -17,7 +17,7 @@ class Choice:
     images: Path  # folder or zip of pictures
     annotations: Path
     weights: str = "default"
-    boxes: str = "gt"  # gt, detector, or a file of detections
+    boxes: str = "gt"  # gt, detector, or a file of detections; several by commas
     decoders: tuple[str, ...] = ("dark",)
     flip_test: bool = False
     input_hw: tuple[int, int] | None = None  # None: the size that the weights were trained for
@@ -34,6 +34,11 @@ class Choice:
     def variants(self) -> tuple[Variant, ...]:
         """Rows to score from the one forward pass."""
         return variants_of(self.decoders, ("aligned" if self.flip_test else "none",))
+
+    def by_boxes(self) -> "list[Choice]":
+        """The same for each kind of boxes alone, end to end first."""
+        kinds = sorted(dict.fromkeys(self.boxes.split(",")), key=lambda kind: kind == "gt")
+        return [replace(self, boxes=kind) for kind in kinds]
 
     @property
     def boxes_name(self) -> str:

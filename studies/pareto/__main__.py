@@ -20,7 +20,7 @@ logger = logging.getLogger(f"livepose.{__name__}")
 def main(words: Sequence[str] | None = None) -> int:
     """The command line of this study."""
     parser = ArgumentParser(prog="python -m studies.pareto", description="Accuracy against time.")
-    add_coco(parser)
+    add_coco(parser, boxes="gt")
     parser.add_argument(
         "--output", type=Path, required=True, metavar="NAME", help="NAME.png, NAME.csv"
     )

@@ -35,16 +35,19 @@ def run_comparison(
     own, foreign = (variants_of(names, flips) for names in (choice.decoders, beside.peer_decoders))
     others = [path for spec in beside.peers if (path := own_weights(spec))]
     peers = [open_peer(spec) for spec in beside.peers if not own_weights(spec)]
-    scorer = CocoScorer(open_set(choice, progress))
-    for weights, name in [(choice.weights, "livepose"), *((str(one), one.stem) for one in others)]:
-        estimator = chosen_estimator(choice, weights)
-        scorer.run(estimator, own, name, decode_variant)
-    for peer in peers:
-        if isinstance(peer, PoseEstimator):
-            scorer.run(peer, foreign, peer.runtime.card.network, decode_variant)
-        else:
-            run_direct(scorer, peer)
-    scorer.data.pictures.close()
+    sets = [open_set(one, progress) for one in choice.by_boxes()]
+    scorer = CocoScorer(sets[0])
+    names = [(choice.weights, "livepose"), *((str(one), one.stem) for one in others)]
+    ours = [(chosen_estimator(choice, weights), name) for weights, name in names]
+    for scorer.data in sets:
+        for estimator, name in ours:
+            scorer.run(estimator, own, name, decode_variant)
+        for peer in peers:
+            if isinstance(peer, PoseEstimator):
+                scorer.run(peer, foreign, peer.runtime.card.network, decode_variant)
+            elif not peer.own_boxes or scorer.data is sets[0]:
+                run_direct(scorer, peer)
+        scorer.data.pictures.close()
     return scorer.measured()
 
 

@@ -33,7 +33,13 @@ def spots(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def options(images: Path, annotations: Path, *more: str) -> list[str]:
+    """Annotated boxes, where nothing else is said."""
     return ["--images", str(images), "--annotations", str(annotations), *more]
+
+
+def coco(images: Path, annotations: Path, *more: str) -> list[str]:
+    """The same for COCO, in annotated boxes where nothing else is said."""
+    return ["eval", "coco", *options(images, annotations, "--boxes", "gt", *more)]
 
 
 def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
@@ -42,7 +48,7 @@ def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
     images, path, _ = make_set(5, as_zip=True)
     out, results = tmp_path / "out.json", tmp_path / "results.json"
     more = ("--decode", "dark,argmax", "--flip-test", "--json", str(out), "--results", str(results))
-    assert main(["eval", "coco", *options(images, path, *more)]) == 0
+    assert main(coco(images, path, *more)) == 0
     document = json.loads(out.read_text())
     first, second = document["rows"]
     assert first["method"] == "livepose, DARK + flip"
@@ -72,9 +78,9 @@ def test_json_and_markdown_go_to_stdout_when_asked(
     make_set: MakeSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images, path, _ = make_set(2)
-    assert main(["eval", "coco", *options(images, path, "--no-speed", "--json", "-")]) == 0
+    assert main(coco(images, path, "--no-speed", "--json", "-")) == 0
     assert json.loads(capsys.readouterr().out)["rows"][0]["crops_per_s"] is None
-    assert main(["eval", "coco", *options(images, path, "--no-speed", "--markdown", "-")]) == 0
+    assert main(coco(images, path, "--no-speed", "--markdown", "-")) == 0
     assert capsys.readouterr().out.startswith("| Method | Backbone | Input | Boxes | Params M |")
 
 
@@ -89,7 +95,7 @@ def test_boxes_come_from_a_file_or_from_the_detector(
     boxes, out = tmp_path / "boxes.json", tmp_path / "out.json"
     boxes.write_text(json.dumps(entries))
     more = ("--boxes", str(boxes), "--no-speed", "--json", str(out))
-    assert main(["eval", "coco", *options(images, path, *more)]) == 0
+    assert main(coco(images, path, *more)) == 0
     assert json.loads(out.read_text())["rows"][0]["ap"] == pytest.approx(100.0)
 
     class Detector:
@@ -101,11 +107,37 @@ def test_boxes_come_from_a_file_or_from_the_detector(
 
     monkeypatch.setattr(run, "open_detector", lambda *_, **__: Detector())
     more = ("--boxes", "detector", "--no-speed", "--json", str(out))
-    assert main(["eval", "coco", *options(images, path, *more)]) == 0
+    assert main(coco(images, path, *more)) == 0
     row = json.loads(out.read_text())["rows"][0]
     assert row["ar"] == pytest.approx(60.0)
     monkeypatch.setattr(run, "open_detector", lambda *_, **__: None)
-    assert main(["eval", "coco", *options(images, path, *more)]) == 2
+    assert main(coco(images, path, *more)) == 2
+
+
+def test_the_end_to_end_figure_stands_first(
+    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Left:
+        name = "finds the left one"
+
+        def __call__(self, pictures: Any) -> list[Detections]:
+            found = Detections(np.array([[13.0, 27.0, 53.0, 87.0]]), np.array([0.8]))
+            return [found for _ in pictures]
+
+    class Nobody(Left):
+        def __call__(self, pictures: Any) -> list[Detections]:
+            return [Detections(np.empty((0, 4)), np.empty(0)) for _ in pictures]
+
+    images, path, _ = make_set(3)
+    out = tmp_path / "out.json"
+    words = ["eval", "coco", *options(images, path, "--no-speed", "--json", str(out))]
+    for detector, end_to_end in ((Left(), 60.0), (Nobody(), 0.0)):
+        monkeypatch.setattr(run, "open_detector", lambda *_, one=detector, **__: one)
+        assert main(words) == 0
+        first, second = json.loads(out.read_text())["rows"]
+        assert [first["boxes"], second["boxes"]] == ["detector's", "annotated"]
+        assert first["ar"] == pytest.approx(end_to_end)
+        assert second["ap"] == pytest.approx(100.0)
 
 
 def test_batches_and_workers_change_no_figure(make_set: MakeSet, tmp_path: Path) -> None:
@@ -115,7 +147,7 @@ def test_batches_and_workers_change_no_figure(make_set: MakeSet, tmp_path: Path)
         out = tmp_path / "out.json"
         more = ("--batch", batch, "--workers", workers, "--no-speed", "--json", str(out))
         more += ("--decode", "dark,argmax", "--flip-test")
-        assert main(["eval", "coco", *options(images, path, *more)]) == 0
+        assert main(coco(images, path, *more)) == 0
         document = json.loads(out.read_text())
         assert document["settings"]["loading"] == {"batch": int(batch), "workers": int(workers)}
         found.append((document["rows"], document["differences"]))
@@ -186,18 +218,18 @@ def test_a_gate_that_is_missed_is_exit_code_six(
     images, path, _ = make_set(2)
     passed = options(images, path, "--no-speed", "--require-ap", "99")
     missed = options(images, path, "--no-speed", "--require-ap", "101")
-    assert main(["eval", "coco", *passed]) == 0
-    assert main(["eval", "coco", *missed]) == 6
+    assert main(["eval", "coco", "--boxes", "gt", *passed]) == 0
+    assert main(["eval", "coco", "--boxes", "gt", *missed]) == 6
     assert "expected at least 101.0 AP" in capsys.readouterr().err
 
 
 def test_the_options_reach_the_runtime(make_set: MakeSet, spots: list[Any]) -> None:
     images, path, _ = make_set(1)
     more = ("--weights", "w", "--input", "256x192", "--runtime", "torch", "--precision", "f32")
-    assert main(["eval", "coco", *options(images, path, "--no-speed", *more)]) == 0
+    assert main(coco(images, path, "--no-speed", *more)) == 0
     assert spots[0][:5] == ("w", (256, 192), "torch", "auto", "f32")
     more = ("--no-speed", "--runtime", "cuda")
-    assert main(["eval", "coco", *options(images, path, *more)]) == 0
+    assert main(coco(images, path, *more)) == 0
     assert spots[1][2] == "cuda"
 
 
@@ -212,7 +244,7 @@ def test_what_cannot_be_is_one_sentence_and_exit_code_two(
     make_set: MakeSet, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], says: str
 ) -> None:
     images, path, _ = make_set(1)
-    assert main(["eval", "coco", *options(images, path, *more)]) == 2
+    assert main(coco(images, path, *more)) == 2
     said = capsys.readouterr().err
     assert says in said
     assert "Traceback" not in said
@@ -224,7 +256,7 @@ def test_where_nothing_can_be_written_is_said_before_the_work(
 ) -> None:
     images, path, _ = make_set(1)
     for place, says in (("gone/out", "no folder gone"), (str(images), "it is a folder")):
-        assert main(["eval", "coco", *options(images, path, option, place)]) == 1
+        assert main(coco(images, path, option, place)) == 1
         assert says in capsys.readouterr().err
     assert spots == []
 
@@ -236,7 +268,7 @@ def test_ctrl_c_is_exit_code_130(make_set: MakeSet, monkeypatch: pytest.MonkeyPa
         raise KeyboardInterrupt
 
     monkeypatch.setattr(SpotRuntime, "__call__", interrupted)
-    assert main(["eval", "coco", *options(images, path)]) == 130
+    assert main(coco(images, path)) == 130
 
 
 def test_a_table_says_how_far_each_row_is_from_the_first(
@@ -244,7 +276,7 @@ def test_a_table_says_how_far_each_row_is_from_the_first(
 ) -> None:
     images, path, _ = make_set(2)
     more = ("--no-speed", "--decode", "dark,argmax", "--markdown", "-")
-    assert main(["eval", "coco", *options(images, path, *more)]) == 0
+    assert main(coco(images, path, *more)) == 0
     heading, _, dark, argmax = capsys.readouterr().out.strip().splitlines()
     names = [cell.strip() for cell in heading[1:-1].split("|")]
     assert "Crops/s" not in names  # nothing of it was measured
@@ -257,7 +289,7 @@ def test_wrong_sizes_and_numbers_are_refused_by_the_parser(make_set: MakeSet) ->
     images, path, _ = make_set(1)
     for wrong in (("--input", "128"), ("--limit", "0")):
         with pytest.raises(SystemExit, match="2"):
-            main(["eval", "coco", *options(images, path, *wrong)])
+            main(coco(images, path, *wrong))
     with pytest.raises(SystemExit, match="2"):
         main(["eval"])
 

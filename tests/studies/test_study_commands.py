@@ -40,7 +40,7 @@ def spots(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def options(images: Path, annotations: Path, *more: str) -> list[str]:
-    return ["--images", str(images), "--annotations", str(annotations), *more]
+    return ["--images", str(images), "--annotations", str(annotations), "--boxes", "gt", *more]
 
 
 def test_the_flip_study_shows_what_alignment_is_worth(make_set: MakeSet, tmp_path: Path) -> None:
