@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import torch
 
-from livepose.weights.places import cache_folder
+from livepose.weights.places import own_folder
 
 QUIET = {
     "YOLO_OFFLINE": "true",
@@ -32,7 +32,7 @@ def ultralytics() -> Any:
     """``DetectionModel``, ``non_max_suppression``, ``YAML``, ``tasks``, ``version``."""
     with _as_it_was():
         os.environ.update(QUIET)
-        os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder()))
+        os.environ["YOLO_CONFIG_DIR"] = str(own_folder())  # its settings go with the process
         import ultralytics as package
         from ultralytics.nn import tasks
         from ultralytics.utils import YAML

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from livepose.errors import WeightsError
 from livepose.weights.fetching import download, file_sha256, is_offline
-from livepose.weights.places import downloads_folder, expanded
+from livepose.weights.places import downloads_folder, expanded, is_cache_lasting
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,9 @@ def fetch_once_a_day() -> Path | None:
     """The default checkpoint, tried for within ``AUTO_LIMIT_S``; after a failure not for a day."""
     tried = downloads_folder() / f"{DEFAULT}.tried"
     try:
-        if is_offline() or time.time() - tried.stat().st_mtime < A_DAY_S:
+        if is_offline() or not is_cache_lasting():
+            return None
+        if time.time() - tried.stat().st_mtime < A_DAY_S:
             return None
     except OSError:  # not tried yet
         pass

@@ -30,6 +30,11 @@ def cache_folder() -> Path:
         return own_folder()
 
 
+def is_cache_lasting() -> bool:
+    """Whether what is written into the cache is there at the next start."""
+    return cache_folder() != own_folder()
+
+
 def expanded(path: str) -> Path:
     """The path with its ``~``; as it stands where nobody has that home."""
     try:

@@ -31,7 +31,7 @@ def test_ultralytics_comes_silently_offline_and_changes_nothing(tmp_path, monkey
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "own"))
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert not (tmp_path / ".config" / "Ultralytics").exists()
+    assert not list(tmp_path.rglob("Ultralytics"))
 
 
 def test_nms_of_the_library_is_there_without_torchvision():
