@@ -42,10 +42,10 @@ def run(arguments: Namespace) -> int:
     from livepose.errors import UsageError
     from livepose.runtimes.ranges import ranges_path, write_ranges
     from livepose.weights import find_weights
-    from livepose.weights.sidecar import is_foreign
+    from livepose.weights.model_config import is_third_party
 
     path = find_weights(arguments.weights)
-    if is_foreign(path):
+    if is_third_party(path):
         raise UsageError(f"INT8 ranges are for livepose's own weights, not for {path.name}")
     data, dev = PeopleSet.open(*arguments.data), PeopleSet.open(*arguments.dev)
     with progress_bars() as progress:

@@ -126,10 +126,10 @@ def _show(arguments: argparse.Namespace) -> None:
 
     from livepose.weights import find_weights, read_card
     from livepose.weights.card import FORMAT, read_metadata, to_metadata
-    from livepose.weights.sidecar import is_foreign
+    from livepose.weights.model_config import is_third_party
 
     path = find_weights(arguments.name)
-    entries = {} if is_foreign(path) else read_metadata(path)
+    entries = {} if is_third_party(path) else read_metadata(path)
     if not entries or entries.get("format") == FORMAT:
         entries = to_metadata(read_card(path))  # in the card's own order
     table = Table(show_header=False, box=None, pad_edge=False)

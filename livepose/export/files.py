@@ -21,7 +21,7 @@ from livepose.runtimes.verify import probe_crops
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card, find_weights, load_network
 from livepose.weights.card import to_metadata
-from livepose.weights.sidecar import is_foreign
+from livepose.weights.model_config import is_third_party
 
 SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "torchscript": (".pt",)}
 FORMATS = tuple(SUFFIXES)
@@ -92,7 +92,7 @@ def _check(kind: str, output: Path, weights: Path, overwrite: bool) -> None:
         raise UsageError(
             f"export {kind}: expected a file name that ends in {SUFFIXES[kind][0]}, got {output}"
         )
-    if is_foreign(weights):
+    if is_third_party(weights):
         raise UsageError(f"export is for livepose's own weights, not for {weights.name}")
     if output.exists() and not overwrite:
         raise UsageError(f"{output} is there already; add --overwrite to replace it")

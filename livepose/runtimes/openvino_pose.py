@@ -228,14 +228,14 @@ def crop_ms(runtimes: Mapping[str, Runtime]) -> dict[str, float]:
     return {name: round(median(each), 2) for name, each in took_ms.items()}
 
 
-def open_foreign(path: Path, card: Card, precision: str, mode: str) -> OpenVinoRuntime:
+def open_third_party(path: Path, card: Card, precision: str, mode: str) -> OpenVinoRuntime:
     """Somebody else's ONNX or OpenVINO network as a runtime; it is compiled at each start."""
-    model = foreign_graph(path, card)
+    model = third_party_graph(path, card)
     free = bool(model.input(0).get_partial_shape()[0].is_dynamic)
     return OpenVinoRuntime(StoredGraph(None, "", lambda: model), card, precision, mode, free)
 
 
-def foreign_graph(path: Path, card: Card) -> Any:
+def third_party_graph(path: Path, card: Card) -> Any:
     """Somebody else's ONNX or OpenVINO network, which takes normalised pictures (B, 3, h, w).
 
     The batch is left free if the network allows it, else it is 1. With several outputs the first
@@ -244,7 +244,7 @@ def foreign_graph(path: Path, card: Card) -> Any:
     Raises
     ------
     WeightsError
-        When the file cannot be read, or its shapes are not what its sidecar says.
+        When the file cannot be read, or its shapes are not what its model config says.
     """
     try:
         model = core().read_model(path)
@@ -268,8 +268,8 @@ def _set_input_size(model: Any, path: Path, card: Card) -> None:
     if isinstance(failure, WeightsError):
         raise failure
     raise WeightsError(
-        f"{path.name} takes {model.input(0).get_partial_shape()}; its sidecar says pictures of "
-        f"1x3x{card.input_hw[0]}x{card.input_hw[1]}"
+        f"{path.name} takes {model.input(0).get_partial_shape()}; its model config says "
+        f"pictures of 1x3x{card.input_hw[0]}x{card.input_hw[1]}"
     )
 
 
@@ -281,8 +281,8 @@ def _heatmap_output(model: Any, path: Path, card: Card) -> int:
             return index
     rows, columns = card.heatmap_hw
     raise WeightsError(
-        f"{path.name} puts out {', '.join(map(str, shapes))}; its sidecar says {card.keypoints} "
-        f"heatmaps of {rows}x{columns}"
+        f"{path.name} puts out {', '.join(map(str, shapes))}; its model config says "
+        f"{card.keypoints} heatmaps of {rows}x{columns}"
     )
 
 

@@ -16,7 +16,7 @@ from livepose.runtimes.ranges import read_ranges
 from livepose.runtimes.verify import require_agreement
 from livepose.settings import PRECISIONS, RUNTIMES
 from livepose.weights import Card, find_weights, read_card
-from livepose.weights.sidecar import is_foreign
+from livepose.weights.model_config import is_third_party
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +81,8 @@ def open_runtime(
     _known("mode", mode, MODES)
     path = find_weights(str(weights))
     card = read_card(path)
-    if is_foreign(path):
-        candidates = _foreign_candidates(runtime, device, precision)
+    if is_third_party(path):
+        candidates = _third_party_candidates(runtime, device, precision)
     else:
         candidates = _candidates(runtime, device, precision, partial(_int8_verdict, path, card))
     made, candidate = _first_right(candidates, lambda one: _open(path, card, one, mode))
@@ -209,7 +209,7 @@ def _also(reason: str, more: str) -> str:
     return "; ".join(part for part in (reason, more) if part)
 
 
-def _foreign_candidates(runtime: str, device: str, precision: str) -> Iterator[Candidate]:
+def _third_party_candidates(runtime: str, device: str, precision: str) -> Iterator[Candidate]:
     if runtime not in ("auto", "openvino") or device not in ("auto", "cpu"):
         raise UsageError(
             f"ONNX and OpenVINO files run on openvino on the cpu, not on {runtime}, {device}"
@@ -317,8 +317,8 @@ def _require_torch(what: str) -> None:
 def _open_openvino(path: Path, card: Card, precision: str, mode: str) -> Runtime:
     pose = _openvino_pose()
     made: Runtime
-    if is_foreign(path):
-        made = pose.open_foreign(path, card, precision, mode)
+    if is_third_party(path):
+        made = pose.open_third_party(path, card, precision, mode)
     else:
         made = pose.open_own(path, card, precision, mode)
     return made

@@ -42,7 +42,7 @@ def __getattr__(name: str) -> Any:
 
 
 def read_card(path: Path) -> Card:
-    """The card of any pose network: from its metadata, or from the sidecar of a foreign file.
+    """The card of any pose network: from its metadata, or from a third-party file's model config.
 
     Raises
     ------
@@ -50,6 +50,6 @@ def read_card(path: Path) -> Card:
         If the file or its card is missing or broken.
     """
     from livepose.weights.card import read_card as read_own
-    from livepose.weights.sidecar import is_foreign, read_sidecar
+    from livepose.weights.model_config import is_third_party, read_model_config
 
-    return read_sidecar(path) if is_foreign(path) else read_own(path)
+    return read_model_config(path) if is_third_party(path) else read_own(path)

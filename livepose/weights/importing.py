@@ -40,18 +40,18 @@ def import_checkpoint(
 ) -> tuple[Path, Card]:
     """Reads a published checkpoint, checks it and writes it as safetensors with a card.
 
-    The arguments are those of ``read_foreign``. Without ``output`` the file goes to the cache,
+    The arguments are those of ``read_published``. Without ``output`` the file goes to the cache,
     where its stem is its name. Returns where it is, and its card.
     """
     source = Path(path)
-    state, card = read_foreign(
+    state, card = read_published(
         source, family=family, input_hw=input_hw, network=network, keypoints=keypoints
     )
     target = Path(output) if output else cached_weights_folder() / (stem(source) + SUFFIX)
     return target, save_checkpoint(target, state, card, dtype)
 
 
-def read_foreign(
+def read_published(
     path: Path,
     *,
     family: str | None = None,

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 DEFAULT_POSE = "pose_hrnet_w32_128x96"
 DEFAULT_DETECTOR = "person_yolo11n"
 SUFFIX = ".safetensors"
-FOREIGN_SUFFIXES = (".onnx", ".xml")
+THIRD_PARTY_SUFFIXES = (".onnx", ".xml")
 TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin")
 
 
@@ -137,7 +137,7 @@ def _usable(path: Path) -> Path:
         raise WeightsError(
             f"{path} is a torch checkpoint; bring it in first with 'livepose weights import {path}'"
         )
-    if path.suffix.lower() not in (SUFFIX, *FOREIGN_SUFFIXES):
+    if path.suffix.lower() not in (SUFFIX, *THIRD_PARTY_SUFFIXES):
         raise WeightsError(
             f"{path} does not look like weights; {SUFFIX}, .onnx or .xml was expected"
         )
@@ -146,7 +146,11 @@ def _usable(path: Path) -> Path:
 
 def _not_found(name_or_path: str) -> str:
     path = Path(name_or_path)
-    if len(path.parts) > 1 or path.suffix.lower() in (SUFFIX, *FOREIGN_SUFFIXES, *TORCH_SUFFIXES):
+    if len(path.parts) > 1 or path.suffix.lower() in (
+        SUFFIX,
+        *THIRD_PARTY_SUFFIXES,
+        *TORCH_SUFFIXES,
+    ):
         return f"there is no weights file {name_or_path}"
     from livepose.weights.manifest import known_names
 

@@ -17,7 +17,7 @@ from livepose.errors import WeightsError
 from livepose.networks import build_network
 from livepose.weights import Card, import_checkpoint, load_checkpoint, load_network
 from livepose.weights.checkpoint import tensors_sha256
-from livepose.weights.importing import read_foreign
+from livepose.weights.importing import read_published
 
 State = dict[str, Tensor]
 
@@ -98,7 +98,7 @@ def test_every_published_form_gives_the_official_names(
     state = small_state(network)
     family = "mmpose" if wrap.__name__ == "wrap" else "hrnet"
     path = written(tmp_path / "some_256x192.pth", wrap(state))
-    read, card = read_foreign(path, family=family)
+    read, card = read_published(path, family=family)
     assert (card.network, card.keypoints, card.input_hw) == (network, 17, (256, 192))
     left_out = set(state) - set(read)
     assert all(
@@ -161,7 +161,7 @@ def test_the_conventions_of_each_family_are_kept(
     tmp_path: Path,
 ) -> None:
     path = written(tmp_path / filename, wrap(small_state(network, keypoints)))
-    _, card = read_foreign(path, family=family)
+    _, card = read_published(path, family=family)
     assert (card.alignment, card.blur_kernel, card.sigma, card.colour) == expected
     assert card.skeleton == {17: "coco17", 16: "mpii16"}[keypoints]
     assert card.mean == (123.675, 116.28, 103.53)
@@ -174,8 +174,8 @@ def test_the_way_of_decoding_is_noted(tmp_path: Path) -> None:
         tmp_path / "y_256x192.pth",
         mmpose("head", cfg="codec = dict(\n  unbiased = True)")(small_state()),
     )
-    assert read_foreign(plain)[1].notes["decoding"] == "shift"
-    assert read_foreign(dark)[1].notes["decoding"] == "dark"
+    assert read_published(plain)[1].notes["decoding"] == "shift"
+    assert read_published(dark)[1].notes["decoding"] == "dark"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_size_that_nobody_says_is_asked_for(tmp_path: Path) -> None:
     path = written(tmp_path / "model_best.pth", small_state())
     with pytest.raises(WeightsError, match="--input 128x96"):
         import_checkpoint(path, family="dark")
-    assert read_foreign(path, family="dark", input_hw=(128, 96))[1].input_hw == (128, 96)
+    assert read_published(path, family="dark", input_hw=(128, 96))[1].input_hw == (128, 96)
 
 
 def without(name: str) -> Callable[[State], object]:
@@ -314,6 +314,6 @@ def test_official_state_dicts_are_recognised(shared: Path, tmp_path: Path) -> No
             for name, shape in published[case].items()
         }
         path = written(tmp_path / f"{case}.pth", state)
-        _, card = read_foreign(path, family="hrnet")
+        _, card = read_published(path, family="hrnet")
         assert isinstance(card, Card)
         assert f"{card.network}_{card.input_hw[0]}x{card.input_hw[1]}" == case

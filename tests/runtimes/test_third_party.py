@@ -1,4 +1,4 @@
-"""ONNX and OpenVINO networks of other people run by what their sidecar says."""
+"""ONNX and OpenVINO networks of other people run by what their model config says."""
 
 import shutil
 import struct
@@ -144,15 +144,17 @@ def test_an_onnx_network_runs_with_its_colour_normalisation_and_activation(
 
 
 @pytest.mark.parametrize(
-    ("sidecar", "sentence"),
+    ("config", "sentence"),
     [
-        ('input = "128x96"\nskeleton = "mpii16"', r"its sidecar says 16 heatmaps of 32x24"),
-        ('input = "256x192"', r"its sidecar says"),
+        ('input = "128x96"\nskeleton = "mpii16"', r"its model config says 16 heatmaps of 32x24"),
+        ('input = "256x192"', r"its model config says"),
         ("", "lacks the size"),
     ],
 )
-def test_a_sidecar_that_does_not_fit_is_named(sidecar: str, sentence: str, tinypose: Path) -> None:
-    tinypose.with_suffix(".toml").write_text(sidecar)
+def test_a_model_config_that_does_not_fit_is_named(
+    config: str, sentence: str, tinypose: Path
+) -> None:
+    tinypose.with_suffix(".toml").write_text(config)
     with pytest.raises(WeightsError, match=sentence):
         open_runtime(tinypose)
 
@@ -161,7 +163,7 @@ def test_a_network_without_heatmaps_says_what_it_puts_out(shared: Path, tmp_path
     name = "rtmdet_nano_person_320_end2end.onnx"
     shutil.copyfile(shared / "peers" / name, tmp_path / name)
     (tmp_path / name).with_suffix(".toml").write_text('input = "320x320"')
-    with pytest.raises(WeightsError, match="its sidecar says 17 heatmaps of 80x80"):
+    with pytest.raises(WeightsError, match="its model config says 17 heatmaps of 80x80"):
         open_runtime(tmp_path / name)
 
 

@@ -57,4 +57,4 @@ def test_a_sidecar_with_another_size_is_one_sentence_and_exit_code_4(
     tinypose.with_suffix(".toml").write_text(SIDECAR.replace("128x96", "256x192"))
     picture = shared / "images" / "standing_dim_room.jpg"
     assert main(["--image", str(picture), "--weights", str(tinypose), "--no-window"]) == 4
-    assert "its sidecar says" in capsys.readouterr().err
+    assert "its model config says" in capsys.readouterr().err

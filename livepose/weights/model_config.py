@@ -41,13 +41,13 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def read_sidecar(network_path: Path) -> Card:
+def read_model_config(network_path: Path) -> Card:
     """The card beside an ONNX or OpenVINO file.
 
     Raises
     ------
     WeightsError
-        If either file is missing, or the sidecar says something that cannot be.
+        If either file is missing, or the model config says something that cannot be.
     """
     require_file(network_path)
     path = network_path.with_suffix(".toml")
@@ -106,6 +106,6 @@ def _beside(path: Path, skeleton: str) -> str:
     return str(path.parent / skeleton) if skeleton.endswith(".toml") else skeleton
 
 
-def is_foreign(path: Path) -> bool:
+def is_third_party(path: Path) -> bool:
     """Whether this is an ONNX or OpenVINO file rather than livepose's own form."""
     return path.suffix.lower() != SUFFIX
