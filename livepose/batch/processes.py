@@ -93,14 +93,14 @@ class Processes:
         """How many have one."""
         return sum(worker.job is not None for worker in self._workers)
 
-    def start(self, job: Job, attempt: int) -> None:
+    def start(self, job: Job) -> None:
         """Gives a job to one that has none; those that are ready come first."""
         worker = min(
             (one for one in self._workers if one.job is None), key=lambda one: not one.ready
         )
         worker.job = job
         with suppress(OSError):  # a worker that died is seen when it is waited for
-            worker.line.send((job, attempt))
+            worker.line.send(job)
 
     def wait(self, timeout_s: float) -> list[Outcome]:
         """What was finished or lost."""
@@ -161,5 +161,4 @@ def _serve(line: Connection, opener: Opener, folder: Path, cores: list[int]) -> 
         line.send(0.0)
         name = f"process {os.getpid()}"
         while True:
-            job, attempt = line.recv()
-            line.send(do_job(work, job, folder, attempt, name, line.send))
+            line.send(do_job(work, line.recv(), folder, name, line.send))

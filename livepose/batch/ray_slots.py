@@ -41,9 +41,9 @@ class Actor:
             return type(error)(str(error))
         return None
 
-    def do(self, job: Job, attempt: int) -> Outcome:
+    def do(self, job: Job) -> Outcome:
         """Tries a job once."""
-        return do_job(self._work, job, self._folder, attempt, self._name, lambda share: None)
+        return do_job(self._work, job, self._folder, self._name, lambda share: None)
 
 
 def gpu_share(gpus: float, actors: int) -> float:
@@ -132,12 +132,12 @@ class RaySlots:
         """How many have one, or are about to be free."""
         return sum(slot.job is not None or slot.is_proving for slot in self._slots)
 
-    def start(self, job: Job, attempt: int) -> None:
+    def start(self, job: Job) -> None:
         """Gives a job to one that has none; those that have loaded come first."""
         free = (one for one in self._slots if one.job is None and not one.is_proving)
         slot = min(free, key=lambda one: one.opening is not None)
         slot.job = job
-        slot.doing = slot.actor.do.remote(job, attempt)
+        slot.doing = slot.actor.do.remote(job)
 
     def wait(self, timeout_s: float) -> list[Outcome]:
         """What was finished or lost."""

@@ -20,7 +20,7 @@ class Slots(Protocol):
     def busy(self) -> int:
         """How many have one."""
 
-    def start(self, job: Job, attempt: int) -> None:
+    def start(self, job: Job) -> None:
         """Gives a job to a free one."""
 
     def wait(self, timeout_s: float) -> list[Outcome]:
@@ -47,7 +47,7 @@ def run_jobs(
         while waiting and slots.free():
             job = waiting.popleft()
             tries[job] += 1
-            slots.start(job, tries[job])
+            slots.start(job)
         if not slots.busy():  # nobody is left who could do it
             for job in waiting:
                 noted(lost(job, "nowhere", "no worker is left"), tries[job], losses.get(job, []))
@@ -65,9 +65,9 @@ def run_jobs(
 class OwnSlot:
     """The one worker that is this process itself."""
 
-    def __init__(self, do: Callable[[Job, int], Outcome]) -> None:
+    def __init__(self, do: Callable[[Job], Outcome]) -> None:
         self._do = do
-        self._given: tuple[Job, int] | None = None
+        self._given: Job | None = None
 
     def free(self) -> int:
         """One, unless it has a job."""
@@ -77,14 +77,14 @@ class OwnSlot:
         """Whether it has a job."""
         return int(self._given is not None)
 
-    def start(self, job: Job, attempt: int) -> None:
+    def start(self, job: Job) -> None:
         """Takes the job; it is done while one waits for it."""
-        self._given = (job, attempt)
+        self._given = job
 
     def wait(self, timeout_s: float) -> list[Outcome]:
         """Does the job."""
         given, self._given = self._given, None
-        return [] if given is None else [self._do(*given)]
+        return [] if given is None else [self._do(given)]
 
     def close(self) -> None:
         """Nothing to end."""

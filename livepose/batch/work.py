@@ -1,11 +1,13 @@
 """One job: done beside its place, then moved there, whatever happens meanwhile."""
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 
 from livepose.batch.jobs import Job
 from livepose.batch.manifest import DONE, FAILED, LOST, file_sha256
@@ -17,6 +19,7 @@ Work = Callable[[Job, Path, Told], None]
 """Does a job: its outputs, under the last part of its name, into a folder that is there."""
 Opener = Callable[[], Work]
 """Loads what every job needs; picklable."""
+_TOKEN_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,11 @@ class Outcome:
     where: str = ""
 
 
-def do_job(work: Work, job: Job, folder: Path, attempt: int, where: str, told: Told) -> Outcome:
+def do_job(work: Work, job: Job, folder: Path, where: str, told: Told) -> Outcome:
     """Tries a job once. An error is its outcome; Ctrl-C is not caught."""
     start_s = time.perf_counter()
-    part = part_folder(job, folder, attempt)
+    part = part_folder(job, folder)
     try:
-        shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         work(job, part, told)
         outputs = move_into_place(part, folder)
@@ -59,10 +61,10 @@ def lost(job: Job, where: str, why: str) -> Outcome:
     return Outcome(job, LOST, f"{where}: {why}", where=where)
 
 
-def part_folder(job: Job, folder: Path, attempt: int) -> Path:
+def part_folder(job: Job, folder: Path) -> Path:
     """Where a try writes: each its own, as a worker that was given up may still be writing."""
     place = folder / job.name
-    return place.with_name(f".{place.name}.{attempt}.part")
+    return place.with_name(f".{place.name}.{token_hex(_TOKEN_BYTES)}.part")
 
 
 def move_into_place(part: Path, folder: Path) -> dict[str, str]:
@@ -100,6 +102,5 @@ def remove_stale(jobs: Iterable[Job], folder: Path) -> int:
 
 
 def _is_part_of(entry: str, name: str) -> bool:
-    head, tail = f".{name}.", ".part"
-    number = entry[len(head) : -len(tail)]
-    return entry.startswith(head) and entry.endswith(tail) and number.isdecimal()
+    token = f"[0-9a-f]{{{2 * _TOKEN_BYTES}}}"
+    return re.fullmatch(rf"\.{re.escape(name)}\.{token}\.part", entry) is not None

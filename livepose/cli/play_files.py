@@ -196,8 +196,8 @@ def open_slots(options: RunOptions, folder: Path, share: Callable[[Job, float], 
         return Processes(opener, folder, batch.workers, share)
     work = opener()
 
-    def do(job: Job, attempt: int) -> Any:
-        return do_job(work, job, folder, attempt, "this process", partial(share, job))
+    def do(job: Job) -> Any:
+        return do_job(work, job, folder, "this process", partial(share, job))
 
     return OwnSlot(do)
 

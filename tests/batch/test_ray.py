@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def alone(source: Path, out: Path, notes: Path) -> None:
     work = Copy(notes)()
-    slot = OwnSlot(lambda job, attempt: do_job(work, job, out, attempt, "here", lambda _: None))
+    slot = OwnSlot(lambda job: do_job(work, job, out, "here", lambda _: None))
     run_batch(make_jobs(find_sources([source])), lambda: slot, out, Manifest(None), "settings")
 
 

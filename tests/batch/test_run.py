@@ -26,9 +26,7 @@ class Runs:
 
     def slots(self) -> Slots:
         work = self.copy()
-        return OwnSlot(
-            lambda job, attempt: do_job(work, job, self.out, attempt, "here", lambda _: None)
-        )
+        return OwnSlot(lambda job: do_job(work, job, self.out, "here", lambda _: None))
 
     def __call__(self, settings: str = "settings", part: tuple[int, int] = (1, 1)) -> Report:
         jobs = shard(make_jobs(find_sources([self.source])), *part)
@@ -75,8 +73,8 @@ def test_shards_do_every_file_once_and_a_run_of_all_has_nothing_left(runs: Runs)
 
 def test_what_a_killed_run_left_is_gone_at_the_start(runs: Runs) -> None:
     job = make_jobs(find_sources([runs.source]))[0]
-    for attempt in (1, 2):
-        part_folder(job, runs.out, attempt).mkdir(parents=True)
+    for _ in range(2):
+        part_folder(job, runs.out).mkdir(parents=True)
     runs()
     assert not list(runs.out.glob(".*"))
 

@@ -50,7 +50,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def own(copy: Copy, folder: Path) -> OwnSlot:
     work = copy()
-    return OwnSlot(lambda job, attempt: do_job(work, job, folder, attempt, "here", lambda _: None))
+    return OwnSlot(lambda job: do_job(work, job, folder, "here", lambda _: None))
 
 
 def test_each_file_is_done_and_a_broken_one_stops_no_other(make_jobs, tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_cores_are_shared_out_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_a_killed_run_left_is_removed_and_nothing_else(make_jobs, tmp_path: Path) -> None:
     (job, other) = make_jobs(a="x", b="y")
     out = tmp_path / "out"
-    stale = part_folder(job, out, 2)
-    kept = [part_folder(other, out, 1), out / ".a.part", out / ".a.x.part", out / ".a.b.1.part"]
+    stale = part_folder(job, out)
+    kept = [part_folder(other, out), out / ".a.part", out / ".a.x.part", out / ".a.b.12ab34cd.part"]
     for folder in (stale, *kept):
         folder.mkdir()
     (stale / "a.txt").write_text("half")
