@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.budget import Budget, Carrier, Scheduler, joined
+from livepose.budget import Budget, PosePropagation, Scheduler, joined
 from livepose.detection import Detections, DetectionSchedule, Detector, detect_stills, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
@@ -34,7 +34,7 @@ from livepose.sources import Source, open_source
 from livepose.sources.decoding import as_image_bgr
 from livepose.threads import OneAtATime, batches, prefetch
 from livepose.timing import StageClock
-from livepose.tracking import Cuts, Tracked, Tracker, TrackerSettings
+from livepose.tracking import ShotBoundaries, Tracked, Tracker, TrackerSettings
 
 Picture = ImageBgr | str | Path | Any
 """What stands for a picture: an array, a file, or a picture of PIL."""
@@ -97,11 +97,11 @@ class PosePipeline:
         self.estimator, self.detector = networks or self._open_networks()
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(Budget(self.settings.max_latency_ms, self.settings.target_fps))
-        self.carrier = Carrier()
+        self.propagation = PosePropagation()
         self.schedule = DetectionSchedule(second_scale=not self.scheduler.budget)
         self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
-        self.cuts = Cuts()
+        self.shots = ShotBoundaries()
 
     def _tracker_settings(self) -> TrackerSettings:
         chosen = TrackerSettings(
@@ -227,7 +227,7 @@ class PosePipeline:
 
     def _process_next(self, image_bgr: ImageBgr, time_s: float) -> Poses:
         with self.clock.stage("cuts"):
-            if self.cuts.sees_one(image_bgr):
+            if self.shots.begins_shot(image_bgr):
                 self._begin_shot()
         with self.clock.stage("detect"):
             detections = self._detect_if_due(image_bgr, time_s)
@@ -239,15 +239,15 @@ class PosePipeline:
             poses = self.tracker.observe(time_s, poses)
         with self.clock.stage("smooth"):
             poses = self.smoother.apply(time_s, poses)
-        return poses if now is None else self._carry(time_s, poses, tracked, now)
+        return poses if now is None else self._propagate(time_s, poses, tracked, now)
 
     def _begin_shot(self) -> None:
         self.tracker.begin_shot()
         self.smoother.reset()
-        self.carrier.reset()
+        self.propagation.reset()
         self.schedule.reset()
 
-    def _carry(
+    def _propagate(
         self, time_s: float, poses: Poses, tracked: Tracked, now: NDArray[np.bool_]
     ) -> Poses:
         """Adds those whose turn it was not, moved along with their boxes."""
@@ -256,9 +256,9 @@ class PosePipeline:
             places = self.tracker.predict(time_s)
             waits = np.isin(places.track_ids, tracked.track_ids[~now])
             waiting = places.select(waits & ~np.isin(places.track_ids, poses.track_ids))
-            carried = self.carrier.carry(waiting.boxes_xyxy, waiting.track_ids)
-            poses = joined(poses, carried)
-            self.carrier.remember(poses, places)
+            propagated = self.propagation.propagate(waiting.boxes_xyxy, waiting.track_ids)
+            poses = joined(poses, propagated)
+            self.propagation.remember(poses, places)
             return poses
 
     def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
@@ -336,7 +336,7 @@ class PosePipeline:
         """Forgets everybody: the next picture begins a new stream."""
         self._begin_shot()
         self.tracker.reset()
-        self.cuts.reset()
+        self.shots.reset()
         self.scheduler.reset()
 
     def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:

@@ -47,7 +47,7 @@ class DroppedWork:
     detections: int = 0
     """Frames in which the detector was due and had to wait."""
     poses: int = 0
-    """Poses that were carried on by their boxes instead of being estimated."""
+    """Poses that were propagated on by their boxes instead of being estimated."""
     late: int = 0
     """Frames that took longer than the budget all the same."""
 

@@ -30,7 +30,7 @@ SAME_IOU = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TwoScales:
-    """The people of one picture in both inputs, and how many of them are small."""
+    """The people of one picture in both inputs, and how many small ones only the larger shows."""
 
     people: Detections
     small: int
@@ -66,6 +66,7 @@ def joined(usual: Detections, larger: Detections, letterbox: Letterbox) -> TwoSc
     """
     larger = _select(larger, _small(larger, letterbox))
     same = boxes.iou(usual.boxes_xyxy, larger.boxes_xyxy) >= SAME_IOU
+    small = int((~same.any(axis=0)).sum())
     surer = larger.scores > usual.scores[:, None]
     usual = _select(usual, ~np.any(same & surer, axis=1))
     larger = _select(larger, ~np.any(same & ~surer, axis=0))
@@ -73,8 +74,7 @@ def joined(usual: Detections, larger: Detections, letterbox: Letterbox) -> TwoSc
         np.concatenate([usual.boxes_xyxy, larger.boxes_xyxy]),
         np.concatenate([usual.scores, larger.scores]),
     )
-    people = _select(people, np.argsort(-people.scores, kind="stable"))
-    return TwoScales(people, int(_small(people, letterbox).sum()))
+    return TwoScales(_select(people, np.argsort(-people.scores, kind="stable")), small)
 
 
 def _small(people: Detections, letterbox: Letterbox) -> NDArray[np.bool_]:

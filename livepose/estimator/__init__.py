@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.crops import CropGeometry, cut_crops
 from livepose.errors import DeviceError
-from livepose.estimator._kernels import read_out
+from livepose.estimator._kernels import decode_to_image
 from livepose.frame import ImageBgr
 from livepose.heatmaps import DECODERS, Decoded, blur_taps, decode
-from livepose.heatmaps._maps import lay_out
+from livepose.heatmaps._maps import as_contiguous
 from livepose.runtimes import Runtime
 from livepose.timing import StageClock
 from livepose.weights.calibration import calibration_of
@@ -124,7 +124,7 @@ class PoseEstimator:
 
     def _read_out(self, heatmaps: NDArray[np.float32], boxes_xyxy: Boxes) -> Estimates:
         """All of it in one call, for DARK."""
-        maps = lay_out(heatmaps)
+        maps = as_contiguous(heatmaps)
         people, keypoints, height, width = maps.shape
         if boxes_xyxy.shape != (people, 4):
             raise ValueError(f"boxes_xyxy: expected shape {(people, 4)}, got {boxes_xyxy.shape}")
@@ -134,7 +134,7 @@ class PoseEstimator:
             np.empty((people, keypoints, 2, 2)),
         )
         taps, placing, intercepts, slopes = self._reading(height, width)
-        read_out(
+        decode_to_image(
             *(maps, taps, boxes_xyxy, placing, intercepts, slopes),
             *(found.keypoints_xy, found.keypoint_scores, found.covariance_px2),
         )

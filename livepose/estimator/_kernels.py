@@ -17,7 +17,7 @@ Triple = tuple[float, float, float]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def read_out(
+def decode_to_image(
     maps: Real,
     taps: Floats,
     boxes_xyxy: Floats,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def lay_out(heatmaps: ArrayLike) -> NDArray[Any]:
+def as_contiguous(heatmaps: ArrayLike) -> NDArray[Any]:
     """The heatmaps themselves where they fit, a converted copy where they do not.
 
     They are float32 or float64 then, in one piece of memory.

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from livepose.heatmaps import _kernels
-from livepose.heatmaps._maps import lay_out
+from livepose.heatmaps._maps import as_contiguous
 from livepose.heatmaps.modulation import blur_taps
 
 
@@ -59,7 +59,7 @@ def decode_argmax(heatmaps: ArrayLike) -> Decoded:
     >>> decode_argmax(heatmaps).xy.tolist()
     [[[5.0, 2.0]]]
     """
-    return _peaks(lay_out(heatmaps))
+    return _peaks(as_contiguous(heatmaps))
 
 
 def decode_shift(heatmaps: ArrayLike) -> Decoded:
@@ -79,7 +79,7 @@ def decode_shift(heatmaps: ArrayLike) -> Decoded:
     Newell, Yang, Deng: Stacked hourglass networks for human pose estimation. ECCV 2016.
     doi:10.1007/978-3-319-46484-8_29
     """
-    maps = lay_out(heatmaps)
+    maps = as_contiguous(heatmaps)
     found = _peaks(maps)
     _kernels.shift_quarter(maps, found.xy)
     return found
@@ -114,8 +114,8 @@ def decode_integral(heatmaps: ArrayLike, softmax_beta: float | None = None) -> D
             raise ValueError(
                 f"softmax_beta: expected None or a number above 0, got {softmax_beta!r}"
             )
-        heatmaps = _softmax(lay_out(heatmaps), softmax_beta)
-    maps = lay_out(heatmaps)
+        heatmaps = _softmax(as_contiguous(heatmaps), softmax_beta)
+    maps = as_contiguous(heatmaps)
     found = _peaks(maps)
     _kernels.decode_integral_maps(maps, found.xy, found.scores, found.covariance)
     return found
@@ -177,7 +177,7 @@ def decode_dark(heatmaps: ArrayLike, blur_kernel: int = 3) -> Decoded:
     >>> (found.covariance.round(6) + 0.0).tolist()
     [[[[2.25, 0.0], [0.0, 2.25]]]]
     """
-    maps, taps = lay_out(heatmaps), blur_taps(blur_kernel)
+    maps, taps = as_contiguous(heatmaps), blur_taps(blur_kernel)
     found = _empty(maps)
     _kernels.decode_dark_maps(maps, taps, found.xy, found.scores, found.covariance)
     return found

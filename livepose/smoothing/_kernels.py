@@ -1,7 +1,7 @@
-"""Numba kernels of smoothing: seats, scales and marks around the filters, and all of it at once.
+"""Numba kernels of smoothing: tracks, scales and marks around the filters, and all of it at once.
 
-``seats`` (N,) say whose ``states`` (N, K, ...) are whose; ``slots`` (P,) which seat each person of
-a frame has, below 0 for those who pass untouched.
+``tracks`` (N,) say whose ``states`` (N, K, ...) are whose; ``slots`` (P,) which track each person
+of a frame has, below 0 for those who pass untouched.
 """
 
 import math
@@ -11,51 +11,51 @@ from numpy.typing import NDArray
 
 from livepose.compiled import njit
 from livepose.poses.states import KeypointState
-from livepose.smoothing._follow_kernels import FollowConstants, follow
+from livepose.smoothing._imm_kernels import ImmConstants, imm_filter
 from livepose.smoothing._one_euro_kernels import Constants, low_pass_share, one_euro
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Masks = NDArray[np.bool_]
 
-SEAT = np.dtype([("track_id", np.int64), ("seen_s", np.float64), ("scale_px", np.float64)])
+TRACK = np.dtype([("track_id", np.int64), ("seen_s", np.float64), ("scale_px", np.float64)])
 """Whose state it is (0: nobody's), when they were last seen, and their body scale."""
 PREDICTED, MISSING = int(KeypointState.PREDICTED), int(KeypointState.MISSING)
 
 
 @njit(cache=True, nogil=True)
-def take_seats(
-    seats: NDArray[np.void], states: Floats, track_ids: Indices, time_s: float, gap_s: float
+def assign_slots(
+    tracks: NDArray[np.void], states: Floats, track_ids: Indices, time_s: float, gap_s: float
 ) -> Indices:
-    """Seat of each track (P,), fresh for new ones, -1 for who is not followed; -2: none is free.
+    """Slot of each track (P,), fresh for new ones, -1 for who is not followed; -2: none is free.
 
     Who was not seen for ``gap_s``, or was last seen in the future, has left theirs before.
     """
-    for n in range(len(seats)):
-        if not 0.0 <= time_s - seats[n].seen_s <= gap_s:
-            seats[n].track_id = 0
+    for n in range(len(tracks)):
+        if not 0.0 <= time_s - tracks[n].seen_s <= gap_s:
+            tracks[n].track_id = 0
     slots = np.full(len(track_ids), -1)
     for p in range(len(track_ids)):
         if track_ids[p] <= 0:
             continue
-        slots[p] = seat_of(seats, track_ids[p])
+        slots[p] = slot_of(tracks, track_ids[p])
         if slots[p] >= 0:
             continue
-        slots[p] = seat_of(seats, 0)
+        slots[p] = slot_of(tracks, 0)
         if slots[p] < 0:
             slots[p] = -2
             return slots
-        seat = seats[slots[p]]
-        seat.track_id, seat.seen_s, seat.scale_px = track_ids[p], np.nan, np.nan
+        track = tracks[slots[p]]
+        track.track_id, track.seen_s, track.scale_px = track_ids[p], np.nan, np.nan
         states[slots[p]] = np.nan
     return slots
 
 
 @njit(cache=True, nogil=True)
-def seat_of(seats: NDArray[np.void], track_id: int) -> int:
-    """The first seat of that track, or -1."""
-    for n in range(len(seats)):
-        if seats[n].track_id == track_id:
+def slot_of(tracks: NDArray[np.void], track_id: int) -> int:
+    """The first track of that track, or -1."""
+    for n in range(len(tracks)):
+        if tracks[n].track_id == track_id:
             return n
     return -1
 
@@ -64,7 +64,7 @@ def seat_of(seats: NDArray[np.void], track_id: int) -> int:
 def learn_scales(
     boxes_xyxy: Floats,
     xy: Floats,
-    seats: NDArray[np.void],
+    tracks: NDArray[np.void],
     slots: Indices,
     time_s: float,
     cutoff_hz: float,
@@ -73,17 +73,17 @@ def learn_scales(
     for p in range(len(slots)):
         if slots[p] < 0:
             continue
-        seat = seats[slots[p]]
+        track = tracks[slots[p]]
         left, top, right, bottom = boxes_xyxy[p]
         now = _root_of_area(right - left, bottom - top)
         if not now > 0.0:
             now = _span_px(xy[p])
-        old = seat.scale_px
+        old = track.scale_px
         if not now > 0.0:
             now = 1.0 if math.isnan(old) else old
-        share = low_pass_share(cutoff_hz, time_s - seat.seen_s)
-        seat.scale_px = now if math.isnan(old) else old + share * (now - old)
-        seat.seen_s = time_s
+        share = low_pass_share(cutoff_hz, time_s - track.seen_s)
+        track.scale_px = now if math.isnan(old) else old + share * (now - old)
+        track.seen_s = time_s
 
 
 @njit(cache=True, nogil=True)
@@ -127,27 +127,29 @@ def mark_guesses(
 
 
 @njit(cache=True, nogil=True)
-def smooth_by_follow(
+def smooth_by_imm(
     people: tuple[Indices, Floats, Floats, Floats, Floats, NDArray[np.uint8]],
-    seats: NDArray[np.void],
+    tracks: NDArray[np.void],
     states: Floats,
     times_s: tuple[float, float, float],
     cutoff_hz: float,
-    constants: FollowConstants,
+    constants: ImmConstants,
 ) -> bool:
-    """Filters people in place by three models; False, and nothing is done, if seats are short.
+    """Filters people in place by three models; False, and nothing is done, if tracks are short.
 
     ``people`` are track ids (P,), boxes (P, 4), keypoints (P, K, 2), scores (P, K), covariances
     (P, K, 2, 2) and states (P, K). ``times_s`` are now, how far ahead, and the longest gap.
     """
     track_ids, boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people
     time_s, lead_s, gap_s = times_s
-    slots = take_seats(seats, states, track_ids, time_s, gap_s)
+    slots = assign_slots(tracks, states, track_ids, time_s, gap_s)
     if -2 in slots:
         return False
     measured = np.empty(scores.shape, dtype=np.bool_)
-    learn_scales(boxes_xyxy, xy, seats, slots, time_s, cutoff_hz)
-    follow(xy, scores, covariance_px2, seats, slots, time_s, lead_s, states, constants, measured)
+    learn_scales(boxes_xyxy, xy, tracks, slots, time_s, cutoff_hz)
+    imm_filter(
+        xy, scores, covariance_px2, tracks, slots, time_s, lead_s, states, constants, measured
+    )
     mark_guesses(xy, slots, measured, covariance_px2, keypoint_states)
     return True
 
@@ -155,7 +157,7 @@ def smooth_by_follow(
 @njit(cache=True, nogil=True)
 def smooth_by_one_euro(
     people: tuple[Indices, Floats, Floats, Floats, Floats, NDArray[np.uint8]],
-    seats: NDArray[np.void],
+    tracks: NDArray[np.void],
     states: Floats,
     times_s: tuple[float, float, float],
     cutoff_hz: float,
@@ -164,11 +166,11 @@ def smooth_by_one_euro(
     """The same by the One Euro filter, which knows no time ahead."""
     track_ids, boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people
     time_s, _, gap_s = times_s
-    slots = take_seats(seats, states, track_ids, time_s, gap_s)
+    slots = assign_slots(tracks, states, track_ids, time_s, gap_s)
     if -2 in slots:
         return False
     measured = np.empty(scores.shape, dtype=np.bool_)
-    learn_scales(boxes_xyxy, xy, seats, slots, time_s, cutoff_hz)
-    one_euro(xy, scores, seats, slots, time_s, states, constants, measured)
+    learn_scales(boxes_xyxy, xy, tracks, slots, time_s, cutoff_hz)
+    one_euro(xy, scores, tracks, slots, time_s, states, constants, measured)
     mark_guesses(xy, slots, measured, covariance_px2, keypoint_states)
     return True

@@ -32,7 +32,7 @@ def low_pass_share(cutoff_hz: float, dt_s: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _follow(
+def _imm(
     state: NDArray[np.float64],
     x: float,
     y: float,
@@ -66,7 +66,7 @@ def _see(
         return  # a repeated time tells nothing new, and a speed over next to no time is none
     reach_px = math.inf if state[_HELD] == 0.0 else constants[4] * scale_px
     if dt_s > 0.0 and math.hypot(x - state[_X], y - state[_Y]) <= reach_px:
-        _follow(state, x, y, dt_s, scale_px, constants)
+        _imm(state, x, y, dt_s, scale_px, constants)
     else:
         state[_X], state[_Y], state[_VX], state[_VY] = x, y, 0.0, 0.0
     state[_SEEN_S], state[_SCORE], state[_HELD] = time_s, score, 0.0
@@ -88,7 +88,7 @@ def _miss(state: NDArray[np.float64], time_s: float, constants: Constants) -> fl
 def one_euro(
     xy: NDArray[np.float64],
     scores: NDArray[np.float64],
-    seats: NDArray[np.void],
+    tracks: NDArray[np.void],
     slots: NDArray[np.int64],
     time_s: float,
     states: NDArray[np.float64],
@@ -97,7 +97,7 @@ def one_euro(
 ) -> None:
     """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place.
 
-    Person p has the seat n = ``slots[p]`` of ``seats`` (N,) and ``states``
+    Person p has the track n = ``slots[p]`` of ``tracks`` (N,) and ``states``
     (N, K, STATE_COLUMNS), which are kept up to date; below 0 the person passes untouched.
     ``measured`` (P, K) is set where there was a measurement.
     """
@@ -110,7 +110,7 @@ def one_euro(
             x, y, score = xy[p, k, 0], xy[p, k, 1], scores[p, k]
             measured[p, k] = math.isfinite(x) and math.isfinite(y) and score > 0.0
             if measured[p, k]:
-                _see(state, x, y, score, time_s, seats[slots[p]].scale_px, constants)
+                _see(state, x, y, score, time_s, tracks[slots[p]].scale_px, constants)
             else:
                 scores[p, k] = _miss(state, time_s, constants)
             xy[p, k, 0], xy[p, k, 1] = state[_X], state[_Y]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from livepose.settings import SMOOTHINGS
 
 Triple = tuple[float, float, float]
-FollowConstants = tuple[float, Triple, Triple, float, float, float, float, float]
+ImmConstants = tuple[float, Triple, Triple, float, float, float, float, float]
 
 PRESETS = ("still", "balanced", "fast")
 METHODS = SMOOTHINGS
@@ -80,7 +80,7 @@ class SmoothingSettings:
             float(self.jump_scales),
         )
 
-    def follow_constants(self) -> FollowConstants:
+    def imm_constants(self) -> ImmConstants:
         """What the kernel with three models takes, in its order."""
         return (
             float(self.noise_share),

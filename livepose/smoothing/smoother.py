@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.poses import Poses
-from livepose.smoothing._follow_kernels import FOLLOW_COLUMNS
-from livepose.smoothing._kernels import SEAT, smooth_by_follow, smooth_by_one_euro
+from livepose.smoothing._imm_kernels import IMM_COLUMNS
+from livepose.smoothing._kernels import TRACK, smooth_by_imm, smooth_by_one_euro
 from livepose.smoothing._one_euro_kernels import STATE_COLUMNS
 from livepose.smoothing.settings import METHODS, SmoothingSettings
 
-FEWEST_SEATS = 8
+FEWEST_SLOTS = 8
 
 
 class Smoother:
@@ -78,14 +78,14 @@ class Smoother:
         self.settings = settings or SmoothingSettings.of(method)
         self.lead_s = 0.0
         self._one_euro = self.settings.one_euro_constants()
-        self._follow = self.settings.follow_constants()
-        self._columns = STATE_COLUMNS if method == "one-euro" else FOLLOW_COLUMNS
+        self._imm = self.settings.imm_constants()
+        self._columns = STATE_COLUMNS if method == "one-euro" else IMM_COLUMNS
         self.reset()
         self._filter(0.0, Poses.empty())  # compiles
 
     def reset(self) -> None:
         """Forgets everybody; the smoother is as new."""
-        self._seats = np.empty(0, dtype=SEAT)
+        self._tracks = np.empty(0, dtype=TRACK)
         self._states = np.empty((0, 1, self._columns))
 
     def apply(self, time_s: float, poses: Poses) -> Poses:
@@ -115,16 +115,16 @@ class Smoother:
         return poses.with_keypoints(xy, scores, covariance_px2, states)
 
     def _fits(self, time_s: float, people: tuple[NDArray[Any], ...]) -> bool:
-        """Filters in place; False, and nothing is done, if there are too few seats."""
+        """Filters in place; False, and nothing is done, if there are too few tracks."""
         chosen = self.settings
         times_s = time_s, float(self.lead_s), float(chosen.gap_s)
-        known = self._seats, self._states, times_s, float(chosen.scale_cutoff_hz)
+        known = self._tracks, self._states, times_s, float(chosen.scale_cutoff_hz)
         if self.method == "one-euro":
             return bool(smooth_by_one_euro(people, *known, self._one_euro))
-        return bool(smooth_by_follow(people, *known, self._follow))
+        return bool(smooth_by_imm(people, *known, self._imm))
 
     def _grow(self) -> None:
-        more = max(FEWEST_SEATS, len(self._seats))
-        self._seats = np.concatenate([self._seats, np.zeros(more, dtype=SEAT)])
+        more = max(FEWEST_SLOTS, len(self._tracks))
+        self._tracks = np.concatenate([self._tracks, np.zeros(more, dtype=TRACK)])
         fresh = np.full((more, *self._states.shape[1:]), np.nan)
         self._states = np.concatenate([self._states, fresh])

@@ -32,10 +32,12 @@ STRAY = 0.75
 """Keypoints centred farther from the box's centre, in box sizes, are not this person's."""
 LEVEL_RATE = 0.5
 """How quickly the usual mean score of a person's keypoints is learned at detections."""
+FOLLOWED = 0.75
+"""Usual score of the best keypoints of somebody who is well followed by them."""
 STALE_S = 0.5
 """Keypoints from longer ago say nothing about how a box moved since."""
 UNSURE, CROSSING, BUSY, CALM = range(4)
-"""What goes on among people, as ``unrest`` says; see ``rest``."""
+"""What goes on among people, as ``activity`` says; see ``rest``."""
 
 # -- when the detector is due --------------------------------------------------------------------
 
@@ -55,7 +57,7 @@ def anybody_fades(table: Table, time_s: float, numbers: Table) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def unrest(table: Table, crossing_iou: float, fast_speed: float) -> int:
+def activity(table: Table, crossing_iou: float, fast_speed: float) -> int:
     """What goes on among people; speeds are body scales a second."""
     shown, busy, crossing = 0, False, False
     for t in range(len(table)):
@@ -72,14 +74,22 @@ def unrest(table: Table, crossing_iou: float, fast_speed: float) -> int:
             speed_px = math.hypot(person.velocity[0], person.velocity[1])
             busy = busy or speed_px / box.scale_of(person.xywh) > fast_speed
         for other in range(t):
-            crossing = crossing or (
-                table[other].state != LOST and overlap_of(table, t, other) > crossing_iou
-            )
+            if table[other].state == LOST or overlap_of(table, t, other) <= crossing_iou:
+                continue
+            followed = well_followed(person) and well_followed(table[other])
+            busy, crossing = busy or followed, crossing or not followed
     if shown == 0:
         return UNSURE
     if crossing:
         return CROSSING
     return BUSY if busy else CALM
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def well_followed(person: Any) -> bool:
+    """Whether keypoints alone say where somebody is, without the detector."""
+    agreed = person.state == ACTIVE and not person.faded and math.isnan(person.missed_s)
+    return bool(agreed and person.best >= FOLLOWED)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -118,7 +128,7 @@ def coast(table: Table, time_s: float, coast_s: float) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def name(table: Table, next_id: int) -> int:
+def assign_ids(table: Table, next_id: int) -> int:
     """Gives ids to those who have become people, largest first; the id that is next then."""
     while True:
         largest, most_px2 = -1, -1.0
@@ -158,7 +168,7 @@ def choose(table: Table, max_people: int, time_s: float, hold_s: float) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def hand_out(table: Table, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int:
+def write_outputs(table: Table, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int:
     """Boxes (T, 4), ids (T,) and scores (T,) of those chosen, by id; how many there are."""
     count = 0
     for t in range(len(table)):
@@ -177,7 +187,7 @@ def hand_out(table: Table, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def elect(
+def select_outputs(
     table: Table,
     max_people: int,
     time_s: float,
@@ -188,7 +198,7 @@ def elect(
 ) -> int:
     """Chooses, and hands out."""
     choose(table, max_people, time_s, hold_s)
-    return int(hand_out(table, boxes_xyxy, ids, scores))
+    return int(write_outputs(table, boxes_xyxy, ids, scores))
 
 
 # -- what keypoints say --------------------------------------------------------------------------
@@ -249,9 +259,11 @@ def take_in(
     for n in range(len(rows)):
         person, memory = table[rows[n]], joints[rows[n]]
         pose.counted(keypoints_xy[n], scores[n], chosen.keypoint_score, now_xy[n])
-        if chosen.mend_joints > 0.0 and not double[n]:
+        if chosen.correct_joints > 0.0 and not double[n]:
             scale_px = box.scale_of(person.xywh)
-            pose.mend(now_xy[n], memory, scale_px, pairs, parents, time_s, exchanged[n], refused[n])
+            pose.correct_joints(
+                now_xy[n], memory, scale_px, pairs, parents, time_s, exchanged[n], refused[n]
+            )
             pose.remember(now_xy[n], memory, scale_px, parents, time_s)
         claim(person, double[n], time_s, chosen.established_s)
         level = pose.mean_score(scores[n], pairs, exchanged[n], refused[n])

@@ -61,7 +61,7 @@ def look_ahead(joints: Floats, time_s: float, ahead_xy: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def exchange_back(
+def correct_swaps(
     now_xy: Floats,
     ahead_xy: Floats,
     joints: Floats,
@@ -136,7 +136,7 @@ def refuse_jumps(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def mend(
+def correct_joints(
     now_xy: Floats,
     joints: Floats,
     scale_px: float,
@@ -146,10 +146,10 @@ def mend(
     exchanged: Masks,
     refused: Masks,
 ) -> None:
-    """Looks for swaps and jumps in a pose (K, 2), and mends it in place; see ``joints``."""
+    """Histogram for swaps and jumps in a pose (K, 2), and mends it in place; see ``joints``."""
     ahead_xy = np.empty(now_xy.shape)
     look_ahead(joints, time_s, ahead_xy)
-    exchange_back(now_xy, ahead_xy, joints, scale_px, pairs, time_s, exchanged)
+    correct_swaps(now_xy, ahead_xy, joints, scale_px, pairs, time_s, exchanged)
     refuse_jumps(now_xy, ahead_xy, joints, scale_px, parents, time_s, refused)
 
 

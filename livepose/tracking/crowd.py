@@ -12,24 +12,24 @@ Handed = tuple[Boxes, NDArray[np.int64], Floats]
 """Boxes (N, 4), ids (N,) and scores (N,), by id."""
 
 
-def name(tracks: Tracks, next_id: int) -> int:
+def assign_ids(tracks: Tracks, next_id: int) -> int:
     """Gives ids to those who have become people, largest first; the id that is next then."""
-    return int(_kernels.name(tracks.table, next_id))
+    return int(_kernels.assign_ids(tracks.table, next_id))
 
 
-def elected(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> Handed:
+def select_outputs(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> Handed:
     """Chooses who is handed out: all, or ``max_people``, those of before first."""
     boxes_xyxy, ids, scores = _room(len(tracks))
     most = len(tracks) if chosen.max_people is None else chosen.max_people
     hold_s = chosen.established_s
-    count = _kernels.elect(tracks.table, most, time_s, hold_s, boxes_xyxy, ids, scores)
+    count = _kernels.select_outputs(tracks.table, most, time_s, hold_s, boxes_xyxy, ids, scores)
     return boxes_xyxy[:count], ids[:count], scores[:count]
 
 
-def chosen_before(tracks: Tracks) -> Handed:
+def selected_before(tracks: Tracks) -> Handed:
     """Those who were chosen last."""
     boxes_xyxy, ids, scores = _room(len(tracks))
-    count = _kernels.hand_out(tracks.table, boxes_xyxy, ids, scores)
+    count = _kernels.write_outputs(tracks.table, boxes_xyxy, ids, scores)
     return boxes_xyxy[:count], ids[:count], scores[:count]
 
 

@@ -1,4 +1,4 @@
-"""Mending by pose what boxes got wrong: exchanged identities, newcomers that are none, doubles."""
+"""Corrects by pose what boxes got wrong: id switches, newcomers that are none, duplicates."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,11 @@ Rows = NDArray[np.int64]
 FRESH_S = 0.2
 """Keypoints older than this say little about the pose now."""
 PROOF = ("best", "proven_s", "strong_s", "sure_since_s", "doubts")
-PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "looks", *PROOF)
+PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "histograms", *PROOF)
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
 
-def exchange(
+def correct_switches(
     tracks: Tracks,
     rows: Rows,
     now_xy: Floats,
@@ -42,7 +42,7 @@ def exchange(
     likeness = oks(moved(tracks, rows, time_s), now_xy, areas_px2, sigmas, near)
     likeness += chosen.identity_oks * np.eye(len(rows))
     if (likeness.argmax(axis=1) == np.arange(len(rows))).all():
-        return  # everybody looks most like themselves: no other assignment is better
+        return  # everybody histograms most like themselves: no other assignment is better
     was, now = assign(likeness, 0.0)
     changed = was != now
     moving = np.intersect1d(was[changed], now[changed])
@@ -72,7 +72,7 @@ def recognise(
     tracks.ids[lost[old]], tracks.seen_s[lost[old]] = 0, -np.inf  # dies with the next picture
 
 
-def doubles(
+def duplicates(
     tracks: Tracks,
     rows: Rows,
     now_xy: Floats,

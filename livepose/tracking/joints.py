@@ -22,7 +22,7 @@ from livepose.tracking.tracks import Mask
 Rows = NDArray[np.int64]
 
 
-def exchanged_back(poses: Poses, exchanged: Mask, pairs: Rows) -> Poses:
+def swap_back(poses: Poses, exchanged: Mask, pairs: Rows) -> Poses:
     """The poses (N) with those of the pairs (F, 2) exchanged that are marked (N, F)."""
     people, which = np.nonzero(exchanged)
     order = np.tile(np.arange(poses.keypoint_scores.shape[1]), (len(poses), 1))

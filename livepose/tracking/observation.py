@@ -52,7 +52,7 @@ def take_in(
         *(time_s, chosen.numbers, exchanged, refused, doubtful),
     )
     if swaps:
-        poses = joints.exchanged_back(poses, exchanged, pairs)
+        poses = joints.swap_back(poses, exchanged, pairs)
     if jumps:
         poses = joints.without(poses, refused)
     if hidden is not None and hidden.any():
@@ -73,16 +73,16 @@ def _identified(
     """The poses (N) with identities mended, and which of them (N,) are somebody else's."""
     counts = poses.keypoint_scores >= chosen.keypoint_score
     now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
-    identity.exchange(tracks, rows, now_xy, time_s, sigmas, chosen)
+    identity.correct_switches(tracks, rows, now_xy, time_s, sigmas, chosen)
     identity.recognise(tracks, rows, now_xy, time_s, sigmas, chosen)
-    double = _doubles(tracks, rows, now_xy, time_s, sigmas, chosen)
+    double = _duplicates(tracks, rows, now_xy, time_s, sigmas, chosen)
     track_ids = tracks.ids[rows]
     if not np.array_equal(poses.track_ids, track_ids):
         poses = replace(poses, track_ids=track_ids)
     return poses, double
 
 
-def _doubles(
+def _duplicates(
     tracks: Tracks,
     rows: Rows,
     now_xy: Floats,
@@ -96,10 +96,10 @@ def _doubles(
     waits[rows] = False
     waiting = np.flatnonzero(waits)
     if not len(waiting):
-        return identity.doubles(tracks, rows, now_xy, time_s, sigmas, chosen)
+        return identity.duplicates(tracks, rows, now_xy, time_s, sigmas, chosen)
     all_xy = np.concatenate([now_xy, identity.moved(tracks, waiting, time_s)])
     everybody = np.concatenate([rows, waiting])
-    double = identity.doubles(tracks, everybody, all_xy, time_s, sigmas, chosen)
+    double = identity.duplicates(tracks, everybody, all_xy, time_s, sigmas, chosen)
     _hide(tracks, waiting[double[len(rows) :]])
     return double[: len(rows)]
 
@@ -120,6 +120,6 @@ def _established(tracks: Tracks, rows: Rows, time_s: float, chosen: TrackerSetti
 
 
 def _hide(tracks: Tracks, rows: Rows) -> None:
-    """Takes doubles out of sight: lost if the detector had missed them, else hidden."""
+    """Takes duplicates out of sight: lost if the detector had missed them, else hidden."""
     missed = ~np.isnan(tracks.missed_s[rows])
     tracks.state[rows] = np.where(missed, State.LOST, State.HIDDEN)

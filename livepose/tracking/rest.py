@@ -5,15 +5,15 @@ from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.tracks import Tracks
 
 
-def rest_s(tracks: Tracks, chosen: TrackerSettings) -> float:
+def interval_s(tracks: Tracks, chosen: TrackerSettings) -> float:
     """How long the detector may rest with these people, in seconds."""
     rests_s = {
         _kernels.UNSURE: 0.0,
-        _kernels.CROSSING: chosen.crossing_rest_s,
-        _kernels.BUSY: chosen.busy_rest_s,
-        _kernels.CALM: chosen.rest_s,
+        _kernels.CROSSING: chosen.crossing_interval_s,
+        _kernels.BUSY: chosen.busy_interval_s,
+        _kernels.CALM: chosen.interval_s,
     }
-    return rests_s[_kernels.unrest(tracks.table, chosen.crossing_iou, chosen.fast_speed)]
+    return rests_s[_kernels.activity(tracks.table, chosen.crossing_iou, chosen.fast_speed)]
 
 
 def anybody_fades(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> bool:

@@ -91,25 +91,25 @@ class TrackerSettings:
     recognise_oks: float = 0.5
     """A newcomer in the pose and place of somebody lost is that person."""
 
-    same_look: float = 0.84
+    same_colours: float = 0.84
     """A newcomer whose colours are so alike is somebody who left before ..."""
-    same_look_margin: float = 0.06
+    same_colours_margin: float = 0.06
     """... if so much more than anybody else's, here or gone ..."""
     memory_s: float = 30.0
     """... so long ago at most ..."""
     recognise_s: float = 1.0
     """... and only so long after it came."""
 
-    mend_joints: bool = True
+    correct_joints: bool = True
     """Exchange left and right back when they swap for a moment; do not believe jumps."""
 
     settle_s: float = 1.0
-    """The detector looks at every picture so long after the first."""
-    rest_s: float = 0.5
+    """The detector histograms at every picture so long after the first."""
+    interval_s: float = 0.5
     """Adaptive rest: newcomers wait so long at most."""
-    busy_rest_s: float = 0.2
+    busy_interval_s: float = 0.2
     """... while somebody moves faster than ``fast_speed``, or is lost ..."""
-    crossing_rest_s: float = 0.045
+    crossing_interval_s: float = 0.045
     """... and while boxes overlap by more than ``crossing_iou``."""
     fast_speed: float = 1.0
     """Body scales a second."""

@@ -12,12 +12,12 @@ from livepose.boxes import Boxes
 from livepose.frame import ImageBgr
 from livepose.poses import Poses
 from livepose.skeletons import COCO17
-from livepose.tracking import _kernels, association, crowd
-from livepose.tracking.appearance import Memory, look_at
+from livepose.tracking import _kernels, associate, crowd
 from livepose.tracking.following import START_MARGINS
 from livepose.tracking.motion import start
 from livepose.tracking.observation import take_in
-from livepose.tracking.rest import anybody_fades, rest_s
+from livepose.tracking.reid import ReIdentification, learn_histograms
+from livepose.tracking.rest import anybody_fades, interval_s
 from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.similarity import UNKNOWN_SIGMA
 from livepose.tracking.tracks import Floats, Mask, State, Tracks
@@ -86,7 +86,7 @@ class Tracker:
         self._tracks = Tracks.none(keypoints)
         self.swaps = self.jumps = 0
         """Pairs exchanged back, and keypoints not believed, so far."""
-        self._memory = Memory()
+        self._reid = ReIdentification()
         self._next_id = 1
         self._time_s: float | None = None
         self._first_look_s: float | None = None
@@ -100,7 +100,7 @@ class Tracker:
         Colours of clothes alone do not say who is who in another light, before another camera.
         """
         self._tracks = self._tracks.select(np.zeros(len(self._tracks), dtype=bool))
-        self._memory = Memory()
+        self._reid = ReIdentification()
         self._first_look_s = self._last_look_s = None
 
     # -- the questions ---------------------------------------------------------------------------
@@ -118,14 +118,14 @@ class Tracker:
             return self._pictures_since_look + 1 >= chosen.detect_every
         if time_s - self._first_look_s < chosen.settle_s:
             return True
-        return time_s - self._last_look_s >= rest_s(self._tracks, chosen)
+        return time_s - self._last_look_s >= interval_s(self._tracks, chosen)
 
     def predict(self, time_s: float) -> Tracked:
         """Where everybody should be at ``time_s``; changes nothing."""
         dt_s = max(0.0, time_s - self._time_s) if self._time_s is not None else 0.0
         later = self._tracks.copy()
         _kernels.advance(later.table, time_s, dt_s, self.settings.acceleration, np.inf)
-        return Tracked(*crowd.chosen_before(later))
+        return Tracked(*crowd.selected_before(later))
 
     # -- the way of a picture --------------------------------------------------------------------
 
@@ -151,11 +151,11 @@ class Tracker:
             self._look(time_s, detections)
         _kernels.coast(self._tracks.table, time_s, self._coast_s)
         if image_bgr is not None and detections is not None:
-            look_at(self._tracks, image_bgr, time_s)
-        self._next_id = crowd.name(self._tracks, self._next_id)
+            learn_histograms(self._tracks, image_bgr, time_s)
+        self._next_id = crowd.assign_ids(self._tracks, self._next_id)
         if detections is not None:
-            self._memory.recognise(self._tracks, time_s, self.settings)
-        return Tracked(*crowd.elected(self._tracks, time_s, self.settings))
+            self._reid.recognise(self._tracks, time_s, self.settings)
+        return Tracked(*crowd.select_outputs(self._tracks, time_s, self.settings))
 
     def observe(self, time_s: float, poses: Poses) -> Poses:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
@@ -202,7 +202,7 @@ class Tracker:
         if self._time_s is not None and time_s < self._time_s:
             tracks = tracks.select(np.zeros(len(tracks), dtype=bool))
             self._first_look_s = self._last_look_s = None
-            self._memory = Memory()
+            self._reid = ReIdentification()
         chosen = self.settings
         dt_s = 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
         # Who was seen in the picture before has not been missed yet, however long ago that is.
@@ -210,17 +210,17 @@ class Tracker:
         lost_s = max(chosen.lost_s, dt_s if dt_s <= chosen.stall_s else 0.0)
         if _kernels.advance(tracks.table, time_s, dt_s, chosen.acceleration, lost_s):
             dead = ~(time_s - tracks.seen_s <= lost_s)
-            self._memory.part_from(tracks, dead)
+            self._reid.part_from(tracks, dead)
             tracks = tracks.select(~dead)
-        if self._memory.gone:
-            self._memory.forget(time_s, chosen)
+        if self._reid.gone:
+            self._reid.forget(time_s, chosen)
         self._tracks, self._time_s = tracks, time_s
 
     def _look(self, time_s: float, detections: Found) -> None:
         """The detector has looked."""
         boxes_xyxy = np.asarray(detections.boxes_xyxy, dtype=np.float64).reshape(-1, 4)
         scores = np.asarray(detections.scores, dtype=np.float64).reshape(-1)
-        usable = association.usable(boxes_xyxy, scores)
+        usable = associate.usable(boxes_xyxy, scores)
         boxes_xyxy, scores = boxes_xyxy[usable], scores[usable]
         first = self._first_look_s is None
         if self.settings.whole_frame:
@@ -233,18 +233,18 @@ class Tracker:
 
     def _meet(self, time_s: float, boxes_xyxy: Boxes, scores: Floats, first: bool) -> None:
         chosen = self.settings
-        owner = association.match(self._tracks, boxes_xyxy, scores, chosen)
+        owner = associate.match(self._tracks, boxes_xyxy, scores, chosen)
         met, free = owner >= 0, owner < 0
         missing = self._tracks.state != State.LOST
         missing[owner[met]] = False
         missed = np.flatnonzero(missing)
-        association.absorb(self._tracks, owner[met], boxes_xyxy[met], scores[met], time_s, chosen)
-        self._tracks = association.lose(self._tracks, missed, time_s, self._coast_s, chosen)
+        associate.absorb(self._tracks, owner[met], boxes_xyxy[met], scores[met], time_s, chosen)
+        self._tracks = associate.lose(self._tracks, missed, time_s, self._coast_s, chosen)
         boxes_xyxy, scores = boxes_xyxy[free], scores[free]
-        taken, sure = association.newborn(self._tracks, boxes_xyxy, scores, first, chosen)
-        self._bear(time_s, boxes_xyxy[taken], scores[taken], sure)
+        taken, sure = associate.newborn(self._tracks, boxes_xyxy, scores, first, chosen)
+        self._start_tracks(time_s, boxes_xyxy[taken], scores[taken], sure)
 
-    def _bear(self, time_s: float, boxes_xyxy: Boxes, scores: Floats, sure: Mask) -> None:
+    def _start_tracks(self, time_s: float, boxes_xyxy: Boxes, scores: Floats, sure: Mask) -> None:
         if not len(boxes_xyxy):
             return
         keypoints = self._tracks.keypoints_xy.shape[1]
@@ -252,7 +252,7 @@ class Tracker:
             boxes_xyxy, scores, time_s, self.settings.box_noise, START_MARGINS, keypoints
         )
         born.state[sure] = State.ACTIVE
-        association.prove(
+        associate.prove(
             born, np.flatnonzero(scores >= self.settings.sure_score), time_s, self.settings
         )
         self._tracks = self._tracks.joined(born)
@@ -263,7 +263,7 @@ class Tracker:
         if not len(boxes_xyxy):
             return
         if not len(tracks):
-            self._bear(time_s, boxes_xyxy, scores, np.ones(1, dtype=bool))
+            self._start_tracks(time_s, boxes_xyxy, scores, np.ones(1, dtype=bool))
             self._tracks.seeded[:] = True
         elif tracks.faded[0] or tracks.state[0] == State.LOST:
             tracks.set_motion(slice(0, 1), start(boxes_xyxy, self.settings.box_noise))

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Table = NDArray[np.void]
 
-LOOK_LENGTH = 432
+HISTOGRAM_LENGTH = 432
 """Two histograms of 6 x 6 x 6 colours."""
 ROW = np.dtype(
     [
@@ -50,8 +50,9 @@ class Tracks:
     """T tracks with K keypoints; times are seconds, NaN for never.
 
     ``table`` (T,) holds what there is of each, ``joints`` (T, K, ``JOINT_COLUMNS``) what there is
-    of each keypoint, so that a kernel takes two arguments; ``looks`` are apart, being large and
-    seldom read. All else are views of the two, to be written into and never to be replaced.
+    of each keypoint, so that a kernel takes two arguments; ``histograms`` are apart, being
+    large and seldom read. All else are views of the two, to be written into and never to be
+    replaced.
     """
 
     ids: NDArray[np.int64]
@@ -83,8 +84,8 @@ class Tracks:
     """(T, K): since when the left one of a pair is exchanged back, NaN while it is not."""
     reach: Floats
     """(T, K): greatest length of the limb to the keypoint before, in body scales."""
-    looks: Floats
-    """(T, ``LOOK_LENGTH``): the colours that somebody wears, NaN before they are known."""
+    histograms: Floats
+    """(T, ``HISTOGRAM_LENGTH``): the colours that somebody wears, NaN before they are known."""
     looked_xyxy: Floats
     """(T, 4): the box as it was believed to be when the keypoints were seen."""
     margins: Floats
@@ -113,8 +114,8 @@ class Tracks:
     moved_s: Floats
     """When it was last clearly elsewhere than at its anchor, NaN for never."""
 
-    def __init__(self, table: Table, joints: Floats, looks: Floats) -> None:
-        self.table, self.joints, self.looks = table, joints, looks
+    def __init__(self, table: Table, joints: Floats, histograms: Floats) -> None:
+        self.table, self.joints, self.histograms = table, joints, histograms
         for name in ROW.names or ():
             setattr(self, name, table[name])
         self.keypoints_xy, self.joint_xy = joints[..., KEYPOINT], joints[..., PLACE]
@@ -138,8 +139,8 @@ class Tracks:
     ) -> "Tracks":
         """Tracks of detections (N, 4), tentative and without ids."""
         unknown = np.full((len(boxes_xyxy), keypoints, JOINT_COLUMNS), np.nan)
-        looks = np.full((len(boxes_xyxy), LOOK_LENGTH), np.nan)
-        tracks = cls(np.zeros(len(boxes_xyxy), dtype=ROW), unknown, looks)
+        histograms = np.full((len(boxes_xyxy), HISTOGRAM_LENGTH), np.nan)
+        tracks = cls(np.zeros(len(boxes_xyxy), dtype=ROW), unknown, histograms)
         tracks.set_motion(slice(None), start(boxes_xyxy, noise))
         tracks.state[:], tracks.hits[:], tracks.scores[:] = State.TENTATIVE, 1, scores
         tracks.born_s[:] = tracks.seen_s[:] = tracks.detected_s[:] = time_s
@@ -155,11 +156,11 @@ class Tracks:
     def with_keypoints(self, keypoints: int) -> "Tracks":
         """These tracks, with nothing known of their K keypoints."""
         fresh = Tracks.born(self.boxes_xyxy, self.scores, 0.0, 0.0, np.zeros(4), keypoints)
-        return Tracks(self.table, fresh.joints, self.looks)
+        return Tracks(self.table, fresh.joints, self.histograms)
 
     def copy(self) -> "Tracks":
         """The same again, to be changed freely."""
-        return Tracks(self.table.copy(), self.joints.copy(), self.looks.copy())
+        return Tracks(self.table.copy(), self.joints.copy(), self.histograms.copy())
 
     @property
     def motion(self) -> Motion:
@@ -185,14 +186,14 @@ class Tracks:
         """These tracks, by mask or index."""
         if which.dtype == bool and which.all():
             return self
-        return Tracks(self.table[which], self.joints[which], self.looks[which])
+        return Tracks(self.table[which], self.joints[which], self.histograms[which])
 
     def joined(self, others: "Tracks") -> "Tracks":
         """These tracks and then those."""
         table = np.empty(len(self) + len(others), dtype=ROW)
         table[: len(self)], table[len(self) :] = self.table, others.table
         joints = np.concatenate([self.joints, others.joints])
-        return Tracks(table, joints, np.concatenate([self.looks, others.looks]))
+        return Tracks(table, joints, np.concatenate([self.histograms, others.histograms]))
 
     def where(self, *states: State) -> NDArray[np.int64]:
         """Rows in one of these states."""

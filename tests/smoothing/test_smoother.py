@@ -250,7 +250,7 @@ def test_the_state_of_the_dead_is_dropped(method):
     smoother = Smoother(method)
     for track_id in range(1, 500):
         smoother.apply(2.0 * track_id, people([[5.0, 5.0]], ids=(track_id,)))
-    assert np.count_nonzero(smoother._seats["track_id"]) == 1
+    assert np.count_nonzero(smoother._tracks["track_id"]) == 1
     assert len(smoother._states) == 8
 
 

@@ -192,7 +192,7 @@ def test_somebody_who_moves_as_a_whole_has_not_jumped():
 def test_mending_can_be_left_out():
     made, tracker = play(
         lambda i: swapped(STANDING, (15, 16)) if i == 30 else STANDING,
-        settings=replace(TrackerSettings(), mend_joints=False),
+        settings=replace(TrackerSettings(), correct_joints=False),
     )
     np.testing.assert_array_equal(made[30].keypoints_xy[0], swapped(STANDING, (15, 16)))
     assert tracker.swaps == 0

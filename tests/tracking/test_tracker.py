@@ -648,21 +648,21 @@ def test_who_stands_behind_somebody_stays_without_keypoints():
         assert (made.keypoint_scores[1] == 0).all() == covered
 
 
-def stretching(pictures, looks):
+def stretching(pictures, histograms):
     """Somebody with arms stretched out, found in a wide box, a narrow one, or both."""
     tracker, handed_on = Tracker(), []
     wide, narrow = box(300, w=200), box(310, w=84)
     own = keypoints_in(box(300, w=180))
     for i in range(pictures):
         now_s = 0.1 * i
-        boxes = {"wide": [wide], "narrow": [narrow], "both": [wide, narrow]}[looks(i)]
+        boxes = {"wide": [wide], "narrow": [narrow], "both": [wide, narrow]}[histograms(i)]
         tracked = tracker.update(now_s, found(*boxes, scores=0.7))
         handed_on.append(tracker.observe(now_s, poses_for(tracked, [own] * len(tracked))))
     return handed_on
 
 
 @pytest.mark.parametrize(
-    "looks",
+    "histograms",
     [
         lambda i: "wide" if i < 3 else "both",
         lambda i: ("both", "wide", "both", "narrow")[i % 4],
@@ -670,8 +670,8 @@ def stretching(pictures, looks):
         lambda i: "wide" if i < 8 else ("both" if i < 20 else "narrow"),
     ],
 )
-def test_somebody_found_in_two_boxes_is_one_person_with_one_id(looks):
-    for picture, poses in enumerate(stretching(40, looks)):
+def test_somebody_found_in_two_boxes_is_one_person_with_one_id(histograms):
+    for picture, poses in enumerate(stretching(40, histograms)):
         assert poses.track_ids.tolist() == [1], f"picture {picture}"
         assert np.isfinite(poses.keypoints_xy).all(), f"picture {picture}"
 

@@ -112,6 +112,6 @@ def test_tracks_share_their_memory_with_their_columns_and_with_nobody_else():
     assert both.table["ids"].tolist() == [1, 2] and len(both) == 2
     assert born.ids.tolist() == [0] and np.isnan(born.joint_s).all()
     second = both.select(np.array([1]))
-    second.ids[0], second.looks[0] = 7, 0.5
-    assert both.ids.tolist() == [1, 2] and np.isnan(both.looks).all()
+    second.ids[0], second.histograms[0] = 7, 0.5
+    assert both.ids.tolist() == [1, 2] and np.isnan(both.histograms).all()
     np.testing.assert_array_equal(second.joint_s, np.full((1, 17), 3.0))

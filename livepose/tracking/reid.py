@@ -1,10 +1,9 @@
-"""Who comes back: people remembered by the colours they wear.
+"""Re-identification: who comes back is known by the colours worn.
 
-Somebody's look is two histograms of colour, of the middle of the upper and of the lower body,
-compared by their Bhattacharyya coefficient (1 is the same). On some 15 people cut out of
-photographs, 95 % of the looks of one person are more alike than 0.87, and 99 % of those of two
-people less than 0.81.
-Looks are taken only of those who stand free, whole in the picture. Whoever left is remembered for
+Two histograms of colour, of the middle of the upper and of the lower body, are compared by their
+Bhattacharyya coefficient (1 is the same). On some 15 people cut out of photographs, 95 % of the
+histograms of one person are more alike than 0.87, and 99 % of those of two people less than 0.81.
+They are taken only of those who stand free, whole in the picture. Whoever left is remembered for
 a while; a newcomer is that person only if clearly more like it than like anybody else.
 """
 
@@ -20,7 +19,7 @@ from livepose.tracking import _image_kernels
 from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.tracks import Mask, State, Tracks
 
-Looks = NDArray[np.float64]
+Histogram = NDArray[np.float64]
 
 BINS = 6
 PARTS = ((0.18, 0.50), (0.50, 0.85))
@@ -38,16 +37,16 @@ LEARNING_RATE = 0.2
 
 
 @dataclass
-class Memory:
-    """Those who left: ``looks`` and when they were last seen, by id."""
+class ReIdentification:
+    """Those who left: ``histograms`` and when they were last seen, by id."""
 
-    gone: dict[int, tuple[Looks, float]] = field(default_factory=dict)
+    gone: dict[int, tuple[Histogram, float]] = field(default_factory=dict)
 
     def part_from(self, tracks: Tracks, leaving: Mask) -> None:
         """Remembers whoever is dropped, if it was ever seen well."""
         for row in np.flatnonzero(leaving & (tracks.ids > 0)):
-            if np.isfinite(tracks.looks[row, 0]):
-                self.gone[int(tracks.ids[row])] = tracks.looks[row].copy(), tracks.seen_s[row]
+            if np.isfinite(tracks.histograms[row, 0]):
+                self.gone[int(tracks.ids[row])] = tracks.histograms[row].copy(), tracks.seen_s[row]
 
     def forget(self, time_s: float, chosen: TrackerSettings) -> None:
         """Forgets those who left too long ago."""
@@ -59,17 +58,22 @@ class Memory:
         """Newcomers who look like somebody who left, or is lost, get that id back."""
         if not self.gone and not len(tracks.where(State.LOST)):
             return
-        known = np.isfinite(tracks.looks[:, 0]) & (tracks.ids > 0)
+        known = np.isfinite(tracks.histograms[:, 0]) & (tracks.ids > 0)
         young = known & (time_s - tracks.born_s <= chosen.recognise_s)
         for row in np.flatnonzero(young & (tracks.state == int(State.ACTIVE))):
             lost = np.flatnonzero(known & (tracks.state == int(State.LOST)))
             names = [*self.gone, *tracks.ids[lost].tolist()]
             if not names:
                 return
-            looks = [look for look, _ in self.gone.values()]
+            histograms = [look for look, _ in self.gone.values()]
             here = known & (tracks.state != int(State.LOST))
             here[row] = False
-            one = _who(tracks.looks[row], [*looks, *tracks.looks[lost]], tracks.looks[here], chosen)
+            one = _who(
+                tracks.histograms[row],
+                [*histograms, *tracks.histograms[lost]],
+                tracks.histograms[here],
+                chosen,
+            )
             if one is None:
                 continue
             self.gone.pop(names[one], None)
@@ -78,17 +82,19 @@ class Memory:
             tracks.ids[row], tracks.born_s[row] = names[one], -np.inf
 
 
-def _who(looks: Looks, candidates: list[Looks], here: Looks, chosen: TrackerSettings) -> int | None:
+def _who(
+    histograms: Histogram, candidates: list[Histogram], here: Histogram, chosen: TrackerSettings
+) -> int | None:
     """Which of those who are away this is, if it is clear."""
-    alike = np.array(candidates) @ looks
+    alike = np.array(candidates) @ histograms
     best = int(np.argmax(alike))
-    rivals = np.concatenate([np.delete(alike, best), here @ looks, [0.0]])
-    clear = alike[best] - rivals.max() >= chosen.same_look_margin
-    return best if alike[best] >= chosen.same_look and clear else None
+    rivals = np.concatenate([np.delete(alike, best), here @ histograms, [0.0]])
+    clear = alike[best] - rivals.max() >= chosen.same_colours_margin
+    return best if alike[best] >= chosen.same_colours and clear else None
 
 
-def look_at(tracks: Tracks, image_bgr: ImageBgr, time_s: float) -> None:
-    """Learns the looks of those whom the detector has just found, whole and free."""
+def learn_histograms(tracks: Tracks, image_bgr: ImageBgr, time_s: float) -> None:
+    """Learns the histograms of those whom the detector has just found, whole and free."""
     shown = tracks.where(State.ACTIVE, State.HIDDEN)
     places = tracks.boxes_xyxy[shown]
     overlap = boxes.iou(places, places)
@@ -97,18 +103,20 @@ def look_at(tracks: Tracks, image_bgr: ImageBgr, time_s: float) -> None:
     inside = (places[:, 0] > EDGE_PX) & (places[:, 2] < width - EDGE_PX)
     free = inside & ~(overlap > FREE_OVERLAP).any(axis=1) & (tracks.detected_s[shown] == time_s)
     for row, box in zip(shown[free], places[free], strict=True):
-        looks = looks_of(image_bgr, box)
-        if looks is None:
+        histograms = colour_histogram(image_bgr, box)
+        if histograms is None:
             continue
-        before = tracks.looks[row]
-        mixed = before + LEARNING_RATE * (looks - before) if np.isfinite(before[0]) else looks
-        tracks.looks[row] = mixed / np.linalg.norm(mixed)
+        before = tracks.histograms[row]
+        mixed = (
+            before + LEARNING_RATE * (histograms - before) if np.isfinite(before[0]) else histograms
+        )
+        tracks.histograms[row] = mixed / np.linalg.norm(mixed)
 
 
-def looks_of(image_bgr: ImageBgr, box_xyxy: Boxes) -> Looks | None:
+def colour_histogram(image_bgr: ImageBgr, box_xyxy: Boxes) -> Histogram | None:
     """Colours in a box (4,): roots of two histograms, (432,) of length 1.
 
-    None if the box is tiny, or if nearly all in it is black: half of mankind looks like that.
+    None if the box is tiny, or if nearly all in it is black: half of mankind histograms like that.
     """
     left, top, right, bottom = box_xyxy
     x0, x1 = (round(float(left + side * (right - left))) for side in SIDES)
@@ -124,5 +132,5 @@ def looks_of(image_bgr: ImageBgr, box_xyxy: Boxes) -> Looks | None:
     telling = counts.sum()
     if telling < LEAST_TELLING * len(PARTS):
         return None
-    looks: Looks = np.sqrt(counts.ravel() / telling, dtype=np.float64)
-    return looks
+    histograms: Histogram = np.sqrt(counts.ravel() / telling, dtype=np.float64)
+    return histograms

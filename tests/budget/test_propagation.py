@@ -1,10 +1,10 @@
-"""People whose turn has not come: carried by their boxes, and marked."""
+"""People whose turn has not come: propagated by their boxes, and marked."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from livepose.budget import Carrier, joined
+from livepose.budget import PosePropagation, joined
 from livepose.poses import KeypointState, Poses
 
 
@@ -25,36 +25,36 @@ def people(ids: list[int], left: float = 0.0) -> Poses:
 
 
 def test_a_pose_moves_and_grows_with_its_box_and_says_so() -> None:
-    carrier, seen = Carrier(), people([4, 7])
-    carrier.remember(seen, Places(seen.boxes_xyxy, seen.track_ids))
+    propagation, seen = PosePropagation(), people([4, 7])
+    propagation.remember(seen, Places(seen.boxes_xyxy, seen.track_ids))
     target = np.array([[30.0, 40.0, 140.0, 260.0]])
-    carried = carrier.carry(target, np.array([7]))
-    assert carried is not None
-    assert carried.track_ids.tolist() == [7]
+    propagated = propagation.propagate(target, np.array([7]))
+    assert propagated is not None
+    assert propagated.track_ids.tolist() == [7]
     expected = (30, 40) + 1.1 * seen.keypoints_xy[1]
-    np.testing.assert_allclose(carried.keypoints_xy[0], expected)
-    assert np.isnan(carried.covariance_px2).all()
-    states = carried.keypoint_states[0]
+    np.testing.assert_allclose(propagated.keypoints_xy[0], expected)
+    assert np.isnan(propagated.covariance_px2).all()
+    states = propagated.keypoint_states[0]
     assert states[3] == KeypointState.MISSING
     assert (np.delete(states, 3) == KeypointState.PREDICTED).all()
 
 
 def test_the_box_is_that_of_the_tracker_after_the_keypoints_had_moved_it() -> None:
-    carrier, seen = Carrier(), people([1])
+    propagation, seen = PosePropagation(), people([1])
     moved = seen.boxes_xyxy + 5.0
-    carrier.remember(seen, Places(moved, seen.track_ids))
-    carried = carrier.carry(moved, np.array([1]))
-    assert carried is not None
-    np.testing.assert_allclose(carried.keypoints_xy, seen.keypoints_xy)
+    propagation.remember(seen, Places(moved, seen.track_ids))
+    propagated = propagation.propagate(moved, np.array([1]))
+    assert propagated is not None
+    np.testing.assert_allclose(propagated.keypoints_xy, seen.keypoints_xy)
 
 
 def test_strangers_are_not_carried() -> None:
-    carrier, seen = Carrier(), people([1])
-    assert carrier.carry(seen.boxes_xyxy, np.array([1])) is None
-    carrier.remember(seen, Places(seen.boxes_xyxy, seen.track_ids))
-    assert carrier.carry(seen.boxes_xyxy, np.array([2])) is None
-    carrier.reset()
-    assert carrier.carry(seen.boxes_xyxy, np.array([1])) is None
+    propagation, seen = PosePropagation(), people([1])
+    assert propagation.propagate(seen.boxes_xyxy, np.array([1])) is None
+    propagation.remember(seen, Places(seen.boxes_xyxy, seen.track_ids))
+    assert propagation.propagate(seen.boxes_xyxy, np.array([2])) is None
+    propagation.reset()
+    assert propagation.propagate(seen.boxes_xyxy, np.array([1])) is None
 
 
 def test_all_come_back_sorted_by_id() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from livepose.benchmark.scene import SHOTS, CameraPath
 from livepose.frame import ImageBgr
-from livepose.tracking import Cuts
+from livepose.tracking import ShotBoundaries
 
 FILMS = ("webcam/gesture_man_hoodie.mkv", "sport/ball_juggling.mp4", "one_by_one.mp4")
 
@@ -16,18 +16,18 @@ FILMS = ("webcam/gesture_man_hoodie.mkv", "sport/ball_juggling.mp4", "one_by_one
 def test_the_cut_between_two_photographs_is_seen_and_no_other_picture() -> None:
     scene = CameraPath(seconds_per_shot=1.0)
     per_shot = scene.frame_count // len(SHOTS)
-    cuts = Cuts()
-    seen = [frame.index for frame in scene if cuts.sees_one(frame.image_bgr)]
+    cuts = ShotBoundaries()
+    seen = [frame.index for frame in scene if cuts.begins_shot(frame.image_bgr)]
     assert seen == [2 * per_shot]  # the first two shots go on from one view of a photograph
 
 
 @pytest.mark.parametrize("film", FILMS)
 def test_a_film_of_one_shot_has_no_cut(shared: Path, film: str) -> None:
     capture = cv2.VideoCapture(str(shared / "video" / film))
-    cuts = Cuts()
+    cuts = ShotBoundaries()
     pictures = 0
     while (grabbed := capture.read())[0]:
-        assert not cuts.sees_one(np.asarray(grabbed[1], dtype=np.uint8)), f"picture {pictures}"
+        assert not cuts.begins_shot(np.asarray(grabbed[1], dtype=np.uint8)), f"picture {pictures}"
         pictures += 1
     assert pictures > 200
 
@@ -40,9 +40,9 @@ def shot(seed: int, size_hw: tuple[int, int] = (240, 320)) -> ImageBgr:
 
 
 def test_another_shot_is_a_cut_once() -> None:
-    cuts = Cuts()
+    cuts = ShotBoundaries()
     films = [shot(1), shot(1), shot(2), shot(2), shot(1)]
-    assert [cuts.sees_one(image) for image in films] == [False, False, True, False, True]
+    assert [cuts.begins_shot(image) for image in films] == [False, False, True, False, True]
 
 
 @pytest.mark.parametrize("change", ["darker", "flash", "noise", "black", "size"])
@@ -56,30 +56,30 @@ def test_light_noise_and_size_are_no_cut(change: str) -> None:
         "black": np.zeros_like(image),
         "size": shot(1, (480, 640)),
     }[change]
-    cuts = Cuts()
-    assert not cuts.sees_one(image)
-    assert not cuts.sees_one(changed)
+    cuts = ShotBoundaries()
+    assert not cuts.begins_shot(image)
+    assert not cuts.begins_shot(changed)
 
 
 @pytest.mark.parametrize("grey", [0, 5, 128, 250])
 def test_a_flat_picture_is_no_cut_nor_is_the_one_after_it(grey: int) -> None:
     noise = np.random.default_rng(0).normal(grey, 8, (240, 320, 3))
     flat = np.clip(noise, 0, 255).astype(np.uint8)
-    cuts = Cuts()
-    assert [cuts.sees_one(image) for image in (shot(1), flat, shot(1))] == [False] * 3
-    assert [cuts.sees_one(image) for image in (flat, shot(2))] == [False, True]
+    cuts = ShotBoundaries()
+    assert [cuts.begins_shot(image) for image in (shot(1), flat, shot(1))] == [False] * 3
+    assert [cuts.begins_shot(image) for image in (flat, shot(2))] == [False, True]
 
 
 def test_two_shots_whose_light_is_alike_are_told_apart() -> None:
     """Both bright above and dark below, as two rooms are: thumbnails correlate by 0.4."""
     light = np.linspace(40, -40, 240)[:, None, None]
     rooms = [np.clip(shot(seed) * 0.7 + 40 + light, 0, 255).astype(np.uint8) for seed in (1, 2)]
-    cuts = Cuts()
-    assert [cuts.sees_one(room) for room in rooms] == [False, True]
+    cuts = ShotBoundaries()
+    assert [cuts.begins_shot(room) for room in rooms] == [False, True]
 
 
 def test_after_a_reset_the_next_picture_is_the_first() -> None:
-    cuts = Cuts()
-    cuts.sees_one(shot(1))
+    cuts = ShotBoundaries()
+    cuts.begins_shot(shot(1))
     cuts.reset()
-    assert not cuts.sees_one(shot(2))
+    assert not cuts.begins_shot(shot(2))

@@ -26,7 +26,7 @@ LEAST_CONTRAST = 6.0
 films and photographs has 29."""
 
 
-class Cuts:
+class ShotBoundaries:
     """Tells the first picture of a new shot from the next picture of the same one."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Cuts:
         """The next picture is the first of its stream, which is no cut."""
         self._before = None
 
-    def sees_one(self, image_bgr: ImageBgr) -> bool:
+    def begins_shot(self, image_bgr: ImageBgr) -> bool:
         """Whether this picture uint8 (H, W, 3) belongs to another shot than the one before."""
         now = np.empty(SHAPE_HW)
         _image_kernels.shrink(image_bgr, SAMPLES, now)

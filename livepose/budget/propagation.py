@@ -12,7 +12,7 @@ from livepose.poses import KeypointState, Poses
 Floats = NDArray[np.float64]
 
 GROWTH = (0.5, 2.0)
-"""A carried pose shrinks or grows by no more than this."""
+"""A propagated pose shrinks or grows by no more than this."""
 
 
 class Places(Protocol):
@@ -27,7 +27,7 @@ class Places(Protocol):
         """Whose they are, (T,)."""
 
 
-class Carrier:
+class PosePropagation:
     """Remembers the last pose of each person, and where their box was then."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Carrier:
         known, rows = _find(poses.track_ids, places.track_ids)
         self._poses = replace(poses.select(known), boxes_xyxy=places.boxes_xyxy[rows])
 
-    def carry(self, boxes_xyxy: Boxes, track_ids: NDArray[np.int64]) -> Poses | None:
+    def propagate(self, boxes_xyxy: Boxes, track_ids: NDArray[np.int64]) -> Poses | None:
         """The poses of those among ``track_ids`` (P,) who are known, moved into these boxes.
 
         Keypoints move and grow with the box, are marked as predicted, and their covariance is

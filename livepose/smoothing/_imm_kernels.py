@@ -11,14 +11,14 @@ _MODELS, _NUMBERS = 3, 7
 _X_NOW, _Y_NOW, _VX_NOW, _VY_NOW, _PLACE, _BOTH, _SPEED = range(_NUMBERS)
 _WEIGHTS = _MODELS * _NUMBERS
 _LAST_S, _LAST_SCORE, _HELD_NOW, _ODD_X, _ODD_Y = range(_WEIGHTS + _MODELS, _WEIGHTS + _MODELS + 5)
-FOLLOW_COLUMNS = _WEIGHTS + _MODELS + 5
-"""State of a keypoint in ``follow``. For each model: x, y, vx, vy in px and px/s, and the variance
-of a place, of place with speed, and of a speed. Then the models' probabilities, the time it was
-last seen (NaN: never), its score then, whether it is held at present, and the place of a
+IMM_COLUMNS = _WEIGHTS + _MODELS + 5
+"""State of a keypoint in ``imm_filter``. For each model: x, y, vx, vy in px and px/s, and the
+variance of a place, of place with speed, and of a speed. Then the models' probabilities, the time
+it was last seen (NaN: never), its score then, whether it is held at present, and the place of a
 measurement that was doubted (NaN: none)."""
 
 Triple = tuple[float, float, float]
-FollowConstants = tuple[float, Triple, Triple, float, float, float, float, float]
+ImmConstants = tuple[float, Triple, Triple, float, float, float, float, float]
 """noise_share; rest_drift and agility of slow and quick motion; how long rest, slow and quick
 motion last; glide_s, fade_s, jump_scales, top_speed, gap_s."""
 
@@ -99,7 +99,7 @@ def _step(
     noise_px2: float,
     dt_s: float,
     scale_px: float,
-    constants: FollowConstants,
+    constants: ImmConstants,
     scratch: NDArray[np.float64],
 ) -> None:
     """One step of the interacting multiple models, in place; ``scratch`` is (7, 7)."""
@@ -157,7 +157,7 @@ def _how(
     y: float,
     dt_s: float,
     scale_px: float,
-    constants: FollowConstants,
+    constants: ImmConstants,
 ) -> int:
     """What to do with a measurement: ``_DOUBT`` it, go on with it, or begin anew there.
 
@@ -187,7 +187,7 @@ def _take(
     noise_px2: float,
     time_s: float,
     scale_px: float,
-    constants: FollowConstants,
+    constants: ImmConstants,
     scratch: NDArray[np.float64],
 ) -> bool:
     """Takes in a measurement; False where it is doubted."""
@@ -207,23 +207,23 @@ def _take(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def follow(
+def imm_filter(
     xy: NDArray[np.float64],
     scores: NDArray[np.float64],
     covariance_px2: NDArray[np.float64],
-    seats: NDArray[np.void],
+    tracks: NDArray[np.void],
     slots: NDArray[np.int64],
     time_s: float,
     lead_s: float,
     states: NDArray[np.float64],
-    constants: FollowConstants,
+    constants: ImmConstants,
     measured: NDArray[np.bool_],
 ) -> None:
     """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place, ``lead_s`` ahead of time.
 
     ``covariance_px2`` (P, K, 2, 2) are the measurements', NaN where unknown. ``measured`` (P, K)
-    is set where a measurement was taken in. Person p has the seat n = ``slots[p]`` of
-    ``seats`` (N,) and ``states`` (N, K, FOLLOW_COLUMNS), which are kept up to date; below 0 the
+    is set where a measurement was taken in. Person p has the track n = ``slots[p]`` of
+    ``tracks`` (N,) and ``states`` (N, K, IMM_COLUMNS), which are kept up to date; below 0 the
     person passes untouched.
     """
     people, joints = scores.shape
@@ -231,7 +231,7 @@ def follow(
     for p in range(people):
         if slots[p] < 0:
             continue
-        scale_px = seats[slots[p]].scale_px
+        scale_px = tracks[slots[p]].scale_px
         unknown_px2 = (_UNKNOWN_SIGMA * scale_px) ** 2
         for k in range(joints):
             state = states[slots[p], k]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from livepose.tracking import Tracker, TrackerSettings
-from livepose.tracking.appearance import looks_of
-from livepose.tracking.tracks import LOOK_LENGTH
+from livepose.tracking.reid import colour_histogram
+from livepose.tracking.tracks import HISTOGRAM_LENGTH
 
 STEP_S = 0.1
 RED, BLUE, GREEN = (40, 40, 200), (200, 60, 30), (40, 180, 60)
@@ -64,9 +64,9 @@ def test_people_in_black_are_not_taken_for_each_other():
 def test_black_trousers_do_not_hide_a_shirt():
     image = picture([(100, RED)])
     image[200:] = (25, 22, 20)
-    looks = looks_of(image, np.array(box(100), dtype=float))
-    assert looks is not None
-    np.testing.assert_allclose(np.linalg.norm(looks), 1.0)
+    histograms = colour_histogram(image, np.array(box(100), dtype=float))
+    assert histograms is not None
+    np.testing.assert_allclose(np.linalg.norm(histograms), 1.0)
 
 
 def test_whoever_was_away_too_long_is_forgotten():
@@ -122,14 +122,14 @@ def test_time_that_runs_backwards_forgets_looks_too():
 
 
 def test_looks_are_of_length_one_and_alike_under_noise():
-    one = looks_of(picture([(100, RED)], 1), np.array(box(100)))
-    same = looks_of(picture([(300, RED)], 2), np.array(box(300)))
-    other = looks_of(picture([(100, GREEN)], 3), np.array(box(100)))
-    assert one.shape == (LOOK_LENGTH,)
+    one = colour_histogram(picture([(100, RED)], 1), np.array(box(100)))
+    same = colour_histogram(picture([(300, RED)], 2), np.array(box(300)))
+    other = colour_histogram(picture([(100, GREEN)], 3), np.array(box(100)))
+    assert one.shape == (HISTOGRAM_LENGTH,)
     assert one @ one == pytest.approx(1.0)
     assert one @ same > 0.95 > 0.3 > one @ other
 
 
 @pytest.mark.parametrize("edges", [(0, 0, 6, 6), (-90, 100, -10, 300), (700, 100, 780, 300)])
 def test_a_tiny_or_distant_box_has_no_looks(edges):
-    assert looks_of(picture([]), np.array(edges, dtype=float)) is None
+    assert colour_histogram(picture([]), np.array(edges, dtype=float)) is None
