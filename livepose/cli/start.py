@@ -1,6 +1,7 @@
 """The first seconds: the source and the window come first, the networks get ready beside them."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -22,6 +23,8 @@ Result = TypeVar("Result")
 PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first picture": 30}
 """What gets ready, in its usual order, and about how many percent of the time each takes."""
 SHOW_EVERY_S = 0.03
+LATE_S = 8.0
+"""Whoever waits longer than this is told why."""
 LAST_WORDS_S = 0.5
 
 
@@ -63,6 +66,7 @@ class GettingReady(Generic[Result]):
     def __init__(self, work: Callable[[Callable[[str], None]], Result]) -> None:
         self._work = work
         self._missing = dict(PARTS)
+        self._started_s = time.perf_counter()
         self._result: Result | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="getting ready", daemon=True)
@@ -77,7 +81,9 @@ class GettingReady(Generic[Result]):
         """``getting ready: detector 25 %``."""
         missing = dict(self._missing)
         share = sum(PARTS.values()) - sum(missing.values())
-        return f"getting ready: {next(iter(missing), 'first picture')} {share} %"
+        late = time.perf_counter() - self._started_s > LATE_S
+        why = " (a first start compiles, for up to a minute)" if late else ""
+        return f"getting ready: {next(iter(missing), 'first picture')} {share} %{why}"
 
     def wait(self, seconds: float) -> bool:
         """Waits so long at most; whether the work is over."""

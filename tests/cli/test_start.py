@@ -36,7 +36,9 @@ def run_options(**given: object) -> RunOptions:
     return RunOptions(*made, BatchOptions())  # type: ignore[arg-type]
 
 
-def test_the_line_names_what_is_missing_and_how_much_is_done() -> None:
+def test_the_line_names_what_is_missing_and_how_much_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     waits, goes_on = threading.Event(), threading.Event()
 
     def work(told: Callable[[str], None]) -> str:
@@ -49,6 +51,8 @@ def test_the_line_names_what_is_missing_and_how_much_is_done() -> None:
     ready = GettingReady(work)
     waits.wait(10.0)
     assert ready.line == f"getting ready: detector {PARTS['libraries'] + PARTS['pose network']} %"
+    monkeypatch.setattr(start, "LATE_S", 0.0)
+    assert ready.line.endswith("% (a first start compiles, for up to a minute)")
     goes_on.set()
     assert ready.result() == "ready"
 
