@@ -89,7 +89,7 @@ class SourceOptions:
         metavar="DEG|SIZE|AGE", parse=turn_or_rotation,
     )  # fmt: skip
     open_timeout_s: float = option(
-        10.0,
+        15.0,
         "for the first frame of a camera or stream",
         flag="--open-timeout",
         metavar="S",

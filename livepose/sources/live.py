@@ -28,7 +28,7 @@ _MAX_HUNG = 8
 class LiveSettings:
     """How patient a live source is, in seconds."""
 
-    open_timeout_s: float = 10.0  # from an attempt to its first frame
+    open_timeout_s: float = 15.0  # from an attempt to its first frame
     stall_after_s: float = 3.0  # without a frame: the connection counts as stalled
     reconnect_s: float = 20.0  # without a frame: the source counts as lost; inf: never
     wait_at_start: bool = False  # so long for the first frame too
@@ -193,7 +193,8 @@ class LiveSource(Closing):
         if first and self._lost_s is not None:
             self.reconnects += 1
             away_s = time.perf_counter() - self._lost_s
-            logger.info(f"{self.name} is back after {away_s:.1f} s")
+            came = "is back" if self._announced_wh != (0, 0) else "is here"
+            logger.info(f"{self.name} {came} after {away_s:.1f} s")
             self._lost_s = None
         elif first and capture.mode:
             logger.info(f"{self.name}: {capture.mode}")

@@ -220,6 +220,7 @@ def test_a_camera_that_is_away_at_the_start_is_waited_for(said):
         assert source.size_wh == (64, 48)
         assert next(iter(source)).time_s == 0.0
     assert said[0] == "camera 7 sends no frames (busy); reconnecting for 30 s"
+    assert said[1].startswith("camera 7 is here after ")
 
 
 def test_a_camera_that_never_comes_is_waited_for_no_longer_than_was_asked():
