@@ -15,6 +15,7 @@ Levels, lowest first; a module imports only from levels below its own:
 4. stages: ``sources/``, ``detection/``, ``tracking/``, ``crops/``, ``smoothing/``, ``drawing/``,
    ``window``, ``sinks/``; ``results/``: angles, motion files, tables, plots
 5. ``estimator`` = crop, network, decode: shared by live use, evaluation and benchmark;
+   ``export/``: weights as one file that runs without livepose;
    ``gpu``, where one recorded graph does all three; ``budget/``: what of a frame has to wait so
    that it is in time
 6. ``pipeline``; ``player``, which shows and writes what it finds; ``multistream``,
