@@ -1,0 +1,77 @@
+"""Mutated sets and packs, by seed, through the readers of a training: read or refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hostile import damaged, mutated
+
+from livepose.errors import DataError, UsageError
+from livepose.evaluation.problems import Problems
+from livepose.skeletons import COCO17
+from livepose.training.data import SetSpec, read_set
+from livepose.training.detector_data import read_boxed
+from livepose.training.pack import join_parts, read_pack, split_file, write_pack
+from livepose.training.settings import DetectorSettings, PackSettings, PoseSettings
+
+SEEDS = 150
+
+
+def refused(read) -> bool:
+    """Whether it is refused in one sentence; anything but that is raised."""
+    try:
+        read()
+    except (DataError, UsageError) as error:
+        assert 0 < len(str(error)) < 1500
+        return True
+    return False
+
+
+def test_mutated_sets_are_read_or_refused(drawn_set: Path) -> None:
+    file, images = drawn_set / "annotations.json", drawn_set / "images.zip"
+    good = json.loads(file.read_text())
+    for one in good["annotations"]:
+        one.update(teacher=[30.0, 40.0, 0.8] * 17, teacher_spread=[0.01] * 17)
+        one["teacher_disagreement"] = [None, *[0.01] * 16]
+    boxes = DetectorSettings(data=(f"{images}:{file}",), samples=1)
+    found = []
+    for seed in range(SEEDS):
+        file.write_text(json.dumps(mutated(good, seed)))
+        found.append(refused(lambda: read_set(SetSpec(images, file), COCO17, Problems())))
+        refused(lambda: read_boxed(boxes))
+    assert SEEDS / 10 < sum(found) < SEEDS * 0.9
+
+
+def test_damaged_packs_parts_and_settings_are_read_or_refused(
+    drawn_set: Path, tmp_path: Path
+) -> None:
+    pack, folder = tmp_path / "people.pack", tmp_path / "parts"
+    spec = SetSpec(drawn_set / "images.zip", drawn_set / "annotations.json")
+    people = read_set(spec, COCO17, Problems())
+    write_pack(people, PackSettings(data=("a:b",), output=pack, side_px=48))
+    whole = pack.read_bytes()
+    split_file(pack, folder, part_bytes=4000)
+    manifest = folder / "parts.json"
+    listed = json.loads(manifest.read_text())
+    settings = json.loads(PoseSettings(data=("a:b",), samples=1).to_json())
+    found = []
+    for seed in range(SEEDS):
+        pack.write_bytes(damaged(whole, seed))
+        found.append(refused(lambda: read_pack(pack, "coco17", Problems())))
+        manifest.write_text(json.dumps(mutated(listed, seed)))
+        found.append(refused(lambda: join_parts(folder, tmp_path / "joined")))
+        text = json.dumps(mutated(settings, seed))
+        found.append(refused(lambda text=text: PoseSettings.from_json(text)))
+    assert any(found)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "."])
+def test_parts_do_not_leave_their_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "x").write_bytes(b"x")
+    folder = tmp_path / "parts"
+    split_file(tmp_path / "x", folder)
+    content = json.loads((folder / "parts.json").read_text())
+    content["parts"][0]["name"] = name
+    (folder / "parts.json").write_text(json.dumps(content))
+    with pytest.raises(DataError):
+        join_parts(folder, tmp_path / "joined")
