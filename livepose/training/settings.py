@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from livepose.errors import DataError, UsageError
 from livepose.settings import ALIGNMENTS, check, flag_of, option
@@ -115,14 +115,18 @@ class RunSettings(ReadSettings):
             When it is something else.
         """
         try:
-            values = json.loads(text)
+            values = dict(json.loads(text))
             known = {
                 entry.name: values[entry.name] for entry in fields(cls) if entry.name in values
             }
             lists = {name: tuple(one) for name, one in known.items() if isinstance(one, list)}
             nested = {name: one for name, one in known.items() if isinstance(one, dict)}
-            return cls(**known | lists | cls._nested(nested))
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            chosen = known | lists | cls._nested(nested)
+            _check_types(cls, chosen)
+            return cls(**chosen)
+        except RecursionError as error:
+            raise DataError("settings of a run: nested too deeply to be livepose's own") from error
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise DataError(f"settings of a run: expected livepose's own, got: {error}") from error
 
     @classmethod
@@ -196,6 +200,8 @@ class PoseSettings(RunSettings):
 
     @classmethod
     def _nested(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for one in values.values():
+            _check_types(AugmentSettings, one)
         return {name: AugmentSettings(**one) for name, one in values.items()}
 
     @property
@@ -265,6 +271,19 @@ class PackSettings(ReadSettings):
     context: float = option(1.7, "side over the longer side of the fitted box", above=0)
     encoding: str = option("webp", "of the pictures", choices=("webp", "jpeg"))
     aspect: float = option(0.75, "width over height of the network input", above=0)
+
+
+def _check_types(kind: type, values: Mapping[str, Any]) -> None:
+    """TypeError where a value is of another type than its field."""
+    for name, hint in get_type_hints(kind).items():
+        if name not in values:
+            continue
+        allowed = [get_origin(one) or one for one in get_args(hint) or (hint,)]
+        if get_origin(hint) is tuple:
+            allowed = [tuple]
+        is_number = float in allowed and isinstance(values[name], int)
+        if not (is_number or type(values[name]) in allowed):
+            raise TypeError(f"{name}: {values[name]!r:.40}")
 
 
 def _sizes(flag: str, text: str) -> dict[tuple[int, int], float]:
