@@ -204,7 +204,7 @@ class Player:
     def _draw(self, frame: Frame, poses: Poses) -> ImageBgr:
         look = self.look
         image_bgr = frame.image_bgr.copy()
-        angles = self._angles(poses) if look.angles else None
+        angles = self._angles(poses, followed=frame.name is None) if look.angles else None
         if look.skeleton_only:
             image_bgr[:] = 0
         if look.mirror:

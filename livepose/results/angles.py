@@ -56,7 +56,8 @@ JOINTS: dict[str, tuple[str, str, float]] = {
 """A joint's angle is that of its first segment minus that of its second, plus an offset."""
 
 NAMES = (*JOINTS, *SEGMENTS)
-FIELDS = ("deg", "sigma_deg")
+STILLS = "images"
+"""The kind of source in which nobody is followed."""
 _AXES = ("pelvis", "shoulders")
 PERIODS_DEG = np.array([180.0 if name in _AXES else 360.0 for name in NAMES])
 """Pelvis and shoulders are lines without a direction."""
@@ -97,11 +98,14 @@ class AngleMeter:
         """The angles of one frame as text; see ``Angles.to_json``."""
         return self(poses).to_json()
 
-    def __call__(self, poses: Poses) -> Angles:
-        """The angles of one frame; frames come in their order."""
+    def __call__(self, poses: Poses, *, followed: bool = True) -> Angles:
+        """The angles of one frame; frames come in their order.
+
+        In still pictures nobody is ``followed``: their ids only count people.
+        """
         angles = measure(poses)
         for person, track_id in enumerate(poses.track_ids.tolist()):
-            if track_id > 0:
+            if followed and track_id > 0:
                 self._unwrap(track_id, angles.degrees[person])
         return angles
 
@@ -115,7 +119,11 @@ class AngleMeter:
 
 def each_of(header: Mapping[str, Any]) -> Callable[[Poses], list[str]] | None:
     """What a writer of JSON adds to each person, where its header names angles."""
-    return AngleMeter().to_json if header.get("angles") else None
+    if not header.get("angles"):
+        return None
+    if header.get("kind") == STILLS:
+        return lambda poses: measure(poses).to_json()
+    return AngleMeter().to_json
 
 
 def measure(poses: Poses) -> Angles:

@@ -64,6 +64,8 @@ class MotionSink(Closing):
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds the people of one frame."""
+        if frame.name is not None:  # nobody is followed in still pictures
+            return
         self._skeleton, self._height_px = poses.skeleton, frame.size_wh[1]
         self._times_s.append(frame.time_s)
         self._tracks.add(frame.time_s, poses)

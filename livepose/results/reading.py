@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError
 from livepose.poses import KeypointState, Poses
-from livepose.results.angles import NAMES, AngleMeter
+from livepose.results.angles import NAMES, STILLS, AngleMeter
 from livepose.skeletons import SHIPPED, SKELETONS, Skeleton
 
 Array = NDArray[Any]
@@ -50,9 +50,16 @@ class Results:
     @property
     def ids(self) -> list[int]:
         """Everybody who was followed, whom there is most of first."""
+        if not self.is_followed:
+            return []
         known, counts = np.unique(self.poses.track_ids, return_counts=True)
         order = np.lexsort((known, -counts))
         return [int(known[index]) for index in order if known[index] > 0]
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether ids say who somebody is; in still pictures they only count people."""
+        return self.header.get("kind") != STILLS
 
     def keypoints(self) -> Table:
         """One row a keypoint of a person of a frame, with the columns of ``--csv``."""
@@ -68,7 +75,7 @@ class Results:
         meter = AngleMeter()
         _, starts = np.unique(self.frame, return_index=True)
         cuts = np.split(np.arange(len(self)), starts[1:]) if len(self) else []
-        measured = [meter(square.select(rows)) for rows in cuts]
+        measured = [meter(square.select(rows), followed=self.is_followed) for rows in cuts]
         degrees = np.concatenate([np.empty((0, len(NAMES))), *(one.degrees for one in measured)])
         sigma = np.concatenate([np.empty((0, len(NAMES))), *(one.sigma_deg for one in measured)])
         return angle_table(self.frame, self.time_s, self.name, self.poses, (degrees, sigma))

@@ -44,7 +44,7 @@ class AngleCsvSink(Closing):
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the rows of one frame; none where nobody is."""
-        angles = self._meter(poses)
+        angles = self._meter(poses, followed=frame.name is None)
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         start = (frame.index, f"{frame.time_s:.6f}", frame.name or "")
@@ -125,7 +125,7 @@ class ParquetSink(Closing):
         if self._meter is None:
             scale_xy = (1.0, 1.0) if frame is None else frame.scale_xy
             return keypoint_table(*place, poses.in_source_pixels(scale_xy))
-        angles = self._meter(poses)
+        angles = self._meter(poses, followed=frame is not None and frame.name is None)
         return angle_table(*place, poses, (angles.degrees, angles.sigma_deg))
 
     def _flush(self) -> None:

@@ -113,8 +113,10 @@ def test_of_several_files_those_without_anybody_are_left_out_and_said(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     pictures = tmp_path / "pictures.jsonl"
-    with JsonLinesSink(pictures, make_header(source="photos", size_wh=(640, 480))) as sink:
-        sink.write(frame(0), people(STANDING_XY, ids=[0]))
+    with JsonLinesSink(
+        pictures, make_header(source="photos", size_wh=(640, 480), kind="images")
+    ) as sink:
+        sink.write(frame(0), people(STANDING_XY, ids=[1]))
     walk = str(recorded(tmp_path / "walk.jsonl", 12))
     assert main(["plot", str(pictures), walk]) == 0
     assert "left out: photos: nobody was followed" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from results.people import INDEX, JOINTS, STANDING_XY, bent, frame, moved, peopl
 import livepose
 from livepose.errors import DataError, UsageError
 from livepose.poses import KeypointState, Poses
-from livepose.results.angles import NAMES, AngleMeter
+from livepose.results.angles import NAMES, AngleMeter, each_of
 from livepose.results.datasets import CocoDatasetSink
 from livepose.results.motion_files import TrcSink
 from livepose.results.reading import read
@@ -242,3 +242,28 @@ def test_angles_are_those_of_square_pixels_and_positions_those_of_the_source(
     assert results.angles()["deg"][0] == pytest.approx(
         AngleMeter()(scene(1)).degrees[0, 0], abs=0.05
     )
+
+
+def test_nobody_is_followed_from_one_picture_to_the_next(tmp_path: Path) -> None:
+    header = make_header(source="in", size_wh=(640, 480), kind="images", angles=list(NAMES))
+    outputs = (
+        JsonLinesSink(tmp_path / "a.jsonl", header, each=each_of(header)),
+        AngleCsvSink(tmp_path / "a.csv"),
+        TrcSink(tmp_path / "a.trc"),
+    )
+    for sink in outputs:
+        with sink:
+            for index, turn in enumerate((80, 110)):  # the second is another person with the id 1
+                turned = people(bent("left_knee", "left_ankle", turn), ids=[1])
+                sink.write(frame(index, name=f"{index}.jpg"), turned)
+    results = read(tmp_path / "a.jsonl")
+    assert results.ids == []
+    shank = NAMES.index("left_shank")
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()[1:]]
+    told = [line["people"][0]["angles"][shank][0] for line in lines]
+    rows = [row for row in rows_of(tmp_path / "a.csv") if row["angle"] == "left_shank"]
+    table = results.angles()
+    read_back = table["deg"][table["angle"] == "left_shank"]
+    for found in (told, [float(row["deg"]) for row in rows], read_back):
+        np.testing.assert_allclose(found, [-170, 160], atol=0.1)
+    assert not list(tmp_path.glob("*.trc"))
