@@ -13,15 +13,15 @@ from livepose.window import Window
 logger = logging.getLogger(__name__)
 
 
-def run_demo(pipeline: PosePipeline, folder: Path) -> list[Path]:
+def run_demo(pipeline: PosePipeline, folder: Path, *, overwrite: bool = False) -> list[Path]:
     """Plays the scene; returns the files that were written: video, JSON lines, contact sheet."""
     scene = CameraPath()
     video, lines, sheet = (folder / f"demo.{suffix}" for suffix in ("mp4", "jsonl", "png"))
     header = make_header(source=scene.name, size_wh=scene.size_wh, fps=scene.fps)
     sinks: list[Sink] = [
-        VideoSink(video, fps=scene.fps),
-        JsonLinesSink(lines, header),
-        SheetSink(sheet),
+        VideoSink(video, fps=scene.fps, overwrite=overwrite),
+        JsonLinesSink(lines, header, overwrite=overwrite),
+        SheetSink(sheet, overwrite=overwrite),
     ]
     possible, reason = Window.available()
     if not possible:

@@ -10,6 +10,7 @@ def register(subparsers: Any) -> None:
     """Adds the command."""
     parser = subparsers.add_parser("demo", help="run on a scene made from two photographs")
     parser.add_argument("--folder", type=Path, default=Path(), help="where the files go")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
 
 
 def run(arguments: Namespace) -> int:
@@ -17,7 +18,7 @@ def run(arguments: Namespace) -> int:
     from livepose.benchmark.demo import run_demo
     from livepose.pipeline import PosePipeline
 
-    written = run_demo(PosePipeline(), arguments.folder)
+    written = run_demo(PosePipeline(), arguments.folder, overwrite=arguments.overwrite)
     for path in written:
         print(path.resolve(), file=sys.stderr)
     return 0

@@ -1,22 +1,28 @@
-"""Opens the live outputs that the options name: other programs, browsers, cameras, watchdogs."""
+"""Opens the live outputs that the options name: other programs, browsers, cameras, watchdogs.
+
+Servers take a while to import, so that happens where one is asked for.
+"""
 
 import logging
-import ssl
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from livepose.cli.run_options import LiveOptions, WindowOptions
 from livepose.errors import UsageError
-from livepose.live import BrowserView, Health, HealthServer, VirtualCameraSink, open_bus
-from livepose.live.browser_source import BrowserSource
-from livepose.live.certificate import self_signed_tls, tls_from
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.sinks import Sink
 from livepose.sources import Source
 
+if TYPE_CHECKING:
+    import ssl
+
+    from livepose.live import BrowserView, Health
+
 logger = logging.getLogger(__name__)
+BROWSER = "browser"
+"""The source that is a page's own camera."""
 DEFAULT_VIEW = "8080"
 """Where ``--source browser`` is served unless --serve says so."""
 
@@ -29,11 +35,15 @@ def open_live(
     header: Mapping[str, Any],
 ) -> list[Sink]:
     """Everything that takes frames while they are fresh; the health of the stream comes first."""
+    if not (live.asked() or live.health is not None or source.name == BROWSER):
+        return []
+    from livepose.live import Health, VirtualCameraSink, open_bus
+
     health = Health(source.name, _stages(pipeline), lambda: int(getattr(source, "reconnects", 0)))
     with ExitStack() as stack:
         sinks: list[Sink] = [health]
         sinks += [_kept(stack, open_bus(url, header)) for url in live.send]
-        if live.serve is not None or isinstance(source, BrowserSource):
+        if live.serve is not None or source.name == BROWSER:
             sinks.append(_kept(stack, _view(live, window, source, pipeline, health)))
         if live.virtual_camera is not None:
             sinks.append(_kept(stack, VirtualCameraSink(live.virtual_camera, source.fps)))
@@ -47,6 +57,11 @@ def health_served(port: int | None) -> Iterator[Callable[[Sequence[Sink]], None]
 
     What it yields is told the sinks of each stream as they are opened.
     """
+    if port is None:
+        yield lambda sinks: None
+        return
+    from livepose.live import BrowserView, Health, HealthServer
+
     streams: list[Health] = []
     refused: ChainMap[str, int] = ChainMap()
 
@@ -54,9 +69,6 @@ def health_served(port: int | None) -> Iterator[Callable[[Sequence[Sink]], None]
         streams.extend(sink for sink in sinks if isinstance(sink, Health))
         refused.maps.extend(s.endpoint.refused for s in sinks if isinstance(s, BrowserView))
 
-    if port is None:
-        yield add
-        return
     with HealthServer(port, streams, refused):
         yield add
 
@@ -76,8 +88,11 @@ def _view(
     window: WindowOptions,
     source: Source,
     pipeline: PosePipeline,
-    health: Health,
-) -> BrowserView:
+    health: "Health",
+) -> "BrowserView":
+    from livepose.live import BrowserView
+    from livepose.live.browser_source import BrowserSource
+
     host, port = host_and_port(live.serve or DEFAULT_VIEW)
     view = BrowserView(
         host,
@@ -108,7 +123,11 @@ def host_and_port(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _tls(live: LiveOptions, host: str) -> ssl.SSLContext | None:
+def _tls(live: LiveOptions, host: str) -> "ssl.SSLContext | None":
+    if live.serve_cert is None and not live.serve_self_signed:
+        return None
+    from livepose.live.certificate import self_signed_tls, tls_from
+
     if live.serve_cert is not None:
         return tls_from(live.serve_cert)
-    return self_signed_tls(host) if live.serve_self_signed else None
+    return self_signed_tls(host)

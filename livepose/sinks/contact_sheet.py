@@ -1,4 +1,4 @@
-"""A contact sheet of the drawn frames: one picture that shows a whole film at a glance."""
+"""A contact sheet of the drawn frames: one picture that shows a whole clip at a glance."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ KEPT_WIDTH_PX = 640
 
 
 class SheetSink(Closing):
-    """Keeps frames spread evenly over the film, and writes them as one picture when it closes.
+    """Keeps frames spread evenly over the clip, and writes them as one picture when it closes.
 
-    However long the film turns out to be: frames are kept at a step that doubles whenever twice
+    However long the clip turns out to be: frames are kept at a step that doubles whenever twice
     as many as wanted have come together, so nothing has to be known of its length.
 
     Raises
@@ -71,7 +71,7 @@ class SheetSink(Closing):
 
 
 def shrunk(image_bgr: ImageBgr) -> ImageBgr:
-    """A copy no wider than a cell of the sheet needs, so that long films stay small in memory."""
+    """A copy no wider than a cell of the sheet needs, so that long clips stay small in memory."""
     height, width = image_bgr.shape[:2]
     if width <= KEPT_WIDTH_PX:
         return image_bgr.copy()

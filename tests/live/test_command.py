@@ -260,3 +260,11 @@ def test_the_browser_view_is_served_with_its_address_said(make_pipeline, film, c
         assert main(["--video", str(film), "--serve", str(port), "--no-window"]) == 0
     looking.join()
     assert len(seen) == 2 and set(seen[1]["figures"]["stage_ms"]) >= {"detect", "decode"}
+
+
+def test_a_run_without_live_outputs_imports_no_server():
+    code = (
+        "import sys, livepose.cli.play, livepose.cli.play_many;"
+        "assert not {'websockets', 'livepose.live'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
