@@ -28,7 +28,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     verify = actions.add_parser("verify", help="check the tensors of files against their hash")
     verify.add_argument("names", nargs="*", metavar="NAME", help="names or paths (default: all)")
     fetch = actions.add_parser("fetch", help="download weights that are known by name")
-    fetch.add_argument("name", help="a name of 'livepose weights list'")
+    fetch.add_argument("name", help="a name of 'livepose weights list', or best")
     _add_import(actions)
 
 

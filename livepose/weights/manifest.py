@@ -10,6 +10,8 @@ from livepose.weights.card import parse_size
 from livepose.weights.places import embedded_file
 
 FILENAME = "manifest.toml"
+BEST = "mmpose_hrnet_w32_dark_256x192"
+"""What ``livepose weights fetch best`` brings."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def known_names() -> tuple[str, ...]:
 
 
 def find_known(name: str) -> Known | None:
-    """The entry with this name, or with this file name."""
+    """The entry with this name, or with this file name; ``best`` is the best HRNet-W32."""
+    name = BEST if name == "best" else name
     filename = name.rsplit("/", 1)[-1]
     matches = (e for e in known_files() if name == e.name or (filename and filename == e.file))
     return next(matches, None)

@@ -139,6 +139,12 @@ def test_a_group_gives_its_files_what_they_share() -> None:
     assert (entry.url, entry.input_hw, entry.family) == ("http://host/a.pth", (128, 96), "dark")
 
 
+def test_best_is_a_file_of_the_manifest_that_can_be_fetched() -> None:
+    best = find_known("best")
+    assert best is not None
+    assert (best.network, best.fetchable) == ("hrnet_w32", True)
+
+
 def test_who_has_no_home_gets_a_folder_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
