@@ -95,7 +95,8 @@ def open_heatmap_peer(path: Path) -> PoseEstimator:
     """A file with input (1, 3, H, W) and output (1, 17, H/4, W/4).
 
     A card beside it (``FILE.toml``, see ``livepose.weights.model_config``) says how it wants its
-    crops. Without one: RGB in ImageNet's scale and HRNet's alignment, as MMPose's default exports have it.
+    crops. Without one: RGB in ImageNet's scale and HRNet's alignment, as MMPose's default exports
+    have it.
     """
     peer = HeatmapPeer(path, path.stem, "hrnet", None)
     if path.with_suffix(".toml").is_file():
