@@ -13,7 +13,8 @@ Levels, lowest first; a module imports only from levels below its own:
 2. ``heatmaps/`` the heart, ``networks/``
 3. ``weights/``, ``runtimes/``
 4. stages: ``sources/``, ``detection/``, ``tracking/``, ``crops/``, ``smoothing/``, ``drawing/``,
-   ``window``, ``sinks/``; ``results/``: angles, motion files, tables, plots
+   ``window``, ``sinks/``; ``results/``: angles, motion files, tables, plots; ``live/``: sinks that
+   hand each frame to other programs, browsers and cameras while it is fresh
 5. ``estimator`` = crop, network, decode: shared by live use, evaluation and benchmark;
    ``export/``: weights as one file that runs without livepose;
    ``gpu``, where one recorded graph does all three; ``budget/``: what of a frame has to wait so
