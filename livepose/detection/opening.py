@@ -13,9 +13,9 @@ from livepose.detection.official import (
     find_official,
     is_official,
 )
-from livepose.detection.protocol import DetectorInfo, Engine, person_class
+from livepose.detection.protocol import MOST_INPUT_PX, DetectorInfo, Engine, person_class
 from livepose.detection.yolo import YoloDetector
-from livepose.errors import DeviceError, WeightsError
+from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.runtimes.select import cuda_devices
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, expanded
 
@@ -69,7 +69,11 @@ def open_detector(
         When the weights are missing or wrong.
     DeviceError
         When the device is not there.
+    UsageError
+        When the input would be larger than any detector's.
     """
+    if size_px is not None and not 1 <= size_px <= MOST_INPUT_PX:
+        raise UsageError(f"--detector-size: expected 1 to {MOST_INPUT_PX} pixels, got {size_px}")
     if str(name) == "none":
         logger.info("detector: none, the whole picture is one person")
         return None

@@ -12,7 +12,7 @@ from livepose.detection import conversion, official, open_detector, opening
 from livepose.detection.checkpoint import load_detector
 from livepose.detection.openvino_engine import OpenVinoEngine
 from livepose.detection.torch_engine import TorchEngine
-from livepose.errors import DeviceError, WeightsError
+from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.runtimes import openvino
 from livepose.weights.fetching import file_sha256
 
@@ -150,6 +150,11 @@ def wait_until(true, patience_s=30.0):
     while not true():
         assert time.perf_counter() < until_s
         time.sleep(0.01)
+
+
+def test_an_input_larger_than_any_detectors_is_refused_before_memory_is_asked_for(own_file):
+    with pytest.raises(UsageError, match="expected 1 to 4096 pixels, got 100000"):
+        open_detector(own_file, size_px=100_000)
 
 
 def test_only_a_size_that_nobody_named_adapts(own_file):

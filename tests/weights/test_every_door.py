@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from livepose.detection.checkpoint import load_detector
 from livepose.detection.conversion import _built
+from livepose.detection.protocol import DetectorInfo
 from livepose.errors import LiveposeError, WeightsError
 from livepose.networks import build_network
 from livepose.training.checkpoint import NAME, read_checkpoint, read_state
@@ -220,3 +221,8 @@ def test_no_damaged_safetensors_file_makes_a_traceback(tmp_path: Path) -> None:
                 read(path)
             except LiveposeError:
                 continue
+
+
+def test_a_detector_card_is_bounded_before_memory_is_asked_for() -> None:
+    with pytest.raises(WeightsError, match="32 to 4096, got 100000"):
+        DetectorInfo(0, 1, 100_000)
