@@ -20,7 +20,7 @@ Levels, lowest first; a module imports only from levels below its own:
    ``gpu``, where one recorded graph does all three; ``budget/``: what of a frame has to wait so
    that it is in time
 6. ``pipeline``; ``player``, which shows and writes what it finds; ``multistream``,
-   which lets several streams share the networks
+   which lets several streams share the networks; ``batch/``: many files, workers and machines
 7. ``evaluation/``, ``training/``, ``calibration/``, ``benchmark/``: never imported by the live
    path
 8. ``cli/``: one file a command
