@@ -1,6 +1,7 @@
 """livepose weights: list, show, import, verify and fetch pose weights."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,6 +14,8 @@ from livepose.weights.families import FAMILIES
 if TYPE_CHECKING:
     from livepose.weights.fetching import Progress
     from livepose.weights.manifest import Known
+
+logger = logging.getLogger(__name__)
 
 TITLES = {"own": "embedded and imported", "known": "known by name"}
 
@@ -154,7 +157,7 @@ def _import(arguments: argparse.Namespace) -> None:
         dtype=torch.float32 if arguments.float32 else torch.float16,
     )
     size = f"{card.input_hw[0]}x{card.input_hw[1]}"
-    _say(
+    logger.info(
         f"{card.network}, {size}, {card.keypoints} keypoints, {card.notes['project']} convention "
         f"-> {target}; use it with --weights {target if arguments.output else target.stem}"
     )
@@ -169,10 +172,12 @@ def _verify(arguments: argparse.Namespace) -> None:
     wrong = []
     for path in named or [path for _, path in _own_files()]:
         if not named and not read_metadata(path).get("sha256"):
-            _say(f"{path}: states no hash of its tensors")
+            print(f"{path}: states no hash of its tensors")
             continue
         right = verify(path)
-        _say(f"{path}: {'ok' if right else 'WRONG: its tensors are not those it was written with'}")
+        print(
+            f"{path}: {'ok' if right else 'WRONG: its tensors are not those it was written with'}"
+        )
         wrong += [] if right else [path.name]
     if wrong:
         raise WeightsError(f"damaged weights: {', '.join(wrong)}; import, fetch or install again")
@@ -186,7 +191,7 @@ def _fetch(arguments: argparse.Namespace) -> None:
 
     known = find_known(arguments.name)
     if known is None:
-        _say(f"{find_weights(arguments.name)} is here already")
+        logger.info(f"{find_weights(arguments.name)} is here already")
         return
     with _progress_bar(known.name) if known.fetchable else nullcontext() as progress:
         path = fetch(known, progress)
@@ -199,7 +204,7 @@ def _fetch(arguments: argparse.Namespace) -> None:
         keypoints=known.keypoints,
         output=target,
     )
-    _say(f"{known.name} -> {target}; use it with --weights {known.name}")
+    logger.info(f"{known.name} -> {target}; use it with --weights {known.name}")
 
 
 @contextmanager
@@ -211,7 +216,3 @@ def _progress_bar(name: str) -> "Iterator[Progress]":
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -85,24 +85,23 @@ def test_verify_is_quiet_about_good_files_and_fails_on_damaged_ones(
     good, bad = saved(tmp_path, "good"), saved(cache / "weights", "bad")
     save_file({"a": torch.ones(2)}, cache / "weights" / "without.safetensors")
     assert run("verify", str(good)) == 0
-    assert "good.safetensors: ok" in capsys.readouterr().err
+    assert "good.safetensors: ok" in capsys.readouterr().out
     content = bytearray(bad.read_bytes())
     content[-1] ^= 1
     bad.write_bytes(content)
     with pytest.raises(WeightsError, match=r"damaged weights: bad\.safetensors"):
         run("verify")
-    assert "without.safetensors: states no hash" in capsys.readouterr().err
+    assert "without.safetensors: states no hash" in capsys.readouterr().out
     with pytest.raises(WeightsError, match=r"damaged weights: bad\.safetensors"):
         run("verify", "bad")
 
 
 def test_import_writes_into_the_cache_and_says_how_to_use_it(
-    official: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+    official: Path, cache: Path, said: list[str]
 ) -> None:
     assert run("import", str(official), "--family", "simple-baseline") == 0
     assert (cache / "weights" / "net_256x192.safetensors").is_file()
-    err = capsys.readouterr().err
-    assert "resnet50, 256x192, 17 keypoints" in err and "--weights net_256x192" in err
+    assert "resnet50, 256x192, 17 keypoints" in said[-1] and "--weights net_256x192" in said[-1]
 
 
 def test_import_refuses_what_was_not_wanted(official: Path) -> None:
@@ -138,7 +137,7 @@ def test_fetch_downloads_imports_and_makes_the_name_usable(
     official: Path,
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    said: list[str],
 ) -> None:
     entry = Known(
         *("short_name", official.name, "resnet50", (256, 192), 17, "simple-baseline", site),
@@ -147,7 +146,7 @@ def test_fetch_downloads_imports_and_makes_the_name_usable(
     monkeypatch.setattr(manifest, "known_files", lambda: (entry,))
     assert run("fetch", "short_name") == 0
     assert (cache / "weights" / "short_name.safetensors").is_file()
-    assert "use it with --weights short_name" in capsys.readouterr().err
+    assert "use it with --weights short_name" in said[-1]
     assert run("show", "short_name") == 0
     wrong = replace(entry, network="hrnet_w32")
     monkeypatch.setattr(manifest, "known_files", lambda: (wrong,))
