@@ -1,8 +1,5 @@
 """``python -m livepose``."""
 
-import sys
+from livepose.cli import program
 
-from livepose.cli import main
-
-if __name__ == "__main__":  # worker processes import this module again
-    sys.exit(main())
+program()

@@ -53,7 +53,9 @@ def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     """
     ready: queue.Queue[Item | _End] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
-    thread = threading.Thread(target=_fill, args=(items, ready, stopped), daemon=True)
+    thread = threading.Thread(
+        target=_fill, args=(items, ready, stopped), name="prefetch", daemon=True
+    )
     thread.start()
     try:
         while not isinstance(item := ready.get(), _End):

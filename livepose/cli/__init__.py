@@ -49,7 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (0 done ... 130 Ctrl-C)."""
     words = list(sys.argv[1:] if argv is None else argv)
     fill_closed_streams()
-    return end(guarded(lambda: _dispatch(words)))
+    return guarded(lambda: _dispatch(words))
+
+
+def program() -> None:
+    """``main`` as a process of its own."""
+    end(main())
 
 
 def guarded(action: Callable[[], int]) -> int:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import cv2
 import numpy as np
 
-from livepose.cli import surroundings
 from livepose.cli.opening import open_chosen, open_window
 from livepose.cli.run_options import RunOptions
 from livepose.frame import ImageBgr
@@ -25,7 +24,6 @@ PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first picture": 3
 SHOW_EVERY_S = 0.03
 LATE_S = 8.0
 """Whoever waits longer than this is told why."""
-LAST_WORDS_S = 0.5
 
 
 def start(options: RunOptions) -> None:
@@ -60,7 +58,7 @@ class GettingReady(Generic[Result]):
     """Work in a thread of its own, and how far it is.
 
     What libraries do cannot be broken off: when the program is to end before the work is done, its
-    process ends without waiting for it.
+    process ends without waiting for it (``surroundings.end``).
     """
 
     def __init__(self, work: Callable[[Callable[[str], None]], Result]) -> None:
@@ -118,8 +116,6 @@ def show_until(
             over = ready.wait(SHOW_EVERY_S)
         return True
     finally:
-        if not over and not ready.wait(LAST_WORDS_S):
-            surroundings.end_without_waiting()
         if not over:
             window.close()
 

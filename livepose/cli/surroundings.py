@@ -8,22 +8,22 @@ from pathlib import Path
 
 from livepose.errors import UsageError
 
-_hurry = threading.Event()
+AT_WORK = frozenset(("prefetch", "getting ready", "drawing"))
+"""Names of threads that may be inside a library, which nothing can break off."""
 
 
-def end_without_waiting() -> None:
-    """Lets the process end at once when all is said: a thread is at work that cannot be stopped."""
-    _hurry.set()
+def end(code: int) -> None:
+    """Ends the process with this exit code.
 
-
-def end(code: int) -> int:
-    """The exit code, unless the process has to end here and now."""
-    if _hurry.is_set():
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError, AttributeError):
-                stream.flush()
-        os._exit(code)
-    return code
+    At once where a thread is still at work in a library: the interpreter would take away what that
+    thread stands on, and crash. Every output is closed by then.
+    """
+    if not any(thread.name in AT_WORK and thread.daemon for thread in threading.enumerate()):
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 def fill_closed_streams() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from fakes import FakeWindow, walking
 
-from livepose.cli import start, surroundings
+from livepose.cli import start
 from livepose.cli.options import options
 from livepose.cli.run_options import (
     BatchOptions,
@@ -26,6 +26,7 @@ from livepose.cli.run_options import (
 from livepose.cli.start import PARTS, GettingReady, preview, show_until, with_line
 from livepose.settings import Settings
 from livepose.sources import open_source
+from livepose.window import Command
 
 PICTURE = np.full((240, 320, 3), 90, np.uint8)
 
@@ -79,18 +80,23 @@ def test_what_goes_wrong_on_the_way_is_told_at_the_end() -> None:
         ready.result()
 
 
-def test_a_window_that_is_closed_ends_the_program_without_waiting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from livepose.window import Command
-
-    goes_on, hurried = threading.Event(), []
-    monkeypatch.setattr(surroundings, "end_without_waiting", lambda: hurried.append(True))
-    monkeypatch.setattr(start, "LAST_WORDS_S", 0.01)
+def test_a_window_that_is_closed_is_not_waited_for() -> None:
+    goes_on = threading.Event()
     ready = GettingReady(lambda told: goes_on.wait(10.0))
-    assert not show_until(ready, FakeWindow({1: [Command.QUIT]}), repeat(PICTURE))  # type: ignore[arg-type]
-    assert hurried == [True]
+    window = FakeWindow({1: [Command.QUIT]})
+    assert not show_until(ready, window, repeat(PICTURE))  # type: ignore[arg-type]
+    assert window.closed == 1
     goes_on.set()
+
+
+def test_a_process_ends_at_once_while_a_thread_is_inside_a_library() -> None:
+    code = (
+        "import threading, time; from livepose.cli.surroundings import end;"
+        "threading.Thread(target=time.sleep, args=(60,), name='prefetch', daemon=True).start();"
+        "import atexit; atexit.register(print, 'the interpreter ends'); print('closed'); end(7)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (7, "closed\n"), done.stderr
 
 
 def test_the_preview_of_a_file_takes_nothing_from_it(shared: Path) -> None:
