@@ -103,8 +103,7 @@ def test_one_call_reads_what_its_parts_do(heatmaps, calibrated):
     covariance, scores = parts.covariance, np.minimum(parts.scores, 1.0)
     if calibrated:
         covariance = estimator.calibration.apply(covariance, scores)
-    xy = estimator.geometry.to_image(parts.xy, boxes_xyxy, (32, 24))
-    covariance = estimator.geometry.covariance_to_image(covariance, boxes_xyxy, (32, 24))
+    xy, covariance = estimator.geometry.decoded_to_image(parts.xy, covariance, boxes_xyxy, (32, 24))
     np.testing.assert_allclose(found.keypoints_xy, xy, rtol=1e-12)
     np.testing.assert_array_equal(found.keypoint_scores, scores)
     np.testing.assert_allclose(found.covariance_px2, covariance, rtol=1e-9)

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from livepose.tracking import _box_kernels as kernels
+from livepose.tracking.motion import Motion
+
 
 def iou(first, second):
     low = np.maximum(first[:, None, :2], second[None, :, :2])
@@ -78,3 +81,26 @@ def oks(first_xy, second_xy, areas_px2, sigmas, near, least_common):
             spread_px2 = 2 * max(areas_px2[q], 1.0) * (2 * sigmas[common]) ** 2
             likeness[p, q] = np.exp(-apart_px2[common] / spread_px2).mean()
     return likeness
+
+
+# -- the kernels themselves, which change one box in place, for several and on copies --------------
+
+
+def moved_on(motion, dt_s, acceleration):
+    later = Motion(*(part.copy() for part in motion))
+    kernels.advance(*later, float(dt_s), float(acceleration))
+    return later
+
+
+def learned_margins(margins, keypoints_xy, detected_xyxy):
+    learned = np.array(margins, dtype=float)
+    for one, xy, edges in zip(learned, keypoints_xy, detected_xyxy, strict=True):
+        kernels.learn_margins(one, xy, tuple(float(edge) for edge in edges))
+    return learned
+
+
+def followed(boxes_xyxy, before_xy, now_xy, margins, dt_s):
+    boxes = np.array(boxes_xyxy, dtype=float)
+    for t, box in enumerate(boxes):
+        kernels.follow(box, before_xy[t], now_xy[t], margins[t], float(dt_s[t]))
+    return boxes

@@ -137,24 +137,6 @@ class CropGeometry:
         points = _check_points("image_xy", image_xy, len(centre))
         return target + (points - centre[:, None]) * factor[:, None]
 
-    def covariance_to_image(
-        self, covariance: ArrayLike, boxes_xyxy: ArrayLike, heatmap_hw: tuple[int, int]
-    ) -> Floats:
-        """Covariance (P, K, 2, 2) in heatmap px² of unrotated crops to image px²; NaN stays NaN.
-
-        Raises
-        ------
-        ValueError
-            When shapes do not fit together.
-        """
-        _, factor, _ = self._placement(boxes_xyxy, heatmap_hw)
-        values = np.asarray(covariance, dtype=np.float64)
-        if values.ndim != 4 or values.shape[0] != len(factor) or values.shape[2:] != (2, 2):
-            raise ValueError(
-                f"covariance: expected shape ({len(factor)}, keypoints, 2, 2), got {values.shape}"
-            )
-        return values / (factor[:, :, None] * factor[:, None, :])[:, None]
-
     def decoded_to_image(
         self,
         heatmap_xy: Floats,
@@ -162,7 +144,7 @@ class CropGeometry:
         boxes_xyxy: ArrayLike,
         heatmap_hw: tuple[int, int],
     ) -> tuple[Floats, Floats]:
-        """``to_image`` and ``covariance_to_image`` of what was decoded, in one pass.
+        """Keypoints (P, K, 2) and covariances (P, K, 2, 2) of heatmaps in the image; NaN stays NaN.
 
         Raises
         ------

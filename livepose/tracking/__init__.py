@@ -1,11 +1,10 @@
-"""Tracking: who is who from one picture to the next, and when the detector may rest.
+"""Tracking: who is who from one picture to the next, and when a detection is due.
 
 ``Tracker`` is the whole of it for others. Inside, one noun a file: ``tracks`` holds everybody in
-arrays, ``motion`` predicts boxes, ``similarity`` compares, ``assignment`` pairs, ``associate``
-gives detections to tracks, ``following`` moves boxes by keypoints, ``identity`` mends mix-ups by
-pose, ``joints`` mends swaps of left and right and jumps, ``appearance`` knows who comes back,
-``rest`` says when the detector is due, ``cuts`` sees where a film is cut. Times are seconds
-everywhere, never frames.
+arrays, ``motion`` predicts boxes and moves them by keypoints, ``similarity`` compares,
+``associate`` gives detections to tracks, ``observation`` takes poses in, ``identity`` corrects id
+switches and duplicates by pose, ``joints`` swaps of left and right and jumps, ``reid`` knows who
+comes back, ``scenecut`` sees where a film is cut. Times are seconds everywhere, never frames.
 """
 
 from livepose.tracking.scenecut import ShotBoundaries

@@ -1,4 +1,4 @@
-"""Numba kernels of boxes in motion; see ``motion`` and ``following`` for what they do and why."""
+"""Numba kernels of boxes in motion; see ``motion`` for what they do and why."""
 
 import math
 
@@ -151,20 +151,3 @@ def follow(
             pull_s = OUTWARDS_S if (wanted - moved) * sign > 0.0 else INWARDS_S
             edge = moved - math.expm1(-dt_s / pull_s) * (wanted - moved)
             box_xyxy[i] = sign * max(sign * edge, sign * found[i])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def follow_all(
-    boxes_xyxy: Floats, before_xy: Floats, now_xy: Floats, margins: Floats, dt_s: Floats
-) -> None:
-    """The same of boxes (T, 4), keypoints (T, K, 2) and times (T,)."""
-    for t in range(len(boxes_xyxy)):
-        follow(boxes_xyxy[t], before_xy[t], now_xy[t], margins[t], dt_s[t])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def learn_all_margins(margins: Floats, keypoints_xy: Floats, detected_xyxy: Floats) -> None:
-    """Margins (T, 4) of people whose keypoints (T, K, 2) lie in detected boxes, in place."""
-    for t in range(len(margins)):
-        left, top, right, bottom = detected_xyxy[t]
-        learn_margins(margins[t], keypoints_xy[t], (left, top, right, bottom))

@@ -17,7 +17,7 @@ from livepose.compiled import njit
 from livepose.tracking import _box_kernels as box
 from livepose.tracking import _pose_kernels as pose
 from livepose.tracking import _proof_kernels as proof
-from livepose.tracking.state import State
+from livepose.tracking.tracks import State
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
@@ -32,8 +32,6 @@ STRAY = 0.75
 """Keypoints centred farther from the box's centre, in box sizes, are not this person's."""
 LEVEL_RATE = 0.5
 """How quickly the usual mean score of a person's keypoints is learned at detections."""
-FOLLOWED = 0.75
-"""Usual score of the best keypoints of somebody who is well followed by them."""
 STALE_S = 0.5
 """Keypoints from longer ago say nothing about how a box moved since."""
 UNSURE, CROSSING, BUSY, CALM = range(4)
@@ -74,22 +72,14 @@ def activity(table: Table, crossing_iou: float, fast_speed: float) -> int:
             speed_px = math.hypot(person.velocity[0], person.velocity[1])
             busy = busy or speed_px / box.scale_of(person.xywh) > fast_speed
         for other in range(t):
-            if table[other].state == LOST or overlap_of(table, t, other) <= crossing_iou:
-                continue
-            followed = well_followed(person) and well_followed(table[other])
-            busy, crossing = busy or followed, crossing or not followed
+            crossing = crossing or (
+                table[other].state != LOST and overlap_of(table, t, other) > crossing_iou
+            )
     if shown == 0:
         return UNSURE
     if crossing:
         return CROSSING
     return BUSY if busy else CALM
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def well_followed(person: Any) -> bool:
-    """Whether keypoints alone say where somebody is, without the detector."""
-    agreed = person.state == ACTIVE and not person.faded and math.isnan(person.missed_s)
-    return bool(agreed and person.best >= FOLLOWED)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -5,6 +5,15 @@ and for each of the four the covariance of value and velocity, (T, 4, 3) as var(
 cov(value, velocity), var(velocity). The four are independent, so everything is closed form. Noise
 is in body scales (root of w * h), so near and far people are treated alike; time is real seconds.
 After SORT (Bewley et al., ICIP 2016, https://doi.org/10.1109/ICIP.2016.7533003).
+
+Boxes that follow keypoints while the detector rests.
+
+The box around the keypoints alone would lose the head's top and shrink from picture to picture as
+keypoints at its rim fade. So each track learns, when it is detected, how far the detector's box
+reaches beyond its keypoints (as BlazePose derives its next region from keypoints, Bazarevsky et
+al., 2020, https://arxiv.org/abs/2006.10204), and between detections each edge first moves as the
+keypoints seen both times move it, then is drawn towards where the learned margin puts it: quickly
+outwards, slowly inwards.
 """
 
 from typing import NamedTuple
@@ -38,24 +47,12 @@ def to_xyxy(xywh: NDArray[np.float64]) -> Boxes:
     return boxes_xyxy
 
 
-def scale_px(xywh: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Body scale of each box, (T,)."""
-    return np.asarray(np.sqrt(np.maximum(xywh[:, 2] * xywh[:, 3], 1.0)))
-
-
 def start(boxes_xyxy: Boxes, noise: float) -> Motion:
     """Boxes seen for the first time: as measured, speed unknown."""
     people = len(boxes_xyxy)
     begun = Motion(np.empty((people, 4)), np.empty((people, 4)), np.empty((people, 4, 3)))
     _box_kernels.start_all(*begun, _plain(boxes_xyxy), float(noise))
     return begun
-
-
-def advance(motion: Motion, dt_s: float, acceleration: float) -> Motion:
-    """The same boxes ``dt_s`` seconds later."""
-    later = _copied(motion)
-    _box_kernels.advance(*later, float(dt_s), float(acceleration))
-    return later
 
 
 def correct(motion: Motion, boxes_xyxy: Boxes, noise: float) -> Motion:
@@ -72,3 +69,7 @@ def _copied(motion: Motion) -> Motion:
 def _plain(boxes_xyxy: Boxes) -> Boxes:
     """As the kernels are compiled for: float64 in one piece of memory."""
     return np.ascontiguousarray(boxes_xyxy, dtype=np.float64)
+
+
+START_MARGINS = np.array([0.1, 0.15, 0.1, 0.1])
+"""Left, top, right, bottom, of a person seen whole, before anything is learned."""

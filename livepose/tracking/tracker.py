@@ -12,12 +12,10 @@ from livepose.boxes import Boxes
 from livepose.frame import ImageBgr
 from livepose.poses import Poses
 from livepose.skeletons import COCO17
-from livepose.tracking import _kernels, associate, crowd
-from livepose.tracking.following import START_MARGINS
-from livepose.tracking.motion import start
+from livepose.tracking import _kernels, associate
+from livepose.tracking.motion import START_MARGINS, start
 from livepose.tracking.observation import take_in
 from livepose.tracking.reid import ReIdentification, learn_histograms
-from livepose.tracking.rest import anybody_fades, interval_s
 from livepose.tracking.settings import TrackerSettings
 from livepose.tracking.similarity import UNKNOWN_SIGMA
 from livepose.tracking.tracks import Floats, Mask, State, Tracks
@@ -125,7 +123,7 @@ class Tracker:
         dt_s = max(0.0, time_s - self._time_s) if self._time_s is not None else 0.0
         later = self._tracks.copy()
         _kernels.advance(later.table, time_s, dt_s, self.settings.acceleration, np.inf)
-        return Tracked(*crowd.selected_before(later))
+        return Tracked(*selected_before(later))
 
     # -- the way of a picture --------------------------------------------------------------------
 
@@ -152,10 +150,10 @@ class Tracker:
         _kernels.coast(self._tracks.table, time_s, self._coast_s)
         if image_bgr is not None and detections is not None:
             learn_histograms(self._tracks, image_bgr, time_s)
-        self._next_id = crowd.assign_ids(self._tracks, self._next_id)
+        self._next_id = assign_ids(self._tracks, self._next_id)
         if detections is not None:
             self._reid.recognise(self._tracks, time_s, self.settings)
-        return Tracked(*crowd.select_outputs(self._tracks, time_s, self.settings))
+        return Tracked(*select_outputs(self._tracks, time_s, self.settings))
 
     def observe(self, time_s: float, poses: Poses) -> Poses:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
@@ -270,3 +268,48 @@ class Tracker:
             tracks.state[0], tracks.seeded[0] = State.ACTIVE, True
             tracks.seen_s[0] = tracks.detected_s[0] = time_s
             tracks.level[0] = np.nan
+
+
+Handed = tuple[Boxes, NDArray[np.int64], Floats]
+"""Boxes (N, 4), ids (N,) and scores (N,), by id."""
+
+
+def assign_ids(tracks: Tracks, next_id: int) -> int:
+    """Gives ids to those who have become people, largest first; the id that is next then."""
+    return int(_kernels.assign_ids(tracks.table, next_id))
+
+
+def select_outputs(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> Handed:
+    """Chooses who is handed out: all, or ``max_people``, those of before first."""
+    boxes_xyxy, ids, scores = _room(len(tracks))
+    most = len(tracks) if chosen.max_people is None else chosen.max_people
+    hold_s = chosen.established_s
+    count = _kernels.select_outputs(tracks.table, most, time_s, hold_s, boxes_xyxy, ids, scores)
+    return boxes_xyxy[:count], ids[:count], scores[:count]
+
+
+def selected_before(tracks: Tracks) -> Handed:
+    """Those who were chosen last."""
+    boxes_xyxy, ids, scores = _room(len(tracks))
+    count = _kernels.write_outputs(tracks.table, boxes_xyxy, ids, scores)
+    return boxes_xyxy[:count], ids[:count], scores[:count]
+
+
+def _room(people: int) -> Handed:
+    return np.empty((people, 4)), np.empty(people, dtype=np.int64), np.empty(people)
+
+
+def interval_s(tracks: Tracks, chosen: TrackerSettings) -> float:
+    """How long the detector may rest with these people, in seconds."""
+    rests_s = {
+        _kernels.UNSURE: 0.0,
+        _kernels.CROSSING: chosen.crossing_interval_s,
+        _kernels.BUSY: chosen.busy_interval_s,
+        _kernels.CALM: chosen.interval_s,
+    }
+    return rests_s[_kernels.activity(tracks.table, chosen.crossing_iou, chosen.fast_speed)]
+
+
+def anybody_fades(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> bool:
+    """Whether somebody who is handed out would be out of sight soon without the detector."""
+    return bool(_kernels.anybody_fades(tracks.table, time_s, chosen.numbers))

