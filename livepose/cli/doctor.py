@@ -56,7 +56,7 @@ def examine(device: str) -> list[Check]:
     installed = installed_packages()
     return [
         checks.check_processor(processor_name(), usable_cores(), processor_flags()),
-        checks.check_torch(found["torch"]),
+        checks.check_torch(found["torch"], installed),
         checks.check_device(device, found["torch"], nvidia_present()),
         checks.check_openvino(found["openvino"]),
         checks.check_numba(found["numba"], _numba_cache_writable(found["numba"])),

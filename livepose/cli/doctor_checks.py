@@ -85,8 +85,11 @@ def _cuda_mend(probed: Probed, nvidia_present: bool) -> str:
     return "update the NVIDIA driver to one that knows CUDA " + str(probed.facts["cuda_build"])
 
 
-def check_torch(probed: Probed) -> Check:
-    """The network's reference runtime; nothing runs without it."""
+def check_torch(probed: Probed, installed: Mapping[str, str]) -> Check:
+    """The networks' reference; a light install does without it."""
+    if "torch" not in installed:
+        found = "not installed: no GPUs, no training; OpenVINO runs the embedded networks"
+        return Check("torch", WARN, found, "pip install 'livepose[torch]'")
     if probed.error:
         mend = "pip install --force-reinstall torch"
         return Check("torch", FAIL, probed.error, mend, DeviceError.exit_code)
@@ -171,10 +174,10 @@ def _matching_torchvision(torch: str) -> str:
 
 
 def check_ultralytics(installed: Mapping[str, str]) -> Check:
-    """The detector's library."""
+    """The library of detectors other than the embedded one; a light install does without it."""
     if "ultralytics" not in installed:
-        found = "not installed, so people cannot be found (--detector none works)"
-        return Check("ultralytics", FAIL, found, "pip install ultralytics")
+        found = "not installed: no detectors but the embedded one"
+        return Check("ultralytics", WARN, found, "pip install 'livepose[torch]'")
     return Check("ultralytics", OK, installed["ultralytics"])
 
 

@@ -172,7 +172,7 @@ def cameras_found() -> Facts:
 def pose_weights() -> Facts:
     """The embedded pose network, and whether its tensors are those that its card promises."""
     from livepose.weights import find_weights, read_card
-    from livepose.weights.checkpoint import verify
+    from livepose.weights.arrays import verify
 
     path = find_weights("default")
     card = read_card(path)
@@ -182,7 +182,7 @@ def pose_weights() -> Facts:
 
 def detector_weights() -> Facts:
     """The embedded person detector, and whether its tensors have their hash."""
-    from livepose.weights.checkpoint import verify
+    from livepose.weights.arrays import verify
     from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
 
     path = embedded_file(DEFAULT_DETECTOR + SUFFIX)

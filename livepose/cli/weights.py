@@ -165,8 +165,8 @@ def _import(arguments: argparse.Namespace) -> None:
 
 def _verify(arguments: argparse.Namespace) -> None:
     from livepose.weights import find_weights
+    from livepose.weights.arrays import verify
     from livepose.weights.card import read_metadata
-    from livepose.weights.checkpoint import verify
 
     named = [find_weights(name) for name in arguments.names]
     wrong = []

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from livepose.errors import WeightsError
-from livepose.weights.card import broken, require_file
+from livepose.weights.card import broken, read_metadata, require_file
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -77,3 +77,17 @@ def require_usable(arrays: Arrays, what: str) -> None:
     kernels = [array for array in numbers.values() if array.ndim > 1]
     if kernels and not any(array.any() for array in kernels):
         raise WeightsError(f"all weights of {what} are zero; nobody would be found with them")
+
+
+def verify(path: Path) -> bool:
+    """Whether the tensors of a file still have the hash that the file states.
+
+    Raises
+    ------
+    WeightsError
+        If the file is broken or states no hash.
+    """
+    stated = read_metadata(path).get("sha256", "")
+    if not stated:
+        raise WeightsError(f"{path} states no hash of its tensors, so it cannot be verified")
+    return arrays_sha256(load_arrays(path)) == stated

@@ -19,7 +19,6 @@ from livepose.weights.card import (
     Card,
     broken,
     read_card,
-    read_metadata,
     require_file,
     to_metadata,
 )
@@ -192,17 +191,3 @@ def require(
 
 def _size(input_hw: tuple[int, int]) -> str:
     return f"{input_hw[0]}x{input_hw[1]}"
-
-
-def verify(path: Path) -> bool:
-    """Whether the tensors of a file still have the hash that the file states.
-
-    Raises
-    ------
-    WeightsError
-        If the file is broken or states no hash.
-    """
-    stated = read_metadata(path).get("sha256", "")
-    if not stated:
-        raise WeightsError(f"{path} states no hash of its tensors, so it cannot be verified")
-    return tensors_sha256(load_tensors(path)) == stated
