@@ -1,0 +1,41 @@
+"""The window of the program is there before its networks are, and q closes it at once."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from window.xvfb import Display, running_display
+
+
+@pytest.fixture
+def display(tmp_path: Path) -> Iterator[Display]:
+    with running_display(tmp_path) as display:
+        yield display
+
+
+def test_the_picture_is_seen_while_the_networks_get_ready_and_q_ends_that(
+    display: Display, shared: Path, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    film = shared / "video" / "pedestrians.mp4"
+    command = [sys.executable, "-m", "livepose", "--detector", "embedded", str(film)]
+    with said.open("w") as stderr:
+        process = subprocess.Popen(command, env=display.environment, stderr=stderr)
+    try:
+        window = display.find_window("livepose")
+        assert window is not None, said.read_text()
+        for _ in range(100):
+            if display.screenshot_bgr().any(axis=2).mean() > 0.1:
+                break
+            time.sleep(0.05)
+        assert display.screenshot_bgr().any(axis=2).mean() > 0.1
+        assert "ready after" not in said.read_text()
+        display.press(window, "q")
+        assert process.wait(timeout=20) == 0
+        assert "ready after" not in said.read_text()
+    finally:
+        process.kill()
+        process.wait()
