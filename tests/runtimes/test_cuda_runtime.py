@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from livepose.errors import DeviceError
-from livepose.runtimes import cuda_runtime, open_runtime, selection
+from livepose.runtimes import cuda, open_runtime, select
 from livepose.runtimes.cuda import BATCH_SIZES, CudaRuntime, GraphSlot
 from livepose.runtimes.cuda_graph import CudaStream
 from livepose.weights import Card, load_network
@@ -27,7 +27,7 @@ class NotedSlot(GraphSlot):
 @pytest.fixture
 def runtime(resnet_file: Path, monkeypatch: pytest.MonkeyPatch) -> CudaRuntime:
     made.clear()
-    monkeypatch.setattr(cuda_runtime, "GraphSlot", NotedSlot)
+    monkeypatch.setattr(cuda, "GraphSlot", NotedSlot)
     network, card = load_network(resnet_file)
     return CudaRuntime(network, card, "cpu", "f32")
 
@@ -70,7 +70,7 @@ def test_a_full_gpu_says_what_to_lower(
     def full(*_: object) -> GraphSlot:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(cuda_runtime, "GraphSlot", full)
+    monkeypatch.setattr(cuda, "GraphSlot", full)
     with pytest.raises(DeviceError, match=r"ran out of memory at 7 people .* lower --max-people"):
         runtime(np.zeros((7, 64, 96, 3), np.uint8))
     with pytest.raises(DeviceError, match="ran out of memory at 16 people"):
@@ -84,13 +84,13 @@ def test_the_gpu_is_checked_against_the_cpu_before_it_is_used(
         def run(self) -> None:
             self.heatmaps[:] = 0.5
 
-    original = cuda_runtime.prepared
-    monkeypatch.setattr(cuda_runtime, "prepared", lambda n, c, d, p: original(n, c, "cpu", "f32"))
-    monkeypatch.setattr(selection, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(cuda_runtime, "CudaStream", lambda _: CudaStream("cpu"))
+    original = cuda.prepared
+    monkeypatch.setattr(cuda, "prepared", lambda n, c, d, p: original(n, c, "cpu", "f32"))
+    monkeypatch.setattr(select, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(cuda, "CudaStream", lambda _: CudaStream("cpu"))
     runtime = open_runtime(resnet_file, "cuda")
     assert (runtime.name, runtime.device, runtime.precision) == ("cuda", "cuda:0", "f16")
-    monkeypatch.setattr(cuda_runtime, "GraphSlot", Wrong)
+    monkeypatch.setattr(cuda, "GraphSlot", Wrong)
     with pytest.raises(DeviceError, match="cuda on cuda:0 in f16 finds other keypoints"):
         open_runtime(resnet_file, "cuda")
 
@@ -101,9 +101,9 @@ def test_a_card_that_torch_cannot_use_is_left_for_the_processor(
     def too_old(*_: object) -> None:
         raise torch.AcceleratorError("CUDA error: no kernel image is available for execution")
 
-    monkeypatch.setattr(selection, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(cuda_runtime, "CudaStream", lambda _: CudaStream("cpu"))
-    monkeypatch.setattr(cuda_runtime, "prepared", too_old)
+    monkeypatch.setattr(select, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(cuda, "CudaStream", lambda _: CudaStream("cpu"))
+    monkeypatch.setattr(cuda, "prepared", too_old)
     assert open_runtime(resnet_file, precision="f32").device == "cpu"
     assert said[0].startswith("pose: not cuda, cuda:0, f32: cuda:0 failed while loading: CUDA")
     with pytest.raises(DeviceError, match=r"no kernel image .* use --device cpu"):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from livepose.errors import DeviceError
-from livepose.runtimes import open_runtime, torch_runtime
+from livepose.runtimes import eager, open_runtime
 from livepose.runtimes.eager import TorchRuntime
 from livepose.weights import Card, load_network
 
@@ -37,7 +37,7 @@ def mps(monkeypatch: pytest.MonkeyPatch) -> type[Mps]:
     def made(network: nn.Module, card: Card, device: str, precision: str = "f32") -> TorchRuntime:
         return (Mps if device == "mps" else plain)(network, card, device, precision)
 
-    monkeypatch.setattr(torch_runtime, "TorchRuntime", made)
+    monkeypatch.setattr(eager, "TorchRuntime", made)
     monkeypatch.setattr(Mps, "change", staticmethod(lambda maps: maps))
     return Mps
 
