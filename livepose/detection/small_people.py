@@ -24,6 +24,8 @@ MOST_REDUCED = 3.75
 """So many times at most is a picture reduced in it: somebody 150 px high in 4K is to be found."""
 SMALL_PX = 80.0
 """Who is lower than this in the usual input is small: most of them are missed there."""
+SURE = 0.5
+"""Whom the usual input shows less surely is as good as missed there."""
 SAME_IOU = 0.5
 """From this overlap on, boxes of the two inputs are the same person."""
 
@@ -66,7 +68,8 @@ def joined(usual: Detections, larger: Detections, letterbox: Letterbox) -> TwoSc
     """
     larger = _select(larger, _small(larger, letterbox))
     same = boxes.iou(usual.boxes_xyxy, larger.boxes_xyxy) >= SAME_IOU
-    small = int((~same.any(axis=0)).sum())
+    found = same & (usual.scores >= SURE)[:, None]
+    small = int((~found.any(axis=0)).sum())
     surer = larger.scores > usual.scores[:, None]
     usual = _select(usual, ~np.any(same & surer, axis=1))
     larger = _select(larger, ~np.any(same & ~surer, axis=0))

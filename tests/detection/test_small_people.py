@@ -50,7 +50,7 @@ def test_of_two_boxes_of_one_person_the_surer_stays():
     closer = people((102, 0, 142, 100, 0.6), (1, 0, 41, 100, 0.4))
     look = joined(usual, closer, USUAL)
     assert look.people.boxes_xyxy.tolist() == [[0, 0, 40, 100], [102, 0, 142, 100]]
-    assert look.small == 0
+    assert look.small == 1
 
 
 def test_somebody_small_whom_the_usual_input_shows_asks_for_no_larger_one():
