@@ -54,11 +54,6 @@ class Error:
     mean_px: float
     p95_px: float
 
-    @property
-    def of_crop_percent(self) -> float:
-        """The mean as percent of the crop's height, which compares sizes with each other."""
-        return 100.0 * self.mean_px / (self.grid.heatmap_hw[0] * STRIDE)
-
 
 def study(
     decoders: Sequence[str] = ("argmax", "shift", "integral", "dark"), points: int = POINTS
