@@ -65,13 +65,24 @@ def _converted(path: Path) -> tuple[Any, DetectorInfo]:
 
         loaded = load_detector(path)
         return _traced(loaded.model), loaded.info
-    built = _built(path) if path.suffix == SUFFIX else None
-    if built is None:
+    return built(path)
+
+
+def built(path: Path) -> tuple[Any, DetectorInfo]:
+    """A YOLO11 of ours made of its tensors alone, for OpenVINO, and what it answers.
+
+    Raises
+    ------
+    WeightsError
+        When it is another network: only torch and ultralytics can read that.
+    """
+    found = _built(path) if path.suffix == SUFFIX else None
+    if found is None:
         raise WeightsError(
             f"{path.name} needs torch and ultralytics; install them with "
             "'pip install livepose[torch]', or use --detector embedded"
         )
-    return built
+    return found
 
 
 def _built(path: Path) -> tuple[Any, DetectorInfo] | None:
