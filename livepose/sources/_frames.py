@@ -4,9 +4,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from livepose.frame import ImageBgr
+from livepose.sources._av import av
 from livepose.sources._hdr import HDR_CURVES, to_sdr
 
 _SQUARE_WITHIN = 0.03
@@ -34,7 +34,7 @@ class Converter:
 
     def __init__(self, scale_xy: tuple[float, float]) -> None:
         self._scale_xy = scale_xy
-        self._reformatter = VideoReformatter()
+        self._reformatter = av.video.reformatter.VideoReformatter()
         self._orientation: tuple[bool, int | None] | None = None
 
     def __call__(self, frame: Any) -> tuple[ImageBgr, tuple[float, float]]:

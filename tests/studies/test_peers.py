@@ -190,7 +190,7 @@ def test_what_is_no_yolo_of_poses_is_refused_before_the_work(yolo: type, tmp_pat
     (tmp_path / "text.pt").write_text("text")
     with pytest.raises(DataError, match=r"boxes.pt holds a DetectionModel: expected a PoseModel"):
         open_peer(f"ultralytics:{tmp_path / 'boxes.pt'}")
-    with pytest.raises(DataError, match=r"text.pt is no checkpoint of ultralytics"):
+    with pytest.raises(DataError, match=r"text.pt is not a readable torch checkpoint"):
         open_peer(f"ultralytics:{tmp_path / 'text.pt'}")
 
 
