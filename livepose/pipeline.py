@@ -3,8 +3,7 @@
 Two modes of one loop. Live, only the newest frame counts and nothing waits for a batch; on
 files, decoding runs ahead in a thread and every frame is handled. The frames of a video go one by
 one all the same: where people are in one comes from their poses in the one before. Pictures of a
-folder go through the networks together. Where a budget of time is set,
-``budget.Scheduler`` says what of a frame has to wait.
+folder go through the networks together. A budget's ``Scheduler`` says what of a frame has to wait.
 """
 
 import time
@@ -125,7 +124,9 @@ class PosePipeline:
 
     def _open_estimator(self) -> PoseEstimator:
         chosen = self.settings
-        runtime = open_runtime(chosen.weights, chosen.runtime, chosen.device, chosen.precision)
+        runtime = open_runtime(
+            chosen.weights, chosen.runtime, chosen.device, chosen.precision, offline=chosen.offline
+        )
         try:
             estimator = PoseEstimator(runtime, chosen.decode, self.clock)
         except ValueError as error:
@@ -221,8 +222,7 @@ class PosePipeline:
         captured_s = start_s if captured_s is None else captured_s
         self.scheduler.begin(start_s - captured_s)
         poses = self._process_next(image_bgr, time_s)
-        end_s = time.perf_counter()
-        self.scheduler.end(captured_s, start_s, end_s, self.clock.frame_ms())
+        self.scheduler.end(captured_s, start_s, time.perf_counter(), self.clock.frame_ms())
         return poses
 
     def _process_next(self, image_bgr: ImageBgr, time_s: float) -> Poses:

@@ -137,7 +137,7 @@ def weights_sha256(settings: Settings) -> list[str | None]:
     else:
         path = Path(detector).expanduser()
         found = path if path.exists() else find_official(detector.removesuffix(".pt"))
-    pose = find_weights(str(settings.weights))
+    pose = find_weights(str(settings.weights), offline=settings.offline)
     return [file_sha256(pose), None if found is None else file_sha256(found)]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from livepose.errors import WeightsError
 from livepose.weights.families import FAMILIES
+from livepose.weights.places import SUFFIX
 
 if TYPE_CHECKING:
     from livepose.weights.fetching import Progress
@@ -31,7 +32,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     verify = actions.add_parser("verify", help="check the tensors of files against their hash")
     verify.add_argument("names", nargs="*", metavar="NAME", help="names or paths (default: all)")
     fetch = actions.add_parser("fetch", help="download weights that are known by name")
-    fetch.add_argument("name", help="a name of 'livepose weights list', or best")
+    fetch.add_argument(
+        "name", help="a name of 'livepose weights list', best, or hf://OWNER/REPO/FILE"
+    )
     _add_import(actions)
 
 
@@ -39,7 +42,7 @@ def _add_import(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = actions.add_parser(
         "import", help="bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose"
     )
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="or hf://OWNER/REPO/FILE[@sha256:HEX]")
     parser.add_argument("--family", choices=tuple(FAMILIES), help="whose conventions it follows")
     parser.add_argument("--input", type=_size, metavar="HxW", help="input size, e.g. 128x96")
     parser.add_argument("--network", help="refuse the file unless it is this network")
@@ -146,9 +149,11 @@ def _import(arguments: argparse.Namespace) -> None:
     import torch
 
     from livepose.weights import import_checkpoint
+    from livepose.weights.hub import fetch_from_hub, is_on_hub
 
+    file = arguments.file
     target, card = import_checkpoint(
-        arguments.file,
+        fetch_from_hub(file) if is_on_hub(file) else Path(file),
         family=arguments.family,
         input_hw=arguments.input,
         network=arguments.network,
@@ -184,10 +189,22 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
+    from livepose.weights.hub import fetch_from_hub, is_on_hub
+
+    if is_on_hub(arguments.name):
+        path = fetch_from_hub(arguments.name)
+        usable = path.suffix == SUFFIX
+        use = (
+            f"--weights {arguments.name}"
+            if usable
+            else f"'livepose weights import {arguments.name}'"
+        )
+        logger.info(f"{path} is here; use it with {use}")
+        return
     from livepose.weights import import_checkpoint
     from livepose.weights.fetching import fetch
     from livepose.weights.manifest import find_known
-    from livepose.weights.places import SUFFIX, cached_weights_folder, find_weights
+    from livepose.weights.places import cached_weights_folder, find_weights
 
     known = find_known(arguments.name)
     if known is None:

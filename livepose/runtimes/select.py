@@ -48,6 +48,7 @@ def open_runtime(
     precision: str = "auto",
     *,
     mode: str = "latency",
+    offline: bool = False,
 ) -> Runtime:
     """The pose network of these weights, ready to run.
 
@@ -59,13 +60,15 @@ def open_runtime(
     Parameters
     ----------
     weights : str or Path
-        ``default``, a known name, or a file: .safetensors, .onnx, .xml.
+        ``default``, a known name, a file (.safetensors, .onnx, .xml), or ``hf://OWNER/REPO/FILE``.
     runtime : {"auto", "torch", "openvino", "cuda"}
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     precision : {"auto", "f32", "bf16", "f16", "int8"}
     mode : {"latency", "throughput"}
         Whether one batch should be ready soon, or many crops be done a second (OpenVINO only).
+    offline : bool
+        Whether nothing may be fetched; so too with LIVEPOSE_OFFLINE set.
 
     Raises
     ------
@@ -79,7 +82,7 @@ def open_runtime(
     _known("runtime", runtime, RUNTIMES)
     _known("precision", precision, PRECISIONS)
     _known("mode", mode, MODES)
-    path = find_weights(str(weights))
+    path = find_weights(str(weights), offline=offline)
     card = read_card(path)
     if is_third_party(path):
         candidates = _third_party_candidates(runtime, device, precision)

@@ -92,11 +92,11 @@ def weights_in(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
 
 
-def find_weights(name_or_path: str) -> Path:
-    """The file that a user means by a name or a path.
+def find_weights(name_or_path: str, *, offline: bool = False) -> Path:
+    """The file that a user means by a name, a path, or an address of the Hugging Face hub.
 
     "default" is the embedded pose network. A name is looked for among the embedded weights,
-    then in the cache. A path may also be an ONNX or OpenVINO file.
+    then in the cache. A path may also be an ONNX or OpenVINO file. ``offline`` fetches nothing.
 
     Raises
     ------
@@ -105,6 +105,10 @@ def find_weights(name_or_path: str) -> Path:
     """
     if name_or_path in ("default", DEFAULT_POSE):
         return _embedded_pose()
+    if name_or_path.startswith("hf://"):
+        from livepose.weights.hub import find_on_hub
+
+        return find_on_hub(name_or_path, offline=offline)
     path = expanded(name_or_path)
     if path.exists():
         return _usable(path)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from livepose.cli import weights as command
 from livepose.errors import WeightsError
 from livepose.networks import build_network
-from livepose.weights import Card, manifest, save_checkpoint
+from livepose.weights import Card, hub, manifest, save_checkpoint
 from livepose.weights.fetching import file_sha256
 from livepose.weights.manifest import Known, find_known
 
@@ -159,3 +159,16 @@ def test_fetch_of_unknown_and_of_manual_files_says_what_to_do() -> None:
         run("fetch", "nothing like it")
     with pytest.raises(WeightsError, match=r"by hand: get pose_hrnet_w32_256x192\.pth from https"):
         run("fetch", "hrnet_w32_256x192")
+
+
+def test_files_of_the_hub_are_fetched_and_brought_in(
+    official: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    here = {"hf://a/b/net_256x192.pth": official, "hf://a/b/mine.safetensors": saved(tmp_path)}
+    monkeypatch.setattr(hub, "fetch_from_hub", here.__getitem__)
+    assert run("import", "hf://a/b/net_256x192.pth", "--family", "simple-baseline") == 0
+    assert (cache / "weights" / "net_256x192.safetensors").is_file()
+    assert run("fetch", "hf://a/b/mine.safetensors") == 0
+    assert "use it with --weights hf://a/b/mine.safetensors" in said[-1]
+    assert run("fetch", "hf://a/b/net_256x192.pth") == 0
+    assert "'livepose weights import hf://a/b/net_256x192.pth'" in said[-1]
