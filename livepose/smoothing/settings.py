@@ -104,7 +104,7 @@ NOISE_SHARES = {"still": 0.55, "balanced": 0.16, "fast": 0.033}
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a filter costs and gives, as ``livepose jitter --synthetic`` measured it."""
+    """What a filter costs and gives, as ``python -m studies.jitter --synthetic`` measured it."""
 
     adds_ms: float
     """Lag in motion."""
@@ -120,10 +120,10 @@ class Price:
 
 
 PRICES = {
-    "still": Price(4.7, 0.37, 0.74),
-    "balanced": Price(1.3, 0.25, 0.74),
-    "fast": Price(0.0, 0.11, 0.74),
-    "one-euro": Price(14.7, 0.09, 0.74),
-    "none": Price(0.0, 0.0, 0.74),
+    "still": Price(4.7, 0.32, 0.68),
+    "balanced": Price(1.0, 0.20, 0.68),
+    "fast": Price(0.0, 0.10, 0.68),
+    "one-euro": Price(15.0, 0.08, 0.68),
+    "none": Price(0.0, 0.0, 0.68),
 }
 """Figures and command: docs/smoothness.md."""

@@ -1,4 +1,4 @@
-"""``livepose identity rest``: what the detector's rest costs and gains, on clips.
+"""``python -m studies.identity rest``: what the detector's rest costs and gains, on clips.
 
 The pipeline plays a clip once for each interval of detection. What it finds with the detector at
 every frame is the measure: how alike the poses are (OKS), how many people are missing or too many,

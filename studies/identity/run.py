@@ -1,4 +1,4 @@
-"""``livepose identity scenes``: cast people, make scenes, let trackers play, sum up."""
+"""``python -m studies.identity scenes``: cast people, make scenes, let trackers play, sum up."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence

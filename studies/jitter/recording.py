@@ -54,7 +54,7 @@ class Recording:
             with np.load(path, allow_pickle=False) as stored:
                 values = {field.name: stored[field.name] for field in fields(cls)}
         except (OSError, KeyError, ValueError) as error:
-            raise DataError(f"{path} is not a recording of livepose jitter: {error}") from error
+            raise DataError(f"{path} is not a recording of the jitter study: {error}") from error
         return cls(**{**values, "name": str(values["name"]), "fps": float(values["fps"])})
 
 

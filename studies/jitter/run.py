@@ -1,4 +1,4 @@
-"""``livepose jitter``: the order of things."""
+"""``python -m studies.jitter``: the order of things."""
 
 import hashlib
 from collections.abc import Sequence
