@@ -89,8 +89,9 @@ class Settings:
     """Everything that can be chosen about the pipeline."""
 
     weights: str | Path = option(
-        "default",
-        "pose weights: a name of 'livepose weights list', a file, or hf://OWNER/REPO/FILE",
+        "auto",
+        "pose weights: auto, default (embedded), a name of 'livepose weights list', a file or "
+        "hf://OWNER/REPO/FILE",
     )
     detector: str | Path = option(
         "auto", "auto, none (one person, the whole frame), a name or a file"

@@ -26,6 +26,7 @@ from livepose.frame import Frame
 from livepose.pipeline import PosePipeline
 from livepose.player import Player
 from livepose.poses import Poses
+from livepose.runtimes.automatic import candidates
 from livepose.settings import Settings
 from livepose.sinks.claims import check_writable, refuse_existing
 from livepose.sinks.protocol import sink_error
@@ -127,7 +128,7 @@ def settings_sha256(options: RunOptions) -> str:
 
 
 def weights_sha256(settings: Settings) -> list[str | None]:
-    """Of both networks' files."""
+    """Of both networks' files; of all that ``auto`` may take."""
     detector = str(settings.detector)
     if detector == "none":
         found = None
@@ -137,8 +138,10 @@ def weights_sha256(settings: Settings) -> list[str | None]:
     else:
         path = Path(detector).expanduser()
         found = path if path.exists() else find_official(detector.removesuffix(".pt"))
-    pose = find_weights(str(settings.weights), offline=settings.offline)
-    return [file_sha256(pose), None if found is None else file_sha256(found)]
+    weights = str(settings.weights)
+    offline = settings.offline
+    poses = candidates() if weights == "auto" else [find_weights(weights, offline=offline)]
+    return [*map(file_sha256, poses), None if found is None else file_sha256(found)]
 
 
 def refuse_foreign(

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from livepose.errors import DeviceError, UsageError, WeightsError
+from livepose.runtimes.automatic import open_automatic
 from livepose.runtimes.protocol import Runtime
 from livepose.runtimes.ranges import read_ranges
 from livepose.runtimes.verify import require_agreement
@@ -60,7 +61,8 @@ def open_runtime(
     Parameters
     ----------
     weights : str or Path
-        ``default``, a known name, a file (.safetensors, .onnx, .xml), or ``hf://OWNER/REPO/FILE``.
+        ``default``, ``auto`` (the best published where they are here and hold 25 frames a second
+        for one person, else the embedded), a known name, a file (.safetensors, .onnx, .xml), or ``hf://OWNER/REPO/FILE``.
     runtime : {"auto", "torch", "openvino", "cuda"}
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
@@ -82,7 +84,23 @@ def open_runtime(
     _known("runtime", runtime, RUNTIMES)
     _known("precision", precision, PRECISIONS)
     _known("mode", mode, MODES)
-    path = find_weights(str(weights), offline=offline)
+
+    def open_one(path: Path) -> tuple[Runtime, str]:
+        return _open_weights(path, runtime, device, precision, mode)
+
+    if str(weights) == "auto":
+        asked = f"{runtime}, {device}, {precision}, {mode}, {cuda_devices()} GPUs"
+        made, line = open_automatic(open_one, asked)
+    else:
+        made, line = open_one(find_weights(str(weights), offline=offline))
+    logger.info(line)
+    return made
+
+
+def _open_weights(
+    path: Path, runtime: str, device: str, precision: str, mode: str
+) -> tuple[Runtime, str]:
+    """The runtime of one file, and the line that tells what it is."""
     card = read_card(path)
     if is_third_party(path):
         candidates = _third_party_candidates(runtime, device, precision)
@@ -91,8 +109,7 @@ def open_runtime(
     made, candidate = _first_right(candidates, lambda one: _open(path, card, one, mode))
     rows, columns = card.input_hw
     why = f" ({candidate.why})" if candidate.why else ""
-    logger.info(f"pose: {card.network} {rows}x{columns} ({path.name}) on {candidate}{why}")
-    return made
+    return made, f"pose: {card.network} {rows}x{columns} ({path.name}) on {candidate}{why}"
 
 
 def _known(what: str, value: str, known: tuple[str, ...]) -> None:

@@ -1,0 +1,114 @@
+"""``--weights auto``: the best published weights where they are here and quick enough.
+
+Else the embedded ones. One line says which, and how well they find people.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from livepose.errors import DeviceError, WeightsError
+from livepose.runtimes.protocol import Runtime
+from livepose.runtimes.ranges import read_ranges
+from livepose.weights import find_weights, read_card
+from livepose.weights.manifest import BEST, find_known
+from livepose.weights.places import SUFFIX, cache_folder, cached_weights_folder
+
+logger = logging.getLogger(__name__)
+
+LEAST_FPS = 25.0
+SHARE = 0.75
+"""Of a frame's time that the pose network may take; the rest is for all else."""
+MOST_MS = SHARE * 1e3 / LEAST_FPS
+"""So long may one person take."""
+
+Opened = tuple[Runtime, str]
+"""A runtime, and the line that tells what it is."""
+
+
+def candidates() -> list[Path]:
+    """The files that ``auto`` may take, best first."""
+    best = cached_weights_folder() / (BEST + SUFFIX)
+    return [path for path in (best,) if path.is_file()] + [find_weights("default")]
+
+
+def open_automatic(open_one: Callable[[Path], Opened], asked: str) -> Opened:
+    """The best weights that run here at 25 frames a second for one person.
+
+    ``asked`` names the device and whatever else the measured time depends on.
+    """
+    *best, embedded = candidates()
+    why = ""
+    for path in best:
+        opened, why = _if_quick(path, open_one, asked)
+        if opened is not None:
+            logger.info(f"weights: {path.stem} ({_published()}; {why})")
+            return opened
+    logger.info(
+        f"weights: {embedded.stem}, embedded ({'; '.join(filter(None, (_ap(embedded), why)))})"
+    )
+    if not best:
+        _say_once(
+            f"better weights: 'livepose weights fetch best' ({BEST}, {_published()}); they are "
+            "taken where this machine carries them"
+        )
+    return open_one(embedded)
+
+
+def _if_quick(
+    path: Path, open_one: Callable[[Path], Opened], asked: str
+) -> tuple[Opened | None, str]:
+    """The runtime of these weights where it is quick enough, and why or why not."""
+    try:
+        took_ms, opened = _person_ms(path, open_one, asked)
+        if took_ms > MOST_MS:
+            return None, f"{path.stem} would take {took_ms:.1f} ms a person, over {MOST_MS:g}"
+        return opened or open_one(path), f"{took_ms:.1f} ms a person"
+    except (WeightsError, DeviceError, ImportError) as error:
+        return None, f"not {path.stem}: {error}"
+
+
+def _person_ms(
+    path: Path, open_one: Callable[[Path], Opened], asked: str
+) -> tuple[float, Opened | None]:
+    """Milliseconds for one person: measured at the first start, with the runtime, then kept."""
+    from livepose.runtimes.openvino import machine
+    from livepose.runtimes.openvino_pose import PoseNetwork, crop_ms
+
+    store, here = PoseNetwork(path, read_card(path)).store, f"{machine()}, one person"
+    kept = store.read_facts().get(here, {})
+    if isinstance(kept.get(asked), int | float):
+        return float(kept[asked]), None
+    logger.info(f"timing {path.stem} (only this once)")
+    opened = open_one(path)
+    opened[0].warm_up((1,))
+    took_ms = crop_ms({asked: opened[0]})
+    store.write_facts(**{here: {**kept, **took_ms}})
+    return took_ms[asked], opened
+
+
+def _published() -> str:
+    known = find_known(BEST)
+    return known.results if known else ""
+
+
+def _ap(embedded: Path) -> str:
+    """``AP 34.6 on 984 people``, as it was measured with the ranges beside the weights."""
+    with suppress(WeightsError):
+        ranges = read_ranges(embedded, read_card(embedded))
+        measured = {} if ranges is None else ranges.measured
+        if {"ap_f32", "people"} <= measured.keys():
+            return f"AP {measured['ap_f32']} on {measured['people']} people"
+    return "AP not measured"
+
+
+def _say_once(line: str) -> None:
+    """Says it at the first start alone; never where nothing can be remembered."""
+    told = cache_folder() / "told-of-better-weights"
+    try:
+        told.parent.mkdir(parents=True, exist_ok=True)
+        told.touch(exist_ok=False)
+    except OSError:
+        return
+    logger.info(line)
