@@ -5,14 +5,27 @@ Order is kept, memory is bounded, and an error in a thread is raised where its r
 
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from typing import Generic, TypeVar
 
 from livepose.errors import LiveposeError, UsageError
 
 Item = TypeVar("Item")
+BACKGROUND_NICENESS = 10
+
+
+def give_way() -> None:
+    """Have this thread, and those that it starts, take what inference leaves of the processor.
+
+    So a frame is not late at the window because the one before is still being encoded. Only Linux
+    has priorities for single threads.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICENESS)
 
 
 class _End:
@@ -135,6 +148,7 @@ class BackgroundWriter(Generic[Item]):
         self._raise_error()
 
     def _run(self) -> None:
+        give_way()
         try:
             while not isinstance(item := self._waiting.get(), _End):
                 self._work(item)

@@ -1,5 +1,7 @@
 """Work that runs ahead or behind keeps its order, its bounds and its errors."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -7,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from livepose.errors import UsageError
-from livepose.threads import BackgroundWriter, OneAtATime, prefetch
+from livepose.threads import BACKGROUND_NICENESS, BackgroundWriter, OneAtATime, prefetch
 
 
 def test_items_come_in_order() -> None:
@@ -90,3 +92,17 @@ def test_a_forked_process_is_told_to_open_its_own(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("livepose.threads.os.getpid", lambda: 1)
     with pytest.raises(UsageError, match="this pipeline was opened before this process was forked"):
         in_turn.__enter__()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities for threads")
+def test_what_is_written_beside_gives_way_to_inference() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    own = niceness()
+    seen: list[int] = []
+    writer = BackgroundWriter(lambda _: seen.append(niceness()), depth=1)
+    writer.put(None)
+    writer.close()
+    assert seen == [max(own, BACKGROUND_NICENESS)]
+    assert niceness() == own

@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from livepose.errors import UsageError
+from livepose.threads import give_way
 
 MOST_MESSAGE_BYTES = 4_000_000
 MOST_CLIENTS = 32
@@ -76,6 +77,7 @@ class Endpoint:
         self.port = int(listening.getsockname()[1])
         self._names = _names(host)
         self.loop = asyncio.new_event_loop()
+        self.loop.call_soon(give_way)
         self._thread = threading.Thread(target=self.loop.run_forever, name="server", daemon=True)
         self._thread.start()
         self._server: Server = self.run(self._serve(listening))
