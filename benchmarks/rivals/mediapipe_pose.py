@@ -63,6 +63,6 @@ def open_mediapipe() -> Opened:
     """MediaPipe Pose, if it is installed."""
     try:
         pose = solutions().pose.Pose()
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, AttributeError) as error:  # also another protobuf
         raise AbsentError(f"mediapipe does not start: {error}") from None
     return Opened(MediaPipe(pose), "its own, BlazePose full", ACCURACY, "finds one person at most")
