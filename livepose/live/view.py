@@ -161,9 +161,10 @@ class BrowserView(Closing):
 
     async def _talk(self, connection: ServerConnection) -> None:
         """Answers each request for a frame; takes pictures of the page's camera."""
+        seen = self._newest.number  # before the greeting: what comes after it is new to the page
         await connection.send(json.dumps(self._about))
         asked = asyncio.Event()
-        sending = asyncio.create_task(self._send_frames(connection, asked))
+        sending = asyncio.create_task(self._send_frames(connection, asked, seen))
         try:
             async for message in connection:
                 if isinstance(message, str):
@@ -173,8 +174,9 @@ class BrowserView(Closing):
         finally:
             sending.cancel()
 
-    async def _send_frames(self, connection: ServerConnection, asked: asyncio.Event) -> None:
-        number = self._newest.number
+    async def _send_frames(
+        self, connection: ServerConnection, asked: asyncio.Event, number: int
+    ) -> None:
         while await asked.wait():
             asked.clear()
             number, (frame, poses) = await self._newest.after(number)
