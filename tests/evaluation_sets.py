@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from livepose.skeletons import SKELETONS
 from livepose.weights import Card
 
 SIZE_WH = (160, 120)
@@ -23,7 +24,7 @@ class SpotRuntime:
     name, device, precision = "spots", "cpu", "f32"
 
     def __init__(self, alignment: str = "pixel_centre", skeleton: str = "coco17") -> None:
-        keypoints = {"coco17": 17, "mpii16": 16}[skeleton]
+        keypoints = len(SKELETONS[skeleton].keypoints)
         self.card = Card(
             "hrnet_w32", (128, 96), skeleton=skeleton, keypoints=keypoints, alignment=alignment
         )
