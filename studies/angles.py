@@ -4,8 +4,8 @@
 
 An angle is the one at the joint, 0 to 180 degrees, from the three keypoints in the picture; its
 error is the distance from the angle of the labelled ones. Boxes are the annotated ones, so nobody
-is missed or confused. The same measure as poseaudit's (https://pypi.org/project/poseaudit/), which
-pairs people by itself.
+is missed or confused. The same measure as that of the package poseaudit, which pairs
+people by itself.
 """
 
 import sys

@@ -3,6 +3,7 @@
 import sys
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,7 +13,25 @@ from livepose.frame import Frame
 from livepose.poses import Poses
 
 
-class FrameProgress:
+class _Shown:
+    """A bar that is there as long as the work in its block."""
+
+    _progress: Progress
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+
+class FrameProgress(_Shown):
     """Progress over the frames of a file; their number is only an estimate, or unknown."""
 
     def __init__(self, frame_count: int | None) -> None:
@@ -27,24 +46,12 @@ class FrameProgress:
         )
         self._task = self._progress.add_task("frames", total=frame_count, people=0, fps=0.0)
 
-    def __enter__(self) -> "FrameProgress":
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
     def __call__(self, frame: Frame, poses: Poses, fps: float) -> None:
         """One more frame is done."""
         self._progress.update(self._task, advance=1, people=len(poses), fps=fps)
 
 
-class FilesProgress:
+class FilesProgress(_Shown):
     """Progress over many files, by their size."""
 
     def __init__(self, total_bytes: int, files: int) -> None:
@@ -61,18 +68,6 @@ class FilesProgress:
             transient=True,
         )
         self._task = self._progress.add_task("files", total=self._total, files=f"0/{files}")
-
-    def __enter__(self) -> "FilesProgress":
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
 
     def share(self, job: Job, share: float) -> None:
         """So much of a file is done, 0 to 1."""

@@ -219,10 +219,10 @@ def _header(path: Path, first: Any) -> Mapping[str, Any]:
 
 
 def _skeleton(path: Path, header: Mapping[str, Any]) -> Skeleton:
-    said = header.get("skeleton")
+    said: Any = header.get("skeleton")
     try:
-        name, keypoints = str(said["name"]), tuple(map(str, said["keypoints"]))  # type: ignore[index]
-        limbs = tuple((int(first), int(last)) for first, last in said["limbs"])  # type: ignore[index]
+        name, keypoints = str(said["name"]), tuple(map(str, said["keypoints"]))
+        limbs = tuple((int(first), int(last)) for first, last in said["limbs"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: its header does not say what the keypoints are") from error
     known = SKELETONS[name] if name in (*SHIPPED, *SKELETONS) else None

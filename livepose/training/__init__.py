@@ -4,7 +4,7 @@
 can be chosen. Data: ``data`` and ``labels`` (who there is), ``order`` (who comes when), ``plan``
 (what is done to a crop), ``render`` or ``device`` (the crop), ``appearance`` (its colours),
 ``targets``; ``detector_data`` for whole pictures; ``loader`` prepares in threads. Learning:
-``learner``, ``optim``, ``schedule``, ``processes``. What stays: ``checkpoint``, ``log``,
+``train_step``, ``optim``, ``schedule``, ``processes``. What stays: ``checkpoint``, ``log``,
 ``export``, ``pack``.
 
 The training needs torch, numpy, OpenCV, numba and safetensors, and nothing else.

@@ -21,10 +21,10 @@ from livepose.skeletons import SKELETONS
 from livepose.training.checkpoint import NAME, load_state, read_checkpoint
 from livepose.training.data import parse_set
 from livepose.training.gaussianity import Gaussianity, measure_gaussianity
-from livepose.training.learner import channels_last
 from livepose.training.log import read_log
 from livepose.training.pose import as_runtime, build_card
 from livepose.training.settings import PoseSettings
+from livepose.training.train_step import channels_last
 from livepose.weights import Card, save_checkpoint
 
 logger = logging.getLogger(__name__)

@@ -21,12 +21,12 @@ from torch import Tensor
 
 from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
 from livepose.training.checkpoint import NAME, read_checkpoint, write_checkpoint
-from livepose.training.learner import Learner, Task
 from livepose.training.loader import Loader
 from livepose.training.log import DivergenceWatch, ProgressLine, RunLog
 from livepose.training.processes import Processes, choose_device
 from livepose.training.schedule import Schedule
 from livepose.training.settings import RunSettings, write_settings
+from livepose.training.train_step import Task, TrainStep
 
 RUNS = Path("runs")
 FINISHED, PAUSED, INTERRUPTED = "finished", "paused", "interrupted"
@@ -98,7 +98,7 @@ class Trainer:
     def __init__(self, task: Task, folder: Path, processes: Processes) -> None:
         self.task, self.folder, self.processes = task, folder, processes
         self.settings, self.schedule = task.settings, Schedule(task.settings)
-        self.learner = Learner(task, processes, choose_device(self.settings.device))
+        self.learner = TrainStep(task, processes, choose_device(self.settings.device))
         self.step = 0
         self._before_s, self._began_s = 0.0, time.perf_counter()
         self._watch = DivergenceWatch(self.settings.warm_up_steps)

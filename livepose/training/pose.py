@@ -22,7 +22,6 @@ from livepose.training.appearance import Appearance
 from livepose.training.data import People, parse_set, read_people
 from livepose.training.device import DeviceCrops
 from livepose.training.geometry import TrainingGeometry
-from livepose.training.learner import AUTOCAST
 from livepose.training.order import DrawOrder
 from livepose.training.plan import Plan, Planner
 from livepose.training.processes import Processes
@@ -30,6 +29,7 @@ from livepose.training.render import render_crops
 from livepose.training.schedule import Schedule
 from livepose.training.settings import PoseSettings
 from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
+from livepose.training.train_step import AUTOCAST
 from livepose.weights import Card
 from livepose.weights.card import IMAGENET_MEAN, IMAGENET_STD
 

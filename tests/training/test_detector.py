@@ -26,9 +26,9 @@ from livepose.training.detector_data import (
     completed,
     read_boxed,
 )
-from livepose.training.learner import Learner
 from livepose.training.log import read_log
 from livepose.training.settings import DetectorSettings
+from livepose.training.train_step import TrainStep
 
 BOX = np.array([[40.0, 30.0, 80.0, 90.0]])
 SMALL = ("--input-px", "64", "--batch", "2", "--threads", "1", "--log-every", "1")
@@ -224,7 +224,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
 ) -> None:
     long = ("--pictures", "4", "--warm-up-steps", "0")
     assert main(command(tmp_path, "whole", drawn_set, *long)) == 0
-    step = Learner.step
+    step = TrainStep.step
 
     def step_and_press_ctrl_c(self: Any, *given: Any) -> Any:
         parts = step(self, *given)
@@ -232,7 +232,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
         return parts
 
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(Learner, "step", step_and_press_ctrl_c)
+        interrupted.setattr(TrainStep, "step", step_and_press_ctrl_c)
         assert main(command(tmp_path, "parts", drawn_set, *long)) == 130
     assert main(command(tmp_path, "parts", drawn_set, *long)) == 2
     assert main(command(tmp_path, "parts", drawn_set, *long, "--resume", "--seed", "9")) == 2

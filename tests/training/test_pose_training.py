@@ -9,8 +9,8 @@ import torch
 
 from livepose.cli import main
 from livepose.training.checkpoint import read_checkpoint
-from livepose.training.learner import Learner
 from livepose.training.log import read_log
+from livepose.training.train_step import TrainStep
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
 
@@ -48,16 +48,16 @@ def states_are_equal(first: object, second: object) -> bool:
 def ctrl_c_after(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """Steps after which the user presses Ctrl-C, once each."""
     steps: set[int] = set()
-    learn = Learner.step
+    learn = TrainStep.step
 
-    def step(self: Learner, batch: object, step: int, *more: float) -> object:
+    def step(self: TrainStep, batch: object, step: int, *more: float) -> object:
         learned = learn(self, batch, step, *more)
         if step + 1 in steps:
             steps.remove(step + 1)
             os.kill(os.getpid(), signal.SIGINT)
         return learned
 
-    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(TrainStep, "step", step)
     return steps
 
 

@@ -79,7 +79,7 @@ def channels_last(network: nn.Module) -> nn.Module:
     return network
 
 
-class Learner:
+class TrainStep:
     """Everything that changes while a network learns: weights, their mean, optimisers."""
 
     def __init__(self, task: Task, processes: Processes, device: torch.device) -> None:
