@@ -42,9 +42,13 @@ def said() -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def _messages_end_with_the_test() -> Iterator[None]:
-    """A command line that was tried keeps talking to nobody."""
-    logger = logging.getLogger("livepose")
-    handlers, level = list(logger.handlers), logger.level
+    """A command line that was tried, by a test or by a fixture that outlives it, says no more."""
+    _be_silent()
     yield
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
+    _be_silent()
+
+
+def _be_silent() -> None:
+    logger = logging.getLogger("livepose")
+    logger.handlers[:] = [logging.NullHandler()]
+    logger.setLevel(logging.NOTSET)
