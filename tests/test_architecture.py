@@ -50,7 +50,8 @@ ONLY_IN = {
     "pyarrow": {"results"},
     "ray": {"batch.ray"},
     "websockets": {"live"},
-    "scipy": {"tracking", *OFFLINE},
+    "lap": {"tracking"},
+    "scipy": OFFLINE,
 }
 
 

@@ -40,6 +40,7 @@ EXTRA_OF = {
     "onnx": "export",
     "matplotlib": "eval",
     "pycocotools": "eval",
+    "scipy": "eval",
     "trackeval": "eval",
 }
 """Packages that not every installation has, and the extra that brings each."""
