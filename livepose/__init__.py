@@ -13,13 +13,13 @@ Levels, lowest first; a module imports only from levels below its own:
 2. ``heatmaps/`` the heart, ``networks/``
 3. ``weights/``, ``runtimes/``
 4. stages: ``sources/``, ``detection/``, ``tracking/``, ``crops/``, ``smoothing/``, ``drawing/``,
-   ``window``, ``sinks/``; ``results/``: angles, motion files, tables, plots; ``live/``: sinks that
+   ``window/``, ``sinks/``; ``results/``: angles, motion files, tables, plots; ``live/``: sinks that
    hand each frame to other programs, browsers and cameras while it is fresh
 5. ``estimator`` = crop, network, decode: shared by live use, evaluation and benchmark;
    ``export/``: weights as one file that runs without livepose;
    ``gpu``, where one recorded graph does all three; ``budget/``: what of a frame has to wait so
    that it is in time
-6. ``pipeline``; ``player``, which shows and writes what it finds; ``multistream``,
+6. ``pipeline``; ``painter`` and ``player``, which draw, show and write it; ``multistream``,
    which lets several streams share the networks; ``batch/``: many files, workers and machines
 7. ``evaluation/``, ``training/``, ``calibration/``, ``benchmark/``: never imported by the live
    path

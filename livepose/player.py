@@ -15,17 +15,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from livepose.drawing import Hud, draw_hud, draw_poses
+from livepose.drawing import Hud, draw_hud
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
+from livepose.painter import Look, Painter
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import Poses
-from livepose.results.angle_labels import draw_angles
-from livepose.results.angles import AngleMeter
 from livepose.sinks import OutputClosed, Sink, VideoSink, above
 from livepose.sources import Source
 from livepose.threads import BackgroundWriter, prefetch
-from livepose.window import Command, Window
+from livepose.window import Command, Pane, Window, captioned
 
 logger = logging.getLogger(__name__)
 
@@ -40,23 +39,6 @@ DECODINGS = ("argmax", "shift", "dark")
 PAUSE_POLL_S = 0.02
 
 Written = tuple[Frame, Poses, ImageBgr | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How the people are drawn."""
-
-    mirror: bool = False
-    """Turns the picture like a mirror, after inference; left stays the person's left."""
-    score_threshold: float = 0.2
-    """Keypoints below this score are not drawn."""
-    boxes: bool = False
-    ids: bool = True
-    uncertainty: bool = False
-    angles: bool = False
-    """Degrees beside the joints."""
-    skeleton_only: bool = False
-    """On black: no picture of anybody leaves the machine."""
 
 
 @dataclass(slots=True)
@@ -98,7 +80,7 @@ class Player:
         pipeline: PosePipeline,
         source: Source,
         sinks: Sequence[Sink] = (),
-        window: Window | None = None,
+        window: Window | Pane | None = None,
         look: Look | None = None,
         progress: Callable[[Frame, Poses, float], None] | None = None,
         folder: Path | None = None,
@@ -108,7 +90,7 @@ class Player:
         self.live_sinks = [sink for sink in sinks if getattr(sink, "live", False)]
         self.sinks = [sink for sink in sinks if sink not in self.live_sinks]
         self.window = window
-        self.look = look or Look()
+        self.painter = Painter(look or Look())
         self.progress = progress
         self.export_threshold = 0.0
         """Keypoints that score less are missing in every output."""
@@ -117,10 +99,11 @@ class Player:
         self.summary = Summary()
         self._recording: VideoSink | None = None
         self._stopped = False
+        self._commands: list[Command] = []
+        self._shown_bgr: ImageBgr | None = None
         self._start_s = 0.0
         self._ticks_s: deque[float] = deque(maxlen=FPS_WINDOW)
         self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
-        self._angles = AngleMeter()
         self._hud = Hud()
         self._hud_due_s = 0.0
         self._resumed_s = 0.0
@@ -142,7 +125,8 @@ class Player:
         start_s = time.perf_counter()
         waiting = LIVE_FRAMES_WAITING if self.source.live else FRAMES_WAITING
         with ExitStack() as stack:
-            frames = stack.enter_context(closing(prefetch(self.pipeline.run(self.source), waiting)))
+            ahead = prefetch(self.pipeline.run(self.source), waiting, self._goes_on)
+            frames = stack.enter_context(closing(ahead))
             if self.source.live:
                 # First, because inference may be waiting for a frame that never comes.
                 stack.callback(self.source.close)
@@ -155,6 +139,16 @@ class Player:
                 if self._stopped:
                     break
 
+    def _goes_on(self) -> bool:
+        """While no frame comes: keeps the window alive, which says why nothing moves."""
+        self._commands += self._poll()
+        away, shown_bgr = getattr(self.source, "away", False), self._shown_bgr
+        if away and self.window is not None and shown_bgr is not None:
+            line = f"{self.source.name} sends no frames: reconnecting"
+            self.window.show(captioned(shown_bgr, line))
+        self._stopped |= Command.QUIT in self._commands
+        return not self._stopped
+
     def _is_stale(self, frame: Frame) -> bool:
         """Whether a live frame was ready before a pause ended: nobody wants to see it now."""
         stale = frame.captured_s is not None and frame.captured_s < self._resumed_s
@@ -165,7 +159,7 @@ class Player:
         self._count(frame, poses)
         told = above(poses, self.export_threshold)
         self._send(frame, told, None)
-        drawn = self._draw(frame, poses) if self._needs_drawing() else None
+        drawn = self.painter.draw(frame, poses) if self._needs_drawing() else None
         if drawn is not None:
             self._send(frame, told, drawn)
         if writer is not None:
@@ -201,27 +195,6 @@ class Player:
         sinks = (*self.sinks, *self.live_sinks)
         return self.window is not None or any(sink.needs_drawing for sink in sinks)
 
-    def _draw(self, frame: Frame, poses: Poses) -> ImageBgr:
-        look = self.look
-        image_bgr = frame.image_bgr.copy()
-        angles = self._angles(poses, followed=frame.name is None) if look.angles else None
-        if look.skeleton_only:
-            image_bgr[:] = 0
-        if look.mirror:
-            image_bgr = np.ascontiguousarray(image_bgr[:, ::-1])
-            poses = mirrored(poses, frame.size_wh[0])
-        draw_poses(
-            image_bgr,
-            poses,
-            score_threshold=look.score_threshold,
-            show_boxes=look.boxes,
-            show_ids=look.ids,
-            show_uncertainty=look.uncertainty,
-        )
-        if angles is not None:
-            draw_angles(image_bgr, poses, angles, look.score_threshold)
-        return image_bgr
-
     def _write(self, written: Written) -> None:
         for sink in self.sinks:
             sink.write(*written)
@@ -234,7 +207,7 @@ class Player:
             self._ages_ms.append((shown_s - frame.captured_s) * 1e3)
             self.pipeline.scheduler.shown(frame.captured_s, shown_s)
             self.pipeline.shown_after(float(np.median(self._ages_ms)) / 1e3)
-        commands = self._poll()
+        commands, self._commands = self._commands + self._poll(), []
         self._obey(commands, drawn_bgr)
         if Command.PAUSE in commands or self.source.kind == "images":
             self._pause(frame, poses)
@@ -244,6 +217,7 @@ class Player:
             if self.hud_shown:
                 drawn_bgr = draw_hud(drawn_bgr.copy(), self._figures(poses))
             self.window.show(drawn_bgr)
+            self._shown_bgr = drawn_bgr
 
     def _poll(self) -> list[Command]:
         return [] if self.window is None else self.window.poll()
@@ -292,7 +266,7 @@ class Player:
             elif command is Command.DECODING:
                 self._next_decoding()
             elif command is Command.UNCERTAINTY:
-                self.look = replace(self.look, uncertainty=not self.look.uncertainty)
+                self.painter.toggle_uncertainty()
 
     def _pause(self, frame: Frame, poses: Poses) -> None:
         """Waits for the next space (or q); what the keys change is seen at once."""
@@ -302,9 +276,9 @@ class Player:
             if Command.PAUSE in commands:
                 break
             if commands:
-                drawn_bgr = self._draw(frame, poses)
+                drawn_bgr = self.painter.draw(frame, poses)
                 self._obey(commands, drawn_bgr)
-                self._put_on_screen(poses, self._draw(frame, poses))
+                self._put_on_screen(poses, self.painter.draw(frame, poses))
             time.sleep(PAUSE_POLL_S)
         self._resumed_s = time.perf_counter()
         self._start_s += self._resumed_s - paused_s
@@ -365,20 +339,6 @@ def close_all(sinks: Sequence[Sink]) -> None:
     with ExitStack() as stack:
         for sink in reversed(sinks):
             stack.callback(sink.close)
-
-
-def mirrored(poses: Poses, width_px: int) -> Poses:
-    """The same people in the mirrored picture; every label stays."""
-    keypoints_xy = poses.keypoints_xy.copy()
-    keypoints_xy[..., 0] = width_px - 1 - keypoints_xy[..., 0]
-    boxes_xyxy = poses.boxes_xyxy.copy()
-    boxes_xyxy[:, [0, 2]] = width_px - boxes_xyxy[:, [2, 0]]
-    covariance_px2 = poses.covariance_px2.copy()
-    covariance_px2[..., 0, 1] *= -1
-    covariance_px2[..., 1, 0] *= -1
-    return replace(
-        poses, keypoints_xy=keypoints_xy, boxes_xyxy=boxes_xyxy, covariance_px2=covariance_px2
-    )
 
 
 def stamp() -> str:

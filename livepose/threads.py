@@ -15,6 +15,8 @@ from livepose.errors import LiveposeError, UsageError
 
 Item = TypeVar("Item")
 BACKGROUND_NICENESS = 10
+ASK_EVERY_S = 0.1
+"""While nothing is ready."""
 
 
 def give_way() -> None:
@@ -59,9 +61,12 @@ class OneAtATime:
             )
 
 
-def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
+def prefetch(
+    items: Iterable[Item], depth: int, goes_on: Callable[[], bool] = lambda: True
+) -> Generator[Item, None, None]:
     """The same items, taken by a thread that may run up to ``depth`` of them ahead.
 
+    While none is ready, ``goes_on`` is asked from time to time; no more come once it says no.
     Where ``items`` is a generator, its thread closes it when nobody listens any more.
     """
     ready: queue.Queue[Item | _End] = queue.Queue(maxsize=depth)
@@ -71,13 +76,22 @@ def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     )
     thread.start()
     try:
-        while not isinstance(item := ready.get(), _End):
+        while not isinstance(item := _get(ready, goes_on), _End):
             yield item
         if item.error is not None:
             raise item.error
     finally:
         stopped.set()
         thread.join(timeout=5.0)
+
+
+def _get(ready: "queue.Queue[Item | _End]", goes_on: Callable[[], bool]) -> "Item | _End":
+    """Waits for the next item, and ends that when it does not go on."""
+    while True:
+        with suppress(queue.Empty):
+            return ready.get(timeout=ASK_EVERY_S)
+        if not goes_on():
+            return _End()
 
 
 def _fill(

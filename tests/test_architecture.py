@@ -21,7 +21,7 @@ LEVELS = [
     {"results"},
     {"live"},
     {"window", "estimator", "budget", "export"},
-    {"pipeline"},
+    {"pipeline", "painter"},
     {"player", "multistream", "machine"},
     {"batch"},
     {"evaluation"},

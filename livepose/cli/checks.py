@@ -27,6 +27,8 @@ def check_options(options: RunOptions) -> None:
     """
     outputs, count = options.outputs, len(options.sources.chosen())
     each = [outputs.numbered(one + 1) for one in range(count)] if count > 1 else [outputs]
+    if count > 1:
+        options.live.numbered(count)
     rotated = ("--json", "--csv") if options.sources.rotation else ()
     if options.sources.rotation:
         Rotation.parse(options.sources.rotation)

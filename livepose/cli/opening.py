@@ -67,12 +67,11 @@ def wants_window(options: RunOptions, live: bool = False) -> bool:
     return not window.no_window and (window.show or live or not outputs)
 
 
-def open_window(options: RunOptions, source: Source) -> Window | None:
-    """A window, where one is wanted and can be had."""
-    if not wants_window(options, source.live):
-        return None
+def window_possible(options: RunOptions, *, live: bool) -> bool:
+    """Whether a window is wanted and can be had; says why not where it cannot."""
+    if not wants_window(options, live):
+        return False
     possible, reason = Window.available()
     if not possible:
         logger.warning(f"no window: {reason}; running without one")
-        return None
-    return Window(f"livepose - {source.name}")
+    return possible

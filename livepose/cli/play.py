@@ -20,8 +20,9 @@ from livepose.cli.run_options import (
 )
 from livepose.errors import UsageError
 from livepose.frame import Frame
+from livepose.painter import Look
 from livepose.pipeline import PosePipeline, Settings
-from livepose.player import Look, Player, Summary, close_all
+from livepose.player import Player, Summary, close_all
 from livepose.poses import Poses
 from livepose.results.angles import NAMES, each_of
 from livepose.results.datasets import CocoDatasetSink, YoloPoseSink
@@ -46,6 +47,8 @@ from livepose.window import Window
 logger = logging.getLogger(__name__)
 LATE_S = 8.0
 """Whoever waits longer than this is told why."""
+USUAL_WH = (640, 480)
+"""What is prepared for where no frame has come."""
 
 
 def play(
@@ -97,19 +100,20 @@ def draws(options: RunOptions) -> bool:
 
 def open_pipeline(settings: Settings, source: Source, told: Callable[[str], None]) -> PosePipeline:
     """The pipeline, warm, with one line that says what it runs on."""
-    start_s = time.perf_counter()
-    logger.info("warming up ...")
     with patience():
         pipeline = PosePipeline(settings, told=told)
-        pipeline.warm_up(source.size_wh)
+        pipeline.warm_up(source.size_wh if source.size_wh[0] else USUAL_WH)
     logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
-    logger.info(f"ready after {time.perf_counter() - start_s:.1f} s{memory_held(pipeline)}")
+    if (gpu := pipeline.estimator.gpu) is not None:
+        logger.info(f"{gpu.held_mib():.0f} MiB held on {gpu.runtime.device}")
     return pipeline
 
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Says why, where getting ready takes long."""
+    """Says how long getting ready takes, and why, where that is long."""
+    logger.info("warming up ...")
+    start_s = time.perf_counter()
     late = threading.Timer(
         LATE_S,
         logger.info,
@@ -121,12 +125,7 @@ def patience() -> Iterator[None]:
         yield
     finally:
         late.cancel()
-
-
-def memory_held(pipeline: PosePipeline) -> str:
-    """What the networks and their buffers hold of a GPU's memory, if they are on one."""
-    gpu = pipeline.estimator.gpu
-    return "" if gpu is None else f", {gpu.held_mib():.0f} MiB held on {gpu.runtime.device}"
+    logger.info(f"ready after {time.perf_counter() - start_s:.1f} s")
 
 
 def open_all(

@@ -26,12 +26,12 @@ EXAMPLES = """examples:
   livepose --video in.mp4 --output out.mp4              a file with skeletons and its sound
   livepose --image photos/ --output drawn/              still pictures
   livepose --source rtsp://host/stream --json -         any source, poses as JSON lines
-  livepose --camera 0 --camera 1 --json poses.jsonl     two at once: poses-1.jsonl, poses-2.jsonl
+  livepose --camera 0 --camera 1 --json poses.jsonl     two windows, poses-1.jsonl, poses-2.jsonl
   livepose in/ --output-dir out --json --angles         every video and picture of a folder
   livepose --benchmark                                  how fast is this machine?
 """
 GROUPS = {
-    "source (one kind; several of it share the networks, without a window)": SourceOptions,
+    "source (one kind; several of it share the networks)": SourceOptions,
     "output (several at once are fine)": OutputOptions,
     "many files": BatchOptions,
     "live output": LiveOptions,
@@ -79,14 +79,9 @@ def run(arguments: Namespace) -> int:
         )
     check_options(chosen)
     with ends_like_ctrl_c():
-        if len(sources) > 1:
-            from livepose.cli.play_many import play_many
+        from livepose.cli.start import start, start_many
 
-            play_many(chosen)
-        else:
-            from livepose.cli.start import start
-
-            start(chosen)
+        (start if len(sources) == 1 else start_many)(chosen)
     return 0
 
 

@@ -70,7 +70,7 @@ def turn_or_rotation(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """Where frames come from: one kind; several of it share the networks, without a window."""
+    """Where frames come from: one kind; several of it share the networks."""
 
     paths: tuple[str, ...] = option(
         (), "any source: index, path, URL or glob", flag="paths", metavar="SOURCE", nargs="*"

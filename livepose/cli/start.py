@@ -1,50 +1,57 @@
-"""The first seconds: the source and the window come first, the networks get ready beside them."""
+"""The first seconds: the source and its window come first, the networks get ready beside them."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from itertools import chain, repeat
-from typing import TYPE_CHECKING, Generic, TypeVar
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
-
-from livepose.cli.opening import open_chosen, open_window
+from livepose.cli.getting_ready import FirstFrame, GettingReady, Waited, preview, show_until
+from livepose.cli.opening import open_chosen, window_possible
 from livepose.cli.run_options import RunOptions
+from livepose.errors import SourceError
 from livepose.frame import ImageBgr
-from livepose.sources import ImageSource, Source, VideoSource
-from livepose.window import Command, Window
+from livepose.sources import Source
+from livepose.window import Command, Pane, Screen, Window
 
 if TYPE_CHECKING:
+    from livepose.cli.play_many import Streams
     from livepose.pipeline import PosePipeline
+    from livepose.player import Player
 
-Result = TypeVar("Result")
-PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first picture": 30}
-"""What gets ready, in its usual order, and about how many percent of the time each takes."""
-SHOW_EVERY_S = 0.03
-LATE_S = 8.0
-"""Whoever waits longer than this is told why."""
+logger = logging.getLogger(__name__)
+FIRST_FRAME_S = 1.0
+"""So long a window waits for something to show; a camera that is not there is said before."""
 
 
 def start(options: RunOptions) -> None:
     """Plays the chosen source; where there is a window, it is there before the networks are."""
-    ((kind, value),) = options.sources.chosen()
+    (chosen,) = options.sources.chosen()
     # The source first: a wrong path is said at once, not after the networks were loaded.
-    source = open_chosen(kind, value, options.sources)
+    source = open_chosen(*chosen, options.sources, deferred=True)
     try:
-        window = open_window(options, source)
-        if window is None:
+        if not window_possible(options, live=source.live):
+            FirstFrame(source).wait(None)
             from livepose.cli.play import open_ready, play
 
             play(options, source, open_ready(options, source), None)
             return
+        FirstFrame(source).wait(FIRST_FRAME_S)
+        window, pictures = Window(f"livepose - {source.name}"), previewed(options, source, chosen)
         ready = GettingReady(lambda told: _load(options, source, told))
-        if show_until(ready, window, preview(source, options)):
+        if all(show_until(one, window, pictures) for one in (ready, FirstFrame(source))):
             from livepose.cli.play import play
 
             play(options, source, ready.result(), window)
     finally:
         source.close()
+
+
+def previewed(options: RunOptions, source: Source, chosen: tuple[str, Any]) -> Iterator[ImageBgr]:
+    """What a window shows of a source before it is played."""
+    again = partial(open_chosen, *chosen, options.sources)
+    window = options.window
+    return preview(source, again, mirror=window.mirror, black=window.skeleton_only)
 
 
 def _load(options: RunOptions, source: Source, told: Callable[[str], None]) -> "PosePipeline":
@@ -54,112 +61,110 @@ def _load(options: RunOptions, source: Source, told: Callable[[str], None]) -> "
     return open_ready(options, source, told)
 
 
-class GettingReady(Generic[Result]):
-    """Work in a thread of its own, and how far it is.
+def start_many(options: RunOptions) -> None:
+    """Plays the chosen sources side by side, each to its end, each in a window of its own.
 
-    What libraries do cannot be broken off: when the program is to end before the work is done, its
-    process ends without waiting for it (``surroundings.end``).
+    Raises
+    ------
+    SourceError
+        When all is over, and some could not be opened or were lost on the way.
     """
-
-    def __init__(self, work: Callable[[Callable[[str], None]], Result]) -> None:
-        self._work = work
-        self._missing = dict(PARTS)
-        self._started_s = time.perf_counter()
-        self._result: Result | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="getting ready", daemon=True)
-        self._thread.start()
-
-    def done(self, part: str) -> None:
-        """One of ``PARTS`` is ready."""
-        self._missing.pop(part, None)
-
-    @property
-    def line(self) -> str:
-        """``getting ready: detector 25 %``."""
-        missing = dict(self._missing)
-        share = sum(PARTS.values()) - sum(missing.values())
-        late = time.perf_counter() - self._started_s > LATE_S
-        why = " (a first start compiles, for up to a minute)" if late else ""
-        return f"getting ready: {next(iter(missing), 'first picture')} {share} %{why}"
-
-    def wait(self, seconds: float) -> bool:
-        """Waits so long at most; whether the work is over."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def result(self) -> Result:
-        """What the work returned; its error is raised here."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._result is not None  # noqa: S101 - without an error there is one
-        return self._result
-
-    def _run(self) -> None:
-        try:
-            self._result = self._work(self.done)
-        except BaseException as error:  # raised again where the result is taken
-            self._error = error
-
-
-def show_until(
-    ready: "GettingReady[Result]", window: Window, images_bgr: Iterator[ImageBgr]
-) -> bool:
-    """Shows pictures with the line until all is ready; False when the user closed the window."""
-    over = False
+    chosen, screen = options.sources.chosen(), Screen()
+    sources: list[Source] = []
     try:
-        while not over:
-            window.show(with_line(next(images_bgr), ready.line))
-            if Command.QUIT in window.poll():
-                return False
-            over = ready.wait(SHOW_EVERY_S)
-        return True
+        sources.extend(open_chosen(*one, options.sources, deferred=True) for one in chosen)
+        ready = GettingReady(lambda told: _load_many(options, sources, told))
+        shown = window_possible(options, live=all(source.live for source in sources))
+        streams = [
+            Stream(
+                number,
+                source,
+                screen.pane(f"livepose {number + 1} - {source.name}") if shown else None,
+                previewed(options, source, chosen[number]),
+            )
+            for number, source in enumerate(sources)
+        ]
+        if not shown:
+            ready.result()  # here, where Ctrl-C breaks it off
+        play_all(streams, screen, ready)
     finally:
-        if not over:
-            window.close()
+        for source in sources:
+            source.close()
 
 
-def preview(source: Source, options: RunOptions) -> Iterator[ImageBgr]:
-    """Pictures of the source that are not taken from it: live ones, or the first of a file."""
-    for image_bgr in _taken_from_nobody(source, options):
-        if options.window.skeleton_only:
-            image_bgr = np.zeros_like(image_bgr)
-        yield image_bgr[:, ::-1] if options.window.mirror else image_bgr
+def _load_many(
+    options: RunOptions, sources: Sequence[Source], told: Callable[[str], None]
+) -> "Streams":
+    from livepose.cli.play_many import Streams
+
+    told("libraries")
+    return Streams(options, sources, told)
 
 
-def _taken_from_nobody(source: Source, options: RunOptions) -> Iterator[ImageBgr]:
-    width, height = source.size_wh
-    blank_bgr = np.zeros((height or 480, width or 640, 3), np.uint8)
-    if source.live and hasattr(source, "peek"):
-        while True:
-            newest_bgr = source.peek()
-            blank_bgr = blank_bgr if newest_bgr is None else newest_bgr
-            yield blank_bgr
-    yield from repeat(first_picture(source, options, blank_bgr))
+class Stream:
+    """One source of several, in a thread of its own."""
+
+    def __init__(
+        self, number: int, source: Source, pane: Pane | None, pictures: Iterator[ImageBgr]
+    ) -> None:
+        self._number, self._source, self._pane, self._pictures = number, source, pane, pictures
+        self._stopped = False
+        self._player: Player | None = None
+
+    def play(self, ready: "GettingReady[Streams]") -> bool:
+        """Plays it to its end; whether it came there. What was written stays whole."""
+        try:
+            if self._await(ready) and self._await(FirstFrame(self._source)):
+                self._play(ready.result())
+        except SourceError as error:
+            logger.error(str(error))
+            return False
+        finally:
+            if self._pane is not None:
+                self._pane.close()
+        return True
+
+    def stop(self) -> None:
+        """Lets the frame at hand be the last; may be called from another thread."""
+        self._stopped = True
+        if self._pane is not None:
+            self._pane.ask(Command.QUIT)
+        if self._player is not None:
+            self._player.stop()
+        if self._source.live:  # it may be waiting for its first frame
+            self._source.close()
+
+    def _await(self, waited: Waited) -> bool:
+        if self._pane is None:
+            return waited.wait(None)
+        return show_until(waited, self._pane, self._pictures)
+
+    def _play(self, streams: "Streams") -> None:
+        with streams.player(self._number, self._pane) as self._player:
+            if not self._stopped:
+                summary = self._player.play()
+                logger.info(f"{self._source.name}: {summary.frames} frames, {summary.fps:.1f} fps")
 
 
-def first_picture(source: Source, options: RunOptions, otherwise: ImageBgr) -> ImageBgr:
-    """The first picture of a file, which is opened once more for it."""
-    of_file = isinstance(source, VideoSource) and source.path is not None
-    if not (of_file or isinstance(source, ImageSource)):
-        return otherwise
-    ((kind, value),) = options.sources.chosen()
-    with open_chosen(kind, value, options.sources) as again:
-        return next(chain((frame.image_bgr for frame in again), [otherwise]))
+def play_all(streams: Sequence[Stream], screen: Screen, ready: "GettingReady[Streams]") -> None:
+    """A thread for each stream, while this one shows their windows.
 
+    A source that is lost ends its own stream alone; another error, or Ctrl-C, ends all.
+    """
+    with ThreadPoolExecutor(len(streams), thread_name_prefix="stream") as pool:
+        playing = [pool.submit(stream.play, ready) for stream in streams]
 
-def with_line(image_bgr: ImageBgr, line: str) -> ImageBgr:
-    """A copy of the picture with a line of text in its lower left corner."""
-    drawn_bgr = np.ascontiguousarray(image_bgr).copy()
-    height = drawn_bgr.shape[0]
-    scale = max(0.4, height / 900)
-    (width, text_height), below = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    margin = text_height
-    corner = (0, height - text_height - below - 2 * margin)
-    cv2.rectangle(drawn_bgr, corner, (width + 2 * margin, height), (0, 0, 0), cv2.FILLED)
-    place = (margin, height - below - margin)
-    cv2.putText(
-        drawn_bgr, line, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA
-    )
-    return drawn_bgr
+        def goes_on() -> bool:
+            done = [one for one in playing if one.done()]
+            return len(done) < len(playing) and not any(one.exception() for one in done)
+
+        try:
+            screen.run(goes_on)
+        finally:
+            for stream in streams:
+                stream.stop()
+    lost = [one.result() for one in playing].count(False)
+    if ready.wait(0.0):
+        ready.result().close()
+    if lost:
+        raise SourceError(f"{lost} of {len(streams)} sources could not be played to the end")

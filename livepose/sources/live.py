@@ -102,6 +102,11 @@ class LiveSource(Closing):
             seconds, frames = self._slot.seconds, self._slot.captured
         return (frames - 1) / seconds if seconds > 0 else None
 
+    @property
+    def away(self) -> bool:
+        """Whether it sent frames, sends none now, and is waited for."""
+        return self._lost_s is not None
+
     def peek(self) -> ImageBgr | None:
         """The newest picture, upright, which stays there to be taken; None before the first."""
         image_bgr = self._slot.image_bgr

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-from argparse import Namespace
 from collections.abc import Callable
 from itertools import repeat
 from pathlib import Path
@@ -12,29 +11,12 @@ import numpy as np
 import pytest
 from fakes import FakeWindow, walking
 
-from livepose.cli import start
-from livepose.cli.options import options
-from livepose.cli.run_options import (
-    BatchOptions,
-    BenchmarkOptions,
-    LiveOptions,
-    OutputOptions,
-    RunOptions,
-    SourceOptions,
-    WindowOptions,
-)
-from livepose.cli.start import PARTS, GettingReady, preview, show_until, with_line
-from livepose.settings import Settings
-from livepose.sources import open_source
-from livepose.window import Command
+from livepose.cli import getting_ready
+from livepose.cli.getting_ready import PARTS, GettingReady, preview, show_until
+from livepose.sources import Source, open_source
+from livepose.window import Command, captioned
 
 PICTURE = np.full((240, 320, 3), 90, np.uint8)
-
-
-def run_options(**given: object) -> RunOptions:
-    kinds = (SourceOptions, OutputOptions, LiveOptions, WindowOptions, BenchmarkOptions, Settings)
-    made = [options(kind, Namespace(**given)) for kind in kinds]
-    return RunOptions(*made, BatchOptions())  # type: ignore[arg-type]
 
 
 def test_the_line_names_what_is_missing_and_how_much_is_done(
@@ -52,7 +34,7 @@ def test_the_line_names_what_is_missing_and_how_much_is_done(
     ready = GettingReady(work)
     waits.wait(10.0)
     assert ready.line == f"getting ready: detector {PARTS['libraries'] + PARTS['pose network']} %"
-    monkeypatch.setattr(start, "LATE_S", 0.0)
+    monkeypatch.setattr(getting_ready, "LATE_S", 0.0)
     assert ready.line.endswith("% (a first start compiles, for up to a minute)")
     goes_on.set()
     assert ready.result() == "ready"
@@ -100,23 +82,25 @@ def test_a_process_ends_at_once_while_a_thread_is_inside_a_library() -> None:
 
 
 def test_the_preview_of_a_file_takes_nothing_from_it(shared: Path) -> None:
-    path = str(shared / "video" / "crowd.mp4")
-    with open_source(path) as source:
-        seen = next(preview(source, run_options(video=(path,))))
+    def again() -> Source:
+        return open_source(shared / "video" / "crowd.mp4")
+
+    with again() as source:
+        seen = next(preview(source, again))
         assert (next(iter(source)).image_bgr == seen).all()
-        mirrored = next(preview(source, run_options(video=(path,), mirror=True)))
-        assert (mirrored == seen[:, ::-1]).all()
-        assert not next(preview(source, run_options(video=(path,), skeleton_only=True))).any()
+        assert (next(preview(source, again, mirror=True)) == seen[:, ::-1]).all()
+        assert not next(preview(source, again, black=True)).any()
 
 
 def test_the_preview_of_a_source_that_cannot_be_looked_at_is_black() -> None:
-    assert not next(preview(walking(3, live=True), run_options())).any()
+    source = walking(3, live=True)
+    assert not next(preview(source, lambda: source)).any()
 
 
 def test_the_line_is_readable_on_any_picture() -> None:
     for height, width in ((96, 128), (480, 640), (2160, 3840)):
         white = np.full((height, width, 3), 255, np.uint8)
-        drawn = with_line(white, "getting ready: detector 40 %")
+        drawn = captioned(white, "getting ready: detector 40 %")
         assert drawn.shape == white.shape
         assert (drawn[-3] == 0).any()
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-import livepose.window as window_room
-from livepose.window import Command, Window, command_of, first_size_wh, quieten_qt
+from livepose.window import Command, Window, display
+from livepose.window.display import quieten_qt
+from livepose.window.window import command_of, first_size_wh
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks about X11 on Linux")
 
@@ -55,11 +56,11 @@ def test_a_window_opens_at_the_size_of_its_picture_up_to_a_limit() -> None:
 
 
 def test_a_headless_opencv_is_told_from_one_with_windows() -> None:
-    assert "headless" in window_room._missing_toolkit("  GUI:                           NONE\n")
-    assert "headless" in window_room._missing_toolkit("")
+    assert "headless" in display._missing_toolkit("  GUI:                           NONE\n")
+    assert "headless" in display._missing_toolkit("")
     for toolkit in ("QT5", "GTK3", "WIN32UI", "COCOA", "WAYLAND"):
-        assert window_room._missing_toolkit(f"\n  GUI:               {toolkit}\n") == ""
-    assert window_room._missing_toolkit(cv2.getBuildInformation()) == ""
+        assert display._missing_toolkit(f"\n  GUI:               {toolkit}\n") == ""
+    assert display._missing_toolkit(cv2.getBuildInformation()) == ""
 
 
 def test_a_headless_opencv_makes_the_window_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,14 +72,14 @@ def test_a_headless_opencv_makes_the_window_unavailable(monkeypatch: pytest.Monk
 
 @LINUX
 def test_without_a_display_the_reason_names_the_variable() -> None:
-    assert "DISPLAY is not set" in window_room._missing_display({})
-    assert "XWayland" in window_room._missing_display({"WAYLAND_DISPLAY": "wayland-0"})
+    assert "DISPLAY is not set" in display._missing_display({})
+    assert "XWayland" in display._missing_display({"WAYLAND_DISPLAY": "wayland-0"})
 
 
 @LINUX
 @pytest.mark.parametrize("asked", ["wayland", "offscreen", "wayland;xcb", "nonsense:0"])
 def test_a_platform_that_this_opencv_has_not_is_not_asked_for(asked: str) -> None:
-    assert "DISPLAY is not set" in window_room._missing_display({"QT_QPA_PLATFORM": asked})
+    assert "DISPLAY is not set" in display._missing_display({"QT_QPA_PLATFORM": asked})
     environment = {"QT_QPA_PLATFORM": asked, "DISPLAY": ":0"}
     quieten_qt(environment)
     assert environment["QT_QPA_PLATFORM"] == "xcb"
@@ -91,25 +92,25 @@ def test_a_platform_that_is_there_is_believed(
     plugins = tmp_path / "qt" / "plugins" / "platforms"
     plugins.mkdir(parents=True)
     (plugins / "libqoffscreen.so").touch()
-    monkeypatch.setattr("livepose.window.cv2.__file__", str(tmp_path / "__init__.py"))
-    assert window_room._missing_display({"QT_QPA_PLATFORM": "offscreen"}) == ""
+    monkeypatch.setattr("livepose.window.display.cv2.__file__", str(tmp_path / "__init__.py"))
+    assert display._missing_display({"QT_QPA_PLATFORM": "offscreen"}) == ""
 
 
 @LINUX
 def test_a_display_that_accepts_but_never_answers_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(window_room, "_PROBE_S", 0.7)
+    monkeypatch.setattr(display, "_PROBE_S", 0.7)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         name = f"127.0.0.1:{silent.getsockname()[1] - 6000}"
         monkeypatch.setenv("DISPLAY", name)
-        assert "did not answer within 0.7 s" in window_room._unreachable_display(name)
+        assert "did not answer within 0.7 s" in display._unreachable_display(name)
 
 
 def test_qt_is_told_where_fonts_are_unless_the_user_said_so(tmp_path: Path) -> None:
     wrong = {"QT_QPA_FONTDIR": str(tmp_path / "missing"), "DISPLAY": ":0"}
     quieten_qt(wrong)
-    if any(Path(folder).is_dir() for folder in window_room._FONT_FOLDERS):
+    if any(Path(folder).is_dir() for folder in display._FONT_FOLDERS):
         assert Path(wrong["QT_QPA_FONTDIR"]).is_dir()
     chosen = {"QT_QPA_FONTDIR": str(tmp_path), "QT_LOGGING_RULES": "*=true"}
     quieten_qt(chosen)

@@ -1,0 +1,141 @@
+"""The time before the first skeleton: a line says how far it is, over pictures of the source."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from livepose.frame import ImageBgr
+from livepose.sources import ImageSource, LiveSource, Source, VideoSource
+from livepose.window import Command, Pane, Window, captioned
+
+Result = TypeVar("Result")
+PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first picture": 30}
+"""What gets ready, in its usual order, and about how many percent of the time each takes."""
+SHOW_EVERY_S = 0.03
+LATE_S = 8.0
+"""Whoever waits longer than this is told why."""
+
+
+class Waited(Protocol):
+    """Something that is waited for."""
+
+    @property
+    def line(self) -> str:
+        """How far it is."""
+
+    def wait(self, seconds: float | None) -> bool:
+        """Waits so long at most; whether it is over."""
+
+
+class FirstFrame:
+    """The first frame of a live source; others have theirs at once."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.line = f"waiting for {source.name}"
+
+    def wait(self, seconds: float | None) -> bool:
+        """Waits so long at most; whether it is there. Raises SourceError when there is none."""
+        source = self._source
+        return not isinstance(source, LiveSource) or source.wait_for_first(seconds)
+
+
+class GettingReady(Generic[Result]):
+    """Work in a thread of its own, and how far it is.
+
+    What libraries do cannot be broken off: when the program is to end before the work is done, its
+    process ends without waiting for it (``surroundings.end``).
+    """
+
+    def __init__(self, work: Callable[[Callable[[str], None]], Result]) -> None:
+        self._work = work
+        self._missing = dict(PARTS)
+        self._started_s = time.perf_counter()
+        self._result: Result | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="getting ready", daemon=True)
+        self._thread.start()
+
+    def done(self, part: str) -> None:
+        """One of ``PARTS`` is ready."""
+        self._missing.pop(part, None)
+
+    @property
+    def line(self) -> str:
+        """``getting ready: detector 25 %``."""
+        missing = dict(self._missing)
+        share = sum(PARTS.values()) - sum(missing.values())
+        late = time.perf_counter() - self._started_s > LATE_S
+        why = " (a first start compiles, for up to a minute)" if late else ""
+        return f"getting ready: {next(iter(missing), 'first picture')} {share} %{why}"
+
+    def wait(self, seconds: float | None) -> bool:
+        """Waits so long at most; whether the work is over."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def result(self) -> Result:
+        """What the work returned; its error is raised here."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None  # noqa: S101 - without an error there is one
+        return self._result
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work(self.done)
+        except BaseException as error:  # raised again where the result is taken
+            self._error = error
+
+
+def show_until(waited: Waited, window: Window | Pane, images_bgr: Iterator[ImageBgr]) -> bool:
+    """Shows pictures with the line until it is over; False when the user closed the window."""
+    over = False
+    try:
+        while not over:
+            window.show(captioned(next(images_bgr), waited.line))
+            if Command.QUIT in window.poll():
+                return False
+            over = waited.wait(SHOW_EVERY_S)
+        return True
+    finally:
+        if not over:
+            window.close()
+
+
+def preview(
+    source: Source, again: Callable[[], Source], *, mirror: bool = False, black: bool = False
+) -> Iterator[ImageBgr]:
+    """Pictures of the source that are not taken from it: live ones, or the first of a file.
+
+    A file is opened ``again`` for it.
+
+    Raises
+    ------
+    SourceError
+        When a live source turns out to send nothing.
+    """
+    for image_bgr in _taken_from_nobody(source, again):
+        if black:
+            image_bgr = np.zeros_like(image_bgr)
+        yield image_bgr[:, ::-1] if mirror else image_bgr
+
+
+def _taken_from_nobody(source: Source, again: Callable[[], Source]) -> Iterator[ImageBgr]:
+    width, height = source.size_wh
+    image_bgr = np.zeros((height or 480, width or 640, 3), np.uint8)
+    is_file = isinstance(source, VideoSource) and source.path is not None
+    if is_file or isinstance(source, ImageSource):
+        with again() as opened:
+            image_bgr = next(chain((frame.image_bgr for frame in opened), [image_bgr]))
+    while isinstance(source, LiveSource):
+        if source.wait_for_first(0.0):
+            newest_bgr = source.peek()
+            image_bgr = image_bgr if newest_bgr is None else newest_bgr
+        yield image_bgr
+    yield from repeat(image_bgr)
