@@ -4,13 +4,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from livepose.frame import ImageBgr
 from livepose.sources import ImageSource, LiveSource, Source, VideoSource
 from livepose.window import Command, Pane, Window, captioned
+
+if TYPE_CHECKING:
+    from livepose.live import BrowserView
 
 Result = TypeVar("Result")
 PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first picture": 30}
@@ -93,23 +96,58 @@ class GettingReady(Generic[Result]):
             self._error = error
 
 
-def show_until(waited: Waited, window: Window | Pane, images_bgr: Iterator[ImageBgr]) -> bool:
-    """Shows pictures with the line until it is over; False when the user closed the window."""
-    over = False
-    try:
-        while not over:
-            window.show(captioned(next(images_bgr), waited.line))
-            if Command.QUIT in window.poll():
-                return False
-            over = waited.wait(SHOW_EVERY_S)
-        return True
-    finally:
-        if not over:
-            window.close()
+class Preview:
+    """Who may see what is waited for: a window, a browser view, both, or nobody.
+
+    Parameters
+    ----------
+    images_bgr
+        Pictures of the source that are not taken from it.
+    mirror
+        Turns the window's pictures like a mirror; a page does that itself.
+    """
+
+    def __init__(
+        self,
+        images_bgr: Iterator[ImageBgr],
+        window: Window | Pane | None = None,
+        view: "BrowserView | None" = None,
+        *,
+        mirror: bool = False,
+    ) -> None:
+        self._images_bgr, self._window, self._view = images_bgr, window, view
+        self._mirror = mirror
+        self._stopped = False
+
+    def show_until(self, waited: Waited) -> bool:
+        """Shows pictures with the line until it is over; False when somebody had enough."""
+        over = False
+        try:
+            while not over and self._show(waited.line):
+                over = waited.wait(SHOW_EVERY_S)
+            return over
+        finally:
+            if not over and self._window is not None:
+                self._window.close()
+
+    def stop(self) -> None:
+        """Somebody has had enough; may be called from another thread."""
+        self._stopped = True
+
+    def _show(self, line: str) -> bool:
+        window, view = self._window, self._view
+        if window is not None or view is not None:
+            image_bgr = next(self._images_bgr)
+        if view is not None:
+            view.show(image_bgr, line)
+        if window is not None:
+            window.show(captioned(image_bgr[:, ::-1] if self._mirror else image_bgr, line))
+            self._stopped |= Command.QUIT in window.poll()
+        return not self._stopped
 
 
-def preview(
-    source: Source, again: Callable[[], Source], *, mirror: bool = False, black: bool = False
+def pictures(
+    source: Source, again: Callable[[], Source], *, black: bool = False
 ) -> Iterator[ImageBgr]:
     """Pictures of the source that are not taken from it: live ones, or the first of a file.
 
@@ -121,9 +159,7 @@ def preview(
         When a live source turns out to send nothing.
     """
     for image_bgr in _taken_from_nobody(source, again):
-        if black:
-            image_bgr = np.zeros_like(image_bgr)
-        yield image_bgr[:, ::-1] if mirror else image_bgr
+        yield np.zeros_like(image_bgr) if black else image_bgr
 
 
 def _taken_from_nobody(source: Source, again: Callable[[], Source]) -> Iterator[ImageBgr]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from livepose import drawing
 from livepose.cli.live import health_served, open_live
@@ -44,6 +44,9 @@ from livepose.smoothing import PRICES
 from livepose.sources import Source, VideoSource
 from livepose.window import Window
 
+if TYPE_CHECKING:
+    from livepose.live import BrowserView
+
 logger = logging.getLogger(__name__)
 LATE_S = 8.0
 """Whoever waits longer than this is told why."""
@@ -52,11 +55,15 @@ USUAL_WH = (640, 480)
 
 
 def play(
-    options: RunOptions, source: Source, pipeline: PosePipeline, window: Window | None
+    options: RunOptions,
+    source: Source,
+    pipeline: PosePipeline,
+    window: Window | None = None,
+    view: "BrowserView | None" = None,
 ) -> Summary:
     """Plays a source to its end with a pipeline that is ready."""
     with health_served(options.live.health) as watch:
-        sinks = open_all(options, options.outputs, options.live, source, pipeline)
+        sinks = open_all(options, options.outputs, options.live, source, pipeline, view)
         watch(sinks)
         player = Player(pipeline, source, sinks, window, look(options.window))
         player.export_threshold = options.outputs.kpt_thr
@@ -134,12 +141,13 @@ def open_all(
     live: LiveOptions,
     source: Source,
     pipeline: PosePipeline,
+    view: "BrowserView | None",
 ) -> list[Sink]:
     """Every output of one stream: files, then live ones."""
     said = header_of(outputs, source, pipeline)
     files = open_sinks(outputs, options.sources.rotation, source, pipeline, said)
     try:
-        return files + open_live(live, options.window, source, pipeline, said)
+        return files + open_live(live, source, pipeline, said, view)
     except BaseException:
         close_all(files)
         raise

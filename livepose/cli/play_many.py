@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from livepose.cli.live import health_served
 from livepose.cli.play import USUAL_WH, look, open_all, patience, with_drawing_warm
@@ -12,6 +13,9 @@ from livepose.multistream import PoseService
 from livepose.player import Player
 from livepose.sources import LiveSource, Source
 from livepose.window import Pane
+
+if TYPE_CHECKING:
+    from livepose.live import BrowserView
 
 FIRST_FRAMES_S = 2.0
 """So long all wait, once the networks are open, for cameras that have not sent a frame."""
@@ -36,12 +40,14 @@ class Streams:
         self._watch = self._stack.enter_context(health_served(options.live.health))
 
     @contextmanager
-    def player(self, number: int, window: Pane | None) -> Iterator[Player]:
+    def player(
+        self, number: int, window: Pane | None, view: "BrowserView | None"
+    ) -> Iterator[Player]:
         """The player of one source, with its outputs; for the thread that plays it."""
         options, source = self._options, self._sources[number]
         outputs, live = options.outputs.numbered(number + 1), options.live.numbered(number + 1)
         with self._service.stream() as pipeline:
-            sinks = open_all(options, outputs, live, source, pipeline)
+            sinks = open_all(options, outputs, live, source, pipeline, view)
             self._watch(sinks)
             player = Player(pipeline, source, sinks, window, look(options.window))
             player.export_threshold = outputs.kpt_thr

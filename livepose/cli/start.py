@@ -1,21 +1,23 @@
 """The first seconds: the source and its window come first, the networks get ready beside them."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from livepose.cli.getting_ready import FirstFrame, GettingReady, Waited, preview, show_until
+from livepose.cli.getting_ready import FirstFrame, GettingReady, Preview, pictures
 from livepose.cli.opening import open_chosen, window_possible
-from livepose.cli.run_options import RunOptions
+from livepose.cli.run_options import LiveOptions, RunOptions
+from livepose.cli.view import open_view
 from livepose.errors import SourceError
-from livepose.frame import ImageBgr
 from livepose.sources import Source
-from livepose.window import Command, Pane, Screen, Window
+from livepose.window import Pane, Screen, Window
 
 if TYPE_CHECKING:
     from livepose.cli.play_many import Streams
+    from livepose.live import BrowserView
     from livepose.pipeline import PosePipeline
     from livepose.player import Player
 
@@ -26,32 +28,50 @@ FIRST_FRAME_S = 1.0
 
 def start(options: RunOptions) -> None:
     """Plays the chosen source; where there is a window, it is there before the networks are."""
-    (chosen,) = options.sources.chosen()
-    # The source first: a wrong path is said at once, not after the networks were loaded.
-    source = open_chosen(*chosen, options.sources, deferred=True)
-    try:
-        if not window_possible(options, live=source.live):
-            FirstFrame(source).wait(None)
-            from livepose.cli.play import open_ready, play
-
-            play(options, source, open_ready(options, source), None)
-            return
-        FirstFrame(source).wait(FIRST_FRAME_S)
-        window, pictures = Window(f"livepose - {source.name}"), previewed(options, source, chosen)
+    with ExitStack() as stack:
+        # The source first: a wrong path is said at once, not after the networks were loaded.
+        (source,) = _open_sources(options, stack)
+        view = _open_view(options.live, options, source, stack)
+        window = None
+        if window_possible(options, live=source.live):
+            window = Window(f"livepose - {source.name}")
+        seen = window is not None or view is not None
+        FirstFrame(source).wait(FIRST_FRAME_S if seen else None)
         ready = GettingReady(lambda told: _load(options, source, told))
-        if all(show_until(one, window, pictures) for one in (ready, FirstFrame(source))):
+        preview = _preview(options, 0, source, window, view)
+        if preview.show_until(ready) and preview.show_until(FirstFrame(source)):
             from livepose.cli.play import play
 
-            play(options, source, ready.result(), window)
-    finally:
-        source.close()
+            play(options, source, ready.result(), window, view)
 
 
-def previewed(options: RunOptions, source: Source, chosen: tuple[str, Any]) -> Iterator[ImageBgr]:
-    """What a window shows of a source before it is played."""
-    again = partial(open_chosen, *chosen, options.sources)
-    window = options.window
-    return preview(source, again, mirror=window.mirror, black=window.skeleton_only)
+def _open_sources(options: RunOptions, stack: ExitStack) -> list[Source]:
+    sources = []
+    for chosen in options.sources.chosen():
+        sources.append(open_chosen(*chosen, options.sources, deferred=True))
+        stack.callback(sources[-1].close)
+    return sources
+
+
+def _open_view(
+    live: LiveOptions, options: RunOptions, source: Source, stack: ExitStack
+) -> "BrowserView | None":
+    view = open_view(live, options.window, source)
+    if view is not None:
+        stack.callback(view.close)
+    return view
+
+
+def _preview(
+    options: RunOptions,
+    number: int,
+    source: Source,
+    window: Window | Pane | None,
+    view: "BrowserView | None",
+) -> Preview:
+    again = partial(open_chosen, *options.sources.chosen()[number], options.sources)
+    shown = pictures(source, again, black=options.window.skeleton_only)
+    return Preview(shown, window, view, mirror=options.window.mirror)
 
 
 def _load(options: RunOptions, source: Source, told: Callable[[str], None]) -> "PosePipeline":
@@ -69,27 +89,17 @@ def start_many(options: RunOptions) -> None:
     SourceError
         When all is over, and some could not be opened or were lost on the way.
     """
-    chosen, screen = options.sources.chosen(), Screen()
-    sources: list[Source] = []
-    try:
-        sources.extend(open_chosen(*one, options.sources, deferred=True) for one in chosen)
-        ready = GettingReady(lambda told: _load_many(options, sources, told))
+    with ExitStack() as stack:
+        sources = _open_sources(options, stack)
         shown = window_possible(options, live=all(source.live for source in sources))
-        streams = [
-            Stream(
-                number,
-                source,
-                screen.pane(f"livepose {number + 1} - {source.name}") if shown else None,
-                previewed(options, source, chosen[number]),
-            )
-            for number, source in enumerate(sources)
-        ]
-        if not shown:
-            ready.result()  # here, where Ctrl-C breaks it off
+        screen, streams = Screen(), []
+        for number, source in enumerate(sources):
+            pane = screen.pane(f"livepose {number + 1} - {source.name}") if shown else None
+            view = _open_view(options.live.numbered(number + 1), options, source, stack)
+            preview = _preview(options, number, source, pane, view)
+            streams.append(Stream(number, source, pane, view, preview))
+        ready = GettingReady(lambda told: _load_many(options, sources, told))
         play_all(streams, screen, ready)
-    finally:
-        for source in sources:
-            source.close()
 
 
 def _load_many(
@@ -105,16 +115,23 @@ class Stream:
     """One source of several, in a thread of its own."""
 
     def __init__(
-        self, number: int, source: Source, pane: Pane | None, pictures: Iterator[ImageBgr]
+        self,
+        number: int,
+        source: Source,
+        pane: Pane | None,
+        view: "BrowserView | None",
+        preview: Preview,
     ) -> None:
-        self._number, self._source, self._pane, self._pictures = number, source, pane, pictures
+        self._number, self._source, self._preview = number, source, preview
+        self._pane, self._view = pane, view
         self._stopped = False
         self._player: Player | None = None
 
     def play(self, ready: "GettingReady[Streams]") -> bool:
         """Plays it to its end; whether it came there. What was written stays whole."""
         try:
-            if self._await(ready) and self._await(FirstFrame(self._source)):
+            shown = self._preview.show_until
+            if shown(ready) and shown(FirstFrame(self._source)):
                 self._play(ready.result())
         except SourceError as error:
             logger.error(str(error))
@@ -127,20 +144,14 @@ class Stream:
     def stop(self) -> None:
         """Lets the frame at hand be the last; may be called from another thread."""
         self._stopped = True
-        if self._pane is not None:
-            self._pane.ask(Command.QUIT)
+        self._preview.stop()
         if self._player is not None:
             self._player.stop()
         if self._source.live:  # it may be waiting for its first frame
             self._source.close()
 
-    def _await(self, waited: Waited) -> bool:
-        if self._pane is None:
-            return waited.wait(None)
-        return show_until(waited, self._pane, self._pictures)
-
     def _play(self, streams: "Streams") -> None:
-        with streams.player(self._number, self._pane) as self._player:
+        with streams.player(self._number, self._pane, self._view) as self._player:
             if not self._stopped:
                 summary = self._player.play()
                 logger.info(f"{self._source.name}: {summary.frames} frames, {summary.fps:.1f} fps")

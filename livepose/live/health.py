@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from websockets.asyncio.server import ServerConnection
@@ -15,8 +15,10 @@ from websockets.http11 import Request, Response
 
 from livepose.frame import Frame, ImageBgr
 from livepose.live.endpoint import Endpoint, respond
-from livepose.poses import Poses
 from livepose.sinks.protocol import Closing
+
+if TYPE_CHECKING:
+    from livepose.poses import Poses
 
 SILENT_AFTER_S = 10.0
 """Without a frame for so long nothing is well."""
@@ -56,7 +58,7 @@ class Health(Closing):
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _begun_s: float = field(default_factory=time.perf_counter)
 
-    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+    def write(self, frame: Frame, poses: "Poses", drawn_bgr: ImageBgr | None = None) -> None:
         """Counts one frame."""
         now_s = time.perf_counter()
         with self._lock:

@@ -17,17 +17,18 @@ class Newest(Generic[Item]):
 
     def __init__(self) -> None:
         self.number = 0
-        self._item: Item | None = None
+        self._items: list[Item] = []
         self._changed = asyncio.Event()
 
     def put(self, item: Item) -> None:
         """Takes the place of the item before."""
-        self._item, self.number = item, self.number + 1
+        self._items, self.number = [item], self.number + 1
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     async def after(self, number: int) -> tuple[int, Item]:
         """The newest item and its number, once that is another one than ``number``."""
-        while self._item is None or self.number == number:
+        while self.number == number:
             await self._changed.wait()
-        return self.number, self._item
+        assert self._items  # noqa: S101 - a number above 0 has its item
+        return self.number, self._items[0]

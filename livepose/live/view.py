@@ -12,10 +12,9 @@ import secrets
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import cv2
@@ -23,22 +22,24 @@ import numpy as np
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from livepose.drawing import track_colours_bgr
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.live.browser_source import BrowserSource
 from livepose.live.endpoint import Endpoint, is_loopback, one_header, respond
 from livepose.live.health import Health
 from livepose.live.newest import Newest
-from livepose.poses import Poses
-from livepose.sinks.frame_json import age_ms, frame_json
 from livepose.sinks.protocol import Closing
 from livepose.skeletons import COCO17, Skeleton
 
+if TYPE_CHECKING:
+    from livepose.poses import Poses
+
+About = Mapping[str, Any]
 LONGEST_SIDE_PX = 1280
 """A larger picture is made smaller for the page; the poses stay exact."""
 _JPEG_QUALITY = 80
 _FIGURES_EVERY_S = 0.25
+_LINES_EVERY_S = 0.1
 _TOKEN_BYTES = 18
 
 
@@ -49,8 +50,6 @@ class BrowserView(Closing):
     ----------
     host, port
         Where to listen. Another address than loopback needs ``tls``.
-    skeleton : Skeleton
-        Whose limbs the page draws.
     health : Health, optional
         Whose figures the page shows.
     camera : BrowserSource, optional
@@ -82,7 +81,6 @@ class BrowserView(Closing):
         port: int,
         *,
         tls: ssl.SSLContext | None = None,
-        skeleton: Skeleton = COCO17,
         health: Health | None = None,
         camera: BrowserSource | None = None,
         skeleton_only: bool = False,
@@ -95,14 +93,15 @@ class BrowserView(Closing):
                 "phone gives no page its camera; add --serve-self-signed or --serve-cert FILE"
             )
         self.health, self._camera, self._skeleton_only = health, camera, skeleton_only
-        self._about = {
-            "limbs": skeleton.limbs,
-            "keypoints": skeleton.keypoints,
+        self._about: About = {
+            "limbs": COCO17.limbs,
+            "keypoints": COCO17.keypoints,
             "mirror": mirror,
             "score_threshold": score_threshold,
             "camera": camera is not None,
         }
-        self._newest: Newest[tuple[Frame, Poses]] = Newest()
+        self._newest: Newest[tuple[Frame, Poses | str] | None] = Newest()
+        self._line_due_s = 0.0
         self._told: Mapping[str, Any] = {}
         self._figures_due_s = 0.0
         self._packed: tuple[int, bytes] = (-1, b"")
@@ -112,7 +111,20 @@ class BrowserView(Closing):
         self._secure = "; Secure" if tls else ""
         self.address = f"{self.endpoint.origin}/?token={self._token}"
 
-    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+    def show(self, image_bgr: ImageBgr, line: str) -> None:
+        """Hands over a picture that nobody has looked at yet, and the line that says why."""
+        now_s = time.perf_counter()
+        if self.endpoint.clients and now_s >= self._line_due_s:
+            self._line_due_s = now_s + _LINES_EVERY_S
+            self.endpoint.call(self._newest.put, (Frame(image_bgr, 0.0, 0), line))
+
+    def begin(self, skeleton: Skeleton, health: Health) -> None:
+        """Frames are going to come: whose limbs the page draws, and whose figures it shows."""
+        self.health = health
+        self._about = {**self._about, "limbs": skeleton.limbs, "keypoints": skeleton.keypoints}
+        self.endpoint.call(self._newest.put, None)
+
+    def write(self, frame: Frame, poses: "Poses", drawn_bgr: ImageBgr | None = None) -> None:
         """Hands over one frame; it is packed once a page asks for it."""
         if self.endpoint.clients:
             self.endpoint.call(self._newest.put, (frame, poses))
@@ -162,9 +174,10 @@ class BrowserView(Closing):
     async def _talk(self, connection: ServerConnection) -> None:
         """Answers each request for a frame; takes pictures of the page's camera."""
         seen = self._newest.number  # before the greeting: what comes after it is new to the page
-        await connection.send(json.dumps(self._about))
+        about = self._about
+        await connection.send(json.dumps(about))
         asked = asyncio.Event()
-        sending = asyncio.create_task(self._send_frames(connection, asked, seen))
+        sending = asyncio.create_task(self._send_frames(connection, asked, seen, about))
         try:
             async for message in connection:
                 if isinstance(message, str):
@@ -175,33 +188,32 @@ class BrowserView(Closing):
             sending.cancel()
 
     async def _send_frames(
-        self, connection: ServerConnection, asked: asyncio.Event, number: int
+        self, connection: ServerConnection, asked: asyncio.Event, number: int, about: About
     ) -> None:
         while await asked.wait():
             asked.clear()
-            number, (frame, poses) = await self._newest.after(number)
-            tag = None if self._camera is None else self._camera.tag(id(connection), frame.index)
-            await connection.send(self._message(frame, poses, tag))
+            number, shown = await self._newest.after(number)
+            if about is not self._about:
+                about = self._about
+                await connection.send(json.dumps(about))
+            if shown is not None:
+                await connection.send(self._message(number, *shown, sender=id(connection)))
 
-    def _message(self, frame: Frame, poses: Poses, tag: int | None) -> bytes:
-        """Length of the JSON, the JSON, the picture; no picture for the page that sent it."""
+    def _message(self, number: int, frame: Frame, said: "Poses | str", sender: int) -> bytes:
+        """No picture for the page that sent it."""
+        if isinstance(said, str):
+            picture = b"" if self._skeleton_only else jpeg(frame.image_bgr)
+            return packet(json.dumps({"line": said, "size_wh": frame.size_wh}), picture)
+        from livepose.live.frame_text import frame_text
+
+        tag = None if self._camera is None else self._camera.tag(sender, frame.index)
         if tag is not None:
-            return self._packet(frame, poses, b"", tag=tag)
-        if self._packed[0] != frame.index:
-            picture = b"" if self._skeleton_only else _jpeg(frame.image_bgr)
-            self._packed = (frame.index, self._packet(frame, poses, picture))
+            return packet(frame_text(frame, said, self._figures(), tag=tag), b"")
+        if self._packed[0] != number:
+            picture = b"" if self._skeleton_only else jpeg(frame.image_bgr)
+            text = frame_text(frame, said, self._figures())
+            self._packed = (number, packet(text, picture))
         return self._packed[1]
-
-    def _packet(self, frame: Frame, poses: Poses, picture: bytes, **more: object) -> bytes:
-        colours = {
-            number: [[round(value) for value in row[::-1]] for row in track_colours_bgr(number)]
-            for number in map(int, np.maximum(poses.track_ids, 1))
-        }
-        more |= {"size_wh": frame.size_wh, "figures": self._figures(), "colours": colours}
-        # The page knows this picture alone, whatever shape the source's own pixels have.
-        shown = replace(frame, scale_xy=(1.0, 1.0))
-        text = frame_json(shown, poses, "plain", None, age_ms=age_ms(frame), **more).encode()
-        return len(text).to_bytes(4, "big") + text + picture
 
     def _figures(self) -> Mapping[str, Any]:
         """What the tables show: a few times a second is enough for that."""
@@ -212,7 +224,14 @@ class BrowserView(Closing):
         return self._told
 
 
-def _jpeg(image_bgr: ImageBgr) -> bytes:
+def packet(text: str, picture: bytes) -> bytes:
+    """Length of the JSON, the JSON, the picture."""
+    said = text.encode()
+    return len(said).to_bytes(4, "big") + said + picture
+
+
+def jpeg(image_bgr: ImageBgr) -> bytes:
+    """The picture, made smaller where it is large."""
     height, width = image_bgr.shape[:2]
     scale = LONGEST_SIDE_PX / max(height, width)
     if scale < 1:

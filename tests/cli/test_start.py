@@ -12,7 +12,7 @@ import pytest
 from fakes import FakeWindow, walking
 
 from livepose.cli import getting_ready
-from livepose.cli.getting_ready import PARTS, GettingReady, preview, show_until
+from livepose.cli.getting_ready import PARTS, GettingReady, Preview, pictures
 from livepose.sources import Source, open_source
 from livepose.window import Command, captioned
 
@@ -46,10 +46,19 @@ def test_pictures_are_shown_until_all_is_ready() -> None:
     window = FakeWindow()
     shown = []
     window.show = lambda image_bgr: (shown.append(image_bgr), len(shown) > 3 and over.set())  # type: ignore[method-assign,assignment]
-    assert show_until(ready, window, repeat(PICTURE))  # type: ignore[arg-type]
+    assert Preview(repeat(PICTURE), window).show_until(ready)  # type: ignore[arg-type]
     assert len(shown) > 3
     assert (shown[0] != PICTURE).any()
     assert (PICTURE == 90).all()
+
+
+def test_a_mirror_turns_the_picture_in_the_window_and_not_the_line() -> None:
+    window, half = FakeWindow({1: [Command.QUIT]}), PICTURE.copy()
+    half[:, :160] = 200
+    preview = Preview(repeat(half), window, mirror=True)  # type: ignore[arg-type]
+    waited = GettingReady(lambda told: None)
+    assert not preview.show_until(waited)
+    assert (window.shown[0] == captioned(half[:, ::-1], waited.line)).all()
 
 
 def test_what_goes_wrong_on_the_way_is_told_at_the_end() -> None:
@@ -57,7 +66,7 @@ def test_what_goes_wrong_on_the_way_is_told_at_the_end() -> None:
         raise ValueError("no weights")
 
     ready = GettingReady(fail)
-    assert show_until(ready, FakeWindow(), repeat(PICTURE))  # type: ignore[arg-type]
+    assert Preview(repeat(PICTURE), FakeWindow()).show_until(ready)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no weights"):
         ready.result()
 
@@ -66,7 +75,7 @@ def test_a_window_that_is_closed_is_not_waited_for() -> None:
     goes_on = threading.Event()
     ready = GettingReady(lambda told: goes_on.wait(10.0))
     window = FakeWindow({1: [Command.QUIT]})
-    assert not show_until(ready, window, repeat(PICTURE))  # type: ignore[arg-type]
+    assert not Preview(repeat(PICTURE), window).show_until(ready)  # type: ignore[arg-type]
     assert window.closed == 1
     goes_on.set()
 
@@ -86,15 +95,14 @@ def test_the_preview_of_a_file_takes_nothing_from_it(shared: Path) -> None:
         return open_source(shared / "video" / "crowd.mp4")
 
     with again() as source:
-        seen = next(preview(source, again))
+        seen = next(pictures(source, again))
         assert (next(iter(source)).image_bgr == seen).all()
-        assert (next(preview(source, again, mirror=True)) == seen[:, ::-1]).all()
-        assert not next(preview(source, again, black=True)).any()
+        assert not next(pictures(source, again, black=True)).any()
 
 
 def test_the_preview_of_a_source_that_cannot_be_looked_at_is_black() -> None:
     source = walking(3, live=True)
-    assert not next(preview(source, lambda: source)).any()
+    assert not next(pictures(source, lambda: source)).any()
 
 
 def test_the_line_is_readable_on_any_picture() -> None:
@@ -107,7 +115,7 @@ def test_the_line_is_readable_on_any_picture() -> None:
 
 def test_nothing_that_takes_seconds_is_loaded_before_the_window() -> None:
     code = (
-        "import sys, livepose.cli.start;"
+        "import sys, livepose.cli.start, livepose.live.view;"
         "heavy = {'numba', 'scipy', 'torch', 'openvino', 'ultralytics'} & set(sys.modules);"
         "assert not heavy, heavy"
     )

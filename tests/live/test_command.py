@@ -250,16 +250,40 @@ def test_the_browser_view_is_served_with_its_address_said(make_pipeline, film, c
         how = {"origin": f"http://127.0.0.1:{port}", "additional_headers": {"Cookie": cookie}}
         with connect(f"ws://127.0.0.1:{port}/frames", **how) as page:
             seen.append(json.loads(page.recv(5)))
-            page.send("next")
-            message = page.recv(5)
-            seen.append(json.loads(message[4 : 4 + int.from_bytes(message[:4], "big")]))
+            while "figures" not in seen[-1]:
+                page.send("next")
+                message = page.recv(5)
+                length = 0 if isinstance(message, str) else 4 + int.from_bytes(message[:4], "big")
+                seen.append(json.loads(message[4:length] if length else message))
 
     looking = threading.Thread(target=look)
     looking.start()
     with caplog.at_level("INFO"):
         assert main(["--video", str(film), "--serve", str(port), "--no-window"]) == 0
     looking.join()
-    assert len(seen) == 2 and set(seen[1]["figures"]["stage_ms"]) >= {"detect", "decode"}
+    assert set(seen[-1]["figures"]["stage_ms"]) >= {"detect", "decode"}
+
+
+def test_the_browser_view_shows_pictures_while_the_networks_get_ready(shared, tmp_path):
+    port, said = free_port(), tmp_path / "said"
+    film = shared / "video" / "pedestrians.mp4"
+    command = [sys.executable, "-m", "livepose", "--detector", "embedded", str(film)]
+    with said.open("w") as stderr:
+        running = subprocess.Popen([*command, "--serve", str(port)], stderr=stderr)
+    try:
+        wait_for(lambda: "?token=" in said.read_text(), running)
+        path = said.read_text().partition(str(port))[2].split()[0]
+        cookie = get(port, path)[1]["set-cookie"].partition(";")[0]
+        how = {"origin": f"http://127.0.0.1:{port}", "additional_headers": {"Cookie": cookie}}
+        with connect(f"ws://127.0.0.1:{port}/frames", max_size=None, **how) as page:
+            page.recv(10)
+            page.send("next")
+            message = page.recv(10)
+            assert b"getting ready: " in message[:200] and len(message) > 10_000
+            assert "ready after" not in said.read_text()
+    finally:
+        running.terminate()
+        assert running.wait(20) == INTERRUPTED
 
 
 def test_a_run_without_live_outputs_imports_no_server():

@@ -20,6 +20,7 @@ from livepose.errors import UsageError
 from livepose.live import BrowserView, Health
 from livepose.live.browser_source import BrowserSource, jpeg_size_wh
 from livepose.live.certificate import self_signed_tls, tls_from
+from livepose.skeletons import COCO17, SKELETONS
 
 
 @pytest.fixture
@@ -136,6 +137,22 @@ def test_picture_and_poses_come_as_one_and_the_newest_is_what_one_gets(view):
     assert seen[0][0]["people"][0]["keypoints"][0] == [10, 20, 0.5, 2]
     assert len(seen) <= 3 and set(seen[-1][0]["colours"]) == {"1", "2"}
     assert seen[0][0]["size_wh"] == [64, 48] and seen[0][0]["figures"]["frames"] == 0
+
+
+def test_before_there_are_poses_a_page_gets_pictures_and_the_reason_and_then_new_names(view):
+    with opened(view) as page:
+        assert json.loads(page.recv())["keypoints"] == list(COCO17.keypoints)
+        page.send("next")
+        view.show(np.full((240, 320, 3), 90, np.uint8), "getting ready: detector 40 %")
+        said, picture = read(page.recv())
+        assert said == {"line": "getting ready: detector 40 %", "size_wh": [320, 240]}
+        assert cv2.imdecode(np.frombuffer(picture, np.uint8), 1).shape == (240, 320, 3)
+        page.send("next")
+        view.begin(SKELETONS["mpii16"], Health("camera 0"))
+        assert json.loads(page.recv())["keypoints"] == list(SKELETONS["mpii16"].keypoints)
+        page.send("next")
+        view.write(frame(0), poses(1))
+        assert "people" in read(page.recv())[0]
 
 
 def test_a_slow_page_gets_the_newest_frame_when_it_asks(view):

@@ -1,0 +1,64 @@
+"""Opens the browser view that the options name; no network is loaded for it."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from livepose.cli.run_options import LiveOptions, WindowOptions
+from livepose.errors import UsageError
+from livepose.sources import Source
+
+if TYPE_CHECKING:
+    import ssl
+
+    from livepose.live import BrowserView
+
+logger = logging.getLogger(__name__)
+BROWSER = "browser"
+"""The source that is a page's own camera."""
+DEFAULT_VIEW = "8080"
+"""Where ``--source browser`` is served unless --serve says so."""
+
+
+def open_view(live: LiveOptions, window: WindowOptions, source: Source) -> "BrowserView | None":
+    """The view, where one is asked for or the source needs it."""
+    if live.serve is None and source.name != BROWSER:
+        return None
+    from livepose.live import BrowserView
+    from livepose.live.browser_source import BrowserSource
+
+    host, port = host_and_port(live.serve or DEFAULT_VIEW)
+    view = BrowserView(
+        host,
+        port,
+        tls=_tls(live, host),
+        camera=source if isinstance(source, BrowserSource) else None,
+        skeleton_only=window.skeleton_only,
+        mirror=window.mirror,
+        score_threshold=window.keypoint_threshold,
+    )
+    logger.info(f"browser view: {view.address}")
+    return view
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """``8080`` or ``0.0.0.0:8080``; without a host it is loopback.
+
+    Raises
+    ------
+    UsageError
+        When it has another form.
+    """
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UsageError(f"--serve: expected PORT or HOST:PORT such as 8080, got {text!r}")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _tls(live: LiveOptions, host: str) -> "ssl.SSLContext | None":
+    if live.serve_cert is None and not live.serve_self_signed:
+        return None
+    from livepose.live.certificate import self_signed_tls, tls_from
+
+    if live.serve_cert is not None:
+        return tls_from(live.serve_cert)
+    return self_signed_tls(host)
