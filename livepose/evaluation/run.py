@@ -100,11 +100,15 @@ def open_pictures(choice: Choice, names: Sequence[str]) -> Archive:
 
 
 def chosen_detector(choice: Choice) -> Detector | None:
-    """The detector of the live pipeline, down to the chosen score; None for ``--detector none``."""
+    """The detector of the live pipeline, down to the chosen score; None for ``--detector none``.
+
+    ``auto`` is what lies on this machine: what is measured hangs on no host.
+    """
     return open_detector(
         choice.detector,
         device=choice.device,
         score_threshold=choice.detector_threshold,
+        offline=choice.detector == "auto",
     )
 
 

@@ -114,6 +114,21 @@ def test_boxes_come_from_a_file_or_from_the_detector(
     assert main(coco(images, path, *more)) == 2
 
 
+def test_a_detector_that_nobody_named_is_not_fetched(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def opened(*names: str, **options: Any) -> None:
+        asked.update({names[0]: options["offline"]})
+
+    monkeypatch.setattr(run, "open_detector", opened)
+    images, path, _ = make_set(1)
+    for detector in ("auto", "yolo11n"):
+        main(coco(images, path, "--boxes", "detector", "--no-speed", "--detector", detector))
+    assert asked == {"auto": True, "yolo11n": False}
+
+
 def test_the_end_to_end_figure_stands_first(
     make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

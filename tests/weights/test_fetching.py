@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,16 @@ def test_no_more_is_taken_than_was_expected(
     behaviour.say_length = say_length
     with pytest.raises(WeightsError, match="more than the 300,000 bytes"):
         download(url, tmp_path / "file.pth", most_bytes=300_000)
+    assert only(tmp_path) == []
+
+
+def test_a_known_file_ends_a_little_above_its_own_size(
+    server: tuple[str, Behaviour], tmp_path: Path
+) -> None:
+    url, behaviour = server
+    behaviour.content = CONTENT * 7
+    with pytest.raises(WeightsError, match="more than the 6,050,000 bytes"):
+        fetch(replace(known(url), size_mb=1.0), folder=tmp_path)
     assert only(tmp_path) == []
 
 

@@ -1,10 +1,12 @@
 """Names and paths lead to files, and what is not there is said with the way to get it."""
 
+import functools
 from pathlib import Path
 
 import pytest
 
 from livepose.errors import WeightsError
+from livepose.networks import build_network
 from livepose.weights import places
 from livepose.weights.manifest import find_known, known_files, parse_manifest
 from livepose.weights.places import cache_folder, find_weights
@@ -99,6 +101,12 @@ def test_the_cache_follows_the_environment_and_the_platform(
     assert cache_folder() == Path.home() / "Library" / "Caches" / "livepose"
 
 
+@functools.cache
+def weights_mb(network: str) -> float:
+    """What the tensors of a published network take."""
+    return sum(value.nbytes for value in build_network(network, 17).state_dict().values()) / 1e6
+
+
 def test_the_manifest_knows_every_published_file_once() -> None:
     entries = known_files()
     names = [entry.name for entry in entries]
@@ -106,6 +114,8 @@ def test_the_manifest_knows_every_published_file_once() -> None:
     for entry in entries:
         assert bool(entry.url) != bool(entry.folder), entry.name
         assert entry.keypoints in (16, 17)
+        tensors_mb = weights_mb(entry.network)
+        assert abs(entry.size_mb - tensors_mb) < 0.5 and entry.most_bytes < 1.1e6 * tensors_mb
         if entry.fetchable:
             assert entry.url.startswith("https://") and entry.url.endswith(entry.file)
             assert len(entry.sha256) == 8 and entry.sha256 in entry.file
