@@ -1,12 +1,15 @@
 """Numba's ``njit`` with a cache that heals.
 
-Compiled kernels are kept where numba keeps them, in files that end in their hash. One that was cut
-short, changed, or put there by another user is never unpickled: the kernel is
-compiled again. Where nothing can be kept, each start compiles anew.
+Compiled kernels are kept where numba keeps them, and where neither the package nor the user's home
+can be written in the folder for temporary files, in files that end in their hash. One that was cut
+short, changed, or put there by another user is never unpickled: the kernel is compiled again. Where
+nothing can be kept, each start compiles anew.
 """
 
 import logging
+import os
 import pickle
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,6 +21,7 @@ from numba.core.caching import (
     FunctionCache,
     IndexDataCacheFile,
     NullCache,
+    UserProvidedCacheLocator,
     UserWideCacheLocator,
 )
 from numba.core.serialize import dumps
@@ -87,13 +91,39 @@ def _has_home() -> bool:
         return False
 
 
+class TemporaryPlace(UserProvidedCacheLocator):  # type: ignore[misc]
+    """The folder for temporary files, in a folder there that is this user's alone."""
+
+    def __init__(self, function: Callable[..., Any], path: str) -> None:
+        super().__init__(function, path)
+        user = os.geteuid() if hasattr(os, "geteuid") else ""
+        self._own = Path(tempfile.gettempdir()) / f"livepose-numba-{user}"
+        self._cache_path = str(self._own / self.get_suitable_cache_subpath(path))
+
+    def ensure_cache_path(self) -> None:
+        """Makes it; OSError where somebody else has, or has put a link there."""
+        self._own.mkdir(mode=0o700, exist_ok=True)
+        found = self._own.lstat()
+        if self._own.is_symlink() or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
+            raise OSError(f"{self._own} belongs to another user")
+        super().ensure_cache_path()
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], path: str) -> Any:
+        """None where it cannot be written."""
+        return super(UserProvidedCacheLocator, cls).from_function(function, path)
+
+
 class _Places(CompileResultCacheImpl):  # type: ignore[misc]
     """Where numba may keep code; without a home, "~" would be a folder of that name."""
 
-    _locator_classes = tuple(
-        locator
-        for locator in CompileResultCacheImpl._locator_classes
-        if locator is not UserWideCacheLocator or _has_home()
+    _locator_classes = (
+        *(
+            locator
+            for locator in CompileResultCacheImpl._locator_classes
+            if locator is not UserWideCacheLocator or _has_home()
+        ),
+        TemporaryPlace,
     )
 
 

@@ -102,6 +102,39 @@ def test_without_a_place_it_compiles_and_says_so_once(
     assert [record.message for record in caplog.records] == [compiled.NO_CACHE]
 
 
+@pytest.fixture
+def only_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine where only the folder for temporary files can be written."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(compiled.tempfile, "gettempdir", lambda: str(temporary))
+    monkeypatch.setattr(compiled._Places, "_locator_classes", (compiled.TemporaryPlace,))
+    return temporary
+
+
+def test_where_nothing_else_can_be_written_code_is_kept_among_temporary_files(
+    tmp_path: Path, only_temporary: Path
+) -> None:
+    path = tmp_path / "kernel.py"
+    path.write_text(KERNEL)
+    assert run(path).twice(3) == 6
+    again = run(path)
+    assert again.twice(3) == 6
+    assert hits(again) == 1
+    [own] = only_temporary.iterdir()
+    assert own.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_planted_among_temporary_files_is_not_followed(
+    kernel: Path, tmp_path: Path, only_temporary: Path
+) -> None:
+    (tmp_path / "theirs").mkdir()
+    own = only_temporary / f"livepose-numba-{os.geteuid()}"
+    own.symlink_to(tmp_path / "theirs")
+    assert run(kernel).twice(3) == 6
+    assert not list((tmp_path / "theirs").iterdir())
+
+
 def test_a_full_disk_is_no_reason_to_stop(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")

@@ -16,6 +16,7 @@ from livepose.detection.official import (
 from livepose.detection.protocol import MOST_INPUT_PX, DetectorInfo, Engine, person_class
 from livepose.detection.yolo import YoloDetector
 from livepose.errors import DeviceError, UsageError, WeightsError
+from livepose.paths import exists
 from livepose.runtimes.select import cuda_devices
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, expanded
 
@@ -184,7 +185,7 @@ def has_torch() -> bool:
 
 def _find(name: str, offline: bool) -> Path:
     path = expanded(name)
-    if path.exists():
+    if exists(path):
         return path
     if name in ("embedded", DEFAULT_DETECTOR):
         return _embedded()

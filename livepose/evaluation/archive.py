@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError, SourceError
 from livepose.frame import ImageBgr
+from livepose.paths import is_folder
 from livepose.sources.decoding import decode_image
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
@@ -44,7 +45,7 @@ class Archive:
         self.path = path
         self._zip: zipfile.ZipFile | None = None
         self._lock = threading.Lock()
-        names = _files(path) if path.is_dir() else self._members()
+        names = _files(path) if is_folder(path) else self._members()
         if not names:
             raise DataError(f"{path} holds no pictures")
         by_base = {PurePosixPath(name).name: name for name in reversed(names)}

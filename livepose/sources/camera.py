@@ -11,10 +11,10 @@ import numpy as np
 
 from livepose.errors import SourceError
 from livepose.frame import ImageBgr
+from livepose.paths import exists
 from livepose.sources._connection import CaptureLost
 from livepose.sources._quiet import quiet
 from livepose.sources.devices import find_by_name
-from livepose.sources.find import exists
 from livepose.sources.live import LiveSettings, LiveSource
 from livepose.sources.stream import open_stream
 

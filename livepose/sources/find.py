@@ -1,7 +1,6 @@
 """What files, folders and patterns hold: videos, pictures, and what is left out."""
 
 import glob
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from livepose.errors import SourceError
+from livepose.paths import exists, is_folder
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset((
@@ -104,16 +104,6 @@ def is_image(path: Path) -> bool:
 def is_pattern(spec: str | Path) -> bool:
     """Whether this is a glob pattern, and not a file of that very name."""
     return glob.has_magic(str(spec)) and not exists(spec)
-
-
-def is_folder(spec: str | Path) -> bool:
-    """Whether there is such a folder; a name that cannot be one is none."""
-    return os.path.isdir(spec)  # noqa: PTH112 - Path.is_dir raises where a name is too long
-
-
-def exists(spec: str | Path) -> bool:
-    """Whether there is such a file or folder, likewise."""
-    return os.path.exists(spec)  # noqa: PTH110
 
 
 def _expand(spec: str | Path, recursive: bool) -> list[FoundSource]:

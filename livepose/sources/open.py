@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from livepose.errors import SourceError, UsageError
+from livepose.paths import exists, is_folder
 from livepose.sources.address import local_path, scheme_of, suffix_of
 from livepose.sources.camera import open_camera
 from livepose.sources.devices import find_by_name
 from livepose.sources.find import (
     VIDEO_SUFFIXES,
-    exists,
     find_images,
-    is_folder,
     is_image,
     is_pattern,
     left_out_words,

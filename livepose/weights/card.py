@@ -13,6 +13,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from livepose.errors import UsageError, WeightsError
+from livepose.paths import is_file, is_folder
 from livepose.settings import ALIGNMENTS as ALIGNMENTS
 from livepose.skeletons import SHIPPED, SKELETONS, find_skeleton, from_dict
 
@@ -221,9 +222,9 @@ def read_card(path: Path) -> Card:
 
 def require_file(path: Path) -> None:
     """Raises WeightsError if there is no ordinary file here."""
-    if path.is_dir():
+    if is_folder(path):
         raise WeightsError(f"{path} is a folder; a weights file was expected")
-    if not path.is_file():
+    if not is_file(path):
         raise WeightsError(f"there is no weights file {path}")
 
 

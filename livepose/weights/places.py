@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from livepose.errors import WeightsError
+from livepose.paths import exists, is_file
 
 PACKAGE = Path(__file__).resolve().parent.parent
 DEFAULT_POSE = "pose_hrnet_w32_128x96"
@@ -84,7 +85,7 @@ def embedded_folders() -> list[Path]:
 def embedded_file(filename: str) -> Path | None:
     """The file of this name that comes with livepose, if there is one."""
     paths = (folder / filename for folder in embedded_folders())
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if is_file(path)), None)
 
 
 def weights_in(folder: Path) -> list[Path]:
@@ -110,7 +111,7 @@ def find_weights(name_or_path: str, *, offline: bool = False) -> Path:
 
         return find_on_hub(name_or_path, offline=offline)
     path = expanded(name_or_path)
-    if path.exists():
+    if exists(path):
         return _usable(path)
     if len(path.parts) == 1:
         for candidate in (name_or_path, name_or_path + SUFFIX):
@@ -131,7 +132,7 @@ def _embedded_pose() -> Path:
 
 def _by_filename(filename: str) -> Path | None:
     cached = cached_weights_folder() / filename
-    return embedded_file(filename) or (cached if cached.is_file() else None)
+    return embedded_file(filename) or (cached if is_file(cached) else None)
 
 
 def _usable(path: Path) -> Path:

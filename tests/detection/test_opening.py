@@ -252,3 +252,8 @@ def test_cuda_says_what_the_processor_says(own_file):
     here = open_detector(own_file, "cpu", score_threshold=0.3)
     assert there.engine.name == "torch on cuda"
     assert len(there([PICTURE])[0]) == pytest.approx(len(here([PICTURE])[0]), abs=3)
+
+
+def test_a_name_too_long_is_one_of_a_detector_that_is_not_there():
+    with pytest.raises(WeightsError, match="there is no detector"):
+        open_detector("x" * 300)

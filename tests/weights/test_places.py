@@ -8,6 +8,7 @@ import pytest
 from livepose.errors import WeightsError
 from livepose.networks import build_network
 from livepose.weights import places
+from livepose.weights.card import require_file
 from livepose.weights.manifest import find_known, known_files, parse_manifest
 from livepose.weights.places import cache_folder, find_weights
 
@@ -165,3 +166,11 @@ def test_who_has_no_home_gets_a_folder_of_the_process(monkeypatch: pytest.Monkey
     assert cache_folder() == cache_folder() == places.own_folder()
     with pytest.raises(WeightsError, match=r"no weights file ~nobody/x.safetensors"):
         find_weights("~nobody/x.safetensors")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".safetensors", "d/" * 3000 + "a.onnx"])
+def test_a_name_too_long_is_one_of_weights_that_are_not_there(name: str) -> None:
+    with pytest.raises(WeightsError, match="no weights"):
+        find_weights(name)
+    with pytest.raises(WeightsError, match="no weights file"):
+        require_file(Path(name))
