@@ -7,6 +7,7 @@ from typing import Any
 from livepose.cli.run_options import RunOptions, SourceOptions
 from livepose.errors import UsageError
 from livepose.sources import (
+    AnimationSource,
     Excerpt,
     LiveSettings,
     Source,
@@ -25,7 +26,7 @@ def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool
     """The source of that kind; a live one at once where it may be ``deferred``."""
     excerpt = Excerpt(options.start_s, options.end_s, options.step)
     source = _open(kind, value, options, live_settings(options, deferred), excerpt)
-    if excerpt != Excerpt() and not isinstance(source, VideoSource):
+    if excerpt != Excerpt() and not isinstance(source, VideoSource | AnimationSource):
         source.close()
         raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
     return source

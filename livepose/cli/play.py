@@ -41,7 +41,7 @@ from livepose.sinks import (
 )
 from livepose.sinks.contact_sheet import SheetSink
 from livepose.smoothing import PRICES
-from livepose.sources import Source, VideoSource
+from livepose.sources import AnimationSource, Source, VideoSource
 from livepose.window import Window
 
 if TYPE_CHECKING:
@@ -217,9 +217,9 @@ def drawn_sink(path: Path, source: Source, *, overwrite: bool) -> Sink:
     """Where drawn pictures go: pictures as pictures, everything else as a video."""
     if source.kind == "images":
         return ImageSink(path, overwrite=overwrite)
-    if not isinstance(source, VideoSource):
+    if not isinstance(source, VideoSource | AnimationSource):
         return VideoSink(path, fps=source.fps, overwrite=overwrite)
-    if source.path is None:
+    if source.path is None and isinstance(source, VideoSource):
         logger.info(f"{source.name} is a pipe, which is read once: {path} has no sound")
     within = source.excerpt.start_s > 0
     return VideoSink(

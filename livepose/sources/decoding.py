@@ -1,12 +1,14 @@
-"""One picture of a file, upright: the same reader for every way in.
+"""Pictures of a file, upright and in the colours of a screen: the same reader for every way in.
 
-What OpenCV reads, OpenCV reads. Pillow tells what a file is and how large before anything of it is
-decoded, and reads the rest: HEIC (through pillow-heif), AVIF and GIF.
+Pillow tells what a file is and how large before anything of it is decoded, and reads JPEG, HEIC
+(through pillow-heif), AVIF, GIF, and all that moves; OpenCV reads the other formats.
 """
 
 import io
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,25 @@ import numpy as np
 
 from livepose.errors import SourceError
 from livepose.frame import ImageBgr, check_image
+from livepose.paths import is_file
 from livepose.sources._files import read_bytes
+from livepose.sources._hdr import HDR_CURVES, to_sdr
 from livepose.sources._quiet import quiet
 
 logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 110_000_000
 """What the largest common phones take (108 megapixels); decoding it takes 1.5 GB at most."""
-_MAX_BYTES = 1 << 29
+MAX_BYTES = 1 << 29
 _MAX_CUT_BYTES = 1 << 26
 
-_BY_OPENCV = frozenset(("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
-_ANIMATED = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
+_BY_OPENCV = frozenset(("PNG", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
+# OpenCV's JPEG reader tells of damage on stderr, past every log.
+_SEVERAL = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
+_TIMED = frozenset(("WEBP", "PNG", "AVIF"))
+"""Formats of films; GIF is one too, and FFmpeg reads it."""
+_PLAIN_DURATION_S = 0.1
+"""Of a picture that says none, in browsers too."""
 
 
 def read_image(path: str | Path) -> ImageBgr:
@@ -42,7 +51,7 @@ def read_image(path: str | Path) -> ImageBgr:
     SourceError
         When there is none, or it is too large.
     """
-    return decode_image(read_bytes(path, "a picture", _MAX_BYTES), path)
+    return decode_image(read_bytes(path, "a picture", MAX_BYTES), path)
 
 
 def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> ImageBgr:
@@ -53,20 +62,63 @@ def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> Imag
     SourceError
         When there is none, or it is too large.
     """
+    with _sentences(name):
+        opened = _opened(data, name)
+        if _is_several(opened):
+            logger.info(f"{name} holds several pictures; only the first is taken")
+            opened.seek(0)
+        if opened.format == "PNG" and not _chunks_fit(data):
+            raise ValueError
+        if opened.format in _BY_OPENCV:
+            return _by_opencv(data, upright)
+        image_bgr = _by_pillow(opened, upright)
+        curve = _transfer_curve(data, opened.format)
+        return to_sdr(image_bgr, curve) if curve in HDR_CURVES else image_bgr
+
+
+def is_animation(path: str | Path) -> bool:
+    """Whether a file holds several pictures with times: animated WebP, PNG or AVIF."""
+    if not is_file(path):  # a pipe can be read only once
+        return False
+    try:
+        with _sentences(path), _pillow().open(path) as opened:
+            return opened.format in _TIMED and _is_several(opened)
+    except SourceError:  # told by whoever reads it
+        return False
+
+
+def decode_animation(data: bytes, name: str | Path) -> Iterator[tuple[ImageBgr, float]]:
+    """The pictures (H, W, 3) of such a file, each with the seconds that it is shown.
+
+    Raises
+    ------
+    SourceError
+        When one is damaged, or they are too large.
+    """
+    with _sentences(name):
+        opened = _opened(data, name)
+        frames = opened.n_frames
+    for index in range(frames):
+        with _sentences(name):
+            opened.seek(index)
+            image_bgr = _by_pillow(opened, upright=True)
+            duration_s = float(opened.info.get("duration") or 0) / 1000
+        yield image_bgr, duration_s or _PLAIN_DURATION_S
+
+
+@contextmanager
+def _sentences(name: str | Path) -> Iterator[None]:
+    """Turns whatever a decoder raises into one sentence: their errors have nothing in common."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image_bgr = _decode(data, name, upright)
+            yield
     except SourceError:
         raise
     except Exception as error:
-        # Files are hostile, and the errors of so many decoders have nothing in common.
         if type(error).__name__ == "DecompressionBombError":
             raise _too_large(name) from None
-        image_bgr = None
-    if image_bgr is None:
-        raise SourceError(f"{name} is not a picture that can be read; is it damaged?")
-    return image_bgr
+        raise SourceError(f"{name} is not a picture that can be read; is it damaged?") from None
 
 
 def as_image_bgr(picture: Any) -> ImageBgr:
@@ -90,21 +142,33 @@ def as_image_bgr(picture: Any) -> ImageBgr:
     return image_bgr
 
 
-def _decode(data: bytes, name: str | Path, upright: bool) -> ImageBgr | None:
+def _pillow() -> Any:
     from PIL import Image
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-    opened = Image.open(io.BytesIO(data))
+    return Image
+
+
+def _opened(data: bytes, name: str | Path) -> Any:
+    opened = _pillow().open(io.BytesIO(data))
     if opened.width * opened.height > MAX_PIXELS:
         raise _too_large(name)
-    if opened.format in _ANIMATED and getattr(opened, "is_animated", False):
-        logger.info(f"{name} holds several pictures; only the first is taken")
-        opened.seek(0)
-    if opened.format == "PNG" and not _chunks_fit(data):
+    return opened
+
+
+def _is_several(opened: Any) -> bool:
+    return opened.format in _SEVERAL and bool(getattr(opened, "is_animated", False))
+
+
+def _transfer_curve(data: bytes, form: str) -> int | None:
+    """How the values of a HEIC or AVIF become light, by H.273's numbers."""
+    if form not in ("HEIF", "AVIF"):
         return None
-    by_opencv = opened.format in _BY_OPENCV
-    return _by_opencv(data, upright) if by_opencv else _by_pillow(opened, upright)
+    from pillow_heif import open_heif
+
+    profile = open_heif(io.BytesIO(data)).info.get("nclx_profile") or {}
+    return profile.get("transfer_characteristics")
 
 
 def _too_large(name: str | Path) -> SourceError:
@@ -123,16 +187,19 @@ def _chunks_fit(png: bytes) -> bool:
     return True
 
 
-def _by_opencv(data: bytes, upright: bool) -> ImageBgr | None:
+def _by_opencv(data: bytes, upright: bool) -> ImageBgr:
     # IMREAD_COLOR makes three channels of 8 bits of everything and applies the orientation.
     flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     with quiet():
         image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    return None if image is None else np.asarray(image)
+    if image is None:
+        raise ValueError
+    return np.asarray(image)
 
 
 def _by_pillow(opened: Any, upright: bool) -> ImageBgr:
     from PIL import ImageOps
 
     shown = ImageOps.exif_transpose(opened) if upright else opened
-    return np.ascontiguousarray(np.asarray(shown.convert("RGB"), np.uint8)[..., ::-1])
+    image_rgb = np.asarray(shown.convert("RGB"), np.uint8)
+    return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))

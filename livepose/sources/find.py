@@ -9,6 +9,7 @@ from typing import Literal
 
 from livepose.errors import SourceError
 from livepose.paths import exists, is_folder
+from livepose.sources.decoding import is_animation
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset((
@@ -101,6 +102,11 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
+def is_still(path: Path) -> bool:
+    """Whether this is a picture that does not move: a GIF that is named itself does."""
+    return is_image(path) and path.suffix.lower() != ".gif" and not is_animation(path)
+
+
 def is_pattern(spec: str | Path) -> bool:
     """Whether this is a glob pattern, and not a file of that very name."""
     return glob.has_magic(str(spec)) and not exists(spec)
@@ -112,7 +118,7 @@ def _expand(spec: str | Path, recursive: bool) -> list[FoundSource]:
         return _sorted(path.rglob("*") if recursive else path.iterdir(), recursive)
     if not is_pattern(spec):
         _check_exists(path, "a video or picture")
-        return [FoundSource(path, "image" if _is_still(path) else "video")]
+        return [FoundSource(path, "image" if is_still(path) else "video")]
     matches = [Path(match) for match in glob.glob(str(spec), recursive=True)]  # noqa: PTH207
     return _sorted(matches, recursive)
 
@@ -133,11 +139,6 @@ def _classify(path: Path) -> FoundSource:
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return FoundSource(path, "video")
     return FoundSource(path, None, "neither video nor picture")
-
-
-def _is_still(path: Path) -> bool:
-    # A GIF that is named itself is taken for a film.
-    return is_image(path) and path.suffix.lower() != ".gif"
 
 
 def _check_exists(path: Path, expected: str) -> None:

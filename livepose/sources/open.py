@@ -7,20 +7,23 @@ from pathlib import Path
 from livepose.errors import SourceError, UsageError
 from livepose.paths import exists, is_folder
 from livepose.sources.address import local_path, scheme_of, suffix_of
+from livepose.sources.animation import AnimationSource
 from livepose.sources.camera import open_camera
+from livepose.sources.decoding import is_animation
 from livepose.sources.devices import find_by_name
+from livepose.sources.excerpt import WHOLE, Excerpt
 from livepose.sources.find import (
     VIDEO_SUFFIXES,
     find_images,
-    is_image,
     is_pattern,
+    is_still,
     left_out_words,
 )
 from livepose.sources.images import ImageSource
 from livepose.sources.live import LiveSettings
 from livepose.sources.protocol import Source
 from livepose.sources.stream import open_stream
-from livepose.sources.video import WHOLE, Excerpt, VideoSource
+from livepose.sources.video import VideoSource
 
 logger = logging.getLogger(__name__)
 
@@ -86,9 +89,7 @@ def _is_camera(text: str) -> bool:
 
 
 def _open_path(text: str, rotate: int, excerpt: Excerpt) -> Source:
-    path = Path(text)
-    still = is_image(path) and path.suffix.lower() != ".gif"
-    if is_folder(text) or still or is_pattern(text):
+    if is_folder(text) or is_still(Path(text)) or is_pattern(text):
         return open_images(text, rotate=rotate)
     return open_video(text, rotate=rotate, excerpt=excerpt)
 
@@ -104,10 +105,14 @@ def open_address(
     return open_stream(url, rotate=rotate, settings=live)
 
 
-def open_video(path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> VideoSource:
-    """A video file; a folder or a picture pattern is an error here."""
+def open_video(
+    path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE
+) -> VideoSource | AnimationSource:
+    """A video file, or a picture that moves; a folder or a picture pattern is an error here."""
+    if is_animation(path):
+        return AnimationSource(path, rotate=rotate, excerpt=excerpt)
     if Path(path).suffix.lower() in STILL_ONLY:
-        raise SourceError(f"{path} is a picture, or several; --image and --source read the first")
+        raise SourceError(f"{path} is a picture; --image and --source read it")
     return VideoSource(path, rotate=rotate, excerpt=excerpt)
 
 

@@ -9,12 +9,11 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from livepose.errors import SourceError, UsageError, redacted
+from livepose.errors import SourceError, redacted
 from livepose.frame import Frame
 from livepose.sources._av import av
 from livepose.sources._decode import PacketReader
@@ -30,40 +29,15 @@ from livepose.sources._header import (
 )
 from livepose.sources._times import PLAIN_RATE_HZ, ForwardTimes, earliest
 from livepose.sources.decoding import MAX_PIXELS
+from livepose.sources.excerpt import SAME_TIME_S, WHOLE, Excerpt
 from livepose.sources.protocol import Closing, Kind, check_rotation, turned
 
 logger = logging.getLogger(__name__)
 
 _SHORTFALL = 0.1
 """Share of the promised length that may be missing before a file counts as broken off."""
-_SAME_TIME_S = 5e-4
 _INDEXED = ("mp4", "matroska")
 """Containers that are sought in; others are decoded from their beginning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """The part of a video file that is wanted; times stay those of the file."""
-
-    start_s: float = 0.0
-    end_s: float | None = None
-    """The first time that is not wanted any more; None: to the end."""
-    step: int = 1
-    """Of so many frames one is taken."""
-
-    def __post_init__(self) -> None:
-        if self.start_s < 0 or self.step < 1:
-            raise UsageError(f"expected a start from 0 s and a step from 1 on, got {self}")
-        if self.end_s is not None and self.end_s <= self.start_s:
-            raise UsageError(f"end: expected more than {self.start_s:g} s, got {self.end_s:g} s")
-
-    def count(self, frames: int, interval_s: float) -> int:
-        """How many of so many frames it holds."""
-        end_s = min(frames * interval_s, self.end_s or math.inf)
-        return max(0, math.ceil(round((end_s - self.start_s) / interval_s, 3) / self.step))
-
-
-WHOLE = Excerpt()
 
 
 class VideoSource(Closing):
@@ -153,7 +127,7 @@ class VideoSource(Closing):
             return None
         self._seek(Fraction(start_s) + (self._start or 0))
         frame = self._begin()
-        if frame is not None and (self._passed or frame.time_s <= start_s + _SAME_TIME_S):
+        if frame is not None and (self._passed or frame.time_s <= start_s + SAME_TIME_S):
             return frame
         self._seek(start_of(self._stream) or Fraction(0))
         return None
@@ -191,11 +165,11 @@ class VideoSource(Closing):
         excerpt = self.excerpt
         for decoded in self._frames:
             time_s = self._time_s(decoded)
-            if excerpt.end_s is not None and time_s >= excerpt.end_s - _SAME_TIME_S:
+            if excerpt.end_s is not None and time_s >= excerpt.end_s - SAME_TIME_S:
                 self._ended = True
                 return None
             self._last_s = time_s
-            if time_s < excerpt.start_s - _SAME_TIME_S:
+            if time_s < excerpt.start_s - SAME_TIME_S:
                 self._passed += 1
                 continue
             self._reached += 1

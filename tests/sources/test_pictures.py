@@ -1,10 +1,20 @@
+from contextlib import suppress
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from livepose.errors import SourceError, UsageError
-from livepose.sources import open_images, open_source, open_video, read_image
+from livepose.sources import (
+    Excerpt,
+    find_sources,
+    open_images,
+    open_source,
+    open_video,
+    read_image,
+)
+from livepose.sources._hdr import to_sdr
 
 
 def save(path, size_wh=(20, 10), value=100):
@@ -192,10 +202,78 @@ def test_of_several_pictures_in_a_file_the_first_is_taken_and_that_is_said(tmp_p
     assert said == [f"{path} holds several pictures; only the first is taken"]
 
 
-def test_the_moving_webp_is_one_picture_and_that_is_said(shared, said):
-    with open_source(shared / "cases" / "animated_webp" / "moving.webp") as source:
-        assert len(list(source)) == 1
-    assert "only the first is taken" in said[0]
+def test_the_moving_webp_is_a_film_to_whoever_names_it(shared):
+    path = shared / "cases" / "animated_webp" / "moving.webp"
+    for opener in (open_source, open_video):
+        with opener(path) as source:
+            frames = list(source)
+        assert source.kind == "video" and source.path is None
+        assert [frame.index for frame in frames] == list(range(6))
+        times_s = [frame.time_s for frame in frames]
+        assert times_s == pytest.approx([0, 0.083, 0.166, 0.25, 0.333, 0.416])
+    assert [one.kind for one in find_sources([path])] == ["video"]
+    assert [one.kind for one in find_sources([path.parent])] == [None, "image"]
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png", ".apng", ".avif"])
+def test_every_animated_picture_has_all_frames_with_their_times(tmp_path, suffix):
+    values, path = (200, 100, 0), tmp_path / f"a{suffix}"
+    several = [Image.new("RGB", (32, 24), (value, 0, 0)) for value in values]
+    several[0].save(
+        path, save_all=True, append_images=several[1:], duration=[100, 200, 300],
+        format="PNG" if suffix == ".apng" else None,
+    )  # fmt: skip
+    with open_source(path) as source:
+        frames = list(source)
+    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.3])
+    for frame, value in zip(frames, values, strict=True):
+        assert abs(int(frame.image_bgr[12, 16, 2]) - value) < 12
+    with open_source(path, excerpt=Excerpt(start_s=0.1, step=2), rotate=90) as source:
+        assert [(f.time_s, f.index, f.size_wh) for f in source] == [
+            (pytest.approx(0.1), 0, (24, 32))
+        ]
+    with pytest.raises(SourceError, match="has no frame from 9 s on"):
+        open_source(path, excerpt=Excerpt(start_s=9))
+
+
+def test_an_animated_picture_that_is_cut_short_ends_in_a_sentence(tmp_path):
+    rng = np.random.default_rng(0)
+    several = [Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)) for _ in range(8)]
+    path = tmp_path / "a.png"
+    several[0].save(path, save_all=True, append_images=several[1:], duration=100)
+    path.write_bytes(path.read_bytes()[:-30000])
+    with open_source(path) as source, pytest.raises(SourceError, match="is it damaged"):
+        for count, _ in enumerate(source, 1):
+            assert count < 8
+
+
+HDR = {"pq": 16, "hlg": 18}
+
+
+@pytest.mark.parametrize("curve", HDR)
+@pytest.mark.parametrize("suffix", [".avif", ".heic"])
+def test_a_still_of_high_dynamic_range_is_shown_as_a_film_of_it(tmp_path, suffix, curve):
+    grey, path = Image.new("RGB", (64, 48), (120, 120, 120)), tmp_path / f"a{suffix}"
+    grey.save(path, quality=95)
+    data = path.read_bytes()
+    colour = data.index(b"colrnclx") + 8  # primaries, transfer, matrix: two bytes each
+    plain = read_image(path)
+    path.write_bytes(data[: colour + 2] + bytes([0, HDR[curve]]) + data[colour + 4 :])
+    shown = read_image(path)
+    assert np.abs(shown.astype(int) - to_sdr(plain, HDR[curve])).max() <= 1
+    assert abs(int(shown[24, 32, 1]) - int(plain[24, 32, 1])) > 10
+
+
+def test_a_damaged_jpeg_leaves_the_word_to_livepose(shared, tmp_path, capfd):
+    data = bytearray((shared / "images" / "skier.jpg").read_bytes())
+    path, rng = tmp_path / "a.jpg", np.random.default_rng(1)
+    for place in rng.integers(len(data) // 2, len(data), 40):
+        data[place] ^= 0x10
+    for content in (bytes(data), bytes(data[:-2000])):
+        path.write_bytes(content)
+        with suppress(SourceError):
+            read_image(path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_gif_that_is_named_itself_is_a_film(tmp_path):
@@ -208,6 +286,5 @@ def test_a_gif_that_is_named_itself_is_a_film(tmp_path):
 
 
 def test_a_picture_that_ffmpeg_would_show_a_tile_of_is_no_video(shared):
-    for name in ("heic_tiled/folder/b.heic", "animated_webp/moving.webp"):
-        with pytest.raises(SourceError, match="is a picture, or several; --image and --source"):
-            open_video(shared / "cases" / name)
+    with pytest.raises(SourceError, match="is a picture; --image and --source read it"):
+        open_video(shared / "cases" / "heic_tiled" / "folder" / "b.heic")
