@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from sinks.people import frame, poses
 
+from livepose.crops.geometry import CropGeometry
+from livepose.detection import Detections
 from livepose.errors import SinkError, UsageError
 from livepose.poses import Poses
 from livepose.sinks import (
@@ -45,6 +48,35 @@ def test_json_lines_have_a_header_and_then_the_frames(tmp_path):
     assert person["keypoints"][0] == [10.0, 20.0, 0.5, 2.0]
     assert person["keypoints"][3] is None
     assert second == {"frame": 1, "time_s": 0.04, "people": []}
+
+
+def test_boxes_are_edges_and_points_are_pixel_centres_in_every_file(tmp_path):
+    width, height = 64, 48
+    corners_xy = np.resize([[0.0, 0.0], [width - 1.0, height - 1.0]], (1, 17, 2))
+    whole = replace(
+        poses(1),
+        keypoints_xy=corners_xy,
+        boxes_xyxy=Detections.whole(frame(size_wh=(width, height)).image_bgr).boxes_xyxy,
+    )
+    # Half a pixel around the centres of the outermost pixels are the edges of the picture.
+    heatmap_xy = CropGeometry("pixel_centre", (96, 128), 1.0).to_heatmap(
+        [[[-0.5, -0.5], [width - 0.5, height - 0.5]]], whole.boxes_xyxy, (24, 32)
+    )
+    np.testing.assert_allclose(heatmap_xy, [[[-0.5, -0.5], [31.5, 23.5]]])
+    names = [tmp_path / name for name in ("a.jsonl", "slim.jsonl", "a.csv", "a.json")]
+    sinks = JsonLinesSink(names[0], HEADER), JsonLinesSink(names[1], HEADER, slim=True)
+    for sink in (*sinks, CsvSink(names[2]), CocoSink(names[3])):
+        with sink:
+            sink.write(frame(), whole)
+    for path in names[:2]:
+        (person,) = lines_of(path)[1]["people"]
+        assert person["box_xyxy"] == [0, 0, width, height]
+        assert [point[:2] for point in person["keypoints"][:2]] == [[0, 0], [63, 47]]
+    first = next(csv.DictReader(names[2].read_text().splitlines()))
+    assert [float(first[f"box_{edge}"]) for edge in ("x1", "y1", "x2", "y2")] == [0, 0, 64, 48]
+    assert (float(first["x"]), float(first["y"])) == (0, 0)
+    (record,) = json.loads(names[3].read_text())
+    assert record["bbox"] == [0, 0, width, height] and record["keypoints"][3:5] == [63, 47]
 
 
 def test_the_header_says_skeleton_size_source_units_and_versions(tmp_path):
