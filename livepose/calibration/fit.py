@@ -9,14 +9,14 @@ from scipy.optimize import minimize
 from scipy.stats import spearmanr
 
 from livepose.calibration.collect import Sightings
-from livepose.weights.calibration import LEAST_SCORE, Calibration
+from livepose.weights.calibration import LEAST_SCORE, RADII, Calibration
 
 Floats = NDArray[np.float64]
 
 LOST = 0.25
 """Body scales: a keypoint farther off is on something else; no ellipse is meant to hold it."""
 SHARES = (0.3935, 0.8647)
-"""Of errors of two dimensions that are normal, those within one sigma and within two."""
+"""Of errors of two dimensions, those that the drawn ellipses of one and two sigma shall hold."""
 SHAPE = 1 / 3
 """Power to which the heatmap's own deviation enters. Left free it comes out negative (a peak of
 noise is narrow), which fits sharp pictures a little better, blurred ones worse, and says the
@@ -162,7 +162,7 @@ class Fit:
     rank_high: float
     """Its 95 % bootstrap interval over pictures."""
     within: tuple[float, float]
-    """Shares of what is not lost within one sigma and within two; ``SHARES`` is right."""
+    """Shares of what is not lost within the drawn ellipses; ``SHARES`` is right."""
     count: int
 
 
@@ -182,10 +182,11 @@ def judge(sigma: Floats, seen: Sightings, draws: int = DRAWS) -> Fit:
 
 
 def coverage(sigma: Floats, seen: Sightings) -> tuple[float, float]:
-    """Shares of what is not lost within one sigma (N,) and within two."""
+    """Shares of what is not lost within the ellipses that are drawn for sigma (N,)."""
     near = is_near(seen)
     scaled = np.hypot(*seen.error.T)[near] / sigma[near]
-    return float(np.mean(scaled <= 1)), float(np.mean(scaled <= 2))
+    inner, outer = RADII
+    return float(np.mean(scaled <= inner)), float(np.mean(scaled <= outer))
 
 
 def _ranks(sigma: Floats, distance: Floats, picture: NDArray[np.int64], draws: int) -> list[float]:

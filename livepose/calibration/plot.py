@@ -38,7 +38,7 @@ def plot(seen: Sightings, sigma: Floats, path: Path) -> None:
         axes.set_xlabel("predicted sigma, heatmap px")
         axes.set_title(title, fontsize=9)
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel("share of errors within 1 sigma, and (dashed) 2 sigma")
+    panels[0].set_ylabel("share within the inner and (dashed) outer ellipse")
     panels[0].legend(fontsize=7)
     save(figure, path)
 

@@ -105,7 +105,7 @@ def table(rows: dict[str, Fit], first: str) -> str:
     """One row a model or condition."""
     lines = [
         f"| {first} | keypoints | -log likelihood | rank correlation [95 %]"
-        " | in 1 sigma % | in 2 sigma % |",
+        " | in the inner ellipse % | in the outer % |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, one in rows.items():

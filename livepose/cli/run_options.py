@@ -272,7 +272,7 @@ class WindowOptions:
     no_window: bool = option(False, "never a window")
     mirror: bool = option(False, "turn the picture like a mirror")
     boxes: bool = option(False, "draw boxes")
-    uncertainty: bool = option(False, "draw 2-sigma ellipses")
+    uncertainty: bool = option(False, "draw ellipses: 39 and 86 % of errors")
     draw_angles: bool = option(False, "write the degrees of joints beside them")
     skeleton_only: bool = option(False, "draw on black: nobody's face leaves the machine")
     keypoint_threshold: float = option(0.2, "lowest score that is drawn", metavar="S")

@@ -37,7 +37,7 @@ def paint_ellipse(
     opacities: tuple[float, float],
     colour_bgr: tuple[float, float, float],
 ) -> None:
-    """Paints the one-sigma ellipse of a covariance.
+    """Paints the ellipse of a covariance.
 
     ``covariance`` is xx, xy, yy of a positive definite one. ``opacities`` are those of the line
     and of what it encloses, ``colour_bgr`` is in 0..255. The distance to the line is measured to

@@ -29,6 +29,7 @@ from livepose.drawing.digits import STEP, WIDTH, strokes
 from livepose.drawing.palette import CENTRE
 from livepose.frame import ImageBgr
 from livepose.poses.states import KeypointState
+from livepose.weights.calibration import RADII
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -41,6 +42,8 @@ _FAINTEST, _STRONGEST = 0.22, 0.95
 _LIMB_SHADE, _JOINT_LIGHT = 0.86, 0.35
 _PREDICTED_SHADE = 0.45
 """A keypoint that is only predicted is fainter by that, and hollow."""
+_ELLIPSES = ((RADII[0], 0.9, 0.16), (RADII[1], 0.4, 0.0))
+"""Sigmas, and the opacity of line and body, of the ellipses that hold 39 and 86 % of errors."""
 _LEAST_FOR_ID = 3
 """Keypoints that must be seen before a number is: one over an empty place looks like a ghost."""
 _STROKES, _BEGINS = strokes()
@@ -160,8 +163,10 @@ def _list_uncertainty(
         if opacity > 0.0 and xx > 0.0 and xx * yy - xy * xy > 1e-9 and max(xx, yy) < most:
             centre, half_width_px = (points[k, 0], points[k, 1]), max(0.5, 0.22 * measures[1])
             colour = _colour(colours_bgr, keypoints[k, 0], 1.0, 0.0)
-            opacities = 0.9 * opacity, 0.16 * opacity
-            add_ellipse(shapes, centre, (xx, xy, yy), half_width_px, opacities, colour)
+            for radius, line, body in _ELLIPSES:
+                spread = radius * radius * xx, radius * radius * xy, radius * radius * yy
+                opacities = line * opacity, body * opacity
+                add_ellipse(shapes, centre, spread, half_width_px, opacities, colour)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

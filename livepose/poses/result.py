@@ -102,7 +102,7 @@ class Result:
         score_threshold : float
             Keypoints below it are left out.
         boxes, uncertainty : bool
-            Draws boxes too, and ellipses of one sigma.
+            Draws boxes too, and ellipses that hold 39 and 86 % of the errors.
 
         Raises
         ------

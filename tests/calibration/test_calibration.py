@@ -7,12 +7,22 @@ import numpy as np
 import pytest
 
 from livepose.calibration.collect import Sightings
-from livepose.calibration.fit import CHOSEN, MODELS, SHAPE, SHARES, calibrate, crossed, judge
+from livepose.calibration.fit import (
+    CHOSEN,
+    MODELS,
+    SHAPE,
+    SHARES,
+    calibrate,
+    coverage,
+    crossed,
+    judge,
+)
 from livepose.calibration.plot import plot
 from livepose.calibration.run import table
 from livepose.errors import WeightsError
 from livepose.weights import Card
 from livepose.weights.calibration import (
+    RADII,
     Calibration,
     calibration_of,
     read_calibrations,
@@ -24,7 +34,7 @@ TRUE = Calibration(tuple(np.linspace(-0.5, 0.3, JOINTS)), shape=SHAPE, height=-0
 
 
 def invented(count: int = 6000, seed: int = 0) -> Sightings:
-    """Errors that really are as large as ``TRUE`` says."""
+    """Errors that really are as large as ``TRUE`` says, with tails as heavy as real ones have."""
     random = np.random.default_rng(seed)
     joint = random.integers(0, JOINTS, count)
     drawn, score = random.uniform(1.0, 3.0, count), random.uniform(0.1, 0.95, count)
@@ -33,10 +43,13 @@ def invented(count: int = 6000, seed: int = 0) -> Sightings:
     whole = np.full((count, JOINTS, 2, 2), np.nan)
     whole[np.arange(count), joint] = covariance
     sigma = TRUE.sigma(whole, np.repeat(score[:, None], JOINTS, 1))[np.arange(count), joint]
+    plain = random.normal(0, 1, (count, 2))
+    heavy = np.log2(RADII[1] / RADII[0]) - 1
+    scaled = RADII[0] * plain * np.hypot(*plain.T)[:, None] ** heavy
     return Sightings(
         joint=joint,
         picture=random.integers(0, 100, count),
-        error=random.normal(0, 1, (count, 2)) * sigma[:, None],
+        error=scaled * sigma[:, None],
         reach=np.full(count, 1000.0),
         covariance=covariance,
         score=score,
@@ -62,6 +75,15 @@ def test_the_chosen_model_is_calibrated_on_pictures_that_it_has_not_seen() -> No
     assert ours.likelihood < shape.likelihood and ours.rank_low > shape.rank_high
     assert ours.rank_low < ours.rank < ours.rank_high
     assert CHOSEN in table({CHOSEN: ours}, "model")
+
+
+def test_the_drawn_ellipses_are_apart_as_two_sigma_are_from_one_where_tails_are_heavy() -> None:
+    inner, outer = RADII
+    assert inner < 1 and outer > 2  # normal errors: 1 and 2
+    far = np.full(1000, 1.0)
+    seen = invented(1000)
+    at = replace(seen, error=np.stack([np.linspace(0, 3, 1000), np.zeros(1000)], axis=1))
+    assert coverage(far, at) == pytest.approx((inner / 3, outer / 3), abs=0.002)
 
 
 def test_keypoints_that_are_on_something_else_do_not_widen_the_others_ellipses() -> None:
