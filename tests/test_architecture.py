@@ -117,6 +117,12 @@ def long_functions(path: Path) -> list[str]:
     return found
 
 
+def test_only_what_heals_keeps_compiled_code() -> None:
+    bare = {"numba.njit", "numba.jit", "numba.vectorize", "numba.guvectorize"}
+    found = [dotted(path) for path in modules() if bare & imports(path)]
+    assert found == []
+
+
 def test_a_module_imports_only_from_levels_below_and_libraries_stay_in_their_room() -> None:
     wrong = [
         line

@@ -7,9 +7,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livepose.compiled import njit
 from livepose.tracking import _box_kernels as box
 from livepose.tracking import _pose_kernels as pose
 
