@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from livepose.pipeline import PosePipeline
+from livepose.weights.card import size_of
 
 PACKAGES = ("livepose", "numpy", "numba", "opencv-python", "torch", "openvino", "ultralytics")
 
@@ -22,7 +23,7 @@ def describe_machine(pipeline: PosePipeline) -> dict[str, Any]:
         "processor": system["processor"],
         "device": device_name(runtime.device),
         "runtime": f"{runtime.name}, {runtime.precision}",
-        "pose": f"{card.network} {card.input_hw[0]}x{card.input_hw[1]}, {card.sha256[:12]}",
+        "pose": f"{card.network} {size_of(card)}, {card.sha256[:12]}",
         "detector": "none" if pipeline.detector is None else pipeline.detector.name,
         "system": system["system"],
         "versions": system["versions"],

@@ -124,9 +124,8 @@ class PosePipeline:
 
     def _open_estimator(self) -> PoseEstimator:
         chosen = self.settings
-        runtime = open_runtime(
-            chosen.weights, chosen.runtime, chosen.device, chosen.precision, offline=chosen.offline
-        )
+        names = chosen.weights, chosen.runtime, chosen.device, chosen.precision
+        runtime = open_runtime(*names, input_hw=chosen.input_hw, offline=chosen.offline)
         try:
             estimator = PoseEstimator(runtime, chosen.decode, self.clock)
         except ValueError as error:

@@ -18,6 +18,8 @@ DECODINGS = ("dark", "shift", "argmax", "integral")
 ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 """Where pixel centres are; see ``livepose.crops``."""
 SMOOTHINGS = ("still", "balanced", "fast", "one-euro", "none")
+LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 32, 1024, 16
+"""Sides of the picture of a person that a pose network takes."""
 
 
 def option(
@@ -39,6 +41,38 @@ def option(
     """
     told = {name: value for name, value in locals().items() if name not in ("default", "told")}
     return field(default=default, metadata=told)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Rows and columns out of ``"128x96"``.
+
+    >>> parse_size("128x96")
+    (128, 96)
+    """
+    rows, cross, columns = text.partition("x")
+    if not (
+        cross and rows.isascii() and rows.isdigit() and columns.isascii() and columns.isdigit()
+    ):
+        raise ValueError(f"a size is written HEIGHTxWIDTH, for instance 128x96, got {text!r}")
+    return int(rows), int(columns)
+
+
+def parse_input_size(text: str) -> tuple[int, int]:
+    """The same for an input that is chosen: one that every network bears."""
+    input_hw = parse_size(text)
+    require_input_size(input_hw)
+    return input_hw
+
+
+def require_input_size(input_hw: tuple[int, int]) -> None:
+    """Raises UsageError, which says what works, for a size that networks do not bear."""
+    sides = range(LEAST_SIDE_PX, MOST_SIDE_PX + 1, SIDE_STEP_PX)
+    if len(input_hw) != 2 or not all(side in sides for side in input_hw):
+        raise UsageError(
+            f"expected an input of HEIGHTxWIDTH with sides of {LEAST_SIDE_PX} to {MOST_SIDE_PX} px "
+            f"in steps of {SIDE_STEP_PX}, best of 32 (256x192, 128x96, 96x64), got "
+            f"{'x'.join(map(str, input_hw))}"
+        )
 
 
 def flag_of(entry: "Field[Any]") -> str:
@@ -118,6 +152,10 @@ class Settings:
     target_fps: float | None = option(
         None, "frames a second to hold, likewise", metavar="N", above=0
     )
+    input_hw: tuple[int, int] | None = option(
+        None, "size of a person's picture for the pose network; default: that of the weights",
+        flag="--input", metavar="HxW", parse=parse_input_size,
+    )  # fmt: skip
     decode: str = option("dark", "heatmaps to keypoints", choices=DECODINGS)
     smooth: str = option("balanced", "against trembling", choices=SMOOTHINGS)
     predict: bool = option(False, "live: keypoints where they are once they are shown")
@@ -128,6 +166,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.input_hw is not None:
+            require_input_size(self.input_hw)
 
 
 Settings.__doc__ = described(Settings)

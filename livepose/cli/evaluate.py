@@ -1,14 +1,14 @@
 """``livepose eval coco | lsp | mpii``: results on stdout, messages on stderr."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepose.cli.options import positive
+from livepose.cli.options import from_text, positive
 from livepose.errors import GateError
-from livepose.settings import RUNTIMES
+from livepose.settings import RUNTIMES, parse_input_size
 
 if TYPE_CHECKING:
     from livepose.evaluation.report import Measured
@@ -48,7 +48,9 @@ def add_set(parser: ArgumentParser) -> None:
     data.add_argument("--limit", type=positive, metavar="N", help="pictures at most")
     what = parser.add_argument_group("what is measured")
     what.add_argument("--weights", default="default", help="a name or a file")
-    what.add_argument("--input", type=size_hw, metavar="HxW", help="such as 128x96")
+    what.add_argument(
+        "--input", type=from_text(parse_input_size), metavar="HxW", help="such as 128x96"
+    )
     what.add_argument("--decode", default="dark", metavar="NAMES", help="dark,shift,argmax,...")
     what.add_argument("--flip-test", action="store_true", help="average with the mirror image")
     what.add_argument("--runtime", choices=RUNTIMES, default="auto")
@@ -74,14 +76,6 @@ def add_coco(parser: ArgumentParser, boxes: str = "detector,gt") -> None:
     coco.add_argument("--detector-threshold", type=float, default=0.05, metavar="S")
     coco.add_argument("--results", metavar="FILE", help="first row in COCO's submission form")
     coco.add_argument("--require-ap", type=float, metavar="AP", help="exit code 6 below it")
-
-
-def size_hw(text: str) -> tuple[int, int]:
-    """``128x96`` as (128, 96): height first, as the published tables have it."""
-    height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdigit() and width.isdigit()):
-        raise ArgumentTypeError(f"expected HEIGHTxWIDTH such as 128x96, got {text!r}")
-    return int(height), int(width)
 
 
 def run(arguments: Namespace) -> int:

@@ -124,6 +124,18 @@ def _default_in_words(entry: "Field[Any]") -> str:
     return f" ({entry.default})"
 
 
+def from_text(parse: Callable[[str], Options]) -> Callable[[str], Options]:
+    """``parse`` for argparse, which then says the reason of a ValueError."""
+
+    def read(text: str) -> Options:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise ArgumentTypeError(str(error)) from None
+
+    return read
+
+
 def positive(text: str) -> int:
     """A whole number from 1 on."""
     if not text.isdigit() or int(text) < 1:

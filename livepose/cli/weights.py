@@ -8,7 +8,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from livepose.cli.options import from_text
 from livepose.errors import WeightsError
+from livepose.settings import parse_size
 from livepose.weights.families import FAMILIES
 from livepose.weights.places import SUFFIX
 
@@ -44,20 +46,13 @@ def _add_import(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("file", metavar="FILE", help="or hf://OWNER/REPO/FILE[@sha256:HEX]")
     parser.add_argument("--family", choices=tuple(FAMILIES), help="whose conventions it follows")
-    parser.add_argument("--input", type=_size, metavar="HxW", help="input size, e.g. 128x96")
+    parser.add_argument(
+        "--input", type=from_text(parse_size), metavar="HxW", help="input size, e.g. 128x96"
+    )
     parser.add_argument("--network", help="refuse the file unless it is this network")
     parser.add_argument("--keypoints", type=int, help="refuse the file unless it has this many")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: the cache")
     parser.add_argument("--float32", action="store_true", help="store float32 instead of float16")
-
-
-def _size(text: str) -> tuple[int, int]:
-    from livepose.weights.card import parse_size
-
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:

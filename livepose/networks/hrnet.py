@@ -100,9 +100,17 @@ def fuse(resamplers: nn.Module, branches: list[Tensor]) -> Tensor:
     """Sum of all branches, each brought to one size and width."""
     assert isinstance(resamplers, nn.ModuleList)
     total = resamplers[0](branches[0])
+    height, width = total.shape[2:]
     for resample, branch in zip(resamplers[1:], branches[1:], strict=True):
-        total = total + resample(branch)
+        total = total + within(resample(branch), height, width)
     return total
+
+
+def within(features: Tensor, height: int, width: int) -> Tensor:
+    """Without the rows and columns beyond a size: half a coarse cell lies outside of it."""
+    if features.shape[2:] == (height, width):
+        return features
+    return features[..., :height, :width]
 
 
 def resampler(channels: Sequence[int], source: int, target: int) -> nn.Module:
@@ -163,7 +171,7 @@ class HRNet(nn.Module):
     """HRNet for keypoints: normalised pictures (B, 3, H, W) to heatmaps (B, K, H/4, W/4).
 
     ``width`` is the number of channels of the finest branch: 32 for W32, 48 for W48. H and W
-    must be multiples of 32.
+    must be multiples of 4; of 32 where every coarse cell is to lie within the picture.
     """
 
     def __init__(self, width: int, keypoints: int) -> None:

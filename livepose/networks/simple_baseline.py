@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from livepose.networks.hrnet import Bottleneck, initialise
+from livepose.networks.hrnet import Bottleneck, initialise, within
 
 STEM_CHANNELS = 64
 DECONVOLUTIONS = 3
@@ -20,7 +20,7 @@ class SimpleBaseline(nn.Module):
     """ResNet with a deconvolution head: normalised pictures to heatmaps at a quarter of the size.
 
     ``blocks`` is the number of bottlenecks of each of the four layers: 3, 4, 6, 3 is ResNet-50.
-    Height and width of the pictures must be multiples of 32.
+    Height and width of the pictures must be multiples of 4.
     """
 
     def __init__(self, blocks: Sequence[int], keypoints: int) -> None:
@@ -42,11 +42,12 @@ class SimpleBaseline(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised pictures (B, 3, H, W) to heatmaps (B, K, H/4, W/4)."""
+        height, width = (side // 4 for side in images.shape[2:])
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             features = stage(features)
         heatmaps: Tensor = self.final_layer(self.deconv_layers(features))
-        return heatmaps
+        return within(heatmaps, height, width)
 
 
 def layer(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:

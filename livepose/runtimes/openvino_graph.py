@@ -20,6 +20,8 @@ ov = openvino()
 ops = ov.opset13
 
 BN_EPSILON = 1e-5
+COARSEST = 32
+"""So many pixels of the picture lie below a cell of the coarsest branch."""
 COUNTER = "num_batches_tracked"
 HRNET, RESNET = "hrnet_w", "resnet"
 Tensors = Mapping[str, NDArray[Any]]
@@ -122,6 +124,9 @@ def constant(values: Any, kind: type = np.float32) -> Any:
 def pose_graph(tensors: Tensors, card: Card, what: str) -> Any:
     """A pose network as a model: normalised pictures f32 (B, 3, h, w) to its output, B free.
 
+    Height and width are the card's; where both are multiples of ``COARSEST`` the model may be
+    reshaped to others that are.
+
     Raises
     ------
     WeightsError
@@ -176,7 +181,8 @@ def _resnet(layers: Layers, pictures: Any) -> Any:
     for index in range(0, layers.count("deconv_layers"), 3):
         doubled = layers.doubling(features, f"deconv_layers.{index}", f"deconv_layers.{index + 1}")
         features = ops.relu(doubled)
-    return layers.convolution(features, "final_layer")
+    height, width = (side // 4 for side in _size_hw(pictures))
+    return _within(layers.convolution(features, "final_layer"), height, width)
 
 
 def _row(layers: Layers, features: Any, name: str, block: Block, stride: int = 1) -> Any:
@@ -227,8 +233,21 @@ def _exchange(layers: Layers, branches: list[Any], name: str) -> list[Any]:
 def _sum(terms: list[Any]) -> Any:
     total, *others = terms
     for term in others:
-        total = ops.add(total, term)
+        total = ops.add(total, _within(term, *_size_hw(total)))
     return ops.relu(total)
+
+
+def _size_hw(features: Any) -> tuple[int, int]:
+    _, _, height, width = features.output(0).get_partial_shape()
+    return height.get_length(), width.get_length()
+
+
+def _within(features: Any, height: int, width: int) -> Any:
+    """Without the rows and columns beyond a size: half a coarse cell lies outside of it."""
+    if _size_hw(features) == (height, width):
+        return features
+    ends, axes = constant([height, width], np.int64), constant([2, 3], np.int64)
+    return ops.slice(features, constant([0, 0], np.int64), ends, constant([1, 1], np.int64), axes)
 
 
 def _bring(layers: Layers, branches: list[Any], name: str, source: int, target: int) -> Any:

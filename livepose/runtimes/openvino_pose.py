@@ -25,7 +25,7 @@ from livepose.runtimes.openvino import (
     machine,
     openvino,
 )
-from livepose.runtimes.openvino_graph import pose_graph
+from livepose.runtimes.openvino_graph import COARSEST, pose_graph
 from livepose.runtimes.protocol import (
     Crops,
     Heatmaps,
@@ -38,12 +38,13 @@ from livepose.runtimes.store import Store, content_hash
 from livepose.runtimes.verify import probe_crops, require_agreement
 from livepose.weights import Card
 from livepose.weights.arrays import load_arrays, require_stated
+from livepose.weights.card import size_of
 
 ov = openvino()
 
 logger = logging.getLogger(__name__)
 
-GRAPH_VERSION = "5"
+GRAPH_VERSION = "6"
 """Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
 BATCH_SIZES = (1, 2, 4, 8)
 """That may be compiled."""
@@ -131,12 +132,19 @@ def _view(array: Any) -> Any:
 
 
 class PoseNetwork:
-    """Our own weights as graphs for OpenVINO, and the right heatmaps of the probes."""
+    """Our own weights as graphs for OpenVINO, and the right heatmaps of the probes.
+
+    ``card`` may be that of another size of the input. All sizes in steps of ``COARSEST`` share a
+    graph.
+    """
 
     def __init__(self, path: Path, card: Card) -> None:
         self.path, self.card = path, card
         self.store = Store(card.network, GRAPH_VERSION, ov.__version__, content_hash(path))
-        self.plain = StoredGraph(self.store, "graph", self._converted, half=True)
+        self._size = size_of(card)
+        self._free = not any(side % COARSEST for side in card.input_hw)
+        self._suffix = "" if self._free else f"-{self._size}"
+        self.plain = StoredGraph(self.store, f"graph{self._suffix}", self._converted, half=True)
 
     def graph(self, precision: str) -> StoredGraph:
         """The graph that computes in this precision; WeightsError where INT8 has no ranges."""
@@ -145,7 +153,7 @@ class PoseNetwork:
         ranges = required_ranges(self.path, self.card)
         return StoredGraph(
             self.store,
-            f"int8-{INT8_VERSION}-{ranges.digest}",
+            f"int8-{INT8_VERSION}-{ranges.digest}{self._suffix}",
             lambda: insert_ranges(self.plain.model, ranges.limits),
         )
 
@@ -153,11 +161,12 @@ class PoseNetwork:
         """Heatmaps of the probes, (4, K, H, W): torch's, or OpenVINO's in f32 without torch."""
         shape = (-1, *no_heatmaps(self.card).shape[1:])
         by = "torch" if find_spec("torch") else "openvino"
-        kept = self.store.read(f"probes-{by}")
+        name = f"probes-{by}-{self._size}"
+        kept = self.store.read(name)
         if kept is not None:
             return np.frombuffer(kept, np.float32).reshape(shape)
         made = self._torch_heatmaps() if by == "torch" else self._own_heatmaps()
-        self.store.write(f"probes-{by}", made.tobytes())
+        self.store.write(name, made.tobytes())
         return made
 
     def _torch_heatmaps(self) -> Heatmaps:
@@ -174,7 +183,15 @@ class PoseNetwork:
         tensors = load_arrays(self.path)
         require_stated(tensors, self.card.sha256, self.path)
         network = pose_graph(tensors, self.card, self.path.name)
-        return with_bytes_in(network, self.card, 0)
+        model = with_bytes_in(network, self.card, 0)
+        if self._free:
+            model.reshape([-1, -1, -1, 3])
+        return model
+
+    @property
+    def here(self) -> str:
+        """What times are kept for: the machine, and the size of the input."""
+        return f"{machine()}, {self._size}"
 
 
 def open_own(path: Path, card: Card, precision: str, mode: str) -> OpenVinoRuntime:
@@ -206,13 +223,13 @@ def required_ranges(path: Path, card: Card) -> Ranges:
 
 def milliseconds(path: Path, card: Card, precisions: Sequence[str]) -> dict[str, float]:
     """How long one crop takes in each precision on this machine: measured once, then remembered."""
-    store = PoseNetwork(path, card).store
-    here = store.read_facts().get(machine(), {})
+    network = PoseNetwork(path, card)
+    here = network.store.read_facts().get(network.here, {})
     if not all(isinstance(here.get(name), int | float) for name in precisions):
         logger.info(f"timing the pose network in {' and '.join(precisions)} (only this once)")
         ready = {name: open_own(path, card, name, "latency") for name in precisions}
         here = crop_ms(ready)
-        store.write_facts(**{machine(): here})
+        network.store.write_facts(**{network.here: here})
     return {name: float(here[name]) for name in precisions}
 
 
@@ -269,7 +286,7 @@ def _set_input_size(model: Any, path: Path, card: Card) -> None:
         raise failure
     raise WeightsError(
         f"{path.name} takes {model.input(0).get_partial_shape()}; its model config says "
-        f"pictures of 1x3x{card.input_hw[0]}x{card.input_hw[1]}"
+        f"pictures of 1x3x{size_of(card)}"
     )
 
 
@@ -314,5 +331,4 @@ def _softmax(maps: Any, card: Card) -> Any:
     ops = ov.opset13
     flat = ops.reshape(maps, np.array([0, 0, -1]), special_zero=True)
     scaled = ops.multiply(ops.softmax(flat, 2), np.float32(2 * np.pi * card.sigma**2))
-    shape = np.array([0, 0, *card.heatmap_hw])
-    return ops.reshape(scaled, shape, special_zero=True).output(0)
+    return ops.reshape(scaled, ops.shape_of(maps), special_zero=False).output(0)

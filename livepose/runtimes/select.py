@@ -17,6 +17,7 @@ from livepose.runtimes.ranges import read_ranges
 from livepose.runtimes.verify import require_agreement
 from livepose.settings import PRECISIONS, RUNTIMES
 from livepose.weights import Card, find_weights, read_card
+from livepose.weights.card import at_size, size_of
 from livepose.weights.model_config import is_third_party
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def open_runtime(
     device: str = "auto",
     precision: str = "auto",
     *,
+    input_hw: tuple[int, int] | None = None,
     mode: str = "latency",
     offline: bool = False,
 ) -> Runtime:
@@ -67,6 +69,9 @@ def open_runtime(
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     precision : {"auto", "f32", "bf16", "f16", "int8"}
+    input_hw : (int, int), optional
+        Rows and columns of the input; None is the size of the weights. Another one is run by the
+        same weights, checked and timed like theirs.
     mode : {"latency", "throughput"}
         Whether one batch should be ready soon, or many crops be done a second (OpenVINO only).
     offline : bool
@@ -79,17 +84,19 @@ def open_runtime(
     DeviceError
         When a device or runtime was asked for and is not there, or computes wrongly.
     UsageError
-        When a name is unknown, or two candidates exclude each other.
+        When a name is unknown, two candidates exclude each other, or the network does not bear
+        the size.
     """
     _known("runtime", runtime, RUNTIMES)
     _known("precision", precision, PRECISIONS)
     _known("mode", mode, MODES)
 
     def open_one(path: Path) -> tuple[Runtime, str]:
-        return _open_weights(path, runtime, device, precision, mode)
+        return _open_weights(path, input_hw, runtime, device, precision, mode)
 
     if str(weights) == "auto":
         asked = f"{runtime}, {device}, {precision}, {mode}, {cuda_devices()} GPUs"
+        asked += "" if input_hw is None else f", {input_hw[0]}x{input_hw[1]}"
         made, line = open_automatic(open_one, asked)
     else:
         made, line = open_one(find_weights(str(weights), offline=offline))
@@ -98,18 +105,26 @@ def open_runtime(
 
 
 def _open_weights(
-    path: Path, runtime: str, device: str, precision: str, mode: str
+    path: Path,
+    input_hw: tuple[int, int] | None,
+    runtime: str,
+    device: str,
+    precision: str,
+    mode: str,
 ) -> tuple[Runtime, str]:
     """The runtime of one file, and the line that tells what it is."""
-    card = read_card(path)
+    own = read_card(path)
+    card = at_size(own, input_hw)
     if is_third_party(path):
         candidates = _third_party_candidates(runtime, device, precision)
     else:
         candidates = _candidates(runtime, device, precision, partial(_int8_verdict, path, card))
     made, candidate = _first_right(candidates, lambda one: _open(path, card, one, mode))
-    rows, columns = card.input_hw
     why = f" ({candidate.why})" if candidate.why else ""
-    return made, f"pose: {card.network} {rows}x{columns} ({path.name}) on {candidate}{why}"
+    made_for = "" if card == own else f", made and measured for {size_of(own)}"
+    return made, (
+        f"pose: {card.network} {size_of(card)} ({path.name}{made_for}) on {candidate}{why}"
+    )
 
 
 def _known(what: str, value: str, known: tuple[str, ...]) -> None:
@@ -337,10 +352,17 @@ def _require_torch(what: str) -> None:
 def _open_openvino(path: Path, card: Card, precision: str, mode: str) -> Runtime:
     pose = _openvino_pose()
     made: Runtime
-    if is_third_party(path):
-        made = pose.open_third_party(path, card, precision, mode)
-    else:
+    if not is_third_party(path):
         made = pose.open_own(path, card, precision, mode)
+        return made
+    try:
+        made = pose.open_third_party(path, card, precision, mode)
+    except WeightsError:
+        if card == read_card(path):
+            raise
+        raise UsageError(
+            f"--input: {path.name} does not run at {size_of(card)}; it is an export of one size"
+        ) from None
     return made
 
 

@@ -6,7 +6,7 @@ It travels as flat strings in the metadata of the safetensors file. Reading it l
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,13 @@ from safetensors import SafetensorError, safe_open
 
 from livepose.errors import UsageError, WeightsError
 from livepose.paths import is_file, is_folder
-from livepose.settings import ALIGNMENTS as ALIGNMENTS
+from livepose.settings import (
+    ALIGNMENTS,
+    LEAST_SIDE_PX,
+    MOST_SIDE_PX,
+    parse_size,
+    require_input_size,
+)
 from livepose.skeletons import SHIPPED, SKELETONS, find_skeleton, from_dict
 
 FORMAT = "livepose-pose-1"
@@ -23,7 +29,6 @@ ACTIVATIONS = ("none", "softmax")
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 STRIDE = 4
-LEAST_SIDE_PX, MOST_SIDE_PX = 32, 1024
 MOST_BLUR = 63
 """Heatmap pixels; published networks have 17 at most."""
 NOTE = "note."
@@ -87,6 +92,28 @@ class Card:
         return self.input_hw[0] // STRIDE, self.input_hw[1] // STRIDE
 
 
+def size_of(card: Card) -> str:
+    """``128x96``."""
+    return f"{card.input_hw[0]}x{card.input_hw[1]}"
+
+
+def at_size(card: Card, input_hw: tuple[int, int] | None) -> Card:
+    """The card of the same weights at another size of their input; None leaves it.
+
+    Sigma and modulation stay: networks learn peaks of so many heatmap pixels, and draw them at
+    every size.
+
+    Raises
+    ------
+    UsageError
+        When networks do not bear the size.
+    """
+    if input_hw is None or tuple(input_hw) == card.input_hw:
+        return card
+    require_input_size(input_hw)
+    return replace(card, input_hw=(input_hw[0], input_hw[1]))
+
+
 def _require(holds: bool, name: str, expected: str, got: object) -> None:
     if not holds:
         raise WeightsError(f"{name} of the weights has to be {expected}, got {got}")
@@ -101,7 +128,7 @@ def to_metadata(card: Card) -> dict[str, str]:
     return {
         "format": FORMAT,
         "network": card.network,
-        "input_hw": f"{card.input_hw[0]}x{card.input_hw[1]}",
+        "input_hw": size_of(card),
         "skeleton": card.skeleton,
         "keypoints": str(card.keypoints),
         "alignment": card.alignment,
@@ -160,20 +187,6 @@ def from_metadata(metadata: Mapping[str, str], what: str) -> Card:
             raise WeightsError(f"the card of {what} has a wrong {name!r}: {error}") from None
     notes = {key[len(NOTE) :]: text for key, text in metadata.items() if key.startswith(NOTE)}
     return Card(**values, notes=notes)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Rows and columns out of ``"128x96"``.
-
-    >>> parse_size("128x96")
-    (128, 96)
-    """
-    rows, cross, columns = text.partition("x")
-    if not (
-        cross and rows.isascii() and rows.isdigit() and columns.isascii() and columns.isdigit()
-    ):
-        raise ValueError(f"a size is written HEIGHTxWIDTH, for instance 128x96, got {text!r}")
-    return int(rows), int(columns)
 
 
 def _triple(text: str) -> tuple[float, float, float]:

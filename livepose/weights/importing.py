@@ -14,8 +14,9 @@ from torch import Tensor
 
 from livepose.errors import WeightsError
 from livepose.networks import build_network
+from livepose.settings import parse_size
 from livepose.weights.arrays import require_usable
-from livepose.weights.card import Card, parse_size
+from livepose.weights.card import Card
 from livepose.weights.checkpoint import check_state, require, save_checkpoint
 from livepose.weights.families import FAMILIES, card_for
 from livepose.weights.identity import identify

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from livepose.errors import WeightsError
-from livepose.weights.card import parse_size
+from livepose.settings import parse_size
 from livepose.weights.places import embedded_file
 
 FILENAME = "manifest.toml"

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from livepose.errors import UsageError, WeightsError
+from livepose.settings import parse_size
 from livepose.skeletons import SKELETONS
-from livepose.weights.card import Card, parse_size, require_file
+from livepose.weights.card import Card, require_file
 from livepose.weights.places import SUFFIX
 
 _TYPES: dict[str, type | tuple[type, ...]] = {

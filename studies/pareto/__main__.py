@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from livepose.cli import guarded
-from livepose.cli.evaluate import add_coco, check_outputs, choice, progress_bars, size_hw
+from livepose.cli.evaluate import add_coco, check_outputs, choice, progress_bars
 from livepose.cli.options import positive
 from livepose.evaluation.report import as_json, write_text
+from livepose.settings import parse_input_size
 from studies.pareto.grid import Grid, run_pareto
 from studies.pareto.plot import markdown, plot, write_csv
 
@@ -35,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def sizes_hw(text: str) -> tuple[tuple[int, int], ...]:
     """``96x64,128x96``."""
-    return tuple(size_hw(one) for one in text.split(","))
+    return tuple(parse_input_size(one) for one in text.split(","))
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -143,6 +143,20 @@ def test_an_onnx_network_runs_with_its_colour_normalisation_and_activation(
     assert relative_error(runtime(crops), expected.astype(np.float32)) < 1e-4
 
 
+def test_a_fully_convolutional_network_takes_another_size(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    weights = random.normal(size=(17, 3, 4, 4)).astype(np.float32)
+    path = onnx_file(tmp_path / "net.onnx", weights)
+    (tmp_path / "net.toml").write_text(
+        'input = "64x48"\ncolour = "bgr"\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n'
+    )
+    crops = random.integers(0, 256, (3, 96, 64, 3), np.uint8)
+    cells = crops.transpose(0, 3, 1, 2).reshape(3, 3, 24, 4, 16, 4).astype(np.float64)
+    expected = np.einsum("bcyixj,kcij->bkyx", cells, weights)
+    runtime = open_runtime(path, precision="f32", input_hw=(96, 64))
+    assert relative_error(runtime(crops), expected.astype(np.float32)) < 1e-4
+
+
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [

@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 
 from livepose.errors import WeightsError
 from livepose.networks import build_network
+from livepose.settings import parse_size
 from livepose.weights import Card, load_checkpoint, load_network, read_card, save_checkpoint
 from livepose.weights.arrays import verify
-from livepose.weights.card import from_metadata, parse_size, to_metadata
+from livepose.weights.card import from_metadata, to_metadata
 from livepose.weights.checkpoint import check_state, load_tensors, require, tensors_sha256
 
 CARD = Card(
