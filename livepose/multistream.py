@@ -113,11 +113,12 @@ class SharedEstimator(PoseEstimator):
         # Not PoseEstimator's own: that would record everything once more.
         self.runtime, self.geometry, self.gpu = inner.runtime, inner.geometry, inner.gpu
         self.clock, self.method, self.calibration = clock, inner.method, inner.calibration
-        self._readings = {}
-        self._batching = batching
+        self._readings, self.small_people, self.wait = {}, None, True
+        self._inner, self._batching = inner, batching
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
+        self._inner.wait = self.wait
         with self.clock.stage("network"):
             return self._batching((image_bgr, boxes_xyxy))
 

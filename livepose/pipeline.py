@@ -127,7 +127,7 @@ class PosePipeline:
         names = chosen.weights, chosen.runtime, chosen.device, chosen.precision
         runtime = open_runtime(*names, input_hw=chosen.input_hw, offline=chosen.offline)
         try:
-            estimator = PoseEstimator(runtime, chosen.decode, self.clock)
+            estimator = PoseEstimator(runtime, chosen.decode, self.clock, chosen.small_people_px)
         except ValueError as error:
             raise UsageError(str(error)) from error
         self._told("pose network")
@@ -176,7 +176,7 @@ class PosePipeline:
             return self.process_stills([picture])[0]
         image_bgr = as_image_bgr(picture)
         with self.in_turn, self._frame():
-            self.schedule.wait = captured_s is None
+            self.schedule.wait = self.estimator.wait = captured_s is None
             poses = self._process_in_budget(image_bgr, time_s, captured_s)
             return poses.in_frame(_size_wh(image_bgr))
 

@@ -19,7 +19,9 @@ ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 """Where pixel centres are; see ``livepose.crops``."""
 SMOOTHINGS = ("still", "balanced", "fast", "one-euro", "none")
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 32, 1024, 16
-"""Sides of the picture of a person that a pose network takes."""
+"""Sides of the picture of a person that a pose network takes ..."""
+BEST_STEP_PX = 32
+"""... and so many pixels lie below a cell of the coarsest branch, which is best whole."""
 
 
 def option(
@@ -70,7 +72,7 @@ def require_input_size(input_hw: tuple[int, int]) -> None:
     if len(input_hw) != 2 or not all(side in sides for side in input_hw):
         raise UsageError(
             f"expected an input of HEIGHTxWIDTH with sides of {LEAST_SIDE_PX} to {MOST_SIDE_PX} px "
-            f"in steps of {SIDE_STEP_PX}, best of 32 (256x192, 128x96, 96x64), got "
+            f"in steps of {SIDE_STEP_PX}, best of {BEST_STEP_PX} (256x192, 128x96, 96x64), got "
             f"{'x'.join(map(str, input_hw))}"
         )
 
@@ -155,6 +157,11 @@ class Settings:
     input_hw: tuple[int, int] | None = option(
         None, "size of a person's picture for the pose network; default: that of the weights",
         flag="--input", metavar="HxW", parse=parse_input_size,
+    )  # fmt: skip
+    small_people_px: float | None = option(
+        None, "people whose crop is lower than this go through a smaller input of the network, at "
+        "half of the price; 0: nobody; default: what suits the weights",
+        flag="--small-people", metavar="PX", least=0,
     )  # fmt: skip
     decode: str = option("dark", "heatmaps to keypoints", choices=DECODINGS)
     smooth: str = option("balanced", "against trembling", choices=SMOOTHINGS)

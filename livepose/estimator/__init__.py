@@ -14,10 +14,12 @@ from livepose.boxes import Boxes
 from livepose.crops import CropGeometry, cut_crops
 from livepose.errors import DeviceError
 from livepose.estimator._kernels import decode_to_image
+from livepose.estimator.small_people import SmallPeople, smaller_size
 from livepose.frame import ImageBgr
 from livepose.heatmaps import DECODERS, Decoded, blur_taps, decode
 from livepose.heatmaps._maps import as_contiguous
 from livepose.runtimes import Runtime
+from livepose.runtimes.protocol import ResizableRuntime
 from livepose.timing import StageClock
 from livepose.weights.calibration import calibration_of
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+SMALL_PEOPLE_BATCHES = (1, 2, 4)
 NO_CALIBRATION = np.empty(0), (0.0, 0.0, 0.0, 0.0)
 
 
@@ -42,6 +45,16 @@ class Estimates:
     keypoints_xy: NDArray[np.float64]
     keypoint_scores: NDArray[np.float64]
     covariance_px2: NDArray[np.float64]
+
+    def joined(self, others: "Estimates", are_others: NDArray[np.bool_]) -> "Estimates":
+        """These and others in one order, which ``are_others`` (P,) gives."""
+        order = np.argsort(np.argsort(are_others, kind="stable"))
+        pairs = (
+            (self.keypoints_xy, others.keypoints_xy),
+            (self.keypoint_scores, others.keypoint_scores),
+            (self.covariance_px2, others.covariance_px2),
+        )
+        return Estimates(*(np.concatenate(pair)[order] for pair in pairs))
 
     def select(self, which: NDArray[Any]) -> "Estimates":
         """Those of the people at these indices."""
@@ -68,10 +81,17 @@ class PoseEstimator:
     clock : StageClock, optional
         Told the milliseconds of the stages crop, network and decode. On CUDA one graph does all
         three for DARK, and all of it counts as network.
+    small_people_px : float, optional
+        People whose crop is lower than this in the picture go through a smaller input of the same
+        network, where the runtime can do that; 0 is nobody, None what suits the weights.
     """
 
     def __init__(
-        self, runtime: Runtime, method: str = "dark", clock: StageClock | None = None
+        self,
+        runtime: Runtime,
+        method: str = "dark",
+        clock: StageClock | None = None,
+        small_people_px: float | None = None,
     ) -> None:
         if method not in DECODERS:
             raise ValueError(f"decoding: expected one of {sorted(DECODERS)}, got {method!r}")
@@ -82,11 +102,29 @@ class PoseEstimator:
         self._readings: dict[tuple[int, int], tuple[Any, ...]] = {}
         self.geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw)
         self.gpu = open_gpu(runtime, self.geometry)
+        below_px = runtime.card.small_people_px if small_people_px is None else small_people_px
+        self.small_people = self._small_people(below_px)
+        self.wait = True
+        """Whether a picture may wait until the smaller input is ready: a live one may not."""
+
+    def _small_people(self, below_px: float) -> "SmallPeople[PoseEstimator] | None":
+        runtime, input_hw = self.runtime, smaller_size(self.runtime.card.input_hw)
+        if below_px <= 0 or input_hw is None or not isinstance(runtime, ResizableRuntime):
+            return None
+
+        def open_smaller() -> PoseEstimator:
+            smaller = runtime.at_size(input_hw)
+            smaller.warm_up(SMALL_PEOPLE_BATCHES)
+            return PoseEstimator(smaller, self.method, self.clock, 0)
+
+        return SmallPeople(below_px, self.geometry, open_smaller)
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
         if self.gpu is not None and self.method == "dark":
             return self._estimate_on(self.gpu, [image_bgr], [boxes_xyxy])[0]
+        if self.small_people is not None:
+            return self.estimate_frames([image_bgr], [boxes_xyxy])[0]
         return self.decode(self.heatmaps(image_bgr, boxes_xyxy), boxes_xyxy)
 
     def estimate_frames(
@@ -95,6 +133,24 @@ class PoseEstimator:
         """The same for several pictures, whose crops go through the network in one batch."""
         if self.gpu is not None and self.method == "dark":
             return self._estimate_on(self.gpu, images_bgr, boxes_xyxy)
+        small = [] if self.small_people is None else self.small_people.among(boxes_xyxy)
+        smaller = self._smaller() if any(some.any() for some in small) else None
+        if smaller is None:
+            return self._estimate_frames(images_bgr, boxes_xyxy)
+        pairs = list(zip(boxes_xyxy, small, strict=True))
+        usual = self._estimate_frames(images_bgr, [boxes[~which] for boxes, which in pairs])
+        others = smaller.estimate_frames(images_bgr, [boxes[which] for boxes, which in pairs])
+        return list(map(Estimates.joined, usual, others, small))
+
+    def _smaller(self) -> "PoseEstimator | None":
+        smaller = None if self.small_people is None else self.small_people.estimator(self.wait)
+        if smaller is not None:
+            smaller.method = self.method
+        return smaller
+
+    def _estimate_frames(
+        self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
+    ) -> list[Estimates]:
         crops = [self.cut(*pair) for pair in zip(images_bgr, boxes_xyxy, strict=True)]
         heatmaps = self._run(np.concatenate(crops) if crops else self._no_crops())
         ends = np.cumsum([len(boxes) for boxes in boxes_xyxy])

@@ -20,8 +20,6 @@ ov = openvino()
 ops = ov.opset13
 
 BN_EPSILON = 1e-5
-COARSEST = 32
-"""So many pixels of the picture lie below a cell of the coarsest branch."""
 COUNTER = "num_batches_tracked"
 HRNET, RESNET = "hrnet_w", "resnet"
 Tensors = Mapping[str, NDArray[Any]]
@@ -124,7 +122,7 @@ def constant(values: Any, kind: type = np.float32) -> Any:
 def pose_graph(tensors: Tensors, card: Card, what: str) -> Any:
     """A pose network as a model: normalised pictures f32 (B, 3, h, w) to its output, B free.
 
-    Height and width are the card's; where both are multiples of ``COARSEST`` the model may be
+    Height and width are the card's; where both are multiples of ``BEST_STEP_PX`` the model may be
     reshaped to others that are.
 
     Raises

@@ -25,7 +25,7 @@ from livepose.runtimes.openvino import (
     machine,
     openvino,
 )
-from livepose.runtimes.openvino_graph import COARSEST, pose_graph
+from livepose.runtimes.openvino_graph import pose_graph
 from livepose.runtimes.protocol import (
     Crops,
     Heatmaps,
@@ -36,9 +36,10 @@ from livepose.runtimes.protocol import (
 from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges
 from livepose.runtimes.store import Store, content_hash
 from livepose.runtimes.verify import probe_crops, require_agreement
+from livepose.settings import BEST_STEP_PX
 from livepose.weights import Card
 from livepose.weights.arrays import load_arrays, require_stated
-from livepose.weights.card import size_of
+from livepose.weights.card import at_size, size_of
 
 ov = openvino()
 
@@ -74,12 +75,18 @@ class OpenVinoRuntime:
         self.card = card
         self.precision = precision
         self.mode = mode
+        self._graph, self._free = graph, free
         sizes = BATCH_SIZES if free else (1,)
         self._shapes = CompiledShapes(graph, compile_options(precision, mode), len(sizes))
         self._sizes = sizes
         self._requests: dict[int, list[Any]] = {}
         streams = self._compile(1).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._beside = 1 if mode == "latency" else max(1, int(streams))
+
+    def at_size(self, input_hw: tuple[int, int]) -> "OpenVinoRuntime":
+        """The same network for another size of crops."""
+        card = at_size(self.card, input_hw)
+        return OpenVinoRuntime(self._graph, card, self.precision, self.mode, self._free)
 
     def _compile(self, size: int) -> Any:
         self._requests.setdefault(size, [])
@@ -134,15 +141,14 @@ def _view(array: Any) -> Any:
 class PoseNetwork:
     """Our own weights as graphs for OpenVINO, and the right heatmaps of the probes.
 
-    ``card`` may be that of another size of the input. All sizes in steps of ``COARSEST`` share a
-    graph.
+    ``card`` may be that of another size of the input; those in ``BEST_STEP_PX`` share a graph.
     """
 
     def __init__(self, path: Path, card: Card) -> None:
         self.path, self.card = path, card
         self.store = Store(card.network, GRAPH_VERSION, ov.__version__, content_hash(path))
         self._size = size_of(card)
-        self._free = not any(side % COARSEST for side in card.input_hw)
+        self._free = not any(side % BEST_STEP_PX for side in card.input_hw)
         self._suffix = "" if self._free else f"-{self._size}"
         self.plain = StoredGraph(self.store, f"graph{self._suffix}", self._converted, half=True)
 

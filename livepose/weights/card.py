@@ -32,6 +32,7 @@ STRIDE = 4
 MOST_BLUR = 63
 """Heatmap pixels; published networks have 17 at most."""
 NOTE = "note."
+SMALL_PEOPLE = "small_people_px"
 OWN_SKELETON = "own_skeleton"
 
 
@@ -91,6 +92,14 @@ class Card:
         """Rows and columns of the heatmaps."""
         return self.input_hw[0] // STRIDE, self.input_hw[1] // STRIDE
 
+    @property
+    def small_people_px(self) -> float:
+        """The note of this name: people below may go through a smaller input; 0 is nobody."""
+        try:
+            return float(self.notes.get(SMALL_PEOPLE, 0))
+        except ValueError:
+            return 0.0
+
 
 def size_of(card: Card) -> str:
     """``128x96``."""
@@ -111,7 +120,8 @@ def at_size(card: Card, input_hw: tuple[int, int] | None) -> Card:
     if input_hw is None or tuple(input_hw) == card.input_hw:
         return card
     require_input_size(input_hw)
-    return replace(card, input_hw=(input_hw[0], input_hw[1]))
+    notes = {name: text for name, text in card.notes.items() if name != SMALL_PEOPLE}
+    return replace(card, input_hw=(input_hw[0], input_hw[1]), notes=notes)
 
 
 def _require(holds: bool, name: str, expected: str, got: object) -> None:

@@ -1,0 +1,120 @@
+"""People who are small in the picture go through a smaller input of the same network."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from livepose.errors import DeviceError
+from livepose.estimator import Estimates, PoseEstimator
+from livepose.weights import Card
+from livepose.weights.card import at_size
+
+CARD = Card("hrnet_w32", (128, 96), alignment="pixel_centre", sha256="nobody's")
+IMAGE_BGR = np.zeros((480, 640, 3), np.uint8)
+SMALL, TALL, WIDE = [10.0, 20.0, 40.0, 90.0], [100.0, 50.0, 250.0, 450.0], [300.0, 0, 600.0, 60.0]
+
+
+class Peaks:
+    """Says of every crop that everything is one cell right of and below its middle."""
+
+    name, device, precision = "peaks", "cpu", "f32"
+
+    def __init__(self, card: Card, opening: Callable[[], None] = lambda: None) -> None:
+        self.card, self._opening = card, opening
+        self.batches: list[int] = []
+        self.smaller: list[Peaks] = []
+
+    def at_size(self, input_hw: tuple[int, int]) -> "Peaks":
+        self._opening()
+        self.smaller.append(Peaks(at_size(self.card, input_hw)))
+        return self.smaller[-1]
+
+    def warm_up(self, batch_sizes: object) -> None:
+        pass
+
+    def __call__(self, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert crops_bgr.shape[1:3] == self.card.input_hw
+        self.batches.append(len(crops_bgr))
+        height, width = self.card.heatmap_hw
+        y, x = np.mgrid[:height, :width]
+        square = (x - (width + 1) / 2) ** 2 + (y - (height + 1) / 2) ** 2
+        shape = (len(crops_bgr), 17, height, width)
+        return np.ascontiguousarray(np.broadcast_to(np.exp(-square / 2.0), shape), np.float32)
+
+
+def estimate(estimator: PoseEstimator, *boxes: list[float]) -> Estimates:
+    return estimator.estimate(IMAGE_BGR, np.array(boxes).reshape(-1, 4))
+
+
+def test_each_size_has_its_batch_and_everybody_keeps_their_place() -> None:
+    runtime = Peaks(CARD)
+    estimator = PoseEstimator(runtime, small_people_px=96.0)
+    found = estimate(estimator, SMALL, TALL, SMALL, WIDE)
+    (smaller,) = runtime.smaller
+    assert smaller.card.input_hw == (96, 64)
+    assert (runtime.batches, smaller.batches) == ([2], [2])
+    usual = estimate(PoseEstimator(Peaks(CARD)), SMALL, TALL, SMALL, WIDE)
+    alone = estimate(PoseEstimator(Peaks(at_size(CARD, (96, 64)))), SMALL)
+    for name in ("keypoints_xy", "keypoint_scores", "covariance_px2"):
+        assert np.array_equal(getattr(found, name)[[1, 3]], getattr(usual, name)[[1, 3]])
+        assert np.array_equal(getattr(found, name)[[0, 2]], getattr(alone, name)[[0, 0]])
+
+
+def test_keypoints_and_spreads_are_in_pixels_of_the_picture() -> None:
+    found = estimate(PoseEstimator(Peaks(CARD), small_people_px=96.0), SMALL, TALL)
+    for row, (box, cells) in enumerate(((SMALL, 24), (TALL, 32))):
+        cell_px = 1.25 * (box[3] - box[1]) / cells
+        middle = np.array([box[0] + box[2] - 1, box[1] + box[3] - 1]) / 2
+        assert np.allclose(found.keypoints_xy[row], middle + cell_px, atol=0.02 * cell_px)
+    spreads = np.sqrt(found.covariance_px2[:, 0, 0, 0])
+    # The expected error is that of the peak in cells, whatever a cell is in the picture.
+    assert spreads[0] / spreads[1] == pytest.approx((70 / 24) / (400 / 32), rel=0.02)
+
+
+def test_nothing_is_opened_before_somebody_small_comes() -> None:
+    runtime = Peaks(CARD)
+    estimator = PoseEstimator(runtime, small_people_px=96.0)
+    estimate(estimator, TALL)
+    estimate(estimator)
+    assert not runtime.smaller
+    estimate(PoseEstimator(runtime, small_people_px=0.0), SMALL)
+    assert not runtime.smaller
+
+
+def test_a_live_picture_does_not_wait_for_the_smaller_input() -> None:
+    may_open = threading.Event()
+    runtime = Peaks(CARD, lambda: may_open.wait(5.0) and None)
+    estimator = PoseEstimator(runtime, small_people_px=96.0)
+    estimator.wait = False
+    estimate(estimator, SMALL, TALL)
+    assert runtime.batches == [2]
+    may_open.set()
+    assert estimator.small_people is not None
+    assert estimator.small_people.estimator(wait=True) is not None
+    estimate(estimator, SMALL, TALL)
+    assert runtime.batches == [2, 1]
+
+
+def test_where_it_cannot_be_had_the_usual_input_goes_on(said: list[str]) -> None:
+    def fail() -> None:
+        raise DeviceError("no room")
+
+    runtime = Peaks(CARD, fail)
+    estimator = PoseEstimator(runtime, small_people_px=96.0)
+    for _ in range(2):
+        assert len(estimate(estimator, SMALL).keypoints_xy) == 1
+    assert runtime.batches == [1, 1]
+    assert said == ["small people go through the usual input: no room"]
+
+
+def test_the_weights_say_for_whom_unless_something_else_is_asked_for() -> None:
+    card = replace(CARD, notes={"small_people_px": "80"})
+    assert PoseEstimator(Peaks(CARD)).small_people is None
+    assert PoseEstimator(Peaks(card), small_people_px=0).small_people is None
+    noted = PoseEstimator(Peaks(card)).small_people
+    assert noted is not None and noted.below_px == 80.0
+    assert PoseEstimator(Peaks(at_size(card, (192, 160)))).small_people is None
