@@ -22,7 +22,7 @@ from benchmarks.rivals.yolo import STAND_IN
 from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.run import CocoScorer, open_set
-from livepose.evaluation.settings import Choice, no_progress
+from livepose.evaluation.settings import EvaluationSettings, no_progress
 from livepose.frame import ImageBgr
 from studies.peers import DirectPeer, open_peer
 from studies.peers.compare import run_direct
@@ -95,7 +95,7 @@ OPENERS: dict[str, Callable[[], PoseEstimator | DirectPeer]] = {
 
 def score(peer: PoseEstimator | DirectPeer, folder: Path, plan: Plan) -> dict[str, Any]:
     """One peer on the set, by the protocol of ``livepose eval coco``."""
-    choice = Choice(folder / "images.zip", folder / "annotations.json", speed=False)
+    choice = EvaluationSettings(folder / "images.zip", folder / "annotations.json", speed=False)
     choice = replace(choice, limit=4) if plan.quick else choice
     data = open_set(choice, no_progress)
     scorer = CocoScorer(data)

@@ -50,7 +50,7 @@ def measure_clips(plan: Plan) -> dict[str, Any]:
         rows = measure_at(0, frames, opened, plan)
         titles |= {entry.key: entry.title for entry, _ in opened}
         for entry, one in opened:
-            looked = getattr(one.contestant, "looked_percent", None)
+            looked = getattr(one.system, "looked_percent", None)
             rows[entry.key] |= {} if looked is None else {"looked_percent": looked()}
         measured[name] = rows
     return {"films": measured, "titles": titles, "absent": absent}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plan import Plan
-from livepose.benchmark.rounds import Length, Turn, spread
+from livepose.benchmark.rounds import Length, TimedRun, spread
 from livepose.benchmark.run import KnownBoxes, Run
 from livepose.benchmark.scene import FPS, WalkingPeople, endless, there_and_back
 from livepose.frame import Frame
@@ -52,7 +52,7 @@ class Point:
 
 
 class Aged:
-    """A contestant whose frames carry their time of capture: notes how old each became."""
+    """A system whose frames carry their time of capture: notes how old each became."""
 
     def __init__(self, run: Run) -> None:
         self.ages_ms: list[float] = []
@@ -116,14 +116,14 @@ def measure_point(pipeline: PosePipeline, point: Point, plan: Plan) -> dict[str,
     try:
         run = Run(pipeline, KnownBoxes(pipeline, scene))
         settle(run, drawn)
-        quick = Turn(run, endless(drawn))
+        quick = TimedRun(run, endless(drawn))
         quick.warm_up(WARM_UP_FRAMES)
         for _ in range(ROUNDS):
             quick.round(Length(most=-(-plan.curve_frames // ROUNDS), seconds=plan.curve_s / ROUNDS))
         pipeline.reset()
         settle(run, drawn)
         aged = Aged(run)
-        live = Turn(aged, paced(drawn, FPS))
+        live = TimedRun(aged, paced(drawn, FPS))
         live.warm_up(WARM_UP_FRAMES)
         aged.ages_ms.clear()
         live.round(Length(most=plan.curve_frames, seconds=plan.curve_s))

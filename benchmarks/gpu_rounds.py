@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from benchmarks.plan import Plan
-from livepose.benchmark.rounds import Turn, spread, take_turns
+from benchmarks.rounds import in_turn
+from livepose.benchmark.rounds import TimedRun, spread
 from livepose.detection import Detections, Detector, open_detector
 from livepose.detection.cuda_engine import CudaEngine
 from livepose.detection.torch_engine import TorchEngine
@@ -107,7 +108,7 @@ class KnownPeople:
 
 
 class Livepose:
-    """The pipeline as a contestant: from a frame in memory to smoothed poses."""
+    """The pipeline as a system: from a frame in memory to smoothed poses."""
 
     def __init__(self, subject: Subject, scene: Crowd) -> None:
         estimator = PoseEstimator(subject.runtime())
@@ -194,22 +195,22 @@ def end_to_end(subject: Subject, people: int, plan: Plan) -> dict[str, Any]:
     scene = Crowd(people, plan.scene_frames)
     livepose = Livepose(subject, scene)
     held_mib = livepose.held_mib()
-    contestants: dict[str, Any] = {"livepose": livepose}
+    systems: dict[str, Any] = {"livepose": livepose}
     try:
-        contestants["yolo11n-pose"] = YoloPose(subject.device)
+        systems["yolo11n-pose"] = YoloPose(subject.device)
     except (LiveposeError, ImportError) as error:
         logger.warning(f"no YOLO11n-pose: {error}")
-    contestants["crop by crop"] = CropByCrop(subject, scene)
-    turns = {name: Turn(one, scene.frames()) for name, one in contestants.items()}
-    for turn in turns.values():
+    systems["crop by crop"] = CropByCrop(subject, scene)
+    timed = {name: TimedRun(one, scene.frames()) for name, one in systems.items()}
+    for turn in timed.values():
         turn.warm_up(plan.warm_up_frames)
-    for _ in take_turns(list(turns.values()), plan.rounds, plan.length):
+    for _ in in_turn(list(timed.values()), plan.rounds, plan.length):
         pass
-    rows = {name: figures(turn) for name, turn in turns.items()}
+    rows = {name: figures(turn) for name, turn in timed.items()}
     return {"detector": livepose.known.name, "held_mib": held_mib, "rows": rows}
 
 
-def figures(turn: Turn) -> dict[str, Any]:
+def figures(turn: TimedRun) -> dict[str, Any]:
     """Frames a second over the rounds, p50 and p95 of a frame."""
     p50, p95 = np.percentile(turn.frame_ms, (50, 95))
     return {

@@ -7,7 +7,8 @@ from typing import Any
 
 from benchmarks.plan import Plan
 from benchmarks.rivals import Entry, Opened
-from livepose.benchmark.rounds import Turn, take_turns
+from benchmarks.rounds import in_turn
+from livepose.benchmark.rounds import TimedRun
 from livepose.benchmark.scene import WalkingPeople, endless
 from livepose.errors import LiveposeError
 from livepose.frame import Frame
@@ -60,14 +61,14 @@ def measure_at(
     people: int, drawn: Sequence[Frame], opened: Sequence[tuple[Entry, Opened]], plan: Plan
 ) -> dict[str, Any]:
     """Warm-up of all, then the rounds of all in turn."""
-    turns = {entry.key: Turn(one.contestant, endless(drawn)) for entry, one in opened}
+    timed = {entry.key: TimedRun(one.system, endless(drawn)) for entry, one in opened}
     for entry, _ in opened:
         logger.info(f"{people} people: warming up {entry.title}")
         seconds = float("inf") if entry.settles else plan.warm_up_s
-        turns[entry.key].warm_up(plan.warm_up_frames, seconds)
-    for done in take_turns(list(turns.values()), plan.rounds, plan.length):
+        timed[entry.key].warm_up(plan.warm_up_frames, seconds)
+    for done in in_turn(list(timed.values()), plan.rounds, plan.length):
         logger.info(f"{people} people: round {done} of {plan.rounds}")
-    return {key: turn.as_dict() for key, turn in turns.items()}
+    return {key: turn.as_dict() for key, turn in timed.items()}
 
 
 def digest(drawn: Sequence[Frame]) -> str:

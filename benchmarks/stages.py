@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.network import in_turn
 from benchmarks.plan import Plan
 from livepose.benchmark.rounds import spread
-from livepose.benchmark.run import Choice, measure
+from livepose.benchmark.run import BenchmarkSettings, measure
 from livepose.heatmaps import decode, encode_dark
 from livepose.pipeline import PosePipeline, Settings
 
@@ -22,7 +22,7 @@ def measure_stages(plan: Plan) -> dict[str, Any]:
     """The pipeline's clock at four people; shares by the mean."""
     pipeline = PosePipeline(Settings(device="cpu"))
     frames = plan.curve_frames * 2
-    result = measure(pipeline, Choice(people=PEOPLE, frames=frames))
+    result = measure(pipeline, BenchmarkSettings(people=PEOPLE, frames=frames))
     means = {name: stage["mean"] for name, stage in result.stages_ms.items()}
     medians = {name: stage["p50"] for name, stage in result.stages_ms.items()}
     whole_ms = 1e3 / result.fps

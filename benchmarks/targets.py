@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from livepose.benchmark.rounds import ratio
+from benchmarks.rounds import ratio
 
 Document = Mapping[str, Any]
 

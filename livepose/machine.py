@@ -2,20 +2,25 @@
 
 import os
 import platform
-import resource
+import re
+import shutil
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from livepose.pipeline import PosePipeline
-from livepose.weights.card import size_of
+if TYPE_CHECKING:
+    from livepose.pipeline import PosePipeline
 
+CPUINFO = Path("/proc/cpuinfo")
 PACKAGES = ("livepose", "numpy", "numba", "opencv-python", "torch", "openvino", "ultralytics")
 
 
-def describe_machine(pipeline: PosePipeline) -> dict[str, Any]:
+def describe_machine(pipeline: "PosePipeline") -> dict[str, Any]:
     """Processor, device, runtime, precision, weights and versions."""
+    from livepose.weights.card import size_of
+
     runtime = pipeline.estimator.runtime
     card = runtime.card
     system = describe_system()
@@ -59,17 +64,38 @@ def known_versions() -> str:
 
 
 def processor_name() -> str:
-    """The processor as the system names it."""
+    """The processor's name as its maker writes it."""
+    match = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), flags=re.MULTILINE)
+    if match:
+        return match[1].strip()
+    if sys.platform == "darwin":
+        return answer_of("sysctl", "-n", "machdep.cpu.brand_string")
+    return platform.processor() or platform.machine()
+
+
+def processor_flags() -> set[str]:
+    """Instruction sets by the kernel's names; empty where the kernel does not say."""
+    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _cpuinfo(), flags=re.MULTILINE)
+    return set(match[1].split()) if match else set()
+
+
+def _cpuinfo() -> str:
+    return CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
+
+
+def answer_of(*command: str) -> str:
+    """What a program prints; nothing where it is missing, hangs or fails."""
+    if shutil.which(command[0]) is None:
+        return ""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use, which in a container are fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -85,6 +111,8 @@ def known_version(package: str) -> str:
 
 def peak_memory_mb() -> float:
     """Largest resident size of this process so far, in MB."""
+    import resource  # not on Windows
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts KiB, macOS bytes.
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

@@ -7,6 +7,7 @@ command line, its help, the configuration file and the check of the values come 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from math import isfinite
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
 DECODINGS = ("dark", "shift", "argmax", "integral")
 ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 """Where pixel centres are; see ``livepose.crops``."""
+EXPORT_SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "torchscript": (".pt",)}
+ONE = "1"
+"""The ``nargs`` of an option whose several values stand in one word, such as ``dark,argmax``."""
 SMOOTHINGS = ("still", "balanced", "fast", "one-euro", "none")
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 32, 1024, 16
 """Sides of the picture of a person that a pose network takes ..."""
@@ -89,9 +93,10 @@ def expected(told: Mapping[str, Any], value: Any) -> str:
         return ""
     if choices and value not in choices:
         return f"one of {', '.join(str(one) for one in choices)}"
-    if least is not None and not (value >= least and isfinite(value)):
+    number = isinstance(value, Real)
+    if least is not None and not (number and value >= least and isfinite(value)):
         return f"a {'whole ' if isinstance(value, int) else ''}number from {least} on"
-    if above is not None and not (value > above and isfinite(value)):
+    if above is not None and not (number and value > above and isfinite(value)):
         return f"a number above {above}"
     return ""
 

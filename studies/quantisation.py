@@ -136,9 +136,8 @@ def plot(errors: Sequence[Error], path: Path) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """``python -m studies.quantisation``."""
     from livepose.cli import guarded
-    from livepose.cli.evaluate import check_outputs
-    from livepose.cli.options import positive
-    from livepose.evaluation.report import write_text
+    from livepose.evaluation.report import require_writable, write_text
+    from studies import positive
 
     parser = ArgumentParser(prog="python -m studies.quantisation")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="PNG, SVG or PDF")
@@ -147,7 +146,7 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(words)
 
     def run() -> int:
-        check_outputs(arguments, "markdown", "plot")
+        require_writable([arguments.markdown, arguments.plot])
         errors = study(points=arguments.points)
         write_text(arguments.markdown, markdown(errors))
         if arguments.plot is not None:

@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.cli import guarded
-from livepose.cli.evaluate import add_coco, check_outputs, choice, progress_bars
+from livepose.cli.evaluate import COCO, CocoOutputs, chosen_of
+from livepose.cli.options import add_options, options
+from livepose.cli.progress import progress_bars
 from livepose.crops import CropGeometry
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
@@ -30,9 +32,9 @@ from livepose.evaluation.coco import match
 from livepose.evaluation.metrics import coco_results, sigmas_of
 from livepose.evaluation.model import open_estimator
 from livepose.evaluation.predict import Predictions, Variant, predict
-from livepose.evaluation.report import write_text
+from livepose.evaluation.report import require_writable, write_text
 from livepose.evaluation.run import Set, open_set
-from livepose.evaluation.settings import Choice, Progress
+from livepose.evaluation.settings import CocoSettings, EvaluationSettings, Progress
 from livepose.runtimes.verify import probe_crops
 from livepose.weights.card import SMALL_PEOPLE, size_of
 
@@ -87,7 +89,7 @@ class Passes:
 
 
 def run_passes(
-    choice: Choice, usual: PoseEstimator, smaller: PoseEstimator, bars: Progress
+    choice: EvaluationSettings, usual: PoseEstimator, smaller: PoseEstimator, bars: Progress
 ) -> Passes:
     """Both networks on everybody."""
     data = open_set(choice, bars)
@@ -172,7 +174,9 @@ def write_note(path: Path, below_px: float) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """The command line of this study."""
     parser = ArgumentParser(prog="python -m studies.small_people", description=__doc__)
-    add_coco(parser, boxes="gt")
+    for kind in COCO:
+        add_options(parser, kind)
+    parser.set_defaults(boxes="gt")
     parser.add_argument("--write", type=float, metavar="PX", help="note this in --weights FILE")
     arguments = parser.parse_args(words)
     return guarded(lambda: run(arguments))
@@ -180,11 +184,11 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def run(arguments: Namespace) -> int:
     """Measures and prints, or notes a threshold."""
-    check_outputs(arguments, "markdown")
+    chosen, markdown = chosen_of(CocoSettings, arguments), options(CocoOutputs, arguments).markdown
+    require_writable([markdown])
     if arguments.write is not None:
-        write_note(Path(arguments.weights), arguments.write)
+        write_note(Path(chosen.weights), arguments.write)
         return 0
-    chosen = choice(arguments)
     names = chosen.runtime, chosen.device, chosen.precision
     usual = open_estimator(chosen.weights, chosen.input_hw, *names)
     input_hw = smaller_size(usual.runtime.card.input_hw)
@@ -202,8 +206,8 @@ def run(arguments: Namespace) -> int:
     )
     text = "\n\n".join([heading, by_height(passes, cards), by_threshold(passes, took_ms)])
     print(text)
-    if arguments.markdown:
-        write_text(arguments.markdown, text)
+    if markdown:
+        write_text(markdown, text)
     return 0
 
 

@@ -10,7 +10,7 @@ import pytest
 from fakes import make_pipeline
 
 from livepose.benchmark.demo import run_demo
-from livepose.benchmark.run import Choice, bottleneck, measure
+from livepose.benchmark.run import BenchmarkSettings, bottleneck, measure
 from livepose.benchmark.scene import CameraPath, WalkingPeople
 from livepose.cli import main
 from livepose.errors import SourceError
@@ -54,7 +54,7 @@ def test_the_camera_moves_and_its_times_are_even() -> None:
 
 @pytest.mark.parametrize("people", [0, 1, 5])
 def test_as_many_people_are_measured_as_were_asked_for(make_pipeline: Make, people: int) -> None:
-    result = measure(make_pipeline(), Choice(people=people, frames=20))
+    result = measure(make_pipeline(), BenchmarkSettings(people=people, frames=20))
     assert result.frames == 20
     assert result.people_per_frame == pytest.approx(people, abs=0.3)
     assert result.fps > 0
@@ -62,7 +62,7 @@ def test_as_many_people_are_measured_as_were_asked_for(make_pipeline: Make, peop
 
 
 def test_the_stages_add_up_to_less_than_the_whole_frame(make_pipeline: Make) -> None:
-    result = measure(make_pipeline(), Choice(people=2, frames=30))
+    result = measure(make_pipeline(), BenchmarkSettings(people=2, frames=30))
     stages = sum(stage["mean"] for name, stage in result.stages_ms.items() if name != "draw")
     assert 0.5 * result.latency_ms["mean"] < stages <= 1.01 * result.latency_ms["mean"]
     assert 1e3 / result.fps >= result.latency_ms["mean"]
@@ -77,9 +77,9 @@ def test_the_slowest_stage_is_named_by_its_mean() -> None:
 
 
 def test_a_video_too_short_for_the_warm_up_is_refused(make_pipeline: Make, shared: Path) -> None:
-    choice = Choice(source=str(shared / "video" / "one_frame.mp4"))
+    asked = BenchmarkSettings(source=str(shared / "video" / "one_frame.mp4"))
     with pytest.raises(SourceError, match="give a longer video"):
-        measure(make_pipeline(), choice)
+        measure(make_pipeline(), asked)
 
 
 def test_the_command_prints_a_table_and_saves_its_figures(
@@ -106,7 +106,7 @@ def test_the_demo_leaves_a_video_lines_and_a_sheet(
 
 
 def test_the_made_scene_has_the_size_that_is_asked_for(make_pipeline: Make) -> None:
-    result = measure(make_pipeline(), Choice(people=1, frames=2, size_wh=(400, 304)))
+    result = measure(make_pipeline(), BenchmarkSettings(people=1, frames=2, size_wh=(400, 304)))
     assert result.size_wh == (400, 304)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from livepose.benchmark.rounds import Contestant
+from livepose.benchmark.rounds import System
 from livepose.errors import LiveposeError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -22,7 +22,7 @@ class AbsentError(LiveposeError):
 class Opened:
     """A rival, ready to run, and what has to be said about it."""
 
-    contestant: Contestant
+    system: System
     weights: str
     """What its weights are: a name and the first digits of their hash, or why there are none."""
     accuracy: str = ""

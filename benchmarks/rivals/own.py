@@ -49,7 +49,7 @@ def open_tinypose() -> Opened:
 
 
 def opened(pipeline: PosePipeline, accuracy: str, note: str = "") -> Opened:
-    """A warm pipeline as a contestant."""
+    """A warm pipeline as a system."""
     pipeline.warm_up()
     runtime = pipeline.estimator.runtime
     weights = f"{runtime.card.network}, {runtime.card.sha256[:12] or 'no hash'}"

@@ -108,5 +108,5 @@ def open_straightforward(people: int) -> Opened:
     network, card = load_network(find_weights("default"))
     weights = f"{card.network}, {card.sha256[:12]}"
     note = "torch, eager; detector on every frame; one crop after the other; NumPy"
-    contestant = Straightforward(network, card, detector, people)
-    return Opened(contestant, weights, "as livepose f32", note)
+    system = Straightforward(network, card, detector, people)
+    return Opened(system, weights, "as livepose f32", note)

@@ -91,11 +91,11 @@ class Predict:
 
 def open_predict(threads: int | None = None, network: str = NETWORK) -> Opened:
     """The network in torch."""
-    contestant = Predict(untrained(network), threads)
-    count = contestant._threads
+    system = Predict(untrained(network), threads)
+    count = system._threads
     words = f"torch, {count} thread{'s' if count > 1 else ''}"
     return Opened(
-        contestant, RANDOM, PUBLISHED[network], words if threads else f"{words} (its default)"
+        system, RANDOM, PUBLISHED[network], words if threads else f"{words} (its default)"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from livepose.batch.jobs import Job
 from livepose.errors import DataError
-from livepose.sinks.protocol import sink_error
+from livepose.sinks.protocol import sink_error, write_whole
 
 DONE, FAILED, LOST = "done", "failed", "lost"
 
@@ -99,13 +99,7 @@ class Manifest:
         """Leaves one line a source."""
         if self.path is None or not self._own:
             return
-        part = self.path.with_name(f"{self.path.name}.part")
-        lines = [_line(self.entries[source]) for source in sorted(self._own)]
-        try:
-            part.write_text("".join(lines), encoding="utf-8")
-            part.replace(self.path)
-        except OSError as error:
-            raise sink_error(self.path, error) from error
+        write_whole(self.path, "".join(_line(self.entries[one]) for one in sorted(self._own)))
 
 
 def _of_shard(path: Path, index: int, count: int) -> Path:

@@ -41,7 +41,6 @@ def run_batch(
     settings: str,
     *,
     noted: Callable[[Entry], None] = lambda entry: None,
-    tick: Callable[[], None] = lambda: None,
 ) -> Report:
     """Does the jobs that are missing or changed; nothing is opened where there are none.
 
@@ -51,8 +50,6 @@ def run_batch(
         SHA-256 of everything that outputs depend on beside the files.
     noted : callable
         Told each entry as it is added to the manifest.
-    tick : callable
-        Called a few times a second.
     """
     remove_stale(jobs, folder)
     current, due = split_current(jobs, manifest, settings, folder)
@@ -68,7 +65,7 @@ def run_batch(
     if due:
         slots = open_slots()
         try:
-            run_jobs(due, slots, note, tick)
+            run_jobs(due, slots, note)
         finally:
             slots.close()
             remove_stale(due, folder)

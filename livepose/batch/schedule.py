@@ -36,9 +36,7 @@ Noted = Callable[[Outcome, int, list[str]], None]
 WAIT_S = 0.5
 
 
-def run_jobs(
-    jobs: Sequence[Job], slots: Slots, noted: Noted, tick: Callable[[], None] = lambda: None
-) -> None:
+def run_jobs(jobs: Sequence[Job], slots: Slots, noted: Noted) -> None:
     """Does every job, each until it is done, failed, or was lost ``MOST_TRIES`` times."""
     waiting = deque(sorted(jobs, key=lambda job: (-job.size, job.name)))
     tries: Counter[Job] = Counter()
@@ -59,7 +57,6 @@ def run_jobs(
                 waiting.append(job)
             else:
                 noted(outcome, tries[job], losses.get(job, []))
-        tick()
 
 
 class OwnSlot:

@@ -1,4 +1,4 @@
-"""The one clock of every benchmark: contestants take turns on frames, round by round.
+"""The one clock of every benchmark: systems take turns on frames, round by round.
 
 Warm-up is kept apart. A figure is the median over rounds with its quartiles, so that a machine
 that was busy for a moment shows in the spread and not in the figure.
@@ -13,9 +13,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from livepose.frame import Frame
-
-STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""97.5 % quantiles of Student's distribution with 1 to 9 degrees of freedom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +37,7 @@ def spread(samples: Sequence[float]) -> Spread:
     return Spread(median, q1, q3, len(samples))
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread | None:
-    """Our figure over theirs in the same rounds: the geometric mean and its 95 % interval.
-
-    Rounds of one run share what else the machine did meanwhile, so their ratios scatter less than
-    the figures. ``q1`` and ``q3`` are the ends of Student's interval of the mean logarithm; None
-    where there are fewer than two rounds.
-    """
-    count = min(len(ours), len(theirs), len(STUDENT_95) + 1)
-    if count < 2:
-        return None
-    logs = np.log(np.asarray(ours[:count]) / np.asarray(theirs[:count]))
-    half = STUDENT_95[count - 2] * float(logs.std(ddof=1)) / float(np.sqrt(count))
-    low, middle, high = (float(np.exp(logs.mean() + step)) for step in (-half, 0.0, half))
-    return Spread(middle, low, high, count)
-
-
-class Contestant(Protocol):
+class System(Protocol):
     """Something that finds people in frames, and is measured at it."""
 
     def before_round(self) -> None:
@@ -97,11 +78,11 @@ class Length:
         return frames >= self.most or (frames >= self.least and seconds >= self.seconds)
 
 
-class Turn:
-    """One contestant with frames of its own: what was measured of it."""
+class TimedRun:
+    """One system with frames of its own: what was measured of it."""
 
-    def __init__(self, contestant: Contestant, frames: Iterator[Frame]) -> None:
-        self.contestant = contestant
+    def __init__(self, system: System, frames: Iterator[Frame]) -> None:
+        self.system = system
         self.rounds: list[Round] = []
         self.frame_ms: list[float] = []
         self.people: list[int] = []
@@ -109,10 +90,10 @@ class Turn:
 
     def warm_up(self, frames: int, seconds: float = float("inf")) -> int:
         """Frames that are not measured, or as many as fit in ``seconds``; how many there were."""
-        self.contestant.before_round()
+        self.system.before_round()
         taken, start_s = 0, time.perf_counter()
         for frame in islice(self._frames, frames):
-            self.contestant.take(frame)
+            self.system.take(frame)
             taken += 1
             if time.perf_counter() - start_s >= seconds:
                 break
@@ -120,11 +101,11 @@ class Turn:
 
     def round(self, length: Length) -> bool:
         """One measured round; False when no frame came any more."""
-        self.contestant.before_round()
+        self.system.before_round()
         done, start_s, end_s = 0, time.perf_counter(), 0.0
         for frame in self._frames:
             began_s = time.perf_counter()
-            found = self.contestant.take(frame)
+            found = self.system.take(frame)
             end_s = time.perf_counter()
             self.frame_ms.append((end_s - began_s) * 1e3)
             self.people.append(found)
@@ -157,15 +138,3 @@ class Turn:
             "rounds_fps": [round(one.fps, 4) for one in self.rounds],
             "people_found": float(np.median(self.people)) if self.people else 0.0,
         }
-
-
-def take_turns(turns: Sequence[Turn], rounds: int, length: Length) -> Iterator[int]:
-    """Everybody's first round, everybody's second, and so on; who begins changes.
-
-    Yields after each round of all, so that the caller can tell how far it is.
-    """
-    for number in range(rounds):
-        first = number % max(1, len(turns))
-        for turn in [*turns[first:], *turns[:first]]:
-            turn.round(length)
-        yield number + 1

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from livepose.benchmark.rounds import Length, Turn, spread
+from livepose.benchmark.rounds import Length, TimedRun, spread
 from livepose.benchmark.scene import FPS, CameraPath, WalkingPeople, endless, there_and_back
 from livepose.detection import Detections, Detector
 from livepose.drawing import draw_poses
@@ -45,7 +45,7 @@ FIGURES = ("mean", "p50", "p95", "p99")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BenchmarkSettings:
     """What is measured."""
 
     source: str | None = None
@@ -86,7 +86,7 @@ class Result:
     spread: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def run_benchmark(settings: Settings, choice: Choice) -> int:
+def run_benchmark(settings: Settings, asked: BenchmarkSettings) -> int:
     """Measures, prints the table on stdout, saves the JSON; returns the exit code.
 
     Raises
@@ -98,67 +98,67 @@ def run_benchmark(settings: Settings, choice: Choice) -> int:
     from livepose.benchmark.table import print_table
 
     # The old figures first: a wrong path is said at once, and --json may write over them.
-    old = None if choice.compare is None else read_figures(choice.compare)
+    old = None if asked.compare is None else read_figures(asked.compare)
     pipeline = PosePipeline(settings, offline=True)
-    result = measure(pipeline, choice)
+    result = measure(pipeline, asked)
     print_table(result)
-    if choice.json_path is not None:
-        save(result, choice.json_path)
-        logger.info(f"figures saved to {choice.json_path}")
+    if asked.json_path is not None:
+        save(result, asked.json_path)
+        logger.info(f"figures saved to {asked.json_path}")
     if old is not None:
-        compare(old, asdict(result), choice.limit)
+        compare(old, asdict(result), asked.limit)
     return 0
 
 
-def measure(pipeline: PosePipeline, choice: Choice) -> Result:
+def measure(pipeline: PosePipeline, asked: BenchmarkSettings) -> Result:
     """Runs the warm-up, then the measured frames."""
-    source, notes = scene_or_video(choice)
+    source, notes = scene_or_video(asked)
     known = KnownBoxes(pipeline, source) if isinstance(source, WalkingPeople) else None
     pipeline.warm_up(source.size_wh)
     logger.info(f"measuring on {source.name}")
     run = Run(pipeline, known)
-    turn = Turn(run, frames_of(source, choice))
-    seen = turn.warm_up(WARM_UP_FRAMES)
+    timed_run = TimedRun(run, frames_of(source, asked))
+    seen = timed_run.warm_up(WARM_UP_FRAMES)
     run.begin()
-    length = Length.of(frames_per_round(choice))
-    while turn.round(length):
+    length = Length.of(frames_per_round(asked))
+    while timed_run.round(length):
         run.end_round()
     source.close()
-    if not turn.frames:
+    if not timed_run.frames:
         raise SourceError(
             f"{source.name}: expected more than {WARM_UP_FRAMES} frames (the warm-up), got "
             f"{seen}; give a longer video or none"
         )
-    return run.result(turn, source.name, notes)
+    return run.result(timed_run, source.name, notes)
 
 
-def frames_per_round(choice: Choice) -> int:
+def frames_per_round(asked: BenchmarkSettings) -> int:
     """How many frames make a round."""
-    if choice.source is not None and choice.frames is None:
+    if asked.source is not None and asked.frames is None:
         return FRAMES_PER_ROUND
-    return max(1, round((choice.frames or DEFAULT_FRAMES) / ROUNDS))
+    return max(1, round((asked.frames or DEFAULT_FRAMES) / ROUNDS))
 
 
-def scene_or_video(choice: Choice) -> tuple[Source, list[str]]:
+def scene_or_video(asked: BenchmarkSettings) -> tuple[Source, list[str]]:
     """The source to measure on, and what has to be said about it."""
-    if choice.source is not None:
-        return open_source(choice.source, excerpt=choice.excerpt), [
+    if asked.source is not None:
+        return open_source(asked.source, excerpt=asked.excerpt), [
             "decoding of the video runs beside, and counts"
         ]
-    if choice.people is None:
-        return CameraPath(size_wh=choice.size_wh), [
+    if asked.people is None:
+        return CameraPath(size_wh=asked.size_wh), [
             "the made scene was drawn before the clock started"
         ]
-    scene = WalkingPeople(choice.people, DEFAULT_FRAMES, choice.size_wh)
+    scene = WalkingPeople(asked.people, DEFAULT_FRAMES, asked.size_wh)
     note = "the detector runs; the scene's true boxes stand in for what it finds"
     return scene, ["the made scene was drawn before the clock started", note]
 
 
-def frames_of(source: Source, choice: Choice) -> Iterator[Frame]:
+def frames_of(source: Source, asked: BenchmarkSettings) -> Iterator[Frame]:
     """Warm-up and measured frames; a made scene is drawn first and repeated as needed."""
-    wanted = WARM_UP_FRAMES + (choice.frames or DEFAULT_FRAMES)
-    if choice.source is not None:
-        return _limited(source, wanted if choice.frames else None)
+    wanted = WARM_UP_FRAMES + (asked.frames or DEFAULT_FRAMES)
+    if asked.source is not None:
+        return _limited(source, wanted if asked.frames else None)
     return islice(endless(list(source), source.fps or FPS), wanted)
 
 
@@ -191,7 +191,7 @@ class KnownBoxes:
 
 
 class Run:
-    """The pipeline as a contestant: each frame found, followed, and drawn unless that is left."""
+    """The pipeline as a system: each frame found, followed, and drawn unless that is left."""
 
     def __init__(
         self, pipeline: PosePipeline, known: KnownBoxes | None = None, draw: bool = True
@@ -244,25 +244,25 @@ class Run:
         clock.clear()
         self._draw_ms.clear()
 
-    def result(self, turn: Turn, scene: str, notes: list[str]) -> Result:
+    def result(self, timed_run: TimedRun, scene: str, notes: list[str]) -> Result:
         """The figures."""
         stages = {name: figures(values) for name, values in self._samples.items() if values}
-        people = sum(turn.people)
+        people = sum(timed_run.people)
         return Result(
             scene=scene,
-            frames=turn.frames,
+            frames=timed_run.frames,
             size_wh=self._size_wh,
-            people_per_frame=people / turn.frames,
+            people_per_frame=people / timed_run.frames,
             looked_percent=looked_percent(self._samples.get("detect", [])),
-            fps=turn.frames / turn.seconds,
-            crops_per_s=people / turn.seconds,
+            fps=timed_run.frames / timed_run.seconds,
+            crops_per_s=people / timed_run.seconds,
             latency_ms=figures(self._latency_ms),
             stages_ms=stages,
             peak_memory_mb=peak_memory_mb(),
             bottleneck=bottleneck(stages),
             machine=describe_machine(self.pipeline),
             notes=notes,
-            spread={"fps": turn.fps().as_dict()}
+            spread={"fps": timed_run.fps().as_dict()}
             | {name: spread(values).as_dict() for name, values in self._round_ms.items()},
         )
 

@@ -20,8 +20,8 @@ from livepose.evaluation.boxes import annotated_boxes
 from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import Dataset, load_annotations
 from livepose.evaluation.metrics import coco_results, sigmas_of
-from livepose.evaluation.predict import Loading, Variant, batches, predict
-from livepose.evaluation.settings import Progress, no_progress
+from livepose.evaluation.predict import Variant, batches, predict
+from livepose.evaluation.settings import Loading, Progress, no_progress
 from livepose.runtimes import Runtime, open_runtime
 from livepose.runtimes.int8 import convolutions, insert_ranges
 from livepose.runtimes.openvino import StoredGraph

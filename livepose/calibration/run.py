@@ -1,8 +1,6 @@
 """``livepose calibrate``: the order of things."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from livepose.calibration.fit import (
     judge,
 )
 from livepose.calibration.plot import plot
+from livepose.calibration.settings import CalibrationSettings
 from livepose.errors import SinkError
 from livepose.evaluation.model import open_estimator
 from livepose.evaluation.settings import Progress
@@ -25,52 +24,37 @@ from livepose.weights.calibration import read_calibrations, written
 PICTURES_A_SET = 1_000_000
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What is calibrated, and on what."""
-
-    data: tuple[tuple[Path, Path], ...]
-    """Pictures and annotations of each set."""
-    people: int = 200
-    """Of each set, at most."""
-    weights: str = "default"
-    output: Path | None = None
-    default: bool = True
-    """Also used for weights that have no calibration of their own."""
-    plot: Path | None = None
-
-
-def run_calibration(choice: Choice, progress: Progress) -> str:
+def run_calibration(settings: CalibrationSettings, progress: Progress) -> str:
     """Looks, fits, checks, writes; the tables as Markdown."""
-    estimator = open_estimator(choice.weights)
+    estimator = open_estimator(settings.weights)
     parts = [
         collect(
             estimator,
             *pair,
-            choice.people,
-            progress(pair[1].parent.name, choice.people),
+            settings.people,
+            progress(pair[1].parent.name, settings.people),
             number * PICTURES_A_SET,
         )
-        for number, pair in enumerate(choice.data)
+        for number, pair in enumerate(settings.data)
     ]
     seen, joints = joined(parts), estimator.runtime.card.keypoints
     sigma = crossed(MODELS[CHOSEN], seen, joints)
-    if choice.plot is not None:
-        plot(seen, sigma, choice.plot)
-    if choice.output is not None:
-        _write(choice, seen, joints, estimator.runtime.card.sha256)
+    if settings.plot is not None:
+        plot(seen, sigma, settings.plot)
+    if settings.output is not None:
+        _write(settings, seen, joints, estimator.runtime.card.sha256)
     return "\n\n".join([_compared(seen, joints), _conditions(seen, sigma)])
 
 
-def _write(choice: Choice, seen: Sightings, joints: int, sha256: str) -> None:
+def _write(settings: CalibrationSettings, seen: Sightings, joints: int, sha256: str) -> None:
     """The other weights' calibrations stay."""
-    path = choice.output
+    path = settings.output
     if path is None:
         return
     found = calibrate(seen.select(~seen.blurred), joints)
     entries = read_calibrations(path) if path.is_file() else {}
     entries[sha256] = found
-    if choice.default or "default" not in entries:
+    if not settings.only_these or "default" not in entries:
         entries["default"] = found
     try:
         path.write_text(written(entries), encoding="utf-8")

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from types import ModuleType
 
-from livepose.cli.messages import add_message_options, show_messages
-from livepose.cli.surroundings import (
+import livepose
+from livepose.cli.messages import MessageSettings, show_messages
+from livepose.cli.options import add_options, options
+from livepose.cli.process import (
     check_working_directory,
     end,
     fill_closed_streams,
@@ -91,30 +93,33 @@ def guarded(action: Callable[[], int]) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    command = words[0] if words and words[0] in COMMANDS else None
-    arguments = parser_of(command).parse_args(words)
-    show_messages(getattr(arguments, "quiet", False), getattr(arguments, "verbose", False))
-    return int(_module(command).run(arguments))
+    name = words[0] if words and words[0] in COMMANDS else None
+    arguments = parser_of(name).parse_args(words if name is None else words[1:])
+    said = options(MessageSettings, arguments)
+    show_messages(said.quiet, said.verbose)
+    return int(_module(name).run(arguments))
 
 
-def _module(command: str | None) -> ModuleType:
-    return import_module("livepose.cli.run" if command is None else COMMANDS[command])
+def _module(name: str | None) -> ModuleType:
+    return import_module("livepose.cli.run" if name is None else COMMANDS[name])
 
 
-def parser_of(command: str | None) -> ArgumentParser:
+def parser_of(name: str | None) -> ArgumentParser:
     """The parser of a command, or of a run."""
-    parser = ArgumentParser(prog="livepose")
-    if command is None:
-        _module(command).register(parser, COMMANDS)
-    else:
-        _module(command).register(parser.add_subparsers(dest="command", required=True))
+    parser = ArgumentParser(prog="livepose" if name is None else f"livepose {name}")
+    _module(name).COMMAND.register(parser)
+    if name is None:
+        parser.epilog = f"{parser.epilog}\nother commands: {', '.join(COMMANDS)}"
+        version = f"livepose {livepose.__version__}"
+        parser.add_argument("--version", action="version", version=version)
     for each in with_subparsers(parser):
-        add_message_options(each)
+        group = each.add_argument_group("messages").add_mutually_exclusive_group()
+        add_options(group, MessageSettings)
     return parser
 
 
 def with_subparsers(parser: ArgumentParser) -> Iterator[ArgumentParser]:
-    """The parser and, after it, those of its commands."""
+    """The parser and, after it, those of its parts."""
     yield parser
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):

@@ -1,16 +1,22 @@
 """``livepose cameras``: which cameras there are, their modes, and how fast they really are."""
 
 from argparse import Namespace
-from typing import Any
+from dataclasses import dataclass
 
+from livepose.cli.options import Command, options
 from livepose.errors import SourceError
+from livepose.settings import option
 from livepose.sources.devices import Camera, list_cameras, measured_fps, modes
 
 
-def register(subparsers: Any) -> None:
-    """Adds the command and its options."""
-    parser = subparsers.add_parser("cameras", help="list cameras, their modes and measured fps")
-    parser.add_argument("--no-measure", action="store_true", help="do not switch the cameras on")
+@dataclass(frozen=True)
+class CamerasSettings:
+    """How cameras are listed."""
+
+    measure: bool = option(True, "do not switch the cameras on")
+
+
+COMMAND = Command("Lists cameras, their modes and measured fps.", [CamerasSettings])
 
 
 def run(arguments: Namespace) -> int:
@@ -27,7 +33,7 @@ def run(arguments: Namespace) -> int:
             "no camera was found; plug one in, or give the address of a network camera to --camera"
         )
     for camera in cameras:
-        print(describe(camera, measure=not arguments.no_measure), flush=True)
+        print(describe(camera, options(CamerasSettings, arguments).measure), flush=True)
     return 0
 
 

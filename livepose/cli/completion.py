@@ -1,9 +1,11 @@
 """``livepose completion bash | zsh | fish``: completions for a shell, out of the options."""
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
-from typing import Any
+from dataclasses import dataclass
 
-SHELLS = ("bash", "zsh", "fish")
+from livepose.cli.options import Command
+from livepose.settings import option
+
 BASH = """_livepose() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}}
     local command=${{COMP_WORDS[1]}} part=${{COMP_WORDS[2]}}
@@ -25,14 +27,14 @@ complete -o filenames -F _livepose livepose
 ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
 
 
-def register(subparsers: Any) -> None:
-    """Adds the command."""
-    parser = subparsers.add_parser(
-        "completion",
-        help="completions for a shell",
-        description="Prints completions: source <(livepose completion bash)",
-    )
-    parser.add_argument("shell", choices=SHELLS)
+@dataclass(frozen=True)
+class CompletionSettings:
+    """Whose completions."""
+
+    shell: str = option(flag="shell", choices=("bash", "zsh", "fish"))
+
+
+COMMAND = Command("Prints completions: source <(livepose completion bash)", [CompletionSettings])
 
 
 def run(arguments: Namespace) -> int:
@@ -41,7 +43,7 @@ def run(arguments: Namespace) -> int:
 
     parsers = {"": parser_of(None)}
     for name in COMMANDS:
-        parsers |= named(name, subparser(parser_of(name), name))
+        parsers |= named(name, parser_of(name))
     if arguments.shell == "fish":
         print(fish(parsers))
     else:
@@ -55,13 +57,6 @@ def named(name: str, parser: ArgumentParser) -> dict[str, ArgumentParser]:
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
             found |= {f"{name} {part}": one for part, one in action.choices.items()}
-    return found
-
-
-def subparser(parser: ArgumentParser, name: str) -> ArgumentParser:
-    """The parser of a command."""
-    [action] = [one for one in parser._actions if isinstance(one, _SubParsersAction)]
-    found: ArgumentParser = action.choices[name]
     return found
 
 

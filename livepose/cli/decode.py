@@ -4,10 +4,13 @@ import json
 import sys
 import zipfile
 from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepose.cli.options import Command, options
 from livepose.errors import DataError, SinkError, UsageError
+from livepose.settings import DECODINGS, option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,39 +19,35 @@ if TYPE_CHECKING:
     from livepose.heatmaps import Decoded
 
 
-def register(subparsers: Any) -> None:
-    """Adds the command ``decode``."""
-    parser = subparsers.add_parser(
-        "decode",
-        help="keypoints from any network's heatmaps",
-        description="Decodes heatmaps (P, K, H, W) or (K, H, W) to heatmap pixels: x, y, score,"
-        " and the covariance where the decoder knows it.",
-    )
-    parser.add_argument("heatmaps", type=Path, help=".npz or .npy")
-    parser.add_argument("--array", metavar="NAME", help="which array of the .npz (if several)")
-    parser.add_argument("--decode", default="dark", metavar="NAME", help="dark, shift, argmax, ...")
-    parser.add_argument(
-        "--blur-kernel", type=int, default=3, metavar="N", help="DARK's modulation, odd"
-    )
-    parser.add_argument(
-        "--output", default="-", metavar="FILE", help=".npz or .json; - (default) is JSON on stdout"
-    )
+@dataclass(frozen=True)
+class DecodeSettings:
+    """What is decoded, and how."""
+
+    heatmaps: Path = option(help=".npz or .npy", flag="heatmaps")
+    array: str | None = option(None, "which array of the .npz (if several)", metavar="NAME")
+    decode: str = option("dark", "the decoder", choices=DECODINGS)
+    blur_kernel: int = option(3, "DARK's modulation, odd", metavar="N")
+    output: str = option("-", ".npz or .json; - (default) is JSON on stdout", metavar="FILE")
+
+
+COMMAND = Command(
+    "Decodes heatmaps (P, K, H, W) or (K, H, W) of any network to heatmap pixels: x, y, score,"
+    " and the covariance where the decoder knows it.",
+    [DecodeSettings],
+)
 
 
 def run(arguments: Namespace) -> int:
     """Reads, decodes and writes."""
-    from livepose.heatmaps import DECODERS, decode
+    from livepose.heatmaps import decode
 
-    if arguments.decode not in DECODERS:
-        raise UsageError(
-            f"--decode: expected one of {', '.join(DECODERS)}, got {arguments.decode!r}"
-        )
-    heatmaps = read_heatmaps(arguments.heatmaps, arguments.array)
+    settings = options(DecodeSettings, arguments)
+    heatmaps = read_heatmaps(settings.heatmaps, settings.array)
     try:
-        decoded = decode(heatmaps, arguments.decode, arguments.blur_kernel)
+        decoded = decode(heatmaps, settings.decode, settings.blur_kernel)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    write(decoded, arguments.output)
+    write(decoded, settings.output)
     return 0
 
 

@@ -2,15 +2,22 @@
 
 import sys
 from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from livepose.cli.options import Command, options
+from livepose.settings import option
 
 
-def register(subparsers: Any) -> None:
-    """Adds the command."""
-    parser = subparsers.add_parser("demo", help="run on a scene made from two photographs")
-    parser.add_argument("--folder", type=Path, default=Path(), help="where the files go")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+@dataclass(frozen=True)
+class DemoSettings:
+    """Where the demo goes."""
+
+    folder: Path = option(Path(), "where the files go")
+    overwrite: bool = option(False, "replace files that are there")
+
+
+COMMAND = Command("Runs on a scene made from two photographs.", [DemoSettings])
 
 
 def run(arguments: Namespace) -> int:
@@ -18,7 +25,7 @@ def run(arguments: Namespace) -> int:
     from livepose.benchmark.demo import run_demo
     from livepose.pipeline import PosePipeline
 
-    written = run_demo(PosePipeline(), arguments.folder, overwrite=arguments.overwrite)
-    for path in written:
+    settings = options(DemoSettings, arguments)
+    for path in run_demo(PosePipeline(), settings.folder, overwrite=settings.overwrite):
         print(path.resolve(), file=sys.stderr)
     return 0

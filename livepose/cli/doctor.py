@@ -1,47 +1,51 @@
 """``livepose doctor``: looks at this machine, and prints what is wrong and how to mend it."""
 
 import json
-import os
-import platform
 import re
-import shutil
-import subprocess
 import sys
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from livepose.cli import doctor_checks as checks
 from livepose.cli.doctor_checks import Check
 from livepose.cli.doctor_probes import PROBES, Probed, probe
-from livepose.errors import UsageError
+from livepose.cli.options import Command, options
+from livepose.machine import answer_of, processor_flags, processor_name, usable_cores
+from livepose.settings import option
 
-CPUINFO = Path("/proc/cpuinfo")
 _AT_ONCE = 2
 _COLOURS = {checks.OK: "green", checks.WARN: "yellow", checks.FAIL: "bold red"}
 
 
-def register(subparsers: Any) -> None:
-    """Adds the command."""
-    parser = subparsers.add_parser("doctor", help="check this machine, and say how to mend it")
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    parser.add_argument(
-        "--device", default="auto", metavar="D", help="fail without it: cpu, cuda, cuda:N or mps"
+def device_name(text: str) -> str:
+    """The name of a device, which need not be there."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text):
+        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, got {text!r}")
+    return text
+
+
+@dataclass(frozen=True)
+class DoctorSettings:
+    """What the doctor is to say, and of what."""
+
+    json: bool = option(False, "print the findings as JSON")
+    device: str = option(
+        "auto", "fail without it: cpu, cuda, cuda:N or mps", metavar="D", parse=device_name
     )
-    parser.set_defaults(run=run)
+
+
+COMMAND = Command("Checks this machine, and says how to mend it.", [DoctorSettings])
 
 
 def run(arguments: Namespace) -> int:
     """Examines, prints, and returns 0 if livepose is usable, else the first failure's code."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", arguments.device):
-        raise UsageError(
-            f"--device: expected auto, cpu, cuda, cuda:N or mps, got {arguments.device!r}"
-        )
-    findings = examine(arguments.device)
+    settings = options(DoctorSettings, arguments)
+    findings = examine(settings.device)
     code = checks.exit_code(findings)
-    if arguments.json:
+    if settings.json:
         lines = [check.to_dict() for check in findings]
         print(json.dumps({"usable": code == 0, "exit_code": code, "checks": lines}, indent=2))
     else:
@@ -115,46 +119,9 @@ def torch_wanted_by_torchvision() -> str | None:
     return next((match[1] for match in found if match), None)
 
 
-def processor_name() -> str:
-    """The processor's name as its maker writes it."""
-    match = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), flags=re.MULTILINE)
-    if match:
-        return match[1].strip()
-    if sys.platform == "darwin":
-        return _said_by("sysctl", "-n", "machdep.cpu.brand_string")
-    return platform.processor() or platform.machine()
-
-
-def processor_flags() -> set[str]:
-    """Instruction sets by the kernel's names; empty where the kernel does not say."""
-    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _cpuinfo(), flags=re.MULTILINE)
-    return set(match[1].split()) if match else set()
-
-
-def _cpuinfo() -> str:
-    return CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
-
-
-def usable_cores() -> int:
-    """Cores that this process may use, which in a container are fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def nvidia_present() -> bool:
     """Whether NVIDIA's driver answers."""
-    return "GPU" in _said_by("nvidia-smi", "-L")
-
-
-def _said_by(*command: str) -> str:
-    if shutil.which(command[0]) is None:
-        return ""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except subprocess.TimeoutExpired:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return "GPU" in answer_of("nvidia-smi", "-L")
 
 
 def _numba_cache_writable(probed: Probed) -> bool:

@@ -17,14 +17,12 @@ from typing import Any
 
 TIMEOUT_S = 120.0
 
-Facts = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Probed:
     """What a probe found: facts when it went well, else why not."""
 
-    facts: Facts = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     error: str = ""
 
 
@@ -59,7 +57,7 @@ def _reason(code: int, stderr: str) -> str:
     return f"{died}: {last}" if last else died
 
 
-def torch_runs() -> Facts:
+def torch_runs() -> dict[str, Any]:
     """A tiny convolution, and which devices torch sees."""
     import torch
 
@@ -77,7 +75,7 @@ def torch_runs() -> Facts:
     }
 
 
-def openvino_runs() -> Facts:
+def openvino_runs() -> dict[str, Any]:
     """A tiny model, compiled for the processor and run."""
     modules: dict[str, Any] = sys.modules
     modules["openvino_telemetry"] = None  # a process of its own: it need talk to nobody
@@ -98,7 +96,7 @@ def openvino_runs() -> Facts:
     }
 
 
-def numba_runs() -> Facts:
+def numba_runs() -> dict[str, Any]:
     """A tiny function, compiled and run, and where livepose's compiled kernels are kept."""
     import numba
     import numpy as np
@@ -115,7 +113,7 @@ def numba_runs() -> Facts:
     }
 
 
-def opencv_runs() -> Facts:
+def opencv_runs() -> dict[str, Any]:
     """Loads OpenCV and turns a picture."""
     import cv2
     import numpy as np
@@ -124,7 +122,7 @@ def opencv_runs() -> Facts:
     return {"version": cv2.__version__}
 
 
-def window_opens() -> Facts:
+def window_opens() -> dict[str, Any]:
     """Opens a window for the blink of an eye, if one is possible."""
     import numpy as np
 
@@ -138,7 +136,7 @@ def window_opens() -> Facts:
     return {"possible": possible, "reason": reason}
 
 
-def pyav_runs() -> Facts:
+def pyav_runs() -> dict[str, Any]:
     """Encodes two pictures as H.264 into memory."""
     import io
 
@@ -156,7 +154,7 @@ def pyav_runs() -> Facts:
     return {"version": av.__version__, "bytes": file.tell()}
 
 
-def cameras_found() -> Facts:
+def cameras_found() -> dict[str, Any]:
     """Cameras of this machine, and whether we may read them."""
     from livepose.sources.devices import list_cameras
 
@@ -169,7 +167,7 @@ def cameras_found() -> Facts:
     return {"names": [f"{camera.index}: {camera.name}" for camera in cameras], "closed": closed}
 
 
-def pose_weights() -> Facts:
+def pose_weights() -> dict[str, Any]:
     """The embedded pose network, and whether its tensors are those that its card promises."""
     from livepose.weights import find_weights, read_card
     from livepose.weights.arrays import verify
@@ -180,7 +178,7 @@ def pose_weights() -> Facts:
     return {"path": str(path), "what": f"{card.network} {size}", "verified": verify(path)}
 
 
-def detector_weights() -> Facts:
+def detector_weights() -> dict[str, Any]:
     """The embedded person detector, and whether its tensors have their hash."""
     from livepose.weights.arrays import verify
     from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
@@ -191,7 +189,7 @@ def detector_weights() -> Facts:
     return {"path": str(path), "what": DEFAULT_DETECTOR, "verified": verify(path)}
 
 
-PROBES: dict[str, Callable[[], Facts]] = {
+PROBES: dict[str, Callable[[], dict[str, Any]]] = {
     "torch": torch_runs,
     "openvino": openvino_runs,
     "numba": numba_runs,

@@ -1,18 +1,20 @@
 """``livepose eval coco | lsp | mpii``: results on stdout, messages on stderr."""
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from livepose.cli.options import from_text, positive
+from livepose.cli.options import Command, options
+from livepose.cli.progress import progress_bars
 from livepose.errors import GateError
-from livepose.settings import RUNTIMES, parse_input_size
+from livepose.evaluation.settings import CocoSettings, EvaluationSettings, Loading
+from livepose.settings import option
 
 if TYPE_CHECKING:
     from livepose.evaluation.report import Measured
-    from livepose.evaluation.settings import Choice, Progress
 
 EXAMPLES = """examples:
   livepose eval coco --images val2017/ --annotations person_keypoints_val2017.json
@@ -21,195 +23,95 @@ EXAMPLES = """examples:
 """
 
 
-def register(subparsers: Any) -> None:
-    """Adds the command ``eval``."""
-    from argparse import RawDescriptionHelpFormatter
+@dataclass(frozen=True)
+class EvaluationOutputs:
+    """What is written."""
 
-    parser = subparsers.add_parser(
-        "eval",
-        help="accuracy and speed on annotated pictures",
-        description="Measures livepose, in the configuration that runs live.",
-        epilog=EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    sets = parser.add_subparsers(dest="set", metavar="coco | lsp | mpii", required=True)
-    add_coco(sets.add_parser("coco", help="COCO AP"))
-    add_set(sets.add_parser("lsp", help="PCK@0.2 of the torso"))
-    mpii = sets.add_parser("mpii", help="PCKh@0.5 and @0.1")
-    add_set(mpii)
-    mpii.add_argument("--head-boxes", type=Path, metavar="FILE", help="MPII's gt_valid.mat")
+    json: str | None = option(None, "rows and settings, - is stdout", metavar="FILE")
+    markdown: str | None = option(None, "the table, - is stdout", metavar="FILE")
 
 
-def add_set(parser: ArgumentParser) -> None:
-    """What every evaluation can be asked for."""
-    data = parser.add_argument_group("data")
-    data.add_argument("--images", type=Path, required=True, metavar="DIR|ZIP")
-    data.add_argument("--annotations", type=Path, required=True, metavar="FILE")
-    data.add_argument("--limit", type=positive, metavar="N", help="pictures at most")
-    what = parser.add_argument_group("what is measured")
-    what.add_argument("--weights", default="default", help="a name or a file")
-    what.add_argument(
-        "--input", type=from_text(parse_input_size), metavar="HxW", help="such as 128x96"
-    )
-    what.add_argument("--decode", default="dark", metavar="NAMES", help="dark,shift,argmax,...")
-    what.add_argument("--flip-test", action="store_true", help="average with the mirror image")
-    what.add_argument("--runtime", choices=RUNTIMES, default="auto")
-    what.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    what.add_argument("--precision", default="auto", help="auto, f32, bf16, f16 or int8")
-    work = parser.add_argument_group("work and output")
-    work.add_argument("--batch", type=positive, default=32, metavar="N", help="crops at once")
-    work.add_argument("--workers", type=positive, default=2, metavar="N", help="reading threads")
-    work.add_argument("--no-speed", action="store_true", help="accuracy only")
-    work.add_argument("--json", metavar="FILE", help="rows and settings, - is stdout")
-    work.add_argument("--markdown", metavar="FILE", help="the table, - is stdout")
+@dataclass(frozen=True)
+class CocoOutputs(EvaluationOutputs):
+    """What COCO's evaluation writes beside that."""
+
+    results: str | None = option(None, "first row in COCO's submission form", metavar="FILE")
+    require_ap: float | None = option(None, "exit code 6 below it", metavar="AP")
 
 
-def add_coco(parser: ArgumentParser, boxes: str = "detector,gt") -> None:
-    """What COCO's evaluation can be asked for beside that; ``boxes`` is the default."""
-    add_set(parser)
-    coco = parser.add_argument_group("coco")
-    coco.add_argument(
-        "--boxes", default=boxes, metavar="detector|gt|FILE,...",
-        help=f"detected (end to end), annotated, of a file; several by commas ({boxes})",
-    )  # fmt: skip
-    coco.add_argument("--detector", default="auto", help="for detected boxes")
-    coco.add_argument("--detector-threshold", type=float, default=0.05, metavar="S")
-    coco.add_argument("--results", metavar="FILE", help="first row in COCO's submission form")
-    coco.add_argument("--require-ap", type=float, metavar="AP", help="exit code 6 below it")
+@dataclass(frozen=True)
+class MpiiData:
+    """What MPII's evaluation reads beside that."""
+
+    head_boxes: Path | None = option(None, "MPII's gt_valid.mat", metavar="FILE")
+
+
+COCO = (CocoSettings, Loading, CocoOutputs)
+PLAIN = (EvaluationSettings, Loading, EvaluationOutputs)
+COMMAND = Command(
+    "Measures accuracy and speed on annotated pictures, in the configuration that runs live.",
+    parts={
+        "coco": Command("COCO AP", COCO),
+        "lsp": Command("PCK@0.2 of the torso", PLAIN),
+        "mpii": Command("PCKh@0.5 and @0.1", (*PLAIN, MpiiData)),
+    },
+    epilog=EXAMPLES,
+)
 
 
 def run(arguments: Namespace) -> int:
     """Measures, prints and writes what was asked for."""
-    commands = {"coco": _coco, "mpii": _mpii, "lsp": _lsp}
-    check_outputs(arguments, "json", "markdown", "results")
-    return commands[arguments.set](arguments)
+    from livepose.evaluation import report, run
 
-
-def check_outputs(arguments: Namespace, *names: str) -> None:
-    """Finds out before the work whether its results can be written."""
-    from livepose.evaluation.report import require_writable
-
-    require_writable([getattr(arguments, name, None) for name in names])
-
-
-def choice(arguments: Namespace, decoders: Sequence[str] | None = None) -> "Choice":
-    """The options as one object; ``decoders`` are those that --decode may name."""
-    from livepose.evaluation.predict import Loading, decoder_names
-    from livepose.evaluation.settings import Choice
-    from livepose.heatmaps import DECODERS
-
-    own = {
-        name: getattr(arguments, name)
-        for name in ("boxes", "detector", "detector_threshold")
-        if hasattr(arguments, name)
+    kind = CocoSettings if arguments.part == "coco" else EvaluationSettings
+    chosen, outputs = chosen_of(kind, arguments), options(CocoOutputs, arguments)
+    head_boxes = options(MpiiData, arguments).head_boxes
+    measures: dict[str, tuple[Callable[..., Measured], dict[str, str], str]] = {
+        "coco": (run.run_coco, report.COCO_COLUMNS, "COCO AP"),
+        "lsp": (run.run_lsp, run.LSP_COLUMNS, "PCK@0.2 of the torso"),
+        "mpii": (partial(run.run_mpii, head_boxes=head_boxes), run.MPII_COLUMNS, "MPII PCKh"),
     }
-    return Choice(
-        images=arguments.images,
-        annotations=arguments.annotations,
-        weights=arguments.weights,
-        decoders=decoder_names(arguments.decode, decoders or sorted(DECODERS)),
-        flip_test=arguments.flip_test,
-        input_hw=arguments.input,
-        runtime=arguments.runtime,
-        device=arguments.device,
-        precision=arguments.precision,
-        limit=arguments.limit,
-        loading=Loading(arguments.batch, arguments.workers),
-        speed=not arguments.no_speed,
-        **own,
-    )
-
-
-def _coco(arguments: Namespace) -> int:
-    from livepose.evaluation.run import run_coco
-
-    chosen = choice(arguments)
+    measure, columns, title = measures[arguments.part]
+    report.require_writable([outputs.json, outputs.markdown, outputs.results])
     with progress_bars() as progress:
-        measured = run_coco(chosen, progress)
-    show_coco(arguments, chosen, measured)
+        measured = measure(chosen, progress)
+    show(outputs, chosen, measured, columns, title)
     return 0
 
 
-def show_coco(arguments: Namespace, chosen: "Choice", measured: "Measured") -> None:
-    """The table, the files that were asked for, and GateError where the first row is too bad."""
-    from livepose.evaluation.report import COCO_COLUMNS, as_json, write_text
-
-    _show(arguments, chosen, measured, COCO_COLUMNS, "COCO AP")
-    first = measured.rows[0]
-    if arguments.results:
-        write_text(arguments.results, as_json(measured.results[first.title]))
-    if arguments.require_ap is not None and not first.figures["ap"] >= arguments.require_ap:
-        raise GateError(
-            f"{first.title}: expected at least {arguments.require_ap} AP,"
-            f" got {first.figures['ap']:.2f}"
-        )
+def chosen_of(kind: type[EvaluationSettings], arguments: Namespace) -> EvaluationSettings:
+    """What is measured, from the options."""
+    return options(kind, arguments, loading=options(Loading, arguments))
 
 
-def _mpii(arguments: Namespace) -> int:
-    from livepose.evaluation.run import MPII_COLUMNS, run_mpii
-
-    chosen = choice(arguments)
-    with progress_bars() as progress:
-        measured = run_mpii(chosen, progress, arguments.head_boxes)
-    _show(arguments, chosen, measured, MPII_COLUMNS, "MPII PCKh")
-    return 0
-
-
-def _lsp(arguments: Namespace) -> int:
-    from livepose.evaluation.run import LSP_COLUMNS, run_lsp
-
-    chosen = choice(arguments)
-    with progress_bars() as progress:
-        measured = run_lsp(chosen, progress)
-    _show(arguments, chosen, measured, LSP_COLUMNS, "PCK@0.2 of the torso")
-    return 0
-
-
-def _show(
-    arguments: Namespace,
-    chosen: "Choice",
+def show(
+    outputs: CocoOutputs,
+    chosen: EvaluationSettings,
     measured: "Measured",
-    columns: dict[str, str],
+    columns: Mapping[str, str],
     title: str,
 ) -> None:
-    """The table on stdout, unless something else was asked for there, and the files."""
+    """The table on stdout, unless something else was asked for there, and the files.
+
+    Raises
+    ------
+    GateError
+        When the first row has less AP than was asked for.
+    """
     from livepose.evaluation.report import as_json, document, markdown, show, write_text
 
-    name = arguments.annotations.name
+    name, first = chosen.annotations.name, measured.rows[0]
     heading = f"{title}: {name}, {measured.pictures} pictures, {measured.people} people"
-    outputs = (arguments.json, arguments.markdown, getattr(arguments, "results", None))
-    show(measured, columns, heading, to_stderr="-" in outputs)
-    if arguments.markdown:
-        write_text(arguments.markdown, markdown(measured, columns))
-    if arguments.json:
-        write_text(arguments.json, as_json(document(measured, chosen, name)))
-
-
-@contextmanager
-def progress_bars() -> Iterator["Progress"]:
-    """Bars on stderr, one a pass; nothing where nobody watches."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
-    ) as bars:
-
-        def start(name: str, total: int) -> Callable[[int], None]:
-            task = bars.add_task(name, total=total)
-            return lambda count: bars.advance(task, count)
-
-        yield start
+    on_stdout = "-" in (outputs.json, outputs.markdown, outputs.results)
+    show(measured, columns, heading, to_stderr=on_stdout)
+    if outputs.markdown:
+        write_text(outputs.markdown, markdown(measured, columns))
+    if outputs.json:
+        write_text(outputs.json, as_json(document(measured, chosen, name)))
+    if outputs.results:
+        write_text(outputs.results, as_json(measured.results[first.title]))
+    if outputs.require_ap is not None and not first.figures["ap"] >= outputs.require_ap:
+        raise GateError(
+            f"{first.title}: expected at least {outputs.require_ap} AP,"
+            f" got {first.figures['ap']:.2f}"
+        )

@@ -1,45 +1,44 @@
-"""livepose export: pose weights as one file that runs without livepose."""
+"""``livepose export``: pose weights as one file that runs without livepose."""
 
 import logging
-from argparse import ArgumentParser, Namespace, _SubParsersAction
+from argparse import Namespace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from livepose.cli.options import Command, options
+from livepose.settings import EXPORT_SUFFIXES, option
 
 logger = logging.getLogger(__name__)
 
-FORMATS = ("onnx", "openvino", "torchscript")
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What is exported, and how."""
+
+    kind: str = option(flag="kind", choices=tuple(EXPORT_SUFFIXES))
+    output: Path = option(metavar="FILE")
+    weights: str = option("default", "a name or a .safetensors file")
+    heatmaps: bool = option(False, "heatmaps as a second output")
+    half: bool = option(False, "the network in float16")
+    overwrite: bool = option(False, "replace what is there")
 
 
-def register(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
-    """Adds the command to livepose's parser."""
-    parser = subparsers.add_parser(
-        "export",
-        help="write pose weights as one file that runs without livepose",
-        description="Writes a file that takes crops (uint8, N x H x W x 3, blue first) and gives "
-        "keypoints (N x K x 6: x, y, score, cov xx, xy, yy) in pixels of the crop, and compares "
-        "it with livepose on real people.",
-    )
-    parser.add_argument("format", choices=FORMATS)
-    parser.add_argument("--output", metavar="FILE", type=Path, required=True)
-    parser.add_argument("--weights", default="default", help="a name or a .safetensors file")
-    parser.add_argument("--heatmaps", action="store_true", help="heatmaps as a second output")
-    parser.add_argument("--half", action="store_true", help="the network in float16")
-    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+COMMAND = Command(
+    "Writes a file that takes crops (uint8, N x H x W x 3, blue first) and gives keypoints"
+    " (N x K x 6: x, y, score, cov xx, xy, yy) in pixels of the crop, and compares it with"
+    " livepose on real people.",
+    [ExportSettings],
+)
 
 
 def run(arguments: Namespace) -> int:
     """Exports, and says how far keypoints moved."""
     from livepose.export import export
 
-    worst_px = export(
-        arguments.format,
-        arguments.output,
-        arguments.weights,
-        heatmaps=arguments.heatmaps,
-        half=arguments.half,
-        overwrite=arguments.overwrite,
-    )
+    settings = options(ExportSettings, arguments)
+    worst_px = export(**asdict(settings))
     logger.warning(
-        f"{arguments.output}: keypoints of four people lie at most {worst_px:.1g} px of the crop "
+        f"{settings.output}: keypoints of four people lie at most {worst_px:.1g} px of the crop "
         "from livepose's"
     )
     return 0

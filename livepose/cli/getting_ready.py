@@ -51,7 +51,7 @@ class GettingReady(Generic[Result]):
     """Work in a thread of its own, and how far it is.
 
     What libraries do cannot be broken off: when the program is to end before the work is done, its
-    process ends without waiting for it (``surroundings.end``).
+    process ends without waiting for it (``process.end``).
     """
 
     def __init__(self, work: Callable[[Callable[[str], None]], Result]) -> None:

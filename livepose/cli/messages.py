@@ -5,8 +5,18 @@ import os
 import sys
 import time
 import traceback
-from argparse import SUPPRESS, ArgumentParser
+from dataclasses import dataclass
 from pathlib import Path
+
+from livepose.settings import option
+
+
+@dataclass(frozen=True)
+class MessageSettings:
+    """What is said; one of them at most."""
+
+    quiet: bool = option(False, "only warnings and errors")
+    verbose: bool = option(False, "more, and when it was said")
 
 
 class Messages(logging.Handler):
@@ -38,14 +48,3 @@ def show_messages(quiet: bool = False, verbose: bool = False) -> None:
         logger.removeHandler(handler)
     logger.addHandler(Messages(with_time=verbose))
     logger.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
-
-
-def add_message_options(parser: ArgumentParser) -> None:
-    """Adds ``--quiet`` and ``--verbose``."""
-    group = parser.add_argument_group("messages").add_mutually_exclusive_group()
-    group.add_argument(
-        "--quiet", action="store_true", default=SUPPRESS, help="only warnings and errors"
-    )
-    group.add_argument(
-        "--verbose", action="store_true", default=SUPPRESS, help="more, and when it was said"
-    )

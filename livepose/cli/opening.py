@@ -24,22 +24,16 @@ logger = logging.getLogger(__name__)
 
 def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool = False) -> Source:
     """The source of that kind; a live one at once where it may be ``deferred``."""
-    excerpt = Excerpt(options.start_s, options.end_s, options.step)
-    source = _open(kind, value, options, live_settings(options, deferred), excerpt)
-    if excerpt != Excerpt() and not isinstance(source, VideoSource | AnimationSource):
+    source = _open(kind, value, options, live_settings(options, deferred))
+    if options.excerpt != Excerpt() and not isinstance(source, VideoSource | AnimationSource):
         source.close()
         raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
     return source
 
 
-def _open(
-    kind: str, value: Any, options: SourceOptions, live: LiveSettings, excerpt: Excerpt
-) -> Source:
-    asked: dict[str, Any] = {
-        "camera_size": options.camera_size,
-        "camera_fps": options.camera_fps,
-    }
-    turn_deg = options.turn_deg
+def _open(kind: str, value: Any, options: SourceOptions, live: LiveSettings) -> Source:
+    asked: Any = {"camera_size": options.camera_size, "camera_fps": options.camera_fps}
+    turn_deg, excerpt = options.turn_deg, options.excerpt
     if value == "browser" and kind == "source":
         from livepose.live.browser_source import BrowserSource
 

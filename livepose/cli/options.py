@@ -1,36 +1,72 @@
 """Options of the command line out of the fields of a dataclass, and the dataclass out of them."""
 
 import types
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, _ArgumentGroup
-from collections.abc import Callable, Container
-from dataclasses import MISSING, Field, dataclass, fields
+from argparse import (
+    SUPPRESS,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+    _ArgumentGroup,
+)
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from livepose.settings import expected, flag_of
+from livepose.settings import ONE, expected, flag_of
 
 Options = TypeVar("Options")
 
 
-def add_options(
-    parser: ArgumentParser | _ArgumentGroup, kind: type, *, leave_out: Container[str] = ()
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a command does, and what it can be told."""
+
+    help: str
+    takes: Sequence[type | tuple[str, type]] = ()
+    """Dataclasses whose fields are its options; some below a title of their own."""
+    parts: "Mapping[str, Command]" = field(default_factory=dict)
+    """What comes after its name, as in ``weights list``."""
+    epilog: str = ""
+
+    def register(self, parser: ArgumentParser) -> None:
+        """Adds the options and the parts."""
+        parser.description, parser.epilog = self.help, self.epilog
+        if self.epilog:
+            parser.formatter_class = RawDescriptionHelpFormatter
+        for one in self.takes:
+            title, kind = one if isinstance(one, tuple) else ("", one)
+            add_options(parser.add_argument_group(title) if title else parser, kind)
+        if self.parts:
+            metavar = " | ".join(self.parts)
+            several = parser.add_subparsers(dest="part", required=True, metavar=metavar)
+            for name, part in self.parts.items():
+                part.register(several.add_parser(name, help=part.help))
+
+
+def add_options(parser: ArgumentParser | _ArgumentGroup, kind: type) -> None:
     """Adds an option for each field of ``kind``.
 
     What was not given stays out of the namespace: the dataclass alone knows its defaults.
     """
     hints = get_type_hints(kind)
     for entry in fields(kind):
-        if entry.metadata and entry.name not in leave_out:
+        if entry.metadata:
             _add(parser, entry, hints[entry.name])
 
 
-def options(kind: type[Options], given: Namespace) -> Options:
-    """The dataclass with what was given; its own defaults for the rest."""
-    names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
+def options(kind: type[Options], given: Namespace, **others: Any) -> Options:
+    """The dataclass with what was given and the ``others``; its own defaults for the rest."""
+    return kind(**given_of(kind, given), **others)
+
+
+def given_of(kind: type, given: Namespace) -> dict[str, Any]:
+    """What was given of the fields of ``kind``."""
+    names = [entry.name for entry in fields(kind)]
     chosen = {name: getattr(given, name) for name in names if hasattr(given, name)}
     lists = {name: tuple(value) for name, value in chosen.items() if isinstance(value, list)}
-    return kind(**{**chosen, **lists})
+    return chosen | lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +111,10 @@ def _add(parser: ArgumentParser | _ArgumentGroup, entry: "Field[Any]", hint: Any
         how["metavar"] = told["metavar"]
     elif told["choices"]:
         how["metavar"] = "|".join(str(one) for one in told["choices"])
-    if told["nargs"]:
+    if told["nargs"] not in ("", ONE):
         how["nargs"] = told["nargs"]
         how |= {"const": ""} if told["nargs"] == "?" else {}
-    elif several:
+    elif several and told["nargs"] != ONE:
         how["action"] = "append"
     if flag.startswith("--"):
         required = entry.default is MISSING and entry.default_factory is MISSING
@@ -122,27 +158,3 @@ def _default_in_words(entry: "Field[Any]") -> str:
     if entry.default in (MISSING, None, "", ()) or "default" in entry.metadata["help"]:
         return ""
     return f" ({entry.default})"
-
-
-def from_text(parse: Callable[[str], Options]) -> Callable[[str], Options]:
-    """``parse`` for argparse, which then says the reason of a ValueError."""
-
-    def read(text: str) -> Options:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise ArgumentTypeError(str(error)) from None
-
-    return read
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on."""
-    if not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
-    return int(text)
-
-
-def count(text: str) -> int:
-    """A whole number from 0 on."""
-    return 0 if text == "0" else positive(text)

@@ -27,10 +27,9 @@ from livepose.poses import Poses
 from livepose.results.angles import NAMES, each_of
 from livepose.results.datasets import CocoDatasetSink, YoloPoseSink
 from livepose.results.motion_files import MotSink, TrcSink
-from livepose.results.tables import AngleCsvSink, ParquetSink, beside
+from livepose.results.tables import CsvSink, ParquetSink, beside
 from livepose.sinks import (
     CocoSink,
-    CsvSink,
     ImageSink,
     JsonLinesSink,
     OpenPoseSink,
@@ -167,50 +166,37 @@ def open_sinks(
     said: dict[str, Any],
 ) -> list[Sink]:
     """Every file that the options ask for."""
-    over: dict[str, Any] = {"overwrite": outputs.overwrite}
-    lines = {**over, "rotation": Rotation.parse(rotated) if rotated else None}
-    sinks: list[Sink] = []
+    asked = outputs
+    if asked.angles and str(asked.csv) == "-":
+        raise UsageError("--angles go into a CSV of their own: --csv needs a file, not -")
     stem = Path(source.name).stem or "livepose"
-    if outputs.output is not None:
-        sinks.append(drawn_sink(outputs.output, source, overwrite=outputs.overwrite))
-    if outputs.json is not None:
-        ending = budget_summary(pipeline) if pipeline.scheduler.budget else None
-        each = each_of(said)
-        sinks.append(
-            JsonLinesSink(outputs.json, said, ending, slim=outputs.slim, each=each, **lines)
-        )
-    if outputs.csv is not None:
-        sinks.append(CsvSink(outputs.csv, **lines))
-    if outputs.openpose_json is not None:
-        sinks.append(OpenPoseSink(outputs.openpose_json, stem, **over))
-    if outputs.coco_json is not None:
-        sinks.append(CocoSink(outputs.coco_json, **over))
-    if outputs.sheet is not None:
-        sinks.append(SheetSink(outputs.sheet, **over))
-    return sinks + result_sinks(outputs, stem)
-
-
-def result_sinks(outputs: OutputOptions, stem: str) -> list[Sink]:
-    """Tables, motion files and data sets."""
-    over: dict[str, Any] = {"overwrite": outputs.overwrite}
-    sinks: list[Sink] = []
-    if outputs.csv is not None and outputs.angles:
-        if str(outputs.csv) == "-":
-            raise UsageError("--angles go into a CSV of their own: --csv needs a file, not -")
-        sinks.append(AngleCsvSink(beside(outputs.csv), **over))
-    if outputs.parquet is not None:
-        sinks.append(ParquetSink(outputs.parquet, **over))
-        if outputs.angles:
-            sinks.append(ParquetSink(beside(outputs.parquet), angles=True, **over))
-    if outputs.trc is not None:
-        sinks.append(TrcSink(outputs.trc, outputs.rate_hz, outputs.height_m, **over))
-    if outputs.mot is not None:
-        sinks.append(MotSink(outputs.mot, outputs.rate_hz, **over))
-    if outputs.coco_dataset is not None:
-        sinks.append(CocoDatasetSink(outputs.coco_dataset, stem, **over))
-    if outputs.yolo_pose is not None:
-        sinks.append(YoloPoseSink(outputs.yolo_pose, stem, **over))
-    return sinks
+    over: dict[str, Any] = {"overwrite": asked.overwrite}
+    lines = {**over, "rotation": Rotation.parse(rotated) if rotated else None}
+    ending = budget_summary(pipeline) if pipeline.scheduler.budget else None
+    kinds: list[tuple[Any, Callable[[Any], Sink]]] = [
+        (asked.output, lambda path: drawn_sink(path, source, **over)),
+        (
+            asked.json,
+            lambda path: JsonLinesSink(
+                path, said, ending, slim=asked.slim, each=each_of(said), **lines
+            ),
+        ),
+        (asked.csv, lambda path: CsvSink(path, **lines)),
+        (asked.openpose_json, lambda path: OpenPoseSink(path, stem, **over)),
+        (asked.coco_json, lambda path: CocoSink(path, **over)),
+        (asked.sheet, lambda path: SheetSink(path, **over)),
+        (asked.parquet, lambda path: ParquetSink(path, **over)),
+        (asked.trc, lambda path: TrcSink(path, asked.rate_hz, asked.height_m, **over)),
+        (asked.mot, lambda path: MotSink(path, asked.rate_hz, **over)),
+        (asked.coco_dataset, lambda path: CocoDatasetSink(path, stem, **over)),
+        (asked.yolo_pose, lambda path: YoloPoseSink(path, stem, **over)),
+    ]
+    angles: list[tuple[Any, Callable[[Any], Sink]]] = [
+        (asked.csv, lambda path: CsvSink(beside(path), angles=True, **over)),
+        (asked.parquet, lambda path: ParquetSink(beside(path), angles=True, **over)),
+    ]
+    wanted = kinds + (angles if asked.angles else [])
+    return [opened(path) for path, opened in wanted if path is not None]
 
 
 def drawn_sink(path: Path, source: Source, *, overwrite: bool) -> Sink:

@@ -30,7 +30,7 @@ from livepose.runtimes.automatic import candidates
 from livepose.settings import Settings
 from livepose.sinks.claims import check_writable, refuse_existing
 from livepose.sinks.protocol import sink_error
-from livepose.sources import Excerpt, Source, find_sources, open_images, open_video
+from livepose.sources import Source, find_sources, open_images, open_video
 from livepose.sources.find import left_out_words
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights
 
@@ -70,7 +70,7 @@ def play_files(options: RunOptions) -> int:
     manifest = Manifest(options.batch.manifest, part)
     jobs = shard(all_jobs(options), *part)
     settings = settings_sha256(options)
-    refuse_foreign(jobs, folder, manifest, settings, options.outputs)
+    refuse_unknown(jobs, folder, manifest, settings, options.outputs)
     make_folder(folder)
     if manifest.path is not None:
         check_writable(manifest.path, overwrite=True)
@@ -144,7 +144,7 @@ def weights_sha256(settings: Settings) -> list[str | None]:
     return [*map(file_sha256, poses), None if found is None else file_sha256(found)]
 
 
-def refuse_foreign(
+def refuse_unknown(
     jobs: Sequence[Job],
     folder: Path,
     manifest: Manifest,
@@ -242,8 +242,7 @@ def open_job(job: Job, options: RunOptions) -> Source:
     sources = options.sources
     if job.kind == "images":
         return open_images(list(job.paths), rotate=sources.turn_deg)
-    excerpt = Excerpt(sources.start_s, sources.end_s, sources.step)
-    return open_video(job.paths[0], rotate=sources.turn_deg, excerpt=excerpt)
+    return open_video(job.paths[0], rotate=sources.turn_deg, excerpt=sources.excerpt)
 
 
 class Shares:

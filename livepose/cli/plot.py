@@ -2,41 +2,47 @@
 
 import logging
 from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from livepose.cli.options import Command, options
 from livepose.errors import DataError, UsageError
+from livepose.settings import option
 
 logger = logging.getLogger(__name__)
 
 
-def register(subparsers: Any) -> None:
-    """Adds the command ``plot``."""
-    parser = subparsers.add_parser(
-        "plot",
-        help="positions, speeds and angles of a run on one page",
-        description="Draws positions, speeds and angles with their bands, one page a file.",
+@dataclass(frozen=True)
+class PlotSettings:
+    """What is drawn, and where."""
+
+    files: tuple[Path, ...] = option(
+        help="written by --json, or a folder of such files", flag="files", metavar="FILE", nargs="+"
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="written by --json")
-    parser.add_argument(
-        "--output", type=Path, metavar="PAGE", help=".png, .pdf or .html; FILE.png unless given"
-    )
-    parser.add_argument("--id", type=int, action="append", default=[], help="only this person")
-    parser.add_argument("--overwrite", action="store_true", help="replace pages that are there")
+    output: Path | None = option(None, ".png, .pdf or .html; FILE.png unless given", metavar="PAGE")
+    id: tuple[int, ...] = option((), "only this person")
+    overwrite: bool = option(False, "replace pages that are there")
+
+
+COMMAND = Command(
+    "Draws positions, speeds and angles with their bands, one page a file.", [PlotSettings]
+)
 
 
 def run(arguments: Namespace) -> int:
     """Draws a page for each file; of several, those that cannot be drawn are left out and said."""
     from livepose.results.plot import check_suffix
 
-    if arguments.output is not None:
-        check_suffix(arguments.output)
-        if len(arguments.files) > 1:
+    settings = options(PlotSettings, arguments)
+    files = [file for path in settings.files for file in results_of(path)]
+    if settings.output is not None:
+        check_suffix(settings.output)
+        if len(files) > 1:
             raise UsageError("--output names one page; leave it out for several files")
     drawn, failures = 0, []
-    for file in arguments.files:
+    for file in files:
         try:
-            draw(file, arguments.output or file.with_suffix(".png"), arguments)
+            draw(file, settings.output or file.with_suffix(".png"), settings)
             drawn += 1
         except DataError as error:
             failures.append(error)
@@ -47,12 +53,31 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def draw(file: Path, page: Path, arguments: Namespace) -> None:
+def results_of(path: Path) -> list[Path]:
+    """The file itself, or the results in a folder.
+
+    Raises
+    ------
+    DataError
+        When the folder has none.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("*.jsonl"))
+    if not files:
+        raise DataError(
+            f"{path} holds no results (.jsonl); to make and plot them: livepose {path}"
+            " --output-dir OUT --json, then livepose plot OUT"
+        )
+    return files
+
+
+def draw(file: Path, page: Path, settings: PlotSettings) -> None:
     """The page of one file."""
     from livepose.results.plot import draw_page, save_page
     from livepose.results.reading import read
     from livepose.sinks import check_outputs
 
-    check_outputs({"--output": page}, [file], overwrite=arguments.overwrite)
-    save_page(draw_page(read(file), arguments.id), page, title=file.name)
+    check_outputs({"--output": page}, [file], overwrite=settings.overwrite)
+    save_page(draw_page(read(file), settings.id), page, title=file.name)
     logger.info(f"{page}")

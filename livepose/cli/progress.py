@@ -1,16 +1,31 @@
 """A progress bar that says people, frames a second and time left."""
 
-import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
-from livepose.batch.jobs import Job
-from livepose.frame import Frame
-from livepose.poses import Poses
+if TYPE_CHECKING:
+    from livepose.batch.jobs import Job
+    from livepose.frame import Frame
+    from livepose.poses import Poses
+
+
+def _bars(*columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
 
 
 class _Shown:
@@ -35,18 +50,11 @@ class FrameProgress(_Shown):
     """Progress over the frames of a file; their number is only an estimate, or unknown."""
 
     def __init__(self, frame_count: int | None) -> None:
-        self._progress = Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[people]} people, {task.fields[fps]:.1f} fps"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
-            transient=True,
-        )
+        words = TextColumn("{task.fields[people]} people, {task.fields[fps]:.1f} fps")
+        self._progress = _bars(BarColumn(), MofNCompleteColumn(), words, TimeRemainingColumn())
         self._task = self._progress.add_task("frames", total=frame_count, people=0, fps=0.0)
 
-    def __call__(self, frame: Frame, poses: Poses, fps: float) -> None:
+    def __call__(self, frame: "Frame", poses: "Poses", fps: float) -> None:
         """One more frame is done."""
         self._progress.update(self._task, advance=1, people=len(poses), fps=fps)
 
@@ -59,17 +67,11 @@ class FilesProgress(_Shown):
         self._total = max(total_bytes, 1)
         self._shares: dict[str, float] = {}
         self._start_s = time.perf_counter()
-        self._progress = Progress(
-            BarColumn(),
-            TextColumn("{task.fields[files]}, {task.percentage:.0f} %"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
-            transient=True,
-        )
+        words = TextColumn("{task.fields[files]}, {task.percentage:.0f} %")
+        self._progress = _bars(BarColumn(), words, TimeRemainingColumn())
         self._task = self._progress.add_task("files", total=self._total, files=f"0/{files}")
 
-    def share(self, job: Job, share: float) -> None:
+    def share(self, job: "Job", share: float) -> None:
         """So much of a file is done, 0 to 1."""
         self._shares[job.source] = share * job.size
         self._show()
@@ -93,3 +95,25 @@ class FilesProgress(_Shown):
         completed = self._bytes + sum(self._shares.values())
         files = f"{self._finished}/{self._files} files"
         self._progress.update(self._task, completed=completed, files=files)
+
+
+@contextmanager
+def download_bar(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on stderr for bytes that come."""
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """Bars on stderr, one a pass; nothing where nobody watches."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with _bars(*columns, TimeRemainingColumn()) as bars:
+
+        def start(name: str, total: int) -> Callable[[int], None]:
+            task = bars.add_task(name, total=total)
+            return lambda count: bars.advance(task, count)
+
+        yield start

@@ -1,13 +1,14 @@
 """``livepose SOURCE | --camera 0 | --video FILE | --image … | --source ANY | --benchmark``."""
 
 import os
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Iterable
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 
-import livepose
-from livepose.cli.checks import check_options
 from livepose.cli.config import complete
-from livepose.cli.options import add_options, options
+from livepose.cli.options import Command, options
+from livepose.cli.process import ends_like_ctrl_c
 from livepose.cli.run_options import (
     BatchOptions,
     BenchmarkOptions,
@@ -17,9 +18,16 @@ from livepose.cli.run_options import (
     SourceOptions,
     WindowOptions,
 )
-from livepose.cli.signals import ends_like_ctrl_c
-from livepose.errors import UsageError
+from livepose.errors import SinkError, UsageError
 from livepose.settings import Settings
+from livepose.sinks._lines import Rotation
+from livepose.sinks.claims import (
+    PICTURE_SUFFIXES,
+    check_file,
+    check_outputs,
+    check_picture_name,
+    video_format,
+)
 
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window
@@ -39,16 +47,11 @@ GROUPS = {
     "window": WindowOptions,
     "benchmark (with --benchmark; --json FILE saves it)": BenchmarkOptions,
 }
-
-
-def register(parser: ArgumentParser, commands: Iterable[str]) -> None:
-    """Adds the options of the pipeline to ``parser``."""
-    parser.formatter_class = RawDescriptionHelpFormatter
-    parser.description = "Finds the people in a picture and draws their skeletons, at frame rate."
-    parser.epilog = EXAMPLES + "\nother commands: " + ", ".join(commands)
-    parser.add_argument("--version", action="version", version=f"livepose {livepose.__version__}")
-    for title, kind in GROUPS.items():
-        add_options(parser.add_argument_group(title), kind)
+COMMAND = Command(
+    "Finds the people in a picture and draws their skeletons, at frame rate.",
+    tuple(GROUPS.items()),
+    epilog=EXAMPLES,
+)
 
 
 def run(arguments: Namespace) -> int:
@@ -65,8 +68,6 @@ def run(arguments: Namespace) -> int:
     )
     sources = chosen.sources.chosen()
     if chosen.benchmark.benchmark:
-        from livepose.cli.measure import measure
-
         return measure(chosen)
     if is_batch(chosen):
         from livepose.cli.play_files import play_files
@@ -83,6 +84,40 @@ def run(arguments: Namespace) -> int:
 
         (start if len(sources) == 1 else start_many)(chosen)
     return 0
+
+
+def measure(chosen: RunOptions) -> int:
+    """Measures a made scene, or the video that was given.
+
+    Raises
+    ------
+    UsageError
+        When the options contradict each other.
+    """
+    from livepose.benchmark.run import SCENE_WH, BenchmarkSettings, run_benchmark
+
+    sources, asked = chosen.sources.chosen(), chosen.benchmark
+    if sources and asked.people is not None:
+        raise UsageError("--people makes its own scene: leave out the source")
+    if len(sources) > 1:
+        raise UsageError(f"--benchmark measures on one source, got {len(sources)}")
+    if sources and not isinstance(sources[0][1], str):
+        raise UsageError("--benchmark measures on a video or camera; leave out --image")
+    part, json = chosen.sources, chosen.outputs.json
+    json_path = None if json is None else Path(json)
+    if json_path is not None:
+        check_file(json_path, overwrite=True)
+    settings = BenchmarkSettings(
+        source=sources[0][1] if sources else None,
+        people=asked.people,
+        frames=asked.frames,
+        size_wh=part.camera_size or SCENE_WH,
+        excerpt=part.excerpt,
+        json_path=json_path,
+        compare=asked.compare,
+        limit=asked.compare_limit / 100,
+    )
+    return run_benchmark(chosen.settings, settings)
 
 
 def is_batch(chosen: RunOptions) -> bool:
@@ -120,3 +155,47 @@ def is_batch(chosen: RunOptions) -> bool:
                 " value, for each to be processed"
             )
     return False
+
+
+def check_options(options: RunOptions) -> None:
+    """Refuses outputs that cannot be written or would hurt something.
+
+    Raises
+    ------
+    UsageError
+        When an output is an input, another output, there already, or of an unknown kind.
+    SinkError
+        When an output cannot be written.
+    """
+    outputs, count = options.outputs, len(options.sources.chosen())
+    each = [outputs.numbered(one + 1) for one in range(count)] if count > 1 else [outputs]
+    if count > 1:
+        options.live.numbered(count)
+    rotated = ("--json", "--csv") if options.sources.rotation else ()
+    if options.sources.rotation:
+        Rotation.parse(options.sources.rotation)
+    check_outputs(
+        by_option(each), options.sources.files(), overwrite=outputs.overwrite, rotated=rotated
+    )
+    if outputs.sheet is not None:
+        check_picture_name(outputs.sheet)
+    if outputs.output is not None and not options.sources.image:
+        _check_drawn(outputs.output, is_video=bool(options.sources.video))
+    if sys.stdout is None and "-" in map(str, outputs.asked().values()):
+        raise SinkError("cannot write to stdout: it is closed; name a file instead of -")
+
+
+def by_option(each: Sequence[OutputOptions]) -> dict[str, str | Path]:
+    """Where every output of every stream goes; streams are told apart by their numbers."""
+    return {
+        flag if number == 0 else f"{flag} ({number + 1})": path
+        for number, outputs in enumerate(each)
+        for flag, path in outputs.asked().items()
+    }
+
+
+def _check_drawn(path: Path, *, is_video: bool) -> None:
+    """A source that is not a video may also become a picture or a folder of them."""
+    pictures = not path.suffix or path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES
+    if is_video or not pictures:
+        video_format(path)

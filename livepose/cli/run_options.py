@@ -5,10 +5,13 @@ import re
 from dataclasses import dataclass, fields, replace
 from glob import glob
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from livepose.errors import UsageError
 from livepose.settings import Settings, check, flag_of, option
+
+if TYPE_CHECKING:
+    from livepose.sources import Excerpt
 
 
 def size_wh(text: str) -> tuple[int, int]:
@@ -118,6 +121,13 @@ class SourceOptions:
         """When files are put aside, as it was written."""
         return next((one for one in reversed(self.rotate) if one not in _TURNS), None)
 
+    @property
+    def excerpt(self) -> "Excerpt":
+        """The part of a video file that is wanted."""
+        from livepose.sources import Excerpt
+
+        return Excerpt(self.start_s, self.end_s, self.step)
+
     def files(self) -> list[Path]:
         """Every file that is read."""
         values = [value for _, value in self.chosen()]
@@ -169,7 +179,7 @@ class OutputOptions:
     csv: Path | None = written("a row for each keypoint")
     openpose_json: Path | None = written("BODY_25 files", "DIR")
     coco_json: Path | None = written("COCO results")
-    sheet: Path | None = written("a contact sheet of the film", "PNG")
+    sheet: Path | None = written("a contact sheet of the video", "PNG")
     angles: bool = option(False, "joints' and segments' angles in --json, --csv, --parquet, --send")
     trc: Path | None = written("markers, a file for each person: walk_person1.trc, ...")
     mot: Path | None = written("angles, likewise")

@@ -2,17 +2,26 @@
 
 import logging
 import shutil
-from argparse import SUPPRESS, ArgumentParser, Namespace
-from dataclasses import fields
+from argparse import Namespace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-from livepose.cli.options import add_options, options
+from livepose.cli.options import Command, given_of, options
 from livepose.errors import INTERRUPTED_EXIT_CODE, DataError, UsageError
+from livepose.settings import option
+from livepose.training.settings import (
+    AugmentSettings,
+    DetectorSettings,
+    PackSettings,
+    PoseSettings,
+    RunSettings,
+)
 
 if TYPE_CHECKING:
     from livepose.training.loop import Ended
-    from livepose.training.settings import RunSettings
+
+Settings = TypeVar("Settings", bound=RunSettings)
 
 EXAMPLES = """examples:
   livepose train pose --name first --data coco/images.zip:coco/annotations.json --crops 200000
@@ -22,62 +31,87 @@ EXAMPLES = """examples:
   livepose train pose --name gpu --data pack:people.pack --budget-minutes 9 --export-parts parts
   livepose train join --parts parts --output pose.safetensors
 """
-RUNS = Path("runs")
 logger = logging.getLogger(__name__)
 
 
-def register(subparsers: Any) -> None:
-    """Adds ``train`` and what can be trained to the command line."""
-    from argparse import RawDescriptionHelpFormatter
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run is."""
 
-    from livepose.training.settings import (
-        AugmentSettings,
-        DetectorSettings,
-        PackSettings,
-        PoseSettings,
-    )
+    name: str = option(help="of the run: its folder is runs/NAME")
+    runs: Path = option(Path("runs"), "folder of all runs")
 
-    parser = subparsers.add_parser(
-        "train",
-        help="train the networks",
-        description="Trains the pose network and the person detector.",
-        epilog=EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    what = parser.add_subparsers(dest="what", required=True)
-    pose = _run_parser(what, "pose", "train a pose network")
-    add_options(pose, PoseSettings)
-    add_options(pose.add_argument_group("augmentation"), AugmentSettings)
-    pose.add_argument("--export", metavar="FILE", type=Path, help="weights, at the end")
-    pose.add_argument("--export-parts", metavar="DIR", type=Path, help="the same in parts < 16 MB")
-    detector = _run_parser(what, "detector", "train a person detector")
-    add_options(detector, DetectorSettings)
-    detector.add_argument("--export", metavar="FILE", type=Path, help="the detector, at the end")
-    add_options(what.add_parser("pack", help="a small file of crops, to carry"), PackSettings)
-    _register_results(what)
+    @property
+    def folder(self) -> Path:
+        """The folder of the run; its name is a plain one."""
+        if not self.name or self.name in (".", "..") or set(self.name) & set("/\\:\0"):
+            raise UsageError(f"--name: expected a plain name, got {self.name!r}")
+        return self.runs / self.name
 
 
-def _run_parser(what: Any, name: str, help_text: str) -> ArgumentParser:
-    # Options that were not given stay out of the namespace: a resumed run has its own.
-    parser: ArgumentParser = what.add_parser(name, help=help_text, argument_default=SUPPRESS)
-    parser.add_argument("--name", required=True, help="of the run: its folder is runs/NAME")
-    parser.add_argument("--runs", type=Path, default=RUNS, help="folder of all runs (runs)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run of this name")
-    return parser
+@dataclass(frozen=True)
+class StartSettings(RunFolder):
+    """How a run starts."""
+
+    resume: bool = option(False, "go on with the run of this name")
 
 
-def _register_results(what: Any) -> None:
-    export = what.add_parser("export", help="write a run's weights with their card")
-    export.add_argument("--dev", metavar="IMAGES:ANNOTATIONS", action="append", default=[])
-    export.add_argument("--export-parts", metavar="DIR", type=Path, help="also in parts < 16 MB")
-    plot = what.add_parser("plot", help="draw the log of a run as PNG")
-    for parser in (export, plot):
-        parser.add_argument("--name", required=True, help="of the run")
-        parser.add_argument("--runs", type=Path, default=RUNS)
-        parser.add_argument("--output", metavar="FILE", type=Path)
-    join = what.add_parser("join", help="put the parts of weights together and verify them")
-    join.add_argument("--parts", metavar="DIR", type=Path, required=True)
-    join.add_argument("--output", metavar="FILE", type=Path)
+@dataclass(frozen=True)
+class PoseEnd:
+    """What is written when a run of the pose network ends."""
+
+    export: Path | None = option(None, "weights, at the end", metavar="FILE")
+    export_parts: Path | None = option(None, "the same in parts < 16 MB", metavar="DIR")
+
+
+@dataclass(frozen=True)
+class DetectorEnd:
+    """What is written when a run of the detector ends."""
+
+    export: Path | None = option(None, "the detector, at the end", metavar="FILE")
+
+
+@dataclass(frozen=True)
+class ExportSettings(RunFolder):
+    """How weights leave a run."""
+
+    dev: tuple[str, ...] = option((), "sets to measure on", metavar="IMAGES:ANNOTATIONS")
+    export_parts: Path | None = option(None, "also in parts < 16 MB", metavar="DIR")
+    output: Path | None = option(None, "default: NAME.safetensors in its folder", metavar="FILE")
+
+
+@dataclass(frozen=True)
+class PlotSettings(RunFolder):
+    """Where the log is drawn."""
+
+    output: Path | None = option(None, "default: log.png in its folder", metavar="FILE")
+
+
+@dataclass(frozen=True)
+class JoinSettings:
+    """Which parts, and where they go."""
+
+    parts: Path = option(metavar="DIR")
+    output: Path | None = option(None, "default: the name that the parts say", metavar="FILE")
+
+
+COMMAND = Command(
+    "Trains the pose network and the person detector.",
+    parts={
+        "pose": Command(
+            "train a pose network",
+            [StartSettings, PoseSettings, ("augmentation", AugmentSettings), PoseEnd],
+        ),
+        "detector": Command(
+            "train a person detector", [StartSettings, DetectorSettings, DetectorEnd]
+        ),
+        "pack": Command("a small file of crops, to carry", [PackSettings]),
+        "export": Command("write a run's weights with their card", [ExportSettings]),
+        "plot": Command("draw the log of a run as PNG", [PlotSettings]),
+        "join": Command("put the parts of weights together and verify them", [JoinSettings]),
+    },
+    epilog=EXAMPLES,
+)
 
 
 def run(arguments: Namespace) -> int:
@@ -90,23 +124,14 @@ def run(arguments: Namespace) -> int:
         "join": run_join,
         "plot": run_plot,
     }
-    return commands[arguments.what](arguments)
+    return commands[arguments.part](arguments)
 
 
-def folder_of(arguments: Namespace) -> Path:
-    """The folder of the run; its name is a plain one."""
-    name = str(arguments.name)
-    if not name or name in (".", "..") or set(name) & set("/\\:\0"):
-        raise UsageError(f"--name: expected a plain name, got {name!r}")
-    runs: Path = arguments.runs
-    return runs / name
-
-
-def settings_of(arguments: Namespace, kind: "type[RunSettings]") -> "RunSettings":
+def settings_of(kind: type[Settings], start: StartSettings, arguments: Namespace) -> Settings:
     """The options as settings; those of a resumed run come from its folder."""
-    if not getattr(arguments, "resume", False):
+    if not start.resume:
         return options(kind, arguments)
-    file = folder_of(arguments) / "settings.json"
+    file = start.folder / "settings.json"
     if not file.is_file():
         raise UsageError(f"{file.parent}: there is no run to go on with (no settings.json)")
     from livepose.training.checkpoint import read_checkpoint
@@ -118,47 +143,37 @@ def settings_of(arguments: Namespace, kind: "type[RunSettings]") -> "RunSettings
         raise DataError(f"{file} cannot be read: {error}") from error
     content = read_checkpoint(file.parent)
     done = Schedule(saved).progress(int(content["step"]), float(content["elapsed_s"]))
-    names = {entry.name for entry in fields(kind)} & vars(arguments).keys()
-    given = {name: getattr(arguments, name) for name in names}
-    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
-    return saved.resumed(given | lists, Schedule(saved).is_decaying(done))
+    return saved.resumed(given_of(kind, arguments), Schedule(saved).is_decaying(done))
 
 
 def run_pose(arguments: Namespace) -> int:
     """``livepose train pose``."""
-    from dataclasses import replace
-
     from livepose.training.pose import train_pose
-    from livepose.training.settings import AugmentSettings, PoseSettings
 
-    settings = settings_of(arguments, PoseSettings)
-    assert isinstance(settings, PoseSettings)  # noqa: S101
+    start, end = options(StartSettings, arguments), options(PoseEnd, arguments)
+    settings = settings_of(PoseSettings, start, arguments)
     augment = options(AugmentSettings, arguments)
-    if not getattr(arguments, "resume", False):
+    if not start.resume:
         settings = replace(settings, augment=augment)
     elif augment != AugmentSettings():
         raise UsageError("--resume goes on as it was: leave out the augmentation options")
-    folder = folder_of(arguments)
-    ended = train_pose(settings, folder, getattr(arguments, "resume", False))
-    if ended.trainer.processes.first:
-        wanted = getattr(arguments, "export", None), getattr(arguments, "export_parts", None)
-        export_weights(folder, *wanted, dev=())
+    ended = train_pose(settings, start.folder, start.resume)
+    if ended.trainer.processes.first and (end.export or end.export_parts):
+        export_weights(start.folder, end.export, end.export_parts)
     return exit_code(ended)
 
 
 def run_detector(arguments: Namespace) -> int:
     """``livepose train detector``."""
     from livepose.training.detector import EXPORT, train_detector
-    from livepose.training.settings import DetectorSettings
 
-    settings = settings_of(arguments, DetectorSettings)
-    assert isinstance(settings, DetectorSettings)  # noqa: S101
-    folder = folder_of(arguments)
-    ended = train_detector(settings, folder, getattr(arguments, "resume", False))
-    file = folder / EXPORT
-    if hasattr(arguments, "export"):
-        arguments.export.parent.mkdir(parents=True, exist_ok=True)
-        file = Path(shutil.copyfile(file, arguments.export))
+    start, end = options(StartSettings, arguments), options(DetectorEnd, arguments)
+    settings = settings_of(DetectorSettings, start, arguments)
+    ended = train_detector(settings, start.folder, start.resume)
+    file = start.folder / EXPORT
+    if end.export is not None:
+        end.export.parent.mkdir(parents=True, exist_ok=True)
+        file = Path(shutil.copyfile(file, end.export))
     logger.info(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
     return exit_code(ended)
 
@@ -173,14 +188,12 @@ def exit_code(ended: "Ended") -> int:
 
 
 def export_weights(
-    folder: Path, output: Path | None, parts: Path | None, dev: tuple[str, ...]
+    folder: Path, output: Path | None, parts: Path | None, dev: tuple[str, ...] = ()
 ) -> None:
-    """Write the weights of a run, whole, in parts, or both, as asked."""
+    """Writes the weights of a run, and the same in parts where these are asked for."""
     from livepose.training.export import export_run
     from livepose.training.pack import split_file
 
-    if output is None and parts is None:
-        return
     file = output or folder / f"{folder.name}.safetensors"
     export_run(folder, file, dev)
     if parts is not None:
@@ -190,9 +203,8 @@ def export_weights(
 
 def run_export(arguments: Namespace) -> int:
     """``livepose train export``."""
-    folder = folder_of(arguments)
-    output = arguments.output or folder / f"{folder.name}.safetensors"
-    export_weights(folder, output, arguments.export_parts, tuple(arguments.dev))
+    how = options(ExportSettings, arguments)
+    export_weights(how.folder, how.output, how.export_parts, how.dev)
     return 0
 
 
@@ -201,7 +213,8 @@ def run_join(arguments: Namespace) -> int:
     from livepose.training.pack import join_parts
     from livepose.weights import load_network
 
-    file = join_parts(arguments.parts, arguments.output)
+    how = options(JoinSettings, arguments)
+    file = join_parts(how.parts, how.output)
     if file.suffix == ".safetensors":
         load_network(file)
     logger.info(f"{file}: joined and verified")
@@ -212,7 +225,8 @@ def run_plot(arguments: Namespace) -> int:
     """``livepose train plot``."""
     from livepose.training.log import plot_run
 
-    logger.info(f"drawn: {plot_run(folder_of(arguments), arguments.output)}")
+    how = options(PlotSettings, arguments)
+    logger.info(f"drawn: {plot_run(how.folder, how.output)}")
     return 0
 
 
@@ -220,7 +234,6 @@ def run_pack(arguments: Namespace) -> int:
     """``livepose train pack``."""
     from livepose.training.data import read_people
     from livepose.training.pack import write_pack
-    from livepose.training.settings import PackSettings
 
     how = options(PackSettings, arguments)
     write_pack(read_people(how), how)

@@ -1,21 +1,21 @@
 """livepose weights: list, show, import, verify and fetch pose weights."""
 
-import argparse
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livepose.cli.options import from_text
+from livepose.cli.options import Command, options
 from livepose.errors import WeightsError
-from livepose.settings import parse_size
+from livepose.settings import option, parse_size
 from livepose.weights.families import FAMILIES
 from livepose.weights.places import SUFFIX
 
 if TYPE_CHECKING:
-    from livepose.weights.fetching import Progress
     from livepose.weights.manifest import Known
 
 logger = logging.getLogger(__name__)
@@ -23,48 +23,70 @@ logger = logging.getLogger(__name__)
 TITLES = {"own": "embedded and imported", "known": "known by name"}
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command to livepose's parser."""
-    parser = subparsers.add_parser("weights", help="list, import, verify and fetch pose weights")
-    parser.set_defaults(run=run)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="what is embedded, imported, and known by name")
-    show = actions.add_parser("show", help="print the card of a weights file")
-    show.add_argument("name", nargs="?", default="default", help="name or path (default: embedded)")
-    verify = actions.add_parser("verify", help="check the tensors of files against their hash")
-    verify.add_argument("names", nargs="*", metavar="NAME", help="names or paths (default: all)")
-    fetch = actions.add_parser("fetch", help="download weights that are known by name")
-    fetch.add_argument(
-        "name", help="a name of 'livepose weights list', best, or hf://OWNER/REPO/FILE"
+@dataclass(frozen=True)
+class ShowSettings:
+    """Whose card."""
+
+    name: str = option("default", "name or path (default: embedded)", flag="name", nargs="?")
+
+
+@dataclass(frozen=True)
+class VerifySettings:
+    """Which files."""
+
+    names: tuple[str, ...] = option(
+        (), "names or paths (default: all)", flag="names", metavar="NAME", nargs="*"
     )
-    _add_import(actions)
 
 
-def _add_import(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = actions.add_parser(
-        "import", help="bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose"
+@dataclass(frozen=True)
+class FetchSettings:
+    """Which weights."""
+
+    name: str = option(
+        help="a name of 'livepose weights list', best, or hf://OWNER/REPO/FILE", flag="name"
     )
-    parser.add_argument("file", metavar="FILE", help="or hf://OWNER/REPO/FILE[@sha256:HEX]")
-    parser.add_argument("--family", choices=tuple(FAMILIES), help="whose conventions it follows")
-    parser.add_argument(
-        "--input", type=from_text(parse_size), metavar="HxW", help="input size, e.g. 128x96"
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """Which checkpoint, and how it is read."""
+
+    file: str = option(help="or hf://OWNER/REPO/FILE[@sha256:HEX]", flag="file", metavar="FILE")
+    family: str | None = option(None, "whose conventions it follows", choices=tuple(FAMILIES))
+    input_hw: tuple[int, int] | None = option(
+        None, "input size, e.g. 128x96", flag="--input", metavar="HxW", parse=parse_size
     )
-    parser.add_argument("--network", help="refuse the file unless it is this network")
-    parser.add_argument("--keypoints", type=int, help="refuse the file unless it has this many")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default: the cache")
-    parser.add_argument("--float32", action="store_true", help="store float32 instead of float16")
+    network: str | None = option(None, "refuse the file unless it is this network")
+    keypoints: int | None = option(None, "refuse the file unless it has this many")
+    output: Path | None = option(None, "default: the cache", metavar="FILE")
+    float32: bool = option(False, "store float32 instead of float16")
 
 
-def run(arguments: argparse.Namespace) -> int:
+COMMAND = Command(
+    "Lists, imports, verifies and fetches pose weights.",
+    parts={
+        "list": Command("what is embedded, imported, and known by name"),
+        "show": Command("print the card of a weights file", [ShowSettings]),
+        "verify": Command("check the tensors of files against their hash", [VerifySettings]),
+        "fetch": Command("download weights that are known by name", [FetchSettings]),
+        "import": Command(
+            "bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose", [ImportSettings]
+        ),
+    },
+)
+
+
+def run(arguments: Namespace) -> int:
     """Does what was asked; 0, or raises a WeightsError."""
-    actions = {
+    actions: dict[str, Callable[[], None]] = {
         "list": _list,
-        "show": _show,
-        "import": _import,
-        "verify": _verify,
-        "fetch": _fetch,
+        "show": lambda: _show(options(ShowSettings, arguments).name),
+        "import": lambda: _import(options(ImportSettings, arguments)),
+        "verify": lambda: _verify(options(VerifySettings, arguments).names),
+        "fetch": lambda: _fetch(options(FetchSettings, arguments).name),
     }
-    actions[arguments.action](arguments)
+    actions[arguments.part]()
     return 0
 
 
@@ -77,7 +99,7 @@ def _own_files() -> list[tuple[str, Path]]:
     return [("embedded", path) for path in embedded.values()] + [("cache", path) for path in cached]
 
 
-def _list(_: argparse.Namespace) -> None:
+def _list() -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -121,7 +143,7 @@ def _how(entry: "Known") -> str:
     return "fetch" if entry.fetchable else "by hand"
 
 
-def _show(arguments: argparse.Namespace) -> None:
+def _show(name: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -129,7 +151,7 @@ def _show(arguments: argparse.Namespace) -> None:
     from livepose.weights.card import FORMAT, read_metadata, to_metadata
     from livepose.weights.model_config import is_third_party
 
-    path = find_weights(arguments.name)
+    path = find_weights(name)
     entries = {} if is_third_party(path) else read_metadata(path)
     if not entries or entries.get("format") == FORMAT:
         entries = to_metadata(read_card(path))  # in the card's own order
@@ -140,35 +162,35 @@ def _show(arguments: argparse.Namespace) -> None:
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def _import(arguments: argparse.Namespace) -> None:
+def _import(settings: ImportSettings) -> None:
     import torch
 
     from livepose.weights import import_checkpoint
     from livepose.weights.hub import fetch_from_hub, is_on_hub
 
-    file = arguments.file
+    file = settings.file
     target, card = import_checkpoint(
         fetch_from_hub(file) if is_on_hub(file) else Path(file),
-        family=arguments.family,
-        input_hw=arguments.input,
-        network=arguments.network,
-        keypoints=arguments.keypoints,
-        output=arguments.output,
-        dtype=torch.float32 if arguments.float32 else torch.float16,
+        family=settings.family,
+        input_hw=settings.input_hw,
+        network=settings.network,
+        keypoints=settings.keypoints,
+        output=settings.output,
+        dtype=torch.float32 if settings.float32 else torch.float16,
     )
     size = f"{card.input_hw[0]}x{card.input_hw[1]}"
     logger.info(
         f"{card.network}, {size}, {card.keypoints} keypoints, {card.notes['project']} convention "
-        f"-> {target}; use it with --weights {target if arguments.output else target.stem}"
+        f"-> {target}; use it with --weights {target if settings.output else target.stem}"
     )
 
 
-def _verify(arguments: argparse.Namespace) -> None:
+def _verify(names: Sequence[str]) -> None:
     from livepose.weights import find_weights
     from livepose.weights.arrays import verify
     from livepose.weights.card import read_metadata
 
-    named = [find_weights(name) for name in arguments.names]
+    named = [find_weights(name) for name in names]
     wrong = []
     for path in named or [path for _, path in _own_files()]:
         if not named and not read_metadata(path).get("sha256"):
@@ -183,17 +205,13 @@ def _verify(arguments: argparse.Namespace) -> None:
         raise WeightsError(f"damaged weights: {', '.join(wrong)}; import, fetch or install again")
 
 
-def _fetch(arguments: argparse.Namespace) -> None:
+def _fetch(name: str) -> None:
     from livepose.weights.hub import fetch_from_hub, is_on_hub
 
-    if is_on_hub(arguments.name):
-        path = fetch_from_hub(arguments.name)
+    if is_on_hub(name):
+        path = fetch_from_hub(name)
         usable = path.suffix == SUFFIX
-        use = (
-            f"--weights {arguments.name}"
-            if usable
-            else f"'livepose weights import {arguments.name}'"
-        )
+        use = f"--weights {name}" if usable else f"'livepose weights import {name}'"
         logger.info(f"{path} is here; use it with {use}")
         return
     from livepose.weights import import_checkpoint
@@ -201,11 +219,13 @@ def _fetch(arguments: argparse.Namespace) -> None:
     from livepose.weights.manifest import find_known
     from livepose.weights.places import cached_weights_folder, find_weights
 
-    known = find_known(arguments.name)
+    known = find_known(name)
     if known is None:
-        logger.info(f"{find_weights(arguments.name)} is here already")
+        logger.info(f"{find_weights(name)} is here already")
         return
-    with _progress_bar(known.name) if known.fetchable else nullcontext() as progress:
+    from livepose.cli.progress import download_bar
+
+    with download_bar(known.name) if known.fetchable else nullcontext() as progress:
         path = fetch(known, progress)
     target = cached_weights_folder() / (known.name + SUFFIX)
     import_checkpoint(
@@ -217,14 +237,3 @@ def _fetch(arguments: argparse.Namespace) -> None:
         output=target,
     )
     logger.info(f"{known.name} -> {target}; use it with --weights {known.name}")
-
-
-@contextmanager
-def _progress_bar(name: str) -> "Iterator[Progress]":
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

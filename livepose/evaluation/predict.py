@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.errors import DataError, UsageError
+from livepose.errors import DataError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.boxes import Boxed
-from livepose.heatmaps import DECODERS
+from livepose.evaluation.settings import Loading
 from livepose.skeletons import SKELETONS
 
 Array = NDArray[np.float64]
@@ -63,28 +63,12 @@ def variants_of(decoders: Sequence[str], flips: Sequence[str]) -> tuple[Variant,
     return tuple(Variant(decode, flip) for decode in decoders for flip in flips)
 
 
-def decoder_names(text: str, known: Sequence[str] = tuple(sorted(DECODERS))) -> tuple[str, ...]:
-    """``dark,shift`` as names; UsageError for one that does not exist."""
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names or not set(names) <= set(known):
-        raise UsageError(f"--decode: expected some of {', '.join(known)}, got {text!r}")
-    return names
-
-
 @dataclass(frozen=True)
 class Predictions:
     """Keypoints of everybody in the order of the boxes: (P, K, 2) px and (P, K) scores."""
 
     keypoints_xy: Array
     keypoint_scores: Array
-
-
-@dataclass(frozen=True)
-class Loading:
-    """How the work is cut up; no figure of merit depends on it."""
-
-    batch: int = 32
-    workers: int = 2
 
 
 def ignore(count: int) -> None:

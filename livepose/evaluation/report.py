@@ -19,7 +19,7 @@ from livepose.evaluation.bootstrap import (
     percentile_interval,
 )
 from livepose.evaluation.cost import Cost
-from livepose.evaluation.settings import Choice
+from livepose.evaluation.settings import EvaluationSettings
 from livepose.evaluation.speed import Speed
 from livepose.machine import PACKAGES, known_version, processor_name, usable_cores
 
@@ -171,7 +171,7 @@ def number(value: float | None, digits: int = 2) -> float | None:
     return None if value is None or value != value else round(float(value), digits)
 
 
-def document(measured: Measured, choice: Choice, data_set: str) -> dict[str, Any]:
+def document(measured: Measured, choice: EvaluationSettings, data_set: str) -> dict[str, Any]:
     """Everything that is needed to read the figures again later."""
     return {
         "set": data_set,

@@ -37,7 +37,7 @@ from livepose.evaluation.report import (
     compared,
     scored,
 )
-from livepose.evaluation.settings import Choice, Progress, no_progress
+from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
 from livepose.evaluation.speed import Speed, measure_speeds
 from livepose.skeletons import COCO17, SKELETONS, Skeleton
 
@@ -64,7 +64,7 @@ class Set:
 
     dataset: Dataset
     pictures: Archive
-    choice: Choice
+    choice: EvaluationSettings
     progress: Progress
     detector: Detector | None = None
     found: Sequence[Boxed] | None = None
@@ -75,7 +75,7 @@ class Set:
         return annotated_boxes(self.dataset, alignment) if self.found is None else self.found
 
 
-def open_set(choice: Choice, progress: Progress, skeleton: Skeleton = COCO17) -> Set:
+def open_set(choice: EvaluationSettings, progress: Progress, skeleton: Skeleton = COCO17) -> Set:
     """Opens pictures and annotations, and finds out what is wrong with them before any work."""
     dataset = load_annotations(choice.annotations, choice.limit, skeleton)
     pictures = open_pictures(choice, dataset.file_names)
@@ -92,14 +92,14 @@ def open_set(choice: Choice, progress: Progress, skeleton: Skeleton = COCO17) ->
     return replace(opened, detector=detector, found=found)
 
 
-def open_pictures(choice: Choice, names: Sequence[str]) -> Archive:
+def open_pictures(choice: EvaluationSettings, names: Sequence[str]) -> Archive:
     """The pictures; DataError where one of these is not among them."""
     pictures = Archive(choice.images)
     pictures.require(names)
     return pictures
 
 
-def chosen_detector(choice: Choice) -> Detector | None:
+def chosen_detector(choice: EvaluationSettings) -> Detector | None:
     """The detector of the live pipeline, down to the chosen score; None for ``--detector none``.
 
     ``auto`` is what lies on this machine: what is measured hangs on no host.
@@ -112,13 +112,13 @@ def chosen_detector(choice: Choice) -> Detector | None:
     )
 
 
-def chosen_estimator(choice: Choice, weights: str | None = None) -> PoseEstimator:
+def chosen_estimator(choice: EvaluationSettings, weights: str | None = None) -> PoseEstimator:
     """The chosen weights, or others in their place."""
     own = choice.runtime, choice.device, choice.precision
     return open_estimator(weights or choice.weights, choice.input_hw, *own)
 
 
-def run_coco(choice: Choice, progress: Progress = no_progress) -> Measured:
+def run_coco(choice: EvaluationSettings, progress: Progress = no_progress) -> Measured:
     """Measures livepose by every chosen decoder on one set.
 
     Raises
@@ -195,7 +195,7 @@ class CocoScorer:
 
 
 def bare_row(
-    estimator: PoseEstimator, method: str, choice: Choice, speed: Speed | None = None
+    estimator: PoseEstimator, method: str, choice: EvaluationSettings, speed: Speed | None = None
 ) -> Row:
     """The row of a configuration before it is scored."""
     runtime = estimator.runtime
@@ -221,7 +221,7 @@ class Scale:
     picture: NDArray[np.int64]
 
 
-def run_lsp(choice: Choice, progress: Progress = no_progress) -> Measured:
+def run_lsp(choice: EvaluationSettings, progress: Progress = no_progress) -> Measured:
     """PCK@0.2 of the torso on a set in COCO's form, by joint, annotated boxes."""
     dataset = load_annotations(choice.annotations, choice.limit)
     pictures = open_pictures(choice, dataset.file_names)
@@ -237,7 +237,7 @@ def run_lsp(choice: Choice, progress: Progress = no_progress) -> Measured:
 
 
 def run_mpii(
-    choice: Choice,
+    choice: EvaluationSettings,
     progress: Progress = no_progress,
     head_boxes: Path | None = None,
 ) -> Measured:
@@ -269,7 +269,7 @@ def run_mpii(
 
 
 def _shares(
-    choice: Choice,
+    choice: EvaluationSettings,
     estimator: PoseEstimator,
     pictures: Archive,
     sample: Sequence[Boxed],

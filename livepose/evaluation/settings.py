@@ -1,41 +1,75 @@
 """Everything that can be chosen about an evaluation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from livepose.evaluation.predict import Loading, Variant, variants_of
+from livepose.settings import DECODINGS, ONE, PRECISIONS, RUNTIMES, option, parse_input_size
+
+if TYPE_CHECKING:
+    from livepose.evaluation.predict import Variant
 
 Progress = Callable[[str, int], Callable[[int], None]]
 """Starts a progress bar of that name and length; the result is told what is done."""
 
 
+def decoder_names(text: str, known: Sequence[str] = DECODINGS) -> tuple[str, ...]:
+    """``dark,shift`` as names.
+
+    Raises
+    ------
+    ValueError
+        When one does not exist.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names or not set(names) <= set(known):
+        raise ValueError(f"expected some of {', '.join(known)}, got {text!r}")
+    return names
+
+
 @dataclass(frozen=True)
-class Choice:
+class Loading:
+    """How the work is cut up; no figure of merit depends on it."""
+
+    batch: int = option(32, "crops at once", metavar="N", least=1)
+    workers: int = option(2, "reading threads", metavar="N", least=1)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
     """What is measured, and how."""
 
-    images: Path  # folder or zip of pictures
-    annotations: Path
-    weights: str = "default"
-    boxes: str = "gt"  # gt, detector, or a file of detections; several by commas
-    decoders: tuple[str, ...] = ("dark",)
-    flip_test: bool = False
-    input_hw: tuple[int, int] | None = None  # None: the size that the weights were trained for
-    runtime: str = "auto"
-    device: str = "auto"
-    precision: str = "auto"
+    images: Path = option(help="the pictures", metavar="DIR|ZIP")
+    annotations: Path = option(help="the people in them", metavar="FILE")
+    weights: str = option("default", "a name or a file")
+    boxes: str = "gt"
+    decoders: tuple[str, ...] = option(
+        ("dark",), "by commas: dark (default), shift, argmax, integral",
+        flag="--decode", metavar="NAMES", parse=decoder_names, nargs=ONE,
+    )  # fmt: skip
+    flip_test: bool = option(False, "average with the mirror image")
+    input_hw: tuple[int, int] | None = option(
+        None, "such as 128x96; default: what the weights were trained for",
+        flag="--input", metavar="HxW", parse=parse_input_size,
+    )  # fmt: skip
+    runtime: str = option("auto", "what runs the network", choices=RUNTIMES)
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
+    precision: str = option("auto", "of the network", choices=PRECISIONS)
     detector: str = "auto"
     detector_threshold: float = 0.05  # AP looks at the whole curve, so low
-    limit: int | None = None  # pictures at most
+    limit: int | None = option(None, "pictures at most", metavar="N", least=1)
     loading: Loading = field(default_factory=Loading)
-    speed: bool = True
+    speed: bool = option(True, "accuracy only")
 
     @property
-    def variants(self) -> tuple[Variant, ...]:
+    def variants(self) -> "tuple[Variant, ...]":
         """Rows to score from the one forward pass."""
+        from livepose.evaluation.predict import variants_of
+
         return variants_of(self.decoders, ("aligned" if self.flip_test else "none",))
 
-    def by_boxes(self) -> "list[Choice]":
+    def by_boxes(self) -> "list[EvaluationSettings]":
         """The same for each kind of boxes alone, end to end first."""
         kinds = sorted(dict.fromkeys(self.boxes.split(",")), key=lambda kind: kind == "gt")
         return [replace(self, boxes=kind) for kind in kinds]
@@ -44,6 +78,18 @@ class Choice:
     def boxes_name(self) -> str:
         """Whose boxes, for tables."""
         return {"gt": "annotated", "detector": "detector's"}.get(self.boxes, Path(self.boxes).name)
+
+
+@dataclass(frozen=True)
+class CocoSettings(EvaluationSettings):
+    """What COCO's evaluation can be told beside that."""
+
+    boxes: str = option(
+        "detector,gt", "detected (end to end), annotated, of a file; several by commas",
+        metavar="detector|gt|FILE,...",
+    )  # fmt: skip
+    detector: str = option("auto", "for detected boxes")
+    detector_threshold: float = option(0.05, "lowest score of a box", metavar="S", least=0)
 
 
 def no_progress(name: str, total: int) -> Callable[[int], None]:

@@ -15,12 +15,12 @@ from livepose.evaluation.archive import Archive
 from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.predict import (
     Decode,
-    Loading,
     Variant,
     batches,
     both_answers,
     decode_variant,
 )
+from livepose.evaluation.settings import Loading
 from livepose.frame import ImageBgr
 
 Result = TypeVar("Result")

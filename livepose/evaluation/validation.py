@@ -16,7 +16,8 @@ from livepose.evaluation.coco import match, tools
 from livepose.evaluation.dataset import Dataset, load_annotations
 from livepose.evaluation.metrics import box_results, coco_results, labelled_oks
 from livepose.evaluation.pck import torso_share
-from livepose.evaluation.predict import Loading, Variant, ignore, predict
+from livepose.evaluation.predict import Variant, ignore, predict
+from livepose.evaluation.settings import Loading
 from livepose.runtimes import Runtime
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card

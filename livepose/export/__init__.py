@@ -4,6 +4,6 @@
 compares it with livepose on real people. ``docs/library.md`` has the form of input and output.
 """
 
-from livepose.export.files import FORMATS, export
+from livepose.export.files import export
 
-__all__ = ["FORMATS", "export"]
+__all__ = ["export"]

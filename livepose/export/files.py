@@ -18,13 +18,12 @@ from livepose.export.parity import require_parity
 from livepose.runtimes.eager import reference_heatmaps
 from livepose.runtimes.openvino import one_thread, openvino
 from livepose.runtimes.verify import probe_crops
+from livepose.settings import EXPORT_SUFFIXES
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card, find_weights, load_network
 from livepose.weights.card import to_metadata
 from livepose.weights.model_config import is_third_party
 
-SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "torchscript": (".pt",)}
-FORMATS = tuple(SUFFIXES)
 OPSET = 17
 INPUT, OUTPUTS = "crops_bgr", ("keypoints", "heatmaps")
 
@@ -78,7 +77,7 @@ def export(
             draft = Path(folder) / output.name
             _WRITERS[kind](graph, draft, metadata_of(card), half)
             worst_px = require_parity(draft, card, reference)
-            for suffix in SUFFIXES[kind][::-1]:
+            for suffix in EXPORT_SUFFIXES[kind][::-1]:
                 draft.with_suffix(suffix).replace(output.with_suffix(suffix))
     except OSError as error:
         raise SinkError(f"cannot write {output}: {error.strerror or error}") from None
@@ -86,12 +85,11 @@ def export(
 
 
 def _check(kind: str, output: Path, weights: Path, overwrite: bool) -> None:
-    if kind not in FORMATS:
-        raise UsageError(f"export: expected one of {', '.join(FORMATS)}, got {kind!r}")
-    if output.suffix != SUFFIXES[kind][0]:
-        raise UsageError(
-            f"export {kind}: expected a file name that ends in {SUFFIXES[kind][0]}, got {output}"
-        )
+    if kind not in EXPORT_SUFFIXES:
+        raise UsageError(f"export: expected one of {', '.join(EXPORT_SUFFIXES)}, got {kind!r}")
+    if output.suffix != EXPORT_SUFFIXES[kind][0]:
+        suffix = EXPORT_SUFFIXES[kind][0]
+        raise UsageError(f"export {kind}: expected a file name that ends in {suffix}, got {output}")
     if is_third_party(weights):
         raise UsageError(f"export is for livepose's own weights, not for {weights.name}")
     if output.exists() and not overwrite:

@@ -18,7 +18,7 @@ def _unknown_states() -> NDArray[np.uint8]:
     return np.empty((0, 0), dtype=np.uint8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Poses(Result):
     """People of one frame: P of them with K keypoints each, in source-image pixels.
 

@@ -77,6 +77,14 @@ class Result:
             _same(getattr(self, one.name), getattr(other, one.name)) for one in fields(self._poses)
         )
 
+    def __repr__(self) -> str:
+        """In few words: the arrays are for themselves."""
+        people = ", ".join(
+            f"{track_id}: {score:.2f}"
+            for track_id, score in zip(self.track_ids, self.scores, strict=True)
+        )
+        return f"Poses({len(self.scores)} of {self.skeleton.name}, by id and score {{{people}}})"
+
     __hash__ = None  # type: ignore[assignment]
 
     def visible(self, score_threshold: float = WEAK_SCORE) -> NDArray[np.bool_]:

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import KeypointState, Poses
-from livepose.results.written import write_whole
 from livepose.sinks._names import FrameNames, safe_stem
 from livepose.sinks.claims import check_file, check_writable
 from livepose.sinks.coco import ImageIds
-from livepose.sinks.protocol import Closing, make_folder, sink_error
+from livepose.sinks.protocol import Closing, make_folder, sink_error, write_whole
 from livepose.skeletons import COCO17, Skeleton
 
 _PERSON = 1
@@ -52,13 +51,6 @@ class CocoDatasetSink(Closing):
     path : str or Path
     stem : str
         What frames of a video are called: ``walk_000000000012.jpg``. Pictures keep their name.
-
-    Raises
-    ------
-    SinkError
-        When the file cannot be written.
-    UsageError
-        When it is there already and not to be overwritten.
     """
 
     needs_drawing = False
@@ -156,13 +148,6 @@ class YoloPoseSink(Closing):
 
     A line a person: class 0, centre and size of the box, then x, y and flag of each keypoint, as
     shares of the picture. The pictures themselves belong into ``images/`` beside ``labels/``.
-
-    Raises
-    ------
-    SinkError
-        When a file cannot be written.
-    UsageError
-        When there is something in the folder already and it is not to be overwritten.
     """
 
     needs_drawing = False

@@ -15,9 +15,8 @@ from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.results.angles import MID_HIP, NAMES, NECK
 from livepose.results.tracks import Floats, Track, Tracks, median_rate_hz
-from livepose.results.written import write_whole
 from livepose.sinks.claims import check_writable, refuse_existing
-from livepose.sinks.protocol import Closing
+from livepose.sinks.protocol import Closing, write_whole
 from livepose.skeletons import COCO17, Skeleton
 
 SHOULDER_TO_ANKLE = 0.818 - 0.039
@@ -34,13 +33,6 @@ class MotionSink(Closing):
         ``walk.trc`` becomes ``walk_person1.trc``, ...; nobody, no file.
     rate_hz : float, optional
         Rate of the file; None takes that of the frames.
-
-    Raises
-    ------
-    SinkError
-        When a file cannot be written.
-    UsageError
-        When the rate is not above 0 and finite, or files of that name are there already.
     """
 
     needs_drawing = False

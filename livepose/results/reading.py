@@ -19,6 +19,7 @@ Table = dict[str, Array]
 """Columns by name, all of one length."""
 
 FORMATS = (1,)
+_ADVICE = "; livepose SOURCE --json FILE makes such a file"
 STATES = {state.word: int(state) for state in KeypointState}
 
 
@@ -200,7 +201,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise DataError(f"{path} is not what --json writes: {error}") from error
+        raise DataError(f"{path} is not what --json writes: {error}{_ADVICE}") from error
 
 
 def _wrong(path: Path, number: int, error: Exception) -> DataError:
@@ -210,7 +211,7 @@ def _wrong(path: Path, number: int, error: Exception) -> DataError:
 def _header(path: Path, first: Any) -> Mapping[str, Any]:
     header = first.get("livepose") if isinstance(first, dict) else None
     if not isinstance(header, dict):
-        raise DataError(f"{path} does not begin with the header that --json writes")
+        raise DataError(f"{path} does not begin with the header that --json writes{_ADVICE}")
     if header.get("format") not in FORMATS:
         raise DataError(
             f"{path} has format {header.get('format')!r}; this livepose reads {FORMATS}: update it"

@@ -1,4 +1,7 @@
-"""Tables in the long form while a run goes on: angles as CSV, keypoints and angles as Parquet."""
+"""Tables in the long form while a run goes on: keypoints or angles, as CSV and as Parquet.
+
+Both have the columns of ``livepose.read``; what is unknown is an empty cell, or null.
+"""
 
 import csv
 import io
@@ -10,15 +13,21 @@ import numpy as np
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.results.angles import NAMES, AngleMeter
+from livepose.results.angles import AngleMeter
 from livepose.results.reading import Table, angle_table, keypoint_table
-from livepose.sinks._lines import LineFile
+from livepose.sinks._lines import LineFile, Rotation
 from livepose.sinks.claims import check_file
 from livepose.sinks.protocol import Closing, sink_error
 
-ANGLE_COLUMNS = ("frame", "time_s", "name", "id", "angle", "deg", "sigma_deg")
 ROWS_TOGETHER = 50_000
 """Rows of one group of a Parquet file."""
+DECIMALS = {
+    "time_s": 6,
+    **dict.fromkeys(("score", "keypoint_score"), 4),
+    **dict.fromkeys(("sigma_px", "cov_xx", "cov_xy", "cov_yy"), 3),
+    **dict.fromkeys(("box_x1", "box_y1", "box_x2", "box_y2", "x", "y", "deg", "sigma_deg"), 2),
+}
+"""Of each column of CSV that is not a whole number or a word."""
 
 
 def beside(path: str | Path) -> Path:
@@ -27,57 +36,87 @@ def beside(path: str | Path) -> Path:
     return path.with_name(f"{path.stem}.angles{path.suffix}")
 
 
-class AngleCsvSink(Closing):
-    """Writes one row an angle of each person of each frame; what is unknown stays empty.
+class _Rows:
+    """The rows of each frame: one a keypoint of a person, or one an angle."""
 
-    Raises
-    ------
-    SinkError
-        When the file cannot be written.
+    def __init__(self, angles: bool) -> None:
+        self._meter = AngleMeter() if angles else None
+        self.none = self(Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0), Poses.empty())
+
+    def __call__(self, frame: Frame, poses: Poses) -> Table:
+        place = (
+            np.full(len(poses), frame.index),
+            np.full(len(poses), frame.time_s),
+            np.full(len(poses), frame.name or "", object),
+        )
+        if self._meter is None:
+            return keypoint_table(*place, poses.in_source_pixels(frame.scale_xy))
+        angles = self._meter(poses, followed=frame.name is None)
+        return angle_table(*place, poses, (angles.degrees, angles.sigma_deg))
+
+
+class CsvSink(Closing):
+    """Writes the rows of each frame at once.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or "-" for stdout.
+    angles : bool
+        Writes angles instead of keypoints.
+    rotation, overwrite
+        See ``LineFile``.
     """
 
     needs_drawing = False
 
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
-        self._lines = LineFile(path, ",".join(ANGLE_COLUMNS) + "\n", overwrite=overwrite)
-        self._meter = AngleMeter()
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        angles: bool = False,
+        rotation: Rotation | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        self._rows = _Rows(angles)
+        opening = ",".join(self._rows.none) + "\n"
+        self._lines = LineFile(path, opening, rotation=rotation, overwrite=overwrite)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the rows of one frame; none where nobody is."""
-        angles = self._meter(poses, followed=frame.name is None)
+        if not len(poses):
+            return
+        table = self._rows(frame, poses)
         text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        start = (frame.index, f"{frame.time_s:.6f}", frame.name or "")
-        for person, track_id in enumerate(poses.track_ids.tolist()):
-            pairs = zip(NAMES, angles.degrees[person], angles.sigma_deg[person], strict=True)
-            rows.writerows((*start, track_id, name, _cell(deg), _cell(s)) for name, deg, s in pairs)
-        if len(poses):
-            self._lines.write(text.getvalue())
+        columns = (_cells(values.tolist(), DECIMALS.get(name)) for name, values in table.items())
+        csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+        self._lines.write(text.getvalue())
 
     def close(self) -> None:
         """Closes the file; a second call does nothing."""
         self._lines.close()
 
 
-def _cell(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else ""
+def _cells(values: list[Any], decimals: int | None) -> list[Any]:
+    if decimals is None:
+        return values
+    # What is not finite is never below infinity.
+    return [f"{value:.{decimals}f}" if abs(value) < np.inf else "" for value in values]
 
 
 class ParquetSink(Closing):
-    """Writes the columns of ``--csv`` into a Parquet file that appears, whole, at the end.
+    """Writes the same columns into a Parquet file that appears, whole, at the end.
 
     Parameters
     ----------
     path : str or Path
     angles : bool
-        Writes the angles instead, with the columns of their CSV.
+        Writes angles instead of keypoints.
 
     Raises
     ------
-    SinkError
-        When the file cannot be written.
     UsageError
-        When pyarrow is not installed, or the file is there already.
+        When pyarrow is not installed.
     """
 
     needs_drawing = False
@@ -86,22 +125,18 @@ class ParquetSink(Closing):
         self._arrow = _pyarrow()
         self._path = Path(path)
         self._part = self._path.with_name(f"{self._path.name}.part")
-        self._meter = AngleMeter() if angles else None
+        self._rows = _Rows(angles)
         self._waiting: list[Table] = []
-        self._rows = 0
         self._closed = False
         check_file(self._path, overwrite=overwrite)
-        schema = _arrow_table(self._arrow, [self._table(None, Poses.empty())]).schema
+        schema = _arrow_table(self._arrow, [self._rows.none]).schema
         self._file: Any = self._arrow.parquet.ParquetWriter(self._part, schema)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds the rows of one frame."""
-        if not len(poses):
-            return
-        table = self._table(frame, poses)
-        self._waiting.append(table)
-        self._rows += len(table["frame"])
-        if self._rows >= ROWS_TOGETHER:
+        if len(poses):
+            self._waiting.append(self._rows(frame, poses))
+        if sum(len(table["frame"]) for table in self._waiting) >= ROWS_TOGETHER:
             self._flush()
 
     def close(self) -> None:
@@ -116,18 +151,6 @@ class ParquetSink(Closing):
         except OSError as error:
             raise sink_error(self._path, error) from error
 
-    def _table(self, frame: Frame | None, poses: Poses) -> Table:
-        people = len(poses)
-        index, time_s, name = (
-            (0, 0.0, "") if frame is None else (frame.index, frame.time_s, frame.name or "")
-        )
-        place = (np.full(people, index), np.full(people, time_s), np.full(people, name, object))
-        if self._meter is None:
-            scale_xy = (1.0, 1.0) if frame is None else frame.scale_xy
-            return keypoint_table(*place, poses.in_source_pixels(scale_xy))
-        angles = self._meter(poses, followed=frame is not None and frame.name is None)
-        return angle_table(*place, poses, (angles.degrees, angles.sigma_deg))
-
     def _flush(self) -> None:
         if not self._waiting:
             return
@@ -137,7 +160,7 @@ class ParquetSink(Closing):
             self._closed = True
             self._part.unlink(missing_ok=True)
             raise sink_error(self._path, error) from error
-        self._waiting, self._rows = [], 0
+        self._waiting = []
 
 
 def _arrow_table(arrow: Any, tables: list[Table]) -> Any:

@@ -1,4 +1,4 @@
-"""Where results go: video, JSON Lines, CSV, OpenPose and COCO files, pictures.
+"""Where results go: video, JSON Lines, OpenPose and COCO files, pictures. Tables: ``results``.
 
 ``docs/output-format.md`` has the schema of each.
 """
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from livepose.sinks._lines import Rotation
     from livepose.sinks.claims import check_outputs
     from livepose.sinks.coco import CocoSink
-    from livepose.sinks.csv_file import CsvSink
     from livepose.sinks.jsonl import JsonLinesSink, make_header
     from livepose.sinks.openpose import OpenPoseSink
     from livepose.sinks.pictures import ImageSink
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CocoSink",
-    "CsvSink",
     "ImageSink",
     "JsonLinesSink",
     "OpenPoseSink",
@@ -35,7 +33,6 @@ __all__ = [
 
 _HOMES = {
     "CocoSink": "livepose.sinks.coco",
-    "CsvSink": "livepose.sinks.csv_file",
     "ImageSink": "livepose.sinks.pictures",
     "JsonLinesSink": "livepose.sinks.jsonl",
     "OpenPoseSink": "livepose.sinks.openpose",

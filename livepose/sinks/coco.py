@@ -24,13 +24,6 @@ class CocoSink(Closing):
     Until then the records go to a file of a new name beside it, so that an earlier result is
     never half replaced, and two runs do not write into one file. After an error the earlier
     result stays as it was.
-
-    Raises
-    ------
-    UsageError
-        When the file is there already and not to be overwritten.
-    SinkError
-        When the file cannot be written.
     """
 
     needs_drawing = False

@@ -22,13 +22,6 @@ class SheetSink(Closing):
 
     However long the clip turns out to be: frames are kept at a step that doubles whenever twice
     as many as wanted have come together, so nothing has to be known of its length.
-
-    Raises
-    ------
-    UsageError
-        When the name is not that of a picture, or is there already and not to be overwritten.
-    SinkError
-        When the picture cannot be written.
     """
 
     needs_drawing = True

@@ -75,15 +75,6 @@ class JsonLinesSink(Closing):
         Asked for what else each person of a frame has, as the text of JSON's members.
     rotation, overwrite
         See ``LineFile``.
-
-    Raises
-    ------
-    UsageError
-        When the file is there already and not to be overwritten.
-    SinkError
-        When the file cannot be written.
-    OutputClosed
-        When the reader of the pipe has gone.
     """
 
     needs_drawing = False

@@ -47,13 +47,6 @@ class OpenPoseSink(Closing):
         Made if it is missing; the folder around it has to exist.
     stem : str
         What file names start with; the name of the source, for instance.
-
-    Raises
-    ------
-    UsageError
-        When something is in the folder already and ``overwrite`` is false.
-    SinkError
-        When a file cannot be written.
     """
 
     needs_drawing = False

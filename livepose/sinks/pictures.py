@@ -24,14 +24,6 @@ class ImageSink(Closing):
         A picture file (for one frame only), or a folder, which is made if it is missing.
     stem : str
         What file names start with where frames have no name.
-
-    Raises
-    ------
-    SinkError
-        When a file cannot be written, or would replace the picture that it was made from.
-    UsageError
-        When a second picture arrives and ``path`` is a file, or when a picture, or something in
-        the folder, is there already and ``overwrite`` is false.
     """
 
     needs_drawing = True

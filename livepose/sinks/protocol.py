@@ -19,9 +19,18 @@ class OutputClosed(BrokenPipeError):  # noqa: N818 - an event, like StopIteratio
 class Sink(Protocol):
     """Takes every frame with its people, and keeps what it makes of them.
 
-    ``needs_drawing`` says whether it wants the drawn picture. Both methods raise SinkError
-    when the output cannot be written. A sink whose ``live`` is true only hands over: it gets each
-    frame at once, and not after the files.
+    ``needs_drawing`` says whether it wants the drawn picture. A sink whose ``live`` is true only
+    hands over: it gets each frame at once, and not after the files.
+
+    Raises
+    ------
+    UsageError
+        Where a sink is made: when the output is there already and not to be overwritten, or an
+        argument cannot be right.
+    SinkError
+        From there on: when the output cannot be written.
+    OutputClosed
+        When the reader of a pipe has gone.
     """
 
     needs_drawing: bool
@@ -68,6 +77,23 @@ def sink_error(path: Path, error: Exception) -> SinkError:
     }
     known = reasons.get(number) if number is not None else None
     return SinkError(f"cannot write {path}: {known or getattr(error, 'strerror', None) or error}")
+
+
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Writes a file under its name with ``.part``, then gives it its name.
+
+    Raises
+    ------
+    SinkError
+        When it cannot be written; what was there before stays.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(data.encode() if isinstance(data, str) else data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise sink_error(path, error) from error
 
 
 def make_folder(folder: Path) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks._file import GuardedFile
 from livepose.sinks._fit import even, fit
 from livepose.sinks._sound import Sound
 from livepose.sinks.claims import check_file, video_format
@@ -32,6 +31,43 @@ _ENCODER = {
     "forced-idr": "1",
     "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709",
 }
+
+
+class GuardedFile:
+    """The file that a muxer writes into.
+
+    A muxer that could not write its last part would still go back to the beginning and note
+    there that all is well; on a full disk that makes a readable file unreadable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+        self.failure: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Writes all of the data; after a failure raises that again."""
+        if self.failure is not None:
+            raise self.failure
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self.failure = error
+            raise
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Moves as ``io.IOBase.seek`` does."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The position as ``io.IOBase.tell`` gives it."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
 
 
 class VideoSink(Closing):
@@ -57,14 +93,6 @@ class VideoSink(Closing):
     from_first_frame : bool
         Whether the first frame's time becomes 0, as for a recording that starts in the middle;
         the sound begins there too.
-
-    Raises
-    ------
-    UsageError
-        When the suffix is another one, the file is there already and not to be overwritten, or
-        it is the file that the sound comes from.
-    SinkError
-        When the file cannot be written.
     """
 
     needs_drawing = True

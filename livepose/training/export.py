@@ -14,7 +14,8 @@ from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.boxes import annotated_boxes
 from livepose.evaluation.dataset import load_annotations
-from livepose.evaluation.predict import Loading, batches
+from livepose.evaluation.predict import batches
+from livepose.evaluation.settings import Loading
 from livepose.evaluation.validation import CallableRuntime
 from livepose.networks import build_network
 from livepose.skeletons import SKELETONS

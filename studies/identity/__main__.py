@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepose.cli import guarded
-from livepose.cli.evaluate import progress_bars
-from livepose.cli.options import positive
+from livepose.cli.progress import progress_bars
+from studies import positive
 
 if TYPE_CHECKING:
     from studies.identity.run import Choice

@@ -20,7 +20,7 @@ def register(subparsers: Any) -> None:
     """Adds the command ``jitter``."""
     from argparse import RawDescriptionHelpFormatter
 
-    from livepose.cli.options import count, positive
+    from studies import count, positive
 
     parser = subparsers.add_parser(
         "jitter",
@@ -48,7 +48,7 @@ def register(subparsers: Any) -> None:
 
 def run(arguments: Namespace) -> int:
     """Measures and writes the tables."""
-    from livepose.cli.evaluate import progress_bars
+    from livepose.cli.progress import progress_bars
     from livepose.evaluation.report import write_text
     from studies.jitter.run import Choice, by_eye, synthetic, with_priors
 

@@ -8,10 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from livepose.cli import guarded
-from livepose.cli.evaluate import add_coco, check_outputs, choice, progress_bars
-from livepose.cli.options import positive
-from livepose.evaluation.report import as_json, write_text
+from livepose.cli.evaluate import COCO, CocoOutputs, chosen_of
+from livepose.cli.options import add_options, options
+from livepose.cli.progress import progress_bars
+from livepose.evaluation.report import as_json, require_writable, write_text
+from livepose.evaluation.settings import CocoSettings
 from livepose.settings import parse_input_size
+from studies import positive
 from studies.pareto.grid import Grid, run_pareto
 from studies.pareto.plot import markdown, plot, write_csv
 
@@ -21,7 +24,9 @@ logger = logging.getLogger(f"livepose.{__name__}")
 def main(words: Sequence[str] | None = None) -> int:
     """The command line of this study."""
     parser = ArgumentParser(prog="python -m studies.pareto", description="Accuracy against time.")
-    add_coco(parser, boxes="gt")
+    for kind in COCO:
+        add_options(parser, kind)
+    parser.set_defaults(boxes="gt")
     parser.add_argument(
         "--output", type=Path, required=True, metavar="NAME", help="NAME.png, NAME.csv"
     )
@@ -46,8 +51,9 @@ def numbers(text: str) -> tuple[int, ...]:
 
 def run(arguments: Namespace) -> int:
     """Measures and writes."""
-    check_outputs(arguments, "json", "markdown", "output")
-    chosen = choice(arguments)
+    outputs = options(CocoOutputs, arguments)
+    require_writable([outputs.json, outputs.markdown, arguments.output])
+    chosen = chosen_of(CocoSettings, arguments)
     grid = Grid(
         decoders=chosen.decoders,
         precisions=tuple((arguments.precisions or chosen.precision).split(",")),
@@ -59,10 +65,10 @@ def run(arguments: Namespace) -> int:
     name: Path = arguments.output.with_suffix("")
     write_csv(points, name.with_suffix(".csv"))
     plot(points, name.with_suffix(".png"))
-    if arguments.markdown:
-        write_text(arguments.markdown, markdown(points))
-    if arguments.json:
-        write_text(arguments.json, as_json([asdict(one) for one in points]))
+    if outputs.markdown:
+        write_text(outputs.markdown, markdown(points))
+    if outputs.json:
+        write_text(outputs.json, as_json([asdict(one) for one in points]))
     logger.info(f"wrote {name.with_suffix('.png')} and {name.with_suffix('.csv')}")
     return 0
 

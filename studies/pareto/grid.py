@@ -31,7 +31,7 @@ from livepose.evaluation.predict import (
     variants_of,
 )
 from livepose.evaluation.run import Set, chosen_detector, open_set
-from livepose.evaluation.settings import Choice, Progress, no_progress
+from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
 from livepose.evaluation.speed import WARM_UP, measure_speeds, pictures_with_people, seconds
 from livepose.skeletons import COCO17
 
@@ -81,7 +81,9 @@ class Point:
         return "always" if self.detect_every == 1 else f"1 in {self.detect_every}"
 
 
-def run_pareto(choice: Choice, grid: Grid, progress: Progress = no_progress) -> list[Point]:
+def run_pareto(
+    choice: EvaluationSettings, grid: Grid, progress: Progress = no_progress
+) -> list[Point]:
     """Measures every combination; the front is marked.
 
     All networks are opened before the first is measured, so that what this machine cannot run is

@@ -3,12 +3,29 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from livepose.cli import guarded
-from livepose.cli.evaluate import add_coco, check_outputs, choice, progress_bars, show_coco
-from livepose.evaluation.predict import decoder_names
+from livepose.cli.evaluate import CocoOutputs, chosen_of, show
+from livepose.cli.options import add_options, options
+from livepose.cli.progress import progress_bars
+from livepose.evaluation.report import COCO_COLUMNS, require_writable
+from livepose.evaluation.settings import CocoSettings, Loading, decoder_names
+from livepose.settings import ONE, option
 from studies.peers.compare import Comparison, run_comparison
 from studies.peers.decoders import NAMES
+
+some_decoders = partial(decoder_names, known=NAMES)
+
+
+@dataclass(frozen=True)
+class PeerSettings(CocoSettings):
+    """The same with more decoders."""
+
+    decoders: tuple[str, ...] = option(
+        ("dark",), "by commas", flag="--decode", metavar="NAMES", parse=some_decoders, nargs=ONE
+    )
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -16,12 +33,16 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(
         prog="python -m studies.peers", description=f"Decoders: {', '.join(NAMES)}."
     )
-    add_coco(parser)
+    for kind in (PeerSettings, Loading, CocoOutputs):
+        add_options(parser, kind)
     parser.add_argument(
         "--peer", action="append", default=[], metavar="KIND:FILE",
         help="tinypose:, onnx:, movenet:, ultralytics: or livepose: and a file; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--peer-decode", default="dark", metavar="NAMES", help="for heatmap peers")
+    parser.add_argument(
+        "--peer-decode", type=some_decoders, default=("dark",), metavar="NAMES",
+        help="for heatmap peers",
+    )  # fmt: skip
     parser.add_argument(
         "--flip-study", action="store_true", help="without, with, and misaligned flip test"
     )
@@ -31,16 +52,17 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def run(arguments: Namespace) -> int:
     """Measures, prints and writes what was asked for."""
-    check_outputs(arguments, "json", "markdown", "results")
-    chosen = choice(arguments, NAMES)
+    outputs = options(CocoOutputs, arguments)
+    require_writable([outputs.json, outputs.markdown, outputs.results])
+    chosen = chosen_of(PeerSettings, arguments)
     beside = Comparison(
         tuple(arguments.peer),
-        decoder_names(arguments.peer_decode, NAMES),
+        arguments.peer_decode,
         arguments.flip_study,
     )
     with progress_bars() as progress:
         measured = run_comparison(chosen, beside, progress)
-    show_coco(arguments, chosen, measured)
+    show(outputs, chosen, measured, COCO_COLUMNS, "COCO AP")
     return 0
 
 

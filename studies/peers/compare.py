@@ -6,7 +6,7 @@ from livepose.estimator import PoseEstimator
 from livepose.evaluation.predict import FLIPS
 from livepose.evaluation.report import Measured, Row
 from livepose.evaluation.run import CocoScorer, chosen_estimator, open_set
-from livepose.evaluation.settings import Choice, Progress, no_progress
+from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
 from studies.peers import DirectPeer, open_peer, own_weights
 from studies.peers.decoders import decode_variant, variants_of
 from studies.peers.run import direct_results, direct_speed
@@ -22,7 +22,7 @@ class Comparison:
 
 
 def run_comparison(
-    choice: Choice, beside: Comparison, progress: Progress = no_progress
+    choice: EvaluationSettings, beside: Comparison, progress: Progress = no_progress
 ) -> Measured:
     """Measures livepose by every chosen decoder, then the peers, on one set.
 

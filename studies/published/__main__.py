@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from livepose.cli import guarded
-from livepose.cli.evaluate import check_outputs
-from livepose.evaluation.report import write_text
+from livepose.evaluation.report import require_writable, write_text
 from studies.published.tables import measured_rows, paper_markdown, show_paper
 
 
@@ -25,7 +24,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def run(arguments: Namespace) -> int:
     """Prints the tables, or writes them as Markdown."""
-    check_outputs(arguments, "markdown")
+    require_writable([arguments.markdown])
     measured = measured_rows(arguments.measured)
     if arguments.markdown:
         write_text(arguments.markdown, paper_markdown(measured))

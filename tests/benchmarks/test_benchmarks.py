@@ -23,10 +23,10 @@ from benchmarks.rival_rounds import measure_rivals
 from benchmarks.rivals import AbsentError, Entry, Opened, entries
 from benchmarks.rivals.own import validated
 from benchmarks.rivals.straightforward import refined
+from benchmarks.rounds import ratio
 from benchmarks.stages import decode_us
 from benchmarks.table import BEGIN, END, markdown, put_into
 from benchmarks.targets import Target, targets
-from livepose.benchmark.rounds import ratio
 from livepose.benchmark.scene import WalkingPeople
 from livepose.errors import LiveposeError, UsageError
 from livepose.frame import Frame
@@ -52,8 +52,8 @@ class Counting:
         return 0
 
 
-def entry(key: str, contestant: Counting) -> Entry:
-    return Entry(key, f"the {key}", lambda people: Opened(contestant, "none", "1.0", "a note"))
+def entry(key: str, system: Counting) -> Entry:
+    return Entry(key, f"the {key}", lambda people: Opened(system, "none", "1.0", "a note"))
 
 
 def missing(people: int) -> Opened:

@@ -1,4 +1,4 @@
-"""Contestants take turns, and what is said of them is the median of their rounds."""
+"""Systems take timed, and what is said of them is the median of their rounds."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from itertools import islice
 
 import numpy as np
 
-from livepose.benchmark.rounds import Length, Round, Turn, spread, take_turns
+from benchmarks.rounds import in_turn
+from livepose.benchmark.rounds import Length, Round, TimedRun, spread
 from livepose.benchmark.scene import WalkingPeople, endless, there_and_back
 from livepose.frame import Frame
 
@@ -34,18 +35,18 @@ def frames(count: int) -> Iterator[Frame]:
 
 def test_warm_up_is_not_measured() -> None:
     sleeper = Sleeper("a", [])
-    turn = Turn(sleeper, frames(10))
+    turn = TimedRun(sleeper, frames(10))
     assert turn.warm_up(4) == 4
     assert turn.round(Length.of(3))
     assert (sleeper.taken, turn.frames, turn.people) == (7, 3, [2, 2, 2])
 
 
 def test_a_slow_contestants_warm_up_ends_with_its_time() -> None:
-    assert Turn(Sleeper("a", [], 0.02), frames(100)).warm_up(100, seconds=0.05) <= 4
+    assert TimedRun(Sleeper("a", [], 0.02), frames(100)).warm_up(100, seconds=0.05) <= 4
 
 
 def test_a_round_lasts_at_least_its_seconds_and_its_frames() -> None:
-    turn = Turn(Sleeper("a", [], 0.005), frames(1000))
+    turn = TimedRun(Sleeper("a", [], 0.005), frames(1000))
     turn.round(Length(least=2, seconds=0.05))
     assert turn.rounds[0].seconds >= 0.05
     turn.round(Length(least=3, seconds=0.0))
@@ -53,7 +54,7 @@ def test_a_round_lasts_at_least_its_seconds_and_its_frames() -> None:
 
 
 def test_frames_that_have_ended_make_no_round() -> None:
-    turn = Turn(Sleeper("a", []), frames(3))
+    turn = TimedRun(Sleeper("a", []), frames(3))
     assert turn.round(Length.of(5))
     assert not turn.round(Length.of(5))
     assert [one.frames for one in turn.rounds] == [3]
@@ -61,13 +62,13 @@ def test_frames_that_have_ended_make_no_round() -> None:
 
 def test_everybody_has_a_turn_in_every_round_and_who_begins_changes() -> None:
     log: list[str] = []
-    turns = [Turn(Sleeper(name, log), frames(100)) for name in "abc"]
-    assert list(take_turns(turns, 3, Length.of(1))) == [1, 2, 3]
+    timed = [TimedRun(Sleeper(name, log), frames(100)) for name in "abc"]
+    assert list(in_turn(timed, 3, Length.of(1))) == [1, 2, 3]
     assert "".join(log) == "abcbcacab"
 
 
 def test_the_figure_is_the_median_over_rounds_with_its_quartiles() -> None:
-    turn = Turn(Sleeper("a", []), frames(0))
+    turn = TimedRun(Sleeper("a", []), frames(0))
     turn.rounds = [Round(10, 1.0), Round(20, 1.0), Round(30, 1.0), Round(1, 1.0), Round(25, 1.0)]
     fps = turn.fps()
     assert (fps.median, fps.q1, fps.q3, fps.count) == (20.0, 10.0, 25.0, 5)
@@ -79,7 +80,7 @@ def test_no_samples_have_no_median() -> None:
 
 
 def test_a_sleeping_contestant_is_timed_rightly() -> None:
-    turn = Turn(Sleeper("a", [], 0.02), frames(10))
+    turn = TimedRun(Sleeper("a", [], 0.02), frames(10))
     turn.round(Length.of(10))
     assert turn.as_dict()["frame_ms"]["median"] >= 20.0
     assert turn.as_dict()["fps"]["median"] <= 50.0

@@ -76,6 +76,8 @@ def test_what_cannot_be_right_is_said(
     "changed",
     [
         {"max_people": 0},
+        {"max_people": "two"},
+        {"target_fps": "fast"},
         {"decode": "guess"},
         {"target_fps": -1.0},
         {"max_latency_ms": float("nan")},

@@ -4,18 +4,18 @@ import json
 import os
 import subprocess
 import sys
-from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from window.xvfb import running_display
 
-from livepose.cli import doctor, doctor_probes
+from livepose import machine
+from livepose.cli import doctor, doctor_probes, parser_of
 from livepose.cli.doctor_checks import FAIL, OK, WARN, Check
-from livepose.cli.doctor_probes import PROBES, Facts, Probed, probe
-from livepose.errors import UsageError
+from livepose.cli.doctor_probes import PROBES, Probed, probe
 
-HEALTHY: dict[str, Facts] = {
+HEALTHY: dict[str, dict[str, Any]] = {
     "torch": {"version": "2.13.0", "cuda_build": None, "cuda": [], "mps": False},
     "openvino": {"version": "2026.4", "capabilities": ["INT8"]},
     "numba": {"version": "0.68", "numpy": "2.4", "cache": "/"},
@@ -29,9 +29,7 @@ HEALTHY: dict[str, Facts] = {
 
 
 def run(*words: str) -> int:
-    parser = ArgumentParser(prog="livepose")
-    doctor.register(parser.add_subparsers(dest="command", required=True))
-    return doctor.run(parser.parse_args(["doctor", *words]))
+    return doctor.run(parser_of("doctor").parse_args(words))
 
 
 @pytest.fixture
@@ -101,24 +99,25 @@ def test_a_device_asked_for_and_absent_ends_with_five(
     assert "cuda is not there, only cpu" in capsys.readouterr().out
 
 
-def test_an_unknown_device_is_a_wrong_argument(surroundings: dict[str, Probed]) -> None:
-    with pytest.raises(UsageError, match="expected auto, cpu, cuda"):
+def test_an_unknown_device_is_a_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
         run("--device", "tpu")
+    assert "expected auto, cpu, cuda" in capsys.readouterr().err
 
 
 def test_the_processor_is_read_from_the_kernels_list(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     listing = tmp_path / "cpuinfo"
-    monkeypatch.setattr(doctor, "CPUINFO", listing)
+    monkeypatch.setattr(machine, "CPUINFO", listing)
     listing.write_text("model name\t: Some CPU @ 3 GHz\nflags\t\t: fpu avx2 avx512f\n")
-    assert doctor.processor_name() == "Some CPU @ 3 GHz"
-    assert doctor.processor_flags() == {"fpu", "avx2", "avx512f"}
+    assert machine.processor_name() == "Some CPU @ 3 GHz"
+    assert machine.processor_flags() == {"fpu", "avx2", "avx512f"}
     listing.write_text("Features\t: fp asimd asimddp\n")
-    assert doctor.processor_flags() == {"fp", "asimd", "asimddp"}
+    assert machine.processor_flags() == {"fp", "asimd", "asimddp"}
     listing.unlink()
-    assert doctor.processor_flags() == set()
-    assert doctor.processor_name()
+    assert machine.processor_flags() == set()
+    assert machine.processor_name()
 
 
 def test_what_torchvision_wants_is_read_without_loading_it(

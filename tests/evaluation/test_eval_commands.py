@@ -248,20 +248,13 @@ def test_the_options_reach_the_runtime(make_set: MakeSet, spots: list[Any]) -> N
     assert spots[1][2] == "cuda"
 
 
-@pytest.mark.parametrize(
-    ("more", "says"),
-    [
-        (("--decode", "darc"), "--decode"),
-        (("--boxes", "gone.json"), "gone.json"),
-    ],
-)
 def test_what_cannot_be_is_one_sentence_and_exit_code_two(
-    make_set: MakeSet, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], says: str
+    make_set: MakeSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images, path, _ = make_set(1)
-    assert main(coco(images, path, *more)) == 2
+    assert main(coco(images, path, "--boxes", "gone.json")) == 2
     said = capsys.readouterr().err
-    assert says in said
+    assert "gone.json" in said
     assert "Traceback" not in said
 
 
@@ -302,7 +295,7 @@ def test_a_table_says_how_far_each_row_is_from_the_first(
 
 def test_wrong_sizes_and_numbers_are_refused_by_the_parser(make_set: MakeSet) -> None:
     images, path, _ = make_set(1)
-    for wrong in (("--input", "128"), ("--limit", "0")):
+    for wrong in (("--input", "128"), ("--limit", "0"), ("--decode", "darc")):
         with pytest.raises(SystemExit, match="2"):
             main(coco(images, path, *wrong))
     with pytest.raises(SystemExit, match="2"):
@@ -415,6 +408,7 @@ def test_what_are_no_heatmaps_is_refused(
         assert main(["decode", str(path)]) == 2
         assert says in capsys.readouterr().err
     assert main(["decode", str(two), "--array", "second"]) == 0
-    assert main(["decode", str(two), "--array", "second", "--decode", "darc"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["decode", str(two), "--array", "second", "--decode", "darc"])
     assert main(["decode", str(two), "--array", "second", "--blur-kernel", "4"]) == 2
     assert main(["decode", str(two), "--array", "first", "--output", "/nowhere/out.npz"]) == 1

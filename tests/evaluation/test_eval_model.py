@@ -11,9 +11,9 @@ from livepose.evaluation import model
 from livepose.evaluation.cost import network_cost
 from livepose.evaluation.model import open_estimator
 from livepose.evaluation.run import bare_row
-from livepose.evaluation.settings import Choice
+from livepose.evaluation.settings import EvaluationSettings
 
-CHOICE = Choice(Path("images"), Path("annotations.json"))
+CHOICE = EvaluationSettings(Path("images"), Path("annotations.json"))
 
 
 def test_weights_are_opened_at_the_size_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ from livepose.evaluation.archive import Archive
 from livepose.evaluation.boxes import annotated_boxes
 from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.model import open_estimator
-from livepose.evaluation.predict import Loading, Variant, predict
+from livepose.evaluation.predict import Variant, predict
+from livepose.evaluation.settings import Loading
 from livepose.evaluation.speed import measure_speeds
 from livepose.evaluation.validation import CallableRuntime, validate_pose
 

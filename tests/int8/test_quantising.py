@@ -9,8 +9,8 @@ import pytest
 from livepose.calibration import int8 as quantising
 from livepose.calibration.activation_ranges import Histogram
 from livepose.calibration.int8 import PeopleSet, quantise, require_kept
+from livepose.calibration.settings import pair
 from livepose.cli import main
-from livepose.cli.quantise import pair
 from livepose.errors import DataError, GateError
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import load_annotations

@@ -41,12 +41,9 @@ def test_what_the_recipe_copies_is_there_and_not_ignored():
 
 @pytest.mark.parametrize("name", ["livepose.service", "Dockerfile"])
 def test_every_option_in_them_exists(name):
-    from argparse import ArgumentParser
+    from livepose.cli import parser_of
 
-    from livepose.cli.run import register
-
-    parser = ArgumentParser()
-    register(parser, [])
+    parser = parser_of(None)
     lines = [line for line in (DEPLOY / name).read_text().splitlines() if not line.startswith("#")]
     started = [line for line in lines if line.startswith(("ExecStart", "ENTRYPOINT"))]
     options = re.findall(r"--[a-z-]+", " ".join(started))

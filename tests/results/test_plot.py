@@ -109,6 +109,22 @@ def test_several_files_get_a_page_each_beside_them(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").exists() and (tmp_path / "b.png").exists()
 
 
+def test_a_folder_of_results_is_plotted_and_one_without_says_how_to_make_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    recorded(tmp_path / "a.jsonl", 12)
+    (tmp_path / "run.jsonl").write_text('{"source": "a manifest"}\n')
+    assert main(["plot", str(tmp_path)]) == 0
+    assert (tmp_path / "a.png").exists()
+    assert "left out" in capsys.readouterr().err
+    (tmp_path / "films").mkdir()
+    assert main(["plot", str(tmp_path / "films")]) == 2
+    assert "--output-dir OUT --json, then livepose plot OUT" in capsys.readouterr().err
+    (tmp_path / "walk.mp4").write_bytes(bytes(range(256)))
+    assert main(["plot", str(tmp_path / "walk.mp4")]) == 2
+    assert "livepose SOURCE --json FILE" in capsys.readouterr().err
+
+
 def test_of_several_files_those_without_anybody_are_left_out_and_said(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

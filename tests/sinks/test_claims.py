@@ -12,9 +12,9 @@ import pytest
 from sinks.people import frame, poses
 
 from livepose.errors import SinkError, UsageError
+from livepose.results.tables import CsvSink
 from livepose.sinks import (
     CocoSink,
-    CsvSink,
     ImageSink,
     JsonLinesSink,
     OpenPoseSink,

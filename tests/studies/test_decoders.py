@@ -5,7 +5,7 @@ import pytest
 
 from livepose.errors import UsageError
 from livepose.estimator import Estimates
-from livepose.evaluation.predict import decoder_names
+from livepose.evaluation.settings import decoder_names
 from livepose.heatmaps import blur_taps, decode_dark, encode_dark
 from studies.peers.decoders import (
     NAMES,
@@ -109,7 +109,7 @@ def test_names_are_checked_and_taken_once() -> None:
     assert decoder_names("dark, shift,dark") == ("dark", "shift")
     assert set(REFINEMENTS) < set(NAMES)
     for wrong in ("", "darc"):
-        with pytest.raises(UsageError, match="--decode"):
+        with pytest.raises(ValueError, match="expected some of"):
             decoder_names(wrong, NAMES)
 
 

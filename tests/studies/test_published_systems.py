@@ -11,7 +11,7 @@ import torch
 from livepose.evaluation.cost import network_cost
 from livepose.evaluation.report import BACKBONES
 from livepose.evaluation.run import run_coco
-from livepose.evaluation.settings import Choice
+from livepose.evaluation.settings import EvaluationSettings
 from livepose.networks import build_network
 from livepose.weights import Card, import_checkpoint, save_checkpoint
 from studies.published.tables import BACKBONES_HERE, published, runs_here
@@ -63,7 +63,7 @@ def test_the_systems_of_the_tables_run(
     card = Card(network, input_hw, alignment=alignment)
     save_checkpoint(path, seeded(network).state_dict(), card, torch.float16)
     images, annotations, _ = make_set(1)
-    choice = Choice(
+    choice = EvaluationSettings(
         images, annotations, weights=str(path), decoders=("dark", "shift", "integral"),
         flip_test=True, runtime="torch", device="cpu", precision="f32", speed=False,
     )  # fmt: skip
@@ -91,7 +91,7 @@ def test_an_official_file_is_imported_and_measured(make_set: MakeSet, tmp_path: 
     )
     assert (card.network, card.input_hw, card.alignment) == ("resnet50", (256, 192), "hrnet")
     images, annotations, _ = make_set(1)
-    choice = Choice(
+    choice = EvaluationSettings(
         images, annotations, weights=str(path), input_hw=(128, 96), runtime="torch",
         device="cpu", speed=False,
     )  # fmt: skip

@@ -1,6 +1,5 @@
 """The command ``livepose weights``, as a user calls it."""
 
-import argparse
 import http.server
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from livepose.cli import parser_of
 from livepose.cli import weights as command
 from livepose.errors import WeightsError
 from livepose.networks import build_network
@@ -27,10 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    command.register(parser.add_subparsers())
-    arguments = parser.parse_args(["weights", *words])
-    return command.run(arguments)
+    return command.run(parser_of("weights").parse_args(words))
 
 
 def saved(folder: Path, name: str = "mine") -> Path:

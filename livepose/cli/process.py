@@ -1,10 +1,14 @@
-"""The process as livepose finds it: standard streams and the working directory."""
+"""The process as livepose finds it: standard streams, the working directory, signals."""
 
 import os
+import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from livepose.errors import UsageError
 
@@ -74,3 +78,26 @@ def flush_stdout() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError | ValueError):
             raise
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody ended the run by a signal; its name is the argument."""
+
+
+@contextmanager
+def ends_like_ctrl_c() -> Iterator[None]:
+    """Within it these signals interrupt, once; one that is ignored (nohup) stays so."""
+    names = ("SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    earlier: dict[int, Any] = {number: signal.signal(number, _interrupt) for number in ours}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # nothing may break off what is being finished
+    raise Stopped(signal.Signals(number).name)
