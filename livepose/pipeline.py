@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.budget import Budget, PosePropagation, Scheduler, joined
+from livepose.budget import Budget, PoseSchedule, Scheduler
 from livepose.detection import Detections, DetectionSchedule, Detector, detect_stills, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
@@ -96,10 +96,11 @@ class PosePipeline:
         self.estimator, self.detector = networks or self._open_networks()
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(Budget(self.settings.max_latency_ms, self.settings.target_fps))
-        self.propagation = PosePropagation()
         self.schedule = DetectionSchedule(second_scale=not self.scheduler.budget)
         self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(self.settings.smooth)
+        on_gpu = self.estimator.runtime.device != "cpu"  # which looks at a few more for nothing
+        self.pose_schedule = PoseSchedule(self.smoother, self.settings.pose_every_frame or on_gpu)
         self.shots = ShotBoundaries()
 
     def _tracker_settings(self) -> TrackerSettings:
@@ -108,7 +109,6 @@ class PosePipeline:
             detect_every=self.settings.detect_every,
             whole_frame=self.detector is None,
         )
-        # Who waits for a turn is not out of sight.
         return replace(chosen, coast_s=PATIENT_COAST_S) if self.scheduler.budget else chosen
 
     def _open_networks(self) -> tuple[PoseEstimator, Detector | None]:
@@ -211,8 +211,7 @@ class PosePipeline:
 
     def _best(self, found: Detections) -> Tracked:
         best = np.argsort(-found.scores, kind="stable")[: self.settings.max_people]
-        ids = np.arange(1, len(best) + 1, dtype=np.int64)
-        return Tracked(found.boxes_xyxy[best], ids, found.scores[best])
+        return Tracked(found.boxes_xyxy[best], np.arange(1, len(best) + 1), found.scores[best])
 
     def _process_in_budget(
         self, image_bgr: ImageBgr, time_s: float, captured_s: float | None
@@ -232,33 +231,32 @@ class PosePipeline:
             detections = self._detect_if_due(image_bgr, time_s)
         with self.clock.stage("track"):
             tracked = self.tracker.update(time_s, detections, image_bgr)
-            now = self.scheduler.turns(tracked.track_ids)
-        poses = self._estimate(image_bgr, tracked if now is None else tracked.select(now))
+            due = self.pose_schedule.due(time_s, tracked, image_bgr)
+            now = self.scheduler.choose(tracked.track_ids.tolist(), due)
+        poses = self._estimate(image_bgr, tracked.select(now))
         with self.clock.stage("track"):
             poses = self.tracker.observe(time_s, poses)
+            self.pose_schedule.looked_at(time_s, poses)
         with self.clock.stage("smooth"):
             poses = self.smoother.apply(time_s, poses)
-        return poses if now is None else self._propagate(time_s, poses, tracked, now)
+            waiting = tracked.select(~now)
+            return self._with_propagated(time_s, poses, waiting, due[~now]) if waiting else poses
 
     def _begin_shot(self) -> None:
         self.tracker.begin_shot()
         self.smoother.reset()
-        self.propagation.reset()
+        self.pose_schedule.reset()
         self.schedule.reset()
 
-    def _propagate(
-        self, time_s: float, poses: Poses, tracked: Tracked, now: NDArray[np.bool_]
+    def _with_propagated(
+        self, time_s: float, poses: Poses, waiting: Tracked, overdue: NDArray[np.bool_]
     ) -> Poses:
-        """Adds those whose turn it was not, moved along with their boxes."""
-        with self.clock.stage("track"):
-            # As they are known now: what was seen may have told who is who, and who is nobody.
-            places = self.tracker.predict(time_s)
-            waits = np.isin(places.track_ids, tracked.track_ids[~now])
-            waiting = places.select(waits & ~np.isin(places.track_ids, poses.track_ids))
-            propagated = self.propagation.propagate(waiting.boxes_xyxy, waiting.track_ids)
-            poses = joined(poses, propagated)
-            self.propagation.remember(poses, places)
-            return poses
+        """Adds those who were not looked at, unless they turned out to be nobody."""
+        places = self.tracker.predict(time_s)
+        waits = np.setdiff1d(waiting.track_ids, poses.track_ids)
+        places = places.select(np.isin(places.track_ids, waits))
+        overdue = np.isin(places.track_ids, waiting.track_ids[overdue])
+        return self.pose_schedule.propagate(time_s, poses, self._unknown(places), overdue)
 
     def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
         if not self.tracker.needs_detection(time_s) or not self.scheduler.may_detect(time_s):
@@ -274,8 +272,11 @@ class PosePipeline:
 
     def _estimate(self, image_bgr: ImageBgr, tracked: Tracked) -> Poses:
         if not len(tracked):
-            return self._as_poses(tracked, Estimates.nobody(len(self.skeleton.keypoints)))
+            return self._unknown(tracked)
         return self._as_poses(tracked, self.estimator.estimate(image_bgr, tracked.boxes_xyxy))
+
+    def _unknown(self, tracked: Tracked) -> Poses:
+        return self._as_poses(tracked, Estimates.unknown(len(tracked), self.skeleton))
 
     def _as_poses(self, tracked: Tracked, estimates: Estimates) -> Poses:
         return Poses(
@@ -334,9 +335,8 @@ class PosePipeline:
     def reset(self) -> None:
         """Forgets everybody: the next picture begins a new stream."""
         self._begin_shot()
-        self.tracker.reset()
-        self.shots.reset()
-        self.scheduler.reset()
+        for one in (self.tracker, self.shots, self.scheduler):
+            one.reset()
 
     def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
         """Compiles and allocates what the first frame would otherwise wait for."""

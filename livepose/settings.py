@@ -168,6 +168,7 @@ class Settings:
         "half of the price; 0: nobody; default: what suits the weights",
         flag="--small-people", metavar="PX", least=0,
     )  # fmt: skip
+    pose_every_frame: bool = option(False, "nobody is propagated, however well predicted")
     decode: str = option("dark", "heatmaps to keypoints", choices=DECODINGS)
     smooth: str = option("balanced", "against trembling", choices=SMOOTHINGS)
     predict: bool = option(False, "live: keypoints where they are once they are shown")

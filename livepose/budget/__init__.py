@@ -1,11 +1,11 @@
-"""Holding a budget of time: what is put off so that the rest is in time.
+"""What of a frame is done now, and what is not needed or put off.
 
-``Scheduler`` decides, and is told how long things took; it has no clock of its own.
-``PosePropagation`` moves the poses of those whose turn has not come along with their boxes.
+``PoseSchedule`` says who needs a look of the pose network. ``Scheduler`` holds a budget of time,
+and is told how long things took; it has no clock of its own.
 """
 
 from livepose.budget.costs import Costs
-from livepose.budget.propagation import PosePropagation, joined
+from livepose.budget.pose_schedule import PoseSchedule
 from livepose.budget.scheduler import Budget, DroppedWork, Scheduler
 
-__all__ = ["Budget", "Costs", "DroppedWork", "PosePropagation", "Scheduler", "joined"]
+__all__ = ["Budget", "Costs", "DroppedWork", "PoseSchedule", "Scheduler"]

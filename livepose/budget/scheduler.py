@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from livepose.budget.costs import Costs
 
+Mask = NDArray[np.bool_]
+
 LONGEST_REST_S = 1.0
 """A detection that is due is put off for so long at most."""
 EARLY = 0.75
@@ -47,7 +49,7 @@ class DroppedWork:
     detections: int = 0
     """Frames in which the detector was due and had to wait."""
     poses: int = 0
-    """Poses that were propagated on by their boxes instead of being estimated."""
+    """Poses that were due and had to be predicted instead."""
     late: int = 0
     """Frames that took longer than the budget all the same."""
 
@@ -153,31 +155,29 @@ class Scheduler:
         """How long a detection that does not fit is put off; the dearer, the longer."""
         return min(LONGEST_REST_S, 4.0 * (self.costs.detect_s or 0.0))
 
-    def turns(self, track_ids: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-        """Whose turn it is of these (P,), see ``choose``; None without a budget: everybody's."""
-        return self.choose(track_ids.tolist()) if self.budget else None
+    def choose(self, track_ids: Sequence[int], due: Mask | None = None) -> Mask:
+        """Whose poses are estimated in this frame, of those who are ``due`` (P,), all by default.
 
-    def choose(self, track_ids: Sequence[int]) -> NDArray[np.bool_]:
-        """Whose poses are estimated in this frame: those who wait longest first, newcomers most.
-
-        At least one, unless a detection or a debt has used up the frame.
+        Those who wait longest first, newcomers most; at least one, unless a detection or a debt has
+        used up the frame.
         """
         count = len(track_ids)
-        if not self.budget or count == 0:
-            return np.ones(count, dtype=bool)
-        most = self.costs.most_crops(count, self._left_s)
+        due = np.ones(count, dtype=bool) if due is None else due
+        if not self.budget or not due.any():
+            return due
+        most = self.costs.most_crops(int(due.sum()), self._left_s)
         spent = self._detects or self._debt_s > 0.0
         most = max(most, 0 if spent else 1)
-        turns = [self._turns.get(one, 0) for one in track_ids]
-        looked = np.argsort(turns, kind="stable")[:most]
+        turns = np.array([self._turns.get(one, 0) for one in track_ids])
+        order = np.argsort(turns, kind="stable")
+        looked = order[due[order]][:most]
         chosen = np.zeros(count, dtype=bool)
         chosen[looked] = True
-        for place in looked:
-            self._turn += 1
-            turns[place] = self._turn
-        self._turns = dict(zip(track_ids, turns, strict=True))
-        self._crops = int(chosen.sum())
-        self.dropped_work.poses += count - self._crops
+        turns[looked] = self._turn + 1 + np.arange(len(looked))
+        self._turn += len(looked)
+        self._turns = dict(zip(track_ids, turns.tolist(), strict=True))
+        self._crops = len(looked)
+        self.dropped_work.poses += int(due.sum()) - self._crops
         return chosen
 
     def end(

@@ -20,6 +20,7 @@ from livepose.heatmaps import DECODERS, Decoded, blur_taps, decode
 from livepose.heatmaps._maps import as_contiguous
 from livepose.runtimes import Runtime
 from livepose.runtimes.protocol import ResizableRuntime
+from livepose.skeletons import Skeleton
 from livepose.timing import StageClock
 from livepose.weights.calibration import calibration_of
 
@@ -63,10 +64,11 @@ class Estimates:
         )
 
     @classmethod
-    def nobody(cls, keypoints: int) -> "Estimates":
-        """Those of no people, who would have so many keypoints."""
-        shapes = (0, keypoints, 2), (0, keypoints), (0, keypoints, 2, 2)
-        return cls(*(np.empty(shape) for shape in shapes))
+    def unknown(cls, people: int, skeleton: Skeleton) -> "Estimates":
+        """Those of so many people of whom no keypoint is known."""
+        shape = people, len(skeleton.keypoints)
+        unknown_xy, unknown_px2 = np.full((*shape, 2), np.nan), np.full((*shape, 2, 2), np.nan)
+        return cls(unknown_xy, np.zeros(shape), unknown_px2)
 
 
 class PoseEstimator:

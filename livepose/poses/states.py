@@ -16,6 +16,8 @@ class KeypointState(IntEnum):
     """It lies outside the frame: nothing of it can be seen."""
     PREDICTED = 4
     """Not measured, or measured where it cannot be: it lies where it should be by its motion."""
+    PROPAGATED = 5
+    """Not looked at in this picture: there the prediction is as good as a measurement."""
 
     @property
     def word(self) -> str:

@@ -21,9 +21,8 @@ from livepose.skeletons import COCO17, Skeleton
 _PERSON = 1
 _VISIBLE, _HIDDEN = 2, 1
 VISIBILITY = np.zeros(len(KeypointState), dtype=np.int64)
-VISIBILITY[[KeypointState.SEEN, KeypointState.WEAK, KeypointState.PREDICTED]] = (
-    *(_VISIBLE, _HIDDEN, _HIDDEN),
-)
+VISIBILITY[[KeypointState.SEEN, KeypointState.PROPAGATED]] = _VISIBLE
+VISIBILITY[[KeypointState.WEAK, KeypointState.PREDICTED]] = _HIDDEN
 """COCO's flag by state: 0 not labelled, 1 labelled but not visible, 2 visible."""
 
 

@@ -1,6 +1,7 @@
 """Numba kernel of the filter with three models: rest, slow and quick motion."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +11,32 @@ from livepose.compiled import njit
 _MODELS, _NUMBERS = 3, 7
 _X_NOW, _Y_NOW, _VX_NOW, _VY_NOW, _PLACE, _BOTH, _SPEED = range(_NUMBERS)
 _WEIGHTS = _MODELS * _NUMBERS
-_LAST_S, _LAST_SCORE, _HELD_NOW, _ODD_X, _ODD_Y = range(_WEIGHTS + _MODELS, _WEIGHTS + _MODELS + 5)
-IMM_COLUMNS = _WEIGHTS + _MODELS + 5
+_LAST_S, _LAST_SCORE, _LAST_NOISE, _HELD_NOW, _ODD_X, _ODD_Y = range(
+    _WEIGHTS + _MODELS, _WEIGHTS + _MODELS + 6
+)
+IMM_COLUMNS = _WEIGHTS + _MODELS + 6
 """State of a keypoint in ``imm_filter``. For each model: x, y, vx, vy in px and px/s, and the
 variance of a place, of place with speed, and of a speed. Then the models' probabilities, the time
-it was last seen (NaN: never), its score then, whether it is held at present, and the place of a
-measurement that was doubted (NaN: none)."""
+it was last seen (NaN: never), its score and its noise in px² then, whether it is held at present,
+and the place of a measurement that was doubted (NaN: none)."""
 
 Triple = tuple[float, float, float]
-ImmConstants = tuple[float, Triple, Triple, float, float, float, float, float]
-"""noise_share; rest_drift and agility of slow and quick motion; how long rest, slow and quick
-motion last; glide_s, fade_s, jump_scales, top_speed, gap_s."""
+
+
+class ImmConstants(NamedTuple):
+    """Constants of the filter: see ``SmoothingSettings``."""
+
+    noise_share: float
+    changes: Triple
+    """Drift at rest, agility of slow and of quick motion."""
+    lasts_s: Triple
+    """How long rest, slow and quick motion last."""
+    glide_s: float
+    fade_s: float
+    jump_scales: float
+    top_speed: float
+    gap_s: float
+
 
 _START_SPEEDS = (0.0, 0.05, 1.0)
 """Deviation of the speed of a keypoint that is seen for the first time, body scales a second."""
@@ -28,6 +44,10 @@ _UNKNOWN_SIGMA = 0.055
 """Deviation of a measurement that says nothing of its own, in body scales."""
 _LEAST_PROBABILITY = 1e-4
 _DOUBT, _GO_ON, _ANEW = 0, 1, 2
+_LEAST_SCORE = 0.2
+"""Keypoints below it say nothing of whether somebody has to be looked at."""
+_PROPAGATION_GLIDE_S = 0.4
+"""Who only waits for a look goes on; whoever waits for long does not fly away."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -108,7 +128,7 @@ def _step(
     if stays[_MODELS] != dt_s:  # the same for nearly all keypoints of a frame
         stays[_MODELS] = dt_s
         for i in range(_MODELS):
-            stays[i] = math.exp(-dt_s / constants[2][i])
+            stays[i] = math.exp(-dt_s / constants.lasts_s[i])
     for j in range(_MODELS):
         total = 0.0
         for i in range(_MODELS):
@@ -120,7 +140,7 @@ def _step(
             shares[i] /= total
         probable[j] = total
         _blend(state, shares, now[j])
-        _predict(now[j], j, dt_s, constants[1][j] * scale_px * scale_px)
+        _predict(now[j], j, dt_s, constants.changes[j] * scale_px * scale_px)
         likely[j] = _correct(now[j], x, y, noise_px2)
     best, total = max(likely[0], likely[1], likely[2]), 0.0
     for j in range(_MODELS):
@@ -164,16 +184,19 @@ def _how(
     Nobody moves faster than the top speed. A measurement that asks for more is remembered, and
     taken when the next one confirms it.
     """
-    if not 0.0 < dt_s <= constants[7]:  # also where dt_s is NaN
+    if not 0.0 < dt_s <= constants.gap_s:  # also where dt_s is NaN
         return _ANEW
-    expected_x, expected_y = _ahead(state, dt_s, constants[3])
-    off_px, reach_px = math.hypot(x - expected_x, y - expected_y), constants[6] * dt_s * scale_px
+    expected_x, expected_y = _ahead(state, dt_s, constants.glide_s)
+    off_px, reach_px = (
+        math.hypot(x - expected_x, y - expected_y),
+        constants.top_speed * dt_s * scale_px,
+    )
     if off_px > reach_px:
         if math.hypot(x - state[_ODD_X], y - state[_ODD_Y]) <= reach_px:
             return _ANEW
         state[_ODD_X], state[_ODD_Y] = x, y
         return _DOUBT
-    if state[_HELD_NOW] == 1.0 and off_px > constants[5] * scale_px:
+    if state[_HELD_NOW] == 1.0 and off_px > constants.jump_scales * scale_px:
         return _ANEW
     return _GO_ON
 
@@ -202,6 +225,7 @@ def _take(
     else:
         _step(state, x, y, noise_px2, dt_s, scale_px, constants, scratch)
     state[_LAST_S], state[_LAST_SCORE], state[_HELD_NOW] = time_s, score, 0.0
+    state[_LAST_NOISE] = noise_px2
     state[_ODD_X] = state[_ODD_Y] = np.nan
     return True
 
@@ -239,15 +263,99 @@ def imm_filter(
             seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
             if seen:
                 variance = (covariance_px2[p, k, 0, 0] + covariance_px2[p, k, 1, 1]) / 2
-                noise_px2 = constants[0] * (variance if variance > 0.0 else unknown_px2)
+                noise_px2 = constants.noise_share * (variance if variance > 0.0 else unknown_px2)
                 seen = _take(state, x, y, score, noise_px2, time_s, scale_px, constants, scratch)
             measured[p, k] = seen
             gone_s = time_s - state[_LAST_S]
             if not seen:
-                if not 0.0 <= gone_s < constants[4]:
+                if not 0.0 <= gone_s < constants.fade_s:
                     state[_LAST_S] = state[_ODD_X] = np.nan
                     xy[p, k, 0], xy[p, k, 1], scores[p, k] = np.nan, np.nan, 0.0
                     continue
                 state[_HELD_NOW] = 1.0
-                scores[p, k] = state[_LAST_SCORE] * (1.0 - gone_s / constants[4])
-            xy[p, k, 0], xy[p, k, 1] = _ahead(state, gone_s + lead_s, constants[3])
+                scores[p, k] = state[_LAST_SCORE] * (1.0 - gone_s / constants.fade_s)
+            xy[p, k, 0], xy[p, k, 1] = _ahead(state, gone_s + lead_s, constants.glide_s)
+
+
+# -- between looks -------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _variance_ahead(
+    state: NDArray[np.float64], ahead_s: float, scale_px: float, constants: ImmConstants
+) -> float:
+    """Variance in px² of where the keypoint is ``ahead_s`` after it was last seen, x and y each.
+
+    That of the mixture of the models, each weighted as it will be: rest may end meanwhile.
+    """
+    mean_x = mean_y = squares = inner = 0.0
+    for j in range(_MODELS):
+        weight = 0.0
+        for i in range(_MODELS):
+            stays = math.exp(-ahead_s / constants.lasts_s[i])
+            share = stays if i == j else (1.0 - stays) / (_MODELS - 1)
+            weight += share * state[_WEIGHTS + i]
+        model = state[j * _NUMBERS : (j + 1) * _NUMBERS].copy()
+        _predict(model, j, ahead_s, constants.changes[j] * scale_px * scale_px)
+        x, y = model[_X_NOW] - state[_X_NOW], model[_Y_NOW] - state[_Y_NOW]
+        mean_x, mean_y = mean_x + weight * x, mean_y + weight * y
+        squares, inner = squares + weight * (x * x + y * y), inner + weight * model[_PLACE]
+    return float(inner + (squares - mean_x * mean_x - mean_y * mean_y) / 2.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def doubt_of(
+    states: NDArray[np.float64],
+    seen_s: float,
+    time_s: float,
+    scale_px: float,
+    constants: ImmConstants,
+) -> float:
+    """How much less a prediction of keypoints (K, IMM_COLUMNS) is worth than a measurement.
+
+    The variance of the worst of them by that of a measurement. Infinite for whoever has just lost
+    a keypoint, or shown it where it cannot be, or has none that counts.
+    """
+    worst = -math.inf
+    for k in range(len(states)):
+        state = states[k]
+        if math.isnan(state[_LAST_S]):
+            continue
+        if state[_LAST_S] != seen_s or math.isfinite(state[_ODD_X]):
+            return math.inf
+        if state[_LAST_SCORE] >= _LEAST_SCORE:
+            variance = _variance_ahead(state, time_s - seen_s, scale_px, constants)
+            worst = max(worst, variance / state[_LAST_NOISE])
+    return worst if worst >= 0.0 else math.inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def propagate(
+    states: NDArray[np.float64],
+    seen_s: float,
+    times_s: tuple[float, float],
+    scale_px: float,
+    constants: ImmConstants,
+    points: NDArray[np.float64],
+) -> None:
+    """Where keypoints are by now: ``points`` (K, 4) of x, y, score and variance.
+
+    ``times_s`` are now, and how far ahead. A keypoint that was missing before goes on fading.
+    """
+    time_s, lead_s = times_s
+    for k in range(len(states)):
+        state = states[k]
+        gone_s = time_s - state[_LAST_S]
+        if state[_LAST_S] == seen_s:
+            points[k, 2] = state[_LAST_SCORE]
+            # What a measurement is always off by, and what it trembles by or moves unforeseen.
+            constant_px2 = state[_LAST_NOISE] * (1.0 / max(constants.noise_share, 1e-6) - 1.0)
+            trembles_px2 = _variance_ahead(state, gone_s, scale_px, constants)
+            points[k, 3] = constant_px2 + trembles_px2
+        elif 0.0 <= gone_s < constants.fade_s:
+            points[k, 2] = state[_LAST_SCORE] * (1.0 - gone_s / constants.fade_s)
+            points[k, 3] = np.nan
+        else:
+            points[k, 0], points[k, 1], points[k, 2], points[k, 3] = np.nan, np.nan, 0.0, np.nan
+            continue
+        points[k, 0], points[k, 1] = _ahead(state, gone_s + lead_s, _PROPAGATION_GLIDE_S)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from livepose.compiled import njit
 from livepose.poses.states import KeypointState
-from livepose.smoothing._imm_kernels import ImmConstants, imm_filter
+from livepose.smoothing._imm_kernels import ImmConstants, doubt_of, imm_filter, propagate
 from livepose.smoothing._one_euro_kernels import Constants, low_pass_share, one_euro
 
 Floats = NDArray[np.float64]
@@ -21,6 +21,7 @@ Masks = NDArray[np.bool_]
 TRACK = np.dtype([("track_id", np.int64), ("seen_s", np.float64), ("scale_px", np.float64)])
 """Whose state it is (0: nobody's), when they were last seen, and their body scale."""
 PREDICTED, MISSING = int(KeypointState.PREDICTED), int(KeypointState.MISSING)
+PROPAGATED = int(KeypointState.PROPAGATED)
 
 
 @njit(cache=True, nogil=True)
@@ -152,6 +153,61 @@ def smooth_by_imm(
     )
     mark_guesses(xy, slots, measured, covariance_px2, keypoint_states)
     return True
+
+
+@njit(cache=True, nogil=True)
+def doubts(
+    track_ids: Indices,
+    tracks: NDArray[np.void],
+    states: Floats,
+    time_s: float,
+    constants: ImmConstants,
+    found: Floats,
+) -> None:
+    """How much less a prediction of each person is worth than a look, into (P,); see ``doubt_of``.
+
+    Infinite for whoever is not known.
+    """
+    for p in range(len(track_ids)):
+        slot, found[p] = slot_of(tracks, track_ids[p]), np.inf
+        if slot >= 0 and track_ids[p] > 0:
+            track = tracks[slot]
+            found[p] = doubt_of(states[slot], track.seen_s, time_s, track.scale_px, constants)
+
+
+@njit(cache=True, nogil=True)
+def propagate_by_imm(
+    people: tuple[Indices, Masks, Floats, Floats, Floats, NDArray[np.uint8]],
+    tracks: NDArray[np.void],
+    states: Floats,
+    times_s: tuple[float, float],
+    constants: ImmConstants,
+) -> Masks:
+    """Fills in people who were not looked at; which of them (P,) are known.
+
+    ``people`` are track ids (P,), for whom a look is overdue (P,), keypoints (P, K, 2), scores
+    (P, K), covariances (P, K, 2, 2) and states (P, K). ``times_s`` are now, and how far ahead.
+    """
+    track_ids, overdue, xy, scores, covariance_px2, keypoint_states = people
+    known = np.zeros(len(track_ids), dtype=np.bool_)
+    points = np.empty((scores.shape[1], 4))
+    for p in range(len(track_ids)):
+        slot = slot_of(tracks, track_ids[p])
+        known[p] = slot >= 0 and track_ids[p] > 0
+        if not known[p]:
+            continue
+        track = tracks[slot]
+        propagate(states[slot], track.seen_s, times_s, track.scale_px, constants, points)
+        for k in range(len(points)):
+            x, y, scores[p, k], variance = points[k]
+            xy[p, k, 0], xy[p, k, 1] = x, y
+            if overdue[p]:
+                variance = np.nan
+            covariance_px2[p, k, 0, 1] = covariance_px2[p, k, 1, 0] = 0.0 * variance
+            covariance_px2[p, k, 0, 0] = covariance_px2[p, k, 1, 1] = variance
+            if math.isfinite(x):
+                keypoint_states[p, k] = PROPAGATED if math.isfinite(variance) else PREDICTED
+    return known
 
 
 @njit(cache=True, nogil=True)

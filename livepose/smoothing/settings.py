@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 
 from livepose.settings import SMOOTHINGS
-
-Triple = tuple[float, float, float]
-ImmConstants = tuple[float, Triple, Triple, float, float, float, float, float]
+from livepose.smoothing._imm_kernels import ImmConstants
 
 PRESETS = ("still", "balanced", "fast")
 METHODS = SMOOTHINGS
@@ -81,20 +79,18 @@ class SmoothingSettings:
         )
 
     def imm_constants(self) -> ImmConstants:
-        """What the kernel with three models takes, in its order."""
-        return (
-            float(self.noise_share),
-            (float(self.rest_drift), float(self.slow_agility), float(self.quick_agility)),
-            (
-                max(float(self.rest_s), LEAST_STAY_S),
-                max(float(self.slow_s), LEAST_STAY_S),
-                max(float(self.quick_s), LEAST_STAY_S),
-            ),
-            float(self.glide_s),
-            float(self.fade_s),
-            float(self.jump_scales),
-            float(self.top_speed),
-            float(self.gap_s),
+        """What the kernel with three models takes."""
+        lasts_s = (self.rest_s, self.slow_s, self.quick_s)
+        rest_s, slow_s, quick_s = (max(float(one), LEAST_STAY_S) for one in lasts_s)
+        return ImmConstants(
+            noise_share=float(self.noise_share),
+            changes=(float(self.rest_drift), float(self.slow_agility), float(self.quick_agility)),
+            lasts_s=(rest_s, slow_s, quick_s),
+            glide_s=float(self.glide_s),
+            fade_s=float(self.fade_s),
+            jump_scales=float(self.jump_scales),
+            top_speed=float(self.top_speed),
+            gap_s=float(self.gap_s),
         )
 
 

@@ -8,9 +8,15 @@ from numpy.typing import NDArray
 
 from livepose.poses import Poses
 from livepose.smoothing._imm_kernels import IMM_COLUMNS
-from livepose.smoothing._kernels import TRACK, smooth_by_imm, smooth_by_one_euro
+from livepose.smoothing._kernels import (
+    TRACK,
+    doubts,
+    propagate_by_imm,
+    smooth_by_imm,
+    smooth_by_one_euro,
+)
 from livepose.smoothing._one_euro_kernels import STATE_COLUMNS
-from livepose.smoothing.settings import METHODS, SmoothingSettings
+from livepose.smoothing.settings import METHODS, PRESETS, SmoothingSettings
 
 FEWEST_SLOTS = 8
 
@@ -82,6 +88,10 @@ class Smoother:
         self._columns = STATE_COLUMNS if method == "one-euro" else IMM_COLUMNS
         self.reset()
         self._filter(0.0, Poses.empty())  # compiles
+        if method in PRESETS:
+            nobody = Poses.empty()
+            self.doubts(0.0, nobody.track_ids)
+            self.propagate(0.0, nobody, np.zeros(0, dtype=np.bool_))
 
     def reset(self) -> None:
         """Forgets everybody; the smoother is as new."""
@@ -101,6 +111,38 @@ class Smoother:
         if self.method == "none":
             return poses
         return self._filter(float(time_s), poses)
+
+    def doubts(self, time_s: float, track_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How much less a prediction of these people (P,) for ``time_s`` is worth than a look.
+
+        The variance that the worst keypoint will have by that of a measurement: at 1 the prediction
+        is as good. Infinite for strangers, for whoever has just lost a keypoint, and with filters
+        that do not predict.
+        """
+        found = np.full(len(track_ids), np.inf)
+        if self.method in PRESETS:
+            doubts(track_ids, self._tracks, self._states, float(time_s), self._imm, found)
+        return found
+
+    def propagate(self, time_s: float, poses: Poses, overdue: NDArray[np.bool_]) -> Poses:
+        """People (P) who were not looked at, with the keypoints that they should have by now.
+
+        Keypoints, scores and covariances are the filter's, the rest is that of ``poses``; strangers
+        are left out. The keypoints of those for whom a look is ``overdue`` (P,) are marked as
+        predicted. Nothing is learned: the next look is compared with the last one.
+        """
+        people, joints = shape = poses.keypoint_scores.shape
+        if joints != self._states.shape[1]:
+            return poses.select(np.zeros(people, dtype=bool))
+        filled = (
+            *(np.full((*shape, 2), np.nan), np.zeros(shape)),
+            *(np.full((*shape, 2, 2), np.nan), np.zeros(shape, dtype=np.uint8)),
+        )
+        times_s = float(time_s), float(self.lead_s)
+        known = propagate_by_imm(
+            (poses.track_ids, overdue, *filled), self._tracks, self._states, times_s, self._imm
+        )
+        return poses.with_keypoints(*filled).select(known)
 
     def _filter(self, time_s: float, poses: Poses) -> Poses:
         if poses.keypoint_scores.shape[1] != self._states.shape[1]:

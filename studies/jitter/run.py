@@ -12,7 +12,7 @@ from livepose.evaluation.settings import Progress
 from livepose.skeletons import SKELETONS
 from livepose.weights import find_weights, read_card
 from livepose.weights.calibration import calibration_of
-from studies.jitter import prior
+from studies.jitter import prior, schedule
 from studies.jitter import report as text
 from studies.jitter.curves import (
     ahead_error_percent,
@@ -59,6 +59,7 @@ def synthetic(choice: Choice, progress: Progress) -> str:
     if not any(one.counted.any() for one in truths):
         raise DataError("no keypoint was seen steadily enough to measure; try other photographs")
     parts = [_seen(recordings, truths), *_tables(recordings, truths, progress, choice.plot)]
+    parts += ["### Pose schedule", schedule.table(films, recordings, truths, progress)]
     return "\n\n".join(parts)
 
 

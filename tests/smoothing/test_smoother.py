@@ -435,3 +435,46 @@ def test_at_few_pictures_a_second_motion_is_followed(fps):
     path = np.stack([100 + 0.5 * SCALE_PX * times_s, 0 * times_s], axis=1)
     late_px = path[-1, 0] - smoothed(Smoother("balanced"), path, step_s=1 / fps)[-1, 0]
     assert abs(late_px) < 0.02 * SCALE_PX
+
+
+def walk(smoother, seconds=1.0, speed_px_s=60.0):
+    """Somebody who walks evenly for a while; the time of the last look."""
+    for index in range(round(seconds / STEP_S)):
+        smoother.apply(index * STEP_S, people([[100 + speed_px_s * index * STEP_S, 50.0]]))
+    return index * STEP_S
+
+
+def test_whoever_is_not_looked_at_goes_on_walking_and_nothing_is_learned():
+    smoother = Smoother("balanced")
+    last_s = walk(smoother, 3.0)
+    overdue = np.zeros(1, dtype=bool)
+    ahead = [
+        smoother.propagate(last_s + wait_s, people([[0.0, 0.0]]), overdue)
+        for wait_s in (0.2, STEP_S, STEP_S)
+    ]
+    at = 100 + 60 * (last_s + STEP_S)
+    np.testing.assert_allclose(ahead[1].keypoints_xy[..., 0], at, atol=0.5)
+    np.testing.assert_array_equal(ahead[1].keypoints_xy, ahead[2].keypoints_xy)
+    assert (ahead[0].keypoint_states == KeypointState.PROPAGATED).all()
+    assert (ahead[0].sigma_px > ahead[1].sigma_px).all()
+    np.testing.assert_allclose(ahead[1].keypoint_scores, 0.8)
+
+
+def test_a_prediction_that_is_overdue_says_so_and_strangers_have_none():
+    smoother = Smoother("balanced")
+    last_s = walk(smoother)
+    two = people([[0.0, 0.0], [0.0, 0.0]], ids=(1, 7))
+    found = smoother.propagate(last_s + 0.1, two, np.ones(2, dtype=bool))
+    assert found.track_ids.tolist() == [1]
+    assert (found.keypoint_states == KeypointState.PREDICTED).all()
+    assert np.isnan(found.covariance_px2).all()
+
+
+def test_a_prediction_is_doubted_the_more_the_older_it_is_and_of_strangers_fully():
+    smoother = Smoother("balanced")
+    last_s = walk(smoother)
+    ids = np.array([1, 7])
+    doubts = [smoother.doubts(last_s + wait_s, ids) for wait_s in (0.03, 0.1, 0.3)]
+    assert doubts[0][0] < doubts[1][0] < doubts[2][0]
+    assert all(np.isinf(each[1]) for each in doubts)
+    assert np.isinf(Smoother("none").doubts(0.0, ids)).all()

@@ -1,0 +1,129 @@
+"""Who is looked at by the pose network, on made people in made pictures."""
+
+import numpy as np
+import pytest
+
+from livepose.budget import PoseSchedule
+from livepose.poses import KeypointState, Poses
+from livepose.smoothing import Smoother
+from livepose.tracking import Tracked
+
+STEP_S = 1 / 30
+PLACES_XY = np.random.default_rng(3).uniform(0.1, 0.9, (17, 2))
+
+
+class Scene:
+    """People who stand side by side; each may walk, wave or be covered."""
+
+    def __init__(self, lefts: tuple[float, ...], method: str = "balanced", **how: bool) -> None:
+        self.smoother = Smoother(method)
+        self.schedule = PoseSchedule(self.smoother, **how)
+        self.lefts = list(lefts)
+        self.time_s = 0.0
+        self.image_bgr = np.full((480, 640, 3), 90, np.uint8)
+        self.missing: list[int] = []
+
+    def poses(self) -> Poses:
+        boxes_xyxy = np.array([[left, 100.0, left + 100, 300.0] for left in self.lefts])
+        xy = boxes_xyxy[:, None, :2] + PLACES_XY * (100, 200)
+        scores = np.full(xy.shape[:2], 0.8)
+        xy[:, self.missing], scores[:, self.missing] = np.nan, 0.0
+        spread = np.tile(16.0 * np.eye(2), (len(xy), 17, 1, 1))
+        ids = np.arange(1, len(xy) + 1)
+        return Poses(xy, scores, boxes_xyxy, np.ones(len(xy)), ids, spread)
+
+    def frame(self, step_s: float = STEP_S) -> tuple[np.ndarray, Poses]:
+        """Who was looked at in the next frame, and where everybody is said to be."""
+        self.time_s += step_s
+        poses = self.poses()
+        tracked = Tracked(poses.boxes_xyxy, poses.track_ids, poses.scores)
+        due = self.schedule.due(self.time_s, tracked, self.image_bgr)
+        self.schedule.looked_at(self.time_s, poses.select(due))
+        seen = self.smoother.apply(self.time_s, poses.select(due))
+        overdue = np.zeros(np.count_nonzero(~due), dtype=bool)
+        return due, self.schedule.propagate(self.time_s, seen, poses.select(~due), overdue)
+
+    def light_up(self) -> None:
+        """Something changes in the box of the first."""
+        self.image_bgr = self.image_bgr.copy()
+        self.image_bgr[150:170, 90:110] = 160
+
+    def frames(self, count: int, step_s: float = STEP_S) -> np.ndarray:
+        return np.array([self.frame(step_s)[0] for _ in range(count)])
+
+
+def test_people_who_rest_are_looked_at_now_and_then_and_stay_where_they_are() -> None:
+    scene = Scene((50, 400))
+    assert scene.frames(15).all()  # newcomers
+    assert 0.1 < scene.frames(60).mean() < 0.3
+    for _ in range(30):
+        due, people = scene.frame()
+        assert people.track_ids.tolist() == [1, 2]
+        np.testing.assert_allclose(people.keypoints_xy, scene.poses().keypoints_xy, atol=0.01)
+        states = np.where(due, KeypointState.SEEN, KeypointState.PROPAGATED)
+        assert (people.keypoint_states == states[:, None]).all()
+
+
+@pytest.mark.parametrize("rate_hz", [4, 6, 10, 30, 120])
+def test_nobody_is_propagated_for_longer_than_a_quarter_of_a_second(rate_hz: int) -> None:
+    scene = Scene((50, 400))
+    scene.frames(rate_hz, 1 / rate_hz)
+    looks = scene.frames(3 * rate_hz, 1 / rate_hz)
+    for person in looks.T:
+        assert np.diff(np.flatnonzero(person)).max() / rate_hz <= 0.25 + 1e-9
+
+
+def test_one_alone_is_looked_at_in_every_frame() -> None:
+    assert Scene((50,)).frames(60).all()
+
+
+def test_who_asks_for_every_frame_or_for_no_filter_gets_every_frame() -> None:
+    assert Scene((50, 400), every_frame=True).frames(60).all()
+    assert Scene((50, 400), "none").frames(60).all()
+    assert Scene((50, 400), "one-euro").frames(60).all()
+
+
+def test_a_hand_that_begins_to_move_is_looked_at_in_the_same_frame_and_nobody_else_is() -> None:
+    scene = Scene((50, 400))
+    scene.frames(40)
+    while not scene.frame()[0].all():
+        pass
+    scene.light_up()
+    assert scene.frame()[0].tolist() == [True, False]
+
+
+def test_somebody_who_moves_unforeseen_is_looked_at_in_every_frame() -> None:
+    scene = Scene((50, 400))
+    scene.frames(40)
+    noise = np.random.default_rng(0)
+    looks = []
+    for _ in range(20):
+        scene.lefts[0] += noise.uniform(5, 25) * noise.choice((-1, 1))
+        scene.image_bgr = noise.integers(0, 255, scene.image_bgr.shape, dtype=np.uint8)
+        looks.append(scene.frame()[0][0])
+    assert all(looks[1:])
+
+
+def test_somebody_who_loses_a_keypoint_is_looked_at_until_it_is_given_up() -> None:
+    scene = Scene((50, 400))
+    scene.frames(40)
+    while not scene.frame()[0].all():
+        pass
+    scene.light_up()
+    scene.missing = [9]
+    assert scene.frames(6)[:, 0].all()
+    assert not scene.frames(3)[:, 0].any()
+
+
+def test_whoever_stands_before_somebody_who_is_looked_at_is_looked_at_too() -> None:
+    scene = Scene((50, 60, 400))
+    scene.frames(40)
+    looks = scene.frames(60)
+    assert (looks[:, 0] == looks[:, 1]).all()
+
+
+def test_after_a_reset_everybody_is_new() -> None:
+    scene = Scene((50, 400))
+    scene.frames(60)
+    scene.schedule.reset()
+    assert scene.frames(10).all()
