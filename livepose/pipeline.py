@@ -61,7 +61,7 @@ class PosePipeline:
     settings : Settings, optional
         What to use; single settings may also be given by name.
     networks : (PoseEstimator, Detector or None), optional
-        To be used instead of those that the settings name; see ``service`` for several streams.
+        To be used instead of those that the settings name; see ``PoseService`` for several streams.
     told : callable, optional
         Hears "detector" and "pose network" when each is open, from whatever thread opened it.
     **changes

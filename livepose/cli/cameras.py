@@ -20,13 +20,7 @@ COMMAND = Command("Lists cameras, their modes and measured fps.", [CamerasSettin
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the cameras to stdout.
-
-    Raises
-    ------
-    SourceError
-        When there is none.
-    """
+    """Prints the cameras to stdout."""
     cameras = list_cameras()
     if not cameras:
         raise SourceError(

@@ -22,13 +22,7 @@ TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 def complete(given: Namespace, kinds: Iterable[type]) -> Namespace:
-    """What was given, and below it what the environment and the file say.
-
-    Raises
-    ------
-    UsageError
-        When a value or name there cannot be right.
-    """
+    """What was given, and below it what the environment and the file say."""
     known = {one.name: one for kind in kinds for one in readable(kind)}
     whole = Namespace(**vars(given))
     for values in (from_environment(os.environ, known), from_file(known)):
@@ -52,13 +46,7 @@ def from_environment(
 
 
 def from_file(known: Mapping[str, Readable]) -> dict[str, Any]:
-    """Values by field, of the configuration file; none where there is no file.
-
-    Raises
-    ------
-    UsageError
-        When it is no TOML, or has a name that is no option.
-    """
+    """Values by field, of the configuration file; none where there is no file."""
     asked = os.environ.get("LIVEPOSE_CONFIG")
     path = Path(asked or FILE)
     try:

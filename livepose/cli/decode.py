@@ -52,13 +52,7 @@ def run(arguments: Namespace) -> int:
 
 
 def read_heatmaps(path: Path, name: str | None = None) -> "NDArray[np.floating[Any]]":
-    """Heatmaps (P, K, H, W) of a file.
-
-    Raises
-    ------
-    DataError
-        When the file is not NumPy's, or does not hold heatmaps.
-    """
+    """Heatmaps (P, K, H, W) of a file."""
     import numpy as np
 
     try:

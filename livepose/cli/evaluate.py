@@ -91,13 +91,7 @@ def show(
     columns: Mapping[str, str],
     title: str,
 ) -> None:
-    """The table on stdout, unless something else was asked for there, and the files.
-
-    Raises
-    ------
-    GateError
-        When the first row has less AP than was asked for.
-    """
+    """The table on stdout, unless something else was asked for there, and the files."""
     from livepose.evaluation.report import as_json, document, markdown, show, write_text
 
     name, first = chosen.annotations.name, measured.rows[0]

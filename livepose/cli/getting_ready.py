@@ -152,11 +152,6 @@ def pictures(
     """Pictures of the source that are not taken from it: live ones, or the first of a file.
 
     A file is opened ``again`` for it.
-
-    Raises
-    ------
-    SourceError
-        When a live source turns out to send nothing.
     """
     for image_bgr in _taken_from_nobody(source, again):
         yield np.zeros_like(image_bgr) if black else image_bgr

@@ -55,15 +55,7 @@ TOLD_EVERY_S = 0.5
 
 
 def play_files(options: RunOptions) -> int:
-    """Does every file that is missing or changed; 3 where some could not be done.
-
-    Raises
-    ------
-    SourceError
-        When there is nothing to do.
-    UsageError
-        When options do not fit together, or an output is there that no manifest knows.
-    """
+    """Does every file that is missing or changed; 3 where some could not be done."""
     check_options(options)
     folder = options.batch.output_dir or Path()
     part = parse_shard(options.batch.shard) if options.batch.shard else (1, 1)

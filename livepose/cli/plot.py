@@ -54,13 +54,7 @@ def run(arguments: Namespace) -> int:
 
 
 def results_of(path: Path) -> list[Path]:
-    """The file itself, or the results in a folder.
-
-    Raises
-    ------
-    DataError
-        When the folder has none.
-    """
+    """The file itself, or the results in a folder."""
     if not path.is_dir():
         return [path]
     files = sorted(path.glob("*.jsonl"))

@@ -45,13 +45,7 @@ def fill_closed_streams() -> None:
 
 
 def check_working_directory() -> None:
-    """Refuses to work in a folder that was deleted.
-
-    Raises
-    ------
-    UsageError
-        When it is gone.
-    """
+    """Refuses to work in a folder that was deleted."""
     try:
         os.getcwd()  # noqa: PTH109 - asked only whether it is there
     except OSError as error:
@@ -61,13 +55,7 @@ def check_working_directory() -> None:
 
 
 def flush_stdout() -> None:
-    """Sends out what is left; a quiet end where its reader has gone.
-
-    Raises
-    ------
-    OSError
-        When it cannot be written (a full disk).
-    """
+    """Sends out what is left; a quiet end where its reader has gone."""
     if sys.stdout is None:
         return
     try:

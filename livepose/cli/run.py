@@ -87,13 +87,7 @@ def run(arguments: Namespace) -> int:
 
 
 def measure(chosen: RunOptions) -> int:
-    """Measures a made scene, or the video that was given.
-
-    Raises
-    ------
-    UsageError
-        When the options contradict each other.
-    """
+    """Measures a made scene, or the video that was given."""
     from livepose.benchmark.run import SCENE_WH, BenchmarkSettings, run_benchmark
 
     sources, asked = chosen.sources.chosen(), chosen.benchmark
@@ -121,13 +115,7 @@ def measure(chosen: RunOptions) -> int:
 
 
 def is_batch(chosen: RunOptions) -> bool:
-    """Whether each file gets outputs of its own.
-
-    Raises
-    ------
-    UsageError
-        When options that go together do not, or a folder of videos has no place to go to.
-    """
+    """Whether each file gets outputs of its own."""
     batch, unnamed = chosen.batch, chosen.outputs.unnamed()
     if batch.output_dir is not None:
         if named := set(chosen.outputs.asked()) - set(unnamed):
@@ -158,15 +146,7 @@ def is_batch(chosen: RunOptions) -> bool:
 
 
 def check_options(options: RunOptions) -> None:
-    """Refuses outputs that cannot be written or would hurt something.
-
-    Raises
-    ------
-    UsageError
-        When an output is an input, another output, there already, or of an unknown kind.
-    SinkError
-        When an output cannot be written.
-    """
+    """Refuses outputs that cannot be written or would hurt something."""
     outputs, count = options.outputs, len(options.sources.chosen())
     each = [outputs.numbered(one + 1) for one in range(count)] if count > 1 else [outputs]
     if count > 1:

@@ -135,13 +135,7 @@ class SourceOptions:
         return [path for one in named for path in files_of(one)]
 
     def chosen(self) -> list[tuple[str, Any]]:
-        """Kind and value of every source; all pictures together are one.
-
-        Raises
-        ------
-        UsageError
-            When sources of several kinds were given.
-        """
+        """Kind and value of every source; all pictures together are one."""
         plain = [("source", path) for path in self.paths]
         cameras = [("camera", one) for one in self.camera]
         videos = [("video", one) for one in self.video]
@@ -212,13 +206,7 @@ class OutputOptions:
         return [flag for flag, path in self.asked().items() if path == NAMED_BY_SOURCE]
 
     def numbered(self, number: int) -> "OutputOptions":
-        """The outputs of one stream of several: ``poses-1.jsonl`` for ``poses.jsonl``.
-
-        Raises
-        ------
-        UsageError
-            When all would write to stdout.
-        """
+        """The outputs of one stream of several: ``poses-1.jsonl`` for ``poses.jsonl``."""
         if self.json == "-":
             raise UsageError(
                 "several sources cannot share --json -; name a file: each gets its own"
@@ -253,13 +241,7 @@ class LiveOptions:
         return bool(self.send or self.serve or self.virtual_camera is not None)
 
     def numbered(self, number: int) -> "LiveOptions":
-        """Those of one stream of several, from 1 on: ports count up.
-
-        Raises
-        ------
-        UsageError
-            When all would go to one device.
-        """
+        """Those of one stream of several, from 1 on: ports count up."""
         if self.virtual_camera is not None:
             raise UsageError("several sources cannot share --virtual-camera")
         serve = None if self.serve is None else _port_added(self.serve, number - 1)

@@ -82,13 +82,7 @@ def _load(options: RunOptions, source: Source, told: Callable[[str], None]) -> "
 
 
 def start_many(options: RunOptions) -> None:
-    """Plays the chosen sources side by side, each to its end, each in a window of its own.
-
-    Raises
-    ------
-    SourceError
-        When all is over, and some could not be opened or were lost on the way.
-    """
+    """Plays the chosen sources side by side, each to its end, each in a window of its own."""
     with ExitStack() as stack:
         sources = _open_sources(options, stack)
         shown = window_possible(options, live=all(source.live for source in sources))

@@ -41,13 +41,7 @@ def open_view(live: LiveOptions, window: WindowOptions, source: Source) -> "Brow
 
 
 def host_and_port(text: str) -> tuple[str, int]:
-    """``8080`` or ``0.0.0.0:8080``; without a host it is loopback.
-
-    Raises
-    ------
-    UsageError
-        When it has another form.
-    """
+    """``8080`` or ``0.0.0.0:8080``; without a host it is loopback."""
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise UsageError(f"--serve: expected PORT or HOST:PORT such as 8080, got {text!r}")

@@ -33,7 +33,7 @@ class Poses(Result):
     scores : float64 (P,)
         How sure it is that there is a person.
     track_ids : int64 (P,)
-        Who it is, from 1 on; 0 where nobody is followed (still pictures).
+        Who it is, from 1 on; in still pictures only a count. 0 where nobody is followed.
     covariance_px2 : float64 (P, K, 2, 2)
         Covariance of each keypoint in px², NaN where unknown.
     skeleton : Skeleton
