@@ -67,7 +67,7 @@ class Processes:
     opener: Opener
     folder: Path
     count: int
-    told: Callable[[Job, float], None] = lambda job, share: None
+    on_progress: Callable[[Job, float], None] = lambda job, share: None
     _workers: list[_Worker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -123,7 +123,7 @@ class Processes:
             return said
         worker.ready = True
         if worker.job is not None and said:
-            self.told(worker.job, said)
+            self.on_progress(worker.job, said)
         return None
 
     def _replace(self, worker: _Worker) -> Outcome | None:

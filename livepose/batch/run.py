@@ -40,7 +40,7 @@ def run_batch(
     manifest: Manifest,
     settings: str,
     *,
-    noted: Callable[[Entry], None] = lambda entry: None,
+    on_done: Callable[[Entry], None] = lambda entry: None,
 ) -> Report:
     """Does the jobs that are missing or changed; nothing is opened where there are none.
 
@@ -48,7 +48,7 @@ def run_batch(
     ----------
     settings : str
         SHA-256 of everything that outputs depend on beside the files.
-    noted : callable
+    on_done : callable
         Told each entry as it is added to the manifest.
     """
     remove_stale(jobs, folder)
@@ -60,7 +60,7 @@ def run_batch(
         remove_outdated(manifest.entries.get(entry.source), entry, folder)
         manifest.add(entry)
         (report.done if entry.state == DONE else report.failed).append(entry)
-        noted(entry)
+        on_done(entry)
 
     if due:
         slots = open_slots()

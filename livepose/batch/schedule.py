@@ -30,13 +30,13 @@ class Slots(Protocol):
         """Ends them all; a second call does nothing."""
 
 
-Noted = Callable[[Outcome, int, list[str]], None]
+OnDone = Callable[[Outcome, int, list[str]], None]
 """Told each last outcome, its number of tries, and what became of the earlier ones."""
 
 WAIT_S = 0.5
 
 
-def run_jobs(jobs: Sequence[Job], slots: Slots, noted: Noted) -> None:
+def run_jobs(jobs: Sequence[Job], slots: Slots, on_done: OnDone) -> None:
     """Does every job, each until it is done, failed, or was lost ``MOST_TRIES`` times."""
     waiting = deque(sorted(jobs, key=lambda job: (-job.size, job.name)))
     tries: Counter[Job] = Counter()
@@ -48,7 +48,7 @@ def run_jobs(jobs: Sequence[Job], slots: Slots, noted: Noted) -> None:
             slots.start(job)
         if not slots.busy():  # nobody is left who could do it
             for job in waiting:
-                noted(lost(job, "nowhere", "no worker is left"), tries[job], losses.get(job, []))
+                on_done(lost(job, "nowhere", "no worker is left"), tries[job], losses.get(job, []))
             return
         for outcome in slots.wait(WAIT_S):
             job = outcome.job
@@ -56,7 +56,7 @@ def run_jobs(jobs: Sequence[Job], slots: Slots, noted: Noted) -> None:
                 losses.setdefault(job, []).append(outcome.error or "lost")
                 waiting.append(job)
             else:
-                noted(outcome, tries[job], losses.get(job, []))
+                on_done(outcome, tries[job], losses.get(job, []))
 
 
 class OwnSlot:

@@ -13,9 +13,9 @@ from livepose.batch.jobs import Job
 from livepose.batch.manifest import DONE, FAILED, LOST, file_sha256
 from livepose.errors import LiveposeError
 
-Told = Callable[[float], None]
+OnProgress = Callable[[float], None]
 """Told which share of the job is done, 0 to 1."""
-Work = Callable[[Job, Path, Told], None]
+Work = Callable[[Job, Path, OnProgress], None]
 """Does a job: its outputs, under the last part of its name, into a folder that is there."""
 Opener = Callable[[], Work]
 """Loads what every job needs; picklable."""
@@ -34,13 +34,13 @@ class Outcome:
     where: str = ""
 
 
-def do_job(work: Work, job: Job, folder: Path, where: str, told: Told) -> Outcome:
+def do_job(work: Work, job: Job, folder: Path, where: str, on_progress: OnProgress) -> Outcome:
     """Tries a job once. An error is its outcome; Ctrl-C is not caught."""
     start_s = time.perf_counter()
     part = part_folder(job, folder)
     try:
         part.mkdir(parents=True)
-        work(job, part, told)
+        work(job, part, on_progress)
         outputs = move_into_place(part, folder)
         state, error = DONE, None
     except Exception as failure:  # the others go on; the manifest says what it was

@@ -14,7 +14,7 @@ from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
 from livepose.batch.manifest import Entry, Manifest, file_sha256, text_sha256
 from livepose.batch.run import Report, run_batch, split_current
 from livepose.batch.schedule import OwnSlot, Slots
-from livepose.batch.work import Told, Work, do_job
+from livepose.batch.work import OnProgress, Work, do_job
 from livepose.cli.messages import show_messages
 from livepose.cli.play import header_of, look, open_sinks, patience, with_drawing_warm
 from livepose.cli.progress import FilesProgress
@@ -73,7 +73,7 @@ def play_files(options: RunOptions) -> int:
             folder,
             manifest,
             settings,
-            noted=lambda entry: note(entry, progress),
+            on_done=lambda entry: note(entry, progress),
         )
     logger.info(said(report, manifest))
     return SourceError.exit_code if report.failed else 0
@@ -212,7 +212,7 @@ class PlayEach:
             pipeline.warm_up()
         return partial(self.play, pipeline)
 
-    def play(self, pipeline: PosePipeline, job: Job, folder: Path, told: Told) -> None:
+    def play(self, pipeline: PosePipeline, job: Job, folder: Path, on_progress: OnProgress) -> None:
         """One file to its end."""
         options = self.options
         outputs = placed(options.outputs, job, folder / Path(job.name).name)
@@ -223,7 +223,7 @@ class PlayEach:
             sinks = open_sinks(outputs, None, source, pipeline, said)
             player = Player(pipeline, source, sinks, None, look(options.window))
             player.export_threshold = outputs.kpt_thr
-            player.progress = Shares(source.frame_count, told)
+            player.progress = Shares(source.frame_count, on_progress)
             player.play()
         finally:
             source.close()
@@ -240,8 +240,8 @@ def open_job(job: Job, options: RunOptions) -> Source:
 class Shares:
     """Tells now and then which share of a file is done."""
 
-    def __init__(self, frame_count: int | None, told: Told) -> None:
-        self._total, self._told = frame_count, told
+    def __init__(self, frame_count: int | None, on_progress: OnProgress) -> None:
+        self._total, self._on_progress = frame_count, on_progress
         self._done, self._due_s = 0, 0.0
 
     def __call__(self, frame: Frame, poses: Poses, fps: float) -> None:
@@ -249,7 +249,7 @@ class Shares:
         self._done += 1
         if self._total and time.perf_counter() >= self._due_s:
             self._due_s = time.perf_counter() + TOLD_EVERY_S
-            self._told(min(self._done / self._total, 1.0))
+            self._on_progress(min(self._done / self._total, 1.0))
 
 
 def note(entry: Entry, progress: FilesProgress) -> None:

@@ -44,7 +44,7 @@ class Sound:
         self._track = tracks[0] if tracks else None
         self._start, self._skipped_s = _earliest_start(self._input), 0.0
         self._waiting: Iterator[Any] = iter(())
-        self._ahead: Any = None
+        self._next: Any = None
         self.present = self._track is not None
         self.copied = False
 
@@ -69,11 +69,11 @@ class Sound:
     def until(self, time_s: float | None) -> Iterator[Any]:
         """The packets that start up to this time and were not handed out; None: all."""
         while True:
-            packet = self._ahead if self._ahead is not None else next(self._waiting, None)
-            self._ahead = packet
+            packet = self._next if self._next is not None else next(self._waiting, None)
+            self._next = packet
             if packet is None or (time_s is not None and _start_s(packet) > time_s):
                 return
-            self._ahead = None
+            self._next = None
             yield packet
 
     def picture_end_s(self) -> float | None:

@@ -84,11 +84,11 @@ def test_ctrl_c_leaves_what_is_done_noted_and_nothing_half_done(
 ) -> None:
     real = Copy.work
 
-    def stops(self, job, part, told) -> None:
+    def stops(self, job, part, on_progress) -> None:
         if job.name == "b":
             (part / "half").write_text("half")
             raise KeyboardInterrupt
-        real(self, job, part, told)
+        real(self, job, part, on_progress)
 
     monkeypatch.setattr(Copy, "work", stops)
     with pytest.raises(KeyboardInterrupt):

@@ -23,14 +23,14 @@ class Copy:
         self.note("loads")
         return self.work
 
-    def work(self, job: Job, part: Path, told) -> None:
+    def work(self, job: Job, part: Path, on_progress) -> None:
         self.note(
             f"{job.name} {sorted(os.sched_getaffinity(0))} {os.environ.get('OMP_NUM_THREADS')}"
         )
         text = Path(job.paths[0]).read_text()
         stem = Path(job.name).name
         (part / f"{stem}.txt").write_text(text.upper())
-        told(0.5)
+        on_progress(0.5)
         if text.startswith("broken"):
             raise SourceError(f"{job.source} is broken")
         if text.startswith("fault"):
