@@ -85,7 +85,7 @@ def test_nothing_is_opened_before_somebody_small_comes() -> None:
     assert not runtime.smaller
 
 
-def test_a_live_picture_does_not_wait_for_the_smaller_input() -> None:
+def test_a_live_picture_does_not_wait_for_the_smaller_input(said: list[str]) -> None:
     may_open = threading.Event()
     runtime = Peaks(CARD, lambda: may_open.wait(5.0) and None)
     estimator = PoseEstimator(runtime, small_people_px=96.0)
@@ -97,6 +97,7 @@ def test_a_live_picture_does_not_wait_for_the_smaller_input() -> None:
     assert estimator.small_people.estimator(wait=True) is not None
     estimate(estimator, SMALL, TALL)
     assert runtime.batches == [2, 1]
+    assert said == ["people below 96 px go through a smaller input from now on"]
 
 
 def test_where_it_cannot_be_had_the_usual_input_goes_on(said: list[str]) -> None:

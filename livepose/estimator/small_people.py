@@ -72,6 +72,7 @@ class SmallPeople(Generic[Estimator]):
         made = None
         try:
             made = self._open_estimator()
+            logger.info(f"people below {self.below_px:g} px go through a smaller input from now on")
         except (LiveposeError, RuntimeError) as error:
             logger.warning(f"small people go through the usual input: {error}")
         finally:

@@ -129,7 +129,11 @@ def test_the_conversion_is_announced_once(
         open_runtime(resnet_file, "openvino", precision="f32")
         assert sum("preparing the pose network" in line for line in said) == expected
     (folder,) = (tmp_path / "networks").iterdir()
-    assert {path.name for path in folder.iterdir()} > {"graph.xml", "graph.bin", "probes-torch"}
+    assert {path.name for path in folder.iterdir()} > {
+        "graph.xml",
+        "graph.bin",
+        "probes-torch-64x96",
+    }
     assert any(path.suffix == ".blob" for path in folder.iterdir())
 
 
@@ -144,7 +148,7 @@ def own_cache(
     return shutil.copytree(folder, tmp_path / "networks" / folder.name)
 
 
-@pytest.mark.parametrize("name", ["graph.xml", "graph.bin", "probes-torch"])
+@pytest.mark.parametrize("name", ["graph.xml", "graph.bin", "probes-torch-64x96"])
 def test_a_damaged_cache_is_made_again(
     said: list[str], name: str, resnet_file: Path, own_cache: Path
 ) -> None:
@@ -153,7 +157,7 @@ def test_a_damaged_cache_is_made_again(
     (own_cache / name).write_bytes((own_cache / name).read_bytes()[:60])
     said.clear()
     runtime = open_runtime(resnet_file, "openvino", precision="f32")
-    assert ("preparing the pose network" in said[0]) == (name != "probes-torch")
+    assert ("preparing the pose network" in said[0]) == (name != "probes-torch-64x96")
     assert np.isfinite(runtime(np.zeros((1, 64, 96, 3), np.uint8))).all()
 
 
