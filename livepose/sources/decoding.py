@@ -1,7 +1,7 @@
 """Pictures of a file, upright and in the colours of a screen: the same reader for every way in.
 
-Pillow tells what a file is and how large before anything of it is decoded, and reads JPEG, HEIC
-(through pillow-heif), AVIF, GIF, and all that moves; OpenCV reads the other formats.
+Pillow tells what a file is and how large before anything of it is decoded, and reads JPEG, PNG,
+HEIC (through pillow-heif), AVIF, GIF, and all that moves; OpenCV reads the other formats.
 """
 
 import io
@@ -27,10 +27,9 @@ logger = logging.getLogger(__name__)
 MAX_PIXELS = 110_000_000
 """What the largest common phones take (108 megapixels); decoding it takes 1.5 GB at most."""
 MAX_BYTES = 1 << 29
-_MAX_CUT_BYTES = 1 << 26
 
-_BY_OPENCV = frozenset(("PNG", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
-# OpenCV's JPEG reader tells of damage on stderr, past every log.
+_BY_OPENCV = frozenset(("BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
+# OpenCV's readers of JPEG and PNG tell of damage on stderr, past every log.
 _SEVERAL = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
 _TIMED = frozenset(("WEBP", "PNG", "AVIF"))
 """Formats of films; GIF is one too, and FFmpeg reads it."""
@@ -67,8 +66,6 @@ def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> Imag
         if _is_several(opened):
             logger.info(f"{name} holds several pictures; only the first is taken")
             opened.seek(0)
-        if opened.format == "PNG" and not _chunks_fit(data):
-            raise ValueError
         if opened.format in _BY_OPENCV:
             return _by_opencv(data, upright)
         image_bgr = _by_pillow(opened, upright)
@@ -176,17 +173,6 @@ def _too_large(name: str | Path) -> SourceError:
     return SourceError(f"{name} is too large; expected at most {most} megapixels")
 
 
-def _chunks_fit(png: bytes) -> bool:
-    """Whether no chunk says that it is much longer than the file: OpenCV makes room for it."""
-    start = 8
-    while start + 8 <= len(png):
-        length = int.from_bytes(png[start : start + 4])
-        if length > len(png) - start + _MAX_CUT_BYTES:
-            return False
-        start += 12 + length
-    return True
-
-
 def _by_opencv(data: bytes, upright: bool) -> ImageBgr:
     # IMREAD_COLOR makes three channels of 8 bits of everything and applies the orientation.
     flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
@@ -201,5 +187,7 @@ def _by_pillow(opened: Any, upright: bool) -> ImageBgr:
     from PIL import ImageOps
 
     shown = ImageOps.exif_transpose(opened) if upright else opened
+    if shown.mode.startswith("I;16"):
+        return np.dstack([(np.asarray(shown) >> 8).astype(np.uint8)] * 3)
     image_rgb = np.asarray(shown.convert("RGB"), np.uint8)
     return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))

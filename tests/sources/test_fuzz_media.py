@@ -41,7 +41,8 @@ def test_no_damaged_file_ends_in_a_traceback_a_hang_or_much_memory(tmp_path: Pat
     make(tmp_path / "whole")
     command = [sys.executable, str(FUZZER), str(tmp_path / "whole"), str(SEED), str(ROUNDS)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
-    assert ran.returncode == 0, ran.stderr[-2000:]  # a decoder that crashes has a signal for code
+    assert ran.stderr == ""  # decoders say nothing themselves
+    assert ran.returncode == 0  # a decoder that crashes has a signal for code
     said = json.loads(ran.stdout.splitlines()[-1])
     assert said["bad"] == []
     assert sum(said["counts"].values()) == ROUNDS * (len(VIDEOS) + len(PICTURES))
