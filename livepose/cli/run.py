@@ -5,6 +5,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from livepose.cli.config import complete
 from livepose.cli.options import Command, options
@@ -22,7 +23,6 @@ from livepose.errors import SinkError, UsageError
 from livepose.settings import Settings
 from livepose.sinks._lines import Rotation
 from livepose.sinks.claims import (
-    PICTURE_SUFFIXES,
     check_file,
     check_outputs,
     check_picture_name,
@@ -159,8 +159,8 @@ def check_options(options: RunOptions) -> None:
     )
     if outputs.sheet is not None:
         check_picture_name(outputs.sheet)
-    if outputs.output is not None and not options.sources.image:
-        _check_drawn(outputs.output, is_video=bool(options.sources.video))
+    if outputs.output is not None and any(map(_is_video, options.sources.chosen())):
+        video_format(outputs.output)
     if sys.stdout is None and "-" in map(str, outputs.asked().values()):
         raise SinkError("cannot write to stdout: it is closed; name a file instead of -")
 
@@ -174,8 +174,14 @@ def by_option(each: Sequence[OutputOptions]) -> dict[str, str | Path]:
     }
 
 
-def _check_drawn(path: Path, *, is_video: bool) -> None:
-    """A source that is not a video may also become a picture or a folder of them."""
-    pictures = not path.suffix or path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES
-    if is_video or not pictures:
-        video_format(path)
+def _is_video(chosen: tuple[str, Any]) -> bool:
+    """Whether a source is one, and not pictures."""
+    kind, value = chosen
+    if kind != "source":
+        return kind != "image"
+    from livepose.paths import is_folder
+    from livepose.sources.address import local_path, scheme_of
+    from livepose.sources.find import is_pattern, is_still
+
+    name = local_path(value) if scheme_of(value) == "file" else str(value)
+    return "://" in name or not (is_folder(name) or is_pattern(name) or is_still(Path(name)))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from livepose.cli import main
+from livepose.cli.run import _is_video
 
 FLAGS = ["--json", "--csv", "--coco-json", "--output", "--sheet"]
 
@@ -44,6 +45,7 @@ def test_a_picture_of_a_folder_is_an_input_too(shared: Path, tmp_path: Path) -> 
         assert main(["--image", source, "--sheet", str(photo), "--overwrite"]) == 2
 
 
+@pytest.mark.parametrize("way", ["--video", "--source"])
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -53,6 +55,7 @@ def test_a_picture_of_a_folder_is_an_input_too(shared: Path, tmp_path: Path) -> 
         (["--sheet", "/nowhere/s.png"], 1, "the folder /nowhere does not exist"),
         (["--json", "/nowhere/o.jsonl"], 1, "the folder /nowhere does not exist"),
         (["--output", "o.avi"], 2, "o.avi: cannot write .avi"),
+        (["--output", "o.png"], 2, "o.png: cannot write .png"),
         (["--output", "o"], 2, "o: cannot write a video without suffix"),
     ],
 )
@@ -61,15 +64,28 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_loaded(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     said: list[str],
+    way: str,
     words: list[str],
     code: int,
     told: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "livepose.cli.play", None)
-    assert main(["--video", str(film), *words]) == code
+    assert main([way, str(film), *words]) == code
     assert told in said[0]
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
+
+
+def test_what_is_a_video_and_what_pictures_is_known_before_it_is_opened(
+    film: Path, shared: Path, tmp_path: Path
+) -> None:
+    photo = shared / "images" / "skier.jpg"
+    films = [str(film), film.as_uri(), "0", "rtsp://127.0.0.1/a.jpg", "browser"]
+    moving = str(shared / "cases" / "animated_webp" / "moving.webp")
+    pictures = [str(photo), photo.as_uri(), str(tmp_path), str(photo.with_name("*.jpg"))]
+    assert all(_is_video(("source", one)) for one in [*films, moving])
+    assert not any(_is_video(("source", one)) for one in pictures)
+    assert _is_video(("camera", "0")) and not _is_video(("image", [str(film)]))
 
 
 def test_checks_load_no_library() -> None:
