@@ -7,9 +7,7 @@ nothing can be kept, each start compiles anew.
 """
 
 import logging
-import os
 import pickle
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -26,7 +24,7 @@ from numba.core.caching import (
 )
 from numba.core.serialize import dumps
 
-from livepose.kept import read_kept, write_kept
+from livepose.kept import read_kept, temporary_folder, write_kept
 
 NO_CACHE = (
     "there is no folder to keep compiled code in, so each start compiles it anew for a minute or "
@@ -94,18 +92,10 @@ def _has_home() -> bool:
 class TemporaryPlace(UserProvidedCacheLocator):  # type: ignore[misc]
     """The folder for temporary files, in a folder there that is this user's alone."""
 
-    def __init__(self, function: Callable[..., Any], path: str) -> None:
-        super().__init__(function, path)
-        user = os.geteuid() if hasattr(os, "geteuid") else ""
-        self._own = Path(tempfile.gettempdir()) / f"livepose-numba-{user}"
-        self._cache_path = str(self._own / self.get_suitable_cache_subpath(path))
-
     def ensure_cache_path(self) -> None:
-        """Makes it; OSError where somebody else has, or has put a link there."""
-        self._own.mkdir(mode=0o700, exist_ok=True)
-        found = self._own.lstat()
-        if self._own.is_symlink() or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
-            raise OSError(f"{self._own} belongs to another user")
+        """Makes it; OSError where it cannot be."""
+        subfolder = self.get_suitable_cache_subpath(self._py_file)
+        self._cache_path = str(temporary_folder() / "numba" / subfolder)
         super().ensure_cache_path()
 
     @classmethod

@@ -44,6 +44,22 @@ def write_kept(path: Path, payload: bytes | memoryview) -> None:
         Path(part).unlink(missing_ok=True)
 
 
+def temporary_folder() -> Path:
+    """A folder among the temporary files that is this user's alone, and there at the next start.
+
+    Raises
+    ------
+    OSError
+        When it cannot be made, or somebody else has put something there.
+    """
+    user = os.geteuid() if hasattr(os, "geteuid") else ""
+    folder = Path(tempfile.gettempdir()) / f"livepose-{user}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or (user != "" and folder.stat().st_uid != user):
+        raise OSError(f"{folder} belongs to another user")
+    return folder
+
+
 def _trusted(status: os.stat_result) -> bool:
     """Whether root, this user, or whoever installed livepose owns the file."""
     if not hasattr(os, "geteuid"):

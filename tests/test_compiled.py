@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import random
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -107,7 +108,7 @@ def only_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine where only the folder for temporary files can be written."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    monkeypatch.setattr(compiled.tempfile, "gettempdir", lambda: str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setattr(compiled._Places, "_locator_classes", (compiled.TemporaryPlace,))
     return temporary
 
@@ -129,7 +130,7 @@ def test_a_link_planted_among_temporary_files_is_not_followed(
     kernel: Path, tmp_path: Path, only_temporary: Path
 ) -> None:
     (tmp_path / "theirs").mkdir()
-    own = only_temporary / f"livepose-numba-{os.geteuid()}"
+    own = only_temporary / f"livepose-{os.geteuid()}"
     own.symlink_to(tmp_path / "theirs")
     assert run(kernel).twice(3) == 6
     assert not list((tmp_path / "theirs").iterdir())

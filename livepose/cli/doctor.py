@@ -133,5 +133,5 @@ def _check_cache() -> Check:
     from livepose.weights.places import cache_folder, is_cache_lasting
 
     if not is_cache_lasting():
-        return checks.check_cache(Path("no home, so no cache"), None)
+        return checks.check_cache(cache_folder(), None)
     return checks.check_cache(cache_folder(), checks.free_bytes(cache_folder()))

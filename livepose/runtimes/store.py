@@ -1,20 +1,22 @@
 """What is kept of a network from one start to the next: graphs, compiled networks, measurements.
 
 One folder a network, named by what its file holds, never by what the file says of itself. Each
-file in it is believed only with its hash. Where nothing can be written nothing is kept: the
-network is then converted and compiled at each start.
+file in it is believed only with its hash. Where the cache cannot be written they lie among
+temporary files; where nothing can, the network is converted and compiled at each start.
 """
 
 import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from livepose.errors import WeightsError
-from livepose.kept import read_kept, write_kept
+from livepose.kept import read_kept, temporary_folder, write_kept
 from livepose.weights.places import cache_folder
 
 KEPT_NETWORKS, KEPT_COMPILED = 8, 12
@@ -54,26 +56,29 @@ class Store:
 
     def __init__(self, name: str, *facts: str) -> None:
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-        self.folder = cache_folder() / "networks" / f"{name}-{digest[:20]}"
+        self._place = Path("networks") / f"{name}-{digest[:20]}"
+        self.folder = cache_folder() / self._place
 
     def read(self, name: str) -> memoryview | None:
         """The file of this name; None where it is not, or is not what was written."""
-        path = self.folder / name
-        try:
-            content = read_kept(path)
-            path.touch()
-        except OSError:
-            return None
-        return content
+        for folder in self._folders():
+            with suppress(OSError):
+                content = read_kept(folder / name)
+                (folder / name).touch()
+                return content
+        return None
 
     def write(self, name: str, content: bytes | memoryview) -> None:
         """Keeps a file, and forgets what was not used for longest; without a place, it goes."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_kept(self.folder / name, content)
-            self._prune()
-        except OSError as error:
-            say_unkept(str(self.folder.parent.parent), error.strerror or str(error))
+        for folder in self._folders():
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                write_kept(folder / name, content)
+                _prune(folder)
+            except OSError as error:
+                say_unkept(str(folder.parent.parent), error.strerror or str(error))
+            else:
+                return
 
     def read_facts(self) -> dict[str, Any]:
         """Small facts about the network; empty where there are none."""
@@ -84,12 +89,19 @@ class Store:
         """Adds to the facts."""
         self.write("facts.json", json.dumps({**self.read_facts(), **facts}).encode())
 
-    def _prune(self) -> None:
-        self.folder.touch()
-        for path in _oldest(self.folder.glob(f"*{COMPILED}"), KEPT_COMPILED):
-            path.unlink(missing_ok=True)
-        for folder in _oldest(self.folder.parent.iterdir(), KEPT_NETWORKS):
-            shutil.rmtree(folder, ignore_errors=True)
+    def _folders(self) -> Iterator[Path]:
+        """Where a file may be: in the cache, and where that cannot be written elsewhere."""
+        yield self.folder
+        with suppress(OSError):
+            yield temporary_folder() / self._place
+
+
+def _prune(folder: Path) -> None:
+    folder.touch()
+    for path in _oldest(folder.glob(f"*{COMPILED}"), KEPT_COMPILED):
+        path.unlink(missing_ok=True)
+    for unused in _oldest(folder.parent.iterdir(), KEPT_NETWORKS):
+        shutil.rmtree(unused, ignore_errors=True)
 
 
 def _oldest(paths: Any, kept: int) -> list[Path]:
@@ -105,9 +117,9 @@ def _oldest(paths: Any, kept: int) -> list[Path]:
 
 @cache
 def say_unkept(folder: str, reason: str) -> None:
-    """Says once that each start takes longer than it has to."""
+    """Says once that a later start may have to convert everything again."""
     logger.warning(
-        "%s cannot be written (%s): networks are converted and compiled at each start; set "
+        "%s cannot be written (%s): converted networks go among temporary files; set "
         "LIVEPOSE_CACHE to a folder that can be",
         *(folder, reason),
     )

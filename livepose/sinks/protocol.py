@@ -2,8 +2,9 @@
 
 import errno
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
+from livepose.closable import Closable
 from livepose.errors import SinkError
 
 if TYPE_CHECKING:
@@ -41,19 +42,10 @@ class Sink(Protocol):
         """Finishes the output; a second call does nothing."""
 
 
-class Closing:
-    """Gives a class with ``close`` the ``with`` statement, and is a file unless it says so."""
+class Closing(Closable):
+    """A sink of files, unless it says otherwise."""
 
     live = False
-
-    def close(self) -> None:
-        """Finishes the output; a second call does nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def sink_error(path: Path, error: Exception) -> SinkError:

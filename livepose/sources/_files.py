@@ -5,6 +5,7 @@ import select
 import stat
 from pathlib import Path
 
+from livepose.closable import Closable
 from livepose.errors import SourceError
 
 PIPE_PATIENCE_S = 20.0
@@ -46,7 +47,7 @@ def read_bytes(path: str | Path, expected: str, max_bytes: int) -> bytes:
     return data
 
 
-class Pipe:
+class Pipe(Closable):
     """The reading end of a pipe that waits for its writer, but not forever."""
 
     def __init__(self, path: str | Path) -> None:
@@ -66,9 +67,3 @@ class Pipe:
             os.close(fd)
 
     __del__ = close  # FFmpeg reads until its container goes, and closes nothing
-
-    def __enter__(self) -> "Pipe":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

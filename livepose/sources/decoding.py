@@ -32,7 +32,7 @@ _BY_OPENCV = frozenset(("BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
 # OpenCV's readers of JPEG and PNG tell of damage on stderr, past every log.
 _SEVERAL = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
 _TIMED = frozenset(("WEBP", "PNG", "AVIF"))
-"""Formats of films; GIF is one too, and FFmpeg reads it."""
+"""Formats of moving images; GIF is one too, and FFmpeg reads it."""
 _PLAIN_DURATION_S = 0.1
 """Of a picture that says none, in browsers too."""
 

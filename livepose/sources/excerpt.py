@@ -1,4 +1,4 @@
-"""The part of a film that is wanted."""
+"""The part of a video that is wanted."""
 
 import math
 from dataclasses import dataclass

@@ -1,12 +1,12 @@
 """What every source offers."""
 
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Literal, Protocol, Self
 
 import cv2
 import numpy as np
 
+from livepose.closable import Closable
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
 
@@ -53,35 +53,16 @@ class Source(Protocol):
         """Lets go of the device or file; a second call does nothing."""
 
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 
-class Closing:
-    """Gives a class with ``close`` the ``with`` statement, and square pixels."""
+class Closing(Closable):
+    """A source with square pixels, unless it says otherwise."""
 
     @property
     def scale_xy(self) -> tuple[float, float]:
         """Size of the newest frame divided by that in the source's own pixels."""
         return 1.0, 1.0
-
-    def close(self) -> None:
-        """Lets go of everything; a second call does nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def check_rotation(rotate: int) -> int:

@@ -6,10 +6,12 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from livepose.errors import WeightsError
+from livepose.kept import temporary_folder
 from livepose.paths import exists, is_file
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -23,11 +25,13 @@ TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin")
 def cache_folder() -> Path:
     """The user's cache: LIVEPOSE_CACHE, else the platform's own place. It may not exist yet.
 
-    Who has no home gets a folder that goes when the process does.
+    Who has no home gets one among temporary files.
     """
     try:
         return _users_cache()
     except RuntimeError:  # neither HOME nor an entry in passwd
+        with suppress(OSError):
+            return temporary_folder()
         return own_folder()
 
 

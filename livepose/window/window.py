@@ -3,10 +3,10 @@
 import enum
 import os
 from itertools import islice
-from types import TracebackType
 
 import cv2
 
+from livepose.closable import Closable
 from livepose.frame import ImageBgr
 from livepose.window.display import available, quieten_qt
 
@@ -40,7 +40,7 @@ KEYS: dict[int, Command] = {
 """Character codes; capitals mean the same."""
 
 
-class Window:
+class Window(Closable):
     """A window on the screen, opened with the first picture.
 
     All calls have to come from one thread, on macOS the main thread. Ask ``available`` first.
@@ -90,17 +90,6 @@ class Window:
             cv2.destroyWindow(self.title)
             cv2.waitKey(1)
         self._closed, self.is_open = True, False
-
-    def __enter__(self) -> "Window":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _first(self, image_bgr: ImageBgr) -> None:
         quieten_qt(os.environ)

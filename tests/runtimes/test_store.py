@@ -2,6 +2,7 @@
 
 import os
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -55,17 +56,28 @@ def test_only_what_was_used_last_is_kept(cache: Path) -> None:
     assert left == {f"{n}.blob" for n in range(5, KEPT_COMPILED + 5)}
 
 
-def test_a_place_that_cannot_be_written_is_done_without_and_said_once(
-    cache: Path, caplog: pytest.LogCaptureFixture
+def test_where_the_cache_cannot_be_written_temporary_files_are_kept_and_that_is_said_once(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
     cache.touch()
-    for _ in range(2):
-        store = Store("pose", "1")
-        store.write("graph", b"content")
-        assert store.read("graph") is None
+    for content in (b"first", b"second"):
+        Store("pose", "1").write("graph", content)
+        assert bytes(Store("pose", "1").read("graph") or b"") == content
     [said] = [record.getMessage() for record in caplog.records]
     assert "cannot be written" in said
     assert "set LIVEPOSE_CACHE" in said
+
+
+def test_without_any_place_nothing_is_kept(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    cache.touch()
+    store = Store("pose", "1")
+    store.write("graph", b"content")
+    assert store.read("graph") is None
 
 
 def test_the_name_of_a_network_is_that_of_its_bytes(tmp_path: Path) -> None:

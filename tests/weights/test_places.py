@@ -1,6 +1,8 @@
 """Names and paths lead to files, and what is not there is said with the way to get it."""
 
 import functools
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -156,14 +158,21 @@ def test_best_is_a_file_of_the_manifest_that_can_be_fetched() -> None:
     assert (best.network, best.fetchable) == ("hrnet_w32", True)
 
 
-def test_who_has_no_home_gets_a_folder_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_no_home_gets_a_folder_among_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("LIVEPOSE_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
-    assert cache_folder() == cache_folder() == places.own_folder()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cache_folder().parent == tmp_path and places.is_cache_lasting()
+    cache_folder().rmdir()
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / f"livepose-{os.geteuid()}").symlink_to(tmp_path / "theirs")
+    assert cache_folder() == places.own_folder()
     with pytest.raises(WeightsError, match=r"no weights file ~nobody/x.safetensors"):
         find_weights("~nobody/x.safetensors")
 
