@@ -95,13 +95,13 @@ OPENERS: dict[str, Callable[[], PoseEstimator | DirectPeer]] = {
 
 def score(peer: PoseEstimator | DirectPeer, folder: Path, plan: Plan) -> dict[str, Any]:
     """One peer on the set, by the protocol of ``livepose eval coco``."""
-    choice = EvaluationSettings(folder / "images.zip", folder / "annotations.json", speed=False)
-    choice = replace(choice, limit=4) if plan.quick else choice
-    data = open_set(choice, no_progress)
+    settings = EvaluationSettings(folder / "images.zip", folder / "annotations.json", speed=False)
+    settings = replace(settings, limit=4) if plan.quick else settings
+    data = open_set(settings, no_progress)
     scorer = CocoScorer(data)
     try:
         if isinstance(peer, PoseEstimator):
-            scorer.run(peer, choice.variants, "peer")
+            scorer.run(peer, settings.variants, "peer")
         else:
             run_direct(scorer, peer)
     finally:

@@ -27,7 +27,7 @@ from livepose.detection import Detections, Detector
 from livepose.detection.opening import open_file
 from livepose.detection.yolo import YoloDetector
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.bootstrap import percentile_interval, resampled_coco
+from livepose.evaluation.bootstrap import draws, percentile_interval
 from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.metrics import box_results
@@ -91,7 +91,7 @@ def picture_tables(path: Path, images: Path, annotations: Path) -> tuple[Rows, R
             rows = np.array(boxes_xyxy).reshape(-1, 4)
             found.append((rows, _sure(seen), max(image.shape[:2])))
         matches = match(dataset.document(), results, None)
-        accuracy, drawn = matches.scores().as_dict(), resampled_coco(matches)
+        accuracy, drawn = matches.scores(), matches.resampled(draws(matches.pictures))
         false = np.mean([(~matched(seen.boxes_xyxy, own)).sum() for own, seen, _ in found])
         told = [f"{accuracy[one]:.1f} {percentile_interval(drawn[one])}" for one in ("ap", "ap50")]
         told.append(f"{false:.2f}")

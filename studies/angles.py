@@ -10,7 +10,7 @@ people by itself.
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,20 +20,23 @@ from numpy.typing import NDArray
 from livepose.cli import guarded
 from livepose.cli.messages import show_messages
 from livepose.errors import DataError, UsageError
-from livepose.evaluation.archive import Archive
+from livepose.evaluation.archive import open_people
 from livepose.evaluation.bootstrap import Interval, draws, percentile_interval
 from livepose.evaluation.boxes import annotated_boxes
-from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.model import open_estimator
 from livepose.evaluation.predict import Variant, predict
-from livepose.evaluation.report import write_text
+from livepose.evaluation.report import markdown_table, write_text
 from livepose.skeletons import COCO17, SKELETONS
 
 Floats = NDArray[np.float64]
 
 LARGE_DEG = 15.0
 JOINTS = {"Elbow": ("shoulder", "elbow", "wrist"), "Knee": ("hip", "knee", "ankle")}
-LIMBS_PX = {"all": (0.0, np.inf), "limbs of 30 px and more": (30.0, np.inf)}
+LIMBS_PX = {"all": 0.0, "limbs of 30 px and more": 30.0}
+HEADINGS = (
+    *("Weights", "Joint", "Which", "Angles", "Median error, °"),
+    f"Beyond {LARGE_DEG:.0f}°, %",
+)
 
 
 @dataclass(frozen=True)
@@ -45,26 +48,19 @@ class Errors:
     degrees: Floats
     picture: NDArray[np.int64]
 
-    def row(self, weights: str, pictures: int) -> str:
-        """A line of the table, with 95 % intervals over pictures."""
-        return (
-            f"| {weights} | {self.joint} | {self.limbs} | {len(self.degrees)}"
-            f" | {np.median(self.degrees):.1f} {self._interval(np.median, pictures)}"
-            f" | {share_large(self.degrees):.1f} {self._interval(share_large, pictures)} |"
-        )
-
-    def _interval(self, figure: object, pictures: int) -> Interval:
-        samples = [
-            figure(np.repeat(self.degrees, times[self.picture]))  # type: ignore[operator]
-            for times in draws(pictures)
-            if times[self.picture].any()
+    def cells(self, weights: str, pictures: int) -> list[str]:
+        """A row of the table, with 95 % intervals over pictures."""
+        figures: list[Callable[[Floats], float]] = [
+            lambda degrees: float(np.median(degrees)),
+            lambda degrees: float(np.mean(degrees > LARGE_DEG) * 100),
         ]
+        shown = [f"{one(self.degrees):.1f} {self._interval(one, pictures)}" for one in figures]
+        return [weights, self.joint, self.limbs, str(len(self.degrees)), *shown]
+
+    def _interval(self, figure: Callable[[Floats], float], pictures: int) -> Interval:
+        times = (drawn[self.picture] for drawn in draws(pictures))
+        samples = [figure(np.repeat(self.degrees, one)) for one in times if one.any()]
         return percentile_interval(np.array(samples))
-
-
-def share_large(degrees: Floats) -> float:
-    """Percent beyond ``LARGE_DEG``."""
-    return float(np.mean(degrees > LARGE_DEG) * 100)
 
 
 def interior_deg(points_xy: Floats) -> Floats:
@@ -80,45 +76,37 @@ def errors(
     found_xy: Floats, truth_xy: Floats, picture: NDArray[np.int64], joint: str, limbs: str
 ) -> Errors:
     """Errors at both sides of one joint where it is labelled and its limbs are long enough."""
-    low, high = LIMBS_PX[limbs]
-    parts = list(_sides(joint))
-    truth = np.concatenate([truth_xy[:, part] for part in parts])
-    found = np.concatenate([found_xy[:, part] for part in parts])
+    parts = [
+        [COCO17.keypoints.index(f"{side}_{part}") for part in JOINTS[joint]]
+        for side in ("left", "right")
+    ]
+    truth, found = (np.concatenate([xy[:, part] for part in parts]) for xy in (truth_xy, found_xy))
     lengths = np.linalg.norm(np.diff(truth, axis=1), axis=2).mean(axis=1)
     off = np.abs(interior_deg(found) - interior_deg(truth))
-    kept = np.isfinite(off) & (lengths >= low) & (lengths < high)
+    kept = np.isfinite(off) & (lengths >= LIMBS_PX[limbs])
     return Errors(joint, limbs, off[kept], np.tile(picture, len(parts))[kept])
 
 
-def _sides(joint: str) -> Iterator[list[int]]:
-    for side in ("left", "right"):
-        yield [COCO17.keypoints.index(f"{side}_{part}") for part in JOINTS[joint]]
-
-
-def measure(options: Namespace) -> list[str]:
+def measure(options: Namespace) -> list[list[str]]:
     """The rows of every weights file."""
-    annotations = load_annotations(options.annotations, options.limit)
-    store = Archive(options.images)
-    store.require(annotations.file_names)
-    truth_xy, _ = annotations.keypoints()
-    picture = np.array([one.picture for one in annotations.people])
-    rows = []
-    for weights in options.weights:
-        estimator = open_estimator(weights, precision=options.precision)
-        if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
-            raise UsageError(f"{weights}: angles need weights for coco17")
-        sample = annotated_boxes(annotations, estimator.runtime.card.alignment)
-        variant = Variant("dark")
-        found_xy = predict(estimator, store, sample, [variant])[variant].keypoints_xy
-        every = [
-            errors(found_xy, truth_xy, picture, joint, limbs)
-            for limbs in LIMBS_PX
-            for joint in JOINTS
-        ]
-        if not all(len(one.degrees) for one in every):
-            raise DataError(f"{options.annotations}: not one elbow or knee of 30 px is labelled")
-        rows += [one.row(weights, len(annotations.pictures)) for one in every]
-    store.close()
+    dataset, archive = open_people(options.images, options.annotations, options.limit)
+    truth_xy, _ = dataset.keypoints()
+    picture = np.array([one.picture for one in dataset.people])
+    rows, variant = [], Variant("dark")
+    with archive as pictures:
+        for weights in options.weights:
+            estimator = open_estimator(weights, precision=options.precision)
+            if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
+                raise UsageError(f"{weights}: angles need weights for coco17")
+            sample = annotated_boxes(dataset, estimator.runtime.card.alignment)
+            found_xy = predict(estimator, pictures, sample, [variant])[variant].keypoints_xy
+            for limbs in LIMBS_PX:
+                for joint in JOINTS:
+                    own = errors(found_xy, truth_xy, picture, joint, limbs)
+                    if not len(own.degrees):
+                        where = f"{options.annotations}: not one elbow or knee of 30 px"
+                        raise DataError(f"{where} is labelled")
+                    rows.append(own.cells(weights, len(dataset.pictures)))
     return rows
 
 
@@ -135,11 +123,7 @@ def main(words: Sequence[str] | None = None) -> int:
     show_messages()
 
     def run() -> int:
-        head = [
-            f"| Weights | Joint | Which | Angles | Median error, ° | Beyond {LARGE_DEG:.0f}°, % |",
-            "| --- | --- | --- | ---: | ---: | ---: |",
-        ]
-        write_text(options.markdown, "\n".join([*head, *measure(options)]))
+        write_text(options.markdown, markdown_table(HEADINGS, measure(options), 3))
         return 0
 
     return guarded(run)

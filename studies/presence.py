@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.cli import guarded
 from livepose.errors import DataError
+from livepose.evaluation.report import markdown_table, write_text
 
 SEEN_SCORE = 0.2
 PARTS = {
@@ -118,10 +120,16 @@ def _tremble(
 
 def presence_markdown(rows: Sequence[Presence]) -> str:
     """The counts as a table for a document."""
-    names = ["clip", "frames", "people a frame", "ids", "in the first frame", *PARTS, "tremble %"]
-    lines = [names, ["---"] + ["---:"] * (len(names) - 1)]
-    lines += [_cells(row) for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    headings = [
+        "clip",
+        "frames",
+        "people a frame",
+        "ids",
+        "in the first frame",
+        *PARTS,
+        "tremble %",
+    ]
+    return markdown_table(headings, [_cells(row) for row in rows]) + "\n"
 
 
 def _cells(row: Presence) -> list[str]:
@@ -133,9 +141,6 @@ def _cells(row: Presence) -> list[str]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """``python -m studies.presence FILE ...``."""
-    from livepose.cli import guarded
-    from livepose.evaluation.report import write_text
-
     parser = ArgumentParser(prog="python -m studies.presence")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="written by --json")
     parser.add_argument("--markdown", default="-", metavar="FILE", help="the table, - is stdout")

@@ -27,7 +27,7 @@ from livepose.crops import CropGeometry
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
 from livepose.estimator.small_people import smaller_size
-from livepose.evaluation.bootstrap import percentile_interval, resampled_coco
+from livepose.evaluation.bootstrap import draws, percentile_interval
 from livepose.evaluation.coco import match
 from livepose.evaluation.metrics import coco_results, sigmas_of
 from livepose.evaluation.model import open_estimator
@@ -76,7 +76,7 @@ class Passes:
             document = self._only(document, among)
         results = coco_results(sample, found, self.input_hw, sigmas)
         matches = match(document, [one for one in results if one["score"] > 0], sigmas)
-        return matches.scores().ap, resampled_coco(matches)["ap"]
+        return matches.scores()["ap"], matches.resampled(draws(matches.pictures))["ap"]
 
     def _only(self, document: dict[str, Any], among: Flags) -> dict[str, Any]:
         """The annotations of these people; crowds and unlabelled ones stay to be ignored."""

@@ -25,19 +25,18 @@ PEOPLE_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Sightings:
-    """N labelled keypoints, in heatmap pixels."""
+    """N labelled keypoints, in heatmap pixels: ``error`` (N, 2), found minus labelled; ``reach``
+    (N,), body scale: root of the box area; ``covariance`` (N, 2, 2) of the heatmap's shape, NaN
+    where it has none; ``mass`` (N,): the positive part's sum over its height, cells that it covers.
+    """
 
     joint: NDArray[np.int64]
     picture: NDArray[np.int64]
     error: Floats
-    """(N, 2): found minus labelled, x and y."""
     reach: Floats
-    """(N,) body scale: root of the box area."""
     covariance: Floats
-    """(N, 2, 2) of the heatmap's shape, NaN where it has none."""
     score: Floats
     mass: Floats
-    """Sum of the positive part of the map over its height: cells that it covers."""
     hidden: NDArray[np.bool_]
     blurred: NDArray[np.bool_]
 
@@ -65,45 +64,37 @@ def collect(
     Pictures are numbered from ``first_picture`` on.
     """
     known = load_annotations(annotations)
-    store = Archive(images)
     parts, done = [], 0
-    for number, boxed in enumerate(annotated_boxes(known, estimator.runtime.card.alignment)):
-        if done >= people:
-            break
-        if not len(boxed):
-            continue
-        crops = estimator.cut(store.image_bgr(boxed.picture.file_name), boxed.boxes_xyxy)
-        labels = np.array([person.keypoints for person in known.people_by_picture[number]])
-        for blurred in (False, True):
-            seen = _look(estimator, _blurred(crops) if blurred else crops)
-            place = first_picture + number
-            parts.append(_sightings(estimator, seen, labels, boxed.boxes_xyxy, place, blurred))
-        done += len(boxed)
-        advance(len(boxed))
-    store.close()
+    with Archive(images) as pictures:
+        for number, boxed in enumerate(annotated_boxes(known, estimator.runtime.card.alignment)):
+            if done >= people:
+                break
+            if not len(boxed):
+                continue
+            image_bgr = pictures.image_bgr(boxed.picture.file_name)
+            crops = estimator.cut(image_bgr, boxed.boxes_xyxy)
+            labels = np.array([person.keypoints for person in known.people_by_picture[number]])
+            soft = np.stack([cv2.blur(crop, (BLUR_PX, 1)) for crop in crops]).astype(np.uint8)
+            for blurred, seen in ((False, crops), (True, soft)):
+                what = labels, boxed.boxes_xyxy, first_picture + number, blurred
+                parts.append(_sightings(estimator, seen, *what))
+            done += len(boxed)
+            advance(len(boxed))
     return joined(parts)
-
-
-def _blurred(crops_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    soft = [cv2.blur(crop, (BLUR_PX, 1)) for crop in crops_bgr]
-    return np.asarray(soft, dtype=np.uint8)
-
-
-def _look(estimator: PoseEstimator, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-    parts = range(0, len(crops_bgr), PEOPLE_AT_ONCE)
-    return np.concatenate(
-        [estimator.runtime(crops_bgr[start : start + PEOPLE_AT_ONCE]) for start in parts]
-    )
 
 
 def _sightings(
     estimator: PoseEstimator,
-    heatmaps: NDArray[np.float32],
+    crops_bgr: NDArray[np.uint8],
     labels: Floats,
     boxes_xyxy: Floats,
     picture: int,
     blurred: bool,
 ) -> Sightings:
+    starts = range(0, len(crops_bgr), PEOPLE_AT_ONCE)
+    heatmaps = np.concatenate(
+        [estimator.runtime(crops_bgr[i : i + PEOPLE_AT_ONCE]) for i in starts]
+    )
     decoded = decode(heatmaps, "dark", estimator.runtime.card.blur_kernel)
     grid_hw = (int(heatmaps.shape[2]), int(heatmaps.shape[3]))
     true = estimator.geometry.to_heatmap(labels[..., :2], boxes_xyxy, grid_hw)

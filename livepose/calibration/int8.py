@@ -5,7 +5,6 @@ Post-training quantisation: the network stays as it is; only how finely it count
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,16 @@ from livepose.errors import DataError, GateError
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.boxes import annotated_boxes
-from livepose.evaluation.coco import match
-from livepose.evaluation.dataset import Dataset, load_annotations
-from livepose.evaluation.metrics import coco_results, sigmas_of
-from livepose.evaluation.predict import Variant, batches, predict
+from livepose.evaluation.dataset import Dataset
+from livepose.evaluation.predict import batches
 from livepose.evaluation.settings import Loading, Progress, no_progress
+from livepose.evaluation.validation import average_precision
 from livepose.runtimes import Runtime, open_runtime
 from livepose.runtimes.int8 import convolutions, insert_ranges
 from livepose.runtimes.openvino import StoredGraph
 from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
 from livepose.runtimes.ranges import Ranges
 from livepose.runtimes.verify import LIMITS_PX, keypoint_shift
-from livepose.skeletons import SKELETONS
 from livepose.weights import Card, read_card
 
 logger = logging.getLogger(__name__)
@@ -41,20 +38,7 @@ SHIFT_CROPS = 32
 """Crops on which keypoints are compared with those of fp32 torch."""
 
 
-@dataclass(frozen=True)
-class PeopleSet:
-    """Pictures and their annotated people."""
-
-    annotations: Dataset
-    store: Archive
-
-    @classmethod
-    def open(cls, images: Path, annotations: Path) -> "PeopleSet":
-        """Opens a set, and finds out what is missing before any work."""
-        listed = load_annotations(annotations)
-        store = Archive(images)
-        store.require(picture.file_name for picture in listed.pictures)
-        return cls(listed, store)
+PeopleSet = tuple[Dataset, Archive]
 
 
 def quantise(
@@ -62,13 +46,8 @@ def quantise(
 ) -> Ranges:
     """INT8 ranges for pose weights, from crops of ``data``, with what they cost on ``dev``.
 
-    Raises
-    ------
-    DataError
-        When there are fewer people than one batch.
-    GateError
-        When INT8 leaves less than 99 % of the AP, or moves keypoints by more than 0.3 px of the
-        crop in the median.
+    DataError when there are fewer people than one batch. GateError when INT8 leaves less than 99 %
+    of the AP, or moves keypoints by more than 0.3 px of the crop in the median.
     """
     card = read_card(path)
     model = PoseNetwork(path, card).plain.model
@@ -80,14 +59,17 @@ def quantise(
     ends, advance = (layers[0], layers[-1]), progress("watching layers", len(seen))
     limits = measure_limits(model, seen, ends, advance)
     rounded = _ready(insert_ranges(model, limits), card, "int8")
-    logger.info(f"measuring what INT8 costs on {len(dev.annotations.people)} people")
+    people = len(dev[0].people)
+    logger.info(f"measuring what INT8 costs on {people} people")
     measured = {
         "crops": len(seen),
         **_shifts(open_runtime(path, "torch", "cpu"), (plain, rounded), dev, progress),
-        "people": len(dev.annotations.people),
-        "ap_f32": round(average_precision(plain, dev, progress), 2),
-        "ap_int8": round(average_precision(rounded, dev, progress), 2),
+        "people": people,
     }
+    for runtime in (plain, rounded):
+        advance = progress(f"AP in {runtime.precision}", people)
+        _, ap = average_precision(runtime, *dev, advance)
+        measured[f"ap_{runtime.precision}"] = round(ap, 2)
     require_kept(measured)
     return Ranges(card.sha256, limits, measured)
 
@@ -100,11 +82,12 @@ def _ready(model: Any, card: Card, precision: str) -> OpenVinoRuntime:
 
 def real_crops(data: PeopleSet, runtime: Runtime, count: int) -> Crops:
     """Crops (N, h, w, 3) of annotated people as the live path cuts them, from mixed pictures."""
-    sample = annotated_boxes(data.annotations, runtime.card.alignment)
+    dataset, pictures = data
+    sample = annotated_boxes(dataset, runtime.card.alignment)
     order = np.random.default_rng(0).permutation(len(sample))
     found: list[Crops] = []
-    estimator = PoseEstimator(runtime)
-    for crops, _ in batches(estimator, data.store, [sample[i] for i in order], Loading()):
+    mixed = [sample[i] for i in order]
+    for crops, _ in batches(PoseEstimator(runtime), pictures, mixed, Loading()):
         found.append(crops)
         if sum(map(len, found)) >= count:
             break
@@ -129,18 +112,6 @@ def _shifts(
     medians = {f"shift_px_{name}": round(one.median_px, 4) for name, one in shifts.items()}
     tails = {f"shift_px_{name}_p90": round(one.tail_px, 4) for name, one in shifts.items()}
     return {"shift_crops": len(crops), **medians, **tails}
-
-
-def average_precision(runtime: Runtime, data: PeopleSet, progress: Progress = no_progress) -> float:
-    """COCO's AP in percent, annotated boxes, decoded by DARK, no flip test."""
-    sample = annotated_boxes(data.annotations, runtime.card.alignment)
-    advance = progress(f"AP in {runtime.precision}", sum(map(len, sample)))
-    variant = Variant("dark")
-    estimator = PoseEstimator(runtime)
-    found = predict(estimator, data.store, sample, [variant], advance=advance)[variant]
-    sigmas = sigmas_of(SKELETONS[runtime.card.skeleton])
-    results = coco_results(sample, found, runtime.card.input_hw, sigmas)
-    return match(data.annotations.document(), results, sigmas).scores().ap
 
 
 def require_kept(measured: Mapping[str, Any]) -> None:

@@ -16,8 +16,9 @@ COMMAND = Command(
 
 def run(arguments: Namespace) -> int:
     """Measures, refuses what costs too much, writes."""
-    from livepose.calibration.int8 import PeopleSet, quantise
+    from livepose.calibration.int8 import quantise
     from livepose.cli.progress import progress_bars
+    from livepose.evaluation.archive import open_people
     from livepose.runtimes.ranges import ranges_path, write_ranges
     from livepose.weights import find_weights
     from livepose.weights.model_config import is_third_party
@@ -26,7 +27,7 @@ def run(arguments: Namespace) -> int:
     path = find_weights(settings.weights)
     if is_third_party(path):
         raise UsageError(f"INT8 ranges are for livepose's own weights, not for {path.name}")
-    data, dev = PeopleSet.open(*settings.data), PeopleSet.open(*settings.dev)
+    data, dev = open_people(*settings.data), open_people(*settings.dev)
     with progress_bars() as progress:
         ranges = quantise(path, data, dev, settings.crops, progress)
     target = settings.output or ranges_path(path)

@@ -22,7 +22,7 @@ from livepose.detection.pickled import read_pickled
 from livepose.detection.protocol import DetectorInfo, person_class
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import one_thread
-from livepose.weights.checkpoint import require_tensors_stated, tensors_sha256
+from livepose.weights.arrays import require_stated, tensors_sha256
 
 FORMAT = "livepose-detector-1"
 HEADS = ("Detect", "v10Detect")
@@ -105,7 +105,7 @@ def _load_own(path: Path) -> Loaded:
             f"{path} holds no detector: its metadata lack or garble {error}; a pose network goes "
             "to --weights"
         ) from None
-    require_tensors_stated(tensors, metadata.get("sha256", ""), path)
+    require_stated(tensors, metadata.get("sha256", ""), path)
     return _finish(path, architecture, tensors, names, input_px)
 
 
@@ -116,7 +116,7 @@ def _load_pickled(path: Path) -> Loaded:
             f"{path} is a {stored.kind} of ultralytics; a detection model is wanted, such as "
             "yolo11n.pt"
         )
-    require_tensors_stated(stored.tensors, "", path)
+    require_stated(stored.tensors, "", path)
     return _finish(path, stored.architecture, stored.tensors, stored.names, None)
 
 

@@ -7,15 +7,15 @@ so none can lead out of the folder; those that try are told apart from those tha
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Self
 
 from livepose.errors import DataError, SourceError
+from livepose.evaluation.dataset import Dataset, load_annotations
 from livepose.frame import ImageBgr
 from livepose.paths import is_folder
+from livepose.skeletons import COCO17, Skeleton
 from livepose.sources.decoding import decode_image
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
@@ -35,13 +35,12 @@ def is_hostile(name: str) -> bool:
 class Archive:
     """Encoded pictures, found by their whole name or by its last part.
 
-    Raises
-    ------
-    DataError
-        When there is neither a zip nor a folder, or it holds nothing.
+    ``wanted`` are names that have to be there: what is missing is said before hours are spent on
+    the others. DataError when there is neither a zip nor a folder, or it holds nothing, or not what
+    is wanted.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wanted: Sequence[str] = ()) -> None:
         self.path = path
         self._zip: zipfile.ZipFile | None = None
         self._lock = threading.Lock()
@@ -50,6 +49,17 @@ class Archive:
             raise DataError(f"{path} holds no pictures")
         by_base = {PurePosixPath(name).name: name for name in reversed(names)}
         self._places = by_base | {name: name for name in names}
+        if missing := [name for name in wanted if name not in self]:
+            raise DataError(
+                f"{len(missing)} of {len(wanted)} annotated pictures are not in {path}"
+                f" (first: {missing[0]}); do pictures and annotations belong to the same set?"
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def _members(self) -> list[str]:
         try:
@@ -69,23 +79,10 @@ class Archive:
             return None
         return self._places.get(name) or self._places.get(PurePosixPath(name).name)
 
-    def require(self, names: Iterable[str]) -> None:
-        """DataError where any of these is missing, before hours are spent on the others."""
-        wanted = list(names)
-        missing = [name for name in wanted if name not in self]
-        if missing:
-            raise DataError(
-                f"{len(missing)} of {len(wanted)} annotated pictures are not in {self.path}"
-                f" (first: {missing[0]}); do pictures and annotations belong to the same set?"
-            )
-
     def read(self, name: str) -> bytes:
         """The encoded bytes of one picture.
 
-        Raises
-        ------
-        DataError
-            When it is not there, the member is broken, or far larger than any picture.
+        DataError when it is not there, the member is broken, or far larger than any picture.
         """
         place = self._place(name)
         if place is None:
@@ -125,13 +122,20 @@ def _files(folder: Path) -> list[str]:
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 
-def decode(encoded: bytes | NDArray[np.uint8]) -> ImageBgr | None:
+def decode(encoded: bytes) -> ImageBgr | None:
     """A colour picture (H, W, 3) from encoded bytes; None where they are no picture.
 
     Turning marks of cameras are ignored, as COCO does.
     """
-    data = encoded if isinstance(encoded, bytes) else encoded.tobytes()
     try:
-        return decode_image(data, "a picture", upright=False)
+        return decode_image(encoded, "a picture", upright=False)
     except SourceError:
         return None
+
+
+def open_people(
+    images: Path, annotations: Path, limit: int | None = None, skeleton: Skeleton | None = COCO17
+) -> tuple[Dataset, Archive]:
+    """A set to be scored and its pictures; what is wrong with them is found before any work."""
+    dataset = load_annotations(annotations, limit, skeleton)
+    return dataset, Archive(images, dataset.file_names)

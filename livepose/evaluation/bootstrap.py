@@ -11,9 +11,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.evaluation.coco import CocoMatches
-from livepose.evaluation.pck import Pck, mean_of_known
-
 Array = NDArray[np.float64]
 Samples = Mapping[str, Array]
 """Each column for every resample of pictures."""
@@ -46,61 +43,32 @@ class Interval:
 
 
 @lru_cache(maxsize=4)
-def draws(pictures: int, count: int = DRAWS, seed: int = SEED) -> NDArray[np.int64]:
+def draws(pictures: int, count: int = DRAWS) -> NDArray[np.int64]:
     """How often each picture is drawn in each resample, (count, pictures); the same every time."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(SEED)
     even = np.full(pictures, 1.0 / max(pictures, 1))
     drawn = np.asarray(random.multinomial(pictures, even, size=count), dtype=np.int64)
     drawn.setflags(write=False)
     return drawn
 
 
-def percentile_interval(samples: Array, level_percent: float = LEVEL_PERCENT) -> Interval:
-    """The middle ``level_percent`` of the samples, NaN ignored."""
+def percentile_interval(samples: Array) -> Interval:
+    """The middle 95 % of the samples, NaN ignored; of paired samples give the differences."""
     known = samples[np.isfinite(samples)]
     if not known.size:
         return Interval(float("nan"), float("nan"))
-    tail = (100.0 - level_percent) / 2
+    tail = (100.0 - LEVEL_PERCENT) / 2
     low, high = np.percentile(known, [tail, 100.0 - tail])
     return Interval(float(low), float(high))
 
 
-def resampled_coco(matches: CocoMatches, count: int = DRAWS) -> dict[str, Array]:
-    """Every column of the COCO table for each resample: name to (count,)."""
-    return matches.resampled(draws(len(matches.image_ids), count))
-
-
 def resampled_share(
-    hits: NDArray[np.bool_],
-    counted: NDArray[np.bool_],
-    picture: NDArray[np.int64],
-    count: int = DRAWS,
+    hits: NDArray[np.bool_], counted: NDArray[np.bool_], picture: NDArray[np.int64]
 ) -> Array:
     """Percent of hits (P, K) among what counts, for each resample of pictures, (count,).
 
     ``picture`` (P,) is the index of each person's picture.
     """
-    pictures = int(picture.max()) + 1 if len(picture) else 0
-    weights = draws(pictures, count)[:, picture]
+    weights = draws(int(picture.max(initial=-1)) + 1)[:, picture]
     right, total = weights @ hits.sum(axis=1), weights @ counted.sum(axis=1)
     return np.asarray(np.where(total > 0, 100.0 * right / np.maximum(total, 1), np.nan))
-
-
-def resampled_pck(scored: Pck, picture: NDArray[np.int64]) -> dict[str, Array]:
-    """Every column of a PCK table for each resample; ``picture`` as of all people scored."""
-    own = picture[scored.people]
-
-    def share(columns: NDArray[np.int64] | list[int]) -> Array:
-        return resampled_share(scored.hits[:, columns], scored.labelled[:, columns], own)
-
-    groups = {
-        name.lower(): mean_of_known([share([column]) for column in columns], axis=0)
-        for name, columns in scored.members.items()
-        if columns
-    }
-    return {**groups, "mean": share(np.flatnonzero(scored.counted))}
-
-
-def paired_interval(first: Array, second: Array) -> Interval:
-    """Interval of ``first`` minus ``second``, both from the same resamples."""
-    return percentile_interval(first - second)

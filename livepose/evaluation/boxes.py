@@ -37,37 +37,33 @@ def annotated_boxes(dataset: Dataset, alignment: str) -> list[Boxed]:
     """
     rows = []
     for picture, people in zip(dataset.pictures, dataset.people_by_picture, strict=True):
-        corners = np.array([one.box_xyxy for one in people]).reshape(-1, 4)
-        boxes_xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-        boxes_xyxy = cut_at_picture(boxes_xywh, picture.size_wh, alignment)
+        edges = np.array([one.box_xyxy for one in people]).reshape(-1, 4)
+        boxes_xyxy = cut_at_picture(edges, picture.size_wh, alignment)
         rows.append(Boxed(picture, boxes_xyxy, np.ones(len(people))))
     return rows
 
 
-def cut_at_picture(boxes_xywh: Array, size_wh: tuple[int, int] | None, alignment: str) -> Array:
-    """Boxes (P, 4) as left, top, width, height to edges, cut at a picture of ``size_wh``.
+def cut_at_picture(edges_xyxy: Array, size_wh: tuple[int, int] | None, alignment: str) -> Array:
+    """Boxes (P, 4) cut at a picture of ``size_wh``.
 
     The official files for ``hrnet`` (and MMPose's ``udp``) end a box at its last pixel, one short
     of its edge; those for ``dark`` give that pixel back. The others cut edges at edges.
     """
-    low, wh = boxes_xywh[:, :2], boxes_xywh[:, 2:]
     if size_wh is None:
-        return np.concatenate([low, low + wh], axis=1)
+        return edges_xyxy
+    low, high = edges_xyxy[:, :2], edges_xyxy[:, 2:]
     limit = np.array(size_wh, dtype=np.float64)
     if alignment in ("pixel_centre", "stride"):
-        return np.concatenate([np.maximum(low, 0.0), np.minimum(low + wh, limit)], axis=1)
+        return np.concatenate([np.maximum(low, 0.0), np.minimum(high, limit)], axis=1)
     start = np.maximum(low, 0.0)
-    last = np.minimum(limit - 1.0, start + np.maximum(wh - 1.0, 0.0))
+    last = np.minimum(limit - 1.0, start + np.maximum(high - low - 1.0, 0.0))
     return np.concatenate([start, last + (1.0 if alignment == "dark" else 0.0)], axis=1)
 
 
 def boxes_from_file(dataset: Dataset, path: Path) -> list[Boxed]:
     """Person detections in COCO's results form (image_id, category_id, bbox xywh, score).
 
-    Raises
-    ------
-    DataError
-        When the file is not of that form, or none of its pictures is annotated.
+    DataError when the file is not of that form, or none of its pictures is annotated.
     """
     entries = read_json(path, "file of boxes")
     found: dict[Any, list[Array]] = {picture.id: [] for picture in dataset.pictures}
@@ -99,7 +95,7 @@ def detected_boxes(
     dataset: Dataset,
     pictures: Archive,
     detect: Callable[[Sequence[ImageBgr]], Sequence[Any]],
-    advance: Callable[[int], None],
+    advance: Callable[[int], object] = lambda count: None,
 ) -> list[Boxed]:
     """What the detector (pictures in, one ``Detections`` each out) finds."""
     rows = []

@@ -1,35 +1,18 @@
 """COCO's AP by pycocotools, silent, and in a form that can be counted again quickly."""
 
 import contextlib
-import copy
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
-from livepose.evaluation._kernels import precision_and_recall
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class CocoScores:
-    """The figures of the paper's columns, in percent; NaN where there is nobody of that size."""
-
-    ap: float
-    ap50: float
-    ap75: float
-    apm: float
-    apl: float
-    ar: float
-
-    def as_dict(self) -> dict[str, float]:
-        """Name to percent."""
-        return asdict(self)
+CELLS_AT_ONCE = 2_000_000  # of draws times detections
 
 
 @dataclass(frozen=True)
@@ -45,79 +28,97 @@ class AreaMatches:
     picture: NDArray[np.int64]
     people: NDArray[np.int64]
 
+    def precision_and_recall(self, draws: NDArray[np.int64], recalls: Array) -> tuple[Array, Array]:
+        """Average precision and last recall, (B, T) each, NaN where a draw has nobody.
+
+        ``draws`` (B, M): how often each picture counts; ``recalls``: those that COCO looks at.
+        """
+        rows = max(1, CELLS_AT_ONCE // max(1, len(self.picture)))
+        parts = [draws[start : start + rows] for start in range(0, len(draws), rows)]
+        columns = [
+            np.hstack([self._counted(part, step, recalls) for part in parts])
+            for step in range(len(self.true))
+        ]
+        ap, recall = np.stack(columns, axis=2)
+        return ap, recall
+
+    def _counted(self, draws: NDArray[np.int64], step: int, recalls: Array) -> Array:
+        """Both at one threshold, (2, B)."""
+        times, wanted = draws[:, self.picture], draws @ self.people
+        right = np.cumsum(times * self.true[step], axis=1)
+        seen = right + np.cumsum(times * self.false[step], axis=1)
+        precision = np.zeros((len(draws), right.shape[1] + 1))  # 0 where a recall is not reached
+        precision[:, :-1] = right / np.maximum(seen, 1)
+        best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        people = np.where(wanted > 0, wanted, 1)[:, None]
+        # The fewest right ones that reach a recall, exactly as the division would say.
+        needed = np.floor(recalls * people)
+        needed += needed / people < recalls
+        apart = 1 + np.int64(people.max())  # keeps the rows of one long sorted array apart
+        row = np.arange(len(draws))[:, None]
+        place = np.searchsorted(
+            (right + row * apart).ravel(), needed.astype(np.int64) + row * apart
+        )
+        found = np.take_along_axis(best, place - row * right.shape[1], axis=1).mean(axis=1)
+        reached = times @ self.true[step] / people[:, 0]
+        return np.where(wanted == 0, np.nan, np.stack([found, reached]))
+
 
 @dataclass(frozen=True)
 class CocoMatches:
     """What pycocotools found in each picture: everything that AP needs, without the pixels."""
 
     areas: Mapping[str, AreaMatches]
-    image_ids: tuple[int, ...]
-    oks_thresholds: tuple[float, ...]
-    recall_thresholds: Array
+    pictures: int
+    oks_thresholds: Array
+    recalls: Array
 
-    def scores(self) -> CocoScores:
-        """AP and AR of all pictures."""
-        once = np.ones((1, len(self.image_ids)), dtype=np.int64)
-        return CocoScores(**{name: float(one[0]) for name, one in self.resampled(once).items()})
+    def scores(self) -> dict[str, float]:
+        """The paper's columns in percent; NaN where there is nobody of that size."""
+        once = np.ones((1, self.pictures), dtype=np.int64)
+        return {name: float(one[0]) for name, one in self.resampled(once).items()}
 
     def resampled(self, draws: NDArray[np.int64]) -> dict[str, Array]:
         """Each figure, (B,), where picture i counts ``draws[b, i]`` times."""
-        draws = draws.copy()  # one kind of array for the kernel: its own, writable
-        ap, recall = self._counted("all", draws)
-        place = {limit: index for index, limit in enumerate(self.oks_thresholds)}
+        counted = {
+            name: area.precision_and_recall(draws, self.recalls)
+            for name, area in self.areas.items()
+        }
+        ap, recall = counted["all"]
+        half, three_quarters = (int(np.abs(self.oks_thresholds - t).argmin()) for t in (0.5, 0.75))
         figures = {
             "ap": ap.mean(axis=1),
-            "ap50": ap[:, place[0.5]],
-            "ap75": ap[:, place[0.75]],
-            "apm": self._counted("medium", draws)[0].mean(axis=1),
-            "apl": self._counted("large", draws)[0].mean(axis=1),
+            "ap50": ap[:, half],
+            "ap75": ap[:, three_quarters],
+            "apm": counted["medium"][0].mean(axis=1),
+            "apl": counted["large"][0].mean(axis=1),
             "ar": recall.mean(axis=1),
         }
         return {name: 100.0 * values for name, values in figures.items()}
 
-    def _counted(self, name: str, draws: NDArray[np.int64]) -> tuple[Array, Array]:
-        area = self.areas[name]
-        ap, recall = precision_and_recall(
-            area.true, area.false, area.picture, area.people, draws, self.recall_thresholds
-        )
-        return np.asarray(ap), np.asarray(recall)
-
 
 def match(
-    annotations: Mapping[str, Any],
-    results: Sequence[Mapping[str, Any]],
-    sigmas: Array | None,
+    annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]], sigmas: Array | None
 ) -> CocoMatches:
     """Lets pycocotools match results (COCO's submission form) with annotations.
 
-    Keypoints are matched by OKS with ``sigmas``; without them, boxes by IoU.
-
-    Raises
-    ------
-    DataError
-        When a result names a picture that the annotations do not have, or nobody is annotated.
+    Keypoints are matched by OKS with ``sigmas``; without them, boxes by IoU. DataError when a
+    result names a picture that the annotations do not have, or nobody is annotated.
     """
-    evaluator = run_evaluator(annotations, results, sigmas)
+    evaluator = _evaluated(annotations, results, sigmas)
     settings = evaluator.params
     pictures = len(settings.imgIds)
     areas = {
-        name: gathered(evaluator.evalImgs[place * pictures : (place + 1) * pictures], settings)
+        name: _flattened(evaluator.evalImgs[place * pictures : (place + 1) * pictures], settings)
         for place, name in enumerate(settings.areaRngLbl)
     }
     if areas["all"].people.sum() == 0:
         raise DataError("nobody in these pictures is annotated: there is nothing to score")
-    return CocoMatches(
-        areas,
-        tuple(int(one) for one in settings.imgIds),
-        tuple(round(float(one), 2) for one in settings.iouThrs),
-        np.asarray(settings.recThrs, dtype=np.float64),
-    )
+    return CocoMatches(areas, pictures, np.array(settings.iouThrs), np.array(settings.recThrs))
 
 
-def run_evaluator(
-    annotations: Mapping[str, Any],
-    results: Sequence[Mapping[str, Any]],
-    sigmas: Array | None,
+def _evaluated(
+    annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]], sigmas: Array | None
 ) -> Any:
     """The evaluator of pycocotools after it has looked at every picture."""
     coco_class, evaluator_class = tools()
@@ -128,23 +129,19 @@ def run_evaluator(
             f"{len(strangers)} result picture(s) are not among the {len(known)} annotated ones"
             f" (first: id {strangers[0]}); do both files belong to the same set?"
         )
+    # Copies, as pycocotools writes into them; ids from 1 on, as it takes a match with 0 for none.
+    people = [{**one, "id": number} for number, one in enumerate(annotations["annotations"], 1)]
     with contextlib.redirect_stdout(io.StringIO()):
         truth = coco_class()
-        truth.dataset = {**annotations, "annotations": renumbered(annotations["annotations"])}
+        truth.dataset = {**annotations, "annotations": people}
         truth.createIndex()
-        found = truth.loadRes(list(copy.deepcopy(results))) if results else coco_class()
-        kind = "bbox" if sigmas is None else "keypoints"
-        evaluator = evaluator_class(truth, found, kind)
+        found = truth.loadRes([dict(one) for one in results]) if results else coco_class()
+        evaluator = evaluator_class(truth, found, "bbox" if sigmas is None else "keypoints")
         evaluator.params.kpt_oks_sigmas = sigmas
         evaluator.params.imgIds = sorted(known)
         evaluator.params.catIds = [1]
         evaluator.evaluate()
     return evaluator
-
-
-def renumbered(people: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Copies with ids from 1 on: pycocotools takes a match with id 0 for no match."""
-    return [{**copy.deepcopy(dict(one)), "id": number} for number, one in enumerate(people, 1)]
 
 
 def tools() -> tuple[Any, Any]:
@@ -160,32 +157,25 @@ def tools() -> tuple[Any, Any]:
     return COCO, COCOeval
 
 
-def gathered(pictures: Sequence[Any], settings: Any) -> AreaMatches:
+def _flattened(pictures: Sequence[Any], settings: Any) -> AreaMatches:
     """One size range of all pictures as flat arrays, best score first."""
-    steps = len(settings.iouThrs)
-    filled = [(index, one) for index, one in enumerate(pictures) if one is not None]
+    steps, best = len(settings.iouThrs), settings.maxDets[-1]
     people = np.zeros(len(pictures), dtype=np.int64)
-    for index, one in filled:
-        people[index] = int((np.asarray(one["gtIgnore"]) == 0).sum())
-    best = settings.maxDets[-1]
-    parts = [
-        (
-            np.asarray(one["dtScores"][:best], dtype=np.float64),
-            np.asarray(one["dtMatches"])[:, :best].reshape(steps, -1) > 0,
-            np.asarray(one["dtIgnore"])[:, :best].reshape(steps, -1).astype(bool),
-            np.full(len(one["dtScores"][:best]), index),
+    none = np.empty((steps, 0), bool)
+    parts: list[tuple[NDArray[Any], ...]] = [(np.empty(0), none, none, np.empty(0, np.int64))]
+    for index, one in enumerate(pictures):
+        if one is None:
+            continue
+        people[index] = (np.asarray(one["gtIgnore"]) == 0).sum()
+        scores = np.array(one["dtScores"][:best], dtype=np.float64)
+        flags = (
+            np.asarray(one[name])[:, :best].reshape(steps, -1) > 0
+            for name in ("dtMatches", "dtIgnore")
         )
-        for index, one in filled
-    ]
-    parts.append((np.empty(0), *(np.empty((steps, 0), bool),) * 2, np.empty(0, np.int64)))
+        parts.append((scores, *flags, np.full(len(scores), index)))
     scores, matched, ignored, picture = (
         np.concatenate(column, axis=-1) for column in zip(*parts, strict=True)
     )
     order = np.argsort(-scores, kind="mergesort")
     matched, ignored = matched[:, order], ignored[:, order]
-    return AreaMatches(
-        np.ascontiguousarray(matched & ~ignored),
-        np.ascontiguousarray(~matched & ~ignored),
-        picture[order].astype(np.int64),
-        people,
-    )
+    return AreaMatches(matched & ~ignored, ~matched & ~ignored, picture[order], people)

@@ -6,8 +6,8 @@ What is wrong goes to ``Problems``, which skips and counts it (training) or refu
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -141,15 +141,8 @@ def read_dataset(
 ) -> Dataset:
     """Reads and checks a whole set; without a skeleton its boxes alone.
 
-    Parameters
-    ----------
-    problems : Problems, optional
-        Where what is wrong goes; without it the first thing is refused.
-
-    Raises
-    ------
-    DataError
-        When the file cannot be read, is of another form, or its keypoints have other names.
+    What is wrong goes to ``problems``; without it the first thing is refused. DataError when the
+    file cannot be read, is of another form, or its keypoints have other names.
     """
     document = read_json(path, "annotation file")
     if not isinstance(document, dict):
@@ -166,10 +159,7 @@ def load_annotations(
 ) -> Dataset:
     """A set to be scored, at most ``limit`` pictures of it.
 
-    Raises
-    ------
-    DataError
-        When anything at all is wrong with it, or it holds nobody.
+    DataError when anything at all is wrong with it, or it holds nobody.
     """
     whole = read_dataset(path, skeleton=skeleton)
     if not whole.pictures:
@@ -193,40 +183,41 @@ def load_annotations(
     return chosen
 
 
+Columns = NDArray[np.int64]
+
+
 class _Reader:
     """One file, entry by entry."""
 
     def __init__(self, path: Path, problems: Problems, skeleton: Skeleton | None) -> None:
-        self._path, self._problems, self._skeleton = path, problems, skeleton
+        self._path, self._problems = path, problems
+        self._wanted = skeleton.keypoints if skeleton else ()
 
     def read(self, document: Mapping[str, Any]) -> Dataset:
-        categories = document.get("categories")
-        if "categories" in document and not isinstance(categories, list):
+        categories = document.get("categories", [])
+        if not isinstance(categories, list):
             raise DataError(f"{self._path}: expected COCO's form with a list of categories")
-        columns = self._columns(categories or [])
+        columns = self._columns([one for one in categories if isinstance(one, dict)])
         pictures = self._pictures(document["images"])
-        people = self._people(document["annotations"], pictures, columns)
-        ordered = sorted(people, key=lambda one: one.picture)
-        return Dataset(self._path, tuple(pictures.values()), tuple(ordered))
+        places = {identity: place for place, identity in enumerate(pictures)}
+        found = (self._person(entry, places, columns) for entry in document["annotations"])
+        people = sorted((one for one in found if one is not None), key=lambda one: one.picture)
+        return Dataset(self._path, tuple(pictures.values()), tuple(people))
 
-    def _columns(self, categories: list[Any]) -> dict[Any, NDArray[np.int64] | None]:
+    def _columns(self, categories: list[Mapping[str, Any]]) -> dict[Any, Columns | None]:
         """By category where its keypoints stand in the skeleton; None for what is no person."""
-        entries = [one for one in categories if isinstance(one, dict)]
-        wanted = self._skeleton.keypoints if self._skeleton else ()
-        columns = {_id(one.get("id")): self._places(one, wanted) for one in entries}
-        if not entries:
-            return {_id(1): np.arange(len(wanted))}
+        columns = {_id(one.get("id")): self._places(one) for one in categories}
+        if not categories:
+            return {_id(1): np.arange(len(self._wanted))}
         if all(found is None for found in columns.values()):
+            such = f", with keypoints such as {', '.join(self._wanted[:3])}" if self._wanted else ""
             raise DataError(
-                f"{self._path}: expected a category whose name is {PERSON}"
-                + (f", with keypoints such as {', '.join(wanted[:3])}" if wanted else "")
-                + "; found none"
+                f"{self._path}: expected a category whose name is {PERSON}{such}; found none"
             )
         return columns
 
-    @staticmethod
-    def _places(category: Mapping[str, Any], wanted: Sequence[str]) -> NDArray[np.int64] | None:
-        names = category.get("keypoints")
+    def _places(self, category: Mapping[str, Any]) -> Columns | None:
+        names, wanted = category.get("keypoints"), self._wanted
         if not (isinstance(names, list) and names):
             return np.arange(len(wanted)) if category.get("name") == PERSON else None
         if wanted and (unknown := [name for name in names if name not in wanted]):
@@ -251,71 +242,46 @@ class _Reader:
         if all(isinstance(identity, int) for identity in found):
             return found
         return {
-            identity: Picture(number, one.file_name, one.size_wh)
+            identity: replace(one, id=number)
             for number, (identity, one) in enumerate(found.items(), 1)
         }
 
-    def _people(
-        self,
-        entries: list[Any],
-        pictures: Mapping[Any, Picture],
-        columns: Mapping[Any, NDArray[np.int64] | None],
-    ) -> Iterator[Person]:
-        places = {identity: place for place, identity in enumerate(pictures)}
-        for entry in entries:
-            where = f"{self._path}, annotation {_name(entry)}"
-            try:
-                person = self._person(entry, places, columns)
-            except _OtherCategoryError as error:
-                self._problems.add("wrong category", where, str(error))
-            except _NoPictureError as error:
-                self._problems.add("person without picture", where, str(error))
-            except ValueError as error:
-                self._problems.add("broken annotation", where, str(error))
-            else:
-                if person is not None:
-                    yield person
-
     def _person(
-        self,
-        entry: Any,
-        places: Mapping[Any, int],
-        columns: Mapping[Any, NDArray[np.int64] | None],
+        self, entry: Any, places: Mapping[Any, int], columns: Mapping[Any, Columns | None]
     ) -> Person | None:
-        """The person; None for what another category holds."""
-        if not isinstance(entry, dict):
-            raise ValueError(f"expected an object, got {entry!r:.40}")
-        category = _id(entry.get("category_id", 1))
-        if category not in columns:
-            raise _OtherCategoryError(f"category {entry.get('category_id')!r:.40} is not listed")
-        own = columns[category]
-        if own is None:
+        """The person; None for what another category holds, or what is wrong."""
+        where = f"{self._path}, annotation {_name(entry)}"
+        try:
+            if not isinstance(entry, dict):
+                raise ValueError(f"expected an object, got {entry!r:.40}")
+            category, picture = _id(entry.get("category_id", 1)), _id(entry.get("image_id"))
+            if category not in columns:
+                told = f"category {entry.get('category_id')!r:.40} is not listed"
+                self._problems.add("wrong category", where, told)
+                return None
+            own = columns[category]
+            if own is None:
+                return None
+            if picture not in places:
+                told = f"image_id {entry.get('image_id')!r:.40} is not listed"
+                self._problems.add("person without picture", where, told)
+                return None
+            box, keypoints = numbers(entry, "bbox", 4), self._keypoints(entry, own)
+            area = np.nan if entry.get("area") is None else single(entry, "area")
+        except ValueError as error:
+            self._problems.add("broken annotation", where, str(error))
             return None
-        place = places.get(_id(entry.get("image_id")))
-        if place is None:
-            raise _NoPictureError(f"image_id {entry.get('image_id')!r:.40} is not listed")
-        box = numbers(entry, "bbox", 4)
-        keypoints = self._keypoints(entry, own)
-        is_crowd = bool(entry.get("iscrowd"))
-        area = np.nan if entry.get("area") is None else single(entry, "area")
-        corners = np.concatenate([box[:2], box[:2] + box[2:]])
+        edges = np.concatenate([box[:2], box[:2] + box[2:]])
         name = f"{self._path}: annotation {_name(entry)}"
-        return Person(place, name, corners, keypoints, area, is_crowd, own, entry)
+        is_crowd = bool(entry.get("iscrowd"))
+        return Person(places[picture], name, edges, keypoints, area, is_crowd, own, entry)
 
-    def _keypoints(self, entry: Mapping[str, Any], own: NDArray[np.int64]) -> Floats:
-        count = len(self._skeleton.keypoints) if self._skeleton else 0
+    def _keypoints(self, entry: Mapping[str, Any], own: Columns) -> Floats:
+        count = len(self._wanted)
         if not count or entry.get("keypoints") in (None, []):
             return np.zeros((count, 3))
         found = numbers(entry, "keypoints", 3 * len(own)).reshape(-1, 3)
         return placed(found, own, count)
-
-
-class _OtherCategoryError(ValueError):
-    """An annotation of a category that the file does not list."""
-
-
-class _NoPictureError(ValueError):
-    """An annotation of a picture that is not there."""
 
 
 def _picture(entry: Any) -> tuple[Any, Picture]:

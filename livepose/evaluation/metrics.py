@@ -20,8 +20,8 @@ Array = NDArray[np.float64]
 
 KEYPOINT_SCORE_THRESHOLD = 0.2
 NMS_THRESHOLD = 0.9
-MOST_POSES = 20
-"""COCO looks at no more than this in one picture."""
+MOST_POSES = 20  # of one picture that COCO looks at
+PADDING = 1.25
 EPS = float(np.spacing(1))
 
 
@@ -35,51 +35,33 @@ def sigmas_of(skeleton: Skeleton) -> Array:
     return np.array(skeleton.oks_sigmas)
 
 
-def oks(pose_xy: Array, others_xy: Array, area: float, areas: Array, sigmas: Array) -> Array:
-    """Similarity of one pose (K, 2) with others (P, K, 2), 0 to 1, over all keypoints.
+def similarity(first_xy: Array, second_xy: Array, areas: Array, sigmas: Array) -> Array:
+    """Of each keypoint of poses (..., K, 2) of ``areas`` (...,) in px²: 0 to 1, 0 for a missing."""
+    square_px2 = np.sum((first_xy - second_xy) ** 2, axis=-1)
+    exponents = square_px2 / (2 * sigmas) ** 2 / (areas[..., None] + EPS) / 2
+    return np.asarray(np.nan_to_num(np.exp(-exponents), nan=0.0))
 
-    ``area`` and ``areas`` (P,) are in px² and averaged pair by pair. A keypoint that is missing
-    in either pose has no similarity.
-    """
-    square_px2 = np.sum((others_xy - pose_xy) ** 2, axis=2)
-    mean_area = (area + areas)[:, None] / 2 + EPS
-    exponents = square_px2 / (2 * sigmas) ** 2 / mean_area / 2
-    return np.asarray(np.nan_to_num(np.exp(-exponents), nan=0.0).mean(axis=1))
+
+def oks_matrix(poses_xy: Array, areas: Array, sigmas: Array) -> Array:
+    """Similarity of every pose with every pose, (P, K, 2) to (P, P); areas are those of pairs."""
+    mean_areas = (areas[:, None] + areas) / 2
+    return np.asarray(similarity(poses_xy[:, None], poses_xy, mean_areas, sigmas).mean(axis=2))
 
 
 def labelled_oks(
     found_xy: Array, truth_xy: Array, labelled: NDArray[np.bool_], areas: Array, sigmas: Array
 ) -> Array:
     """Similarity of each person with the pose found for it, (P,), over what is labelled."""
-    square_px2 = np.sum((found_xy - truth_xy) ** 2, axis=2)
-    exponents = square_px2 / (2 * sigmas) ** 2 / (areas[:, None] + EPS) / 2
-    similar = np.where(labelled, np.nan_to_num(np.exp(-exponents), nan=0.0), 0.0)
+    similar = np.where(labelled, similarity(found_xy, truth_xy, areas, sigmas), 0.0)
     return np.asarray(similar.sum(axis=1) / labelled.sum(axis=1))
 
 
-def oks_matrix(poses_xy: Array, areas: Array, sigmas: Array) -> Array:
-    """Similarity of every pose with every pose, (P, K, 2) to (P, P)."""
-    rows = [
-        oks(pose, poses_xy, area, areas, sigmas) for pose, area in zip(poses_xy, areas, strict=True)
-    ]
-    return np.array(rows).reshape(len(poses_xy), len(poses_xy))
-
-
-def descending(scores: Array) -> NDArray[np.int64]:
-    """Indices from the highest score to the lowest; of equal ones the last comes first."""
-    return np.argsort(scores)[::-1]
-
-
 def oks_nms(
-    poses_xy: Array,
-    scores: Array,
-    areas: Array,
-    sigmas: Array,
-    threshold: float = NMS_THRESHOLD,
+    poses_xy: Array, scores: Array, areas: Array, sigmas: Array, threshold: float = NMS_THRESHOLD
 ) -> list[int]:
     """Indices of the poses that stay, best first: none is more alike than ``threshold``."""
     similar = oks_matrix(poses_xy, areas, sigmas)
-    left = descending(scores)
+    left = np.argsort(scores)[::-1]  # of equal ones the last comes first, as published
     keep: list[int] = []
     while left.size:
         best = int(left[0])
@@ -88,21 +70,18 @@ def oks_nms(
     return keep
 
 
-def rescore(
-    box_scores: Array, keypoint_scores: Array, threshold: float = KEYPOINT_SCORE_THRESHOLD
-) -> Array:
-    """Box score (P,) times the mean of the keypoint scores (P, K) above ``threshold``, else 0."""
-    seen = keypoint_scores > threshold
+def rescore(box_scores: Array, keypoint_scores: Array) -> Array:
+    """Box score (P,) times the mean of the keypoint scores (P, K) above the threshold, else 0."""
+    seen = keypoint_scores > KEYPOINT_SCORE_THRESHOLD
     total = np.where(seen, keypoint_scores, 0.0).sum(axis=1)
-    count = seen.sum(axis=1)
-    return np.asarray(box_scores * np.where(count > 0, total / np.maximum(count, 1), 0.0))
+    return np.asarray(box_scores * total / np.maximum(seen.sum(axis=1), 1))
 
 
-def enlarged_area(boxes_xyxy: Array, input_hw: tuple[int, int], padding: float = 1.25) -> Array:
+def enlarged_area(boxes_xyxy: Array, input_hw: tuple[int, int]) -> Array:
     """Area (P,) in px² of what the network sees: the box brought to its aspect, then padded."""
     height, width = input_hw
     wh = np.asarray(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2])
-    across = np.maximum(wh[:, 0], wh[:, 1] * width / height) * padding
+    across = np.maximum(wh[:, 0], wh[:, 1] * width / height) * PADDING
     return np.asarray(across * across * height / width)
 
 
@@ -115,27 +94,32 @@ def coco_results(
     for boxed in sample:
         people = slice(start, start := start + len(boxed))
         if len(boxed):
-            area = enlarged_area(boxed.boxes_xyxy, input_hw)
             own = Predictions(found.keypoints_xy[people], found.keypoint_scores[people])
-            results.extend(picture_results(boxed, own, area, sigmas))
+            results += picture_results(boxed, own, input_hw, sigmas)
     return results
 
 
 def picture_results(
-    boxed: Boxed, found: Predictions, areas: Array, sigmas: Array
+    boxed: Boxed, found: Predictions, input_hw: tuple[int, int], sigmas: Array
 ) -> list[dict[str, Any]]:
     """The same for one picture."""
     scores = rescore(boxed.scores, found.keypoint_scores)
+    areas = enlarged_area(boxed.boxes_xyxy, input_hw)
     keep = oks_nms(found.keypoints_xy, scores, areas, sigmas)[:MOST_POSES]
-    return [
-        {
-            "image_id": boxed.picture.id,
-            "category_id": PERSON_CATEGORY,
-            "keypoints": flat(found.keypoints_xy[index], found.keypoint_scores[index]),
-            "score": round(float(scores[index]), 6),
-        }
-        for index in keep
-    ]
+    return [pose_result(boxed.picture.id, found, index, scores[index]) for index in keep]
+
+
+def pose_result(picture_id: int, found: Predictions, index: int, score: float) -> dict[str, Any]:
+    """One pose in COCO's submission form; a keypoint that is missing is 0, 0, 0."""
+    xy = found.keypoints_xy[index]
+    rows = np.concatenate([xy, found.keypoint_scores[index][:, None]], axis=1)
+    rows[~np.isfinite(xy).all(axis=1)] = 0.0
+    return {
+        "image_id": picture_id,
+        "category_id": PERSON_CATEGORY,
+        "keypoints": [round(float(one), 4) for one in rows.ravel()],
+        "score": round(float(score), 6),
+    }
 
 
 def box_results(picture_id: int, boxes_xyxy: Array, scores: Array) -> list[dict[str, Any]]:
@@ -149,10 +133,3 @@ def box_results(picture_id: int, boxes_xyxy: Array, scores: Array) -> list[dict[
         }
         for (left, top, right, bottom), score in zip(boxes_xyxy.tolist(), scores, strict=True)
     ]
-
-
-def flat(keypoints_xy: Array, keypoint_scores: Array) -> list[float]:
-    """x, y, score of each keypoint in a row, as COCO wants it: 0, 0, 0 for one that is missing."""
-    there = np.all(np.isfinite(keypoints_xy), axis=1)
-    rows = np.concatenate([keypoints_xy, keypoint_scores[:, None]], axis=1)
-    return [round(float(one), 4) for one in np.where(there[:, None], rows, 0.0).ravel()]

@@ -34,22 +34,24 @@ class MpiiSet:
     labelled: NDArray[np.bool_]
     head_boxes_xyxy: Array
 
+    @property
+    def names(self) -> list[str]:
+        """The picture of each."""
+        return [one["image"] for one in self.entries]
+
     def boxes(self, alignment: str) -> list[Boxed]:
         """One entry a person, in the order of the file."""
         boxes = person_boxes(self.entries, alignment)
         return [
-            Boxed(Picture(number, str(entry["image"])), box[None], np.ones(1))
-            for number, (entry, box) in enumerate(zip(self.entries, boxes, strict=True))
+            Boxed(Picture(number, name), box[None], np.ones(1))
+            for number, (name, box) in enumerate(zip(self.names, boxes, strict=True))
         ]
 
 
 def load_mpii(path: Path, head_boxes: Path | None = None, limit: int | None = None) -> MpiiSet:
     """Reads annotations and head boxes.
 
-    Raises
-    ------
-    DataError
-        When the file is not of that form, is empty, or has no head boxes.
+    DataError when the file is not of that form, is empty, or has no head boxes.
     """
     entries = read_json(path, "annotation file")
     if not isinstance(entries, list):
@@ -58,13 +60,13 @@ def load_mpii(path: Path, head_boxes: Path | None = None, limit: int | None = No
         raise DataError(f"{path} lists nobody: there is nothing to score")
     for number, entry in enumerate(entries):
         try:
-            check_entry(entry)
+            _check_entry(entry)
         except (AttributeError, TypeError, ValueError) as error:
             fields = ", ".join(FIELDS)
             raise DataError(
                 f"{path} is not in MPII's form ({fields}): entry {number}: {error}"
             ) from error
-    heads = read_head_boxes(entries, path, head_boxes)
+    heads = _head_boxes(entries, path, head_boxes)
     joints = np.array([one["joints"] for one in entries], dtype=np.float64).reshape(-1, 16, 2)
     seen = np.array([one["joints_vis"] for one in entries], dtype=np.float64).reshape(-1, 16) > 0
     if not seen.any():
@@ -72,7 +74,7 @@ def load_mpii(path: Path, head_boxes: Path | None = None, limit: int | None = No
     return MpiiSet(tuple(entries[:limit]), joints[:limit] - 1.0, seen[:limit], heads[:limit])
 
 
-def check_entry(entry: Mapping[str, Any]) -> None:
+def _check_entry(entry: Mapping[str, Any]) -> None:
     """ValueError, TypeError or AttributeError where a field is not what it should be."""
     if not isinstance(entry.get("image"), str):
         raise ValueError("image: expected a file name")
@@ -86,7 +88,7 @@ def check_entry(entry: Mapping[str, Any]) -> None:
         numbers(entry, "head_box", 4)
 
 
-def read_head_boxes(entries: Sequence[Mapping[str, Any]], path: Path, mat: Path | None) -> Array:
+def _head_boxes(entries: Sequence[Mapping[str, Any]], path: Path, mat: Path | None) -> Array:
     """Head boxes (P, 4) from the entries, or from MPII's file."""
     if mat is None:
         if any("head_box" not in one for one in entries):

@@ -12,23 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from livepose.errors import DataError
+from livepose.evaluation.bootstrap import resampled_share
 from livepose.skeletons import COCO17, MPII16, Skeleton
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 HEAD_SIZE_OF_DIAGONAL = 0.6
+FACE = 5  # keypoints of COCO: nose, eyes, ears
 NOT_COUNTED_IN_MPII = ("pelvis", "thorax")
-MPII_GROUPS: dict[str, tuple[str, ...]] = {
-    "Head": ("head_top",),
-    "Shoulder": ("left_shoulder", "right_shoulder"),
-    "Elbow": ("left_elbow", "right_elbow"),
-    "Wrist": ("left_wrist", "right_wrist"),
-    "Hip": ("left_hip", "right_hip"),
-    "Knee": ("left_knee", "right_knee"),
-    "Ankle": ("left_ankle", "right_ankle"),
+LSP_GROUPS = {
+    part.capitalize(): (f"left_{part}", f"right_{part}")
+    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 }
-LSP_GROUPS = {name: joints for name, joints in MPII_GROUPS.items() if name != "Head"}
+MPII_GROUPS: dict[str, tuple[str, ...]] = {"Head": ("head_top",), **LSP_GROUPS}
 
 
 @dataclass(frozen=True)
@@ -48,24 +45,22 @@ class Pck:
     members: Mapping[str, list[int]]
     counted: Mask
 
+    def resampled(self, picture: NDArray[np.int64]) -> dict[str, Array]:
+        """Every column for each resample of pictures; ``picture`` (P,) as of all people."""
+        own = picture[self.people]
 
-def pck(errors: Array, labelled: Mask, threshold: float) -> tuple[Mask, Array]:
-    """Hits (P, K) and percent by keypoint (K,); an error equal to the threshold is a hit.
+        def share(columns: NDArray[np.int64] | list[int]) -> Array:
+            return resampled_share(self.hits[:, columns], self.labelled[:, columns], own)
 
-    ``errors`` (P, K) are in reference lengths; NaN (a keypoint that was not found) is a miss.
-    """
-    hits = labelled & (np.nan_to_num(errors, nan=np.inf) <= threshold)
-    return hits, percent(hits, labelled)
-
-
-def percent(hits: Mask, labelled: Mask) -> Array:
-    """Percent of hits among what is labelled, by column; NaN where nothing is."""
-    count = labelled.sum(axis=0)
-    share = 100.0 * hits.sum(axis=0) / np.maximum(count, 1)
-    return np.asarray(np.where(count > 0, share, np.nan))
+        groups = {
+            name.lower(): mean_of_known([share([column]) for column in columns], axis=0)
+            for name, columns in self.members.items()
+            if columns
+        }
+        return {**groups, "mean": share(np.flatnonzero(self.counted))}
 
 
-def grouped(
+def scored(
     errors: Array,
     labelled: Mask,
     threshold: float,
@@ -75,14 +70,17 @@ def grouped(
 ) -> Pck:
     """Percent by group and over all keypoints, each weighted by how often it is labelled.
 
-    A group is the plain mean of its left and right, as the published tables have it.
+    ``errors`` (P, K) are in reference lengths: one equal to the threshold is a hit, NaN (a keypoint
+    that was not found) a miss. A group is the plain mean of its left and right, as published.
     """
-    hits, by_keypoint = pck(errors, labelled, threshold)
+    hits = labelled & (np.nan_to_num(errors, nan=np.inf) <= threshold)
+    count = labelled.sum(axis=0)
+    share = np.where(count > 0, 100.0 * hits.sum(axis=0) / np.maximum(count, 1), np.nan)
     place = {name: index for index, name in enumerate(skeleton.keypoints)}
     members = {
         group: [place[name] for name in names if name in place] for group, names in groups.items()
     }
-    by_group = {group: float(mean_of_known(by_keypoint[own])) for group, own in members.items()}
+    by_group = {group: float(mean_of_known(share[own])) for group, own in members.items()}
     counted = np.array([name not in left_out for name in skeleton.keypoints])
     total = labelled[:, counted].sum()
     mean = 100.0 * float(hits[:, counted].sum()) / total if total else float("nan")
@@ -97,29 +95,20 @@ def mean_of_known(values: ArrayLike, axis: int | None = None) -> Array:
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
-def head_sizes(head_boxes_xyxy: Array) -> Array:
-    """0.6 of the diagonal of each head box, (P, 4) to (P,), in px."""
-    wh = head_boxes_xyxy[:, 2:] - head_boxes_xyxy[:, :2]
-    return np.asarray(HEAD_SIZE_OF_DIAGONAL * np.linalg.norm(wh, axis=1))
-
-
 def mpii_pckh(
-    keypoints_xy: Array,
-    truth_xy: Array,
-    labelled: Mask,
-    head_boxes_xyxy: Array,
-    threshold: float = 0.5,
+    keypoints_xy: Array, truth_xy: Array, labelled: Mask, head_boxes_xyxy: Array, threshold: float
 ) -> Pck:
     """PCKh of MPII, (P, 16, 2) against (P, 16, 2) in the same pixels.
 
     Pelvis and thorax are left out of the mean, as in the published tables. The HRNet family prints
     as "Mean@0.1" what is the mean at 0.11 (an off-by-one in its list of thresholds).
     """
-    sizes = head_sizes(head_boxes_xyxy)
+    wh = head_boxes_xyxy[:, 2:] - head_boxes_xyxy[:, :2]
+    sizes = HEAD_SIZE_OF_DIAGONAL * np.linalg.norm(wh, axis=1)
     if len(sizes) and not (sizes > 0).all():
         raise DataError(f"person {int(np.argmin(sizes > 0))} has an empty head box: fix the file")
     errors = np.linalg.norm(keypoints_xy - truth_xy, axis=2) / sizes[:, None]
-    return grouped(errors, labelled, threshold, MPII16, MPII_GROUPS, NOT_COUNTED_IN_MPII)
+    return scored(errors, labelled, threshold, MPII16, MPII_GROUPS, NOT_COUNTED_IN_MPII)
 
 
 def torso_sizes(truth_xy: Array, labelled: Mask) -> Array:
@@ -127,10 +116,9 @@ def torso_sizes(truth_xy: Array, labelled: Mask) -> Array:
 
     Where one of the two is not labelled the other diagonal is taken; NaN where neither is whole.
     """
-    place = {name: index for index, name in enumerate(COCO17.keypoints)}
     sizes = np.full(len(truth_xy), np.nan)
-    for shoulder, hip in (("right_shoulder", "left_hip"), ("left_shoulder", "right_hip")):
-        pair = [place[shoulder], place[hip]]
+    for names in (("right_shoulder", "left_hip"), ("left_shoulder", "right_hip")):
+        pair = [COCO17.keypoints.index(name) for name in names]
         whole = labelled[:, pair].all(axis=1)
         length = np.linalg.norm(truth_xy[:, pair[0]] - truth_xy[:, pair[1]], axis=1)
         sizes = np.where(whole & (length > 0), length, sizes)
@@ -138,24 +126,15 @@ def torso_sizes(truth_xy: Array, labelled: Mask) -> Array:
 
 
 def lsp_pck(keypoints_xy: Array, truth_xy: Array, labelled: Mask, threshold: float = 0.2) -> Pck:
-    """PCK of the torso, (P, 17, 2) in COCO order; people without a whole diagonal are left out."""
+    """PCK of the torso, (P, 17, 2) in COCO order, without the face.
+
+    People without a whole diagonal are left out; DataError where nobody is left.
+    """
     sizes = torso_sizes(truth_xy, labelled)
     known = np.isfinite(sizes)
     if not known.any():
         raise DataError("nobody has a shoulder and the opposite hip labelled: no torso to measure")
     errors = np.linalg.norm(keypoints_xy - truth_xy, axis=2)[known] / sizes[known, None]
-    body = labelled[known] & np.array([not _is_face(name) for name in COCO17.keypoints])
-    scored = grouped(errors, body, threshold, COCO17, LSP_GROUPS)
-    return replace(scored, people=np.flatnonzero(known))
-
-
-def torso_share(found_xy: Array, truth_xy: Array, labelled: Mask, threshold: float = 0.2) -> float:
-    """Percent of all labelled keypoints within the threshold, in torsos; NaN without a torso."""
-    sizes = torso_sizes(truth_xy, labelled)
-    near = np.linalg.norm(found_xy - truth_xy, axis=2) <= threshold * sizes[:, None]
-    counted = labelled & np.isfinite(sizes)[:, None]
-    return 100.0 * float((near & counted).sum()) / counted.sum() if counted.any() else float("nan")
-
-
-def _is_face(name: str) -> bool:
-    return name.rsplit("_", maxsplit=1)[-1] in {"nose", "eye", "ear"}
+    body = labelled[known] & (np.arange(len(COCO17.keypoints)) >= FACE)
+    found = scored(errors, body, threshold, COCO17, LSP_GROUPS)
+    return replace(found, people=np.flatnonzero(known))

@@ -29,11 +29,12 @@ from livepose.skeletons import SKELETONS
 
 Array = NDArray[np.float64]
 Heatmaps = NDArray[np.float32]
-
-Decode = Callable[[PoseEstimator, "Variant", tuple[Heatmaps, Heatmaps | None], Boxes], Estimates]
+Answers = tuple[Heatmaps, Heatmaps | None]
+"""Heatmaps of crops and, for a flip test, of their mirror images."""
+Decode = Callable[[PoseEstimator, "Variant", Answers, Boxes], Estimates]
 """From heatmaps to keypoints in the picture."""
 
-FLIPS = ("none", "aligned", "other")
+FLIPS = {"none": "", "aligned": " + flip", "other": " + flip, misaligned"}
 """No flip test; aligned as the checkpoint's pixel centres ask for; the other way (for study)."""
 
 AHEAD = 4
@@ -47,20 +48,10 @@ class Variant:
     decode: str
     flip: str = "none"
 
-    def __post_init__(self) -> None:
-        if self.flip not in FLIPS:
-            raise ValueError(f"flip: expected one of {FLIPS}, got {self.flip!r}")
-
     @property
     def label(self) -> str:
         """For tables: ``DARK``, ``shift + flip``, ..."""
-        name = "DARK" if self.decode == "dark" else self.decode
-        return name + {"none": "", "aligned": " + flip", "other": " + flip, misaligned"}[self.flip]
-
-
-def variants_of(decoders: Sequence[str], flips: Sequence[str]) -> tuple[Variant, ...]:
-    """Every decoder with every kind of flip test."""
-    return tuple(Variant(decode, flip) for decode in decoders for flip in flips)
+        return ("DARK" if self.decode == "dark" else self.decode) + FLIPS[self.flip]
 
 
 @dataclass(frozen=True)
@@ -71,62 +62,8 @@ class Predictions:
     keypoint_scores: Array
 
 
-def ignore(count: int) -> None:
-    """Progress that nobody watches."""
-
-
-def predict(
-    estimator: PoseEstimator,
-    pictures: Archive,
-    sample: Sequence[Boxed],
-    variants: Sequence[Variant],
-    loading: Loading | None = None,
-    advance: Callable[[int], None] = ignore,
-    decode: Decode | None = None,
-) -> dict[Variant, Predictions]:
-    """Estimates the people of all boxes by each variant; ``advance`` is told people done.
-
-    ``decode`` reads heatmaps in place of ``decode_variant``.
-
-    Raises
-    ------
-    DataError
-        When a picture cannot be read, or no box is given.
-    """
-    if not any(len(boxed) for boxed in sample):
-        raise DataError("there is not a single box to estimate in these pictures")
-    loading, decode = loading or Loading(), decode or decode_variant
-    flip = any(variant.flip != "none" for variant in variants)
-    parts: dict[Variant, list[Estimates]] = {variant: [] for variant in variants}
-    for crops, boxes_xyxy in batches(estimator, pictures, sample, loading):
-        answers = both_answers(estimator, crops, flip)
-        for variant in variants:
-            parts[variant].append(decode(estimator, variant, answers, boxes_xyxy))
-        advance(len(boxes_xyxy))
-    return {variant: joined(estimates) for variant, estimates in parts.items()}
-
-
-def joined(estimates: Sequence[Estimates]) -> Predictions:
-    """Batches as one."""
-    return Predictions(
-        np.concatenate([one.keypoints_xy for one in estimates]),
-        np.concatenate([one.keypoint_scores for one in estimates]),
-    )
-
-
-def both_answers(
-    estimator: PoseEstimator, crops_bgr: NDArray[np.uint8], flip: bool
-) -> tuple[Heatmaps, Heatmaps | None]:
-    """Heatmaps of the crops (B, h, w, 3) and, for a flip test, of their mirror images."""
-    plain = estimator.runtime(crops_bgr)
-    return plain, estimator.runtime(mirrored_crops(crops_bgr)) if flip else None
-
-
 def decode_variant(
-    estimator: PoseEstimator,
-    variant: Variant,
-    answers: tuple[Heatmaps, Heatmaps | None],
-    boxes_xyxy: Boxes,
+    estimator: PoseEstimator, variant: Variant, answers: Answers, boxes_xyxy: Boxes
 ) -> Estimates:
     """Keypoints in the picture from the plain and the mirrored heatmaps."""
     plain, mirrored = turned_back(estimator, variant, answers)
@@ -134,9 +71,41 @@ def decode_variant(
     return estimator.decode(maps, boxes_xyxy, variant.decode)
 
 
-def mirrored_crops(crops_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Crops (B, h, w, 3) left for right, contiguous."""
-    return np.ascontiguousarray(crops_bgr[:, :, ::-1])
+def predict(
+    estimator: PoseEstimator,
+    pictures: Archive,
+    sample: Sequence[Boxed],
+    variants: Sequence[Variant],
+    loading: Loading = Loading(),  # noqa: B008  (it is frozen)
+    advance: Callable[[int], object] = lambda count: None,
+    decode: Decode = decode_variant,
+) -> dict[Variant, Predictions]:
+    """Estimates the people of all boxes by each variant; ``advance`` is told people done.
+
+    DataError when a picture cannot be read, or no box is given.
+    """
+    if not any(len(boxed) for boxed in sample):
+        raise DataError("there is not a single box to estimate in these pictures")
+    flip = any(variant.flip != "none" for variant in variants)
+    parts: dict[Variant, list[Estimates]] = {variant: [] for variant in variants}
+    for crops, boxes_xyxy in batches(estimator, pictures, sample, loading):
+        answers = both_answers(estimator, crops, flip)
+        for variant in variants:
+            parts[variant].append(decode(estimator, variant, answers, boxes_xyxy))
+        advance(len(boxes_xyxy))
+    return {
+        variant: Predictions(
+            np.concatenate([one.keypoints_xy for one in estimates]),
+            np.concatenate([one.keypoint_scores for one in estimates]),
+        )
+        for variant, estimates in parts.items()
+    }
+
+
+def both_answers(estimator: PoseEstimator, crops_bgr: NDArray[np.uint8], flip: bool) -> Answers:
+    """Heatmaps of the crops (B, h, w, 3) and, for a flip test, of their mirror images."""
+    plain = estimator.runtime(crops_bgr)
+    return plain, estimator.runtime(np.ascontiguousarray(crops_bgr[:, :, ::-1])) if flip else None
 
 
 def mirrored_back(
@@ -158,9 +127,7 @@ def average(plain: Heatmaps, mirrored: Heatmaps) -> Heatmaps:
     return np.asarray((plain + mirrored) * np.float32(0.5))
 
 
-def turned_back(
-    estimator: PoseEstimator, variant: Variant, answers: tuple[Heatmaps, Heatmaps | None]
-) -> tuple[Heatmaps, Heatmaps | None]:
+def turned_back(estimator: PoseEstimator, variant: Variant, answers: Answers) -> Answers:
     """The plain heatmaps, and the mirrored ones as if plain where the variant wants them."""
     plain, raw = answers
     if variant.flip == "none" or raw is None:
@@ -176,7 +143,7 @@ def batches(
     """Crops (B, h, w, 3) and their boxes (B, 4); every batch but the last is full."""
     crops: list[NDArray[np.uint8]] = []
     boxes: list[Boxes] = []
-    for some_crops, some_boxes in cut_ahead(estimator, pictures, sample, loading):
+    for some_crops, some_boxes in _prefetched(estimator, pictures, sample, loading.workers):
         crops.extend(some_crops)
         boxes.extend(some_boxes)
         while len(crops) >= loading.batch:
@@ -186,22 +153,20 @@ def batches(
         yield np.stack(crops), np.stack(boxes)
 
 
-def cut_ahead(
-    estimator: PoseEstimator, pictures: Archive, sample: Sequence[Boxed], loading: Loading
+def _prefetched(
+    estimator: PoseEstimator, pictures: Archive, sample: Sequence[Boxed], workers: int
 ) -> Iterator[tuple[NDArray[np.uint8], Boxes]]:
-    """The crops of one picture after the other, cut by ``workers`` threads ahead of need."""
+    """The crops of one picture after the other, cut by threads ahead of need."""
 
     def cut(boxed: Boxed) -> tuple[NDArray[np.uint8], Boxes]:
         image = pictures.image_bgr(boxed.picture.file_name, boxed.picture.size_wh)
         return estimator.cut(image, boxed.boxes_xyxy), boxed.boxes_xyxy
 
     waiting: deque[Future[tuple[NDArray[np.uint8], Boxes]]] = deque()
-    with ThreadPoolExecutor(max(1, loading.workers)) as pool:
-        for boxed in sample:
-            if not len(boxed):
-                continue
+    with ThreadPoolExecutor(workers) as pool:
+        for boxed in filter(len, sample):
             waiting.append(pool.submit(cut, boxed))
-            if len(waiting) > AHEAD * max(1, loading.workers):
+            if len(waiting) > AHEAD * workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -21,13 +21,7 @@ class Problems:
     messages: list[str] = field(default_factory=list)
 
     def add(self, kind: str, where: str, detail: str) -> None:
-        """Note one problem; ``where`` names the file and the entry.
-
-        Raises
-        ------
-        DataError
-            In strict mode.
-        """
+        """Note one problem; ``where`` names the file and the entry. DataError in strict mode."""
         message = f"{kind}: {where}: {detail}"
         if self.strict:
             raise DataError(message + self.advice)

@@ -1,9 +1,9 @@
 """What an evaluation says: rows with their intervals, as a table, as Markdown and as JSON."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,11 @@ from livepose.evaluation.bootstrap import (
     INTERVALS_BELOW_PEOPLE,
     Interval,
     Samples,
-    paired_interval,
     percentile_interval,
 )
-from livepose.evaluation.cost import Cost
+from livepose.evaluation.cost import NO_COST, Cost
 from livepose.evaluation.settings import EvaluationSettings
-from livepose.evaluation.speed import Speed
+from livepose.evaluation.speed import NO_SPEED, Speed
 from livepose.machine import PACKAGES, known_version, processor_name, usable_cores
 
 Results = list[dict[str, Any]]
@@ -67,20 +66,24 @@ class Difference:
 
 @dataclass(frozen=True)
 class Row:
-    """A measured configuration. ``figures`` are percent by column, NaN where not measured;
+    """A measured configuration.
+
     ``boxes`` says whose boxes were estimated; ``runtime`` is name, device and precision of what ran
-    the network; ``minus_first`` how far it is from the first row of the same network and boxes.
+    the network. ``figures`` are percent by column, NaN where not measured, ``intervals`` theirs
+    where they come from few people; ``samples`` has each column for every resample of pictures.
+    ``minus_first`` is how far it is from the first row of the same network and boxes.
     """
 
     method: str
     backbone: str
-    input_hw: tuple[int, int] | None
+    input_hw: tuple[int, int]
     boxes: str
+    cost: Cost = NO_COST
+    speed: Speed = NO_SPEED
+    runtime: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    cost: Cost | None = None
-    speed: Speed | None = None
-    runtime: str = ""
+    samples: Samples = field(default_factory=dict)
     minus_first: Difference | None = None
 
     @property
@@ -91,12 +94,24 @@ class Row:
     @property
     def input_size(self) -> str:
         """Height x width, as the published tables print it."""
-        return "" if self.input_hw is None else f"{self.input_hw[0]}x{self.input_hw[1]}"
+        return f"{self.input_hw[0]}x{self.input_hw[1]}"
 
     @property
     def title(self) -> str:
         """Method, input size and boxes: no two rows of a table share all."""
-        return f"{self.method} {self.input_size}".strip() + f", {self.boxes} boxes"
+        return f"{self.method} {self.input_size}, {self.boxes} boxes"
+
+    def scored(self, figures: Mapping[str, float], samples: Samples, people: int) -> "Row":
+        """The same with figures, and with their intervals where they come from few people."""
+        shown = samples if people < INTERVALS_BELOW_PEOPLE else {}
+        intervals = {name: percentile_interval(values) for name, values in shown.items()}
+        return replace(self, figures=figures, intervals=intervals, samples=samples)
+
+    def minus(self, other: "Row", column: str) -> Difference:
+        """How much better this row is in that column, with its paired interval."""
+        points = self.figures[column] - other.figures[column]
+        interval = percentile_interval(self.samples[column] - other.samples[column])
+        return Difference(self.title, other.title, column, points, interval)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; NaN is null."""
@@ -106,84 +121,91 @@ class Row:
             "input_size_hw": self.input_size,
             "boxes": self.boxes,
             "runtime": self.runtime,
-            "params_m": number(self.cost.params_m if self.cost else None),
-            "gflops": number(self.cost.gflops if self.cost else None),
+            "params_m": number(self.cost.params_m),
+            "gflops": number(self.cost.gflops),
             **{name: number(value) for name, value in self.figures.items()},
             "intervals_95": {name: one.as_list() for name, one in self.intervals.items()},
-            "crops_per_s": number(self.speed.crops_per_s if self.speed else None, 1),
-            "end_to_end_ms": number(self.speed.end_to_end_ms if self.speed else None),
+            "crops_per_s": number(self.speed.crops_per_s, 1),
+            "end_to_end_ms": number(self.speed.end_to_end_ms),
+        }
+
+    def cells(self, columns: Mapping[str, str], between: str) -> dict[str, str]:
+        """As text by heading; ``between`` stands between a figure and its interval."""
+        apart, cost, speed = self.minus_first, self.cost, self.speed
+        figures = {}
+        for name, heading in columns.items():
+            value, interval = text(self.figures.get(name, math.nan)), self.intervals.get(name)
+            figures[heading] = f"{value}{between}{interval}" if value and interval else value
+        return {
+            "Method": self.method,
+            "Backbone": self.backbone,
+            "Input": self.input_size,
+            "Boxes": self.boxes,
+            "Params M": text(cost.params_m),
+            "GFLOPs": text(cost.gflops),
+            **figures,
+            "minus first": f"{apart.points:+.1f}{between}{apart.interval}" if apart else "",
+            "Crops/s": text(speed.crops_per_s, 0),
+            "ms": text(speed.end_to_end_ms),
         }
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A row with its figures, and each of its columns for every resample of pictures."""
-
-    row: Row
-    samples: Samples
-
-
-@dataclass(frozen=True)
 class Measured:
-    """Rows, the differences that matter with their paired intervals, and every result file."""
+    """Rows, the differences between networks, and every result file by its row's title."""
 
     rows: tuple[Row, ...]
-    differences: tuple[Difference, ...]
+    across: tuple[Difference, ...]
     results: Mapping[str, Results]
     pictures: int
     people: int
 
-
-def scored(row: Row, figures: Mapping[str, float], samples: Samples, people: int) -> Scored:
-    """The row with figures, and with their intervals where they come from few people."""
-    shown = samples if people < INTERVALS_BELOW_PEOPLE else {}
-    intervals = {name: percentile_interval(values) for name, values in shown.items()}
-    return Scored(replace(row, figures=figures, intervals=intervals), samples)
-
-
-def difference(first: Scored, second: Scored, column: str) -> Difference:
-    """How much better the first row is in that column, with its paired interval."""
-    points = first.row.figures[column] - second.row.figures[column]
-    interval = paired_interval(first.samples[column], second.samples[column])
-    return Difference(first.row.title, second.row.title, column, points, interval)
+    def table(self, columns: Mapping[str, str], between: str) -> dict[str, list[str]]:
+        """Cells by heading; no column that nobody fills."""
+        rows = [row.cells(columns, between) for row in self.rows]
+        whole = {heading: [cells[heading] for cells in rows] for heading in rows[0]}
+        return {heading: cells for heading, cells in whole.items() if any(cells)}
 
 
-def compared(rows: Sequence[Scored], column: str) -> tuple[tuple[Row, ...], tuple[Difference, ...]]:
-    """Every row told how far it is from the first of its network, and each network from the
-    first.
+def compared(rows: Sequence[Row], column: str) -> tuple[tuple[Row, ...], tuple[Difference, ...]]:
+    """Rows that say how far they are from the first of their network, and how far each network is
+    from the first.
     """
-    firsts = {one.row.network: one for one in reversed(rows)}
-    within = [
-        one.row
-        if one is firsts[one.row.network]
-        else replace(one.row, minus_first=difference(one, firsts[one.row.network], column))
-        for one in rows
-    ]
-    across = [
-        difference(one, rows[0], column) for one in rows[1:] if one is firsts[one.row.network]
-    ]
-    own = [row.minus_first for row in within if row.minus_first is not None]
-    return tuple(within), (*own, *across)
+    firsts = {row.network: row for row in reversed(rows)}
+    within = tuple(
+        row
+        if row is (first := firsts[row.network])
+        else replace(row, minus_first=row.minus(first, column))
+        for row in rows
+    )
+    others = (row for row in rows[1:] if row is firsts[row.network])
+    return within, tuple(row.minus(rows[0], column) for row in others)
 
 
-def number(value: float | None, digits: int = 2) -> float | None:
+def number(value: float, digits: int = 2) -> float | None:
     """Rounded, or None for what is not known."""
-    return None if value is None or value != value else round(float(value), digits)
+    return None if value != value else round(float(value), digits)
 
 
-def document(measured: Measured, choice: EvaluationSettings, data_set: str) -> dict[str, Any]:
+def text(value: float, digits: int = 1) -> str:
+    """A number for reading; empty where there is none."""
+    return "" if value != value else f"{value:.{digits}f}"
+
+
+def document(measured: Measured, settings: EvaluationSettings, data_set: str) -> dict[str, Any]:
     """Everything that is needed to read the figures again later."""
+    within = [row.minus_first for row in measured.rows if row.minus_first is not None]
     return {
         "set": data_set,
         "pictures": measured.pictures,
         "people": measured.people,
-        "settings": asdict(choice),
+        "settings": asdict(settings),
         "machine": {
             "processor": f"{processor_name()}, {usable_cores()} cores",
             "versions": {name: known_version(name) for name in PACKAGES},
         },
         "rows": [row.as_dict() for row in measured.rows],
-        "differences": [one.as_dict() for one in measured.differences],
+        "differences": [one.as_dict() for one in (*within, *measured.across)],
     }
 
 
@@ -192,77 +214,42 @@ def as_json(content: Any) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, default=str)
 
 
-def filled(rows: Sequence[Row], columns: Mapping[str, str], between: str = " ") -> dict[str, Any]:
-    """Cells by heading, those of the paper first; no column that nobody fills."""
-    layout: dict[str, Callable[[Row], str]] = {
-        "Method": lambda row: row.method,
-        "Backbone": lambda row: row.backbone,
-        "Input": lambda row: row.input_size,
-        "Boxes": lambda row: row.boxes,
-        "Params M": lambda row: text(row.cost.params_m if row.cost else None),
-        "GFLOPs": lambda row: text(row.cost.gflops if row.cost else None),
-        **{title: partial(_figure, name=name, between=between) for name, title in columns.items()},
-        "minus first": partial(_minus_first, between=between),
-        "Crops/s": lambda row: text(row.speed.crops_per_s if row.speed else None, 0),
-        "ms": lambda row: text(row.speed.end_to_end_ms if row.speed else None),
-    }
-    whole = {heading: [cell(row) for row in rows] for heading, cell in layout.items()}
-    return {heading: cells for heading, cells in whole.items() if any(cells)}
-
-
-def _figure(row: Row, name: str, between: str) -> str:
-    value, interval = text(row.figures.get(name)), row.intervals.get(name)
-    return f"{value}{between}{interval}" if value and interval is not None else value
-
-
-def _minus_first(row: Row, between: str) -> str:
-    apart = row.minus_first
-    return "" if apart is None else f"{apart.points:+.1f}{between}{apart.interval}"
-
-
-def text(value: float | None, digits: int = 1) -> str:
-    """A number for reading; empty where there is none."""
-    return "" if value is None or value != value else f"{value:.{digits}f}"
-
-
-def between_networks(measured: Measured) -> list[str]:
-    """The differences that stand in no row."""
-    within = [row.minus_first for row in measured.rows]
-    return [str(one) for one in measured.differences if one not in within]
-
-
 def show(
     measured: Measured, columns: Mapping[str, str], title: str, to_stderr: bool = False
 ) -> None:
     """Prints the table, and how far the networks are from each other."""
     console = wide_console(to_stderr)
-    table = Table(title=title)
-    shown = filled(measured.rows, columns, between="\n")
+    table, shown = Table(title=title), measured.table(columns, between="\n")
     for heading in shown:
         table.add_column(heading, justify="left" if heading in WORDS else "right")
     for cells in zip(*shown.values(), strict=True):
         table.add_row(*cells)
     console.print(table)
-    for sentence in between_networks(measured):
-        console.print(sentence, markup=False)
+    for difference in measured.across:
+        console.print(str(difference), markup=False)
 
 
 def wide_console(to_stderr: bool = False) -> Console:
     """Wide enough for the table where the output is a file."""
     console = Console(stderr=to_stderr, highlight=False)
-    if console.is_terminal:
-        return console
-    return Console(stderr=to_stderr, width=FILE_WIDTH, highlight=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    return console
 
 
 def markdown(measured: Measured, columns: Mapping[str, str]) -> str:
     """The same for a document."""
-    shown = filled(measured.rows, columns)
-    lines = [list(shown), ["---" if one in WORDS else "---:" for one in shown]]
-    lines += [list(cells) for cells in zip(*shown.values(), strict=True)]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-    sentences = between_networks(measured)
-    return "\n".join([table, *(f"- {one}" for one in sentences), ""]) if sentences else table
+    shown = measured.table(columns, between=" ")
+    words = sum(heading in WORDS for heading in shown)
+    table = markdown_table(list(shown), zip(*shown.values(), strict=True), words) + "\n"
+    sentences = "".join(f"\n- {one}" for one in measured.across)
+    return f"{table}{sentences}\n" if sentences else table
+
+
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+    """A table of Markdown; all columns but the first ``words`` stand to the right."""
+    rule = ["---"] * words + ["---:"] * (len(headings) - words)
+    return "\n".join("| " + " | ".join(line) + " |" for line in [headings, rule, *rows])
 
 
 def write_text(path: str, content: str) -> None:

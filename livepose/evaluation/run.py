@@ -12,48 +12,28 @@ from numpy.typing import NDArray
 from livepose.detection import Detector, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.archive import Archive
-from livepose.evaluation.bootstrap import resampled_coco, resampled_pck
-from livepose.evaluation.boxes import (
-    Boxed,
-    annotated_boxes,
-    boxes_from_file,
-    detected_boxes,
-)
+from livepose.evaluation.archive import Archive, open_people
+from livepose.evaluation.bootstrap import draws
+from livepose.evaluation.boxes import Boxed, annotated_boxes, boxes_from_file, detected_boxes
 from livepose.evaluation.coco import match
 from livepose.evaluation.cost import Cost, network_cost
-from livepose.evaluation.dataset import Dataset, load_annotations
+from livepose.evaluation.dataset import Dataset
 from livepose.evaluation.metrics import coco_results, sigmas_of
 from livepose.evaluation.model import open_estimator
 from livepose.evaluation.mpii import as_mpii, load_mpii
 from livepose.evaluation.pck import LSP_GROUPS, MPII_GROUPS, Pck, lsp_pck, mpii_pckh
 from livepose.evaluation.predict import Decode, Variant, decode_variant, predict
-from livepose.evaluation.report import (
-    BACKBONES,
-    Measured,
-    Results,
-    Row,
-    Scored,
-    compared,
-    scored,
-)
+from livepose.evaluation.report import BACKBONES, Measured, Results, Row, compared
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
-from livepose.evaluation.speed import Speed, measure_speeds
+from livepose.evaluation.speed import NO_SPEED, Speed, measure_speeds
 from livepose.skeletons import COCO17, SKELETONS, Skeleton
 
 logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 MPII_THRESHOLDS = {"@0.5": 0.5, "@0.1": 0.1}
-
-
-def columns(groups: Mapping[str, object]) -> dict[str, str]:
-    """Column names of a table of shares by joint."""
-    return {**{name.lower(): name for name in groups}, "mean": "Mean"}
-
-
-LSP_COLUMNS = columns(LSP_GROUPS)
-MPII_COLUMNS = columns(MPII_GROUPS)
+LSP_COLUMNS = {**{name.lower(): name for name in LSP_GROUPS}, "mean": "Mean"}
+MPII_COLUMNS = {**{name.lower(): name for name in MPII_GROUPS}, "mean": "Mean"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +44,7 @@ class Set:
 
     dataset: Dataset
     pictures: Archive
-    choice: EvaluationSettings
+    settings: EvaluationSettings
     progress: Progress
     detector: Detector | None = None
     found: Sequence[Boxed] | None = None
@@ -75,68 +55,56 @@ class Set:
         return annotated_boxes(self.dataset, alignment) if self.found is None else self.found
 
 
-def open_set(choice: EvaluationSettings, progress: Progress, skeleton: Skeleton = COCO17) -> Set:
+def open_set(settings: EvaluationSettings, progress: Progress, skeleton: Skeleton = COCO17) -> Set:
     """Opens pictures and annotations, and finds out what is wrong with them before any work."""
-    dataset = load_annotations(choice.annotations, choice.limit, skeleton)
-    pictures = open_pictures(choice, dataset.file_names)
-    opened = Set(dataset, pictures, choice, progress, skeleton=skeleton)
-    if choice.boxes == "gt":
+    where = settings.images, settings.annotations, settings.limit
+    dataset, pictures = open_people(*where, skeleton)
+    opened = Set(dataset, pictures, settings, progress, skeleton=skeleton)
+    if settings.boxes == "gt":
         return opened
-    if choice.boxes != "detector":
-        return replace(opened, found=boxes_from_file(dataset, Path(choice.boxes)))
-    detector = chosen_detector(choice)
+    if settings.boxes != "detector":
+        return replace(opened, found=boxes_from_file(dataset, Path(settings.boxes)))
+    detector = chosen_detector(settings)
     if detector is None:
         raise UsageError("--boxes detector needs a detector: --detector auto, not none")
     advance = progress("detecting", len(dataset.pictures))
-    found = detected_boxes(dataset, opened.pictures, detector, advance)
-    return replace(opened, detector=detector, found=found)
+    return replace(
+        opened, detector=detector, found=detected_boxes(dataset, pictures, detector, advance)
+    )
 
 
-def open_pictures(choice: EvaluationSettings, names: Sequence[str]) -> Archive:
-    """The pictures; DataError where one of these is not among them."""
-    pictures = Archive(choice.images)
-    pictures.require(names)
-    return pictures
-
-
-def chosen_detector(choice: EvaluationSettings) -> Detector | None:
+def chosen_detector(settings: EvaluationSettings) -> Detector | None:
     """The detector of the live pipeline, down to the chosen score; None for ``--detector none``.
 
     ``auto`` is what lies on this machine: what is measured hangs on no host.
     """
-    return open_detector(
-        choice.detector,
-        device=choice.device,
-        score_threshold=choice.detector_threshold,
-        offline=choice.detector == "auto",
-    )
+    name, threshold = settings.detector, settings.detector_threshold
+    is_auto = name == "auto"
+    return open_detector(name, settings.device, score_threshold=threshold, offline=is_auto)
 
 
-def chosen_estimator(choice: EvaluationSettings, weights: str | None = None) -> PoseEstimator:
+def chosen_estimator(settings: EvaluationSettings, weights: str | None = None) -> PoseEstimator:
     """The chosen weights, or others in their place."""
-    own = choice.runtime, choice.device, choice.precision
-    return open_estimator(weights or choice.weights, choice.input_hw, *own)
+    own = settings.runtime, settings.device, settings.precision
+    return open_estimator(weights or settings.weights, settings.input_hw, *own)
 
 
-def run_coco(choice: EvaluationSettings, progress: Progress = no_progress) -> Measured:
+def run_coco(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
     """Measures livepose by every chosen decoder on one set.
 
-    Raises
-    ------
-    DataError
-        When pictures and annotations do not fit together, or there is nobody to score.
+    DataError when pictures and annotations do not fit together, or there is nobody to score.
     """
-    estimator = chosen_estimator(choice)
+    estimator = chosen_estimator(settings)
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
     if skeleton.oks_sigmas is None:
         raise UsageError(
             f"`eval coco` needs weights of a skeleton with sigmas, got {skeleton.name};"
             " use `livepose eval mpii`"
         )
-    sets = [open_set(one, progress, skeleton) for one in choice.by_boxes()]
+    sets = [open_set(one, progress, skeleton) for one in settings.by_boxes()]
     scorer = CocoScorer(sets[0])
     for scorer.data in sets:
-        scorer.run(estimator, choice.variants, "livepose")
+        scorer.run(estimator, settings.variants, "livepose")
         scorer.data.pictures.close()
     return scorer.measured()
 
@@ -147,7 +115,7 @@ class CocoScorer:
     def __init__(self, data: Set) -> None:
         self.data = data
         self.sigmas = sigmas_of(data.skeleton)
-        self._scored: list[Scored] = []
+        self._rows: list[Row] = []
         self._results: dict[str, Results] = {}
 
     def run(
@@ -158,46 +126,59 @@ class CocoScorer:
         decode: Decode = decode_variant,
     ) -> None:
         """One forward pass, one row a variant."""
-        card, data, choice = estimator.runtime.card, self.data, self.data.choice
+        card, data, settings = estimator.runtime.card, self.data, self.data.settings
         if SKELETONS[card.skeleton] != data.skeleton:
             raise UsageError(
                 f"{name}: expected weights for {data.skeleton.name}, got {card.skeleton}"
             )
+        rows = [bare_row(estimator, f"{name}, {one.label}", settings) for one in variants]
         sample = data.boxes(card.alignment)
         if not any(map(len, sample)):  # nobody was detected: that is a result
-            for variant in variants:
-                self.add(bare_row(estimator, f"{name}, {variant.label}", choice), [])
+            for row in rows:
+                self.add(row, [])
             return
         advance = data.progress(name, sum(map(len, sample)))
-        found = predict(estimator, data.pictures, sample, variants, choice.loading, advance, decode)
-        speeds: dict[Variant, Speed] = {}
-        if choice.speed:
-            with_detector = data.detector, choice.loading, decode
-            speeds = measure_speeds(estimator, data.pictures, sample, variants, *with_detector)
-        for variant in variants:
-            row = bare_row(estimator, f"{name}, {variant.label}", choice, speeds.get(variant))
-            self.add(row, coco_results(sample, found[variant], card.input_hw, self.sigmas))
+        work = estimator, data.pictures, sample, variants
+        found = predict(*work, settings.loading, advance, decode)
+        speeds = speeds_of(settings, *work, data.detector, decode)
+        for row, variant in zip(rows, variants, strict=True):
+            results = coco_results(sample, found[variant], card.input_hw, self.sigmas)
+            self.add(replace(row, speed=speeds.get(variant, NO_SPEED)), results)
 
     def add(self, row: Row, results: Results) -> None:
         """Scores a results file; ``row`` has everything but the figures."""
         dataset = self.data.dataset
         matches = match(dataset.document(), results, self.sigmas)
-        figures, people = matches.scores().as_dict(), len(dataset.people)
-        self._scored.append(scored(row, figures, resampled_coco(matches), people))
+        samples = matches.resampled(draws(matches.pictures))
+        self._rows.append(row.scored(matches.scores(), samples, len(dataset.people)))
         self._results[row.title] = results
 
     def measured(self) -> Measured:
         """Every row with its differences."""
-        rows, differences = compared(self._scored, "ap")
         dataset = self.data.dataset
         counts = len(dataset.pictures), len(dataset.people)
-        return Measured(rows, differences, self._results, *counts)
+        return Measured(*compared(self._rows, "ap"), self._results, *counts)
 
 
-def bare_row(
-    estimator: PoseEstimator, method: str, choice: EvaluationSettings, speed: Speed | None = None
-) -> Row:
-    """The row of a configuration before it is scored."""
+def speeds_of(
+    settings: EvaluationSettings,
+    estimator: PoseEstimator,
+    pictures: Archive,
+    sample: Sequence[Boxed],
+    variants: Sequence[Variant],
+    detector: Detector | None = None,
+    decode: Decode = decode_variant,
+) -> Mapping[Variant, Speed]:
+    """How quick each variant is; of none where that is not wanted."""
+    if not settings.speed:
+        return {}
+    detect = detector or (lambda images: None)
+    work = estimator, pictures, sample, variants
+    return measure_speeds(*work, detect, settings.loading, decode)
+
+
+def bare_row(estimator: PoseEstimator, method: str, settings: EvaluationSettings) -> Row:
+    """The row of a configuration before it is measured."""
     runtime = estimator.runtime
     card = runtime.card
     own: Cost | None = getattr(runtime, "cost", None)
@@ -205,50 +186,40 @@ def bare_row(
         method=method,
         backbone=BACKBONES.get(card.network, card.network),
         input_hw=card.input_hw,
-        boxes=choice.boxes_name,
+        boxes=settings.boxes_name,
         cost=own or network_cost(card.network, card.keypoints, card.input_hw),
-        speed=speed,
         runtime=f"{runtime.name}, {runtime.device}, {runtime.precision}",
     )
 
 
-@dataclass(frozen=True)
-class Scale:
-    """One threshold of a set: how keypoints are scored by it, and whose picture each person is."""
-
-    name: str
-    score: Callable[[Array], Pck]
-    picture: NDArray[np.int64]
+Score = Callable[[Array], Pck]
+"""How keypoints (P, K, 2) are scored by one threshold of a set."""
 
 
-def run_lsp(choice: EvaluationSettings, progress: Progress = no_progress) -> Measured:
+def run_lsp(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
     """PCK@0.2 of the torso on a set in COCO's form, by joint, annotated boxes."""
-    dataset = load_annotations(choice.annotations, choice.limit)
-    pictures = open_pictures(choice, dataset.file_names)
-    estimator = chosen_estimator(choice)
+    dataset, pictures = open_people(settings.images, settings.annotations, settings.limit)
+    estimator = chosen_estimator(settings)
     if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
         raise UsageError("`eval lsp` needs weights for coco17")
     truth_xy, labelled = dataset.keypoints()
-    score = partial(lsp_pck, truth_xy=np.nan_to_num(truth_xy), labelled=labelled, threshold=0.2)
+    score = partial(lsp_pck, truth_xy=np.nan_to_num(truth_xy), labelled=labelled)
     picture = np.array([one.picture for one in dataset.people])
     sample = annotated_boxes(dataset, estimator.runtime.card.alignment)
-    scales = [Scale("", score, picture)]
-    return _shares(choice, estimator, pictures, sample, scales, progress)
+    return _shares(settings, estimator, pictures, sample, {"": score}, picture, progress)
 
 
 def run_mpii(
-    choice: EvaluationSettings,
-    progress: Progress = no_progress,
-    head_boxes: Path | None = None,
+    settings: EvaluationSettings, progress: Progress = no_progress, head_boxes: Path | None = None
 ) -> Measured:
     """PCKh@0.5 and @0.1 by joint and mean.
 
     Weights for coco17 are scored on the twelve joints that both skeletons have.
     """
-    people = load_mpii(choice.annotations, head_boxes, choice.limit)
-    names = list(dict.fromkeys(str(one["image"]) for one in people.entries))
-    pictures = open_pictures(choice, names)
-    estimator = chosen_estimator(choice)
+    people = load_mpii(settings.annotations, head_boxes, settings.limit)
+    names = list(dict.fromkeys(people.names))
+    pictures = Archive(settings.images, names)
+    estimator = chosen_estimator(settings)
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
     if skeleton is COCO17:
         logger.info(
@@ -260,41 +231,38 @@ def run_mpii(
         seen = people.labelled & has
         return mpii_pckh(joints_xy, people.joints_xy, seen, people.head_boxes_xyxy, limit)
 
-    picture = np.array([names.index(str(one["image"])) for one in people.entries])
-    scales = [
-        Scale(name, partial(score, limit=limit), picture) for name, limit in MPII_THRESHOLDS.items()
-    ]
+    scores = {name: partial(score, limit=limit) for name, limit in MPII_THRESHOLDS.items()}
+    picture = np.array([names.index(one) for one in people.names])
     sample = people.boxes(estimator.runtime.card.alignment)
-    return _shares(choice, estimator, pictures, sample, scales, progress)
+    return _shares(settings, estimator, pictures, sample, scores, picture, progress)
 
 
 def _shares(
-    choice: EvaluationSettings,
+    settings: EvaluationSettings,
     estimator: PoseEstimator,
     pictures: Archive,
     sample: Sequence[Boxed],
-    scales: Sequence[Scale],
+    scores: Mapping[str, Score],
+    picture: NDArray[np.int64],
     progress: Progress,
 ) -> Measured:
-    """Rows of every decoder and threshold, and differences to the first of each threshold."""
-    people = sum(map(len, sample))
-    variants, loading = choice.variants, choice.loading
-    advance = progress("livepose", people)
-    found = predict(estimator, pictures, sample, variants, loading, advance)
-    speeds: dict[Variant, Speed] = {}
-    if choice.speed:
-        speeds = measure_speeds(estimator, pictures, sample, variants, None, loading)
-    pictures.close()
+    """Rows of every decoder and threshold, and differences to the first of each threshold.
+
+    ``picture`` (P,) is the index of each person's picture.
+    """
+    work = estimator, pictures, sample, settings.variants
+    with pictures:
+        found = predict(*work, settings.loading, progress("livepose", len(picture)))
+        speeds = speeds_of(settings, *work)
     rows: list[Row] = []
-    for scale in scales:
+    for threshold, score in scores.items():
         own = []
         for variant, one in found.items():
-            method = f"livepose, {variant.label} {scale.name}".strip()
-            answer = scale.score(one.keypoints_xy)
+            answer = score(one.keypoints_xy)
             figures = {name.lower(): value for name, value in answer.groups.items()}
-            samples = resampled_pck(answer, scale.picture)
-            row = bare_row(estimator, method, choice, speeds.get(variant))
-            own.append(scored(row, {**figures, "mean": answer.mean}, samples, people))
+            row = bare_row(estimator, f"livepose, {variant.label} {threshold}".strip(), settings)
+            row = replace(row, speed=speeds.get(variant, NO_SPEED))
+            samples = answer.resampled(picture)
+            own.append(row.scored({**figures, "mean": answer.mean}, samples, len(picture)))
         rows += compared(own, "mean")[0]
-    differences = tuple(row.minus_first for row in rows if row.minus_first is not None)
-    return Measured(tuple(rows), differences, {}, int(scales[0].picture.max()) + 1, people)
+    return Measured(tuple(rows), (), {}, int(picture.max()) + 1, len(picture))

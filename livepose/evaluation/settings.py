@@ -65,9 +65,9 @@ class EvaluationSettings:
     @property
     def variants(self) -> "tuple[Variant, ...]":
         """Rows to score from the one forward pass."""
-        from livepose.evaluation.predict import variants_of
+        from livepose.evaluation.predict import Variant
 
-        return variants_of(self.decoders, ("aligned" if self.flip_test else "none",))
+        return tuple(Variant(one, "aligned" if self.flip_test else "none") for one in self.decoders)
 
     def by_boxes(self) -> "list[EvaluationSettings]":
         """The same for each kind of boxes alone, end to end first."""

@@ -1,5 +1,6 @@
 """How quick the same configuration is: crops a second in batches, and one picture end to end."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +25,9 @@ from livepose.evaluation.settings import Loading
 from livepose.frame import ImageBgr
 
 Result = TypeVar("Result")
-Detect = Callable[[Sequence[ImageBgr]], Any]
+Seconds = Mapping[Variant, float]
 
-PICTURES = 24
-ROUNDS = 3
-WARM_UP = 3
+PICTURES, ROUNDS, WARM_UP = 24, 3, 3
 LIVE = Variant("dark")
 """What the pipeline does by itself."""
 
@@ -44,11 +43,14 @@ class Speed:
     end_to_end_ms: float
 
 
+NO_SPEED = Speed(math.nan, math.nan)
+
+
 def pictures_with_people(
-    pictures: Archive, sample: Sequence[Boxed], count: int = PICTURES
+    pictures: Archive, sample: Sequence[Boxed]
 ) -> list[tuple[ImageBgr, Boxed]]:
     """The first pictures with somebody in them, in memory."""
-    chosen = [boxed for boxed in sample if len(boxed)][:count]
+    chosen = [boxed for boxed in sample if len(boxed)][:PICTURES]
     return [(pictures.image_bgr(one.picture.file_name), one) for one in chosen]
 
 
@@ -57,8 +59,8 @@ def measure_speeds(
     pictures: Archive,
     sample: Sequence[Boxed],
     variants: Sequence[Variant],
-    detect: Detect | None = None,
-    loading: Loading | None = None,
+    detect: Callable[[Sequence[ImageBgr]], Any] = lambda images: None,
+    loading: Loading = Loading(),  # noqa: B008  (it is frozen)
     decode: Decode = decode_variant,
 ) -> dict[Variant, Speed]:
     """Speed of every variant; warm-up is left out.
@@ -67,39 +69,34 @@ def measure_speeds(
     by what is different about them.
     """
     pairs = pictures_with_people(pictures, sample)
-    own = [boxed for _, boxed in pairs]
-    crops, boxes_xyxy = next(batches(estimator, pictures, own, loading or Loading()))
-    whole = partial(clocked, estimator, variants, lambda: crops, boxes_xyxy, decode)
-    batch_s = medians([whole() for _ in range(1 + ROUNDS)][1:])
+    crops, boxes_xyxy = next(batches(estimator, pictures, [one for _, one in pairs], loading))
+    clock = partial(_clocked, estimator, variants, decode)
 
-    def picture(image_bgr: ImageBgr, boxed: Boxed) -> Mapping[Variant, float]:
+    def picture(image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Seconds:
         def cut() -> NDArray[Any]:
-            if detect is not None:
-                detect([image_bgr])
-            return estimator.cut(image_bgr, boxed.boxes_xyxy)
+            detect([image_bgr])
+            return estimator.cut(image_bgr, boxes_xyxy)
 
-        def live() -> None:
-            if detect is not None:
-                detect([image_bgr])
-            estimator.estimate(image_bgr, boxed.boxes_xyxy)
-
-        spent = clocked(estimator, variants, cut, boxed.boxes_xyxy, decode)
+        spent = clock(cut, boxes_xyxy)
         if estimator.gpu is not None and LIVE in spent:  # one graph does all three there
-            spent[LIVE] = seconds(live)
+            detect_s, _ = timed(lambda: detect([image_bgr]))
+            live_s, _ = timed(lambda: estimator.estimate(image_bgr, boxes_xyxy))
+            spent[LIVE] = detect_s + live_s
         return spent
 
-    for pair in pairs[:WARM_UP]:
-        picture(*pair)
-    picture_s = medians([picture(*pair) for pair in pairs])
+    batch_s = _medians([clock(lambda: crops, boxes_xyxy) for _ in range(1 + ROUNDS)][1:])
+    for image_bgr, boxed in pairs[:WARM_UP]:
+        picture(image_bgr, boxed.boxes_xyxy)
+    picture_s = _medians([picture(image_bgr, boxed.boxes_xyxy) for image_bgr, boxed in pairs])
     return {one: Speed(len(crops) / batch_s[one], 1e3 * picture_s[one]) for one in variants}
 
 
-def clocked(
+def _clocked(
     estimator: PoseEstimator,
     variants: Sequence[Variant],
+    decode: Decode,
     cut: Callable[[], NDArray[Any]],
     boxes_xyxy: Boxes,
-    decode: Decode,
 ) -> dict[Variant, float]:
     """Seconds from ``cut`` to keypoints by each variant; the network runs once with and once
     without a flip test.
@@ -115,8 +112,7 @@ def clocked(
     return spent
 
 
-def medians(times: Sequence[Mapping[Variant, float]]) -> dict[Variant, float]:
-    """The median of each variant."""
+def _medians(times: Sequence[Seconds]) -> dict[Variant, float]:
     return {one: statistics.median(row[one] for row in times) for one in times[0]}
 
 
@@ -125,8 +121,3 @@ def timed(work: Callable[[], Result]) -> tuple[float, Result]:
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
-    return timed(work)[0]

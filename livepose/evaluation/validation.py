@@ -1,8 +1,7 @@
 """How good a network is in the middle of its training: a few figures, quickly."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,32 +9,30 @@ from numpy.typing import NDArray
 from livepose.detection import open_detector
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.archive import Archive
-from livepose.evaluation.boxes import Boxed, annotated_boxes, detected_boxes
+from livepose.evaluation.archive import Archive, open_people
+from livepose.evaluation.boxes import annotated_boxes, detected_boxes
 from livepose.evaluation.coco import match, tools
-from livepose.evaluation.dataset import Dataset, load_annotations
+from livepose.evaluation.dataset import Dataset
 from livepose.evaluation.metrics import box_results, coco_results, labelled_oks
-from livepose.evaluation.pck import torso_share
-from livepose.evaluation.predict import Variant, ignore, predict
+from livepose.evaluation.pck import torso_sizes
+from livepose.evaluation.predict import Predictions, Variant, predict
 from livepose.evaluation.settings import Loading
 from livepose.runtimes import Runtime
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card
 
 LEAST_SCORE = 0.01
+TORSO_SHARE = 0.2
 Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class CallableRuntime:
     """Any function from crops (B, h, w, 3) to heatmaps (B, K, H, W), with a card, as a runtime."""
 
-    name = "callable"
-    device = "unknown"
-    precision = "unknown"
+    name, device, precision = "callable", "unknown", "unknown"
 
     def __init__(self, network: Network, card: Card) -> None:
-        self._network = network
-        self.card = card
+        self._network, self.card = network, card
 
     def __call__(self, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Heatmaps of these crops."""
@@ -43,6 +40,27 @@ class CallableRuntime:
 
     def warm_up(self, batch_sizes: object = ()) -> None:
         """Nothing to warm."""
+
+
+def average_precision(
+    runtime: Runtime,
+    dataset: Dataset,
+    pictures: Archive,
+    advance: Callable[[int], object] = lambda count: None,
+) -> tuple[Predictions, float]:
+    """Keypoints in annotated boxes, by DARK without flip test, and their COCO AP in percent; NaN
+    where pycocotools is missing, as it may on a rented machine.
+    """
+    card, variant = runtime.card, Variant("dark")
+    sample = annotated_boxes(dataset, card.alignment)
+    work = PoseEstimator(runtime), pictures, sample, [variant]
+    found = predict(*work, Loading(32, 1), advance)[variant]
+    sigmas = np.array(SKELETONS[card.skeleton].sigmas_or_middling)
+    results = coco_results(sample, found, card.input_hw, sigmas)
+    try:
+        return found, match(dataset.document(), results, sigmas).scores()["ap"]
+    except UsageError:
+        return found, float("nan")
 
 
 def validate_pose(
@@ -53,29 +71,26 @@ def validate_pose(
     Returns
     -------
     dict
-        ``ap`` (COCO AP in percent; left out where pycocotools is missing), ``oks`` (mean OKS of the
-        annotated people over their labelled keypoints, 0 to 1), ``pck`` (PCK@0.2 of the torso over
-        all labelled keypoints, percent; NaN where nobody has a torso), ``people``.
+        ``ap`` (left out where it cannot be had), ``oks`` (mean OKS of the annotated people over
+        their labelled keypoints, 0 to 1), ``pck`` (PCK@0.2 of the torso over all labelled
+        keypoints, percent; NaN where nobody has a torso), ``people``.
 
-    Raises
-    ------
-    DataError
-        When pictures and annotations do not fit together.
+    DataError when pictures and annotations do not fit together.
     """
-    card, variant = runtime.card, Variant("dark")
-    skeleton = SKELETONS[card.skeleton]
-    sigmas = np.array(skeleton.sigmas_or_middling)
-    dataset = load_annotations(annotations, limit, skeleton)
-    pictures = Archive(images)
-    pictures.require(dataset.file_names)
-    sample = annotated_boxes(dataset, card.alignment)
-    found = predict(PoseEstimator(runtime), pictures, sample, [variant], Loading(32, 1))[variant]
-    pictures.close()
+    skeleton = SKELETONS[runtime.card.skeleton]
+    dataset, archive = open_people(images, annotations, limit, skeleton)
+    with archive as pictures:
+        found, ap = average_precision(runtime, dataset, pictures)
     truth_xy, labelled = dataset.keypoints()
-    areas = np.array([one.area for one in dataset.people])
-    return _precision(dataset, coco_results(sample, found, card.input_hw, sigmas), sigmas) | {
-        "oks": float(labelled_oks(found.keypoints_xy, truth_xy, labelled, areas, sigmas).mean()),
-        "pck": torso_share(found.keypoints_xy, truth_xy, labelled),
+    areas, sigmas = np.array([one.area for one in dataset.people]), skeleton.sigmas_or_middling
+    oks = labelled_oks(found.keypoints_xy, truth_xy, labelled, areas, np.array(sigmas))
+    apart_px = np.linalg.norm(found.keypoints_xy - truth_xy, axis=2)
+    torso_px = torso_sizes(truth_xy, labelled)[:, None]
+    counted = labelled & np.isfinite(torso_px)
+    near = counted & (apart_px <= TORSO_SHARE * torso_px)
+    return ({} if np.isnan(ap) else {"ap": ap}) | {
+        "oks": float(oks.mean()),
+        "pck": 100.0 * float(near.sum()) / counted.sum() if counted.any() else float("nan"),
         "people": float(len(dataset.people)),
     }
 
@@ -85,34 +100,16 @@ def validate_detector(
 ) -> dict[str, float]:
     """``ap`` and ``ap50`` of the boxes of people, in percent, through the live path.
 
-    Raises
-    ------
-    DataError, UsageError
-        When the set cannot be read, or pycocotools is missing.
+    DataError, UsageError when the set cannot be read, or pycocotools is missing.
     """
     tools()
-    dataset = load_annotations(annotations, skeleton=None)
-    pictures = Archive(images)
-    pictures.require(dataset.file_names)
+    dataset, archive = open_people(images, annotations, skeleton=None)
     detector = open_detector(file, "cpu", input_px, LEAST_SCORE)
     if detector is None:
         raise UsageError(f"{file} is no detector")
-    found = detected_boxes(dataset, pictures, detector, ignore)
-    pictures.close()
-    scores = match(dataset.document(), detector_results(found), None).scores()
-    return {"ap": scores.ap, "ap50": scores.ap50}
-
-
-def detector_results(found: Sequence[Boxed]) -> list[dict[str, Any]]:
-    """Boxes of a whole set in COCO's submission form."""
+    with archive as pictures:
+        found = detected_boxes(dataset, pictures, detector)
     rows = (box_results(one.picture.id, one.boxes_xyxy, one.scores) for one in found)
-    return [result for own in rows for result in own]
-
-
-def _precision(
-    dataset: Dataset, results: list[dict[str, object]], sigmas: NDArray[np.float64]
-) -> dict[str, float]:
-    try:
-        return {"ap": match(dataset.document(), results, sigmas).scores().ap}
-    except UsageError:  # a rented machine may lack pycocotools
-        return {}
+    results = [result for own in rows for result in own]
+    scores = match(dataset.document(), results, None).scores()
+    return {name: scores[name] for name in ("ap", "ap50")}

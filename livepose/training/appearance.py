@@ -1,7 +1,5 @@
 """Colour, blur, noise and occlusion of a batch of crops, on whatever device the crops are."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,26 +9,16 @@ from livepose.training.plan import Plan
 from livepose.weights.card import IMAGENET_MEAN, IMAGENET_STD
 
 
-@dataclass(frozen=True)
-class Appearance:
-    """Normalisation of the input, grey levels 0 to 255 in RGB order."""
+def normalised(crops_rgb: Tensor) -> Tensor:
+    """Grey levels (B, 3, h, w), RGB, to network input."""
+    mean, std = (crops_rgb.new_tensor(one)[:, None, None] for one in (IMAGENET_MEAN, IMAGENET_STD))
+    return (crops_rgb - mean) / std
 
-    mean_rgb: tuple[float, float, float] = IMAGENET_MEAN
-    std_rgb: tuple[float, float, float] = IMAGENET_STD
 
-    def normalise(self, crops_rgb: Tensor) -> Tensor:
-        """Grey levels (B, 3, h, w) to network input."""
-        mean = crops_rgb.new_tensor(self.mean_rgb)[:, None, None]
-        std = crops_rgb.new_tensor(self.std_rgb)[:, None, None]
-        return (crops_rgb - mean) / std
-
-    def __call__(self, crops_rgb: Tensor, plan: Plan) -> Tensor:
-        """Float crops (B, 3, h, w) RGB in grey levels, changed as planned and normalised."""
-        crops = colour(crops_rgb, plan)
-        crops = blur(crops, plan)
-        crops = crops + noise(crops, plan)
-        crops = cover(crops, plan)
-        return self.normalise(crops.clamp(0, 255))
+def changed(crops_rgb: Tensor, plan: Plan) -> Tensor:
+    """Float crops (B, 3, h, w) RGB in grey levels, changed as planned and normalised."""
+    crops = blur(colour(crops_rgb, plan), plan)
+    return normalised(cover(crops + noise(crops, plan), plan).clamp(0, 255))
 
 
 def on_device(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], like: Tensor) -> Tensor:
@@ -41,9 +29,9 @@ def on_device(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], like: T
 def colour(crops: Tensor, plan: Plan) -> Tensor:
     """Gain, bias and saturation."""
     gain, bias = on_device(plan.gain, crops), on_device(plan.bias, crops)
-    changed = crops * gain[:, :, None, None] + bias[:, None, None, None]
-    grey = changed.mean(dim=1, keepdim=True)
-    return grey + (changed - grey) * on_device(plan.saturation, crops)[:, None, None, None]
+    lit = crops * gain[:, :, None, None] + bias[:, None, None, None]
+    grey = lit.mean(dim=1, keepdim=True)
+    return grey + (lit - grey) * on_device(plan.saturation, crops)[:, None, None, None]
 
 
 def blur(crops: Tensor, plan: Plan) -> Tensor:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from livepose.errors import DataError, WeightsError
+from livepose.weights.checkpoint import check_state, completed, load_tensors
 from livepose.weights.importing import unwrap
+from livepose.weights.places import SUFFIX
 from livepose.weights.torch_file import open_torch_file, require_fits
 
 NAME = "checkpoint.pt"
@@ -35,10 +35,7 @@ def write_checkpoint(content: dict[str, Any], folder: Path) -> Path:
 def read_checkpoint(folder: Path) -> dict[str, Any]:
     """Read the checkpoint of a run.
 
-    Raises
-    ------
-    WeightsError
-        When it is missing, broken or of another format.
+    WeightsError when it is missing, broken or of another format.
     """
     file = folder / NAME
     content = open_torch_file(file)
@@ -55,17 +52,11 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
 def read_state(file: Path) -> dict[str, Tensor]:
     """A state dict to start from: a plain one, a checkpoint (its mean) or exported weights.
 
-    Raises
-    ------
-    WeightsError
-        When the file holds none.
+    WeightsError when the file holds none.
     """
-    if file.suffix == ".safetensors":
-        try:
-            tensors = load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise WeightsError(f"{file} cannot be read as tensors: {error}") from error
-        return {name: _as_float32(one) for name, one in tensors.items()}
+    if file.suffix == SUFFIX:
+        tensors = load_tensors(file).items()
+        return {name: one.float() if one.is_floating_point() else one for name, one in tensors}
     content = open_torch_file(file)
     if isinstance(content, dict) and "format" in content:
         learner = content.get("learner")
@@ -77,24 +68,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def _as_float32(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
-
-
 def load_state(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:
-    """Load a state dict strictly.
-
-    Raises
-    ------
-    WeightsError
-        Naming the entries that do not fit.
-    """
-    own = network.state_dict()
-    wrong = [name for name in own if name not in state or state[name].shape != own[name].shape]
-    extra = [name for name in state if name not in own]
-    if wrong or extra:
-        raise WeightsError(
-            f"{file}: {len(wrong)} entries are missing or of another shape and {len(extra)} are "
-            f"unknown to this network, such as {(wrong + extra)[0]}"
-        )
-    network.load_state_dict(state)
+    """Load a state dict strictly; WeightsError names the entries that do not fit."""
+    check_state(state, network, "the network of these settings", str(file))
+    network.load_state_dict(completed(network, state))

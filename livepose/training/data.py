@@ -17,18 +17,15 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.archive import Archive, decode, is_hostile
-from livepose.evaluation.dataset import Dataset, Person, numbers, placed, read_dataset
+from livepose.evaluation.dataset import Dataset, read_dataset
 from livepose.evaluation.problems import Problems
 from livepose.frame import ImageBgr
 from livepose.skeletons import SKELETONS, Skeleton
-from livepose.training.labels import LabelRules, merge, teacher_weights
+from livepose.training.labels import MIN_KEYPOINTS, labels_of
 from livepose.training.settings import DATA, ReadSettings
 
 logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
-MIN_BOX_PX = 12.0
-MIN_KEYPOINTS = 3
-OUTSIDE_TOLERANCE_PX = 1.0
 PACK = "pack:"
 ADVICE = " (leave out --strict-data to skip such data)"
 
@@ -47,10 +44,7 @@ class SetSpec:
 def parse_set(text: str) -> SetSpec:
     """Read ``IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]``.
 
-    Raises
-    ------
-    UsageError
-        When it is something else, or the weight is no positive number.
+    UsageError when it is something else, or the weight is no positive number.
     """
     images, _, rest = text.partition(":")
     annotations, *more = rest.split(":")
@@ -116,7 +110,7 @@ class Pictures:
         if (width, height) != source.size_wh:
             wanted = "{} x {}".format(*source.size_wh)
             return "picture of another size", f"expected {wanted}, got {width} x {height}"
-        self._kept[index] = image if self._keep_decoded else np.frombuffer(encoded, np.uint8)
+        self._kept[index] = image if self._keep_decoded else encoded
         return None
 
     def image_bgr(self, index: int) -> ImageBgr:
@@ -203,10 +197,8 @@ def join(parts: Sequence[People]) -> People:
 def read_people(settings: ReadSettings) -> People:
     """Everybody in the sets that the settings name; what is wrong with them is said.
 
-    Raises
-    ------
-    DataError, UsageError
-        When a set cannot be used at all, or (in strict mode) anything in it is wrong.
+    DataError, UsageError when a set cannot be used at all, or (in strict mode) anything in it is
+    wrong.
     """
     from livepose.training.pack import read_pack
 
@@ -230,19 +222,14 @@ def read_set(
     problems: Problems,
     cache: str = "decoded",
     workers: int = 2,
-    rules: LabelRules | None = None,
 ) -> People:
     """All usable people of one set, their pictures loaded.
 
-    Raises
-    ------
-    DataError
-        When the files are missing or broken, the set has no usable keypoint label, or (in
-        strict mode) anything at all is wrong.
+    DataError when the files are missing or broken, the set has no usable keypoint label, or (in
+    strict mode) anything at all is wrong.
     """
     dataset = read_dataset(spec.annotations, problems, skeleton)
     pictures, places = load_pictures(dataset, Archive(spec.images), problems, cache, workers)
-    merger = _Labels(skeleton, spec.noisy, rules or LabelRules(), problems)
     rows = []
     for person in dataset.everybody:
         if person.entry.get("label") == "teacher_box" or person.is_crowd:
@@ -250,7 +237,10 @@ def read_set(
         place = places[person.picture]
         if place is None:
             problems.add("person without picture", person.name, "its picture cannot be used")
-        elif (labels := merger.of(person, pictures.sources[place].size_wh)) is not None:
+            continue
+        size_wh = pictures.sources[place].size_wh
+        labels = labels_of(person, size_wh, skeleton, spec.noisy, problems)
+        if labels is not None:
             rows.append((place, person.box_xyxy, *labels))
     if not rows:
         raise DataError(
@@ -259,68 +249,3 @@ def read_set(
         )
     picture, boxes_xyxy, xy, weights = (np.array(column) for column in zip(*rows, strict=True))
     return People(pictures, picture, boxes_xyxy, xy, weights, np.full(len(rows), spec.weight))
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """One position and weight a keypoint out of what people and teachers labelled."""
-
-    skeleton: Skeleton
-    noisy: bool
-    rules: LabelRules
-    problems: Problems
-
-    def of(self, person: Person, size_wh: tuple[int, int]) -> tuple[Floats, Floats] | None:
-        """Positions (K, 2) and weights (K,); None where there are too few to learn from."""
-        if person.wh_px.min() < MIN_BOX_PX:
-            return None
-        try:
-            teacher, spread, disagreement = self._teacher(person)
-        except ValueError as error:
-            self.problems.add("broken annotation", person.name, str(error))
-            return None
-        teacher_only = person.entry.get("label") == "teacher"
-        xy, weights = merge(
-            person.keypoints[:, :2],
-            person.labelled & ~self._outside(person, size_wh),
-            teacher[:, :2],
-            teacher_weights(teacher[:, 2], spread, disagreement, teacher_only, self.rules),
-            teacher[:, 2],
-            float(np.sqrt(person.wh_px.prod())),
-            self.noisy,
-            self.rules,
-        )
-        return (xy, weights) if (weights > 0).sum() >= MIN_KEYPOINTS else None
-
-    def _teacher(self, person: Person) -> tuple[Floats, Floats, Floats]:
-        """Its answer (K, 3), spread (K,) and disagreement (K,); zeros where there is none."""
-        count, columns, entry = len(self.skeleton.keypoints), person.columns, person.entry
-        answer, spread, against = np.zeros((count, 3)), np.zeros(count), np.zeros(count)
-        if entry.get("teacher") is not None:
-            found = numbers(entry, "teacher", 3 * len(columns)).reshape(-1, 3)
-            answer = placed(found, columns, count)
-        if entry.get("teacher_spread") is not None:
-            spread = placed(_with_gaps(entry, "teacher_spread", len(columns), 0), columns, count)
-        if entry.get("teacher_disagreement") is not None:
-            # A set that never asked a second network is not contradicted by its silence.
-            found = _with_gaps(entry, "teacher_disagreement", len(columns), -1)
-            against = placed(np.where(found < 0, np.nan, found), columns, count, np.nan)
-        return answer, spread, against
-
-    def _outside(self, person: Person, size_wh: tuple[int, int]) -> NDArray[np.bool_]:
-        """Labelled keypoints that do not lie in the picture, (K,)."""
-        low = -0.5 - OUTSIDE_TOLERANCE_PX
-        high = np.array(size_wh) - 0.5 + OUTSIDE_TOLERANCE_PX
-        xy = person.keypoints[:, :2]
-        outside = person.labelled & ((xy < low) | (xy > high)).any(axis=1)
-        for index in np.flatnonzero(outside):
-            x, y = xy[index]
-            detail = f"{self.skeleton.keypoints[index]} at ({x:g}, {y:g}) of {size_wh}"
-            self.problems.add("keypoint outside the picture", person.name, detail)
-        return outside
-
-
-def _with_gaps(entry: Any, field: str, count: int, gap: float) -> Floats:
-    found = entry[field]
-    filled = [gap if value is None else value for value in found] if isinstance(found, list) else 0
-    return numbers({field: filled}, field, count)

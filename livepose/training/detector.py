@@ -17,6 +17,7 @@ from livepose.training import loop
 from livepose.training.data import parse_set
 from livepose.training.detector_data import BoxedPictures, Pixels, Sampler, read_boxed
 from livepose.training.settings import DetectorSettings
+from livepose.training.train_step import Task
 
 EXPORT = "detector.safetensors"
 LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
@@ -27,10 +28,7 @@ FIXED = "dfl"  # the head's sum over distances, which is no weight to learn
 def train_detector(settings: DetectorSettings, folder: Path, resume: bool) -> loop.Ended:
     """Train a detector of persons, or go on with the run in ``folder``.
 
-    Raises
-    ------
-    LiveposeError
-        What is wrong with the settings, the data, or the training itself.
+    LiveposeError: what is wrong with the settings, the data, or the training itself.
     """
     loop.check_folder(folder, resume)
     device, processes = loop.open_device(settings)
@@ -41,7 +39,7 @@ def train_detector(settings: DetectorSettings, folder: Path, resume: bool) -> lo
     return loop.train(DetectorTask(settings, pictures, folder, device), folder, resume, processes)
 
 
-class DetectorTask:
+class DetectorTask(Task):
     """Pictures in, boxes out."""
 
     unit = "pictures"
@@ -53,7 +51,8 @@ class DetectorTask:
         folder: Path,
         device: torch.device,
     ) -> None:
-        self.settings, self._pictures = settings, pictures
+        self.settings: DetectorSettings = settings
+        self._pictures = pictures
         self._folder, self._device = folder, device
         self._sampler = Sampler(pictures, settings.input_px, settings.mosaic, settings.seed)
         self._loss: Any = None
@@ -96,18 +95,6 @@ class DetectorTask:
         losses, _ = self._loss(outputs, batch)
         total: Tensor = losses.sum() / len(batch["img"])
         return total
-
-    def phase(self, progress: float) -> bool:
-        """The loss means the same from start to end."""
-        return False
-
-    def kind(self, batch: Any) -> str:
-        """All batches are alike."""
-        return ""
-
-    def state(self, progress: float) -> dict[str, float]:
-        """Nothing else."""
-        return {}
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """AP and AP50 of the exported detector, through the live path."""

@@ -91,11 +91,8 @@ class BoxedPictures:
 def read_boxed(settings: DetectorSettings) -> BoxedPictures:
     """All sets; those that are one-boxed are completed or cut.
 
-    Raises
-    ------
-    DataError, UsageError, WeightsError
-        When a set or the completing detector cannot be used, or (in strict mode) anything in
-        the sets is wrong.
+    DataError, UsageError, WeightsError when a set or the completing detector cannot be used, or (in
+    strict mode) anything in the sets is wrong.
     """
     specs = [parse_set(text) for text in settings.data]
     file = settings.complete_with

@@ -11,9 +11,8 @@ import torch
 
 from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.archive import Archive
+from livepose.evaluation.archive import open_people
 from livepose.evaluation.boxes import annotated_boxes
-from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.predict import batches
 from livepose.evaluation.settings import Loading
 from livepose.evaluation.validation import CallableRuntime
@@ -36,12 +35,8 @@ LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
 def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:
     """Write the mean weights of the run in ``folder``.
 
-    The dev sets (of the run, or ``dev``) are used to say how Gaussian its maps are.
-
-    Raises
-    ------
-    DataError, WeightsError
-        When the run has no checkpoint, or the file cannot be written.
+    The dev sets (of the run, or ``dev``) are used to say how Gaussian its maps are. DataError,
+    WeightsError when the run has no checkpoint, or the file cannot be written.
     """
     content = read_checkpoint(folder)
     settings = PoseSettings.from_json(str(content.get("settings")))
@@ -111,10 +106,9 @@ def hardware(device: str) -> str:
 def gaussianity_of(runtime: CallableRuntime, dev: str) -> Gaussianity:
     """How Gaussian the maps of the first annotated people are."""
     spec = parse_set(dev)
-    dataset, pictures = load_annotations(spec.annotations), Archive(spec.images)
-    pictures.require(dataset.file_names)
+    dataset, archive = open_people(spec.images, spec.annotations)
     sample = annotated_boxes(dataset, runtime.card.alignment)
-    crops = batches(PoseEstimator(runtime), pictures, sample, Loading(32, 1))
-    maps = np.concatenate([runtime(one) for one, _ in islice(crops, 1 + FITTED_PEOPLE // 32)])
-    pictures.close()
+    with archive as pictures:
+        crops = batches(PoseEstimator(runtime), pictures, sample, Loading(32, 1))
+        maps = np.concatenate([runtime(one) for one, _ in islice(crops, 1 + FITTED_PEOPLE // 32)])
     return measure_gaussianity(maps, dataset.keypoints()[1][: len(maps)])

@@ -29,59 +29,31 @@ class Gaussianity:
 
 
 def measure_gaussianity(heatmaps: NDArray[np.floating], labelled: NDArray[np.bool_]) -> Gaussianity:
-    """Fit a quadratic to the logarithm around every peak.
-
-    Parameters
-    ----------
-    heatmaps : ndarray of shape (P, K, H, W)
-        Heatmaps as they are decoded.
-    labelled : bool ndarray of shape (P, K)
-        Which of them count.
+    """Fits a quadratic to the logarithm around every peak of heatmaps (P, K, H, W), as they are
+    decoded; ``labelled`` (P, K) says which of them count.
     """
     windows = _log_windows(heatmaps[labelled].astype(np.float64))
     if not len(windows):
         return Gaussianity(float("nan"), float("nan"), 0)
-    design = _design()
+    y, x = (axis.ravel() for axis in np.mgrid[-REACH : REACH + 1.0, -REACH : REACH + 1.0])
+    design = np.stack([np.ones_like(x), x, y, x * x / 2, y * y / 2, x * y], axis=1)
     fitted = windows @ np.linalg.pinv(design).T
-    left_over = windows - fitted @ design.T
-    spread = windows - windows.mean(axis=1, keepdims=True)
-    varied = np.maximum(_rms(spread), 1e-12)
-    return Gaussianity(
-        float(np.mean(_rms(left_over) / varied)), _median_sigma(fitted), len(windows)
-    )
+    left_over = np.sqrt(np.mean((windows - fitted @ design.T) ** 2, axis=1))
+    varied = windows.std(axis=1)
+    curvature = -(fitted[:, 3] + fitted[:, 4]) / 2
+    peaked = curvature[curvature > 0]
+    sigma = float(np.median(1 / np.sqrt(peaked))) if len(peaked) else float("nan")
+    return Gaussianity(float(np.mean(left_over / np.maximum(varied, 1e-12))), sigma, len(windows))
 
 
 def _log_windows(maps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logarithms of the 25 cells around each inner peak, (N, 25)."""
-    height, width = maps.shape[1:]
-    peak = maps.reshape(len(maps), -1).argmax(axis=1)
-    y, x = np.divmod(peak, width)
+    """Logarithms of the 25 cells around each inner peak, (N, 25), as shares of the peak."""
+    y, x = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[2])
     highest = maps[np.arange(len(maps)), y, x]
-    inner = (y >= REACH) & (y < height - REACH) & (x >= REACH) & (x < width - REACH)
-    inner &= highest > 0
-    steps = np.arange(-REACH, REACH + 1)
-    which = np.flatnonzero(inner)
-    cells = maps[
-        which[:, None, None],
-        y[which][:, None, None] + steps[:, None],
-        x[which][:, None, None] + steps[None, :],
-    ]
-    share = cells.reshape(len(which), (2 * REACH + 1) ** 2) / highest[which][:, None]
-    return np.asarray(np.log(np.maximum(share, FLOOR)))
-
-
-def _design() -> NDArray[np.float64]:
-    """1, x, y, x²/2, y²/2 and xy in each of the 25 cells."""
-    steps = np.arange(-REACH, REACH + 1, dtype=np.float64)
-    y, x = (axis.ravel() for axis in np.meshgrid(steps, steps, indexing="ij"))
-    return np.stack([np.ones_like(x), x, y, x * x / 2, y * y / 2, x * y], axis=1)
-
-
-def _rms(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.sqrt(np.mean(values**2, axis=1)))
-
-
-def _median_sigma(fitted: NDArray[np.float64]) -> float:
-    curvature = -(fitted[:, 3] + fitted[:, 4]) / 2
-    peaked = curvature > 0
-    return float(np.median(1 / np.sqrt(curvature[peaked]))) if peaked.any() else float("nan")
+    size = 2 * REACH + 1
+    windows = np.lib.stride_tricks.sliding_window_view(maps, (size, size), axis=(1, 2))
+    rows, columns = y - REACH, x - REACH
+    kept = (rows >= 0) & (columns >= 0) & (highest > 0)
+    kept &= (rows < windows.shape[1]) & (columns < windows.shape[2])
+    cells = windows[np.flatnonzero(kept), rows[kept], columns[kept]].reshape(-1, size * size)
+    return np.asarray(np.log(np.maximum(cells / highest[kept][:, None], FLOOR)))

@@ -5,6 +5,7 @@ import logging
 import math
 import sys
 from collections import deque
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -50,51 +51,36 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def clock(seconds: float) -> str:
-    """Seconds as ``1:02:03``."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
-
-
 class ProgressLine:
-    """A bar with time left on a terminal, plain lines elsewhere; all on stderr.
-
-    The bar needs the package rich, which a bare training machine may not have.
-    """
+    """A bar with time left on a terminal, plain lines elsewhere; all on stderr."""
 
     def __init__(self, unit: str) -> None:
-        self._unit = unit
-        self._bar = _open_bar() if sys.stderr is not None and sys.stderr.isatty() else None
+        self._unit, self._bar = unit, None
+        if sys.stderr is not None and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            console = Console(stderr=True)
+            self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=console)
+            self._task = self._bar.add_task("", total=1.0)
+            self._bar.start()
 
     def show(self, entry: dict[str, Any]) -> None:
         """Say where the training is."""
         text = (
             f"step {entry['step']}, {entry['samples']} {self._unit}, loss {entry['loss']:.4f}, "
             f"{entry['samples_per_s']:.1f} {self._unit}/s, data {100 * entry['data_share']:.0f} %, "
-            f"{100 * entry['progress']:.1f} %, {clock(entry['left_s'])} left"
+            f"{100 * entry['progress']:.1f} %, {timedelta(seconds=entry['left_s'])} left"
         )
         if self._bar is None:
             logger.info(text)
         else:
-            self._bar.update(self._bar.task_ids[0], completed=entry["progress"], description=text)
+            self._bar.update(self._task, completed=entry["progress"], description=text)
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self._bar is not None:
             self._bar.stop()
-
-
-def _open_bar() -> Any:
-    """A started bar of rich, None where rich is missing."""
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-    except ImportError:
-        return None
-    bar = Progress(BarColumn(), TextColumn("{task.description}"), console=Console(stderr=True))
-    bar.add_task("", total=1.0)
-    bar.start()
-    return bar
 
 
 class DivergenceWatch:
@@ -121,13 +107,7 @@ class DivergenceWatch:
         self._recent.clear()
 
     def check(self, step: int, loss: float, kind: str = "") -> None:
-        """Take in one loss.
-
-        Raises
-        ------
-        LiveposeError
-            When the training diverges, with what to do about it.
-        """
+        """Take in one loss. LiveposeError when the training diverges, with what to do about it."""
         if not math.isfinite(loss):
             raise LiveposeError(f"the loss became {loss} at step {step}; {ADVICE}")
         recent = self._recent.setdefault(kind, deque(maxlen=REMEMBERED))
@@ -143,12 +123,7 @@ class DivergenceWatch:
 def plot_run(folder: Path, output: Path | None = None) -> Path:
     """Draw the log of the run in ``folder`` as PNG; returns its path.
 
-    Raises
-    ------
-    DataError
-        When there is nothing in the log.
-    UsageError
-        When matplotlib is missing.
+    DataError when there is nothing in the log. UsageError when matplotlib is missing.
     """
     from livepose.evaluation.plots import figure_with, save
 

@@ -21,14 +21,13 @@ from torch import Tensor
 
 from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
 from livepose.training.checkpoint import NAME, read_checkpoint, write_checkpoint
-from livepose.training.loader import Loader
 from livepose.training.log import DivergenceWatch, ProgressLine, RunLog
 from livepose.training.processes import Processes, choose_device
+from livepose.training.sampler import Prefetcher
 from livepose.training.schedule import Schedule
 from livepose.training.settings import RunSettings, write_settings
 from livepose.training.train_step import Task, TrainStep
 
-RUNS = Path("runs")
 FINISHED, PAUSED, INTERRUPTED = "finished", "paused", "interrupted"
 logger = logging.getLogger(__name__)
 
@@ -60,10 +59,7 @@ def open_device(settings: RunSettings) -> tuple[torch.device, Processes]:
 def check_folder(folder: Path, resume: bool) -> None:
     """A new run needs a new folder; going on needs a checkpoint.
 
-    Raises
-    ------
-    DataError, UsageError
-        When it is the other way round.
+    DataError, UsageError when it is the other way round.
     """
     there = (folder / NAME).is_file()
     if there and not resume:
@@ -75,10 +71,7 @@ def check_folder(folder: Path, resume: bool) -> None:
 def train(task: Task, folder: Path, resume: bool, processes: Processes) -> Ended:
     """Train, or go on with the run in ``folder``.
 
-    Raises
-    ------
-    LiveposeError
-        What is wrong with the weights to start from, or the training itself.
+    LiveposeError: what is wrong with the weights to start from, or the training itself.
     """
     check_folder(folder, resume)
     try:
@@ -98,7 +91,7 @@ class Trainer:
     def __init__(self, task: Task, folder: Path, processes: Processes) -> None:
         self.task, self.folder, self.processes = task, folder, processes
         self.settings, self.schedule = task.settings, Schedule(task.settings)
-        self.learner = TrainStep(task, processes, choose_device(self.settings.device))
+        self.train_step = TrainStep(task, processes, choose_device(self.settings.device))
         self.step = 0
         self._before_s, self._began_s = 0.0, time.perf_counter()
         self._watch = DivergenceWatch(self.settings.warm_up_steps)
@@ -112,7 +105,7 @@ class Trainer:
         """Go on from the run's checkpoint."""
         content = read_checkpoint(self.folder)
         try:
-            self.learner.load(content["learner"])
+            self.train_step.load(content["learner"])
             self.step, self._before_s = int(content["step"]), float(content["elapsed_s"])
             self._watch.remember(content["recent_losses"])
             self._phase = bool(content["last_phase"])
@@ -130,15 +123,12 @@ class Trainer:
     def run(self) -> str:
         """Train until the schedule, the time or the user ends it; returns which one did.
 
-        Raises
-        ------
-        LiveposeError
-            When the training diverges; the last good checkpoint is kept.
+        LiveposeError when the training diverges; the last good checkpoint is kept.
         """
         self._began_s = time.perf_counter()
         self._told = (self.step, self.elapsed_s)
         log = RunLog(self.folder, self.step) if self.processes.first else None
-        loader = Loader(self._prepare, self.step, self.settings.workers)
+        loader = Prefetcher(self._prepare, self.step, self.settings.workers)
         line = ProgressLine(self.task.unit)
         with stopping(self._ask_to_stop), closing(loader), closing(line):
             return self._loop(loader, log, line)
@@ -152,7 +142,7 @@ class Trainer:
         self._stop = True
         logger.info("stopping after this step, with a checkpoint (again: at once, without one)")
 
-    def _loop(self, loader: Loader, log: RunLog | None, line: ProgressLine) -> str:
+    def _loop(self, loader: Prefetcher, log: RunLog | None, line: ProgressLine) -> str:
         written_s = self.elapsed_s
         while True:
             progress, stop = self._agreed()
@@ -191,7 +181,7 @@ class Trainer:
             self._watch.forget()
             self._phase = not self._phase
         rate = self.schedule.rate(self.step, progress)
-        loss, norm = self.learner.step(batch, self.step, rate, progress)
+        loss, norm = self.train_step.step(batch, self.step, rate, progress)
         self.step += 1
         self._unchecked.append((self.step, loss, norm, self.task.kind(batch)))
         if loss.device.type == "cpu":  # a GPU is not waited for at every step
@@ -205,7 +195,7 @@ class Trainer:
             self._norm = float(norm)
         self._unchecked.clear()
 
-    def _tell(self, loader: Loader, log: RunLog | None, line: ProgressLine) -> None:
+    def _tell(self, loader: Prefetcher, log: RunLog | None, line: ProgressLine) -> None:
         """Log and show the steps since the last time, if there were any."""
         self._check()
         if log is None or not self._losses:
@@ -241,7 +231,7 @@ class Trainer:
         if log is None:
             return
         for name in self.settings.dev:
-            found = self.task.validate(self.learner.ema, name)
+            found = self.task.validate(self.train_step.ema, name)
             measured = {key: round(value, 4) for key, value in found.items()}
             log.write({"step": self.step, "set": name, "validation": measured})
             figures = ", ".join(f"{key} {value:g}" for key, value in measured.items())
@@ -252,13 +242,13 @@ class Trainer:
         self._check()
         if not self.processes.first:
             return
-        if not self.learner.is_sound():
+        if not self.train_step.is_sound():
             raise LiveposeError(
                 f"a weight is no finite number any more at step {self.step}; the last good "
                 "checkpoint is kept: start again from it with a lower --lr"
             )
         content = {
-            "learner": self.learner.state(),
+            "learner": self.train_step.state(),
             "step": self.step,
             "elapsed_s": self.elapsed_s,
             "recent_losses": self._watch.recent,
@@ -267,7 +257,7 @@ class Trainer:
             "settings": self.settings.to_json(),
         }
         write_checkpoint(content, self.folder)
-        self.task.written(self.learner.ema, self.step)
+        self.task.written(self.train_step.ema, self.step)
 
 
 @contextmanager

@@ -85,10 +85,7 @@ def moved(xy: NDArray[np.float64], cut: Cut) -> NDArray[np.float64]:
 def write_pack(people: People, how: PackSettings) -> int:
     """Write a pack of at most ``how.max_mb``; returns its size in bytes.
 
-    Raises
-    ------
-    UsageError
-        When even the lowest quality does not fit.
+    UsageError when even the lowest quality does not fit.
     """
     output = how.output
     cuts = [
@@ -161,10 +158,7 @@ def read_pack(
 ) -> People:
     """The people of a pack, their pictures loaded.
 
-    Raises
-    ------
-    DataError
-        When the file is no pack, is cut short, or was made for another skeleton.
+    DataError when the file is no pack, is cut short, or was made for another skeleton.
     """
     tensors = _read_tensors(path, skeleton)
     ends = tensors["ends"]
@@ -235,10 +229,7 @@ def split_file(file: Path, folder: Path, part_bytes: int = PART_BYTES) -> list[P
 def join_parts(folder: Path, output: Path | None = None) -> Path:
     """Put the parts in ``folder`` together, each of them and the whole verified.
 
-    Raises
-    ------
-    DataError
-        When a part is missing or not what it was; nothing is written then.
+    DataError when a part is missing or not what it was; nothing is written then.
     """
     manifest = _read_manifest(folder)
     content = b"".join(_part(folder, entry) for entry in manifest["parts"])

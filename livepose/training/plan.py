@@ -1,8 +1,8 @@
 """What will be done to each crop of a batch: drawn once, then carried out on a CPU or a device.
 
 A plan is arrays, one row a crop, and a pure function of (seed, step, row): it does not matter
-which thread draws it, when, or on which of several machines. Hardness, 0 to 1, is how far the
-curriculum has come: at 0 no rotation, no half bodies and no occlusion.
+which thread draws it, when, or on which of several machines. The curriculum, 0 to 1, is how hard
+crops are made: at 0 no rotation, no half bodies and no occlusion.
 
 Scale, rotation, flip and half-body follow the training of HRNet (Sun et al., CVPR 2019, section
 4.1: scale 35 %, rotation 45 degrees, flip, half-body). The webcam cut is for people seated close
@@ -11,6 +11,7 @@ a detector's box does; keypoints beyond are known to be absent.
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,14 @@ class Plan:
     hole_xyxy: Floats
     hole_rgb: Floats
     noise_seeds: NDArray[np.int64]
+
+    @classmethod
+    def of_squares(
+        cls, people: NDArray[np.int64], matrices: Floats, windows_xyxy: Floats
+    ) -> "Plan":
+        """Only where the crops lie; the rest of the plan is empty."""
+        nothing: list[Any] = [np.zeros((len(people), 0))] * (len(fields(cls)) - 3)
+        return cls(people, matrices, windows_xyxy, *nothing)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -117,20 +126,20 @@ class Planner:
         self._is_lower = np.array([name.endswith(lower) for name in skeleton.keypoints])
 
     def draw(
-        self, rows: NDArray[np.int64], step: int, hardness: float, geometry: TrainingGeometry
+        self, rows: NDArray[np.int64], step: int, curriculum: float, geometry: TrainingGeometry
     ) -> Plan:
         """The plan of one batch: the people ``rows``, (B,), at this step and input size."""
         draws = Draws(self.seed, step, len(rows))
         boxes, xy = self.people.boxes_xyxy[rows], self.people.xy[rows]
         weights, windows = self.people.weights[rows], self.people.windows_xyxy[rows]
-        view = self._crop_view(draws, boxes, xy, weights > 0, windows, hardness)
+        view = self._crop_view(draws, boxes, xy, weights > 0, windows, curriculum)
         flip = draws.chance(self.settings.flipped)
-        matrices = geometry.matrices(
-            self._shake(draws, view.boxes_xyxy, hardness),
-            self._rotation(draws, hardness) * view.turn,
+        matrices = geometry.turned(
+            self._shake(draws, view.boxes_xyxy, curriculum),
+            self._rotation(draws, curriculum) * view.turn,
             flip,
         )
-        heatmap_xy = geometry.to_heatmap(transform(matrices, xy))
+        heatmap_xy = geometry.input_to_heatmap(transform(matrices, xy))
         in_window = _inside(xy, view.windows_xyxy)
         present, absent = self._seen(heatmap_xy, weights, in_window, geometry.heatmap_hw)
         return Plan(
@@ -141,7 +150,7 @@ class Planner:
             self._mirrored(present, flip),
             self._mirrored(absent, flip),
             noise_seeds=draws.noise_seeds,
-            **self._appearance(draws, hardness, geometry.input_hw),
+            **self._appearance(draws, curriculum, geometry.input_hw),
         )
 
     def _crop_view(
@@ -151,7 +160,7 @@ class Planner:
         xy: Floats,
         known: Flags,
         windows: Floats,
-        hardness: float,
+        curriculum: float,
     ) -> _View:
         """Webcam cuts and half bodies; the rest keep their box."""
         kind = draws.uniform()
@@ -159,7 +168,7 @@ class Planner:
         boxes_cut, windows_cut, possible = self._webcam(draws, boxes, xy, known, windows)
         webcam &= possible
         half = (kind >= self.settings.webcam) & (
-            kind < self.settings.webcam + self.settings.half_body * hardness
+            kind < self.settings.webcam + self.settings.half_body * curriculum
         )
         boxes_half, possible = self._half_body(draws, boxes, xy, known)
         half &= possible
@@ -210,10 +219,10 @@ class Planner:
         edges = [left - grow_x, top - grow_y, right + grow_x, bottom + grow_y]
         return np.where(possible[:, None], np.stack(edges, axis=1), boxes), possible
 
-    def _shake(self, draws: Draws, boxes: Floats, hardness: float) -> Floats:
+    def _shake(self, draws: Draws, boxes: Floats, curriculum: float) -> Floats:
         """Boxes as a detector and a tracker give them: edges off, too large or too small."""
         settings = self.settings
-        strength = 0.5 + 0.5 * hardness
+        strength = 0.5 + 0.5 * curriculum
         spread = draws.normal(settings.scale * strength)
         factor = np.clip(1 + spread, 1 - settings.scale, 1 + settings.scale)
         side = np.maximum(boxes[:, 2:] - boxes[:, :2], 8.0)
@@ -223,9 +232,9 @@ class Planner:
         half = np.maximum(edges[:, 2:] - edges[:, :2], 4.0) / 2 * factor[:, None]
         return np.concatenate([centre - half, centre + half], axis=1)
 
-    def _rotation(self, draws: Draws, hardness: float) -> Floats:
-        most = 2 * self.settings.rotation_deg * hardness
-        angle = np.clip(draws.normal(self.settings.rotation_deg * hardness), -most, most)
+    def _rotation(self, draws: Draws, curriculum: float) -> Floats:
+        most = 2 * self.settings.rotation_deg * curriculum
+        angle = np.clip(draws.normal(self.settings.rotation_deg * curriculum), -most, most)
         return np.where(draws.chance(self.settings.rotated), angle, 0.0)
 
     def _seen(
@@ -244,7 +253,7 @@ class Planner:
         return np.where(shaped, values[:, self._mirror], values)
 
     def _appearance(
-        self, draws: Draws, hardness: float, input_hw: tuple[int, int]
+        self, draws: Draws, curriculum: float, input_hw: tuple[int, int]
     ) -> dict[str, Floats]:
         """What is not geometry, by its names in ``Plan``."""
         settings = self.settings
@@ -257,7 +266,7 @@ class Planner:
             "saturation": np.where(greyed, draws.uniform(), 1.0),
             "blur_px": np.where(draws.chance(settings.blur), draws.uniform(0.4, 1.0), 0.0),
             "noise": np.where(draws.chance(settings.noise), draws.uniform(2, 12), 0.0),
-            "hole_xyxy": _holes(draws, draws.chance(settings.occlusion * hardness), input_hw),
+            "hole_xyxy": _holes(draws, draws.chance(settings.occlusion * curriculum), input_hw),
             "hole_rgb": np.stack([draws.uniform(0, 255) for _ in range(3)], axis=1),
         }
 

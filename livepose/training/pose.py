@@ -1,11 +1,11 @@
 """The pose network as a task of the training loop.
 
-The way of a crop: ``data`` (who there is) -> ``order`` (who comes when) -> ``plan`` (what is done
-to the crop) -> ``render`` or ``device`` (the crop) -> ``appearance`` (its colours) -> here. Every
+The way of a crop: ``data`` (who there is) -> ``sampler`` (who comes when) -> ``plan`` (what is done
+to the crop) -> ``crops`` (the crop) -> ``appearance`` (its colours) -> here. Every
 crop is a pure function of seed, step and place in the batch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,23 +18,20 @@ from livepose.evaluation.validation import CallableRuntime, validate_pose
 from livepose.networks import build_network
 from livepose.skeletons import SKELETONS
 from livepose.training import loop
-from livepose.training.appearance import Appearance
+from livepose.training.appearance import changed, normalised
+from livepose.training.crops import DeviceCrops, render_crops
 from livepose.training.data import People, parse_set, read_people
-from livepose.training.device import DeviceCrops
 from livepose.training.geometry import TrainingGeometry
-from livepose.training.order import DrawOrder
 from livepose.training.plan import Plan, Planner
 from livepose.training.processes import Processes
-from livepose.training.render import render_crops
+from livepose.training.sampler import PersonSampler
 from livepose.training.schedule import Schedule
 from livepose.training.settings import PoseSettings
 from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
-from livepose.training.train_step import AUTOCAST
+from livepose.training.train_step import AUTOCAST, Task
 from livepose.weights import Card
-from livepose.weights.card import IMAGENET_MEAN, IMAGENET_STD
+from livepose.weights.families import BLUR_KERNELS
 
-BLUR_KERNELS = {1: 3, 2: 11, 3: 17}
-"""Width of DARK's modulation for a training sigma, as its authors set them."""
 _SIZE_STREAM = 4
 
 
@@ -60,10 +57,7 @@ class Batch:
 def train_pose(settings: PoseSettings, folder: Path, resume: bool) -> loop.Ended:
     """Train a pose network, or go on with the run in ``folder``.
 
-    Raises
-    ------
-    LiveposeError
-        What is wrong with the settings, the data, the device, or the training itself.
+    LiveposeError: what is wrong with the settings, the data, the device, or the training itself.
     """
     loop.check_folder(folder, resume)
     device, processes = loop.open_device(settings)
@@ -72,7 +66,7 @@ def train_pose(settings: PoseSettings, folder: Path, resume: bool) -> loop.Ended
     return loop.train(PoseTask(settings, people, device, processes), folder, resume, processes)
 
 
-class PoseTask:
+class PoseTask(Task):
     """Crops of people in, heatmaps out."""
 
     unit = "crops"
@@ -80,13 +74,13 @@ class PoseTask:
     def __init__(
         self, settings: PoseSettings, people: People, device: torch.device, processes: Processes
     ) -> None:
-        self.settings, self._device, self._processes = settings, device, processes
+        self.settings: PoseSettings = settings
+        self._device, self._processes = device, processes
         self._schedule = Schedule(settings)
         skeleton = SKELETONS[settings.skeleton]
         self._planner = Planner(people, skeleton, settings.augment, settings.seed)
-        self._order = DrawOrder(people.draw_weights, settings.seed)
+        self._sampler = PersonSampler(people.draw_weights, settings.seed)
         self._rows = processes.rows(settings.batch)
-        self._appearance = Appearance()
         sizes = sorted(settings.sizes | settings.sizes_last)
         self._crops = (
             DeviceCrops(people, sizes, device, settings.cache_px) if device.type == "cuda" else None
@@ -114,9 +108,9 @@ class PoseTask:
         settings, batch = self.settings, self.settings.batch
         input_hw = self.size(step, progress)
         geometry = TrainingGeometry(settings.alignment, input_hw, settings.padding)
-        hardness = self._schedule.hardness(progress, *settings.hardness_range)
-        people = self._order.people(step * batch, batch)
-        plan = self._planner.draw(people, step, hardness, geometry).rows(self._rows)
+        curriculum = self._schedule.curriculum(progress, *settings.hardness_range)
+        people = self._sampler.people(step * batch, batch)
+        plan = self._planner.draw(people, step, curriculum, geometry).rows(self._rows)
         if self._crops is not None:
             return plan, input_hw
         crops_bgr = torch.from_numpy(render_crops(self._planner.people, plan, input_hw))
@@ -132,7 +126,7 @@ class PoseTask:
 
     def _batch(self, crops_rgb: Tensor, plan: Plan) -> Batch:
         labels = (plan.heatmap_xy, plan.weights, plan.absent_weights)
-        inputs = self._appearance(crops_rgb, plan)
+        inputs = changed(crops_rgb, plan)
         return Batch(inputs, *(torch.from_numpy(values).float() for values in labels))
 
     def forward(self, network: nn.Module, batch: Batch) -> Tensor:
@@ -164,17 +158,14 @@ class PoseTask:
 
     def state(self, progress: float) -> dict[str, float]:
         """How far the curriculum is."""
-        hardness = self._schedule.hardness(progress, *self.settings.hardness_range)
-        return {"hardness": round(hardness, 3), "last_phase": self.phase(progress)}
+        curriculum = self._schedule.curriculum(progress, *self.settings.hardness_range)
+        return {"hardness": round(curriculum, 3), "last_phase": self.phase(progress)}
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """AP, OKS and PCK through the evaluation."""
         spec, pictures = parse_set(dev), self.settings.validate_pictures
         runtime = as_runtime(network, self.settings, self._device)
         return validate_pose(runtime, spec.images, spec.annotations, pictures)
-
-    def written(self, ema: nn.Module, step: int) -> None:
-        """Nothing: weights are exported when asked for."""
 
 
 def build_card(settings: PoseSettings, licence: str = "", **notes: str) -> Card:
@@ -187,9 +178,6 @@ def build_card(settings: PoseSettings, licence: str = "", **notes: str) -> Card:
         alignment=settings.alignment,
         blur_kernel=BLUR_KERNELS.get(round(settings.sigma), 3),
         sigma=settings.sigma,
-        colour="rgb",
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
         activation=settings.activation,
         source="trained by livepose train pose",
         licence=licence,
@@ -198,19 +186,12 @@ def build_card(settings: PoseSettings, licence: str = "", **notes: str) -> Card:
 
 
 def as_runtime(network: nn.Module, settings: PoseSettings, device: torch.device) -> CallableRuntime:
-    """A network as the evaluation takes it."""
-    return CallableRuntime(_function(network, settings, device), build_card(settings))
-
-
-def _function(
-    network: nn.Module, settings: PoseSettings, device: torch.device
-) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Crops (B, h, w, 3) BGR bytes to heatmaps."""
-    appearance, dtype = Appearance(), AUTOCAST.get(settings.precision)
+    """A network as the evaluation takes it: crops (B, h, w, 3) BGR bytes to heatmaps."""
+    dtype = AUTOCAST.get(settings.precision)
 
     def heatmaps(crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         crops = torch.from_numpy(np.ascontiguousarray(crops_bgr[..., ::-1])).to(device)
-        inputs = appearance.normalise(crops.permute(0, 3, 1, 2).float())
+        inputs = normalised(crops.permute(0, 3, 1, 2).float())
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not None):
             outputs = network(inputs).float()
@@ -218,4 +199,4 @@ def _function(
             outputs = softmax_maps(outputs, settings.sigma)
         return np.asarray(outputs.cpu().numpy(), dtype=np.float32)
 
-    return heatmaps
+    return CallableRuntime(heatmaps, build_card(settings))

@@ -21,7 +21,6 @@ class Processes:
 
     rank: int = 0
     count: int = 1
-    local_rank: int = 0
 
     @classmethod
     def join(cls, device: torch.device) -> "Processes":
@@ -31,7 +30,7 @@ class Processes:
             return cls()
         if not distributed.is_initialized():
             distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        return cls(distributed.get_rank(), count, int(os.environ.get("LOCAL_RANK", "0")))
+        return cls(distributed.get_rank(), count)
 
     @property
     def first(self) -> bool:
@@ -41,10 +40,7 @@ class Processes:
     def rows(self, batch: int) -> slice:
         """The share of this process of a batch.
 
-        Raises
-        ------
-        UsageError
-            When the batch cannot be shared evenly.
+        UsageError when the batch cannot be shared evenly.
         """
         if batch % self.count:
             raise UsageError(
@@ -85,10 +81,7 @@ class Processes:
 def choose_device(name: str) -> torch.device:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; under ``torchrun`` each process has its GPU.
 
-    Raises
-    ------
-    DeviceError
-        When it was asked for and is not there.
+    DeviceError when it was asked for and is not there.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

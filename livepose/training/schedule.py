@@ -40,8 +40,8 @@ class Schedule:
         """Whether the last share has begun."""
         return self.remaining(progress) < 1
 
-    def hardness(self, progress: float, first: float, last: float) -> float:
-        """How far the curriculum is; it eases to half while the last share runs."""
+    def curriculum(self, progress: float, first: float, last: float) -> float:
+        """How hard crops are made, 0 to 1; it eases to half while the last share runs."""
         done = (progress - EASY_UNTIL) / (HARD_FROM - EASY_UNTIL)
         reached = first + (last - first) * min(1.0, max(0.0, done))
         return reached * (0.5 + 0.5 * self.remaining(progress))

@@ -107,13 +107,7 @@ class RunSettings(ReadSettings):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Reads what ``to_json`` wrote.
-
-        Raises
-        ------
-        DataError
-            When it is something else.
-        """
+        """Reads what ``to_json`` wrote. DataError when it is something else."""
         try:
             values = dict(json.loads(text))
             known = {
@@ -136,10 +130,7 @@ class RunSettings(ReadSettings):
     def resumed(self, given: Mapping[str, Any], is_decaying: bool) -> Self:
         """These settings with those of ``given`` that may be other when a run goes on.
 
-        Raises
-        ------
-        UsageError
-            When ``given`` would change what is learned.
+        UsageError when ``given`` would change what is learned.
         """
         free = CHANGEABLE if is_decaying or self.decay_last is None else CHANGEABLE | LENGTH
         for name, value in given.items():

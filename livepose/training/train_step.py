@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,59 +16,54 @@ from livepose.training.settings import RunSettings
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Task(Protocol):
-    """What a training is about."""
+class Task:
+    """What a training is about: networks, batches and losses, and what the result is good for."""
 
     unit: str
-
-    @property
-    def settings(self) -> RunSettings:
-        """Everything that was chosen."""
-        ...
+    settings: RunSettings
 
     def build(self) -> nn.Module:
         """A network with weights to start from."""
-        ...
+        raise NotImplementedError
 
     def is_hidden(self, name: str, parameter: nn.Parameter) -> bool:
         """Whether Muon takes this one."""
-        ...
+        raise NotImplementedError
 
     def prepare(self, step: int, progress: float) -> Any:
         """The batch of a step, as far as a background thread can make it."""
-        ...
+        raise NotImplementedError
 
     def finish(self, prepared: Any) -> Any:
         """The batch on the device."""
-        ...
+        raise NotImplementedError
 
     def forward(self, network: nn.Module, batch: Any) -> Any:
         """What the network says of it."""
-        ...
+        raise NotImplementedError
 
     def loss(self, outputs: Any, batch: Any, progress: float) -> Tensor:
         """How far that is from what it should say."""
-        ...
-
-    def phase(self, progress: float) -> bool:
-        """True from where on the loss means something else."""
-        ...
-
-    def kind(self, batch: Any) -> str:
-        """Batches of one kind have losses that can be compared."""
-        ...
-
-    def state(self, progress: float) -> dict[str, float]:
-        """What else the log shall hold."""
-        ...
+        raise NotImplementedError
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """Figures on a dev set."""
-        ...
+        raise NotImplementedError
+
+    def phase(self, progress: float) -> bool:
+        """True from where on the loss means something else."""
+        return False
+
+    def kind(self, batch: Any) -> str:
+        """Batches of one kind have losses that can be compared."""
+        return ""
+
+    def state(self, progress: float) -> dict[str, float]:
+        """What else the log shall hold."""
+        return {}
 
     def written(self, ema: nn.Module, step: int) -> None:
         """After each checkpoint."""
-        ...
 
 
 def channels_last(network: nn.Module) -> nn.Module:

@@ -1,4 +1,7 @@
-"""The tensors of a weights file as arrays: without torch."""
+"""The tensors of a weights file: read without torch, hashed, and looked at before they are used.
+
+Functions that take tensors take NumPy's arrays and torch's tensors alike.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +16,7 @@ from safetensors.numpy import load_file
 from livepose.errors import WeightsError
 from livepose.weights.card import broken, read_metadata, require_file
 
-Arrays = Mapping[str, NDArray[Any]]
+Tensors = Mapping[str, Any]
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -31,7 +34,7 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise broken(path, error) from None
 
 
-def require_stated(arrays: Arrays, sha256: str, path: Path) -> None:
+def require_stated(tensors: Tensors, sha256: str, path: Path) -> None:
     """Makes sure that the tensors of a file are those that its card states, and usable.
 
     ``sha256`` is what the card says, empty where it says nothing.
@@ -41,28 +44,30 @@ def require_stated(arrays: Arrays, sha256: str, path: Path) -> None:
     WeightsError
         If they are not.
     """
-    require_usable(arrays, path.name)
-    if sha256 and arrays_sha256(arrays) != sha256:
+    require_usable(tensors, path.name)
+    if sha256 and tensors_sha256(tensors) != sha256:
         raise WeightsError(
             f"the tensors of {path} are not those that its card states: it is damaged, or the "
             "card is another file's; fetch or import it again"
         )
 
 
-def arrays_sha256(arrays: Arrays) -> str:
-    """SHA-256 over names, types, shapes and bytes of all arrays, in the order of the names.
-
-    The same as ``checkpoint.tensors_sha256`` of the same file.
-    """
+def tensors_sha256(tensors: Tensors) -> str:
+    """SHA-256 over names, types, shapes and bytes of all tensors, in the order of the names."""
     digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} torch.{array.dtype} {arrays[name].shape}\n".encode())
-        digest.update(array.reshape(-1).view(np.uint8).data)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        kind = str(tensor.dtype).removeprefix("torch.")
+        digest.update(f"{name} torch.{kind} {tuple(tensor.shape)}\n".encode())
+        if not isinstance(tensor, np.ndarray):
+            import torch
+
+            tensor = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
+        digest.update(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
-def require_usable(arrays: Arrays, what: str) -> None:
+def require_usable(tensors: Tensors, what: str) -> None:
     """Makes sure that there are numbers in weights, and not only zeros.
 
     Raises
@@ -70,13 +75,22 @@ def require_usable(arrays: Arrays, what: str) -> None:
     WeightsError
         If a tensor has infinite or undefined numbers, or all kernels are zero.
     """
-    numbers = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
-    for name, array in numbers.items():
+    arrays = {name: _numbers(tensor) for name, tensor in tensors.items()}
+    arrays = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+    for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise WeightsError(f"{what} has infinite or undefined numbers in {name}")
-    kernels = [array for array in numbers.values() if array.ndim > 1]
+    kernels = [array for array in arrays.values() if array.ndim > 1]
     if kernels and not any(array.any() for array in kernels):
         raise WeightsError(f"all weights of {what} are zero; nobody would be found with them")
+
+
+def _numbers(tensor: Any) -> NDArray[Any]:
+    if isinstance(tensor, np.ndarray):
+        return tensor
+    tensor = tensor.detach()
+    # NumPy has no bfloat16.
+    return np.asarray((tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy())
 
 
 def verify(path: Path) -> bool:
@@ -90,4 +104,4 @@ def verify(path: Path) -> bool:
     stated = read_metadata(path).get("sha256", "")
     if not stated:
         raise WeightsError(f"{path} states no hash of its tensors, so it cannot be verified")
-    return arrays_sha256(load_arrays(path)) == stated
+    return tensors_sha256(load_arrays(path)) == stated

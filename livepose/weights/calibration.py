@@ -42,15 +42,6 @@ class Calibration:
     height: float
     flat: float
 
-    def sigma(self, covariance: Floats, scores: Floats) -> Floats:
-        """Expected error along x and y each, (P, K), heatmap pixels; NaN where nothing is."""
-        variance = (covariance[..., 0, 0] + covariance[..., 1, 1]) / 2
-        known = variance > 0
-        drawn = np.log(np.where(known, variance, 1.0)) / 2
-        height = np.log(np.clip(scores, LEAST_SCORE, None))
-        log = self.intercepts + self.shape * drawn + self.height * height
-        return np.where(scores > 0, np.exp(np.where(known, log, log + self.flat)), np.nan)
-
     def apply(self, covariance: Floats, scores: Floats) -> Floats:
         """Covariances (P, K, 2, 2) of the expected error: their shape kept, their size set."""
         expected = np.empty(covariance.shape)

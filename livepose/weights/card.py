@@ -66,26 +66,31 @@ class Card:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be: a clear sentence now instead of wrong keypoints later."""
-        sides = min(self.input_hw) >= LEAST_SIDE_PX and max(self.input_hw) <= MOST_SIDE_PX
-        wanted = f"{LEAST_SIDE_PX} to {MOST_SIDE_PX} pixels along each side"
-        _require(sides, "input_hw", wanted, self.input_hw)
         try:
             find_skeleton(self.skeleton)
         except UsageError as error:
             raise WeightsError(f"the weights' {error}") from None
         joints = len(SKELETONS[self.skeleton].keypoints)
-        _require(
-            self.keypoints == joints, "keypoints", f"{joints} for {self.skeleton}", self.keypoints
-        )
-        _one_of("alignment", self.alignment, ALIGNMENTS)
-        _one_of("colour", self.colour, COLOURS)
-        _one_of("activation", self.activation, ACTIVATIONS)
+        sides = f"{LEAST_SIDE_PX} to {MOST_SIDE_PX} pixels along each side"
+        fits = min(self.input_hw) >= LEAST_SIDE_PX and max(self.input_hw) <= MOST_SIDE_PX
         odd = 1 <= self.blur_kernel <= MOST_BLUR and self.blur_kernel % 2 == 1
-        _require(odd, "blur_kernel", f"odd, 1 to {MOST_BLUR}", self.blur_kernel)
-        _require(0 < self.sigma <= MOST_BLUR, "sigma", f"above 0, at most {MOST_BLUR}", self.sigma)
         finite = all(map(math.isfinite, (*self.mean, *self.std)))
-        _require(finite, "mean and std", "finite", (self.mean, self.std))
-        _require(min(self.std) > 0, "std", "positive", self.std)
+        checks = {
+            "input_hw": (fits, sides),
+            "keypoints": (self.keypoints == joints, f"{joints} for {self.skeleton}"),
+            "alignment": (self.alignment in ALIGNMENTS, f"one of {', '.join(ALIGNMENTS)}"),
+            "colour": (self.colour in COLOURS, f"one of {', '.join(COLOURS)}"),
+            "activation": (self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"),
+            "blur_kernel": (odd, f"odd, 1 to {MOST_BLUR}"),
+            "sigma": (0 < self.sigma <= MOST_BLUR, f"above 0, at most {MOST_BLUR}"),
+            "mean": (finite, "finite, and so std"),
+            "std": (min(self.std) > 0, "positive"),
+        }
+        for name, (holds, wanted) in checks.items():
+            if not holds:
+                got = getattr(self, name)
+                got = repr(got) if isinstance(got, str) else got
+                raise WeightsError(f"{name} of the weights has to be {wanted}, got {got}")
 
     @property
     def heatmap_hw(self) -> tuple[int, int]:
@@ -124,33 +129,14 @@ def at_size(card: Card, input_hw: tuple[int, int] | None) -> Card:
     return replace(card, input_hw=(input_hw[0], input_hw[1]), notes=notes)
 
 
-def _require(holds: bool, name: str, expected: str, got: object) -> None:
-    if not holds:
-        raise WeightsError(f"{name} of the weights has to be {expected}, got {got}")
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    _require(value in known, name, f"one of {', '.join(known)}", repr(value))
-
-
 def to_metadata(card: Card) -> dict[str, str]:
     """The card as flat strings, as safetensors stores them."""
+    told = {name: getattr(card, name) for name in _PARSERS}
+    triples = {name: " ".join(map(repr, told[name])) for name in ("mean", "std")}
     return {
         "format": FORMAT,
-        "network": card.network,
-        "input_hw": size_of(card),
-        "skeleton": card.skeleton,
-        "keypoints": str(card.keypoints),
-        "alignment": card.alignment,
-        "blur_kernel": str(card.blur_kernel),
-        "sigma": repr(card.sigma),
-        "colour": card.colour,
-        "mean": " ".join(map(repr, card.mean)),
-        "std": " ".join(map(repr, card.std)),
-        "activation": card.activation,
-        "source": card.source,
-        "licence": card.licence,
-        "sha256": card.sha256,
+        **{name: str(value) for name, value in told.items()},
+        **{"input_hw": size_of(card), "sigma": repr(card.sigma), **triples},
         **_own_skeleton(card.skeleton),
         **{NOTE + key: value for key, value in card.notes.items()},
     }

@@ -1,10 +1,9 @@
-"""Pose weights as safetensors: load, save, hash, and strictly into a network."""
+"""Pose weights as safetensors: load, save, and strictly into a network that is told from them."""
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,17 +13,12 @@ from torch import Tensor, nn
 
 from livepose.errors import WeightsError
 from livepose.networks import build_network
-from livepose.weights.arrays import require_stated
-from livepose.weights.card import (
-    Card,
-    broken,
-    read_card,
-    require_file,
-    to_metadata,
-)
-from livepose.weights.identity import identify
+from livepose.weights.arrays import require_stated, tensors_sha256
+from livepose.weights.card import Card, broken, read_card, require_file, to_metadata
 
 COUNTER = "num_batches_tracked"
+WIDTHS = {32: "hrnet_w32", 48: "hrnet_w48"}
+THIRD_LAYER_BLOCKS = {6: "resnet50", 23: "resnet101", 36: "resnet152"}
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -100,16 +94,6 @@ def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.clone(memory_format=torch.contiguous_format)
 
 
-def tensors_sha256(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and bytes of all tensors, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
 def load_network(path: str | Path) -> tuple[nn.Module, Card]:
     """The network of a pose weights file, in evaluation mode and float32, and its card.
 
@@ -119,20 +103,14 @@ def load_network(path: str | Path) -> tuple[nn.Module, Card]:
         If the file is missing or broken, or its tensors are not those that its card promises.
     """
     state, card = load_checkpoint(path)
-    require_tensors_stated(state, card.sha256, Path(path))
+    require_stated(state, card.sha256, Path(path))
     network = build_network(card.network, card.keypoints)
     check_state(state, network, f"{card.network} with {card.keypoints} keypoints", Path(path).name)
-    network.load_state_dict(_complete(network, state), strict=True, assign=True)
+    network.load_state_dict(completed(network, state), strict=True, assign=True)
     return network.eval(), card
 
 
-def require_tensors_stated(state: Mapping[str, Tensor], sha256: str, path: Path) -> None:
-    """``arrays.require_stated`` for tensors as they are stored."""
-    if torch.bfloat16 not in {tensor.dtype for tensor in state.values()}:  # NumPy has none
-        require_stated({name: tensor.numpy() for name, tensor in state.items()}, sha256, path)
-
-
-def _complete(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def completed(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state in the network's own types, with counters of zero where it has none."""
     zero = torch.zeros((), dtype=torch.int64)
     wanted = network.state_dict()
@@ -155,39 +133,59 @@ def check_state(state: Mapping[str, Tensor], network: nn.Module, wanted: str, wh
 
 def _difference(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
     """What is missing, superfluous or of another shape, in a few words; empty if nothing."""
-    missing = [name for name in wanted if name not in got and not name.endswith(COUNTER)]
-    extra = [name for name in got if name not in wanted]
-    if missing or extra:
-        parts = [_count(missing, "missing"), _count(extra, "unexpected")]
-        return ", ".join(part for part in parts if part)
+    kinds = {
+        "missing": [one for one in wanted if one not in got and not one.endswith(COUNTER)],
+        "unexpected": [one for one in got if one not in wanted],
+    }
+    if any(kinds.values()):
+        return ", ".join(
+            f"{len(names)} {kind} {'entry' if len(names) == 1 else 'entries'} such as {names[0]}"
+            for kind, names in kinds.items()
+            if names
+        )
     for name, tensor in wanted.items():
         if name in got and tensor.shape != got[name].shape:
             return f"{name} should be {tuple(tensor.shape)}, is {tuple(got[name].shape)}"
     return ""
 
 
-def _count(names: list[str], kind: str) -> str:
-    entries = "entry" if len(names) == 1 else "entries"
-    return f"{len(names)} {kind} {entries} such as {names[0]}" if names else ""
+@dataclass(frozen=True)
+class Identity:
+    """``network`` is a name that livepose can build, or None; ``what`` says it in words."""
+
+    network: str | None
+    keypoints: int | None
+    what: str
 
 
-def require(
-    card: Card,
-    what: str,
-    *,
-    network: str | None = None,
-    input_hw: tuple[int, int] | None = None,
-    keypoints: int | None = None,
-) -> None:
-    """Raises WeightsError if the card is not of what is wanted; None wants nothing."""
-    is_what = f"{card.network} for {_size(card.input_hw)} with {card.keypoints} keypoints"
-    if network is not None and network != card.network:
-        raise WeightsError(f"{what} is {is_what}; network {network} was wanted")
-    if input_hw is not None and tuple(input_hw) != card.input_hw:
-        raise WeightsError(f"{what} is {is_what}; input size {_size(input_hw)} was wanted")
-    if keypoints is not None and keypoints != card.keypoints:
-        raise WeightsError(f"{what} is {is_what}; {keypoints} keypoints were wanted")
+def identify(state: Mapping[str, Tensor]) -> Identity:
+    """Network and keypoint count of official names and shapes.
+
+    >>> identify({}).what
+    'not a pose network that livepose knows'
+    """
+    keypoints = _keypoints(state)
+    if "stage4.0.branches.0.0.conv1.weight" in state:
+        width = state["stage4.0.branches.0.0.conv1.weight"].shape[0]
+        return _identity(WIDTHS.get(width), f"HRNet of width {width}", keypoints)
+    if "layer4.0.conv1.weight" in state:
+        return _identity(_resnet(state), _resnet(state) or "a ResNet of another depth", keypoints)
+    return Identity(None, None, "not a pose network that livepose knows")
 
 
-def _size(input_hw: tuple[int, int]) -> str:
-    return f"{input_hw[0]}x{input_hw[1]}"
+def _keypoints(state: Mapping[str, Tensor]) -> int | None:
+    final = state.get("final_layer.weight")
+    return final.shape[0] if final is not None and len(final.shape) == 4 else None
+
+
+def _resnet(state: Mapping[str, Tensor]) -> str | None:
+    blocks = {name.split(".")[1] for name in state if name.startswith("layer3.")}
+    bottlenecks = "layer1.0.conv3.weight" in state
+    return THIRD_LAYER_BLOCKS.get(len(blocks)) if bottlenecks else None
+
+
+def _identity(network: str | None, words: str, keypoints: int | None) -> Identity:
+    name = network or words
+    if keypoints is None:
+        return Identity(None, None, f"{name} without a heatmap layer, as trained on ImageNet")
+    return Identity(network, keypoints, f"{name} with {keypoints} keypoints")

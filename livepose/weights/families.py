@@ -8,17 +8,17 @@ without any error. Sources: the projects' configurations and transforms.
 from dataclasses import dataclass
 
 from livepose.errors import WeightsError
-from livepose.weights.card import IMAGENET_MEAN, IMAGENET_STD, Card
+from livepose.weights.card import Card
 
 SKELETON_OF_COUNT = {17: "coco17", 16: "mpii16"}
-SIGMA_OF_HEIGHT = {128: 1.0, 256: 2.0, 384: 3.0}
+BLUR_KERNELS = {1: 3, 2: 11, 3: 17}
+"""Width of DARK's modulation for a training sigma, where no configuration says another."""
 
 
 @dataclass(frozen=True)
 class Family:
     """What all files of one project share; ``resnet_colour`` where ResNets differ from HRNet."""
 
-    name: str
     project: str
     licence: str
     alignment: str
@@ -27,19 +27,16 @@ class Family:
 
 
 FAMILIES = {
-    family.name: family
-    for family in (
-        Family("hrnet", "HRNet", "MIT", "hrnet", "shift", "bgr"),
-        Family("dark", "DarkPose", "", "dark", "dark", "bgr"),
-        Family("simple-baseline", "SimpleBaseline", "MIT", "hrnet", "shift", "bgr"),
-        Family("mmpose", "MMPose", "Apache-2.0", "hrnet", "shift", "rgb"),
-        Family("mmpose-udp", "MMPose UDP", "Apache-2.0", "udp", "udp", "rgb"),
-    )
+    "hrnet": Family("HRNet", "MIT", "hrnet", "shift", "bgr"),
+    "dark": Family("DarkPose", "", "dark", "dark", "bgr"),
+    "simple-baseline": Family("SimpleBaseline", "MIT", "hrnet", "shift", "bgr"),
+    "mmpose": Family("MMPose", "Apache-2.0", "hrnet", "shift", "rgb"),
+    "mmpose-udp": Family("MMPose UDP", "Apache-2.0", "udp", "udp", "rgb"),
 }
 
 
 def card_for(
-    family_name: str, network: str, keypoints: int, input_hw: tuple[int, int], *, source: str
+    name: str, network: str, keypoints: int, input_hw: tuple[int, int], *, source: str
 ) -> Card:
     """The card of a family's network at one size.
 
@@ -48,32 +45,27 @@ def card_for(
     WeightsError
         If the family is unknown or no skeleton has this many keypoints.
     """
-    if family_name not in FAMILIES:
-        raise WeightsError(f"no family {family_name!r}; there are {', '.join(FAMILIES)}")
-    family = FAMILIES[family_name]
+    if name not in FAMILIES:
+        raise WeightsError(f"no family {name!r}; there are {', '.join(FAMILIES)}")
+    family = FAMILIES[name]
     if keypoints not in SKELETON_OF_COUNT:
         raise WeightsError(
             f"the network has {keypoints} keypoints; livepose knows the skeletons of COCO (17) "
             "and MPII (16)"
         )
-    sigma = SIGMA_OF_HEIGHT.get(input_hw[0], max(1.0, round(input_hw[0] / 128)))
+    sigma = max(1.0, round(input_hw[0] / 128))
+    # DARK's configurations: 3 at 128x96 except for W48, else 11.
+    is_small = sigma == 1 and network != "hrnet_w48"
     return Card(
         network=network,
         input_hw=input_hw,
         skeleton=SKELETON_OF_COUNT[keypoints],
         keypoints=keypoints,
         alignment=family.alignment,
-        blur_kernel=blur_kernel(network, input_hw),
+        blur_kernel=3 if is_small else 11,
         sigma=sigma,
         colour=family.resnet_colour if network.startswith("resnet") else "rgb",
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
         source=source,
         licence=family.licence,
-        notes={"family": family.name, "project": family.project, "decoding": family.decoding},
+        notes={"family": name, "project": family.project, "decoding": family.decoding},
     )
-
-
-def blur_kernel(network: str, input_hw: tuple[int, int]) -> int:
-    """Width of the modulation in DARK's configurations: 3 at 128x96 except for W48, else 11."""
-    return 3 if input_hw[0] <= 128 and network != "hrnet_w48" else 11

@@ -92,10 +92,17 @@ def download(
     if urlsplit(url).scheme not in ("http", "https"):
         raise WeightsError(f"only http and https addresses can be fetched, got {url}")
     part = target.with_name(target.name + ".part")
+    limits = Limits(min(timeout_s, limit_s), time.monotonic() + limit_s, most_bytes, progress)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _until_complete(url, part, Limits.of(timeout_s, limit_s, most_bytes), progress)
-        _verify(part, sha256, url)
+        _until_complete(url, part, limits)
+        got = file_sha256(part)
+        if not got.startswith(sha256.lower()):
+            part.unlink()
+            raise WeightsError(
+                f"what came from {url} is not the published file (SHA-256 {sha256}… expected, got "
+                f"{got[: max(8, len(sha256))]}…); it was deleted, try again"
+            )
         part.replace(target)
     except OSError as error:
         raise WeightsError(f"cannot write {target}: {error}") from None
@@ -104,16 +111,12 @@ def download(
 
 @dataclass(frozen=True)
 class Limits:
-    """When a download is given up."""
+    """When a download is given up, and who is told how far it is."""
 
     timeout_s: float
     until_s: float
     most_bytes: int
-
-    @classmethod
-    def of(cls, timeout_s: float, limit_s: float, most_bytes: int) -> "Limits":
-        """Those of a download that begins now."""
-        return cls(min(timeout_s, limit_s), time.monotonic() + limit_s, most_bytes)
+    progress: Progress | None
 
     def require(self, url: str, position: int) -> None:
         """Raises WeightsError when it takes too long, or is too large."""
@@ -129,11 +132,11 @@ class Limits:
             )
 
 
-def _until_complete(url: str, part: Path, limits: Limits, progress: Progress | None) -> None:
+def _until_complete(url: str, part: Path, limits: Limits) -> None:
     while True:
         before = _size(part)
         try:
-            _continue(url, part, limits, progress)
+            _continue(url, part, limits)
             return
         except InterruptedDownloadError as error:
             if _size(part) <= before:
@@ -147,7 +150,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _continue(url: str, part: Path, limits: Limits, progress: Progress | None) -> None:
+def _continue(url: str, part: Path, limits: Limits) -> None:
     """One connection: from where the part file ends, or from the start if the server wants so."""
     have = _size(part)
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
@@ -168,7 +171,7 @@ def _continue(url: str, part: Path, limits: Limits, progress: Progress | None) -
             "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
         ) from None
     with response:
-        _receive(response, part, have, limits, progress)
+        _receive(response, part, have, limits)
 
 
 def _settle_overlong(part: Path, content_range: str) -> None:
@@ -178,15 +181,13 @@ def _settle_overlong(part: Path, content_range: str) -> None:
         raise InterruptedDownloadError("the part file did not fit, so it was deleted")
 
 
-def _receive(
-    response: HTTPResponse, part: Path, have: int, limits: Limits, progress: Progress | None
-) -> None:
+def _receive(response: HTTPResponse, part: Path, have: int, limits: Limits) -> None:
     start, total = _extent(response, have)
     with part.open("r+b" if part.exists() else "wb") as file:
         file.truncate(start)
         file.seek(start)
         try:
-            end = _copy(response, file, start, total, limits, progress)
+            end = _copy(response, file, start, total, limits)
         except WeightsError:
             if file.tell() > limits.most_bytes or (total or 0) > limits.most_bytes:
                 part.unlink()
@@ -209,19 +210,14 @@ def _extent(response: HTTPResponse, have: int) -> tuple[int, int | None]:
 
 
 def _copy(
-    response: HTTPResponse,
-    file: BinaryIO,
-    position: int,
-    total: int | None,
-    limits: Limits,
-    progress: Progress | None,
+    response: HTTPResponse, file: BinaryIO, position: int, total: int | None, limits: Limits
 ) -> int:
     """Body to file; returns the position reached. Raises if the connection breaks."""
     limits.require(response.url, total or 0)
     while True:
         limits.require(response.url, position)
-        if progress is not None:
-            progress(position, total)
+        if limits.progress is not None:
+            limits.progress(position, total)
         try:
             chunk = response.read1(CHUNK)
         except (OSError, http.client.HTTPException) as error:
@@ -230,16 +226,6 @@ def _copy(
             return position
         file.write(chunk)
         position += len(chunk)
-
-
-def _verify(part: Path, sha256: str, url: str) -> None:
-    got = file_sha256(part)
-    if not got.startswith(sha256.lower()):
-        part.unlink()
-        raise WeightsError(
-            f"what came from {url} is not the published file (SHA-256 {sha256}… expected, got "
-            f"{got[: max(8, len(sha256))]}…); it was deleted, try again"
-        )
 
 
 def file_sha256(path: Path) -> str:

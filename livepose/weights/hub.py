@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -109,12 +110,27 @@ def fetch_from_hub(address: str, *, offline: bool = False) -> Path:
 
 
 def _fetch(wanted: HubFile, pinned: str) -> str:
-    """Downloads, checks and puts in place; returns the hash."""
+    """Downloads, checks and puts in place; returns the hash.
+
+    What came is deleted where it is too large, or another hash was expected.
+    """
+    if find_spec("huggingface_hub") is None:
+        raise WeightsError(
+            f"{wanted} needs huggingface_hub, which is not installed; install it with "
+            "'pip install livepose[hub]'"
+        )
     part = _folder() / ".part" / wanted.repository
     try:
         part.mkdir(parents=True, exist_ok=True)
         path = _within_limit(wanted, part)
-        got = _checked(path, wanted, pinned)
+        size, got = path.stat().st_size, file_sha256(path)
+        if size > MOST_BYTES or pinned not in ("", got):
+            path.unlink()
+            _require_size(wanted, size)
+            may = "" if wanted.sha256 else f"; if it may have changed, name {wanted}@sha256:{got}"
+            raise WeightsError(
+                f"{wanted} has the SHA-256 {got}, and {pinned} was expected; it was deleted{may}"
+            )
         wanted.path.parent.mkdir(parents=True, exist_ok=True)
         path.replace(wanted.path)
     except OSError as error:
@@ -123,47 +139,26 @@ def _fetch(wanted: HubFile, pinned: str) -> str:
     return got
 
 
-def _checked(path: Path, wanted: HubFile, pinned: str) -> str:
-    """The hash of what came; it is deleted where it is too large, or another was expected."""
-    size, got = path.stat().st_size, file_sha256(path)
-    if size <= MOST_BYTES and pinned in ("", got):
-        return got
-    path.unlink()
-    if size > MOST_BYTES:
-        raise WeightsError(_too_large(wanted, size))
-    accepted = "" if wanted.sha256 else f"; if it may have changed, name {wanted}@sha256:{got}"
-    raise WeightsError(
-        f"{wanted} has the SHA-256 {got}, and {pinned} was expected; it was deleted{accepted}"
-    )
-
-
 def _within_limit(wanted: HubFile, part: Path) -> Path:
-    """Downloads in a thread, because the library has no limit for all of it."""
-    if find_spec("huggingface_hub") is None:
-        raise WeightsError(
-            f"{wanted} needs huggingface_hub, which is not installed; install it with "
-            "'pip install livepose[hub]'"
-        )
-    answer: list[Path | str] = []
+    """Downloads in a thread that does not keep the program, as the library has no limit for all."""
+    answer: Future[Path] = Future()
 
     def load() -> None:
         try:
-            answer.append(_download(wanted, part))
+            answer.set_result(_download(wanted, part))
         except Exception as error:  # whatever the library and those below it raise
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            answer.append(
-                str(error)
-                if isinstance(error, WeightsError)
-                else f"{wanted} cannot be fetched ({reason})"
-            )
+            answer.set_exception(error)
 
-    thread = threading.Thread(target=load, daemon=True)
-    thread.start()
-    thread.join(LIMIT_S)
-    found = answer[0] if answer else f"{wanted} was not there within {LIMIT_S:g} s"
-    if isinstance(found, str):
-        raise WeightsError(found)
-    return found
+    threading.Thread(target=load, daemon=True).start()
+    try:
+        return answer.result(LIMIT_S)
+    except WeightsError:
+        raise
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        late = f"was not there within {LIMIT_S:g} s"
+        said = f"cannot be fetched ({reason})" if answer.done() else late
+        raise WeightsError(f"{wanted} {said}") from None
 
 
 def _download(wanted: HubFile, part: Path) -> Path:
@@ -171,22 +166,16 @@ def _download(wanted: HubFile, part: Path) -> Path:
 
     url = hub.hf_hub_url(wanted.repository, wanted.file)
     told = hub.get_hf_file_metadata(url, timeout=TIMEOUT_S)
-    if told.size is not None and told.size > MOST_BYTES:
-        raise WeightsError(_too_large(wanted, told.size))
+    _require_size(wanted, told.size or 0)
     logger.info(f"fetching {wanted} ({(told.size or 0) / 1e6:.1f} MB)")
-    return Path(
-        hub.hf_hub_download(
-            wanted.repository,
-            wanted.file,
-            revision=told.commit_hash,
-            local_dir=part,
-            etag_timeout=TIMEOUT_S,
-        )
-    )
+    what = wanted.repository, wanted.file
+    how = {"revision": told.commit_hash, "local_dir": part, "etag_timeout": TIMEOUT_S}
+    return Path(hub.hf_hub_download(*what, **how))
 
 
-def _too_large(wanted: HubFile, size: int) -> str:
-    return f"{wanted} has {size:,} bytes; at most {MOST_BYTES:,} are fetched"
+def _require_size(wanted: HubFile, size: int) -> None:
+    if size > MOST_BYTES:
+        raise WeightsError(f"{wanted} has {size:,} bytes; at most {MOST_BYTES:,} are fetched")
 
 
 def _folder() -> Path:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from livepose.errors import WeightsError
@@ -17,9 +16,8 @@ from livepose.networks import build_network
 from livepose.settings import parse_size
 from livepose.weights.arrays import require_usable
 from livepose.weights.card import Card
-from livepose.weights.checkpoint import check_state, require, save_checkpoint
+from livepose.weights.checkpoint import check_state, identify, save_checkpoint
 from livepose.weights.families import FAMILIES, card_for
-from livepose.weights.identity import identify
 from livepose.weights.manifest import find_known
 from livepose.weights.places import SUFFIX, cached_weights_folder
 from livepose.weights.torch_file import open_torch_file, require_fits
@@ -32,22 +30,17 @@ ALL_FAMILIES = ", ".join(FAMILIES)
 def import_checkpoint(
     path: str | Path,
     *,
-    family: str | None = None,
-    input_hw: tuple[int, int] | None = None,
-    network: str | None = None,
-    keypoints: int | None = None,
     output: str | Path | None = None,
     dtype: torch.dtype = torch.float16,
+    **told: Any,
 ) -> tuple[Path, Card]:
     """Reads a published checkpoint, checks it and writes it as safetensors with a card.
 
-    The arguments are those of ``read_published``. Without ``output`` the file goes to the cache,
+    ``told`` is what ``read_published`` may be told. Without ``output`` the file goes to the cache,
     where its stem is its name. Returns where it is, and its card.
     """
     source = Path(path)
-    state, card = read_published(
-        source, family=family, input_hw=input_hw, network=network, keypoints=keypoints
-    )
+    state, card = read_published(source, **told)
     target = Path(output) if output else cached_weights_folder() / (stem(source) + SUFFIX)
     return target, save_checkpoint(target, state, card, dtype)
 
@@ -73,17 +66,32 @@ def read_published(
     content = open_torch_file(path)
     state, layout = official_names(unwrap(content, path), path)
     card = _card(path, content, state, layout, family, input_hw)
-    require(card, path.name, network=network, input_hw=input_hw, keypoints=keypoints)
+    _require(card, path.name, network, input_hw, keypoints)
     wanted = f"{card.network} with {card.keypoints} keypoints"
     check_state(state, build_network(card.network, card.keypoints), wanted, path.name)
-    require_usable({name: as_array(tensor) for name, tensor in state.items()}, path.name)
+    require_usable(state, path.name)
     return state, card
 
 
-def as_array(tensor: Tensor) -> NDArray[Any]:
-    """The tensor's numbers in NumPy, which has no bfloat16."""
-    tensor = tensor.detach()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+def _require(
+    card: Card,
+    what: str,
+    network: str | None,
+    input_hw: tuple[int, int] | None,
+    keypoints: int | None,
+) -> None:
+    """WeightsError where the card is not of what is wanted; None wants nothing."""
+    size, got = ("x".join(map(str, one or ())) for one in (input_hw, card.input_hw))
+    for value, is_so, words in (
+        (network, network == card.network, f"network {network} was"),
+        (input_hw, size == got, f"input size {size} was"),
+        (keypoints, keypoints == card.keypoints, f"{keypoints} keypoints were"),
+    ):
+        if value is not None and not is_so:
+            raise WeightsError(
+                f"{what} is {card.network} for {got} with {card.keypoints} keypoints; {words}"
+                " wanted"
+            )
 
 
 def stem(path: Path) -> str:
@@ -122,11 +130,8 @@ def official_names(state: Mapping[str, Tensor], path: Path) -> tuple[dict[str, T
     """The state under official names, and the layout it had: "official" or "mmpose"."""
     if not any(name.startswith("backbone.") for name in state):
         return dict(state), "official"
-    renamed: dict[str, Tensor] = {}
-    for name, tensor in state.items():
-        if not name.startswith(NOT_WEIGHTS):
-            renamed[_official_name(name, path)] = tensor
-    return renamed, "mmpose"
+    weights = {name: one for name, one in state.items() if not name.startswith(NOT_WEIGHTS)}
+    return {_official_name(name, path): one for name, one in weights.items()}, "mmpose"
 
 
 def _official_name(name: str, path: Path) -> str:

@@ -27,18 +27,10 @@ from livepose.skeletons import SKELETONS
 from livepose.weights.card import Card, require_file
 from livepose.weights.places import SUFFIX
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "input": str,
-    "skeleton": str,
-    "alignment": str,
-    "blur_kernel": int,
-    "sigma": (int, float),
-    "colour": str,
-    "mean": list,
-    "std": list,
-    "activation": str,
-    "source": str,
-    "licence": str,
+_TEXTS = ("input", "skeleton", "alignment", "colour", "activation", "source", "licence")
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_TEXTS, (str,)),
+    **{"blur_kernel": (int,), "sigma": (int, float), "mean": (list,), "std": (list,)},
 }
 
 
@@ -72,34 +64,24 @@ def _check(values: dict[str, Any], path: Path) -> None:
             raise WeightsError(f"{path} has an entry {name!r}; known are {', '.join(_TYPES)}")
         if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
             raise WeightsError(f"{path}: {name!r} has a wrong type, got {value!r}")
-    for name in ("mean", "std"):
-        if name in values and not _is_triple(values[name]):
-            raise WeightsError(f"{path}: {name!r} has to be three numbers, got {values[name]!r}")
+        if isinstance(value, list):
+            if len(value) != 3 or not all(isinstance(one, int | float) for one in value):
+                raise WeightsError(f"{path}: {name!r} has to be three numbers, got {value!r}")
+            values[name] = tuple(map(float, value))
     if "input" not in values:
         raise WeightsError(f'{path} lacks the size of the crop, for instance input = "128x96"')
-
-
-def _is_triple(values: list[object]) -> bool:
-    return len(values) == 3 and all(isinstance(value, int | float) for value in values)
 
 
 def _card(values: dict[str, Any], network_path: Path, path: Path) -> Card:
     try:
         input_hw = parse_size(values.pop("input"))
-    except ValueError as error:
+        skeleton = SKELETONS[_beside(path, values.pop("skeleton", "coco17"))]
+    except (ValueError, UsageError) as error:
         raise WeightsError(f"{path}: {error}") from None
-    for name in ("mean", "std"):
-        if name in values:
-            values[name] = tuple(float(value) for value in values[name])
-    if "sigma" in values:
-        values["sigma"] = float(values["sigma"])
-    try:
-        skeleton = SKELETONS[_beside(path, values.get("skeleton", "coco17"))]
-    except UsageError as error:
-        raise WeightsError(f"{path}: {error}") from None
-    values["skeleton"], keypoints = skeleton.name, len(skeleton.keypoints)
+    sigma = float(values.pop("sigma", 1.0))
     network = network_path.suffix.lower().lstrip(".").replace("xml", "openvino")
-    return Card(network=network, input_hw=input_hw, keypoints=keypoints, **values)
+    keypoints = len(skeleton.keypoints)
+    return Card(network, input_hw, skeleton.name, keypoints, sigma=sigma, **values)
 
 
 def _beside(path: Path, skeleton: str) -> str:

@@ -154,12 +154,8 @@ def _usable(path: Path) -> Path:
 
 
 def _not_found(name_or_path: str) -> str:
-    path = Path(name_or_path)
-    if len(path.parts) > 1 or path.suffix.lower() in (
-        SUFFIX,
-        *THIRD_PARTY_SUFFIXES,
-        *TORCH_SUFFIXES,
-    ):
+    path, suffixes = Path(name_or_path), (SUFFIX, *THIRD_PARTY_SUFFIXES, *TORCH_SUFFIXES)
+    if len(path.parts) > 1 or path.suffix.lower() in suffixes:
         return f"there is no weights file {name_or_path}"
     from livepose.weights.manifest import known_names
 

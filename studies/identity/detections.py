@@ -55,7 +55,7 @@ def noisy_detections(
     """What a detector would say of each frame of a scene."""
     noise = noise or NoiseModel()
     random = np.random.default_rng([seed, 7])
-    missed = np.zeros(len(scene.plan.walks), dtype=bool)
+    missed = np.zeros(len(scene.plan.trajectories), dtype=bool)
     ghost: Floats | None = None
     for index in range(scene.frame_count):
         truth = scene.truth(index)

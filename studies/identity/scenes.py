@@ -1,6 +1,6 @@
 """A made scene: real people before a real background, and the truth of every frame."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from livepose.benchmark.scene import facade
 from livepose.boxes import Boxes
-from livepose.frame import Frame, ImageBgr
-from livepose.sources.protocol import Closing, Kind
-from studies.identity.cutouts import CutOut
-from studies.identity.walks import KINDS, SECONDS, Plan, Walk
+from livepose.frame import ImageBgr
+from studies.identity.foreground import ForegroundCrop
+from studies.identity.trajectories import KINDS, SECONDS, Plan, Trajectory
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -45,50 +44,33 @@ class Truth:
     keypoints_seen: Mask
 
 
-class Scene(Closing):
-    """A plan played by cut-out people; a ``Source`` like any other, with ``truth(index)``.
+class Scene:
+    """A plan played by cut-out people, in its order; ``seed`` is that of the camera's noise."""
 
-    Parameters
-    ----------
-    plan : Plan
-        Who goes where.
-    people : sequence of CutOut
-        Who plays it, in the order of the walks.
-    name : str
-        For tables.
-    seed : int
-        Of the camera's noise.
-    """
-
-    kind: Kind = "video"
-    live = False
-    fps: float | None = FPS
-
-    def __init__(self, plan: Plan, people: Sequence[CutOut], name: str, seed: int = 0) -> None:
+    def __init__(
+        self, plan: Plan, people: Sequence[ForegroundCrop], name: str, seed: int = 0
+    ) -> None:
         self.name, self.seed, self.plan = name, seed, plan
-        self.size_wh = SIZE_WH
         self.frame_count = round(SECONDS * FPS)
         self._background_bgr = facade(SIZE_WH)
         self._people = [
-            one.resized(round(walk.height * SIZE_WH[1]), walk.mirrored)
-            for one, walk in zip(people, plan.walks, strict=True)
+            one.resized(round(way.height * SIZE_WH[1]), way.mirrored)
+            for one, way in zip(people, plan.trajectories, strict=True)
         ]
         random = np.random.default_rng(seed)
         self._noise = random.normal(0.0, NOISE, (*SIZE_WH[::-1], 3)).astype(np.float32)
         self._truths: dict[int, Truth] = {}
-        self._order = np.argsort([walk.depth for walk in plan.walks], kind="stable")
+        self._order = np.argsort([way.depth for way in plan.trajectories], kind="stable")
 
     @classmethod
-    def drawn(cls, kind: str, seed: int, cast: Sequence[CutOut]) -> "Scene":
+    def drawn(cls, kind: str, seed: int, cast: Sequence[ForegroundCrop]) -> "Scene":
         """The scene of this kind and seed, its people drawn from ``cast``."""
         random = np.random.default_rng([seed, *kind.encode()])
         plan = KINDS[kind](random)
-        chosen = random.choice(len(cast), len(plan.walks), replace=len(cast) < len(plan.walks))
+        chosen = random.choice(
+            len(cast), len(plan.trajectories), replace=len(cast) < len(plan.trajectories)
+        )
         return cls(plan, [cast[index] for index in chosen], f"{kind} {seed}", seed)
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index in range(self.frame_count):
-            yield Frame(self.image(index), index / FPS, index)
 
     def image(self, index: int) -> ImageBgr:
         """The picture at this frame, with the camera's noise."""
@@ -139,13 +121,15 @@ class Scene(Closing):
 
     def _corner(self, person: int, index: int) -> tuple[int, int]:
         """Left and top of somebody's cut-out, in whole px."""
-        walk: Walk = self.plan.walks[person]
+        way: Trajectory = self.plan.trajectories[person]
         height, width = self._people[person].alpha.shape
         time_s = index / FPS
         bob = STEP_PX * abs(np.sin(np.pi * STEP_HZ * time_s + person))
-        farther = 0.10 * (1 - walk.depth / max(1.0, max(one.depth for one in self.plan.walks)))
+        farther = 0.10 * (
+            1 - way.depth / max(1.0, max(one.depth for one in self.plan.trajectories))
+        )
         feet = (GROUND - farther) * SIZE_WH[1] - bob
-        return round(walk.x(time_s) * SIZE_WH[0] - width / 2), round(feet - height)
+        return round(way.x(time_s) * SIZE_WH[0] - width / 2), round(feet - height)
 
     def _placed(self, person: int, index: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Where somebody is in the picture, and which part of the cut-out that is."""

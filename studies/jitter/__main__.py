@@ -36,9 +36,6 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--skip", type=count, default=0, metavar="N", help="photographs left out")
     parser.add_argument("--films", type=positive, default=7, metavar="N", help="1 to 8 (default 7)")
     parser.add_argument("--seconds", type=float, default=3.3, metavar="S", help="length of each")
-    parser.add_argument(
-        "--prior", action="store_true", help="with --synthetic: a temporal prior, tried"
-    )
     parser.add_argument("--frames", type=positive, default=300, metavar="N", help="of a VIDEO")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keeps what the network saw")
     parser.add_argument("--weights", default="default", help="a name or a file")
@@ -50,7 +47,7 @@ def run(arguments: Namespace) -> int:
     """Measures and writes the tables."""
     from livepose.cli.progress import progress_bars
     from livepose.evaluation.report import write_text
-    from studies.jitter.run import Choice, by_eye, synthetic, with_priors
+    from studies.jitter.run import StudySettings, by_eye, synthetic
 
     if (arguments.video is None) == (not arguments.synthetic):
         raise UsageError("jitter: expected a VIDEO, or --synthetic, and not both")
@@ -58,7 +55,7 @@ def run(arguments: Namespace) -> int:
         raise UsageError("jitter: --images and --annotations belong together")
     if not 1.0 <= arguments.seconds <= 60.0:
         raise UsageError(f"--seconds: expected 1 to 60, got {arguments.seconds:g}")
-    choice = Choice(
+    choice = StudySettings(
         images=arguments.images,
         annotations=arguments.annotations,
         skip=arguments.skip,
@@ -69,14 +66,12 @@ def run(arguments: Namespace) -> int:
         plot=arguments.plot,
     )
     with progress_bars() as progress:
-        if arguments.synthetic and arguments.prior:
-            tables = with_priors(choice, progress)
-        elif arguments.synthetic:
+        if arguments.synthetic:
             tables = synthetic(choice, progress)
         else:
             tables = by_eye(_watched(arguments, progress), choice, progress)
     write_text(arguments.markdown, tables + "\n")
-    if arguments.plot is not None and arguments.synthetic and not arguments.prior:
+    if arguments.plot is not None and arguments.synthetic:
         print(f"livepose: wrote {arguments.plot}", file=sys.stderr)
     return 0
 

@@ -12,8 +12,8 @@ from livepose.evaluation.settings import Progress
 from livepose.skeletons import SKELETONS
 from livepose.weights import find_weights, read_card
 from livepose.weights.calibration import calibration_of
-from studies.jitter import prior, schedule
 from studies.jitter import report as text
+from studies.jitter import schedule
 from studies.jitter.curves import (
     ahead_error_percent,
     by_keypoint,
@@ -35,7 +35,7 @@ LATENCIES_S = (0.03, 0.06, 0.1)
 
 
 @dataclass(frozen=True)
-class Choice:
+class StudySettings:
     """What is measured."""
 
     images: Path | None = None
@@ -51,7 +51,7 @@ class Choice:
     plot: Path | None = None
 
 
-def synthetic(choice: Choice, progress: Progress) -> str:
+def synthetic(choice: StudySettings, progress: Progress) -> str:
     """Makes the films, looks at them, tries every filter; the tables as Markdown."""
     films = _films(choice)
     recordings = _recordings(films, choice, progress)
@@ -63,15 +63,7 @@ def synthetic(choice: Choice, progress: Progress) -> str:
     return "\n\n".join(parts)
 
 
-def with_priors(choice: Choice, progress: Progress) -> str:
-    """The table of the temporal prior, on the first films."""
-    films = _films(choice)
-    estimator = open_estimator(choice.weights)
-    length = sum(len(film.times_s) for film in films)
-    return prior.table(prior.try_priors(films, estimator, progress("films", length)))
-
-
-def by_eye(recording: Recording, choice: Choice, progress: Progress) -> str:
+def by_eye(recording: Recording, choice: StudySettings, progress: Progress) -> str:
     """The tables for a video whose truth nobody knows."""
     truths = [truth_by_eye(recording)]
     rows = presets([recording], truths)
@@ -79,7 +71,7 @@ def by_eye(recording: Recording, choice: Choice, progress: Progress) -> str:
     return "\n\n".join(parts)
 
 
-def _films(choice: Choice) -> list[Film]:
+def _films(choice: StudySettings) -> list[Film]:
     if choice.images is None or choice.annotations is None:
         photographs = shipped_photographs()
     else:
@@ -90,7 +82,9 @@ def _films(choice: Choice) -> list[Film]:
     return make_films(photographs, choice.films, choice.seconds)
 
 
-def _recordings(films: Sequence[Film], choice: Choice, progress: Progress) -> list[Recording]:
+def _recordings(
+    films: Sequence[Film], choice: StudySettings, progress: Progress
+) -> list[Recording]:
     """What the network saw in each film; from the cache where it was kept."""
     estimator: PoseEstimator | None = None
     rows = []
@@ -108,7 +102,7 @@ def _recordings(films: Sequence[Film], choice: Choice, progress: Progress) -> li
     return rows
 
 
-def _kept_at(film: Film, choice: Choice) -> Path | None:
+def _kept_at(film: Film, choice: StudySettings) -> Path | None:
     """Another photograph, path, length or network gets another file."""
     if choice.cache is None:
         return None

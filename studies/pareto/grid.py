@@ -3,7 +3,7 @@ the detector looks.
 
 Pictures stand still, so "the detector looks at every n-th picture" is measured as follows: a first
 pass in the given boxes, and a second in boxes around the keypoints of the first, as the pipeline
-makes them while the detector rests. AP over n pictures is (AP of the first + (n - 1) times AP of
+makes them between two detections. AP over n pictures is (AP of the first + (n - 1) times AP of
 the second) / n: what boxes from keypoints cost, not what motion costs. Time is detection / n +
 crop + network + decoding, for all people of one picture.
 """
@@ -18,21 +18,15 @@ from numpy.typing import NDArray
 
 from livepose import boxes
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.bootstrap import percentile_interval, resampled_coco
+from livepose.evaluation.bootstrap import draws, percentile_interval
 from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.coco import match
 from livepose.evaluation.metrics import coco_results, sigmas_of
 from livepose.evaluation.model import open_estimator
-from livepose.evaluation.predict import (
-    FLIPS,
-    Predictions,
-    Variant,
-    predict,
-    variants_of,
-)
+from livepose.evaluation.predict import Predictions, Variant, predict
 from livepose.evaluation.run import Set, chosen_detector, open_set
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
-from livepose.evaluation.speed import WARM_UP, measure_speeds, pictures_with_people, seconds
+from livepose.evaluation.speed import WARM_UP, measure_speeds, pictures_with_people, timed
 from livepose.skeletons import COCO17
 
 Array = NDArray[np.float64]
@@ -44,10 +38,9 @@ MARGINS = np.array([-0.1, -0.15, 0.1, 0.1])
 
 @dataclass(frozen=True)
 class Grid:
-    """What is combined with what."""
+    """What is combined with what, and with each of two flip tests: none and aligned."""
 
     decoders: tuple[str, ...] = ("argmax", "shift", "dark")
-    flips: tuple[str, ...] = FLIPS[:2]
     precisions: tuple[str, ...] = ("auto",)
     inputs_hw: tuple[tuple[int, int] | None, ...] = (None,)
     intervals: tuple[int, ...] = (1, 4)
@@ -72,17 +65,16 @@ class Point:
     def label(self) -> str:
         """For the plot."""
         flip = "" if self.flip == "none" else " + flip"
-        size = f"{self.input_size}, {self.precision}"
-        return f"{self.decode}{flip}, {size}, detector {self.looks}"
+        return f"{self.decode}{flip}, {self.input_size}, {self.precision}, detector {self.interval}"
 
     @property
-    def looks(self) -> str:
-        """How often the detector does."""
+    def interval(self) -> str:
+        """How often the detector looks."""
         return "always" if self.detect_every == 1 else f"1 in {self.detect_every}"
 
 
 def run_pareto(
-    choice: EvaluationSettings, grid: Grid, progress: Progress = no_progress
+    settings: EvaluationSettings, grid: Grid, progress: Progress = no_progress
 ) -> list[Point]:
     """Measures every combination; the front is marked.
 
@@ -90,64 +82,53 @@ def run_pareto(
     said at once.
     """
     estimators = [
-        open_estimator(choice.weights, input_hw, choice.runtime, choice.device, precision)
+        open_estimator(settings.weights, input_hw, settings.runtime, settings.device, precision)
         for precision in grid.precisions
         for input_hw in grid.inputs_hw
     ]
-    data = open_set(choice, progress)
+    data = open_set(settings, progress)
     detection_ms = time_detector(data)
     points: list[Point] = []
     for estimator in estimators:
-        points += measure(data, estimator, grid, detection_ms, progress)
+        points += measure(data, estimator, grid, detection_ms)
     data.pictures.close()
     return with_front(points)
 
 
 def time_detector(data: Set) -> float:
     """Median ms of one detection, by the detector that was chosen; 0 where there is none."""
-    detector = data.detector or chosen_detector(data.choice)
+    detector = data.detector or chosen_detector(data.settings)
     if detector is None:
         return 0.0
     images = [image for image, _ in pictures_with_people(data.pictures, data.boxes("pixel_centre"))]
     for image in images[:WARM_UP]:
         detector([image])
-    return 1e3 * statistics.median(seconds(partial(detector, [image])) for image in images)
+    return 1e3 * statistics.median(timed(partial(detector, [image]))[0] for image in images)
 
 
-def measure(
-    data: Set, estimator: PoseEstimator, grid: Grid, detection_ms: float, progress: Progress
-) -> list[Point]:
+def measure(data: Set, estimator: PoseEstimator, grid: Grid, detection_ms: float) -> list[Point]:
     """Every decoder, flip and interval of one network, from two passes."""
-    variants = variants_of(grid.decoders, grid.flips)
+    variants = [Variant(decode, flip) for decode in grid.decoders for flip in ("none", "aligned")]
+    loading = data.settings.loading
+
+    def run(sample: Sequence[Boxed]) -> dict[Variant, Predictions]:
+        advance = data.progress("pass", sum(map(len, sample)))
+        return predict(estimator, data.pictures, sample, variants, loading, advance)
+
     first = data.boxes(estimator.runtime.card.alignment)
-    found = run(data, estimator, first, variants, progress)
-    resting = max(grid.intervals) > 1
-    second = followed(first, found[variants[0]]) if resting else first
-    again = run(data, estimator, second, variants, progress) if resting else found
-    speeds = measure_speeds(estimator, data.pictures, first, variants, None, data.choice.loading)
+    found = run(first)
+    second = followed(first, found[variants[0]])
+    again = run(second) if max(grid.intervals) > 1 else found
+    speeds = measure_speeds(estimator, data.pictures, first, variants, loading=loading)
     points = []
     for variant in variants:
-        samples = [
+        parts = [
             ap_samples(data, estimator, *pair)
             for pair in ((first, found[variant]), (second, again[variant]))
         ]
-        points += [
-            point(estimator, variant, samples, every, detection_ms, speeds[variant].end_to_end_ms)
-            for every in grid.intervals
-        ]
+        own = partial(point, estimator, variant, parts, detection_ms, speeds[variant].end_to_end_ms)
+        points += [own(every) for every in grid.intervals]
     return points
-
-
-def run(
-    data: Set,
-    estimator: PoseEstimator,
-    sample: Sequence[Boxed],
-    variants: Sequence[Variant],
-    progress: Progress,
-) -> dict[Variant, Predictions]:
-    """One pass with its own progress bar."""
-    advance = progress("pass", sum(len(boxed) for boxed in sample))
-    return predict(estimator, data.pictures, sample, variants, data.choice.loading, advance)
 
 
 def followed(sample: Sequence[Boxed], found: Predictions) -> list[Boxed]:
@@ -172,30 +153,24 @@ def ap_samples(
     sigmas = sigmas_of(COCO17)
     results = coco_results(sample, found, estimator.runtime.card.input_hw, sigmas)
     matches = match(data.dataset.document(), results, sigmas)
-    return matches.scores().ap, resampled_coco(matches)["ap"]
+    return matches.scores()["ap"], matches.resampled(draws(matches.pictures))["ap"]
 
 
 def point(
     estimator: PoseEstimator,
     variant: Variant,
-    samples: Sequence[tuple[float, Array]],
-    every: int,
+    parts: Sequence[tuple[float, Array]],
     detection_ms: float,
     pose_ms: float,
+    every: int,
 ) -> Point:
     """The mean over one picture with detection and ``every`` - 1 without."""
-    (first, first_drawn), (second, second_drawn) = samples
+    (first, first_drawn), (second, second_drawn) = parts
     interval = percentile_interval((first_drawn + (every - 1) * second_drawn) / every)
     height, width = estimator.runtime.card.input_hw
     return Point(
-        variant.decode,
-        variant.flip,
-        estimator.runtime.precision,
-        f"{height}x{width}",
-        every,
-        (first + (every - 1) * second) / every,
-        interval.low,
-        interval.high,
+        *(variant.decode, variant.flip, estimator.runtime.precision, f"{height}x{width}", every),
+        *((first + (every - 1) * second) / every, interval.low, interval.high),
         detection_ms / every + pose_ms,
     )
 

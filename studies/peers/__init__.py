@@ -11,11 +11,9 @@ from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
 from studies.peers.direct import DirectPeer
 from studies.peers.heatmap import open_heatmap_peer, open_tinypose
-from studies.peers.movenet import open_movenet
 from studies.peers.yolo import open_yolo
 
 OPENERS: dict[str, Callable[[Path], PoseEstimator | DirectPeer]] = {
-    "movenet": open_movenet,
     "onnx": open_heatmap_peer,
     "tinypose": open_tinypose,
     "ultralytics": open_yolo,

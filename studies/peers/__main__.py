@@ -37,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
         add_options(parser, kind)
     parser.add_argument(
         "--peer", action="append", default=[], metavar="KIND:FILE",
-        help="tinypose:, onnx:, movenet:, ultralytics: or livepose: and a file; may be repeated",
+        help="tinypose:, onnx:, ultralytics: or livepose: and a file; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--peer-decode", type=some_decoders, default=("dark",), metavar="NAMES",

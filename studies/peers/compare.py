@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from livepose.estimator import PoseEstimator
+from livepose.evaluation.cost import NO_COST
 from livepose.evaluation.predict import FLIPS
 from livepose.evaluation.report import Measured, Row
 from livepose.evaluation.run import CocoScorer, chosen_estimator, open_set
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
+from livepose.evaluation.speed import NO_SPEED
 from studies.peers import DirectPeer, open_peer, own_weights
 from studies.peers.decoders import decode_variant, variants_of
 from studies.peers.run import direct_results, direct_speed
@@ -31,7 +33,7 @@ def run_comparison(
     DataError
         When pictures and annotations do not fit together, or there is nobody to score.
     """
-    flips = FLIPS if beside.flip_study else ("aligned" if choice.flip_test else "none",)
+    flips = tuple(FLIPS) if beside.flip_study else ("aligned" if choice.flip_test else "none",)
     own, foreign = (variants_of(names, flips) for names in (choice.decoders, beside.peer_decoders))
     others = [path for spec in beside.peers if (path := own_weights(spec))]
     peers = [open_peer(spec) for spec in beside.peers if not own_weights(spec)]
@@ -61,9 +63,8 @@ def run_direct(scorer: CocoScorer, peer: DirectPeer) -> None:
         method=peer.name,
         backbone=peer.backbone,
         input_hw=peer.input_hw,
-        figures={},
-        cost=peer.cost,
-        speed=direct_speed(peer, data.pictures, sample) if data.choice.speed else None,
-        boxes="its own" if peer.own_boxes else data.choice.boxes_name,
+        cost=peer.cost or NO_COST,
+        speed=direct_speed(peer, data.pictures, sample) if data.settings.speed else NO_SPEED,
+        boxes="its own" if peer.own_boxes else data.settings.boxes_name,
     )
     scorer.add(row, results)

@@ -150,7 +150,7 @@ def variants_of(decoders: Sequence[str], flips: Sequence[str]) -> tuple[Variant,
     """Every decoder with every kind of flip test; ``fused`` only with one."""
     if FUSED in decoders and tuple(flips) == ("none",):
         raise UsageError("--decode fused joins two answers: it needs --flip-test")
-    every = predict.variants_of(decoders, flips)
+    every = (Variant(decode, flip) for decode in decoders for flip in flips)
     return tuple(one for one in every if one.decode != FUSED or one.flip != "none")
 
 

@@ -10,15 +10,12 @@ from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
 from livepose.skeletons import COCO17
 from livepose.weights import Card, read_card
+from livepose.weights.families import BLUR_KERNELS
 from studies.peers.openvino_files import CompiledPeer
 
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-IMAGENET_STD = (58.395, 57.12, 57.375)
 TINYPOSE_BLUR_KERNEL = 3
 TINYPOSE_ALIGNMENT = "stride"
 """Its coordinates are those of the heatmap times 4."""
-BLUR_KERNELS = {64: 11, 96: 17}
-"""DARK's kernel by heatmap height (sigma 2 and 3), where a file does not say it; else 3."""
 
 
 class HeatmapPeer:
@@ -39,7 +36,7 @@ class HeatmapPeer:
             raise DataError(
                 f"{path}: expected heatmaps (1, 17, H, W) from its first output, got {heatmaps}"
             )
-        kernel = blur_kernel or BLUR_KERNELS.get(height // 4, 3)
+        kernel = blur_kernel or BLUR_KERNELS.get(round(height / 128), 3)
         self.use(peer_card(network, (height, width), alignment, kernel))
 
     def use(self, card: Card) -> None:
@@ -75,14 +72,8 @@ def peer_card(network: str, input_hw: tuple[int, int], alignment: str, blur_kern
         alignment=alignment,
         blur_kernel=blur_kernel,
         sigma=2.0,
-        colour="rgb",
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        activation="none",
         source="a peer's file",
         licence="the peer's own",
-        sha256="",
-        notes={},
     )
 
 

@@ -7,7 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
-from livepose.evaluation.cost import Cost, openvino_cost
+from livepose.evaluation.cost import Cost
+from livepose.networks.complexity import GIGA
+
+NUMBERS = frozenset({"f32", "f16", "bf16", "i8", "u8", "i4", "u4"})
+"""Kinds of constants that are weights; 64-bit integers are shapes."""
 
 
 def read_model(path: Path) -> Any:
@@ -21,6 +25,19 @@ def read_model(path: Path) -> Any:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise DataError(f"{path} cannot be read as a network: {reason}") from error
+
+
+def openvino_cost(model: Any) -> Cost:
+    """Cost of an OpenVINO model of fixed input shape."""
+    constants = pixels = 0
+    for node in model.get_ordered_ops():
+        kind = node.get_type_name()
+        if kind == "Constant" and node.get_element_type().get_type_name() in NUMBERS:
+            constants += int(np.prod(list(node.get_output_shape(0)), dtype=np.int64))
+        if kind in {"Convolution", "GroupConvolution"}:
+            weights = int(np.prod(list(node.get_input_shape(1)), dtype=np.int64))
+            pixels += weights * int(np.prod(list(node.get_output_shape(0))[2:], dtype=np.int64))
+    return Cost(constants / 1e6, pixels / GIGA)
 
 
 class CompiledPeer:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.boxes import PERSON_CATEGORY, Boxed
-from livepose.evaluation.metrics import MOST_POSES, enlarged_area, flat, picture_results
+from livepose.evaluation.boxes import Boxed
+from livepose.evaluation.metrics import MOST_POSES, picture_results, pose_result
 from livepose.evaluation.predict import Predictions
-from livepose.evaluation.speed import WARM_UP, Speed, pictures_with_people, seconds
+from livepose.evaluation.speed import WARM_UP, Speed, pictures_with_people, timed
 from studies.peers.direct import DirectPeer, People
 
 Array = NDArray[np.float64]
@@ -37,20 +37,11 @@ def direct_results(
 
 
 def _results(peer: DirectPeer, boxed: Boxed, found: People, sigmas: Array) -> list[dict[str, Any]]:
+    own = Predictions(found.keypoints_xy, found.keypoint_scores)
     if not peer.own_boxes:
-        area = enlarged_area(boxed.boxes_xyxy, peer.input_hw)
-        own = Predictions(found.keypoints_xy, found.keypoint_scores)
-        return picture_results(boxed, own, area, sigmas)
+        return picture_results(boxed, own, peer.input_hw, sigmas)
     best = np.argsort(-found.scores, kind="stable")[:MOST_POSES]
-    return [
-        {
-            "image_id": boxed.picture.id,
-            "category_id": PERSON_CATEGORY,
-            "keypoints": flat(found.keypoints_xy[index], found.keypoint_scores[index]),
-            "score": round(float(found.scores[index]), 6),
-        }
-        for index in best
-    ]
+    return [pose_result(boxed.picture.id, own, int(one), found.scores[one]) for one in best]
 
 
 def direct_speed(peer: DirectPeer, store: Archive, sample: Sequence[Boxed]) -> Speed:
@@ -59,7 +50,7 @@ def direct_speed(peer: DirectPeer, store: Archive, sample: Sequence[Boxed]) -> S
     for image, boxed in pairs[:WARM_UP]:
         peer.estimate(image, boxed.boxes_xyxy, boxed.scores)
     each_s = [
-        seconds(partial(peer.estimate, image, boxed.boxes_xyxy, boxed.scores))
+        timed(partial(peer.estimate, image, boxed.boxes_xyxy, boxed.scores))[0]
         for image, boxed in pairs
     ]
     people = sum(len(boxed) for _, boxed in pairs)

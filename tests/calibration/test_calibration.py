@@ -17,8 +17,7 @@ from livepose.calibration.fit import (
     crossed,
     judge,
 )
-from livepose.calibration.plot import plot
-from livepose.calibration.run import table
+from livepose.calibration.run import plot, table
 from livepose.errors import WeightsError
 from livepose.weights import Card
 from livepose.weights.calibration import (
@@ -33,6 +32,14 @@ JOINTS = 17
 TRUE = Calibration(tuple(np.linspace(-0.5, 0.3, JOINTS)), shape=SHAPE, height=-0.8, flat=0.4)
 
 
+def expected_sigma(covariance: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Along x and y each, as the module's formula says it."""
+    variance = np.trace(covariance, axis1=-2, axis2=-1) / 2
+    drawn = np.log(np.where(variance > 0, variance, 1.0)) / 2
+    log = np.array(TRUE.intercept) + TRUE.shape * drawn + TRUE.height * np.log(scores)
+    return np.exp(np.where(variance > 0, log, log + TRUE.flat))
+
+
 def invented(count: int = 6000, seed: int = 0) -> Sightings:
     """Errors that really are as large as ``TRUE`` says, with tails as heavy as real ones have."""
     random = np.random.default_rng(seed)
@@ -42,7 +49,7 @@ def invented(count: int = 6000, seed: int = 0) -> Sightings:
     covariance[::25] = np.nan
     whole = np.full((count, JOINTS, 2, 2), np.nan)
     whole[np.arange(count), joint] = covariance
-    sigma = TRUE.sigma(whole, np.repeat(score[:, None], JOINTS, 1))[np.arange(count), joint]
+    sigma = expected_sigma(whole, np.repeat(score[:, None], JOINTS, 1))[np.arange(count), joint]
     plain = random.normal(0, 1, (count, 2))
     heavy = np.log2(RADII[1] / RADII[0]) - 1
     scaled = RADII[0] * plain * np.hypot(*plain.T)[:, None] ** heavy
@@ -101,7 +108,7 @@ def test_a_covariance_keeps_its_shape_and_gets_the_size_of_the_error() -> None:
     scores = np.full((1, JOINTS), 0.5)
     scores[0, 2] = 0.0
     sized = TRUE.apply(covariance, scores)
-    sigma = TRUE.sigma(covariance, scores)
+    sigma = expected_sigma(covariance, np.maximum(scores, 0.02))
     assert sized[0, 0, 0, 0] / sized[0, 0, 1, 1] == pytest.approx(4.0)
     assert np.trace(sized[0, 0]) / 2 == pytest.approx(sigma[0, 0] ** 2)
     np.testing.assert_allclose(sized[0, 1], sigma[0, 1] ** 2 * np.eye(2))  # flat: round
@@ -110,8 +117,8 @@ def test_a_covariance_keeps_its_shape_and_gets_the_size_of_the_error() -> None:
 
 def test_a_lower_score_means_a_larger_error() -> None:
     covariance = np.tile(np.eye(2), (1, JOINTS, 1, 1))
-    sure, unsure = (TRUE.sigma(covariance, np.full((1, JOINTS), one)) for one in (0.9, 0.2))
-    assert np.all(unsure > 2 * sure)
+    sure, unsure = (TRUE.apply(covariance, np.full((1, JOINTS), one)) for one in (0.9, 0.2))
+    assert np.all(np.trace(unsure, axis1=2, axis2=3) > 4 * np.trace(sure, axis1=2, axis2=3))
 
 
 def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from evaluation_sets import SpotRuntime
 
@@ -13,7 +14,7 @@ from livepose.evaluation.model import open_estimator
 from livepose.evaluation.run import bare_row
 from livepose.evaluation.settings import EvaluationSettings
 
-CHOICE = EvaluationSettings(Path("images"), Path("annotations.json"))
+SETTINGS = EvaluationSettings(Path("images"), Path("annotations.json"))
 
 
 def test_weights_are_opened_at_the_size_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,14 +41,13 @@ def test_parameters_and_gflops_are_the_published_ones(
     name: str, input_hw: tuple[int, int], params_m: float, gflops: float
 ) -> None:
     cost = network_cost(name, 17, input_hw)
-    assert cost is not None
     assert cost.params_m == pytest.approx(params_m, abs=0.05)
     assert cost.gflops == pytest.approx(gflops, abs=0.05)
-    assert network_cost("somebody's", 17, input_hw) is None
+    assert np.isnan(network_cost("somebody's", 17, input_hw).gflops)
 
 
 def test_networks_are_called_as_in_the_published_tables() -> None:
     runtime = SpotRuntime()
-    assert bare_row(PoseEstimator(runtime), "livepose", CHOICE).backbone == "HRNet-W32"
+    assert bare_row(PoseEstimator(runtime), "livepose", SETTINGS).backbone == "HRNet-W32"
     runtime.card = replace(runtime.card, network="PP-TinyPose")
-    assert bare_row(PoseEstimator(runtime), "peer", CHOICE).backbone == "PP-TinyPose"
+    assert bare_row(PoseEstimator(runtime), "peer", SETTINGS).backbone == "PP-TinyPose"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from livepose.crops import ALIGNMENTS, CropGeometry
-from livepose.evaluation.predict import SHIFTED_ALIGNMENTS, average, mirrored_back, mirrored_crops
+from livepose.evaluation.predict import SHIFTED_ALIGNMENTS, average, mirrored_back
 from livepose.heatmaps import decode_dark, encode_dark
 from livepose.skeletons import COCO17, MPII16, Skeleton
 
@@ -65,9 +65,3 @@ def test_a_point_seen_in_both_crops_is_found_in_one_place(alignment: str) -> Non
     assert abs(apart) == pytest.approx(RESIDUE_CELLS.get(alignment, 0.0), abs=0.01)
     wrong = mirrored_back(maps[1], COCO17.flip_permutation, alignment not in SHIFTED_ALIGNMENTS)
     assert abs(decode_dark(wrong).xy[0, 0, 0] - seen[0]) > 0.7
-
-
-def test_crops_are_turned_left_for_right() -> None:
-    crops = np.arange(2 * 3 * 4 * 3, dtype=np.uint8).reshape(2, 3, 4, 3)
-    assert np.array_equal(mirrored_crops(crops)[:, :, 0], crops[:, :, -1])
-    assert mirrored_crops(crops).flags.c_contiguous

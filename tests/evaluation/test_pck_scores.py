@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError
-from livepose.evaluation.bootstrap import resampled_pck
 from livepose.evaluation.mpii import as_mpii
 from livepose.evaluation.pck import (
-    head_sizes,
     lsp_pck,
     mean_of_known,
     mpii_pckh,
@@ -38,13 +36,16 @@ def test_pckh_is_the_reference_one(shared: Path) -> None:
 
 
 def test_the_head_size_is_six_tenths_of_the_diagonal() -> None:
-    assert head_sizes(np.array([[10.0, 10.0, 13.0, 14.0]]))[0] == pytest.approx(3.0)
+    xy, seen, head = np.zeros((1, 16, 2)), np.ones((1, 16), bool), np.array([[10.0, 10, 13, 14]])
+    moved = xy + np.array([1.5, 0.0])  # half of 0.6 * 5
+    assert mpii_pckh(moved, xy, seen, head, 0.5).mean == 100.0
+    assert mpii_pckh(moved + np.array([0.01, 0.0]), xy, seen, head, 0.5).mean == 0.0
 
 
 def test_an_empty_head_box_is_refused() -> None:
     xy, seen = np.zeros((1, 16, 2)), np.ones((1, 16), bool)
     with pytest.raises(DataError, match="person 0"):
-        mpii_pckh(xy, xy, seen, np.array([[5.0, 5.0, 5.0, 5.0]]))
+        mpii_pckh(xy, xy, seen, np.array([[5.0, 5.0, 5.0, 5.0]]), 0.5)
 
 
 def standing() -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +107,7 @@ def test_a_joint_is_resampled_as_it_is_scored_where_only_one_side_is_labelled() 
     found = truth.copy()
     found[1, PLACE["right_knee"]] = np.nan
     scored = lsp_pck(found, truth, labelled)
-    drawn = resampled_pck(scored, np.array([0, 1]))["knee"]
+    drawn = scored.resampled(np.array([0, 1]))["knee"]
     assert scored.groups["Knee"] == pytest.approx(50.0)
     assert set(drawn) == {0.0, 50.0, 100.0}
 
@@ -120,6 +121,6 @@ def test_the_mean_of_what_is_known() -> None:
 
 def test_resamples_of_a_perfect_answer_are_perfect() -> None:
     truth, labelled = standing()
-    samples = resampled_pck(lsp_pck(truth, truth, labelled), np.array([0, 1]))
+    samples = lsp_pck(truth, truth, labelled).resampled(np.array([0, 1]))
     assert set(samples) == {"shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean"}
     assert all((values == 100.0).all() for values in samples.values())

@@ -3,13 +3,20 @@ import json
 import numpy as np
 import pytest
 
-from studies.identity.contest import Played, contest, made_material
-from studies.identity.cutouts import CutOut, cut_outs, outline
+from studies.identity.comparison import compare, made_material
 from studies.identity.detections import NoiseModel, noisy_detections
+from studies.identity.foreground import ForegroundCrop, foreground_crops, outline
 from studies.identity.scenes import SIZE_WH, Scene
-from studies.identity.scoring import Answer, combined, score
-from studies.identity.summary import HEADINGS, resampled_idf1, summarised
-from studies.identity.walks import KINDS, Plan, Walk
+from studies.identity.scoring import (
+    HEADINGS,
+    Answer,
+    Run,
+    combined,
+    resampled_idf1,
+    score,
+    summarised,
+)
+from studies.identity.trajectories import KINDS, Plan, Trajectory
 
 
 def figure(grey, height=200, width=80):
@@ -18,7 +25,7 @@ def figure(grey, height=200, width=80):
     inside = ((rows - height / 2) / (height / 2)) ** 2 + ((columns - width / 2) / (width / 2)) ** 2
     keypoints_xy = np.column_stack([np.full(17, width / 2), np.linspace(8, height - 8, 17)])
     image = np.full((height, width, 3), grey, np.uint8)
-    return CutOut(image, (inside < 1).astype(np.float32), keypoints_xy)
+    return ForegroundCrop(image, (inside < 1).astype(np.float32), keypoints_xy)
 
 
 CAST = [figure(grey) for grey in (20, 60, 100, 140, 180, 220)]
@@ -28,8 +35,8 @@ def passing(depths=(0.0, 1.0), pillar_x=None):
     return Scene(
         Plan(
             (
-                Walk((0.0, 6.0), (0.1, 0.9), 0.6, depths[0]),
-                Walk((0.0, 6.0), (0.9, 0.1), 0.6, depths[1]),
+                Trajectory((0.0, 6.0), (0.1, 0.9), 0.6, depths[0]),
+                Trajectory((0.0, 6.0), (0.9, 0.1), 0.6, depths[1]),
             ),
             pillar_x,
         ),
@@ -39,7 +46,7 @@ def passing(depths=(0.0, 1.0), pillar_x=None):
 
 
 def alone():
-    return Scene(Plan((Walk((0.0, 6.0), (0.2, 0.8)),)), CAST[:1], "alone")
+    return Scene(Plan((Trajectory((0.0, 6.0), (0.2, 0.8)),)), CAST[:1], "alone")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,7 +79,7 @@ def test_a_pillar_hides_everybody():
 
 
 def test_people_outside_the_picture_are_not_seen_and_have_no_box():
-    scene = Scene(Plan((Walk((0.0, 6.0), (1.3, 1.3)),)), CAST[:1], "away")
+    scene = Scene(Plan((Trajectory((0.0, 6.0), (1.3, 1.3)),)), CAST[:1], "away")
     truth = scene.truth(0)
     assert truth.visible[0] == 0
     assert np.isnan(truth.boxes_xyxy).all()
@@ -133,7 +140,7 @@ def test_whoever_is_hardly_seen_is_neither_missed_nor_wrong():
 
 
 def test_trackers_play_on_the_same_detections_and_are_summed_up():
-    plays = contest(made_material(Scene.drawn("turn-back", 1, CAST)), (1, None))
+    plays = compare(made_material(Scene.drawn("turn-back", 1, CAST)), (1, None))
     rows = {row.tracker: row for row in summarised(plays)}
     assert list(rows) == [
         "the truth itself", "ultralytics ByteTrack", "livepose, every 1, boxes alone",
@@ -141,7 +148,7 @@ def test_trackers_play_on_the_same_detections_and_are_summed_up():
     ]  # fmt: skip
     assert all(row.scenes == 1 and row.idf1 > 60 for row in rows.values())
     assert all(len(row.cells()) == len(HEADINGS) for row in rows.values())
-    assert rows["livepose, every 1"].looked == 1.0 > rows["livepose, adaptive"].looked
+    assert rows["livepose, every 1"].detected == 1.0 > rows["livepose, adaptive"].detected
 
 
 def test_intervals_are_drawn_around_the_figure():
@@ -151,7 +158,7 @@ def test_intervals_are_drawn_around_the_figure():
     for gap in range(0, 60, 10):
         given = answers(scene)
         given[:gap] = [Answer(np.empty((0, 4)), np.empty(0, dtype=np.int64))] * gap
-        plays.append(Played("alone", "some", score(truths, given), 1, 0, len(given)))
+        plays.append(Run("alone", "some", score(truths, given), 1, 0, len(given)))
     drawn = resampled_idf1(plays)
     row = summarised(plays)[0]
     assert drawn.mean() == pytest.approx(row.idf1, abs=1.0)
@@ -177,7 +184,7 @@ def test_real_people_are_cut_out_whole(shared):
 
     folder = shared / "data" / "coco" / "dev"
     store = Archive(folder / "images.zip")
-    for one in islice(cut_outs(load_annotations(folder / "annotations.json"), store), 2):
+    for one in islice(foreground_crops(load_annotations(folder / "annotations.json"), store), 2):
         height, width = one.alpha.shape
         assert one.image_bgr.shape == (height, width, 3)
         assert 0.25 < one.alpha.mean() < 0.75

@@ -12,8 +12,7 @@ from livepose.calibration.int8 import PeopleSet, quantise, require_kept
 from livepose.calibration.settings import pair
 from livepose.cli import main
 from livepose.errors import DataError, GateError
-from livepose.evaluation.archive import Archive
-from livepose.evaluation.dataset import load_annotations
+from livepose.evaluation.archive import open_people
 from livepose.runtimes.ranges import read_ranges, write_ranges
 from livepose.weights import read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
@@ -73,8 +72,7 @@ def test_what_costs_too_much_is_refused() -> None:
 
 
 def some(folder: Path, pictures: int) -> PeopleSet:
-    store = Archive(folder / "images.zip")
-    return PeopleSet(load_annotations(folder / "annotations.json", pictures), store)
+    return open_people(folder / "images.zip", folder / "annotations.json", pictures)
 
 
 def test_ranges_of_the_embedded_weights_on_a_few_pictures(

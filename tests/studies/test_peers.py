@@ -12,12 +12,8 @@ from evaluation_sets import SpotRuntime
 from livepose.errors import DataError, UsageError
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.boxes import annotated_boxes
 from livepose.evaluation.dataset import load_annotations
-from livepose.evaluation.metrics import sigmas_of
-from livepose.skeletons import COCO17
 from studies.peers import open_peer
-from studies.peers.run import direct_results, direct_speed
 from studies.peers.yolo import FIELDS, SIDE_PX, letterbox, people_in
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -38,17 +34,6 @@ def heatmap_model(path: Path, keypoints: int = 17) -> Path:
     weights = np.full((keypoints, 3, 4, 4), 1 / 48, np.float32)
     cells = ops.convolution(inputs, weights, [4, 4], [0, 0], [0, 0], [1, 1])
     return save(path, inputs, cells)
-
-
-def movenet_model(path: Path, answer: np.ndarray) -> Path:
-    """Gives the same answer whatever it sees."""
-    from openvino import opset13 as ops
-
-    inputs = ops.parameter([1, 64, 64, 3], np.int32)
-    nothing = ops.multiply(
-        ops.reduce_sum(ops.convert(inputs, "f32"), np.array([0, 1, 2, 3])), np.float32(0)
-    )
-    return save(path, inputs, ops.add(ops.constant(answer.astype(np.float32)), nothing))
 
 
 def test_a_heatmap_peer_goes_through_the_live_estimator(make_set: MakeSet, tmp_path: Path) -> None:
@@ -75,34 +60,6 @@ def test_a_card_beside_the_file_is_followed(tmp_path: Path) -> None:
     assert isinstance(peer, PoseEstimator)
     assert peer.geometry.alignment == "udp"
     assert peer.runtime.card.colour == "bgr"
-
-
-def test_movenet_answers_come_back_to_the_picture(tmp_path: Path) -> None:
-    middle = np.zeros((1, 1, 17, 3))
-    middle[...] = (0.5, 0.5, 0.9)
-    peer = open_peer(f"movenet:{movenet_model(tmp_path / 'lightning.xml', middle)}")
-    assert not isinstance(peer, PoseEstimator)
-    boxes = np.array([[10.0, 20.0, 50.0, 100.0], [60.0, 20.0, 100.0, 40.0]])
-    found = peer.estimate(np.zeros((120, 160, 3), np.uint8), boxes, np.ones(2))
-    assert np.allclose(found.keypoints_xy[0], [29.5, 59.5])
-    assert np.allclose(found.keypoints_xy[1], [79.5, 29.5])
-    assert np.allclose(found.keypoint_scores, 0.9)
-    assert (peer.name, peer.input_hw) == ("lightning", (64, 64))
-
-
-def test_a_peer_with_given_boxes_is_scored_by_the_same_protocol(
-    make_set: MakeSet, tmp_path: Path
-) -> None:
-    images, path, _ = make_set(2)
-    middle = np.full((1, 1, 17, 3), 0.5)
-    peer = open_peer(f"movenet:{movenet_model(tmp_path / 'lightning.xml', middle)}")
-    assert not isinstance(peer, PoseEstimator)
-    sample = annotated_boxes(load_annotations(path), "pixel_centre")
-    store, sigmas = Archive(images), sigmas_of(COCO17)
-    results = direct_results(peer, store, sample, sigmas, lambda count: None)
-    assert [one["image_id"] for one in results] == [100, 100, 101]
-    assert all(one["score"] == pytest.approx(0.5) for one in results)
-    assert direct_speed(peer, store, sample).crops_per_s > 0
 
 
 def yolo_answer() -> np.ndarray:
@@ -139,7 +96,7 @@ def test_the_letterbox_keeps_the_shape_of_the_picture() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "says"),
-    [("tinypose", "expected"), ("nothing:file", "movenet"), ("onnx:gone.onnx", "no file")],
+    [("tinypose", "expected"), ("nothing:file", "tinypose"), ("onnx:gone.onnx", "no file")],
 )
 def test_a_peer_that_cannot_be_is_refused(spec: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):

@@ -19,7 +19,7 @@ from studies.pareto.__main__ import main as pareto
 from studies.peers import compare
 from studies.peers.__main__ import main as peers
 from studies.published.__main__ import main as paper
-from studies.published.tables import paper_coco, published, status
+from studies.published.__main__ import paper_coco, published, status
 from studies.quantisation import main as quantisation
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]

@@ -40,7 +40,7 @@ def work(folder: Path, output: Path) -> None:
     )
     ended = pose.train_pose(settings, output.with_suffix(""), False)
     if ended.trainer.processes.first:
-        torch.save(ended.trainer.learner.network.state_dict(), output)
+        torch.save(ended.trainer.train_step.network.state_dict(), output)
 
 
 if __name__ == "__main__":

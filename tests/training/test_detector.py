@@ -267,6 +267,6 @@ def test_what_cannot_be_started_from_is_one_sentence(
     file = tmp_path / "bad.safetensors"
     file.write_bytes(b"nothing")
     assert main(command(tmp_path, "x", drawn_set, "--pictures", "2", "--init", str(file))) == 4
-    assert "cannot be read as tensors" in capsys.readouterr().err
+    assert "is not a readable safetensors file" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(command(tmp_path, "x", drawn_set, "--pictures", "2", "--epochs", "3"))

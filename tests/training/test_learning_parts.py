@@ -125,7 +125,7 @@ def test_the_rate_stays_and_falls_straight_to_nothing_in_the_last_share() -> Non
     assert found == pytest.approx([1, 1, 0.5, 0])
     assert not schedule.is_decaying(0.79)
     assert schedule.is_decaying(0.81)
-    eased = [schedule.hardness(progress, 0.6, 0.6) for progress in (0.5, 0.9, 1.0)]
+    eased = [schedule.curriculum(progress, 0.6, 0.6) for progress in (0.5, 0.9, 1.0)]
     assert eased == pytest.approx([0.6, 0.45, 0.3])
 
 
@@ -157,7 +157,7 @@ def test_the_rate_warms_up_and_falls_to_two_hundredths() -> None:
 
 def test_the_curriculum_is_easy_at_first_and_hard_from_three_fifths_on() -> None:
     schedule = Schedule(PoseSettings(**SOME))
-    found = [schedule.hardness(progress, 0.2, 0.8) for progress in (0, 0.1, 0.35, 0.6, 1)]
+    found = [schedule.curriculum(progress, 0.2, 0.8) for progress in (0, 0.1, 0.35, 0.6, 1)]
     assert found == pytest.approx([0.2, 0.2, 0.5, 0.8, 0.8])
 
 

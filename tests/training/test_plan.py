@@ -10,13 +10,12 @@ from livepose.crops import ALIGNMENTS, CropGeometry, cut_crops
 from livepose.evaluation.problems import Problems
 from livepose.heatmaps import encode_dark, encode_standard
 from livepose.skeletons import COCO17
-from livepose.training.appearance import Appearance
+from livepose.training.appearance import changed, normalised
+from livepose.training.crops import DeviceCrops, render_crops
 from livepose.training.data import People, SetSpec, read_set
-from livepose.training.device import DeviceCrops
 from livepose.training.geometry import TrainingGeometry, inverse, transform
-from livepose.training.order import DrawOrder
 from livepose.training.plan import Plan, Planner
-from livepose.training.render import render_crops
+from livepose.training.sampler import PersonSampler
 from livepose.training.settings import AugmentSettings
 from livepose.training.targets import target_maps
 
@@ -184,16 +183,15 @@ def test_training_crops_are_the_live_ones(people: People) -> None:
 def test_appearance_of_a_row_does_not_depend_on_its_batch(people: People) -> None:
     plan = planner(people, noise=1.0, blur=1.0).draw(many(people, 6), 0, 1.0)
     crops = torch.from_numpy(render_crops(people, plan, (128, 96))).permute(0, 3, 1, 2).float()
-    whole = Appearance()(crops, plan)
-    part = Appearance()(crops[2:4], plan.rows(slice(2, 4)))
+    whole = changed(crops, plan)
+    part = changed(crops[2:4], plan.rows(slice(2, 4)))
     torch.testing.assert_close(whole[2:4], part)
 
 
 def test_nothing_planned_leaves_the_picture_as_it_is(people: People) -> None:
     plan = plain_plan(people, np.arange(4), GEOMETRY)
     crops = torch.rand(4, 3, 8, 8) * 255
-    appearance = Appearance()
-    torch.testing.assert_close(appearance(crops, plan), appearance.normalise(crops))
+    torch.testing.assert_close(changed(crops, plan), normalised(crops))
 
 
 @pytest.mark.parametrize(("kind", "encode"), [("dark", encode_dark), ("standard", encode_standard)])
@@ -208,15 +206,15 @@ def test_targets_are_those_of_the_heatmaps_room(kind: str, encode) -> None:
 
 
 def test_every_person_is_drawn_equally_often_and_weights_draw_more() -> None:
-    order = DrawOrder(np.array([1.0] * 50 + [2.0] * 25), 3)
+    order = PersonSampler(np.array([1.0] * 50 + [2.0] * 25), 3)
     drawn = np.bincount(order.people(0, 75 * 8), minlength=75)
     assert np.abs(drawn[:50] - 6).max() <= 8
     assert drawn[50:].mean() == pytest.approx(2 * drawn[:50].mean(), rel=0.05)
-    even = np.bincount(DrawOrder(np.ones(40), 0).people(0, 400), minlength=40)
+    even = np.bincount(PersonSampler(np.ones(40), 0).people(0, 400), minlength=40)
     assert (even == 10).all()
 
 
 def test_the_order_can_be_entered_anywhere() -> None:
-    order = DrawOrder(np.ones(7), 1)
+    order = PersonSampler(np.ones(7), 1)
     whole = order.people(0, 100)
-    np.testing.assert_array_equal(DrawOrder(np.ones(7), 1).people(61, 20), whole[61:81])
+    np.testing.assert_array_equal(PersonSampler(np.ones(7), 1).people(61, 20), whole[61:81])

@@ -16,7 +16,7 @@ from torch import Tensor
 from livepose.errors import WeightsError
 from livepose.networks import build_network
 from livepose.weights import Card, import_checkpoint, load_checkpoint, load_network
-from livepose.weights.checkpoint import tensors_sha256
+from livepose.weights.arrays import tensors_sha256
 from livepose.weights.importing import read_published
 
 State = dict[str, Tensor]

@@ -4,7 +4,7 @@ from fakes import FakeDetector, FakeRuntime
 
 from livepose.frame import Frame
 from livepose.pipeline import Settings
-from studies.identity import rest
+from studies.identity import interval
 
 
 class Clip:
@@ -30,22 +30,22 @@ class Clip:
 def rows(monkeypatch, tmp_path):
     monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: FakeRuntime())
     monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: FakeDetector())
-    monkeypatch.setattr(rest, "open_source", lambda _: Clip())
+    monkeypatch.setattr(interval, "open_source", lambda _: Clip())
     clips = [tmp_path / "walk.mp4"]
-    return rest.measure(clips, (1, 4, None), Settings(), None)
+    return interval.measure(clips, (1, 4, None), Settings(), None)
 
 
 def test_every_interval_is_measured_against_the_detector_at_every_frame(rows):
     assert [row.interval for row in rows] == [1, 4, None]
     assert rows[0].agreement == 1.0
     assert rows[0].oks == pytest.approx(1.0)
-    assert [row.looked for row in rows[:2]] == [1.0, pytest.approx(0.25, abs=0.03)]
+    assert [row.detected for row in rows[:2]] == [1.0, pytest.approx(0.25, abs=0.03)]
     assert all(row.ids == 1 and row.fps > 0 and row.agreement > 0.95 for row in rows)
 
 
 def test_the_table_and_the_plot_show_every_row(rows, tmp_path):
-    lines = rest.markdown(rows).splitlines()
+    lines = interval.markdown(rows).splitlines()
     assert len(lines) == 2 + len(rows)
     assert lines[-1].startswith("| walk.mp4 | adaptive | ")
-    rest.plot(rows, tmp_path / "rest.png")
-    assert (tmp_path / "rest.png").stat().st_size > 5000
+    interval.plot(rows, tmp_path / "interval.png")
+    assert (tmp_path / "interval.png").stat().st_size > 5000

@@ -39,7 +39,7 @@ SOFT_PX = 1.0
 
 
 @dataclass(frozen=True)
-class CutOut:
+class ForegroundCrop:
     """One person: ``image_bgr`` (h, w, 3), ``alpha`` (h, w) from 0 to 1, and where joints are.
 
     ``keypoints_xy`` (17, 2) are px of ``image_bgr``, NaN where nobody labelled them.
@@ -49,7 +49,7 @@ class CutOut:
     alpha: NDArray[np.float32]
     keypoints_xy: Floats
 
-    def resized(self, height_px: int, mirrored: bool) -> "CutOut":
+    def resized(self, height_px: int, mirrored: bool) -> "ForegroundCrop":
         """The same person, so tall; ``mirrored`` looks the other way (and left becomes right)."""
         scale = height_px / self.image_bgr.shape[0]
         size_wh = (max(1, round(self.image_bgr.shape[1] * scale)), height_px)
@@ -60,10 +60,12 @@ class CutOut:
             image, alpha = image[:, ::-1], alpha[:, ::-1]
             keypoints_xy = keypoints_xy[list(COCO17.flip_permutation)]
             keypoints_xy[:, 0] = size_wh[0] - 1 - keypoints_xy[:, 0]
-        return CutOut(np.ascontiguousarray(image), np.ascontiguousarray(alpha), keypoints_xy)
+        return ForegroundCrop(
+            np.ascontiguousarray(image), np.ascontiguousarray(alpha), keypoints_xy
+        )
 
 
-def cut_outs(annotations: Dataset, pictures: Archive) -> Iterator[CutOut]:
+def foreground_crops(annotations: Dataset, pictures: Archive) -> Iterator[ForegroundCrop]:
     """Everybody who stands whole and alone in a picture, and could be cut out cleanly."""
     for picture in annotations.pictures:
         people = annotations.people_of(picture)
@@ -92,12 +94,12 @@ def _alone(person: Person, people: list[Person]) -> bool:
     return bool(boxes.iou(person.box_xyxy[None], np.array(others)).max() < 0.03)
 
 
-def _cut(image_bgr: ImageBgr, person: Person) -> CutOut | None:
+def _cut(image_bgr: ImageBgr, person: Person) -> ForegroundCrop | None:
     left, top, right, bottom = (round(float(edge)) for edge in person.box_xyxy)
     part = np.ascontiguousarray(image_bgr[top:bottom, left:right])
     rows = person.keypoints
     keypoints_xy = np.where(rows[:, 2:] > 0, rows[:, :2] - (left, top), np.nan)
-    whole = CutOut(part, np.ones(part.shape[:2], np.float32), keypoints_xy)
+    whole = ForegroundCrop(part, np.ones(part.shape[:2], np.float32), keypoints_xy)
     whole = whole.resized(min(len(part), CUT_HEIGHT_PX), mirrored=False)
     body = outline(whole.image_bgr, whole.keypoints_xy)
     if body is None or not SHARE[0] <= body.mean() <= SHARE[1]:

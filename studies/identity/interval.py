@@ -1,4 +1,4 @@
-"""``python -m studies.identity rest``: what the detector's rest costs and gains, on clips.
+"""``python -m studies.identity interval``: what rarer detection costs and gains, on clips.
 
 The pipeline plays a clip once for each interval of detection. What it finds with the detector at
 every frame is the measure: how alike the poses are (OKS), how many people are missing or too many,
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.evaluation.plots import figure_with, save
+from livepose.evaluation.report import markdown_table
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
 from livepose.poses import Poses
@@ -28,11 +29,19 @@ logger = logging.getLogger(f"livepose.{__name__}")
 WARM_UP = 5
 SAME_OKS = 0.5
 LEAST_SCORE = 0.2
-HEADINGS = ("clip", "detector", "people as at every frame", "OKS with them", "ids", "looked", "fps")
+HEADINGS = (
+    "clip",
+    "detector",
+    "people as at every frame",
+    "OKS with them",
+    "ids",
+    "detected",
+    "fps",
+)
 
 
 @dataclass(frozen=True)
-class Rested:
+class Measured:
     """One clip at one interval (None adapts), against the detector at every frame.
 
     ``agreement`` is the F1 of people found in both, ``oks`` their mean likeness.
@@ -43,7 +52,7 @@ class Rested:
     agreement: float
     oks: float
     ids: int
-    looked: float
+    detected: float
     fps: float
 
     def cells(self) -> list[str]:
@@ -51,24 +60,24 @@ class Rested:
         interval = "adaptive" if self.interval is None else f"every {self.interval}"
         return [
             self.clip, interval, f"{100 * self.agreement:.1f} %", f"{self.oks:.3f}",
-            str(self.ids), f"{100 * self.looked:.0f} %", f"{self.fps:.1f}",
+            str(self.ids), f"{100 * self.detected:.0f} %", f"{self.fps:.1f}",
         ]  # fmt: skip
 
 
 def measure(
     clips: Sequence[Path], intervals: Sequence[int | None], settings: Settings, frames: int | None
-) -> list[Rested]:
+) -> list[Measured]:
     """Every clip at every interval, ``frames`` of it at most."""
     pipeline = PosePipeline(replace(settings, smooth="none"))
-    rows: list[Rested] = []
+    rows: list[Measured] = []
     for clip in clips:
         with open_source(clip) as source:
             pictures = list(islice(source, frames))
         truth, *_ = _play(pipeline, pictures, 1)
         for interval in intervals:
-            found, looked, fps = _play(pipeline, pictures, interval)
+            found, detected, fps = _play(pipeline, pictures, interval)
             ids = len(np.unique(np.concatenate([poses.track_ids for poses in found])))
-            row = Rested(clip.name, interval, *_likeness(truth, found), ids, looked, fps)
+            row = Measured(clip.name, interval, *_likeness(truth, found), ids, detected, fps)
             logger.info(" | ".join(row.cells()))
             rows.append(row)
     return rows
@@ -77,17 +86,17 @@ def measure(
 def _play(
     pipeline: PosePipeline, pictures: Sequence[Frame], interval: int | None
 ) -> tuple[list[Poses], float, float]:
-    """Poses of each picture, the part that the detector looked at, and pictures a second."""
+    """Poses of each picture, the part that the detector detected at, and pictures a second."""
     pipeline.reset()
     pipeline.tracker.settings = replace(pipeline.tracker.settings, detect_every=interval)
-    found, looks, start_s = [], 0, 0.0
+    found, detections, start_s = [], 0, 0.0
     for index, frame in enumerate(pictures):
         if index == WARM_UP:
             start_s = time.perf_counter()
-        looks += pipeline.tracker.needs_detection(frame.time_s)
+        detections += pipeline.tracker.needs_detection(frame.time_s)
         found.append(pipeline.process(frame.image_bgr, frame.time_s))
     seconds = time.perf_counter() - start_s
-    return found, looks / len(pictures), (len(pictures) - WARM_UP) / seconds
+    return found, detections / len(pictures), (len(pictures) - WARM_UP) / seconds
 
 
 def _likeness(truth: Sequence[Poses], found: Sequence[Poses]) -> tuple[float, float]:
@@ -113,28 +122,28 @@ def _counted(poses: Poses) -> NDArray[np.float64]:
     return np.where((poses.keypoint_scores >= LEAST_SCORE)[..., None], poses.keypoints_xy, np.nan)
 
 
-def markdown(rows: Sequence[Rested]) -> str:
+def markdown(rows: Sequence[Measured]) -> str:
     """The table for a document."""
-    lines = [list(HEADINGS), ["---", "---", *["---:"] * (len(HEADINGS) - 2)]]
-    lines += [row.cells() for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown_table(HEADINGS, [row.cells() for row in rows], 2)
 
 
-def plot(rows: Sequence[Rested], path: Path) -> None:
-    """Agreement and OKS against the part of frames looked at; a star is the adaptive interval."""
+def plot(rows: Sequence[Measured], path: Path) -> None:
+    """Agreement and OKS against the part of frames detected at; a star is the adaptive interval."""
     figure, panels = figure_with(2)
     labels = {"agreement": "people as at every frame", "oks": "OKS with them"}
     for panel, (name, label) in zip(panels, labels.items(), strict=True):
         for clip in dict.fromkeys(row.clip for row in rows):
-            own = sorted((row for row in rows if row.clip == clip), key=lambda row: row.looked)
+            own = sorted((row for row in rows if row.clip == clip), key=lambda row: row.detected)
             fixed = [row for row in own if row.interval is not None]
-            looked, values = zip(*((row.looked, getattr(row, name)) for row in fixed), strict=True)
-            line = panel.plot(looked, values, ".-", label=clip)[0]
+            detected, values = zip(
+                *((row.detected, getattr(row, name)) for row in fixed), strict=True
+            )
+            line = panel.plot(detected, values, ".-", label=clip)[0]
             for row in own:
                 if row.interval is None:
-                    star = row.looked, getattr(row, name)
+                    star = row.detected, getattr(row, name)
                     panel.plot(*star, "*", ms=12, color=line.get_color())
-        panel.set_xlabel("part of the frames that the detector looked at")
+        panel.set_xlabel("part of the frames that the detector detected at")
         panel.set_title(label)
     panels[0].legend(fontsize=7)
     save(figure, path)

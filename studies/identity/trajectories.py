@@ -1,7 +1,7 @@
 """Who goes where: the kinds of scenes, each drawn anew from a seed.
 
-A walk is where somebody's feet are at each time, in parts of the picture's width; everything else
-(how tall, how near, looking which way) stays as it was drawn.
+A trajectory is where somebody's feet are at each time, in parts of the picture's width; everything
+else (how tall, how near, looking which way) stays as it was drawn.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ OUTSIDE = 0.25
 
 
 @dataclass(frozen=True)
-class Walk:
+class Trajectory:
     """One person's way: at ``times_s`` the feet are at ``places_x``, straight between.
 
     ``height`` is in parts of the picture's; ``depth`` orders who hides whom, greater is nearer.
@@ -37,9 +37,9 @@ class Walk:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everybody's walk, and a pillar (left, right) in parts of the width, if there is one."""
+    """Everybody's trajectory, and a pillar (left, right) in parts of the width, if there is one."""
 
-    walks: tuple[Walk, ...]
+    trajectories: tuple[Trajectory, ...]
     pillar_x: tuple[float, float] | None = None
 
 
@@ -65,8 +65,8 @@ def turn_back(random: Random) -> Plan:
     left, right = random.uniform(0.05, 0.15), random.uniform(0.85, 0.95)
     heights = random.uniform(0.55, 0.7, 2)
     return Plan((
-        Walk(times_s, (left, meet - gap, meet - gap, left), heights[0], 0.0),
-        Walk(times_s, (right, meet + gap, meet + gap, right), heights[1], 1.0, True),
+        Trajectory(times_s, (left, meet - gap, meet - gap, left), heights[0], 0.0),
+        Trajectory(times_s, (right, meet + gap, meet + gap, right), heights[1], 1.0, True),
     ))  # fmt: skip
 
 
@@ -76,8 +76,9 @@ def leave_and_return(random: Random) -> Plan:
     out_s = random.uniform(1.5, 2.0)
     start, stay = random.uniform(0.6, 0.8), random.uniform(0.2, 0.4)
     times_s = (0.0, out_s, out_s + away_s, SECONDS)
-    goer = Walk(times_s, (start, 1.12, 1.12, start), random.uniform(0.55, 0.7), 1.0)
-    sway = Walk((0.0, 3.0, SECONDS), (stay, stay + 0.05, stay), random.uniform(0.55, 0.7), 0.0)
+    goer = Trajectory(times_s, (start, 1.12, 1.12, start), random.uniform(0.55, 0.7), 1.0)
+    places_x = (stay, stay + 0.05, stay)
+    sway = Trajectory((0.0, 3.0, SECONDS), places_x, random.uniform(0.55, 0.7), 0.0)
     return Plan((goer, sway))
 
 
@@ -86,31 +87,31 @@ def pillar(random: Random) -> Plan:
     middle, half = random.uniform(0.45, 0.55), random.uniform(0.09, 0.12)
     at_s, stand_s = random.uniform(1.8, 2.4), random.uniform(0.3, 0.8)
     left, right = random.uniform(0.05, 0.15), random.uniform(0.85, 0.95)
-    through = Walk((0.0, SECONDS), (left, right), random.uniform(0.5, 0.6), 0.0)
+    through = Trajectory((0.0, SECONDS), (left, right), random.uniform(0.5, 0.6), 0.0)
     times_s = (0.0, at_s, at_s + stand_s, SECONDS)
-    back = Walk(times_s, (right, middle, middle, right), random.uniform(0.6, 0.7), 1.0, True)
+    back = Trajectory(times_s, (right, middle, middle, right), random.uniform(0.6, 0.7), 1.0, True)
     return Plan((through, back), (middle - half, middle + half))
 
 
 def crowd(random: Random) -> Plan:
     """Six people wander."""
-    walks = []
+    trajectories = []
     for depth in range(6):
         stops = random.integers(3, 5)
         places_x = random.uniform(0.08, 0.92, stops)
         height = 0.45 + 0.05 * depth
         mirrored = bool(random.random() < 0.5)
         times_s = tuple(np.linspace(0.0, SECONDS, stops))
-        walks.append(Walk(times_s, tuple(places_x), height, depth, mirrored))
-    return Plan(tuple(walks))
+        trajectories.append(Trajectory(times_s, tuple(places_x), height, depth, mirrored))
+    return Plan(tuple(trajectories))
 
 
-def _through(random: Random, from_left: bool, depth: float) -> Walk:
+def _through(random: Random, from_left: bool, depth: float) -> Trajectory:
     """From one side to the other, not always at the same speed."""
     places_x = np.array([random.uniform(0.02, 0.2), random.uniform(0.4, 0.6), 0.9])
     times_s = (0.0, random.uniform(0.4, 0.6) * SECONDS, SECONDS)
     places_x = places_x if from_left else 1.0 - places_x
-    return Walk(times_s, tuple(places_x), random.uniform(0.5, 0.7), depth, not from_left)
+    return Trajectory(times_s, tuple(places_x), random.uniform(0.5, 0.7), depth, not from_left)
 
 
 KINDS: dict[str, Callable[[Random], Plan]] = {
