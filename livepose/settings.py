@@ -7,9 +7,9 @@ command line, its help, the configuration file and the check of the values come 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from math import isfinite
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from livepose.errors import UsageError
 
@@ -111,7 +111,11 @@ def check(settings: Any) -> None:
     """
     for entry in fields(settings):
         value = getattr(settings, entry.name)
-        if wanted := expected(entry.metadata, value):
+        wanted = expected(entry.metadata, value)
+        kinds = get_args(entry.type) or (entry.type,)
+        if int in kinds and value is not None and not isinstance(value, Integral):
+            wanted = wanted or "a whole number"
+        if wanted:
             raise UsageError(f"{flag_of(entry)}: expected {wanted}, got {value!r}")
 
 

@@ -14,11 +14,10 @@ from livepose.frame import Frame, ImageBgr
 from livepose.poses import KeypointState, Poses
 from livepose.sinks._names import FrameNames, safe_stem
 from livepose.sinks.claims import check_file, check_writable
-from livepose.sinks.coco import ImageIds
+from livepose.sinks.coco import PERSON, ImageIds
 from livepose.sinks.protocol import Closing, make_folder, sink_error, write_whole
 from livepose.skeletons import COCO17, Skeleton
 
-_PERSON = 1
 _VISIBLE, _HIDDEN = 2, 1
 VISIBILITY = np.zeros(len(KeypointState), dtype=np.int64)
 VISIBILITY[[KeypointState.SEEN, KeypointState.PROPAGATED]] = _VISIBLE
@@ -51,8 +50,6 @@ class CocoDatasetSink(Closing):
     stem : str
         What frames of a video are called: ``walk_000000000012.jpg``. Pictures keep their name.
     """
-
-    needs_drawing = False
 
     def __init__(
         self, path: str | Path, stem: str = "livepose", *, overwrite: bool = False
@@ -107,7 +104,7 @@ class CocoDatasetSink(Closing):
 def category(skeleton: Skeleton) -> dict[str, Any]:
     """COCO's category of people, whose limbs count keypoints from 1."""
     return {
-        "id": _PERSON,
+        "id": PERSON,
         "name": "person",
         "supercategory": "person",
         "keypoints": list(skeleton.keypoints),
@@ -122,7 +119,7 @@ def annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
     points = np.concatenate([xy, seen[:, None]], axis=1)
     left, top, width, height = box_xywh(person, size_wh).round(2).tolist()
     return {
-        "category_id": _PERSON,
+        "category_id": PERSON,
         "keypoints": [
             int(one) if at % 3 == 2 else one for at, one in enumerate(points.ravel().tolist())
         ],
@@ -148,8 +145,6 @@ class YoloPoseSink(Closing):
     A line a person: class 0, centre and size of the box, then x, y and flag of each keypoint, as
     shares of the picture. The pictures themselves belong into ``images/`` beside ``labels/``.
     """
-
-    needs_drawing = False
 
     def __init__(
         self, folder: str | Path, stem: str = "livepose", *, overwrite: bool = False

@@ -35,8 +35,6 @@ class MotionSink(Closing):
         Rate of the file; None takes that of the frames.
     """
 
-    needs_drawing = False
-
     def __init__(
         self, path: str | Path, rate_hz: float | None = None, *, overwrite: bool = False
     ) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
 from livepose.results.reading import Results, Table
-from livepose.results.tracks import median_rate_hz
+from livepose.results.tracks import LONGEST_GAP_S, median_rate_hz
 from livepose.sinks.protocol import write_whole
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ SUFFIXES = (".png", ".pdf", ".html")
 MOST_PEOPLE = 3
 SHORTEST_S = 0.2
 """Whoever was seen for less is not shown unless asked for."""
-LONGEST_GAP_S = 0.25
-"""Lines do not cross a longer gap."""
 BAND_SIGMAS = 2.0
 SPEED_OVER_S = 0.1
 """Speeds are slopes of lines through so much time around each moment, or three frames."""

@@ -68,8 +68,6 @@ class CsvSink(Closing):
         See ``LineFile``.
     """
 
-    needs_drawing = False
-
     def __init__(
         self,
         path: str | Path,
@@ -118,8 +116,6 @@ class ParquetSink(Closing):
     UsageError
         When pyarrow is not installed.
     """
-
-    needs_drawing = False
 
     def __init__(self, path: str | Path, *, angles: bool = False, overwrite: bool = False) -> None:
         self._arrow = _pyarrow()

@@ -12,7 +12,7 @@ from livepose.results.angles import AngleMeter
 Floats = NDArray[np.float64]
 
 LONGEST_GAP_S = 0.25
-"""What is missing for longer is not filled in."""
+"""What is missing for longer is not filled in, and no line is drawn across it."""
 LONGEST_SECONDS = 7 * 24 * 3600.0
 
 

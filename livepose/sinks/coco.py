@@ -15,7 +15,7 @@ from livepose.sinks._lines import write_all
 from livepose.sinks.claims import check_file
 from livepose.sinks.protocol import Closing, sink_error
 
-_PERSON = 1
+PERSON = 1
 
 
 class CocoSink(Closing):
@@ -25,8 +25,6 @@ class CocoSink(Closing):
     never half replaced, and two runs do not write into one file. After an error the earlier
     result stays as it was.
     """
-
-    needs_drawing = False
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         self._path = Path(path)
@@ -113,7 +111,7 @@ def _record(person: Poses) -> dict[str, Any]:
     points = np.concatenate([person.keypoints_xy[0], person.keypoint_scores[0][:, None]], axis=1)
     left, top, right, bottom = np.nan_to_num(person.boxes_xyxy[0]).tolist()
     return {
-        "category_id": _PERSON,
+        "category_id": PERSON,
         "keypoints": [round(float(value), 3) for value in np.where(seen, points, 0.0).ravel()],
         "score": round(float(np.nan_to_num(person.scores[0])), 6),
         "bbox": [round(value, 3) for value in (left, top, right - left, bottom - top)],

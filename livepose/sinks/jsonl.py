@@ -77,8 +77,6 @@ class JsonLinesSink(Closing):
         See ``LineFile``.
     """
 
-    needs_drawing = False
-
     def __init__(
         self,
         path: str | Path,

@@ -49,8 +49,6 @@ class OpenPoseSink(Closing):
         What file names start with; the name of the source, for instance.
     """
 
-    needs_drawing = False
-
     def __init__(
         self, folder: str | Path, stem: str = "livepose", *, overwrite: bool = False
     ) -> None:

@@ -43,9 +43,9 @@ class Sink(Protocol):
 
 
 class Closing(Closable):
-    """A sink of files, unless it says otherwise."""
+    """A sink of files that wants no drawing, unless it says otherwise."""
 
-    live = False
+    live = needs_drawing = False
 
 
 def sink_error(path: Path, error: Exception) -> SinkError:

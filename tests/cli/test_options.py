@@ -77,6 +77,7 @@ def test_what_cannot_be_right_is_said(
     [
         {"max_people": 0},
         {"max_people": "two"},
+        {"max_people": 2.5},
         {"target_fps": "fast"},
         {"decode": "guess"},
         {"target_fps": -1.0},
