@@ -95,7 +95,7 @@ def readable(kind: type) -> list[Readable]:
 
 def _add(parser: ArgumentParser | _ArgumentGroup, entry: "Field[Any]", hint: Any) -> None:
     told, value_type, several = entry.metadata, *_value_type(hint)
-    flag, help_text = flag_of(entry), told["help"]
+    flag, help_text = flag_of(entry), told["help"].replace("%", "%%")
     if value_type is bool:
         on = entry.default is not True
         flag = flag if on or told["flag"] else flag.replace("--", "--no-", 1)
@@ -105,7 +105,7 @@ def _add(parser: ArgumentParser | _ArgumentGroup, entry: "Field[Any]", hint: Any
     how: dict[str, Any] = {
         "type": reader(entry, value_type),
         "default": SUPPRESS,
-        "help": help_text.replace("%", "%%") + _default_in_words(entry),
+        "help": help_text + _default_in_words(entry),
     }
     if told["metavar"]:
         how["metavar"] = told["metavar"]

@@ -27,7 +27,7 @@ class Example:
     count: int | None = option(None, "a count", least=1)
     share: float = option(0.5, "a share", above=0)
     decay: bool = option(True, "keep the rate")
-    loud: bool = option(False, "louder")
+    loud: bool = option(False, "louder, by 6 %")
     side_px: int = option(3, "of a crop", flag="--side")
     words: tuple[str, ...] = option((), "words")
     size_wh: tuple[int, int] | None = option(None, "a size", flag="--size", parse=size)
