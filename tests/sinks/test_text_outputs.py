@@ -85,7 +85,7 @@ def test_the_header_says_skeleton_size_source_units_and_versions(tmp_path):
     assert header["size_wh"] == [64, 48] and header["fps"] == 25.0
     assert len(header["skeleton"]["keypoints"]) == 17
     assert header["keypoint"] == ["x", "y", "score", "sigma_px"]
-    assert header["states"] == ["missing", "seen", "weak", "outside", "predicted"]
+    assert header["states"] == ["missing", "seen", "weak", "outside", "predicted", "propagated"]
     assert header["units"]["time_s"] == "seconds"
     assert header["versions"]["numpy"] == np.__version__
 
