@@ -25,6 +25,10 @@ def pixel_scale(stream: Any) -> tuple[float, float]:
     return (aspect, 1.0) if aspect > 1 else (1.0, 1 / aspect)
 
 
+_TURNS = {90: (True, 0), 180: (False, -1), 270: (True, 1)}
+"""Degrees counterclockwise as ``orientation`` says them."""
+
+
 class Converter:
     """Makes the frames of one stream into pictures.
 
@@ -80,7 +84,10 @@ def orientation(frame: Any) -> tuple[bool, int | None]:
     flip_code : int or None
         That of ``cv2.flip``: 1 mirrors left and right, 0 top and bottom, -1 both.
     """
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # beside it lies something that PyAV has no name for, such as EXIF
+        return _TURNS.get(frame.rotation % 360, (False, None))
     if data is None:
         return False, None
     matrix = np.frombuffer(bytes(data), np.int32).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Pictures that move and are no video: animated WebP, PNG and AVIF, each frame with its time."""
+"""Animated GIF, WebP, PNG and AVIF: pictures that move, each frame with its time."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -7,7 +7,7 @@ HEIC (through pillow-heif), AVIF, GIF, and all that moves; OpenCV reads the othe
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,15 @@ MAX_BYTES = 1 << 29
 
 _BY_OPENCV = frozenset(("BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
 # OpenCV's readers of JPEG and PNG tell of damage on stderr, past every log.
+_FORMATS = (*_BY_OPENCV, "JPEG", "PNG", "GIF", "AVIF", "HEIF")
+"""All that Pillow may try: for PostScript it would start an interpreter."""
 _SEVERAL = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
-_TIMED = frozenset(("WEBP", "PNG", "AVIF"))
-"""Formats of moving images; GIF is one too, and FFmpeg reads it."""
-_PLAIN_DURATION_S = 0.1
-"""Of a picture that says none, in browsers too."""
+_TIMED = frozenset(("GIF", "WEBP", "PNG", "AVIF"))
+"""Formats of moving images."""
+_NO_VIDEO = frozenset(("HEIF", "WEBP", "AVIF"))
+"""Of these FFmpeg shows a tile, or nothing."""
+_PLAIN_DURATION_S, _LEAST_DURATION_S = 0.1, 0.011
+"""Of a picture that says less, in browsers too."""
 
 
 def read_image(path: str | Path) -> ImageBgr:
@@ -74,12 +78,21 @@ def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> Imag
 
 
 def is_animation(path: str | Path) -> bool:
-    """Whether a file holds several pictures with times: animated WebP, PNG or AVIF."""
+    """Whether a file holds several pictures with times: animated GIF, WebP, PNG or AVIF."""
+    return _identified(path, lambda one: one.format in _TIMED and _is_several(one))
+
+
+def is_no_video(path: str | Path) -> bool:
+    """Whether a file is a picture that FFmpeg would not show as it is."""
+    return _identified(path, lambda one: one.format in _NO_VIDEO)
+
+
+def _identified(path: str | Path, what: Callable[[Any], bool]) -> bool:
     if not is_file(path):  # a pipe can be read only once
         return False
     try:
-        with _sentences(path), _pillow().open(path) as opened:
-            return opened.format in _TIMED and _is_several(opened)
+        with _sentences(path), _open(path) as opened:
+            return what(opened)
     except SourceError:  # told by whoever reads it
         return False
 
@@ -100,7 +113,7 @@ def decode_animation(data: bytes, name: str | Path) -> Iterator[tuple[ImageBgr, 
             opened.seek(index)
             image_bgr = _by_pillow(opened, upright=True)
             duration_s = float(opened.info.get("duration") or 0) / 1000
-        yield image_bgr, duration_s or _PLAIN_DURATION_S
+        yield image_bgr, duration_s if duration_s >= _LEAST_DURATION_S else _PLAIN_DURATION_S
 
 
 @contextmanager
@@ -139,16 +152,16 @@ def as_image_bgr(picture: Any) -> ImageBgr:
     return image_bgr
 
 
-def _pillow() -> Any:
+def _open(file: Any) -> Any:
     from PIL import Image
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-    return Image
+    return Image.open(file, formats=_FORMATS)
 
 
 def _opened(data: bytes, name: str | Path) -> Any:
-    opened = _pillow().open(io.BytesIO(data))
+    opened = _open(io.BytesIO(data))
     if opened.width * opened.height > MAX_PIXELS:
         raise _too_large(name)
     return opened

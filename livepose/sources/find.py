@@ -103,8 +103,8 @@ def is_image(path: Path) -> bool:
 
 
 def is_still(path: Path) -> bool:
-    """Whether this is a picture that does not move: a GIF that is named itself does."""
-    return is_image(path) and path.suffix.lower() != ".gif" and not is_animation(path)
+    """Whether this is a picture that does not move."""
+    return is_image(path) and not is_animation(path)
 
 
 def is_pattern(spec: str | Path) -> bool:

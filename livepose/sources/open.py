@@ -9,7 +9,7 @@ from livepose.paths import exists, is_folder
 from livepose.sources.address import local_path, scheme_of, suffix_of
 from livepose.sources.animation import AnimationSource
 from livepose.sources.camera import open_camera
-from livepose.sources.decoding import is_animation
+from livepose.sources.decoding import is_animation, is_no_video
 from livepose.sources.devices import find_by_name
 from livepose.sources.excerpt import WHOLE, Excerpt
 from livepose.sources.find import (
@@ -26,9 +26,6 @@ from livepose.sources.stream import open_stream
 from livepose.sources.video import VideoSource
 
 logger = logging.getLogger(__name__)
-
-STILL_ONLY = frozenset((".webp", ".heic", ".heif", ".hif"))
-"""Of these FFmpeg shows a tile, or nothing."""
 
 
 def open_source(
@@ -111,7 +108,7 @@ def open_video(
     """A video file, or a picture that moves; a folder or a picture pattern is an error here."""
     if is_animation(path):
         return AnimationSource(path, rotate=rotate, excerpt=excerpt)
-    if Path(path).suffix.lower() in STILL_ONLY:
+    if is_no_video(path):
         raise SourceError(f"{path} is a picture; --image and --source read it")
     return VideoSource(path, rotate=rotate, excerpt=excerpt)
 

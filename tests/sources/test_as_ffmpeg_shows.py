@@ -10,10 +10,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from sources.drawn import write_video
 
 from livepose.errors import SourceError
-from livepose.sources import Excerpt, VideoSource, open_source, open_video
+from livepose.sources import Excerpt, VideoSource, open_source, open_video, read_image
 from livepose.sources._frames import to_bgr
 from livepose.sources._hdr import HLG, PQ, to_sdr
 
@@ -249,3 +250,16 @@ def test_frames_are_let_go_with_their_threads_at_once(shared: Path) -> None:
     finally:
         gc.enable()
     assert threads - before < 30
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_frame_with_exif_is_upright(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[:24] = 200  # stored with its upper half bright
+    path = tmp_path / "a.jpg"
+    Image.fromarray(stored).save(path, exif=exif)
+    with open_video(path) as source:
+        (frame,) = source
+    np.testing.assert_allclose(frame.image_bgr.astype(int), read_image(path), atol=12)

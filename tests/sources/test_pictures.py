@@ -215,7 +215,7 @@ def test_the_moving_webp_is_a_film_to_whoever_names_it(shared):
     assert [one.kind for one in find_sources([path.parent])] == [None, "image"]
 
 
-@pytest.mark.parametrize("suffix", [".webp", ".png", ".apng", ".avif"])
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".apng", ".avif"])
 def test_every_animated_picture_has_all_frames_with_their_times(tmp_path, suffix):
     values, path = (200, 100, 0), tmp_path / f"a{suffix}"
     several = [Image.new("RGB", (32, 24), (value, 0, 0)) for value in values]
@@ -264,6 +264,19 @@ def test_a_still_of_high_dynamic_range_is_shown_as_a_film_of_it(tmp_path, suffix
     assert abs(int(shown[24, 32, 1]) - int(plain[24, 32, 1])) > 10
 
 
+def test_no_interpreter_is_started_for_a_picture(tmp_path, monkeypatch, capfd):
+    def started(*_, **__):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr("subprocess.Popen", started)
+    monkeypatch.setattr("subprocess.check_call", started)
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (32, 24)).save(path, "EPS")
+    with pytest.raises(SourceError, match="is not a picture that can be read"):
+        read_image(path)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_damaged_jpeg_leaves_the_word_to_livepose(shared, tmp_path, capfd):
     data = bytearray((shared / "images" / "skier.jpg").read_bytes())
     path, rng = tmp_path / "a.jpg", np.random.default_rng(1)
@@ -285,6 +298,11 @@ def test_a_gif_that_is_named_itself_is_a_film(tmp_path):
         assert source.kind == "images" and len(list(source)) == 1
 
 
-def test_a_picture_that_ffmpeg_would_show_a_tile_of_is_no_video(shared):
+def test_a_picture_that_ffmpeg_would_show_a_tile_of_is_no_video(shared, tmp_path):
     with pytest.raises(SourceError, match="is a picture; --image and --source read it"):
         open_video(shared / "cases" / "heic_tiled" / "folder" / "b.heic")
+    (tmp_path / "b.avif").write_bytes(
+        (shared / "cases" / "heic_tiled" / "folder" / "b.heic").read_bytes()
+    )
+    with pytest.raises(SourceError, match="is a picture"):
+        open_video(tmp_path / "b.avif")  # whatever its name says
