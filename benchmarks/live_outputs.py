@@ -13,6 +13,7 @@ ten times, and one client that never reads; resident memory, files and threads a
 import argparse
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import av
@@ -174,10 +176,14 @@ def ages_by_turns(camera: Camera, seconds: float) -> list[float]:
 
 
 def address_said(lines: Iterator[str]) -> str:
-    """The address of the browser view, from what the program says."""
+    """The address of the browser view, once all is ready, from what the program says."""
+    address = ""
     for line in lines:
         if "browser view: " in line:
-            return line.partition("browser view: ")[2].strip()
+            address = line.partition("browser view: ")[2].strip()
+        if "ready after" in line:
+            time.sleep(5)  # until the outputs are open
+            return address
     raise RuntimeError("the program ended early")
 
 
@@ -202,12 +208,12 @@ def soak(clip: Path, fps: float, minutes: float) -> None:
         ws_port, serve_port, health = free_port(), free_port(), free_port()
         words = ["--source", camera.url, "--no-window", "--reconnect", "forever"]
         words += [*everything(Path(folder), ws_port, serve_port), "--health", str(health)]
-        command = [sys.executable, "-m", "livepose", *words]
+        command = [sys.executable, "-m", "livepose", "--verbose", *words]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
             assert running.stderr is not None
             address = address_said(running.stderr)
-            threading.Thread(target=running.stderr.read, daemon=True).start()
-            time.sleep(10)
+            copy = (running.stderr, sys.stderr)
+            threading.Thread(target=shutil.copyfileobj, args=copy, daemon=True).start()
             try:
                 with readers(ws_port, address):
                     watch(running.pid, health, camera, minutes)
@@ -220,7 +226,7 @@ def soak(clip: Path, fps: float, minutes: float) -> None:
 
 def watch(pid: int, health: int, camera: Camera, minutes: float) -> None:
     """One line a twentieth of the time, and a cut a tenth of it."""
-    print("minute  MB      files  threads  frames  reconnects  fps   age p50")
+    print("minute  MB      files  threads  frames  reconnects  fps   silent s")
     for step in range(2 * CUTS):
         end_s = time.perf_counter() + minutes * 3 - (AWAY_S if step % 2 else 0)
         if step % 2:
@@ -232,14 +238,24 @@ def watch(pid: int, health: int, camera: Camera, minutes: float) -> None:
         (resident_kb,) = re.findall(r"VmRSS:\s+(\d+)", status)
         (threads,) = re.findall(r"Threads:\s+(\d+)", status)
         files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        with urlopen(f"http://127.0.0.1:{health}/healthz") as answer:
-            (stream,) = json.loads(answer.read())["streams"]
+        stream = health_of(health)
         print(
             f"{(step + 1) * minutes / 2 / CUTS:6.1f}  {int(resident_kb) / 1024:6.1f}  {files:5}  "
             f"{threads:>7}  {stream['frames']:6}  {stream['reconnects']:10}  {stream['fps']:4.1f}  "
-            f"{stream['age_p50_ms']:.1f}",
+            f"{stream['silent_s']:.1f}",
             flush=True,
         )
+
+
+def health_of(port: int) -> dict[str, Any]:
+    """What the program says of its only stream, be it well or not."""
+    try:
+        answer = urlopen(f"http://127.0.0.1:{port}/healthz")
+    except HTTPError as error:
+        answer = error
+    with answer:
+        (stream,) = json.loads(answer.read())["streams"]
+    return dict(stream)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from livepose.cli.config import complete
+from livepose.cli.live_checks import check_live
 from livepose.cli.options import Command, options
 from livepose.cli.process import ends_like_ctrl_c
 from livepose.cli.run_options import (
@@ -147,10 +148,10 @@ def is_batch(chosen: RunOptions) -> bool:
 
 def check_options(options: RunOptions) -> None:
     """Refuses outputs that cannot be written or would hurt something."""
-    outputs, count = options.outputs, len(options.sources.chosen())
-    each = [outputs.numbered(one + 1) for one in range(count)] if count > 1 else [outputs]
-    if count > 1:
-        options.live.numbered(count)
+    outputs, live, sources = options.outputs, options.live, options.sources.chosen()
+    numbers = range(1, len(sources) + 1) if len(sources) > 1 else ()
+    each = [outputs.numbered(number) for number in numbers] or [outputs]
+    lives = [live.numbered(number) for number in numbers] or [live]
     rotated = ("--json", "--csv") if options.sources.rotation else ()
     if options.sources.rotation:
         Rotation.parse(options.sources.rotation)
@@ -159,8 +160,10 @@ def check_options(options: RunOptions) -> None:
     )
     if outputs.sheet is not None:
         check_picture_name(outputs.sheet)
-    if outputs.output is not None and any(map(_is_video, options.sources.chosen())):
+    if outputs.output is not None and any(map(_is_video, sources)):
         video_format(outputs.output)
+    names = [value if kind == "source" else "" for kind, value in sources]
+    check_live(list(zip(lives, names, strict=True)))
     if sys.stdout is None and "-" in map(str, outputs.asked().values()):
         raise SinkError("cannot write to stdout: it is closed; name a file instead of -")
 

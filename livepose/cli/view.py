@@ -3,8 +3,8 @@
 import logging
 from typing import TYPE_CHECKING
 
+from livepose.cli.live_checks import served_at
 from livepose.cli.run_options import LiveOptions, WindowOptions
-from livepose.errors import UsageError
 from livepose.sources import Source
 
 if TYPE_CHECKING:
@@ -13,20 +13,17 @@ if TYPE_CHECKING:
     from livepose.live import BrowserView
 
 logger = logging.getLogger(__name__)
-BROWSER = "browser"
-"""The source that is a page's own camera."""
-DEFAULT_VIEW = "8080"
-"""Where ``--source browser`` is served unless --serve says so."""
 
 
 def open_view(live: LiveOptions, window: WindowOptions, source: Source) -> "BrowserView | None":
     """The view, where one is asked for or the source needs it."""
-    if live.serve is None and source.name != BROWSER:
+    at = served_at(live, source.name)
+    if at is None:
         return None
     from livepose.live import BrowserView
     from livepose.live.browser_source import BrowserSource
 
-    host, port = host_and_port(live.serve or DEFAULT_VIEW)
+    host, port = at
     view = BrowserView(
         host,
         port,
@@ -40,6 +37,7 @@ def open_view(live: LiveOptions, window: WindowOptions, source: Source) -> "Brow
     return view
 
 
+<<<<<<< HEAD
 def host_and_port(text: str) -> tuple[str, int]:
     """``8080`` or ``0.0.0.0:8080``; without a host it is loopback."""
     host, _, port = text.rpartition(":")
@@ -48,6 +46,8 @@ def host_and_port(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+=======
+>>>>>>> 41019b7 (Say what is wrong with live outputs before anything is loaded)
 def _tls(live: LiveOptions, host: str) -> "ssl.SSLContext | None":
     if live.serve_cert is None and not live.serve_self_signed:
         return None

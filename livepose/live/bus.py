@@ -4,12 +4,11 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import numpy as np
 
-from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
+from livepose.live.addresses import BusAddress
 from livepose.live.osc import MOST_BYTES, OscPacker
 from livepose.live.socket_bus import SocketBus
 from livepose.poses import Poses
@@ -20,7 +19,6 @@ from livepose.sinks.jsonl import json_line
 from livepose.sinks.protocol import Closing
 
 HEADER_EVERY_S = 1.0
-_FORMS = "osc://HOST:PORT, udp://HOST:PORT or ws://127.0.0.1:PORT"
 
 
 def open_bus(url: str, header: Mapping[str, Any]) -> Sink:
@@ -38,36 +36,12 @@ def open_bus(url: str, header: Mapping[str, Any]) -> Sink:
     UsageError
         When the address has another form, or its host cannot be resolved.
     """
-    parts, port = _parts(url)
-    options = set(parse_qs(parts.query, keep_blank_values=True))
-    allowed = {"osc": {"px"}, "udp": {"full"}, "ws": {"full"}}[parts.scheme]
-    if options - allowed:
-        raise UsageError(f"--send {url}: ?{min(options - allowed)} is unknown; known: {_FORMS}")
-    host = parts.hostname or ""
-    detail: Detail = "full" if "full" in options else "plain"
-    if parts.scheme == "ws":
-        return SocketBus(host, port, header, detail)
-    pack = _osc("px" in options) if parts.scheme == "osc" else _json(header, detail)
-    return DatagramSink(_resolved(url, host, port), pack)
-
-
-def _parts(url: str) -> tuple[SplitResult, int]:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise UsageError(f"--send {url}: {error}; expected {_FORMS}") from error
-    if parts.scheme not in ("osc", "udp", "ws") or not parts.hostname or not port:
-        raise UsageError(f"--send {url}: expected {_FORMS}")
-    return parts, port
-
-
-def _resolved(url: str, host: str, port: int) -> tuple[socket.AddressFamily, Any]:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"--send {url}: the host {host!r} cannot be resolved") from error
-    return family, address
+    to = BusAddress.parse(url)
+    detail: Detail = "full" if "full" in to.options else "plain"
+    if to.scheme == "ws":
+        return SocketBus(to.host, to.port, header, detail)
+    pack = _osc("px" in to.options) if to.scheme == "osc" else _json(header, detail)
+    return DatagramSink(to.resolved(), pack)
 
 
 Pack = Callable[[Frame, Poses], list[bytes]]

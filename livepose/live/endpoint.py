@@ -6,7 +6,6 @@ another host's name (DNS rebinding) and sockets of other pages' scripts (Origin)
 
 import asyncio
 import http
-import ipaddress
 import logging
 import socket
 import ssl
@@ -22,13 +21,11 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from livepose.errors import UsageError
+from livepose.live.addresses import SEND_BUFFER_BYTES, is_address, is_loopback, listen
 from livepose.threads import give_way
 
 MOST_MESSAGE_BYTES = 4_000_000
 MOST_CLIENTS = 32
-_SEND_BUFFER_BYTES = 65_536
-"""Little may lie between here and a slow reader."""
 
 _LOG = logging.getLogger("livepose.live")
 _LOG.addHandler(logging.NullHandler())
@@ -73,7 +70,7 @@ class Endpoint:
         self.refused: Counter[str] = Counter()
         self.clients = 0
         self._closed = False
-        listening = _listen(host, port)
+        listening = listen(host, port)
         self.port = int(listening.getsockname()[1])
         self._names = _names(host)
         self.loop = asyncio.new_event_loop()
@@ -120,7 +117,7 @@ class Endpoint:
             process_request=self._check,
             max_size=MOST_MESSAGE_BYTES,
             max_queue=4,
-            write_limit=_SEND_BUFFER_BYTES,
+            write_limit=SEND_BUFFER_BYTES,
             compression=None,
             logger=_LOG,
             server_header=None,
@@ -167,7 +164,7 @@ class Endpoint:
         if (port or standard) != str(self.port):
             return False
         name = name.strip("[]").lower()
-        return name in self._names or ("*" in self._names and _is_address(name))
+        return name in self._names or ("*" in self._names and is_address(name))
 
     def _may_connect(self, origin: str, host: str) -> bool:
         scheme = "https" if self._tls else "http"
@@ -207,21 +204,6 @@ def one_header(request: Request, name: str) -> str | None:
     return values[0] if len(values) == 1 else None if not values else ""
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine can reach it."""
-    if host == "localhost":
-        return True
-    return _is_address(host) and ipaddress.ip_address(host).is_loopback
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def _names(host: str) -> frozenset[str]:
     """The names under which a request may ask for this server; * stands for any address."""
     if is_loopback(host):
@@ -240,24 +222,3 @@ def _reachable(host: str) -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return socket.gethostname()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        listening = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}: {error.strerror}") from error
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        listening.bind(address)
-    except (OSError, OverflowError) as error:
-        listening.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(
-            f"cannot listen on {host}:{port} ({reason.lower()}); choose another port"
-        ) from error
-    return listening

@@ -8,9 +8,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
-from livepose.live.endpoint import Endpoint, is_loopback, respond
+from livepose.live.endpoint import Endpoint, respond
 from livepose.live.newest import Newest
 from livepose.poses import Poses
 from livepose.results.angles import each_of
@@ -31,7 +30,7 @@ class SocketBus(Closing):
     Raises
     ------
     UsageError
-        When the address is not one of this machine, or is taken.
+        When the port is taken.
     """
 
     needs_drawing = False
@@ -40,11 +39,6 @@ class SocketBus(Closing):
     def __init__(
         self, host: str, port: int, header: Mapping[str, Any], detail: Detail = "plain"
     ) -> None:
-        if not is_loopback(host):
-            raise UsageError(
-                f"--send ws://{host}: whoever can reach it would see the poses; expected "
-                "127.0.0.1, and a tunnel (ssh -L) for another machine, or --serve"
-            )
         self._opening = json_line({"livepose": dict(header)})
         self._detail: Detail = detail
         self._each = each_of(header)

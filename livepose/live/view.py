@@ -22,10 +22,10 @@ import numpy as np
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
+from livepose.live.addresses import require_private
 from livepose.live.browser_source import BrowserSource
-from livepose.live.endpoint import Endpoint, is_loopback, one_header, respond
+from livepose.live.endpoint import Endpoint, one_header, respond
 from livepose.live.health import Health
 from livepose.live.newest import Newest
 from livepose.sinks.protocol import Closing
@@ -87,11 +87,7 @@ class BrowserView(Closing):
         mirror: bool = False,
         score_threshold: float = 0.2,
     ) -> None:
-        if tls is None and not is_loopback(host):
-            raise UsageError(
-                f"--serve {host}: others in the network could read along, and without https a "
-                "phone gives no page its camera; add --serve-self-signed or --serve-cert FILE"
-            )
+        require_private(host, tls is not None)
         self.health, self._camera, self._skeleton_only = health, camera, skeleton_only
         self._about: About = {
             "limbs": COCO17.limbs,

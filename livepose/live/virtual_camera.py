@@ -2,15 +2,17 @@
 
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from livepose.errors import DeviceError, SinkError
 from livepose.frame import Frame, ImageBgr
-from livepose.poses import Poses
 from livepose.sinks._fit import even, fit
 from livepose.sinks.protocol import Closing
+
+if TYPE_CHECKING:
+    from livepose.poses import Poses
 
 _HOW = {
     "linux": (
@@ -50,11 +52,11 @@ class VirtualCameraSink(Closing):
         self._changed = threading.Condition()
         self._closed = False
         self._failure: Exception | None = None
-        _try(self._library, name)
+        check_virtual_camera(name)
         self._thread = threading.Thread(target=self._run, name="virtual camera", daemon=True)
         self._thread.start()
 
-    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+    def write(self, frame: Frame, poses: "Poses", drawn_bgr: ImageBgr | None = None) -> None:
         """Hands over one picture."""
         with self._changed:
             self._newest = frame.image_bgr if drawn_bgr is None else drawn_bgr
@@ -106,8 +108,15 @@ def _open(library: Any, name: str, size_wh: tuple[int, int], fps: float) -> Any:
     )
 
 
-def _try(library: Any, name: str) -> None:
-    """Opens it once, so that a missing device is said before the first frame."""
+def check_virtual_camera(name: str) -> None:
+    """Opens it once, so that a missing device is said before anything is loaded.
+
+    Raises
+    ------
+    DeviceError
+        When pyvirtualcam or the device is missing; with the command that helps.
+    """
+    library = _library()
     try:
         _open(library, name, (640, 480), 30.0).close()
     except Exception as error:

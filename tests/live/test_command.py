@@ -135,16 +135,35 @@ def test_rotated_files_are_put_aside(make_pipeline, film, tmp_path):
         (["--serve", "0.0.0.0:8080"], "without https a phone gives no page its camera"),
         (["--serve", "nonsense"], "expected PORT or HOST:PORT"),
         (["--serve-cert", "/nowhere.pem", "--serve", "8080"], "expected a PEM file"),
+        (["--send", "ws://0.0.0.0:9"], "expected 127.0.0.1"),
+        (["--send", "ws://127.0.0.1:TAKEN"], "already in use"),
+        (["--health", "TAKEN"], "already in use"),
+        (["--serve", "TAKEN"], "already in use"),
+        (["--serve", "8181", "--health", "8181"], "both want port 8181"),
         (["--sheet", "s.xyz"], "expected a picture"),
         (["--json", "a", "--csv", "a"], "both write"),
     ],
 )
-def test_a_wrong_live_output_is_a_usage_error(
-    make_pipeline, film, words, said, capsys, monkeypatch
+def test_a_wrong_live_output_is_a_usage_error_before_anything_is_loaded(
+    film, words, said, capsys, monkeypatch
 ):
+    def load(*_, **__):
+        raise AssertionError("it was not known before")
+
+    monkeypatch.setattr("livepose.cli.start.GettingReady", load)
     monkeypatch.chdir(film.parent)
-    assert main(["--video", str(film), *words]) == USAGE
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        words = [word.replace("TAKEN", port) for word in words]
+        assert main(["--video", str(film), *words]) == USAGE
     assert said in capsys.readouterr().err
+
+
+def test_a_missing_virtual_camera_is_known_before_anything_is_loaded(film, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
+    monkeypatch.setattr("livepose.cli.start.GettingReady", None)
+    assert main(["--video", str(film), "--virtual-camera"]) == 5
+    assert "livepose[virtualcam]" in capsys.readouterr().err
 
 
 def test_several_sources_send_to_ports_that_count_up(make_pipeline, film, receiver):
@@ -204,7 +223,7 @@ def test_a_signal_finishes_every_output(tmp_path, number):
         assert status == 200 and json.loads(body)["streams"][0]["frames"] > 10
         running.send_signal(number)
         _, said = running.communicate(timeout=30)
-    assert running.returncode == INTERRUPTED
+    assert running.returncode == INTERRUPTED, said
     assert f"stopped by {'Ctrl-C' if number == signal.SIGINT else number.name}" in said
     assert "Traceback" not in said
     written = len(lines.read_text().splitlines()) - 1

@@ -1,0 +1,121 @@
+"""Addresses of live outputs: read, resolved and listened on. Light, to be checked at once."""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from livepose.errors import UsageError
+
+SEND_BUFFER_BYTES = 65_536
+"""Little may lie between here and a slow reader."""
+_FORMS = "osc://HOST:PORT, udp://HOST:PORT or ws://127.0.0.1:PORT"
+_OPTIONS = {"osc": {"px"}, "udp": {"full"}, "ws": {"full"}}
+
+
+@dataclass(frozen=True, slots=True)
+class BusAddress:
+    """Where ``--send`` goes: ``osc://HOST:PORT[?px]``, ``udp://...[?full]``, ``ws://...[?full]``."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    options: frozenset[str]
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Reads it.
+
+        Raises
+        ------
+        UsageError
+            When it has another form, or all the network could listen in.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise UsageError(f"--send {url}: {error}; expected {_FORMS}") from error
+        if parts.scheme not in _OPTIONS or not parts.hostname or not port:
+            raise UsageError(f"--send {url}: expected {_FORMS}")
+        options = frozenset(parse_qs(parts.query, keep_blank_values=True))
+        if unknown := options - _OPTIONS[parts.scheme]:
+            raise UsageError(f"--send {url}: ?{min(unknown)} is unknown; known: {_FORMS}")
+        if parts.scheme == "ws" and not is_loopback(parts.hostname):
+            raise UsageError(
+                f"--send {url}: whoever can reach it would see the poses; expected "
+                "127.0.0.1, and a tunnel (ssh -L) for another machine, or --serve"
+            )
+        return cls(url, parts.scheme, parts.hostname, port, options)
+
+    def resolved(self) -> tuple[socket.AddressFamily, Any]:
+        """Family and address of the host.
+
+        Raises
+        ------
+        UsageError
+            When it cannot be resolved.
+        """
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError) as error:
+            raise UsageError(
+                f"--send {self.url}: the host {self.host!r} cannot be resolved"
+            ) from error
+        family, _, _, _, address = found[0]
+        return family, address
+
+
+def require_private(host: str, encrypted: bool) -> None:
+    """Raises UsageError where others in the network could read along."""
+    if not encrypted and not is_loopback(host):
+        raise UsageError(
+            f"--serve {host}: others in the network could read along, and without https a "
+            "phone gives no page its camera; add --serve-self-signed or --serve-cert FILE"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs of this machine can reach it."""
+    if host == "localhost":
+        return True
+    return is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def is_address(host: str) -> bool:
+    """Whether it is numbers and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket of its own for a server.
+
+    Raises
+    ------
+    UsageError
+        When the address cannot be listened on.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}: {error.strerror}") from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        listening.bind(address)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"cannot listen on {host}:{port} ({reason.lower()}); choose another port"
+        ) from error
+    return listening
