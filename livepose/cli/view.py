@@ -37,17 +37,6 @@ def open_view(live: LiveOptions, window: WindowOptions, source: Source) -> "Brow
     return view
 
 
-<<<<<<< HEAD
-def host_and_port(text: str) -> tuple[str, int]:
-    """``8080`` or ``0.0.0.0:8080``; without a host it is loopback."""
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise UsageError(f"--serve: expected PORT or HOST:PORT such as 8080, got {text!r}")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-=======
->>>>>>> 41019b7 (Say what is wrong with live outputs before anything is loaded)
 def _tls(live: LiveOptions, host: str) -> "ssl.SSLContext | None":
     if live.serve_cert is None and not live.serve_self_signed:
         return None
