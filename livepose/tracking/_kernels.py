@@ -46,7 +46,9 @@ def anybody_fades(table: Table, time_s: float, numbers: Table) -> bool:
     chosen = numbers[0]
     for t in range(len(table)):
         person = table[t]
-        unseen = person.faded or time_s - person.seen_s > chosen.coast_s
+        # Whom the detector has just confirmed may stay without good keypoints for a while.
+        faded = person.faded and not time_s - person.detected_s <= 0.5 * chosen.coast_s
+        unseen = faded or time_s - person.seen_s > chosen.coast_s
         doubt_s = time_s - person.proven_s
         doubted = doubt_s > 0.8 * chosen.proof_s and proof.is_proven(person, time_s, chosen)
         if person.state == ACTIVE and person.chosen and (unseen or doubted):
@@ -55,7 +57,14 @@ def anybody_fades(table: Table, time_s: float, numbers: Table) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def activity(table: Table, crossing_iou: float, fast_speed: float) -> int:
+def passing(one: Any, other: Any, passing_speed: float) -> bool:
+    """Whether one of two people moves past the other, in body scales a second."""
+    speed_px = math.hypot(one.velocity[0] - other.velocity[0], one.velocity[1] - other.velocity[1])
+    return bool(speed_px > passing_speed * box.scale_of(one.xywh))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def activity(table: Table, crossing_iou: float, fast_speed: float, passing_speed: float) -> int:
     """What goes on among people; speeds are body scales a second."""
     shown, busy, crossing = 0, False, False
     for t in range(len(table)):
@@ -66,15 +75,14 @@ def activity(table: Table, crossing_iou: float, fast_speed: float) -> int:
             busy = True
             continue
         shown += 1
-        if person.state == ACTIVE and person.faded:
-            return UNSURE
+        busy = busy or person.faded
         if person.state == ACTIVE:
             speed_px = math.hypot(person.velocity[0], person.velocity[1])
             busy = busy or speed_px / box.scale_of(person.xywh) > fast_speed
         for other in range(t):
-            crossing = crossing or (
-                table[other].state != LOST and overlap_of(table, t, other) > crossing_iou
-            )
+            if table[other].state != LOST and overlap_of(table, t, other) > crossing_iou:
+                busy = True
+                crossing = crossing or passing(person, table[other], passing_speed)
     if shown == 0:
         return UNSURE
     if crossing:

@@ -110,7 +110,9 @@ class TrackerSettings:
     busy_interval_s: float = 0.2
     """... while somebody moves faster than ``fast_speed``, or is lost ..."""
     crossing_interval_s: float = 0.045
-    """... and while boxes overlap by more than ``crossing_iou``."""
+    """... and while boxes overlap by more than ``crossing_iou`` and one passes the other."""
+    passing_speed: float = 0.3
+    """Body scales a second; three women side by side stay below it (docs/identity.md)."""
     fast_speed: float = 1.0
     """Body scales a second."""
     crossing_iou: float = 0.2

@@ -307,7 +307,8 @@ def interval_s(tracks: Tracks, chosen: TrackerSettings) -> float:
         _kernels.BUSY: chosen.busy_interval_s,
         _kernels.CALM: chosen.interval_s,
     }
-    return rests_s[_kernels.activity(tracks.table, chosen.crossing_iou, chosen.fast_speed)]
+    speeds = chosen.fast_speed, chosen.passing_speed
+    return rests_s[_kernels.activity(tracks.table, chosen.crossing_iou, *speeds)]
 
 
 def anybody_fades(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> bool:

@@ -515,6 +515,15 @@ def test_keypoints_that_fade_call_the_detector_back_at_once():
         assert tracker.needs_detection(41 * STEP_S)
 
 
+def test_somebody_without_good_keypoints_is_looked_for_now_and_then_while_the_detector_agrees():
+    tracker = Tracker()
+    still(tracker, 40)
+    asked = still(tracker, 60, score=0.05, start=40)
+    assert asked[1]
+    assert 8 <= sum(asked) <= 30
+    assert len(tracker.predict(100 * STEP_S)) == 1
+
+
 def test_low_scores_that_were_always_low_let_the_detector_rest():
     assert sum(still(Tracker(), 90, score=0.22)[31:]) <= 5
 
@@ -531,6 +540,16 @@ def test_fast_and_crossing_people_are_looked_at_more_often():
                shapes=[SHAPE, SHAPE[:, ::-1]])  # fmt: skip
     assert sum(looked for looked, *_ in fast[40:]) > 1.5 * calm
     assert sum(looked for looked, *_ in near[40:]) > 2 * calm
+
+
+def test_people_side_by_side_are_looked_at_less_often_than_one_who_passes_another():
+    def looks(speed):
+        paths = [lambda _: box(300), lambda t: box(340 + speed * t)]
+        history = run(Tracker(), paths, frames=120, shapes=[SHAPE, SHAPE[:, ::-1]])
+        return sum(looked for looked, *_ in history[36:50])
+
+    assert looks(0.0) <= 4
+    assert looks(-60.0) >= 6
 
 
 def test_keypoints_carry_somebody_whom_the_detector_misses_for_a_while():
