@@ -27,6 +27,8 @@ def pixel_scale(stream: Any) -> tuple[float, float]:
 
 _TURNS = {90: (True, 0), 180: (False, -1), 270: (True, 1)}
 """Degrees counterclockwise as ``orientation`` says them."""
+_NAMED_SIDE_DATA = frozenset(("png", "apng"))
+"""Their colour profiles have names, which PyAV frees twice once it was asked for side data."""
 
 
 class Converter:
@@ -36,15 +38,16 @@ class Converter:
     and stays in memory, with the threads that converted it, until the garbage is collected.
     """
 
-    def __init__(self, scale_xy: tuple[float, float]) -> None:
-        self._scale_xy = scale_xy
+    def __init__(self, scale_xy: tuple[float, float], codec: str = "") -> None:
+        self._scale_xy, self._codec = scale_xy, codec
         self._reformatter = av.video.reformatter.VideoReformatter()
         self._orientation: tuple[bool, int | None] | None = None
 
     def __call__(self, frame: Any) -> tuple[ImageBgr, tuple[float, float]]:
         """The picture as ffmpeg shows it, and the scale along its own x and y."""
         if self._orientation is None:
-            self._orientation = orientation(frame)
+            named = self._codec in _NAMED_SIDE_DATA
+            self._orientation = _turn(frame) if named else orientation(frame)
         scale_x, scale_y = self._scale_xy
         width, height = round(frame.width * scale_x), round(frame.height * scale_y)
         shown = self._reformatter.reformat(frame, width=width, height=height, format="bgr24")
@@ -87,7 +90,7 @@ def orientation(frame: Any) -> tuple[bool, int | None]:
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # beside it lies something that PyAV has no name for, such as EXIF
-        return _TURNS.get(frame.rotation % 360, (False, None))
+        return _turn(frame)
     if data is None:
         return False, None
     matrix = np.frombuffer(bytes(data), np.int32).astype(np.int64)
@@ -97,3 +100,8 @@ def orientation(frame: Any) -> tuple[bool, int | None]:
     return transposed, {(True, True): -1, (True, False): 1, (False, True): 0}.get(
         (bool(flip_x), bool(flip_y))
     )
+
+
+def _turn(frame: Any) -> tuple[bool, int | None]:
+    """The same without mirroring, for frames whose side data cannot be asked for."""
+    return _TURNS.get(frame.rotation % 360, (False, None))

@@ -31,7 +31,7 @@ class StreamCapture:
             self.close()
             raise SourceError(f"{self._name} sends no picture; expected a video stream")
         self._stream = self._container.streams.best("video") or self._container.streams.video[0]
-        self._convert = Converter(pixel_scale(self._stream))
+        self._convert = Converter(pixel_scale(self._stream), self._stream.codec_context.name)
         self.scale_xy = pixel_scale(self._stream)
         # Frame threads would hold frames back.
         self._stream.thread_type = "SLICE"

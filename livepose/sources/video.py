@@ -77,7 +77,7 @@ class VideoSource(Closing):
         if others:
             logger.info(others)
         self._stream.thread_type = "AUTO"
-        self._convert = Converter(pixel_scale(self._stream))
+        self._convert = Converter(pixel_scale(self._stream), self._stream.codec_context.name)
         rate = rate_hz(self._stream, self._container)
         self._rate_hz, self._interval_s = rate, 1.0 / (rate or PLAIN_RATE_HZ)
         streams = self._container.streams

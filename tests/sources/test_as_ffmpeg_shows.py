@@ -2,6 +2,7 @@
 
 import gc
 import struct
+import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -263,3 +264,17 @@ def test_a_frame_with_exif_is_upright(tmp_path, orientation):
     with open_video(path) as source:
         (frame,) = source
     np.testing.assert_allclose(frame.image_bgr.astype(int), read_image(path), atol=12)
+
+
+def test_a_colour_profile_with_a_name_is_no_crash(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 48), (10, 20, 30)).save(path, icc_profile=b"profile" * 20)
+    code = (
+        "import gc, sys; from livepose.sources import open_video\n"
+        "with open_video(sys.argv[1]) as source: print(len(list(source)))\n"
+        "del source; gc.collect()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout.strip()) == (0, "1")
