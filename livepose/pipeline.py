@@ -40,7 +40,7 @@ Picture = ImageBgr | str | Path | Any
 FRAMES_PREFETCHED = 4
 STILLS_TOGETHER = 4
 """Pictures of a folder that go through the networks together."""
-WARM_BATCHES = (1, 2, 4)
+WARM_BATCHES = (1, 2, 3, 4)
 """Sizes of batches that are prepared before the first frame."""
 WARM_PEOPLE_ON_GPU = 8
 """So many people at once a GPU is prepared for where ``max_people`` does not say how many may come:

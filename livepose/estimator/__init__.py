@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-SMALL_PEOPLE_BATCHES = (1, 2, 4)
+SMALL_PEOPLE_BATCHES = (1, 2, 3, 4)
 NO_CALIBRATION = np.empty(0), (0.0, 0.0, 0.0, 0.0)
 
 

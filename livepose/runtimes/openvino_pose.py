@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 GRAPH_VERSION = "6"
 """Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
-BATCH_SIZES = (1, 2, 4, 8)
+BATCH_SIZES = (1, 2, 3, 4, 8)
 """That may be compiled."""
 ROUNDS = 7
 

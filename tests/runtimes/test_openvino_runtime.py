@@ -101,7 +101,7 @@ def test_a_batch_that_was_not_warmed_up_compiles_nothing(resnet_file: Path) -> N
     runtime(np.zeros((5, 64, 96, 3), np.uint8))
     assert list(runtime._requests) == [1]
     runtime.warm_up((3,))
-    assert list(runtime._requests) == [1, 2]
+    assert list(runtime._requests) == [1, 3]
 
 
 def test_wrong_crops_are_refused(resnet_file: Path) -> None:
