@@ -27,7 +27,6 @@ from livepose.frame import ImageBgr
 
 EVERY_S = 0.1
 SCREEN_WH = (800, 600)
-MOST_SHOTS = 8
 CHANGED = 0.004
 """Share of the screen that differs between two screenshots of the row."""
 
@@ -60,7 +59,9 @@ def screenshot(folder: Path) -> ImageBgr:
     return rows.reshape(height, stride)[:, : width * 4].reshape(height, width, 4)[..., :3].copy()
 
 
-def film(video: Path, empty_caches: bool, seconds: float) -> list[tuple[float, ImageBgr]]:
+def film(
+    video: Path, empty_caches: bool, seconds: float, most: int
+) -> list[tuple[float, ImageBgr]]:
     """Screenshots with their seconds since the command, one for each change."""
     kept: list[tuple[float, ImageBgr]] = []
     with tempfile.TemporaryDirectory() as place, screen(Path(place)) as display:
@@ -75,7 +76,7 @@ def film(video: Path, empty_caches: bool, seconds: float) -> list[tuple[float, I
                 seen = screenshot(Path(place))
                 if not kept or changed(kept[-1][1], seen):
                     kept.append((at_s, seen))
-                if len(kept) == MOST_SHOTS:
+                if len(kept) == most:
                     break
                 time.sleep(EVERY_S)
             process.terminate()
@@ -94,8 +95,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("first-seconds.png"))
     parser.add_argument("--empty-caches", action="store_true", help="as for a fresh user")
     parser.add_argument("--seconds", type=float, default=60.0, help="at most")
+    parser.add_argument("--shots", type=int, default=8, help="at most")
     asked = parser.parse_args()
-    shots = film(asked.video, asked.empty_caches, asked.seconds)
+    shots = film(asked.video, asked.empty_caches, asked.seconds, asked.shots)
     labels = [f"{at_s:.1f} s" for at_s, _ in shots]
     row = contact_sheet([image for _, image in shots], min(4, len(shots)), 1600, labels)
     cv2.imwrite(str(asked.output), row)
