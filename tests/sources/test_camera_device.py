@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from livepose.cli import cameras
+from livepose.cli import cameras, parser_of
 from livepose.errors import SourceError
 from livepose.sources import LiveSettings, LiveSource, open_camera, open_source
 from livepose.sources import camera as camera_module
@@ -195,8 +195,4 @@ def test_the_command_without_a_camera_is_one_sentence_and_exit_code_3(monkeypatc
 
 
 def arguments(*words):
-    from argparse import ArgumentParser
-
-    parser = ArgumentParser()
-    cameras.register(parser.add_subparsers(dest="command"))
-    return parser.parse_args(words)
+    return parser_of(words[0]).parse_args(words[1:])
