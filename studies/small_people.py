@@ -89,14 +89,14 @@ class Passes:
 
 
 def run_passes(
-    choice: EvaluationSettings, usual: PoseEstimator, smaller: PoseEstimator, bars: Progress
+    settings: EvaluationSettings, usual: PoseEstimator, smaller: PoseEstimator, bars: Progress
 ) -> Passes:
     """Both networks on everybody."""
-    data = open_set(choice, bars)
+    data = open_set(settings, bars)
     sample = data.boxes(usual.runtime.card.alignment)
     found = [
         predict(
-            *(one, data.pictures, sample, [DARK], choice.loading),
+            *(one, data.pictures, sample, [DARK], settings.loading),
             bars(size_of(one.runtime.card), sum(map(len, sample))),
         )[DARK]
         for one in (usual, smaller)

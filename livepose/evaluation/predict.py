@@ -37,7 +37,7 @@ Decode = Callable[[PoseEstimator, "Variant", Answers, Boxes], Estimates]
 FLIPS = {"none": "", "aligned": " + flip", "other": " + flip, misaligned"}
 """No flip test; aligned as the checkpoint's pixel centres ask for; the other way (for study)."""
 
-AHEAD = 4
+PREFETCHED = 4
 SHIFTED_ALIGNMENTS = frozenset({"hrnet", "stride"})
 
 
@@ -166,7 +166,7 @@ def _prefetched(
     with ThreadPoolExecutor(workers) as pool:
         for boxed in filter(len, sample):
             waiting.append(pool.submit(cut, boxed))
-            if len(waiting) > AHEAD * workers:
+            if len(waiting) > PREFETCHED * workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

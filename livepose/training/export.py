@@ -45,7 +45,7 @@ def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:
         raise DataError(f"{folder / NAME} holds no weights")
     network = build_network(settings.network, len(SKELETONS[settings.skeleton].keypoints))
     load_state(network, state, folder / NAME)
-    notes = facts(settings, content) | validated(folder, int(content["step"]))
+    notes = provenance(settings, content) | validated(folder, int(content["step"]))
     runtime = as_runtime(channels_last(network).eval(), settings, torch.device("cpu"))
     for text in dev or settings.dev:
         found, name = gaussianity_of(runtime, text), short_name(text)
@@ -61,7 +61,7 @@ def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:
     return saved
 
 
-def facts(settings: PoseSettings, content: dict[str, Any]) -> dict[str, str]:
+def provenance(settings: PoseSettings, content: dict[str, Any]) -> dict[str, str]:
     """How the weights came about, for the card."""
     step = settings.relative_step
     rate = f"lr {settings.highest_lr:g}" if step is None else f"norms held, step {step:g}"

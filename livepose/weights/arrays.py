@@ -22,10 +22,7 @@ Tensors = Mapping[str, Any]
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """All tensors of a safetensors file, as they are stored.
 
-    Raises
-    ------
-    WeightsError
-        If the file is missing, cut short or something else.
+    WeightsError if the file is missing, cut short or something else.
     """
     require_file(path)
     try:
@@ -37,12 +34,7 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
 def require_stated(tensors: Tensors, sha256: str, path: Path) -> None:
     """Makes sure that the tensors of a file are those that its card states, and usable.
 
-    ``sha256`` is what the card says, empty where it says nothing.
-
-    Raises
-    ------
-    WeightsError
-        If they are not.
+    ``sha256`` is what the card says, empty where it says nothing. WeightsError if they are not.
     """
     require_usable(tensors, path.name)
     if sha256 and tensors_sha256(tensors) != sha256:
@@ -70,10 +62,7 @@ def tensors_sha256(tensors: Tensors) -> str:
 def require_usable(tensors: Tensors, what: str) -> None:
     """Makes sure that there are numbers in weights, and not only zeros.
 
-    Raises
-    ------
-    WeightsError
-        If a tensor has infinite or undefined numbers, or all kernels are zero.
+    WeightsError if a tensor has infinite or undefined numbers, or all kernels are zero.
     """
     arrays = {name: _numbers(tensor) for name, tensor in tensors.items()}
     arrays = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
@@ -96,10 +85,7 @@ def _numbers(tensor: Any) -> NDArray[Any]:
 def verify(path: Path) -> bool:
     """Whether the tensors of a file still have the hash that the file states.
 
-    Raises
-    ------
-    WeightsError
-        If the file is broken or states no hash.
+    WeightsError if the file is broken or states no hash.
     """
     stated = read_metadata(path).get("sha256", "")
     if not stated:

@@ -78,10 +78,7 @@ def _entries() -> Mapping[str, Calibration]:
 def read_calibrations(path: Path) -> dict[str, Calibration]:
     """The calibrations of a file by the hash of their weights; ``default`` is for all others.
 
-    Raises
-    ------
-    WeightsError
-        If the file is not what ``livepose calibrate`` writes.
+    WeightsError if the file is not what ``livepose calibrate`` writes.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -40,10 +40,7 @@ def card_for(
 ) -> Card:
     """The card of a family's network at one size.
 
-    Raises
-    ------
-    WeightsError
-        If the family is unknown or no skeleton has this many keypoints.
+    WeightsError if the family is unknown or no skeleton has this many keypoints.
     """
     if name not in FAMILIES:
         raise WeightsError(f"no family {name!r}; there are {', '.join(FAMILIES)}")

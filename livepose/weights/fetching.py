@@ -37,10 +37,7 @@ class InterruptedDownloadError(Exception):
 def fetch(known: Known, progress: Progress | None = None, folder: Path | None = None) -> Path:
     """Downloads one file of the manifest, or finds it downloaded and right already.
 
-    Raises
-    ------
-    WeightsError
-        If it has to be downloaded by hand, cannot be reached, or is not what it should be.
+    WeightsError if it has to be downloaded by hand, cannot be reached, or is not what it should be.
     """
     if not known.fetchable:
         file = known.file or "the file"
@@ -79,15 +76,11 @@ def download(
 ) -> Path:
     """Downloads ``url`` to ``target`` by way of ``target.part``.
 
-    A part file that is there is continued if the server can. A connection that breaks off is
-    taken up again as long as each try brings something; a server that is not reached at all ends
-    it at once. ``sha256`` is the whole hash or its first digits; a file with another is deleted.
-    More than ``most_bytes``, or ``limit_s`` in all, is not waited for.
-
-    Raises
-    ------
-    WeightsError
-        If the server is not reached, refuses, or sends something else; or the disk is full.
+    A part file that is there is continued if the server can. A connection that breaks off is taken
+    up again as long as each try brings something; a server that is not reached at all ends it at
+    once. ``sha256`` is the whole hash or its first digits; a file with another is deleted. More
+    than ``most_bytes``, or ``limit_s`` in all, is not waited for. WeightsError if the server is not
+    reached, refuses, or sends something else; or the disk is full.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise WeightsError(f"only http and https addresses can be fetched, got {url}")

@@ -61,10 +61,7 @@ def is_on_hub(name: str) -> bool:
 def find_on_hub(address: str, *, offline: bool = False) -> Path:
     """The weights of this address, ready to be run.
 
-    Raises
-    ------
-    WeightsError
-        As ``fetch_from_hub``; or when the file has to be brought in first.
+    WeightsError: as ``fetch_from_hub``; or when the file has to be brought in first.
     """
     suffix = Path(HubFile.of(address).file).suffix.lower()
     if suffix in TORCH_SUFFIXES:
@@ -83,12 +80,8 @@ def find_on_hub(address: str, *, offline: bool = False) -> Path:
 def fetch_from_hub(address: str, *, offline: bool = False) -> Path:
     """The file of this address, from the cache or else from the hub, with the right hash.
 
-    A hash in the address is remembered in place of the one before.
-
-    Raises
-    ------
-    WeightsError
-        If it cannot be had, or has another hash.
+    A hash in the address is remembered in place of the one before. WeightsError if it cannot be
+    had, or has another hash.
     """
     wanted = HubFile.of(address)
     pins = _read_pins()

@@ -51,10 +51,7 @@ class Known:
 def known_files() -> tuple[Known, ...]:
     """All entries of the manifest, in its order.
 
-    Raises
-    ------
-    WeightsError
-        If the manifest is missing or broken.
+    WeightsError if the manifest is missing or broken.
     """
     path = embedded_file(FILENAME)
     if path is None:

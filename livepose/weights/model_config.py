@@ -37,10 +37,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def read_model_config(network_path: Path) -> Card:
     """The card beside an ONNX or OpenVINO file.
 
-    Raises
-    ------
-    WeightsError
-        If either file is missing, or the model config says something that cannot be.
+    WeightsError if either file is missing, or the model config says something that cannot be.
     """
     require_file(network_path)
     path = network_path.with_suffix(".toml")

@@ -40,11 +40,7 @@ def open_torch_file(path: Path, shells: Names = ()) -> Any:
     """What a torch file holds, read without running any code of it.
 
     ``shells`` are pairs of a class that only keeps what was stored, and the name it stands for.
-
-    Raises
-    ------
-    WeightsError
-        If it is missing, damaged, or would have to run code.
+    WeightsError if it is missing, damaged, or would have to run code.
     """
     require_file(path)
     if path.suffix == SUFFIX:

@@ -12,7 +12,7 @@ from livepose.errors import UsageError
 EXAMPLES = """examples:
   python -m studies.jitter --synthetic --plot jitter.png   on packaged photographs
   python -m studies.jitter --synthetic --images val2017.zip --annotations val2017.json
-  python -m studies.jitter clip.mp4   on your own film, without a known truth
+  python -m studies.jitter clip.mp4   on your own clip, without a known truth
 """
 
 
@@ -25,16 +25,16 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "jitter",
         help="how much keypoints tremble and how late they are, by filter",
-        description="Measures every choice of --smooth.",
+        description="Measures every settings of --smooth.",
         epilog=EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("video", nargs="?", metavar="VIDEO", help="a film of your own")
+    parser.add_argument("video", nargs="?", metavar="VIDEO", help="a clip of your own")
     parser.add_argument("--synthetic", action="store_true", help="photographs, moved as known")
     parser.add_argument("--images", type=Path, metavar="DIR|ZIP", help="photographs, with:")
     parser.add_argument("--annotations", type=Path, metavar="FILE", help="in COCO's form")
     parser.add_argument("--skip", type=count, default=0, metavar="N", help="photographs left out")
-    parser.add_argument("--films", type=positive, default=7, metavar="N", help="1 to 8 (default 7)")
+    parser.add_argument("--clips", type=positive, default=7, metavar="N", help="1 to 8 (default 7)")
     parser.add_argument("--seconds", type=float, default=3.3, metavar="S", help="length of each")
     parser.add_argument("--frames", type=positive, default=300, metavar="N", help="of a VIDEO")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keeps what the network saw")
@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> int:
     """Measures and writes the tables."""
     from livepose.cli.progress import progress_bars
     from livepose.evaluation.report import write_text
-    from studies.jitter.run import StudySettings, by_eye, synthetic
+    from studies.jitter.run import StudySettings, synthetic, unlabelled
 
     if (arguments.video is None) == (not arguments.synthetic):
         raise UsageError("jitter: expected a VIDEO, or --synthetic, and not both")
@@ -55,11 +55,11 @@ def run(arguments: Namespace) -> int:
         raise UsageError("jitter: --images and --annotations belong together")
     if not 1.0 <= arguments.seconds <= 60.0:
         raise UsageError(f"--seconds: expected 1 to 60, got {arguments.seconds:g}")
-    choice = StudySettings(
+    settings = StudySettings(
         images=arguments.images,
         annotations=arguments.annotations,
         skip=arguments.skip,
-        films=arguments.films,
+        clips=arguments.clips,
         seconds=arguments.seconds,
         cache=arguments.cache,
         weights=arguments.weights,
@@ -67,9 +67,9 @@ def run(arguments: Namespace) -> int:
     )
     with progress_bars() as progress:
         if arguments.synthetic:
-            tables = synthetic(choice, progress)
+            tables = synthetic(settings, progress)
         else:
-            tables = by_eye(_watched(arguments, progress), choice, progress)
+            tables = unlabelled(_watched(arguments, progress), settings, progress)
     write_text(arguments.markdown, tables + "\n")
     if arguments.plot is not None and arguments.synthetic:
         print(f"livepose: wrote {arguments.plot}", file=sys.stderr)

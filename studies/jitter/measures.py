@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 SETTLE_S = 0.5
-"""Left out at the start of each film: every filter begins at the first measurement."""
+"""Left out at the start of each clip: every filter begins at the first measurement."""
 LEAST_SCORE, LEAST_SHARE = 0.3, 0.9
 """A keypoint counts whose score is that high in that share of its pictures."""
 MOST_SPREAD = 0.1
@@ -43,7 +43,7 @@ class Truth:
     """(T, P, K): nothing moves, nor has it for ``SETTLE_S``."""
     moving: Mask
     """(T, P, K)"""
-    by_eye: bool = False
+    unlabelled: bool = False
     """Nobody knows the truth: what trembles is then measured against its own smoothed path, or
     else a filter would be blamed for the trembling that the stand-in still has."""
 
@@ -75,7 +75,7 @@ def _truth(recording: Recording, xy: Floats, rest_speed: float) -> Truth:
     )
 
 
-def truth_by_eye(recording: Recording) -> Truth:
+def unlabelled_truth(recording: Recording) -> Truth:
     """Stands in for the truth where the camera is not known: each path smoothed both ways in time.
 
     A Savitzky-Golay filter looks ahead, so its paths have no lag; what it takes away is counted
@@ -84,7 +84,7 @@ def truth_by_eye(recording: Recording) -> Truth:
     raw = recording.keypoints_xy
     known = np.isfinite(raw).all(axis=3, keepdims=True)
     xy = np.where(known, _calm(raw, recording.fps), np.nan)
-    return replace(_truth(recording, xy, EYE_REST_SPEED), by_eye=True)
+    return replace(_truth(recording, xy, EYE_REST_SPEED), unlabelled=True)
 
 
 def _calm(paths_xy: Floats, fps: float) -> Floats:
@@ -187,7 +187,7 @@ def _at_rest(
 ) -> tuple[Floats, Floats]:
     """Distances from the own mean with the body scale (N, 2), and accelerations (M,)."""
     chosen = _which(truth.resting, truth, joint)
-    path = _calm(found, recording.fps) if truth.by_eye else truth.xy
+    path = _calm(found, recording.fps) if truth.unlabelled else truth.xy
     off = np.where(chosen[..., None], found - path, np.nan)
     with np.errstate(invalid="ignore"):
         count = np.maximum(chosen.sum(axis=0), 1)[..., None]

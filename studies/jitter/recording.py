@@ -1,4 +1,4 @@
-"""What the network saw in a film, kept, so that many filters can be tried on it quickly."""
+"""What the network saw in a clip, kept, so that many filters can be tried on it quickly."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -14,7 +14,7 @@ from livepose.estimator import PoseEstimator
 from livepose.poses import Poses
 from livepose.skeletons import SKELETONS
 from livepose.tracking import Tracker, TrackerSettings
-from studies.jitter.scenes import Film
+from studies.jitter.scenes import Clip
 
 Floats = NDArray[np.float64]
 
@@ -59,15 +59,15 @@ class Recording:
 
 
 def record(
-    film: Film, estimator: PoseEstimator, advance: Callable[[int], None] = lambda done: None
+    clip: Clip, estimator: PoseEstimator, advance: Callable[[int], None] = lambda done: None
 ) -> Recording:
-    """Looks at every picture of a film once, in the boxes that the tracker hands out."""
+    """Looks at every picture of a clip once, in the boxes that the tracker hands out."""
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
     tracker = Tracker(TrackerSettings(), oks_sigmas=skeleton.oks_sigmas)
-    true_boxes, times_s = film.boxes_xyxy(), film.times_s
+    true_boxes, times_s = clip.boxes_xyxy(), clip.times_s
     kept = _blank(len(times_s), true_boxes.shape[1], len(skeleton.keypoints))
     last_look_s = -np.inf
-    for index, (time_s, image_bgr) in enumerate(zip(times_s, film, strict=True)):
+    for index, (time_s, image_bgr) in enumerate(zip(times_s, clip, strict=True)):
         look = time_s - last_look_s >= LOOK_EVERY_S - 1e-9
         last_look_s = time_s if look else last_look_s
         found = Detections(true_boxes[index], np.full(true_boxes.shape[1], 0.9)) if look else None
@@ -85,7 +85,7 @@ def record(
         tracker.observe(float(time_s), poses)
         _keep(kept, index, poses, true_boxes[index])
         advance(1)
-    return Recording(film.name, film.fps, times_s, film.matrices(), **kept)
+    return Recording(clip.name, clip.fps, times_s, clip.matrices(), **kept)
 
 
 def _blank(pictures: int, people: int, joints: int) -> dict[str, Floats]:

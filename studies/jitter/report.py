@@ -27,7 +27,7 @@ def table(rows: Mapping[str, Measures], first: str) -> str:
     return "\n".join(lines)
 
 
-def prices(rows: Mapping[str, Measures]) -> list[str]:
+def costs(rows: Mapping[str, Measures]) -> list[str]:
     """What each filter adds and removes, against none."""
     none = rows["none"]
     return [

@@ -21,13 +21,13 @@ from studies.jitter.curves import (
     presets,
     sweep_length,
 )
-from studies.jitter.measures import Truth, truth_by_eye, truth_of
+from studies.jitter.measures import Truth, truth_of, unlabelled_truth
 from studies.jitter.plot import plot
 from studies.jitter.recording import Recording, record
 from studies.jitter.scenes import (
-    Film,
+    Clip,
     annotated_photographs,
-    make_films,
+    make_clips,
     shipped_photographs,
 )
 
@@ -43,7 +43,7 @@ class StudySettings:
     annotations: Path | None = None
     skip: int = 0
     """Photographs of the set that are passed over."""
-    films: int = 7
+    clips: int = 7
     seconds: float = 3.3
     cache: Path | None = None
     """Folder in which recordings are kept, so that the network need not look again."""
@@ -51,66 +51,68 @@ class StudySettings:
     plot: Path | None = None
 
 
-def synthetic(choice: StudySettings, progress: Progress) -> str:
-    """Makes the films, looks at them, tries every filter; the tables as Markdown."""
-    films = _films(choice)
-    recordings = _recordings(films, choice, progress)
+def synthetic(settings: StudySettings, progress: Progress) -> str:
+    """Makes the clips, looks at them, tries every filter; the tables as Markdown."""
+    clips = _clips(settings)
+    recordings = _recordings(clips, settings, progress)
     truths = [truth_of(one) for one in recordings]
     if not any(one.counted.any() for one in truths):
         raise DataError("no keypoint was seen steadily enough to measure; try other photographs")
-    parts = [_seen(recordings, truths), *_tables(recordings, truths, progress, choice.plot)]
-    parts += ["### Pose schedule", schedule.table(films, recordings, truths, progress)]
+    parts = [_seen(recordings, truths), *_tables(recordings, truths, progress, settings.plot)]
+    parts += ["### Pose schedule", schedule.table(clips, recordings, truths, progress)]
     return "\n\n".join(parts)
 
 
-def by_eye(recording: Recording, choice: StudySettings, progress: Progress) -> str:
+def unlabelled(recording: Recording, settings: StudySettings, progress: Progress) -> str:
     """The tables for a video whose truth nobody knows."""
-    truths = [truth_by_eye(recording)]
+    truths = [unlabelled_truth(recording)]
     rows = presets([recording], truths)
-    parts = [_seen([recording], truths), text.table(rows, "filter"), _listed(text.prices(rows))]
+    parts = [_seen([recording], truths), text.table(rows, "filter"), _listed(text.costs(rows))]
     return "\n\n".join(parts)
 
 
-def _films(choice: StudySettings) -> list[Film]:
-    if choice.images is None or choice.annotations is None:
+def _clips(settings: StudySettings) -> list[Clip]:
+    if settings.images is None or settings.annotations is None:
         photographs = shipped_photographs()
     else:
-        count = choice.skip + choice.films
-        photographs = annotated_photographs(choice.images, choice.annotations, count)[choice.skip :]
+        count = settings.skip + settings.clips
+        photographs = annotated_photographs(settings.images, settings.annotations, count)[
+            settings.skip :
+        ]
         if not photographs:
-            raise DataError(f"--skip {choice.skip} passes over every photograph that would do")
-    return make_films(photographs, choice.films, choice.seconds)
+            raise DataError(f"--skip {settings.skip} passes over every photograph that would do")
+    return make_clips(photographs, settings.clips, settings.seconds)
 
 
 def _recordings(
-    films: Sequence[Film], choice: StudySettings, progress: Progress
+    clips: Sequence[Clip], settings: StudySettings, progress: Progress
 ) -> list[Recording]:
-    """What the network saw in each film; from the cache where it was kept."""
+    """What the network saw in each clip; from the cache where it was kept."""
     estimator: PoseEstimator | None = None
     rows = []
-    for film in films:
-        path = _kept_at(film, choice)
+    for clip in clips:
+        path = _kept_at(clip, settings)
         if path is not None and path.is_file():
             rows.append(Recording.load(path))
             continue
         if estimator is None:
-            estimator = open_estimator(choice.weights)
-        rows.append(record(film, estimator, progress(film.name, len(film.times_s))))
+            estimator = open_estimator(settings.weights)
+        rows.append(record(clip, estimator, progress(clip.name, len(clip.times_s))))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             rows[-1].save(path)
     return rows
 
 
-def _kept_at(film: Film, choice: StudySettings) -> Path | None:
+def _kept_at(clip: Clip, settings: StudySettings) -> Path | None:
     """Another photograph, path, length or network gets another file."""
-    if choice.cache is None:
+    if settings.cache is None:
         return None
-    photograph = hashlib.sha256(film.photograph.image_bgr.tobytes()).hexdigest()
-    card = read_card(find_weights(choice.weights))
+    photograph = hashlib.sha256(clip.photograph.image_bgr.tobytes()).hexdigest()
+    card = read_card(find_weights(settings.weights))
     network = f"{card.sha256} {calibration_of(card)}"
-    key = f"{film.name} {film.duration_s} {film.seed} {photograph} {network}"
-    return choice.cache / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+    key = f"{clip.name} {clip.duration_s} {clip.seed} {photograph} {network}"
+    return settings.cache / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
 
 
 def _tables(
@@ -134,7 +136,7 @@ def _tables(
     return [
         "### By filter",
         text.table(rows, "filter"),
-        _listed(text.prices(rows)),
+        _listed(text.costs(rows)),
         _listed(text.verdicts(points, rows)),
         "### By keypoint, unsmoothed",
         text.table(raw, "keypoint"),
@@ -151,7 +153,7 @@ def _listed(sentences: Sequence[str]) -> str:
 
 def _seen(recordings: Sequence[Recording], truths: Sequence[Truth]) -> str:
     lines = [
-        "| film | people | keypoints counted | at rest | in motion |",
+        "| clip | people | keypoints counted | at rest | in motion |",
         "| --- |" + " ---: |" * 4,
     ]
     for one, truth in zip(recordings, truths, strict=True):

@@ -1,4 +1,4 @@
-"""Photographs of people, and the films that a camera on a known path would take of them."""
+"""Photographs of people, and the clips that a camera on a known path would take of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ PLAN = (
     ("zoom", 60.0),
     ("still", 60.0),
 )
-"""Camera path and frame rate of each film, most telling first."""
+"""Camera path and frame rate of each clip, most telling first."""
 
 SHIPPED = {
     "bus.jpg": ((50, 398, 246, 904), (222, 405, 345, 860), (670, 392, 810, 878)),
@@ -58,7 +58,7 @@ class Photograph:
 
 
 @dataclass(frozen=True)
-class Film:
+class Clip:
     """What a camera on the path ``move`` takes of a photograph, at ``fps`` for ``duration_s``."""
 
     photograph: Photograph
@@ -198,9 +198,9 @@ def _fitting(photograph: Photograph) -> Photograph:
     return Photograph(photograph.name, np.asarray(small, np.uint8), photograph.boxes_xyxy * scale)
 
 
-def make_films(photographs: Sequence[Photograph], count: int, duration_s: float) -> list[Film]:
-    """The first ``count`` films of the plan, photographs in turn."""
+def make_clips(photographs: Sequence[Photograph], count: int, duration_s: float) -> list[Clip]:
+    """The first ``count`` clips of the plan, photographs in turn."""
     return [
-        Film(photographs[index % len(photographs)], MOVES[move], fps, duration_s, seed=index)
+        Clip(photographs[index % len(photographs)], MOVES[move], fps, duration_s, seed=index)
         for index, (move, fps) in enumerate(PLAN[:count])
     ]

@@ -12,24 +12,24 @@ from livepose.tracking import Tracked
 from studies.jitter import report as text
 from studies.jitter.measures import Measures, Truth, measure_against
 from studies.jitter.recording import Recording
-from studies.jitter.scenes import Film
+from studies.jitter.scenes import Clip
 from studies.jitter.trials import Floats, smooth
 
 WRISTS = (9, 10)
 
 
 def table(
-    films: Sequence[Film],
+    clips: Sequence[Clip],
     recordings: Sequence[Recording],
     truths: Sequence[Truth],
     progress: Progress,
 ) -> str:
     """The Markdown table, for all keypoints and for the wrists."""
-    advance = progress("films", len(films))
+    advance = progress("clips", len(clips))
     always = [smooth(one, "balanced") for one in recordings]
     runs = []
-    for film, recording in zip(films, recordings, strict=True):
-        runs.append(scheduled(film, recording))
+    for clip, recording in zip(clips, recordings, strict=True):
+        runs.append(scheduled(clip, recording))
         advance(1)
     share = np.concatenate([looked for _, looked in runs]).mean()
     rows: dict[str, Measures] = {}
@@ -42,12 +42,12 @@ def table(
     )
 
 
-def scheduled(film: Film, recording: Recording) -> tuple[Floats, Floats]:
+def scheduled(clip: Clip, recording: Recording) -> tuple[Floats, Floats]:
     """Keypoints (T, P, K, 2) of a recording by the schedule, and who was looked at (N,)."""
     smoother = Smoother("balanced")
     schedule = PoseSchedule(smoother)
     found, looked = np.full_like(recording.keypoints_xy, np.nan), []
-    for index, (time_s, image_bgr) in enumerate(zip(recording.times_s, film, strict=True)):
+    for index, (time_s, image_bgr) in enumerate(zip(recording.times_s, clip, strict=True)):
         here = np.flatnonzero(np.isfinite(recording.boxes_xyxy[index, :, 0]))
         poses = Poses(
             keypoints_xy=recording.keypoints_xy[index, here],

@@ -24,7 +24,7 @@ class Comparison:
 
 
 def run_comparison(
-    choice: EvaluationSettings, beside: Comparison, progress: Progress = no_progress
+    settings: EvaluationSettings, beside: Comparison, progress: Progress = no_progress
 ) -> Measured:
     """Measures livepose by every chosen decoder, then the peers, on one set.
 
@@ -33,20 +33,21 @@ def run_comparison(
     DataError
         When pictures and annotations do not fit together, or there is nobody to score.
     """
-    flips = tuple(FLIPS) if beside.flip_study else ("aligned" if choice.flip_test else "none",)
-    own, foreign = (variants_of(names, flips) for names in (choice.decoders, beside.peer_decoders))
+    flips = tuple(FLIPS) if beside.flip_study else ("aligned" if settings.flip_test else "none",)
+    own = variants_of(settings.decoders, flips)
+    others_read = variants_of(beside.peer_decoders, flips)
     others = [path for spec in beside.peers if (path := own_weights(spec))]
     peers = [open_peer(spec) for spec in beside.peers if not own_weights(spec)]
-    sets = [open_set(one, progress) for one in choice.by_boxes()]
+    sets = [open_set(one, progress) for one in settings.by_boxes()]
     scorer = CocoScorer(sets[0])
-    names = [(choice.weights, "livepose"), *((str(one), one.stem) for one in others)]
-    ours = [(chosen_estimator(choice, weights), name) for weights, name in names]
+    names = [(settings.weights, "livepose"), *((str(one), one.stem) for one in others)]
+    ours = [(chosen_estimator(settings, weights), name) for weights, name in names]
     for scorer.data in sets:
         for estimator, name in ours:
             scorer.run(estimator, own, name, decode_variant)
         for peer in peers:
             if isinstance(peer, PoseEstimator):
-                scorer.run(peer, foreign, peer.runtime.card.network, decode_variant)
+                scorer.run(peer, others_read, peer.runtime.card.network, decode_variant)
             elif not peer.own_boxes or scorer.data is sets[0]:
                 run_direct(scorer, peer)
         scorer.data.pictures.close()

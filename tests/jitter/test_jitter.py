@@ -1,4 +1,4 @@
-"""Films with a known truth, and what is measured on them."""
+"""Clips with a known truth, and what is measured on them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +10,11 @@ from livepose.errors import DataError
 from studies.jitter.__main__ import main
 from studies.jitter.camera import MOVES, apply, undo
 from studies.jitter.curves import Point, at_equal, without_covariance
-from studies.jitter.measures import measure_against, truth_by_eye, truth_of
+from studies.jitter.measures import measure_against, truth_of, unlabelled_truth
 from studies.jitter.plot import plot
 from studies.jitter.recording import Recording
-from studies.jitter.report import prices, table
-from studies.jitter.scenes import Film, make_films, shipped_photographs
+from studies.jitter.report import costs, table
+from studies.jitter.scenes import Clip, make_clips, shipped_photographs
 from studies.jitter.trials import smooth
 
 FPS, JOINTS = 30.0, 17
@@ -96,22 +96,22 @@ def test_a_keypoint_that_is_found_in_two_places_does_not_count() -> None:
 
 def test_by_eye_noise_is_trembling_and_a_smooth_path_is_none() -> None:
     noisy, clean = recording("pan", noise=2.0), recording("pan")
-    truths = [truth_by_eye(noisy)], [truth_by_eye(clean)]
+    truths = [unlabelled_truth(noisy)], [unlabelled_truth(clean)]
     rough = measure_against([noisy], truths[0], [noisy.keypoints_xy])
     smooth_path = measure_against([clean], truths[1], [clean.keypoints_xy])
     assert rough.error_px > 10 * smooth_path.error_px and abs(smooth_path.lag_ms) < 1.0
 
 
 def test_the_default_trembles_less_and_lags_less_than_one_euro_on_made_paths() -> None:
-    films = [recording("still", noise=1.2), recording("stop-and-go", noise=1.2)]
+    clips = [recording("still", noise=1.2), recording("stop-and-go", noise=1.2)]
     figures = {
-        name: measured(*films, found=[smooth(one, name) for one in films])
+        name: measured(*clips, found=[smooth(one, name) for one in clips])
         for name in ("balanced", "one-euro", "none")
     }
     euro, ours = figures["one-euro"], figures["balanced"]
     assert ours.tremble_px < 0.7 * euro.tremble_px
     assert ours.lag_ms < 0.7 * euro.lag_ms
-    assert "balanced: adds" in "\n".join(prices(figures))
+    assert "balanced: adds" in "\n".join(costs(figures))
     assert "| one-euro |" in table(figures, "filter")
 
 
@@ -145,21 +145,21 @@ def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_film_shows_the_photograph_where_the_path_says_with_noise_and_blur() -> None:
     photograph = shipped_photographs()[0]
-    film = Film(photograph, MOVES["stop-and-go"], FPS, 1.0)
-    pictures = list(film)
-    assert len(pictures) == 30 and pictures[0].shape[1::-1] == film.size_wh
+    clip = Clip(photograph, MOVES["stop-and-go"], FPS, 1.0)
+    pictures = list(clip)
+    assert len(pictures) == 30 and pictures[0].shape[1::-1] == clip.size_wh
     grain = pictures[0].astype(float) - pictures[1].astype(float)
     assert 2.0 < grain.std() < 12.0  # nothing moves yet
     sharp = [np.abs(np.diff(one[..., 1].astype(float), axis=1)).mean() for one in pictures]
     assert min(sharp[15:24]) < 0.8 * sharp[0]  # the move from 0.5 to 0.8 s
-    boxes = film.boxes_xyxy()
-    np.testing.assert_allclose(boxes[0], photograph.boxes_xyxy * film.scale, atol=1.0)
+    boxes = clip.boxes_xyxy()
+    np.testing.assert_allclose(boxes[0], photograph.boxes_xyxy * clip.scale, atol=1.0)
 
 
 def test_films_take_the_photographs_in_turn() -> None:
-    films = make_films(shipped_photographs(), 4, 2.0)
-    assert [film.photograph.name for film in films] == ["bus.jpg", "zidane.jpg"] * 2
-    assert len({film.name for film in films}) == 4
+    clips = make_clips(shipped_photographs(), 4, 2.0)
+    assert [clip.photograph.name for clip in clips] == ["bus.jpg", "zidane.jpg"] * 2
+    assert len({clip.name for clip in clips}) == 4
 
 
 def test_the_command_wants_a_video_or_photographs_and_not_both(capsys) -> None:
