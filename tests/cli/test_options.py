@@ -90,6 +90,24 @@ def test_settings_of_the_library_are_checked_by_the_same_bounds(changed: dict[st
         Settings(**changed)  # type: ignore[arg-type]
 
 
+def test_an_input_size_is_rows_and_columns_that_networks_bear(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parser = ArgumentParser()
+    add_options(parser, Settings)
+    words = ["--input", "192x144", "--small-people", "96"]
+    chosen = options(Settings, parser.parse_args(words))
+    assert (chosen.input_hw, chosen.small_people_px) == ((192, 144), 96.0)
+    evaluation = ["eval", "coco", "--images", "x", "--annotations", "y"]
+    for command in ([], evaluation):
+        with pytest.raises(SystemExit) as ended:
+            main([*command, "--input", "100x96"])
+        assert ended.value.code == 2
+        assert "in steps of 16, best of 32 (256x192, 128x96, 96x64), got 100x96" in (
+            capsys.readouterr().err
+        )
+
+
 def test_every_setting_says_what_it_is() -> None:
     for kind in (Settings, SourceOptions, OutputOptions):
         assert all(entry.metadata["help"] for entry in fields(kind))
