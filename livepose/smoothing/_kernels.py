@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from livepose.compiled import njit
 from livepose.poses.states import KeypointState
 from livepose.smoothing._imm_kernels import ImmConstants, doubt_of, imm_filter, propagate
-from livepose.smoothing._one_euro_kernels import Constants, low_pass_share, one_euro
+from livepose.smoothing._one_euro_kernels import OneEuroConstants, low_pass_share, one_euro
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -217,7 +217,7 @@ def smooth_by_one_euro(
     states: Floats,
     times_s: tuple[float, float, float],
     cutoff_hz: float,
-    constants: Constants,
+    constants: OneEuroConstants,
 ) -> bool:
     """The same by the One Euro filter, which knows no time ahead."""
     track_ids, boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people

@@ -8,6 +8,7 @@ the frame rate.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,14 @@ _X, _Y, _VX, _VY, _SEEN_S, _SCORE, _HELD, _RAW_X, _RAW_Y = range(STATE_COLUMNS)
 _SAME_TIME_S = 1e-6
 
 
-Constants = tuple[float, float, float, float, float]
-"""min_cutoff_hz, cutoff_per_speed, speed_cutoff_hz, fade_s, jump_scales."""
+class OneEuroConstants(NamedTuple):
+    """Constants of the filter: see ``SmoothingSettings``."""
+
+    min_cutoff_hz: float
+    cutoff_per_speed: float
+    speed_cutoff_hz: float
+    fade_s: float
+    jump_scales: float
 
 
 @njit(cache=True, nogil=True)
@@ -32,20 +39,20 @@ def low_pass_share(cutoff_hz: float, dt_s: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _imm(
+def _step(
     state: NDArray[np.float64],
     x: float,
     y: float,
     dt_s: float,
     scale_px: float,
-    constants: Constants,
+    constants: OneEuroConstants,
 ) -> None:
     """One Euro step: the cut-off rises with the speed, which x and y share."""
-    share = low_pass_share(constants[2], dt_s)
+    share = low_pass_share(constants.speed_cutoff_hz, dt_s)
     state[_VX] += share * ((x - state[_RAW_X]) / (dt_s * scale_px) - state[_VX])
     state[_VY] += share * ((y - state[_RAW_Y]) / (dt_s * scale_px) - state[_VY])
     speed = math.hypot(state[_VX], state[_VY])
-    share = low_pass_share(constants[0] + constants[1] * speed, dt_s)
+    share = low_pass_share(constants.min_cutoff_hz + constants.cutoff_per_speed * speed, dt_s)
     state[_X] += share * (x - state[_X])
     state[_Y] += share * (y - state[_Y])
 
@@ -58,15 +65,15 @@ def _see(
     score: float,
     time_s: float,
     scale_px: float,
-    constants: Constants,
+    constants: OneEuroConstants,
 ) -> None:
     """Takes in a keypoint that was measured."""
     dt_s = time_s - state[_SEEN_S]  # NaN if never seen, and then every comparison is false
     if abs(dt_s) < _SAME_TIME_S:
         return  # a repeated time tells nothing new, and a speed over next to no time is none
-    reach_px = math.inf if state[_HELD] == 0.0 else constants[4] * scale_px
+    reach_px = math.inf if state[_HELD] == 0.0 else constants.jump_scales * scale_px
     if dt_s > 0.0 and math.hypot(x - state[_X], y - state[_Y]) <= reach_px:
-        _imm(state, x, y, dt_s, scale_px, constants)
+        _step(state, x, y, dt_s, scale_px, constants)
     else:
         state[_X], state[_Y], state[_VX], state[_VY] = x, y, 0.0, 0.0
     state[_SEEN_S], state[_SCORE], state[_HELD] = time_s, score, 0.0
@@ -74,9 +81,9 @@ def _see(
 
 
 @njit(cache=True, nogil=True)
-def _miss(state: NDArray[np.float64], time_s: float, constants: Constants) -> float:
+def _miss(state: NDArray[np.float64], time_s: float, constants: OneEuroConstants) -> float:
     """Score of a keypoint that is not there: it fades, and once faded it is forgotten."""
-    dt_s, fade_s = time_s - state[_SEEN_S], constants[3]
+    dt_s, fade_s = time_s - state[_SEEN_S], constants.fade_s
     if 0.0 <= dt_s < fade_s:
         state[_HELD] = 1.0
         return float(state[_SCORE] * (1.0 - dt_s / fade_s))
@@ -92,7 +99,7 @@ def one_euro(
     slots: NDArray[np.int64],
     time_s: float,
     states: NDArray[np.float64],
-    constants: Constants,
+    constants: OneEuroConstants,
     measured: NDArray[np.bool_],
 ) -> None:
     """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place.

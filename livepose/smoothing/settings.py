@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from livepose.settings import SMOOTHINGS
 from livepose.smoothing._imm_kernels import ImmConstants
+from livepose.smoothing._one_euro_kernels import OneEuroConstants
 
 PRESETS = ("still", "balanced", "fast")
 METHODS = SMOOTHINGS
@@ -68,15 +69,10 @@ class SmoothingSettings:
         """What a preset stands for."""
         return cls(noise_share=NOISE_SHARES.get(method, NOISE_SHARES["balanced"]))
 
-    def one_euro_constants(self) -> tuple[float, float, float, float, float]:
-        """What the One Euro kernel takes, in its order."""
-        return (
-            float(self.min_cutoff_hz),
-            float(self.cutoff_per_speed),
-            float(self.speed_cutoff_hz),
-            float(self.fade_s),
-            float(self.jump_scales),
-        )
+    def one_euro_constants(self) -> OneEuroConstants:
+        """What the One Euro kernel takes."""
+        names = OneEuroConstants._fields
+        return OneEuroConstants(**{name: float(getattr(self, name)) for name in names})
 
     def imm_constants(self) -> ImmConstants:
         """What the kernel with three models takes."""

@@ -235,20 +235,20 @@ def take_in(
     double: Masks,
     keypoints_xy: Floats,
     scores: Floats,
-    pairs: Rows,
-    parents: Rows,
+    limbs: tuple[Rows, Rows],
     time_s: float,
     numbers: Table,
-    exchanged: Masks,
-    refused: Masks,
-    doubtful: Masks,
+    marks: tuple[Masks, Masks, Masks],
 ) -> tuple[int, int, int]:
     """Takes in poses (N, K, 2) with scores (N, K): mends them, judges, learns, moves boxes.
 
-    Sets which pairs (N, F) have to be exchanged, which keypoints (N, K) are not believed and who
-    is perhaps nobody (N,), and returns how many those are. Poses that are somebody else's
-    ``double`` (N,) are not mended.
+    ``limbs`` are the mirrored pairs (F, 2) and each keypoint's parent (K,). Sets ``marks``: which
+    pairs (N, F) have to be exchanged, which keypoints (N, K) are not believed and who is perhaps
+    nobody (N,), and returns how many those are. Poses that are somebody else's ``double`` (N,) are
+    not mended.
     """
+    pairs, parents = limbs
+    exchanged, refused, doubtful = marks
     chosen = numbers[0]
     now_xy = np.empty(keypoints_xy.shape)
     moves = np.zeros(len(rows), dtype=np.bool_)

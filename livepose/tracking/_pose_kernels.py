@@ -146,7 +146,7 @@ def correct_joints(
     exchanged: Masks,
     refused: Masks,
 ) -> None:
-    """Histogram for swaps and jumps in a pose (K, 2), and mends it in place; see ``joints``."""
+    """Mends swaps and jumps in a pose (K, 2) in place; see ``joints``."""
     ahead_xy = np.empty(now_xy.shape)
     look_ahead(joints, time_s, ahead_xy)
     correct_swaps(now_xy, ahead_xy, joints, scale_px, pairs, time_s, exchanged)

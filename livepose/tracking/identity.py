@@ -42,7 +42,7 @@ def correct_switches(
     likeness = oks(moved(tracks, rows, time_s), now_xy, areas_px2, sigmas, near)
     likeness += chosen.identity_oks * np.eye(len(rows))
     if (likeness.argmax(axis=1) == np.arange(len(rows))).all():
-        return  # everybody histograms most like themselves: no other assignment is better
+        return  # everybody looks most like themselves: no other assignment is better
     was, now = assign(likeness, 0.0)
     changed = was != now
     moving = np.intersect1d(was[changed], now[changed])

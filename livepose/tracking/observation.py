@@ -42,17 +42,17 @@ def take_in(
         veiled = double & _established(tracks, rows, time_s, chosen)
         hidden = double & ~veiled
         poses = joints.without(poses, veiled[:, None]) if veiled.any() else poses
-    pairs, parents = joints.structure_of(poses.skeleton)
-    exchanged = np.empty((people, len(pairs)), dtype=np.bool_)
+    limbs = joints.structure_of(poses.skeleton)
+    exchanged = np.empty((people, len(limbs[0])), dtype=np.bool_)
     refused = np.empty((people, joint_count), dtype=np.bool_)
     doubtful = np.empty(people, dtype=np.bool_)
     swaps, jumps, doubts = _kernels.take_in(
         *(tracks.table, tracks.joints, rows, double),
-        *(_plain(poses.keypoints_xy), _plain(poses.keypoint_scores), pairs, parents),
-        *(time_s, chosen.numbers, exchanged, refused, doubtful),
+        *(_plain(poses.keypoints_xy), _plain(poses.keypoint_scores), limbs),
+        *(time_s, chosen.numbers, (exchanged, refused, doubtful)),
     )
     if swaps:
-        poses = joints.swap_back(poses, exchanged, pairs)
+        poses = joints.swap_back(poses, exchanged, limbs[0])
     if jumps:
         poses = joints.without(poses, refused)
     if hidden is not None and hidden.any():

@@ -116,7 +116,7 @@ def learn_histograms(tracks: Tracks, image_bgr: ImageBgr, time_s: float) -> None
 def colour_histogram(image_bgr: ImageBgr, box_xyxy: Boxes) -> Histogram | None:
     """Colours in a box (4,): roots of two histograms, (432,) of length 1.
 
-    None if the box is tiny, or if nearly all in it is black: half of mankind histograms like that.
+    None if the box is tiny, or if nearly all in it is black: half of mankind looks like that.
     """
     left, top, right, bottom = box_xyxy
     x0, x1 = (round(float(left + side * (right - left))) for side in SIDES)

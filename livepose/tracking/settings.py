@@ -104,7 +104,7 @@ class TrackerSettings:
     """Exchange left and right back when they swap for a moment; do not believe jumps."""
 
     settle_s: float = 1.0
-    """The detector histograms at every picture so long after the first."""
+    """The detector looks at every picture so long after the first."""
     interval_s: float = 0.5
     """Adaptive rest: newcomers wait so long at most."""
     busy_interval_s: float = 0.2
