@@ -237,7 +237,10 @@ class Run:
         clock = self.pipeline.clock
         samples = {name: clock.samples_ms(name) for name in clock.names()}
         samples["draw"] = list(self._draw_ms)
+        frames = max(map(len, samples.values()), default=0)
         for name, values in samples.items():
+            # Frames in which a stage is not entered take nothing of it.
+            values += [0.0] * (frames - len(values) if values else 0)
             self._samples.setdefault(name, []).extend(values)
             if values:
                 self._round_ms.setdefault(name, []).append(float(np.mean(values)))
