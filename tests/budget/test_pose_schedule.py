@@ -104,6 +104,19 @@ def test_somebody_who_moves_unforeseen_is_looked_at_in_every_frame() -> None:
     assert all(looks[1:])
 
 
+@pytest.mark.parametrize(("step_s", "all_looked_at"), [(0.1, True), (0.04, False)])
+def test_whoever_moves_is_not_propagated_over_a_tenth_of_a_second(
+    step_s: float, all_looked_at: bool
+) -> None:
+    scene = Scene((0, 110, 220, 330, 440))
+    noise = np.random.default_rng(0)
+    looks = []
+    for _ in range(40):  # something moves everywhere, but no keypoint does
+        scene.image_bgr = noise.integers(0, 255, scene.image_bgr.shape, dtype=np.uint8)
+        looks.append(scene.frame(step_s)[0])
+    assert np.all(looks) == all_looked_at
+
+
 def test_somebody_who_loses_a_keypoint_is_looked_at_until_it_is_given_up() -> None:
     scene = Scene((50, 400))
     scene.frames(40)
