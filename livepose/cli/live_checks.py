@@ -47,7 +47,7 @@ def _listening(live: LiveOptions, source: str) -> Iterator[tuple[str, str, int]]
     for url in live.send:
         address = BusAddress.parse(url)
         if address.scheme == "ws":
-            yield f"--send {url}", address.host, address.port
+            yield f"--send {address.url}", address.host, address.port
         else:
             address.resolved()
     if (at := served_at(live, source)) is not None:

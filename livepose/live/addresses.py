@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from livepose.errors import UsageError
+from livepose.errors import UsageError, redacted
 
 SEND_BUFFER_BYTES = 65_536
 """Little may lie between here and a slow reader."""
@@ -33,22 +33,23 @@ class BusAddress:
         UsageError
             When it has another form, or all the network could listen in.
         """
+        shown = redacted(url)
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise UsageError(f"--send {url}: {error}; expected {_FORMS}") from error
+            raise UsageError(f"--send {shown}: expected {_FORMS}") from error
         if parts.scheme not in _OPTIONS or not parts.hostname or not port:
-            raise UsageError(f"--send {url}: expected {_FORMS}")
+            raise UsageError(f"--send {shown}: expected {_FORMS}")
         options = frozenset(parse_qs(parts.query, keep_blank_values=True))
         if unknown := options - _OPTIONS[parts.scheme]:
-            raise UsageError(f"--send {url}: ?{min(unknown)} is unknown; known: {_FORMS}")
+            raise UsageError(f"--send {shown}: ?{min(unknown)} is unknown; known: {_FORMS}")
         if parts.scheme == "ws" and not is_loopback(parts.hostname):
             raise UsageError(
-                f"--send {url}: whoever can reach it would see the poses; expected "
+                f"--send {shown}: whoever can reach it would see the poses; expected "
                 "127.0.0.1, and a tunnel (ssh -L) for another machine, or --serve"
             )
-        return cls(url, parts.scheme, parts.hostname, port, options)
+        return cls(shown, parts.scheme, parts.hostname, port, options)
 
     def resolved(self) -> tuple[socket.AddressFamily, Any]:
         """Family and address of the host.

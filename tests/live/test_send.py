@@ -184,6 +184,7 @@ def test_nobody_listening_is_silent(scheme, capfd):
         ("udp://127.0.0.1:5?px", "px is unknown"),
         ("ws://0.0.0.0:8000", "expected 127.0.0.1"),
         ("nonsense", "expected osc://HOST:PORT"),
+        ("udp://me:secret@a..b:9000", r"me:\*\*\*@a..b:9000: the host"),
     ],
 )
 def test_an_address_that_cannot_be_right_is_one_sentence(url, sentence):
