@@ -3,9 +3,8 @@
 Servers take a while to import, so that happens where one is asked for.
 """
 
-from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from livepose.cli.run_options import LiveOptions
@@ -40,28 +39,6 @@ def open_live(
             sinks.append(_kept(stack, VirtualCameraSink(live.virtual_camera, source.fps)))
         stack.pop_all()
     return sinks
-
-
-@contextmanager
-def health_served(port: int | None) -> Iterator[Callable[[Sequence[Sink]], None]]:
-    """Answers ``/healthz`` and ``/metrics``, where a port is given.
-
-    What it yields is told the sinks of each stream as they are opened.
-    """
-    if port is None:
-        yield lambda sinks: None
-        return
-    from livepose.live import BrowserView, Health, HealthServer
-
-    streams: list[Health] = []
-    refused: ChainMap[str, int] = ChainMap()
-
-    def add(sinks: Sequence[Sink]) -> None:
-        streams.extend(sink for sink in sinks if isinstance(sink, Health))
-        refused.maps.extend(s.endpoint.refused for s in sinks if isinstance(s, BrowserView))
-
-    with HealthServer(port, streams, refused):
-        yield add
 
 
 def _kept(stack: ExitStack, sink: Sink) -> Sink:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepose import drawing
-from livepose.cli.live import health_served, open_live
+from livepose.cli.live import open_live
 from livepose.cli.opening import wants_window
 from livepose.cli.run_options import (
     LiveOptions,
@@ -18,6 +18,7 @@ from livepose.cli.run_options import (
     RunOptions,
     WindowOptions,
 )
+from livepose.cli.view import Watch
 from livepose.errors import UsageError
 from livepose.frame import Frame
 from livepose.painter import Look
@@ -57,18 +58,18 @@ def play(
     options: RunOptions,
     source: Source,
     pipeline: PosePipeline,
-    window: Window | None = None,
-    view: "BrowserView | None" = None,
+    window: Window | None,
+    view: "BrowserView | None",
+    watch: Watch,
 ) -> Summary:
     """Plays a source to its end with a pipeline that is ready."""
-    with health_served(options.live.health) as watch:
-        sinks = open_all(options, options.outputs, options.live, source, pipeline, view)
-        watch(sinks)
-        player = Player(pipeline, source, sinks, window, look(options.window))
-        player.export_threshold = options.outputs.kpt_thr
-        with progress_bar(source, window is not None) as progress:
-            player.progress = progress
-            summary = player.play()
+    sinks = open_all(options, options.outputs, options.live, source, pipeline, view)
+    watch(sinks)
+    player = Player(pipeline, source, sinks, window, look(options.window))
+    player.export_threshold = options.outputs.kpt_thr
+    with progress_bar(source, window is not None) as progress:
+        player.progress = progress
+        summary = player.play()
     logger.info(said(summary, options.outputs))
     return summary
 

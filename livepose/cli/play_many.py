@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from livepose.cli.live import health_served
 from livepose.cli.play import USUAL_WH, look, open_all, patience, with_drawing_warm
 from livepose.cli.run_options import RunOptions
+from livepose.cli.view import Watch
 from livepose.errors import SourceError
 from livepose.multistream import PoseService
 from livepose.player import Player
@@ -24,20 +24,22 @@ FIRST_FRAMES_S = 2.0
 class Streams:
     """What plays several sources; made with its networks warm.
 
-    ``told`` hears of each part that is ready.
+    ``watch`` is told the outputs of each, and ``told`` hears of each part that is ready.
     """
 
     def __init__(
-        self, options: RunOptions, sources: Sequence[Source], told: Callable[[str], None]
+        self,
+        options: RunOptions,
+        sources: Sequence[Source],
+        watch: Watch,
+        told: Callable[[str], None],
     ) -> None:
-        self._options, self._sources = options, sources
+        self._options, self._sources, self._watch = options, sources, watch
         with with_drawing_warm(options), patience():
             self._service = PoseService(options.settings, told=told)
             await_cameras(sources, FIRST_FRAMES_S)
             known = [source.size_wh for source in sources if source.size_wh != (0, 0)]
             self._service.warm_up(known or [USUAL_WH])
-        self._stack = ExitStack()
-        self._watch = self._stack.enter_context(health_served(options.live.health))
 
     @contextmanager
     def player(
@@ -52,10 +54,6 @@ class Streams:
             player = Player(pipeline, source, sinks, window, look(options.window))
             player.export_threshold = outputs.kpt_thr
             yield player
-
-    def close(self) -> None:
-        """Ends what they share."""
-        self._stack.close()
 
 
 def await_cameras(sources: Sequence[Source], limit_s: float) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from livepose.cli.getting_ready import FirstFrame, GettingReady, Preview, pictures
 from livepose.cli.opening import open_chosen, window_possible
 from livepose.cli.run_options import LiveOptions, RunOptions
-from livepose.cli.view import open_view
+from livepose.cli.view import Watch, health_served, open_view
 from livepose.errors import SourceError
 from livepose.sources import Source
 from livepose.window import Pane, Screen, Window
@@ -31,6 +31,7 @@ def start(options: RunOptions) -> None:
     with ExitStack() as stack:
         # The source first: a wrong path is said at once, not after the networks were loaded.
         (source,) = _open_sources(options, stack)
+        watch = stack.enter_context(health_served(options.live.health))
         view = _open_view(options.live, options, source, stack)
         window = None
         if window_possible(options, live=source.live):
@@ -42,7 +43,7 @@ def start(options: RunOptions) -> None:
         if preview.show_until(ready) and preview.show_until(FirstFrame(source)):
             from livepose.cli.play import play
 
-            play(options, source, ready.result(), window, view)
+            play(options, source, ready.result(), window, view, watch)
 
 
 def _open_sources(options: RunOptions, stack: ExitStack) -> list[Source]:
@@ -86,23 +87,24 @@ def start_many(options: RunOptions) -> None:
     with ExitStack() as stack:
         sources = _open_sources(options, stack)
         shown = window_possible(options, live=all(source.live for source in sources))
+        watch = stack.enter_context(health_served(options.live.health))
         screen, streams = Screen(), []
         for number, source in enumerate(sources):
             pane = screen.pane(f"livepose {number + 1} - {source.name}") if shown else None
             view = _open_view(options.live.numbered(number + 1), options, source, stack)
             preview = _preview(options, number, source, pane, view)
             streams.append(Stream(number, source, pane, view, preview))
-        ready = GettingReady(lambda told: _load_many(options, sources, told))
+        ready = GettingReady(lambda told: _load_many(options, sources, watch, told))
         play_all(streams, screen, ready)
 
 
 def _load_many(
-    options: RunOptions, sources: Sequence[Source], told: Callable[[str], None]
+    options: RunOptions, sources: Sequence[Source], watch: Watch, told: Callable[[str], None]
 ) -> "Streams":
     from livepose.cli.play_many import Streams
 
     told("libraries")
-    return Streams(options, sources, told)
+    return Streams(options, sources, watch, told)
 
 
 class Stream:
@@ -146,9 +148,10 @@ class Stream:
 
     def _play(self, streams: "Streams") -> None:
         with streams.player(self._number, self._pane, self._view) as self._player:
-            if not self._stopped:
-                summary = self._player.play()
-                logger.info(f"{self._source.name}: {summary.frames} frames, {summary.fps:.1f} fps")
+            if self._stopped:
+                self._player.stop()
+            summary = self._player.play()
+            logger.info(f"{self._source.name}: {summary.frames} frames, {summary.fps:.1f} fps")
 
 
 def play_all(streams: Sequence[Stream], screen: Screen, ready: "GettingReady[Streams]") -> None:
@@ -169,7 +172,5 @@ def play_all(streams: Sequence[Stream], screen: Screen, ready: "GettingReady[Str
             for stream in streams:
                 stream.stop()
     lost = [one.result() for one in playing].count(False)
-    if ready.wait(0.0):
-        ready.result().close()
     if lost:
         raise SourceError(f"{lost} of {len(streams)} sources could not be played to the end")

@@ -1,10 +1,14 @@
-"""Opens the browser view that the options name; no network is loaded for it."""
+"""Opens the browser view and the health server; no network is loaded for them."""
 
 import logging
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from livepose.cli.live_checks import served_at
 from livepose.cli.run_options import LiveOptions, WindowOptions
+from livepose.sinks import Sink
 from livepose.sources import Source
 
 if TYPE_CHECKING:
@@ -13,6 +17,8 @@ if TYPE_CHECKING:
     from livepose.live import BrowserView
 
 logger = logging.getLogger(__name__)
+Watch = Callable[[Sequence[Sink]], None]
+"""Is told the sinks of a stream."""
 
 
 def open_view(live: LiveOptions, window: WindowOptions, source: Source) -> "BrowserView | None":
@@ -35,6 +41,28 @@ def open_view(live: LiveOptions, window: WindowOptions, source: Source) -> "Brow
     )
     logger.info(f"browser view: {view.address}")
     return view
+
+
+@contextmanager
+def health_served(port: int | None) -> Iterator[Watch]:
+    """Answers ``/healthz`` and ``/metrics``, where a port is given.
+
+    What it yields is told the sinks of each stream as they are opened; before, nothing is well.
+    """
+    if port is None:
+        yield lambda sinks: None
+        return
+    from livepose.live import BrowserView, Health, HealthServer
+
+    streams: list[Health] = []
+    refused: ChainMap[str, int] = ChainMap()
+
+    def add(sinks: Sequence[Sink]) -> None:
+        streams.extend(sink for sink in sinks if isinstance(sink, Health))
+        refused.maps.extend(s.endpoint.refused for s in sinks if isinstance(s, BrowserView))
+
+    with HealthServer(port, streams, refused):
+        yield add
 
 
 def _tls(live: LiveOptions, host: str) -> "ssl.SSLContext | None":

@@ -123,7 +123,7 @@ class HealthServer(Closing):
 
     def _healthz(self) -> Response:
         figures = [one.figures() for one in self._streams]
-        well = all(one["silent_s"] < SILENT_AFTER_S for one in figures)
+        well = bool(figures) and all(one["silent_s"] < SILENT_AFTER_S for one in figures)
         said = {
             "status": "ok" if well else "no frames",
             "streams": [

@@ -71,6 +71,10 @@ class Window(Closable):
             return
         if not self.is_open:
             self._first(image_bgr)
+            cv2.imshow(self.title, image_bgr)
+            cv2.waitKey(50)  # laid out; a window that moves before that may stay empty
+            if self._at_xy is not None:
+                cv2.moveWindow(self.title, *self._at_xy)
         cv2.imshow(self.title, image_bgr)
 
     def poll(self) -> list[Command]:
@@ -98,8 +102,6 @@ class Window(Closable):
         )
         height, width = image_bgr.shape[:2]
         cv2.resizeWindow(self.title, *first_size_wh(width, height, self._most_wh))
-        if self._at_xy is not None:
-            cv2.moveWindow(self.title, *self._at_xy)
         self.is_open = True
 
     def _visible(self) -> bool:

@@ -21,8 +21,8 @@ def watched():
 
 
 def test_health_follows_the_frames(watched):
-    stream, port = watched
-    stream.write(replace(frame(0), captured_s=time.perf_counter() - 0.05, dropped=4), poses(2))
+    (stream, port), people = watched, poses(2)
+    stream.write(replace(frame(0), captured_s=time.perf_counter() - 0.05, dropped=4), people)
     status, headers, body = get(port, "/healthz")
     said = json.loads(body)
     assert (
@@ -61,3 +61,9 @@ def test_prometheus_reads_the_metrics(watched):
 def test_another_host_name_is_refused(watched):
     assert get(watched[1], "/metrics", {"Host": "evil.example"})[0] == 403
     assert get(watched[1], "/")[0] == 404
+
+
+def test_before_there_is_a_stream_nothing_is_well():
+    with HealthServer(0, []) as server:
+        status, _, body = get(server.endpoint.port, "/healthz")
+    assert status == 503 and json.loads(body) == {"status": "no frames", "streams": []}
