@@ -24,7 +24,7 @@ from livepose.poses import Poses
 from livepose.sinks import OutputClosed, Sink, VideoSink, above
 from livepose.sources import Source
 from livepose.threads import BackgroundWriter, prefetch
-from livepose.window import Command, Pane, Window, captioned
+from livepose.window import Command, Tile, Window, captioned
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Player:
         pipeline: PosePipeline,
         source: Source,
         sinks: Sequence[Sink] = (),
-        window: Window | Pane | None = None,
+        window: Window | Tile | None = None,
         look: Look | None = None,
         progress: Callable[[Frame, Poses, float], None] | None = None,
         folder: Path | None = None,

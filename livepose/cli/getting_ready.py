@@ -10,7 +10,7 @@ import numpy as np
 
 from livepose.frame import ImageBgr
 from livepose.sources import ImageSource, LiveSource, Source, VideoSource
-from livepose.window import Command, Pane, Window, captioned
+from livepose.window import Command, Tile, Window, captioned
 
 if TYPE_CHECKING:
     from livepose.live import BrowserView
@@ -110,7 +110,7 @@ class Preview:
     def __init__(
         self,
         images_bgr: Iterator[ImageBgr],
-        window: Window | Pane | None = None,
+        window: Window | Tile | None = None,
         view: "BrowserView | None" = None,
         *,
         mirror: bool = False,

@@ -12,7 +12,7 @@ from livepose.errors import SourceError
 from livepose.multistream import PoseService
 from livepose.player import Player
 from livepose.sources import LiveSource, Source
-from livepose.window import Pane
+from livepose.window import Tile
 
 if TYPE_CHECKING:
     from livepose.live import BrowserView
@@ -43,7 +43,7 @@ class Streams:
 
     @contextmanager
     def player(
-        self, number: int, window: Pane | None, view: "BrowserView | None"
+        self, number: int, window: Tile | None, view: "BrowserView | None"
     ) -> Iterator[Player]:
         """The player of one source, with its outputs; for the thread that plays it."""
         options, source = self._options, self._sources[number]

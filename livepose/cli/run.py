@@ -35,7 +35,7 @@ EXAMPLES = """examples:
   livepose --video in.mp4 --output out.mp4              a file with skeletons and its sound
   livepose --image photos/ --output drawn/              still pictures
   livepose --source rtsp://host/stream --json -         any source, poses as JSON lines
-  livepose --camera 0 --camera 1 --json poses.jsonl     two windows, poses-1.jsonl, poses-2.jsonl
+  livepose --camera 0 --camera 1 --json poses.jsonl     side by side, poses-1.jsonl, poses-2.jsonl
   livepose in/ --output-dir out --json --angles         every video and picture of a folder
   livepose --benchmark                                  how fast is this machine?
 """

@@ -13,7 +13,7 @@ from livepose.cli.run_options import LiveOptions, RunOptions
 from livepose.cli.view import Watch, health_served, open_view
 from livepose.errors import SourceError
 from livepose.sources import Source
-from livepose.window import Pane, Screen, Window
+from livepose.window import Screen, Tile, Window
 
 if TYPE_CHECKING:
     from livepose.cli.play_many import Streams
@@ -67,7 +67,7 @@ def _preview(
     options: RunOptions,
     number: int,
     source: Source,
-    window: Window | Pane | None,
+    window: Window | Tile | None,
     view: "BrowserView | None",
 ) -> Preview:
     again = partial(open_chosen, *options.sources.chosen()[number], options.sources)
@@ -83,17 +83,17 @@ def _load(options: RunOptions, source: Source, told: Callable[[str], None]) -> "
 
 
 def start_many(options: RunOptions) -> None:
-    """Plays the chosen sources side by side, each to its end, each in a window of its own."""
+    """Plays the chosen sources side by side, each to its end, each in a tile of one window."""
     with ExitStack() as stack:
         sources = _open_sources(options, stack)
         shown = window_possible(options, live=all(source.live for source in sources))
         watch = stack.enter_context(health_served(options.live.health))
-        screen, streams = Screen(), []
+        screen, streams = Screen(f"livepose - {len(sources)} sources", len(sources)), []
         for number, source in enumerate(sources):
-            pane = screen.pane(f"livepose {number + 1} - {source.name}") if shown else None
+            tile = screen.tiles[number] if shown else None
             view = _open_view(options.live.numbered(number + 1), options, source, stack)
-            preview = _preview(options, number, source, pane, view)
-            streams.append(Stream(number, source, pane, view, preview))
+            preview = _preview(options, number, source, tile, view)
+            streams.append(Stream(number, source, tile, view, preview))
         ready = GettingReady(lambda told: _load_many(options, sources, watch, told))
         play_all(streams, screen, ready)
 
@@ -114,12 +114,12 @@ class Stream:
         self,
         number: int,
         source: Source,
-        pane: Pane | None,
+        tile: Tile | None,
         view: "BrowserView | None",
         preview: Preview,
     ) -> None:
         self._number, self._source, self._preview = number, source, preview
-        self._pane, self._view = pane, view
+        self._tile, self._view = tile, view
         self._stopped = False
         self._player: Player | None = None
 
@@ -133,8 +133,8 @@ class Stream:
             logger.error(str(error))
             return False
         finally:
-            if self._pane is not None:
-                self._pane.close()
+            if self._tile is not None:
+                self._tile.close()
         return True
 
     def stop(self) -> None:
@@ -147,7 +147,7 @@ class Stream:
             self._source.close()
 
     def _play(self, streams: "Streams") -> None:
-        with streams.player(self._number, self._pane, self._view) as self._player:
+        with streams.player(self._number, self._tile, self._view) as self._player:
             if self._stopped:
                 self._player.stop()
             summary = self._player.play()
@@ -155,7 +155,7 @@ class Stream:
 
 
 def play_all(streams: Sequence[Stream], screen: Screen, ready: "GettingReady[Streams]") -> None:
-    """A thread for each stream, while this one shows their windows.
+    """A thread for each stream, while this one shows them.
 
     A source that is lost ends its own stream alone; another error, or Ctrl-C, ends all.
     """

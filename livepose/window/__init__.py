@@ -1,7 +1,7 @@
-"""Windows: one for the thread that plays a source, or several that belong to one thread."""
+"""A window for the thread that plays a source, or for several threads, a tile each."""
 
 from livepose.window.caption import captioned
-from livepose.window.screen import Pane, Screen
+from livepose.window.screen import Screen, Tile
 from livepose.window.window import Command, Window
 
-__all__ = ["Command", "Pane", "Screen", "Window", "captioned"]
+__all__ = ["Command", "Screen", "Tile", "Window", "captioned"]

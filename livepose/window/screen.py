@@ -1,86 +1,86 @@
-"""Windows of several threads: all of them belong to one thread, as toolkits demand."""
+"""Several sources in one window, a tile each: it belongs to one thread, as toolkits demand."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
 
+import cv2
+import numpy as np
+
 from livepose.frame import ImageBgr
-from livepose.window.window import Command, Window, pressed
+from livepose.window.caption import captioned
+from livepose.window.window import Command, Window, first_size_wh
 
 _POLL_S = 0.02
-_PANE_WH = (640, 480)
-_TITLE_BAR_PX = 40
-_COLUMNS = 2
+_TILE_WH = (640, 480)
 
 
-class Pane:
-    """One window for one thread: it shows and hears; the screen's thread does what that means."""
+class Tile:
+    """One part of the window for one thread, which shows and hears through it."""
 
-    def __init__(self, window: Window, changed: threading.Event) -> None:
-        self._window, self._changed = window, changed
-        self._newest_bgr: ImageBgr | None = None
+    def __init__(self, part_bgr: ImageBgr, changed: threading.Event) -> None:
+        self._part_bgr, self._changed = part_bgr, changed
+        self._newest_bgr: deque[ImageBgr] = deque(maxlen=1)
         self._commands: deque[Command] = deque()
-        self._closed = False
 
     def show(self, image_bgr: ImageBgr) -> None:
         """Hands over a picture; of several that nobody came to show, the newest is shown."""
-        self._newest_bgr = image_bgr
-        self._changed.set()
+        tile_bgr = np.zeros_like(self._part_bgr)
+        height, width = tile_bgr.shape[:2]
+        inner_wh = first_size_wh(image_bgr.shape[1], image_bgr.shape[0], (width, height))
+        x, y = (width - inner_wh[0]) // 2, (height - inner_wh[1]) // 2
+        inner_bgr = cv2.resize(image_bgr, inner_wh, interpolation=cv2.INTER_AREA)
+        tile_bgr[y : y + inner_wh[1], x : x + inner_wh[0]] = inner_bgr
+        self._hand_over(tile_bgr)
 
     def poll(self) -> list[Command]:
         """What the user asked for since the last call, oldest first."""
         return [self._commands.popleft() for _ in range(len(self._commands))]
 
-    def ask(self, *commands: Command) -> None:
-        """As if the user had asked for it."""
+    def ask(self, commands: list[Command]) -> None:
+        """In the screen's thread: what the keys and the close button said."""
         self._commands.extend(commands)
 
     def close(self) -> None:
-        """Has the window taken from the screen."""
-        self._closed = True
-        self._changed.set()
+        """Says that nothing more comes."""
+        self._hand_over(captioned(np.zeros_like(self._part_bgr), "ended"))
 
     def refresh(self) -> bool:
-        """In the screen's thread: shows what is new; whether there is a window."""
-        newest_bgr, self._newest_bgr = self._newest_bgr, None
-        if self._closed:
-            self._window.close()
-        elif newest_bgr is not None:
-            self._window.show(newest_bgr)
-        return self._window.is_open
+        """In the screen's thread: puts what is new into its part; whether there was anything."""
+        if not self._newest_bgr:
+            return False
+        self._part_bgr[:] = self._newest_bgr.pop()
+        return True
 
-    def hear(self, commands: list[Command]) -> None:
-        """In the screen's thread: what the keys said, and the close button."""
-        if self._window.is_open:
-            self.ask(*self._window.heard(commands))
+    def _hand_over(self, tile_bgr: ImageBgr) -> None:
+        self._newest_bgr.append(tile_bgr)
+        self._changed.set()
 
 
 class Screen:
-    """Windows side by side. A key is heard by all of them, the close button by its own."""
+    """A window with so many tiles, row by row. Keys and the close button are heard by all."""
 
-    def __init__(self) -> None:
-        self._panes: list[Pane] = []
+    def __init__(self, title: str, count: int) -> None:
+        columns = math.ceil(math.sqrt(count))
+        width, height = _TILE_WH
+        shape = (math.ceil(count / columns) * height, columns * width, 3)
+        self._window, self._mosaic_bgr = Window(title), np.zeros(shape, np.uint8)
         self._changed = threading.Event()
-
-    def pane(self, title: str) -> Pane:
-        """One more window, which opens with its first picture."""
-        row, column = divmod(len(self._panes), _COLUMNS)
-        at_xy = (column * _PANE_WH[0], row * (_PANE_WH[1] + _TITLE_BAR_PX))
-        self._panes.append(Pane(Window(title, _PANE_WH, at_xy), self._changed))
-        return self._panes[-1]
+        corners = (divmod(number, columns) for number in range(count))
+        self.tiles = [
+            Tile(self._mosaic_bgr[row * height :, column * width :][:height, :width], self._changed)
+            for row, column in corners
+        ]
 
     def run(self, goes_on: Callable[[], bool]) -> None:
-        """Shows and listens for as long as it ``goes_on``; then all windows are closed."""
-        try:
+        """Shows and listens for as long as it ``goes_on``; then the window is closed."""
+        with self._window as window:
             while goes_on():
                 self._changed.wait(_POLL_S)
                 self._changed.clear()
-                shown = [pane.refresh() for pane in self._panes]
-                if any(shown):
-                    commands = pressed()
-                    for pane in self._panes:
-                        pane.hear(commands)
-        finally:
-            for pane in self._panes:
-                pane.close()
-                pane.refresh()
+                if sum(tile.refresh() for tile in self.tiles):
+                    window.show(self._mosaic_bgr)
+                commands = window.poll()
+                for tile in self.tiles:
+                    tile.ask(commands)

@@ -54,15 +54,9 @@ class Window(Closable):
 
     available = staticmethod(available)
 
-    def __init__(
-        self,
-        title: str,
-        most_wh: tuple[int, int] = _FIRST_SIZE_WH,
-        at_xy: tuple[int, int] | None = None,
-    ) -> None:
+    def __init__(self, title: str) -> None:
         self.title = title
         self.is_open = False
-        self._most_wh, self._at_xy = most_wh, at_xy
         self._closed = False
 
     def show(self, image_bgr: ImageBgr) -> None:
@@ -71,18 +65,11 @@ class Window(Closable):
             return
         if not self.is_open:
             self._first(image_bgr)
-            cv2.imshow(self.title, image_bgr)
-            cv2.waitKey(50)  # laid out; a window that moves before that may stay empty
-            if self._at_xy is not None:
-                cv2.moveWindow(self.title, *self._at_xy)
         cv2.imshow(self.title, image_bgr)
 
     def poll(self) -> list[Command]:
         """What the user asked for since the last call, oldest first; keeps the window alive."""
-        return self.heard(pressed() if self.is_open else [])
-
-    def heard(self, commands: list[Command]) -> list[Command]:
-        """These commands, and that of the close button."""
+        commands = pressed() if self.is_open else []
         if self.is_open and not self._visible():
             self._closed, self.is_open = True, False
             return [*commands, Command.QUIT]
@@ -101,7 +88,7 @@ class Window(Closable):
             self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
         )
         height, width = image_bgr.shape[:2]
-        cv2.resizeWindow(self.title, *first_size_wh(width, height, self._most_wh))
+        cv2.resizeWindow(self.title, *first_size_wh(width, height))
         self.is_open = True
 
     def _visible(self) -> bool:
@@ -112,7 +99,7 @@ class Window(Closable):
 
 
 def pressed() -> list[Command]:
-    """The commands of the keys that were pressed in any open window, oldest first."""
+    """The commands of the keys that were pressed in the open window, oldest first."""
     codes = iter(lambda: cv2.waitKeyEx(1), -1)
     commands = (command_of(code) for code in islice(codes, _MOST_KEYS))
     return [command for command in commands if command is not None]
@@ -133,6 +120,6 @@ def command_of(code: int) -> Command | None:
 def first_size_wh(
     width: int, height: int, most_wh: tuple[int, int] = _FIRST_SIZE_WH
 ) -> tuple[int, int]:
-    """The size at which a picture's window opens: its own, or less with the same shape."""
+    """The size at which a picture is first shown: its own, or less with the same shape."""
     scale = min(1.0, most_wh[0] / width, most_wh[1] / height)
     return max(1, round(width * scale)), max(1, round(height * scale))

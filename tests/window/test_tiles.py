@@ -1,4 +1,4 @@
-"""Several cameras have a window each; one that dies says so in its own and ends no other."""
+"""Several cameras have a tile each; one that dies says so in its own and ends no other."""
 
 import os
 import subprocess
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from sources.loopback import MjpegCamera
 from window.xvfb import Display, running_display
 
+from livepose.window import Screen, captioned
+
 RUN = """
 import sys
 import fakes
@@ -24,8 +26,9 @@ pipeline.open_runtime = lambda *_, **__: fakes.FakeRuntime()
 pipeline.open_detector = lambda *_, **__: fakes.FakeDetector()
 sys.exit(main(sys.argv[1:]))
 """
-LEFT, RIGHT = (slice(0, 240), slice(0, 320)), (slice(0, 240), slice(640, 960))
-"""Where the windows open; the screen has no window manager, so nothing moves them."""
+LEFT, RIGHT = (slice(120, 360), slice(160, 480)), (slice(120, 360), slice(800, 1120))
+"""The pictures amid their tiles; the screen has no window manager, so nothing moves the window."""
+TITLE = "livepose - 2 sources"
 CAPTION = slice(215, 240)
 
 
@@ -71,16 +74,19 @@ def says_reconnecting(display: Display, place: tuple[slice, slice]) -> bool:
     return bool((caption[:, :250] == 0).all(axis=2).mean() > 0.4 and (caption > 240).any())
 
 
-def test_each_camera_has_a_window_one_is_cut_and_q_ends_all(
-    display: Display, tmp_path: Path
-) -> None:
+def opened(display: Display, said: Path) -> int:
+    window = display.find_window(TITLE)
+    assert window is not None, said.read_text()
+    display.map_again(window)
+    return window
+
+
+def test_each_camera_has_a_tile_one_is_cut_and_q_ends_all(display: Display, tmp_path: Path) -> None:
     said = tmp_path / "said"
     with MjpegCamera() as one, MjpegCamera() as other:
         words = ["--source", one.url, "--source", other.url, "--reconnect", "forever"]
         with running(display, [*words, "--json", str(tmp_path / "p.jsonl")], said) as process:
-            first = display.find_window("livepose 1 - ")
-            assert first is not None, said.read_text()
-            assert display.find_window("livepose 2 - ") not in (None, first)
+            window = opened(display, said)
             wait_for(lambda: "ready after" in said.read_text(), said.read_text())
             wait_for(lambda: moves(display, LEFT) and moves(display, RIGHT), said.read_text())
             other.cut()
@@ -92,14 +98,14 @@ def test_each_camera_has_a_window_one_is_cut_and_q_ends_all(
             assert not says_reconnecting(display, RIGHT)
             other.cut()
             wait_for(lambda: says_reconnecting(display, RIGHT), said.read_text())
-            display.press(first, "q")
+            display.press(window, "q")
             assert process.wait(timeout=20) == 0, said.read_text()
     for number in (1, 2):
         assert (tmp_path / f"p-{number}.jsonl").read_text().count("\n") > 10
     assert "Traceback" not in said.read_text()
 
 
-def test_the_close_button_ends_its_own_stream_and_a_camera_that_is_away_may_come_later(
+def test_a_camera_that_is_away_may_come_later_and_the_close_button_ends_all(
     display: Display, tmp_path: Path
 ) -> None:
     said = tmp_path / "said"
@@ -107,13 +113,43 @@ def test_the_close_button_ends_its_own_stream_and_a_camera_that_is_away_may_come
     with MjpegCamera() as one:
         words = ["--source", one.url, "--source", late.url, "--reconnect", "forever"]
         with running(display, words, said) as process:
-            first, second = (display.find_window(f"livepose {n} - ") for n in (1, 2))
-            assert first is not None and second is not None, said.read_text()
+            window = opened(display, said)
             wait_for(lambda: moves(display, LEFT), said.read_text())
-            display.click_close_button(first)
-            wait_for(lambda: display.find_window("livepose 1 - ", 0.0) is None, "it stays open")
             with late:
                 wait_for(lambda: moves(display, RIGHT), said.read_text())
-                display.press(second, "q")
+                display.click_close_button(window)
                 assert process.wait(timeout=20) == 0, said.read_text()
     assert "Traceback" not in said.read_text()
+
+
+def test_a_stream_that_is_over_says_so_while_the_other_plays(
+    display: Display, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    with MjpegCamera() as one, MjpegCamera() as other:
+        words = ["--source", one.url, "--source", other.url, "--reconnect", "1"]
+        with running(display, words, said) as process:
+            window = opened(display, said)
+            wait_for(lambda: "ready after" in said.read_text(), said.read_text())
+            wait_for(lambda: moves(display, LEFT) and moves(display, RIGHT), said.read_text())
+            other.cut()
+            ended_bgr = captioned(np.zeros((480, 640, 3), np.uint8), "ended")
+            tile = (slice(0, 480), slice(640, 1280))
+            wait_for(lambda: np.array_equal(part(display, tile), ended_bgr), said.read_text())
+            assert moves(display, LEFT)
+            display.press(window, "q")
+            assert process.wait(timeout=20) == 3, said.read_text()
+    assert "1 of 2 sources could not be played to the end" in said.read_text()
+
+
+def test_five_sources_are_three_columns_and_a_tile_shows_its_newest_picture_whole() -> None:
+    screen = Screen("never opened", 5)
+    assert screen._mosaic_bgr.shape == (2 * 480, 3 * 640, 3)
+    fifth = screen.tiles[4]
+    assert not fifth.refresh()
+    for gray in (100, 200):
+        fifth.show(np.full((720, 1280, 3), gray, np.uint8))
+    assert fifth.refresh() and not fifth.refresh()
+    wanted_bgr = np.zeros_like(screen._mosaic_bgr)
+    wanted_bgr[480 + 60 : 480 + 420, 640:1280] = 200
+    np.testing.assert_array_equal(screen._mosaic_bgr, wanted_bgr)
