@@ -24,7 +24,8 @@ DOUBT_BY_NEIGHBOUR = 0.5
 """For each further person somebody is looked at only when a prediction has this part more of a
 measurement's variance. On the scenes of the jitter study that adds 1 % to the error and nothing to
 the lag; twice as much would add 1.7 %."""
-FORGET_S = 2.0
+FORGET_S = 2 * LONGEST_S
+"""Whoever was away for so long is a newcomer again: what takes their place may be a post."""
 OVERLAP_IOU = 0.2
 """Whoever stands before somebody who is looked at is looked at too, or poses would be mixed up."""
 

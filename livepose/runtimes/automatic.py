@@ -99,7 +99,7 @@ def _ap(embedded: Path) -> str:
         ranges = read_ranges(embedded, read_card(embedded))
         measured = {} if ranges is None else ranges.measured
         if {"ap_f32", "people"} <= measured.keys():
-            return f"AP {measured['ap_f32']} on {measured['people']} people"
+            return f"AP {measured['ap_f32']:.1f} on {measured['people']} people"
     return "AP not measured"
 
 

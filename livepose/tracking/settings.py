@@ -58,12 +58,12 @@ class TrackerSettings:
     fade_ratio: float = 0.5
     """... or below this part of the mean score that the person had at the last detection."""
 
-    proof_score: float = 0.75
+    proof_score: float = 0.8
     """Detector (``sure_score``) or keypoints must be sure that somebody is somebody: the mean of
-    the best ``PROOF_KEYPOINTS``. A striped post has 0.71 at most."""
-    usual_score: float = 0.65
-    """... or their average over ``BEST_S``. The post has 0.53, a man of whom half a face is to be
-    seen 0.69."""
+    the best ``PROOF_KEYPOINTS``. A striped post has 0.73 in a tenth of its pictures."""
+    usual_score: float = 0.73
+    """... or their average over ``BEST_S``. The post has 0.67; people who are seen whole and sit
+    still have 0.8 and more."""
     moving_score: float = 0.4
     """Enough for who moves as posts and chairs do not, or has been proven for ``proof_s``."""
     lasting_s: float = 2.0
