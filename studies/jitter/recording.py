@@ -41,6 +41,18 @@ class Recording:
     covariance_px2: Floats
     """(T, P, K, 2, 2)"""
 
+    def poses_at(self, index: int) -> tuple[NDArray[np.int64], Poses]:
+        """Who was found in a picture, and their poses."""
+        here = np.flatnonzero(np.isfinite(self.boxes_xyxy[index, :, 0]))
+        return here, Poses(
+            keypoints_xy=self.keypoints_xy[index, here],
+            keypoint_scores=self.keypoint_scores[index, here],
+            boxes_xyxy=self.boxes_xyxy[index, here],
+            scores=np.ones(len(here)),
+            track_ids=here + 1,
+            covariance_px2=self.covariance_px2[index, here],
+        )
+
     def save(self, path: Path) -> None:
         """Writes the recording as .npz."""
         np.savez_compressed(

@@ -6,7 +6,6 @@ import numpy as np
 
 from livepose.budget import PoseSchedule
 from livepose.evaluation.settings import Progress
-from livepose.poses import Poses
 from livepose.smoothing import Smoother
 from livepose.tracking import Tracked
 from studies.jitter import report as text
@@ -48,15 +47,7 @@ def scheduled(clip: Clip, recording: Recording) -> tuple[Floats, Floats]:
     schedule = PoseSchedule(smoother)
     found, looked = np.full_like(recording.keypoints_xy, np.nan), []
     for index, (time_s, image_bgr) in enumerate(zip(recording.times_s, clip, strict=True)):
-        here = np.flatnonzero(np.isfinite(recording.boxes_xyxy[index, :, 0]))
-        poses = Poses(
-            keypoints_xy=recording.keypoints_xy[index, here],
-            keypoint_scores=recording.keypoint_scores[index, here],
-            boxes_xyxy=recording.boxes_xyxy[index, here],
-            scores=np.ones(len(here)),
-            track_ids=here + 1,
-            covariance_px2=recording.covariance_px2[index, here],
-        )
+        _, poses = recording.poses_at(index)
         tracked = Tracked(poses.boxes_xyxy, poses.track_ids, poses.scores)
         due = schedule.due(float(time_s), tracked, image_bgr)
         schedule.looked_at(float(time_s), poses.select(due))

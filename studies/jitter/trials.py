@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.poses import Poses
 from livepose.smoothing import Smoother, SmoothingSettings
 from studies.jitter.recording import Recording
 
@@ -21,14 +20,6 @@ def smooth(
     smoother.lead_s = lead_s
     found = np.full_like(recording.keypoints_xy, np.nan)
     for index, time_s in enumerate(recording.times_s):
-        here = np.flatnonzero(np.isfinite(recording.boxes_xyxy[index, :, 0]))
-        poses = Poses(
-            keypoints_xy=recording.keypoints_xy[index, here],
-            keypoint_scores=recording.keypoint_scores[index, here],
-            boxes_xyxy=recording.boxes_xyxy[index, here],
-            scores=np.ones(len(here)),
-            track_ids=here + 1,
-            covariance_px2=recording.covariance_px2[index, here],
-        )
+        here, poses = recording.poses_at(index)
         found[index, here] = smoother.apply(float(time_s), poses).keypoints_xy
     return found
