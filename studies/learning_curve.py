@@ -1,0 +1,81 @@
+"""What each doubling of a training brings: the tables of ``weights/README.md`` as a plot.
+
+    python -m studies.learning_curve --plot docs/learning.png
+
+A table counts when its rows begin with ``N thousand`` and hold figures, with their intervals where
+they were measured, as in ``39.2 [36.7, 41.9]``. The first of a row is drawn over the logarithm of
+N, with the straight line through all rows of the table, which says how far the bar is.
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from livepose.evaluation.plots import figure_with, save
+
+ROW = re.compile(r"\| (\d+) thousand (?:\|.*?)??\| ([\d.]+)(?: \[([\d.]+), ([\d.]+)\])? \|")
+PANELS = (("crops, pose network", "AP, annotated boxes", 45), ("pictures, detector", "AP50", 75))
+
+
+class Point(NamedTuple):
+    """One file of weights: what it had seen, and how good it was with its 95 % interval or none."""
+
+    thousands: float
+    value: float
+    low: float
+    high: float
+
+
+def tables(markdown: str) -> list[list[Point]]:
+    """The tables of a text that have such rows, in order."""
+    found = [ROW.match(line) for line in markdown.splitlines()]
+    runs = groupby(found, key=lambda match: match is not None)
+    return [[as_point(match) for match in run if match] for is_row, run in runs if is_row]
+
+
+def as_point(row: re.Match[str]) -> Point:
+    """The figures of one row."""
+    thousands, value, low, high = row.groups()
+    return Point(float(thousands), float(value), float(low or value), float(high or value))
+
+
+def line_through(points: Sequence[Point]) -> tuple[float, float]:
+    """Gain of a doubling, and the value at one thousand, by least squares."""
+    slope, start = np.polyfit(np.log2([p.thousands for p in points]), [p.value for p in points], 1)
+    return float(slope), float(start)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draws both tables and prints what a doubling brings and where the bar lies."""
+    parser = argparse.ArgumentParser(prog="python -m studies.learning_curve", description=__doc__)
+    parser.add_argument("--cards", type=Path, default=Path("weights/README.md"), metavar="FILE")
+    parser.add_argument("--plot", type=Path, default=Path("docs/learning.png"), metavar="FILE")
+    options = parser.parse_args(arguments)
+    figure, axes = figure_with(len(PANELS), share_y=False)
+    found = tables(options.cards.read_text(encoding="utf-8"))
+    for axis, points, (seen, measure, bar) in zip(axes, found, PANELS, strict=True):
+        slope, start = line_through(points)
+        needed = 2 ** ((bar - start) / slope)
+        print(f"{seen}: {slope:.1f} {measure} a doubling; {bar} at {needed:.0f} thousand")
+        x, y = [p.thousands for p in points], np.array([p.value for p in points])
+        spread = np.abs(np.array([[p.low for p in points], [p.high for p in points]]) - y)
+        axis.errorbar(x, y, spread, fmt="o", capsize=3)
+        ends = np.array([min(x), needed])
+        axis.plot(ends, start + slope * np.log2(ends), "--", color="grey")
+        axis.axhline(bar, color="tab:green", linewidth=1)
+        axis.set_xscale("log", base=2)
+        ticks = [t for t in 2 ** np.arange(5, 14) if min(x) / 2 <= t <= 2 * needed]
+        axis.set_xticks(ticks, [str(t) for t in ticks])
+        axis.set(xlabel=f"thousand {seen}", ylabel=measure)
+        axis.grid(alpha=0.3)
+    save(figure, options.plot)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

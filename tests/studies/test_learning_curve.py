@@ -1,0 +1,41 @@
+"""The plot of what each doubling of a training brings."""
+
+import pytest
+
+from studies.learning_curve import line_through, main, tables
+
+CARDS = """# Cards
+
+| 999 | no row of a curve | 1.0 [0.5, 1.5] |
+
+| crops in all | what | AP |
+| ---: | --- | ---: |
+| 100 thousand | a [link](x), 2 sizes | 30.0 [28.0, 32.5] |
+| 400 thousand | the same | 40.0 [38.0, 42.0] |
+
+Words between.
+
+| pictures in all | AP50 | AP |
+| ---: | ---: | ---: |
+| 50 thousand | 52.4 | 26.4 |
+| 100 thousand | 60.4 [57.0, 64.0] | 35.4 [32.9, 38.4] |
+"""
+
+
+def test_a_row_is_its_count_and_its_first_figure_with_the_interval_if_there_is_one():
+    crops, pictures = tables(CARDS)
+    assert crops == [(100, 30.0, 28.0, 32.5), (400, 40.0, 38.0, 42.0)]
+    assert pictures == [(50, 52.4, 52.4, 52.4), (100, 60.4, 57.0, 64.0)]
+
+
+def test_the_line_says_what_a_doubling_brings():
+    slope, _ = line_through(tables(CARDS)[0])
+    assert slope == pytest.approx(5.0)
+
+
+def test_the_command_writes_the_plot_and_says_where_the_bars_lie(tmp_path, capsys):
+    cards, plot = tmp_path / "cards.md", tmp_path / "learning.png"
+    cards.write_text(CARDS)
+    assert main(["--cards", str(cards), "--plot", str(plot)]) == 0
+    assert plot.stat().st_size > 10_000
+    assert "45 at 800 thousand" in capsys.readouterr().out
