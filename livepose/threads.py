@@ -175,3 +175,66 @@ class BackgroundWriter(Generic[Item]):
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+
+
+class Latest(Generic[Item]):
+    """Keeps one item, the newest, for a thread that takes it when it is ready.
+
+    Attributes
+    ----------
+    changed : threading.Condition
+        Guards everything here, and is notified of every change.
+    item : Item or None
+        What waits to be taken.
+    dropped : int
+        Items that made room for it.
+    failure : Exception or None
+        What ``take`` raises once nothing waits any more.
+    """
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.item: Item | None = None
+        self.dropped = 0
+        self.closed = False
+        self.failure: Exception | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is wanted."""
+        return self.closed or self.failure is not None
+
+    def put(self, item: Item) -> None:
+        """Replaces the item that waits."""
+        with self.changed:
+            self.dropped += self.item is not None
+            self.item = item
+            self.changed.notify_all()
+
+    def take(self) -> tuple[Item, int] | None:
+        """Waits for an item, and gives it with the count of those dropped; None once closed."""
+        with self.changed:
+            while self.item is None and not self.over:
+                self.changed.wait(
+                    ASK_EVERY_S
+                )  # a wait without end cannot be interrupted everywhere
+            taken, dropped = self.item, self.dropped
+            if self.closed:
+                return None
+            if taken is None:
+                assert self.failure is not None  # noqa: S101 - nothing else ends the wait
+                raise self.failure
+            self.item, self.dropped = None, 0
+            return taken, dropped
+
+    def fail(self, failure: Exception) -> None:
+        """Has ``take`` raise this, once the item that waits was taken."""
+        with self.changed:
+            self.failure = failure
+            self.changed.notify_all()
+
+    def close(self) -> None:
+        """Ends it at once; a second call does nothing."""
+        with self.changed:
+            self.closed = True
+            self.changed.notify_all()

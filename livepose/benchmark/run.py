@@ -25,7 +25,7 @@ from livepose.frame import Frame, ImageBgr
 from livepose.machine import describe_machine, peak_memory_mb
 from livepose.pipeline import PosePipeline, Settings
 from livepose.sources import Excerpt, Source, open_source
-from livepose.sources.excerpt import WHOLE
+from livepose.sources.protocol import WHOLE
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from livepose.cli.options import Command, options
 from livepose.errors import SourceError
 from livepose.settings import option
-from livepose.sources.devices import Camera, list_cameras, measured_fps, modes
+from livepose.sources.camera import Camera, list_cameras, measured_fps, modes
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def pyav_runs() -> dict[str, Any]:
 
 def cameras_found() -> dict[str, Any]:
     """Cameras of this machine, and whether we may read them."""
-    from livepose.sources.devices import list_cameras
+    from livepose.sources.camera import list_cameras
 
     cameras = list_cameras()
     closed = [

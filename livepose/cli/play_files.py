@@ -31,7 +31,7 @@ from livepose.settings import Settings
 from livepose.sinks.claims import check_writable, refuse_existing
 from livepose.sinks.protocol import sink_error
 from livepose.sources import Source, find_sources, open_images, open_video
-from livepose.sources.find import left_out_words
+from livepose.sources.open import left_out_words
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights
 
 logger = logging.getLogger(__name__)

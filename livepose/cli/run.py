@@ -183,8 +183,8 @@ def _is_video(chosen: tuple[str, Any]) -> bool:
     if kind != "source":
         return kind != "image"
     from livepose.paths import is_folder
-    from livepose.sources.address import local_path, scheme_of
-    from livepose.sources.find import is_pattern, is_still
+    from livepose.sources.files import local_path, scheme_of
+    from livepose.sources.open import is_pattern, is_still
 
     name = local_path(value) if scheme_of(value) == "file" else str(value)
     return "://" in name or not (is_folder(name) or is_pattern(name) or is_still(Path(name)))

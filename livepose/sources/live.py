@@ -1,27 +1,52 @@
 """Live sources: only the newest frame is kept; stalls and cut connections are mended.
 
-Three parties share one ``Slot``: a connection thread opens the device and puts frames in, a
-supervisor thread replaces connections that ended or stalled, and the consumer takes the newest
-frame. A read that hangs for good therefore costs one abandoned thread and not the program.
+A connection thread opens the device and reads frames, a supervisor thread replaces connections
+that ended or stalled, and the consumer takes the newest frame. A read that hangs for good
+therefore costs one abandoned thread and not the program.
 """
 
 import logging
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
+from livepose.closable import Closable
 from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
-from livepose.sources._connection import Capture, Connection, Opener, Slot
-from livepose.sources.protocol import Closing, Kind, check_rotation, turned, turned_size
+from livepose.sources.protocol import Kind, check_rotation, turned
+from livepose.threads import Latest
 
 logger = logging.getLogger(__name__)
 
 _TICK_S = 0.2
 _MAX_HUNG = 8
 """So many reads may hang before nothing is opened any more until one returns."""
+
+
+class CaptureLost(Exception):  # noqa: N818 - an event, handled inside this room
+    """The device or connection ended; the message says how."""
+
+
+class Capture(Protocol):
+    """An open device or connection."""
+
+    mode: str
+    """What is delivered, in words; empty when there is nothing to say."""
+    scale_xy: tuple[float, float]
+    """Size of the pictures divided by that in the source's own pixels."""
+
+    def read(self) -> tuple[ImageBgr, float]:
+        """Waits for a frame: picture and ``perf_counter()`` at capture. Raises CaptureLost."""
+
+    def close(self) -> None:
+        """Lets go of it."""
+
+
+Opener = Callable[[], Capture]
+"""Opens the device or connection; raises SourceError when that fails."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +62,37 @@ class LiveSettings:
     longest_pause_s: float = 5.0
 
 
-class LiveSource(Closing):
+class Connection(threading.Thread):
+    """Opens the source once, and hands over its frames until it ends or is abandoned."""
+
+    def __init__(self, opener: Opener, arrived: Callable[..., None]) -> None:
+        super().__init__(name="livepose-capture", daemon=True)
+        self._opener, self._arrived = opener, arrived
+        self.abandoned = threading.Event()
+        self.opened = False
+        self.reason = ""
+
+    def run(self) -> None:
+        """The thread's work: open, read, close."""
+        try:
+            capture = self._opener()
+        except SourceError as error:
+            self.reason = str(error)
+            return
+        self.opened, first = True, True
+        try:
+            while not self.abandoned.is_set():
+                image_bgr, captured_s = capture.read()
+                if not self.abandoned.is_set():
+                    self._arrived(capture, image_bgr, captured_s, first)
+                first = False
+        except CaptureLost as lost:
+            self.reason = str(lost)
+        finally:
+            capture.close()
+
+
+class LiveSource(Closable):
     """A camera or network stream of which only the newest frame counts.
 
     Parameters
@@ -49,6 +104,11 @@ class LiveSource(Closing):
     kind : {"camera", "url"}
     hint : str
         The question that ends the sentence when the source is lost.
+
+    Attributes
+    ----------
+    reconnects : int
+        How often it came back.
 
     Raises
     ------
@@ -73,12 +133,14 @@ class LiveSource(Closing):
         self._opener, self._hint = opener, hint
         self._rotate = check_rotation(rotate)
         self._settings = settings or LiveSettings()
-        self._slot = Slot()
-        self._announced_wh = (0, 0)
+        self._latest: Latest[tuple[ImageBgr, float]] = Latest()
+        self._captured = 0
+        self._first_captured_s = self._last_captured_s = 0.0
+        self._last_s = time.perf_counter()
+        self._size_wh, self._scale_xy = (0, 0), (1.0, 1.0)
         self._lost_s: float | None = None
         self._hung: list[Connection] = []
         self.reconnects = 0
-        self._delivered, self._first_s = 0, 0.0
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
         self._supervisor.start()
         if not self._settings.deferred:
@@ -87,20 +149,19 @@ class LiveSource(Closing):
     @property
     def size_wh(self) -> tuple[int, int]:
         """Size of the newest frame, after rotation."""
-        return turned_size(self._slot.size_wh, self._rotate)
+        return self._size_wh[::-1] if self._rotate % 180 else self._size_wh
 
     @property
     def scale_xy(self) -> tuple[float, float]:
         """That size divided by the one in the source's own pixels."""
-        scale_xy = self._slot.scale_xy
-        return scale_xy[::-1] if self._rotate % 180 else scale_xy
+        return self._scale_xy[::-1] if self._rotate % 180 else self._scale_xy
 
     @property
     def fps(self) -> float | None:
         """Frames a second that the source delivers (dropped ones too); None before the second."""
-        with self._slot.changed:
-            seconds, frames = self._slot.seconds, self._slot.captured
-        return (frames - 1) / seconds if seconds > 0 else None
+        with self._latest.changed:
+            seconds = self._last_captured_s - self._first_captured_s
+            return (self._captured - 1) / seconds if seconds > 0 else None
 
     @property
     def away(self) -> bool:
@@ -109,16 +170,21 @@ class LiveSource(Closing):
 
     def peek(self) -> ImageBgr | None:
         """The newest picture, upright, which stays there to be taken; None before the first."""
-        image_bgr = self._slot.image_bgr
-        return None if image_bgr is None else turned(image_bgr, self._rotate)
+        waiting = self._latest.item
+        return None if waiting is None else turned(waiting[0], self._rotate)
 
     def __iter__(self) -> Iterator[Frame]:
-        while (frame := self._next()) is not None:
-            yield frame
+        index, first_s = 0, 0.0
+        while (taken := self._latest.take()) is not None:
+            (image_bgr, captured_s), dropped = taken
+            first_s = captured_s if index == 0 else first_s
+            upright_bgr, time_s = turned(image_bgr, self._rotate), captured_s - first_s
+            yield Frame(upright_bgr, time_s, index, captured_s, dropped, scale_xy=self.scale_xy)
+            index += 1
 
     def close(self) -> None:
         """Stops the threads and lets go of the device; a second call does nothing."""
-        self._slot.close()
+        self._latest.close()
         # A driver that hangs inside a read must not hold up the end of the program.
         self._supervisor.join(timeout=2.0)
 
@@ -130,61 +196,44 @@ class LiveSource(Closing):
         SourceError
             When there will be none.
         """
-        slot = self._slot
-        with slot.changed:
-            slot.changed.wait_for(lambda: slot.captured or slot.over, limit_s)
-        if slot.captured == 0 and slot.failure is not None:
+        latest = self._latest
+        with latest.changed:
+            latest.changed.wait_for(lambda: self._captured or latest.over, limit_s)
+        if self._captured == 0 and latest.failure is not None:
             self.close()
-            raise slot.failure
-        return slot.captured > 0
-
-    def _next(self) -> Frame | None:
-        slot = self._slot
-        with slot.changed:
-            while slot.image_bgr is None and not slot.over:
-                slot.changed.wait(_TICK_S)
-            taken = None if slot.closed else slot.take()
-            if taken is None and slot.failure is not None and not slot.closed:
-                raise slot.failure
-        return None if taken is None else self._frame(*taken)
-
-    def _frame(self, image_bgr: ImageBgr, captured_s: float, dropped: int) -> Frame:
-        if self._delivered == 0:
-            self._first_s = captured_s
-        index = self._delivered
-        self._delivered += 1
-        upright_bgr, time_s = turned(image_bgr, self._rotate), captured_s - self._first_s
-        return Frame(upright_bgr, time_s, index, captured_s, dropped, scale_xy=self.scale_xy)
+            raise latest.failure
+        return self._captured > 0
 
     def _supervise(self) -> None:
-        pause_s = self._settings.first_pause_s
-        while not self._slot.over:
-            before = self._slot.captured
+        settings, latest = self._settings, self._latest
+        pause_s = settings.first_pause_s
+        while not latest.over:
+            before = self._captured
             reason, opened = self._run_connection()
-            waits = self._slot.captured or self._settings.wait_at_start
-            if not waits and not self._slot.closed:
-                self._slot.fail(SourceError(self._silent_sentence() if opened else reason))
-            if self._slot.over:
+            waits = self._captured or settings.wait_at_start
+            if not waits and not latest.closed:
+                silent = self._silent_sentence(settings.open_timeout_s)
+                latest.fail(SourceError(silent if opened else reason))
+            if latest.over:
                 return
-            if self._slot.captured > before:
-                pause_s = self._settings.first_pause_s
+            if self._captured > before:
+                pause_s = settings.first_pause_s
             self._retry_later(reason, pause_s)
-            pause_s = min(2 * pause_s, self._settings.longest_pause_s)
+            pause_s = min(2 * pause_s, settings.longest_pause_s)
 
     def _run_connection(self) -> tuple[str, bool]:
         """Runs one connection until it ends or stalls: why it is over, and if it had opened."""
         self._hung = [thread for thread in self._hung if thread.is_alive()]
         if len(self._hung) >= _MAX_HUNG:
             return "the driver hangs", True
-        connection = Connection(self._opener, self._slot, self._arrived)
-        before, started_s = self._slot.captured, time.perf_counter()
+        connection = Connection(self._opener, self._arrived)
+        before, started_s, settings = self._captured, time.perf_counter(), self._settings
         connection.start()
-        settings = self._settings
-        while connection.is_alive() and not self._slot.over:
+        while connection.is_alive() and not self._latest.over:
             connection.join(min(_TICK_S, settings.stall_after_s / 4))
-            opening = self._slot.captured == before
+            opening = self._captured == before
             patience_s = settings.open_timeout_s if opening else settings.stall_after_s
-            silent_s = time.perf_counter() - max(self._slot.last_s, started_s)
+            silent_s = time.perf_counter() - max(self._last_s, started_s)
             if silent_s > patience_s and connection.is_alive():
                 connection.abandoned.set()
                 self._hung.append(connection)
@@ -193,48 +242,54 @@ class LiveSource(Closing):
         connection.join(timeout=1.0)
         return connection.reason, connection.opened
 
-    def _arrived(self, capture: Capture, first: bool) -> None:
-        """Says what is delivered, and what changed."""
+    def _arrived(
+        self, capture: Capture, image_bgr: ImageBgr, captured_s: float, first: bool
+    ) -> None:
+        """Puts a frame where it can be taken; says what is delivered, and what changed."""
+        before_wh = self._size_wh
+        with self._latest.changed:
+            self._scale_xy = capture.scale_xy
+            self._size_wh = width, height = image_bgr.shape[1], image_bgr.shape[0]
+            self._first_captured_s = self._first_captured_s if self._captured else captured_s
+            self._last_captured_s, self._last_s = captured_s, time.perf_counter()
+            self._captured += 1
+            self._latest.put((image_bgr, captured_s))
         if first and self._lost_s is not None:
             self.reconnects += 1
             away_s = time.perf_counter() - self._lost_s
-            came = "is back" if self._announced_wh != (0, 0) else "is here"
+            came = "is here" if before_wh == (0, 0) else "is back"
             logger.info(f"{self.name} {came} after {away_s:.1f} s")
             self._lost_s = None
         elif first and capture.mode:
             logger.info(f"{self.name}: {capture.mode}")
-        now_wh, before_wh = self._slot.size_wh, self._announced_wh
-        if before_wh not in (now_wh, (0, 0)):
+        if before_wh not in ((width, height), (0, 0)):
             logger.info(
-                f"{self.name} now sends frames of {now_wh[0]}x{now_wh[1]}, "
+                f"{self.name} now sends frames of {width}x{height}, "
                 f"before {before_wh[0]}x{before_wh[1]}"
             )
-        self._announced_wh = now_wh
 
     def _retry_later(self, reason: str, pause_s: float) -> None:
         """Gives up when it is time to; else says that frames are missing, and waits a while."""
-        silent_s = time.perf_counter() - self._slot.last_s
-        left_s = self._settings.reconnect_s - silent_s
+        left_s = self._settings.reconnect_s - (time.perf_counter() - self._last_s)
         if left_s <= 0:
-            self._slot.fail(SourceError(self._lost_sentence()))
+            self._latest.fail(SourceError(self._lost_sentence()))
             return
         if self._lost_s is None:
-            self._lost_s = self._slot.last_s
+            self._lost_s = self._last_s
             why = f" ({reason})" if reason else ""
             until = "until it is back" if left_s == math.inf else f"for {left_s:.0f} s"
             logger.warning(f"{self.name} sends no frames{why}; reconnecting {until}")
-        with self._slot.changed:
-            self._slot.changed.wait_for(lambda: self._slot.closed, timeout=min(pause_s, left_s))
+        with self._latest.changed:
+            self._latest.changed.wait_for(lambda: self._latest.closed, min(pause_s, left_s))
 
-    def _silent_sentence(self, limit_s: float | None = None) -> str:
-        limit_s = limit_s or self._settings.open_timeout_s
+    def _silent_sentence(self, limit_s: float) -> str:
         return f"{self.name} sent no frame within {limit_s:g} s; {self._hint}"
 
     def _lost_sentence(self) -> str:
-        frames, seconds = self._slot.captured, self._slot.seconds
-        if frames == 0:
+        if self._captured == 0:
             return self._silent_sentence(self._settings.reconnect_s)
+        seconds = self._last_captured_s - self._first_captured_s
         return (
-            f"{self.name} stopped sending frames after {frames} frames ({seconds:.1f} s); "
+            f"{self.name} stopped sending frames after {self._captured} frames ({seconds:.1f} s); "
             f"{self._hint}"
         )

@@ -1,31 +1,37 @@
 """One word for every source: an index, a device, an address, a file, a folder, a pattern."""
 
+import glob
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from livepose.errors import SourceError, UsageError
 from livepose.paths import exists, is_folder
-from livepose.sources.address import local_path, scheme_of, suffix_of
-from livepose.sources.animation import AnimationSource
-from livepose.sources.camera import open_camera
-from livepose.sources.decoding import is_animation, is_no_video
-from livepose.sources.devices import find_by_name
-from livepose.sources.excerpt import WHOLE, Excerpt
-from livepose.sources.find import (
-    VIDEO_SUFFIXES,
-    find_images,
-    is_pattern,
-    is_still,
-    left_out_words,
-)
-from livepose.sources.images import ImageSource
+from livepose.sources.camera import find_by_name, open_camera
+from livepose.sources.files import local_path, scheme_of, suffix_of
 from livepose.sources.live import LiveSettings
-from livepose.sources.protocol import Source
+from livepose.sources.pictures import AnimationSource, ImageSource, identify
+from livepose.sources.protocol import WHOLE, Excerpt, Source
 from livepose.sources.stream import open_stream
 from livepose.sources.video import VideoSource
 
 logger = logging.getLogger(__name__)
+
+# fmt: off
+IMAGE_SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2",
+    ".jfif", ".pnm", ".apng", ".heic", ".heif", ".hif", ".avif", ".gif",
+))
+VIDEO_SUFFIXES = frozenset((
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
+    ".flv", ".ogv", ".wmv", ".3gp", ".dv", ".mxf", ".vob", ".mjpeg", ".mjpg", ".h264", ".264",
+    ".h265", ".265", ".hevc", ".m2v", ".ivf", ".y4m",
+))
+# fmt: on
+_MAX_NAMES = 5
 
 
 def open_source(
@@ -70,9 +76,12 @@ def open_source(
             return open_camera(
                 text, camera_size=camera_size, camera_fps=camera_fps, rotate=rotate, settings=live
             )
-        if "://" in text:
-            return open_address(text, rotate=rotate, live=live, excerpt=excerpt)
-        return _open_path(text, rotate, excerpt)
+        if "://" in text and scheme_of(text) != "file":
+            return _open_address(text, rotate, live, excerpt)
+        text = local_path(text) if "://" in text else text
+        if is_folder(text) or is_still(Path(text)) or is_pattern(text):
+            return open_images(text, rotate=rotate)
+        return open_video(text, rotate=rotate, excerpt=excerpt)
     except OSError as error:
         raise SourceError(f"cannot read {spec}: {error.strerror or error}") from None
 
@@ -80,23 +89,12 @@ def open_source(
 def _is_camera(text: str) -> bool:
     if text.isdecimal() or text.startswith("/dev/video"):
         return True
-    path = Path(text)
-    plain = not path.suffix and "://" not in text and not is_pattern(text)
+    plain = not Path(text).suffix and "://" not in text and not is_pattern(text)
     return plain and not exists(text) and find_by_name(text) is not None
 
 
-def _open_path(text: str, rotate: int, excerpt: Excerpt) -> Source:
-    if is_folder(text) or is_still(Path(text)) or is_pattern(text):
-        return open_images(text, rotate=rotate)
-    return open_video(text, rotate=rotate, excerpt=excerpt)
-
-
-def open_address(
-    url: str, *, rotate: int = 0, live: LiveSettings | None = None, excerpt: Excerpt = WHOLE
-) -> Source:
-    """A file (``file://``), a video file behind http(s), known by its suffix, or a live stream."""
-    if scheme_of(url) == "file":
-        return _open_path(local_path(url), rotate, excerpt)
+def _open_address(url: str, rotate: int, live: LiveSettings | None, excerpt: Excerpt) -> Source:
+    """A video file behind http(s), known by its suffix, or a live stream."""
     if scheme_of(url) in ("http", "https") and suffix_of(url) in (*VIDEO_SUFFIXES, ".gif"):
         return VideoSource(url, rotate=rotate, excerpt=excerpt)
     return open_stream(url, rotate=rotate, settings=live)
@@ -106,11 +104,11 @@ def open_video(
     path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE
 ) -> VideoSource | AnimationSource:
     """A video file, or a picture that moves; a folder or a picture pattern is an error here."""
-    if is_animation(path):
-        return AnimationSource(path, rotate=rotate, excerpt=excerpt)
-    if is_no_video(path):
+    found = identify(path)
+    if found == "picture":
         raise SourceError(f"{path} is a picture; --image and --source read it")
-    return VideoSource(path, rotate=rotate, excerpt=excerpt)
+    opener = AnimationSource if found == "animation" else VideoSource
+    return opener(path, rotate=rotate, excerpt=excerpt)
 
 
 def open_images(specs: str | Path | Sequence[str | Path], *, rotate: int = 0) -> ImageSource:
@@ -123,13 +121,124 @@ def open_images(specs: str | Path | Sequence[str | Path], *, rotate: int = 0) ->
     """
     several = [specs] if isinstance(specs, str | Path) else list(specs)
     try:
-        found = [find_images(spec) for spec in several]
+        found = [one for spec in several for one in _find_images(spec)]
     except OSError as error:
         raise SourceError(f"cannot read {error.filename}: {error.strerror}") from None
-    paths = [path for pictures, _ in found for path in pictures]
+    paths = [one.path for one in found if one.kind == "image"]
     if not paths:
         raise SourceError("no pictures were named; expected files, a folder or a pattern")
-    if words := left_out_words(one for _, others in found for one in others):
+    if words := left_out_words(one for one in found if one.kind != "image"):
         logger.info(words)
     name = str(several[0]) if len(several) == 1 else None
     return ImageSource(paths, name=name, rotate=rotate)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSource:
+    """A file and what it holds, by its name; ``kind`` is None where it is left out."""
+
+    path: Path
+    kind: Literal["video", "image"] | None
+    reason: str = ""
+    """Why it is left out."""
+
+
+def find_sources(specs: Iterable[str | Path], *, recursive: bool = False) -> list[FoundSource]:
+    """The videos and pictures that files, folders and glob patterns stand for.
+
+    A file that is named itself and has an unknown suffix counts as a video; in a folder or
+    pattern it is left out. Hidden files are passed over.
+
+    Parameters
+    ----------
+    specs : iterable of str or Path
+    recursive : bool
+        Whether folders within folders are searched too.
+
+    Returns
+    -------
+    list of FoundSource
+        In natural order (img2 before img10) within each of ``specs``, nothing twice.
+
+    Raises
+    ------
+    SourceError
+        When a file does not exist, or a pattern matches nothing.
+    """
+    found: dict[Path, FoundSource] = {}
+    for spec in specs:
+        several = _within(spec, recursive)
+        if several is None:
+            _check_exists(spec, "a video or picture")
+            several = [FoundSource(Path(spec), "image" if is_still(Path(spec)) else "video")]
+        elif not several and is_pattern(spec):
+            raise SourceError(f"{spec} matches nothing; is the pattern right?")
+        found.update((one.path, one) for one in several)
+    return list(found.values())
+
+
+def _find_images(spec: str | Path) -> list[FoundSource]:
+    """What ``spec`` stands for; a file named itself is a picture whatever its suffix."""
+    found = _within(spec, recursive=False)
+    if found is None:
+        _check_exists(spec, "a picture")
+        return [FoundSource(Path(spec), "image")]
+    if any(one.kind == "image" for one in found):
+        return found
+    if is_folder(spec):
+        known = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise SourceError(f"{spec} holds no pictures; expected {known}")
+    raise SourceError(f"{spec} matches no picture; is the pattern right?")
+
+
+def _within(spec: str | Path, recursive: bool) -> list[FoundSource] | None:
+    """What a folder or pattern holds; None for anything else."""
+    if is_folder(spec):
+        paths = list(Path(spec).rglob("*") if recursive else Path(spec).iterdir())
+    elif is_pattern(spec):
+        paths = [Path(match) for match in glob.glob(str(spec), recursive=True)]  # noqa: PTH207
+    else:
+        return None
+    seen = [path for path in paths if not path.name.startswith(".")]
+    entries = [path for path in seen if not (recursive and path.is_dir())]
+    return [_classify(path) for path in sorted(entries, key=_natural)]
+
+
+def _classify(path: Path) -> FoundSource:
+    if path.is_dir():
+        return FoundSource(path, None, "a folder")
+    if not path.is_file():
+        return FoundSource(path, None, "no regular file")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return FoundSource(path, "image")
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return FoundSource(path, "video")
+    return FoundSource(path, None, "neither video nor picture")
+
+
+def left_out_words(found: Iterable[FoundSource]) -> str:
+    """What is left out, counted and named; empty when that is nothing."""
+    names = [f"{one.path.name} ({one.reason or f'a {one.kind}'})" for one in found]
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"{len(names)} left out: {', '.join(names[:_MAX_NAMES])}{more}" if names else ""
+
+
+def is_still(path: Path) -> bool:
+    """Whether this is a picture, by its suffix, that does not move."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and identify(path) != "animation"
+
+
+def is_pattern(spec: str | Path) -> bool:
+    """Whether this is a glob pattern, and not a file of that very name."""
+    return glob.has_magic(str(spec)) and not exists(spec)
+
+
+def _check_exists(path: str | Path, expected: str) -> None:
+    if not exists(path):
+        raise SourceError(f"{path} does not exist; expected {expected}")
+
+
+def _natural(path: Path) -> list[tuple[bool, int, str]]:
+    """Orders img2 before img10."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]

@@ -1,7 +1,9 @@
-"""What every source offers."""
+"""What every source offers: frames, what part of them is wanted, which way up."""
 
-from collections.abc import Iterator
-from typing import Literal, Protocol, Self
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol, Self, TypeVar
 
 import cv2
 import numpy as np
@@ -10,9 +12,12 @@ from livepose.closable import Closable
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
 
+Item = TypeVar("Item")
 Kind = Literal["camera", "url", "video", "images"]
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+SAME_TIME_S = 5e-4
+"""So near are times that only rounding sets apart."""
 
 
 class Source(Protocol):
@@ -65,6 +70,78 @@ class Closing(Closable):
         return 1.0, 1.0
 
 
+class FileSource(Closable):
+    """The frames of files; ``_first`` has been read already, ``_frames`` gives the others."""
+
+    kind: Kind = "video"
+    live = False
+    fps: float | None = None
+    frame_count: int | None = None
+    path: str | None = None
+    """Where its sound is."""
+    _newest: Frame
+    _frames: Iterator[Frame]
+    _closed = False
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Size of the newest frame, after rotation, in square pixels."""
+        return self._newest.size_wh
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """That size divided by the one in the file's own pixels."""
+        return self._newest.scale_xy
+
+    def __iter__(self) -> Iterator[Frame]:
+        frame: Frame | None = self._newest
+        while frame is not None and not self._closed:
+            self._newest = frame
+            yield frame
+            frame = None if self._closed else next(self._frames, None)
+
+    def close(self) -> None:
+        """Ends the iteration; a second call does nothing."""
+        self._closed = True
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The part of a video file that is wanted; times stay those of the file."""
+
+    start_s: float = 0.0
+    end_s: float | None = None
+    """The first time that is not wanted any more; None: to the end."""
+    step: int = 1
+    """Of so many frames one is taken."""
+
+    def __post_init__(self) -> None:
+        if self.start_s < 0 or self.step < 1:
+            raise UsageError(f"expected a start from 0 s and a step from 1 on, got {self}")
+        if self.end_s is not None and self.end_s <= self.start_s:
+            raise UsageError(f"end: expected more than {self.start_s:g} s, got {self.end_s:g} s")
+
+    def select(self, timed: Iterable[tuple[Item, float]]) -> Iterator[tuple[int, float, Item]]:
+        """New index, time and item of those that it holds; no more are asked for after its end."""
+        reached = 0
+        for item, time_s in timed:
+            if self.end_s is not None and time_s >= self.end_s - SAME_TIME_S:
+                return
+            if time_s < self.start_s - SAME_TIME_S:
+                continue
+            if reached % self.step == 0:
+                yield reached // self.step, time_s, item
+            reached += 1
+
+    def count(self, frames: int, interval_s: float) -> int:
+        """How many of so many frames it holds."""
+        end_s = min(frames * interval_s, self.end_s or math.inf)
+        return max(0, math.ceil(round((end_s - self.start_s) / interval_s, 3) / self.step))
+
+
+WHOLE = Excerpt()
+
+
 def check_rotation(rotate: int) -> int:
     """``rotate`` itself when it is 0, 90, 180 or 270 degrees, else a UsageError."""
     if rotate not in (0, *_TURNS):
@@ -76,8 +153,3 @@ def turned(image_bgr: ImageBgr, clockwise_deg: int) -> ImageBgr:
     """The picture turned clockwise by a multiple of 90 degrees; itself for 0."""
     turn = _TURNS.get(clockwise_deg % 360)
     return image_bgr if turn is None else np.asarray(cv2.rotate(image_bgr, turn))
-
-
-def turned_size(size_wh: tuple[int, int], clockwise_deg: int) -> tuple[int, int]:
-    """Width and height of a picture of ``size_wh`` after that turn."""
-    return size_wh[::-1] if clockwise_deg % 180 else size_wh

@@ -7,7 +7,7 @@ and sound, so that sound carried over elsewhere keeps its distance to the pictur
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -15,11 +15,10 @@ from typing import Any
 
 from livepose.errors import SourceError, redacted
 from livepose.frame import Frame
-from livepose.sources._av import av
-from livepose.sources._decode import PacketReader
-from livepose.sources._frames import Converter, pixel_scale
-from livepose.sources._header import (
+from livepose.sources.container import (
     PIPE_HINT,
+    ForwardTimes,
+    PacketReader,
     best_video_stream,
     frame_estimate,
     open_container,
@@ -27,20 +26,29 @@ from livepose.sources._header import (
     rate_hz,
     start_of,
 )
-from livepose.sources._times import PLAIN_RATE_HZ, ForwardTimes, earliest
-from livepose.sources.decoding import MAX_PIXELS
-from livepose.sources.excerpt import SAME_TIME_S, WHOLE, Excerpt
-from livepose.sources.protocol import Closing, Kind, check_rotation, turned
+from livepose.sources.frames import Converter
+from livepose.sources.libraries import av
+from livepose.sources.pictures import MAX_PIXELS
+from livepose.sources.protocol import (
+    SAME_TIME_S,
+    WHOLE,
+    Excerpt,
+    FileSource,
+    check_rotation,
+    turned,
+)
 
 logger = logging.getLogger(__name__)
 
+_PLAIN_RATE_HZ = 25.0
+"""Frames a second of a file that does not say."""
 _SHORTFALL = 0.1
 """Share of the promised length that may be missing before a file counts as broken off."""
 _INDEXED = ("mp4", "matroska")
 """Containers that are sought in; others are decoded from their beginning."""
 
 
-class VideoSource(Closing):
+class VideoSource(FileSource):
     """A video file, or the address of one; iterated once.
 
     Parameters
@@ -65,58 +73,28 @@ class VideoSource(Closing):
         decoded, when the file broke off before its promised length.
     """
 
-    kind: Kind = "video"
-    live = False
+    _frames: Generator[Frame, None, None]
 
     def __init__(self, path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> None:
         text = "/dev/stdin" if path == "-" else os.fspath(path)
-        self.name = redacted(text)
-        self._rotate, self.excerpt = check_rotation(rotate), excerpt
+        self.name, self.excerpt = redacted(text), excerpt
+        self._rotate = check_rotation(rotate)
         self._container, self.path = open_container(text, self.name)
-        self._stream, others = best_video_stream(self._container, self.name)
-        if others:
-            logger.info(others)
+        self._stream = best_video_stream(self._container, self.name)
         self._stream.thread_type = "AUTO"
-        self._convert = Converter(pixel_scale(self._stream), self._stream.codec_context.name)
+        self._convert = Converter(self._stream)
         rate = rate_hz(self._stream, self._container)
-        self._rate_hz, self._interval_s = rate, 1.0 / (rate or PLAIN_RATE_HZ)
-        streams = self._container.streams
-        starts = [start_of(stream) for stream in (*streams.video, *streams.audio)]
-        self._start = earliest(starts)
-        self._first = self._sought() or self._begun()
-        self._newest = self._first
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """Size of the newest frame, after rotation, in square pixels."""
-        return self._newest.size_wh
-
-    @property
-    def scale_xy(self) -> tuple[float, float]:
-        """That size divided by the one in the file's own pixels."""
-        return self._newest.scale_xy
-
-    @property
-    def fps(self) -> float | None:
-        """Average frames a second as the header has it; None where it does not say."""
-        return None if self._rate_hz is None else self._rate_hz / self.excerpt.step
-
-    @property
-    def frame_count(self) -> int | None:
-        """About how many frames there are; None where the header is silent or implausible."""
+        self._interval_s = 1.0 / (rate or _PLAIN_RATE_HZ)
+        self.fps = None if rate is None else rate / excerpt.step
         count = frame_estimate(self._stream, self._container)
-        return None if count is None else self.excerpt.count(count, self._interval_s)
-
-    def __iter__(self) -> Iterator[Frame]:
-        frame: Frame | None = self._first
-        while frame is not None:
-            self._newest = last = frame
-            yield frame
-            frame = self._next(last.index + 1)
-        self._check_end(last)
+        self.frame_count = None if count is None else excerpt.count(count, self._interval_s)
+        streams = self._container.streams
+        self._start = start_of(*streams.video, *streams.audio)
+        self._newest = self._sought() or self._begun()
 
     def close(self) -> None:
         """Closes the file; a second call does nothing."""
+        super().close()
         self._frames.close()
         self._container.close()
 
@@ -127,7 +105,8 @@ class VideoSource(Closing):
             return None
         self._seek(Fraction(start_s) + (self._start or 0))
         frame = self._begin()
-        if frame is not None and (self._passed or frame.time_s <= start_s + SAME_TIME_S):
+        passed = self._last_s is not None
+        if frame is not None and (passed or frame.time_s <= start_s + SAME_TIME_S):
             return frame
         self._seek(start_of(self._stream) or Fraction(0))
         return None
@@ -143,7 +122,7 @@ class VideoSource(Closing):
         if frame is not None:
             return frame
         self.close()
-        if self._passed:
+        if self._last_s is not None:
             start_s, last_s = self.excerpt.start_s, self._last_s
             raise SourceError(
                 f"{self.name} has no frame from {start_s:g} s on; its last is at {last_s:g} s"
@@ -155,51 +134,39 @@ class VideoSource(Closing):
         )
 
     def _begin(self) -> Frame | None:
-        self._reader = PacketReader(self._container, self._stream)
-        self._frames = self._reader.frames()
-        self._times = ForwardTimes(self._start, self._interval_s)
-        self._passed, self._reached, self._last_s, self._ended = 0, 0, 0.0, False
-        return self._next(0)
+        self._last_s: float | None = None
+        self._count = 0
+        self._frames = self._read(PacketReader(self._container, self._stream))
+        return next(self._frames, None)
 
-    def _next(self, index: int) -> Frame | None:
-        excerpt = self.excerpt
-        for decoded in self._frames:
-            time_s = self._time_s(decoded)
-            if excerpt.end_s is not None and time_s >= excerpt.end_s - SAME_TIME_S:
-                self._ended = True
-                return None
+    def _read(self, reader: PacketReader) -> Generator[Frame, None, None]:
+        for index, time_s, decoded in self.excerpt.select(self._timed(reader)):
+            image_bgr, scale_xy = self._convert(decoded)
+            if self._rotate % 180:
+                scale_xy = scale_xy[::-1]
+            self._count = index + 1
+            yield Frame(turned(image_bgr, self._rotate), time_s, index, scale_xy=scale_xy)
+
+    def _timed(self, reader: PacketReader) -> Generator[tuple[Any, float], None, None]:
+        """Every frame with its time, and a look at the end of the file, where that is reached."""
+        times = ForwardTimes(self._start, self._interval_s)
+        for decoded in reader.frames():
+            ticks = decoded.pts
+            time_s = times(None if ticks is None else ticks * Fraction(self._stream.time_base))
+            yield decoded, time_s
             self._last_s = time_s
-            if time_s < excerpt.start_s - SAME_TIME_S:
-                self._passed += 1
-                continue
-            self._reached += 1
-            if (self._reached - 1) % excerpt.step == 0:
-                return self._frame(decoded, time_s, index)
-        return None
+        if self._count and self._last_s is not None:
+            self._check_end(reader, self._last_s + self._interval_s)
 
-    def _time_s(self, decoded: Any) -> float:
-        ticks = decoded.pts
-        return self._times(None if ticks is None else ticks * Fraction(self._stream.time_base))
-
-    def _frame(self, decoded: Any, time_s: float, index: int) -> Frame:
-        image_bgr, scale_xy = self._convert(decoded)
-        if self._rotate % 180:
-            scale_xy = scale_xy[::-1]
-        return Frame(turned(image_bgr, self._rotate), time_s, index, scale_xy=scale_xy)
-
-    def _check_end(self, last: Frame) -> None:
+    def _check_end(self, reader: PacketReader, end_s: float) -> None:
         """Raises when the file ended early; says so when parts of it were damaged."""
-        if self._reader.closed or self._ended:
-            return
-        end_s = self._last_s + self._interval_s
         length_s = promised_s(self._stream, self._container)
         short = length_s is not None and end_s < (1 - _SHORTFALL) * length_s
-        if self._reader.error or short or (length_s is not None and self._reader.cut_packet):
+        if reader.error or short or (length_s is not None and reader.cut_packet):
             of = f" of {length_s:.1f} s" if length_s else ""
             raise SourceError(
-                f"{self.name} broke off after {last.index + 1} frames ({end_s:.1f} s{of}); "
+                f"{self.name} broke off after {self._count} frames ({end_s:.1f} s{of}); "
                 "the file is incomplete, copy or record it again"
             )
-        damaged = self._reader.damaged + self._reader.cut_packet
-        if damaged:
+        if damaged := reader.damaged + reader.cut_packet:
             logger.warning(f"{self.name}: {damaged} damaged parts were left out")

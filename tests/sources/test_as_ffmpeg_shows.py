@@ -16,8 +16,8 @@ from sources.drawn import write_video
 
 from livepose.errors import SourceError
 from livepose.sources import Excerpt, VideoSource, open_source, open_video, read_image
-from livepose.sources._frames import to_bgr
-from livepose.sources._hdr import HLG, PQ, to_sdr
+from livepose.sources.frames import Converter
+from livepose.sources.hdr import HLG, PQ, to_sdr
 
 # a, b, c, d of each matrix, and the filters that ffmpeg puts in for it (fftools, FFmpeg 8).
 ORIENTATIONS = {
@@ -171,11 +171,13 @@ def test_reference_white_is_bright_black_is_black_and_more_light_is_brighter(cur
     assert 225 < shown[white] < 250 and shown[-1] >= 254
 
 
-def test_a_hdr_frame_is_recognised_by_its_curve():
+def test_a_hdr_frame_is_recognised_by_its_curve(tmp_path):
     frame = av.VideoFrame.from_ndarray(np.full((16, 16, 3), 120, np.uint8), format="bgr24")
-    plain, _ = to_bgr(frame, (1.0, 1.0))
+    with av.open(str(write_video(tmp_path / "a.mp4", [0.0]))) as container:
+        to_bgr = Converter(container.streams.video[0])
+    plain, _ = to_bgr(frame)
     frame.color_trc = PQ
-    toned, _ = to_bgr(frame, (1.0, 1.0))
+    toned, _ = to_bgr(frame)
     assert plain.mean() == 120 and abs(toned.mean() - 120) > 10
 
 

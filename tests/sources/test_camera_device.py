@@ -1,3 +1,4 @@
+import sys
 import time
 from pathlib import Path
 
@@ -9,16 +10,16 @@ from livepose.cli import cameras, parser_of
 from livepose.errors import SourceError
 from livepose.sources import LiveSettings, LiveSource, open_camera, open_source
 from livepose.sources import camera as camera_module
-from livepose.sources._connection import CaptureLost
-from livepose.sources.camera import CameraCapture
-from livepose.sources.devices import (
+from livepose.sources.camera import (
     Camera,
+    CameraCapture,
     find_by_name,
     list_cameras,
     measured_fps,
     modes,
     parse_modes,
 )
+from livepose.sources.live import CaptureLost
 
 
 class FakeDriver:
@@ -60,8 +61,14 @@ def drawn_avi(path: Path, frames: int = 6) -> Path:
     return path
 
 
+@pytest.fixture
+def fake_driver(monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeDriver)
+
+
+@pytest.mark.usefixtures("fake_driver")
 def test_mjpg_is_asked_for_first_then_size_then_rate():
-    capture = CameraCapture(0, size_wh=(1280, 720), fps=30, factory=FakeDriver)
+    capture = CameraCapture(0, size_wh=(1280, 720), fps=30)
     assert [what for what, _ in capture._capture.asked][:4] == [
         cv2.CAP_PROP_FOURCC,
         cv2.CAP_PROP_FRAME_WIDTH,
@@ -71,28 +78,32 @@ def test_mjpg_is_asked_for_first_then_size_then_rate():
     assert capture._capture.asked[0][1] == cv2.VideoWriter.fourcc(*"MJPG")
 
 
+@pytest.mark.usefixtures("fake_driver")
 def test_what_was_asked_and_what_is_delivered_are_both_said(said):
-    opener = lambda: CameraCapture(0, size_wh=(1280, 720), fps=60, factory=FakeDriver)  # noqa: E731
+    opener = lambda: CameraCapture(0, size_wh=(1280, 720), fps=60)  # noqa: E731
     with LiveSource(opener, name="camera 0", kind="camera"):
         time.sleep(0.05)
     expected = "asked for 1280x720 at 60 fps as MJPG, delivers 640x480 at 30 fps as YUYV"
     assert said == [f"camera 0: {expected}"]
 
 
+@pytest.mark.usefixtures("fake_driver")
 def test_gray_frames_become_three_channels():
-    image_bgr, captured_s = CameraCapture(0, factory=FakeDriver).read()
+    image_bgr, captured_s = CameraCapture(0).read()
     assert image_bgr.shape == (480, 640, 3)
     assert 0 <= time.perf_counter() - captured_s < 1
 
 
+@pytest.mark.usefixtures("fake_driver")
 def test_a_camera_that_is_in_use_says_what_to_do():
     with pytest.raises(SourceError, match=r"camera 9 does not open; is it plugged in, and not"):
-        CameraCapture(9, factory=FakeDriver)
+        CameraCapture(9)
 
 
-def test_opencv_itself_delivers_and_its_end_is_noticed(tmp_path):
+def test_opencv_itself_delivers_and_its_end_is_noticed(tmp_path, monkeypatch):
     path = drawn_avi(tmp_path / "as_camera.avi")
-    capture = CameraCapture(str(path), backend=cv2.CAP_FFMPEG)
+    monkeypatch.setattr(camera_module, "_BACKENDS", {sys.platform: cv2.CAP_FFMPEG})
+    capture = CameraCapture(str(path))
     shapes = [capture.read()[0].shape for _ in range(6)]
     assert shapes == [(48, 64, 3)] * 6
     with pytest.raises(CaptureLost, match="the device stopped"):

@@ -8,7 +8,7 @@ import pytest
 from livepose.errors import SourceError
 from livepose.frame import Frame
 from livepose.sources import LiveSettings, LiveSource
-from livepose.sources._connection import CaptureLost
+from livepose.sources.live import CaptureLost
 
 QUICK = LiveSettings(
     open_timeout_s=1.0,

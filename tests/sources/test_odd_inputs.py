@@ -13,8 +13,7 @@ from PIL import Image
 from sources.drawn import write_video
 
 from livepose.errors import LiveposeError, SourceError, redacted
-from livepose.sources import _files as files
-from livepose.sources import find_sources, open_images, open_source, open_video, read_image
+from livepose.sources import files, find_sources, open_images, open_source, open_video, read_image
 
 
 def save(path, value=100):

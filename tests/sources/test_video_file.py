@@ -10,7 +10,7 @@ from sources.drawn import write_video
 
 from livepose.errors import SourceError, UsageError
 from livepose.sources import open_source, open_video
-from livepose.sources._times import ForwardTimes, earliest
+from livepose.sources.container import ForwardTimes
 
 
 def frames_of(path, **options):
@@ -32,8 +32,6 @@ def test_time_starts_where_the_earliest_of_picture_and_sound_starts(tmp_path):
     times_s = [10 + k / 25 for k in range(50)]
     path = write_video(tmp_path / "a.ts", times_s)
     assert [f.time_s for f in frames_of(path)] == pytest.approx([t - 10 for t in times_s], abs=2e-5)
-    assert earliest([None, Fraction(3), Fraction(2)]) == 2
-    assert earliest([None]) is None
 
 
 def test_times_never_go_back():

@@ -1,14 +1,49 @@
-"""Files and pipes before anything is read of them: what cannot be one is told in a sentence."""
+"""Files, pipes and addresses before anything is read of them: what is none is told in a sentence.
+
+Addresses come as people write them: with passwords that are not escaped, or brackets unclosed.
+"""
 
 import os
+import re
 import select
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from livepose.closable import Closable
 from livepose.errors import SourceError
 
 PIPE_PATIENCE_S = 20.0
+
+
+def scheme_of(url: str) -> str:
+    """The scheme in small letters."""
+    return url.partition("://")[0].lower()
+
+
+def suffix_of(url: str) -> str:
+    """The suffix of the path in an address, in small letters."""
+    path = re.split(r"[?#]", url.partition("://")[2], maxsplit=1)[0]
+    return PurePosixPath(path.partition("/")[2]).suffix.lower()
+
+
+def local_path(url: str) -> str:
+    """The path of a file:// address, percent-decoded."""
+    host, slash, path = url.partition("://")[2].partition("/")
+    if host not in ("", "localhost"):
+        raise SourceError(f"{url} is not on this machine; expected file:///path")
+    return unquote(slash + path, errors="surrogateescape")
+
+
+def address_advice(url: str) -> str:
+    """The question that ends a sentence about an address that does not open."""
+    user, at, _ = url.partition("://")[2].rpartition("@")
+    if at and re.search(r"[][/?#@\s]", user):
+        return (
+            "in a password # ? / [ and ] must be written as %23, %3F, %2F, %5B and %5D, "
+            "an at sign as %40"
+        )
+    return "is the address right, and the camera on and reachable?"
 
 
 def check_readable(path: str | Path, expected: str) -> bool:
@@ -20,31 +55,32 @@ def check_readable(path: str | Path, expected: str) -> bool:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"cannot read {path}: {reason}; expected {expected}") from None
+    piped, plain = stat.S_ISFIFO(found.st_mode), stat.S_ISREG(found.st_mode)
     if stat.S_ISDIR(found.st_mode):
-        raise SourceError(f"{path} is a folder; expected {expected}")
-    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
-        raise SourceError(f"{path} is empty (0 bytes); expected {expected}")
-    if not stat.S_ISREG(found.st_mode) and not stat.S_ISFIFO(found.st_mode):
-        raise SourceError(f"{path} is a device and no file; expected {expected}")
-    return stat.S_ISFIFO(found.st_mode)
+        wrong = "a folder"
+    elif plain and found.st_size == 0:
+        wrong = "empty (0 bytes)"
+    elif not plain and not piped:
+        wrong = "a device and no file"
+    else:
+        return piped
+    raise SourceError(f"{path} is {wrong}; expected {expected}")
 
 
 def read_bytes(path: str | Path, expected: str, max_bytes: int) -> bytes:
     """All of a file or pipe; SourceError when there is more of it than that."""
-    piped = check_readable(path, expected)
+    piped, data = check_readable(path, expected), bytearray()
     try:
         with Pipe(path) if piped else Path(path).open("rb") as file:
-            parts: list[bytes] = []
-            while part := file.read(min(max_bytes + 1 - sum(len(one) for one in parts), 1 << 24)):
-                parts.append(part)
+            while part := file.read(min(max_bytes + 1 - len(data), 1 << 24)):
+                data += part
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
-    data = b"".join(parts)
     if len(data) > max_bytes:
         raise SourceError(f"{path} holds more than {max_bytes >> 20} MiB; expected {expected}")
     if not data:
         raise SourceError(f"{path} is empty (0 bytes); expected {expected}")
-    return data
+    return bytes(data)
 
 
 class Pipe(Closable):

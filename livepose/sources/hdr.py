@@ -1,4 +1,4 @@
-"""High dynamic range for a screen that has none: HLG and PQ in BT.2020 as BT.709.
+"""High dynamic range (HLG and PQ in BT.2020) for a screen that has none, as BT.709.
 
 References
 ----------

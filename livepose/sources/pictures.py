@@ -1,0 +1,248 @@
+"""Pictures of a file, upright and in the colours of a screen: the same reader for every way in.
+
+Pillow tells what a file is and how large before anything of it is decoded, and reads JPEG, PNG,
+HEIC (through pillow-heif), AVIF, GIF, and all that moves; OpenCV reads the other formats.
+"""
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from livepose.errors import SourceError
+from livepose.frame import Frame, ImageBgr, check_image
+from livepose.paths import is_file
+from livepose.sources.files import read_bytes
+from livepose.sources.hdr import HDR_CURVES, to_sdr
+from livepose.sources.libraries import quiet_opencv
+from livepose.sources.protocol import WHOLE, Excerpt, FileSource, Kind, check_rotation, turned
+
+logger = logging.getLogger(__name__)
+
+MAX_PIXELS = 110_000_000
+"""What the largest common phones take (108 megapixels); decoding it takes 1.5 GB at most."""
+_MAX_BYTES = 1 << 29
+
+_BY_OPENCV = frozenset(("BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
+# OpenCV's readers of JPEG and PNG tell of damage on stderr, past every log.
+_FORMATS = (*_BY_OPENCV, "JPEG", "PNG", "GIF", "AVIF", "HEIF")
+"""All that Pillow may try: for PostScript it would start an interpreter."""
+_SEVERAL = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
+_TIMED = frozenset(("GIF", "WEBP", "PNG", "AVIF"))
+"""Formats of moving images."""
+_NO_VIDEO = frozenset(("HEIF", "WEBP", "AVIF"))
+"""Of these FFmpeg shows a tile, or nothing."""
+_PLAIN_DURATION_S, _LEAST_DURATION_S = 0.1, 0.011
+"""Of a picture that says less, in browsers too."""
+
+
+class ImageSource(FileSource):
+    """Pictures one after another; ``Frame.name`` is the path, ``time_s`` the index in seconds.
+
+    A picture that cannot be read is reported and left out; indices count the others.
+
+    Raises
+    ------
+    SourceError
+        When none of the pictures can be read.
+    """
+
+    kind: Kind = "images"
+
+    def __init__(self, paths: Sequence[Path], *, name: str | None = None, rotate: int = 0) -> None:
+        self.name = name or (str(paths[0]) if len(paths) == 1 else f"{len(paths)} pictures")
+        self.frame_count = len(paths)
+        self._frames = self._read(list(paths), check_rotation(rotate))
+        first = next(self._frames, None)
+        if first is None:
+            raise SourceError(f"{self.name}: none of the pictures can be read")
+        self._newest = first
+
+    @staticmethod
+    def _read(paths: list[Path], rotate: int) -> Iterator[Frame]:
+        index = 0
+        for path in paths:
+            try:
+                image_bgr = read_image(path)
+            except SourceError as error:
+                if len(paths) == 1:
+                    raise
+                logger.warning(f"left out: {error}")
+                continue
+            yield Frame(turned(image_bgr, rotate), float(index), index, name=str(path))
+            index += 1
+        if unread := len(paths) - index:
+            logger.warning(f"{unread} of {len(paths)} pictures could not be read")
+
+
+class AnimationSource(FileSource):
+    """The frames of an animated GIF, WebP, PNG or AVIF, each with its time.
+
+    One after which nothing can be read is the last.
+
+    Raises
+    ------
+    SourceError
+        When there is no picture to be had; while iterating, where the file is damaged.
+    """
+
+    def __init__(self, path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> None:
+        self.name, self.excerpt = str(path), excerpt
+        self._frames = self._read(path, check_rotation(rotate))
+        first = next(self._frames, None)
+        if first is None:
+            raise SourceError(f"{path} has no frame from {excerpt.start_s:g} s on")
+        self._newest = first
+
+    def _read(self, path: str | Path, rotate: int) -> Iterator[Frame]:
+        timed = _animation(read_bytes(path, "a picture", _MAX_BYTES), path)
+        for index, time_s, image_bgr in self.excerpt.select(timed):
+            yield Frame(turned(image_bgr, rotate), time_s, index)
+
+
+def read_image(path: str | Path) -> ImageBgr:
+    """One picture as (H, W, 3), upright.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or a pipe.
+
+    Raises
+    ------
+    SourceError
+        When there is none, or it is too large.
+    """
+    return decode_image(read_bytes(path, "a picture", _MAX_BYTES), path)
+
+
+def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> ImageBgr:
+    """One picture (H, W, 3) from the bytes of a file; as it is stored where not ``upright``.
+
+    Raises
+    ------
+    SourceError
+        When there is none, or it is too large.
+    """
+    with _sentences(name):
+        opened = _open(io.BytesIO(data))
+        if _is_several(opened):
+            logger.info(f"{name} holds several pictures; only the first is taken")
+            opened.seek(0)
+        if opened.format in _BY_OPENCV:
+            return _by_opencv(data, upright)
+        image_bgr = _by_pillow(opened, upright)
+        curve = _transfer_curve(data) if opened.format in ("HEIF", "AVIF") else None
+        return to_sdr(image_bgr, curve) if curve in HDR_CURVES else image_bgr
+
+
+def as_image_bgr(picture: Any) -> ImageBgr:
+    """A picture as (H, W, 3), blue first: a path is read, one of PIL's is turned upright.
+
+    An array is taken as it is.
+
+    Raises
+    ------
+    SourceError
+        When the file is no picture.
+    UsageError
+        When it is none of these.
+    """
+    if isinstance(picture, str | Path):
+        return read_image(picture)
+    if hasattr(picture, "getexif") and hasattr(picture, "convert"):  # PIL is loaded, or not needed
+        return _by_pillow(picture, upright=True)
+    check_image(picture)
+    image_bgr: ImageBgr = picture
+    return image_bgr
+
+
+def identify(path: str | Path) -> Literal["animation", "picture", ""]:
+    """``animation`` for pictures with times, ``picture`` for one that FFmpeg would not show."""
+    if is_file(path):  # a pipe can be read only once
+        try:
+            with _sentences(path), Path(path).open("rb") as file, _open(file) as opened:
+                if opened.format in _TIMED and _is_several(opened):
+                    return "animation"
+                return "picture" if opened.format in _NO_VIDEO else ""
+        except SourceError:  # told by whoever reads it
+            pass
+    return ""
+
+
+def _animation(data: bytes, name: str | Path) -> Iterator[tuple[ImageBgr, float]]:
+    """The pictures (H, W, 3) of such a file, each with its time."""
+    time_s = 0.0
+    with _sentences(name):
+        opened = _open(io.BytesIO(data))
+        frames = opened.n_frames
+    for index in range(frames):
+        with _sentences(name):
+            opened.seek(index)
+            image_bgr = _by_pillow(opened, upright=True)
+            duration_s = float(opened.info.get("duration") or 0) / 1000
+        yield image_bgr, time_s
+        time_s += duration_s if duration_s >= _LEAST_DURATION_S else _PLAIN_DURATION_S
+
+
+@contextmanager
+def _sentences(name: str | Path) -> Iterator[None]:
+    """Turns whatever a decoder raises into one sentence: their errors have nothing in common."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Exception as error:
+        if type(error).__name__ == "DecompressionBombError":
+            most = f"{MAX_PIXELS // 1_000_000} megapixels"
+            raise SourceError(f"{name} is too large; expected at most {most}") from None
+        raise SourceError(f"{name} is not a picture that can be read; is it damaged?") from None
+
+
+def _open(file: Any) -> Any:
+    from PIL import Image
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    opened = Image.open(file, formats=_FORMATS)
+    if opened.width * opened.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+    return opened
+
+
+def _is_several(opened: Any) -> bool:
+    return opened.format in _SEVERAL and bool(getattr(opened, "is_animated", False))
+
+
+def _transfer_curve(data: bytes) -> int | None:
+    """How the values of a HEIC or AVIF become light, by H.273's numbers."""
+    from pillow_heif import open_heif
+
+    profile = open_heif(io.BytesIO(data)).info.get("nclx_profile") or {}
+    return profile.get("transfer_characteristics")
+
+
+def _by_opencv(data: bytes, upright: bool) -> ImageBgr:
+    # IMREAD_COLOR makes three channels of 8 bits of everything and applies the orientation.
+    flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
+    with quiet_opencv():
+        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise ValueError
+    return np.asarray(image)
+
+
+def _by_pillow(opened: Any, upright: bool) -> ImageBgr:
+    from PIL import ImageOps
+
+    shown = ImageOps.exif_transpose(opened) if upright else opened
+    if shown.mode.startswith("I;16"):
+        return np.dstack([(np.asarray(shown) >> 8).astype(np.uint8)] * 3)
+    image_rgb = np.asarray(shown.convert("RGB"), np.uint8)
+    return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
