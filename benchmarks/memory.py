@@ -22,7 +22,8 @@ from livepose.heatmaps import encode_dark
 from livepose.pipeline import PosePipeline
 from livepose.player import Player
 from livepose.poses import Poses
-from livepose.sinks import JsonLinesSink, Sink
+from livepose.sinks.jsonl import JsonLinesSink
+from livepose.sinks.protocol import Sink
 from livepose.sources.protocol import Closing, Kind
 
 FPS = 30.0

@@ -32,7 +32,7 @@ def made_video(path: Path) -> Path:
     """A second of the made scene."""
     from livepose.benchmark.scene import WalkingPeople
     from livepose.poses import Poses
-    from livepose.sinks import VideoSink
+    from livepose.sinks.video import VideoSink
 
     with VideoSink(path) as sink:
         for frame in WalkingPeople(1, 30):

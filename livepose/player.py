@@ -21,7 +21,8 @@ from livepose.frame import Frame, ImageBgr
 from livepose.painter import Look, Painter
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import Poses
-from livepose.sinks import OutputClosed, Sink, VideoSink, above
+from livepose.sinks.protocol import OutputClosed, Sink, above
+from livepose.sinks.video import VideoSink
 from livepose.sources import Source
 from livepose.threads import BackgroundWriter, prefetch
 from livepose.window import Command, Tile, Window, captioned

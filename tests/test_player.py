@@ -17,7 +17,8 @@ from livepose.painter import Look, mirrored
 from livepose.pipeline import PosePipeline
 from livepose.player import Player
 from livepose.poses import Poses
-from livepose.sinks import JsonLinesSink, VideoSink
+from livepose.sinks.jsonl import JsonLinesSink
+from livepose.sinks.video import VideoSink
 from livepose.window import Command
 
 __all__ = ["make_pipeline"]

@@ -10,7 +10,8 @@ from typing import Any
 
 from livepose.batch.jobs import Job
 from livepose.errors import DataError
-from livepose.sinks.protocol import sink_error, write_whole
+from livepose.sinks.files import write_whole
+from livepose.sinks.protocol import sink_error
 
 DONE, FAILED, LOST = "done", "failed", "lost"
 

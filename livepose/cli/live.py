@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepose.cli.run_options import LiveOptions
 from livepose.pipeline import STAGES, PosePipeline
-from livepose.sinks import Sink
+from livepose.sinks.protocol import Sink
 from livepose.sources import Source
 
 if TYPE_CHECKING:

@@ -29,17 +29,13 @@ from livepose.results.angles import NAMES, each_of
 from livepose.results.datasets import CocoDatasetSink, YoloPoseSink
 from livepose.results.motion_files import MotSink, TrcSink
 from livepose.results.tables import CsvSink, ParquetSink, beside
-from livepose.sinks import (
-    CocoSink,
-    ImageSink,
-    JsonLinesSink,
-    OpenPoseSink,
-    Rotation,
-    Sink,
-    VideoSink,
-    make_header,
-)
-from livepose.sinks.contact_sheet import SheetSink
+from livepose.sinks.coco import CocoSink
+from livepose.sinks.files import Rotation
+from livepose.sinks.jsonl import JsonLinesSink, make_header
+from livepose.sinks.openpose import OpenPoseSink
+from livepose.sinks.pictures import ImageSink, SheetSink
+from livepose.sinks.protocol import Sink
+from livepose.sinks.video import VideoSink
 from livepose.smoothing import PRICES
 from livepose.sources import AnimationSource, Source, VideoSource
 from livepose.window import Window

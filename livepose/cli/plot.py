@@ -70,7 +70,7 @@ def draw(file: Path, page: Path, settings: PlotSettings) -> None:
     """The page of one file."""
     from livepose.results.plot import draw_page, save_page
     from livepose.results.reading import read
-    from livepose.sinks import check_outputs
+    from livepose.sinks.claims import check_outputs
 
     check_outputs({"--output": page}, [file], overwrite=settings.overwrite)
     save_page(draw_page(read(file), settings.id), page, title=file.name)

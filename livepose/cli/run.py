@@ -22,13 +22,13 @@ from livepose.cli.run_options import (
 )
 from livepose.errors import SinkError, UsageError
 from livepose.settings import Settings
-from livepose.sinks._lines import Rotation
 from livepose.sinks.claims import (
     check_file,
     check_outputs,
     check_picture_name,
     video_format,
 )
+from livepose.sinks.files import Rotation
 
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from livepose.cli.live_checks import served_at
 from livepose.cli.run_options import LiveOptions, WindowOptions
-from livepose.sinks import Sink
+from livepose.sinks.protocol import Sink
 from livepose.sources import Source
 
 if TYPE_CHECKING:

@@ -13,10 +13,8 @@ from livepose.live.osc import MOST_BYTES, OscPacker
 from livepose.live.socket_bus import SocketBus
 from livepose.poses import Poses
 from livepose.results.angles import each_of
-from livepose.sinks import Sink
-from livepose.sinks.frame_json import Detail, age_ms, frame_json
-from livepose.sinks.jsonl import json_line
-from livepose.sinks.protocol import Closing
+from livepose.sinks.jsonl import Detail, age_ms, frame_json, json_line
+from livepose.sinks.protocol import Closing, Sink
 
 HEADER_EVERY_S = 1.0
 

@@ -9,7 +9,7 @@ import numpy as np
 from livepose.drawing import track_colours_bgr
 from livepose.frame import Frame
 from livepose.poses import Poses
-from livepose.sinks.frame_json import age_ms, frame_json
+from livepose.sinks.jsonl import age_ms, frame_json
 
 
 def frame_text(frame: Frame, poses: Poses, figures: Mapping[str, Any], **more: object) -> str:

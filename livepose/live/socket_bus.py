@@ -13,8 +13,7 @@ from livepose.live.endpoint import Endpoint, respond
 from livepose.live.newest import Newest
 from livepose.poses import Poses
 from livepose.results.angles import each_of
-from livepose.sinks.frame_json import Detail, age_ms, frame_json
-from livepose.sinks.jsonl import json_line
+from livepose.sinks.jsonl import Detail, age_ms, frame_json, json_line
 from livepose.sinks.protocol import Closing
 
 _PATIENCE_S = 20.0

@@ -8,8 +8,8 @@ import numpy as np
 
 from livepose.errors import DeviceError, SinkError
 from livepose.frame import Frame, ImageBgr
-from livepose.sinks._fit import even, fit
 from livepose.sinks.protocol import Closing
+from livepose.sinks.video import even, fit
 
 if TYPE_CHECKING:
     from livepose.poses import Poses

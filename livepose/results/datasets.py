@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import KeypointState, Poses
-from livepose.sinks._names import FrameNames, safe_stem
 from livepose.sinks.claims import check_file, check_writable
 from livepose.sinks.coco import PERSON, ImageIds
-from livepose.sinks.protocol import Closing, make_folder, sink_error, write_whole
+from livepose.sinks.files import FrameNames, make_folder, write_whole
+from livepose.sinks.protocol import Closing
 from livepose.skeletons import COCO17, Skeleton
 
 _VISIBLE, _HIDDEN = 2, 1
@@ -56,7 +56,7 @@ class CocoDatasetSink(Closing):
     ) -> None:
         self._path = Path(path)
         check_file(self._path, overwrite=overwrite)
-        self._ids, self._names = ImageIds(), FrameNames(safe_stem(stem))
+        self._ids, self._names = ImageIds(), FrameNames(stem)
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
         self._skeleton = COCO17
@@ -154,7 +154,7 @@ class YoloPoseSink(Closing):
             check_writable(self._folder, overwrite=overwrite)
         make_folder(self._folder)
         make_folder(self._folder / "labels")
-        self._names = FrameNames(safe_stem(stem))
+        self._names = FrameNames(stem)
         self._skeleton: Skeleton | None = None
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
@@ -164,11 +164,7 @@ class YoloPoseSink(Closing):
             write_whole(self._folder / "dataset.yaml", dataset_yaml(poses.skeleton))
         path = self._folder / "labels" / f"{self._names(frame)}.txt"
         lines = [yolo_line(person, frame.size_wh) for person in poses]
-        try:
-            path.write_text("".join(f"{line}\n" for line in lines))
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise sink_error(path, error) from error
+        write_whole(path, "".join(f"{line}\n" for line in lines))
 
 
 def yolo_line(person: Poses, size_wh: tuple[int, int]) -> str:

@@ -16,7 +16,8 @@ from livepose.poses import Poses
 from livepose.results.angles import MID_HIP, NAMES, NECK
 from livepose.results.tracks import Floats, Track, Tracks, median_rate_hz
 from livepose.sinks.claims import check_writable, refuse_existing
-from livepose.sinks.protocol import Closing, write_whole
+from livepose.sinks.files import write_whole
+from livepose.sinks.protocol import Closing
 from livepose.skeletons import COCO17, Skeleton
 
 SHOULDER_TO_ANKLE = 0.818 - 0.039

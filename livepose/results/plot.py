@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from livepose.errors import DataError, UsageError
 from livepose.results.reading import Results, Table
 from livepose.results.tracks import LONGEST_GAP_S, median_rate_hz
-from livepose.sinks.protocol import write_whole
+from livepose.sinks.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,9 @@ from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.results.angles import AngleMeter
 from livepose.results.reading import Table, angle_table, keypoint_table
-from livepose.sinks._lines import LineFile, Rotation
 from livepose.sinks.claims import check_file
-from livepose.sinks.protocol import Closing, sink_error
+from livepose.sinks.files import LineFile, Rotation, WholeFile
+from livepose.sinks.protocol import Closing
 
 ROWS_TOGETHER = 50_000
 """Rows of one group of a Parquet file."""
@@ -119,14 +119,12 @@ class ParquetSink(Closing):
 
     def __init__(self, path: str | Path, *, angles: bool = False, overwrite: bool = False) -> None:
         self._arrow = _pyarrow()
-        self._path = Path(path)
-        self._part = self._path.with_name(f"{self._path.name}.part")
         self._rows = _Rows(angles)
         self._waiting: list[Table] = []
-        self._closed = False
-        check_file(self._path, overwrite=overwrite)
+        check_file(Path(path), overwrite=overwrite)
         schema = _arrow_table(self._arrow, [self._rows.none]).schema
-        self._file: Any = self._arrow.parquet.ParquetWriter(self._part, schema)
+        self._file = WholeFile(Path(path))
+        self._table: Any = self._arrow.parquet.ParquetWriter(self._file, schema)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds the rows of one frame."""
@@ -137,25 +135,17 @@ class ParquetSink(Closing):
 
     def close(self) -> None:
         """Puts the finished file in its place; a second call does nothing."""
-        if self._closed:
+        if self._file.given_up:
+            self._table.is_open = False  # else it tries once more when it is forgotten
+        if not self._table.is_open:
             return
         self._flush()
-        self._closed = True
-        try:
-            self._file.close()
-            self._part.replace(self._path)
-        except OSError as error:
-            raise sink_error(self._path, error) from error
+        self._table.close()
+        self._file.close()
 
     def _flush(self) -> None:
-        if not self._waiting:
-            return
-        try:
-            self._file.write_table(_arrow_table(self._arrow, self._waiting))
-        except OSError as error:
-            self._closed = True
-            self._part.unlink(missing_ok=True)
-            raise sink_error(self._path, error) from error
+        if self._waiting:
+            self._table.write_table(_arrow_table(self._arrow, self._waiting))
         self._waiting = []
 
 

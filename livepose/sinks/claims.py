@@ -47,29 +47,21 @@ def check_outputs(
         key = _identity(path)
         if key in read:
             raise UsageError(f"{option} {path} is the input itself; write to another file")
-        if key in seen and not _is_device(path):
+        if key in seen and not is_device(path):
             raise UsageError(f"{option} and {seen[key]} both write {path}; give each its own name")
         seen[key] = option
         check_writable(path, overwrite=overwrite or option in rotated)
 
 
 def check_writable(path: Path, *, overwrite: bool) -> None:
-    """Finds out before the first frame whether ``path`` can be written; changes nothing.
-
-    Raises
-    ------
-    UsageError
-        When it is there already, or is a folder with something in it, and not to be replaced.
-    SinkError
-        When its folder is missing, or there is no permission.
-    """
+    """Finds out before the first frame whether ``path`` can be written; changes nothing."""
     try:
         if not overwrite:
             refuse_existing(path)
         if path.is_dir():
             return
         existed = os.path.lexists(path)
-        if not (existed and _is_device(path)):
+        if not (existed and is_device(path)):
             path.open("ab").close()
         if not existed:
             path.unlink()
@@ -86,7 +78,7 @@ def check_file(path: Path, *, overwrite: bool) -> None:
 
 def refuse_existing(path: Path) -> None:
     """Says that ``path`` is there; devices, pipes and empty folders hold nothing to lose."""
-    taken = os.path.lexists(path) and not _is_device(path)
+    taken = os.path.lexists(path) and not is_device(path)
     if any(path.iterdir()) if path.is_dir() else taken:
         raise UsageError(f"{path} is there already; choose another name, or add --overwrite")
 
@@ -100,7 +92,8 @@ def _identity(path: Path) -> tuple[object, ...]:
     return (status.st_dev, status.st_ino)
 
 
-def _is_device(path: Path) -> bool:
+def is_device(path: Path) -> bool:
+    """Whether there is something that is neither file nor folder, such as a pipe."""
     try:
         mode = path.stat().st_mode
     except OSError:  # a link to nothing

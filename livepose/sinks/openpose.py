@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks._names import FrameNames, safe_stem
 from livepose.sinks.claims import check_writable
-from livepose.sinks.protocol import Closing, make_folder, sink_error
+from livepose.sinks.files import FrameNames, make_folder, write_whole
+from livepose.sinks.protocol import Closing
 
 BODY_25: tuple[tuple[str, ...], ...] = (
     ("nose",),
@@ -55,18 +55,14 @@ class OpenPoseSink(Closing):
         self._folder = Path(folder)
         make_folder(self._folder)
         check_writable(self._folder, overwrite=overwrite)
-        self._names = FrameNames(safe_stem(stem))
+        self._names = FrameNames(stem)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the file of one frame."""
         path = self._folder / f"{self._names(frame)}_keypoints.json"
         own = poses.in_source_pixels(frame.scale_xy)
         record = {"version": 1.3, "people": [_person(person) for person in own]}
-        try:
-            path.write_text(json.dumps(record, allow_nan=False))
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise sink_error(path, error) from error
+        write_whole(path, json.dumps(record, allow_nan=False))
 
 
 def body_25(person: Poses) -> NDArray[np.float64]:

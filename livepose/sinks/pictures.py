@@ -1,18 +1,26 @@
-"""Drawn pictures as files: one for a single picture, or a folder of them."""
+"""Drawn pictures as files: each under its name, or all of a clip at a glance on one sheet."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from livepose.drawing import contact_sheet, time_label
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks._names import FrameNames, safe_stem
-from livepose.sinks.claims import PICTURE_SUFFIXES, check_file, check_writable
-from livepose.sinks.protocol import Closing, make_folder, sink_error
+from livepose.sinks.claims import (
+    PICTURE_SUFFIXES,
+    check_file,
+    check_picture_name,
+    check_writable,
+)
+from livepose.sinks.files import FrameNames, make_folder, write_whole
+from livepose.sinks.protocol import Closing
 
 _JPEG_QUALITY = 95
+SHEET_PICTURES, _SHEET_COLUMNS = 12, 4
+_SHEET_WIDTH_PX, _KEPT_WIDTH_PX = 1280, 640
 
 
 class ImageSink(Closing):
@@ -33,8 +41,8 @@ class ImageSink(Closing):
     ) -> None:
         self._path = Path(path)
         self._single = self._path.suffix.lower() in PICTURE_SUFFIXES and not self._path.is_dir()
-        self._names = FrameNames(safe_stem(stem))
-        self._count = 0
+        self._names = FrameNames(stem)
+        self._written = False
         if self._single:
             check_file(self._path, overwrite=overwrite)
         else:
@@ -43,21 +51,64 @@ class ImageSink(Closing):
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes one picture."""
-        path = self._path_for(frame)
+        if self._single and self._written:
+            raise UsageError(f"{self._path} is one file for many pictures; name a folder instead")
+        suffix = Path(frame.name).suffix if frame.name else ""
+        suffix = suffix if suffix.lower() in PICTURE_SUFFIXES else ".jpg"
+        path = self._path if self._single else self._path / f"{self._names(frame)}{suffix}"
         if frame.name is not None and path.resolve() == Path(frame.name).resolve():
             raise SinkError(f"{path} is the picture itself; write to another folder or name")
-        image_bgr = frame.image_bgr if drawn_bgr is None else drawn_bgr
-        save_picture(path, image_bgr)
-        self._count += 1
+        save_picture(path, frame.image_bgr if drawn_bgr is None else drawn_bgr)
+        self._written = True
 
-    def _path_for(self, frame: Frame) -> Path:
-        if not self._single:
-            suffix = Path(frame.name).suffix if frame.name else ".jpg"
-            suffix = suffix if suffix.lower() in PICTURE_SUFFIXES else ".jpg"
-            return self._path / f"{self._names(frame)}{suffix}"
-        if self._count:
-            raise UsageError(f"{self._path} is one file for many pictures; name a folder instead")
-        return self._path
+
+class SheetSink(Closing):
+    """Keeps frames spread evenly over the clip, and writes them as one picture when it closes.
+
+    However long the clip turns out to be: frames are kept at a step that doubles whenever twice
+    as many as wanted have come together, so nothing has to be known of its length.
+    """
+
+    needs_drawing = True
+
+    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+        self._path = Path(path)
+        check_picture_name(self._path)
+        check_file(self._path, overwrite=overwrite)
+        self._step, self._seen = 1, 0
+        self._kept: list[tuple[ImageBgr, str]] = []
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None) -> None:
+        """Keeps the drawn frame if its turn has come."""
+        due = self._seen % self._step == 0
+        self._seen += 1
+        if not due or drawn_bgr is None:
+            return
+        label = Path(frame.name).name if frame.name else time_label(frame.time_s)
+        self._kept.append((_shrunk(drawn_bgr), label))
+        if len(self._kept) >= 2 * SHEET_PICTURES:
+            self._kept = self._kept[::2]
+            self._step *= 2
+
+    def close(self) -> None:
+        """Writes the sheet; a second call does nothing."""
+        kept, self._kept = self._kept, []
+        if not kept:
+            return
+        count = min(SHEET_PICTURES, len(kept))
+        chosen = [kept[round(i * (len(kept) - 1) / max(count - 1, 1))] for i in range(count)]
+        images, labels = [image for image, _ in chosen], [label for _, label in chosen]
+        columns = min(_SHEET_COLUMNS, count)
+        save_picture(self._path, contact_sheet(images, columns, _SHEET_WIDTH_PX, labels))
+
+
+def _shrunk(image_bgr: ImageBgr) -> ImageBgr:
+    """A copy no wider than a cell of the sheet needs, so that long clips stay small in memory."""
+    height, width = image_bgr.shape[:2]
+    if width <= _KEPT_WIDTH_PX:
+        return image_bgr.copy()
+    size_wh = (_KEPT_WIDTH_PX, max(1, round(height * _KEPT_WIDTH_PX / width)))
+    return np.asarray(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA))
 
 
 def save_picture(path: Path, image_bgr: ImageBgr) -> None:
@@ -67,7 +118,4 @@ def save_picture(path: Path, image_bgr: ImageBgr) -> None:
     good, data = cv2.imencode(path.suffix, np.ascontiguousarray(image_bgr), settings)
     if not good:
         raise SinkError(f"cannot write {path}: {path.suffix} pictures cannot be made here")
-    try:
-        path.write_bytes(data.tobytes())
-    except OSError as error:
-        raise sink_error(path, error) from error
+    write_whole(path, data.tobytes())

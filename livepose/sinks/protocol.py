@@ -65,28 +65,21 @@ def sink_error(path: Path, error: Exception) -> SinkError:
     return SinkError(f"cannot write {path}: {known or getattr(error, 'strerror', None) or error}")
 
 
-def write_whole(path: Path, data: str | bytes) -> None:
-    """Writes a file under its name with ``.part``, then gives it its name.
+def above(poses: "Poses", score: float) -> "Poses":
+    """The same people; keypoints that score less are missing, as if they had not been found.
 
-    Raises
-    ------
-    SinkError
-        When it cannot be written; what was there before stays.
+    It is the one rule of all outputs for which keypoints are worth telling.
     """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_bytes(data.encode() if isinstance(data, str) else data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise sink_error(path, error) from error
+    import numpy as np
 
+    from livepose.poses import KeypointState
 
-def make_folder(folder: Path) -> None:
-    """Makes a folder for results, inside one that exists."""
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileExistsError as error:
-        raise SinkError(f"cannot write into {folder}: it is a file; expected a folder") from error
-    except OSError as error:
-        raise sink_error(folder, error) from error
+    weak = poses.keypoint_scores < score
+    if not weak.any():
+        return poses
+    return poses.with_keypoints(
+        np.where(weak[..., None], np.nan, poses.keypoints_xy),
+        np.where(weak, 0.0, poses.keypoint_scores),
+        np.where(weak[..., None, None], np.nan, poses.covariance_px2),
+        np.where(weak, np.uint8(KeypointState.MISSING), poses.keypoint_states),
+    )

@@ -1,20 +1,21 @@
 """Recordings: H.264 in yuv420p, with exact times, the input's sound, and safe against a kill."""
 
 import errno
+import io
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks._fit import even, fit
-from livepose.sinks._sound import Sound
 from livepose.sinks.claims import check_file, video_format
 from livepose.sinks.protocol import Closing, sink_error
+from livepose.sinks.sound import Sound
 
 _TICKS_PER_S = 90_000
 _KEY_FRAME_EVERY_S = 1.0
@@ -33,41 +34,27 @@ _ENCODER = {
 }
 
 
-class GuardedFile:
+class GuardedFile(io.FileIO):
     """The file that a muxer writes into.
 
     A muxer that could not write its last part would still go back to the beginning and note
     there that all is well; on a full disk that makes a readable file unreadable.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
-        self.failure: OSError | None = None
+    failure: OSError | None = None
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Any) -> int:
         """Writes all of the data; after a failure raises that again."""
         if self.failure is not None:
             raise self.failure
         rest = memoryview(data)
         try:
             while rest:
-                rest = rest[self._file.write(rest) :]
+                rest = rest[super().write(rest) :]
         except OSError as error:
             self.failure = error
             raise
         return len(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Moves as ``io.IOBase.seek`` does."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """The position as ``io.IOBase.tell`` gives it."""
-        return self._file.tell()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
 
 
 class VideoSink(Closing):
@@ -152,7 +139,7 @@ class VideoSink(Closing):
         self._size_wh = even((image_bgr.shape[1], image_bgr.shape[0]))
         if "libx264" not in av.codecs_available:
             raise OSError(errno.ENOSYS, "PyAV was built without H.264 (libx264); reinstall av")
-        self._file = GuardedFile(self._path)
+        self._file = GuardedFile(self._path, "w")
         options = _container_options(self._format)
         self._output = av.open(self._file, "w", format=self._format, options=options)
         rate = max(Fraction(1.0 / self._frame_s).limit_denominator(1001), Fraction(1))
@@ -167,7 +154,9 @@ class VideoSink(Closing):
 
     def _add(self, image_bgr: ImageBgr, time_s: float) -> None:
         tick = max(round(time_s * _TICKS_PER_S), self._last_tick + 1)
-        picture = _to_yuv(fit(image_bgr, self._size_wh))
+        picture: Any = av.VideoFrame.from_ndarray(fit(image_bgr, self._size_wh), format="bgr24")
+        # BT.709, as players assume it.
+        picture = picture.reformat(format="yuv420p", dst_colorspace=_BT709)
         picture.pts, picture.time_base = tick, Fraction(1, _TICKS_PER_S)
         if tick >= self._next_key_tick:
             picture.pict_type = av.video.frame.PictureType.I
@@ -228,7 +217,28 @@ def _container_options(form: str) -> dict[str, str]:
     return options
 
 
-def _to_yuv(image_bgr: ImageBgr) -> Any:
-    """A picture as the encoder takes it, in BT.709 as players assume it."""
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image_bgr), format="bgr24")
-    return picture.reformat(format="yuv420p", dst_colorspace=_BT709)
+def even(size_wh: tuple[int, int]) -> tuple[int, int]:
+    """The size rounded up to even sides, which H.264 with yuv420p needs."""
+    return size_wh[0] + size_wh[0] % 2, size_wh[1] + size_wh[1] % 2
+
+
+def fit(image_bgr: ImageBgr, size_wh: tuple[int, int]) -> ImageBgr:
+    """The picture in ``size_wh``: as it is, with its edge repeated by a pixel, or scaled.
+
+    Scaling keeps the shape and fills the rest with black.
+    """
+    height, width = image_bgr.shape[:2]
+    if (width, height) == size_wh:
+        return np.ascontiguousarray(image_bgr)
+    if even((width, height)) == size_wh:
+        missing = (0, size_wh[1] - height, 0, size_wh[0] - width)
+        return np.asarray(cv2.copyMakeBorder(image_bgr, *missing, cv2.BORDER_REPLICATE))
+    scale = min(size_wh[0] / width, size_wh[1] / height)
+    inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    left, top = (size_wh[0] - inner_w) // 2, (size_wh[1] - inner_h) // 2
+    framed = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    framed[top : top + inner_h, left : left + inner_w] = cv2.resize(
+        image_bgr, (inner_w, inner_h), interpolation=method
+    )
+    return framed

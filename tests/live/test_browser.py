@@ -18,7 +18,7 @@ from livepose.frame import Frame
 from livepose.live import BrowserView, Health, open_bus
 from livepose.live.browser_source import BrowserSource
 from livepose.poses import Poses
-from livepose.sinks import make_header
+from livepose.sinks.jsonl import make_header
 
 pytestmark = pytest.mark.skipif(FOUND is None, reason="needs Chromium (Debian: chromium)")
 RECEIVERS = Path(__file__).resolve().parents[2] / "examples" / "receivers"

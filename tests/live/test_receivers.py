@@ -14,7 +14,7 @@ from sinks.people import frame, poses
 
 from livepose.live import open_bus
 from livepose.live.osc import OscPacker
-from livepose.sinks import make_header
+from livepose.sinks.jsonl import make_header
 
 RECEIVERS = Path(__file__).resolve().parents[2] / "examples" / "receivers"
 HEADER = make_header(source="camera 0", size_wh=(640, 480))

@@ -21,7 +21,7 @@ from livepose.live.osc import MOST_BYTES, OscPacker
 from livepose.live.slots import Slots
 from livepose.poses import Poses
 from livepose.results.angles import NAMES, AngleMeter
-from livepose.sinks import make_header
+from livepose.sinks.jsonl import make_header
 from livepose.skeletons import COCO17
 
 HEADER = make_header(source="camera 0", size_wh=(64, 48))

@@ -11,7 +11,7 @@ from livepose.errors import DataError, UsageError
 from livepose.poses import Poses
 from livepose.results.plot import Series, chosen_ids, draw_page, positions, slopes, speed
 from livepose.results.reading import Results, read
-from livepose.sinks import JsonLinesSink, make_header
+from livepose.sinks.jsonl import JsonLinesSink, make_header
 
 
 def recorded(path: Path, frames: int = 60, rate_hz: float = 30.0, ids=(1, 2, 3, 4)) -> Path:

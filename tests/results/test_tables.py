@@ -11,14 +11,14 @@ import pytest
 from results.people import INDEX, JOINTS, STANDING_XY, bent, frame, moved, people
 
 import livepose
-from livepose.errors import DataError, UsageError
+from livepose.errors import DataError, SinkError, UsageError
 from livepose.poses import KeypointState, Poses
 from livepose.results.angles import NAMES, AngleMeter, each_of
 from livepose.results.datasets import CocoDatasetSink
 from livepose.results.motion_files import TrcSink
 from livepose.results.reading import read
 from livepose.results.tables import CsvSink, ParquetSink, beside
-from livepose.sinks import JsonLinesSink, make_header
+from livepose.sinks.jsonl import JsonLinesSink, make_header
 
 
 def scene(index: int) -> Poses:
@@ -144,6 +144,20 @@ def test_a_table_in_several_groups_is_whole(
     monkeypatch.setattr("livepose.results.tables.ROWS_TOGETHER", 100)
     written(ParquetSink(tmp_path / "out.parquet"))
     assert len(polars.read_parquet(tmp_path / "out.parquet")) == 78 * JOINTS
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    sink = ParquetSink(tmp_path / "out.parquet")
+    monkeypatch.setattr("livepose.results.tables.ROWS_TOGETHER", 100)
+    monkeypatch.setattr("livepose.sinks.files.write_all", full)
+    with pytest.raises(SinkError, match="the disk is full"):
+        written(sink)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_without_people_gives_empty_tables(tmp_path: Path) -> None:

@@ -13,17 +13,13 @@ from sinks.people import frame, poses
 
 from livepose.errors import SinkError, UsageError
 from livepose.results.tables import CsvSink
-from livepose.sinks import (
-    CocoSink,
-    ImageSink,
-    JsonLinesSink,
-    OpenPoseSink,
-    Rotation,
-    VideoSink,
-    check_outputs,
-    make_header,
-)
-from livepose.sinks.contact_sheet import SheetSink
+from livepose.sinks.claims import check_outputs
+from livepose.sinks.coco import CocoSink
+from livepose.sinks.files import Rotation
+from livepose.sinks.jsonl import JsonLinesSink, make_header
+from livepose.sinks.openpose import OpenPoseSink
+from livepose.sinks.pictures import ImageSink, SheetSink
+from livepose.sinks.video import VideoSink
 
 HEADER = make_header(source="in.mp4", size_wh=(64, 48))
 MAKERS = {

@@ -9,8 +9,7 @@ import pytest
 from sinks.people import frame, poses
 
 from livepose.poses import Poses
-from livepose.sinks import JsonLinesSink, make_header
-from livepose.sinks.frame_json import frame_json
+from livepose.sinks.jsonl import JsonLinesSink, frame_json, make_header
 
 
 def crowd(seed: int, people: int = 4) -> Poses:

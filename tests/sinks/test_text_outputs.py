@@ -3,8 +3,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,15 +16,11 @@ from livepose.detection import Detections
 from livepose.errors import SinkError, UsageError
 from livepose.poses import Poses
 from livepose.results.tables import CsvSink
-from livepose.sinks import (
-    CocoSink,
-    ImageSink,
-    JsonLinesSink,
-    OpenPoseSink,
-    OutputClosed,
-    make_header,
-)
-from livepose.sinks.openpose import body_25
+from livepose.sinks.coco import CocoSink
+from livepose.sinks.jsonl import JsonLinesSink, make_header
+from livepose.sinks.openpose import OpenPoseSink, body_25
+from livepose.sinks.pictures import ImageSink
+from livepose.sinks.protocol import OutputClosed
 
 HEADER = make_header(source="in.mp4", size_wh=(64, 48), fps=25.0, weights="default")
 
@@ -124,7 +120,8 @@ def test_a_dash_is_stdout(capsys):
 
 CLOSED_PIPE = """
 import sys
-from livepose.sinks import JsonLinesSink, OutputClosed
+from livepose.sinks.jsonl import JsonLinesSink
+from livepose.sinks.protocol import OutputClosed
 from livepose.poses import Poses
 from sinks.people import frame
 try:
@@ -346,7 +343,7 @@ def test_an_earlier_coco_result_stays_when_the_disk_fills_up(tmp_path):
     path = tmp_path / "r.json"
     path.write_text("[1]")
     sink = CocoSink(path, overwrite=True)
-    sink._file = Filling(sink._file, room=500)
+    sink._file._file = Filling(sink._file._file, room=500)
     with pytest.raises(SinkError, match="the disk is full"):
         for index in range(100):
             sink.write(frame(index), poses(1))
@@ -355,14 +352,25 @@ def test_an_earlier_coco_result_stays_when_the_disk_fills_up(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["r.json"]
 
 
+def test_a_pipe_is_written_into_and_not_replaced(tmp_path):
+    path, read = tmp_path / "r.json", []
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: read.append(path.read_text()))
+    reader.start()
+    with CocoSink(path) as sink:
+        sink.write(frame(7), poses(1))
+    reader.join()
+    assert [record["image_id"] for record in json.loads(read[0])] == [7]
+    assert path.is_fifo()
+
+
 def test_a_full_disk_leaves_no_half_openpose_file(tmp_path, monkeypatch):
     sink = OpenPoseSink(tmp_path, "a")
 
-    def full(self, text):
-        self.touch()
+    def full(file, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("livepose.sinks.files.write_all", full)
     with pytest.raises(SinkError, match="the disk is full"):
         sink.write(frame(0), poses(1))
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from sources.drawn import write_video
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame
 from livepose.poses import Poses
-from livepose.sinks import VideoSink
+from livepose.sinks.video import VideoSink
 from livepose.sources import open_video
 
 NOBODY = Poses.empty()
@@ -195,7 +195,7 @@ def test_a_source_without_sound_gives_a_video_without_sound(tmp_path):
 KILLED = """
 import os, sys, time
 import numpy as np
-from livepose.sinks import VideoSink
+from livepose.sinks.video import VideoSink
 from livepose.poses import Poses
 from livepose.frame import Frame
 sink = VideoSink(sys.argv[1], fps=30)

@@ -4,12 +4,14 @@ Packets are copied bit for bit where the container can hold them, and otherwise 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
 import av
 
 from livepose.errors import SinkError
+from livepose.sources.container import start_of
 
 _COPIED: dict[str, frozenset[str]] = {
     "mp4": frozenset(("aac", "mp3")),
@@ -25,15 +27,7 @@ _RESAMPLED_HZ = 48_000
 
 
 class Sound:
-    """The first sound track of a file.
-
-    Attributes
-    ----------
-    present : bool
-        Whether there is one.
-    copied : bool
-        Whether packets are copied; set by ``attach``.
-    """
+    """The first sound track of a file, if there is one."""
 
     def __init__(self, path: str) -> None:
         try:
@@ -42,11 +36,11 @@ class Sound:
             raise SinkError(f"cannot read the sound of {path}: {error.strerror}") from None
         tracks = self._input.streams.audio
         self._track = tracks[0] if tracks else None
-        self._start, self._skipped_s = _earliest_start(self._input), 0.0
+        # The zero of the file's times, as ``VideoSource`` has it.
+        streams = (*self._input.streams.video, *self._input.streams.audio)
+        self._start, self._skipped_s = start_of(*streams) or Fraction(0), 0.0
         self._waiting: Iterator[Any] = iter(())
         self._next: Any = None
-        self.present = self._track is not None
-        self.copied = False
 
     def attach(self, output: Any, from_s: float = 0.0) -> None:
         """Adds the sound stream to the output; ``from_s`` of the file's time becomes 0 there."""
@@ -56,8 +50,7 @@ class Sound:
         context, form = self._track.codec_context, output.format.name
         # AAC without a description of itself (from a transport stream) cannot be copied.
         described = context.name != "aac" or context.extradata is not None
-        self.copied = described and context.name in _COPIED.get(form, ())
-        if self.copied:
+        if described and context.name in _COPIED.get(form, ()):
             stream = output.add_stream_from_template(self._track)
             self._waiting = self._copied(stream, drop_before_zero=form == "matroska")
             return
@@ -119,7 +112,10 @@ class Sound:
             format="fltp", layout=context.layout, rate=context.sample_rate
         )
         for packet in self._packets():
-            for frame in _decoded(packet):
+            frames: list[Any] = []
+            with suppress(av.FFmpegError):  # a damaged packet is silence
+                frames = packet.decode()
+            for frame in frames:
                 if frame.pts is not None:
                     frame.pts -= round(self._start / frame.time_base)
                     if self._skipped_s and frame.pts < 0:
@@ -131,30 +127,13 @@ class Sound:
         yield from stream.encode(None)
 
 
-def _decoded(packet: Any) -> list[Any]:
-    try:
-        return list(packet.decode())
-    except av.FFmpegError:
-        return []
-
-
 def _layout(layout: Any) -> str:
     """The name of a layout of loudspeakers, by the number of channels where it has none."""
     usual = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-    return (
-        str(layout.name)
-        if "channel" not in layout.name
-        else usual.get(layout.nb_channels, "stereo")
-    )
+    named = "channel" not in layout.name
+    return str(layout.name) if named else usual.get(layout.nb_channels, "stereo")
 
 
 def _start_s(packet: Any) -> float:
     when = packet.pts if packet.pts is not None else packet.dts
     return float(when * packet.time_base) if when is not None else 0.0
-
-
-def _earliest_start(container: Any) -> Fraction:
-    """The zero of the file's times: the earliest start of its picture and sound."""
-    streams = (*container.streams.video, *container.streams.audio)
-    starts = [s.start_time * s.time_base for s in streams if s.start_time is not None]
-    return min(starts, default=Fraction(0))

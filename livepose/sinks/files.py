@@ -1,7 +1,8 @@
-"""A text file of whole lines: each one is on its way when ``write`` returns."""
+"""Files that are written: of whole lines, whole or not at all, one for each frame."""
 
 import os
 import re
+import secrets
 import sys
 import time
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from livepose.errors import SinkError, UsageError
-from livepose.sinks.claims import check_file
+from livepose.frame import Frame
+from livepose.sinks.claims import check_file, is_device
 from livepose.sinks.protocol import OutputClosed, sink_error
 
 _SIZES = {"KB": 1e3, "MB": 1e6, "GB": 1e9}
@@ -47,7 +49,7 @@ class Rotation:
 
 
 class LineFile:
-    """Writes lines to a file, or to stdout for "-".
+    """Writes lines to a file, or to stdout for "-": each is on its way when ``write`` returns.
 
     When the disk fills up in the middle of a line, that line is taken back, so that the file
     holds whole lines only. Letters that UTF-8 does not know (from old file names) are escaped.
@@ -92,7 +94,8 @@ class LineFile:
         """Writes text that ends with a newline."""
         if self._closed:
             raise SinkError(f"{self._path} is closed already")
-        if self._is_due():
+        limit, age_s = self._rotation, time.monotonic() - self._begun_s
+        if limit and (self._whole_bytes >= limit.size_bytes or age_s >= limit.age_s):
             self._close_file()
             self._start(overwrite=False)
         self._put(text)
@@ -116,12 +119,6 @@ class LineFile:
         if self._opening:
             self._put(self._opening)
 
-    def _is_due(self) -> bool:
-        limit = self._rotation
-        return limit is not None and (
-            self._whole_bytes >= limit.size_bytes or time.monotonic() - self._begun_s >= limit.age_s
-        )
-
     def _put(self, text: str) -> None:
         data = text.encode(errors="backslashreplace")
         if self._file is None:
@@ -132,7 +129,9 @@ class LineFile:
         except BrokenPipeError as error:
             raise OutputClosed(str(self._path)) from error
         except OSError as error:
-            self._take_back(self._file)
+            if self._file.seekable() and self._path.is_file():
+                self._file.truncate(self._whole_bytes)
+                self._file.seek(self._whole_bytes)
             self.close()
             raise sink_error(self._path, error) from error
         self._whole_bytes += len(data)
@@ -143,11 +142,6 @@ class LineFile:
                 self._file.close()
         except OSError as error:
             raise sink_error(self._path, error) from error
-
-    def _take_back(self, file: BinaryIO) -> None:
-        if file.seekable() and self._path.is_file():
-            file.truncate(self._whole_bytes)
-            file.seek(self._whole_bytes)
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
@@ -182,3 +176,103 @@ def _print(text: str) -> None:
         raise OutputClosed("stdout") from error
     except OSError as error:
         raise sink_error(Path("stdout"), error) from error
+
+
+class WholeFile:
+    """A file that appears under its name, whole, when it is closed.
+
+    Until then it has a new name beside that one, so that an earlier file is never half replaced,
+    and two runs do not write into one. After an error the earlier file stays. Devices and pipes
+    are written into.
+
+    Raises
+    ------
+    SinkError
+        When it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = self._part = path
+        self._file: BinaryIO | None = None
+        self.closed = self.given_up = False
+        if not is_device(path):
+            self._part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
+        try:
+            self._file = self._part.open("wb" if self._part is path else "xb", buffering=0)
+        except OSError as error:
+            raise sink_error(path, error) from error
+
+    def write(self, data: bytes) -> int:
+        """Adds to it; nothing any more after an error."""
+        if self._file is not None:
+            try:
+                write_all(self._file, data)
+            except OSError as error:
+                self._give_up()
+                raise sink_error(self._path, error) from error
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits: it is for those who ask any file for it."""
+
+    def close(self) -> None:
+        """Gives the file its name; a second call does nothing."""
+        self.closed = True
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+                if self._part is not self._path:
+                    self._part.replace(self._path)
+            except OSError as error:
+                self._give_up()
+                raise sink_error(self._path, error) from error
+
+    def _give_up(self) -> None:
+        self.given_up = True
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+        if self._part is not self._path:
+            self._part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Writes a file, whole or not at all; SinkError when that fails."""
+    file = WholeFile(path)
+    file.write(data.encode() if isinstance(data, str) else data)
+    file.close()
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder for results, inside one that exists."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise SinkError(f"cannot write into {folder}: it is a file; expected a folder") from error
+    except OSError as error:
+        raise sink_error(folder, error) from error
+
+
+class FrameNames:
+    """A name for each frame: that of its picture, or a stem with the frame's number.
+
+    The stem comes from what a source is called: in.mp4 -> in, camera 0 -> camera_0. The second of
+    two pictures of the same name (from two folders) gets its number too.
+    """
+
+    def __init__(self, source: str) -> None:
+        stem = Path(source.rstrip("/")).stem or "livepose"
+        self._stem = "".join(one if one.isalnum() or one in "-._" else "_" for one in stem)
+        self._given: set[str] = set()
+
+    def __call__(self, frame: Frame) -> str:
+        """The name without suffix."""
+        number = f"{frame.index:012d}"
+        if frame.name is None:
+            return f"{self._stem}_{number}"
+        name = Path(frame.name).stem
+        if name in self._given:
+            name = f"{name}_{number}"
+        self._given.add(name)
+        return name
