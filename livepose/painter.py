@@ -7,8 +7,7 @@ import numpy as np
 from livepose.drawing import draw_poses
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.results.angle_labels import draw_angles
-from livepose.results.angles import AngleMeter
+from livepose.results.angles import AngleMeter, draw_angles
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.drawing.text import put_text
+from livepose.frame import ImageBgr
 from livepose.poses import KeypointState, Poses
 from livepose.skeletons import Skeleton
 
@@ -22,20 +24,19 @@ Floats = NDArray[np.float64]
 
 NECK = ("left_shoulder", "right_shoulder")
 MID_HIP = ("left_hip", "right_hip")
-Ends = tuple[tuple[str, ...], tuple[str, ...]]
-
-
-def _sided(name: str, start: str, end: str) -> dict[str, Ends]:
-    return {
-        f"{side}_{name}": ((f"{side}_{start}",), (f"{side}_{end}",)) for side in ("left", "right")
-    }
-
-
-SEGMENTS: dict[str, Ends] = {
-    **_sided("shank", "knee", "ankle"),
-    **_sided("thigh", "hip", "knee"),
-    **_sided("arm", "shoulder", "elbow"),
-    **_sided("forearm", "elbow", "wrist"),
+_SIDES = ("left", "right")
+_LIMBS = {
+    "shank": ("knee", "ankle"),
+    "thigh": ("hip", "knee"),
+    "arm": ("shoulder", "elbow"),
+    "forearm": ("elbow", "wrist"),
+}
+SEGMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    **{
+        f"{side}_{name}": ((f"{side}_{start}",), (f"{side}_{end}",))
+        for name, (start, end) in _LIMBS.items()
+        for side in _SIDES
+    },
     "pelvis": (("right_hip",), ("left_hip",)),
     "shoulders": (("right_shoulder",), ("left_shoulder",)),
     "trunk": (MID_HIP, NECK),
@@ -48,10 +49,10 @@ _JOINTS = {
     "shoulder": ("{side}_arm", "trunk", 180.0),
     "elbow": ("{side}_forearm", "{side}_arm", 0.0),
 }
-JOINTS: dict[str, tuple[str, str, float]] = {
+JOINTS = {
     f"{side}_{joint}": (first.format(side=side), second.format(side=side), offset_deg)
     for joint, (first, second, offset_deg) in _JOINTS.items()
-    for side in ("left", "right")
+    for side in _SIDES
 }
 """A joint's angle is that of its first segment minus that of its second, plus an offset."""
 
@@ -63,6 +64,8 @@ PERIODS_DEG = np.array([180.0 if name in _AXES else 360.0 for name in NAMES])
 """Pelvis and shoulders are lines without a direction."""
 LARGEST_SIGMA_DEG = 180.0 / np.sqrt(3.0)
 """Of an angle about which nothing is known."""
+_LABEL_SHARE, _LABEL_RANGE_PX = 0.035, (7.0, 16.0)
+"""How tall numbers are: a share of the person's box, and its limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,6 @@ class AngleMeter:
     def __init__(self) -> None:
         self._last: dict[int, Floats] = {}
 
-    def to_json(self, poses: Poses) -> list[str]:
-        """The angles of one frame as text; see ``Angles.to_json``."""
-        return self(poses).to_json()
-
     def __call__(self, poses: Poses, *, followed: bool = True) -> Angles:
         """The angles of one frame; frames come in their order.
 
@@ -106,24 +105,19 @@ class AngleMeter:
         angles = measure(poses)
         for person, track_id in enumerate(poses.track_ids.tolist()):
             if followed and track_id > 0:
-                self._unwrap(track_id, angles.degrees[person])
+                last = self._last.setdefault(track_id, np.full(len(NAMES), np.nan))
+                degrees = angles.degrees[person]
+                degrees += np.nan_to_num(np.round((last - degrees) / PERIODS_DEG)) * PERIODS_DEG
+                np.copyto(last, degrees, where=np.isfinite(degrees))
         return angles
-
-    def _unwrap(self, track_id: int, degrees: Floats) -> None:
-        """Moves the angles (A,), in place, by whole turns to near the last known ones."""
-        last = self._last.setdefault(track_id, np.full(len(NAMES), np.nan))
-        turns = np.round((last - degrees) / PERIODS_DEG)
-        degrees += np.nan_to_num(turns) * PERIODS_DEG
-        np.copyto(last, degrees, where=np.isfinite(degrees))
 
 
 def each_of(header: Mapping[str, Any]) -> Callable[[Poses], list[str]] | None:
     """What a writer of JSON adds to each person, where its header names angles."""
     if not header.get("angles"):
         return None
-    if header.get("kind") == STILLS:
-        return lambda poses: measure(poses).to_json()
-    return AngleMeter().to_json
+    meter, followed = AngleMeter(), header.get("kind") != STILLS
+    return lambda poses: meter(poses, followed=followed).to_json()
 
 
 def measure(poses: Poses) -> Angles:
@@ -132,49 +126,28 @@ def measure(poses: Poses) -> Angles:
     The covariance of every keypoint is carried through the derivative of the angle; keypoints err
     independently of each other. Where a keypoint is missing or predicted there is no angle.
     """
-    plan = _plan(poses.skeleton)
+    weights, slopes, used, possible = _plan(poses.skeleton)
     known = np.isfinite(poses.keypoints_xy).all(axis=2) & ~np.isin(
         poses.keypoint_states, (KeypointState.MISSING, KeypointState.PREDICTED)
     )
     xy = np.where(known[..., None], poses.keypoints_xy, 0.0)
-    vectors = np.einsum("sk,pkx->psx", plan.weights, xy)
+    vectors = np.einsum("sk,pkx->psx", weights, xy)
     squares = np.where((vectors != 0).any(axis=2), (vectors**2).sum(axis=2), np.nan)
     segments = np.degrees(np.arctan2(-vectors[..., 1], vectors[..., 0]))
     degrees = np.where(np.isnan(squares), 0.0, segments) @ _MATRIX.T + _OFFSETS_DEG
     degrees = (degrees + PERIODS_DEG / 2) % PERIODS_DEG - PERIODS_DEG / 2
-    absent = (~known[:, None, :] & plan.used).any(axis=2) | ~plan.possible
+    absent = (~known[:, None, :] & used).any(axis=2) | ~possible
     absent |= (np.isnan(squares)[:, None, :] & (_MATRIX != 0)).any(axis=2)
-    sigma = _sigma_deg(plan, vectors / squares[..., None], poses.covariance_px2, known)
-    return Angles(np.where(absent, np.nan, degrees), np.where(absent, np.nan, sigma))
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What of a skeleton each segment and angle needs."""
-
-    weights: Floats
-    """Segments as sums of keypoints, (S, K); zeros where the skeleton lacks one."""
-    slopes: Floats
-    """The same for each segment of each angle, (A, S, K)."""
-    used: NDArray[np.bool_]
-    """Keypoints that an angle needs, (A, K)."""
-    possible: NDArray[np.bool_]
-    """Angles that this skeleton has, (A,)."""
-
-
-def _sigma_deg(
-    plan: _Plan, inverse: Floats, covariance_px2: Floats, known: NDArray[np.bool_]
-) -> Floats:
-    """First-order standard deviation of each angle, (P, A); ``inverse`` is vector / length²."""
     # d(angle) = (y, -x) . d(vector) / length², with y downwards and the angle anticlockwise.
+    inverse = vectors / squares[..., None]
     normals = np.nan_to_num(np.stack([inverse[..., 1], -inverse[..., 0]], axis=2))
-    slopes = np.einsum("ask,psx->pakx", plan.slopes, normals)
-    unknown = known & ~np.isfinite(covariance_px2).all(axis=(2, 3))
-    usable = (known & ~unknown)[..., None, None]
-    spread = np.where(usable, covariance_px2, 0.0)
-    variance = np.einsum("pakx,pkxy,paky->pa", slopes, spread, slopes)
+    by_keypoint = np.einsum("ask,psx->pakx", slopes, normals)
+    unknown = known & ~np.isfinite(poses.covariance_px2).all(axis=(2, 3))
+    spread = np.where((known & ~unknown)[..., None, None], poses.covariance_px2, 0.0)
+    variance = np.einsum("pakx,pkxy,paky->pa", by_keypoint, spread, by_keypoint)
     sigma = np.minimum(np.degrees(np.sqrt(np.maximum(variance, 0.0))), LARGEST_SIGMA_DEG)
-    return np.where((unknown[:, None] & plan.used).any(axis=2), np.nan, sigma)
+    sigma[(unknown[:, None] & used).any(axis=2)] = np.nan
+    return Angles(np.where(absent, np.nan, degrees), np.where(absent, np.nan, sigma))
 
 
 def _combinations() -> tuple[Floats, Floats]:
@@ -182,11 +155,9 @@ def _combinations() -> tuple[Floats, Floats]:
     order = {name: index for index, name in enumerate(SEGMENTS)}
     matrix, offsets = np.zeros((len(NAMES), len(SEGMENTS))), np.zeros(len(NAMES))
     for row, name in enumerate(NAMES):
-        if name in JOINTS:
-            first, second, offsets[row] = JOINTS[name]
-            matrix[row, order[first]], matrix[row, order[second]] = 1.0, -1.0
-        else:
-            matrix[row, order[name]] = 1.0
+        first, second, offsets[row] = JOINTS.get(name, (name, name, 0.0))
+        matrix[row, order[second]] = -1.0
+        matrix[row, order[first]] = 1.0
     return matrix, offsets
 
 
@@ -194,7 +165,12 @@ _MATRIX, _OFFSETS_DEG = _combinations()
 
 
 @lru_cache(maxsize=8)
-def _plan(skeleton: Skeleton) -> _Plan:
+def _plan(skeleton: Skeleton) -> tuple[Floats, Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    """What of a skeleton each segment and angle needs.
+
+    Segments as sums of keypoints (S, K), zeros where the skeleton lacks one; the same for each
+    segment of each angle (A, S, K); keypoints that an angle needs (A, K); angles there are (A,).
+    """
     order = {name: index for index, name in enumerate(skeleton.keypoints)}
     weights = np.zeros((len(SEGMENTS), len(order)))
     for row, ends in enumerate(SEGMENTS.values()):
@@ -202,6 +178,37 @@ def _plan(skeleton: Skeleton) -> _Plan:
             for end, sign in zip(ends, (-1.0, 1.0), strict=True):
                 weights[row, [order[name] for name in end]] += sign / len(end)
     slopes = _MATRIX[:, :, None] * weights
-    lacking = ~weights.any(axis=1)
-    possible = ~((_MATRIX != 0) & lacking).any(axis=1)
-    return _Plan(weights, slopes, (slopes != 0).any(axis=1), possible)
+    possible = ~((_MATRIX != 0) & ~weights.any(axis=1)).any(axis=1)
+    return weights, slopes, (slopes != 0).any(axis=1), possible
+
+
+def draw_angles(
+    image_bgr: ImageBgr, poses: Poses, angles: Angles, score_threshold: float = 0.2
+) -> ImageBgr:
+    """Writes the whole degrees of knees, hips, elbows and shoulders beside them, in place.
+
+    Parameters
+    ----------
+    image_bgr : uint8 (H, W, 3)
+        Changed in place.
+    poses : Poses
+        Where people are in this picture.
+    angles : Angles
+        Of the same people, in the same order.
+    score_threshold : float
+        Joints below this score have no number.
+    """
+    order = {name: index for index, name in enumerate(poses.skeleton.keypoints)}
+    for person in range(len(poses)):
+        box_px = float(poses.boxes_xyxy[person, 3] - poses.boxes_xyxy[person, 1])
+        tall_px = float(np.clip(np.nan_to_num(box_px * _LABEL_SHARE), *_LABEL_RANGE_PX))
+        for name in (one for one in JOINTS if one in order):
+            joint, degrees = order[name], angles.degrees[person, NAMES.index(name)]
+            if np.isfinite(degrees) and poses.keypoint_scores[person, joint] >= score_threshold:
+                x, y = poses.keypoints_xy[person, joint].tolist()
+                left, base = x + tall_px * 0.6, y + tall_px / 2
+                for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):  # readable on any ground
+                    at = left + dx, base + dy
+                    put_text(image_bgr, f"{degrees:.0f}", at, tall_px, (0.0, 0.0, 0.0))
+                put_text(image_bgr, f"{degrees:.0f}", (left, base), tall_px, (255.0, 255.0, 255.0))
+    return image_bgr

@@ -18,25 +18,10 @@ from livepose.sinks.files import FrameNames, make_folder, write_whole
 from livepose.sinks.protocol import Closing
 from livepose.skeletons import COCO17, Skeleton
 
-_VISIBLE, _HIDDEN = 2, 1
-VISIBILITY = np.zeros(len(KeypointState), dtype=np.int64)
-VISIBILITY[[KeypointState.SEEN, KeypointState.PROPAGATED]] = _VISIBLE
-VISIBILITY[[KeypointState.WEAK, KeypointState.PREDICTED]] = _HIDDEN
+_VISIBILITY = np.zeros(len(KeypointState), dtype=np.int64)
+_VISIBILITY[[KeypointState.SEEN, KeypointState.PROPAGATED]] = 2
+_VISIBILITY[[KeypointState.WEAK, KeypointState.PREDICTED]] = 1
 """COCO's flag by state: 0 not labelled, 1 labelled but not visible, 2 visible."""
-
-
-def own_size_wh(frame: Frame) -> tuple[int, int]:
-    """Of a frame in the source's own pixels, which need not be square."""
-    (width, height), (scale_x, scale_y) = frame.size_wh, frame.scale_xy
-    return round(width / scale_x), round(height / scale_y)
-
-
-def flags(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.int64]:
-    """COCO's flag of each keypoint of one person (P = 1); 0 outside of the picture."""
-    xy = person.keypoints_xy[0]
-    with np.errstate(invalid="ignore"):
-        inside = ((xy >= 0) & (xy <= np.array(size_wh) - 1)).all(axis=1)
-    return np.where(inside, VISIBILITY[person.keypoint_states[0]], 0)
 
 
 class CocoDatasetSink(Closing):
@@ -63,67 +48,58 @@ class CocoDatasetSink(Closing):
         self._closed = False
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
-        """Adds one picture and its people."""
-        size_wh, poses = own_size_wh(frame), poses.in_source_pixels(frame.scale_xy)
-        number = self._ids(frame)["image_id"]
-        suffix = Path(frame.name).suffix if frame.name else ".jpg"
-        self._images.append(
-            {
-                "id": number,
-                "file_name": f"{self._names(frame)}{suffix}",
-                "width": size_wh[0],
-                "height": size_wh[1],
-                "time_s": round(frame.time_s, 6),
-            }
+        """Adds one picture and its people, in the source's own pixels."""
+        own, self._skeleton = poses.in_source_pixels(frame.scale_xy), poses.skeleton
+        width, height = (
+            round(side / scale) for side, scale in zip(frame.size_wh, frame.scale_xy, strict=True)
         )
-        self._skeleton = poses.skeleton
-        for person in poses:
-            self._annotations.append(
-                {
-                    "id": len(self._annotations) + 1,
-                    "image_id": number,
-                    **annotation(person, size_wh),
-                }
-            )
+        number = self._ids(frame)["image_id"]
+        image = {
+            "id": number,
+            "file_name": f"{self._names(frame)}{Path(frame.name).suffix if frame.name else '.jpg'}",
+            "width": width,
+            "height": height,
+            "time_s": round(frame.time_s, 6),
+        }
+        self._images.append(image)
+        for person in own:
+            ids = {"id": len(self._annotations) + 1, "image_id": number}
+            self._annotations.append(ids | _annotation(person, (width, height)))
 
     def close(self) -> None:
         """Writes the file; a second call does nothing."""
         if self._closed:
             return
         self._closed = True
+        category = {
+            "id": PERSON,
+            "name": "person",
+            "supercategory": "person",
+            "keypoints": list(self._skeleton.keypoints),
+            # Keypoints are counted from 1.
+            "skeleton": [[first + 1, second + 1] for first, second in self._skeleton.limbs],
+        }
         document = {
             "info": {"description": "found by livepose, not checked by anybody"},
             "licenses": [],
             "images": self._images,
             "annotations": self._annotations,
-            "categories": [category(self._skeleton)],
+            "categories": [category],
         }
         write_whole(self._path, json.dumps(document, allow_nan=False))
 
 
-def category(skeleton: Skeleton) -> dict[str, Any]:
-    """COCO's category of people, whose limbs count keypoints from 1."""
-    return {
-        "id": PERSON,
-        "name": "person",
-        "supercategory": "person",
-        "keypoints": list(skeleton.keypoints),
-        "skeleton": [[first + 1, second + 1] for first, second in skeleton.limbs],
-    }
-
-
-def annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
+def _annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
     """One person (P = 1), without the number of the annotation and of the picture."""
-    seen = flags(person, size_wh)
-    xy = np.where(seen[:, None] > 0, person.keypoints_xy[0], 0.0).round(2)
-    points = np.concatenate([xy, seen[:, None]], axis=1)
-    left, top, width, height = box_xywh(person, size_wh).round(2).tolist()
+    flags = _flags(person, size_wh)
+    xy = np.where(flags[:, None] > 0, person.keypoints_xy[0], 0.0).round(2).tolist()
+    left, top, width, height = _box_xywh(person, size_wh).round(2).tolist()
     return {
         "category_id": PERSON,
         "keypoints": [
-            int(one) if at % 3 == 2 else one for at, one in enumerate(points.ravel().tolist())
+            one for (x, y), flag in zip(xy, flags.tolist(), strict=True) for one in (x, y, flag)
         ],
-        "num_keypoints": int((seen > 0).sum()),
+        "num_keypoints": int((flags > 0).sum()),
         "bbox": [left, top, width, height],
         "area": round(width * height, 2),
         "iscrowd": 0,
@@ -132,7 +108,15 @@ def annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
     }
 
 
-def box_xywh(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.float64]:
+def _flags(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.int64]:
+    """COCO's flag of each keypoint of one person (P = 1); 0 outside of the picture."""
+    xy = person.keypoints_xy[0]
+    with np.errstate(invalid="ignore"):
+        inside = ((xy >= 0) & (xy <= np.array(size_wh) - 1)).all(axis=1)
+    return np.where(inside, _VISIBILITY[person.keypoint_states[0]], 0)
+
+
+def _box_xywh(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.float64]:
     """Left, top, width and height of a person's box, cut at the picture."""
     edges = np.nan_to_num(person.boxes_xyxy[0])
     edges = np.clip(edges, 0.0, np.array([*size_wh, *size_wh], dtype=np.float64))
@@ -161,31 +145,27 @@ class YoloPoseSink(Closing):
         """Writes the labels of one picture."""
         if self._skeleton is None:
             self._skeleton = poses.skeleton
-            write_whole(self._folder / "dataset.yaml", dataset_yaml(poses.skeleton))
-        path = self._folder / "labels" / f"{self._names(frame)}.txt"
-        lines = [yolo_line(person, frame.size_wh) for person in poses]
-        write_whole(path, "".join(f"{line}\n" for line in lines))
+            order = ", ".join(map(str, poses.skeleton.flip_permutation))
+            shape = f"[{len(poses.skeleton.keypoints)}, 3]"
+            write_whole(
+                self._folder / "dataset.yaml",
+                "path: .\ntrain: images\nval: images\n"
+                f"kpt_shape: {shape}\nflip_idx: [{order}]\nnames:\n  0: person\n",
+            )
+        lines = "".join(f"{_yolo_line(person, frame.size_wh)}\n" for person in poses)
+        write_whole(self._folder / "labels" / f"{self._names(frame)}.txt", lines)
 
 
-def yolo_line(person: Poses, size_wh: tuple[int, int]) -> str:
+def _yolo_line(person: Poses, size_wh: tuple[int, int]) -> str:
     """One person (P = 1) as a line of YOLO-pose labels."""
     size = np.array(size_wh, dtype=np.float64)
-    left_top, wh = np.split(box_xywh(person, size_wh), 2)
-    seen = flags(person, size_wh)
+    left_top, wh = np.split(_box_xywh(person, size_wh), 2)
+    flags = _flags(person, size_wh)
     # A share of 0 is the picture's edge, half a pixel before the centre of its first pixel.
-    shares = np.where(seen[:, None] > 0, (person.keypoints_xy[0] + 0.5) / size, 0.0)
+    shares = np.where(flags[:, None] > 0, (person.keypoints_xy[0] + 0.5) / size, 0.0)
     box = np.concatenate([(left_top + wh / 2) / size, wh / size])
     points = (
         f"{x:.6f} {y:.6f} {flag}"
-        for (x, y), flag in zip(shares.tolist(), seen.tolist(), strict=True)
+        for (x, y), flag in zip(shares.tolist(), flags.tolist(), strict=True)
     )
     return " ".join(["0", *(f"{value:.6f}" for value in box), *points])
-
-
-def dataset_yaml(skeleton: Skeleton) -> str:
-    """What ultralytics wants to know of the keypoints."""
-    order = ", ".join(map(str, skeleton.flip_permutation))
-    return (
-        "path: .\ntrain: images\nval: images\n"
-        f"kpt_shape: [{len(skeleton.keypoints)}, 3]\nflip_idx: [{order}]\nnames:\n  0: person\n"
-    )

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
+from livepose.results.motion_files import LONGEST_GAP_S, median_rate_hz
 from livepose.results.reading import Results, Table
-from livepose.results.tracks import LONGEST_GAP_S, median_rate_hz
 from livepose.sinks.files import write_whole
 
 if TYPE_CHECKING:
@@ -43,12 +44,6 @@ class Series:
     value: Array
     sigma: Array
 
-    @property
-    def colour(self) -> str:
-        """By the side of the body."""
-        side = self.name.partition("_")[0]
-        return _COLOURS.get(side, _COLOURS[""])
-
 
 def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
     """One column for each person: x, y, speed, and two rows of angles.
@@ -74,7 +69,7 @@ def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
     axes = figure.subplots(5, len(people), squeeze=False, sharex="col")
     angles = results.angles()
     for column, person in zip(axes.T, people, strict=True):
-        draw_person(column, results, angles, person)
+        _draw_person(column, results, angles, person)
         column[0].set_title(f"person {person}")
     labels = ("x (px)", "y (px)", "speed (px/s)", "knee, hip (°)", "elbow, shoulder (°)")
     for row, label in zip(axes, labels, strict=True):
@@ -96,37 +91,33 @@ def chosen_ids(results: Results, ids: Sequence[int]) -> list[int]:
     unknown = [one for one in ids if one not in known]
     if unknown:
         raise UsageError(f"nobody has the id {unknown[0]}; there are {', '.join(map(str, known))}")
-    longest = [one for one in known if _seen_s(results, one) >= SHORTEST_S] or known[:1]
+    times_s = {one: results.time_s[results.poses.track_ids == one] for one in known}
+    longest = [one for one in known if np.ptp(times_s[one]) >= SHORTEST_S] or known[:1]
     return list(ids) or sorted(longest[:MOST_PEOPLE])
 
 
-def _seen_s(results: Results, person: int) -> float:
-    times_s = results.time_s[results.poses.track_ids == person]
-    return float(times_s[-1] - times_s[0])
-
-
-def draw_person(column: Sequence["Axes"], results: Results, angles: Table, person: int) -> None:
+def _draw_person(column: Sequence["Axes"], results: Results, angles: Table, person: int) -> None:
     """The five plots of one person."""
-    for axis, at in zip(column[:2], (0, 1), strict=True):
-        for one in positions(results, person, at):
-            draw_series(axis, one, _DASHES["ankle" in one.name])
-    for name in POSITIONS:
-        pair = [one for at in (0, 1) for one in positions(results, person, at) if one.name == name]
-        if pair:
-            draw_series(column[2], speed(*pair), _DASHES["ankle" in name])
+    places = [positions(results, person, at) for at in (0, 1)]
+    speeds = [speed(x, y) for x, y in zip(*places, strict=True)]
+    for axis, several in zip(column, (*places, speeds), strict=False):
+        for one in several:
+            _draw_series(axis, one, _DASHES["ankle" in one.name])
     for axis, joints in zip(column[3:], ANGLES, strict=True):
         for dash, joint in zip(_DASHES, joints, strict=True):
-            for side in ("left", "right"):
-                draw_series(axis, angle(angles, person, f"{side}_{joint}"), dash)
+            for name in (f"left_{joint}", f"right_{joint}"):
+                rows = (angles["id"] == person) & (angles["angle"] == name)
+                values = (angles[one][rows] for one in ("time_s", "deg", "sigma_deg"))
+                _draw_series(axis, Series(name, *values), dash)
     for axis in column:
         axis.grid(alpha=0.3)
         axis.margins(x=0)
-        fit_lines(axis)
+        _fit_lines(axis)
     column[1].invert_yaxis()  # y goes down in a picture
     column[2].set_ylim(bottom=0.0)
 
 
-def fit_lines(axis: "Axes") -> None:
+def _fit_lines(axis: "Axes") -> None:
     """Lets the lines fill the plot; wide bands are cut."""
     lines = [np.asarray(line.get_ydata(), dtype=float) for line in axis.get_lines()]
     values = np.concatenate([np.empty(0), *lines])
@@ -181,13 +172,7 @@ def slopes(series: Series) -> tuple[Array, Array]:
     return slope, np.sqrt(variance)
 
 
-def angle(angles: Table, person: int, name: str) -> Series:
-    """One angle of one person."""
-    rows = (angles["id"] == person) & (angles["angle"] == name)
-    return Series(name, angles["time_s"][rows], angles["deg"][rows], angles["sigma_deg"][rows])
-
-
-def draw_series(axis: "Axes", series: Series, dash: str) -> None:
+def _draw_series(axis: "Axes", series: Series, dash: str) -> None:
     """A line with its band, broken where there is nothing."""
     gaps = np.flatnonzero(np.diff(series.time_s) > LONGEST_GAP_S) + 1
     time_s, value, sigma = (
@@ -195,13 +180,22 @@ def draw_series(axis: "Axes", series: Series, dash: str) -> None:
         for values in (series.time_s, series.value, series.sigma)
     )
     label = series.name.replace("_", " ")
-    axis.plot(time_s, value, dash, color=series.colour, lw=1.1, label=label)
+    colour = _COLOURS.get(label.partition(" ")[0], _COLOURS[""])
+    axis.plot(time_s, value, dash, color=colour, lw=1.1, label=label)
     reach = BAND_SIGMAS * sigma
-    axis.fill_between(time_s, value - reach, value + reach, color=series.colour, alpha=0.1, lw=0)
+    axis.fill_between(time_s, value - reach, value + reach, color=colour, alpha=0.1, lw=0)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuses what is no kind of page."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path}: expected a name that ends with {', '.join(SUFFIXES)}")
 
 
 def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
     """Writes PNG, PDF or HTML (with the plot inside, without scripts), as the suffix says.
+
+    The bytes are the same for the same results.
 
     Raises
     ------
@@ -211,28 +205,15 @@ def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
         When it cannot be written.
     """
     check_suffix(path)
-    write_whole(path, page_bytes(figure, path.suffix.lower(), title))
-
-
-def check_suffix(path: Path) -> None:
-    """Refuses what is no kind of page."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: expected a name that ends with {', '.join(SUFFIXES)}")
-
-
-def page_bytes(figure: "Figure", suffix: str, title: str) -> bytes:
-    """The page as a file of that kind; the same bytes for the same results."""
-    from io import BytesIO
-
-    data = BytesIO()
+    suffix, file = path.suffix.lower(), io.BytesIO()
+    form = "png" if suffix == ".html" else suffix[1:]
+    metadata = {"CreationDate": None} if form == "pdf" else None
+    figure.savefig(file, format=form, dpi=120, metadata=metadata)
+    data = file.getvalue()
     if suffix == ".html":
-        figure.savefig(data, format="png", dpi=120)
-        picture = base64.b64encode(data.getvalue()).decode()
-        return (
-            f'<!doctype html><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
-            f'<img alt="{html.escape(title)}" style="max-width:100%"'
-            f' src="data:image/png;base64,{picture}">\n'
+        said, picture = html.escape(title), base64.b64encode(data).decode()
+        data = (
+            f'<!doctype html><meta charset="utf-8"><title>{said}</title>\n'
+            f'<img alt="{said}" style="max-width:100%" src="data:image/png;base64,{picture}">\n'
         ).encode()
-    metadata = {"CreationDate": None} if suffix == ".pdf" else None
-    figure.savefig(data, format=suffix[1:], dpi=120, metadata=metadata)
-    return data.getvalue()
+    write_whole(path, data)

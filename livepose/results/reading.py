@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError
 from livepose.poses import KeypointState, Poses
-from livepose.results.angles import NAMES, STILLS, AngleMeter
+from livepose.results.angles import NAMES, STILLS, AngleMeter, Angles
+from livepose.sinks.jsonl import FORMAT_VERSION
 from livepose.skeletons import SHIPPED, SKELETONS, Skeleton
 
 Array = NDArray[Any]
 Table = dict[str, Array]
 """Columns by name, all of one length."""
 
-FORMATS = (1,)
 _ADVICE = "; livepose SOURCE --json FILE makes such a file"
 STATES = {state.word: int(state) for state in KeypointState}
 
@@ -77,32 +78,27 @@ class Results:
         _, starts = np.unique(self.frame, return_index=True)
         cuts = np.split(np.arange(len(self)), starts[1:]) if len(self) else []
         measured = [meter(square.select(rows), followed=self.is_followed) for rows in cuts]
-        degrees = np.concatenate([np.empty((0, len(NAMES))), *(one.degrees for one in measured)])
-        sigma = np.concatenate([np.empty((0, len(NAMES))), *(one.sigma_deg for one in measured)])
-        return angle_table(self.frame, self.time_s, self.name, self.poses, (degrees, sigma))
+        nobody = np.empty((0, len(NAMES)))
+        degrees = np.concatenate([nobody, *(one.degrees for one in measured)])
+        sigma = np.concatenate([nobody, *(one.sigma_deg for one in measured)])
+        angles = Angles(degrees, sigma)
+        return angle_table(self.frame, self.time_s, self.name, self.poses, angles)
 
     def to_pandas(self, table: str = "keypoints") -> Any:
         """``keypoints`` or ``angles`` as a ``pandas.DataFrame`` (needs pandas)."""
-        return _frame_of("pandas", self._table(table))
+        return self._data_frame("pandas", table)
 
     def to_polars(self, table: str = "keypoints") -> Any:
         """``keypoints`` or ``angles`` as a ``polars.DataFrame`` (needs polars)."""
-        return _frame_of("polars", self._table(table))
+        return self._data_frame("polars", table)
 
-    def _table(self, table: str) -> Table:
+    def _data_frame(self, library: str, table: str) -> Any:
         if table not in ("keypoints", "angles"):
             raise ValueError(f"table: expected 'keypoints' or 'angles', got {table!r}")
-        columns: Table = getattr(self, table)()
-        return columns
-
-
-def _frame_of(library: str, table: Table) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(library).DataFrame(table)
-    except ImportError as error:
-        raise ImportError(f"this needs the package {library}: pip install {library}") from error
+        try:
+            return import_module(library).DataFrame(getattr(self, table)())
+        except ImportError as error:
+            raise ImportError(f"this needs the package {library}: pip install {library}") from error
 
 
 def keypoint_table(frame: Array, time_s: Array, name: Array, poses: Poses) -> Table:
@@ -122,17 +118,14 @@ def keypoint_table(frame: Array, time_s: Array, name: Array, poses: Poses) -> Ta
     }
 
 
-def angle_table(
-    frame: Array, time_s: Array, name: Array, poses: Poses, angles: tuple[Array, Array]
-) -> Table:
+def angle_table(frame: Array, time_s: Array, name: Array, poses: Poses, angles: Angles) -> Table:
     """The long form of the angles (P, A) of ``poses`` and their sigmas: P times A rows."""
     people = _people(frame, time_s, name, poses, len(NAMES))
-    degrees, sigma_deg = angles
     return {
         **{column: people[column] for column in ("frame", "time_s", "name", "id")},
         "angle": np.tile(np.array(NAMES), len(poses)),
-        "deg": degrees.ravel(),
-        "sigma_deg": sigma_deg.ravel(),
+        "deg": angles.degrees.ravel(),
+        "sigma_deg": angles.sigma_deg.ravel(),
     }
 
 
@@ -143,10 +136,7 @@ def _people(frame: Array, time_s: Array, name: Array, poses: Poses, each: int) -
         "name": np.asarray(name, dtype=object),
         "id": poses.track_ids,
         "score": poses.scores,
-        **{
-            f"box_{edge}": poses.boxes_xyxy[:, at]
-            for at, edge in enumerate(("x1", "y1", "x2", "y2"))
-        },
+        **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), poses.boxes_xyxy.T, strict=True)),
     }
     return {column: np.repeat(values, each) for column, values in columns.items()}
 
@@ -172,16 +162,29 @@ def read(path: str | Path) -> Results:
     """
     path = Path(path)
     lines = _lines(path)
-    header = _header(path, next(lines, (1, None))[1])
-    skeleton = _skeleton(path, header)
+    header = next(lines, (1, None))[1]
+    header = header.get("livepose") if isinstance(header, dict) else None
+    if not isinstance(header, dict):
+        raise DataError(f"{path} does not begin with the header that --json writes{_ADVICE}")
+    if header.get("format") != FORMAT_VERSION:
+        raise DataError(
+            f"{path} has format {header.get('format')!r}; this livepose reads {FORMAT_VERSION}: "
+            "update it"
+        )
     rows: list[tuple[int, float, str, Mapping[str, Any]]] = []
-    for number, record in lines:
-        try:
+    number = 1
+    try:
+        skeleton = _skeleton(header["skeleton"])
+        for number, record in lines:  # noqa: B007 - the sentence below has it
             if "frame" in record:
                 place = (int(record["frame"]), float(record["time_s"]), str(record.get("name", "")))
                 rows += [(*place, person) for person in record["people"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise _wrong(path, number, error) from error
+    except (KeyError, TypeError, ValueError) as error:
+        if number == 1:
+            raise DataError(f"{path}: its header does not say what the keypoints are") from error
+        raise DataError(
+            f"{path}, line {number}: expected a frame as --json writes it: {error!r}"
+        ) from error
     try:
         poses = _poses([row[3] for row in rows], skeleton)
     except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -204,28 +207,9 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
         raise DataError(f"{path} is not what --json writes: {error}{_ADVICE}") from error
 
 
-def _wrong(path: Path, number: int, error: Exception) -> DataError:
-    return DataError(f"{path}, line {number}: expected a frame as --json writes it: {error!r}")
-
-
-def _header(path: Path, first: Any) -> Mapping[str, Any]:
-    header = first.get("livepose") if isinstance(first, dict) else None
-    if not isinstance(header, dict):
-        raise DataError(f"{path} does not begin with the header that --json writes{_ADVICE}")
-    if header.get("format") not in FORMATS:
-        raise DataError(
-            f"{path} has format {header.get('format')!r}; this livepose reads {FORMATS}: update it"
-        )
-    return header
-
-
-def _skeleton(path: Path, header: Mapping[str, Any]) -> Skeleton:
-    said: Any = header.get("skeleton")
-    try:
-        name, keypoints = str(said["name"]), tuple(map(str, said["keypoints"]))
-        limbs = tuple((int(first), int(last)) for first, last in said["limbs"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: its header does not say what the keypoints are") from error
+def _skeleton(said: Any) -> Skeleton:
+    name, keypoints = str(said["name"]), tuple(map(str, said["keypoints"]))
+    limbs = tuple((int(first), int(last)) for first, last in said["limbs"])
     known = SKELETONS[name] if name in (*SHIPPED, *SKELETONS) else None
     return known if known and known.keypoints == keypoints else Skeleton(name, keypoints, limbs, ())
 

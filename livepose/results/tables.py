@@ -44,15 +44,12 @@ class _Rows:
         self.none = self(Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0), Poses.empty())
 
     def __call__(self, frame: Frame, poses: Poses) -> Table:
-        place = (
-            np.full(len(poses), frame.index),
-            np.full(len(poses), frame.time_s),
-            np.full(len(poses), frame.name or "", object),
-        )
+        values = (frame.index, frame.time_s, np.array(frame.name or "", object))
+        index, time_s, name = (np.full(len(poses), value) for value in values)
         if self._meter is None:
-            return keypoint_table(*place, poses.in_source_pixels(frame.scale_xy))
+            return keypoint_table(index, time_s, name, poses.in_source_pixels(frame.scale_xy))
         angles = self._meter(poses, followed=frame.name is None)
-        return angle_table(*place, poses, (angles.degrees, angles.sigma_deg))
+        return angle_table(index, time_s, name, poses, angles)
 
 
 class CsvSink(Closing):

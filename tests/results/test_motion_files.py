@@ -10,8 +10,7 @@ from results.people import INDEX, STANDING_XY, bent, frame, moved, people
 from livepose.errors import SinkError, UsageError
 from livepose.poses import Poses
 from livepose.results.angles import NAMES
-from livepose.results.motion_files import MotSink, TrcSink, standing_height_px
-from livepose.results.tracks import resample
+from livepose.results.motion_files import MotSink, TrcSink, resample, standing_height_px
 from livepose.skeletons import COCO17
 
 

@@ -100,7 +100,7 @@ def test_angles_measured_after_reading_are_those_of_the_run(jsonl: Path, tmp_pat
 def test_the_json_lines_carry_the_angles_that_are_asked_for(tmp_path: Path, slim: bool) -> None:
     path = tmp_path / "out.jsonl"
     header = make_header(source="a", size_wh=(640, 480), angles=list(NAMES))
-    written(JsonLinesSink(path, header, slim=slim, each=AngleMeter().to_json))
+    written(JsonLinesSink(path, header, slim=slim, each=each_of(header)))
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     person = lines[20]["people"][1]
     angles = dict(zip(lines[0]["livepose"]["angles"], person["angles"], strict=True))
@@ -232,7 +232,7 @@ def test_angles_are_those_of_square_pixels_and_positions_those_of_the_source(
     wide = replace(frame(0), scale_xy=(2.0, 1.0))
     header = make_header(source="a", size_wh=(320, 480), pixel_aspect=2.0)
     outputs = (
-        JsonLinesSink(tmp_path / "a.jsonl", header, each=AngleMeter().to_json),
+        JsonLinesSink(tmp_path / "a.jsonl", header, each=each_of({"angles": NAMES})),
         ParquetSink(tmp_path / "a.parquet"),
         TrcSink(tmp_path / "a.trc", rate_hz=25),
         CocoDatasetSink(tmp_path / "a.json"),
