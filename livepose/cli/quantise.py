@@ -21,7 +21,7 @@ def run(arguments: Namespace) -> int:
     from livepose.evaluation.archive import open_people
     from livepose.runtimes.ranges import ranges_path, write_ranges
     from livepose.weights import find_weights
-    from livepose.weights.model_config import is_third_party
+    from livepose.weights.card import is_third_party
 
     settings = options(QuantiseSettings, arguments)
     path = find_weights(settings.weights)

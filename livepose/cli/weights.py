@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from livepose.cli.options import Command, options
 from livepose.errors import WeightsError
 from livepose.settings import option, parse_size
-from livepose.weights.families import FAMILIES
+from livepose.weights.manifest import FAMILIES
 from livepose.weights.places import SUFFIX
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _how(entry: "Known") -> str:
 
     if entry.file and (downloads_folder() / entry.file).is_file():
         return "fetched"
-    return "fetch" if entry.fetchable else "by hand"
+    return "fetch" if entry.url else "by hand"
 
 
 def _show(name: str) -> None:
@@ -148,8 +148,7 @@ def _show(name: str) -> None:
     from rich.table import Table
 
     from livepose.weights import find_weights, read_card
-    from livepose.weights.card import FORMAT, read_metadata, to_metadata
-    from livepose.weights.model_config import is_third_party
+    from livepose.weights.card import FORMAT, is_third_party, read_metadata, to_metadata
 
     path = find_weights(name)
     entries = {} if is_third_party(path) else read_metadata(path)
@@ -225,7 +224,7 @@ def _fetch(name: str) -> None:
         return
     from livepose.cli.progress import download_bar
 
-    with download_bar(known.name) if known.fetchable else nullcontext() as progress:
+    with download_bar(known.name) if known.url else nullcontext() as progress:
         path = fetch(known, progress)
     target = cached_weights_folder() / (known.name + SUFFIX)
     import_checkpoint(

@@ -21,8 +21,7 @@ from livepose.runtimes.verify import probe_crops
 from livepose.settings import EXPORT_SUFFIXES
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card, find_weights, load_network
-from livepose.weights.card import to_metadata
-from livepose.weights.model_config import is_third_party
+from livepose.weights.card import is_third_party, to_metadata
 
 OPSET = 17
 INPUT, OUTPUTS = "crops_bgr", ("keypoints", "heatmaps")

@@ -17,8 +17,7 @@ from livepose.runtimes.ranges import read_ranges
 from livepose.runtimes.verify import require_agreement
 from livepose.settings import PRECISIONS, RUNTIMES
 from livepose.weights import Card, find_weights, read_card
-from livepose.weights.card import at_size, size_of
-from livepose.weights.model_config import is_third_party
+from livepose.weights.card import at_size, is_third_party, size_of
 
 logger = logging.getLogger(__name__)
 

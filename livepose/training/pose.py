@@ -30,7 +30,7 @@ from livepose.training.settings import PoseSettings
 from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
 from livepose.training.train_step import AUTOCAST, Task
 from livepose.weights import Card
-from livepose.weights.families import BLUR_KERNELS
+from livepose.weights.manifest import BLUR_KERNELS
 
 _SIZE_STREAM = 4
 

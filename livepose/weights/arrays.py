@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from livepose.errors import WeightsError
-from livepose.weights.card import broken, read_metadata, require_file
+from livepose.weights.card import opened, read_metadata
 
 Tensors = Mapping[str, Any]
 
@@ -24,11 +22,8 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
     WeightsError if the file is missing, cut short or something else.
     """
-    require_file(path)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, TypeError, KeyError) as error:
-        raise broken(path, error) from None
+    with opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def require_stated(tensors: Tensors, sha256: str, path: Path) -> None:
@@ -64,22 +59,19 @@ def require_usable(tensors: Tensors, what: str) -> None:
 
     WeightsError if a tensor has infinite or undefined numbers, or all kernels are zero.
     """
-    arrays = {name: _numbers(tensor) for name, tensor in tensors.items()}
-    arrays = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
+    kernels = []
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, np.ndarray):
+            tensor = tensor.detach()
+            # NumPy has no bfloat16.
+            tensor = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+        if tensor.dtype.kind != "f":
+            continue
+        if not np.isfinite(tensor).all():
             raise WeightsError(f"{what} has infinite or undefined numbers in {name}")
-    kernels = [array for array in arrays.values() if array.ndim > 1]
-    if kernels and not any(array.any() for array in kernels):
+        kernels += [tensor] if tensor.ndim > 1 else []
+    if kernels and not any(kernel.any() for kernel in kernels):
         raise WeightsError(f"all weights of {what} are zero; nobody would be found with them")
-
-
-def _numbers(tensor: Any) -> NDArray[Any]:
-    if isinstance(tensor, np.ndarray):
-        return tensor
-    tensor = tensor.detach()
-    # NumPy has no bfloat16.
-    return np.asarray((tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy())
 
 
 def verify(path: Path) -> bool:

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +44,8 @@ class Calibration:
     def apply(self, covariance: Floats, scores: Floats) -> Floats:
         """Covariances (P, K, 2, 2) of the expected error: their shape kept, their size set."""
         expected = np.empty(covariance.shape)
-        _kernels.calibrate(
-            *(np.ascontiguousarray(covariance), np.ascontiguousarray(scores)),
-            *(self.intercepts, self.slopes, expected),
-        )
+        peaks = np.ascontiguousarray(covariance), np.ascontiguousarray(scores)
+        _kernels.calibrate(*peaks, self.intercepts, self.slopes, expected)
         return expected
 
     @cached_property
@@ -62,17 +59,16 @@ class Calibration:
         return self.shape, self.height, self.flat, LEAST_SCORE
 
 
-def calibration_of(card: Card) -> Calibration | None:
-    """The calibration of these weights, else that of the embedded ones; None if neither fits."""
-    entries = _entries()
-    found = entries.get(card.sha256) or entries.get("default")
-    return found if found is not None and len(found.intercept) == card.keypoints else None
-
-
 @cache
-def _entries() -> Mapping[str, Calibration]:
+def _embedded() -> Mapping[str, Calibration]:
     path = embedded_file(FILE)
     return {} if path is None else read_calibrations(path)
+
+
+def calibration_of(card: Card) -> Calibration | None:
+    """The calibration of these weights, else that of the embedded ones; None if neither fits."""
+    found = _embedded().get(card.sha256) or _embedded().get("default")
+    return found if found is not None and len(found.intercept) == card.keypoints else None
 
 
 def read_calibrations(path: Path) -> dict[str, Calibration]:
@@ -81,21 +77,17 @@ def read_calibrations(path: Path) -> dict[str, Calibration]:
     WeightsError if the file is not what ``livepose calibrate`` writes.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: _parsed(entry) for name, entry in document.items()}
+        return {
+            name: Calibration(
+                tuple(float(value) for value in entry["intercept"]),
+                *(float(entry[slope]) for slope in ("shape", "height", "flat")),
+            )
+            for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).items()
+        }
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(
             f"{path} is not a calibration ({error}); write it with 'livepose calibrate'"
         ) from error
-
-
-def _parsed(entry: Mapping[str, Any]) -> Calibration:
-    return Calibration(
-        intercept=tuple(float(value) for value in entry["intercept"]),
-        shape=float(entry["shape"]),
-        height=float(entry["height"]),
-        flat=float(entry["flat"]),
-    )
 
 
 def written(entries: Mapping[str, Calibration]) -> str:

@@ -1,12 +1,30 @@
 """The card: everything that has to be known to use a pose network's weights.
 
-It travels as flat strings in the metadata of the safetensors file. Reading it loads no torch.
+It travels as flat strings in the metadata of the safetensors file; for somebody else's ONNX or
+OpenVINO network, ``network.onnx`` or ``network.xml``, it is ``network.toml`` beside it::
+
+    input = "128x96"          # height x width of the crop
+    skeleton = "coco17"       # or a file of your own, see livepose.skeletons
+    alignment = "hrnet"       # pixel_centre | hrnet | dark | udp
+    blur_kernel = 3           # modulation width for DARK decoding, heatmap pixels
+    sigma = 1.0               # of the training Gaussian, heatmap pixels
+    colour = "rgb"            # channel order of the network's input
+    mean = [123.675, 116.28, 103.53]   # of values 0 to 255, in that channel order
+    std = [58.395, 57.12, 57.375]
+    activation = "none"       # or "softmax" for log-heatmaps
+    source = "where it is from"
+    licence = "Apache-2.0"
+
+Only ``input`` has to be there; the rest is as in ``Card``. Reading a card loads no torch.
 """
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +40,7 @@ from livepose.settings import (
     require_input_size,
 )
 from livepose.skeletons import SHIPPED, SKELETONS, find_skeleton, from_dict
+from livepose.weights.places import SUFFIX
 
 FORMAT = "livepose-pose-1"
 COLOURS = ("rgb", "bgr")
@@ -115,12 +134,7 @@ def at_size(card: Card, input_hw: tuple[int, int] | None) -> Card:
     """The card of the same weights at another size of their input; None leaves it.
 
     Sigma and modulation stay: networks learn peaks of so many heatmap pixels, and draw them at
-    every size.
-
-    Raises
-    ------
-    UsageError
-        When networks do not bear the size.
+    every size. UsageError when networks do not bear the size.
     """
     if input_hw is None or tuple(input_hw) == card.input_hw:
         return card
@@ -133,38 +147,20 @@ def to_metadata(card: Card) -> dict[str, str]:
     """The card as flat strings, as safetensors stores them."""
     told = {name: getattr(card, name) for name in _PARSERS}
     triples = {name: " ".join(map(repr, told[name])) for name in ("mean", "std")}
+    own = card.skeleton not in SHIPPED
     return {
         "format": FORMAT,
         **{name: str(value) for name, value in told.items()},
         **{"input_hw": size_of(card), "sigma": repr(card.sigma), **triples},
-        **_own_skeleton(card.skeleton),
+        **({OWN_SKELETON: json.dumps(SKELETONS[card.skeleton].to_dict())} if own else {}),
         **{NOTE + key: value for key, value in card.notes.items()},
     }
-
-
-def _own_skeleton(name: str) -> dict[str, str]:
-    """All of a skeleton that does not come with livepose."""
-    return {} if name in SHIPPED else {OWN_SKELETON: json.dumps(SKELETONS[name].to_dict())}
-
-
-def _learn_skeleton(metadata: Mapping[str, str], what: str) -> None:
-    """Makes the skeleton known that a card brings along."""
-    if OWN_SKELETON not in metadata:
-        return
-    try:
-        told = json.loads(metadata[OWN_SKELETON])
-        SKELETONS.add(from_dict(told if isinstance(told, dict) else {}, what), what)
-    except ValueError as error:  # no JSON, or no skeleton
-        raise WeightsError(f"the card of {what} has a wrong {OWN_SKELETON!r}: {error}") from None
 
 
 def from_metadata(metadata: Mapping[str, str], what: str) -> Card:
     """The card out of flat strings; ``what`` names the file in errors.
 
-    Raises
-    ------
-    WeightsError
-        If an entry is missing or is not what it should be.
+    WeightsError if an entry is missing or is not what it should be.
     """
     if metadata.get("format") != FORMAT:
         raise WeightsError(
@@ -172,17 +168,24 @@ def from_metadata(metadata: Mapping[str, str], what: str) -> Card:
             f"{metadata.get('format')!r}); bring other people's files in with "
             "'livepose weights import FILE'"
         )
-    _learn_skeleton(metadata, what)
     values: dict[str, Any] = {}
-    for name, parse in _PARSERS.items():
+    for name, parse in {OWN_SKELETON: partial(_learn_skeleton, what), **_PARSERS}.items():
         try:
             values[name] = parse(metadata[name])
         except KeyError:
-            raise WeightsError(f"the card of {what} lacks {name!r}") from None
+            if name != OWN_SKELETON:
+                raise WeightsError(f"the card of {what} lacks {name!r}") from None
         except ValueError as error:
             raise WeightsError(f"the card of {what} has a wrong {name!r}: {error}") from None
+    values.pop(OWN_SKELETON, None)
     notes = {key[len(NOTE) :]: text for key, text in metadata.items() if key.startswith(NOTE)}
     return Card(**values, notes=notes)
+
+
+def _learn_skeleton(what: str, text: str) -> None:
+    """Makes the skeleton known that a card brings along."""
+    told = json.loads(text)
+    SKELETONS.add(from_dict(told if isinstance(told, dict) else {}, what), what)
 
 
 def _triple(text: str) -> tuple[float, float, float]:
@@ -191,41 +194,40 @@ def _triple(text: str) -> tuple[float, float, float]:
 
 
 _PARSERS: dict[str, Callable[[str], object]] = {
-    "network": str,
-    "input_hw": parse_size,
-    "skeleton": str,
-    "keypoints": int,
-    "alignment": str,
-    "blur_kernel": int,
-    "sigma": float,
-    "colour": str,
-    "mean": _triple,
-    "std": _triple,
-    "activation": str,
-    "source": str,
-    "licence": str,
-    "sha256": str,
+    **{entry.name: str for entry in fields(Card) if entry.name != "notes"},
+    **{"input_hw": parse_size, "keypoints": int, "blur_kernel": int, "sigma": float},
+    **{"mean": _triple, "std": _triple},
 }
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """The flat strings of any safetensors file; the tensors stay on disk.
-
-    Raises
-    ------
-    WeightsError
-        If the file is missing, cut short or something else.
-    """
+@contextmanager
+def opened(path: Path, framework: str = "numpy") -> Iterator[Any]:
+    """A safetensors file; WeightsError if it is missing, cut short or something else."""
     require_file(path)
     try:
-        with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise broken(path, error) from None
+        with safe_open(path, framework=framework) as file:
+            yield file
+    except (SafetensorError, OSError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise WeightsError(
+            f"{path} is not a readable safetensors file ({reason}); it is damaged or cut short, or "
+            "a torch file, which 'livepose weights import FILE' brings in"
+        ) from None
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The flat strings of any safetensors file; the tensors stay on disk."""
+    with opened(path) as file:
+        return dict(file.metadata() or {})
 
 
 def read_card(path: Path) -> Card:
-    """The card of a pose weights file, without loading its tensors."""
+    """The card of any pose network: from its metadata, or from the file beside a third party's.
+
+    WeightsError if the file or its card is missing or broken.
+    """
+    if is_third_party(path):
+        return read_model_config(path)
     return from_metadata(read_metadata(path), path.name)
 
 
@@ -237,10 +239,57 @@ def require_file(path: Path) -> None:
         raise WeightsError(f"there is no weights file {path}")
 
 
-def broken(path: Path, error: Exception) -> WeightsError:
-    """The sentence for a file that does not open as safetensors."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return WeightsError(
-        f"{path} is not a readable safetensors file ({reason}); it is damaged or cut short, or a "
-        "torch file, which 'livepose weights import FILE' brings in"
-    )
+def is_third_party(path: Path) -> bool:
+    """Whether this is an ONNX or OpenVINO file rather than livepose's own form."""
+    return path.suffix.lower() != SUFFIX
+
+
+_TEXTS = ("input", "skeleton", "alignment", "colour", "activation", "source", "licence")
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_TEXTS, (str,)),
+    **{"blur_kernel": (int,), "sigma": (int, float), "mean": (list,), "std": (list,)},
+}
+
+
+def read_model_config(network_path: Path) -> Card:
+    """The card beside an ONNX or OpenVINO file.
+
+    WeightsError if either file is missing, or the model config says something that cannot be.
+    """
+    require_file(network_path)
+    path = network_path.with_suffix(".toml")
+    if not path.is_file():
+        raise WeightsError(
+            f"{network_path.name} needs a file {path.name} beside it that says how it wants its "
+            'crops: at least input = "128x96" (height x width), usually also alignment, colour, '
+            "mean, std and blur_kernel"
+        )
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise WeightsError(f"{path} is not readable TOML: {error}") from None
+    for name, value in values.items():
+        if name not in _TYPES:
+            raise WeightsError(f"{path} has an entry {name!r}; known are {', '.join(_TYPES)}")
+        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
+            raise WeightsError(f"{path}: {name!r} has a wrong type, got {value!r}")
+        if isinstance(value, list):
+            if len(value) != 3 or not all(isinstance(one, int | float) for one in value):
+                raise WeightsError(f"{path}: {name!r} has to be three numbers, got {value!r}")
+            values[name] = tuple(map(float, value))
+    if "input" not in values:
+        raise WeightsError(f'{path} lacks the size of the crop, for instance input = "128x96"')
+    return _third_party_card(values, network_path, path)
+
+
+def _third_party_card(values: dict[str, Any], network_path: Path, path: Path) -> Card:
+    skeleton = values.pop("skeleton", "coco17")
+    if skeleton.endswith(".toml"):  # a relative name counts from the folder of the model config
+        skeleton = str(path.parent / skeleton)
+    try:
+        input_hw, known = parse_size(values.pop("input")), SKELETONS[skeleton]
+    except (ValueError, UsageError) as error:
+        raise WeightsError(f"{path}: {error}") from None
+    network = network_path.suffix.lower().lstrip(".").replace("xml", "openvino")
+    sigma = float(values.pop("sigma", 1.0))
+    return Card(network, input_hw, known.name, len(known.keypoints), sigma=sigma, **values)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from livepose.errors import WeightsError
 from livepose.networks import build_network
 from livepose.weights.arrays import require_stated, tensors_sha256
-from livepose.weights.card import Card, broken, read_card, require_file, to_metadata
+from livepose.weights.card import Card, from_metadata, opened, read_metadata, to_metadata
 
 COUNTER = "num_batches_tracked"
 WIDTHS = {32: "hrnet_w32", 48: "hrnet_w48"}
@@ -24,28 +24,18 @@ THIRD_LAYER_BLOCKS = {6: "resnet50", 23: "resnet101", 36: "resnet152"}
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file, as they are stored.
 
-    Raises
-    ------
-    WeightsError
-        If the file is missing, cut short or something else.
+    WeightsError if the file is missing, cut short or something else.
     """
-    require_file(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise broken(path, error) from None
+    with opened(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Card]:
     """Tensors, as they are stored, and the card of a pose weights file.
 
-    Raises
-    ------
-    WeightsError
-        If the file is missing or broken, or carries no card.
+    WeightsError if the file is missing or broken, or carries no card.
     """
-    card = read_card(Path(path))
+    card = from_metadata(read_metadata(Path(path)), Path(path).name)
     return load_tensors(Path(path)), card
 
 
@@ -58,12 +48,7 @@ def save_checkpoint(
     """Writes weights and their card; the file appears whole or not at all.
 
     Floating tensors are stored as ``dtype``, except those that would overflow in it. Returns the
-    card with the hash of the stored tensors.
-
-    Raises
-    ------
-    WeightsError
-        If the file cannot be written.
+    card with the hash of the stored tensors. WeightsError if the file cannot be written.
     """
     stored = {name: _stored(tensor, dtype) for name, tensor in state.items()}
     card = replace(card, sha256=tensors_sha256(stored))
@@ -97,10 +82,7 @@ def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 def load_network(path: str | Path) -> tuple[nn.Module, Card]:
     """The network of a pose weights file, in evaluation mode and float32, and its card.
 
-    Raises
-    ------
-    WeightsError
-        If the file is missing or broken, or its tensors are not those that its card promises.
+    WeightsError if the file is missing or broken, or its tensors are not those of its card.
     """
     state, card = load_checkpoint(path)
     require_stated(state, card.sha256, Path(path))
@@ -120,33 +102,25 @@ def completed(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tens
 def check_state(state: Mapping[str, Tensor], network: nn.Module, wanted: str, what: str) -> None:
     """Makes sure that names and shapes are exactly those of a network.
 
-    Only the counters of batch normalisation may be missing, as they are in old files.
-
-    Raises
-    ------
-    WeightsError
-        If anything else differs; the sentence says what the file is and what was wanted.
+    Only the counters of batch normalisation may be missing, as they are in old files. WeightsError
+    if anything else differs; the sentence says what the file is and what was wanted.
     """
-    if problem := _difference(network.state_dict(), state):
-        raise WeightsError(f"{what} is {identify(state).what}; {wanted} was wanted ({problem})")
-
-
-def _difference(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
-    """What is missing, superfluous or of another shape, in a few words; empty if nothing."""
-    kinds = {
-        "missing": [one for one in wanted if one not in got and not one.endswith(COUNTER)],
-        "unexpected": [one for one in got if one not in wanted],
-    }
-    if any(kinds.values()):
-        return ", ".join(
-            f"{len(names)} {kind} {'entry' if len(names) == 1 else 'entries'} such as {names[0]}"
-            for kind, names in kinds.items()
-            if names
+    own = network.state_dict()
+    missing = [name for name in own if name not in state and not name.endswith(COUNTER)]
+    unexpected = [name for name in state if name not in own]
+    problems = [
+        f"{len(names)} {kind} {'entry' if len(names) == 1 else 'entries'} such as {names[0]}"
+        for kind, names in (("missing", missing), ("unexpected", unexpected))
+        if names
+    ] or [
+        f"{name} should be {tuple(tensor.shape)}, is {tuple(state[name].shape)}"
+        for name, tensor in own.items()
+        if name in state and tensor.shape != state[name].shape
+    ][:1]
+    if problems:
+        raise WeightsError(
+            f"{what} is {identify(state).what}; {wanted} was wanted ({', '.join(problems)})"
         )
-    for name, tensor in wanted.items():
-        if name in got and tensor.shape != got[name].shape:
-            return f"{name} should be {tuple(tensor.shape)}, is {tuple(got[name].shape)}"
-    return ""
 
 
 @dataclass(frozen=True)
@@ -164,28 +138,17 @@ def identify(state: Mapping[str, Tensor]) -> Identity:
     >>> identify({}).what
     'not a pose network that livepose knows'
     """
-    keypoints = _keypoints(state)
     if "stage4.0.branches.0.0.conv1.weight" in state:
         width = state["stage4.0.branches.0.0.conv1.weight"].shape[0]
-        return _identity(WIDTHS.get(width), f"HRNet of width {width}", keypoints)
-    if "layer4.0.conv1.weight" in state:
-        return _identity(_resnet(state), _resnet(state) or "a ResNet of another depth", keypoints)
-    return Identity(None, None, "not a pose network that livepose knows")
-
-
-def _keypoints(state: Mapping[str, Tensor]) -> int | None:
-    final = state.get("final_layer.weight")
-    return final.shape[0] if final is not None and len(final.shape) == 4 else None
-
-
-def _resnet(state: Mapping[str, Tensor]) -> str | None:
-    blocks = {name.split(".")[1] for name in state if name.startswith("layer3.")}
-    bottlenecks = "layer1.0.conv3.weight" in state
-    return THIRD_LAYER_BLOCKS.get(len(blocks)) if bottlenecks else None
-
-
-def _identity(network: str | None, words: str, keypoints: int | None) -> Identity:
-    name = network or words
-    if keypoints is None:
+        network, words = WIDTHS.get(width), f"HRNet of width {width}"
+    elif "layer4.0.conv1.weight" in state:
+        blocks = {name.split(".")[1] for name in state if name.startswith("layer3.")}
+        bottlenecks = "layer1.0.conv3.weight" in state
+        network = THIRD_LAYER_BLOCKS.get(len(blocks)) if bottlenecks else None
+        words = "a ResNet of another depth"
+    else:
+        return Identity(None, None, "not a pose network that livepose knows")
+    name, final = network or words, state.get("final_layer.weight")
+    if final is None or final.ndim != 4:
         return Identity(None, None, f"{name} without a heatmap layer, as trained on ImageNet")
-    return Identity(network, keypoints, f"{name} with {keypoints} keypoints")
+    return Identity(network, final.shape[0], f"{name} with {final.shape[0]} keypoints")

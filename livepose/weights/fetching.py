@@ -39,11 +39,10 @@ def fetch(known: Known, progress: Progress | None = None, folder: Path | None = 
 
     WeightsError if it has to be downloaded by hand, cannot be reached, or is not what it should be.
     """
-    if not known.fetchable:
-        file = known.file or "the file"
+    if not known.url:
         raise WeightsError(
-            f"{known.name} can only be downloaded by hand: get {file} from {known.folder} and run "
-            f"'livepose weights import FILE --family {known.family} --input "
+            f"{known.name} can only be downloaded by hand: get {known.file or 'the file'} from "
+            f"{known.folder} and run 'livepose weights import FILE --family {known.family} --input "
             f"{known.input_hw[0]}x{known.input_hw[1]}'"
         )
     target = (folder or downloads_folder()) / known.file
@@ -62,6 +61,12 @@ def is_offline() -> bool:
     """Whether nobody is to be asked for anything: LIVEPOSE_OFFLINE or YOLO_OFFLINE is set."""
     values = (os.environ.get(name, "") for name in ("LIVEPOSE_OFFLINE", "YOLO_OFFLINE"))
     return any(value.lower() not in ("", "0", "false", "no", "off") for value in values)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def download(
@@ -85,10 +90,11 @@ def download(
     if urlsplit(url).scheme not in ("http", "https"):
         raise WeightsError(f"only http and https addresses can be fetched, got {url}")
     part = target.with_name(target.name + ".part")
-    limits = Limits(min(timeout_s, limit_s), time.monotonic() + limit_s, most_bytes, progress)
+    until_s, timeout_s = time.monotonic() + limit_s, min(timeout_s, limit_s)
+    one = _Download(url, part, timeout_s, until_s, most_bytes, progress or (lambda *told: None))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _until_complete(url, part, limits)
+        one.complete()
         got = file_sha256(part)
         if not got.startswith(sha256.lower()):
             part.unlink()
@@ -103,125 +109,100 @@ def download(
 
 
 @dataclass(frozen=True)
-class Limits:
-    """When a download is given up, and who is told how far it is."""
+class _Download:
+    """One file on its way."""
 
+    url: str
+    part: Path
     timeout_s: float
     until_s: float
     most_bytes: int
-    progress: Progress | None
+    progress: Progress
 
-    def require(self, url: str, position: int) -> None:
-        """Raises WeightsError when it takes too long, or is too large."""
-        if position > self.most_bytes:
-            raise WeightsError(
-                f"{url} sends more than the {self.most_bytes:,} bytes that were expected; it was "
-                "given up and deleted"
-            )
-        if time.monotonic() > self.until_s:
-            raise WeightsError(
-                f"{url} takes too long; {position:,} bytes are kept, run the same command again "
-                "to go on"
-            )
+    def complete(self) -> None:
+        """Asks again as long as each connection brings something."""
+        while True:
+            before = self.have
+            try:
+                return self.go_on(before)
+            except InterruptedDownloadError as error:
+                if self.have <= before:
+                    raise WeightsError(
+                        f"the download of {self.url} broke off at {self.have:,} bytes ({error}); "
+                        "what is there is kept, run the same command again to go on"
+                    ) from None
 
+    @property
+    def have(self) -> int:
+        """Bytes of the part file."""
+        return self.part.stat().st_size if self.part.is_file() else 0
 
-def _until_complete(url: str, part: Path, limits: Limits) -> None:
-    while True:
-        before = _size(part)
+    def go_on(self, have: int) -> None:
+        """One connection: from where the part file ends, or from the start if the server wants."""
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+        headers |= {"Range": f"bytes={have}-"} if have else {}
+        request = urllib.request.Request(self.url, headers=headers)  # noqa: S310  (is checked)
         try:
-            _continue(url, part, limits)
-            return
-        except InterruptedDownloadError as error:
-            if _size(part) <= before:
+            response = urllib.request.urlopen(request, timeout=self.timeout_s)  # noqa: S310
+        except urllib.error.HTTPError as error:
+            if error.code != 416 or not have:
                 raise WeightsError(
-                    f"the download of {url} broke off at {_size(part):,} bytes ({error}); what is "
-                    "there is kept, run the same command again to go on"
+                    f"{self.url} cannot be fetched: the server says {error}"
                 ) from None
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
-def _continue(url: str, part: Path, limits: Limits) -> None:
-    """One connection: from where the part file ends, or from the start if the server wants so."""
-    have = _size(part)
-    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310  (scheme is checked)
-    try:
-        response = urllib.request.urlopen(request, timeout=limits.timeout_s)  # noqa: S310
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and have:
-            _settle_overlong(part, error.headers.get("Content-Range", ""))
+            if error.headers.get("Content-Range", "") != f"bytes */{have}":
+                self.part.unlink()
+                raise InterruptedDownloadError(
+                    "the part file did not fit, so it was deleted"
+                ) from None
             return
-        raise WeightsError(f"{url} cannot be fetched: the server says {error}") from None
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error or type(error).__name__
-        raise WeightsError(
-            f"{url} cannot be reached ({reason}); is this machine online? A file that was "
-            "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
-        ) from None
-    with response:
-        _receive(response, part, have, limits)
-
-
-def _settle_overlong(part: Path, content_range: str) -> None:
-    """The server has nothing after the part file: it is complete, or it is too long."""
-    if content_range != f"bytes */{_size(part)}":
-        part.unlink()
-        raise InterruptedDownloadError("the part file did not fit, so it was deleted")
-
-
-def _receive(response: HTTPResponse, part: Path, have: int, limits: Limits) -> None:
-    start, total = _extent(response, have)
-    with part.open("r+b" if part.exists() else "wb") as file:
-        file.truncate(start)
-        file.seek(start)
-        try:
-            end = _copy(response, file, start, total, limits)
-        except WeightsError:
-            if file.tell() > limits.most_bytes or (total or 0) > limits.most_bytes:
-                part.unlink()
-            raise
-        file.flush()
-        os.fsync(file.fileno())
-    if total is not None and end != total:
-        raise InterruptedDownloadError(f"{total:,} were promised")
-
-
-def _extent(response: HTTPResponse, have: int) -> tuple[int, int | None]:
-    """Where in the file the body begins, and how long the whole file is."""
-    if response.status == 206:
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        if match is None or int(match[1]) > have:
-            raise WeightsError(f"{response.url} answered with a wrong range; try again later")
-        return int(match[1]), None if match[2] == "*" else int(match[2])
-    length = response.headers.get("Content-Length")
-    return 0, int(length) if length and length.isdigit() else None
-
-
-def _copy(
-    response: HTTPResponse, file: BinaryIO, position: int, total: int | None, limits: Limits
-) -> int:
-    """Body to file; returns the position reached. Raises if the connection breaks."""
-    limits.require(response.url, total or 0)
-    while True:
-        limits.require(response.url, position)
-        if limits.progress is not None:
-            limits.progress(position, total)
-        try:
-            chunk = response.read1(CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            raise InterruptedDownloadError(str(error) or type(error).__name__) from None
-        if not chunk:
-            return position
-        file.write(chunk)
-        position += len(chunk)
+            reason = getattr(error, "reason", None) or error or type(error).__name__
+            raise WeightsError(
+                f"{self.url} cannot be reached ({reason}); is this machine online? A file that was "
+                "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
+            ) from None
+        with response:
+            start, total = self.extent(response, have)
+            with self.part.open("r+b" if self.part.exists() else "wb") as file:
+                file.truncate(start)
+                file.seek(start)
+                end = self.copy(response, file, start, total)
+                os.fsync(file.fileno())
+        if total is not None and end != total:
+            raise InterruptedDownloadError(f"{total:,} were promised")
 
+    def extent(self, response: HTTPResponse, have: int) -> tuple[int, int | None]:
+        """Where in the file the body begins, and how long the whole file is."""
+        told = response.headers
+        if response.status == 206:
+            match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", told.get("Content-Range", ""))
+            if match is None or int(match[1]) > have:
+                raise WeightsError(f"{self.url} answered with a wrong range; try again later")
+            return int(match[1]), None if match[2] == "*" else int(match[2])
+        length = told.get("Content-Length")
+        return 0, int(length) if length and length.isdigit() else None
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def copy(self, response: HTTPResponse, file: BinaryIO, position: int, total: int | None) -> int:
+        """Body to file; returns the position reached. Raises if the connection breaks."""
+        while True:
+            if max(position, total or 0) > self.most_bytes:
+                self.part.unlink()
+                raise WeightsError(
+                    f"{self.url} sends more than the {self.most_bytes:,} bytes that were expected; "
+                    "it was given up and deleted"
+                )
+            if time.monotonic() > self.until_s:
+                raise WeightsError(
+                    f"{self.url} takes too long; {position:,} bytes are kept, run the same command "
+                    "again to go on"
+                )
+            self.progress(position, total)
+            try:
+                chunk = response.read1(CHUNK)
+            except (OSError, http.client.HTTPException) as error:
+                raise InterruptedDownloadError(str(error) or type(error).__name__) from None
+            if not chunk:
+                file.flush()
+                return position
+            file.write(chunk)
+            position += len(chunk)

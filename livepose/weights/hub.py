@@ -21,7 +21,6 @@ from livepose.weights.places import SUFFIX, TORCH_SUFFIXES, cache_folder, downlo
 
 logger = logging.getLogger(__name__)
 
-SCHEME = "hf://"
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _ADDRESS = re.compile(
     rf"hf://({_NAME}/{_NAME})/({_NAME}(?:/{_NAME})*)(?:@sha256:([0-9A-Fa-f]{{64}}))?"
@@ -45,17 +44,17 @@ class HubFile:
         return cls(parts[1], parts[2], (parts[3] or "").lower())
 
     def __str__(self) -> str:
-        return f"{SCHEME}{self.repository}/{self.file}"
+        return f"hf://{self.repository}/{self.file}"
 
     @property
     def path(self) -> Path:
         """Where it lies once it is here."""
-        return _folder() / self.repository / self.file
+        return downloads_folder() / "hub" / self.repository / self.file
 
 
 def is_on_hub(name: str) -> bool:
     """Whether this is the address of a file of the hub."""
-    return name.startswith(SCHEME)
+    return name.startswith("hf://")
 
 
 def find_on_hub(address: str, *, offline: bool = False) -> Path:
@@ -112,7 +111,7 @@ def _fetch(wanted: HubFile, pinned: str) -> str:
             f"{wanted} needs huggingface_hub, which is not installed; install it with "
             "'pip install livepose[hub]'"
         )
-    part = _folder() / ".part" / wanted.repository
+    part = downloads_folder() / "hub" / ".part" / wanted.repository
     try:
         part.mkdir(parents=True, exist_ok=True)
         path = _within_limit(wanted, part)
@@ -161,18 +160,13 @@ def _download(wanted: HubFile, part: Path) -> Path:
     told = hub.get_hf_file_metadata(url, timeout=TIMEOUT_S)
     _require_size(wanted, told.size or 0)
     logger.info(f"fetching {wanted} ({(told.size or 0) / 1e6:.1f} MB)")
-    what = wanted.repository, wanted.file
     how = {"revision": told.commit_hash, "local_dir": part, "etag_timeout": TIMEOUT_S}
-    return Path(hub.hf_hub_download(*what, **how))
+    return Path(hub.hf_hub_download(wanted.repository, wanted.file, **how))
 
 
 def _require_size(wanted: HubFile, size: int) -> None:
     if size > MOST_BYTES:
         raise WeightsError(f"{wanted} has {size:,} bytes; at most {MOST_BYTES:,} are fetched")
-
-
-def _folder() -> Path:
-    return downloads_folder() / "hub"
 
 
 def pins_path() -> Path:

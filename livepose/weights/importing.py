@@ -15,16 +15,15 @@ from livepose.errors import WeightsError
 from livepose.networks import build_network
 from livepose.settings import parse_size
 from livepose.weights.arrays import require_usable
-from livepose.weights.card import Card
+from livepose.weights.card import Card, size_of
 from livepose.weights.checkpoint import check_state, identify, save_checkpoint
-from livepose.weights.families import FAMILIES, card_for
-from livepose.weights.manifest import find_known
+from livepose.weights.manifest import ALL_FAMILIES, FAMILIES, card_for, find_known
 from livepose.weights.places import SUFFIX, cached_weights_folder
 from livepose.weights.torch_file import open_torch_file, require_fits
 
-HEADS = ("keypoint_head.", "head.")
+OFFICIAL_PREFIXES = ("backbone.", "keypoint_head.", "head.")
 NOT_WEIGHTS = ("data_preprocessor.",)
-ALL_FAMILIES = ", ".join(FAMILIES)
+State = dict[str, Tensor]
 
 
 def import_checkpoint(
@@ -39,9 +38,9 @@ def import_checkpoint(
     ``told`` is what ``read_published`` may be told. Without ``output`` the file goes to the cache,
     where its stem is its name. Returns where it is, and its card.
     """
-    source = Path(path)
-    state, card = read_published(source, **told)
-    target = Path(output) if output else cached_weights_folder() / (stem(source) + SUFFIX)
+    state, card = read_published(Path(path), **told)
+    stem = re.sub(r"(\.(pth|pt|tar|ckpt|bin))+$", "", Path(path).name, flags=re.IGNORECASE)
+    target = Path(output) if output else cached_weights_folder() / (stem + SUFFIX)
     return target, save_checkpoint(target, state, card, dtype)
 
 
@@ -52,90 +51,61 @@ def read_published(
     input_hw: tuple[int, int] | None = None,
     network: str | None = None,
     keypoints: int | None = None,
-) -> tuple[dict[str, Tensor], Card]:
+) -> tuple[State, Card]:
     """State dict under official names, and card, of a published checkpoint.
 
     Network and keypoints are detected; given ones are what the file has to be. ``family`` and
-    ``input_hw`` are needed where neither the file nor its name tells them.
-
-    Raises
-    ------
-    WeightsError
-        If the file is unsafe, broken, unknown, ambiguous, or not what was wanted.
+    ``input_hw`` are needed where neither the file nor its name tells them. WeightsError if the file
+    is unsafe, broken, unknown, ambiguous, or not what was wanted.
     """
     content = open_torch_file(path)
-    state, layout = official_names(unwrap(content, path), path)
-    card = _card(path, content, state, layout, family, input_hw)
-    _require(card, path.name, network, input_hw, keypoints)
+    state = unwrap(content, path)
+    is_mmpose = any(name.startswith("backbone.") for name in state)
+    if is_mmpose:
+        weights = {name: one for name, one in state.items() if not name.startswith(NOT_WEIGHTS)}
+        state = {_official_name(name, path): one for name, one in weights.items()}
+    card = _card(path, content, state, is_mmpose, family, input_hw)
+    is_wanted = {
+        f"network {network} was": network in (None, card.network),
+        f"input size {'x'.join(map(str, input_hw or ()))} was": input_hw in (None, card.input_hw),
+        f"{keypoints} keypoints were": keypoints in (None, card.keypoints),
+    }
+    own = f"{card.network} for {size_of(card)} with {card.keypoints} keypoints"
+    for words, is_so in is_wanted.items():
+        if not is_so:
+            raise WeightsError(f"{path.name} is {own}; {words} wanted")
     wanted = f"{card.network} with {card.keypoints} keypoints"
     check_state(state, build_network(card.network, card.keypoints), wanted, path.name)
     require_usable(state, path.name)
     return state, card
 
 
-def _require(
-    card: Card,
-    what: str,
-    network: str | None,
-    input_hw: tuple[int, int] | None,
-    keypoints: int | None,
-) -> None:
-    """WeightsError where the card is not of what is wanted; None wants nothing."""
-    size, got = ("x".join(map(str, one or ())) for one in (input_hw, card.input_hw))
-    for value, is_so, words in (
-        (network, network == card.network, f"network {network} was"),
-        (input_hw, size == got, f"input size {size} was"),
-        (keypoints, keypoints == card.keypoints, f"{keypoints} keypoints were"),
-    ):
-        if value is not None and not is_so:
-            raise WeightsError(
-                f"{what} is {card.network} for {got} with {card.keypoints} keypoints; {words}"
-                " wanted"
-            )
-
-
-def stem(path: Path) -> str:
-    """The file's name without .pth, .pt or .pth.tar."""
-    return re.sub(r"(\.(pth|pt|tar|ckpt|bin))+$", "", path.name, flags=re.IGNORECASE)
-
-
-def unwrap(content: object, path: Path) -> dict[str, Tensor]:
+def unwrap(content: object, path: Path) -> State:
     """The state dict out of a bare file or a training checkpoint, without ``module.`` prefix."""
     inner = content
     for key in ("best_state_dict", "state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             inner = content[key]
             break
-    if not isinstance(inner, Mapping) or not inner or not _all_tensors(inner):
+    is_state = isinstance(inner, Mapping) and all(
+        isinstance(name, str) and isinstance(one, Tensor) for name, one in inner.items()
+    )
+    if not (is_state and inner):
+        got = f"a {type(content).__name__}"
+        if isinstance(content, Mapping):
+            names = ", ".join(str(name) for name in list(content)[:5])
+            got = f"entries {names}" if names else "nothing"
         raise WeightsError(
-            f"{path} holds no state dict; names with tensors were expected, got {_outline(content)}"
+            f"{path} holds no state dict; names with tensors were expected, got {got}"
         )
-    require_fits(inner.values(), path)
-    prefixed = all(name.startswith("module.") for name in inner)
-    return {name.removeprefix("module.") if prefixed else name: inner[name] for name in inner}
-
-
-def _all_tensors(values: Mapping[Any, Any]) -> bool:
-    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in values.items())
-
-
-def _outline(content: object) -> str:
-    if isinstance(content, Mapping):
-        names = ", ".join(str(name) for name in list(content)[:5])
-        return f"entries {names}" if names else "nothing"
-    return f"a {type(content).__name__}"
-
-
-def official_names(state: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], str]:
-    """The state under official names, and the layout it had: "official" or "mmpose"."""
-    if not any(name.startswith("backbone.") for name in state):
-        return dict(state), "official"
-    weights = {name: one for name, one in state.items() if not name.startswith(NOT_WEIGHTS)}
-    return {_official_name(name, path): one for name, one in weights.items()}, "mmpose"
+    state: State = dict(inner)  # type: ignore[call-overload]
+    require_fits(state.values(), path)
+    prefixed = all(name.startswith("module.") for name in state)
+    return {name.removeprefix("module.") if prefixed else name: state[name] for name in state}
 
 
 def _official_name(name: str, path: Path) -> str:
-    for prefix in ("backbone.", *HEADS):
+    for prefix in OFFICIAL_PREFIXES:
         if name.startswith(prefix):
             return name.removeprefix(prefix)
     raise WeightsError(
@@ -148,7 +118,7 @@ def _card(
     path: Path,
     content: object,
     state: Mapping[str, Tensor],
-    layout: str,
+    is_mmpose: bool,
     family: str | None,
     input_hw: tuple[int, int] | None,
 ) -> Card:
@@ -156,15 +126,19 @@ def _card(
     if found.network is None or found.keypoints is None:
         raise WeightsError(f"{path.name} is {found.what}; HRNet-W32, W48 or ResNet wanted")
     hints = path.name.lower() + "\n" + _settings_text(content)
-    size = _size(path, hints, input_hw)
-    known = find_known(path.name)
-    chosen = family or (known.family if known else None) or _family(hints, layout, size)
+    size, known = _size(path, hints, input_hw), find_known(path.name)
+    chosen = family or (known.family if known else None)
+    if chosen is None and is_mmpose:
+        chosen = "mmpose-udp" if "udp" in hints else "mmpose"
+    elif chosen is None and ("dark" in hints or size == (128, 96)):
+        chosen = "dark"  # of the official projects only DarkPose trained for 128x96
     if chosen is None:
         raise WeightsError(
             f"{path.name} is {found.what}, but HRNet's and DarkPose's files look alike and "
             f"place people differently; say which it is with --family ({ALL_FAMILIES})"
         )
-    if (layout == "mmpose") != chosen.startswith("mmpose") and chosen in FAMILIES:
+    if is_mmpose != chosen.startswith("mmpose") and chosen in FAMILIES:
+        layout = "mmpose" if is_mmpose else "official"
         raise WeightsError(f"{path.name} has {layout} names; family {chosen} was given")
     source = (known.url or known.folder) if known else path.name
     card = card_for(chosen, found.network, found.keypoints, size, source=source)
@@ -184,11 +158,9 @@ def _settings_text(content: object) -> str:
 
 def _size(path: Path, hints: str, wanted: tuple[int, int] | None) -> tuple[int, int]:
     """Input size from the file's name, else from its settings, else as given."""
-    named = re.search(r"(?<!\d)(\d{2,3}x\d{2,3})(?!\d)", path.name)
-    stored = re.search(r"(?:input_size|image_size)=[\[(](\d+),(\d+)[\])]", hints)
-    if named:
+    if named := re.search(r"(?<!\d)(\d{2,3}x\d{2,3})(?!\d)", path.name):
         return parse_size(named[1])
-    if stored:
+    if stored := re.search(r"(?:input_size|image_size)=[\[(](\d+),(\d+)[\])]", hints):
         return int(stored[2]), int(stored[1])
     if wanted is None:
         raise WeightsError(
@@ -196,10 +168,3 @@ def _size(path: Path, hints: str, wanted: tuple[int, int] | None) -> tuple[int, 
             "HEIGHTxWIDTH, for instance --input 128x96"
         )
     return wanted
-
-
-def _family(hints: str, layout: str, size: tuple[int, int]) -> str | None:
-    if layout == "mmpose":
-        return "mmpose-udp" if "udp" in hints else "mmpose"
-    # Of the official projects only DarkPose trained for 128x96.
-    return "dark" if "dark" in hints or size == (128, 96) else None

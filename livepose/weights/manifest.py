@@ -1,4 +1,9 @@
-"""The manifest: weights that are known by name, with address and hash where they are known."""
+"""Published weights: those that are known by name, and the conventions of their projects.
+
+Crop alignment, channel order, training Gaussian and modulation width differ between projects
+that share one network; a checkpoint used under another's convention loses several points of AP
+without any error. Sources: the projects' configurations and transforms.
+"""
 
 import tomllib
 from dataclasses import dataclass
@@ -7,11 +12,69 @@ from typing import Any
 
 from livepose.errors import WeightsError
 from livepose.settings import parse_size
+from livepose.weights.card import Card
 from livepose.weights.places import embedded_file
 
 FILENAME = "manifest.toml"
 BEST = "mmpose_hrnet_w32_dark_256x192"
 """What ``livepose weights fetch best`` brings."""
+SKELETON_OF_COUNT = {17: "coco17", 16: "mpii16"}
+BLUR_KERNELS = {1: 3, 2: 11, 3: 17}
+"""Width of DARK's modulation for a training sigma, where no configuration says another."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What all files of one project share; ``resnet_colour`` where ResNets differ from HRNet."""
+
+    project: str
+    licence: str
+    alignment: str
+    decoding: str
+    resnet_colour: str
+
+
+FAMILIES = {
+    "hrnet": Family("HRNet", "MIT", "hrnet", "shift", "bgr"),
+    "dark": Family("DarkPose", "", "dark", "dark", "bgr"),
+    "simple-baseline": Family("SimpleBaseline", "MIT", "hrnet", "shift", "bgr"),
+    "mmpose": Family("MMPose", "Apache-2.0", "hrnet", "shift", "rgb"),
+    "mmpose-udp": Family("MMPose UDP", "Apache-2.0", "udp", "udp", "rgb"),
+}
+ALL_FAMILIES = ", ".join(FAMILIES)
+
+
+def card_for(
+    name: str, network: str, keypoints: int, input_hw: tuple[int, int], *, source: str
+) -> Card:
+    """The card of a family's network at one size.
+
+    WeightsError if the family is unknown or no skeleton has this many keypoints.
+    """
+    if name not in FAMILIES:
+        raise WeightsError(f"no family {name!r}; there are {ALL_FAMILIES}")
+    family = FAMILIES[name]
+    if keypoints not in SKELETON_OF_COUNT:
+        raise WeightsError(
+            f"the network has {keypoints} keypoints; livepose knows the skeletons of COCO (17) "
+            "and MPII (16)"
+        )
+    sigma = max(1.0, round(input_hw[0] / 128))
+    # DARK's configurations: 3 at 128x96 except for W48, else 11.
+    is_small = sigma == 1 and network != "hrnet_w48"
+    return Card(
+        network=network,
+        input_hw=input_hw,
+        skeleton=SKELETON_OF_COUNT[keypoints],
+        keypoints=keypoints,
+        alignment=family.alignment,
+        blur_kernel=3 if is_small else 11,
+        sigma=sigma,
+        colour=family.resnet_colour if network.startswith("resnet") else "rgb",
+        source=source,
+        licence=family.licence,
+        notes={"family": name, "project": family.project, "decoding": family.decoding},
+    )
 
 
 @dataclass(frozen=True)
@@ -19,7 +82,8 @@ class Known:
     """One published weights file.
 
     ``url`` is empty where the file can only be downloaded by hand; ``folder`` is then the address
-    of the folder it lies in. ``sha256`` may be the whole hash or its first digits.
+    of the folder it lies in. ``sha256`` may be the whole hash or its first digits; ``size_mb`` is
+    what its tensors take, the largest of them 275.
     """
 
     name: str
@@ -34,12 +98,6 @@ class Known:
     licence: str = ""
     results: str = ""
     size_mb: float = 300.0
-    """What its tensors take; the largest of them 275."""
-
-    @property
-    def fetchable(self) -> bool:
-        """Whether it can be downloaded without a person clicking."""
-        return bool(self.url)
 
     @property
     def most_bytes(self) -> int:
@@ -49,16 +107,13 @@ class Known:
 
 @cache
 def known_files() -> tuple[Known, ...]:
-    """All entries of the manifest, in its order.
-
-    WeightsError if the manifest is missing or broken.
-    """
+    """All entries of the manifest, in its order; WeightsError if it is missing or broken."""
     path = embedded_file(FILENAME)
     if path is None:
         raise WeightsError(f"{FILENAME} is missing from this installation; install livepose again")
     try:
         return parse_manifest(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is broken ({error}); install livepose again") from None
 
 
@@ -66,20 +121,13 @@ def parse_manifest(text: str) -> tuple[Known, ...]:
     """Entries of a manifest: groups with what their files share, and the files of each."""
     entries: list[Known] = []
     for group in tomllib.loads(text)["group"]:
-        shared: dict[str, Any] = {key: group[key] for key in group if key not in ("files", "base")}
-        entries += [_entry({**shared, **file}, group.get("base", "")) for file in group["files"]]
+        base, files = group.pop("base", ""), group.pop("files")
+        for file in files:
+            values: dict[str, Any] = {**group, **file}
+            size = parse_size(values.pop("input"))
+            url = base + values["file"] if base else ""
+            entries.append(Known(input_hw=size, url=url, **values))
     return tuple(entries)
-
-
-def _entry(values: dict[str, Any], base: str) -> Known:
-    size = parse_size(values.pop("input"))
-    url = base + values["file"] if base else ""
-    return Known(input_hw=size, url=url, **values)
-
-
-def known_names() -> tuple[str, ...]:
-    """Names of all entries."""
-    return tuple(entry.name for entry in known_files())
 
 
 def find_known(name: str) -> Known | None:

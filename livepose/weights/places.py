@@ -28,7 +28,14 @@ def cache_folder() -> Path:
     Who has no home gets one among temporary files.
     """
     try:
-        return _users_cache()
+        if chosen := os.environ.get("LIVEPOSE_CACHE"):
+            return Path(chosen).expanduser()
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Caches" / "livepose"
+        if sys.platform == "win32":
+            local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+            return Path(local) / "livepose" / "Cache"
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "livepose"
     except RuntimeError:  # neither HOME nor an entry in passwd
         with suppress(OSError):
             return temporary_folder()
@@ -54,18 +61,6 @@ def own_folder() -> Path:
     folder = tempfile.mkdtemp(prefix="livepose-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
-
-
-def _users_cache() -> Path:
-    if chosen := os.environ.get("LIVEPOSE_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "livepose"
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "livepose" / "Cache"
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "livepose"
 
 
 def cached_weights_folder() -> Path:
@@ -102,41 +97,22 @@ def find_weights(name_or_path: str, *, offline: bool = False) -> Path:
 
     "default" is the embedded pose network. A name is looked for among the embedded weights,
     then in the cache. A path may also be an ONNX or OpenVINO file. ``offline`` fetches nothing.
-
-    Raises
-    ------
-    WeightsError
-        If there is none; the sentence says how to get it.
+    WeightsError if there is none; the sentence says how to get it.
     """
-    if name_or_path in ("default", DEFAULT_POSE):
-        return _embedded_pose()
     if name_or_path.startswith("hf://"):
         from livepose.weights.hub import find_on_hub
 
         return find_on_hub(name_or_path, offline=offline)
-    path = expanded(name_or_path)
-    if exists(path):
+    is_default = name_or_path in ("default", DEFAULT_POSE)
+    path = expanded(DEFAULT_POSE if is_default else name_or_path)
+    if not is_default and exists(path):
         return _usable(path)
     if len(path.parts) == 1:
-        for candidate in (name_or_path, name_or_path + SUFFIX):
-            if found := _by_filename(candidate):
+        for filename in (path.name, path.name + SUFFIX):
+            cached = cached_weights_folder() / filename
+            if found := embedded_file(filename) or (cached if is_file(cached) else None):
                 return found
-    raise WeightsError(_not_found(name_or_path))
-
-
-def _embedded_pose() -> Path:
-    path = _by_filename(DEFAULT_POSE + SUFFIX)
-    if path is None:
-        raise WeightsError(
-            f"the embedded pose weights {DEFAULT_POSE}{SUFFIX} are missing from this installation; "
-            "install livepose again or name a file with --weights"
-        )
-    return path
-
-
-def _by_filename(filename: str) -> Path | None:
-    cached = cached_weights_folder() / filename
-    return embedded_file(filename) or (cached if is_file(cached) else None)
+    raise WeightsError(_not_found(path.name if is_default else name_or_path))
 
 
 def _usable(path: Path) -> Path:
@@ -153,17 +129,23 @@ def _usable(path: Path) -> Path:
     return path
 
 
-def _not_found(name_or_path: str) -> str:
-    path, suffixes = Path(name_or_path), (SUFFIX, *THIRD_PARTY_SUFFIXES, *TORCH_SUFFIXES)
-    if len(path.parts) > 1 or path.suffix.lower() in suffixes:
-        return f"there is no weights file {name_or_path}"
-    from livepose.weights.manifest import known_names
-
-    if name_or_path in known_names():
+def _not_found(name: str) -> str:
+    path, suffixes = Path(name), (SUFFIX, *THIRD_PARTY_SUFFIXES, *TORCH_SUFFIXES)
+    if name == DEFAULT_POSE:
         return (
-            f"the weights {name_or_path!r} are not on this machine yet; get them with "
-            f"'livepose weights fetch {name_or_path}'"
+            f"the embedded pose weights {name}{SUFFIX} are missing from this installation; "
+            "install livepose again or name a file with --weights"
         )
-    near = difflib.get_close_matches(name_or_path, known_names(), n=1)
+    if len(path.parts) > 1 or path.suffix.lower() in suffixes:
+        return f"there is no weights file {name}"
+    from livepose.weights.manifest import known_files
+
+    names = [entry.name for entry in known_files()]
+    if name in names:
+        return (
+            f"the weights {name!r} are not on this machine yet; get them with "
+            f"'livepose weights fetch {name}'"
+        )
+    near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"there are no weights named {name_or_path!r}; {hint}'livepose weights list' shows all"
+    return f"there are no weights named {name!r}; {hint}'livepose weights list' shows all"

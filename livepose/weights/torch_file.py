@@ -33,10 +33,8 @@ UNREADABLE = (
     MemoryError,
 )
 
-Names = Sequence[Any]
 
-
-def open_torch_file(path: Path, shells: Names = ()) -> Any:
+def open_torch_file(path: Path, shells: Sequence[Any] = ()) -> Any:
     """What a torch file holds, read without running any code of it.
 
     ``shells`` are pairs of a class that only keeps what was stored, and the name it stands for.
@@ -84,10 +82,9 @@ def _require_no_bomb(path: Path) -> None:
 def _numpy_globals() -> list[Any]:
     """Plain NumPy arrays and numbers, which training scripts store beside the weights."""
     multiarray = import_module("numpy._core.multiarray")
-    names = ("_reconstruct", "scalar")
     functions = [
         (getattr(multiarray, name), f"numpy.{package}.multiarray.{name}")
-        for name in names
+        for name in ("_reconstruct", "scalar")
         for package in ("core", "_core")
     ]
     types = [np.ndarray, np.dtype, *(type(np.dtype(code)) for code in "?bBhHiIlLqQefdg")]

@@ -10,7 +10,7 @@ from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
 from livepose.skeletons import COCO17
 from livepose.weights import Card, read_card
-from livepose.weights.families import BLUR_KERNELS
+from livepose.weights.manifest import BLUR_KERNELS
 from studies.peers.openvino_files import CompiledPeer
 
 TINYPOSE_BLUR_KERNEL = 3
@@ -85,7 +85,7 @@ def open_tinypose(path: Path) -> PoseEstimator:
 def open_heatmap_peer(path: Path) -> PoseEstimator:
     """A file with input (1, 3, H, W) and output (1, 17, H/4, W/4).
 
-    A card beside it (``FILE.toml``, see ``livepose.weights.model_config``) says how it wants its
+    A card beside it (``FILE.toml``, see ``livepose.weights.card``) says how it wants its
     crops. Without one: RGB in ImageNet's scale and HRNet's alignment, as MMPose's default exports
     have it.
     """

@@ -21,7 +21,7 @@ from livepose.errors import LiveposeError, WeightsError
 from livepose.networks import build_network
 from livepose.training.checkpoint import NAME, read_checkpoint, read_state
 from livepose.weights import Card, import_checkpoint, load_network, read_card, save_checkpoint
-from livepose.weights.model_config import read_model_config
+from livepose.weights.card import read_model_config
 from livepose.weights.torch_file import open_torch_file
 
 Door = Callable[[Path], Any]

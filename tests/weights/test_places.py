@@ -119,7 +119,7 @@ def test_the_manifest_knows_every_published_file_once() -> None:
         assert entry.keypoints in (16, 17)
         tensors_mb = weights_mb(entry.network)
         assert abs(entry.size_mb - tensors_mb) < 0.5 and entry.most_bytes < 1.1e6 * tensors_mb
-        if entry.fetchable:
+        if entry.url:
             assert entry.url.startswith("https://") and entry.url.endswith(entry.file)
             assert len(entry.sha256) == 8 and entry.sha256 in entry.file
         size = f"{entry.input_hw[0]}x{entry.input_hw[1]}"
@@ -155,7 +155,7 @@ def test_a_group_gives_its_files_what_they_share() -> None:
 def test_best_is_a_file_of_the_manifest_that_can_be_fetched() -> None:
     best = find_known("best")
     assert best is not None
-    assert (best.network, best.fetchable) == ("hrnet_w32", True)
+    assert (best.network, bool(best.url)) == ("hrnet_w32", True)
 
 
 def test_who_has_no_home_gets_a_folder_among_temporary_files(
