@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.curves import TARGET_FPS
-from livepose.evaluation.plots import figure_with, save
+from livepose.evaluation.report import figure_with, save
 
 AXES = {"people": "people", "size": "frame size", "interval": "frames from detection to detection"}
 TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)

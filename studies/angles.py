@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from livepose.cli import guarded
 from livepose.cli.messages import show_messages
 from livepose.errors import DataError, UsageError
+from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import open_people
 from livepose.evaluation.bootstrap import Interval, draws, percentile_interval
 from livepose.evaluation.boxes import annotated_boxes
-from livepose.evaluation.model import open_estimator
 from livepose.evaluation.predict import Variant, predict
 from livepose.evaluation.report import markdown_table, write_text
+from livepose.runtimes import open_runtime
 from livepose.skeletons import COCO17, SKELETONS
 
 Floats = NDArray[np.float64]
@@ -95,7 +96,7 @@ def measure(options: Namespace) -> list[list[str]]:
     rows, variant = [], Variant("dark")
     with archive as pictures:
         for weights in options.weights:
-            estimator = open_estimator(weights, precision=options.precision)
+            estimator = PoseEstimator(open_runtime(weights, precision=options.precision))
             if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
                 raise UsageError(f"{weights}: angles need weights for coco17")
             sample = annotated_boxes(dataset, estimator.runtime.card.alignment)

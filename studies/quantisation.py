@@ -14,8 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from livepose.cli import guarded
-from livepose.evaluation.plots import figure_with, save
-from livepose.evaluation.report import markdown_table, require_writable, write_text
+from livepose.evaluation.report import (
+    figure_with,
+    markdown_table,
+    require_writable,
+    save,
+    write_text,
+)
 from livepose.heatmaps import decode, encode_dark, encode_standard
 from studies import positive
 

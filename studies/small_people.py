@@ -30,10 +30,9 @@ from livepose.estimator.small_people import smaller_size
 from livepose.evaluation.bootstrap import draws, percentile_interval
 from livepose.evaluation.coco import match
 from livepose.evaluation.metrics import coco_results, sigmas_of
-from livepose.evaluation.model import open_estimator
 from livepose.evaluation.predict import Predictions, Variant, predict
 from livepose.evaluation.report import require_writable, write_text
-from livepose.evaluation.run import Set, open_set
+from livepose.evaluation.run import Set, chosen_estimator, open_set
 from livepose.evaluation.settings import CocoSettings, EvaluationSettings, Progress
 from livepose.runtimes.verify import probe_crops
 from livepose.weights.card import SMALL_PEOPLE, size_of
@@ -189,12 +188,11 @@ def run(arguments: Namespace) -> int:
     if arguments.write is not None:
         write_note(Path(chosen.weights), arguments.write)
         return 0
-    names = chosen.runtime, chosen.device, chosen.precision
-    usual = open_estimator(chosen.weights, chosen.input_hw, *names)
+    usual = chosen_estimator(chosen)
     input_hw = smaller_size(usual.runtime.card.input_hw)
     if input_hw is None:
         raise UsageError(f"there is no smaller input for {size_of(usual.runtime.card)}")
-    smaller = open_estimator(chosen.weights, input_hw, *names)
+    smaller = chosen_estimator(replace(chosen, input_hw=input_hw))
     with progress_bars() as bars:
         passes = run_passes(chosen, usual, smaller, bars)
     estimators = usual, smaller

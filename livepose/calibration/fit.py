@@ -1,14 +1,14 @@
 """Finds the numbers of a calibration, and says how well predicted errors fit real ones."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import spearmanr
 
-from livepose.calibration.collect import Sightings
 from livepose.weights.calibration import LEAST_SCORE, RADII, Calibration
 
 Floats = NDArray[np.float64]
@@ -24,6 +24,38 @@ opposite of how much a keypoint trembles."""
 RIDGE = 1e-5
 DRAWS = 500
 SEED = 20230814
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """N labelled keypoints, in heatmap pixels: ``error`` (N, 2), found minus labelled; ``reach``
+    (N,), body scale: root of the box area; ``covariance`` (N, 2, 2) of the heatmap's shape, NaN
+    where it has none; ``mass`` (N,): the positive part's sum over its height, cells that it covers.
+    """
+
+    joint: NDArray[np.int64]
+    picture: NDArray[np.int64]
+    error: Floats
+    reach: Floats
+    covariance: Floats
+    score: Floats
+    mass: Floats
+    hidden: NDArray[np.bool_]
+    blurred: NDArray[np.bool_]
+
+    def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Sightings":
+        """Those where this mask is true, or at these indices."""
+        return Sightings(*(column[which] for column in self.columns()))
+
+    def columns(self) -> list[NDArray[Any]]:
+        """Every field, in order."""
+        return [getattr(self, name) for name in self.__dataclass_fields__]
+
+
+def joined(parts: Sequence[Sightings]) -> Sightings:
+    """All of them, in order."""
+    columns = zip(*(one.columns() for one in parts), strict=True)
+    return Sightings(*(np.concatenate(column) for column in columns))
 
 
 def squared_error(seen: Sightings) -> Floats:
@@ -46,10 +78,29 @@ def drawn_sigma(seen: Sightings) -> Floats:
 
 @dataclass(frozen=True)
 class Model:
-    """A way to predict log sigma: columns (N, M) of a linear form, and what is added to it."""
+    """A way to predict log sigma: a constant (a keypoint), ``power`` times the logarithm of the
+    heatmap's own deviation, and ``features`` whose weights are fitted.
+    """
 
-    columns: Callable[[Sightings, int], Floats]
-    offset: Callable[[Sightings], Floats]
+    features: tuple[str, ...] = ()
+    power: float = 0.0
+    per_keypoint: bool = True
+
+    def _terms(self, seen: Sightings, joints: int) -> tuple[Floats, Floats]:
+        """Columns (N, M) of a linear form, and what is added to it, (N,)."""
+        flat = ~(seen.covariance[:, 0, 0] + seen.covariance[:, 1, 1] > 0)
+        drawn = np.log(drawn_sigma(seen))
+        # What has no shape gets a weight of its own, or else the middle one of the others.
+        shape = np.where(flat, 0.0, drawn) if "flat" in self.features else drawn
+        known = {
+            "shape": shape,
+            "height": np.log(np.clip(seen.score, LEAST_SCORE, None)),
+            "flat": flat.astype(np.float64),
+            "mass": np.log(np.maximum(seen.mass, 1.0)),
+        }
+        constants = np.eye(joints)[seen.joint] if self.per_keypoint else np.ones((len(flat), 1))
+        columns = np.column_stack([constants, *(known[name] for name in self.features)])
+        return columns, self.power * shape
 
     def fitted(self, seen: Sightings, joints: int) -> Floats:
         """Weights (M,) of the greatest likelihood: errors are normal, x and y alike.
@@ -57,12 +108,8 @@ class Model:
         What is lost is left out, and the size is set so that one and two sigma hold what they
         should, as nearly as both can: tails are heavier than normal.
         """
-        seen = seen.select(is_near(seen))
-        columns, offset, squared = (
-            self.columns(seen, joints),
-            self.offset(seen),
-            squared_error(seen),
-        )
+        near = seen.select(is_near(seen))
+        (columns, offset), squared = self._terms(near, joints), squared_error(near)
 
         def loss(weights: Floats) -> tuple[float, Floats]:
             log = offset + columns @ weights
@@ -81,55 +128,21 @@ class Model:
 
     def predicted(self, seen: Sightings, weights: Floats, joints: int) -> Floats:
         """Sigma (N,) in heatmap px."""
-        return np.asarray(np.exp(self.offset(seen) + self.columns(seen, joints) @ weights))
-
-
-def _joints(seen: Sightings, joints: int) -> Floats:
-    return np.asarray(np.eye(joints)[seen.joint])
-
-
-def _ones(seen: Sightings, joints: int) -> Floats:
-    return np.ones((len(seen.joint), 1))
-
-
-def _features(seen: Sightings, *names: str) -> Floats:
-    flat = ~(seen.covariance[:, 0, 0] + seen.covariance[:, 1, 1] > 0)
-    known = {
-        "shape": np.where(flat, 0.0, np.log(drawn_sigma(seen))),
-        "height": np.log(np.clip(seen.score, LEAST_SCORE, None)),
-        "flat": flat.astype(np.float64),
-        "mass": np.log(np.maximum(seen.mass, 1.0)),
-    }
-    return np.stack([known[name] for name in names], axis=1)
-
-
-def _with(*names: str) -> Callable[[Sightings, int], Floats]:
-    return lambda seen, joints: np.hstack([_joints(seen, joints), _features(seen, *names)])
-
-
-def _part_of_shape(seen: Sightings) -> Floats:
-    return SHAPE * _features(seen, "shape")[:, 0]
-
-
-def _nothing(seen: Sightings) -> Floats:
-    return np.zeros(len(seen.joint))
-
-
-def _log_drawn(seen: Sightings) -> Floats:
-    return np.asarray(np.log(drawn_sigma(seen)))
+        columns, offset = self._terms(seen, joints)
+        return np.asarray(np.exp(offset + columns @ weights))
 
 
 CHOSEN = "shape and score"
 MODELS = {
-    "shape, one factor": Model(_ones, _log_drawn),
-    "shape, a factor a keypoint": Model(_joints, _log_drawn),
-    "a constant a keypoint": Model(_joints, _nothing),
-    "score": Model(_with("height"), _nothing),
-    CHOSEN: Model(_with("height", "flat"), _part_of_shape),
-    "shape to any power, and score": Model(_with("shape", "height", "flat"), _nothing),
-    "shape, score and mass": Model(_with("shape", "height", "flat", "mass"), _nothing),
+    "shape, one factor": Model(power=1.0, per_keypoint=False),
+    "shape, a factor a keypoint": Model(power=1.0),
+    "a constant a keypoint": Model(),
+    "score": Model(("height",)),
+    CHOSEN: Model(("height", "flat"), SHAPE),
+    "shape to any power, and score": Model(("shape", "height", "flat")),
+    "shape, score and mass": Model(("shape", "height", "flat", "mass")),
 }
-"""What was tried; each has a constant a keypoint, but for the first."""
+"""What was tried."""
 
 
 def calibrate(seen: Sightings, joints: int) -> Calibration:
@@ -152,17 +165,19 @@ def crossed(model: Model, seen: Sightings, joints: int) -> Floats:
 
 @dataclass(frozen=True)
 class Fit:
-    """How well predicted errors fit real ones."""
+    """How well predicted errors fit real ones.
+
+    ``likelihood``: mean negative log-likelihood of a keypoint in nats, lower is better. ``rank``:
+    Spearman's correlation of predicted sigma and real distance, with its 95 % bootstrap interval
+    over pictures. ``within``: shares of what is not lost within the drawn ellipses; ``SHARES`` is
+    right.
+    """
 
     likelihood: float
-    """Mean negative log-likelihood of a keypoint in nats: lower is better."""
     rank: float
-    """Spearman's correlation of predicted sigma and real distance."""
     rank_low: float
     rank_high: float
-    """Its 95 % bootstrap interval over pictures."""
     within: tuple[float, float]
-    """Shares of what is not lost within the drawn ellipses; ``SHARES`` is right."""
     count: int
 
 
@@ -170,7 +185,12 @@ def judge(sigma: Floats, seen: Sightings, draws: int = DRAWS) -> Fit:
     """Predictions (N,) against what happened."""
     squared = squared_error(seen)
     distance, scaled = np.sqrt(squared), squared / 2 / sigma**2
-    low, high = np.percentile(_ranks(sigma, distance, seen.picture, draws), [2.5, 97.5])
+    random, pictures = np.random.default_rng(SEED), np.unique(seen.picture)
+    rows, ranks = [np.flatnonzero(seen.picture == one) for one in pictures], []
+    for _ in range(draws):
+        chosen = np.concatenate([rows[i] for i in random.integers(0, len(rows), len(rows))])
+        ranks.append(float(spearmanr(sigma[chosen], distance[chosen]).statistic))
+    low, high = np.percentile(ranks, [2.5, 97.5])
     return Fit(
         likelihood=float(np.mean(scaled + 2 * np.log(sigma))),
         rank=float(spearmanr(sigma, distance).statistic),
@@ -187,13 +207,3 @@ def coverage(sigma: Floats, seen: Sightings) -> tuple[float, float]:
     scaled = np.hypot(*seen.error.T)[near] / sigma[near]
     inner, outer = RADII
     return float(np.mean(scaled <= inner)), float(np.mean(scaled <= outer))
-
-
-def _ranks(sigma: Floats, distance: Floats, picture: NDArray[np.int64], draws: int) -> list[float]:
-    random = np.random.default_rng(SEED)
-    rows = [np.flatnonzero(picture == one) for one in np.unique(picture)]
-    ranks = []
-    for _ in range(draws):
-        chosen = np.concatenate([rows[i] for i in random.integers(0, len(rows), len(rows))])
-        ranks.append(float(spearmanr(sigma[chosen], distance[chosen]).statistic))
-    return ranks

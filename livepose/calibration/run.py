@@ -1,34 +1,44 @@
 """``livepose calibrate``: looks, fits, checks, writes, and says how well it fits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.calibration.collect import Sightings, collect, joined
 from livepose.calibration.fit import (
     CHOSEN,
     MODELS,
     SHARES,
     Fit,
+    Sightings,
     calibrate,
     coverage,
     crossed,
     drawn_sigma,
     is_near,
+    joined,
     judge,
 )
 from livepose.calibration.settings import CalibrationSettings
-from livepose.errors import SinkError
-from livepose.evaluation.model import open_estimator
-from livepose.evaluation.plots import figure_with, save
-from livepose.evaluation.report import markdown_table
+from livepose.estimator import PoseEstimator
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import annotated_boxes
+from livepose.evaluation.dataset import load_annotations
+from livepose.evaluation.report import figure_with, markdown_table, save, write_text
 from livepose.evaluation.settings import Progress
+from livepose.heatmaps import decode
+from livepose.runtimes import open_runtime
 from livepose.weights.calibration import read_calibrations, written
 
 Floats = NDArray[np.float64]
 
+HIDDEN = 1
+"""COCO's mark of a keypoint that is labelled and cannot be seen."""
+BLUR_PX = 13
+"""Width of the motion blur, in pixels of the network's input."""
+PEOPLE_AT_ONCE = 16
 PICTURES_A_SET = 1_000_000
 LEAST_COUNT = 20
 BINS = 12
@@ -40,7 +50,7 @@ HEADINGS = (
 
 def run_calibration(settings: CalibrationSettings, progress: Progress) -> str:
     """Looks, fits, checks, writes; the tables as Markdown."""
-    estimator = open_estimator(settings.weights)
+    estimator = PoseEstimator(open_runtime(settings.weights))
     parts = []
     for number, (images, annotations) in enumerate(settings.data):
         advance = progress(annotations.parent.name, settings.people)
@@ -50,24 +60,80 @@ def run_calibration(settings: CalibrationSettings, progress: Progress) -> str:
     sigma = crossed(MODELS[CHOSEN], seen, joints)
     if settings.plot is not None:
         plot(seen, sigma, settings.plot)
-    if settings.output is not None:
-        _write(
-            settings.output, not settings.only_these, seen, joints, estimator.runtime.card.sha256
-        )
+    if (path := settings.output) is not None:
+        found = calibrate(seen.select(~seen.blurred), joints)
+        entries = read_calibrations(path) if path.is_file() else {}  # those of other weights stay
+        entries[estimator.runtime.card.sha256] = found
+        if not settings.only_these or "default" not in entries:
+            entries["default"] = found
+        write_text(str(path), written(entries).removesuffix("\n"))
     return "\n\n".join([_compared(seen, joints), _conditions(seen, sigma)])
 
 
-def _write(path: Path, default: bool, seen: Sightings, joints: int, sha256: str) -> None:
-    """The other weights' calibrations stay."""
-    found = calibrate(seen.select(~seen.blurred), joints)
-    entries = read_calibrations(path) if path.is_file() else {}
-    entries[sha256] = found
-    if default or "default" not in entries:
-        entries["default"] = found
-    try:
-        path.write_text(written(entries), encoding="utf-8")
-    except OSError as error:
-        raise SinkError(f"{path} cannot be written: {error.strerror or error}") from error
+def collect(
+    estimator: PoseEstimator,
+    images: Path,
+    annotations: Path,
+    people: int,
+    advance: Callable[[int], None],
+    first_picture: int = 0,
+) -> Sightings:
+    """The first ``people`` people of an annotated set, sharp and blurred, in annotated boxes.
+
+    Pictures are numbered from ``first_picture`` on.
+    """
+    known = load_annotations(annotations)
+    parts, done = [], 0
+    with Archive(images) as pictures:
+        for number, boxed in enumerate(annotated_boxes(known, estimator.runtime.card.alignment)):
+            if done >= people:
+                break
+            if not len(boxed):
+                continue
+            image_bgr = pictures.image_bgr(boxed.picture.file_name)
+            crops = estimator.cut(image_bgr, boxed.boxes_xyxy)
+            labels = np.array([person.keypoints for person in known.people_by_picture[number]])
+            soft = np.stack([cv2.blur(crop, (BLUR_PX, 1)) for crop in crops]).astype(np.uint8)
+            for blurred, seen in ((False, crops), (True, soft)):
+                what = labels, boxed.boxes_xyxy, first_picture + number, blurred
+                parts.append(_sightings(estimator, seen, *what))
+            done += len(boxed)
+            advance(len(boxed))
+    return joined(parts)
+
+
+def _sightings(
+    estimator: PoseEstimator,
+    crops_bgr: NDArray[np.uint8],
+    labels: Floats,
+    boxes_xyxy: Floats,
+    picture: int,
+    blurred: bool,
+) -> Sightings:
+    starts = range(0, len(crops_bgr), PEOPLE_AT_ONCE)
+    parts = [estimator.runtime(crops_bgr[i : i + PEOPLE_AT_ONCE]) for i in starts]
+    heatmaps = np.concatenate(parts)
+    decoded = decode(heatmaps, "dark", estimator.runtime.card.blur_kernel)
+    grid_hw = (int(heatmaps.shape[2]), int(heatmaps.shape[3]))
+    true = estimator.geometry.to_heatmap(labels[..., :2], boxes_xyxy, grid_hw)
+    corners = estimator.geometry.to_heatmap(boxes_xyxy.reshape(-1, 2, 2), boxes_xyxy, grid_hw)
+    reach = np.sqrt(np.prod(corners[:, 1] - corners[:, 0], axis=1))
+    mass = np.clip(heatmaps, 0, None).sum(axis=(2, 3)) / np.maximum(decoded.scores, 1e-6)
+    # A label outside the crop cannot be found, whatever the network says.
+    inside = ((true > -0.5) & (true < np.array(grid_hw[::-1]) - 0.5)).all(axis=2)
+    kept = (labels[..., 2] > 0) & inside & np.isfinite(decoded.xy).all(axis=2)
+    person, joint = np.nonzero(kept)
+    return Sightings(
+        joint=joint,
+        picture=np.full(len(joint), picture),
+        error=(decoded.xy - true)[kept],
+        reach=reach[person],
+        covariance=decoded.covariance[kept],
+        score=np.minimum(decoded.scores[kept], 1.0).astype(np.float64),
+        mass=mass[kept].astype(np.float64),
+        hidden=labels[..., 2][kept] == HIDDEN,
+        blurred=np.full(len(joint), blurred),
+    )
 
 
 def _compared(seen: Sightings, joints: int) -> str:

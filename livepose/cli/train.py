@@ -19,7 +19,7 @@ from livepose.training.settings import (
 )
 
 if TYPE_CHECKING:
-    from livepose.training.loop import Ended
+    from livepose.training.loop import Trainer
 
 Settings = TypeVar("Settings", bound=RunSettings)
 
@@ -135,7 +135,7 @@ def settings_of(kind: type[Settings], start: StartSettings, arguments: Namespace
     if not file.is_file():
         raise UsageError(f"{file.parent}: there is no run to go on with (no settings.json)")
     from livepose.training.checkpoint import read_checkpoint
-    from livepose.training.schedule import Schedule
+    from livepose.training.loop import Schedule
 
     try:
         saved = kind.from_json(file.read_text(encoding="utf-8"))
@@ -157,10 +157,10 @@ def run_pose(arguments: Namespace) -> int:
         settings = replace(settings, augment=augment)
     elif augment != AugmentSettings():
         raise UsageError("--resume goes on as it was: leave out the augmentation options")
-    ended = train_pose(settings, start.folder, start.resume)
-    if ended.trainer.processes.first and (end.export or end.export_parts):
+    trainer = train_pose(settings, start.folder, start.resume)
+    if trainer.processes.first and (end.export or end.export_parts):
         export_weights(start.folder, end.export, end.export_parts)
-    return exit_code(ended)
+    return exit_code(trainer)
 
 
 def run_detector(arguments: Namespace) -> int:
@@ -169,22 +169,21 @@ def run_detector(arguments: Namespace) -> int:
 
     start, end = options(StartSettings, arguments), options(DetectorEnd, arguments)
     settings = settings_of(DetectorSettings, start, arguments)
-    ended = train_detector(settings, start.folder, start.resume)
+    trainer = train_detector(settings, start.folder, start.resume)
     file = start.folder / EXPORT
     if end.export is not None:
         end.export.parent.mkdir(parents=True, exist_ok=True)
         file = Path(shutil.copyfile(file, end.export))
     logger.info(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
-    return exit_code(ended)
+    return exit_code(trainer)
 
 
-def exit_code(ended: "Ended") -> int:
+def exit_code(trainer: "Trainer") -> int:
     """Says how a run ended, for people and for scripts."""
     from livepose.training.loop import INTERRUPTED
 
-    step = ended.trainer.step
-    logger.info(f"{ended.reason} at step {step}; the checkpoint is in {ended.folder}")
-    return INTERRUPTED_EXIT_CODE if ended.reason == INTERRUPTED else 0
+    logger.info(f"{trainer.ended} at step {trainer.step}; the checkpoint is in {trainer.folder}")
+    return INTERRUPTED_EXIT_CODE if trainer.ended == INTERRUPTED else 0
 
 
 def export_weights(

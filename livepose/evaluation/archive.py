@@ -44,7 +44,11 @@ class Archive:
         self.path = path
         self._zip: zipfile.ZipFile | None = None
         self._lock = threading.Lock()
-        names = _files(path) if is_folder(path) else self._members()
+        if is_folder(path):
+            files = (one for one in path.rglob("*") if one.is_file())
+            names = sorted(str(one.relative_to(path)) for one in files)
+        else:
+            names = self._members()
         if not names:
             raise DataError(f"{path} holds no pictures")
         by_base = {PurePosixPath(name).name: name for name in reversed(names)}
@@ -116,10 +120,6 @@ class Archive:
         """Lets go of the zip."""
         if self._zip is not None:
             self._zip.close()
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 
 def decode(encoded: bytes) -> ImageBgr | None:

@@ -16,7 +16,6 @@ Samples = Mapping[str, Array]
 """Each column for every resample of pictures."""
 
 DRAWS = 1000
-LEVEL_PERCENT = 95.0
 SEED = 20190614
 INTERVALS_BELOW_PEOPLE = 1000
 """Figures from fewer people than this are printed with their interval."""
@@ -57,18 +56,5 @@ def percentile_interval(samples: Array) -> Interval:
     known = samples[np.isfinite(samples)]
     if not known.size:
         return Interval(float("nan"), float("nan"))
-    tail = (100.0 - LEVEL_PERCENT) / 2
-    low, high = np.percentile(known, [tail, 100.0 - tail])
+    low, high = np.percentile(known, [2.5, 97.5])
     return Interval(float(low), float(high))
-
-
-def resampled_share(
-    hits: NDArray[np.bool_], counted: NDArray[np.bool_], picture: NDArray[np.int64]
-) -> Array:
-    """Percent of hits (P, K) among what counts, for each resample of pictures, (count,).
-
-    ``picture`` (P,) is the index of each person's picture.
-    """
-    weights = draws(int(picture.max(initial=-1)) + 1)[:, picture]
-    right, total = weights @ hits.sum(axis=1), weights @ counted.sum(axis=1)
-    return np.asarray(np.where(total > 0, 100.0 * right / np.maximum(total, 1), np.nan))

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from livepose.errors import DataError, UsageError
 
 Array = NDArray[np.float64]
-CELLS_AT_ONCE = 2_000_000  # of draws times detections
 
 
 @dataclass(frozen=True)
@@ -28,40 +27,23 @@ class AreaMatches:
     picture: NDArray[np.int64]
     people: NDArray[np.int64]
 
-    def precision_and_recall(self, draws: NDArray[np.int64], recalls: Array) -> tuple[Array, Array]:
-        """Average precision and last recall, (B, T) each, NaN where a draw has nobody.
+    def precision_and_recall(self, draw: NDArray[np.int64], recalls: Array) -> Array:
+        """Average precision and last recall at each threshold, (2, T); NaN where nobody is.
 
-        ``draws`` (B, M): how often each picture counts; ``recalls``: those that COCO looks at.
+        ``draw`` (M,): how often each picture counts; ``recalls``: those that COCO looks at.
         """
-        rows = max(1, CELLS_AT_ONCE // max(1, len(self.picture)))
-        parts = [draws[start : start + rows] for start in range(0, len(draws), rows)]
-        columns = [
-            np.hstack([self._counted(part, step, recalls) for part in parts])
-            for step in range(len(self.true))
-        ]
-        ap, recall = np.stack(columns, axis=2)
-        return ap, recall
-
-    def _counted(self, draws: NDArray[np.int64], step: int, recalls: Array) -> Array:
-        """Both at one threshold, (2, B)."""
-        times, wanted = draws[:, self.picture], draws @ self.people
-        right = np.cumsum(times * self.true[step], axis=1)
-        seen = right + np.cumsum(times * self.false[step], axis=1)
-        precision = np.zeros((len(draws), right.shape[1] + 1))  # 0 where a recall is not reached
+        times, people = draw[self.picture], int(draw @ self.people)
+        if not people:
+            return np.full((2, len(self.true)), np.nan)
+        right = np.cumsum(times * self.true, axis=1)
+        seen = right + np.cumsum(times * self.false, axis=1)
+        precision = np.zeros((len(right), right.shape[1] + 1))  # 0 where a recall is not reached
         precision[:, :-1] = right / np.maximum(seen, 1)
         best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        people = np.where(wanted > 0, wanted, 1)[:, None]
-        # The fewest right ones that reach a recall, exactly as the division would say.
-        needed = np.floor(recalls * people)
-        needed += needed / people < recalls
-        apart = 1 + np.int64(people.max())  # keeps the rows of one long sorted array apart
-        row = np.arange(len(draws))[:, None]
-        place = np.searchsorted(
-            (right + row * apart).ravel(), needed.astype(np.int64) + row * apart
-        )
-        found = np.take_along_axis(best, place - row * right.shape[1], axis=1).mean(axis=1)
-        reached = times @ self.true[step] / people[:, 0]
-        return np.where(wanted == 0, np.nan, np.stack([found, reached]))
+        reached = right / people
+        places = [np.searchsorted(row, recalls) for row in reached]
+        found = np.take_along_axis(best, np.array(places), axis=1).mean(axis=1)
+        return np.stack([found, reached.max(axis=1, initial=0.0)])
 
 
 @dataclass(frozen=True)
@@ -80,21 +62,33 @@ class CocoMatches:
 
     def resampled(self, draws: NDArray[np.int64]) -> dict[str, Array]:
         """Each figure, (B,), where picture i counts ``draws[b, i]`` times."""
-        counted = {
-            name: area.precision_and_recall(draws, self.recalls)
-            for name, area in self.areas.items()
-        }
-        ap, recall = counted["all"]
+        everybody, medium, large = (
+            np.array([self.areas[name].precision_and_recall(one, self.recalls) for one in draws])
+            for name in ("all", "medium", "large")
+        )
         half, three_quarters = (int(np.abs(self.oks_thresholds - t).argmin()) for t in (0.5, 0.75))
         figures = {
-            "ap": ap.mean(axis=1),
-            "ap50": ap[:, half],
-            "ap75": ap[:, three_quarters],
-            "apm": counted["medium"][0].mean(axis=1),
-            "apl": counted["large"][0].mean(axis=1),
-            "ar": recall.mean(axis=1),
+            "ap": everybody[:, 0].mean(axis=1),
+            "ap50": everybody[:, 0, half],
+            "ap75": everybody[:, 0, three_quarters],
+            "apm": medium[:, 0].mean(axis=1),
+            "apl": large[:, 0].mean(axis=1),
+            "ar": everybody[:, 1].mean(axis=1),
         }
         return {name: 100.0 * values for name, values in figures.items()}
+
+
+def tools() -> tuple[Any, Any]:
+    """The two classes of pycocotools; UsageError where the package is missing."""
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ImportError as error:
+        raise UsageError(
+            "COCO's AP needs the package pycocotools, which is not installed:"
+            " pip install pycocotools"
+        ) from error
+    return COCO, COCOeval
 
 
 def match(
@@ -105,22 +99,6 @@ def match(
     Keypoints are matched by OKS with ``sigmas``; without them, boxes by IoU. DataError when a
     result names a picture that the annotations do not have, or nobody is annotated.
     """
-    evaluator = _evaluated(annotations, results, sigmas)
-    settings = evaluator.params
-    pictures = len(settings.imgIds)
-    areas = {
-        name: _flattened(evaluator.evalImgs[place * pictures : (place + 1) * pictures], settings)
-        for place, name in enumerate(settings.areaRngLbl)
-    }
-    if areas["all"].people.sum() == 0:
-        raise DataError("nobody in these pictures is annotated: there is nothing to score")
-    return CocoMatches(areas, pictures, np.array(settings.iouThrs), np.array(settings.recThrs))
-
-
-def _evaluated(
-    annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]], sigmas: Array | None
-) -> Any:
-    """The evaluator of pycocotools after it has looked at every picture."""
     coco_class, evaluator_class = tools()
     known = {int(image["id"]) for image in annotations["images"]}
     strangers = sorted({int(result["image_id"]) for result in results} - known)
@@ -137,24 +115,16 @@ def _evaluated(
         truth.createIndex()
         found = truth.loadRes([dict(one) for one in results]) if results else coco_class()
         evaluator = evaluator_class(truth, found, "bbox" if sigmas is None else "keypoints")
-        evaluator.params.kpt_oks_sigmas = sigmas
-        evaluator.params.imgIds = sorted(known)
-        evaluator.params.catIds = [1]
+        settings = evaluator.params
+        settings.kpt_oks_sigmas, settings.imgIds, settings.catIds = sigmas, sorted(known), [1]
         evaluator.evaluate()
-    return evaluator
-
-
-def tools() -> tuple[Any, Any]:
-    """The two classes of pycocotools; UsageError where the package is missing."""
-    try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    except ImportError as error:
-        raise UsageError(
-            "COCO's AP needs the package pycocotools, which is not installed:"
-            " pip install pycocotools"
-        ) from error
-    return COCO, COCOeval
+    areas = {
+        name: _flattened(evaluator.evalImgs[place * len(known) :][: len(known)], settings)
+        for place, name in enumerate(settings.areaRngLbl)
+    }
+    if areas["all"].people.sum() == 0:
+        raise DataError("nobody in these pictures is annotated: there is nothing to score")
+    return CocoMatches(areas, len(known), np.array(settings.iouThrs), np.array(settings.recThrs))
 
 
 def _flattened(pictures: Sequence[Any], settings: Any) -> AreaMatches:

@@ -6,8 +6,9 @@ What is wrong goes to ``Problems``, which skips and counts it (training) or refu
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError
-from livepose.evaluation.problems import Problems
 from livepose.skeletons import COCO17, Skeleton
 
 logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
+Columns = NDArray[np.int64]
 PERSON = "person"
+SHOWN_PER_KIND = 5
 MAX_SIDE_PX, MAX_NUMBER = 100_000, 1e9
+
+
+@dataclass
+class Problems:
+    """Collects what is wrong with a set; in strict mode the first problem is an error."""
+
+    strict: bool = False
+    advice: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+    messages: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, where: str, detail: str) -> None:
+        """Note one problem; ``where`` names the file and the entry. DataError in strict mode."""
+        message = f"{kind}: {where}: {detail}"
+        if self.strict:
+            raise DataError(message + self.advice)
+        self.counts[kind] += 1
+        if self.counts[kind] <= SHOWN_PER_KIND:
+            self.messages.append(message)
+
+    def tell(self) -> None:
+        """Say every kept message and then how many of each kind were skipped."""
+        for message in self.messages:
+            logger.warning(f"skipped {message}")
+        for kind, count in sorted(self.counts.items()):
+            if count > SHOWN_PER_KIND:
+                logger.warning(f"skipped {count} in all: {kind}")
+
+    def reason(self) -> str:
+        """Why nothing may be left: the first message, and the kinds with their counts."""
+        if not self.counts:
+            return ""
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in self.counts.most_common())
+        return f"; left out: {kinds} (first: {self.messages[0]})"
 
 
 @dataclass(frozen=True)
@@ -145,13 +181,18 @@ def read_dataset(
     file cannot be read, is of another form, or its keypoints have other names.
     """
     document = read_json(path, "annotation file")
-    if not isinstance(document, dict):
-        document = {}
-    lists = [document.get(name) for name in ("images", "annotations")]
-    if not all(isinstance(one, list) for one in lists):
+    lists = document if isinstance(document, dict) else {}
+    if not all(isinstance(lists.get(name), list) for name in ("images", "annotations")):
         raise DataError(f"{path}: expected COCO's form with the lists images and annotations")
+    if not isinstance(lists.get("categories", []), list):
+        raise DataError(f"{path}: expected COCO's form with a list of categories")
     reader = _Reader(path, problems or Problems(strict=True), skeleton)
-    return reader.read(document)
+    columns = reader.columns([one for one in lists.get("categories", []) if isinstance(one, dict)])
+    pictures = reader.pictures(lists["images"])
+    places = {identity: place for place, identity in enumerate(pictures)}
+    found = (reader.person(entry, places, columns) for entry in lists["annotations"])
+    people = sorted((one for one in found if one is not None), key=lambda one: one.picture)
+    return Dataset(path, tuple(pictures.values()), tuple(people))
 
 
 def load_annotations(
@@ -183,9 +224,6 @@ def load_annotations(
     return chosen
 
 
-Columns = NDArray[np.int64]
-
-
 class _Reader:
     """One file, entry by entry."""
 
@@ -193,18 +231,7 @@ class _Reader:
         self._path, self._problems = path, problems
         self._wanted = skeleton.keypoints if skeleton else ()
 
-    def read(self, document: Mapping[str, Any]) -> Dataset:
-        categories = document.get("categories", [])
-        if not isinstance(categories, list):
-            raise DataError(f"{self._path}: expected COCO's form with a list of categories")
-        columns = self._columns([one for one in categories if isinstance(one, dict)])
-        pictures = self._pictures(document["images"])
-        places = {identity: place for place, identity in enumerate(pictures)}
-        found = (self._person(entry, places, columns) for entry in document["annotations"])
-        people = sorted((one for one in found if one is not None), key=lambda one: one.picture)
-        return Dataset(self._path, tuple(pictures.values()), tuple(people))
-
-    def _columns(self, categories: list[Mapping[str, Any]]) -> dict[Any, Columns | None]:
+    def columns(self, categories: list[Mapping[str, Any]]) -> dict[Any, Columns | None]:
         """By category where its keypoints stand in the skeleton; None for what is no person."""
         columns = {_id(one.get("id")): self._places(one) for one in categories}
         if not categories:
@@ -226,7 +253,8 @@ class _Reader:
         found = [wanted.index(name) if name in wanted else -1 for name in names]
         return np.array(found) if max(found) >= 0 or not wanted else None
 
-    def _pictures(self, entries: list[Any]) -> dict[Any, Picture]:
+    def pictures(self, entries: list[Any]) -> dict[Any, Picture]:
+        """By id; ids become numbers where one is none."""
         found: dict[Any, Picture] = {}
         for entry in entries:
             where = f"{self._path}, image {_name(entry)}"
@@ -241,47 +269,41 @@ class _Reader:
                 found[identity] = picture
         if all(isinstance(identity, int) for identity in found):
             return found
-        return {
-            identity: replace(one, id=number)
-            for number, (identity, one) in enumerate(found.items(), 1)
-        }
+        numbered = enumerate(found.items(), 1)
+        return {identity: replace(one, id=number) for number, (identity, one) in numbered}
 
-    def _person(
+    def person(
         self, entry: Any, places: Mapping[Any, int], columns: Mapping[Any, Columns | None]
     ) -> Person | None:
         """The person; None for what another category holds, or what is wrong."""
-        where = f"{self._path}, annotation {_name(entry)}"
+        name = _name(entry)
+        where = f"{self._path}, annotation {name}"
         try:
             if not isinstance(entry, dict):
                 raise ValueError(f"expected an object, got {entry!r:.40}")
             category, picture = _id(entry.get("category_id", 1)), _id(entry.get("image_id"))
-            if category not in columns:
-                told = f"category {entry.get('category_id')!r:.40} is not listed"
-                self._problems.add("wrong category", where, told)
+            own = columns.get(category)
+            if own is None or picture not in places:
+                if category not in columns:
+                    told = f"category {entry.get('category_id')!r:.40} is not listed"
+                    self._problems.add("wrong category", where, told)
+                elif own is not None:
+                    told = f"image_id {entry.get('image_id')!r:.40} is not listed"
+                    self._problems.add("person without picture", where, told)
                 return None
-            own = columns[category]
-            if own is None:
-                return None
-            if picture not in places:
-                told = f"image_id {entry.get('image_id')!r:.40} is not listed"
-                self._problems.add("person without picture", where, told)
-                return None
-            box, keypoints = numbers(entry, "bbox", 4), self._keypoints(entry, own)
+            box, count = numbers(entry, "bbox", 4), len(self._wanted)
+            keypoints = np.zeros((count, 3))
+            if count and entry.get("keypoints") not in (None, []):
+                found = numbers(entry, "keypoints", 3 * len(own)).reshape(-1, 3)
+                keypoints = placed(found, own, count)
             area = np.nan if entry.get("area") is None else single(entry, "area")
         except ValueError as error:
             self._problems.add("broken annotation", where, str(error))
             return None
         edges = np.concatenate([box[:2], box[:2] + box[2:]])
-        name = f"{self._path}: annotation {_name(entry)}"
+        name = f"{self._path}: annotation {name}"
         is_crowd = bool(entry.get("iscrowd"))
         return Person(places[picture], name, edges, keypoints, area, is_crowd, own, entry)
-
-    def _keypoints(self, entry: Mapping[str, Any], own: Columns) -> Floats:
-        count = len(self._wanted)
-        if not count or entry.get("keypoints") in (None, []):
-            return np.zeros((count, 3))
-        found = numbers(entry, "keypoints", 3 * len(own)).reshape(-1, 3)
-        return placed(found, own, count)
 
 
 def _picture(entry: Any) -> tuple[Any, Picture]:

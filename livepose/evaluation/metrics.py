@@ -1,28 +1,40 @@
-"""Object keypoint similarity, and what the HRNet family does with it before COCO scores a pose.
+"""How near found keypoints are to labelled ones: OKS, and the share that is near enough (PCK).
 
 Sources: COCO keypoint evaluation, https://cocodataset.org/#keypoints-eval, and the test protocol
 of Sun et al., CVPR 2019 (HRNet): the score of a pose is the score of its box times the mean of
-its keypoint scores above 0.2, and poses too alike (OKS above 0.9) are dropped.
+its keypoint scores above 0.2, and poses too alike (OKS above 0.9) are dropped. Andriluka et al.,
+CVPR 2014 (PCKh of MPII: errors in head sizes, 0.6 of the diagonal of the head box); Yang and
+Ramanan, TPAMI 2013, and Johnson and Everingham, BMVC 2010 (Leeds Sports Pose: in torso sizes).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from livepose.errors import DataError
 from livepose.evaluation.boxes import PERSON_CATEGORY, Boxed
 from livepose.evaluation.predict import Predictions
-from livepose.skeletons import Skeleton
+from livepose.skeletons import COCO17, MPII16, Skeleton
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 KEYPOINT_SCORE_THRESHOLD = 0.2
 NMS_THRESHOLD = 0.9
 MOST_POSES = 20  # of one picture that COCO looks at
 PADDING = 1.25
 EPS = float(np.spacing(1))
+HEAD_SIZE_OF_DIAGONAL = 0.6
+FACE = 5  # keypoints of COCO: nose, eyes, ears
+NOT_COUNTED_IN_MPII = ("pelvis", "thorax")
+LSP_GROUPS = {
+    part.capitalize(): (f"left_{part}", f"right_{part}")
+    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+}
+MPII_GROUPS: dict[str, tuple[str, ...]] = {"Head": ("head_top",), **LSP_GROUPS}
 
 
 def sigmas_of(skeleton: Skeleton) -> Array:
@@ -49,7 +61,7 @@ def oks_matrix(poses_xy: Array, areas: Array, sigmas: Array) -> Array:
 
 
 def labelled_oks(
-    found_xy: Array, truth_xy: Array, labelled: NDArray[np.bool_], areas: Array, sigmas: Array
+    found_xy: Array, truth_xy: Array, labelled: Mask, areas: Array, sigmas: Array
 ) -> Array:
     """Similarity of each person with the pose found for it, (P,), over what is labelled."""
     similar = np.where(labelled, similarity(found_xy, truth_xy, areas, sigmas), 0.0)
@@ -93,27 +105,25 @@ def coco_results(
     start = 0
     for boxed in sample:
         people = slice(start, start := start + len(boxed))
-        if len(boxed):
-            own = Predictions(found.keypoints_xy[people], found.keypoint_scores[people])
-            results += picture_results(boxed, own, input_hw, sigmas)
+        if not len(boxed):
+            continue
+        poses_xy, keypoint_scores = found.keypoints_xy[people], found.keypoint_scores[people]
+        scores = rescore(boxed.scores, keypoint_scores)
+        areas = enlarged_area(boxed.boxes_xyxy, input_hw)
+        keep = oks_nms(poses_xy, scores, areas, sigmas)[:MOST_POSES]
+        results += [
+            pose_result(boxed.picture.id, poses_xy[one], keypoint_scores[one], scores[one])
+            for one in keep
+        ]
     return results
 
 
-def picture_results(
-    boxed: Boxed, found: Predictions, input_hw: tuple[int, int], sigmas: Array
-) -> list[dict[str, Any]]:
-    """The same for one picture."""
-    scores = rescore(boxed.scores, found.keypoint_scores)
-    areas = enlarged_area(boxed.boxes_xyxy, input_hw)
-    keep = oks_nms(found.keypoints_xy, scores, areas, sigmas)[:MOST_POSES]
-    return [pose_result(boxed.picture.id, found, index, scores[index]) for index in keep]
-
-
-def pose_result(picture_id: int, found: Predictions, index: int, score: float) -> dict[str, Any]:
-    """One pose in COCO's submission form; a keypoint that is missing is 0, 0, 0."""
-    xy = found.keypoints_xy[index]
-    rows = np.concatenate([xy, found.keypoint_scores[index][:, None]], axis=1)
-    rows[~np.isfinite(xy).all(axis=1)] = 0.0
+def pose_result(
+    picture_id: int, keypoints_xy: Array, keypoint_scores: Array, score: float
+) -> dict[str, Any]:
+    """One pose (K, 2) in COCO's submission form; a keypoint that is missing is 0, 0, 0."""
+    rows = np.concatenate([keypoints_xy, keypoint_scores[:, None]], axis=1)
+    rows[~np.isfinite(keypoints_xy).all(axis=1)] = 0.0
     return {
         "image_id": picture_id,
         "category_id": PERSON_CATEGORY,
@@ -124,12 +134,115 @@ def pose_result(picture_id: int, found: Predictions, index: int, score: float) -
 
 def box_results(picture_id: int, boxes_xyxy: Array, scores: Array) -> list[dict[str, Any]]:
     """The boxes of one picture in COCO's submission form."""
+    xywh = np.hstack([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]]).tolist()
+    about = {"image_id": picture_id, "category_id": PERSON_CATEGORY}
     return [
-        {
-            "image_id": picture_id,
-            "category_id": PERSON_CATEGORY,
-            "bbox": [left, top, right - left, bottom - top],
-            "score": float(score),
-        }
-        for (left, top, right, bottom), score in zip(boxes_xyxy.tolist(), scores, strict=True)
+        {**about, "bbox": box, "score": float(score)}
+        for box, score in zip(xywh, scores, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class Pck:
+    """Keypoints within a threshold: ``hits`` of what is ``labelled``, (Q, K), of those ``people``
+    (Q,) that could be scored; by group (left and right together) and the mean over ``counted``.
+    """
+
+    hits: Mask
+    labelled: Mask
+    people: NDArray[np.int64]
+    groups: Mapping[str, list[int]]
+    counted: Mask
+
+    def scores(self) -> dict[str, float]:
+        """Percent of each group and of all keypoints, each weighted by how often it is labelled.
+
+        NaN where nothing was labelled. A group is the plain mean of its left and right.
+        """
+        once = np.ones((1, int(self.people.max(initial=-1)) + 1), dtype=np.int64)
+        return {name: float(one[0]) for name, one in self.resampled(once).items()}
+
+    def resampled(self, times: NDArray[np.int64]) -> dict[str, Array]:
+        """Each figure, (B,), where person i of all counts ``times[b, i]`` times."""
+        right, total = (times[:, self.people] @ one for one in (self.hits, self.labelled))
+        by_joint = _percent(right, total)
+        known = {
+            name.lower(): mean_of_known(by_joint[:, own], axis=1)
+            for name, own in self.groups.items()
+        }
+        counted = (one[:, self.counted].sum(axis=1) for one in (right, total))
+        return {**known, "mean": _percent(*counted)}
+
+
+def _percent(right: NDArray[np.int64], total: NDArray[np.int64]) -> Array:
+    return np.asarray(np.where(total > 0, 100.0 * right / np.maximum(total, 1), np.nan))
+
+
+def mean_of_known(values: ArrayLike, axis: int | None = None) -> Array:
+    """Mean of the finite values, along ``axis`` or of all; NaN where there is none."""
+    known = np.isfinite(values)
+    count = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def _pck(
+    errors: Array,
+    labelled: Mask,
+    threshold: float,
+    skeleton: Skeleton,
+    groups: Mapping[str, Sequence[str]],
+    people: NDArray[np.int64],
+) -> Pck:
+    """``errors`` (Q, K) are in reference lengths: one equal to the threshold is a hit, NaN (a
+    keypoint that was not found) a miss.
+    """
+    hits = labelled & (np.nan_to_num(errors, nan=np.inf) <= threshold)
+    names = skeleton.keypoints
+    members = {group: [names.index(one) for one in own] for group, own in groups.items()}
+    counted = np.array([name not in NOT_COUNTED_IN_MPII for name in names])
+    return Pck(hits, labelled, people, members, counted)
+
+
+def mpii_pckh(
+    keypoints_xy: Array, truth_xy: Array, labelled: Mask, head_boxes_xyxy: Array, threshold: float
+) -> Pck:
+    """PCKh of MPII, (P, 16, 2) against (P, 16, 2) in the same pixels.
+
+    Pelvis and thorax are left out of the mean, as in the published tables. The HRNet family prints
+    as "Mean@0.1" what is the mean at 0.11 (an off-by-one in its list of thresholds).
+    """
+    wh = head_boxes_xyxy[:, 2:] - head_boxes_xyxy[:, :2]
+    sizes = HEAD_SIZE_OF_DIAGONAL * np.linalg.norm(wh, axis=1)
+    if len(sizes) and not (sizes > 0).all():
+        raise DataError(f"person {int(np.argmin(sizes > 0))} has an empty head box: fix the file")
+    errors = np.linalg.norm(keypoints_xy - truth_xy, axis=2) / sizes[:, None]
+    return _pck(errors, labelled, threshold, MPII16, MPII_GROUPS, np.arange(len(errors)))
+
+
+def torso_sizes(truth_xy: Array, labelled: Mask) -> Array:
+    """Left shoulder to right hip, (P, 17, 2) to (P,), in px.
+
+    Where one of the two is not labelled the other diagonal is taken; NaN where neither is whole.
+    """
+    sizes = np.full(len(truth_xy), np.nan)
+    for names in (("right_shoulder", "left_hip"), ("left_shoulder", "right_hip")):
+        pair = [COCO17.keypoints.index(name) for name in names]
+        whole = labelled[:, pair].all(axis=1)
+        length = np.linalg.norm(truth_xy[:, pair[0]] - truth_xy[:, pair[1]], axis=1)
+        sizes = np.where(whole & (length > 0), length, sizes)
+    return sizes
+
+
+def lsp_pck(keypoints_xy: Array, truth_xy: Array, labelled: Mask, threshold: float = 0.2) -> Pck:
+    """PCK of the torso, (P, 17, 2) in COCO order, without the face.
+
+    People without a whole diagonal are left out; DataError where nobody is left.
+    """
+    sizes = torso_sizes(truth_xy, labelled)
+    known = np.flatnonzero(np.isfinite(sizes))
+    if not len(known):
+        raise DataError("nobody has a shoulder and the opposite hip labelled: no torso to measure")
+    errors = np.linalg.norm(keypoints_xy - truth_xy, axis=2)[known] / sizes[known, None]
+    body = labelled[known] & (np.arange(len(COCO17.keypoints)) >= FACE)
+    return _pck(errors, body, threshold, COCO17, LSP_GROUPS, known)

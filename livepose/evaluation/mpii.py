@@ -66,7 +66,18 @@ def load_mpii(path: Path, head_boxes: Path | None = None, limit: int | None = No
             raise DataError(
                 f"{path} is not in MPII's form ({fields}): entry {number}: {error}"
             ) from error
-    heads = _head_boxes(entries, path, head_boxes)
+    if head_boxes is not None:
+        heads = _from_mat(head_boxes)
+        if len(heads) != len(entries):
+            raise DataError(
+                f"{head_boxes} has {len(heads)} head boxes for {len(entries)} people in {path}"
+            )
+    elif any("head_box" not in one for one in entries):
+        raise DataError(
+            f"{path} has no head_box: give MPII's head boxes with --head-boxes gt_valid.mat"
+        )
+    else:
+        heads = np.array([one["head_box"] for one in entries], dtype=np.float64).reshape(-1, 4)
     joints = np.array([one["joints"] for one in entries], dtype=np.float64).reshape(-1, 16, 2)
     seen = np.array([one["joints_vis"] for one in entries], dtype=np.float64).reshape(-1, 16) > 0
     if not seen.any():
@@ -86,20 +97,6 @@ def _check_entry(entry: Mapping[str, Any]) -> None:
         raise ValueError(f"scale: expected a number above 0, got {entry['scale']}")
     if "head_box" in entry:
         numbers(entry, "head_box", 4)
-
-
-def _head_boxes(entries: Sequence[Mapping[str, Any]], path: Path, mat: Path | None) -> Array:
-    """Head boxes (P, 4) from the entries, or from MPII's file."""
-    if mat is None:
-        if any("head_box" not in one for one in entries):
-            raise DataError(
-                f"{path} has no head_box: give MPII's head boxes with --head-boxes gt_valid.mat"
-            )
-        return np.array([one["head_box"] for one in entries], dtype=np.float64).reshape(-1, 4)
-    boxes = _from_mat(mat)
-    if len(boxes) != len(entries):
-        raise DataError(f"{mat} has {len(boxes)} head boxes for {len(entries)} people in {path}")
-    return boxes
 
 
 def _from_mat(path: Path) -> Array:

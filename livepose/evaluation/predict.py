@@ -29,10 +29,9 @@ from livepose.skeletons import SKELETONS
 
 Array = NDArray[np.float64]
 Heatmaps = NDArray[np.float32]
+Crops = NDArray[np.uint8]
 Answers = tuple[Heatmaps, Heatmaps | None]
 """Heatmaps of crops and, for a flip test, of their mirror images."""
-Decode = Callable[[PoseEstimator, "Variant", Answers, Boxes], Estimates]
-"""From heatmaps to keypoints in the picture."""
 
 FLIPS = {"none": "", "aligned": " + flip", "other": " + flip, misaligned"}
 """No flip test; aligned as the checkpoint's pixel centres ask for; the other way (for study)."""
@@ -41,7 +40,7 @@ PREFETCHED = 4
 SHIFTED_ALIGNMENTS = frozenset({"hrnet", "stride"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Variant:
     """One way to read the same forward pass: a decoder, and with or without flip test."""
 
@@ -53,6 +52,21 @@ class Variant:
         """For tables: ``DARK``, ``shift + flip``, ..."""
         return ("DARK" if self.decode == "dark" else self.decode) + FLIPS[self.flip]
 
+    def read(self, estimator: PoseEstimator, answers: Answers, boxes_xyxy: Boxes) -> Estimates:
+        """Keypoints in the picture from the plain and the mirrored heatmaps."""
+        plain, mirrored = self.turned_back(estimator, answers)
+        maps = plain if mirrored is None else average(plain, mirrored)
+        return estimator.decode(maps, boxes_xyxy, self.decode)
+
+    def turned_back(self, estimator: PoseEstimator, answers: Answers) -> Answers:
+        """The plain heatmaps, and the mirrored ones as if plain where they are wanted."""
+        plain, raw = answers
+        if self.flip == "none" or raw is None:
+            return plain, None
+        card = estimator.runtime.card
+        shift = (card.alignment in SHIFTED_ALIGNMENTS) == (self.flip == "aligned")
+        return plain, mirrored_back(raw, SKELETONS[card.skeleton].flip_permutation, shift)
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -62,15 +76,6 @@ class Predictions:
     keypoint_scores: Array
 
 
-def decode_variant(
-    estimator: PoseEstimator, variant: Variant, answers: Answers, boxes_xyxy: Boxes
-) -> Estimates:
-    """Keypoints in the picture from the plain and the mirrored heatmaps."""
-    plain, mirrored = turned_back(estimator, variant, answers)
-    maps = plain if mirrored is None else average(plain, mirrored)
-    return estimator.decode(maps, boxes_xyxy, variant.decode)
-
-
 def predict(
     estimator: PoseEstimator,
     pictures: Archive,
@@ -78,7 +83,6 @@ def predict(
     variants: Sequence[Variant],
     loading: Loading = Loading(),  # noqa: B008  (it is frozen)
     advance: Callable[[int], object] = lambda count: None,
-    decode: Decode = decode_variant,
 ) -> dict[Variant, Predictions]:
     """Estimates the people of all boxes by each variant; ``advance`` is told people done.
 
@@ -91,7 +95,7 @@ def predict(
     for crops, boxes_xyxy in batches(estimator, pictures, sample, loading):
         answers = both_answers(estimator, crops, flip)
         for variant in variants:
-            parts[variant].append(decode(estimator, variant, answers, boxes_xyxy))
+            parts[variant].append(variant.read(estimator, answers, boxes_xyxy))
         advance(len(boxes_xyxy))
     return {
         variant: Predictions(
@@ -102,7 +106,7 @@ def predict(
     }
 
 
-def both_answers(estimator: PoseEstimator, crops_bgr: NDArray[np.uint8], flip: bool) -> Answers:
+def both_answers(estimator: PoseEstimator, crops_bgr: Crops, flip: bool) -> Answers:
     """Heatmaps of the crops (B, h, w, 3) and, for a flip test, of their mirror images."""
     plain = estimator.runtime(crops_bgr)
     return plain, estimator.runtime(np.ascontiguousarray(crops_bgr[:, :, ::-1])) if flip else None
@@ -127,21 +131,11 @@ def average(plain: Heatmaps, mirrored: Heatmaps) -> Heatmaps:
     return np.asarray((plain + mirrored) * np.float32(0.5))
 
 
-def turned_back(estimator: PoseEstimator, variant: Variant, answers: Answers) -> Answers:
-    """The plain heatmaps, and the mirrored ones as if plain where the variant wants them."""
-    plain, raw = answers
-    if variant.flip == "none" or raw is None:
-        return plain, None
-    card = estimator.runtime.card
-    shift = (card.alignment in SHIFTED_ALIGNMENTS) == (variant.flip == "aligned")
-    return plain, mirrored_back(raw, SKELETONS[card.skeleton].flip_permutation, shift)
-
-
 def batches(
     estimator: PoseEstimator, pictures: Archive, sample: Sequence[Boxed], loading: Loading
-) -> Iterator[tuple[NDArray[np.uint8], Boxes]]:
+) -> Iterator[tuple[Crops, Boxes]]:
     """Crops (B, h, w, 3) and their boxes (B, 4); every batch but the last is full."""
-    crops: list[NDArray[np.uint8]] = []
+    crops: list[Crops] = []
     boxes: list[Boxes] = []
     for some_crops, some_boxes in _prefetched(estimator, pictures, sample, loading.workers):
         crops.extend(some_crops)
@@ -155,14 +149,14 @@ def batches(
 
 def _prefetched(
     estimator: PoseEstimator, pictures: Archive, sample: Sequence[Boxed], workers: int
-) -> Iterator[tuple[NDArray[np.uint8], Boxes]]:
+) -> Iterator[tuple[Crops, Boxes]]:
     """The crops of one picture after the other, cut by threads ahead of need."""
 
-    def cut(boxed: Boxed) -> tuple[NDArray[np.uint8], Boxes]:
+    def cut(boxed: Boxed) -> tuple[Crops, Boxes]:
         image = pictures.image_bgr(boxed.picture.file_name, boxed.picture.size_wh)
         return estimator.cut(image, boxed.boxes_xyxy), boxed.boxes_xyxy
 
-    waiting: deque[Future[tuple[NDArray[np.uint8], Boxes]]] = deque()
+    waiting: deque[Future[tuple[Crops, Boxes]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for boxed in filter(len, sample):
             waiting.append(pool.submit(cut, boxed))

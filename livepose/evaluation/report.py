@@ -1,4 +1,4 @@
-"""What an evaluation says: rows with their intervals, as a table, as Markdown and as JSON."""
+"""What an evaluation says: rows with their intervals, as table, Markdown, JSON and plot."""
 
 import json
 import math
@@ -10,16 +10,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from livepose.errors import SinkError
+from livepose.errors import SinkError, UsageError
 from livepose.evaluation.bootstrap import (
     INTERVALS_BELOW_PEOPLE,
     Interval,
     Samples,
     percentile_interval,
 )
-from livepose.evaluation.cost import NO_COST, Cost
 from livepose.evaluation.settings import EvaluationSettings
-from livepose.evaluation.speed import NO_SPEED, Speed
+from livepose.evaluation.speed import NO_COST, NO_SPEED, Cost, Speed
 from livepose.machine import PACKAGES, known_version, processor_name, usable_cores
 
 Results = list[dict[str, Any]]
@@ -39,6 +38,7 @@ WORDS = ("Method", "Backbone", "Input", "Boxes")
 """Columns of words; those of numbers stand to the right."""
 FILE_WIDTH = 240
 """Characters of a line that goes to a file, not to a screen."""
+PANEL_INCHES, DOTS_PER_INCH = (4.0, 3.4), 150
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,7 @@ class Row:
             "input_size_hw": self.input_size,
             "boxes": self.boxes,
             "runtime": self.runtime,
-            "params_m": number(self.cost.params_m),
-            "gflops": number(self.cost.gflops),
-            **{name: number(value) for name, value in self.figures.items()},
+            **{name: number(one) for name, one in {**self.cost._asdict(), **self.figures}.items()},
             "intervals_95": {name: one.as_list() for name, one in self.intervals.items()},
             "crops_per_s": number(self.speed.crops_per_s, 1),
             "end_to_end_ms": number(self.speed.end_to_end_ms),
@@ -131,22 +129,19 @@ class Row:
 
     def cells(self, columns: Mapping[str, str], between: str) -> dict[str, str]:
         """As text by heading; ``between`` stands between a figure and its interval."""
-        apart, cost, speed = self.minus_first, self.cost, self.speed
+        apart = self.minus_first
+        words = self.method, self.backbone, self.input_size, self.boxes
         figures = {}
         for name, heading in columns.items():
             value, interval = text(self.figures.get(name, math.nan)), self.intervals.get(name)
             figures[heading] = f"{value}{between}{interval}" if value and interval else value
         return {
-            "Method": self.method,
-            "Backbone": self.backbone,
-            "Input": self.input_size,
-            "Boxes": self.boxes,
-            "Params M": text(cost.params_m),
-            "GFLOPs": text(cost.gflops),
+            **dict(zip(WORDS, words, strict=True)),
+            **{"Params M": text(self.cost.params_m), "GFLOPs": text(self.cost.gflops)},
             **figures,
             "minus first": f"{apart.points:+.1f}{between}{apart.interval}" if apart else "",
-            "Crops/s": text(speed.crops_per_s, 0),
-            "ms": text(speed.end_to_end_ms),
+            "Crops/s": text(self.speed.crops_per_s, 0),
+            "ms": text(self.speed.end_to_end_ms),
         }
 
 
@@ -218,7 +213,9 @@ def show(
     measured: Measured, columns: Mapping[str, str], title: str, to_stderr: bool = False
 ) -> None:
     """Prints the table, and how far the networks are from each other."""
-    console = wide_console(to_stderr)
+    console = Console(stderr=to_stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     table, shown = Table(title=title), measured.table(columns, between="\n")
     for heading in shown:
         table.add_column(heading, justify="left" if heading in WORDS else "right")
@@ -227,14 +224,6 @@ def show(
     console.print(table)
     for difference in measured.across:
         console.print(str(difference), markup=False)
-
-
-def wide_console(to_stderr: bool = False) -> Console:
-    """Wide enough for the table where the output is a file."""
-    console = Console(stderr=to_stderr, highlight=False)
-    if not console.is_terminal:
-        console.width = FILE_WIDTH
-    return console
 
 
 def markdown(measured: Measured, columns: Mapping[str, str]) -> str:
@@ -273,3 +262,25 @@ def require_writable(paths: Sequence[str | Path | None]) -> None:
             raise SinkError(f"{path} cannot be written: there is no folder {folder}; make it first")
         if Path(path).is_dir():
             raise SinkError(f"{path} cannot be written: it is a folder; name a file in it")
+
+
+def figure_with(panels: int, share_y: bool = True) -> tuple[Any, Sequence[Any]]:
+    """A figure and its panels side by side; UsageError where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError(
+            "plots need the package matplotlib, which is not installed:"
+            " pip install 'livepose[eval]'"
+        ) from error
+    wide, high = PANEL_INCHES
+    figure = Figure(figsize=(wide * panels, high), layout="constrained")
+    return figure, list(figure.subplots(1, panels, sharey=share_y, squeeze=False)[0])
+
+
+def save(figure: Any, path: Path) -> None:
+    """Writes the figure in the form that the ending of the name says."""
+    try:
+        figure.savefig(path, dpi=DOTS_PER_INCH)
+    except (OSError, ValueError) as error:
+        raise SinkError(f"{path} cannot be written as a plot: {error}") from error

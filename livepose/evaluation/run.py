@@ -16,24 +16,31 @@ from livepose.evaluation.archive import Archive, open_people
 from livepose.evaluation.bootstrap import draws
 from livepose.evaluation.boxes import Boxed, annotated_boxes, boxes_from_file, detected_boxes
 from livepose.evaluation.coco import match
-from livepose.evaluation.cost import Cost, network_cost
 from livepose.evaluation.dataset import Dataset
-from livepose.evaluation.metrics import coco_results, sigmas_of
-from livepose.evaluation.model import open_estimator
+from livepose.evaluation.metrics import (
+    LSP_GROUPS,
+    MPII_GROUPS,
+    Pck,
+    coco_results,
+    lsp_pck,
+    mpii_pckh,
+    sigmas_of,
+)
 from livepose.evaluation.mpii import as_mpii, load_mpii
-from livepose.evaluation.pck import LSP_GROUPS, MPII_GROUPS, Pck, lsp_pck, mpii_pckh
-from livepose.evaluation.predict import Decode, Variant, decode_variant, predict
+from livepose.evaluation.predict import Variant, predict
 from livepose.evaluation.report import BACKBONES, Measured, Results, Row, compared
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
-from livepose.evaluation.speed import NO_SPEED, Speed, measure_speeds
+from livepose.evaluation.speed import NO_SPEED, measure_speeds, network_cost
+from livepose.runtimes import open_runtime
 from livepose.skeletons import COCO17, SKELETONS, Skeleton
 
 logger = logging.getLogger(__name__)
-Array = NDArray[np.float64]
 
 MPII_THRESHOLDS = {"@0.5": 0.5, "@0.1": 0.1}
 LSP_COLUMNS = {**{name.lower(): name for name in LSP_GROUPS}, "mean": "Mean"}
 MPII_COLUMNS = {**{name.lower(): name for name in MPII_GROUPS}, "mean": "Mean"}
+Score = Callable[[NDArray[np.float64]], Pck]
+"""How keypoints (P, K, 2) are scored by one threshold of a set."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +75,8 @@ def open_set(settings: EvaluationSettings, progress: Progress, skeleton: Skeleto
     if detector is None:
         raise UsageError("--boxes detector needs a detector: --detector auto, not none")
     advance = progress("detecting", len(dataset.pictures))
-    return replace(
-        opened, detector=detector, found=detected_boxes(dataset, pictures, detector, advance)
-    )
+    found = detected_boxes(dataset, pictures, detector, advance)
+    return replace(opened, detector=detector, found=found)
 
 
 def chosen_detector(settings: EvaluationSettings) -> Detector | None:
@@ -84,9 +90,11 @@ def chosen_detector(settings: EvaluationSettings) -> Detector | None:
 
 
 def chosen_estimator(settings: EvaluationSettings, weights: str | None = None) -> PoseEstimator:
-    """The chosen weights, or others in their place."""
+    """The chosen weights, or others in their place, opened as the live pipeline opens them."""
     own = settings.runtime, settings.device, settings.precision
-    return open_estimator(weights or settings.weights, settings.input_hw, *own)
+    return PoseEstimator(
+        open_runtime(weights or settings.weights, *own, input_hw=settings.input_hw)
+    )
 
 
 def run_coco(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
@@ -118,13 +126,7 @@ class CocoScorer:
         self._rows: list[Row] = []
         self._results: dict[str, Results] = {}
 
-    def run(
-        self,
-        estimator: PoseEstimator,
-        variants: Sequence[Variant],
-        name: str,
-        decode: Decode = decode_variant,
-    ) -> None:
+    def run(self, estimator: PoseEstimator, variants: Sequence[Variant], name: str) -> None:
         """One forward pass, one row a variant."""
         card, data, settings = estimator.runtime.card, self.data, self.data.settings
         if SKELETONS[card.skeleton] != data.skeleton:
@@ -137,10 +139,9 @@ class CocoScorer:
             for row in rows:
                 self.add(row, [])
             return
-        advance = data.progress(name, sum(map(len, sample)))
         work = estimator, data.pictures, sample, variants
-        found = predict(*work, settings.loading, advance, decode)
-        speeds = speeds_of(settings, *work, data.detector, decode)
+        found = predict(*work, settings.loading, data.progress(name, sum(map(len, sample))))
+        speeds = measure_speeds(*work, data.detector, settings.loading) if settings.speed else {}
         for row, variant in zip(rows, variants, strict=True):
             results = coco_results(sample, found[variant], card.input_hw, self.sigmas)
             self.add(replace(row, speed=speeds.get(variant, NO_SPEED)), results)
@@ -160,40 +161,19 @@ class CocoScorer:
         return Measured(*compared(self._rows, "ap"), self._results, *counts)
 
 
-def speeds_of(
-    settings: EvaluationSettings,
-    estimator: PoseEstimator,
-    pictures: Archive,
-    sample: Sequence[Boxed],
-    variants: Sequence[Variant],
-    detector: Detector | None = None,
-    decode: Decode = decode_variant,
-) -> Mapping[Variant, Speed]:
-    """How quick each variant is; of none where that is not wanted."""
-    if not settings.speed:
-        return {}
-    detect = detector or (lambda images: None)
-    work = estimator, pictures, sample, variants
-    return measure_speeds(*work, detect, settings.loading, decode)
-
-
 def bare_row(estimator: PoseEstimator, method: str, settings: EvaluationSettings) -> Row:
     """The row of a configuration before it is measured."""
     runtime = estimator.runtime
     card = runtime.card
-    own: Cost | None = getattr(runtime, "cost", None)
+    cost = getattr(runtime, "cost", None)
     return Row(
         method=method,
         backbone=BACKBONES.get(card.network, card.network),
         input_hw=card.input_hw,
         boxes=settings.boxes_name,
-        cost=own or network_cost(card.network, card.keypoints, card.input_hw),
+        cost=cost or network_cost(card.network, card.keypoints, card.input_hw),
         runtime=f"{runtime.name}, {runtime.device}, {runtime.precision}",
     )
-
-
-Score = Callable[[Array], Pck]
-"""How keypoints (P, K, 2) are scored by one threshold of a set."""
 
 
 def run_lsp(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
@@ -206,7 +186,7 @@ def run_lsp(settings: EvaluationSettings, progress: Progress = no_progress) -> M
     score = partial(lsp_pck, truth_xy=np.nan_to_num(truth_xy), labelled=labelled)
     picture = np.array([one.picture for one in dataset.people])
     sample = annotated_boxes(dataset, estimator.runtime.card.alignment)
-    return _shares(settings, estimator, pictures, sample, {"": score}, picture, progress)
+    return _pck_rows(settings, estimator, pictures, sample, {"": score}, picture, progress)
 
 
 def run_mpii(
@@ -226,7 +206,7 @@ def run_mpii(
             "these weights know neither head top, neck, thorax nor pelvis: twelve joints count"
         )
 
-    def score(found_xy: Array, limit: float) -> Pck:
+    def score(found_xy: NDArray[np.float64], limit: float) -> Pck:
         joints_xy, has = as_mpii(found_xy, skeleton)
         seen = people.labelled & has
         return mpii_pckh(joints_xy, people.joints_xy, seen, people.head_boxes_xyxy, limit)
@@ -234,10 +214,10 @@ def run_mpii(
     scores = {name: partial(score, limit=limit) for name, limit in MPII_THRESHOLDS.items()}
     picture = np.array([names.index(one) for one in people.names])
     sample = people.boxes(estimator.runtime.card.alignment)
-    return _shares(settings, estimator, pictures, sample, scores, picture, progress)
+    return _pck_rows(settings, estimator, pictures, sample, scores, picture, progress)
 
 
-def _shares(
+def _pck_rows(
     settings: EvaluationSettings,
     estimator: PoseEstimator,
     pictures: Archive,
@@ -253,16 +233,16 @@ def _shares(
     work = estimator, pictures, sample, settings.variants
     with pictures:
         found = predict(*work, settings.loading, progress("livepose", len(picture)))
-        speeds = speeds_of(settings, *work)
+        speeds = measure_speeds(*work, loading=settings.loading) if settings.speed else {}
+    count = int(picture.max()) + 1
+    times = draws(count)[:, picture]
     rows: list[Row] = []
     for threshold, score in scores.items():
         own = []
         for variant, one in found.items():
-            answer = score(one.keypoints_xy)
-            figures = {name.lower(): value for name, value in answer.groups.items()}
             row = bare_row(estimator, f"livepose, {variant.label} {threshold}".strip(), settings)
             row = replace(row, speed=speeds.get(variant, NO_SPEED))
-            samples = answer.resampled(picture)
-            own.append(row.scored({**figures, "mean": answer.mean}, samples, len(picture)))
+            pck = score(one.keypoints_xy)
+            own.append(row.scored(pck.scores(), pck.resampled(times), len(picture)))
         rows += compared(own, "mean")[0]
-    return Measured(tuple(rows), (), {}, int(picture.max()) + 1, len(picture))
+    return Measured(tuple(rows), (), {}, count, len(picture))

@@ -15,13 +15,7 @@ Progress = Callable[[str, int], Callable[[int], None]]
 
 
 def decoder_names(text: str, known: Sequence[str] = DECODINGS) -> tuple[str, ...]:
-    """``dark,shift`` as names.
-
-    Raises
-    ------
-    ValueError
-        When one does not exist.
-    """
+    """``dark,shift`` as names; ValueError when one does not exist."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names or not set(names) <= set(known):
         raise ValueError(f"expected some of {', '.join(known)}, got {text!r}")

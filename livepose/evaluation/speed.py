@@ -1,28 +1,24 @@
-"""How quick the same configuration is: crops a second in batches, and one picture end to end."""
+"""What a configuration takes: parameters, operations, and the time of a crop and of a picture."""
 
 import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, TypeVar
 
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.boxes import Boxed
-from livepose.evaluation.predict import (
-    Decode,
-    Variant,
-    batches,
-    both_answers,
-    decode_variant,
-)
+from livepose.evaluation.predict import Variant, batches, both_answers
 from livepose.evaluation.settings import Loading
 from livepose.frame import ImageBgr
+from livepose.networks import NETWORKS, build_network, count_operations
 
 Result = TypeVar("Result")
 Seconds = Mapping[Variant, float]
@@ -32,18 +28,46 @@ LIVE = Variant("dark")
 """What the pipeline does by itself."""
 
 
-@dataclass(frozen=True)
-class Speed:
+class Cost(NamedTuple):
+    """Parameters in millions, and GFLOPs as the published tables count them.
+
+    Their rule: the weights of every convolution times the pixels of its output, over 1024³ (for
+    transposed convolutions that is four times the true number of multiply-adds).
+    """
+
+    params_m: float = math.nan
+    gflops: float = math.nan
+
+
+NO_COST = Cost()
+
+
+@lru_cache(maxsize=16)
+def network_cost(name: str, keypoints: int, input_hw: tuple[int, int]) -> Cost:
+    """Cost of one of livepose's networks, from shapes alone; NaN for another's."""
+    if name not in NETWORKS:
+        return NO_COST
+    with torch.device("meta"):
+        return module_cost(build_network(name, keypoints), input_hw)
+
+
+def module_cost(network: nn.Module, input_hw: tuple[int, int], device: str = "meta") -> Cost:
+    """Cost of any network that is made of convolutions; see ``count_operations``."""
+    counted = count_operations(network, input_hw, device)
+    return Cost(counted.parameters / 1e6, counted.published_gflops)
+
+
+class Speed(NamedTuple):
     """``crops_per_s``: network and decoding of a full batch, median of 3. ``end_to_end_ms``: from a
     picture in memory to its keypoints (detector if used, crop, network, decode), median over
     pictures with people.
     """
 
-    crops_per_s: float
-    end_to_end_ms: float
+    crops_per_s: float = math.nan
+    end_to_end_ms: float = math.nan
 
 
-NO_SPEED = Speed(math.nan, math.nan)
+NO_SPEED = Speed()
 
 
 def pictures_with_people(
@@ -59,9 +83,8 @@ def measure_speeds(
     pictures: Archive,
     sample: Sequence[Boxed],
     variants: Sequence[Variant],
-    detect: Callable[[Sequence[ImageBgr]], Any] = lambda images: None,
+    detect: Callable[[Sequence[ImageBgr]], Any] | None = None,
     loading: Loading = Loading(),  # noqa: B008  (it is frozen)
-    decode: Decode = decode_variant,
 ) -> dict[Variant, Speed]:
     """Speed of every variant; warm-up is left out.
 
@@ -70,16 +93,16 @@ def measure_speeds(
     """
     pairs = pictures_with_people(pictures, sample)
     crops, boxes_xyxy = next(batches(estimator, pictures, [one for _, one in pairs], loading))
-    clock = partial(_clocked, estimator, variants, decode)
+    clock, look = partial(_clocked, estimator, variants), detect or (lambda images: None)
 
     def picture(image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Seconds:
         def cut() -> NDArray[Any]:
-            detect([image_bgr])
+            look([image_bgr])
             return estimator.cut(image_bgr, boxes_xyxy)
 
         spent = clock(cut, boxes_xyxy)
         if estimator.gpu is not None and LIVE in spent:  # one graph does all three there
-            detect_s, _ = timed(lambda: detect([image_bgr]))
+            detect_s, _ = timed(lambda: look([image_bgr]))
             live_s, _ = timed(lambda: estimator.estimate(image_bgr, boxes_xyxy))
             spent[LIVE] = detect_s + live_s
         return spent
@@ -94,7 +117,6 @@ def measure_speeds(
 def _clocked(
     estimator: PoseEstimator,
     variants: Sequence[Variant],
-    decode: Decode,
     cut: Callable[[], NDArray[Any]],
     boxes_xyxy: Boxes,
 ) -> dict[Variant, float]:
@@ -107,7 +129,7 @@ def _clocked(
         network_s, answers = timed(partial(both_answers, estimator, crops, flip))
         for variant in variants:
             if (variant.flip != "none") == flip:
-                read = partial(decode, estimator, variant, answers, boxes_xyxy)
+                read = partial(variant.read, estimator, answers, boxes_xyxy)
                 spent[variant] = cut_s + network_s + timed(read)[0]
     return spent
 

@@ -13,8 +13,7 @@ from livepose.evaluation.archive import Archive, open_people
 from livepose.evaluation.boxes import annotated_boxes, detected_boxes
 from livepose.evaluation.coco import match, tools
 from livepose.evaluation.dataset import Dataset
-from livepose.evaluation.metrics import box_results, coco_results, labelled_oks
-from livepose.evaluation.pck import torso_sizes
+from livepose.evaluation.metrics import box_results, coco_results, labelled_oks, torso_sizes
 from livepose.evaluation.predict import Predictions, Variant, predict
 from livepose.evaluation.settings import Loading
 from livepose.runtimes import Runtime

@@ -33,20 +33,14 @@ def write_checkpoint(content: dict[str, Any], folder: Path) -> Path:
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any]:
-    """Read the checkpoint of a run.
-
-    WeightsError when it is missing, broken or of another format.
-    """
+    """The checkpoint of a run; WeightsError when it is missing, broken or of another format."""
     file = folder / NAME
     content = open_torch_file(file)
     wanted = {"format", "learner", "step", "elapsed_s", "recent_losses", "last_phase", "rng"}
-    if (
-        not isinstance(content, dict)
-        or content.get("format") != FORMAT
-        or not wanted <= set(content)
-    ):
+    known = content if isinstance(content, dict) else {}
+    if known.get("format") != FORMAT or not wanted <= set(known):
         raise WeightsError(f"{file}: expected a livepose training checkpoint of format {FORMAT}")
-    return content
+    return known
 
 
 def read_state(file: Path) -> dict[str, Tensor]:

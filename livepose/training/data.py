@@ -3,12 +3,19 @@
 A set is ``IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]``: a zip or folder of pictures and a
 COCO-form JSON file. Its keypoints are mapped onto the output skeleton by name; those that it does
 not have are left out of the loss. Positions are picture pixels, integers at pixel centres.
+
+The human's label counts where there is one, the teacher's where there is none. A teacher is a
+trained network that labelled the same people; a set that carries its answers has the fields
+``teacher`` (x, y, score of every keypoint), ``teacher_spread`` (how far its answers at several
+scales lie apart) and ``teacher_disagreement`` (how far a second network's answer lies), both over
+the root of the box area.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +24,28 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.archive import Archive, decode, is_hostile
-from livepose.evaluation.dataset import Dataset, read_dataset
-from livepose.evaluation.problems import Problems
+from livepose.evaluation.dataset import Dataset, Person, Problems, numbers, placed, read_dataset
 from livepose.frame import ImageBgr
 from livepose.skeletons import SKELETONS, Skeleton
-from livepose.training.labels import MIN_KEYPOINTS, labels_of
 from livepose.training.settings import DATA, ReadSettings
 
 logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 PACK = "pack:"
 ADVICE = " (leave out --strict-data to skip such data)"
+
+MIN_BOX_PX = 12.0
+MIN_KEYPOINTS = 3
+OUTSIDE_TOLERANCE_PX = 1.0
+# How far the teacher is trusted; distances are over the root of the box area.
+LOWEST_SCORE = 0.3  # below it the teacher's point is not used
+HIGHEST_WEIGHT = 0.9  # a teacher's point never counts as much as a human's
+BESIDE_HUMAN = 0.7  # factor where a human looked and left the point out
+CLOSE = 0.08  # spread and disagreement up to here are agreement
+UNCONFIRMED, CONTRADICTED = 0.7, 0.3  # factors where a second network says nothing, or otherwise
+# A teacher this sure, this far from a noisy human label, lowers its weight to the last.
+DOUBT_SCORE, DOUBT_DISTANCE, DOUBT_WEIGHT = 0.6, 0.2, 0.3
 
 
 @dataclass(frozen=True)
@@ -91,11 +109,14 @@ class Pictures:
         pictures._kept = [kept for part in parts for kept in part._kept]
         return pictures
 
-    def load(self, workers: int = 2) -> dict[int, tuple[str, str]]:
-        """Read and decode every picture; returns ``{index: (kind, detail)}`` of the bad ones."""
+    def load(self, problems: Problems, workers: int = 2) -> set[int]:
+        """Reads and decodes every picture; the indices of those that cannot be used."""
         with ThreadPoolExecutor(workers) as pool:
             found = list(pool.map(self._load_one, range(len(self.sources))))
-        return {index: problem for index, problem in enumerate(found) if problem is not None}
+        bad = {index: problem for index, problem in enumerate(found) if problem is not None}
+        for index, (kind, detail) in bad.items():
+            problems.add(kind, self.sources[index].where, detail)
+        return set(bad)
 
     def _load_one(self, index: int) -> tuple[str, str] | None:
         source = self.sources[index]
@@ -137,16 +158,10 @@ def load_pictures(
             problems.add("image without size", where, "its width and height are missing")
         else:
             places[-1] = len(sources)
-            sources.append(PictureSource(where, picture.size_wh, _reader(archive, name)))
+            sources.append(PictureSource(where, picture.size_wh, partial(archive.read, name)))
     pictures = Pictures(sources, cache)
-    bad = pictures.load(workers)
-    for index, (kind, detail) in bad.items():
-        problems.add(kind, sources[index].where, detail)
+    bad = pictures.load(problems, workers)
     return pictures, [None if place in bad else place for place in places]
-
-
-def _reader(archive: Archive, name: str) -> Callable[[], bytes]:
-    return lambda: archive.read(name)
 
 
 @dataclass(frozen=True)
@@ -177,21 +192,21 @@ class People:
 
     def select(self, which: NDArray[Any]) -> "People":
         """The people at these indices (or where this mask is true)."""
-        names = ("picture", "boxes_xyxy", "xy", "weights", "draw_weights")
-        return People(self.pictures, *(getattr(self, name)[which] for name in names))
+        return People(self.pictures, *(getattr(self, name)[which] for name in COLUMNS))
+
+
+COLUMNS = tuple(entry.name for entry in fields(People))[1:]
 
 
 def join(parts: Sequence[People]) -> People:
     """Several sets as one; every person keeps its own draw weight."""
-    offsets = np.cumsum([0, *(len(part.pictures) for part in parts)])
-    return People(
-        Pictures.joined([part.pictures for part in parts]),
-        np.concatenate([part.picture + start for part, start in zip(parts, offsets, strict=False)]),
-        np.concatenate([part.boxes_xyxy for part in parts]),
-        np.concatenate([part.xy for part in parts]),
-        np.concatenate([part.weights for part in parts]),
-        np.concatenate([part.draw_weights for part in parts]),
-    )
+    starts = np.cumsum([0, *(len(part.pictures) for part in parts)])
+    moved = [
+        replace(part, picture=part.picture + start)
+        for part, start in zip(parts, starts, strict=False)
+    ]
+    columns = (np.concatenate([getattr(part, name) for part in moved]) for name in COLUMNS)
+    return People(Pictures.joined([part.pictures for part in parts]), *columns)
 
 
 def read_people(settings: ReadSettings) -> People:
@@ -249,3 +264,88 @@ def read_set(
         )
     picture, boxes_xyxy, xy, weights = (np.array(column) for column in zip(*rows, strict=True))
     return People(pictures, picture, boxes_xyxy, xy, weights, np.full(len(rows), spec.weight))
+
+
+def labels_of(
+    person: Person, size_wh: tuple[int, int], skeleton: Skeleton, noisy: bool, problems: Problems
+) -> tuple[Floats, Floats] | None:
+    """Positions (K, 2) and weights (K,); None where there are too few to learn from.
+
+    ``noisy`` says that human labels of this set may be wrong.
+    """
+    if person.wh_px.min() < MIN_BOX_PX:
+        return None
+    try:
+        teacher, spread, disagreement = _teacher(person, len(skeleton.keypoints))
+    except ValueError as error:
+        problems.add("broken annotation", person.name, str(error))
+        return None
+    teacher_only = person.entry.get("label") == "teacher"
+    weights = teacher_weights(teacher[:, 2], spread, disagreement, teacher_only)
+    low, high = -0.5 - OUTSIDE_TOLERANCE_PX, np.array(size_wh) - 0.5 + OUTSIDE_TOLERANCE_PX
+    human_xy = person.keypoints[:, :2]
+    outside = person.labelled & ((human_xy < low) | (human_xy > high)).any(axis=1)
+    for index in np.flatnonzero(outside):
+        x, y = human_xy[index]
+        detail = f"{skeleton.keypoints[index]} at ({x:g}, {y:g}) of {size_wh}"
+        problems.add("keypoint outside the picture", person.name, detail)
+    size_px, labelled = float(np.sqrt(person.wh_px.prod())), person.labelled & ~outside
+    xy, weights = merge(human_xy, labelled, teacher, weights, size_px, noisy)
+    return (xy, weights) if (weights > 0).sum() >= MIN_KEYPOINTS else None
+
+
+def teacher_weights(
+    scores: Floats, spread: Floats, disagreement: Floats, teacher_only: bool
+) -> Floats:
+    """Weight of each teacher point, (K,): 0 where it is not used.
+
+    ``disagreement`` is NaN where the second network has no answer.
+    """
+    weights = np.where(scores > LOWEST_SCORE, np.minimum(scores, HIGHEST_WEIGHT), 0.0)
+    if not teacher_only:
+        return np.asarray(weights * BESIDE_HUMAN)
+    agreed = np.where(disagreement < CLOSE, 1.0, CONTRADICTED)
+    agreed = np.where(np.isnan(disagreement), UNCONFIRMED, agreed)
+    return np.asarray(weights * (spread < CLOSE) * agreed)
+
+
+def merge(
+    human_xy: Floats,
+    labelled: Flags,
+    teacher: Floats,
+    teacher_weight: Floats,
+    box_size_px: float,
+    noisy: bool,
+) -> tuple[Floats, Floats]:
+    """Positions (K, 2) and weights (K,) out of human labels and a teacher's answer (K, 3)."""
+    weights = labelled.astype(np.float64)
+    if noisy:
+        distance = np.linalg.norm(teacher[:, :2] - human_xy, axis=1) / box_size_px
+        doubtful = (teacher[:, 2] > DOUBT_SCORE) & (distance > DOUBT_DISTANCE)
+        weights = np.where(labelled & doubtful, DOUBT_WEIGHT, weights)
+    fill = ~labelled & (teacher_weight > 0)
+    xy = np.where(fill[:, None], teacher[:, :2], human_xy)
+    return xy, np.where(fill, teacher_weight, weights)
+
+
+def _teacher(person: Person, count: int) -> tuple[Floats, Floats, Floats]:
+    """Its answer (K, 3), spread (K,) and disagreement (K,); zeros where there is none."""
+    columns, entry = person.columns, person.entry
+
+    def column(field: str, gap: float) -> Floats:
+        found = entry.get(field)
+        if isinstance(found, list):
+            found = [gap if value is None else value for value in found]
+        return numbers({field: found}, field, len(columns))
+
+    answer, spread, against = np.zeros((count, 3)), np.zeros(count), np.zeros(count)
+    if entry.get("teacher") is not None:
+        found = numbers(entry, "teacher", 3 * len(columns)).reshape(-1, 3)
+        answer = placed(found, columns, count)
+    if entry.get("teacher_spread") is not None:
+        spread = placed(column("teacher_spread", 0), columns, count)
+    if entry.get("teacher_disagreement") is not None:
+        # A set that never asked a second network is not contradicted by its silence.
+        found = column("teacher_disagreement", -1)
+        against = placed(np.where(found < 0, np.nan, found), columns, count, np.nan)
+    return answer, spread, against

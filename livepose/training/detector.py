@@ -17,7 +17,7 @@ from livepose.training import loop
 from livepose.training.data import parse_set
 from livepose.training.detector_data import BoxedPictures, Pixels, Sampler, read_boxed
 from livepose.training.settings import DetectorSettings
-from livepose.training.train_step import Task
+from livepose.training.train_step import Processes, Task
 
 EXPORT = "detector.safetensors"
 LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
@@ -25,18 +25,17 @@ HIDDEN_FROM = 8  # channels: narrower convolutions are left to AdamW
 FIXED = "dfl"  # the head's sum over distances, which is no weight to learn
 
 
-def train_detector(settings: DetectorSettings, folder: Path, resume: bool) -> loop.Ended:
-    """Train a detector of persons, or go on with the run in ``folder``.
+def train_detector(settings: DetectorSettings, folder: Path, resume: bool) -> loop.Trainer:
+    """Train a detector of persons, or go on with the run in ``folder``; see ``loop.train``."""
 
-    LiveposeError: what is wrong with the settings, the data, or the training itself.
-    """
-    loop.check_folder(folder, resume)
-    device, processes = loop.open_device(settings)
-    if processes.count > 1:
-        raise UsageError("a detector is trained by one process")
-    pictures = read_boxed(settings)
-    loop.logger.info(f"{len(pictures)} pictures with {pictures.boxes} boxes")
-    return loop.train(DetectorTask(settings, pictures, folder, device), folder, resume, processes)
+    def make(device: torch.device, processes: Processes) -> DetectorTask:
+        if processes.count > 1:
+            raise UsageError("a detector is trained by one process")
+        pictures = read_boxed(settings)
+        loop.logger.info(f"{len(pictures)} pictures with {pictures.boxes} boxes")
+        return DetectorTask(settings, pictures, folder, device)
+
+    return loop.train(settings, folder, resume, make)
 
 
 class DetectorTask(Task):
@@ -92,9 +91,8 @@ class DetectorTask(Task):
 
     def loss(self, outputs: Any, batch: dict[str, Tensor], progress: float) -> Tensor:
         """Ultralytics' own, a picture."""
-        losses, _ = self._loss(outputs, batch)
-        total: Tensor = losses.sum() / len(batch["img"])
-        return total
+        losses: Tensor = self._loss(outputs, batch)[0]
+        return losses.sum() / len(batch["img"])
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """AP and AP50 of the exported detector, through the live path."""

@@ -21,8 +21,7 @@ from livepose.detection import Detections, Detector, open_detector
 from livepose.detection.letterbox import GREY
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.dataset import read_dataset
-from livepose.evaluation.problems import Problems
+from livepose.evaluation.dataset import Problems, read_dataset
 from livepose.frame import ImageBgr
 from livepose.training.data import ADVICE, Pictures, SetSpec, load_pictures, parse_set
 from livepose.training.settings import DetectorSettings
@@ -69,8 +68,8 @@ class BoxedPictures:
 
     def __init__(self, sets: Sequence[BoxedSet]) -> None:
         self._sets = list(sets)
-        self._places = [(s, i) for s, one in enumerate(sets) for i in range(len(one.boxes_xyxy))]
-        weights = np.array([sets[number].weight for number, _ in self._places])
+        self._places = [(one, i) for one in sets for i in range(len(one.boxes_xyxy))]
+        weights = np.array([one.weight for one, _ in self._places])
         self._cumulative = np.cumsum(weights) / weights.sum()
 
     def __len__(self) -> int:
@@ -84,8 +83,8 @@ class BoxedPictures:
     def draw(self, rng: np.random.Generator) -> tuple[ImageBgr, Boxes]:
         """Any picture with its boxes."""
         place = int(np.searchsorted(self._cumulative, rng.random(), side="right"))
-        number, index = self._places[min(place, len(self._places) - 1)]
-        return self._sets[number].take(index)
+        one, index = self._places[min(place, len(self._places) - 1)]
+        return one.take(index)
 
 
 def read_boxed(settings: DetectorSettings) -> BoxedPictures:
@@ -94,23 +93,19 @@ def read_boxed(settings: DetectorSettings) -> BoxedPictures:
     DataError, UsageError, WeightsError when a set or the completing detector cannot be used, or (in
     strict mode) anything in the sets is wrong.
     """
-    specs = [parse_set(text) for text in settings.data]
-    file = settings.complete_with
+    specs, file = [parse_set(text) for text in settings.data], settings.complete_with
     if file is not None and not any(spec.one_boxed for spec in specs):
         raise UsageError(
             f"--complete-with {file}: none of the sets is said to be one-boxed; name those that "
             "lack boxes as IMAGES:ANNOTATIONS:one-boxed"
         )
-    detector = None
-    if file is not None:
-        detector = open_detector(file, "cpu", score_threshold=COMPLETING_SCORE)
+    detector = file and open_detector(file, "cpu", score_threshold=COMPLETING_SCORE)
     problems = Problems(settings.strict_data, ADVICE)
     sets = []
     for spec in specs:
-        one = _read_set(spec, spec.one_boxed and detector is None, settings.cache, problems)
-        if spec.one_boxed and detector is not None:
-            _complete_set(one, detector, str(spec.annotations))
-        sets.append(one)
+        sets.append(_read_set(spec, spec.one_boxed and not detector, settings.cache, problems))
+        if spec.one_boxed and detector:
+            _complete_set(sets[-1], detector, str(spec.annotations))
     problems.tell()
     return BoxedPictures(sets)
 
@@ -123,19 +118,17 @@ def _read_set(spec: SetSpec, cut: bool, cache: str, problems: Problems) -> Boxed
         if not person.is_crowd and person.wh_px.min() >= MIN_SIDE_PX:
             boxes[person.picture].append(person.box_xyxy)
     # A picture without people teaches what none are; one that is cut needs a box to cut around.
-    kept = [
-        (place, np.array(own).reshape(-1, 4))
+    kept = {
+        place: np.array(own).reshape(-1, 4)
         for place, own in zip(places, boxes, strict=True)
         if place is not None and (own or not cut)
-    ]
-    if not any(len(own) for _, own in kept):
+    }
+    if not any(map(len, kept.values())):
         raise DataError(
             f"{spec.annotations}: expected boxes of people, found none that can be used"
             f"{problems.reason()}"
         )
-    return BoxedSet(
-        pictures, [place for place, _ in kept], [own for _, own in kept], spec.weight, cut
-    )
+    return BoxedSet(pictures, list(kept), list(kept.values()), spec.weight, cut)
 
 
 def _complete_set(one: BoxedSet, detector: Detector, name: str) -> None:
@@ -169,9 +162,7 @@ def _is_there(box_xyxy: Boxes, known_xyxy: Boxes) -> bool:
     return bool((overlap > SAME_PERSON_IOU).any() or (share > SAME_PERSON_SHARE).any())
 
 
-def cut_around(
-    image: ImageBgr, boxes_xyxy: NDArray[np.float64]
-) -> tuple[ImageBgr, NDArray[np.float64]]:
+def cut_around(image: ImageBgr, boxes_xyxy: Boxes) -> tuple[ImageBgr, Boxes]:
     """The part of a picture around its only box, and the box in it."""
     box = boxes_xyxy[0]
     margin = CUT_MARGIN * (box[2:] - box[:2]).max()

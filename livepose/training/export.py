@@ -1,13 +1,19 @@
-"""A run becomes weights: its mean in half precision, with a card that says how it came about."""
+"""A run becomes weights: its mean in half precision, with a card that says how it came about.
+
+It also says how Gaussian the heatmaps are, as DARK takes the logarithm near a peak for a quadratic
+(Zhang et al., arXiv 1910.06278, section 3.1).
+"""
 
 import logging
 import platform
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
@@ -20,7 +26,6 @@ from livepose.networks import build_network
 from livepose.skeletons import SKELETONS
 from livepose.training.checkpoint import NAME, load_state, read_checkpoint
 from livepose.training.data import parse_set
-from livepose.training.gaussianity import Gaussianity, measure_gaussianity
 from livepose.training.log import read_log
 from livepose.training.pose import as_runtime, build_card
 from livepose.training.settings import PoseSettings
@@ -29,7 +34,52 @@ from livepose.weights import Card, save_checkpoint
 
 logger = logging.getLogger(__name__)
 FITTED_PEOPLE = 200
+REACH = 2
+FLOOR = 1e-4
+"""Cells below this share of the peak are taken for this share: no network means them."""
 LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
+
+
+@dataclass(frozen=True)
+class Gaussianity:
+    """What a log-quadratic fit over 5 x 5 cells leaves over.
+
+    ``residual`` is the mean over maps of RMS(log map - fit) / RMS(log map - its mean): 0 for a
+    Gaussian, 1 where the fit explains nothing. ``sigma`` is the median deviation of the fitted
+    Gaussians in cells, NaN where none has a peak. ``maps`` is how many were fitted: those whose
+    peak lies two cells or more from the edge.
+    """
+
+    residual: float
+    sigma: float
+    maps: int
+
+
+def measure_gaussianity(heatmaps: NDArray[np.floating], labelled: NDArray[np.bool_]) -> Gaussianity:
+    """Fits a quadratic to the logarithm around every peak of heatmaps (P, K, H, W), as they are
+    decoded; ``labelled`` (P, K) says which of them count.
+    """
+    maps = heatmaps[labelled].astype(np.float64)
+    y, x = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[2])
+    highest = maps[np.arange(len(maps)), y, x]
+    size = 2 * REACH + 1
+    cells = np.lib.stride_tricks.sliding_window_view(maps, (size, size), axis=(1, 2))
+    rows, columns = y - REACH, x - REACH
+    kept = (rows >= 0) & (columns >= 0) & (highest > 0)
+    kept &= (rows < cells.shape[1]) & (columns < cells.shape[2])
+    inner = cells[np.flatnonzero(kept), rows[kept], columns[kept]].reshape(-1, size * size)
+    windows = np.log(np.maximum(inner / highest[kept][:, None], FLOOR))
+    if not len(windows):
+        return Gaussianity(float("nan"), float("nan"), 0)
+    y, x = (axis.ravel() for axis in np.mgrid[-REACH : REACH + 1.0, -REACH : REACH + 1.0])
+    design = np.stack([np.ones_like(x), x, y, x * x / 2, y * y / 2, x * y], axis=1)
+    fitted = windows @ np.linalg.pinv(design).T
+    left_over = np.sqrt(np.mean((windows - fitted @ design.T) ** 2, axis=1))
+    varied = windows.std(axis=1)
+    curvature = -(fitted[:, 3] + fitted[:, 4]) / 2
+    peaked = curvature[curvature > 0]
+    sigma = float(np.median(1 / np.sqrt(peaked))) if len(peaked) else float("nan")
+    return Gaussianity(float(np.mean(left_over / np.maximum(varied, 1e-12))), sigma, len(windows))
 
 
 def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:

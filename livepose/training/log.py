@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import sys
-from collections import deque
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -91,26 +90,14 @@ class DivergenceWatch:
 
     def __init__(self, ignore_until_step: int) -> None:
         self._ignore_until = ignore_until_step
-        self._recent: dict[str, deque[float]] = {}
-
-    @property
-    def recent(self) -> dict[str, list[float]]:
-        """What a checkpoint keeps."""
-        return {kind: list(losses) for kind, losses in self._recent.items()}
-
-    def remember(self, losses: dict[str, list[float]]) -> None:
-        """Take up what a checkpoint kept."""
-        self._recent = {kind: deque(values, REMEMBERED) for kind, values in losses.items()}
-
-    def forget(self) -> None:
-        """Start anew where the loss changes its meaning."""
-        self._recent.clear()
+        self.recent: dict[str, list[float]] = {}
+        """The last losses of each kind; a checkpoint keeps them."""
 
     def check(self, step: int, loss: float, kind: str = "") -> None:
         """Take in one loss. LiveposeError when the training diverges, with what to do about it."""
         if not math.isfinite(loss):
             raise LiveposeError(f"the loss became {loss} at step {step}; {ADVICE}")
-        recent = self._recent.setdefault(kind, deque(maxlen=REMEMBERED))
+        recent = self.recent.setdefault(kind, [])
         usual = median(recent) if len(recent) >= NEEDED else math.inf
         if step > self._ignore_until and loss > FACTOR * usual:
             raise LiveposeError(
@@ -118,6 +105,7 @@ class DivergenceWatch:
                 f"{usual:.3g}; {ADVICE}"
             )
         recent.append(loss)
+        del recent[:-REMEMBERED]
 
 
 def plot_run(folder: Path, output: Path | None = None) -> Path:
@@ -125,7 +113,7 @@ def plot_run(folder: Path, output: Path | None = None) -> Path:
 
     DataError when there is nothing in the log. UsageError when matplotlib is missing.
     """
-    from livepose.evaluation.plots import figure_with, save
+    from livepose.evaluation.report import figure_with, save
 
     entries = read_log(folder)
     steps = [entry for entry in entries if "loss" in entry]

@@ -8,7 +8,9 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,27 +24,96 @@ from torch import Tensor
 from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
 from livepose.training.checkpoint import NAME, read_checkpoint, write_checkpoint
 from livepose.training.log import DivergenceWatch, ProgressLine, RunLog
-from livepose.training.processes import Processes, choose_device
-from livepose.training.sampler import Prefetcher
-from livepose.training.schedule import Schedule
 from livepose.training.settings import RunSettings, write_settings
-from livepose.training.train_step import Task, TrainStep
+from livepose.training.train_step import Processes, Task, TrainStep, choose_device
 
 FINISHED, PAUSED, INTERRUPTED = "finished", "paused", "interrupted"
+LOWEST_RATE = 0.02
+EASY_UNTIL, HARD_FROM = 0.1, 0.6
+PREFETCHED = 3
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A run that came to an end for now."""
+class Schedule:
+    """How far the training is, and what follows from it; progress is 0 to 1."""
 
-    reason: str
-    folder: Path
-    trainer: "Trainer"
+    settings: RunSettings
+
+    def progress(self, step: int, elapsed_s: float) -> float:
+        """Share of the training that is done before ``step`` (counted from 0)."""
+        if self.settings.samples is not None:
+            return min(1.0, step * self.settings.batch / self.settings.samples)
+        return min(1.0, elapsed_s / (60 * (self.settings.budget_minutes or math.inf)))
+
+    def rate(self, step: int, progress: float) -> float:
+        """Factor on the learning rate: warm-up, then cosine, or constant with a fall at the end."""
+        warm = min(1.0, (step + 1) / max(1, self.settings.warm_up_steps))
+        if not self.settings.decay:
+            return warm
+        if self.settings.decay_last is not None:
+            return warm * self.remaining(progress)
+        cosine = 0.5 + 0.5 * math.cos(math.pi * progress)
+        return warm * (LOWEST_RATE + (1 - LOWEST_RATE) * cosine)
+
+    def remaining(self, progress: float) -> float:
+        """1 until the last share begins, then straight to 0."""
+        last = self.settings.decay_last
+        return 1.0 if last is None else min(1.0, (1 - progress) / last)
+
+    def is_decaying(self, progress: float) -> bool:
+        """Whether the last share has begun."""
+        return self.remaining(progress) < 1
+
+    def curriculum(self, progress: float, first: float, last: float) -> float:
+        """How hard crops are made, 0 to 1; it eases to half while the last share runs."""
+        done = (progress - EASY_UNTIL) / (HARD_FROM - EASY_UNTIL)
+        reached = first + (last - first) * min(1.0, max(0.0, done))
+        return reached * (0.5 + 0.5 * self.remaining(progress))
 
 
-def open_device(settings: RunSettings) -> tuple[torch.device, Processes]:
-    """The device, the other processes, and threads as asked."""
+class Prefetcher:
+    """What ``prepare`` makes of each step from ``start`` on."""
+
+    def __init__(self, prepare: Callable[[int], Any], start: int, workers: int) -> None:
+        self._prepare, self._next = prepare, start
+        self._ahead = PREFETCHED + workers - 1
+        self._waiting: deque[Future[Any]] = deque()
+        self.waited_s = 0.0
+        # One thread each: a second team of OpenMP would take the network's cores.
+        self._pool = ThreadPoolExecutor(workers, "batches", torch.set_num_threads, (1,))
+
+    def take(self) -> Any:
+        """The next one; the time spent waiting for it is added to ``waited_s``."""
+        start = time.perf_counter()
+        while len(self._waiting) <= self._ahead:
+            self._waiting.append(self._pool.submit(self._prepare, self._next))
+            self._next += 1
+        prepared = self._waiting.popleft().result()
+        self.waited_s += time.perf_counter() - start
+        return prepared
+
+    def close(self) -> None:
+        """Stop preparing."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def train(
+    settings: RunSettings,
+    folder: Path,
+    resume: bool,
+    make: Callable[[torch.device, Processes], Task],
+) -> "Trainer":
+    """Train what ``make`` makes, or go on with the run in ``folder``; the run as it ended for now.
+
+    LiveposeError: what is wrong with the settings, the data, the device, the weights to start from,
+    or the training itself.
+    """
+    there = (folder / NAME).is_file()
+    if there and not resume:
+        raise UsageError(f"{folder} holds a run already: give --resume or another --name")
+    if resume and not there:
+        raise DataError(f"{folder}: there is no {NAME} to go on from")
     device = choose_device(settings.device)
     processes = Processes.join(device)
     cv2.setNumThreads(1)  # OpenCV works in the threads that prepare batches
@@ -53,46 +124,31 @@ def open_device(settings: RunSettings) -> tuple[torch.device, Processes]:
         torch.backends.cudnn.benchmark = True
     if not processes.first:
         logging.getLogger("livepose.training").setLevel(logging.ERROR)
-    return device, processes
-
-
-def check_folder(folder: Path, resume: bool) -> None:
-    """A new run needs a new folder; going on needs a checkpoint.
-
-    DataError, UsageError when it is the other way round.
-    """
-    there = (folder / NAME).is_file()
-    if there and not resume:
-        raise UsageError(f"{folder} holds a run already: give --resume or another --name")
-    if resume and not there:
-        raise DataError(f"{folder}: there is no {NAME} to go on from")
-
-
-def train(task: Task, folder: Path, resume: bool, processes: Processes) -> Ended:
-    """Train, or go on with the run in ``folder``.
-
-    LiveposeError: what is wrong with the weights to start from, or the training itself.
-    """
-    check_folder(folder, resume)
     try:
+        trainer = Trainer(make(device, processes), folder, device, processes)
         if processes.first:
-            write_settings(task.settings, folder)
-        trainer = Trainer(task, folder, processes)
+            write_settings(settings, folder)
         if resume:
             trainer.resume()
-        return Ended(trainer.run(), folder, trainer)
+        trainer.run()
+        return trainer
     finally:
         processes.leave()
 
 
 class Trainer:
-    """One run: set up, go on from a checkpoint if there is one to go on from, train."""
+    """One run: set up, go on from a checkpoint if there is one to go on from, train.
 
-    def __init__(self, task: Task, folder: Path, processes: Processes) -> None:
+    ``ended`` is one of ``FINISHED``, ``PAUSED`` and ``INTERRUPTED`` once it has run.
+    """
+
+    def __init__(
+        self, task: Task, folder: Path, device: torch.device, processes: Processes
+    ) -> None:
         self.task, self.folder, self.processes = task, folder, processes
         self.settings, self.schedule = task.settings, Schedule(task.settings)
-        self.train_step = TrainStep(task, processes, choose_device(self.settings.device))
-        self.step = 0
+        self.train_step = TrainStep(task, processes, device)
+        self.step, self.ended = 0, ""
         self._before_s, self._began_s = 0.0, time.perf_counter()
         self._watch = DivergenceWatch(self.settings.warm_up_steps)
         self._unchecked: list[tuple[int, Tensor, Tensor, str]] = []
@@ -107,7 +163,9 @@ class Trainer:
         try:
             self.train_step.load(content["learner"])
             self.step, self._before_s = int(content["step"]), float(content["elapsed_s"])
-            self._watch.remember(content["recent_losses"])
+            self._watch.recent = {
+                kind: list(losses) for kind, losses in content["recent_losses"].items()
+            }
             self._phase = bool(content["last_phase"])
             torch.set_rng_state(content["rng"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -120,21 +178,22 @@ class Trainer:
         """Training time of this run, over all its starts."""
         return self._before_s + time.perf_counter() - self._began_s
 
-    def run(self) -> str:
-        """Train until the schedule, the time or the user ends it; returns which one did.
+    def run(self) -> None:
+        """Train until the schedule, the time or the user ends it.
 
         LiveposeError when the training diverges; the last good checkpoint is kept.
         """
         self._began_s = time.perf_counter()
         self._told = (self.step, self.elapsed_s)
         log = RunLog(self.folder, self.step) if self.processes.first else None
-        loader = Prefetcher(self._prepare, self.step, self.settings.workers)
+
+        def prepare(step: int) -> Any:
+            return self.task.prepare(step, self.schedule.progress(step, self.elapsed_s))
+
+        loader = Prefetcher(prepare, self.step, self.settings.workers)
         line = ProgressLine(self.task.unit)
         with stopping(self._ask_to_stop), closing(loader), closing(line):
-            return self._loop(loader, log, line)
-
-    def _prepare(self, step: int) -> Any:
-        return self.task.prepare(step, self.schedule.progress(step, self.elapsed_s))
+            self.ended = self._loop(loader, log, line)
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         if self._stop:
@@ -178,7 +237,7 @@ class Trainer:
     def _learn(self, batch: Any, progress: float) -> None:
         if self.task.phase(progress) != self._phase:
             self._check()
-            self._watch.forget()
+            self._watch.recent.clear()  # the loss changes its meaning
             self._phase = not self._phase
         rate = self.schedule.rate(self.step, progress)
         loss, norm = self.train_step.step(batch, self.step, rate, progress)
@@ -203,12 +262,16 @@ class Trainer:
         elapsed_s, batch = self.elapsed_s, self.settings.batch
         steps, passed_s = self.step - self._told[0], max(elapsed_s - self._told[1], 1e-9)
         progress = self.schedule.progress(self.step, elapsed_s)
+        steps_left = max(0.0, (self.settings.samples or 0) / batch - self.step)
+        left_s = steps_left * passed_s / max(1, steps)
+        if self.settings.budget_minutes is not None:
+            left_s = (1 - progress) * 60 * self.settings.budget_minutes
         entry = {
             "step": self.step,
             "samples": self.step * batch,
             "progress": round(progress, 6),
             "elapsed_s": round(elapsed_s, 1),
-            "left_s": round(self._left_s(progress, passed_s / max(1, steps))),
+            "left_s": round(left_s),
             "loss": round(sum(self._losses) / len(self._losses), 5),
             "grad_norm": round(self._norm, 3) if math.isfinite(self._norm) else None,
             "rate": round(self.schedule.rate(self.step, progress), 5),
@@ -221,11 +284,6 @@ class Trainer:
         self._losses.clear()
         loader.waited_s = 0.0
         self._told = (self.step, elapsed_s)
-
-    def _left_s(self, progress: float, step_s: float) -> float:
-        if self.settings.budget_minutes is not None:
-            return (1 - progress) * 60 * self.settings.budget_minutes
-        return max(0.0, (self.settings.samples or 0) / self.settings.batch - self.step) * step_s
 
     def _validate(self, log: RunLog | None) -> None:
         if log is None:

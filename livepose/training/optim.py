@@ -13,7 +13,7 @@ of the norm.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, overload
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,14 +74,8 @@ class Muon(Optimizer):
         told = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "hold": hold_norms}
         super().__init__(params, told)
 
-    @overload
-    def step(self, closure: None = None) -> None: ...
-
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
-
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Apply one update to every parameter that has a gradient."""
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[tuple[Tensor, Tensor, bool]]] = defaultdict(list)
@@ -92,7 +86,6 @@ class Muon(Optimizer):
             for entries in by_shape.values():
                 for start in range(0, len(entries), STACK):
                     self._apply(entries[start : start + STACK], group)
-        return None
 
     def _direction(self, param: Tensor, momentum: float) -> tuple[Tensor, bool]:
         """Nesterov momentum as a matrix that is not higher than wide, and whether it was turned."""
@@ -167,11 +160,10 @@ class RunningMean:
 
     def __init__(self, ema: nn.Module, network: nn.Module) -> None:
         pairs = list(zip(ema.state_dict().values(), network.state_dict().values(), strict=True))
-        floats = [pair for pair in pairs if pair[0].dtype.is_floating_point]
-        counts = [pair for pair in pairs if not pair[0].dtype.is_floating_point]
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        counts = [pair for pair in pairs if not pair[0].is_floating_point()]
         self._means, self._values = [list(one) for one in zip(*floats, strict=True)]
-        self._copies = [first for first, _ in counts]
-        self._counts = [second for _, second in counts]
+        self._copies, self._counts = [[pair[place] for pair in counts] for place in (0, 1)]
 
     @torch.no_grad()
     def update(self, step: int, decay: float) -> None:

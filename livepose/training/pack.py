@@ -7,9 +7,10 @@ labels, already merged and weighted. One safetensors file, read without unpickli
 import hashlib
 import json
 import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise, starmap
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from safetensors.numpy import save_file
 
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.archive import is_hostile
-from livepose.evaluation.problems import Problems
+from livepose.evaluation.dataset import Problems
 from livepose.frame import ImageBgr
 from livepose.skeletons import SKELETONS
 from livepose.training.data import People, Pictures, PictureSource
@@ -51,35 +52,35 @@ class Cut:
     bottom: int
     size_wh: tuple[int, int]
 
+    @classmethod
+    def around(
+        cls, box_xyxy: NDArray[np.float64], size_wh: tuple[int, int], how: PackSettings
+    ) -> "Cut":
+        """The square around a box, cut at the picture's edges."""
+        wide, high = box_xyxy[2:] - box_xyxy[:2]
+        side = how.context * max(float(wide) / how.aspect, float(high))
+        centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
+        left, top = np.floor(np.maximum(centre - side / 2, 0)).astype(int).tolist()
+        right, bottom = np.minimum(np.ceil(centre + side / 2), size_wh).astype(int).tolist()
+        right, bottom = max(right, left + 1), max(bottom, top + 1)
+        scale = min(1.0, how.side_px / side)
+        wide_px, high_px = round((right - left) * scale), round((bottom - top) * scale)
+        return cls(left, top, right, bottom, (max(1, wide_px), max(1, high_px)))
 
-def plan_cut(box_xyxy: NDArray[np.float64], size_wh: tuple[int, int], how: PackSettings) -> Cut:
-    """The square around a box, cut at the picture's edges."""
-    wide, high = box_xyxy[2:] - box_xyxy[:2]
-    side = how.context * max(float(wide) / how.aspect, float(high))
-    centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
-    low, high_edge = np.floor(centre - side / 2), np.ceil(centre + side / 2)
-    left, top = (int(max(0, edge)) for edge in low)
-    right, bottom = (int(min(limit, edge)) for limit, edge in zip(size_wh, high_edge, strict=True))
-    right, bottom = max(right, left + 1), max(bottom, top + 1)
-    scale = min(1.0, how.side_px / side)
-    wide_px, high_px = round((right - left) * scale), round((bottom - top) * scale)
-    return Cut(left, top, right, bottom, (max(1, wide_px), max(1, high_px)))
+    def picture(self, image: ImageBgr) -> ImageBgr:
+        """The small picture, scaled by area averaging."""
+        part = image[self.top : self.bottom, self.left : self.right]
+        if part.shape[1::-1] == self.size_wh:
+            return part
+        small = cv2.resize(part, self.size_wh, interpolation=cv2.INTER_AREA)
+        return np.asarray(small, dtype=np.uint8)
 
-
-def cut_picture(image: ImageBgr, cut: Cut) -> ImageBgr:
-    """The small picture, scaled by area averaging."""
-    part = image[cut.top : cut.bottom, cut.left : cut.right]
-    if part.shape[1::-1] == cut.size_wh:
-        return part
-    return np.asarray(cv2.resize(part, cut.size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def moved(xy: NDArray[np.float64], cut: Cut) -> NDArray[np.float64]:
-    """Picture px (..., 2), integers at pixel centres, to px of the small picture."""
-    start = np.array([cut.left, cut.top], dtype=np.float64)
-    span = np.array([cut.right - cut.left, cut.bottom - cut.top], dtype=np.float64)
-    scale = np.array(cut.size_wh) / span
-    return np.asarray((xy - start + 0.5) * scale - 0.5)
+    def moved(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Picture px (..., 2), integers at pixel centres, to px of the small picture."""
+        start = np.array([self.left, self.top], dtype=np.float64)
+        span = np.array([self.right - self.left, self.bottom - self.top], dtype=np.float64)
+        scale = np.array(self.size_wh) / span
+        return np.asarray((xy - start + 0.5) * scale - 0.5)
 
 
 def write_pack(people: People, how: PackSettings) -> int:
@@ -87,12 +88,24 @@ def write_pack(people: People, how: PackSettings) -> int:
 
     UsageError when even the lowest quality does not fit.
     """
-    output = how.output
+    output, pictures = how.output, people.pictures
     cuts = [
-        plan_cut(box, people.pictures.sources[picture].size_wh, how)
+        Cut.around(box, pictures.sources[picture].size_wh, how)
         for box, picture in zip(people.boxes_xyxy, people.picture, strict=True)
     ]
-    labels = _labels(people, cuts)
+    # Edges lie half a pixel before the centres that points are measured from.
+    corners = people.boxes_xyxy.reshape(-1, 2, 2) - 0.5
+    boxes, xy = (
+        np.array([cut.moved(one) for one, cut in zip(points, cuts, strict=True)])
+        for points in (corners, people.xy)
+    )
+    labels: dict[str, NDArray[Any]] = {
+        "sizes_wh": np.array([cut.size_wh for cut in cuts], dtype=np.int32),
+        "boxes_xyxy": (boxes + 0.5).reshape(-1, 4).astype(np.float32),
+        "xy": xy.astype(np.float32),
+        "weights": people.weights.astype(np.float32),
+        "draw_weights": people.draw_weights.astype(np.float32),
+    }
     room = how.max_mb * 1e6 - sum(array.nbytes for array in labels.values()) - 4096
     encoded = _encode_within(people, cuts, room, how)
     ends = np.cumsum([len(content) for content in encoded], dtype=np.int64)
@@ -103,20 +116,6 @@ def write_pack(people: People, how: PackSettings) -> int:
     draft.replace(output)
     logger.info(f"{output}: {len(people)} people, {output.stat().st_size / 1e6:.1f} MB")
     return output.stat().st_size
-
-
-def _labels(people: People, cuts: list[Cut]) -> dict[str, NDArray[np.generic]]:
-    # Edges lie half a pixel before the centres that points are measured from.
-    corners = people.boxes_xyxy.reshape(-1, 2, 2) - 0.5
-    boxes = np.array([moved(points, cut) for points, cut in zip(corners, cuts, strict=True)]) + 0.5
-    xy = np.array([moved(points, cut) for points, cut in zip(people.xy, cuts, strict=True)])
-    return {
-        "sizes_wh": np.array([cut.size_wh for cut in cuts], dtype=np.int32),
-        "boxes_xyxy": boxes.reshape(-1, 4).astype(np.float32),
-        "xy": xy.astype(np.float32),
-        "weights": people.weights.astype(np.float32),
-        "draw_weights": people.draw_weights.astype(np.float32),
-    }
 
 
 def _encode_within(people: People, cuts: list[Cut], room: float, how: PackSettings) -> list[bytes]:
@@ -144,7 +143,7 @@ def _encode(
 
     def one(row: int) -> bytes:
         picture = people.pictures.image_bgr(int(people.picture[row]))
-        done, buffer = cv2.imencode(suffix, cut_picture(picture, cuts[row]), [flag, quality])
+        done, buffer = cv2.imencode(suffix, cuts[row].picture(picture), [flag, quality])
         if not done:
             raise DataError(f"person {row}: the crop cannot be encoded as {how.encoding}")
         return bytes(buffer.tobytes())
@@ -160,30 +159,6 @@ def read_pack(
 
     DataError when the file is no pack, is cut short, or was made for another skeleton.
     """
-    tensors = _read_tensors(path, skeleton)
-    ends = tensors["ends"]
-    starts = np.concatenate([[0], ends[:-1]])
-    content = tensors["bytes"].tobytes()
-    if not len(ends) or ends[-1] != len(content) or (np.diff(ends) < 0).any():
-        raise DataError(f"{path}: the pack is damaged: its pictures do not add up")
-    rows = zip(tensors["sizes_wh"].tolist(), starts.tolist(), ends.tolist(), strict=True)
-    sources = [
-        PictureSource(f"{path}, person {row}", (size[0], size[1]), _slice(content, start, end))
-        for row, (size, start, end) in enumerate(rows)
-    ]
-    pictures = Pictures(sources, cache)
-    bad = pictures.load(workers)
-    for row, (kind, detail) in bad.items():
-        problems.add(kind, f"{path}, person {row}", detail)
-    people = _people(path, pictures, tensors)
-    return people.select(np.array([row not in bad for row in range(len(people))], dtype=bool))
-
-
-def _slice(content: bytes, start: int, end: int) -> Callable[[], bytes]:
-    return lambda: content[int(start) : int(end)]
-
-
-def _read_tensors(path: Path, skeleton: str) -> dict[str, NDArray[np.generic]]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -195,16 +170,25 @@ def _read_tensors(path: Path, skeleton: str) -> dict[str, NDArray[np.generic]]:
         raise DataError(f"{path}: expected a pack of format {FORMAT}")
     if metadata.get("skeleton") != skeleton:
         raise DataError(f"{path}: made for {metadata.get('skeleton')}, expected {skeleton}")
-    return tensors
-
-
-def _people(path: Path, pictures: Pictures, tensors: dict[str, NDArray[np.generic]]) -> People:
-    count = len(pictures)
-    for name, tensor in tensors.items():
-        if name != "bytes" and len(tensor) != count:
-            raise DataError(f"{path}: {name}: expected {count} rows, got {len(tensor)}")
+    joints = len(SKELETONS[skeleton].keypoints)
+    ends, content = tensors["ends"].ravel().astype(np.int64), tensors["bytes"].tobytes()
+    if not len(ends) or ends[-1] != len(content) or (np.diff(ends) < 0).any():
+        raise DataError(f"{path}: the pack is damaged: its pictures do not add up")
+    shapes = ((), (2,), (4,), (joints, 2), (joints,), ())
+    for name, of_each in zip(TENSORS[1:], shapes, strict=True):
+        wanted, got = (len(ends), *of_each), tensors[name].shape
+        if got != wanted:
+            raise DataError(f"{path}: {name}: expected the shape {wanted}, got {got}")
+    sizes, edges = tensors["sizes_wh"].tolist(), pairwise([0, *ends.tolist()])
+    sources = [
+        PictureSource(f"{path}, person {row}", (wide, high), partial(content.__getitem__, own))
+        for row, ((wide, high), own) in enumerate(zip(sizes, starmap(slice, edges), strict=True))
+    ]
+    pictures = Pictures(sources, cache)
+    bad = pictures.load(problems, workers)
     floats = (tensors[name].astype(np.float64) for name in TENSORS[3:])
-    return People(pictures, np.arange(count), *floats)
+    people = People(pictures, np.arange(len(ends)), *floats)
+    return people.select(np.array([row not in bad for row in range(len(people))], dtype=bool))
 
 
 def split_file(file: Path, folder: Path, part_bytes: int = PART_BYTES) -> list[Path]:
@@ -231,11 +215,19 @@ def join_parts(folder: Path, output: Path | None = None) -> Path:
 
     DataError when a part is missing or not what it was; nothing is written then.
     """
-    manifest = _read_manifest(folder)
-    content = b"".join(_part(folder, entry) for entry in manifest["parts"])
-    if _sha256(content) != manifest["sha256"]:
+    file = folder / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        hashes = {entry["name"]: entry.get("sha256") for entry in manifest["parts"]}
+        names, whole = [manifest["name"], *hashes], str(manifest["sha256"])
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: expected the list of parts, got: {error!r}") from error
+    if any(not isinstance(name, str) or is_hostile(name) or "/" in name for name in names):
+        raise DataError(f"{file}: expected plain file names, got {names}")
+    content = b"".join(_part(folder / name, hashes[name]) for name in names[1:])
+    if _sha256(content) != whole:
         raise DataError(f"{folder}: every part is whole, but together they are not the file")
-    target = output or folder / str(manifest["name"])
+    target = output or folder / names[0]
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f"{target.name}.draft")
     draft.write_bytes(content)
@@ -243,26 +235,12 @@ def join_parts(folder: Path, output: Path | None = None) -> Path:
     return target
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    file = folder / MANIFEST
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        names = [manifest["name"], *(entry["name"] for entry in manifest["parts"])]
-        str(manifest["sha256"])
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: expected the list of parts, got: {error!r}") from error
-    if any(not isinstance(name, str) or is_hostile(name) or "/" in name for name in names):
-        raise DataError(f"{file}: expected plain file names, got {names}")
-    return dict(manifest)
-
-
-def _part(folder: Path, entry: dict[str, Any]) -> bytes:
-    file = folder / str(entry["name"])
+def _part(file: Path, sha256: object) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: this part is missing; fetch it again") from error
-    if _sha256(content) != entry.get("sha256"):
+    if _sha256(content) != sha256:
         raise DataError(f"{file}: this part is not what it was (SHA-256); fetch it again")
     return content
 

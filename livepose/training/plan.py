@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.crops import CropGeometry
 from livepose.skeletons import Skeleton
 from livepose.training.data import People
-from livepose.training.geometry import TrainingGeometry, transform
 from livepose.training.settings import AugmentSettings
+from livepose.weights.card import STRIDE
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -29,6 +30,46 @@ MIN_CUT_PX = 24.0
 MIN_CUT_BOX_PX = 50.0
 MIN_TORSO_PX = 20.0
 HALF_BODY_FROM = 8
+
+
+@dataclass(frozen=True)
+class TrainingGeometry(CropGeometry):
+    """Crops as the network is used with; besides mirrored ones, and the way from the input to the
+    heatmap without going through the picture.
+    """
+
+    @property
+    def heatmap_hw(self) -> tuple[int, int]:
+        """Rows and columns of the heatmap."""
+        return self.input_hw[0] // STRIDE, self.input_hw[1] // STRIDE
+
+    def turned(self, boxes_xyxy: Floats, rotation_deg: Floats, flip: NDArray[np.bool_]) -> Floats:
+        """Picture px to input px, (P, 2, 3), for boxes (P, 4), turned, some of them mirrored."""
+        matrices = self.matrices(boxes_xyxy, rotation_deg)
+        _, _, (centre_x, _) = self.placing(self.input_hw)
+        matrices[flip, 0] *= -1
+        matrices[flip, 0, 2] += 2 * centre_x
+        return matrices
+
+    def input_to_heatmap(self, input_xy: Floats) -> Floats:
+        """Input px (..., 2) to heatmap px: box centres fall on box centres, spans on spans."""
+        _, span, centre = self.placing(self.input_hw)
+        _, cells, middle = self.placing(self.heatmap_hw)
+        across = cells[0] / span[0]
+        down = cells[1] / span[1] if span[1] else across
+        return np.asarray((input_xy - np.array(centre)) * (across, down) + np.array(middle))
+
+
+def transform(matrices: Floats, xy: Floats) -> Floats:
+    """Affine matrices (P, 2, 3) applied to points (P, K, 2)."""
+    return np.asarray(np.einsum("pij,pkj->pki", matrices[:, :, :2], xy) + matrices[:, None, :, 2])
+
+
+def inverse(matrices: Floats) -> Floats:
+    """Inverse affine matrices, (P, 2, 3) to (P, 2, 3)."""
+    turned = np.linalg.inv(matrices[:, :, :2])
+    shift = -np.einsum("pij,pj->pi", turned, matrices[:, :, 2])
+    return np.concatenate([turned, shift[:, :, None]], axis=2)
 
 
 @dataclass(frozen=True)
@@ -97,87 +138,53 @@ class Draws:
         return np.asarray(self.uniform() < share)
 
 
-@dataclass(frozen=True)
-class _View:
-    """Boxes and picture windows after cropping, and how much each may be rotated."""
-
-    boxes_xyxy: Floats
-    windows_xyxy: Floats
-    turn: Floats
-
-
 class Planner:
     """Draws plans for the people of a training."""
 
     def __init__(
-        self,
-        people: People,
-        skeleton: Skeleton,
-        settings: AugmentSettings,
-        seed: int,
+        self, people: People, skeleton: Skeleton, settings: AugmentSettings, seed: int
     ) -> None:
-        self.people = people
-        self.settings = settings
-        self.seed = seed
+        self.people, self.settings, self.seed = people, settings, seed
         self._mirror = np.array(skeleton.flip_permutation)
-        self._shoulders = _indices(skeleton, "shoulder")
-        self._hips = _indices(skeleton, "hip")
-        lower = ("hip", "knee", "ankle")
-        self._is_lower = np.array([name.endswith(lower) for name in skeleton.keypoints])
+        self._shoulders, self._hips, self._lower = (
+            np.array([name.endswith(parts) for name in skeleton.keypoints])
+            for parts in ("shoulder", "hip", ("hip", "knee", "ankle"))
+        )
 
     def draw(
         self, rows: NDArray[np.int64], step: int, curriculum: float, geometry: TrainingGeometry
     ) -> Plan:
         """The plan of one batch: the people ``rows``, (B,), at this step and input size."""
-        draws = Draws(self.seed, step, len(rows))
-        boxes, xy = self.people.boxes_xyxy[rows], self.people.xy[rows]
-        weights, windows = self.people.weights[rows], self.people.windows_xyxy[rows]
-        view = self._crop_view(draws, boxes, xy, weights > 0, windows, curriculum)
-        flip = draws.chance(self.settings.flipped)
-        matrices = geometry.turned(
-            self._shake(draws, view.boxes_xyxy, curriculum),
-            self._rotation(draws, curriculum) * view.turn,
-            flip,
-        )
+        draws, settings = Draws(self.seed, step, len(rows)), self.settings
+        xy, weights = self.people.xy[rows], self.people.weights[rows]
+        boxes, windows = self.people.boxes_xyxy[rows], self.people.windows_xyxy[rows]
+        kind, known = draws.uniform(), weights > 0
+        boxes_cut, windows_cut, webcam = self._webcam(draws, boxes, xy, known, windows)
+        webcam &= kind < settings.webcam
+        boxes_half, half = self._half_body(draws, boxes, xy, known)
+        half &= kind >= settings.webcam
+        half &= kind < settings.webcam + settings.half_body * curriculum
+        boxes = np.where(webcam[:, None], boxes_cut, boxes)
+        boxes = np.where(half[:, None], boxes_half, boxes)
+        windows = np.where(webcam[:, None], windows_cut, windows)
+        flip = draws.chance(settings.flipped)
+        boxes = self._shake(draws, boxes, curriculum)
+        turn = np.where(webcam, settings.webcam_rotation, 1.0)
+        matrices = geometry.turned(boxes, self._rotation(draws, curriculum) * turn, flip)
         heatmap_xy = geometry.input_to_heatmap(transform(matrices, xy))
-        in_window = _inside(xy, view.windows_xyxy)
-        present, absent = self._seen(heatmap_xy, weights, in_window, geometry.heatmap_hw)
+        height, width = geometry.heatmap_hw
+        frame = np.tile([-0.5, -0.5, width - 0.5, height - 0.5], (len(rows), 1))
+        seen = _inside(xy, windows) & _inside(heatmap_xy, frame)
+        absent = np.where(known & ~seen, settings.absent_weight, 0.0)
         return Plan(
             rows,
             matrices,
-            view.windows_xyxy,
+            windows,
             self._mirrored(heatmap_xy, flip),
-            self._mirrored(present, flip),
+            self._mirrored(np.where(seen, weights, 0.0), flip),
             self._mirrored(absent, flip),
             noise_seeds=draws.noise_seeds,
             **self._appearance(draws, curriculum, geometry.input_hw),
-        )
-
-    def _crop_view(
-        self,
-        draws: Draws,
-        boxes: Floats,
-        xy: Floats,
-        known: Flags,
-        windows: Floats,
-        curriculum: float,
-    ) -> _View:
-        """Webcam cuts and half bodies; the rest keep their box."""
-        kind = draws.uniform()
-        webcam = kind < self.settings.webcam
-        boxes_cut, windows_cut, possible = self._webcam(draws, boxes, xy, known, windows)
-        webcam &= possible
-        half = (kind >= self.settings.webcam) & (
-            kind < self.settings.webcam + self.settings.half_body * curriculum
-        )
-        boxes_half, possible = self._half_body(draws, boxes, xy, known)
-        half &= possible
-        boxes = np.where(webcam[:, None], boxes_cut, boxes)
-        boxes = np.where(half[:, None], boxes_half, boxes)
-        return _View(
-            boxes,
-            np.where(webcam[:, None], windows_cut, windows),
-            np.where(webcam, self.settings.webcam_rotation, 1.0),
         )
 
     def _webcam(
@@ -212,7 +219,7 @@ class Planner:
     ) -> tuple[Floats, Flags]:
         """Boxes around the upper or the lower body, and where that can be done, (B,)."""
         upper = draws.chance(0.6)
-        chosen = known & (self._is_lower[None, :] != upper[:, None])
+        chosen = known & (self._lower[None, :] != upper[:, None])
         possible = (known.sum(axis=1) >= HALF_BODY_FROM) & (chosen.sum(axis=1) >= 3)
         (left, right), (top, bottom) = _bounds(xy[..., 0], chosen), _bounds(xy[..., 1], chosen)
         grow_x, grow_y = 0.2 * (right - left), 0.2 * (bottom - top)
@@ -236,16 +243,6 @@ class Planner:
         most = 2 * self.settings.rotation_deg * curriculum
         angle = np.clip(draws.normal(self.settings.rotation_deg * curriculum), -most, most)
         return np.where(draws.chance(self.settings.rotated), angle, 0.0)
-
-    def _seen(
-        self, heatmap_xy: Floats, weights: Floats, in_window: Flags, heatmap_hw: tuple[int, int]
-    ) -> tuple[Floats, Floats]:
-        """Weights of keypoints in sight, and of those known to be out of it, (B, K) each."""
-        height, width = heatmap_hw
-        frame = np.tile([-0.5, -0.5, width - 0.5, height - 0.5], (len(heatmap_xy), 1))
-        seen = in_window & _inside(heatmap_xy, frame)
-        absent = (weights > 0) & ~seen
-        return np.where(seen, weights, 0.0), np.where(absent, self.settings.absent_weight, 0.0)
 
     def _mirrored(self, values: Floats, flip: Flags) -> Floats:
         """Left and right exchanged in the rows that are mirrored."""
@@ -280,11 +277,7 @@ def _holes(draws: Draws, wanted: Flags, input_hw: tuple[int, int]) -> Floats:
     return np.where(wanted[:, None], holes, 0.0)
 
 
-def _indices(skeleton: Skeleton, part: str) -> list[int]:
-    return [index for index, name in enumerate(skeleton.keypoints) if name.endswith(part)]
-
-
-def _mean_y(xy: Floats, known: Flags, joints: list[int]) -> tuple[Floats, Flags]:
+def _mean_y(xy: Floats, known: Flags, joints: Flags) -> tuple[Floats, Flags]:
     """Mean row of the known ones of these joints, and whether there is one, (B,) each."""
     here = known[:, joints]
     count = here.sum(axis=1)

@@ -1,13 +1,15 @@
 """The pose network as a task of the training loop.
 
-The way of a crop: ``data`` (who there is) -> ``sampler`` (who comes when) -> ``plan`` (what is done
-to the crop) -> ``crops`` (the crop) -> ``appearance`` (its colours) -> here. Every
-crop is a pure function of seed, step and place in the batch.
+The way of a crop: ``data`` (who there is) -> ``PersonSampler`` (who comes when) -> ``plan`` (what
+is done to the crop) -> ``crops`` (the crop and its colours) -> here. Every crop is a pure function
+of seed, step and place in the batch.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,21 +20,43 @@ from livepose.evaluation.validation import CallableRuntime, validate_pose
 from livepose.networks import build_network
 from livepose.skeletons import SKELETONS
 from livepose.training import loop
-from livepose.training.appearance import changed, normalised
-from livepose.training.crops import DeviceCrops, render_crops
+from livepose.training.crops import DeviceCrops, changed, normalised, render_crops
 from livepose.training.data import People, parse_set, read_people
-from livepose.training.geometry import TrainingGeometry
-from livepose.training.plan import Plan, Planner
-from livepose.training.processes import Processes
-from livepose.training.sampler import PersonSampler
-from livepose.training.schedule import Schedule
+from livepose.training.loop import Schedule
+from livepose.training.plan import Plan, Planner, TrainingGeometry
 from livepose.training.settings import PoseSettings
 from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
-from livepose.training.train_step import AUTOCAST, Task
+from livepose.training.train_step import AUTOCAST, Processes, Task
 from livepose.weights import Card
 from livepose.weights.manifest import BLUR_KERNELS
 
-_SIZE_STREAM = 4
+_SIZE_STREAM, _ORDER_STREAM = 4, 0x0E90C4
+EPOCHS_REMEMBERED = 4
+
+
+class PersonSampler:
+    """The order of people for a seed.
+
+    Every epoch is N draws. A person with weight w is drawn floor(w') or ceil(w') times in it, where
+    w' is its share of N (systematic resampling), and the epoch is shuffled, so that all are seen
+    equally often, and position 1,000,000 can be asked for without the 999,999 before it.
+    """
+
+    def __init__(self, draw_weights: NDArray[np.float64], seed: int) -> None:
+        self._cumulative = np.cumsum(draw_weights / draw_weights.sum() * len(draw_weights))
+        self._seed, self._count = seed, len(draw_weights)
+        self._epoch = lru_cache(EPOCHS_REMEMBERED)(self._draw_epoch)
+
+    def _draw_epoch(self, epoch: int) -> NDArray[np.int64]:
+        rng = np.random.Generator(np.random.Philox([self._seed, _ORDER_STREAM + epoch]))
+        points = np.arange(self._count) + rng.random()
+        drawn = np.searchsorted(self._cumulative, points, side="right")
+        return rng.permutation(np.minimum(drawn, self._count - 1))
+
+    def people(self, start: int, count: int) -> NDArray[np.int64]:
+        """Indices of the people at positions ``start`` to ``start + count - 1``, (count,)."""
+        places = (divmod(position, self._count) for position in range(start, start + count))
+        return np.array([self._epoch(epoch)[place] for epoch, place in places], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -46,24 +70,22 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device, inputs channels-last."""
+        labels = (self.heatmap_xy, self.weights, self.absent_weights)
         return Batch(
             self.inputs.to(device, non_blocking=True, memory_format=torch.channels_last),
-            self.heatmap_xy.to(device, non_blocking=True),
-            self.weights.to(device, non_blocking=True),
-            self.absent_weights.to(device, non_blocking=True),
+            *(one.to(device, non_blocking=True) for one in labels),
         )
 
 
-def train_pose(settings: PoseSettings, folder: Path, resume: bool) -> loop.Ended:
-    """Train a pose network, or go on with the run in ``folder``.
+def train_pose(settings: PoseSettings, folder: Path, resume: bool) -> loop.Trainer:
+    """Train a pose network, or go on with the run in ``folder``; see ``loop.train``."""
 
-    LiveposeError: what is wrong with the settings, the data, the device, or the training itself.
-    """
-    loop.check_folder(folder, resume)
-    device, processes = loop.open_device(settings)
-    people = read_people(settings)
-    loop.logger.info(f"{len(people)} people to learn from, on {device}")
-    return loop.train(PoseTask(settings, people, device, processes), folder, resume, processes)
+    def make(device: torch.device, processes: Processes) -> PoseTask:
+        people = read_people(settings)
+        loop.logger.info(f"{len(people)} people to learn from, on {device}")
+        return PoseTask(settings, people, device, processes)
+
+    return loop.train(settings, folder, resume, make)
 
 
 class PoseTask(Task):
@@ -129,10 +151,9 @@ class PoseTask(Task):
         inputs = changed(crops_rgb, plan)
         return Batch(inputs, *(torch.from_numpy(values).float() for values in labels))
 
-    def forward(self, network: nn.Module, batch: Batch) -> Tensor:
+    def forward(self, network: nn.Module, batch: Batch) -> Any:
         """Outputs (B, K, H, W)."""
-        outputs: Tensor = network(batch.inputs)
-        return outputs
+        return network(batch.inputs)
 
     def loss(self, outputs: Tensor, batch: Batch, progress: float) -> Tensor:
         """Cross-entropy or squared error, a keypoint."""
@@ -140,10 +161,10 @@ class PoseTask(Task):
         hw = (outputs.shape[2], outputs.shape[3])
         targets = target_maps(batch.heatmap_xy, hw, settings.sigma, settings.targets)
         weights = batch.weights, batch.absent_weights
-        if settings.loss == "softmax" and not self.phase(progress):
+        is_softmax = settings.loss == "softmax"
+        if is_softmax and not self.phase(progress):
             total, weight = softmax_loss(outputs, targets, *weights)
         else:
-            is_softmax = settings.loss == "softmax"
             maps = softmax_maps(outputs, settings.sigma) if is_softmax else outputs
             total, weight = mse_loss(maps, targets, *weights, sigma=settings.sigma)
         return total / self._processes.mean_weight(weight).clamp_min(1e-6)

@@ -6,7 +6,7 @@ schedule is the same.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
@@ -109,23 +109,12 @@ class RunSettings(ReadSettings):
     def from_json(cls, text: str) -> Self:
         """Reads what ``to_json`` wrote. DataError when it is something else."""
         try:
-            values = dict(json.loads(text))
-            known = {
-                entry.name: values[entry.name] for entry in fields(cls) if entry.name in values
-            }
-            lists = {name: tuple(one) for name, one in known.items() if isinstance(one, list)}
-            nested = {name: one for name, one in known.items() if isinstance(one, dict)}
-            chosen = known | lists | cls._nested(nested)
-            _check_types(cls, chosen)
-            return cls(**chosen)
+            settings: Self = _built(cls, dict(json.loads(text)))
+            return settings
         except RecursionError as error:
             raise DataError("settings of a run: nested too deeply to be livepose's own") from error
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise DataError(f"settings of a run: expected livepose's own, got: {error}") from error
-
-    @classmethod
-    def _nested(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return values
 
     def resumed(self, given: Mapping[str, Any], is_decaying: bool) -> Self:
         """These settings with those of ``given`` that may be other when a run goes on.
@@ -188,12 +177,6 @@ class PoseSettings(RunSettings):
         _ = self.sizes, self.sizes_last, self.hardness_range
         if self.mse_last > 1:
             raise UsageError(f"--mse-last: expected a share from 0 to 1, got {self.mse_last}")
-
-    @classmethod
-    def _nested(cls, values: dict[str, Any]) -> dict[str, Any]:
-        for one in values.values():
-            _check_types(AugmentSettings, one)
-        return {name: AugmentSettings(**one) for name, one in values.items()}
 
     @property
     def sizes(self) -> dict[tuple[int, int], float]:
@@ -264,17 +247,24 @@ class PackSettings(ReadSettings):
     aspect: float = option(0.75, "width over height of the network input", above=0)
 
 
-def _check_types(kind: type, values: Mapping[str, Any]) -> None:
-    """TypeError where a value is of another type than its field."""
+def _built(kind: Any, values: Mapping[str, Any]) -> Any:
+    """Settings out of their JSON; TypeError where a value is of another type than its field."""
+    chosen: dict[str, Any] = {}
     for name, hint in get_type_hints(kind).items():
         if name not in values:
+            continue
+        value = tuple(values[name]) if isinstance(values[name], list) else values[name]
+        if is_dataclass(hint):
+            chosen[name] = _built(hint, dict(value))
             continue
         allowed = [get_origin(one) or one for one in get_args(hint) or (hint,)]
         if get_origin(hint) is tuple:
             allowed = [tuple]
-        is_number = float in allowed and isinstance(values[name], int)
-        if not (is_number or type(values[name]) in allowed):
-            raise TypeError(f"{name}: {values[name]!r:.40}")
+        is_number = float in allowed and isinstance(value, int)
+        if not (is_number or type(value) in allowed):
+            raise TypeError(f"{name}: {value!r:.40}")
+        chosen[name] = value
+    return kind(**chosen)
 
 
 def _sizes(flag: str, text: str) -> dict[tuple[int, int], float]:

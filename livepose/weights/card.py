@@ -169,7 +169,8 @@ def from_metadata(metadata: Mapping[str, str], what: str) -> Card:
             "'livepose weights import FILE'"
         )
     values: dict[str, Any] = {}
-    for name, parse in {OWN_SKELETON: partial(_learn_skeleton, what), **_PARSERS}.items():
+    learn: dict[str, Callable[[str], object]] = {OWN_SKELETON: partial(_learn_skeleton, what)}
+    for name, parse in {**learn, **_PARSERS}.items():
         try:
             values[name] = parse(metadata[name])
         except KeyError:

@@ -14,8 +14,7 @@ from livepose.cli import guarded
 from livepose.cli.progress import progress_bars
 from livepose.errors import DataError, SinkError, UsageError
 from livepose.evaluation.archive import open_people
-from livepose.evaluation.plots import figure_with, save
-from livepose.evaluation.report import as_json, write_text
+from livepose.evaluation.report import as_json, figure_with, save, write_text
 from livepose.pipeline import PosePipeline, Settings
 from studies import positive
 from studies.identity import interval

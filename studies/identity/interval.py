@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.evaluation.plots import figure_with, save
-from livepose.evaluation.report import markdown_table
+from livepose.evaluation.report import figure_with, markdown_table, save
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
 from livepose.poses import Poses

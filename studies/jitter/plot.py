@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from livepose.evaluation.plots import figure_with, save
+from livepose.evaluation.report import figure_with, save
 from studies.jitter.curves import Point
 from studies.jitter.measures import Measures
 

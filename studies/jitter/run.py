@@ -7,8 +7,8 @@ from pathlib import Path
 
 from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.model import open_estimator
 from livepose.evaluation.settings import Progress
+from livepose.runtimes import open_runtime
 from livepose.skeletons import SKELETONS
 from livepose.weights import find_weights, read_card
 from livepose.weights.calibration import calibration_of
@@ -96,7 +96,7 @@ def _recordings(
             rows.append(Recording.load(path))
             continue
         if estimator is None:
-            estimator = open_estimator(settings.weights)
+            estimator = PoseEstimator(open_runtime(settings.weights))
         rows.append(record(clip, estimator, progress(clip.name, len(clip.times_s))))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)

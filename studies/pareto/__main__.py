@@ -15,8 +15,14 @@ from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars
 from livepose.errors import SinkError
 from livepose.evaluation.bootstrap import Interval
-from livepose.evaluation.plots import figure_with, save
-from livepose.evaluation.report import as_json, markdown_table, require_writable, write_text
+from livepose.evaluation.report import (
+    as_json,
+    figure_with,
+    markdown_table,
+    require_writable,
+    save,
+    write_text,
+)
 from livepose.evaluation.settings import CocoSettings
 from livepose.settings import parse_input_size
 from studies import positive

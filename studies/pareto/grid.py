@@ -22,9 +22,8 @@ from livepose.evaluation.bootstrap import draws, percentile_interval
 from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.coco import match
 from livepose.evaluation.metrics import coco_results, sigmas_of
-from livepose.evaluation.model import open_estimator
 from livepose.evaluation.predict import Predictions, Variant, predict
-from livepose.evaluation.run import Set, chosen_detector, open_set
+from livepose.evaluation.run import Set, chosen_detector, chosen_estimator, open_set
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
 from livepose.evaluation.speed import WARM_UP, measure_speeds, pictures_with_people, timed
 from livepose.skeletons import COCO17
@@ -82,7 +81,7 @@ def run_pareto(
     said at once.
     """
     estimators = [
-        open_estimator(settings.weights, input_hw, settings.runtime, settings.device, precision)
+        chosen_estimator(replace(settings, input_hw=input_hw, precision=precision))
         for precision in grid.precisions
         for input_hw in grid.inputs_hw
     ]

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.cost import NO_COST
 from livepose.evaluation.predict import FLIPS
 from livepose.evaluation.report import Measured, Row
 from livepose.evaluation.run import CocoScorer, chosen_estimator, open_set
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
-from livepose.evaluation.speed import NO_SPEED
+from livepose.evaluation.speed import NO_COST, NO_SPEED
 from studies.peers import DirectPeer, open_peer, own_weights
-from studies.peers.decoders import decode_variant, variants_of
-from studies.peers.run import direct_results, direct_speed
+from studies.peers.decoders import variants_of
+from studies.peers.direct import direct_results, direct_speed
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,10 @@ def run_comparison(
     ours = [(chosen_estimator(settings, weights), name) for weights, name in names]
     for scorer.data in sets:
         for estimator, name in ours:
-            scorer.run(estimator, own, name, decode_variant)
+            scorer.run(estimator, own, name)
         for peer in peers:
             if isinstance(peer, PoseEstimator):
-                scorer.run(peer, others_read, peer.runtime.card.network, decode_variant)
+                scorer.run(peer, others_read, peer.runtime.card.network)
             elif not peer.own_boxes or scorer.data is sets[0]:
                 run_direct(scorer, peer)
         scorer.data.pictures.close()

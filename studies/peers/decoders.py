@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.errors import UsageError
 from livepose.estimator import Estimates, PoseEstimator
-from livepose.evaluation import predict
-from livepose.evaluation.predict import Variant, average
+from livepose.evaluation.predict import Answers, Variant, average
 from livepose.heatmaps import DECODERS, blur_taps
 
 Array = NDArray[np.float64]
@@ -150,22 +149,20 @@ def variants_of(decoders: Sequence[str], flips: Sequence[str]) -> tuple[Variant,
     """Every decoder with every kind of flip test; ``fused`` only with one."""
     if FUSED in decoders and tuple(flips) == ("none",):
         raise UsageError("--decode fused joins two answers: it needs --flip-test")
-    every = (Variant(decode, flip) for decode in decoders for flip in flips)
+    every = (StudyVariant(decode, flip) for decode in decoders for flip in flips)
     return tuple(one for one in every if one.decode != FUSED or one.flip != "none")
 
 
-def decode_variant(
-    estimator: PoseEstimator,
-    variant: Variant,
-    answers: tuple[Heatmaps, Heatmaps | None],
-    boxes_xyxy: Boxes,
-) -> Estimates:
-    """As livepose's own, with the decoders of this module beside the live ones."""
-    plain, mirrored = predict.turned_back(estimator, variant, answers)
-    if variant.decode == FUSED and mirrored is not None:
-        return fuse(*(estimator.decode(one, boxes_xyxy, "dark") for one in (plain, mirrored)))
-    maps = plain if mirrored is None else average(plain, mirrored)
-    return decode_as(estimator, variant.decode, maps, boxes_xyxy)
+class StudyVariant(Variant):
+    """The decoders of this module beside the live ones."""
+
+    def read(self, estimator: PoseEstimator, answers: Answers, boxes_xyxy: Boxes) -> Estimates:
+        """Keypoints in the picture from the plain and the mirrored heatmaps."""
+        plain, mirrored = self.turned_back(estimator, answers)
+        if self.decode == FUSED and mirrored is not None:
+            return fuse(*(estimator.decode(one, boxes_xyxy, "dark") for one in (plain, mirrored)))
+        maps = plain if mirrored is None else average(plain, mirrored)
+        return decode_as(estimator, self.decode, maps, boxes_xyxy)
 
 
 def refined(heatmaps: Heatmaps, method: str, blur_kernel: int) -> tuple[Array, Array]:

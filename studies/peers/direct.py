@@ -1,13 +1,20 @@
-"""The protocol of a peer that answers with keypoints instead of heatmaps."""
+"""A peer that answers with keypoints instead of heatmaps, and its run over a whole set."""
 
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.evaluation.cost import Cost
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.boxes import Boxed
+from livepose.evaluation.metrics import MOST_POSES, coco_results, pose_result
+from livepose.evaluation.predict import Predictions
+from livepose.evaluation.speed import WARM_UP, Cost, Speed, pictures_with_people, timed
 from livepose.frame import ImageBgr
 
 Array = NDArray[np.float64]
@@ -26,27 +33,16 @@ class People:
 
 
 class DirectPeer(Protocol):
-    """A network that finds keypoints by itself."""
+    """A network that finds keypoints by itself.
 
-    @property
-    def name(self) -> str:
-        """For the table."""
-        ...
+    ``name`` and ``backbone`` are for the table; ``input_hw`` is what it sees, ``own_boxes`` whether
+    it finds people by itself.
+    """
 
-    @property
-    def backbone(self) -> str:
-        """For the table."""
-        ...
-
-    @property
-    def input_hw(self) -> tuple[int, int]:
-        """Rows and columns of what it sees."""
-        ...
-
-    @property
-    def own_boxes(self) -> bool:
-        """Does it find people by itself?"""
-        ...
+    name: str
+    backbone: str
+    input_hw: tuple[int, int]
+    own_boxes: bool
 
     @property
     def cost(self) -> Cost | None:
@@ -56,3 +52,40 @@ class DirectPeer(Protocol):
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes, scores: Array) -> People:
         """People of one picture; boxes are given, and ignored where ``own_boxes``."""
         ...
+
+
+def direct_results(
+    peer: DirectPeer,
+    store: Archive,
+    sample: Sequence[Boxed],
+    sigmas: Array,
+    advance: Callable[[int], None],
+) -> list[dict[str, Any]]:
+    """COCO results: with given boxes by livepose's protocol, with its own by the peer's scores."""
+    results: list[dict[str, Any]] = []
+    for boxed in sample:
+        if peer.own_boxes or len(boxed):
+            image = store.image_bgr(boxed.picture.file_name, boxed.picture.size_wh)
+            found = peer.estimate(image, boxed.boxes_xyxy, boxed.scores)
+            xy, scores = found.keypoints_xy, found.keypoint_scores
+            if peer.own_boxes:
+                best = np.argsort(-found.scores, kind="stable")[:MOST_POSES]
+                picture = boxed.picture.id
+                results += [pose_result(picture, xy[i], scores[i], found.scores[i]) for i in best]
+            else:
+                results += coco_results([boxed], Predictions(xy, scores), peer.input_hw, sigmas)
+        advance(1)
+    return results
+
+
+def direct_speed(peer: DirectPeer, store: Archive, sample: Sequence[Boxed]) -> Speed:
+    """People a second, and the median of a picture from memory to keypoints."""
+    pairs = pictures_with_people(store, sample)
+    for image, boxed in pairs[:WARM_UP]:
+        peer.estimate(image, boxed.boxes_xyxy, boxed.scores)
+    each_s = [
+        timed(partial(peer.estimate, image, boxed.boxes_xyxy, boxed.scores))[0]
+        for image, boxed in pairs
+    ]
+    people = sum(len(boxed) for _, boxed in pairs)
+    return Speed(people / sum(each_s), 1e3 * statistics.median(each_s))

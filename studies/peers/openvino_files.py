@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
-from livepose.evaluation.cost import Cost
+from livepose.evaluation.speed import Cost
 from livepose.networks.complexity import GIGA
 
 NUMBERS = frozenset({"f32", "f16", "bf16", "i8", "u8", "i4", "u4"})

@@ -19,7 +19,7 @@ from livepose.detection.checkpoint import check_architecture
 from livepose.detection.library import ultralytics
 from livepose.detection.pickled import read_pickled
 from livepose.errors import DataError, WeightsError
-from livepose.evaluation.cost import Cost, module_cost
+from livepose.evaluation.speed import Cost, module_cost
 from livepose.frame import ImageBgr
 from studies.peers.direct import People
 from studies.peers.openvino_files import CompiledPeer

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livepose.calibration.collect import Sightings
 from livepose.calibration.fit import (
     CHOSEN,
     MODELS,
     SHAPE,
     SHARES,
+    Sightings,
     calibrate,
     coverage,
     crossed,

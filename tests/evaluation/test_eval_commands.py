@@ -12,7 +12,6 @@ from evaluation_sets import SpotRuntime
 
 from livepose.cli import evaluate, main
 from livepose.detection import Detections
-from livepose.estimator import PoseEstimator
 from livepose.evaluation import run
 from livepose.heatmaps import decode_dark, encode_dark
 
@@ -24,11 +23,11 @@ def spots(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every command opens the runtime that sees spots; the list is told what was asked for."""
     asked: list[Any] = []
 
-    def opened(*arguments: Any) -> PoseEstimator:
-        asked.append(arguments)
-        return PoseEstimator(SpotRuntime())
+    def opened(weights: str, *names: str, input_hw: object = None) -> SpotRuntime:
+        asked.append((weights, input_hw, *names))
+        return SpotRuntime()
 
-    monkeypatch.setattr(run, "open_estimator", opened)
+    monkeypatch.setattr(run, "open_runtime", opened)
     return asked
 
 

@@ -18,9 +18,8 @@ from livepose.evaluation.boxes import (
     cut_at_picture,
     detected_boxes,
 )
-from livepose.evaluation.dataset import Picture, load_annotations, read_dataset
+from livepose.evaluation.dataset import Picture, Problems, load_annotations, read_dataset
 from livepose.evaluation.mpii import load_mpii, person_boxes
-from livepose.evaluation.problems import Problems
 from livepose.skeletons import COCO17, MPII16
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]

@@ -8,11 +8,10 @@ import pytest
 from evaluation_sets import SpotRuntime
 
 from livepose.estimator import PoseEstimator
-from livepose.evaluation import model
-from livepose.evaluation.cost import network_cost
-from livepose.evaluation.model import open_estimator
-from livepose.evaluation.run import bare_row
+from livepose.evaluation import run
+from livepose.evaluation.run import bare_row, chosen_estimator
 from livepose.evaluation.settings import EvaluationSettings
+from livepose.evaluation.speed import network_cost
 
 SETTINGS = EvaluationSettings(Path("images"), Path("annotations.json"))
 
@@ -24,8 +23,9 @@ def test_weights_are_opened_at_the_size_that_is_asked_for(monkeypatch: pytest.Mo
         asked.append((weights, names, input_hw))
         return SpotRuntime()
 
-    monkeypatch.setattr(model, "open_runtime", open_runtime)
-    open_estimator("default", (96, 64), "openvino", "cpu", "f32")
+    monkeypatch.setattr(run, "open_runtime", open_runtime)
+    own = {"runtime": "openvino", "device": "cpu", "precision": "f32"}
+    chosen_estimator(replace(SETTINGS, input_hw=(96, 64), **own))
     assert asked == [("default", ("openvino", "cpu", "f32"), (96, 64))]
 
 

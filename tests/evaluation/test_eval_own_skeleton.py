@@ -9,7 +9,6 @@ import pytest
 from evaluation_sets import SpotRuntime
 
 from livepose.cli import main
-from livepose.estimator import PoseEstimator
 from livepose.evaluation import run
 from livepose.skeletons import SKELETONS
 
@@ -28,7 +27,7 @@ def test_its_names_and_sigmas_count(
     )
     skeleton = SKELETONS[str(own)].name
     runtime = SpotRuntime(skeleton=skeleton)
-    monkeypatch.setattr(run, "open_estimator", lambda *_: PoseEstimator(runtime))
+    monkeypatch.setattr(run, "open_runtime", lambda *_, **__: runtime)
     images, path, document = make_set(3)
     names = ["hat", "heel", "tip", "grip"]
     document["categories"] = [{"id": 1, "name": "person", "keypoints": names}]

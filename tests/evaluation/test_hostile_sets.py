@@ -12,10 +12,9 @@ from hostile import damaged, mutated
 from livepose.errors import DataError
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.boxes import boxes_from_file
-from livepose.evaluation.dataset import load_annotations, read_dataset
+from livepose.evaluation.dataset import Problems, load_annotations, read_dataset
 from livepose.evaluation.metrics import sigmas_of
 from livepose.evaluation.mpii import load_mpii
-from livepose.evaluation.problems import Problems
 from livepose.skeletons import COCO17
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]

@@ -7,8 +7,8 @@ from livepose.evaluation.bootstrap import (
     Interval,
     draws,
     percentile_interval,
-    resampled_share,
 )
+from livepose.evaluation.metrics import Pck
 
 
 def test_every_draw_has_as_many_pictures_as_there_are() -> None:
@@ -18,10 +18,17 @@ def test_every_draw_has_as_many_pictures_as_there_are() -> None:
     assert np.array_equal(drawn, draws(7, 50))
 
 
+def share_of(hits: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Percent of people (P, 1) of these pictures who are hits, in every draw."""
+    everybody = np.arange(len(hits))
+    pck = Pck(hits, np.ones_like(hits), everybody, {}, np.ones(1, bool))
+    return pck.resampled(draws(int(picture.max()) + 1)[:, picture])["mean"]
+
+
 def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
     hits = np.zeros((400, 1), bool)
     hits[:100] = True
-    samples = resampled_share(hits, np.ones((400, 1), bool), np.arange(400))
+    samples = share_of(hits, np.arange(400))
     interval = percentile_interval(samples)
     spread = 100 * 1.96 * np.sqrt(0.25 * 0.75 / 400)
     assert interval.low == pytest.approx(25 - spread, abs=0.7)
@@ -30,7 +37,7 @@ def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
 
 def test_people_of_one_picture_are_drawn_together() -> None:
     hits = np.repeat([[True], [False]], 50, axis=0)
-    samples = resampled_share(hits, np.ones((100, 1), bool), np.repeat([0, 1], 50))
+    samples = share_of(hits, np.repeat([0, 1], 50))
     assert set(np.unique(samples)) == {0.0, 50.0, 100.0}
 
 

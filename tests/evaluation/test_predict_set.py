@@ -15,11 +15,11 @@ from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.boxes import annotated_boxes
 from livepose.evaluation.dataset import load_annotations
-from livepose.evaluation.model import open_estimator
 from livepose.evaluation.predict import Variant, predict
 from livepose.evaluation.settings import Loading
 from livepose.evaluation.speed import measure_speeds
 from livepose.evaluation.validation import CallableRuntime, validate_pose
+from livepose.runtimes import open_runtime
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
@@ -183,7 +183,7 @@ def test_the_embedded_weights_answer_the_same_however_the_work_is_cut(shared: Pa
     """A real network sums in another order in another batch: far below a hundredth of a pixel."""
     data = shared / "data" / "coco" / "dev"
     annotations = load_annotations(data / "annotations.json", 5)
-    estimator = open_estimator("default", device="cpu", precision="f32")
+    estimator = PoseEstimator(open_runtime("default", device="cpu", precision="f32"))
     sample = annotated_boxes(annotations, estimator.runtime.card.alignment)
     store, variant = Archive(data / "images.zip"), Variant("dark", "aligned")
     first, *others = (

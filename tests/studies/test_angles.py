@@ -46,7 +46,8 @@ def test_the_table_counts_errors_beyond_fifteen_degrees(
     predicted = Predictions(found, np.ones(found.shape[:2]))
     card = SimpleNamespace(skeleton="coco17", alignment="pixel_centre")
     estimator = SimpleNamespace(runtime=SimpleNamespace(card=card))
-    monkeypatch.setattr("studies.angles.open_estimator", lambda *_, **__: estimator)
+    monkeypatch.setattr("studies.angles.open_runtime", lambda *_, **__: None)
+    monkeypatch.setattr("studies.angles.PoseEstimator", lambda _: estimator)
     monkeypatch.setattr("studies.angles.predict", lambda *args: {args[3][0]: predicted})
     assert main(["--images", str(images), "--annotations", str(annotations)]) == 0
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]

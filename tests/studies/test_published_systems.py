@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from livepose.evaluation.cost import network_cost
 from livepose.evaluation.report import BACKBONES
 from livepose.evaluation.run import run_coco
 from livepose.evaluation.settings import EvaluationSettings
+from livepose.evaluation.speed import network_cost
 from livepose.networks import build_network
 from livepose.weights import Card, import_checkpoint, save_checkpoint
 from studies.published.__main__ import BACKBONES_HERE, published, runs_here

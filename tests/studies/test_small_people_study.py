@@ -10,7 +10,7 @@ import pytest
 import torch
 from evaluation_sets import SpotRuntime
 
-from livepose.estimator import PoseEstimator
+from livepose.evaluation import run
 from livepose.weights import Card, load_checkpoint, read_card, save_checkpoint
 from livepose.weights.card import at_size
 from studies import small_people
@@ -34,10 +34,10 @@ class Blind(SpotRuntime):
 def test_people_below_the_threshold_are_scored_with_the_smaller_input(
     make_set: MakeSet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def opened(weights: str, input_hw: tuple[int, int] | None, *_: str) -> PoseEstimator:
-        return PoseEstimator(Blind(input_hw))
+    def opened(weights: str, *_: str, input_hw: tuple[int, int] | None) -> Blind:
+        return Blind(input_hw)
 
-    monkeypatch.setattr(small_people, "open_estimator", opened)
+    monkeypatch.setattr(run, "open_runtime", opened)
     images, annotations, _ = make_set(3)
     assert small_people.main(["--images", str(images), "--annotations", str(annotations)]) == 0
     table = capsys.readouterr().out

@@ -14,7 +14,6 @@ from livepose.cli import main
 from livepose.detection import Detections
 from livepose.estimator import PoseEstimator
 from livepose.evaluation import run
-from studies.pareto import grid
 from studies.pareto.__main__ import main as pareto
 from studies.peers import compare
 from studies.peers.__main__ import main as peers
@@ -30,12 +29,11 @@ def spots(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every command opens the runtime that sees spots; the list is told what was asked for."""
     asked: list[Any] = []
 
-    def opened(*arguments: Any) -> PoseEstimator:
-        asked.append(arguments)
-        return PoseEstimator(SpotRuntime())
+    def opened(weights: str, *names: str, input_hw: object = None) -> SpotRuntime:
+        asked.append((weights, input_hw, *names))
+        return SpotRuntime()
 
-    for module in (run, grid):
-        monkeypatch.setattr(module, "open_estimator", opened)
+    monkeypatch.setattr(run, "open_runtime", opened)
     return asked
 
 

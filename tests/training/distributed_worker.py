@@ -38,9 +38,9 @@ def work(folder: Path, output: Path) -> None:
         device="cpu",
         warm_up_steps=1,
     )
-    ended = pose.train_pose(settings, output.with_suffix(""), False)
-    if ended.trainer.processes.first:
-        torch.save(ended.trainer.train_step.network.state_dict(), output)
+    trainer = pose.train_pose(settings, output.with_suffix(""), False)
+    if trainer.processes.first:
+        torch.save(trainer.train_step.network.state_dict(), output)
 
 
 if __name__ == "__main__":

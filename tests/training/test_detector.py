@@ -14,6 +14,7 @@ import torch
 from livepose.cli import main
 from livepose.detection import Detections, open_detector
 from livepose.errors import DataError, UsageError
+from livepose.evaluation.dataset import Problems
 from livepose.training import detector_data
 from livepose.training.checkpoint import read_checkpoint
 from livepose.training.data import Pictures, PictureSource
@@ -134,7 +135,7 @@ def test_a_set_is_drawn_as_often_as_it_weighs() -> None:
         encoded = cv2.imencode(".png", np.full((8, 8, 3), value, np.uint8))[1].tobytes()
         source = PictureSource(str(value), (8, 8), lambda: encoded)
         pictures = Pictures([source])
-        assert not pictures.load()
+        assert not pictures.load(Problems(strict=True))
         return BoxedSet(pictures, [0], [np.empty((0, 4))], weight, cut=False)
 
     both = BoxedPictures([one(0, 1.0), one(255, 3.0)])

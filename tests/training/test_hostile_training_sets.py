@@ -7,7 +7,7 @@ import pytest
 from hostile import damaged, mutated
 
 from livepose.errors import DataError, UsageError
-from livepose.evaluation.problems import Problems
+from livepose.evaluation.dataset import Problems
 from livepose.skeletons import COCO17
 from livepose.training.data import SetSpec, read_set
 from livepose.training.detector_data import read_boxed

@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError, UsageError
-from livepose.evaluation.problems import Problems
+from livepose.evaluation.dataset import Problems
 from livepose.skeletons import COCO17, MPII16
-from livepose.training.data import People, SetSpec, join, parse_set, read_set
-from livepose.training.labels import merge, teacher_weights
+from livepose.training.data import (
+    People,
+    SetSpec,
+    join,
+    merge,
+    parse_set,
+    read_set,
+    teacher_weights,
+)
 
 
 def read(folder: Path, problems: Problems | None = None, noisy: bool = False) -> People:

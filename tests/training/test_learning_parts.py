@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from livepose.errors import DataError, LiveposeError, UsageError
-from livepose.training.gaussianity import measure_gaussianity
+from livepose.training.export import measure_gaussianity
 from livepose.training.log import DivergenceWatch
+from livepose.training.loop import Schedule
 from livepose.training.optim import Muon, RunningMean, orthogonalise
-from livepose.training.processes import Processes
-from livepose.training.schedule import Schedule
 from livepose.training.settings import AugmentSettings, DetectorSettings, PoseSettings
 from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
+from livepose.training.train_step import Processes
 
 SOME = {"data": ("a:b",), "samples": 1000}
 

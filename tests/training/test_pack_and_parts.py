@@ -9,7 +9,7 @@ import pytest
 
 from livepose.cli import main
 from livepose.errors import DataError, UsageError
-from livepose.evaluation.problems import Problems
+from livepose.evaluation.dataset import Problems
 from livepose.skeletons import COCO17
 from livepose.training.data import People, SetSpec, read_set
 from livepose.training.pack import MANIFEST, join_parts, read_pack, split_file, write_pack

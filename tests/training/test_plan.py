@@ -7,15 +7,13 @@ import pytest
 import torch
 
 from livepose.crops import ALIGNMENTS, CropGeometry, cut_crops
-from livepose.evaluation.problems import Problems
+from livepose.evaluation.dataset import Problems
 from livepose.heatmaps import encode_dark, encode_standard
 from livepose.skeletons import COCO17
-from livepose.training.appearance import changed, normalised
-from livepose.training.crops import DeviceCrops, render_crops
+from livepose.training.crops import DeviceCrops, changed, normalised, render_crops
 from livepose.training.data import People, SetSpec, read_set
-from livepose.training.geometry import TrainingGeometry, inverse, transform
-from livepose.training.plan import Plan, Planner
-from livepose.training.sampler import PersonSampler
+from livepose.training.plan import Plan, Planner, TrainingGeometry, inverse, transform
+from livepose.training.pose import PersonSampler
 from livepose.training.settings import AugmentSettings
 from livepose.training.targets import target_maps
 
