@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from livepose.evaluation.plots import figure_with, save
+from livepose.evaluation.report import figure_with, save
 
 ROW = re.compile(r"\| (\d+) thousand (?:\|.*?)??\| ([\d.]+)(?: \[([\d.]+), ([\d.]+)\])? \|")
 PANELS = (("crops, pose network", "AP, annotated boxes", 45), ("pictures, detector", "AP50", 75))
