@@ -3,7 +3,7 @@
 import numpy as np
 
 from livepose.tracking import _box_kernels as kernels
-from livepose.tracking.motion import Motion
+from livepose.tracking import _kernels
 
 
 def iou(first, second):
@@ -19,7 +19,7 @@ def iou(first, second):
 
 
 def advance(xywh, velocity, variance, dt_s, acceleration, size_memory_s):
-    """Constant velocity, white noise of acceleration; see ``livepose.tracking.motion``."""
+    """Constant velocity, white noise of acceleration; see ``livepose.tracking._box_kernels``."""
     later = xywh + velocity * dt_s
     later[:, 2:] = np.maximum(later[:, 2:], 1.0)
     slower = velocity.copy()
@@ -86,10 +86,16 @@ def oks(first_xy, second_xy, areas_px2, sigmas, near, least_common):
 # -- the kernels themselves, which change one box in place, for several and on copies --------------
 
 
-def moved_on(motion, dt_s, acceleration):
-    later = Motion(*(part.copy() for part in motion))
-    kernels.advance(*later, float(dt_s), float(acceleration))
+def moved_on(table, dt_s, acceleration):
+    later = table.copy()
+    _kernels.advance(later, 0.0, float(dt_s), float(acceleration), np.inf)
     return later
+
+
+def corrected(table, boxes_xyxy, noise):
+    after = table.copy()
+    kernels.correct_rows(after, np.arange(len(after)), boxes_xyxy, float(noise))
+    return after
 
 
 def learned_margins(margins, keypoints_xy, detected_xyxy):

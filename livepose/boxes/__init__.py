@@ -26,6 +26,29 @@ def iou(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
     return overlap
 
 
+def to_xywh(boxes_xyxy: Boxes) -> NDArray[np.float64]:
+    """Centre and size of boxes, (P, 4)."""
+    low, high = boxes_xyxy[:, :2], boxes_xyxy[:, 2:]
+    return np.concatenate([(low + high) / 2, high - low], axis=1)
+
+
+def to_xyxy(xywh: NDArray[np.float64]) -> Boxes:
+    """Edges of boxes from centre and size, (P, 4)."""
+    boxes_xyxy, half = np.empty_like(xywh), xywh[:, 2:] / 2
+    np.subtract(xywh[:, :2], half, out=boxes_xyxy[:, :2])
+    np.add(xywh[:, :2], half, out=boxes_xyxy[:, 2:])
+    return boxes_xyxy
+
+
+def inside(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
+    """Part of each first box that lies in each second one, (P, 4) and (Q, 4) to (P, Q)."""
+    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
+    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
+    wh = np.clip(high - low, 0.0, None)
+    own = area(first_xyxy)[:, None]
+    return np.asarray(wh[..., 0] * wh[..., 1] / np.where(own > 0, own, 1.0))
+
+
 def clip(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> Boxes:
     """Boxes cut at the edges of a picture of ``size_wh``."""
     limits = np.array([*size_wh, *size_wh], dtype=np.float64)

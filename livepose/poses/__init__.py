@@ -160,6 +160,28 @@ class Poses(Result):
             object.__setattr__(changed, name, values)
         return changed
 
+    def without_keypoints(self, which: NDArray[np.bool_]) -> "Poses":
+        """The same people; these keypoints, (P, K) or (P, 1), are missing."""
+        return self.with_keypoints(
+            np.where(which[..., None], np.nan, self.keypoints_xy),
+            np.where(which, 0.0, self.keypoint_scores),
+            np.where(which[..., None, None], np.nan, self.covariance_px2),
+            np.where(which, np.uint8(KeypointState.MISSING), self.keypoint_states),
+        )
+
+    def exchanged(self, which: NDArray[np.bool_], pairs: NDArray[np.int64]) -> "Poses":
+        """The same people; of the ``pairs`` (F, 2) those marked, (P, F), are exchanged."""
+        people, marked = np.nonzero(which)
+        order = np.tile(np.arange(self.keypoint_scores.shape[1]), (len(self), 1))
+        order[people, pairs[marked, 0]], order[people, pairs[marked, 1]] = pairs[marked].T[::-1]
+        each = np.arange(len(self))[:, None]
+        return self.with_keypoints(
+            self.keypoints_xy[each, order],
+            self.keypoint_scores[each, order],
+            self.covariance_px2[each, order],
+            self.keypoint_states[each, order],
+        )
+
     def joined(self, others: "Poses") -> "Poses":
         """These people and then those, of the same skeleton."""
         names = [one.name for one in fields(self) if one.name != "skeleton"]

@@ -1,6 +1,19 @@
-"""Numba kernels of boxes in motion; see ``motion`` for what they do and why."""
+"""Numba kernels of boxes in motion.
+
+A box is centre and size, ``xywh``, with its velocity in px/s and, for each of these four,
+var(value), cov(value, velocity) and var(velocity): a constant-velocity Kalman filter in closed
+form. Noise is in body scales, so near and far people are treated alike. After SORT (Bewley et al.,
+ICIP 2016, https://doi.org/10.1109/ICIP.2016.7533003). ``person`` is a row of ``tracks.Tracks``.
+
+While the detector rests boxes follow keypoints. The box around those alone would lose the head's
+top and shrink as keypoints at its rim fade. So each person learns how far the detector's box
+reaches beyond the keypoints (as BlazePose does, https://arxiv.org/abs/2006.10204); between
+detections each edge first moves as the keypoints seen both times do, then is drawn to where the
+margin puts it: quickly outwards, slowly inwards.
+"""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,16 +21,13 @@ from numpy.typing import NDArray
 from livepose.compiled import njit
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 Edges = tuple[float, float, float, float]
 
-START_SPEED = 1.0
-"""Standard deviation of the speed of a newcomer, body scales a second."""
-SIZE_MEMORY_S = 0.5
-"""A change of size is believed to go on for so long: boxes do not grow or shrink for ever."""
-MARGIN_RATE, MOST_MARGIN = 0.3, 1.5
-"""How quickly margins are learned, and the largest."""
-OUTWARDS_S, INWARDS_S = 0.1, 0.5
-"""How quickly an edge goes where its margin puts it."""
+START_SPEED = 1.0  # standard deviation of the speed of a newcomer, body scales a second
+SIZE_MEMORY_S = 0.5  # a change of size goes on for so long: boxes do not shrink for ever
+MARGIN_RATE, MOST_MARGIN = 0.3, 1.5  # how quickly margins are learned, and the largest
+OUTWARDS_S, INWARDS_S = 0.1, 0.5  # how quickly an edge goes where its margin puts it
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -34,54 +44,38 @@ def edges_of(xywh: Floats) -> Edges:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def start(xywh: Floats, velocity: Floats, variance: Floats, box_xyxy: Floats, noise: float) -> None:
+def start(person: Any, box_xyxy: Floats, noise: float) -> None:
     """A box (4,) seen for the first time: as measured, of its speed only the deviation known."""
     for i in range(2):
-        xywh[i] = (box_xyxy[i] + box_xyxy[i + 2]) / 2
-        xywh[i + 2] = box_xyxy[i + 2] - box_xyxy[i]
-    velocity[:] = 0.0
+        person.xywh[i] = (box_xyxy[i] + box_xyxy[i + 2]) / 2
+        person.xywh[i + 2] = box_xyxy[i + 2] - box_xyxy[i]
+    scale_px = scale_of(person.xywh)
     for i in range(4):
-        variance[i, 0] = (noise * scale_of(xywh)) ** 2
-        variance[i, 1] = 0.0
-        variance[i, 2] = (START_SPEED * scale_of(xywh)) ** 2
+        person.velocity[i], person.variance[i, 1] = 0.0, 0.0
+        person.variance[i, 0] = (noise * scale_px) ** 2
+        person.variance[i, 2] = (START_SPEED * scale_px) ** 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def start_all(
-    xywh: Floats, velocity: Floats, variance: Floats, boxes_xyxy: Floats, noise: float
-) -> None:
-    """The same of boxes (T, 4)."""
-    for t in range(len(xywh)):
-        start(xywh[t], velocity[t], variance[t], boxes_xyxy[t], noise)
+def advance(person: Any, dt_s: float, acceleration: float) -> None:
+    """Moves a box, and what is known of its speed, on by ``dt_s``."""
+    xywh, velocity, variance = person.xywh, person.velocity, person.variance
+    density = acceleration * acceleration * max(xywh[2] * xywh[3], 1.0)
+    for i in range(4):
+        value, cross, rate = variance[i]
+        variance[i, 0] = value + 2.0 * dt_s * cross + dt_s**2 * rate + density * dt_s**3 / 3.0
+        variance[i, 1] = cross + dt_s * rate + density * dt_s**2 / 2.0
+        variance[i, 2] = rate + density * dt_s
+        xywh[i] += velocity[i] * dt_s
+    for i in (2, 3):
+        xywh[i] = max(xywh[i], 1.0)
+        velocity[i] *= math.exp(-dt_s / SIZE_MEMORY_S)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def advance(
-    xywh: Floats, velocity: Floats, variance: Floats, dt_s: float, acceleration: float
-) -> None:
-    """Moves boxes (T, 4) and what is known of their speeds on by ``dt_s``, in place."""
-    kept = math.exp(-dt_s / SIZE_MEMORY_S)
-    for t in range(len(xywh)):
-        scale2_px2 = max(xywh[t, 2] * xywh[t, 3], 1.0)
-        density = acceleration * acceleration * scale2_px2
-        for i in range(4):
-            value, cross, rate = variance[t, i]
-            variance[t, i, 0] = (
-                value + 2.0 * dt_s * cross + dt_s**2 * rate + density * dt_s**3 / 3.0
-            )
-            variance[t, i, 1] = cross + dt_s * rate + density * dt_s**2 / 2.0
-            variance[t, i, 2] = rate + density * dt_s
-            xywh[t, i] += velocity[t, i] * dt_s
-        for i in (2, 3):
-            xywh[t, i] = max(xywh[t, i], 1.0)
-            velocity[t, i] *= kept
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def correct(
-    xywh: Floats, velocity: Floats, variance: Floats, box_xyxy: Floats, noise: float
-) -> None:
-    """Corrects a box (4,) by a measurement of it, in place."""
+def correct(person: Any, box_xyxy: Floats, noise: float) -> None:
+    """Corrects a box by a measurement of it, (4,)."""
+    xywh, velocity, variance = person.xywh, person.velocity, person.variance
     noise2_px2 = noise * noise * max(xywh[2] * xywh[3], 1.0)
     left, top, right, bottom = box_xyxy
     measured = ((left + right) / 2.0, (top + bottom) / 2.0, right - left, bottom - top)
@@ -99,12 +93,17 @@ def correct(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correct_all(
-    xywh: Floats, velocity: Floats, variance: Floats, boxes_xyxy: Floats, noise: float
-) -> None:
-    """The same of boxes (T, 4)."""
-    for t in range(len(xywh)):
-        correct(xywh[t], velocity[t], variance[t], boxes_xyxy[t], noise)
+def start_all(table: Any, boxes_xyxy: Floats, noise: float) -> None:
+    """Starts every track of a table (T,) at its box, (T, 4)."""
+    for t in range(len(table)):
+        start(table[t], boxes_xyxy[t], noise)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def correct_rows(table: Any, rows: Rows, boxes_xyxy: Floats, noise: float) -> None:
+    """Corrects the tracks in ``rows`` (N,) by boxes (N, 4)."""
+    for n in range(len(rows)):
+        correct(table[rows[n]], boxes_xyxy[n], noise)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -1,9 +1,9 @@
 """Numba kernels of the steps that every picture takes, whether the detector looked or not.
 
 ``table`` (T,) and ``joints`` (T, K, ...) are those of ``tracks.Tracks``, and a person is one row;
-``rows`` (N,) say on which rows N poses were seen; ``numbers`` (1,) is that of ``TrackerSettings``.
-Few calls that do much: after a network has run nothing is in the processor's caches, and each
-call costs microseconds before it does anything.
+``numbers`` (1,) is that of ``TrackerSettings``, ``chosen`` its row. Few calls that do much: after a
+network has run nothing is in the processor's caches, and each call costs microseconds before it
+does anything.
 """
 
 import math
@@ -16,7 +16,6 @@ from livepose.boxes._kernels import iou_of
 from livepose.compiled import njit
 from livepose.tracking import _box_kernels as box
 from livepose.tracking import _pose_kernels as pose
-from livepose.tracking import _proof_kernels as proof
 from livepose.tracking.tracks import State
 
 Floats = NDArray[np.float64]
@@ -24,18 +23,14 @@ Masks = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 Table = Any
 """Structured arrays, whose columns only numba knows by name."""
+Handed = tuple[Floats, Rows, Floats]
+"""Boxes (N, 4), ids (N,) and scores (N,)."""
 
-TENTATIVE, ACTIVE = int(State.TENTATIVE), int(State.ACTIVE)
-LOST = int(State.LOST)
+TENTATIVE, ACTIVE, LOST = int(State.TENTATIVE), int(State.ACTIVE), int(State.LOST)
 
-STRAY = 0.75
-"""Keypoints centred farther from the box's centre, in box sizes, are not this person's."""
-LEVEL_RATE = 0.5
-"""How quickly the usual mean score of a person's keypoints is learned at detections."""
-STALE_S = 0.5
-"""Keypoints from longer ago say nothing about how a box moved since."""
-UNSURE, CROSSING, BUSY, CALM = range(4)
-"""What goes on among people, as ``activity`` says; see ``rest``."""
+STRAY = 0.75  # keypoints centred farther from the box's centre, in box sizes, are another's
+LEVEL_RATE = 0.5  # how quickly the usual mean score of keypoints is learned at detections
+STALE_S = 0.5  # keypoints from longer ago say nothing about how a box moved since
 
 # -- when the detector is due --------------------------------------------------------------------
 
@@ -50,44 +45,40 @@ def anybody_fades(table: Table, time_s: float, numbers: Table) -> bool:
         faded = person.faded and not time_s - person.detected_s <= 0.5 * chosen.coast_s
         unseen = faded or time_s - person.seen_s > chosen.coast_s
         doubt_s = time_s - person.proven_s
-        doubted = doubt_s > 0.8 * chosen.proof_s and proof.is_proven(person, time_s, chosen)
+        doubted = doubt_s > 0.8 * chosen.proof_s and pose.is_proven(person, time_s, chosen)
         if person.state == ACTIVE and person.chosen and (unseen or doubted):
             return True
     return False
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def passing(one: Any, other: Any, passing_speed: float) -> bool:
-    """Whether one of two people moves past the other, in body scales a second."""
-    speed_px = math.hypot(one.velocity[0] - other.velocity[0], one.velocity[1] - other.velocity[1])
-    return bool(speed_px > passing_speed * box.scale_of(one.xywh))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def activity(table: Table, crossing_iou: float, fast_speed: float, passing_speed: float) -> int:
-    """What goes on among people; speeds are body scales a second."""
+def interval_s(table: Table, numbers: Table) -> float:
+    """How long the detector may rest with these people."""
+    chosen = numbers[0]
     shown, busy, crossing = 0, False, False
     for t in range(len(table)):
         person = table[t]
         if person.state == TENTATIVE:
-            return UNSURE
+            return 0.0
         if person.state == LOST:
             busy = True
             continue
         shown += 1
+        scale_px = box.scale_of(person.xywh)
         busy = busy or person.faded
         if person.state == ACTIVE:
             speed_px = math.hypot(person.velocity[0], person.velocity[1])
-            busy = busy or speed_px / box.scale_of(person.xywh) > fast_speed
+            busy = busy or speed_px / scale_px > chosen.fast_speed
         for other in range(t):
-            if table[other].state != LOST and overlap_of(table, t, other) > crossing_iou:
+            if table[other].state != LOST and overlap_of(table, t, other) > chosen.crossing_iou:
+                speed_px = pose.apart(person.velocity[:2], table[other].velocity[:2])
+                crossing = crossing or speed_px > chosen.passing_speed * scale_px
                 busy = True
-                crossing = crossing or passing(person, table[other], passing_speed)
     if shown == 0:
-        return UNSURE
+        return 0.0
     if crossing:
-        return CROSSING
-    return BUSY if busy else CALM
+        return float(chosen.crossing_interval_s)
+    return float(chosen.busy_interval_s if busy else chosen.interval_s)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -102,9 +93,9 @@ def overlap_of(table: Table, one: int, other: int) -> float:
 @njit(cache=True, nogil=True, error_model="numpy")
 def advance(table: Table, time_s: float, dt_s: float, acceleration: float, lost_s: float) -> bool:
     """Moves boxes on by ``dt_s``; whether somebody was not seen for ``lost_s``."""
-    box.advance(table.xywh, table.velocity, table.variance, dt_s, acceleration)
     late = False
     for t in range(len(table)):
+        box.advance(table[t], dt_s, acceleration)
         late = late or not time_s - table[t].seen_s <= lost_s
     return late
 
@@ -166,37 +157,31 @@ def choose(table: Table, max_people: int, time_s: float, hold_s: float) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def write_outputs(table: Table, boxes_xyxy: Floats, ids: Rows, scores: Floats) -> int:
-    """Boxes (T, 4), ids (T,) and scores (T,) of those chosen, by id; how many there are."""
-    count = 0
+def handed_out(table: Table) -> Handed:
+    """Those chosen, by id."""
+    shown = 0
+    for t in range(len(table)):
+        shown += table[t].state == ACTIVE and table[t].chosen
+    boxes_xyxy, ids, scores = np.empty((shown, 4)), np.empty(shown, np.int64), np.empty(shown)
     for t in range(len(table)):
         person, place = table[t], 0
         if person.state != ACTIVE or not person.chosen:
             continue
         for other in range(len(table)):
-            shown = table[other].state == ACTIVE and table[other].chosen
-            place += shown and table[other].ids < person.ids
-        left, top, right, bottom = box.edges_of(person.xywh)
-        boxes_xyxy[place, 0], boxes_xyxy[place, 1] = left, top
-        boxes_xyxy[place, 2], boxes_xyxy[place, 3] = right, bottom
+            before = table[other].state == ACTIVE and table[other].chosen
+            place += before and table[other].ids < person.ids
+        for i, edge in enumerate(box.edges_of(person.xywh)):
+            boxes_xyxy[place, i] = edge
         ids[place], scores[place] = person.ids, person.scores
-        count += 1
-    return count
+    return boxes_xyxy, ids, scores
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def select_outputs(
-    table: Table,
-    max_people: int,
-    time_s: float,
-    hold_s: float,
-    boxes_xyxy: Floats,
-    ids: Rows,
-    scores: Floats,
-) -> int:
+def select_outputs(table: Table, max_people: int, time_s: float, hold_s: float) -> Handed:
     """Chooses, and hands out."""
     choose(table, max_people, time_s, hold_s)
-    return int(write_outputs(table, boxes_xyxy, ids, scores))
+    handed: Handed = handed_out(table)
+    return handed
 
 
 # -- what keypoints say --------------------------------------------------------------------------
@@ -229,25 +214,21 @@ def find_rows(table: Table, track_ids: Rows, time_s: float, rows: Rows) -> tuple
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def take_in(
-    table: Table,
-    joints: Floats,
+    tracks: tuple[Table, Floats, Table],
     rows: Rows,
-    double: Masks,
-    keypoints_xy: Floats,
-    scores: Floats,
-    limbs: tuple[Rows, Rows],
+    seen: tuple[Floats, Floats, Masks],
+    limbs: pose.Limbs,
     time_s: float,
-    numbers: Table,
     marks: tuple[Masks, Masks, Masks],
 ) -> tuple[int, int, int]:
-    """Takes in poses (N, K, 2) with scores (N, K): mends them, judges, learns, moves boxes.
+    """Takes in poses seen on the tracks in ``rows`` (N,): mends them, judges, learns, moves boxes.
 
-    ``limbs`` are the mirrored pairs (F, 2) and each keypoint's parent (K,). Sets ``marks``: which
-    pairs (N, F) have to be exchanged, which keypoints (N, K) are not believed and who is perhaps
-    nobody (N,), and returns how many those are. Poses that are somebody else's ``double`` (N,) are
-    not mended.
+    ``tracks`` are table, joints and settings; ``seen`` are keypoints (N, K, 2), scores (N, K), and
+    which poses (N,) are somebody else's double and not mended. Sets ``marks``: pairs (N, F) to be
+    exchanged, keypoints (N, K) that are not believed, and who is perhaps nobody (N,); counts each.
     """
-    pairs, parents = limbs
+    table, joints, numbers = tracks
+    keypoints_xy, scores, double = seen
     exchanged, refused, doubtful = marks
     chosen = numbers[0]
     now_xy = np.empty(keypoints_xy.shape)
@@ -260,11 +241,11 @@ def take_in(
         if chosen.correct_joints > 0.0 and not double[n]:
             scale_px = box.scale_of(person.xywh)
             pose.correct_joints(
-                now_xy[n], memory, scale_px, pairs, parents, time_s, exchanged[n], refused[n]
+                now_xy[n], memory, scale_px, limbs, time_s, exchanged[n], refused[n]
             )
-            pose.remember(now_xy[n], memory, scale_px, parents, time_s)
+            pose.remember(now_xy[n], memory, scale_px, limbs[1], time_s)
         claim(person, double[n], time_s, chosen.established_s)
-        level = pose.mean_score(scores[n], pairs, exchanged[n], refused[n])
+        level = pose.mean_score(scores[n], limbs[0], exchanged[n], refused[n])
         good = judge(person, now_xy[n], level, time_s, chosen)
         person.faded = not good
         if good:
@@ -276,7 +257,7 @@ def take_in(
             move(person, memory[:, pose.KEYPOINT], now_xy[n], time_s, chosen.box_noise)
         for k in range(len(memory)):
             memory[k, 0], memory[k, 1] = now_xy[n, k]
-        doubtful[n] = not proof.prove(person, proof.best_score(scores[n]), time_s, chosen)
+        doubtful[n] = not pose.prove(person, scores[n], time_s, chosen)
         person.keypoints_s = time_s
         for i, edge in enumerate(box.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
@@ -350,7 +331,7 @@ def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float, box_nois
     followed = person.looked_xyxy.copy()
     box.follow(followed, before_xy, now_xy, person.margins, age_s)
     if person.seeded:
-        box.start(person.xywh, person.velocity, person.variance, followed, box_noise)
+        box.start(person, followed, box_noise)
         person.seeded = False
     else:
-        box.correct(person.xywh, person.velocity, person.variance, followed, box_noise)
+        box.correct(person, followed, box_noise)

@@ -1,37 +1,49 @@
-"""Numba kernels of one pose in time: what is mended and remembered of it, how alike two are."""
+"""Numba kernels of one pose in time: what is mended and remembered of it, and whom it proves.
+
+``joints`` (K, ``JOINT_COLUMNS``) is what a track remembers of each keypoint, ``person`` its row of
+``tracks.Tracks``, ``chosen`` the row of ``TrackerSettings``. ``limbs`` are the mirrored pairs
+(F, 2), and for each keypoint the one before it on a limb (K,), or -1.
+
+From one picture to the next, a left and a right keypoint found about where the other should be by
+now have been mixed up: they are exchanged back. A keypoint far from where it should be, on a limb
+longer than this person's ever was (often a neighbour's hand), is not believed. Neither is held
+against the network for long: what it insists on is true.
+"""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.compiled import njit
+from livepose.tracking import _box_kernels as box
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 Indices = NDArray[np.int64]
+Limbs = tuple[Indices, Indices]
 
 JOINT_COLUMNS = 9
 KEYPOINT, PLACE, VELOCITY = slice(0, 2), slice(2, 4), slice(4, 6)
 WHEN, SWAPPED, REACH = 6, 7, 8
-"""Columns of what a track remembers of a keypoint: see ``tracks.Tracks``."""
+"""Columns of ``joints``: the keypoint of the last picture, NaN below the score that counts; where
+it was last believed to be, how fast it went in px/s, and when that was; since when the left one of
+a pair is exchanged back, NaN while it is not; greatest length of its limb, in body scales."""
 
-FRESH_S = 0.25
-"""Older memory says nothing; so long at most a jump is not believed."""
-HOLD_S, HOLD_WHOLE_S = 0.5, 2.0
-"""So long at most left and right are exchanged back, of limbs and of a whole body."""
-WHOLE = 3
-"""Fewer pairs are no whole body."""
-RATIO = 0.5
-"""How much nearer keypoints must be to where the other should be than to their own place ..."""
-APART = 0.12
-"""... and how far apart those places are, in body scales (root of the box's area)."""
-JUMP, SPEED = 0.25, 4.0
-"""How far is far: so many body scales, or body scales a second."""
-STRETCH = 1.4
-"""A limb is too long from so many times its greatest length on."""
-SHARE, LONGER, SHORTEN_S = 0.5, 0.3, 5.0
-"""How quickly speeds and longer limbs are learned, and how slowly shorter ones."""
+FRESH_S = 0.25  # older memory says nothing; so long at most a jump is not believed
+HOLD_S, HOLD_WHOLE_S = 0.5, 2.0  # left and right are exchanged back so long: limbs, whole bodies
+WHOLE = 3  # fewer pairs are no whole body
+RATIO = 0.5  # how much nearer keypoints are to where the other should be than to their own place
+APART = 0.12  # how far apart those places are, in body scales
+JUMP, SPEED = 0.25, 4.0  # how far is far: so many body scales, or body scales a second
+STRETCH = 1.4  # a limb is too long from so many times its greatest length on
+SHARE, LONGER, SHORTEN_S = 0.5, 0.3, 5.0  # how quickly speeds, longer and shorter limbs are learned
+
+PROOF_KEYPOINTS = 5  # of somebody at the picture's edge there may be no more
+BEST_S = 1.0  # scores are averaged so long before they prove somebody who does not move
+DOUBTS = 3  # so many pictures does one that was sure count for, itself included
+ANCHOR_S = 1.0  # whether somebody moves is asked over so long
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -49,53 +61,43 @@ def counted(keypoints_xy: Floats, scores: Floats, least_score: float, now_xy: Fl
             now_xy[k, i] = keypoints_xy[k, i] if counts else np.nan
 
 
+# -- left and right, and jumps -------------------------------------------------------------------
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def look_ahead(joints: Floats, time_s: float, ahead_xy: Floats) -> None:
-    """Where keypoints (K, 2) should be by now, NaN where what is remembered is not fresh."""
+def correct_joints(
+    now_xy: Floats,
+    joints: Floats,
+    scale_px: float,
+    limbs: Limbs,
+    time_s: float,
+    exchanged: Masks,
+    refused: Masks,
+) -> None:
+    """Mends a pose (K, 2) in place; marks exchanged pairs (F,) and refused keypoints (K,)."""
+    pairs, parents = limbs
+    ahead_xy = np.empty(now_xy.shape)
     last_xy, velocity = joints[:, PLACE], joints[:, VELOCITY]
     for k in range(len(joints)):
         dt_s = time_s - joints[k, WHEN]
         for i in range(2):
             there = last_xy[k, i] + velocity[k, i] * dt_s
             ahead_xy[k, i] = there if dt_s <= FRESH_S else np.nan
+    whole = mark_mixed_up(now_xy, ahead_xy, scale_px, pairs, exchanged)
+    exchange_back(now_xy, joints[:, SWAPPED], whole, pairs, time_s, exchanged)
+    for k in range(len(parents)):
+        gate_px = max(JUMP, SPEED * (time_s - joints[k, WHEN])) * scale_px
+        if parents[k] >= 0 and apart(now_xy[k], ahead_xy[k]) > gate_px:
+            mate = parents[k]
+            held = ahead_xy[mate] if refused[mate] else now_xy[mate]
+            refused[k] = apart(now_xy[k], held) > STRETCH * joints[k, REACH] * scale_px
+    for k in range(len(parents)):
+        if refused[k]:
+            now_xy[k] = np.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correct_swaps(
-    now_xy: Floats,
-    ahead_xy: Floats,
-    joints: Floats,
-    scale_px: float,
-    pairs: Indices,
-    time_s: float,
-    exchanged: Masks,
-) -> None:
-    """Exchanges those ``pairs`` (F, 2) of a pose that were mixed up, and marks them (F,).
-
-    Limbs may cross; a whole body turns about only by way of its profile, where nothing is far
-    apart. So where most pairs are mixed up all are exchanged, and for longer.
-    """
-    swapped_s = joints[:, SWAPPED]
-    whole = mixed_up(now_xy, ahead_xy, scale_px, pairs, exchanged)
-    since_s, hold_s = time_s, HOLD_WHOLE_S if whole else HOLD_S
-    for p in range(len(pairs)):
-        if whole and swapped_s[pairs[p, 0]] < since_s:
-            since_s = swapped_s[pairs[p, 0]]
-    for p in range(len(pairs)):
-        a, b = pairs[p]
-        if not (exchanged[p] or whole):
-            swapped_s[a] = np.nan
-            continue
-        if whole or not swapped_s[a] <= time_s:
-            swapped_s[a] = since_s
-        exchanged[p] = time_s - swapped_s[a] <= hold_s
-        for i in range(2):
-            if exchanged[p]:
-                now_xy[a, i], now_xy[b, i] = now_xy[b, i], now_xy[a, i]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def mixed_up(
+def mark_mixed_up(
     now_xy: Floats, ahead_xy: Floats, scale_px: float, pairs: Indices, crossed: Masks
 ) -> bool:
     """Marks the ``pairs`` (F, 2) found where the other should be; whether most of them are."""
@@ -113,44 +115,29 @@ def mixed_up(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def refuse_jumps(
-    now_xy: Floats,
-    ahead_xy: Floats,
-    joints: Floats,
-    scale_px: float,
-    parents: Indices,
-    time_s: float,
-    refused: Masks,
+def exchange_back(
+    now_xy: Floats, swapped_s: Floats, whole: bool, pairs: Indices, time_s: float, exchanged: Masks
 ) -> None:
-    """Marks keypoints (K,) that are not believed, and takes them out of the pose."""
-    for k in range(len(parents)):
-        refused[k] = False
-        gate_px = max(JUMP, SPEED * (time_s - joints[k, WHEN])) * scale_px
-        if parents[k] >= 0 and apart(now_xy[k], ahead_xy[k]) > gate_px:
-            mate = parents[k]
-            held = ahead_xy[mate] if refused[mate] else now_xy[mate]
-            refused[k] = apart(now_xy[k], held) > STRETCH * joints[k, REACH] * scale_px
-    for k in range(len(parents)):
-        if refused[k]:
-            now_xy[k] = np.nan
+    """Exchanges the marked ``pairs`` (F, 2), or all; unmarks those exchanged for too long.
 
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def correct_joints(
-    now_xy: Floats,
-    joints: Floats,
-    scale_px: float,
-    pairs: Indices,
-    parents: Indices,
-    time_s: float,
-    exchanged: Masks,
-    refused: Masks,
-) -> None:
-    """Mends swaps and jumps in a pose (K, 2) in place; see ``joints``."""
-    ahead_xy = np.empty(now_xy.shape)
-    look_ahead(joints, time_s, ahead_xy)
-    correct_swaps(now_xy, ahead_xy, joints, scale_px, pairs, time_s, exchanged)
-    refuse_jumps(now_xy, ahead_xy, joints, scale_px, parents, time_s, refused)
+    Limbs may cross; a whole body turns about only by way of its profile, where nothing is far
+    apart. So where most pairs are mixed up all are exchanged, and for longer.
+    """
+    since_s, hold_s = time_s, HOLD_WHOLE_S if whole else HOLD_S
+    for p in range(len(pairs)):
+        if whole and swapped_s[pairs[p, 0]] < since_s:
+            since_s = swapped_s[pairs[p, 0]]
+    for p in range(len(pairs)):
+        a, b = pairs[p]
+        if not (exchanged[p] or whole):
+            swapped_s[a] = np.nan
+            continue
+        if whole or not swapped_s[a] <= time_s:
+            swapped_s[a] = since_s
+        exchanged[p] = time_s - swapped_s[a] <= hold_s
+        for i in range(2):
+            if exchanged[p]:
+                now_xy[a, i], now_xy[b, i] = now_xy[b, i], now_xy[a, i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -174,15 +161,13 @@ def remember(
     """Takes a believed pose (K, 2) into the memory of joints, in place."""
     last_xy, velocity, reach = joints[:, PLACE], joints[:, VELOCITY], joints[:, REACH]
     for k in range(len(parents)):
-        if not (math.isfinite(now_xy[k, 0]) and math.isfinite(now_xy[k, 1])):
-            continue
         dt_s = time_s - joints[k, WHEN]
-        if dt_s == 0.0:
+        if dt_s == 0.0 or not (math.isfinite(now_xy[k, 0]) and math.isfinite(now_xy[k, 1])):
             continue
+        fresh = dt_s <= FRESH_S  # after a pause nothing is known of the speed
         for i in range(2):
-            # After a pause nothing is known of the speed.
-            speed = (now_xy[k, i] - last_xy[k, i]) / dt_s if dt_s <= FRESH_S else 0.0
-            kept = velocity[k, i] if dt_s <= FRESH_S else 0.0
+            speed = (now_xy[k, i] - last_xy[k, i]) / dt_s if fresh else 0.0
+            kept = velocity[k, i] if fresh else 0.0
             velocity[k, i] = kept + SHARE * (speed - kept)
             last_xy[k, i] = now_xy[k, i]
         joints[k, WHEN] = time_s
@@ -193,30 +178,55 @@ def remember(
             reach[k] = limb
         elif limb > reach[k]:
             reach[k] += LONGER * (limb - reach[k])
-        elif limb <= reach[k] and dt_s <= FRESH_S:
+        elif limb <= reach[k] and fresh:
             reach[k] += -math.expm1(-dt_s / SHORTEN_S) * (limb - reach[k])
 
 
+# -- proof that somebody is somebody: a coat, a post or a sign is not shown for long --------------
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_oks(
-    first_xy: Floats,
-    second_xy: Floats,
-    areas_px2: Floats,
-    sigmas: Floats,
-    near: Masks,
-    least_common: int,
-    likeness: Floats,
-) -> None:
-    """OKS of poses (P, K, 2) with poses (Q, K, 2) that are ``near``, into (P, Q)."""
-    for p in range(len(first_xy)):
-        for q in range(len(second_xy)):
-            close, common = 0.0, 0
-            for k in range(len(sigmas) if near[p, q] else 0):
-                dx = first_xy[p, k, 0] - second_xy[q, k, 0]
-                dy = first_xy[p, k, 1] - second_xy[q, k, 1]
-                apart_px2 = dx * dx + dy * dy
-                if math.isfinite(apart_px2):
-                    common += 1
-                    spread_px2 = 2.0 * max(areas_px2[q], 1.0) * (2.0 * sigmas[k]) ** 2
-                    close += math.exp(-apart_px2 / spread_px2)
-            likeness[p, q] = close / common if common >= least_common else 0.0
+def prove(person: Any, scores: Floats, time_s: float, chosen: Any) -> bool:
+    """Whether somebody whose keypoints score so (K,) is somebody, by what was seen of late.
+
+    A thing that resembles a person stands still, and is sure for a moment at most; nobody has
+    had time to move in the first pictures.
+    """
+    best = float(np.sort(scores)[-PROOF_KEYPOINTS:].mean())
+    usual = best if math.isnan(person.best) else person.best
+    person.best = usual - math.expm1(-(time_s - person.keypoints_s) / BEST_S) * (best - usual)
+    moving = moves_about(person, time_s, chosen)
+    known = is_proven(person, time_s, chosen)
+    if not known:
+        person.sure_since_s = time_s
+    found = person.scores if person.detected_s == time_s else 0.0
+    usually = person.best >= chosen.usual_score and best >= chosen.moving_score
+    sure = best >= chosen.proof_score or usually
+    if sure or chosen.whole_frame > 0.0:
+        person.strong_s = time_s
+    lasting = known and person.proven_s - person.sure_since_s >= chosen.proof_s
+    lasting = lasting and time_s - person.strong_s <= chosen.lasting_s
+    weak = best >= chosen.moving_score or found >= chosen.moving_detection
+    person.doubts += 1
+    if person.strong_s == time_s or (weak and (moving or lasting)):
+        person.proven_s, person.doubts = time_s, 0
+    new = math.isnan(person.proven_s) and person.doubts <= DOUBTS
+    return is_proven(person, time_s, chosen) or (new and best >= chosen.moving_score)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def is_proven(person: Any, time_s: float, chosen: Any) -> bool:
+    """Whether the last proof still counts: a look or two after one, longer after many."""
+    age_s, span_s = time_s - person.proven_s, person.proven_s - person.sure_since_s
+    return bool(age_s <= chosen.proof_s and (age_s <= span_s or person.doubts < DOUBTS))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def moves_about(person: Any, time_s: float, chosen: Any) -> bool:
+    """Whether a box has gone somewhere in the last second."""
+    if not time_s - person.anchor_s <= ANCHOR_S:
+        person.anchor_xy[0], person.anchor_xy[1] = person.xywh[0], person.xywh[1]
+        person.anchor_s = time_s
+    if apart(person.xywh[:2], person.anchor_xy) > chosen.moved * box.scale_of(person.xywh):
+        person.moved_s = time_s
+    return bool(time_s - person.moved_s <= ANCHOR_S)

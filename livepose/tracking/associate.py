@@ -5,18 +5,52 @@ detections choose first, then weak ones may keep alive who is already there. Tho
 come after those in sight, with a looser gate for strong detections; what is left is born.
 """
 
+import lap
 import numpy as np
-from numpy.typing import NDArray
 
 from livepose import boxes
 from livepose.boxes import Boxes
-from livepose.tracking.assignment import assign
-from livepose.tracking.motion import correct
+from livepose.tracking import _box_kernels
 from livepose.tracking.settings import TrackerSettings
-from livepose.tracking.similarity import buffered_iou, inside, nested
-from livepose.tracking.tracks import Floats, Mask, State, Tracks
+from livepose.tracking.tracks import Floats, Mask, Rows, State, Tracks
 
-Rows = NDArray[np.int64]
+
+def assign(likeness: Floats, least: float) -> tuple[Rows, Rows]:
+    """Rows and columns of ``likeness`` (P, Q) that belong together, none below ``least``.
+
+    The linear assignment of greatest total likeness, by Jonker and Volgenant. Pairs below ``least``
+    count as nothing before the assignment, not after it: an impossible pair cannot push a possible
+    one aside.
+    """
+    if not likeness.size:  # lap writes past the end of an empty matrix
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    possible = np.where(likeness >= least, likeness, 0.0)
+    column_of_row, _ = lap.lapjv(1.0 - possible, extend_cost=True, return_cost=False)
+    rows = np.flatnonzero(column_of_row >= 0)
+    columns = column_of_row[rows]
+    kept = possible[rows, columns] > 0
+    return rows[kept].astype(np.int64), columns[kept].astype(np.int64)
+
+
+def buffered_iou(first_xyxy: Boxes, second_xyxy: Boxes, buffer: float) -> Floats:
+    """IoU (P, Q) of boxes grown on each side by ``buffer`` of their size.
+
+    Somebody who was out of sight is not where a straight path leads; grown boxes still meet.
+    After C-BIoU (Yang et al., WACV 2023, https://arxiv.org/abs/2211.14317).
+    """
+    grown = []
+    for boxes_xyxy in (first_xyxy, second_xyxy):
+        xywh = boxes.to_xywh(boxes_xyxy)
+        xywh[:, 2:] *= 1 + 2 * buffer
+        grown.append(boxes.to_xyxy(xywh))
+    return boxes.iou(*grown)
+
+
+def nested(first_xyxy: Boxes, second_xyxy: Boxes) -> Floats:
+    """Part of the smaller box that lies in the larger one, (P, Q)."""
+    return np.maximum(
+        boxes.inside(first_xyxy, second_xyxy), boxes.inside(second_xyxy, first_xyxy).T
+    )
 
 
 def usable(boxes_xyxy: Boxes, scores: Floats) -> Mask:
@@ -66,7 +100,7 @@ def absorb(
     back = tracks.state[rows] == State.LOST
     tracks.keypoints_s[rows[back]] = np.nan
     tracks.keypoints_xy[rows[back]] = np.nan
-    tracks.set_motion(rows, correct(tracks.motion_of(rows), boxes_xyxy, chosen.box_noise))
+    _box_kernels.correct_rows(tracks.table, rows, boxes_xyxy, chosen.box_noise)
     tracks.scores[rows] = scores
     tracks.hits[rows] += 1
     tracks.seen_s[rows] = tracks.detected_s[rows] = time_s
@@ -128,7 +162,7 @@ def newborn(
 ) -> tuple[Rows, Mask]:
     """Which unmatched detections are taken up, and which of those are believed at once."""
     shown = tracks.boxes_xyxy[tracks.where(State.ACTIVE, State.HIDDEN)]
-    covered = (inside(boxes_xyxy, shown) > chosen.contained).any(axis=1)
+    covered = (boxes.inside(boxes_xyxy, shown) > chosen.contained).any(axis=1)
     doubled = (boxes.iou(boxes_xyxy, shown) > chosen.contained).any(axis=1)
     taken = np.flatnonzero((scores >= chosen.birth_score) & ~doubled)
     sure = (scores >= chosen.sure_score) & ~covered

@@ -1,141 +1,300 @@
-"""Corrects by pose what boxes got wrong: id switches, newcomers that are none, duplicates."""
+"""What the poses of a picture mean for the tracks they were found on.
+
+By pose is corrected what boxes got wrong: id switches, newcomers that are none, and duplicates.
+The kernels then mend the poses, judge and learn them, and move boxes along.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from livepose import boxes
-from livepose.tracking.assignment import assign
-from livepose.tracking.motion import to_xyxy
+from livepose.compiled import njit
+from livepose.poses import Poses
+from livepose.skeletons import Skeleton
+from livepose.tracking import _kernels
+from livepose.tracking._pose_kernels import Limbs
+from livepose.tracking.associate import assign, nested
 from livepose.tracking.settings import TrackerSettings
-from livepose.tracking.similarity import coinciding, nested, oks
-from livepose.tracking.tracks import Floats, Mask, State, Tracks
+from livepose.tracking.tracks import Floats, Mask, Rows, State, Tracks
 
-Rows = NDArray[np.int64]
-
-FRESH_S = 0.2
-"""Keypoints older than this say little about the pose now."""
+UNKNOWN_SIGMA = 0.07
+"""OKS sigma of keypoints of skeletons that publish none: about the mean of COCO's."""
+FRESH_S = 0.2  # keypoints older than this say little about the pose now
+LEAST_COMMON = 4  # fewer keypoints seen in both poses say nothing about likeness
+COINCIDING = 0.05  # two keypoints nearer than this part of the body's scale are one
 PROOF = ("best", "proven_s", "strong_s", "sure_since_s", "doubts")
 PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "histograms", *PROOF)
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
 
-def correct_switches(
-    tracks: Tracks,
-    rows: Rows,
-    now_xy: Floats,
-    time_s: float,
-    sigmas: Floats,
-    chosen: TrackerSettings,
-) -> None:
-    """Exchanges identities where poses (N, K, 2), seen on tracks ``rows``, continue another's.
-
-    Where people meet, boxes overlap and prediction may be wrong (they turn back), but from one
-    picture to the next poses hardly change. Identities only move for a clear gain.
+class Taken(NamedTuple):
+    """Poses (N) as they are believed, which of them (N,) are another's seen twice or perhaps
+    nobody's (None: none is), and how many pairs were exchanged back and keypoints not believed.
     """
-    known = time_s - tracks.keypoints_s[rows] <= FRESH_S
-    rows, now_xy = rows[known], now_xy[known]
-    near = _near(tracks, rows, chosen.crossing_iou)
-    if not near.any():
-        return
-    areas_px2 = tracks.xywh[rows, 2] * tracks.xywh[rows, 3]
-    near |= np.eye(len(rows), dtype=bool)
-    likeness = oks(moved(tracks, rows, time_s), now_xy, areas_px2, sigmas, near)
-    likeness += chosen.identity_oks * np.eye(len(rows))
-    if (likeness.argmax(axis=1) == np.arange(len(rows))).all():
-        return  # everybody looks most like themselves: no other assignment is better
-    was, now = assign(likeness, 0.0)
-    changed = was != now
-    moving = np.intersect1d(was[changed], now[changed])
-    if not changed.any() or len(moving) != changed.sum():
-        return
-    _hand_over(tracks, rows[was[changed]], rows[now[changed]])
+
+    poses: Poses
+    hidden: Mask | None
+    swaps: int
+    jumps: int
 
 
-def recognise(
+def take_in(
     tracks: Tracks,
     rows: Rows,
-    now_xy: Floats,
+    poses: Poses,
     time_s: float,
     sigmas: Floats,
     chosen: TrackerSettings,
-) -> None:
-    """Newcomers in the pose and place of somebody lost become that person."""
-    new = tracks.born_s[rows] == time_s
-    lost = tracks.where(State.LOST)
-    if not len(lost) or not new.any():
-        return
-    rows, now_xy = rows[new], now_xy[new]
-    areas_px2 = tracks.xywh[rows, 2] * tracks.xywh[rows, 3]
-    likeness = oks(moved(tracks, lost, time_s), now_xy, areas_px2, sigmas)
-    old, came = assign(likeness, chosen.recognise_oks)
-    _hand_over(tracks, lost[old], rows[came])
-    tracks.ids[lost[old]], tracks.seen_s[lost[old]] = 0, -np.inf  # dies with the next picture
+    mixed_up: bool,
+) -> Taken:
+    """Stores poses (N) seen on the tracks ``rows``, mended; identities only if ``mixed_up``."""
+    people, joint_count = poses.keypoint_scores.shape
+    double, hidden = np.zeros(people, dtype=np.bool_), None
+    if mixed_up:
+        counts = poses.keypoint_scores >= chosen.keypoint_score
+        now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
+        seen = Seen(tracks, rows, now_xy, time_s, sigmas, chosen)
+        seen.correct_switches()
+        seen.recognise()
+        double = seen.mark_doubles()
+        # The pose in the box of whoever has long had one, and is still found by the detector, is
+        # that of somebody who stands before: the person stays, without keypoints.
+        established = time_s - tracks.own_s[rows] > chosen.established_s
+        veiled = double & established & np.isnan(tracks.missed_s[rows])
+        hidden = double & ~veiled
+        if not np.array_equal(poses.track_ids, tracks.ids[rows]):
+            poses = replace(poses, track_ids=tracks.ids[rows])
+        poses = poses.without_keypoints(veiled[:, None]) if veiled.any() else poses
+    limbs = limbs_of(poses.skeleton)
+    exchanged = np.empty((people, len(limbs[0])), dtype=np.bool_)
+    refused = np.empty((people, joint_count), dtype=np.bool_)
+    doubtful = np.empty(people, dtype=np.bool_)
+    keypoints_xy = np.ascontiguousarray(poses.keypoints_xy, dtype=np.float64)
+    scores = np.ascontiguousarray(poses.keypoint_scores, dtype=np.float64)
+    known, seen_now = (tracks.table, tracks.joints, chosen.numbers), (keypoints_xy, scores, double)
+    marks = exchanged, refused, doubtful
+    swaps, jumps, doubts = _kernels.take_in(known, rows, seen_now, limbs, time_s, marks)
+    if swaps:
+        poses = poses.exchanged(exchanged, limbs[0])
+    if jumps:
+        poses = poses.without_keypoints(refused)
+    if hidden is not None and hidden.any():
+        hide(tracks, rows[hidden])
+    if doubts:
+        hidden = doubtful if hidden is None else hidden | doubtful
+    return Taken(poses, hidden, swaps, jumps)
 
 
-def duplicates(
-    tracks: Tracks,
-    rows: Rows,
-    now_xy: Floats,
-    time_s: float,
-    sigmas: Floats,
-    chosen: TrackerSettings,
-) -> Mask:
-    """Which of the tracks in ``rows`` show a pose that is somebody else's.
+@cache
+def limbs_of(skeleton: Skeleton) -> Limbs:
+    """Mirrored pairs (F, 2), and for each keypoint the one before it on a limb (K,), or -1."""
+    parents = np.full(len(skeleton.keypoints), -1, dtype=np.int64)
+    for limb in skeleton.limbs:
+        parents[max(limb)] = max(parents[max(limb)], min(limb))
+    return np.array(skeleton.flip_pairs, dtype=np.int64).reshape(-1, 2), parents
 
-    Of two alike, the one that the detector agrees with stays, then the one whose pose was most
-    like it before, then the elder. If that one never had a pose of its own and the other had, they
-    are one person, who keeps the id.
-    """
-    double = np.zeros(len(rows), dtype=bool)
-    near = _near(tracks, rows, 0.0)
-    if not near.any():
+
+@dataclass
+class Seen:
+    """Poses ``now_xy`` (N, K, 2) seen on the tracks ``rows`` (N,), NaN where they do not count."""
+
+    tracks: Tracks
+    rows: Rows
+    now_xy: Floats
+    time_s: float
+    sigmas: Floats
+    chosen: TrackerSettings
+
+    def correct_switches(self) -> None:
+        """Exchanges identities where poses continue another's.
+
+        Where people meet, boxes overlap and prediction may be wrong (they turn back), but from one
+        picture to the next poses hardly change. Identities only move for a clear gain.
+        """
+        known = self.time_s - self.tracks.keypoints_s[self.rows] <= FRESH_S
+        rows, now_xy = self.rows[known], self.now_xy[known]
+        near = near_each_other(self.tracks, rows, self.chosen.crossing_iou)
+        if not near.any():
+            return
+        themselves = np.eye(len(rows), dtype=bool)
+        likeness = self._like(rows, rows, now_xy, near | themselves)
+        likeness += self.chosen.identity_oks * themselves
+        if (likeness.argmax(axis=1) == np.arange(len(rows))).all():
+            return  # everybody looks most like themselves: no other assignment is better
+        was, now = assign(likeness, 0.0)
+        changed = was != now
+        if changed.any() and len(np.intersect1d(was[changed], now[changed])) == changed.sum():
+            hand_over(self.tracks, rows[was[changed]], rows[now[changed]])
+
+    def recognise(self) -> None:
+        """Newcomers in the pose and place of somebody lost become that person."""
+        new = self.tracks.born_s[self.rows] == self.time_s
+        lost = self.tracks.where(State.LOST)
+        if not len(lost) or not new.any():
+            return
+        rows, now_xy = self.rows[new], self.now_xy[new]
+        old, came = assign(self._like(lost, rows, now_xy), self.chosen.recognise_oks)
+        hand_over(self.tracks, lost[old], rows[came])
+        self.tracks.ids[lost[old]] = 0
+        self.tracks.seen_s[lost[old]] = -np.inf  # dies with the next picture
+
+    def mark_doubles(self) -> Mask:
+        """Who shows the pose of another (N,), also of one whose turn was before: that is hidden."""
+        tracks, shown = self.tracks, len(self.rows)
+        waits = (tracks.state == int(State.ACTIVE)) & tracks.chosen
+        waits &= self.time_s - tracks.keypoints_s <= self.chosen.lost_s
+        waits[self.rows] = False
+        waiting = np.flatnonzero(waits)
+        if len(waiting):
+            self.now_xy = np.concatenate([self.now_xy, propagated(tracks, waiting, self.time_s)])
+            self.rows = np.concatenate([self.rows, waiting])
+        double = self._doubles()
+        if len(waiting):
+            hide(tracks, waiting[double[shown:]])
+        return double[:shown]
+
+    def _doubles(self) -> Mask:
+        """Which of the tracks show a pose that is somebody else's.
+
+        Of two alike, the one that the detector agrees with stays, then the one whose pose was most
+        like it before, then the elder. If that one never had a pose of its own and the other had,
+        they are one person, who keeps the id.
+        """
+        tracks, rows, time_s = self.tracks, self.rows, self.time_s
+        double = np.zeros(len(rows), dtype=bool)
+        alike = self._alike()
+        if not alike.any():
+            return double
+        unconfirmed = ~np.isnan(tracks.missed_s[rows])
+        themselves = np.eye(len(rows), dtype=bool)
+        surely = np.round(-self._like(rows, rows, self.now_xy, themselves).diagonal(), 1)
+        order = np.lexsort((tracks.ids[rows], tracks.born_s[rows], surely, unconfirmed))
+        rank = np.argsort(order)
+        own = time_s - tracks.own_s[rows] > self.chosen.established_s
+        for one in order[alike[order].any(axis=1)]:
+            better = np.flatnonzero(alike[one] & (rank < rank[one]) & ~double)
+            double[one] = len(better) > 0
+            if not len(better):
+                continue
+            best = better[rank[better].argmin()]
+            if own[one] and not own[best]:
+                hand_over(tracks, rows[[one, best]], rows[[best, one]])
+                own[[one, best]] = own[[best, one]]
+            elif not tracks.proven_s[rows[best]] >= tracks.proven_s[rows[one]]:
+                hand_over(tracks, rows[[one]], rows[[best]], PROOF)
         return double
-    areas_px2 = tracks.xywh[rows, 2] * tracks.xywh[rows, 3]
-    alike = oks(now_xy, now_xy, areas_px2, sigmas, near) >= chosen.same_pose_oks
-    places = to_xyxy(tracks.xywh[rows])
-    within = near & (nested(places, places) > chosen.same_place)
-    if within.any():
-        alike |= within & (coinciding(now_xy, areas_px2) >= chosen.same_joints)
-    if not alike.any():
-        return double
-    unconfirmed = ~np.isnan(tracks.missed_s[rows])
-    before_xy = moved(tracks, rows, time_s)
-    continued = oks(before_xy, now_xy, areas_px2, sigmas, np.eye(len(rows), dtype=bool)).diagonal()
-    surely = np.round(-continued, 1)
-    order = np.lexsort((tracks.ids[rows], tracks.born_s[rows], surely, unconfirmed))
-    rank = np.argsort(order)
-    own = time_s - tracks.own_s[rows] > chosen.established_s
-    for one in order[alike[order].any(axis=1)]:
-        better = np.flatnonzero(alike[one] & (rank < rank[one]) & ~double)
-        double[one] = len(better) > 0
-        if not len(better):
-            continue
-        best = better[rank[better].argmin()]
-        if own[one] and not own[best]:
-            _hand_over(tracks, rows[[one, best]], rows[[best, one]])
-            own[[one, best]] = own[[best, one]]
-        elif not tracks.proven_s[rows[best]] >= tracks.proven_s[rows[one]]:
-            _hand_over(tracks, rows[[one]], rows[[best]], PROOF)
-    return double
+
+    def _alike(self) -> Mask:
+        """Whose poses are one pose, (N, N)."""
+        near = near_each_other(self.tracks, self.rows, 0.0)
+        if not near.any():
+            return near
+        areas_px2 = areas_of(self.tracks, self.rows)
+        likeness = oks(self.now_xy, self.now_xy, areas_px2, self.sigmas, near)
+        alike = likeness >= self.chosen.same_pose_oks
+        places = boxes.to_xyxy(self.tracks.xywh[self.rows])
+        within = near & (nested(places, places) > self.chosen.same_place)
+        if within.any():
+            alike |= within & (coinciding(self.now_xy, areas_px2) >= self.chosen.same_joints)
+        return np.asarray(alike)
+
+    def _like(self, before: Rows, now: Rows, now_xy: Floats, near: Mask | None = None) -> Floats:
+        """OKS of how the tracks ``before`` (P,) should look with poses seen on ``now`` (Q,)."""
+        before_xy = propagated(self.tracks, before, self.time_s)
+        return oks(before_xy, now_xy, areas_of(self.tracks, now), self.sigmas, near)
 
 
-def _near(tracks: Tracks, rows: Rows, least_iou: float) -> Mask:
+def areas_of(tracks: Tracks, rows: Rows) -> Floats:
+    """Areas of the boxes of these tracks in px², (N,)."""
+    return np.asarray(tracks.xywh[rows, 2] * tracks.xywh[rows, 3])
+
+
+def near_each_other(tracks: Tracks, rows: Rows, least_iou: float) -> Mask:
     """Which of these tracks have boxes that overlap by more than that, (N, N)."""
-    places = to_xyxy(tracks.xywh[rows])
+    places = boxes.to_xyxy(tracks.xywh[rows])
     overlap = boxes.iou(places, places)
     overlap.flat[:: len(rows) + 1] = 0.0
     return np.asarray(overlap > least_iou)
 
 
-def moved(tracks: Tracks, rows: Rows, time_s: float) -> Floats:
+def propagated(tracks: Tracks, rows: Rows, time_s: float) -> Floats:
     """Keypoints of these tracks, carried on with the speed of their boxes."""
     age_s = (time_s - tracks.keypoints_s[rows])[:, None]
     return np.asarray(tracks.keypoints_xy[rows] + (tracks.velocity[rows, :2] * age_s)[:, None, :])
 
 
-def _hand_over(
+def hide(tracks: Tracks, rows: Rows) -> None:
+    """Takes duplicates out of sight: lost if the detector had missed them, else hidden."""
+    missed = ~np.isnan(tracks.missed_s[rows])
+    tracks.state[rows] = np.where(missed, State.LOST, State.HIDDEN)
+
+
+def hand_over(
     tracks: Tracks, givers: Rows, takers: Rows, names: tuple[str, ...] = PERSONAL
 ) -> None:
+    """Gives what belongs to the persons of some tracks to other tracks."""
     for name in names:
         values = getattr(tracks, name)
         values[takers] = values[givers].copy()
+
+
+# -- how alike poses are -------------------------------------------------------------------------
+
+
+def oks(
+    first_xy: Floats,
+    second_xy: Floats,
+    areas_px2: Floats,
+    sigmas: Floats,
+    near: Mask | None = None,
+) -> Floats:
+    """Object keypoint similarity of poses (P, K, 2) with poses (Q, K, 2): (P, Q), 0 to 1.
+
+    COCO's measure, https://cocodataset.org/#keypoints-eval, over the keypoints that are not NaN
+    in either; ``areas_px2`` (Q,) are the box areas of the second. 0 where fewer than
+    ``LEAST_COMMON`` are, and for pairs that are not ``near`` (P, Q).
+    """
+    likeness = np.empty((len(first_xy), len(second_xy)))
+    near = np.ones(likeness.shape, dtype=np.bool_) if near is None else near
+    _fill_oks(first_xy, second_xy, areas_px2, sigmas, near, likeness)
+    return likeness
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_oks(
+    first_xy: Floats,
+    second_xy: Floats,
+    areas_px2: Floats,
+    sigmas: Floats,
+    near: Mask,
+    likeness: Floats,
+) -> None:
+    for p in range(len(first_xy)):
+        for q in range(len(second_xy)):
+            close, common = 0.0, 0
+            for k in range(len(sigmas) if near[p, q] else 0):
+                dx = first_xy[p, k, 0] - second_xy[q, k, 0]
+                dy = first_xy[p, k, 1] - second_xy[q, k, 1]
+                apart_px2 = dx * dx + dy * dy
+                if math.isfinite(apart_px2):
+                    common += 1
+                    spread_px2 = 2.0 * max(areas_px2[q], 1.0) * (2.0 * sigmas[k]) ** 2
+                    close += math.exp(-apart_px2 / spread_px2)
+            likeness[p, q] = close / common if common >= LEAST_COMMON else 0.0
+
+
+def coinciding(keypoints_xy: Floats, areas_px2: Floats) -> Floats:
+    """Share (P, P) of the keypoints seen in both of two poses (P, K, 2) that are the same point.
+
+    Where OKS averages, this counts: a person found twice, once to the thigh and once to the feet,
+    has one head and two pairs of legs. 0 where fewer than ``LEAST_COMMON`` are seen in both.
+    """
+    apart_px = np.linalg.norm(keypoints_xy[:, None] - keypoints_xy, axis=-1)
+    scale_px = np.sqrt(np.minimum(areas_px2[:, None], areas_px2))
+    count = np.isfinite(apart_px).sum(axis=-1)
+    same = (apart_px < COINCIDING * scale_px[..., None]).sum(axis=-1)
+    return np.where(count >= LEAST_COMMON, same / np.maximum(count, 1), 0.0)

@@ -14,23 +14,17 @@ from numpy.typing import NDArray
 
 from livepose import boxes
 from livepose.boxes import Boxes
+from livepose.compiled import njit
 from livepose.frame import ImageBgr
-from livepose.tracking import _image_kernels
 from livepose.tracking.settings import TrackerSettings
-from livepose.tracking.tracks import Mask, State, Tracks
-
-Histogram = NDArray[np.float64]
+from livepose.tracking.tracks import Floats, Mask, State, Tracks
 
 BINS = 6
-PARTS = ((0.18, 0.50), (0.50, 0.85))
-"""Upper and lower body, in parts of the box's height."""
-SIDES = (0.3, 0.7)
-LEAST_PX = 4
-"""A smaller patch has no colours worth remembering."""
-BLACK = 0
-"""The darkest cell of a histogram; too many wear it for it to count."""
-LEAST_TELLING = 0.35
-"""Less than this part of somebody in other colours than black does not tell who it is."""
+PARTS = ((0.18, 0.50), (0.50, 0.85))  # upper and lower body, in parts of the box's height
+SIDES = (0.3, 0.7)  # the middle, in parts of its width
+LEAST_PX = 4  # a smaller patch has no colours worth remembering
+BLACK = 0  # the darkest cell of a histogram; too many wear it for it to count
+LEAST_TELLING = 0.35  # less than this part in other colours than black tells nobody apart
 EDGE_PX = 2.0
 FREE_OVERLAP = 0.1
 LEARNING_RATE = 0.2
@@ -40,7 +34,7 @@ LEARNING_RATE = 0.2
 class ReIdentification:
     """Those who left: ``histograms`` and when they were last seen, by id."""
 
-    gone: dict[int, tuple[Histogram, float]] = field(default_factory=dict)
+    gone: dict[int, tuple[Floats, float]] = field(default_factory=dict)
 
     def part_from(self, tracks: Tracks, leaving: Mask) -> None:
         """Remembers whoever is dropped, if it was ever seen well."""
@@ -62,35 +56,23 @@ class ReIdentification:
         young = known & (time_s - tracks.born_s <= chosen.recognise_s)
         for row in np.flatnonzero(young & (tracks.state == int(State.ACTIVE))):
             lost = np.flatnonzero(known & (tracks.state == int(State.LOST)))
-            names = [*self.gone, *tracks.ids[lost].tolist()]
-            if not names:
+            away = {one: histogram for one, (histogram, _) in self.gone.items()}
+            away |= zip(tracks.ids[lost].tolist(), tracks.histograms[lost], strict=True)
+            if not away:
                 return
-            histograms = [look for look, _ in self.gone.values()]
-            here = known & (tracks.state != int(State.LOST))
-            here[row] = False
-            one = _who(
-                tracks.histograms[row],
-                [*histograms, *tracks.histograms[lost]],
-                tracks.histograms[here],
-                chosen,
-            )
-            if one is None:
+            others = known & (tracks.state != int(State.LOST))
+            others[row] = False
+            alike = np.array(list(away.values())) @ tracks.histograms[row]
+            best = int(np.argmax(alike))
+            also = [*np.delete(alike, best), *tracks.histograms[others] @ tracks.histograms[row]]
+            clear = alike[best] - max(also, default=0.0) >= chosen.same_colours_margin
+            if alike[best] < chosen.same_colours or not clear:
                 continue
-            self.gone.pop(names[one], None)
-            dropped = lost[tracks.ids[lost] == names[one]]
+            who = list(away)[best]
+            self.gone.pop(who, None)
+            dropped = lost[tracks.ids[lost] == who]
             tracks.ids[dropped], tracks.seen_s[dropped] = 0, -np.inf  # die with the next picture
-            tracks.ids[row], tracks.born_s[row] = names[one], -np.inf
-
-
-def _who(
-    histograms: Histogram, candidates: list[Histogram], here: Histogram, chosen: TrackerSettings
-) -> int | None:
-    """Which of those who are away this is, if it is clear."""
-    alike = np.array(candidates) @ histograms
-    best = int(np.argmax(alike))
-    rivals = np.concatenate([np.delete(alike, best), here @ histograms, [0.0]])
-    clear = alike[best] - rivals.max() >= chosen.same_colours_margin
-    return best if alike[best] >= chosen.same_colours and clear else None
+            tracks.ids[row], tracks.born_s[row] = who, -np.inf
 
 
 def learn_histograms(tracks: Tracks, image_bgr: ImageBgr, time_s: float) -> None:
@@ -107,13 +89,12 @@ def learn_histograms(tracks: Tracks, image_bgr: ImageBgr, time_s: float) -> None
         if histograms is None:
             continue
         before = tracks.histograms[row]
-        mixed = (
-            before + LEARNING_RATE * (histograms - before) if np.isfinite(before[0]) else histograms
-        )
-        tracks.histograms[row] = mixed / np.linalg.norm(mixed)
+        if np.isfinite(before[0]):
+            histograms = before + LEARNING_RATE * (histograms - before)
+        tracks.histograms[row] = histograms / np.linalg.norm(histograms)
 
 
-def colour_histogram(image_bgr: ImageBgr, box_xyxy: Boxes) -> Histogram | None:
+def colour_histogram(image_bgr: ImageBgr, box_xyxy: Boxes) -> Floats | None:
     """Colours in a box (4,): roots of two histograms, (432,) of length 1.
 
     None if the box is tiny, or if nearly all in it is black: half of mankind looks like that.
@@ -126,11 +107,21 @@ def colour_histogram(image_bgr: ImageBgr, box_xyxy: Boxes) -> Histogram | None:
         patch = image_bgr[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
         if min(patch.shape[:2]) < LEAST_PX:
             return None
-        _image_kernels.count_colours(patch, BINS, part)
+        _count_colours(patch, part)
         part /= part.sum()
     counts[:, BLACK] = 0.0
     telling = counts.sum()
     if telling < LEAST_TELLING * len(PARTS):
         return None
-    histograms: Histogram = np.sqrt(counts.ravel() / telling, dtype=np.float64)
-    return histograms
+    return np.asarray(np.sqrt(counts.ravel() / telling, dtype=np.float64))
+
+
+@njit(cache=True, nogil=True)
+def _count_colours(patch_bgr: ImageBgr, counts: NDArray[np.float32]) -> None:
+    """Adds the pixels of a patch (h, w, 3) to ``counts`` (BINS³,), red changing fastest."""
+    for y in range(patch_bgr.shape[0]):
+        for x in range(patch_bgr.shape[1]):
+            place = 0
+            for channel in range(3):
+                place = place * BINS + (int(patch_bgr[y, x, channel]) * BINS >> 8)
+            counts[place] += 1

@@ -12,12 +12,10 @@ from livepose.boxes import Boxes
 from livepose.frame import ImageBgr
 from livepose.poses import Poses
 from livepose.skeletons import COCO17
-from livepose.tracking import _kernels, associate
-from livepose.tracking.motion import START_MARGINS, start
-from livepose.tracking.observation import take_in
+from livepose.tracking import _box_kernels, _kernels, associate
+from livepose.tracking.identity import UNKNOWN_SIGMA, take_in
 from livepose.tracking.reid import ReIdentification, learn_histograms
 from livepose.tracking.settings import TrackerSettings
-from livepose.tracking.similarity import UNKNOWN_SIGMA
 from livepose.tracking.tracks import Floats, Mask, State, Tracks
 
 
@@ -81,16 +79,14 @@ class Tracker:
     def reset(self) -> None:
         """Forgets everybody; the tracker is as new."""
         keypoints = len(COCO17.keypoints) if self._given_sigmas is None else len(self._given_sigmas)
-        self._tracks = Tracks.none(keypoints)
+        self._tracks = Tracks.born(np.empty((0, 4)), np.empty(0), 0.0, 0.0, keypoints)
         self.swaps = self.jumps = 0
         """Pairs exchanged back, and keypoints not believed, so far."""
-        self._reid = ReIdentification()
         self._next_id = 1
         self._time_s: float | None = None
-        self._first_look_s: float | None = None
-        self._last_look_s: float | None = None
         self._pictures_since_look = 0
         self._coast_s = self.settings.coast_s
+        self.begin_shot()
 
     def begin_shot(self) -> None:
         """The next picture shows something else: everybody in it is new, and ids go on counting.
@@ -99,7 +95,8 @@ class Tracker:
         """
         self._tracks = self._tracks.select(np.zeros(len(self._tracks), dtype=bool))
         self._reid = ReIdentification()
-        self._first_look_s = self._last_look_s = None
+        self._first_look_s: float | None = None
+        self._last_look_s: float | None = None
 
     # -- the questions ---------------------------------------------------------------------------
 
@@ -108,7 +105,8 @@ class Tracker:
         chosen = self.settings
         if self._last_look_s is None or self._first_look_s is None or time_s < self._last_look_s:
             return True
-        if anybody_fades(self._tracks, time_s, chosen):
+        table = self._tracks.table
+        if _kernels.anybody_fades(table, time_s, chosen.numbers):
             return True
         if chosen.whole_frame:
             return not len(self._tracks.where(State.ACTIVE))
@@ -116,14 +114,14 @@ class Tracker:
             return self._pictures_since_look + 1 >= chosen.detect_every
         if time_s - self._first_look_s < chosen.settle_s:
             return True
-        return time_s - self._last_look_s >= interval_s(self._tracks, chosen)
+        return bool(time_s - self._last_look_s >= _kernels.interval_s(table, chosen.numbers))
 
     def predict(self, time_s: float) -> Tracked:
         """Where everybody should be at ``time_s``; changes nothing."""
         dt_s = max(0.0, time_s - self._time_s) if self._time_s is not None else 0.0
-        later = self._tracks.copy()
-        _kernels.advance(later.table, time_s, dt_s, self.settings.acceleration, np.inf)
-        return Tracked(*selected_before(later))
+        later = self._tracks.table.copy()
+        _kernels.advance(later, time_s, dt_s, self.settings.acceleration, np.inf)
+        return Tracked(*_kernels.handed_out(later))
 
     # -- the way of a picture --------------------------------------------------------------------
 
@@ -150,10 +148,11 @@ class Tracker:
         _kernels.coast(self._tracks.table, time_s, self._coast_s)
         if image_bgr is not None and detections is not None:
             learn_histograms(self._tracks, image_bgr, time_s)
-        self._next_id = assign_ids(self._tracks, self._next_id)
+        self._next_id = int(_kernels.assign_ids(self._tracks.table, self._next_id))
         if detections is not None:
             self._reid.recognise(self._tracks, time_s, self.settings)
-        return Tracked(*select_outputs(self._tracks, time_s, self.settings))
+        most, hold_s = self.settings.max_people or len(self._tracks), self.settings.established_s
+        return Tracked(*_kernels.select_outputs(self._tracks.table, most, time_s, hold_s))
 
     def observe(self, time_s: float, poses: Poses) -> Poses:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
@@ -186,7 +185,7 @@ class Tracker:
 
     def _sigmas(self, keypoints: int) -> Floats:
         """OKS sigmas of so many keypoints; makes room for them in the tracks."""
-        if self._tracks.keypoints_xy.shape[1] != keypoints:
+        if self._tracks.joints.shape[1] != keypoints:
             self._tracks = self._tracks.with_keypoints(keypoints)
         if self._given_sigmas is not None and len(self._given_sigmas) == keypoints:
             return self._given_sigmas
@@ -196,23 +195,20 @@ class Tracker:
 
     def _advance(self, time_s: float) -> None:
         """Moves everybody to ``time_s``; who was not seen for too long dies."""
-        tracks = self._tracks
         if self._time_s is not None and time_s < self._time_s:
-            tracks = tracks.select(np.zeros(len(tracks), dtype=bool))
-            self._first_look_s = self._last_look_s = None
-            self._reid = ReIdentification()
+            self.begin_shot()
         chosen = self.settings
         dt_s = 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
         # Who was seen in the picture before has not been missed yet, however long ago that is.
         self._coast_s = max(chosen.coast_s, dt_s)
         lost_s = max(chosen.lost_s, dt_s if dt_s <= chosen.stall_s else 0.0)
-        if _kernels.advance(tracks.table, time_s, dt_s, chosen.acceleration, lost_s):
-            dead = ~(time_s - tracks.seen_s <= lost_s)
-            self._reid.part_from(tracks, dead)
-            tracks = tracks.select(~dead)
+        if _kernels.advance(self._tracks.table, time_s, dt_s, chosen.acceleration, lost_s):
+            dead = ~(time_s - self._tracks.seen_s <= lost_s)
+            self._reid.part_from(self._tracks, dead)
+            self._tracks = self._tracks.select(~dead)
         if self._reid.gone:
             self._reid.forget(time_s, chosen)
-        self._tracks, self._time_s = tracks, time_s
+        self._time_s = time_s
 
     def _look(self, time_s: float, detections: Found) -> None:
         """The detector has looked."""
@@ -220,20 +216,19 @@ class Tracker:
         scores = np.asarray(detections.scores, dtype=np.float64).reshape(-1)
         usable = associate.usable(boxes_xyxy, scores)
         boxes_xyxy, scores = boxes_xyxy[usable], scores[usable]
-        first = self._first_look_s is None
         if self.settings.whole_frame:
             self._seed(time_s, boxes_xyxy[:1], scores[:1])
         else:
-            self._meet(time_s, boxes_xyxy, scores, first)
+            self._meet(time_s, boxes_xyxy, scores)
         self._first_look_s = time_s if self._first_look_s is None else self._first_look_s
         self._last_look_s = time_s
         self._pictures_since_look = 0
 
-    def _meet(self, time_s: float, boxes_xyxy: Boxes, scores: Floats, first: bool) -> None:
-        chosen = self.settings
+    def _meet(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
+        chosen, first = self.settings, self._first_look_s is None
         owner = associate.match(self._tracks, boxes_xyxy, scores, chosen)
         met, free = owner >= 0, owner < 0
-        missing = self._tracks.state != State.LOST
+        missing = self._tracks.state != int(State.LOST)
         missing[owner[met]] = False
         missed = np.flatnonzero(missing)
         associate.absorb(self._tracks, owner[met], boxes_xyxy[met], scores[met], time_s, chosen)
@@ -245,14 +240,10 @@ class Tracker:
     def _start_tracks(self, time_s: float, boxes_xyxy: Boxes, scores: Floats, sure: Mask) -> None:
         if not len(boxes_xyxy):
             return
-        keypoints = self._tracks.keypoints_xy.shape[1]
-        born = Tracks.born(
-            boxes_xyxy, scores, time_s, self.settings.box_noise, START_MARGINS, keypoints
-        )
+        chosen, keypoints = self.settings, self._tracks.joints.shape[1]
+        born = Tracks.born(boxes_xyxy, scores, time_s, chosen.box_noise, keypoints)
         born.state[sure] = State.ACTIVE
-        associate.prove(
-            born, np.flatnonzero(scores >= self.settings.sure_score), time_s, self.settings
-        )
+        associate.prove(born, np.flatnonzero(scores >= chosen.sure_score), time_s, chosen)
         self._tracks = self._tracks.joined(born)
 
     def _seed(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
@@ -264,53 +255,7 @@ class Tracker:
             self._start_tracks(time_s, boxes_xyxy, scores, np.ones(1, dtype=bool))
             self._tracks.seeded[:] = True
         elif tracks.faded[0] or tracks.state[0] == State.LOST:
-            tracks.set_motion(slice(0, 1), start(boxes_xyxy, self.settings.box_noise))
+            _box_kernels.start_all(tracks.table[:1], boxes_xyxy, self.settings.box_noise)
             tracks.state[0], tracks.seeded[0] = State.ACTIVE, True
             tracks.seen_s[0] = tracks.detected_s[0] = time_s
             tracks.level[0] = np.nan
-
-
-Handed = tuple[Boxes, NDArray[np.int64], Floats]
-"""Boxes (N, 4), ids (N,) and scores (N,), by id."""
-
-
-def assign_ids(tracks: Tracks, next_id: int) -> int:
-    """Gives ids to those who have become people, largest first; the id that is next then."""
-    return int(_kernels.assign_ids(tracks.table, next_id))
-
-
-def select_outputs(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> Handed:
-    """Chooses who is handed out: all, or ``max_people``, those of before first."""
-    boxes_xyxy, ids, scores = _room(len(tracks))
-    most = len(tracks) if chosen.max_people is None else chosen.max_people
-    hold_s = chosen.established_s
-    count = _kernels.select_outputs(tracks.table, most, time_s, hold_s, boxes_xyxy, ids, scores)
-    return boxes_xyxy[:count], ids[:count], scores[:count]
-
-
-def selected_before(tracks: Tracks) -> Handed:
-    """Those who were chosen last."""
-    boxes_xyxy, ids, scores = _room(len(tracks))
-    count = _kernels.write_outputs(tracks.table, boxes_xyxy, ids, scores)
-    return boxes_xyxy[:count], ids[:count], scores[:count]
-
-
-def _room(people: int) -> Handed:
-    return np.empty((people, 4)), np.empty(people, dtype=np.int64), np.empty(people)
-
-
-def interval_s(tracks: Tracks, chosen: TrackerSettings) -> float:
-    """How long the detector may rest with these people, in seconds."""
-    rests_s = {
-        _kernels.UNSURE: 0.0,
-        _kernels.CROSSING: chosen.crossing_interval_s,
-        _kernels.BUSY: chosen.busy_interval_s,
-        _kernels.CALM: chosen.interval_s,
-    }
-    speeds = chosen.fast_speed, chosen.passing_speed
-    return rests_s[_kernels.activity(tracks.table, chosen.crossing_iou, *speeds)]
-
-
-def anybody_fades(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> bool:
-    """Whether somebody who is handed out would be out of sight soon without the detector."""
-    return bool(_kernels.anybody_fades(tracks.table, time_s, chosen.numbers))

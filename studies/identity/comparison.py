@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from livepose.boxes import to_xywh
 from livepose.detection import Detections
 from livepose.detection.library import ultralytics
 from livepose.errors import UsageError
@@ -14,7 +15,6 @@ from livepose.frame import ImageBgr
 from livepose.pipeline import PosePipeline
 from livepose.poses import Poses
 from livepose.tracking import Tracked, Tracker, TrackerSettings
-from livepose.tracking.motion import to_xywh
 from studies.identity.detections import noisy_detections, noisy_poses
 from studies.identity.scenes import FPS, Scene
 from studies.identity.scoring import Answer, Run, score

@@ -20,8 +20,8 @@ from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
 from livepose.poses import Poses
 from livepose.sources import open_source
-from livepose.tracking.assignment import assign
-from livepose.tracking.similarity import UNKNOWN_SIGMA, oks
+from livepose.tracking.associate import assign
+from livepose.tracking.identity import UNKNOWN_SIGMA, oks
 
 logger = logging.getLogger(f"livepose.{__name__}")
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livepose import boxes
-from livepose.tracking import _box_kernels, motion
-from livepose.tracking.similarity import oks
-from livepose.tracking.tracks import Tracks
+from livepose.tracking import _box_kernels
+from livepose.tracking.identity import oks
+from livepose.tracking.tracks import ROW, Tracks
 
 SEEDS = st.integers(0, 2**20)
 
@@ -24,14 +24,20 @@ def made_keypoints(rng, count, joints=6):
     return keypoints_xy
 
 
-def made_motion(rng, count):
-    xywh = np.concatenate(
+def made_tracks(rng, count):
+    table = np.zeros(count, dtype=ROW)
+    table["xywh"] = np.concatenate(
         [rng.uniform(0, 400, (count, 2)), rng.uniform(1, 200, (count, 2))], axis=1
     )
     roots = rng.normal(0, 10, (count, 4, 2, 2))
     covariance = roots @ np.swapaxes(roots, -1, -2)
-    variance = covariance.reshape(count, 4, 4)[..., [0, 1, 3]]
-    return motion.Motion(xywh, rng.normal(0, 200, (count, 4)), variance)
+    table["variance"] = covariance.reshape(count, 4, 4)[..., [0, 1, 3]]
+    table["velocity"] = rng.normal(0, 200, (count, 4))
+    return table
+
+
+def motion_of(table):
+    return [table[name] for name in ("xywh", "velocity", "variance")]
 
 
 @settings(deadline=None, max_examples=60)
@@ -54,23 +60,21 @@ def test_boxes_around_keypoints_agree_with_their_plain_twin(seed, people):
 
 @settings(deadline=None, max_examples=40)
 @given(seed=SEEDS, people=st.integers(0, 4), dt_s=st.floats(0, 2))
-def test_moving_on_agrees_with_its_plain_twin_and_leaves_the_past_alone(seed, people, dt_s):
-    state = made_motion(np.random.default_rng(seed), people)
-    before = [part.copy() for part in state]
-    later = plain.moved_on(state, dt_s, 4.0)
-    for ours, twin in zip(later, plain.advance(*before, dt_s, 4.0, 0.5), strict=True):
+def test_moving_on_agrees_with_its_plain_twin(seed, people, dt_s):
+    table = made_tracks(np.random.default_rng(seed), people)
+    before = [part.copy() for part in motion_of(table)]
+    later = plain.moved_on(table, dt_s, 4.0)
+    for ours, twin in zip(motion_of(later), plain.advance(*before, dt_s, 4.0, 0.5), strict=True):
         np.testing.assert_allclose(ours, twin, rtol=1e-9, atol=1e-9)
-    for part, old in zip(state, before, strict=True):
-        np.testing.assert_array_equal(part, old)
 
 
 @settings(deadline=None, max_examples=40)
 @given(seed=SEEDS, people=st.integers(0, 4))
 def test_correcting_agrees_with_its_plain_twin(seed, people):
     rng = np.random.default_rng(seed)
-    state, measured = made_motion(rng, people), made_boxes(rng, people)
-    ours = motion.correct(state, measured, 0.04)
-    for part, twin in zip(ours, plain.correct(*state, measured, 0.04), strict=True):
+    table, measured = made_tracks(rng, people), made_boxes(rng, people)
+    ours = motion_of(plain.corrected(table, measured, 0.04))
+    for part, twin in zip(ours, plain.correct(*motion_of(table), measured, 0.04), strict=True):
         np.testing.assert_allclose(part, twin, rtol=1e-9, atol=1e-9)
 
 
@@ -106,12 +110,12 @@ def test_the_likeness_of_poses_agrees_with_its_plain_twin(seed, people, others):
 
 
 def test_tracks_share_their_memory_with_their_columns_and_with_nobody_else():
-    born = Tracks.born(np.array([[0.0, 0, 10, 20]]), np.array([0.9]), 1.0, 0.1, np.zeros(4), 17)
+    born = Tracks.born(np.array([[0.0, 0, 10, 20]]), np.array([0.9]), 1.0, 0.1, 17)
     both = born.joined(born)
-    both.ids[:], both.joint_s[1] = (1, 2), 3.0
+    both.ids[:], both.reach[1] = (1, 2), 3.0
     assert both.table["ids"].tolist() == [1, 2] and len(both) == 2
-    assert born.ids.tolist() == [0] and np.isnan(born.joint_s).all()
+    assert born.ids.tolist() == [0] and np.isnan(born.reach).all()
     second = both.select(np.array([1]))
     second.ids[0], second.histograms[0] = 7, 0.5
     assert both.ids.tolist() == [1, 2] and np.isnan(both.histograms).all()
-    np.testing.assert_array_equal(second.joint_s, np.full((1, 17), 3.0))
+    np.testing.assert_array_equal(second.reach, np.full((1, 17), 3.0))

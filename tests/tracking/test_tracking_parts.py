@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tracking_reference import corrected as correct
 from tracking_reference import followed as follow
 from tracking_reference import learned_margins as learn_margins
 from tracking_reference import moved_on as advance
 
+from livepose.boxes import inside, to_xywh, to_xyxy
 from livepose.skeletons import COCO17
-from livepose.tracking.assignment import assign
-from livepose.tracking.motion import START_MARGINS, correct, start, to_xywh, to_xyxy
-from livepose.tracking.similarity import buffered_iou, inside, oks
+from livepose.tracking.associate import assign, buffered_iou
+from livepose.tracking.identity import oks
+from livepose.tracking.tracks import START_MARGINS, Tracks
 
+START_MARGINS = np.array(START_MARGINS)
 SIGMAS = np.array(COCO17.oks_sigmas)
 POSE = np.random.default_rng(0).uniform(0, 200, (1, 17, 2))
 
@@ -91,6 +94,10 @@ def path(times_s, speed_px_s=300.0):
     return [np.array([[speed_px_s * t, 0, speed_px_s * t + 80, 200]]) for t in times_s]
 
 
+def start(boxes_xyxy, noise):
+    return Tracks.born(boxes_xyxy, np.ones(len(boxes_xyxy)), 0.0, noise, 17).table
+
+
 @pytest.mark.parametrize("step_s", [1 / 120, 1 / 30, 1 / 10])
 def test_a_constant_speed_is_learned_at_any_frame_rate(step_s):
     times_s = np.arange(0, 1.5, step_s)
@@ -98,8 +105,8 @@ def test_a_constant_speed_is_learned_at_any_frame_rate(step_s):
     motion = start(measured[0], 0.04)
     for boxes_xyxy in measured[1:]:
         motion = correct(advance(motion, step_s, 4.0), boxes_xyxy, 0.04)
-    assert motion.velocity[0, 0] == pytest.approx(300.0, rel=0.05)
-    later = to_xyxy(advance(motion, 0.5, 4.0).xywh)
+    assert motion["velocity"][0, 0] == pytest.approx(300.0, rel=0.05)
+    later = to_xyxy(advance(motion, 0.5, 4.0)["xywh"])
     np.testing.assert_allclose(later, path([times_s[-1] + 0.5])[0], atol=12)
 
 
@@ -107,20 +114,21 @@ def test_two_half_steps_predict_what_one_whole_step_does():
     motion = correct(start(path([0.0])[0], 0.04), path([0.1])[0], 0.04)
     once = advance(motion, 0.2, 4.0)
     twice = advance(advance(motion, 0.1, 4.0), 0.1, 4.0)
-    np.testing.assert_allclose(once.xywh[:, :2], twice.xywh[:, :2], rtol=1e-9)
-    np.testing.assert_allclose(once.variance[:, :2], twice.variance[:, :2], rtol=1e-6)
+    np.testing.assert_allclose(once["xywh"][:, :2], twice["xywh"][:, :2], rtol=1e-9)
+    np.testing.assert_allclose(once["variance"][:, :2], twice["variance"][:, :2], rtol=1e-6)
 
 
 def test_no_time_changes_nothing():
     motion = correct(start(path([0.0])[0], 0.04), path([0.1])[0], 0.04)
-    for before, after in zip(motion, advance(motion, 0.0, 4.0), strict=True):
-        np.testing.assert_array_equal(before, after)
+    after = advance(motion, 0.0, 4.0)
+    for name in ("xywh", "velocity", "variance"):
+        np.testing.assert_array_equal(motion[name], after[name])
 
 
 def test_a_box_keeps_a_size_however_long_it_shrinks():
     motion = start(np.array([[0.0, 0, 50, 50]]), 0.04)
-    motion.velocity[:, 2:] = -1000.0
-    assert np.all(advance(motion, 3.0, 4.0).xywh[:, 2:] >= 1.0)
+    motion["velocity"][:, 2:] = -1000.0
+    assert np.all(advance(motion, 3.0, 4.0)["xywh"][:, 2:] >= 1.0)
 
 
 def test_learned_margins_lead_from_keypoints_back_to_the_detected_box():
