@@ -19,8 +19,9 @@ Levels, lowest first; a module imports only from levels below its own:
    ``export/``: weights as one file that runs without livepose;
    ``gpu``, where one recorded graph does all three; ``budget/``: what of a frame has to wait so
    that it is in time
-6. ``pipeline``; ``painter`` and ``player``, which draw, show and write it; ``multistream``,
-   which lets several streams share the networks; ``batch/``: many files, workers and machines
+6. ``opening`` of both networks; ``pipeline``; ``painter`` and ``player``, which draw, show and
+   write it; ``multistream``, which lets several streams share the networks; ``batch/``: many files,
+   workers and machines
 7. ``evaluation/``, ``training/``, ``calibration/``, ``benchmark/``: never imported by the live
    path
 8. ``cli/``: one file a command

@@ -1,9 +1,9 @@
 """The way of a frame: detect, track, crop, network, decode, smooth.
 
-Two modes of one loop. Live, only the newest frame counts and nothing waits for a batch; on
-files, decoding runs ahead in a thread and every frame is handled. The frames of a video go one by
-one all the same: where people are in one comes from their poses in the one before. Pictures of a
-folder go through the networks together. A budget's ``Scheduler`` says what of a frame has to wait.
+``PosePipeline._follow`` is that way. Live, only the newest frame counts and nothing waits for a
+batch; on files, decoding runs ahead in a thread and every frame is handled. The frames of a video
+go one by one all the same: where people are in one comes from their poses in the one before.
+Pictures of a folder go through the networks together. A budget's ``Scheduler`` says what waits.
 """
 
 import time
@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.budget import Budget, PoseSchedule, Scheduler
-from livepose.detection import Detections, DetectionSchedule, Detector, detect_stills, open_detector
-from livepose.errors import UsageError
+from livepose.detection import Detections, DetectionSchedule, Detector, detect_stills
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr
+from livepose.opening import open_networks
 from livepose.poses import Poses
-from livepose.runtimes import open_runtime
-from livepose.runtimes.select import cuda_devices
 from livepose.settings import Settings as Settings
 from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
@@ -89,62 +87,27 @@ class PosePipeline:
         told: Callable[[str], None] = lambda part: None,
         **changes: Any,
     ) -> None:
-        self.settings = replace(settings or Settings(), **changes)
+        self.settings = chosen = replace(settings or Settings(), **changes)
         self.in_turn = OneAtATime("this PosePipeline")
         self.clock = StageClock() if networks is None else networks[0].clock
-        self._told = told
-        self.estimator, self.detector = networks or self._open_networks()
+        self.estimator, self.detector = networks or open_networks(chosen, self.clock, told)
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
-        self.scheduler = Scheduler(Budget(self.settings.max_latency_ms, self.settings.target_fps))
+        self.scheduler = Scheduler(Budget(chosen.max_latency_ms, chosen.target_fps))
         self.schedule = DetectionSchedule(second_scale=not self.scheduler.budget)
-        self.tracker = Tracker(self._tracker_settings(), oks_sigmas=self.skeleton.oks_sigmas)
-        self.smoother = Smoother(self.settings.smooth)
-        on_gpu = self.estimator.runtime.device != "cpu"  # which looks at a few more for nothing
-        self.pose_schedule = PoseSchedule(self.smoother, self.settings.pose_every_frame or on_gpu)
-        self.shots = ShotBoundaries()
-
-    def _tracker_settings(self) -> TrackerSettings:
-        chosen = TrackerSettings(
-            max_people=self.settings.max_people,
-            detect_every=self.settings.detect_every,
+        tracking = TrackerSettings(
+            max_people=chosen.max_people,
+            detect_every=chosen.detect_every,
             whole_frame=self.detector is None,
         )
-        return replace(chosen, coast_s=PATIENT_COAST_S) if self.scheduler.budget else chosen
+        if self.scheduler.budget:
+            tracking = replace(tracking, coast_s=PATIENT_COAST_S)
+        self.tracker = Tracker(tracking, oks_sigmas=self.skeleton.oks_sigmas)
+        self.smoother = Smoother(chosen.smooth)
+        on_gpu = self.estimator.runtime.device != "cpu"  # which looks at a few more for nothing
+        self.pose_schedule = PoseSchedule(self.smoother, chosen.pose_every_frame or on_gpu)
+        self.shots = ShotBoundaries()
 
-    def _open_networks(self) -> tuple[PoseEstimator, Detector | None]:
-        if self.settings.device != "cpu" and (self.settings.device == "mps" or cuda_devices()):
-            # One after the other: on CUDA the detector reads the pictures that the other uploads,
-            # and Apple's GPUs fail where two threads use them at once.
-            estimator = self._open_estimator()
-            return estimator, self._open_detector(estimator)
-        # Reading and compiling two networks takes no longer than the slower of them.
-        with ThreadPoolExecutor(1) as beside:
-            opening = beside.submit(self._open_detector)
-            return self._open_estimator(), opening.result()
-
-    def _open_estimator(self) -> PoseEstimator:
-        chosen = self.settings
-        names = chosen.weights, chosen.runtime, chosen.device, chosen.precision
-        runtime = open_runtime(*names, input_hw=chosen.input_hw, offline=chosen.offline)
-        try:
-            estimator = PoseEstimator(runtime, chosen.decode, self.clock, chosen.small_people_px)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-        self._told("pose network")
-        return estimator
-
-    def _open_detector(self, beside: PoseEstimator | None = None) -> Detector | None:
-        chosen, gpu = self.settings, None if beside is None else beside.gpu
-        detector = open_detector(
-            chosen.detector,
-            chosen.device,
-            size_px=chosen.detector_size_px,
-            score_threshold=chosen.detector_threshold,
-            frames=None if gpu is None else gpu.frames,
-            offline=chosen.offline,
-        )
-        self._told("detector")
-        return detector
+    # -- one picture -------------------------------------------------------------------------------
 
     def process(
         self,
@@ -177,8 +140,61 @@ class PosePipeline:
         image_bgr = as_image_bgr(picture)
         with self.in_turn, self._frame():
             self.schedule.wait = self.estimator.wait = captured_s is None
-            poses = self._process_in_budget(image_bgr, time_s, captured_s)
+            start_s = time.perf_counter()
+            captured_s = start_s if captured_s is None else captured_s
+            self.scheduler.begin(start_s - captured_s)
+            poses = self._follow(image_bgr, time_s)
+            self.scheduler.end(captured_s, start_s, time.perf_counter(), self.clock.frame_ms())
             return poses.in_frame(_size_wh(image_bgr))
+
+    def _follow(self, image_bgr: ImageBgr, time_s: float) -> Poses:
+        """The way of a frame."""
+        with self.clock.stage("cuts"):
+            if self.shots.begins_shot(image_bgr):
+                self._begin_shot()
+        with self.clock.stage("detect"):
+            detections = self._detect_if_due(image_bgr, time_s)
+        with self.clock.stage("track"):
+            tracked = self.tracker.update(time_s, detections, image_bgr)
+            due = self.pose_schedule.due(time_s, tracked, image_bgr)
+            now = self.scheduler.choose(tracked.track_ids.tolist(), due)
+        poses = self._estimate(image_bgr, tracked.select(now))
+        with self.clock.stage("track"):
+            poses = self.tracker.observe(time_s, poses)
+            self.pose_schedule.looked_at(time_s, poses)
+        with self.clock.stage("smooth"):
+            poses = self.smoother.apply(time_s, poses)
+            waiting = tracked.select(~now)
+            return self._with_propagated(time_s, poses, waiting, due[~now]) if waiting else poses
+
+    def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
+        if not self.tracker.needs_detection(time_s) or not self.scheduler.may_detect(time_s):
+            return None
+        if self.detector is None:
+            return Detections.whole(image_bgr)
+        return self.schedule.detect(self.detector, image_bgr, time_s)
+
+    def _estimate(self, image_bgr: ImageBgr, tracked: Tracked) -> Poses:
+        """Crop, network, decode."""
+        if not len(tracked):
+            return self._unknown(tracked)
+        return self._as_poses(tracked, self.estimator.estimate(image_bgr, tracked.boxes_xyxy))
+
+    def _with_propagated(
+        self, time_s: float, poses: Poses, waiting: Tracked, overdue: NDArray[np.bool_]
+    ) -> Poses:
+        """Adds those who were not looked at, unless they turned out to be nobody."""
+        places = self.tracker.predict(time_s)
+        waits = np.setdiff1d(waiting.track_ids, poses.track_ids)
+        places = places.select(np.isin(places.track_ids, waits))
+        overdue = np.isin(places.track_ids, waiting.track_ids[overdue])
+        return self.pose_schedule.propagate(time_s, poses, self._unknown(places), overdue)
+
+    def _begin_shot(self) -> None:
+        self.tracker.begin_shot()
+        self.smoother.reset()
+        self.pose_schedule.reset()
+        self.schedule.reset()
 
     @contextmanager
     def _frame(self) -> Iterator[None]:
@@ -202,78 +218,21 @@ class PosePipeline:
         images_bgr = [as_image_bgr(picture) for picture in pictures]
         with self.in_turn, self._frame():
             with self.clock.stage("detect"):
-                people = [self._best(found) for found in self._detect(images_bgr)]
+                people = [self._surest(found) for found in self._detect(images_bgr)]
             boxes_xyxy = [tracked.boxes_xyxy for tracked in people]
             estimates = self.estimator.estimate_frames(images_bgr, boxes_xyxy)
             poses = [self._as_poses(*pair) for pair in zip(people, estimates, strict=True)]
             pairs = zip(poses, images_bgr, strict=True)
             return [one.in_frame(_size_wh(image)).found_in(image) for one, image in pairs]
 
-    def _best(self, found: Detections) -> Tracked:
+    def _surest(self, found: Detections) -> Tracked:
         best = np.argsort(-found.scores, kind="stable")[: self.settings.max_people]
         return Tracked(found.boxes_xyxy[best], np.arange(1, len(best) + 1), found.scores[best])
-
-    def _process_in_budget(
-        self, image_bgr: ImageBgr, time_s: float, captured_s: float | None
-    ) -> Poses:
-        start_s = time.perf_counter()
-        captured_s = start_s if captured_s is None else captured_s
-        self.scheduler.begin(start_s - captured_s)
-        poses = self._process_next(image_bgr, time_s)
-        self.scheduler.end(captured_s, start_s, time.perf_counter(), self.clock.frame_ms())
-        return poses
-
-    def _process_next(self, image_bgr: ImageBgr, time_s: float) -> Poses:
-        with self.clock.stage("cuts"):
-            if self.shots.begins_shot(image_bgr):
-                self._begin_shot()
-        with self.clock.stage("detect"):
-            detections = self._detect_if_due(image_bgr, time_s)
-        with self.clock.stage("track"):
-            tracked = self.tracker.update(time_s, detections, image_bgr)
-            due = self.pose_schedule.due(time_s, tracked, image_bgr)
-            now = self.scheduler.choose(tracked.track_ids.tolist(), due)
-        poses = self._estimate(image_bgr, tracked.select(now))
-        with self.clock.stage("track"):
-            poses = self.tracker.observe(time_s, poses)
-            self.pose_schedule.looked_at(time_s, poses)
-        with self.clock.stage("smooth"):
-            poses = self.smoother.apply(time_s, poses)
-            waiting = tracked.select(~now)
-            return self._with_propagated(time_s, poses, waiting, due[~now]) if waiting else poses
-
-    def _begin_shot(self) -> None:
-        self.tracker.begin_shot()
-        self.smoother.reset()
-        self.pose_schedule.reset()
-        self.schedule.reset()
-
-    def _with_propagated(
-        self, time_s: float, poses: Poses, waiting: Tracked, overdue: NDArray[np.bool_]
-    ) -> Poses:
-        """Adds those who were not looked at, unless they turned out to be nobody."""
-        places = self.tracker.predict(time_s)
-        waits = np.setdiff1d(waiting.track_ids, poses.track_ids)
-        places = places.select(np.isin(places.track_ids, waits))
-        overdue = np.isin(places.track_ids, waiting.track_ids[overdue])
-        return self.pose_schedule.propagate(time_s, poses, self._unknown(places), overdue)
-
-    def _detect_if_due(self, image_bgr: ImageBgr, time_s: float) -> Detections | None:
-        if not self.tracker.needs_detection(time_s) or not self.scheduler.may_detect(time_s):
-            return None
-        if self.detector is None:
-            return Detections.whole(image_bgr)
-        return self.schedule.detect(self.detector, image_bgr, time_s)
 
     def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         if self.detector is None:
             return [Detections.whole(image_bgr) for image_bgr in images_bgr]
         return detect_stills(self.detector, images_bgr)
-
-    def _estimate(self, image_bgr: ImageBgr, tracked: Tracked) -> Poses:
-        if not len(tracked):
-            return self._unknown(tracked)
-        return self._as_poses(tracked, self.estimator.estimate(image_bgr, tracked.boxes_xyxy))
 
     def _unknown(self, tracked: Tracked) -> Poses:
         return self._as_poses(tracked, Estimates.unknown(len(tracked), self.skeleton))
@@ -288,6 +247,8 @@ class PosePipeline:
             covariance_px2=estimates.covariance_px2,
             skeleton=self.skeleton,
         )
+
+    # -- a source ----------------------------------------------------------------------------------
 
     def run(self, source: str | int | Path | Source) -> Generator[tuple[Frame, Poses], None, None]:
         """Every frame of a camera, file, folder or URL with the people in it.
@@ -337,6 +298,8 @@ class PosePipeline:
         self._begin_shot()
         for one in (self.tracker, self.shots, self.scheduler):
             one.reset()
+
+    # -- before the first frame --------------------------------------------------------------------
 
     def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
         """Compiles and allocates what the first frame would otherwise wait for."""

@@ -21,6 +21,7 @@ LEVELS = [
     {"results"},
     {"live"},
     {"window", "estimator", "budget", "export"},
+    {"opening"},
     {"pipeline", "painter"},
     {"player", "multistream", "machine"},
     {"batch"},

@@ -125,7 +125,7 @@ class CountingRuntime(FakeRuntime):
 @pytest.fixture
 def runtime(make_pipeline: Make, monkeypatch: pytest.MonkeyPatch) -> CountingRuntime:
     made = CountingRuntime()
-    monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: made)
+    monkeypatch.setattr("livepose.opening.open_runtime", lambda *_, **__: made)
     monkeypatch.setattr("livepose.batching.PATIENCE_S", 0.5)
     return made
 
@@ -167,7 +167,7 @@ def test_each_stream_sees_what_it_would_see_alone(runtime: CountingRuntime) -> N
 def test_a_stream_takes_the_second_scale_as_it_would_alone(
     runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: FarSightedDetector())
+    monkeypatch.setattr("livepose.opening.open_detector", lambda *_, **__: FarSightedDetector())
     service = PoseService()
     with service.stream() as pipeline:
         ours = [poses.track_ids.tolist() for _, poses in pipeline.run(walking(6))]
@@ -187,10 +187,10 @@ def test_detector_and_network_are_opened_once(
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(
-        "livepose.pipeline.open_runtime", lambda *_, **__: opened.append("pose") or FakeRuntime()
+        "livepose.opening.open_runtime", lambda *_, **__: opened.append("pose") or FakeRuntime()
     )
     monkeypatch.setattr(
-        "livepose.pipeline.open_detector", lambda *_, **__: opened.append("box") or FakeDetector()
+        "livepose.opening.open_detector", lambda *_, **__: opened.append("box") or FakeDetector()
     )
     service = PoseService()
     with service.stream(), service.stream(), service.stream():
@@ -278,6 +278,6 @@ def test_warming_up_looks_at_as_many_pictures_as_there_are_streams(
             looked.append(len(images_bgr))
             return super().__call__(images_bgr)
 
-    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: Counting())
+    monkeypatch.setattr("livepose.opening.open_detector", lambda *_, **__: Counting())
     PoseService().warm_up([(640, 480), (320, 240), (640, 480)])
     assert set(looked) == {1, 2, 3}

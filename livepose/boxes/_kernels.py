@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from livepose.compiled import njit
 
 Floats = NDArray[np.float64]
-Edges = NDArray[np.float64] | tuple[float, float, float, float]
+Sides = tuple[float, float, float, float]
+Edges = NDArray[np.float64] | Sides
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -31,16 +32,22 @@ def fill_iou(first_xyxy: Floats, second_xyxy: Floats, overlap: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def around(xy: Floats, others_xy: Floats) -> Sides:
+    """Sides around those of the keypoints (K, 2) that are finite in both; NaN without any."""
+    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
+    for k in range(len(xy)):
+        x, y = xy[k]
+        if math.isfinite(x + y) and math.isfinite(others_xy[k, 0] + others_xy[k, 1]):
+            left, right = min(left, x), max(right, x)
+            top, bottom = min(top, y), max(bottom, y)
+    if left > right:
+        return np.nan, np.nan, np.nan, np.nan
+    return left, top, right, bottom
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def fill_around(keypoints_xy: Floats, around_xyxy: Floats) -> None:
     """Smallest boxes (P, 4) around keypoints (P, K, 2) that are finite; NaN without any."""
     for p in range(len(keypoints_xy)):
-        left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
-        for k in range(keypoints_xy.shape[1]):
-            x, y = keypoints_xy[p, k]
-            if math.isfinite(x + y):
-                left, right = min(left, x), max(right, x)
-                top, bottom = min(top, y), max(bottom, y)
-        if left > right:
-            left = top = right = bottom = np.nan
-        around_xyxy[p, 0], around_xyxy[p, 1] = left, top
-        around_xyxy[p, 2], around_xyxy[p, 3] = right, bottom
+        for i, edge in enumerate(around(keypoints_xy[p], keypoints_xy[p])):
+            around_xyxy[p, i] = edge

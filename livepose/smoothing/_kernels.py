@@ -1,22 +1,30 @@
-"""Numba kernels of smoothing: tracks, scales and marks around the filters, and all of it at once.
+"""Numba kernels of smoothing: all people of a frame in one call.
 
-``tracks`` (N,) say whose ``states`` (N, K, ...) are whose; ``slots`` (P,) which track each person
-of a frame has, below 0 for those who pass untouched.
+``tracks`` (N,) of ``TRACK`` say whose ``states`` (N, K, ...) are whose, ``settings`` (1,) is that
+of ``SmoothingSettings``. ``people`` are track ids (P,), boxes (P, 4), keypoints (P, K, 2), scores
+(P, K), covariances (P, K, 2, 2) and states (P, K); ``times_s`` are now, and how far ahead of it
+keypoints are wanted.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.boxes._kernels import around
 from livepose.compiled import njit
 from livepose.poses.states import KeypointState
-from livepose.smoothing._imm_kernels import ImmConstants, doubt_of, imm_filter, propagate
-from livepose.smoothing._one_euro_kernels import OneEuroConstants, low_pass_share, one_euro
+from livepose.smoothing._imm_kernels import doubt_of, imm_filter, propagate_keypoint
+from livepose.smoothing._one_euro_kernels import low_pass_share, one_euro
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Masks = NDArray[np.bool_]
+Tracks = Any
+Settings = Any
+"""Structured arrays, whose columns only numba knows by name."""
+People = tuple[Indices, Floats, Floats, Floats, Floats, NDArray[np.uint8]]
 
 TRACK = np.dtype([("track_id", np.int64), ("seen_s", np.float64), ("scale_px", np.float64)])
 """Whose state it is (0: nobody's), when they were last seen, and their body scale."""
@@ -25,8 +33,49 @@ PROPAGATED = int(KeypointState.PROPAGATED)
 
 
 @njit(cache=True, nogil=True)
+def smooth(
+    people: People,
+    tracks: Tracks,
+    states: Floats,
+    times_s: tuple[float, float],
+    settings: Settings,
+    by_one_euro: bool,
+) -> bool:
+    """Filters people in place; False, and nothing is done, if there are too few tracks.
+
+    Whoever is not followed passes untouched. Where nothing was measured the state says so, and the
+    covariance is unknown.
+    """
+    track_ids, boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people
+    chosen, scratch = settings[0], np.full((7, 7), np.nan)
+    slots = assign_slots(tracks, states, track_ids, times_s[0], chosen.gap_s)
+    if -2 in slots:
+        return False
+    for p in range(len(slots)):
+        if slots[p] < 0:
+            continue
+        track = tracks[slots[p]]
+        learn_scale(track, boxes_xyxy[p], xy[p], times_s[0], chosen.scale_cutoff_hz)
+        for k in range(scores.shape[1]):
+            state, spread = states[slots[p], k], covariance_px2[p, k]
+            found = xy[p, k, 0], xy[p, k, 1], scores[p, k], (spread[0, 0] + spread[1, 1]) / 2
+            if by_one_euro:
+                x, y, score, seen = one_euro(state, found, times_s[0], track.scale_px, chosen)
+            else:
+                x, y, score, seen = imm_filter(
+                    state, found, times_s, track.scale_px, chosen, scratch
+                )
+            xy[p, k, 0], xy[p, k, 1], scores[p, k] = x, y, score
+            if not seen:
+                there = math.isfinite(x) and math.isfinite(y)
+                keypoint_states[p, k] = PREDICTED if there else MISSING
+                covariance_px2[p, k] = np.nan
+    return True
+
+
+@njit(cache=True, nogil=True)
 def assign_slots(
-    tracks: NDArray[np.void], states: Floats, track_ids: Indices, time_s: float, gap_s: float
+    tracks: Tracks, states: Floats, track_ids: Indices, time_s: float, gap_s: float
 ) -> Indices:
     """Slot of each track (P,), fresh for new ones, -1 for who is not followed; -2: none is free.
 
@@ -53,7 +102,7 @@ def assign_slots(
 
 
 @njit(cache=True, nogil=True)
-def slot_of(tracks: NDArray[np.void], track_id: int) -> int:
+def slot_of(tracks: Tracks, track_id: int) -> int:
     """The first track of that track, or -1."""
     for n in range(len(tracks)):
         if tracks[n].track_id == track_id:
@@ -62,29 +111,18 @@ def slot_of(tracks: NDArray[np.void], track_id: int) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def learn_scales(
-    boxes_xyxy: Floats,
-    xy: Floats,
-    tracks: NDArray[np.void],
-    slots: Indices,
-    time_s: float,
-    cutoff_hz: float,
-) -> None:
-    """Body scales, low-passed, of boxes (P, 4), or of what keypoints (P, K, 2) span without one."""
-    for p in range(len(slots)):
-        if slots[p] < 0:
-            continue
-        track = tracks[slots[p]]
-        left, top, right, bottom = boxes_xyxy[p]
+def learn_scale(track: Any, box_xyxy: Floats, xy: Floats, time_s: float, cutoff_hz: float) -> None:
+    """Body scale, low-passed, of a box (4,), or of what keypoints (K, 2) span without one."""
+    now = _root_of_area(box_xyxy[2] - box_xyxy[0], box_xyxy[3] - box_xyxy[1])
+    if not now > 0.0:
+        left, top, right, bottom = around(xy, xy)
         now = _root_of_area(right - left, bottom - top)
-        if not now > 0.0:
-            now = _span_px(xy[p])
-        old = track.scale_px
-        if not now > 0.0:
-            now = 1.0 if math.isnan(old) else old
-        share = low_pass_share(cutoff_hz, time_s - track.seen_s)
-        track.scale_px = now if math.isnan(old) else old + share * (now - old)
-        track.seen_s = time_s
+    old = track.scale_px
+    if not now > 0.0:
+        now = 1.0 if math.isnan(old) else old
+    share = low_pass_share(cutoff_hz, time_s - track.seen_s)
+    track.scale_px = now if math.isnan(old) else old + share * (now - old)
+    track.seen_s = time_s
 
 
 @njit(cache=True, nogil=True)
@@ -93,113 +131,51 @@ def _root_of_area(width_px: float, height_px: float) -> float:
     return math.sqrt(width_px * height_px) if width_px > 0.0 and height_px > 0.0 else 0.0
 
 
-@njit(cache=True, nogil=True)
-def _span_px(xy: Floats) -> float:
-    """The same of the box around keypoints (K, 2)."""
-    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
-    for k in range(len(xy)):
-        x, y = xy[k]
-        if math.isfinite(x) and math.isfinite(y):
-            left, right = min(left, x), max(right, x)
-            top, bottom = min(top, y), max(bottom, y)
-    return float(_root_of_area(right - left, bottom - top))
-
-
-@njit(cache=True, nogil=True)
-def mark_guesses(
-    xy: Floats,
-    slots: Indices,
-    measured: Masks,
-    covariance_px2: Floats,
-    keypoint_states: NDArray[np.uint8],
-) -> None:
-    """Where nothing was ``measured`` (P, K) covariances are unknown and states are guesses."""
-    for p in range(len(slots)):
-        if slots[p] < 0:
-            continue
-        for k in range(measured.shape[1]):
-            if not measured[p, k]:
-                there = math.isfinite(xy[p, k, 0]) and math.isfinite(xy[p, k, 1])
-                keypoint_states[p, k] = PREDICTED if there else MISSING
-                covariance_px2[p, k] = np.nan
-
-
-# -- all of it -----------------------------------------------------------------------------------
-
-
-@njit(cache=True, nogil=True)
-def smooth_by_imm(
-    people: tuple[Indices, Floats, Floats, Floats, Floats, NDArray[np.uint8]],
-    tracks: NDArray[np.void],
-    states: Floats,
-    times_s: tuple[float, float, float],
-    cutoff_hz: float,
-    constants: ImmConstants,
-) -> bool:
-    """Filters people in place by three models; False, and nothing is done, if tracks are short.
-
-    ``people`` are track ids (P,), boxes (P, 4), keypoints (P, K, 2), scores (P, K), covariances
-    (P, K, 2, 2) and states (P, K). ``times_s`` are now, how far ahead, and the longest gap.
-    """
-    track_ids, boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people
-    time_s, lead_s, gap_s = times_s
-    slots = assign_slots(tracks, states, track_ids, time_s, gap_s)
-    if -2 in slots:
-        return False
-    measured = np.empty(scores.shape, dtype=np.bool_)
-    learn_scales(boxes_xyxy, xy, tracks, slots, time_s, cutoff_hz)
-    imm_filter(
-        xy, scores, covariance_px2, tracks, slots, time_s, lead_s, states, constants, measured
-    )
-    mark_guesses(xy, slots, measured, covariance_px2, keypoint_states)
-    return True
+# -- between looks -------------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
 def doubts(
-    track_ids: Indices,
-    tracks: NDArray[np.void],
-    states: Floats,
-    time_s: float,
-    constants: ImmConstants,
-    found: Floats,
-) -> None:
-    """How much less a prediction of each person is worth than a look, into (P,); see ``doubt_of``.
+    track_ids: Indices, tracks: Tracks, states: Floats, time_s: float, settings: Settings
+) -> Floats:
+    """How much less a prediction of each person (P,) is worth than a look; see ``doubt_of``.
 
     Infinite for whoever is not known.
     """
+    found = np.full(len(track_ids), np.inf)
     for p in range(len(track_ids)):
-        slot, found[p] = slot_of(tracks, track_ids[p]), np.inf
+        slot = slot_of(tracks, track_ids[p])
         if slot >= 0 and track_ids[p] > 0:
             track = tracks[slot]
-            found[p] = doubt_of(states[slot], track.seen_s, time_s, track.scale_px, constants)
+            found[p] = doubt_of(states[slot], track.seen_s, time_s, track.scale_px, settings[0])
+    return found
 
 
 @njit(cache=True, nogil=True)
-def propagate_by_imm(
-    people: tuple[Indices, Masks, Floats, Floats, Floats, NDArray[np.uint8]],
-    tracks: NDArray[np.void],
+def propagate(
+    people: People,
+    overdue: Masks,
+    tracks: Tracks,
     states: Floats,
     times_s: tuple[float, float],
-    constants: ImmConstants,
+    settings: Settings,
 ) -> Masks:
     """Fills in people who were not looked at; which of them (P,) are known.
 
-    ``people`` are track ids (P,), for whom a look is overdue (P,), keypoints (P, K, 2), scores
-    (P, K), covariances (P, K, 2, 2) and states (P, K). ``times_s`` are now, and how far ahead.
+    The keypoints of those for whom a look is ``overdue`` (P,) are predicted.
     """
-    track_ids, overdue, xy, scores, covariance_px2, keypoint_states = people
+    track_ids, _, xy, scores, covariance_px2, keypoint_states = people
     known = np.zeros(len(track_ids), dtype=np.bool_)
-    points = np.empty((scores.shape[1], 4))
     for p in range(len(track_ids)):
         slot = slot_of(tracks, track_ids[p])
         known[p] = slot >= 0 and track_ids[p] > 0
         if not known[p]:
             continue
         track = tracks[slot]
-        propagate(states[slot], track.seen_s, times_s, track.scale_px, constants, points)
-        for k in range(len(points)):
-            x, y, scores[p, k], variance = points[k]
+        for k in range(scores.shape[1]):
+            x, y, scores[p, k], variance = propagate_keypoint(
+                states[slot, k], track.seen_s, times_s, track.scale_px, settings[0]
+            )
             xy[p, k, 0], xy[p, k, 1] = x, y
             if overdue[p]:
                 variance = np.nan
@@ -208,25 +184,3 @@ def propagate_by_imm(
             if math.isfinite(x):
                 keypoint_states[p, k] = PROPAGATED if math.isfinite(variance) else PREDICTED
     return known
-
-
-@njit(cache=True, nogil=True)
-def smooth_by_one_euro(
-    people: tuple[Indices, Floats, Floats, Floats, Floats, NDArray[np.uint8]],
-    tracks: NDArray[np.void],
-    states: Floats,
-    times_s: tuple[float, float, float],
-    cutoff_hz: float,
-    constants: OneEuroConstants,
-) -> bool:
-    """The same by the One Euro filter, which knows no time ahead."""
-    track_ids, boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people
-    time_s, _, gap_s = times_s
-    slots = assign_slots(tracks, states, track_ids, time_s, gap_s)
-    if -2 in slots:
-        return False
-    measured = np.empty(scores.shape, dtype=np.bool_)
-    learn_scales(boxes_xyxy, xy, tracks, slots, time_s, cutoff_hz)
-    one_euro(xy, scores, tracks, slots, time_s, states, constants, measured)
-    mark_guesses(xy, slots, measured, covariance_px2, keypoint_states)
-    return True

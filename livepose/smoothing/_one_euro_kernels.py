@@ -1,4 +1,4 @@
-"""Numba kernel of the One Euro filter, for all people of a frame in one call.
+"""Numba kernels of the One Euro filter.
 
 The state of one keypoint is a row of ``STATE_COLUMNS`` numbers: x, y (smoothed, px), vx, vy
 (smoothed, body scales a second), the time it was last seen (NaN: never), its score then, whether
@@ -8,7 +8,7 @@ the frame rate.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,6 @@ STATE_COLUMNS = 9
 _X, _Y, _VX, _VY, _SEEN_S, _SCORE, _HELD, _RAW_X, _RAW_Y = range(STATE_COLUMNS)
 
 _SAME_TIME_S = 1e-6
-
-
-class OneEuroConstants(NamedTuple):
-    """Constants of the filter: see ``SmoothingSettings``."""
-
-    min_cutoff_hz: float
-    cutoff_per_speed: float
-    speed_cutoff_hz: float
-    fade_s: float
-    jump_scales: float
 
 
 @njit(cache=True, nogil=True)
@@ -45,79 +35,46 @@ def _step(
     y: float,
     dt_s: float,
     scale_px: float,
-    constants: OneEuroConstants,
+    chosen: Any,
 ) -> None:
     """One Euro step: the cut-off rises with the speed, which x and y share."""
-    share = low_pass_share(constants.speed_cutoff_hz, dt_s)
+    share = low_pass_share(chosen.speed_cutoff_hz, dt_s)
     state[_VX] += share * ((x - state[_RAW_X]) / (dt_s * scale_px) - state[_VX])
     state[_VY] += share * ((y - state[_RAW_Y]) / (dt_s * scale_px) - state[_VY])
     speed = math.hypot(state[_VX], state[_VY])
-    share = low_pass_share(constants.min_cutoff_hz + constants.cutoff_per_speed * speed, dt_s)
+    share = low_pass_share(chosen.min_cutoff_hz + chosen.cutoff_per_speed * speed, dt_s)
     state[_X] += share * (x - state[_X])
     state[_Y] += share * (y - state[_Y])
 
 
 @njit(cache=True, nogil=True)
-def _see(
+def one_euro(
     state: NDArray[np.float64],
-    x: float,
-    y: float,
-    score: float,
+    found: tuple[float, float, float, float],
     time_s: float,
     scale_px: float,
-    constants: OneEuroConstants,
-) -> None:
-    """Takes in a keypoint that was measured."""
-    dt_s = time_s - state[_SEEN_S]  # NaN if never seen, and then every comparison is false
-    if abs(dt_s) < _SAME_TIME_S:
-        return  # a repeated time tells nothing new, and a speed over next to no time is none
-    reach_px = math.inf if state[_HELD] == 0.0 else constants.jump_scales * scale_px
-    if dt_s > 0.0 and math.hypot(x - state[_X], y - state[_Y]) <= reach_px:
-        _step(state, x, y, dt_s, scale_px, constants)
-    else:
-        state[_X], state[_Y], state[_VX], state[_VY] = x, y, 0.0, 0.0
-    state[_SEEN_S], state[_SCORE], state[_HELD] = time_s, score, 0.0
-    state[_RAW_X], state[_RAW_Y] = x, y
+    chosen: Any,
+) -> tuple[float, float, float, bool]:
+    """One keypoint filtered: x, y, score, and whether it was measured.
 
-
-@njit(cache=True, nogil=True)
-def _miss(state: NDArray[np.float64], time_s: float, constants: OneEuroConstants) -> float:
-    """Score of a keypoint that is not there: it fades, and once faded it is forgotten."""
-    dt_s, fade_s = time_s - state[_SEEN_S], constants.fade_s
-    if 0.0 <= dt_s < fade_s:
-        state[_HELD] = 1.0
-        return float(state[_SCORE] * (1.0 - dt_s / fade_s))
-    state[_X], state[_Y], state[_SEEN_S], state[_HELD] = np.nan, np.nan, np.nan, 0.0
-    return 0.0
-
-
-@njit(cache=True, nogil=True)
-def one_euro(
-    xy: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    tracks: NDArray[np.void],
-    slots: NDArray[np.int64],
-    time_s: float,
-    states: NDArray[np.float64],
-    constants: OneEuroConstants,
-    measured: NDArray[np.bool_],
-) -> None:
-    """Filters ``xy`` (P, K, 2) and ``scores`` (P, K) in place.
-
-    Person p has the track n = ``slots[p]`` of ``tracks`` (N,) and ``states``
-    (N, K, STATE_COLUMNS), which are kept up to date; below 0 the person passes untouched.
-    ``measured`` (P, K) is set where there was a measurement.
+    It was ``found`` at x, y, with a score and a variance, which this filter does not use. What is
+    not there is held in place and fades; once faded it is forgotten.
     """
-    people, joints = scores.shape
-    for p in range(people):
-        for k in range(joints):
-            if slots[p] < 0:
-                break
-            state = states[slots[p], k]
-            x, y, score = xy[p, k, 0], xy[p, k, 1], scores[p, k]
-            measured[p, k] = math.isfinite(x) and math.isfinite(y) and score > 0.0
-            if measured[p, k]:
-                _see(state, x, y, score, time_s, tracks[slots[p]].scale_px, constants)
-            else:
-                scores[p, k] = _miss(state, time_s, constants)
-            xy[p, k, 0], xy[p, k, 1] = state[_X], state[_Y]
+    x, y, score, _ = found
+    seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
+    dt_s = time_s - state[_SEEN_S]  # NaN if never seen, and then every comparison is false
+    if not seen and 0.0 <= dt_s < chosen.fade_s:
+        state[_HELD] = 1.0
+        score = state[_SCORE] * (1.0 - dt_s / chosen.fade_s)
+    elif not seen:
+        state[_X], state[_Y], state[_SEEN_S], state[_HELD] = np.nan, np.nan, np.nan, 0.0
+        score = 0.0
+    elif not abs(dt_s) < _SAME_TIME_S:  # no speed can be had over next to no time
+        reach_px = math.inf if state[_HELD] == 0.0 else chosen.jump_scales * scale_px
+        if dt_s > 0.0 and math.hypot(x - state[_X], y - state[_Y]) <= reach_px:
+            _step(state, x, y, dt_s, scale_px, chosen)
+        else:
+            state[_X], state[_Y], state[_VX], state[_VY] = x, y, 0.0, 0.0
+        state[_SEEN_S], state[_SCORE], state[_HELD] = time_s, score, 0.0
+        state[_RAW_X], state[_RAW_Y] = x, y
+    return state[_X], state[_Y], score, seen

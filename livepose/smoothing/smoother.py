@@ -1,20 +1,13 @@
 """The smoother: one filter state for each track, kept in arrays, filtered in one call."""
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.poses import Poses
+from livepose.smoothing import _kernels
 from livepose.smoothing._imm_kernels import IMM_COLUMNS
-from livepose.smoothing._kernels import (
-    TRACK,
-    doubts,
-    propagate_by_imm,
-    smooth_by_imm,
-    smooth_by_one_euro,
-)
 from livepose.smoothing._one_euro_kernels import STATE_COLUMNS
 from livepose.smoothing.settings import METHODS, PRESETS, SmoothingSettings
 
@@ -83,8 +76,6 @@ class Smoother:
         self.method = method
         self.settings = settings or SmoothingSettings.of(method)
         self.lead_s = 0.0
-        self._one_euro = self.settings.one_euro_constants()
-        self._imm = self.settings.imm_constants()
         self._columns = STATE_COLUMNS if method == "one-euro" else IMM_COLUMNS
         self.reset()
         self._filter(0.0, Poses.empty())  # compiles
@@ -93,10 +84,10 @@ class Smoother:
             self.doubts(0.0, nobody.track_ids)
             self.propagate(0.0, nobody, np.zeros(0, dtype=np.bool_))
 
-    def reset(self) -> None:
+    def reset(self, keypoints: int = 1) -> None:
         """Forgets everybody; the smoother is as new."""
-        self._tracks = np.empty(0, dtype=TRACK)
-        self._states = np.empty((0, 1, self._columns))
+        self._tracks = np.empty(0, dtype=_kernels.TRACK)
+        self._states = np.empty((0, keypoints, self._columns))
 
     def apply(self, time_s: float, poses: Poses) -> Poses:
         """The poses of the picture at ``time_s`` (seconds), smoothed; the input stays as it is.
@@ -119,10 +110,10 @@ class Smoother:
         is as good. Infinite for strangers, for whoever has just lost a keypoint, and with filters
         that do not predict.
         """
-        found = np.full(len(track_ids), np.inf)
-        if self.method in PRESETS:
-            doubts(track_ids, self._tracks, self._states, float(time_s), self._imm, found)
-        return found
+        if self.method not in PRESETS:
+            return np.full(len(track_ids), np.inf)
+        known, numbers = (self._tracks, self._states), self.settings.numbers
+        return np.asarray(_kernels.doubts(track_ids, *known, float(time_s), numbers))
 
     def propagate(self, time_s: float, poses: Poses, overdue: NDArray[np.bool_]) -> Poses:
         """People (P) who were not looked at, with the keypoints that they should have by now.
@@ -131,42 +122,31 @@ class Smoother:
         are left out. The keypoints of those for whom a look is ``overdue`` (P,) are marked as
         predicted. Nothing is learned: the next look is compared with the last one.
         """
-        people, joints = shape = poses.keypoint_scores.shape
-        if joints != self._states.shape[1]:
-            return poses.select(np.zeros(people, dtype=bool))
-        filled = (
-            *(np.full((*shape, 2), np.nan), np.zeros(shape)),
-            *(np.full((*shape, 2, 2), np.nan), np.zeros(shape, dtype=np.uint8)),
-        )
-        times_s = float(time_s), float(self.lead_s)
-        known = propagate_by_imm(
-            (poses.track_ids, overdue, *filled), self._tracks, self._states, times_s, self._imm
-        )
-        return poses.with_keypoints(*filled).select(known)
+        if poses.keypoint_scores.shape[1] != self._states.shape[1]:
+            return poses.select(np.zeros(len(poses), dtype=bool))
+        people = self._as_people(poses.without_keypoints(np.ones((len(poses), 1), dtype=bool)))
+        times_s, numbers = (float(time_s), float(self.lead_s)), self.settings.numbers
+        known = _kernels.propagate(people, overdue, self._tracks, self._states, times_s, numbers)
+        return poses.with_keypoints(*people[2:]).select(known)
 
     def _filter(self, time_s: float, poses: Poses) -> Poses:
         if poses.keypoint_scores.shape[1] != self._states.shape[1]:
-            self.reset()
-            self._states = np.empty((0, poses.keypoint_scores.shape[1], self._columns))
-        xy, scores = poses.keypoints_xy.copy(), poses.keypoint_scores.copy()
-        covariance_px2, states = poses.covariance_px2.copy(), poses.keypoint_states.copy()
-        boxes_xyxy = np.ascontiguousarray(poses.boxes_xyxy)
-        people = poses.track_ids, boxes_xyxy, xy, scores, covariance_px2, states
-        while not self._fits(time_s, people):
-            self._grow()
-        return poses.with_keypoints(xy, scores, covariance_px2, states)
+            self.reset(poses.keypoint_scores.shape[1])
+        people = self._as_people(poses)
+        times_s, numbers = (time_s, float(self.lead_s)), self.settings.numbers
+        one_euro = self.method == "one-euro"
+        while not _kernels.smooth(people, self._tracks, self._states, times_s, numbers, one_euro):
+            more = max(FEWEST_SLOTS, len(self._tracks))
+            self._tracks = np.concatenate([self._tracks, np.zeros(more, dtype=_kernels.TRACK)])
+            fresh = np.full((more, *self._states.shape[1:]), np.nan)
+            self._states = np.concatenate([self._states, fresh])
+        return poses.with_keypoints(*people[2:])
 
-    def _fits(self, time_s: float, people: tuple[NDArray[Any], ...]) -> bool:
-        """Filters in place; False, and nothing is done, if there are too few tracks."""
-        chosen = self.settings
-        times_s = time_s, float(self.lead_s), float(chosen.gap_s)
-        known = self._tracks, self._states, times_s, float(chosen.scale_cutoff_hz)
-        if self.method == "one-euro":
-            return bool(smooth_by_one_euro(people, *known, self._one_euro))
-        return bool(smooth_by_imm(people, *known, self._imm))
-
-    def _grow(self) -> None:
-        more = max(FEWEST_SLOTS, len(self._tracks))
-        self._tracks = np.concatenate([self._tracks, np.zeros(more, dtype=TRACK)])
-        fresh = np.full((more, *self._states.shape[1:]), np.nan)
-        self._states = np.concatenate([self._states, fresh])
+    @staticmethod
+    def _as_people(poses: Poses) -> _kernels.People:
+        """Copies, for kernels to write into."""
+        return (
+            *(poses.track_ids, np.ascontiguousarray(poses.boxes_xyxy)),
+            *(poses.keypoints_xy.copy(), poses.keypoint_scores.copy()),
+            *(poses.covariance_px2.copy(), poses.keypoint_states.copy()),
+        )

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.boxes._kernels import Sides, around
 from livepose.compiled import njit
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-Edges = tuple[float, float, float, float]
 
 START_SPEED = 1.0  # standard deviation of the speed of a newcomer, body scales a second
 SIZE_MEMORY_S = 0.5  # a change of size goes on for so long: boxes do not shrink for ever
@@ -37,7 +37,7 @@ def scale_of(xywh: Floats) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def edges_of(xywh: Floats) -> Edges:
+def edges_of(xywh: Floats) -> Sides:
     """Left, top, right and bottom of a box (4,)."""
     half_x, half_y = xywh[2] / 2, xywh[3] / 2
     return xywh[0] - half_x, xywh[1] - half_y, xywh[0] + half_x, xywh[1] + half_y
@@ -107,21 +107,7 @@ def correct_rows(table: Any, rows: Rows, boxes_xyxy: Floats, noise: float) -> No
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def around(xy: Floats, others_xy: Floats) -> Edges:
-    """Edges around those of the keypoints (K, 2) that are finite in both; NaN without any."""
-    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
-    for k in range(len(xy)):
-        x, y = xy[k]
-        if math.isfinite(x + y) and math.isfinite(others_xy[k, 0] + others_xy[k, 1]):
-            left, right = min(left, x), max(right, x)
-            top, bottom = min(top, y), max(bottom, y)
-    if left > right:
-        return np.nan, np.nan, np.nan, np.nan
-    return left, top, right, bottom
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def learn_margins(margins: Floats, now_xy: Floats, detected_xyxy: Edges) -> None:
+def learn_margins(margins: Floats, now_xy: Floats, detected_xyxy: Sides) -> None:
     """Margins (4,) of a person whose keypoints (K, 2) lie in a detected box, in place."""
     found = around(now_xy, now_xy)
     extent = max(max(found[2] - found[0], found[3] - found[1]), 1.0)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.boxes._kernels import iou_of
+from livepose.boxes._kernels import around, iou_of
 from livepose.compiled import njit
 from livepose.tracking import _box_kernels as box
 from livepose.tracking import _pose_kernels as pose
@@ -220,12 +220,12 @@ def take_in(
     limbs: pose.Limbs,
     time_s: float,
     marks: tuple[Masks, Masks, Masks],
-) -> tuple[int, int, int]:
+) -> tuple[bool, bool, bool]:
     """Takes in poses seen on the tracks in ``rows`` (N,): mends them, judges, learns, moves boxes.
 
     ``tracks`` are table, joints and settings; ``seen`` are keypoints (N, K, 2), scores (N, K), and
     which poses (N,) are somebody else's double and not mended. Sets ``marks``: pairs (N, F) to be
-    exchanged, keypoints (N, K) that are not believed, and who is perhaps nobody (N,); counts each.
+    exchanged, keypoints (N, K) that are not believed, and who is perhaps nobody (N,); whether any.
     """
     table, joints, numbers = tracks
     keypoints_xy, scores, double = seen
@@ -237,14 +237,20 @@ def take_in(
     refused[:] = False
     for n in range(len(rows)):
         person, memory = table[rows[n]], joints[rows[n]]
-        pose.counted(keypoints_xy[n], scores[n], chosen.keypoint_score, now_xy[n])
-        if chosen.correct_joints > 0.0 and not double[n]:
+        for k in range(scores.shape[1]):
+            counts = scores[n, k] >= chosen.keypoint_score
+            for i in range(2):
+                now_xy[n, k, i] = keypoints_xy[n, k, i] if counts else np.nan
+        if not double[n]:
             scale_px = box.scale_of(person.xywh)
             pose.correct_joints(
                 now_xy[n], memory, scale_px, limbs, time_s, exchanged[n], refused[n]
             )
             pose.remember(now_xy[n], memory, scale_px, limbs[1], time_s)
-        claim(person, double[n], time_s, chosen.established_s)
+        if not double[n] and math.isnan(person.own_s):
+            person.own_s = time_s
+        elif double[n] and not time_s - person.own_s > chosen.established_s:
+            person.own_s = np.nan  # at first, losing a pose of one's own undoes having had one
         level = pose.mean_score(scores[n], limbs[0], exchanged[n], refused[n])
         good = judge(person, now_xy[n], level, time_s, chosen)
         person.faded = not good
@@ -261,17 +267,7 @@ def take_in(
         person.keypoints_s = time_s
         for i, edge in enumerate(box.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
-    return exchanged.sum(), refused.sum(), doubtful.sum()
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def claim(person: Any, double: bool, time_s: float, established_s: float) -> None:
-    """Notes since when somebody has a pose of their own; at first, losing it undoes that."""
-    if not double:
-        if math.isnan(person.own_s):
-            person.own_s = time_s
-    elif not time_s - person.own_s > established_s:
-        person.own_s = np.nan
+    return bool(exchanged.any()), bool(refused.any()), bool(doubtful.any())
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -288,7 +284,11 @@ def learn(table: Table, row: int, now_xy: Floats, time_s: float, crossing_iou: f
     if person.detected_s == time_s:
         box.learn_margins(person.margins, now_xy, box.edges_of(person.xywh))
         return False
-    return not behind_another(table, row, crossing_iou)
+    behind = False
+    for other in range(len(table)):
+        if other != row and table[other].state == ACTIVE and not math.isnan(person.missed_s):
+            behind = behind or overlap_of(table, row, other) > crossing_iou
+    return not behind
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -303,23 +303,11 @@ def judge(person: Any, now_xy: Floats, level: float, time_s: float, chosen: Any)
     least = chosen.least_level
     if chosen.fade_ratio * person.level > least:
         least = chosen.fade_ratio * person.level
-    found, near = box.around(now_xy, now_xy), True
+    found, near = around(now_xy, now_xy), True
     for i in range(2):
         away_px = abs((found[i] + found[i + 2]) / 2 - person.xywh[i])
         near = near and away_px <= STRAY * person.xywh[i + 2]
     return level >= least and counted >= chosen.least_keypoints and near
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def behind_another(table: Table, row: int, crossing_iou: float) -> bool:
-    """Whether the detector missed somebody where somebody else is."""
-    if math.isnan(table[row].missed_s):
-        return False
-    behind = False
-    for other in range(len(table)):
-        if other != row and table[other].state == ACTIVE:
-            behind = behind or overlap_of(table, row, other) > crossing_iou
-    return behind
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

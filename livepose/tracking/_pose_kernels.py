@@ -52,15 +52,6 @@ def apart(first_xy: Floats, second_xy: Floats) -> float:
     return math.hypot(first_xy[0] - second_xy[0], first_xy[1] - second_xy[1])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def counted(keypoints_xy: Floats, scores: Floats, least_score: float, now_xy: Floats) -> None:
-    """Keypoints (K, 2) of a pose into ``now_xy``, NaN where their score (K,) does not count."""
-    for k in range(len(scores)):
-        counts = scores[k] >= least_score
-        for i in range(2):
-            now_xy[k, i] = keypoints_xy[k, i] if counts else np.nan
-
-
 # -- left and right, and jumps -------------------------------------------------------------------
 
 

@@ -7,7 +7,6 @@ The kernels then mend the poses, judge and learn them, and move boxes along.
 import math
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 
@@ -31,17 +30,6 @@ PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "hi
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
 
-class Taken(NamedTuple):
-    """Poses (N) as they are believed, which of them (N,) are another's seen twice or perhaps
-    nobody's (None: none is), and how many pairs were exchanged back and keypoints not believed.
-    """
-
-    poses: Poses
-    hidden: Mask | None
-    swaps: int
-    jumps: int
-
-
 def take_in(
     tracks: Tracks,
     rows: Rows,
@@ -50,10 +38,14 @@ def take_in(
     sigmas: Floats,
     chosen: TrackerSettings,
     mixed_up: bool,
-) -> Taken:
-    """Stores poses (N) seen on the tracks ``rows``, mended; identities only if ``mixed_up``."""
+) -> Poses:
+    """Stores poses (N) seen on the tracks ``rows``, and returns them as they are believed.
+
+    Those that are another's seen twice, or perhaps nobody's, are left out. Identities are looked at
+    only if they may be ``mixed_up``.
+    """
     people, joint_count = poses.keypoint_scores.shape
-    double, hidden = np.zeros(people, dtype=np.bool_), None
+    double = hidden = np.zeros(people, dtype=np.bool_)
     if mixed_up:
         counts = poses.keypoint_scores >= chosen.keypoint_score
         now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
@@ -77,16 +69,15 @@ def take_in(
     scores = np.ascontiguousarray(poses.keypoint_scores, dtype=np.float64)
     known, seen_now = (tracks.table, tracks.joints, chosen.numbers), (keypoints_xy, scores, double)
     marks = exchanged, refused, doubtful
-    swaps, jumps, doubts = _kernels.take_in(known, rows, seen_now, limbs, time_s, marks)
-    if swaps:
+    swapped, jumped, doubted = _kernels.take_in(known, rows, seen_now, limbs, time_s, marks)
+    if swapped:
         poses = poses.exchanged(exchanged, limbs[0])
-    if jumps:
+    if jumped:
         poses = poses.without_keypoints(refused)
-    if hidden is not None and hidden.any():
+    if mixed_up and hidden.any():
         hide(tracks, rows[hidden])
-    if doubts:
-        hidden = doubtful if hidden is None else hidden | doubtful
-    return Taken(poses, hidden, swaps, jumps)
+        doubted, doubtful = True, doubtful | hidden
+    return poses.select(~doubtful) if doubted else poses
 
 
 @cache

@@ -73,8 +73,6 @@ class TrackerSettings:
     memory_s: float = 30.0  # ... so long ago at most ...
     recognise_s: float = 1.0  # ... and only so long after it came
 
-    correct_joints: bool = True  # exchange swapped left and right back, do not believe jumps
-
     # Detection intervals.
     settle_s: float = 1.0  # so long after the first picture each one is looked at
     interval_s: float = 0.5  # newcomers wait so long at most

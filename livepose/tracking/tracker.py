@@ -38,15 +38,12 @@ class Tracked:
 
 
 class Found(Protocol):
-    """What a detector says of one picture."""
+    """What a detector says of one picture: ``boxes_xyxy`` (N, 4), ``scores`` (N,), 0 to 1."""
 
     @property
-    def boxes_xyxy(self) -> Boxes:
-        """Boxes, (N, 4)."""
-
+    def boxes_xyxy(self) -> Boxes: ...  # noqa: D102
     @property
-    def scores(self) -> Floats:
-        """How sure each is, (N,), 0 to 1."""
+    def scores(self) -> Floats: ...  # noqa: D102
 
 
 class Tracker:
@@ -80,8 +77,6 @@ class Tracker:
         """Forgets everybody; the tracker is as new."""
         keypoints = len(COCO17.keypoints) if self._given_sigmas is None else len(self._given_sigmas)
         self._tracks = Tracks.born(np.empty((0, 4)), np.empty(0), 0.0, 0.0, keypoints)
-        self.swaps = self.jumps = 0
-        """Pairs exchanged back, and keypoints not believed, so far."""
         self._next_id = 1
         self._time_s: float | None = None
         self._pictures_since_look = 0
@@ -177,11 +172,7 @@ class Tracker:
     ) -> Poses:
         """Poses (N) on the tracks ``rows``, mended, without those that are another's."""
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
-        taken = take_in(self._tracks, rows, poses, time_s, sigmas, self.settings, mixed_up)
-        self.swaps, self.jumps = self.swaps + taken.swaps, self.jumps + taken.jumps
-        if taken.hidden is None or not taken.hidden.any():
-            return taken.poses
-        return taken.poses.select(~taken.hidden)
+        return take_in(self._tracks, rows, poses, time_s, sigmas, self.settings, mixed_up)
 
     def _sigmas(self, keypoints: int) -> Floats:
         """OKS sigmas of so many keypoints; makes room for them in the tracks."""

@@ -41,9 +41,9 @@ def test_threads_that_use_a_network(
         users.add(threading.get_ident())
         return Detector()
 
-    monkeypatch.setattr("livepose.pipeline.cuda_devices", lambda: int(device == "cuda"))
-    monkeypatch.setattr("livepose.pipeline.open_runtime", runtime)
-    monkeypatch.setattr("livepose.pipeline.open_detector", detector)
+    monkeypatch.setattr("livepose.opening.cuda_devices", lambda: int(device == "cuda"))
+    monkeypatch.setattr("livepose.opening.open_runtime", runtime)
+    monkeypatch.setattr("livepose.opening.open_detector", detector)
     pipeline = make_pipeline(device=device)
     assert len(users) == threads
     users.clear()
@@ -55,7 +55,7 @@ def test_threads_that_use_a_network(
 def on_gpu(make_pipeline: Make, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Pipelines on the stand-in of a GPU, with batches of up to 16."""
     runtime = toy_runtime((1, 2, 4, 8, 16))
-    monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: runtime)
+    monkeypatch.setattr("livepose.opening.open_runtime", lambda *_, **__: runtime)
     return make_pipeline
 
 

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -25,7 +23,7 @@ class Found:
 
 
 def play(path, times_s=None, settings=None, score=0.7):
-    """Observes ``path(i)`` (17, 2) at each time; what the tracker made of each, and itself."""
+    """Observes ``path(i)`` (17, 2) at each time; what the tracker made of each."""
     tracker = Tracker(settings)
     times_s = np.arange(60) * STEP_S if times_s is None else times_s
     made = []
@@ -37,7 +35,7 @@ def play(path, times_s=None, settings=None, score=0.7):
             tracked.scores, tracked.track_ids, np.zeros((count, 17, 2, 2)),
         )  # fmt: skip
         made.append(tracker.observe(time_s, poses))
-    return made, tracker
+    return made
 
 
 def standing(random=None):
@@ -66,10 +64,9 @@ def test_legs_swapped_for_a_few_pictures_are_exchanged_back(whole):
     random = np.random.default_rng(0)
     pairs = ((13, 14), (15, 16)) if whole else ((15, 16),)
     bad = {20, 21, 22, 40}
-    made, tracker = play(lambda i: swapped(standing(random), *pairs if i in bad else ()))
+    made = play(lambda i: swapped(standing(random), *pairs if i in bad else ()))
     for poses in made:
         assert np.abs(poses.keypoints_xy[0] - STANDING).max() < 10
-    assert tracker.swaps == len(bad) * len(pairs)
 
 
 def test_scores_and_covariances_go_with_the_keypoints():
@@ -94,18 +91,14 @@ def test_scores_and_covariances_go_with_the_keypoints():
 @pytest.mark.parametrize("fps", [10, 15, 30, 60])
 def test_legs_that_pass_each_other_are_no_swap(fps):
     times_s = np.arange(4 * fps) / fps
-    made, tracker = play(lambda i: stride(times_s[i]), times_s)
-    assert (tracker.swaps, tracker.jumps) == (0, 0)
+    made = play(lambda i: stride(times_s[i]), times_s)
     for time_s, poses in zip(times_s, made, strict=True):
         np.testing.assert_array_equal(poses.keypoints_xy[0], stride(time_s))
 
 
 def test_a_swap_while_walking_is_exchanged_back():
     bad = {23, 24}  # legs apart
-    made, tracker = play(
-        lambda i: swapped(stride(i * STEP_S), *((13, 14), (15, 16)) if i in bad else ())
-    )
-    assert tracker.swaps == 4
+    made = play(lambda i: swapped(stride(i * STEP_S), *((13, 14), (15, 16)) if i in bad else ()))
     for i in bad:
         np.testing.assert_allclose(made[i].keypoints_xy[0], stride(i * STEP_S))
 
@@ -114,7 +107,7 @@ def test_what_the_network_insists_on_is_believed_in_the_end():
     """Whose legs were wrong from the start is put right after half a second."""
     right = STANDING
     wrong = swapped(right, (15, 16))
-    made, _ = play(lambda i: wrong if i < 10 else right)
+    made = play(lambda i: wrong if i < 10 else right)
     np.testing.assert_allclose(made[12].keypoints_xy[0], wrong)
     np.testing.assert_allclose(made[10 + 17].keypoints_xy[0], right)
 
@@ -128,19 +121,18 @@ def jumped(keypoints_xy):
 def test_a_hand_that_jumps_onto_a_neighbour_is_not_believed():
     random = np.random.default_rng(1)
     bad = {20, 21, 22}
-    made, tracker = play(lambda i: jumped(standing(random)) if i in bad else standing(random))
+    made = play(lambda i: jumped(standing(random)) if i in bad else standing(random))
     for index, poses in enumerate(made):
         assert np.isnan(poses.keypoints_xy[0, LEFT_WRIST]).all() == (index in bad)
         assert (poses.keypoint_scores[0, LEFT_WRIST] == 0) == (index in bad)
         state = KeypointState.MISSING if index in bad else KeypointState.SEEN
         assert poses.keypoint_states[0, LEFT_WRIST] == state
         assert np.isfinite(np.delete(poses.keypoints_xy[0], LEFT_WRIST, axis=0)).all()
-    assert tracker.jumps == len(bad)
 
 
 def test_what_is_not_believed_is_predicted_by_the_smoother_near_where_it_was():
     random, bad = np.random.default_rng(2), (30, 31, 32)
-    made, _ = play(lambda i: jumped(standing(random)) if i in bad else standing(random))
+    made = play(lambda i: jumped(standing(random)) if i in bad else standing(random))
     smoother = Smoother()
     smoothed = [smoother.apply(index * STEP_S, poses) for index, poses in enumerate(made)]
     for index in bad:
@@ -157,13 +149,12 @@ def test_a_forearm_that_jumps_whole_is_not_believed():
             keypoints_xy[[7, 9]] = (290, 165), (295, 205)
         return keypoints_xy
 
-    made, tracker = play(path)
-    assert np.isnan(made[30].keypoints_xy[0, [7, 9]]).all()
-    assert tracker.jumps == 2
+    made = play(path)
+    assert np.flatnonzero(np.isnan(made[30].keypoints_xy[0, :, 0])).tolist() == [7, 9]
 
 
 def test_a_jump_that_stays_is_believed_after_a_quarter_of_a_second():
-    made, _ = play(lambda i: STANDING if i < 20 else jumped(STANDING))
+    made = play(lambda i: STANDING if i < 20 else jumped(STANDING))
     assert np.isnan(made[24].keypoints_xy[0, LEFT_WRIST]).all()
     assert np.isfinite(made[20 + 9].keypoints_xy[0, LEFT_WRIST]).all()
 
@@ -179,32 +170,21 @@ def test_a_fast_hand_is_believed():
         keypoints_xy[7], keypoints_xy[9] = shoulder + 46 * aside, shoulder + 86 * aside
         return keypoints_xy
 
-    made, tracker = play(path)
-    assert tracker.jumps == 0
+    made = play(path)
     assert all(np.isfinite(poses.keypoints_xy).all() for poses in made)
 
 
 def test_somebody_who_moves_as_a_whole_has_not_jumped():
-    _, tracker = play(lambda i: STANDING + (90 if i >= 30 else 0))
-    assert tracker.jumps == 0
-
-
-def test_mending_can_be_left_out():
-    made, tracker = play(
-        lambda i: swapped(STANDING, (15, 16)) if i == 30 else STANDING,
-        settings=replace(TrackerSettings(), correct_joints=False),
-    )
-    np.testing.assert_array_equal(made[30].keypoints_xy[0], swapped(STANDING, (15, 16)))
-    assert tracker.swaps == 0
+    made = play(lambda i: STANDING + (90 if i >= 30 else 0))
+    assert all(np.isfinite(poses.keypoints_xy).all() for poses in made)
 
 
 def test_weak_keypoints_are_neither_judged_nor_remembered():
-    made, tracker = play(
+    made = play(
         lambda i: jumped(STANDING) if i == 30 else STANDING,
         settings=TrackerSettings(keypoint_score=0.8),
     )
     np.testing.assert_array_equal(made[30].keypoints_xy[0], jumped(STANDING))
-    assert tracker.jumps == 0
 
 
 def test_from_behind_the_whole_body_does_not_turn_about_with_every_doubt_of_the_network():
@@ -214,7 +194,7 @@ def test_from_behind_the_whole_body_does_not_turn_about_with_every_doubt_of_the_
     turned = np.repeat(np.arange(16) % 2, random.integers(3, 12, 16))
     turned = np.concatenate([np.zeros(10, dtype=int), turned, np.ones(30, dtype=int)])[:130]
     times_s = np.arange(len(turned)) * STEP_S
-    made, _ = play(lambda i: swapped(standing(random), *(pairs if turned[i] else ())), times_s)
+    made = play(lambda i: swapped(standing(random), *(pairs if turned[i] else ())), times_s)
     for index, poses in enumerate(made):
         assert np.abs(poses.keypoints_xy[0] - STANDING).max() < 10, index
 
@@ -222,7 +202,7 @@ def test_from_behind_the_whole_body_does_not_turn_about_with_every_doubt_of_the_
 def test_somebody_of_whom_the_network_says_so_for_two_seconds_has_turned_about():
     random = np.random.default_rng(1)
     times_s = np.arange(120) * STEP_S
-    made, _ = play(
+    made = play(
         lambda i: swapped(standing(random), *(COCO17.flip_pairs if i >= 30 else ())), times_s
     )
     assert np.abs(made[80].keypoints_xy[0] - STANDING).max() < 10
