@@ -15,7 +15,10 @@ def mutated(document: Any, seed: int) -> Any:
     """A copy with one to three places deleted, doubled, or replaced by something odd."""
     rng, changed = random.Random(seed), copy.deepcopy(document)
     for _ in range(rng.randint(1, 3)):
-        holder, key = rng.choice(list(places(changed)))
+        found = list(places(changed))
+        if not found:
+            break
+        holder, key = rng.choice(found)
         action = rng.random()
         if action < 0.2:
             del holder[key]

@@ -12,7 +12,7 @@ from livepose.errors import UsageError, WeightsError
 from livepose.estimator import PoseEstimator
 from livepose.heatmaps import encode_dark
 from livepose.pipeline import PosePipeline
-from livepose.skeletons import COCO17, SHIPPED, SKELETONS, read_skeleton
+from livepose.skeletons import COCO17, SHIPPED, SKELETONS, find_skeleton, read_skeleton
 from livepose.weights import Card
 from livepose.weights.card import from_metadata, to_metadata
 
@@ -141,3 +141,10 @@ def test_people_of_an_own_skeleton_are_followed_drawn_and_written(
     drawn = draw_poses(picture(104), poses)
     assert (drawn != picture(104)).any()
     assert set(poses.to_table()["keypoint"]) == set(skeleton.keypoints)
+
+
+def test_a_skeleton_that_is_nested_too_deeply_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text("name = " + "[" * 100_000)
+    with pytest.raises(UsageError, match="is not TOML"):
+        find_skeleton(str(path))

@@ -124,7 +124,7 @@ def read_manifest(path: Path) -> dict[str, Entry]:
         entries = [_entry(json.loads(line)) for line in lines if line]
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} is not a manifest of livepose: {error}; name another") from error
     return {entry.source: entry for entry in entries}
 

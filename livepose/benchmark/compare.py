@@ -70,9 +70,10 @@ def read_figures(path: Path) -> dict[str, Any]:
         figures = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--compare: {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"--compare: {path} is not JSON: {error}") from error
-    if not isinstance(figures, dict) or "fps" not in figures.get("spread", {}):
+    spread = figures.get("spread") if isinstance(figures, dict) else None
+    if not isinstance(spread, dict) or "fps" not in spread:
         raise UsageError(
             f"--compare: {path} has no figures with their spread; expected a file that "
             "'livepose --benchmark --json FILE' wrote"

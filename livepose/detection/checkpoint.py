@@ -163,7 +163,8 @@ def check_architecture(architecture: Any, path: Path) -> None:
         layers = [*architecture["backbone"], *architecture["head"]]
         modules = [str(layer[2]) for layer in layers]
         classes, activation = int(architecture["nc"]), architecture.get("activation")
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+        largest = _largest(layers)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise WeightsError(f"{path}: its architecture is not one of ultralytics") from None
     strange = [name for name in modules if not _is_layer(name)]
     if activation is not None and not ACTIVATION.fullmatch(str(activation)):
@@ -176,7 +177,7 @@ def check_architecture(architecture: Any, path: Path) -> None:
     if not modules or modules[-1] not in HEADS or not 1 <= classes <= LARGEST_NUMBER:
         last = modules[-1] if modules else "nothing"
         raise WeightsError(f"{path} ends in {last}; a detection head was expected")
-    if _largest(layers) > LARGEST_NUMBER:
+    if largest > LARGEST_NUMBER:
         raise WeightsError(f"{path} asks for layers larger than any detector's")
 
 

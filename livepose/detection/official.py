@@ -109,6 +109,6 @@ def _ultralytics_folder() -> list[Path]:
     settings = expanded(base or "~/.config") / "Ultralytics" / "settings.json"
     try:
         folder = json.loads(settings.read_text(encoding="utf-8")).get("weights_dir")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return []
     return [Path(folder)] if isinstance(folder, str) else []

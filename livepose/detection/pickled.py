@@ -52,8 +52,10 @@ def read_pickled(path: Path) -> Stored:
         When the file is not one, or names classes that are none of its business.
     """
     content = _load(path)
-    model = content.get("ema") or content.get("model") if isinstance(content, dict) else content
-    if not isinstance(model, Shell):
+    held = content if isinstance(content, dict) else {"model": content}
+    models = [held.get(name) for name in ("ema", "model")]
+    model = next((one for one in models if isinstance(one, Shell)), None)
+    if model is None:
         raise WeightsError(
             f"{path} holds no ultralytics model; expected a file such as yolo11n.pt with the model "
             "inside, not only its tensors"
@@ -61,7 +63,10 @@ def read_pickled(path: Path) -> Stored:
     architecture, names = model.state.get("yaml"), model.state.get("names") or {}
     if not isinstance(architecture, dict):
         raise WeightsError(f"{path} does not say its architecture; expected one by ultralytics 8")
-    tensors = dict(_tensors(model))
+    try:
+        tensors = dict(_tensors(model))
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path} holds no model as ultralytics pickles it: {error}") from None
     require_fits(tensors.values(), path)
     return Stored(type(model).__name__, tensors, architecture, _class_names(names, path))
 
@@ -70,7 +75,7 @@ def _class_names(names: Any, path: Path) -> dict[int, str]:
     try:
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
         return {int(index): str(name) for index, name in pairs}
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise WeightsError(f"{path} has no readable names of classes: {error}") from None
 
 

@@ -24,6 +24,10 @@ _ADVICE = "; livepose SOURCE --json FILE makes such a file"
 STATES = {state.word: int(state) for state in KeypointState}
 
 
+WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a value of another kind than expected raises."""
+
+
 @dataclass(frozen=True)
 class Results:
     """Everybody in every frame of one file, N people in all frames together.
@@ -179,7 +183,7 @@ def read(path: str | Path) -> Results:
             if "frame" in record:
                 place = (int(record["frame"]), float(record["time_s"]), str(record.get("name", "")))
                 rows += [(*place, person) for person in record["people"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except WRONG as error:
         if number == 1:
             raise DataError(f"{path}: its header does not say what the keypoints are") from error
         raise DataError(
@@ -187,7 +191,7 @@ def read(path: str | Path) -> Results:
         ) from error
     try:
         poses = _poses([row[3] for row in rows], skeleton)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except WRONG as error:
         raise DataError(f"{path}: somebody in it is not in the form of --json: {error}") from error
     frame, time_s, name = (np.array([row[at] for row in rows]) for at in range(3))
     return Results(header, skeleton, frame.astype(np.int64), time_s.astype(float), name, poses)
@@ -203,7 +207,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
                 yield number, json.loads(line)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not what --json writes: {error}{_ADVICE}") from error
 
 

@@ -147,7 +147,7 @@ def read_skeleton(path: str | Path) -> Skeleton:
         entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"skeleton {path} cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"skeleton {path} is not TOML: {error}") from None
     return from_dict(entries, str(path))
 

@@ -38,7 +38,9 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
     content = open_torch_file(file)
     wanted = {"format", "learner", "step", "elapsed_s", "recent_losses", "last_phase", "rng"}
     known = content if isinstance(content, dict) else {}
-    if known.get("format") != FORMAT or not wanted <= set(known):
+    numbers = [known.get(name) for name in ("format", "step", "elapsed_s")]
+    counts = all(isinstance(one, int | float) and 0 <= one < MOST for one in numbers)
+    if not wanted <= set(known) or not counts or known["format"] != FORMAT:
         raise WeightsError(f"{file}: expected a livepose training checkpoint of format {FORMAT}")
     return known
 

@@ -220,7 +220,7 @@ def join_parts(folder: Path, output: Path | None = None) -> Path:
         manifest = json.loads(file.read_text(encoding="utf-8"))
         hashes = {entry["name"]: entry.get("sha256") for entry in manifest["parts"]}
         names, whole = [manifest["name"], *hashes], str(manifest["sha256"])
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{file}: expected the list of parts, got: {error!r}") from error
     if any(not isinstance(name, str) or is_hostile(name) or "/" in name for name in names):
         raise DataError(f"{file}: expected plain file names, got {names}")

@@ -176,7 +176,7 @@ def from_metadata(metadata: Mapping[str, str], what: str) -> Card:
         except KeyError:
             if name != OWN_SKELETON:
                 raise WeightsError(f"the card of {what} lacks {name!r}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise WeightsError(f"the card of {what} has a wrong {name!r}: {error}") from None
     values.pop(OWN_SKELETON, None)
     notes = {key[len(NOTE) :]: text for key, text in metadata.items() if key.startswith(NOTE)}

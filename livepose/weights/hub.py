@@ -179,7 +179,7 @@ def _read_pins() -> dict[str, str]:
         pins = json.loads(pins_path().read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{pins_path()} cannot be read ({error}); mend or delete it") from None
     if not isinstance(pins, dict) or not all(isinstance(one, str) for one in pins.values()):
         raise WeightsError(f"{pins_path()} is no list of hashes by address; mend or delete it")
