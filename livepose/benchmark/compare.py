@@ -67,7 +67,7 @@ def read_figures(path: Path) -> dict[str, Any]:
         When it is not one.
     """
     try:
-        figures = json.loads(path.read_text(encoding="utf-8"))
+        figures: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--compare: {path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -78,7 +78,7 @@ def read_figures(path: Path) -> dict[str, Any]:
             f"--compare: {path} has no figures with their spread; expected a file that "
             "'livepose --benchmark --json FILE' wrote"
         )
-    return figures
+    return dict(figures)
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], limit: float) -> list[Change]:

@@ -114,6 +114,7 @@ def _add(parser: ArgumentParser | _ArgumentGroup, entry: "Field[Any]", hint: Any
     if told["nargs"] not in ("", ONE):
         how["nargs"] = told["nargs"]
         how |= {"const": ""} if told["nargs"] == "?" else {}
+        how |= {"action": "extend"} if several and flag.startswith("--") else {}
     elif several and told["nargs"] != ONE:
         how["action"] = "append"
     if flag.startswith("--"):

@@ -18,6 +18,8 @@ from livepose.weights.torch_file import open_torch_file, require_fits
 
 NAME = "checkpoint.pt"
 FORMAT = 2
+MOST = 1e12
+"""Of steps and seconds; no training has as many."""
 
 
 def write_checkpoint(content: dict[str, Any], folder: Path) -> Path:

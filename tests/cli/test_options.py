@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from livepose.cli import main
+from livepose.cli import main, parser_of
 from livepose.cli.options import add_options, options
 from livepose.cli.run_options import OutputOptions, SourceOptions
 from livepose.errors import UsageError
@@ -123,3 +123,8 @@ def test_outputs_of_several_streams_get_their_numbers() -> None:
     assert asked.numbered(2) == OutputOptions(json=Path("a/poses-2.jsonl"), csv=Path("poses-2.csv"))
     with pytest.raises(UsageError, match="cannot share --json -"):
         OutputOptions(json="-").numbered(1)
+
+
+def test_an_option_of_several_values_may_be_repeated() -> None:
+    given = parser_of(None).parse_args(["--image", "a", "b", "--image", "c"])
+    assert options(SourceOptions, given).image == ("a", "b", "c")

@@ -128,8 +128,8 @@ def test_no_mutated_detector_makes_a_traceback(
         written.append(path.read_bytes())
     monkeypatch.undo()
     assert len(written) > 80
-    for content in written:
-        path.write_bytes(content)
+    for one in written:
+        path.write_bytes(one)
         read(load_detector, path)
 
 
