@@ -12,7 +12,7 @@ from fakes import make_pipeline
 from livepose.benchmark.run import BenchmarkSettings, bottleneck, measure
 from livepose.benchmark.scene import CameraPath, WalkingPeople
 from livepose.cli import main
-from livepose.cli.demo import DemoSettings, run_demo
+from livepose.cli.small import DemoSettings, run_demo
 from livepose.errors import SourceError
 from livepose.pipeline import PosePipeline
 from livepose.timing import StageClock

@@ -212,7 +212,7 @@ def two_files(runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch) -> list
     def opened(path: str, **_: object) -> FakeSource:
         return walking(lengths[path], name=path)
 
-    monkeypatch.setattr("livepose.cli.opening.open_video", opened)
+    monkeypatch.setattr("livepose.cli.start.open_video", opened)
     return list(lengths)
 
 
@@ -244,7 +244,7 @@ def test_an_error_in_one_stream_ends_all_and_is_said(
         broken = DeviceError("cuda:0 ran out of memory") if path == "a.mp4" else None
         return walking(5 if broken else 400, name=path, error=broken)
 
-    monkeypatch.setattr("livepose.cli.opening.open_video", opened)
+    monkeypatch.setattr("livepose.cli.start.open_video", opened)
     path = tmp_path / "poses.jsonl"
     assert main(["--video", "a.mp4", "--video", "b.mp4", "--json", str(path)]) == 5
     written = (tmp_path / "poses-2.jsonl").read_text().splitlines()

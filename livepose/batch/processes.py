@@ -6,21 +6,19 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from livepose.batch.jobs import Job
+from livepose.batch.run import Slots, Worker
 from livepose.batch.work import Opener, Outcome, do_job, lost
 from livepose.errors import LiveposeError
 
 logger = logging.getLogger(__name__)
-_THREAD_LIMITS = (
-    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"),
-)
-_ENDING_S = 5.0
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+ENDING_S = 5.0
 
 
 def cores_of(index: int, count: int) -> list[int]:
@@ -34,28 +32,28 @@ def cores_of(index: int, count: int) -> list[int]:
 
 def share_threads(cores: list[int]) -> None:
     """Keeps this process to these cores; before anything that starts threads is imported."""
-    for name in _THREAD_LIMITS:
+    for name in THREAD_LIMITS:
         os.environ[name] = str(len(cores))
     if hasattr(os, "sched_setaffinity"):
         with suppress(OSError):
             os.sched_setaffinity(0, cores)
 
 
-@dataclass(slots=True)
-class _Worker:
-    index: int
-    process: BaseProcess
-    line: Connection
-    ready: bool = False
-    job: Job | None = None
+@dataclass(eq=False)
+class Process(Worker):
+    """A worker, and the line to it."""
+
+    index: int = 0
+    process: Any = None
+    line: Any = None
 
     @property
     def name(self) -> str:
+        """For messages and the manifest."""
         return f"worker {self.index + 1} (process {self.process.pid})"
 
 
-@dataclass
-class Processes:
+class Processes(Slots):
     """``count`` processes; one that dies is replaced, and its job is lost.
 
     Raises
@@ -64,88 +62,75 @@ class Processes:
         From ``wait``: when a worker could not load what every job needs.
     """
 
-    opener: Opener
-    folder: Path
-    count: int
-    on_progress: Callable[[Job, float], None] = lambda job, share: None
-    _workers: list[_Worker] = field(default_factory=list)
+    def __init__(
+        self,
+        opener: Opener,
+        folder: Path,
+        count: int,
+        on_progress: Callable[[Job, float], None] = lambda job, share: None,
+    ) -> None:
+        self._opener, self._folder, self._count = opener, folder, count
+        self._on_progress = on_progress
+        self.workers: list[Process] = [self._new(index) for index in range(count)]
 
-    def __post_init__(self) -> None:
-        self._context = multiprocessing.get_context("spawn")
-        self._workers = [self._new(index) for index in range(self.count)]
-
-    def _new(self, index: int) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_serve,
-            args=(theirs, self.opener, self.folder, cores_of(index, self.count)),
-            daemon=True,
-        )
+    def _new(self, index: int) -> Process:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        cores = cores_of(index, self._count)
+        given = (theirs, self._opener, self._folder, cores)
+        process = context.Process(target=_serve, args=given, daemon=True)
         process.start()
         theirs.close()
-        return _Worker(index, process, ours)
-
-    def free(self) -> int:
-        """How many have no job."""
-        return sum(worker.job is None for worker in self._workers)
-
-    def busy(self) -> int:
-        """How many have one."""
-        return sum(worker.job is not None for worker in self._workers)
+        return Process(index=index, process=process, line=ours)
 
     def start(self, job: Job) -> None:
-        """Gives a job to one that has none; those that are ready come first."""
-        worker = min(
-            (one for one in self._workers if one.job is None), key=lambda one: not one.ready
-        )
+        """Gives a job to an idle one."""
+        worker: Process = self.idle()[0]
         worker.job = job
         with suppress(OSError):  # a worker that died is seen when it is waited for
             worker.line.send(job)
 
     def wait(self, timeout_s: float) -> list[Outcome]:
         """What was finished or lost."""
-        lines: list[Any] = [worker.line for worker in self._workers]
-        heard = set(wait(lines, timeout_s))
-        outcomes = []
-        for worker in [one for one in self._workers if one.line in heard]:
-            try:
-                outcome = self._hear(worker, worker.line.recv())
-            except (EOFError, OSError):
-                outcome = self._replace(worker)
-            outcomes += [outcome] if outcome else []
-        return outcomes
+        heard = set(wait([worker.line for worker in self.workers], timeout_s))
+        outcomes = [self._hear(one) for one in list(self.workers) if one.line in heard]
+        return [outcome for outcome in outcomes if outcome is not None]
 
-    def _hear(self, worker: _Worker, said: Any) -> Outcome | None:
+    def _hear(self, worker: Process) -> Outcome | None:
+        try:
+            said = worker.line.recv()
+        except (EOFError, OSError):
+            return self._replace(worker)
         if isinstance(said, LiveposeError):
             raise said
         if isinstance(said, Outcome):
             worker.job = None
             return said
-        worker.ready = True
+        worker.is_ready = True
         if worker.job is not None and said:
-            self.on_progress(worker.job, said)
+            self._on_progress(worker.job, said)
         return None
 
-    def _replace(self, worker: _Worker) -> Outcome | None:
+    def _replace(self, worker: Process) -> Outcome | None:
         worker.line.close()
-        worker.process.join(_ENDING_S)
+        worker.process.join(ENDING_S)
         why = f"died with exit code {worker.process.exitcode}"
         logger.warning(f"{worker.name} {why}")
-        if not worker.ready:
+        if not worker.is_ready:
             raise LiveposeError(f"{worker.name} {why} before it was ready; is there memory enough?")
-        self._workers[self._workers.index(worker)] = self._new(worker.index)
+        self.workers[self.workers.index(worker)] = self._new(worker.index)
         return None if worker.job is None else lost(worker.job, worker.name, why)
 
     def close(self) -> None:
         """Ends them all."""
-        for worker in self._workers:
+        for worker in self.workers:
             worker.line.close()
             worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join(_ENDING_S)
+        for worker in self.workers:
+            worker.process.join(ENDING_S)
             if worker.process.is_alive():
                 worker.process.kill()
-        self._workers = []
+        self.workers = []
 
 
 def _serve(line: Connection, opener: Opener, folder: Path, cores: list[int]) -> None:

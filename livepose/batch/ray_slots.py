@@ -7,12 +7,13 @@ Ray's own retries are off: a dead node's files are handed out again here.
 import logging
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from livepose.batch.jobs import Job
 from livepose.batch.processes import cores_of, share_threads
+from livepose.batch.run import Slots, Worker
 from livepose.batch.work import Opener, Outcome, do_job, lost
 from livepose.errors import DeviceError, LiveposeError, UsageError
 
@@ -63,28 +64,30 @@ def node_id() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-@dataclass(slots=True)
-class _Slot:
-    node: str
-    index: int
-    actor: Any
+@dataclass(eq=False)
+class Slot(Worker):
+    """A worker: an actor on a node, and what it is asked."""
+
+    node: str = ""
+    index: int = 0
+    actor: Any = None
     opening: Any = None
     doing: Any = None
-    job: Job | None = None
     replaces: bool = False
     """It takes a job once it has loaded: its machine may be about to go."""
 
     @property
-    def is_proving(self) -> bool:
-        """Whether it has yet to show that its machine is still there."""
-        return self.replaces and self.opening is not None
+    def is_idle(self) -> bool:
+        """Whether it could take a job now."""
+        return self.job is None and (self.is_ready or not self.replaces)
 
     @property
     def name(self) -> str:
+        """For messages and the manifest."""
         return f"slot {self.index + 1} of node {self.node[:8]}"
 
 
-class RaySlots:
+class RaySlots(Slots):
     """``per_node`` actors on every machine of a cluster.
 
     Parameters
@@ -106,14 +109,14 @@ class RaySlots:
         self._ray = connect(address)
         self._opener, self._folder, self._per_node = opener, folder.absolute(), per_node
         self._gpus = {node["NodeID"]: node["Resources"].get("GPU", 0) for node in self._ray.nodes()}
-        self._slots = [
+        self.workers: list[Slot] = [
             self._new(node, index) for node in self._alive() for index in range(per_node)
         ]
 
     def _alive(self) -> list[str]:
         return sorted(node["NodeID"] for node in self._ray.nodes() if node["Alive"])
 
-    def _new(self, node: str, index: int) -> _Slot:
+    def _new(self, node: str, index: int, replaces: bool = False) -> Slot:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         needs = {"num_cpus": 0, "num_gpus": gpu_share(self._gpus.get(node, 0), self._per_node)}
@@ -122,37 +125,24 @@ class RaySlots:
         actor = actor_of.options(scheduling_strategy=place).remote(
             self._opener, self._folder, Path.cwd(), index, self._per_node
         )
-        return _Slot(node, index, actor, actor.open.remote())
-
-    def free(self) -> int:
-        """How many have no job."""
-        return sum(slot.job is None and not slot.is_proving for slot in self._slots)
-
-    def busy(self) -> int:
-        """How many have one, or are about to be free."""
-        return sum(slot.job is not None or slot.is_proving for slot in self._slots)
+        opening = actor.open.remote()
+        return Slot(node=node, index=index, actor=actor, opening=opening, replaces=replaces)
 
     def start(self, job: Job) -> None:
-        """Gives a job to one that has none; those that have loaded come first."""
-        free = (one for one in self._slots if one.job is None and not one.is_proving)
-        slot = min(free, key=lambda one: one.opening is not None)
-        slot.job = job
-        slot.doing = slot.actor.do.remote(job)
+        """Gives a job to an idle one."""
+        slot: Slot = self.idle()[0]
+        slot.job, slot.doing = job, slot.actor.do.remote(job)
 
     def wait(self, timeout_s: float) -> list[Outcome]:
         """What was finished or lost."""
-        awaited = {
-            ref: slot
-            for slot in self._slots
-            for ref in (slot.opening, slot.doing)
-            if ref is not None
-        }
-        ready, _ = self._ray.wait(list(awaited), timeout=timeout_s)
-        outcomes = [self._hear(awaited[ref], ref) for ref in ready]
+        asked = {ref: slot for slot in self.workers for ref in (slot.opening, slot.doing)}
+        asked.pop(None, None)
+        ready, _ = self._ray.wait(list(asked), timeout=timeout_s)
+        outcomes = [self._hear(asked[ref], ref) for ref in ready]
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _hear(self, slot: _Slot, ref: Any) -> Outcome | None:
-        if slot not in self._slots:
+    def _hear(self, slot: Slot, ref: Any) -> Outcome | None:
+        if slot not in self.workers:
             return None
         try:
             said = self._ray.get(ref)
@@ -161,27 +151,27 @@ class RaySlots:
         if ref is slot.opening:
             if said is not None:
                 raise said
-            slot.opening = None
+            slot.opening, slot.is_ready = None, True
             return None
         slot.job = slot.doing = None
         outcome: Outcome = said
         return outcome
 
-    def _replace(self, slot: _Slot, error: Exception) -> Outcome | None:
+    def _replace(self, slot: Slot, error: Exception) -> Outcome | None:
         """Gives the slot up, and opens a new one where its machine is still there."""
         why = (str(error) or type(error).__name__).strip().splitlines()[0].partition(". ")[0]
         logger.warning(f"{slot.name} was lost: {why}")
-        self._slots.remove(slot)
-        if slot.opening is None and slot.node in self._alive():
-            self._slots.append(replace(self._new(slot.node, slot.index), replaces=True))
+        self.workers.remove(slot)
+        if slot.is_ready and slot.node in self._alive():
+            self.workers.append(self._new(slot.node, slot.index, replaces=True))
         return None if slot.job is None else lost(slot.job, slot.name, why)
 
     def close(self) -> None:
         """Ends every actor and leaves the cluster."""
-        for slot in self._slots:
+        for slot in self.workers:
             with suppress(Exception):  # it may be gone already
                 self._ray.kill(slot.actor)
-        self._slots = []
+        self.workers = []
         self._ray.shutdown()
 
 

@@ -1,40 +1,47 @@
-"""The command line: one file a command; errors become one sentence and an exit code."""
+"""The command line: each command is one ``Command``; errors become a sentence and an exit code."""
 
 import logging
+import os
+import signal
 import sys
+import threading
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from types import ModuleType
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import livepose
 from livepose.cli.messages import MessageSettings, show_messages
-from livepose.cli.options import add_options, options
-from livepose.cli.process import (
-    check_working_directory,
-    end,
-    fill_closed_streams,
-    flush_stdout,
+from livepose.cli.options import Command, add_options, options
+from livepose.errors import (
+    INTERRUPTED_EXIT_CODE,
+    DeviceError,
+    LiveposeError,
+    SinkError,
+    UsageError,
 )
-from livepose.errors import INTERRUPTED_EXIT_CODE, DeviceError, LiveposeError, SinkError
 
 logger = logging.getLogger(__name__)
 
 COMMANDS = {
-    "calibrate": "livepose.cli.calibrate",
-    "cameras": "livepose.cli.cameras",
-    "completion": "livepose.cli.completion",
-    "decode": "livepose.cli.decode",
-    "demo": "livepose.cli.demo",
-    "doctor": "livepose.cli.doctor",
-    "eval": "livepose.cli.evaluate",
-    "export": "livepose.cli.export",
-    "plot": "livepose.cli.plot",
-    "quantise": "livepose.cli.quantise",
-    "train": "livepose.cli.train",
-    "weights": "livepose.cli.weights",
+    "calibrate": "evaluate.CALIBRATE",
+    "cameras": "small.CAMERAS",
+    "completion": "small.COMPLETION",
+    "decode": "results.DECODE",
+    "demo": "small.DEMO",
+    "doctor": "doctor.DOCTOR",
+    "eval": "evaluate.EVAL",
+    "export": "weights.EXPORT",
+    "plot": "results.PLOT",
+    "quantise": "evaluate.QUANTISE",
+    "train": "train.TRAIN",
+    "weights": "weights.WEIGHTS",
 }
-"""Commands by name; without one of them the pipeline runs."""
+"""Where each command is; without one of them the pipeline runs."""
+RUN = "run.RUN"
 
 EXTRA_OF = {
     "torch": "torch",
@@ -46,12 +53,14 @@ EXTRA_OF = {
     "trackeval": "eval",
 }
 """Packages that not every installation has, and the extra that brings each."""
+AT_WORK = frozenset(("prefetch", "getting ready", "drawing"))
+"""Names of threads that may be inside a library, which nothing can break off."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (0 done ... 130 Ctrl-C)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    fill_closed_streams()
+    _fill_closed_streams()
     return guarded(lambda: _dispatch(words))
 
 
@@ -60,14 +69,28 @@ def program() -> None:
     end(main())
 
 
-def guarded(action: Callable[[], int]) -> int:
+def end(code: int) -> None:
+    """Ends the process with this exit code.
+
+    At once where a thread is still at work in a library: the interpreter would take away what that
+    thread stands on, and crash. Every output is closed by then.
+    """
+    if not any(thread.name in AT_WORK and thread.daemon for thread in threading.enumerate()):
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
+
+
+def guarded(action: Callable[[], int | None]) -> int:
     """What ``action`` returns; errors become one sentence and an exit code."""
     show_messages()
     try:
-        check_working_directory()
+        _check_working_directory()
         code = action()
-        flush_stdout()
-        return code
+        _flush_stdout()
+        return code or 0
     except LiveposeError as error:
         logger.error(str(error))
         return error.exit_code
@@ -84,7 +107,7 @@ def guarded(action: Callable[[], int]) -> int:
         return INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         # Whoever read our output has gone: a quiet end, also for the interpreter's last flush.
-        flush_stdout()
+        _flush_stdout()
         return 0
     except OSError as error:
         logger.debug("", exc_info=True)
@@ -92,36 +115,87 @@ def guarded(action: Callable[[], int]) -> int:
         return SinkError.exit_code
 
 
-def _dispatch(words: list[str]) -> int:
+def _dispatch(words: list[str]) -> int | None:
     name = words[0] if words and words[0] in COMMANDS else None
-    arguments = parser_of(name).parse_args(words if name is None else words[1:])
-    said = options(MessageSettings, arguments)
+    given = parser_of(name).parse_args(words if name is None else words[1:])
+    said = options(MessageSettings, given)
     show_messages(said.quiet, said.verbose)
-    return int(_module(name).run(arguments))
-
-
-def _module(name: str | None) -> ModuleType:
-    return import_module("livepose.cli.run" if name is None else COMMANDS[name])
+    code: int | None = given.run(given)
+    return code
 
 
 def parser_of(name: str | None) -> ArgumentParser:
     """The parser of a command, or of a run."""
     parser = ArgumentParser(prog="livepose" if name is None else f"livepose {name}")
-    _module(name).COMMAND.register(parser)
+    module, _, attribute = (RUN if name is None else COMMANDS[name]).partition(".")
+    command: Command = getattr(import_module(f"livepose.cli.{module}"), attribute)
+    command.register(parser)
     if name is None:
         parser.epilog = f"{parser.epilog}\nother commands: {', '.join(COMMANDS)}"
         version = f"livepose {livepose.__version__}"
         parser.add_argument("--version", action="version", version=version)
-    for each in with_subparsers(parser):
+    for each in [parser, *parts_of(parser).values()]:
         group = each.add_argument_group("messages").add_mutually_exclusive_group()
         add_options(group, MessageSettings)
     return parser
 
 
-def with_subparsers(parser: ArgumentParser) -> Iterator[ArgumentParser]:
-    """The parser and, after it, those of its parts."""
-    yield parser
-    for action in parser._actions:
-        if isinstance(action, _SubParsersAction):
-            for each in action.choices.values():
-                yield from with_subparsers(each)
+def parts_of(parser: ArgumentParser) -> dict[str, ArgumentParser]:
+    """The parsers of a command's parts, by their names."""
+    actions = [one for one in parser._actions if isinstance(one, _SubParsersAction)]
+    return {name: part for action in actions for name, part in action.choices.items()}
+
+
+def _fill_closed_streams() -> None:
+    """Puts the null device where a standard stream is closed.
+
+    The next file that is opened would take its number, and what libraries print would go into it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open to the end
+
+
+def _check_working_directory() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109 - asked only whether it is there
+    except OSError as error:
+        raise UsageError(
+            f"the working directory cannot be used ({error.strerror}); change to another folder"
+        ) from error
+
+
+def _flush_stdout() -> None:
+    """Sends out what is left; a quiet end where its reader has gone."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        # The interpreter flushes once more at its end and would complain.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError | ValueError):
+            raise
+
+
+@contextmanager
+def ends_like_ctrl_c() -> Iterator[None]:
+    """Within it these signals interrupt, once; one that is ignored (nohup) stays so."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    earlier: dict[int, Any] = {number: signal.signal(number, _interrupt) for number in ours}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # nothing may break off what is being finished
+    raise KeyboardInterrupt(signal.Signals(number).name)

@@ -2,22 +2,32 @@
 
 import json
 import re
+import signal
+import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 
-from livepose.cli import doctor_checks as checks
-from livepose.cli.doctor_checks import Check
-from livepose.cli.doctor_probes import PROBES, Probed, probe
+from livepose.cli.doctor_checks import FAIL, OK, ROWS, WARN, Machine, Verdict
 from livepose.cli.options import Command, options
-from livepose.machine import answer_of, processor_flags, processor_name, usable_cores
 from livepose.settings import option
 
-_AT_ONCE = 2
-_COLOURS = {checks.OK: "green", checks.WARN: "yellow", checks.FAIL: "bold red"}
+COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}
+AT_ONCE = 2
+TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the table."""
+
+    name: str
+    status: str
+    found: str
+    mend: str = ""
 
 
 def device_name(text: str) -> str:
@@ -37,101 +47,77 @@ class DoctorSettings:
     )
 
 
-COMMAND = Command("Checks this machine, and says how to mend it.", [DoctorSettings])
-
-
-def run(arguments: Namespace) -> int:
+def run(given: Namespace) -> int:
     """Examines, prints, and returns 0 if livepose is usable, else the first failure's code."""
-    settings = options(DoctorSettings, arguments)
-    findings = examine(settings.device)
-    code = checks.exit_code(findings)
+    settings = options(DoctorSettings, given)
+    checks = examine(settings.device)
+    code = next((ROWS[one.name].exit_code for one in checks if one.status == FAIL), 0)
     if settings.json:
-        lines = [check.to_dict() for check in findings]
+        lines = [asdict(check) for check in checks]
         print(json.dumps({"usable": code == 0, "exit_code": code, "checks": lines}, indent=2))
     else:
-        print_table(findings)
+        print_table(checks)
     return code
+
+
+DOCTOR = Command("Checks this machine, and says how to mend it.", [DoctorSettings], run)
 
 
 def examine(device: str) -> list[Check]:
     """All checks, in the order of the table."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = dict(zip(PROBES, pool.map(probe, PROBES), strict=True))
-    installed = installed_packages()
-    return [
-        checks.check_processor(processor_name(), usable_cores(), processor_flags()),
-        checks.check_torch(found["torch"], installed),
-        checks.check_device(device, found["torch"], nvidia_present()),
-        checks.check_openvino(found["openvino"]),
-        checks.check_numba(found["numba"], _numba_cache_writable(found["numba"])),
-        checks.check_opencv(found["opencv"], installed),
-        checks.check_window(found["window"]),
-        checks.check_pyav(found["pyav"]),
-        checks.check_ultralytics(installed),
-        checks.check_torchvision(installed, torch_wanted_by_torchvision()),
-        checks.check_weights("pose weights", found["pose weights"]),
-        checks.check_weights("detector weights", found["detector weights"]),
-        checks.check_cameras(found["cameras"]),
-        _check_cache(),
-    ]
+    machine = Machine(device)
+    found = {
+        name: Verdict(WARN, f"not installed: {row.without}", "pip install 'livepose[torch]'")
+        for name, row in ROWS.items()
+        if row.without and name not in machine.installed
+    }
+    alone = [name for name, row in ROWS.items() if row.broken and name not in found]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found |= zip(alone, pool.map(partial(probe, machine=machine), alone), strict=True)
+    machine = replace(machine, torch=found["torch"])
+    verdicts = {name: found.get(name) or row.look(machine) for name, row in ROWS.items()}
+    return [Check(name, *verdict[:3]) for name, verdict in verdicts.items()]
 
 
-def print_table(findings: list[Check]) -> None:
+def probe(
+    name: str,
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+    machine: Machine | None = None,
+) -> Verdict:
+    """Looks in a process of its own; what ends that process is a finding too."""
+    command = [sys.executable, "-m", "livepose.cli.doctor_checks", name]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return ROWS[name].failed(f"did not answer within {timeout_s:g} s", machine)
+    if done.returncode == 0:
+        # A library may chatter on stdout; the verdict is the last line.
+        return Verdict(*json.loads(done.stdout.splitlines()[-1]))
+    last = next((line.strip() for line in done.stderr.splitlines()[::-1] if line.strip()), "")
+    if done.returncode > 0:
+        return ROWS[name].failed(last or f"ended with exit code {done.returncode}", machine)
+    died = f"died of {signal.Signals(-done.returncode).name}"
+    return ROWS[name].failed(f"{died}: {last}" if last else died, machine)
+
+
+def print_table(checks: list[Check]) -> None:
     """The table, and below it the commands, unbroken so that they can be copied."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("", "check", "found", box=None, pad_edge=False)
-    for check in findings:
-        table.add_row(
-            Text(check.status, style=_COLOURS[check.status]), check.name, Text(check.found)
-        )
+    for one in checks:
+        table.add_row(Text(one.status, style=COLOURS[one.status]), one.name, Text(one.found))
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table)
-    for check in findings:
-        if check.status != checks.OK and check.mend:
-            style = _COLOURS[check.status]
-            console.print(
-                Text(f"\n{check.name}: ", style=style), Text(check.mend), sep="", soft_wrap=True
-            )
-    failed = [check.name for check in findings if check.status == checks.FAIL]
+    for one in checks:
+        if one.status != OK and one.mend:
+            name = Text(f"\n{one.name}: ", style=COLOURS[one.status])
+            console.print(name, Text(one.mend), sep="", soft_wrap=True)
+    failed = [one.name for one in checks if one.status == FAIL]
     verdict = f"not usable yet: {', '.join(failed)}" if failed else "livepose is usable here"
     console.print(Text(f"\n{verdict}", style="bold"), soft_wrap=True)
-
-
-def installed_packages() -> dict[str, str]:
-    """Every installed distribution, lower case, with its version."""
-    return {
-        str(each.metadata["Name"]).lower(): each.version
-        for each in metadata.distributions()
-        if each.metadata["Name"]
-    }
-
-
-def torch_wanted_by_torchvision() -> str | None:
-    """The version of torch that torchvision's metadata names; torchvision is not loaded."""
-    try:
-        requirements = metadata.requires("torchvision") or []
-    except metadata.PackageNotFoundError:
-        return None
-    found = (re.fullmatch(r"torch\s*\(?==\s*([\w.]+)\)?", line) for line in requirements)
-    return next((match[1] for match in found if match), None)
-
-
-def nvidia_present() -> bool:
-    """Whether NVIDIA's driver answers."""
-    return "GPU" in answer_of("nvidia-smi", "-L")
-
-
-def _numba_cache_writable(probed: Probed) -> bool:
-    folder = probed.facts.get("cache")
-    return folder is not None and checks.writable(Path(folder))
-
-
-def _check_cache() -> Check:
-    from livepose.weights.places import cache_folder, is_cache_lasting
-
-    if not is_cache_lasting():
-        return checks.check_cache(cache_folder(), None)
-    return checks.check_cache(cache_folder(), checks.free_bytes(cache_folder()))

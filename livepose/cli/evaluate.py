@@ -1,5 +1,9 @@
-"""``livepose eval coco | lsp | mpii``: results on stdout, messages on stderr."""
+"""``livepose eval coco | lsp | mpii``, ``calibrate`` and ``quantise``: weights on annotated people.
 
+Results go to stdout, messages to stderr.
+"""
+
+import logging
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,15 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from livepose.calibration.settings import CalibrationSettings, QuantiseSettings
 from livepose.cli.options import Command, options
-from livepose.cli.progress import progress_bars
-from livepose.errors import GateError
+from livepose.errors import GateError, UsageError
 from livepose.evaluation.settings import CocoSettings, EvaluationSettings, Loading
 from livepose.settings import option
 
 if TYPE_CHECKING:
     from livepose.evaluation.report import Measured
 
+logger = logging.getLogger(__name__)
 EXAMPLES = """examples:
   livepose eval coco --images val2017/ --annotations person_keypoints_val2017.json
   livepose eval coco --images val2017.zip --annotations person_keypoints_val2017.json \\
@@ -46,42 +51,29 @@ class MpiiData:
     head_boxes: Path | None = option(None, "MPII's gt_valid.mat", metavar="FILE")
 
 
-COCO = (CocoSettings, Loading, CocoOutputs)
-PLAIN = (EvaluationSettings, Loading, EvaluationOutputs)
-COMMAND = Command(
-    "Measures accuracy and speed on annotated pictures, in the configuration that runs live.",
-    parts={
-        "coco": Command("COCO AP", COCO),
-        "lsp": Command("PCK@0.2 of the torso", PLAIN),
-        "mpii": Command("PCKh@0.5 and @0.1", (*PLAIN, MpiiData)),
-    },
-    epilog=EXAMPLES,
-)
-
-
-def run(arguments: Namespace) -> int:
+def evaluate(given: Namespace) -> None:
     """Measures, prints and writes what was asked for."""
+    from livepose.cli.progress import progress_bars
     from livepose.evaluation import report, run
 
-    kind = CocoSettings if arguments.part == "coco" else EvaluationSettings
-    chosen, outputs = chosen_of(kind, arguments), options(CocoOutputs, arguments)
-    head_boxes = options(MpiiData, arguments).head_boxes
+    kind = CocoSettings if given.part == "coco" else EvaluationSettings
+    chosen, outputs = chosen_of(kind, given), options(CocoOutputs, given)
+    run_mpii = partial(run.run_mpii, head_boxes=options(MpiiData, given).head_boxes)
     measures: dict[str, tuple[Callable[..., Measured], dict[str, str], str]] = {
         "coco": (run.run_coco, report.COCO_COLUMNS, "COCO AP"),
         "lsp": (run.run_lsp, run.LSP_COLUMNS, "PCK@0.2 of the torso"),
-        "mpii": (partial(run.run_mpii, head_boxes=head_boxes), run.MPII_COLUMNS, "MPII PCKh"),
+        "mpii": (run_mpii, run.MPII_COLUMNS, "MPII PCKh"),
     }
-    measure, columns, title = measures[arguments.part]
+    measure, columns, title = measures[given.part]
     report.require_writable([outputs.json, outputs.markdown, outputs.results])
     with progress_bars() as progress:
         measured = measure(chosen, progress)
     show(outputs, chosen, measured, columns, title)
-    return 0
 
 
-def chosen_of(kind: type[EvaluationSettings], arguments: Namespace) -> EvaluationSettings:
+def chosen_of(kind: type[EvaluationSettings], given: Namespace) -> EvaluationSettings:
     """What is measured, from the options."""
-    return options(kind, arguments, loading=options(Loading, arguments))
+    return options(kind, given, loading=options(Loading, given))
 
 
 def show(
@@ -109,3 +101,69 @@ def show(
             f"{first.title}: expected at least {outputs.require_ap} AP,"
             f" got {first.figures['ap']:.2f}"
         )
+
+
+COCO = (CocoSettings, Loading, CocoOutputs)
+PLAIN = (EvaluationSettings, Loading, EvaluationOutputs)
+EVAL = Command(
+    "Measures accuracy and speed on annotated pictures, in the configuration that runs live.",
+    parts={
+        "coco": Command("COCO AP", COCO, evaluate),
+        "lsp": Command("PCK@0.2 of the torso", PLAIN, evaluate),
+        "mpii": Command("PCKh@0.5 and @0.1", (*PLAIN, MpiiData), evaluate),
+    },
+    epilog=EXAMPLES,
+)
+
+
+def calibrate(given: Namespace) -> None:
+    """Calibrates and writes."""
+    from livepose.calibration.run import run_calibration
+    from livepose.cli.progress import progress_bars
+    from livepose.evaluation.report import write_text
+
+    settings = options(CalibrationSettings, given)
+    with progress_bars() as progress:
+        tables = run_calibration(settings, progress)
+    write_text(settings.markdown, tables)
+
+
+CALIBRATE = Command(
+    "Turns the heatmap's shape and score into an expected error, on annotated people that the"
+    " weights were not trained on.",
+    [CalibrationSettings],
+    calibrate,
+)
+
+
+def quantise(given: Namespace) -> None:
+    """Measures INT8 ranges on real crops, refuses what costs too much, writes."""
+    from livepose.calibration import int8
+    from livepose.cli.progress import progress_bars
+    from livepose.evaluation.archive import open_people
+    from livepose.runtimes.ranges import ranges_path, write_ranges
+    from livepose.weights import find_weights
+    from livepose.weights.card import is_third_party
+
+    settings = options(QuantiseSettings, given)
+    path = find_weights(settings.weights)
+    if is_third_party(path):
+        raise UsageError(f"INT8 ranges are for livepose's own weights, not for {path.name}")
+    data, dev = open_people(*settings.data), open_people(*settings.dev)
+    with progress_bars() as progress:
+        ranges = int8.quantise(path, data, dev, settings.crops, progress)
+    target = settings.output or ranges_path(path)
+    write_ranges(target, ranges)
+    measured = ranges.measured
+    logger.warning(
+        f"{len(ranges.limits)} ranges -> {target}: {measured['ap_int8']:.2f} AP instead of "
+        f"{measured['ap_f32']:.2f}, keypoints moved by {measured['shift_px_int8']:.3f} px of the "
+        "crop in the median"
+    )
+
+
+QUANTISE = Command(
+    "Measures what INT8 needs to know of pose weights, and what it costs.",
+    [QuantiseSettings],
+    quantise,
+)

@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -21,17 +22,6 @@ PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first picture": 3
 SHOW_EVERY_S = 0.03
 LATE_S = 8.0
 """Whoever waits longer than this is told why."""
-
-
-class Waited(Protocol):
-    """Something that is waited for."""
-
-    @property
-    def line(self) -> str:
-        """How far it is."""
-
-    def wait(self, seconds: float | None) -> bool:
-        """Waits so long at most; whether it is over."""
 
 
 class FirstFrame:
@@ -51,20 +41,23 @@ class GettingReady(Generic[Result]):
     """Work in a thread of its own, and how far it is.
 
     What libraries do cannot be broken off: when the program is to end before the work is done, its
-    process ends without waiting for it (``process.end``).
+    process ends without waiting for it (``livepose.cli.end``).
     """
 
     def __init__(self, work: Callable[[Callable[[str], None]], Result]) -> None:
         self._work = work
         self._missing = dict(PARTS)
         self._started_s = time.perf_counter()
-        self._result: Result | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="getting ready", daemon=True)
-        self._thread.start()
+        self._future: Future[Result] = Future()
+        threading.Thread(target=self._run, name="getting ready", daemon=True).start()
 
-    def done(self, part: str) -> None:
-        """One of ``PARTS`` is ready."""
+    def _run(self) -> None:
+        try:
+            self._future.set_result(self._work(self._done))
+        except BaseException as error:  # raised again where the result is taken
+            self._future.set_exception(error)
+
+    def _done(self, part: str) -> None:
         self._missing.pop(part, None)
 
     @property
@@ -78,22 +71,11 @@ class GettingReady(Generic[Result]):
 
     def wait(self, seconds: float | None) -> bool:
         """Waits so long at most; whether the work is over."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        return bool(wait([self._future], seconds).done)
 
     def result(self) -> Result:
         """What the work returned; its error is raised here."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._result is not None  # noqa: S101 - without an error there is one
-        return self._result
-
-    def _run(self) -> None:
-        try:
-            self._result = self._work(self.done)
-        except BaseException as error:  # raised again where the result is taken
-            self._error = error
+        return self._future.result()
 
 
 class Preview:
@@ -119,7 +101,7 @@ class Preview:
         self._mirror = mirror
         self._stopped = False
 
-    def show_until(self, waited: Waited) -> bool:
+    def show_until(self, waited: FirstFrame | GettingReady[Any]) -> bool:
         """Shows pictures with the line until it is over; False when somebody had enough."""
         over = False
         try:

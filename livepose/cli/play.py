@@ -1,30 +1,23 @@
-"""Opens what the options name, plays it, and says what was done."""
+"""Opens networks and outputs, plays one source or several, and says what was done."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepose import drawing
-from livepose.cli.live import open_live
-from livepose.cli.opening import wants_window
-from livepose.cli.run_options import (
-    LiveOptions,
-    OutputOptions,
-    RunOptions,
-    WindowOptions,
-)
-from livepose.cli.view import Watch
-from livepose.errors import UsageError
-from livepose.frame import Frame
+from livepose.cli.getting_ready import LATE_S
+from livepose.cli.run_options import OutputOptions, RunOptions, WindowOptions
+from livepose.cli.start import Watch
+from livepose.errors import SourceError, UsageError
+from livepose.multistream import PoseService
 from livepose.painter import Look
-from livepose.pipeline import PosePipeline, Settings
+from livepose.pipeline import STAGES, PosePipeline
 from livepose.player import Player, Summary, close_all
-from livepose.poses import Poses
 from livepose.results.angles import NAMES, each_of
 from livepose.results.datasets import CocoDatasetSink, YoloPoseSink
 from livepose.results.motion_files import MotSink, TrcSink
@@ -37,17 +30,17 @@ from livepose.sinks.pictures import ImageSink, SheetSink
 from livepose.sinks.protocol import Sink
 from livepose.sinks.video import VideoSink
 from livepose.smoothing import PRICES
-from livepose.sources import AnimationSource, Source, VideoSource
-from livepose.window import Window
+from livepose.sources import AnimationSource, LiveSource, Source, VideoSource
+from livepose.window import Tile, Window
 
 if TYPE_CHECKING:
     from livepose.live import BrowserView
 
 logger = logging.getLogger(__name__)
-LATE_S = 8.0
-"""Whoever waits longer than this is told why."""
 USUAL_WH = (640, 480)
 """What is prepared for where no frame has come."""
+FIRST_FRAMES_S = 2.0
+"""So long all wait, once the networks are open, for cameras that have not sent a frame."""
 
 
 def play(
@@ -57,31 +50,61 @@ def play(
     window: Window | None,
     view: "BrowserView | None",
     watch: Watch,
-) -> Summary:
+) -> None:
     """Plays a source to its end with a pipeline that is ready."""
-    sinks = open_all(options, options.outputs, options.live, source, pipeline, view)
-    watch(sinks)
-    player = Player(pipeline, source, sinks, window, look(options.window))
-    player.export_threshold = options.outputs.kpt_thr
-    with progress_bar(source, window is not None) as progress:
-        player.progress = progress
+    player = open_player(options, source, pipeline, window, view, watch)
+    progress: Any = nullcontext()
+    if not source.live and window is None:
+        from livepose.cli.progress import FrameProgress
+
+        progress = FrameProgress(source.frame_count)
+    with progress as player.progress:
         summary = player.play()
     logger.info(said(summary, options.outputs))
-    return summary
 
 
-def open_ready(
-    options: RunOptions, source: Source, told: Callable[[str], None] = lambda part: None
-) -> PosePipeline:
-    """The pipeline, warm, and the drawing too; ``told`` hears of each part that is ready."""
-    with with_drawing_warm(options):
-        return open_pipeline(options.settings, source, told)
+class Streams:
+    """What plays several sources; made with its networks warm.
+
+    ``watch`` is told the outputs of each, and ``told`` hears of each part that is ready.
+    """
+
+    def __init__(
+        self,
+        options: RunOptions,
+        sources: Sequence[Source],
+        watch: Watch,
+        told: Callable[[str], None],
+    ) -> None:
+        self._watch = watch
+        with with_drawing_warm(options), patience():
+            self._service = PoseService(options.settings, told=told)
+            await_cameras(sources, FIRST_FRAMES_S)
+            known = [source.size_wh for source in sources if source.size_wh != (0, 0)]
+            self._service.warm_up(known or [USUAL_WH])
+
+    @contextmanager
+    def player(
+        self, options: RunOptions, source: Source, window: Tile | None, view: "BrowserView | None"
+    ) -> Iterator[Player]:
+        """The player of one source, with its outputs; for the thread that plays it."""
+        with self._service.stream() as pipeline:
+            yield open_player(options, source, pipeline, window, view, self._watch)
+
+
+def await_cameras(sources: Sequence[Source], limit_s: float) -> None:
+    """Waits for the first frames of live sources for so long; who fails tells of it later."""
+    until_s = time.perf_counter() + limit_s
+    for source in sources:
+        if isinstance(source, LiveSource):
+            with suppress(SourceError):
+                source.wait_for_first(max(until_s - time.perf_counter(), 0.0))
 
 
 @contextmanager
 def with_drawing_warm(options: RunOptions) -> Iterator[None]:
     """Whoever is going to draw gets ready beside what is done in here."""
-    if not draws(options):
+    if not options.draws():
         yield
         return
 
@@ -95,15 +118,10 @@ def with_drawing_warm(options: RunOptions) -> Iterator[None]:
     beside.join()
 
 
-def draws(options: RunOptions) -> bool:
-    """Whether pictures are going to be drawn."""
-    outputs, camera = options.outputs, options.live.virtual_camera
-    return wants_window(options) or bool(outputs.output or outputs.sheet or camera is not None)
-
-
-def open_pipeline(settings: Settings, source: Source, told: Callable[[str], None]) -> PosePipeline:
-    """The pipeline, warm, with one line that says what it runs on."""
-    with patience():
+def open_pipeline(options: RunOptions, source: Source, told: Callable[[str], None]) -> PosePipeline:
+    """The pipeline, warm, with a line on what it runs; ``told`` hears of each part."""
+    settings = options.settings
+    with with_drawing_warm(options), patience():
         pipeline = PosePipeline(settings, told=told)
         pipeline.warm_up(source.size_wh if source.size_wh[0] else USUAL_WH)
     logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
@@ -131,53 +149,48 @@ def patience() -> Iterator[None]:
     logger.info(f"ready after {time.perf_counter() - start_s:.1f} s")
 
 
-def open_all(
+def open_player(
     options: RunOptions,
-    outputs: OutputOptions,
-    live: LiveOptions,
     source: Source,
     pipeline: PosePipeline,
+    window: Window | Tile | None,
     view: "BrowserView | None",
-) -> list[Sink]:
-    """Every output of one stream: files, then live ones."""
-    said = header_of(outputs, source, pipeline)
-    files = open_sinks(outputs, options.sources.rotation, source, pipeline, said)
+    watch: Watch,
+) -> Player:
+    """What plays one stream, with every output of it: files, then live ones."""
+    said = header(options.outputs, source, pipeline)
+    sinks = open_sinks(options.outputs, options.sources.rotation, source, pipeline, said)
     try:
-        return files + open_live(live, source, pipeline, said, view)
+        sinks += open_live(options, source, pipeline, said, view)
     except BaseException:
-        close_all(files)
+        close_all(sinks)
         raise
-
-
-def header_of(outputs: OutputOptions, source: Source, pipeline: PosePipeline) -> dict[str, Any]:
-    """What JSON lines and receivers are told first."""
-    angles = {"angles": list(NAMES)} if outputs.angles else {}
-    return {**header(source, pipeline), "keypoint_threshold": outputs.kpt_thr, **angles}
+    watch(sinks)
+    player = Player(pipeline, source, sinks, window, look(options.window))
+    player.export_threshold = options.outputs.kpt_thr
+    return player
 
 
 def open_sinks(
-    outputs: OutputOptions,
+    asked: OutputOptions,
     rotated: str | None,
     source: Source,
     pipeline: PosePipeline,
     said: dict[str, Any],
 ) -> list[Sink]:
     """Every file that the options ask for."""
-    asked = outputs
     if asked.angles and str(asked.csv) == "-":
         raise UsageError("--angles go into a CSV of their own: --csv needs a file, not -")
     stem = Path(source.name).stem or "livepose"
     over: dict[str, Any] = {"overwrite": asked.overwrite}
     lines = {**over, "rotation": Rotation.parse(rotated) if rotated else None}
-    ending = budget_summary(pipeline) if pipeline.scheduler.budget else None
-    kinds: list[tuple[Any, Callable[[Any], Sink]]] = [
+    json = {**lines, "slim": asked.slim, "each": each_of(said)}
+    # The last JSON line says what was given up to hold the budget.
+    scheduler = pipeline.scheduler
+    ending = (lambda: {"given_up": asdict(scheduler.dropped_work)}) if scheduler.budget else None
+    tables: list[tuple[Any, Callable[[Any], Sink]]] = [
         (asked.output, lambda path: drawn_sink(path, source, **over)),
-        (
-            asked.json,
-            lambda path: JsonLinesSink(
-                path, said, ending, slim=asked.slim, each=each_of(said), **lines
-            ),
-        ),
+        (asked.json, lambda path: JsonLinesSink(path, said, ending, **json)),
         (asked.csv, lambda path: CsvSink(path, **lines)),
         (asked.openpose_json, lambda path: OpenPoseSink(path, stem, **over)),
         (asked.coco_json, lambda path: CocoSink(path, **over)),
@@ -188,12 +201,47 @@ def open_sinks(
         (asked.coco_dataset, lambda path: CocoDatasetSink(path, stem, **over)),
         (asked.yolo_pose, lambda path: YoloPoseSink(path, stem, **over)),
     ]
-    angles: list[tuple[Any, Callable[[Any], Sink]]] = [
-        (asked.csv, lambda path: CsvSink(beside(path), angles=True, **over)),
-        (asked.parquet, lambda path: ParquetSink(beside(path), angles=True, **over)),
-    ]
-    wanted = kinds + (angles if asked.angles else [])
-    return [opened(path) for path, opened in wanted if path is not None]
+    if asked.angles:
+        tables += [
+            (asked.csv, lambda path: CsvSink(beside(path), angles=True, **over)),
+            (asked.parquet, lambda path: ParquetSink(beside(path), angles=True, **over)),
+        ]
+    return [opened(path) for path, opened in tables if path is not None]
+
+
+def open_live(
+    options: RunOptions,
+    source: Source,
+    pipeline: PosePipeline,
+    said: dict[str, Any],
+    view: "BrowserView | None",
+) -> list[Sink]:
+    """Everything that takes frames while they are fresh; the health of the stream comes first.
+
+    Servers take a while to import, so that happens where one is asked for.
+    """
+    live, clock = options.live, pipeline.clock
+    if not (live.asked() or live.health is not None or view is not None):
+        return []
+    from livepose.live import Health, VirtualCameraSink, open_bus
+
+    health = Health(
+        source.name,
+        lambda: {name: clock.percentiles_ms(name, 50)[0] for name in STAGES},
+        lambda: int(getattr(source, "reconnects", 0)),
+    )
+    sinks: list[Sink] = [health]
+    with ExitStack() as stack:
+        for url in live.send:
+            sinks.append(open_bus(url, said))
+            stack.callback(sinks[-1].close)
+        if view is not None:
+            view.begin(pipeline.skeleton, health)
+            sinks.append(view)
+        if live.virtual_camera is not None:
+            sinks.append(VirtualCameraSink(live.virtual_camera, source.fps))
+        stack.pop_all()
+    return sinks
 
 
 def drawn_sink(path: Path, source: Source, *, overwrite: bool) -> Sink:
@@ -204,21 +252,20 @@ def drawn_sink(path: Path, source: Source, *, overwrite: bool) -> Sink:
         return VideoSink(path, fps=source.fps, overwrite=overwrite)
     if source.path is None and isinstance(source, VideoSource):
         logger.info(f"{source.name} is a pipe, which is read once: {path} has no sound")
-    within = source.excerpt.start_s > 0
     return VideoSink(
         path,
         audio_from=source.path,
         fps=source.fps,
-        from_first_frame=within,
+        from_first_frame=source.excerpt.start_s > 0,
         overwrite=overwrite,
     )
 
 
-def header(source: Source, pipeline: PosePipeline) -> dict[str, Any]:
-    """The first line of the JSON lines: what the numbers below it mean and came from."""
-    runtime = pipeline.estimator.runtime
+def header(outputs: OutputOptions, source: Source, pipeline: PosePipeline) -> dict[str, Any]:
+    """What JSON lines and receivers are told first: what the numbers mean and came from."""
+    runtime, budget = pipeline.estimator.runtime, pipeline.scheduler.budget
     (width, height), (scale_x, scale_y) = source.size_wh, source.scale_xy
-    return make_header(
+    said = make_header(
         source=source.name,
         size_wh=(round(width / scale_x), round(height / scale_y)),
         pixel_aspect=round(scale_x / scale_y, 4),
@@ -234,13 +281,10 @@ def header(source: Source, pipeline: PosePipeline) -> dict[str, Any]:
         },
         detector=None if pipeline.detector is None else pipeline.detector.name,
         smooth=pipeline.smoother.method,
-        budget=asdict(pipeline.scheduler.budget) if pipeline.scheduler.budget else None,
+        budget=asdict(budget) if budget else None,
     )
-
-
-def budget_summary(pipeline: PosePipeline) -> Callable[[], dict[str, Any]]:
-    """What the last JSON line says: what was given up to hold the budget."""
-    return lambda: {"given_up": asdict(pipeline.scheduler.dropped_work)}
+    angles = {"angles": list(NAMES)} if outputs.angles else {}
+    return {**said, "keypoint_threshold": outputs.kpt_thr, **angles}
 
 
 def look(options: WindowOptions) -> Look:
@@ -253,17 +297,6 @@ def look(options: WindowOptions) -> Look:
         angles=options.draw_angles,
         skeleton_only=options.skeleton_only,
     )
-
-
-def progress_bar(
-    source: Source, windowed: bool
-) -> AbstractContextManager[Callable[[Frame, Poses, float], None] | None]:
-    """A progress bar for files; a live source has its window instead."""
-    if source.live or windowed:
-        return nullcontext(None)
-    from livepose.cli.progress import FrameProgress
-
-    return FrameProgress(source.frame_count)
 
 
 def said(summary: Summary, outputs: OutputOptions) -> str:

@@ -3,7 +3,7 @@
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,12 @@ from typing import Any
 import livepose
 from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
 from livepose.batch.manifest import Entry, Manifest, file_sha256, text_sha256
-from livepose.batch.run import Report, run_batch, split_current
-from livepose.batch.schedule import OwnSlot, Slots
+from livepose.batch.run import OwnSlot, Report, Slots, run_batch, split_current
 from livepose.batch.work import OnProgress, Work, do_job
 from livepose.cli.messages import show_messages
-from livepose.cli.play import header_of, look, open_sinks, patience, with_drawing_warm
+from livepose.cli.play import header, look, open_sinks, patience, with_drawing_warm
 from livepose.cli.progress import FilesProgress
-from livepose.cli.run_options import BatchOptions, OutputOptions, RunOptions
+from livepose.cli.run_options import OutputOptions, RunOptions, SourceOptions
 from livepose.detection.official import DEFAULT, find_official
 from livepose.detection.opening import has_torch
 from livepose.errors import SourceError, UsageError
@@ -57,13 +56,18 @@ TOLD_EVERY_S = 0.5
 def play_files(options: RunOptions) -> int:
     """Does every file that is missing or changed; 3 where some could not be done."""
     check_options(options)
-    folder = options.batch.output_dir or Path()
-    part = parse_shard(options.batch.shard) if options.batch.shard else (1, 1)
-    manifest = Manifest(options.batch.manifest, part)
+    batch, folder = options.batch, options.batch.output_dir or Path()
+    part = parse_shard(batch.shard) if batch.shard else (1, 1)
+    manifest = Manifest(batch.manifest, part)
     jobs = shard(all_jobs(options), *part)
     settings = settings_sha256(options)
-    refuse_unknown(jobs, folder, manifest, settings, options.outputs)
-    make_folder(folder)
+    if not options.outputs.overwrite:
+        due = split_current(jobs, manifest, settings, folder)[1]
+        refuse_unknown(due, folder, manifest.owned_outputs(), options.outputs)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise sink_error(folder, error) from error
     if manifest.path is not None:
         check_writable(manifest.path, overwrite=True)
     with FilesProgress(sum(job.size for job in jobs), len(jobs)) as progress:
@@ -104,9 +108,8 @@ def all_jobs(options: RunOptions) -> list[Job]:
 
 def settings_sha256(options: RunOptions) -> str:
     """Of everything that the outputs depend on beside the files."""
-    ours = {"overwrite"}
-    outputs = {key: value for key, value in asdict(options.outputs).items() if key not in ours}
-    sources = options.sources
+    outputs, sources = asdict(options.outputs), options.sources
+    del outputs["overwrite"]
     return text_sha256(
         {
             "version": livepose.__version__,
@@ -121,7 +124,7 @@ def settings_sha256(options: RunOptions) -> str:
 
 def weights_sha256(settings: Settings) -> list[str | None]:
     """Of both networks' files; of all that ``auto`` may take."""
-    detector = str(settings.detector)
+    detector, weights = str(settings.detector), str(settings.weights)
     if detector == "none":
         found = None
     elif detector in ("auto", "embedded", DEFAULT_DETECTOR):
@@ -130,24 +133,16 @@ def weights_sha256(settings: Settings) -> list[str | None]:
     else:
         path = Path(detector).expanduser()
         found = path if path.exists() else find_official(detector.removesuffix(".pt"))
-    weights = str(settings.weights)
-    offline = settings.offline
-    poses = candidates() if weights == "auto" else [find_weights(weights, offline=offline)]
+    is_automatic = weights == "auto"
+    poses = candidates() if is_automatic else [find_weights(weights, offline=settings.offline)]
     return [*map(file_sha256, poses), None if found is None else file_sha256(found)]
 
 
 def refuse_unknown(
-    jobs: Sequence[Job],
-    folder: Path,
-    manifest: Manifest,
-    settings: str,
-    outputs: OutputOptions,
+    jobs: Sequence[Job], folder: Path, owned: set[str], outputs: OutputOptions
 ) -> None:
-    """Refuses to replace what no manifest knows, unless that was asked for."""
-    if outputs.overwrite:
-        return
-    owned = manifest.owned_outputs()
-    for job in split_current(jobs, manifest, settings, folder)[1]:
+    """Refuses to replace what no manifest knows."""
+    for job in jobs:
         for path in placed(outputs, job, folder / job.name).asked().values():
             if str(Path(path).relative_to(folder)) not in owned:
                 refuse_existing(Path(path))
@@ -155,32 +150,18 @@ def refuse_unknown(
 
 def placed(outputs: OutputOptions, job: Job, place: Path) -> OutputOptions:
     """The outputs of one job: ``place`` and how each kind ends."""
-    asked = [entry.name for entry in fields(outputs) if entry.name in ENDINGS]
+    endings = ENDINGS | ({"output": DRAWN_PICTURES} if job.kind == "images" else {})
     own: dict[str, Any] = {
-        name: place.with_name(place.name + ending(name, job))
-        for name in asked
-        if getattr(outputs, name) is not None
+        entry.name: place.with_name(place.name + endings[entry.name])
+        for entry in fields(outputs)
+        if entry.name in endings and getattr(outputs, entry.name) is not None
     }
     return replace(outputs, **own)
 
 
-def ending(name: str, job: Job) -> str:
-    """How that output of this job ends."""
-    return DRAWN_PICTURES if (name, job.kind) == ("output", "images") else ENDINGS[name]
-
-
-def make_folder(folder: Path) -> None:
-    """Makes the output folder, and those around it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise sink_error(folder, error) from error
-
-
 def open_slots(options: RunOptions, folder: Path, share: Callable[[Job, float], None]) -> Slots:
     """Who does the work."""
-    batch: BatchOptions = options.batch
-    opener = PlayEach(options)
+    batch, opener = options.batch, PlayEach(options)
     if batch.ray is not None:
         from livepose.batch.ray_slots import RaySlots
 
@@ -190,11 +171,7 @@ def open_slots(options: RunOptions, folder: Path, share: Callable[[Job, float], 
 
         return Processes(opener, folder, batch.workers, share)
     work = opener()
-
-    def do(job: Job) -> Any:
-        return do_job(work, job, folder, "this process", partial(share, job))
-
-    return OwnSlot(do)
+    return OwnSlot(lambda job: do_job(work, job, folder, "this process", partial(share, job)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,22 +193,18 @@ class PlayEach:
         """One file to its end."""
         options = self.options
         outputs = placed(options.outputs, job, folder / Path(job.name).name)
-        source = open_job(job, options)
-        try:
-            said = header_of(outputs, source, pipeline)
+        with open_job(job, options.sources) as source:
+            said = header(outputs, source, pipeline)
             said.pop("started_utc")  # the same file gives the same bytes, whenever that is
             sinks = open_sinks(outputs, None, source, pipeline, said)
             player = Player(pipeline, source, sinks, None, look(options.window))
             player.export_threshold = outputs.kpt_thr
             player.progress = Shares(source.frame_count, on_progress)
             player.play()
-        finally:
-            source.close()
 
 
-def open_job(job: Job, options: RunOptions) -> Source:
+def open_job(job: Job, sources: SourceOptions) -> Source:
     """The source of a job."""
-    sources = options.sources
     if job.kind == "images":
         return open_images(list(job.paths), rotate=sources.turn_deg)
     return open_video(job.paths[0], rotate=sources.turn_deg, excerpt=sources.excerpt)
@@ -264,7 +237,7 @@ def note(entry: Entry, progress: FilesProgress) -> None:
 
 def said(report: Report, manifest: Manifest) -> str:
     """One sentence on all of it."""
-    counts: Mapping[str, int] = {
+    counts = {
         "done": len(report.done),
         "unchanged since an earlier run": len(report.current),
         "failed": len(report.failed),

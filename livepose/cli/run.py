@@ -1,16 +1,16 @@
-"""``livepose SOURCE | --camera 0 | --video FILE | --image … | --source ANY | --benchmark``."""
+"""``livepose SOURCE | --camera 0 | --video FILE | --image … | --source ANY | --benchmark``.
+
+What cannot work is refused here, before anything is loaded.
+"""
 
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from livepose.cli.config import complete
-from livepose.cli.live_checks import check_live
-from livepose.cli.options import Command, options
-from livepose.cli.process import ends_like_ctrl_c
+from livepose.cli.options import Command, complete, options
 from livepose.cli.run_options import (
     BatchOptions,
     BenchmarkOptions,
@@ -22,12 +22,7 @@ from livepose.cli.run_options import (
 )
 from livepose.errors import SinkError, UsageError
 from livepose.settings import Settings
-from livepose.sinks.claims import (
-    check_file,
-    check_outputs,
-    check_picture_name,
-    video_format,
-)
+from livepose.sinks.claims import check_file, check_outputs, check_picture_name, video_format
 from livepose.sinks.files import Rotation
 
 EXAMPLES = """examples:
@@ -48,24 +43,19 @@ GROUPS = {
     "window": WindowOptions,
     "benchmark (with --benchmark; --json FILE saves it)": BenchmarkOptions,
 }
-COMMAND = Command(
-    "Finds the people in a picture and draws their skeletons, at frame rate.",
-    tuple(GROUPS.items()),
-    epilog=EXAMPLES,
-)
 
 
-def run(arguments: Namespace) -> int:
+def run(given: Namespace) -> int:
     """Plays the chosen source or sources, or measures."""
-    arguments = complete(arguments, GROUPS.values())
+    given = complete(given, GROUPS.values())
     chosen = RunOptions(
-        options(SourceOptions, arguments),
-        options(OutputOptions, arguments),
-        options(LiveOptions, arguments),
-        options(WindowOptions, arguments),
-        options(BenchmarkOptions, arguments),
-        options(Settings, arguments),
-        options(BatchOptions, arguments),
+        options(SourceOptions, given),
+        options(OutputOptions, given),
+        options(LiveOptions, given),
+        options(WindowOptions, given),
+        options(BenchmarkOptions, given),
+        options(Settings, given),
+        options(BatchOptions, given),
     )
     sources = chosen.sources.chosen()
     if chosen.benchmark.benchmark:
@@ -80,11 +70,20 @@ def run(arguments: Namespace) -> int:
             "(livepose --help shows examples)"
         )
     check_options(chosen)
-    with ends_like_ctrl_c():
-        from livepose.cli.start import start, start_many
+    from livepose.cli import ends_like_ctrl_c
+    from livepose.cli.start import start, start_many
 
+    with ends_like_ctrl_c():
         (start if len(sources) == 1 else start_many)(chosen)
     return 0
+
+
+RUN = Command(
+    "Finds the people in a picture and draws their skeletons, at frame rate.",
+    tuple(GROUPS.items()),
+    run,
+    epilog=EXAMPLES,
+)
 
 
 def measure(chosen: RunOptions) -> int:
@@ -98,21 +97,21 @@ def measure(chosen: RunOptions) -> int:
         raise UsageError(f"--benchmark measures on one source, got {len(sources)}")
     if sources and not isinstance(sources[0][1], str):
         raise UsageError("--benchmark measures on a video or camera; leave out --image")
-    part, json = chosen.sources, chosen.outputs.json
-    json_path = None if json is None else Path(json)
+    json_path = None if chosen.outputs.json is None else Path(chosen.outputs.json)
     if json_path is not None:
         check_file(json_path, overwrite=True)
     settings = BenchmarkSettings(
         source=sources[0][1] if sources else None,
         people=asked.people,
         frames=asked.frames,
-        size_wh=part.camera_size or SCENE_WH,
-        excerpt=part.excerpt,
+        size_wh=chosen.sources.camera_size or SCENE_WH,
+        excerpt=chosen.sources.excerpt,
         json_path=json_path,
         compare=asked.compare,
         limit=asked.compare_limit / 100,
     )
-    return run_benchmark(chosen.settings, settings)
+    run_benchmark(chosen.settings, settings)
+    return 0
 
 
 def is_batch(chosen: RunOptions) -> bool:
@@ -146,40 +145,32 @@ def is_batch(chosen: RunOptions) -> bool:
     return False
 
 
-def check_options(options: RunOptions) -> None:
+def check_options(chosen: RunOptions) -> None:
     """Refuses outputs that cannot be written or would hurt something."""
-    outputs, live, sources = options.outputs, options.live, options.sources.chosen()
-    numbers = range(1, len(sources) + 1) if len(sources) > 1 else ()
-    each = [outputs.numbered(number) for number in numbers] or [outputs]
-    lives = [live.numbered(number) for number in numbers] or [live]
-    rotated = ("--json", "--csv") if options.sources.rotation else ()
-    if options.sources.rotation:
-        Rotation.parse(options.sources.rotation)
-    check_outputs(
-        by_option(each), options.sources.files(), overwrite=outputs.overwrite, rotated=rotated
-    )
+    outputs, sources = chosen.outputs, chosen.sources.chosen()
+    each, rotation = chosen.each(), chosen.sources.rotation
+    if rotation:
+        Rotation.parse(rotation)
+    # Streams are told apart by their numbers.
+    by_option = {
+        flag if number == 1 else f"{flag} ({number})": path
+        for number, one in enumerate(each, 1)
+        for flag, path in one.outputs.asked().items()
+    }
+    rotated = ("--json", "--csv") if rotation else ()
+    check_outputs(by_option, chosen.sources.files(), overwrite=outputs.overwrite, rotated=rotated)
     if outputs.sheet is not None:
         check_picture_name(outputs.sheet)
-    if outputs.output is not None and any(map(_is_video, sources)):
+    if outputs.output is not None and any(is_video(*one) for one in sources):
         video_format(outputs.output)
     names = [value if kind == "source" else "" for kind, value in sources]
-    check_live(list(zip(lives, names, strict=True)))
+    check_live([(one.live, name) for one, name in zip(each, names, strict=True)])
     if sys.stdout is None and "-" in map(str, outputs.asked().values()):
         raise SinkError("cannot write to stdout: it is closed; name a file instead of -")
 
 
-def by_option(each: Sequence[OutputOptions]) -> dict[str, str | Path]:
-    """Where every output of every stream goes; streams are told apart by their numbers."""
-    return {
-        flag if number == 0 else f"{flag} ({number + 1})": path
-        for number, outputs in enumerate(each)
-        for flag, path in outputs.asked().items()
-    }
-
-
-def _is_video(chosen: tuple[str, Any]) -> bool:
+def is_video(kind: str, value: Any) -> bool:
     """Whether a source is one, and not pictures."""
-    kind, value = chosen
     if kind != "source":
         return kind != "image"
     from livepose.paths import is_folder
@@ -188,3 +179,50 @@ def _is_video(chosen: tuple[str, Any]) -> bool:
 
     name = local_path(value) if scheme_of(value) == "file" else str(value)
     return "://" in name or not (is_folder(name) or is_pattern(name) or is_still(Path(name)))
+
+
+def check_live(each: Sequence[tuple[LiveOptions, str]]) -> None:
+    """Checks the live outputs of every stream, which come with the name of its source.
+
+    Raises
+    ------
+    UsageError
+        When an address is wrong or taken, or others could listen in.
+    DeviceError
+        When there is no virtual camera.
+    """
+    from livepose.live.addresses import listen
+
+    live, _ = each[0]
+    wanted = [one for pair in each for one in _listening(*pair)]
+    if live.health is not None:
+        wanted.append(("--health", "127.0.0.1", live.health))
+    ports: dict[int, str] = {}
+    for flag, host, port in wanted:
+        if port in ports:
+            raise UsageError(f"{ports[port]} and {flag} both want port {port}; give each its own")
+        ports[port] = flag
+        listen(host, port).close()
+    if live.serve_cert is not None:
+        from livepose.live.certificate import tls_from
+
+        tls_from(live.serve_cert)
+    if live.virtual_camera is not None:
+        from livepose.live.virtual_camera import check_virtual_camera
+
+        check_virtual_camera(live.virtual_camera)
+
+
+def _listening(live: LiveOptions, source: str) -> Iterator[tuple[str, str, int]]:
+    """Flag, host and port of every server; all other addresses are resolved."""
+    from livepose.live.addresses import BusAddress, require_private
+
+    for url in live.send:
+        address = BusAddress.parse(url)
+        if address.scheme == "ws":
+            yield f"--send {address.url}", address.host, address.port
+        else:
+            address.resolved()
+    if (at := live.served_at(source)) is not None:
+        require_private(at[0], live.serve_self_signed or live.serve_cert is not None)
+        yield "--serve", *at

@@ -13,6 +13,14 @@ from livepose.settings import Settings, check, flag_of, option
 if TYPE_CHECKING:
     from livepose.sources import Excerpt
 
+BROWSER = "browser"
+"""The source that is a page's own camera."""
+DEFAULT_VIEW = "8080"
+"""Where ``--source browser`` is served unless --serve says so."""
+NAMED_BY_SOURCE = Path("\0")
+"""An output without a value: it is named by its source, below --output-dir."""
+TURNS = ("0", "90", "180", "270")
+
 
 def size_wh(text: str) -> tuple[int, int]:
     """``1280x720`` as (1280, 720)."""
@@ -24,13 +32,11 @@ def size_wh(text: str) -> tuple[int, int]:
 
 def seconds(text: str) -> float:
     """Seconds above 0, or ``forever``."""
-    if text == "forever":
-        return math.inf
     try:
-        value = float(text)
+        value = float(text) if text != "forever" else math.inf
     except ValueError:
         value = 0.0
-    if not 0.0 < value < math.inf:
+    if not value > 0.0 or (value == math.inf and text != "forever"):
         raise ValueError(f"expected seconds above 0 or forever, got {text!r}")
     return value
 
@@ -47,6 +53,15 @@ def clock_s(text: str) -> float:
     return float(sum(value * 60**place for place, value in enumerate(reversed(values))))
 
 
+def turn_or_rotation(text: str) -> str:
+    """Degrees, or the size or age at which a file is put aside."""
+    if text not in TURNS and not re.fullmatch(r"\d+(\.\d+)?(KB|MB|GB|s|m|h|d)", text):
+        raise ValueError(
+            f"expected 90, 180 or 270 degrees, or a size or age such as 100MB or 1h, got {text!r}"
+        )
+    return text
+
+
 def files_of(source: str) -> list[Path]:
     """The file of that name, those in the folder, or those that the pattern means."""
     try:
@@ -57,18 +72,6 @@ def files_of(source: str) -> list[Path]:
         return [one for one in inside if one.is_file()]
     except (OSError, ValueError):  # an address, a name too long: no file
         return []
-
-
-_TURNS = ("0", "90", "180", "270")
-
-
-def turn_or_rotation(text: str) -> str:
-    """Degrees, or the size or age at which a file is put aside."""
-    if text not in _TURNS and not re.fullmatch(r"\d+(\.\d+)?(KB|MB|GB|s|m|h|d)", text):
-        raise ValueError(
-            f"expected 90, 180 or 270 degrees, or a size or age such as 100MB or 1h, got {text!r}"
-        )
-    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +95,9 @@ class SourceOptions:
         metavar="DEG|SIZE|AGE", parse=turn_or_rotation,
     )  # fmt: skip
     open_timeout_s: float = option(
-        15.0,
-        "for the first frame of a camera or stream",
-        flag="--open-timeout",
-        metavar="S",
-        above=0,
-    )
+        15.0, "for the first frame of a camera or stream",
+        flag="--open-timeout", metavar="S", above=0,
+    )  # fmt: skip
     reconnect_s: float | None = option(
         None,
         "wait so long for a camera that is away, also at the start (20, not at the start)",
@@ -114,12 +114,12 @@ class SourceOptions:
     @property
     def turn_deg(self) -> int:
         """How far pictures are turned, clockwise."""
-        return next((int(one) for one in reversed(self.rotate) if one in _TURNS), 0)
+        return next((int(one) for one in reversed(self.rotate) if one in TURNS), 0)
 
     @property
     def rotation(self) -> str | None:
         """When files are put aside, as it was written."""
-        return next((one for one in reversed(self.rotate) if one not in _TURNS), None)
+        return next((one for one in reversed(self.rotate) if one not in TURNS), None)
 
     @property
     def excerpt(self) -> "Excerpt":
@@ -136,22 +136,18 @@ class SourceOptions:
 
     def chosen(self) -> list[tuple[str, Any]]:
         """Kind and value of every source; all pictures together are one."""
-        plain = [("source", path) for path in self.paths]
-        cameras = [("camera", one) for one in self.camera]
-        videos = [("video", one) for one in self.video]
-        pictures: list[tuple[str, Any]] = [("image", self.image)] if self.image else []
-        others = [("source", one) for one in self.source]
-        kinds = [kind for kind in (plain, cameras, videos, pictures, others) if kind]
+        pictures = (self.image,) if self.image else ()
+        given = [
+            *(("source", self.paths), ("camera", self.camera), ("video", self.video)),
+            *(("image", pictures), ("source", self.source)),
+        ]
+        kinds = [[(kind, value) for value in values] for kind, values in given if values]
         if len(kinds) > 1:
             raise UsageError(
                 "sources of one kind at a time: --camera, --video, --image, --source or plain"
                 " arguments"
             )
-        return list(kinds[0]) if kinds else []
-
-
-NAMED_BY_SOURCE = Path("\0")
-"""An output without a value: it is named by its source, below --output-dir."""
+        return kinds[0] if kinds else []
 
 
 def place(text: str) -> str | Path:
@@ -178,12 +174,9 @@ class OutputOptions:
     trc: Path | None = written("markers, a file for each person: walk_person1.trc, ...")
     mot: Path | None = written("angles, likewise")
     rate_hz: float | None = option(
-        None,
-        "of --trc and --mot; default: that of the frames",
-        flag="--rate",
-        metavar="HZ",
-        above=0,
-    )
+        None, "of --trc and --mot; default: that of the frames",
+        flag="--rate", metavar="HZ", above=0,
+    )  # fmt: skip
     height_m: float | None = option(
         None, "how tall somebody is: --trc in metres; default: pixels", metavar="M", above=0
     )
@@ -244,10 +237,20 @@ class LiveOptions:
         """Those of one stream of several, from 1 on: ports count up."""
         if self.virtual_camera is not None:
             raise UsageError("several sources cannot share --virtual-camera")
+        send = tuple(_port_added(url, number - 1) for url in self.send)
         serve = None if self.serve is None else _port_added(self.serve, number - 1)
-        return replace(
-            self, send=tuple(_port_added(url, number - 1) for url in self.send), serve=serve
-        )
+        return replace(self, send=send, serve=serve)
+
+    def served_at(self, source: str) -> tuple[str, int] | None:
+        """Host (loopback unless given) and port of the view of this source; None without one."""
+        if self.serve is None and source != BROWSER:
+            return None
+        host, _, port = (self.serve or DEFAULT_VIEW).rpartition(":")
+        if not port.isdecimal() or not 0 < int(port) < 65536:
+            raise UsageError(
+                f"--serve: expected PORT or HOST:PORT such as 8080, got {self.serve!r}"
+            )
+        return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _port_added(address: str, more: int) -> str:
@@ -315,3 +318,23 @@ class RunOptions:
     benchmark: BenchmarkOptions
     settings: Settings
     batch: BatchOptions = BatchOptions()
+
+    def each(self) -> "list[RunOptions]":
+        """Those of each stream: of several, outputs and ports are numbered."""
+        count = len(self.sources.chosen())
+        if count < 2:
+            return [self]
+        return [
+            replace(self, outputs=self.outputs.numbered(n), live=self.live.numbered(n))
+            for n in range(1, count + 1)
+        ]
+
+    def wants_window(self, live: bool = False) -> bool:
+        """Whether a window is to be opened; a live source has one beside its outputs too."""
+        outputs = bool(self.outputs.asked()) or self.live.asked()
+        return not self.window.no_window and (self.window.show or live or not outputs)
+
+    def draws(self) -> bool:
+        """Whether pictures are going to be drawn."""
+        written = self.outputs.output or self.outputs.sheet
+        return bool(self.wants_window() or written or self.live.virtual_camera is not None)

@@ -1,22 +1,33 @@
 """The first seconds: the source and its window come first, the networks get ready beside them."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from livepose.cli.getting_ready import FirstFrame, GettingReady, Preview, pictures
-from livepose.cli.opening import open_chosen, window_possible
-from livepose.cli.run_options import LiveOptions, RunOptions
-from livepose.cli.view import Watch, health_served, open_view
-from livepose.errors import SourceError
-from livepose.sources import Source
+from livepose.cli.run_options import BROWSER, RunOptions, SourceOptions
+from livepose.errors import SourceError, UsageError
+from livepose.sinks.protocol import Sink
+from livepose.sources import (
+    AnimationSource,
+    Excerpt,
+    LiveSettings,
+    Source,
+    VideoSource,
+    open_camera,
+    open_images,
+    open_source,
+    open_video,
+)
 from livepose.window import Screen, Tile, Window
 
 if TYPE_CHECKING:
-    from livepose.cli.play_many import Streams
+    from livepose.cli.play import Streams
     from livepose.live import BrowserView
     from livepose.pipeline import PosePipeline
     from livepose.player import Player
@@ -24,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 FIRST_FRAME_S = 1.0
 """So long a window waits for something to show; a camera that is not there is said before."""
+Watch = Callable[[Sequence[Sink]], None]
+"""Is told the sinks of a stream."""
 
 
 def start(options: RunOptions) -> None:
@@ -32,7 +45,7 @@ def start(options: RunOptions) -> None:
         # The source first: a wrong path is said at once, not after the networks were loaded.
         (source,) = _open_sources(options, stack)
         watch = stack.enter_context(health_served(options.live.health))
-        view = _open_view(options.live, options, source, stack)
+        view = _open_view(options, source, stack)
         window = None
         if window_possible(options, live=source.live):
             window = Window(f"livepose - {source.name}")
@@ -46,42 +59,6 @@ def start(options: RunOptions) -> None:
             play(options, source, ready.result(), window, view, watch)
 
 
-def _open_sources(options: RunOptions, stack: ExitStack) -> list[Source]:
-    sources = []
-    for chosen in options.sources.chosen():
-        sources.append(open_chosen(*chosen, options.sources, deferred=True))
-        stack.callback(sources[-1].close)
-    return sources
-
-
-def _open_view(
-    live: LiveOptions, options: RunOptions, source: Source, stack: ExitStack
-) -> "BrowserView | None":
-    view = open_view(live, options.window, source)
-    if view is not None:
-        stack.callback(view.close)
-    return view
-
-
-def _preview(
-    options: RunOptions,
-    number: int,
-    source: Source,
-    window: Window | Tile | None,
-    view: "BrowserView | None",
-) -> Preview:
-    again = partial(open_chosen, *options.sources.chosen()[number], options.sources)
-    shown = pictures(source, again, black=options.window.skeleton_only)
-    return Preview(shown, window, view, mirror=options.window.mirror)
-
-
-def _load(options: RunOptions, source: Source, told: Callable[[str], None]) -> "PosePipeline":
-    from livepose.cli.play import open_ready
-
-    told("libraries")
-    return open_ready(options, source, told)
-
-
 def start_many(options: RunOptions) -> None:
     """Plays the chosen sources side by side, each to its end, each in a tile of one window."""
     with ExitStack() as stack:
@@ -89,19 +66,26 @@ def start_many(options: RunOptions) -> None:
         shown = window_possible(options, live=all(source.live for source in sources))
         watch = stack.enter_context(health_served(options.live.health))
         screen, streams = Screen(f"livepose - {len(sources)} sources", len(sources)), []
-        for number, source in enumerate(sources):
+        for number, (source, own) in enumerate(zip(sources, options.each(), strict=True)):
             tile = screen.tiles[number] if shown else None
-            view = _open_view(options.live.numbered(number + 1), options, source, stack)
+            view = _open_view(own, source, stack)
             preview = _preview(options, number, source, tile, view)
-            streams.append(Stream(number, source, tile, view, preview))
+            streams.append(Stream(own, source, tile, view, preview))
         ready = GettingReady(lambda told: _load_many(options, sources, watch, told))
         play_all(streams, screen, ready)
+
+
+def _load(options: RunOptions, source: Source, told: Callable[[str], None]) -> "PosePipeline":
+    from livepose.cli.play import open_pipeline
+
+    told("libraries")
+    return open_pipeline(options, source, told)
 
 
 def _load_many(
     options: RunOptions, sources: Sequence[Source], watch: Watch, told: Callable[[str], None]
 ) -> "Streams":
-    from livepose.cli.play_many import Streams
+    from livepose.cli.play import Streams
 
     told("libraries")
     return Streams(options, sources, watch, told)
@@ -112,13 +96,13 @@ class Stream:
 
     def __init__(
         self,
-        number: int,
+        options: RunOptions,
         source: Source,
         tile: Tile | None,
         view: "BrowserView | None",
         preview: Preview,
     ) -> None:
-        self._number, self._source, self._preview = number, source, preview
+        self._options, self._source, self._preview = options, source, preview
         self._tile, self._view = tile, view
         self._stopped = False
         self._player: Player | None = None
@@ -147,7 +131,7 @@ class Stream:
             self._source.close()
 
     def _play(self, streams: "Streams") -> None:
-        with streams.player(self._number, self._tile, self._view) as self._player:
+        with streams.player(self._options, self._source, self._tile, self._view) as self._player:
             if self._stopped:
                 self._player.stop()
             summary = self._player.play()
@@ -174,3 +158,111 @@ def play_all(streams: Sequence[Stream], screen: Screen, ready: "GettingReady[Str
     lost = [one.result() for one in playing].count(False)
     if lost:
         raise SourceError(f"{lost} of {len(streams)} sources could not be played to the end")
+
+
+def _open_sources(options: RunOptions, stack: ExitStack) -> list[Source]:
+    sources = []
+    for chosen in options.sources.chosen():
+        sources.append(open_chosen(*chosen, options.sources, deferred=True))
+        stack.callback(sources[-1].close)
+    return sources
+
+
+def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool = False) -> Source:
+    """The source of that kind; a live one at once where it may be ``deferred``."""
+    live = LiveSettings(open_timeout_s=options.open_timeout_s, deferred=deferred)
+    if options.reconnect_s is not None:
+        live = replace(live, reconnect_s=options.reconnect_s, wait_at_start=True)
+    source = _open(kind, value, options, live)
+    if options.excerpt != Excerpt() and not isinstance(source, VideoSource | AnimationSource):
+        source.close()
+        raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
+    return source
+
+
+def _open(kind: str, value: Any, options: SourceOptions, live: LiveSettings) -> Source:
+    asked: Any = {"camera_size": options.camera_size, "camera_fps": options.camera_fps}
+    turn_deg, excerpt = options.turn_deg, options.excerpt
+    if value == BROWSER and kind == "source":
+        from livepose.live.browser_source import BrowserSource
+
+        return BrowserSource()
+    if kind == "image":
+        return open_images(value, rotate=turn_deg)
+    if kind == "video":
+        return open_video(value, excerpt=excerpt, rotate=turn_deg)
+    if kind == "camera" and "://" not in value:
+        return open_camera(value, settings=live, rotate=turn_deg, **asked)
+    return open_source(value, live=live, excerpt=excerpt, rotate=turn_deg, **asked)
+
+
+def window_possible(options: RunOptions, *, live: bool) -> bool:
+    """Whether a window is wanted and can be had; says why not where it cannot."""
+    if not options.wants_window(live):
+        return False
+    possible, reason = Window.available()
+    if not possible:
+        logger.warning(f"no window: {reason}; running without one")
+    return possible
+
+
+def _preview(
+    options: RunOptions,
+    number: int,
+    source: Source,
+    window: Window | Tile | None,
+    view: "BrowserView | None",
+) -> Preview:
+    again = partial(open_chosen, *options.sources.chosen()[number], options.sources)
+    shown = pictures(source, again, black=options.window.skeleton_only)
+    return Preview(shown, window, view, mirror=options.window.mirror)
+
+
+def _open_view(options: RunOptions, source: Source, stack: ExitStack) -> "BrowserView | None":
+    """The browser view, where one is asked for or the source needs it."""
+    live, window = options.live, options.window
+    at = live.served_at(source.name)
+    if at is None:
+        return None
+    from livepose.live import BrowserView
+    from livepose.live.browser_source import BrowserSource
+    from livepose.live.certificate import self_signed_tls, tls_from
+
+    tls = None
+    if live.serve_cert is not None:
+        tls = tls_from(live.serve_cert)
+    elif live.serve_self_signed:
+        tls = self_signed_tls(at[0])
+    view = BrowserView(
+        *at,
+        tls=tls,
+        camera=source if isinstance(source, BrowserSource) else None,
+        skeleton_only=window.skeleton_only,
+        mirror=window.mirror,
+        score_threshold=window.keypoint_threshold,
+    )
+    stack.callback(view.close)
+    logger.info(f"browser view: {view.address}")
+    return view
+
+
+@contextmanager
+def health_served(port: int | None) -> Iterator[Watch]:
+    """Answers ``/healthz`` and ``/metrics``, where a port is given.
+
+    What it yields is told the sinks of each stream as they are opened; before, nothing is well.
+    """
+    if port is None:
+        yield lambda sinks: None
+        return
+    from livepose.live import BrowserView, Health, HealthServer
+
+    streams: list[Health] = []
+    refused: ChainMap[str, int] = ChainMap()
+
+    def add(sinks: Sequence[Sink]) -> None:
+        streams.extend(sink for sink in sinks if isinstance(sink, Health))
+        refused.maps.extend(s.endpoint.refused for s in sinks if isinstance(s, BrowserView))
+
+    with HealthServer(port, streams, refused):
+        yield add

@@ -95,42 +95,10 @@ class JoinSettings:
     output: Path | None = option(None, "default: the name that the parts say", metavar="FILE")
 
 
-COMMAND = Command(
-    "Trains the pose network and the person detector.",
-    parts={
-        "pose": Command(
-            "train a pose network",
-            [StartSettings, PoseSettings, ("augmentation", AugmentSettings), PoseEnd],
-        ),
-        "detector": Command(
-            "train a person detector", [StartSettings, DetectorSettings, DetectorEnd]
-        ),
-        "pack": Command("a small file of crops, to carry", [PackSettings]),
-        "export": Command("write a run's weights with their card", [ExportSettings]),
-        "plot": Command("draw the log of a run as PNG", [PlotSettings]),
-        "join": Command("put the parts of weights together and verify them", [JoinSettings]),
-    },
-    epilog=EXAMPLES,
-)
-
-
-def run(arguments: Namespace) -> int:
-    """Does what was asked for."""
-    commands = {
-        "pose": run_pose,
-        "detector": run_detector,
-        "pack": run_pack,
-        "export": run_export,
-        "join": run_join,
-        "plot": run_plot,
-    }
-    return commands[arguments.part](arguments)
-
-
-def settings_of(kind: type[Settings], start: StartSettings, arguments: Namespace) -> Settings:
+def settings_of(kind: type[Settings], start: StartSettings, given: Namespace) -> Settings:
     """The options as settings; those of a resumed run come from its folder."""
     if not start.resume:
-        return options(kind, arguments)
+        return options(kind, given)
     file = start.folder / "settings.json"
     if not file.is_file():
         raise UsageError(f"{file.parent}: there is no run to go on with (no settings.json)")
@@ -143,34 +111,34 @@ def settings_of(kind: type[Settings], start: StartSettings, arguments: Namespace
         raise DataError(f"{file} cannot be read: {error}") from error
     content = read_checkpoint(file.parent)
     done = Schedule(saved).progress(int(content["step"]), float(content["elapsed_s"]))
-    return saved.resumed(given_of(kind, arguments), Schedule(saved).is_decaying(done))
+    return saved.resumed(given_of(kind, given), Schedule(saved).is_decaying(done))
 
 
-def run_pose(arguments: Namespace) -> int:
+def train_pose(given: Namespace) -> int:
     """``livepose train pose``."""
-    from livepose.training.pose import train_pose
+    from livepose.training import pose
 
-    start, end = options(StartSettings, arguments), options(PoseEnd, arguments)
-    settings = settings_of(PoseSettings, start, arguments)
-    augment = options(AugmentSettings, arguments)
+    start, end = options(StartSettings, given), options(PoseEnd, given)
+    settings = settings_of(PoseSettings, start, given)
+    augment = options(AugmentSettings, given)
     if not start.resume:
         settings = replace(settings, augment=augment)
     elif augment != AugmentSettings():
         raise UsageError("--resume goes on as it was: leave out the augmentation options")
-    trainer = train_pose(settings, start.folder, start.resume)
+    trainer = pose.train_pose(settings, start.folder, start.resume)
     if trainer.processes.first and (end.export or end.export_parts):
         export_weights(start.folder, end.export, end.export_parts)
     return exit_code(trainer)
 
 
-def run_detector(arguments: Namespace) -> int:
+def train_detector(given: Namespace) -> int:
     """``livepose train detector``."""
-    from livepose.training.detector import EXPORT, train_detector
+    from livepose.training import detector
 
-    start, end = options(StartSettings, arguments), options(DetectorEnd, arguments)
-    settings = settings_of(DetectorSettings, start, arguments)
-    trainer = train_detector(settings, start.folder, start.resume)
-    file = start.folder / EXPORT
+    start, end = options(StartSettings, given), options(DetectorEnd, given)
+    settings = settings_of(DetectorSettings, start, given)
+    trainer = detector.train_detector(settings, start.folder, start.resume)
+    file = start.folder / detector.EXPORT
     if end.export is not None:
         end.export.parent.mkdir(parents=True, exist_ok=True)
         file = Path(shutil.copyfile(file, end.export))
@@ -200,40 +168,52 @@ def export_weights(
         logger.info(f"{parts}: {count} parts; livepose train join joins them")
 
 
-def run_export(arguments: Namespace) -> int:
+def export_run(given: Namespace) -> None:
     """``livepose train export``."""
-    how = options(ExportSettings, arguments)
+    how = options(ExportSettings, given)
     export_weights(how.folder, how.output, how.export_parts, how.dev)
-    return 0
 
 
-def run_join(arguments: Namespace) -> int:
+def join(given: Namespace) -> None:
     """``livepose train join``."""
     from livepose.training.pack import join_parts
     from livepose.weights import load_network
 
-    how = options(JoinSettings, arguments)
+    how = options(JoinSettings, given)
     file = join_parts(how.parts, how.output)
     if file.suffix == ".safetensors":
         load_network(file)
     logger.info(f"{file}: joined and verified")
-    return 0
 
 
-def run_plot(arguments: Namespace) -> int:
+def plot(given: Namespace) -> None:
     """``livepose train plot``."""
     from livepose.training.log import plot_run
 
-    how = options(PlotSettings, arguments)
+    how = options(PlotSettings, given)
     logger.info(f"drawn: {plot_run(how.folder, how.output)}")
-    return 0
 
 
-def run_pack(arguments: Namespace) -> int:
+def pack(given: Namespace) -> None:
     """``livepose train pack``."""
     from livepose.training.data import read_people
     from livepose.training.pack import write_pack
 
-    how = options(PackSettings, arguments)
+    how = options(PackSettings, given)
     write_pack(read_people(how), how)
-    return 0
+
+
+POSE = (StartSettings, PoseSettings, ("augmentation", AugmentSettings), PoseEnd)
+DETECTOR = (StartSettings, DetectorSettings, DetectorEnd)
+TRAIN = Command(
+    "Trains the pose network and the person detector.",
+    parts={
+        "pose": Command("train a pose network", POSE, train_pose),
+        "detector": Command("train a person detector", DETECTOR, train_detector),
+        "pack": Command("a small file of crops, to carry", [PackSettings], pack),
+        "export": Command("write a run's weights with their card", [ExportSettings], export_run),
+        "plot": Command("draw the log of a run as PNG", [PlotSettings], plot),
+        "join": Command("put the parts of weights together and verify them", [JoinSettings], join),
+    },
+    epilog=EXAMPLES,
+)

@@ -1,26 +1,19 @@
-"""livepose weights: list, show, import, verify and fetch pose weights."""
+"""``livepose weights list | show | verify | fetch | import``, and ``livepose export``."""
 
 import logging
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from livepose.cli.options import Command, options
 from livepose.errors import WeightsError
-from livepose.settings import option, parse_size
+from livepose.settings import EXPORT_SUFFIXES, option, parse_size
 from livepose.weights.manifest import FAMILIES
 from livepose.weights.places import SUFFIX
 
-if TYPE_CHECKING:
-    from livepose.weights.manifest import Known
-
 logger = logging.getLogger(__name__)
-
-TITLES = {"own": "embedded and imported", "known": "known by name"}
 
 
 @dataclass(frozen=True)
@@ -63,33 +56,6 @@ class ImportSettings:
     float32: bool = option(False, "store float32 instead of float16")
 
 
-COMMAND = Command(
-    "Lists, imports, verifies and fetches pose weights.",
-    parts={
-        "list": Command("what is embedded, imported, and known by name"),
-        "show": Command("print the card of a weights file", [ShowSettings]),
-        "verify": Command("check the tensors of files against their hash", [VerifySettings]),
-        "fetch": Command("download weights that are known by name", [FetchSettings]),
-        "import": Command(
-            "bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose", [ImportSettings]
-        ),
-    },
-)
-
-
-def run(arguments: Namespace) -> int:
-    """Does what was asked; 0, or raises a WeightsError."""
-    actions: dict[str, Callable[[], None]] = {
-        "list": _list,
-        "show": lambda: _show(options(ShowSettings, arguments).name),
-        "import": lambda: _import(options(ImportSettings, arguments)),
-        "verify": lambda: _verify(options(VerifySettings, arguments).names),
-        "fetch": lambda: _fetch(options(FetchSettings, arguments).name),
-    }
-    actions[arguments.part]()
-    return 0
-
-
 def _own_files() -> list[tuple[str, Path]]:
     """Embedded files, then those in the cache, each with where it is."""
     from livepose.weights.places import cached_weights_folder, embedded_folders, weights_in
@@ -99,22 +65,24 @@ def _own_files() -> list[tuple[str, Path]]:
     return [("embedded", path) for path in embedded.values()] + [("cache", path) for path in cached]
 
 
-def _list() -> None:
+def list_weights(given: Namespace) -> None:
+    """Two tables: own files, and those that are known by name."""
     from rich.console import Console
     from rich.table import Table
 
     from livepose.weights.manifest import known_files
+    from livepose.weights.places import downloads_folder
 
-    own = Table("name", "network", "input", "keypoints", "where", title=TITLES["own"])
+    own = Table("name", "network", "input", "keypoints", "where", title="embedded and imported")
     for where, path in _own_files():
         own.add_row(path.stem, *_summary(path), where)
-    known = Table(
-        "name", "network", "input", "keypoints", "published", "how", title=TITLES["known"]
-    )
+    columns = ("name", "network", "input", "keypoints", "published", "how")
+    known = Table(*columns, title="known by name")
     for entry in known_files():
-        size = f"{entry.input_hw[0]}x{entry.input_hw[1]}"
-        keypoints = str(entry.keypoints)
-        known.add_row(entry.name, entry.network, size, keypoints, entry.results, _how(entry))
+        size, keypoints = "{}x{}".format(*entry.input_hw), str(entry.keypoints)
+        fetched = entry.file and (downloads_folder() / entry.file).is_file()
+        how = "fetched" if fetched else "fetch" if entry.url else "by hand"
+        known.add_row(entry.name, entry.network, size, keypoints, entry.results, how)
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(own if own.rows else "no weights are embedded or imported")
     console.print(known)
@@ -128,29 +96,19 @@ def _summary(path: Path) -> tuple[str, str, str]:
         metadata = read_metadata(path)
     except WeightsError:
         return "damaged", "", ""
-    return (
-        metadata.get("network", "?"),
-        metadata.get("input_hw", ""),
-        metadata.get("keypoints", ""),
-    )
+    network, size = metadata.get("network", "?"), metadata.get("input_hw", "")
+    return network, size, metadata.get("keypoints", "")
 
 
-def _how(entry: "Known") -> str:
-    from livepose.weights.places import downloads_folder
-
-    if entry.file and (downloads_folder() / entry.file).is_file():
-        return "fetched"
-    return "fetch" if entry.url else "by hand"
-
-
-def _show(name: str) -> None:
+def show(given: Namespace) -> None:
+    """The card of a file."""
     from rich.console import Console
     from rich.table import Table
 
     from livepose.weights import find_weights, read_card
     from livepose.weights.card import FORMAT, is_third_party, read_metadata, to_metadata
 
-    path = find_weights(name)
+    path = find_weights(options(ShowSettings, given).name)
     entries = {} if is_third_party(path) else read_metadata(path)
     if not entries or entries.get("format") == FORMAT:
         entries = to_metadata(read_card(path))  # in the card's own order
@@ -161,12 +119,14 @@ def _show(name: str) -> None:
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def _import(settings: ImportSettings) -> None:
+def import_weights(given: Namespace) -> None:
+    """Brings a checkpoint in."""
     import torch
 
     from livepose.weights import import_checkpoint
     from livepose.weights.hub import fetch_from_hub, is_on_hub
 
+    settings = options(ImportSettings, given)
     file = settings.file
     target, card = import_checkpoint(
         fetch_from_hub(file) if is_on_hub(file) else Path(file),
@@ -177,40 +137,42 @@ def _import(settings: ImportSettings) -> None:
         output=settings.output,
         dtype=torch.float32 if settings.float32 else torch.float16,
     )
-    size = f"{card.input_hw[0]}x{card.input_hw[1]}"
     logger.info(
-        f"{card.network}, {size}, {card.keypoints} keypoints, {card.notes['project']} convention "
+        f"{card.network}, {'{}x{}'.format(*card.input_hw)}, {card.keypoints} keypoints, "
+        f"{card.notes['project']} convention "
         f"-> {target}; use it with --weights {target if settings.output else target.stem}"
     )
 
 
-def _verify(names: Sequence[str]) -> None:
+def verify_weights(given: Namespace) -> None:
+    """Raises WeightsError where the tensors of a file are not those of its hash."""
     from livepose.weights import find_weights
     from livepose.weights.arrays import verify
     from livepose.weights.card import read_metadata
 
-    named = [find_weights(name) for name in names]
+    named = [find_weights(name) for name in options(VerifySettings, given).names]
     wrong = []
     for path in named or [path for _, path in _own_files()]:
         if not named and not read_metadata(path).get("sha256"):
             print(f"{path}: states no hash of its tensors")
             continue
         right = verify(path)
-        print(
-            f"{path}: {'ok' if right else 'WRONG: its tensors are not those it was written with'}"
-        )
+        said = "ok" if right else "WRONG: its tensors are not those it was written with"
+        print(f"{path}: {said}")
         wrong += [] if right else [path.name]
     if wrong:
         raise WeightsError(f"damaged weights: {', '.join(wrong)}; import, fetch or install again")
 
 
-def _fetch(name: str) -> None:
+def fetch_weights(given: Namespace) -> None:
+    """Brings known weights in."""
     from livepose.weights.hub import fetch_from_hub, is_on_hub
 
+    name = options(FetchSettings, given).name
     if is_on_hub(name):
         path = fetch_from_hub(name)
-        usable = path.suffix == SUFFIX
-        use = f"--weights {name}" if usable else f"'livepose weights import {name}'"
+        owned = path.suffix == SUFFIX
+        use = f"--weights {name}" if owned else f"'livepose weights import {name}'"
         logger.info(f"{path} is here; use it with {use}")
         return
     from livepose.weights import import_checkpoint
@@ -236,3 +198,54 @@ def _fetch(name: str) -> None:
         output=target,
     )
     logger.info(f"{known.name} -> {target}; use it with --weights {known.name}")
+
+
+WEIGHTS = Command(
+    "Lists, imports, verifies and fetches pose weights.",
+    parts={
+        "list": Command("what is embedded, imported, and known by name", [], list_weights),
+        "show": Command("print the card of a weights file", [ShowSettings], show),
+        "verify": Command(
+            "check the tensors of files against their hash", [VerifySettings], verify_weights
+        ),
+        "fetch": Command("download weights that are known by name", [FetchSettings], fetch_weights),
+        "import": Command(
+            "bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose",
+            [ImportSettings],
+            import_weights,
+        ),
+    },
+)
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What is exported, and how."""
+
+    kind: str = option(flag="kind", choices=tuple(EXPORT_SUFFIXES))
+    output: Path = option(metavar="FILE")
+    weights: str = option("default", "a name or a .safetensors file")
+    heatmaps: bool = option(False, "heatmaps as a second output")
+    half: bool = option(False, "the network in float16")
+    overwrite: bool = option(False, "replace what is there")
+
+
+def export_weights(given: Namespace) -> None:
+    """Exports pose weights as one file that runs without livepose; how far keypoints moved."""
+    from livepose.export import export
+
+    settings = options(ExportSettings, given)
+    worst_px = export(**asdict(settings))
+    logger.warning(
+        f"{settings.output}: keypoints of four people lie at most {worst_px:.1g} px of the crop "
+        "from livepose's"
+    )
+
+
+EXPORT = Command(
+    "Writes a file that takes crops (uint8, N x H x W x 3, blue first) and gives keypoints"
+    " (N x K x 6: x, y, score, cov xx, xy, yy) in pixels of the crop, and compares it with"
+    " livepose on real people.",
+    [ExportSettings],
+    export_weights,
+)

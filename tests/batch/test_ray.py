@@ -12,8 +12,7 @@ from batch.works import Copy
 from livepose.batch.jobs import make_jobs
 from livepose.batch.manifest import Manifest, read_manifest
 from livepose.batch.ray_slots import connect
-from livepose.batch.run import run_batch
-from livepose.batch.schedule import OwnSlot
+from livepose.batch.run import OwnSlot, run_batch
 from livepose.batch.work import do_job
 from livepose.errors import DeviceError, UsageError
 from livepose.sources import find_sources

@@ -8,8 +8,7 @@ from batch.works import Copy
 
 from livepose.batch.jobs import make_jobs, shard
 from livepose.batch.manifest import Manifest
-from livepose.batch.run import Report, run_batch
-from livepose.batch.schedule import OwnSlot, Slots
+from livepose.batch.run import OwnSlot, Report, Slots, run_batch
 from livepose.batch.work import do_job, part_folder
 from livepose.sources import find_sources
 

@@ -8,7 +8,7 @@ from batch.works import Copy
 
 from livepose.batch.jobs import Job
 from livepose.batch.processes import Processes, cores_of
-from livepose.batch.schedule import MOST_TRIES, OwnSlot, Slots, run_jobs
+from livepose.batch.run import MOST_TRIES, OwnSlot, Slots, run_jobs
 from livepose.batch.work import Outcome, do_job, part_folder, remove_stale
 from livepose.errors import WeightsError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from livepose.cli import main
-from livepose.cli.run import _is_video
+from livepose.cli.run import is_video
 
 FLAGS = ["--json", "--csv", "--coco-json", "--output", "--sheet"]
 
@@ -83,9 +83,9 @@ def test_what_is_a_video_and_what_pictures_is_known_before_it_is_opened(
     films = [str(film), film.as_uri(), "0", "rtsp://127.0.0.1/a.jpg", "browser"]
     moving = str(shared / "cases" / "animated_webp" / "moving.webp")
     pictures = [str(photo), photo.as_uri(), str(tmp_path), str(photo.with_name("*.jpg"))]
-    assert all(_is_video(("source", one)) for one in [*films, moving])
-    assert not any(_is_video(("source", one)) for one in pictures)
-    assert _is_video(("camera", "0")) and not _is_video(("image", [str(film)]))
+    assert all(is_video("source", one) for one in [*films, moving])
+    assert not any(is_video("source", one) for one in pictures)
+    assert is_video("camera", "0") and not is_video("image", [str(film)])
 
 
 def test_checks_load_no_library() -> None:

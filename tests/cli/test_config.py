@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from livepose.cli import main
-from livepose.cli.config import complete
-from livepose.cli.options import options
+from livepose.cli.options import complete, options
 from livepose.cli.run import GROUPS
 from livepose.cli.run_options import OutputOptions, SourceOptions
 from livepose.errors import UsageError

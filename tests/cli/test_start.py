@@ -82,7 +82,7 @@ def test_a_window_that_is_closed_is_not_waited_for() -> None:
 
 def test_a_process_ends_at_once_while_a_thread_is_inside_a_library() -> None:
     code = (
-        "import threading, time; from livepose.cli.process import end;"
+        "import threading, time; from livepose.cli import end;"
         "threading.Thread(target=time.sleep, args=(60,), name='prefetch', daemon=True).start();"
         "import atexit; atexit.register(print, 'the interpreter ends'); print('closed'); end(7)"
     )

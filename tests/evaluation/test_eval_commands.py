@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from evaluation_sets import SpotRuntime
 
-from livepose.cli import evaluate, main
+from livepose.cli import main, progress
 from livepose.detection import Detections
 from livepose.evaluation import run
 from livepose.heatmaps import decode_dark, encode_dark
@@ -200,7 +200,7 @@ def test_every_pass_has_a_bar_that_comes_to_its_end(
     passes: set[str],
 ) -> None:
     bars = Bars()
-    monkeypatch.setattr(evaluate, "progress_bars", lambda: nullcontext(bars))
+    monkeypatch.setattr(progress, "progress_bars", lambda: nullcontext(bars))
     found = Detections(np.array([[13.0, 27.0, 53.0, 87.0]]), np.array([0.8]))
     detect = lambda pictures: [found for _ in pictures]  # noqa: E731
     monkeypatch.setattr(run, "open_detector", lambda *_, **__: detect)
@@ -219,8 +219,8 @@ def test_bars_are_drawn_where_somebody_watches(
 ) -> None:
     for watched in (False, True):
         monkeypatch.setenv("FORCE_COLOR" if watched else "NO_COLOR", "1")
-        with evaluate.progress_bars() as progress:
-            progress("looking", 2)(1)
+        with progress.progress_bars() as bars:
+            bars("looking", 2)(1)
         said = capsys.readouterr()
         assert ("looking" in said.err) == watched
         assert said.out == ""

@@ -113,7 +113,7 @@ def test_a_source_that_is_lost_ends_no_other_and_is_told_at_the_end(
         lost = SourceError("camera 7 stopped sending frames") if path == "a.mp4" else None
         return walking(3 if lost else 30, name=path, error=lost)
 
-    monkeypatch.setattr("livepose.cli.opening.open_video", opened)
+    monkeypatch.setattr("livepose.cli.start.open_video", opened)
     path = tmp_path / "poses.jsonl"
     assert main(["--video", "a.mp4", "--video", "b.mp4", "--json", str(path)]) == 3
     assert len(lines_of(tmp_path / "poses-1.jsonl")[1]) == 3

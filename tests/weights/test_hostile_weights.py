@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from hostile import ODD, damaged, mutated
+from livepose.weights.model_config import read_model_config
 from safetensors.torch import save_file
 
 from livepose.detection.checkpoint import load_detector
@@ -21,7 +22,6 @@ from livepose.training.checkpoint import NAME, read_checkpoint, read_state
 from livepose.weights import Card, hub, import_checkpoint, load_network, read_card
 from livepose.weights.calibration import read_calibrations
 from livepose.weights.card import to_metadata
-from livepose.weights.model_config import read_model_config
 
 ARCHITECTURE = {
     "nc": 1,

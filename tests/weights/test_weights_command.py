@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 
 from livepose.cli import parser_of
-from livepose.cli import weights as command
 from livepose.errors import WeightsError
 from livepose.networks import build_network
 from livepose.weights import Card, hub, manifest, save_checkpoint
@@ -27,7 +26,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*words: str) -> int:
-    return command.run(parser_of("weights").parse_args(words))
+    given = parser_of("weights").parse_args(words)
+    return given.run(given) or 0
 
 
 def saved(folder: Path, name: str = "mine") -> Path:

@@ -1,7 +1,7 @@
-"""``livepose decode heatmaps.npz``: DARK, or another decoder, on any network's heatmaps."""
+"""``livepose plot`` and ``livepose decode``: what results and heatmaps in files say."""
 
 import json
-import sys
+import logging
 import zipfile
 from argparse import Namespace
 from dataclasses import dataclass
@@ -18,6 +18,71 @@ if TYPE_CHECKING:
 
     from livepose.heatmaps import Decoded
 
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlotSettings:
+    """What is drawn, and where."""
+
+    files: tuple[Path, ...] = option(
+        help="written by --json, or a folder of such files", flag="files", metavar="FILE", nargs="+"
+    )
+    output: Path | None = option(None, ".png, .pdf or .html; FILE.png unless given", metavar="PAGE")
+    id: tuple[int, ...] = option((), "only this person")
+    overwrite: bool = option(False, "replace pages that are there")
+
+
+def plot(given: Namespace) -> None:
+    """Draws a page for each file; of several, those that cannot be drawn are left out and said."""
+    from livepose.results.plot import check_suffix
+
+    settings = options(PlotSettings, given)
+    files = [file for path in settings.files for file in results_of(path)]
+    if settings.output is not None:
+        check_suffix(settings.output)
+        if len(files) > 1:
+            raise UsageError("--output names one page; leave it out for several files")
+    failures = []
+    for file in files:
+        try:
+            draw(file, settings.output or file.with_suffix(".png"), settings)
+        except DataError as error:
+            failures.append(error)
+    if len(failures) == len(files):
+        raise failures[0]
+    for failure in failures:
+        logger.warning(f"left out: {failure}")
+
+
+def results_of(path: Path) -> list[Path]:
+    """The file itself, or the results in a folder."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("*.jsonl"))
+    if not files:
+        raise DataError(
+            f"{path} holds no results (.jsonl); to make and plot them: livepose {path}"
+            " --output-dir OUT --json, then livepose plot OUT"
+        )
+    return files
+
+
+def draw(file: Path, page: Path, settings: PlotSettings) -> None:
+    """The page of one file."""
+    from livepose.results.plot import draw_page, save_page
+    from livepose.results.reading import read
+    from livepose.sinks.claims import check_outputs
+
+    check_outputs({"--output": page}, [file], overwrite=settings.overwrite)
+    save_page(draw_page(read(file), settings.id), page, title=file.name)
+    logger.info(f"{page}")
+
+
+PLOT = Command(
+    "Draws positions, speeds and angles with their bands, one page a file.", [PlotSettings], plot
+)
+
 
 @dataclass(frozen=True)
 class DecodeSettings:
@@ -30,25 +95,17 @@ class DecodeSettings:
     output: str = option("-", ".npz or .json; - (default) is JSON on stdout", metavar="FILE")
 
 
-COMMAND = Command(
-    "Decodes heatmaps (P, K, H, W) or (K, H, W) of any network to heatmap pixels: x, y, score,"
-    " and the covariance where the decoder knows it.",
-    [DecodeSettings],
-)
-
-
-def run(arguments: Namespace) -> int:
+def decode_file(given: Namespace) -> None:
     """Reads, decodes and writes."""
     from livepose.heatmaps import decode
 
-    settings = options(DecodeSettings, arguments)
+    settings = options(DecodeSettings, given)
     heatmaps = read_heatmaps(settings.heatmaps, settings.array)
     try:
         decoded = decode(heatmaps, settings.decode, settings.blur_kernel)
     except ValueError as error:
         raise UsageError(str(error)) from error
     write(decoded, settings.output)
-    return 0
 
 
 def read_heatmaps(path: Path, name: str | None = None) -> "NDArray[np.floating[Any]]":
@@ -72,10 +129,8 @@ def read_heatmaps(path: Path, name: str | None = None) -> "NDArray[np.floating[A
 
 def chosen(arrays: "dict[str, NDArray[Any]]", path: Path, name: str | None) -> "NDArray[Any]":
     """The array of that name, or the only one, or the one that is called heatmaps."""
-    if name is None and "heatmaps" in arrays:
-        name = "heatmaps"
-    if name is None and len(arrays) == 1:
-        return next(iter(arrays.values()))
+    if name is None and ("heatmaps" in arrays or len(arrays) == 1):
+        name = "heatmaps" if "heatmaps" in arrays else next(iter(arrays))
     if name not in arrays:
         raise UsageError(f"{path} holds {', '.join(arrays)}: say which with --array NAME")
     return arrays[name]
@@ -89,7 +144,7 @@ def write(decoded: "Decoded", output: str) -> None:
         if output.endswith(".npz"):
             np.savez(output, xy=decoded.xy, scores=decoded.scores, covariance=decoded.covariance)
         elif output == "-":
-            print(json.dumps(as_dict(decoded)), file=sys.stdout)
+            print(json.dumps(as_dict(decoded)))
         else:
             Path(output).write_text(json.dumps(as_dict(decoded)) + "\n", encoding="utf-8")
     except OSError as error:
@@ -102,16 +157,21 @@ def as_dict(decoded: "Decoded") -> dict[str, Any]:
 
     variance = (decoded.covariance[..., 0, 0] + decoded.covariance[..., 1, 1]) / 2
     sigma = np.sqrt(np.where(variance >= 0, variance, np.nan))
-    people = [
-        [keypoint(*row) for row in zip(*person, strict=True)]
-        for person in zip(decoded.xy, decoded.scores, sigma, strict=True)
-    ]
+    rows = np.concatenate([decoded.xy, decoded.scores[..., None], sigma[..., None]], axis=-1)
+    people = [[keypoint(*row) for row in person] for person in rows.tolist()]
     return {"unit": "heatmap px", "order": ["x", "y", "score", "sigma"], "people": people}
 
 
-def keypoint(xy: Any, score: float, sigma: float) -> list[float | None] | None:
+def keypoint(x: float, y: float, score: float, sigma: float) -> list[float | None] | None:
     """One keypoint as numbers, null where there is none."""
-    x, y = float(xy[0]), float(xy[1])
     if x != x or y != y:
         return None
-    return [x, y, float(score), float(sigma) if sigma == sigma else None]
+    return [x, y, score, sigma if sigma == sigma else None]
+
+
+DECODE = Command(
+    "Decodes heatmaps (P, K, H, W) or (K, H, W) of any network to heatmap pixels: x, y, score,"
+    " and the covariance where the decoder knows it.",
+    [DecodeSettings],
+    decode_file,
+)
