@@ -23,7 +23,6 @@ from livepose.cli.run_options import (
 from livepose.errors import SinkError, UsageError
 from livepose.settings import Settings
 from livepose.sinks.claims import check_file, check_outputs, check_picture_name, video_format
-from livepose.sinks.files import Rotation
 
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window
@@ -150,6 +149,8 @@ def check_options(chosen: RunOptions) -> None:
     outputs, sources = chosen.outputs, chosen.sources.chosen()
     each, rotation = chosen.each(), chosen.sources.rotation
     if rotation:
+        from livepose.sinks.files import Rotation
+
         Rotation.parse(rotation)
     # Streams are told apart by their numbers.
     by_option = {
