@@ -191,7 +191,7 @@ SIDECARS: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     ),
     "the card beside ONNX": (
         "a.toml",
-        lambda path: read_model_config(path.with_suffix(".onnx")),
+        lambda path: read_card(path.with_suffix(".onnx")),
         'input = "128x96"\nskeleton = "coco17"\nsigma = 1.0\nmean = [1, 2, 3]\nblur_kernel = 3\n',
     ),
     "the hub's hashes": ("hub_pins.json", lambda _: hub._read_pins(), '{"hf://a/b/c": "00"}'),
