@@ -39,6 +39,7 @@ def write_kept(path: Path, payload: bytes | memoryview) -> None:
         with open(handle, "wb") as file:  # noqa: PTH123  (a handle, not a path)
             file.write(payload)
             file.write(sha256(payload).digest())
+        Path(part).chmod(0o644)  # who may use the folder may read it: caches made at installation
         Path(part).replace(path)
     finally:
         Path(part).unlink(missing_ok=True)

@@ -64,7 +64,8 @@ class Store:
         for folder in self._folders():
             with suppress(OSError):
                 content = read_kept(folder / name)
-                (folder / name).touch()
+                with suppress(OSError):  # a cache made at installation, by somebody else
+                    (folder / name).touch()
                 return content
         return None
 

@@ -4,6 +4,7 @@ import os
 import random
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,17 @@ def test_what_was_written_is_read_back() -> None:
     assert bytes(Store("pose", "1").read("graph") or b"") == b"content"
     assert Store("pose", "1").read_facts() == {"ms": 1.5}
     assert Store("pose", "2").read("graph") is None
+
+
+def test_what_somebody_else_kept_at_installation_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    store = Store("pose", "1")
+    store.write("graph", b"content")
+    assert (store.folder / "graph").stat().st_mode & 0o777 == 0o644
+    monkeypatch.setattr(Path, "touch", refuse)
+    assert bytes(store.read("graph") or b"") == b"content"
 
 
 def test_no_change_of_a_kept_file_is_believed() -> None:

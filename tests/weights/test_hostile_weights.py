@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from hostile import ODD, damaged, mutated
-from livepose.weights.model_config import read_model_config
 from safetensors.torch import save_file
 
 from livepose.detection.checkpoint import load_detector
