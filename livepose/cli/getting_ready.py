@@ -14,7 +14,7 @@ from livepose.sources import ImageSource, LiveSource, Source, VideoSource
 from livepose.window import Command, Tile, Window, captioned
 
 if TYPE_CHECKING:
-    from livepose.live import BrowserView
+    from livepose.live.view import BrowserView
 
 Result = TypeVar("Result")
 PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first picture": 30}

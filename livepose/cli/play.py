@@ -34,7 +34,7 @@ from livepose.sources import AnimationSource, LiveSource, Source, VideoSource
 from livepose.window import Tile, Window
 
 if TYPE_CHECKING:
-    from livepose.live import BrowserView
+    from livepose.live.view import BrowserView
 
 logger = logging.getLogger(__name__)
 USUAL_WH = (640, 480)
@@ -223,7 +223,9 @@ def open_live(
     live, clock = options.live, pipeline.clock
     if not (live.asked() or live.health is not None or view is not None):
         return []
-    from livepose.live import Health, VirtualCameraSink, open_bus
+    from livepose.live.bus import open_bus
+    from livepose.live.health import Health
+    from livepose.live.virtual_camera import VirtualCameraSink
 
     health = Health(
         source.name,

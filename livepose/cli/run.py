@@ -205,7 +205,7 @@ def check_live(each: Sequence[tuple[LiveOptions, str]]) -> None:
         ports[port] = flag
         listen(host, port).close()
     if live.serve_cert is not None:
-        from livepose.live.certificate import tls_from
+        from livepose.live.endpoint import tls_from
 
         tls_from(live.serve_cert)
     if live.virtual_camera is not None:

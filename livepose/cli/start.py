@@ -28,7 +28,7 @@ from livepose.window import Screen, Tile, Window
 
 if TYPE_CHECKING:
     from livepose.cli.play import Streams
-    from livepose.live import BrowserView
+    from livepose.live.view import BrowserView
     from livepose.pipeline import PosePipeline
     from livepose.player import Player
 
@@ -224,9 +224,9 @@ def _open_view(options: RunOptions, source: Source, stack: ExitStack) -> "Browse
     at = live.served_at(source.name)
     if at is None:
         return None
-    from livepose.live import BrowserView
     from livepose.live.browser_source import BrowserSource
-    from livepose.live.certificate import self_signed_tls, tls_from
+    from livepose.live.endpoint import self_signed_tls, tls_from
+    from livepose.live.view import BrowserView
 
     tls = None
     if live.serve_cert is not None:
@@ -255,7 +255,8 @@ def health_served(port: int | None) -> Iterator[Watch]:
     if port is None:
         yield lambda sinks: None
         return
-    from livepose.live import BrowserView, Health, HealthServer
+    from livepose.live.health import Health, HealthServer
+    from livepose.live.view import BrowserView
 
     streams: list[Health] = []
     refused: ChainMap[str, int] = ChainMap()

@@ -4,12 +4,15 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import cv2
 import numpy as np
 
-from livepose.frame import Frame, ImageBgr
+from livepose.frame import Frame
 from livepose.sources.protocol import Closing, Kind
+from livepose.threads import Latest
 
 USUAL_WH = (640, 480)
 """What the page asks of its camera; true until the first picture says otherwise."""
@@ -33,18 +36,15 @@ class BrowserSource(Closing):
     kind: Kind = "camera"
     live = True
     frame_count = None
-    scale_xy = (1.0, 1.0)
     SILENT_AFTER_S = 2.0
 
     def __init__(self) -> None:
         self.size_wh = USUAL_WH
         self.fps: float | None = None
         self.refused: Counter[str] = Counter()
-        self._changed = threading.Condition()
-        self._newest: tuple[int, int, bytes, float] | None = None
+        self._latest: Latest[tuple[int, bytes, float]] = Latest()
+        self._sending = threading.Lock()
         self._sender, self._sent_s = 0, -np.inf
-        self._dropped = 0
-        self._closed = False
         self._tags: deque[tuple[int, int, int]] = deque(maxlen=_TAGS_KEPT)
 
     def take(self, sender: int, message: bytes) -> None:
@@ -54,54 +54,39 @@ class BrowserSource(Closing):
         if size_wh is None or max(size_wh) > _LONGEST_SIDE_PX:
             self.refused["picture"] += 1
             return
-        with self._changed:
+        with self._sending:
             if sender != self._sender and now_s - self._sent_s < self.SILENT_AFTER_S:
                 self.refused["second camera"] += 1
                 return
             self._sender, self._sent_s = sender, now_s
-            self._dropped += self._newest is not None
-            tag = int.from_bytes(message[:_TAG_BYTES], "big")
-            self._newest = (sender, tag, message[_TAG_BYTES:], now_s)
-            self._changed.notify()
+            self._latest.put((sender, message, now_s))
 
     def tag(self, sender: int, index: int) -> int | None:
         """The number that this sender gave to the picture of frame ``index``."""
         return next((t for s, t, i in reversed(self._tags) if s == sender and i == index), None)
 
     def __iter__(self) -> Iterator[Frame]:
-        index, first_s = 0, None
-        while (taken := self._next()) is not None:
-            sender, tag, data, captured_s = taken
-            image_bgr = _decoded(data)
-            if image_bgr is None:
+        index, dropped, first_s = 0, 0, None
+        while (taken := self._latest.take()) is not None:
+            (sender, message, captured_s), since = taken
+            dropped += since
+            image: Any = None
+            with suppress(cv2.error):
+                data = np.frombuffer(message, np.uint8, offset=_TAG_BYTES)
+                image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            if image is None:
                 self.refused["picture"] += 1
                 continue
             first_s = captured_s if first_s is None else first_s
-            self.size_wh = (image_bgr.shape[1], image_bgr.shape[0])
-            self._tags.append((sender, tag, index))
-            dropped, self._dropped = self._dropped, 0
-            yield Frame(image_bgr, captured_s - first_s, index, captured_s, dropped)
-            index += 1
+            frame = Frame(np.asarray(image), captured_s - first_s, index, captured_s, dropped)
+            self.size_wh = frame.size_wh
+            self._tags.append((sender, int.from_bytes(message[:_TAG_BYTES], "big"), index))
+            yield frame
+            index, dropped = index + 1, 0
 
     def close(self) -> None:
         """Lets nobody wait any longer; a second call does nothing."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def _next(self) -> tuple[int, int, bytes, float] | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._newest is not None)
-            taken, self._newest = self._newest, None
-            return None if self._closed else taken
-
-
-def _decoded(data: bytes) -> ImageBgr | None:
-    try:
-        image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    return None if image_bgr is None else np.asarray(image_bgr)
+        self._latest.close()
 
 
 def jpeg_size_wh(data: bytes) -> tuple[int, int] | None:

@@ -9,11 +9,14 @@ import http
 import logging
 import socket
 import ssl
+import subprocess
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -21,6 +24,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from livepose.errors import UsageError
 from livepose.live.addresses import SEND_BUFFER_BYTES, is_address, is_loopback, listen
 from livepose.threads import give_way
 
@@ -31,6 +35,7 @@ _LOG = logging.getLogger("livepose.live")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
 
+Item = TypeVar("Item")
 Answer = Callable[[Request], Response | None]
 """What a request gets; None lets it become a web socket."""
 Talk = Callable[[ServerConnection], Awaitable[None]]
@@ -222,3 +227,80 @@ def _reachable(host: str) -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return socket.gethostname()
+
+
+class Newest(Generic[Item]):
+    """Keeps one item; a reader waits for one that it has not had. For one thread's loop.
+
+    Attributes
+    ----------
+    number : int
+        How many items there were.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._items: list[Item] = []
+        self._changed = asyncio.Event()
+
+    def put(self, item: Item) -> None:
+        """Takes the place of the item before."""
+        self._items, self.number = [item], self.number + 1
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def after(self, number: int) -> tuple[int, Item]:
+        """The newest item and its number, once that is another one than ``number``."""
+        while self.number == number:
+            await self._changed.wait()
+        assert self._items  # noqa: S101 - a number above 0 has its item
+        return self.number, self._items[0]
+
+
+def tls_from(path: Path) -> ssl.SSLContext:
+    """A context with the certificate and key of one PEM file.
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be read or lacks one of the two.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(path, password="")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it has no certificate with its key"
+        raise UsageError(
+            f"--serve-cert {path}: {reason}; expected a PEM file with certificate and key"
+        ) from error
+    return context
+
+
+def self_signed_tls(host: str) -> ssl.SSLContext:
+    """A context with a fresh certificate, which browsers ask about once.
+
+    Raises
+    ------
+    UsageError
+        When there is no ``openssl`` to make it with.
+    """
+    with tempfile.TemporaryDirectory(prefix="livepose-") as folder:
+        both = Path(folder) / "both.pem"
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "365"]
+        command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=livepose"]
+        command += ["-addext", f"subjectAltName={_name(host)}", "-keyout", str(both)]
+        try:
+            made = subprocess.run(command, capture_output=True, check=True, timeout=30.0)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise UsageError(
+                "--serve-self-signed needs the program openssl; install it, or give a "
+                "certificate of your own with --serve-cert FILE"
+            ) from error
+        with both.open("ab") as file:
+            file.write(made.stdout)
+        return tls_from(both)
+
+
+def _name(host: str) -> str:
+    kind = "IP" if host.replace(".", "").isdigit() or ":" in host else "DNS"
+    return f"{kind}:{host},DNS:localhost,IP:127.0.0.1"

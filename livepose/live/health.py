@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,6 @@ SILENT_AFTER_S = 10.0
 """Without a frame for so long nothing is well."""
 _WINDOW = 240
 
-Stages = Callable[[], Mapping[str, float]]
-
-
-def _no_stages() -> Mapping[str, float]:
-    return {}
-
 
 @dataclass
 class Health(Closing):
@@ -46,9 +40,8 @@ class Health(Closing):
     """
 
     source: str
-    stages: Stages = _no_stages
+    stages: Callable[[], Mapping[str, float]] = dict
     reconnects: Callable[[], int] = int
-    needs_drawing: bool = False
     live: bool = True
     frames: int = 0
     people: int = 0
@@ -151,29 +144,35 @@ _METRICS = (
 
 def metrics(streams: Sequence[Health], refused: Mapping[str, int]) -> str:
     """Everything in Prometheus' text form."""
-    told = [(_label("source", one.source), one.figures()) for one in streams]
-    lines = []
+    told = [({"source": one.source}, one.figures()) for one in streams]
+    lines: list[str] = []
     for name, kind, key, meaning in _METRICS:
-        lines += [f"# HELP livepose_{name} {meaning}", f"# TYPE livepose_{name} {kind}"]
-        lines += [f"livepose_{name}{{{source}}} {figures[key]}" for source, figures in told]
-    lines.append("# HELP livepose_frame_age_seconds From capture to the outputs.")
-    lines.append("# TYPE livepose_frame_age_seconds summary")
-    for source, figures in told:
-        for quantile, key in (("0.5", "age_p50_ms"), ("0.95", "age_p95_ms")):
-            if figures[key] is not None:
-                labels = f'{source},quantile="{quantile}"'
-                lines.append(f"livepose_frame_age_seconds{{{labels}}} {figures[key] / 1e3:.4f}")
-    lines.append("# HELP livepose_stage_seconds Median of each stage.")
-    lines.append("# TYPE livepose_stage_seconds gauge")
-    for source, figures in told:
-        for stage, took_ms in figures["stage_ms"].items():
-            labels = f"{source},{_label('stage', stage)}"
-            lines.append(f"livepose_stage_seconds{{{labels}}} {took_ms / 1e3:.5f}")
-    lines.append("# HELP livepose_refused_requests_total Requests that were refused.")
-    lines.append("# TYPE livepose_refused_requests_total counter")
-    for reason, count in sorted(refused.items()):
-        lines.append(f"livepose_refused_requests_total{{{_label('reason', reason)}}} {count}")
+        lines += _family(name, kind, meaning, [(source, f"{one[key]}") for source, one in told])
+    ages = [
+        ({**source, "quantile": quantile}, f"{one[key] / 1e3:.4f}")
+        for source, one in told
+        for quantile, key in (("0.5", "age_p50_ms"), ("0.95", "age_p95_ms"))
+        if one[key] is not None
+    ]
+    lines += _family("frame_age_seconds", "summary", "From capture to the outputs.", ages)
+    stages = [
+        ({**source, "stage": stage}, f"{took_ms / 1e3:.5f}")
+        for source, one in told
+        for stage, took_ms in one["stage_ms"].items()
+    ]
+    lines += _family("stage_seconds", "gauge", "Median of each stage.", stages)
+    counts = [({"reason": reason}, f"{count}") for reason, count in sorted(refused.items())]
+    lines += _family("refused_requests_total", "counter", "Requests that were refused.", counts)
     return "\n".join(lines) + "\n"
+
+
+def _family(
+    name: str, kind: str, meaning: str, values: Iterable[tuple[Mapping[str, str], str]]
+) -> Iterator[str]:
+    yield f"# HELP livepose_{name} {meaning}"
+    yield f"# TYPE livepose_{name} {kind}"
+    for labels, value in values:
+        yield f"livepose_{name}{{{','.join(_label(*one) for one in labels.items())}}} {value}"
 
 
 def _label(name: str, value: str) -> str:

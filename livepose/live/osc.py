@@ -4,18 +4,45 @@ Specification: https://opensoundcontrol.stanford.edu/spec-1_0.html
 """
 
 import struct
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.frame import Frame
-from livepose.live.slots import Slots
 from livepose.poses import Poses
 from livepose.skeletons import Skeleton
 
 MOST_BYTES = 60_000
 _BUNDLE = b"#bundle\0" + struct.pack(">Q", 1)  # to be used at once
+
+
+class Slots:
+    """Channels of a receiver, the lowest free one for each id.
+
+    Somebody out of sight keeps the slot for ``HELD_S``, so that who comes back finds it again.
+    """
+
+    HELD_S = 1.0
+
+    def __init__(self) -> None:
+        self._seen_s: dict[int, float] = {}
+        self._slots: dict[int, int] = {}
+
+    def assign(self, ids: Iterable[int], time_s: float) -> dict[int, int]:
+        """Slot by id: of those who are there, and of those who left less than a second ago."""
+        present = list(ids)
+        for number in present:
+            self._seen_s[number] = time_s
+        for number in [n for n, s in self._seen_s.items() if not 0 <= time_s - s < self.HELD_S]:
+            del self._seen_s[number]
+            self._slots.pop(number, None)
+        for number in present:
+            taken = set(self._slots.values())
+            free = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+            self._slots.setdefault(number, free)
+        return dict(self._slots)
 
 
 class OscPacker:

@@ -12,6 +12,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,8 @@ from websockets.http11 import Request, Response
 from livepose.frame import Frame, ImageBgr
 from livepose.live.addresses import require_private
 from livepose.live.browser_source import BrowserSource
-from livepose.live.endpoint import Endpoint, one_header, respond
+from livepose.live.endpoint import Endpoint, Newest, one_header, respond
 from livepose.live.health import Health
-from livepose.live.newest import Newest
 from livepose.sinks.protocol import Closing
 from livepose.skeletons import COCO17, Skeleton
 
@@ -72,7 +72,6 @@ class BrowserView(Closing):
         When the address cannot be listened on, or others could listen in.
     """
 
-    needs_drawing = False
     live = True
 
     def __init__(
@@ -200,8 +199,6 @@ class BrowserView(Closing):
         if isinstance(said, str):
             picture = b"" if self._skeleton_only else jpeg(frame.image_bgr)
             return packet(json.dumps({"line": said, "size_wh": frame.size_wh}), picture)
-        from livepose.live.frame_text import frame_text
-
         tag = None if self._camera is None else self._camera.tag(sender, frame.index)
         if tag is not None:
             return packet(frame_text(frame, said, self._figures(), tag=tag), b"")
@@ -218,6 +215,22 @@ class BrowserView(Closing):
             self._figures_due_s = now_s + _FIGURES_EVERY_S
             self._told = self.health.figures()
         return self._told
+
+
+def frame_text(frame: Frame, poses: "Poses", figures: Mapping[str, Any], **more: object) -> str:
+    """The people, their colours and the figures as JSON."""
+    # The view is there before the poses are, and so are its imports.
+    from livepose.drawing import track_colours_bgr
+    from livepose.sinks.jsonl import age_ms, frame_json
+
+    colours = {
+        number: [[round(value) for value in row[::-1]] for row in track_colours_bgr(number)]
+        for number in map(int, np.maximum(poses.track_ids, 1))
+    }
+    more |= {"size_wh": frame.size_wh, "figures": figures, "colours": colours}
+    # The page knows this picture alone, whatever shape the source's own pixels have.
+    shown = replace(frame, scale_xy=(1.0, 1.0))
+    return frame_json(shown, poses, "plain", None, age_ms=age_ms(frame), **more)
 
 
 def packet(text: str, picture: bytes) -> bytes:

@@ -15,8 +15,10 @@ from live.chromium import FOUND, Page, browser
 from sinks.people import frame, poses
 
 from livepose.frame import Frame
-from livepose.live import BrowserView, Health, open_bus
 from livepose.live.browser_source import BrowserSource
+from livepose.live.bus import open_bus
+from livepose.live.health import Health
+from livepose.live.view import BrowserView
 from livepose.poses import Poses
 from livepose.sinks.jsonl import make_header
 

@@ -8,7 +8,7 @@ import pytest
 from live.requests_ import get
 from sinks.people import frame, poses
 
-from livepose.live import Health, HealthServer
+from livepose.live.health import Health, HealthServer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from pythonosc.osc_bundle import OscBundle
 from sinks.people import frame, poses
 
-from livepose.live import open_bus
+from livepose.live.bus import open_bus
 from livepose.live.osc import OscPacker
 from livepose.sinks.jsonl import make_header
 

@@ -15,10 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from livepose.errors import UsageError
-from livepose.live import open_bus
-from livepose.live.bus import datagram
-from livepose.live.osc import MOST_BYTES, OscPacker
-from livepose.live.slots import Slots
+from livepose.live.bus import datagram, open_bus
+from livepose.live.osc import MOST_BYTES, OscPacker, Slots
 from livepose.poses import Poses
 from livepose.results.angles import NAMES, AngleMeter
 from livepose.sinks.jsonl import make_header
@@ -144,7 +142,7 @@ def test_a_crowd_is_cut_to_one_datagram_and_says_so(receiver):
 
 def test_json_carries_the_angles_that_its_header_names(receiver):
     header = {**HEADER, "angles": list(NAMES)}
-    expected = json.loads("{" + AngleMeter().to_json(poses(4))[3] + "}")["angles"]
+    expected = json.loads("{" + AngleMeter()(poses(4)).to_json()[3] + "}")["angles"]
     with open_bus(f"udp://127.0.0.1:{port_of(receiver)}", header) as bus:
         bus.write(frame(0), poses(4))
         by_datagram = [json.loads(receiver.recv(65536)) for _ in range(2)]
@@ -159,7 +157,7 @@ def test_json_carries_the_angles_that_its_header_names(receiver):
     for opening, told in (by_datagram, by_socket):
         assert opening["livepose"]["angles"] == list(NAMES)
         assert told["people"][3]["angles"] == expected
-    crowd = json.loads(datagram(frame(0), poses(80), "plain", 0, AngleMeter().to_json(poses(80))))
+    crowd = json.loads(datagram(frame(0), poses(80), "plain", 0, AngleMeter()(poses(80)).to_json()))
     assert 0 < len(crowd["people"]) < 80
     assert len(crowd["people"][-1]["angles"]) == len(NAMES)
 

@@ -11,7 +11,7 @@ import pytest
 from sinks.people import frame, poses
 
 from livepose.errors import DeviceError, SinkError
-from livepose.live import VirtualCameraSink
+from livepose.live.virtual_camera import VirtualCameraSink
 
 
 class FakeCamera:
