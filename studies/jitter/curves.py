@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from livepose.smoothing import METHODS, SmoothingSettings
+from livepose.budget import PoseSchedule
+from livepose.smoothing import METHODS, Smoother, SmoothingSettings
+from livepose.tracking import Tracked
 from studies.jitter.measures import Measures, Truth, errors, measure_against
-from studies.jitter.recording import Recording
-from studies.jitter.trials import smooth
+from studies.jitter.recording import Floats, Recording, smooth
+from studies.jitter.scenes import Clip
 
 NOISE_SHARES = (0.002, 0.005, 0.012, 0.03, 0.06, 0.12, 0.2, 0.5, 1.0, 2.0)
 CUTOFFS_PER_SPEED = (1.0, 2.5, 5.0, 10.0, 20.0, 50.0)
@@ -109,3 +111,21 @@ def at_equal(points: Sequence[Point], curve: str, known: str, wanted: str, value
     pairs = sorted((getattr(one, known), getattr(one, wanted)) for one in own)
     x, y = np.array(pairs).T
     return float(np.interp(value, x, y, left=np.nan, right=np.nan))
+
+
+def scheduled(clip: Clip, recording: Recording) -> tuple[Floats, Floats]:
+    """Keypoints (T, P, K, 2) of a recording by the schedule, and who was looked at (N,)."""
+    smoother = Smoother("balanced")
+    schedule = PoseSchedule(smoother)
+    found, looked = np.full_like(recording.keypoints_xy, np.nan), []
+    for index, (time_s, image_bgr) in enumerate(zip(recording.times_s, clip, strict=True)):
+        _, poses = recording.poses_at(index)
+        tracked = Tracked(poses.boxes_xyxy, poses.track_ids, poses.scores)
+        due = schedule.due(float(time_s), tracked, image_bgr)
+        schedule.looked_at(float(time_s), poses.select(due))
+        smoothed = smoother.apply(float(time_s), poses.select(due))
+        punctual = np.zeros(np.count_nonzero(~due), dtype=bool)
+        everybody = schedule.propagate(float(time_s), smoothed, poses.select(~due), punctual)
+        found[index, everybody.track_ids - 1] = everybody.keypoints_xy
+        looked.append(due)
+    return found, np.concatenate(looked).astype(float)

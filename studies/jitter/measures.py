@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
-from studies.jitter.camera import apply, undo
 from studies.jitter.recording import Recording
+from studies.jitter.scenes import apply, undo
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -1,7 +1,10 @@
-"""What the network saw in a clip, kept, so that many filters can be tried on it quickly."""
+"""What the network saw in a clip, kept, so that many filters can be tried on it quickly: the real
+``Smoother``, fed with it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,11 @@ from livepose.boxes import iou
 from livepose.detection import Detections
 from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
+from livepose.pipeline import PosePipeline
 from livepose.poses import Poses
 from livepose.skeletons import SKELETONS
+from livepose.smoothing import Smoother, SmoothingSettings
+from livepose.sources import Source
 from livepose.tracking import Tracker, TrackerSettings
 from studies.jitter.scenes import Clip
 
@@ -20,6 +26,9 @@ Floats = NDArray[np.float64]
 
 LOOK_EVERY_S = 0.5
 """The tracker is told the true boxes so often; between, it follows keypoints, as it does live."""
+LEAST_S = 1.0
+"""Somebody who is followed for less tells nothing."""
+SAME = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
 @dataclass(frozen=True)
@@ -116,3 +125,52 @@ def _keep(kept: dict[str, Floats], index: int, poses: Poses, true_boxes: Floats)
         if overlap[row, person] >= 0.4 and overlap[:, person].argmax() == row:
             for name, values in kept.items():
                 values[index, person] = getattr(poses, name)[row]
+
+
+def watch(
+    pipeline: PosePipeline, source: Source, most: int, advance: Callable[[int], None]
+) -> Recording:
+    """The first ``most`` pictures of a source; ``pipeline`` must not smooth.
+
+    DataError when nobody is followed for ``LEAST_S``.
+    """
+    times_s, seen = [], []
+    for frame, poses in islice(pipeline.run(source), most):
+        times_s.append(frame.time_s)
+        seen.append(poses)
+        advance(1)
+    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
+    ids = np.concatenate([poses.track_ids for poses in seen]) if seen else np.empty(0, np.int64)
+    people = [one for one in np.unique(ids) if (ids == one).sum() * step_s >= LEAST_S]
+    if not people:
+        raise DataError(f"{source.name}: nobody is followed for {LEAST_S:g} s; nothing to measure")
+    shape, joints = (len(seen), len(people)), len(pipeline.skeleton.keypoints)
+    boxes, xy = np.full((*shape, 4), np.nan), np.full((*shape, joints, 2), np.nan)
+    scores, covariance = np.zeros((*shape, joints)), np.full((*shape, joints, 2, 2), np.nan)
+    for index, poses in enumerate(seen):
+        for row, track_id in enumerate(poses.track_ids):
+            if track_id in people:
+                place = index, people.index(track_id)
+                boxes[place], xy[place] = poses.boxes_xyxy[row], poses.keypoints_xy[row]
+                scores[place] = poses.keypoint_scores[row]
+                covariance[place] = poses.covariance_px2[row]
+    matrices = np.repeat(SAME[None], len(seen), axis=0)
+    return Recording(
+        *(source.name, 1.0 / step_s, np.array(times_s), matrices, boxes, xy, scores, covariance)
+    )
+
+
+def smooth(
+    recording: Recording,
+    method: str,
+    settings: SmoothingSettings | None = None,
+    lead_s: float = 0.0,
+) -> Floats:
+    """Keypoints (T, P, K, 2) of a recording after the filter; NaN where nobody was tracked."""
+    smoother = Smoother(method, settings)
+    smoother.lead_s = lead_s
+    found = np.full_like(recording.keypoints_xy, np.nan)
+    for index, time_s in enumerate(recording.times_s):
+        here, poses = recording.poses_at(index)
+        found[index, here] = smoother.apply(float(time_s), poses).keypoints_xy
+    return found

@@ -1,10 +1,16 @@
-"""The figures as tables in Markdown, and each preset's price in a sentence."""
+"""The figures as tables in Markdown, each preset's price in a sentence, and jitter against lag."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from livepose.evaluation.report import figure_with, markdown_table, save
 from studies.jitter.curves import UNAWARE, Point, at_equal
 from studies.jitter.measures import Measures
 
+FIGURES = {
+    "lag_ms": "lag in motion, ms",
+    "error_percent": "error in motion, RMS, % of body size",
+}
 COLUMNS = {
     "tremble_px": ("trembling px", 2),
     "tremble_percent": ("% of body", 3),
@@ -19,12 +25,11 @@ COLUMNS = {
 
 def table(rows: Mapping[str, Measures], first: str) -> str:
     """One row a filter or keypoint."""
-    names = [heading for heading, _ in COLUMNS.values()]
-    lines = [f"| {first} | {' | '.join(names)} |", f"| --- |{' ---: |' * len(names)}"]
-    for name, one in rows.items():
-        cells = [f"{getattr(one, key):.{digits}f}" for key, (_, digits) in COLUMNS.items()]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    cells = [
+        [name, *(f"{getattr(one, key):.{digits}f}" for key, (_, digits) in COLUMNS.items())]
+        for name, one in rows.items()
+    ]
+    return markdown_table([first, *(heading for heading, _ in COLUMNS.values())], cells)
 
 
 def costs(rows: Mapping[str, Measures]) -> list[str]:
@@ -59,11 +64,31 @@ def _less(ratio: float) -> str:
 
 def ahead_table(rows: Sequence[tuple[float, float, float]]) -> str:
     """Latency in ms, error without and with prediction in % of body size."""
-    lines = [
-        "| latency ms | error shown, % of body | with --predict | |",
-        "| ---: | ---: | ---: | ---: |",
+    cells = [
+        [f"{1e3 * late_s:.0f}", f"{off:.2f}", f"{ahead:.2f}", f"{100 * (ahead / off - 1):+.0f} %"]
+        for late_s, off, ahead in rows
     ]
-    for latency_s, without, with_it in rows:
-        change = 100 * (with_it / without - 1)
-        lines.append(f"| {1e3 * latency_s:.0f} | {without:.2f} | {with_it:.2f} | {change:+.0f} % |")
-    return "\n".join(lines)
+    headings = ("latency ms", "error shown, % of body", "with --predict", "")
+    return markdown_table(headings, cells, 0)
+
+
+def plot(points: Sequence[Point], presets: Mapping[str, Measures], path: Path) -> None:
+    """Draws trembling at rest against lag, and against the whole error, in motion."""
+    figure, panels = figure_with(2)
+    for axes, (name, label) in zip(panels, FIGURES.items(), strict=True):
+        for curve in dict.fromkeys(point.curve for point in points):
+            own = [point.measures for point in points if point.curve == curve]
+            own.sort(key=lambda one: getattr(one, name))
+            x = [getattr(one, name) for one in own]
+            axes.plot(x, [one.tremble_percent for one in own], marker=".", label=curve)
+        for preset, one in presets.items():
+            if preset != "one-euro":
+                at = getattr(one, name), one.tremble_percent
+                axes.plot(*at, "k.", markersize=9, zorder=3)
+                axes.annotate(preset, at, xytext=(6, 4), textcoords="offset points", fontsize=8)
+        axes.set_xlabel(label)
+        axes.grid(alpha=0.3)
+        axes.set_ylim(bottom=0)
+    panels[0].set_ylabel("trembling at rest, RMS, % of body size", fontsize=9)
+    panels[0].legend(fontsize=7)
+    save(figure, path)

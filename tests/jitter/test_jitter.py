@@ -8,14 +8,18 @@ import pytest
 
 from livepose.errors import DataError
 from studies.jitter.__main__ import main
-from studies.jitter.camera import MOVES, apply, undo
 from studies.jitter.curves import Point, at_equal, without_covariance
 from studies.jitter.measures import measure_against, truth_of, unlabelled_truth
-from studies.jitter.plot import plot
-from studies.jitter.recording import Recording
-from studies.jitter.report import costs, table
-from studies.jitter.scenes import Clip, make_clips, shipped_photographs
-from studies.jitter.trials import smooth
+from studies.jitter.recording import Recording, smooth
+from studies.jitter.report import costs, plot, table
+from studies.jitter.scenes import (
+    MOVES,
+    Clip,
+    apply,
+    make_clips,
+    shipped_photographs,
+    undo,
+)
 
 FPS, JOINTS = 30.0, 17
 
