@@ -88,7 +88,8 @@ def guarded(action: Callable[[], int | None]) -> int:
     show_messages()
     try:
         _check_working_directory()
-        code = action()
+        with ends_like_ctrl_c():
+            code = action()
         _flush_stdout()
         return code or 0
     except LiveposeError as error:
@@ -187,6 +188,8 @@ def _flush_stdout() -> None:
 def ends_like_ctrl_c() -> Iterator[None]:
     """Within it these signals interrupt, once; one that is ignored (nohup) stays so."""
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []  # signals are the main thread's
     ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     earlier: dict[int, Any] = {number: signal.signal(number, _interrupt) for number in ours}
     try:

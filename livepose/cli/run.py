@@ -69,11 +69,9 @@ def run(given: Namespace) -> int:
             "(livepose --help shows examples)"
         )
     check_options(chosen)
-    from livepose.cli import ends_like_ctrl_c
     from livepose.cli.start import start, start_many
 
-    with ends_like_ctrl_c():
-        (start if len(sources) == 1 else start_many)(chosen)
+    (start if len(sources) == 1 else start_many)(chosen)
     return 0
 
 

@@ -320,8 +320,9 @@ class Trainer:
 
 @contextmanager
 def stopping(handler: Any) -> Iterator[None]:
-    """Ctrl-C and a polite kill end the training after the step that is under way."""
-    signals = (signal.SIGINT, signal.SIGTERM)
+    """Ctrl-C, a polite kill, or a lost terminal ends it after the step that is under way."""
+    known = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    signals = [one for one in known if one and signal.getsignal(one) is not signal.SIG_IGN]
     before = [signal.signal(number, handler) for number in signals]
     try:
         yield

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -81,3 +82,27 @@ def test_a_deleted_working_directory_is_one_sentence(deleted_folder: None, said:
 def test_an_error_of_the_system_is_one_sentence(said: list[str]) -> None:
     assert guarded(lambda: Path("/nowhere/at/all").stat().st_size) == 1
     assert said == ["/nowhere/at/all: No such file or directory"]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_every_command_like_ctrl_c(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)
+    finished: list[bool] = []
+
+    def command() -> int:
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            finished.append(True)
+        return 0
+
+    try:
+        assert guarded(command) == 130
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert finished
+    assert f"stopped by {name}" in capsys.readouterr().err

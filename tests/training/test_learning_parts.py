@@ -1,6 +1,8 @@
 """The parts of learning: losses, optimiser, schedule, watch, Gaussian maps."""
 
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import torch
 from livepose.errors import DataError, LiveposeError, UsageError
 from livepose.training.export import measure_gaussianity
 from livepose.training.log import DivergenceWatch
-from livepose.training.loop import Schedule
+from livepose.training.loop import Schedule, stopping
 from livepose.training.optim import Muon, RunningMean, orthogonalise
 from livepose.training.settings import AugmentSettings, DetectorSettings, PoseSettings
 from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
@@ -260,3 +262,13 @@ def test_a_batch_is_shared_evenly_or_not_at_all() -> None:
     assert Processes(1, 4).rows(8) == slice(2, 4)
     with pytest.raises(UsageError, match="shared evenly"):
         Processes(0, 3).rows(8)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_training_is_asked_to_stop_by_each_of_these(name: str) -> None:
+    number, heard = getattr(signal, name), []
+    before = signal.getsignal(number)
+    with stopping(lambda *_: heard.append(name)):
+        os.kill(os.getpid(), number)
+    assert heard == [name]
+    assert signal.getsignal(number) is before
