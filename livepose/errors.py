@@ -2,7 +2,9 @@
 
 import re
 
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)((?:(?![a-z][a-z0-9+.-]*://).)*)", re.I | re.S)
+# A scheme of network cameras counts with its slashes forgotten, too.
+_SCHEME = r"(?:[a-z][a-z0-9+.-]*://|\b(?:rtsp|rtmp|http|srt|ftp|tcp|udp)[set]?:/?(?!/))"
+_ADDRESS = re.compile(rf"({_SCHEME})((?:(?!{_SCHEME}).)*)", re.I | re.S)
 _PASSWORD = re.compile(r"^(?!\[[0-9a-f:.]*\])([^:@]*):(?!\*\*\*@).*@", re.I | re.S)
 _SECRET = re.compile(
     r"((?:pas|pwd|psw|secret|token|key|auth|sign)[^=&\s]*=)(?!\*\*\*)[^&\s]*", re.I

@@ -25,6 +25,8 @@ class StreamCapture:
 
     def __init__(self, url: str, settings: LiveSettings) -> None:
         name = redacted(url)
+        scheme, slashes, rest = url.partition("://")
+        url = scheme.lower() + slashes + rest  # FFmpeg knows them in small letters
         # Over TCP nothing is lost and a cut connection shows.
         options = _QUICK | ({"rtsp_transport": "tcp"} if url.startswith("rtsp") else {})
         timeouts_s = (settings.open_timeout_s, settings.stall_after_s)

@@ -239,6 +239,10 @@ def test_a_password_is_in_no_message_and_no_traceback(password, form):
         ("http://[::1]:8080/video", "http://[::1]:8080/video"),
         ("http://10.0.0.2/video", "http://10.0.0.2/video"),
         ("no address: a@b", "no address: a@b"),
+        ("rtsp:/me:secret@h/a does not exist", "rtsp:/me:***@h/a does not exist"),
+        ("rtsp:me:secret@h/a does not exist", "rtsp:me:***@h/a does not exist"),
+        ("https: and http: are two", "https: and http: are two"),
+        ("a:b@c.mp4", "a:b@c.mp4"),
     ],
 )
 def test_one_function_hides_passwords(url, shown):
@@ -247,6 +251,11 @@ def test_one_function_hides_passwords(url, shown):
     assert str(LiveposeError(f"{shown} does not open; is it on?")) == (
         f"{shown} does not open; is it on?"
     )
+
+
+def test_the_scheme_of_an_address_may_be_in_capitals():
+    with pytest.raises(SourceError, match="Connection refused"):
+        open_source("RTSP://127.0.0.1:1/s")
 
 
 def test_a_password_in_the_query_is_not_in_the_name_of_a_source():
