@@ -30,32 +30,26 @@ class Change:
     limit: float
 
     @property
-    def higher_is_better(self) -> bool:
-        """Frames a second are; milliseconds are not."""
+    def is_rate(self) -> bool:
+        """Frames a second, of which more are better; others are milliseconds."""
         return self.name.endswith("fps")
 
     @property
     def worse(self) -> float:
         """By which part the time of a frame or stage grew."""
         old, new = self.old["median"], self.new["median"]
-        if self.higher_is_better:
+        if self.is_rate:
             old, new = new, old
         return new / old - 1 if old > 0 else 0.0
 
     @property
-    def apart(self) -> bool:
-        """Whether the two bands do not touch."""
-        return self.old["q3"] < self.new["q1"] or self.new["q3"] < self.old["q1"]
-
-    @property
     def verdict(self) -> str:
         """``slower``, ``quicker`` or ``same``."""
-        small = abs(self.new["median"] - self.old["median"]) < LEAST_MS
-        if not self.apart or (small and not self.higher_is_better):
+        apart = self.old["q3"] < self.new["q1"] or self.new["q3"] < self.old["q1"]
+        small = abs(self.new["median"] - self.old["median"]) < LEAST_MS and not self.is_rate
+        if not apart or small or abs(self.worse) <= self.limit:
             return "same"
-        if self.worse > self.limit:
-            return "slower"
-        return "quicker" if self.worse < -self.limit else "same"
+        return "slower" if self.worse > 0 else "quicker"
 
 
 def read_figures(path: Path) -> dict[str, Any]:
@@ -81,14 +75,8 @@ def read_figures(path: Path) -> dict[str, Any]:
     return dict(figures)
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any], limit: float) -> list[Change]:
-    """Every figure that both runs have."""
-    then, now = old["spread"], new["spread"]
-    return [Change(name, then[name], now[name], limit) for name in now if name in then]
-
-
 def compare(old: Mapping[str, Any], new: Mapping[str, Any], limit: float) -> None:
-    """Prints what changed.
+    """Prints what changed of the figures that both have, and what else is not as it was.
 
     Raises
     ------
@@ -98,22 +86,19 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], limit: float) -> Non
         When something became slower.
     """
     for what in ("scene", "size_wh"):
-        if list_or_value(old.get(what)) != list_or_value(new[what]):
+        if old.get(what) != new[what]:
             raise UsageError(
                 f"--compare: the old figures are of {what} {old.get(what)}, these of {new[what]}; "
                 "measure the same scene twice"
             )
-    console = Console()
-    found = changes(old, new, limit)
-    console.print(table(found))
-    for note in differences(old.get("machine", {}), new["machine"]):
-        console.print(f"note: {note}", highlight=False)
-    require_no_slower(found, limit)
-
-
-def require_no_slower(found: list[Change], limit: float) -> None:
-    """Raises GateError when something became slower."""
-    slower = [f"{one.name} by {one.worse:.0%}" for one in found if one.verdict == "slower"]
+    then, now = old["spread"], new["spread"]
+    changes = [Change(name, then[name], now[name], limit) for name in now if name in then]
+    console, machine = Console(), old.get("machine", {})
+    console.print(table(changes))
+    for name, value in new["machine"].items():
+        if name in machine and machine[name] != value:
+            console.print(f"note: {name} was {machine[name]}, is {value}", highlight=False)
+    slower = [f"{one.name} by {one.worse:.0%}" for one in changes if one.verdict == "slower"]
     if slower:
         raise GateError(
             f"slower than before by more than {limit:.0%}, beyond the noise of both runs: "
@@ -121,38 +106,17 @@ def require_no_slower(found: list[Change], limit: float) -> None:
         )
 
 
-def list_or_value(value: Any) -> Any:
-    """JSON has lists where Python has tuples."""
-    return list(value) if isinstance(value, tuple) else value
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What else is not as it was, for whoever wonders why."""
-    return [
-        f"{name} was {old[name]}, is {value}"
-        for name, value in new.items()
-        if name in old and old[name] != value
-    ]
-
-
-def table(found: list[Change]) -> Table:
+def table(changes: list[Change]) -> Table:
     """Then, now, and what is to be thought of it."""
     shown = Table(title="since the earlier run (median over rounds, quartiles)")
     for name in ("figure", "then", "now", "time", "verdict"):
         shown.add_column(name, justify="left" if name in ("figure", "verdict") else "right")
-    for one in found:
-        unit = "" if one.higher_is_better else " ms"
-        shown.add_row(
-            one.name,
-            band(one.old) + unit,
-            band(one.new) + unit,
-            f"{one.worse:+.0%}",
-            one.verdict,
-            style="bold red" if one.verdict == "slower" else None,
-        )
+    for one in changes:
+        style = "bold red" if one.verdict == "slower" else None
+        bands = [
+            f"{figure['median']:.2f} [{figure['q1']:.2f}, {figure['q3']:.2f}]"
+            + ("" if one.is_rate else " ms")
+            for figure in (one.old, one.new)
+        ]
+        shown.add_row(one.name, *bands, f"{one.worse:+.0%}", one.verdict, style=style)
     return shown
-
-
-def band(figure: Mapping[str, float]) -> str:
-    """``12.3 [11.9, 12.8]``."""
-    return f"{figure['median']:.2f} [{figure['q1']:.2f}, {figure['q3']:.2f}]"

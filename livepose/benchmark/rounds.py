@@ -31,9 +31,8 @@ class Spread:
 
 def spread(samples: Sequence[float]) -> Spread:
     """Median and quartiles; NaN where there are no samples."""
-    if not len(samples):
-        return Spread(float("nan"), float("nan"), float("nan"), 0)
-    q1, median, q3 = (float(value) for value in np.percentile(samples, (25, 50, 75)))
+    values = np.percentile(samples, (50, 25, 75)) if len(samples) else np.full(3, np.nan)
+    median, q1, q3 = values.tolist()
     return Spread(median, q1, q3, len(samples))
 
 
@@ -92,9 +91,8 @@ class TimedRun:
         """Frames that are not measured, or as many as fit in ``seconds``; how many there were."""
         self.system.before_round()
         taken, start_s = 0, time.perf_counter()
-        for frame in islice(self._frames, frames):
+        for taken, frame in enumerate(islice(self._frames, frames), 1):  # noqa: B007
             self.system.take(frame)
-            taken += 1
             if time.perf_counter() - start_s >= seconds:
                 break
         return taken
@@ -105,10 +103,9 @@ class TimedRun:
         done, start_s, end_s = 0, time.perf_counter(), 0.0
         for frame in self._frames:
             began_s = time.perf_counter()
-            found = self.system.take(frame)
+            self.people.append(self.system.take(frame))
             end_s = time.perf_counter()
             self.frame_ms.append((end_s - began_s) * 1e3)
-            self.people.append(found)
             done += 1
             if length.reached(done, end_s - start_s):
                 break

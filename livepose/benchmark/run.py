@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
 from livepose.benchmark.rounds import Length, TimedRun, spread
 from livepose.benchmark.scene import FPS, CameraPath, WalkingPeople, endless, there_and_back
@@ -23,9 +25,10 @@ from livepose.drawing import draw_poses
 from livepose.errors import SinkError, SourceError
 from livepose.frame import Frame, ImageBgr
 from livepose.machine import describe_machine, peak_memory_mb
-from livepose.pipeline import PosePipeline, Settings
+from livepose.pipeline import FRAMES_PREFETCHED, PosePipeline, Settings
 from livepose.sources import Excerpt, Source, open_source
 from livepose.sources.protocol import WHOLE
+from livepose.threads import prefetch
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +89,8 @@ class Result:
     spread: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def run_benchmark(settings: Settings, asked: BenchmarkSettings) -> int:
-    """Measures, prints the table on stdout, saves the JSON; returns the exit code.
+def run_benchmark(settings: Settings, asked: BenchmarkSettings) -> None:
+    """Measures, prints the table on stdout, and saves the JSON.
 
     Raises
     ------
@@ -95,19 +98,21 @@ def run_benchmark(settings: Settings, asked: BenchmarkSettings) -> int:
         When something became slower than in the figures to compare with.
     """
     from livepose.benchmark.compare import compare, read_figures
-    from livepose.benchmark.table import print_table
 
     # The old figures first: a wrong path is said at once, and --json may write over them.
     old = None if asked.compare is None else read_figures(asked.compare)
     pipeline = PosePipeline(settings, offline=True)
     result = measure(pipeline, asked)
     print_table(result)
-    if asked.json_path is not None:
-        save(result, asked.json_path)
-        logger.info(f"figures saved to {asked.json_path}")
+    figures = json.dumps(asdict(result), indent=2)
+    if (path := asked.json_path) is not None:
+        try:
+            path.write_text(figures + "\n")
+        except OSError as error:
+            raise SinkError(f"{path} cannot be written: {error.strerror}") from error
+        logger.info(f"figures saved to {path}")
     if old is not None:
-        compare(old, asdict(result), asked.limit)
-    return 0
+        compare(old, json.loads(figures), asked.limit)
 
 
 def measure(pipeline: PosePipeline, asked: BenchmarkSettings) -> Result:
@@ -120,8 +125,9 @@ def measure(pipeline: PosePipeline, asked: BenchmarkSettings) -> Result:
     timed_run = TimedRun(run, frames_of(source, asked))
     seen = timed_run.warm_up(WARM_UP_FRAMES)
     run.begin()
-    length = Length.of(frames_per_round(asked))
-    while timed_run.round(length):
+    unknown = asked.source is not None and asked.frames is None
+    per_round = max(1, round((asked.frames or DEFAULT_FRAMES) / ROUNDS))
+    while timed_run.round(Length.of(FRAMES_PER_ROUND if unknown else per_round)):
         run.end_round()
     source.close()
     if not timed_run.frames:
@@ -132,44 +138,24 @@ def measure(pipeline: PosePipeline, asked: BenchmarkSettings) -> Result:
     return run.result(timed_run, source.name, notes)
 
 
-def frames_per_round(asked: BenchmarkSettings) -> int:
-    """How many frames make a round."""
-    if asked.source is not None and asked.frames is None:
-        return FRAMES_PER_ROUND
-    return max(1, round((asked.frames or DEFAULT_FRAMES) / ROUNDS))
-
-
 def scene_or_video(asked: BenchmarkSettings) -> tuple[Source, list[str]]:
     """The source to measure on, and what has to be said about it."""
     if asked.source is not None:
-        return open_source(asked.source, excerpt=asked.excerpt), [
-            "decoding of the video runs beside, and counts"
-        ]
+        video = open_source(asked.source, excerpt=asked.excerpt)
+        return video, ["decoding of the video runs beside, and counts"]
+    drawn = "the made scene was drawn before the clock started"
     if asked.people is None:
-        return CameraPath(size_wh=asked.size_wh), [
-            "the made scene was drawn before the clock started"
-        ]
-    scene = WalkingPeople(asked.people, DEFAULT_FRAMES, asked.size_wh)
+        return CameraPath(size_wh=asked.size_wh), [drawn]
     note = "the detector runs; the scene's true boxes stand in for what it finds"
-    return scene, ["the made scene was drawn before the clock started", note]
+    return WalkingPeople(asked.people, DEFAULT_FRAMES, asked.size_wh), [drawn, note]
 
 
 def frames_of(source: Source, asked: BenchmarkSettings) -> Iterator[Frame]:
     """Warm-up and measured frames; a made scene is drawn first and repeated as needed."""
     wanted = WARM_UP_FRAMES + (asked.frames or DEFAULT_FRAMES)
-    if asked.source is not None:
-        return _limited(source, wanted if asked.frames else None)
-    return islice(endless(list(source), source.fps or FPS), wanted)
-
-
-def _limited(source: Source, limit: int | None) -> Iterator[Frame]:
-    from livepose.pipeline import FRAMES_PREFETCHED
-    from livepose.threads import prefetch
-
-    for count, frame in enumerate(prefetch(source, FRAMES_PREFETCHED)):
-        if limit is not None and count >= limit:
-            return
-        yield frame
+    if asked.source is None:
+        return islice(endless(list(source), source.fps or FPS), wanted)
+    return islice(prefetch(source, FRAMES_PREFETCHED), wanted if asked.frames else None)
 
 
 class KnownBoxes:
@@ -275,15 +261,10 @@ def looked_percent(detect_ms: Sequence[float]) -> float:
     return 100 * float(np.mean(np.asarray(detect_ms) > LOOKED_MS)) if len(detect_ms) else 0.0
 
 
-def named(values: Sequence[float]) -> dict[str, float]:
-    """Mean, p50, p95 and p99 by name."""
-    return {name: round(value, 3) for name, value in zip(FIGURES, values, strict=True)}
-
-
 def figures(samples_ms: Sequence[float]) -> dict[str, float]:
     """Mean, p50, p95 and p99 of some samples."""
-    percentiles = np.percentile(samples_ms, PERCENTILES)
-    return named([float(np.mean(samples_ms)), *(float(value) for value in percentiles)])
+    values = [np.mean(samples_ms), *np.percentile(samples_ms, PERCENTILES)]
+    return {name: round(float(value), 3) for name, value in zip(FIGURES, values, strict=True)}
 
 
 def bottleneck(stages_ms: dict[str, dict[str, float]]) -> str:
@@ -297,15 +278,25 @@ def bottleneck(stages_ms: dict[str, dict[str, float]]) -> str:
     return f"the bottleneck is {name}: {stage['mean']:.1f} ms a frame, {share:.0f} % of the time"
 
 
-def save(result: Result, path: Path) -> None:
-    """The figures as JSON.
-
-    Raises
-    ------
-    SinkError
-        When the file cannot be written.
-    """
-    try:
-        path.write_text(json.dumps(asdict(result), indent=2) + "\n")
-    except OSError as error:
-        raise SinkError(f"{path} cannot be written: {error.strerror}") from error
+def print_table(result: Result) -> None:
+    """Stages, totals, the machine, and the sentence on the bottleneck, on stdout."""
+    width, height = result.size_wh
+    table = Table(title=f"{result.scene}, {width}x{height}, {result.frames} frames")
+    table.add_column("stage")
+    for name in FIGURES:
+        table.add_column(f"{name} ms", justify="right")
+    for stage, values in result.stages_ms.items():
+        table.add_row(stage, *(f"{value:.2f}" for value in values.values()))
+    table.add_section()
+    table.add_row("frame to poses", *(f"{value:.2f}" for value in result.latency_ms.values()))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{result.fps:.1f} frames/s end to end, {result.crops_per_s:.1f} crops/s, "
+        f"{result.people_per_frame:.2f} people a frame, the detector looked at "
+        f"{result.looked_percent:.0f} % of the frames, "
+        f"peak memory {result.peak_memory_mb:.0f} MB"
+    )
+    for name, value in [*result.machine.items(), *(("note", note) for note in result.notes)]:
+        console.print(f"{name}: {value}", highlight=False)
+    console.print(result.bottleneck, style="bold", highlight=False)

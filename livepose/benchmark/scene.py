@@ -8,7 +8,7 @@ a quiet background, whose boxes are known, for measuring.
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 import cv2
@@ -54,30 +54,19 @@ class CameraPath(Closing):
         self.frame_count = len(self._shots) * self._per_shot
 
     def __iter__(self) -> Iterator[Frame]:
-        index = 0
-        for photograph, first, last in self._shots:
-            for step in range(self._per_shot):
-                view = eased(first, last, step / (self._per_shot - 1))
-                image_bgr = see(load_photograph(photograph), view, self.size_wh)
-                yield Frame(image_bgr, index / FPS, index)
-                index += 1
+        steps = product(self._shots, range(self._per_shot))
+        for index, ((photograph, first, last), step) in enumerate(steps):
+            part = step / (self._per_shot - 1)
+            weight = part * part * (3 - 2 * part)  # starting and stopping gently
+            view = np.array(first) + (np.array(last) - first) * weight
+            image_bgr = see(load_photograph(photograph), view, self.size_wh)
+            yield Frame(image_bgr, index / FPS, index)
 
 
-def eased(
-    first: tuple[float, float, float], last: tuple[float, float, float], part: float
-) -> tuple[float, float, float]:
-    """The view at ``part`` (0 to 1) of the way, starting and stopping gently."""
-    weight = part * part * (3 - 2 * part)
-    x, y, width = (a + (b - a) * weight for a, b in zip(first, last, strict=True))
-    return x, y, width
-
-
-def see(
-    photograph_bgr: ImageBgr, view: tuple[float, float, float], size_wh: tuple[int, int]
-) -> ImageBgr:
+def see(photograph_bgr: ImageBgr, view: NDArray[np.float64], size_wh: tuple[int, int]) -> ImageBgr:
     """The part of a photograph that a view shows, as a picture of ``size_wh``."""
     height, width = photograph_bgr.shape[:2]
-    x, y, part = view
+    x, y, part = (float(value) for value in view)
     scale = size_wh[0] / (part * width)
     centre = np.array([x * width, y * height])
     # The view never leaves the photograph where it can be helped.
@@ -156,22 +145,25 @@ def there_and_back(index: int, length: int) -> int:
 
 def facade(size_wh: tuple[int, int]) -> ImageBgr:
     """A background in which nobody stands."""
-    left, top, right, bottom = FACADE_XYXY
+    return cut_out(FACADE_XYXY, size_wh)
+
+
+def cut_out(box_xyxy: tuple[int, int, int, int], size_wh: tuple[int, int]) -> ImageBgr:
+    """A part of bus.jpg in another size."""
+    left, top, right, bottom = box_xyxy
     cut = load_photograph("bus.jpg")[top:bottom, left:right]
     return np.asarray(cv2.resize(cut, size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def figure(index: int, frame_height: int, people: int) -> tuple[ImageBgr, NDArray[np.float32]]:
     """One walker, cut out with soft edges, the smaller the more there are."""
-    left, top, right, bottom = WALKERS_XYXY[index % len(WALKERS_XYXY)]
-    cut = load_photograph("bus.jpg")[top:bottom, left:right]
+    box = left, top, right, bottom = WALKERS_XYXY[index % len(WALKERS_XYXY)]
     height = round(frame_height * (0.8 if people <= 4 else 0.55))
-    width = round(height * cut.shape[1] / cut.shape[0])
-    cut = cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA)
+    width = round(height * (right - left) / (bottom - top))
     inside = np.zeros((height, width), np.float32)
     inside[2:-2, 6:-6] = 1.0
     mask = cv2.GaussianBlur(inside, (0, 0), 2.0)
-    return np.asarray(cut, dtype=np.uint8), np.asarray(mask, dtype=np.float32)[..., None]
+    return cut_out(box, (width, height)), np.asarray(mask, dtype=np.float32)[..., None]
 
 
 def paste(
