@@ -38,7 +38,7 @@ class QuantiseSettings:
     data: tuple[Path, Path] = option(
         help="people to look at, not those of dev", metavar=PAIR, parse=pair
     )
-    dev: tuple[Path, Path] = option(help="people to measure the price on", metavar=PAIR, parse=pair)
+    dev: tuple[Path, Path] = option(help="people to measure the cost on", metavar=PAIR, parse=pair)
     weights: str = option("default", "a name or a .safetensors file")
     crops: int = option(256, "to look at", metavar="N", least=1)
     output: Path | None = option(None, "default: NAME.int8.json beside the weights", metavar="FILE")

@@ -93,16 +93,16 @@ def measure_speeds(
     """
     pairs = pictures_with_people(pictures, sample)
     crops, boxes_xyxy = next(batches(estimator, pictures, [one for _, one in pairs], loading))
-    clock, look = partial(_clocked, estimator, variants), detect or (lambda images: None)
+    clock, seek = partial(_clocked, estimator, variants), detect or (lambda images: None)
 
     def picture(image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Seconds:
         def cut() -> NDArray[Any]:
-            look([image_bgr])
+            seek([image_bgr])
             return estimator.cut(image_bgr, boxes_xyxy)
 
         spent = clock(cut, boxes_xyxy)
         if estimator.gpu is not None and LIVE in spent:  # one graph does all three there
-            detect_s, _ = timed(lambda: look([image_bgr]))
+            detect_s, _ = timed(lambda: seek([image_bgr]))
             live_s, _ = timed(lambda: estimator.estimate(image_bgr, boxes_xyxy))
             spent[LIVE] = detect_s + live_s
         return spent

@@ -24,7 +24,7 @@ from torch import Tensor
 from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
 from livepose.training.checkpoint import NAME, read_checkpoint, write_checkpoint
 from livepose.training.log import DivergenceWatch, ProgressLine, RunLog
-from livepose.training.settings import RunSettings, write_settings
+from livepose.training.settings import RunSettings
 from livepose.training.train_step import Processes, Task, TrainStep, choose_device
 
 FINISHED, PAUSED, INTERRUPTED = "finished", "paused", "interrupted"
@@ -127,7 +127,8 @@ def train(
     try:
         trainer = Trainer(make(device, processes), folder, device, processes)
         if processes.first:
-            write_settings(settings, folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "settings.json").write_text(settings.to_json(), encoding="utf-8")
         if resume:
             trainer.resume()
         trainer.run()

@@ -12,7 +12,7 @@ of the norm.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -133,23 +133,6 @@ def build_optimisers(
         Muon(hidden, lr if held is None else held, weight_decay=decay, hold_norms=held is not None),
         AdamW(rest, settings.adam_lr, betas=BETAS, weight_decay=0.0, fused=True),
     ]
-
-
-class Rates:
-    """Remembers the highest learning rates and sets a share of them."""
-
-    def __init__(self, optimisers: Sequence[Optimizer]) -> None:
-        self._optimisers = list(optimisers)
-        self._highest = [
-            [float(group["lr"]) for group in optimiser.param_groups] for optimiser in optimisers
-        ]
-
-    def set(self, factor: float) -> None:
-        """Set every rate to its highest times ``factor``."""
-        # Groups are looked up each time: loading a state puts new ones in their place.
-        for optimiser, rates in zip(self._optimisers, self._highest, strict=True):
-            for group, highest in zip(optimiser.param_groups, rates, strict=True):
-                group["lr"] = highest * factor
 
 
 class RunningMean:

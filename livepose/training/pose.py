@@ -130,7 +130,7 @@ class PoseTask(Task):
         settings, batch = self.settings, self.settings.batch
         input_hw = self.size(step, progress)
         geometry = TrainingGeometry(settings.alignment, input_hw, settings.padding)
-        curriculum = self._schedule.curriculum(progress, *settings.hardness_range)
+        curriculum = self._schedule.curriculum(progress, *settings.curriculum_range)
         people = self._sampler.people(step * batch, batch)
         plan = self._planner.draw(people, step, curriculum, geometry).rows(self._rows)
         if self._crops is not None:
@@ -179,7 +179,7 @@ class PoseTask(Task):
 
     def state(self, progress: float) -> dict[str, float]:
         """How far the curriculum is."""
-        curriculum = self._schedule.curriculum(progress, *self.settings.hardness_range)
+        curriculum = self._schedule.curriculum(progress, *self.settings.curriculum_range)
         return {"hardness": round(curriculum, 3), "last_phase": self.phase(progress)}
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:

@@ -174,7 +174,7 @@ class PoseSettings(RunSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self.augment)
-        _ = self.sizes, self.sizes_last, self.hardness_range
+        _ = self.sizes, self.sizes_last, self.curriculum_range
         if self.mse_last > 1:
             raise UsageError(f"--mse-last: expected a share from 0 to 1, got {self.mse_last}")
 
@@ -194,7 +194,7 @@ class PoseSettings(RunSettings):
         return max(self.sizes_last)
 
     @property
-    def hardness_range(self) -> tuple[float, float]:
+    def curriculum_range(self) -> tuple[float, float]:
         """Curriculum at the start and from 60 % on."""
         first, _, last = self.hardness.partition("..")
         try:
@@ -283,9 +283,3 @@ def _sizes(flag: str, text: str) -> dict[tuple[int, int], float]:
             )
         found[sides] = weight
     return found
-
-
-def write_settings(settings: RunSettings, folder: Path) -> None:
-    """Keep the settings of a run in its folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "settings.json").write_text(settings.to_json(), encoding="utf-8")

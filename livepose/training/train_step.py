@@ -7,7 +7,6 @@ stay each process's own; those of the first are kept.
 
 import os
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from livepose.errors import DeviceError, UsageError
 from livepose.training.checkpoint import load_state, read_state
-from livepose.training.optim import Rates, RunningMean, build_optimisers
+from livepose.training.optim import RunningMean, build_optimisers
 from livepose.training.settings import RunSettings
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -161,7 +160,7 @@ class TrainStep:
 
     def __init__(self, task: Task, processes: Processes, device: torch.device) -> None:
         settings = task.settings
-        self.task, self._device, self._precision = task, device, settings.precision
+        self.task, self._device = task, device
         torch.manual_seed(settings.seed)
         self.network, self.ema = task.build(), task.build()
         if settings.init is not None:
@@ -174,7 +173,7 @@ class TrainStep:
             parameter.requires_grad_(False)
         self._mean = RunningMean(self.ema, self.network)
         self._optimisers = build_optimisers(self.network, settings, task.is_hidden)
-        self._rates = Rates(self._optimisers)
+        self._highest = [[one["lr"] for one in each.param_groups] for each in self._optimisers]
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
         self._forward = processes.wrap(self.network)
         if settings.compile:
@@ -182,8 +181,12 @@ class TrainStep:
 
     def step(self, batch: Any, step: int, rate: float, progress: float) -> tuple[Tensor, Tensor]:
         """Learn from one batch at this share of the learning rate; loss and norm of gradients."""
-        self._rates.set(rate)
-        with self._autocast():
+        # Groups are looked up each time: loading a state puts new ones in their place.
+        for optimiser, rates in zip(self._optimisers, self._highest, strict=True):
+            for group, highest in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = highest * rate
+        dtype = AUTOCAST.get(self.task.settings.precision)
+        with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
             outputs = self.task.forward(self._forward, batch)
         loss = self.task.loss(as_float32(outputs), batch, progress)
         torch.autograd.backward(self._scaler.scale(loss))
@@ -197,10 +200,6 @@ class TrainStep:
         self._scaler.update()
         self._mean.update(step + 1, self.task.settings.ema_decay)
         return loss.detach(), norm.detach()
-
-    def _autocast(self) -> Any:
-        dtype = AUTOCAST.get(self._precision)
-        return nullcontext() if dtype is None else torch.autocast(self._device.type, dtype)
 
     def is_sound(self) -> bool:
         """Whether every weight is a finite number."""

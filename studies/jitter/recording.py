@@ -24,7 +24,7 @@ from studies.jitter.scenes import Clip
 
 Floats = NDArray[np.float64]
 
-LOOK_EVERY_S = 0.5
+DETECT_EVERY_S = 0.5
 """The tracker is told the true boxes so often; between, it follows keypoints, as it does live."""
 LEAST_S = 1.0
 """Somebody who is followed for less tells nothing."""
@@ -87,11 +87,11 @@ def record(
     tracker = Tracker(TrackerSettings(), oks_sigmas=skeleton.oks_sigmas)
     true_boxes, times_s = clip.boxes_xyxy(), clip.times_s
     kept = _blank(len(times_s), true_boxes.shape[1], len(skeleton.keypoints))
-    last_look_s = -np.inf
+    last_s = -np.inf
     for index, (time_s, image_bgr) in enumerate(zip(times_s, clip, strict=True)):
-        look = time_s - last_look_s >= LOOK_EVERY_S - 1e-9
-        last_look_s = time_s if look else last_look_s
-        found = Detections(true_boxes[index], np.full(true_boxes.shape[1], 0.9)) if look else None
+        due = time_s - last_s >= DETECT_EVERY_S - 1e-9
+        last_s = time_s if due else last_s
+        found = Detections(true_boxes[index], np.full(true_boxes.shape[1], 0.9)) if due else None
         tracked = tracker.update(float(time_s), found)
         estimates = estimator.estimate(image_bgr, tracked.boxes_xyxy)
         poses = Poses(

@@ -147,7 +147,7 @@ def test_an_odd_architecture_is_one_sentence(architecture: str, tmp_path: Path) 
             read(path)
 
 
-def test_a_deep_sidecar_is_one_sentence(tmp_path: Path) -> None:
+def test_a_deep_model_config_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").touch()
     (tmp_path / "a.toml").write_text("a = " + "[" * 100_000)
     with pytest.raises(WeightsError, match="not readable TOML"):

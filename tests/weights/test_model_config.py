@@ -1,4 +1,4 @@
-"""Sidecars of ONNX and OpenVINO files."""
+"""Cards beside ONNX and OpenVINO files."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def beside(folder: Path, text: str, name: str = "net.onnx") -> Path:
     return path
 
 
-def test_a_sidecar_says_everything_that_a_card_holds(tmp_path: Path) -> None:
+def test_a_model_config_says_everything_that_a_card_holds(tmp_path: Path) -> None:
     text = """
     input = "256x192"
     skeleton = "mpii16"
@@ -43,7 +43,7 @@ def test_only_the_input_size_is_needed(tmp_path: Path) -> None:
     assert (card.network, card.input_hw, card.mean) == ("openvino", (128, 96), IMAGENET_MEAN)
 
 
-def test_a_missing_sidecar_is_asked_for(tmp_path: Path) -> None:
+def test_a_missing_model_config_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").touch()
     with pytest.raises(WeightsError, match=r"needs a file net\.toml beside it"):
         read_card(tmp_path / "net.onnx")
@@ -64,12 +64,12 @@ def test_a_missing_sidecar_is_asked_for(tmp_path: Path) -> None:
         ("input = ", "not readable TOML"),
     ],
 )
-def test_a_sidecar_that_cannot_be_is_named(text: str, sentence: str, tmp_path: Path) -> None:
+def test_a_model_config_that_cannot_be_is_named(text: str, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=sentence):
         read_card(beside(tmp_path, text))
 
 
-def test_a_sidecar_may_name_a_skeleton_of_ones_own(tmp_path: Path) -> None:
+def test_a_model_config_may_name_a_skeleton_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"")
     (tmp_path / "net.toml").write_text('input = "128x96"\nskeleton = "three.toml"')
     (tmp_path / "three.toml").write_text(
