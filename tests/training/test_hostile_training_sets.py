@@ -5,13 +5,21 @@ from pathlib import Path
 
 import pytest
 from hostile import damaged, mutated
+from safetensors.numpy import load_file, save_file
 
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.dataset import Problems
 from livepose.skeletons import COCO17
 from livepose.training.data import SetSpec, read_set
 from livepose.training.detector_data import read_boxed
-from livepose.training.pack import join_parts, read_pack, split_file, write_pack
+from livepose.training.pack import (
+    FORMAT,
+    TENSORS,
+    join_parts,
+    read_pack,
+    split_file,
+    write_pack,
+)
 from livepose.training.settings import DetectorSettings, PackSettings, PoseSettings
 
 SEEDS = 100
@@ -63,6 +71,22 @@ def test_damaged_packs_parts_and_settings_are_read_or_refused(
         text = json.dumps(mutated(settings, seed))
         found.append(refused(lambda text=text: PoseSettings.from_json(text)))
     assert any(found)
+
+
+@pytest.mark.parametrize("name", TENSORS[1:])
+def test_a_pack_whose_table_has_another_shape_is_one_sentence(
+    drawn_set: Path, tmp_path: Path, name: str
+) -> None:
+    pack = tmp_path / "people.pack"
+    spec = SetSpec(drawn_set / "images.zip", drawn_set / "annotations.json")
+    people = read_set(spec, COCO17, Problems())
+    write_pack(people, PackSettings(data=("a:b",), output=pack, side_px=48))
+    tensors = load_file(pack)
+    rows = len(tensors[name])
+    tensors[name] = tensors[name].reshape(rows, -1, 1)
+    save_file(tensors, pack, metadata={"format": FORMAT, "skeleton": "coco17"})
+    with pytest.raises(DataError, match=f"{name}: expected the shape"):
+        read_pack(pack, "coco17", Problems())
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "."])
