@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections import deque
+from bisect import insort
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from typing import Any
@@ -21,8 +21,12 @@ PIPE_HINT = "; out of a pipe MP4 can only be read with its index in front"
 _LEAST_BYTES_PER_FRAME = 64
 """A header that promises smaller frames than this on average is wrong."""
 _HIGHEST_RATE_HZ = 1000
-_WITHOUT_TIMES = frozenset(("avi", "dv", "h264", "hevc", "mjpeg", "m4v", "mpegvideo", "obu", "vvc"))
+_RAW = frozenset(("h264", "hevc", "mjpeg", "m4v", "mpegvideo", "obu", "vvc"))
+"""Streams without a container: FFmpeg makes up their times, from a rate that it makes up too."""
+_WITHOUT_TIMES = _RAW | {"avi", "dv"}
 """Containers whose frames have a place, but no time of their own."""
+_DECODING_ORDER = frozenset(("avi", "asf", "mxf"))
+"""Containers whose times may be those at which frames are decoded, not shown."""
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 20.0
 
 
@@ -137,6 +141,8 @@ def rate_hz(stream: Any, container: Any) -> float | None:
     rates = [stream.average_rate, stream.guessed_rate]
     if container.format.name in _WITHOUT_TIMES:
         rates.reverse()
+    if container.format.name in _RAW:
+        rates.insert(0, stream.codec_context.framerate)
     return next((float(rate) for rate in rates if rate and 0 < rate <= _HIGHEST_RATE_HZ), None)
 
 
@@ -169,10 +175,10 @@ class PacketReader:
         self.damaged = 0
         self.cut_packet = False
         self.error: Exception | None = None
-        # AVI knows the order in which frames are decoded, and no time at which they are shown:
-        # sorted, the times of the one are those of the other.
-        reorders = container.format.name == "avi" and stream.codec_context.has_b_frames
-        self._due: deque[int | None] | None = deque() if reorders else None
+        # Sorted, the times at which frames are decoded are those at which they are shown.
+        self._name = container.format.name
+        self._reorders = self._name in _DECODING_ORDER and stream.codec_context.has_b_frames
+        self._due: list[int] = []
 
     def frames(self) -> Generator[Any, None, None]:
         """The pictures (``av.VideoFrame``) in order of presentation."""
@@ -201,18 +207,16 @@ class PacketReader:
         yield None
 
     def _decode(self, packet: Any) -> list[Any]:
-        due = self._due
-        if due is not None and packet is not None:
-            due.append(packet.dts)
         try:
             frames = list(self._stream.codec_context.decode(packet))
         except av.FFmpegError:
             self.damaged += 1
-            if due:
-                due.pop()
             return []
-        for frame in frames if due is not None else ():
-            frame.pts = due.popleft() if due else None
+        time = None if packet is None else packet.dts if self._name == "avi" else packet.pts
+        if self._reorders and time is not None:
+            insort(self._due, time)
+        for frame in frames if self._reorders or self._name in _RAW else ():
+            frame.pts = self._due.pop(0) if self._due else None
         return frames
 
 
