@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,28 +43,22 @@ FIRST_FRAMES_S = 2.0
 """So long all wait, once the networks are open, for cameras that have not sent a frame."""
 
 
-def play(
-    options: RunOptions,
-    source: Source,
-    pipeline: PosePipeline,
-    window: Window | None,
-    view: "BrowserView | None",
-    watch: Watch,
-) -> None:
-    """Plays a source to its end with a pipeline that is ready."""
-    player = open_player(options, source, pipeline, window, view, watch)
+def play(player: Player, options: RunOptions, alone: bool) -> None:
+    """Plays a source to its end; ``alone`` it has a progress bar and a full sentence."""
+    source = player.source
     progress: Any = nullcontext()
-    if not source.live and window is None:
+    if alone and not source.live and player.window is None:
         from livepose.cli.progress import FrameProgress
 
         progress = FrameProgress(source.frame_count)
     with progress as player.progress:
         summary = player.play()
-    logger.info(said(summary, options.outputs))
+    brief = f"{source.name}: {summary.frames} frames, {summary.fps:.1f} fps"
+    logger.info(said(summary, options.outputs) if alone else brief)
 
 
-class Streams:
-    """What plays several sources; made with its networks warm.
+class Networks:
+    """The networks, warm, for one source or for several that share them.
 
     ``watch`` is told the outputs of each, and ``told`` hears of each part that is ready.
     """
@@ -76,20 +70,39 @@ class Streams:
         watch: Watch,
         told: Callable[[str], None],
     ) -> None:
-        self._watch = watch
+        self._watch, settings = watch, options.settings
+        if len(sources) == 1:
+            with with_drawing_warm(options), patience():
+                pipeline = PosePipeline(settings, told=told)
+                pipeline.warm_up(*known_sizes(sources))
+            self._stream: Callable[[], AbstractContextManager[PosePipeline]]
+            self._stream = lambda: nullcontext(pipeline)
+            logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
+            if (gpu := pipeline.estimator.gpu) is not None:
+                logger.info(f"{gpu.held_mib():.0f} MiB held on {gpu.runtime.device}")
+            return
         with with_drawing_warm(options), patience():
-            self._service = PoseService(options.settings, told=told)
+            service = PoseService(settings, told=told)
+            self._stream = service.stream
             await_cameras(sources, FIRST_FRAMES_S)
-            known = [source.size_wh for source in sources if source.size_wh != (0, 0)]
-            self._service.warm_up(known or [USUAL_WH])
+            service.warm_up(known_sizes(sources))
 
     @contextmanager
     def player(
-        self, options: RunOptions, source: Source, window: Tile | None, view: "BrowserView | None"
+        self,
+        options: RunOptions,
+        source: Source,
+        window: Window | Tile | None,
+        view: "BrowserView | None",
     ) -> Iterator[Player]:
         """The player of one source, with its outputs; for the thread that plays it."""
-        with self._service.stream() as pipeline:
+        with self._stream() as pipeline:
             yield open_player(options, source, pipeline, window, view, self._watch)
+
+
+def known_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
+    """Width and height of the frames that come."""
+    return [source.size_wh for source in sources if source.size_wh[0]] or [USUAL_WH]
 
 
 def await_cameras(sources: Sequence[Source], limit_s: float) -> None:
@@ -116,18 +129,6 @@ def with_drawing_warm(options: RunOptions) -> Iterator[None]:
     beside.start()
     yield
     beside.join()
-
-
-def open_pipeline(options: RunOptions, source: Source, told: Callable[[str], None]) -> PosePipeline:
-    """The pipeline, warm, with a line on what it runs; ``told`` hears of each part."""
-    settings = options.settings
-    with with_drawing_warm(options), patience():
-        pipeline = PosePipeline(settings, told=told)
-        pipeline.warm_up(source.size_wh if source.size_wh[0] else USUAL_WH)
-    logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
-    if (gpu := pipeline.estimator.gpu) is not None:
-        logger.info(f"{gpu.held_mib():.0f} MiB held on {gpu.runtime.device}")
-    return pipeline
 
 
 @contextmanager

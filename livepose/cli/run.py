@@ -69,9 +69,9 @@ def run(given: Namespace) -> int:
             "(livepose --help shows examples)"
         )
     check_options(chosen)
-    from livepose.cli.start import start, start_many
+    from livepose.cli.start import start
 
-    (start if len(sources) == 1 else start_many)(chosen)
+    start(chosen)
     return 0
 
 

@@ -27,9 +27,8 @@ from livepose.sources import (
 from livepose.window import Screen, Tile, Window
 
 if TYPE_CHECKING:
-    from livepose.cli.play import Streams
+    from livepose.cli.play import Networks
     from livepose.live.view import BrowserView
-    from livepose.pipeline import PosePipeline
     from livepose.player import Player
 
 logger = logging.getLogger(__name__)
@@ -40,85 +39,83 @@ Watch = Callable[[Sequence[Sink]], None]
 
 
 def start(options: RunOptions) -> None:
-    """Plays the chosen source; where there is a window, it is there before the networks are."""
+    """Plays the chosen sources; where there is a window, it is there before the networks are.
+
+    Several play side by side, each to its end, each in a tile of one window.
+    """
     with ExitStack() as stack:
-        # The source first: a wrong path is said at once, not after the networks were loaded.
-        (source,) = _open_sources(options, stack)
-        watch = stack.enter_context(health_served(options.live.health))
-        view = _open_view(options, source, stack)
-        window = None
-        if window_possible(options, live=source.live):
-            window = Window(f"livepose - {source.name}")
-        seen = window is not None or view is not None
-        FirstFrame(source).wait(FIRST_FRAME_S if seen else None)
-        ready = GettingReady(lambda told: _load(options, source, told))
-        preview = _preview(options, 0, source, window, view)
-        if preview.show_until(ready) and preview.show_until(FirstFrame(source)):
-            from livepose.cli.play import play
-
-            play(options, source, ready.result(), window, view, watch)
-
-
-def start_many(options: RunOptions) -> None:
-    """Plays the chosen sources side by side, each to its end, each in a tile of one window."""
-    with ExitStack() as stack:
+        # The sources first: a wrong path is said at once, not after the networks were loaded.
         sources = _open_sources(options, stack)
-        shown = window_possible(options, live=all(source.live for source in sources))
         watch = stack.enter_context(health_served(options.live.health))
-        screen, streams = Screen(f"livepose - {len(sources)} sources", len(sources)), []
+        screen, streams = None, []
+        shown = window_possible(options, live=all(source.live for source in sources))
+        if len(sources) > 1:
+            screen = Screen(f"livepose - {len(sources)} sources", len(sources))
         for number, (source, own) in enumerate(zip(sources, options.each(), strict=True)):
-            tile = screen.tiles[number] if shown else None
             view = _open_view(own, source, stack)
-            preview = _preview(options, number, source, tile, view)
-            streams.append(Stream(own, source, tile, view, preview))
-        ready = GettingReady(lambda told: _load_many(options, sources, watch, told))
-        play_all(streams, screen, ready)
+            window: Window | Tile | None = None
+            if shown:
+                window = screen.tiles[number] if screen else Window(f"livepose - {source.name}")
+            preview = _preview(options, number, source, window, view)
+            streams.append(Stream(own, source, window, view, preview))
+            if screen is None:
+                seen = window is not None or view is not None
+                FirstFrame(source).wait(FIRST_FRAME_S if seen else None)
+        ready = GettingReady(lambda told: _load(options, sources, watch, told))
+        if screen is None:
+            streams[0].play(ready, alone=True)
+        else:
+            play_all(streams, screen, ready)
 
 
-def _load(options: RunOptions, source: Source, told: Callable[[str], None]) -> "PosePipeline":
-    from livepose.cli.play import open_pipeline
-
-    told("libraries")
-    return open_pipeline(options, source, told)
-
-
-def _load_many(
+def _load(
     options: RunOptions, sources: Sequence[Source], watch: Watch, told: Callable[[str], None]
-) -> "Streams":
-    from livepose.cli.play import Streams
+) -> "Networks":
+    from livepose.cli.play import Networks
 
     told("libraries")
-    return Streams(options, sources, watch, told)
+    return Networks(options, sources, watch, told)
 
 
 class Stream:
-    """One source of several, in a thread of its own."""
+    """One source, and where it is seen."""
 
     def __init__(
         self,
         options: RunOptions,
         source: Source,
-        tile: Tile | None,
+        window: Window | Tile | None,
         view: "BrowserView | None",
         preview: Preview,
     ) -> None:
         self._options, self._source, self._preview = options, source, preview
-        self._tile, self._view = tile, view
+        self._window, self._view = window, view
         self._stopped = False
         self._player: Player | None = None
 
-    def play(self, ready: "GettingReady[Streams]") -> bool:
-        """Plays it to its end; whether it came there. What was written stays whole."""
+    def play(self, ready: "GettingReady[Networks]", *, alone: bool) -> None:
+        """Plays it to its end, once the networks and its first frame are there."""
+        shown = self._preview.show_until
+        if not (shown(ready) and shown(FirstFrame(self._source))):
+            return
+        how = self._options, self._source, self._window, self._view
+        with ready.result().player(*how) as self._player:
+            if self._stopped:
+                self._player.stop()
+            from livepose.cli.play import play
+
+            play(self._player, self._options, alone)
+
+    def play_among_others(self, ready: "GettingReady[Networks]") -> bool:
+        """The same in a thread of its own; whether it came to its end, or its source was lost."""
         try:
-            shown = self._preview.show_until
-            if shown(ready) and shown(FirstFrame(self._source)):
-                self._play(ready.result())
+            self.play(ready, alone=False)
         except SourceError as error:
             logger.error(str(error))
             return False
         finally:
-            if self._tile is not None:
-                self._tile.close()
+            if self._window is not None:
+                self._window.close()
         return True
 
     def stop(self) -> None:
@@ -130,21 +127,14 @@ class Stream:
         if self._source.live:  # it may be waiting for its first frame
             self._source.close()
 
-    def _play(self, streams: "Streams") -> None:
-        with streams.player(self._options, self._source, self._tile, self._view) as self._player:
-            if self._stopped:
-                self._player.stop()
-            summary = self._player.play()
-            logger.info(f"{self._source.name}: {summary.frames} frames, {summary.fps:.1f} fps")
 
-
-def play_all(streams: Sequence[Stream], screen: Screen, ready: "GettingReady[Streams]") -> None:
+def play_all(streams: Sequence[Stream], screen: Screen, ready: "GettingReady[Networks]") -> None:
     """A thread for each stream, while this one shows them.
 
     A source that is lost ends its own stream alone; another error, or Ctrl-C, ends all.
     """
     with ThreadPoolExecutor(len(streams), thread_name_prefix="stream") as pool:
-        playing = [pool.submit(stream.play, ready) for stream in streams]
+        playing = [pool.submit(stream.play_among_others, ready) for stream in streams]
 
         def goes_on() -> bool:
             done = [one for one in playing if one.done()]
