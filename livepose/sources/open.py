@@ -68,7 +68,7 @@ def open_source(
     UsageError
         When ``spec`` is empty or negative, or ``rotate`` is another number.
     """
-    text = str(spec).strip()
+    text = str(spec) if exists(str(spec)) else str(spec).strip()
     if not text or (isinstance(spec, int) and spec < 0):
         raise UsageError(f"source: expected an index, path, address or pattern, got {spec!r}")
     try:

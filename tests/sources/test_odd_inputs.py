@@ -173,7 +173,8 @@ def test_a_colon_in_a_relative_name_is_no_protocol(shared, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ("file:a.mp4", "concat:a.mp4", "http:a.mp4", "100%.mp4", "a?b#c.mp4")
+    "name",
+    ("file:a.mp4", "concat:a.mp4", "http:a.mp4", "100%.mp4", "a?b#c.mp4", " a.mp4", "a.mp4 "),
 )
 def test_a_name_that_looks_like_an_address_is_a_name(tmp_path, monkeypatch, name):
     write_video(tmp_path / "plain.mp4", [0.0, 0.5]).rename(tmp_path / name)
