@@ -245,7 +245,7 @@ def health_served(port: int | None) -> Iterator[Watch]:
     if port is None:
         yield lambda sinks: None
         return
-    from livepose.live.health import Health, HealthServer
+    from livepose.live.health import Health, serve_health
     from livepose.live.view import BrowserView
 
     streams: list[Health] = []
@@ -255,5 +255,5 @@ def health_served(port: int | None) -> Iterator[Watch]:
         streams.extend(sink for sink in sinks if isinstance(sink, Health))
         refused.maps.extend(s.endpoint.refused for s in sinks if isinstance(s, BrowserView))
 
-    with HealthServer(port, streams, refused):
+    with serve_health(port, streams, refused):
         yield add

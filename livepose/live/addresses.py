@@ -26,13 +26,7 @@ class BusAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Reads it.
-
-        Raises
-        ------
-        UsageError
-            When it has another form, or all the network could listen in.
-        """
+        """Reads it; UsageError where it has another form, or all the network could listen in."""
         shown = redacted(url)
         try:
             parts = urlsplit(url)
@@ -52,13 +46,7 @@ class BusAddress:
         return cls(shown, parts.scheme, parts.hostname, port, options)
 
     def resolved(self) -> tuple[socket.AddressFamily, Any]:
-        """Family and address of the host.
-
-        Raises
-        ------
-        UsageError
-            When it cannot be resolved.
-        """
+        """Family and address of the host; UsageError where it cannot be resolved."""
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
@@ -95,13 +83,7 @@ def is_address(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket of its own for a server.
-
-    Raises
-    ------
-    UsageError
-        When the address cannot be listened on.
-    """
+    """A socket of its own for a server; UsageError where the address cannot be had."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM

@@ -47,8 +47,10 @@ def open_bus(url: str, header: Mapping[str, Any]) -> Sink:
     detail: Detail = "full" if "full" in to.options else "plain"
     if to.scheme == "ws":
         return SocketBus(to.host, to.port, header, detail)
-    pack = _osc("px" in to.options) if to.scheme == "osc" else _json(header, detail)
-    return DatagramSink(to.resolved(), pack)
+    if to.scheme == "udp":
+        return DatagramSink(to.resolved(), _json(header, detail))
+    pack = OscPacker(pixels="px" in to.options)
+    return DatagramSink(to.resolved(), lambda frame, poses: [pack(frame, poses)])
 
 
 Pack = Callable[[Frame, Poses], list[bytes]]
@@ -79,11 +81,6 @@ class DatagramSink(Closing):
     def close(self) -> None:
         """Closes the socket; a second call does nothing."""
         self._socket.close()
-
-
-def _osc(pixels: bool) -> Pack:
-    packer = OscPacker(pixels=pixels)
-    return lambda frame, poses: [packer(frame, poses)]
 
 
 def _json(header: Mapping[str, Any], detail: Detail) -> Pack:

@@ -24,6 +24,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from livepose.closable import Closable
 from livepose.errors import UsageError
 from livepose.live.addresses import SEND_BUFFER_BYTES, is_address, is_loopback, listen
 from livepose.threads import give_way
@@ -42,17 +43,8 @@ Talk = Callable[[ServerConnection], Awaitable[None]]
 """Talks to one web socket until it is closed."""
 
 
-class Endpoint:
+class Endpoint(Closable):
     """Listens on ``host``:``port`` until it is closed.
-
-    Attributes
-    ----------
-    port : int
-        The port that it listens on; of interest where 0 was asked for.
-    refused : Counter
-        How often something was refused, by reason.
-    clients : int
-        Open web sockets.
 
     Raises
     ------
@@ -72,8 +64,8 @@ class Endpoint:
     ) -> None:
         self._host, self._answer, self._talk, self._tls = host, answer, talk, tls
         self._own_pages_only = own_pages_only
-        self.refused: Counter[str] = Counter()
-        self.clients = 0
+        self.refused: Counter[str] = Counter()  # by reason
+        self.clients = 0  # open web sockets
         self._closed = False
         listening = listen(host, port)
         self.port = int(listening.getsockname()[1])
@@ -230,16 +222,10 @@ def _reachable(host: str) -> str:
 
 
 class Newest(Generic[Item]):
-    """Keeps one item; a reader waits for one that it has not had. For one thread's loop.
-
-    Attributes
-    ----------
-    number : int
-        How many items there were.
-    """
+    """Keeps one item; a reader waits for one that it has not had. For one thread's loop."""
 
     def __init__(self) -> None:
-        self.number = 0
+        self.number = 0  # of items so far
         self._items: list[Item] = []
         self._changed = asyncio.Event()
 
@@ -258,13 +244,7 @@ class Newest(Generic[Item]):
 
 
 def tls_from(path: Path) -> ssl.SSLContext:
-    """A context with the certificate and key of one PEM file.
-
-    Raises
-    ------
-    UsageError
-        When the file cannot be read or lacks one of the two.
-    """
+    """A context with the certificate and key of one PEM file; UsageError where one is missing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(path, password="")
@@ -277,18 +257,14 @@ def tls_from(path: Path) -> ssl.SSLContext:
 
 
 def self_signed_tls(host: str) -> ssl.SSLContext:
-    """A context with a fresh certificate, which browsers ask about once.
-
-    Raises
-    ------
-    UsageError
-        When there is no ``openssl`` to make it with.
-    """
+    """A context with a fresh certificate of ``openssl``, which browsers ask about once."""
     with tempfile.TemporaryDirectory(prefix="livepose-") as folder:
         both = Path(folder) / "both.pem"
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "365"]
         command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=livepose"]
-        command += ["-addext", f"subjectAltName={_name(host)}", "-keyout", str(both)]
+        kind = "IP" if is_address(host) else "DNS"
+        names = f"{kind}:{host},DNS:localhost,IP:127.0.0.1"
+        command += ["-addext", f"subjectAltName={names}", "-keyout", str(both)]
         try:
             made = subprocess.run(command, capture_output=True, check=True, timeout=30.0)
         except (OSError, subprocess.SubprocessError) as error:
@@ -299,8 +275,3 @@ def self_signed_tls(host: str) -> ssl.SSLContext:
         with both.open("ab") as file:
             file.write(made.stdout)
         return tls_from(both)
-
-
-def _name(host: str) -> str:
-    kind = "IP" if host.replace(".", "").isdigit() or ":" in host else "DNS"
-    return f"{kind}:{host},DNS:localhost,IP:127.0.0.1"

@@ -27,21 +27,11 @@ _WINDOW = 240
 
 @dataclass
 class Health(Closing):
-    """Counts the frames of one stream. Written by one thread, read by others.
+    """Counts the frames of one stream. Written by one thread, read by others."""
 
-    Attributes
-    ----------
-    source : str
-        What the stream is called; without passwords.
-    stages : callable
-        Milliseconds of each stage.
-    reconnects : callable
-        How often the source came back.
-    """
-
-    source: str
-    stages: Callable[[], Mapping[str, float]] = dict
-    reconnects: Callable[[], int] = int
+    source: str  # without passwords
+    stages: Callable[[], Mapping[str, float]] = dict  # milliseconds of each
+    reconnects: Callable[[], int] = int  # how often the source came back
     live: bool = True
     frames: int = 0
     people: int = 0
@@ -83,53 +73,42 @@ class Health(Closing):
         }
 
 
-class HealthServer(Closing):
-    """Answers ``/healthz`` and ``/metrics`` on loopback, for as long as it is open.
+def serve_health(
+    port: int, streams: Sequence[Health], refused: Mapping[str, int] | None = None
+) -> Endpoint:
+    """Answers ``/healthz`` and ``/metrics`` on loopback, until it is closed.
 
     Parameters
     ----------
     port : int
         0 takes a free one.
     streams : sequence of Health
+        May grow later.
     refused : mapping, optional
         Refused requests by reason, of all servers.
     """
 
-    def __init__(
-        self, port: int, streams: Sequence[Health], refused: Mapping[str, int] | None = None
-    ) -> None:
-        self._streams, self._refused = streams, refused or {}
-        self.endpoint = Endpoint("127.0.0.1", port, self._answer, _nobody)
-
-    def close(self) -> None:
-        """Stops listening; a second call does nothing."""
-        self.endpoint.close()
-
-    def _answer(self, request: Request) -> Response | None:
+    def answer(request: Request) -> Response | None:
         path = request.path.partition("?")[0]
         if path == "/healthz":
-            return self._healthz()
+            return _healthz(streams)
         if path == "/metrics":
-            text = metrics(self._streams, self._refused)
+            text = metrics(streams, refused or {})
             return respond(http.HTTPStatus.OK, "text/plain; version=0.0.4", text.encode())
         return respond(http.HTTPStatus.NOT_FOUND, "text/plain", b"/healthz or /metrics\n")
 
-    def _healthz(self) -> Response:
-        figures = [one.figures() for one in self._streams]
-        well = bool(figures) and all(one["silent_s"] < SILENT_AFTER_S for one in figures)
-        said = {
-            "status": "ok" if well else "no frames",
-            "streams": [
-                {"source": one.source, **figure}
-                for one, figure in zip(self._streams, figures, strict=True)
-            ],
-        }
-        status = http.HTTPStatus.OK if well else http.HTTPStatus.SERVICE_UNAVAILABLE
-        return respond(status, "application/json", json.dumps(said).encode() + b"\n")
+    async def talk(connection: ServerConnection) -> None:
+        """There is nothing to say on a web socket."""
+
+    return Endpoint("127.0.0.1", port, answer, talk)
 
 
-async def _nobody(connection: ServerConnection) -> None:
-    """There is nothing to say on a web socket."""
+def _healthz(streams: Sequence[Health]) -> Response:
+    told = [{"source": one.source, **one.figures()} for one in streams]
+    well = bool(told) and all(one["silent_s"] < SILENT_AFTER_S for one in told)
+    said = {"status": "ok" if well else "no frames", "streams": told}
+    status = http.HTTPStatus.OK if well else http.HTTPStatus.SERVICE_UNAVAILABLE
+    return respond(status, "application/json", json.dumps(said).encode() + b"\n")
 
 
 _METRICS = (

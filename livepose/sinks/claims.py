@@ -28,8 +28,6 @@ def check_outputs(
         Options by name (``--json``) and where each one writes; None and "-" are no files.
     inputs : iterable of str or Path
         Files that are read. They are protected even with ``overwrite``.
-    overwrite : bool
-        Whether an output may replace what is there.
     rotated : iterable of str
         Names of outputs that put aside what is there.
 

@@ -27,15 +27,8 @@ class Rotation:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """``100MB`` or ``1h``.
+        """``100MB`` or ``1h``; UsageError for what is neither a size nor a time.
 
-        Raises
-        ------
-        UsageError
-            When it is neither a size nor a time.
-
-        Examples
-        --------
         >>> Rotation.parse("100MB").size_bytes
         100000000.0
         """
@@ -56,15 +49,11 @@ class LineFile:
 
     Parameters
     ----------
-    path : str or Path
-        A file, or "-" for stdout.
     opening : str
         What each file starts with.
     rotation : Rotation, optional
         When to put the file aside, under its name with the time (UTC) at which that happened. A
         file that is there at the start is put aside too.
-    overwrite : bool
-        Whether a file that is there may be replaced.
 
     Raises
     ------
@@ -182,13 +171,8 @@ class WholeFile:
     """A file that appears under its name, whole, when it is closed.
 
     Until then it has a new name beside that one, so that an earlier file is never half replaced,
-    and two runs do not write into one. After an error the earlier file stays. Devices and pipes
-    are written into.
-
-    Raises
-    ------
-    SinkError
-        When it cannot be written.
+    and two runs do not write into one. After an error (SinkError) the earlier file stays. Devices
+    and pipes are written into.
     """
 
     def __init__(self, path: Path) -> None:

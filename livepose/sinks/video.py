@@ -162,27 +162,20 @@ class VideoSink(Closing):
             picture.pict_type = av.video.frame.PictureType.I
             self._next_key_tick = tick + round(_KEY_FRAME_EVERY_S * _TICKS_PER_S)
         self._last_tick = tick
-        self._mux(self._stream.encode(picture))
+        self._output.mux(self._stream.encode(picture))
         if self._sound is not None:
-            self._mux(self._sound.until(time_s))
+            self._output.mux(self._sound.until(time_s))
 
     def _finish(self) -> None:
-        self._mux(self._stream.encode(None))
+        self._output.mux(self._stream.encode(None))
         if self._sound is not None:
-            self._mux(self._sound.until(self._sound_end_s(self._sound)))
+            written_s = self._last_tick / _TICKS_PER_S + self._frame_s
+            end_s = self._sound.picture_end_s()
+            # The last frame may have been on screen for longer than the others.
+            whole = end_s is None or written_s > end_s - 0.5
+            self._output.mux(self._sound.until(None if whole else written_s))
         self._output.close()
         self._output = None
-
-    def _sound_end_s(self, sound: Sound) -> float | None:
-        """Until when sound belongs to what was written; None: to its end."""
-        written_s = self._last_tick / _TICKS_PER_S + self._frame_s
-        end_s = sound.picture_end_s()
-        # The last frame may have been on screen for longer than the others.
-        return None if end_s is None or written_s > end_s - 0.5 else written_s
-
-    def _mux(self, packets: Any) -> None:
-        for packet in packets:
-            self._output.mux(packet)
 
     def _sentence(self, error: Exception) -> SinkError:
         # The muxer wraps what the file said.

@@ -37,11 +37,7 @@ class CameraCapture:
     scale_xy = (1.0, 1.0)
 
     def __init__(
-        self,
-        device: int | str,
-        *,
-        size_wh: tuple[int, int] | None = None,
-        fps: float | None = None,
+        self, device: int | str, *, size_wh: tuple[int, int] | None = None, fps: float | None = None
     ) -> None:
         self._capture = _opened(device, _BACKENDS.get(sys.platform, cv2.CAP_ANY))
         if not self._capture.isOpened():

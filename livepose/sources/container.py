@@ -31,13 +31,7 @@ _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 20.0
 
 
 def open_container(path: str, name: str) -> tuple[Any, str | None]:
-    """The container of a file, an address or a pipe, and where it can be opened once more.
-
-    Raises
-    ------
-    SourceError
-        Says why there is none.
-    """
+    """The container of a file, an address or a pipe, and where it can be opened once more."""
     address = "://" in path
     piped = not address and check_readable(path, "a video file")
     # An absolute path has no colon where FFmpeg looks for a protocol.
@@ -68,13 +62,7 @@ def reason_of(error: Exception) -> str:
 
 
 def best_video_stream(container: Any, name: str) -> Any:
-    """FFmpeg's best moving picture of a container; the log says which others there are.
-
-    Raises
-    ------
-    SourceError
-        When there is none, or it is too large.
-    """
+    """FFmpeg's best moving picture of a container; the log says which others there are."""
     cover = av.stream.Disposition.attached_pic  # of a sound file
     moving = [s for s in container.streams.video if s.codec_context and not s.disposition & cover]
     if not moving:
@@ -92,16 +80,13 @@ def best_video_stream(container: Any, name: str) -> Any:
             f"expected at most {MAX_PIXELS // 1_000_000} megapixels"
         )
     context.options = LIMITS
-    words = {stream.index: _track_words(stream) for stream in moving}
+    words = {
+        s.index: f"track {s.index} ({s.codec_context.name} {s.width}x{s.height})" for s in moving
+    }
     taken = words.pop(chosen.index)
     if words:
         logger.info(f"{name}: {taken} is taken, {', '.join(words.values())} left out")
     return chosen
-
-
-def _track_words(stream: Any) -> str:
-    context = stream.codec_context
-    return f"track {stream.index} ({context.name} {context.width}x{context.height})"
 
 
 def start_of(*streams: Any) -> Fraction | None:
@@ -158,23 +143,13 @@ def frame_estimate(stream: Any, container: Any) -> int | None:
 
 
 class PacketReader:
-    """Decodes what can be decoded of one stream, and remembers what could not.
-
-    Attributes
-    ----------
-    damaged : int
-        Packets that the decoder refused.
-    cut_packet : bool
-        Whether the last packet was incomplete.
-    error : av.FFmpegError or None
-        What ended reading before the end of the file.
-    """
+    """Decodes what can be decoded of one stream, and remembers what could not."""
 
     def __init__(self, container: Any, stream: Any) -> None:
         self._container, self._stream = container, stream
-        self.damaged = 0
-        self.cut_packet = False
-        self.error: Exception | None = None
+        self.damaged = 0  # packets that the decoder refused
+        self.cut_packet = False  # whether the last packet was incomplete
+        self.error: Exception | None = None  # what ended reading before the end of the file
         # Sorted, the times at which frames are decoded are those at which they are shown.
         self._name = container.format.name
         self._reorders = self._name in _DECODING_ORDER and stream.codec_context.has_b_frames

@@ -27,11 +27,6 @@ class Converter:
 
     It asks the first frame alone for its display matrix: a frame that was asked refers to itself
     and stays in memory, with the threads that converted it, until the garbage is collected.
-
-    Attributes
-    ----------
-    scale_xy : tuple of float
-        By what width and height grow until the pixels are square; (1, 1) where they are.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -39,6 +34,7 @@ class Converter:
         believed = 1 / _LARGEST_ASPECT < aspect < _LARGEST_ASPECT
         if abs(aspect - 1) <= _SQUARE_WITHIN or not believed:
             aspect = 1.0
+        # By what width and height grow until the pixels are square.
         self.scale_xy = max(aspect, 1.0), max(1 / aspect, 1.0)
         self._reformatter = av.video.reformatter.VideoReformatter()
         self._orientation: Orientation | None = None

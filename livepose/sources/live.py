@@ -68,9 +68,7 @@ class Connection(threading.Thread):
     def __init__(self, opener: Opener, arrived: Callable[..., None]) -> None:
         super().__init__(name="livepose-capture", daemon=True)
         self._opener, self._arrived = opener, arrived
-        self.abandoned = threading.Event()
-        self.opened = False
-        self.reason = ""
+        self.abandoned, self.opened, self.reason = threading.Event(), False, ""
 
     def run(self) -> None:
         """The thread's work: open, read, close."""
@@ -105,11 +103,6 @@ class LiveSource(Closable):
     hint : str
         The question that ends the sentence when the source is lost.
 
-    Attributes
-    ----------
-    reconnects : int
-        How often it came back.
-
     Raises
     ------
     SourceError
@@ -140,7 +133,7 @@ class LiveSource(Closable):
         self._size_wh, self._scale_xy = (0, 0), (1.0, 1.0)
         self._lost_s: float | None = None
         self._hung: list[Connection] = []
-        self.reconnects = 0
+        self.reconnects = 0  # how often it came back
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
         self._supervisor.start()
         if not self._settings.deferred:
@@ -212,8 +205,8 @@ class LiveSource(Closable):
             reason, opened = self._run_connection()
             waits = self._captured or settings.wait_at_start
             if not waits and not latest.closed:
-                silent = self._silent_sentence(settings.open_timeout_s)
-                latest.fail(SourceError(silent if opened else reason))
+                lost = self._lost(settings.open_timeout_s)
+                latest.fail(lost if opened else SourceError(reason))
             if latest.over:
                 return
             if self._captured > before:
@@ -272,7 +265,7 @@ class LiveSource(Closable):
         """Gives up when it is time to; else says that frames are missing, and waits a while."""
         left_s = self._settings.reconnect_s - (time.perf_counter() - self._last_s)
         if left_s <= 0:
-            self._latest.fail(SourceError(self._lost_sentence()))
+            self._latest.fail(self._lost(self._settings.reconnect_s))
             return
         if self._lost_s is None:
             self._lost_s = self._last_s
@@ -282,14 +275,9 @@ class LiveSource(Closable):
         with self._latest.changed:
             self._latest.changed.wait_for(lambda: self._latest.closed, min(pause_s, left_s))
 
-    def _silent_sentence(self, limit_s: float) -> str:
-        return f"{self.name} sent no frame within {limit_s:g} s; {self._hint}"
-
-    def _lost_sentence(self) -> str:
-        if self._captured == 0:
-            return self._silent_sentence(self._settings.reconnect_s)
+    def _lost(self, limit_s: float) -> SourceError:
+        """The error of a source that sent nothing for so long."""
         seconds = self._last_captured_s - self._first_captured_s
-        return (
-            f"{self.name} stopped sending frames after {self._captured} frames ({seconds:.1f} s); "
-            f"{self._hint}"
-        )
+        silent = f"sent no frame within {limit_s:g} s"
+        stopped = f"stopped sending frames after {self._captured} frames ({seconds:.1f} s)"
+        return SourceError(f"{self.name} {stopped if self._captured else silent}; {self._hint}")

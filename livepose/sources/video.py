@@ -15,17 +15,8 @@ from typing import Any
 
 from livepose.errors import SourceError, redacted
 from livepose.frame import Frame
-from livepose.sources.container import (
-    PIPE_HINT,
-    ForwardTimes,
-    PacketReader,
-    best_video_stream,
-    frame_estimate,
-    open_container,
-    promised_s,
-    rate_hz,
-    start_of,
-)
+from livepose.sources import container
+from livepose.sources.container import ForwardTimes, PacketReader
 from livepose.sources.frames import Converter
 from livepose.sources.libraries import av
 from livepose.sources.pictures import MAX_PIXELS
@@ -79,17 +70,17 @@ class VideoSource(FileSource):
         text = "/dev/stdin" if path == "-" else os.fspath(path)
         self.name, self.excerpt = redacted(text), excerpt
         self._rotate = check_rotation(rotate)
-        self._container, self.path = open_container(text, self.name)
-        self._stream = best_video_stream(self._container, self.name)
+        self._container, self.path = container.open_container(text, self.name)
+        self._stream = container.best_video_stream(self._container, self.name)
         self._stream.thread_type = "AUTO"
         self._convert = Converter(self._stream)
-        rate = rate_hz(self._stream, self._container)
+        rate = container.rate_hz(self._stream, self._container)
         self._interval_s = 1.0 / (rate or _PLAIN_RATE_HZ)
         self.fps = None if rate is None else rate / excerpt.step
-        count = frame_estimate(self._stream, self._container)
+        count = container.frame_estimate(self._stream, self._container)
         self.frame_count = None if count is None else excerpt.count(count, self._interval_s)
         streams = self._container.streams
-        self._start = start_of(*streams.video, *streams.audio)
+        self._start = container.start_of(*streams.video, *streams.audio)
         self._newest = self._sought() or self._begun()
 
     def close(self) -> None:
@@ -108,7 +99,7 @@ class VideoSource(FileSource):
         passed = self._last_s is not None
         if frame is not None and (passed or frame.time_s <= start_s + SAME_TIME_S):
             return frame
-        self._seek(start_of(self._stream) or Fraction(0))
+        self._seek(container.start_of(self._stream) or Fraction(0))
         return None
 
     def _seek(self, time: Fraction) -> None:
@@ -127,7 +118,7 @@ class VideoSource(FileSource):
             raise SourceError(
                 f"{self.name} has no frame from {start_s:g} s on; its last is at {last_s:g} s"
             )
-        hint = "" if self.path else PIPE_HINT
+        hint = "" if self.path else container.PIPE_HINT
         raise SourceError(
             f"{self.name} holds no picture that can be decoded; is it damaged, cut short, "
             f"or larger than {MAX_PIXELS // 1_000_000} megapixels?{hint}"
@@ -160,7 +151,7 @@ class VideoSource(FileSource):
 
     def _check_end(self, reader: PacketReader, end_s: float) -> None:
         """Raises when the file ended early; says so when parts of it were damaged."""
-        length_s = promised_s(self._stream, self._container)
+        length_s = container.promised_s(self._stream, self._container)
         short = length_s is not None and end_s < (1 - _SHORTFALL) * length_s
         if reader.error or short or (length_s is not None and reader.cut_packet):
             of = f" of {length_s:.1f} s" if length_s else ""

@@ -1,7 +1,8 @@
-"""Requests as nobody's browser would send them, to servers of the tests."""
+"""Requests as nobody's browser would send them, to servers of the tests, and waiting for them."""
 
 import http.client
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 
 def get(port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, dict, bytes]:
@@ -17,3 +18,11 @@ def get(port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple
         )
     finally:
         connection.close()
+
+
+def wait_for(true: Callable[[], object], limit_s: float = 5.0) -> None:
+    """Waits until that is true; fails when it takes longer."""
+    end_s = time.perf_counter() + limit_s
+    while not true():
+        assert time.perf_counter() < end_s
+        time.sleep(0.01)

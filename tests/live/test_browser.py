@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from live.chromium import FOUND, Page, browser
 from sinks.people import frame, poses
+from sources.loopback import free_port
 
 from livepose.frame import Frame
 from livepose.live.browser_source import BrowserSource
@@ -187,11 +188,3 @@ def test_the_example_page_draws_what_is_sent(tmp_path, writing):
         assert page.run("pen.getImageData(0, 0, 320, 240).data.some(value => value)")
         server.shutdown()
         serving.join()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -16,6 +16,8 @@ import pytest
 from fakes import make_pipeline, picture
 from live.requests_ import get
 from pythonosc.osc_bundle import OscBundle
+from sources.drawn import write_video
+from sources.loopback import free_port
 from websockets.sync.client import connect
 
 from livepose.cli import main
@@ -27,15 +29,9 @@ USAGE, INTERRUPTED = 2, 130
 @pytest.fixture
 def film(tmp_path) -> Path:
     """A second of a white person who walks."""
-    path = tmp_path / "in.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for index in range(30):
-            frame = av.VideoFrame.from_ndarray(picture(60 + 2 * index), format="bgr24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
+    images = [picture(60 + 2 * index) for index in range(30)]
+    times_s = [index / 30 for index in range(30)]
+    return write_video(tmp_path / "in.mp4", times_s, size_wh=(320, 240), images=images)
 
 
 @pytest.fixture
@@ -44,12 +40,6 @@ def receiver() -> Iterator[socket.socket]:
         receiving.bind(("127.0.0.1", 0))
         receiving.settimeout(5.0)
         yield receiving
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_one_command_sends_and_records_at_once(make_pipeline, film, tmp_path, receiver):
@@ -195,26 +185,15 @@ sys.exit(main(sys.argv[1:]))
 def test_a_signal_finishes_every_output(tmp_path, number):
     """A film of an hour, ended after a little: all outputs are whole."""
     lines = tmp_path / "o.jsonl"
-    source = make_long_film(tmp_path / "long.mp4")
-    words = [
-        "--video",
-        str(source),
-        "--no-window",
-        "--json",
-        str(lines),
-        "--output",
-        str(tmp_path / "o.mp4"),
-    ]
-    words += ["--coco-json", str(tmp_path / "c.json"), "--sheet", str(tmp_path / "s.png")]
+    images = [picture(60 + index % 100) for index in range(100)]
+    times_s = [index / 30 for index in range(3000)]
+    how = {"size_wh": (320, 240), "options": {"preset": "ultrafast"}}
+    source = write_video(tmp_path / "long.mp4", times_s, images=images * 30, **how)
     port = free_port()
-    words += [
-        "--csv",
-        str(tmp_path / "o.csv"),
-        "--health",
-        str(port),
-        "--send",
-        f"ws://127.0.0.1:{free_port()}",
-    ]
+    words = ["--video", str(source), "--no-window", "--json", str(lines)]
+    words += ["--output", str(tmp_path / "o.mp4"), "--csv", str(tmp_path / "o.csv")]
+    words += ["--coco-json", str(tmp_path / "c.json"), "--sheet", str(tmp_path / "s.png")]
+    words += ["--health", str(port), "--send", f"ws://127.0.0.1:{free_port()}"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", RUN, *words]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
@@ -232,17 +211,6 @@ def test_a_signal_finishes_every_output(tmp_path, number):
     with av.open(str(tmp_path / "o.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == written
     assert not list(tmp_path.glob(".*"))
-
-
-def make_long_film(path: Path) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for index in range(3000):
-            frame = av.VideoFrame.from_ndarray(picture(60 + index % 100), format="bgr24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 def wait_for(true: Callable[[], bool], running: subprocess.Popen) -> None:

@@ -8,7 +8,7 @@ import pytest
 from live.requests_ import get
 from sinks.people import frame, poses
 
-from livepose.live.health import Health, HealthServer
+from livepose.live.health import Health, serve_health
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def watched():
     stream = Health(
         'cam "a"\\', stages=lambda: {"detect": 12.5, "track": float("nan")}, reconnects=lambda: 3
     )
-    with HealthServer(0, [stream], {"token": 2}) as server:
-        yield stream, server.endpoint.port
+    with serve_health(0, [stream], {"token": 2}) as server:
+        yield stream, server.port
 
 
 def test_health_follows_the_frames(watched):
@@ -64,6 +64,6 @@ def test_another_host_name_is_refused(watched):
 
 
 def test_before_there_is_a_stream_nothing_is_well():
-    with HealthServer(0, []) as server:
-        status, _, body = get(server.endpoint.port, "/healthz")
+    with serve_health(0, []) as server:
+        status, _, body = get(server.port, "/healthz")
     assert status == 503 and json.loads(body) == {"status": "no frames", "streams": []}

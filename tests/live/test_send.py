@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pythonosc.osc_bundle import OscBundle
 from sinks.people import frame, poses
+from sources.loopback import free_port
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -194,12 +195,6 @@ def test_an_address_that_cannot_be_right_is_one_sentence(url, sentence):
 def socket_bus():
     with open_bus("ws://127.0.0.1:0".replace(":0", f":{free_port()}"), HEADER) as bus:
         yield bus
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def address(bus) -> str:

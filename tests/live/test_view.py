@@ -11,7 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from live.requests_ import get
+from live.requests_ import get, wait_for
 from sinks.people import frame, poses
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -227,13 +227,6 @@ def test_too_many_pages_are_refused(view):
         with pytest.raises(InvalidStatus) as refused:
             pages.enter_context(opened(view, additional_headers=kept))
     assert refused.value.response.status_code == 503
-
-
-def wait_for(true, limit_s: float = 5.0) -> None:
-    end_s = time.perf_counter() + limit_s
-    while not true():
-        assert time.perf_counter() < end_s
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2"])

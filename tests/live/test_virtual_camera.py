@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from live.requests_ import wait_for
 from sinks.people import frame, poses
 
 from livepose.errors import DeviceError, SinkError
@@ -48,13 +49,6 @@ def driver(monkeypatch):
     module = SimpleNamespace(Camera=FakeCamera, PixelFormat=Enum("PixelFormat", ["RGB", "BGR"]))
     monkeypatch.setitem(sys.modules, "pyvirtualcam", module)
     return FakeCamera
-
-
-def wait_for(true) -> None:
-    end_s = time.perf_counter() + 5
-    while not true():
-        assert time.perf_counter() < end_s
-        time.sleep(0.005)
 
 
 def test_the_drawn_pictures_arrive_fitted_to_the_first(driver):

@@ -15,13 +15,18 @@ def write_video(
     codec="libx264",
     pixel_format="yuv420p",
     image_bgr=None,
+    images=None,
     sound: str | None = None,
     sound_from_s: float = 0.0,
     options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
     aspect: Fraction | None = None,
 ) -> Path:
-    """Gray frames (50 + 10 per frame, then again) at these times; a sine as sound if asked for."""
-    with av.open(str(path), "w") as output:
+    """A clip of these times: gray (50 + 10 per frame, then again), one picture, or pictures.
+
+    A sine is its sound if that is asked for.
+    """
+    with av.open(str(path), "w", options=container or {}) as output:
         stream = output.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height = size_wh
         stream.pix_fmt = pixel_format
@@ -33,9 +38,9 @@ def write_video(
         track = output.add_stream(sound, rate=48_000) if sound else None
         for number, time_s in enumerate(times_s):
             drawn = np.full((size_wh[1], size_wh[0], 3), 50 + 10 * (number % 20), np.uint8)
-            frame = av.VideoFrame.from_ndarray(
-                drawn if image_bgr is None else image_bgr, format="bgr24"
-            )
+            drawn = drawn if image_bgr is None else image_bgr
+            drawn = drawn if images is None else images[number]
+            frame = av.VideoFrame.from_ndarray(drawn, format="bgr24")
             ticks = 25 if codec == "mjpeg" else 90_000
             frame.pts, frame.time_base = round(time_s * ticks), Fraction(1, ticks)
             output.mux(stream.encode(frame))

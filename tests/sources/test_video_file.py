@@ -88,16 +88,14 @@ def test_a_source_says_what_it_is(tmp_path):
 
 
 def test_a_killed_recording_without_index_ends_without_an_error(tmp_path):
-    flags = {"movflags": "frag_keyframe+empty_moov"}
-    whole = tmp_path / "a.mp4"
-    with av.open(str(whole), "w", options=flags) as output:
-        stream = output.add_stream("libx264", rate=25, options={"g": "5", "bf": "0"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(40):
-            drawn = np.random.default_rng(number).integers(0, 255, (48, 64, 3), np.uint8)
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(drawn, format="bgr24")))
-        output.mux(stream.encode(None))
-    cut = tmp_path / "b.mp4"
+    whole, cut = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    write_video(
+        whole,
+        [k / 25 for k in range(40)],
+        images=np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), np.uint8),
+        options={"g": "5", "bf": "0"},
+        container={"movflags": "frag_keyframe+empty_moov"},
+    )
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     assert 20 <= len(frames_of(cut)) < 40
 
