@@ -38,7 +38,7 @@ class Painter:
         """A picture of its own, with the people drawn."""
         look = self.look
         image_bgr = frame.image_bgr.copy()
-        angles = self._angles(poses, followed=frame.name is None) if look.angles else None
+        angles = self._angles(poses, tracked=frame.name is None) if look.angles else None
         if look.skeleton_only:
             image_bgr[:] = 0
         if look.mirror:

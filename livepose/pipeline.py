@@ -28,7 +28,7 @@ from livepose.settings import Settings as Settings
 from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
-from livepose.sources.pictures import as_image_bgr
+from livepose.sources.images import as_image_bgr
 from livepose.threads import OneAtATime, batches, prefetch
 from livepose.timing import StageClock
 from livepose.tracking import ShotBoundaries, Tracked, Tracker, TrackerSettings

@@ -24,9 +24,9 @@ from livepose.results.motion_files import MotSink, TrcSink
 from livepose.results.tables import CsvSink, ParquetSink, beside
 from livepose.sinks.coco import CocoSink
 from livepose.sinks.files import Rotation
+from livepose.sinks.images import ImageSink, SheetSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
 from livepose.sinks.openpose import OpenPoseSink
-from livepose.sinks.pictures import ImageSink, SheetSink
 from livepose.sinks.protocol import Sink
 from livepose.sinks.video import VideoSink
 from livepose.smoothing import PRICES

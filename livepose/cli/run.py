@@ -22,7 +22,7 @@ from livepose.cli.run_options import (
 )
 from livepose.errors import SinkError, UsageError
 from livepose.settings import Settings
-from livepose.sinks.claims import check_file, check_outputs, check_picture_name, video_format
+from livepose.sinks.claims import check_file, check_image_name, check_outputs, video_format
 
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window
@@ -159,7 +159,7 @@ def check_options(chosen: RunOptions) -> None:
     rotated = ("--json", "--csv") if rotation else ()
     check_outputs(by_option, chosen.sources.files(), overwrite=outputs.overwrite, rotated=rotated)
     if outputs.sheet is not None:
-        check_picture_name(outputs.sheet)
+        check_image_name(outputs.sheet)
     if outputs.output is not None and any(is_video(*one) for one in sources):
         video_format(outputs.output)
     names = [value if kind == "source" else "" for kind, value in sources]

@@ -74,8 +74,8 @@ def run_demo(pipeline: "PosePipeline", settings: DemoSettings) -> list[Path]:
     """Plays the scene; returns the files that were written: video, JSON lines, contact sheet."""
     from livepose.benchmark.scene import CameraPath
     from livepose.player import Player
+    from livepose.sinks.images import SheetSink
     from livepose.sinks.jsonl import JsonLinesSink, make_header
-    from livepose.sinks.pictures import SheetSink
     from livepose.sinks.protocol import Sink
     from livepose.sinks.video import VideoSink
     from livepose.window import Window

@@ -16,7 +16,7 @@ from livepose.evaluation.dataset import Dataset, load_annotations
 from livepose.frame import ImageBgr
 from livepose.paths import is_folder
 from livepose.skeletons import COCO17, Skeleton
-from livepose.sources.pictures import decode_image
+from livepose.sources.images import decode_image
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 _BROKEN_ZIP = (

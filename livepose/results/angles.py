@@ -97,14 +97,14 @@ class AngleMeter:
     def __init__(self) -> None:
         self._last: dict[int, Floats] = {}
 
-    def __call__(self, poses: Poses, *, followed: bool = True) -> Angles:
+    def __call__(self, poses: Poses, *, tracked: bool = True) -> Angles:
         """The angles of one frame; frames come in their order.
 
-        In still pictures nobody is ``followed``: their ids only count people.
+        In still pictures nobody is ``tracked``: their ids only count people.
         """
         angles = measure(poses)
         for person, track_id in enumerate(poses.track_ids.tolist()):
-            if followed and track_id > 0:
+            if tracked and track_id > 0:
                 last = self._last.setdefault(track_id, np.full(len(NAMES), np.nan))
                 degrees = angles.degrees[person]
                 degrees += np.nan_to_num(np.round((last - degrees) / PERIODS_DEG)) * PERIODS_DEG
@@ -116,8 +116,8 @@ def each_of(header: Mapping[str, Any]) -> Callable[[Poses], list[str]] | None:
     """What a writer of JSON adds to each person, where its header names angles."""
     if not header.get("angles"):
         return None
-    meter, followed = AngleMeter(), header.get("kind") != STILLS
-    return lambda poses: meter(poses, followed=followed).to_json()
+    meter, tracked = AngleMeter(), header.get("kind") != STILLS
+    return lambda poses: meter(poses, tracked=tracked).to_json()
 
 
 def measure(poses: Poses) -> Angles:

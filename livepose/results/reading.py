@@ -56,14 +56,14 @@ class Results:
     @property
     def ids(self) -> list[int]:
         """Everybody who was followed, whom there is most of first."""
-        if not self.is_followed:
+        if not self.is_tracked:
             return []
         known, counts = np.unique(self.poses.track_ids, return_counts=True)
         order = np.lexsort((known, -counts))
         return [int(known[index]) for index in order if known[index] > 0]
 
     @property
-    def is_followed(self) -> bool:
+    def is_tracked(self) -> bool:
         """Whether ids say who somebody is; in still pictures they only count people."""
         return self.header.get("kind") != STILLS
 
@@ -81,7 +81,7 @@ class Results:
         meter = AngleMeter()
         _, starts = np.unique(self.frame, return_index=True)
         cuts = np.split(np.arange(len(self)), starts[1:]) if len(self) else []
-        measured = [meter(square.select(rows), followed=self.is_followed) for rows in cuts]
+        measured = [meter(square.select(rows), tracked=self.is_tracked) for rows in cuts]
         nobody = np.empty((0, len(NAMES)))
         degrees = np.concatenate([nobody, *(one.degrees for one in measured)])
         sigma = np.concatenate([nobody, *(one.sigma_deg for one in measured)])

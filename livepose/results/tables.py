@@ -48,7 +48,7 @@ class _Rows:
         index, time_s, name = (np.full(len(poses), value) for value in values)
         if self._meter is None:
             return keypoint_table(index, time_s, name, poses.in_source_pixels(frame.scale_xy))
-        angles = self._meter(poses, followed=frame.name is None)
+        angles = self._meter(poses, tracked=frame.name is None)
         return angle_table(index, time_s, name, poses, angles)
 
 

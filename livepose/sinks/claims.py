@@ -8,7 +8,7 @@ from pathlib import Path
 from livepose.errors import SinkError, UsageError
 from livepose.sinks.protocol import sink_error
 
-PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Videos that can be written, and what ffmpeg calls them."""
 
@@ -99,9 +99,9 @@ def is_device(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def check_picture_name(path: Path) -> None:
+def check_image_name(path: Path) -> None:
     """Refuses a name that says nothing of how a picture is to be written."""
-    if path.suffix.lower() not in PICTURE_SUFFIXES:
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise UsageError(f"{path}: expected a picture such as sheet.png or sheet.jpg")
 
 

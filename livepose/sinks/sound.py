@@ -69,7 +69,7 @@ class Sound:
             self._next = None
             yield packet
 
-    def picture_end_s(self) -> float | None:
+    def video_end_s(self) -> float | None:
         """When the picture of the same file ends, as far as its header says."""
         for stream in self._input.streams.video:
             if stream.duration is not None and stream.start_time is not None:

@@ -170,7 +170,7 @@ class VideoSink(Closing):
         self._output.mux(self._stream.encode(None))
         if self._sound is not None:
             written_s = self._last_tick / _TICKS_PER_S + self._frame_s
-            end_s = self._sound.picture_end_s()
+            end_s = self._sound.video_end_s()
             # The last frame may have been on screen for longer than the others.
             whole = end_s is None or written_s > end_s - 0.5
             self._output.mux(self._sound.until(None if whole else written_s))

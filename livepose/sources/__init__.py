@@ -8,6 +8,7 @@ Every source is a context manager and an iterable of ``Frame``::
 """
 
 from livepose.sources.camera import open_camera
+from livepose.sources.images import AnimationSource, ImageSource, read_image
 from livepose.sources.live import LiveSettings, LiveSource
 from livepose.sources.open import (
     FoundSource,
@@ -16,7 +17,6 @@ from livepose.sources.open import (
     open_source,
     open_video,
 )
-from livepose.sources.pictures import AnimationSource, ImageSource, read_image
 from livepose.sources.protocol import Excerpt, Source
 from livepose.sources.stream import open_stream
 from livepose.sources.video import VideoSource

@@ -9,8 +9,8 @@ from typing import Any
 
 from livepose.errors import SourceError
 from livepose.sources.files import Pipe, address_advice, check_readable
+from livepose.sources.images import MAX_PIXELS
 from livepose.sources.libraries import av
-from livepose.sources.pictures import MAX_PIXELS
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ _HLG_PEAK_NITS = 1000.0
 _KNEE = 0.7
 """From here on, of reference white, brightness is compressed."""
 _MOST = 4.0
-"""So many reference whites are as bright as a screen can be."""
+"""The brightest that a screen can be, in reference whites."""
 
 _RGB_2020_TO_709 = np.array(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]

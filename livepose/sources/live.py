@@ -1,4 +1,4 @@
-"""Live sources: only the newest frame is kept; stalls and cut connections are mended.
+"""Live sources: only the newest frame is kept; stalls and cut connections are repaired.
 
 A connection thread opens the device and reads frames, a supervisor thread replaces connections
 that ended or stalled, and the consumer takes the newest frame. A read that hangs for good
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _TICK_S = 0.2
 _MAX_HUNG = 8
-"""So many reads may hang before nothing is opened any more until one returns."""
+"""Reads that may hang; with that many nothing more is opened."""
 
 
 class CaptureLost(Exception):  # noqa: N818 - an event, handled inside this room

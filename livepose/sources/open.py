@@ -12,8 +12,8 @@ from livepose.errors import SourceError, UsageError
 from livepose.paths import exists, is_folder
 from livepose.sources.camera import find_by_name, open_camera
 from livepose.sources.files import local_path, scheme_of, suffix_of
+from livepose.sources.images import AnimationSource, ImageSource, identify
 from livepose.sources.live import LiveSettings
-from livepose.sources.pictures import AnimationSource, ImageSource, identify
 from livepose.sources.protocol import WHOLE, Excerpt, Source
 from livepose.sources.stream import open_stream
 from livepose.sources.video import VideoSource

@@ -113,7 +113,7 @@ class Excerpt:
     end_s: float | None = None
     """The first time that is not wanted any more; None: to the end."""
     step: int = 1
-    """Of so many frames one is taken."""
+    """One frame of each ``step`` is taken."""
 
     def __post_init__(self) -> None:
         if self.start_s < 0 or self.step < 1:
@@ -134,7 +134,7 @@ class Excerpt:
             reached += 1
 
     def count(self, frames: int, interval_s: float) -> int:
-        """How many of so many frames it holds."""
+        """How many of ``frames`` frames it holds."""
         end_s = min(frames * interval_s, self.end_s or math.inf)
         return max(0, math.ceil(round((end_s - self.start_s) / interval_s, 3) / self.step))
 

@@ -18,8 +18,8 @@ from livepose.frame import Frame
 from livepose.sources import container
 from livepose.sources.container import ForwardTimes, PacketReader
 from livepose.sources.frames import Converter
+from livepose.sources.images import MAX_PIXELS
 from livepose.sources.libraries import av
-from livepose.sources.pictures import MAX_PIXELS
 from livepose.sources.protocol import (
     SAME_TIME_S,
     WHOLE,

@@ -9,7 +9,7 @@ import pytest
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame
 from livepose.poses import Poses
-from livepose.sinks.pictures import SheetSink
+from livepose.sinks.images import SheetSink
 
 
 def sheet_of(frames: int, path: Path) -> np.ndarray:

@@ -17,9 +17,9 @@ from livepose.errors import SinkError, UsageError
 from livepose.poses import Poses
 from livepose.results.tables import CsvSink
 from livepose.sinks.coco import CocoSink
+from livepose.sinks.images import ImageSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
 from livepose.sinks.openpose import OpenPoseSink, body_25
-from livepose.sinks.pictures import ImageSink
 from livepose.sinks.protocol import OutputClosed
 
 HEADER = make_header(source="in.mp4", size_wh=(64, 48), fps=25.0, weights="default")

@@ -10,16 +10,16 @@ from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.sinks.claims import (
-    PICTURE_SUFFIXES,
+    IMAGE_SUFFIXES,
     check_file,
-    check_picture_name,
+    check_image_name,
     check_writable,
 )
 from livepose.sinks.files import FrameNames, make_folder, write_whole
 from livepose.sinks.protocol import Closing
 
 _JPEG_QUALITY = 95
-SHEET_PICTURES, _SHEET_COLUMNS = 12, 4
+SHEET_IMAGES, _SHEET_COLUMNS = 12, 4
 _SHEET_WIDTH_PX, _KEPT_WIDTH_PX = 1280, 640
 
 
@@ -40,7 +40,7 @@ class ImageSink(Closing):
         self, path: str | Path, stem: str = "livepose", *, overwrite: bool = False
     ) -> None:
         self._path = Path(path)
-        self._single = self._path.suffix.lower() in PICTURE_SUFFIXES and not self._path.is_dir()
+        self._single = self._path.suffix.lower() in IMAGE_SUFFIXES and not self._path.is_dir()
         self._names = FrameNames(stem)
         self._written = False
         if self._single:
@@ -54,11 +54,11 @@ class ImageSink(Closing):
         if self._single and self._written:
             raise UsageError(f"{self._path} is one file for many pictures; name a folder instead")
         suffix = Path(frame.name).suffix if frame.name else ""
-        suffix = suffix if suffix.lower() in PICTURE_SUFFIXES else ".jpg"
+        suffix = suffix if suffix.lower() in IMAGE_SUFFIXES else ".jpg"
         path = self._path if self._single else self._path / f"{self._names(frame)}{suffix}"
         if frame.name is not None and path.resolve() == Path(frame.name).resolve():
             raise SinkError(f"{path} is the picture itself; write to another folder or name")
-        save_picture(path, frame.image_bgr if drawn_bgr is None else drawn_bgr)
+        save_image(path, frame.image_bgr if drawn_bgr is None else drawn_bgr)
         self._written = True
 
 
@@ -73,7 +73,7 @@ class SheetSink(Closing):
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         self._path = Path(path)
-        check_picture_name(self._path)
+        check_image_name(self._path)
         check_file(self._path, overwrite=overwrite)
         self._step, self._seen = 1, 0
         self._kept: list[tuple[ImageBgr, str]] = []
@@ -86,7 +86,7 @@ class SheetSink(Closing):
             return
         label = Path(frame.name).name if frame.name else time_label(frame.time_s)
         self._kept.append((_shrunk(drawn_bgr), label))
-        if len(self._kept) >= 2 * SHEET_PICTURES:
+        if len(self._kept) >= 2 * SHEET_IMAGES:
             self._kept = self._kept[::2]
             self._step *= 2
 
@@ -95,11 +95,11 @@ class SheetSink(Closing):
         kept, self._kept = self._kept, []
         if not kept:
             return
-        count = min(SHEET_PICTURES, len(kept))
+        count = min(SHEET_IMAGES, len(kept))
         chosen = [kept[round(i * (len(kept) - 1) / max(count - 1, 1))] for i in range(count)]
         images, labels = [image for image, _ in chosen], [label for _, label in chosen]
         columns = min(_SHEET_COLUMNS, count)
-        save_picture(self._path, contact_sheet(images, columns, _SHEET_WIDTH_PX, labels))
+        save_image(self._path, contact_sheet(images, columns, _SHEET_WIDTH_PX, labels))
 
 
 def _shrunk(image_bgr: ImageBgr) -> ImageBgr:
@@ -111,7 +111,7 @@ def _shrunk(image_bgr: ImageBgr) -> ImageBgr:
     return np.asarray(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA))
 
 
-def save_picture(path: Path, image_bgr: ImageBgr) -> None:
+def save_image(path: Path, image_bgr: ImageBgr) -> None:
     """Writes a picture in the kind that its name says."""
     is_jpeg = path.suffix.lower() in (".jpg", ".jpeg")
     settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if is_jpeg else []
