@@ -6,8 +6,10 @@ place within that rectangle. Everything between them is the real thing.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -122,6 +124,19 @@ def picture(left: int = 100, size_wh: tuple[int, int] = (320, 240)) -> ImageBgr:
     image = np.full((size_wh[1], size_wh[0], 3), 40, dtype=np.uint8)
     image[60:180, left : left + 60] = 230
     return image
+
+
+def film(path: Path, start: int = 60, frames: int = 12) -> Path:
+    """A file in which the white rectangle goes to the right."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture(start + 2 * index), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
 
 
 @dataclass

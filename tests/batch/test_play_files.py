@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import cv2
 import polars
 import pytest
-from fakes import make_pipeline, picture
+from batch.works import contents_of
+from fakes import film, make_pipeline, picture
 
 from livepose import read
 from livepose.batch.manifest import read_manifest
@@ -20,19 +20,6 @@ from livepose.pipeline import PosePipeline
 __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]
 LOST, USAGE = 3, 2
-
-
-def film(path: Path, start: int = 60, frames: int = 12) -> Path:
-    """Somebody who goes to the right."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for index in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(start + 2 * index), format="bgr24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 @pytest.fixture
@@ -54,19 +41,11 @@ def run(folder: Path, *more: str, outputs: tuple[str, ...] = ("--json",)) -> int
     return main([str(folder), "--recursive", "--output-dir", out, *outputs, *more])
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def test_a_folder_is_sorted_out_and_a_broken_file_stops_no_other(
     make_pipeline: Make, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(folder, "--angles", outputs=("--json", "--csv", "--output")) == LOST
-    assert set(contents(tmp_path / "out")) == {
+    assert set(contents_of(tmp_path / "out")) == {
         *(f"in{end}" for end in (".jsonl", ".csv", ".angles.csv")),
         *(f"in_drawn/{name}.jpg" for name in ("1", "2024-05-01")),
         *(f"{day}/walk{end}" for day in ("mon", "tue") for end in (".jsonl", ".csv", ".mp4")),
@@ -113,7 +92,7 @@ def test_a_rerun_does_what_is_missing_or_changed(
     manifest = str(tmp_path / "run.jsonl")
     (folder / "mon" / "broken.mp4").unlink()
     assert run(folder, "--manifest", manifest) == 0
-    first = contents(tmp_path / "out")
+    first = contents_of(tmp_path / "out")
     assert "4 done; noted in" in capsys.readouterr().err
     assert run(folder, "--manifest", manifest) == 0
     assert "4 unchanged since an earlier run" in capsys.readouterr().err
@@ -121,7 +100,7 @@ def test_a_rerun_does_what_is_missing_or_changed(
     film(folder / "mon" / "walk.mp4", 20)
     assert run(folder, "--manifest", manifest) == 0
     assert "2 done, 2 unchanged" in capsys.readouterr().err
-    second = contents(tmp_path / "out")
+    second = contents_of(tmp_path / "out")
     assert {name for name in first if first[name] != second[name]} == {"mon/walk.jsonl"}
     assert run(folder, "--manifest", manifest, "--smooth", "none") == 0
     assert "4 done" in capsys.readouterr().err
@@ -136,9 +115,9 @@ def test_shards_together_do_everything_once(
     (folder / "mon" / "broken.mp4").unlink()
     done = []
     for index in (1, 2):
-        before = set(contents(tmp_path / "out")) if index > 1 else set()
+        before = set(contents_of(tmp_path / "out")) if index > 1 else set()
         assert run(folder, "--shard", f"{index}/2") == 0
-        done.append(set(contents(tmp_path / "out")) - before)
+        done.append(set(contents_of(tmp_path / "out")) - before)
     assert all(done)
     assert done[0] | done[1] == {"in.jsonl", "mon/walk.jsonl", "tue/walk.jsonl", "run.jsonl"}
 
@@ -231,7 +210,7 @@ def test_two_workers_give_the_bytes_of_one(shared: Path, tmp_path: Path) -> None
         done = subprocess.run(words, capture_output=True, text=True, timeout=500)
         assert done.returncode == LOST, done.stderr
         assert "2 done, 1 failed" in done.stderr
-        outs.append(contents(out))
+        outs.append(contents_of(out))
     assert outs[0] == outs[1]
     assert len(outs[0]) == 6
     entries = read_manifest(tmp_path / "2.jsonl").values()

@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from batch.works import Copy
+from batch.works import Copy, contents_of
 
 from livepose.batch.jobs import make_jobs
 from livepose.batch.manifest import Manifest, read_manifest
 from livepose.batch.ray_slots import connect
-from livepose.batch.run import OwnSlot, run_batch
-from livepose.batch.work import do_job
+from livepose.batch.run import run_batch
 from livepose.errors import DeviceError, UsageError
 from livepose.sources import find_sources
 
@@ -28,20 +27,6 @@ def can_have_own_network() -> bool:
     if not (shutil.which("unshare") and shutil.which("ip")):
         return False
     return subprocess.run(in_own_network(["true"]), capture_output=True).returncode == 0
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def alone(source: Path, out: Path, notes: Path) -> None:
-    work = Copy(notes)()
-    slot = OwnSlot(lambda job: do_job(work, job, out, "here", lambda _: None))
-    run_batch(make_jobs(find_sources([source])), lambda: slot, out, Manifest(None), "settings")
 
 
 @pytest.mark.slow
@@ -73,8 +58,10 @@ def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path)
     assert all(node not in entry.where for entry in again)
     assert {entry.where.split("node ")[1][:8] for entry in entries.values()} > {node}
 
-    alone(source, tmp_path / "alone", tmp_path)
-    assert contents(out) == contents(tmp_path / "alone")
+    alone = tmp_path / "alone"
+    jobs = make_jobs(find_sources([source]))
+    run_batch(jobs, lambda: Copy(tmp_path).here(alone), alone, Manifest(None), "settings")
+    assert contents_of(out) == contents_of(alone)
 
 
 def test_a_cluster_that_is_not_there_and_a_missing_package_are_said(

@@ -8,8 +8,8 @@ from batch.works import Copy
 
 from livepose.batch.jobs import make_jobs, shard
 from livepose.batch.manifest import Manifest
-from livepose.batch.run import OwnSlot, Report, Slots, run_batch
-from livepose.batch.work import do_job, part_folder
+from livepose.batch.run import Report, run_batch
+from livepose.batch.work import part_folder
 from livepose.sources import find_sources
 
 
@@ -23,13 +23,10 @@ class Runs:
         for name, text in (("a", "one"), ("b", "two"), ("c", "broken"), ("d", "four")):
             (self.source / f"{name}.mp4").write_text(text)
 
-    def slots(self) -> Slots:
-        work = self.copy()
-        return OwnSlot(lambda job: do_job(work, job, self.out, "here", lambda _: None))
-
     def __call__(self, settings: str = "settings", part: tuple[int, int] = (1, 1)) -> Report:
         jobs = shard(make_jobs(find_sources([self.source])), *part)
-        return run_batch(jobs, self.slots, self.out, Manifest(self.manifest, part), settings)
+        manifest = Manifest(self.manifest, part)
+        return run_batch(jobs, lambda: self.copy.here(self.out), self.out, manifest, settings)
 
 
 @pytest.fixture

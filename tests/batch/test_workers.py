@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from batch.works import Copy
+from batch.works import Copy, contents_of
 
 from livepose.batch.jobs import Job
 from livepose.batch.processes import Processes, cores_of
-from livepose.batch.run import MOST_TRIES, OwnSlot, Slots, run_jobs
-from livepose.batch.work import Outcome, do_job, part_folder, remove_stale
+from livepose.batch.run import MOST_TRIES, Slots, run_jobs
+from livepose.batch.work import Outcome, part_folder, remove_stale
 from livepose.errors import WeightsError
 
 Results = dict[str, tuple[Outcome, int, list[str]]]
@@ -40,38 +40,25 @@ def done_by(slots: Slots, jobs: list[Job]) -> Results:
     return results
 
 
-def contents(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): path.read_text()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def own(copy: Copy, folder: Path) -> OwnSlot:
-    work = copy()
-    return OwnSlot(lambda job: do_job(work, job, folder, "here", lambda _: None))
-
-
 def test_each_file_is_done_and_a_broken_one_stops_no_other(make_jobs, tmp_path: Path) -> None:
     jobs = make_jobs(a="hello", b="broken film", c="fault", d="world!!")
-    results = done_by(own(Copy(tmp_path), tmp_path / "out"), jobs)
+    results = done_by(Copy(tmp_path).here(tmp_path / "out"), jobs)
     states = {name: outcome.state for name, (outcome, _, _) in results.items()}
     assert states == {"a": "done", "b": "failed", "c": "failed", "d": "done"}
     assert results["b"][0].error == f"{jobs[1].source} is broken"
     assert results["c"][0].error == "ZeroDivisionError: a fault of ours"
-    assert contents(tmp_path / "out") == {
-        "a.parts/1": "hello",
-        "a.txt": "HELLO",
-        "d.parts/1": "world!!",
-        "d.txt": "WORLD!!",
+    assert contents_of(tmp_path / "out") == {
+        "a.parts/1": b"hello",
+        "a.txt": b"HELLO",
+        "d.parts/1": b"world!!",
+        "d.txt": b"WORLD!!",
     }
     assert set(results["a"][0].outputs) == {"a.txt", "a.parts"}
 
 
 def test_the_largest_file_comes_first(make_jobs, tmp_path: Path) -> None:
     jobs = make_jobs(a="x", b="x" * 100, c="x" * 10)
-    assert list(done_by(own(Copy(tmp_path), tmp_path / "out"), jobs)) == ["b", "c", "a"]
+    assert list(done_by(Copy(tmp_path).here(tmp_path / "out"), jobs)) == ["b", "c", "a"]
 
 
 def test_workers_do_the_same_as_one_process_and_load_once_each(make_jobs, tmp_path: Path) -> None:
@@ -79,14 +66,14 @@ def test_workers_do_the_same_as_one_process_and_load_once_each(make_jobs, tmp_pa
     copy = Copy(tmp_path)
     results = done_by(Processes(copy, tmp_path / "out", 2), jobs)
     assert {outcome.state for outcome, _, _ in results.values()} == {"done"}
-    by_workers = contents(tmp_path / "out")
+    by_workers = contents_of(tmp_path / "out")
     notes = copy.read_notes()
     assert sum(what == "loads" for _, what in notes) == 2
     assert len({process for process, _ in notes}) == 2
     limits = {what.split(" ", 1)[1] for _, what in notes if what != "loads"}
     assert limits == {f"{cores} {len(cores)}" for cores in (cores_of(0, 2), cores_of(1, 2))}
-    done_by(own(copy, tmp_path / "out"), jobs)
-    assert contents(tmp_path / "out") == by_workers
+    done_by(copy.here(tmp_path / "out"), jobs)
+    assert contents_of(tmp_path / "out") == by_workers
 
 
 def test_a_file_whose_worker_dies_is_tried_again_and_given_up_in_the_end(
@@ -100,7 +87,7 @@ def test_a_file_whose_worker_dies_is_tried_again_and_given_up_in_the_end(
     outcome, tries, losses = results["b"]
     assert (outcome.state, tries, len(losses)) == ("lost", MOST_TRIES, MOST_TRIES - 1)
     assert results["c"][0].state == "done"
-    assert set(contents(tmp_path / "out")) >= {"a.txt", "c.txt"}
+    assert set(contents_of(tmp_path / "out")) >= {"a.txt", "c.txt"}
     assert not (tmp_path / "out" / "b.txt").exists()
 
 

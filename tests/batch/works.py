@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from livepose.batch.jobs import Job
+from livepose.batch.run import OwnSlot
+from livepose.batch.work import do_job
 from livepose.errors import SourceError, WeightsError
 
 
@@ -52,3 +54,17 @@ class Copy:
 
     def tries_of(self, job: Job) -> int:
         return sum(what.startswith(f"{job.name} ") for _, what in self.read_notes())
+
+    def here(self, folder: Path) -> OwnSlot:
+        """Done by this process."""
+        work = self()
+        return OwnSlot(lambda job: do_job(work, job, folder, "here", lambda _: None))
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
