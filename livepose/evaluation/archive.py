@@ -68,12 +68,12 @@ class Archive:
     def _members(self) -> list[str]:
         try:
             self._zip = zipfile.ZipFile(self.path)
-            infos = self._zip.infolist()
+            members = [one for one in self._zip.infolist() if not one.is_dir()]
         except _BROKEN_ZIP as error:
             raise DataError(
                 f"{self.path}: expected a folder of pictures or a zip of them, got: {error}"
             ) from error
-        return [one.filename for one in infos if not (one.is_dir() or is_hostile(one.filename))]
+        return [one.filename for one in members if not is_hostile(one.filename)]
 
     def __contains__(self, name: str) -> bool:
         return self._place(name) is not None
@@ -93,13 +93,14 @@ class Archive:
             why = "refused: it leads out of" if is_hostile(name) else "is not in"
             raise DataError(f"{name!r} {why} {self.path}")
         try:
-            if self._zip is None:
-                return (self.path / place).read_bytes()
-            size = self._zip.getinfo(place).file_size
+            file, zipped = self.path / place, self._zip
+            size = zipped.getinfo(place).file_size if zipped else file.stat().st_size
             if size > MAX_PICTURE_BYTES:
-                raise DataError(f"{self.path}: {name} unpacks to {size} bytes, no picture")
+                raise DataError(f"{self.path}: {name} has {size} bytes, no picture")
+            if zipped is None:
+                return file.read_bytes()
             with self._lock:
-                return self._zip.read(place)
+                return zipped.read(place)
         except _BROKEN_ZIP as error:
             raise DataError(f"{self.path}: {name} cannot be unpacked: {error}") from error
 

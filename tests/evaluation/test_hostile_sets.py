@@ -1,6 +1,7 @@
 """Mutated annotations and archives, by seed: read, skipped, or refused in one sentence."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from hostile import damaged, mutated
 
 from livepose.errors import DataError
-from livepose.evaluation.archive import Archive
+from livepose.evaluation.archive import MAX_PICTURE_BYTES, Archive
 from livepose.evaluation.boxes import boxes_from_file
 from livepose.evaluation.dataset import Problems, load_annotations, read_dataset
 from livepose.evaluation.metrics import sigmas_of
@@ -79,8 +80,11 @@ def test_damaged_archives_are_read_or_refused(make_set: MakeSet, tmp_path: Path)
     images, path, _ = make_set(3, as_zip=True)
     whole, names = images.read_bytes(), load_annotations(path).file_names
     file, found = tmp_path / "damaged.zip", []
-    for seed in range(ARCHIVES):
-        file.write_bytes(damaged(whole, seed))
+    directory = whole.index(b"PK\x01\x02")
+    for seed in range(2 * ARCHIVES):
+        in_front, behind = (0, len(whole)) if seed < ARCHIVES else (directory, directory + 100)
+        odd = damaged(whole[in_front:behind], seed)
+        file.write_bytes(whole[:in_front] + odd + whole[behind:])
 
         def read() -> None:
             archive = Archive(file)
@@ -89,4 +93,20 @@ def test_damaged_archives_are_read_or_refused(make_set: MakeSet, tmp_path: Path)
             archive.close()
 
         found.append(refused(read))
-    assert sum(found) > ARCHIVES / 4
+    assert sum(found) > ARCHIVES / 2
+
+
+def test_a_member_without_a_name_is_no_crash(make_set: MakeSet, tmp_path: Path) -> None:
+    images, _, _ = make_set(1, as_zip=True)
+    with zipfile.ZipFile(images, "a") as archive:
+        archive.writestr("x", b"")
+        archive.infolist()[-1].filename = ""
+    with pytest.raises(DataError, match="expected a folder of pictures or a zip"):
+        Archive(images)
+
+
+def test_a_file_far_larger_than_a_picture_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(MAX_PICTURE_BYTES + 1)
+    with pytest.raises(DataError, match="no picture"):
+        Archive(tmp_path).read("a.jpg")
