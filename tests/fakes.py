@@ -126,7 +126,7 @@ def picture(left: int = 100, size_wh: tuple[int, int] = (320, 240)) -> ImageBgr:
     return image
 
 
-def film(path: Path, start: int = 60, frames: int = 12) -> Path:
+def clip(path: Path, start: int = 60, frames: int = 12) -> Path:
     """A file in which the white rectangle goes to the right."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:

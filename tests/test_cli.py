@@ -15,20 +15,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from fakes import film, make_pipeline, picture
+from fakes import clip, make_pipeline, picture
 
 from livepose.cli import main, play
-from livepose.cli.options import options
-from livepose.cli.run_options import (
-    BenchmarkOptions,
-    LiveOptions,
-    OutputOptions,
-    RunOptions,
-    SourceOptions,
-    WindowOptions,
-)
+from livepose.cli.run_options import RunOptions
 from livepose.pipeline import PosePipeline
-from livepose.settings import Settings
 
 __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]
@@ -38,14 +29,8 @@ LOST, USAGE, WEIGHTS, DEVICE = 3, 2, 4, 5
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    """A short film of the white "person"."""
-    return film(tmp_path / "in.mp4", frames=20)
-
-
-def run_options(**given: Any) -> RunOptions:
-    """The options of a run in which these were given."""
-    kinds = (SourceOptions, OutputOptions, LiveOptions, WindowOptions, BenchmarkOptions, Settings)
-    return RunOptions(*(options(kind, Namespace(**given)) for kind in kinds))
+    """A short clip of the white "person"."""
+    return clip(tmp_path / "in.mp4", frames=20)
 
 
 def sentences(text: str) -> list[str]:
@@ -246,7 +231,7 @@ def test_whoever_waits_long_is_told_why_and_nobody_else(
 def test_drawing_is_warmed_up_where_something_is_drawn(
     chosen: dict[str, Any], wanted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = run_options(**chosen)
+    asked = RunOptions.given(Namespace(**chosen))
     warmed: list[bool] = []
     monkeypatch.setattr(play.drawing, "warm_up", lambda: warmed.append(True))
     with play.with_drawing_warm(asked):
@@ -259,5 +244,7 @@ def test_a_warm_up_that_fails_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> N
         raise RuntimeError("no compiler")
 
     monkeypatch.setattr(play.drawing, "warm_up", fail)
-    with play.with_drawing_warm(run_options(output=Path("out.mp4"), no_window=True)):
+    with play.with_drawing_warm(
+        RunOptions.given(Namespace(output=Path("out.mp4"), no_window=True))
+    ):
         pass

@@ -69,11 +69,11 @@ class Length:
 
     @classmethod
     def of(cls, frames: int) -> "Length":
-        """So many frames, however long they take."""
+        """That number of frames, however long they take."""
         return cls(least=frames, most=frames)
 
     def reached(self, frames: int, seconds: float) -> bool:
-        """Whether a round of so many frames and seconds is over."""
+        """Whether a round of this length is over."""
         return frames >= self.most or (frames >= self.least and seconds >= self.seconds)
 
 

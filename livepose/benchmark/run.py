@@ -38,7 +38,7 @@ DEFAULT_FRAMES = 200
 MOST_FRAMES = 100_000
 SCENE_WH = (640, 480)
 ROUNDS = 10
-"""Measured frames fall into so many rounds, whose spread is the noise of the figures."""
+"""Measured frames fall into this number of rounds, whose spread is the noise of the figures."""
 FRAMES_PER_ROUND = 20
 """... or into rounds of this length where a video's length is not known."""
 LOOKED_MS = 0.2
@@ -169,7 +169,7 @@ class KnownBoxes:
         pipeline.detector = self
 
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
-        """What the scene knows, at the price of the detector."""
+        """What the scene knows, at the cost of the detector."""
         if self._inner is not None:
             self._inner(images_bgr)
         boxes = self._scene.boxes_xyxy(there_and_back(self.index, self._scene.frame_count))

@@ -128,7 +128,7 @@ class Preview:
         return not self._stopped
 
 
-def pictures(
+def preview_images(
     source: Source, again: Callable[[], Source], *, black: bool = False
 ) -> Iterator[ImageBgr]:
     """Pictures of the source that are not taken from it: live ones, or the first of a file.

@@ -48,9 +48,9 @@ def play(player: Player, options: RunOptions, alone: bool) -> None:
     source = player.source
     progress: Any = nullcontext()
     if alone and not source.live and player.window is None:
-        from livepose.cli.progress import FrameProgress
+        from livepose.cli.progress import frame_progress
 
-        progress = FrameProgress(source.frame_count)
+        progress = frame_progress(source.frame_count)
     with progress as player.progress:
         summary = player.play()
     brief = f"{source.name}: {summary.frames} frames, {summary.fps:.1f} fps"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ ENDINGS = {
     "yolo_pose": "_yolo",
 }
 """How the outputs of a source end; they begin with its name."""
-DRAWN_PICTURES = "_drawn"
+DRAWN_IMAGES = "_drawn"
 TOLD_EVERY_S = 0.5
 
 
@@ -150,7 +151,7 @@ def refuse_unknown(
 
 def placed(outputs: OutputOptions, job: Job, place: Path) -> OutputOptions:
     """The outputs of one job: ``place`` and how each kind ends."""
-    endings = ENDINGS | ({"output": DRAWN_PICTURES} if job.kind == "images" else {})
+    endings = ENDINGS | ({"output": DRAWN_IMAGES} if job.kind == "images" else {})
     own: dict[str, Any] = {
         entry.name: place.with_name(place.name + endings[entry.name])
         for entry in fields(outputs)
@@ -199,7 +200,7 @@ class PlayEach:
             sinks = open_sinks(outputs, None, source, pipeline, said)
             player = Player(pipeline, source, sinks, None, look(options.window))
             player.export_threshold = outputs.kpt_thr
-            player.progress = Shares(source.frame_count, on_progress)
+            player.progress = shares(source.frame_count, on_progress)
             player.play()
 
 
@@ -210,19 +211,20 @@ def open_job(job: Job, sources: SourceOptions) -> Source:
     return open_video(job.paths[0], rotate=sources.turn_deg, excerpt=sources.excerpt)
 
 
-class Shares:
-    """Tells now and then which share of a file is done."""
+def shares(
+    frame_count: int | None, on_progress: OnProgress
+) -> Callable[[Frame, Poses, float], None]:
+    """Tells now and then which share of a file's frames is done."""
+    done, due_s = count(1), 0.0
 
-    def __init__(self, frame_count: int | None, on_progress: OnProgress) -> None:
-        self._total, self._on_progress = frame_count, on_progress
-        self._done, self._due_s = 0, 0.0
+    def progress(frame: Frame, poses: Poses, fps: float) -> None:
+        nonlocal due_s
+        number = next(done)
+        if frame_count and time.perf_counter() >= due_s:
+            due_s = time.perf_counter() + TOLD_EVERY_S
+            on_progress(min(number / frame_count, 1.0))
 
-    def __call__(self, frame: Frame, poses: Poses, fps: float) -> None:
-        """One more frame is done."""
-        self._done += 1
-        if self._total and time.perf_counter() >= self._due_s:
-            self._due_s = time.perf_counter() + TOLD_EVERY_S
-            self._on_progress(min(self._done / self._total, 1.0))
+    return progress
 
 
 def note(entry: Entry, progress: FilesProgress) -> None:
@@ -242,5 +244,5 @@ def said(report: Report, manifest: Manifest) -> str:
         "unchanged since an earlier run": len(report.current),
         "failed": len(report.failed),
     }
-    text = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    text = ", ".join(f"{files} {word}" for word, files in counts.items() if files)
     return text if manifest.path is None else f"{text}; noted in {manifest.path}"

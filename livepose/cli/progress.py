@@ -1,4 +1,4 @@
-"""A progress bar that says people, frames a second and time left."""
+"""Progress bars on stderr; nothing where nobody watches."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -24,49 +24,41 @@ if TYPE_CHECKING:
 
 def _bars(*columns: ProgressColumn) -> Progress:
     console = Console(stderr=True)
+    columns = (*columns, TimeRemainingColumn())
     return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
 
 
-class _Shown:
-    """A bar that is there as long as the work in its block."""
-
-    _progress: Progress
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-
-class FrameProgress(_Shown):
+@contextmanager
+def frame_progress(
+    frame_count: int | None,
+) -> "Iterator[Callable[[Frame, Poses, float], None]]":
     """Progress over the frames of a file; their number is only an estimate, or unknown."""
-
-    def __init__(self, frame_count: int | None) -> None:
-        words = TextColumn("{task.fields[people]} people, {task.fields[fps]:.1f} fps")
-        self._progress = _bars(BarColumn(), MofNCompleteColumn(), words, TimeRemainingColumn())
-        self._task = self._progress.add_task("frames", total=frame_count, people=0, fps=0.0)
-
-    def __call__(self, frame: "Frame", poses: "Poses", fps: float) -> None:
-        """One more frame is done."""
-        self._progress.update(self._task, advance=1, people=len(poses), fps=fps)
+    words = TextColumn("{task.fields[people]} people, {task.fields[fps]:.1f} fps")
+    with _bars(BarColumn(), MofNCompleteColumn(), words) as bars:
+        task = bars.add_task("frames", total=frame_count, people=0, fps=0.0)
+        yield lambda frame, poses, fps: bars.update(task, advance=1, people=len(poses), fps=fps)
 
 
-class FilesProgress(_Shown):
-    """Progress over many files, by their size."""
+class FilesProgress:
+    """Progress over many files, by their size; there as long as the work in its block."""
 
     def __init__(self, total_bytes: int, files: int) -> None:
         self._files, self._finished, self._bytes = files, 0, 0
         self._total = max(total_bytes, 1)
         self._shares: dict[str, float] = {}
         self._start_s = time.perf_counter()
-        words = TextColumn("{task.fields[files]}, {task.percentage:.0f} %")
-        self._progress = _bars(BarColumn(), words, TimeRemainingColumn())
-        self._task = self._progress.add_task("files", total=self._total, files=f"0/{files}")
+        self._bars = _bars(BarColumn(), TextColumn("{task.fields[files]}, {task.percentage:.0f} %"))
+        self._task = self._bars.add_task("files", total=self._total, files=f"0/{files}")
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
 
     def share(self, job: "Job", share: float) -> None:
-        """So much of a file is done, 0 to 1."""
+        """A file is done so far, 0 to 1."""
         self._shares[job.source] = share * job.size
         self._show()
 
@@ -88,12 +80,12 @@ class FilesProgress(_Shown):
     def _show(self) -> None:
         completed = self._bytes + sum(self._shares.values())
         files = f"{self._finished}/{self._files} files"
-        self._progress.update(self._task, completed=completed, files=files)
+        self._bars.update(self._task, completed=completed, files=files)
 
 
 @contextmanager
 def download_bar(name: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on stderr for bytes that come."""
+    """A bar for bytes that come."""
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=None)
@@ -102,9 +94,8 @@ def download_bar(name: str) -> Iterator[Callable[[int, int | None], None]]:
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """Bars on stderr, one a pass; nothing where nobody watches."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with _bars(*columns, TimeRemainingColumn()) as bars:
+    """A bar for each pass over data."""
+    with _bars(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()) as bars:
 
         def start(name: str, total: int) -> Callable[[int], None]:
             task = bars.add_task(name, total=total)

@@ -10,18 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from livepose.cli.options import Command, complete, options
-from livepose.cli.run_options import (
-    BatchOptions,
-    BenchmarkOptions,
-    LiveOptions,
-    OutputOptions,
-    RunOptions,
-    SourceOptions,
-    WindowOptions,
-)
+from livepose.cli.options import Command
+from livepose.cli.run_options import GROUPS, BatchOptions, LiveOptions, RunOptions
 from livepose.errors import SinkError, UsageError
-from livepose.settings import Settings
 from livepose.sinks.claims import check_file, check_image_name, check_outputs, video_format
 
 EXAMPLES = """examples:
@@ -33,29 +24,11 @@ EXAMPLES = """examples:
   livepose in/ --output-dir out --json --angles         every video and picture of a folder
   livepose --benchmark                                  how fast is this machine?
 """
-GROUPS = {
-    "source (one kind; several of it share the networks)": SourceOptions,
-    "output (several at once are fine)": OutputOptions,
-    "many files": BatchOptions,
-    "live output": LiveOptions,
-    "pipeline": Settings,
-    "window": WindowOptions,
-    "benchmark (with --benchmark; --json FILE saves it)": BenchmarkOptions,
-}
 
 
 def run(given: Namespace) -> int:
     """Plays the chosen source or sources, or measures."""
-    given = complete(given, GROUPS.values())
-    chosen = RunOptions(
-        options(SourceOptions, given),
-        options(OutputOptions, given),
-        options(LiveOptions, given),
-        options(WindowOptions, given),
-        options(BenchmarkOptions, given),
-        options(Settings, given),
-        options(BatchOptions, given),
-    )
+    chosen = RunOptions.given(given)
     sources = chosen.sources.chosen()
     if chosen.benchmark.benchmark:
         return measure(chosen)

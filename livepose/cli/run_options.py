@@ -2,11 +2,13 @@
 
 import math
 import re
+from argparse import Namespace
 from dataclasses import dataclass, fields, replace
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepose.cli.options import complete, options
 from livepose.errors import UsageError
 from livepose.settings import Settings, check, flag_of, option
 
@@ -307,17 +309,36 @@ class BatchOptions:
     ray: str | None = option(None, "machines of a Ray cluster", metavar="ADDRESS|local")
 
 
+GROUPS = {
+    "source (one kind; several of it share the networks)": SourceOptions,
+    "output (several at once are fine)": OutputOptions,
+    "many files": BatchOptions,
+    "live output": LiveOptions,
+    "pipeline": Settings,
+    "window": WindowOptions,
+    "benchmark (with --benchmark; --json FILE saves it)": BenchmarkOptions,
+}
+"""What a run takes, by the titles of its help."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """All of them."""
+    """All of them, in that order."""
 
     sources: SourceOptions
     outputs: OutputOptions
+    batch: BatchOptions
     live: LiveOptions
+    settings: Settings
     window: WindowOptions
     benchmark: BenchmarkOptions
-    settings: Settings
-    batch: BatchOptions = BatchOptions()
+
+    @classmethod
+    def given(cls, given: Namespace) -> "RunOptions":
+        """Those that were given, here or in the environment or the configuration file."""
+        kinds: list[Any] = list(GROUPS.values())
+        whole = complete(given, kinds)
+        return cls(*(options(kind, whole) for kind in kinds))
 
     def each(self) -> "list[RunOptions]":
         """Those of each stream: of several, outputs and ports are numbered."""

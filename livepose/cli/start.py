@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from livepose.cli.getting_ready import FirstFrame, GettingReady, Preview, pictures
+from livepose.cli.getting_ready import FirstFrame, GettingReady, Preview, preview_images
 from livepose.cli.run_options import BROWSER, RunOptions, SourceOptions
 from livepose.errors import SourceError, UsageError
 from livepose.sinks.protocol import Sink
@@ -204,7 +204,7 @@ def _preview(
     view: "BrowserView | None",
 ) -> Preview:
     again = partial(open_chosen, *options.sources.chosen()[number], options.sources)
-    shown = pictures(source, again, black=options.window.skeleton_only)
+    shown = preview_images(source, again, black=options.window.skeleton_only)
     return Preview(shown, window, view, mirror=options.window.mirror)
 
 

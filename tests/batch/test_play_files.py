@@ -10,7 +10,7 @@ import cv2
 import polars
 import pytest
 from batch.works import contents_of
-from fakes import film, make_pipeline, picture
+from fakes import clip, make_pipeline, picture
 
 from livepose import read
 from livepose.batch.manifest import read_manifest
@@ -24,14 +24,14 @@ LOST, USAGE = 3, 2
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two films of one name, another, two pictures, a broken film and a note."""
+    """Two clips of one name, another, two pictures, a broken clip and a note."""
     source = tmp_path / "in"
-    film(source / "mon" / "walk.mp4", 60)
-    film(source / "tue" / "walk.mp4", 90)
-    film(source / "tue" / "run.mp4", 120)
+    clip(source / "mon" / "walk.mp4", 60)
+    clip(source / "tue" / "walk.mp4", 90)
+    clip(source / "tue" / "run.mp4", 120)
     for name in ("1.jpg", "2024-05-01.jpg"):
         cv2.imwrite(str(source / name), picture(100))
-    (source / "mon" / "broken.mp4").write_bytes(b"no film")
+    (source / "mon" / "broken.mp4").write_bytes(b"no clip")
     (source / "mon" / "notes.txt").write_text("a note")
     return source
 
@@ -62,7 +62,7 @@ def test_a_folder_is_sorted_out_and_a_broken_file_stops_no_other(
 
 
 def test_all_that_can_be_written_is_written_by_name(make_pipeline: Make, tmp_path: Path) -> None:
-    source = film(tmp_path / "walk.mp4")
+    source = clip(tmp_path / "walk.mp4")
     outputs = (
         *("--json", "--csv", "--openpose-json", "--coco-json", "--sheet", "--trc", "--mot"),
         *("--parquet", "--coco-dataset", "--yolo-pose", "--angles", "--rate", "15"),
@@ -79,7 +79,7 @@ def test_all_that_can_be_written_is_written_by_name(make_pipeline: Make, tmp_pat
 
 
 def test_parts_of_films_are_done_alike(make_pipeline: Make, tmp_path: Path) -> None:
-    source = film(tmp_path / "walk.mp4", frames=30)
+    source = clip(tmp_path / "walk.mp4", frames=30)
     words = [str(source), "--output-dir", str(tmp_path / "out"), "--json"]
     assert main([*words, "--start", "0.2", "--end", "0.6", "--step", "3"]) == 0
     found = read(tmp_path / "out" / "walk.jsonl")
@@ -97,7 +97,7 @@ def test_a_rerun_does_what_is_missing_or_changed(
     assert run(folder, "--manifest", manifest) == 0
     assert "4 unchanged since an earlier run" in capsys.readouterr().err
     (tmp_path / "out" / "run.jsonl").unlink()
-    film(folder / "mon" / "walk.mp4", 20)
+    clip(folder / "mon" / "walk.mp4", 20)
     assert run(folder, "--manifest", manifest) == 0
     assert "2 done, 2 unchanged" in capsys.readouterr().err
     second = contents_of(tmp_path / "out")
@@ -125,7 +125,7 @@ def test_shards_together_do_everything_once(
 def test_what_is_there_already_is_not_replaced_unasked(
     make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source, out = film(tmp_path / "walk.mp4"), tmp_path / "out"
+    source, out = clip(tmp_path / "walk.mp4"), tmp_path / "out"
     out.mkdir()
     (out / "walk.jsonl").write_text("dear to somebody")
     words = [str(source), "--output-dir", str(out), "--json"]
@@ -161,7 +161,7 @@ def test_what_is_there_already_is_not_replaced_unasked(
 def test_what_does_not_go_together_is_one_sentence(
     words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    film(tmp_path / "in" / "a.mp4", frames=2)
+    clip(tmp_path / "in" / "a.mp4", frames=2)
     given = [
         one.replace("IN", str(tmp_path / "in")).replace("OUT", str(tmp_path / "out"))
         for one in words

@@ -37,8 +37,8 @@ def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path)
     source, out, manifest = tmp_path / "in", tmp_path / "out", tmp_path / "run.jsonl"
     source.mkdir()
     for index in range(12):
-        (source / f"{index}.mp4").write_text(f"slow 1 film {index} " + "x" * index)
-    (source / "broken.mp4").write_text("broken film")
+        (source / f"{index}.mp4").write_text(f"slow 1 clip {index} " + "x" * index)
+    (source / "broken.mp4").write_text("broken clip")
     words = [sys.executable, str(Path(__file__).with_name("two_nodes.py"))]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     done = subprocess.run(

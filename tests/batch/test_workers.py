@@ -41,7 +41,7 @@ def done_by(slots: Slots, jobs: list[Job]) -> Results:
 
 
 def test_each_file_is_done_and_a_broken_one_stops_no_other(make_jobs, tmp_path: Path) -> None:
-    jobs = make_jobs(a="hello", b="broken film", c="fault", d="world!!")
+    jobs = make_jobs(a="hello", b="broken clip", c="fault", d="world!!")
     results = done_by(Copy(tmp_path).here(tmp_path / "out"), jobs)
     states = {name: outcome.state for name, (outcome, _, _) in results.items()}
     assert states == {"a": "done", "b": "failed", "c": "failed", "d": "done"}

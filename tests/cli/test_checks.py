@@ -14,8 +14,8 @@ FLAGS = ["--json", "--csv", "--coco-json", "--output", "--sheet"]
 
 
 @pytest.fixture
-def film(shared: Path, tmp_path: Path) -> Path:
-    """A film that is not to be hurt."""
+def clip(shared: Path, tmp_path: Path) -> Path:
+    """A clip that is not to be hurt."""
     return Path(shutil.copy(shared / "video" / "one_frame.mp4", tmp_path / "v.mp4"))
 
 
@@ -23,13 +23,13 @@ def film(shared: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("flag", FLAGS)
 @pytest.mark.parametrize("way", ["--video", "--source", None])
 def test_no_output_is_written_over_the_input(
-    film: Path, flag: str, way: str | None, overwrite: list[str], said: list[str]
+    clip: Path, flag: str, way: str | None, overwrite: list[str], said: list[str]
 ) -> None:
-    before = film.read_bytes()
-    source = [str(film)] if way is None else [way, str(film)]
-    assert main([*source, flag, str(film), *overwrite]) == 2
-    assert said == [f"{flag} {film} is the input itself; write to another file"]
-    assert film.read_bytes() == before
+    before = clip.read_bytes()
+    source = [str(clip)] if way is None else [way, str(clip)]
+    assert main([*source, flag, str(clip), *overwrite]) == 2
+    assert said == [f"{flag} {clip} is the input itself; write to another file"]
+    assert clip.read_bytes() == before
 
 
 def test_a_photograph_is_not_written_over_by_its_sheet(shared: Path, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_picture_of_a_folder_is_an_input_too(shared: Path, tmp_path: Path) -> 
     ],
 )
 def test_an_output_that_cannot_be_is_refused_before_anything_is_loaded(
-    film: Path,
+    clip: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     said: list[str],
@@ -71,21 +71,21 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_loaded(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "livepose.cli.play", None)
-    assert main([way, str(film), *words]) == code
+    assert main([way, str(clip), *words]) == code
     assert told in said[0]
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
 
 
 def test_what_is_a_video_and_what_pictures_is_known_before_it_is_opened(
-    film: Path, shared: Path, tmp_path: Path
+    clip: Path, shared: Path, tmp_path: Path
 ) -> None:
     photo = shared / "images" / "skier.jpg"
-    films = [str(film), film.as_uri(), "0", "rtsp://127.0.0.1/a.jpg", "browser"]
+    clips = [str(clip), clip.as_uri(), "0", "rtsp://127.0.0.1/a.jpg", "browser"]
     moving = str(shared / "cases" / "animated_webp" / "moving.webp")
     pictures = [str(photo), photo.as_uri(), str(tmp_path), str(photo.with_name("*.jpg"))]
-    assert all(is_video("source", one) for one in [*films, moving])
+    assert all(is_video("source", one) for one in [*clips, moving])
     assert not any(is_video("source", one) for one in pictures)
-    assert is_video("camera", "0") and not is_video("image", [str(film)])
+    assert is_video("camera", "0") and not is_video("image", [str(clip)])
 
 
 def test_checks_load_no_library() -> None:

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from livepose.cli import main
-from livepose.cli.options import complete, options
-from livepose.cli.run import GROUPS
-from livepose.cli.run_options import OutputOptions, SourceOptions
+from livepose.cli.run_options import RunOptions
 from livepose.errors import UsageError
 from livepose.settings import Settings
 
@@ -21,7 +19,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def settings(**given: object) -> Settings:
-    return options(Settings, complete(Namespace(**given), GROUPS.values()))
+    return RunOptions.given(Namespace(**given)).settings
 
 
 def test_the_command_line_counts_more_than_the_environment_and_that_more_than_the_file(
@@ -51,15 +49,15 @@ def test_a_file_may_lie_elsewhere(file: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_lists_are_options_that_may_be_repeated(file: Path) -> None:
     file.write_text('camera = ["0", "1"]\njson = "poses.jsonl"\n')
-    whole = complete(Namespace(), GROUPS.values())
-    assert options(SourceOptions, whole).camera == ("0", "1")
-    assert options(OutputOptions, whole).json == Path("poses.jsonl")
+    whole = RunOptions.given(Namespace())
+    assert whole.sources.camera == ("0", "1")
+    assert whole.outputs.json == Path("poses.jsonl")
 
 
 def test_a_source_on_the_command_line_takes_the_place_of_one_in_the_file(file: Path) -> None:
     file.write_text("camera = 0")
-    whole = complete(Namespace(video=["in.mp4"]), GROUPS.values())
-    assert options(SourceOptions, whole).chosen() == [("video", "in.mp4")]
+    whole = RunOptions.given(Namespace(video=["in.mp4"]))
+    assert whole.sources.chosen() == [("video", "in.mp4")]
 
 
 @pytest.mark.parametrize(

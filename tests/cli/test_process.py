@@ -18,15 +18,15 @@ RUN = [sys.executable, "-m", "livepose", "--detector", "embedded", "--no-window"
 
 
 @pytest.fixture
-def film(shared: Path, tmp_path: Path) -> Path:
-    """A film of one frame."""
+def clip(shared: Path, tmp_path: Path) -> Path:
+    """A clip of one frame."""
     return Path(shutil.copy(shared / "video" / "one_frame.mp4", tmp_path / "v.mp4"))
 
 
 def test_whoever_reads_stderr_may_go_and_the_results_are_written(
-    film: Path, tmp_path: Path
+    clip: Path, tmp_path: Path
 ) -> None:
-    command = f"{' '.join(RUN)} --video {film} --json {tmp_path}/o.jsonl 2>&1 >/dev/null | head -1"
+    command = f"{' '.join(RUN)} --video {clip} --json {tmp_path}/o.jsonl 2>&1 >/dev/null | head -1"
     done = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], timeout=300)
     assert done.returncode == 0
     assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 2
@@ -34,15 +34,15 @@ def test_whoever_reads_stderr_may_go_and_the_results_are_written(
 
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
 def test_what_is_said_never_lands_in_a_file_of_results(
-    film: Path, tmp_path: Path, stderr: str
+    clip: Path, tmp_path: Path, stderr: str
 ) -> None:
-    command = f"{' '.join(RUN)} --video {film} --json {tmp_path}/o.jsonl {stderr}"
+    command = f"{' '.join(RUN)} --video {clip} --json {tmp_path}/o.jsonl {stderr}"
     assert subprocess.run(["bash", "-c", command], timeout=300).returncode == 0
     assert all(json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines())
 
 
-def test_a_closed_stdout_is_said_at_once(film: Path) -> None:
-    command = f"{' '.join(RUN)} --video {film} --json - >&-"
+def test_a_closed_stdout_is_said_at_once(clip: Path) -> None:
+    command = f"{' '.join(RUN)} --video {clip} --json - >&-"
     start_s = time.perf_counter()
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1

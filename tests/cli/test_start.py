@@ -12,7 +12,7 @@ import pytest
 from fakes import FakeWindow, walking
 
 from livepose.cli import getting_ready
-from livepose.cli.getting_ready import PARTS, GettingReady, Preview, pictures
+from livepose.cli.getting_ready import PARTS, GettingReady, Preview, preview_images
 from livepose.sources import Source, open_source
 from livepose.window import Command, captioned
 
@@ -95,14 +95,14 @@ def test_the_preview_of_a_file_takes_nothing_from_it(shared: Path) -> None:
         return open_source(shared / "video" / "crowd.mp4")
 
     with again() as source:
-        seen = next(pictures(source, again))
+        seen = next(preview_images(source, again))
         assert (next(iter(source)).image_bgr == seen).all()
-        assert not next(pictures(source, again, black=True)).any()
+        assert not next(preview_images(source, again, black=True)).any()
 
 
 def test_the_preview_of_a_source_that_cannot_be_looked_at_is_black() -> None:
     source = walking(3, live=True)
-    assert not next(pictures(source, lambda: source)).any()
+    assert not next(preview_images(source, lambda: source)).any()
 
 
 def test_the_line_is_readable_on_any_picture() -> None:
