@@ -21,12 +21,15 @@ def describe_machine(pipeline: "PosePipeline") -> dict[str, Any]:
     """Processor, device, runtime, precision, weights and versions."""
     from livepose.weights.card import size_of
 
-    runtime = pipeline.estimator.runtime
-    card = runtime.card
-    system = describe_system()
+    runtime, system = pipeline.estimator.runtime, describe_system()
+    card, device = runtime.card, runtime.device
+    if device.startswith("cuda"):
+        import torch
+
+        device = f"{device}, {torch.cuda.get_device_name(device)}"
     return {
         "processor": system["processor"],
-        "device": device_name(runtime.device),
+        "device": device,
         "runtime": f"{runtime.name}, {runtime.precision}",
         "pose": f"{card.network} {size_of(card)}, {card.sha256[:12]}",
         "detector": "none" if pipeline.detector is None else pipeline.detector.name,
@@ -35,32 +38,14 @@ def describe_machine(pipeline: "PosePipeline") -> dict[str, Any]:
     }
 
 
-def device_name(device: str) -> str:
-    """The device, and which card it is."""
-    if not device.startswith("cuda"):
-        return device
-    import torch
-
-    return f"{device}, {torch.cuda.get_device_name(device)}"
-
-
 def describe_system() -> dict[str, str]:
     """Processor, system and versions, whatever runs on them."""
+    python = platform.python_version()
     return {
         "processor": f"{processor_name()}, {usable_cores()} cores",
-        "system": system_name(),
-        "versions": known_versions(),
+        "system": f"{platform.system()} {platform.machine()}, Python {python}",
+        "versions": ", ".join(f"{name} {known_version(name)}" for name in PACKAGES),
     }
-
-
-def system_name() -> str:
-    """Operating system, architecture and Python."""
-    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-
-
-def known_versions() -> str:
-    """The packages that speed depends on, with their versions."""
-    return ", ".join(f"{name} {known_version(name)}" for name in PACKAGES)
 
 
 def processor_name() -> str:
