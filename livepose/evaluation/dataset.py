@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 Columns = NDArray[np.int64]
 PERSON = "person"
 SHOWN_PER_KIND = 5
+VISIBILITIES = (0, 1, 2)
 MAX_SIDE_PX, MAX_NUMBER = 100_000, 1e9
 
 
@@ -163,7 +164,7 @@ class Dataset:
 def read_json(path: Path, what: str) -> Any:
     """The document in a JSON file; DataError with ``what`` it should have been."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataError(f"{what} {path} cannot be read: {error.strerror or error}") from error
     except RecursionError as error:
@@ -295,7 +296,13 @@ class _Reader:
             keypoints = np.zeros((count, 3))
             if count and entry.get("keypoints") not in (None, []):
                 found = numbers(entry, "keypoints", 3 * len(own)).reshape(-1, 3)
+                if not np.isin(found[:, 2], VISIBILITIES).all():
+                    raise ValueError("keypoints: expected 0, 1 or 2 as every third number")
                 keypoints = placed(found, own, count)
+            if entry.get("iscrowd") not in (None, 0, 1):
+                raise ValueError(f"iscrowd: expected 0 or 1, got {entry['iscrowd']!r:.40}")
+            if keypoints[:, 2].any() and not box[2:].min() > 0:
+                raise ValueError(f"bbox: expected a width and height above 0, got {box[2:]}")
             area = np.nan if entry.get("area") is None else single(entry, "area")
         except ValueError as error:
             self._problems.add("broken annotation", where, str(error))

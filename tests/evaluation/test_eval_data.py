@@ -79,6 +79,12 @@ def test_sets_that_cannot_be_scored_are_refused(
         ({"keypoints": [10**400, 1, 2] * 17}, "keypoints: holds a number that is too large"),
         ({"keypoints": ["1", 1, 2] * 17}, "keypoints: holds what is no number"),
         ({"keypoints": [True, 1, 2] * 17}, "keypoints: holds what is no number"),
+        ({"keypoints": [1, 1, 7] * 17}, "keypoints: expected 0, 1 or 2 as every third number"),
+        ({"keypoints": [1, 1, 1.5] * 17}, "keypoints: expected 0, 1 or 2 as every third number"),
+        ({"bbox": [1, 2, -3, 4]}, "bbox: expected a width and height above 0"),
+        ({"bbox": [1, 2, 3, 0]}, "bbox: expected a width and height above 0"),
+        ({"iscrowd": "0"}, "iscrowd: expected 0 or 1, got '0'"),
+        ({"iscrowd": 2}, "iscrowd: expected 0 or 1, got 2"),
         ({"keypoints": [1]}, "keypoints: expected 51 numbers, got 1 entries"),
         ({"keypoints": 8}, "keypoints: expected 51 numbers, got 8"),
         ({"bbox": None}, "bbox: expected 4 numbers, got None"),
@@ -403,3 +409,9 @@ def test_head_boxes_come_from_mpiis_own_file(tmp_path: Path) -> None:
 
 def test_a_picture_knows_its_size_only_if_it_was_annotated() -> None:
     assert Picture(1, "a.png").size_wh is None
+
+
+def test_a_mark_of_byte_order_is_no_fault(make_set: MakeSet) -> None:
+    _, path, _ = make_set(2)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(load_annotations(path).people) == 2
