@@ -413,5 +413,6 @@ def test_a_picture_knows_its_size_only_if_it_was_annotated() -> None:
 
 def test_a_mark_of_byte_order_is_no_fault(make_set: MakeSet) -> None:
     _, path, _ = make_set(2)
+    people = len(load_annotations(path).people)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert len(load_annotations(path).people) == 2
+    assert len(load_annotations(path).people) == people
