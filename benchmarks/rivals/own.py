@@ -34,7 +34,7 @@ def open_livepose(precision: str = "auto") -> Opened:
     """The pipeline as it comes, or in a precision asked for."""
     pipeline = PosePipeline(Settings(precision=precision, device="cpu"))
     card = pipeline.estimator.runtime.card
-    return opened(pipeline, validated(card, read_ranges(find_weights("default"), card)))
+    return opened(pipeline, validated(card, read_ranges(find_weights("default"), card.sha256)))
 
 
 def open_tinypose() -> Opened:

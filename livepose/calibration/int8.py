@@ -191,7 +191,7 @@ def measure_limits(
     model = model.clone()
     model.reshape([BATCH, *crops_bgr.shape[1:]])
     layers = {n: c for n, c in convolutions(model).items() if n not in left_out}
-    sources = {_name(entering(layer)): entering(layer) for layer in layers.values()}
+    sources = {name: one for layer in layers.values() for name, one in entering(layer).items()}
     results = [ov.opset13.result(source) for source in sources.values()]
     watching = ov.Model(results, model.get_parameters(), "watching")
     options = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -203,8 +203,8 @@ def measure_limits(
             histogram.add(request.get_output_tensor(index).data)
         advance(BATCH)
     found = {name: histogram.limits() for name, histogram in histograms.items()}
-    return {name: found[_name(entering(layer))] for name, layer in layers.items()}
-
-
-def _name(source: Any) -> str:
-    return str(source.get_node().get_friendly_name())
+    limits = {}
+    for name, layer in layers.items():
+        lows, highs = zip(*(found[source] for source in entering(layer)), strict=True)
+        limits[name] = min(lows), max(highs)
+    return limits

@@ -1,19 +1,18 @@
 """Finding people: ultralytics YOLO behind one door.
 
-``open_detector`` is the door. Inside: ``official`` knows the published checkpoints, ``pickled``
-reads them without running anything, ``checkpoint`` reads and writes our own, ``library`` imports
-ultralytics quietly, ``conversion`` keeps networks that OpenVINO runs, ``letterbox`` fits pictures,
-``openvino_engine``, ``cuda_engine`` and ``torch_engine`` run networks, ``suppression`` leaves one
-box for each person, ``yolo`` joins them. ``small_people`` adds those of a larger input,
-``schedule`` says when.
-ultralytics is imported nowhere else in the live path, and neither it nor torch where a converted
-detector is kept.
+``open_detector`` is the door. Inside: ``official`` knows the published checkpoints, ``stored`` and
+``pickled`` read files without running anything, ``checkpoint`` builds and writes them in torch,
+``library`` imports ultralytics quietly, ``letterbox`` fits pictures, ``openvino_engine``,
+``cuda_engine`` and ``torch_engine`` run networks, ``yolo`` joins them and leaves one box for each
+person. ``small_people`` adds those of a larger input, ``schedule`` says when.
+ultralytics is imported nowhere else in the live path, and neither it nor torch where the processor
+runs a YOLO11 of ours.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from livepose.detection.detections import Detections, Detector
 from livepose.detection.opening import open_detector
+from livepose.detection.protocol import Detections, Detector
 from livepose.detection.schedule import DetectionSchedule, detect_stills
 from livepose.detection.small_people import TwoScaleDetector, TwoScales
 

@@ -19,22 +19,16 @@ def probe_picture() -> NDArray[np.uint8]:
 
 
 def require_same_predictions(engine: Engine, reference: Predictions, person: int) -> None:
-    """The self-check: on the probe the engine sees what torch sees on the processor in f32.
+    """Raises DeviceError unless the engine sees on the probe what ``reference`` says.
 
-    ``reference`` are the predictions of the latter. Half precision moves a box by a good part of
-    a pixel, so that its surest candidates are compared, by score and place.
-
-    Raises
-    ------
-    DeviceError
-        When it sees something else. Some GPU drivers are wrong without any error.
+    That are the predictions of torch on the processor in f32. Half precision moves a box by a good
+    part of a pixel, so that its surest candidates are compared, by score and place.
     """
-    expected, got = candidates(reference, person), candidates(engine(probe_picture()), person)
+    expected, got = _candidates(reference, person), _candidates(engine(probe_picture()), person)
     expected = expected[np.argsort(-expected[:, 4])[:SUREST]]
     # The same candidate is the one at the same place: the order is another one.
     away_px = np.abs(expected[:, None, :4] - got[None, :, :4]).max(axis=2)
-    same = away_px.argmin(axis=1)
-    scores = float(np.abs(expected[:, 4] - got[same, 4]).mean())
+    scores = float(np.abs(expected[:, 4] - got[away_px.argmin(axis=1), 4]).mean())
     shift_px = float(np.median(away_px.min(axis=1)))
     if not (scores <= LARGEST_SCORE_DIFFERENCE and shift_px <= LARGEST_SHIFT_PX):  # also NaN
         raise DeviceError(
@@ -44,9 +38,9 @@ def require_same_predictions(engine: Engine, reference: Predictions, person: int
         )
 
 
-def candidates(predictions: Predictions, person: int) -> NDArray[np.float64]:
+def _candidates(predictions: Predictions, person: int) -> NDArray[np.float64]:
     """Box and score as a person of each candidate in the first picture, (N, 5)."""
     one = predictions[0].astype(np.float64)
-    if one.shape[1] == 6:  # (N, 6): corners, score, class
+    if one.shape[1] == 6:  # corners, score, class
         return np.asarray(one[:, :5])
     return np.asarray(np.concatenate([one[:4], one[None, 4 + person]]).T)

@@ -1,8 +1,6 @@
-"""Detectors as files: our own (safetensors with the architecture beside the tensors), and .pt.
+"""Detectors in torch: built of a stored file by ultralytics, and written as a file of ours.
 
-Metadata of our own: ``architecture`` (ultralytics' model description as JSON), ``classes`` (names,
-comma-separated), ``input_px`` (longer side it was trained for), ``source``, and what else the
-writer adds. Nothing in it is run: an architecture is only built from ultralytics' own layers.
+Nothing of a file is run: an architecture is only built from ultralytics' own layers.
 """
 
 import json
@@ -13,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from livepose.detection.library import ultralytics
-from livepose.detection.pickled import read_pickled
-from livepose.detection.protocol import DetectorInfo, person_class
+from livepose.detection.protocol import DetectorInfo
+from livepose.detection.stored import read_stored
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import one_thread
-from livepose.weights.arrays import require_stated, tensors_sha256
+from livepose.weights.arrays import tensors_sha256
 
 FORMAT = "livepose-detector-1"
+KINDS = ("DetectionModel", "YOLOv10DetectionModel")
 HEADS = ("Detect", "v10Detect")
 LARGEST_NUMBER = 8192
 """Of channels, repeats and classes."""
@@ -68,13 +66,12 @@ def save_detector(
     missing = {"classes", "input_px", "source"} - set(metadata)
     if missing:
         raise ValueError(f"metadata: expected also {', '.join(sorted(missing))}")
-    architecture: Any = model.yaml
     tensors = {
         name: value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype)
         for name, value in model.state_dict().items()
     }
     tensors = {name: value.clone().contiguous() for name, value in tensors.items()}
-    told = {**metadata, "format": FORMAT, "architecture": json.dumps(architecture)}
+    told = {**metadata, "format": FORMAT, "architecture": json.dumps(model.yaml)}
     told["sha256"] = tensors_sha256(tensors)
     save_file(tensors, path, metadata=told)
 
@@ -87,52 +84,20 @@ def load_detector(path: Path) -> Loaded:
     WeightsError
         When the file is missing, broken, unsafe or something else than a detector of persons.
     """
-    return _load_pickled(path) if path.suffix == ".pt" else _load_own(path)
-
-
-def _load_own(path: Path) -> Loaded:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        architecture = json.loads(metadata["architecture"])
-        names = dict(enumerate(metadata["classes"].split(",")))
-        input_px = int(metadata["input_px"])
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as a detector: {error}") from None
-    except (KeyError, ValueError, RecursionError) as error:
-        raise WeightsError(
-            f"{path} holds no detector: its metadata lack or garble {error}; a pose network goes "
-            "to --weights"
-        ) from None
-    require_stated(tensors, metadata.get("sha256", ""), path)
-    return _finish(path, architecture, tensors, names, input_px)
-
-
-def _load_pickled(path: Path) -> Loaded:
-    stored = read_pickled(path)
-    if stored.kind not in ("DetectionModel", "YOLOv10DetectionModel"):
+    stored = read_stored(path)
+    if stored.kind not in KINDS:
         raise WeightsError(
             f"{path} is a {stored.kind} of ultralytics; a detection model is wanted, such as "
             "yolo11n.pt"
         )
-    require_stated(stored.tensors, "", path)
-    return _finish(path, stored.architecture, stored.tensors, stored.names, None)
-
-
-def _finish(
-    path: Path,
-    architecture: Any,
-    tensors: dict[str, Tensor],
-    names: dict[int, str],
-    input_px: int | None,
-) -> Loaded:
-    check_architecture(architecture, path)
-    person = person_class(names, path)
+    check_architecture(stored.architecture, path)
+    info = stored.info(path)
+    tensors = {name: torch.as_tensor(value) for name, value in stored.tensors.items()}
+    floats = {n: value.float() for n, value in tensors.items() if value.is_floating_point()}
     try:
         with one_thread():
-            model: Any = ultralytics().DetectionModel(architecture, ch=3, verbose=False)
-            model.load_state_dict(_as_float(tensors), strict=True)
+            model: Any = ultralytics().DetectionModel(stored.architecture, ch=3, verbose=False)
+            model.load_state_dict({**tensors, **floats}, strict=True)
             model.eval().requires_grad_(False)
             model.fuse(verbose=False)
     except (RuntimeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -141,14 +106,7 @@ def _finish(
             f"{path}: the tensors do not fit the architecture it names ({reason}); it may need "
             f"another version of ultralytics than {ultralytics().version}"
         ) from None
-    return Loaded(model, DetectorInfo(person, int(architecture["nc"]), input_px))
-
-
-def _as_float(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name: value.float() if value.is_floating_point() else value
-        for name, value in tensors.items()
-    }
+    return Loaded(model, info)
 
 
 def check_architecture(architecture: Any, path: Path) -> None:

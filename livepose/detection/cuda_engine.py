@@ -18,8 +18,7 @@ from livepose.detection.letterbox import GREY, Letterbox
 from livepose.detection.protocol import Predictions
 from livepose.frame import ImageBgr
 from livepose.runtimes.batches import padded_slices
-from livepose.runtimes.cuda_graph import CudaGraph
-from livepose.runtimes.device_errors import device_errors
+from livepose.runtimes.cuda_graph import CudaGraph, device_errors
 from livepose.runtimes.eager import channels_last
 from livepose.runtimes.frames import DeviceFrames, TapBuffers, gather
 

@@ -56,7 +56,7 @@ def fetch_official(name: str, limit_s: float = ASKED_LIMIT_S) -> Path | None:
     target = downloads_folder() / f"{name}.pt"
     sha256, most_bytes = SHA256.get(name, ""), SIZES.get(name, MOST_BYTES)
     logger.info(f"fetching {url} (at most {most_bytes / 1e6:.1f} MB, {limit_s:g} s)")
-    answer: list[Path | str] = []
+    answer: list[Path | WeightsError] = []
 
     def load() -> None:
         try:
@@ -64,7 +64,7 @@ def fetch_official(name: str, limit_s: float = ASKED_LIMIT_S) -> Path | None:
                 download(url, target, sha256=sha256, limit_s=limit_s, most_bytes=most_bytes)
             )
         except WeightsError as error:
-            answer.append(str(error))
+            answer.append(error)
 
     # In a thread, because a name server that does not answer cannot be given a time limit.
     thread = threading.Thread(target=load, daemon=True)
@@ -80,15 +80,12 @@ def fetch_official(name: str, limit_s: float = ASKED_LIMIT_S) -> Path | None:
 def fetch_once_a_day() -> Path | None:
     """The default checkpoint, tried for within ``AUTO_LIMIT_S``; after a failure not for a day."""
     tried = downloads_folder() / f"{DEFAULT}.tried"
-    try:
-        if is_offline() or not is_cache_lasting():
-            return None
-        if time.time() - tried.stat().st_mtime < A_DAY_S:
-            return None
-    except OSError:  # not tried yet
-        pass
+    if is_offline() or not is_cache_lasting():
+        return None
     try:
         tried.parent.mkdir(parents=True, exist_ok=True)
+        if tried.exists() and time.time() - tried.stat().st_mtime < A_DAY_S:
+            return None
         tried.touch()
     except OSError:  # what cannot be remembered would be tried at every start
         return None

@@ -1,11 +1,10 @@
 """Opening a detector by name or file."""
 
 import logging
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livepose.detection.detections import Detector
 from livepose.detection.official import (
     DEFAULT,
     fetch_official,
@@ -13,22 +12,28 @@ from livepose.detection.official import (
     find_official,
     is_official,
 )
-from livepose.detection.protocol import MOST_INPUT_PX, DetectorInfo, Engine, person_class
+from livepose.detection.protocol import (
+    MOST_INPUT_PX,
+    Detector,
+    DetectorInfo,
+    Engine,
+    person_class,
+)
+from livepose.detection.stored import has_torch, require_torch
 from livepose.detection.yolo import YoloDetector
 from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.paths import exists
-from livepose.runtimes.select import cuda_devices
+from livepose.runtimes.select import check_device, cuda_devices
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, expanded
 
 if TYPE_CHECKING:
-    from livepose.detection.checkpoint import Loaded
     from livepose.runtimes.frames import DeviceFrames
 
 logger = logging.getLogger(__name__)
 
-COCO_CLASSES = 80
 OWN_SUFFIXES = (".pt", SUFFIX)
 EXPORTED_SUFFIXES = (".xml", ".onnx")
+EMBEDDED = DEFAULT_DETECTOR + SUFFIX
 
 
 def open_detector(
@@ -71,49 +76,23 @@ def open_detector(
     DeviceError
         When the device is not there.
     UsageError
-        When the input would be larger than any detector's.
+        When the input would be larger than any detector's, or there is no device of that name.
     """
     if size_px is not None and not 1 <= size_px <= MOST_INPUT_PX:
         raise UsageError(f"--detector-size: expected 1 to {MOST_INPUT_PX} pixels, got {size_px}")
     if str(name) == "none":
         logger.info("detector: none, the whole picture is one person")
         return None
+
+    def open_one(path: Path) -> YoloDetector:
+        return open_file(path, device, size_px, score_threshold, frames)
+
     if str(name) == "auto":
-        official = find_official(DEFAULT) if has_torch() else None  # published files are torch's
-        if official is None and has_torch() and not offline:
-            official = fetch_once_a_day()
-        detector = _open_auto(official, device, size_px, score_threshold, frames)
+        detector = _open_auto(open_one, offline)
     else:
-        path = _find(str(name), offline)
-        detector = open_file(path, device, size_px, score_threshold, frames)
+        detector = open_one(_find(str(name), offline))
     logger.info(f"detector: {detector.name}, {detector.engine.name}")
     return detector
-
-
-def choose_device(device: str) -> str:
-    """The torch device that is meant.
-
-    Raises
-    ------
-    DeviceError
-        When it was asked for and is not there.
-    """
-    if device == "auto":
-        return "cuda:0" if cuda_devices() else "cpu"
-    if device == "cpu":
-        return device
-    import torch
-
-    kind, _, number = device.partition(":")
-    there = {
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-    }
-    if there.get(kind, 0) <= (int(number) if number.isdigit() else 0):
-        raise DeviceError(
-            f"the device {device} was asked for and is not there; 'livepose doctor' says what is"
-        )
-    return "cuda:0" if device == "cuda" else device
 
 
 def open_file(
@@ -149,38 +128,30 @@ def open_file(
     )
 
 
-def _open_auto(
-    official: Path | None,
-    device: str,
-    size_px: int | None,
-    score_threshold: float | None,
-    frames: "DeviceFrames | None",
-) -> YoloDetector:
+def _open_auto(open_one: Callable[[Path], YoloDetector], offline: bool) -> YoloDetector:
+    official = find_official(DEFAULT) if has_torch() else None  # published files are torch's
+    if official is None and has_torch() and not offline:
+        official = fetch_once_a_day()
     if official is not None:
         try:
-            detector = open_file(official, device, size_px, score_threshold, frames)
+            detector = open_one(official)
         except WeightsError as error:
             logger.warning(f"{error}; the embedded detector is used instead")
         else:
             detector.name = f"official {DEFAULT} ({official})"
             return detector
-    return open_file(_embedded(), device, size_px, score_threshold, frames)
+    return open_one(_embedded())
 
 
 def _embedded() -> Path:
-    path = embedded_file(DEFAULT_DETECTOR + SUFFIX)
+    path = embedded_file(EMBEDDED)
     if path is None:
         raise WeightsError(
-            f"the embedded detector {DEFAULT_DETECTOR}{SUFFIX} is missing from this installation, "
-            f"and {DEFAULT}.pt is neither here nor could it be fetched; name a file with "
-            "--detector FILE, or take the whole picture with --detector none"
+            f"the embedded detector {EMBEDDED} is missing from this installation, and {DEFAULT}.pt "
+            "is neither here nor could it be fetched; name a file with --detector FILE, or take "
+            "the whole picture with --detector none"
         )
     return path
-
-
-def has_torch() -> bool:
-    """Whether torch and ultralytics are installed; neither is loaded."""
-    return find_spec("torch") is not None and find_spec("ultralytics") is not None
 
 
 def _find(name: str, offline: bool) -> Path:
@@ -208,45 +179,31 @@ def _engine_where_it_runs(
     path: Path, device: str, frames: "DeviceFrames | None"
 ) -> tuple[Engine, DetectorInfo]:
     """The network on this device; with ``auto`` on the processor where the GPU is of no use."""
-    where = choose_device(device)
+    place = check_device(device)
+    if place == "auto" and cuda_devices():
+        try:
+            return _engine_on_gpu(path, "cuda:0", frames)
+        except DeviceError as error:
+            logger.warning(f"detector: not on cuda:0: {error}; the processor runs it")
+    if place in ("auto", "cpu"):
+        return _engine_on_cpu(path)
+    return _engine_on_gpu(path, place, frames)
+
+
+def _engine_on_cpu(path: Path) -> tuple[Engine, DetectorInfo]:
+    """OpenVINO runs it, or torch, which is loaded only where it has to be."""
     try:
-        return _engine(path, where, frames)
-    except DeviceError as error:
-        if device != "auto" or where == "cpu":
-            raise
-        logger.warning(f"detector: not on {where}: {error}; the processor runs it")
-        return _engine(path, "cpu", None)
+        from livepose.detection import openvino_engine
 
-
-def _engine(path: Path, device: str, frames: "DeviceFrames | None") -> tuple[Engine, DetectorInfo]:
-    """The network in a file of ours or a .pt, ready; torch is loaded only where it has to be."""
-    if device != "cpu":
-        return _engine_on_gpu(path, device, frames)
-    try:
-        from livepose.detection.conversion import convert
-    except ImportError as error:
-        logger.warning(f"OpenVINO cannot be imported ({error}); torch runs the detector")
-        return _torch_engine(path, device)
-    try:
-        return convert(path)
-    except RuntimeError as error:
-        logger.warning(
-            f"OpenVINO cannot take the detector ({str(error).splitlines()[0]}); torch runs it"
-        )
-        return _torch_engine(path, device)
-
-
-def _load(path: Path) -> "Loaded":
+        return openvino_engine.open_checkpoint(path)
+    except (ImportError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        logger.warning(f"OpenVINO cannot take the detector ({reason}); torch runs it")
     from livepose.detection.checkpoint import load_detector
-
-    return load_detector(path)
-
-
-def _torch_engine(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
     from livepose.detection.torch_engine import TorchEngine
 
-    loaded = _load(path)
-    return TorchEngine(loaded.model, device), loaded.info
+    loaded = load_detector(path)
+    return TorchEngine(loaded.model, "cpu"), loaded.info
 
 
 def _engine_on_gpu(
@@ -254,29 +211,24 @@ def _engine_on_gpu(
 ) -> tuple[Engine, DetectorInfo]:
     """The network on a GPU, once it has shown that it sees there what it sees on the processor."""
     from livepose.detection.check import probe_picture, require_same_predictions
+    from livepose.detection.checkpoint import load_detector
+    from livepose.detection.torch_engine import TorchEngine
 
-    on_cpu, info = _torch_engine(path, "cpu")
-    probed = on_cpu(probe_picture())
+    loaded = load_detector(path)
+    probed = TorchEngine(loaded.model, "cpu")(probe_picture())
+    engine: Engine
     if device.startswith("cuda"):
-        engine = _cuda_engine(path, device, info, frames)
+        from livepose.detection.cuda_engine import CudaEngine
+        from livepose.runtimes.cuda_graph import CudaStream
+        from livepose.runtimes.frames import DeviceFrames
+
+        if frames is None or str(frames.stream.device) != device:
+            frames = DeviceFrames(CudaStream(device))
+        engine = CudaEngine(loaded.model, loaded.info.person, frames)
     else:
-        engine, _ = _torch_engine(path, device)
-    require_same_predictions(engine, probed, info.person)
-    return engine, info
-
-
-def _cuda_engine(
-    path: Path, device: str, info: DetectorInfo, frames: "DeviceFrames | None"
-) -> Engine:
-    import torch
-
-    from livepose.detection.cuda_engine import CudaEngine
-    from livepose.runtimes.cuda_graph import CudaStream
-    from livepose.runtimes.frames import DeviceFrames
-
-    if frames is None or frames.stream.device != torch.device(device):
-        frames = DeviceFrames(CudaStream(device))
-    return CudaEngine(_load(path).model, info.person, frames)
+        engine = TorchEngine(loaded.model, device)
+    require_same_predictions(engine, probed, loaded.info.person)
+    return engine, loaded.info
 
 
 def _exported_in(path: Path) -> Path:
@@ -297,35 +249,18 @@ def _open_exported(path: Path, device: str, score_threshold: float | None) -> Yo
             f"{path.name} runs on the processor only, and {device} was asked for; use a .pt file "
             "or --device cpu"
         )
-    try:
-        from livepose.detection.openvino_engine import exported_engine, read_exported
-    except ImportError as error:
-        raise DeviceError(
-            f"{path.name} needs OpenVINO, which cannot be imported ({error}); install it with "
-            "'pip install openvino', or use a .pt file"
-        ) from None
-    model = read_exported(path)
-    classes = model.output().get_partial_shape()[1].get_length() - 4
-    names = _names(path.with_name("metadata.yaml"), classes)
-    return YoloDetector(
-        exported_engine(path, model),
-        path.stem,
-        person_class(names, path),
-        classes,
-        None,
-        score_threshold,
-    )
+    from livepose.detection.openvino_engine import open_exported
+
+    engine, classes = open_exported(path)
+    person = person_class(_names(path.with_name("metadata.yaml")), path)
+    return YoloDetector(engine, path.stem, person, classes, None, score_threshold)
 
 
-def _names(metadata: Path, classes: int) -> dict[int, str]:
+def _names(metadata: Path) -> dict[int, str]:
     """Names of the classes; without metadata the first is taken for person, as in COCO."""
     if not metadata.is_file():
         return {0: "person"}
-    if not has_torch():
-        raise WeightsError(
-            f"{metadata} is read by ultralytics, which is not installed; install it with "
-            "'pip install livepose[torch]', or name the .xml file alone"
-        )
+    require_torch(metadata)
     from livepose.detection.library import ultralytics
 
     told = ultralytics().YAML.load(metadata)

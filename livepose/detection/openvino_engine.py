@@ -1,6 +1,14 @@
-"""Detection networks in OpenVINO, on the processor."""
+"""Detection networks in OpenVINO, on the processor: opened, converted once, run.
 
+A start from what is kept loads neither torch nor ultralytics, and neither does the conversion of a
+YOLO11 of ours.
+"""
+
+import logging
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -8,15 +16,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.detection.protocol import Predictions
+from livepose.detection.openvino_graph import detector_graph, is_known
+from livepose.detection.protocol import DetectorInfo, Predictions
+from livepose.detection.stored import read_stored, require_torch
 from livepose.errors import WeightsError
-from livepose.runtimes.openvino import CompiledShapes, StoredGraph, compile_options, core, openvino
+from livepose.runtimes.openvino import (
+    CompiledShapes,
+    StoredGraph,
+    bytes_in,
+    compile_options,
+    openvino,
+    read_model,
+    traced,
+)
+from livepose.runtimes.store import Store, content_hash
 
-ov = openvino()
+logger = logging.getLogger(__name__)
 
+GRAPH_VERSION = "3"
+"""Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
+SCALE = (255.0,) * 3
 LARGEST_BATCH = 8
 SHAPES_REMEMBERED = 6
 """Compiled shapes; a stream needs one, or two."""
+TRACED_PX = 64
+"""Side of the picture that a network is traced with; any does, small is quick."""
 
 
 class OpenVinoEngine:
@@ -41,10 +65,12 @@ class OpenVinoEngine:
         self._preparing: dict[tuple[int, ...], Future[Any]] = {}
 
     def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
-        """Predictions for these pictures, see the module."""
+        """Predictions for these pictures, see ``protocol``."""
         parts, start = [], 0
         while start < len(pictures_bgr):
-            count = _chunk(len(pictures_bgr) - start, self._batch)
+            left = len(pictures_bgr) - start
+            # A power of two, so that few shapes have to be compiled.
+            count = min(self._batch, 1 << (left.bit_length() - 1))
             part = np.ascontiguousarray(pictures_bgr[start : start + count])
             parts.append(np.array(self._shapes[part.shape](part)[0], dtype=np.float32))
             start += count
@@ -63,50 +89,88 @@ class OpenVinoEngine:
         return False
 
 
-def _chunk(left: int, largest: int) -> int:
-    """A power of two, so that few shapes have to be compiled."""
-    return min(largest, int(1 << (left.bit_length() - 1)))
+def open_checkpoint(path: Path) -> tuple[OpenVinoEngine, DetectorInfo]:
+    """An engine for a checkpoint, and what it answers; converted where it is not kept.
+
+    Raises
+    ------
+    WeightsError
+        When it is none, or needs a library that is not installed.
+    RuntimeError
+        When OpenVINO cannot take the network.
+    """
+    versions = (_version(package) for package in ("openvino", "ultralytics", "torch"))
+    store = Store("detector", GRAPH_VERSION, content_hash(path), *versions)
+    made = cache(lambda: converted(path))
+    engine = OpenVinoEngine(StoredGraph(store, "detector", lambda: made()[0]))
+    facts = store.read_facts()
+    if facts:
+        return engine, DetectorInfo(**facts)
+    _, info = made()
+    store.write_facts(**asdict(info))
+    return engine, info
 
 
-def taking_bytes(model: Any) -> Any:
-    """The model with the way from bytes, blue first, to its own input built in."""
-    steps = ov.preprocess.PrePostProcessor(model)
-    tensor = steps.input().tensor()
-    tensor.set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-    tensor.set_color_format(ov.preprocess.ColorFormat.BGR)
-    steps.input().model().set_layout(ov.Layout("NCHW"))
-    preparing = steps.input().preprocess()
-    preparing.convert_element_type(ov.Type.f32)
-    preparing.convert_color(ov.preprocess.ColorFormat.RGB).scale(255.0)
-    return steps.build()
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
 
 
-def read_exported(path: Path) -> Any:
-    """A network that ultralytics exported to OpenVINO (.xml) or ONNX.
+def converted(path: Path) -> tuple[Any, DetectorInfo]:
+    """A checkpoint as a model that takes bytes, any batch and size, and what it answers.
+
+    A YOLO11 is made of its tensors alone, what else there is by ultralytics and torch.
+
+    Raises
+    ------
+    WeightsError
+        When it is no detector, or needs a library that is not installed.
+    """
+    logger.info("preparing the detector for OpenVINO (only this once)")
+    stored = read_stored(path)
+    if is_known(stored):
+        info = stored.info(path)
+        model = detector_graph(stored.architecture, stored.tensors, path.name)
+    else:
+        require_torch(path)
+        from livepose.detection.checkpoint import load_detector
+
+        loaded = load_detector(path)
+        info, model = loaded.info, _traced(loaded.model)
+    return bytes_in(model, (), SCALE, rgb=True).build(), info
+
+
+def _traced(model: Any) -> Any:
+    import torch
+
+    head: Any = list(model.children())[-1]
+    head = head[-1]
+    head.export, head.dynamic, head.format = True, True, "openvino"
+    example = torch.zeros(1, 3, TRACED_PX, TRACED_PX)
+    return traced(model, example, openvino().Type.f32, [-1, 3, -1, -1])
+
+
+def open_exported(path: Path) -> tuple[OpenVinoEngine, int]:
+    """A network that ultralytics exported to OpenVINO (.xml) or ONNX, and how many classes it has.
+
+    It is compiled at each start.
 
     Raises
     ------
     WeightsError
         When it cannot be read, or answers in another form than such an export.
     """
-    try:
-        model = core().read_model(path)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise WeightsError(f"{path} cannot be read by OpenVINO: {reason}") from None
+    model = read_model(path)
     outputs = [output.get_partial_shape() for output in model.outputs]
     plain = len(model.inputs) == 1 and len(outputs) == 1 and outputs[0].rank.get_length() == 3
     if not plain or outputs[0][1].is_dynamic:
         raise WeightsError(
             f"{path} is no detector exported by ultralytics: expected one output of candidates, "
-            f"got {', '.join(str(output) for output in outputs)}"
+            f"got {', '.join(map(str, outputs))}"
         )
-    return model
-
-
-def exported_engine(path: Path, model: Any) -> OpenVinoEngine:
-    """An engine of such a network; it is compiled at each start."""
-    graph = StoredGraph(None, path.stem, lambda: taking_bytes(model))
+    graph = StoredGraph(None, path.stem, lambda: bytes_in(model, (), SCALE, rgb=True).build())
     shape = graph.model.input().get_partial_shape()
     fixed = None if shape.is_dynamic else (shape[2].get_length(), shape[1].get_length())
-    return OpenVinoEngine(graph, fixed)
+    return OpenVinoEngine(graph, fixed), outputs[0][1].get_length() - 4

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from livepose.detection.stored import StoredDetector
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino_graph import Layers, Tensors, constant, enlarged, ops, ov
 
@@ -19,16 +20,21 @@ HEAD_CHANNELS_EACH = 64
 POOLINGS = 3
 
 
-def is_known(architecture: Mapping[str, Any]) -> bool:
-    """Whether all layers of an architecture are known here."""
-    rows = [*architecture["backbone"], *architecture["head"]]
-    plain = not {"activation", "end2end", "reg_max"} & {k for k, v in architecture.items() if v}
-    return (
-        plain
-        and all(row[2] in (*_LAYERS, "Concat", "nn.Upsample", "Detect") for row in rows)
-        and [row[2] for row in rows].index("Detect") == len(rows) - 1
-        and any(row[2] == "C3k2" for row in rows)  # older heads are made of other layers
-    )
+def is_known(stored: StoredDetector) -> bool:
+    """Whether all layers of a detector are known here."""
+    try:
+        rows = [*stored.architecture["backbone"], *stored.architecture["head"]]
+        kinds = [row[2] for row in rows]
+        told = {name for name, value in stored.architecture.items() if value}
+        return (
+            stored.kind == "DetectionModel"
+            and not told & {"activation", "end2end", "reg_max"}
+            and set(kinds) <= {*_LAYERS, "Concat", "nn.Upsample", "Detect"}
+            and kinds.index("Detect") == len(kinds) - 1
+            and "C3k2" in kinds  # older heads are made of other layers
+        )
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+        return False
 
 
 def detector_graph(architecture: Mapping[str, Any], tensors: Tensors, what: str) -> Any:

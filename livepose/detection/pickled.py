@@ -7,13 +7,14 @@ runs, and the file need not come from the installed version. The tensors, the ar
 class names are then taken out of the shells. A file that names anything else is refused.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from livepose.detection.stored import StoredDetector
 from livepose.errors import WeightsError
+from livepose.weights.arrays import require_stated
 from livepose.weights.torch_file import globals_of, open_torch_file, require_fits
 
 PERMITTED = ("ultralytics.", "torch.nn.", "torch.Size", "torch.device", "pathlib.", "builtins.set")
@@ -33,17 +34,7 @@ class Shell:
         self.state = state if isinstance(state, dict) else {}
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What a checkpoint holds: kind of model, tensors, architecture, class names."""
-
-    kind: str
-    tensors: dict[str, Tensor]
-    architecture: dict[str, Any]
-    names: dict[int, str]
-
-
-def read_pickled(path: Path) -> Stored:
+def read_pickled(path: Path) -> StoredDetector:
     """What a checkpoint of ultralytics holds; tensors are as they were stored.
 
     Raises
@@ -51,7 +42,15 @@ def read_pickled(path: Path) -> Stored:
     WeightsError
         When the file is not one, or names classes that are none of its business.
     """
-    content = _load(path)
+    named = globals_of(path)
+    foreign = sorted(name for name in named if not name.startswith(PERMITTED))
+    if foreign:
+        raise WeightsError(
+            f"{path} wants to run {foreign[0]}, which no detector needs; it was not opened. "
+            "Get the checkpoint from ultralytics itself"
+        )
+    shells = [(type(name.rsplit(".", 1)[-1], (Shell,), {}), name) for name in named]
+    content: Any = open_torch_file(path, shells)
     held = content if isinstance(content, dict) else {"model": content}
     models = [held.get(name) for name in ("ema", "model")]
     model = next((one for one in models if isinstance(one, Shell)), None)
@@ -68,7 +67,9 @@ def read_pickled(path: Path) -> Stored:
     except (AttributeError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} holds no model as ultralytics pickles it: {error}") from None
     require_fits(tensors.values(), path)
-    return Stored(type(model).__name__, tensors, architecture, _class_names(names, path))
+    require_stated(tensors, "", path)
+    kind = type(model).__name__
+    return StoredDetector(kind, tensors, architecture, _class_names(names, path))
 
 
 def _class_names(names: Any, path: Path) -> dict[int, str]:
@@ -77,21 +78,6 @@ def _class_names(names: Any, path: Path) -> dict[int, str]:
         return {int(index): str(name) for index, name in pairs}
     except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise WeightsError(f"{path} has no readable names of classes: {error}") from None
-
-
-def _load(path: Path) -> Any:
-    named = globals_of(path)
-    foreign = sorted(name for name in named if not name.startswith(PERMITTED))
-    if foreign:
-        raise WeightsError(
-            f"{path} wants to run {foreign[0]}, which no detector needs; it was not opened. "
-            "Get the checkpoint from ultralytics itself"
-        )
-    return open_torch_file(path, [(_shell(name), name) for name in named])
-
-
-def _shell(name: str) -> type[Shell]:
-    return type(name.rsplit(".", 1)[-1], (Shell,), {})
 
 
 def _tensors(shell: Shell, prefix: str = "") -> list[tuple[str, Tensor]]:

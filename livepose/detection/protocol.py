@@ -1,7 +1,8 @@
-"""What runs a detection network: bytes of letterboxed pictures in, raw predictions out.
+"""What a detector is and says, and what runs its network.
 
-Each engine takes uint8 (B, h, w, 3), blue first, and gives float32 (B, 4 + classes, N): centre,
-size and scores of N candidates in input pixels; or (B, N, 6) from networks that need no NMS.
+An engine takes letterboxed pictures, uint8 (B, h, w, 3), blue first, and gives float32
+(B, 4 + classes, N): centre, size and scores of N candidates in input pixels; or (B, N, 6) from
+networks that need no NMS.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,48 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.boxes import Boxes
 from livepose.detection.letterbox import Letterbox
 from livepose.errors import WeightsError
 from livepose.frame import ImageBgr
 
 Predictions = NDArray[np.float32]
 LEAST_INPUT_PX, MOST_INPUT_PX = 32, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """People in one picture: ``boxes_xyxy`` float64 (N, 4) in its pixels, ``scores`` (N,), 0 to 1.
+
+    The surest comes first.
+    """
+
+    boxes_xyxy: Boxes
+    scores: NDArray[np.float64]
+
+    @classmethod
+    def whole(cls, image_bgr: ImageBgr) -> "Detections":
+        """One person, as large as the picture (H, W, 3)."""
+        height, width = image_bgr.shape[:2]
+        return cls(np.array([[0.0, 0.0, width, height]]), np.ones(1))
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Detections":
+        """Those where this mask is true, or at these indices."""
+        return Detections(self.boxes_xyxy[which], self.scores[which])
+
+
+class Detector(Protocol):
+    """Finds people in pictures."""
+
+    @property
+    def name(self) -> str:
+        """What it is, in a few words."""
+
+    def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+        """The people in each of these pictures, uint8 (H, W, 3), blue first, of any sizes."""
 
 
 class Engine(Protocol):
@@ -36,10 +73,7 @@ class FrameEngine(Protocol):
     """An engine that would rather fit the pictures into its input itself."""
 
     def see(
-        self,
-        images_bgr: Sequence[ImageBgr],
-        letterboxes: Sequence[Letterbox],
-        again: bool = False,
+        self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox], again: bool = False
     ) -> Predictions:
         """Predictions for these pictures, (H, W, 3), in letterboxes of one input size.
 
@@ -74,13 +108,7 @@ class DetectorInfo:
 
 
 def person_class(names: Mapping[int, str], path: Path) -> int:
-    """Index of the class person.
-
-    Raises
-    ------
-    WeightsError
-        When there is none.
-    """
+    """Index of the class person; WeightsError when there is none."""
     found = [index for index, name in names.items() if name == "person"]
     if found:
         return found[0]

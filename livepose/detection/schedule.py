@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from livepose.detection.detections import Detections, Detector
+from livepose.detection.protocol import Detections, Detector
 from livepose.detection.small_people import TwoScaleDetector
 from livepose.frame import ImageBgr
 
@@ -44,28 +44,23 @@ class DetectionSchedule:
         if not detector.can_detect_small(_size_wh(image_bgr), self.wait):
             return detector([image_bgr])[0]
         found = detector.detect_small(image_bgr)
-        self._note(time_s, found.small)
-        return found.people
-
-    def _note(self, time_s: float, small: int) -> None:
-        if small:
+        if found.small:
             self._small_s = time_s
         elif time_s - self._small_s > HOLD_S:
             self._due_s = time_s + REST_S
+        return found.people
 
 
 def detect_stills(detector: Detector, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
     """The people in stills, (H, W, 3) each; in large ones at both scales."""
     found = detector(images_bgr)
     for number, image_bgr in enumerate(images_bgr):
-        if isinstance(detector, TwoScaleDetector) and _wants_both(detector, image_bgr):
+        size_wh = _size_wh(image_bgr)
+        if max(size_wh) <= LARGE_PICTURE_PX or not isinstance(detector, TwoScaleDetector):
+            continue
+        if detector.can_detect_small(size_wh, wait=True):
             found[number] = detector.detect_small(image_bgr).people
     return found
-
-
-def _wants_both(detector: TwoScaleDetector, image_bgr: ImageBgr) -> bool:
-    size_wh = _size_wh(image_bgr)
-    return max(size_wh) > LARGE_PICTURE_PX and detector.can_detect_small(size_wh, wait=True)
 
 
 def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:

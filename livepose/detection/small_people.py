@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from livepose import boxes
-from livepose.detection.detections import Detections, Detector
 from livepose.detection.letterbox import STRIDE, Letterbox
+from livepose.detection.protocol import Detections, Detector
 from livepose.frame import ImageBgr
 
 LARGER = 1.6
@@ -66,24 +65,16 @@ def joined(usual: Detections, larger: Detections, letterbox: Letterbox) -> TwoSc
     ``letterbox`` is how the picture lies in the usual input. Of two boxes of one person the surer
     stays.
     """
-    larger = _select(larger, _small(larger, letterbox))
+    inside = letterbox.to_input(larger.boxes_xyxy)
+    larger = larger.select(inside[:, 3] - inside[:, 1] < SMALL_PX)
     same = boxes.iou(usual.boxes_xyxy, larger.boxes_xyxy) >= SAME_IOU
     found = same & (usual.scores >= SURE)[:, None]
     small = int((~found.any(axis=0)).sum())
     surer = larger.scores > usual.scores[:, None]
-    usual = _select(usual, ~np.any(same & surer, axis=1))
-    larger = _select(larger, ~np.any(same & ~surer, axis=0))
+    usual = usual.select(~np.any(same & surer, axis=1))
+    larger = larger.select(~np.any(same & ~surer, axis=0))
     people = Detections(
         np.concatenate([usual.boxes_xyxy, larger.boxes_xyxy]),
         np.concatenate([usual.scores, larger.scores]),
     )
-    return TwoScales(_select(people, np.argsort(-people.scores, kind="stable")), small)
-
-
-def _small(people: Detections, letterbox: Letterbox) -> NDArray[np.bool_]:
-    inside = letterbox.to_input(people.boxes_xyxy)
-    return np.asarray(inside[:, 3] - inside[:, 1] < SMALL_PX)
-
-
-def _select(people: Detections, which: NDArray[np.bool_] | NDArray[np.int64]) -> Detections:
-    return Detections(people.boxes_xyxy[which], people.scores[which])
+    return TwoScales(people.select(np.argsort(-people.scores, kind="stable")), small)

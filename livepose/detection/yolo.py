@@ -2,14 +2,22 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from livepose.detection.detections import Detections
 from livepose.detection.letterbox import Letterbox
-from livepose.detection.protocol import Engine, FrameEngine, Predictions, PreparedEngine
+from livepose.detection.protocol import (
+    Detections,
+    Engine,
+    FrameEngine,
+    Predictions,
+    PreparedEngine,
+)
 from livepose.detection.small_people import TwoScales, joined, second_scale_px
-from livepose.detection.suppression import Floats, suppress
 from livepose.frame import ImageBgr
+
+Floats = NDArray[np.float64]
 
 SCORE_THRESHOLD = 0.25
 """ultralytics' own; the tracker decides what weak boxes are worth."""
@@ -96,9 +104,9 @@ class YoloDetector:
         for input_wh in dict.fromkeys(box.input_wh for box in boxes):
             which = [index for index, box in enumerate(boxes) if box.input_wh == input_wh]
             images, letterboxes = [images_bgr[n] for n in which], [boxes[n] for n in which]
-            kept = self._suppress(self._predict(images, letterboxes, again))
-            for index, rows in zip(which, kept, strict=True):
-                found[index] = _detections(rows, boxes[index])
+            predictions = self._predict(images, letterboxes, again)
+            for index, one in zip(which, predictions, strict=True):
+                found[index] = self._people(one, boxes[index])
         return [found[index] for index in range(len(boxes))]
 
     def _letterbox(self, image_bgr: ImageBgr) -> Letterbox:
@@ -126,19 +134,18 @@ class YoloDetector:
         pairs = zip(letterboxes, images_bgr, strict=True)
         return self.engine(np.stack([letterbox.apply(image) for letterbox, image in pairs]))
 
-    def _suppress(self, predictions: Predictions) -> list[Floats]:
-        """Rows x1, y1, x2, y2, score of the people in each picture, in input pixels."""
-        return [
-            suppress(
-                one,
-                self._person,
-                self._classes,
-                self.score_threshold,
-                OVERLAP_THRESHOLD,
-                MOST_PEOPLE,
-            )
-            for one in predictions
-        ]
+    def _people(self, predictions: NDArray[np.float32], letterbox: Letterbox) -> Detections:
+        rows = suppress(
+            predictions,
+            self._person,
+            self._classes,
+            self.score_threshold,
+            OVERLAP_THRESHOLD,
+            MOST_PEOPLE,
+        )
+        boxes_xyxy = letterbox.to_source(rows[:, :4])
+        whole = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2] > 0).all(axis=1)
+        return Detections(boxes_xyxy[whole], rows[whole, 4])
 
 
 def default_size_px(source_wh: tuple[int, int]) -> int:
@@ -146,7 +153,43 @@ def default_size_px(source_wh: tuple[int, int]) -> int:
     return SMALL_INPUT_PX if max(source_wh) <= SMALL_PICTURE_PX else LARGE_INPUT_PX
 
 
-def _detections(rows: Floats, letterbox: Letterbox) -> Detections:
-    boxes_xyxy = letterbox.to_source(rows[:, :4])
-    whole = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2] > 0).all(axis=1)
-    return Detections(boxes_xyxy[whole], rows[whole, 4])
+def suppress(
+    predictions: NDArray[np.float32],
+    person: int,
+    classes: int,
+    score_threshold: float,
+    overlap_threshold: float,
+    most: int,
+) -> Floats:
+    """Rows x1, y1, x2, y2, score of the people in one picture, the surest first.
+
+    The rules are those of ultralytics: of boxes that overlap much the surest stays, and a
+    candidate belongs to its likeliest class alone.
+
+    Parameters
+    ----------
+    predictions : float32 (4 + classes, N) or (N, 6)
+        Centre, size and scores of candidates; or corners, score and class of networks that need
+        no suppression.
+    person, classes : int
+        Index of the class that is looked for, and how many there are.
+    score_threshold, overlap_threshold : float
+        Lowest score of a box, and IoU from which on two are one.
+    most : int
+        At most so many rows.
+    """
+    if predictions.shape[0] != 4 + classes and predictions.shape[1] == 6:
+        rows = predictions[:, :5].astype(np.float64)
+        rows = rows[(predictions[:, 5] == person) & (rows[:, 4] > score_threshold)]
+    else:
+        scores = predictions[4:]
+        wanted = scores[person] > score_threshold
+        if classes > 1:
+            wanted &= scores.argmax(axis=0) == person
+        xywh, sure = predictions[:4, wanted].T.astype(np.float64), scores[person, wanted]
+        xywh[:, :2] -= xywh[:, 2:] / 2
+        stay = cv2.dnn.NMSBoxes(xywh.tolist(), sure.tolist(), 0.0, overlap_threshold)
+        kept = np.asarray(stay, dtype=np.int64)
+        xywh, sure = xywh[kept], sure[kept].astype(np.float64)
+        rows = np.column_stack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:], sure])
+    return rows[np.argsort(-rows[:, 4], kind="stable")[:most]]

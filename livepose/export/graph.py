@@ -11,7 +11,7 @@ from livepose.crops import CropGeometry
 from livepose.heatmaps import blur_taps
 from livepose.heatmaps.on_device import decode_dark
 from livepose.networks.folding import fold_batch_norms
-from livepose.runtimes.graph import PoseGraph
+from livepose.runtimes.eager import PoseGraph
 from livepose.weights import Card
 from livepose.weights.calibration import Calibration, calibration_of
 

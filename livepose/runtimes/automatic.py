@@ -39,34 +39,27 @@ def open_automatic(open_one: Callable[[Path], Opened], asked: str) -> Opened:
     ``asked`` names the device and whatever else the measured time depends on.
     """
     *best, embedded = candidates()
-    why = ""
+    known = find_known(BEST)
+    published, why = known.results if known else "", ""
     for path in best:
-        opened, why = _if_quick(path, open_one, asked)
-        if opened is not None:
-            logger.info(f"weights: {path.stem} ({_published()}; {why})")
-            return opened
+        try:
+            took_ms, opened = _person_ms(path, open_one, asked)
+            if took_ms <= MOST_MS:
+                opened = opened or open_one(path)
+                logger.info(f"weights: {path.stem} ({published}; {took_ms:.1f} ms a person)")
+                return opened
+            why = f"{path.stem} would take {took_ms:.1f} ms a person, over {MOST_MS:g}"
+        except (WeightsError, DeviceError, ImportError) as error:
+            why = f"not {path.stem}: {error}"
     logger.info(
         f"weights: {embedded.stem}, embedded ({'; '.join(filter(None, (_ap(embedded), why)))})"
     )
-    if not best:
-        _say_once(
-            f"better weights: 'livepose weights fetch best' ({BEST}, {_published()}); they are "
+    if not best and _is_first_start():
+        logger.info(
+            f"better weights: 'livepose weights fetch best' ({BEST}, {published}); they are "
             "taken where this machine carries them"
         )
     return open_one(embedded)
-
-
-def _if_quick(
-    path: Path, open_one: Callable[[Path], Opened], asked: str
-) -> tuple[Opened | None, str]:
-    """The runtime of these weights where it is quick enough, and why or why not."""
-    try:
-        took_ms, opened = _person_ms(path, open_one, asked)
-        if took_ms > MOST_MS:
-            return None, f"{path.stem} would take {took_ms:.1f} ms a person, over {MOST_MS:g}"
-        return opened or open_one(path), f"{took_ms:.1f} ms a person"
-    except (WeightsError, DeviceError, ImportError) as error:
-        return None, f"not {path.stem}: {error}"
 
 
 def _person_ms(
@@ -88,27 +81,22 @@ def _person_ms(
     return took_ms[asked], opened
 
 
-def _published() -> str:
-    known = find_known(BEST)
-    return known.results if known else ""
-
-
 def _ap(embedded: Path) -> str:
     """``AP 34.6 on 984 people``, as it was measured with the ranges beside the weights."""
     with suppress(WeightsError):
-        ranges = read_ranges(embedded, read_card(embedded))
+        ranges = read_ranges(embedded, read_card(embedded).sha256)
         measured = {} if ranges is None else ranges.measured
         if {"ap_f32", "people"} <= measured.keys():
             return f"AP {measured['ap_f32']:.1f} on {measured['people']} people"
     return "AP not measured"
 
 
-def _say_once(line: str) -> None:
-    """Says it at the first start alone; never where nothing can be remembered."""
+def _is_first_start() -> bool:
+    """Whether this was never asked before; False where nothing can be remembered."""
     told = cache_folder() / "told-of-better-weights"
     try:
         told.parent.mkdir(parents=True, exist_ok=True)
         told.touch(exist_ok=False)
     except OSError:
-        return
-    logger.info(line)
+        return False
+    return True

@@ -9,14 +9,14 @@ Live, ``gpu_poses`` takes its network and puts crops and decoding into the same 
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
-from livepose.runtimes.batches import SlotRunner
-from livepose.runtimes.cuda_graph import CudaGraph, CudaStream
-from livepose.runtimes.device_errors import people_errors
+from livepose.runtimes.batches import padded_slices
+from livepose.runtimes.cuda_graph import CudaGraph, CudaStream, people_errors
 from livepose.runtimes.eager import prepared
-from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops
+from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, no_heatmaps
 from livepose.weights import Card
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
@@ -34,7 +34,7 @@ class CudaRuntime:
     stream : CudaStream
         Where this runtime's work is queued.
     sizes : tuple of int
-        The batch sizes that are recorded.
+        The batch sizes that are recorded, each when it is first needed; batches are padded.
     """
 
     name = "cuda"
@@ -54,25 +54,40 @@ class CudaRuntime:
         with people_errors(device, 0):
             self.stream = CudaStream(device)
             self.graph = prepared(network, card, device, precision)
-        self._runner = SlotRunner(card, self.sizes, self._make_slot)
-
-    def _make_slot(self, size: int) -> "GraphSlot":
-        return GraphSlot(self.graph, self.card, size, self.stream)
+        self._slots: dict[int, GraphSlot] = {}
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
         crops = checked_crops(crops_bgr, self.card)
+        heatmaps = np.empty((len(crops), *no_heatmaps(self.card).shape[1:]), np.float32)
         with people_errors(self.device, len(crops)):
-            return self._runner(crops)
+            for part in padded_slices(len(crops), self.sizes):
+                slot, count = self._slot(part.size), part.stop - part.start
+                # What stays in the rest of the buffer is run too and not looked at.
+                slot.crops[:count] = crops[part.start : part.stop]
+                slot.run()
+                heatmaps[part.start : part.stop] = slot.heatmaps[:count]
+        return heatmaps
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Records the graphs that batches of these sizes need, the largest first."""
+        needed = {part.size for count in batch_sizes for part in padded_slices(count, self.sizes)}
         with people_errors(self.device, max(batch_sizes, default=0)):
-            self._runner.prepare(batch_sizes)
+            for size in sorted(needed, reverse=True):
+                self._slot(size).run()
+
+    def _slot(self, size: int) -> "GraphSlot":
+        if size not in self._slots:
+            self._slots[size] = GraphSlot(self.graph, self.card, size, self.stream)
+        return self._slots[size]
 
 
 class GraphSlot:
-    """One recorded batch size with its pinned and its device buffers (a ``batches.Slot``)."""
+    """One recorded batch size with its pinned and its device buffers, which never move.
+
+    ``crops``, uint8 (size, h, w, 3), are to be filled, and ``heatmaps``, float32 (size, K, H, W),
+    to be read after a run.
+    """
 
     def __init__(self, graph: nn.Module, card: Card, size: int, stream: CudaStream) -> None:
         crop_shape = (size, *card.input_hw, 3)

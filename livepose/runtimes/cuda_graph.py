@@ -9,15 +9,22 @@ test and to rehearse everything but the graph itself on a machine without a GPU.
 """
 
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from livepose.errors import DeviceError
+
 WARM_UP_RUNS = 3
 """Before recording, so that libraries have chosen their kernels and taken their memory."""
+
+OF_A_GPU = ("cuda", "cudnn", "cublas", "mps", "out of memory")
+FULL = ("out of memory", "alloc_failed")
+"""torch has a class for full memory of its own making only: pinned memory, handles of cuBLAS and
+cuDNN, graphs and Apple's GPUs report it in words."""
 
 _one_at_a_time = threading.Lock()
 """A process records one graph at a time; others may run those that are there."""
@@ -117,3 +124,42 @@ class CudaGraph:
             self.output.copy_(self._steps())
         else:
             self._graph.replay()
+
+
+@contextmanager
+def device_errors(device: str, doing: str, lower: str) -> Iterator[None]:
+    """Turns errors of a GPU into ``DeviceError``; those of our own making pass as they are.
+
+    Parameters
+    ----------
+    device : str
+    doing : str
+        Follows "failed" and "ran out of memory": ``at 3 people at once``.
+    lower : str
+        What makes it need less memory.
+
+    Raises
+    ------
+    DeviceError
+        When memory does not suffice, a kernel is missing for the card, a recording is refused ...
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # What ends a recording early may itself be hidden by the error of ending it.
+        messages = [str(one) for one in (error, error.__context__) if one is not None]
+        told = " ".join(messages).lower()
+        if not any(word in told for word in OF_A_GPU):
+            raise
+        if any(word in told for word in FULL):
+            raise DeviceError(
+                f"{device} ran out of memory {doing}; {lower}, or use --device cpu"
+            ) from None
+        reason = messages[0].splitlines()[0]
+        raise DeviceError(f"{device} failed {doing}: {reason}; use --device cpu") from error
+
+
+def people_errors(device: str, people: int) -> AbstractContextManager[None]:
+    """The same while the pose network runs on so many people; with nobody it is being loaded."""
+    doing = f"at {people} people at once" if people else "while loading"
+    return device_errors(device, doing, "lower --max-people, close what else runs on it")

@@ -1,16 +1,16 @@
 """torch, eager: the reference that the others are checked against, and the fallback."""
 
+import math
 from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from livepose.errors import UsageError
 from livepose.networks.folding import fold_batch_norms
-from livepose.runtimes.device_errors import people_errors
-from livepose.runtimes.graph import PoseGraph
+from livepose.runtimes.cuda_graph import people_errors
 from livepose.runtimes.protocol import Crops, Heatmaps, blank_crops, checked_crops, no_heatmaps
 from livepose.runtimes.verify import probe_crops
 from livepose.weights import Card
@@ -18,6 +18,37 @@ from livepose.weights import Card
 Module = TypeVar("Module", bound=nn.Module)
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+
+
+class PoseGraph(nn.Module):
+    """Wraps a network so that it takes crops as bytes and puts out heatmaps.
+
+    Crops are uint8 (B, h, w, 3), blue first. With the activation ``softmax`` the network's output
+    is taken for log-heatmaps, and the heatmap is exp(log - logsumexp over all cells) times
+    2 pi sigma², whose peak is near 1 where the network is sure.
+    """
+
+    mean: Tensor
+    inverse_std: Tensor
+
+    def __init__(self, network: nn.Module, card: Card) -> None:
+        super().__init__()
+        self.network = network
+        self.rgb = card.colour == "rgb"
+        self.softmax = card.activation == "softmax"
+        self.peak = 2 * math.pi * card.sigma**2
+        self.register_buffer("mean", torch.tensor(card.mean).view(1, 3, 1, 1))
+        self.register_buffer("inverse_std", 1 / torch.tensor(card.std).view(1, 3, 1, 1))
+
+    def forward(self, crops_bgr: Tensor) -> Tensor:
+        """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
+        pictures = crops_bgr.permute(0, 3, 1, 2).to(self.mean.dtype)
+        if self.rgb:
+            pictures = pictures.flip(1)
+        maps: Tensor = self.network((pictures - self.mean) * self.inverse_std).float()
+        if self.softmax:
+            return self.peak * torch.softmax(maps.flatten(2), dim=2).view_as(maps)
+        return maps
 
 
 class TorchRuntime:

@@ -24,8 +24,7 @@ from livepose.heatmaps import Decoded, blur_taps, on_device
 from livepose.heatmaps import decode_dark as decode_on_cpu
 from livepose.runtimes.batches import next_size, padded_slices
 from livepose.runtimes.cuda import CudaRuntime
-from livepose.runtimes.cuda_graph import CudaGraph
-from livepose.runtimes.device_errors import people_errors
+from livepose.runtimes.cuda_graph import CudaGraph, people_errors
 from livepose.runtimes.frames import DeviceFrames, TapBuffers, gather
 from livepose.runtimes.verify import probe_crops
 

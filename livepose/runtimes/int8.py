@@ -2,8 +2,8 @@
 
 Weights are rounded to 255 steps, each output channel with its own; they need nothing but
 themselves. What enters a convolution is rounded to 256 steps between limits that were measured on
-real crops (``ranges``); OpenVINO fuses that rounding into the layer before. Layers that the ranges
-leave out stay as they are: the stem and the heatmap layer, a hundredth of the work.
+real pictures (``ranges``); OpenVINO fuses that rounding into the layer before. Layers that the
+ranges leave out stay as they are: the ends of a network, a hundredth of the work.
 """
 
 from collections.abc import Mapping
@@ -22,21 +22,31 @@ INT8_VERSION = 1
 WEIGHT_TOP = 127
 STEPS = 256
 PREFIX = "__module."
+MOVING = ("Concat", "Split", "VariadicSplit", "MaxPool", "Interpolate")
+"""Layers that only move numbers: what comes out is rounded if what goes in was."""
 
 
 def convolutions(model: Any) -> dict[str, Any]:
     """The convolutions of a converted graph by the names of the torch modules that they were."""
     nodes = [node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"]
-    return {_layer(node): node for node in nodes}
+    names = (str(node.get_friendly_name()).split("/")[0].removeprefix(PREFIX) for node in nodes)
+    return dict(zip(names, nodes, strict=True))
 
 
-def _layer(node: Any) -> str:
-    return str(node.get_friendly_name()).split("/")[0].removeprefix(PREFIX)
+def entering(convolution: Any) -> dict[str, Any]:
+    """The computed outputs that enter a convolution, cut and joined on the way, by their names."""
 
+    def behind(output: Any) -> dict[str, Any]:
+        node = output.get_node()
+        if node.get_type_name() not in MOVING:
+            return {f"{node.get_friendly_name()}:{output.get_index()}": output}
+        ports = range(node.get_input_size()) if node.get_type_name() == "Concat" else (0,)
+        found: dict[str, Any] = {}
+        for port in ports:
+            found |= behind(node.input(port).get_source_output())
+        return found
 
-def entering(convolution: Any) -> Any:
-    """The output of the layer before, which enters this convolution."""
-    return convolution.input(0).get_source_output()
+    return behind(convolution.input(0).get_source_output())
 
 
 def insert_ranges(model: Any, limits: Mapping[str, tuple[float, float]]) -> Any:
@@ -69,7 +79,10 @@ def insert_ranges(model: Any, limits: Mapping[str, tuple[float, float]]) -> Any:
 
 
 def _round_weights(convolution: Any) -> None:
-    rounded, steps = whole_weights(_constant(convolution.input(1)))
+    node = convolution.input(1).get_source_output().get_node()
+    while node.get_type_name() == "Convert":  # weights are stored in half precision
+        node = node.input_value(0).get_node()
+    rounded, steps = whole_weights(np.array(node.data, dtype=np.float32))
     ops = ov.opset13
     whole = ops.convert(ops.constant(rounded), "f32")
     convolution.input(1).replace_source_output(ops.multiply(whole, _number(steps)).output(0))
@@ -84,34 +97,35 @@ def whole_weights(
     return np.rint(weights / steps).astype(np.int8), steps.astype(np.float32)
 
 
-def _constant(port: Any) -> NDArray[np.float32]:
-    node = port.get_source_output().get_node()
-    while node.get_type_name() == "Convert":  # weights are stored in half precision
-        node = node.input_value(0).get_node()
-    return np.array(node.data, dtype=np.float32)
-
-
 def _round_inputs(layers: Mapping[str, Any], limits: Mapping[str, tuple[float, float]]) -> None:
-    """One rounding a source, which all its readers share, so that it is fused into the source."""
-    sources: dict[str, tuple[Any, float, float]] = {}
+    """One rounding a source, which all its readers share, so that it is fused into the source.
+
+    Sources that are joined on their way share the limits: a convolution knows one step alone.
+    """
+    groups: list[tuple[dict[str, Any], float, float]] = []
     for name, convolution in layers.items():
-        source = entering(convolution)
-        _, low, high = sources.get(source.get_node().get_friendly_name(), (None, 0.0, 0.0))
-        widest = min(low, limits[name][0]), max(high, limits[name][1])
-        sources[source.get_node().get_friendly_name()] = (source, *widest)
-    for source, low, high in sources.values():
-        readers = list(source.get_target_inputs())
-        rounded = _rounded(source, low, high)
-        for reader in readers:
-            reader.replace_source_output(rounded.output(0))
+        sources, (low, high), apart = entering(convolution), limits[name], []
+        for others, least, most in groups:
+            if sources.keys() & others.keys():
+                sources, low, high = others | sources, min(low, least), max(high, most)
+            else:
+                apart.append((others, least, most))
+        groups = [*apart, (sources, low, high)]
+    for sources, low, high in groups:
+        for source in sources.values():
+            readers = list(source.get_target_inputs())
+            rounded = _rounded(source, low, high)
+            for reader in readers:
+                reader.replace_source_output(rounded.output(0))
 
 
 def _rounded(source: Any, low: float, high: float) -> Any:
-    """Numbers from 0 in 256 steps; with numbers below 0, 255 steps on both sides alike."""
-    signed = low < 0
-    top = max(-low, high)
-    ends = _number(-top if signed else 0.0), _number(top)
-    return ov.opset13.fake_quantize(source, *ends, *ends, STEPS - 1 if signed else STEPS)
+    """Numbers in 256 steps, 0 being one of them; in 255 where both sides are alike."""
+    steps = STEPS - 1 if low == -high else STEPS
+    step = (high - low) / (steps - 1)
+    low = -step * round(-low / step)
+    ends = _number(low), _number(low + step * (steps - 1))
+    return ov.opset13.fake_quantize(source, *ends, *ends, steps)
 
 
 def _number(value: Any) -> Any:

@@ -6,19 +6,20 @@ so that package is hidden from it.
 
 import hashlib
 import json
+import os
 import sys
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
-from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import Any
 from warnings import catch_warnings, simplefilter
 from xml.etree import ElementTree
 
+from livepose.errors import WeightsError
 from livepose.runtimes.store import COMPILED, Store
 
 PRECISE_CONVOLUTIONS, PRECISE_TAIL = 2, 8
@@ -110,14 +111,32 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def tidied(model: Any) -> Any:
-    """The same model with what is constant folded; the tracer leaves ten helpers a convolution."""
+def read_model(path: Path) -> Any:
+    """An ONNX or OpenVINO file as an openvino.Model; WeightsError where it is none."""
     try:
-        tools = import_module("openvino._offline_transformations")
-    except ImportError:
-        return model  # right without, only longer to compile
-    tools.apply_moc_transformations(model, cf=False, smart_reshape=False)
-    return model
+        return core().read_model(path)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise WeightsError(f"{path} cannot be read by OpenVINO: {reason}") from None
+
+
+def bytes_in(model: Any, mean: Sequence[float], scale: Sequence[float], rgb: bool) -> Any:
+    """A preprocessor that lets a model take pictures uint8 (B, h, w, 3), blue first.
+
+    ``build`` makes it of it. ``mean`` (none where empty) and ``scale`` are in the order of colours
+    that the model takes.
+    """
+    steps = ov.preprocess.PrePostProcessor(model)
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    steps.input().tensor().set_color_format(ov.preprocess.ColorFormat.BGR)
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    recipe = steps.input().preprocess().convert_element_type(ov.Type.f32)
+    if rgb:
+        recipe.convert_color(ov.preprocess.ColorFormat.RGB)
+    if mean:
+        recipe.mean(list(mean))
+    recipe.scale(list(scale))
+    return steps
 
 
 class StoredGraph:
@@ -148,7 +167,7 @@ class StoredGraph:
         xml, weights = (self.store.read(self.name + suffix) for suffix in (".xml", ".bin"))
         if xml is None or weights is None:
             return self._made(self.store)
-        return _parsed(xml, weights)
+        return core().read_model(bytes(xml), _tensor(weights))
 
     def _made(self, store: Store) -> Any:
         with tempfile.TemporaryDirectory(prefix="livepose-") as folder:
@@ -159,11 +178,7 @@ class StoredGraph:
             xml, weights = path.read_bytes(), path.with_suffix(".bin").read_bytes()
         store.write(self.name + ".bin", weights)
         store.write(self.name + ".xml", xml)
-        return _parsed(memoryview(xml), memoryview(weights))
-
-
-def _parsed(xml: memoryview, weights: memoryview) -> Any:
-    return core().read_model(bytes(xml), _tensor(weights))
+        return core().read_model(xml, _tensor(memoryview(weights)))
 
 
 def _tensor(content: memoryview) -> Any:
@@ -179,25 +194,18 @@ def keep_ends_precise(graph: Path) -> None:
     The stem and the heatmap layer are two hundredths of the work and a third of bf16's error.
     """
     tree = ElementTree.parse(graph)  # noqa: S314  (written by ourselves a moment ago)
-    layers = [layer for layer in tree.iterfind("layers/layer") if _computes(layer)]
+    passive = ("Const", "Parameter", "Result", "Convert")
+    layers = [one for one in tree.iterfind("layers/layer") if one.get("type") not in passive]
     at = [i for i, layer in enumerate(layers) if layer.get("type") == "Convolution"]
     if len(at) <= PRECISE_CONVOLUTIONS:
         return
     for layer in layers[: at[PRECISE_CONVOLUTIONS]] + layers[max(at[-1] - PRECISE_TAIL, 0) :]:
-        _mark_precise(layer)
+        info = layer.find("rt_info")
+        if info is None:
+            info = ElementTree.Element("rt_info")
+            layer.insert(0 if layer.find("data") is None else 1, info)
+        ElementTree.SubElement(info, "attribute", {"name": "precise", "version": "0"})
     tree.write(graph, encoding="utf-8", xml_declaration=True)
-
-
-def _computes(layer: ElementTree.Element) -> bool:
-    return layer.get("type") not in ("Const", "Parameter", "Result", "Convert")
-
-
-def _mark_precise(layer: ElementTree.Element) -> None:
-    info = layer.find("rt_info")
-    if info is None:
-        info = ElementTree.Element("rt_info")
-        layer.insert(0 if layer.find("data") is None else 1, info)
-    ElementTree.SubElement(info, "attribute", {"name": "precise", "version": "0"})
 
 
 class CompiledShapes:
@@ -265,6 +273,4 @@ class CompiledShapes:
 @cache
 def machine() -> str:
     """The processor, and how many threads it has."""
-    import os
-
     return f"{core().get_property('CPU', 'FULL_DEVICE_NAME')}, {os.cpu_count()} threads"

@@ -20,10 +20,11 @@ from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.openvino import (
     CompiledShapes,
     StoredGraph,
+    bytes_in,
     compile_options,
-    core,
     machine,
     openvino,
+    read_model,
 )
 from livepose.runtimes.openvino_graph import pose_graph
 from livepose.runtimes.protocol import (
@@ -218,7 +219,7 @@ def open_own(path: Path, card: Card, precision: str, mode: str) -> OpenVinoRunti
 
 def required_ranges(path: Path, card: Card) -> Ranges:
     """The INT8 ranges of these weights; WeightsError where there are none."""
-    ranges = read_ranges(path, card)
+    ranges = read_ranges(path, card.sha256)
     if ranges is None:
         raise WeightsError(
             f"precision int8 needs {ranges_path(path).name} beside {path.name}; make it with "
@@ -269,23 +270,13 @@ def third_party_graph(path: Path, card: Card) -> Any:
     WeightsError
         When the file cannot be read, or its shapes are not what its model config says.
     """
-    try:
-        model = core().read_model(path)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise WeightsError(f"{path} is not a readable ONNX or OpenVINO file: {reason}") from None
+    model = read_model(path)
     if len(model.inputs) != 1:
         raise WeightsError(f"{path.name} has {len(model.inputs)} inputs; one was expected")
-    _set_input_size(model, path, card)
-    return with_bytes_in(model, card, _heatmap_output(model, path, card))
-
-
-def _set_input_size(model: Any, path: Path, card: Card) -> None:
     for batch in (-1, 1):
         try:
             model.reshape([batch, 3, *card.input_hw])
-            _heatmap_output(model, path, card)
-            return
+            return with_bytes_in(model, card, _heatmap_output(model, path, card))
         except (RuntimeError, WeightsError) as error:
             failure = error
     if isinstance(failure, WeightsError):
@@ -300,8 +291,10 @@ def _heatmap_output(model: Any, path: Path, card: Card) -> int:
     wanted = [card.keypoints, *card.heatmap_hw]
     shapes = [output.get_partial_shape() for output in model.outputs]
     for index, shape in enumerate(shapes):
-        if shape.rank.is_static and len(shape) == 4 and _lengths(shape)[1:] == wanted:
-            return index
+        if shape.rank.is_static and len(shape) == 4:
+            found = [-1 if axis.is_dynamic else axis.get_length() for axis in shape]
+            if found[1:] == wanted:
+                return index
     rows, columns = card.heatmap_hw
     raise WeightsError(
         f"{path.name} puts out {', '.join(map(str, shapes))}; its model config says "
@@ -309,23 +302,12 @@ def _heatmap_output(model: Any, path: Path, card: Card) -> int:
     )
 
 
-def _lengths(shape: Any) -> list[int]:
-    return [-1 if axis.is_dynamic else axis.get_length() for axis in shape]
-
-
 def with_bytes_in(model: Any, card: Card, output: int) -> Any:
     """The network with normalisation before it, activation behind it, and that output alone."""
     for index, result in enumerate(model.get_results()):
         if index != output:
             model.remove_result(result)
-    steps = ov.preprocess.PrePostProcessor(model)
-    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-    steps.input().tensor().set_color_format(ov.preprocess.ColorFormat.BGR)
-    steps.input().model().set_layout(ov.Layout("NCHW"))
-    recipe = steps.input().preprocess().convert_element_type(ov.Type.f32)
-    if card.colour == "rgb":
-        recipe.convert_color(ov.preprocess.ColorFormat.RGB)
-    recipe.mean(list(card.mean)).scale(list(card.std))
+    steps = bytes_in(model, card.mean, card.std, card.colour == "rgb")
     if card.activation == "softmax":
         steps.output().postprocess().custom(lambda maps: _softmax(maps, card))
     steps.output().tensor().set_element_type(ov.Type.f32)

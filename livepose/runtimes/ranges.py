@@ -1,9 +1,8 @@
 """Files of ranges: what INT8 has to know of a network beside its weights.
 
 ``network.int8.json`` lies beside ``network.safetensors``. It says within which limits the numbers
-that enter each convolution lie, measured on real crops by ``livepose quantise``, for which
-weights that is so, and what it cost in accuracy. Weights that it was not made for are never run
-with it.
+that enter each convolution lie, measured on real pictures, for which weights that is so, and what
+it cost in accuracy. Weights that it was not made for are never run with it.
 """
 
 import hashlib
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from livepose.errors import WeightsError
-from livepose.weights import Card
 
 FORMAT = "livepose-int8-1"
 SUFFIX = ".int8.json"
@@ -44,8 +42,8 @@ def ranges_path(weights: Path) -> Path:
     return weights.with_name(weights.stem + SUFFIX)
 
 
-def read_ranges(weights: Path, card: Card) -> Ranges | None:
-    """The ranges beside a weights file; None where there are none.
+def read_ranges(weights: Path, sha256: str) -> Ranges | None:
+    """The ranges beside a weights file whose tensors have this hash; None where there are none.
 
     Raises
     ------
@@ -62,10 +60,10 @@ def read_ranges(weights: Path, card: Card) -> Ranges | None:
         raise WeightsError(
             f"{path} is no readable file of INT8 ranges ({error!r}); {_remedy(weights)}"
         ) from None
-    if not card.sha256 or ranges.weights_sha256 != card.sha256:
+    if not sha256 or ranges.weights_sha256 != sha256:
         raise WeightsError(
             f"{path.name} was made for other weights (it says {ranges.weights_sha256[:12]}, "
-            f"{weights.name} has {card.sha256[:12] or 'no hash'}); {_remedy(weights)}"
+            f"{weights.name} has {sha256[:12] or 'no hash'}); {_remedy(weights)}"
         )
     return ranges
 
@@ -77,17 +75,15 @@ def _remedy(weights: Path) -> str:
 def _parsed(document: Any) -> Ranges:
     if document["format"] != FORMAT:
         raise ValueError(f"format {FORMAT!r} expected, got {document['format']!r}")
-    limits = {str(name): _limits(pair) for name, pair in document["ranges"].items()}
+    limits = {}
+    for name, pair in document["ranges"].items():
+        low, high = (float(value) for value in pair)
+        if not (math.isfinite(low) and math.isfinite(high) and low <= 0 < high):
+            raise ValueError(f"a range has to hold 0, got {low} to {high}")
+        limits[str(name)] = low, high
     if not limits:
         raise ValueError("it holds no ranges")
     return Ranges(str(document["weights_sha256"]), limits, document["measured"])
-
-
-def _limits(pair: Any) -> tuple[float, float]:
-    low, high = (float(value) for value in pair)
-    if not (math.isfinite(low) and math.isfinite(high) and low <= 0 < high):
-        raise ValueError(f"a range has to hold 0, got {low} to {high}")
-    return low, high
 
 
 def write_ranges(path: Path, ranges: Ranges) -> None:

@@ -86,9 +86,13 @@ def open_runtime(
         When a name is unknown, two candidates exclude each other, or the network does not bear
         the size.
     """
-    _known("runtime", runtime, RUNTIMES)
-    _known("precision", precision, PRECISIONS)
-    _known("mode", mode, MODES)
+    for what, asked, known in (
+        ("runtime", runtime, RUNTIMES),
+        ("precision", precision, PRECISIONS),
+        ("mode", mode, MODES),
+    ):
+        if asked not in known:
+            raise UsageError(f"{what}: expected one of {', '.join(known)}, got {asked!r}")
 
     def open_one(path: Path) -> tuple[Runtime, str]:
         return _open_weights(path, input_hw, runtime, device, precision, mode)
@@ -126,11 +130,6 @@ def _open_weights(
     )
 
 
-def _known(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UsageError(f"{what}: expected one of {', '.join(known)}, got {value!r}")
-
-
 def _first_right(
     candidates: Iterator[Candidate], open_one: Callable[[Candidate], Runtime]
 ) -> tuple[Runtime, Candidate]:
@@ -157,38 +156,26 @@ Verdict = Callable[[str], tuple[bool, str]]
 def _candidates(runtime: str, device: str, precision: str, int8: Verdict) -> Iterator[Candidate]:
     """Ways to run our own weights, best first, that fit what was asked for."""
     place = check_device("cuda" if runtime == "cuda" and device == "auto" else device)
+    on_cpu, chosen = place in ("auto", "cpu"), precision != "auto"
     if runtime == "cuda" and not place.startswith("cuda"):
         raise UsageError(f"runtime {runtime} runs on a CUDA GPU, not on {place}")
-    if runtime == "openvino" and place not in ("auto", "cpu"):
+    if runtime == "openvino" and not on_cpu:
         raise UsageError(f"runtime openvino runs on the cpu, not on {place}")
-    if precision == "int8" and (runtime in ("torch", "cuda") or place not in ("auto", "cpu")):
+    if precision == "int8" and (runtime in ("torch", "cuda") or not on_cpu):
         raise UsageError("precision int8 runs on openvino on the cpu; leave out the rest")
-    if runtime == "torch":
-        yield Candidate("torch", "cpu" if place == "auto" else place, _or(precision, "f32"))
-        return
-    if place == "mps":
-        yield Candidate("torch", "mps", _or(precision, "f32"))
-        return
-    if place.startswith("cuda"):
-        yield Candidate("cuda", place, _or(precision, "f16"))
-        return
-    if runtime == "auto" and place == "auto" and precision != "int8" and cuda_devices() > 0:
-        yield Candidate("cuda", "cuda:0", _or(precision, "f16"), "a CUDA GPU is there")
-    yield from _on_cpu(precision, runtime, _reason(place), int8)
+    if runtime == "torch" or place == "mps":
+        where = "cpu" if place == "auto" else place
+        yield Candidate("torch", where, precision if chosen else "f32")
+    elif place.startswith("cuda"):
+        yield Candidate("cuda", place, precision if chosen else "f16")
+    else:
+        if (runtime, place) == ("auto", "auto") and precision != "int8" and cuda_devices() > 0:
+            yield Candidate("cuda", "cuda:0", precision if chosen else "f16", "a CUDA GPU is there")
+        reason = "no CUDA GPU here" if place == "auto" else ""
+        yield from _on_cpu(precision, runtime, reason, int8)
 
 
-def _reason(place: str) -> str:
-    return "no CUDA GPU here" if place == "auto" else ""
-
-
-def _no_int8(usual: str) -> tuple[bool, str]:
-    """The verdict where there can be no INT8."""
-    return False, ""
-
-
-def _on_cpu(
-    precision: str, runtime: str, reason: str, int8: Verdict = _no_int8
-) -> Iterator[Candidate]:
+def _on_cpu(precision: str, runtime: str, reason: str, int8: Verdict) -> Iterator[Candidate]:
     if precision == "f16":
         raise UsageError("precision f16 is for GPUs; use bf16 or f32 on the cpu")
     if precision == "int8":
@@ -207,15 +194,14 @@ def _on_cpu(
     if precision != "bf16":
         yield Candidate("openvino", "cpu", "f32", reason)
     if runtime == "auto":
-        yield Candidate(
-            "torch", "cpu", _or(precision, "f32"), _also(reason, "OpenVINO does not run")
-        )
+        usual = "f32" if precision == "auto" else precision
+        yield Candidate("torch", "cpu", usual, _also(reason, "OpenVINO does not run"))
 
 
 def _int8_verdict(path: Path, card: Card, usual: str) -> tuple[bool, str]:
     """Whether INT8 is there for these weights, right, and quicker here than the usual precision."""
     try:
-        if read_ranges(path, card) is None:
+        if read_ranges(path, card.sha256) is None:
             return False, ""
     except WeightsError as error:
         logger.warning(f"pose: not int8: {error}")
@@ -225,18 +211,13 @@ def _int8_verdict(path: Path, card: Card, usual: str) -> tuple[bool, str]:
         try:
             took_ms = _openvino_pose().milliseconds(path, card, ("int8", beside))
         except (DeviceError, WeightsError) as error:
-            logger.warning(
-                f"pose: not int8{'' if beside == 'f32' else f' beside {beside}'}: {error}"
-            )
+            than = "" if beside == "f32" else f" beside {beside}"
+            logger.warning(f"pose: not int8{than}: {error}")
             continue
         figures = f"{took_ms['int8']:.1f} ms a crop in int8, {took_ms[beside]:.1f} in {beside}"
         worth = took_ms["int8"] * INT8_WORTH <= took_ms[beside]
         return worth, figures if worth else f"int8 is hardly quicker here: {figures}"
     return False, ""
-
-
-def _or(precision: str, usual: str) -> str:
-    return usual if precision == "auto" else precision
 
 
 def _also(reason: str, more: str) -> str:
@@ -254,7 +235,8 @@ def _third_party_candidates(runtime: str, device: str, precision: str) -> Iterat
             "quantised already runs as it is"
         )
     # There is no torch network to check bf16 against, and some networks do not bear it.
-    yield from _on_cpu(_or(precision, "f32"), "openvino", "")
+    usual = "f32" if precision == "auto" else precision
+    yield from _on_cpu(usual, "openvino", "", lambda _: (False, ""))
 
 
 def has_bf16() -> bool:
@@ -319,23 +301,24 @@ def _driver_is_there() -> bool:
 
 
 def _open(path: Path, card: Card, candidate: Candidate, mode: str) -> Runtime:
+    device, precision = candidate.device, candidate.precision
     if candidate.runtime == "openvino":
-        return _open_openvino(path, card, candidate.precision, mode)
+        return _open_openvino(path, card, precision, mode)
     _require_torch(f"runtime {candidate.runtime}")
     from livepose.runtimes.eager import TorchRuntime, reference_heatmaps
     from livepose.weights import load_network
 
     network, _ = load_network(path)
-    if candidate.runtime == "torch" and candidate.device == "cpu" and candidate.precision == "f32":
+    if (candidate.runtime, device, precision) == ("torch", "cpu", "f32"):
         return TorchRuntime(network, card, "cpu")
     reference = reference_heatmaps(network, card)
     made: Runtime
     if candidate.runtime == "cuda":
         from livepose.runtimes.cuda import CudaRuntime
 
-        made = CudaRuntime(network, card, candidate.device, candidate.precision)
+        made = CudaRuntime(network, card, device, precision)
     else:
-        made = TorchRuntime(network, card, candidate.device, candidate.precision)
+        made = TorchRuntime(network, card, device, precision)
     require_agreement(made, reference)
     return made
 
@@ -350,19 +333,17 @@ def _require_torch(what: str) -> None:
 
 def _open_openvino(path: Path, card: Card, precision: str, mode: str) -> Runtime:
     pose = _openvino_pose()
-    made: Runtime
-    if not is_third_party(path):
-        made = pose.open_own(path, card, precision, mode)
-        return made
+    is_own = not is_third_party(path)
     try:
-        made = pose.open_third_party(path, card, precision, mode)
+        open_one = pose.open_own if is_own else pose.open_third_party
+        made: Runtime = open_one(path, card, precision, mode)
+        return made
     except WeightsError:
-        if card == read_card(path):
+        if is_own or card == read_card(path):
             raise
         raise UsageError(
             f"--input: {path.name} does not run at {size_of(card)}; it is an export of one size"
         ) from None
-    return made
 
 
 def _openvino_pose() -> ModuleType:

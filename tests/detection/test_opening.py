@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from livepose.detection import conversion, official, open_detector, opening
+from livepose.detection import official, open_detector, opening, openvino_engine
 from livepose.detection.checkpoint import load_detector
 from livepose.detection.openvino_engine import OpenVinoEngine
 from livepose.detection.torch_engine import TorchEngine
 from livepose.errors import DeviceError, UsageError, WeightsError
-from livepose.runtimes import openvino
+from livepose.runtimes import openvino, select
 from livepose.weights.fetching import file_sha256
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
@@ -72,7 +72,7 @@ def test_what_openvino_cannot_take_runs_in_torch(said, own_file, monkeypatch):
     def fail(*_):
         raise RuntimeError("operation not supported\nwith more lines")
 
-    monkeypatch.setattr(conversion, "convert", fail)
+    monkeypatch.setattr(openvino_engine, "open_checkpoint", fail)
     detector = open_detector(own_file)
     assert isinstance(detector.engine, TorchEngine)
     assert "operation not supported" in said[0]
@@ -86,7 +86,8 @@ def test_a_gpu_that_sees_wrongly_gives_way_only_where_none_was_asked_for(
     def wrong(*_):
         raise DeviceError("finds other people there")
 
-    monkeypatch.setattr(opening, "choose_device", lambda device: "cuda:0")
+    monkeypatch.setattr(select, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(opening, "cuda_devices", lambda: 1)
     monkeypatch.setattr(opening, "_engine_on_gpu", wrong)
     if device == "cuda":
         with pytest.raises(DeviceError, match="finds other people there"):
@@ -222,9 +223,11 @@ def test_files_that_are_no_detectors_say_so(tmp_path):
 def test_a_device_that_is_absent_is_an_error_and_never_another_one(own_file):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
-    for device in ("cuda", "cuda:3", "tpu"):
-        with pytest.raises(DeviceError, match="asked for and is not there"):
+    for device in ("cuda", "cuda:3"):
+        with pytest.raises(DeviceError, match="CUDA was asked for, and torch sees no CUDA GPU"):
             open_detector(own_file, device)
+    with pytest.raises(UsageError, match="expected auto, cpu, cuda, cuda:N or mps, got 'tpu'"):
+        open_detector(own_file, "tpu")
 
 
 def test_an_exported_network_runs_on_the_processor_only(shared):

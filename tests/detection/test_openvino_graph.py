@@ -6,9 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
+from livepose.detection import openvino_engine, stored
 from livepose.detection.checkpoint import load_detector
-from livepose.detection.conversion import built
+from livepose.detection.openvino_engine import converted
 from livepose.detection.openvino_graph import detector_graph, is_known
+from livepose.detection.stored import StoredDetector
+from livepose.detection.torch_engine import TorchEngine
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import core
 from livepose.weights.arrays import load_arrays
@@ -24,11 +27,12 @@ def test_the_graph_sees_the_people_that_torch_sees(size_wh, shared):
     import torch
 
     image_bgr = cv2.imread(str(shared / "images" / "four_at_table.jpg"))
-    rgb = cv2.resize(image_bgr, size_wh)[None, ..., ::-1].transpose(0, 3, 1, 2)
-    pictures = np.ascontiguousarray(rgb, dtype=np.float32) / 255
-    model, facts = built(PATH)
+    seen = cv2.resize(image_bgr, size_wh)[None]
+    rgb = np.ascontiguousarray(seen[..., ::-1].transpose(0, 3, 1, 2))
+    pictures = rgb.astype(np.float32) / 255
+    model, facts = converted(PATH)
     in_f32 = {"INFERENCE_PRECISION_HINT": "f32"}
-    found = core().compile_model(model, "CPU", in_f32)(pictures)[0]
+    found = core().compile_model(model, "CPU", in_f32)(seen)[0]
     with torch.inference_mode():
         expected = load_detector(PATH).model(torch.from_numpy(pictures))[0].numpy()
     assert (facts.person, facts.classes) == (0, 1)
@@ -51,10 +55,29 @@ def test_other_tensors_than_the_architecture_has_are_refused():
         detector_graph(architecture, narrow, "narrow")
 
 
-def test_networks_with_other_layers_are_left_to_torch(tmp_path):
+def test_a_checkpoint_of_ultralytics_is_made_of_its_tensors_too(pickled_file, monkeypatch):
+    expected = load_detector(pickled_file)
+    monkeypatch.setattr("livepose.detection.checkpoint.load_detector", None)
+    model, info = converted(pickled_file)
+    assert info == expected.info
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    found = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(pictures)[0]
+    np.testing.assert_allclose(found, TorchEngine(expected.model, "cpu")(pictures), atol=2e-3)
+
+
+def test_networks_with_other_layers_are_left_to_torch(tmp_path, own_file, monkeypatch):
     known = {"backbone": [[-1, 1, "C3k2", [64]]], "head": [[[0], 1, "Detect", ["nc"]]]}
-    assert is_known(known)
-    assert not is_known({**known, "end2end": True})
-    assert not is_known({**known, "backbone": [[-1, 1, "A2C2f", [64]]]})
+
+    def is_made(architecture, kind="DetectionModel"):
+        return is_known(StoredDetector(kind, {}, architecture, {}))
+
+    assert is_made(known)
+    assert not is_made(known, "PoseModel")
+    for odd in ({"end2end": True}, {"backbone": [[-1, 1, "A2C2f", [64]]]}, {"head": [[]]}):
+        assert not is_made({**known, **odd})
+    monkeypatch.setattr(stored, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="needs torch and ultralytics"):
-        built(tmp_path / "yolo11n.pt")
+        converted(tmp_path / "yolo11n.pt")
+    monkeypatch.setattr(openvino_engine, "is_known", lambda one: False)
+    with pytest.raises(WeightsError, match="needs torch and ultralytics"):
+        converted(own_file)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from livepose.detection.library import ultralytics
-from livepose.detection.suppression import suppress
+from livepose.detection.yolo import suppress
 
 
 def candidates(seed: int, classes: int, count: int = 300) -> np.ndarray:

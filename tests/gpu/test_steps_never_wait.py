@@ -16,9 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from livepose.detection.cuda_engine import SurestPeople
 from livepose.heatmaps import on_device
-from livepose.runtimes.eager import prepared
+from livepose.runtimes.eager import PoseGraph, prepared
 from livepose.runtimes.frames import gather
-from livepose.runtimes.graph import PoseGraph
 
 
 class Devices(TorchDispatchMode):

@@ -93,7 +93,7 @@ def test_ranges_of_the_embedded_weights_on_a_few_pictures(
     copy = tmp_path / weights.name
     copy.write_bytes(weights.read_bytes())
     write_ranges(copy.with_name(copy.stem + ".int8.json"), ranges)
-    again = read_ranges(copy, read_card(copy))
+    again = read_ranges(copy, read_card(copy).sha256)
     assert again is not None
     assert json.dumps(again.limits) == json.dumps(ranges.limits)
 

@@ -44,6 +44,15 @@ def test_any_batch_gives_what_torch_gives(
     assert [slot.size for slot in made] == {0: [], 1: [1], 3: [4], 6: [8]}[count]
 
 
+def test_a_batch_beyond_the_largest_size_goes_in_several(
+    runtime: CudaRuntime, resnet_file: Path
+) -> None:
+    runtime.sizes = (4, 1, 2)
+    crops = np.random.default_rng(0).integers(0, 256, (9, 64, 96, 3), np.uint8)
+    assert np.allclose(runtime(crops), open_runtime(resnet_file, "torch")(crops), atol=1e-5)
+    assert [slot.size for slot in made] == [4, 1]
+
+
 def test_the_largest_slot_comes_first_and_none_is_made_twice(runtime: CudaRuntime) -> None:
     runtime.warm_up((1, 2, 3))
     runtime.warm_up((4, 2))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from livepose.errors import DeviceError, UsageError
-from livepose.runtimes.device_errors import device_errors, people_errors
+from livepose.runtimes.cuda_graph import device_errors, people_errors
 
 
 def raised(error: BaseException) -> str:

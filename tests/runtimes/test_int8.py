@@ -46,7 +46,7 @@ def resnet(resnet_file: Path, tmp_path: Path) -> tuple[Path, Ranges]:
 
 def test_ranges_come_back_as_they_were_written(resnet: tuple[Path, Ranges]) -> None:
     path, ranges = resnet
-    again = read_ranges(path, read_card(path))
+    again = read_ranges(path, read_card(path).sha256)
     assert again == ranges
     assert again.digest == ranges.digest
     assert len(ranges_path(path).read_text().splitlines()) > len(ranges.limits)
@@ -54,11 +54,10 @@ def test_ranges_come_back_as_they_were_written(resnet: tuple[Path, Ranges]) -> N
 
 def test_ranges_of_other_weights_are_refused(resnet: tuple[Path, Ranges]) -> None:
     path, _ = resnet
-    other = replace(read_card(path), sha256="1" * 64)
     with pytest.raises(WeightsError, match=r"was made for other weights .* has 111111111111"):
-        read_ranges(path, other)
+        read_ranges(path, "1" * 64)
     with pytest.raises(WeightsError, match=r"was made for other weights .* has no hash"):
-        read_ranges(path, replace(other, sha256=""))
+        read_ranges(path, "")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +79,7 @@ def test_damaged_ranges_are_refused(
     change(document)
     ranges_path(path).write_text(json.dumps(document))
     with pytest.raises(WeightsError, match="no readable file of INT8 ranges"):
-        read_ranges(path, read_card(path))
+        read_ranges(path, read_card(path).sha256)
 
 
 def test_stale_ranges_are_said_and_not_used(said: list[str], resnet: tuple[Path, Ranges]) -> None:
@@ -138,7 +137,7 @@ def test_people_stay_where_torch_sees_them(shipped: Path, photographs: Photograp
 
 
 def test_what_is_shipped_was_measured_and_kept_its_accuracy(shipped: Path) -> None:
-    ranges = read_ranges(shipped, read_card(shipped))
+    ranges = read_ranges(shipped, read_card(shipped).sha256)
     assert ranges is not None
     assert ranges.measured["ap_int8"] >= 0.99 * ranges.measured["ap_f32"] > 0
     assert ranges.measured["shift_px_int8"] < 0.3
@@ -265,4 +264,4 @@ def test_other_peoples_networks_have_no_int8_of_ours(shared: Path, tmp_path: Pat
 
 
 def test_a_card_without_ranges_has_none(tmp_path: Path) -> None:
-    assert read_ranges(tmp_path / "x.safetensors", Card("hrnet_w32", (128, 96))) is None
+    assert read_ranges(tmp_path / "x.safetensors", "1" * 64) is None

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from livepose.detection.checkpoint import load_detector
-from livepose.detection.conversion import _built
+from livepose.detection.openvino_engine import converted
 from livepose.detection.protocol import DetectorInfo
 from livepose.errors import LiveposeError, WeightsError
 from livepose.networks import build_network
@@ -142,7 +142,7 @@ def test_an_odd_architecture_is_one_sentence(architecture: str, tmp_path: Path) 
     path = tmp_path / "odd.safetensors"
     told = {"architecture": architecture, "classes": "person", "input_px": "320"}
     save_file({"a": torch.zeros(1)}, path, metadata=told)
-    for read in (load_detector, _built):
+    for read in (load_detector, converted):
         with pytest.raises(WeightsError):
             read(path)
 
@@ -216,7 +216,7 @@ def test_no_damaged_safetensors_file_makes_a_traceback(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for _ in range(400):
         path.write_bytes(damaged(whole, chance))
-        for read in (read_card, load_arrays, load_network, load_detector, _built):
+        for read in (read_card, load_arrays, load_network, load_detector, converted):
             try:
                 read(path)
             except LiveposeError:
