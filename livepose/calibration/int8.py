@@ -45,6 +45,8 @@ HEADROOM = 3.0
 """The histogram reaches so many times as far as the first batch; what is higher counts as top."""
 EVERY = 5
 """Of large layers every fifth number is counted."""
+LITTLE = 0.5
+"""Below this part of the highest number, what is below 0 needs no room of its own."""
 SHARES = np.linspace(0.3, 1.0, 71)
 """Parts of the highest number seen that are tried as limit."""
 KEPT_AP = 0.99
@@ -161,15 +163,15 @@ class Histogram:
         self._counts += np.bincount(bins, minlength=BINS)
 
     def limits(self) -> tuple[float, float]:
-        """Lowest and highest number to keep; with numbers below 0 both sides alike."""
-        signed = self.lowest < 0
+        """Lowest and highest number to keep; both sides alike where much is below 0."""
+        signed = self.lowest < -LITTLE * self.highest
         most = max(self.highest, -self.lowest)
         if most == 0:
             return 0.0, 1.0  # nothing ever came: any range holds it
         steps = (STEPS - 2) / 2 if signed else STEPS - 1
         errors = [self._error(share * most, steps) for share in SHARES]
         top = float(f"{SHARES[int(np.argmin(errors))] * most:.5g}")
-        return (-top if signed else 0.0), top
+        return (-top if signed else min(self.lowest, 0.0)), top
 
     def _error(self, limit: float, steps: float) -> float:
         """Sum of squares: of rounding inside the limit, of cutting outside."""

@@ -1,8 +1,8 @@
 """The kernel that cuts a crop whose rows are rows of the picture, as nearly all are.
 
 Output row by output row: first the source rows that it needs are summed into a buffer of one row
-(contiguous, so the compiler makes vectors of it), then each pixel gathers its columns from there,
-blue, green and red in one vector. ``image`` is (H, W * 3) bytes, blue first.
+(contiguous, so the compiler makes vectors of it), then each pixel gathers its columns from there.
+``image`` is (H, W * 3) bytes, blue first.
 """
 
 import math
@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.compiled import njit
-from livepose.crops._lane_kernels import SPARE, weigh_1, weigh_2, weigh_3, weigh_4
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Indices = NDArray[np.int64]
+
+SPARE = 3
+"""Floats behind the buffer: the pixel after its last one, which weighs nothing."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -85,19 +87,15 @@ def _weigh_columns(
     line: Singles, samples: int, places: Indices, weights: Singles, pixels: Singles
 ) -> None:
     """The pixels of an output row, blue first, from the buffer."""
-    count = len(places) // samples
-    if samples == 1:
-        for x in range(count):
-            weigh_1(line, places, weights, pixels, x)
-    elif samples == 2:
-        for x in range(count):
-            weigh_2(line, places, weights, pixels, x)
-    elif samples == 3:
-        for x in range(count):
-            weigh_3(line, places, weights, pixels, x)
-    else:
-        for x in range(count):
-            weigh_4(line, places, weights, pixels, x)
+    for x in range(len(places) // samples):
+        blue = green = red = np.float32(0.0)
+        for s in range(x * samples, (x + 1) * samples):
+            for side in range(2):
+                place, weight = places[s] + 3 * side, weights[s, side]
+                blue += weight * line[place]
+                green += weight * line[place + 1]
+                red += weight * line[place + 2]
+        pixels[3 * x], pixels[3 * x + 1], pixels[3 * x + 2] = blue, green, red
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -127,7 +125,7 @@ def cut_upright(image: Bytes, inverse: Floats, most: int, crop: Bytes) -> None:
     places = 3 * (np.maximum(columns, first) - first)
     line = np.zeros(3 * (last - first) + SPARE, np.float32)
     used = line[: 3 * (last - first)]
-    pixels = np.empty(crop.shape[1] * 3 + SPARE, np.float32)
+    pixels = np.empty(crop.shape[1] * 3, np.float32)
     flat = crop.reshape(crop.shape[0], crop.shape[1] * 3)
     for y in range(crop.shape[0]):
         _weigh_rows(image, 3 * first, (y * ny, (y + 1) * ny), rows, row_weights, used)

@@ -6,6 +6,7 @@ from frame to frame; what a device does with it (``livepose.runtimes.frames.gath
 the same.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,23 @@ from numpy.typing import NDArray
 
 from livepose.crops import _kernels
 from livepose.crops.cut import MOST_SAMPLES
-from livepose.crops.tables import Taps
 
 SAMPLES = (1, 2, 4)
 """Table sizes: samples along one axis of an output pixel, each of two taps."""
+
+
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """Tables of B crops of (h, w) pixels, T = 2 * samples taps along each axis.
+
+    ``rows`` int32 (B, h, T) and ``columns`` int32 (B, w, T): their sums are places of pixels in
+    one run of memory. ``row_weights`` and ``column_weights`` float32, the same shapes.
+    """
+
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    row_weights: NDArray[np.float32]
+    column_weights: NDArray[np.float32]
 
 
 def samples_needed(matrices: NDArray[np.float64]) -> int:

@@ -56,7 +56,7 @@ def fetch_official(name: str, limit_s: float = ASKED_LIMIT_S) -> Path | None:
     target = downloads_folder() / f"{name}.pt"
     sha256, most_bytes = SHA256.get(name, ""), SIZES.get(name, MOST_BYTES)
     logger.info(f"fetching {url} (at most {most_bytes / 1e6:.1f} MB, {limit_s:g} s)")
-    answer: list[Path | WeightsError] = []
+    answer: list[Path | str] = []
 
     def load() -> None:
         try:
@@ -64,7 +64,7 @@ def fetch_official(name: str, limit_s: float = ASKED_LIMIT_S) -> Path | None:
                 download(url, target, sha256=sha256, limit_s=limit_s, most_bytes=most_bytes)
             )
         except WeightsError as error:
-            answer.append(error)
+            answer.append(str(error))
 
     # In a thread, because a name server that does not answer cannot be given a time limit.
     thread = threading.Thread(target=load, daemon=True)

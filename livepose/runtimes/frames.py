@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from livepose.crops.tables import Taps
+from livepose.crops.taps import Taps
 from livepose.runtimes.cuda_graph import CudaStream
 
 Image = NDArray[np.uint8]

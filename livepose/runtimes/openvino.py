@@ -62,6 +62,16 @@ def has_bf16() -> bool:
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+@cache
+def gains_by_int8() -> bool:
+    """Whether there are dot products of bytes here, and no matrix unit that is as quick in bf16."""
+    from llvmlite.binding import get_host_cpu_features
+
+    there = get_host_cpu_features()
+    has = any(there.get(name, False) for name in ("avx512vnni", "avxvnni"))
+    return has and not there.get("amx-bf16", False)
+
+
 def compile_options(precision: str = "", mode: str = "latency") -> dict[Any, Any]:
     """OpenVINO's properties for ``latency`` or ``throughput``; its own precision where none is."""
     numbers = {"f32": ov.Type.f32, "int8": ov.Type.f32, "bf16": ov.Type.bf16}

@@ -7,13 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livepose.crops import CropGeometry, cut_crops
-from livepose.crops.taps import SAMPLES, Taps, fill_taps, samples_needed
+from livepose.crops.taps import SAMPLES, fill_taps, samples_needed
 from livepose.runtimes.cuda_graph import CudaStream
-from livepose.runtimes.frames import DeviceFrames, gather
+from livepose.runtimes.frames import DeviceFrames, TapBuffers, gather
 
 
 def noise(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def empty_taps(crops, input_hw, samples):
+    return TapBuffers(CudaStream("cpu"), crops, input_hw, samples).taps
 
 
 def gathered(images, matrices, which, input_hw, samples=None):
@@ -21,7 +25,7 @@ def gathered(images, matrices, which, input_hw, samples=None):
     frames = DeviceFrames(CudaStream("cpu"))
     starts = frames.upload(images)
     places = np.array([(starts[w], *images[w].shape[:2]) for w in which]).reshape(-1, 3)
-    taps = Taps.empty(len(matrices), input_hw, samples or samples_needed(matrices))
+    taps = empty_taps(len(matrices), input_hw, samples or samples_needed(matrices))
     fill_taps(matrices, places, taps)
     tables = (taps.rows, taps.columns, taps.row_weights, taps.column_weights)
     return gather(frames.pixels, tuple(map(torch.from_numpy, tables))).numpy()
@@ -97,7 +101,7 @@ def test_larger_tables_than_needed_change_nothing():
 def test_tables_left_over_from_before_do_not_matter():
     image = noise(60, 60)
     maps = upright([(7.0, 7.0), (1.0, 1.0)], [(30, 30), (12, 40)], (16, 12))
-    taps = Taps.empty(2, (16, 12), 4)
+    taps = empty_taps(2, (16, 12), 4)
     places = np.array([(0, 60, 60)] * 2)
     fill_taps(maps, places, taps)
     fill_taps(maps[1:], places[:1], taps)
@@ -112,10 +116,10 @@ def test_what_does_not_fit_is_refused():
     turned = CropGeometry("hrnet", (16, 12)).matrices([[0, 0, 9, 9]], 30.0)
     places = np.array([(0, 20, 20)])
     with pytest.raises(ValueError, match="do not turn"):
-        fill_taps(turned, places, Taps.empty(1, (16, 12), 1))
+        fill_taps(turned, places, empty_taps(1, (16, 12), 1))
     large = upright([(6.0, 6.0)], [(5, 5)], (16, 12))
     with pytest.raises(ValueError, match=r"at least 1 crops and 8 taps, got 1 and 4"):
-        fill_taps(large, places, Taps.empty(1, (16, 12), 2))
+        fill_taps(large, places, empty_taps(1, (16, 12), 2))
 
 
 def test_a_picture_is_sent_once_and_again_when_it_may_have_changed():

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime, openvino_pose
-from livepose.runtimes.int8 import convolutions, insert_ranges, whole_weights
+from livepose.runtimes.int8 import convolutions, entering, insert_ranges, whole_weights
+from livepose.runtimes.openvino import openvino
 from livepose.runtimes.openvino_pose import PoseNetwork
 from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges, write_ranges
 from livepose.runtimes.select import _int8_verdict
@@ -119,10 +120,34 @@ def test_every_layer_with_a_range_computes_in_whole_numbers(resnet: tuple[Path, 
     model = PoseNetwork(path, read_card(path)).plain.model
     made = insert_ranges(model, ranges.limits)
     for name, layer in convolutions(made).items():
-        kinds = [layer.input(i).get_source_output().get_node().get_type_name() for i in (0, 1)]
+        sources = [*entering(layer).values(), layer.input(1).get_source_output()]
+        kinds = [source.get_node().get_type_name() for source in sources]
         assert (kinds == ["FakeQuantize", "Multiply"]) == (name in ranges.limits)
     kinds = [node.get_type_name() for node in model.get_ordered_ops()]
     assert "FakeQuantize" not in kinds, "the graph that was given was changed"
+
+
+def test_what_is_joined_on_its_way_into_a_layer_is_rounded_alike_and_0_stays_0() -> None:
+    ops = openvino().opset13
+    picture = ops.parameter([1, 2, 8, 8], np.float32)
+    parts = [ops.relu(picture), ops.tanh(picture)]
+    joined = ops.concat(
+        [parts[0], ops.max_pool(parts[1], *[[1, 1]] * 2, *[[1, 1]] * 2, [3, 3]).output(0)], 1
+    )
+    layer = ops.convolution(joined, np.ones((1, 4, 1, 1), np.float32), *[[1, 1]] * 4)
+    layer.set_friendly_name("joins")
+    model = openvino().Model([ops.result(layer)], [picture], "toy")
+    made = insert_ranges(model, {"joins": (-0.3, 5.0)})
+    roundings = list(entering(convolutions(made)["joins"]).values())
+    assert [one.get_node().get_type_name() for one in roundings] == ["FakeQuantize"] * 2
+    ends = [
+        [one.get_node().input_value(n).get_node().data.item() for n in (1, 2)] for one in roundings
+    ]
+    assert ends[0] == ends[1]
+    (low, high), step = ends[0], 5.3 / 255
+    assert high - low == pytest.approx(5.3)
+    assert low / step == pytest.approx(round(low / step), abs=1e-3)
+    assert abs(low + 0.3) <= step / 2
 
 
 def test_people_stay_where_torch_sees_them(shipped: Path, photographs: Photographs) -> None:
