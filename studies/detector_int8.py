@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -77,7 +78,8 @@ def passes_ms(
     ways: dict[str, tuple[Any, str]], picture: ImageBgr, input_hw: tuple[int, int]
 ) -> dict[str, float]:
     """Processor time of a pass each way, the median of many in turn."""
-    requests, took_ms = {}, {name: [] for name in ways}
+    requests: dict[str, Any] = {}
+    took_ms: dict[str, list[float]] = {name: [] for name in ways}
     for name, (model, precision) in ways.items():
         model = model.clone()
         model.reshape([1, *input_hw, 3])
@@ -111,8 +113,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     times = [passes_ms(ways, pictures[0], size) for size in SIZES_HW]
     print("| precision | AP | AP50 | ms at 320x256 | ms at 512x384 |\n|---|---:|---:|---:|---:|")
     for name, (model, precision) in ways.items():
-        graph = StoredGraph(None, "", lambda model=model: model)
-        engine = OpenVinoEngine(graph, precision=precision)
+        engine = OpenVinoEngine(
+            StoredGraph(None, "", partial(lambda one: one, model)), None, precision
+        )
         found = average_precision(engine, info, chosen.dev_images, chosen.dev_annotations)
         measured |= {f"{score}_{name}": value for score, value in found.items()}
         cells = [*found.values(), *(took_ms[name] for took_ms in times)]

@@ -26,6 +26,7 @@ def is_known(stored: StoredDetector) -> bool:
         rows = [*stored.architecture["backbone"], *stored.architecture["head"]]
         kinds = [row[2] for row in rows]
         told = {name for name, value in stored.architecture.items() if value}
+        int(stored.architecture["nc"])
         return (
             stored.kind == "DetectionModel"
             and not told & {"activation", "end2end", "reg_max"}
@@ -33,7 +34,7 @@ def is_known(stored: StoredDetector) -> bool:
             and kinds.index("Detect") == len(kinds) - 1
             and "C3k2" in kinds  # older heads are made of other layers
         )
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return False
 
 
@@ -52,8 +53,8 @@ def detector_graph(architecture: Mapping[str, Any], tensors: Tensors, what: str)
     try:
         candidates = _assemble(layers, architecture, pictures)
         model = ov.Model([ops.result(candidates)], [pictures], "detector")
-    except (RuntimeError, IndexError) as error:
-        reason = str(error).strip().splitlines()[-1]
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[-1]
         raise WeightsError(f"{what}: its tensors do not fit its architecture: {reason}") from None
     layers.require_all_used()
     return model

@@ -55,7 +55,7 @@ def read_stored(path: Path) -> StoredDetector:
         architecture, input_px = json.loads(told["architecture"]), int(told["input_px"])
         names = dict(enumerate(told["classes"].split(",")))
         int(architecture["nc"])
-    except (KeyError, ValueError, TypeError, RecursionError) as error:
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{path} holds no detector: its metadata lack or garble {error}; a pose network goes "
             "to --weights"

@@ -66,7 +66,7 @@ def test_a_checkpoint_of_ultralytics_is_made_of_its_tensors_too(pickled_file, mo
 
 
 def test_networks_with_other_layers_are_left_to_torch(tmp_path, own_file, monkeypatch):
-    known = {"backbone": [[-1, 1, "C3k2", [64]]], "head": [[[0], 1, "Detect", ["nc"]]]}
+    known = {"nc": 1, "backbone": [[-1, 1, "C3k2", [64]]], "head": [[[0], 1, "Detect", ["nc"]]]}
 
     def is_made(architecture, kind="DetectionModel"):
         return is_known(StoredDetector(kind, {}, architecture, {}))

@@ -14,7 +14,7 @@ from hostile import ODD, damaged, mutated
 from safetensors.torch import save_file
 
 from livepose.detection.checkpoint import load_detector
-from livepose.detection.conversion import _built
+from livepose.detection.openvino_engine import converted
 from livepose.errors import LiveposeError
 from livepose.runtimes.ranges import read_ranges
 from livepose.training.checkpoint import NAME, read_checkpoint, read_state
@@ -78,7 +78,7 @@ def test_no_mutated_card_makes_a_traceback(tmp_path: Path) -> None:
             if chance.random() < 0.1:
                 del told[name]
         save_file({"a": torch.zeros(2, 2)}, path, metadata=told)
-        for reader in (read_card, load_network, load_detector, _built):
+        for reader in (read_card, load_network, load_detector, converted):
             read(reader, path)
 
 
@@ -180,7 +180,7 @@ def test_no_mutated_state_makes_a_traceback(tmp_path: Path) -> None:
 SIDECARS: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "the ranges of INT8": (
         "a.int8.json",
-        lambda path: read_ranges(path.with_name("a.safetensors"), Card("hrnet_w32", (128, 96))),
+        lambda path: read_ranges(path.with_name("a.safetensors"), "1" * 64),
         json.dumps({"format": "livepose-int8-1", "weights": "a", "ranges": {"x": [0, 1]}}),
     ),
     "a calibration": (
