@@ -29,7 +29,7 @@ from benchmarks.targets import gpu_targets
 from livepose.cli.messages import show_messages
 from livepose.errors import LiveposeError
 from livepose.estimator import PoseEstimator
-from livepose.runtimes.cuda import BATCH_SIZES, LARGE_BATCH_SIZES, CudaRuntime
+from livepose.runtimes.cuda import BATCH_SIZES, CudaRuntime
 from livepose.runtimes.cuda_graph import CudaStream
 from livepose.runtimes.eager import DTYPES, prepared
 from livepose.runtimes.select import check_device
@@ -42,7 +42,7 @@ logger = logging.getLogger(f"livepose.{__name__}")
 def default_subject(device: str, quick: bool) -> Subject:
     """The embedded weights; the time of a network does not depend on what it has learned."""
     network, card = load_network(find_weights("default"))
-    sizes = BATCH_SIZES[:3] if quick else LARGE_BATCH_SIZES
+    sizes = BATCH_SIZES[:3] if quick else (*BATCH_SIZES, 64, 128, 256)
     return Subject(network, card, "cuda:0" if device == "cuda" else device, sizes)
 
 

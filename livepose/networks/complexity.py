@@ -37,7 +37,7 @@ def count_operations(
     published_counts: list[int] = []
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        weights = _weights_of(module)
+        weights = module.get_parameter("weight").numel()
         out_pixels = output.shape[-2] * output.shape[-1]
         in_pixels = inputs[0].shape[-2] * inputs[0].shape[-1]
         transposed = isinstance(module, nn.ConvTranspose2d)
@@ -51,8 +51,3 @@ def count_operations(
         skeleton(torch.zeros(1, 3, *input_hw, device=device))
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Operations(parameters, sum(true_counts), sum(published_counts) / GIGA)
-
-
-def _weights_of(module: nn.Module) -> int:
-    assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-    return module.weight.numel()

@@ -18,32 +18,24 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
     """
     folded = copy.deepcopy(network).eval()
     for module in list(folded.modules()):
-        for convolution, norm in _pairs(module):
-            _fold(module, convolution, norm)
+        for name, norm_name in _pairs(module):
+            convolution, norm = getattr(module, name), getattr(module, norm_name)
+            transposed = isinstance(convolution, nn.ConvTranspose2d)
+            setattr(module, name, fuse_conv_bn_eval(convolution, norm, transpose=transposed))
+            setattr(module, norm_name, nn.Identity())
     return folded
 
 
 def _pairs(module: nn.Module) -> list[tuple[str, str]]:
     """Names of a module's convolutions and of the batch norms that follow them."""
-    names = [name for name, _ in module.named_children()]
+    layers = dict(module.named_children())
     if isinstance(module, nn.Sequential):
-        candidates = list(pairwise(names))
+        candidates = list(pairwise(layers))
     else:
-        candidates = [(name, name.replace("conv", "bn")) for name in names if _numbered(name)]
-    return [pair for pair in candidates if _foldable(module, *pair)]
-
-
-def _numbered(name: str) -> bool:
-    return re.fullmatch(r"conv\d+", name) is not None
-
-
-def _foldable(module: nn.Module, convolution: str, norm: str) -> bool:
-    first, second = getattr(module, convolution), getattr(module, norm, None)
-    return isinstance(first, Convolution) and isinstance(second, nn.BatchNorm2d)
-
-
-def _fold(module: nn.Module, convolution: str, norm: str) -> None:
-    first, second = getattr(module, convolution), getattr(module, norm)
-    transposed = isinstance(first, nn.ConvTranspose2d)
-    setattr(module, convolution, fuse_conv_bn_eval(first, second, transpose=transposed))
-    setattr(module, norm, nn.Identity())
+        numbered = [name for name in layers if re.fullmatch(r"conv\d+", name)]
+        candidates = [(name, name.replace("conv", "bn")) for name in numbered]
+    return [
+        (name, norm)
+        for name, norm in candidates
+        if isinstance(layers[name], Convolution) and isinstance(layers.get(norm), nn.BatchNorm2d)
+    ]

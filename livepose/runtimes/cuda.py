@@ -20,8 +20,6 @@ from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, no_heatma
 from livepose.weights import Card
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
-LARGE_BATCH_SIZES = (*BATCH_SIZES, 64, 128, 256)
-"""For many crops a second instead of one batch soon; they take more of the GPU's memory."""
 
 
 class CudaRuntime:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from livepose.errors import UsageError
 from livepose.networks.folding import fold_batch_norms
 from livepose.runtimes.cuda_graph import people_errors
-from livepose.runtimes.protocol import Crops, Heatmaps, blank_crops, checked_crops, no_heatmaps
+from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, no_heatmaps
 from livepose.runtimes.verify import probe_crops
 from livepose.weights import Card
 
@@ -79,7 +79,7 @@ class TorchRuntime:
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Runs batches of these sizes once."""
         for count in batch_sizes:
-            self(blank_crops(self.card, count))
+            self(np.zeros((count, *self.card.input_hw, 3), np.uint8))
 
 
 def prepared(network: nn.Module, card: Card, device: str, precision: str) -> PoseGraph:

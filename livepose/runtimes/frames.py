@@ -47,19 +47,16 @@ class DeviceFrames:
         The copy is under way when this returns; work on the stream comes after it. A picture is
         known by the array that holds it: call ``forget`` before its contents change.
         """
-        places = [self._place_of(image) for image in images_bgr]
-        if any(place is None for place in places):
-            places = self._send(images_bgr)
-        return [place for place in places if place is not None]
+        there = {id(image): start for image, start in self._there}
+        if all(id(image) in there for image in images_bgr):
+            return [there[id(image)] for image in images_bgr]
+        return self._send(images_bgr)
 
     def forget(self) -> None:
         """The pictures may change from here on: whatever comes next is sent anew."""
         self._there.clear()
 
-    def _place_of(self, image_bgr: Image) -> int | None:
-        return next((start for image, start in self._there if image is image_bgr), None)
-
-    def _send(self, images_bgr: Sequence[Image]) -> list[int | None]:
+    def _send(self, images_bgr: Sequence[Image]) -> list[int]:
         sizes = [image.shape[0] * image.shape[1] for image in images_bgr]
         ends = np.cumsum(sizes)
         self._there.clear()
@@ -70,7 +67,7 @@ class DeviceFrames:
             self._on_host[start : start + size].reshape(image.shape)[:] = image
         self.copy(int(ends[-1]))
         self._there.extend(zip(images_bgr, starts, strict=True))
-        return list(starts)
+        return starts
 
     def copy(self, pixels: int) -> None:
         """Queues the upload of the first ``pixels`` that lie ready on the host."""

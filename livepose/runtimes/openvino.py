@@ -72,12 +72,10 @@ def gains_by_int8() -> bool:
     return has and not there.get("amx-bf16", False)
 
 
-def compile_options(precision: str = "", mode: str = "latency") -> dict[Any, Any]:
-    """OpenVINO's properties for ``latency`` or ``throughput``; its own precision where none is."""
+def compile_options(precision: str = "") -> dict[Any, Any]:
+    """OpenVINO's properties; its own precision where none is given."""
     numbers = {"f32": ov.Type.f32, "int8": ov.Type.f32, "bf16": ov.Type.bf16}
-    modes = hint.PerformanceMode
-    wanted = modes.LATENCY if mode == "latency" else modes.THROUGHPUT
-    options = {hint.performance_mode: wanted}
+    options = {hint.performance_mode: hint.PerformanceMode.LATENCY}
     return {**options, hint.inference_precision: numbers[precision]} if precision else options
 
 

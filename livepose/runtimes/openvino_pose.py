@@ -54,76 +54,42 @@ ROUNDS = 7
 
 
 class OpenVinoRuntime:
-    """Runs a converted network on the CPU.
-
-    A graph with INT8 convolutions computes what is left in f32.
-
-    ``latency`` runs one slice after the other on all cores; ``throughput`` runs slices beside
-    each other, one a stream, which gives more crops a second and waits longer for each.
-    """
+    """Runs a converted network on the CPU; one with INT8 convolutions computes the rest in f32."""
 
     name = "openvino"
     device = "cpu"
 
-    def __init__(
-        self,
-        graph: StoredGraph,
-        card: Card,
-        precision: str,
-        mode: str = "latency",
-        free: bool = True,
-    ) -> None:
+    def __init__(self, graph: StoredGraph, card: Card, precision: str, free: bool = True) -> None:
         self.card = card
         self.precision = precision
-        self.mode = mode
-        self._graph, self._free = graph, free
-        sizes = BATCH_SIZES if free else (1,)
-        self._shapes = CompiledShapes(graph, compile_options(precision, mode), len(sizes))
-        self._sizes = sizes
-        self._requests: dict[int, list[Any]] = {}
-        streams = self._compile(1).get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        self._beside = 1 if mode == "latency" else max(1, int(streams))
+        self._graph, self._sizes = graph, BATCH_SIZES if free else (1,)
+        options = compile_options(precision)
+        self._shapes = CompiledShapes(graph, options, len(self._sizes))
+        self._requests: dict[int, Any] = {}
+        self._prepare(1)
 
     def at_size(self, input_hw: tuple[int, int]) -> "OpenVinoRuntime":
         """The same network for another size of crops."""
-        card = at_size(self.card, input_hw)
-        return OpenVinoRuntime(self._graph, card, self.precision, self.mode, self._free)
+        free = len(self._sizes) > 1
+        return OpenVinoRuntime(self._graph, at_size(self.card, input_hw), self.precision, free)
 
-    def _compile(self, size: int) -> Any:
-        self._requests.setdefault(size, [])
-        return self._shapes[(size, *self.card.input_hw, 3)]
+    def _prepare(self, size: int) -> None:
+        if size not in self._requests:
+            compiled = self._shapes[(size, *self.card.input_hw, 3)]
+            self._requests[size] = compiled.create_infer_request()
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
         crops = checked_crops(crops_bgr, self.card)
         heatmaps = np.empty((len(crops), *no_heatmaps(self.card).shape[1:]), np.float32)
-        used: dict[int, int] = {}
-        waiting: list[Any] = []
-        for part in exact_slices(len(crops), self._fitting(len(crops))):
-            used[part.size] = used.get(part.size, 0) + 1
-            alone = self.mode == "latency"
-            request = self._request(part.size, 0 if alone else used[part.size] - 1)
+        for part in exact_slices(len(crops), list(self._requests)):
+            request = self._requests[part.size]
             # Both tensors are views: nothing is copied on the way in or out.
             request.set_input_tensor(_view(crops[part.start : part.stop]))
             request.set_output_tensor(_view(heatmaps[part.start : part.stop]))
-            request.start_async()
-            if alone:
-                request.wait()
-            else:
-                waiting.append(request)
-        for request in waiting:
+            request.start_async()  # ``infer`` would copy what comes out
             request.wait()
         return heatmaps
-
-    def _fitting(self, count: int) -> list[int]:
-        """Compiled sizes that leave a slice of the batch for each stream."""
-        return [size for size in self._requests if size <= max(1, count // self._beside)]
-
-    def _request(self, size: int, index: int) -> Any:
-        requests = self._requests[size]
-        while len(requests) <= index:
-            requests.append(self._compile(size).create_infer_request())
-        return requests[index]
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Compiles what batches of these sizes need, and runs each once.
@@ -131,7 +97,7 @@ class OpenVinoRuntime:
         A size that was not warmed up is run in smaller slices; nothing is compiled meanwhile.
         """
         for count in sorted(set(batch_sizes)):
-            self._compile(max(n for n in self._sizes if n <= max(1, count // self._beside)))
+            self._prepare(max(size for size in self._sizes if size <= max(1, count)))
             self(np.zeros((count, *self.card.input_hw, 3), np.uint8))
 
 
@@ -172,18 +138,15 @@ class PoseNetwork:
         kept = self.store.read(name)
         if kept is not None:
             return np.frombuffer(kept, np.float32).reshape(shape)
-        made = self._torch_heatmaps() if by == "torch" else self._own_heatmaps()
+        if by == "torch":
+            from livepose.runtimes.eager import reference_heatmaps
+            from livepose.weights import load_network
+
+            made = reference_heatmaps(load_network(self.path)[0], self.card)
+        else:
+            made = OpenVinoRuntime(self.plain, self.card, "f32")(probe_crops(self.card))
         self.store.write(name, made.tobytes())
         return made
-
-    def _torch_heatmaps(self) -> Heatmaps:
-        from livepose.runtimes.eager import reference_heatmaps
-        from livepose.weights import load_network
-
-        return reference_heatmaps(load_network(self.path)[0], self.card)
-
-    def _own_heatmaps(self) -> Heatmaps:
-        return OpenVinoRuntime(self.plain, self.card, "f32")(probe_crops(self.card))
 
     def _converted(self) -> Any:
         logger.info("preparing the pose network for OpenVINO (only this once)")
@@ -201,7 +164,7 @@ class PoseNetwork:
         return f"{machine()}, {self._size}"
 
 
-def open_own(path: Path, card: Card, precision: str, mode: str) -> OpenVinoRuntime:
+def open_own(path: Path, card: Card, precision: str) -> OpenVinoRuntime:
     """Our own weights, compiled, and checked against fp32 torch.
 
     Raises
@@ -212,7 +175,7 @@ def open_own(path: Path, card: Card, precision: str, mode: str) -> OpenVinoRunti
         When INT8 was asked for and there are no ranges for these weights.
     """
     network = PoseNetwork(path, card)
-    runtime = OpenVinoRuntime(network.graph(precision), card, precision, mode)
+    runtime = OpenVinoRuntime(network.graph(precision), card, precision)
     require_agreement(runtime, network.reference())
     return runtime
 
@@ -234,7 +197,7 @@ def milliseconds(path: Path, card: Card, precisions: Sequence[str]) -> dict[str,
     here = network.store.read_facts().get(network.here, {})
     if not all(isinstance(here.get(name), int | float) for name in precisions):
         logger.info(f"timing the pose network in {' and '.join(precisions)} (only this once)")
-        ready = {name: open_own(path, card, name, "latency") for name in precisions}
+        ready = {name: open_own(path, card, name) for name in precisions}
         here = crop_ms(ready)
         network.store.write_facts(**{network.here: here})
     return {name: float(here[name]) for name in precisions}
@@ -252,11 +215,11 @@ def crop_ms(runtimes: Mapping[str, Runtime]) -> dict[str, float]:
     return {name: round(median(each), 2) for name, each in took_ms.items()}
 
 
-def open_third_party(path: Path, card: Card, precision: str, mode: str) -> OpenVinoRuntime:
+def open_third_party(path: Path, card: Card, precision: str) -> OpenVinoRuntime:
     """Somebody else's ONNX or OpenVINO network as a runtime; it is compiled at each start."""
     model = third_party_graph(path, card)
     free = bool(model.input(0).get_partial_shape()[0].is_dynamic)
-    return OpenVinoRuntime(StoredGraph(None, "", lambda: model), card, precision, mode, free)
+    return OpenVinoRuntime(StoredGraph(None, "", lambda: model), card, precision, free)
 
 
 def third_party_graph(path: Path, card: Card) -> Any:

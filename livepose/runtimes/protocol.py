@@ -48,11 +48,6 @@ def no_heatmaps(card: Card) -> Heatmaps:
     return np.empty((0, card.keypoints, *card.heatmap_hw), dtype=np.float32)
 
 
-def blank_crops(card: Card, count: int) -> Crops:
-    """Black crops of the right size, for warming up."""
-    return np.zeros((count, *card.input_hw, 3), dtype=np.uint8)
-
-
 def checked_crops(crops_bgr: Crops, card: Card) -> Crops:
     """The crops in one piece of memory.
 

@@ -21,7 +21,6 @@ from livepose.weights.card import at_size, is_third_party, size_of
 
 logger = logging.getLogger(__name__)
 
-MODES = ("latency", "throughput")
 INT8_WORTH = 1.2
 """So many times as fast as the other precision has INT8 to be, as it costs some accuracy."""
 MISSING_CUDA = (
@@ -49,7 +48,6 @@ def open_runtime(
     precision: str = "auto",
     *,
     input_hw: tuple[int, int] | None = None,
-    mode: str = "latency",
     offline: bool = False,
 ) -> Runtime:
     """The pose network of these weights, ready to run.
@@ -71,8 +69,6 @@ def open_runtime(
     input_hw : (int, int), optional
         Rows and columns of the input; None is the size of the weights. Another one is run by the
         same weights, checked and timed like theirs.
-    mode : {"latency", "throughput"}
-        Whether one batch should be ready soon, or many crops be done a second (OpenVINO only).
     offline : bool
         Whether nothing may be fetched; so too with LIVEPOSE_OFFLINE set.
 
@@ -89,16 +85,15 @@ def open_runtime(
     for what, asked, known in (
         ("runtime", runtime, RUNTIMES),
         ("precision", precision, PRECISIONS),
-        ("mode", mode, MODES),
     ):
         if asked not in known:
             raise UsageError(f"{what}: expected one of {', '.join(known)}, got {asked!r}")
 
     def open_one(path: Path) -> tuple[Runtime, str]:
-        return _open_weights(path, input_hw, runtime, device, precision, mode)
+        return _open_weights(path, input_hw, runtime, device, precision)
 
     if str(weights) == "auto":
-        asked = f"{runtime}, {device}, {precision}, {mode}, {cuda_devices()} GPUs"
+        asked = f"{runtime}, {device}, {precision}, {cuda_devices()} GPUs"
         asked += "" if input_hw is None else f", {input_hw[0]}x{input_hw[1]}"
         made, line = open_automatic(open_one, asked)
     else:
@@ -113,7 +108,6 @@ def _open_weights(
     runtime: str,
     device: str,
     precision: str,
-    mode: str,
 ) -> tuple[Runtime, str]:
     """The runtime of one file, and the line that tells what it is."""
     own = read_card(path)
@@ -122,7 +116,7 @@ def _open_weights(
         candidates = _third_party_candidates(runtime, device, precision)
     else:
         candidates = _candidates(runtime, device, precision, partial(_int8_verdict, path, card))
-    made, candidate = _first_right(candidates, lambda one: _open(path, card, one, mode))
+    made, candidate = _first_right(candidates, lambda one: _open(path, card, one))
     why = f" ({candidate.why})" if candidate.why else ""
     made_for = "" if card == own else f", made and measured for {size_of(own)}"
     return made, (
@@ -300,10 +294,10 @@ def _driver_is_there() -> bool:
     return windows or bool(shutil.which("nvidia-smi")) or any(Path(m).exists() for m in marks)
 
 
-def _open(path: Path, card: Card, candidate: Candidate, mode: str) -> Runtime:
+def _open(path: Path, card: Card, candidate: Candidate) -> Runtime:
     device, precision = candidate.device, candidate.precision
     if candidate.runtime == "openvino":
-        return _open_openvino(path, card, precision, mode)
+        return _open_openvino(path, card, precision)
     _require_torch(f"runtime {candidate.runtime}")
     from livepose.runtimes.eager import TorchRuntime, reference_heatmaps
     from livepose.weights import load_network
@@ -331,12 +325,12 @@ def _require_torch(what: str) -> None:
         )
 
 
-def _open_openvino(path: Path, card: Card, precision: str, mode: str) -> Runtime:
+def _open_openvino(path: Path, card: Card, precision: str) -> Runtime:
     pose = _openvino_pose()
     is_own = not is_third_party(path)
     try:
         open_one = pose.open_own if is_own else pose.open_third_party
-        made: Runtime = open_one(path, card, precision, mode)
+        made: Runtime = open_one(path, card, precision)
         return made
     except WeightsError:
         if is_own or card == read_card(path):

@@ -29,9 +29,9 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def with_ranges(own_file, tmp_path):
-    """A copy of the random detector, with ranges beside it that hold nothing that comes."""
-    path = shutil.copy(own_file, tmp_path / "random.safetensors")
+def with_ranges(tmp_path):
+    """A copy of the embedded detector, with ranges beside it that hold nothing that comes."""
+    path = shutil.copy(SHIPPED, tmp_path / "person.safetensors")
     model, _ = openvino_engine.converted(path)
     limits = dict.fromkeys(list(convolutions(model))[1:], (0.0, 1e-3))
     write_ranges(ranges_path(path), Ranges(read_metadata(path)["sha256"], limits))
@@ -63,6 +63,7 @@ def test_what_is_shipped_was_measured_and_costs_little():
     assert ranges.measured["ap50_int8"] >= ranges.measured["ap50_f32"] - 0.5
 
 
+@needs_shipped
 def test_one_that_sees_otherwise_is_said_and_not_used(said, with_ranges):
     assert open_detector(with_ranges).engine.name == "OpenVINO on the processor"
     assert any(
@@ -71,13 +72,15 @@ def test_one_that_sees_otherwise_is_said_and_not_used(said, with_ranges):
     )
 
 
+@needs_shipped
 def test_ranges_of_other_weights_are_said_and_not_used(said, with_ranges):
     path = ranges_path(with_ranges)
     path.write_text(json.dumps({**json.loads(path.read_text()), "weights_sha256": "1" * 64}))
     assert open_detector(with_ranges).engine.name == "OpenVINO on the processor"
-    assert any("not int8: random.int8.json was made for other weights" in line for line in said)
+    assert any("not int8: person.int8.json was made for other weights" in line for line in said)
 
 
+@needs_shipped
 def test_a_processor_that_gains_nothing_is_left_alone(said, with_ranges, monkeypatch):
     monkeypatch.setattr(openvino_engine, "gains_by_int8", lambda: False)
     assert open_detector(with_ranges).engine.name == "OpenVINO on the processor"

@@ -140,7 +140,6 @@ def test_a_device_that_is_none_is_a_usage_error(device: str, machine: object) ->
             "runtime: expected one of auto, torch, openvino, cuda, got 'tpu'",
         ),
         ({"precision": "f8"}, "precision: expected one of auto, f32"),
-        ({"mode": "fast"}, "mode: expected one of latency, throughput"),
         ({"runtime": "openvino", "device": "cuda"}, "runtime openvino runs on the cpu"),
         ({"runtime": "cuda", "device": "cpu"}, "runtime cuda runs on a CUDA GPU, not on cpu"),
         ({"precision": "f16"}, "precision f16 is for GPUs"),
