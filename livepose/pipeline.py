@@ -9,9 +9,10 @@ Pictures of a folder go through the networks together. A budget's ``Scheduler`` 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.budget import Budget, PoseSchedule, Scheduler
 from livepose.detection import Detections, DetectionSchedule, Detector, detect_stills
+from livepose.errors import DeviceError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr
 from livepose.opening import open_networks
@@ -29,7 +31,7 @@ from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
 from livepose.sources.images import as_image_bgr
-from livepose.threads import OneAtATime, batches, prefetch
+from livepose.threads import OneAtATime, batches, give_way, prefetch
 from livepose.timing import StageClock
 from livepose.tracking import ShotBoundaries, Tracked, Tracker, TrackerSettings
 
@@ -301,16 +303,28 @@ class PosePipeline:
 
     # -- before the first frame --------------------------------------------------------------------
 
-    def warm_up(self, size_wh: tuple[int, int] = (640, 480)) -> None:
-        """Compiles and allocates what the first frame would otherwise wait for."""
+    def warm_up(self, size_wh: tuple[int, int] = (640, 480), live: bool = False) -> None:
+        """Compiles and allocates what the first frame would otherwise wait for.
+
+        A ``live`` picture waits for the batch of one person alone; larger ones come beside.
+        """
         blank = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
-        self._warm_networks(blank)
+        sooner = live and not self.scheduler.budget and self.estimator.runtime.device == "cpu"
+        self._warm_networks(blank, WARM_BATCHES[: 1 if sooner else None])
         self._warm_stages(blank)
         self.process(blank, 0.0)
         self.reset()
         self.clock.clear()
+        if sooner:
+            Thread(target=self._warm_batches, name="batches", daemon=True).start()
 
-    def _warm_networks(self, blank_bgr: ImageBgr) -> None:
+    def _warm_batches(self) -> None:
+        give_way()
+        # People go through the network one by one where this fails.
+        with suppress(RuntimeError, DeviceError):
+            self.estimator.runtime.warm_up(WARM_BATCHES)
+
+    def _warm_networks(self, blank_bgr: ImageBgr, batch_sizes: Sequence[int]) -> None:
         warm, size_wh = self.estimator.warm_up, _size_wh(blank_bgr)
         if self.estimator.gpu is not None or self.estimator.runtime.device != "cpu":  # one queue
             warm(size_wh, self.batches_to_warm())
@@ -319,7 +333,7 @@ class PosePipeline:
             return
         with ThreadPoolExecutor(1) as beside:
             looking = beside.submit(self._detect, [blank_bgr])
-            warm(size_wh, WARM_BATCHES)
+            warm(size_wh, batch_sizes)
             looking.result()
 
     def batches_to_warm(self, streams: int = 1) -> Sequence[int]:

@@ -1,7 +1,8 @@
 """The way of a frame, with stand-ins for the two networks."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -179,7 +180,7 @@ def test_on_a_gpu_the_closer_look_is_recorded_before_the_first_picture(
     pipeline.detector = FarSightedDetector()
     monkeypatch.setattr(pipeline.estimator, "gpu", object())
     monkeypatch.setattr(pipeline.estimator, "warm_up", lambda *_: None)
-    pipeline._warm_networks(picture())
+    pipeline._warm_networks(picture(), (1,))
     assert (pipeline.detector.calls, pipeline.detector.waits) == (1, [True])
 
 
@@ -280,6 +281,40 @@ def test_warming_up_leaves_nobody_behind_and_knows_what_crops_cost(make_pipeline
     assert pipeline.scheduler.costs.crops_s(4) > 0
     assert pipeline.clock.names() == []
     assert [poses.track_ids.tolist() for _, poses in pipeline.run(walking(3))] == [[1]] * 3
+
+
+def test_a_live_picture_waits_for_one_person_alone_and_batches_come_beside(
+    make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+    go_on, done = threading.Event(), threading.Event()
+
+    def warm_up(batch_sizes: Sequence[int]) -> None:
+        asked.append(list(batch_sizes))
+        if len(asked) > 1:
+            assert go_on.wait(30)
+            done.set()
+
+    pipeline = make_pipeline()
+    monkeypatch.setattr(pipeline.estimator.runtime, "warm_up", warm_up)
+    pipeline.warm_up((320, 240), live=True)
+    assert asked[0] == [1]
+    assert len(list(pipeline.run(walking(3)))) == 3
+    go_on.set()
+    assert done.wait(30)
+    assert asked[1:] == [[1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_file_and_a_budget_wait_for_all_batches(
+    make_pipeline: Make, live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+    pipeline = make_pipeline(target_fps=25) if live else make_pipeline()
+    note = lambda sizes: asked.append(list(sizes))  # noqa: E731
+    monkeypatch.setattr(pipeline.estimator.runtime, "warm_up", note)
+    pipeline.warm_up((320, 240), live=live)
+    assert asked == [[1, 2, 3, 4]]
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])

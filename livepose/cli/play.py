@@ -74,7 +74,7 @@ class Networks:
         if len(sources) == 1:
             with with_drawing_warm(options), patience():
                 pipeline = PosePipeline(settings, told=told)
-                pipeline.warm_up(*known_sizes(sources))
+                pipeline.warm_up(known_sizes(sources)[0], live=sources[0].live)
             self._stream: Callable[[], AbstractContextManager[PosePipeline]]
             self._stream = lambda: nullcontext(pipeline)
             logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")

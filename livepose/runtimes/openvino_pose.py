@@ -74,9 +74,12 @@ class OpenVinoRuntime:
         return OpenVinoRuntime(self._graph, at_size(self.card, input_hw), self.precision, free)
 
     def _prepare(self, size: int) -> None:
+        """Compiles for this batch size and runs it once; who runs others meanwhile is not held."""
+        shape = (size, *self.card.input_hw, 3)
         if size not in self._requests:
-            compiled = self._shapes[(size, *self.card.input_hw, 3)]
-            self._requests[size] = compiled.create_infer_request()
+            request = self._shapes[shape].create_infer_request()
+            request.infer([np.zeros(shape, np.uint8)])
+            self._requests[size] = request
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
@@ -92,13 +95,12 @@ class OpenVinoRuntime:
         return heatmaps
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
-        """Compiles what batches of these sizes need, and runs each once.
+        """Compiles what batches of these sizes need, and runs each once; from any thread.
 
         A size that was not warmed up is run in smaller slices; nothing is compiled meanwhile.
         """
         for count in sorted(set(batch_sizes)):
             self._prepare(max(size for size in self._sizes if size <= max(1, count)))
-            self(np.zeros((count, *self.card.input_hw, 3), np.uint8))
 
 
 def _view(array: Any) -> Any:
