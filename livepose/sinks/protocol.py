@@ -50,7 +50,6 @@ class Closing(Closable):
 
 def sink_error(path: Path, error: Exception) -> SinkError:
     """The sentence for a failed write to ``path``."""
-    number = getattr(error, "errno", None)
     reasons = {
         errno.ENOSPC: "the disk is full; make room, or write elsewhere",
         errno.EDQUOT: "the disk quota is used up; make room, or write elsewhere",
@@ -61,7 +60,7 @@ def sink_error(path: Path, error: Exception) -> SinkError:
         errno.ENOENT: f"the folder {path.parent} does not exist; create it first",
         errno.ENOTDIR: f"{path.parent} is not a folder",
     }
-    known = reasons.get(number) if number is not None else None
+    known = reasons.get(getattr(error, "errno", None) or 0)
     return SinkError(f"cannot write {path}: {known or getattr(error, 'strerror', None) or error}")
 
 

@@ -58,11 +58,8 @@ class ImageSource(FileSource):
     def __init__(self, paths: Sequence[Path], *, name: str | None = None, rotate: int = 0) -> None:
         self.name = name or (str(paths[0]) if len(paths) == 1 else f"{len(paths)} pictures")
         self.frame_count = len(paths)
-        self._frames = self._read(list(paths), check_rotation(rotate))
-        first = next(self._frames, None)
-        if first is None:
-            raise SourceError(f"{self.name}: none of the pictures can be read")
-        self._newest = first
+        frames = self._read(list(paths), check_rotation(rotate))
+        self._read_first(frames, f"{self.name}: none of the pictures can be read")
 
     @staticmethod
     def _read(paths: list[Path], rotate: int) -> Iterator[Frame]:
@@ -94,11 +91,8 @@ class AnimationSource(FileSource):
 
     def __init__(self, path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> None:
         self.name, self.excerpt = str(path), excerpt
-        self._frames = self._read(path, check_rotation(rotate))
-        first = next(self._frames, None)
-        if first is None:
-            raise SourceError(f"{path} has no frame from {excerpt.start_s:g} s on")
-        self._newest = first
+        frames = self._read(path, check_rotation(rotate))
+        self._read_first(frames, f"{path} has no frame from {excerpt.start_s:g} s on")
 
     def _read(self, path: str | Path, rotate: int) -> Iterator[Frame]:
         timed = _animation(read_bytes(path, "a picture", _MAX_BYTES), path)
@@ -107,12 +101,7 @@ class AnimationSource(FileSource):
 
 
 def read_image(path: str | Path) -> ImageBgr:
-    """One picture as (H, W, 3), upright.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file, or a pipe.
+    """One picture of a file or pipe as (H, W, 3), upright.
 
     Raises
     ------

@@ -147,18 +147,8 @@ def find_sources(specs: Iterable[str | Path], *, recursive: bool = False) -> lis
     """The videos and pictures that files, folders and glob patterns stand for.
 
     A file that is named itself and has an unknown suffix counts as a video; in a folder or
-    pattern it is left out. Hidden files are passed over.
-
-    Parameters
-    ----------
-    specs : iterable of str or Path
-    recursive : bool
-        Whether folders within folders are searched too.
-
-    Returns
-    -------
-    list of FoundSource
-        In natural order (img2 before img10) within each of ``specs``, nothing twice.
+    pattern it is left out. Hidden files are passed over, and folders within folders unless
+    ``recursive``. Natural order (img2 before img10) within each of ``specs``, nothing twice.
 
     Raises
     ------
@@ -205,10 +195,8 @@ def _within(spec: str | Path, recursive: bool) -> list[FoundSource] | None:
 
 
 def _classify(path: Path) -> FoundSource:
-    if path.is_dir():
-        return FoundSource(path, None, "a folder")
     if not path.is_file():
-        return FoundSource(path, None, "no regular file")
+        return FoundSource(path, None, "a folder" if path.is_dir() else "no regular file")
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return FoundSource(path, "image")
     if path.suffix.lower() in VIDEO_SUFFIXES:

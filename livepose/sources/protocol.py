@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from livepose.closable import Closable
-from livepose.errors import UsageError
+from livepose.errors import SourceError, UsageError
 from livepose.frame import Frame, ImageBgr
 
 Item = TypeVar("Item")
@@ -71,7 +71,7 @@ class Closing(Closable):
 
 
 class FileSource(Closable):
-    """The frames of files; ``_first`` has been read already, ``_frames`` gives the others."""
+    """The frames of files: the newest one, and those that follow it."""
 
     kind: Kind = "video"
     live = False
@@ -82,6 +82,13 @@ class FileSource(Closable):
     _newest: Frame
     _frames: Iterator[Frame]
     _closed = False
+
+    def _read_first(self, frames: Iterator[Frame], otherwise: str) -> None:
+        """Reads the first frame; a SourceError that says ``otherwise`` where there is none."""
+        first = next(frames, None)
+        if first is None:
+            raise SourceError(otherwise)
+        self._frames, self._newest = frames, first
 
     @property
     def size_wh(self) -> tuple[int, int]:
