@@ -25,8 +25,7 @@ from livepose.evaluation.run import CocoScorer, open_set
 from livepose.evaluation.settings import EvaluationSettings, no_progress
 from livepose.frame import ImageBgr
 from studies.peers import DirectPeer, open_peer
-from studies.peers.compare import run_direct
-from studies.peers.direct import People
+from studies.peers.direct import People, run_direct
 
 logger = logging.getLogger(f"livepose.{__name__}")
 Array = NDArray[np.float64]

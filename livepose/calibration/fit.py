@@ -30,7 +30,7 @@ SEED = 20230814
 class Sightings:
     """N labelled keypoints, in heatmap pixels: ``error`` (N, 2), found minus labelled; ``reach``
     (N,), body scale: root of the box area; ``covariance`` (N, 2, 2) of the heatmap's shape, NaN
-    where it has none; ``mass`` (N,): the positive part's sum over its height, cells that it covers.
+    where it has none.
     """
 
     joint: NDArray[np.int64]
@@ -39,7 +39,6 @@ class Sightings:
     reach: Floats
     covariance: Floats
     score: Floats
-    mass: Floats
     hidden: NDArray[np.bool_]
     blurred: NDArray[np.bool_]
 
@@ -76,90 +75,55 @@ def drawn_sigma(seen: Sightings) -> Floats:
     return np.where(np.isfinite(sigma), sigma, np.nanmedian(sigma))
 
 
-@dataclass(frozen=True)
-class Model:
-    """A way to predict log sigma: a constant (a keypoint), ``power`` times the logarithm of the
-    heatmap's own deviation, and ``features`` whose weights are fitted.
+def _terms(seen: Sightings, joints: int) -> tuple[Floats, Floats]:
+    """Log sigma: columns (N, M) whose weights are fitted, and what is added to them, (N,)."""
+    flat = ~(seen.covariance[:, 0, 0] + seen.covariance[:, 1, 1] > 0)
+    height = np.log(np.clip(seen.score, LEAST_SCORE, None))
+    columns = np.column_stack([np.eye(joints)[seen.joint], height, flat])
+    return columns, np.where(flat, 0.0, SHAPE * np.log(drawn_sigma(seen)))
+
+
+def fitted(seen: Sightings, joints: int) -> Floats:
+    """Weights (M,) of the greatest likelihood: errors are normal, x and y alike.
+
+    What is lost is left out, and the size is set so that one and two sigma hold what they should,
+    as nearly as both can: tails are heavier than normal.
     """
+    near = seen.select(is_near(seen))
+    (columns, offset), squared = _terms(near, joints), squared_error(near)
 
-    features: tuple[str, ...] = ()
-    power: float = 0.0
-    per_keypoint: bool = True
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        log = offset + columns @ weights
+        misfit = squared / 2 * np.exp(-2 * log)
+        slope = columns.T @ (2 - 2 * misfit) / len(squared)
+        value = float(np.mean(misfit + 2 * log) + RIDGE * weights @ weights)
+        return value, slope + 2 * RIDGE * weights
 
-    def _terms(self, seen: Sightings, joints: int) -> tuple[Floats, Floats]:
-        """Columns (N, M) of a linear form, and what is added to it, (N,)."""
-        flat = ~(seen.covariance[:, 0, 0] + seen.covariance[:, 1, 1] > 0)
-        drawn = np.log(drawn_sigma(seen))
-        # What has no shape gets a weight of its own, or else the middle one of the others.
-        shape = np.where(flat, 0.0, drawn) if "flat" in self.features else drawn
-        known = {
-            "shape": shape,
-            "height": np.log(np.clip(seen.score, LEAST_SCORE, None)),
-            "flat": flat.astype(np.float64),
-            "mass": np.log(np.maximum(seen.mass, 1.0)),
-        }
-        constants = np.eye(joints)[seen.joint] if self.per_keypoint else np.ones((len(flat), 1))
-        columns = np.column_stack([constants, *(known[name] for name in self.features)])
-        return columns, self.power * shape
-
-    def fitted(self, seen: Sightings, joints: int) -> Floats:
-        """Weights (M,) of the greatest likelihood: errors are normal, x and y alike.
-
-        What is lost is left out, and the size is set so that one and two sigma hold what they
-        should, as nearly as both can: tails are heavier than normal.
-        """
-        near = seen.select(is_near(seen))
-        (columns, offset), squared = self._terms(near, joints), squared_error(near)
-
-        def loss(weights: Floats) -> tuple[float, Floats]:
-            log = offset + columns @ weights
-            misfit = squared / 2 * np.exp(-2 * log)
-            slope = columns.T @ (2 - 2 * misfit) / len(squared)
-            value = float(np.mean(misfit + 2 * log) + RIDGE * weights @ weights)
-            return value, slope + 2 * RIDGE * weights
-
-        start = np.zeros(columns.shape[1])
-        weights = np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B").x)
-        scaled = np.sqrt(squared) / np.exp(offset + columns @ weights)
-        wanted = np.sqrt(-2 * np.log1p(-np.array(SHARES)))
-        size = np.log(np.quantile(scaled, SHARES) / wanted).mean()
-        constant = np.linalg.lstsq(columns, np.ones(len(columns)), rcond=None)[0]
-        return np.asarray(weights + size * constant)
-
-    def predicted(self, seen: Sightings, weights: Floats, joints: int) -> Floats:
-        """Sigma (N,) in heatmap px."""
-        columns, offset = self._terms(seen, joints)
-        return np.asarray(np.exp(offset + columns @ weights))
-
-
-CHOSEN = "shape and score"
-MODELS = {
-    "shape, one factor": Model(power=1.0, per_keypoint=False),
-    "shape, a factor a keypoint": Model(power=1.0),
-    "a constant a keypoint": Model(),
-    "score": Model(("height",)),
-    CHOSEN: Model(("height", "flat"), SHAPE),
-    "shape to any power, and score": Model(("shape", "height", "flat")),
-    "shape, score and mass": Model(("shape", "height", "flat", "mass")),
-}
-"""What was tried."""
+    start = np.zeros(columns.shape[1])
+    weights = np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B").x)
+    scaled = np.sqrt(squared) / np.exp(offset + columns @ weights)
+    wanted = np.sqrt(-2 * np.log1p(-np.array(SHARES)))
+    size = np.log(np.quantile(scaled, SHARES) / wanted).mean()
+    constant = np.linalg.lstsq(columns, np.ones(len(columns)), rcond=None)[0]
+    return np.asarray(weights + size * constant)
 
 
 def calibrate(seen: Sightings, joints: int) -> Calibration:
-    """The numbers of the chosen model."""
-    weights = MODELS[CHOSEN].fitted(seen, joints)
-    intercept = tuple(float(value) for value in weights[:joints])
-    height, flat = (float(value) for value in weights[joints:])
-    return Calibration(intercept, SHAPE, height, flat)
+    """The numbers that turn shape and score into an error."""
+    *intercept, height, flat = (float(value) for value in fitted(seen, joints))
+    return Calibration(tuple(intercept), SHAPE, height, flat)
 
 
-def crossed(model: Model, seen: Sightings, joints: int) -> Floats:
-    """Sigma (N,) of each half of the pictures as fitted on the other; fitted on sharp ones."""
+def crossed(seen: Sightings, joints: int) -> Floats:
+    """Sigma (N,) in heatmap px of each half of the pictures as fitted on the other; fitted on sharp
+    ones.
+    """
     even = np.isin(seen.picture, np.unique(seen.picture)[::2])
+    columns, offset = _terms(seen, joints)
     sigma = np.empty(len(seen.joint))
     for half in (even, ~even):
-        weights = model.fitted(seen.select(half & ~seen.blurred), joints)
-        sigma[~half] = model.predicted(seen, weights, joints)[~half]
+        log = offset + columns @ fitted(seen.select(half & ~seen.blurred), joints)
+        sigma[~half] = np.exp(log)[~half]
     return sigma
 
 

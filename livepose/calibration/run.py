@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.calibration.fit import (
-    CHOSEN,
-    MODELS,
     SHARES,
     Fit,
     Sightings,
@@ -57,7 +55,7 @@ def run_calibration(settings: CalibrationSettings, progress: Progress) -> str:
         what = images, annotations, settings.people, advance, number * PICTURES_A_SET
         parts.append(collect(estimator, *what))
     seen, joints = joined(parts), estimator.runtime.card.keypoints
-    sigma = crossed(MODELS[CHOSEN], seen, joints)
+    sigma = crossed(seen, joints)
     if settings.plot is not None:
         plot(seen, sigma, settings.plot)
     if (path := settings.output) is not None:
@@ -67,7 +65,13 @@ def run_calibration(settings: CalibrationSettings, progress: Progress) -> str:
         if not settings.only_these or "default" not in entries:
             entries["default"] = found
         write_text(str(path), written(entries).removesuffix("\n"))
-    return "\n\n".join([_compared(seen, joints), _conditions(seen, sigma)])
+    sharp = ~seen.blurred
+    kept = seen.select(sharp)
+    rows = {
+        "shape as it is": judge(drawn_sigma(kept), kept),
+        "shape and score": judge(sigma[sharp], kept),
+    }
+    return "\n\n".join([table(rows, "sigma predicted from"), _conditions(seen, sigma)])
 
 
 def collect(
@@ -118,7 +122,6 @@ def _sightings(
     true = estimator.geometry.to_heatmap(labels[..., :2], boxes_xyxy, grid_hw)
     corners = estimator.geometry.to_heatmap(boxes_xyxy.reshape(-1, 2, 2), boxes_xyxy, grid_hw)
     reach = np.sqrt(np.prod(corners[:, 1] - corners[:, 0], axis=1))
-    mass = np.clip(heatmaps, 0, None).sum(axis=(2, 3)) / np.maximum(decoded.scores, 1e-6)
     # A label outside the crop cannot be found, whatever the network says.
     inside = ((true > -0.5) & (true < np.array(grid_hw[::-1]) - 0.5)).all(axis=2)
     kept = (labels[..., 2] > 0) & inside & np.isfinite(decoded.xy).all(axis=2)
@@ -130,19 +133,9 @@ def _sightings(
         reach=reach[person],
         covariance=decoded.covariance[kept],
         score=np.minimum(decoded.scores[kept], 1.0).astype(np.float64),
-        mass=mass[kept].astype(np.float64),
         hidden=labels[..., 2][kept] == HIDDEN,
         blurred=np.full(len(joint), blurred),
     )
-
-
-def _compared(seen: Sightings, joints: int) -> str:
-    sharp = ~seen.blurred
-    kept = seen.select(sharp)
-    rows = {"shape as it is": judge(drawn_sigma(kept), kept)}
-    for name, model in MODELS.items():
-        rows[name] = judge(crossed(model, seen, joints)[sharp], kept)
-    return table(rows, "sigma predicted from")
 
 
 def _conditions(seen: Sightings, sigma: Floats) -> str:

@@ -17,7 +17,7 @@ from livepose.training import loop
 from livepose.training.data import parse_set
 from livepose.training.detector_data import BoxedPictures, Pixels, Sampler, read_boxed
 from livepose.training.settings import DetectorSettings
-from livepose.training.train_step import Processes, Task
+from livepose.training.train_step import Processes, Task, Tensors
 
 EXPORT = "detector.safetensors"
 LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
@@ -52,7 +52,7 @@ class DetectorTask(Task):
     ) -> None:
         self.settings: DetectorSettings = settings
         self._pictures = pictures
-        self._folder, self._device = folder, device
+        self._folder, self.device = folder, device
         self._sampler = Sampler(pictures, settings.input_px, settings.mosaic, settings.seed)
         self._loss: Any = None
 
@@ -65,23 +65,19 @@ class DetectorTask(Task):
         model.args = DEFAULT_CFG  # the gains of the loss
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(FIXED not in name)
-        return model.to(self._device)  # type: ignore[no-any-return]
+        return model.to(self.device)  # type: ignore[no-any-return]
 
     def is_hidden(self, name: str, parameter: nn.Parameter) -> bool:
         """Convolutions that are wide enough."""
         return parameter.ndim == 4 and min(parameter.shape[:2]) > HIDDEN_FROM
 
-    def prepare(self, step: int, progress: float) -> dict[str, Tensor]:
+    def prepare(self, step: int, progress: float) -> Tensors:
         """Samples by number."""
         first = step * self.settings.batch
         numbers = range(first, first + self.settings.batch)
         return make_batch([self._sampler(number) for number in numbers])
 
-    def finish(self, prepared: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The batch on the device."""
-        return {name: value.to(self._device) for name, value in prepared.items()}
-
-    def forward(self, network: nn.Module, batch: dict[str, Tensor]) -> Any:
+    def forward(self, network: nn.Module, batch: Tensors) -> Any:
         """Raw predictions; the loss is built for the network at the first time."""
         if self._loss is None:
             from ultralytics.utils.loss import v8DetectionLoss
@@ -89,7 +85,7 @@ class DetectorTask(Task):
             self._loss = v8DetectionLoss(network)
         return network(batch["img"])
 
-    def loss(self, outputs: Any, batch: dict[str, Tensor], progress: float) -> Tensor:
+    def loss(self, outputs: Any, batch: Tensors, progress: float) -> Tensor:
         """Ultralytics' own, a picture."""
         losses: Tensor = self._loss(outputs, batch)[0]
         return losses.sum() / len(batch["img"])
@@ -121,7 +117,7 @@ class DetectorTask(Task):
         draft.replace(self._folder / EXPORT)
 
 
-def make_batch(samples: Sequence[tuple[Pixels, Boxes]]) -> dict[str, Tensor]:
+def make_batch(samples: Sequence[tuple[Pixels, Boxes]]) -> Tensors:
     """Samples as ultralytics' loss wants them: boxes as shares, centre and size."""
     inputs = np.stack([pixels for pixels, _ in samples])
     boxes = np.concatenate([boxes for _, boxes in samples]) / inputs.shape[-1]

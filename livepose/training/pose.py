@@ -6,7 +6,6 @@ of seed, step and place in the batch.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from livepose.training.loop import Schedule
 from livepose.training.plan import Plan, Planner, TrainingGeometry
 from livepose.training.settings import PoseSettings
 from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
-from livepose.training.train_step import AUTOCAST, Processes, Task
+from livepose.training.train_step import AUTOCAST, Processes, Task, Tensors
 from livepose.weights import Card
 from livepose.weights.manifest import BLUR_KERNELS
 
@@ -59,24 +58,6 @@ class PersonSampler:
         return np.array([self._epoch(epoch)[place] for epoch, place in places], dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Network input (B, 3, h, w) with its labels: (B, K, 2), (B, K), (B, K)."""
-
-    inputs: Tensor
-    heatmap_xy: Tensor
-    weights: Tensor
-    absent_weights: Tensor
-
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device, inputs channels-last."""
-        labels = (self.heatmap_xy, self.weights, self.absent_weights)
-        return Batch(
-            self.inputs.to(device, non_blocking=True, memory_format=torch.channels_last),
-            *(one.to(device, non_blocking=True) for one in labels),
-        )
-
-
 def train_pose(settings: PoseSettings, folder: Path, resume: bool) -> loop.Trainer:
     """Train a pose network, or go on with the run in ``folder``; see ``loop.train``."""
 
@@ -97,7 +78,7 @@ class PoseTask(Task):
         self, settings: PoseSettings, people: People, device: torch.device, processes: Processes
     ) -> None:
         self.settings: PoseSettings = settings
-        self._device, self._processes = device, processes
+        self.device, self._processes = device, processes
         self._schedule = Schedule(settings)
         skeleton = SKELETONS[settings.skeleton]
         self._planner = Planner(people, skeleton, settings.augment, settings.seed)
@@ -125,7 +106,7 @@ class PoseTask(Task):
         rng = np.random.Generator(np.random.Philox([self.settings.seed, step, _SIZE_STREAM]))
         return list(shares)[int(np.searchsorted(limits, rng.random(), side="right"))]
 
-    def prepare(self, step: int, progress: float) -> tuple[Plan, tuple[int, int]] | Batch:
+    def prepare(self, step: int, progress: float) -> tuple[Plan, tuple[int, int]] | Tensors:
         """The whole batch; on a GPU only its plan."""
         settings, batch = self.settings, self.settings.batch
         input_hw = self.size(step, progress)
@@ -136,31 +117,26 @@ class PoseTask(Task):
         if self._crops is not None:
             return plan, input_hw
         crops_bgr = torch.from_numpy(render_crops(self._planner.people, plan, input_hw))
-        return self._batch(crops_bgr.flip(-1).permute(0, 3, 1, 2).float(), plan)
+        return make_batch(crops_bgr.flip(-1).permute(0, 3, 1, 2).float(), plan)
 
-    def finish(self, prepared: tuple[Plan, tuple[int, int]] | Batch) -> Batch:
+    def finish(self, prepared: tuple[Plan, tuple[int, int]] | Tensors) -> Tensors:
         """The batch on the device."""
-        if isinstance(prepared, Batch):
-            return prepared.to(self._device)
-        assert self._crops is not None  # noqa: S101
-        plan, input_hw = prepared
-        return self._batch(self._crops.render(plan, input_hw), plan).to(self._device)
+        if isinstance(prepared, tuple):
+            assert self._crops is not None  # noqa: S101
+            plan, input_hw = prepared
+            prepared = make_batch(self._crops.render(plan, input_hw), plan)
+        return super().finish(prepared)
 
-    def _batch(self, crops_rgb: Tensor, plan: Plan) -> Batch:
-        labels = (plan.heatmap_xy, plan.weights, plan.absent_weights)
-        inputs = changed(crops_rgb, plan)
-        return Batch(inputs, *(torch.from_numpy(values).float() for values in labels))
-
-    def forward(self, network: nn.Module, batch: Batch) -> Any:
+    def forward(self, network: nn.Module, batch: Tensors) -> Any:
         """Outputs (B, K, H, W)."""
-        return network(batch.inputs)
+        return network(batch["inputs"])
 
-    def loss(self, outputs: Tensor, batch: Batch, progress: float) -> Tensor:
+    def loss(self, outputs: Tensor, batch: Tensors, progress: float) -> Tensor:
         """Cross-entropy or squared error, a keypoint."""
         settings = self.settings
         hw = (outputs.shape[2], outputs.shape[3])
-        targets = target_maps(batch.heatmap_xy, hw, settings.sigma, settings.targets)
-        weights = batch.weights, batch.absent_weights
+        targets = target_maps(batch["heatmap_xy"], hw, settings.sigma, settings.targets)
+        weights = batch["weights"], batch["absent_weights"]
         is_softmax = settings.loss == "softmax"
         if is_softmax and not self.phase(progress):
             total, weight = softmax_loss(outputs, targets, *weights)
@@ -173,9 +149,9 @@ class PoseTask(Task):
         """Whether squared error between maps has taken over."""
         return self.settings.mse_last > 0 and progress >= 1 - self.settings.mse_last
 
-    def kind(self, batch: Batch) -> str:
+    def kind(self, batch: Tensors) -> str:
         """The size of its crops."""
-        return f"{batch.inputs.shape[2]}x{batch.inputs.shape[3]}"
+        return "{2}x{3}".format(*batch["inputs"].shape)
 
     def state(self, progress: float) -> dict[str, float]:
         """How far the curriculum is."""
@@ -185,8 +161,16 @@ class PoseTask(Task):
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """AP, OKS and PCK through the evaluation."""
         spec, pictures = parse_set(dev), self.settings.validate_pictures
-        runtime = as_runtime(network, self.settings, self._device)
+        runtime = as_runtime(network, self.settings, self.device)
         return validate_pose(runtime, spec.images, spec.annotations, pictures)
+
+
+def make_batch(crops_rgb: Tensor, plan: Plan) -> Tensors:
+    """Network input (B, 3, h, w), channels last, with its labels: (B, K, 2), (B, K), (B, K)."""
+    inputs = changed(crops_rgb, plan).contiguous(memory_format=torch.channels_last)
+    names = ("heatmap_xy", "weights", "absent_weights")
+    labels = {name: torch.from_numpy(getattr(plan, name)).float() for name in names}
+    return {"inputs": inputs, **labels}
 
 
 def build_card(settings: PoseSettings, licence: str = "", **notes: str) -> Card:

@@ -20,6 +20,7 @@ from livepose.training.checkpoint import load_state, read_state
 from livepose.training.optim import RunningMean, build_optimisers
 from livepose.training.settings import RunSettings
 
+Tensors = dict[str, Tensor]
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -28,6 +29,7 @@ class Task(Protocol):
 
     unit: str
     settings: RunSettings
+    device: torch.device
 
     def build(self) -> nn.Module:
         """A network with weights to start from."""
@@ -38,8 +40,9 @@ class Task(Protocol):
     def prepare(self, step: int, progress: float) -> Any:
         """The batch of a step, as far as a background thread can make it."""
 
-    def finish(self, prepared: Any) -> Any:
+    def finish(self, prepared: Any) -> Tensors:
         """The batch on the device."""
+        return {name: one.to(self.device, non_blocking=True) for name, one in prepared.items()}
 
     def forward(self, network: nn.Module, batch: Any) -> Any:
         """What the network says of it."""

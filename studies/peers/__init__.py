@@ -28,10 +28,7 @@ __all__ = ["OPENERS", "OWN", "DirectPeer", "open_peer", "own_weights"]
 def own_weights(spec: str) -> Path | None:
     """FILE of ``livepose:FILE``; None for somebody else's network.
 
-    Raises
-    ------
-    UsageError
-        When there is no such file.
+    UsageError when there is no such file.
     """
     kind, _, name = spec.partition(":")
     if kind != OWN:
@@ -42,13 +39,7 @@ def own_weights(spec: str) -> Path | None:
 
 
 def open_peer(spec: str) -> PoseEstimator | DirectPeer:
-    """Opens ``KIND:FILE``.
-
-    Raises
-    ------
-    UsageError
-        When the kind does not exist, or there is no file.
-    """
+    """Opens ``KIND:FILE``; UsageError when the kind does not exist, or there is no file."""
     kind, colon, name = spec.partition(":")
     if not colon or kind not in OPENERS:
         kinds = " | ".join((OWN, *OPENERS))

@@ -14,7 +14,17 @@ from livepose.evaluation.archive import Archive
 from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.metrics import MOST_POSES, coco_results, pose_result
 from livepose.evaluation.predict import Predictions
-from livepose.evaluation.speed import WARM_UP, Cost, Speed, pictures_with_people, timed
+from livepose.evaluation.report import Row
+from livepose.evaluation.run import CocoScorer
+from livepose.evaluation.speed import (
+    NO_COST,
+    NO_SPEED,
+    WARM_UP,
+    Cost,
+    Speed,
+    pictures_with_people,
+    timed,
+)
 from livepose.frame import ImageBgr
 
 Array = NDArray[np.float64]
@@ -89,3 +99,20 @@ def direct_speed(peer: DirectPeer, store: Archive, sample: Sequence[Boxed]) -> S
     ]
     people = sum(len(boxed) for _, boxed in pairs)
     return Speed(people / sum(each_s), 1e3 * statistics.median(each_s))
+
+
+def run_direct(scorer: CocoScorer, peer: DirectPeer) -> None:
+    """A row of a peer that answers with keypoints."""
+    data = scorer.data
+    sample = data.boxes("pixel_centre")
+    advance = data.progress(peer.name, len(sample))
+    results = direct_results(peer, data.pictures, sample, scorer.sigmas, advance)
+    row = Row(
+        method=peer.name,
+        backbone=peer.backbone,
+        input_hw=peer.input_hw,
+        cost=peer.cost or NO_COST,
+        speed=direct_speed(peer, data.pictures, sample) if data.settings.speed else NO_SPEED,
+        boxes="its own" if peer.own_boxes else data.settings.boxes_name,
+    )
+    scorer.add(row, results)

@@ -15,7 +15,7 @@ from livepose.detection import Detections
 from livepose.estimator import PoseEstimator
 from livepose.evaluation import run
 from studies.pareto.__main__ import main as pareto
-from studies.peers import compare
+from studies.peers import __main__ as comparing
 from studies.peers.__main__ import main as peers
 from studies.published.__main__ import main as paper
 from studies.published.__main__ import paper_coco, published, status
@@ -94,7 +94,7 @@ def test_peers_stand_in_the_same_table(
             return People(people, np.ones((1, 17)), np.zeros((1, 4)), np.ones(1))
 
     opened = {"heat": PoseEstimator(SpotRuntime("hrnet")), "guess": Guess()}
-    monkeypatch.setattr(compare, "open_peer", opened.__getitem__)
+    monkeypatch.setattr(comparing, "open_peer", opened.__getitem__)
     images, path, _ = make_set(3)
     out = tmp_path / "out.json"
     more = ("--peer", "heat", "--peer", "guess", "--peer-decode", "dark,shift")
