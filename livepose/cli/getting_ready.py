@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -78,28 +79,17 @@ class GettingReady(Generic[Result]):
         return self._future.result()
 
 
+@dataclass(eq=False)
 class Preview:
-    """Who may see what is waited for: a window, a browser view, both, or nobody.
+    """Who may see what is waited for: a window, a browser view, both, or nobody."""
 
-    Parameters
-    ----------
-    images_bgr
-        Pictures of the source that are not taken from it.
-    mirror
-        Turns the window's pictures like a mirror; a page does that itself.
-    """
-
-    def __init__(
-        self,
-        images_bgr: Iterator[ImageBgr],
-        window: Window | Tile | None = None,
-        view: "BrowserView | None" = None,
-        *,
-        mirror: bool = False,
-    ) -> None:
-        self._images_bgr, self._window, self._view = images_bgr, window, view
-        self._mirror = mirror
-        self._stopped = False
+    images_bgr: Iterator[ImageBgr]
+    """Pictures of the source that are not taken from it."""
+    window: Window | Tile | None = None
+    view: "BrowserView | None" = None
+    mirror: bool = False
+    """Turns the window's pictures like a mirror; a page does that itself."""
+    stopped: bool = False
 
     def show_until(self, waited: FirstFrame | GettingReady[Any]) -> bool:
         """Shows pictures with the line until it is over; False when somebody had enough."""
@@ -109,23 +99,23 @@ class Preview:
                 over = waited.wait(SHOW_EVERY_S)
             return over
         finally:
-            if not over and self._window is not None:
-                self._window.close()
+            if not over and self.window is not None:
+                self.window.close()
 
     def stop(self) -> None:
         """Somebody has had enough; may be called from another thread."""
-        self._stopped = True
+        self.stopped = True
 
     def _show(self, line: str) -> bool:
-        window, view = self._window, self._view
+        window, view = self.window, self.view
         if window is not None or view is not None:
-            image_bgr = next(self._images_bgr)
+            image_bgr = next(self.images_bgr)
         if view is not None:
             view.show(image_bgr, line)
         if window is not None:
-            window.show(captioned(image_bgr[:, ::-1] if self._mirror else image_bgr, line))
-            self._stopped |= Command.QUIT in window.poll()
-        return not self._stopped
+            window.show(captioned(image_bgr[:, ::-1] if self.mirror else image_bgr, line))
+            self.stopped |= Command.QUIT in window.poll()
+        return not self.stopped
 
 
 def preview_images(

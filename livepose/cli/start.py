@@ -5,7 +5,7 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -77,34 +77,30 @@ def _load(
     return Networks(options, sources, watch, told)
 
 
+@dataclass(eq=False)
 class Stream:
     """One source, and where it is seen."""
 
-    def __init__(
-        self,
-        options: RunOptions,
-        source: Source,
-        window: Window | Tile | None,
-        view: "BrowserView | None",
-        preview: Preview,
-    ) -> None:
-        self._options, self._source, self._preview = options, source, preview
-        self._window, self._view = window, view
-        self._stopped = False
-        self._player: Player | None = None
+    options: RunOptions
+    source: Source
+    window: Window | Tile | None
+    view: "BrowserView | None"
+    preview: Preview
+    stopped: bool = False
+    player: "Player | None" = None
 
     def play(self, ready: "GettingReady[Networks]", *, alone: bool) -> None:
         """Plays it to its end, once the networks and its first frame are there."""
-        shown = self._preview.show_until
-        if not (shown(ready) and shown(FirstFrame(self._source))):
+        shown = self.preview.show_until
+        if not (shown(ready) and shown(FirstFrame(self.source))):
             return
-        how = self._options, self._source, self._window, self._view
-        with ready.result().player(*how) as self._player:
-            if self._stopped:
-                self._player.stop()
+        how = self.options, self.source, self.window, self.view
+        with ready.result().player(*how) as self.player:
+            if self.stopped:
+                self.player.stop()
             from livepose.cli.play import play
 
-            play(self._player, self._options, alone)
+            play(self.player, self.options, alone)
 
     def play_among_others(self, ready: "GettingReady[Networks]") -> bool:
         """The same in a thread of its own; whether it came to its end, or its source was lost."""
@@ -114,18 +110,18 @@ class Stream:
             logger.error(str(error))
             return False
         finally:
-            if self._window is not None:
-                self._window.close()
+            if self.window is not None:
+                self.window.close()
         return True
 
     def stop(self) -> None:
         """Lets the frame at hand be the last; may be called from another thread."""
-        self._stopped = True
-        self._preview.stop()
-        if self._player is not None:
-            self._player.stop()
-        if self._source.live:  # it may be waiting for its first frame
-            self._source.close()
+        self.stopped = True
+        self.preview.stop()
+        if self.player is not None:
+            self.player.stop()
+        if self.source.live:  # it may be waiting for its first frame
+            self.source.close()
 
 
 def play_all(streams: Sequence[Stream], screen: Screen, ready: "GettingReady[Networks]") -> None:
