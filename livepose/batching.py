@@ -45,17 +45,9 @@ class DynamicBatching(Generic[Asked, Answer]):
     Whoever comes first waits until everybody asks, but no longer than ``patience_s``; it then
     does the work for all who are there, in the order in which they came.
 
-    Parameters
-    ----------
-    work : callable
-        Takes a batch of questions and gives as many answers. An error of it is raised in every
-        thread that waits.
-    clients : Clients
-        Who may ask.
-    lock : threading.Lock
-        Held while working: those that share a device share it.
-    patience_s : float, optional
-        None is ``PATIENCE_S``.
+    ``work`` takes a batch of questions and gives as many answers; an error of it is raised in every
+    thread that waits. ``clients`` may ask. ``lock`` is held while working: those that share a
+    device share it. ``patience_s`` None is ``PATIENCE_S``.
     """
 
     def __init__(

@@ -45,23 +45,10 @@ def save_detector(
     metadata: Mapping[str, str],
     dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Writes a detection model of ultralytics as safetensors, with its architecture.
+    """Writes a detection model of ultralytics, not fused, as safetensors with its architecture.
 
-    Parameters
-    ----------
-    path : Path
-        File to write.
-    model : ultralytics DetectionModel
-        Not fused.
-    metadata : mapping of str to str
-        At least ``classes`` (as "person" or "person,bicycle"), ``input_px`` and ``source``.
-    dtype : torch.dtype
-        How floating-point tensors are stored.
-
-    Raises
-    ------
-    ValueError
-        When metadata are missing.
+    ``metadata`` are at least ``classes`` (as "person" or "person,bicycle"), ``input_px`` and
+    ``source``: ValueError when one is missing. Floating-point tensors are stored as ``dtype``.
     """
     missing = {"classes", "input_px", "source"} - set(metadata)
     if missing:
@@ -79,10 +66,8 @@ def save_detector(
 def load_detector(path: Path) -> Loaded:
     """A detector from a .safetensors file of ours or a .pt file of ultralytics.
 
-    Raises
-    ------
-    WeightsError
-        When the file is missing, broken, unsafe or something else than a detector of persons.
+    WeightsError when the file is missing, broken, unsafe or something else than a detector of
+    persons.
     """
     stored = read_stored(path)
     if stored.kind not in KINDS:
@@ -112,10 +97,7 @@ def load_detector(path: Path) -> Loaded:
 def check_architecture(architecture: Any, path: Path) -> None:
     """Refuses a description from which ultralytics would run, fetch or build anything odd.
 
-    Raises
-    ------
-    WeightsError
-        Says what is wrong with it.
+    WeightsError: says what is wrong with it.
     """
     try:
         layers = [*architecture["backbone"], *architecture["head"]]

@@ -34,14 +34,8 @@ Axis = tuple[NDArray[np.int64], NDArray[np.float32]]
 class CudaEngine:
     """Runs the network as recorded graphs, in half precision on CUDA.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Takes RGB (B, 3, h, w), 0 to 1.
-    person : int
-        Index of the class person.
-    frames : DeviceFrames
-        Where pictures are uploaded.
+    ``model`` takes RGB (B, 3, h, w), 0 to 1; ``person`` is the index of that class, and ``frames``
+    is where pictures are uploaded.
     """
 
     input_wh: tuple[int, int] | None = None
@@ -70,11 +64,7 @@ class CudaEngine:
         """Predictions for these pictures, (H, W, 3), in letterboxes of one input size.
 
         Where they are those of the call before (``again``), they are not uploaded a second time.
-
-        Raises
-        ------
-        DeviceError
-            When the GPU's memory does not suffice.
+        DeviceError when the GPU's memory does not suffice.
         """
         if not again:
             self.frames.forget()  # a new picture may lie in the array of an old one

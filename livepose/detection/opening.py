@@ -104,12 +104,7 @@ def open_file(
 ) -> YoloDetector:
     """The detector in this file or exported folder.
 
-    Raises
-    ------
-    WeightsError
-        When it is none.
-    DeviceError
-        When the device is not there.
+    WeightsError when it is none. DeviceError when the device is not there.
     """
     if path.is_dir() or path.suffix in EXPORTED_SUFFIXES:
         return _open_exported(_exported_in(path), device, score_threshold)

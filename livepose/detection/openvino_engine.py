@@ -55,14 +55,9 @@ TRACED_PX = 64
 class OpenVinoEngine:
     """Runs the network in OpenVINO on the processor, compiled once for each shape.
 
-    Parameters
-    ----------
-    graph : StoredGraph
-        Takes pictures uint8 (B, h, w, 3), blue first.
-    fixed_wh : (int, int), optional
-        The one size of picture that it takes, one at a time.
-    precision : str, optional
-        Of what the graph does not compute in whole numbers; OpenVINO's own choice where empty.
+    ``graph`` takes pictures uint8 (B, h, w, 3), blue first; with ``fixed_wh`` of this size alone,
+    one at a time. ``precision`` is that of what it does not compute in whole numbers, OpenVINO's
+    own choice where empty.
     """
 
     name = "OpenVINO on the processor"
@@ -105,12 +100,8 @@ class OpenVinoEngine:
 def open_checkpoint(path: Path) -> tuple[OpenVinoEngine, DetectorInfo]:
     """An engine for a checkpoint, and what it answers; converted where it is not kept.
 
-    Raises
-    ------
-    WeightsError
-        When it is none, or needs a library that is not installed.
-    RuntimeError
-        When OpenVINO cannot take the network.
+    WeightsError when it is none, or needs a library that is not installed. RuntimeError when
+    OpenVINO cannot take the network.
     """
     versions = (_version(package) for package in ("openvino", "ultralytics", "torch"))
     store = Store("detector", GRAPH_VERSION, content_hash(path), *versions)
@@ -159,12 +150,8 @@ def _version(package: str) -> str:
 def converted(path: Path) -> tuple[Any, DetectorInfo]:
     """A checkpoint as a model that takes bytes, any batch and size, and what it answers.
 
-    A YOLO11 is made of its tensors alone, what else there is by ultralytics and torch.
-
-    Raises
-    ------
-    WeightsError
-        When it is no detector, or needs a library that is not installed.
+    A YOLO11 is made of its tensors alone, what else there is by ultralytics and torch. WeightsError
+    when it is no detector, or needs a library that is not installed.
     """
     logger.info("preparing the detector for OpenVINO (only this once)")
     stored = read_stored(path)
@@ -193,12 +180,8 @@ def _traced(model: Any) -> Any:
 def open_exported(path: Path) -> tuple[OpenVinoEngine, int]:
     """A network that ultralytics exported to OpenVINO (.xml) or ONNX, and how many classes it has.
 
-    It is compiled at each start.
-
-    Raises
-    ------
-    WeightsError
-        When it cannot be read, or answers in another form than such an export.
+    It is compiled at each start. WeightsError when it cannot be read, or answers in another form
+    than such an export.
     """
     model = read_model(path)
     outputs = [output.get_partial_shape() for output in model.outputs]

@@ -42,11 +42,7 @@ def detector_graph(architecture: Mapping[str, Any], tensors: Tensors, what: str)
     """A detector as a model: pictures f32 (B, 3, h, w), 0 to 1, red first, to its candidates.
 
     These are (B, 4 + classes, N): x and y of the middle, width, height, and a score a class.
-
-    Raises
-    ------
-    WeightsError
-        When the tensors are not those of the architecture.
+    WeightsError when the tensors are not those of the architecture.
     """
     layers = Layers(tensors, what, BN_EPSILON, prefix="")
     pictures = ops.parameter([-1, 3, -1, -1], np.float32)

@@ -37,10 +37,7 @@ class Shell:
 def read_pickled(path: Path) -> StoredDetector:
     """What a checkpoint of ultralytics holds; tensors are as they were stored.
 
-    Raises
-    ------
-    WeightsError
-        When the file is not one, or names classes that are none of its business.
+    WeightsError when the file is not one, or names classes that are none of its business.
     """
     named = globals_of(path)
     foreign = sorted(name for name in named if not name.startswith(PERMITTED))

@@ -40,10 +40,7 @@ class StoredDetector:
 def read_stored(path: Path) -> StoredDetector:
     """A .safetensors file of ours or a .pt file of ultralytics.
 
-    Raises
-    ------
-    WeightsError
-        When the file is missing, broken, unsafe or something else than a detector.
+    WeightsError when the file is missing, broken, unsafe or something else than a detector.
     """
     if path.suffix == ".pt":
         require_torch(path)

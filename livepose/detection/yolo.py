@@ -29,22 +29,11 @@ SMALL_PICTURE_PX, SMALL_INPUT_PX, LARGE_INPUT_PX = 860, 416, 640
 
 
 class YoloDetector:
-    """Finds people with a YOLO network.
+    """Finds people with a YOLO network, which ``engine`` runs.
 
-    Parameters
-    ----------
-    engine : Engine
-        Runs the network.
-    name : str
-        What the weights are.
-    person, classes : int
-        Index of the class person, and how many classes there are.
-    size_px : int, optional
-        Longer side of the network's input; None chooses by the picture.
-    score_threshold : float, optional
-        Lowest score of a box.
-    adapts : bool
-        Whether it may take a second scale, see ``small_people``.
+    ``person`` is the index of that class among so many ``classes``, ``size_px`` the longer side of
+    the input (None chooses by the picture), ``score_threshold`` the lowest score of a box, and
+    ``adapts`` whether it may take a second scale, see ``small_people``.
     """
 
     def __init__(
@@ -66,10 +55,7 @@ class YoloDetector:
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         """The people in each picture, uint8 (H, W, 3); pictures of one shape go in one batch.
 
-        Raises
-        ------
-        ValueError
-            When a picture is not uint8 (H, W, 3).
+        ValueError when a picture is not uint8 (H, W, 3).
         """
         return self._detect(images_bgr, [self._letterbox(image) for image in images_bgr])
 
@@ -86,10 +72,7 @@ class YoloDetector:
     def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
         """The people in a picture, uint8 (H, W, 3), the small ones of them in a larger input.
 
-        Raises
-        ------
-        ValueError
-            When the picture is not uint8 (H, W, 3).
+        ValueError when the picture is not uint8 (H, W, 3).
         """
         usual = self._letterbox(image_bgr)
         larger = self._larger_letterbox(usual.source_wh)
@@ -164,19 +147,10 @@ def suppress(
     """Rows x1, y1, x2, y2, score of the people in one picture, the surest first.
 
     The rules are those of ultralytics: of boxes that overlap much the surest stays, and a
-    candidate belongs to its likeliest class alone.
-
-    Parameters
-    ----------
-    predictions : float32 (4 + classes, N) or (N, 6)
-        Centre, size and scores of candidates; or corners, score and class of networks that need
-        no suppression.
-    person, classes : int
-        Index of the class that is looked for, and how many there are.
-    score_threshold, overlap_threshold : float
-        Lowest score of a box, and IoU from which on two are one.
-    most : int
-        At most so many rows.
+    candidate belongs to its likeliest class alone. ``predictions`` float32 are centre, size and
+    scores of candidates, (4 + classes, N), or corners, score and class of networks that need no
+    suppression, (N, 6). From ``overlap_threshold`` (IoU) on two boxes are one; at most ``most``
+    rows come back.
     """
     if predictions.shape[0] != 4 + classes and predictions.shape[1] == 6:
         rows = predictions[:, :5].astype(np.float64)

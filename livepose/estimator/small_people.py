@@ -38,14 +38,8 @@ def smaller_size(input_hw: tuple[int, int]) -> tuple[int, int] | None:
 class SmallPeople(Generic[Estimator]):
     """Who is small, and what estimates them: opened when the first of them comes, in a thread.
 
-    Parameters
-    ----------
-    below_px : float
-        Whose crop by ``geometry`` is lower than this in the picture is small.
-    geometry : CropGeometry
-        That of the usual input.
-    open_estimator : callable
-        Gives the estimator of the smaller input, ready to run.
+    Whose crop by ``geometry``, that of the usual input, is lower in the picture than ``below_px``
+    is small. ``open_estimator`` gives the estimator of the smaller input, ready to run.
     """
 
     def __init__(

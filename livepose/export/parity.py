@@ -25,12 +25,7 @@ def require_parity(path: Path, card: Card, heatmaps: NDArray[np.float32]) -> flo
     """The largest distance of a keypoint from livepose's, px of the crop.
 
     ``heatmaps`` are what livepose's reference says to the probes. Keypoints that score too little
-    to be drawn are left out, unless all do.
-
-    Raises
-    ------
-    GateError
-        When it is above ``LIMIT_PX``.
+    to be drawn are left out, unless all do. GateError when it is above ``LIMIT_PX``.
     """
     expected, found = expected_keypoints(heatmaps, card), run(path, probe_crops(card))
     there = np.isfinite(expected[..., 0])

@@ -21,12 +21,7 @@ NETWORKS = (*HRNET_WIDTHS, *RESNET_BLOCKS)
 def build_network(name: str, keypoints: int) -> nn.Module:
     """A network of this name with this many keypoints, freshly initialised.
 
-    Raises
-    ------
-    WeightsError
-        If no network has this name.
-    ValueError
-        If ``keypoints`` is not at least 1.
+    WeightsError if no network has this name. ValueError if ``keypoints`` is not at least 1.
     """
     if keypoints < 1:
         raise ValueError(f"a pose network needs at least 1 keypoint, got {keypoints}")

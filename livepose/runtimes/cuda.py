@@ -23,16 +23,9 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
 
 class CudaRuntime:
-    """Runs recorded graphs on one GPU.
+    """Runs recorded graphs on one GPU: bytes of crops on the device to heatmaps on the device.
 
-    Attributes
-    ----------
-    graph : torch.nn.Module
-        Bytes of crops on the device to heatmaps on the device.
-    stream : CudaStream
-        Where this runtime's work is queued.
-    sizes : tuple of int
-        The batch sizes that are recorded, each when it is first needed; batches are padded.
+    Each of ``sizes`` is recorded when it is first needed; batches are padded up to the next.
     """
 
     name = "cuda"

@@ -81,13 +81,8 @@ class CudaStream:
 class CudaGraph:
     """Steps on fixed memory, recorded on a stream: ``run`` repeats them; ``output`` is the result.
 
-    Parameters
-    ----------
-    stream : CudaStream
-        Where it runs.
-    steps : callable
-        Takes nothing and gives a tensor. It has to do the same work on the same memory each time,
-        and must not wait for the device.
+    ``steps`` takes nothing and gives a tensor. It has to do the same work on the same memory each
+    time, and must not wait for the device.
     """
 
     def __init__(self, stream: CudaStream, steps: Callable[[], Tensor]) -> None:
@@ -130,18 +125,8 @@ class CudaGraph:
 def device_errors(device: str, doing: str, lower: str) -> Iterator[None]:
     """Turns errors of a GPU into ``DeviceError``; those of our own making pass as they are.
 
-    Parameters
-    ----------
-    device : str
-    doing : str
-        Follows "failed" and "ran out of memory": ``at 3 people at once``.
-    lower : str
-        What makes it need less memory.
-
-    Raises
-    ------
-    DeviceError
-        When memory does not suffice, a kernel is missing for the card, a recording is refused ...
+    ``doing`` follows "failed" and "ran out of memory" (``at 3 people at once``), ``lower`` is what
+    makes it need less memory.
     """
     try:
         yield

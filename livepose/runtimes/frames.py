@@ -22,17 +22,9 @@ Tables = tuple[Tensor, Tensor, Tensor, Tensor]
 class DeviceFrames:
     """Room for pictures on a device, and the pictures that are there.
 
-    Parameters
-    ----------
-    stream : CudaStream
-        The device and the order of work on it.
-
-    Attributes
-    ----------
-    pixels : uint8 (capacity, 3)
-        On the device; blue first, row after row, picture after picture.
-    moved : int
-        How often ``pixels`` had to be made anew, larger: recordings that name it are void then.
+    ``pixels``, uint8 (capacity, 3), are on the device; blue first, row after row, picture after
+    picture. ``moved`` is how often they had to be made anew, larger: recordings that name them are
+    void then.
     """
 
     def __init__(self, stream: CudaStream) -> None:

@@ -35,14 +35,8 @@ LARGEST_DIFFERENCE_PX = 0.02
 class GpuPoses:
     """Keypoints of boxes in pictures, on the GPU from the frame to the figures.
 
-    Parameters
-    ----------
-    runtime : CudaRuntime
-        Whose network, device and batch sizes are used.
-    geometry : CropGeometry
-        How boxes become crops.
-    frames : DeviceFrames, optional
-        Pictures on the same device; the detector may share them.
+    Network, device and batch sizes are those of ``runtime``; ``geometry`` makes crops of boxes, and
+    ``frames`` are pictures on the same device, which the detector may share.
     """
 
     def __init__(
@@ -59,10 +53,7 @@ class GpuPoses:
     ) -> list[Decoded]:
         """What DARK says of the boxes, (P, 4), of each picture, (H, W, 3), in heatmap pixels.
 
-        Raises
-        ------
-        DeviceError
-            When the GPU's memory does not suffice.
+        DeviceError when the GPU's memory does not suffice.
         """
         counts = [len(boxes) for boxes in boxes_xyxy]
         with people_errors(self.runtime.device, sum(counts)):
@@ -148,10 +139,7 @@ def decoded(figures: NDArray[np.float64]) -> Decoded:
 def require_same_keypoints(poses: GpuPoses) -> None:
     """The self-check: on the probes, the same keypoints as crops and decoding on the processor.
 
-    Raises
-    ------
-    DeviceError
-        When they differ.
+    DeviceError when they differ.
     """
     runtime, geometry = poses.runtime, poses.geometry
     picture = np.concatenate(list(probe_crops(runtime.card)), axis=1)

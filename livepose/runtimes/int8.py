@@ -52,16 +52,8 @@ def entering(convolution: Any) -> dict[str, Any]:
 def insert_ranges(model: Any, limits: Mapping[str, tuple[float, float]]) -> Any:
     """A copy of the graph with rounded weights, and with rounding where numbers enter.
 
-    Parameters
-    ----------
-    model : openvino.Model
-    limits : mapping
-        Lowest and highest number that enters each convolution.
-
-    Raises
-    ------
-    WeightsError
-        When a convolution is not in the graph: the ranges belong to another network.
+    ``limits`` are lowest and highest number that enters each convolution. WeightsError when one is
+    not in the graph: the ranges belong to another network.
     """
     model = model.clone()
     layers = convolutions(model)

@@ -150,15 +150,8 @@ def bytes_in(model: Any, mean: Sequence[float], scale: Sequence[float], rgb: boo
 class StoredGraph:
     """A converted network: from the store, else made when it is first asked for, and kept.
 
-    Parameters
-    ----------
-    store : Store or None
-        None keeps nothing.
-    name : str
-    make : callable
-        Gives the model.
-    half : bool
-        Whether weights are stored as float16, and the ends are marked to stay in f32.
+    Without a store nothing is kept. With ``half`` weights are stored as float16, and the ends are
+    marked to stay in f32.
     """
 
     def __init__(
@@ -219,14 +212,8 @@ def keep_ends_precise(graph: Path) -> None:
 class CompiledShapes:
     """A network compiled for input shapes, those used last remembered; safe from several threads.
 
-    Parameters
-    ----------
-    graph : StoredGraph
-        Read only where a shape is not kept compiled.
-    options : dict
-        Of ``compile_options``.
-    remembered : int
-        At most so many shapes stay in memory.
+    The graph is read only where a shape is not kept compiled; at most ``remembered`` shapes stay in
+    memory. ``options`` are of ``compile_options``.
     """
 
     def __init__(self, graph: StoredGraph, options: dict[Any, Any], remembered: int) -> None:

@@ -29,15 +29,8 @@ Floats = NDArray[np.float32]
 class Layers:
     """Makes layers of the tensors of one file, and remembers which are used.
 
-    Parameters
-    ----------
-    tensors : mapping of names to arrays
-    what : str
-        Names the file in errors.
-    epsilon : float
-        Of batch normalisation.
-    prefix : str
-        Stands before the name of each convolution in the graph.
+    ``what`` names the file in errors, ``epsilon`` is that of batch normalisation, and ``prefix``
+    stands before the name of each convolution in the graph.
     """
 
     def __init__(
@@ -123,12 +116,8 @@ def pose_graph(tensors: Tensors, card: Card, what: str) -> Any:
     """A pose network as a model: normalised pictures f32 (B, 3, h, w) to its output, B free.
 
     Height and width are the card's; where both are multiples of ``BEST_STEP_PX`` the model may be
-    reshaped to others that are.
-
-    Raises
-    ------
-    WeightsError
-        When the tensors are not those of the network that the card names.
+    reshaped to others that are. WeightsError when the tensors are not those of the network that the
+    card names.
     """
     layers = Layers(tensors, what)
     pictures = ops.parameter([-1, 3, *card.input_hw], np.float32)

@@ -169,12 +169,8 @@ class PoseNetwork:
 def open_own(path: Path, card: Card, precision: str) -> OpenVinoRuntime:
     """Our own weights, compiled, and checked against fp32 torch.
 
-    Raises
-    ------
-    DeviceError
-        When it finds keypoints elsewhere than torch does.
-    WeightsError
-        When INT8 was asked for and there are no ranges for these weights.
+    DeviceError when it finds keypoints elsewhere than torch does. WeightsError when INT8 was asked
+    for and there are no ranges for these weights.
     """
     network = PoseNetwork(path, card)
     runtime = OpenVinoRuntime(network.graph(precision), card, precision)
@@ -228,12 +224,8 @@ def third_party_graph(path: Path, card: Card) -> Any:
     """Somebody else's ONNX or OpenVINO network, which takes normalised pictures (B, 3, h, w).
 
     The batch is left free if the network allows it, else it is 1. With several outputs the first
-    one of the right shape is taken.
-
-    Raises
-    ------
-    WeightsError
-        When the file cannot be read, or its shapes are not what its model config says.
+    one of the right shape is taken. WeightsError when the file cannot be read, or its shapes are
+    not what its model config says.
     """
     model = read_model(path)
     if len(model.inputs) != 1:

@@ -51,10 +51,7 @@ def no_heatmaps(card: Card) -> Heatmaps:
 def checked_crops(crops_bgr: Crops, card: Card) -> Crops:
     """The crops in one piece of memory.
 
-    Raises
-    ------
-    ValueError
-        If they are not uint8 (B, h, w, 3) of the card's size.
+    ValueError if they are not uint8 (B, h, w, 3) of the card's size.
     """
     wanted = (*card.input_hw, 3)
     if crops_bgr.dtype != np.uint8 or crops_bgr.ndim != 4 or crops_bgr.shape[1:] != wanted:

@@ -45,10 +45,7 @@ def ranges_path(weights: Path) -> Path:
 def read_ranges(weights: Path, sha256: str) -> Ranges | None:
     """The ranges beside a weights file whose tensors have this hash; None where there are none.
 
-    Raises
-    ------
-    WeightsError
-        When they are damaged, or were made for other weights.
+    WeightsError when they are damaged, or were made for other weights.
     """
     path = ranges_path(weights)
     if not path.is_file():

@@ -245,12 +245,7 @@ def has_bf16() -> bool:
 def check_device(device: str) -> str:
     """The device itself, ``cuda`` as ``cuda:0``, if it is there; ``auto`` stays as it is.
 
-    Raises
-    ------
-    DeviceError
-        When it is not.
-    UsageError
-        When it is no device at all.
+    DeviceError when it is not. UsageError when it is no device at all.
     """
     if device in ("auto", "cpu"):
         return device

@@ -26,13 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def content_hash(*paths: Path) -> str:
-    """SHA-256 of the bytes of a network's files.
-
-    Raises
-    ------
-    WeightsError
-        When one cannot be read.
-    """
+    """SHA-256 of the bytes of a network's files; WeightsError when one cannot be read."""
     digest = hashlib.sha256()
     for path in paths:
         try:
@@ -44,14 +38,9 @@ def content_hash(*paths: Path) -> str:
 
 
 class Store:
-    """The folder of one network.
+    """The folder of one network, called ``name`` for people.
 
-    Parameters
-    ----------
-    name : str
-        For people.
-    *facts : str
-        Whatever the converted network depends on: the hash of its file, versions.
+    ``facts`` are whatever the converted network depends on: the hash of its file, versions.
     """
 
     def __init__(self, name: str, *facts: str) -> None:

@@ -83,10 +83,7 @@ def keypoint_shift(heatmaps: Heatmaps, reference: Heatmaps, blur_kernel: int) ->
 def require_agreement(runtime: Runtime, reference: Heatmaps) -> Shift:
     """How the runtime's keypoints of the probes differ from the reference's.
 
-    Raises
-    ------
-    DeviceError
-        When they lie elsewhere.
+    DeviceError when they lie elsewhere.
     """
     shift = keypoint_shift(runtime(probe_crops(runtime.card)), reference, runtime.card.blur_kernel)
     limit_px = LIMITS_PX[runtime.precision]
