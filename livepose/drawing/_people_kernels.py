@@ -16,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.compiled import njit
-from livepose.drawing._capsule_kernels import Colour, scratch_for
-from livepose.drawing._shape_kernels import (
+from livepose.drawing._kernels import (
+    ELLIPSE,
+    PANEL,
+    Colour,
     Shapes,
+    add,
     add_capsule,
-    add_ellipse,
-    add_panel,
     paint_list,
     room_for,
+    scratch_for,
 )
 from livepose.drawing.digits import STEP, WIDTH, strokes
 from livepose.drawing.palette import CENTRE
@@ -36,19 +38,21 @@ Rows = NDArray[np.int64]
 Measures = tuple[float, float, float]
 
 PREDICTED = int(KeypointState.PREDICTED)
-_SURE = 0.7
-"""Score from which on a keypoint is painted in full."""
+_SURE = 0.7  # score from which on a keypoint is painted in full.
 _FAINTEST, _STRONGEST = 0.22, 0.95
 _LIMB_SHADE, _JOINT_LIGHT = 0.86, 0.35
-_PREDICTED_SHADE = 0.45
-"""A keypoint that is only predicted is fainter by that, and hollow."""
-_ELLIPSES = ((RADII[0], 0.9, 0.16), (RADII[1], 0.4, 0.0))
-"""Sigmas, and the opacity of line and body, of the ellipses that hold 39 and 86 % of errors."""
-_LEAST_FOR_ID = 3
-"""Keypoints that must be seen before a number is: one over an empty place looks like a ghost."""
+_PREDICTED_SHADE = 0.45  # a keypoint that is only predicted is fainter by that, and hollow.
+_ELLIPSES = (
+    (RADII[0], 0.9, 0.16),
+    (RADII[1], 0.4, 0.0),
+)  # Sigmas, and the opacity of line and body, of the ellipses that hold 39 and 86 % of errors.
+_LEAST_FOR_ID = (
+    3  # Keypoints that must be seen before a number is: one over an empty place looks like a ghost.
+)
 _STROKES, _BEGINS = strokes()
-_MOST_FOR_ID = 5 + 19 * int(np.diff(_BEGINS).max())
-"""Shapes of a box, a plate and the longest number there is."""
+_MOST_FOR_ID = 5 + 19 * int(
+    np.diff(_BEGINS).max()
+)  # Shapes of a box, a plate and the longest number there is.
 _NUMBER_BGR = (25.0, 20.0, 20.0)
 _FAR_PX = 1e9
 
@@ -166,7 +170,7 @@ def _list_uncertainty(
             for radius, line, body in _ELLIPSES:
                 spread = radius * radius * xx, radius * radius * xy, radius * radius * yy
                 opacities = line * opacity, body * opacity
-                add_ellipse(shapes, centre, spread, half_width_px, opacities, colour)
+                add(shapes, ELLIPSE, (*centre, *spread), (half_width_px, 0.0), opacities, colour)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -189,7 +193,7 @@ def _list_joints(
             at = points[k, 0], points[k, 1]
             if hollow:
                 round_px2 = radius * radius, 0.0, radius * radius
-                add_ellipse(shapes, at, round_px2, 0.6, (0.8, 0.0), colour)
+                add(shapes, ELLIPSE, (*at, *round_px2), (0.6, 0.0), (0.8, 0.0), colour)
             else:
                 both = points[k, 2], points[k, 2]
                 add_capsule(shapes, at, at, (radius, measures[2]), both, colour)
@@ -247,7 +251,7 @@ def _list_id(
     x = min(max(half, width - 1.0 - half), max(half, head_x))
     bottom = min(height - 1.0, max(tall + 2.0 * pad, top - max(0.16 * measures[0], 2.5 * tall)))
     edges_px = x - half, bottom - tall - 2.0 * pad, x + half, bottom
-    add_panel(shapes, edges_px, 0.8 * tall, 0.9, colour)
+    add(shapes, PANEL, (*edges_px, 0.0), (0.8 * tall, 0.0), (0.9, 0.0), colour)
     _list_number(shapes, track_id, x + half - pad, bottom - pad, tall)
 
 

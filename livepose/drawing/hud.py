@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from livepose.drawing._kernels import paint_panel
-from livepose.drawing.canvas import on_canvas
-from livepose.drawing.text import Colour, put_text, text_width_px
+from livepose.drawing.canvas import Colour, on_canvas, put_text, text_width_px
 from livepose.frame import ImageBgr
 
 _WHITE: Colour = (250.0, 250.0, 250.0)
@@ -13,6 +12,7 @@ _GREY: Colour = (190.0, 185.0, 180.0)
 _RED: Colour = (70.0, 70.0, 255.0)
 _AMBER: Colour = (90.0, 200.0, 255.0)
 _BAR: Colour = (214.0, 190.0, 60.0)
+_PANEL: Colour = (26.0, 20.0, 18.0)
 _SMALLEST_PX = 48
 
 
@@ -115,7 +115,7 @@ def _draw_panel(canvas: ImageBgr, rows: list[_Row], text_px: float) -> None:
     inner = max(labels + bars + values + 3.0 * text_px, float(notes))
     right = min(margin + 2 * pad + inner, canvas.shape[1] - 1 - margin)
     bottom = margin + 2 * pad + line * len(rows) - (line - text_px)
-    paint_panel(canvas, margin, margin, right, bottom, 0.9 * text_px, 0.62, 26.0, 20.0, 18.0)
+    paint_panel(canvas, (margin, margin, right, bottom), 0.9 * text_px, 0.62, _PANEL)
     # Writing goes into a view of the panel, so that a long note is cut at its edge.
     panel = canvas[: int(bottom) + 1, : int(right - 0.5 * pad)]
     bar_left = margin + pad + labels + 1.5 * text_px
@@ -135,11 +135,11 @@ def _draw_dot(canvas: ImageBgr, right: float, base: float, text_px: float) -> No
     """The red light of a running recording: a square with corners as round as can be."""
     side = 1.1 * text_px
     top = base - 0.5 * text_px - side / 2
-    paint_panel(canvas, right - side, top, right, top + side, side / 2, 1.0, *_RED)
+    paint_panel(canvas, (right - side, top, right, top + side), side / 2, 1.0, _RED)
 
 
 def _draw_bar(canvas: ImageBgr, left: float, base: float, length: float, text_px: float) -> None:
     half = 0.16 * text_px
     middle = base - 0.45 * text_px
     right = left + max(length, 2 * half)
-    paint_panel(canvas, left, middle - half, right, middle + half, half, 0.9, *_BAR)
+    paint_panel(canvas, (left, middle - half, right, middle + half), half, 0.9, _BAR)

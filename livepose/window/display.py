@@ -3,12 +3,14 @@
 Qt, the toolkit inside opencv-python, ends the whole process when its display cannot be reached.
 """
 
+import ctypes
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -60,6 +62,72 @@ def quieten_qt(environment: MutableMapping[str, str]) -> None:
         # would end the process.
         if _platform(environment) == "xcb":
             environment["QT_QPA_PLATFORM"] = "xcb"
+
+
+def map_again(title: str, between: Callable[[], object]) -> None:
+    """Takes a window from the X11 screen and, after ``between``, puts it back.
+
+    Without a window manager Qt misses the first mapping of a window in half of all starts, and
+    never paints it. A window manager puts windows into its own: then none is found here, nor needs
+    to be. By libxcb, as an error of Xlib's would end the process.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return
+    for name, result in _XCB_RESULTS.items():
+        getattr(xcb, name).restype = result
+    display = ctypes.c_void_p(xcb.xcb_connect(None, None))
+    if not xcb.xcb_connection_has_error(display):
+        for window in _windows_named(xcb, display, title.encode()):
+            for change in (xcb.xcb_unmap_window, xcb.xcb_map_window):
+                change(display, window)
+                _name_of(xcb, display, window)  # once the server answers, it has changed it
+                between()
+    xcb.xcb_disconnect(display)
+
+
+class _Screens(ctypes.Structure):
+    """``xcb_screen_iterator_t``; a screen begins with the number of its root window."""
+
+    _fields_ = (
+        ("data", ctypes.POINTER(ctypes.c_uint32)), ("left", ctypes.c_int), ("index", ctypes.c_int)
+    )  # fmt: skip
+
+
+_WM_NAME = 39
+_XCB_RESULTS: dict[str, Any] = {
+    "xcb_connect": ctypes.c_void_p,
+    "xcb_get_setup": ctypes.c_void_p,
+    "xcb_setup_roots_iterator": _Screens,
+    "xcb_query_tree_reply": ctypes.c_void_p,
+    "xcb_query_tree_children": ctypes.POINTER(ctypes.c_uint32),
+    "xcb_get_property_reply": ctypes.c_void_p,
+    "xcb_get_property_value": ctypes.c_void_p,
+}
+
+
+def _windows_named(xcb: Any, display: ctypes.c_void_p, title: bytes) -> list[int]:
+    """The windows right on the screen with this title."""
+    setup = ctypes.c_void_p(xcb.xcb_get_setup(display))
+    root = xcb.xcb_setup_roots_iterator(setup).data[0]
+    tree = ctypes.c_void_p(
+        xcb.xcb_query_tree_reply(display, xcb.xcb_query_tree(display, root), None)
+    )
+    count = xcb.xcb_query_tree_children_length(tree)
+    windows = xcb.xcb_query_tree_children(tree)[:count]
+    return [window for window in windows if _name_of(xcb, display, window) == title]
+
+
+def _name_of(xcb: Any, display: ctypes.c_void_p, window: int) -> bytes | None:
+    asked = xcb.xcb_get_property(display, 0, window, _WM_NAME, 0, 0, 256)
+    reply = ctypes.c_void_p(xcb.xcb_get_property_reply(display, asked, None))
+    if not reply:
+        return None  # it is gone meanwhile
+    length = xcb.xcb_get_property_value_length(reply)
+    return ctypes.string_at(xcb.xcb_get_property_value(reply), length)
 
 
 def _platform(environment: Mapping[str, str]) -> str:

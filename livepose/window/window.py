@@ -8,11 +8,13 @@ import cv2
 
 from livepose.closable import Closable
 from livepose.frame import ImageBgr
-from livepose.window.display import available, quieten_qt
+from livepose.window.display import available, map_again, quieten_qt
 
 _FIRST_SIZE_WH = (1280, 800)
 """A window opens at the picture's own size up to this one; the user may change it."""
 _MOST_KEYS = 16
+_SETTLE = 3
+"""Times that the first picture is shown before the window is taken for mapped."""
 
 
 class Command(enum.Enum):
@@ -89,6 +91,10 @@ class Window(Closable):
         )
         height, width = image_bgr.shape[:2]
         cv2.resizeWindow(self.title, *first_size_wh(width, height))
+        for _ in range(_SETTLE):
+            cv2.imshow(self.title, image_bgr)
+            cv2.waitKey(1)
+        map_again(self.title, lambda: cv2.waitKey(1))
         self.is_open = True
 
     def _visible(self) -> bool:

@@ -7,9 +7,8 @@ import pytest
 from drawing.people import standing
 
 from livepose.drawing import draw_poses
-from livepose.drawing._capsule_kernels import scratch_for
+from livepose.drawing._kernels import paint_list, room_for, scratch_for
 from livepose.drawing._people_kernels import _list_number
-from livepose.drawing._shape_kernels import paint_list, room_for
 from livepose.drawing.digits import STEP, WIDTH, strokes
 from livepose.frame import ImageBgr
 

@@ -5,8 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from livepose.drawing._capsule_kernels import paint_capsule, scratch_for
-from livepose.drawing._kernels import paint_ellipse, paint_panel
+from livepose.drawing._kernels import paint_capsule, paint_ellipse, paint_panel, scratch_for
 
 Floats = NDArray[np.float64]
 SIZE_HW = (40, 56)
@@ -87,7 +86,8 @@ def test_a_panel_is_a_rectangle_with_its_corners_cut(
     left: float, top: float, wide: float, tall: float, radius: float
 ) -> None:
     image = np.zeros((*SIZE_HW, 3), dtype=np.uint8)
-    paint_panel(image, left, top, left + wide, top + tall, radius, 1.0, 250.0, 0.0, 0.0)
+    edges_px = left, top, left + wide, top + tall
+    paint_panel(image, edges_px, radius, 1.0, (250.0, 0.0, 0.0))
     xs, ys = grid()
     out_x = np.abs(xs - left - wide / 2) - (wide / 2 - radius)
     out_y = np.abs(ys - top - tall / 2) - (tall / 2 - radius)

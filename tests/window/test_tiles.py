@@ -77,7 +77,6 @@ def says_reconnecting(display: Display, place: tuple[slice, slice]) -> bool:
 def opened(display: Display, said: Path) -> int:
     window = display.find_window(TITLE)
     assert window is not None, said.read_text()
-    display.map_again(window)
     return window
 
 

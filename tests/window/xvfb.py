@@ -60,11 +60,6 @@ class Display:
                 return None
             time.sleep(0.05)
 
-    def map_again(self, window: int) -> None:
-        """Qt loses the X11 events of a window's first mapping now and then, and paints nothing."""
-        self.xdotool("windowunmap", "--sync", str(window))
-        self.xdotool("windowmap", "--sync", str(window))
-
     def press(self, window: int, key: str) -> None:
         self.xdotool("windowfocus", "--sync", str(window), "key", key)
 
