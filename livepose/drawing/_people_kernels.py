@@ -7,7 +7,8 @@ copies the painting into each place that it is called from, and takes seconds fo
 
 ``points`` (K, 4) are a person ready to be painted: x, y, opacity (0: not painted), and whether
 hollow. ``measures`` are the size of the person, the radius of the limbs and their rim, in px.
-``keypoints`` (K, 2) say side and face of each, ``limbs`` (L, 4) both ends, side and face.
+``keypoints`` (K, 2) say side and face of each, ``limbs`` (L, 4) both ends, side and face. A
+``person`` is points, measures, colours (3, 3) of the sides, and keypoints.
 """
 
 import math
@@ -36,6 +37,8 @@ from livepose.weights.calibration import RADII
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Measures = tuple[float, float, float]
+Person = tuple[Floats, Measures, Floats, Rows]
+People = tuple[Rows, Floats, Floats, NDArray[np.uint8], Floats, Floats]
 
 PREDICTED = int(KeypointState.PREDICTED)
 _SURE = 0.7  # score from which on a keypoint is painted in full.
@@ -120,23 +123,21 @@ def _colour(colours_bgr: Floats, side: int, shade: float, light: float) -> Colou
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _list_box(shapes: Shapes, box_xyxy: Floats, measures: Measures, colour: Colour) -> None:
-    for edge in box_xyxy:
-        if not math.isfinite(edge):
-            return
+def _list_box(shapes: Shapes, box_xyxy: Floats, radius_px: float, colour: Colour) -> None:
+    if not np.isfinite(box_xyxy).all():
+        return
     # Edges to pixel centres: the edge 0 of a box lies half a pixel left of the first centre.
     left, top = _within(box_xyxy[0]) - 0.5, _within(box_xyxy[1]) - 0.5
     right, bottom = _within(box_xyxy[2]) - 0.5, _within(box_xyxy[3]) - 0.5
     xs, ys = (left, right, right, left, left), (top, top, bottom, bottom, top)
-    widths = max(0.5, 0.25 * measures[1]), 0.0
+    widths = max(0.5, 0.25 * radius_px), 0.0
     for n in range(4):
         add_capsule(shapes, (xs[n], ys[n]), (xs[n + 1], ys[n + 1]), widths, (0.7, 0.7), colour)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _list_limbs(
-    shapes: Shapes, points: Floats, measures: Measures, colours_bgr: Floats, limbs: Rows
-) -> None:
+def _list_limbs(shapes: Shapes, person: Person, limbs: Rows) -> None:
+    points, measures, colours_bgr, _ = person
     for n in range(len(limbs)):
         a, b = limbs[n, 0], limbs[n, 1]
         if points[a, 2] == 0.0 or points[b, 2] == 0.0:
@@ -151,14 +152,9 @@ def _list_limbs(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _list_uncertainty(
-    shapes: Shapes,
-    points: Floats,
-    covariance_px2: Floats,
-    measures: Measures,
-    colours_bgr: Floats,
-    keypoints: Rows,
-    longest_px: float,
+    shapes: Shapes, person: Person, covariance_px2: Floats, longest_px: float
 ) -> None:
+    points, measures, colours_bgr, keypoints = person
     # An ellipse wider than the picture says nothing, and would be painted at great cost.
     most = longest_px * longest_px
     for k in range(len(points)):
@@ -174,15 +170,9 @@ def _list_uncertainty(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _list_joints(
-    shapes: Shapes,
-    points: Floats,
-    measures: Measures,
-    colours_bgr: Floats,
-    keypoints: Rows,
-    magnified: float,
-) -> None:
+def _list_joints(shapes: Shapes, person: Person, magnified: float) -> None:
     """Discs, and above them the rings of those whom nobody saw."""
+    points, measures, colours_bgr, keypoints = person
     for hollow in (0.0, 1.0):
         for k in range(len(points)):
             if points[k, 2] == 0.0 or points[k, 3] != hollow:
@@ -219,17 +209,16 @@ def _list_number(shapes: Shapes, number: int, right: float, base: float, tall: f
 def _list_id(
     shapes: Shapes,
     track_id: int,
-    points: Floats,
-    measures: Measures,
-    keypoints: Rows,
+    person: Person,
     colour: Colour,
-    height: int,
-    width: int,
+    size_wh: tuple[int, int],
 ) -> None:
     """A small plate with the id above the head, kept inside the picture.
 
     Above the middle of the face; where no face is seen, above the topmost keypoint.
     """
+    points, measures, _, keypoints = person
+    width, height = size_wh
     tall = min(max(7.0, 3.0 * measures[1]), 0.05 * height)
     faces, seen, head_x, highest_x, top, face_top = 0, 0, 0.0, 0.0, _FAR_PX, _FAR_PX
     for k in range(len(points)):
@@ -258,23 +247,21 @@ def _list_id(
 @njit(cache=True, nogil=True, error_model="numpy")
 def paint_people(
     image: ImageBgr,
-    track_ids: Rows,
-    keypoints_xy: Floats,
-    scores: Floats,
-    states: NDArray[np.uint8],
-    boxes_xyxy: Floats,
-    covariance_px2: Floats,
+    people: People,
     colours_bgr: Floats,
-    keypoints: Rows,
-    limbs: Rows,
+    anatomy: tuple[Rows, Rows],
     score_threshold: float,
     show: tuple[bool, bool, bool],
 ) -> None:
     """Paints P people into a picture, uint8 (H, W, 3) in C order: far ones before near ones.
 
-    Six arrays are those of ``Poses``; ``colours_bgr`` (P, 3, 3) are three for each person, as in
-    ``palette``. ``show`` says whether boxes, ids and uncertainty are painted.
+    ``people`` are track ids, keypoints, scores, states, boxes and covariances as in ``Poses``;
+    ``colours_bgr`` (P, 3, 3) are three for each person, as in ``palette``; ``anatomy`` is keypoints
+    and limbs. ``show`` says whether boxes, ids and uncertainty are painted.
     """
+    track_ids, keypoints_xy, scores, states, boxes_xyxy, covariance_px2 = people
+    keypoints, limbs = anatomy
+    show_boxes, show_ids, show_uncertainty = show
     height, width = image.shape[0], image.shape[1]
     scratch = scratch_for(width)
     shapes = room_for(len(limbs) + 3 * len(keypoints) + _MOST_FOR_ID)
@@ -284,19 +271,18 @@ def paint_people(
         sizes_px[p] = _size_px(boxes_xyxy[p], keypoints_xy[p])
     for _ in range(len(track_ids)):
         p = int(sizes_px.argmin())
-        measures, colours = _measure(sizes_px[p], height, width), colours_bgr[p]
+        measures = _measure(sizes_px[p], height, width)
+        person = points, measures, colours_bgr[p], keypoints
         sizes_px[p] = np.inf
         _ready(keypoints_xy[p], scores[p], states[p], score_threshold, points)
-        middle = _colour(colours, np.int64(CENTRE), 1.0, 0.0)
-        if show[0]:
-            _list_box(shapes, boxes_xyxy[p], measures, middle)
-        _list_limbs(shapes, points, measures, colours, limbs)
-        if show[2]:
-            longest_px = float(max(height, width))
-            spreads = covariance_px2[p]
-            _list_uncertainty(shapes, points, spreads, measures, colours, keypoints, longest_px)
+        middle = _colour(colours_bgr[p], np.int64(CENTRE), 1.0, 0.0)
+        if show_boxes:
+            _list_box(shapes, boxes_xyxy[p], measures[1], middle)
+        _list_limbs(shapes, person, limbs)
+        if show_uncertainty:
+            _list_uncertainty(shapes, person, covariance_px2[p], float(max(height, width)))
         # Smaller joints under ellipses, so that a sure point's small ellipse is seen.
-        _list_joints(shapes, points, measures, colours, keypoints, 0.6 if show[2] else 1.0)
-        if show[1] and track_ids[p] > 0:
-            _list_id(shapes, track_ids[p], points, measures, keypoints, middle, height, width)
+        _list_joints(shapes, person, 0.6 if show_uncertainty else 1.0)
+        if show_ids and track_ids[p] > 0:
+            _list_id(shapes, track_ids[p], person, middle, (width, height))
         paint_list(image, scratch, shapes)

@@ -81,17 +81,18 @@ def draw_poses(
     """
     with on_canvas(image_bgr) as canvas:
         if len(poses) and canvas.size:
-            paint_people(
-                *(canvas, np.ascontiguousarray(poses.track_ids, np.int64)),
-                *(_plain(poses.keypoints_xy), _plain(poses.keypoint_scores)),
-                np.ascontiguousarray(poses.keypoint_states, np.uint8),
-                *(_plain(poses.boxes_xyxy), _plain(poses.covariance_px2)),
-                *(_colours_bgr(tuple(poses.track_ids.tolist())), *_anatomy(poses.skeleton)),
+            people = (
+                *(np.ascontiguousarray(poses.track_ids, np.int64), _plain(poses.keypoints_xy)),
                 *(
-                    float(score_threshold),
-                    (bool(show_boxes), bool(show_ids), bool(show_uncertainty)),
+                    _plain(poses.keypoint_scores),
+                    np.ascontiguousarray(poses.keypoint_states, np.uint8),
                 ),
+                *(_plain(poses.boxes_xyxy), _plain(poses.covariance_px2)),
             )
+            colours_bgr = _colours_bgr(tuple(poses.track_ids.tolist()))
+            show = bool(show_boxes), bool(show_ids), bool(show_uncertainty)
+            anatomy = _anatomy(poses.skeleton)
+            paint_people(canvas, people, colours_bgr, anatomy, float(score_threshold), show)
     return image_bgr
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.drawing.text import put_text
+from livepose.drawing.canvas import put_text
 from livepose.frame import ImageBgr
 from livepose.poses import KeypointState, Poses
 from livepose.skeletons import Skeleton
