@@ -41,11 +41,6 @@ class StageClock:
         """Every sample of one stage over the last frames, oldest first."""
         return list(self._samples_ms.get(name, ()))
 
-    def mean_ms(self, name: str) -> float:
-        """Mean of one stage over the last frames; NaN while nothing was measured."""
-        samples = self._samples_ms.get(name)
-        return float(np.mean(list(samples))) if samples else float("nan")
-
     def percentiles_ms(self, name: str, *percents: float) -> list[float]:
         """Percentiles of one stage over the last frames; NaN while nothing was measured."""
         samples = self._samples_ms.get(name)

@@ -4,8 +4,7 @@
 and is told how long things took; it has no clock of its own.
 """
 
-from livepose.budget.costs import Costs
 from livepose.budget.pose_schedule import PoseSchedule
-from livepose.budget.scheduler import Budget, DroppedWork, Scheduler
+from livepose.budget.scheduler import Budget, Costs, DroppedWork, Scheduler
 
 __all__ = ["Budget", "Costs", "DroppedWork", "PoseSchedule", "Scheduler"]

@@ -1,34 +1,26 @@
 """What is done in this frame, and what has to wait, so that a budget of time is held."""
 
+import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.budget.costs import Costs
-
 Mask = NDArray[np.bool_]
 
-LONGEST_REST_S = 1.0
-"""A detection that is due is put off for so long at most."""
-EARLY = 0.75
-"""A frame that comes after less than this part of its interval is let go: the camera is faster
-than the frames that are wanted."""
-MOST_DEBT = 8.0
-"""Frames of debt at most, so that one hiccup is not paid off for seconds."""
-FRAMES_REMEMBERED = 8
-"""Frames between their poses and the screen."""
+LONGEST_REST_S = 1.0  # a detection that is due is put off for so long at most
+EARLY = 0.75  # after less than this part of its interval a frame of a faster camera is dropped
+MOST_DEBT = 8.0  # frames, so that one hiccup is not paid off for seconds
+FRAMES_REMEMBERED = 8  # between their poses and the screen
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What is to be held; None is no limit."""
 
-    max_latency_ms: float | None = None
-    """From capture to the screen; without a screen, to the poses."""
-    target_fps: float | None = None
-    """Frames a second: neither fewer than can be helped, nor more."""
+    max_latency_ms: float | None = None  # from capture to the screen, or else to the poses
+    target_fps: float | None = None  # neither fewer than can be helped, nor more
 
     def __post_init__(self) -> None:
         for name in ("max_latency_ms", "target_fps"):
@@ -44,14 +36,10 @@ class Budget:
 class DroppedWork:
     """What holding the budget has cost so far."""
 
-    frames: int = 0
-    """Frames let go."""
-    detections: int = 0
-    """Frames in which the detector was due and had to wait."""
-    poses: int = 0
-    """Poses that were due and had to be predicted instead."""
-    late: int = 0
-    """Frames that took longer than the budget all the same."""
+    frames: int = 0  # dropped
+    detections: int = 0  # frames in which the detector was due and had to wait
+    poses: int = 0  # due, and predicted instead
+    late: int = 0  # frames that took longer than the budget all the same
 
     def words(self) -> list[str]:
         """One short line for each thing that was given up."""
@@ -62,6 +50,65 @@ class DroppedWork:
             "frames over budget": self.late,
         }
         return [f"{count} {what}" for what, count in told.items() if count]
+
+
+class Costs:
+    """Seconds of a detection, of batches of crops, and of everything else in a frame.
+
+    New figures count for ``RATE`` of the estimate, so that one hiccup does not change the plan.
+    """
+
+    RATE = 0.2
+
+    def __init__(self) -> None:
+        self.detect_s: float | None = None
+        self.rest_s = 0.0
+        """Tracking, cropping, decoding, smoothing."""
+        self.after_s = 0.0
+        """From the poses to the screen: waiting, drawing, showing."""
+        self._crops_s: dict[int, float] = {}
+
+    def learn_detection(self, took_s: float) -> None:
+        """A detection took so long."""
+        self.detect_s = self._mixed(self.detect_s, took_s)
+
+    def learn_crops(self, count: int, took_s: float) -> None:
+        """The network took so long for so many crops."""
+        self._crops_s[count] = self._mixed(self._crops_s.get(count), took_s)
+
+    def learn_rest(self, took_s: float) -> None:
+        """Everything else in the frame took so long."""
+        self.rest_s = self._mixed(self.rest_s or None, took_s)
+
+    def learn_after(self, took_s: float) -> None:
+        """From the poses to the screen it took so long."""
+        self.after_s = self._mixed(self.after_s or None, took_s)
+
+    def crops_s(self, count: int) -> float:
+        """What so many crops should take; 0 while nothing is known.
+
+        Between known counts in a straight line, beyond them in proportion.
+        """
+        if count <= 0 or not self._crops_s:
+            return 0.0
+        known = sorted(self._crops_s)
+        at = bisect.bisect_left(known, count)
+        if at == len(known):
+            return self._crops_s[known[-1]] * count / known[-1]
+        above = known[at]
+        if above == count or at == 0:
+            return self._crops_s[above]
+        below = known[at - 1]
+        share = (count - below) / (above - below)
+        return self._crops_s[below] + share * (self._crops_s[above] - self._crops_s[below])
+
+    def most_crops(self, count: int, budget_s: float) -> int:
+        """The most crops, up to ``count``, that fit into the budget; 0 if not even one does."""
+        fitting = (n for n in range(count, 0, -1) if self.crops_s(n) <= budget_s)
+        return next(fitting, 0)
+
+    def _mixed(self, old_s: float | None, new_s: float) -> float:
+        return new_s if old_s is None else old_s + self.RATE * (new_s - old_s)
 
 
 class Scheduler:
@@ -88,7 +135,7 @@ class Scheduler:
         self._left_s = np.inf
         self._detected_before, self._detects, self._crops = False, False, 0
         self._put_off_s: float | None = None
-        self._let_go = False
+        self._was_too_old = False
         self._taken_s: float | None = None
         self._turn = 0
         self._turns: dict[int, int] = {}
@@ -101,23 +148,17 @@ class Scheduler:
         One that came too soon for ``target_fps``, or one that is too old already to be in time
         (but never two of those in a row).
         """
-        too_soon = self._too_soon(time_s)
-        too_old = not too_soon and not self._let_go and self._too_old(age_s)
-        self._let_go = too_old
-        if not (too_soon or too_old):
-            self._taken_s = time_s
-            return False
-        self.dropped_work.frames += 1
-        return True
-
-    def _too_soon(self, time_s: float) -> bool:
-        if self.budget.target_fps is None or self._taken_s is None:
-            return False
-        return 0.0 <= time_s - self._taken_s < EARLY / self.budget.target_fps
-
-    def _too_old(self, age_s: float | None) -> bool:
-        limit_ms = self.budget.max_latency_ms
-        return limit_ms is not None and age_s is not None and age_s * 1e3 > limit_ms
+        too_soon = too_old = False
+        if self.budget.target_fps is not None and self._taken_s is not None:
+            too_soon = 0.0 <= time_s - self._taken_s < EARLY / self.budget.target_fps
+        if self.budget.max_latency_ms is not None and age_s is not None and not too_soon:
+            too_old = not self._was_too_old and age_s * 1e3 > self.budget.max_latency_ms
+        self._was_too_old = too_old
+        if too_soon or too_old:
+            self.dropped_work.frames += 1
+            return True
+        self._taken_s = time_s
+        return False
 
     # -- what is done in a frame -------------------------------------------------------------------
 
@@ -141,7 +182,10 @@ class Scheduler:
         since_s = time_s if self._put_off_s is None else self._put_off_s
         # Never longer than a while: without the detector newcomers would never be seen.
         # Where it leaves no time for a pose, it takes turns with them frame by frame.
-        waits = 0.0 <= time_s - since_s < self._patience_s() or self._detected_before
+        patience_s = min(
+            LONGEST_REST_S, 4.0 * (self.costs.detect_s or 0.0)
+        )  # the dearer, the longer
+        waits = 0.0 <= time_s - since_s < patience_s or self._detected_before
         if fits or not waits:
             self._put_off_s = None
             self._detects = True
@@ -150,10 +194,6 @@ class Scheduler:
         self._put_off_s = since_s
         self.dropped_work.detections += 1
         return False
-
-    def _patience_s(self) -> float:
-        """How long a detection that does not fit is put off; the dearer, the longer."""
-        return min(LONGEST_REST_S, 4.0 * (self.costs.detect_s or 0.0))
 
     def choose(self, track_ids: Sequence[int], due: Mask | None = None) -> Mask:
         """Whose poses are estimated in this frame, of those who are ``due`` (P,), all by default.
@@ -181,18 +221,21 @@ class Scheduler:
         return chosen
 
     def end(
-        self,
-        captured_s: float,
-        start_s: float,
-        end_s: float,
-        stages_ms: Mapping[str, float],
+        self, captured_s: float, start_s: float, end_s: float, stages_ms: Mapping[str, float]
     ) -> None:
         """The frame that was taken up at ``start_s`` is done at ``end_s``."""
         if not self.budget:
             return
         took_s = end_s - start_s
-        self._learn(took_s, stages_ms)
-        self._note_ready(captured_s, end_s)
+        detect_s, network_s = (stages_ms.get(name, 0.0) / 1e3 for name in ("detect", "network"))
+        if self._detects:
+            self.costs.learn_detection(detect_s)
+        if self._crops:
+            self.costs.learn_crops(self._crops, network_s)
+        self.costs.learn_rest(max(0.0, took_s - detect_s - network_s))
+        self._ready_s[captured_s] = end_s
+        while len(self._ready_s) > FRAMES_REMEMBERED:  # nobody says when they are shown
+            self._ready_s.pop(next(iter(self._ready_s)))
         if self.budget.target_fps is not None:
             frame_s = 1.0 / self.budget.target_fps
             owed_s = self._debt_s + took_s - frame_s
@@ -209,17 +252,3 @@ class Scheduler:
         ready_s = self._ready_s.pop(captured_s, None)
         if ready_s is not None:
             self.costs.learn_after(shown_s - ready_s)
-
-    def _note_ready(self, captured_s: float, ready_s: float) -> None:
-        self._ready_s[captured_s] = ready_s
-        while len(self._ready_s) > FRAMES_REMEMBERED:  # nobody says when they are shown
-            self._ready_s.pop(next(iter(self._ready_s)))
-
-    def _learn(self, took_s: float, stages_ms: Mapping[str, float]) -> None:
-        detect_s = stages_ms.get("detect", 0.0) / 1e3
-        network_s = stages_ms.get("network", 0.0) / 1e3
-        if self._detects:
-            self.costs.learn_detection(detect_s)
-        if self._crops:
-            self.costs.learn_crops(self._crops, network_s)
-        self.costs.learn_rest(max(0.0, took_s - detect_s - network_s))

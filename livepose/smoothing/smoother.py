@@ -124,7 +124,12 @@ class Smoother:
         """
         if poses.keypoint_scores.shape[1] != self._states.shape[1]:
             return poses.select(np.zeros(len(poses), dtype=bool))
-        people = self._as_people(poses.without_keypoints(np.ones((len(poses), 1), dtype=bool)))
+        shape = poses.keypoint_scores.shape
+        people = (
+            *(poses.track_ids, np.ascontiguousarray(poses.boxes_xyxy)),
+            *(np.full((*shape, 2), np.nan), np.zeros(shape)),
+            *(np.full((*shape, 2, 2), np.nan), np.zeros(shape, dtype=np.uint8)),
+        )
         times_s, numbers = (float(time_s), float(self.lead_s)), self.settings.numbers
         known = _kernels.propagate(people, overdue, self._tracks, self._states, times_s, numbers)
         return poses.with_keypoints(*people[2:]).select(known)
