@@ -38,17 +38,6 @@ def test_iou_on_cases_known_on_paper() -> None:
     assert boxes.iou(np.empty((0, 4)), second).shape == (0, 3)
 
 
-def test_boxes_around_keypoints_leave_out_what_is_missing() -> None:
-    people = two_people()
-    found = boxes.around(people.keypoints_xy)
-    seen = people.keypoints_xy[1, 1:]
-    np.testing.assert_allclose(found[1], [*seen.min(axis=0), *seen.max(axis=0)])
-    assert np.isnan(boxes.around(np.full((1, 17, 2), np.nan))).all()
-    np.testing.assert_allclose(
-        boxes.around(np.array([[[0.0, 0], [10, 20]]]), 0.1), [[-1, -2, 11, 22]]
-    )
-
-
 def test_boxes_are_cut_at_the_edges_of_the_picture() -> None:
     cut = boxes.clip(np.array([[-5.0, 3, 700, 500]]), (640, 480))
     assert cut.tolist() == [[0, 3, 640, 480]]

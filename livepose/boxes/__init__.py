@@ -55,20 +55,6 @@ def clip(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> Boxes:
     return np.clip(boxes_xyxy, 0.0, limits)
 
 
-def around(keypoints_xy: NDArray[np.float64], margin: float = 0.0) -> Boxes:
-    """Smallest boxes around keypoints (P, K, 2), NaN ignored, grown by ``margin`` of each side.
-
-    A person without any keypoint gets a NaN box.
-    """
-    around_xyxy = np.empty((len(keypoints_xy), 4))
-    _kernels.fill_around(_plain(keypoints_xy), around_xyxy)
-    if margin:
-        grow = margin * (around_xyxy[:, 2:] - around_xyxy[:, :2])
-        around_xyxy[:, :2] -= grow
-        around_xyxy[:, 2:] += grow
-    return around_xyxy
-
-
 def _plain(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """As the kernels are compiled for: float64 in one piece of memory."""
     return np.ascontiguousarray(values, dtype=np.float64)

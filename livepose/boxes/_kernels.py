@@ -43,11 +43,3 @@ def around(xy: Floats, others_xy: Floats) -> Sides:
     if left > right:
         return np.nan, np.nan, np.nan, np.nan
     return left, top, right, bottom
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def fill_around(keypoints_xy: Floats, around_xyxy: Floats) -> None:
-    """Smallest boxes (P, 4) around keypoints (P, K, 2) that are finite; NaN without any."""
-    for p in range(len(keypoints_xy)):
-        for i, edge in enumerate(around(keypoints_xy[p], keypoints_xy[p])):
-            around_xyxy[p, i] = edge

@@ -16,7 +16,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose import boxes
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.bootstrap import draws, percentile_interval
 from livepose.evaluation.boxes import Boxed
@@ -133,7 +132,9 @@ def measure(data: Set, estimator: PoseEstimator, grid: Grid, detection_ms: float
 def followed(sample: Sequence[Boxed], found: Predictions) -> list[Boxed]:
     """Boxes around the keypoints that were found; where none was, the box stays."""
     seen = found.keypoint_scores > KEYPOINT_SEEN
-    around = boxes.around(np.where(seen[..., None], found.keypoints_xy, np.nan))
+    seen_xy = np.where(seen[..., None], found.keypoints_xy, np.nan)
+    low, high = np.fmin.reduce(seen_xy, axis=1), np.fmax.reduce(seen_xy, axis=1)
+    around = np.concatenate([low, high], axis=1)
     extent = (around[:, 2:] - around[:, :2]).max(axis=1, keepdims=True, initial=0.0)
     moved = around + MARGINS * extent
     rows, start = [], 0

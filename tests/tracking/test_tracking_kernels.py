@@ -52,13 +52,6 @@ def test_the_overlap_of_boxes_agrees_with_its_plain_twin(seed, first, second, br
 
 
 @settings(deadline=None, max_examples=40)
-@given(seed=SEEDS, people=st.integers(0, 4))
-def test_boxes_around_keypoints_agree_with_their_plain_twin(seed, people):
-    keypoints_xy = made_keypoints(np.random.default_rng(seed), people, joints=3)
-    np.testing.assert_array_equal(boxes.around(keypoints_xy), plain.surround(keypoints_xy))
-
-
-@settings(deadline=None, max_examples=40)
 @given(seed=SEEDS, people=st.integers(0, 4), dt_s=st.floats(0, 2))
 def test_moving_on_agrees_with_its_plain_twin(seed, people, dt_s):
     table = made_tracks(np.random.default_rng(seed), people)
