@@ -246,7 +246,7 @@ def take_in(
             pose.correct_joints(
                 now_xy[n], memory, scale_px, limbs, time_s, exchanged[n], refused[n]
             )
-            pose.remember(now_xy[n], memory, scale_px, limbs[2], time_s)
+            pose.remember(now_xy[n], memory, scale_px, limbs[1], time_s)
         if not double[n] and math.isnan(person.own_s):
             person.own_s = time_s
         elif double[n] and not time_s - person.own_s > chosen.established_s:

@@ -2,8 +2,7 @@
 
 ``joints`` (K, ``JOINT_COLUMNS``) is what a track remembers of each keypoint, ``person`` its row of
 ``tracks.Tracks``, ``chosen`` the row of ``TrackerSettings``. ``limbs`` are the mirrored pairs
-(F, 2), which of them are of the torso (F,), and for each keypoint the one before it on a limb (K,),
-or -1.
+(F, 2), and for each keypoint the one before it on a limb (K,), or -1.
 
 From one picture to the next, a left and a right keypoint found about where the other should be by
 now have been mixed up: they are exchanged back. A keypoint far from where it should be, on a limb
@@ -23,7 +22,7 @@ from livepose.tracking import _box_kernels as box
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 Indices = NDArray[np.int64]
-Limbs = tuple[Indices, Masks, Indices]
+Limbs = tuple[Indices, Indices]
 
 JOINT_COLUMNS = 9
 KEYPOINT, PLACE, VELOCITY = slice(0, 2), slice(2, 4), slice(4, 6)
@@ -67,7 +66,7 @@ def correct_joints(
     refused: Masks,
 ) -> None:
     """Mends a pose (K, 2) in place; marks exchanged pairs (F,) and refused keypoints (K,)."""
-    pairs, torso, parents = limbs
+    pairs, parents = limbs
     ahead_xy = np.empty(now_xy.shape)
     last_xy, velocity = joints[:, PLACE], joints[:, VELOCITY]
     for k in range(len(joints)):
@@ -75,7 +74,7 @@ def correct_joints(
         for i in range(2):
             there = last_xy[k, i] + velocity[k, i] * dt_s
             ahead_xy[k, i] = there if dt_s <= FRESH_S else np.nan
-    whole = mark_mixed_up(now_xy, ahead_xy, scale_px, pairs, torso, exchanged)
+    whole = mark_mixed_up(now_xy, ahead_xy, scale_px, pairs, exchanged)
     exchange_back(now_xy, joints[:, SWAPPED], whole, pairs, time_s, exchanged)
     for k in range(len(parents)):
         gate_px = max(JUMP, SPEED * (time_s - joints[k, WHEN])) * scale_px
@@ -90,19 +89,10 @@ def correct_joints(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def mark_mixed_up(
-    now_xy: Floats,
-    ahead_xy: Floats,
-    scale_px: float,
-    pairs: Indices,
-    torso: Masks,
-    crossed: Masks,
+    now_xy: Floats, ahead_xy: Floats, scale_px: float, pairs: Indices, crossed: Masks
 ) -> bool:
-    """Marks the ``pairs`` (F, 2) found where the other should be; whether the whole body is.
-
-    That is, most pairs, or shoulders and hips taken together: neither turns without the other.
-    """
+    """Marks the ``pairs`` (F, 2) found where the other should be; whether most of them are."""
     told, count = 0, 0
-    trunk, trunk_apart, trunk_straight, trunk_turned = 0, False, 0.0, 0.0
     for p in range(len(pairs)):
         a, b = pairs[p]
         straight = apart(now_xy[a], ahead_xy[a]) + apart(now_xy[b], ahead_xy[b])
@@ -112,15 +102,7 @@ def mark_mixed_up(
         crossed[p] = far_apart and turned < RATIO * straight
         told += far_apart and math.isfinite(straight)
         count += crossed[p]
-        if torso[p] and math.isfinite(straight):
-            trunk, trunk_apart = trunk + 1, trunk_apart or far_apart
-            trunk_straight, trunk_turned = trunk_straight + straight, trunk_turned + turned
-    if trunk < 2:
-        return count >= WHOLE and 2 * count >= told
-    trunk_crossed = trunk_apart and trunk_turned < RATIO * trunk_straight
-    for p in range(len(pairs)):
-        crossed[p] = trunk_crossed if torso[p] else crossed[p]
-    return trunk_crossed or (count >= WHOLE and 2 * count >= told)
+    return count >= WHOLE and 2 * count >= told
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -100,7 +100,6 @@ def absorb(
     back = tracks.state[rows] == State.LOST
     tracks.keypoints_s[rows[back]] = np.nan
     tracks.keypoints_xy[rows[back]] = np.nan
-    sure = scores >= chosen.sure_score
     _box_kernels.correct_rows(tracks.table, rows, boxes_xyxy, chosen.box_noise)
     tracks.scores[rows] = scores
     tracks.hits[rows] += 1
@@ -108,9 +107,9 @@ def absorb(
     tracks.missed_s[rows] = np.nan
     tracks.faded[rows] &= ~back
     tracks.state[rows[back]] = State.ACTIVE
-    believed = sure | (tracks.hits[rows] >= chosen.birth_hits)
+    believed = (scores >= chosen.sure_score) | (tracks.hits[rows] >= chosen.birth_hits)
     tracks.state[rows[believed & (tracks.state[rows] == State.TENTATIVE)]] = State.ACTIVE
-    prove(tracks, rows[sure], time_s, chosen)
+    prove(tracks, rows[scores >= chosen.sure_score], time_s, chosen)
     _part(tracks, time_s, chosen)
 
 

@@ -82,13 +82,11 @@ def take_in(
 
 @cache
 def limbs_of(skeleton: Skeleton) -> Limbs:
-    """Mirrored pairs, which are of the torso, and each keypoint's parent; see ``_pose_kernels``."""
+    """Mirrored pairs (F, 2), and for each keypoint the one before it on a limb (K,), or -1."""
     parents = np.full(len(skeleton.keypoints), -1, dtype=np.int64)
     for limb in skeleton.limbs:
         parents[max(limb)] = max(parents[max(limb)], min(limb))
-    pairs = np.array(skeleton.flip_pairs, dtype=np.int64).reshape(-1, 2)
-    torso = [skeleton.keypoints[left].endswith(("shoulder", "hip")) for left in pairs[:, 0]]
-    return pairs, np.array(torso, dtype=np.bool_), parents
+    return np.array(skeleton.flip_pairs, dtype=np.int64).reshape(-1, 2), parents
 
 
 @dataclass

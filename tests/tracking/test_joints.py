@@ -207,28 +207,3 @@ def test_somebody_of_whom_the_network_says_so_for_two_seconds_has_turned_about()
     )
     assert np.abs(made[80].keypoints_xy[0] - STANDING).max() < 10
     assert np.abs(made[-1].keypoints_xy[0] - swapped(STANDING, *COCO17.flip_pairs)).max() < 10
-
-
-# Left minus right of shoulders, hips, knees and ankles in px, ten frames a second, as the network
-# sees the woman of one_by_one from behind from 2.0 s on.
-FROM_BEHIND = (
-    *((83, 31, 27, 9), (84, 30, 26, 8), (84, 30, 26, 8), (82, 31, 25, 9), (82, 31, 25, 9)),
-    *((83, 35, 31, 14), (85, 25, 25, 7), (-78, -18, -3, -1), (-1, -10, 1, 0), (-73, -37, -28, -8)),
-    *((85, 18, 9, 5), (-77, -36, -13, -3), (-77, -40, -18, -7), (85, -7, -7, 0), (85, 28, 13, 5)),
-    *((-79, -39, -31, -8), (-80, -41, -27, -9), (87, 22, 3, 6), (86, 24, 4, 4), (79, 23, 6, 8)),
-)
-
-
-def test_shoulders_and_hips_are_never_exchanged_without_each_other():
-    def path(i):
-        keypoints_xy = STANDING.copy()
-        for width, pair in zip(FROM_BEHIND[i], ((5, 6), (11, 12), (13, 14), (15, 16)), strict=True):
-            keypoints_xy[list(pair), 0] = 150 + 0.4 * width, 150 - 0.4 * width
-        return keypoints_xy
-
-    torsos = [
-        poses.keypoints_xy[0, [5, 11], 0] - poses.keypoints_xy[0, [6, 12], 0]
-        for poses in play(path, np.arange(len(FROM_BEHIND)) / 10)
-    ]
-    crossed = [index for index, one in enumerate(torsos) if one.prod() < -100]
-    assert crossed == [13]  # where the network itself crosses them
