@@ -193,6 +193,8 @@ class WholeFile:
                 write_all(self._file, data)
             except OSError as error:
                 self._give_up()
+                if isinstance(error, BrokenPipeError):
+                    raise OutputClosed(str(self._path)) from error
                 raise sink_error(self._path, error) from error
         return len(data)
 

@@ -364,6 +364,17 @@ def test_a_pipe_is_written_into_and_not_replaced(tmp_path):
     assert path.is_fifo()
 
 
+def test_a_reader_of_a_pipe_that_goes_is_a_quiet_end_for_whole_files_too(tmp_path):
+    path = tmp_path / "r.json"
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: path.open().close())
+    reader.start()
+    with CocoSink(path) as sink:
+        reader.join()
+        with pytest.raises(OutputClosed):
+            sink.write(frame(7), poses(1))
+
+
 def test_a_full_disk_leaves_no_half_openpose_file(tmp_path, monkeypatch):
     sink = OpenPoseSink(tmp_path, "a")
 

@@ -6,6 +6,15 @@ from pathlib import Path
 import av
 import numpy as np
 
+from livepose.frame import Frame
+from livepose.sources import open_source
+
+
+def frames_of(path: Path, **options) -> list[Frame]:
+    """All frames of whatever that is."""
+    with open_source(path, **options) as source:
+        return list(source)
+
 
 def write_video(
     path: Path,

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from sources.drawn import write_video
+from sources.drawn import frames_of, write_video
 
 from livepose.errors import SourceError
 from livepose.sources import Excerpt, VideoSource, open_source, open_video, read_image
@@ -30,11 +30,6 @@ ORIENTATIONS = {
     "transpose": ((0, 1, 1, 0), [("transpose", "cclock_flip")]),
     "transverse": ((0, -1, -1, 0), [("transpose", "clock_flip")]),
 }
-
-
-def frames_of(path, **options):
-    with open_source(path, **options) as source:
-        return list(source)
 
 
 def with_matrix(path, abcd):

@@ -6,16 +6,11 @@ from threading import Thread
 import av
 import numpy as np
 import pytest
-from sources.drawn import write_video
+from sources.drawn import frames_of, write_video
 
 from livepose.errors import SourceError, UsageError
 from livepose.sources import open_source, open_video
 from livepose.sources.container import ForwardTimes
-
-
-def frames_of(path, **options):
-    with open_source(path, **options) as source:
-        return list(source)
 
 
 def test_irregular_times_are_those_of_the_file(tmp_path):
@@ -218,8 +213,6 @@ def test_a_truncated_file_gives_what_there_is_and_then_says_that_it_broke_off(sh
     ("name", "sentence"),
     [
         ("truncated_no_index.mp4", "is not a video that can be read; it is damaged, cut short"),
-        ("garbage.mp4", "is not a video that can be read"),
-        ("zero_bytes.mp4", r"is empty \(0 bytes\)"),
         ("audio_only.mp4", "has no picture, only audio"),
     ],
 )
