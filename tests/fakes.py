@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 
@@ -128,6 +127,8 @@ def picture(left: int = 100, size_wh: tuple[int, int] = (320, 240)) -> ImageBgr:
 
 def clip(path: Path, start: int = 60, frames: int = 12) -> Path:
     """A file in which the white rectangle goes to the right."""
+    import av
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30)
