@@ -86,7 +86,10 @@ class VideoSource(FileSource):
     def close(self) -> None:
         """Closes the file; a second call does nothing."""
         super().close()
-        self._frames.close()
+        try:
+            self._frames.close()
+        except ValueError:  # a thread reads right now; it sees that it is closed, and lets go
+            return
         self._container.close()
 
     def _sought(self) -> Frame | None:

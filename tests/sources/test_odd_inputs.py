@@ -108,6 +108,30 @@ def test_a_video_out_of_a_pipe_is_a_video_whose_sound_is_read_by_nobody_else(sha
         assert len(list(source)) == 24
 
 
+def test_a_video_can_be_closed_while_a_thread_waits_for_more_of_it(shared, tmp_path):
+    data = (shared / "cases" / "pipe_with_output" / "in.mkv").read_bytes()
+    path, seen, go_on = tmp_path / "a.mkv", [], threading.Event()
+    os.mkfifo(path)
+
+    def write():
+        with path.open("wb", buffering=0) as pipe:
+            pipe.write(data[: len(data) * 2 // 3])
+            go_on.wait(20)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    source = open_video(path)
+    reading = threading.Thread(target=lambda: seen.extend(source))
+    reading.start()
+    reading.join(2.0)
+    assert reading.is_alive()  # it waits for the writer
+    source.close()
+    go_on.set()
+    writing.join()
+    reading.join(10)
+    assert not reading.is_alive() and len(seen) < 24
+
+
 def test_a_pipe_cannot_be_read_backwards_and_that_is_said(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     path = write_video(tmp_path / "a.mp4", [0.0, 0.5], size_wh=(640, 480), image_bgr=noise)
