@@ -20,7 +20,7 @@ from livepose.cli.play import header, look, open_sinks, patience, with_drawing_w
 from livepose.cli.progress import FilesProgress
 from livepose.cli.run_options import OutputOptions, RunOptions, SourceOptions
 from livepose.detection.official import DEFAULT, find_official
-from livepose.detection.opening import has_torch
+from livepose.detection.stored import has_torch
 from livepose.errors import SourceError, UsageError
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline
