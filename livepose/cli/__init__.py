@@ -1,5 +1,6 @@
 """The command line: each command is one ``Command``; errors become a sentence and an exit code."""
 
+import io
 import logging
 import os
 import signal
@@ -157,6 +158,8 @@ def _fill_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names that are not UTF-8, and small alphabets
+        sys.stdout.reconfigure(errors="backslashreplace")
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open to the end
 

@@ -146,7 +146,7 @@ def _template(
 
 def _text(text: str) -> bytes:
     """A string of OSC: ended by zeros up to a multiple of four bytes."""
-    data = text.encode() + b"\0"
+    data = text.encode(errors="backslashreplace") + b"\0"
     return data + bytes(-len(data) % 4)
 
 

@@ -235,7 +235,7 @@ def frame_text(frame: Frame, poses: "Poses", figures: Mapping[str, Any], **more:
 
 def packet(text: str, picture: bytes) -> bytes:
     """Length of the JSON, the JSON, the picture."""
-    said = text.encode()
+    said = text.encode(errors="backslashreplace")
     return len(said).to_bytes(4, "big") + said + picture
 
 

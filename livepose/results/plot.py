@@ -215,5 +215,5 @@ def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
         data = (
             f'<!doctype html><meta charset="utf-8"><title>{said}</title>\n'
             f'<img alt="{said}" style="max-width:100%" src="data:image/png;base64,{picture}">\n'
-        ).encode()
+        ).encode(errors="backslashreplace")
     write_whole(path, data)

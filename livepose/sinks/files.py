@@ -226,7 +226,7 @@ class WholeFile:
 def write_whole(path: Path, data: str | bytes) -> None:
     """Writes a file, whole or not at all; SinkError when that fails."""
     file = WholeFile(path)
-    file.write(data.encode() if isinstance(data, str) else data)
+    file.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
     file.close()
 
 

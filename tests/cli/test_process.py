@@ -10,7 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from livepose.cli import guarded, main
 
@@ -106,3 +108,13 @@ def test_a_signal_ends_every_command_like_ctrl_c(
         signal.signal(number, before)
     assert finished
     assert f"stopped by {name}" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf_8_is_said_on_stdout(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.safetensors")
+    path.write_bytes(save({"a": np.ones(1)}, metadata={"sha256": "0"}))
+    command = [sys.executable, "-m", "livepose", "weights", "verify", str(path)]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, capture_output=True, check=False, env=strict)
+    assert done.returncode == 4, done.stderr
+    assert rb"caf\udce9.safetensors: WRONG" in done.stdout

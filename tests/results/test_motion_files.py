@@ -1,5 +1,6 @@
 """TRC and MOT files, read back by strict readers of the forms that OpenSim describes."""
 
+import os
 import re
 from pathlib import Path
 
@@ -185,3 +186,12 @@ def test_files_of_an_earlier_run_are_not_replaced_unasked(tmp_path: Path) -> Non
         TrcSink(tmp_path / "walk.trc")
     walk(TrcSink(tmp_path / "walk.trc", overwrite=True), np.arange(9) / 25, ids=(8,))
     assert read_trc(tmp_path / "walk_person8.trc")[0]["NumFrames"] == "9"
+
+
+def test_a_name_that_is_not_utf_8_is_escaped_in_the_file(tmp_path: Path) -> None:
+    sink = TrcSink(tmp_path / os.fsdecode(b"caf\xe9.trc"))
+    for number in range(3):
+        sink.write(frame(number), people(STANDING_XY))
+    sink.close()
+    [written] = tmp_path.iterdir()
+    assert rb"caf\udce9_person1.trc" in written.read_bytes()
