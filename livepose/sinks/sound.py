@@ -8,10 +8,9 @@ from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
-import av
-
 from livepose.errors import SinkError
 from livepose.sources.container import start_of
+from livepose.sources.libraries import av
 
 _COPIED: dict[str, frozenset[str]] = {
     "mp4": frozenset(("aac", "mp3")),

@@ -6,7 +6,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 
@@ -16,6 +15,7 @@ from livepose.poses import Poses
 from livepose.sinks.claims import check_file, video_format
 from livepose.sinks.protocol import Closing, sink_error
 from livepose.sinks.sound import Sound
+from livepose.sources.libraries import av
 
 _TICKS_PER_S = 90_000
 _KEY_FRAME_EVERY_S = 1.0

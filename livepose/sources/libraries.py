@@ -1,4 +1,7 @@
-"""PyAV, which may be missing, and OpenCV, which is told when to be quiet."""
+"""PyAV, which may be missing, and OpenCV, which is told when to be quiet.
+
+OpenCV is loaded first: PyAV brings X libraries of its own, with which OpenCV's windows hang.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,6 +1,7 @@
 """The window's decisions that need no display."""
 
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -124,3 +125,13 @@ def test_qt_is_told_its_only_platform_where_there_is_a_display() -> None:
     environment = {"DISPLAY": ":0"}
     quieten_qt(environment)
     assert environment["QT_QPA_PLATFORM"] == "xcb"
+
+
+@pytest.mark.parametrize("module", ["livepose.sinks.video", "livepose.sources", "livepose.player"])
+def test_whatever_is_imported_first_pyav_does_not_come_before_opencv(module: str) -> None:
+    """With the X libraries that PyAV brings OpenCV's windows hang."""
+    code = f"import sys, {module}; names = list(sys.modules); print(names.index('cv2'), end=' ')"
+    code += "; print(names.index('av'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    opencv, pyav = map(int, done.stdout.split())
+    assert opencv < pyav
