@@ -15,7 +15,7 @@ from benchmarks.curves import CURVES
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.rivals import ROOT
 from benchmarks.table import curve_parts, markdown, put_into
-from livepose.cli.messages import show_messages
+from livepose.cli import show_messages
 from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError, SinkError
 
 logger = logging.getLogger(f"livepose.{__name__}")

@@ -26,7 +26,7 @@ from benchmarks.gpu_rounds import PEOPLE, SIZE_WH, Crowd, Subject, end_to_end
 from benchmarks.gpu_stages import measure_network, measure_offline, measure_stages
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.targets import gpu_targets
-from livepose.cli.messages import show_messages
+from livepose.cli import show_messages
 from livepose.errors import LiveposeError
 from livepose.estimator import PoseEstimator
 from livepose.runtimes.cuda import BATCH_SIZES, CudaRuntime

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.cli import guarded
-from livepose.cli.messages import show_messages
+from livepose.cli import guarded, show_messages
 from livepose.errors import DataError, UsageError
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import open_people

@@ -15,7 +15,7 @@ from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
 from livepose.batch.manifest import Entry, Manifest, file_sha256, text_sha256
 from livepose.batch.run import OwnSlot, Report, Slots, run_batch, split_current
 from livepose.batch.work import OnProgress, Work, do_job
-from livepose.cli.messages import show_messages
+from livepose.cli import show_messages
 from livepose.cli.play import header, look, open_sinks, patience, with_drawing_warm
 from livepose.cli.progress import FilesProgress
 from livepose.cli.run_options import OutputOptions, RunOptions, SourceOptions
