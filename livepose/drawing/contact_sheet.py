@@ -48,7 +48,19 @@ def contact_sheet(
     UsageError
         When there is no picture, a picture is grey, labels do not match, or it cannot fit.
     """
-    _check(images, columns, width_px, labels)
+    if not images:
+        raise UsageError("a contact sheet: expected at least one picture, got none")
+    if columns < 1 or width_px < 1:
+        raise UsageError(
+            f"a contact sheet: expected columns and width of 1 or more, got {columns}, {width_px}"
+        )
+    if labels is not None and len(labels) != len(images):
+        raise UsageError(
+            f"a contact sheet: expected one label a picture, got {len(labels)} labels "
+            f"for {len(images)} pictures"
+        )
+    for image in images:
+        check_colour_image(image)
     columns = min(columns, len(images))
     gap = max(1, width_px // 300)
     cell_wide = (width_px - gap * (columns + 1)) // columns
@@ -70,24 +82,6 @@ def contact_sheet(
     return sheet
 
 
-def _check(
-    images: Sequence[ImageBgr], columns: int, width_px: int, labels: Sequence[str] | None
-) -> None:
-    if not images:
-        raise UsageError("a contact sheet: expected at least one picture, got none")
-    if columns < 1 or width_px < 1:
-        raise UsageError(
-            f"a contact sheet: expected columns and width of 1 or more, got {columns}, {width_px}"
-        )
-    if labels is not None and len(labels) != len(images):
-        raise UsageError(
-            f"a contact sheet: expected one label a picture, got {len(labels)} labels "
-            f"for {len(images)} pictures"
-        )
-    for image in images:
-        check_colour_image(image)
-
-
 def _fill_cell(cell: ImageBgr, image_bgr: ImageBgr, label: str) -> None:
     tall, wide = cell.shape[:2]
     height, width = image_bgr.shape[:2]
@@ -97,12 +91,8 @@ def _fill_cell(cell: ImageBgr, image_bgr: ImageBgr, label: str) -> None:
     small = cv2.resize(image_bgr, (new_wide, new_tall), interpolation=method)
     top, left = (tall - new_tall) // 2, (wide - new_wide) // 2
     cell[top : top + new_tall, left : left + new_wide] = small
-    if label:
-        _write_label(cell, label)
-
-
-def _write_label(cell: ImageBgr, label: str) -> None:
-    tall = cell.shape[0]
+    if not label:
+        return
     text_px = min(16.0, max(7.0, 0.04 * tall))
     pad, margin = 0.6 * text_px, 0.5 * text_px
     right, bottom = margin + text_width_px(label, text_px) + 2 * pad, tall - 1 - margin

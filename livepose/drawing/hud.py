@@ -65,41 +65,25 @@ def draw_hud(image_bgr: ImageBgr, hud: Hud) -> ImageBgr:
 
 
 def _fitting_rows(hud: Hud, most: int) -> list[_Row]:
-    head, stages, foot = _head_rows(hud), _stage_rows(hud.stage_ms), _foot_rows(hud)
-    rows = head + stages + foot
-    return (rows if len(rows) <= most else head + foot)[: max(1, most)]
-
-
-def _head_rows(hud: Hud) -> list[_Row]:
     people = "1 person" if hud.people == 1 else f"{hud.people} people"
-    rows = [_Row(f"{_figure(hud.fps)} fps", people, label_bgr=_WHITE)]
+    head = [_Row(f"{_figure(hud.fps)} fps", people, label_bgr=_WHITE)]
     if hud.recording:
-        rows.append(_Row("recording", label_bgr=_RED, light=True))
-    return rows
-
-
-def _stage_rows(stage_ms: dict[str, float]) -> list[_Row]:
-    longest = max((ms for ms in stage_ms.values() if math.isfinite(ms)), default=0.0)
-    return [
-        _Row(
-            name,
-            f"{_figure(ms)} ms",
-            bar=ms / longest if longest > 0 and 0 <= ms <= longest else 0.0,
-        )
-        for name, ms in stage_ms.items()
+        head.append(_Row("recording", label_bgr=_RED, light=True))
+    longest = max((ms for ms in hud.stage_ms.values() if math.isfinite(ms)), default=0.0)
+    stages = [
+        _Row(name, f"{_figure(ms)} ms", bar=ms / longest if 0 <= ms <= longest > 0 else 0.0)
+        for name, ms in hud.stage_ms.items()
     ]
-
-
-def _foot_rows(hud: Hud) -> list[_Row]:
-    rows = []
+    foot = []
     ages = [_figure(age_ms, 0) for age_ms in (hud.age_p50_ms, hud.age_p95_ms)]
     if ages != ["-", "-"]:
-        rows.append(_Row("age p50 / p95", f"{ages[0]} / {ages[1]} ms"))
-    rows.append(_Row("dropped", str(hud.dropped), value_bgr=_AMBER if hud.dropped else _WHITE))
+        foot.append(_Row("age p50 / p95", f"{ages[0]} / {ages[1]} ms"))
+    foot.append(_Row("dropped", str(hud.dropped), value_bgr=_AMBER if hud.dropped else _WHITE))
     if hud.decode:
-        rows.append(_Row("decoding", hud.decode))
-    rows.extend(_Row(note, label_bgr=_AMBER) for note in hud.notes)
-    return rows
+        foot.append(_Row("decoding", hud.decode))
+    foot += [_Row(note, label_bgr=_AMBER) for note in hud.notes]
+    rows = head + stages + foot
+    return (rows if len(rows) <= most else head + foot)[: max(1, most)]
 
 
 def _figure(value: float | None, digits: int = 1) -> str:
@@ -123,23 +107,13 @@ def _draw_panel(canvas: ImageBgr, rows: list[_Row], text_px: float) -> None:
         base = margin + pad + text_px + index * line
         put_text(panel, row.label, (margin + pad, base), text_px, row.label_bgr)
         if row.bar is not None:
-            _draw_bar(canvas, bar_left, base, bars * row.bar, text_px)
-        if row.light:
-            _draw_dot(canvas, right - pad, base, text_px)
+            half, middle = 0.16 * text_px, base - 0.45 * text_px
+            end = bar_left + max(bars * row.bar, 2 * half)
+            paint_panel(canvas, (bar_left, middle - half, end, middle + half), half, 0.9, _BAR)
+        if row.light:  # as round as corners can be
+            half, middle = 0.55 * text_px, base - 0.5 * text_px
+            edges_px = right - pad - 2 * half, middle - half, right - pad, middle + half
+            paint_panel(canvas, edges_px, half, 1.0, _RED)
         elif row.value:
             left = right - pad - text_width_px(row.value, text_px)
             put_text(panel, row.value, (left, base), text_px, row.value_bgr)
-
-
-def _draw_dot(canvas: ImageBgr, right: float, base: float, text_px: float) -> None:
-    """The red light of a running recording: a square with corners as round as can be."""
-    side = 1.1 * text_px
-    top = base - 0.5 * text_px - side / 2
-    paint_panel(canvas, (right - side, top, right, top + side), side / 2, 1.0, _RED)
-
-
-def _draw_bar(canvas: ImageBgr, left: float, base: float, length: float, text_px: float) -> None:
-    half = 0.16 * text_px
-    middle = base - 0.45 * text_px
-    right = left + max(length, 2 * half)
-    paint_panel(canvas, (left, middle - half, right, middle + half), half, 0.9, _BAR)

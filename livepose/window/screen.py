@@ -9,11 +9,25 @@ import cv2
 import numpy as np
 
 from livepose.frame import ImageBgr
-from livepose.window.caption import captioned
 from livepose.window.window import Command, Window, first_size_wh
 
 _POLL_S = 0.02
 _TILE_WH = (640, 480)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def captioned(image_bgr: ImageBgr, line: str) -> ImageBgr:
+    """A copy of the picture with a line of text in its lower left corner."""
+    drawn_bgr = np.ascontiguousarray(image_bgr).copy()
+    height = drawn_bgr.shape[0]
+    scale = max(0.4, height / 900)
+    (width, text_height), below = cv2.getTextSize(line, _FONT, scale, 1)
+    margin = text_height
+    corner = (0, height - text_height - below - 2 * margin)
+    cv2.rectangle(drawn_bgr, corner, (width + 2 * margin, height), (0, 0, 0), cv2.FILLED)
+    place = (margin, height - below - margin)
+    cv2.putText(drawn_bgr, line, place, _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    return drawn_bgr
 
 
 class Tile:
