@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -101,3 +103,24 @@ def test_the_name_of_a_network_is_that_of_its_bytes(tmp_path: Path) -> None:
     assert content_hash(first) != content_hash(second)
     with pytest.raises(WeightsError, match="cannot be read"):
         content_hash(tmp_path / "none")
+
+
+TWO_STARTS = """
+import sys
+from livepose.runtimes.store import KEPT_NETWORKS, Store
+for number in range(60):
+    store = Store("pose", str(number % (KEPT_NETWORKS + 2)))
+    store.write("graph", b"content")
+    store.write_facts(ms=1.5)
+    found = store.read("graph")
+    assert found is None or bytes(found) == b"content"
+    assert store.read_facts() in ({}, {"ms": 1.5})
+"""
+
+
+def test_processes_that_start_at_once_share_an_empty_cache(cache: Path) -> None:
+    command = [sys.executable, "-c", TWO_STARTS]
+    starts = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [start.communicate(timeout=60)[1] for start in starts]
+    assert said == [b"", b""]
+    assert len(list((cache / "networks").iterdir())) <= KEPT_NETWORKS + 1
