@@ -3,6 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -69,3 +70,29 @@ def test_a_crowd_is_played_on_a_budget_that_is_far_too_small(shared: Path) -> No
     summary = player.play()
     assert summary.frames == 8
     assert summary.dropped_work
+
+
+def test_who_turns_over_in_the_air_is_shown_throughout_with_one_id(
+    pipeline: PosePipeline, shared: Path
+) -> None:
+    with open_source(shared / "video" / "sport" / "ball_juggling.mp4") as frames:
+        image_bgr = next(islice(frames, 10, None)).image_bgr
+    pipeline.reset()
+    box_xyxy = pipeline.process(image_bgr).boxes_xyxy[0]
+    for index in range(60):
+        turned_over = min(max((index - 15) / 30, 0.0), 1.0)
+        picture = turned(image_bgr, box_xyxy, 360.0 * turned_over)
+        poses = pipeline.process(picture, index / 30)
+        assert poses.track_ids.tolist() == [1], f"picture {index}"
+
+
+def turned(image_bgr: np.ndarray, box_xyxy: np.ndarray, degrees: float) -> np.ndarray:
+    """The disc around a box turned, the rest as it is."""
+    low, high = box_xyxy[:2], box_xyxy[2:]
+    centre, radius = (low + high) / 2, float(np.hypot(*(high - low))) / 2
+    height, width = image_bgr.shape[:2]
+    matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), degrees, 1.0)
+    rotated = cv2.warpAffine(image_bgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    y, x = np.ogrid[:height, :width]
+    inside = np.hypot(x - centre[0], y - centre[1]) <= radius
+    return np.where(inside[..., None], rotated, image_bgr)
