@@ -73,10 +73,10 @@ def measure(document: Path, work: Path, only: Sequence[str] | None) -> None:
 
 def name_machine(document: Path) -> None:
     """Says between <!-- machine --> and <!-- /machine --> where all tables were measured."""
-    from livepose.machine import processor_name, usable_cores
+    from livepose.machine import processor_and_cores
 
     text = document.read_text(encoding="utf-8")
-    machine = f"{processor_name()}, {usable_cores()} cores"
+    machine = processor_and_cores()
     text = re.sub(r"(<!-- machine -->).*?(<!-- /machine -->)", rf"\g<1>{machine}\g<2>", text)
     document.write_text(text, encoding="utf-8")
 

@@ -42,7 +42,7 @@ def describe_system() -> dict[str, str]:
     """Processor, system and versions, whatever runs on them."""
     python = platform.python_version()
     return {
-        "processor": f"{processor_name()}, {usable_cores()} cores",
+        "processor": processor_and_cores(),
         "system": f"{platform.system()} {platform.machine()}, Python {python}",
         "versions": ", ".join(f"{name} {known_version(name)}" for name in PACKAGES),
     }
@@ -77,6 +77,12 @@ def answer_of(*command: str) -> str:
     except subprocess.TimeoutExpired:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def processor_and_cores() -> str:
+    """``AMD EPYC, 2 cores``: those that this process may use."""
+    cores = usable_cores()
+    return f"{processor_name()}, {cores} {'core' if cores == 1 else 'cores'}"
 
 
 def usable_cores() -> int:

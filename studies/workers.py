@@ -25,7 +25,7 @@ from livepose.batch.manifest import Entry, file_sha256, read_manifest
 from livepose.cli import guarded
 from livepose.errors import GateError, LiveposeError, SourceError
 from livepose.evaluation.report import write_text
-from livepose.machine import processor_name, usable_cores
+from livepose.machine import processor_and_cores, usable_cores
 
 STORE_BYTES = 80 * 1024 * 1024
 KILLED_AFTER_FILES = 2
@@ -105,7 +105,7 @@ def throughput(options: Namespace) -> int:
     runs = [run_once(options, count, ray) for ray in (False, True) for count in counts]
     load = os.getloadavg()[1]
     head = [
-        f"{processor_name()}, {usable_cores()} cores, load {load:.1f} over the last five minutes."
+        f"{processor_and_cores()}, load {load:.1f} over the last five minutes."
         " Seconds from the start of the program to its end, loading included.",
         "",
         "| Workers are | Workers | Files | Seconds | Processor, s | Files a minute |",

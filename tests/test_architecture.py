@@ -49,7 +49,7 @@ ONLY_IN = {
     "trackeval": OFFLINE,
     "matplotlib": {*OFFLINE, "results"},
     "pyarrow": {"results"},
-    "ray": {"batch.ray"},
+    "ray": {"batch.ray_slots"},
     "websockets": {"live"},
     "lap": {"tracking"},
     "scipy": OFFLINE,

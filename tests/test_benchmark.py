@@ -12,7 +12,6 @@ from fakes import make_pipeline
 from livepose.benchmark.run import BenchmarkSettings, bottleneck, measure
 from livepose.benchmark.scene import CameraPath, WalkingPeople
 from livepose.cli import main
-from livepose.cli.small import DemoSettings, run_demo
 from livepose.errors import SourceError
 from livepose.pipeline import PosePipeline
 from livepose.timing import StageClock
@@ -99,7 +98,9 @@ def test_the_demo_leaves_a_video_lines_and_a_sheet(
     monkeypatch.setenv("DISPLAY", "")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr("livepose.benchmark.scene.CameraPath", lambda: CameraPath(0.3))
-    video, lines, sheet = run_demo(make_pipeline(), DemoSettings(tmp_path))
+    folder = tmp_path / "new"
+    assert main(["demo", "--folder", str(folder)]) == 0
+    video, lines, sheet = (folder / f"demo.{suffix}" for suffix in ("mp4", "jsonl", "png"))
     assert video.stat().st_size > 1000
     assert len(lines.read_text().splitlines()) == 1 + CameraPath(0.3).frame_count
     assert cv2.imread(str(sheet)).shape[1] == 1280

@@ -143,6 +143,16 @@ def test_json_on_stdout_is_alone_there(
     assert len(rows) == 21
 
 
+def test_one_picture_is_one_frame_and_nothing_is_said_of_smoothing(
+    make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "one.png"), picture(60))
+    assert main(["--image", str(tmp_path / "one.png"), "--output", str(tmp_path / "out.png")]) == 0
+    said = capsys.readouterr().err
+    assert " 1 frame in " in said
+    assert "smoothing" not in said
+
+
 def test_pictures_become_drawn_pictures(
     make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

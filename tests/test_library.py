@@ -276,4 +276,4 @@ def test_without_torch_and_ultralytics_the_embedded_networks_run(
     people, seen = done.stdout.split()
     assert people == "2"
     assert float(seen) > 0.6
-    assert "pip install livepose[torch]" in done.stderr
+    assert "pip install 'livepose[torch]'" in done.stderr

@@ -51,7 +51,7 @@ EXTRA_OF = {
     "torch": "torch",
     "ultralytics": "torch",
     "onnx": "export",
-    "matplotlib": "eval",
+    "matplotlib": "plot",
     "pycocotools": "eval",
     "scipy": "eval",
     "trackeval": "eval",

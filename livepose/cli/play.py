@@ -77,7 +77,8 @@ class Networks:
                 pipeline.warm_up(known_sizes(sources)[0], live=sources[0].live)
             self._stream: Callable[[], AbstractContextManager[PosePipeline]]
             self._stream = lambda: nullcontext(pipeline)
-            logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
+            if sources[0].kind != "images":  # pictures stand for themselves
+                logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
             if (gpu := pipeline.estimator.gpu) is not None:
                 logger.info(f"{gpu.held_mib():.0f} MiB held on {gpu.runtime.device}")
             return
@@ -304,7 +305,8 @@ def look(options: WindowOptions) -> Look:
 
 def said(summary: Summary, outputs: OutputOptions) -> str:
     """One sentence on what was done."""
-    text = f"{summary.frames} frames in {summary.duration_s:.1f} s ({summary.fps:.1f} fps)"
+    frames = "1 frame" if summary.frames == 1 else f"{summary.frames} frames"
+    text = f"{frames} in {summary.duration_s:.1f} s ({summary.fps:.1f} fps)"
     if summary.dropped:
         text += f", {summary.dropped} dropped"
     if summary.dropped_work:

@@ -232,7 +232,8 @@ def note(entry: Entry, progress: FilesProgress) -> None:
     progress.done(entry.size, entry.source)
     where = "".join(f"; lost before: {loss}" for loss in entry.lost)
     if entry.error is not None:
-        logger.error(f"{entry.source}: {entry.error}{where}")
+        named = "" if entry.error.startswith(entry.source) else f"{entry.source}: "
+        logger.error(f"{named}{entry.error}{where}")
     else:
         logger.info(f"{progress.words()}: {entry.source} in {entry.seconds:.1f} s{where}")
 

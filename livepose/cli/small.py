@@ -65,8 +65,11 @@ class DemoSettings:
 def demo(given: Namespace) -> None:
     """Plays the demo and says where its files are."""
     from livepose.pipeline import PosePipeline
+    from livepose.sinks.files import make_folder
 
-    for path in run_demo(PosePipeline(), options(DemoSettings, given)):
+    settings = options(DemoSettings, given)
+    make_folder(settings.folder)
+    for path in run_demo(PosePipeline(), settings):
         print(path.resolve(), file=sys.stderr)
 
 

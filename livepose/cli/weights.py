@@ -96,6 +96,9 @@ def _summary(path: Path) -> tuple[str, str, str]:
         metadata = read_metadata(path)
     except WeightsError:
         return "damaged", "", ""
+    if "architecture" in metadata:
+        side_px = metadata.get("input_px", "?")
+        return "detector", f"{side_px}x{side_px}", ""
     network, size = metadata.get("network", "?"), metadata.get("input_hw", "")
     return network, size, metadata.get("keypoints", "")
 

@@ -72,5 +72,5 @@ def require_torch(path: Path) -> None:
     if not has_torch():
         raise WeightsError(
             f"{path.name} needs torch and ultralytics; install them with "
-            "'pip install livepose[torch]', or use --detector embedded"
+            "pip install 'livepose[torch]', or use --detector embedded"
         )

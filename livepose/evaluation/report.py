@@ -19,7 +19,7 @@ from livepose.evaluation.bootstrap import (
 )
 from livepose.evaluation.settings import EvaluationSettings
 from livepose.evaluation.speed import NO_COST, NO_SPEED, Cost, Speed
-from livepose.machine import PACKAGES, known_version, processor_name, usable_cores
+from livepose.machine import PACKAGES, known_version, processor_and_cores
 
 Results = list[dict[str, Any]]
 
@@ -196,7 +196,7 @@ def document(measured: Measured, settings: EvaluationSettings, data_set: str) ->
         "people": measured.people,
         "settings": asdict(settings),
         "machine": {
-            "processor": f"{processor_name()}, {usable_cores()} cores",
+            "processor": processor_and_cores(),
             "versions": {name: known_version(name) for name in PACKAGES},
         },
         "rows": [row.as_dict() for row in measured.rows],

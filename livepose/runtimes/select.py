@@ -316,7 +316,7 @@ def _require_torch(what: str) -> None:
     if not has_torch():
         raise DeviceError(
             f"{what} needs torch, which is not installed; install it with "
-            "'pip install livepose[torch]'"
+            "pip install 'livepose[torch]'"
         )
 
 

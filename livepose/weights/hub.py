@@ -109,7 +109,7 @@ def _fetch(wanted: HubFile, pinned: str) -> str:
     if find_spec("huggingface_hub") is None:
         raise WeightsError(
             f"{wanted} needs huggingface_hub, which is not installed; install it with "
-            "'pip install livepose[hub]'"
+            "pip install 'livepose[hub]'"
         )
     part = downloads_folder() / "hub" / ".part" / wanted.repository
     try:

@@ -54,7 +54,7 @@ def test_a_folder_is_sorted_out_and_a_broken_file_stops_no_other(
     }
     said = capsys.readouterr().err
     assert "notes.txt (neither video nor picture)" in said
-    assert "broken.mp4: " in said
+    assert said.count("broken.mp4") == 1
     assert "4 done, 1 failed" in said
     walk = read(tmp_path / "out" / "mon" / "walk.jsonl")
     assert len(walk) == 12

@@ -123,6 +123,13 @@ def test_the_processor_is_read_from_the_kernels_list(
     assert machine.processor_name()
 
 
+@pytest.mark.parametrize(("cores", "words"), [(1, "A CPU, 1 core"), (2, "A CPU, 2 cores")])
+def test_one_core_is_one_core(monkeypatch: pytest.MonkeyPatch, cores: int, words: str) -> None:
+    monkeypatch.setattr(machine, "processor_name", lambda: "A CPU")
+    monkeypatch.setattr(machine, "usable_cores", lambda: cores)
+    assert machine.processor_and_cores() == words
+
+
 @pytest.mark.parametrize(
     ("name", "module", "code", "status", "found"),
     [

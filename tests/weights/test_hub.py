@@ -134,7 +134,7 @@ def test_without_the_library_one_sentence_says_what_to_install(
 ) -> None:
     monkeypatch.delitem(sys.modules, "huggingface_hub")
     monkeypatch.setattr(hub, "find_spec", lambda name: None)
-    with pytest.raises(WeightsError, match=r"pip install livepose\[hub\]") as caught:
+    with pytest.raises(WeightsError, match=r"pip install 'livepose\[hub\]'") as caught:
         find_weights(ADDRESS)
     assert caught.value.exit_code == 4
 

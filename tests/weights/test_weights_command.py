@@ -1,6 +1,7 @@
 """The command ``livepose weights``, as a user calls it."""
 
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -56,6 +57,7 @@ def test_list_shows_what_is_here_and_what_is_known(
     assert run("list") == 0
     out = capsys.readouterr().out
     assert "mine" in out and "hrnet_w32" in out and "cache" in out and "damaged" in out
+    assert re.search(r"person_yolo11n +│ detector +│ 320x320 ", out)
     entry = find_known("mmpose_hrnet_w32_256x192")
     assert entry is not None and entry.name in out and "AP 74.9" in out
     assert "by hand" in out
