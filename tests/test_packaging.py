@@ -58,5 +58,7 @@ def test_the_wheel_runs_in_an_environment_of_its_own(built: Path, tmp_path: Path
         "poses = livepose.PosePipeline(detector='none').process(np.zeros((240, 320, 3), 'u1'));"
         "assert poses.keypoints_xy.shape == (1, 17, 2)"
     )
-    done = subprocess.run([str(python), "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(python), "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
