@@ -16,7 +16,7 @@ $(READY): constraints.txt pyproject.toml requirements.txt
 	@touch $(READY)
 
 demo: $(READY)
-	$(BIN)/livepose demo
+	$(BIN)/livepose demo --overwrite
 
 # Training runs in a process of its own: its backward passes have crashed in one in which OpenVINO
 # and the window's toolkit had been at work before.

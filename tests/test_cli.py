@@ -45,6 +45,8 @@ def sentences(text: str) -> list[str]:
         (["--video", "VIDEOS/truncated_no_index.mp4"], LOST, "truncated_no_index.mp4"),
         (["--video", "VIDEOS/audio_only.mp4"], LOST, "only audio"),
         ([], USAGE, "nothing to look at"),
+        (["--video", "IN", "--frames", "5"], USAGE, "--frames: only with --benchmark"),
+        (["--video", "IN", "--compare", "old"], USAGE, "--compare: only with --benchmark"),
         (["--video", "/nowhere/in.mp4"], LOST, "/nowhere/in.mp4"),
         (["--video", "."], LOST, "folder"),
         (["--image", "/nowhere/*.jpg"], LOST, "/nowhere/*.jpg"),

@@ -7,12 +7,20 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from livepose.cli.options import Command
-from livepose.cli.run_options import GROUPS, BatchOptions, LiveOptions, RunOptions
+from livepose.cli.run_options import (
+    GROUPS,
+    BatchOptions,
+    BenchmarkOptions,
+    LiveOptions,
+    RunOptions,
+)
 from livepose.errors import SinkError, UsageError
+from livepose.settings import flag_of
 from livepose.sinks.claims import check_file, check_image_name, check_outputs, video_format
 
 EXAMPLES = """examples:
@@ -32,6 +40,7 @@ def run(given: Namespace) -> int:
     sources = chosen.sources.chosen()
     if chosen.benchmark.benchmark:
         return measure(chosen)
+    refuse_benchmark_options(given)
     if is_batch(chosen):
         from livepose.cli.play_files import play_files
 
@@ -54,6 +63,15 @@ RUN = Command(
     run,
     epilog=EXAMPLES,
 )
+
+
+def refuse_benchmark_options(given: Namespace) -> None:
+    """Refuses what the command line says of a benchmark where none is asked for."""
+    idle = [flag_of(entry) for entry in fields(BenchmarkOptions) if entry.name in given]
+    if idle:
+        raise UsageError(
+            f"{', '.join(idle)}: only with --benchmark; a part of a video is --start and --end"
+        )
 
 
 def measure(chosen: RunOptions) -> int:
