@@ -49,10 +49,11 @@ class TrackerSettings:
     fade_ratio: float = 0.5  # ... or below this part of the mean at the last detection
 
     # Proof that somebody is somebody, by the mean of the best five keypoints: a striped post has
-    # 0.73 in a tenth of its pictures and 0.67 on average, people who sit still 0.8 and more.
+    # 0.73 in a tenth of its pictures and 0.67 on average, people who sit still 0.8 and more, and a
+    # box that wanders over a wall 0.42.
     proof_score: float = 0.8
     usual_score: float = 0.73  # enough on average over a second
-    moving_score: float = 0.4  # enough for who moves as posts do not, or is proven for ``proof_s``
+    moving_score: float = 0.45  # enough for who moves as posts do not, or is proven for ``proof_s``
     moving_detection: float = 0.5  # the same of the detector's score
     lasting_s: float = 2.0  # ... and was sure so lately
     proof_s: float = 0.5  # who is not sure again for so long is nobody

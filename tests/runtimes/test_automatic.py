@@ -77,7 +77,7 @@ def test_without_better_ones_the_embedded_are_taken_and_the_way_is_told_once(
 ) -> None:
     embedded = find_weights("default")
     assert opened() == [embedded]
-    assert said[0].startswith(f"weights: {embedded.stem}, embedded (AP 39.2 on 984 people)")
+    assert said[0].startswith(f"weights: {embedded.stem}, embedded (AP 41.3 on 984 people)")
     assert said[1].startswith(HINT) and len(said) == 2
     said.clear()
     assert opened() == [embedded]
