@@ -1,8 +1,8 @@
 """Fixtures that several rooms share."""
 
 import logging
-import signal
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
