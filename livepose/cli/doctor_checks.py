@@ -151,9 +151,9 @@ def numba_compiles(machine: Machine) -> Verdict:
     doubled = numba.njit(lambda values: values + values)
     if float(doubled(np.ones(3)).sum()) != 6.0:
         raise ArithmeticError("a compiled 1 + 1 was not 2")
-    from livepose.drawing._kernels import paint_panel
+    from livepose.drawing._kernels import paint_capsules
 
-    cache = paint_panel.stats.cache_path
+    cache = paint_capsules.stats.cache_path
     found = f"{numba.__version__} with NumPy {np.__version__}"
     if cache and writable(Path(cache)):
         return Verdict(OK, f"{found}, compiles and keeps what it compiled")

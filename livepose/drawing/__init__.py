@@ -1,8 +1,7 @@
 """Drawing: skeletons, the live figures in a corner, and contact sheets, straight into BGR pictures.
 
-All shapes are computed from distances in floating point (``_kernels``), so that edges are smooth,
-positions are sub-pixel, opacity costs nothing extra, and a keypoint a mile outside the picture is
-as harmless as one inside. Integer coordinates are pixel centres.
+Limbs and joints are painted by one kernel (``_kernels``), the rest by OpenCV. Integer coordinates
+are pixel centres.
 """
 
 from livepose.drawing.contact_sheet import contact_sheet, time_label

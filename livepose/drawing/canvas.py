@@ -1,18 +1,22 @@
-"""The picture that is drawn into, laid out as the kernels want it, and text on it."""
+"""The picture that is drawn into, and what OpenCV draws on it: text and panels."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from livepose.errors import UsageError
 from livepose.frame import ImageBgr
 
+Colour = tuple[float, float, float]
+SHIFT = 4
+_FAR_PX = 1e6
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _REFERENCE_SCALE = 4.0
-Colour = tuple[float, float, float]
 
 
 def check_colour_image(image_bgr: ImageBgr) -> None:
@@ -37,8 +41,32 @@ def on_canvas(image_bgr: ImageBgr) -> Iterator[ImageBgr]:
         image_bgr[...] = canvas
 
 
+def fixed(values_px: NDArray[np.float64]) -> Any:
+    """Places or lengths as OpenCV takes them, in steps of 1 / 2**SHIFT px."""
+    return np.rint(np.clip(values_px, -_FAR_PX, _FAR_PX) * (1 << SHIFT)).astype(int).tolist()
+
+
+def fill_panel(
+    image_bgr: ImageBgr,
+    edges_px: tuple[float, float, float, float],
+    radius: float,
+    opacity: float,
+    bgr: Colour,
+) -> None:
+    """Fills a rectangle (left, top, right, bottom) with round corners, in place."""
+    left, top, right, bottom = edges_px
+    angles = np.deg2rad(np.linspace(0.0, 360.0, 32, endpoint=False) + 360.0 / 64)
+    round_xy = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    middle = np.array([left + right, top + bottom]) / 2
+    inner = np.array([right - left, bottom - top]) / 2 - radius
+    outline_xy = middle + np.sign(round_xy) * inner + radius * round_xy
+    ink = image_bgr.copy()
+    cv2.fillConvexPoly(ink, np.array(fixed(outline_xy)), bgr, cv2.LINE_AA, SHIFT)
+    cv2.addWeighted(ink, opacity, image_bgr, 1.0 - opacity, 0.0, dst=image_bgr)
+
+
 @lru_cache(maxsize=256)
-def font_scale(height_px: float) -> float:
+def _font_scale(height_px: float) -> float:
     """OpenCV's font scale at which capital letters are ``height_px`` tall."""
     (_, tall), _ = cv2.getTextSize("H", _FONT, _REFERENCE_SCALE, 1)
     return _REFERENCE_SCALE * height_px / float(tall)
@@ -47,7 +75,7 @@ def font_scale(height_px: float) -> float:
 @lru_cache(maxsize=4096)
 def text_width_px(text: str, height_px: float) -> int:
     """How wide a line of text is when its capitals are ``height_px`` tall."""
-    (wide, _), _ = cv2.getTextSize(text, _FONT, font_scale(height_px), _weight(height_px))
+    (wide, _), _ = cv2.getTextSize(text, _FONT, _font_scale(height_px), _weight(height_px))
     return int(wide)
 
 
@@ -56,8 +84,7 @@ def put_text(
 ) -> None:
     """Writes one line, its base line starting at ``left_base_xy``, in place."""
     x, y = left_base_xy
-    weight = _weight(height_px)
-    scale = font_scale(height_px)
+    scale, weight = _font_scale(height_px), _weight(height_px)
     cv2.putText(image_bgr, text, (round(x), round(y)), _FONT, scale, bgr, weight, cv2.LINE_AA)
 
 

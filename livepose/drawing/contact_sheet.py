@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from livepose.drawing._kernels import paint_panel
-from livepose.drawing.canvas import check_colour_image, put_text, text_width_px
+from livepose.drawing.canvas import check_colour_image, fill_panel, put_text, text_width_px
 from livepose.errors import UsageError
 from livepose.frame import ImageBgr
 
@@ -97,5 +96,5 @@ def _fill_cell(cell: ImageBgr, image_bgr: ImageBgr, label: str) -> None:
     pad, margin = 0.6 * text_px, 0.5 * text_px
     right, bottom = margin + text_width_px(label, text_px) + 2 * pad, tall - 1 - margin
     top = bottom - text_px - 2 * pad
-    paint_panel(cell, (margin, top, right, bottom), pad, 0.6, (20.0, 16.0, 16.0))
+    fill_panel(cell, (margin, top, right, bottom), pad, 0.6, (20.0, 16.0, 16.0))
     put_text(cell, label, (margin + pad, bottom - pad), text_px, (245.0, 245.0, 245.0))

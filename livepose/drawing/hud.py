@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from livepose.drawing._kernels import paint_panel
-from livepose.drawing.canvas import Colour, on_canvas, put_text, text_width_px
+from livepose.drawing.canvas import Colour, fill_panel, on_canvas, put_text, text_width_px
 from livepose.frame import ImageBgr
 
 _WHITE: Colour = (250.0, 250.0, 250.0)
@@ -99,7 +98,7 @@ def _draw_panel(canvas: ImageBgr, rows: list[_Row], text_px: float) -> None:
     inner = max(labels + bars + values + 3.0 * text_px, float(notes))
     right = min(margin + 2 * pad + inner, canvas.shape[1] - 1 - margin)
     bottom = margin + 2 * pad + line * len(rows) - (line - text_px)
-    paint_panel(canvas, (margin, margin, right, bottom), 0.9 * text_px, 0.62, _PANEL)
+    fill_panel(canvas, (margin, margin, right, bottom), 0.9 * text_px, 0.62, _PANEL)
     # Writing goes into a view of the panel, so that a long note is cut at its edge.
     panel = canvas[: int(bottom) + 1, : int(right - 0.5 * pad)]
     bar_left = margin + pad + labels + 1.5 * text_px
@@ -109,11 +108,11 @@ def _draw_panel(canvas: ImageBgr, rows: list[_Row], text_px: float) -> None:
         if row.bar is not None:
             half, middle = 0.16 * text_px, base - 0.45 * text_px
             end = bar_left + max(bars * row.bar, 2 * half)
-            paint_panel(canvas, (bar_left, middle - half, end, middle + half), half, 0.9, _BAR)
+            fill_panel(panel, (bar_left, middle - half, end, middle + half), half, 0.9, _BAR)
         if row.light:  # as round as corners can be
             half, middle = 0.55 * text_px, base - 0.5 * text_px
             edges_px = right - pad - 2 * half, middle - half, right - pad, middle + half
-            paint_panel(canvas, edges_px, half, 1.0, _RED)
+            fill_panel(panel, edges_px, half, 1.0, _RED)
         elif row.value:
             left = right - pad - text_width_px(row.value, text_px)
             put_text(panel, row.value, (left, base), text_px, row.value_bgr)
