@@ -17,12 +17,12 @@ from livepose.weights.card import opened, read_metadata
 Tensors = Mapping[str, Any]
 
 
-def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """All tensors of a safetensors file, as they are stored.
+def load_arrays(path: Path, framework: str = "numpy") -> dict[str, Any]:
+    """All tensors of a safetensors file, as they are stored; torch's with framework "pt".
 
     WeightsError if the file is missing, cut short or something else.
     """
-    with opened(path) as file:
+    with opened(path, framework) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
@@ -61,17 +61,23 @@ def require_usable(tensors: Tensors, what: str) -> None:
     """
     kernels = []
     for name, tensor in tensors.items():
-        if not isinstance(tensor, np.ndarray):
-            tensor = tensor.detach()
-            # NumPy has no bfloat16.
-            tensor = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
-        if tensor.dtype.kind != "f":
+        array = _array(tensor)
+        if array.dtype.kind != "f":
             continue
-        if not np.isfinite(tensor).all():
+        if not np.isfinite(array).all():
             raise WeightsError(f"{what} has infinite or undefined numbers in {name}")
-        kernels += [tensor] if tensor.ndim > 1 else []
+        if array.ndim > 1:
+            kernels.append(array)
     if kernels and not any(kernel.any() for kernel in kernels):
         raise WeightsError(f"all weights of {what} are zero; nobody would be found with them")
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    if isinstance(tensor, np.ndarray):
+        return tensor
+    tensor = tensor.detach()
+    # NumPy has no bfloat16.
+    return np.asarray(tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor)
 
 
 def verify(path: Path) -> bool:

@@ -24,7 +24,6 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +38,20 @@ from livepose.settings import (
     parse_size,
     require_input_size,
 )
-from livepose.skeletons import SHIPPED, SKELETONS, find_skeleton, from_dict
+from livepose.skeletons import SHIPPED, SKELETONS, from_dict
 from livepose.weights.places import SUFFIX
 
 FORMAT = "livepose-pose-1"
-COLOURS = ("rgb", "bgr")
-ACTIVATIONS = ("none", "softmax")
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 STRIDE = 4
-MOST_BLUR = 63
-"""Heatmap pixels; published networks have 17 at most."""
-NOTE = "note."
 SMALL_PEOPLE = "small_people_px"
-OWN_SKELETON = "own_skeleton"
+_COLOURS = ("rgb", "bgr")
+_ACTIVATIONS = ("none", "softmax")
+_MOST_BLUR = 63
+"""Heatmap pixels; published networks have 17 at most."""
+_NOTE = "note."
+_OWN_SKELETON = "own_skeleton"
 
 
 @dataclass(frozen=True)
@@ -86,30 +85,24 @@ class Card:
     def __post_init__(self) -> None:
         """Refuses what cannot be: a clear sentence now instead of wrong keypoints later."""
         try:
-            find_skeleton(self.skeleton)
+            joints = len(SKELETONS[self.skeleton].keypoints)
         except UsageError as error:
             raise WeightsError(f"the weights' {error}") from None
-        joints = len(SKELETONS[self.skeleton].keypoints)
         sides = f"{LEAST_SIDE_PX} to {MOST_SIDE_PX} pixels along each side"
-        fits = min(self.input_hw) >= LEAST_SIDE_PX and max(self.input_hw) <= MOST_SIDE_PX
-        odd = 1 <= self.blur_kernel <= MOST_BLUR and self.blur_kernel % 2 == 1
-        finite = all(map(math.isfinite, (*self.mean, *self.std)))
-        checks = {
-            "input_hw": (fits, sides),
-            "keypoints": (self.keypoints == joints, f"{joints} for {self.skeleton}"),
-            "alignment": (self.alignment in ALIGNMENTS, f"one of {', '.join(ALIGNMENTS)}"),
-            "colour": (self.colour in COLOURS, f"one of {', '.join(COLOURS)}"),
-            "activation": (self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"),
-            "blur_kernel": (odd, f"odd, 1 to {MOST_BLUR}"),
-            "sigma": (0 < self.sigma <= MOST_BLUR, f"above 0, at most {MOST_BLUR}"),
-            "mean": (finite, "finite, and so std"),
-            "std": (min(self.std) > 0, "positive"),
-        }
-        for name, (holds, wanted) in checks.items():
+        for name, wanted, holds in (
+            ("input_hw", sides, all(LEAST_SIDE_PX <= px <= MOST_SIDE_PX for px in self.input_hw)),
+            ("keypoints", f"{joints} for {self.skeleton}", self.keypoints == joints),
+            ("alignment", _one_of(ALIGNMENTS), self.alignment in ALIGNMENTS),
+            ("colour", _one_of(_COLOURS), self.colour in _COLOURS),
+            ("activation", _one_of(_ACTIVATIONS), self.activation in _ACTIVATIONS),
+            ("blur_kernel", f"odd, 1 to {_MOST_BLUR}", self.blur_kernel in range(1, 64, 2)),
+            ("sigma", f"above 0, at most {_MOST_BLUR}", 0 < self.sigma <= _MOST_BLUR),
+            ("mean", "finite", all(map(math.isfinite, self.mean))),
+            ("std", "finite and positive", all(0 < one < math.inf for one in self.std)),
+        ):
             if not holds:
                 got = getattr(self, name)
-                got = repr(got) if isinstance(got, str) else got
-                raise WeightsError(f"{name} of the weights has to be {wanted}, got {got}")
+                raise WeightsError(f"{name} of the weights has to be {wanted}, got {got!r}")
 
     @property
     def heatmap_hw(self) -> tuple[int, int]:
@@ -123,6 +116,10 @@ class Card:
             return float(self.notes.get(SMALL_PEOPLE, 0))
         except ValueError:
             return 0.0
+
+
+def _one_of(values: tuple[str, ...]) -> str:
+    return f"one of {', '.join(values)}"
 
 
 def size_of(card: Card) -> str:
@@ -145,16 +142,12 @@ def at_size(card: Card, input_hw: tuple[int, int] | None) -> Card:
 
 def to_metadata(card: Card) -> dict[str, str]:
     """The card as flat strings, as safetensors stores them."""
-    told = {name: getattr(card, name) for name in _PARSERS}
-    triples = {name: " ".join(map(repr, told[name])) for name in ("mean", "std")}
-    own = card.skeleton not in SHIPPED
-    return {
-        "format": FORMAT,
-        **{name: str(value) for name, value in told.items()},
-        **{"input_hw": size_of(card), "sigma": repr(card.sigma), **triples},
-        **({OWN_SKELETON: json.dumps(SKELETONS[card.skeleton].to_dict())} if own else {}),
-        **{NOTE + key: value for key, value in card.notes.items()},
-    }
+    told = {name: str(getattr(card, name)) for name in _PARSERS}
+    told |= {name: " ".join(map(repr, getattr(card, name))) for name in ("mean", "std")}
+    told |= {"format": FORMAT, "input_hw": size_of(card)}
+    if card.skeleton not in SHIPPED:
+        told[_OWN_SKELETON] = json.dumps(SKELETONS[card.skeleton].to_dict())
+    return told | {_NOTE + key: value for key, value in card.notes.items()}
 
 
 def from_metadata(metadata: Mapping[str, str], what: str) -> Card:
@@ -168,37 +161,45 @@ def from_metadata(metadata: Mapping[str, str], what: str) -> Card:
             f"{metadata.get('format')!r}); bring other people's files in with "
             "'livepose weights import FILE'"
         )
-    values: dict[str, Any] = {}
-    learn: dict[str, Callable[[str], object]] = {OWN_SKELETON: partial(_learn_skeleton, what)}
-    for name, parse in {**learn, **_PARSERS}.items():
-        try:
-            values[name] = parse(metadata[name])
-        except KeyError:
-            if name != OWN_SKELETON:
-                raise WeightsError(f"the card of {what} lacks {name!r}") from None
-        except (ValueError, RecursionError) as error:
-            raise WeightsError(f"the card of {what} has a wrong {name!r}: {error}") from None
-    values.pop(OWN_SKELETON, None)
-    notes = {key[len(NOTE) :]: text for key, text in metadata.items() if key.startswith(NOTE)}
-    return Card(**values, notes=notes)
+    if missing := [name for name in _PARSERS if name not in metadata]:
+        raise WeightsError(f"the card of {what} lacks {missing[0]!r}")
+    _parsed(metadata, {_OWN_SKELETON: _learned}, what)  # first, as the card names it
+    notes = {key[len(_NOTE) :]: text for key, text in metadata.items() if key.startswith(_NOTE)}
+    return Card(**_parsed(metadata, _PARSERS, what), notes=notes)
 
 
-def _learn_skeleton(what: str, text: str) -> None:
+def _learned(text: str) -> None:
     """Makes the skeleton known that a card brings along."""
     told = json.loads(text)
-    SKELETONS.add(from_dict(told if isinstance(told, dict) else {}, what), what)
+    SKELETONS.add(from_dict(told if isinstance(told, dict) else {}, "its skeleton"), "it")
 
 
 def _triple(text: str) -> tuple[float, float, float]:
-    red, green, blue = (float(part) for part in text.split())
+    red, green, blue = map(float, text.split())
     return red, green, blue
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
+Parsers = Mapping[str, Callable[[str], object]]
+_PARSERS: Parsers = {
     **{entry.name: str for entry in fields(Card) if entry.name != "notes"},
     **{"input_hw": parse_size, "keypoints": int, "blur_kernel": int, "sigma": float},
     **{"mean": _triple, "std": _triple},
 }
+_WANTED: dict[Any, str] = {int: "a whole number", float: "a number", _triple: "three numbers"}
+
+
+def _parsed(told: Mapping[str, str], parsers: Parsers, what: str) -> dict[str, Any]:
+    """The entries that are there, as values; WeightsError says which one cannot be read."""
+    values = {}
+    for name, parse in parsers.items():
+        try:
+            if name in told:
+                values[name] = parse(told[name])
+        except (ValueError, RecursionError) as error:
+            wanted = _WANTED.get(parse)
+            reason = f"expected {wanted}, got {told[name]!r:.60}" if wanted else error
+            raise WeightsError(f"the card of {what} has a wrong {name!r}: {reason}") from None
+    return values
 
 
 @contextmanager
@@ -228,7 +229,7 @@ def read_card(path: Path) -> Card:
     WeightsError if the file or its card is missing or broken.
     """
     if is_third_party(path):
-        return read_model_config(path)
+        return _read_model_config(path)
     return from_metadata(read_metadata(path), path.name)
 
 
@@ -245,18 +246,13 @@ def is_third_party(path: Path) -> bool:
     return path.suffix.lower() != SUFFIX
 
 
-_TEXTS = ("input", "skeleton", "alignment", "colour", "activation", "source", "licence")
-_TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(_TEXTS, (str,)),
-    **{"blur_kernel": (int,), "sigma": (int, float), "mean": (list,), "std": (list,)},
-}
+_NOT_CONFIGURED = ("network", "input_hw", "keypoints", "sha256")
+_CONFIG = ("input", *(name for name in _PARSERS if name not in _NOT_CONFIGURED))
+"""What the file beside a third party's network may say."""
 
 
-def read_model_config(network_path: Path) -> Card:
-    """The card beside an ONNX or OpenVINO file.
-
-    WeightsError if either file is missing, or the model config says something that cannot be.
-    """
+def _read_model_config(network_path: Path) -> Card:
+    """The card beside an ONNX or OpenVINO file."""
     require_file(network_path)
     path = network_path.with_suffix(".toml")
     if not path.is_file():
@@ -266,31 +262,24 @@ def read_model_config(network_path: Path) -> Card:
             "mean, std and blur_kernel"
         )
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = {
+            name: " ".join(map(str, value)) if isinstance(value, list) else str(value)
+            for name, value in tomllib.loads(path.read_text(encoding="utf-8")).items()
+        }
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WeightsError(f"{path} is not readable TOML: {error}") from None
-    for name, value in values.items():
-        if name not in _TYPES:
-            raise WeightsError(f"{path} has an entry {name!r}; known are {', '.join(_TYPES)}")
-        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
-            raise WeightsError(f"{path}: {name!r} has a wrong type, got {value!r}")
-        if isinstance(value, list):
-            if len(value) != 3 or not all(isinstance(one, int | float) for one in value):
-                raise WeightsError(f"{path}: {name!r} has to be three numbers, got {value!r}")
-            values[name] = tuple(map(float, value))
-    if "input" not in values:
+    if unknown := [name for name in told if name not in _CONFIG]:
+        raise WeightsError(f"{path} has an entry {unknown[0]!r}; known are {', '.join(_CONFIG)}")
+    if "input" not in told:
         raise WeightsError(f'{path} lacks the size of the crop, for instance input = "128x96"')
-    return _third_party_card(values, network_path, path)
-
-
-def _third_party_card(values: dict[str, Any], network_path: Path, path: Path) -> Card:
-    skeleton = values.pop("skeleton", "coco17")
+    values = _parsed(told, {"input": parse_size, **_PARSERS}, str(path))
+    skeleton = values.get("skeleton", "coco17")
     if skeleton.endswith(".toml"):  # a relative name counts from the folder of the model config
         skeleton = str(path.parent / skeleton)
     try:
-        input_hw, known = parse_size(values.pop("input")), SKELETONS[skeleton]
-    except (ValueError, UsageError) as error:
+        known = SKELETONS[skeleton]
+    except UsageError as error:
         raise WeightsError(f"{path}: {error}") from None
+    values |= {"skeleton": known.name, "keypoints": len(known.keypoints)}
     network = network_path.suffix.lower().lstrip(".").replace("xml", "openvino")
-    sigma = float(values.pop("sigma", 1.0))
-    return Card(network, input_hw, known.name, len(known.keypoints), sigma=sigma, **values)
+    return Card(network, values.pop("input"), **values)

@@ -13,21 +13,12 @@ from torch import Tensor, nn
 
 from livepose.errors import WeightsError
 from livepose.networks import build_network
-from livepose.weights.arrays import require_stated, tensors_sha256
-from livepose.weights.card import Card, from_metadata, opened, read_metadata, to_metadata
+from livepose.weights.arrays import load_arrays, require_stated, tensors_sha256
+from livepose.weights.card import Card, from_metadata, read_metadata, to_metadata
 
-COUNTER = "num_batches_tracked"
-WIDTHS = {32: "hrnet_w32", 48: "hrnet_w48"}
-THIRD_LAYER_BLOCKS = {6: "resnet50", 23: "resnet101", 36: "resnet152"}
-
-
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, as they are stored.
-
-    WeightsError if the file is missing, cut short or something else.
-    """
-    with opened(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+_COUNTER = "num_batches_tracked"
+_WIDTHS = {32: "hrnet_w32", 48: "hrnet_w48"}
+_THIRD_LAYER_BLOCKS = {6: "resnet50", 23: "resnet101", 36: "resnet152"}
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Card]:
@@ -36,7 +27,7 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Card]:
     WeightsError if the file is missing or broken, or carries no card.
     """
     card = from_metadata(read_metadata(Path(path)), Path(path).name)
-    return load_tensors(Path(path)), card
+    return load_arrays(Path(path), "pt"), card
 
 
 def save_checkpoint(
@@ -53,19 +44,19 @@ def save_checkpoint(
     stored = {name: _stored(tensor, dtype) for name, tensor in state.items()}
     card = replace(card, sha256=tensors_sha256(stored))
     target = Path(path)
-    part = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         os.close(handle)
-        save_file(stored, part, metadata=to_metadata(card))
-        Path(part).chmod(0o644)
-        Path(part).replace(target)
+        part = Path(name)
+        try:
+            save_file(stored, part, metadata=to_metadata(card))
+            part.chmod(0o644)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot write the weights to {target}: {error}") from None
-    finally:
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
     return card
 
 
@@ -106,20 +97,17 @@ def check_state(state: Mapping[str, Tensor], network: nn.Module, wanted: str, wh
     if anything else differs; the sentence says what the file is and what was wanted.
     """
     own = network.state_dict()
-    missing = [name for name in own if name not in state and not name.endswith(COUNTER)]
-    unexpected = [name for name in state if name not in own]
-    problems = [
-        f"{len(names)} {kind} {'entry' if len(names) == 1 else 'entries'} such as {names[0]}"
-        for kind, names in (("missing", missing), ("unexpected", unexpected))
-        if names
-    ] or [
+    problems = [f"{name} is missing" for name in own if not (name in state or _COUNTER in name)]
+    problems += [f"{name} is unexpected" for name in state if name not in own]
+    problems += [
         f"{name} should be {tuple(tensor.shape)}, is {tuple(state[name].shape)}"
         for name, tensor in own.items()
         if name in state and tensor.shape != state[name].shape
-    ][:1]
+    ]
     if problems:
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise WeightsError(
-            f"{what} is {identify(state).what}; {wanted} was wanted ({', '.join(problems)})"
+            f"{what} is {identify(state).what}; {wanted} was wanted ({problems[0]}{more})"
         )
 
 
@@ -140,11 +128,11 @@ def identify(state: Mapping[str, Tensor]) -> Identity:
     """
     if "stage4.0.branches.0.0.conv1.weight" in state:
         width = state["stage4.0.branches.0.0.conv1.weight"].shape[0]
-        network, words = WIDTHS.get(width), f"HRNet of width {width}"
+        network, words = _WIDTHS.get(width), f"HRNet of width {width}"
     elif "layer4.0.conv1.weight" in state:
         blocks = {name.split(".")[1] for name in state if name.startswith("layer3.")}
         bottlenecks = "layer1.0.conv3.weight" in state
-        network = THIRD_LAYER_BLOCKS.get(len(blocks)) if bottlenecks else None
+        network = _THIRD_LAYER_BLOCKS.get(len(blocks)) if bottlenecks else None
         words = "a ResNet of another depth"
     else:
         return Identity(None, None, "not a pose network that livepose knows")

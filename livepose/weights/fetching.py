@@ -1,18 +1,16 @@
-"""Downloads that resume, are verified, and never leave half a file under the final name."""
+"""Downloads that resume, have limits, are verified, and never leave half a file under its name."""
 
 import hashlib
-import http.client
 import os
-import re
+import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
-from http.client import HTTPResponse
+from concurrent.futures import Future
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import BinaryIO
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from livepose.errors import WeightsError
 from livepose.weights.manifest import Known
@@ -24,14 +22,22 @@ Progress = Callable[[int, int | None], None]
 TIMEOUT_S = 15.0
 """Of one answer of the server ..."""
 LIMIT_S = 3600.0
-"""... and of everything."""
+"""... and of everything, looking the host up included."""
 MOST_BYTES = 1 << 30
-CHUNK = 1 << 18
-USER_AGENT = "livepose"
+_CHUNK = 1 << 18
+_AGAIN = "what is there is kept, run the same command again to go on"
 
 
-class InterruptedDownloadError(Exception):
-    """The connection ended before the file did."""
+def is_offline() -> bool:
+    """Whether nobody is to be asked for anything: LIVEPOSE_OFFLINE or YOLO_OFFLINE is set."""
+    values = (os.environ.get(name, "") for name in ("LIVEPOSE_OFFLINE", "YOLO_OFFLINE"))
+    return any(value.lower() not in ("", "0", "false", "no", "off") for value in values)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetch(known: Known, progress: Progress | None = None, folder: Path | None = None) -> Path:
@@ -57,50 +63,44 @@ def fetch(known: Known, progress: Progress | None = None, folder: Path | None = 
     )
 
 
-def is_offline() -> bool:
-    """Whether nobody is to be asked for anything: LIVEPOSE_OFFLINE or YOLO_OFFLINE is set."""
-    values = (os.environ.get(name, "") for name in ("LIVEPOSE_OFFLINE", "YOLO_OFFLINE"))
-    return any(value.lower() not in ("", "0", "false", "no", "off") for value in values)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def download(
     url: str,
     target: Path,
     *,
     sha256: str = "",
+    token: str = "",
     progress: Progress | None = None,
     timeout_s: float = TIMEOUT_S,
     limit_s: float = LIMIT_S,
     most_bytes: int = MOST_BYTES,
 ) -> Path:
-    """Downloads ``url`` to ``target`` by way of ``target.part``.
+    """Downloads ``url`` to ``target`` by way of ``target.part``, which a later call continues.
 
-    A part file that is there is continued if the server can. A connection that breaks off is taken
-    up again as long as each try brings something; a server that is not reached at all ends it at
-    once. ``sha256`` is the whole hash or its first digits; a file with another is deleted. More
-    than ``most_bytes``, or ``limit_s`` in all, is not waited for. WeightsError if the server is not
-    reached, refuses, or sends something else; or the disk is full.
+    A connection that breaks off is taken up again as long as each try brings something. ``sha256``
+    is the whole hash or its first digits; a file with another is deleted. ``token`` is shown to
+    this host alone. WeightsError if the server is not reached, refuses, sends something else or
+    more than ``most_bytes``; if it takes longer than ``limit_s``; or the disk is full.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise WeightsError(f"only http and https addresses can be fetched, got {url}")
+    headers = {"User-Agent": "livepose", "Accept-Encoding": "identity"}
+    request = Request(url, headers=headers)  # noqa: S310  (http and https alone)
+    if token:
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     part = target.with_name(target.name + ".part")
-    until_s, timeout_s = time.monotonic() + limit_s, min(timeout_s, limit_s)
-    one = _Download(url, part, timeout_s, until_s, most_bytes, progress or (lambda *told: None))
+
+    def transfer() -> None:
+        _transfer(request, part, timeout_s, limit_s, most_bytes, progress or (lambda *told: None))
+
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        one.complete()
+        _within(limit_s, transfer, url)
         got = file_sha256(part)
         if not got.startswith(sha256.lower()):
             part.unlink()
             raise WeightsError(
-                f"what came from {url} is not the published file (SHA-256 {sha256}… expected, got "
-                f"{got[: max(8, len(sha256))]}…); it was deleted, try again"
+                f"what came from {url} is not the file that was expected (SHA-256 {sha256}, got "
+                f"{got}); it was deleted"
             )
         part.replace(target)
     except OSError as error:
@@ -108,101 +108,90 @@ def download(
     return target
 
 
-@dataclass(frozen=True)
-class _Download:
-    """One file on its way."""
+def _within(limit_s: float, work: Callable[[], None], url: str) -> None:
+    """Works in a thread that is not waited for: a name server cannot be given a time limit."""
+    answer: Future[None] = Future()
 
-    url: str
-    part: Path
-    timeout_s: float
-    until_s: float
-    most_bytes: int
-    progress: Progress
-
-    def complete(self) -> None:
-        """Asks again as long as each connection brings something."""
-        while True:
-            before = self.have
-            try:
-                return self.go_on(before)
-            except InterruptedDownloadError as error:
-                if self.have <= before:
-                    raise WeightsError(
-                        f"the download of {self.url} broke off at {self.have:,} bytes ({error}); "
-                        "what is there is kept, run the same command again to go on"
-                    ) from None
-
-    @property
-    def have(self) -> int:
-        """Bytes of the part file."""
-        return self.part.stat().st_size if self.part.is_file() else 0
-
-    def go_on(self, have: int) -> None:
-        """One connection: from where the part file ends, or from the start if the server wants."""
-        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-        headers |= {"Range": f"bytes={have}-"} if have else {}
-        request = urllib.request.Request(self.url, headers=headers)  # noqa: S310  (is checked)
+    def run() -> None:
         try:
-            response = urllib.request.urlopen(request, timeout=self.timeout_s)  # noqa: S310
-        except urllib.error.HTTPError as error:
-            if error.code != 416 or not have:
-                raise WeightsError(
-                    f"{self.url} cannot be fetched: the server says {error}"
-                ) from None
-            if error.headers.get("Content-Range", "") != f"bytes */{have}":
-                self.part.unlink()
-                raise InterruptedDownloadError(
-                    "the part file did not fit, so it was deleted"
-                ) from None
+            work()
+            answer.set_result(None)
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        answer.result(limit_s)
+    except TimeoutError:
+        raise WeightsError(f"{url} takes too long; {_AGAIN}") from None
+
+
+def _transfer(
+    request: Request,
+    part: Path,
+    timeout_s: float,
+    limit_s: float,
+    most_bytes: int,
+    progress: Progress,
+) -> None:
+    """Brings the part file to its end; asks again as long as each connection brings something."""
+    url, until_s = request.full_url, time.monotonic() + limit_s
+    while True:
+        have = part.stat().st_size if part.is_file() else 0
+        reason = ""
+        with _answer(request, part, have, min(timeout_s, limit_s)) as response:
+            end = start = have if response.status == 206 else 0
+            total = None if response.length is None else start + response.length
+            with part.open("ab" if start else "wb") as file:
+                while True:
+                    if max(end, total or 0) > most_bytes:
+                        part.unlink()
+                        raise WeightsError(
+                            f"{url} sends more than the {most_bytes:,} bytes that were expected; "
+                            "it was given up and deleted"
+                        )
+                    if time.monotonic() > until_s:
+                        raise WeightsError(f"{url} takes too long; {_AGAIN}")
+                    progress(end, total)
+                    try:
+                        chunk = response.read1(_CHUNK)
+                    except (OSError, HTTPException) as error:
+                        reason = str(error) or type(error).__name__
+                        break
+                    if not chunk:
+                        break
+                    file.write(chunk)
+                    end += len(chunk)
+        if not reason and total in (None, end):
             return
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", None) or error or type(error).__name__
+        if end <= have:
             raise WeightsError(
-                f"{self.url} cannot be reached ({reason}); is this machine online? A file that was "
-                "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
-            ) from None
-        with response:
-            start, total = self.extent(response, have)
-            with self.part.open("r+b" if self.part.exists() else "wb") as file:
-                file.truncate(start)
-                file.seek(start)
-                end = self.copy(response, file, start, total)
-                os.fsync(file.fileno())
-        if total is not None and end != total:
-            raise InterruptedDownloadError(f"{total:,} were promised")
+                f"the download of {url} broke off at {end:,} bytes ({reason or 'no more came'}); "
+                f"{_AGAIN}"
+            )
 
-    def extent(self, response: HTTPResponse, have: int) -> tuple[int, int | None]:
-        """Where in the file the body begins, and how long the whole file is."""
-        told = response.headers
-        if response.status == 206:
-            match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", told.get("Content-Range", ""))
-            if match is None or int(match[1]) > have:
-                raise WeightsError(f"{self.url} answered with a wrong range; try again later")
-            return int(match[1]), None if match[2] == "*" else int(match[2])
-        length = told.get("Content-Length")
-        return 0, int(length) if length and length.isdigit() else None
 
-    def copy(self, response: HTTPResponse, file: BinaryIO, position: int, total: int | None) -> int:
-        """Body to file; returns the position reached. Raises if the connection breaks."""
-        while True:
-            if max(position, total or 0) > self.most_bytes:
-                self.part.unlink()
-                raise WeightsError(
-                    f"{self.url} sends more than the {self.most_bytes:,} bytes that were expected; "
-                    "it was given up and deleted"
-                )
-            if time.monotonic() > self.until_s:
-                raise WeightsError(
-                    f"{self.url} takes too long; {position:,} bytes are kept, run the same command "
-                    "again to go on"
-                )
-            self.progress(position, total)
-            try:
-                chunk = response.read1(CHUNK)
-            except (OSError, http.client.HTTPException) as error:
-                raise InterruptedDownloadError(str(error) or type(error).__name__) from None
-            if not chunk:
-                file.flush()
-                return position
-            file.write(chunk)
-            position += len(chunk)
+def _answer(request: Request, part: Path, have: int, timeout_s: float) -> HTTPResponse:
+    """The server's answer: the rest of the file, or all of it if the server wants."""
+    url = request.full_url
+    request.headers.pop("Range", None)
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        response: HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310
+    except HTTPError as error:
+        error.close()
+        if error.code == 416 and have:  # the part file is no beginning of what is there
+            part.unlink()
+            return _answer(request, part, 0, timeout_s)
+        raise WeightsError(f"{url} cannot be fetched: the server says {error}") from None
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error or type(error).__name__
+        raise WeightsError(
+            f"{url} cannot be reached ({reason}); is this machine online? A file that was "
+            "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
+        ) from None
+    told = response.headers.get("Content-Range", "")
+    if response.status == 206 and not told.startswith(f"bytes {have}-"):
+        raise WeightsError(f"{url} answered with a wrong range; try again later")
+    return response

@@ -21,8 +21,7 @@ from livepose.weights.manifest import ALL_FAMILIES, FAMILIES, card_for, find_kno
 from livepose.weights.places import SUFFIX, cached_weights_folder
 from livepose.weights.torch_file import open_torch_file, require_fits
 
-OFFICIAL_PREFIXES = ("backbone.", "keypoint_head.", "head.")
-NOT_WEIGHTS = ("data_preprocessor.",)
+_MMPOSE_PREFIXES = re.compile(r"(backbone|keypoint_head|head)\.")
 State = dict[str, Tensor]
 
 
@@ -62,17 +61,16 @@ def read_published(
     state = unwrap(content, path)
     is_mmpose = any(name.startswith("backbone.") for name in state)
     if is_mmpose:
-        weights = {name: one for name, one in state.items() if not name.startswith(NOT_WEIGHTS)}
-        state = {_official_name(name, path): one for name, one in weights.items()}
-    card = _card(path, content, state, is_mmpose, family, input_hw)
-    is_wanted = {
-        f"network {network} was": network in (None, card.network),
-        f"input size {'x'.join(map(str, input_hw or ()))} was": input_hw in (None, card.input_hw),
-        f"{keypoints} keypoints were": keypoints in (None, card.keypoints),
-    }
-    own = f"{card.network} for {size_of(card)} with {card.keypoints} keypoints"
-    for words, is_so in is_wanted.items():
-        if not is_so:
+        state = _official(state, path)
+    hints = path.name.lower() + "\n" + _settings_text(content)
+    card = _card(path, hints, state, is_mmpose, family, input_hw)
+    for given, found, words in (
+        (network, card.network, f"network {network} was"),
+        (input_hw, card.input_hw, f"input size {'x'.join(map(str, input_hw or ()))} was"),
+        (keypoints, card.keypoints, f"{keypoints} keypoints were"),
+    ):
+        if given not in (None, found):
+            own = f"{card.network} for {size_of(card)} with {card.keypoints} keypoints"
             raise WeightsError(f"{path.name} is {own}; {words} wanted")
     wanted = f"{card.network} with {card.keypoints} keypoints"
     check_state(state, build_network(card.network, card.keypoints), wanted, path.name)
@@ -81,43 +79,44 @@ def read_published(
 
 
 def unwrap(content: object, path: Path) -> State:
-    """The state dict out of a bare file or a training checkpoint, without ``module.`` prefix."""
-    inner = content
-    for key in ("best_state_dict", "state_dict"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            inner = content[key]
-            break
-    is_state = isinstance(inner, Mapping) and all(
-        isinstance(name, str) and isinstance(one, Tensor) for name, one in inner.items()
-    )
-    if not (is_state and inner):
+    """The state dict out of a bare file or a training checkpoint, without ``module.`` prefix.
+
+    WeightsError if there is none, or it claims more than any network has.
+    """
+    held = content if isinstance(content, Mapping) else {}
+    nested = (held.get(key) for key in ("best_state_dict", "state_dict"))
+    state = next((one for one in nested if isinstance(one, Mapping)), held)
+    if not state or not all(
+        isinstance(name, str) and isinstance(one, Tensor) for name, one in state.items()
+    ):
         got = f"a {type(content).__name__}"
         if isinstance(content, Mapping):
-            names = ", ".join(str(name) for name in list(content)[:5])
-            got = f"entries {names}" if names else "nothing"
+            got = f"entries {', '.join(map(str, list(held)[:5]))}" if held else "nothing"
         raise WeightsError(
             f"{path} holds no state dict; names with tensors were expected, got {got}"
         )
-    state: State = dict(inner)  # type: ignore[call-overload]
     require_fits(state.values(), path)
-    prefixed = all(name.startswith("module.") for name in state)
-    return {name.removeprefix("module.") if prefixed else name: state[name] for name in state}
+    if all(name.startswith("module.") for name in state):
+        return {name.removeprefix("module."): one for name, one in state.items()}
+    return dict(state)
 
 
-def _official_name(name: str, path: Path) -> str:
-    for prefix in OFFICIAL_PREFIXES:
-        if name.startswith(prefix):
-            return name.removeprefix(prefix)
-    raise WeightsError(
-        f"{path.name} has an entry {name} that is neither backbone nor head of an MMPose "
-        "heatmap network; only top-down heatmap networks can be brought in"
-    )
+def _official(state: State, path: Path) -> State:
+    """MMPose's names as the official ones."""
+    state = {name: one for name, one in state.items() if not name.startswith("data_preprocessor.")}
+    for name in state:
+        if not _MMPOSE_PREFIXES.match(name):
+            raise WeightsError(
+                f"{path.name} has an entry {name} that is neither backbone nor head of an MMPose "
+                "heatmap network; only top-down heatmap networks can be brought in"
+            )
+    return {_MMPOSE_PREFIXES.sub("", name, count=1): one for name, one in state.items()}
 
 
 def _card(
     path: Path,
-    content: object,
-    state: Mapping[str, Tensor],
+    hints: str,
+    state: State,
     is_mmpose: bool,
     family: str | None,
     input_hw: tuple[int, int] | None,
@@ -125,7 +124,6 @@ def _card(
     found = identify(state)
     if found.network is None or found.keypoints is None:
         raise WeightsError(f"{path.name} is {found.what}; HRNet-W32, W48 or ResNet wanted")
-    hints = path.name.lower() + "\n" + _settings_text(content)
     size, known = _size(path, hints, input_hw), find_known(path.name)
     chosen = family or (known.family if known else None)
     if chosen is None and is_mmpose:

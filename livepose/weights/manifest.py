@@ -8,14 +8,14 @@ without any error. Sources: the projects' configurations and transforms.
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import NamedTuple
 
 from livepose.errors import WeightsError
 from livepose.settings import parse_size
 from livepose.weights.card import Card
 from livepose.weights.places import embedded_file
 
-FILENAME = "manifest.toml"
+_FILE = "manifest.toml"
 BEST = "mmpose_hrnet_w32_dark_256x192"
 """What ``livepose weights fetch best`` brings."""
 SKELETON_OF_COUNT = {17: "coco17", 16: "mpii16"}
@@ -23,8 +23,7 @@ BLUR_KERNELS = {1: 3, 2: 11, 3: 17}
 """Width of DARK's modulation for a training sigma, where no configuration says another."""
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """What all files of one project share; ``resnet_colour`` where ResNets differ from HRNet."""
 
     project: str
@@ -81,9 +80,8 @@ def card_for(
 class Known:
     """One published weights file.
 
-    ``url`` is empty where the file can only be downloaded by hand; ``folder`` is then the address
-    of the folder it lies in. ``sha256`` may be the whole hash or its first digits; ``size_mb`` is
-    what its tensors take, the largest of them 275.
+    Where it can only be downloaded by hand, ``url`` is empty and ``folder`` the address of its
+    folder. ``sha256`` may be the first digits; ``size_mb`` is what its tensors take.
     """
 
     name: str
@@ -107,14 +105,11 @@ class Known:
 
 @cache
 def known_files() -> tuple[Known, ...]:
-    """All entries of the manifest, in its order; WeightsError if it is missing or broken."""
-    path = embedded_file(FILENAME)
+    """All entries of the manifest, in its order; WeightsError if it is missing."""
+    path = embedded_file(_FILE)
     if path is None:
-        raise WeightsError(f"{FILENAME} is missing from this installation; install livepose again")
-    try:
-        return parse_manifest(path.read_text(encoding="utf-8"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path} is broken ({error}); install livepose again") from None
+        raise WeightsError(f"{_FILE} is missing from this installation; install livepose again")
+    return parse_manifest(path.read_text(encoding="utf-8"))
 
 
 def parse_manifest(text: str) -> tuple[Known, ...]:
@@ -123,10 +118,8 @@ def parse_manifest(text: str) -> tuple[Known, ...]:
     for group in tomllib.loads(text)["group"]:
         base, files = group.pop("base", ""), group.pop("files")
         for file in files:
-            values: dict[str, Any] = {**group, **file}
-            size = parse_size(values.pop("input"))
-            url = base + values["file"] if base else ""
-            entries.append(Known(input_hw=size, url=url, **values))
+            size, url = parse_size(file.pop("input")), base + file["file"] if base else ""
+            entries.append(Known(input_hw=size, url=url, **group, **file))
     return tuple(entries)
 
 

@@ -14,12 +14,12 @@ from livepose.errors import WeightsError
 from livepose.kept import temporary_folder
 from livepose.paths import exists, is_file
 
-PACKAGE = Path(__file__).resolve().parent.parent
 DEFAULT_POSE = "pose_hrnet_w32_128x96"
 DEFAULT_DETECTOR = "person_yolo11n"
 SUFFIX = ".safetensors"
-THIRD_PARTY_SUFFIXES = (".onnx", ".xml")
 TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin")
+_PACKAGE = Path(__file__).resolve().parent.parent
+_RUNNABLE = (SUFFIX, ".onnx", ".xml")
 
 
 def cache_folder() -> Path:
@@ -75,9 +75,9 @@ def downloads_folder() -> Path:
 
 def embedded_folders() -> list[Path]:
     """Folders of the weights that come with livepose: in the wheel, and in a checkout."""
-    candidates = [PACKAGE / "_weights"]
-    if (PACKAGE.parent / "pyproject.toml").is_file():
-        candidates.append(PACKAGE.parent / "weights")
+    candidates = [_PACKAGE / "_weights"]
+    if (_PACKAGE.parent / "pyproject.toml").is_file():
+        candidates.append(_PACKAGE.parent / "weights")
     return [folder for folder in candidates if folder.is_dir()]
 
 
@@ -100,13 +100,18 @@ def find_weights(name_or_path: str, *, offline: bool = False) -> Path:
     WeightsError if there is none; the sentence says how to get it.
     """
     if name_or_path.startswith("hf://"):
-        from livepose.weights.hub import find_on_hub
+        from livepose.weights.hub import fetch_from_hub, split_address
 
-        return find_on_hub(name_or_path, offline=offline)
+        repository, file, _ = split_address(name_or_path)
+        _require_runnable(f"hf://{repository}/{file}", (SUFFIX,))  # others are several files
+        return fetch_from_hub(name_or_path, offline=offline)
     is_default = name_or_path in ("default", DEFAULT_POSE)
     path = expanded(DEFAULT_POSE if is_default else name_or_path)
     if not is_default and exists(path):
-        return _usable(path)
+        if path.is_dir():
+            raise WeightsError(f"{path} is a folder; a weights file was expected")
+        _require_runnable(str(path), _RUNNABLE)
+        return path
     if len(path.parts) == 1:
         for filename in (path.name, path.name + SUFFIX):
             cached = cached_weights_folder() / filename
@@ -115,28 +120,26 @@ def find_weights(name_or_path: str, *, offline: bool = False) -> Path:
     raise WeightsError(_not_found(path.name if is_default else name_or_path))
 
 
-def _usable(path: Path) -> Path:
-    if path.is_dir():
-        raise WeightsError(f"{path} is a folder; a weights file was expected")
-    if path.suffix.lower() in TORCH_SUFFIXES:
+def _require_runnable(name: str, suffixes: tuple[str, ...]) -> None:
+    suffix = Path(name).suffix.lower()
+    if suffix in TORCH_SUFFIXES:
         raise WeightsError(
-            f"{path} is a torch checkpoint; bring it in first with 'livepose weights import {path}'"
+            f"{name} is a torch checkpoint; bring it in first with 'livepose weights import {name}'"
         )
-    if path.suffix.lower() not in (SUFFIX, *THIRD_PARTY_SUFFIXES):
+    if suffix not in suffixes:
         raise WeightsError(
-            f"{path} does not look like weights; {SUFFIX}, .onnx or .xml was expected"
+            f"{name} does not look like weights; {' or '.join(suffixes)} was expected"
         )
-    return path
 
 
 def _not_found(name: str) -> str:
-    path, suffixes = Path(name), (SUFFIX, *THIRD_PARTY_SUFFIXES, *TORCH_SUFFIXES)
+    path = Path(name)
     if name == DEFAULT_POSE:
         return (
             f"the embedded pose weights {name}{SUFFIX} are missing from this installation; "
             "install livepose again or name a file with --weights"
         )
-    if len(path.parts) > 1 or path.suffix.lower() in suffixes:
+    if len(path.parts) > 1 or path.suffix.lower() in (*_RUNNABLE, *TORCH_SUFFIXES):
         return f"there is no weights file {name}"
     from livepose.weights.manifest import known_files
 

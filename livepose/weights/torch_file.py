@@ -8,7 +8,7 @@ import pickle
 import re
 import struct
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ from livepose.errors import WeightsError
 from livepose.weights.card import require_file
 from livepose.weights.places import SUFFIX
 
-MOST_TIMES = 4
+_MOST_TIMES = 4
 """So many times the size of its file may the content be: numbers of 16 bits become 32."""
-SPARE_BYTES = 1 << 20
-MOST_NUMBERS = 300_000_000
+_SPARE_BYTES = 1 << 20
+_MOST_NUMBERS = 300_000_000
 
 # What torch's restricted unpickler raises on files that are damaged or made up.
-UNREADABLE = (
+_UNREADABLE = (
     *(pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, OSError, struct.error),
     *(AssertionError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError),
     MemoryError,
@@ -40,43 +40,46 @@ def open_torch_file(path: Path, shells: Sequence[Any] = ()) -> Any:
     ``shells`` are pairs of a class that only keeps what was stored, and the name it stands for.
     WeightsError if it is missing, damaged, or would have to run code.
     """
-    require_file(path)
     if path.suffix == SUFFIX:
         raise WeightsError(f"{path} is a safetensors file already; use it with --weights {path}")
-    try:
-        _require_no_bomb(path)
+
+    def load() -> Any:
         with torch.serialization.safe_globals([*_numpy_globals(), *shells]):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise _refusal(path, error) from None
+
+    return _read(path, load)
 
 
 def globals_of(path: Path) -> list[str]:
-    """The classes and functions that a file names, beside what every torch file needs."""
-    require_file(path)
-    try:
-        _require_no_bomb(path)
-        return list(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
-    except UNREADABLE as error:
-        raise _refusal(path, error) from None
+    """The classes and functions that a file names, beside what every torch file needs.
+
+    WeightsError if it is missing or damaged.
+    """
+    named = torch.serialization.get_unsafe_globals_in_checkpoint
+    return list(_read(path, lambda: named(str(path))))
 
 
 def require_fits(tensors: Iterable[Tensor], path: Path) -> None:
     """Refuses tensors that claim more numbers than any network here has."""
     numbers = sum(tensor.numel() for tensor in tensors)
-    if numbers > MOST_NUMBERS:
+    if numbers > _MOST_NUMBERS:
         raise WeightsError(
-            f"{path} claims {numbers:,} numbers; networks of livepose have {MOST_NUMBERS:,} at most"
+            f"{path} claims {numbers:,} numbers; networks of livepose have {_MOST_NUMBERS:,} at "
+            "most"
         )
 
 
-def _require_no_bomb(path: Path) -> None:
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        claimed = sum(entry.file_size for entry in archive.infolist())
-    if claimed > MOST_TIMES * path.stat().st_size + SPARE_BYTES:
-        raise ValueError("it claims to hold many times its size")
+def _read(path: Path, read: Callable[[], Any]) -> Any:
+    require_file(path)
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                claimed = sum(entry.file_size for entry in archive.infolist())
+            if claimed > _MOST_TIMES * path.stat().st_size + _SPARE_BYTES:
+                raise ValueError("it claims to hold many times its size")
+        return read()
+    except _UNREADABLE as error:
+        raise _refusal(path, error) from None
 
 
 def _numpy_globals() -> list[Any]:
@@ -92,8 +95,9 @@ def _numpy_globals() -> list[Any]:
 
 
 def _refusal(path: Path, error: BaseException) -> WeightsError:
-    text = str(error)
-    found = re.search(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class) ([\w.]+)", text)
+    found = re.search(
+        r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class) ([\w.]+)", str(error)
+    )
     if isinstance(error, pickle.UnpicklingError) and found:
         return WeightsError(
             f"{path} holds more than weights ({found[1]}) and would have to run code to be read, "

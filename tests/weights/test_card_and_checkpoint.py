@@ -15,9 +15,9 @@ from livepose.errors import WeightsError
 from livepose.networks import build_network
 from livepose.settings import parse_size
 from livepose.weights import Card, load_checkpoint, load_network, read_card, save_checkpoint
-from livepose.weights.arrays import tensors_sha256, verify
+from livepose.weights.arrays import load_arrays, tensors_sha256, verify
 from livepose.weights.card import from_metadata, to_metadata
-from livepose.weights.checkpoint import check_state, load_tensors
+from livepose.weights.checkpoint import check_state
 
 CARD = Card(
     network="hrnet_w32",
@@ -78,7 +78,7 @@ def test_float32_is_kept_where_float16_would_overflow(tmp_path: Path) -> None:
     save_checkpoint(
         tmp_path / "x.safetensors", {"a": torch.tensor([1e6]), "b": torch.ones(2)}, CARD
     )
-    tensors = load_tensors(tmp_path / "x.safetensors")
+    tensors = load_arrays(tmp_path / "x.safetensors", "pt")
     assert tensors["a"].dtype == torch.float32
     assert tensors["a"].item() == 1e6
     assert tensors["b"].dtype == torch.float16

@@ -21,7 +21,6 @@ from livepose.errors import LiveposeError, WeightsError
 from livepose.networks import build_network
 from livepose.training.checkpoint import NAME, read_checkpoint, read_state
 from livepose.weights import Card, import_checkpoint, load_network, read_card, save_checkpoint
-from livepose.weights.card import read_model_config
 from livepose.weights.torch_file import open_torch_file
 
 Door = Callable[[Path], Any]
@@ -151,7 +150,7 @@ def test_a_deep_model_config_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").touch()
     (tmp_path / "a.toml").write_text("a = " + "[" * 100_000)
     with pytest.raises(WeightsError, match="not readable TOML"):
-        read_model_config(tmp_path / "a.onnx")
+        read_card(tmp_path / "a.onnx")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from livepose.detection.openvino_engine import converted
 from livepose.errors import LiveposeError
 from livepose.runtimes.ranges import read_ranges
 from livepose.training.checkpoint import NAME, read_checkpoint, read_state
-from livepose.weights import Card, hub, import_checkpoint, load_network, read_card
+from livepose.weights import Card, import_checkpoint, load_network, read_card
 from livepose.weights.calibration import read_calibrations
 from livepose.weights.card import to_metadata
 
@@ -193,7 +193,6 @@ SIDECARS: dict[str, tuple[str, Callable[[Path], Any], str]] = {
         lambda path: read_card(path.with_suffix(".onnx")),
         'input = "128x96"\nskeleton = "coco17"\nsigma = 1.0\nmean = [1, 2, 3]\nblur_kernel = 3\n',
     ),
-    "the hub's hashes": ("hub_pins.json", lambda _: hub._read_pins(), '{"hf://a/b/c": "00"}'),
 }
 
 

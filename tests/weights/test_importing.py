@@ -212,12 +212,12 @@ def without(name: str) -> Callable[[State], object]:
 @pytest.mark.parametrize(
     ("network", "keypoints", "change", "sentence"),
     [
-        ("resnet50", 17, without("bn1.weight"), "1 missing entry such as bn1.weight"),
+        ("resnet50", 17, without("bn1.weight"), "bn1.weight is missing"),
         (
             "resnet50",
             17,
             lambda s: {**s, "fc.bias": s["bn1.bias"]},
-            "1 unexpected entry such as fc",
+            "fc.bias is unexpected",
         ),
         (
             "resnet50",
