@@ -21,7 +21,7 @@ from benchmarks.rivals.own import TINYPOSE
 from benchmarks.rivals.yolo import STAND_IN
 from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.run import CocoScorer, open_set
+from livepose.evaluation.run import CocoScorer, open_set, variants_of
 from livepose.evaluation.settings import EvaluationSettings, no_progress
 from livepose.frame import ImageBgr
 from studies.peers import DirectPeer, open_peer
@@ -100,7 +100,7 @@ def score(peer: PoseEstimator | DirectPeer, folder: Path, plan: Plan) -> dict[st
     scorer = CocoScorer(data)
     try:
         if isinstance(peer, PoseEstimator):
-            scorer.run(peer, settings.variants, "peer")
+            scorer.run(peer, variants_of(settings), "peer")
         else:
             run_direct(scorer, peer)
     finally:

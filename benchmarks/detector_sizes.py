@@ -27,10 +27,9 @@ from livepose.detection import Detections, Detector
 from livepose.detection.opening import open_file
 from livepose.detection.yolo import YoloDetector
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.bootstrap import draws, percentile_interval
 from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import load_annotations
-from livepose.evaluation.metrics import box_results
+from livepose.evaluation.metrics import box_results, draws, percentile_interval
 from livepose.evaluation.validation import LEAST_SCORE
 from livepose.frame import ImageBgr
 from livepose.sources import open_video

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from livepose.cli import guarded, show_messages
 from livepose.errors import DataError, UsageError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.archive import open_people
-from livepose.evaluation.bootstrap import Interval, draws, percentile_interval
-from livepose.evaluation.boxes import annotated_boxes
-from livepose.evaluation.predict import Variant, predict
+from livepose.evaluation.dataset import open_people
+from livepose.evaluation.metrics import Interval, draws, percentile_interval
+from livepose.evaluation.predict import Variant, annotated_boxes, predict
 from livepose.evaluation.report import markdown_table, write_text
 from livepose.runtimes import open_runtime
 from livepose.skeletons import COCO17, SKELETONS

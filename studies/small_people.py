@@ -27,9 +27,8 @@ from livepose.crops import CropGeometry
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
 from livepose.estimator.small_people import smaller_size
-from livepose.evaluation.bootstrap import draws, percentile_interval
 from livepose.evaluation.coco import match
-from livepose.evaluation.metrics import coco_results, sigmas_of
+from livepose.evaluation.metrics import coco_results, draws, percentile_interval, sigmas_of
 from livepose.evaluation.predict import Predictions, Variant, predict
 from livepose.evaluation.report import require_writable, write_text
 from livepose.evaluation.run import Set, chosen_estimator, open_set

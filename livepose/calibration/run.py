@@ -22,8 +22,8 @@ from livepose.calibration.fit import (
 from livepose.calibration.settings import CalibrationSettings
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.boxes import annotated_boxes
 from livepose.evaluation.dataset import load_annotations
+from livepose.evaluation.predict import annotated_boxes
 from livepose.evaluation.report import figure_with, markdown_table, save, write_text
 from livepose.evaluation.settings import Progress
 from livepose.heatmaps import decode

@@ -140,7 +140,7 @@ def quantise(given: Namespace) -> None:
     """Measures INT8 ranges on real crops, refuses what costs too much, writes."""
     from livepose.calibration import int8
     from livepose.cli.progress import progress_bars
-    from livepose.evaluation.archive import open_people
+    from livepose.evaluation.dataset import open_people
     from livepose.runtimes.ranges import ranges_path, write_ranges
     from livepose.weights import find_weights
     from livepose.weights.card import is_third_party

@@ -1,7 +1,7 @@
 """Evaluation: how accurate livepose is, in the very configuration that runs live.
 
-``archive``, ``dataset`` and ``mpii`` read a set and check all of it; ``boxes`` says where people
-are; ``predict`` runs the estimator of the live pipeline over it once and decodes it in several
-ways; ``metrics`` and ``coco`` score; ``bootstrap`` draws intervals; ``speed`` says what it takes;
-``run`` is the command and ``report`` its tables; ``validation`` is for training.
+``archive``, ``dataset`` and ``mpii`` read a set and check all of it; ``predict`` runs the estimator
+of the live pipeline over it once and decodes it in several ways; ``metrics`` and ``coco`` score;
+``speed`` says what it takes; ``run`` is the command and ``report`` its tables; ``validation`` is
+for training.
 """

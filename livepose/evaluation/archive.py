@@ -12,10 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 from livepose.errors import DataError, SourceError
-from livepose.evaluation.dataset import Dataset, load_annotations
 from livepose.frame import ImageBgr
 from livepose.paths import is_folder
-from livepose.skeletons import COCO17, Skeleton
 from livepose.sources.images import decode_image
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
@@ -42,13 +40,14 @@ class Archive:
 
     def __init__(self, path: Path, wanted: Sequence[str] = ()) -> None:
         self.path = path
-        self._zip: zipfile.ZipFile | None = None
         self._lock = threading.Lock()
-        if is_folder(path):
-            files = (one for one in path.rglob("*") if one.is_file())
-            names = sorted(str(one.relative_to(path)) for one in files)
-        else:
-            names = self._members()
+        try:
+            self._zip = None if is_folder(path) else zipfile.ZipFile(path)
+            names = self._names()
+        except _BROKEN_ZIP as error:
+            raise DataError(
+                f"{path}: expected a folder of pictures or a zip of them, got: {error}"
+            ) from error
         if not names:
             raise DataError(f"{path} holds no pictures")
         by_base = {PurePosixPath(name).name: name for name in reversed(names)}
@@ -59,21 +58,23 @@ class Archive:
                 f" (first: {missing[0]}); do pictures and annotations belong to the same set?"
             )
 
+    def _names(self) -> list[str]:
+        if self._zip is None:
+            files = (one for one in self.path.rglob("*") if one.is_file())
+            return sorted(str(one.relative_to(self.path)) for one in files)
+        members = [one.filename for one in self._zip.infolist() if not one.is_dir()]
+        return [name for name in members if not is_hostile(name)]
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _members(self) -> list[str]:
-        try:
-            self._zip = zipfile.ZipFile(self.path)
-            members = [one for one in self._zip.infolist() if not one.is_dir()]
-        except _BROKEN_ZIP as error:
-            raise DataError(
-                f"{self.path}: expected a folder of pictures or a zip of them, got: {error}"
-            ) from error
-        return [one.filename for one in members if not is_hostile(one.filename)]
+    def close(self) -> None:
+        """Lets go of the zip."""
+        if self._zip is not None:
+            self._zip.close()
 
     def __contains__(self, name: str) -> bool:
         return self._place(name) is not None
@@ -117,11 +118,6 @@ class Archive:
             )
         return image
 
-    def close(self) -> None:
-        """Lets go of the zip."""
-        if self._zip is not None:
-            self._zip.close()
-
 
 def decode(encoded: bytes) -> ImageBgr | None:
     """A colour picture (H, W, 3) from encoded bytes; None where they are no picture.
@@ -132,11 +128,3 @@ def decode(encoded: bytes) -> ImageBgr | None:
         return decode_image(encoded, "a picture", upright=False)
     except SourceError:
         return None
-
-
-def open_people(
-    images: Path, annotations: Path, limit: int | None = None, skeleton: Skeleton | None = COCO17
-) -> tuple[Dataset, Archive]:
-    """A set to be scored and its pictures; what is wrong with them is found before any work."""
-    dataset = load_annotations(annotations, limit, skeleton)
-    return dataset, Archive(images, dataset.file_names)

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from livepose.errors import DataError, UsageError
 
 Array = NDArray[np.float64]
+AREAS = ("all", "medium", "large")
+OKS_050, OKS_075 = 0, 5
+"""Their places among the thresholds from 0.5 to 0.95."""
+RECALLS = np.linspace(0.0, 1.0, 101)
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,10 @@ class AreaMatches:
     picture: NDArray[np.int64]
     people: NDArray[np.int64]
 
-    def precision_and_recall(self, draw: NDArray[np.int64], recalls: Array) -> Array:
+    def precision_and_recall(self, draw: NDArray[np.int64]) -> Array:
         """Average precision and last recall at each threshold, (2, T); NaN where nobody is.
 
-        ``draw`` (M,): how often each picture counts; ``recalls``: those that COCO looks at.
+        ``draw`` (M,): how often each picture counts.
         """
         times, people = draw[self.picture], int(draw @ self.people)
         if not people:
@@ -41,7 +45,7 @@ class AreaMatches:
         precision[:, :-1] = right / np.maximum(seen, 1)
         best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         reached = right / people
-        places = [np.searchsorted(row, recalls) for row in reached]
+        places = [np.searchsorted(row, RECALLS) for row in reached]
         found = np.take_along_axis(best, np.array(places), axis=1).mean(axis=1)
         return np.stack([found, reached.max(axis=1, initial=0.0)])
 
@@ -52,8 +56,6 @@ class CocoMatches:
 
     areas: Mapping[str, AreaMatches]
     pictures: int
-    oks_thresholds: Array
-    recalls: Array
 
     def scores(self) -> dict[str, float]:
         """The paper's columns in percent; NaN where there is nobody of that size."""
@@ -63,14 +65,13 @@ class CocoMatches:
     def resampled(self, draws: NDArray[np.int64]) -> dict[str, Array]:
         """Each figure, (B,), where picture i counts ``draws[b, i]`` times."""
         everybody, medium, large = (
-            np.array([self.areas[name].precision_and_recall(one, self.recalls) for one in draws])
-            for name in ("all", "medium", "large")
+            np.array([self.areas[name].precision_and_recall(one) for one in draws])
+            for name in AREAS
         )
-        half, three_quarters = (int(np.abs(self.oks_thresholds - t).argmin()) for t in (0.5, 0.75))
         figures = {
             "ap": everybody[:, 0].mean(axis=1),
-            "ap50": everybody[:, 0, half],
-            "ap75": everybody[:, 0, three_quarters],
+            "ap50": everybody[:, 0, OKS_050],
+            "ap75": everybody[:, 0, OKS_075],
             "apm": medium[:, 0].mean(axis=1),
             "apl": large[:, 0].mean(axis=1),
             "ar": everybody[:, 1].mean(axis=1),
@@ -101,8 +102,7 @@ def match(
     """
     coco_class, evaluator_class = tools()
     known = {int(image["id"]) for image in annotations["images"]}
-    strangers = sorted({int(result["image_id"]) for result in results} - known)
-    if strangers:
+    if strangers := sorted({int(result["image_id"]) for result in results} - known):
         raise DataError(
             f"{len(strangers)} result picture(s) are not among the {len(known)} annotated ones"
             f" (first: id {strangers[0]}); do both files belong to the same set?"
@@ -118,13 +118,14 @@ def match(
         settings = evaluator.params
         settings.kpt_oks_sigmas, settings.imgIds, settings.catIds = sigmas, sorted(known), [1]
         evaluator.evaluate()
+    places = {name: settings.areaRngLbl.index(name) * len(known) for name in AREAS}
     areas = {
-        name: _flattened(evaluator.evalImgs[place * len(known) :][: len(known)], settings)
-        for place, name in enumerate(settings.areaRngLbl)
+        name: _flattened(evaluator.evalImgs[start:][: len(known)], settings)
+        for name, start in places.items()
     }
     if areas["all"].people.sum() == 0:
         raise DataError("nobody in these pictures is annotated: there is nothing to score")
-    return CocoMatches(areas, len(known), np.array(settings.iouThrs), np.array(settings.recThrs))
+    return CocoMatches(areas, len(known))
 
 
 def _flattened(pictures: Sequence[Any], settings: Any) -> AreaMatches:

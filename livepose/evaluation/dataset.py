@@ -7,7 +7,7 @@ What is wrong goes to ``Problems``, which skips and counts it (training) or refu
 import json
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError
+from livepose.evaluation.archive import Archive
 from livepose.skeletons import COCO17, Skeleton
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,6 @@ Floats = NDArray[np.float64]
 Columns = NDArray[np.int64]
 PERSON = "person"
 SHOWN_PER_KIND = 5
-VISIBILITIES = (0, 1, 2)
 MAX_SIDE_PX, MAX_NUMBER = 100_000, 1e9
 
 
@@ -86,7 +86,7 @@ class Person:
     keypoints: Floats
     area: float
     is_crowd: bool
-    columns: NDArray[np.int64]
+    columns: Columns
     entry: Mapping[str, Any]
 
     @property
@@ -120,19 +120,6 @@ class Dataset:
         for one in self.people:
             rows[one.picture].append(one)
         return rows
-
-    def people_of(self, picture: Picture) -> list[Person]:
-        """The people of one picture."""
-        return self.people_by_picture[self._places[picture.id]]
-
-    @cached_property
-    def _places(self) -> dict[int, int]:
-        return {picture.id: place for place, picture in enumerate(self.pictures)}
-
-    @property
-    def file_names(self) -> list[str]:
-        """Names of the pictures' files."""
-        return [picture.file_name for picture in self.pictures]
 
     def keypoints(self) -> tuple[Floats, NDArray[np.bool_]]:
         """Positions (P, K, 2) in px, NaN where not labelled, and what is labelled (P, K)."""
@@ -182,13 +169,13 @@ def read_dataset(
     file cannot be read, is of another form, or its keypoints have other names.
     """
     document = read_json(path, "annotation file")
-    lists = document if isinstance(document, dict) else {}
+    lists = {"categories": [], **document} if isinstance(document, dict) else {}
     if not all(isinstance(lists.get(name), list) for name in ("images", "annotations")):
         raise DataError(f"{path}: expected COCO's form with the lists images and annotations")
-    if not isinstance(lists.get("categories", []), list):
+    if not isinstance(lists["categories"], list):
         raise DataError(f"{path}: expected COCO's form with a list of categories")
     reader = _Reader(path, problems or Problems(strict=True), skeleton)
-    columns = reader.columns([one for one in lists.get("categories", []) if isinstance(one, dict)])
+    columns = reader.columns([one for one in lists["categories"] if isinstance(one, dict)])
     pictures = reader.pictures(lists["images"])
     places = {identity: place for place, identity in enumerate(pictures)}
     found = (reader.person(entry, places, columns) for entry in lists["annotations"])
@@ -225,18 +212,26 @@ def load_annotations(
     return chosen
 
 
+def open_people(
+    images: Path, annotations: Path, limit: int | None = None, skeleton: Skeleton | None = COCO17
+) -> tuple[Dataset, Archive]:
+    """A set to be scored and its pictures; what is wrong with them is found before any work."""
+    dataset = load_annotations(annotations, limit, skeleton)
+    return dataset, Archive(images, [picture.file_name for picture in dataset.pictures])
+
+
 class _Reader:
     """One file, entry by entry."""
 
     def __init__(self, path: Path, problems: Problems, skeleton: Skeleton | None) -> None:
         self._path, self._problems = path, problems
-        self._wanted = skeleton.keypoints if skeleton else ()
+        self._wanted: Sequence[str] = skeleton.keypoints if skeleton else ()
 
     def columns(self, categories: list[Mapping[str, Any]]) -> dict[Any, Columns | None]:
         """By category where its keypoints stand in the skeleton; None for what is no person."""
         columns = {_id(one.get("id")): self._places(one) for one in categories}
         if not categories:
-            return {_id(1): np.arange(len(self._wanted))}
+            return {1: np.arange(len(self._wanted))}
         if all(found is None for found in columns.values()):
             such = f", with keypoints such as {', '.join(self._wanted[:3])}" if self._wanted else ""
             raise DataError(
@@ -277,40 +272,41 @@ class _Reader:
         self, entry: Any, places: Mapping[Any, int], columns: Mapping[Any, Columns | None]
     ) -> Person | None:
         """The person; None for what another category holds, or what is wrong."""
-        name = _name(entry)
-        where = f"{self._path}, annotation {name}"
+        name, kind = _name(entry), "broken annotation"
         try:
             if not isinstance(entry, dict):
                 raise ValueError(f"expected an object, got {entry!r:.40}")
             category, picture = _id(entry.get("category_id", 1)), _id(entry.get("image_id"))
-            own = columns.get(category)
-            if own is None or picture not in places:
-                if category not in columns:
-                    told = f"category {entry.get('category_id')!r:.40} is not listed"
-                    self._problems.add("wrong category", where, told)
-                elif own is not None:
-                    told = f"image_id {entry.get('image_id')!r:.40} is not listed"
-                    self._problems.add("person without picture", where, told)
+            if category not in columns:
+                kind = "wrong category"
+                raise ValueError(f"category {entry.get('category_id')!r:.40} is not listed")
+            own = columns[category]
+            if own is None:
                 return None
-            box, count = numbers(entry, "bbox", 4), len(self._wanted)
-            keypoints = np.zeros((count, 3))
-            if count and entry.get("keypoints") not in (None, []):
-                found = numbers(entry, "keypoints", 3 * len(own)).reshape(-1, 3)
-                if not np.isin(found[:, 2], VISIBILITIES).all():
-                    raise ValueError("keypoints: expected 0, 1 or 2 as every third number")
-                keypoints = placed(found, own, count)
+            if picture not in places:
+                kind = "person without picture"
+                raise ValueError(f"image_id {entry.get('image_id')!r:.40} is not listed")
+            box, keypoints = numbers(entry, "bbox", 4), self._keypoints(entry, own)
             if entry.get("iscrowd") not in (None, 0, 1):
                 raise ValueError(f"iscrowd: expected 0 or 1, got {entry['iscrowd']!r:.40}")
             if keypoints[:, 2].any() and not box[2:].min() > 0:
                 raise ValueError(f"bbox: expected a width and height above 0, got {box[2:]}")
             area = np.nan if entry.get("area") is None else single(entry, "area")
         except ValueError as error:
-            self._problems.add("broken annotation", where, str(error))
+            self._problems.add(kind, f"{self._path}, annotation {name}", str(error))
             return None
         edges = np.concatenate([box[:2], box[:2] + box[2:]])
-        name = f"{self._path}: annotation {name}"
-        is_crowd = bool(entry.get("iscrowd"))
-        return Person(places[picture], name, edges, keypoints, area, is_crowd, own, entry)
+        told, is_crowd = f"{self._path}: annotation {name}", bool(entry.get("iscrowd"))
+        return Person(places[picture], told, edges, keypoints, area, is_crowd, own, entry)
+
+    def _keypoints(self, entry: Mapping[str, Any], own: Columns) -> Floats:
+        count = len(self._wanted)
+        if not count or entry.get("keypoints") in (None, []):
+            return np.zeros((count, 3))
+        found = numbers(entry, "keypoints", 3 * len(own)).reshape(-1, 3)
+        if not np.isin(found[:, 2], (0, 1, 2)).all():
+            raise ValueError("keypoints: expected 0, 1 or 2 as every third number")
+        return placed(found, own, count)
 
 
 def _picture(entry: Any) -> tuple[Any, Picture]:
@@ -324,17 +320,17 @@ def _picture(entry: Any) -> tuple[Any, Picture]:
         raise ValueError(f"file_name: expected a text, got {name!r:.40}")
     size = None
     if entry.get("width") is not None or entry.get("height") is not None:
-        sides = [single(entry, side) for side in ("width", "height")]
-        if any(side < 1 or side > MAX_SIDE_PX for side in sides):
-            raise ValueError(f"width and height: expected whole pixels, got {sides}")
-        size = (round(sides[0]), round(sides[1]))
+        wide, high = (single(entry, side) for side in ("width", "height"))
+        if not (1 <= wide <= MAX_SIDE_PX and 1 <= high <= MAX_SIDE_PX):
+            raise ValueError(f"width and height: expected whole pixels, got {[wide, high]}")
+        size = (round(wide), round(high))
     return identity, Picture(identity if isinstance(identity, int) else 0, name, size)
 
 
-def numbers(entry: Mapping[str, Any], field: str, count: int | None) -> Floats:
+def numbers(entry: Mapping[str, Any], field: str, count: int) -> Floats:
     """A list of ``count`` finite numbers; ValueError names the field where it is anything else."""
     found = entry.get(field)
-    if not isinstance(found, list) or (count is not None and len(found) != count):
+    if not isinstance(found, list) or len(found) != count:
         got = f"{len(found)} entries" if isinstance(found, list) else f"{found!r:.40}"
         raise ValueError(f"{field}: expected {count} numbers, got {got}")
     if not all(type(value) in (int, float) for value in found):
@@ -353,7 +349,7 @@ def single(entry: Mapping[str, Any], field: str) -> float:
     return float(numbers({field: [entry.get(field)]}, field, 1)[0])
 
 
-def placed(values: Floats, columns: NDArray[np.int64], count: int, missing: float = 0.0) -> Floats:
+def placed(values: Floats, columns: Columns, count: int, missing: float = 0.0) -> Floats:
     """Rows of the file's keypoints moved to their places in a skeleton of ``count``."""
     out = np.full((count, *values.shape[1:]), missing)
     out[columns[columns >= 0]] = values[columns >= 0]

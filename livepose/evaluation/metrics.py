@@ -5,22 +5,25 @@ of Sun et al., CVPR 2019 (HRNet): the score of a pose is the score of its box ti
 its keypoint scores above 0.2, and poses too alike (OKS above 0.9) are dropped. Andriluka et al.,
 CVPR 2014 (PCKh of MPII: errors in head sizes, 0.6 of the diagonal of the head box); Yang and
 Ramanan, TPAMI 2013, and Johnson and Everingham, BMVC 2010 (Leeds Sports Pose: in torso sizes).
+Intervals: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. Pictures, not
+people, are drawn again: people of one picture are not independent.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from livepose.errors import DataError
-from livepose.evaluation.boxes import PERSON_CATEGORY, Boxed
-from livepose.evaluation.predict import Predictions
+from livepose.evaluation.predict import Boxed, Predictions
 from livepose.skeletons import COCO17, MPII16, Skeleton
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Counts = NDArray[np.int64]
 
 KEYPOINT_SCORE_THRESHOLD = 0.2
 NMS_THRESHOLD = 0.9
@@ -31,23 +34,24 @@ HEAD_SIZE_OF_DIAGONAL = 0.6
 FACE = 5  # keypoints of COCO: nose, eyes, ears
 NOT_COUNTED_IN_MPII = ("pelvis", "thorax")
 LSP_GROUPS = {
-    part.capitalize(): (f"left_{part}", f"right_{part}")
+    part: (f"left_{part}", f"right_{part}")
     for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 }
-MPII_GROUPS: dict[str, tuple[str, ...]] = {"Head": ("head_top",), **LSP_GROUPS}
+MPII_GROUPS = {"head": ("head_top",), **LSP_GROUPS}
+DRAWS, SEED = 1000, 20190614
 
 
 def sigmas_of(skeleton: Skeleton) -> Array:
     """How precisely people label each keypoint, (K,); DataError where nobody measured it."""
     if skeleton.oks_sigmas is None:
         raise DataError(
-            f"OKS needs the sigmas of the skeleton, expected those of coco17, got {skeleton.name}"
-            " which has none; evaluate these weights with `livepose eval mpii`"
+            f"OKS needs a skeleton with sigmas such as coco17, got {skeleton.name} which has none;"
+            " evaluate these weights with `livepose eval mpii`"
         )
     return np.array(skeleton.oks_sigmas)
 
 
-def similarity(first_xy: Array, second_xy: Array, areas: Array, sigmas: Array) -> Array:
+def _similarity(first_xy: Array, second_xy: Array, areas: Array, sigmas: Array) -> Array:
     """Of each keypoint of poses (..., K, 2) of ``areas`` (...,) in px²: 0 to 1, 0 for a missing."""
     square_px2 = np.sum((first_xy - second_xy) ** 2, axis=-1)
     exponents = square_px2 / (2 * sigmas) ** 2 / (areas[..., None] + EPS) / 2
@@ -57,14 +61,14 @@ def similarity(first_xy: Array, second_xy: Array, areas: Array, sigmas: Array) -
 def oks_matrix(poses_xy: Array, areas: Array, sigmas: Array) -> Array:
     """Similarity of every pose with every pose, (P, K, 2) to (P, P); areas are those of pairs."""
     mean_areas = (areas[:, None] + areas) / 2
-    return np.asarray(similarity(poses_xy[:, None], poses_xy, mean_areas, sigmas).mean(axis=2))
+    return np.asarray(_similarity(poses_xy[:, None], poses_xy, mean_areas, sigmas).mean(axis=2))
 
 
 def labelled_oks(
     found_xy: Array, truth_xy: Array, labelled: Mask, areas: Array, sigmas: Array
 ) -> Array:
     """Similarity of each person with the pose found for it, (P,), over what is labelled."""
-    similar = np.where(labelled, similarity(found_xy, truth_xy, areas, sigmas), 0.0)
+    similar = np.where(labelled, _similarity(found_xy, truth_xy, areas, sigmas), 0.0)
     return np.asarray(similar.sum(axis=1) / labelled.sum(axis=1))
 
 
@@ -105,15 +109,12 @@ def coco_results(
     start = 0
     for boxed in sample:
         people = slice(start, start := start + len(boxed))
-        if not len(boxed):
-            continue
         poses_xy, keypoint_scores = found.keypoints_xy[people], found.keypoint_scores[people]
         scores = rescore(boxed.scores, keypoint_scores)
         areas = enlarged_area(boxed.boxes_xyxy, input_hw)
-        keep = oks_nms(poses_xy, scores, areas, sigmas)[:MOST_POSES]
         results += [
             pose_result(boxed.picture.id, poses_xy[one], keypoint_scores[one], scores[one])
-            for one in keep
+            for one in oks_nms(poses_xy, scores, areas, sigmas)[:MOST_POSES]
         ]
     return results
 
@@ -126,7 +127,7 @@ def pose_result(
     rows[~np.isfinite(keypoints_xy).all(axis=1)] = 0.0
     return {
         "image_id": picture_id,
-        "category_id": PERSON_CATEGORY,
+        "category_id": 1,
         "keypoints": [round(float(one), 4) for one in rows.ravel()],
         "score": round(float(score), 6),
     }
@@ -135,77 +136,81 @@ def pose_result(
 def box_results(picture_id: int, boxes_xyxy: Array, scores: Array) -> list[dict[str, Any]]:
     """The boxes of one picture in COCO's submission form."""
     xywh = np.hstack([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]]).tolist()
-    about = {"image_id": picture_id, "category_id": PERSON_CATEGORY}
     return [
-        {**about, "bbox": box, "score": float(score)}
+        {"image_id": picture_id, "category_id": 1, "bbox": box, "score": float(score)}
         for box, score in zip(xywh, scores, strict=True)
     ]
 
 
 @dataclass(frozen=True)
 class Pck:
-    """Keypoints within a threshold: ``hits`` of what is ``labelled``, (Q, K), of those ``people``
-    (Q,) that could be scored; by group (left and right together) and the mean over ``counted``.
+    """Keypoints within a threshold: ``hits`` of what is ``labelled``, (P, K), by the ``picture``
+    (P,) of each person; by group (left and right together) and the mean over ``counted`` (K,).
     """
 
     hits: Mask
     labelled: Mask
-    people: NDArray[np.int64]
+    picture: Counts
     groups: Mapping[str, list[int]]
     counted: Mask
 
     def scores(self) -> dict[str, float]:
-        """Percent of each group and of all keypoints, each weighted by how often it is labelled.
-
-        NaN where nothing was labelled. A group is the plain mean of its left and right.
-        """
-        once = np.ones((1, int(self.people.max(initial=-1)) + 1), dtype=np.int64)
+        """Percent of each group and of all keypoints."""
+        once = np.ones((1, int(self.picture.max()) + 1), dtype=np.int64)
         return {name: float(one[0]) for name, one in self.resampled(once).items()}
 
-    def resampled(self, times: NDArray[np.int64]) -> dict[str, Array]:
-        """Each figure, (B,), where person i of all counts ``times[b, i]`` times."""
-        right, total = (times[:, self.people] @ one for one in (self.hits, self.labelled))
+    def resampled(self, draws: Counts) -> dict[str, Array]:
+        """Percent of each group and of all keypoints, (B,), where picture i counts ``draws[b, i]``
+        times; NaN where nothing was labelled.
+
+        A group is the plain mean of its left and right; in the mean of all each counts as often as
+        it is labelled.
+        """
+        times = draws[:, self.picture]
+        right, total = times @ self.hits, times @ self.labelled
         by_joint = _percent(right, total)
-        known = {
-            name.lower(): mean_of_known(by_joint[:, own], axis=1)
-            for name, own in self.groups.items()
-        }
-        counted = (one[:, self.counted].sum(axis=1) for one in (right, total))
-        return {**known, "mean": _percent(*counted)}
+        figures = {name: _mean_of_known(by_joint[:, own]) for name, own in self.groups.items()}
+        everything = (one[:, self.counted].sum(axis=1) for one in (right, total))
+        return {**figures, "mean": _percent(*everything)}
 
 
-def _percent(right: NDArray[np.int64], total: NDArray[np.int64]) -> Array:
+def _percent(right: Counts, total: Counts) -> Array:
     return np.asarray(np.where(total > 0, 100.0 * right / np.maximum(total, 1), np.nan))
 
 
-def mean_of_known(values: ArrayLike, axis: int | None = None) -> Array:
-    """Mean of the finite values, along ``axis`` or of all; NaN where there is none."""
+def _mean_of_known(values: Array) -> Array:
+    """Mean of the finite values of each row; NaN where there is none."""
     known = np.isfinite(values)
-    count = known.sum(axis=axis)
-    total = np.where(known, values, 0.0).sum(axis=axis)
+    count = known.sum(axis=1)
+    total = np.where(known, values, 0.0).sum(axis=1)
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
 def _pck(
     errors: Array,
     labelled: Mask,
+    picture: Counts,
     threshold: float,
     skeleton: Skeleton,
     groups: Mapping[str, Sequence[str]],
-    people: NDArray[np.int64],
 ) -> Pck:
-    """``errors`` (Q, K) are in reference lengths: one equal to the threshold is a hit, NaN (a
+    """``errors`` (P, K) are in reference lengths: one equal to the threshold is a hit, NaN (a
     keypoint that was not found) a miss.
     """
     hits = labelled & (np.nan_to_num(errors, nan=np.inf) <= threshold)
     names = skeleton.keypoints
     members = {group: [names.index(one) for one in own] for group, own in groups.items()}
     counted = np.array([name not in NOT_COUNTED_IN_MPII for name in names])
-    return Pck(hits, labelled, people, members, counted)
+    return Pck(hits, labelled, picture, members, counted)
 
 
 def mpii_pckh(
-    keypoints_xy: Array, truth_xy: Array, labelled: Mask, head_boxes_xyxy: Array, threshold: float
+    keypoints_xy: Array,
+    truth_xy: Array,
+    labelled: Mask,
+    head_boxes_xyxy: Array,
+    threshold: float,
+    picture: Counts,
 ) -> Pck:
     """PCKh of MPII, (P, 16, 2) against (P, 16, 2) in the same pixels.
 
@@ -214,10 +219,10 @@ def mpii_pckh(
     """
     wh = head_boxes_xyxy[:, 2:] - head_boxes_xyxy[:, :2]
     sizes = HEAD_SIZE_OF_DIAGONAL * np.linalg.norm(wh, axis=1)
-    if len(sizes) and not (sizes > 0).all():
+    if not (sizes > 0).all():
         raise DataError(f"person {int(np.argmin(sizes > 0))} has an empty head box: fix the file")
     errors = np.linalg.norm(keypoints_xy - truth_xy, axis=2) / sizes[:, None]
-    return _pck(errors, labelled, threshold, MPII16, MPII_GROUPS, np.arange(len(errors)))
+    return _pck(errors, labelled, picture, threshold, MPII16, MPII_GROUPS)
 
 
 def torso_sizes(truth_xy: Array, labelled: Mask) -> Array:
@@ -228,21 +233,54 @@ def torso_sizes(truth_xy: Array, labelled: Mask) -> Array:
     sizes = np.full(len(truth_xy), np.nan)
     for names in (("right_shoulder", "left_hip"), ("left_shoulder", "right_hip")):
         pair = [COCO17.keypoints.index(name) for name in names]
-        whole = labelled[:, pair].all(axis=1)
         length = np.linalg.norm(truth_xy[:, pair[0]] - truth_xy[:, pair[1]], axis=1)
-        sizes = np.where(whole & (length > 0), length, sizes)
+        sizes = np.where(labelled[:, pair].all(axis=1) & (length > 0), length, sizes)
     return sizes
 
 
-def lsp_pck(keypoints_xy: Array, truth_xy: Array, labelled: Mask, threshold: float = 0.2) -> Pck:
+def lsp_pck(
+    keypoints_xy: Array, truth_xy: Array, labelled: Mask, picture: Counts, threshold: float = 0.2
+) -> Pck:
     """PCK of the torso, (P, 17, 2) in COCO order, without the face.
 
     People without a whole diagonal are left out; DataError where nobody is left.
     """
     sizes = torso_sizes(truth_xy, labelled)
-    known = np.flatnonzero(np.isfinite(sizes))
-    if not len(known):
+    known = np.isfinite(sizes)
+    if not known.any():
         raise DataError("nobody has a shoulder and the opposite hip labelled: no torso to measure")
     errors = np.linalg.norm(keypoints_xy - truth_xy, axis=2)[known] / sizes[known, None]
     body = labelled[known] & (np.arange(len(COCO17.keypoints)) >= FACE)
-    return _pck(errors, body, threshold, COCO17, LSP_GROUPS, known)
+    return _pck(errors, body, picture[known], threshold, COCO17, LSP_GROUPS)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From ``low`` to ``high`` with 95 % confidence; NaN where it could not be drawn."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"[{self.low:.1f}, {self.high:.1f}]"
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Is the sign of what it was drawn for beyond the noise of the pictures?"""
+        return self.low > 0 or self.high < 0
+
+
+@lru_cache(maxsize=4)
+def draws(pictures: int, count: int = DRAWS) -> Counts:
+    """How often each picture is drawn in each resample, (count, pictures); the same every time."""
+    even = np.full(pictures, 1.0 / max(pictures, 1))
+    drawn = np.random.default_rng(SEED).multinomial(pictures, even, size=count)
+    drawn.setflags(write=False)
+    return np.asarray(drawn, dtype=np.int64)
+
+
+def percentile_interval(samples: Array) -> Interval:
+    """The middle 95 % of the samples, NaN ignored; of paired samples give the differences."""
+    known = samples[np.isfinite(samples)]
+    low, high = np.percentile(known, [2.5, 97.5]) if known.size else (np.nan, np.nan)
+    return Interval(float(low), float(high))

@@ -14,22 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError
-from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.dataset import Picture, numbers, read_json, single
+from livepose.evaluation.predict import Boxed
 from livepose.skeletons import MPII16, Skeleton
 
 Array = NDArray[np.float64]
+Entry = Mapping[str, Any]
 
 PIXELS_PER_SCALE = 200.0
 CENTRE_DOWN_PER_SCALE = 15.0
 FIELDS = ("image", "center", "scale", "joints", "joints_vis")
+JOINTS = len(MPII16.keypoints)
 
 
 @dataclass(frozen=True)
 class MpiiSet:
     """P people: joints 0-based (P, 16, 2), ``labelled`` (P, 16), head boxes (P, 4)."""
 
-    entries: tuple[Mapping[str, Any], ...]
+    entries: tuple[Entry, ...]
     joints_xy: Array
     labelled: NDArray[np.bool_]
     head_boxes_xyxy: Array
@@ -58,45 +60,44 @@ def load_mpii(path: Path, head_boxes: Path | None = None, limit: int | None = No
         raise DataError(f"{path} is not in MPII's form: expected a list")
     if not entries:
         raise DataError(f"{path} lists nobody: there is nothing to score")
+    rows = []
     for number, entry in enumerate(entries):
         try:
-            _check_entry(entry)
+            rows.append(_checked(entry))
         except (AttributeError, TypeError, ValueError) as error:
-            fields = ", ".join(FIELDS)
             raise DataError(
-                f"{path} is not in MPII's form ({fields}): entry {number}: {error}"
+                f"{path} is not in MPII's form ({', '.join(FIELDS)}): entry {number}: {error}"
             ) from error
+    joints, seen, heads = (np.array(column) for column in zip(*rows, strict=True))
     if head_boxes is not None:
         heads = _from_mat(head_boxes)
         if len(heads) != len(entries):
             raise DataError(
                 f"{head_boxes} has {len(heads)} head boxes for {len(entries)} people in {path}"
             )
-    elif any("head_box" not in one for one in entries):
+    elif np.isnan(heads).any():
         raise DataError(
             f"{path} has no head_box: give MPII's head boxes with --head-boxes gt_valid.mat"
         )
-    else:
-        heads = np.array([one["head_box"] for one in entries], dtype=np.float64).reshape(-1, 4)
-    joints = np.array([one["joints"] for one in entries], dtype=np.float64).reshape(-1, 16, 2)
-    seen = np.array([one["joints_vis"] for one in entries], dtype=np.float64).reshape(-1, 16) > 0
     if not seen.any():
         raise DataError(f"{path}: nobody has a labelled joint")
     return MpiiSet(tuple(entries[:limit]), joints[:limit] - 1.0, seen[:limit], heads[:limit])
 
 
-def _check_entry(entry: Mapping[str, Any]) -> None:
-    """ValueError, TypeError or AttributeError where a field is not what it should be."""
+def _checked(entry: Entry) -> tuple[Array, NDArray[np.bool_], Array]:
+    """Joints, labels and head box (NaN: none); ValueError, TypeError or AttributeError where a
+    field is not what it should be.
+    """
     if not isinstance(entry.get("image"), str):
         raise ValueError("image: expected a file name")
     flat = [value for point in entry.get("joints", ()) for value in point]
-    numbers({"joints": flat}, "joints", 2 * len(MPII16.keypoints))
-    numbers(entry, "joints_vis", len(MPII16.keypoints))
+    joints = numbers({"joints": flat}, "joints", 2 * JOINTS).reshape(JOINTS, 2)
+    seen = numbers(entry, "joints_vis", JOINTS) > 0
     numbers(entry, "center", 2)
     if single(entry, "scale") <= 0:
         raise ValueError(f"scale: expected a number above 0, got {entry['scale']}")
-    if "head_box" in entry:
-        numbers(entry, "head_box", 4)
+    head = numbers(entry, "head_box", 4) if "head_box" in entry else np.full(4, np.nan)
+    return joints, seen, head
 
 
 def _from_mat(path: Path) -> Array:
@@ -105,12 +106,12 @@ def _from_mat(path: Path) -> Array:
 
     try:
         corners = np.asarray(loadmat(path)["headboxes_src"], dtype=np.float64)
+        return corners.transpose(2, 0, 1).reshape(-1, 4)
     except (OSError, KeyError, ValueError, NotImplementedError, MatReadError) as error:
         raise DataError(f"{path} cannot be read as MPII's gt_valid.mat: {error}") from error
-    return np.asarray(corners.transpose(2, 0, 1).reshape(-1, 4))
 
 
-def person_boxes(entries: Sequence[Mapping[str, Any]], alignment: str) -> Array:
+def person_boxes(entries: Sequence[Entry], alignment: str) -> Array:
     """Squares (P, 4) that, padded by 1.25, are what the published code cuts out.
 
     The centre moves down by 15 px per unit of scale (both stay where the centre is unknown, -1),
@@ -122,8 +123,7 @@ def person_boxes(entries: Sequence[Mapping[str, Any]], alignment: str) -> Array:
     known = centre[:, 0] != -1
     centre[:, 1] += np.where(known, CENTRE_DOWN_PER_SCALE * scale, 0.0)
     half = PIXELS_PER_SCALE * scale[:, None] * np.where(known, 1.0, 0.8)[:, None] / 2
-    shift = 0.5 if alignment in {"dark", "pixel_centre", "stride"} else 0.0
-    middle = centre - 1.0 + shift
+    middle = centre - 1.0 + (0.5 if alignment in {"dark", "pixel_centre", "stride"} else 0.0)
     return np.concatenate([middle - half, middle + half], axis=1)
 
 

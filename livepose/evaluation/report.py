@@ -5,21 +5,20 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from livepose.errors import SinkError, UsageError
-from livepose.evaluation.bootstrap import (
-    INTERVALS_BELOW_PEOPLE,
-    Interval,
-    Samples,
-    percentile_interval,
-)
+from livepose.evaluation.metrics import Interval, draws, percentile_interval
 from livepose.evaluation.settings import EvaluationSettings
 from livepose.evaluation.speed import NO_COST, NO_SPEED, Cost, Speed
 from livepose.machine import PACKAGES, known_version, processor_and_cores
+from livepose.sinks.claims import check_file
+from livepose.sinks.protocol import sink_error
 
 Results = list[dict[str, Any]]
 
@@ -31,14 +30,24 @@ BACKBONES = {
     "resnet152": "ResNet-152",
 }
 """livepose's networks by the names that the published tables use."""
-COCO_COLUMNS = {
-    "ap": "AP", "ap50": "AP50", "ap75": "AP75", "apm": "APM", "apl": "APL", "ar": "AR",
-}  # fmt: skip
+COCO_COLUMNS = {name: name.upper() for name in ("ap", "ap50", "ap75", "apm", "apl", "ar")}
 WORDS = ("Method", "Backbone", "Input", "Boxes")
 """Columns of words; those of numbers stand to the right."""
+INTERVALS_BELOW_PEOPLE = 1000
+"""Figures from fewer people than this are printed with their interval."""
 FILE_WIDTH = 240
 """Characters of a line that goes to a file, not to a screen."""
 PANEL_INCHES, DOTS_PER_INCH = (4.0, 3.4), 150
+
+
+class Scored(Protocol):
+    """What was matched with a set: its figures, and those of any resample of the pictures."""
+
+    def scores(self) -> dict[str, float]:
+        """Each figure; NaN where it is not known."""
+
+    def resampled(self, draws: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Each figure, (B,), where picture i counts ``draws[b, i]`` times."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class Difference:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        own = {"points": number(self.points), "interval_95": self.interval.as_list()}
+        own = {"points": number(self.points), "interval_95": _bounds(self.interval)}
         return {"first": self.first, "second": self.second, "column": self.column} | own
 
     def __str__(self) -> str:
@@ -69,9 +78,8 @@ class Row:
     """A measured configuration.
 
     ``boxes`` says whose boxes were estimated; ``runtime`` is name, device and precision of what ran
-    the network. ``figures`` are percent by column, NaN where not measured, ``intervals`` theirs
-    where they come from few people; ``samples`` has each column for every resample of pictures.
-    ``minus_first`` is how far it is from the first row of the same network and boxes.
+    the network. ``samples`` has each figure for every resample of the pictures, ``minus_first`` how
+    far the row is from the first of its network.
     """
 
     method: str
@@ -83,7 +91,7 @@ class Row:
     runtime: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    samples: Samples = field(default_factory=dict)
+    samples: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     minus_first: Difference | None = None
 
     @property
@@ -101,11 +109,12 @@ class Row:
         """Method, input size and boxes: no two rows of a table share all."""
         return f"{self.method} {self.input_size}, {self.boxes} boxes"
 
-    def scored(self, figures: Mapping[str, float], samples: Samples, people: int) -> "Row":
+    def scored(self, found: Scored, pictures: int, people: int) -> "Row":
         """The same with figures, and with their intervals where they come from few people."""
+        samples = found.resampled(draws(pictures))
         shown = samples if people < INTERVALS_BELOW_PEOPLE else {}
         intervals = {name: percentile_interval(values) for name, values in shown.items()}
-        return replace(self, figures=figures, intervals=intervals, samples=samples)
+        return replace(self, figures=found.scores(), intervals=intervals, samples=samples)
 
     def minus(self, other: "Row", column: str) -> Difference:
         """How much better this row is in that column, with its paired interval."""
@@ -122,7 +131,7 @@ class Row:
             "boxes": self.boxes,
             "runtime": self.runtime,
             **{name: number(one) for name, one in {**self.cost._asdict(), **self.figures}.items()},
-            "intervals_95": {name: one.as_list() for name, one in self.intervals.items()},
+            "intervals_95": {name: _bounds(one) for name, one in self.intervals.items()},
             "crops_per_s": number(self.speed.crops_per_s, 1),
             "end_to_end_ms": number(self.speed.end_to_end_ms),
         }
@@ -167,24 +176,27 @@ def compared(rows: Sequence[Row], column: str) -> tuple[tuple[Row, ...], tuple[D
     from the first.
     """
     firsts = {row.network: row for row in reversed(rows)}
-    within = tuple(
-        row
-        if row is (first := firsts[row.network])
-        else replace(row, minus_first=row.minus(first, column))
-        for row in rows
+    pairs = [(row, firsts[row.network]) for row in rows]
+    within = (
+        row if row is first else replace(row, minus_first=row.minus(first, column))
+        for row, first in pairs
     )
-    others = (row for row in rows[1:] if row is firsts[row.network])
-    return within, tuple(row.minus(rows[0], column) for row in others)
+    others = (row for row, first in pairs[1:] if row is first)
+    return tuple(within), tuple(row.minus(rows[0], column) for row in others)
 
 
 def number(value: float, digits: int = 2) -> float | None:
     """Rounded, or None for what is not known."""
-    return None if value != value else round(float(value), digits)
+    return None if math.isnan(value) else round(float(value), digits)
+
+
+def _bounds(interval: Interval) -> list[float | None]:
+    return [number(interval.low), number(interval.high)]
 
 
 def text(value: float, digits: int = 1) -> str:
     """A number for reading; empty where there is none."""
-    return "" if value != value else f"{value:.{digits}f}"
+    return "" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def document(measured: Measured, settings: EvaluationSettings, data_set: str) -> dict[str, Any]:
@@ -249,19 +261,14 @@ def write_text(path: str, content: str) -> None:
     try:
         Path(path).write_text(content + "\n", encoding="utf-8")
     except OSError as error:
-        raise SinkError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise sink_error(Path(path), error) from error
 
 
-def require_writable(paths: Sequence[str | Path | None]) -> None:
+def require_writable(paths: Iterable[str | Path | None]) -> None:
     """SinkError where a result could not be written, before hours are spent on it."""
     for path in paths:
-        if path is None or str(path) == "-":
-            continue
-        folder = Path(path).parent
-        if not folder.is_dir():
-            raise SinkError(f"{path} cannot be written: there is no folder {folder}; make it first")
-        if Path(path).is_dir():
-            raise SinkError(f"{path} cannot be written: it is a folder; name a file in it")
+        if path is not None and str(path) != "-":
+            check_file(Path(path), overwrite=True)
 
 
 def figure_with(panels: int, share_y: bool = True) -> tuple[Any, Sequence[Any]]:

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from livepose.detection import Detector, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.archive import Archive, open_people
-from livepose.evaluation.bootstrap import draws
-from livepose.evaluation.boxes import Boxed, annotated_boxes, boxes_from_file, detected_boxes
+from livepose.evaluation.archive import Archive
 from livepose.evaluation.coco import match
-from livepose.evaluation.dataset import Dataset
+from livepose.evaluation.dataset import Dataset, open_people
 from livepose.evaluation.metrics import (
     LSP_GROUPS,
     MPII_GROUPS,
@@ -27,18 +25,26 @@ from livepose.evaluation.metrics import (
     sigmas_of,
 )
 from livepose.evaluation.mpii import as_mpii, load_mpii
-from livepose.evaluation.predict import Variant, predict
+from livepose.evaluation.predict import (
+    Boxed,
+    Predictions,
+    Variant,
+    annotated_boxes,
+    boxes_from_file,
+    detected_boxes,
+    predict,
+)
 from livepose.evaluation.report import BACKBONES, Measured, Results, Row, compared
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
-from livepose.evaluation.speed import NO_SPEED, measure_speeds, network_cost
+from livepose.evaluation.speed import NO_SPEED, Speed, measure_speeds, network_cost
 from livepose.runtimes import open_runtime
 from livepose.skeletons import COCO17, SKELETONS, Skeleton
 
 logger = logging.getLogger(__name__)
 
 MPII_THRESHOLDS = {"@0.5": 0.5, "@0.1": 0.1}
-LSP_COLUMNS = {**{name.lower(): name for name in LSP_GROUPS}, "mean": "Mean"}
-MPII_COLUMNS = {**{name.lower(): name for name in MPII_GROUPS}, "mean": "Mean"}
+LSP_COLUMNS = {name: name.capitalize() for name in (*LSP_GROUPS, "mean")}
+MPII_COLUMNS = {name: name.capitalize() for name in (*MPII_GROUPS, "mean")}
 Score = Callable[[NDArray[np.float64]], Pck]
 """How keypoints (P, K, 2) are scored by one threshold of a set."""
 
@@ -97,6 +103,12 @@ def chosen_estimator(settings: EvaluationSettings, weights: str | None = None) -
     )
 
 
+def variants_of(settings: EvaluationSettings) -> tuple[Variant, ...]:
+    """Rows to score from the one forward pass."""
+    flip = "aligned" if settings.flip_test else "none"
+    return tuple(Variant(decode, flip) for decode in settings.decoders)
+
+
 def run_coco(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
     """Measures livepose by every chosen decoder on one set.
 
@@ -104,15 +116,11 @@ def run_coco(settings: EvaluationSettings, progress: Progress = no_progress) -> 
     """
     estimator = chosen_estimator(settings)
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
-    if skeleton.oks_sigmas is None:
-        raise UsageError(
-            f"`eval coco` needs weights of a skeleton with sigmas, got {skeleton.name};"
-            " use `livepose eval mpii`"
-        )
+    sigmas_of(skeleton)  # before any work
     sets = [open_set(one, progress, skeleton) for one in settings.by_boxes()]
     scorer = CocoScorer(sets[0])
     for scorer.data in sets:
-        scorer.run(estimator, settings.variants, "livepose")
+        scorer.run(estimator, variants_of(settings), "livepose")
         scorer.data.pictures.close()
     return scorer.measured()
 
@@ -133,25 +141,22 @@ class CocoScorer:
             raise UsageError(
                 f"{name}: expected weights for {data.skeleton.name}, got {card.skeleton}"
             )
-        rows = [bare_row(estimator, f"{name}, {one.label}", settings) for one in variants]
         sample = data.boxes(card.alignment)
         if not any(map(len, sample)):  # nobody was detected: that is a result
-            for row in rows:
-                self.add(row, [])
+            for one in variants:
+                self.add(bare_row(estimator, f"{name}, {one.label}", settings), [])
             return
-        work = estimator, data.pictures, sample, variants
-        found = predict(*work, settings.loading, data.progress(name, sum(map(len, sample))))
-        speeds = measure_speeds(*work, data.detector, settings.loading) if settings.speed else {}
-        for row, variant in zip(rows, variants, strict=True):
-            results = coco_results(sample, found[variant], card.input_hw, self.sigmas)
-            self.add(replace(row, speed=speeds.get(variant, NO_SPEED)), results)
+        work = estimator, data.pictures, sample, variants, settings
+        advance = data.progress(name, sum(map(len, sample)))
+        for one, found, speed in _measure(*work, advance, data.detector):
+            row = replace(bare_row(estimator, f"{name}, {one.label}", settings), speed=speed)
+            self.add(row, coco_results(sample, found, card.input_hw, self.sigmas))
 
     def add(self, row: Row, results: Results) -> None:
         """Scores a results file; ``row`` has everything but the figures."""
         dataset = self.data.dataset
         matches = match(dataset.document(), results, self.sigmas)
-        samples = matches.resampled(draws(matches.pictures))
-        self._rows.append(row.scored(matches.scores(), samples, len(dataset.people)))
+        self._rows.append(row.scored(matches, matches.pictures, len(dataset.people)))
         self._results[row.title] = results
 
     def measured(self) -> Measured:
@@ -159,6 +164,22 @@ class CocoScorer:
         dataset = self.data.dataset
         counts = len(dataset.pictures), len(dataset.people)
         return Measured(*compared(self._rows, "ap"), self._results, *counts)
+
+
+def _measure(
+    estimator: PoseEstimator,
+    pictures: Archive,
+    sample: Sequence[Boxed],
+    variants: Sequence[Variant],
+    settings: EvaluationSettings,
+    advance: Callable[[int], None],
+    detector: Detector | None = None,
+) -> list[tuple[Variant, Predictions, Speed]]:
+    """Keypoints and speed of every variant."""
+    work = estimator, pictures, sample, variants
+    found = predict(*work, settings.loading, advance)
+    speeds = measure_speeds(*work, detector, settings.loading) if settings.speed else {}
+    return [(one, found[one], speeds.get(one, NO_SPEED)) for one in variants]
 
 
 def bare_row(estimator: PoseEstimator, method: str, settings: EvaluationSettings) -> Row:
@@ -183,8 +204,8 @@ def run_lsp(settings: EvaluationSettings, progress: Progress = no_progress) -> M
     if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
         raise UsageError("`eval lsp` needs weights for coco17")
     truth_xy, labelled = dataset.keypoints()
-    score = partial(lsp_pck, truth_xy=np.nan_to_num(truth_xy), labelled=labelled)
     picture = np.array([one.picture for one in dataset.people])
+    score = partial(lsp_pck, truth_xy=np.nan_to_num(truth_xy), labelled=labelled, picture=picture)
     sample = annotated_boxes(dataset, estimator.runtime.card.alignment)
     return _pck_rows(settings, estimator, pictures, sample, {"": score}, picture, progress)
 
@@ -205,14 +226,14 @@ def run_mpii(
         logger.info(
             "these weights know neither head top, neck, thorax nor pelvis: twelve joints count"
         )
+    picture = np.array([names.index(one) for one in people.names])
 
     def score(found_xy: NDArray[np.float64], limit: float) -> Pck:
         joints_xy, has = as_mpii(found_xy, skeleton)
         seen = people.labelled & has
-        return mpii_pckh(joints_xy, people.joints_xy, seen, people.head_boxes_xyxy, limit)
+        return mpii_pckh(joints_xy, people.joints_xy, seen, people.head_boxes_xyxy, limit, picture)
 
     scores = {name: partial(score, limit=limit) for name, limit in MPII_THRESHOLDS.items()}
-    picture = np.array([names.index(one) for one in people.names])
     sample = people.boxes(estimator.runtime.card.alignment)
     return _pck_rows(settings, estimator, pictures, sample, scores, picture, progress)
 
@@ -230,19 +251,15 @@ def _pck_rows(
 
     ``picture`` (P,) is the index of each person's picture.
     """
-    work = estimator, pictures, sample, settings.variants
+    work = estimator, pictures, sample, variants_of(settings), settings
+    counts = int(picture.max()) + 1, len(picture)
     with pictures:
-        found = predict(*work, settings.loading, progress("livepose", len(picture)))
-        speeds = measure_speeds(*work, loading=settings.loading) if settings.speed else {}
-    count = int(picture.max()) + 1
-    times = draws(count)[:, picture]
+        measured = _measure(*work, progress("livepose", len(picture)))
     rows: list[Row] = []
     for threshold, score in scores.items():
         own = []
-        for variant, one in found.items():
-            row = bare_row(estimator, f"livepose, {variant.label} {threshold}".strip(), settings)
-            row = replace(row, speed=speeds.get(variant, NO_SPEED))
-            pck = score(one.keypoints_xy)
-            own.append(row.scored(pck.scores(), pck.resampled(times), len(picture)))
+        for one, found, speed in measured:
+            row = bare_row(estimator, f"livepose, {one.label} {threshold}".strip(), settings)
+            own.append(replace(row, speed=speed).scored(score(found.keypoints_xy), *counts))
         rows += compared(own, "mean")[0]
-    return Measured(tuple(rows), (), {}, count, len(picture))
+    return Measured(tuple(rows), (), {}, *counts)

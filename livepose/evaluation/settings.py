@@ -3,12 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from livepose.settings import DECODINGS, ONE, PRECISIONS, RUNTIMES, option, parse_input_size
-
-if TYPE_CHECKING:
-    from livepose.evaluation.predict import Variant
 
 Progress = Callable[[str, int], Callable[[int], None]]
 """Starts a progress bar of that name and length; the result is told what is done."""
@@ -55,13 +51,6 @@ class EvaluationSettings:
     limit: int | None = option(None, "pictures at most", metavar="N", least=1)
     loading: Loading = field(default_factory=Loading)
     speed: bool = option(True, "accuracy only")
-
-    @property
-    def variants(self) -> "tuple[Variant, ...]":
-        """Rows to score from the one forward pass."""
-        from livepose.evaluation.predict import Variant
-
-        return tuple(Variant(one, "aligned" if self.flip_test else "none") for one in self.decoders)
 
     def by_boxes(self) -> "list[EvaluationSettings]":
         """The same for each kind of boxes alone, end to end first."""

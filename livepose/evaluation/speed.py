@@ -8,14 +8,12 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.boxes import Boxed
-from livepose.evaluation.predict import Variant, batches, both_answers
+from livepose.evaluation.predict import Boxed, Crops, Variant, batches, both_answers
 from livepose.evaluation.settings import Loading
 from livepose.frame import ImageBgr
 from livepose.networks import NETWORKS, build_network, count_operations
@@ -29,11 +27,7 @@ LIVE = Variant("dark")
 
 
 class Cost(NamedTuple):
-    """Parameters in millions, and GFLOPs as the published tables count them.
-
-    Their rule: the weights of every convolution times the pixels of its output, over 1024³ (for
-    transposed convolutions that is four times the true number of multiply-adds).
-    """
+    """Parameters in millions, and GFLOPs as the published tables count them; NaN where unknown."""
 
     params_m: float = math.nan
     gflops: float = math.nan
@@ -91,50 +85,35 @@ def measure_speeds(
     What variants share (detector, crop, network) is timed once for all of them, so that rows differ
     by what is different about them.
     """
-    pairs = pictures_with_people(pictures, sample)
-    crops, boxes_xyxy = next(batches(estimator, pictures, [one for _, one in pairs], loading))
-    clock, seek = partial(_clocked, estimator, variants), detect or (lambda images: None)
 
-    def picture(image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Seconds:
-        def cut() -> NDArray[Any]:
-            seek([image_bgr])
-            return estimator.cut(image_bgr, boxes_xyxy)
-
-        spent = clock(cut, boxes_xyxy)
-        if estimator.gpu is not None and LIVE in spent:  # one graph does all three there
-            detect_s, _ = timed(lambda: seek([image_bgr]))
-            live_s, _ = timed(lambda: estimator.estimate(image_bgr, boxes_xyxy))
-            spent[LIVE] = detect_s + live_s
+    def of_crops(crops: Crops, boxes_xyxy: Boxes) -> Seconds:
+        spent: dict[Variant, float] = {}
+        for flip in {variant.flip != "none" for variant in variants}:
+            network_s, answers = timed(partial(both_answers, estimator, crops, flip))
+            for one in variants:
+                if (one.flip != "none") == flip:
+                    read = partial(one.read, estimator, answers, boxes_xyxy)
+                    spent[one] = network_s + timed(read)[0]
         return spent
 
-    batch_s = _medians([clock(lambda: crops, boxes_xyxy) for _ in range(1 + ROUNDS)][1:])
+    def of_picture(image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Seconds:
+        detect_s = timed(partial(detect, [image_bgr]))[0] if detect else 0.0
+        cut_s, crops = timed(partial(estimator.cut, image_bgr, boxes_xyxy))
+        spent = {one: detect_s + cut_s + s for one, s in of_crops(crops, boxes_xyxy).items()}
+        if estimator.gpu is not None and LIVE in spent:  # one graph does all three there
+            spent[LIVE] = detect_s + timed(partial(estimator.estimate, image_bgr, boxes_xyxy))[0]
+        return spent
+
+    pairs = pictures_with_people(pictures, sample)
+    batch = next(batches(estimator, pictures, [boxed for _, boxed in pairs], loading))
+    batch_s = _medians([of_crops(*batch) for _ in range(1 + ROUNDS)][1:])
     for image_bgr, boxed in pairs[:WARM_UP]:
-        picture(image_bgr, boxed.boxes_xyxy)
-    picture_s = _medians([picture(image_bgr, boxed.boxes_xyxy) for image_bgr, boxed in pairs])
-    return {one: Speed(len(crops) / batch_s[one], 1e3 * picture_s[one]) for one in variants}
+        of_picture(image_bgr, boxed.boxes_xyxy)
+    picture_s = _medians([of_picture(image_bgr, boxed.boxes_xyxy) for image_bgr, boxed in pairs])
+    return {one: Speed(len(batch[0]) / batch_s[one], 1e3 * picture_s[one]) for one in variants}
 
 
-def _clocked(
-    estimator: PoseEstimator,
-    variants: Sequence[Variant],
-    cut: Callable[[], NDArray[Any]],
-    boxes_xyxy: Boxes,
-) -> dict[Variant, float]:
-    """Seconds from ``cut`` to keypoints by each variant; the network runs once with and once
-    without a flip test.
-    """
-    cut_s, crops = timed(cut)
-    spent: dict[Variant, float] = {}
-    for flip in {variant.flip != "none" for variant in variants}:
-        network_s, answers = timed(partial(both_answers, estimator, crops, flip))
-        for variant in variants:
-            if (variant.flip != "none") == flip:
-                read = partial(variant.read, estimator, answers, boxes_xyxy)
-                spent[variant] = cut_s + network_s + timed(read)[0]
-    return spent
-
-
-def _medians(times: Sequence[Seconds]) -> dict[Variant, float]:
+def _medians(times: Sequence[Seconds]) -> Seconds:
     return {one: statistics.median(row[one] for row in times) for one in times[0]}
 
 

@@ -9,19 +9,23 @@ from numpy.typing import NDArray
 from livepose.detection import open_detector
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.archive import Archive, open_people
-from livepose.evaluation.boxes import annotated_boxes, detected_boxes
+from livepose.evaluation.archive import Archive
 from livepose.evaluation.coco import match, tools
-from livepose.evaluation.dataset import Dataset
-from livepose.evaluation.metrics import box_results, coco_results, labelled_oks, torso_sizes
-from livepose.evaluation.predict import Predictions, Variant, predict
+from livepose.evaluation.dataset import Dataset, open_people
+from livepose.evaluation.metrics import box_results, coco_results, labelled_oks
+from livepose.evaluation.predict import (
+    Predictions,
+    Variant,
+    annotated_boxes,
+    detected_boxes,
+    predict,
+)
 from livepose.evaluation.settings import Loading
 from livepose.runtimes import Runtime
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card
 
 LEAST_SCORE = 0.01
-TORSO_SHARE = 0.2
 Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -71,8 +75,7 @@ def validate_pose(
     -------
     dict
         ``ap`` (left out where it cannot be had), ``oks`` (mean OKS of the annotated people over
-        their labelled keypoints, 0 to 1), ``pck`` (PCK@0.2 of the torso over all labelled
-        keypoints, percent; NaN where nobody has a torso), ``people``.
+        their labelled keypoints, 0 to 1), ``people``.
 
     DataError when pictures and annotations do not fit together.
     """
@@ -83,13 +86,8 @@ def validate_pose(
     truth_xy, labelled = dataset.keypoints()
     areas, sigmas = np.array([one.area for one in dataset.people]), skeleton.sigmas_or_middling
     oks = labelled_oks(found.keypoints_xy, truth_xy, labelled, areas, np.array(sigmas))
-    apart_px = np.linalg.norm(found.keypoints_xy - truth_xy, axis=2)
-    torso_px = torso_sizes(truth_xy, labelled)[:, None]
-    counted = labelled & np.isfinite(torso_px)
-    near = counted & (apart_px <= TORSO_SHARE * torso_px)
     return ({} if np.isnan(ap) else {"ap": ap}) | {
         "oks": float(oks.mean()),
-        "pck": 100.0 * float(near.sum()) / counted.sum() if counted.any() else float("nan"),
         "people": float(len(dataset.people)),
     }
 
@@ -108,7 +106,10 @@ def validate_detector(
         raise UsageError(f"{file} is no detector")
     with archive as pictures:
         found = detected_boxes(dataset, pictures, detector)
-    rows = (box_results(one.picture.id, one.boxes_xyxy, one.scores) for one in found)
-    results = [result for own in rows for result in own]
+    results = [
+        result
+        for one in found
+        for result in box_results(one.picture.id, one.boxes_xyxy, one.scores)
+    ]
     scores = match(dataset.document(), results, None).scores()
     return {name: scores[name] for name in ("ap", "ap50")}

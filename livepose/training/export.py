@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.archive import open_people
-from livepose.evaluation.boxes import annotated_boxes
-from livepose.evaluation.predict import batches
+from livepose.evaluation.dataset import open_people
+from livepose.evaluation.predict import annotated_boxes, batches
 from livepose.evaluation.settings import Loading
 from livepose.evaluation.validation import CallableRuntime
 from livepose.networks import build_network

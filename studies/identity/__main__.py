@@ -13,7 +13,7 @@ import numpy as np
 from livepose.cli import guarded
 from livepose.cli.progress import progress_bars
 from livepose.errors import DataError, SinkError, UsageError
-from livepose.evaluation.archive import open_people
+from livepose.evaluation.dataset import open_people
 from livepose.evaluation.report import as_json, figure_with, save, write_text
 from livepose.pipeline import PosePipeline, Settings
 from studies import positive

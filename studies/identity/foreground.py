@@ -67,8 +67,7 @@ class ForegroundCrop:
 
 def foreground_crops(annotations: Dataset, pictures: Archive) -> Iterator[ForegroundCrop]:
     """Everybody who stands whole and alone in a picture, and could be cut out cleanly."""
-    for picture in annotations.pictures:
-        people = annotations.people_of(picture)
+    for picture, people in zip(annotations.pictures, annotations.people_by_picture, strict=True):
         wanted = [one for one in people if picture.size_wh and _whole(one, picture.size_wh)]
         wanted = [one for one in wanted if _alone(one, people)]
         if not wanted:

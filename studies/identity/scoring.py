@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from livepose import boxes
 from livepose.boxes import Boxes
 from livepose.errors import UsageError
-from livepose.evaluation.bootstrap import Interval, draws, percentile_interval
+from livepose.evaluation.metrics import Interval, draws, percentile_interval
 from livepose.evaluation.report import markdown_table
 from studies.identity.scenes import Truth
 

@@ -12,8 +12,8 @@ from livepose.benchmark.scene import load_photograph
 from livepose.boxes import Boxes
 from livepose.errors import DataError
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.boxes import annotated_boxes
-from livepose.evaluation.dataset import Dataset, Person, Picture, load_annotations
+from livepose.evaluation.dataset import Person, Picture, load_annotations
+from livepose.evaluation.predict import annotated_boxes
 from livepose.frame import ImageBgr
 
 Floats = NDArray[np.float64]
@@ -239,17 +239,18 @@ def annotated_photographs(images: Path, annotations: Path, count: int) -> list[P
         When the set has none.
     """
     known = load_annotations(annotations)
+    everybody = zip(known.pictures, known.people_by_picture, strict=True)
     chosen = sorted(
-        (picture for picture in known.pictures if _suits(known, picture)),
-        key=lambda picture: (-_richness(known, picture), picture.id),
+        ((picture, people) for picture, people in everybody if _suits(picture, people)),
+        key=lambda one: (-_richness(*one), one[0].id),
     )
     if not chosen:
         raise DataError(f"{annotations}: no picture has two or three people who are seen well")
     store = Archive(images)
     boxes = {row.picture.id: row.boxes_xyxy for row in annotated_boxes(known, "pixel_centre")}
     rows = []
-    for picture in chosen[:count]:
-        good = np.array([_seen_well(one, picture) for one in known.people_of(picture)])
+    for picture, people in chosen[:count]:
+        good = np.array([_seen_well(one, picture) for one in people])
         stem = Path(picture.file_name).stem.lstrip("0")
         rows.append(Photograph(stem, store.image_bgr(picture.file_name), boxes[picture.id][good]))
     store.close()
@@ -261,14 +262,13 @@ def _seen_well(person: Person, picture: Picture) -> bool:
     return bool(person.labelled.sum() >= LEAST_KEYPOINTS and person.wh_px[1] >= LEAST_HEIGHT * size)
 
 
-def _suits(known: Dataset, picture: Picture) -> bool:
-    good = [_seen_well(one, picture) for one in known.people_of(picture)]
+def _suits(picture: Picture, people: Sequence[Person]) -> bool:
+    good = [_seen_well(one, picture) for one in people]
     return LEAST_PEOPLE <= sum(good) <= MOST_PEOPLE
 
 
-def _richness(known: Dataset, picture: Picture) -> float:
-    people = [one for one in known.people_of(picture) if _seen_well(one, picture)]
-    return float(np.mean([one.labelled.sum() for one in people]))
+def _richness(picture: Picture, people: Sequence[Person]) -> float:
+    return float(np.mean([one.labelled.sum() for one in people if _seen_well(one, picture)]))
 
 
 def _fitting(photograph: Photograph) -> Photograph:

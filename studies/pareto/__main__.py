@@ -14,7 +14,7 @@ from livepose.cli.evaluate import COCO, CocoOutputs, chosen_of
 from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars
 from livepose.errors import SinkError
-from livepose.evaluation.bootstrap import Interval
+from livepose.evaluation.metrics import Interval
 from livepose.evaluation.report import (
     as_json,
     figure_with,

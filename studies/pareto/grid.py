@@ -17,11 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.bootstrap import draws, percentile_interval
-from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.coco import match
-from livepose.evaluation.metrics import coco_results, sigmas_of
-from livepose.evaluation.predict import Predictions, Variant, predict
+from livepose.evaluation.metrics import coco_results, draws, percentile_interval, sigmas_of
+from livepose.evaluation.predict import Boxed, Predictions, Variant, predict
 from livepose.evaluation.run import Set, chosen_detector, chosen_estimator, open_set
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
 from livepose.evaluation.speed import WARM_UP, measure_speeds, pictures_with_people, timed

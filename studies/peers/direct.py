@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.metrics import MOST_POSES, coco_results, pose_result
-from livepose.evaluation.predict import Predictions
+from livepose.evaluation.predict import Boxed, Predictions
 from livepose.evaluation.report import Row
 from livepose.evaluation.run import CocoScorer
 from livepose.evaluation.speed import (

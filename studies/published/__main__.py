@@ -17,8 +17,8 @@ from typing import Any
 
 from livepose.cli import guarded
 from livepose.errors import DataError
-from livepose.evaluation.bootstrap import Interval
 from livepose.evaluation.dataset import read_json
+from livepose.evaluation.metrics import Interval
 from livepose.evaluation.report import BACKBONES, markdown_table, require_writable, write_text
 
 PAPER = "DARK paper"

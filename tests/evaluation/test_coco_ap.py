@@ -9,11 +9,10 @@ import pytest
 
 from livepose.errors import DataError, UsageError
 from livepose.evaluation import coco
-from livepose.evaluation.boxes import Boxed
 from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import Picture
 from livepose.evaluation.metrics import coco_results, sigmas_of
-from livepose.evaluation.predict import Predictions
+from livepose.evaluation.predict import Boxed, Predictions
 from livepose.skeletons import COCO17
 
 SIGMAS = sigmas_of(COCO17)

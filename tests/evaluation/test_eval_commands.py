@@ -262,7 +262,7 @@ def test_where_nothing_can_be_written_is_said_before_the_work(
     make_set: MakeSet, spots: list[Any], capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
     images, path, _ = make_set(1)
-    for place, says in (("gone/out", "no folder gone"), (str(images), "it is a folder")):
+    for place, says in (("gone/out", "gone does not exist"), (str(images), "it is a folder")):
         assert main(coco(images, path, option, place)) == 1
         assert says in capsys.readouterr().err
     assert spots == []

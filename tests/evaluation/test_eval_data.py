@@ -12,14 +12,14 @@ import pytest
 
 from livepose.errors import DataError
 from livepose.evaluation.archive import Archive, is_hostile
-from livepose.evaluation.boxes import (
+from livepose.evaluation.dataset import Picture, Problems, load_annotations, read_dataset
+from livepose.evaluation.mpii import load_mpii, person_boxes
+from livepose.evaluation.predict import (
     annotated_boxes,
     boxes_from_file,
     cut_at_picture,
     detected_boxes,
 )
-from livepose.evaluation.dataset import Picture, Problems, load_annotations, read_dataset
-from livepose.evaluation.mpii import load_mpii, person_boxes
 from livepose.skeletons import COCO17, MPII16
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]

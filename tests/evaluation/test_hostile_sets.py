@@ -12,10 +12,10 @@ from hostile import damaged, mutated
 
 from livepose.errors import DataError
 from livepose.evaluation.archive import MAX_PICTURE_BYTES, Archive
-from livepose.evaluation.boxes import boxes_from_file
 from livepose.evaluation.dataset import Problems, load_annotations, read_dataset
 from livepose.evaluation.metrics import sigmas_of
 from livepose.evaluation.mpii import load_mpii
+from livepose.evaluation.predict import boxes_from_file
 from livepose.skeletons import COCO17
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -78,7 +78,8 @@ def test_other_mutated_files_are_read_or_refused(
 
 def test_damaged_archives_are_read_or_refused(make_set: MakeSet, tmp_path: Path) -> None:
     images, path, _ = make_set(3, as_zip=True)
-    whole, names = images.read_bytes(), load_annotations(path).file_names
+    whole = images.read_bytes()
+    names = [picture.file_name for picture in load_annotations(path).pictures]
     file, found = tmp_path / "damaged.zip", []
     directory = whole.index(b"PK\x01\x02")
     for seed in range(2 * ARCHIVES):

@@ -1,4 +1,4 @@
-"""PCKh of MPII against the reference's numbers, PCK of the torso by hand."""
+"""PCKh of MPII against the reference's numbers, PCK of the torso by hand, and their intervals."""
 
 import json
 from pathlib import Path
@@ -7,17 +7,21 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError
-from livepose.evaluation.bootstrap import draws
 from livepose.evaluation.metrics import (
+    Interval,
+    Pck,
+    draws,
     lsp_pck,
-    mean_of_known,
     mpii_pckh,
+    percentile_interval,
     torso_sizes,
 )
 from livepose.evaluation.mpii import as_mpii
 from livepose.skeletons import COCO17, MPII16
 
 PLACE = {name: index for index, name in enumerate(COCO17.keypoints)}
+EACH_ITS_OWN = np.arange(2)
+"""The pictures of two people."""
 
 
 def test_pckh_is_the_reference_one(shared: Path) -> None:
@@ -26,27 +30,22 @@ def test_pckh_is_the_reference_one(shared: Path) -> None:
     found = np.array(golden["predictions_0_based_xy"])
     labelled = np.array(golden["jnt_missing_16xN"]).T == 0
     heads = np.array(golden["headboxes_src_2x2xN"]).transpose(2, 0, 1).reshape(-1, 4)
-    half = mpii_pckh(found, truth, labelled, heads, 0.5)
-    expected = golden["expected"]
-    for group, value in half.scores().items():
-        printed = expected[group.capitalize()]
-        assert value == pytest.approx(printed, abs=1e-6), group
+    picture, expected = np.arange(len(found)), golden["expected"]
+    for group, value in mpii_pckh(found, truth, labelled, heads, 0.5, picture).scores().items():
+        assert value == pytest.approx(expected[group.capitalize()], abs=1e-6), group
     # The reference prints as "Mean@0.1" what it measures at 0.11.
-    tenth = mpii_pckh(found, truth, labelled, heads, 0.11)
+    tenth = mpii_pckh(found, truth, labelled, heads, 0.11, picture)
     assert tenth.scores()["mean"] == pytest.approx(expected["Mean@0.1"], abs=1e-6)
 
 
 def test_the_head_size_is_six_tenths_of_the_diagonal() -> None:
-    xy, seen, head = np.zeros((1, 16, 2)), np.ones((1, 16), bool), np.array([[10.0, 10, 13, 14]])
-    moved = xy + np.array([1.5, 0.0])  # half of 0.6 * 5
-    assert mpii_pckh(moved, xy, seen, head, 0.5).scores()["mean"] == 100.0
-    assert mpii_pckh(moved + np.array([0.01, 0.0]), xy, seen, head, 0.5).scores()["mean"] == 0.0
-
-
-def test_an_empty_head_box_is_refused() -> None:
-    xy, seen = np.zeros((1, 16, 2)), np.ones((1, 16), bool)
-    with pytest.raises(DataError, match="person 0"):
-        mpii_pckh(xy, xy, seen, np.array([[5.0, 5.0, 5.0, 5.0]]), 0.5)
+    xy, seen, picture = np.zeros((1, 16, 2)), np.ones((1, 16), bool), np.zeros(1, int)
+    head = np.array([[10.0, 10, 13, 14]])
+    for off_px, right in ((1.5, 100.0), (1.51, 0.0)):  # half of 0.6 * 5
+        found = mpii_pckh(xy + np.array([off_px, 0.0]), xy, seen, head, 0.5, picture)
+        assert found.scores()["mean"] == right
+    with pytest.raises(DataError, match="person 0 has an empty head box"):
+        mpii_pckh(xy, xy, seen, np.full((1, 4), 5.0), 0.5, picture)
 
 
 def standing() -> tuple[np.ndarray, np.ndarray]:
@@ -57,21 +56,16 @@ def standing() -> tuple[np.ndarray, np.ndarray]:
     return truth, np.ones((2, 17), bool)
 
 
-def test_an_error_of_exactly_the_threshold_is_a_hit() -> None:
+def test_an_error_of_exactly_the_threshold_is_a_hit_and_what_was_not_found_a_miss() -> None:
     truth, labelled = standing()
     found = truth.copy()
     found[0, PLACE["left_wrist"], 0] += 10.0
     found[1, PLACE["left_wrist"], 0] += 10.01
-    scored = lsp_pck(found, truth, labelled)
-    assert scored.scores()["wrist"] == pytest.approx((50 + 100) / 2)
-    assert scored.scores()["mean"] == pytest.approx(100 * 23 / 24)
-
-
-def test_a_keypoint_that_was_not_found_is_a_miss() -> None:
-    truth, labelled = standing()
-    found = truth.copy()
     found[:, PLACE["right_knee"]] = np.nan
-    assert lsp_pck(found, truth, labelled).scores()["knee"] == pytest.approx(50.0)
+    scores = lsp_pck(found, truth, labelled, EACH_ITS_OWN).scores()
+    assert scores["wrist"] == pytest.approx((50 + 100) / 2)
+    assert scores["knee"] == pytest.approx(50.0)
+    assert scores["mean"] == pytest.approx(100 * 21 / 24)
 
 
 def test_the_other_diagonal_stands_in_and_people_without_a_torso_are_left_out() -> None:
@@ -80,16 +74,11 @@ def test_the_other_diagonal_stands_in_and_people_without_a_torso_are_left_out() 
     labelled[0, PLACE["right_hip"]] = False
     labelled[1, [PLACE["right_hip"], PLACE["left_hip"]]] = False
     assert torso_sizes(truth, labelled)[0] == pytest.approx(5.0)
-    scored = lsp_pck(truth, truth, labelled)
-    assert scored.people.tolist() == [0]
+    scored = lsp_pck(truth, truth, labelled, EACH_ITS_OWN)
+    assert scored.picture.tolist() == [0]
     assert scored.scores()["mean"] == pytest.approx(100.0)
-
-
-def test_a_set_without_any_torso_is_refused() -> None:
-    truth, labelled = standing()
-    labelled[:] = False
     with pytest.raises(DataError, match="torso"):
-        lsp_pck(truth, truth, labelled)
+        lsp_pck(truth, truth, np.zeros_like(labelled), EACH_ITS_OWN)
 
 
 def test_coco_keypoints_take_their_places_in_mpiis_order() -> None:
@@ -107,21 +96,46 @@ def test_a_joint_is_resampled_as_it_is_scored_where_only_one_side_is_labelled() 
     labelled[:, PLACE["left_knee"]] = False
     found = truth.copy()
     found[1, PLACE["right_knee"]] = np.nan
-    scored = lsp_pck(found, truth, labelled)
-    drawn = scored.resampled(draws(2))["knee"]
+    scored = lsp_pck(found, truth, labelled, EACH_ITS_OWN)
+    drawn = scored.resampled(draws(2))
     assert scored.scores()["knee"] == pytest.approx(50.0)
-    assert set(drawn) == {0.0, 50.0, 100.0}
+    assert set(drawn["knee"]) == {0.0, 50.0, 100.0}
+    assert set(drawn) == {"shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean"}
+    assert (drawn["hip"] == 100.0).all()
 
 
-def test_the_mean_of_what_is_known() -> None:
-    values = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]])
-    np.testing.assert_array_equal(mean_of_known(values, axis=0), [2.0, 5.0, np.nan])
-    assert mean_of_known(values) == pytest.approx(3.0)
-    assert np.isnan(mean_of_known(np.empty(0)))
+def test_every_draw_has_as_many_pictures_as_there_are() -> None:
+    drawn = draws(7, 50)
+    assert (drawn.sum(axis=1) == 7).all()
+    assert np.array_equal(drawn, draws(7, 50))
 
 
-def test_resamples_of_a_perfect_answer_are_perfect() -> None:
-    truth, labelled = standing()
-    samples = lsp_pck(truth, truth, labelled).resampled(draws(2))
-    assert set(samples) == {"shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean"}
-    assert all((values == 100.0).all() for values in samples.values())
+def share_of(hits: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Percent of people (P, 1) of these pictures who are hits, in every draw."""
+    pck = Pck(hits, np.ones_like(hits), picture, {}, np.ones(1, bool))
+    return pck.resampled(draws(int(picture.max()) + 1))["mean"]
+
+
+def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
+    hits = np.arange(400)[:, None] < 100
+    interval = percentile_interval(share_of(hits, np.arange(400)))
+    spread = 100 * 1.96 * np.sqrt(0.25 * 0.75 / 400)
+    assert (interval.low, interval.high) == pytest.approx((25 - spread, 25 + spread), abs=0.7)
+
+
+def test_people_of_one_picture_are_drawn_together() -> None:
+    hits = np.repeat([[True], [False]], 50, axis=0)
+    assert set(share_of(hits, np.repeat([0, 1], 50))) == {0.0, 50.0, 100.0}
+
+
+def test_a_small_but_steady_difference_is_told_apart_only_in_pairs() -> None:
+    noise = np.random.default_rng(0).normal(60, 5, 1000)
+    assert percentile_interval(noise + 1 - noise).excludes_zero
+    assert not percentile_interval(noise - 60).excludes_zero
+
+
+def test_nothing_to_draw_from_is_not_a_number() -> None:
+    interval = percentile_interval(np.full(3, np.nan))
+    assert np.isnan(interval.low)
+    assert not interval.excludes_zero
+    assert str(Interval(61.23, 66.54)) == "[61.2, 66.5]"

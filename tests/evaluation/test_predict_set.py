@@ -13,9 +13,8 @@ from gpu.toys import toy_runtime
 from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.boxes import annotated_boxes
 from livepose.evaluation.dataset import load_annotations
-from livepose.evaluation.predict import Variant, predict
+from livepose.evaluation.predict import Variant, annotated_boxes, predict
 from livepose.evaluation.settings import Loading
 from livepose.evaluation.speed import measure_speeds
 from livepose.evaluation.validation import CallableRuntime, validate_pose
@@ -172,7 +171,6 @@ def test_training_gets_its_figures_from_a_runtime_or_a_plain_function(make_set: 
     figures = validate_pose(runtime, images, path)
     assert figures["ap"] == pytest.approx(100.0)
     assert figures["oks"] > 0.98
-    assert np.isnan(figures["pck"])  # every keypoint in one spot: no torso
     assert figures["people"] == 5
     plain = CallableRuntime(runtime.__call__, runtime.card)
     assert validate_pose(plain, images, path, limit=1)["people"] == 2

@@ -11,7 +11,7 @@ from livepose.calibration.int8 import Histogram, PeopleSet, quantise, require_ke
 from livepose.calibration.settings import pair
 from livepose.cli import main
 from livepose.errors import DataError, GateError
-from livepose.evaluation.archive import open_people
+from livepose.evaluation.dataset import open_people
 from livepose.runtimes.ranges import read_ranges, write_ranges
 from livepose.weights import read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
