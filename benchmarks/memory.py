@@ -24,7 +24,7 @@ from livepose.player import Player
 from livepose.poses import Poses
 from livepose.sinks.jsonl import JsonLinesSink
 from livepose.sinks.protocol import Sink
-from livepose.sources.protocol import Closing, Kind
+from livepose.sources.source import Source
 
 FPS = 30.0
 STAY_S = 5.0
@@ -32,12 +32,11 @@ SAMPLES = 200
 PAGE_MB = resource.getpagesize() / 2**20
 
 
-class Passers(Closing):
+class Passers(Source):
     """A grey picture through which people walk; each is there for a few seconds. A ``Source``."""
 
-    kind: Kind = "video"
-    live = False
-    fps: float | None = FPS
+    fps = FPS
+    frame_count: int
     name = "passers-by"
 
     def __init__(self, frames: int, at_once: int, size_wh: tuple[int, int] = (640, 480)) -> None:

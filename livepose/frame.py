@@ -1,6 +1,7 @@
-"""A frame: one picture with its time."""
+"""A frame: one picture with its time; and a clock for what is done with it."""
 
 import time
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,3 +59,71 @@ def check_image(image_bgr: ImageBgr) -> None:
     shape, kind = np.shape(image_bgr), getattr(image_bgr, "dtype", type(image_bgr))
     if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
         raise UsageError(f"image_bgr: expected uint8 of shape (H, W, 3), got {kind} {shape}")
+
+
+class StageClock:
+    """Milliseconds of each named stage, frame by frame, over the last ``window`` frames.
+
+    A stage that is entered several times in one frame counts as their sum. One thread measures;
+    others may read.
+    """
+
+    def __init__(self, window: int = 240) -> None:
+        self._window = window
+        self._frame_ms: dict[str, float] = {}
+        self._samples_ms: dict[str, deque[float]] = {}
+
+    def stage(self, name: str) -> "Stage":
+        """Times a ``with`` block under this name, as part of the current frame."""
+        return Stage(self._frame_ms, name)
+
+    def frame_ms(self) -> dict[str, float]:
+        """Milliseconds of the stages of the current frame so far."""
+        return dict(self._frame_ms)
+
+    def end_frame(self) -> None:
+        """The current frame is done: its stages become samples."""
+        for name, took_ms in self._frame_ms.items():
+            self._samples_ms.setdefault(name, deque(maxlen=self._window)).append(took_ms)
+        self._frame_ms.clear()
+
+    def names(self) -> list[str]:
+        """Stages in the order in which they were first seen."""
+        return list(self._samples_ms)
+
+    def samples_ms(self, name: str) -> list[float]:
+        """Every sample of one stage over the last frames, oldest first."""
+        return list(self._samples_ms.get(name, ()))
+
+    def percentiles_ms(self, name: str, *percents: float) -> list[float]:
+        """Percentiles of one stage over the last frames; NaN while nothing was measured."""
+        samples = self._samples_ms.get(name)
+        if not samples:
+            return [float("nan")] * len(percents)
+        return [float(value) for value in np.percentile(list(samples), percents)]
+
+    def clear(self, window: int | None = None) -> None:
+        """Forgets everything, so that warm-up stays out; from here on over ``window`` frames."""
+        self._window = self._window if window is None else window
+        self._frame_ms.clear()
+        self._samples_ms.clear()
+
+
+class Stage:
+    """One block of a frame whose milliseconds are added to those under its name.
+
+    Not a generator: getting in and out of one would be a good part of the shortest stages.
+    """
+
+    __slots__ = ("_frame_ms", "_name", "_start_s")
+
+    def __init__(self, frame_ms: dict[str, float], name: str) -> None:
+        self._frame_ms = frame_ms
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._start_s = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        took_ms = (time.perf_counter() - self._start_s) * 1e3
+        self._frame_ms[self._name] = self._frame_ms.get(self._name, 0.0) + took_ms

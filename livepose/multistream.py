@@ -16,9 +16,8 @@ from livepose.batching import Clients, DynamicBatching
 from livepose.boxes import Boxes
 from livepose.detection import Detections, Detector, TwoScaleDetector, TwoScales
 from livepose.estimator import Estimates, PoseEstimator
-from livepose.frame import ImageBgr
+from livepose.frame import ImageBgr, StageClock
 from livepose.pipeline import PosePipeline, Settings
-from livepose.timing import StageClock
 
 Asked = tuple[ImageBgr, Boxes]
 

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from livepose.detection import Detector, open_detector
 from livepose.errors import UsageError
 from livepose.estimator import PoseEstimator
+from livepose.frame import StageClock
 from livepose.runtimes import open_runtime
 from livepose.runtimes.select import cuda_devices
 from livepose.settings import Settings
-from livepose.timing import StageClock
 
 
 def open_networks(

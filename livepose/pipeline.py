@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.budget import Budget, PoseSchedule, Scheduler
 from livepose.detection import Detections, DetectionSchedule, Detector, detect_stills
-from livepose.errors import DeviceError
+from livepose.errors import DeviceError, LiveposeError
 from livepose.estimator import Estimates, PoseEstimator
-from livepose.frame import Frame, ImageBgr
+from livepose.frame import Frame, ImageBgr, StageClock
 from livepose.opening import open_networks
 from livepose.poses import Poses
 from livepose.settings import Settings as Settings
@@ -31,8 +31,7 @@ from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source, open_source
 from livepose.sources.images import as_image_bgr
-from livepose.threads import OneAtATime, batches, give_way, prefetch
-from livepose.timing import StageClock
+from livepose.threads import OneAtATime, give_way, prefetch
 from livepose.tracking import ShotBoundaries, Tracked, Tracker, TrackerSettings
 
 Picture = ImageBgr | str | Path | Any
@@ -275,7 +274,7 @@ class PosePipeline:
             yield frame, self.process(frame.image_bgr, frame.time_s, frame.captured_s)
 
     def _still(self, frames: Iterable[Frame]) -> Generator[tuple[Frame, Poses], None, None]:
-        for some in batches(frames, STILLS_TOGETHER):
+        for some in _batches(frames, STILLS_TOGETHER):
             poses = self.process_stills([frame.image_bgr for frame in some])
             yield from zip(some, poses, strict=True)
 
@@ -374,3 +373,20 @@ class PosePipeline:
 
 def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:
     return image_bgr.shape[1], image_bgr.shape[0]
+
+
+def _batches(frames: Iterable[Frame], size: int) -> Generator[list[Frame], None, None]:
+    """The frames in lists of ``size``; those before the end, or an error, in a shorter one."""
+    batch: list[Frame] = []
+    try:
+        for frame in frames:
+            batch.append(frame)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except LiveposeError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch

@@ -7,16 +7,31 @@ import os
 import queue
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
-from livepose.errors import LiveposeError, UsageError
+from livepose.errors import UsageError
 
 Item = TypeVar("Item")
 BACKGROUND_NICENESS = 10
-ASK_EVERY_S = 0.1
-"""While nothing is ready."""
+_TICK_S = 0.1
+"""Waiting without end cannot be interrupted everywhere."""
+
+
+class Closable:
+    """Gives a class with ``close`` the ``with`` statement."""
+
+    def close(self) -> None:
+        """Lets go of everything; a second call does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def give_way() -> None:
@@ -30,20 +45,11 @@ def give_way() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICENESS)
 
 
-class _End:
-    """The last thing in a queue; carries the error that ended it, if any."""
-
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
-
-
 class OneAtATime:
     """A lock on what several threads may ask for in turn, in the process that opened it only."""
 
     def __init__(self, what: str) -> None:
-        self._what = what
-        self._lock = threading.RLock()
-        self._process = os.getpid()
+        self._what, self._lock, self._process = what, threading.RLock(), os.getpid()
 
     def __enter__(self) -> None:
         self.require_same_process()
@@ -61,6 +67,13 @@ class OneAtATime:
             )
 
 
+class _End:
+    """The last thing in a queue; carries the error that ended it, if any."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
 def prefetch(
     items: Iterable[Item], depth: int, goes_on: Callable[[], bool] = lambda: True
 ) -> Generator[Item, None, None]:
@@ -71,110 +84,80 @@ def prefetch(
     """
     ready: queue.Queue[Item | _End] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
-    thread = threading.Thread(
-        target=_fill, args=(items, ready, stopped), name="prefetch", daemon=True
-    )
+
+    def put(item: Item | _End) -> None:
+        while not stopped.is_set():
+            with suppress(queue.Full):
+                ready.put(item, timeout=_TICK_S)
+                return
+
+    def fill() -> None:
+        end = _End()
+        try:
+            with closing(items) if isinstance(items, Generator) else nullcontext():
+                for item in items:
+                    put(item)
+                    if stopped.is_set():
+                        return
+        except BaseException as error:  # raised again where the items are used
+            end = _End(error)
+        put(end)
+
+    # A daemon: a source that hangs must not hold up the end of the program.
+    thread = threading.Thread(target=fill, name="prefetch", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := _get(ready, goes_on), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
+        while True:
+            try:
+                item = ready.get(timeout=_TICK_S)
+            except queue.Empty:
+                if goes_on():
+                    continue
+                return
+            if not isinstance(item, _End):
+                yield item
+            elif item.error is not None:
+                raise item.error
+            else:
+                return
     finally:
         stopped.set()
         thread.join(timeout=5.0)
 
 
-def _get(ready: "queue.Queue[Item | _End]", goes_on: Callable[[], bool]) -> "Item | _End":
-    """Waits for the next item, and ends that when it does not go on."""
-    while True:
-        with suppress(queue.Empty):
-            return ready.get(timeout=ASK_EVERY_S)
-        if not goes_on():
-            return _End()
-
-
-def _fill(
-    items: Iterable[Item], ready: "queue.Queue[Item | _End]", stopped: threading.Event
-) -> None:
-    end = _End()
-    try:
-        with closing(items) if isinstance(items, Generator) else nullcontext():
-            for item in items:
-                if not _put(ready, item, stopped):
-                    return
-    except BaseException as error:  # raised again where the items are used
-        end = _End(error)
-    _put(ready, end, stopped)
-
-
-def _put(ready: "queue.Queue[Item | _End]", item: "Item | _End", stopped: threading.Event) -> bool:
-    """Waits for room, but not for longer than anybody listens."""
-    while not stopped.is_set():
-        try:
-            ready.put(item, timeout=0.1)
-        except queue.Full:
-            continue
-        return True
-    return False
-
-
-def batches(items: Iterable[Item], size: int) -> Generator[list[Item], None, None]:
-    """The same items in lists of ``size``; those before the end, or an error, in a shorter one."""
-    batch: list[Item] = []
-    try:
-        for item in items:
-            batch.append(item)
-            if len(batch) == size:
-                yield batch
-                batch = []
-    except LiveposeError:
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch
-
-
 class BackgroundWriter(Generic[Item]):
     """Hands items to ``work`` in a thread of its own, in order, at most ``depth`` waiting.
 
-    An error of ``work`` is raised by the next ``put`` or by ``close``.
+    An error of ``work`` is raised by a later ``put`` or by ``close``, and ends the work.
     """
 
     def __init__(self, work: Callable[[Item], None], depth: int) -> None:
-        self._work = work
-        self._waiting: queue.Queue[Item | _End] = queue.Queue(maxsize=depth)
-        self._stopped = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._work, self._depth = work, depth
+        self._pool = ThreadPoolExecutor(1, "writer", initializer=give_way)
+        self._given: deque[Future[None]] = deque()
 
     def put(self, item: Item) -> None:
         """Waits while ``depth`` items are waiting, then adds this one."""
-        _put(self._waiting, item, self._stopped)
-        self._raise_error()
+        self._await(self._depth)
+        self._given.append(self._pool.submit(self._work, item))
 
     def close(self) -> None:
         """Waits until everything is done."""
-        _put(self._waiting, _End(), self._stopped)
-        self._thread.join()
-        self._raise_error()
-
-    def _run(self) -> None:
-        give_way()
         try:
-            while not isinstance(item := self._waiting.get(), _End):
-                self._work(item)
-        except BaseException as error:  # raised again by put or close
-            self._error = error
+            self._await(0)
         finally:
-            self._stopped.set()
+            self._pool.shutdown()
 
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+    def _await(self, most: int) -> None:
+        """Waits until no more than so many are left."""
+        try:
+            while len(self._given) > most or (self._given and self._given[0].done()):
+                self._given[0].result()
+                self._given.popleft()
+        except Exception:
+            self._given.clear()
+            self._pool.shutdown(cancel_futures=True)
+            raise
 
 
 class Latest(Generic[Item]):
@@ -215,15 +198,12 @@ class Latest(Generic[Item]):
         """Waits for an item, and gives it with the count of those dropped; None once closed."""
         with self.changed:
             while self.item is None and not self.over:
-                self.changed.wait(
-                    ASK_EVERY_S
-                )  # a wait without end cannot be interrupted everywhere
-            taken, dropped = self.item, self.dropped
+                self.changed.wait(_TICK_S)
             if self.closed:
                 return None
-            if taken is None:
-                assert self.failure is not None  # noqa: S101 - nothing else ends the wait
-                raise self.failure
+            if self.item is None:
+                raise self.failure or RuntimeError
+            taken, dropped = self.item, self.dropped
             self.item, self.dropped = None, 0
             return taken, dropped
 

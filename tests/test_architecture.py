@@ -9,9 +9,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "livepose"
 
 # Lowest first. A module imports only from levels below its own, or from its own room.
 LEVELS = [
-    {"errors", "closable", "kept", "paths"},
+    {"errors", "kept", "paths"},
     {"compiled"},
-    {"frame", "skeletons", "boxes", "timing", "batching", "settings"},
+    {"frame", "skeletons", "boxes", "batching", "settings"},
     {"poses", "threads"},
     {"heatmaps", "networks", "crops"},
     {"weights"},

@@ -13,8 +13,8 @@ from livepose.benchmark.run import BenchmarkSettings, bottleneck, measure
 from livepose.benchmark.scene import CameraPath, WalkingPeople
 from livepose.cli import main
 from livepose.errors import SourceError
+from livepose.frame import StageClock
 from livepose.pipeline import PosePipeline
-from livepose.timing import StageClock
 
 __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]

@@ -24,11 +24,10 @@ from livepose.cli import main
 from livepose.detection import Detections
 from livepose.errors import DeviceError
 from livepose.estimator import PoseEstimator
-from livepose.frame import Frame
+from livepose.frame import Frame, StageClock
 from livepose.multistream import PoseService, SharedEstimator
 from livepose.pipeline import PosePipeline
 from livepose.poses import Poses
-from livepose.timing import StageClock
 
 __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]

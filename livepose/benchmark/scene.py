@@ -19,7 +19,7 @@ from livepose.boxes import Boxes
 from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
 from livepose.runtimes.verify import SHEET
-from livepose.sources.protocol import Closing, Kind
+from livepose.sources.source import Source
 
 FPS = 30.0
 # Two people of bus.jpg who are seen from head to foot: left, top, right, bottom in its pixels.
@@ -36,13 +36,11 @@ SHOTS = (
 OWN_SHOTS = ((SHEET.name, (0.22, 0.5, 0.42), (0.78, 0.5, 0.42)),)
 
 
-class CameraPath(Closing):
+class CameraPath(Source):
     """A camera that travels over the photographs; a ``Source`` like any other."""
 
     name = "demo scene"
-    kind: Kind = "video"
-    live = False
-    fps: float | None = FPS
+    fps = FPS
 
     def __init__(
         self, seconds_per_shot: float = 3.0, size_wh: tuple[int, int] = (640, 480)
@@ -82,15 +80,14 @@ def see(photograph_bgr: ImageBgr, view: NDArray[np.float64], size_wh: tuple[int,
     return np.asarray(seen, dtype=np.uint8)
 
 
-class WalkingPeople(Closing):
+class WalkingPeople(Source):
     """``people`` figures that walk to and fro before a facade; a ``Source`` like any other.
 
     ``boxes_xyxy(index)`` are their true boxes, (people, 4).
     """
 
-    kind: Kind = "video"
-    live = False
-    fps: float | None = FPS
+    fps = FPS
+    frame_count: int
 
     def __init__(
         self, people: int, frame_count: int, size_wh: tuple[int, int] = (640, 480)

@@ -15,13 +15,12 @@ from livepose.crops import CropGeometry, cut_crops
 from livepose.errors import DeviceError
 from livepose.estimator._kernels import decode_to_image
 from livepose.estimator.small_people import SmallPeople, smaller_size
-from livepose.frame import ImageBgr
+from livepose.frame import ImageBgr, StageClock
 from livepose.heatmaps import DECODERS, Decoded, blur_taps, decode
 from livepose.heatmaps._maps import as_contiguous
 from livepose.runtimes import Runtime
 from livepose.runtimes.protocol import ResizableRuntime
 from livepose.skeletons import Skeleton
-from livepose.timing import StageClock
 from livepose.weights.calibration import calibration_of
 
 if TYPE_CHECKING:

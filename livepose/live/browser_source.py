@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from livepose.frame import Frame
-from livepose.sources.protocol import Closing, Kind
+from livepose.sources.source import Source
 from livepose.threads import Latest
 
 USUAL_WH = (640, 480)
@@ -21,7 +21,7 @@ _TAG_BYTES = 4
 _TAGS_KEPT = 64
 
 
-class BrowserSource(Closing):
+class BrowserSource(Source):
     """The newest picture that a page sent; it waits for as long as none comes.
 
     One page sends at a time: whoever begins first, until it has sent nothing for two seconds.
@@ -33,14 +33,12 @@ class BrowserSource(Closing):
     """
 
     name = "browser"
-    kind: Kind = "camera"
+    kind = "camera"
     live = True
-    frame_count = None
     SILENT_AFTER_S = 2.0
 
     def __init__(self) -> None:
         self.size_wh = USUAL_WH
-        self.fps: float | None = None
         self.refused: Counter[str] = Counter()
         self._latest: Latest[tuple[int, bytes, float]] = Latest()
         self._sending = threading.Lock()

@@ -24,10 +24,9 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from livepose.closable import Closable
 from livepose.errors import UsageError
 from livepose.live.addresses import SEND_BUFFER_BYTES, is_address, is_loopback, listen
-from livepose.threads import give_way
+from livepose.threads import Closable, give_way
 
 MOST_MESSAGE_BYTES = 4_000_000
 MOST_CLIENTS = 32

@@ -4,8 +4,8 @@ import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from livepose.closable import Closable
 from livepose.errors import SinkError
+from livepose.threads import Closable
 
 if TYPE_CHECKING:
     from livepose.frame import Frame, ImageBgr

@@ -9,8 +9,8 @@ from fractions import Fraction
 from typing import Any
 
 from livepose.errors import SinkError
-from livepose.sources.container import start_of
-from livepose.sources.libraries import av
+from livepose.sources.frames import av
+from livepose.sources.video import start_of
 
 _COPIED: dict[str, frozenset[str]] = {
     "mp4": frozenset(("aac", "mp3")),

@@ -15,7 +15,7 @@ from livepose.poses import Poses
 from livepose.sinks.claims import check_file, video_format
 from livepose.sinks.protocol import Closing, sink_error
 from livepose.sinks.sound import Sound
-from livepose.sources.libraries import av
+from livepose.sources.frames import av
 
 _TICKS_PER_S = 90_000
 _KEY_FRAME_EVERY_S = 1.0

@@ -7,18 +7,11 @@ Every source is a context manager and an iterable of ``Frame``::
             ...
 """
 
-from livepose.sources.camera import open_camera
+from livepose.sources.camera import open_camera, open_stream
 from livepose.sources.images import AnimationSource, ImageSource, read_image
 from livepose.sources.live import LiveSettings, LiveSource
-from livepose.sources.open import (
-    FoundSource,
-    find_sources,
-    open_images,
-    open_source,
-    open_video,
-)
-from livepose.sources.protocol import Excerpt, Source
-from livepose.sources.stream import open_stream
+from livepose.sources.open import FoundSource, find_sources, open_images, open_source, open_video
+from livepose.sources.source import Excerpt, Source
 from livepose.sources.video import VideoSource
 
 __all__ = [

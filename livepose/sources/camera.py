@@ -1,10 +1,8 @@
-"""Cameras at this machine, through OpenCV: which there are, and opening one of them."""
+"""Cameras at this machine, through OpenCV, and in the network, through PyAV."""
 
-import re
-import shutil
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from livepose.errors import SourceError
+from livepose.errors import SourceError, redacted
 from livepose.frame import ImageBgr
 from livepose.paths import exists
-from livepose.sources.libraries import quiet_opencv
+from livepose.sources.files import address_advice
+from livepose.sources.frames import Converter, av, quiet_opencv
 from livepose.sources.live import CaptureLost, LiveSettings, LiveSource
-from livepose.sources.stream import open_stream
+from livepose.sources.video import LIMITS, reason_of
 
 SYSTEM_LIST = Path("/sys/class/video4linux")
 _BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
@@ -25,6 +24,12 @@ _MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 _ADVICE = "is it plugged in, and not used by another program? `livepose cameras` lists them"
 _COMMON_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
 _MAX_INDICES = 8
+_QUICK = {"flags": "low_delay", "analyzeduration": "1000000", **LIMITS}
+"""Frames are handed out as they come, and one second at most is looked at to know what they are.
+
+What was looked at is kept ("nobuffer" would throw it away): the only key frame of the next ten
+seconds may be among it.
+"""
 
 
 class CameraCapture:
@@ -42,18 +47,14 @@ class CameraCapture:
         self._capture = _opened(device, _BACKENDS.get(sys.platform, cv2.CAP_ANY))
         if not self._capture.isOpened():
             self._capture.release()
-            raise SourceError(f"{camera_name(device)} does not open; {_ADVICE}")
-        set_, get = self._capture.set, self._capture.get
-        set_(cv2.CAP_PROP_FOURCC, _MJPG)
+            raise SourceError(f"{_name(device)} does not open; {_ADVICE}")
+        self._capture.set(cv2.CAP_PROP_FOURCC, _MJPG)
         if size_wh is not None:
-            set_(cv2.CAP_PROP_FRAME_WIDTH, size_wh[0])
-            set_(cv2.CAP_PROP_FRAME_HEIGHT, size_wh[1])
+            _set_size(self._capture, size_wh)
         if fps is not None:
-            set_(cv2.CAP_PROP_FPS, fps)
-        set_(cv2.CAP_PROP_BUFFERSIZE, 1)
-        got_wh, got_fps = _size_wh(self._capture), float(get(cv2.CAP_PROP_FPS))
-        got = _words(got_wh, max(got_fps, 0.0), _letters(int(get(cv2.CAP_PROP_FOURCC))))
-        self.mode = f"asked for {_words(size_wh, fps, 'MJPG')}, delivers {got}"
+            self._capture.set(cv2.CAP_PROP_FPS, fps)
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        self.mode = f"asked for {_words(size_wh, fps, 'MJPG')}, delivers {_mode(self._capture)}"
 
     def read(self) -> tuple[ImageBgr, float]:
         """Waits for a frame; the time is taken before it is decompressed."""
@@ -70,6 +71,77 @@ class CameraCapture:
         self._capture.release()
 
 
+class StreamCapture:
+    """An open network stream; a frame's time is the moment in which its last byte arrived."""
+
+    def __init__(self, url: str, settings: LiveSettings) -> None:
+        scheme, slashes, rest = url.partition("://")
+        url = scheme.lower() + slashes + rest  # FFmpeg knows them in small letters
+        # Over TCP nothing is lost and a cut connection shows.
+        options = _QUICK | ({"rtsp_transport": "tcp"} if url.startswith("rtsp") else {})
+        timeouts_s = (settings.open_timeout_s, settings.stall_after_s)
+        try:
+            self._container = av.open(url, options=options, timeout=timeouts_s)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise SourceError(
+                f"{redacted(url)} does not open: {reason_of(error)}; {address_advice(url)}"
+            ) from None
+        streams = self._container.streams
+        if not streams.video:
+            self.close()
+            raise SourceError(f"{redacted(url)} sends no picture; expected a video stream")
+        self._stream = streams.best("video") or streams.video[0]
+        self._stream.thread_type = "SLICE"  # frame threads would hold frames back
+        self._convert = Converter(self._stream)
+        self.scale_xy = self._convert.scale_xy
+        self._images = self._decode()
+        context = self._stream.codec_context
+        self.mode = f"delivers {context.width}x{context.height} as {context.name}"
+
+    def read(self) -> tuple[ImageBgr, float]:
+        """Waits for a frame; CaptureLost when the connection ends or stays silent."""
+        try:
+            return next(self._images)
+        except StopIteration:
+            raise CaptureLost("the connection was closed") from None
+        except (av.FFmpegError, OSError) as error:
+            raise CaptureLost(reason_of(error)) from None
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._container.close()
+
+    def _decode(self) -> Iterator[tuple[ImageBgr, float]]:
+        for packet in self._container.demux(self._stream):
+            arrived_s = time.perf_counter()
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                continue  # a frame that was damaged on the way is one dropped frame
+            for frame in frames:
+                image_bgr, self.scale_xy = self._convert(frame)
+                yield image_bgr, arrived_s
+
+
+def open_stream(url: str, *, rotate: int = 0, settings: LiveSettings | None = None) -> LiveSource:
+    """A live stream by its address (rtsp://, http:// with MJPEG, rtmp://, udp://, ...).
+
+    Raises
+    ------
+    SourceError
+        When nothing answers or no frame comes within a few seconds.
+    """
+    patience = settings or LiveSettings()
+    return LiveSource(
+        lambda: StreamCapture(url, patience),
+        name=redacted(url),
+        kind="url",
+        rotate=rotate,
+        settings=patience,
+        hint=address_advice(url),
+    )
+
+
 def open_camera(
     device: int | str | Path,
     *,
@@ -78,15 +150,13 @@ def open_camera(
     rotate: int = 0,
     settings: LiveSettings | None = None,
 ) -> LiveSource:
-    """A camera by index (0 or "0"), device path ("/dev/video0"), part of its name, or address.
+    """A camera by index (0 or "0"), device path ("/dev/video0"), or a part of its name.
 
     Raises
     ------
     SourceError
         When there is no such camera, or it sends nothing, within a few seconds.
     """
-    if "://" in str(device):
-        return open_stream(str(device), rotate=rotate, settings=settings)
 
     def opener() -> CameraCapture:
         found = _resolve(device)  # each time: who is plugged in again may get another number
@@ -94,15 +164,10 @@ def open_camera(
         return CameraCapture(found, size_wh=camera_size, fps=camera_fps)
 
     try:
-        name = camera_name(_resolve(device))
+        name = _name(_resolve(device))
     except SourceError:
         name = str(device)
     return LiveSource(opener, name=name, kind="camera", rotate=rotate, settings=settings)
-
-
-def camera_name(device: int | str) -> str:
-    """What messages call it: camera 0, /dev/video0."""
-    return f"camera {device}" if isinstance(device, int) else device
 
 
 def _resolve(device: int | str | Path) -> int | str:
@@ -110,9 +175,7 @@ def _resolve(device: int | str | Path) -> int | str:
     text = str(device).strip()
     if text.isdecimal():
         return int(text)
-    if text.startswith("/dev/"):
-        return text
-    found = find_by_name(text)
+    found = text if text.startswith("/dev/") else find_by_name(text)
     if found is None:
         raise SourceError(f"no camera is called {text}; `livepose cameras` lists them")
     return found
@@ -122,20 +185,12 @@ def _check_exists(device: int | str) -> None:
     """On Linux says at once when there is no such device, before the driver tries and warns."""
     path = Path(f"/dev/video{device}" if isinstance(device, int) else device)
     if sys.platform == "linux" and not exists(path):
-        name = camera_name(device)
-        missing = f" ({path})" if str(path) != name else ""
-        raise SourceError(f"{name} does not exist{missing}; {_ADVICE}")
+        missing = f" ({path})" if isinstance(device, int) else ""
+        raise SourceError(f"{_name(device)} does not exist{missing}; {_ADVICE}")
 
 
-def _words(size_wh: tuple[int, int] | None, fps: float | None, form: str) -> str:
-    size = f"{size_wh[0]}x{size_wh[1]}" if size_wh else "any size"
-    return f"{size} at {f'{fps:g} fps' if fps else 'any rate'} as {form}"
-
-
-def _letters(fourcc: int) -> str:
-    """A four-character code in letters."""
-    letters = fourcc.to_bytes(4, "little", signed=fourcc < 0).decode("ascii", "replace")
-    return letters if letters.isprintable() and letters.strip() else "unknown format"
+def _name(device: int | str) -> str:
+    return f"camera {device}" if isinstance(device, int) else device
 
 
 @dataclass(frozen=True)
@@ -172,35 +227,13 @@ def find_by_name(name: str, system_list: Path = SYSTEM_LIST) -> str | None:
 
 
 def modes(camera: Camera) -> list[str]:
-    """Modes in words, as "MJPG 1280x720 at 30, 15 fps"; by trying where v4l2-ctl is missing."""
-    tool = shutil.which("v4l2-ctl")
-    if tool is not None:
-        command = [tool, "--device", camera.path, "--list-formats-ext"]
-        listing = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-        return parse_modes(listing.stdout)
-    capture, found = _opened(camera.index), []
-    for width, height in _COMMON_SIZES if capture.isOpened() else ():
-        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
-        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
-        if _size_wh(capture) == (width, height):
-            found.append(f"{width}x{height}")
+    """Which of the common sizes it has, as "1280x720 at 30 fps as MJPG"; found by trying."""
+    capture = _opened(camera.index)
+    capture.set(cv2.CAP_PROP_FOURCC, _MJPG)
+    sizes = _COMMON_SIZES if capture.isOpened() else ()
+    found = [_mode(capture) for size_wh in sizes if _set_size(capture, size_wh) == size_wh]
     capture.release()
     return found
-
-
-def parse_modes(listing: str) -> list[str]:
-    """Modes from the text of ``v4l2-ctl --list-formats-ext``."""
-    rates: dict[str, list[str]] = {}
-    form = size = ""
-    for line in listing.splitlines():
-        if match := re.search(r"\[\d+\]: '(\w+)'", line):
-            form = match[1]
-        elif match := re.search(r"Size: \w+ (\d+x\d+)", line):
-            size = f"{form} {match[1]}"
-            rates.setdefault(size, [])
-        elif (match := re.search(r"\(([\d.]+) fps\)", line)) and size:
-            rates[size].append(f"{float(match[1]):g}")
-    return [f"{mode} at {', '.join(fps)} fps" if fps else mode for mode, fps in rates.items()]
 
 
 def measured_fps(camera: Camera, seconds: float = 2.0) -> float | None:
@@ -231,5 +264,24 @@ def _opened(device: int | str, backend: int = cv2.CAP_ANY) -> Any:
         return cv2.VideoCapture(device, backend)
 
 
+def _set_size(capture: Any, size_wh: tuple[int, int]) -> tuple[int, int]:
+    """Asks for a size, and says which it has then."""
+    capture.set(cv2.CAP_PROP_FRAME_WIDTH, size_wh[0])
+    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size_wh[1])
+    return _size_wh(capture)
+
+
 def _size_wh(capture: Any) -> tuple[int, int]:
     return int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+
+
+def _mode(capture: Any) -> str:
+    fourcc, fps = int(capture.get(cv2.CAP_PROP_FOURCC)), float(capture.get(cv2.CAP_PROP_FPS))
+    letters = fourcc.to_bytes(4, "little", signed=fourcc < 0).decode("ascii", "replace")
+    form = letters if letters.isprintable() and letters.strip() else "unknown format"
+    return _words(_size_wh(capture), max(fps, 0.0), form)
+
+
+def _words(size_wh: tuple[int, int] | None, fps: float | None, form: str) -> str:
+    size = f"{size_wh[0]}x{size_wh[1]}" if size_wh else "any size"
+    return f"{size} at {f'{fps:g} fps' if fps else 'any rate'} as {form}"

@@ -10,8 +10,8 @@ import stat
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from livepose.closable import Closable
 from livepose.errors import SourceError
+from livepose.threads import Closable
 
 PIPE_PATIENCE_S = 20.0
 
@@ -55,15 +55,12 @@ def check_readable(path: str | Path, expected: str) -> bool:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"cannot read {path}: {reason}; expected {expected}") from None
-    piped, plain = stat.S_ISFIFO(found.st_mode), stat.S_ISREG(found.st_mode)
-    if stat.S_ISDIR(found.st_mode):
-        wrong = "a folder"
-    elif plain and found.st_size == 0:
-        wrong = "empty (0 bytes)"
-    elif not plain and not piped:
-        wrong = "a device and no file"
-    else:
-        return piped
+    if stat.S_ISFIFO(found.st_mode):
+        return True
+    if stat.S_ISREG(found.st_mode) and found.st_size:
+        return False
+    wrong = "a folder" if stat.S_ISDIR(found.st_mode) else "a device and no file"
+    wrong = "empty (0 bytes)" if stat.S_ISREG(found.st_mode) else wrong
     raise SourceError(f"{path} is {wrong}; expected {expected}")
 
 

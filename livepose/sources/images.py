@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,27 +19,42 @@ from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr, check_image
 from livepose.paths import is_file
 from livepose.sources.files import read_bytes
-from livepose.sources.hdr import HDR_CURVES, to_sdr
-from livepose.sources.libraries import quiet_opencv
-from livepose.sources.protocol import WHOLE, Excerpt, FileSource, Kind, check_rotation, turned
+from livepose.sources.frames import HDR_CURVES, quiet_opencv, to_sdr
+from livepose.sources.source import WHOLE, Excerpt, FileSource, check_rotation, turned
 
 logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 110_000_000
 """What the largest common phones take (108 megapixels); decoding it takes 1.5 GB at most."""
 _MAX_BYTES = 1 << 29
-
-_BY_OPENCV = frozenset(("BMP", "WEBP", "TIFF", "PPM", "JPEG2000"))
-# OpenCV's readers of JPEG and PNG tell of damage on stderr, past every log.
-_FORMATS = (*_BY_OPENCV, "JPEG", "PNG", "GIF", "AVIF", "HEIF")
-"""All that Pillow may try: for PostScript it would start an interpreter."""
-_SEVERAL = frozenset(("GIF", "WEBP", "PNG", "AVIF", "HEIF", "TIFF"))
-_TIMED = frozenset(("GIF", "WEBP", "PNG", "AVIF"))
-"""Formats of moving images."""
-_NO_VIDEO = frozenset(("HEIF", "WEBP", "AVIF"))
-"""Of these FFmpeg shows a tile, or nothing."""
 _PLAIN_DURATION_S, _LEAST_DURATION_S = 0.1, 0.011
 """Of a picture that says less, in browsers too."""
+
+
+class _Format(NamedTuple):
+    suffixes: tuple[str, ...]
+    by_opencv: bool = False
+    """Not for JPEG and PNG: of their damage OpenCV tells on stderr, past every log."""
+    moves: bool = False
+    """May hold several pictures that have their times."""
+    by_ffmpeg: bool = True
+    """Otherwise it shows a tile of it, or nothing."""
+
+
+_FORMATS = {
+    "JPEG": _Format((".jpg", ".jpeg", ".jpe", ".jfif")),
+    "PNG": _Format((".png", ".apng"), moves=True),
+    "GIF": _Format((".gif",), moves=True),
+    "WEBP": _Format((".webp",), by_opencv=True, moves=True, by_ffmpeg=False),
+    "AVIF": _Format((".avif",), moves=True, by_ffmpeg=False),
+    "HEIF": _Format((".heic", ".heif", ".hif"), by_ffmpeg=False),
+    "TIFF": _Format((".tif", ".tiff"), by_opencv=True),
+    "BMP": _Format((".bmp",), by_opencv=True),
+    "PPM": _Format((".ppm", ".pgm", ".pnm"), by_opencv=True),
+    "JPEG2000": _Format((".jp2",), by_opencv=True),
+}
+"""All that Pillow may try, by its names: for PostScript it would start an interpreter."""
+IMAGE_SUFFIXES = frozenset(suffix for form in _FORMATS.values() for suffix in form.suffixes)
 
 
 class ImageSource(FileSource):
@@ -53,13 +68,13 @@ class ImageSource(FileSource):
         When none of the pictures can be read.
     """
 
-    kind: Kind = "images"
+    kind = "images"
 
     def __init__(self, paths: Sequence[Path], *, name: str | None = None, rotate: int = 0) -> None:
         self.name = name or (str(paths[0]) if len(paths) == 1 else f"{len(paths)} pictures")
         self.frame_count = len(paths)
-        frames = self._read(list(paths), check_rotation(rotate))
-        self._read_first(frames, f"{self.name}: none of the pictures can be read")
+        if not self._start(self._read(list(paths), check_rotation(rotate))):
+            raise SourceError(f"{self.name}: none of the pictures can be read")
 
     @staticmethod
     def _read(paths: list[Path], rotate: int) -> Iterator[Frame]:
@@ -81,8 +96,6 @@ class ImageSource(FileSource):
 class AnimationSource(FileSource):
     """The frames of an animated GIF, WebP, PNG or AVIF, each with its time.
 
-    One after which nothing can be read is the last.
-
     Raises
     ------
     SourceError
@@ -91,8 +104,8 @@ class AnimationSource(FileSource):
 
     def __init__(self, path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> None:
         self.name, self.excerpt = str(path), excerpt
-        frames = self._read(path, check_rotation(rotate))
-        self._read_first(frames, f"{path} has no frame from {excerpt.start_s:g} s on")
+        if not self._start(self._read(path, check_rotation(rotate))):
+            raise SourceError(f"{path} has no frame from {excerpt.start_s:g} s on")
 
     def _read(self, path: str | Path, rotate: int) -> Iterator[Frame]:
         timed = _animation(read_bytes(path, "a picture", _MAX_BYTES), path)
@@ -124,7 +137,7 @@ def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> Imag
         if _is_several(opened):
             logger.info(f"{name} holds several pictures; only the first is taken")
             opened.seek(0)
-        if opened.format in _BY_OPENCV:
+        if _form(opened).by_opencv:
             return _by_opencv(data, upright)
         image_bgr = _by_pillow(opened, upright)
         curve = _transfer_curve(data) if opened.format in ("HEIF", "AVIF") else None
@@ -134,14 +147,12 @@ def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> Imag
 def as_image_bgr(picture: Any) -> ImageBgr:
     """A picture as (H, W, 3), blue first: a path is read, one of PIL's is turned upright.
 
-    An array is taken as it is.
-
     Raises
     ------
     SourceError
         When the file is no picture.
     UsageError
-        When it is none of these.
+        When it is none of these, nor an array of that kind.
     """
     if isinstance(picture, str | Path):
         return read_image(picture)
@@ -157,9 +168,9 @@ def identify(path: str | Path) -> Literal["animation", "picture", ""]:
     if is_file(path):  # a pipe can be read only once
         try:
             with _sentences(path), Path(path).open("rb") as file, _open(file) as opened:
-                if opened.format in _TIMED and _is_several(opened):
+                if _form(opened).moves and _is_several(opened):
                     return "animation"
-                return "picture" if opened.format in _NO_VIDEO else ""
+                return "" if _form(opened).by_ffmpeg else "picture"
         except SourceError:  # told by whoever reads it
             pass
     return ""
@@ -199,14 +210,18 @@ def _open(file: Any) -> Any:
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-    opened = Image.open(file, formats=_FORMATS)
+    opened = Image.open(file, formats=tuple(_FORMATS))
     if opened.width * opened.height > MAX_PIXELS:
         raise Image.DecompressionBombError
     return opened
 
 
+def _form(opened: Any) -> _Format:
+    return _FORMATS.get(opened.format, _FORMATS["JPEG"])  # MPO: a JPEG with more behind it
+
+
 def _is_several(opened: Any) -> bool:
-    return opened.format in _SEVERAL and bool(getattr(opened, "is_animated", False))
+    return opened.format != "MPO" and bool(getattr(opened, "is_animated", False))
 
 
 def _transfer_curve(data: bytes) -> int | None:

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from livepose.closable import Closable
 from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
-from livepose.sources.protocol import Kind, check_rotation, turned
+from livepose.sources.source import Kind, Source, check_rotation, turned
 from livepose.threads import Latest
 
 logger = logging.getLogger(__name__)
@@ -62,46 +61,20 @@ class LiveSettings:
     longest_pause_s: float = 5.0
 
 
-class Connection(threading.Thread):
-    """Opens the source once, and hands over its frames until it ends or is abandoned."""
-
-    def __init__(self, opener: Opener, arrived: Callable[..., None]) -> None:
-        super().__init__(name="livepose-capture", daemon=True)
-        self._opener, self._arrived = opener, arrived
-        self.abandoned, self.opened, self.reason = threading.Event(), False, ""
-
-    def run(self) -> None:
-        """The thread's work: open, read, close."""
-        try:
-            capture = self._opener()
-        except SourceError as error:
-            self.reason = str(error)
-            return
-        self.opened, first = True, True
-        try:
-            while not self.abandoned.is_set():
-                image_bgr, captured_s = capture.read()
-                if not self.abandoned.is_set():
-                    self._arrived(capture, image_bgr, captured_s, first)
-                first = False
-        except CaptureLost as lost:
-            self.reason = str(lost)
-        finally:
-            capture.close()
-
-
-class LiveSource(Closable):
+class LiveSource(Source):
     """A camera or network stream of which only the newest frame counts.
 
     Parameters
     ----------
     opener : callable
         Opens the device; called again, from another thread, for every reconnection.
-    name : str
-        What messages call it.
-    kind : {"camera", "url"}
     hint : str
         The question that ends the sentence when the source is lost.
+
+    Attributes
+    ----------
+    reconnects : int
+        How often it came back.
 
     Raises
     ------
@@ -110,7 +83,6 @@ class LiveSource(Closable):
     """
 
     live = True
-    frame_count = None
 
     def __init__(
         self,
@@ -122,39 +94,19 @@ class LiveSource(Closable):
         settings: LiveSettings | None = None,
         hint: str = "is it unplugged or used by another program?",
     ) -> None:
-        self.name, self.kind = name, kind
+        self.name, self.kind, self.reconnects = name, kind, 0
         self._opener, self._hint = opener, hint
-        self._rotate = check_rotation(rotate)
-        self._settings = settings or LiveSettings()
+        self._rotate, self._settings = check_rotation(rotate), settings or LiveSettings()
         self._latest: Latest[tuple[ImageBgr, float]] = Latest()
         self._captured = 0
         self._first_captured_s = self._last_captured_s = 0.0
         self._last_s = time.perf_counter()
-        self._size_wh, self._scale_xy = (0, 0), (1.0, 1.0)
         self._lost_s: float | None = None
-        self._hung: list[Connection] = []
-        self.reconnects = 0  # how often it came back
+        self._hung: list[_Connection] = []
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
         self._supervisor.start()
         if not self._settings.deferred:
             self.wait_for_first()
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """Size of the newest frame, after rotation."""
-        return self._size_wh[::-1] if self._rotate % 180 else self._size_wh
-
-    @property
-    def scale_xy(self) -> tuple[float, float]:
-        """That size divided by the one in the source's own pixels."""
-        return self._scale_xy[::-1] if self._rotate % 180 else self._scale_xy
-
-    @property
-    def fps(self) -> float | None:
-        """Frames a second that the source delivers (dropped ones too); None before the second."""
-        with self._latest.changed:
-            seconds = self._last_captured_s - self._first_captured_s
-            return (self._captured - 1) / seconds if seconds > 0 else None
 
     @property
     def away(self) -> bool:
@@ -203,8 +155,7 @@ class LiveSource(Closable):
         while not latest.over:
             before = self._captured
             reason, opened = self._run_connection()
-            waits = self._captured or settings.wait_at_start
-            if not waits and not latest.closed:
+            if not (self._captured or settings.wait_at_start or latest.closed):
                 lost = self._lost(settings.open_timeout_s)
                 latest.fail(lost if opened else SourceError(reason))
             if latest.over:
@@ -219,7 +170,7 @@ class LiveSource(Closable):
         self._hung = [thread for thread in self._hung if thread.is_alive()]
         if len(self._hung) >= _MAX_HUNG:
             return "the driver hangs", True
-        connection = Connection(self._opener, self._arrived)
+        connection = _Connection(self._opener, self._arrived)
         before, started_s, settings = self._captured, time.perf_counter(), self._settings
         connection.start()
         while connection.is_alive() and not self._latest.over:
@@ -239,13 +190,15 @@ class LiveSource(Closable):
         self, capture: Capture, image_bgr: ImageBgr, captured_s: float, first: bool
     ) -> None:
         """Puts a frame where it can be taken; says what is delivered, and what changed."""
-        before_wh = self._size_wh
+        before_wh, own_wh, sideways = self.size_wh, image_bgr.shape[1::-1], self._rotate % 180
         with self._latest.changed:
-            self._scale_xy = capture.scale_xy
-            self._size_wh = width, height = image_bgr.shape[1], image_bgr.shape[0]
+            self.size_wh = own_wh[::-1] if sideways else own_wh
+            self.scale_xy = capture.scale_xy[::-1] if sideways else capture.scale_xy
             self._first_captured_s = self._first_captured_s if self._captured else captured_s
             self._last_captured_s, self._last_s = captured_s, time.perf_counter()
             self._captured += 1
+            seconds = captured_s - self._first_captured_s
+            self.fps = (self._captured - 1) / seconds if seconds > 0 else None
             self._latest.put((image_bgr, captured_s))
         if first and self._lost_s is not None:
             self.reconnects += 1
@@ -255,11 +208,9 @@ class LiveSource(Closable):
             self._lost_s = None
         elif first and capture.mode:
             logger.info(f"{self.name}: {capture.mode}")
-        if before_wh not in ((width, height), (0, 0)):
-            logger.info(
-                f"{self.name} now sends frames of {width}x{height}, "
-                f"before {before_wh[0]}x{before_wh[1]}"
-            )
+        if before_wh not in (self.size_wh, (0, 0)):
+            now, before = ("{}x{}".format(*wh) for wh in (self.size_wh, before_wh))
+            logger.info(f"{self.name} now sends frames of {now}, before {before}")
 
     def _retry_later(self, reason: str, pause_s: float) -> None:
         """Gives up when it is time to; else says that frames are missing, and waits a while."""
@@ -281,3 +232,30 @@ class LiveSource(Closable):
         silent = f"sent no frame within {limit_s:g} s"
         stopped = f"stopped sending frames after {self._captured} frames ({seconds:.1f} s)"
         return SourceError(f"{self.name} {stopped if self._captured else silent}; {self._hint}")
+
+
+class _Connection(threading.Thread):
+    """Opens the source once, and hands over its frames until it ends or is abandoned."""
+
+    def __init__(self, opener: Opener, arrived: Callable[..., None]) -> None:
+        super().__init__(name="livepose-capture", daemon=True)
+        self._opener, self._arrived = opener, arrived
+        self.abandoned, self.opened, self.reason = threading.Event(), False, ""
+
+    def run(self) -> None:
+        try:
+            capture = self._opener()
+        except SourceError as error:
+            self.reason = str(error)
+            return
+        self.opened, first = True, True
+        try:
+            while not self.abandoned.is_set():
+                image_bgr, captured_s = capture.read()
+                if not self.abandoned.is_set():
+                    self._arrived(capture, image_bgr, captured_s, first)
+                first = False
+        except CaptureLost as lost:
+            self.reason = str(lost)
+        finally:
+            capture.close()

@@ -10,21 +10,16 @@ from typing import Literal
 
 from livepose.errors import SourceError, UsageError
 from livepose.paths import exists, is_folder
-from livepose.sources.camera import find_by_name, open_camera
+from livepose.sources.camera import find_by_name, open_camera, open_stream
 from livepose.sources.files import local_path, scheme_of, suffix_of
-from livepose.sources.images import AnimationSource, ImageSource, identify
+from livepose.sources.images import IMAGE_SUFFIXES, AnimationSource, ImageSource, identify
 from livepose.sources.live import LiveSettings
-from livepose.sources.protocol import WHOLE, Excerpt, Source
-from livepose.sources.stream import open_stream
+from livepose.sources.source import WHOLE, Excerpt, Source
 from livepose.sources.video import VideoSource
 
 logger = logging.getLogger(__name__)
 
 # fmt: off
-IMAGE_SUFFIXES = frozenset((
-    ".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2",
-    ".jfif", ".pnm", ".apng", ".heic", ".heif", ".hif", ".avif", ".gif",
-))
 VIDEO_SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
     ".flv", ".ogv", ".wmv", ".3gp", ".dv", ".mxf", ".vob", ".mjpeg", ".mjpg", ".h264", ".264",
@@ -50,10 +45,8 @@ def open_source(
     spec : str, int or Path
         A camera (index, device path, name), an address (``rtsp://``, ``http://``), a video file,
         a picture, a folder of pictures, or a glob pattern.
-    camera_size : (int, int), optional
-        Width and height that a camera is asked for.
-    camera_fps : float, optional
-        Frames a second that a camera is asked for.
+    camera_size, camera_fps
+        Width and height, and frames a second, that a camera is asked for.
     rotate : {0, 90, 180, 270}
         Degrees clockwise by which every frame is turned.
     live : LiveSettings, optional
@@ -77,7 +70,11 @@ def open_source(
                 text, camera_size=camera_size, camera_fps=camera_fps, rotate=rotate, settings=live
             )
         if "://" in text and scheme_of(text) != "file":
-            return _open_address(text, rotate, live, excerpt)
+            # A video file behind http(s) is known by its suffix.
+            films = (*VIDEO_SUFFIXES, ".gif") if scheme_of(text) in ("http", "https") else ()
+            if suffix_of(text) in films:
+                return VideoSource(text, rotate=rotate, excerpt=excerpt)
+            return open_stream(text, rotate=rotate, settings=live)
         text = local_path(text) if "://" in text else text
         if is_folder(text) or is_still(Path(text)) or is_pattern(text):
             return open_images(text, rotate=rotate)
@@ -91,13 +88,6 @@ def _is_camera(text: str) -> bool:
         return True
     plain = not Path(text).suffix and "://" not in text and not is_pattern(text)
     return plain and not exists(text) and find_by_name(text) is not None
-
-
-def _open_address(url: str, rotate: int, live: LiveSettings | None, excerpt: Excerpt) -> Source:
-    """A video file behind http(s), known by its suffix, or a live stream."""
-    if scheme_of(url) in ("http", "https") and suffix_of(url) in (*VIDEO_SUFFIXES, ".gif"):
-        return VideoSource(url, rotate=rotate, excerpt=excerpt)
-    return open_stream(url, rotate=rotate, settings=live)
 
 
 def open_video(
@@ -159,8 +149,8 @@ def find_sources(specs: Iterable[str | Path], *, recursive: bool = False) -> lis
     for spec in specs:
         several = _within(spec, recursive)
         if several is None:
-            _check_exists(spec, "a video or picture")
-            several = [FoundSource(Path(spec), "image" if is_still(Path(spec)) else "video")]
+            path = _existing(spec, "a video or picture")
+            several = [FoundSource(path, "image" if is_still(path) else "video")]
         elif not several and is_pattern(spec):
             raise SourceError(f"{spec} matches nothing; is the pattern right?")
         found.update((one.path, one) for one in several)
@@ -171,14 +161,13 @@ def _find_images(spec: str | Path) -> list[FoundSource]:
     """What ``spec`` stands for; a file named itself is a picture whatever its suffix."""
     found = _within(spec, recursive=False)
     if found is None:
-        _check_exists(spec, "a picture")
-        return [FoundSource(Path(spec), "image")]
+        return [FoundSource(_existing(spec, "a picture"), "image")]
     if any(one.kind == "image" for one in found):
         return found
-    if is_folder(spec):
-        known = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise SourceError(f"{spec} holds no pictures; expected {known}")
-    raise SourceError(f"{spec} matches no picture; is the pattern right?")
+    if is_pattern(spec):
+        raise SourceError(f"{spec} matches no picture; is the pattern right?")
+    known = ", ".join(sorted(IMAGE_SUFFIXES))
+    raise SourceError(f"{spec} holds no pictures; expected {known}")
 
 
 def _within(spec: str | Path, recursive: bool) -> list[FoundSource] | None:
@@ -221,9 +210,10 @@ def is_pattern(spec: str | Path) -> bool:
     return glob.has_magic(str(spec)) and not exists(spec)
 
 
-def _check_exists(path: str | Path, expected: str) -> None:
+def _existing(path: str | Path, expected: str) -> Path:
     if not exists(path):
         raise SourceError(f"{path} does not exist; expected {expected}")
+    return Path(path)
 
 
 def _natural(path: Path) -> list[tuple[bool, int, str]]:

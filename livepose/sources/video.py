@@ -7,7 +7,8 @@ and sound, so that sound carried over elsewhere keeps its distance to the pictur
 import logging
 import math
 import os
-from collections.abc import Generator
+from bisect import insort
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -15,12 +16,10 @@ from typing import Any
 
 from livepose.errors import SourceError, redacted
 from livepose.frame import Frame
-from livepose.sources import container
-from livepose.sources.container import ForwardTimes, PacketReader
-from livepose.sources.frames import Converter
+from livepose.sources.files import Pipe, address_advice, check_readable
+from livepose.sources.frames import Converter, av
 from livepose.sources.images import MAX_PIXELS
-from livepose.sources.libraries import av
-from livepose.sources.protocol import (
+from livepose.sources.source import (
     SAME_TIME_S,
     WHOLE,
     Excerpt,
@@ -31,12 +30,28 @@ from livepose.sources.protocol import (
 
 logger = logging.getLogger(__name__)
 
+LIMITS = {"max_pixels": str(MAX_PIXELS)}
+"""Of FFmpeg, for looking into a stream and for decoding it: larger frames are refused."""
+_TIMEOUTS_S = 10.0, 20.0
+"""For opening an address, and for reading from it."""
+_PIPE_HINT = "; out of a pipe MP4 can only be read with its index in front"
 _PLAIN_RATE_HZ = 25.0
 """Frames a second of a file that does not say."""
+_HIGHEST_RATE_HZ = 1000
 _SHORTFALL = 0.1
 """Share of the promised length that may be missing before a file counts as broken off."""
+_LEAST_BYTES_PER_FRAME = 64
+"""A header that promises smaller frames than this on average is wrong."""
+
+# What can be known of a container, by FFmpeg's names.
+_RAW = frozenset(("h264", "hevc", "mjpeg", "m4v", "mpegvideo", "obu", "vvc"))
+"""Streams without one: FFmpeg makes up their times, from a rate that it makes up too."""
+_WITHOUT_TIMES = _RAW | {"avi", "dv"}
+"""Their frames have a place, but no time of their own."""
+_DECODING_ORDER = frozenset(("avi", "asf", "mxf"))
+"""Their times may be those at which frames are decoded, not shown."""
 _INDEXED = ("mp4", "matroska")
-"""Containers that are sought in; others are decoded from their beginning."""
+"""They are sought in; others are decoded from their beginning."""
 
 
 class VideoSource(FileSource):
@@ -51,12 +66,6 @@ class VideoSource(FileSource):
     excerpt : Excerpt
         The part that is wanted; indices count the frames that are handed out.
 
-    Attributes
-    ----------
-    path : str or None
-        Where the sound is; None for a pipe, which is read only once.
-    excerpt : Excerpt
-
     Raises
     ------
     SourceError
@@ -70,18 +79,19 @@ class VideoSource(FileSource):
         text = "/dev/stdin" if path == "-" else os.fspath(path)
         self.name, self.excerpt = redacted(text), excerpt
         self._rotate = check_rotation(rotate)
-        self._container, self.path = container.open_container(text, self.name)
-        self._stream = container.best_video_stream(self._container, self.name)
-        self._stream.thread_type = "AUTO"
+        self._container, self.path = _open_container(text, self.name)
+        self._stream = _best_stream(self._container, self.name)
         self._convert = Converter(self._stream)
-        rate = container.rate_hz(self._stream, self._container)
+        rate = _rate_hz(self._stream, self._container)
         self._interval_s = 1.0 / (rate or _PLAIN_RATE_HZ)
         self.fps = None if rate is None else rate / excerpt.step
-        count = container.frame_estimate(self._stream, self._container)
+        count = _frame_estimate(self._stream, self._container)
         self.frame_count = None if count is None else excerpt.count(count, self._interval_s)
         streams = self._container.streams
-        self._start = container.start_of(*streams.video, *streams.audio)
-        self._newest = self._sought() or self._begun()
+        self._start_s = start_of(*streams.video, *streams.audio)
+        if not self._begin_by_seeking() and not self._begin():
+            self.close()
+            raise self._without_frames()
 
     def close(self) -> None:
         """Closes the file; a second call does nothing."""
@@ -92,58 +102,53 @@ class VideoSource(FileSource):
             return
         self._container.close()
 
-    def _sought(self) -> Frame | None:
-        """The first frame by way of the key frame before it; None where that is not to be had."""
+    def _begin_by_seeking(self) -> bool:
+        """Reads the first frame by way of the key frame before it, where that is to be had."""
         start_s = self.excerpt.start_s
         if start_s == 0 or not any(form in self._container.format.name for form in _INDEXED):
-            return None
-        self._seek(Fraction(start_s) + (self._start or 0))
-        frame = self._begin()
-        passed = self._last_s is not None
-        if frame is not None and (passed or frame.time_s <= start_s + SAME_TIME_S):
-            return frame
-        self._seek(container.start_of(self._stream) or Fraction(0))
-        return None
+            return False
+        self._seek(Fraction(start_s) + (self._start_s or 0))
+        if self._begin():
+            passed = self._last_s is not None
+            if passed or self._newest.time_s <= start_s + SAME_TIME_S:
+                return True
+        self._seek(start_of(self._stream) or Fraction(0))
+        return False
 
     def _seek(self, time: Fraction) -> None:
         # Where seeking fails reading does too, and tells of it.
         with suppress(av.FFmpegError, OSError, OverflowError):
             self._container.seek(math.floor(time / self._stream.time_base), stream=self._stream)
 
-    def _begun(self) -> Frame:
-        """The first frame by decoding from the beginning."""
-        frame = self._begin()
-        if frame is not None:
-            return frame
-        self.close()
-        if self._last_s is not None:
-            start_s, last_s = self.excerpt.start_s, self._last_s
-            raise SourceError(
-                f"{self.name} has no frame from {start_s:g} s on; its last is at {last_s:g} s"
-            )
-        hint = "" if self.path else container.PIPE_HINT
-        raise SourceError(
-            f"{self.name} holds no picture that can be decoded; is it damaged, cut short, "
-            f"or larger than {MAX_PIXELS // 1_000_000} megapixels?{hint}"
-        )
-
-    def _begin(self) -> Frame | None:
+    def _begin(self) -> bool:
         self._last_s: float | None = None
         self._count = 0
-        self._frames = self._read(PacketReader(self._container, self._stream))
-        return next(self._frames, None)
+        self._frames = self._read()
+        return self._start(self._frames)
 
-    def _read(self, reader: PacketReader) -> Generator[Frame, None, None]:
-        for index, time_s, decoded in self.excerpt.select(self._timed(reader)):
+    def _without_frames(self) -> SourceError:
+        if self._last_s is not None:
+            start_s, last_s = self.excerpt.start_s, self._last_s
+            return SourceError(
+                f"{self.name} has no frame from {start_s:g} s on; its last is at {last_s:g} s"
+            )
+        return SourceError(
+            f"{self.name} holds no picture that can be decoded; is it damaged, cut short, "
+            f"or larger than {MAX_PIXELS // 1_000_000} megapixels?{'' if self.path else _PIPE_HINT}"
+        )
+
+    def _read(self) -> Generator[Frame, None, None]:
+        for index, time_s, decoded in self.excerpt.select(self._timed()):
             image_bgr, scale_xy = self._convert(decoded)
             if self._rotate % 180:
                 scale_xy = scale_xy[::-1]
             self._count = index + 1
             yield Frame(turned(image_bgr, self._rotate), time_s, index, scale_xy=scale_xy)
 
-    def _timed(self, reader: PacketReader) -> Generator[tuple[Any, float], None, None]:
+    def _timed(self) -> Generator[tuple[Any, float], None, None]:
         """Every frame with its time, and a look at the end of the file, where that is reached."""
-        times = ForwardTimes(self._start, self._interval_s)
+        reader = PacketReader(self._container, self._stream)
+        times = ForwardTimes(self._start_s, self._interval_s)
         for decoded in reader.frames():
             ticks = decoded.pts
             time_s = times(None if ticks is None else ticks * Fraction(self._stream.time_base))
@@ -152,9 +157,9 @@ class VideoSource(FileSource):
         if self._count and self._last_s is not None:
             self._check_end(reader, self._last_s + self._interval_s)
 
-    def _check_end(self, reader: PacketReader, end_s: float) -> None:
+    def _check_end(self, reader: "PacketReader", end_s: float) -> None:
         """Raises when the file ended early; says so when parts of it were damaged."""
-        length_s = container.promised_s(self._stream, self._container)
+        length_s = _promised_s(self._stream, self._container)
         short = length_s is not None and end_s < (1 - _SHORTFALL) * length_s
         if reader.error or short or (length_s is not None and reader.cut_packet):
             of = f" of {length_s:.1f} s" if length_s else ""
@@ -164,3 +169,189 @@ class VideoSource(FileSource):
             )
         if damaged := reader.damaged + reader.cut_packet:
             logger.warning(f"{self.name}: {damaged} damaged parts were left out")
+
+
+class PacketReader:
+    """Decodes what can be decoded of one stream, and remembers what could not."""
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        self._container, self._stream = container, stream
+        self.damaged = 0  # packets that the decoder refused
+        self.cut_packet = False  # whether the last packet was incomplete
+        self.error: Exception | None = None  # what ended reading before the end of the file
+        # Sorted, the times at which frames are decoded are those at which they are shown.
+        self._name = container.format.name
+        self._reorders = self._name in _DECODING_ORDER and stream.codec_context.has_b_frames
+        self._due: list[int] = []
+
+    def frames(self) -> Generator[Any, None, None]:
+        """The pictures (``av.VideoFrame``) in order of presentation."""
+        for packet in self._packets():
+            yield from self._decode(packet)
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets to decode; None, which empties the decoder, comes last.
+
+        An incomplete last packet is left out: it decodes to nothing, and a decoder with frame
+        threads drops the good frames that are still inside when it meets one.
+        """
+        held: Any = None
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size == 0:
+                    continue
+                if held is not None:
+                    yield held
+                held = packet if packet.is_corrupt else None
+                if held is None:
+                    yield packet
+        except (av.FFmpegError, OSError) as error:
+            self.error = error
+        self.cut_packet = held is not None
+        yield None
+
+    def _decode(self, packet: Any) -> list[Any]:
+        try:
+            frames = list(self._stream.codec_context.decode(packet))
+        except av.FFmpegError:
+            self.damaged += 1
+            return []
+        time = None if packet is None else packet.dts if self._name == "avi" else packet.pts
+        if self._reorders and time is not None:
+            insort(self._due, time)
+        for frame in frames if self._reorders or self._name in _RAW else ():
+            frame.pts = self._due.pop(0) if self._due else None
+        return frames
+
+
+class ForwardTimes:
+    """Turns presentation times into seconds from the file's start that always increase.
+
+    A stream may lack times (raw MJPEG) or start over (recordings that were joined): then the
+    next frame follows the one before by ``interval_s``, and later times keep their distances.
+    Where the start is not known it is the time of the first frame.
+    """
+
+    def __init__(self, start: Fraction | None, interval_s: float) -> None:
+        self._start, self._shift = start, -(start or Fraction(0))
+        self._interval = Fraction(interval_s).limit_denominator(1_000_000)
+        self._last: Fraction | None = None
+
+    def __call__(self, presented: Fraction | None) -> float:
+        """Seconds for a frame with this presentation time, None where it has none."""
+        if self._start is None and presented is not None:
+            self._start = presented
+            self._shift = (self._last or Fraction(0)) - presented
+        follow = Fraction(0) if self._last is None else self._last + self._interval
+        now = follow if presented is None else presented + self._shift
+        if self._last is not None and now <= self._last:
+            self._shift += follow - now
+            now = follow
+        self._last = now
+        return float(now)
+
+
+def reason_of(error: Exception) -> str:
+    """What FFmpeg says, in words."""
+    if isinstance(error, av.ExitError):
+        return "no answer in time"
+    return str(getattr(error, "strerror", None) or error)
+
+
+def start_of(*streams: Any) -> Fraction | None:
+    """The earliest start of the streams, in seconds of the container's clock, where it is known."""
+    known = [s for s in streams if s.start_time is not None and s.time_base is not None]
+    return min((Fraction(s.start_time * s.time_base) for s in known), default=None)
+
+
+def _open_container(path: str, name: str) -> tuple[Any, str | None]:
+    """The container of a file, an address or a pipe, and where it can be opened once more."""
+    address = "://" in path
+    piped = not address and check_readable(path, "a video file")
+    # An absolute path has no colon where FFmpeg looks for a protocol.
+    place = path if address else os.path.abspath(path)  # noqa: PTH100 - "a/../b" stays b
+    try:
+        container = av.open(
+            Pipe(path) if piped else place,
+            timeout=_TIMEOUTS_S,
+            metadata_errors="replace",
+            options=LIMITS,
+        )
+    except (av.InvalidDataError, av.EOFError):
+        hint = _PIPE_HINT if piped else ""
+        raise SourceError(
+            f"{name} is not a video that can be read; it is damaged, cut short, or no video{hint}"
+        ) from None
+    except (av.FFmpegError, OSError, ValueError) as error:
+        advice = address_advice(path) if address else "is the path right?"
+        raise SourceError(f"cannot read {name}: {reason_of(error)}; {advice}") from None
+    return container, None if piped else place
+
+
+def _best_stream(container: Any, name: str) -> Any:
+    """FFmpeg's best moving picture of a container; the log says which others there are."""
+    cover = av.stream.Disposition.attached_pic  # of a sound file
+    moving = [s for s in container.streams.video if s.codec_context and not s.disposition & cover]
+    if not moving:
+        others = sorted({s.type for s in container.streams if s.type != "video"})
+        container.close()
+        held = f"only {' and '.join(others)}" if others else "nothing"
+        raise SourceError(f"{name} has no picture, {held}; expected a video")
+    best = container.streams.best("video")
+    chosen = next((s for s in moving if best is not None and s.index == best.index), moving[0])
+    chosen.codec_context.options = LIMITS
+    chosen.thread_type = "AUTO"
+    words = {
+        s.index: f"track {s.index} ({s.codec_context.name} {s.width}x{s.height})" for s in moving
+    }
+    taken = words.pop(chosen.index)
+    if words:
+        logger.info(f"{name}: {taken} is taken, {', '.join(words.values())} left out")
+    return chosen
+
+
+def _promised_s(stream: Any, container: Any) -> float | None:
+    """Length of the picture where the header can be trusted.
+
+    MP4's header counts each frame, and Matroska writers note the length of each stream when they
+    finish. The frame count in an AVI header is often wrong, raw streams have none.
+    """
+    if "mp4" in container.format.name:
+        return _length_s(stream, container) if stream.frames else None
+    clock = stream.metadata.get("DURATION", "") if "matroska" in container.format.name else ""
+    try:
+        hours, minutes, seconds = clock.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
+
+
+def _length_s(stream: Any, container: Any) -> float | None:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return float(container.duration) / 1e6 if container.duration else None
+
+
+def _rate_hz(stream: Any, container: Any) -> float | None:
+    """Average frames a second as the header has it; None where it does not say.
+
+    Where a container has no times of its own the average is made up: FFmpeg's guess looks into
+    the pictures' headers too.
+    """
+    rates = [stream.average_rate, stream.guessed_rate]
+    if container.format.name in _WITHOUT_TIMES:
+        rates.reverse()
+    if container.format.name in _RAW:
+        rates.insert(0, stream.codec_context.framerate)
+    return next((float(rate) for rate in rates if rate and 0 < rate <= _HIGHEST_RATE_HZ), None)
+
+
+def _frame_estimate(stream: Any, container: Any) -> int | None:
+    """About how many frames there are; None where the header is silent or implausible."""
+    if stream.frames and "mp4" in container.format.name:
+        return int(stream.frames)  # MP4 lists every frame
+    length_s, rate = _length_s(stream, container), _rate_hz(stream, container)
+    counts = [int(stream.frames), round((length_s or 0.0) * (rate or 0.0))]
+    count = min((one for one in counts if one > 0), default=0)
+    plausible = not 0 < int(container.size) < _LEAST_BYTES_PER_FRAME * count
+    return count if count > 0 and plausible else None

@@ -16,8 +16,7 @@ from sources.drawn import frames_of, write_video
 
 from livepose.errors import SourceError
 from livepose.sources import Excerpt, VideoSource, open_source, open_video, read_image
-from livepose.sources.frames import Converter
-from livepose.sources.hdr import HLG, PQ, to_sdr
+from livepose.sources.frames import HLG, PQ, Converter, to_sdr
 
 # a, b, c, d of each matrix, and the filters that ffmpeg puts in for it (fftools, FFmpeg 8).
 ORIENTATIONS = {

@@ -17,7 +17,6 @@ from livepose.sources.camera import (
     list_cameras,
     measured_fps,
     modes,
-    parse_modes,
 )
 from livepose.sources.live import CaptureLost
 
@@ -168,21 +167,7 @@ def test_cameras_are_listed_from_the_kernel_without_their_metadata_nodes(tmp_pat
     assert find_by_name("nothing", tmp_path) is None
 
 
-def test_modes_are_read_from_v4l2_ctl():
-    listing = """
-        [0]: 'MJPG' (Motion-JPEG, compressed)
-                Size: Discrete 1280x720
-                        Interval: Discrete 0.033s (30.000 fps)
-                        Interval: Discrete 0.067s (15.000 fps)
-        [1]: 'YUYV' (YUYV 4:2:2)
-                Size: Discrete 640x480
-                        Interval: Discrete 0.133s (7.500 fps)
-    """
-    assert parse_modes(listing) == ["MJPG 1280x720 at 30, 15 fps", "YUYV 640x480 at 7.5 fps"]
-
-
-def test_a_camera_that_is_not_there_has_no_rate_and_no_modes(monkeypatch):
-    monkeypatch.setattr("shutil.which", lambda name: None)
+def test_a_camera_that_is_not_there_has_no_rate_and_no_modes():
     missing = Camera(63, "/dev/video63", "missing")
     assert measured_fps(missing) is None
     assert modes(missing) == []

@@ -16,7 +16,7 @@ from sources.loopback import (
 
 from livepose.errors import SourceError
 from livepose.sources import LiveSettings, open_source, open_stream
-from livepose.sources.stream import StreamCapture
+from livepose.sources.camera import StreamCapture
 
 PATIENCE = LiveSettings(open_timeout_s=5, stall_after_s=0.7, reconnect_s=4, first_pause_s=0.1)
 

@@ -14,7 +14,7 @@ from livepose.sources import (
     open_video,
     read_image,
 )
-from livepose.sources.hdr import to_sdr
+from livepose.sources.frames import to_sdr
 
 
 def save(path, size_wh=(20, 10), value=100):

@@ -10,7 +10,7 @@ from sources.drawn import frames_of, write_video
 
 from livepose.errors import SourceError, UsageError
 from livepose.sources import open_source, open_video
-from livepose.sources.container import ForwardTimes
+from livepose.sources.video import ForwardTimes
 
 
 def test_irregular_times_are_those_of_the_file(tmp_path):

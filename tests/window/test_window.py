@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from livepose.window import Command, Window, display
-from livepose.window.display import quieten_qt
-from livepose.window.window import command_of, first_size_wh
+from livepose import window as display
+from livepose.window import Command, Window, command_of, first_size_wh, quieten_qt
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks about X11 on Linux")
 
@@ -93,7 +92,7 @@ def test_a_platform_that_is_there_is_believed(
     plugins = tmp_path / "qt" / "plugins" / "platforms"
     plugins.mkdir(parents=True)
     (plugins / "libqoffscreen.so").touch()
-    monkeypatch.setattr("livepose.window.display.cv2.__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr("livepose.window.cv2.__file__", str(tmp_path / "__init__.py"))
     assert display._missing_display({"QT_QPA_PLATFORM": "offscreen"}) == ""
 
 
@@ -105,7 +104,7 @@ def test_a_display_that_accepts_but_never_answers_is_given_up(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         name = f"127.0.0.1:{silent.getsockname()[1] - 6000}"
         monkeypatch.setenv("DISPLAY", name)
-        assert "did not answer within 0.7 s" in display._unreachable_display(name)
+        assert "did not answer within 0.7 s" in display._missing_display({"DISPLAY": name})
 
 
 def test_qt_is_told_where_fonts_are_unless_the_user_said_so(tmp_path: Path) -> None:

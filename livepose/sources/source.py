@@ -3,14 +3,14 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
 
-from livepose.closable import Closable
-from livepose.errors import SourceError, UsageError
+from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
+from livepose.threads import Closable
 
 Item = TypeVar("Item")
 Kind = Literal["camera", "url", "video", "images"]
@@ -20,14 +20,13 @@ SAME_TIME_S = 5e-4
 """So near are times that only rounding sets apart."""
 
 
-class Source(Protocol):
+class Source(Closable):
     """Frames, one after another. A source is iterated once, and closed by ``with`` or ``close``.
 
     Attributes
     ----------
     name : str
         What messages call it; a password in an address is masked.
-    kind : {"camera", "url", "video", "images"}
     live : bool
         Whether frames come at their own pace and are lost when nobody takes them.
     size_wh : tuple of int
@@ -39,71 +38,45 @@ class Source(Protocol):
         Frames a second, from the header for files and measured for live sources.
     frame_count : int or None
         An estimate for files, the number of pictures for images, None for live sources.
+    path : str or None
+        Where a video can be read once more, for its sound.
     """
 
-    name: str
-    kind: Kind
-    live: bool
-
-    @property
-    def size_wh(self) -> tuple[int, int]: ...  # noqa: D102
-    @property
-    def scale_xy(self) -> tuple[float, float]: ...  # noqa: D102
-    @property
-    def fps(self) -> float | None: ...  # noqa: D102
-    @property
-    def frame_count(self) -> int | None: ...  # noqa: D102
-    def __iter__(self) -> Iterator[Frame]: ...
-    def close(self) -> None:
-        """Lets go of the device or file; a second call does nothing."""
-
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *_: object) -> None: ...
-
-
-class Closing(Closable):
-    """A source with square pixels, unless it says otherwise."""
-
-    @property
-    def scale_xy(self) -> tuple[float, float]:
-        """Size of the newest frame divided by that in the source's own pixels."""
-        return 1.0, 1.0
-
-
-class FileSource(Closable):
-    """The frames of files: the newest one, and those that follow it."""
-
+    name: str = ""
     kind: Kind = "video"
-    live = False
+    live: bool = False
+    size_wh: tuple[int, int] = (0, 0)
+    scale_xy: tuple[float, float] = (1.0, 1.0)
     fps: float | None = None
     frame_count: int | None = None
     path: str | None = None
-    """Where its sound is."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        raise NotImplementedError
+
+
+class FileSource(Source):
+    """The frames of files: ``_start`` takes the first of them, and those that follow it."""
+
     _newest: Frame
     _frames: Iterator[Frame]
     _closed = False
 
-    def _read_first(self, frames: Iterator[Frame], otherwise: str) -> None:
-        """Reads the first frame; a SourceError that says ``otherwise`` where there is none."""
+    def _start(self, frames: Iterator[Frame]) -> bool:
+        """Reads the first frame; whether there is one."""
         first = next(frames, None)
-        if first is None:
-            raise SourceError(otherwise)
-        self._frames, self._newest = frames, first
+        if first is not None:
+            self._frames = frames
+            self._take(first)
+        return first is not None
 
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """Size of the newest frame, after rotation, in square pixels."""
-        return self._newest.size_wh
-
-    @property
-    def scale_xy(self) -> tuple[float, float]:
-        """That size divided by the one in the file's own pixels."""
-        return self._newest.scale_xy
+    def _take(self, frame: Frame) -> None:
+        self._newest, self.size_wh, self.scale_xy = frame, frame.size_wh, frame.scale_xy
 
     def __iter__(self) -> Iterator[Frame]:
         frame: Frame | None = self._newest
         while frame is not None and not self._closed:
-            self._newest = frame
+            self._take(frame)
             yield frame
             frame = None if self._closed else next(self._frames, None)
 

@@ -1,0 +1,316 @@
+"""A window for the thread that plays a source, or for several threads, a tile each.
+
+Qt, the toolkit inside opencv-python, ends the whole process when its display cannot be reached:
+``Window.available`` looks first.
+"""
+
+import ctypes
+import enum
+import math
+import os
+import re
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, MutableMapping
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from livepose.frame import ImageBgr
+from livepose.threads import Closable
+
+_FIRST_SIZE_WH = (1280, 800)
+"""A window opens at the picture's own size up to this one; the user may change it."""
+_FLAGS = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+_MOST_KEYS = 16
+_SETTLED_S = 0.1
+"""After this the screen has taken a new window, or a new size."""
+_PROBE_S = 5.0
+_POLL_S = 0.02
+_TILE_WH = (640, 480)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FONT_FOLDERS = (
+    "/usr/share/fonts/truetype/dejavu",
+    "/usr/share/fonts/truetype/liberation",
+    "/usr/share/fonts/dejavu-sans-fonts",
+    "/usr/share/fonts/TTF",
+    "/usr/share/fonts",
+)
+
+
+class Command(enum.Enum):
+    """What the user asked for."""
+
+    QUIT = "quit"
+    SNAPSHOT = "snapshot"
+    RECORD = "record"
+    PAUSE = "pause"
+    HUD = "hud"
+    DECODING = "decoding"
+    UNCERTAINTY = "uncertainty"
+
+
+KEYS = {
+    "q": Command.QUIT,
+    "\x1b": Command.QUIT,
+    "s": Command.SNAPSHOT,
+    "r": Command.RECORD,
+    " ": Command.PAUSE,
+    "h": Command.HUD,
+    "d": Command.DECODING,
+    "u": Command.UNCERTAINTY,
+}
+"""Capitals mean the same."""
+
+
+class Window(Closable):
+    """A window on the screen, opened with the first picture.
+
+    All calls have to come from one thread, on macOS the main thread. Ask ``available`` first.
+
+    Examples
+    --------
+    >>> with Window("livepose") as window:  # doctest: +SKIP
+    ...     while Command.QUIT not in window.poll():
+    ...         window.show(picture_bgr)
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.is_open = False
+        self._closed = False
+
+    @staticmethod
+    def available() -> tuple[bool, str]:
+        """Whether a window can be opened, and in words why not ("" when it can)."""
+        reason = _missing_toolkit(cv2.getBuildInformation())
+        if not reason and sys.platform.startswith("linux"):
+            reason = _missing_display(os.environ)
+        return not reason, reason
+
+    def show(self, image_bgr: ImageBgr) -> None:
+        """Shows a picture; does nothing once the user has closed the window."""
+        if self._closed:
+            return
+        if not self.is_open:
+            self._open(image_bgr)
+        cv2.imshow(self.title, image_bgr)
+
+    def poll(self) -> list[Command]:
+        """What the user asked for since the last call, oldest first; keeps the window alive."""
+        if not self.is_open:
+            return [Command.QUIT] if self._closed else []
+        self._have_painted()
+        codes = islice(iter(lambda: cv2.waitKeyEx(1), -1), _MOST_KEYS)
+        commands = [command for code in codes if (command := command_of(code)) is not None]
+        if not self._visible():
+            self._closed, self.is_open = True, False
+            commands.append(Command.QUIT)
+        return commands
+
+    def close(self) -> None:
+        """Takes the window from the screen; a second call does nothing."""
+        if self.is_open:
+            cv2.destroyWindow(self.title)
+            cv2.waitKey(1)
+        self._closed, self.is_open = True, False
+
+    def _open(self, image_bgr: ImageBgr) -> None:
+        quieten_qt(os.environ)
+        width, height = first_size_wh(image_bgr.shape[1], image_bgr.shape[0])
+        cv2.namedWindow(self.title, _FLAGS)
+        cv2.resizeWindow(self.title, width, height)
+        now_s = time.perf_counter()
+        self._resizes = [(now_s + _SETTLED_S, width + 1), (now_s + 2 * _SETTLED_S, width)]
+        self._height = height
+        self.is_open = True
+
+    def _have_painted(self) -> None:
+        """Makes it a pixel wider for a moment.
+
+        Without a window manager Qt misses in a fourth of all starts that the window is on the
+        screen, and paints it once its size changes.
+        """
+        if self._resizes and time.perf_counter() > self._resizes[0][0]:
+            cv2.resizeWindow(self.title, self._resizes.pop(0)[1], self._height)
+
+    def _visible(self) -> bool:
+        try:
+            return float(cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE)) >= 1.0
+        except cv2.error:
+            return False  # some toolkits raise for a window that is gone
+
+
+class Tile:
+    """One part of the window for one thread, which shows and hears through it."""
+
+    def __init__(self, part_bgr: ImageBgr, changed: threading.Event) -> None:
+        self._part_bgr, self._changed = part_bgr, changed
+        self._newest_bgr: deque[ImageBgr] = deque(maxlen=1)
+        self._commands: deque[Command] = deque()
+
+    def show(self, image_bgr: ImageBgr) -> None:
+        """Hands over a picture; of several that nobody came to show, the newest is shown."""
+        tile_bgr = np.zeros_like(self._part_bgr)
+        height, width = tile_bgr.shape[:2]
+        inner_wh = first_size_wh(image_bgr.shape[1], image_bgr.shape[0], (width, height))
+        x, y = (width - inner_wh[0]) // 2, (height - inner_wh[1]) // 2
+        inner_bgr = cv2.resize(image_bgr, inner_wh, interpolation=cv2.INTER_AREA)
+        tile_bgr[y : y + inner_wh[1], x : x + inner_wh[0]] = inner_bgr
+        self._hand_over(tile_bgr)
+
+    def poll(self) -> list[Command]:
+        """What the user asked for since the last call, oldest first."""
+        return [self._commands.popleft() for _ in range(len(self._commands))]
+
+    def close(self) -> None:
+        """Says that nothing more comes."""
+        self._hand_over(captioned(np.zeros_like(self._part_bgr), "ended"))
+
+    def ask(self, commands: list[Command]) -> None:
+        """In the screen's thread: what the keys and the close button said."""
+        self._commands.extend(commands)
+
+    def refresh(self) -> bool:
+        """In the screen's thread: puts what is new into its part; whether there was anything."""
+        if not self._newest_bgr:
+            return False
+        self._part_bgr[:] = self._newest_bgr.pop()
+        return True
+
+    def _hand_over(self, tile_bgr: ImageBgr) -> None:
+        self._newest_bgr.append(tile_bgr)
+        self._changed.set()
+
+
+class Screen:
+    """A window with so many tiles, row by row. Keys and the close button are heard by all."""
+
+    def __init__(self, title: str, count: int) -> None:
+        columns = math.ceil(math.sqrt(count))
+        width, height = _TILE_WH
+        shape = (math.ceil(count / columns) * height, columns * width, 3)
+        self._window, self._mosaic_bgr = Window(title), np.zeros(shape, np.uint8)
+        self._changed = threading.Event()
+        corners = (divmod(number, columns) for number in range(count))
+        self.tiles = [
+            Tile(self._mosaic_bgr[row * height :, column * width :][:height, :width], self._changed)
+            for row, column in corners
+        ]
+
+    def run(self, goes_on: Callable[[], bool]) -> None:
+        """Shows and listens for as long as it ``goes_on``; then the window is closed."""
+        with self._window as window:
+            while goes_on():
+                self._changed.wait(_POLL_S)
+                self._changed.clear()
+                if sum(tile.refresh() for tile in self.tiles):
+                    window.show(self._mosaic_bgr)
+                commands = window.poll()
+                for tile in self.tiles:
+                    tile.ask(commands)
+
+
+def captioned(image_bgr: ImageBgr, line: str) -> ImageBgr:
+    """A copy of the picture with a line of text in its lower left corner."""
+    drawn_bgr = np.ascontiguousarray(image_bgr).copy()
+    height = drawn_bgr.shape[0]
+    scale = max(0.4, height / 900)
+    (width, text_height), below = cv2.getTextSize(line, _FONT, scale, 1)
+    margin = text_height
+    corner = (0, height - text_height - below - 2 * margin)
+    cv2.rectangle(drawn_bgr, corner, (width + 2 * margin, height), (0, 0, 0), cv2.FILLED)
+    place = (margin, height - below - margin)
+    cv2.putText(drawn_bgr, line, place, _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    return drawn_bgr
+
+
+def command_of(code: int) -> Command | None:
+    """The command of a key code of ``cv2.waitKeyEx``; None for a key that means nothing.
+
+    The upper half of a code holds modifiers such as NumLock. A special key must not be taken for
+    the letter in its lowest byte: the left arrow is 0xFF51 under X11, and 0x51 is "Q".
+    """
+    return KEYS.get(chr(code & 0xFFFF).lower())
+
+
+def first_size_wh(
+    width: int, height: int, most_wh: tuple[int, int] = _FIRST_SIZE_WH
+) -> tuple[int, int]:
+    """The size at which a picture is first shown: its own, or less with the same shape."""
+    scale = min(1.0, most_wh[0] / width, most_wh[1] / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def quieten_qt(environment: MutableMapping[str, str]) -> None:
+    """Tells Qt where fonts are and which platform it has, so that it prints no warnings.
+
+    opencv-python points Qt at a folder of fonts that it does not ship, when it is imported; Qt
+    looks when the first window opens. What the user has set otherwise stays.
+    """
+    told = environment.get("QT_QPA_FONTDIR")
+    if told is None or not Path(told).is_dir():
+        found = next((folder for folder in _FONT_FOLDERS if Path(folder).is_dir()), None)
+        if found is not None:
+            environment["QT_QPA_FONTDIR"] = found
+    environment.setdefault("QT_LOGGING_RULES", "qt.qpa.*=false;*.warning=false")
+    if sys.platform.startswith("linux") and environment.get("DISPLAY"):
+        # The only platform that opencv-python ships; a Wayland desktop asks for another, and Qt
+        # would end the process.
+        if _platform(environment) == "xcb":
+            environment["QT_QPA_PLATFORM"] = "xcb"
+
+
+def _platform(environment: Mapping[str, str]) -> str:
+    """The platform that Qt is asked for; xcb where this OpenCV does not have that one."""
+    asked = environment.get("QT_QPA_PLATFORM", "xcb").split(":")[0].split(";")[0]
+    plugins = list((Path(cv2.__file__).parent / "qt/plugins/platforms").glob("libq*.so"))
+    there = not plugins or any(one.name == f"libq{asked}.so" for one in plugins)
+    return asked if there else "xcb"
+
+
+def _missing_toolkit(build_information: str) -> str:
+    """Why this OpenCV has no windows, "" when it has."""
+    found = re.search(r"^\s*GUI:\s*(\S+)", build_information, flags=re.MULTILINE)
+    if found is not None and found[1].upper() not in ("NONE", "NO"):
+        return ""
+    return (
+        "this OpenCV was built without windows (opencv-python-headless?); pip uninstall "
+        "opencv-python-headless, then pip install --force-reinstall opencv-python"
+    )
+
+
+def _missing_display(environment: Mapping[str, str]) -> str:
+    """Why the display of a Linux machine cannot be used, "" when it can."""
+    if _platform(environment) != "xcb":
+        return ""  # the user chose a platform that needs no X11, and knows why
+    display = environment.get("DISPLAY")
+    if not display:
+        if environment.get("WAYLAND_DISPLAY"):
+            return "OpenCV's window needs X11: start XWayland and set DISPLAY"
+        return "there is no display (DISPLAY is not set)"
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return "the library libxcb.so.1 is missing: apt-get install libxcb1"
+    refused: list[int] = []
+    # Connects as Qt would. In a thread, because a display may accept and never answer.
+    probe = threading.Thread(target=lambda: refused.append(_refused(xcb, display)), daemon=True)
+    probe.start()
+    probe.join(_PROBE_S)
+    if not refused:
+        return f"the display {display} did not answer within {_PROBE_S:g} s"
+    return f"the display {display} cannot be reached" if refused[0] else ""
+
+
+def _refused(xcb: ctypes.CDLL, display: str) -> int:
+    """The error of a connection to this display, 0 where it is made."""
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(xcb.xcb_connect(display.encode(), None))
+    error = int(xcb.xcb_connection_has_error(connection))
+    xcb.xcb_disconnect(connection)
+    return error
