@@ -27,8 +27,8 @@ _FIRST_SIZE_WH = (1280, 800)
 """A window opens at the picture's own size up to this one; the user may change it."""
 _FLAGS = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
 _MOST_KEYS = 16
-_SETTLED_S = 0.1
-"""After this the screen has taken a new window, or a new size."""
+_RESIZES = ((0.1, 1), (0.2, 0), (0.5, 1), (0.6, 0), (1.0, 1), (1.1, 0))
+"""When, after it was opened, a window is so many pixels wider."""
 _PROBE_S = 5.0
 _POLL_S = 0.02
 _TILE_WH = (640, 480)
@@ -124,9 +124,8 @@ class Window(Closable):
         width, height = first_size_wh(image_bgr.shape[1], image_bgr.shape[0])
         cv2.namedWindow(self.title, _FLAGS)
         cv2.resizeWindow(self.title, width, height)
-        now_s = time.perf_counter()
-        self._resizes = [(now_s + _SETTLED_S, width + 1), (now_s + 2 * _SETTLED_S, width)]
-        self._height = height
+        self._opened_s, self._size_wh = time.perf_counter(), (width, height)
+        self._resizes = list(_RESIZES)
         self.is_open = True
 
     def _have_painted(self) -> None:
@@ -135,8 +134,9 @@ class Window(Closable):
         Without a window manager Qt misses in a fourth of all starts that the window is on the
         screen, and paints it once its size changes.
         """
-        if self._resizes and time.perf_counter() > self._resizes[0][0]:
-            cv2.resizeWindow(self.title, self._resizes.pop(0)[1], self._height)
+        if self._resizes and time.perf_counter() - self._opened_s > self._resizes[0][0]:
+            width, height = self._size_wh
+            cv2.resizeWindow(self.title, width + self._resizes.pop(0)[1], height)
 
     def _visible(self) -> bool:
         try:
