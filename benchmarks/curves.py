@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plan import Plan
-from livepose.benchmark.rounds import Length, TimedRun, spread
-from livepose.benchmark.run import KnownBoxes, Run
+from benchmarks.rounds import Length, Livepose, TimedRun
+from livepose.benchmark.run import KnownBoxes, spread
 from livepose.benchmark.scene import FPS, WalkingPeople, endless, there_and_back
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline, Settings
@@ -54,7 +54,7 @@ class Point:
 class Aged:
     """A system whose frames carry their time of capture: notes how old each became."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Livepose) -> None:
         self.ages_ms: list[float] = []
         self._run = run
 
@@ -114,7 +114,7 @@ def measure_point(pipeline: PosePipeline, point: Point, plan: Plan) -> dict[str,
     detector = pipeline.detector
     pipeline.warm_up(point.size_wh)
     try:
-        run = Run(pipeline, KnownBoxes(pipeline, scene))
+        run = Livepose(pipeline, KnownBoxes(pipeline, scene))
         settle(run, drawn)
         quick = TimedRun(run, endless(drawn))
         quick.warm_up(WARM_UP_FRAMES)
@@ -130,13 +130,13 @@ def measure_point(pipeline: PosePipeline, point: Point, plan: Plan) -> dict[str,
     finally:
         pipeline.detector = detector
     return {
-        "fps": quick.fps().as_dict(),
-        "age_ms": spread(aged.ages_ms).as_dict(),
+        "fps": spread(quick.rounds_fps),
+        "age_ms": spread(aged.ages_ms),
         "people_found": float(np.mean(quick.people)),
     }
 
 
-def settle(run: Run, drawn: Sequence[Frame]) -> None:
+def settle(run: Livepose, drawn: Sequence[Frame]) -> None:
     """One frame well before the others: the first second, in which the detector looks at every
     frame, has passed when they come.
     """

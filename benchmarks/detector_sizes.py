@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose import boxes
-from livepose.benchmark.rounds import spread
+from livepose.benchmark.run import spread
 from livepose.boxes import Boxes
 from livepose.detection import Detections, Detector
 from livepose.detection.opening import open_file
@@ -178,7 +178,7 @@ def speed_table(path: Path) -> Rows:
     rows = [["size", "ms"]]
     for name, samples in took_ms.items():
         one = spread(samples)
-        rows.append([name, f"{one.median:.1f} [{one.q1:.1f}, {one.q3:.1f}]"])
+        rows.append([name, "{median:.1f} [{q1:.1f}, {q3:.1f}]".format(**one)])
     return rows
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from benchmarks.plan import Plan
-from benchmarks.rounds import in_turn
-from livepose.benchmark.rounds import TimedRun, spread
+from benchmarks.rounds import TimedRun, in_turn
+from livepose.benchmark.run import spread
 from livepose.detection import Detections, Detector, open_detector
 from livepose.detection.cuda_engine import CudaEngine
 from livepose.detection.torch_engine import TorchEngine
@@ -214,8 +214,8 @@ def figures(turn: TimedRun) -> dict[str, Any]:
     """Frames a second over the rounds, p50 and p95 of a frame."""
     p50, p95 = np.percentile(turn.frame_ms, (50, 95))
     return {
-        "fps": turn.fps().as_dict(),
-        "frame_ms": spread(turn.frame_ms).as_dict(),
+        "fps": spread(turn.rounds_fps),
+        "frame_ms": spread(turn.frame_ms),
         "p50_ms": round(float(p50), 3),
         "p95_ms": round(float(p95), 3),
         "people": float(np.median(turn.people)),

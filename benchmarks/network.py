@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plan import Plan
-from livepose.benchmark.rounds import spread
+from livepose.benchmark.run import spread
 from livepose.runtimes import open_runtime
 from livepose.runtimes.openvino import compile_options, openvino
 from livepose.runtimes.openvino_graph import pose_graph
@@ -37,8 +37,8 @@ def measure_network(plan: Plan) -> dict[str, Any]:
         logger.info(f"the bare network, {batch} at once")
         ours, theirs = in_turn(own_run(runtime, batch), bare_run(bare, batch), plan.runs)
         rows[str(batch)] = {
-            "runtime_ms": spread(ours).as_dict(),
-            "bare_ms": spread(theirs).as_dict(),
+            "runtime_ms": spread(ours),
+            "bare_ms": spread(theirs),
         }
     return {"precision": runtime.precision, "batches": rows}
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from livepose.benchmark.rounds import Length
+from benchmarks.rounds import Length
 
 
 @dataclass(frozen=True, slots=True)

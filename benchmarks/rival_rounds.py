@@ -7,8 +7,7 @@ from typing import Any
 
 from benchmarks.plan import Plan
 from benchmarks.rivals import Entry, Opened
-from benchmarks.rounds import in_turn
-from livepose.benchmark.rounds import TimedRun
+from benchmarks.rounds import TimedRun, in_turn
 from livepose.benchmark.scene import WalkingPeople, endless
 from livepose.errors import LiveposeError
 from livepose.frame import Frame

@@ -7,8 +7,7 @@ import numpy as np
 
 from benchmarks.network import in_turn
 from benchmarks.plan import Plan
-from livepose.benchmark.rounds import spread
-from livepose.benchmark.run import BenchmarkSettings, measure
+from livepose.benchmark.run import BenchmarkSettings, measure, spread
 from livepose.heatmaps import decode, encode_dark
 from livepose.pipeline import PosePipeline, Settings
 
@@ -42,7 +41,7 @@ def decode_us(plan: Plan) -> dict[str, float]:
     random = np.random.default_rng(0)
     maps = np.stack([one_person(random) for _ in range(PEOPLE)])
     samples_ms, _ = in_turn(lambda: decode(maps, "dark", 3), lambda: None, plan.runs * 20)
-    return spread([1e3 * sample / PEOPLE for sample in samples_ms]).as_dict()
+    return spread([1e3 * sample / PEOPLE for sample in samples_ms])
 
 
 def one_person(random: np.random.Generator) -> Any:

@@ -87,8 +87,8 @@ def ratios(rivals: Document) -> Iterator[Target]:
             of_medians = ours["fps"]["median"] / theirs["fps"]["median"]
             yield Target(what, wanted, of_medians, "times")
         else:
-            interval = (found.q1, found.q3)
-            yield Target(what, wanted, found.median, "times", interval=interval)
+            middle, low, high = found
+            yield Target(what, wanted, middle, "times", interval=(low, high))
 
 
 def said(people: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from livepose.benchmark.rounds import System
+from benchmarks.rounds import System
 from livepose.errors import LiveposeError
 
 ROOT = Path(__file__).resolve().parent.parent.parent

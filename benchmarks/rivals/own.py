@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.rivals import Opened, peer_file
-from livepose.benchmark.run import Run
+from benchmarks.rounds import Livepose
 from livepose.machine import usable_cores
 from livepose.pipeline import PosePipeline, Settings
 from livepose.runtimes.ranges import Ranges, read_ranges
@@ -22,7 +22,7 @@ licence = "Apache-2.0"
 TINYPOSE_ACCURACY = "53.9 (docs/evaluation.md, 350 pictures)"
 
 
-class InTurn(Run):
+class InTurn(Livepose):
     """The pipeline among others, some of which leave torch with another number of threads."""
 
     def before_round(self) -> None:

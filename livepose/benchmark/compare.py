@@ -6,7 +6,7 @@ busy for a moment widens the band instead of raising an alarm.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ LEAST_MS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One figure then and now; ``worse`` is the part by which it is worse (negative: better)."""
+    """One figure then and now: frames/s, of which more are better, or ms of a stage."""
 
     name: str
     old: Mapping[str, float]
@@ -32,11 +32,11 @@ class Change:
     @property
     def is_rate(self) -> bool:
         """Frames a second, of which more are better; others are milliseconds."""
-        return self.name.endswith("fps")
+        return self.name == "fps"
 
     @property
     def worse(self) -> float:
-        """By which part the time of a frame or stage grew."""
+        """By which part the time of a frame or stage grew; negative: better."""
         old, new = self.old["median"], self.new["median"]
         if self.is_rate:
             old, new = new, old
@@ -53,13 +53,7 @@ class Change:
 
 
 def read_figures(path: Path) -> dict[str, Any]:
-    """The JSON of an earlier run.
-
-    Raises
-    ------
-    UsageError
-        When it is not one.
-    """
+    """The JSON of an earlier run; UsageError when it is not one."""
     try:
         figures: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -78,12 +72,8 @@ def read_figures(path: Path) -> dict[str, Any]:
 def compare(old: Mapping[str, Any], new: Mapping[str, Any], limit: float) -> None:
     """Prints what changed of the figures that both have, and what else is not as it was.
 
-    Raises
-    ------
-    UsageError
-        When the two were measured on different scenes.
-    GateError
-        When something became slower.
+    UsageError when the two were measured on different scenes, GateError when something became
+    slower.
     """
     for what in ("scene", "size_wh"):
         if old.get(what) != new[what]:
@@ -94,7 +84,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], limit: float) -> Non
     then, now = old["spread"], new["spread"]
     changes = [Change(name, then[name], now[name], limit) for name in now if name in then]
     console, machine = Console(), old.get("machine", {})
-    console.print(table(changes))
+    console.print(_table(changes))
     for name, value in new["machine"].items():
         if name in machine and machine[name] != value:
             console.print(f"note: {name} was {machine[name]}, is {value}", highlight=False)
@@ -106,16 +96,15 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], limit: float) -> Non
         )
 
 
-def table(changes: list[Change]) -> Table:
+def _table(changes: Sequence[Change]) -> Table:
     """Then, now, and what is to be thought of it."""
     shown = Table(title="since the earlier run (median over rounds, quartiles)")
     for name in ("figure", "then", "now", "time", "verdict"):
         shown.add_column(name, justify="left" if name in ("figure", "verdict") else "right")
     for one in changes:
-        style = "bold red" if one.verdict == "slower" else None
+        style, unit = "bold red" if one.verdict == "slower" else None, "" if one.is_rate else " ms"
         bands = [
-            f"{figure['median']:.2f} [{figure['q1']:.2f}, {figure['q3']:.2f}]"
-            + ("" if one.is_rate else " ms")
+            f"{figure['median']:.2f} [{figure['q1']:.2f}, {figure['q3']:.2f}]{unit}"
             for figure in (one.old, one.new)
         ]
         shown.add_row(one.name, *bands, f"{one.worse:+.0%}", one.verdict, style=style)

@@ -2,13 +2,14 @@
 
 Warm-up is kept apart. Frames come from a video, or from a made scene whose pictures are drawn
 before the clock starts. With ``--people N`` the true boxes of the scene stand in for what the
-detector finds, after it has run, so that the load is the same on every machine.
+detector finds, after it has run, so that the load is the same on every machine. Figures come with
+their spread over rounds: a machine that was busy for a moment shows there.
 """
 
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,14 +19,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from livepose.benchmark.rounds import Length, TimedRun, spread
+from livepose.benchmark.compare import compare, read_figures
 from livepose.benchmark.scene import FPS, CameraPath, WalkingPeople, endless, there_and_back
 from livepose.detection import Detections, Detector
 from livepose.drawing import draw_poses
-from livepose.errors import SinkError, SourceError
+from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
 from livepose.machine import describe_machine, peak_memory_mb
 from livepose.pipeline import FRAMES_PREFETCHED, PosePipeline, Settings
+from livepose.sinks.protocol import sink_error
 from livepose.sources import Excerpt, Source, open_source
 from livepose.sources.source import WHOLE
 from livepose.threads import prefetch
@@ -38,29 +40,28 @@ DEFAULT_FRAMES = 200
 MOST_FRAMES = 100_000
 SCENE_WH = (640, 480)
 ROUNDS = 10
-"""Measured frames fall into this number of rounds, whose spread is the noise of the figures."""
 FRAMES_PER_ROUND = 20
-"""... or into rounds of this length where a video's length is not known."""
+"""Of a video whose length is not known."""
 LOOKED_MS = 0.2
 """A stage that takes less did not run a network."""
-PERCENTILES = (50.0, 95.0, 99.0)
-FIGURES = ("mean", "p50", "p95", "p99")
+PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSettings:
-    """What is measured."""
+    """What is measured: the wanted part of a source, or a made scene of that size.
+
+    Of ``compare``, figures of an earlier run, what became slower by more than ``limit`` is a
+    failure.
+    """
 
     source: str | None = None
     excerpt: Excerpt = WHOLE
-    """The part of the source that is wanted."""
     people: int | None = None
     frames: int | None = None
     size_wh: tuple[int, int] = SCENE_WH
-    """Of a made scene."""
     json_path: Path | None = None
     compare: Path | None = None
-    """Figures of an earlier run; what became slower by more than ``limit`` is a failure."""
     limit: float = 0.1
 
 
@@ -69,7 +70,7 @@ class Result:
     """What was measured. Times in ms; a stage has its mean, p50, p95 and p99.
 
     ``spread`` has median and quartiles over rounds: of the frames/s, and of the mean ms of each
-    stage, under its name.
+    stage, under its name. ``looked_percent``: frames in which the detector looked, of 100.
     """
 
     scene: str
@@ -77,7 +78,6 @@ class Result:
     size_wh: tuple[int, int]
     people_per_frame: float
     looked_percent: float
-    """Frames in which the detector looked, of 100."""
     fps: float
     crops_per_s: float
     latency_ms: dict[str, float]
@@ -92,53 +92,48 @@ class Result:
 def run_benchmark(settings: Settings, asked: BenchmarkSettings) -> None:
     """Measures, prints the table on stdout, and saves the JSON.
 
-    Raises
-    ------
-    GateError
-        When something became slower than in the figures to compare with.
+    GateError when something became slower than in the figures to compare with.
     """
-    from livepose.benchmark.compare import compare, read_figures
-
     # The old figures first: a wrong path is said at once, and --json may write over them.
     old = None if asked.compare is None else read_figures(asked.compare)
-    pipeline = PosePipeline(settings, offline=True)
-    result = measure(pipeline, asked)
+    result = measure(PosePipeline(settings, offline=True), asked)
     print_table(result)
-    figures = json.dumps(asdict(result), indent=2)
+    text = json.dumps(asdict(result), indent=2)
     if (path := asked.json_path) is not None:
         try:
-            path.write_text(figures + "\n")
+            path.write_text(text + "\n")
         except OSError as error:
-            raise SinkError(f"{path} cannot be written: {error.strerror}") from error
+            raise sink_error(path, error) from error
         logger.info(f"figures saved to {path}")
     if old is not None:
-        compare(old, json.loads(figures), asked.limit)
+        compare(old, json.loads(text), asked.limit)
 
 
 def measure(pipeline: PosePipeline, asked: BenchmarkSettings) -> Result:
-    """Runs the warm-up, then the measured frames."""
-    source, notes = scene_or_video(asked)
+    """Runs the warm-up, then the measured frames, round by round."""
+    source, notes = _scene_or_video(asked)
     known = KnownBoxes(pipeline, source) if isinstance(source, WalkingPeople) else None
     pipeline.warm_up(source.size_wh)
     logger.info(f"measuring on {source.name}")
-    run = Run(pipeline, known)
-    timed_run = TimedRun(run, frames_of(source, asked))
-    seen = timed_run.warm_up(WARM_UP_FRAMES)
-    run.begin()
+    frames = _frames_of(source, asked)
+    warm_up = Round(pipeline, known, islice(frames, WARM_UP_FRAMES))
+    pipeline.clock.clear(window=MOST_FRAMES)
     unknown = asked.source is not None and asked.frames is None
-    per_round = max(1, round((asked.frames or DEFAULT_FRAMES) / ROUNDS))
-    while timed_run.round(Length.of(FRAMES_PER_ROUND if unknown else per_round)):
-        run.end_round()
+    evenly = max(1, round((asked.frames or DEFAULT_FRAMES) / ROUNDS))
+    count = FRAMES_PER_ROUND if unknown else evenly
+    rounds = []
+    while (one := Round(pipeline, known, islice(frames, count))).frames:
+        rounds.append(one)
     source.close()
-    if not timed_run.frames:
+    if not rounds:
         raise SourceError(
             f"{source.name}: expected more than {WARM_UP_FRAMES} frames (the warm-up), got "
-            f"{seen}; give a longer video or none"
+            f"{warm_up.frames}; give a longer video or none"
         )
-    return run.result(timed_run, source.name, notes)
+    return _result(pipeline, rounds, source.name, notes)
 
 
-def scene_or_video(asked: BenchmarkSettings) -> tuple[Source, list[str]]:
+def _scene_or_video(asked: BenchmarkSettings) -> tuple[Source, list[str]]:
     """The source to measure on, and what has to be said about it."""
     if asked.source is not None:
         video = open_source(asked.source, excerpt=asked.excerpt)
@@ -150,7 +145,7 @@ def scene_or_video(asked: BenchmarkSettings) -> tuple[Source, list[str]]:
     return WalkingPeople(asked.people, DEFAULT_FRAMES, asked.size_wh), [drawn, note]
 
 
-def frames_of(source: Source, asked: BenchmarkSettings) -> Iterator[Frame]:
+def _frames_of(source: Source, asked: BenchmarkSettings) -> Iterator[Frame]:
     """Warm-up and measured frames; a made scene is drawn first and repeated as needed."""
     wanted = WARM_UP_FRAMES + (asked.frames or DEFAULT_FRAMES)
     if asked.source is None:
@@ -176,106 +171,97 @@ class KnownBoxes:
         return [Detections(boxes, np.full(len(boxes), 0.9)) for _ in images_bgr]
 
 
-class Run:
-    """The pipeline as a system: each frame found, followed, and drawn unless that is left."""
+class Round:
+    """Frames that went through the pipeline and were drawn, one after the other.
+
+    ``seconds`` is what they took together, waiting for them included; ``latency_ms`` of each from
+    frame to poses; ``stages_ms`` what the clock says of each stage, 0 where it was not entered.
+    """
 
     def __init__(
-        self, pipeline: PosePipeline, known: KnownBoxes | None = None, draw: bool = True
+        self, pipeline: PosePipeline, known: KnownBoxes | None, frames: Iterable[Frame]
     ) -> None:
-        self.pipeline = pipeline
-        self._known = known
-        self._draw = draw
-        self._latency_ms: list[float] = []
-        self._draw_ms: list[float] = []
-        self._size_wh = (0, 0)
-        self._round_ms: dict[str, list[float]] = {}
-        self._samples: dict[str, list[float]] = {}
-
-    def before_round(self) -> None:
-        """Nothing: the pipeline runs in the process as it is."""
-
-    def begin(self) -> None:
-        """The warm-up is over: what was timed so far is forgotten."""
-        self.pipeline.clock.clear(window=MOST_FRAMES)
-        self._latency_ms.clear()
-        self._draw_ms.clear()
-
-    def take(self, frame: Frame) -> int:
-        """One frame; how many people are in it."""
-        start_s = time.perf_counter()
-        if self._known is not None:
-            self._known.index = frame.index
-        poses = self.pipeline.process(frame.image_bgr, frame.time_s)
-        posed_s = time.perf_counter()
-        self._latency_ms.append((posed_s - start_s) * 1e3)
-        if self._draw:
+        self.people, self.size_wh = 0, (0, 0)
+        self.latency_ms: list[float] = []
+        draw_ms: list[float] = []
+        start_s = end_s = time.perf_counter()
+        for frame in frames:
+            began_s = time.perf_counter()
+            if known is not None:
+                known.index = frame.index
+            poses = pipeline.process(frame.image_bgr, frame.time_s)
+            posed_s = time.perf_counter()
             draw_poses(frame.image_bgr.copy(), poses)
-            self._draw_ms.append((time.perf_counter() - posed_s) * 1e3)
-        self._size_wh = frame.size_wh
-        return len(poses)
-
-    def looked_percent(self) -> float:
-        """Frames in which the detector looked, of 100, since the warm-up."""
-        return looked_percent(self.pipeline.clock.samples_ms("detect"))
-
-    def end_round(self) -> None:
-        """What the clock says of the stages since the last round becomes one sample of each."""
-        clock = self.pipeline.clock
-        samples = {name: clock.samples_ms(name) for name in clock.names()}
-        samples["draw"] = list(self._draw_ms)
-        frames = max(map(len, samples.values()), default=0)
-        for name, values in samples.items():
-            # Frames in which a stage is not entered take nothing of it.
-            values += [0.0] * (frames - len(values) if values else 0)
-            self._samples.setdefault(name, []).extend(values)
-            if values:
-                self._round_ms.setdefault(name, []).append(float(np.mean(values)))
+            end_s = time.perf_counter()
+            self.latency_ms.append((posed_s - began_s) * 1e3)
+            draw_ms.append((end_s - posed_s) * 1e3)
+            self.people += len(poses)
+            self.size_wh = frame.size_wh
+        self.frames, self.seconds = len(draw_ms), end_s - start_s
+        clock = pipeline.clock
+        taken = {name: clock.samples_ms(name) for name in clock.names()} | {"draw": draw_ms}
         clock.clear()
-        self._draw_ms.clear()
-
-    def result(self, timed_run: TimedRun, scene: str, notes: list[str]) -> Result:
-        """The figures."""
-        stages = {name: figures(values) for name, values in self._samples.items() if values}
-        people = sum(timed_run.people)
-        return Result(
-            scene=scene,
-            frames=timed_run.frames,
-            size_wh=self._size_wh,
-            people_per_frame=people / timed_run.frames,
-            looked_percent=looked_percent(self._samples.get("detect", [])),
-            fps=timed_run.frames / timed_run.seconds,
-            crops_per_s=people / timed_run.seconds,
-            latency_ms=figures(self._latency_ms),
-            stages_ms=stages,
-            peak_memory_mb=peak_memory_mb(),
-            bottleneck=bottleneck(stages),
-            machine=describe_machine(self.pipeline),
-            notes=notes,
-            spread={"fps": timed_run.fps().as_dict()}
-            | {name: spread(values).as_dict() for name, values in self._round_ms.items()},
-        )
+        self.stages_ms = {
+            name: np.pad(values, (0, self.frames - len(values))) for name, values in taken.items()
+        }
 
 
-def looked_percent(detect_ms: Sequence[float]) -> float:
-    """Frames in which the detector looked, of 100: in the others its stage takes no time."""
-    return 100 * float(np.mean(np.asarray(detect_ms) > LOOKED_MS)) if len(detect_ms) else 0.0
+def _result(
+    pipeline: PosePipeline, rounds: Sequence[Round], scene: str, notes: list[str]
+) -> Result:
+    seconds, frames, people = (
+        sum(getattr(one, name) for one in rounds) for name in ("seconds", "frames", "people")
+    )
+    names = dict.fromkeys(name for one in rounds for name in one.stages_ms)
+    by_round = {
+        name: [one.stages_ms.get(name, np.zeros(one.frames)) for one in rounds] for name in names
+    }
+    samples = {name: np.concatenate(parts) for name, parts in by_round.items()}
+    stages = {name: _figures(values) for name, values in samples.items()}
+    return Result(
+        scene=scene,
+        frames=frames,
+        size_wh=rounds[0].size_wh,
+        people_per_frame=people / frames,
+        looked_percent=100 * float(np.mean(samples.get("detect", np.zeros(1)) > LOOKED_MS)),
+        fps=frames / seconds,
+        crops_per_s=people / seconds,
+        latency_ms=_figures([ms for one in rounds for ms in one.latency_ms]),
+        stages_ms=stages,
+        peak_memory_mb=peak_memory_mb(),
+        bottleneck=bottleneck(stages),
+        machine=describe_machine(pipeline),
+        notes=notes,
+        spread={"fps": spread([one.frames / one.seconds for one in rounds])}
+        | {name: spread([part.mean() for part in parts]) for name, parts in by_round.items()},
+    )
 
 
-def figures(samples_ms: Sequence[float]) -> dict[str, float]:
+def spread(samples: Sequence[float]) -> dict[str, float]:
+    """Median, quartiles and number of some samples; NaN where there are none."""
+    values = np.percentile(samples, (50, 25, 75)) if len(samples) else np.full(3, np.nan)
+    median, q1, q3 = (round(float(value), 4) for value in values)
+    return {"median": median, "q1": q1, "q3": q3, "count": len(samples)}
+
+
+def _figures(samples_ms: Any) -> dict[str, float]:
     """Mean, p50, p95 and p99 of some samples."""
-    values = [np.mean(samples_ms), *np.percentile(samples_ms, PERCENTILES)]
-    return {name: round(float(value), 3) for name, value in zip(FIGURES, values, strict=True)}
+    values = [np.mean(samples_ms), *np.percentile(samples_ms, list(PERCENTILES.values()))]
+    names = ("mean", *PERCENTILES)
+    return {name: round(float(value), 3) for name, value in zip(names, values, strict=True)}
 
 
-def bottleneck(stages_ms: dict[str, dict[str, float]]) -> str:
+def bottleneck(stages_ms: Mapping[str, Mapping[str, float]]) -> str:
     """One sentence that names the stage that takes most of the time.
 
     By the mean, because a detector that rests in most frames has a median of nothing.
     """
-    total = sum(stage["mean"] for stage in stages_ms.values())
-    name, stage = max(stages_ms.items(), key=lambda item: item[1]["mean"])
-    share = 100 * stage["mean"] / total if total > 0 else 0.0
-    return f"the bottleneck is {name}: {stage['mean']:.1f} ms a frame, {share:.0f} % of the time"
+    means = {name: stage["mean"] for name, stage in stages_ms.items()}
+    name, share = max(means, key=means.__getitem__), 100 / (sum(means.values()) or 1.0)
+    return (
+        f"the bottleneck is {name}: {means[name]:.1f} ms a frame,"
+        f" {share * means[name]:.0f} % of the time"
+    )
 
 
 def print_table(result: Result) -> None:
@@ -283,7 +269,7 @@ def print_table(result: Result) -> None:
     width, height = result.size_wh
     table = Table(title=f"{result.scene}, {width}x{height}, {result.frames} frames")
     table.add_column("stage")
-    for name in FIGURES:
+    for name in result.latency_ms:
         table.add_column(f"{name} ms", justify="right")
     for stage, values in result.stages_ms.items():
         table.add_row(stage, *(f"{value:.2f}" for value in values.values()))

@@ -14,7 +14,7 @@ from benchmarks import gpu, gpu_rounds
 from benchmarks.gpu_clock import Ceilings
 from benchmarks.gpu_stages import layer_numbers, measure_network, network_work, row
 from benchmarks.plan import QUICK
-from livepose.benchmark.rounds import Length
+from benchmarks.rounds import Length
 from livepose.detection.cuda_engine import CudaEngine
 from livepose.detection.torch_engine import TorchEngine
 from livepose.detection.yolo import YoloDetector
@@ -22,7 +22,9 @@ from livepose.runtimes.cuda_graph import CudaStream
 from livepose.runtimes.frames import DeviceFrames
 from livepose.runtimes.openvino import one_thread
 
-PLAN = replace(QUICK, rounds=1, warm_up_frames=1, scene_frames=2, length=Length.of(2), runs=1)
+PLAN = replace(
+    QUICK, rounds=1, warm_up_frames=1, scene_frames=2, length=Length(least=2, most=2), runs=1
+)
 
 
 @pytest.fixture
