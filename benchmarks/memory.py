@@ -96,16 +96,13 @@ class OneAnswer:
         """Nothing to do."""
 
 
-class Unseen:
+class Unseen(Sink):
     """Wants everything drawn, and keeps nothing."""
 
     needs_drawing = True
 
-    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None) -> None:
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Looks away."""
-
-    def close(self) -> None:
-        """Nothing to do."""
 
 
 def resident_mb() -> float:

@@ -19,14 +19,12 @@ from livepose.painter import Look
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.player import Player, Summary, close_all
 from livepose.results.angles import NAMES, each_of
-from livepose.results.datasets import CocoDatasetSink, YoloPoseSink
 from livepose.results.motion_files import MotSink, TrcSink
 from livepose.results.tables import CsvSink, ParquetSink, beside
-from livepose.sinks.coco import CocoSink
+from livepose.sinks.annotations import CocoDatasetSink, CocoSink, OpenPoseSink, YoloPoseSink
 from livepose.sinks.files import Rotation
 from livepose.sinks.images import ImageSink, SheetSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
-from livepose.sinks.openpose import OpenPoseSink
 from livepose.sinks.protocol import Sink
 from livepose.sinks.video import VideoSink
 from livepose.smoothing import PRICES

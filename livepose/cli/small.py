@@ -65,10 +65,10 @@ class DemoSettings:
 def demo(given: Namespace) -> None:
     """Plays the demo and says where its files are."""
     from livepose.pipeline import PosePipeline
-    from livepose.sinks.files import make_folder
+    from livepose.sinks.claims import check_folder
 
     settings = options(DemoSettings, given)
-    make_folder(settings.folder)
+    check_folder(settings.folder, overwrite=True)
     for path in run_demo(PosePipeline(), settings):
         print(path.resolve(), file=sys.stderr)
 

@@ -48,13 +48,12 @@ class BusAddress:
     def resolved(self) -> tuple[socket.AddressFamily, Any]:
         """Family and address of the host; UsageError where it cannot be resolved."""
         try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)[0]
         except (OSError, UnicodeError) as error:
             raise UsageError(
                 f"--send {self.url}: the host {self.host!r} cannot be resolved"
             ) from error
-        family, _, _, _, address = found[0]
-        return family, address
+        return found[0], found[4]
 
 
 def require_private(host: str, encrypted: bool) -> None:
@@ -68,9 +67,7 @@ def require_private(host: str, encrypted: bool) -> None:
 
 def is_loopback(host: str) -> bool:
     """Whether only programs of this machine can reach it."""
-    if host == "localhost":
-        return True
-    return is_address(host) and ipaddress.ip_address(host).is_loopback
+    return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def is_address(host: str) -> bool:
@@ -85,18 +82,16 @@ def is_address(host: str) -> bool:
 def listen(host: str, port: int) -> socket.socket:
     """A socket of its own for a server; UsageError where the address cannot be had."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        listening = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}: {error.strerror}") from error
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        listening.bind(address)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(*found[:3])
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            listening.bind(found[4])
+        except BaseException:
+            listening.close()
+            raise
     except (OSError, OverflowError) as error:
-        listening.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
             f"cannot listen on {host}:{port} ({reason.lower()}); choose another port"

@@ -1,5 +1,6 @@
 """A page's own camera as the source: a phone or laptop films, this machine finds the people."""
 
+import struct
 import threading
 import time
 from collections import Counter, deque
@@ -14,7 +15,7 @@ from livepose.frame import Frame
 from livepose.sources.source import Source
 from livepose.threads import Latest
 
-USUAL_WH = (640, 480)
+_USUAL_WH = (640, 480)
 """What the page asks of its camera; true until the first picture says otherwise."""
 _LONGEST_SIDE_PX = 4096
 _TAG_BYTES = 4
@@ -25,11 +26,7 @@ class BrowserSource(Source):
     """The newest picture that a page sent; it waits for as long as none comes.
 
     One page sends at a time: whoever begins first, until it has sent nothing for two seconds.
-
-    Attributes
-    ----------
-    refused : Counter
-        Pictures that were not taken, by reason.
+    ``refused`` counts the pictures that were not taken, by reason.
     """
 
     name = "browser"
@@ -38,7 +35,7 @@ class BrowserSource(Source):
     SILENT_AFTER_S = 2.0
 
     def __init__(self) -> None:
-        self.size_wh = USUAL_WH
+        self.size_wh = _USUAL_WH
         self.refused: Counter[str] = Counter()
         self._latest: Latest[tuple[int, bytes, float]] = Latest()
         self._sending = threading.Lock()
@@ -92,12 +89,10 @@ def jpeg_size_wh(data: bytes) -> tuple[int, int] | None:
 
     Source: ITU-T T.81, annex B.
     """
-    position = 2
-    while data[:2] == b"\xff\xd8" and position + 9 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
+    at = 2
+    while data[:2] == b"\xff\xd8" and at + 9 <= len(data) and data[at] == 0xFF:
+        marker, length, height, width = struct.unpack_from(">BHxHH", data, at + 1)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height = int.from_bytes(data[position + 5 : position + 7], "big")
-            width = int.from_bytes(data[position + 7 : position + 9], "big")
             return (width, height) if width and height else None
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        at += 2 + length
     return None

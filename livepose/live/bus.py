@@ -8,6 +8,8 @@ import http
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,12 @@ from livepose.live.osc import MOST_BYTES, OscPacker
 from livepose.poses import Poses
 from livepose.results.angles import each_of
 from livepose.sinks.jsonl import Detail, age_ms, frame_json, json_line
-from livepose.sinks.protocol import Closing, Sink
+from livepose.sinks.protocol import Sink
 
-HEADER_EVERY_S = 1.0
+_HEADER_EVERY_S = 1.0
 _PATIENCE_S = 20.0
 """A client that has taken nothing for so long is let go."""
+Pack = Callable[[Frame, Poses], list[bytes]]
 
 
 def open_bus(url: str, header: Mapping[str, Any]) -> Sink:
@@ -41,7 +44,7 @@ def open_bus(url: str, header: Mapping[str, Any]) -> Sink:
     Raises
     ------
     UsageError
-        When the address has another form, or its host cannot be resolved.
+        When the address has another form, its host cannot be resolved, or its port is taken.
     """
     to = BusAddress.parse(url)
     detail: Detail = "full" if "full" in to.options else "plain"
@@ -53,10 +56,7 @@ def open_bus(url: str, header: Mapping[str, Any]) -> Sink:
     return DatagramSink(to.resolved(), lambda frame, poses: [pack(frame, poses)])
 
 
-Pack = Callable[[Frame, Poses], list[bytes]]
-
-
-class DatagramSink(Closing):
+class DatagramSink(Sink):
     """Sends what ``pack`` makes of each frame; that nobody listens is no error."""
 
     live = True
@@ -72,11 +72,9 @@ class DatagramSink(Closing):
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Sends one frame."""
         for datagram in self._pack(frame, poses):
-            try:
+            # No route, nobody there, no room: the next frame is newer anyway.
+            with suppress(OSError):
                 self._socket.sendto(datagram, self._address)
-            except OSError:
-                # No route, nobody there, no room: the next frame is newer anyway.
-                continue
 
     def close(self) -> None:
         """Closes the socket; a second call does nothing."""
@@ -84,19 +82,17 @@ class DatagramSink(Closing):
 
 
 def _json(header: Mapping[str, Any], detail: Detail) -> Pack:
-    opening = json_line({"livepose": dict(header)}).encode()
-    state = {"seq": 0, "due_s": 0.0}
-    each = each_of(header)
+    opening = json_line({"livepose": header}).encode()
+    numbers, each, due_s = count(), each_of(header), 0.0
 
     def pack(frame: Frame, poses: Poses) -> list[bytes]:
-        now_s = time.perf_counter()
+        nonlocal due_s
         more = None if each is None else each(poses)
-        datagrams = [datagram(frame, poses, detail, int(state["seq"]), more)]
-        state["seq"] += 1
-        if now_s >= state["due_s"]:
-            state["due_s"] = now_s + HEADER_EVERY_S
-            datagrams.insert(0, opening)
-        return datagrams
+        data = datagram(frame, poses, detail, next(numbers), more)
+        if (now_s := time.perf_counter()) < due_s:
+            return [data]
+        due_s = now_s + _HEADER_EVERY_S
+        return [opening, data]
 
     return pack
 
@@ -105,26 +101,22 @@ def datagram(
     frame: Frame, poses: Poses, detail: Detail, seq: int, each: Sequence[str] | None = None
 ) -> bytes:
     """The frame as one datagram; of more people than it can hold the last ones are left out."""
-    more = {"seq": seq, "age_ms": age_ms(frame)}
+    more: dict[str, Any] = {"seq": seq, "age_ms": age_ms(frame)}
+    people, kept = len(poses), len(poses)
     data = frame_json(frame, poses, detail, each, **more).encode()
     while len(data) > MOST_BYTES:
-        kept = len(poses) * MOST_BYTES // (len(data) + 1000)
-        more["left_out"] = int(more.get("left_out") or 0) + len(poses) - kept
-        poses, each = poses.select(np.arange(kept)), None if each is None else each[:kept]
-        data = frame_json(frame, poses, detail, each, **more).encode()
+        kept = kept * MOST_BYTES // (len(data) + 1000)
+        first = None if each is None else each[:kept]
+        some = poses.select(np.arange(kept))
+        data = frame_json(frame, some, detail, first, **more, left_out=people - kept).encode()
     return data
 
 
-class SocketBus(Closing):
+class SocketBus(Sink):
     """Sends the header to each client, and then frames.
 
     The next frame goes out once the client has answered a ping that follows the one before, so
     that what waits between here and a slow client is one frame, and not a buffer full of them.
-
-    Raises
-    ------
-    UsageError
-        When the port is taken.
     """
 
     live = True
@@ -132,7 +124,7 @@ class SocketBus(Closing):
     def __init__(
         self, host: str, port: int, header: Mapping[str, Any], detail: Detail = "plain"
     ) -> None:
-        self._opening = json_line({"livepose": dict(header)})
+        self._opening = json_line({"livepose": header})
         self._detail: Detail = detail
         self._each = each_of(header)
         self._newest: Newest[tuple[Frame, Poses, int]] = Newest()

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -28,8 +28,9 @@ from livepose.errors import UsageError
 from livepose.live.addresses import SEND_BUFFER_BYTES, is_address, is_loopback, listen
 from livepose.threads import Closable, give_way
 
-MOST_MESSAGE_BYTES = 4_000_000
-MOST_CLIENTS = 32
+_MOST_MESSAGE_BYTES = 4_000_000
+_MOST_CLIENTS = 32
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _LOG = logging.getLogger("livepose.live")
 _LOG.addHandler(logging.NullHandler())
@@ -43,12 +44,9 @@ Talk = Callable[[ServerConnection], Awaitable[None]]
 
 
 class Endpoint(Closable):
-    """Listens on ``host``:``port`` until it is closed.
+    """Listens on ``host``:``port`` until it is closed; UsageError when it cannot.
 
-    Raises
-    ------
-    UsageError
-        When the address cannot be listened on.
+    ``clients`` counts the open web sockets, ``refused`` the refused requests by reason.
     """
 
     def __init__(
@@ -61,35 +59,27 @@ class Endpoint(Closable):
         tls: ssl.SSLContext | None = None,
         own_pages_only: bool = True,
     ) -> None:
-        self._host, self._answer, self._talk, self._tls = host, answer, talk, tls
+        self._answer, self._talk, self._tls = answer, talk, tls
         self._own_pages_only = own_pages_only
-        self.refused: Counter[str] = Counter()  # by reason
-        self.clients = 0  # open web sockets
+        self._names = _names(host)
+        self._scheme = "https" if tls else "http"
+        self.refused: Counter[str] = Counter()
+        self.clients = 0
         self._closed = False
         listening = listen(host, port)
         self.port = int(listening.getsockname()[1])
-        self._names = _names(host)
-        self.loop = asyncio.new_event_loop()
-        self.loop.call_soon(give_way)
-        self._thread = threading.Thread(target=self.loop.run_forever, name="server", daemon=True)
+        shown = _reachable(host)
+        self.origin = f"{self._scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
+        self._loop = asyncio.new_event_loop()
+        self._loop.call_soon(give_way)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="server", daemon=True)
         self._thread.start()
-        self._server: Server = self.run(self._serve(listening))
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port as they stand in an address."""
-        shown = _reachable(self._host)
-        shown = f"[{shown}]" if ":" in shown else shown
-        return f"{'https' if self._tls else 'http'}://{shown}:{self.port}"
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Waits for ``work``, done in the server's thread."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=10.0)
+        self._server: Server = self._wait_for(self._serve(listening))
 
     def call(self, function: Callable[..., object], *values: object) -> None:
         """Has the server's thread call ``function``; does not wait."""
         if not self._closed:
-            self.loop.call_soon_threadsafe(function, *values)
+            self._loop.call_soon_threadsafe(function, *values)
 
     def close(self) -> None:
         """Closes every connection, and ends the thread; a second call does nothing."""
@@ -97,13 +87,16 @@ class Endpoint(Closable):
             return
         self._closed = True
         try:
-            self.run(self._end())
+            self._wait_for(self._end())
         except TimeoutError:
             _LOG.warning("a client did not let go")
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5.0)
         if not self._thread.is_alive():
-            self.loop.close()
+            self._loop.close()
+
+    def _wait_for(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10.0)
 
     async def _serve(self, listening: socket.socket) -> Server:
         return await serve(
@@ -111,14 +104,12 @@ class Endpoint(Closable):
             sock=listening,
             ssl=self._tls,
             process_request=self._check,
-            max_size=MOST_MESSAGE_BYTES,
+            max_size=_MOST_MESSAGE_BYTES,
             max_queue=4,
             write_limit=SEND_BUFFER_BYTES,
             compression=None,
             logger=_LOG,
             server_header=None,
-            ping_interval=20.0,
-            ping_timeout=20.0,
             close_timeout=1.0,
         )
 
@@ -142,31 +133,29 @@ class Endpoint(Closable):
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuses what must not be answered; else asks for the answer."""
-        host = one_header(request, "Host")
+        host, origin = one_header(request, "Host"), one_header(request, "Origin")
         if host is None or not self._is_own(host):
             return self.refuse("host", "this server does not have that name")
-        origin = one_header(request, "Origin")
         if origin is not None and not self._may_connect(origin, host):
             return self.refuse("origin", "pages of other servers may not connect")
-        if self.clients >= MOST_CLIENTS:
+        if self.clients >= _MOST_CLIENTS:
             return self.refuse("crowd", "too many connections", http.HTTPStatus.SERVICE_UNAVAILABLE)
         return self._answer(request)
 
     def _is_own(self, host: str) -> bool:
-        name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
-        if not name or (port and not port.isdigit()):
-            name, port = host, ""
-        standard = "443" if self._tls else "80"
-        if (port or standard) != str(self.port):
+        try:
+            parts = urlsplit(f"//{host}")
+            port = parts.port or (443 if self._tls else 80)
+        except ValueError:
             return False
-        name = name.strip("[]").lower()
-        return name in self._names or ("*" in self._names and is_address(name))
+        name = parts.hostname or ""
+        known = name in self._names or ("*" in self._names and is_address(name))
+        return known and port == self.port and "@" not in host
 
     def _may_connect(self, origin: str, host: str) -> bool:
-        scheme = "https" if self._tls else "http"
         if self._own_pages_only:
-            return origin == f"{scheme}://{host}"
-        return urlsplit(origin).hostname in ("localhost", "127.0.0.1", "::1")
+            return origin == f"{self._scheme}://{host}"
+        return urlsplit(origin).hostname in _LOOPBACK
 
     def refuse(
         self, reason: str, text: str, status: http.HTTPStatus = http.HTTPStatus.FORBIDDEN
@@ -203,7 +192,7 @@ def one_header(request: Request, name: str) -> str | None:
 def _names(host: str) -> frozenset[str]:
     """The names under which a request may ask for this server; * stands for any address."""
     if is_loopback(host):
-        return frozenset(("localhost", "127.0.0.1", "::1", host))
+        return frozenset((*_LOOPBACK, host))
     own = socket.gethostname().lower()
     return frozenset((host.lower(), own, f"{own}.local", "localhost", "*"))
 
@@ -225,12 +214,12 @@ class Newest(Generic[Item]):
 
     def __init__(self) -> None:
         self.number = 0  # of items so far
-        self._items: list[Item] = []
+        self._item: Item | None = None
         self._changed = asyncio.Event()
 
     def put(self, item: Item) -> None:
         """Takes the place of the item before."""
-        self._items, self.number = [item], self.number + 1
+        self._item, self.number = item, self.number + 1
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -238,8 +227,7 @@ class Newest(Generic[Item]):
         """The newest item and its number, once that is another one than ``number``."""
         while self.number == number:
             await self._changed.wait()
-        assert self._items  # noqa: S101 - a number above 0 has its item
-        return self.number, self._items[0]
+        return self.number, cast("Item", self._item)
 
 
 def tls_from(path: Path) -> ssl.SSLContext:

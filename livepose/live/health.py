@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +15,18 @@ from websockets.http11 import Request, Response
 
 from livepose.frame import Frame, ImageBgr
 from livepose.live.endpoint import Endpoint, respond
-from livepose.sinks.protocol import Closing
+from livepose.sinks.protocol import Sink
 
 if TYPE_CHECKING:
     from livepose.poses import Poses
 
-SILENT_AFTER_S = 10.0
+_SILENT_AFTER_S = 10.0
 """Without a frame for so long nothing is well."""
 _WINDOW = 240
 
 
 @dataclass
-class Health(Closing):
+class Health(Sink):
     """Counts the frames of one stream. Written by one thread, read by others."""
 
     source: str  # without passwords
@@ -64,9 +64,7 @@ class Health(Closing):
             "fps": round(max(len(ticks_s) - 1, 0) / span_s, 2),
             "age_p50_ms": None if p50 is None else round(float(p50), 1),
             "age_p95_ms": None if p95 is None else round(float(p95), 1),
-            "people": self.people,
-            "frames": self.frames,
-            "dropped": self.dropped,
+            **{"people": self.people, "frames": self.frames, "dropped": self.dropped},
             "reconnects": self.reconnects(),
             "silent_s": round(now_s - (ticks_s[-1] if ticks_s else self._begun_s), 2),
             "stage_ms": {name: round(ms, 2) for name, ms in self.stages().items() if ms == ms},
@@ -78,14 +76,8 @@ def serve_health(
 ) -> Endpoint:
     """Answers ``/healthz`` and ``/metrics`` on loopback, until it is closed.
 
-    Parameters
-    ----------
-    port : int
-        0 takes a free one.
-    streams : sequence of Health
-        May grow later.
-    refused : mapping, optional
-        Refused requests by reason, of all servers.
+    ``streams`` may grow later; ``refused`` counts the refused requests of all servers by reason.
+    A ``port`` of 0 takes a free one.
     """
 
     def answer(request: Request) -> Response | None:
@@ -105,13 +97,13 @@ def serve_health(
 
 def _healthz(streams: Sequence[Health]) -> Response:
     told = [{"source": one.source, **one.figures()} for one in streams]
-    well = bool(told) and all(one["silent_s"] < SILENT_AFTER_S for one in told)
+    well = bool(told) and all(one["silent_s"] < _SILENT_AFTER_S for one in told)
     said = {"status": "ok" if well else "no frames", "streams": told}
     status = http.HTTPStatus.OK if well else http.HTTPStatus.SERVICE_UNAVAILABLE
     return respond(status, "application/json", json.dumps(said).encode() + b"\n")
 
 
-_METRICS = (
+_PLAIN = (
     ("frames_total", "counter", "frames", "Frames that were handled."),
     ("dropped_frames_total", "counter", "dropped", "Frames that were let go."),
     ("reconnects_total", "counter", "reconnects", "How often the source came back."),
@@ -123,35 +115,33 @@ _METRICS = (
 
 def metrics(streams: Sequence[Health], refused: Mapping[str, int]) -> str:
     """Everything in Prometheus' text form."""
-    told = [({"source": one.source}, one.figures()) for one in streams]
-    lines: list[str] = []
-    for name, kind, key, meaning in _METRICS:
-        lines += _family(name, kind, meaning, [(source, f"{one[key]}") for source, one in told])
+    told = [(_label("source", one.source), one.figures()) for one in streams]
     ages = [
-        ({**source, "quantile": quantile}, f"{one[key] / 1e3:.4f}")
+        (f'{source},quantile="{quantile}"', f"{one[key] / 1e3:.4f}")
         for source, one in told
         for quantile, key in (("0.5", "age_p50_ms"), ("0.95", "age_p95_ms"))
         if one[key] is not None
     ]
-    lines += _family("frame_age_seconds", "summary", "From capture to the outputs.", ages)
     stages = [
-        ({**source, "stage": stage}, f"{took_ms / 1e3:.5f}")
+        (f"{source},{_label('stage', stage)}", f"{took_ms / 1e3:.5f}")
         for source, one in told
         for stage, took_ms in one["stage_ms"].items()
     ]
-    lines += _family("stage_seconds", "gauge", "Median of each stage.", stages)
-    counts = [({"reason": reason}, f"{count}") for reason, count in sorted(refused.items())]
-    lines += _family("refused_requests_total", "counter", "Requests that were refused.", counts)
+    counts = [(_label("reason", reason), str(count)) for reason, count in sorted(refused.items())]
+    families = [
+        *(
+            (n, kind, said, [(s, str(one[key])) for s, one in told])
+            for n, kind, key, said in _PLAIN
+        ),
+        ("frame_age_seconds", "summary", "From capture to the outputs.", ages),
+        ("stage_seconds", "gauge", "Median of each stage.", stages),
+        ("refused_requests_total", "counter", "Requests that were refused.", counts),
+    ]
+    lines: list[str] = []
+    for name, kind, said, values in families:
+        lines += [f"# HELP livepose_{name} {said}", f"# TYPE livepose_{name} {kind}"]
+        lines += [f"livepose_{name}{{{labels}}} {value}" for labels, value in values]
     return "\n".join(lines) + "\n"
-
-
-def _family(
-    name: str, kind: str, meaning: str, values: Iterable[tuple[Mapping[str, str], str]]
-) -> Iterator[str]:
-    yield f"# HELP livepose_{name} {meaning}"
-    yield f"# TYPE livepose_{name} {kind}"
-    for labels, value in values:
-        yield f"livepose_{name}{{{','.join(_label(*one) for one in labels.items())}}} {value}"
 
 
 def _label(name: str, value: str) -> str:

@@ -28,14 +28,14 @@ from livepose.live.addresses import require_private
 from livepose.live.browser_source import BrowserSource
 from livepose.live.endpoint import Endpoint, Newest, one_header, respond
 from livepose.live.health import Health
-from livepose.sinks.protocol import Closing
+from livepose.sinks.protocol import Sink
 from livepose.skeletons import COCO17, Skeleton
 
 if TYPE_CHECKING:
     from livepose.poses import Poses
 
 About = Mapping[str, Any]
-LONGEST_SIDE_PX = 1280
+_LONGEST_SIDE_PX = 1280
 """A larger picture is made smaller for the page; the poses stay exact."""
 _JPEG_QUALITY = 80
 _FIGURES_EVERY_S = 0.25
@@ -43,8 +43,10 @@ _LINES_EVERY_S = 0.1
 _TOKEN_BYTES = 18
 
 
-class BrowserView(Closing):
-    """Serves the page and its frames.
+class BrowserView(Sink):
+    """Serves the page and its frames; ``address`` is what to open, with the token.
+
+    Raises UsageError when the address cannot be listened on, or others could listen in.
 
     Parameters
     ----------
@@ -60,16 +62,6 @@ class BrowserView(Closing):
         Whether the page turns the picture like a mirror.
     score_threshold : float
         Keypoints below are not drawn.
-
-    Attributes
-    ----------
-    address : str
-        What to open, with the token.
-
-    Raises
-    ------
-    UsageError
-        When the address cannot be listened on, or others could listen in.
     """
 
     live = True
@@ -99,7 +91,7 @@ class BrowserView(Closing):
         self._line_due_s = 0.0
         self._told: Mapping[str, Any] = {}
         self._figures_due_s = 0.0
-        self._packed: tuple[int, bytes] = (-1, b"")
+        self._packed = (-1, b"")
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
         self.endpoint = Endpoint(host, port, self._answer, self._talk, tls=tls)
         self._cookie = f"livepose_{self.endpoint.port}"
@@ -195,17 +187,18 @@ class BrowserView(Closing):
                 await connection.send(self._message(number, *shown, sender=id(connection)))
 
     def _message(self, number: int, frame: Frame, said: "Poses | str", sender: int) -> bytes:
-        """No picture for the page that sent it."""
-        if isinstance(said, str):
-            picture = b"" if self._skeleton_only else jpeg(frame.image_bgr)
-            return packet(json.dumps({"line": said, "size_wh": frame.size_wh}), picture)
-        tag = None if self._camera is None else self._camera.tag(sender, frame.index)
-        if tag is not None:
-            return packet(frame_text(frame, said, self._figures(), tag=tag), b"")
+        """No picture for the page that sent it; for the others it is packed once."""
+        if not isinstance(said, str) and self._camera is not None:
+            tag = self._camera.tag(sender, frame.index)
+            if tag is not None:
+                return _packet(_frame_text(frame, said, self._figures(), tag=tag), b"")
         if self._packed[0] != number:
-            picture = b"" if self._skeleton_only else jpeg(frame.image_bgr)
-            text = frame_text(frame, said, self._figures())
-            self._packed = (number, packet(text, picture))
+            picture = b"" if self._skeleton_only else _jpeg(frame.image_bgr)
+            if isinstance(said, str):
+                text = json.dumps({"line": said, "size_wh": frame.size_wh})
+            else:
+                text = _frame_text(frame, said, self._figures())
+            self._packed = (number, _packet(text, picture))
         return self._packed[1]
 
     def _figures(self) -> Mapping[str, Any]:
@@ -217,7 +210,7 @@ class BrowserView(Closing):
         return self._told
 
 
-def frame_text(frame: Frame, poses: "Poses", figures: Mapping[str, Any], **more: object) -> str:
+def _frame_text(frame: Frame, poses: "Poses", figures: Mapping[str, Any], **more: object) -> str:
     """The people, their colours and the figures as JSON."""
     # The view is there before the poses are, and so are its imports.
     from livepose.drawing import track_colours_bgr
@@ -233,16 +226,16 @@ def frame_text(frame: Frame, poses: "Poses", figures: Mapping[str, Any], **more:
     return frame_json(shown, poses, "plain", None, age_ms=age_ms(frame), **more)
 
 
-def packet(text: str, picture: bytes) -> bytes:
+def _packet(text: str, picture: bytes) -> bytes:
     """Length of the JSON, the JSON, the picture."""
     said = text.encode(errors="backslashreplace")
     return len(said).to_bytes(4, "big") + said + picture
 
 
-def jpeg(image_bgr: ImageBgr) -> bytes:
+def _jpeg(image_bgr: ImageBgr) -> bytes:
     """The picture, made smaller where it is large."""
     height, width = image_bgr.shape[:2]
-    scale = LONGEST_SIDE_PX / max(height, width)
+    scale = _LONGEST_SIDE_PX / max(height, width)
     if scale < 1:
         size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
         image_bgr = np.asarray(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA))

@@ -2,11 +2,12 @@
 
 import sys
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from livepose.errors import DeviceError, SinkError
 from livepose.frame import Frame, ImageBgr
-from livepose.sinks.protocol import Closing
+from livepose.sinks.protocol import Sink
 from livepose.sinks.video import even, fit
 from livepose.threads import Latest
 
@@ -23,22 +24,12 @@ _HOW = {
 }
 
 
-class VirtualCameraSink(Closing):
+class VirtualCameraSink(Sink):
     """Shows the drawn pictures in a virtual camera, the newest one whenever that is ready.
 
-    The first picture says the size; later ones of other sizes are fitted into it.
-
-    Parameters
-    ----------
-    name : str
-        A device such as /dev/video4; empty takes the first one.
-    fps : float
-        What the camera tells the programs that open it.
-
-    Raises
-    ------
-    DeviceError
-        When pyvirtualcam or the device is missing; with the command that helps.
+    ``name`` is a device such as /dev/video4; empty takes the first one. The first picture says
+    the size; later ones of other sizes are fitted into it. Raises DeviceError, with the command
+    that helps, when pyvirtualcam or the device is missing.
     """
 
     needs_drawing = live = True
@@ -63,19 +54,18 @@ class VirtualCameraSink(Closing):
         self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        camera = None
-        try:
-            while (taken := self._latest.take()) is not None:
-                image_bgr = taken[0]
-                if camera is None:
-                    size_wh = even((image_bgr.shape[1], image_bgr.shape[0]))
-                    camera = _open(self._name, size_wh, self._fps)
-                camera.send(fit(image_bgr, (camera.width, camera.height)))
-        except Exception as error:  # told by the next write
-            self._failure = error
-        finally:
-            if camera is not None:
-                camera.close()
+        with ExitStack() as stack:
+            camera = None
+            try:
+                while (taken := self._latest.take()) is not None:
+                    image_bgr = taken[0]
+                    if camera is None:
+                        size_wh = even((image_bgr.shape[1], image_bgr.shape[0]))
+                        camera = _open(self._name, size_wh, self._fps)
+                        stack.callback(camera.close)
+                    camera.send(fit(image_bgr, (camera.width, camera.height)))
+            except Exception as error:  # told by the next write
+                self._failure = error
 
 
 def _open(name: str, size_wh: tuple[int, int], fps: float) -> Any:
@@ -86,13 +76,7 @@ def _open(name: str, size_wh: tuple[int, int], fps: float) -> Any:
 
 
 def check_virtual_camera(name: str) -> None:
-    """Opens it once, so that a missing device is said before anything is loaded.
-
-    Raises
-    ------
-    DeviceError
-        When pyvirtualcam or the device is missing; with the command that helps.
-    """
+    """Opens it once, so that a missing device is said before anything is loaded."""
     try:
         _open(name, (640, 480), 30.0).close()
     except ImportError as error:

@@ -176,7 +176,7 @@ class Result:
         They are those of ``--csv``: ``pandas.DataFrame(poses.to_table())`` and
         ``polars.DataFrame(poses.to_table())`` take them.
         """
-        from livepose.results.reading import keypoint_table
+        from livepose.results.tables import keypoint_table
 
         nowhere = np.zeros(len(self.scores))
         table = keypoint_table(nowhere, nowhere, nowhere, self._poses)

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from livepose.drawing.canvas import put_text
 from livepose.frame import ImageBgr
 from livepose.poses import KeypointState, Poses
+from livepose.sinks.annotations import MIDPOINTS
+from livepose.sinks.jsonl import cells
 from livepose.skeletons import Skeleton
 
 Floats = NDArray[np.float64]
 
-NECK = ("left_shoulder", "right_shoulder")
-MID_HIP = ("left_hip", "right_hip")
 _SIDES = ("left", "right")
 _LIMBS = {
     "shank": ("knee", "ankle"),
@@ -31,36 +31,33 @@ _LIMBS = {
     "arm": ("shoulder", "elbow"),
     "forearm": ("elbow", "wrist"),
 }
-SEGMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+_SEGMENTS: dict[str, tuple[str, str]] = {
     **{
-        f"{side}_{name}": ((f"{side}_{start}",), (f"{side}_{end}",))
+        f"{side}_{name}": (f"{side}_{start}", f"{side}_{end}")
         for name, (start, end) in _LIMBS.items()
         for side in _SIDES
     },
-    "pelvis": (("right_hip",), ("left_hip",)),
-    "shoulders": (("right_shoulder",), ("left_shoulder",)),
-    "trunk": (MID_HIP, NECK),
+    "pelvis": ("right_hip", "left_hip"),
+    "shoulders": ("right_shoulder", "left_shoulder"),
+    "trunk": ("mid_hip", "neck"),
 }
-"""From where to where each segment points; several keypoints stand for their mean."""
-
+"""From where to where each segment points."""
 _JOINTS = {
-    "knee": ("{side}_thigh", "{side}_shank", 0.0),
-    "hip": ("{side}_thigh", "trunk", 180.0),
-    "shoulder": ("{side}_arm", "trunk", 180.0),
-    "elbow": ("{side}_forearm", "{side}_arm", 0.0),
-}
-JOINTS = {
-    f"{side}_{joint}": (first.format(side=side), second.format(side=side), offset_deg)
-    for joint, (first, second, offset_deg) in _JOINTS.items()
+    f"{side}_{joint}": (first.format(side), second.format(side), offset_deg)
+    for joint, first, second, offset_deg in (
+        ("knee", "{}_thigh", "{}_shank", 0.0),
+        ("hip", "{}_thigh", "trunk", 180.0),
+        ("shoulder", "{}_arm", "trunk", 180.0),
+        ("elbow", "{}_forearm", "{}_arm", 0.0),
+    )
     for side in _SIDES
 }
 """A joint's angle is that of its first segment minus that of its second, plus an offset."""
 
-NAMES = (*JOINTS, *SEGMENTS)
+NAMES = (*_JOINTS, *_SEGMENTS)
 STILLS = "images"
 """The kind of source in which nobody is followed."""
-_AXES = ("pelvis", "shoulders")
-PERIODS_DEG = np.array([180.0 if name in _AXES else 360.0 for name in NAMES])
+PERIODS_DEG = np.array([180.0 if name in ("pelvis", "shoulders") else 360.0 for name in NAMES])
 """Pelvis and shoulders are lines without a direction."""
 LARGEST_SIGMA_DEG = 180.0 / np.sqrt(3.0)
 """Of an angle about which nothing is known."""
@@ -77,10 +74,7 @@ class Angles:
 
     def to_json(self) -> list[str]:
         """For each person the member ``"angles": [[deg, sigma_deg] or null, ...]``."""
-        pairs = np.stack([self.degrees, self.sigma_deg], axis=-1)
-        template = ", ".join(["[%.2f, %.2f]"] * len(NAMES))
-        rows = pairs.reshape(len(pairs), 2 * len(NAMES)).tolist()
-        texts = ((template % tuple(row)).replace("[nan, nan]", "null") for row in rows)
+        texts = cells(np.stack([self.degrees, self.sigma_deg], axis=-1), "[%.2f, %.2f]")
         return [f'"angles": [{text.replace("nan", "null")}]' for text in texts]
 
 
@@ -103,10 +97,9 @@ class AngleMeter:
         In still pictures nobody is ``tracked``: their ids only count people.
         """
         angles = measure(poses)
-        for person, track_id in enumerate(poses.track_ids.tolist()):
+        for degrees, track_id in zip(angles.degrees, poses.track_ids.tolist(), strict=True):
             if tracked and track_id > 0:
                 last = self._last.setdefault(track_id, np.full(len(NAMES), np.nan))
-                degrees = angles.degrees[person]
                 degrees += np.nan_to_num(np.round((last - degrees) / PERIODS_DEG)) * PERIODS_DEG
                 np.copyto(last, degrees, where=np.isfinite(degrees))
         return angles
@@ -152,12 +145,12 @@ def measure(poses: Poses) -> Angles:
 
 def _combinations() -> tuple[Floats, Floats]:
     """Angles as sums of segment angles, (A, S), and what is added, (A,)."""
-    order = {name: index for index, name in enumerate(SEGMENTS)}
-    matrix, offsets = np.zeros((len(NAMES), len(SEGMENTS))), np.zeros(len(NAMES))
+    order = list(_SEGMENTS)
+    matrix, offsets = np.zeros((len(NAMES), len(order))), np.zeros(len(NAMES))
     for row, name in enumerate(NAMES):
-        first, second, offsets[row] = JOINTS.get(name, (name, name, 0.0))
-        matrix[row, order[second]] = -1.0
-        matrix[row, order[first]] = 1.0
+        first, second, offsets[row] = _JOINTS.get(name, (name, name, 0.0))
+        matrix[row, order.index(second)] = -1.0
+        matrix[row, order.index(first)] = 1.0
     return matrix, offsets
 
 
@@ -172,11 +165,12 @@ def _plan(skeleton: Skeleton) -> tuple[Floats, Floats, NDArray[np.bool_], NDArra
     segment of each angle (A, S, K); keypoints that an angle needs (A, K); angles there are (A,).
     """
     order = {name: index for index, name in enumerate(skeleton.keypoints)}
-    weights = np.zeros((len(SEGMENTS), len(order)))
-    for row, ends in enumerate(SEGMENTS.values()):
-        if all(name in order for end in ends for name in end):
-            for end, sign in zip(ends, (-1.0, 1.0), strict=True):
-                weights[row, [order[name] for name in end]] += sign / len(end)
+    weights = np.zeros((len(_SEGMENTS), len(order)))
+    for row, ends in enumerate(_SEGMENTS.values()):
+        parts = [MIDPOINTS.get(end, (end,)) for end in ends]
+        if all(name in order for part in parts for name in part):
+            for part, sign in zip(parts, (-1.0, 1.0), strict=True):
+                weights[row, [order[name] for name in part]] += sign / len(part)
     slopes = _MATRIX[:, :, None] * weights
     possible = ~((_MATRIX != 0) & ~weights.any(axis=1)).any(axis=1)
     return weights, slopes, (slopes != 0).any(axis=1), possible
@@ -187,23 +181,15 @@ def draw_angles(
 ) -> ImageBgr:
     """Writes the whole degrees of knees, hips, elbows and shoulders beside them, in place.
 
-    Parameters
-    ----------
-    image_bgr : uint8 (H, W, 3)
-        Changed in place.
-    poses : Poses
-        Where people are in this picture.
-    angles : Angles
-        Of the same people, in the same order.
-    score_threshold : float
-        Joints below this score have no number.
+    ``angles`` are those of ``poses``; joints that score below the threshold have no number.
     """
-    order = {name: index for index, name in enumerate(poses.skeleton.keypoints)}
-    for person in range(len(poses)):
-        box_px = float(poses.boxes_xyxy[person, 3] - poses.boxes_xyxy[person, 1])
-        tall_px = float(np.clip(np.nan_to_num(box_px * _LABEL_SHARE), *_LABEL_RANGE_PX))
-        for name in (one for one in JOINTS if one in order):
-            joint, degrees = order[name], angles.degrees[person, NAMES.index(name)]
+    joints = [name for name in _JOINTS if name in poses.skeleton.keypoints]
+    for person, box in enumerate(poses.boxes_xyxy):
+        share_px = np.nan_to_num((box[3] - box[1]) * _LABEL_SHARE)
+        tall_px = float(np.clip(share_px, *_LABEL_RANGE_PX))
+        for name in joints:
+            joint = poses.skeleton.keypoints.index(name)
+            degrees = angles.degrees[person, NAMES.index(name)]
             if np.isfinite(degrees) and poses.keypoint_scores[person, joint] >= score_threshold:
                 x, y = poses.keypoints_xy[person, joint].tolist()
                 left, base = x + tall_px * 0.6, y + tall_px / 2

@@ -4,8 +4,7 @@ Forms: https://opensimconfluence.atlassian.net/wiki/spaces/OpenSim/pages/5308874
 https://opensimconfluence.atlassian.net/wiki/spaces/OpenSim/pages/53089414/
 """
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,12 @@ from numpy.typing import NDArray
 from livepose.errors import DataError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.results.angles import MID_HIP, NAMES, NECK, AngleMeter
+from livepose.results.angles import NAMES, AngleMeter
+from livepose.sinks.annotations import MIDPOINTS
 from livepose.sinks.claims import check_writable, refuse_existing
 from livepose.sinks.files import write_whole
-from livepose.sinks.protocol import Closing
-from livepose.skeletons import COCO17, Skeleton
+from livepose.sinks.protocol import Sink
+from livepose.skeletons import Skeleton
 
 Floats = NDArray[np.float64]
 
@@ -30,24 +30,11 @@ _SHOULDER_TO_ANKLE = 0.818 - 0.039
 and Motor Control of Human Movement, figure 4.1 (after Drillis and Contini, 1966)."""
 
 
-@dataclass(slots=True)
-class Track:
-    """One person: times (T,), keypoints (T, K, 2) in px, and angles (T, A) in degrees."""
+class _MotionSink(Sink):
+    """Collects the columns of each person, and writes one file each when it is closed.
 
-    times_s: list[float] = field(default_factory=list)
-    keypoints_xy: list[Floats] = field(default_factory=list)
-    degrees: list[Floats] = field(default_factory=list)
-
-
-class MotionSink(Closing):
-    """Collects people and writes one file each when it is closed.
-
-    Parameters
-    ----------
-    path : str or Path
-        ``walk.trc`` becomes ``walk_person1.trc``, ...; nobody, no file.
-    rate_hz : float, optional
-        Rate of the file; None takes that of the frames.
+    ``walk.trc`` becomes ``walk_person1.trc``, ...; nobody, and still pictures, no file. The rate
+    of the file is ``rate_hz``, or that of the frames.
     """
 
     def __init__(
@@ -56,12 +43,9 @@ class MotionSink(Closing):
         if rate_hz is not None and not 0.0 < rate_hz <= 10_000.0:
             raise UsageError(f"rate: expected above 0 and at most 10000 Hz, got {rate_hz:g}")
         self._path, self._rate_hz = Path(path), rate_hz
-        self._tracks: dict[int, Track] = {}
-        self._meter = AngleMeter()
+        self._tracks: dict[int, list[tuple[float, Floats]]] = {}
         self._times_s: list[float] = []
-        self._skeleton, self._height_px = COCO17, 0
         self._prefix = f"{self._path.stem}_person"
-        self._closed = False
         check_writable(self._of(1), overwrite=overwrite)
         if not overwrite:
             for path in self._path.parent.iterdir():
@@ -70,42 +54,46 @@ class MotionSink(Closing):
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds the people of one frame."""
-        if frame.name is not None:  # nobody is followed in still pictures
-            return
-        self._skeleton, self._height_px = poses.skeleton, frame.size_wh[1]
-        self._times_s.append(frame.time_s)
-        degrees = self._meter(poses).degrees
-        for person, track_id in enumerate(poses.track_ids.tolist()):
-            if track_id > 0:
-                track = self._tracks.setdefault(track_id, Track())
-                track.times_s.append(frame.time_s)
-                track.keypoints_xy.append(poses.keypoints_xy[person].copy())
-                track.degrees.append(degrees[person].copy())
+        if frame.name is None:
+            self._times_s.append(frame.time_s)
+            people = zip(poses.track_ids.tolist(), self._columns(frame, poses), strict=True)
+            for track_id, columns in people:
+                if track_id > 0:
+                    self._tracks.setdefault(track_id, []).append((frame.time_s, columns.copy()))
 
     def close(self) -> None:
         """Writes the files; a second call does nothing."""
-        if self._closed:
-            return
-        self._closed = True
+        tracks, self._tracks = self._tracks, {}
         rate_hz = self._rate_hz or median_rate_hz(np.array(self._times_s))
-        for track_id, track in sorted(self._tracks.items()):
+        self._begin_files(tracks.values())
+        for track_id, track in sorted(tracks.items()):
+            times_s, columns = (np.array(values) for values in zip(*track, strict=True))
+            even_s, even = resample(times_s, columns, rate_hz)
             path = self._of(track_id)
-            if text := self._text(path.name, track, rate_hz):
-                write_whole(path, text)
+            if len(even_s):
+                write_whole(path, "\n".join(self._lines(path.name, even_s, even, rate_hz)) + "\n")
 
     def _of(self, track_id: int) -> Path:
         return self._path.with_name(f"{self._prefix}{track_id}{self._path.suffix}")
 
-    def _text(self, name: str, track: Track, rate_hz: float) -> str:
-        """What the file of one person holds; nothing for too short a track."""
+    def _columns(self, frame: Frame, poses: Poses) -> Floats:
+        """What is collected of each person of a frame, (P, ...)."""
+        raise NotImplementedError
+
+    def _begin_files(self, tracks: Iterable[list[tuple[float, Floats]]]) -> None:
+        """Looks at everybody before the first file is written."""
+
+    def _lines(self, name: str, times_s: Floats, columns: Floats, rate_hz: float) -> list[str]:
+        """The file of one person."""
         raise NotImplementedError
 
 
-class TrcSink(MotionSink):
+class TrcSink(_MotionSink):
     """Markers: every keypoint, and Hip and Neck as midpoints.
 
-    In pixels of the picture, y downwards; with the person's height in metres, y upwards from the
-    lower edge of the picture. What is missing is an empty cell.
+    In pixels of the picture, y downwards; with a height in metres, y upwards from the lower edge
+    of the picture. That height is of whoever was seen for longest with the whole body; all are
+    taken to be as far away. What is missing is an empty cell.
     """
 
     def __init__(
@@ -120,89 +108,86 @@ class TrcSink(MotionSink):
             raise UsageError(f"height: expected 0.2 to 3 metres, got {height_m:g}")
         super().__init__(path, rate_hz, overwrite=overwrite)
         self._height_m = height_m
+        self._names: list[str] = []
+        self._picture_px = 0
 
-    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
-        """Adds the people of one frame; metres need square pixels, the others are the source's."""
+    def _columns(self, frame: Frame, poses: Poses) -> Floats:
+        # Metres need square pixels, the others are the source's.
         own = poses if self._height_m else poses.in_source_pixels(frame.scale_xy)
-        super().write(frame, own, drawn_bgr)
+        self._picture_px = frame.size_wh[1]
+        self._names, markers_xy = _markers(poses.skeleton, own.keypoints_xy)
+        return markers_xy
 
-    def _text(self, name: str, track: Track, rate_hz: float) -> str:
-        names, markers = _markers(self._skeleton, np.array(track.keypoints_xy))
-        if self._height_m is not None:
-            markers = (markers * (1.0, -1.0) + (0.0, self._height_px - 0.5)) * self._m_per_px
-        times_s, xy = resample(np.array(track.times_s), markers, rate_hz)
-        if not len(times_s):
-            return ""
-        first = round(times_s[0] * rate_hz)
-        rows = [
-            f"{first + index}\t{time_s:.6f}\t" + "\t".join(_cells(row))
-            for index, (time_s, row) in enumerate(zip(times_s, xy, strict=True))
-        ]
-        rate, units = f"{rate_hz:.10g}", "px" if self._height_m is None else "m"
-        header = [
-            f"PathFileType\t4\t(X/Y/Z)\t{name}",
-            "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits"
-            "\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
-            f"{rate}\t{rate}\t{len(rows)}\t{len(names)}\t{units}\t{rate}\t0\t{len(rows)}",
-            "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t",
-            "\t\t" + "\t".join(f"X{at}\tY{at}\tZ{at}" for at in range(1, len(names) + 1)),
-        ]
-        return "\n".join([*header, *rows]) + "\n"
-
-    @cached_property
-    def _m_per_px(self) -> float:
-        """From whoever was seen for longest with the whole body: all are taken to be as far away.
-
-        Raises
-        ------
-        UsageError
-            When nobody's whole body was seen.
-        """
-        for track in sorted(self._tracks.values(), key=lambda track: -len(track.times_s)):
-            tall_px = standing_height_px(self._skeleton, np.array(track.keypoints_xy))
-            if tall_px is not None and self._height_m is not None:
-                return self._height_m / tall_px
+    def _begin_files(self, tracks: Iterable[list[tuple[float, Floats]]]) -> None:
+        """Finds the scale; UsageError when nobody's whole body was seen."""
+        if self._height_m is None or not tracks:
+            return
+        for track in sorted(tracks, key=len, reverse=True):
+            tall_px = _standing_height_px(self._names, np.array([xy for _, xy in track]))
+            if tall_px is not None:
+                self._m_per_px = self._height_m / tall_px
+                return
         raise UsageError(
             "--height-m needs somebody whose shoulders, hips, knees and ankles are all seen at some"
             " time; leave it out for pixels"
         )
 
+    def _lines(self, name: str, times_s: Floats, columns: Floats, rate_hz: float) -> list[str]:
+        units, rate, count = "px", f"{rate_hz:.10g}", len(columns)
+        if self._height_m is not None:
+            units = "m"
+            columns = (columns * (1.0, -1.0) + (0.0, self._picture_px - 0.5)) * self._m_per_px
+        first = round(times_s[0] * rate_hz)
+        return [
+            f"PathFileType\t4\t(X/Y/Z)\t{name}",
+            "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits"
+            "\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
+            f"{rate}\t{rate}\t{count}\t{len(self._names)}\t{units}\t{rate}\t0\t{count}",
+            "Frame#\tTime\t" + "\t\t\t".join(self._names) + "\t\t",
+            "\t\t" + "\t".join(f"X{at}\tY{at}\tZ{at}" for at in range(1, len(self._names) + 1)),
+            *(
+                f"{first + index}\t{time_s:.6f}\t" + "\t".join(map(_trc_cells, row.tolist()))
+                for index, (time_s, row) in enumerate(zip(times_s, columns, strict=True))
+            ),
+        ]
 
-class MotSink(MotionSink):
+
+class MotSink(_MotionSink):
     """Angles in degrees, by the names of ``--angles``; what is missing is ``nan``."""
 
-    def _text(self, name: str, track: Track, rate_hz: float) -> str:
-        times_s, degrees = resample(np.array(track.times_s), np.array(track.degrees), rate_hz)
-        if not len(times_s):
-            return ""
-        rows = [
-            "\t".join([f"{time_s:.6f}", *(f"{value:.4f}" for value in row)])
-            for time_s, row in zip(times_s, degrees, strict=True)
-        ]
-        header = [
-            *("Coordinates", "version=1", f"nRows={len(rows)}", f"nColumns={1 + len(NAMES)}"),
+    def __init__(
+        self, path: str | Path, rate_hz: float | None = None, *, overwrite: bool = False
+    ) -> None:
+        super().__init__(path, rate_hz, overwrite=overwrite)
+        self._meter = AngleMeter()
+
+    def _columns(self, frame: Frame, poses: Poses) -> Floats:
+        return self._meter(poses).degrees
+
+    def _lines(self, name: str, times_s: Floats, columns: Floats, rate_hz: float) -> list[str]:
+        return [
+            *("Coordinates", "version=1", f"nRows={len(columns)}", f"nColumns={1 + len(NAMES)}"),
             *("inDegrees=yes", "endheader", "\t".join(["time", *NAMES])),
+            *(
+                "\t".join([f"{time_s:.6f}", *(f"{value:.4f}" for value in row)])
+                for time_s, row in zip(times_s, columns, strict=True)
+            ),
         ]
-        return "\n".join([*header, *rows]) + "\n"
 
 
-def _cells(row: Floats) -> list[str]:
-    """x, y, z of every marker (M, 2); z is 0 in a picture."""
-    return [
-        cell
-        for x, y in row.tolist()
-        for cell in (("", "", "") if x != x or y != y else (f"{x:.5f}", f"{y:.5f}", "0.00000"))
-    ]
+def _trc_cells(xy: list[float]) -> str:
+    """x, y, z of a marker; z is 0 in a picture."""
+    return f"{xy[0]:.5f}\t{xy[1]:.5f}\t0.00000" if np.isfinite(xy).all() else "\t\t"
 
 
 def _markers(skeleton: Skeleton, keypoints_xy: Floats) -> tuple[list[str], Floats]:
-    """Names as OpenSim's users write them, and positions (T, M, 2)."""
+    """Names as OpenSim's users write them, and positions (P, M, 2)."""
     names = [_marker_name(name) for name in skeleton.keypoints]
-    for name, parts in (("Hip", MID_HIP), ("Neck", NECK)):
-        if set(parts) <= set(skeleton.keypoints):
-            which = [skeleton.keypoints.index(part) for part in parts]
-            middle = keypoints_xy[:, which].mean(axis=1, keepdims=True)
-            keypoints_xy, names = np.concatenate([keypoints_xy, middle], axis=1), [*names, name]
+    for name, middle in (("Hip", "mid_hip"), ("Neck", "neck")):
+        if set(MIDPOINTS[middle]) <= set(skeleton.keypoints):
+            which = [skeleton.keypoints.index(part) for part in MIDPOINTS[middle]]
+            between = keypoints_xy[:, which].mean(axis=1, keepdims=True)
+            keypoints_xy, names = np.concatenate([keypoints_xy, between], axis=1), [*names, name]
     return names, keypoints_xy
 
 
@@ -214,25 +199,23 @@ def _marker_name(keypoint: str) -> str:
     return "".join(part.capitalize() for part in keypoint.split("_"))
 
 
-def standing_height_px(skeleton: Skeleton, keypoints_xy: Floats) -> float | None:
-    """How tall somebody (T, K, 2) would stand, from the median lengths of shank, thigh and trunk.
+def _standing_height_px(names: list[str], markers_xy: Floats) -> float | None:
+    """How tall somebody (T, M, 2) would stand, from the median lengths of shank, thigh and trunk.
 
     None where one of them was never seen.
     """
-    names, markers_xy = _markers(skeleton, keypoints_xy)
-
-    def lengths(start: str, end: str) -> Floats:
-        both = markers_xy[:, names.index(end)] - markers_xy[:, names.index(start)]
-        return np.asarray(np.linalg.norm(both, axis=1))
-
-    parts = [
-        np.concatenate([lengths(f"{side}Hip", f"{side}Knee") for side in "LR"]),
-        np.concatenate([lengths(f"{side}Knee", f"{side}Ankle") for side in "LR"]),
-        lengths("Hip", "Neck"),
-    ]
-    if not all(np.isfinite(part).any() for part in parts):
-        return None
-    return float(sum(np.nanmedian(part) for part in parts)) / _SHOULDER_TO_ANKLE
+    tall_px = 0.0
+    for limbs in (
+        (("LHip", "LKnee"), ("RHip", "RKnee")),
+        (("LKnee", "LAnkle"), ("RKnee", "RAnkle")),
+        (("Hip", "Neck"),),
+    ):
+        ends = np.array([[names.index(one) for one in limb] for limb in limbs])
+        lengths_px = np.linalg.norm(markers_xy[:, ends[:, 1]] - markers_xy[:, ends[:, 0]], axis=2)
+        if not np.isfinite(lengths_px).any():
+            return None
+        tall_px += float(np.nanmedian(lengths_px))
+    return tall_px / _SHOULDER_TO_ANKLE
 
 
 def resample(times_s: Floats, values: Floats, rate_hz: float) -> tuple[Floats, Floats]:
@@ -253,18 +236,15 @@ def resample(times_s: Floats, values: Floats, rate_hz: float) -> tuple[Floats, F
     result = np.full((len(even_s), columns.shape[1]), np.nan)
     for column, known in enumerate(np.isfinite(columns).T):
         if known.any():
-            result[:, column] = _between(
-                even_s, times_s[known], columns[known, column], max(LONGEST_GAP_S, 2 / rate_hz)
-            )
+            longest_s = max(LONGEST_GAP_S, 2 / rate_hz)
+            result[:, column] = _between(even_s, times_s[known], columns[known, column], longest_s)
     return even_s, result.reshape(len(even_s), *values.shape[1:])
 
 
 def _between(even_s: Floats, times_s: Floats, values: Floats, longest_s: float) -> Floats:
-    tiny = 1e-6
-    after = np.clip(np.searchsorted(times_s, even_s), 1, max(len(times_s) - 1, 1))
-    before = after - 1
-    after = np.minimum(after, len(times_s) - 1)
-    on_one = np.minimum(np.abs(even_s - times_s[before]), np.abs(even_s - times_s[after])) < tiny
+    after = np.clip(np.searchsorted(times_s, even_s), 0, len(times_s) - 1)
+    before = np.maximum(after - 1, 0)
+    on_one = np.minimum(np.abs(even_s - times_s[before]), np.abs(even_s - times_s[after])) < 1e-6
     inside = (even_s >= times_s[before]) & (even_s <= times_s[after])
     filled = inside & (times_s[after] - times_s[before] <= longest_s)
     return np.where(on_one | filled, np.interp(even_s, times_s, values), np.nan)

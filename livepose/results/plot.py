@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
 from livepose.results.motion_files import LONGEST_GAP_S, median_rate_hz
-from livepose.results.reading import Results, Table
+from livepose.results.reading import Results
+from livepose.results.tables import Table
 from livepose.sinks.files import write_whole
 
 if TYPE_CHECKING:
@@ -22,16 +23,17 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-SUFFIXES = (".png", ".pdf", ".html")
-MOST_PEOPLE = 3
-SHORTEST_S = 0.2
+_SUFFIXES = (".png", ".pdf", ".html")
+_MOST_PEOPLE = 3
+_SHORTEST_S = 0.2
 """Whoever was seen for less is not shown unless asked for."""
-BAND_SIGMAS = 2.0
-SPEED_OVER_S = 0.1
+_BAND_SIGMAS = 2.0
+_SPEED_OVER_S = 0.1
 """Speeds are slopes of lines through so much time around each moment, or three frames."""
-POSITIONS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
-ANGLES = (("knee", "hip"), ("elbow", "shoulder"))
-_COLOURS = {"left": "#0072b2", "right": "#d55e00", "": "#333333"}  # told apart by everybody
+_POSITIONS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
+_ANGLES = (("knee", "hip"), ("elbow", "shoulder"))
+_LABELS = ("x (px)", "y (px)", "speed (px/s)", "knee, hip (°)", "elbow, shoulder (°)")
+_COLOURS = {"left": "#0072b2", "right": "#d55e00"}  # told apart by everybody
 _DASHES = ("-", "--")
 
 
@@ -48,12 +50,7 @@ class Series:
 def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
     """One column for each person: x, y, speed, and two rows of angles.
 
-    Parameters
-    ----------
-    results : Results
-        See ``livepose.read``.
-    ids : sequence of int
-        Who is shown; those who were seen for longest unless given, at most ``MOST_PEOPLE``.
+    ``ids`` says who is shown; those who were seen for longest unless given.
 
     Raises
     ------
@@ -66,19 +63,17 @@ def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
 
     people = chosen_ids(results, ids)
     figure = Figure(figsize=(1.5 + 5.5 * len(people), 12), layout="constrained")
-    axes = figure.subplots(5, len(people), squeeze=False, sharex="col")
+    axes = figure.subplots(len(_LABELS), len(people), squeeze=False, sharex="col")
     angles = results.angles()
     for column, person in zip(axes.T, people, strict=True):
         _draw_person(column, results, angles, person)
         column[0].set_title(f"person {person}")
-    labels = ("x (px)", "y (px)", "speed (px/s)", "knee, hip (°)", "elbow, shoulder (°)")
-    for row, label in zip(axes, labels, strict=True):
+        column[-1].set_xlabel("time (s)")
+    for row, label in zip(axes, _LABELS, strict=True):
         row[0].set_ylabel(label)
         row[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
-    for axis in axes[-1]:
-        axis.set_xlabel("time (s)")
     source = Path(str(results.header.get("source", ""))).name
-    figure.suptitle(f"{source}   (bands: {BAND_SIGMAS:g} standard deviations)", fontsize=10)
+    figure.suptitle(f"{source}   (bands: {_BAND_SIGMAS:g} standard deviations)", fontsize=10)
     return figure
 
 
@@ -92,8 +87,8 @@ def chosen_ids(results: Results, ids: Sequence[int]) -> list[int]:
     if unknown:
         raise UsageError(f"nobody has the id {unknown[0]}; there are {', '.join(map(str, known))}")
     times_s = {one: results.time_s[results.poses.track_ids == one] for one in known}
-    longest = [one for one in known if np.ptp(times_s[one]) >= SHORTEST_S] or known[:1]
-    return list(ids) or sorted(longest[:MOST_PEOPLE])
+    longest = [one for one in known if np.ptp(times_s[one]) >= _SHORTEST_S] or known[:1]
+    return list(ids) or sorted(longest[:_MOST_PEOPLE])
 
 
 def _draw_person(column: Sequence["Axes"], results: Results, angles: Table, person: int) -> None:
@@ -103,7 +98,7 @@ def _draw_person(column: Sequence["Axes"], results: Results, angles: Table, pers
     for axis, several in zip(column, (*places, speeds), strict=False):
         for one in several:
             _draw_series(axis, one, _DASHES["ankle" in one.name])
-    for axis, joints in zip(column[3:], ANGLES, strict=True):
+    for axis, joints in zip(column[3:], _ANGLES, strict=True):
         for dash, joint in zip(_DASHES, joints, strict=True):
             for name in (f"left_{joint}", f"right_{joint}"):
                 rows = (angles["id"] == person) & (angles["angle"] == name)
@@ -115,6 +110,20 @@ def _draw_person(column: Sequence["Axes"], results: Results, angles: Table, pers
         _fit_lines(axis)
     column[1].invert_yaxis()  # y goes down in a picture
     column[2].set_ylim(bottom=0.0)
+
+
+def _draw_series(axis: "Axes", series: Series, dash: str) -> None:
+    """A line with its band, broken where there is nothing."""
+    gaps = np.flatnonzero(np.diff(series.time_s) > LONGEST_GAP_S) + 1
+    time_s, value, sigma = (
+        np.insert(values.astype(float), gaps, np.nan)
+        for values in (series.time_s, series.value, series.sigma)
+    )
+    label = series.name.replace("_", " ")
+    colour = _COLOURS[label.partition(" ")[0]]
+    axis.plot(time_s, value, dash, color=colour, lw=1.1, label=label)
+    reach = _BAND_SIGMAS * sigma
+    axis.fill_between(time_s, value - reach, value + reach, color=colour, alpha=0.1, lw=0)
 
 
 def _fit_lines(axis: "Axes") -> None:
@@ -129,20 +138,18 @@ def _fit_lines(axis: "Axes") -> None:
 
 def positions(results: Results, person: int, at: int) -> list[Series]:
     """The x (0) or y (1) of the wrists and ankles that the skeleton has."""
-    mine = results.poses.track_ids == person
-    names = results.skeleton.keypoints
-    poses, found = results.poses, []
-    for name in POSITIONS:
-        if name in names:
-            joint = names.index(name)
-            variance = np.maximum(poses.covariance_px2[mine, joint, at, at], 0.0)
-            value = poses.keypoints_xy[mine, joint, at]
-            found.append(Series(name, results.time_s[mine], value, np.sqrt(variance)))
+    poses, names = results.poses, results.skeleton.keypoints
+    mine = poses.track_ids == person
+    found = []
+    for name in (one for one in _POSITIONS if one in names):
+        joint = names.index(name)
+        sigma = np.sqrt(np.maximum(poses.covariance_px2[mine, joint, at, at], 0.0))
+        found.append(Series(name, results.time_s[mine], poses.keypoints_xy[mine, joint, at], sigma))
     return found
 
 
 def speed(x: Series, y: Series) -> Series:
-    """How fast a keypoint moves: slopes over ``SPEED_OVER_S``, with their deviation."""
+    """How fast a keypoint moves: slopes over a tenth of a second, with their deviation."""
     (vx, sx), (vy, sy) = slopes(x), slopes(y)
     value = np.hypot(vx, vy)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -153,16 +160,15 @@ def speed(x: Series, y: Series) -> Series:
 def slopes(series: Series) -> tuple[Array, Array]:
     """Slope of the line of least squares through the values around each, and its deviation."""
     times_s, count = series.time_s, len(series.time_s)
-    half_s = max(SPEED_OVER_S / 2, 1.0 / median_rate_hz(times_s)) + 1e-9
+    half_s = max(_SPEED_OVER_S / 2, 1.0 / median_rate_hz(times_s)) + 1e-9
     reach = np.searchsorted(times_s, times_s + half_s, "right") - np.arange(count)
     offsets = np.arange(-reach.max(initial=1), reach.max(initial=1) + 1)
     around = np.arange(count)[:, None] + offsets
     inside = (around >= 0) & (around < count)
     around = np.clip(around, 0, count - 1)
     known = np.isfinite(series.value)
-    near = inside & known[around] & known[:, None]
     apart_s = times_s[around] - times_s[:, None]
-    near &= np.abs(apart_s) <= half_s
+    near = inside & known[around] & known[:, None] & (np.abs(apart_s) <= half_s)
     mean_s = (near * apart_s).sum(axis=1) / np.maximum(near.sum(axis=1), 1)
     weights = np.where(near, apart_s - mean_s[:, None], 0.0)
     spread = (weights**2).sum(axis=1)
@@ -172,45 +178,24 @@ def slopes(series: Series) -> tuple[Array, Array]:
     return slope, np.sqrt(variance)
 
 
-def _draw_series(axis: "Axes", series: Series, dash: str) -> None:
-    """A line with its band, broken where there is nothing."""
-    gaps = np.flatnonzero(np.diff(series.time_s) > LONGEST_GAP_S) + 1
-    time_s, value, sigma = (
-        np.insert(values.astype(float), gaps, np.nan)
-        for values in (series.time_s, series.value, series.sigma)
-    )
-    label = series.name.replace("_", " ")
-    colour = _COLOURS.get(label.partition(" ")[0], _COLOURS[""])
-    axis.plot(time_s, value, dash, color=colour, lw=1.1, label=label)
-    reach = BAND_SIGMAS * sigma
-    axis.fill_between(time_s, value - reach, value + reach, color=colour, alpha=0.1, lw=0)
-
-
 def check_suffix(path: Path) -> None:
     """Refuses what is no kind of page."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: expected a name that ends with {', '.join(SUFFIXES)}")
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{path}: expected a name that ends with {', '.join(_SUFFIXES)}")
 
 
 def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
     """Writes PNG, PDF or HTML (with the plot inside, without scripts), as the suffix says.
 
-    The bytes are the same for the same results.
-
-    Raises
-    ------
-    UsageError
-        When the suffix is another.
-    SinkError
-        When it cannot be written.
+    The bytes are the same for the same results. Raises UsageError for another suffix, SinkError
+    when it cannot be written.
     """
     check_suffix(path)
-    suffix, file = path.suffix.lower(), io.BytesIO()
-    form = "png" if suffix == ".html" else suffix[1:]
+    form, file = path.suffix.lower()[1:], io.BytesIO()
     metadata = {"CreationDate": None} if form == "pdf" else None
-    figure.savefig(file, format=form, dpi=120, metadata=metadata)
+    figure.savefig(file, format=form.replace("html", "png"), dpi=120, metadata=metadata)
     data = file.getvalue()
-    if suffix == ".html":
+    if form == "html":
         said, picture = html.escape(title), base64.b64encode(data).decode()
         data = (
             f'<!doctype html><meta charset="utf-8"><title>{said}</title>\n'

@@ -12,19 +12,14 @@ from numpy.typing import NDArray
 
 from livepose.errors import DataError
 from livepose.poses import KeypointState, Poses
-from livepose.results.angles import NAMES, STILLS, AngleMeter, Angles
+from livepose.results.angles import STILLS, AngleMeter, Angles
+from livepose.results.tables import Array, Table, angle_table, keypoint_table
 from livepose.sinks.jsonl import FORMAT_VERSION
 from livepose.skeletons import SHIPPED, SKELETONS, Skeleton
 
-Array = NDArray[Any]
-Table = dict[str, Array]
-"""Columns by name, all of one length."""
-
 _ADVICE = "; livepose SOURCE --json FILE makes such a file"
-STATES = {state.word: int(state) for state in KeypointState}
-
-
-WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_STATES = {state.word: int(state) for state in KeypointState}
+_WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a value of another kind than expected raises."""
 
 
@@ -56,11 +51,9 @@ class Results:
     @property
     def ids(self) -> list[int]:
         """Everybody who was followed, whom there is most of first."""
-        if not self.is_tracked:
-            return []
         known, counts = np.unique(self.poses.track_ids, return_counts=True)
-        order = np.lexsort((known, -counts))
-        return [int(known[index]) for index in order if known[index] > 0]
+        order = known[np.lexsort((known, -counts))].tolist()
+        return [one for one in order if one > 0 and self.is_tracked]
 
     @property
     def is_tracked(self) -> bool:
@@ -80,11 +73,10 @@ class Results:
         square = self.poses.in_source_pixels((1.0 / aspect, 1.0))
         meter = AngleMeter()
         _, starts = np.unique(self.frame, return_index=True)
-        cuts = np.split(np.arange(len(self)), starts[1:]) if len(self) else []
+        cuts = np.split(np.arange(len(self)), starts[1:])
         measured = [meter(square.select(rows), tracked=self.is_tracked) for rows in cuts]
-        nobody = np.empty((0, len(NAMES)))
-        degrees = np.concatenate([nobody, *(one.degrees for one in measured)])
-        sigma = np.concatenate([nobody, *(one.sigma_deg for one in measured)])
+        degrees = np.concatenate([one.degrees for one in measured])
+        sigma = np.concatenate([one.sigma_deg for one in measured])
         angles = Angles(degrees, sigma)
         return angle_table(self.frame, self.time_s, self.name, self.poses, angles)
 
@@ -105,53 +97,10 @@ class Results:
             raise ImportError(f"this needs the package {library}: pip install {library}") from error
 
 
-def keypoint_table(frame: Array, time_s: Array, name: Array, poses: Poses) -> Table:
-    """The long form of ``poses`` (P people): P times K rows."""
-    joints = len(poses.skeleton.keypoints)
-    covariance = poses.covariance_px2.reshape(-1, 4)
-    words = np.array([state.word for state in KeypointState])
-    return {
-        **_people(frame, time_s, name, poses, joints),
-        "keypoint": np.tile(np.array(poses.skeleton.keypoints, dtype=str), len(poses)),
-        "x": poses.keypoints_xy[..., 0].ravel(),
-        "y": poses.keypoints_xy[..., 1].ravel(),
-        "keypoint_score": poses.keypoint_scores.ravel(),
-        "sigma_px": poses.sigma_px.ravel(),
-        "state": words[poses.keypoint_states.ravel()],
-        **{f"cov_{axes}": covariance[:, at] for axes, at in (("xx", 0), ("xy", 1), ("yy", 3))},
-    }
-
-
-def angle_table(frame: Array, time_s: Array, name: Array, poses: Poses, angles: Angles) -> Table:
-    """The long form of the angles (P, A) of ``poses`` and their sigmas: P times A rows."""
-    people = _people(frame, time_s, name, poses, len(NAMES))
-    return {
-        **{column: people[column] for column in ("frame", "time_s", "name", "id")},
-        "angle": np.tile(np.array(NAMES), len(poses)),
-        "deg": angles.degrees.ravel(),
-        "sigma_deg": angles.sigma_deg.ravel(),
-    }
-
-
-def _people(frame: Array, time_s: Array, name: Array, poses: Poses, each: int) -> Table:
-    columns = {
-        "frame": np.asarray(frame, np.int64),
-        "time_s": np.asarray(time_s, np.float64),
-        "name": np.asarray(name, dtype=object),
-        "id": poses.track_ids,
-        "score": poses.scores,
-        **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), poses.boxes_xyxy.T, strict=True)),
-    }
-    return {column: np.repeat(values, each) for column, values in columns.items()}
-
-
 def read(path: str | Path) -> Results:
     """Reads what ``--json`` wrote.
 
-    Parameters
-    ----------
-    path : str or Path
-        A file of JSON lines. An unfinished last line, of a run that was killed, is left out.
+    An unfinished last line, of a run that was killed, is left out.
 
     Raises
     ------
@@ -176,23 +125,18 @@ def read(path: str | Path) -> Results:
             "update it"
         )
     rows: list[tuple[int, float, str, Mapping[str, Any]]] = []
-    number = 1
+    said = "its header does not say what the keypoints are"
     try:
         skeleton = _skeleton(header["skeleton"])
-        for number, record in lines:  # noqa: B007 - the sentence below has it
+        for number, record in lines:
+            said = f"line {number}: expected a frame as --json writes it"
             if "frame" in record:
                 place = (int(record["frame"]), float(record["time_s"]), str(record.get("name", "")))
                 rows += [(*place, person) for person in record["people"]]
-    except WRONG as error:
-        if number == 1:
-            raise DataError(f"{path}: its header does not say what the keypoints are") from error
-        raise DataError(
-            f"{path}, line {number}: expected a frame as --json writes it: {error!r}"
-        ) from error
-    try:
+        said = "somebody in it is not in the form of --json"
         poses = _poses([row[3] for row in rows], skeleton)
-    except WRONG as error:
-        raise DataError(f"{path}: somebody in it is not in the form of --json: {error}") from error
+    except _WRONG as error:
+        raise DataError(f"{path}, {said}: {error!r}") from error
     frame, time_s, name = (np.array([row[at] for row in rows]) for at in range(3))
     return Results(header, skeleton, frame.astype(np.int64), time_s.astype(float), name, poses)
 
@@ -225,22 +169,20 @@ def _poses(people: Sequence[Mapping[str, Any]], skeleton: Skeleton) -> Poses:
     joints = len(skeleton.keypoints)
     fields = 4 if "states" in people[0] else 3  # slim frames have neither sigma nor covariance
     nothing = [None, None, 0.0, None][:fields]
-    points = _numbers(
-        [[k or nothing for k in one["keypoints"]] for one in people], (joints, fields)
-    )
-    unknown = [None] * joints
-    spread = _numbers(
-        [[c or [None] * 3 for c in one.get("covariance_px2", unknown)] for one in people],
-        (joints, 3),
-    )
-    states = [[STATES[word] for word in one["states"]] for one in people if "states" in one]
+    points = [[one or nothing for one in person["keypoints"]] for person in people]
+    numbers = _numbers(points, (joints, fields))
+    unknown, all_unknown = [None] * 3, [None] * joints
+    spreads = [
+        [one or unknown for one in person.get("covariance_px2", all_unknown)] for person in people
+    ]
+    states = [[_STATES[word] for word in one["states"]] for one in people if "states" in one]
     return Poses(
-        keypoints_xy=points[..., :2],
-        keypoint_scores=points[..., 2],
+        keypoints_xy=numbers[..., :2],
+        keypoint_scores=numbers[..., 2],
         boxes_xyxy=_numbers([one["box_xyxy"] for one in people], (4,)),
         scores=_numbers([one["score"] for one in people], ()),
         track_ids=np.array([one["id"] for one in people], dtype=np.int64),
-        covariance_px2=spread[..., [0, 1, 1, 2]].reshape(-1, joints, 2, 2),
+        covariance_px2=_numbers(spreads, (joints, 3))[..., [0, 1, 1, 2]].reshape(-1, joints, 2, 2),
         skeleton=skeleton,
         keypoint_states=np.array(states, dtype=np.uint8),
     )

@@ -1,6 +1,6 @@
-"""Tables in the long form while a run goes on: keypoints or angles, as CSV and as Parquet.
+"""Tables in the long form: keypoints or angles, as columns of arrays, as CSV and as Parquet.
 
-Both have the columns of ``livepose.read``; what is unknown is an empty cell, or null.
+What is unknown is NaN, an empty cell, or null.
 """
 
 import csv
@@ -9,25 +9,68 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
-from livepose.poses import Poses
-from livepose.results.angles import AngleMeter
-from livepose.results.reading import Table, angle_table, keypoint_table
+from livepose.poses import KeypointState, Poses
+from livepose.results.angles import NAMES, AngleMeter, Angles
 from livepose.sinks.claims import check_file
-from livepose.sinks.files import LineFile, Rotation, WholeFile
-from livepose.sinks.protocol import Closing
+from livepose.sinks.files import LineSink, Rotation, WholeFile
+from livepose.sinks.protocol import Sink, written
 
-ROWS_TOGETHER = 50_000
+Array = NDArray[Any]
+Table = dict[str, Array]
+"""Columns by name, all of one length."""
+
+_ROWS_TOGETHER = 50_000
 """Rows of one group of a Parquet file."""
-DECIMALS = {
+_DECIMALS = {
     "time_s": 6,
     **dict.fromkeys(("score", "keypoint_score"), 4),
     **dict.fromkeys(("sigma_px", "cov_xx", "cov_xy", "cov_yy"), 3),
     **dict.fromkeys(("box_x1", "box_y1", "box_x2", "box_y2", "x", "y", "deg", "sigma_deg"), 2),
 }
 """Of each column of CSV that is not a whole number or a word."""
+
+
+def keypoint_table(frame: Array, time_s: Array, name: Array, poses: Poses) -> Table:
+    """The long form of ``poses`` (P people, each in its frame): P times K rows."""
+    covariance = poses.covariance_px2.reshape(-1, 4)
+    words = np.array([state.word for state in KeypointState])
+    return {
+        **_people(frame, time_s, name, poses, len(poses.skeleton.keypoints)),
+        "keypoint": np.tile(np.array(poses.skeleton.keypoints, dtype=str), len(poses)),
+        "x": poses.keypoints_xy[..., 0].ravel(),
+        "y": poses.keypoints_xy[..., 1].ravel(),
+        "keypoint_score": poses.keypoint_scores.ravel(),
+        "sigma_px": poses.sigma_px.ravel(),
+        "state": words[poses.keypoint_states.ravel()],
+        **{f"cov_{axes}": covariance[:, at] for axes, at in (("xx", 0), ("xy", 1), ("yy", 3))},
+    }
+
+
+def angle_table(frame: Array, time_s: Array, name: Array, poses: Poses, angles: Angles) -> Table:
+    """The long form of the angles (P, A) of ``poses`` and their sigmas: P times A rows."""
+    people = _people(frame, time_s, name, poses, len(NAMES))
+    return {
+        **{column: people[column] for column in ("frame", "time_s", "name", "id")},
+        "angle": np.tile(np.array(NAMES), len(poses)),
+        "deg": angles.degrees.ravel(),
+        "sigma_deg": angles.sigma_deg.ravel(),
+    }
+
+
+def _people(frame: Array, time_s: Array, name: Array, poses: Poses, each: int) -> Table:
+    columns = {
+        "frame": np.asarray(frame, np.int64),
+        "time_s": np.asarray(time_s, np.float64),
+        "name": np.asarray(name, dtype=object),
+        "id": poses.track_ids,
+        "score": poses.scores,
+        **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), poses.boxes_xyxy.T, strict=True)),
+    }
+    return {column: np.repeat(values, each) for column, values in columns.items()}
 
 
 def beside(path: str | Path) -> Path:
@@ -52,18 +95,8 @@ class _Rows:
         return angle_table(index, time_s, name, poses, angles)
 
 
-class CsvSink(Closing):
-    """Writes the rows of each frame at once.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file, or "-" for stdout.
-    angles : bool
-        Writes angles instead of keypoints.
-    rotation, overwrite
-        See ``LineFile``.
-    """
+class CsvSink(LineSink):
+    """Writes the rows of each frame, of keypoints or of ``angles``, at once; see ``LineSink``."""
 
     def __init__(
         self,
@@ -74,89 +107,76 @@ class CsvSink(Closing):
         overwrite: bool = False,
     ) -> None:
         self._rows = _Rows(angles)
-        opening = ",".join(self._rows.none) + "\n"
-        self._lines = LineFile(path, opening, rotation=rotation, overwrite=overwrite)
+        super().__init__(path, ",".join(self._rows.none) + "\n", rotation, overwrite=overwrite)
 
-    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
-        """Writes the rows of one frame; none where nobody is."""
-        if not len(poses):
-            return
-        table = self._rows(frame, poses)
+    def _text(self, frame: Frame, poses: Poses) -> str:
         text = io.StringIO()
-        columns = (_cells(values.tolist(), DECIMALS.get(name)) for name, values in table.items())
+        columns = [_cells(*column) for column in self._rows(frame, poses).items()]
         csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
-        self._lines.write(text.getvalue())
-
-    def close(self) -> None:
-        """Closes the file; a second call does nothing."""
-        self._lines.close()
+        return text.getvalue()
 
 
-def _cells(values: list[Any], decimals: int | None) -> list[Any]:
-    if decimals is None:
-        return values
+def _cells(name: str, values: Array) -> list[Any]:
+    if name not in _DECIMALS:
+        return list(values.tolist())
     # What is not finite is never below infinity.
-    return [f"{value:.{decimals}f}" if abs(value) < np.inf else "" for value in values]
+    form = f"{{:.{_DECIMALS[name]}f}}".format
+    return [form(value) if abs(value) < np.inf else "" for value in values.tolist()]
 
 
-class ParquetSink(Closing):
+class ParquetSink(Sink):
     """Writes the same columns into a Parquet file that appears, whole, at the end.
 
-    Parameters
-    ----------
-    path : str or Path
-    angles : bool
-        Writes angles instead of keypoints.
-
-    Raises
-    ------
-    UsageError
-        When pyarrow is not installed.
+    Raises UsageError when pyarrow is not installed.
     """
 
     def __init__(self, path: str | Path, *, angles: bool = False, overwrite: bool = False) -> None:
         self._arrow = _pyarrow()
-        self._rows = _Rows(angles)
+        self._rows, self._path = _Rows(angles), Path(path)
         self._waiting: list[Table] = []
-        check_file(Path(path), overwrite=overwrite)
-        schema = _arrow_table(self._arrow, [self._rows.none]).schema
-        self._file = WholeFile(Path(path))
-        self._table: Any = self._arrow.parquet.ParquetWriter(self._file, schema)
+        check_file(self._path, overwrite=overwrite)
+        self._file = WholeFile(self._path)
+        schema = self._as_arrow([self._rows.none]).schema
+        self._table: Any = self._arrow.parquet.ParquetWriter(self._file.file, schema)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds the rows of one frame."""
         if len(poses):
             self._waiting.append(self._rows(frame, poses))
-        if sum(len(table["frame"]) for table in self._waiting) >= ROWS_TOGETHER:
+        if sum(len(table["frame"]) for table in self._waiting) >= _ROWS_TOGETHER:
             self._flush()
 
     def close(self) -> None:
         """Puts the finished file in its place; a second call does nothing."""
-        if self._file.given_up:
-            self._table.is_open = False  # else it tries once more when it is forgotten
-        if not self._table.is_open:
-            return
-        self._flush()
-        self._table.close()
+        if self._table.is_open:
+            self._flush()
+            with written(self._path):
+                self._table.close()
         self._file.close()
 
     def _flush(self) -> None:
-        if self._waiting:
-            self._table.write_table(_arrow_table(self._arrow, self._waiting))
-        self._waiting = []
+        waiting, self._waiting = self._waiting, []
+        with written(self._path):
+            try:
+                if waiting:
+                    self._table.write_table(self._as_arrow(waiting))
+            except OSError:
+                self._table.is_open = False  # else it tries once more when it is forgotten
+                raise
 
-
-def _arrow_table(arrow: Any, tables: list[Table]) -> Any:
-    """Several tables as one of Arrow's; NaN as null, words as dictionaries."""
-    text = arrow.dictionary(arrow.int32(), arrow.string())
-
-    def column(name: str) -> Any:
-        values = np.concatenate([table[name] for table in tables])
-        if values.dtype.kind in "OU":
-            return arrow.array(values.astype(object), arrow.string()).cast(text)
-        return arrow.array(values, from_pandas=True)
-
-    return arrow.table({name: column(name) for name in tables[0]})
+    def _as_arrow(self, tables: list[Table]) -> Any:
+        """Several tables as one of Arrow's; NaN as null, words as dictionaries."""
+        arrow = self._arrow
+        columns = {name: np.concatenate([one[name] for one in tables]) for name in tables[0]}
+        text = arrow.dictionary(arrow.int32(), arrow.string())
+        return arrow.table(
+            {
+                name: arrow.array(values.astype(object), arrow.string()).cast(text)
+                if values.dtype.kind in "OU"
+                else arrow.array(values, from_pandas=True)
+                for name, values in columns.items()
+            }
+        )
 
 
 def _pyarrow() -> Any:

@@ -1,4 +1,4 @@
-"""What an output may be written over: nothing, unless that was asked for."""
+"""What an output may be written over: nothing, unless that was asked for. Light, for the start."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from livepose.errors import SinkError, UsageError
-from livepose.sinks.protocol import sink_error
+from livepose.sinks.protocol import written
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -38,7 +38,7 @@ def check_outputs(
     SinkError
         When an output cannot be written.
     """
-    read = {_identity(Path(path)): path for path in inputs}
+    read = {_identity(Path(path)) for path in inputs}
     seen: dict[tuple[object, ...], str] = {}
     files = {option: Path(p) for option, p in outputs.items() if p is not None and str(p) != "-"}
     for option, path in files.items():
@@ -53,18 +53,14 @@ def check_outputs(
 
 def check_writable(path: Path, *, overwrite: bool) -> None:
     """Finds out before the first frame whether ``path`` can be written; changes nothing."""
-    try:
+    with written(path):
         if not overwrite:
             refuse_existing(path)
-        if path.is_dir():
-            return
         existed = os.path.lexists(path)
-        if not (existed and is_device(path)):
+        if not (path.is_dir() or is_device(path)):
             path.open("ab").close()
         if not existed:
             path.unlink()
-    except OSError as error:
-        raise sink_error(path, error) from error
 
 
 def check_file(path: Path, *, overwrite: bool) -> None:
@@ -79,6 +75,16 @@ def refuse_existing(path: Path) -> None:
     taken = os.path.lexists(path) and not is_device(path)
     if any(path.iterdir()) if path.is_dir() else taken:
         raise UsageError(f"{path} is there already; choose another name, or add --overwrite")
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Makes a folder for results, inside one that exists, or takes an empty one."""
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise SinkError(f"cannot write into {folder}: it is a file; expected a folder")
+    with written(folder):
+        folder.mkdir(exist_ok=True)
+        if not overwrite:
+            refuse_existing(folder)
 
 
 def _identity(path: Path) -> tuple[object, ...]:
@@ -109,8 +115,6 @@ def video_format(path: Path) -> str:
     """The container that a name asks for; UsageError for one that cannot be written."""
     form = FORMATS.get(path.suffix.lower())
     if form is None:
-        raise UsageError(
-            f"{path}: cannot write {path.suffix or 'a video without suffix'}; "
-            f"expected {', '.join(FORMATS)}"
-        )
+        kind = path.suffix or "a video without suffix"
+        raise UsageError(f"{path}: cannot write {kind}; expected {', '.join(FORMATS)}")
     return form

@@ -1,5 +1,6 @@
 """Files that are written: of whole lines, whole or not at all, one for each frame."""
 
+import io
 import os
 import re
 import secrets
@@ -7,15 +8,37 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, Self
 
-from livepose.errors import SinkError, UsageError
-from livepose.frame import Frame
-from livepose.sinks.claims import check_file, is_device
-from livepose.sinks.protocol import OutputClosed, sink_error
+from livepose.errors import UsageError
+from livepose.frame import Frame, ImageBgr
+from livepose.poses import Poses
+from livepose.sinks.claims import check_file, check_folder, is_device
+from livepose.sinks.protocol import Sink, written
 
 _SIZES = {"KB": 1e3, "MB": 1e6, "GB": 1e9}
 _TIMES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class OutputFile(io.FileIO):
+    """A file that takes all of the data that is written, and nothing after a failure.
+
+    So a muxer that could not write its last part cannot go back to the beginning and note there
+    that all is well, which would make a readable file unreadable.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Writes all of it; raises the failure once."""
+        rest = memoryview(data)
+        try:
+            while rest and self.failure is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.failure = error
+            raise
+        return len(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +64,7 @@ class Rotation:
         return cls(age_s=number * _TIMES[unit])
 
 
-class LineFile:
+class LineSink(Sink):
     """Writes lines to a file, or to stdout for "-": each is on its way when ``write`` returns.
 
     When the disk fills up in the middle of a line, that line is taken back, so that the file
@@ -54,46 +77,32 @@ class LineFile:
     rotation : Rotation, optional
         When to put the file aside, under its name with the time (UTC) at which that happened. A
         file that is there at the start is put aside too.
-
-    Raises
-    ------
-    UsageError
-        When the file is there already, and is neither to be replaced nor put aside.
-    SinkError
-        When the file cannot be written.
-    OutputClosed
-        When the reader of the pipe has gone.
     """
 
     def __init__(
-        self,
-        path: str | Path,
-        opening: str = "",
-        *,
-        rotation: Rotation | None = None,
-        overwrite: bool = False,
+        self, path: str | Path, opening: str, rotation: Rotation | None, *, overwrite: bool
     ) -> None:
-        self._path = Path(path)
-        self._opening, self._rotation = opening, rotation
-        self._file: BinaryIO | None = None
-        self._closed = False
+        self._path, self._opening, self._rotation = Path(path), opening, rotation
+        self._file: OutputFile | None = None
         self._start(overwrite)
 
-    def write(self, text: str) -> None:
-        """Writes text that ends with a newline."""
-        if self._closed:
-            raise SinkError(f"{self._path} is closed already")
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Writes the lines of one frame."""
         limit, age_s = self._rotation, time.monotonic() - self._begun_s
         if limit and (self._whole_bytes >= limit.size_bytes or age_s >= limit.age_s):
-            self._close_file()
+            self.close()
             self._start(overwrite=False)
-        self._put(text)
+        self._put(self._text(frame, poses))
 
     def close(self) -> None:
         """Closes the file; a second call does nothing."""
-        if not self._closed:
-            self._closed = True
-            self._close_file()
+        if self._file is not None:
+            with written(self._path):
+                self._file.close()
+
+    def _text(self, frame: Frame, poses: Poses) -> str:
+        """The lines of one frame, each with its newline."""
+        raise NotImplementedError
 
     def _start(self, overwrite: bool) -> None:
         self._whole_bytes, self._begun_s = 0, time.monotonic()
@@ -101,43 +110,24 @@ class LineFile:
             if self._rotation is not None:
                 _put_aside(self._path)
             check_file(self._path, overwrite=overwrite)
-            try:
-                self._file = self._path.open("wb", buffering=0)
-            except OSError as error:
-                raise sink_error(self._path, error) from error
-        if self._opening:
-            self._put(self._opening)
+            with written(self._path):
+                self._file = OutputFile(self._path, "w")
+        self._put(self._opening)
 
     def _put(self, text: str) -> None:
         data = text.encode(errors="backslashreplace")
         if self._file is None:
             _print(data.decode())
             return
-        try:
-            write_all(self._file, data)
-        except BrokenPipeError as error:
-            raise OutputClosed(str(self._path)) from error
-        except OSError as error:
-            if self._file.seekable() and self._path.is_file():
-                self._file.truncate(self._whole_bytes)
-                self._file.seek(self._whole_bytes)
-            self.close()
-            raise sink_error(self._path, error) from error
-        self._whole_bytes += len(data)
-
-    def _close_file(self) -> None:
-        try:
-            if self._file is not None:
+        with written(self._path):
+            try:
+                self._file.write(data)
+            except OSError:
+                if self._path.is_file():
+                    self._file.truncate(self._whole_bytes)
                 self._file.close()
-        except OSError as error:
-            raise sink_error(self._path, error) from error
-
-
-def write_all(file: BinaryIO, data: bytes) -> None:
-    """Writes all of the data into an unbuffered file."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
+                raise
+        self._whole_bytes += len(data)
 
 
 def _put_aside(path: Path) -> None:
@@ -145,103 +135,67 @@ def _put_aside(path: Path) -> None:
     if not path.is_file():
         return
     stem = f"{path.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    target, number = path.with_name(f"{stem}{path.suffix}"), 1
+    target, number = path.with_stem(stem), 1
     while os.path.lexists(target):
         number += 1
-        target = path.with_name(f"{stem}-{number}{path.suffix}")
-    try:
+        target = path.with_stem(f"{stem}-{number}")
+    with written(path):
         path.rename(target)
-    except OSError as error:
-        raise sink_error(path, error) from error
 
 
 def _print(text: str) -> None:
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError as error:
-        # The interpreter flushes stdout once more at its end and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputClosed("stdout") from error
-    except OSError as error:
-        raise sink_error(Path("stdout"), error) from error
+    with written(Path("stdout")):
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The interpreter flushes stdout once more at its end and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
 
 
 class WholeFile:
     """A file that appears under its name, whole, when it is closed.
 
     Until then it has a new name beside that one, so that an earlier file is never half replaced,
-    and two runs do not write into one. After an error (SinkError) the earlier file stays. Devices
-    and pipes are written into.
+    and two runs do not write into one. After an error the earlier file stays. Devices and pipes
+    are written into.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = self._part = path
-        self._file: BinaryIO | None = None
-        self.closed = self.given_up = False
         if not is_device(path):
             self._part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
-        try:
-            self._file = self._part.open("wb" if self._part is path else "xb", buffering=0)
-        except OSError as error:
-            raise sink_error(path, error) from error
+        with written(path):
+            self.file = OutputFile(self._part, "w" if self._part is path else "x")
 
-    def write(self, data: bytes) -> int:
-        """Adds to it; nothing any more after an error."""
-        if self._file is not None:
-            try:
-                write_all(self._file, data)
-            except OSError as error:
-                self._give_up()
-                if isinstance(error, BrokenPipeError):
-                    raise OutputClosed(str(self._path)) from error
-                raise sink_error(self._path, error) from error
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing waits: it is for those who ask any file for it."""
+    def write(self, data: bytes) -> None:
+        """Adds to it."""
+        with written(self._path):
+            self.file.write(data)
 
     def close(self) -> None:
         """Gives the file its name; a second call does nothing."""
-        self.closed = True
-        file, self._file = self._file, None
-        if file is not None:
-            try:
-                file.close()
-                if self._part is not self._path:
+        with written(self._path):
+            self.file.close()
+            if self._part is not self._path:
+                if self.file.failure is None:
                     self._part.replace(self._path)
-            except OSError as error:
-                self._give_up()
-                raise sink_error(self._path, error) from error
-
-    def _give_up(self) -> None:
-        self.given_up = True
-        if self._file is not None:
-            self._file.close()
-        self._file = None
-        if self._part is not self._path:
-            self._part.unlink(missing_ok=True)
+                self._part.unlink(missing_ok=True)
+        self._part = self._path
 
 
 def write_whole(path: Path, data: str | bytes) -> None:
     """Writes a file, whole or not at all; SinkError when that fails."""
     file = WholeFile(path)
-    file.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
-    file.close()
-
-
-def make_folder(folder: Path) -> None:
-    """Makes a folder for results, inside one that exists."""
     try:
-        folder.mkdir(exist_ok=True)
-    except FileExistsError as error:
-        raise SinkError(f"cannot write into {folder}: it is a file; expected a folder") from error
-    except OSError as error:
-        raise sink_error(folder, error) from error
+        file.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
+    finally:
+        file.close()
 
 
 class FrameNames:
-    """A name for each frame: that of its picture, or a stem with the frame's number.
+    """What the file of each frame is called: as its picture is, or by a stem and its number.
 
     The stem comes from what a source is called: in.mp4 -> in, camera 0 -> camera_0. The second of
     two pictures of the same name (from two folders) gets its number too.
@@ -253,12 +207,24 @@ class FrameNames:
         self._given: set[str] = set()
 
     def __call__(self, frame: Frame) -> str:
-        """The name without suffix."""
+        """The name, without suffix."""
         number = f"{frame.index:012d}"
         if frame.name is None:
             return f"{self._stem}_{number}"
         name = Path(frame.name).stem
-        if name in self._given:
-            name = f"{name}_{number}"
+        name = f"{name}_{number}" if name in self._given else name
         self._given.add(name)
         return name
+
+
+class FolderSink(Sink):
+    """Writes a file for each frame into a folder, which is made inside one that exists.
+
+    The files are called as their pictures are, or by ``stem`` and number.
+    """
+
+    def __init__(
+        self, folder: str | Path, stem: str = "livepose", *, overwrite: bool = False
+    ) -> None:
+        self._folder, self._names = Path(folder), FrameNames(stem)
+        check_folder(self._folder, overwrite=overwrite)

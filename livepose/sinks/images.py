@@ -9,29 +9,20 @@ from livepose.drawing import contact_sheet, time_label
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks.claims import (
-    IMAGE_SUFFIXES,
-    check_file,
-    check_image_name,
-    check_writable,
-)
-from livepose.sinks.files import FrameNames, make_folder, write_whole
-from livepose.sinks.protocol import Closing
+from livepose.sinks.claims import IMAGE_SUFFIXES, check_file, check_folder, check_image_name
+from livepose.sinks.files import FrameNames, write_whole
+from livepose.sinks.protocol import Sink
 
 _JPEG_QUALITY = 95
-SHEET_IMAGES, _SHEET_COLUMNS = 12, 4
+_SHEET_IMAGES, _SHEET_COLUMNS = 12, 4
 _SHEET_WIDTH_PX, _KEPT_WIDTH_PX = 1280, 640
 
 
-class ImageSink(Closing):
+class ImageSink(Sink):
     """Writes each drawn picture under the name of its source picture.
 
-    Parameters
-    ----------
-    path : str or Path
-        A picture file (for one frame only), or a folder, which is made if it is missing.
-    stem : str
-        What file names start with where frames have no name.
+    ``path`` is a picture file (for one frame only), or a folder, which is made if it is missing;
+    frames without a name are called by ``stem`` and number there.
     """
 
     needs_drawing = True
@@ -39,30 +30,25 @@ class ImageSink(Closing):
     def __init__(
         self, path: str | Path, stem: str = "livepose", *, overwrite: bool = False
     ) -> None:
-        self._path = Path(path)
+        self._path, self._names = Path(path), FrameNames(stem)
         self._single = self._path.suffix.lower() in IMAGE_SUFFIXES and not self._path.is_dir()
-        self._names = FrameNames(stem)
         self._written = False
-        if self._single:
-            check_file(self._path, overwrite=overwrite)
-        else:
-            make_folder(self._path)
-            check_writable(self._path, overwrite=overwrite)
+        (check_file if self._single else check_folder)(self._path, overwrite=overwrite)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes one picture."""
         if self._single and self._written:
             raise UsageError(f"{self._path} is one file for many pictures; name a folder instead")
-        suffix = Path(frame.name).suffix if frame.name else ""
+        suffix = Path(frame.name or "").suffix
         suffix = suffix if suffix.lower() in IMAGE_SUFFIXES else ".jpg"
         path = self._path if self._single else self._path / f"{self._names(frame)}{suffix}"
         if frame.name is not None and path.resolve() == Path(frame.name).resolve():
             raise SinkError(f"{path} is the picture itself; write to another folder or name")
-        save_image(path, frame.image_bgr if drawn_bgr is None else drawn_bgr)
+        _save_image(path, frame.image_bgr if drawn_bgr is None else drawn_bgr)
         self._written = True
 
 
-class SheetSink(Closing):
+class SheetSink(Sink):
     """Keeps frames spread evenly over the clip, and writes them as one picture when it closes.
 
     However long the clip turns out to be: frames are kept at a step that doubles whenever twice
@@ -78,7 +64,7 @@ class SheetSink(Closing):
         self._step, self._seen = 1, 0
         self._kept: list[tuple[ImageBgr, str]] = []
 
-    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None) -> None:
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Keeps the drawn frame if its turn has come."""
         due = self._seen % self._step == 0
         self._seen += 1
@@ -86,20 +72,19 @@ class SheetSink(Closing):
             return
         label = Path(frame.name).name if frame.name else time_label(frame.time_s)
         self._kept.append((_shrunk(drawn_bgr), label))
-        if len(self._kept) >= 2 * SHEET_IMAGES:
+        if len(self._kept) >= 2 * _SHEET_IMAGES:
             self._kept = self._kept[::2]
             self._step *= 2
 
     def close(self) -> None:
         """Writes the sheet; a second call does nothing."""
         kept, self._kept = self._kept, []
-        if not kept:
-            return
-        count = min(SHEET_IMAGES, len(kept))
-        chosen = [kept[round(i * (len(kept) - 1) / max(count - 1, 1))] for i in range(count)]
-        images, labels = [image for image, _ in chosen], [label for _, label in chosen]
-        columns = min(_SHEET_COLUMNS, count)
-        save_image(self._path, contact_sheet(images, columns, _SHEET_WIDTH_PX, labels))
+        if kept:
+            count = min(_SHEET_IMAGES, len(kept))
+            chosen = [kept[round(i * (len(kept) - 1) / max(count - 1, 1))] for i in range(count)]
+            images, labels = map(list, zip(*chosen, strict=True))
+            columns = min(_SHEET_COLUMNS, count)
+            _save_image(self._path, contact_sheet(images, columns, _SHEET_WIDTH_PX, labels))
 
 
 def _shrunk(image_bgr: ImageBgr) -> ImageBgr:
@@ -111,8 +96,7 @@ def _shrunk(image_bgr: ImageBgr) -> ImageBgr:
     return np.asarray(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA))
 
 
-def save_image(path: Path, image_bgr: ImageBgr) -> None:
-    """Writes a picture in the kind that its name says."""
+def _save_image(path: Path, image_bgr: ImageBgr) -> None:
     is_jpeg = path.suffix.lower() in (".jpg", ".jpeg")
     settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if is_jpeg else []
     good, data = cv2.imencode(path.suffix, np.ascontiguousarray(image_bgr), settings)

@@ -9,31 +9,25 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from livepose.frame import Frame, ImageBgr
+from livepose.frame import Frame
 from livepose.poses import KeypointState, Poses
-from livepose.sinks.files import LineFile, Rotation
-from livepose.sinks.protocol import Closing
+from livepose.sinks.files import LineSink, Rotation
 from livepose.skeletons import COCO17, Skeleton
 
 FORMAT_VERSION = 1
 Detail = Literal["full", "plain", "slim"]
 """With covariances and states, without covariances, or with as few digits as are worth it."""
 
-SLIM_KEYPOINT = ("x", "y", "score")
 _WORTH_A_DECIMAL_PX = 2.0
 """Where a keypoint is surer than this, a tenth of a pixel says something."""
-
 _WORDS = [state.word for state in KeypointState]
-_MISSING = "[nan, nan, 0.0000, nan]"
-_SLIM_MISSING = "[nan,nan,nan]"
-_UNKNOWN_SPREAD = "[nan, nan, nan]"
 
 
 def make_header(
@@ -61,14 +55,11 @@ def make_header(
             "limbs": [list(limb) for limb in skeleton.limbs],
         },
         "keypoint": ["x", "y", "score", "sigma_px"],
-        "states": [state.word for state in KeypointState],
+        "states": list(_WORDS),
         "covariance": ["xx", "xy", "yy"],
         "units": {
-            "time_s": "seconds",
-            "unix_s": "seconds since 1970",
-            "box_xyxy": "px",
-            "keypoints": "px",
-            "sigma_px": "px",
+            **{"time_s": "seconds", "unix_s": "seconds since 1970"},
+            **dict.fromkeys(("box_xyxy", "keypoints", "sigma_px"), "px"),
             "covariance_px2": "px²",
         },
         "versions": {name: _version(name) for name in ("livepose", "numpy", "torch")},
@@ -76,7 +67,14 @@ def make_header(
     }
 
 
-class JsonLinesSink(Closing):
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+class JsonLinesSink(LineSink):
     """Writes ``{"livepose": header}`` and one line a frame, each flushed at once.
 
     Parameters
@@ -92,7 +90,7 @@ class JsonLinesSink(Closing):
     each : callable, optional
         Asked for what else each person of a frame has, as the text of JSON's members.
     rotation, overwrite
-        See ``LineFile``.
+        See ``LineSink``.
     """
 
     def __init__(
@@ -108,46 +106,34 @@ class JsonLinesSink(Closing):
     ) -> None:
         self._ending, self._each = ending, each
         self._detail: Detail = "slim" if slim else "full"
-        said = {**header, "keypoint": list(SLIM_KEYPOINT)} if slim else dict(header)
-        opening = json_line({"livepose": said})
-        self._lines = LineFile(path, opening, rotation=rotation, overwrite=overwrite)
+        said = {**header, "keypoint": ["x", "y", "score"]} if slim else header
+        super().__init__(path, json_line({"livepose": said}), rotation, overwrite=overwrite)
 
-    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
-        """Writes the line of one frame."""
+    def _text(self, frame: Frame, poses: Poses) -> str:
         each = None if self._each is None else self._each(poses)
-        self._lines.write(frame_json(frame, poses, self._detail, each) + "\n")
+        return frame_json(frame, poses, self._detail, each) + "\n"
 
     def close(self) -> None:
         """Writes the last line, if any, and closes the file; a second call does nothing."""
         ending, self._ending = self._ending, None
         try:
             if ending is not None:
-                self._lines.write(json_line({"summary": dict(ending())}))
+                self._put(json_line({"summary": ending()}))
         finally:
-            self._lines.close()
+            super().close()
 
 
 def json_line(value: Any) -> str:
     """One line of JSON, with null for every number that JSON does not know."""
-    return json.dumps(_finite(value), allow_nan=False, separators=(", ", ": ")) + "\n"
+    return json.dumps(_finite(value), allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:
-    """The same value with null for every number that JSON does not know."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return value
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    return [_finite(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def frame_json(
@@ -167,11 +153,14 @@ def frame_json(
     if frame.name is not None:
         head["name"] = frame.name
     own = poses.in_source_pixels(frame.scale_xy)
-    texts = (_slim if detail == "slim" else _people)(own, detail == "full")
+    texts = _slim(own) if detail == "slim" else _people(own, detail == "full")
     if each is not None:
         texts = [f"{text[:-1]}, {other}}}" for text, other in zip(texts, each, strict=True)]
-    people = (", " if detail != "slim" else ",").join(texts)
-    return f'{json.dumps(head)[:-1]}, "people": [{_nulls(people)}]}}'
+    people = ("," if detail == "slim" else ", ").join(texts)
+    # No word in it has the letters of what JSON does not know.
+    for odd in ("-inf", "inf", "nan"):
+        people = people.replace(odd, "null")
+    return f'{json.dumps(head)[:-1]}, "people": [{people}]}}'
 
 
 def age_ms(frame: Frame) -> float | None:
@@ -182,69 +171,53 @@ def age_ms(frame: Frame) -> float | None:
 
 
 def _people(poses: Poses, full: bool) -> list[str]:
-    xy, scores = poses.keypoints_xy, poses.keypoint_scores
-    rows = np.concatenate([xy, scores[..., None], poses.sigma_px[..., None]], axis=2)
-    rows[~np.isfinite(xy).all(axis=2)] = (np.nan, np.nan, 0.0, np.nan)
-    template = _template(scores.shape[1])
+    columns = poses.keypoints_xy, poses.keypoint_scores[..., None], poses.sigma_px[..., None]
+    rows = np.concatenate(columns, axis=2)
+    rows[~np.isfinite(poses.keypoints_xy).all(axis=2)] = np.nan
+    spreads = poses.covariance_px2.reshape(*rows.shape[:2], 4)[:, :, [0, 1, 3]]
+    spreads[~np.isfinite(spreads).all(axis=2)] = np.nan
     people = zip(
         poses.track_ids.tolist(),
         poses.boxes_xyxy.tolist(),
         poses.scores.tolist(),
-        rows.reshape(len(rows), 4 * rows.shape[1]).tolist(),
+        cells(rows, "[%.2f, %.2f, %.4f, %.3f]"),
         poses.keypoint_states.tolist(),
-        _spreads(poses) if full else [""] * len(poses),
+        cells(spreads, "[%.3f, %.3f, %.3f]") if full else [""] * len(poses),
         strict=True,
     )
-    texts = [
-        template % (number, *box, score, *row, *[_WORDS[state] for state in states], spreads)
-        for number, box, score, row, states, spreads in people
+    head = '{"id": %d, "box_xyxy": [%.2f, %.2f, %.2f, %.2f], "score": %.4f, "keypoints": [%s], '
+    form = head + '"states": ["%s"]' + (', "covariance_px2": [%s]}' if full else "%s}")
+    return [
+        form % (number, *box, score, points, '", "'.join([_WORDS[one] for one in states]), spread)
+        for number, box, score, points, states, spread in people
     ]
-    return [text.replace(_MISSING, "null") for text in texts]
 
 
-@lru_cache(maxsize=4)
-def _template(keypoints: int) -> str:
-    rows = ", ".join(["[%.2f, %.2f, %.4f, %.3f]"] * keypoints)
-    states = ", ".join(['"%s"'] * keypoints)
-    box = '"box_xyxy": [%.2f, %.2f, %.2f, %.2f], "score": %.4f'
-    return f'{{"id": %d, {box}, "keypoints": [{rows}], "states": [{states}]%s}}'
+def cells(values: NDArray[np.float64], form: str) -> list[str]:
+    """For each person a list of JSON of ``values`` (P, K, N), each in that form; null for NaN."""
+    people, count, each = values.shape
+    template = ", ".join([form] * count)
+    nothing = form % ((np.nan,) * each)
+    rows = values.reshape(people, count * each).tolist()
+    return [(template % tuple(row)).replace(nothing, "null") for row in rows]
 
 
-def _spreads(poses: Poses) -> list[str]:
-    """xx, xy and yy of each covariance: all that there is to its ellipse."""
-    people, joints = poses.keypoint_scores.shape
-    spreads = poses.covariance_px2.reshape(people, joints, 4)[:, :, [0, 1, 3]].copy()
-    spreads[~np.isfinite(spreads).all(axis=2)] = np.nan
-    template = ", ".join(["[%.3f, %.3f, %.3f]"] * joints)
-    texts = [template % tuple(row) for row in spreads.reshape(people, joints * 3).tolist()]
-    return [f', "covariance_px2": [{text.replace(_UNKNOWN_SPREAD, "null")}]' for text in texts]
-
-
-def _slim(poses: Poses, full: bool) -> list[str]:
+def _slim(poses: Poses) -> list[str]:
     rows = np.concatenate([poses.keypoints_xy, poses.keypoint_scores[..., None]], axis=2)
     rows[~np.isfinite(rows).all(axis=2)] = np.nan
+    sure = np.where(poses.sigma_px < _WORTH_A_DECIMAL_PX, "[%.1f,%.1f,%.2f]", "[%.0f,%.0f,%.2f]")
     people = zip(
         poses.track_ids.tolist(),
         poses.boxes_xyxy.tolist(),
         poses.scores.tolist(),
-        rows.tolist(),
-        (poses.sigma_px < _WORTH_A_DECIMAL_PX).tolist(),
+        rows.reshape(len(rows), 3 * rows.shape[1]).tolist(),
+        sure.tolist(),
         strict=True,
     )
     head = '{"id":%d,"box_xyxy":[%.0f,%.0f,%.0f,%.0f],"score":%.2f,"keypoints":['
-    texts = [
-        head % (number, *box, score) + ",".join(map(_slim_keypoint, row, sure)) + "]}"
-        for number, box, score, row, sure in people
+    return [
+        ((head + ",".join(forms) + "]}") % (number, *box, score, *row)).replace(
+            "[nan,nan,nan]", "null"
+        )
+        for number, box, score, row, forms in people
     ]
-    return [text.replace(_SLIM_MISSING, "null") for text in texts]
-
-
-def _slim_keypoint(row: list[float], sure: bool) -> str:
-    return ("[%.1f,%.1f,%.2f]" if sure else "[%.0f,%.0f,%.2f]") % tuple(row)
-
-
-def _nulls(text: str) -> str:
-    """The same text with null for what JSON does not know; no word in it has these letters."""
-    if "nan" not in text and "inf" not in text:
-        return text
-    return text.replace("-inf", "null").replace("inf", "null").replace("nan", "null")

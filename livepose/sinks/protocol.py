@@ -1,8 +1,10 @@
-"""What every sink offers, and how a failing disk becomes one sentence."""
+"""What every sink is, and how a failing disk becomes one sentence."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from livepose.errors import SinkError
 from livepose.threads import Closable
@@ -16,11 +18,8 @@ class OutputClosed(BrokenPipeError):  # noqa: N818 - an event, like StopIteratio
     """Whoever read the output has gone (a closed pipe): a quiet end, not an error."""
 
 
-class Sink(Protocol):
+class Sink(Closable):
     """Takes every frame with its people, and keeps what it makes of them.
-
-    ``needs_drawing`` says whether it wants the drawn picture. A sink whose ``live`` is true only
-    hands over: it gets each frame at once, and not after the files.
 
     Raises
     ------
@@ -33,35 +32,44 @@ class Sink(Protocol):
         When the reader of a pipe has gone.
     """
 
-    needs_drawing: bool
+    needs_drawing = False
+    """Whether it wants the drawn picture."""
+    live = False
+    """Whether it only hands over: it then gets each frame at once, and not after the files."""
 
-    def write(self, frame: "Frame", poses: "Poses", drawn_bgr: "ImageBgr | None") -> None:
+    def write(self, frame: "Frame", poses: "Poses", drawn_bgr: "ImageBgr | None" = None) -> None:
         """Takes one frame; ``drawn_bgr`` is the picture with the people drawn into it."""
-
-    def close(self) -> None:
-        """Finishes the output; a second call does nothing."""
+        raise NotImplementedError
 
 
-class Closing(Closable):
-    """A sink of files that wants no drawing, unless it says otherwise."""
-
-    live = needs_drawing = False
+_REASONS = {
+    errno.ENOSPC: "the disk is full; make room, or write elsewhere",
+    errno.EDQUOT: "the disk quota is used up; make room, or write elsewhere",
+    errno.EACCES: "no permission; write elsewhere",
+    errno.EPERM: "no permission; write elsewhere",
+    errno.EROFS: "the disk is read-only; write elsewhere",
+    errno.EISDIR: "it is a folder; expected a file name",
+    errno.ENOENT: "the folder {0.parent} does not exist; create it first",
+    errno.ENOTDIR: "{0.parent} is not a folder",
+}
 
 
 def sink_error(path: Path, error: Exception) -> SinkError:
     """The sentence for a failed write to ``path``."""
-    reasons = {
-        errno.ENOSPC: "the disk is full; make room, or write elsewhere",
-        errno.EDQUOT: "the disk quota is used up; make room, or write elsewhere",
-        errno.EACCES: "no permission; write elsewhere",
-        errno.EPERM: "no permission; write elsewhere",
-        errno.EROFS: "the disk is read-only; write elsewhere",
-        errno.EISDIR: "it is a folder; expected a file name",
-        errno.ENOENT: f"the folder {path.parent} does not exist; create it first",
-        errno.ENOTDIR: f"{path.parent} is not a folder",
-    }
-    known = reasons.get(getattr(error, "errno", None) or 0)
-    return SinkError(f"cannot write {path}: {known or getattr(error, 'strerror', None) or error}")
+    said = getattr(error, "strerror", None) or error
+    reason = _REASONS.get(getattr(error, "errno", None) or 0)
+    return SinkError(f"cannot write {path}: {reason.format(path) if reason else said}")
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """What fails in writing to ``path`` becomes a SinkError, or OutputClosed."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputClosed(str(path)) from error
+    except OSError as error:
+        raise sink_error(path, error) from error
 
 
 def above(poses: "Poses", score: float) -> "Poses":

@@ -20,9 +20,7 @@ _COPIED: dict[str, frozenset[str]] = {
     ),
 }
 """For each container the codecs that browsers or players expect in it."""
-
-_HIGHEST_AAC_HZ = 96_000
-_RESAMPLED_HZ = 48_000
+_HIGHEST_AAC_HZ, _RESAMPLED_HZ = 96_000, 48_000
 
 
 class Sound:
@@ -33,8 +31,7 @@ class Sound:
             self._input: Any = av.open(path, metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             raise SinkError(f"cannot read the sound of {path}: {error.strerror}") from None
-        tracks = self._input.streams.audio
-        self._track = tracks[0] if tracks else None
+        self._track = next(iter(self._input.streams.audio), None)
         # The zero of the file's times, as ``VideoSource`` has it.
         streams = (*self._input.streams.video, *self._input.streams.audio)
         self._start, self._skipped_s = start_of(*streams) or Fraction(0), 0.0
@@ -61,8 +58,7 @@ class Sound:
     def until(self, time_s: float | None) -> Iterator[Any]:
         """The packets that start up to this time and were not handed out; None: all."""
         while True:
-            packet = self._next if self._next is not None else next(self._waiting, None)
-            self._next = packet
+            packet = self._next = self._next or next(self._waiting, None)
             if packet is None or (time_s is not None and _start_s(packet) > time_s):
                 return
             self._next = None
@@ -81,13 +77,9 @@ class Sound:
         self._input.close()
 
     def _packets(self) -> Iterator[Any]:
-        try:
-            for packet in self._input.demux(self._track):
-                if packet.size > 0:
-                    yield packet
-        except (av.FFmpegError, OSError):
-            # The picture's reader meets the same damage and tells of it.
-            return
+        # The picture's reader meets the same damage and tells of it.
+        with suppress(av.FFmpegError, OSError):
+            yield from (packet for packet in self._input.demux(self._track) if packet.size > 0)
 
     def _copied(self, stream: Any, drop_before_zero: bool) -> Iterator[Any]:
         """The packets as they are.
@@ -100,16 +92,20 @@ class Sound:
                 continue
             shift = round(self._start / packet.time_base)
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            if (drop_before_zero or self._skipped_s) and packet.pts < 0:
-                continue
-            packet.stream = stream
-            yield packet
+            if packet.pts >= 0 or not (drop_before_zero or self._skipped_s):
+                packet.stream = stream
+                yield packet
 
     def _encoded(self, stream: Any) -> Iterator[Any]:
-        context = stream.codec_context
-        resampler = av.AudioResampler(
-            format="fltp", layout=context.layout, rate=context.sample_rate
-        )
+        rate, layout = stream.codec_context.sample_rate, stream.codec_context.layout
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        for frame in self._heard():
+            for part in resampler.resample(frame):
+                yield from stream.encode(part)
+        yield from stream.encode(None)
+
+    def _heard(self) -> Iterator[Any]:
+        """The sound itself, and None at its end."""
         for packet in self._packets():
             frames: list[Any] = []
             with suppress(av.FFmpegError):  # a damaged packet is silence
@@ -117,13 +113,9 @@ class Sound:
             for frame in frames:
                 if frame.pts is not None:
                     frame.pts -= round(self._start / frame.time_base)
-                    if self._skipped_s and frame.pts < 0:
-                        continue
-                for part in resampler.resample(frame):
-                    yield from stream.encode(part)
-        for part in resampler.resample(None):
-            yield from stream.encode(part)
-        yield from stream.encode(None)
+                if frame.pts is None or frame.pts >= 0 or not self._skipped_s:
+                    yield frame
+        yield None
 
 
 def _layout(layout: Any) -> str:

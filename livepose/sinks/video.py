@@ -1,7 +1,7 @@
 """Recordings: H.264 in yuv420p, with exact times, the input's sound, and safe against a kill."""
 
 import errno
-import io
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,16 @@ from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.sinks.claims import check_file, video_format
-from livepose.sinks.protocol import Closing, sink_error
+from livepose.sinks.files import OutputFile
+from livepose.sinks.protocol import Sink, sink_error
 from livepose.sinks.sound import Sound
 from livepose.sources.frames import av
 
 _TICKS_PER_S = 90_000
 _KEY_FRAME_EVERY_S = 1.0
 """A killed run loses what came after the last key frame."""
-
 _PLAIN_RATE_HZ = 30
 _BT709 = 1
-
 _ENCODER = {
     "preset": "veryfast",
     "crf": "20",
@@ -34,30 +33,7 @@ _ENCODER = {
 }
 
 
-class GuardedFile(io.FileIO):
-    """The file that a muxer writes into.
-
-    A muxer that could not write its last part would still go back to the beginning and note
-    there that all is well; on a full disk that makes a readable file unreadable.
-    """
-
-    failure: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        """Writes all of the data; after a failure raises that again."""
-        if self.failure is not None:
-            raise self.failure
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            self.failure = error
-            raise
-        return len(data)
-
-
-class VideoSink(Closing):
+class VideoSink(Sink):
     """Writes the drawn pictures as a video that browsers play.
 
     Times are those of the frames, in ticks of 1/90000 s; one that does not go forward is moved
@@ -65,7 +41,7 @@ class VideoSink(Closing):
     made even by repeating its edge; later pictures of another size are scaled into it.
 
     MP4 is written in fragments of about a second, so that a run that is killed leaves them
-    playable; when it ends well the file becomes a plain MP4.
+    playable; when it ends well the file becomes a plain MP4. Without a frame there is no file.
 
     Parameters
     ----------
@@ -101,7 +77,7 @@ class VideoSink(Closing):
         self._frame_s = 1.0 / (fps or _PLAIN_RATE_HZ)
         self._sound = Sound(str(audio_from)) if audio_from is not None else None
         self._from_first, self._origin_s = from_first_frame, 0.0
-        self._file: GuardedFile | None = None
+        self._file: OutputFile | None = None
         self._output: Any = None
         self._stream: Any = None
         self._last_tick, self._next_key_tick = -1, 0
@@ -117,21 +93,20 @@ class VideoSink(Closing):
                 self._begin(frame.time_s, image_bgr)
             self._add(image_bgr, frame.time_s - self._origin_s)
         except (av.FFmpegError, OSError) as error:
-            self._abandon()
+            self._let_go()
             raise self._sentence(error) from error
 
     def close(self) -> None:
-        """Finishes the file; a second call does nothing. Without a frame there is no file."""
+        """Finishes the file; a second call does nothing."""
         if self._done:
             return
-        self._done = True
         try:
             if self._output is not None:
                 self._finish()
         except (av.FFmpegError, OSError) as error:
             raise self._sentence(error) from error
         finally:
-            self._abandon()
+            self._let_go()
 
     def _begin(self, first_s: float, image_bgr: ImageBgr) -> None:
         if self._from_first:
@@ -139,15 +114,14 @@ class VideoSink(Closing):
         self._size_wh = even((image_bgr.shape[1], image_bgr.shape[0]))
         if "libx264" not in av.codecs_available:
             raise OSError(errno.ENOSYS, "PyAV was built without H.264 (libx264); reinstall av")
-        self._file = GuardedFile(self._path, "w")
+        self._file = OutputFile(self._path, "w")
         options = _container_options(self._format)
         self._output = av.open(self._file, "w", format=self._format, options=options)
         rate = max(Fraction(1.0 / self._frame_s).limit_denominator(1001), Fraction(1))
         stream = self._output.add_stream("libx264", rate=rate, options=dict(_ENCODER))
         stream.width, stream.height = self._size_wh
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
-        stream.time_base = Fraction(1, _TICKS_PER_S)
+        stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
         self._stream = stream
         if self._sound is not None:
             self._sound.attach(self._output, self._origin_s)
@@ -174,29 +148,26 @@ class VideoSink(Closing):
             # The last frame may have been on screen for longer than the others.
             whole = end_s is None or written_s > end_s - 0.5
             self._output.mux(self._sound.until(None if whole else written_s))
-        self._output.close()
-        self._output = None
+        output, self._output = self._output, None
+        output.close()
 
     def _sentence(self, error: Exception) -> SinkError:
         # The muxer wraps what the file said.
         failure = self._file.failure if self._file is not None else None
         return sink_error(self._path, failure or error)
 
-    def _abandon(self) -> None:
-        """Lets go of the files; after an error what was written stays."""
+    def _let_go(self) -> None:
+        """Closes the files; after an error what was written stays."""
         self._done = True
-        if self._sound is not None:
-            self._sound.close()
-        output, self._output = self._output, None
-        try:
-            if output is not None:
-                output.close()
-        except (av.FFmpegError, OSError):
-            # The first error was reported; the same disk fails again here.
-            return
-        finally:
+        with ExitStack() as stack:
             if self._file is not None:
-                self._file.close()
+                stack.callback(self._file.close)
+            if self._sound is not None:
+                stack.callback(self._sound.close)
+            if self._output is not None:
+                # The first error was reported; the same disk fails again here.
+                stack.enter_context(suppress(av.FFmpegError, OSError))
+                self._output.close()
 
 
 def _container_options(form: str) -> dict[str, str]:
@@ -229,9 +200,7 @@ def fit(image_bgr: ImageBgr, size_wh: tuple[int, int]) -> ImageBgr:
     scale = min(size_wh[0] / width, size_wh[1] / height)
     inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    left, top = (size_wh[0] - inner_w) // 2, (size_wh[1] - inner_h) // 2
-    framed = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
-    framed[top : top + inner_h, left : left + inner_w] = cv2.resize(
-        image_bgr, (inner_w, inner_h), interpolation=method
-    )
-    return framed
+    scaled = cv2.resize(image_bgr, (inner_w, inner_h), interpolation=method)
+    rest_w, rest_h = size_wh[0] - inner_w, size_wh[1] - inner_h
+    edges = (rest_h // 2, rest_h - rest_h // 2, rest_w // 2, rest_w - rest_w // 2)
+    return np.asarray(cv2.copyMakeBorder(scaled, *edges, cv2.BORDER_CONSTANT))

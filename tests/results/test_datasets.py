@@ -10,7 +10,7 @@ from results.people import INDEX, JOINTS, STANDING_XY, frame, moved, people
 
 from livepose.errors import UsageError
 from livepose.poses import KeypointState, Poses
-from livepose.results.datasets import CocoDatasetSink, YoloPoseSink
+from livepose.sinks.annotations import CocoDatasetSink, YoloPoseSink
 from livepose.skeletons import COCO17
 
 SIZE_WH = (640, 480)

@@ -11,8 +11,7 @@ from results.people import INDEX, STANDING_XY, bent, frame, moved, people
 from livepose.errors import SinkError, UsageError
 from livepose.poses import Poses
 from livepose.results.angles import NAMES
-from livepose.results.motion_files import MotSink, TrcSink, resample, standing_height_px
-from livepose.skeletons import COCO17
+from livepose.results.motion_files import MotSink, TrcSink, resample
 
 
 def read_trc(path: Path) -> tuple[dict, list[str], np.ndarray, np.ndarray, np.ndarray]:
@@ -117,7 +116,6 @@ def test_with_a_height_markers_are_in_metres_with_y_upwards(tmp_path: Path) -> N
 def test_a_height_without_a_whole_body_is_refused_in_one_sentence(tmp_path: Path) -> None:
     xy = STANDING_XY.copy()
     xy[INDEX["left_ankle"]] = xy[INDEX["right_ankle"]] = np.nan
-    assert standing_height_px(COCO17, xy[None]) is None
     sink = TrcSink(tmp_path / "half.trc", height_m=1.8)
     sink.write(frame(0), people(xy))
     with pytest.raises(UsageError, match="ankles are all seen"):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,10 @@ import livepose
 from livepose.errors import DataError, SinkError, UsageError
 from livepose.poses import KeypointState, Poses
 from livepose.results.angles import NAMES, AngleMeter, each_of
-from livepose.results.datasets import CocoDatasetSink
 from livepose.results.motion_files import TrcSink
 from livepose.results.reading import read
 from livepose.results.tables import CsvSink, ParquetSink, beside
+from livepose.sinks.annotations import CocoDatasetSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
 
 
@@ -141,7 +142,7 @@ def test_parquet_holds_the_same_table(jsonl: Path, tmp_path: Path) -> None:
 def test_a_table_in_several_groups_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livepose.results.tables.ROWS_TOGETHER", 100)
+    monkeypatch.setattr("livepose.results.tables._ROWS_TOGETHER", 100)
     written(ParquetSink(tmp_path / "out.parquet"))
     assert len(polars.read_parquet(tmp_path / "out.parquet")) == 78 * JOINTS
 
@@ -149,14 +150,15 @@ def test_a_table_in_several_groups_is_whole(
 def test_a_full_disk_is_one_sentence_and_leaves_no_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
+    monkeypatch.setattr("livepose.results.tables._ROWS_TOGETHER", 100)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     sink = ParquetSink(tmp_path / "out.parquet")
-    monkeypatch.setattr("livepose.results.tables.ROWS_TOGETHER", 100)
-    monkeypatch.setattr("livepose.sinks.files.write_all", full)
-    with pytest.raises(SinkError, match="the disk is full"):
-        written(sink)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(SinkError, match="File too large"):
+            written(sink)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
 
 

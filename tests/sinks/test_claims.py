@@ -13,12 +13,11 @@ from sinks.people import frame, poses
 
 from livepose.errors import SinkError, UsageError
 from livepose.results.tables import CsvSink
+from livepose.sinks.annotations import CocoSink, OpenPoseSink
 from livepose.sinks.claims import check_outputs
-from livepose.sinks.coco import CocoSink
 from livepose.sinks.files import Rotation
 from livepose.sinks.images import ImageSink, SheetSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
-from livepose.sinks.openpose import OpenPoseSink
 from livepose.sinks.video import VideoSink
 
 HEADER = make_header(source="in.mp4", size_wh=(64, 48))

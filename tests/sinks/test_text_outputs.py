@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -16,10 +17,9 @@ from livepose.detection import Detections
 from livepose.errors import SinkError, UsageError
 from livepose.poses import Poses
 from livepose.results.tables import CsvSink
-from livepose.sinks.coco import CocoSink
+from livepose.sinks.annotations import CocoSink, OpenPoseSink, body_25
 from livepose.sinks.images import ImageSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
-from livepose.sinks.openpose import OpenPoseSink, body_25
 from livepose.sinks.protocol import OutputClosed
 
 HEADER = make_header(source="in.mp4", size_wh=(64, 48), fps=25.0, weights="default")
@@ -311,40 +311,31 @@ def test_a_full_disk_is_one_sentence(tmp_path, kind):
         MAKERS[kind](path)
 
 
-class Filling:
-    """A file on a disk that fills up after some bytes."""
-
-    def __init__(self, file, room):
-        self.file, self.room = file, room
-
-    def write(self, data):
-        if self.room <= 0:
-            raise OSError(28, "No space left on device")
-        written = self.file.write(bytes(data)[: self.room])
-        self.room -= written
-        return written
-
-    def __getattr__(self, name):
-        return getattr(self.file, name)
+@pytest.fixture
+def filling_disk():
+    """Lets no file grow beyond some bytes, as a disk does that fills up."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda room: resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_whole_lines_stay_when_the_disk_fills_up(tmp_path):
+def test_whole_lines_stay_when_the_disk_fills_up(tmp_path, filling_disk):
     path = tmp_path / "a.jsonl"
-    sink = JsonLinesSink(path, {})
-    sink._lines._file = Filling(sink._lines._file, room=5000)
-    with pytest.raises(SinkError, match="the disk is full"):
+    sink = JsonLinesSink(path, {}, ending=dict)
+    filling_disk(5000)
+    with pytest.raises(SinkError, match="File too large"):
         for index in range(100):
             sink.write(frame(index), poses(1))
     sink.close()
     assert len(lines_of(path)) > 1
 
 
-def test_an_earlier_coco_result_stays_when_the_disk_fills_up(tmp_path):
+def test_an_earlier_coco_result_stays_when_the_disk_fills_up(tmp_path, filling_disk):
     path = tmp_path / "r.json"
     path.write_text("[1]")
     sink = CocoSink(path, overwrite=True)
-    sink._file._file = Filling(sink._file._file, room=500)
-    with pytest.raises(SinkError, match="the disk is full"):
+    filling_disk(500)
+    with pytest.raises(SinkError, match="File too large"):
         for index in range(100):
             sink.write(frame(index), poses(1))
     sink.close()
@@ -375,14 +366,10 @@ def test_a_reader_of_a_pipe_that_goes_is_a_quiet_end_for_whole_files_too(tmp_pat
             sink.write(frame(7), poses(1))
 
 
-def test_a_full_disk_leaves_no_half_openpose_file(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_no_half_openpose_file(tmp_path, filling_disk):
     sink = OpenPoseSink(tmp_path, "a")
-
-    def full(file, data):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("livepose.sinks.files.write_all", full)
-    with pytest.raises(SinkError, match="the disk is full"):
+    filling_disk(100)
+    with pytest.raises(SinkError, match="File too large"):
         sink.write(frame(0), poses(1))
     assert list(tmp_path.iterdir()) == []
 

@@ -1,0 +1,265 @@
+"""What was found as annotations: COCO's results and data sets, YOLO-pose labels, OpenPose's JSON.
+
+Forms: https://cocodataset.org/#format-data, https://cocodataset.org/#format-results,
+https://docs.ultralytics.com/datasets/pose/, and BODY_25 of
+https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/doc/02_output.md
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.frame import Frame, ImageBgr
+from livepose.poses import KeypointState, Poses
+from livepose.sinks.claims import check_file, check_folder
+from livepose.sinks.files import FolderSink, FrameNames, WholeFile, write_whole
+from livepose.sinks.protocol import Sink
+from livepose.skeletons import COCO17
+
+_PERSON = 1
+_VISIBILITY = np.zeros(len(KeypointState), dtype=np.int64)
+_VISIBILITY[[KeypointState.SEEN, KeypointState.PROPAGATED]] = 2
+_VISIBILITY[[KeypointState.WEAK, KeypointState.PREDICTED]] = 1
+"""COCO's flag by state: 0 not labelled, 1 labelled but not visible, 2 visible."""
+
+_BODY_25 = (
+    *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist"),
+    *("left_shoulder", "left_elbow", "left_wrist"),
+    *("mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle"),
+    *("right_eye", "left_eye", "right_ear", "left_ear"),
+)
+_TOES_AND_HEELS = 6  # livepose does not know them
+MIDPOINTS = {
+    "neck": ("left_shoulder", "right_shoulder"),
+    "mid_hip": ("left_hip", "right_hip"),
+}
+"""Points that are in the middle of two keypoints."""
+_EMPTY_PARTS = (
+    *("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d"),
+    *("pose_keypoints_3d", "face_keypoints_3d"),
+    *("hand_left_keypoints_3d", "hand_right_keypoints_3d"),
+)
+
+
+class CocoSink(Sink):
+    """Writes a COCO results list, which ``pycocotools`` loads as detections.
+
+    The file appears, whole, when the sink is closed. Missing keypoints are 0, 0, 0.
+    """
+
+    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+        check_file(Path(path), overwrite=overwrite)
+        self._image_id = _ImageIds()
+        self._before = b"[\n"
+        self._file = WholeFile(Path(path))
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Adds the people of one frame."""
+        number, is_told = self._image_id(frame)
+        image = {"image_id": number} | ({} if is_told else {"file_name": frame.name})
+        for person in poses.in_source_pixels(frame.scale_xy):
+            record = json.dumps(image | _result(person), allow_nan=False)
+            self._file.write(self._before + record.encode())
+            self._before = b",\n"
+
+    def close(self) -> None:
+        """Puts the finished file in its place; a second call does nothing."""
+        self._file.write(b"[]\n" if self._before == b"[\n" else b"\n]\n")
+        self._file.close()
+
+
+class _ImageIds:
+    """COCO's number of a picture: the number in its name, or the frame's index.
+
+    A picture whose number is another one's gets the next free number.
+    """
+
+    def __init__(self) -> None:
+        self._given: set[int] = set()
+
+    def __call__(self, frame: Frame) -> tuple[int, bool]:
+        """The number, and whether it says which picture that is."""
+        if frame.name is None:
+            return frame.index, True
+        found = re.fullmatch(r"[^0-9]*([0-9]{1,18})", Path(frame.name).stem)
+        number = int(found[1]) if found else frame.index
+        if is_taken := number in self._given:
+            number = max(self._given) + 1
+        self._given.add(number)
+        return number, found is not None and not is_taken
+
+
+def _result(person: Poses) -> dict[str, Any]:
+    """One person (P = 1) of a results list."""
+    seen = np.isfinite(person.keypoints_xy[0]).all(axis=1)[:, None]
+    points = np.concatenate([person.keypoints_xy[0], person.keypoint_scores[0][:, None]], axis=1)
+    left, top, right, bottom = np.nan_to_num(person.boxes_xyxy[0]).tolist()
+    return {
+        "category_id": _PERSON,
+        "keypoints": [round(float(value), 3) for value in np.where(seen, points, 0.0).ravel()],
+        "score": round(float(np.nan_to_num(person.scores[0])), 6),
+        "bbox": [round(value, 3) for value in (left, top, right - left, bottom - top)],
+    }
+
+
+class CocoDatasetSink(Sink):
+    """Writes pictures and annotations in COCO's keypoint form, with ``track_id`` and ``score``.
+
+    The file appears, whole, when the sink is closed. Frames of a video are called by ``stem`` and
+    number, ``walk_000000000012.jpg``; pictures keep their name.
+    """
+
+    def __init__(
+        self, path: str | Path, stem: str = "livepose", *, overwrite: bool = False
+    ) -> None:
+        check_file(Path(path), overwrite=overwrite)
+        self._path: Path | None = Path(path)
+        self._image_id, self._names = _ImageIds(), FrameNames(stem)
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._skeleton = COCO17
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Adds one picture and its people, in the source's own pixels."""
+        self._skeleton = poses.skeleton
+        width, height = (
+            round(side / scale) for side, scale in zip(frame.size_wh, frame.scale_xy, strict=True)
+        )
+        number, _ = self._image_id(frame)
+        suffix = Path(frame.name).suffix if frame.name else ".jpg"
+        image = {"id": number, "file_name": f"{self._names(frame)}{suffix}"}
+        image |= {"width": width, "height": height, "time_s": round(frame.time_s, 6)}
+        self._images.append(image)
+        for person in poses.in_source_pixels(frame.scale_xy):
+            ids = {"id": len(self._annotations) + 1, "image_id": number}
+            self._annotations.append(ids | _annotation(person, (width, height)))
+
+    def close(self) -> None:
+        """Writes the file; a second call does nothing."""
+        path, self._path = self._path, None
+        if path is None:
+            return
+        category = {
+            "id": _PERSON,
+            "name": "person",
+            "supercategory": "person",
+            "keypoints": list(self._skeleton.keypoints),
+            # Keypoints are counted from 1.
+            "skeleton": [[first + 1, second + 1] for first, second in self._skeleton.limbs],
+        }
+        document = {
+            "info": {"description": "found by livepose, not checked by anybody"},
+            "licenses": [],
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": [category],
+        }
+        write_whole(path, json.dumps(document, allow_nan=False))
+
+
+def _annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
+    """One person (P = 1) of a data set, without the numbers of annotation and picture."""
+    flags = _flags(person, size_wh)
+    points = np.where(flags[:, None] > 0, person.keypoints_xy[0], 0.0).round(2).tolist()
+    left, top, width, height = _box_xywh(person, size_wh).round(2).tolist()
+    return {
+        "category_id": _PERSON,
+        "keypoints": [
+            one for xy, flag in zip(points, flags.tolist(), strict=True) for one in (*xy, flag)
+        ],
+        "num_keypoints": int((flags > 0).sum()),
+        "bbox": [left, top, width, height],
+        "area": round(width * height, 2),
+        "iscrowd": 0,
+        "score": round(float(np.nan_to_num(person.scores[0])), 4),
+        "track_id": int(person.track_ids[0]),
+    }
+
+
+def _flags(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.int64]:
+    """COCO's flag of each keypoint of one person (P = 1); 0 outside of the picture."""
+    xy = person.keypoints_xy[0]
+    with np.errstate(invalid="ignore"):
+        inside = ((xy >= 0) & (xy <= np.array(size_wh) - 1)).all(axis=1)
+    return np.where(inside, _VISIBILITY[person.keypoint_states[0]], 0)
+
+
+def _box_xywh(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.float64]:
+    """Left, top, width and height of a person's box, cut at the picture."""
+    edges = np.clip(np.nan_to_num(person.boxes_xyxy[0]), 0.0, np.array([*size_wh, *size_wh]))
+    return np.concatenate([edges[:2], np.maximum(edges[2:] - edges[:2], 0.0)])
+
+
+class YoloPoseSink(FolderSink):
+    """Writes ``labels/NAME.txt`` for each picture, and ``dataset.yaml``, into a folder.
+
+    A line a person: class 0, centre and size of the box, then x, y and flag of each keypoint, as
+    shares of the picture. The pictures themselves belong into ``images/`` beside ``labels/``.
+    """
+
+    _begun = False
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Writes the labels of one picture."""
+        if not self._begun:
+            self._begun = True
+            check_folder(self._folder / "labels", overwrite=True)
+            write_whole(
+                self._folder / "dataset.yaml",
+                "path: .\ntrain: images\nval: images\n"
+                f"kpt_shape: [{len(poses.skeleton.keypoints)}, 3]\n"
+                f"flip_idx: {list(poses.skeleton.flip_permutation)}\nnames:\n  0: person\n",
+            )
+        lines = "".join(f"{_yolo_line(person, frame.size_wh)}\n" for person in poses)
+        write_whole(self._folder / "labels" / f"{self._names(frame)}.txt", lines)
+
+
+def _yolo_line(person: Poses, size_wh: tuple[int, int]) -> str:
+    """One person (P = 1) as a line of YOLO-pose labels."""
+    size = np.array(size_wh, dtype=np.float64)
+    left_top, wh = np.split(_box_xywh(person, size_wh), 2)
+    flags = _flags(person, size_wh)
+    # A share of 0 is the picture's edge, half a pixel before the centre of its first pixel.
+    shares = np.where(flags[:, None] > 0, (person.keypoints_xy[0] + 0.5) / size, 0.0)
+    box = np.concatenate([(left_top + wh / 2) / size, wh / size])
+    points = (f"{x:.6f} {y:.6f} {flag}" for (x, y), flag in zip(shares, flags, strict=True))
+    return " ".join(["0", *(f"{value:.6f}" for value in box), *points])
+
+
+class OpenPoseSink(FolderSink):
+    """Writes ``<stem>_000000000000_keypoints.json`` for each frame into a folder.
+
+    What is missing is 0, 0, 0, as the format demands.
+    """
+
+    def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
+        """Writes the file of one frame."""
+        people = [
+            {
+                "person_id": [int(person.track_ids[0])],
+                "pose_keypoints_2d": [round(one, 4) for one in body_25(person).ravel().tolist()],
+                **{part: [] for part in _EMPTY_PARTS},
+            }
+            for person in poses.in_source_pixels(frame.scale_xy)
+        ]
+        path = self._folder / f"{self._names(frame)}_keypoints.json"
+        write_whole(path, json.dumps({"version": 1.3, "people": people}, allow_nan=False))
+
+
+def body_25(person: Poses) -> NDArray[np.float64]:
+    """One person (P = 1) as (25, 3): x, y, score; zeros where a point is missing."""
+    points = np.zeros((len(_BODY_25) + _TOES_AND_HEELS, 3))
+    names = {name: index for index, name in enumerate(person.skeleton.keypoints)}
+    for row, name in enumerate(_BODY_25):
+        parts = MIDPOINTS.get(name, (name,))
+        which = [names[part] for part in parts if part in names]
+        xy = person.keypoints_xy[0, which]
+        if len(which) == len(parts) and np.isfinite(xy).all():
+            points[row, :2] = xy.mean(axis=0)
+            # A midpoint is no surer than the less sure of its ends.
+            points[row, 2] = person.keypoint_scores[0, which].min()
+    return points
