@@ -13,7 +13,7 @@ Levels, lowest first; a module imports only from levels below its own:
    small tools: ``paths``, ``kept`` (a cache's files), ``compiled`` (numba), ``closable``,
    ``batching``, ``threads``
 2. ``heatmaps/`` the heart, ``networks/``, ``crops/``
-3. ``weights/``, ``runtimes/``, where on a GPU one recorded graph does crop, network and decode
+3. ``weights/``, ``runtimes/``
 4. stages: ``sources/``, ``detection/``, ``tracking/``, ``smoothing/``, ``drawing/``, ``sinks/``;
    ``results/``: angles, motion files, tables, plots; ``live/``: sinks that hand each frame to other
    programs, browsers and cameras while it is fresh

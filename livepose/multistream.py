@@ -75,13 +75,10 @@ class PoseService:
         """Prepares the networks for one picture of each of these sizes, together and alone."""
         blanks = [np.zeros((*size_wh[::-1], 3), dtype=np.uint8) for size_wh in sizes_wh]
         boxes = [np.array([[0.0, 0.0, *size_wh]]) for size_wh in sizes_wh]
-        # All pictures first: room that has to grow later makes a GPU record everything anew.
         self._estimate(list(zip(blanks, boxes, strict=True)))
         for size_wh in dict.fromkeys(sizes_wh):
             self._first.warm_up(size_wh)
-        first = self._first
-        first.estimator.warm_up(sizes_wh[0], first.batches_to_warm(len(sizes_wh)))
-        if first.detector is not None:
+        if self._first.detector is not None:
             for count in range(len(blanks), 1, -1):
                 self._detect(blanks[:count])
 
@@ -109,8 +106,8 @@ class SharedEstimator(PoseEstimator):
         batching: DynamicBatching[Asked, Estimates],
         clock: StageClock,
     ) -> None:
-        # Not PoseEstimator's own: that would record everything once more.
-        self.runtime, self.geometry, self.gpu = inner.runtime, inner.geometry, inner.gpu
+        # Not PoseEstimator's own: what it prepares is there already.
+        self.runtime, self.geometry = inner.runtime, inner.geometry
         self.clock, self.method, self.calibration = clock, inner.method, inner.calibration
         self._readings, self.small_people, self.wait = {}, None, True
         self._inner, self._batching = inner, batching

@@ -27,24 +27,20 @@ def open_networks(
         told("pose network")
         return estimator
 
-    def open_beside(estimator: PoseEstimator | None = None) -> Detector | None:
-        gpu = None if estimator is None else estimator.gpu
+    def open_beside() -> Detector | None:
         detector = open_detector(
             chosen.detector,
             chosen.device,
             size_px=chosen.detector_size_px,
             score_threshold=chosen.detector_threshold,
-            frames=None if gpu is None else gpu.frames,
             offline=chosen.offline,
         )
         told("detector")
         return detector
 
     if chosen.device != "cpu" and (chosen.device == "mps" or cuda_devices()):
-        # One after the other: on CUDA the detector reads the pictures that the other uploads,
-        # and Apple's GPUs fail where two threads use them at once.
-        estimator = open_estimator()
-        return estimator, open_beside(estimator)
+        # One after the other: Apple's GPUs fail where two threads use them at once.
+        return open_estimator(), open_beside()
     # Reading and compiling two networks takes no longer than the slower of them.
     with ThreadPoolExecutor(1) as beside:
         opening = beside.submit(open_beside)

@@ -41,9 +41,6 @@ STILLS_TOGETHER = 4
 """Pictures of a folder that go through the networks together."""
 WARM_BATCHES = (1, 2, 3, 4)
 """Sizes of batches that are prepared before the first frame."""
-WARM_PEOPLE_ON_GPU = 8
-"""So many people at once a GPU is prepared for where ``max_people`` does not say how many may come:
-a recording holds a frame up."""
 PATIENT_COAST_S = 1.0
 """So long may somebody wait for a turn, with a budget, before they count as out of sight."""
 LONGEST_LEAD_S = 0.15
@@ -202,7 +199,6 @@ class PosePipeline:
         try:
             yield
         finally:
-            self.estimator.end_frame()
             self.clock.end_frame()
 
     def process_stills(self, pictures: Sequence[Picture]) -> list[Poses]:
@@ -324,22 +320,15 @@ class PosePipeline:
             self.estimator.runtime.warm_up(WARM_BATCHES)
 
     def _warm_networks(self, blank_bgr: ImageBgr, batch_sizes: Sequence[int]) -> None:
-        warm, size_wh = self.estimator.warm_up, _size_wh(blank_bgr)
-        if self.estimator.gpu is not None or self.estimator.runtime.device != "cpu":  # one queue
-            warm(size_wh, self.batches_to_warm())
-            for time_s in (0.0, 1.0):  # the second takes the second scale, and is recorded too
-                self._detect_if_due(blank_bgr, time_s)
+        warm = self.estimator.runtime.warm_up
+        if self.estimator.runtime.device != "cpu":  # Apple's GPUs bear one thread alone
+            warm(batch_sizes)
+            self._detect([blank_bgr])
             return
         with ThreadPoolExecutor(1) as beside:
             looking = beside.submit(self._detect, [blank_bgr])
-            warm(size_wh, batch_sizes)
+            warm(batch_sizes)
             looking.result()
-
-    def batches_to_warm(self, streams: int = 1) -> Sequence[int]:
-        """Numbers of people that are to be prepared for, where so many streams share a batch."""
-        if self.estimator.gpu is None:
-            return WARM_BATCHES
-        return range(1, streams * (self.settings.max_people or WARM_PEOPLE_ON_GPU) + 1)
 
     def _warm_stages(self, blank_bgr: ImageBgr) -> None:
         """Runs the stages on people who are not there, and learns what their crops cost."""

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from livepose.errors import UsageError
 
-RUNTIMES = ("auto", "torch", "openvino", "cuda")
+RUNTIMES = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
 DECODINGS = ("dark", "shift", "argmax", "integral")
 ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")

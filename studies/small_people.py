@@ -25,8 +25,7 @@ from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars
 from livepose.crops import CropGeometry
 from livepose.errors import UsageError
-from livepose.estimator import PoseEstimator
-from livepose.estimator.small_people import smaller_size
+from livepose.estimator import PoseEstimator, smaller_size
 from livepose.evaluation.coco import match
 from livepose.evaluation.metrics import coco_results, draws, percentile_interval, sigmas_of
 from livepose.evaluation.predict import Predictions, Variant, predict

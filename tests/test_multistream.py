@@ -17,15 +17,13 @@ from fakes import (
     picture,
     walking,
 )
-from gpu.toys import toy_runtime
 
 from livepose.batching import Clients, DynamicBatching
 from livepose.cli import main
 from livepose.detection import Detections
 from livepose.errors import DeviceError
-from livepose.estimator import PoseEstimator
-from livepose.frame import Frame, StageClock
-from livepose.multistream import PoseService, SharedEstimator
+from livepose.frame import Frame
+from livepose.multistream import PoseService
 from livepose.pipeline import PosePipeline
 from livepose.poses import Poses
 
@@ -248,23 +246,6 @@ def test_an_error_in_one_stream_ends_all_and_is_said(
     assert main(["--video", "a.mp4", "--video", "b.mp4", "--json", str(path)]) == 5
     written = (tmp_path / "poses-2.jsonl").read_text().splitlines()
     assert 1 <= len(written) < 401
-
-
-def test_a_stream_that_skips_its_turn_sees_its_next_picture_in_the_same_array() -> None:
-    """A picture that was sent for the detector alone is forgotten with its frame."""
-    estimator = PoseEstimator(toy_runtime())
-    assert estimator.gpu is not None
-    clients, turn = Clients(), threading.Lock()
-    batched = DynamicBatching(
-        lambda asked: estimator.estimate_frames(*map(list, zip(*asked, strict=True))), clients, turn
-    )
-    stream = SharedEstimator(estimator, batched, StageClock())
-    image, boxes = picture(40), np.array([[40.0, 30.0, 120.0, 200.0]])
-    estimator.gpu.frames.upload([image])  # by the detector
-    stream.end_frame()  # nobody's turn came
-    image[:] = picture(90)
-    ours, theirs = stream.estimate(image, boxes), estimator.estimate(image.copy(), boxes)
-    np.testing.assert_array_equal(ours.keypoint_scores, theirs.keypoint_scores)
 
 
 def test_warming_up_looks_at_as_many_pictures_as_there_are_streams(

@@ -77,8 +77,6 @@ class Networks:
             self._stream = lambda: nullcontext(pipeline)
             if sources[0].kind != "images":  # pictures stand for themselves
                 logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
-            if (gpu := pipeline.estimator.gpu) is not None:
-                logger.info(f"{gpu.held_mib():.0f} MiB held on {gpu.runtime.device}")
             return
         with with_drawing_warm(options), patience():
             service = PoseService(settings, told=told)

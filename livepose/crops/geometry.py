@@ -28,20 +28,16 @@ A side below one pixel counts as one; a box that is not finite gives NaN.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from livepose.crops import _kernels
+from livepose.crops._kernels import Placing
 from livepose.settings import ALIGNMENTS as ALIGNMENTS
 
 Floats = NDArray[np.float64]
-Triple = tuple[float, float, float]
 
-
-_UPRIGHT = np.empty(0)
-"""No angles."""
 _HALF_PIXEL_BOXES = ("pixel_centre", "dark", "stride")
 """Alignments that take the box centre in pixel-centre coordinates."""
 
@@ -104,9 +100,9 @@ class CropGeometry:
         """
         boxes = _check_boxes(boxes_xyxy)
         upright = isinstance(rotation_deg, float) and rotation_deg == 0.0
-        turns = _UPRIGHT if upright else _radians(rotation_deg, len(boxes))
+        turns = np.empty(0) if upright else _radians(rotation_deg, len(boxes))
         matrices = np.empty((len(boxes), 2, 3))
-        _kernels.fill_matrices(boxes, turns, self._placing_of_input, matrices)
+        _kernels.fill_matrices(boxes, turns, self.placing(self.input_hw), matrices)
         return matrices
 
     def heights_px(self, boxes_xyxy: ArrayLike) -> Floats:
@@ -169,59 +165,35 @@ class CropGeometry:
         )
         return image_xy, covariance_px2
 
-    def placing(self, output_hw: tuple[int, int]) -> tuple[Triple, Triple, tuple[float, float]]:
-        """All that kernels have to know to place an output of this size in the image."""
-        return self._shape, self._spans(output_hw), self._target(output_hw)
+    def placing(self, output_hw: tuple[int, int]) -> Placing:
+        """All that kernels have to know to place an output of this size in the image.
+
+        Aspect of the input, padding and by how much box centres move; the px of the output that the
+        crop's width spans, the same of its height (0: both scales are that of the width), and how
+        much less than its side it spans of the source; and where box centres fall.
+        """
+        (rows, columns), (height, width) = self.input_hw, output_hw
+        offset = -0.5 if self.alignment in _HALF_PIXEL_BOXES else 0.0
+        less = 1.0 if self.alignment == "dark" else 0.0
+        spans, target = (width - less, 0.0, less), ((width - 1.0) / 2, (height - 1.0) / 2)
+        if self.alignment == "udp":
+            spans = width - 1.0, height - 1.0, 0.0
+        elif self.alignment == "hrnet":
+            target = width / 2, height / 2
+        elif self.alignment == "stride":
+            target = (columns - 1.0) / 2 * (width / columns), (rows - 1.0) / 2 * (height / rows)
+        return (columns / rows, float(self.padding), offset), spans, target
 
     def _placement(
         self, boxes_xyxy: ArrayLike, output_hw: tuple[int, int]
     ) -> tuple[Floats, Floats, Floats]:
         """Box centres (P, 2), output px per source px (P, 2), and where the centres fall (2,)."""
-        placements = self._placements(boxes_xyxy, output_hw)
-        return placements[:, :2], placements[:, 2:], np.array(self._target(output_hw))
-
-    def _placements(self, boxes_xyxy: ArrayLike, output_hw: tuple[int, int]) -> Floats:
-        """Centre x, y and output px per source px along x, y of each box, (P, 4)."""
         _check_size("heatmap_hw", output_hw)
         boxes = _check_boxes(boxes_xyxy)
+        shape, spans, target = self.placing(output_hw)
         placements = np.empty(boxes.shape)
-        _kernels.place_boxes(boxes, self._shape, self._spans(output_hw), placements)
-        return placements
-
-    @cached_property
-    def _placing_of_input(self) -> tuple[Triple, Triple, tuple[float, float]]:
-        return self.placing(self.input_hw)
-
-    @cached_property
-    def _shape(self) -> Triple:
-        """Aspect of the input, padding, and by how much box centres move."""
-        height, width = self.input_hw
-        offset = -0.5 if self.alignment in _HALF_PIXEL_BOXES else 0.0
-        return width / height, float(self.padding), offset
-
-    def _spans(self, output_hw: tuple[int, int]) -> Triple:
-        """Output px that the crop spans in width and in height, and how much less in the source.
-
-        A height of 0 says that the scale of the width counts for both.
-        """
-        height, width = output_hw
-        if self.alignment == "udp":
-            return width - 1.0, height - 1.0, 0.0
-        less = 1.0 if self.alignment == "dark" else 0.0
-        return width - less, 0.0, less
-
-    def _target(self, output_hw: tuple[int, int]) -> tuple[float, float]:
-        """Where box centres fall."""
-        height, width = output_hw
-        if self.alignment == "hrnet":
-            return width / 2, height / 2
-        if self.alignment == "stride":
-            input_height, input_width = self.input_hw
-            return (
-                (input_width - 1.0) / 2 * (width / input_width),
-                (input_height - 1.0) / 2 * (height / input_height),
-            )
-        return (width - 1.0) / 2, (height - 1.0) / 2
+        _kernels.place_boxes(boxes, shape, spans, placements)
+        return placements[:, :2], placements[:, 2:], np.array(target)
 
 
 def _check_size(name: str, size_hw: tuple[int, int]) -> None:

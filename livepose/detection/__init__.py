@@ -3,7 +3,7 @@
 ``open_detector`` is the door. Inside: ``official`` knows the published checkpoints, ``stored`` and
 ``pickled`` read files without running anything, ``checkpoint`` builds and writes them in torch,
 ``library`` imports ultralytics quietly, ``letterbox`` fits pictures, ``openvino_engine``,
-``cuda_engine`` and ``torch_engine`` run networks, ``yolo`` joins them and leaves one box for each
+``torch_engine`` run networks, ``yolo`` joins them and leaves one box for each
 person. ``small_people`` adds those of a larger input, ``schedule`` says when.
 ultralytics is imported nowhere else in the live path, and neither it nor torch where the processor
 runs a YOLO11 of ours.

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from livepose.detection.official import (
     DEFAULT,
@@ -26,9 +25,6 @@ from livepose.paths import exists
 from livepose.runtimes.select import check_device, cuda_devices
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, expanded
 
-if TYPE_CHECKING:
-    from livepose.runtimes.frames import DeviceFrames
-
 logger = logging.getLogger(__name__)
 
 OWN_SUFFIXES = (".pt", SUFFIX)
@@ -41,7 +37,6 @@ def open_detector(
     device: str = "auto",
     size_px: int | None = None,
     score_threshold: float | None = None,
-    frames: "DeviceFrames | None" = None,
     offline: bool = False,
 ) -> Detector | None:
     """A detector of people.
@@ -59,8 +54,6 @@ def open_detector(
         is there a second scale, see ``small_people``.
     score_threshold : float, optional
         Lowest score of a box, None for ultralytics' own 0.25.
-    frames : DeviceFrames, optional
-        Pictures on a GPU that the pose network reads too: each is then uploaded once.
     offline : bool
         Whether nothing may be fetched; so too with LIVEPOSE_OFFLINE set.
 
@@ -85,7 +78,7 @@ def open_detector(
         return None
 
     def open_one(path: Path) -> YoloDetector:
-        return open_file(path, device, size_px, score_threshold, frames)
+        return open_file(path, device, size_px, score_threshold)
 
     if str(name) == "auto":
         detector = _open_auto(open_one, offline)
@@ -100,7 +93,6 @@ def open_file(
     device: str,
     size_px: int | None = None,
     score_threshold: float | None = None,
-    frames: "DeviceFrames | None" = None,
 ) -> YoloDetector:
     """The detector in this file or exported folder.
 
@@ -111,7 +103,7 @@ def open_file(
     if path.suffix not in OWN_SUFFIXES:
         wanted = ", ".join((*OWN_SUFFIXES, *EXPORTED_SUFFIXES))
         raise WeightsError(f"{path} does not look like a detector; expected {wanted} or a folder")
-    engine, info = _engine_where_it_runs(path, device, frames)
+    engine, info = _engine_where_it_runs(path, device)
     return YoloDetector(
         engine,
         path.stem,
@@ -170,19 +162,17 @@ def _find(name: str, offline: bool) -> Path:
     )
 
 
-def _engine_where_it_runs(
-    path: Path, device: str, frames: "DeviceFrames | None"
-) -> tuple[Engine, DetectorInfo]:
+def _engine_where_it_runs(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
     """The network on this device; with ``auto`` on the processor where the GPU is of no use."""
     place = check_device(device)
     if place == "auto" and cuda_devices():
         try:
-            return _engine_on_gpu(path, "cuda:0", frames)
+            return _engine_on_gpu(path, "cuda:0")
         except DeviceError as error:
             logger.warning(f"detector: not on cuda:0: {error}; the processor runs it")
     if place in ("auto", "cpu"):
         return _engine_on_cpu(path)
-    return _engine_on_gpu(path, place, frames)
+    return _engine_on_gpu(path, place)
 
 
 def _engine_on_cpu(path: Path) -> tuple[Engine, DetectorInfo]:
@@ -201,9 +191,7 @@ def _engine_on_cpu(path: Path) -> tuple[Engine, DetectorInfo]:
     return TorchEngine(loaded.model, "cpu"), loaded.info
 
 
-def _engine_on_gpu(
-    path: Path, device: str, frames: "DeviceFrames | None"
-) -> tuple[Engine, DetectorInfo]:
+def _engine_on_gpu(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
     """The network on a GPU, once it has shown that it sees there what it sees on the processor."""
     from livepose.detection.check import probe_picture, require_same_predictions
     from livepose.detection.checkpoint import load_detector
@@ -211,17 +199,7 @@ def _engine_on_gpu(
 
     loaded = load_detector(path)
     probed = TorchEngine(loaded.model, "cpu")(probe_picture())
-    engine: Engine
-    if device.startswith("cuda"):
-        from livepose.detection.cuda_engine import CudaEngine
-        from livepose.runtimes.cuda_graph import CudaStream
-        from livepose.runtimes.frames import DeviceFrames
-
-        if frames is None or str(frames.stream.device) != device:
-            frames = DeviceFrames(CudaStream(device))
-        engine = CudaEngine(loaded.model, loaded.info.person, frames)
-    else:
-        engine = TorchEngine(loaded.model, device)
+    engine = TorchEngine(loaded.model, device)
     require_same_predictions(engine, probed, loaded.info.person)
     return engine, loaded.info
 

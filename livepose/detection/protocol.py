@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.detection.letterbox import Letterbox
 from livepose.errors import WeightsError
 from livepose.frame import ImageBgr
 
@@ -66,19 +65,6 @@ class Engine(Protocol):
 
     def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
         """Predictions for these pictures, see the module."""
-
-
-@runtime_checkable
-class FrameEngine(Protocol):
-    """An engine that would rather fit the pictures into its input itself."""
-
-    def see(
-        self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox], again: bool = False
-    ) -> Predictions:
-        """Predictions for these pictures, (H, W, 3), in letterboxes of one input size.
-
-        ``again`` says that they are those of the call before, unchanged.
-        """
 
 
 @runtime_checkable

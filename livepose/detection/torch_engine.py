@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from livepose.detection.protocol import Predictions
-from livepose.errors import DeviceError
+from livepose.runtimes.torch import device_errors
 
 
 class TorchEngine:
@@ -18,15 +18,13 @@ class TorchEngine:
         self.name = f"torch on {device}"
         self._device = torch.device(device)
         self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
-        try:
+        with device_errors(device, "while loading the detector"):
             self._model = model.to(self._device, self._dtype)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise DeviceError(f"the device {device} cannot run the detector: {reason}") from None
 
     def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
         """Predictions for these pictures, see ``protocol``."""
-        with torch.inference_mode():
+        doing = f"while looking for people in {len(pictures_bgr)} pictures"
+        with device_errors(str(self._device), doing), torch.inference_mode():
             pictures = torch.from_numpy(pictures_bgr).to(self._device)
             inputs = pictures.flip(3).permute(0, 3, 1, 2).to(self._dtype) / 255
             raw = self._model(inputs)

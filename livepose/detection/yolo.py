@@ -10,7 +10,6 @@ from livepose.detection.letterbox import Letterbox
 from livepose.detection.protocol import (
     Detections,
     Engine,
-    FrameEngine,
     Predictions,
     PreparedEngine,
 )
@@ -77,17 +76,17 @@ class YoloDetector:
         usual = self._letterbox(image_bgr)
         larger = self._larger_letterbox(usual.source_wh)
         [people] = self._detect([image_bgr], [usual])
-        more = people if larger is None else self._detect([image_bgr], [larger], again=True)[0]
+        more = people if larger is None else self._detect([image_bgr], [larger])[0]
         return joined(people, more, usual)
 
     def _detect(
-        self, images_bgr: Sequence[ImageBgr], boxes: Sequence[Letterbox], again: bool = False
+        self, images_bgr: Sequence[ImageBgr], boxes: Sequence[Letterbox]
     ) -> list[Detections]:
         found: dict[int, Detections] = {}
         for input_wh in dict.fromkeys(box.input_wh for box in boxes):
             which = [index for index, box in enumerate(boxes) if box.input_wh == input_wh]
             images, letterboxes = [images_bgr[n] for n in which], [boxes[n] for n in which]
-            predictions = self._predict(images, letterboxes, again)
+            predictions = self._predict(images, letterboxes)
             for index, one in zip(which, predictions, strict=True):
                 found[index] = self._people(one, boxes[index])
         return [found[index] for index in range(len(boxes))]
@@ -110,10 +109,8 @@ class YoloDetector:
         return self._size_px or default_size_px(source_wh)
 
     def _predict(
-        self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox], again: bool
+        self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox]
     ) -> Predictions:
-        if isinstance(self.engine, FrameEngine):
-            return self.engine.see(images_bgr, letterboxes, again)
         pairs = zip(letterboxes, images_bgr, strict=True)
         return self.engine(np.stack([letterbox.apply(image) for letterbox, image in pairs]))
 

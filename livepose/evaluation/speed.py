@@ -22,8 +22,6 @@ Result = TypeVar("Result")
 Seconds = Mapping[Variant, float]
 
 PICTURES, ROUNDS, WARM_UP = 24, 3, 3
-LIVE = Variant("dark")
-"""What the pipeline does by itself."""
 
 
 class Cost(NamedTuple):
@@ -99,10 +97,7 @@ def measure_speeds(
     def of_picture(image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Seconds:
         detect_s = timed(partial(detect, [image_bgr]))[0] if detect else 0.0
         cut_s, crops = timed(partial(estimator.cut, image_bgr, boxes_xyxy))
-        spent = {one: detect_s + cut_s + s for one, s in of_crops(crops, boxes_xyxy).items()}
-        if estimator.gpu is not None and LIVE in spent:  # one graph does all three there
-            spent[LIVE] = detect_s + timed(partial(estimator.estimate, image_bgr, boxes_xyxy))[0]
-        return spent
+        return {one: detect_s + cut_s + s for one, s in of_crops(crops, boxes_xyxy).items()}
 
     pairs = pictures_with_people(pictures, sample)
     batch = next(batches(estimator, pictures, [boxed for _, boxed in pairs], loading))

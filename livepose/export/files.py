@@ -15,8 +15,8 @@ from livepose.crops import CropGeometry
 from livepose.errors import SinkError, UsageError
 from livepose.export.graph import COLUMNS, KeypointGraph
 from livepose.export.parity import require_parity
-from livepose.runtimes.eager import reference_heatmaps
 from livepose.runtimes.openvino import one_thread, openvino
+from livepose.runtimes.torch import reference_heatmaps
 from livepose.runtimes.verify import probe_crops
 from livepose.settings import EXPORT_SUFFIXES
 from livepose.skeletons import SKELETONS

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from livepose.crops import CropGeometry
+from livepose.export.dark import decode_dark
 from livepose.heatmaps import blur_taps
-from livepose.heatmaps.on_device import decode_dark
 from livepose.networks.folding import fold_batch_norms
-from livepose.runtimes.eager import PoseGraph
+from livepose.runtimes.torch import PoseGraph
 from livepose.weights import Card
 from livepose.weights.calibration import Calibration, calibration_of
 

@@ -141,7 +141,7 @@ class PoseNetwork:
         if kept is not None:
             return np.frombuffer(kept, np.float32).reshape(shape)
         if by == "torch":
-            from livepose.runtimes.eager import reference_heatmaps
+            from livepose.runtimes.torch import reference_heatmaps
             from livepose.weights import load_network
 
             made = reference_heatmaps(load_network(self.path)[0], self.card)

@@ -41,6 +41,10 @@ class Candidate:
         return f"{self.runtime}, {self.device}, {self.precision}"
 
 
+Verdict = Callable[[str], tuple[bool, str]]
+"""Whether INT8 is worth it beside the precision that is given, and why."""
+
+
 def open_runtime(
     weights: str | Path = "default",
     runtime: str = "auto",
@@ -52,17 +56,18 @@ def open_runtime(
 ) -> Runtime:
     """The pose network of these weights, ready to run.
 
-    ``auto`` takes the first of CUDA, OpenVINO and torch that is there and that finds people where
-    fp32 torch finds them; in OpenVINO it takes INT8 where there are ranges for these weights and
-    it is 1.2 times as fast here as bf16 or f32, else bf16 where the processor has it, else f32.
-    What is asked for by name is taken or refused.
+    ``auto`` takes the first that is there and that finds people where fp32 torch finds them: torch
+    on a CUDA GPU, OpenVINO, torch on the CPU. In OpenVINO it takes INT8 where there are ranges for
+    these weights and it is 1.2 times as fast here as bf16 or f32, else bf16 where the processor
+    has it, else f32.
 
     Parameters
     ----------
     weights : str or Path
         ``default``, ``auto`` (the best published where they are here and hold 25 frames a second
-        for one person, else the embedded), a known name, a file (.safetensors, .onnx, .xml), or ``hf://OWNER/REPO/FILE``.
-    runtime : {"auto", "torch", "openvino", "cuda"}
+        for one person, else the embedded), a known name, a file (.safetensors, .onnx, .xml), or
+        ``hf://OWNER/REPO/FILE``.
+    runtime : {"auto", "torch", "openvino"}
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     precision : {"auto", "f32", "bf16", "f16", "int8"}
@@ -79,8 +84,8 @@ def open_runtime(
     DeviceError
         When a device or runtime was asked for and is not there, or computes wrongly.
     UsageError
-        When a name is unknown, two candidates exclude each other, or the network does not bear
-        the size.
+        When a name is unknown, two wishes exclude each other, or the network does not bear the
+        size.
     """
     for what, asked, known in (
         ("runtime", runtime, RUNTIMES),
@@ -93,9 +98,9 @@ def open_runtime(
         return _open_weights(path, input_hw, runtime, device, precision)
 
     if str(weights) == "auto":
-        asked = f"{runtime}, {device}, {precision}, {cuda_devices()} GPUs"
-        asked += "" if input_hw is None else f", {input_hw[0]}x{input_hw[1]}"
-        made, line = open_automatic(open_one, asked)
+        wishes = f"{runtime}, {device}, {precision}, {cuda_devices()} GPUs"
+        wishes += "" if input_hw is None else f", {input_hw[0]}x{input_hw[1]}"
+        made, line = open_automatic(open_one, wishes)
     else:
         made, line = open_one(find_weights(str(weights), offline=offline))
     logger.info(line)
@@ -103,20 +108,27 @@ def open_runtime(
 
 
 def _open_weights(
-    path: Path,
-    input_hw: tuple[int, int] | None,
-    runtime: str,
-    device: str,
-    precision: str,
+    path: Path, input_hw: tuple[int, int] | None, runtime: str, device: str, precision: str
 ) -> tuple[Runtime, str]:
-    """The runtime of one file, and the line that tells what it is."""
+    """The first candidate that works, and the line that tells what it is."""
     own = read_card(path)
     card = at_size(own, input_hw)
     if is_third_party(path):
         candidates = _third_party_candidates(runtime, device, precision)
     else:
         candidates = _candidates(runtime, device, precision, partial(_int8_verdict, path, card))
-    made, candidate = _first_right(candidates, lambda one: _open(path, card, one))
+    # The next one is thought of only when it is needed: finding it out may take time.
+    candidate = next(candidates)
+    while True:
+        try:
+            made = _open(path, card, candidate)
+            break
+        except DeviceError as error:
+            following = next(candidates, None)
+            if following is None:
+                raise
+            logger.warning(f"pose: not {candidate}: {error}")
+            candidate = following
     why = f" ({candidate.why})" if candidate.why else ""
     made_for = "" if card == own else f", made and measured for {size_of(own)}"
     return made, (
@@ -124,49 +136,23 @@ def _open_weights(
     )
 
 
-def _first_right(
-    candidates: Iterator[Candidate], open_one: Callable[[Candidate], Runtime]
-) -> tuple[Runtime, Candidate]:
-    """Opens the first candidate that works; the last one's failure is the failure.
-
-    The next candidate is thought of only when it is needed: finding it out may take time.
-    """
-    candidate = next(candidates)
-    while True:
-        try:
-            return open_one(candidate), candidate
-        except DeviceError as error:
-            following = next(candidates, None)
-            if following is None:
-                raise
-            logger.warning(f"pose: not {candidate}: {error}")
-            candidate = following
-
-
-Verdict = Callable[[str], tuple[bool, str]]
-"""Whether INT8 is worth it beside the precision that is given, and why."""
-
-
 def _candidates(runtime: str, device: str, precision: str, int8: Verdict) -> Iterator[Candidate]:
     """Ways to run our own weights, best first, that fit what was asked for."""
-    place = check_device("cuda" if runtime == "cuda" and device == "auto" else device)
-    on_cpu, chosen = place in ("auto", "cpu"), precision != "auto"
-    if runtime == "cuda" and not place.startswith("cuda"):
-        raise UsageError(f"runtime {runtime} runs on a CUDA GPU, not on {place}")
+    place = check_device(device)
+    on_cpu, why = place in ("auto", "cpu"), ""
     if runtime == "openvino" and not on_cpu:
         raise UsageError(f"runtime openvino runs on the cpu, not on {place}")
-    if precision == "int8" and (runtime in ("torch", "cuda") or not on_cpu):
+    if precision == "int8" and (runtime == "torch" or not on_cpu):
         raise UsageError("precision int8 runs on openvino on the cpu; leave out the rest")
-    if runtime == "torch" or place == "mps":
-        where = "cpu" if place == "auto" else place
-        yield Candidate("torch", where, precision if chosen else "f32")
-    elif place.startswith("cuda"):
-        yield Candidate("cuda", place, precision if chosen else "f16")
-    else:
-        if (runtime, place) == ("auto", "auto") and precision != "int8" and cuda_devices() > 0:
-            yield Candidate("cuda", "cuda:0", precision if chosen else "f16", "a CUDA GPU is there")
-        reason = "no CUDA GPU here" if place == "auto" else ""
-        yield from _on_cpu(precision, runtime, reason, int8)
+    if place == "auto" and runtime != "openvino" and precision != "int8" and cuda_devices():
+        place, why = "cuda:0", "a CUDA GPU is there"
+    if place not in ("auto", "cpu"):
+        usual = "f16" if place.startswith("cuda") else "f32"
+        yield Candidate("torch", place, usual if precision == "auto" else precision, why)
+    if on_cpu and runtime == "torch":
+        yield Candidate("torch", "cpu", "f32" if precision == "auto" else precision)
+    elif on_cpu:
+        yield from _on_cpu(precision, runtime, "no CUDA GPU here" if place == "auto" else "", int8)
 
 
 def _on_cpu(precision: str, runtime: str, reason: str, int8: Verdict) -> Iterator[Candidate]:
@@ -192,6 +178,10 @@ def _on_cpu(precision: str, runtime: str, reason: str, int8: Verdict) -> Iterato
         yield Candidate("torch", "cpu", usual, _also(reason, "OpenVINO does not run"))
 
 
+def _also(reason: str, more: str) -> str:
+    return "; ".join(part for part in (reason, more) if part)
+
+
 def _int8_verdict(path: Path, card: Card, usual: str) -> tuple[bool, str]:
     """Whether INT8 is there for these weights, right, and quicker here than the usual precision."""
     try:
@@ -214,12 +204,8 @@ def _int8_verdict(path: Path, card: Card, usual: str) -> tuple[bool, str]:
     return False, ""
 
 
-def _also(reason: str, more: str) -> str:
-    return "; ".join(part for part in (reason, more) if part)
-
-
 def _third_party_candidates(runtime: str, device: str, precision: str) -> Iterator[Candidate]:
-    if runtime not in ("auto", "openvino") or device not in ("auto", "cpu"):
+    if runtime == "torch" or device not in ("auto", "cpu"):
         raise UsageError(
             f"ONNX and OpenVINO files run on openvino on the cpu, not on {runtime}, {device}"
         )
@@ -231,6 +217,44 @@ def _third_party_candidates(runtime: str, device: str, precision: str) -> Iterat
     # There is no torch network to check bf16 against, and some networks do not bear it.
     usual = "f32" if precision == "auto" else precision
     yield from _on_cpu(usual, "openvino", "", lambda _: (False, ""))
+
+
+def _open(path: Path, card: Card, candidate: Candidate) -> Runtime:
+    if candidate.runtime == "openvino":
+        return _open_openvino(path, card, candidate.precision)
+    _require_torch("runtime torch")
+    from livepose.runtimes.torch import TorchRuntime, reference_heatmaps
+    from livepose.weights import load_network
+
+    network, _ = load_network(path)
+    made = TorchRuntime(network, card, candidate.device, candidate.precision)
+    if (made.device, made.precision) != ("cpu", "f32"):
+        require_agreement(made, reference_heatmaps(network, card))
+    return made
+
+
+def _open_openvino(path: Path, card: Card, precision: str) -> Runtime:
+    pose, is_own = _openvino_pose(), not is_third_party(path)
+    try:
+        made: Runtime = (pose.open_own if is_own else pose.open_third_party)(path, card, precision)
+        return made
+    except WeightsError:
+        if is_own or card == read_card(path):
+            raise
+        raise UsageError(
+            f"--input: {path.name} does not run at {size_of(card)}; it is an export of one size"
+        ) from None
+
+
+def _openvino_pose() -> ModuleType:
+    try:
+        from livepose.runtimes import openvino_pose
+    except ImportError as error:
+        raise DeviceError(
+            f"OpenVINO cannot be imported ({error}); install it with 'pip install openvino', or "
+            "use --runtime torch"
+        ) from None
+    return openvino_pose
 
 
 def has_bf16() -> bool:
@@ -274,6 +298,14 @@ def has_torch() -> bool:
     return "torch" in sys.modules or find_spec("torch") is not None
 
 
+def _require_torch(what: str) -> None:
+    if not has_torch():
+        raise DeviceError(
+            f"{what} needs torch, which is not installed; install it with "
+            "pip install 'livepose[torch]'"
+        )
+
+
 def cuda_devices() -> int:
     """CUDA GPUs that torch can use; torch is loaded only where a driver is."""
     if not has_torch() or ("torch" not in sys.modules and not _driver_is_there()):
@@ -287,60 +319,3 @@ def _driver_is_there() -> bool:
     marks = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-ctrl")
     windows = sys.platform == "win32"
     return windows or bool(shutil.which("nvidia-smi")) or any(Path(m).exists() for m in marks)
-
-
-def _open(path: Path, card: Card, candidate: Candidate) -> Runtime:
-    device, precision = candidate.device, candidate.precision
-    if candidate.runtime == "openvino":
-        return _open_openvino(path, card, precision)
-    _require_torch(f"runtime {candidate.runtime}")
-    from livepose.runtimes.eager import TorchRuntime, reference_heatmaps
-    from livepose.weights import load_network
-
-    network, _ = load_network(path)
-    if (candidate.runtime, device, precision) == ("torch", "cpu", "f32"):
-        return TorchRuntime(network, card, "cpu")
-    reference = reference_heatmaps(network, card)
-    made: Runtime
-    if candidate.runtime == "cuda":
-        from livepose.runtimes.cuda import CudaRuntime
-
-        made = CudaRuntime(network, card, device, precision)
-    else:
-        made = TorchRuntime(network, card, device, precision)
-    require_agreement(made, reference)
-    return made
-
-
-def _require_torch(what: str) -> None:
-    if not has_torch():
-        raise DeviceError(
-            f"{what} needs torch, which is not installed; install it with "
-            "pip install 'livepose[torch]'"
-        )
-
-
-def _open_openvino(path: Path, card: Card, precision: str) -> Runtime:
-    pose = _openvino_pose()
-    is_own = not is_third_party(path)
-    try:
-        open_one = pose.open_own if is_own else pose.open_third_party
-        made: Runtime = open_one(path, card, precision)
-        return made
-    except WeightsError:
-        if is_own or card == read_card(path):
-            raise
-        raise UsageError(
-            f"--input: {path.name} does not run at {size_of(card)}; it is an export of one size"
-        ) from None
-
-
-def _openvino_pose() -> ModuleType:
-    try:
-        from livepose.runtimes import openvino_pose
-    except ImportError as error:
-        raise DeviceError(
-            f"OpenVINO cannot be imported ({error}); install it with 'pip install openvino', or "
-            "use --runtime torch"
-        ) from None
-    return openvino_pose

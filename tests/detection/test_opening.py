@@ -253,7 +253,7 @@ def test_exports_that_are_no_detectors_of_ultralytics_are_refused(shared):
 def test_cuda_says_what_the_processor_says(own_file):
     there = open_detector(own_file, "cuda", score_threshold=0.3)
     here = open_detector(own_file, "cpu", score_threshold=0.3)
-    assert there.engine.name == "torch on cuda"
+    assert there.engine.name == "torch on cuda:0"
     assert len(there([PICTURE])[0]) == pytest.approx(len(here([PICTURE])[0]), abs=3)
 
 

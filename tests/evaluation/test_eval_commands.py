@@ -242,9 +242,9 @@ def test_the_options_reach_the_runtime(make_set: MakeSet, spots: list[Any]) -> N
     more = ("--weights", "w", "--input", "256x192", "--runtime", "torch", "--precision", "f32")
     assert main(coco(images, path, "--no-speed", *more)) == 0
     assert spots[0][:5] == ("w", (256, 192), "torch", "auto", "f32")
-    more = ("--no-speed", "--runtime", "cuda")
+    more = ("--no-speed", "--device", "cuda")
     assert main(coco(images, path, *more)) == 0
-    assert spots[1][2] == "cuda"
+    assert spots[1][3] == "cuda"
 
 
 def test_what_cannot_be_is_one_sentence_and_exit_code_two(

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from evaluation_sets import SpotRuntime
-from gpu.toys import toy_runtime
 
 from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
@@ -124,26 +123,6 @@ def test_speed_is_measured_with_and_without_a_detector(
         assert tuple(speeds) == variants
         assert all(one.crops_per_s > 0 and one.end_to_end_ms > 0 for one in speeds.values())
     assert set(asked) == {1}
-
-
-def test_on_a_gpu_the_live_way_is_timed_as_it_runs_live(
-    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    images, path, _ = make_set(2)
-    sample = annotated_boxes(load_annotations(path), "pixel_centre")
-    estimator = PoseEstimator(toy_runtime())
-    asked: list[int] = []
-
-    def slow(image_bgr: np.ndarray, boxes_xyxy: np.ndarray) -> None:
-        asked.append(len(boxes_xyxy))
-        time.sleep(0.3)
-
-    monkeypatch.setattr(estimator, "estimate", slow)
-    variants = (Variant("dark"), Variant("argmax"), Variant("dark", "aligned"))
-    speeds = measure_speeds(estimator, Archive(images), sample, variants)
-    assert speeds[variants[0]].end_to_end_ms > 290
-    assert all(speeds[one].end_to_end_ms < 290 for one in variants[1:])
-    assert asked == [2, 1] * 2  # warm-up, then each picture
 
 
 def test_what_rows_share_is_timed_once_for_all_of_them(make_set: MakeSet) -> None:

@@ -15,8 +15,8 @@ from livepose.errors import UsageError
 from livepose.export import export, parity
 from livepose.export.graph import heatmap_to_crop
 from livepose.pipeline import PosePipeline
-from livepose.runtimes.eager import reference_heatmaps
 from livepose.runtimes.openvino import openvino
+from livepose.runtimes.torch import reference_heatmaps
 from livepose.runtimes.verify import people, probe_crops
 from livepose.weights import Card, find_weights, load_network, read_card
 

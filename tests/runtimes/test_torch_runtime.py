@@ -1,15 +1,22 @@
-"""The reference: bytes to heatmaps exactly as the plain network computes them."""
+"""torch: bytes to heatmaps exactly as the plain network computes them, on whichever device."""
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from livepose.errors import UsageError
-from livepose.runtimes import open_runtime
-from livepose.runtimes.eager import TorchRuntime
-from livepose.weights import load_network
+from livepose.errors import DeviceError, LiveposeError, UsageError
+from livepose.runtimes import open_runtime, select
+from livepose.runtimes import torch as torch_runtime
+from livepose.runtimes.torch import TorchRuntime, device_errors
+from livepose.weights import Card, load_network
+
+Change = Callable[[np.ndarray], np.ndarray]
 
 
 def by_hand(path: Path, crops_bgr: np.ndarray) -> np.ndarray:
@@ -34,21 +41,14 @@ def test_heatmaps_are_those_computed_by_hand(which: str, request: pytest.Fixture
     assert heatmaps.dtype == np.float32
     assert heatmaps.shape == expected.shape
     assert np.abs(heatmaps - expected).max() < 1e-3 * expected.std()
+    # The mass of log-heatmaps is that of a Gaussian whose peak is 1.
+    if runtime.card.activation == "softmax":
+        assert heatmaps.sum(axis=(2, 3)) == pytest.approx(2 * np.pi * 1.5**2, rel=1e-5)
 
 
-def test_log_heatmaps_become_gaussians_of_known_mass(resnet_file: Path) -> None:
-    runtime = open_runtime(resnet_file, runtime="torch")
-    heatmaps = runtime(np.zeros((1, 64, 96, 3), np.uint8))
-    assert heatmaps.sum(axis=(2, 3)) == pytest.approx(2 * np.pi * 1.5**2, rel=1e-5)
-
-
-def test_an_empty_batch_gives_no_heatmaps(resnet_file: Path) -> None:
+def test_any_batch_and_any_memory_is_taken(resnet_file: Path) -> None:
     runtime = open_runtime(resnet_file, runtime="torch")
     assert runtime(np.zeros((0, 64, 96, 3), np.uint8)).shape == (0, 16, 16, 24)
-
-
-def test_crops_that_must_not_be_written_to_or_are_strided_are_taken(resnet_file: Path) -> None:
-    runtime = open_runtime(resnet_file, runtime="torch")
     crops = np.random.default_rng(0).integers(0, 256, (2, 64, 192, 3), np.uint8)
     expected = runtime(np.ascontiguousarray(crops[:, :, ::2]))
     crops.flags.writeable = False
@@ -76,3 +76,152 @@ def test_half_precision_on_the_cpu_is_refused(resnet_file: Path) -> None:
     network, card = load_network(resnet_file)
     with pytest.raises(UsageError, match="no quick f16 on the cpu"):
         TorchRuntime(network, card, "cpu", "f16")
+
+
+# -- on a GPU, with the CPU in its place -----------------------------------------------------------
+
+
+class OnGpu(TorchRuntime):
+    """torch on a GPU as a test wants it, in f32 whatever is asked for."""
+
+    change: Change = staticmethod(lambda maps: maps)
+
+    def __init__(self, network: nn.Module, card: Card, device: str, precision: str = "f32") -> None:
+        super().__init__(network, card, "cpu")
+        self.device, self.precision = device, precision
+        self.graph = self.graph.forward
+
+    def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
+        device, self.device = self.device, "cpu"
+        try:
+            maps = super().__call__(crops_bgr)
+        finally:
+            self.device = device
+        return maps if device == "cpu" else type(self).change(maps)
+
+
+@pytest.fixture(params=["mps", "cuda:0"])
+def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(select, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(torch_runtime, "TorchRuntime", OnGpu)
+    monkeypatch.setattr(OnGpu, "change", staticmethod(lambda maps: maps))
+    return str(request.param)
+
+
+def test_a_gpu_is_used_when_it_computes_rightly(
+    said: list[str], gpu: str, resnet_file: Path
+) -> None:
+    runtime = open_runtime(resnet_file, device=gpu)
+    assert (runtime.name, runtime.device) == ("torch", gpu)
+    assert f"on torch, {gpu}, {'f32' if gpu == 'mps' else 'f16'}" in said[-1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda maps: np.roll(maps, 5, axis=3), lambda maps: maps * np.nan, lambda maps: maps[:, ::-1]],
+    ids=("moved", "nan", "keypoints mixed up"),
+)
+def test_wrong_keypoints_are_refused_at_the_start(
+    change: Change, gpu: str, resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OnGpu, "change", staticmethod(change))
+    with pytest.raises(DeviceError, match="use --precision f32 or --device cpu"):
+        open_runtime(resnet_file, device=gpu)
+
+
+def test_a_card_that_torch_cannot_use_is_left_for_the_processor(
+    said: list[str], resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class TooOld(TorchRuntime):
+        def __init__(self, network: nn.Module, card: Card, device: str, *rest: str) -> None:
+            with device_errors(device, "while loading"):
+                if device != "cpu":
+                    raise torch.AcceleratorError("CUDA error: no kernel image is available")
+            super().__init__(network, card, device, *rest)
+
+    monkeypatch.setattr(select, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(torch_runtime, "TorchRuntime", TooOld)
+    assert open_runtime(resnet_file, precision="f32").device == "cpu"
+    assert said[0].startswith("pose: not torch, cuda:0, f32: cuda:0 failed while loading: CUDA")
+    with pytest.raises(DeviceError, match=r"no kernel image .* use --device cpu"):
+        open_runtime(resnet_file, device="cuda")
+
+
+def test_mps_without_a_mac_is_one_sentence(
+    resnet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="mps was asked for and is not there; use --device cpu"):
+        open_runtime(resnet_file, device="mps")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be ..."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.0 GB, max allowed: 9.1 GB)"),
+    ],
+    ids=("memory", "pinned memory", "cublas", "cudnn", "mps"),
+)
+def test_full_memory_says_what_to_lower_whoever_reports_it(
+    error: RuntimeError, resnet_file: Path
+) -> None:
+    def full(crops: torch.Tensor) -> torch.Tensor:
+        raise error
+
+    runtime = TorchRuntime(*load_network(resnet_file), "cpu")
+    runtime.device, runtime.graph = "meta", full
+    with pytest.raises(DeviceError) as caught:
+        runtime(np.zeros((7, *runtime.card.input_hw, 3), np.uint8))
+    assert str(caught.value) == (
+        "meta ran out of memory at 7 people at once; lower --max-people, close what else runs "
+        "on it, or use --device cpu"
+    )
+
+
+def test_only_a_gpu_fails_as_a_device() -> None:
+    with pytest.raises(RuntimeError, match="size mismatch") as caught, device_errors("cpu", "here"):
+        raise RuntimeError("size mismatch")
+    assert not isinstance(caught.value, LiveposeError)
+    with pytest.raises(ValueError), device_errors("cuda:0", "here"):
+        raise ValueError
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
+def test_a_real_gpu_gives_what_the_processor_gives(hrnet_file: Path) -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (37, 128, 96, 3), np.uint8)
+    runtime = open_runtime(hrnet_file, device="cuda")
+    expected = open_runtime(hrnet_file, "torch", "cpu")(crops)
+    for count in (1, 3, 8, 37):
+        difference = runtime(crops[:count]) - expected[:count]
+        assert np.sqrt(np.mean(difference**2)) < 0.03 * expected.std()
+
+
+# -- without extras --------------------------------------------------------------------------------
+
+WITHOUT = """
+import sys
+for name in ("openvino", "av", "ultralytics", "torchvision", "pycocotools", "matplotlib"):
+    sys.modules[name] = None  # Python's way to say: not to be found
+import numpy as np
+from livepose.pipeline import PosePipeline
+pipeline = PosePipeline(detector="none", runtime="torch", device="cpu")
+poses = pipeline.process(np.full((64, 48, 3), 90, np.uint8))
+assert poses.keypoints_xy.shape == (1, 17, 2)
+"""
+QUIET = """
+import sys, livepose.pipeline, livepose.multistream
+assert 'livepose.runtimes.torch' not in sys.modules
+import torch
+assert not torch.cuda.is_initialized()
+"""
+
+
+@pytest.mark.parametrize("code", [WITHOUT, QUIET], ids=("torch is enough", "cuda is let alone"))
+def test_the_live_path_needs(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

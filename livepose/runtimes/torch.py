@@ -1,23 +1,22 @@
-"""torch, eager: the reference that the others are checked against, and the fallback."""
+"""torch: the one way onto a GPU, and on the CPU the reference that all else is checked against."""
 
 import math
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from livepose.errors import UsageError
+from livepose.errors import DeviceError, UsageError
 from livepose.networks.folding import fold_batch_norms
-from livepose.runtimes.cuda_graph import people_errors
 from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, no_heatmaps
 from livepose.runtimes.verify import probe_crops
 from livepose.weights import Card
 
-Module = TypeVar("Module", bound=nn.Module)
-
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+FULL = ("out of memory", "alloc_failed")
+"""torch has a class for full memory of its own alone; cuBLAS, cuDNN and Apple's report in words."""
 
 
 class PoseGraph(nn.Module):
@@ -52,18 +51,20 @@ class PoseGraph(nn.Module):
 
 
 class TorchRuntime:
-    """Runs the network as it is, in float32 unless something else is asked for."""
+    """Runs the network on one device: crops go up as bytes, heatmaps come back as float32."""
 
     name = "torch"
 
     def __init__(self, network: nn.Module, card: Card, device: str, precision: str = "f32") -> None:
         if device == "cpu" and precision == "f16":
             raise UsageError("torch has no quick f16 on the cpu; use --precision f32 or a GPU")
-        self.card = card
-        self.device = device
-        self.precision = precision
-        with people_errors(device, 0):
-            self._graph = prepared(network, card, device, precision)
+        self.card, self.device, self.precision = card, device, precision
+        with device_errors(device, "while loading"):
+            graph = PoseGraph(fold_batch_norms(network), card).eval().requires_grad_(False)
+            self.graph = graph.to(torch.device(device), DTYPES[precision])
+            if device != "mps":  # where that layout gave wrong numbers in several versions of torch
+                for weights in (one for one in graph.parameters() if one.dim() == 4):
+                    weights.data = weights.data.contiguous(memory_format=torch.channels_last)
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
@@ -72,8 +73,8 @@ class TorchRuntime:
             return no_heatmaps(self.card)
         if not crops.flags.writeable:
             crops = np.array(crops)  # torch warns of memory that it must not write to
-        with people_errors(self.device, len(crops)), torch.inference_mode():
-            maps: Heatmaps = self._graph(torch.from_numpy(crops).to(self.device)).cpu().numpy()
+        with device_errors(self.device, f"at {len(crops)} people at once"), torch.inference_mode():
+            maps: Heatmaps = self.graph(torch.from_numpy(crops).to(self.device)).cpu().numpy()
         return maps
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
@@ -82,22 +83,23 @@ class TorchRuntime:
             self(np.zeros((count, *self.card.input_hw, 3), np.uint8))
 
 
-def prepared(network: nn.Module, card: Card, device: str, precision: str) -> PoseGraph:
-    """The whole graph on a device: batch norms folded in, channels last."""
-    graph = PoseGraph(fold_batch_norms(network), card).eval().requires_grad_(False)
-    graph.to(torch.device(device), DTYPES[precision])
-    # On MPS that layout has given wrong numbers in several versions of torch.
-    return graph if device == "mps" else channels_last(graph)
-
-
-def channels_last(module: Module) -> Module:
-    """The same module with its kernels laid out as matrix units like them."""
-    for parameter in module.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.to(memory_format=torch.channels_last)
-    return module
+@contextmanager
+def device_errors(device: str, doing: str) -> Iterator[None]:
+    """Turns what torch raises of a GPU into ``DeviceError``; ``doing`` follows "failed"."""
+    try:
+        yield
+    except RuntimeError as error:
+        if device == "cpu":
+            raise
+        reason = str(error).splitlines()[0]
+        if any(word in str(error).lower() for word in FULL):
+            raise DeviceError(
+                f"{device} ran out of memory {doing}; lower --max-people, close what else runs on "
+                "it, or use --device cpu"
+            ) from None
+        raise DeviceError(f"{device} failed {doing}: {reason}; use --device cpu") from error
 
 
 def reference_heatmaps(network: nn.Module, card: Card) -> Heatmaps:
-    """What torch on the CPU in f32 says to the probes of ``check``."""
+    """What torch on the CPU in f32 says to the probes of ``verify``."""
     return TorchRuntime(network, card, "cpu")(probe_crops(card))

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livepose.heatmaps import blur_taps, decode_dark, on_device
+from livepose.export import dark
+from livepose.heatmaps import blur_taps, decode_dark
 
 SIZES = ("32x24", "64x48", "96x72", "40x56")
 KERNELS = (3, 5, 7, 11, 17)
@@ -21,7 +22,7 @@ def golden(shared):
 
 def decoded(heatmaps, kernel):
     taps = torch.from_numpy(blur_taps(kernel).copy())
-    figures = on_device.decode_dark(torch.from_numpy(heatmaps), taps).numpy()
+    figures = dark.decode_dark(torch.from_numpy(heatmaps), taps).numpy()
     assert figures.dtype == np.float64
     xy, score, (xx, xy_, yy) = (
         figures[..., :2],
@@ -99,6 +100,6 @@ def test_the_blur_is_that_of_the_plain_twin():
     maps = np.random.default_rng(0).random((1, 2, 16, 12))
     for kernel in KERNELS:
         taps = torch.from_numpy(blur_taps(kernel).copy())
-        blurred = on_device.blur(torch.from_numpy(maps), taps).numpy()
+        blurred = dark.blur(torch.from_numpy(maps), taps).numpy()
         for k in range(2):
             np.testing.assert_allclose(blurred[0, k], reference.blur(maps[0, k], kernel))

@@ -1,0 +1,271 @@
+"""From boxes to keypoints: crop, network, decode. The one path that live, evaluation and
+benchmark share.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.boxes import Boxes
+from livepose.compiled import njit
+from livepose.crops import CropGeometry, cut_crops
+from livepose.crops._kernels import Placing, to_image
+from livepose.errors import LiveposeError
+from livepose.frame import ImageBgr, StageClock
+from livepose.heatmaps import DECODERS, blur_taps, decode
+from livepose.heatmaps._kernels import Real, decode_dark_maps
+from livepose.heatmaps.decoding import as_contiguous
+from livepose.runtimes import Runtime
+from livepose.runtimes.protocol import ResizableRuntime
+from livepose.settings import BEST_STEP_PX
+from livepose.skeletons import Skeleton
+from livepose.threads import give_way
+from livepose.weights._kernels import calibrate
+from livepose.weights.calibration import calibration_of
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+
+SMALL_PEOPLE_BATCHES = (1, 2, 3, 4)
+NO_CALIBRATION = np.empty(0), (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Keypoints of P people in source-image pixels; NaN and score 0 where there is none.
+
+    ``keypoints_xy`` float64 (P, K, 2), ``keypoint_scores`` float64 (P, K), 0 to 1,
+    ``covariance_px2`` float64 (P, K, 2, 2): of the error to be expected, where the weights are
+    calibrated.
+    """
+
+    keypoints_xy: Floats
+    keypoint_scores: Floats
+    covariance_px2: Floats
+
+    def joined(self, others: "Estimates", are_others: NDArray[np.bool_]) -> "Estimates":
+        """These and others in one order, which ``are_others`` (P,) gives."""
+        order = np.argsort(np.argsort(are_others, kind="stable"))
+        pairs = (
+            (self.keypoints_xy, others.keypoints_xy),
+            (self.keypoint_scores, others.keypoint_scores),
+            (self.covariance_px2, others.covariance_px2),
+        )
+        return Estimates(*(np.concatenate(pair)[order] for pair in pairs))
+
+    def select(self, which: NDArray[Any]) -> "Estimates":
+        """Those of the people at these indices."""
+        return Estimates(
+            self.keypoints_xy[which], self.keypoint_scores[which], self.covariance_px2[which]
+        )
+
+    @classmethod
+    def unknown(cls, people: int, skeleton: Skeleton) -> "Estimates":
+        """Those of so many people of whom no keypoint is known."""
+        shape = people, len(skeleton.keypoints)
+        unknown_xy, unknown_px2 = np.full((*shape, 2), np.nan), np.full((*shape, 2, 2), np.nan)
+        return cls(unknown_xy, np.zeros(shape), unknown_px2)
+
+
+class PoseEstimator:
+    """Estimates the keypoints of the people in given boxes.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        The pose network; its card says how crops are cut and heatmaps are decoded.
+    method : str
+        One of ``livepose.heatmaps.DECODERS``; may be changed at any time.
+    clock : StageClock, optional
+        Told the milliseconds of the stages crop, network and decode.
+    small_people_px : float, optional
+        People whose crop is lower than this in the picture go through a smaller input of the same
+        network, where the runtime can do that; 0 is nobody, None what suits the weights.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        method: str = "dark",
+        clock: StageClock | None = None,
+        small_people_px: float | None = None,
+    ) -> None:
+        if method not in DECODERS:
+            raise ValueError(f"decoding: expected one of {sorted(DECODERS)}, got {method!r}")
+        self.runtime, self.method = runtime, method
+        self.clock = clock or StageClock()
+        self.calibration = calibration_of(runtime.card)
+        self.geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw)
+        self._readings: dict[tuple[int, int], tuple[Any, ...]] = {}
+        self.small_people = self._small_people(
+            runtime.card.small_people_px if small_people_px is None else small_people_px
+        )
+        self.wait = True
+        """Whether a picture may wait until the smaller input is ready: a live one may not."""
+
+    def _small_people(self, below_px: float) -> "SmallPeople | None":
+        runtime, input_hw = self.runtime, smaller_size(self.runtime.card.input_hw)
+        if below_px <= 0 or input_hw is None or not isinstance(runtime, ResizableRuntime):
+            return None
+
+        def open_smaller() -> PoseEstimator:
+            smaller = runtime.at_size(input_hw)
+            smaller.warm_up(SMALL_PEOPLE_BATCHES)
+            return PoseEstimator(smaller, self.method, self.clock, 0)
+
+        return SmallPeople(below_px, open_smaller)
+
+    def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
+        """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
+        return self.estimate_frames([image_bgr], [boxes_xyxy])[0]
+
+    def estimate_frames(
+        self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
+    ) -> list[Estimates]:
+        """The same for several pictures, whose crops go through the network in one batch."""
+        if (people := self.small_people) is None:
+            return self._estimate(images_bgr, boxes_xyxy)
+        small = [self.geometry.heights_px(boxes) < people.below_px for boxes in boxes_xyxy]
+        smaller = people.estimator(self.wait) if any(some.any() for some in small) else None
+        if smaller is None:
+            return self._estimate(images_bgr, boxes_xyxy)
+        smaller.method = self.method
+        pairs = list(zip(boxes_xyxy, small, strict=True))
+        usual = self._estimate(images_bgr, [boxes[~which] for boxes, which in pairs])
+        others = smaller._estimate(images_bgr, [boxes[which] for boxes, which in pairs])
+        return list(map(Estimates.joined, usual, others, small))
+
+    def _estimate(
+        self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
+    ) -> list[Estimates]:
+        crops = [self.cut(*pair) for pair in zip(images_bgr, boxes_xyxy, strict=True)]
+        if not crops:
+            return []
+        with self.clock.stage("network"):
+            heatmaps = self.runtime(crops[0] if len(crops) == 1 else np.concatenate(crops))
+        parts = np.split(heatmaps, np.cumsum([len(some) for some in crops])[:-1])
+        return [self.decode(part, boxes) for part, boxes in zip(parts, boxes_xyxy, strict=True)]
+
+    def cut(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> NDArray[np.uint8]:
+        """The crops of these boxes as the network sees them, (P, h, w, 3), blue first."""
+        with self.clock.stage("crop"):
+            matrices = self.geometry.matrices(boxes_xyxy)
+            return cut_crops(image_bgr, matrices, self.geometry.input_hw)
+
+    def decode(
+        self, heatmaps: NDArray[np.float32], boxes_xyxy: Boxes, method: str | None = None
+    ) -> Estimates:
+        """Heatmaps (P, K, H, W) of these boxes as keypoints in the picture."""
+        with self.clock.stage("decode"):
+            method = method or self.method
+            if method == "dark":
+                return self._decode_dark(heatmaps, np.ascontiguousarray(boxes_xyxy, np.float64))
+            decoded, (height, width) = decode(heatmaps, method), heatmaps.shape[2:]
+            image_xy, covariance_px2 = self.geometry.decoded_to_image(
+                decoded.xy, decoded.covariance, boxes_xyxy, (int(height), int(width))
+            )
+            return Estimates(image_xy, np.minimum(decoded.scores, 1.0), covariance_px2)
+
+    def _decode_dark(self, heatmaps: NDArray[np.float32], boxes_xyxy: Boxes) -> Estimates:
+        maps = as_contiguous(heatmaps)
+        people, keypoints, height, width = maps.shape
+        if boxes_xyxy.shape != (people, 4):
+            raise ValueError(f"boxes_xyxy: expected shape {(people, 4)}, got {boxes_xyxy.shape}")
+        shape = people, keypoints
+        found = Estimates(np.empty((*shape, 2)), np.empty(shape), np.empty((*shape, 2, 2)))
+        taps, placing, intercepts, slopes = self._reading(height, width)
+        decode_to_image(
+            *(maps, taps, boxes_xyxy, placing, intercepts, slopes),
+            *(found.keypoints_xy, found.keypoint_scores, found.covariance_px2),
+        )
+        return found
+
+    def _reading(self, height: int, width: int) -> tuple[Any, ...]:
+        """Blur, placing and calibration for heatmaps of this size: asked for at every frame."""
+        known = self._readings.get((height, width))
+        if known is None:
+            taps = blur_taps(self.runtime.card.blur_kernel)
+            expected = self.calibration
+            numbers = expected and (expected.intercepts, expected.slopes)
+            known = taps, self.geometry.placing((height, width)), *(numbers or NO_CALIBRATION)
+            self._readings[height, width] = known
+        return known
+
+
+class SmallPeople:
+    """Estimates people whose crop is lower than ``below_px`` in the picture, by a smaller input.
+
+    Their crop loses no pixel in it, and takes half of the operations. ``open_estimator`` gives the
+    estimator of the smaller input; it is called in a thread when the first of them comes.
+    """
+
+    def __init__(self, below_px: float, open_estimator: Callable[[], PoseEstimator]) -> None:
+        self.below_px, self._open_estimator = below_px, open_estimator
+        self._opened: Future[PoseEstimator | None] | None = None
+
+    def estimator(self, wait: bool) -> PoseEstimator | None:
+        """The estimator of the smaller input; None until it is ready, or where it cannot be had."""
+        if self._opened is None:
+            self._opened = Future()
+            Thread(
+                target=self._open, args=(self._opened,), name="small people", daemon=True
+            ).start()
+        return self._opened.result() if wait or self._opened.done() else None
+
+    def _open(self, opened: "Future[PoseEstimator | None]") -> None:
+        give_way()
+        made = None
+        try:
+            made = self._open_estimator()
+            logger.info(f"people below {self.below_px:g} px go through a smaller input from now on")
+        except (LiveposeError, RuntimeError) as error:
+            logger.warning(f"small people go through the usual input: {error}")
+        finally:
+            opened.set_result(made)
+
+
+def smaller_size(input_hw: tuple[int, int]) -> tuple[int, int] | None:
+    """The size of half of the operations; None where networks do not bear it well.
+
+    >>> smaller_size((128, 96)), smaller_size((256, 192)), smaller_size((64, 64))
+    ((96, 64), (192, 128), None)
+    """
+    rows, columns = 3 * input_hw[0] / 4, 2 * input_hw[1] / 3
+    whole = rows % BEST_STEP_PX == columns % BEST_STEP_PX == 0
+    return (int(rows), int(columns)) if whole else None
+
+
+# Between the network and this nothing of Python or NumPy is in the processor's caches, and each
+# call from one to the other costs more than what it does: so all of it is one.
+@njit(cache=True, nogil=True, error_model="numpy")
+def decode_to_image(
+    maps: Real,
+    taps: Floats,
+    boxes_xyxy: Floats,
+    placing: Placing,
+    intercepts: Floats,
+    slopes: tuple[float, float, float, float],
+    image_xy: Floats,
+    scores: Floats,
+    covariance_px2: Floats,
+) -> None:
+    """Keypoints (P, K, 2), scores (P, K) and covariances (P, K, 2, 2) of maps (P, K, H, W).
+
+    By DARK, for the boxes (P, 4) of the crops. ``placing`` is ``CropGeometry.placing``;
+    ``intercepts`` (K,) and ``slopes`` are those of the calibration, (0,) without one.
+    """
+    heatmap_xy, covariance = np.empty(image_xy.shape), np.empty(covariance_px2.shape)
+    decode_dark_maps(maps, taps, heatmap_xy, scores, covariance)
+    for p in range(scores.shape[0]):
+        for k in range(scores.shape[1]):
+            scores[p, k] = min(scores[p, k], 1.0)  # a peak may be higher; a score may not
+    if len(intercepts) > 0:
+        calibrate(covariance, scores, intercepts, slopes, covariance)
+    to_image(heatmap_xy, covariance, boxes_xyxy, placing, image_xy, covariance_px2)
