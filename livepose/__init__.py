@@ -9,9 +9,8 @@ The way of a frame, and the room of each step::
 
 Levels, lowest first; a module imports only from levels below its own:
 
-1. words: ``errors``, ``frame``, ``skeletons``, ``boxes``, ``poses``, ``timing``, ``settings``;
-   small tools: ``paths``, ``kept`` (a cache's files), ``compiled`` (numba), ``closable``,
-   ``batching``, ``threads``
+1. words: ``errors``, ``frame``, ``skeletons``, ``boxes``, ``poses``, ``settings``;
+   small tools: ``paths``, ``kept`` (a cache's files), ``compiled`` (numba), ``threads``
 2. ``heatmaps/`` the heart, ``networks/``, ``crops/``
 3. ``weights/``, ``runtimes/``
 4. stages: ``sources/``, ``detection/``, ``tracking/``, ``smoothing/``, ``drawing/``, ``sinks/``;
@@ -19,10 +18,10 @@ Levels, lowest first; a module imports only from levels below its own:
    programs, browsers and cameras while it is fresh
 5. ``estimator`` = crop, network, decode: shared by live use, evaluation and benchmark;
    ``export/``: weights as one file that runs without livepose;
-   ``budget/``: what of a frame has to wait so that it is in time; ``window/``
-6. ``opening`` of both networks; ``pipeline``; ``painter`` and ``player``, which draw, show and
-   write it; ``multistream``, which lets several streams share the networks; ``machine``, on which
-   figures are measured; ``batch/``: many files, workers and machines
+   ``budget/``: what of a frame has to wait so that it is in time; ``window``
+6. ``pipeline``; ``player``, which draws, shows and writes what it finds;
+   ``multistream``, which lets several streams share the networks; ``machine``, on which figures
+   are measured; ``batch/``: many files, workers and machines
 7. ``evaluation/``, ``training/``, ``calibration/``, ``benchmark/``: never imported by the live
    path
 8. ``cli/``: the commands; each is a ``Command``: what it takes, and what then runs

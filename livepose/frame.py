@@ -2,6 +2,8 @@
 
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +78,14 @@ class StageClock:
     def stage(self, name: str) -> "Stage":
         """Times a ``with`` block under this name, as part of the current frame."""
         return Stage(self._frame_ms, name)
+
+    @contextmanager
+    def frame(self) -> Iterator[None]:
+        """Takes a ``with`` block for a frame: its stages become samples."""
+        try:
+            yield
+        finally:
+            self.end_frame()
 
     def frame_ms(self) -> dict[str, float]:
         """Milliseconds of the stages of the current frame so far."""

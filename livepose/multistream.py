@@ -6,20 +6,23 @@ is done as one batch. Memory is that of one pipeline, plus a frame for each stre
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from livepose.batching import Clients, DynamicBatching
 from livepose.boxes import Boxes
 from livepose.detection import Detections, Detector, TwoScaleDetector, TwoScales
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import ImageBgr, StageClock
 from livepose.pipeline import PosePipeline, Settings
 
-Asked = tuple[ImageBgr, Boxes]
+Answer = TypeVar("Answer")
+PATIENCE_S = 0.002
+"""So long the first of a batch waits for the others."""
 
 
 class PoseService:
@@ -39,84 +42,106 @@ class PoseService:
                 ...
     """
 
-    def __init__(
-        self,
-        settings: Settings | None = None,
-        **changes: Any,
-    ) -> None:
+    def __init__(self, settings: Settings | None = None, **changes: Any) -> None:
         self._first = PosePipeline(settings, **changes)
-        self._clients = Clients()
-        lock = threading.Lock()
-        self._estimates: DynamicBatching[Asked, Estimates] = DynamicBatching(
-            self._estimate, self._clients, lock
-        )
-        self._detections: DynamicBatching[ImageBgr, Detections] = DynamicBatching(
-            self._detect, self._clients, lock
-        )
-        self._small: DynamicBatching[ImageBgr, TwoScales] = DynamicBatching(
-            self._detect_small, self._clients, lock
-        )
+        self._batching = DynamicBatching()
 
     @contextmanager
     def stream(self) -> Iterator[PosePipeline]:
         """A pipeline for one stream; others wait for it until the block ends."""
-        first, clock = self._first, StageClock()
-        first.in_turn.require_same_process()
-        estimator = SharedEstimator(first.estimator, self._estimates, clock)
+        self._first.in_turn.require_same_process()
+        inner = self._first.detector
         detector: SharedDetector | None = None
-        if isinstance(first.detector, TwoScaleDetector):
-            detector = SharedTwoScaleDetector(first.detector, self._detections, self._small)
-        elif first.detector is not None:
-            detector = SharedDetector(first.detector, self._detections)
-        with self._clients:
-            yield PosePipeline(first.settings, networks=(estimator, detector))
+        if isinstance(inner, TwoScaleDetector):
+            detector = SharedTwoScaleDetector(inner, self._batching)
+        elif inner is not None:
+            detector = SharedDetector(inner, self._batching)
+        estimator = SharedEstimator(self._first.estimator, self._batching)
+        with self._batching.client():
+            yield PosePipeline(self._first.settings, networks=(estimator, detector))
 
     def warm_up(self, sizes_wh: Sequence[tuple[int, int]]) -> None:
         """Prepares the networks for one picture of each of these sizes, together and alone."""
-        blanks = [np.zeros((*size_wh[::-1], 3), dtype=np.uint8) for size_wh in sizes_wh]
-        boxes = [np.array([[0.0, 0.0, *size_wh]]) for size_wh in sizes_wh]
-        self._estimate(list(zip(blanks, boxes, strict=True)))
         for size_wh in dict.fromkeys(sizes_wh):
             self._first.warm_up(size_wh)
-        if self._first.detector is not None:
-            for count in range(len(blanks), 1, -1):
-                self._detect(blanks[:count])
+        blanks = [np.zeros((*size_wh[::-1], 3), dtype=np.uint8) for size_wh in sizes_wh]
+        for count in range(len(blanks), 1, -1):
+            if self._first.detector is not None:
+                self._first.detector(blanks[:count])
 
-    def _estimate(self, asked: Sequence[Asked]) -> list[Estimates]:
-        images, boxes = [one[0] for one in asked], [one[1] for one in asked]
-        return self._first.estimator.estimate_frames(images, boxes)
 
-    def _detect(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
-        assert self._first.detector is not None  # noqa: S101 - only a shared detector asks
-        return self._first.detector(images_bgr)
+class DynamicBatching:
+    """Makes batches of what several threads ask at the same time.
 
-    def _detect_small(self, images_bgr: Sequence[ImageBgr]) -> list[TwoScales]:
-        """One by one: no batches of the larger input have to be prepared."""
-        detector = self._first.detector
-        assert isinstance(detector, TwoScaleDetector)  # noqa: S101 - only such a detector asks
-        return [detector.detect_small(image) for image in images_bgr]
+    Whoever comes first waits until every client asks, but no longer than ``PATIENCE_S``; it then
+    does the work for all who are there, in the order in which they came. One batch is worked on at
+    a time.
+    """
+
+    def __init__(self) -> None:
+        self.at_work = threading.Lock()
+        self._clients = 0
+        self._changed = threading.Condition()
+        self._waiting: dict[Any, list[tuple[tuple[Any, ...], Future[Any]]]] = defaultdict(list)
+
+    @contextmanager
+    def client(self) -> Iterator[None]:
+        """Inside the block there is one more who may ask."""
+        self._clients_are(+1)
+        try:
+            yield
+        finally:
+            self._clients_are(-1)
+
+    def _clients_are(self, more: int) -> None:
+        with self._changed:
+            self._clients += more
+            self._changed.notify_all()
+
+    def __call__(self, work: Callable[..., Sequence[Answer]], *asked: Any) -> Answer:
+        """The answer of ``work``, which takes a list for each of these arguments; waits for it.
+
+        An error of it is raised in every thread that waits.
+        """
+        answer: Future[Answer] = Future()
+        with self._changed:
+            waiting = self._waiting[work]
+            waiting.append((asked, answer))
+            leads = len(waiting) == 1
+            self._changed.notify_all()
+        if leads:
+            self._lead(work)
+        return answer.result()
+
+    def _lead(self, work: Callable[..., Sequence[Any]]) -> None:
+        """Waits for the others, and for the lock; who came meanwhile is taken along."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._waiting[work]) >= self._clients, PATIENCE_S)
+        with self.at_work:
+            with self._changed:
+                asked, futures = zip(*self._waiting.pop(work), strict=True)
+            try:
+                answers = work(*map(list, zip(*asked, strict=True)))
+                for future, answer in zip(futures, answers, strict=True):
+                    future.set_result(answer)
+            except BaseException as error:  # raised again by every thread that waits
+                for future in futures:
+                    if not future.done():
+                        future.set_exception(error)
 
 
 class SharedEstimator(PoseEstimator):
     """The estimator of one stream: boxes go along in the others' batch."""
 
-    def __init__(
-        self,
-        inner: PoseEstimator,
-        batching: DynamicBatching[Asked, Estimates],
-        clock: StageClock,
-    ) -> None:
-        # Not PoseEstimator's own: what it prepares is there already.
-        self.runtime, self.geometry = inner.runtime, inner.geometry
-        self.clock, self.method, self.calibration = clock, inner.method, inner.calibration
-        self._readings, self.small_people, self.wait = {}, None, True
+    def __init__(self, inner: PoseEstimator, batching: DynamicBatching) -> None:
+        vars(self).update(vars(inner), clock=StageClock())
         self._inner, self._batching = inner, batching
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
-        self._inner.wait = self.wait
+        self._inner.wait, self._inner.method = self.wait, self.method
         with self.clock.stage("network"):
-            return self._batching((image_bgr, boxes_xyxy))
+            return self._batching(self._inner.estimate_frames, image_bgr, boxes_xyxy)
 
     def estimate_frames(
         self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
@@ -128,28 +153,23 @@ class SharedEstimator(PoseEstimator):
 class SharedDetector:
     """The detector of one stream: pictures go along in the others' batch."""
 
-    def __init__(self, inner: Detector, batching: DynamicBatching[ImageBgr, Detections]) -> None:
+    def __init__(self, inner: Detector, batching: DynamicBatching) -> None:
         self.name = inner.name
-        self._batching = batching
+        self._inner, self._batching = inner, batching
 
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         """The people in each of these pictures."""
-        return [self._batching(image) for image in images_bgr]
+        return [self._batching(self._inner, image) for image in images_bgr]
 
 
 class SharedTwoScaleDetector(SharedDetector):
     """The same for a detector that can take a second scale."""
 
-    def __init__(
-        self,
-        inner: TwoScaleDetector,
-        batching: DynamicBatching[ImageBgr, Detections],
-        small: DynamicBatching[ImageBgr, TwoScales],
-    ) -> None:
+    def __init__(self, inner: TwoScaleDetector, batching: DynamicBatching) -> None:
         super().__init__(inner, batching)
-        self.can_detect_small = inner.can_detect_small
-        self._small = small
+        self.can_detect_small, self._detect_small = inner.can_detect_small, inner.detect_small
 
     def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
-        """The people in this picture, the small ones of them in a larger input."""
-        return self._small(image_bgr)
+        """The people in this picture, the small ones of them in a larger input; one by one."""
+        with self._batching.at_work:
+            return self._detect_small(image_bgr)

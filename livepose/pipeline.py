@@ -7,9 +7,9 @@ Pictures of a folder go through the networks together. A budget's ``Scheduler`` 
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -18,14 +18,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.boxes import Boxes
 from livepose.budget import Budget, PoseSchedule, Scheduler
-from livepose.detection import Detections, DetectionSchedule, Detector, detect_stills
+from livepose.detection import (
+    Detections,
+    DetectionSchedule,
+    Detector,
+    detect_stills,
+    open_detector,
+)
 from livepose.errors import DeviceError, LiveposeError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import Frame, ImageBgr, StageClock
-from livepose.opening import open_networks
 from livepose.poses import Poses
+from livepose.runtimes import open_runtime
+from livepose.runtimes.select import cuda_devices
 from livepose.settings import Settings as Settings
 from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
@@ -40,7 +46,7 @@ FRAMES_PREFETCHED = 4
 STILLS_TOGETHER = 4
 """Pictures of a folder that go through the networks together."""
 WARM_BATCHES = (1, 2, 3, 4)
-"""Sizes of batches that are prepared before the first frame."""
+"""Numbers of people that are prepared for before the first frame."""
 PATIENT_COAST_S = 1.0
 """So long may somebody wait for a turn, with a budget, before they count as out of sight."""
 LONGEST_LEAD_S = 0.15
@@ -88,7 +94,7 @@ class PosePipeline:
         self.settings = chosen = replace(settings or Settings(), **changes)
         self.in_turn = OneAtATime("this PosePipeline")
         self.clock = StageClock() if networks is None else networks[0].clock
-        self.estimator, self.detector = networks or open_networks(chosen, self.clock, told)
+        self.estimator, self.detector = networks or _open_networks(chosen, self.clock, told)
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(Budget(chosen.max_latency_ms, chosen.target_fps))
         self.schedule = DetectionSchedule(second_scale=not self.scheduler.budget)
@@ -136,14 +142,14 @@ class PosePipeline:
         if time_s is None:
             return self.process_stills([picture])[0]
         image_bgr = as_image_bgr(picture)
-        with self.in_turn, self._frame():
+        with self.in_turn, self.clock.frame():
             self.schedule.wait = self.estimator.wait = captured_s is None
             start_s = time.perf_counter()
             captured_s = start_s if captured_s is None else captured_s
             self.scheduler.begin(start_s - captured_s)
             poses = self._follow(image_bgr, time_s)
             self.scheduler.end(captured_s, start_s, time.perf_counter(), self.clock.frame_ms())
-            return poses.in_frame(_size_wh(image_bgr))
+            return poses.in_frame(image_bgr.shape[1::-1])
 
     def _follow(self, image_bgr: ImageBgr, time_s: float) -> Poses:
         """The way of a frame."""
@@ -194,13 +200,6 @@ class PosePipeline:
         self.pose_schedule.reset()
         self.schedule.reset()
 
-    @contextmanager
-    def _frame(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self.clock.end_frame()
-
     def process_stills(self, pictures: Sequence[Picture]) -> list[Poses]:
         """The people in pictures that have nothing to do with each other.
 
@@ -213,14 +212,14 @@ class PosePipeline:
             As for ``process``.
         """
         images_bgr = [as_image_bgr(picture) for picture in pictures]
-        with self.in_turn, self._frame():
+        with self.in_turn, self.clock.frame():
             with self.clock.stage("detect"):
                 people = [self._surest(found) for found in self._detect(images_bgr)]
             boxes_xyxy = [tracked.boxes_xyxy for tracked in people]
             estimates = self.estimator.estimate_frames(images_bgr, boxes_xyxy)
             poses = [self._as_poses(*pair) for pair in zip(people, estimates, strict=True)]
             pairs = zip(poses, images_bgr, strict=True)
-            return [one.in_frame(_size_wh(image)).found_in(image) for one, image in pairs]
+            return [one.in_frame(image.shape[1::-1]).found_in(image) for one, image in pairs]
 
     def _surest(self, found: Detections) -> Tracked:
         best = np.argsort(-found.scores, kind="stable")[: self.settings.max_people]
@@ -303,11 +302,15 @@ class PosePipeline:
 
         A ``live`` picture waits for the batch of one person alone; larger ones come beside.
         """
-        blank = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
-        sooner = live and not self.scheduler.budget and self.estimator.runtime.device == "cpu"
-        self._warm_networks(blank, WARM_BATCHES[: 1 if sooner else None])
-        self._warm_stages(blank)
-        self.process(blank, 0.0)
+        blank_bgr = np.zeros((*size_wh[::-1], 3), dtype=np.uint8)
+        warm_up, on_cpu = self.estimator.runtime.warm_up, self.estimator.runtime.device == "cpu"
+        sooner = live and on_cpu and not self.scheduler.budget
+        sizes = WARM_BATCHES[:1] if sooner else WARM_BATCHES
+        _both(lambda: warm_up(sizes), lambda: self._detect([blank_bgr]), together=on_cpu)
+        for people in WARM_BATCHES if self.scheduler.budget else WARM_BATCHES[:1]:
+            self._warm_stages(blank_bgr, people)
+        self.reset()
+        self.process(blank_bgr, 0.0)
         self.reset()
         self.clock.clear()
         if sooner:
@@ -319,37 +322,21 @@ class PosePipeline:
         with suppress(RuntimeError, DeviceError):
             self.estimator.runtime.warm_up(WARM_BATCHES)
 
-    def _warm_networks(self, blank_bgr: ImageBgr, batch_sizes: Sequence[int]) -> None:
-        warm = self.estimator.runtime.warm_up
-        if self.estimator.runtime.device != "cpu":  # Apple's GPUs bear one thread alone
-            warm(batch_sizes)
-            self._detect([blank_bgr])
-            return
-        with ThreadPoolExecutor(1) as beside:
-            looking = beside.submit(self._detect, [blank_bgr])
-            warm(batch_sizes)
-            looking.result()
-
-    def _warm_stages(self, blank_bgr: ImageBgr) -> None:
+    def _warm_stages(self, blank_bgr: ImageBgr, people: int) -> None:
         """Runs the stages on people who are not there, and learns what their crops cost."""
         height, width = blank_bgr.shape[:2]
-        for count in WARM_BATCHES if self.scheduler.budget else WARM_BATCHES[:1]:
-            edges = np.linspace(0.0, width, count + 1)
-            low, high = np.zeros(count), np.full(count, float(height))
-            boxes_xyxy = np.stack([edges[:-1], low, edges[1:], high], axis=1)
-            start_s = time.perf_counter()
-            self.estimator.estimate(blank_bgr, boxes_xyxy)
-            self.scheduler.costs.learn_crops(count, time.perf_counter() - start_s)
-            self._warm_tracking(boxes_xyxy)
-        self.reset()
-
-    def _warm_tracking(self, boxes_xyxy: Boxes) -> None:
-        joints, people = len(self.skeleton.keypoints), len(boxes_xyxy)
-        steps = np.linspace(0.1, 0.9, joints)[:, None]
-        low, high = boxes_xyxy[:, None, :2], boxes_xyxy[:, None, 2:]
-        seen = Estimates(
-            low + steps * (high - low), np.ones((people, joints)), np.ones((people, joints, 2, 2))
-        )
+        left = np.linspace(0.0, width, people + 1)[:-1]
+        low_xy = np.stack([left, np.zeros(people)], axis=1)
+        high_xy = np.add(low_xy, (width / people, height))
+        boxes_xyxy = np.concatenate([low_xy, high_xy], axis=1)
+        start_s = time.perf_counter()
+        self.estimator.estimate(blank_bgr, boxes_xyxy)
+        self.scheduler.costs.learn_crops(people, time.perf_counter() - start_s)
+        joints = len(self.skeleton.keypoints)
+        parts = np.linspace(0.1, 0.9, joints)[:, None]
+        keypoints_xy = low_xy[:, None] + parts * (high_xy - low_xy)[:, None]
+        shape = people, joints
+        seen = Estimates(keypoints_xy, np.ones(shape), np.ones((*shape, 2, 2)))
         self.tracker.reset()
         for time_s in (0.0, 0.1):
             found = None if time_s else Detections(boxes_xyxy, np.ones(people))
@@ -358,10 +345,6 @@ class PosePipeline:
             poses = self.tracker.observe(time_s, poses)
             self.tracker.needs_detection(time_s)
             self.smoother.apply(time_s, poses)
-
-
-def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:
-    return image_bgr.shape[1], image_bgr.shape[0]
 
 
 def _batches(frames: Iterable[Frame], size: int) -> Generator[list[Frame], None, None]:
@@ -379,3 +362,37 @@ def _batches(frames: Iterable[Frame], size: int) -> Generator[list[Frame], None,
         raise
     if batch:
         yield batch
+
+
+def _open_networks(
+    chosen: Settings, clock: StageClock, told: Callable[[str], None]
+) -> tuple[PoseEstimator, Detector | None]:
+    def open_pose() -> PoseEstimator:
+        names = chosen.weights, chosen.runtime, chosen.device, chosen.precision
+        runtime = open_runtime(*names, input_hw=chosen.input_hw, offline=chosen.offline)
+        estimator = PoseEstimator(runtime, chosen.decode, clock, chosen.small_people_px)
+        told("pose network")
+        return estimator
+
+    def open_boxes() -> Detector | None:
+        detector = open_detector(
+            chosen.detector,
+            chosen.device,
+            size_px=chosen.detector_size_px,
+            score_threshold=chosen.detector_threshold,
+            offline=chosen.offline,
+        )
+        told("detector")
+        return detector
+
+    on_gpu = chosen.device != "cpu" and (chosen.device == "mps" or cuda_devices() > 0)
+    return _both(open_pose, open_boxes, together=not on_gpu)
+
+
+def _both(first: Callable[[], Any], second: Callable[[], Any], together: bool) -> tuple[Any, Any]:
+    """What both return, at the same time but on GPUs: Apple's fail where two threads use them."""
+    if not together:
+        return first(), second()
+    with ThreadPoolExecutor(1) as beside:
+        other = beside.submit(second)
+        return first(), other.result()

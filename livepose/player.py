@@ -15,12 +15,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from livepose.drawing import Hud, draw_hud
+from livepose.drawing import Hud, draw_hud, draw_poses
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
-from livepose.painter import Look, Painter
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import Poses
+from livepose.results.angles import AngleMeter, draw_angles
 from livepose.sinks.protocol import OutputClosed, Sink, above
 from livepose.sinks.video import VideoSink
 from livepose.sources import Source
@@ -34,12 +34,28 @@ LIVE_FRAMES_WAITING = 1
 """While one is drawn, one may be ready; more would only grow old."""
 HUD_EVERY_S = 0.25
 """The figures stand still for so long, to be read."""
-FPS_WINDOW = 30
-AGE_WINDOW = 240
+FPS_WINDOW, AGE_WINDOW = 30, 240
 DECODINGS = ("argmax", "shift", "dark")
 PAUSE_POLL_S = 0.02
 
 Written = tuple[Frame, Poses, ImageBgr | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the people are drawn."""
+
+    mirror: bool = False
+    """Turns the picture like a mirror, after inference; left stays the person's left."""
+    score_threshold: float = 0.2
+    """Keypoints below this score are not drawn."""
+    boxes: bool = False
+    ids: bool = True
+    uncertainty: bool = False
+    angles: bool = False
+    """Degrees beside the joints."""
+    skeleton_only: bool = False
+    """On black: no picture of anybody leaves the machine."""
 
 
 @dataclass(slots=True)
@@ -86,43 +102,40 @@ class Player:
         progress: Callable[[Frame, Poses, float], None] | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.pipeline = pipeline
-        self.source = source
+        self.pipeline, self.source, self.window = pipeline, source, window
         self.live_sinks = [sink for sink in sinks if getattr(sink, "live", False)]
         self.sinks = [sink for sink in sinks if sink not in self.live_sinks]
-        self.window = window
-        self.painter = Painter(look or Look())
-        self.progress = progress
+        self.look, self.progress, self.folder = look or Look(), progress, folder or Path()
         self.export_threshold = 0.0
         """Keypoints that score less are missing in every output."""
-        self.folder = folder or Path()
         self.hud_shown = True
         self.summary = Summary()
+        self._writer: BackgroundWriter[Written] | None = None
         self._recording: VideoSink | None = None
         self._stopped = False
         self._commands: list[Command] = []
         self._shown_bgr: ImageBgr | None = None
-        self._start_s = 0.0
+        self._start_s = self._resumed_s = 0.0
         self._ticks_s: deque[float] = deque(maxlen=FPS_WINDOW)
         self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
-        self._hud = Hud()
-        self._hud_due_s = 0.0
-        self._resumed_s = 0.0
+        self._hud, self._hud_due_s = Hud(), 0.0
+        self._angles = AngleMeter()
 
     def play(self) -> Summary:
         """Plays, and says what was played."""
-        writer = BackgroundWriter(self._write, FRAMES_WAITING) if self.sinks else None
+        if self.sinks:
+            self._writer = BackgroundWriter(self._write, FRAMES_WAITING)
         with ExitStack() as stack:
             stack.enter_context(suppress(OutputClosed))
-            stack.callback(self._close, writer)
-            self._play(writer)
+            stack.callback(self._close)
+            self._play()
         return self.summary
 
     def stop(self) -> None:
         """Lets the frame at hand be the last; may be called from another thread."""
         self._stopped = True
 
-    def _play(self, writer: BackgroundWriter[Written] | None) -> None:
+    def _play(self) -> None:
         start_s = time.perf_counter()
         waiting = LIVE_FRAMES_WAITING if self.source.live else FRAMES_WAITING
         with ExitStack() as stack:
@@ -134,7 +147,7 @@ class Player:
             for frame, poses in frames:
                 if self._is_stale(frame):
                     continue
-                self._handle(frame, poses, writer)
+                self._handle(frame, poses)
                 self.summary.duration_s = time.perf_counter() - start_s
                 self.summary.dropped_work = self.pipeline.scheduler.dropped_work.words()
                 if self._stopped:
@@ -156,15 +169,21 @@ class Player:
         self.summary.dropped += stale * (1 + frame.dropped)
         return stale
 
-    def _handle(self, frame: Frame, poses: Poses, writer: BackgroundWriter[Written] | None) -> None:
-        self._count(frame, poses)
+    def _handle(self, frame: Frame, poses: Poses) -> None:
+        self._ticks_s.append(time.perf_counter())
+        self.summary.frames += 1
+        self.summary.people += len(poses)
+        self.summary.dropped += frame.dropped
         told = above(poses, self.export_threshold)
         self._send(frame, told, None)
-        drawn = self.painter.draw(frame, poses) if self._needs_drawing() else None
-        if drawn is not None:
+        drawn = None
+        if self.window is not None or any(
+            sink.needs_drawing for sink in (*self.sinks, *self.live_sinks)
+        ):
+            drawn = self._draw(frame, poses)
             self._send(frame, told, drawn)
-        if writer is not None:
-            writer.put((frame, told, drawn))
+        if self._writer is not None:
+            self._writer.put((frame, told, drawn))
         self._record(frame, poses, drawn)
         if self.window is not None and drawn is not None:
             self._show(frame, poses, drawn)
@@ -172,12 +191,6 @@ class Player:
             self._wait_until_due(frame)
         if self.progress is not None:
             self.progress(frame, poses, self.fps)
-
-    def _count(self, frame: Frame, poses: Poses) -> None:
-        self._ticks_s.append(time.perf_counter())
-        self.summary.frames += 1
-        self.summary.people += len(poses)
-        self.summary.dropped += frame.dropped
 
     @property
     def fps(self) -> float:
@@ -192,9 +205,26 @@ class Player:
             if sink.needs_drawing is (drawn is not None):
                 sink.write(frame, poses, drawn)
 
-    def _needs_drawing(self) -> bool:
-        sinks = (*self.sinks, *self.live_sinks)
-        return self.window is not None or any(sink.needs_drawing for sink in sinks)
+    def _draw(self, frame: Frame, poses: Poses) -> ImageBgr:
+        """A picture of its own, with the people drawn."""
+        look, image_bgr = self.look, frame.image_bgr.copy()
+        angles = self._angles(poses, tracked=frame.name is None) if look.angles else None
+        if look.skeleton_only:
+            image_bgr[:] = 0
+        if look.mirror:
+            image_bgr = np.ascontiguousarray(image_bgr[:, ::-1])
+            poses = mirrored(poses, frame.size_wh[0])
+        draw_poses(
+            image_bgr,
+            poses,
+            score_threshold=look.score_threshold,
+            show_boxes=look.boxes,
+            show_ids=look.ids,
+            show_uncertainty=look.uncertainty,
+        )
+        if angles is not None:
+            draw_angles(image_bgr, poses, angles, look.score_threshold)
+        return image_bgr
 
     def _write(self, written: Written) -> None:
         for sink in self.sinks:
@@ -256,18 +286,19 @@ class Player:
 
     def _obey(self, commands: Sequence[Command], drawn_bgr: ImageBgr) -> None:
         for command in commands:
-            if command is Command.QUIT:
-                self._stopped = True
-            elif command is Command.SNAPSHOT:
-                self._snapshot(drawn_bgr)
-            elif command is Command.RECORD:
-                self._toggle_recording()
-            elif command is Command.HUD:
-                self.hud_shown = not self.hud_shown
-            elif command is Command.DECODING:
-                self._next_decoding()
-            elif command is Command.UNCERTAINTY:
-                self.painter.toggle_uncertainty()
+            match command:
+                case Command.QUIT:
+                    self._stopped = True
+                case Command.SNAPSHOT:
+                    self._snapshot(drawn_bgr)
+                case Command.RECORD:
+                    self._toggle_recording()
+                case Command.HUD:
+                    self.hud_shown = not self.hud_shown
+                case Command.DECODING:
+                    self._next_decoding()
+                case Command.UNCERTAINTY:
+                    self.look = replace(self.look, uncertainty=not self.look.uncertainty)
 
     def _pause(self, frame: Frame, poses: Poses) -> None:
         """Waits for the next space (or q); what the keys change is seen at once."""
@@ -277,9 +308,9 @@ class Player:
             if Command.PAUSE in commands:
                 break
             if commands:
-                drawn_bgr = self.painter.draw(frame, poses)
+                drawn_bgr = self._draw(frame, poses)
                 self._obey(commands, drawn_bgr)
-                self._put_on_screen(poses, self.painter.draw(frame, poses))
+                self._put_on_screen(poses, self._draw(frame, poses))
             time.sleep(PAUSE_POLL_S)
         self._resumed_s = time.perf_counter()
         self._start_s += self._resumed_s - paused_s
@@ -291,17 +322,20 @@ class Player:
         logger.info(f"decoding: {estimator.method}")
 
     def _snapshot(self, drawn_bgr: ImageBgr) -> None:
-        path = self.folder / f"livepose-{stamp()}.png"
-        if not cv2.imwrite(str(path), drawn_bgr):
+        path = self._stamped(".png")
+        if cv2.imwrite(str(path), drawn_bgr):
+            logger.info(f"snapshot: {path}")
+        else:
             logger.warning(f"snapshot: {path} could not be written")
-            return
-        logger.info(f"snapshot: {path}")
+
+    def _stamped(self, suffix: str) -> Path:
+        return self.folder / f"livepose-{time.strftime('%Y%m%d-%H%M%S')}{suffix}"
 
     def _toggle_recording(self) -> None:
         if self._recording is not None:
             self._stop_recording()
             return
-        path = self.folder / f"livepose-{stamp()}.mp4"
+        path = self._stamped(".mp4")
         try:
             self._recording = VideoSink(path, from_first_frame=True)
         except (SinkError, UsageError) as error:  # the show goes on
@@ -324,15 +358,15 @@ class Player:
             recording.close()
             logger.info("recording saved")
 
-    def _close(self, writer: BackgroundWriter[Written] | None) -> None:
+    def _close(self) -> None:
         """Closes everything, also when closing one of them fails."""
         with ExitStack() as stack:
             if self.window is not None:
                 stack.callback(self.window.close)
             stack.callback(close_all, (*self.sinks, *self.live_sinks))
             stack.callback(self._stop_recording)
-            if writer is not None:
-                stack.callback(writer.close)
+            if self._writer is not None:
+                stack.callback(self._writer.close)
 
 
 def close_all(sinks: Sequence[Sink]) -> None:
@@ -342,6 +376,15 @@ def close_all(sinks: Sequence[Sink]) -> None:
             stack.callback(sink.close)
 
 
-def stamp() -> str:
-    """The local time as part of a file name."""
-    return time.strftime("%Y%m%d-%H%M%S")
+def mirrored(poses: Poses, width_px: int) -> Poses:
+    """The same people in the mirrored picture; every label stays."""
+    keypoints_xy = poses.keypoints_xy.copy()
+    keypoints_xy[..., 0] = width_px - 1 - keypoints_xy[..., 0]
+    boxes_xyxy = poses.boxes_xyxy.copy()
+    boxes_xyxy[:, [0, 2]] = width_px - boxes_xyxy[:, [2, 0]]
+    covariance_px2 = poses.covariance_px2.copy()
+    covariance_px2[..., 0, 1] *= -1
+    covariance_px2[..., 1, 0] *= -1
+    return replace(
+        poses, keypoints_xy=keypoints_xy, boxes_xyxy=boxes_xyxy, covariance_px2=covariance_px2
+    )

@@ -177,12 +177,12 @@ def walking(count: int, fps: float = 30.0, **options: Any) -> FakeSource:
 @pytest.fixture
 def make_pipeline(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PosePipeline]:
     """Makes pipelines whose two networks are the stand-ins."""
-    monkeypatch.setattr("livepose.opening.open_runtime", lambda *_, **__: FakeRuntime())
+    monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: FakeRuntime())
 
     def detector(name: object = "auto", *_: object, **__: object) -> FakeDetector | None:
         return None if name == "none" else FakeDetector()
 
-    monkeypatch.setattr("livepose.opening.open_detector", detector)
+    monkeypatch.setattr("livepose.pipeline.open_detector", detector)
     return PosePipeline
 
 

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "livepose"
 LEVELS = [
     {"errors", "kept", "paths"},
     {"compiled"},
-    {"frame", "skeletons", "boxes", "batching", "settings"},
+    {"frame", "skeletons", "boxes", "settings"},
     {"poses", "threads"},
     {"heatmaps", "networks", "crops"},
     {"weights"},
@@ -21,8 +21,7 @@ LEVELS = [
     {"results"},
     {"live"},
     {"window", "estimator", "budget", "export"},
-    {"opening"},
-    {"pipeline", "painter"},
+    {"pipeline"},
     {"player", "multistream", "machine"},
     {"batch"},
     {"evaluation"},

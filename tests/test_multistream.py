@@ -18,12 +18,11 @@ from fakes import (
     walking,
 )
 
-from livepose.batching import Clients, DynamicBatching
 from livepose.cli import main
 from livepose.detection import Detections
 from livepose.errors import DeviceError
 from livepose.frame import Frame
-from livepose.multistream import PoseService
+from livepose.multistream import DynamicBatching, PoseService
 from livepose.pipeline import PosePipeline
 from livepose.poses import Poses
 
@@ -31,69 +30,67 @@ __all__ = ["make_pipeline"]
 Make = Callable[..., PosePipeline]
 
 
-def asked_by(batched: DynamicBatching[int, int], questions: Sequence[int]) -> list[int]:
-    """Everybody asks at once."""
+def batching(clients: int, patience_s: float, monkeypatch: pytest.MonkeyPatch) -> DynamicBatching:
+    monkeypatch.setattr("livepose.multistream.PATIENCE_S", patience_s)
+    made = DynamicBatching()
+    for _ in range(clients):
+        made._clients_are(+1)
+    return made
+
+
+def asked_by(
+    batched: DynamicBatching, work: Callable[..., Sequence[int]], questions: Sequence[int]
+) -> list[int | str]:
+    """Everybody asks at once; an error is an answer too."""
     together = threading.Barrier(len(questions))
 
-    def ask(question: int) -> int:
+    def ask(question: int) -> int | str:
         together.wait(5.0)
-        return batched(question)
+        try:
+            return batched(work, question)
+        except DeviceError as error:
+            return str(error)
 
     with ThreadPoolExecutor(len(questions)) as pool:
         return list(pool.map(ask, questions))
 
 
-def test_who_asks_at_the_same_time_is_answered_in_one_batch() -> None:
+def test_who_asks_at_the_same_time_is_answered_in_one_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     batches: list[list[int]] = []
 
     def double(numbers: Sequence[int]) -> list[int]:
         batches.append(list(numbers))
         return [2 * number for number in numbers]
 
-    clients = Clients()
-    clients.count = 6
-    batched = DynamicBatching(double, clients, threading.Lock(), patience_s=5.0)
-    assert asked_by(batched, range(6)) == [0, 2, 4, 6, 8, 10]
+    batched = batching(6, 5.0, monkeypatch)
+    assert asked_by(batched, double, range(6)) == [0, 2, 4, 6, 8, 10]
     assert [sorted(batch) for batch in batches] == [[0, 1, 2, 3, 4, 5]]
 
 
-def test_nobody_waits_long_for_who_does_not_come() -> None:
-    clients = Clients()
-    clients.count = 2
-    batched = DynamicBatching(lambda numbers: numbers, clients, threading.Lock(), patience_s=0.05)
+def test_nobody_waits_long_for_who_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    batched = batching(2, 0.05, monkeypatch)
     start_s = time.perf_counter()
-    assert batched(7) == 7
+    assert batched(lambda numbers: numbers, 7) == 7
     assert 0.04 < time.perf_counter() - start_s < 2.0
 
 
-def test_an_error_reaches_everybody_who_waits_and_the_next_batch_is_well() -> None:
+def test_an_error_reaches_everybody_who_waits_and_the_next_batch_is_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail_once(numbers: Sequence[int]) -> Sequence[int]:
         if 3 in numbers:
             raise DeviceError("cuda:0 ran out of memory")
         return numbers
 
-    clients = Clients()
-    clients.count = 2
-    batched = DynamicBatching(fail_once, clients, threading.Lock(), patience_s=2.0)
-    failed: list[str] = []
-
-    def ask(number: int) -> None:
-        try:
-            batched(number)
-        except DeviceError as error:
-            failed.append(str(error))
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in (3, 4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10.0)
-    assert failed == ["cuda:0 ran out of memory"] * 2
-    assert asked_by(batched, [1, 2]) == [1, 2]
+    batched = batching(2, 2.0, monkeypatch)
+    assert asked_by(batched, fail_once, [3, 4]) == ["cuda:0 ran out of memory"] * 2
+    assert asked_by(batched, fail_once, [1, 2]) == [1, 2]
 
 
-def test_the_one_device_does_one_batch_at_a_time() -> None:
-    turn, at_work = threading.Lock(), threading.Semaphore(1)
+def test_the_one_device_does_one_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work = threading.Semaphore(1)
 
     def work(numbers: Sequence[int]) -> Sequence[int]:
         assert at_work.acquire(blocking=False)
@@ -101,10 +98,12 @@ def test_the_one_device_does_one_batch_at_a_time() -> None:
         at_work.release()
         return numbers
 
-    clients = Clients()
-    first, second = (DynamicBatching(work, clients, turn) for _ in range(2))
+    def other_work(numbers: Sequence[int]) -> Sequence[int]:
+        return work(numbers)
+
+    batched = batching(0, 0.002, monkeypatch)
     with ThreadPoolExecutor(8) as pool:
-        calls = [pool.submit((first, second)[n % 2], n) for n in range(16)]
+        calls = [pool.submit(batched, (work, other_work)[n % 2], n) for n in range(16)]
         assert [call.result(10.0) for call in calls] == list(range(16))
 
 
@@ -122,8 +121,8 @@ class CountingRuntime(FakeRuntime):
 @pytest.fixture
 def runtime(make_pipeline: Make, monkeypatch: pytest.MonkeyPatch) -> CountingRuntime:
     made = CountingRuntime()
-    monkeypatch.setattr("livepose.opening.open_runtime", lambda *_, **__: made)
-    monkeypatch.setattr("livepose.batching.PATIENCE_S", 0.5)
+    monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: made)
+    monkeypatch.setattr("livepose.multistream.PATIENCE_S", 0.5)
     return made
 
 
@@ -164,7 +163,7 @@ def test_each_stream_sees_what_it_would_see_alone(runtime: CountingRuntime) -> N
 def test_a_stream_takes_the_second_scale_as_it_would_alone(
     runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livepose.opening.open_detector", lambda *_, **__: FarSightedDetector())
+    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: FarSightedDetector())
     service = PoseService()
     with service.stream() as pipeline:
         ours = [poses.track_ids.tolist() for _, poses in pipeline.run(walking(6))]
@@ -184,10 +183,10 @@ def test_detector_and_network_are_opened_once(
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(
-        "livepose.opening.open_runtime", lambda *_, **__: opened.append("pose") or FakeRuntime()
+        "livepose.pipeline.open_runtime", lambda *_, **__: opened.append("pose") or FakeRuntime()
     )
     monkeypatch.setattr(
-        "livepose.opening.open_detector", lambda *_, **__: opened.append("box") or FakeDetector()
+        "livepose.pipeline.open_detector", lambda *_, **__: opened.append("box") or FakeDetector()
     )
     service = PoseService()
     with service.stream(), service.stream(), service.stream():
@@ -258,6 +257,6 @@ def test_warming_up_looks_at_as_many_pictures_as_there_are_streams(
             looked.append(len(images_bgr))
             return super().__call__(images_bgr)
 
-    monkeypatch.setattr("livepose.opening.open_detector", lambda *_, **__: Counting())
+    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: Counting())
     PoseService().warm_up([(640, 480), (320, 240), (640, 480)])
     assert set(looked) == {1, 2, 3}

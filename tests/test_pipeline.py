@@ -173,17 +173,6 @@ def test_after_a_cut_the_second_look_is_close_again(make_pipeline: Make) -> None
     assert pipeline.detector.waits == [True, True]
 
 
-def test_on_a_gpu_the_closer_look_is_recorded_before_the_first_picture(
-    make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pipeline = make_pipeline()
-    pipeline.detector = FarSightedDetector()
-    monkeypatch.setattr(pipeline.estimator, "gpu", object())
-    monkeypatch.setattr(pipeline.estimator, "warm_up", lambda *_: None)
-    pipeline._warm_networks(picture(), (1,))
-    assert (pipeline.detector.calls, pipeline.detector.waits) == (1, [True])
-
-
 def test_the_chosen_decoding_is_the_one_that_runs(make_pipeline: Make) -> None:
     found = {
         method: make_pipeline(decode=method).process(picture(100)).keypoints_xy

@@ -13,9 +13,8 @@ from fakes import FakeWindow, make_pipeline, walking
 
 from livepose.errors import SinkError, SourceError
 from livepose.frame import Frame, ImageBgr
-from livepose.painter import Look, mirrored
 from livepose.pipeline import PosePipeline
-from livepose.player import Player
+from livepose.player import Look, Player, mirrored
 from livepose.poses import Poses
 from livepose.sinks.jsonl import JsonLinesSink
 from livepose.sinks.video import VideoSink
@@ -249,7 +248,7 @@ def test_drawing_inference_and_encoding_run_beside_each_other_and_keep_the_order
             super().write(*written)
 
     monkeypatch.setattr(pipeline, "process", process)
-    monkeypatch.setattr("livepose.painter.draw_poses", draw)
+    monkeypatch.setattr("livepose.player.draw_poses", draw)
     sink = Noting()
     Player(pipeline, walking(20), [sink]).play()
     assert sink.indices == list(range(20))

@@ -15,9 +15,8 @@ from livepose.cli.run_options import OutputOptions, RunOptions, WindowOptions
 from livepose.cli.start import Watch
 from livepose.errors import SourceError, UsageError
 from livepose.multistream import PoseService
-from livepose.painter import Look
 from livepose.pipeline import STAGES, PosePipeline
-from livepose.player import Player, Summary, close_all
+from livepose.player import Look, Player, Summary, close_all
 from livepose.results.angles import NAMES, each_of
 from livepose.results.motion_files import MotSink, TrcSink
 from livepose.results.tables import CsvSink, ParquetSink, beside

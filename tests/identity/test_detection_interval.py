@@ -28,8 +28,8 @@ class Clip:
 
 @pytest.fixture
 def rows(monkeypatch, tmp_path):
-    monkeypatch.setattr("livepose.opening.open_runtime", lambda *_, **__: FakeRuntime())
-    monkeypatch.setattr("livepose.opening.open_detector", lambda *_, **__: FakeDetector())
+    monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: FakeRuntime())
+    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: FakeDetector())
     monkeypatch.setattr(interval, "open_source", lambda _: Clip())
     clips = [tmp_path / "walk.mp4"]
     return interval.measure(clips, (1, 4, None), Settings(), None)

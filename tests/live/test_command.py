@@ -173,10 +173,10 @@ def test_several_sources_send_to_ports_that_count_up(make_pipeline, film, receiv
 RUN = """
 import sys
 import pytest, fakes
-from livepose import opening, sources
+from livepose import pipeline, sources
 from livepose.cli import main
-opening.open_runtime = lambda *_, **__: fakes.FakeRuntime()
-opening.open_detector = lambda *_, **__: fakes.FakeDetector()
+pipeline.open_runtime = lambda *_, **__: fakes.FakeRuntime()
+pipeline.open_detector = lambda *_, **__: fakes.FakeDetector()
 sys.exit(main(sys.argv[1:]))
 """
 

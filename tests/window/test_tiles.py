@@ -20,10 +20,10 @@ from livepose.window import Screen, captioned
 RUN = """
 import sys
 import fakes
-from livepose import opening
+from livepose import pipeline
 from livepose.cli import main
-opening.open_runtime = lambda *_, **__: fakes.FakeRuntime()
-opening.open_detector = lambda *_, **__: fakes.FakeDetector()
+pipeline.open_runtime = lambda *_, **__: fakes.FakeRuntime()
+pipeline.open_detector = lambda *_, **__: fakes.FakeDetector()
 sys.exit(main(sys.argv[1:]))
 """
 LEFT, RIGHT = (slice(120, 360), slice(160, 480)), (slice(120, 360), slice(800, 1120))
