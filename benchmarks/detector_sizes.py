@@ -33,11 +33,11 @@ from livepose.evaluation.metrics import box_results, draws, percentile_interval
 from livepose.evaluation.validation import LEAST_SCORE
 from livepose.frame import ImageBgr
 from livepose.sources import open_video
-from livepose.tracking import TrackerSettings
+from livepose.tracking.associate import BIRTH_SCORE
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
 
 SIZES_PX = (256, 320, 416, 512, 640)
-FOUND_SCORE = TrackerSettings().birth_score
+FOUND_SCORE = BIRTH_SCORE
 FOUND_IOU = 0.5
 REFERENCE_SCORE = 0.4
 PARTS = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, np.inf)

@@ -7,9 +7,12 @@ nothing can be kept, each start compiles anew.
 """
 
 import logging
+import os
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ import numba
 from numba.core.caching import (
     CompileResultCacheImpl,
     FunctionCache,
-    IndexDataCacheFile,
+    InTreeCacheLocator,
     NullCache,
     UserProvidedCacheLocator,
     UserWideCacheLocator,
@@ -46,9 +49,13 @@ def njit(*, cache: bool = True, **options: Any) -> Callable[[Callable[..., Any]]
     return decorate
 
 
+kernel = njit(nogil=True, error_model="numpy")
+"""A kernel of the live path: threads run beside it, and division by zero is as in NumPy."""
+
+
 def _cache_of(function: Callable[..., Any]) -> Any:
     try:
-        return HealingCache(function)
+        return _HealingCache(function)
     except RuntimeError:  # numba found no place
         _say_once()
         return NullCache()
@@ -59,77 +66,56 @@ def _say_once() -> None:
     logger.warning(NO_CACHE)
 
 
-class CheckedFiles(IndexDataCacheFile):  # type: ignore[misc]
-    """Index and compiled code of one function, each behind its hash."""
-
-    def _load_index(self) -> Any:
-        try:
-            version, stamp, overloads = pickle.loads(read_kept(Path(self._index_path)))  # noqa: S301
-        except OSError:  # not there yet, or not to be trusted
-            return {}
-        return overloads if (version, stamp) == (self._version, self._source_stamp) else {}
-
-    def _save_index(self, overloads: Any) -> None:
-        self._write(self._index_path, (self._version, self._source_stamp, overloads))
-
-    def _load_data(self, name: str) -> Any:
-        return pickle.loads(read_kept(Path(self._data_path(name))))  # noqa: S301
-
-    def _save_data(self, name: str, data: Any) -> None:
-        self._write(self._data_path(name), data)
-
-    def _write(self, path: str, content: Any) -> None:
-        write_kept(Path(path), dumps(content))
-
-
-def _has_home() -> bool:
-    try:
-        return Path.home().is_absolute()
-    except RuntimeError:
-        return False
-
-
-class TemporaryPlace(UserProvidedCacheLocator):  # type: ignore[misc]
+class _TemporaryLocator(InTreeCacheLocator):  # type: ignore[misc]
     """The folder for temporary files, in a folder there that is this user's alone."""
 
     def ensure_cache_path(self) -> None:
-        """Makes it; OSError where it cannot be."""
         subfolder = self.get_suitable_cache_subpath(self._py_file)
         self._cache_path = str(temporary_folder() / "numba" / subfolder)
         super().ensure_cache_path()
-
-    @classmethod
-    def from_function(cls, function: Callable[..., Any], path: str) -> Any:
-        """None where it cannot be written."""
-        return super(UserProvidedCacheLocator, cls).from_function(function, path)
 
 
 class _Places(CompileResultCacheImpl):  # type: ignore[misc]
     """Where numba may keep code; without a home, "~" would be a folder of that name."""
 
     _locator_classes = (
-        *(
-            locator
-            for locator in CompileResultCacheImpl._locator_classes
-            if locator is not UserWideCacheLocator or _has_home()
-        ),
-        TemporaryPlace,
+        UserProvidedCacheLocator,
+        InTreeCacheLocator,
+        *([UserWideCacheLocator] if os.path.isabs(os.path.expanduser("~")) else []),  # noqa: PTH111, PTH117
+        _TemporaryLocator,
     )
 
 
-class HealingCache(FunctionCache):  # type: ignore[misc]
-    """numba's cache of one function, on checked files; what cannot be kept goes unkept."""
+class _HealingCache(FunctionCache):  # type: ignore[misc]
+    """numba's cache of one function, on checked files."""
 
     _impl_class = _Places
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        stamp = self._impl.locator.get_source_stamp()
-        self._cache_file: Any = CheckedFiles(self._cache_path, self._impl.filename_base, stamp)
+        stem, stamp = self._impl.filename_base, self._impl.locator.get_source_stamp()
+        self._cache_file: Any = _CheckedFiles(Path(self._cache_path), stem, stamp)
 
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Keeps compiled code; a full disk is no reason to stop."""
+
+class _CheckedFiles:
+    """Compiled code of one function: for each signature a file, which ends in its hash."""
+
+    def __init__(self, folder: Path, stem: str, stamp: bytes) -> None:
+        self._folder, self._stem, self._stamp = folder, stem, stamp
+
+    def load(self, key: Any) -> Any:
+        """None where it is not kept, not to be trusted, or of another source."""
         try:
-            super().save_overload(sig, data)
+            stamp, code = pickle.loads(read_kept(self._path(key)))  # noqa: S301
         except OSError:
-            self.disable()
+            return None
+        return code if stamp == self._stamp else None
+
+    def save(self, key: Any, code: Any) -> None:
+        """Keeps code; a full disk is no reason to stop."""
+        with suppress(OSError):
+            write_kept(self._path(key), dumps((self._stamp, code)))
+
+    def _path(self, key: Any) -> Path:
+        digest = sha256(repr((numba.__version__, key)).encode()).hexdigest()[:16]
+        return self._folder / f"{self._stem}.{digest}.nbc"

@@ -14,11 +14,14 @@ def read_kept(path: Path) -> memoryview:
     Raises
     ------
     OSError
-        When it cannot be read, is not what was written, or somebody else wrote it.
+        When it cannot be read, is not what was written, or was written by somebody else than root,
+        this user, or whoever installed livepose.
     """
     with path.open("rb") as file:
-        if not _trusted(os.fstat(file.fileno())):
-            raise OSError(f"{path} belongs to another user")
+        if hasattr(os, "geteuid"):
+            trusted = 0, os.geteuid(), Path(__file__).stat().st_uid
+            if os.fstat(file.fileno()).st_uid not in trusted:
+                raise OSError(f"{path} belongs to another user")
         content = memoryview(file.read())
     payload, digest = content[:-HASH_BYTES], content[-HASH_BYTES:]
     if sha256(payload).digest() != digest:
@@ -59,10 +62,3 @@ def temporary_folder() -> Path:
     if folder.is_symlink() or (user != "" and folder.stat().st_uid != user):
         raise OSError(f"{folder} belongs to another user")
     return folder
-
-
-def _trusted(status: os.stat_result) -> bool:
-    """Whether root, this user, or whoever installed livepose owns the file."""
-    if not hasattr(os, "geteuid"):
-        return True
-    return status.st_uid in (0, os.geteuid(), Path(__file__).stat().st_uid)

@@ -1,21 +1,30 @@
 """Poses: what livepose knows of the people in one frame. The one validated container."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import UsageError
-from livepose.poses import _kernels
 from livepose.poses.result import WEAK_SCORE as WEAK_SCORE
 from livepose.poses.result import Result
 from livepose.poses.states import KeypointState as KeypointState
+from livepose.poses.states import fill_states, mark_outside
 from livepose.skeletons import COCO17, Skeleton
 
+Floats = NDArray[np.float64]
 
-def _unknown_states() -> NDArray[np.uint8]:
-    return np.empty((0, 0), dtype=np.uint8)
+_SHAPES = {
+    "keypoints_xy": ("P", "K", 2),
+    "keypoint_scores": ("P", "K"),
+    "boxes_xyxy": ("P", 4),
+    "scores": ("P",),
+    "track_ids": ("P",),
+    "covariance_px2": ("P", "K", 2, 2),
+    "keypoint_states": ("P", "K"),
+}
+_PLACES = ("keypoints_xy", "keypoint_scores", "covariance_px2", "keypoint_states")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -47,54 +56,30 @@ class Poses(Result):
         When shapes do not fit together.
     """
 
-    keypoints_xy: NDArray[np.float64]
-    keypoint_scores: NDArray[np.float64]
-    boxes_xyxy: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    keypoints_xy: Floats
+    keypoint_scores: Floats
+    boxes_xyxy: Floats
+    scores: Floats
     track_ids: NDArray[np.int64]
-    covariance_px2: NDArray[np.float64]
+    covariance_px2: Floats
     skeleton: Skeleton = field(default=COCO17)
-    keypoint_states: NDArray[np.uint8] = field(default_factory=_unknown_states)
+    keypoint_states: NDArray[np.uint8] = field(
+        default_factory=lambda: np.empty((0, 0), dtype=np.uint8)
+    )
 
     def __post_init__(self) -> None:
-        people, joints = len(self.scores), len(self.skeleton.keypoints)
-        points = (people, joints)
-        if not (
-            self.keypoints_xy.shape == (*points, 2)
-            and self.keypoint_scores.shape == points
-            and self.boxes_xyxy.shape == (people, 4)
-            and self.scores.shape == self.track_ids.shape == (people,)
-            and self.covariance_px2.shape == (*points, 2, 2)
-        ):
-            self._refuse(people, joints)
-        if self.keypoint_states.size == 0:
-            object.__setattr__(self, "keypoint_states", self._states())
-        if self.keypoint_states.shape != (people, joints):
-            got = self.keypoint_states.shape
-            raise UsageError(f"keypoint_states: expected shape {(people, joints)}, got {got}")
-
-    def _refuse(self, people: int, joints: int) -> None:
-        """Says which shape does not fit."""
-        wanted = {
-            "keypoints_xy": (people, joints, 2),
-            "keypoint_scores": (people, joints),
-            "boxes_xyxy": (people, 4),
-            "scores": (people,),
-            "track_ids": (people,),
-            "covariance_px2": (people, joints, 2, 2),
-        }
-        for name, shape in wanted.items():
+        sizes: dict[Any, int] = {"P": len(self.scores), "K": len(self.skeleton.keypoints)}
+        derived = self.keypoint_states.size == 0
+        for name, shape in _SHAPES.items():
+            wanted = tuple([sizes.get(one, one) for one in shape])
             got = getattr(self, name).shape
-            if got != shape:
-                raise UsageError(f"{name}: expected shape {shape}, got {got}")
-
-    def _states(self) -> NDArray[np.uint8]:
-        """Seen, weak or missing, as positions and scores say."""
-        states = np.empty(self.keypoint_scores.shape, dtype=np.uint8)
-        _kernels.fill_states(
-            _plain(self.keypoints_xy), _plain(self.keypoint_scores), WEAK_SCORE, states
-        )
-        return states
+            if got != wanted and not (derived and name == "keypoint_states"):
+                raise UsageError(f"{name}: expected shape {wanted}, got {got}")
+        if derived:
+            states = np.empty(self.keypoint_scores.shape, dtype=np.uint8)
+            scores = _plain(self.keypoint_scores)
+            fill_states(_plain(self.keypoints_xy), scores, WEAK_SCORE, states)
+            object.__setattr__(self, "keypoint_states", states)
 
     @classmethod
     def empty(cls, skeleton: Skeleton = COCO17) -> "Poses":
@@ -127,37 +112,25 @@ class Poses(Result):
 
     def select(self, which: NDArray[Any]) -> "Poses":
         """The people at these indices (or where this mask is true), in that order."""
-        return Poses(
-            keypoints_xy=self.keypoints_xy[which],
-            keypoint_scores=self.keypoint_scores[which],
-            boxes_xyxy=self.boxes_xyxy[which],
-            scores=self.scores[which],
-            track_ids=self.track_ids[which],
-            covariance_px2=self.covariance_px2[which],
-            skeleton=self.skeleton,
-            keypoint_states=self.keypoint_states[which],
-        )
+        return self._changed({name: getattr(self, name)[which] for name in _SHAPES})
 
     def with_keypoints(
         self,
-        keypoints_xy: NDArray[np.float64],
-        keypoint_scores: NDArray[np.float64],
-        covariance_px2: NDArray[np.float64],
+        keypoints_xy: Floats,
+        keypoint_scores: Floats,
+        covariance_px2: Floats,
         keypoint_states: NDArray[np.uint8],
     ) -> "Poses":
         """The same people with other keypoints, which have to be of the same shapes."""
-        changed = object.__new__(Poses)  # not validated: this is for every frame
-        for name, values in (
-            ("keypoints_xy", keypoints_xy),
-            ("keypoint_scores", keypoint_scores),
-            ("boxes_xyxy", self.boxes_xyxy),
-            ("scores", self.scores),
-            ("track_ids", self.track_ids),
-            ("covariance_px2", covariance_px2),
-            ("skeleton", self.skeleton),
-            ("keypoint_states", keypoint_states),
-        ):
-            object.__setattr__(changed, name, values)
+        places = keypoints_xy, keypoint_scores, covariance_px2, keypoint_states
+        return self._changed(dict(zip(_PLACES, places, strict=True)))
+
+    def _changed(self, arrays: dict[str, Any]) -> "Poses":
+        """Not validated: this is for every frame."""
+        changed = object.__new__(Poses)
+        for name in (*_SHAPES, "skeleton"):
+            value = arrays[name] if name in arrays else getattr(self, name)
+            object.__setattr__(changed, name, value)
         return changed
 
     def without_keypoints(self, which: NDArray[np.bool_]) -> "Poses":
@@ -175,32 +148,25 @@ class Poses(Result):
         order = np.tile(np.arange(self.keypoint_scores.shape[1]), (len(self), 1))
         order[people, pairs[marked, 0]], order[people, pairs[marked, 1]] = pairs[marked].T[::-1]
         each = np.arange(len(self))[:, None]
-        return self.with_keypoints(
-            self.keypoints_xy[each, order],
-            self.keypoint_scores[each, order],
-            self.covariance_px2[each, order],
-            self.keypoint_states[each, order],
-        )
+        return self._changed({name: getattr(self, name)[each, order] for name in _PLACES})
 
     def joined(self, others: "Poses") -> "Poses":
         """These people and then those, of the same skeleton."""
-        names = [one.name for one in fields(self) if one.name != "skeleton"]
-        both: dict[str, Any] = {
-            name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in names
-        }
-        return replace(self, **both)
+        return self._changed(
+            {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _SHAPES}
+        )
 
     def in_frame(self, size_wh: tuple[int, int]) -> "Poses":
         """The same people with the keypoints outside a frame of ``size_wh`` marked as such."""
         # Integers are pixel centres, so the frame reaches half a pixel around them.
         right, bottom = size_wh[0] - 0.5, size_wh[1] - 0.5
         states = self.keypoint_states.copy()
-        if not _kernels.mark_outside(_plain(self.keypoints_xy), right, bottom, states):
+        if not mark_outside(_plain(self.keypoints_xy), right, bottom, states):
             return self
-        return replace(self, keypoint_states=states)
+        return self._changed({"keypoint_states": states})
 
     @property
-    def sigma_px(self) -> NDArray[np.float64]:
+    def sigma_px(self) -> Floats:
         """Uncertainty of each keypoint in px, (P, K): root of the mean variance of x and y."""
         trace = self.covariance_px2[..., 0, 0] + self.covariance_px2[..., 1, 1]
         return np.sqrt(np.where(trace >= 0, trace / 2, np.nan))
@@ -210,35 +176,31 @@ class Poses(Result):
         return {"people": [self._person(index) for index in range(len(self))]}
 
     def _person(self, index: int) -> dict[str, Any]:
-        rows = zip(
-            self.keypoints_xy[index],
-            self.keypoint_scores[index],
-            self.sigma_px[index],
-            strict=True,
-        )
+        arrays = self.keypoints_xy, self.keypoint_scores, self.sigma_px
+        keypoints = zip(*(array[index].tolist() for array in arrays), strict=True)
         return {
             "id": int(self.track_ids[index]),
-            "box_xyxy": [round(float(edge), 2) for edge in self.boxes_xyxy[index]],
+            "box_xyxy": [round(edge, 2) for edge in self.boxes_xyxy[index].tolist()],
             "score": round(float(self.scores[index]), 4),
-            "keypoints": [_keypoint(xy, score, sigma) for xy, score, sigma in rows],
+            "keypoints": [_keypoint(x, y, score, sigma) for (x, y), score, sigma in keypoints],
             "states": [KeypointState(state).word for state in self.keypoint_states[index]],
             "covariance_px2": [_spread(one) for one in self.covariance_px2[index]],
         }
 
 
-def _plain(values: NDArray[np.floating]) -> NDArray[np.float64]:
+def _plain(values: NDArray[np.floating]) -> Floats:
     """As the kernels are compiled for: float64 in one piece of memory."""
     return np.ascontiguousarray(values, dtype=np.float64)
 
 
-def _keypoint(xy: NDArray[np.float64], score: float, sigma_px: float) -> list[Any] | None:
-    if not np.isfinite(xy).all():
+def _keypoint(x: float, y: float, score: float, sigma_px: float) -> list[Any] | None:
+    if not np.isfinite([x, y]).all():
         return None
-    sigma = round(float(sigma_px), 3) if np.isfinite(sigma_px) else None
-    return [round(float(xy[0]), 2), round(float(xy[1]), 2), round(float(score), 4), sigma]
+    sigma = round(sigma_px, 3) if np.isfinite(sigma_px) else None
+    return [round(x, 2), round(y, 2), round(score, 4), sigma]
 
 
-def _spread(covariance_px2: NDArray[np.float64]) -> list[float] | None:
+def _spread(covariance_px2: Floats) -> list[float] | None:
     """xx, xy and yy of a covariance: all that there is to its ellipse."""
     if not np.isfinite(covariance_px2).all():
         return None

@@ -3,6 +3,7 @@
 import base64
 import csv
 import html
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import fields
@@ -59,12 +60,11 @@ class Result:
 
     def __getitem__(self, which: int | slice | NDArray[Any]) -> "Poses":
         """One person (as ``Poses`` of one), or those of a slice, of indices or of a mask."""
-        index = np.array([which]) if isinstance(which, int | np.integer) else which
-        if isinstance(which, int | np.integer) and not -len(self.scores) <= which < len(
-            self.scores
-        ):
-            raise IndexError(f"poses[{which}]: there are {len(self.scores)} people")
-        chosen = self._poses.select(cast("NDArray[Any]", index))
+        if isinstance(which, int | np.integer):
+            if not -len(self.scores) <= which < len(self.scores):
+                raise IndexError(f"poses[{which}]: there are {len(self.scores)} people")
+            which = np.array([which])
+        chosen = self._poses.select(cast("NDArray[Any]", which))
         return chosen if self.image_bgr is None else chosen.found_in(self.image_bgr)
 
     def __iter__(self) -> Iterator["Poses"]:
@@ -79,19 +79,17 @@ class Result:
 
     def __repr__(self) -> str:
         """In few words: the arrays are for themselves."""
-        people = ", ".join(
-            f"{track_id}: {score:.2f}"
-            for track_id, score in zip(self.track_ids, self.scores, strict=True)
-        )
+        pairs = zip(self.track_ids, self.scores, strict=True)
+        people = ", ".join(f"{track_id}: {score:.2f}" for track_id, score in pairs)
         return f"Poses({len(self.scores)} of {self.skeleton.name}, by id and score {{{people}}})"
 
     __hash__ = None  # type: ignore[assignment]
 
     def visible(self, score_threshold: float = WEAK_SCORE) -> NDArray[np.bool_]:
         """Which keypoints count, (P, K): there, and scored no lower than the threshold."""
-        there = np.isfinite(self.keypoints_xy).all(axis=-1)
+        there = np.isfinite(self.keypoints_xy).all(axis=-1) & (self.keypoint_scores > 0)
         visible: NDArray[np.bool_] = there & (self.keypoint_scores >= score_threshold)
-        return visible & (self.keypoint_scores > 0)
+        return visible
 
     def plot(
         self,
@@ -133,12 +131,7 @@ class Result:
     def save(self, path: str | Path, **how: Any) -> Path:
         """Writes a drawn picture, ``.json`` (``to_dict``) or ``.csv`` (``to_table``), by its name.
 
-        Parameters
-        ----------
-        path : str or Path
-            What is there already is replaced.
-        **how
-            As for ``plot``.
+        What is there already is replaced; ``how`` is as for ``plot``.
 
         Raises
         ------
@@ -148,27 +141,28 @@ class Result:
             When the file cannot be written.
         """
         path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix not in (*PICTURES, ".json", ".csv"):
-            known = ", ".join((*PICTURES, ".json", ".csv"))
-            raise UsageError(f"save: expected a file name that ends in {known}, got {path.name!r}")
-        content = self._as_bytes(suffix, how)
+        match path.suffix.lower():
+            case ".json":
+                content = json.dumps(self._poses.to_dict()).encode()
+            case ".csv":
+                content = self._csv().encode()
+            case suffix if suffix in PICTURES:
+                content = _encoded(self.plot(**how), suffix)
+            case _:
+                known = ", ".join((*PICTURES, ".json", ".csv"))
+                wanted = f"expected a file name that ends in {known}"
+                raise UsageError(f"save: {wanted}, got {path.name!r}")
         try:
             path.write_bytes(content)
         except OSError as error:
             raise SinkError(f"cannot write {path}: {error.strerror or error}") from None
         return path
 
-    def _as_bytes(self, suffix: str, how: dict[str, Any]) -> bytes:
-        if suffix == ".json":
-            return json.dumps(self._poses.to_dict()).encode()
-        if suffix == ".csv":
-            table = self.to_table()
-            rows = [list(table), *zip(*(column.tolist() for column in table.values()), strict=True)]
-            lines = _Lines()
-            csv.writer(lines, lineterminator="\n").writerows(rows)
-            return "".join(lines.written).encode()
-        return _encoded(self.plot(**how), suffix)
+    def _csv(self) -> str:
+        table, text = self.to_table(), io.StringIO()
+        rows = zip(*(column.tolist() for column in table.values()), strict=True)
+        csv.writer(text, lineterminator="\n").writerows([list(table), *rows])
+        return text.getvalue()
 
     def to_table(self) -> dict[str, NDArray[Any]]:
         """The columns of a table with one row for each keypoint of each person.
@@ -209,18 +203,12 @@ class Result:
 
     def _repr_html_(self) -> str:
         """The picture with the people in it, where it is known, above a table of them."""
-        cells = [
-            (track_id, f"{score:.2f}", ", ".join(f"{edge:.0f}" for edge in box), seen)
-            for track_id, score, box, seen in zip(
-                self.track_ids.tolist(),
-                self.scores.tolist(),
-                self.boxes_xyxy.tolist(),
-                self.visible().sum(axis=1).tolist(),
-                strict=True,
-            )
-        ]
-        heads = ("id", "score", "box x1, y1, x2, y2", f"keypoints of {self.skeleton.name}")
-        rows = [_html_row(heads, "th"), *(_html_row(row, "td") for row in cells)]
+        heads = ["id", "score", "box x1, y1, x2, y2", f"keypoints of {self.skeleton.name}"]
+        rows = [_html_row(heads, "th")]
+        seen = self.visible().sum(axis=1)
+        for person, track_id in enumerate(self.track_ids):
+            box = ", ".join(f"{edge:.0f}" for edge in self.boxes_xyxy[person])
+            rows.append(_html_row([track_id, f"{self.scores[person]:.2f}", box, seen[person]]))
         return self._html_picture() + f"<table>{''.join(rows)}</table>"
 
     def _html_picture(self) -> str:
@@ -231,16 +219,6 @@ class Result:
         small = cv2.resize(drawn, None, fx=times, fy=times, interpolation=cv2.INTER_AREA)
         text = base64.b64encode(_encoded(np.asarray(small, np.uint8), ".jpg")).decode()
         return f'<img src="data:image/jpeg;base64,{text}">'
-
-
-class _Lines:
-    """What ``csv`` writes into."""
-
-    def __init__(self) -> None:
-        self.written: list[str] = []
-
-    def write(self, line: str) -> None:
-        self.written.append(line)
 
 
 def _same(mine: Any, other: Any) -> bool:
@@ -256,5 +234,5 @@ def _encoded(image_bgr: ImageBgr, suffix: str) -> bytes:
     return data.tobytes()
 
 
-def _html_row(cells: tuple[Any, ...], kind: str) -> str:
+def _html_row(cells: list[Any], kind: str = "td") -> str:
     return "<tr>" + "".join(f"<{kind}>{html.escape(str(one))}</{kind}>" for one in cells) + "</tr>"

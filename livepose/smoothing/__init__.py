@@ -1,10 +1,9 @@
 """Smoothing: still people do not tremble, fast hands do not lag.
 
-The public ``Smoother`` validates and keeps one state for each track; the filters themselves are
-numba kernels in ``_kernels``, one call for all people of a frame.
+The public ``Smoother`` validates and keeps one state for each track; ``filters`` are numba kernels,
+which ``_kernels`` runs on all people of a frame in one call.
 """
 
-from livepose.smoothing.settings import METHODS, PRESETS, PRICES, SmoothingSettings
-from livepose.smoothing.smoother import Smoother
+from livepose.smoothing.smoother import METHODS, PRESETS, PRICES, Smoother, SmoothingSettings
 
 __all__ = ["METHODS", "PRESETS", "PRICES", "Smoother", "SmoothingSettings"]

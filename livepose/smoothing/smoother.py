@@ -1,17 +1,46 @@
 """The smoother: one filter state for each track, kept in arrays, filtered in one call."""
 
 import math
+from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.poses import Poses
+from livepose.settings import SMOOTHINGS
 from livepose.smoothing import _kernels
-from livepose.smoothing._imm_kernels import IMM_COLUMNS
-from livepose.smoothing._one_euro_kernels import STATE_COLUMNS
-from livepose.smoothing.settings import METHODS, PRESETS, SmoothingSettings
+from livepose.smoothing.filters import GAP_S, IMM_COLUMNS, ONE_EURO_COLUMNS
 
-FEWEST_SLOTS = 8
+METHODS = SMOOTHINGS
+"""Names of the filters; ``none`` hands poses through untouched."""
+NOISE_SHARES = {"still": 0.55, "balanced": 0.16, "fast": 0.033}
+PRESETS = tuple(NOISE_SHARES)
+"""Those that predict, and differ in one number alone."""
+PRICES = {
+    name: f"adds {adds_ms:.0f} ms, removes {removes_px:.2f} of 0.68 px of trembling"
+    for name, adds_ms, removes_px in (
+        ("still", 4.7, 0.32),
+        ("balanced", 1.0, 0.20),
+        ("fast", 0.0, 0.10),
+        ("one-euro", 15.0, 0.08),
+        ("none", 0.0, 0.0),
+    )
+}
+"""Lag in motion, and trembling at rest, RMS, of people about 145 px large (root of the box area);
+figures and command: docs/smoothness.md."""
+
+
+class SmoothingSettings(NamedTuple):
+    """What differs between the filters; docs/smoothness.md chose it."""
+
+    noise_share: float = NOISE_SHARES["balanced"]
+    """How much of a measurement's variance is trembling from picture to picture, the rest being a
+    constant error: higher trembles less and follows later."""
+    min_cutoff_hz: float = 1.0
+    """One Euro: cut-off for a keypoint at rest."""
+    cutoff_per_speed: float = 10.0
+    """One Euro: Hz added for each body scale a second of speed."""
 
 
 class Smoother:
@@ -22,17 +51,17 @@ class Smoother:
     for slow motion, and one for quick motion, which gives way at once. So what is still does not
     tremble, and what moves is not late. The covariance that decoding gives each keypoint is its
     measurement noise: what the network is unsure of is smoothed more. Constants are in real
-    seconds and body scales (root of the box area), so that neither the frame rate nor the
-    distance matters; x and y share one variance, so that the filter knows no directions.
+    seconds and body scales, so that neither the frame rate nor the distance matters; x and y share
+    one variance, so that the filter knows no directions. A body scale is the root of the area of a
+    person's box: for somebody who stands about a metre.
 
-    * A keypoint that vanishes glides on by its last speed for ``fade_s`` while its score falls to
-      zero, then it is NaN with score 0. Its covariance is NaN from the start: it was not measured.
+    * A keypoint that vanishes glides on by its last speed for 0.2 s while its score falls to zero,
+      then it is NaN with score 0. Its covariance is NaN from the start: it was not measured.
     * A measurement that nobody could have moved to is doubted: the keypoint is predicted instead,
       until the next measurement confirms it. Both are ``KeypointState.PREDICTED``.
-    * A keypoint that comes back within ``jump_scales`` goes on, one that comes back elsewhere
-      starts there.
-    * 0.0 is a time like any other. A repeated time hands out the same positions again. After
-      ``gap_s`` without the person, or when time runs backwards, that person starts anew.
+    * A keypoint that comes back near goes on, one that comes back elsewhere starts there.
+    * 0.0 is a time like any other. A repeated time hands out the same positions again. After 1.5 s
+      without the person, or when time runs backwards, that person starts anew.
     * People who are not followed (track id 0) pass untouched.
 
     ``one-euro`` is the One Euro filter [2]_ instead, which holds a vanished keypoint in place.
@@ -73,21 +102,20 @@ class Smoother:
     def __init__(self, method: str = "balanced", settings: SmoothingSettings | None = None) -> None:
         if method not in METHODS:
             raise ValueError(f"smoothing: expected one of {', '.join(METHODS)}, got {method!r}")
-        self.method = method
-        self.settings = settings or SmoothingSettings.of(method)
-        self.lead_s = 0.0
-        self._columns = STATE_COLUMNS if method == "one-euro" else IMM_COLUMNS
+        self.method, self.lead_s = method, 0.0
+        share = NOISE_SHARES.get(method, NOISE_SHARES["balanced"])
+        self._chosen = tuple(settings or SmoothingSettings(share))
         self.reset()
-        self._filter(0.0, Poses.empty())  # compiles
-        if method in PRESETS:
-            nobody = Poses.empty()
-            self.doubts(0.0, nobody.track_ids)
-            self.propagate(0.0, nobody, np.zeros(0, dtype=np.bool_))
+        nobody = Poses.empty()
+        self._filter(0.0, nobody)  # compiles
+        self.doubts(0.0, nobody.track_ids)
+        self.propagate(0.0, nobody, np.zeros(0, dtype=np.bool_))
 
-    def reset(self, keypoints: int = 1) -> None:
+    def reset(self) -> None:
         """Forgets everybody; the smoother is as new."""
-        self._tracks = np.empty(0, dtype=_kernels.TRACK)
-        self._states = np.empty((0, keypoints, self._columns))
+        columns = ONE_EURO_COLUMNS if self.method == "one-euro" else IMM_COLUMNS
+        self._slots: dict[int, int] = {}
+        self._bodies, self._states = np.empty((0, 2)), np.empty((0, 1, columns))
 
     def apply(self, time_s: float, poses: Poses) -> Poses:
         """The poses of the picture at ``time_s`` (seconds), smoothed; the input stays as it is.
@@ -99,9 +127,7 @@ class Smoother:
         """
         if not math.isfinite(time_s):
             raise ValueError(f"time_s: expected finite seconds, got {time_s}")
-        if self.method == "none":
-            return poses
-        return self._filter(float(time_s), poses)
+        return poses if self.method == "none" else self._filter(float(time_s), poses)
 
     def doubts(self, time_s: float, track_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """How much less a prediction of these people (P,) for ``time_s`` is worth than a look.
@@ -112,46 +138,66 @@ class Smoother:
         """
         if self.method not in PRESETS:
             return np.full(len(track_ids), np.inf)
-        known, numbers = (self._tracks, self._states), self.settings.numbers
-        return np.asarray(_kernels.doubts(track_ids, *known, float(time_s), numbers))
+        slots = self._slots_of(track_ids)
+        return np.asarray(_kernels.doubts(slots, self._bodies, self._states, float(time_s)))
 
     def propagate(self, time_s: float, poses: Poses, overdue: NDArray[np.bool_]) -> Poses:
         """People (P) who were not looked at, with the keypoints that they should have by now.
 
         Keypoints, scores and covariances are the filter's, the rest is that of ``poses``; strangers
-        are left out. The keypoints of those for whom a look is ``overdue`` (P,) are marked as
-        predicted. Nothing is learned: the next look is compared with the last one.
+        are left out, and so is everybody with filters that do not predict. The keypoints of those
+        for whom a look is ``overdue`` (P,) are marked as predicted. Nothing is learned: the next
+        look is compared with the last one.
         """
-        if poses.keypoint_scores.shape[1] != self._states.shape[1]:
-            return poses.select(np.zeros(len(poses), dtype=bool))
-        shape = poses.keypoint_scores.shape
-        people = (
-            *(poses.track_ids, np.ascontiguousarray(poses.boxes_xyxy)),
+        slots, shape = self._slots_of(poses.track_ids), poses.keypoint_scores.shape
+        if self.method not in PRESETS or shape[1] != self._states.shape[1]:
+            slots[:] = -1
+        made = (
             *(np.full((*shape, 2), np.nan), np.zeros(shape)),
             *(np.full((*shape, 2, 2), np.nan), np.zeros(shape, dtype=np.uint8)),
         )
-        times_s, numbers = (float(time_s), float(self.lead_s)), self.settings.numbers
-        known = _kernels.propagate(people, overdue, self._tracks, self._states, times_s, numbers)
-        return poses.with_keypoints(*people[2:]).select(known)
+        people, times_s = (
+            (np.ascontiguousarray(poses.boxes_xyxy), *made),
+            (float(time_s), float(self.lead_s)),
+        )
+        known = slots, self._bodies, self._states
+        _kernels.propagate(people, overdue, *known, times_s, self._chosen)
+        return poses.with_keypoints(*made).select(slots >= 0)
 
     def _filter(self, time_s: float, poses: Poses) -> Poses:
         if poses.keypoint_scores.shape[1] != self._states.shape[1]:
-            self.reset(poses.keypoint_scores.shape[1])
-        people = self._as_people(poses)
-        times_s, numbers = (time_s, float(self.lead_s)), self.settings.numbers
-        one_euro = self.method == "one-euro"
-        while not _kernels.smooth(people, self._tracks, self._states, times_s, numbers, one_euro):
-            more = max(FEWEST_SLOTS, len(self._tracks))
-            self._tracks = np.concatenate([self._tracks, np.zeros(more, dtype=_kernels.TRACK)])
-            fresh = np.full((more, *self._states.shape[1:]), np.nan)
-            self._states = np.concatenate([self._states, fresh])
-        return poses.with_keypoints(*people[2:])
-
-    @staticmethod
-    def _as_people(poses: Poses) -> _kernels.People:
-        """Copies, for kernels to write into."""
-        return (
-            *(poses.track_ids, np.ascontiguousarray(poses.boxes_xyxy)),
+            self._slots, self._bodies = {}, np.empty((0, 2))
+            self._states = np.empty((0, poses.keypoint_scores.shape[1], self._states.shape[2]))
+        self._assign_slots(time_s, poses.track_ids)
+        made = (
             *(poses.keypoints_xy.copy(), poses.keypoint_scores.copy()),
             *(poses.covariance_px2.copy(), poses.keypoint_states.copy()),
         )
+        people, times_s = (
+            (np.ascontiguousarray(poses.boxes_xyxy), *made),
+            (time_s, float(self.lead_s)),
+        )
+        known = self._slots_of(poses.track_ids), self._bodies, self._states
+        _kernels.smooth(people, *known, times_s, self._chosen, self.method == "one-euro")
+        return poses.with_keypoints(*made)
+
+    def _assign_slots(self, time_s: float, track_ids: NDArray[np.int64]) -> None:
+        """A fresh slot for each new track; who was not seen for long, or in the future, leaves."""
+        gone_s = time_s - self._bodies[:, _kernels.SEEN_S]
+        here = (gone_s >= 0.0) & (gone_s <= GAP_S)
+        self._slots = {one: slot for one, slot in self._slots.items() if here[slot]}
+        taken = set(self._slots.values())
+        free = (slot for slot in count() if slot not in taken)
+        for one in track_ids.tolist():
+            if one > 0 and one not in self._slots:
+                slot = self._slots[one] = next(free)
+                if slot == len(self._bodies):
+                    more = max(1, slot)
+                    self._bodies = np.concatenate([self._bodies, np.empty((more, 2))])
+                    fresh = np.empty((more, *self._states.shape[1:]))
+                    self._states = np.concatenate([self._states, fresh])
+                self._bodies[slot] = self._states[slot] = np.nan
+
+    def _slots_of(self, track_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The slot of each track (P,), -1 for who is not followed."""
+        return np.array([self._slots.get(one, -1) for one in track_ids.tolist()], dtype=np.int64)

@@ -2,13 +2,14 @@
 
 ``Tracker`` is the whole of it for others. Inside, ``tracks`` holds everybody in arrays,
 ``associate`` gives detections to tracks, ``identity`` takes poses in and corrects by them id
-switches and duplicates, ``reid`` knows who comes back; the kernels predict and follow boxes, judge
-and mend poses, and say when the detector may rest. ``scenecut`` tells where a clip is cut, and
-where a picture differs from an earlier one. Times are seconds everywhere, never frames.
+switches and duplicates, ``reid`` knows who comes back; the kernels in ``motion`` predict and follow
+boxes, those in ``joints`` mend poses and ask what they prove, and ``_kernels`` runs them for each
+picture. ``scenecut`` tells where a clip is cut, and where a picture differs from an earlier one.
+Times are seconds everywhere, never frames, and a body scale is the root of a box's area, about a
+metre. Where a rule's numbers name no source, docs/identity.md has the measurement.
 """
 
 from livepose.tracking.scenecut import Changes, ShotBoundaries, Thumbnail
-from livepose.tracking.settings import TrackerSettings
-from livepose.tracking.tracker import Tracked, Tracker
+from livepose.tracking.tracker import Tracked, Tracker, TrackerSettings
 
 __all__ = ["Changes", "ShotBoundaries", "Thumbnail", "Tracked", "Tracker", "TrackerSettings"]

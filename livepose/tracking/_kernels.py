@@ -1,9 +1,8 @@
 """Numba kernels of the steps that every picture takes, whether the detector looked or not.
 
-``table`` (T,) and ``joints`` (T, K, ...) are those of ``tracks.Tracks``, and a person is one row;
-``numbers`` (1,) is that of ``TrackerSettings``, ``chosen`` its row. Few calls that do much: after a
-network has run nothing is in the processor's caches, and each call costs microseconds before it
-does anything.
+``table`` (T,) and ``joints`` (T, K, ...) are those of ``tracks.Tracks``, and a person is one row.
+Few calls that do much: after a network has run nothing is in the processor's caches, and each call
+costs microseconds before it does anything.
 """
 
 import math
@@ -12,95 +11,85 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.boxes._kernels import around, iou_of
-from livepose.compiled import njit
-from livepose.tracking import _box_kernels as box
-from livepose.tracking import _pose_kernels as pose
+from livepose.boxes import around, iou_of
+from livepose.compiled import kernel
+from livepose.tracking import joints as joint
+from livepose.tracking import motion
+from livepose.tracking.joints import Limbs
 from livepose.tracking.tracks import State
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 Table = Any
-"""Structured arrays, whose columns only numba knows by name."""
-Handed = tuple[Floats, Rows, Floats]
-"""Boxes (N, 4), ids (N,) and scores (N,)."""
+"""Structured array, whose columns only numba knows by name."""
 
 TENTATIVE, ACTIVE, LOST = int(State.TENTATIVE), int(State.ACTIVE), int(State.LOST)
 
+INTERVAL_S = 0.5  # newcomers wait so long at most
+BUSY_INTERVAL_S = 0.2  # ... while somebody is fast or lost
+CROSSING_INTERVAL_S = 0.045  # ... while boxes overlap and one passes the other
+FAST_SPEED = 1.0  # body scales a second
+PASSING_SPEED = 0.3  # body scales a second; three women side by side stay below
+CROSSING_IOU = 0.2  # overlap from which on people may be mixed up
+ESTABLISHED_S = 0.5  # whoever had a pose of their own for so long keeps it
+
+# Which keypoints hold a person.
+KEYPOINT_SCORE = 0.15  # a keypoint counts from here on
+LEAST_KEYPOINTS = 3  # fewer do not hold a person
+LEAST_LEVEL = 0.1  # mean score of all keypoints below which they are faded ...
+FADE_RATIO = 0.5  # ... or below this part of the mean at the last detection
+LEVEL_RATE = 0.5  # how quickly the usual mean is learned at detections
 STRAY = 0.75  # keypoints centred farther from the box's centre, in box sizes, are another's
-LEVEL_RATE = 0.5  # how quickly the usual mean score of keypoints is learned at detections
 STALE_S = 0.5  # keypoints from longer ago say nothing about how a box moved since
 
-# -- when the detector is due --------------------------------------------------------------------
 
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def anybody_fades(table: Table, time_s: float, numbers: Table) -> bool:
+@kernel
+def anybody_fades(table: Table, time_s: float, coast_s: float) -> bool:
     """Whether somebody handed out would soon be out of sight, or in doubt, for want of a look."""
-    chosen = numbers[0]
     for t in range(len(table)):
         person = table[t]
         # Whom the detector has just confirmed may stay without good keypoints for a while.
-        faded = person.faded and not time_s - person.detected_s <= 0.5 * chosen.coast_s
-        unseen = faded or time_s - person.seen_s > chosen.coast_s
-        doubt_s = time_s - person.proven_s
-        doubted = doubt_s > 0.8 * chosen.proof_s and pose.is_proven(person, time_s, chosen)
+        faded = person.faded and not time_s - person.detected_s <= 0.5 * coast_s
+        unseen = faded or time_s - person.seen_s > coast_s
+        aging = time_s - person.proven_s > 0.8 * joint.PROOF_S
+        doubted = aging and joint.is_proven(person, time_s)
         if person.state == ACTIVE and person.chosen and (unseen or doubted):
             return True
     return False
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def interval_s(table: Table, numbers: Table) -> float:
+@kernel
+def interval_s(table: Table) -> float:
     """How long the detector may rest with these people."""
-    chosen = numbers[0]
-    shown, busy, crossing = 0, False, False
+    shown, longest_s = 0, INTERVAL_S
     for t in range(len(table)):
         person = table[t]
         if person.state == TENTATIVE:
             return 0.0
         if person.state == LOST:
-            busy = True
+            longest_s = min(longest_s, BUSY_INTERVAL_S)
             continue
         shown += 1
-        scale_px = box.scale_of(person.xywh)
-        busy = busy or person.faded
-        if person.state == ACTIVE:
-            speed_px = math.hypot(person.velocity[0], person.velocity[1])
-            busy = busy or speed_px / scale_px > chosen.fast_speed
+        scale_px = motion.scale_of(person.xywh)
+        speed = math.hypot(person.velocity[0], person.velocity[1]) / scale_px
+        if person.faded or (person.state == ACTIVE and speed > FAST_SPEED):
+            longest_s = min(longest_s, BUSY_INTERVAL_S)
         for other in range(t):
-            if table[other].state != LOST and overlap_of(table, t, other) > chosen.crossing_iou:
-                speed_px = pose.apart(person.velocity[:2], table[other].velocity[:2])
-                crossing = crossing or speed_px > chosen.passing_speed * scale_px
-                busy = True
-    if shown == 0:
-        return 0.0
-    if crossing:
-        return float(chosen.crossing_interval_s)
-    return float(chosen.busy_interval_s if busy else chosen.interval_s)
+            if table[other].state != LOST and overlap_of(table, t, other) > CROSSING_IOU:
+                speed_px = joint.apart(person.velocity[:2], table[other].velocity[:2])
+                passing = speed_px > PASSING_SPEED * scale_px
+                longest_s = min(longest_s, CROSSING_INTERVAL_S if passing else BUSY_INTERVAL_S)
+    return longest_s if shown else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def overlap_of(table: Table, one: int, other: int) -> float:
     """IoU of the boxes of two tracks."""
-    return float(iou_of(box.edges_of(table[one].xywh), box.edges_of(table[other].xywh)))
+    return float(iou_of(motion.edges_of(table[one].xywh), motion.edges_of(table[other].xywh)))
 
 
-# -- time goes on --------------------------------------------------------------------------------
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def advance(table: Table, time_s: float, dt_s: float, acceleration: float, lost_s: float) -> bool:
-    """Moves boxes on by ``dt_s``; whether somebody was not seen for ``lost_s``."""
-    late = False
-    for t in range(len(table)):
-        box.advance(table[t], dt_s, acceleration)
-        late = late or not time_s - table[t].seen_s <= lost_s
-    return late
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def coast(table: Table, time_s: float, coast_s: float) -> None:
     """Who was neither detected nor seen by keypoints for ``coast_s`` is out of sight.
 
@@ -113,36 +102,19 @@ def coast(table: Table, time_s: float, coast_s: float) -> None:
             person.state = LOST
 
 
-# -- who is handed out ---------------------------------------------------------------------------
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def assign_ids(table: Table, next_id: int) -> int:
-    """Gives ids to those who have become people, largest first; the id that is next then."""
-    while True:
-        largest, most_px2 = -1, -1.0
-        for t in range(len(table)):
-            area_px2 = table[t].xywh[2] * table[t].xywh[3]
-            if table[t].state == ACTIVE and table[t].ids == 0 and area_px2 > most_px2:
-                largest, most_px2 = t, area_px2
-        if largest < 0:
-            return next_id
-        table[largest].ids = next_id
-        next_id += 1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def choose(table: Table, max_people: int, time_s: float, hold_s: float) -> None:
+@kernel
+def select_outputs(table: Table, max_people: int, time_s: float) -> None:
     """Marks the ``max_people`` who are handed out: those of before, then the largest and surest.
 
-    Whoever is out of sight for less than ``hold_s`` keeps the place; whoever is nobody after that
-    long comes last.
+    Whoever is out of sight for less than ``ESTABLISHED_S`` keeps the place; whoever is nobody after
+    that long comes last.
     """
     weights = np.full(len(table), -np.inf)
     for t in range(len(table)):
         person = table[t]
-        known = time_s - person.proven_s <= 2 * hold_s or time_s - person.born_s <= hold_s
-        if person.chosen and known and time_s - person.seen_s <= hold_s:
+        known = time_s - person.proven_s <= 2 * ESTABLISHED_S
+        known = known or time_s - person.born_s <= ESTABLISHED_S
+        if person.chosen and known and time_s - person.seen_s <= ESTABLISHED_S:
             weights[t] = np.inf
         elif person.state == ACTIVE:
             size_px = math.sqrt(person.xywh[2] * person.xywh[3])
@@ -156,122 +128,105 @@ def choose(table: Table, max_people: int, time_s: float, hold_s: float) -> None:
         weights[best] = -np.inf
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def handed_out(table: Table) -> Handed:
-    """Those chosen, by id."""
-    shown = 0
-    for t in range(len(table)):
-        shown += table[t].state == ACTIVE and table[t].chosen
-    boxes_xyxy, ids, scores = np.empty((shown, 4)), np.empty(shown, np.int64), np.empty(shown)
-    for t in range(len(table)):
-        person, place = table[t], 0
-        if person.state != ACTIVE or not person.chosen:
-            continue
-        for other in range(len(table)):
-            before = table[other].state == ACTIVE and table[other].chosen
-            place += before and table[other].ids < person.ids
-        for i, edge in enumerate(box.edges_of(person.xywh)):
-            boxes_xyxy[place, i] = edge
-        ids[place], scores[place] = person.ids, person.scores
-    return boxes_xyxy, ids, scores
+# -- what keypoints say ----------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def select_outputs(table: Table, max_people: int, time_s: float, hold_s: float) -> Handed:
-    """Chooses, and hands out."""
-    choose(table, max_people, time_s, hold_s)
-    handed: Handed = handed_out(table)
-    return handed
+@kernel
+def find_rows(table: Table, track_ids: Rows, time_s: float) -> tuple[Rows, bool]:
+    """Row of each of these ids (P,), -1 where there is none; whether they may be mixed up.
 
-
-# -- what keypoints say --------------------------------------------------------------------------
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def find_rows(table: Table, track_ids: Rows, time_s: float, rows: Rows) -> tuple[int, bool]:
-    """Row of each of these ids (P,), -1 where there is none; how many were found.
-
-    And whether identities may be mixed up: two boxes meet, or somebody came while one is lost.
+    That is where two boxes meet, or somebody came while one is lost.
     """
-    found, meeting, came, lost = 0, False, False, False
+    rows = np.full(len(track_ids), -1)
+    meeting, came, lost = False, False, False
     for t in range(len(table)):
         lost = lost or table[t].state == LOST
-    for p in range(len(track_ids)):
-        rows[p] = -1
-        for t in range(len(table)):
+        for p in range(len(track_ids)):
             if track_ids[p] > 0 and table[t].ids == track_ids[p]:
                 rows[p] = t
-                break
-        if rows[p] < 0:
-            continue
-        found += 1
-        came = came or table[rows[p]].born_s == time_s
-        for t in range(len(table)):
-            shown = t != rows[p] and table[t].state == ACTIVE and table[t].chosen
-            meeting = meeting or (shown and overlap_of(table, rows[p], t) > 0.0)
-    return found, meeting or (came and lost)
+                came = came or table[t].born_s == time_s
+    for t in range(len(table)):
+        if table[t].state == ACTIVE and table[t].chosen:
+            for row in rows:
+                meeting = meeting or (row >= 0 and row != t and overlap_of(table, row, t) > 0.0)
+    return rows, meeting or (came and lost)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def take_in(
-    tracks: tuple[Table, Floats, Table],
+    table: Table,
+    joints: Floats,
     rows: Rows,
     seen: tuple[Floats, Floats, Masks],
-    limbs: pose.Limbs,
+    limbs: Limbs,
     time_s: float,
-    marks: tuple[Masks, Masks, Masks],
-) -> tuple[bool, bool, bool]:
+    whole_frame: bool,
+) -> tuple[Masks, Masks, Masks]:
     """Takes in poses seen on the tracks in ``rows`` (N,): mends them, judges, learns, moves boxes.
 
-    ``tracks`` are table, joints and settings; ``seen`` are keypoints (N, K, 2), scores (N, K), and
-    which poses (N,) are somebody else's double and not mended. Sets ``marks``: pairs (N, F) to be
-    exchanged, keypoints (N, K) that are not believed, and who is perhaps nobody (N,); whether any.
+    ``seen`` are keypoints (N, K, 2), scores (N, K), and which poses (N,) are somebody else's double
+    and not mended. Returns pairs (N, F) to be exchanged, keypoints (N, K) that are not believed,
+    and who is perhaps nobody (N,).
     """
-    table, joints, numbers = tracks
     keypoints_xy, scores, double = seen
-    exchanged, refused, doubtful = marks
-    chosen = numbers[0]
-    now_xy = np.empty(keypoints_xy.shape)
-    moves = np.zeros(len(rows), dtype=np.bool_)
-    exchanged[:] = False
-    refused[:] = False
+    exchanged = np.zeros((len(rows), len(limbs[0])), dtype=np.bool_)
+    refused = np.zeros(scores.shape, dtype=np.bool_)
+    moves, doubtful = np.zeros(len(rows), dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)
+    now_xy = keypoints_xy.copy()
     for n in range(len(rows)):
         person, memory = table[rows[n]], joints[rows[n]]
         for k in range(scores.shape[1]):
-            counts = scores[n, k] >= chosen.keypoint_score
-            for i in range(2):
-                now_xy[n, k, i] = keypoints_xy[n, k, i] if counts else np.nan
+            if not scores[n, k] >= KEYPOINT_SCORE:
+                now_xy[n, k] = np.nan
         if not double[n]:
-            scale_px = box.scale_of(person.xywh)
-            pose.correct_joints(
+            scale_px = motion.scale_of(person.xywh)
+            joint.correct_joints(
                 now_xy[n], memory, scale_px, limbs, time_s, exchanged[n], refused[n]
             )
-            pose.remember(now_xy[n], memory, scale_px, limbs[1], time_s)
-        if not double[n] and math.isnan(person.own_s):
-            person.own_s = time_s
-        elif double[n] and not time_s - person.own_s > chosen.established_s:
+            joint.remember(now_xy[n], memory, scale_px, limbs[1], time_s)
+            if math.isnan(person.own_s):
+                person.own_s = time_s
+        elif not time_s - person.own_s > ESTABLISHED_S:
             person.own_s = np.nan  # at first, losing a pose of one's own undoes having had one
-        level = pose.mean_score(scores[n], limbs[0], exchanged[n], refused[n])
-        good = judge(person, now_xy[n], level, time_s, chosen)
+        level = joint.mean_score(scores[n], limbs[0], exchanged[n], refused[n])
+        good = judge(person, now_xy[n], level, time_s)
         person.faded = not good
         if good:
-            moves[n] = learn(table, rows[n], now_xy[n], time_s, chosen.crossing_iou)
+            moves[n] = learn(table, rows[n], now_xy[n], time_s)
     # Only now: whether somebody stands behind another is asked of boxes that have not moved yet.
     for n in range(len(rows)):
         person, memory = table[rows[n]], joints[rows[n]]
         if moves[n]:
-            move(person, memory[:, pose.KEYPOINT], now_xy[n], time_s, chosen.box_noise)
+            move(person, memory[:, joint.KEYPOINT], now_xy[n], time_s)
         for k in range(len(memory)):
             memory[k, 0], memory[k, 1] = now_xy[n, k]
-        doubtful[n] = not pose.prove(person, scores[n], time_s, chosen)
+        doubtful[n] = not joint.prove(person, scores[n], time_s, whole_frame)
         person.keypoints_s = time_s
-        for i, edge in enumerate(box.edges_of(person.xywh)):
+        for i, edge in enumerate(motion.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
-    return bool(exchanged.any()), bool(refused.any()), bool(doubtful.any())
+    return exchanged, refused, doubtful
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def learn(table: Table, row: int, now_xy: Floats, time_s: float, crossing_iou: float) -> bool:
+@kernel
+def judge(person: Any, now_xy: Floats, level: float, time_s: float) -> bool:
+    """Whether a pose (K, 2) of this mean score is good enough to follow; learns the usual one."""
+    counted = 0
+    for k in range(len(now_xy)):
+        counted += math.isfinite(now_xy[k, 0])
+    if person.detected_s == time_s:
+        usual = level if math.isnan(person.level) else person.level
+        person.level = usual + LEVEL_RATE * (level - usual)
+    good = counted >= LEAST_KEYPOINTS and level >= LEAST_LEVEL
+    good = good and not level < FADE_RATIO * person.level
+    found = around(now_xy, now_xy)
+    for i in range(2):
+        away_px = abs((found[i] + found[i + 2]) / 2 - person.xywh[i])
+        good = good and away_px <= STRAY * person.xywh[i + 2]
+    return good
+
+
+@kernel
+def learn(table: Table, row: int, now_xy: Floats, time_s: float) -> bool:
     """Learns margins by a good pose (K, 2); whether the box is to move with it.
 
     Not if the detector has just given it, nor if the detector missed it where somebody else is:
@@ -282,44 +237,25 @@ def learn(table: Table, row: int, now_xy: Floats, time_s: float, crossing_iou: f
     if person.seeded:
         return True
     if person.detected_s == time_s:
-        box.learn_margins(person.margins, now_xy, box.edges_of(person.xywh))
+        motion.learn_margins(person.margins, now_xy, motion.edges_of(person.xywh))
         return False
     behind = False
     for other in range(len(table)):
         if other != row and table[other].state == ACTIVE and not math.isnan(person.missed_s):
-            behind = behind or overlap_of(table, row, other) > crossing_iou
+            behind = behind or overlap_of(table, row, other) > CROSSING_IOU
     return not behind
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def judge(person: Any, now_xy: Floats, level: float, time_s: float, chosen: Any) -> bool:
-    """Whether a pose (K, 2) of this mean score is good enough to follow; learns the usual one."""
-    counted = 0
-    for k in range(len(now_xy)):
-        counted += math.isfinite(now_xy[k, 0])
-    if person.detected_s == time_s:
-        usual = level if math.isnan(person.level) else person.level
-        person.level = usual + LEVEL_RATE * (level - usual)
-    least = chosen.least_level
-    if chosen.fade_ratio * person.level > least:
-        least = chosen.fade_ratio * person.level
-    found, near = around(now_xy, now_xy), True
-    for i in range(2):
-        away_px = abs((found[i] + found[i + 2]) / 2 - person.xywh[i])
-        near = near and away_px <= STRAY * person.xywh[i + 2]
-    return level >= least and counted >= chosen.least_keypoints and near
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float, box_noise: float) -> None:
+@kernel
+def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float) -> None:
     """Moves a box by the keypoints (K, 2) in it; a whole picture shrinks to them at once."""
     age_s = time_s - person.keypoints_s
     if person.seeded or not age_s <= STALE_S:
         age_s = math.inf
     followed = person.looked_xyxy.copy()
-    box.follow(followed, before_xy, now_xy, person.margins, age_s)
+    motion.follow(followed, before_xy, now_xy, person.margins, age_s)
     if person.seeded:
-        box.start(person, followed, box_noise)
+        motion.start(person, followed)
         person.seeded = False
     else:
-        box.correct(person, followed, box_noise)
+        motion.correct(person, followed)

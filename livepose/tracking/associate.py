@@ -10,9 +10,24 @@ import numpy as np
 
 from livepose import boxes
 from livepose.boxes import Boxes
-from livepose.tracking import _box_kernels
-from livepose.tracking.settings import TrackerSettings
-from livepose.tracking.tracks import Floats, Mask, Rows, State, Tracks
+from livepose.tracking import motion
+from livepose.tracking.joints import PROOF_S
+from livepose.tracking.tracks import Floats, Rows, State, Tracks
+
+STRONG_SCORE = 0.4  # detections from here on are matched first
+BIRTH_SCORE = 0.3  # nobody is born of less; enough in the very first picture
+SURE_SCORE = 0.6  # born at once from here on
+BIRTH_HITS = 3  # so many detections in a row make a weak one a person
+
+# Least overlap of a predicted box with a strong detection, a weak one (half a ghost), and of
+# somebody lost, both boxes grown by a part of their size on each side.
+MATCH_IOU = 0.2
+WEAK_MATCH_IOU = 0.4
+LOST_MATCH_IOU = 0.15
+LOST_BUFFER = 0.3
+
+CONTAINED = 0.6  # a box so far inside another's is not believed at once
+UNCONFIRMED_S = 1.5  # carried by keypoints alone, past a detector that does not agree
 
 
 def assign(likeness: Floats, least: float) -> tuple[Rows, Rows]:
@@ -32,18 +47,15 @@ def assign(likeness: Floats, least: float) -> tuple[Rows, Rows]:
     return rows[kept].astype(np.int64), columns[kept].astype(np.int64)
 
 
-def buffered_iou(first_xyxy: Boxes, second_xyxy: Boxes, buffer: float) -> Floats:
-    """IoU (P, Q) of boxes grown on each side by ``buffer`` of their size.
+def grown(boxes_xyxy: Boxes) -> Boxes:
+    """Boxes grown on each side by ``LOST_BUFFER`` of their size.
 
     Somebody who was out of sight is not where a straight path leads; grown boxes still meet.
     After C-BIoU (Yang et al., WACV 2023, https://arxiv.org/abs/2211.14317).
     """
-    grown = []
-    for boxes_xyxy in (first_xyxy, second_xyxy):
-        xywh = boxes.to_xywh(boxes_xyxy)
-        xywh[:, 2:] *= 1 + 2 * buffer
-        grown.append(boxes.to_xyxy(xywh))
-    return boxes.iou(*grown)
+    xywh = boxes.to_xywh(boxes_xyxy)
+    xywh[:, 2:] *= 1 + 2 * LOST_BUFFER
+    return boxes.to_xyxy(xywh)
 
 
 def nested(first_xyxy: Boxes, second_xyxy: Boxes) -> Floats:
@@ -53,30 +65,21 @@ def nested(first_xyxy: Boxes, second_xyxy: Boxes) -> Floats:
     )
 
 
-def usable(boxes_xyxy: Boxes, scores: Floats) -> Mask:
-    """Detections (N,) that are boxes at all: finite, not empty, with a score."""
-    wh = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
-    return np.asarray(
-        np.isfinite(boxes_xyxy).all(axis=1) & np.isfinite(scores) & (wh > 0).all(axis=1)
-    )
-
-
-def match(tracks: Tracks, boxes_xyxy: Boxes, scores: Floats, chosen: TrackerSettings) -> Rows:
+def match(tracks: Tracks, boxes_xyxy: Boxes, scores: Floats) -> Rows:
     """Row of the track of each detection (N,), -1 for nobody's."""
     owner = np.full(len(scores), -1, dtype=np.int64)
-    strong = scores >= chosen.strong_score
-    predicted_xyxy = tracks.boxes_xyxy
-    overlap = boxes.iou(predicted_xyxy, boxes_xyxy)
+    strong = scores >= STRONG_SCORE
+    overlap = boxes.iou(tracks.boxes_xyxy, boxes_xyxy)
     seen, lost = tracks.where(State.ACTIVE, State.HIDDEN), tracks.where(State.LOST)
     loose = overlap  # only the lost are met more loosely
     if len(lost):
-        loose = buffered_iou(predicted_xyxy, boxes_xyxy, chosen.lost_buffer)
+        loose = boxes.iou(grown(tracks.boxes_xyxy), grown(boxes_xyxy))
     rounds = (
-        (seen, strong, overlap, chosen.match_iou),
-        (seen, ~strong, overlap, chosen.weak_match_iou),
-        (lost, strong, loose, chosen.lost_match_iou),
-        (lost, ~strong, overlap, chosen.weak_match_iou),
-        (tracks.where(State.TENTATIVE), scores >= 0, overlap, chosen.match_iou),
+        (seen, strong, overlap, MATCH_IOU),
+        (seen, ~strong, overlap, WEAK_MATCH_IOU),
+        (lost, strong, loose, LOST_MATCH_IOU),
+        (lost, ~strong, overlap, WEAK_MATCH_IOU),
+        (tracks.where(State.TENTATIVE), scores >= 0, overlap, MATCH_IOU),
     )
     single = np.ones(len(tracks), dtype=bool)
     for rows, wanted, likeness, least in rounds:
@@ -88,39 +91,32 @@ def match(tracks: Tracks, boxes_xyxy: Boxes, scores: Floats, chosen: TrackerSett
     return owner
 
 
-def absorb(
-    tracks: Tracks,
-    rows: Rows,
-    boxes_xyxy: Boxes,
-    scores: Floats,
-    time_s: float,
-    chosen: TrackerSettings,
-) -> None:
+def absorb(tracks: Tracks, rows: Rows, boxes_xyxy: Boxes, scores: Floats, time_s: float) -> None:
     """Corrects the tracks in ``rows`` by their detections (N, 4)."""
     back = tracks.state[rows] == State.LOST
     tracks.keypoints_s[rows[back]] = np.nan
     tracks.keypoints_xy[rows[back]] = np.nan
-    _box_kernels.correct_rows(tracks.table, rows, boxes_xyxy, chosen.box_noise)
+    motion.correct_rows(tracks.table, rows, boxes_xyxy)
     tracks.scores[rows] = scores
     tracks.hits[rows] += 1
     tracks.seen_s[rows] = tracks.detected_s[rows] = time_s
     tracks.missed_s[rows] = np.nan
     tracks.faded[rows] &= ~back
-    tracks.state[rows[back]] = State.ACTIVE
-    believed = (scores >= chosen.sure_score) | (tracks.hits[rows] >= chosen.birth_hits)
-    tracks.state[rows[believed & (tracks.state[rows] == State.TENTATIVE)]] = State.ACTIVE
-    prove(tracks, rows[scores >= chosen.sure_score], time_s, chosen)
-    _part(tracks, time_s, chosen)
+    believed = (scores >= SURE_SCORE) | (tracks.hits[rows] >= BIRTH_HITS)
+    believed &= tracks.state[rows] == State.TENTATIVE
+    tracks.state[rows[back | believed]] = State.ACTIVE
+    prove(tracks, rows[scores >= SURE_SCORE], time_s)
+    _part(tracks, time_s)
 
 
-def prove(tracks: Tracks, rows: Rows, time_s: float, chosen: TrackerSettings) -> None:
+def prove(tracks: Tracks, rows: Rows, time_s: float) -> None:
     """The detector is sure of these; it is not for a moment only, as keypoints may be."""
     tracks.proven_s[rows] = tracks.strong_s[rows] = time_s
-    tracks.sure_since_s[rows] = np.fmin(tracks.sure_since_s[rows], time_s - chosen.proof_s)
+    tracks.sure_since_s[rows] = np.fmin(tracks.sure_since_s[rows], time_s - PROOF_S)
     tracks.doubts[rows] = 0
 
 
-def _part(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> None:
+def _part(tracks: Tracks, time_s: float) -> None:
     """Hidden people whose box and another's are no longer one inside the other are shown again.
 
     Also those whom the detector finds while it misses the other: perhaps that is where both are.
@@ -130,40 +126,40 @@ def _part(tracks: Tracks, time_s: float, chosen: TrackerSettings) -> None:
         return
     shown = shown[np.isnan(tracks.missed_s[shown])]
     places = tracks.boxes_xyxy
-    covered = nested(places[hidden], places[shown]) > chosen.contained
+    covered = nested(places[hidden], places[shown]) > CONTAINED
     tracks.state[hidden[~covered.any(axis=1)]] = State.ACTIVE
     # Found in two boxes: what proves the one proves the other.
     proven = tracks.proven_s[hidden] == time_s
-    prove(tracks, shown[covered[proven].any(axis=0)], time_s, chosen)
+    prove(tracks, shown[covered[proven].any(axis=0)], time_s)
 
 
-def lose(
-    tracks: Tracks, missed: Rows, time_s: float, coast_s: float, chosen: TrackerSettings
-) -> Tracks:
+def lose(tracks: Tracks, missed: Rows, time_s: float, coast_s: float) -> Tracks:
     """The tracks after the detector looked and did not find those in ``missed``.
 
     Who was only tentative is gone. Who has no good keypoints either is lost; good keypoints carry
-    the others for ``unconfirmed_s``.
+    the others for ``UNCONFIRMED_S``.
     """
-    fresh = missed[np.isnan(tracks.missed_s[missed])]
-    tracks.missed_s[fresh] = time_s
+    missed_s, state = tracks.missed_s[missed], tracks.state[missed]
+    tracks.missed_s[missed] = missed_s = np.where(np.isnan(missed_s), time_s, missed_s)
     unseen = tracks.faded[missed] | ~(time_s - tracks.keypoints_s[missed] <= coast_s)
-    tired = time_s - tracks.missed_s[missed] > chosen.unconfirmed_s
-    hidden = tracks.state[missed] == State.HIDDEN
-    gone = missed[(unseen | tired | hidden) & (tracks.state[missed] != State.TENTATIVE)]
-    tracks.state[gone] = State.LOST
-    keep = np.ones(len(tracks), dtype=bool)
-    keep[missed[tracks.state[missed] == State.TENTATIVE]] = False
-    return tracks.select(keep)
+    gone = unseen | (time_s - missed_s > UNCONFIRMED_S) | (state == State.HIDDEN)
+    tracks.state[missed[gone]] = State.LOST
+    return tracks.select(~np.isin(np.arange(len(tracks)), missed[state == State.TENTATIVE]))
 
 
-def newborn(
-    tracks: Tracks, boxes_xyxy: Boxes, scores: Floats, first: bool, chosen: TrackerSettings
-) -> tuple[Rows, Mask]:
-    """Which unmatched detections are taken up, and which of those are believed at once."""
+def born(
+    tracks: Tracks, boxes_xyxy: Boxes, scores: Floats, time_s: float, everybody: bool
+) -> Tracks:
+    """Tracks of unmatched detections; those that are sure, or ``everybody``, are believed at once.
+
+    What nearly coincides with somebody who is there is left out.
+    """
     shown = tracks.boxes_xyxy[tracks.where(State.ACTIVE, State.HIDDEN)]
-    covered = (boxes.inside(boxes_xyxy, shown) > chosen.contained).any(axis=1)
-    doubled = (boxes.iou(boxes_xyxy, shown) > chosen.contained).any(axis=1)
-    taken = np.flatnonzero((scores >= chosen.birth_score) & ~doubled)
-    sure = (scores >= chosen.sure_score) & ~covered
-    return taken, (sure | first)[taken]
+    covered = (boxes.inside(boxes_xyxy, shown) > CONTAINED).any(axis=1)
+    doubled = (boxes.iou(boxes_xyxy, shown) > CONTAINED).any(axis=1)
+    taken = (scores >= BIRTH_SCORE) & ~doubled
+    sure = ((scores >= SURE_SCORE) & ~covered) | everybody
+    new = Tracks.born(boxes_xyxy[taken], scores[taken], time_s, tracks.joints.shape[1])
+    new.state[sure[taken]] = State.ACTIVE
+    prove(new, np.flatnonzero(new.scores >= SURE_SCORE), time_s)
+    return new

@@ -11,32 +11,40 @@ from functools import cache
 import numpy as np
 
 from livepose import boxes
-from livepose.compiled import njit
+from livepose.compiled import kernel
 from livepose.poses import Poses
 from livepose.skeletons import Skeleton
-from livepose.tracking import _kernels
-from livepose.tracking._pose_kernels import Limbs
+from livepose.tracking._kernels import CROSSING_IOU, ESTABLISHED_S, KEYPOINT_SCORE, take_in
 from livepose.tracking.associate import assign, nested
-from livepose.tracking.settings import TrackerSettings
+from livepose.tracking.joints import Limbs
 from livepose.tracking.tracks import Floats, Mask, Rows, State, Tracks
 
 UNKNOWN_SIGMA = 0.07
 """OKS sigma of keypoints of skeletons that publish none: about the mean of COCO's."""
+LOST_S = 1.5  # may come back as the same person after last being seen
 FRESH_S = 0.2  # keypoints older than this say little about the pose now
 LEAST_COMMON = 4  # fewer keypoints seen in both poses say nothing about likeness
-COINCIDING = 0.05  # two keypoints nearer than this part of the body's scale are one
+
+# docs/identity.md measured these.
+SAME_POSE_OKS = 0.75  # two people with keypoints so alike are one ...
+SAME_PLACE = 0.8  # ... or, one's box so far inside the other's, ...
+SAME_JOINTS = 0.4  # ... with such a share of the same keypoints ...
+COINCIDING = 0.05  # ... nearer than this part of the body's scale, unless both are established
+IDENTITY_OKS = 0.25  # identities are exchanged for so much more likeness
+RECOGNISE_OKS = 0.5  # a newcomer in the pose and place of somebody lost is that person
+
 PROOF = ("best", "proven_s", "strong_s", "sure_since_s", "doubts")
 PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "histograms", *PROOF)
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
 
-def take_in(
+def correct_by_pose(
     tracks: Tracks,
     rows: Rows,
     poses: Poses,
     time_s: float,
     sigmas: Floats,
-    chosen: TrackerSettings,
+    whole_frame: bool,
     mixed_up: bool,
 ) -> Poses:
     """Stores poses (N) seen on the tracks ``rows``, and returns them as they are believed.
@@ -44,40 +52,42 @@ def take_in(
     Those that are another's seen twice, or perhaps nobody's, are left out. Identities are looked at
     only if they may be ``mixed_up``.
     """
-    people, joint_count = poses.keypoint_scores.shape
-    double = hidden = np.zeros(people, dtype=np.bool_)
+    double = hidden = np.zeros(len(poses), dtype=np.bool_)
     if mixed_up:
-        counts = poses.keypoint_scores >= chosen.keypoint_score
+        counts = poses.keypoint_scores >= KEYPOINT_SCORE
         now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
-        seen = Seen(tracks, rows, now_xy, time_s, sigmas, chosen)
+        seen = Seen(tracks, rows, now_xy, time_s, sigmas)
         seen.correct_switches()
         seen.recognise()
         double = seen.mark_doubles()
         # The pose in the box of whoever has long had one, and is still found by the detector, is
         # that of somebody who stands before: the person stays, without keypoints.
-        established = time_s - tracks.own_s[rows] > chosen.established_s
+        established = time_s - tracks.own_s[rows] > ESTABLISHED_S
         veiled = double & established & np.isnan(tracks.missed_s[rows])
         hidden = double & ~veiled
-        if not np.array_equal(poses.track_ids, tracks.ids[rows]):
-            poses = replace(poses, track_ids=tracks.ids[rows])
+        poses = replace(poses, track_ids=tracks.ids[rows])
         poses = poses.without_keypoints(veiled[:, None]) if veiled.any() else poses
     limbs = limbs_of(poses.skeleton)
-    exchanged = np.empty((people, len(limbs[0])), dtype=np.bool_)
-    refused = np.empty((people, joint_count), dtype=np.bool_)
-    doubtful = np.empty(people, dtype=np.bool_)
-    keypoints_xy = np.ascontiguousarray(poses.keypoints_xy, dtype=np.float64)
-    scores = np.ascontiguousarray(poses.keypoint_scores, dtype=np.float64)
-    known, seen_now = (tracks.table, tracks.joints, chosen.numbers), (keypoints_xy, scores, double)
-    marks = exchanged, refused, doubtful
-    swapped, jumped, doubted = _kernels.take_in(known, rows, seen_now, limbs, time_s, marks)
-    if swapped:
+    found = poses.keypoints_xy, poses.keypoint_scores
+    keypoints_xy, scores = (np.ascontiguousarray(one, dtype=np.float64) for one in found)
+    exchanged, refused, doubtful = take_in(
+        tracks.table,
+        tracks.joints,
+        rows,
+        (keypoints_xy, scores, double),
+        limbs,
+        time_s,
+        whole_frame,
+    )
+    if exchanged.any():
         poses = poses.exchanged(exchanged, limbs[0])
-    if jumped:
+    if refused.any():
         poses = poses.without_keypoints(refused)
-    if mixed_up and hidden.any():
-        hide(tracks, rows[hidden])
-        doubted, doubtful = True, doubtful | hidden
-    return poses.select(~doubtful) if doubted else poses
+    left_out = doubtful | hidden
+    if not left_out.any():
+        return poses
+    hide(tracks, rows[hidden])
+    return poses.select(~left_out)
 
 
 @cache
@@ -98,7 +108,6 @@ class Seen:
     now_xy: Floats
     time_s: float
     sigmas: Floats
-    chosen: TrackerSettings
 
     def correct_switches(self) -> None:
         """Exchanges identities where poses continue another's.
@@ -108,12 +117,11 @@ class Seen:
         """
         known = self.time_s - self.tracks.keypoints_s[self.rows] <= FRESH_S
         rows, now_xy = self.rows[known], self.now_xy[known]
-        near = near_each_other(self.tracks, rows, self.chosen.crossing_iou)
+        near = near_each_other(self.tracks, rows, CROSSING_IOU)
         if not near.any():
             return
         themselves = np.eye(len(rows), dtype=bool)
-        likeness = self._like(rows, rows, now_xy, near | themselves)
-        likeness += self.chosen.identity_oks * themselves
+        likeness = self._like(rows, rows, now_xy, near | themselves) + IDENTITY_OKS * themselves
         if (likeness.argmax(axis=1) == np.arange(len(rows))).all():
             return  # everybody looks most like themselves: no other assignment is better
         was, now = assign(likeness, 0.0)
@@ -128,7 +136,7 @@ class Seen:
         if not len(lost) or not new.any():
             return
         rows, now_xy = self.rows[new], self.now_xy[new]
-        old, came = assign(self._like(lost, rows, now_xy), self.chosen.recognise_oks)
+        old, came = assign(self._like(lost, rows, now_xy), RECOGNISE_OKS)
         hand_over(self.tracks, lost[old], rows[came])
         self.tracks.ids[lost[old]] = 0
         self.tracks.seen_s[lost[old]] = -np.inf  # dies with the next picture
@@ -137,15 +145,14 @@ class Seen:
         """Who shows the pose of another (N,), also of one whose turn was before: that is hidden."""
         tracks, shown = self.tracks, len(self.rows)
         waits = (tracks.state == int(State.ACTIVE)) & tracks.chosen
-        waits &= self.time_s - tracks.keypoints_s <= self.chosen.lost_s
+        waits &= self.time_s - tracks.keypoints_s <= LOST_S
         waits[self.rows] = False
         waiting = np.flatnonzero(waits)
         if len(waiting):
             self.now_xy = np.concatenate([self.now_xy, propagated(tracks, waiting, self.time_s)])
             self.rows = np.concatenate([self.rows, waiting])
         double = self._doubles()
-        if len(waiting):
-            hide(tracks, waiting[double[shown:]])
+        hide(tracks, waiting[double[shown:]])
         return double[:shown]
 
     def _doubles(self) -> Mask:
@@ -165,12 +172,12 @@ class Seen:
         surely = np.round(-self._like(rows, rows, self.now_xy, themselves).diagonal(), 1)
         order = np.lexsort((tracks.ids[rows], tracks.born_s[rows], surely, unconfirmed))
         rank = np.argsort(order)
-        own = time_s - tracks.own_s[rows] > self.chosen.established_s
+        own = time_s - tracks.own_s[rows] > ESTABLISHED_S
         for one in order[alike[order].any(axis=1)]:
             better = np.flatnonzero(alike[one] & (rank < rank[one]) & ~double)
-            double[one] = len(better) > 0
             if not len(better):
                 continue
+            double[one] = True
             best = better[rank[better].argmin()]
             if own[one] and not own[best]:
                 hand_over(tracks, rows[[one, best]], rows[[best, one]])
@@ -185,12 +192,11 @@ class Seen:
         if not near.any():
             return near
         areas_px2 = areas_of(self.tracks, self.rows)
-        likeness = oks(self.now_xy, self.now_xy, areas_px2, self.sigmas, near)
-        alike = likeness >= self.chosen.same_pose_oks
+        alike = oks(self.now_xy, self.now_xy, areas_px2, self.sigmas, near) >= SAME_POSE_OKS
         places = boxes.to_xyxy(self.tracks.xywh[self.rows])
-        within = near & (nested(places, places) > self.chosen.same_place)
+        within = near & (nested(places, places) > SAME_PLACE)
         if within.any():
-            alike |= within & (coinciding(self.now_xy, areas_px2) >= self.chosen.same_joints)
+            alike |= within & (coinciding(self.now_xy, areas_px2) >= SAME_JOINTS)
         return np.asarray(alike)
 
     def _like(self, before: Rows, now: Rows, now_xy: Floats, near: Mask | None = None) -> Floats:
@@ -208,7 +214,7 @@ def near_each_other(tracks: Tracks, rows: Rows, least_iou: float) -> Mask:
     """Which of these tracks have boxes that overlap by more than that, (N, N)."""
     places = boxes.to_xyxy(tracks.xywh[rows])
     overlap = boxes.iou(places, places)
-    overlap.flat[:: len(rows) + 1] = 0.0
+    np.fill_diagonal(overlap, 0.0)
     return np.asarray(overlap > least_iou)
 
 
@@ -233,7 +239,7 @@ def hand_over(
         values[takers] = values[givers].copy()
 
 
-# -- how alike poses are -------------------------------------------------------------------------
+# -- how alike poses are ---------------------------------------------------------------------------
 
 
 def oks(
@@ -255,7 +261,7 @@ def oks(
     return likeness
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _fill_oks(
     first_xy: Floats,
     second_xy: Floats,

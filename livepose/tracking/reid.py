@@ -7,17 +7,19 @@ They are taken only of those who stand free, whole in the picture. Whoever left 
 a while; a newcomer is that person only if clearly more like it than like anybody else.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose import boxes
 from livepose.boxes import Boxes
-from livepose.compiled import njit
+from livepose.compiled import kernel
 from livepose.frame import ImageBgr
-from livepose.tracking.settings import TrackerSettings
+from livepose.tracking.identity import near_each_other
 from livepose.tracking.tracks import Floats, Mask, State, Tracks
+
+SAME_COLOURS = 0.84  # a newcomer so alike is somebody who left ...
+SAME_COLOURS_MARGIN = 0.06  # ... if so much more than anybody else ...
+MEMORY_S = 30.0  # ... so long ago at most ...
+RECOGNISE_S = 1.0  # ... and only so long after it came
 
 BINS = 6
 PARTS = ((0.18, 0.50), (0.50, 0.85))  # upper and lower body, in parts of the box's height
@@ -30,11 +32,11 @@ FREE_OVERLAP = 0.1
 LEARNING_RATE = 0.2
 
 
-@dataclass
 class ReIdentification:
-    """Those who left: ``histograms`` and when they were last seen, by id."""
+    """Those who left: ``gone`` are histograms and when they were last seen, by id."""
 
-    gone: dict[int, tuple[Floats, float]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.gone: dict[int, tuple[Floats, float]] = {}
 
     def part_from(self, tracks: Tracks, leaving: Mask) -> None:
         """Remembers whoever is dropped, if it was ever seen well."""
@@ -42,31 +44,30 @@ class ReIdentification:
             if np.isfinite(tracks.histograms[row, 0]):
                 self.gone[int(tracks.ids[row])] = tracks.histograms[row].copy(), tracks.seen_s[row]
 
-    def forget(self, time_s: float, chosen: TrackerSettings) -> None:
+    def forget(self, time_s: float) -> None:
         """Forgets those who left too long ago."""
-        late = [one for one, (_, seen_s) in self.gone.items() if time_s - seen_s > chosen.memory_s]
-        for one in late:
-            del self.gone[one]
+        self.gone = {one: it for one, it in self.gone.items() if time_s - it[1] <= MEMORY_S}
 
-    def recognise(self, tracks: Tracks, time_s: float, chosen: TrackerSettings) -> None:
+    def recognise(self, tracks: Tracks, time_s: float) -> None:
         """Newcomers who look like somebody who left, or is lost, get that id back."""
         if not self.gone and not len(tracks.where(State.LOST)):
             return
         known = np.isfinite(tracks.histograms[:, 0]) & (tracks.ids > 0)
-        young = known & (time_s - tracks.born_s <= chosen.recognise_s)
+        young = known & (time_s - tracks.born_s <= RECOGNISE_S)
+        out_of_sight = tracks.state == int(State.LOST)
         for row in np.flatnonzero(young & (tracks.state == int(State.ACTIVE))):
-            lost = np.flatnonzero(known & (tracks.state == int(State.LOST)))
+            lost = np.flatnonzero(known & out_of_sight)
             away = {one: histogram for one, (histogram, _) in self.gone.items()}
             away |= zip(tracks.ids[lost].tolist(), tracks.histograms[lost], strict=True)
             if not away:
                 return
-            others = known & (tracks.state != int(State.LOST))
+            others = known & ~out_of_sight
             others[row] = False
             alike = np.array(list(away.values())) @ tracks.histograms[row]
             best = int(np.argmax(alike))
             also = [*np.delete(alike, best), *tracks.histograms[others] @ tracks.histograms[row]]
-            clear = alike[best] - max(also, default=0.0) >= chosen.same_colours_margin
-            if alike[best] < chosen.same_colours or not clear:
+            clear = alike[best] - max(also, default=0.0) >= SAME_COLOURS_MARGIN
+            if alike[best] < SAME_COLOURS or not clear:
                 continue
             who = list(away)[best]
             self.gone.pop(who, None)
@@ -78,12 +79,10 @@ class ReIdentification:
 def learn_histograms(tracks: Tracks, image_bgr: ImageBgr, time_s: float) -> None:
     """Learns the histograms of those whom the detector has just found, whole and free."""
     shown = tracks.where(State.ACTIVE, State.HIDDEN)
-    places = tracks.boxes_xyxy[shown]
-    overlap = boxes.iou(places, places)
-    overlap.flat[:: len(shown) + 1] = 0.0
-    width = image_bgr.shape[1]
-    inside = (places[:, 0] > EDGE_PX) & (places[:, 2] < width - EDGE_PX)
-    free = inside & ~(overlap > FREE_OVERLAP).any(axis=1) & (tracks.detected_s[shown] == time_s)
+    places, width = tracks.boxes_xyxy[shown], image_bgr.shape[1]
+    free = (places[:, 0] > EDGE_PX) & (places[:, 2] < width - EDGE_PX)
+    free &= ~near_each_other(tracks, shown, FREE_OVERLAP).any(axis=1)
+    free &= tracks.detected_s[shown] == time_s
     for row, box in zip(shown[free], places[free], strict=True):
         histograms = colour_histogram(image_bgr, box)
         if histograms is None:
@@ -116,7 +115,7 @@ def colour_histogram(image_bgr: ImageBgr, box_xyxy: Boxes) -> Floats | None:
     return np.asarray(np.sqrt(counts.ravel() / telling, dtype=np.float64))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_colours(patch_bgr: ImageBgr, counts: NDArray[np.float32]) -> None:
     """Adds the pixels of a patch (h, w, 3) to ``counts`` (BINS³,), red changing fastest."""
     for y in range(patch_bgr.shape[0]):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.compiled import njit
+from livepose.compiled import kernel
 from livepose.frame import ImageBgr
 
 Thumbnail = NDArray[np.float64]
@@ -49,7 +49,11 @@ class ShotBoundaries:
         if now.std() < LEAST_CONTRAST:
             return False
         before, self._before = self._before, now
-        return before is not None and _unlike(before, now)
+        if before is None or np.abs(now - before).mean() < LEAST_CHANGE:
+            return False
+        one, two = before - before.mean(), now - now.mean()
+        largest = math.sqrt(float((one * one).sum() * (two * two).sum()))
+        return float((one * two).sum()) < LEAST_CORRELATION * largest
 
 
 class Changes:
@@ -71,7 +75,7 @@ class Changes:
         return bool((np.abs(self.thumbnail[here] - before[here]) > CHANGE).any())
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _shrink(image_bgr: ImageBgr, thumbnail: Thumbnail) -> None:
     """Mean grey of each cell (h, w), from ``SAMPLES`` x ``SAMPLES`` of its pixels."""
     rows, columns = thumbnail.shape[0] * SAMPLES, thumbnail.shape[1] * SAMPLES
@@ -89,21 +93,3 @@ def _shrink(image_bgr: ImageBgr, thumbnail: Thumbnail) -> None:
                 pixel = image_bgr[y, places[j]]
                 total += int(pixel[0]) + int(pixel[1]) + int(pixel[2])
             thumbnail[i // SAMPLES, column] += share * total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _unlike(before: Thumbnail, now: Thumbnail) -> bool:
-    """Whether two thumbnails (h, w) differ by much, and are hardly correlated."""
-    change = first = second = 0.0
-    for i in range(before.size):
-        one, two = before.flat[i], now.flat[i]
-        change, first, second = change + abs(two - one), first + one, second + two
-    if change < LEAST_CHANGE * before.size:
-        return False
-    first, second = first / before.size, second / before.size
-    both = one_squared = two_squared = 0.0
-    for i in range(before.size):
-        one, two = before.flat[i] - first, now.flat[i] - second
-        both += one * two
-        one_squared, two_squared = one_squared + one * one, two_squared + two * two
-    return both < LEAST_CORRELATION * math.sqrt(one_squared * two_squared)

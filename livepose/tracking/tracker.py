@@ -12,11 +12,31 @@ from livepose.boxes import Boxes
 from livepose.frame import ImageBgr
 from livepose.poses import Poses
 from livepose.skeletons import COCO17
-from livepose.tracking import _box_kernels, _kernels, associate
-from livepose.tracking.identity import UNKNOWN_SIGMA, take_in
+from livepose.tracking import _kernels, associate, motion
+from livepose.tracking.identity import LOST_S, UNKNOWN_SIGMA, correct_by_pose
 from livepose.tracking.reid import ReIdentification, learn_histograms
-from livepose.tracking.settings import TrackerSettings
-from livepose.tracking.tracks import Floats, Mask, State, Tracks
+from livepose.tracking.tracks import Floats, State, Tracks
+
+STALL_S = 3.0  # who is lost may come back until the next picture, if that comes no later
+SETTLE_S = 1.0  # so long after the first picture each one is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """What can be chosen about tracking; thresholds stand beside the rules that they belong to."""
+
+    max_people: int | None = None  # handed out at most: those of before first, then the largest
+    detect_every: int | None = None  # frames from one detection to the next; None: adaptive
+    # Without a detector a detection is the whole picture, taken for one person, who is followed by
+    # keypoints from then on; it is asked for again when they fade.
+    whole_frame: bool = False
+    coast_s: float = 0.3  # handed out so long, neither detected nor seen by keypoints
+
+    def __post_init__(self) -> None:
+        for name in ("max_people", "detect_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: expected at least 1 or None, got {value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +78,7 @@ class Tracker:
     Parameters
     ----------
     settings : TrackerSettings, optional
-        Thresholds.
+        How many people, and when to detect.
     oks_sigmas : sequence of float, optional
         How precisely each keypoint is known, K of them; by default those of COCO's 17. None
         takes a middling value for as many as come.
@@ -75,8 +95,8 @@ class Tracker:
 
     def reset(self) -> None:
         """Forgets everybody; the tracker is as new."""
-        keypoints = len(COCO17.keypoints) if self._given_sigmas is None else len(self._given_sigmas)
-        self._tracks = Tracks.born(np.empty((0, 4)), np.empty(0), 0.0, 0.0, keypoints)
+        sigmas = COCO17.keypoints if self._given_sigmas is None else self._given_sigmas
+        self._tracks = Tracks.born(np.empty((0, 4)), np.empty(0), 0.0, len(sigmas))
         self._next_id = 1
         self._time_s: float | None = None
         self._pictures_since_look = 0
@@ -91,34 +111,35 @@ class Tracker:
         self._tracks = self._tracks.select(np.zeros(len(self._tracks), dtype=bool))
         self._reid = ReIdentification()
         self._first_look_s: float | None = None
-        self._last_look_s: float | None = None
+        self._last_look_s = math.inf
 
-    # -- the questions ---------------------------------------------------------------------------
+    # -- the questions -----------------------------------------------------------------------------
 
     def needs_detection(self, time_s: float) -> bool:
         """Whether the detector should look at the picture at ``time_s``."""
-        chosen = self.settings
-        if self._last_look_s is None or self._first_look_s is None or time_s < self._last_look_s:
+        chosen, table = self.settings, self._tracks.table
+        if self._first_look_s is None or time_s < self._last_look_s:
             return True
-        table = self._tracks.table
-        if _kernels.anybody_fades(table, time_s, chosen.numbers):
+        if _kernels.anybody_fades(table, time_s, chosen.coast_s):
             return True
         if chosen.whole_frame:
             return not len(self._tracks.where(State.ACTIVE))
         if chosen.detect_every is not None:
             return self._pictures_since_look + 1 >= chosen.detect_every
-        if time_s - self._first_look_s < chosen.settle_s:
-            return True
-        return bool(time_s - self._last_look_s >= _kernels.interval_s(table, chosen.numbers))
+        settles = time_s - self._first_look_s < SETTLE_S
+        return bool(settles or time_s - self._last_look_s >= _kernels.interval_s(table))
 
     def predict(self, time_s: float) -> Tracked:
         """Where everybody should be at ``time_s``; changes nothing."""
-        dt_s = max(0.0, time_s - self._time_s) if self._time_s is not None else 0.0
-        later = self._tracks.table.copy()
-        _kernels.advance(later, time_s, dt_s, self.settings.acceleration, np.inf)
-        return Tracked(*_kernels.handed_out(later))
+        later = Tracks(self._tracks.table.copy(), self._tracks.joints)
+        motion.advance(later.table, self._since(time_s))
+        return _handed_out(later)
 
-    # -- the way of a picture --------------------------------------------------------------------
+    def _since(self, time_s: float) -> float:
+        """Seconds since the last picture."""
+        return 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
+
+    # -- the way of a picture ----------------------------------------------------------------------
 
     def update(
         self, time_s: float, detections: Found | None, image_bgr: ImageBgr | None = None
@@ -141,13 +162,14 @@ class Tracker:
         if detections is not None:
             self._look(time_s, detections)
         _kernels.coast(self._tracks.table, time_s, self._coast_s)
-        if image_bgr is not None and detections is not None:
-            learn_histograms(self._tracks, image_bgr, time_s)
-        self._next_id = int(_kernels.assign_ids(self._tracks.table, self._next_id))
         if detections is not None:
-            self._reid.recognise(self._tracks, time_s, self.settings)
-        most, hold_s = self.settings.max_people or len(self._tracks), self.settings.established_s
-        return Tracked(*_kernels.select_outputs(self._tracks.table, most, time_s, hold_s))
+            if image_bgr is not None:
+                learn_histograms(self._tracks, image_bgr, time_s)
+            self._assign_ids()
+            self._reid.recognise(self._tracks, time_s)
+        most = self.settings.max_people or len(self._tracks)
+        _kernels.select_outputs(self._tracks.table, most, time_s)
+        return _handed_out(self._tracks)
 
     def observe(self, time_s: float, poses: Poses) -> Poses:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
@@ -157,22 +179,17 @@ class Tracker:
         nothing has been sure of yet; who stands behind whoever it was has no keypoints. Poses of
         unknown ids pass untouched, first.
         """
-        rows = np.empty(len(poses), dtype=np.int64)
-        count, mixed_up = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s, rows)
-        if not count:
+        rows, mixed_up = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s)
+        known = rows >= 0
+        if not known.any():
             return poses
-        if count == len(poses):
-            return self._take_in(time_s, poses, rows, mixed_up)
-        found = rows >= 0
-        seen = self._take_in(time_s, poses.select(found), rows[found], mixed_up)
-        return poses.select(~found).joined(seen)
-
-    def _take_in(
-        self, time_s: float, poses: Poses, rows: NDArray[np.int64], mixed_up: bool
-    ) -> Poses:
-        """Poses (N) on the tracks ``rows``, mended, without those that are another's."""
+        strangers = None if known.all() else poses.select(~known)
+        if strangers is not None:
+            rows, poses = rows[known], poses.select(known)
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
-        return take_in(self._tracks, rows, poses, time_s, sigmas, self.settings, mixed_up)
+        whole_frame = self.settings.whole_frame
+        seen = correct_by_pose(self._tracks, rows, poses, time_s, sigmas, whole_frame, mixed_up)
+        return seen if strangers is None else strangers.joined(seen)
 
     def _sigmas(self, keypoints: int) -> Floats:
         """OKS sigmas of so many keypoints; makes room for them in the tracks."""
@@ -182,71 +199,75 @@ class Tracker:
             return self._given_sigmas
         return np.full(keypoints, UNKNOWN_SIGMA)
 
-    # -- update ----------------------------------------------------------------------------------
+    # -- update ------------------------------------------------------------------------------------
 
     def _advance(self, time_s: float) -> None:
         """Moves everybody to ``time_s``; who was not seen for too long dies."""
         if self._time_s is not None and time_s < self._time_s:
             self.begin_shot()
-        chosen = self.settings
-        dt_s = 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
+        dt_s = self._since(time_s)
         # Who was seen in the picture before has not been missed yet, however long ago that is.
-        self._coast_s = max(chosen.coast_s, dt_s)
-        lost_s = max(chosen.lost_s, dt_s if dt_s <= chosen.stall_s else 0.0)
-        if _kernels.advance(self._tracks.table, time_s, dt_s, chosen.acceleration, lost_s):
-            dead = ~(time_s - self._tracks.seen_s <= lost_s)
+        self._coast_s = max(self.settings.coast_s, dt_s)
+        lost_s = max(LOST_S, dt_s if dt_s <= STALL_S else 0.0)
+        motion.advance(self._tracks.table, dt_s)
+        dead = time_s - self._tracks.seen_s > lost_s
+        if dead.any():
             self._reid.part_from(self._tracks, dead)
             self._tracks = self._tracks.select(~dead)
-        if self._reid.gone:
-            self._reid.forget(time_s, chosen)
+        self._reid.forget(time_s)
         self._time_s = time_s
 
     def _look(self, time_s: float, detections: Found) -> None:
         """The detector has looked."""
         boxes_xyxy = np.asarray(detections.boxes_xyxy, dtype=np.float64).reshape(-1, 4)
         scores = np.asarray(detections.scores, dtype=np.float64).reshape(-1)
-        usable = associate.usable(boxes_xyxy, scores)
-        boxes_xyxy, scores = boxes_xyxy[usable], scores[usable]
+        usable = np.isfinite(boxes_xyxy).all(axis=1) & np.isfinite(scores)
+        usable &= (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1)
         if self.settings.whole_frame:
-            self._seed(time_s, boxes_xyxy[:1], scores[:1])
+            self._seed(time_s, boxes_xyxy[usable][:1], scores[usable][:1])
         else:
-            self._meet(time_s, boxes_xyxy, scores)
+            self._meet(time_s, boxes_xyxy[usable], scores[usable])
         self._first_look_s = time_s if self._first_look_s is None else self._first_look_s
         self._last_look_s = time_s
         self._pictures_since_look = 0
 
     def _meet(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
-        chosen, first = self.settings, self._first_look_s is None
-        owner = associate.match(self._tracks, boxes_xyxy, scores, chosen)
+        owner = associate.match(self._tracks, boxes_xyxy, scores)
         met, free = owner >= 0, owner < 0
         missing = self._tracks.state != int(State.LOST)
         missing[owner[met]] = False
         missed = np.flatnonzero(missing)
-        associate.absorb(self._tracks, owner[met], boxes_xyxy[met], scores[met], time_s, chosen)
-        self._tracks = associate.lose(self._tracks, missed, time_s, self._coast_s, chosen)
-        boxes_xyxy, scores = boxes_xyxy[free], scores[free]
-        taken, sure = associate.newborn(self._tracks, boxes_xyxy, scores, first, chosen)
-        self._start_tracks(time_s, boxes_xyxy[taken], scores[taken], sure)
-
-    def _start_tracks(self, time_s: float, boxes_xyxy: Boxes, scores: Floats, sure: Mask) -> None:
-        if not len(boxes_xyxy):
-            return
-        chosen, keypoints = self.settings, self._tracks.joints.shape[1]
-        born = Tracks.born(boxes_xyxy, scores, time_s, chosen.box_noise, keypoints)
-        born.state[sure] = State.ACTIVE
-        associate.prove(born, np.flatnonzero(scores >= chosen.sure_score), time_s, chosen)
-        self._tracks = self._tracks.joined(born)
+        associate.absorb(self._tracks, owner[met], boxes_xyxy[met], scores[met], time_s)
+        self._tracks = associate.lose(self._tracks, missed, time_s, self._coast_s)
+        if free.any():
+            first = self._first_look_s is None
+            new = associate.born(self._tracks, boxes_xyxy[free], scores[free], time_s, first)
+            self._tracks = self._tracks.joined(new)
 
     def _seed(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
         """Without a detector: the whole picture is the person, unless keypoints know better."""
         tracks = self._tracks
-        if not len(boxes_xyxy):
-            return
-        if not len(tracks):
-            self._start_tracks(time_s, boxes_xyxy, scores, np.ones(1, dtype=bool))
-            self._tracks.seeded[:] = True
-        elif tracks.faded[0] or tracks.state[0] == State.LOST:
-            _box_kernels.start_all(tracks.table[:1], boxes_xyxy, self.settings.box_noise)
+        if len(boxes_xyxy) and not len(tracks):
+            tracks = self._tracks = associate.born(tracks, boxes_xyxy, scores, time_s, True)
+            tracks.seeded[:] = True
+        elif len(boxes_xyxy) and (tracks.faded[0] or tracks.state[0] == State.LOST):
+            motion.start_all(tracks.table[:1], boxes_xyxy)
             tracks.state[0], tracks.seeded[0] = State.ACTIVE, True
             tracks.seen_s[0] = tracks.detected_s[0] = time_s
             tracks.level[0] = np.nan
+
+    def _assign_ids(self) -> None:
+        """Gives ids to those who have become people, largest first."""
+        tracks = self._tracks
+        new = tracks.where(State.ACTIVE)
+        new = new[tracks.ids[new] == 0]
+        order = np.argsort(-tracks.xywh[new, 2] * tracks.xywh[new, 3], kind="stable")
+        tracks.ids[new[order]] = self._next_id + np.arange(len(new))
+        self._next_id += len(new)
+
+
+def _handed_out(tracks: Tracks) -> Tracked:
+    """Those chosen, by id."""
+    rows = np.flatnonzero((tracks.state == int(State.ACTIVE)) & tracks.chosen)
+    rows = rows[tracks.ids[rows].argsort()]
+    return Tracked(tracks.boxes_xyxy[rows], tracks.ids[rows], tracks.scores[rows])

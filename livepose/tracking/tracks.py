@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes, to_xyxy
-from livepose.tracking import _box_kernels
-from livepose.tracking._pose_kernels import JOINT_COLUMNS, KEYPOINT, REACH, VELOCITY
+from livepose.tracking import motion
+from livepose.tracking.joints import JOINT_COLUMNS, KEYPOINT, REACH, VELOCITY
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -45,19 +45,19 @@ ROW = np.dtype(
         ("missed_s", np.float64),  # when the detector first missed it, NaN while it agrees
         ("keypoints_s", np.float64),  # when a pose was last taken in
         # Since when it has a pose of its own, NaN while that is somebody else's; whoever has had
-        # one for long enough keeps it (``established_s``).
+        # one for long enough keeps it (``ESTABLISHED_S``).
         ("own_s", np.float64),
         ("level", np.float64),  # mean score of the keypoints at the last detection
         ("faded", np.bool_),  # they are much lower now
         ("chosen", np.bool_),  # among the ``max_people`` at the last frame
         ("seeded", np.bool_),  # the box is the whole picture, not a person's
-        # Where it is: see ``_box_kernels``.
+        # Where it is: see ``motion``.
         ("xywh", np.float64, 4),
         ("velocity", np.float64, 4),
         ("variance", np.float64, (4, 3)),
         ("looked_xyxy", np.float64, 4),  # the box when the keypoints were seen
         ("margins", np.float64, 4),  # keypoints to box edge, outwards, by the keypoints' extent
-        # Whether it is somebody: see ``_pose_kernels.prove``.
+        # Whether it is somebody: see ``joints.prove``.
         ("best", np.float64),  # mean score of the best keypoints of late
         ("proven_s", np.float64),  # when detector or keypoints were last sure
         ("strong_s", np.float64),  # ... whether it moves or not
@@ -66,27 +66,23 @@ ROW = np.dtype(
         ("anchor_xy", np.float64, 2),  # the box's centre at ``anchor_s``, a second ago at most
         ("anchor_s", np.float64),
         ("moved_s", np.float64),  # when it was last clearly elsewhere than at its anchor
+        ("histograms", np.float64, HISTOGRAM_LENGTH),  # the colours that it wears
     ],
     align=True,
 )
-UNKNOWN_AT_FIRST = (
-    *("missed_s", "keypoints_s", "own_s", "level", "best", "proven_s", "strong_s"),
-    *("sure_since_s", "anchor_s", "moved_s"),
-)
-"""Fields that are NaN in a newcomer."""
+NUMBERS = [name for name in ROW.names or () if ROW[name].base == np.float64]
 
 
 class Tracks:
-    """T tracks with K keypoints; times are seconds, NaN for never.
+    """T tracks with K keypoints; times are seconds, and what is not known yet is NaN.
 
     ``table`` (T,) of ``ROW`` holds what there is of each, ``joints`` (T, K, ``JOINT_COLUMNS``) what
-    there is of each keypoint. The colours that somebody wears, ``histograms``
-    (T, ``HISTOGRAM_LENGTH``), NaN before they are known, are apart, being large and seldom read.
-    Each field of the table is an attribute, to be written into and never to be replaced.
+    there is of each keypoint. Each field of the table is an attribute, to be written into and never
+    to be replaced.
     """
 
-    def __init__(self, table: NDArray[np.void], joints: Floats, histograms: Floats) -> None:
-        self.table, self.joints, self.histograms = table, joints, histograms
+    def __init__(self, table: NDArray[np.void], joints: Floats) -> None:
+        self.table, self.joints = table, joints
 
     def __getattr__(self, name: str) -> NDArray[Any]:
         column: NDArray[Any] = self.table[name]
@@ -94,20 +90,17 @@ class Tracks:
         return column
 
     @classmethod
-    def born(
-        cls, boxes_xyxy: Boxes, scores: Floats, time_s: float, noise: float, keypoints: int
-    ) -> "Tracks":
+    def born(cls, boxes_xyxy: Boxes, scores: Floats, time_s: float, keypoints: int) -> "Tracks":
         """Tracks of detections (N, 4), tentative and without ids."""
-        unknown = np.full((len(boxes_xyxy), keypoints, JOINT_COLUMNS), np.nan)
-        unknown[..., VELOCITY] = 0.0
-        histograms = np.full((len(boxes_xyxy), HISTOGRAM_LENGTH), np.nan)
-        tracks = cls(np.zeros(len(boxes_xyxy), dtype=ROW), unknown, histograms)
-        _box_kernels.start_all(tracks.table, boxes_xyxy, float(noise))
+        joints = np.full((len(boxes_xyxy), keypoints, JOINT_COLUMNS), np.nan)
+        joints[..., VELOCITY] = 0.0
+        tracks = cls(np.zeros(len(boxes_xyxy), dtype=ROW), joints)
+        for name in NUMBERS:
+            tracks.table[name] = np.nan
+        motion.start_all(tracks.table, boxes_xyxy)
         tracks.state[:], tracks.hits[:], tracks.scores[:] = State.TENTATIVE, 1, scores
         tracks.born_s[:] = tracks.seen_s[:] = tracks.detected_s[:] = time_s
         tracks.looked_xyxy[:], tracks.margins[:] = boxes_xyxy, START_MARGINS
-        for name in UNKNOWN_AT_FIRST:
-            tracks.table[name] = np.nan
         return tracks
 
     def __len__(self) -> int:
@@ -115,8 +108,8 @@ class Tracks:
 
     def with_keypoints(self, keypoints: int) -> "Tracks":
         """These tracks, with nothing known of their K keypoints."""
-        fresh = Tracks.born(self.boxes_xyxy, self.scores, 0.0, 0.0, keypoints)
-        return Tracks(self.table, fresh.joints, self.histograms)
+        fresh = Tracks.born(self.boxes_xyxy, self.scores, 0.0, keypoints)
+        return Tracks(self.table, fresh.joints)
 
     @property
     def boxes_xyxy(self) -> Boxes:
@@ -137,14 +130,13 @@ class Tracks:
         """These tracks, by mask or index."""
         if which.dtype == bool and which.all():
             return self
-        return Tracks(self.table[which], self.joints[which], self.histograms[which])
+        return Tracks(self.table[which], self.joints[which])
 
     def joined(self, others: "Tracks") -> "Tracks":
         """These tracks and then those."""
         table = np.empty(len(self) + len(others), dtype=ROW)  # concatenating would pack the fields
         table[: len(self)], table[len(self) :] = self.table, others.table
-        joints = np.concatenate([self.joints, others.joints])
-        return Tracks(table, joints, np.concatenate([self.histograms, others.histograms]))
+        return Tracks(table, np.concatenate([self.joints, others.joints]))
 
     def where(self, *states: State) -> Rows:
         """Rows in one of these states."""

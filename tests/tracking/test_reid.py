@@ -1,9 +1,7 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from livepose.tracking import Tracker, TrackerSettings
+from livepose.tracking import Tracker
 from livepose.tracking.reid import colour_histogram
 from livepose.tracking.tracks import HISTOGRAM_LENGTH
 
@@ -30,9 +28,9 @@ def picture(people, seed=0):
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def play(moments, settings=None):
+def play(moments):
     """Shows ``[(x, colour), ...]`` for each moment; the ids of each."""
-    tracker, ids = Tracker(settings), []
+    tracker, ids = Tracker(), []
     for index, people in enumerate(moments):
         found = Found([box(x) for x, _ in people])
         tracked = tracker.update(index * STEP_S, found, picture(people, index))
@@ -70,8 +68,7 @@ def test_black_trousers_do_not_hide_a_shirt():
 
 
 def test_whoever_was_away_too_long_is_forgotten():
-    settings = replace(TrackerSettings(), memory_s=3.0)
-    ids = play([[(100, RED)]] * 15 + [[]] * 50 + [[(500, RED)]] * 10, settings)
+    ids = play([[(100, RED)]] * 15 + [[]] * 330 + [[(500, RED)]] * 10)
     assert ids[-1] == [2]
 
 

@@ -18,33 +18,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.boxes._kernels import Sides, around
-from livepose.compiled import njit
+from livepose.boxes import Sides, around
+from livepose.compiled import kernel
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
+ACCELERATION = 0.7  # white noise in body scales / s^2, per root Hz
+BOX_NOISE = 0.06  # how much measured edges tremble, in body scales
 START_SPEED = 1.0  # standard deviation of the speed of a newcomer, body scales a second
 SIZE_MEMORY_S = 0.5  # a change of size goes on for so long: boxes do not shrink for ever
 MARGIN_RATE, MOST_MARGIN = 0.3, 1.5  # how quickly margins are learned, and the largest
 OUTWARDS_S, INWARDS_S = 0.1, 0.5  # how quickly an edge goes where its margin puts it
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def scale_of(xywh: Floats) -> float:
     """Body scale of a box (4,), in px."""
     return math.sqrt(max(xywh[2] * xywh[3], 1.0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def edges_of(xywh: Floats) -> Sides:
     """Left, top, right and bottom of a box (4,)."""
     half_x, half_y = xywh[2] / 2, xywh[3] / 2
     return xywh[0] - half_x, xywh[1] - half_y, xywh[0] + half_x, xywh[1] + half_y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def start(person: Any, box_xyxy: Floats, noise: float) -> None:
+@kernel
+def start(person: Any, box_xyxy: Floats) -> None:
     """A box (4,) seen for the first time: as measured, of its speed only the deviation known."""
     for i in range(2):
         person.xywh[i] = (box_xyxy[i] + box_xyxy[i + 2]) / 2
@@ -52,31 +54,39 @@ def start(person: Any, box_xyxy: Floats, noise: float) -> None:
     scale_px = scale_of(person.xywh)
     for i in range(4):
         person.velocity[i], person.variance[i, 1] = 0.0, 0.0
-        person.variance[i, 0] = (noise * scale_px) ** 2
+        person.variance[i, 0] = (BOX_NOISE * scale_px) ** 2
         person.variance[i, 2] = (START_SPEED * scale_px) ** 2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def advance(person: Any, dt_s: float, acceleration: float) -> None:
-    """Moves a box, and what is known of its speed, on by ``dt_s``."""
-    xywh, velocity, variance = person.xywh, person.velocity, person.variance
-    density = acceleration * acceleration * max(xywh[2] * xywh[3], 1.0)
-    for i in range(4):
-        value, cross, rate = variance[i]
-        variance[i, 0] = value + 2.0 * dt_s * cross + dt_s**2 * rate + density * dt_s**3 / 3.0
-        variance[i, 1] = cross + dt_s * rate + density * dt_s**2 / 2.0
-        variance[i, 2] = rate + density * dt_s
-        xywh[i] += velocity[i] * dt_s
-    for i in (2, 3):
-        xywh[i] = max(xywh[i], 1.0)
-        velocity[i] *= math.exp(-dt_s / SIZE_MEMORY_S)
+@kernel
+def start_all(table: Any, boxes_xyxy: Floats) -> None:
+    """Starts every track of a table (T,) at its box, (T, 4)."""
+    for t in range(len(table)):
+        start(table[t], boxes_xyxy[t])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def correct(person: Any, box_xyxy: Floats, noise: float) -> None:
+@kernel
+def advance(table: Any, dt_s: float) -> None:
+    """Moves all boxes, and what is known of their speed, on by ``dt_s``."""
+    for t in range(len(table)):
+        xywh, velocity, variance = table[t].xywh, table[t].velocity, table[t].variance
+        density = ACCELERATION * ACCELERATION * max(xywh[2] * xywh[3], 1.0)
+        for i in range(4):
+            value, cross, rate = variance[i]
+            variance[i, 0] = value + 2.0 * dt_s * cross + dt_s**2 * rate + density * dt_s**3 / 3.0
+            variance[i, 1] = cross + dt_s * rate + density * dt_s**2 / 2.0
+            variance[i, 2] = rate + density * dt_s
+            xywh[i] += velocity[i] * dt_s
+        for i in (2, 3):
+            xywh[i] = max(xywh[i], 1.0)
+            velocity[i] *= math.exp(-dt_s / SIZE_MEMORY_S)
+
+
+@kernel
+def correct(person: Any, box_xyxy: Floats) -> None:
     """Corrects a box by a measurement of it, (4,)."""
     xywh, velocity, variance = person.xywh, person.velocity, person.variance
-    noise2_px2 = noise * noise * max(xywh[2] * xywh[3], 1.0)
+    noise2_px2 = BOX_NOISE * BOX_NOISE * max(xywh[2] * xywh[3], 1.0)
     left, top, right, bottom = box_xyxy
     measured = ((left + right) / 2.0, (top + bottom) / 2.0, right - left, bottom - top)
     for i in range(4):
@@ -92,21 +102,14 @@ def correct(person: Any, box_xyxy: Floats, noise: float) -> None:
         xywh[i] = max(xywh[i], 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def start_all(table: Any, boxes_xyxy: Floats, noise: float) -> None:
-    """Starts every track of a table (T,) at its box, (T, 4)."""
-    for t in range(len(table)):
-        start(table[t], boxes_xyxy[t], noise)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def correct_rows(table: Any, rows: Rows, boxes_xyxy: Floats, noise: float) -> None:
+@kernel
+def correct_rows(table: Any, rows: Rows, boxes_xyxy: Floats) -> None:
     """Corrects the tracks in ``rows`` (N,) by boxes (N, 4)."""
     for n in range(len(rows)):
-        correct(table[rows[n]], boxes_xyxy[n], noise)
+        correct(table[rows[n]], boxes_xyxy[n])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def learn_margins(margins: Floats, now_xy: Floats, detected_xyxy: Sides) -> None:
     """Margins (4,) of a person whose keypoints (K, 2) lie in a detected box, in place."""
     found = around(now_xy, now_xy)
@@ -118,7 +121,7 @@ def learn_margins(margins: Floats, now_xy: Floats, detected_xyxy: Sides) -> None
             margins[i] += MARGIN_RATE * (min(max(seen, 0.0), MOST_MARGIN) - margins[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def follow(
     box_xyxy: Floats, before_xy: Floats, now_xy: Floats, margins: Floats, dt_s: float
 ) -> None:

@@ -5,12 +5,15 @@ integers are pixel centres, but detectors and COCO say (0, 0, 1, 1) for it. live
 convention for boxes as they come, and turns them into crops in ``crops`` alone.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.boxes import _kernels
+from livepose.compiled import kernel
 
 Boxes = NDArray[np.float64]
+Sides = tuple[float, float, float, float]
 
 
 def area(boxes_xyxy: Boxes) -> NDArray[np.float64]:
@@ -22,7 +25,10 @@ def area(boxes_xyxy: Boxes) -> NDArray[np.float64]:
 def iou(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
     """Intersection over union of every box with every box, (P, 4) and (Q, 4) to (P, Q)."""
     overlap = np.empty((len(first_xyxy), len(second_xyxy)))
-    _kernels.fill_iou(_plain(first_xyxy), _plain(second_xyxy), overlap)
+    first, second = (
+        np.ascontiguousarray(boxes_xyxy, np.float64) for boxes_xyxy in (first_xyxy, second_xyxy)
+    )
+    _fill_iou(first, second, overlap)
     return overlap
 
 
@@ -34,10 +40,8 @@ def to_xywh(boxes_xyxy: Boxes) -> NDArray[np.float64]:
 
 def to_xyxy(xywh: NDArray[np.float64]) -> Boxes:
     """Edges of boxes from centre and size, (P, 4)."""
-    boxes_xyxy, half = np.empty_like(xywh), xywh[:, 2:] / 2
-    np.subtract(xywh[:, :2], half, out=boxes_xyxy[:, :2])
-    np.add(xywh[:, :2], half, out=boxes_xyxy[:, 2:])
-    return boxes_xyxy
+    centre, half = xywh[:, :2], xywh[:, 2:] / 2
+    return np.concatenate([centre - half, centre + half], axis=1)
 
 
 def inside(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
@@ -51,10 +55,39 @@ def inside(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
 
 def clip(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> Boxes:
     """Boxes cut at the edges of a picture of ``size_wh``."""
-    limits = np.array([*size_wh, *size_wh], dtype=np.float64)
-    return np.clip(boxes_xyxy, 0.0, limits)
+    return np.clip(boxes_xyxy, 0.0, np.array([*size_wh, *size_wh], dtype=np.float64))
 
 
-def _plain(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """As the kernels are compiled for: float64 in one piece of memory."""
-    return np.ascontiguousarray(values, dtype=np.float64)
+# -- for kernels: for a handful of people NumPy's calls cost more than the work --------------------
+
+
+@kernel
+def iou_of(first_xyxy: Sides, second_xyxy: Sides) -> float:
+    """Intersection over union of two boxes, (4,) each."""
+    ax, ay, bx, by = first_xyxy
+    cx, cy, dx, dy = second_xyxy
+    own = max(bx - ax, 0.0) * max(by - ay, 0.0)
+    shared = max(min(bx, dx) - max(ax, cx), 0.0) * max(min(by, dy) - max(ay, cy), 0.0)
+    union = own + max(dx - cx, 0.0) * max(dy - cy, 0.0) - shared
+    return shared / union if union > 0.0 else 0.0
+
+
+@kernel
+def _fill_iou(first_xyxy: Boxes, second_xyxy: Boxes, overlap: NDArray[np.float64]) -> None:
+    for p in range(len(first_xyxy)):
+        for q in range(len(second_xyxy)):
+            overlap[p, q] = iou_of(first_xyxy[p], second_xyxy[q])
+
+
+@kernel
+def around(xy: NDArray[np.float64], others_xy: NDArray[np.float64]) -> Sides:
+    """Sides around those of the keypoints (K, 2) that are finite in both; NaN without any."""
+    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
+    for k in range(len(xy)):
+        x, y = xy[k]
+        if math.isfinite(x + y) and math.isfinite(others_xy[k, 0] + others_xy[k, 1]):
+            left, right = min(left, x), max(right, x)
+            top, bottom = min(top, y), max(bottom, y)
+    if left > right:
+        return np.nan, np.nan, np.nan, np.nan
+    return left, top, right, bottom

@@ -1,0 +1,334 @@
+"""Numba kernels of the filters of one keypoint, as ``Smoother`` describes them.
+
+``found`` is a measurement: x, y, score, and variance in px², NaN where unknown. A filter returns x,
+y, score, and whether the measurement was taken in. Numbers without a unit are in body scales;
+docs/smoothness.md chose them.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livepose.compiled import kernel
+
+Floats = NDArray[np.float64]
+Found = tuple[float, float, float, float]
+Filtered = tuple[float, float, float, bool]
+
+FADE_S = 0.2
+"""A keypoint that vanishes is predicted so long, its score falling to zero."""
+GAP_S = 1.5
+"""Somebody not seen for longer starts anew, and is forgotten; as long as the tracker knows who
+somebody out of sight is, and longer than from one picture to the next."""
+_JUMP = 0.3  # what comes back farther away starts anew instead of gliding there
+
+# -- One Euro --------------------------------------------------------------------------------------
+
+ONE_EURO_COLUMNS = 9
+_X, _Y, _VX, _VY, _EURO_SEEN_S, _EURO_SCORE, _EURO_HELD, _RAW_X, _RAW_Y = range(ONE_EURO_COLUMNS)
+"""x, y (smoothed, px), vx, vy (smoothed, body scales a second), when it was last seen (NaN: never),
+its score then, whether it is held in place, and x, y as last measured: speed is taken between
+measurements. Against the smoothed position it would count the lag as speed."""
+_SPEED_CUTOFF_HZ = 2.0
+_SAME_TIME_S = 1e-6  # no speed can be had over next to no time
+
+
+@kernel
+def low_pass_share(cutoff_hz: float, dt_s: float) -> float:
+    """Share of the new sample in a first-order low-pass after ``dt_s`` seconds."""
+    turn = 2.0 * math.pi * cutoff_hz * dt_s
+    return turn / (turn + 1.0)
+
+
+@kernel
+def one_euro(
+    state: Floats, found: Found, time_s: float, scale_px: float, cutoffs: tuple[float, float]
+) -> Filtered:
+    """``cutoffs`` are that at rest in Hz, and what a body scale a second adds to it.
+
+    What is not there is held in place and fades; once faded it is forgotten.
+    """
+    x, y, score, _ = found
+    seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
+    dt_s = time_s - state[_EURO_SEEN_S]  # NaN if never seen, and then every comparison is false
+    if not seen and 0.0 <= dt_s < FADE_S:
+        state[_EURO_HELD] = 1.0
+        score = state[_EURO_SCORE] * (1.0 - dt_s / FADE_S)
+    elif not seen:
+        state[_X] = state[_Y] = state[_EURO_SEEN_S] = np.nan
+        state[_EURO_HELD] = score = 0.0
+    elif not abs(dt_s) < _SAME_TIME_S:
+        reach_px = math.inf if state[_EURO_HELD] == 0.0 else _JUMP * scale_px
+        if dt_s > 0.0 and math.hypot(x - state[_X], y - state[_Y]) <= reach_px:
+            share = low_pass_share(_SPEED_CUTOFF_HZ, dt_s)
+            state[_VX] += share * ((x - state[_RAW_X]) / (dt_s * scale_px) - state[_VX])
+            state[_VY] += share * ((y - state[_RAW_Y]) / (dt_s * scale_px) - state[_VY])
+            speed = math.hypot(state[_VX], state[_VY])
+            share = low_pass_share(cutoffs[0] + cutoffs[1] * speed, dt_s)
+            state[_X] += share * (x - state[_X])
+            state[_Y] += share * (y - state[_Y])
+        else:
+            state[_X], state[_Y], state[_VX], state[_VY] = x, y, 0.0, 0.0
+        state[_EURO_SEEN_S], state[_EURO_SCORE], state[_EURO_HELD] = time_s, score, 0.0
+        state[_RAW_X], state[_RAW_Y] = x, y
+    return state[_X], state[_Y], score, seen
+
+
+# -- three models: rest, slow and quick motion -----------------------------------------------------
+
+_CHANGES = (1e-5, 3e-3, 20.0)
+"""Square of the way that a keypoint at rest drifts in a second; how abruptly slow and quick motion
+change their speed: white acceleration."""
+_LASTS_S = (5.0, 2.0, 1.0)  # usually
+_START_SPEEDS = (0.0, 0.05, 1.0)  # deviation of a new keypoint's speed, body scales a second
+_TOP_SPEED = 8.0  # what is faster is doubted until the next picture confirms it
+_GLIDE_S = 0.1  # a keypoint that is predicted comes to a halt in about that time
+_PROPAGATION_GLIDE_S = 0.4  # who only waits for a look goes on, but does not fly away
+_UNKNOWN_SIGMA = 0.055  # of a measurement that says nothing of its own
+_LEAST_PROBABILITY = 1e-4
+_LEAST_SCORE = 0.2  # keypoints below say nothing of whether somebody has to be looked at
+
+_MODELS, _NUMBERS = 3, 7
+_VX, _VY, _PLACE, _BOTH, _SPEED = range(2, _NUMBERS)
+_WEIGHTS = _MODELS * _NUMBERS
+_SEEN_S, _SCORE, _NOISE, _HELD, _ODD_X, _ODD_Y = range(_WEIGHTS + _MODELS, _WEIGHTS + _MODELS + 6)
+IMM_COLUMNS = _WEIGHTS + _MODELS + 6
+"""For each model: x, y, vx, vy in px and px/s, and the variance of a place, of place with speed,
+and of a speed. Then the models' probabilities; the time it was last seen (NaN: never), its score
+and its noise in px² then; whether it is held; the place of a doubted measurement (NaN: none)."""
+_DOUBT, _GO_ON, _ANEW = 0, 1, 2
+
+
+@kernel
+def imm_filter(
+    state: Floats,
+    found: Found,
+    times_s: tuple[float, float],
+    scale_px: float,
+    noise_share: float,
+    scratch: Floats,
+) -> Filtered:
+    """``times_s`` are now, and how far ahead of it; ``scratch`` is (5, 7)."""
+    x, y, score, variance = found
+    gone_s = times_s[0] - state[_SEEN_S]
+    seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
+    if seen and gone_s != 0.0:  # a repeated time tells nothing new
+        variance = variance if variance > 0.0 else (_UNKNOWN_SIGMA * scale_px) ** 2
+        noise_px2 = noise_share * variance
+        how = _how(state, x, y, gone_s, scale_px)
+        seen = how != _DOUBT
+        if how == _ANEW:
+            _begin(state, x, y, noise_px2, scale_px)
+        elif how == _GO_ON:
+            _step(state, x, y, noise_px2, gone_s, scale_px, scratch)
+        if seen:
+            gone_s = 0.0
+            state[_SEEN_S], state[_SCORE], state[_HELD] = times_s[0], score, 0.0
+            state[_NOISE], state[_ODD_X], state[_ODD_Y] = noise_px2, np.nan, np.nan
+    if not seen:
+        if not 0.0 <= gone_s < FADE_S:
+            state[_SEEN_S] = state[_ODD_X] = np.nan
+            return np.nan, np.nan, 0.0, False
+        state[_HELD] = 1.0
+        score = state[_SCORE] * (1.0 - gone_s / FADE_S)
+    x, y = _ahead(state, gone_s + times_s[1], _GLIDE_S)
+    return x, y, score, seen
+
+
+@kernel
+def _how(state: Floats, x: float, y: float, dt_s: float, scale_px: float) -> int:
+    """What to do with a measurement: ``_DOUBT`` it, go on with it, or begin anew there.
+
+    Nobody moves faster than the top speed. A measurement that asks for more is remembered, and
+    taken when the next one confirms it.
+    """
+    if not 0.0 < dt_s <= GAP_S:  # also where dt_s is NaN
+        return _ANEW
+    expected_x, expected_y = _ahead(state, dt_s, _GLIDE_S)
+    off_px = math.hypot(x - expected_x, y - expected_y)
+    reach_px = _TOP_SPEED * dt_s * scale_px
+    if off_px > reach_px:
+        if math.hypot(x - state[_ODD_X], y - state[_ODD_Y]) <= reach_px:
+            return _ANEW
+        state[_ODD_X], state[_ODD_Y] = x, y
+        return _DOUBT
+    return _ANEW if state[_HELD] == 1.0 and off_px > _JUMP * scale_px else _GO_ON
+
+
+@kernel
+def _begin(state: Floats, x: float, y: float, noise_px2: float, scale_px: float) -> None:
+    """Every model starts at the measurement."""
+    for j in range(_MODELS):
+        model = state[j * _NUMBERS : (j + 1) * _NUMBERS]
+        model[_X], model[_Y], model[_VX], model[_VY] = x, y, 0.0, 0.0
+        model[_PLACE], model[_BOTH] = noise_px2, 0.0
+        model[_SPEED] = (_START_SPEEDS[j] * scale_px) ** 2
+        state[_WEIGHTS + j] = 1.0 / _MODELS
+
+
+@kernel
+def _step(
+    state: Floats,
+    x: float,
+    y: float,
+    noise_px2: float,
+    dt_s: float,
+    scale_px: float,
+    scratch: Floats,
+) -> None:
+    """One step of the interacting multiple models, in place."""
+    now, shares, probable = scratch[:_MODELS], scratch[_MODELS], scratch[_MODELS + 1]
+    likely, best = shares[_MODELS : 2 * _MODELS], -math.inf
+    for j in range(_MODELS):
+        probable[j] = 0.0
+        for i in range(_MODELS):
+            shares[i] = state[_WEIGHTS + i] * _chance(i, j, dt_s)
+            probable[j] += shares[i]
+        for i in range(_MODELS):
+            shares[i] /= probable[j]
+        _blend(state, shares, now[j])
+        _predict(now[j], j, dt_s, scale_px)
+        likely[j] = _correct(now[j], x, y, noise_px2)
+        best = max(best, likely[j])
+    total = floored = 0.0
+    for j in range(_MODELS):
+        probable[j] = max(probable[j] * math.exp(likely[j] - best), 1e-300)
+        total += probable[j]
+    for j in range(_MODELS):
+        probable[j] = max(probable[j] / total, _LEAST_PROBABILITY)
+        floored += probable[j]
+    for j in range(_MODELS):
+        state[_WEIGHTS + j] = probable[j] / floored
+        for column in range(_NUMBERS):
+            state[j * _NUMBERS + column] = now[j, column]
+
+
+@kernel
+def _chance(i: int, j: int, dt_s: float) -> float:
+    """How likely what moves as model ``i`` says moves as ``j`` says after ``dt_s``."""
+    stays = math.exp(-dt_s / _LASTS_S[i])
+    return stays if i == j else (1.0 - stays) / (_MODELS - 1)
+
+
+@kernel
+def _blend(state: Floats, shares: Floats, blended: Floats) -> None:
+    """Mean and covariance of the mixture of all models in these ``shares`` (3,), into (7,)."""
+    blended[:] = 0.0
+    for i in range(_MODELS):
+        for column in range(_NUMBERS):
+            blended[column] += shares[i] * state[i * _NUMBERS + column]
+    for i in range(_MODELS):
+        start, half = i * _NUMBERS, shares[i] / 2.0
+        dx, dy = state[start] - blended[_X], state[start + 1] - blended[_Y]
+        dvx, dvy = state[start + 2] - blended[_VX], state[start + 3] - blended[_VY]
+        blended[_PLACE] += half * (dx * dx + dy * dy)
+        blended[_BOTH] += half * (dx * dvx + dy * dvy)
+        blended[_SPEED] += half * (dvx * dvx + dvy * dvy)
+
+
+@kernel
+def _predict(model: Floats, j: int, dt_s: float, scale_px: float) -> None:
+    """Moves a model on: rest drifts and has no speed, motion keeps its speed but for agility."""
+    change_px2 = _CHANGES[j] * scale_px * scale_px
+    if j == 0:
+        model[_VX] = model[_VY] = model[_BOTH] = model[_SPEED] = 0.0
+        model[_PLACE] += change_px2 * dt_s
+        return
+    model[_X] += dt_s * model[_VX]
+    model[_Y] += dt_s * model[_VY]
+    model[_PLACE] += dt_s * (2 * model[_BOTH] + dt_s * (model[_SPEED] + change_px2 * dt_s / 3))
+    model[_BOTH] += dt_s * (model[_SPEED] + change_px2 * dt_s / 2)
+    model[_SPEED] += change_px2 * dt_s
+
+
+@kernel
+def _correct(model: Floats, x: float, y: float, noise_px2: float) -> float:
+    """Kalman update of one model; the logarithm of how likely the measurement was."""
+    variance = model[_PLACE] + noise_px2
+    miss_x, miss_y = x - model[_X], y - model[_Y]
+    gain, speed_gain = model[_PLACE] / variance, model[_BOTH] / variance
+    model[_X] += gain * miss_x
+    model[_Y] += gain * miss_y
+    model[_VX] += speed_gain * miss_x
+    model[_VY] += speed_gain * miss_y
+    model[_SPEED] -= speed_gain * model[_BOTH]
+    model[_PLACE] *= 1.0 - gain
+    model[_BOTH] *= 1.0 - gain
+    return float(-0.5 * (miss_x * miss_x + miss_y * miss_y) / variance - math.log(variance))
+
+
+@kernel
+def _ahead(state: Floats, ahead_s: float, glide_s: float) -> tuple[float, float]:
+    """Where the keypoint is ``ahead_s`` after it was last seen: it glides to a halt."""
+    reach_s = 0.0 if ahead_s == 0.0 else glide_s * (1.0 - math.exp(-ahead_s / glide_s))
+    x, y = state[_X], state[_Y]  # as differences, so that agreement stays exact
+    for j in range(1, _MODELS):
+        start, weight = j * _NUMBERS, state[_WEIGHTS + j]
+        x += weight * (state[start] - state[_X] + reach_s * state[start + 2])
+        y += weight * (state[start + 1] - state[_Y] + reach_s * state[start + 3])
+    return x, y
+
+
+# -- between looks ---------------------------------------------------------------------------------
+
+
+@kernel
+def doubt_of(states: Floats, seen_s: float, time_s: float, scale_px: float) -> float:
+    """How much less a prediction of keypoints (K, IMM_COLUMNS) is worth than a measurement.
+
+    The variance of the worst of them by that of a measurement. Infinite for whoever has just lost
+    a keypoint, or shown it where it cannot be, or has none that counts.
+    """
+    worst = -math.inf
+    for k in range(len(states)):
+        state = states[k]
+        if math.isnan(state[_SEEN_S]):
+            continue
+        if state[_SEEN_S] != seen_s or math.isfinite(state[_ODD_X]):
+            return math.inf
+        if state[_SCORE] >= _LEAST_SCORE:
+            variance = _variance_ahead(state, time_s - seen_s, scale_px)
+            worst = max(worst, variance / state[_NOISE])
+    return worst if worst >= 0.0 else math.inf
+
+
+@kernel
+def propagate_keypoint(
+    state: Floats, seen_s: float, times_s: tuple[float, float], scale_px: float, noise_share: float
+) -> Found:
+    """Where a keypoint of somebody last seen at ``seen_s`` is by now: x, y, score and variance.
+
+    A keypoint that was missing before goes on fading.
+    """
+    gone_s = times_s[0] - state[_SEEN_S]
+    score, variance = state[_SCORE], np.nan
+    if state[_SEEN_S] == seen_s:
+        # What a measurement is always off by, and what it trembles by or moves unforeseen.
+        constant_px2 = state[_NOISE] * (1.0 / max(noise_share, 1e-6) - 1.0)
+        variance = constant_px2 + _variance_ahead(state, gone_s, scale_px)
+    elif 0.0 <= gone_s < FADE_S:
+        score = state[_SCORE] * (1.0 - gone_s / FADE_S)
+    else:
+        return np.nan, np.nan, 0.0, np.nan
+    x, y = _ahead(state, gone_s + times_s[1], _PROPAGATION_GLIDE_S)
+    return x, y, score, variance
+
+
+@kernel
+def _variance_ahead(state: Floats, ahead_s: float, scale_px: float) -> float:
+    """Variance in px² of where the keypoint is ``ahead_s`` after it was last seen, x and y each.
+
+    That of the mixture of the models, each weighted as it will be: rest may end meanwhile.
+    """
+    mean_x = mean_y = squares = inner = 0.0
+    for j in range(_MODELS):
+        weight = 0.0
+        for i in range(_MODELS):
+            weight += _chance(i, j, ahead_s) * state[_WEIGHTS + i]
+        model = state[j * _NUMBERS : (j + 1) * _NUMBERS].copy()
+        _predict(model, j, ahead_s, scale_px)
+        x, y = model[_X] - state[_X], model[_Y] - state[_Y]
+        mean_x, mean_y = mean_x + weight * x, mean_y + weight * y
+        squares, inner = squares + weight * (x * x + y * y), inner + weight * model[_PLACE]
+    return float(inner + (squares - mean_x * mean_x - mean_y * mean_y) / 2.0)
