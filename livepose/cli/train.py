@@ -3,7 +3,7 @@
 import logging
 import shutil
 from argparse import Namespace
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,7 +11,6 @@ from livepose.cli.options import Command, given_of, options
 from livepose.errors import INTERRUPTED_EXIT_CODE, DataError, UsageError
 from livepose.settings import option
 from livepose.training.settings import (
-    AugmentSettings,
     DetectorSettings,
     PackSettings,
     PoseSettings,
@@ -102,8 +101,8 @@ def settings_of(kind: type[Settings], start: StartSettings, given: Namespace) ->
     file = start.folder / "settings.json"
     if not file.is_file():
         raise UsageError(f"{file.parent}: there is no run to go on with (no settings.json)")
-    from livepose.training.checkpoint import read_checkpoint
     from livepose.training.loop import Schedule
+    from livepose.training.records import read_checkpoint
 
     try:
         saved = kind.from_json(file.read_text(encoding="utf-8"))
@@ -120,11 +119,6 @@ def train_pose(given: Namespace) -> int:
 
     start, end = options(StartSettings, given), options(PoseEnd, given)
     settings = settings_of(PoseSettings, start, given)
-    augment = options(AugmentSettings, given)
-    if not start.resume:
-        settings = replace(settings, augment=augment)
-    elif augment != AugmentSettings():
-        raise UsageError("--resume goes on as it was: leave out the augmentation options")
     trainer = pose.train_pose(settings, start.folder, start.resume)
     if trainer.processes.first and (end.export or end.export_parts):
         export_weights(start.folder, end.export, end.export_parts)
@@ -188,7 +182,7 @@ def join(given: Namespace) -> None:
 
 def plot(given: Namespace) -> None:
     """``livepose train plot``."""
-    from livepose.training.log import plot_run
+    from livepose.training.records import plot_run
 
     how = options(PlotSettings, given)
     logger.info(f"drawn: {plot_run(how.folder, how.output)}")
@@ -203,7 +197,7 @@ def pack(given: Namespace) -> None:
     write_pack(read_people(how), how)
 
 
-POSE = (StartSettings, PoseSettings, ("augmentation", AugmentSettings), PoseEnd)
+POSE = (StartSettings, PoseSettings, PoseEnd)
 DETECTOR = (StartSettings, DetectorSettings, DetectorEnd)
 TRAIN = Command(
     "Trains the pose network and the person detector.",

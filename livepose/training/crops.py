@@ -16,25 +16,28 @@ from livepose.training.plan import Plan, inverse
 from livepose.weights.card import IMAGENET_MEAN, IMAGENET_STD
 
 CONTEXT = 1.7  # side of the kept square over the longer side of the fitted box
+SIDE_PX = 192  # of that square
 CHUNK = 256
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
-def render_crops(people: People, plan: Plan, input_hw: tuple[int, int]) -> NDArray[np.uint8]:
-    """The crops of a plan as bytes, (B, h, w, 3) BGR; black where there is no picture."""
-    crops = np.empty((len(plan), *input_hw, 3), dtype=np.uint8)
-    rows = zip(plan.people, plan.windows_xyxy, plan.matrices, strict=True)
-    for row, (person, window_xyxy, matrix) in enumerate(rows):
-        image = people.pictures.image_bgr(int(people.picture[person]))
+def render_crops(
+    people: People, rows: Indices, windows_xyxy: Floats, matrices: Floats, input_hw: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Crops of the people ``rows`` as bytes, (B, h, w, 3) BGR; black where there is no picture."""
+    crops = np.empty((len(rows), *input_hw, 3), dtype=np.uint8)
+    for index, (person, matrix) in enumerate(zip(rows, matrices, strict=True)):
+        image = people.image_bgr(person)
         # Webcam cuts end at the bottom alone, so that the part is a view without a copy.
-        left, top, right, bottom = np.rint(window_xyxy + 0.5).astype(int).tolist()
+        left, top, right, bottom = np.rint(windows_xyxy[index] + 0.5).astype(int).tolist()
         left = min(max(left, 0), image.shape[1] - 1)
         top = min(max(top, 0), image.shape[0] - 1)
         part = image[top : max(bottom, top + 1), left : max(right, left + 1)]
         moved = matrix.copy()
         moved[:, 2] += matrix[:, :2] @ (float(left), float(top))
-        cut_crops(part, moved[None], input_hw, out=crops[row : row + 1])
+        cut_crops(part, moved[None], input_hw, out=crops[index : index + 1])
     return crops
 
 
@@ -47,20 +50,16 @@ class DeviceCrops:
     """
 
     def __init__(
-        self,
-        people: People,
-        sizes_hw: Sequence[tuple[int, int]],
-        device: torch.device,
-        side_px: int,
+        self, people: People, sizes_hw: Sequence[tuple[int, int]], device: torch.device
     ) -> None:
-        self._device, self._side_px = device, side_px
+        self._device, side_px = device, SIDE_PX
         matrices = _square_matrices(people.boxes_xyxy, sizes_hw, side_px)
         self._to_square = torch.from_numpy(matrices).float().to(device)
         self._bytes = torch.empty((len(people), 3, side_px, side_px), dtype=torch.uint8)
         for start in range(0, len(people), CHUNK):
             rows = np.arange(start, min(start + CHUNK, len(people)))
-            plan = Plan.of_squares(rows, matrices[rows], people.windows_xyxy[rows])
-            squares = render_crops(people, plan, (side_px, side_px))
+            cut = people.windows_xyxy[rows], matrices[rows]
+            squares = render_crops(people, rows, *cut, (side_px, side_px))
             self._bytes[rows] = torch.from_numpy(squares).flip(-1).permute(0, 3, 1, 2)
         self._bytes = self._bytes.to(device)
 
@@ -73,7 +72,7 @@ class DeviceCrops:
         which = torch.from_numpy(plan.people).to(self._device)
         square = self._to_square[which]
         square_xy = picture_xy @ square[:, None, :, :2].mT + square[:, None, None, :, 2]
-        grid = (2 * square_xy + 1) / self._side_px - 1
+        grid = (2 * square_xy + 1) / SIDE_PX - 1
         crops = functional.grid_sample(
             self._bytes[which].float(), grid, padding_mode="zeros", align_corners=False
         )

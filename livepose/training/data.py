@@ -14,8 +14,8 @@ the root of the box area.
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from livepose.training.settings import DATA, ReadSettings
 logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Image = ImageBgr | None
+"""A picture that was decoded, (H, W, 3), not to be written to; None where it cannot be used."""
 PACK = "pack:"
 ADVICE = " (leave out --strict-data to skip such data)"
 
@@ -67,101 +69,73 @@ def parse_set(text: str) -> SetSpec:
     images, _, rest = text.partition(":")
     annotations, *more = rest.split(":")
     words = {word for word in more if word in ("noisy", "one-boxed")}
-    weights = [word for word in more if word not in words]
     try:
-        [weight] = [float(word) for word in weights] or [1.0]
+        [weight] = [float(word) for word in more if word not in words] or [1.0]
     except ValueError:
         weight = -1.0
     if not (images and annotations and np.isfinite(weight) and weight > 0):
         raise UsageError(f"--data: expected {DATA} or {PACK}FILE, got {text!r}")
-    spec = SetSpec(Path(images), Path(annotations), weight)
-    return replace(spec, noisy="noisy" in words, one_boxed="one-boxed" in words)
+    marks = "noisy" in words, "one-boxed" in words
+    return SetSpec(Path(images), Path(annotations), weight, *marks)
 
 
-@dataclass(frozen=True)
-class PictureSource:
-    """Where one picture comes from; ``read`` gives its encoded bytes, ``size_wh`` is promised."""
-
-    where: str
-    size_wh: tuple[int, int]
-    read: Callable[[], bytes]
+class UnusableError(Exception):
+    """Why a picture cannot be used: its kind and the details."""
 
 
-class Pictures:
-    """Numbered pictures, kept decoded (fast, about 0.3 MB each) or encoded (small).
+def load_images(
+    load: Callable[[int], ImageBgr], names: Sequence[str], problems: Problems, workers: int
+) -> list[Image]:
+    """What ``load`` gives for each of ``names``: what is wrong is found before the first step."""
 
-    Every one is decoded at the start: what is wrong is found before the first step.
-    """
-
-    def __init__(self, sources: Sequence[PictureSource], cache: str = "decoded") -> None:
-        self.sources = list(sources)
-        self._keep_decoded = cache == "decoded"
-        self._kept: list[Any] = [None] * len(self.sources)
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    @classmethod
-    def joined(cls, parts: Sequence["Pictures"]) -> "Pictures":
-        """Those of several sets, with what they have loaded."""
-        pictures = cls([source for part in parts for source in part.sources])
-        pictures._keep_decoded = all(part._keep_decoded for part in parts)
-        pictures._kept = [kept for part in parts for kept in part._kept]
-        return pictures
-
-    def load(self, problems: Problems, workers: int = 2) -> set[int]:
-        """Reads and decodes every picture; the indices of those that cannot be used."""
-        with ThreadPoolExecutor(workers) as pool:
-            found = list(pool.map(self._load_one, range(len(self.sources))))
-        bad = {index: problem for index, problem in enumerate(found) if problem is not None}
-        for index, (kind, detail) in bad.items():
-            problems.add(kind, self.sources[index].where, detail)
-        return set(bad)
-
-    def _load_one(self, index: int) -> tuple[str, str] | None:
-        source = self.sources[index]
+    def attempt(index: int) -> ImageBgr | UnusableError:
         try:
-            encoded = source.read()
-        except (DataError, OSError) as error:
-            return "unreadable picture", str(error)
-        image = decode(encoded)
-        if image is None:
-            return "undecodable picture", f"{len(encoded)} bytes are no picture"
-        height, width = image.shape[:2]
-        if (width, height) != source.size_wh:
-            wanted = "{} x {}".format(*source.size_wh)
-            return "picture of another size", f"expected {wanted}, got {width} x {height}"
-        self._kept[index] = image if self._keep_decoded else encoded
-        return None
+            return load(index)
+        except UnusableError as problem:
+            return problem
 
-    def image_bgr(self, index: int) -> ImageBgr:
-        """One picture that was loaded, (H, W, 3) uint8; not to be written to."""
-        kept = self._kept[index]
-        image = kept if self._keep_decoded else decode(kept)
-        return np.asarray(image, dtype=np.uint8)
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(attempt, range(len(names))))
+    for name, image in zip(names, found, strict=True):
+        if isinstance(image, UnusableError):
+            kind, detail = image.args
+            problems.add(kind, name, detail)
+    return [None if isinstance(image, UnusableError) else image for image in found]
+
+
+def decoded(encoded: bytes, size_wh: tuple[int, int]) -> ImageBgr:
+    """A picture of the size that was promised; UnusableError where it is none."""
+    image = decode(encoded)
+    if image is None:
+        raise UnusableError("undecodable picture", f"{len(encoded)} bytes are no picture")
+    height, width = image.shape[:2]
+    if (width, height) != size_wh:
+        wanted = "{} x {}".format(*size_wh)
+        raise UnusableError("picture of another size", f"expected {wanted}, got {width} x {height}")
+    return image
 
 
 def load_pictures(
-    dataset: Dataset, archive: Archive, problems: Problems, cache: str, workers: int
-) -> tuple[Pictures, list[int | None]]:
-    """The pictures of a set, and the place of each of the set's among them (None: unusable)."""
-    sources: list[PictureSource] = []
-    places: list[int | None] = []
-    for picture in dataset.pictures:
-        where, name = f"{dataset.path}, image {picture.id} ({picture.file_name})", picture.file_name
-        places.append(None)
-        if is_hostile(name):
-            problems.add("hostile path", where, "leads out of its folder")
-        elif name not in archive:
-            problems.add("missing image", where, f"{name} is not in {archive.path}")
-        elif picture.size_wh is None:
-            problems.add("image without size", where, "its width and height are missing")
-        else:
-            places[-1] = len(sources)
-            sources.append(PictureSource(where, picture.size_wh, partial(archive.read, name)))
-    pictures = Pictures(sources, cache)
-    bad = pictures.load(problems, workers)
-    return pictures, [None if place in bad else place for place in places]
+    dataset: Dataset, archive: Archive, problems: Problems, workers: int
+) -> list[Image]:
+    """The pictures of a set, in its order."""
+
+    def load(index: int) -> ImageBgr:
+        picture = dataset.pictures[index]
+        if is_hostile(picture.file_name):
+            raise UnusableError("hostile path", "leads out of its folder")
+        if picture.file_name not in archive:
+            raise UnusableError("missing image", f"{picture.file_name} is not in {archive.path}")
+        if picture.size_wh is None:
+            raise UnusableError("image without size", "its width and height are missing")
+        try:
+            encoded = archive.read(picture.file_name)
+        except (DataError, OSError) as error:
+            raise UnusableError("unreadable picture", str(error)) from error
+        return decoded(encoded, picture.size_wh)
+
+    names = [f"{dataset.path}, image {one.id} ({one.file_name})" for one in dataset.pictures]
+    return load_images(load, names, problems, workers)
 
 
 @dataclass(frozen=True)
@@ -169,11 +143,11 @@ class People:
     """N people of K keypoints, ready to be drawn from.
 
     ``xy`` (N, K, 2) and ``weights`` (N, K), 0 where a keypoint has no label. ``boxes_xyxy``
-    (N, 4), edges. ``picture`` (N,) indexes ``pictures``. ``windows_xyxy`` (N, 4) is what of the
-    picture exists, in edges: all of it. ``draw_weights`` (N,) is how often each is drawn.
+    (N, 4), edges. ``picture`` (N,) indexes ``pictures``. ``draw_weights`` (N,) is how often each is
+    drawn.
     """
 
-    pictures: Pictures
+    pictures: list[Image]
     picture: NDArray[np.int64]
     boxes_xyxy: Floats
     xy: Floats
@@ -183,12 +157,17 @@ class People:
     def __len__(self) -> int:
         return len(self.picture)
 
-    @property
+    def image_bgr(self, person: int) -> ImageBgr:
+        """The whole picture that somebody is in."""
+        image = self.pictures[self.picture[person]]
+        assert image is not None  # noqa: S101
+        return image
+
+    @cached_property
     def windows_xyxy(self) -> Floats:
-        """Edges of the whole picture of each, (N, 4)."""
-        sizes = np.array([source.size_wh for source in self.pictures.sources], dtype=np.float64)
-        low = np.full((len(self), 2), -0.5)
-        return np.concatenate([low, sizes[self.picture] - 0.5], axis=1)
+        """What of the picture of each exists, (N, 4), edges in px from pixel centres: all of it."""
+        sizes_hw = np.array([self.image_bgr(row).shape[:2] for row in range(len(self))])
+        return np.concatenate([np.full((len(self), 2), -0.5), sizes_hw[:, ::-1] - 0.5], axis=1)
 
     def select(self, which: NDArray[Any]) -> "People":
         """The people at these indices (or where this mask is true)."""
@@ -200,13 +179,11 @@ COLUMNS = tuple(entry.name for entry in fields(People))[1:]
 
 def join(parts: Sequence[People]) -> People:
     """Several sets as one; every person keeps its own draw weight."""
-    starts = np.cumsum([0, *(len(part.pictures) for part in parts)])
-    moved = [
-        replace(part, picture=part.picture + start)
-        for part, start in zip(parts, starts, strict=False)
-    ]
-    columns = (np.concatenate([getattr(part, name) for part in moved]) for name in COLUMNS)
-    return People(Pictures.joined([part.pictures for part in parts]), *columns)
+    starts = np.cumsum([0, *(len(part.pictures) for part in parts[:-1])])
+    picture = [part.picture + start for part, start in zip(parts, starts, strict=True)]
+    columns = ([getattr(part, name) for part in parts] for name in COLUMNS[1:])
+    pictures = [image for part in parts for image in part.pictures]
+    return People(pictures, *(np.concatenate(column) for column in (picture, *columns)))
 
 
 def read_people(settings: ReadSettings) -> People:
@@ -223,40 +200,34 @@ def read_people(settings: ReadSettings) -> People:
         workers = max(2, settings.workers)
         if text.startswith(PACK):
             file = Path(text.removeprefix(PACK))
-            sets.append(read_pack(file, skeleton.name, problems, settings.cache, workers))
+            sets.append(read_pack(file, skeleton.name, problems, workers))
         else:
-            sets.append(read_set(parse_set(text), skeleton, problems, settings.cache, workers))
+            sets.append(read_set(parse_set(text), skeleton, problems, workers))
         problems.tell()
         logger.info(f"{text}: {len(sets[-1])} people, {len(sets[-1].pictures)} pictures")
     return join(sets)
 
 
-def read_set(
-    spec: SetSpec,
-    skeleton: Skeleton,
-    problems: Problems,
-    cache: str = "decoded",
-    workers: int = 2,
-) -> People:
+def read_set(spec: SetSpec, skeleton: Skeleton, problems: Problems, workers: int = 2) -> People:
     """All usable people of one set, their pictures loaded.
 
     DataError when the files are missing or broken, the set has no usable keypoint label, or (in
     strict mode) anything at all is wrong.
     """
     dataset = read_dataset(spec.annotations, problems, skeleton)
-    pictures, places = load_pictures(dataset, Archive(spec.images), problems, cache, workers)
+    pictures = load_pictures(dataset, Archive(spec.images), problems, workers)
     rows = []
     for person in dataset.everybody:
         if person.entry.get("label") == "teacher_box" or person.is_crowd:
             continue
-        place = places[person.picture]
-        if place is None:
+        image = pictures[person.picture]
+        if image is None:
             problems.add("person without picture", person.name, "its picture cannot be used")
             continue
-        size_wh = pictures.sources[place].size_wh
+        size_wh = image.shape[1], image.shape[0]
         labels = labels_of(person, size_wh, skeleton, spec.noisy, problems)
         if labels is not None:
-            rows.append((place, person.box_xyxy, *labels))
+            rows.append((person.picture, person.box_xyxy, *labels))
     if not rows:
         raise DataError(
             f"{spec.annotations}: nobody to learn from: none of its {len(dataset.everybody)} people"
@@ -330,22 +301,17 @@ def merge(
 
 def _teacher(person: Person, count: int) -> tuple[Floats, Floats, Floats]:
     """Its answer (K, 3), spread (K,) and disagreement (K,); zeros where there is none."""
-    columns, entry = person.columns, person.entry
 
-    def column(field: str, gap: float) -> Floats:
-        found = entry.get(field)
-        if isinstance(found, list):
+    def column(field: str, size: int, gap: float = 0.0) -> Floats:
+        found = person.entry.get(field)
+        if found is None:
+            return np.zeros((count, size))
+        if isinstance(found, list) and size == 1:
             found = [gap if value is None else value for value in found]
-        return numbers({field: found}, field, len(columns))
+        values = numbers({field: found}, field, size * len(person.columns)).reshape(-1, size)
+        return placed(values, person.columns, count, gap)
 
-    answer, spread, against = np.zeros((count, 3)), np.zeros(count), np.zeros(count)
-    if entry.get("teacher") is not None:
-        found = numbers(entry, "teacher", 3 * len(columns)).reshape(-1, 3)
-        answer = placed(found, columns, count)
-    if entry.get("teacher_spread") is not None:
-        spread = placed(column("teacher_spread", 0), columns, count)
-    if entry.get("teacher_disagreement") is not None:
-        # A set that never asked a second network is not contradicted by its silence.
-        found = column("teacher_disagreement", -1)
-        against = placed(np.where(found < 0, np.nan, found), columns, count, np.nan)
-    return answer, spread, against
+    # A set that never asked a second network is not contradicted by its silence.
+    against = column("teacher_disagreement", 1, -1.0)[:, 0]
+    against = np.where(against < 0, np.nan, against)
+    return column("teacher", 3), column("teacher_spread", 1)[:, 0], against

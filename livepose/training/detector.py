@@ -1,28 +1,273 @@
-"""The person detector as a task of the training loop: YOLO11 of ultralytics with its loss."""
+"""The person detector as a task of the training loop: YOLO11 of ultralytics with its loss.
 
+Every sample is a pure function of the seed and its number. Sets in which only one person a picture
+is boxed teach that the others are none: their boxes are completed by another detector, or their
+pictures are cut around that one box. People near the camera are frequent: pictures are scaled from
+0.45 to 1.8 times the input and placed or cut at random. Boxes are edges (``livepose.boxes``), and
+so are places on the canvas.
+"""
+
+import logging
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from livepose.boxes import Boxes
-from livepose.detection import save_detector
+from livepose.boxes import Boxes, area, clip, inside, iou
+from livepose.detection import Detector, open_detector, save_detector
+from livepose.detection.letterbox import GREY
 from livepose.detection.library import ultralytics
-from livepose.errors import UsageError
+from livepose.errors import DataError, UsageError
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.dataset import Problems, read_dataset
 from livepose.evaluation.validation import validate_detector
+from livepose.frame import ImageBgr
 from livepose.training import loop
-from livepose.training.data import parse_set
-from livepose.training.detector_data import BoxedPictures, Pixels, Sampler, read_boxed
+from livepose.training.data import ADVICE, SetSpec, load_pictures, parse_set
 from livepose.training.settings import DetectorSettings
 from livepose.training.train_step import Processes, Task, Tensors
 
+logger = logging.getLogger(__name__)
 EXPORT = "detector.safetensors"
 LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
 HIDDEN_FROM = 8  # channels: narrower convolutions are left to AdamW
 FIXED = "dfl"  # the head's sum over distances, which is no weight to learn
+COMPLETING_SCORE = 0.4
+SAME_PERSON_IOU, SAME_PERSON_SHARE = 0.4, 0.8
+CUT_MARGIN = 0.12
+LEAST_VISIBLE, LEAST_SIDE_PX = 0.15, 4.0
+WHOLE_SHARE = 0.2  # pictures that are fitted as the live detector fits them
+SCALE = (0.45, 1.8)
+STRETCH = 0.08  # of the ratio of sides, standard deviation of its logarithm
+BAND_SHARE, BAND_RATIOS = 0.5, (0.5625, 0.75)  # canvases with grey above and below, as live
+MOSAIC_CENTRE = (0.3, 0.7)
+SHRUNK_BELOW, SHRINK_MARGIN = 0.5, 1.4  # averaged first, so that nothing flickers
+_STREAM = 0xDE7EC7
+
+Pixels = NDArray[np.float32]
+
+
+class BoxedPictures:
+    """Pictures with the boxes (N, 4) of the people in each, drawn by their weights.
+
+    The pictures are not to be written to.
+    """
+
+    def __init__(self) -> None:
+        self.images: list[ImageBgr] = []
+        self.boxes_xyxy: list[Boxes] = []
+        self._weights: list[float] = []
+        self._cumulative = np.empty(0)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def boxes(self) -> int:
+        """How many boxes there are in all."""
+        return sum(map(len, self.boxes_xyxy))
+
+    def add(self, images: list[ImageBgr], boxes_xyxy: list[Boxes], weight: float) -> None:
+        """A set more."""
+        self.images += images
+        self.boxes_xyxy += boxes_xyxy
+        self._weights += [weight] * len(images)
+        self._cumulative = np.cumsum(self._weights) / np.sum(self._weights)
+
+    def draw(self, rng: np.random.Generator) -> tuple[ImageBgr, Boxes]:
+        """Any picture with its boxes."""
+        index = int(np.searchsorted(self._cumulative, rng.random(), side="right"))
+        index = min(index, len(self) - 1)
+        return self.images[index], self.boxes_xyxy[index]
+
+
+def read_boxed(settings: DetectorSettings) -> BoxedPictures:
+    """All sets; those that are one-boxed are completed or cut.
+
+    DataError, UsageError, WeightsError when a set or the completing detector cannot be used, or (in
+    strict mode) anything in the sets is wrong.
+    """
+    specs, file = [parse_set(text) for text in settings.data], settings.complete_with
+    if file is not None and not any(spec.one_boxed for spec in specs):
+        raise UsageError(
+            f"--complete-with {file}: none of the sets is said to be one-boxed; name those that "
+            "lack boxes as IMAGES:ANNOTATIONS:one-boxed"
+        )
+    detector = file and open_detector(file, "cpu", score_threshold=COMPLETING_SCORE)
+    problems, pictures = Problems(settings.strict_data, ADVICE), BoxedPictures()
+    for spec in specs:
+        images, boxes = _read_set(spec, spec.one_boxed and not detector, problems)
+        if spec.one_boxed and detector:
+            before = sum(map(len, boxes))
+            boxes = [completed(*pair, detector) for pair in zip(images, boxes, strict=True)]
+            added = sum(map(len, boxes)) - before
+            logger.info(f"{spec.annotations}: {detector.name} added {added} boxes to {before}")
+        pictures.add(images, boxes, spec.weight)
+    problems.tell()
+    return pictures
+
+
+def _read_set(spec: SetSpec, cut: bool, problems: Problems) -> tuple[list[ImageBgr], list[Boxes]]:
+    """Its pictures with their boxes; ``cut``: only the surroundings of the first box of each."""
+    dataset = read_dataset(spec.annotations, problems, skeleton=None)
+    boxes: list[list[Boxes]] = [[] for _ in dataset.pictures]
+    for person in dataset.everybody:
+        if not person.is_crowd and person.wh_px.min() >= LEAST_SIDE_PX:
+            boxes[person.picture].append(person.box_xyxy)
+    pictures = load_pictures(dataset, Archive(spec.images), problems, 2)
+    # A picture without people teaches what none are; one that is cut needs a box to cut around.
+    kept = [
+        (image, np.array(own).reshape(-1, 4))
+        for image, own in zip(pictures, boxes, strict=True)
+        if image is not None and (own or not cut)
+    ]
+    if not any(len(own) for _, own in kept):
+        raise DataError(
+            f"{spec.annotations}: expected boxes of people, found none that can be used"
+            f"{problems.reason()}"
+        )
+    if cut:
+        kept = [_cut_around(image, own[0]) for image, own in kept]
+    return [image for image, _ in kept], [own for _, own in kept]
+
+
+def completed(image: ImageBgr, labelled_xyxy: Boxes, detector: Detector) -> Boxes:
+    """Labelled boxes (N, 4) and those found that are of nobody yet, the surest first."""
+    [found], kept = detector([image]), labelled_xyxy
+    for box, score in zip(found.boxes_xyxy[:, None], found.scores, strict=True):
+        is_there = (iou(box, kept) > SAME_PERSON_IOU) | (inside(box, kept) > SAME_PERSON_SHARE)
+        if score > COMPLETING_SCORE and not is_there.any():
+            kept = np.concatenate([kept, box])
+    return kept
+
+
+def _cut_around(image: ImageBgr, box_xyxy: Boxes) -> tuple[ImageBgr, Boxes]:
+    """The part of a picture around its only box, and the box (1, 4) in it."""
+    margin = CUT_MARGIN * (box_xyxy[2:] - box_xyxy[:2]).max()
+    height, width = image.shape[:2]
+    left, top = np.clip(np.floor(box_xyxy[:2] - margin), 0, [width - 1, height - 1]).astype(int)
+    right, bottom = np.clip(np.ceil(box_xyxy[2:] + margin), [left + 1, top + 1], [width, height])
+    part = image[top : int(bottom), left : int(right)]
+    return part, (box_xyxy - np.array([left, top, left, top]))[None]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture lies in a cell of ``cell_wh``: edge x becomes zoom * x + offset."""
+
+    cell_wh: tuple[int, int]
+    zoom_xy: tuple[float, float]
+    offset_xy: tuple[float, float]
+    flip: bool = False
+
+    @classmethod
+    def draw(
+        cls, rng: np.random.Generator, source_wh: tuple[int, int], cell_wh: tuple[int, int]
+    ) -> "Placement":
+        """At random: mostly of any scale, sometimes whole."""
+        if rng.random() < WHOLE_SHARE:
+            zoom = min(cell_wh[0] / source_wh[0], cell_wh[1] / source_wh[1])
+        else:
+            scale = math.exp(rng.uniform(math.log(SCALE[0]), math.log(SCALE[1])))
+            zoom = scale * max(cell_wh) / max(source_wh)
+        stretch = math.exp(STRETCH * rng.normal())
+        zoom_xy = (zoom * stretch, zoom / stretch)
+        room = [cell_wh[axis] - zoom_xy[axis] * source_wh[axis] for axis in (0, 1)]
+        left, top = (float(rng.uniform(min(0.0, free), max(0.0, free))) for free in room)
+        return cls(cell_wh, zoom_xy, (left, top), bool(rng.random() < 0.5))
+
+    def picture(self, image_bgr: ImageBgr) -> ImageBgr:
+        """The cell, uint8 (h, w, 3), grey where the picture is not."""
+        height, width = image_bgr.shape[:2]
+        if max(self.zoom_xy) < SHRUNK_BELOW:
+            wanted = SHRINK_MARGIN * max(self.zoom_xy)
+            small_wh = max(1, round(wanted * width)), max(1, round(wanted * height))
+            small = cv2.resize(image_bgr, small_wh, interpolation=cv2.INTER_AREA)
+            image_bgr = np.asarray(small, dtype=np.uint8)
+        zooms = (
+            self.zoom_xy[0] * width / image_bgr.shape[1],
+            self.zoom_xy[1] * height / image_bgr.shape[0],
+        )
+        # OpenCV counts from pixel centres, which lie half a pixel from the edges.
+        left, top = (o + 0.5 * z - 0.5 for o, z in zip(self.offset_xy, zooms, strict=True))
+        matrix = np.array([[zooms[0], 0.0, left], [0.0, zooms[1], top]])
+        cell = cv2.warpAffine(image_bgr, matrix, self.cell_wh, borderValue=(GREY,) * 3)
+        return np.asarray(cell[:, ::-1] if self.flip else cell, dtype=np.uint8)
+
+    def boxes(self, boxes_xyxy: Boxes) -> Boxes:
+        """Boxes (N, 4) in the cell: cut at its edges, without those that are hardly seen."""
+        moved = boxes_xyxy * np.tile(self.zoom_xy, 2) + np.tile(self.offset_xy, 2)
+        if self.flip:
+            moved[:, [0, 2]] = self.cell_wh[0] - moved[:, [2, 0]]
+        seen = clip(moved, self.cell_wh)
+        visible = area(seen) / np.maximum(area(moved), 1e-6)
+        large = (seen[:, 2:] - seen[:, :2]).min(axis=1, initial=np.inf) > LEAST_SIDE_PX
+        return np.asarray(seen[(visible > LEAST_VISIBLE) & large])
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Samples by number: ``sampler(i)`` is a function of the seed and i alone."""
+
+    pictures: BoxedPictures
+    input_px: int
+    mosaic: float
+    seed: int
+
+    def __call__(self, index: int) -> tuple[Pixels, Boxes]:
+        """Network input (3, S, S), RGB from 0 to 1, and its boxes (N, 4) in pixels."""
+        rng = np.random.Generator(np.random.Philox([self.seed, _STREAM, index]))
+        side = self.input_px
+        canvas = np.full((side, side, 3), GREY, np.uint8)
+        boxes = [self._fill(rng, canvas, cell) for cell in self._cells(rng)]
+        rgb = _recoloured(rng, canvas[:, :, ::-1].astype(np.float32))
+        planes = np.clip(rgb, 0, 255).transpose(2, 0, 1) / np.float32(255)
+        return np.ascontiguousarray(planes, dtype=np.float32), np.concatenate(boxes)
+
+    def _cells(self, rng: np.random.Generator) -> list[tuple[int, int, int, int]]:
+        """Left, top, right, bottom of what is filled with one picture each."""
+        side = self.input_px
+        if rng.random() < self.mosaic:
+            x, y = (int(side * value) for value in rng.uniform(*MOSAIC_CENTRE, 2))
+            return [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
+        if rng.random() < BAND_SHARE:
+            height = int(side * rng.choice(BAND_RATIOS))
+            top = (side - height) // 2
+            return [(0, top, side, top + height)]
+        return [(0, 0, side, side)]
+
+    def _fill(
+        self, rng: np.random.Generator, canvas: ImageBgr, cell: tuple[int, int, int, int]
+    ) -> Boxes:
+        left, top, right, bottom = cell
+        image_bgr, boxes = self.pictures.draw(rng)
+        source_wh = (image_bgr.shape[1], image_bgr.shape[0])
+        place = Placement.draw(rng, source_wh, (right - left, bottom - top))
+        canvas[top:bottom, left:right] = place.picture(image_bgr)
+        return np.asarray(place.boxes(boxes) + np.array([left, top, left, top]))
+
+
+def _recoloured(rng: np.random.Generator, rgb: Pixels) -> Pixels:
+    """Brightness, tint, saturation, blur and noise of (H, W, 3), 0 to 255, not yet clipped."""
+    if rng.random() < 0.7:
+        gains = rng.uniform(0.6, 1.4) * rng.uniform(0.9, 1.1, 3)
+        rgb = rgb * gains.astype(np.float32) + np.float32(rng.uniform(-25, 25))
+        if rng.random() < 0.3:
+            grey = rgb.mean(axis=2, keepdims=True)
+            rgb = grey + (rgb - grey) * np.float32(rng.uniform(0, 1))
+    if rng.random() < 0.1:
+        rgb = np.asarray(cv2.GaussianBlur(rgb, (3, 3), rng.uniform(0.4, 1.0)), np.float32)
+    if rng.random() < 0.15:
+        noise = rng.standard_normal(rgb.shape, dtype=np.float32)
+        rgb = rgb + noise * np.float32(rng.uniform(2, 10))
+    return rgb
 
 
 def train_detector(settings: DetectorSettings, folder: Path, resume: bool) -> loop.Trainer:
@@ -32,7 +277,7 @@ def train_detector(settings: DetectorSettings, folder: Path, resume: bool) -> lo
         if processes.count > 1:
             raise UsageError("a detector is trained by one process")
         pictures = read_boxed(settings)
-        loop.logger.info(f"{len(pictures)} pictures with {pictures.boxes} boxes")
+        logger.info(f"{len(pictures)} pictures with {pictures.boxes} boxes")
         return DetectorTask(settings, pictures, folder, device)
 
     return loop.train(settings, folder, resume, make)
@@ -51,8 +296,7 @@ class DetectorTask(Task):
         device: torch.device,
     ) -> None:
         self.settings: DetectorSettings = settings
-        self._pictures = pictures
-        self._folder, self.device = folder, device
+        self._pictures, self._folder, self.device = pictures, folder, device
         self._sampler = Sampler(pictures, settings.input_px, settings.mosaic, settings.seed)
         self._loss: Any = None
 
@@ -97,7 +341,7 @@ class DetectorTask(Task):
         try:
             return validate_detector(file, spec.images, spec.annotations, self.settings.input_px)
         except UsageError as error:
-            loop.logger.warning(f"the detector was not measured: {error}")
+            logger.warning(f"the detector was not measured: {error}")
             return {}
 
     def written(self, ema: nn.Module, step: int) -> None:

@@ -23,10 +23,9 @@ from livepose.evaluation.settings import Loading
 from livepose.evaluation.validation import CallableRuntime
 from livepose.networks import build_network
 from livepose.skeletons import SKELETONS
-from livepose.training.checkpoint import NAME, load_state, read_checkpoint
 from livepose.training.data import parse_set
-from livepose.training.log import read_log
 from livepose.training.pose import as_runtime, build_card
+from livepose.training.records import CHECKPOINT, load_state, read_checkpoint, read_log
 from livepose.training.settings import PoseSettings
 from livepose.training.train_step import channels_last
 from livepose.weights import Card, save_checkpoint
@@ -91,9 +90,9 @@ def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:
     settings = PoseSettings.from_json(str(content.get("settings")))
     state = content["learner"].get("ema") if isinstance(content["learner"], dict) else None
     if not isinstance(state, dict):
-        raise DataError(f"{folder / NAME} holds no weights")
+        raise DataError(f"{folder / CHECKPOINT} holds no weights")
     network = build_network(settings.network, len(SKELETONS[settings.skeleton].keypoints))
-    load_state(network, state, folder / NAME)
+    load_state(network, state, folder / CHECKPOINT)
     notes = provenance(settings, content) | validated(folder, int(content["step"]))
     runtime = as_runtime(channels_last(network).eval(), settings, torch.device("cpu"))
     for text in dev or settings.dev:

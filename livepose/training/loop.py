@@ -7,13 +7,16 @@ says what the result is good for. Everything else is the same for both and stand
 import logging
 import math
 import signal
+import sys
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from statistics import median
 from types import FrameType
 from typing import Any
 
@@ -22,8 +25,13 @@ import torch
 from torch import Tensor
 
 from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
-from livepose.training.checkpoint import NAME, read_checkpoint, write_checkpoint
-from livepose.training.log import DivergenceWatch, ProgressLine, RunLog
+from livepose.training.records import (
+    CHECKPOINT,
+    SETTINGS,
+    RunLog,
+    read_checkpoint,
+    write_checkpoint,
+)
 from livepose.training.settings import RunSettings
 from livepose.training.train_step import Processes, Task, TrainStep, choose_device
 
@@ -31,6 +39,12 @@ FINISHED, PAUSED, INTERRUPTED = "finished", "paused", "interrupted"
 LOWEST_RATE = 0.02
 EASY_UNTIL, HARD_FROM = 0.1, 0.6
 PREFETCHED = 3
+CHECKPOINT_EVERY_S = 300.0
+REMEMBERED, NEEDED, FACTOR = 200, 50, 4.0
+ADVICE = (
+    "the last good checkpoint is kept: start again from it with a lower --lr (--init "
+    "runs/NAME/checkpoint.pt)"
+)
 logger = logging.getLogger(__name__)
 
 
@@ -45,6 +59,12 @@ class Schedule:
         if self.settings.samples is not None:
             return min(1.0, step * self.settings.batch / self.settings.samples)
         return min(1.0, elapsed_s / (60 * (self.settings.budget_minutes or math.inf)))
+
+    def left_s(self, step: int, elapsed_s: float, step_s: float) -> float:
+        """How long the rest takes where a step takes so long."""
+        if self.settings.samples is not None:
+            return max(0.0, self.settings.samples / self.settings.batch - step) * step_s
+        return max(0.0, 60 * (self.settings.budget_minutes or 0) - elapsed_s)
 
     def rate(self, step: int, progress: float) -> float:
         """Factor on the learning rate: warm-up, then cosine, or constant with a fall at the end."""
@@ -98,6 +118,59 @@ class Prefetcher:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
+class ProgressLine:
+    """A bar on a terminal, plain lines elsewhere; all on stderr."""
+
+    def __init__(self) -> None:
+        self._bar = None
+        if sys.stderr is not None and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            console = Console(stderr=True)
+            self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=console)
+            self._task = self._bar.add_task("", total=1.0)
+            self._bar.start()
+
+    def show(self, text: str, progress: float) -> None:
+        """Say where the training is."""
+        if self._bar is None:
+            logger.info(text)
+        else:
+            self._bar.update(self._task, completed=progress, description=text)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+class DivergenceWatch:
+    """Remembers recent losses; a loss that is no number, or far above them, is an error.
+
+    With several input sizes each has losses of its own: ``kind`` tells them apart.
+    """
+
+    def __init__(self, ignore_until_step: int) -> None:
+        self._ignore_until = ignore_until_step
+        self.recent: dict[str, list[float]] = defaultdict(list)
+        """The last losses of each kind; a checkpoint keeps them."""
+
+    def check(self, step: int, loss: float, kind: str = "") -> None:
+        """Take in one loss. LiveposeError when the training diverges, with what to do about it."""
+        if not math.isfinite(loss):
+            raise LiveposeError(f"the loss became {loss} at step {step}; {ADVICE}")
+        recent = self.recent[kind]
+        usual = median(recent) if len(recent) >= NEEDED else math.inf
+        if step > self._ignore_until and loss > FACTOR * usual:
+            raise LiveposeError(
+                f"the loss rose to {loss:.3g} at step {step}, over {FACTOR:g} times its median "
+                f"{usual:.3g}; {ADVICE}"
+            )
+        recent.append(loss)
+        del recent[:-REMEMBERED]
+
+
 def train(
     settings: RunSettings,
     folder: Path,
@@ -109,11 +182,11 @@ def train(
     LiveposeError: what is wrong with the settings, the data, the device, the weights to start from,
     or the training itself.
     """
-    there = (folder / NAME).is_file()
+    there = (folder / CHECKPOINT).is_file()
     if there and not resume:
         raise UsageError(f"{folder} holds a run already: give --resume or another --name")
     if resume and not there:
-        raise DataError(f"{folder}: there is no {NAME} to go on from")
+        raise DataError(f"{folder}: there is no {CHECKPOINT} to go on from")
     device = choose_device(settings.device)
     processes = Processes.join(device)
     cv2.setNumThreads(1)  # OpenCV works in the threads that prepare batches
@@ -128,7 +201,7 @@ def train(
         trainer = Trainer(make(device, processes), folder, device, processes)
         if processes.first:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "settings.json").write_text(settings.to_json(), encoding="utf-8")
+            (folder / SETTINGS).write_text(settings.to_json(), encoding="utf-8")
         if resume:
             trainer.resume()
         trainer.run()
@@ -164,14 +237,14 @@ class Trainer:
         try:
             self.train_step.load(content["learner"])
             self.step, self._before_s = int(content["step"]), float(content["elapsed_s"])
-            self._watch.recent = {
-                kind: list(losses) for kind, losses in content["recent_losses"].items()
-            }
+            for kind, losses in content["recent_losses"].items():
+                self._watch.recent[kind] = list(losses)
             self._phase = bool(content["last_phase"])
             torch.set_rng_state(content["rng"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise WeightsError(f"{self.folder / NAME} is not of these settings: {first}") from error
+            file = self.folder / CHECKPOINT
+            raise WeightsError(f"{file} is not of these settings: {first}") from error
         logger.info(f"goes on at step {self.step} after {self._before_s / 60:.1f} min")
 
     @property
@@ -192,37 +265,31 @@ class Trainer:
             return self.task.prepare(step, self.schedule.progress(step, self.elapsed_s))
 
         loader = Prefetcher(prepare, self.step, self.settings.workers)
-        line = ProgressLine(self.task.unit)
+        line = ProgressLine()
         with stopping(self._ask_to_stop), closing(loader), closing(line):
-            self.ended = self._loop(loader, log, line)
+            written_s = self.elapsed_s
+            while True:
+                progress, stop = self._agreed()
+                if progress >= 1 or stop:
+                    break
+                self._learn(self.task.finish(loader.take()), progress)
+                if self.step - self._told[0] >= self.settings.log_every:
+                    self._tell(loader, log, line)
+                if self.elapsed_s - written_s > CHECKPOINT_EVERY_S:
+                    self._write()
+                    written_s = self.elapsed_s
+            self._tell(loader, log, line)
+            self._write()
+            if progress >= 1:
+                self._validate(log)
+            paused = INTERRUPTED if self._stop else PAUSED
+            self.ended = FINISHED if progress >= 1 else paused
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         if self._stop:
             raise KeyboardInterrupt
         self._stop = True
         logger.info("stopping after this step, with a checkpoint (again: at once, without one)")
-
-    def _loop(self, loader: Prefetcher, log: RunLog | None, line: ProgressLine) -> str:
-        written_s = self.elapsed_s
-        while True:
-            progress, stop = self._agreed()
-            if progress >= 1 or stop:
-                break
-            self._learn(self.task.finish(loader.take()), progress)
-            if self.step - self._told[0] >= self.settings.log_every:
-                self._tell(loader, log, line)
-            if self.settings.validate_every and self.step % self.settings.validate_every == 0:
-                self._write()
-                self._validate(log)
-            if self.elapsed_s - written_s > 60 * self.settings.checkpoint_minutes:
-                self._write()
-                written_s = self.elapsed_s
-        self._tell(loader, log, line)
-        self._write()
-        if progress >= 1:
-            self._validate(log)
-            return FINISHED
-        return INTERRUPTED if self._stop else PAUSED
 
     def _agreed(self) -> tuple[float, bool]:
         """Progress and whether to stop, the same in all processes."""
@@ -260,28 +327,31 @@ class Trainer:
         self._check()
         if log is None or not self._losses:
             return
-        elapsed_s, batch = self.elapsed_s, self.settings.batch
+        elapsed_s, batch, unit = self.elapsed_s, self.settings.batch, self.task.unit
         steps, passed_s = self.step - self._told[0], max(elapsed_s - self._told[1], 1e-9)
         progress = self.schedule.progress(self.step, elapsed_s)
-        steps_left = max(0.0, (self.settings.samples or 0) / batch - self.step)
-        left_s = steps_left * passed_s / max(1, steps)
-        if self.settings.budget_minutes is not None:
-            left_s = (1 - progress) * 60 * self.settings.budget_minutes
+        left_s = round(self.schedule.left_s(self.step, elapsed_s, passed_s / steps))
+        loss, per_s = sum(self._losses) / len(self._losses), steps * batch / passed_s
+        data_share = min(1.0, loader.waited_s / passed_s)
         entry = {
             "step": self.step,
             "samples": self.step * batch,
             "progress": round(progress, 6),
             "elapsed_s": round(elapsed_s, 1),
-            "left_s": round(left_s),
-            "loss": round(sum(self._losses) / len(self._losses), 5),
+            "left_s": left_s,
+            "loss": round(loss, 5),
             "grad_norm": round(self._norm, 3) if math.isfinite(self._norm) else None,
             "rate": round(self.schedule.rate(self.step, progress), 5),
             **self.task.state(progress),
-            "samples_per_s": round(steps * batch / passed_s, 2),
-            "data_share": round(min(1.0, loader.waited_s / passed_s), 4),
+            "samples_per_s": round(per_s, 2),
+            "data_share": round(data_share, 4),
         }
         log.write(entry)
-        line.show(entry)
+        text = (
+            f"step {self.step}, {self.step * batch} {unit}, loss {loss:.4f}, {per_s:.1f} {unit}/s"
+        )
+        left = f"{100 * progress:.1f} %, {timedelta(seconds=left_s)} left"
+        line.show(f"{text}, data {100 * data_share:.0f} %, {left}", progress)
         self._losses.clear()
         loader.waited_s = 0.0
         self._told = (self.step, elapsed_s)
@@ -302,15 +372,12 @@ class Trainer:
         if not self.processes.first:
             return
         if not self.train_step.is_sound():
-            raise LiveposeError(
-                f"a weight is no finite number any more at step {self.step}; the last good "
-                "checkpoint is kept: start again from it with a lower --lr"
-            )
+            raise LiveposeError(f"a weight is no finite number at step {self.step}; {ADVICE}")
         content = {
             "learner": self.train_step.state(),
             "step": self.step,
             "elapsed_s": self.elapsed_s,
-            "recent_losses": self._watch.recent,
+            "recent_losses": dict(self._watch.recent),
             "last_phase": self._phase,
             "rng": torch.get_rng_state(),
             "settings": self.settings.to_json(),

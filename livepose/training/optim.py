@@ -22,6 +22,7 @@ from torch.optim import AdamW, Optimizer
 from livepose.training.settings import RunSettings
 
 BETAS = (0.9, 0.99)
+WEIGHT_DECAY = 0.01
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 STEPS = 5
 STACK = 16
@@ -68,7 +69,7 @@ class Muon(Optimizer):
         params: Iterable[Tensor],
         lr: float,
         momentum: float = 0.95,
-        weight_decay: float = 0.01,
+        weight_decay: float = WEIGHT_DECAY,
         hold_norms: bool = False,
     ) -> None:
         told = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "hold": hold_norms}
@@ -122,15 +123,14 @@ def build_optimisers(
 ) -> list[Optimizer]:
     """AdamW for everything, or Muon for hidden convolutions and AdamW for the rest."""
     learning = [(name, one) for name, one in network.named_parameters() if one.requires_grad]
-    lr, decay = settings.highest_lr, settings.weight_decay
+    lr, held = settings.highest_lr, settings.relative_step
     if settings.optimiser == "adamw":
         every = [one for _, one in learning]
-        return [AdamW(every, lr, betas=BETAS, weight_decay=decay, fused=True)]
+        return [AdamW(every, lr, betas=BETAS, weight_decay=WEIGHT_DECAY, fused=True)]
     hidden = [one for name, one in learning if is_hidden(name, one)]
     rest = [one for name, one in learning if not is_hidden(name, one)]
-    held = settings.relative_step
     return [
-        Muon(hidden, lr if held is None else held, weight_decay=decay, hold_norms=held is not None),
+        Muon(hidden, lr if held is None else held, hold_norms=held is not None),
         AdamW(rest, settings.adam_lr, betas=BETAS, weight_decay=0.0, fused=True),
     ]
 

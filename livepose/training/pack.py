@@ -9,8 +9,6 @@ import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise, starmap
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,8 @@ from livepose.evaluation.archive import is_hostile
 from livepose.evaluation.dataset import Problems
 from livepose.frame import ImageBgr
 from livepose.skeletons import SKELETONS
-from livepose.training.data import People, Pictures, PictureSource
+from livepose.training.crops import CONTEXT
+from livepose.training.data import People, decoded, load_images
 from livepose.training.settings import PackSettings
 
 logger = logging.getLogger(__name__)
@@ -33,54 +32,49 @@ logger = logging.getLogger(__name__)
 FORMAT = "livepose-pack-1"
 QUALITIES = (92, 88, 84, 80, 75, 70, 65, 60, 50, 40)
 SAMPLED = 200
-ENCODINGS = {
-    "webp": (".webp", cv2.IMWRITE_WEBP_QUALITY),
-    "jpeg": (".jpg", cv2.IMWRITE_JPEG_QUALITY),
-}
+ASPECT = 0.75  # width over height of the network input
 PART_BYTES = 15_000_000
 MANIFEST = "parts.json"
 TENSORS = ("bytes", "ends", "sizes_wh", "boxes_xyxy", "xy", "weights", "draw_weights")
 
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
-class Cut:
-    """Where one person's small picture comes from: whole pixels of the picture, and its scale."""
+class _Cuts:
+    """Where N small pictures come from: whole pixels of the pictures (N, 4), and their sizes."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
-    size_wh: tuple[int, int]
+    xyxy: Indices
+    sizes_wh: Indices
 
     @classmethod
-    def around(
-        cls, box_xyxy: NDArray[np.float64], size_wh: tuple[int, int], how: PackSettings
-    ) -> "Cut":
-        """The square around a box, cut at the picture's edges."""
-        wide, high = box_xyxy[2:] - box_xyxy[:2]
-        side = how.context * max(float(wide) / how.aspect, float(high))
-        centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
-        left, top = np.floor(np.maximum(centre - side / 2, 0)).astype(int).tolist()
-        right, bottom = np.minimum(np.ceil(centre + side / 2), size_wh).astype(int).tolist()
-        right, bottom = max(right, left + 1), max(bottom, top + 1)
-        scale = min(1.0, how.side_px / side)
-        wide_px, high_px = round((right - left) * scale), round((bottom - top) * scale)
-        return cls(left, top, right, bottom, (max(1, wide_px), max(1, high_px)))
+    def around(cls, people: People, side_px: int) -> "_Cuts":
+        """The squares around the boxes, cut at the edges of the pictures."""
+        boxes = people.boxes_xyxy
+        wh = boxes[:, 2:] - boxes[:, :2]
+        side = CONTEXT * np.maximum(wh[:, :1] / ASPECT, wh[:, 1:])
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+        low = np.floor(np.maximum(centre - side / 2, 0))
+        high = np.minimum(np.ceil(centre + side / 2), people.windows_xyxy[:, 2:] + 0.5)
+        high = np.maximum(high, low + 1)
+        small = np.maximum(1, np.rint((high - low) * np.minimum(1.0, side_px / side)))
+        return cls(np.hstack([low, high]).astype(np.int64), small.astype(np.int64))
 
-    def picture(self, image: ImageBgr) -> ImageBgr:
-        """The small picture, scaled by area averaging."""
-        part = image[self.top : self.bottom, self.left : self.right]
-        if part.shape[1::-1] == self.size_wh:
+    def picture(self, row: int, image: ImageBgr) -> ImageBgr:
+        """A small picture, scaled by area averaging."""
+        left, top, right, bottom = self.xyxy[row]
+        size_wh = int(self.sizes_wh[row, 0]), int(self.sizes_wh[row, 1])
+        part = image[top:bottom, left:right]
+        if part.shape[1::-1] == size_wh:
             return part
-        small = cv2.resize(part, self.size_wh, interpolation=cv2.INTER_AREA)
-        return np.asarray(small, dtype=np.uint8)
+        return np.asarray(cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
-    def moved(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Picture px (..., 2), integers at pixel centres, to px of the small picture."""
-        start = np.array([self.left, self.top], dtype=np.float64)
-        span = np.array([self.right - self.left, self.bottom - self.top], dtype=np.float64)
-        scale = np.array(self.size_wh) / span
-        return np.asarray((xy - start + 0.5) * scale - 0.5)
+    def moved(self, xy: Floats) -> Floats:
+        """Picture px (N, K, 2), integers at pixel centres, to px of the small pictures."""
+        span = (self.xyxy[:, 2:] - self.xyxy[:, :2]).astype(np.float64)
+        scale = (self.sizes_wh / span)[:, None]
+        return np.asarray((xy - self.xyxy[:, None, :2] + 0.5) * scale - 0.5)
 
 
 def write_pack(people: People, how: PackSettings) -> int:
@@ -88,21 +82,13 @@ def write_pack(people: People, how: PackSettings) -> int:
 
     UsageError when even the lowest quality does not fit.
     """
-    output, pictures = how.output, people.pictures
-    cuts = [
-        Cut.around(box, pictures.sources[picture].size_wh, how)
-        for box, picture in zip(people.boxes_xyxy, people.picture, strict=True)
-    ]
+    output, cuts = how.output, _Cuts.around(people, how.side_px)
     # Edges lie half a pixel before the centres that points are measured from.
-    corners = people.boxes_xyxy.reshape(-1, 2, 2) - 0.5
-    boxes, xy = (
-        np.array([cut.moved(one) for one, cut in zip(points, cuts, strict=True)])
-        for points in (corners, people.xy)
-    )
+    boxes = cuts.moved(people.boxes_xyxy.reshape(-1, 2, 2) - 0.5) + 0.5
     labels: dict[str, NDArray[Any]] = {
-        "sizes_wh": np.array([cut.size_wh for cut in cuts], dtype=np.int32),
-        "boxes_xyxy": (boxes + 0.5).reshape(-1, 4).astype(np.float32),
-        "xy": xy.astype(np.float32),
+        "sizes_wh": cuts.sizes_wh.astype(np.int32),
+        "boxes_xyxy": boxes.reshape(-1, 4).astype(np.float32),
+        "xy": cuts.moved(people.xy).astype(np.float32),
         "weights": people.weights.astype(np.float32),
         "draw_weights": people.draw_weights.astype(np.float32),
     }
@@ -118,17 +104,28 @@ def write_pack(people: People, how: PackSettings) -> int:
     return output.stat().st_size
 
 
-def _encode_within(people: People, cuts: list[Cut], room: float, how: PackSettings) -> list[bytes]:
+def _encode_within(people: People, cuts: _Cuts, room: float, how: PackSettings) -> list[bytes]:
     """Encoded pictures of the highest quality that fits into ``room`` bytes."""
-    every = np.arange(len(people))
+
+    def encode(rows: Indices, quality: int) -> list[bytes]:
+        def one(row: int) -> bytes:
+            picture = cuts.picture(row, people.image_bgr(row))
+            done, buffer = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])
+            if not done:
+                raise DataError(f"person {row}: the crop cannot be encoded as WebP")
+            return bytes(buffer.tobytes())
+
+        with ThreadPoolExecutor(how.workers) as pool:
+            return list(pool.map(one, rows.tolist()))
+
     sample = np.unique(np.linspace(0, len(people) - 1, SAMPLED).round().astype(np.int64))
     for quality in QUALITIES:
-        share = sum(map(len, _encode(people, cuts, sample, quality, how))) / len(sample)
+        share = sum(map(len, encode(sample, quality))) / len(sample)
         if share * len(people) > room:
             continue
-        encoded = _encode(people, cuts, every, quality, how)
+        encoded = encode(np.arange(len(people)), quality)
         if sum(map(len, encoded)) <= room:
-            logger.info(f"packed as {how.encoding} of quality {quality}")
+            logger.info(f"packed as WebP of quality {quality}")
             return encoded
     raise UsageError(
         f"--max-mb {how.max_mb:g} is too little for {len(people)} people of {how.side_px} px: give "
@@ -136,25 +133,7 @@ def _encode_within(people: People, cuts: list[Cut], room: float, how: PackSettin
     )
 
 
-def _encode(
-    people: People, cuts: list[Cut], rows: NDArray[np.int64], quality: int, how: PackSettings
-) -> list[bytes]:
-    suffix, flag = ENCODINGS[how.encoding]
-
-    def one(row: int) -> bytes:
-        picture = people.pictures.image_bgr(int(people.picture[row]))
-        done, buffer = cv2.imencode(suffix, cuts[row].picture(picture), [flag, quality])
-        if not done:
-            raise DataError(f"person {row}: the crop cannot be encoded as {how.encoding}")
-        return bytes(buffer.tobytes())
-
-    with ThreadPoolExecutor(how.workers) as pool:
-        return list(pool.map(one, rows.tolist()))
-
-
-def read_pack(
-    path: Path, skeleton: str, problems: Problems, cache: str = "decoded", workers: int = 2
-) -> People:
+def read_pack(path: Path, skeleton: str, problems: Problems, workers: int = 2) -> People:
     """The people of a pack, their pictures loaded.
 
     DataError when the file is no pack, is cut short, or was made for another skeleton.
@@ -179,16 +158,16 @@ def read_pack(
         wanted, got = (len(ends), *of_each), tensors[name].shape
         if got != wanted:
             raise DataError(f"{path}: {name}: expected the shape {wanted}, got {got}")
-    sizes, edges = tensors["sizes_wh"].tolist(), pairwise([0, *ends.tolist()])
-    sources = [
-        PictureSource(f"{path}, person {row}", (wide, high), partial(content.__getitem__, own))
-        for row, ((wide, high), own) in enumerate(zip(sizes, starmap(slice, edges), strict=True))
-    ]
-    pictures = Pictures(sources, cache)
-    bad = pictures.load(problems, workers)
+    sizes, starts = tensors["sizes_wh"].tolist(), [0, *ends.tolist()]
+
+    def load(row: int) -> ImageBgr:
+        return decoded(content[starts[row] : starts[row + 1]], tuple(sizes[row]))
+
+    names = [f"{path}, person {row}" for row in range(len(ends))]
+    pictures = load_images(load, names, problems, workers)
     floats = (tensors[name].astype(np.float64) for name in TENSORS[3:])
     people = People(pictures, np.arange(len(ends)), *floats)
-    return people.select(np.array([row not in bad for row in range(len(people))], dtype=bool))
+    return people.select(np.array([image is not None for image in pictures], dtype=bool))
 
 
 def split_file(file: Path, folder: Path, part_bytes: int = PART_BYTES) -> list[Path]:

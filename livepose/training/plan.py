@@ -11,7 +11,6 @@ a detector's box does; keypoints beyond are known to be absent.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +18,34 @@ from numpy.typing import NDArray
 from livepose.crops import CropGeometry
 from livepose.skeletons import Skeleton
 from livepose.training.data import People
-from livepose.training.settings import AugmentSettings
 from livepose.weights.card import STRIDE
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 _UNIFORM_STREAM, _NORMAL_STREAM, _NOISE_STREAM = 1, 2, 3
 _COLUMNS = 64
-MIN_CUT_PX = 24.0
-MIN_CUT_BOX_PX = 50.0
-MIN_TORSO_PX = 20.0
-HALF_BODY_FROM = 8
+MIN_CUT_PX, MIN_CUT_BOX_PX, MIN_TORSO_PX = 24.0, 50.0, 20.0
+HALF_BODY_FROM = 8  # keypoints
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How strongly crops are changed; shares are of all crops, (c): grows with the curriculum."""
+
+    webcam: float = 0.3  # share whose picture ends at chest, waist or thigh
+    webcam_rotation: float = 0.4  # factor on the rotation of those: webcams stand upright
+    half_body: float = 0.2  # share cropped to the upper or lower body (c)
+    scale: float = 0.35  # largest change of scale, as a factor 1 +- this
+    edge_shake: float = 0.04  # of each box edge, a standard deviation over the box's side
+    rotated: float = 0.6  # share
+    rotation_deg: float = 45.0  # standard deviation (c)
+    flipped: float = 0.5  # share
+    colour: float = 0.7  # share with other brightness, contrast and tint
+    grey: float = 0.2  # share with less saturation
+    blur: float = 0.15  # share
+    noise: float = 0.2  # share
+    occlusion: float = 0.2  # share with a rectangle of one colour (c)
+    absent_weight: float = 0.1  # of keypoints that are known to be out of sight
 
 
 @dataclass(frozen=True)
@@ -98,14 +114,6 @@ class Plan:
     hole_rgb: Floats
     noise_seeds: NDArray[np.int64]
 
-    @classmethod
-    def of_squares(
-        cls, people: NDArray[np.int64], matrices: Floats, windows_xyxy: Floats
-    ) -> "Plan":
-        """Only where the crops lie; the rest of the plan is empty."""
-        nothing: list[Any] = [np.zeros((len(people), 0))] * (len(fields(cls)) - 3)
-        return cls(people, matrices, windows_xyxy, *nothing)
-
     def __len__(self) -> int:
         return len(self.people)
 
@@ -141,10 +149,8 @@ class Draws:
 class Planner:
     """Draws plans for the people of a training."""
 
-    def __init__(
-        self, people: People, skeleton: Skeleton, settings: AugmentSettings, seed: int
-    ) -> None:
-        self.people, self.settings, self.seed = people, settings, seed
+    def __init__(self, people: People, skeleton: Skeleton, augment: Augment, seed: int) -> None:
+        self.people, self.augment, self.seed = people, augment, seed
         self._mirror = np.array(skeleton.flip_permutation)
         self._shoulders, self._hips, self._lower = (
             np.array([name.endswith(parts) for name in skeleton.keypoints])
@@ -155,27 +161,27 @@ class Planner:
         self, rows: NDArray[np.int64], step: int, curriculum: float, geometry: TrainingGeometry
     ) -> Plan:
         """The plan of one batch: the people ``rows``, (B,), at this step and input size."""
-        draws, settings = Draws(self.seed, step, len(rows)), self.settings
+        draws, augment = Draws(self.seed, step, len(rows)), self.augment
         xy, weights = self.people.xy[rows], self.people.weights[rows]
         boxes, windows = self.people.boxes_xyxy[rows], self.people.windows_xyxy[rows]
         kind, known = draws.uniform(), weights > 0
         boxes_cut, windows_cut, webcam = self._webcam(draws, boxes, xy, known, windows)
-        webcam &= kind < settings.webcam
+        webcam &= kind < augment.webcam
         boxes_half, half = self._half_body(draws, boxes, xy, known)
-        half &= kind >= settings.webcam
-        half &= kind < settings.webcam + settings.half_body * curriculum
+        half &= kind >= augment.webcam
+        half &= kind < augment.webcam + augment.half_body * curriculum
         boxes = np.where(webcam[:, None], boxes_cut, boxes)
         boxes = np.where(half[:, None], boxes_half, boxes)
         windows = np.where(webcam[:, None], windows_cut, windows)
-        flip = draws.chance(settings.flipped)
+        flip = draws.chance(augment.flipped)
         boxes = self._shake(draws, boxes, curriculum)
-        turn = np.where(webcam, settings.webcam_rotation, 1.0)
+        turn = np.where(webcam, augment.webcam_rotation, 1.0)
         matrices = geometry.turned(boxes, self._rotation(draws, curriculum) * turn, flip)
         heatmap_xy = geometry.input_to_heatmap(transform(matrices, xy))
         height, width = geometry.heatmap_hw
         frame = np.tile([-0.5, -0.5, width - 0.5, height - 0.5], (len(rows), 1))
         seen = _inside(xy, windows) & _inside(heatmap_xy, frame)
-        absent = np.where(known & ~seen, settings.absent_weight, 0.0)
+        absent = np.where(known & ~seen, augment.absent_weight, 0.0)
         return Plan(
             rows,
             matrices,
@@ -228,21 +234,21 @@ class Planner:
 
     def _shake(self, draws: Draws, boxes: Floats, curriculum: float) -> Floats:
         """Boxes as a detector and a tracker give them: edges off, too large or too small."""
-        settings = self.settings
+        augment = self.augment
         strength = 0.5 + 0.5 * curriculum
-        spread = draws.normal(settings.scale * strength)
-        factor = np.clip(1 + spread, 1 - settings.scale, 1 + settings.scale)
+        spread = draws.normal(augment.scale * strength)
+        factor = np.clip(1 + spread, 1 - augment.scale, 1 + augment.scale)
         side = np.maximum(boxes[:, 2:] - boxes[:, :2], 8.0)
-        shaken = np.stack([draws.normal(settings.edge_shake) for _ in range(4)], axis=1)
+        shaken = np.stack([draws.normal(augment.edge_shake) for _ in range(4)], axis=1)
         edges = boxes + shaken * np.tile(side, 2)
         centre = (edges[:, :2] + edges[:, 2:]) / 2
         half = np.maximum(edges[:, 2:] - edges[:, :2], 4.0) / 2 * factor[:, None]
         return np.concatenate([centre - half, centre + half], axis=1)
 
     def _rotation(self, draws: Draws, curriculum: float) -> Floats:
-        most = 2 * self.settings.rotation_deg * curriculum
-        angle = np.clip(draws.normal(self.settings.rotation_deg * curriculum), -most, most)
-        return np.where(draws.chance(self.settings.rotated), angle, 0.0)
+        most = 2 * self.augment.rotation_deg * curriculum
+        angle = np.clip(draws.normal(self.augment.rotation_deg * curriculum), -most, most)
+        return np.where(draws.chance(self.augment.rotated), angle, 0.0)
 
     def _mirrored(self, values: Floats, flip: Flags) -> Floats:
         """Left and right exchanged in the rows that are mirrored."""
@@ -253,17 +259,17 @@ class Planner:
         self, draws: Draws, curriculum: float, input_hw: tuple[int, int]
     ) -> dict[str, Floats]:
         """What is not geometry, by its names in ``Plan``."""
-        settings = self.settings
-        coloured, greyed = draws.chance(settings.colour), draws.chance(settings.grey)
+        augment = self.augment
+        coloured, greyed = draws.chance(augment.colour), draws.chance(augment.grey)
         tint = np.stack([draws.uniform(0.9, 1.1) for _ in range(3)], axis=1)
         gain = np.where(coloured[:, None], draws.uniform(0.7, 1.3)[:, None] * tint, 1.0)
         return {
             "gain": gain,
             "bias": np.where(coloured, draws.uniform(-20, 20), 0.0),
             "saturation": np.where(greyed, draws.uniform(), 1.0),
-            "blur_px": np.where(draws.chance(settings.blur), draws.uniform(0.4, 1.0), 0.0),
-            "noise": np.where(draws.chance(settings.noise), draws.uniform(2, 12), 0.0),
-            "hole_xyxy": _holes(draws, draws.chance(settings.occlusion * curriculum), input_hw),
+            "blur_px": np.where(draws.chance(augment.blur), draws.uniform(0.4, 1.0), 0.0),
+            "noise": np.where(draws.chance(augment.noise), draws.uniform(2, 12), 0.0),
+            "hole_xyxy": _holes(draws, draws.chance(augment.occlusion * curriculum), input_hw),
             "hole_rgb": np.stack([draws.uniform(0, 255) for _ in range(3)], axis=1),
         }
 

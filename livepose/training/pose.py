@@ -5,6 +5,7 @@ is done to the crop) -> ``crops`` (the crop and its colours) -> here. Every crop
 of seed, step and place in the batch.
 """
 
+import logging
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -22,15 +23,16 @@ from livepose.training import loop
 from livepose.training.crops import DeviceCrops, changed, normalised, render_crops
 from livepose.training.data import People, parse_set, read_people
 from livepose.training.loop import Schedule
-from livepose.training.plan import Plan, Planner, TrainingGeometry
+from livepose.training.plan import Augment, Plan, Planner, TrainingGeometry
 from livepose.training.settings import PoseSettings
 from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
-from livepose.training.train_step import AUTOCAST, Processes, Task, Tensors
+from livepose.training.train_step import Processes, Task, Tensors, autocast
 from livepose.weights import Card
 from livepose.weights.manifest import BLUR_KERNELS
 
 _SIZE_STREAM, _ORDER_STREAM = 4, 0x0E90C4
 EPOCHS_REMEMBERED = 4
+logger = logging.getLogger(__name__)
 
 
 class PersonSampler:
@@ -63,7 +65,7 @@ def train_pose(settings: PoseSettings, folder: Path, resume: bool) -> loop.Train
 
     def make(device: torch.device, processes: Processes) -> PoseTask:
         people = read_people(settings)
-        loop.logger.info(f"{len(people)} people to learn from, on {device}")
+        logger.info(f"{len(people)} people to learn from, on {device}")
         return PoseTask(settings, people, device, processes)
 
     return loop.train(settings, folder, resume, make)
@@ -81,13 +83,11 @@ class PoseTask(Task):
         self.device, self._processes = device, processes
         self._schedule = Schedule(settings)
         skeleton = SKELETONS[settings.skeleton]
-        self._planner = Planner(people, skeleton, settings.augment, settings.seed)
+        self._planner = Planner(people, skeleton, Augment(settings.webcam), settings.seed)
         self._sampler = PersonSampler(people.draw_weights, settings.seed)
         self._rows = processes.rows(settings.batch)
         sizes = sorted(settings.sizes | settings.sizes_last)
-        self._crops = (
-            DeviceCrops(people, sizes, device, settings.cache_px) if device.type == "cuda" else None
-        )
+        self._crops = DeviceCrops(people, sizes, device) if device.type == "cuda" else None
 
     def build(self) -> nn.Module:
         """A network of the chosen kind."""
@@ -110,13 +110,14 @@ class PoseTask(Task):
         """The whole batch; on a GPU only its plan."""
         settings, batch = self.settings, self.settings.batch
         input_hw = self.size(step, progress)
-        geometry = TrainingGeometry(settings.alignment, input_hw, settings.padding)
+        geometry = TrainingGeometry(settings.alignment, input_hw)
         curriculum = self._schedule.curriculum(progress, *settings.curriculum_range)
         people = self._sampler.people(step * batch, batch)
         plan = self._planner.draw(people, step, curriculum, geometry).rows(self._rows)
         if self._crops is not None:
             return plan, input_hw
-        crops_bgr = torch.from_numpy(render_crops(self._planner.people, plan, input_hw))
+        where = plan.people, plan.windows_xyxy, plan.matrices
+        crops_bgr = torch.from_numpy(render_crops(self._planner.people, *where, input_hw))
         return make_batch(crops_bgr.flip(-1).permute(0, 3, 1, 2).float(), plan)
 
     def finish(self, prepared: tuple[Plan, tuple[int, int]] | Tensors) -> Tensors:
@@ -160,9 +161,8 @@ class PoseTask(Task):
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """AP, OKS and PCK through the evaluation."""
-        spec, pictures = parse_set(dev), self.settings.validate_pictures
-        runtime = as_runtime(network, self.settings, self.device)
-        return validate_pose(runtime, spec.images, spec.annotations, pictures)
+        spec, runtime = parse_set(dev), as_runtime(network, self.settings, self.device)
+        return validate_pose(runtime, spec.images, spec.annotations)
 
 
 def make_batch(crops_rgb: Tensor, plan: Plan) -> Tensors:
@@ -192,13 +192,12 @@ def build_card(settings: PoseSettings, licence: str = "", **notes: str) -> Card:
 
 def as_runtime(network: nn.Module, settings: PoseSettings, device: torch.device) -> CallableRuntime:
     """A network as the evaluation takes it: crops (B, h, w, 3) BGR bytes to heatmaps."""
-    dtype = AUTOCAST.get(settings.precision)
 
     def heatmaps(crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         crops = torch.from_numpy(np.ascontiguousarray(crops_bgr[..., ::-1])).to(device)
         inputs = normalised(crops.permute(0, 3, 1, 2).float())
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not None):
+        with torch.inference_mode(), autocast(device, settings.precision):
             outputs = network(inputs).float()
         if settings.activation == "softmax":
             outputs = softmax_maps(outputs, settings.sigma)

@@ -6,9 +6,9 @@ schedule is the same.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from livepose.errors import DataError, UsageError
 from livepose.settings import ALIGNMENTS, check, flag_of, option
@@ -17,15 +17,9 @@ from livepose.skeletons import find_skeleton
 OPTIMISERS = ("adamw", "muon")
 LOSSES = ("softmax", "mse")
 TARGETS = ("dark", "standard")
-CACHES = ("decoded", "encoded")
 DATA = "IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]"
 STRIDE_OF_COARSEST = 32
-CHANGEABLE = frozenset(
-    {
-        *("stop_after_minutes", "device", "threads", "workers", "cache", "checkpoint_minutes"),
-        *("log_every", "dev", "validate_every", "validate_pictures"),
-    }
-)
+CHANGEABLE = frozenset({"stop_after_minutes", "device", "threads", "workers", "log_every", "dev"})
 """What may be other when a run goes on: nothing of it changes what is learned."""
 LENGTH = frozenset({"samples", "budget_minutes", "decay_last", "size_last"})
 """May be other too where the rate has not begun to fall: a constant one can go on for longer."""
@@ -38,7 +32,6 @@ class ReadSettings:
     data: tuple[str, ...] = option((), "a set to learn from; may be repeated", metavar=DATA)
     skeleton: str = option("coco17", "of the output: a name or a file")
     strict_data: bool = option(False, "refuse the first bad datum instead of skipping it")
-    cache: str = option("decoded", "pictures in memory", choices=CACHES)
     workers: int = option(1, "threads that prepare batches", least=1)
 
     def __post_init__(self) -> None:
@@ -52,6 +45,11 @@ class ReadSettings:
 class RunSettings(ReadSettings):
     """What every training can be told."""
 
+    adam_lr: ClassVar = 1e-3
+    """With Muon, for all that is no hidden convolution."""
+    clip_norm: ClassVar = 5.0
+    """Largest norm of a gradient."""
+
     dev: tuple[str, ...] = option(
         (), "a set to measure on, never trained on", metavar="IMAGES:ANNOTATIONS"
     )
@@ -64,27 +62,18 @@ class RunSettings(ReadSettings):
     relative_step: float | None = option(
         None, "with muon, in place of lr: norms held, each update this share of them", above=0
     )
-    adam_lr: float = option(1e-3, "with muon, for all that is no hidden convolution", above=0)
-    weight_decay: float = option(0.01, "of the optimiser", least=0)
     warm_up_steps: int = option(200, "until the highest rate", least=0)
     decay: bool = option(True, "keep the rate")
     decay_last: float | None = option(
-        None,
-        "constant rate, then straight to 0 in this last share; default: cosine to 2 %",
-        above=0,
+        None, "constant rate, then straight to 0 in this last share; default: cosine", above=0
     )
     ema_decay: float = option(0.999, "of the running mean of the weights", least=0)
-    clip_norm: float = option(5.0, "largest norm of a gradient", above=0)
-    precision: str = option("bf16", "of the forward pass", choices=("bf16", "fp16", "fp32"))
+    precision: str = option("bf16", "of the forward pass", choices=("bf16", "fp32"))
     seed: int = option(0, "of weights, order and augmentation", least=0)
     init: str | None = option(None, "weights to start from", metavar="FILE")
     device: str = option("auto", "auto, cpu or cuda:N")
     threads: int | None = option(None, "of torch on a processor", least=1)
-    compile: bool = option(False, "torch.compile")
-    checkpoint_minutes: float = option(10.0, "between checkpoints", above=0)
     log_every: int = option(25, "steps", least=1)
-    validate_every: int = option(0, "steps; 0: only at the end", least=0)
-    validate_pictures: int | None = option(None, "of each dev set; default: all", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,8 +98,9 @@ class RunSettings(ReadSettings):
     def from_json(cls, text: str) -> Self:
         """Reads what ``to_json`` wrote. DataError when it is something else."""
         try:
-            settings: Self = _built(cls, dict(json.loads(text)))
-            return settings
+            values, hints = dict(json.loads(text)), get_type_hints(cls)
+            names = [one.name for one in fields(cls) if one.name in values]
+            return cls(**{name: _typed(name, hints[name], values[name]) for name in names})
         except RecursionError as error:
             raise DataError("settings of a run: nested too deeply to be livepose's own") from error
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -134,26 +124,6 @@ class RunSettings(ReadSettings):
 
 
 @dataclass(frozen=True)
-class AugmentSettings:
-    """How strongly crops are changed; shares are of all crops."""
-
-    scale: float = option(0.35, "largest change of scale, as a factor 1 +- this")
-    rotation_deg: float = option(45.0, "standard deviation of the rotation, at hardness 1")
-    rotated: float = option(0.6, "share that is rotated")
-    flipped: float = option(0.5, "share that is mirrored")
-    half_body: float = option(0.2, "share cropped to the upper or lower body, at hardness 1")
-    webcam: float = option(0.3, "share whose picture ends at chest, waist or thigh")
-    webcam_rotation: float = option(0.4, "factor on the rotation of those: webcams stand upright")
-    edge_shake: float = option(0.04, "each box edge moves by this standard deviation of the side")
-    colour: float = option(0.7, "share with other brightness, contrast and tint")
-    grey: float = option(0.2, "share with less saturation")
-    blur: float = option(0.15, "share blurred")
-    noise: float = option(0.2, "share with sensor noise")
-    occlusion: float = option(0.2, "share with a rectangle of one colour, at hardness 1")
-    absent_weight: float = option(0.1, "weight of keypoints that are known to be out of sight")
-
-
-@dataclass(frozen=True)
 class PoseSettings(RunSettings):
     """What a pose training can be told beside that."""
 
@@ -162,18 +132,15 @@ class PoseSettings(RunSettings):
     size: str = option("128x96", "HxW[@SHARE],...: input sizes and how often each is taken")
     size_last: str | None = option(None, "the same, for the last share with --decay-last")
     alignment: str = option("pixel_centre", "where pixel centres are", choices=ALIGNMENTS)
-    padding: float = option(1.25, "the crop's side over the box's", above=0)
     loss: str = option("softmax", "see docs/training.md", choices=LOSSES)
     targets: str = option("dark", "Gaussians around the true point", choices=TARGETS)
     sigma: float = option(1.0, "of the targets, in heatmap cells", above=0)
     mse_last: float = option(0.0, "last share: squared error between maps", least=0)
     hardness: str = option("0..1", "A[..B]: curriculum from A to B (at 60 %)")
-    cache_px: int = option(192, "on a GPU: side of the crops kept there", least=16)
-    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    webcam: float = option(0.3, "share whose picture ends at chest, waist or thigh", least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self.augment)
         _ = self.sizes, self.sizes_last, self.curriculum_range
         if self.mse_last > 1:
             raise UsageError(f"--mse-last: expected a share from 0 to 1, got {self.mse_last}")
@@ -215,6 +182,9 @@ class PoseSettings(RunSettings):
 class DetectorSettings(RunSettings):
     """What a detector's training can be told beside that."""
 
+    adam_lr: ClassVar = 2e-3
+    clip_norm: ClassVar = 10.0
+
     samples: int | None = option(None, "length: pictures seen", flag="--pictures", least=1)
     architecture: str = option("yolo11n.yaml", "of ultralytics")
     input_px: int = option(320, "both sides, a multiple of 32", least=STRIDE_OF_COARSEST)
@@ -223,11 +193,8 @@ class DetectorSettings(RunSettings):
         None, "a detector: adds what one-boxed sets lack; else they are cut", metavar="FILE"
     )
     optimiser: str = option("muon", "muon: for hidden convolutions", choices=OPTIMISERS)
-    adam_lr: float = option(2e-3, "with muon, for all that is no hidden convolution", above=0)
     warm_up_steps: int = option(60, "until the highest rate", least=0)
     ema_decay: float = option(0.998, "of the running mean of the weights", least=0)
-    clip_norm: float = option(10.0, "largest norm of a gradient", above=0)
-    checkpoint_minutes: float = option(5.0, "between checkpoints", above=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -242,29 +209,16 @@ class PackSettings(ReadSettings):
     output: Path = option(Path("people.pack"), "the pack", metavar="FILE")
     max_mb: float = option(60.0, "size of the whole file, 10**6 bytes each", above=0)
     side_px: int = option(192, "of each picture; smaller where the person is", least=16)
-    context: float = option(1.7, "side over the longer side of the fitted box", above=0)
-    encoding: str = option("webp", "of the pictures", choices=("webp", "jpeg"))
-    aspect: float = option(0.75, "width over height of the network input", above=0)
 
 
-def _built(kind: Any, values: Mapping[str, Any]) -> Any:
-    """Settings out of their JSON; TypeError where a value is of another type than its field."""
-    chosen: dict[str, Any] = {}
-    for name, hint in get_type_hints(kind).items():
-        if name not in values:
-            continue
-        value = tuple(values[name]) if isinstance(values[name], list) else values[name]
-        if is_dataclass(hint):
-            chosen[name] = _built(hint, dict(value))
-            continue
-        allowed = [get_origin(one) or one for one in get_args(hint) or (hint,)]
-        if get_origin(hint) is tuple:
-            allowed = [tuple]
-        is_number = float in allowed and isinstance(value, int)
-        if not (is_number or type(value) in allowed):
-            raise TypeError(f"{name}: {value!r:.40}")
-        chosen[name] = value
-    return kind(**chosen)
+def _typed(name: str, hint: Any, value: Any) -> Any:
+    """A value out of JSON; TypeError where it is of another type than its field."""
+    if get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(_typed(name, str, one) for one in value)
+    allowed = get_args(hint) or (hint,)
+    if type(value) in allowed or (float in allowed and type(value) is int):
+        return value
+    raise TypeError(f"{name}: {value!r:.40}")
 
 
 def _sizes(flag: str, text: str) -> dict[tuple[int, int], float]:

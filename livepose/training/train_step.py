@@ -16,12 +16,16 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from livepose.errors import DeviceError, UsageError
-from livepose.training.checkpoint import load_state, read_state
 from livepose.training.optim import RunningMean, build_optimisers
+from livepose.training.records import load_state, read_state
 from livepose.training.settings import RunSettings
 
 Tensors = dict[str, Tensor]
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Where the forward pass is in this precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 class Task(Protocol):
@@ -177,10 +181,7 @@ class TrainStep:
         self._mean = RunningMean(self.ema, self.network)
         self._optimisers = build_optimisers(self.network, settings, task.is_hidden)
         self._highest = [[one["lr"] for one in each.param_groups] for each in self._optimisers]
-        self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
         self._forward = processes.wrap(self.network)
-        if settings.compile:
-            self._forward = torch.compile(self._forward)  # type: ignore[assignment]
 
     def step(self, batch: Any, step: int, rate: float, progress: float) -> tuple[Tensor, Tensor]:
         """Learn from one batch at this share of the learning rate; loss and norm of gradients."""
@@ -188,20 +189,16 @@ class TrainStep:
         for optimiser, rates in zip(self._optimisers, self._highest, strict=True):
             for group, highest in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = highest * rate
-        dtype = AUTOCAST.get(self.task.settings.precision)
-        with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
+        settings = self.task.settings
+        with autocast(self._device, settings.precision):
             outputs = self.task.forward(self._forward, batch)
         loss = self.task.loss(as_float32(outputs), batch, progress)
-        torch.autograd.backward(self._scaler.scale(loss))
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
         for optimiser in self._optimisers:
-            self._scaler.unscale_(optimiser)
-        parameters = self.network.parameters()
-        norm = nn.utils.clip_grad_norm_(parameters, self.task.settings.clip_norm)
-        for optimiser in self._optimisers:
-            self._scaler.step(optimiser)
+            optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        self._scaler.update()
-        self._mean.update(step + 1, self.task.settings.ema_decay)
+        self._mean.update(step + 1, settings.ema_decay)
         return loss.detach(), norm.detach()
 
     def is_sound(self) -> bool:
@@ -214,7 +211,6 @@ class TrainStep:
             "model": self.network.state_dict(),
             "ema": self.ema.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
-            "scaler": self._scaler.state_dict(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -223,7 +219,6 @@ class TrainStep:
         self.ema.load_state_dict(state["ema"])
         for optimiser, kept in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
-        self._scaler.load_state_dict(state["scaler"])
 
 
 def as_float32(value: Any) -> Any:

@@ -13,8 +13,8 @@ from livepose.benchmark.compare import read_figures
 from livepose.errors import LiveposeError
 from livepose.results.reading import read as read_results
 from livepose.sinks.jsonl import make_header
-from livepose.training.log import read_log
 from livepose.training.pack import join_parts
+from livepose.training.records import read_log
 
 PERSON = {
     **{"id": 1, "score": 0.5, "box_xyxy": [1, 2, 3, 4], "states": ["seen"] * 17},

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from livepose.evaluation.dataset import Problems
 from livepose.skeletons import COCO17
+from livepose.training.data import People, parse_set, read_set
 
 PICTURES = 6
 SIZE_WH = (120, 160)
@@ -64,6 +66,18 @@ def drawn_set(tmp_path: Path) -> Path:
     content = coco_form([xy for _, xy in drawn])
     (folder / "annotations.json").write_text(json.dumps(content))
     return folder
+
+
+@pytest.fixture
+def data(drawn_set: Path) -> str:
+    """The same, as ``--data`` takes it."""
+    return f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
+
+
+@pytest.fixture
+def people(data: str) -> People:
+    """Everybody in it."""
+    return read_set(parse_set(data), COCO17, Problems(strict=True))
 
 
 class TinyNetwork(nn.Module):

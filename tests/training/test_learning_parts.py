@@ -10,10 +10,9 @@ import torch
 
 from livepose.errors import DataError, LiveposeError, UsageError
 from livepose.training.export import measure_gaussianity
-from livepose.training.log import DivergenceWatch
-from livepose.training.loop import Schedule, stopping
-from livepose.training.optim import Muon, RunningMean, orthogonalise
-from livepose.training.settings import AugmentSettings, DetectorSettings, PoseSettings
+from livepose.training.loop import DivergenceWatch, Schedule, stopping
+from livepose.training.optim import Muon, orthogonalise
+from livepose.training.settings import DetectorSettings, PoseSettings
 from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
 from livepose.training.train_step import Processes
 
@@ -32,12 +31,9 @@ def test_a_perfect_answer_has_no_loss() -> None:
     assert total.item() == pytest.approx(0, abs=1e-4)
     assert weight.item() == 4
     assert mse_loss(maps, maps, ones, none, 1.0)[0].item() == 0
-
-
-def test_an_empty_map_costs_one() -> None:
-    maps = targets()
-    total, weight = mse_loss(torch.zeros_like(maps), maps, torch.ones(2, 2), torch.zeros(2, 2), 1.0)
-    assert (total / weight).item() == pytest.approx(1, rel=1e-3)
+    total, weight = mse_loss(torch.zeros_like(maps), maps, ones, none, 1.0)
+    assert (total / weight).item() == pytest.approx(1, rel=1e-3)  # an empty map costs one
+    torch.testing.assert_close(softmax_maps(logits, 1.0), maps, atol=0.01, rtol=0)
 
 
 def test_unlabelled_keypoints_do_not_count() -> None:
@@ -49,37 +45,11 @@ def test_unlabelled_keypoints_do_not_count() -> None:
     assert (logits.grad[:, 0] != 0).any()
 
 
-def test_a_keypoint_known_to_be_gone_is_taught_an_even_map() -> None:
-    none, gone = torch.zeros(1, 1), torch.ones(1, 1)
-    even, peaked = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
-    peaked[..., 3, 3] = 9.0
-    costs = [softmax_loss(maps, even, none, gone)[0].item() for maps in (even, peaked)]
-    assert costs[0] == pytest.approx(0, abs=1e-6) and costs[1] > 1
-
-
-def test_softmax_maps_of_a_gaussian_have_a_peak_near_one() -> None:
-    maps = target_maps(torch.tensor([[[12.0, 16.0]]]), (32, 24), 1.0, "dark")
-    found = softmax_maps(torch.log(maps.clamp_min(1e-30)), 1.0)
-    assert found.max().item() == pytest.approx(1, abs=0.01)
-
-
 @pytest.mark.parametrize("shape", [(3, 16, 16), (3, 8, 64)])
 def test_orthogonalised_matrices_have_singular_values_near_one(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     values = torch.linalg.svdvals(orthogonalise(torch.randn(shape)))
     assert values.min() > 0.3 and values.max() < 1.3
-
-
-@pytest.mark.parametrize(("shape", "least"), [((1, 8, 40), 1 - 1e-6), ((1, 64, 576), 0.999)])
-def test_the_gram_way_is_newton_and_schulz(shape: tuple[int, ...], least: float) -> None:
-    torch.manual_seed(0)
-    matrix = torch.randn(shape)
-    plain = matrix / matrix.norm()
-    for _ in range(5):
-        gram = plain @ plain.mT
-        plain = 3.4445 * plain + (-4.7750 * gram + 2.0315 * gram @ gram) @ plain
-    turned = torch.cosine_similarity(orthogonalise(matrix).flatten(), plain.flatten(), dim=0)
-    assert turned > least
 
 
 def test_a_matrix_of_low_rank_does_not_run_away() -> None:
@@ -88,22 +58,6 @@ def test_a_matrix_of_low_rank_does_not_run_away() -> None:
     values = torch.linalg.svdvals(orthogonalise(matrices))
     assert values.max() < 1.3
     assert values[:, :3].min() > 0.3
-
-
-def test_muon_walks_downhill() -> None:
-    torch.manual_seed(0)
-    wide, high = torch.nn.Conv2d(4, 8, 3, bias=False), torch.nn.Conv2d(8, 2, 1, bias=False)
-    network = torch.nn.Sequential(wide, high)
-    optimiser = Muon([wide.weight, high.weight], lr=0.02)
-    inputs = torch.randn(4, 4, 6, 6)
-    losses = []
-    for _ in range(30):
-        loss = network(inputs).square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
 
 
 @pytest.mark.parametrize("shape", [(8, 4, 3, 3), (64, 8, 1, 1)])
@@ -163,11 +117,6 @@ def test_the_curriculum_is_easy_at_first_and_hard_from_three_fifths_on() -> None
     assert found == pytest.approx([0.2, 0.2, 0.5, 0.8, 0.8])
 
 
-def test_a_schedule_by_time_follows_the_clock() -> None:
-    schedule = Schedule(PoseSettings(data=("a:b",), budget_minutes=10))
-    assert schedule.progress(10**6, 300) == pytest.approx(0.5)
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -185,37 +134,24 @@ def test_a_schedule_by_time_follows_the_clock() -> None:
         {"data": ()},
         {"hardness": "0..2"},
         {"alignment": "corner"},
+        {"input_px": 50},
+        {"mosaic": 2.0},
     ],
 )
 def test_settings_that_cannot_be_are_refused(wrong: dict) -> None:
+    kind = DetectorSettings if {"input_px", "mosaic"} & set(wrong) else PoseSettings
     with pytest.raises(UsageError):
-        PoseSettings(**(SOME | wrong))
-
-
-@pytest.mark.parametrize("wrong", [{"input_px": 50}, {"mosaic": 2.0}, {"batch": -1}, {"seed": -1}])
-def test_a_detector_s_settings_that_cannot_be_are_refused(wrong: dict) -> None:
-    with pytest.raises(UsageError):
-        DetectorSettings(**(SOME | wrong))
+        kind(**(SOME | wrong))
 
 
 def test_settings_survive_their_file() -> None:
-    augment = AugmentSettings(webcam=0.5)
-    settings = PoseSettings(**SOME, hardness="0.1..0.7", optimiser="muon", augment=augment)
+    settings = PoseSettings(**SOME, hardness="0.1..0.7", optimiser="muon", webcam=0.5)
     assert PoseSettings.from_json(settings.to_json()) == settings
     detector = DetectorSettings(**SOME, complete_with="other")
     assert DetectorSettings.from_json(detector.to_json()) == detector
-    for wrong in ("[", "[]", "5", '{"data": 3}', '{"augment": []}', "[" * 10**5):
+    for wrong in ("[", "[]", "5", '{"data": 3}', '{"webcam": "a"}', "[" * 10**5):
         with pytest.raises((DataError, UsageError)):
             PoseSettings.from_json(wrong)
-
-
-def test_the_mean_of_weights_follows_the_network() -> None:
-    network, mean = torch.nn.BatchNorm2d(3), torch.nn.BatchNorm2d(3)
-    torch.nn.init.constant_(network.weight, 5.0)
-    running = RunningMean(mean, network)
-    for step in range(200):
-        running.update(step, 0.9)
-    torch.testing.assert_close(mean.weight, network.weight)
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, 9.0])
@@ -224,21 +160,9 @@ def test_a_diverging_loss_is_noticed(loss: float) -> None:
     for step in range(60):
         watch.check(step, 2.0)
     watch.check(60, 7.9)
+    watch.check(60, 50.0, "another size")
     with pytest.raises(LiveposeError, match="step 61"):
         watch.check(61, loss)
-
-
-def test_losses_of_two_sizes_are_not_compared() -> None:
-    watch = DivergenceWatch(ignore_until_step=0)
-    for step in range(120):
-        watch.check(step, (1.0, 9.0)[step % 2], ("96x64", "128x96")[step % 2])
-
-
-def test_a_high_loss_while_warming_up_is_no_divergence() -> None:
-    watch = DivergenceWatch(ignore_until_step=100)
-    for step in range(60):
-        watch.check(step, 2.0)
-    watch.check(61, 50.0)
 
 
 def test_a_gaussian_leaves_nothing_over_and_a_box_leaves_much() -> None:
@@ -250,12 +174,6 @@ def test_a_gaussian_leaves_nothing_over_and_a_box_leaves_much() -> None:
     box = np.zeros((1, 1, 32, 24))
     box[..., 10:13, 10:13] = 1
     assert measure_gaussianity(box, np.ones((1, 1), bool)).residual > 0.2
-
-
-def test_peaks_at_the_edge_are_not_fitted() -> None:
-    maps = np.zeros((1, 1, 8, 8))
-    maps[..., 0, 0] = 1
-    assert measure_gaussianity(maps, np.ones((1, 1), bool)).maps == 0
 
 
 def test_a_batch_is_shared_evenly_or_not_at_all() -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("tiny_network")
 
 
 def test_training_keeps_to_the_file_and_names_what_it_lacks(
-    drawn_set: Path,
+    data: str,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -27,7 +27,6 @@ def test_training_keeps_to_the_file_and_names_what_it_lacks(
         f'name = "body13"\nkeypoints = {json.dumps(kept)}\npairs = {json.dumps(pairs)}\n'
         f"edges = {json.dumps([pairs[0]])}\nsigmas = {[0.08] * len(kept)}\n"
     )
-    data = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
     arguments = [
         *("train", "pose", "--runs", str(tmp_path / "runs"), "--name", "own", "--data", data),
         *("--skeleton", str(own), "--size", "64x64", "--batch", "4", "--warm-up-steps", "2"),

@@ -1,5 +1,6 @@
 """The whole of ``livepose train pose``, small."""
 
+import io
 import os
 import signal
 from pathlib import Path
@@ -8,8 +9,7 @@ import pytest
 import torch
 
 from livepose.cli import main
-from livepose.training.checkpoint import read_checkpoint
-from livepose.training.log import read_log
+from livepose.training.records import read_checkpoint, read_log
 from livepose.training.train_step import TrainStep
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
@@ -29,19 +29,10 @@ def resume(drawn_set: Path, name: str, *more: str) -> list[str]:
     return ["train", "pose", "--runs", runs, "--name", name, "--resume", *more]
 
 
-def states_are_equal(first: object, second: object) -> bool:
-    if isinstance(first, torch.Tensor):
-        assert isinstance(second, torch.Tensor)
-        return torch.equal(first, second)
-    if isinstance(first, dict):
-        assert isinstance(second, dict)
-        return first.keys() == second.keys() and all(
-            states_are_equal(first[key], second[key]) for key in first
-        )
-    if isinstance(first, list):
-        assert isinstance(second, list)
-        return all(states_are_equal(a, b) for a, b in zip(first, second, strict=True))
-    return first == second
+def as_bytes(state: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -82,7 +73,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert main(resume(drawn_set, "parts")) == 0
     whole, parts = (read_checkpoint(drawn_set.parent / "runs" / n) for n in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 16
-    assert states_are_equal(whole["learner"], parts["learner"])
+    assert as_bytes(whole["learner"]) == as_bytes(parts["learner"])
     assert whole["recent_losses"] == parts["recent_losses"]
 
 
@@ -100,15 +91,14 @@ def test_a_run_by_time_pauses_and_goes_on_with_its_schedule(drawn_set: Path) -> 
     assert {"loss", "samples_per_s", "data_share", "left_s"} <= entries[-1].keys()
 
 
-def test_a_resumed_run_does_not_change_what_is_learned(drawn_set: Path) -> None:
-    assert main(arguments(drawn_set, "kept", "--crops", "8")) == 0
+def test_a_run_is_not_overwritten_and_a_resumed_one_does_not_change_what_is_learned(
+    drawn_set: Path,
+) -> None:
+    options = ("--crops", "8", "--loss", "mse", "--targets", "standard", "--sigma", "2")
+    assert main(arguments(drawn_set, "kept", *options)) == 0
+    assert main(arguments(drawn_set, "kept", *options)) == 2
     assert main(resume(drawn_set, "kept", "--lr", "0.5")) == 2
     assert main(resume(drawn_set, "kept", "--crops", "8", "--threads", "2")) == 0
-
-
-def test_a_run_is_not_overwritten(drawn_set: Path) -> None:
-    assert main(arguments(drawn_set, "mine", "--crops", "8")) == 0
-    assert main(arguments(drawn_set, "mine", "--crops", "8")) == 2
 
 
 def test_a_state_dict_can_be_trained_on(drawn_set: Path) -> None:
@@ -127,31 +117,8 @@ def test_a_state_dict_can_be_trained_on(drawn_set: Path) -> None:
 def test_a_diverging_training_stops_and_keeps_its_last_checkpoint(
     drawn_set: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments(drawn_set, "bad", "--crops", "400", "--lr", "1e9", "--clip-norm", "1e9"))
+    assert main(arguments(drawn_set, "bad", "--crops", "400", "--lr", "1e9"))
     assert "the last good checkpoint is kept" in capsys.readouterr().err
-
-
-def test_the_paper_s_loss_and_targets_can_be_chosen(drawn_set: Path) -> None:
-    options = ("--loss", "mse", "--targets", "standard", "--alignment", "dark", "--sigma", "2")
-    assert main(arguments(drawn_set, "paper", "--crops", "64", *options)) == 0
-
-
-def test_a_network_learns_the_drawn_people(drawn_set: Path) -> None:
-    options = (
-        "--crops",
-        "800",
-        "--lr",
-        "0.01",
-        "--hardness",
-        "0",
-        "--log-every",
-        "10",
-        "--precision",
-        "fp32",
-    )
-    assert main(arguments(drawn_set, "learns", *options, "--webcam", "0")) == 0
-    losses = [entry["loss"] for entry in read_log(drawn_set.parent / "runs" / "learns")]
-    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_a_missing_device_is_named(
@@ -173,42 +140,24 @@ def test_a_long_constant_run_is_made_longer_before_its_rate_falls(drawn_set: Pat
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"hello\n", "is not a readable torch checkpoint"),
-        (b"", "is not a readable torch checkpoint"),
-        ({"format": 1}, "holds no state dict"),
+        (b"hello", "is not a readable torch checkpoint"),
         ({"format": 1, "learner": {"ema": 3}}, "holds no state dict"),
         ([1, 2], "holds no state dict"),
         ({"a": 1}, "entries a"),
     ],
 )
-def test_a_file_that_holds_no_weights_is_one_sentence(
+def test_a_file_that_holds_no_weights_or_no_checkpoint_is_one_sentence(
     drawn_set: Path, capsys: pytest.CaptureFixture[str], content: object, says: str
 ) -> None:
-    file = drawn_set.parent / "init.pt"
-    if isinstance(content, bytes):
-        file.write_bytes(content)
-    else:
-        torch.save(content, file)
+    assert main(arguments(drawn_set, "spoiled", "--crops", "8")) == 0
+    checkpoint, file = drawn_set.parent / "runs" / "spoiled" / "checkpoint.pt", drawn_set / "a.pt"
+    for path in (file, checkpoint):
+        path.write_bytes(content if isinstance(content, bytes) else as_bytes(content))
     wrong = ("--crops", "8", "--init", str(file))
     assert main(arguments(drawn_set, "wrong", *wrong)) == 4
-    said = capsys.readouterr().err
-    assert says in said
-    assert "Traceback" not in said
-
-
-@pytest.mark.parametrize("content", [b"hello", {"format": 2}, {"format": 1}, 7])
-def test_a_checkpoint_that_is_none_is_one_sentence(
-    drawn_set: Path, capsys: pytest.CaptureFixture[str], content: object
-) -> None:
-    assert main(arguments(drawn_set, "spoiled", "--crops", "8")) == 0
-    file = drawn_set.parent / "runs" / "spoiled" / "checkpoint.pt"
-    if isinstance(content, bytes):
-        file.write_bytes(content)
-    else:
-        torch.save(content, file)
     assert main(resume(drawn_set, "spoiled")) == 4
     said = capsys.readouterr().err
-    assert "checkpoint" in said
+    assert says in said
     assert "Traceback" not in said
 
 

@@ -19,7 +19,8 @@ from livepose.detection.openvino_engine import converted
 from livepose.detection.protocol import DetectorInfo
 from livepose.errors import LiveposeError, WeightsError
 from livepose.networks import build_network
-from livepose.training.checkpoint import NAME, read_checkpoint, read_state
+from livepose.training.records import CHECKPOINT as NAME
+from livepose.training.records import read_checkpoint, read_state
 from livepose.weights import Card, import_checkpoint, load_network, read_card, save_checkpoint
 from livepose.weights.torch_file import open_torch_file
 

@@ -17,7 +17,8 @@ from livepose.detection.checkpoint import load_detector
 from livepose.detection.openvino_engine import converted
 from livepose.errors import LiveposeError
 from livepose.runtimes.ranges import read_ranges
-from livepose.training.checkpoint import NAME, read_checkpoint, read_state
+from livepose.training.records import CHECKPOINT as NAME
+from livepose.training.records import read_checkpoint, read_state
 from livepose.weights import Card, import_checkpoint, load_network, read_card
 from livepose.weights.calibration import read_calibrations
 from livepose.weights.card import to_metadata
