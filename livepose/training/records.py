@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from livepose.errors import DataError, WeightsError
-from livepose.weights.checkpoint import check_state, completed, load_tensors
+from livepose.weights.arrays import load_arrays
+from livepose.weights.checkpoint import check_state, completed
 from livepose.weights.importing import unwrap
 from livepose.weights.places import SUFFIX
 from livepose.weights.torch_file import open_torch_file, require_fits
@@ -54,7 +55,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
     WeightsError when the file holds none.
     """
     if file.suffix == SUFFIX:
-        tensors = load_tensors(file).items()
+        tensors = load_arrays(file, "pt").items()
         return {name: one.float() if one.is_floating_point() else one for name, one in tensors}
     content = open_torch_file(file)
     if isinstance(content, dict) and "format" in content:
