@@ -159,9 +159,7 @@ class People:
 
     def image_bgr(self, person: int) -> ImageBgr:
         """The whole picture that somebody is in."""
-        image = self.pictures[self.picture[person]]
-        assert image is not None  # noqa: S101
-        return image
+        return np.asarray(self.pictures[self.picture[person]], dtype=np.uint8)
 
     @cached_property
     def windows_xyxy(self) -> Floats:
