@@ -21,7 +21,7 @@ from livepose.results.angles import NAMES, each_of
 from livepose.results.motion_files import MotSink, TrcSink
 from livepose.results.tables import CsvSink, ParquetSink, beside
 from livepose.sinks.annotations import CocoDatasetSink, CocoSink, OpenPoseSink, YoloPoseSink
-from livepose.sinks.files import Rotation
+from livepose.sinks.files import parse_rotation
 from livepose.sinks.images import ImageSink, SheetSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
 from livepose.sinks.protocol import Sink
@@ -180,7 +180,7 @@ def open_sinks(
         raise UsageError("--angles go into a CSV of their own: --csv needs a file, not -")
     stem = Path(source.name).stem or "livepose"
     over: dict[str, Any] = {"overwrite": asked.overwrite}
-    lines = {**over, "rotation": Rotation.parse(rotated) if rotated else None}
+    lines = {**over, "rotation": parse_rotation(rotated) if rotated else None}
     json = {**lines, "slim": asked.slim, "each": each_of(said)}
     # The last JSON line says what was given up to hold the budget.
     scheduler = pipeline.scheduler

@@ -138,9 +138,9 @@ def check_options(chosen: RunOptions) -> None:
     outputs, sources = chosen.outputs, chosen.sources.chosen()
     each, rotation = chosen.each(), chosen.sources.rotation
     if rotation:
-        from livepose.sinks.files import Rotation
+        from livepose.sinks.files import parse_rotation
 
-        Rotation.parse(rotation)
+        parse_rotation(rotation)
     # Streams are told apart by their numbers.
     by_option = {
         flag if number == 1 else f"{flag} ({number})": path

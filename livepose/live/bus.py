@@ -18,7 +18,7 @@ from websockets.http11 import Request, Response
 
 from livepose.frame import Frame, ImageBgr
 from livepose.live.addresses import BusAddress
-from livepose.live.endpoint import Endpoint, Newest, respond
+from livepose.live.endpoint import Endpoint, respond
 from livepose.live.osc import MOST_BYTES, OscPacker
 from livepose.poses import Poses
 from livepose.results.angles import each_of
@@ -127,16 +127,12 @@ class SocketBus(Sink):
         self._opening = json_line({"livepose": header})
         self._detail: Detail = detail
         self._each = each_of(header)
-        self._newest: Newest[tuple[Frame, Poses, int]] = Newest()
-        self._seq = 0
-        self._packed = (-1, "")
+        self._packed = (0, "")
         self.endpoint = Endpoint(host, port, _answer, self._talk, own_pages_only=False)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Hands over one frame."""
-        if self.endpoint.clients:
-            self.endpoint.call(self._newest.put, (frame, poses, self._seq))
-        self._seq += 1
+        self.endpoint.put((frame, poses))
 
     def close(self) -> None:
         """Lets every client go; a second call does nothing."""
@@ -144,19 +140,19 @@ class SocketBus(Sink):
 
     async def _talk(self, connection: ServerConnection) -> None:
         await connection.send(self._opening)
-        number = self._newest.number
+        number = self.endpoint.number
         while True:
-            number, item = await self._newest.after(number)
-            await connection.send(self._text(*item))
+            number, item = await self.endpoint.after(number)
+            await connection.send(self._text(number, *item))
             async with asyncio.timeout(_PATIENCE_S):
                 await (await connection.ping())
 
-    def _text(self, frame: Frame, poses: Poses, seq: int) -> str:
+    def _text(self, number: int, frame: Frame, poses: Poses) -> str:
         """The frame, packed once for all clients."""
-        if self._packed[0] != seq:
+        if self._packed[0] != number:
             each = None if self._each is None else self._each(poses)
-            text = frame_json(frame, poses, self._detail, each, seq=seq, age_ms=age_ms(frame))
-            self._packed = (seq, text)
+            more = {"seq": number - 1, "age_ms": age_ms(frame)}
+            self._packed = (number, frame_json(frame, poses, self._detail, each, **more))
         return self._packed[1]
 
 

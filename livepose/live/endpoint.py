@@ -13,13 +13,14 @@ import subprocess
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any
 from urllib.parse import urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -36,7 +37,6 @@ _LOG = logging.getLogger("livepose.live")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
 
-Item = TypeVar("Item")
 Answer = Callable[[Request], Response | None]
 """What a request gets; None lets it become a web socket."""
 Talk = Callable[[ServerConnection], Awaitable[None]]
@@ -46,6 +46,7 @@ Talk = Callable[[ServerConnection], Awaitable[None]]
 class Endpoint(Closable):
     """Listens on ``host``:``port`` until it is closed; UsageError when it cannot.
 
+    It keeps the newest item that was put there, for whoever talks to a client and is ready for it.
     ``clients`` counts the open web sockets, ``refused`` the refused requests by reason.
     """
 
@@ -64,42 +65,49 @@ class Endpoint(Closable):
         self._names = _names(host)
         self._scheme = "https" if tls else "http"
         self.refused: Counter[str] = Counter()
-        self.clients = 0
-        self._closed = False
+        self.clients = self.number = 0
+        self._item: Any = None
+        self._changed, self._over = asyncio.Event(), asyncio.Event()
         listening = listen(host, port)
         self.port = int(listening.getsockname()[1])
         shown = _reachable(host)
         self.origin = f"{self._scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
-        self._loop = asyncio.new_event_loop()
-        self._loop.call_soon(give_way)
-        self._thread = threading.Thread(target=self._loop.run_forever, name="server", daemon=True)
+        self._ready: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=[listening], name="server", daemon=True
+        )
         self._thread.start()
-        self._server: Server = self._wait_for(self._serve(listening))
+        self._ready.result(timeout=10.0)
 
-    def call(self, function: Callable[..., object], *values: object) -> None:
-        """Has the server's thread call ``function``; does not wait."""
-        if not self._closed:
-            self._loop.call_soon_threadsafe(function, *values)
+    def put(self, item: Any) -> None:
+        """Hands over the newest item; who is slow misses those before."""
+        with suppress(RuntimeError):  # it is closed already
+            self._loop.call_soon_threadsafe(self._put, item)
+
+    def _put(self, item: Any) -> None:
+        self._item, self.number = item, self.number + 1
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def after(self, number: int) -> tuple[int, Any]:
+        """The newest item and its number, once that is another one than ``number``."""
+        while self.number == number:
+            await self._changed.wait()
+        return self.number, self._item
 
     def close(self) -> None:
         """Closes every connection, and ends the thread; a second call does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            self._wait_for(self._end())
-        except TimeoutError:
-            _LOG.warning("a client did not let go")
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5.0)
-        if not self._thread.is_alive():
-            self._loop.close()
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(timeout=10.0)
 
-    def _wait_for(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10.0)
+    def _run(self, listening: socket.socket) -> None:
+        give_way()
+        asyncio.run(self._serve(listening))
 
-    async def _serve(self, listening: socket.socket) -> Server:
-        return await serve(
+    async def _serve(self, listening: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with serve(
             self._take,
             sock=listening,
             ssl=self._tls,
@@ -111,11 +119,9 @@ class Endpoint(Closable):
             logger=_LOG,
             server_header=None,
             close_timeout=1.0,
-        )
-
-    async def _end(self) -> None:
-        self._server.close(close_connections=True)
-        await self._server.wait_closed()
+        ):
+            self._ready.set_result(None)
+            await self._over.wait()
 
     async def _take(self, connection: ServerConnection) -> None:
         """Talks until either side has enough: who waits for a frame notices a closed tab too."""
@@ -207,27 +213,6 @@ def _reachable(host: str) -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return socket.gethostname()
-
-
-class Newest(Generic[Item]):
-    """Keeps one item; a reader waits for one that it has not had. For one thread's loop."""
-
-    def __init__(self) -> None:
-        self.number = 0  # of items so far
-        self._item: Item | None = None
-        self._changed = asyncio.Event()
-
-    def put(self, item: Item) -> None:
-        """Takes the place of the item before."""
-        self._item, self.number = item, self.number + 1
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    async def after(self, number: int) -> tuple[int, Item]:
-        """The newest item and its number, once that is another one than ``number``."""
-        while self.number == number:
-            await self._changed.wait()
-        return self.number, cast("Item", self._item)
 
 
 def tls_from(path: Path) -> ssl.SSLContext:

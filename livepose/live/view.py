@@ -26,7 +26,7 @@ from websockets.http11 import Request, Response
 from livepose.frame import Frame, ImageBgr
 from livepose.live.addresses import require_private
 from livepose.live.browser_source import BrowserSource
-from livepose.live.endpoint import Endpoint, Newest, one_header, respond
+from livepose.live.endpoint import Endpoint, one_header, respond
 from livepose.live.health import Health
 from livepose.sinks.protocol import Sink
 from livepose.skeletons import COCO17, Skeleton
@@ -38,7 +38,6 @@ About = Mapping[str, Any]
 _LONGEST_SIDE_PX = 1280
 """A larger picture is made smaller for the page; the poses stay exact."""
 _JPEG_QUALITY = 80
-_FIGURES_EVERY_S = 0.25
 _LINES_EVERY_S = 0.1
 _TOKEN_BYTES = 18
 
@@ -46,22 +45,11 @@ _TOKEN_BYTES = 18
 class BrowserView(Sink):
     """Serves the page and its frames; ``address`` is what to open, with the token.
 
-    Raises UsageError when the address cannot be listened on, or others could listen in.
-
-    Parameters
-    ----------
-    host, port
-        Where to listen. Another address than loopback needs ``tls``.
-    health : Health, optional
-        Whose figures the page shows.
-    camera : BrowserSource, optional
-        Takes the pictures of the page's own camera.
-    skeleton_only : bool
-        Whether no picture leaves this program.
-    mirror : bool
-        Whether the page turns the picture like a mirror.
-    score_threshold : float
-        Keypoints below are not drawn.
+    A message has the length of the JSON (four bytes), the JSON, and the picture. The page shows
+    the figures of ``health``, and keypoints from ``score_threshold`` on; it may be turned like a
+    ``mirror``, and its own ``camera`` be the source. With ``skeleton_only`` no picture leaves this
+    program. UsageError when the address cannot be listened on, or, as it is not loopback and there
+    is no ``tls``, others could listen in.
     """
 
     live = True
@@ -87,10 +75,7 @@ class BrowserView(Sink):
             "score_threshold": score_threshold,
             "camera": camera is not None,
         }
-        self._newest: Newest[tuple[Frame, Poses | str] | None] = Newest()
         self._line_due_s = 0.0
-        self._told: Mapping[str, Any] = {}
-        self._figures_due_s = 0.0
         self._packed = (-1, b"")
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
         self.endpoint = Endpoint(host, port, self._answer, self._talk, tls=tls)
@@ -103,18 +88,18 @@ class BrowserView(Sink):
         now_s = time.perf_counter()
         if self.endpoint.clients and now_s >= self._line_due_s:
             self._line_due_s = now_s + _LINES_EVERY_S
-            self.endpoint.call(self._newest.put, (Frame(image_bgr, 0.0, 0), line))
+            self.endpoint.put((Frame(image_bgr, 0.0, 0), line))
 
     def begin(self, skeleton: Skeleton, health: Health) -> None:
         """Frames are going to come: whose limbs the page draws, and whose figures it shows."""
         self.health = health
         self._about = {**self._about, "limbs": skeleton.limbs, "keypoints": skeleton.keypoints}
-        self.endpoint.call(self._newest.put, None)
+        self.endpoint.put(None)
 
     def write(self, frame: Frame, poses: "Poses", drawn_bgr: ImageBgr | None = None) -> None:
         """Hands over one frame; it is packed once a page asks for it."""
         if self.endpoint.clients:
-            self.endpoint.call(self._newest.put, (frame, poses))
+            self.endpoint.put((frame, poses))
 
     def close(self) -> None:
         """Ends every page's connection; a second call does nothing."""
@@ -160,11 +145,8 @@ class BrowserView(Sink):
 
     async def _talk(self, connection: ServerConnection) -> None:
         """Answers each request for a frame; takes pictures of the page's camera."""
-        seen = self._newest.number  # before the greeting: what comes after it is new to the page
-        about = self._about
-        await connection.send(json.dumps(about))
         asked = asyncio.Event()
-        sending = asyncio.create_task(self._send_frames(connection, asked, seen, about))
+        sending = asyncio.create_task(self._send_frames(connection, asked))
         try:
             async for message in connection:
                 if isinstance(message, str):
@@ -174,40 +156,35 @@ class BrowserView(Sink):
         finally:
             sending.cancel()
 
-    async def _send_frames(
-        self, connection: ServerConnection, asked: asyncio.Event, number: int, about: About
-    ) -> None:
-        while await asked.wait():
-            asked.clear()
-            number, shown = await self._newest.after(number)
+    async def _send_frames(self, connection: ServerConnection, asked: asyncio.Event) -> None:
+        number, about = self.endpoint.number, None
+        shown: tuple[Frame, Poses | str] | None = None
+        while True:
             if about is not self._about:
                 about = self._about
                 await connection.send(json.dumps(about))
             if shown is not None:
-                await connection.send(self._message(number, *shown, sender=id(connection)))
+                await connection.send(self._message(number, *shown, id(connection)))
+            await asked.wait()
+            asked.clear()
+            number, shown = await self.endpoint.after(number)
 
     def _message(self, number: int, frame: Frame, said: "Poses | str", sender: int) -> bytes:
         """No picture for the page that sent it; for the others it is packed once."""
-        if not isinstance(said, str) and self._camera is not None:
-            tag = self._camera.tag(sender, frame.index)
-            if tag is not None:
-                return _packet(_frame_text(frame, said, self._figures(), tag=tag), b"")
-        if self._packed[0] != number:
-            picture = b"" if self._skeleton_only else _jpeg(frame.image_bgr)
-            if isinstance(said, str):
-                text = json.dumps({"line": said, "size_wh": frame.size_wh})
-            else:
-                text = _frame_text(frame, said, self._figures())
-            self._packed = (number, _packet(text, picture))
-        return self._packed[1]
-
-    def _figures(self) -> Mapping[str, Any]:
-        """What the tables show: a few times a second is enough for that."""
-        now_s = time.perf_counter()
-        if self.health is not None and now_s >= self._figures_due_s:
-            self._figures_due_s = now_s + _FIGURES_EVERY_S
-            self._told = self.health.figures()
-        return self._told
+        tag = self._camera.tag(sender, frame.index) if self._camera else None
+        if tag is None and self._packed[0] == number:
+            return self._packed[1]
+        if isinstance(said, str):
+            text = json.dumps({"line": said, "size_wh": frame.size_wh})
+        else:
+            figures = self.health.figures() if self.health is not None else {}
+            text = _frame_text(frame, said, figures, **({} if tag is None else {"tag": tag}))
+        hidden = self._skeleton_only or tag is not None
+        data = text.encode(errors="backslashreplace")
+        data = len(data).to_bytes(4, "big") + data + (b"" if hidden else _jpeg(frame.image_bgr))
+        if tag is None:
+            self._packed = (number, data)
+        return data
 
 
 def _frame_text(frame: Frame, poses: "Poses", figures: Mapping[str, Any], **more: object) -> str:
@@ -224,12 +201,6 @@ def _frame_text(frame: Frame, poses: "Poses", figures: Mapping[str, Any], **more
     # The page knows this picture alone, whatever shape the source's own pixels have.
     shown = replace(frame, scale_xy=(1.0, 1.0))
     return frame_json(shown, poses, "plain", None, age_ms=age_ms(frame), **more)
-
-
-def _packet(text: str, picture: bytes) -> bytes:
-    """Length of the JSON, the JSON, the picture."""
-    said = text.encode(errors="backslashreplace")
-    return len(said).to_bytes(4, "big") + said + picture
 
 
 def _jpeg(image_bgr: ImageBgr) -> bytes:

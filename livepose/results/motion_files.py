@@ -4,7 +4,6 @@ Forms: https://opensimconfluence.atlassian.net/wiki/spaces/OpenSim/pages/5308874
 https://opensimconfluence.atlassian.net/wiki/spaces/OpenSim/pages/53089414/
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +64,6 @@ class _MotionSink(Sink):
         """Writes the files; a second call does nothing."""
         tracks, self._tracks = self._tracks, {}
         rate_hz = self._rate_hz or median_rate_hz(np.array(self._times_s))
-        self._begin_files(tracks.values())
         for track_id, track in sorted(tracks.items()):
             times_s, columns = (np.array(values) for values in zip(*track, strict=True))
             even_s, even = resample(times_s, columns, rate_hz)
@@ -79,9 +77,6 @@ class _MotionSink(Sink):
     def _columns(self, frame: Frame, poses: Poses) -> Floats:
         """What is collected of each person of a frame, (P, ...)."""
         raise NotImplementedError
-
-    def _begin_files(self, tracks: Iterable[list[tuple[float, Floats]]]) -> None:
-        """Looks at everybody before the first file is written."""
 
     def _lines(self, name: str, times_s: Floats, columns: Floats, rate_hz: float) -> list[str]:
         """The file of one person."""
@@ -118,19 +113,19 @@ class TrcSink(_MotionSink):
         self._names, markers_xy = _markers(poses.skeleton, own.keypoints_xy)
         return markers_xy
 
-    def _begin_files(self, tracks: Iterable[list[tuple[float, Floats]]]) -> None:
-        """Finds the scale; UsageError when nobody's whole body was seen."""
-        if self._height_m is None or not tracks:
-            return
-        for track in sorted(tracks, key=len, reverse=True):
-            tall_px = _standing_height_px(self._names, np.array([xy for _, xy in track]))
-            if tall_px is not None:
-                self._m_per_px = self._height_m / tall_px
-                return
-        raise UsageError(
-            "--height-m needs somebody whose shoulders, hips, knees and ankles are all seen at some"
-            " time; leave it out for pixels"
-        )
+    def close(self) -> None:
+        """Writes the files; UsageError for metres when nobody's whole body was seen."""
+        if self._height_m is not None and self._tracks:
+            tracks = sorted(self._tracks.values(), key=len, reverse=True)
+            heights_px = (_standing_height_px(self._names, track) for track in tracks)
+            tall_px = next((height for height in heights_px if height is not None), None)
+            if tall_px is None:
+                raise UsageError(
+                    "--height-m needs somebody whose shoulders, hips, knees and ankles are all "
+                    "seen at some time; leave it out for pixels"
+                )
+            self._m_per_px = self._height_m / tall_px
+        super().close()
 
     def _lines(self, name: str, times_s: Floats, columns: Floats, rate_hz: float) -> list[str]:
         units, rate, count = "px", f"{rate_hz:.10g}", len(columns)
@@ -199,11 +194,12 @@ def _marker_name(keypoint: str) -> str:
     return "".join(part.capitalize() for part in keypoint.split("_"))
 
 
-def _standing_height_px(names: list[str], markers_xy: Floats) -> float | None:
-    """How tall somebody (T, M, 2) would stand, from the median lengths of shank, thigh and trunk.
+def _standing_height_px(names: list[str], track: list[tuple[float, Floats]]) -> float | None:
+    """How tall somebody would stand, from the median lengths of shank, thigh and trunk.
 
     None where one of them was never seen.
     """
+    markers_xy = np.array([xy for _, xy in track])
     tall_px = 0.0
     for limbs in (
         (("LHip", "LKnee"), ("RHip", "RKnee")),

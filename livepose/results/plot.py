@@ -159,23 +159,19 @@ def speed(x: Series, y: Series) -> Series:
 
 def slopes(series: Series) -> tuple[Array, Array]:
     """Slope of the line of least squares through the values around each, and its deviation."""
-    times_s, count = series.time_s, len(series.time_s)
+    times_s = series.time_s
     half_s = max(_SPEED_OVER_S / 2, 1.0 / median_rate_hz(times_s)) + 1e-9
-    reach = np.searchsorted(times_s, times_s + half_s, "right") - np.arange(count)
-    offsets = np.arange(-reach.max(initial=1), reach.max(initial=1) + 1)
-    around = np.arange(count)[:, None] + offsets
-    inside = (around >= 0) & (around < count)
-    around = np.clip(around, 0, count - 1)
+    first, behind = np.searchsorted(times_s, [times_s - half_s, times_s + half_s])
+    slope, sigma = np.full((2, len(times_s)), np.nan)
     known = np.isfinite(series.value)
-    apart_s = times_s[around] - times_s[:, None]
-    near = inside & known[around] & known[:, None] & (np.abs(apart_s) <= half_s)
-    mean_s = (near * apart_s).sum(axis=1) / np.maximum(near.sum(axis=1), 1)
-    weights = np.where(near, apart_s - mean_s[:, None], 0.0)
-    spread = (weights**2).sum(axis=1)
-    weights /= np.where(spread > 0, spread, np.nan)[:, None]
-    slope = (weights * np.nan_to_num(series.value)[around]).sum(axis=1)
-    variance = (weights**2 * np.nan_to_num(series.sigma)[around] ** 2).sum(axis=1)
-    return slope, np.sqrt(variance)
+    for index in np.flatnonzero(known):
+        near = np.arange(first[index], behind[index])
+        near = near[known[near]]
+        weights = times_s[near] - times_s[near].mean()
+        if (spread := weights @ weights) > 0:
+            slope[index] = weights @ series.value[near] / spread
+            sigma[index] = np.linalg.norm(weights * np.nan_to_num(series.sigma[near])) / spread
+    return slope, sigma
 
 
 def check_suffix(path: Path) -> None:

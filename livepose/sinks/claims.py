@@ -22,14 +22,8 @@ def check_outputs(
 ) -> None:
     """Refuses outputs that would hurt something; called before anything is loaded.
 
-    Parameters
-    ----------
-    outputs : mapping
-        Options by name (``--json``) and where each one writes; None and "-" are no files.
-    inputs : iterable of str or Path
-        Files that are read. They are protected even with ``overwrite``.
-    rotated : iterable of str
-        Names of outputs that put aside what is there.
+    ``outputs`` says by option (``--json``) where each one writes; None and "-" are no files.
+    ``inputs`` are protected even with ``overwrite``; the ``rotated`` put aside what is there.
 
     Raises
     ------

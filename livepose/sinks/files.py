@@ -1,14 +1,14 @@
 """Files that are written: of whole lines, whole or not at all, one for each frame."""
 
 import io
+import math
 import os
 import re
 import secrets
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
@@ -16,8 +16,9 @@ from livepose.poses import Poses
 from livepose.sinks.claims import check_file, check_folder, is_device
 from livepose.sinks.protocol import Sink, written
 
-_SIZES = {"KB": 1e3, "MB": 1e6, "GB": 1e9}
-_TIMES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+Rotation = tuple[float, float]
+"""How many bytes, and for how many seconds, are written before a file is put aside."""
 
 
 class OutputFile(io.FileIO):
@@ -41,42 +42,26 @@ class OutputFile(io.FileIO):
         return len(data)
 
 
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """When a file is put aside for a new one: at a size, or at an age."""
+def parse_rotation(text: str) -> Rotation:
+    """Limits of bytes and seconds, as ``100MB`` or ``1h`` says them; UsageError for others.
 
-    size_bytes: float = float("inf")
-    age_s: float = float("inf")
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """``100MB`` or ``1h``; UsageError for what is neither a size nor a time.
-
-        >>> Rotation.parse("100MB").size_bytes
-        100000000.0
-        """
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(KB|MB|GB|s|m|h|d)", text)
-        if found is None or float(found[1]) <= 0:
-            raise UsageError(f"--rotate: expected a size or time such as 100MB or 1h, got {text!r}")
-        number, unit = float(found[1]), found[2]
-        if unit in _SIZES:
-            return cls(size_bytes=number * _SIZES[unit])
-        return cls(age_s=number * _TIMES[unit])
+    >>> parse_rotation("100MB")
+    (100000000.0, inf)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(KB|MB|GB|s|m|h|d)", text)
+    if found is None or float(found[1]) <= 0:
+        raise UsageError(f"--rotate: expected a size or time such as 100MB or 1h, got {text!r}")
+    limit = float(found[1]) * _UNITS[found[2]]
+    return (limit, math.inf) if found[2].endswith("B") else (math.inf, limit)
 
 
 class LineSink(Sink):
     """Writes lines to a file, or to stdout for "-": each is on its way when ``write`` returns.
 
-    When the disk fills up in the middle of a line, that line is taken back, so that the file
-    holds whole lines only. Letters that UTF-8 does not know (from old file names) are escaped.
-
-    Parameters
-    ----------
-    opening : str
-        What each file starts with.
-    rotation : Rotation, optional
-        When to put the file aside, under its name with the time (UTC) at which that happened. A
-        file that is there at the start is put aside too.
+    Each file starts with ``opening``. When the disk fills up in the middle of a line, that line is
+    taken back, so that the file holds whole lines only. Letters that UTF-8 does not know (from
+    old file names) are escaped. With a ``rotation`` a file is put aside when it is large or old
+    enough, and at the start, under its name with the time (UTC).
     """
 
     def __init__(
@@ -88,8 +73,8 @@ class LineSink(Sink):
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the lines of one frame."""
-        limit, age_s = self._rotation, time.monotonic() - self._begun_s
-        if limit and (self._whole_bytes >= limit.size_bytes or age_s >= limit.age_s):
+        most_bytes, longest_s = self._rotation or (math.inf, math.inf)
+        if self._whole_bytes >= most_bytes or time.monotonic() - self._begun_s >= longest_s:
             self.close()
             self._start(overwrite=False)
         self._put(self._text(frame, poses))

@@ -77,20 +77,9 @@ def _version(package: str) -> str | None:
 class JsonLinesSink(LineSink):
     """Writes ``{"livepose": header}`` and one line a frame, each flushed at once.
 
-    Parameters
-    ----------
-    path : str or Path
-        A file, or "-" for stdout.
-    header : mapping
-        What the first line says; ``make_header`` makes one.
-    ending : callable, optional
-        Asked at the end for what the last line says, under the key ``summary``.
-    slim : bool
-        Leaves out states, sigmas and covariances, and digits that say nothing.
-    each : callable, optional
-        Asked for what else each person of a frame has, as the text of JSON's members.
-    rotation, overwrite
-        See ``LineSink``.
+    ``ending`` is asked at the end for what the last line says, under the key ``summary``; ``each``
+    for what else each person of a frame has, as members of JSON. ``slim`` leaves out states,
+    sigmas and covariances, and digits that say nothing. See also ``LineSink``.
     """
 
     def __init__(

@@ -48,14 +48,12 @@ class VideoSink(Sink):
     path : str or Path
         Ends in .mp4, .m4v, .mov or .mkv.
     audio_from : Path or str, optional
-        A file, or the address of one, whose sound is carried over: copied, or made into AAC
-        where the container or browsers could not take it as it is. Sound that goes on after the
-        picture is kept when the picture was written to its end.
+        A file, or its address, whose sound is carried over. Sound that goes on after the picture
+        is kept when the picture was written to its end.
     fps : float, optional
         The rate to expect, a hint for the encoder.
     from_first_frame : bool
-        Whether the first frame's time becomes 0, as for a recording that starts in the middle;
-        the sound begins there too.
+        Whether the first frame's time becomes 0, as for a recording that starts in the middle.
     """
 
     needs_drawing = True

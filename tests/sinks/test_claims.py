@@ -15,7 +15,7 @@ from livepose.errors import SinkError, UsageError
 from livepose.results.tables import CsvSink
 from livepose.sinks.annotations import CocoSink, OpenPoseSink
 from livepose.sinks.claims import check_outputs
-from livepose.sinks.files import Rotation
+from livepose.sinks.files import parse_rotation
 from livepose.sinks.images import ImageSink, SheetSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
 from livepose.sinks.video import VideoSink
@@ -100,7 +100,7 @@ def lines(path: Path) -> list:
 
 def test_rotated_files_have_a_header_each_and_together_every_frame(tmp_path):
     path = tmp_path / "poses.jsonl"
-    with JsonLinesSink(path, HEADER, rotation=Rotation.parse("5KB")) as sink:
+    with JsonLinesSink(path, HEADER, rotation=parse_rotation("5KB")) as sink:
         for index in range(20):
             sink.write(frame(index), poses(1))
     files = sorted(tmp_path.iterdir(), key=lambda one: one.stat().st_mtime_ns)
@@ -115,7 +115,7 @@ def test_rotated_files_have_a_header_each_and_together_every_frame(tmp_path):
 def test_a_restart_puts_the_old_file_aside(tmp_path):
     path = tmp_path / "a.csv"
     for _ in range(3):
-        with CsvSink(path, rotation=Rotation.parse("1h")) as sink:
+        with CsvSink(path, rotation=parse_rotation("1h")) as sink:
             sink.write(frame(0), poses(1))
     assert len(list(tmp_path.iterdir())) == 3
     assert len({one.read_text() for one in tmp_path.iterdir()}) == 1
@@ -124,7 +124,7 @@ def test_a_restart_puts_the_old_file_aside(tmp_path):
 def test_a_file_is_put_aside_at_an_age(tmp_path, monkeypatch):
     now_s = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
-    with CsvSink(tmp_path / "a.csv", rotation=Rotation.parse("1h")) as sink:
+    with CsvSink(tmp_path / "a.csv", rotation=parse_rotation("1h")) as sink:
         for now_s[0] in (0.0, 3599.0, 3600.0, 7199.0):
             sink.write(frame(0), poses(1))
     assert len(list(tmp_path.iterdir())) == 2
@@ -133,7 +133,7 @@ def test_a_file_is_put_aside_at_an_age(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", ["", "0h", "5", "1x", "-1h", "1e3MB", "inf", "1 h"])
 def test_a_wrong_rotation_is_one_sentence(text):
     with pytest.raises(UsageError, match="expected a size or time such as 100MB or 1h"):
-        Rotation.parse(text)
+        parse_rotation(text)
 
 
 def test_two_runs_with_one_coco_file_leave_a_whole_one_and_follow_no_link(tmp_path):
