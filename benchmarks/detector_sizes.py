@@ -24,8 +24,8 @@ from livepose import boxes
 from livepose.benchmark.run import spread
 from livepose.boxes import Boxes
 from livepose.detection import Detections, Detector
-from livepose.detection.opening import open_file
-from livepose.detection.yolo import YoloDetector
+from livepose.detection.detector import YoloDetector
+from livepose.detection.load import open_file
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import load_annotations

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.calibration.int8 import measure_limits
+from livepose.detection.detector import YoloDetector
 from livepose.detection.letterbox import Letterbox
 from livepose.detection.openvino_engine import OpenVinoEngine, converted
-from livepose.detection.yolo import YoloDetector
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import load_annotations
@@ -64,7 +64,7 @@ def average_precision(
     engine: OpenVinoEngine, info: Any, images: Path, annotations: Path
 ) -> dict[str, float]:
     """AP and AP50 of the boxes at the detector's usual size."""
-    detector = YoloDetector(engine, "", info.person, info.classes, info.input_px, LEAST_SCORE)
+    detector = YoloDetector(engine, "", info, info.input_px, LEAST_SCORE)
     dataset, results = load_annotations(annotations, skeleton=None), []
     with Archive(images) as archive:
         for picture in dataset.pictures:

@@ -13,9 +13,8 @@ from torch import nn
 
 from benchmarks.rivals import AbsentError, Opened
 from livepose.crops import CropGeometry
-from livepose.detection.checkpoint import load_detector
-from livepose.detection.torch_engine import TorchEngine
-from livepose.detection.yolo import YoloDetector
+from livepose.detection.checkpoint import TorchEngine, load_detector
+from livepose.detection.detector import YoloDetector
 from livepose.frame import Frame, ImageBgr
 from livepose.machine import usable_cores
 from livepose.weights import Card, load_network
@@ -104,7 +103,7 @@ def open_straightforward(people: int) -> Opened:
         raise AbsentError(f"{DEFAULT_DETECTOR}{SUFFIX} is not embedded")
     loaded = load_detector(path)
     engine = TorchEngine(loaded.model, "cpu")
-    detector = YoloDetector(engine, path.stem, loaded.info.person, loaded.info.classes, DETECTOR_PX)
+    detector = YoloDetector(engine, path.stem, loaded.info, DETECTOR_PX)
     network, card = load_network(find_weights("default"))
     weights = f"{card.network}, {card.sha256[:12]}"
     note = "torch, eager; detector on every frame; one crop after the other; NumPy"

@@ -19,8 +19,8 @@ from livepose.cli import show_messages
 from livepose.cli.play import header, look, open_sinks, patience, with_drawing_warm
 from livepose.cli.progress import FilesProgress
 from livepose.cli.run_options import OutputOptions, RunOptions, SourceOptions
-from livepose.detection.official import DEFAULT, find_official
-from livepose.detection.stored import has_torch
+from livepose.detection.files import has_torch
+from livepose.detection.load import OFFICIAL, find_official
 from livepose.errors import SourceError, UsageError
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline
@@ -129,7 +129,7 @@ def weights_sha256(settings: Settings) -> list[str | None]:
     if detector == "none":
         found = None
     elif detector in ("auto", "embedded", DEFAULT_DETECTOR):
-        official = find_official(DEFAULT) if detector == "auto" and has_torch() else None
+        official = find_official(OFFICIAL) if detector == "auto" and has_torch() else None
         found = official or embedded_file(DEFAULT_DETECTOR + SUFFIX)
     else:
         path = Path(detector).expanduser()

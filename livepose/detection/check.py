@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.detection.protocol import Engine, Predictions
+from livepose.detection.detector import Engine, Predictions
 from livepose.errors import DeviceError
 from livepose.runtimes.verify import people
 

@@ -1,34 +1,41 @@
-"""Detectors in torch: built of a stored file by ultralytics, and written as a file of ours.
+"""Detectors in torch: read from ultralytics' files, built by ultralytics, run, and written as ours.
 
-Nothing of a file is run: an architecture is only built from ultralytics' own layers.
+Nothing of a file is run. ultralytics pickles whole Python objects; every class that such a file
+names in ultralytics or ``torch.nn`` is answered with an inert shell that only keeps what was stored
+in it, and a file that names anything else is refused. Tensors, architecture and class names are
+taken out of the shells, and a network is built from ultralytics' own layers alone.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
+from livepose.detection.detector import Predictions
+from livepose.detection.files import DetectorInfo, StoredDetector, person_class, read_stored
 from livepose.detection.library import ultralytics
-from livepose.detection.protocol import DetectorInfo
-from livepose.detection.stored import read_stored
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import one_thread
-from livepose.weights.arrays import tensors_sha256
+from livepose.runtimes.torch import device_errors
+from livepose.weights.arrays import require_stated, tensors_sha256
+from livepose.weights.torch_file import globals_of, open_torch_file, require_fits
 
 FORMAT = "livepose-detector-1"
-KINDS = ("DetectionModel", "YOLOv10DetectionModel")
-HEADS = ("Detect", "v10Detect")
-LARGEST_NUMBER = 8192
+_PERMITTED = ("ultralytics.", "torch.nn.", "torch.Size", "torch.device", "pathlib.", "builtins.set")
+_KINDS = ("DetectionModel", "YOLOv10DetectionModel")
+_HEADS = ("Detect", "v10Detect")
+_LARGEST_NUMBER = 8192
 """Of channels, repeats and classes."""
-REFUSED = ("TorchVision",)
-"""Layers that would fetch something."""
-ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Za-z0-9]+\((\w+=[\w.]+(, ?\w+=[\w.]+)*)?\)")
+_FETCHING_LAYERS = ("TorchVision",)
+_ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Za-z0-9]+\((\w+=[\w.]+(, ?\w+=[\w.]+)*)?\)")
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,33 @@ class Loaded:
 
     model: nn.Module
     info: DetectorInfo
+
+
+class TorchEngine:
+    """Runs the network in torch, in half precision on CUDA: on GPUs, and where OpenVINO cannot."""
+
+    input_wh: tuple[int, int] | None = None
+
+    def __init__(self, model: nn.Module, device: str) -> None:
+        self.name = f"torch on {device}"
+        self._device = torch.device(device)
+        self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
+        with device_errors(device, "while loading the detector"):
+            self._model = model.to(self._device, self._dtype)
+
+    def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
+        """Predictions for letterboxed pictures, uint8 (B, h, w, 3), blue first."""
+        doing = f"while looking for people in {len(pictures_bgr)} pictures"
+        with device_errors(str(self._device), doing), torch.inference_mode():
+            pictures = torch.from_numpy(pictures_bgr).to(self._device)
+            inputs = pictures.flip(3).permute(0, 3, 1, 2).to(self._dtype) / 255
+            raw = self._model(inputs)
+            predictions: Tensor = raw[0] if isinstance(raw, tuple) else raw
+            return predictions.float().cpu().numpy()
+
+    def prepare(self, input_wh: tuple[int, int]) -> bool:
+        """True: it takes every size at once."""
+        return True
 
 
 def save_detector(
@@ -70,13 +104,12 @@ def load_detector(path: Path) -> Loaded:
     persons.
     """
     stored = read_stored(path)
-    if stored.kind not in KINDS:
+    if stored.kind not in _KINDS:
         raise WeightsError(
             f"{path} is a {stored.kind} of ultralytics; a detection model is wanted, such as "
             "yolo11n.pt"
         )
     check_architecture(stored.architecture, path)
-    info = stored.info(path)
     tensors = {name: torch.as_tensor(value) for name, value in stored.tensors.items()}
     floats = {n: value.float() for n, value in tensors.items() if value.is_floating_point()}
     try:
@@ -91,7 +124,7 @@ def load_detector(path: Path) -> Loaded:
             f"{path}: the tensors do not fit the architecture it names ({reason}); it may need "
             f"another version of ultralytics than {ultralytics().version}"
         ) from None
-    return Loaded(model, info)
+    return Loaded(model, stored.info)
 
 
 def check_architecture(architecture: Any, path: Path) -> None:
@@ -107,17 +140,17 @@ def check_architecture(architecture: Any, path: Path) -> None:
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise WeightsError(f"{path}: its architecture is not one of ultralytics") from None
     strange = [name for name in modules if not _is_layer(name)]
-    if activation is not None and not ACTIVATION.fullmatch(str(activation)):
+    if activation is not None and not _ACTIVATION.fullmatch(str(activation)):
         strange.append(str(activation))
     if strange:
         raise WeightsError(
             f"{path} asks for the layer {strange[0]!r}, which ultralytics {ultralytics().version} "
             "does not have or which is not safe to build"
         )
-    if not modules or modules[-1] not in HEADS or not 1 <= classes <= LARGEST_NUMBER:
-        last = modules[-1] if modules else "nothing"
+    last = modules[-1] if modules else "nothing"
+    if last not in _HEADS or not 1 <= classes <= _LARGEST_NUMBER:
         raise WeightsError(f"{path} ends in {last}; a detection head was expected")
-    if largest > LARGEST_NUMBER:
+    if largest > _LARGEST_NUMBER:
         raise WeightsError(f"{path} asks for layers larger than any detector's")
 
 
@@ -131,4 +164,68 @@ def _largest(value: Any) -> float:
 def _is_layer(name: str) -> bool:
     home: Any = torch.nn if name.startswith("nn.") else ultralytics().tasks
     found = getattr(home, name.removeprefix("nn."), None)
-    return name not in REFUSED and isinstance(found, type) and issubclass(found, nn.Module)
+    is_module = isinstance(found, type) and issubclass(found, nn.Module)
+    return is_module and name not in _FETCHING_LAYERS
+
+
+class Shell:
+    """Stands for an object of a class that is not to be run; keeps its state."""
+
+    def __new__(cls, *_: Any, **__: Any) -> "Shell":
+        """Takes whatever the constructor was given, and ignores it."""
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.state: dict[str, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state if isinstance(state, dict) else {}
+
+
+def read_pickled(path: Path) -> StoredDetector:
+    """What a checkpoint of ultralytics holds; tensors are as they were stored.
+
+    WeightsError when the file is not one, or names classes that are none of its business.
+    """
+    named = globals_of(path)
+    foreign = sorted(name for name in named if not name.startswith(_PERMITTED))
+    if foreign:
+        raise WeightsError(
+            f"{path} wants to run {foreign[0]}, which no detector needs; it was not opened. "
+            "Get the checkpoint from ultralytics itself"
+        )
+    shells = [(type(name.rsplit(".", 1)[-1], (Shell,), {}), name) for name in named]
+    content: Any = open_torch_file(path, shells)
+    held = content if isinstance(content, dict) else {"model": content}
+    models = [held.get(name) for name in ("ema", "model")]
+    model = next((one for one in models if isinstance(one, Shell)), None)
+    if model is None:
+        raise WeightsError(
+            f"{path} holds no ultralytics model; expected a file such as yolo11n.pt with the model "
+            "inside, not only its tensors"
+        )
+    try:
+        tensors = dict(_tensors(model))
+        architecture, names = model.state["yaml"], model.state.get("names") or {}
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        classes = {int(index): str(name) for index, name in pairs}
+        count = int(architecture["nc"])
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        raise WeightsError(f"{path} holds no model as ultralytics 8 pickles it: {e!r}") from None
+    require_fits(tensors.values(), path)
+    require_stated(tensors, "", path)
+    info = DetectorInfo(person_class(classes, path), count)
+    return StoredDetector(type(model).__name__, tensors, architecture, info)
+
+
+def _tensors(shell: Shell, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Named tensors of a module's shell, as ``state_dict`` names them."""
+    state = shell.state
+    transient = state.get("_non_persistent_buffers_set") or ()
+    own = {**(state.get("_parameters") or {}), **(state.get("_buffers") or {})}
+    for name, value in own.items():
+        if isinstance(value, Tensor) and name not in transient:
+            yield prefix + name, value.detach()
+    for name, inner in (state.get("_modules") or {}).items():
+        if isinstance(inner, Shell):
+            yield from _tensors(inner, f"{prefix}{name}.")

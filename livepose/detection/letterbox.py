@@ -22,32 +22,31 @@ STRIDE = 32
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """Where a picture of ``source_wh`` lies in an input of ``input_wh``: at ``left_top``."""
+    """Where a picture of ``source_wh`` lies in an input of ``input_wh``: in its middle."""
 
     source_wh: tuple[int, int]
     scaled_wh: tuple[int, int]
-    left_top: tuple[int, int]
     input_wh: tuple[int, int]
 
     @classmethod
-    def fit(cls, source_wh: tuple[int, int], size_px: int, stride: int = STRIDE) -> "Letterbox":
+    def fit(cls, source_wh: tuple[int, int], size_px: int) -> "Letterbox":
         """The smallest input of whole strides for a longer side of ``size_px``."""
-        scaled_wh = _scaled(source_wh, size_px / max(source_wh))
-        input_wh = (_whole(scaled_wh[0], stride), _whole(scaled_wh[1], stride))
-        return cls._centred(source_wh, scaled_wh, input_wh)
+        width, height = scaled_wh = _scaled(source_wh, size_px / max(source_wh))
+        return cls(
+            source_wh, scaled_wh, (-(-width // STRIDE) * STRIDE, -(-height // STRIDE) * STRIDE)
+        )
 
     @classmethod
     def into(cls, source_wh: tuple[int, int], input_wh: tuple[int, int]) -> "Letterbox":
         """The largest picture in an input of just this size."""
         ratio = min(input_wh[0] / source_wh[0], input_wh[1] / source_wh[1])
-        return cls._centred(source_wh, _scaled(source_wh, ratio), input_wh)
+        return cls(source_wh, _scaled(source_wh, ratio), input_wh)
 
-    @classmethod
-    def _centred(
-        cls, source_wh: tuple[int, int], scaled_wh: tuple[int, int], input_wh: tuple[int, int]
-    ) -> "Letterbox":
-        left_top = ((input_wh[0] - scaled_wh[0]) // 2, (input_wh[1] - scaled_wh[1]) // 2)
-        return cls(source_wh, scaled_wh, left_top, input_wh)
+    @property
+    def left_top(self) -> tuple[int, int]:
+        """Where the picture begins in the input."""
+        (width, height), (across, down) = self.input_wh, self.scaled_wh
+        return (width - across) // 2, (height - down) // 2
 
     def apply(self, image_bgr: ImageBgr) -> ImageBgr:
         """The picture as the network sees it, uint8 (h, w, 3), blue first."""
@@ -71,14 +70,8 @@ class Letterbox:
 
     @property
     def _scale(self) -> NDArray[np.float64]:
-        across = self.scaled_wh[0] / self.source_wh[0]
-        down = self.scaled_wh[1] / self.source_wh[1]
-        return np.array([across, down, across, down], dtype=np.float64)
+        return np.tile(np.divide(self.scaled_wh, self.source_wh), 2)
 
 
 def _scaled(source_wh: tuple[int, int], ratio: float) -> tuple[int, int]:
     return max(1, round(source_wh[0] * ratio)), max(1, round(source_wh[1] * ratio))
-
-
-def _whole(length_px: int, stride: int) -> int:
-    return -(-length_px // stride) * stride

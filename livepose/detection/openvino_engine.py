@@ -5,6 +5,7 @@ YOLO11 of ours.
 """
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
@@ -17,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.detection.check import probe_picture, require_same_predictions
+from livepose.detection.detector import Predictions
+from livepose.detection.files import DetectorInfo, read_stored, require_torch
 from livepose.detection.openvino_graph import detector_graph, is_known
-from livepose.detection.protocol import DetectorInfo, Predictions
-from livepose.detection.stored import read_stored, require_torch
 from livepose.errors import DeviceError, WeightsError
 from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.openvino import (
@@ -42,13 +43,12 @@ logger = logging.getLogger(__name__)
 
 GRAPH_VERSION = "3"
 """Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
-SCALE = (255.0,) * 3
-LARGEST_BATCH = 8
-SHAPES_REMEMBERED = 6
+_LARGEST_BATCH = 8
+_SHAPES_REMEMBERED = 6
 """Compiled shapes; a stream needs one, or two."""
-INT8_SCORE_DIFFERENCE = 0.05
+_INT8_SCORE_DIFFERENCE = 0.05
 """By how much scores of the surest people may differ from those in f32, in the mean."""
-TRACED_PX = 64
+_TRACED_PX = 64
 """Side of the picture that a network is traced with; any does, small is quick."""
 
 
@@ -66,23 +66,24 @@ class OpenVinoEngine:
         self, graph: StoredGraph, fixed_wh: tuple[int, int] | None = None, precision: str = ""
     ) -> None:
         self.input_wh = fixed_wh
-        self._batch = LARGEST_BATCH if fixed_wh is None else 1
-        self._shapes = CompiledShapes(graph, compile_options(precision), SHAPES_REMEMBERED)
+        self._shapes = CompiledShapes(graph, compile_options(precision), _SHAPES_REMEMBERED)
         self._lock = Lock()
         self._beside = ThreadPoolExecutor(1)
         self._preparing: dict[tuple[int, ...], Future[Any]] = {}
 
     def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
-        """Predictions for these pictures, see ``protocol``."""
-        parts, start = [], 0
-        while start < len(pictures_bgr):
-            left = len(pictures_bgr) - start
+        """Predictions for letterboxed pictures, uint8 (B, h, w, 3), blue first."""
+        parts = [np.ascontiguousarray(part) for part in self._parts(pictures_bgr)]
+        answers = (self._shapes[part.shape](part)[0] for part in parts)
+        return np.concatenate([np.array(answer, dtype=np.float32) for answer in answers])
+
+    def _parts(self, pictures: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+        most = _LARGEST_BATCH if self.input_wh is None else 1
+        while len(pictures):
             # A power of two, so that few shapes have to be compiled.
-            count = min(self._batch, 1 << (left.bit_length() - 1))
-            part = np.ascontiguousarray(pictures_bgr[start : start + count])
-            parts.append(np.array(self._shapes[part.shape](part)[0], dtype=np.float32))
-            start += count
-        return np.concatenate(parts)
+            count = min(most, 1 << (len(pictures).bit_length() - 1))
+            yield pictures[:count]
+            pictures = pictures[count:]
 
     def prepare(self, input_wh: tuple[int, int]) -> bool:
         """Whether one picture of this size runs at once; else it is compiled for beside."""
@@ -114,6 +115,13 @@ def open_checkpoint(path: Path) -> tuple[OpenVinoEngine, DetectorInfo]:
     return _int8_engine(path, graph, store, info) or OpenVinoEngine(graph), info
 
 
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
 def _int8_engine(
     path: Path, graph: StoredGraph, store: Store, info: DetectorInfo
 ) -> OpenVinoEngine | None:
@@ -132,19 +140,12 @@ def _int8_engine(
         checked = f"{name}, {machine()}"
         if not store.read_facts().get(checked):
             expected = OpenVinoEngine(graph, precision="f32")(probe_picture())
-            require_same_predictions(engine, expected, info.person, INT8_SCORE_DIFFERENCE)
+            require_same_predictions(engine, expected, info.person, _INT8_SCORE_DIFFERENCE)
             store.write_facts(**{checked: True})
     except (WeightsError, DeviceError) as error:
         logger.warning(f"detector: not int8: {error}")
         return None
     return engine
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "none"
 
 
 def converted(path: Path) -> tuple[Any, DetectorInfo]:
@@ -156,25 +157,23 @@ def converted(path: Path) -> tuple[Any, DetectorInfo]:
     logger.info("preparing the detector for OpenVINO (only this once)")
     stored = read_stored(path)
     if is_known(stored):
-        info = stored.info(path)
-        model = detector_graph(stored.architecture, stored.tensors, path.name)
-    else:
-        require_torch(path)
-        from livepose.detection.checkpoint import load_detector
-
-        loaded = load_detector(path)
-        info, model = loaded.info, _traced(loaded.model)
-    return bytes_in(model, (), SCALE, rgb=True).build(), info
-
-
-def _traced(model: Any) -> Any:
+        return _of_bytes(detector_graph(stored, path.name)), stored.info
+    require_torch(path)
     import torch
 
-    head: Any = list(model.children())[-1]
+    from livepose.detection.checkpoint import load_detector
+
+    loaded = load_detector(path)
+    head: Any = list(loaded.model.children())[-1]
     head = head[-1]
     head.export, head.dynamic, head.format = True, True, "openvino"
-    example = torch.zeros(1, 3, TRACED_PX, TRACED_PX)
-    return traced(model, example, openvino().Type.f32, [-1, 3, -1, -1])
+    example = torch.zeros(1, 3, _TRACED_PX, _TRACED_PX)
+    model = traced(loaded.model, example, openvino().Type.f32, [-1, 3, -1, -1])
+    return _of_bytes(model), loaded.info
+
+
+def _of_bytes(model: Any) -> Any:
+    return bytes_in(model, (), (255.0,) * 3, rgb=True).build()
 
 
 def open_exported(path: Path) -> tuple[OpenVinoEngine, int]:
@@ -191,7 +190,7 @@ def open_exported(path: Path) -> tuple[OpenVinoEngine, int]:
             f"{path} is no detector exported by ultralytics: expected one output of candidates, "
             f"got {', '.join(map(str, outputs))}"
         )
-    graph = StoredGraph(None, path.stem, lambda: bytes_in(model, (), SCALE, rgb=True).build())
+    graph = StoredGraph(None, path.stem, lambda: _of_bytes(model))
     shape = graph.model.input().get_partial_shape()
     fixed = None if shape.is_dynamic else (shape[2].get_length(), shape[1].get_length())
     return OpenVinoEngine(graph, fixed), outputs[0][1].get_length() - 4

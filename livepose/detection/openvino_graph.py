@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from livepose.detection.stored import StoredDetector
+from livepose.detection.files import StoredDetector
 from livepose.errors import WeightsError
-from livepose.runtimes.openvino_graph import Layers, Tensors, constant, enlarged, ops, ov
+from livepose.runtimes.openvino_graph import Layers, constant, enlarged, ops, ov
 
 BN_EPSILON = 1e-3
 """ultralytics' own, of all its batch norms."""
@@ -23,10 +23,8 @@ POOLINGS = 3
 def is_known(stored: StoredDetector) -> bool:
     """Whether all layers of a detector are known here."""
     try:
-        rows = [*stored.architecture["backbone"], *stored.architecture["head"]]
-        kinds = [row[2] for row in rows]
+        kinds = [row[2] for row in _rows(stored.architecture)]
         told = {name for name, value in stored.architecture.items() if value}
-        int(stored.architecture["nc"])
         return (
             stored.kind == "DetectionModel"
             and not told & {"activation", "end2end", "reg_max"}
@@ -38,16 +36,16 @@ def is_known(stored: StoredDetector) -> bool:
         return False
 
 
-def detector_graph(architecture: Mapping[str, Any], tensors: Tensors, what: str) -> Any:
+def detector_graph(stored: StoredDetector, what: str) -> Any:
     """A detector as a model: pictures f32 (B, 3, h, w), 0 to 1, red first, to its candidates.
 
     These are (B, 4 + classes, N): x and y of the middle, width, height, and a score a class.
-    WeightsError when the tensors are not those of the architecture.
+    WeightsError when the tensors are not those of the architecture; ``what`` names the file.
     """
-    layers = Layers(tensors, what, BN_EPSILON, prefix="")
+    layers = Layers(stored.tensors, what, BN_EPSILON, prefix="")
     pictures = ops.parameter([-1, 3, -1, -1], np.float32)
     try:
-        candidates = _assemble(layers, architecture, pictures)
+        candidates = _assemble(layers, stored.architecture, pictures)
         model = ov.Model([ops.result(candidates)], [pictures], "detector")
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[-1]
@@ -56,12 +54,15 @@ def detector_graph(architecture: Mapping[str, Any], tensors: Tensors, what: str)
     return model
 
 
+def _rows(architecture: Mapping[str, Any]) -> list[Any]:
+    """Each layer's sources, repeats, kind and arguments."""
+    return [*architecture["backbone"], *architecture["head"]]
+
+
 def _assemble(layers: Layers, architecture: Mapping[str, Any], pictures: Any) -> Any:
     """All rows of the architecture, each with the number of pixels that its cells are wide."""
     made: list[tuple[Any, float]] = []
-    for index, (sources, _, kind, arguments) in enumerate(
-        [*architecture["backbone"], *architecture["head"]]
-    ):
+    for index, (sources, _, kind, arguments) in enumerate(_rows(architecture)):
         name = f"model.{index}"
         if kind == "Detect":
             return _detect(layers, name, [made[source] for source in sources])
@@ -93,7 +94,7 @@ def _conv(
 
 def _c3k2(layers: Layers, features: Any, name: str) -> Any:
     """Half of the channels go through blocks; what each block makes is kept."""
-    parts = _halves(_conv(layers, features, f"{name}.cv1"))
+    parts = _split(_conv(layers, features, f"{name}.cv1"))
     for index in range(layers.count(f"{name}.m")):
         block = f"{name}.m.{index}"
         run = _c3k if layers.has(f"{block}.cv3") else _bottleneck
@@ -123,7 +124,7 @@ def _sppf(layers: Layers, features: Any, name: str, kernel: int) -> Any:
 
 
 def _c2psa(layers: Layers, features: Any, name: str) -> Any:
-    beside, out = _halves(_conv(layers, features, f"{name}.cv1"))
+    beside, out = _split(_conv(layers, features, f"{name}.cv1"))
     for index in range(layers.count(f"{name}.m")):
         block = f"{name}.m.{index}"
         out = ops.add(out, _attention(layers, out, f"{block}.attn"))
@@ -137,18 +138,17 @@ def _attention(layers: Layers, features: Any, name: str) -> Any:
     channels = layers.take(f"{name}.proj.conv.weight").shape[0]
     heads = max(channels // HEAD_CHANNELS_EACH, 1)
     values, keys = channels // heads, channels // heads // 2
-    together = _conv(layers, features, f"{name}.qkv", active=False)
-    shape = constant([0, heads, 2 * keys + values, -1], np.int64)
-    rows = ops.reshape(together, shape, True)
-    cuts = constant([keys, keys, values], np.int64)
-    query, key, value = ops.variadic_split(rows, constant(2, np.int64), cuts).outputs()
+    rows = _reshaped(
+        _conv(layers, features, f"{name}.qkv", active=False), [0, heads, 2 * keys + values, -1]
+    )
+    cuts = ops.variadic_split(rows, _whole(2), _whole([keys, keys, values]))
+    query, key, value = cuts.outputs()
     scaled = ops.multiply(query, constant(keys**-0.5))
     weights = ops.softmax(ops.matmul(scaled, key, True, False), -1)
     seen = ops.matmul(value, weights, False, True)
     size = ops.shape_of(features)
-    place = _conv(
-        layers, ops.reshape(value, size, False), f"{name}.pe", active=False, groups=channels
-    )
+    maps = ops.reshape(value, size, False)
+    place = _conv(layers, maps, f"{name}.pe", active=False, groups=channels)
     out = ops.add(ops.reshape(seen, size, False), place)
     return _conv(layers, out, f"{name}.proj", active=False)
 
@@ -156,8 +156,8 @@ def _attention(layers: Layers, features: Any, name: str) -> Any:
 def _detect(layers: Layers, name: str, sources: list[tuple[Any, float]]) -> Any:
     boxes, scores, middles, cells_px = [], [], [], []
     for index, (features, cell_px) in enumerate(sources):
-        boxes.append(_reshaped(_box_head(layers, features, f"{name}.cv2.{index}")))
-        scores.append(_reshaped(_class_head(layers, features, f"{name}.cv3.{index}")))
+        boxes.append(_reshaped(_box_head(layers, features, f"{name}.cv2.{index}"), [0, 0, -1]))
+        scores.append(_reshaped(_class_head(layers, features, f"{name}.cv3.{index}"), [0, 0, -1]))
         middles.append(_middles(features))
         cells_px.append(_same_for_all(cell_px, middles[-1]))
     distances = _expected(layers, ops.concat(boxes, 2), f"{name}.dfl.conv")
@@ -182,17 +182,14 @@ def _class_head(layers: Layers, features: Any, name: str) -> Any:
 def _expected(layers: Layers, boxes: Any, name: str) -> Any:
     """The mean of each side's distribution of distances: (B, 4, N), in cells."""
     # Sums, no convolution: that would compute in bfloat16 where the processor has it.
-    bins = layers.take(f"{name}.weight").shape[1]
-    sides = ops.reshape(boxes, constant([0, 4, bins, -1], np.int64), True)
-    numbers = constant(layers.take(f"{name}.weight").reshape(1, 1, bins, 1))
-    return ops.reduce_sum(
-        ops.multiply(ops.softmax(sides, 2), numbers), constant([2], np.int64), False
-    )
+    numbers = layers.take(f"{name}.weight").reshape(1, 1, -1, 1)
+    sides = ops.softmax(_reshaped(boxes, [0, 4, numbers.size, -1]), 2)
+    return ops.reduce_sum(ops.multiply(sides, constant(numbers)), _whole([2]), False)
 
 
 def _to_boxes(distances: Any, middles: Any) -> Any:
     """Distances left, top, right, bottom of each cell's middle as boxes x, y, w, h, in cells."""
-    low, high = ops.split(distances, constant(1, np.int64), 2).outputs()
+    low, high = _split(distances)
     first, last = ops.subtract(middles, low), ops.add(middles, high)
     middle = ops.divide(ops.add(first, last), constant(2))
     return ops.concat([middle, ops.subtract(last, first)], 1)
@@ -200,32 +197,36 @@ def _to_boxes(distances: Any, middles: Any) -> Any:
 
 def _same_for_all(value: float, middles: Any) -> Any:
     """One number for each cell: (1, 1, N)."""
-    count = ops.gather(ops.shape_of(middles), constant([2], np.int64), constant(0, np.int64))
-    size = ops.concat([constant([1, 1], np.int64), count], 0)
-    return ops.broadcast(constant(value), size)
+    count = ops.gather(ops.shape_of(middles), _whole([2]), _whole(0))
+    return ops.broadcast(constant(value), ops.concat([_whole([1, 1]), count], 0))
 
 
 def _middles(features: Any) -> Any:
     """X and y of the middle of each cell: (1, 2, N)."""
-    size = ops.gather(ops.shape_of(features), constant([2, 3], np.int64), constant(0, np.int64))
-    rows, columns = ops.split(size, constant(0, np.int64), 2).outputs()
+    size = ops.gather(ops.shape_of(features), _whole([2, 3]), _whole(0))
+    rows, columns = ops.split(size, _whole(0), 2).outputs()
 
     def along(count: Any, shape: list[int]) -> Any:
-        scalar = ops.squeeze(count, constant([0], np.int64))
-        numbers = ops.range(constant(0, np.int64), scalar, constant(1, np.int64), "f32")
-        line = ops.reshape(ops.add(numbers, constant(0.5)), constant(shape, np.int64), False)
-        return ops.reshape(ops.broadcast(line, size), constant([1, 1, -1], np.int64), False)
+        scalar = ops.squeeze(count, _whole([0]))
+        numbers = ops.range(_whole(0), scalar, _whole(1), "f32")
+        line = ops.reshape(ops.add(numbers, constant(0.5)), _whole(shape), False)
+        return ops.reshape(ops.broadcast(line, size), _whole([1, 1, -1]), False)
 
     return ops.concat([along(columns, [1, -1]), along(rows, [-1, 1])], 1)
 
 
-def _reshaped(maps: Any) -> Any:
-    """Maps (B, C, H, W) as rows (B, C, N)."""
-    return ops.reshape(maps, constant([0, 0, -1], np.int64), True)
+def _whole(numbers: Any) -> Any:
+    return constant(numbers, np.int64)
 
 
-def _halves(features: Any) -> list[Any]:
-    return list(ops.split(features, constant(1, np.int64), 2).outputs())
+def _reshaped(features: Any, shape: list[int]) -> Any:
+    """In another shape; 0 keeps a side, -1 takes what is left."""
+    return ops.reshape(features, _whole(shape), True)
+
+
+def _split(features: Any) -> list[Any]:
+    """Both halves of the channels."""
+    return list(ops.split(features, _whole(1), 2).outputs())
 
 
 _LAYERS: dict[str, Callable[[Layers, Any, str, list[Any]], Any]] = {

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from livepose.detection.protocol import Detections, Detector
-from livepose.detection.small_people import TwoScaleDetector
+from livepose.detection.detector import Detections, Detector, TwoScaleDetector
 from livepose.frame import ImageBgr
 
 REST_S = 3.0
@@ -39,9 +38,11 @@ class DetectionSchedule:
             self.reset()
         due = self._second_scale and self._last_s != NEVER_S and time_s >= self._due_s
         self._last_s = time_s
-        if not (due and isinstance(detector, TwoScaleDetector)):
-            return detector([image_bgr])[0]
-        if not detector.can_detect_small(_size_wh(image_bgr), self.wait):
+        if not (
+            due
+            and isinstance(detector, TwoScaleDetector)
+            and detector.can_detect_small(_size_wh(image_bgr), self.wait)
+        ):
             return detector([image_bgr])[0]
         found = detector.detect_small(image_bgr)
         if found.small:
@@ -56,9 +57,11 @@ def detect_stills(detector: Detector, images_bgr: Sequence[ImageBgr]) -> list[De
     found = detector(images_bgr)
     for number, image_bgr in enumerate(images_bgr):
         size_wh = _size_wh(image_bgr)
-        if max(size_wh) <= LARGE_PICTURE_PX or not isinstance(detector, TwoScaleDetector):
-            continue
-        if detector.can_detect_small(size_wh, wait=True):
+        if (
+            max(size_wh) > LARGE_PICTURE_PX
+            and isinstance(detector, TwoScaleDetector)
+            and detector.can_detect_small(size_wh, wait=True)
+        ):
             found[number] = detector.detect_small(image_bgr).people
     return found
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from livepose.boxes import Boxes, area, clip, inside, iou
-from livepose.detection import Detector, open_detector, save_detector
+from livepose.detection import Detector, open_detector
+from livepose.detection.checkpoint import save_detector
 from livepose.detection.letterbox import GREY
 from livepose.detection.library import ultralytics
 from livepose.errors import DataError, UsageError

@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.detection.checkpoint import check_architecture
+from livepose.detection.checkpoint import check_architecture, read_pickled
 from livepose.detection.library import ultralytics
-from livepose.detection.pickled import read_pickled
 from livepose.errors import DataError, WeightsError
 from livepose.evaluation.speed import Cost, module_cost
 from livepose.frame import ImageBgr

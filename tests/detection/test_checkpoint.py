@@ -8,10 +8,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from livepose.detection import save_detector
-from livepose.detection.checkpoint import check_architecture, load_detector
-from livepose.detection.pickled import Shell, read_pickled
-from livepose.detection.protocol import DetectorInfo, person_class
+from livepose.detection.checkpoint import (
+    Shell,
+    check_architecture,
+    load_detector,
+    read_pickled,
+    save_detector,
+)
+from livepose.detection.files import DetectorInfo, person_class
 from livepose.errors import WeightsError
 
 METADATA = {"classes": "person", "input_px": "96", "source": "random numbers"}

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from livepose.detection import official, open_detector, opening, openvino_engine
-from livepose.detection.checkpoint import load_detector
+from livepose.detection.checkpoint import TorchEngine, load_detector
 from livepose.detection.openvino_engine import OpenVinoEngine
-from livepose.detection.torch_engine import TorchEngine
 from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.runtimes import openvino, select
 from livepose.weights.fetching import file_sha256

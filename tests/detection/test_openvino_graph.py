@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from livepose.detection import openvino_engine, stored
-from livepose.detection.checkpoint import load_detector
+from livepose.detection.checkpoint import TorchEngine, load_detector
+from livepose.detection.files import StoredDetector
 from livepose.detection.openvino_engine import converted
 from livepose.detection.openvino_graph import detector_graph, is_known
-from livepose.detection.stored import StoredDetector
-from livepose.detection.torch_engine import TorchEngine
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import core
 from livepose.weights.arrays import load_arrays

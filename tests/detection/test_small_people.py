@@ -9,8 +9,8 @@ from livepose.detection import (
     detect_stills,
     open_detector,
 )
+from livepose.detection.detector import joined, second_scale_px
 from livepose.detection.letterbox import Letterbox
-from livepose.detection.small_people import joined, second_scale_px
 
 PICTURE = np.zeros((480, 640, 3), np.uint8)
 USUAL = Letterbox.fit((640, 480), 320)  # half as large: 160 px in the picture are SMALL_PX

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from livepose.detection.detector import suppress
 from livepose.detection.library import ultralytics
-from livepose.detection.yolo import suppress
 
 
 def candidates(seed: int, classes: int, count: int = 300) -> np.ndarray:

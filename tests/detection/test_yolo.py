@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from livepose.detection import Detections
-from livepose.detection.checkpoint import load_detector
-from livepose.detection.torch_engine import TorchEngine
-from livepose.detection.yolo import YoloDetector, default_size_px
+from livepose.detection.checkpoint import TorchEngine, load_detector
+from livepose.detection.detector import YoloDetector, default_size_px
 
 
 class WhiteFinder:

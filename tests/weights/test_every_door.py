@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import save_file
 
 from livepose.detection.checkpoint import load_detector
+from livepose.detection.files import DetectorInfo
 from livepose.detection.openvino_engine import converted
-from livepose.detection.protocol import DetectorInfo
 from livepose.errors import LiveposeError, WeightsError
 from livepose.networks import build_network
 from livepose.training.records import CHECKPOINT as NAME

@@ -1,0 +1,261 @@
+"""Opening a detector by name or file, on the device that is there."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from livepose.detection.detector import Detector, Engine, YoloDetector
+from livepose.detection.files import (
+    MOST_INPUT_PX,
+    DetectorInfo,
+    exported_person,
+    has_torch,
+)
+from livepose.errors import DeviceError, UsageError, WeightsError
+from livepose.paths import exists
+from livepose.runtimes.select import check_device, cuda_devices
+from livepose.weights.fetching import download, file_sha256, is_offline
+from livepose.weights.places import (
+    DEFAULT_DETECTOR,
+    SUFFIX,
+    downloads_folder,
+    embedded_file,
+    expanded,
+    is_cache_lasting,
+)
+
+logger = logging.getLogger(__name__)
+
+OFFICIAL = "yolo11n"
+"""What ``auto`` takes where it can be had."""
+_NAMES = re.compile(r"yolo(v8[nsmlx]|v9[tsmce]|v10[nsmblx]|11[nsmlx]|12[nsmlx]|26[nsmlx])")
+_RELEASES = "https://github.com/ultralytics/assets/releases/download"
+_SHA256 = {OFFICIAL: "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1"}
+_BYTES = {OFFICIAL: 5_613_764}
+"""Both of the published files, where known."""
+_MOST_BYTES = 200_000_000
+_AUTO_LIMIT_S, _ASKED_LIMIT_S = 5.0, 300.0
+"""So long may a download hold up a start that nobody asked for, and one that somebody did."""
+_A_DAY_S = 86_400.0
+_OWN, _EXPORTED = (".pt", SUFFIX), (".xml", ".onnx")
+
+
+def open_detector(
+    name: str | Path = "auto",
+    device: str = "auto",
+    size_px: int | None = None,
+    score_threshold: float | None = None,
+    offline: bool = False,
+) -> Detector | None:
+    """A detector of people.
+
+    Parameters
+    ----------
+    name : str or Path
+        ``auto``: the official YOLO11n if it is on this machine or can be fetched, else the embedded
+        one. ``none``: no detector. Else ``embedded``, the name of a detection checkpoint by
+        ultralytics, or a file: .pt, .safetensors, .onnx, .xml or a folder exported to OpenVINO.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+    size_px : int, optional
+        Longer side of the network's input, None for what suits weights and picture; only then
+        is there a second scale.
+    score_threshold : float, optional
+        Lowest score of a box, None for ultralytics' own 0.25.
+    offline : bool
+        Whether nothing may be fetched; so too with LIVEPOSE_OFFLINE set.
+
+    Returns
+    -------
+    Detector or None
+        None for ``none``.
+
+    Raises
+    ------
+    WeightsError
+        When the weights are missing or wrong.
+    DeviceError
+        When the device is not there.
+    UsageError
+        When the input would be larger than any detector's, or there is no device of that name.
+    """
+    if size_px is not None and not 1 <= size_px <= MOST_INPUT_PX:
+        raise UsageError(f"--detector-size: expected 1 to {MOST_INPUT_PX} pixels, got {size_px}")
+    if str(name) == "none":
+        logger.info("detector: none, the whole picture is one person")
+        return None
+
+    def open_one(path: Path) -> YoloDetector:
+        return open_file(path, device, size_px, score_threshold)
+
+    if str(name) == "auto":
+        detector = _open_auto(open_one, offline)
+    else:
+        detector = open_one(_find(str(name), offline))
+    logger.info(f"detector: {detector.name}, {detector.engine.name}")
+    return detector
+
+
+def open_file(
+    path: Path, device: str, size_px: int | None = None, score_threshold: float | None = None
+) -> YoloDetector:
+    """The detector in this file or exported folder.
+
+    WeightsError when it is none. DeviceError when the device is not there.
+    """
+    if path.is_dir() or path.suffix in _EXPORTED:
+        engine, info = _open_exported(path, device)
+    elif path.suffix in _OWN:
+        engine, info = _open_where_it_runs(path, device)
+    else:
+        wanted = ", ".join((*_OWN, *_EXPORTED))
+        raise WeightsError(f"{path} does not look like a detector; expected {wanted} or a folder")
+    return YoloDetector(engine, path.stem, info, size_px, score_threshold)
+
+
+def _open_auto(open_one: Callable[[Path], YoloDetector], offline: bool) -> YoloDetector:
+    official = find_official(OFFICIAL) if has_torch() else None  # published files are torch's
+    if official is None and has_torch() and not offline:
+        official = _fetch_once_a_day()
+    if official is not None:
+        try:
+            detector = open_one(official)
+        except WeightsError as error:
+            logger.warning(f"{error}; the embedded detector is used instead")
+        else:
+            detector.name = f"official {OFFICIAL} ({official})"
+            return detector
+    return open_one(_embedded())
+
+
+def _embedded() -> Path:
+    path = embedded_file(DEFAULT_DETECTOR + SUFFIX)
+    if path is None:
+        raise WeightsError(
+            f"the embedded detector {DEFAULT_DETECTOR}{SUFFIX} is missing from this installation, "
+            f"and {OFFICIAL}.pt is neither here nor could it be fetched; name a file with "
+            "--detector FILE, or take the whole picture with --detector none"
+        )
+    return path
+
+
+def _find(name: str, offline: bool) -> Path:
+    path, stem = expanded(name), name.removesuffix(".pt")
+    if exists(path):
+        return path
+    if name in ("embedded", DEFAULT_DETECTOR):
+        return _embedded()
+    if not _NAMES.fullmatch(stem):
+        raise WeightsError(
+            f"there is no detector {name!r}; expected auto, none, embedded, a name such as "
+            "yolo11n, or a file"
+        )
+    found = find_official(stem) or (None if offline else _fetch_official(stem, _ASKED_LIMIT_S))
+    if found is None:
+        raise WeightsError(
+            f"{stem}.pt is not on this machine and could not be fetched; download it from "
+            "github.com/ultralytics/assets and name the file with --detector FILE"
+        )
+    return found
+
+
+def find_official(name: str) -> Path | None:
+    """A checkpoint that ultralytics publishes, from livepose's cache or the working folder.
+
+    A file whose hash is known and does not fit is passed over.
+    """
+    for path in (downloads_folder() / f"{name}.pt", Path(f"{name}.pt")):
+        if path.is_file() and _SHA256.get(name) in (None, file_sha256(path)):
+            return path
+    return None
+
+
+def _fetch_official(name: str, limit_s: float) -> Path | None:
+    """Downloads the checkpoint into the cache; None, with a reason told, when that fails."""
+    if is_offline():
+        return None
+    url = f"{_RELEASES}/{'v8.4.0' if name.startswith('yolo26') else 'v8.3.0'}/{name}.pt"
+    most_bytes = _BYTES.get(name, _MOST_BYTES)
+    logger.info(f"fetching {url} (at most {most_bytes / 1e6:.1f} MB, {limit_s:g} s)")
+    target, sha256 = downloads_folder() / f"{name}.pt", _SHA256.get(name, "")
+    try:
+        return download(url, target, sha256=sha256, limit_s=limit_s, most_bytes=most_bytes)
+    except WeightsError as error:
+        logger.info(str(error))
+        return None
+
+
+def _fetch_once_a_day() -> Path | None:
+    """The default checkpoint, tried for briefly; after a failure not for a day."""
+    tried = downloads_folder() / f"{OFFICIAL}.tried"
+    if is_offline() or not is_cache_lasting():
+        return None
+    try:
+        tried.parent.mkdir(parents=True, exist_ok=True)
+        if tried.exists() and time.time() - tried.stat().st_mtime < _A_DAY_S:
+            return None
+        tried.touch()
+    except OSError:  # what cannot be remembered would be tried at every start
+        return None
+    found = _fetch_official(OFFICIAL, _AUTO_LIMIT_S)
+    if found is not None:
+        tried.unlink(missing_ok=True)
+    return found
+
+
+def _open_where_it_runs(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
+    """The network on this device; with ``auto`` on the processor where the GPU is of no use."""
+    place = check_device(device)
+    if place == "auto" and cuda_devices():
+        try:
+            return _open_on_gpu(path, "cuda:0")
+        except DeviceError as error:
+            logger.warning(f"detector: not on cuda:0: {error}; the processor runs it")
+    if place not in ("auto", "cpu"):
+        return _open_on_gpu(path, place)
+    try:
+        from livepose.detection import openvino_engine
+
+        return openvino_engine.open_checkpoint(path)
+    except (ImportError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        logger.warning(f"OpenVINO cannot take the detector ({reason}); torch runs it")
+    from livepose.detection.checkpoint import TorchEngine, load_detector
+
+    loaded = load_detector(path)
+    return TorchEngine(loaded.model, "cpu"), loaded.info
+
+
+def _open_on_gpu(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
+    """The network on a GPU, once it has shown that it sees there what it sees on the processor."""
+    from livepose.detection.check import probe_picture, require_same_predictions
+    from livepose.detection.checkpoint import TorchEngine, load_detector
+
+    loaded = load_detector(path)
+    expected = TorchEngine(loaded.model, "cpu")(probe_picture())
+    engine = TorchEngine(loaded.model, device)
+    require_same_predictions(engine, expected, loaded.info.person)
+    return engine, loaded.info
+
+
+def _open_exported(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
+    """A network that ultralytics exported: an .onnx or .xml file, or the folder of one."""
+    if path.is_dir():
+        found = sorted(path.glob("*.xml"))
+        if len(found) != 1:
+            raise WeightsError(
+                f"{path} holds {len(found)} .xml files; expected the one of a network exported to "
+                "OpenVINO by ultralytics"
+            )
+        path = found[0]
+    if device not in ("auto", "cpu"):
+        raise DeviceError(
+            f"{path.name} runs on the processor only, and {device} was asked for; use a .pt file "
+            "or --device cpu"
+        )
+    from livepose.detection.openvino_engine import open_exported
+
+    engine, classes = open_exported(path)
+    return engine, DetectorInfo(exported_person(path), classes)
