@@ -31,10 +31,9 @@ class Letterbox:
     @classmethod
     def fit(cls, source_wh: tuple[int, int], size_px: int) -> "Letterbox":
         """The smallest input of whole strides for a longer side of ``size_px``."""
-        width, height = scaled_wh = _scaled(source_wh, size_px / max(source_wh))
-        return cls(
-            source_wh, scaled_wh, (-(-width // STRIDE) * STRIDE, -(-height // STRIDE) * STRIDE)
-        )
+        width, height = _scaled(source_wh, size_px / max(source_wh))
+        input_wh = (-(-width // STRIDE) * STRIDE, -(-height // STRIDE) * STRIDE)
+        return cls(source_wh, (width, height), input_wh)
 
     @classmethod
     def into(cls, source_wh: tuple[int, int], input_wh: tuple[int, int]) -> "Letterbox":

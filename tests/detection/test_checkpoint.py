@@ -1,7 +1,8 @@
+"""Detectors in torch: what a file holds is read, built and written, and nothing in it is run."""
+
 import json
 import os
 import pickle
-import zipfile
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ import torch
 from safetensors.torch import save_file
 
 from livepose.detection.checkpoint import (
-    Shell,
     check_architecture,
     load_detector,
     read_pickled,
@@ -93,36 +93,15 @@ def test_a_checkpoint_that_would_run_something_is_not_opened(tmp_path):
 def test_a_checkpoint_cannot_call_ultralytics_either(tmp_path):
     path = tmp_path / "evil.pt"
     torch.save({"model": EvilBuilder()}, path)
-    with pytest.raises(WeightsError, match="does not say its architecture"):
+    with pytest.raises(WeightsError, match="holds no model as ultralytics 8 pickles it"):
         load_detector(path)
     assert not (tmp_path / "owned").exists()
 
 
-def test_shells_keep_nothing_that_is_no_state():
-    shell = Shell(1, two=2)
-    shell.__setstate__("words")
-    assert shell.state == {}
-
-
-def test_a_checkpoint_cut_short_says_so(pickled_file, tmp_path):
-    path = tmp_path / "short.pt"
-    path.write_bytes(pickled_file.read_bytes()[:100_000])
-    with pytest.raises(WeightsError, match="not a readable torch checkpoint"):
-        load_detector(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"no pickle at all", pickle.dumps({"a": 1})])
+@pytest.mark.parametrize("content", [b"", b"no pickle at all", pickle.dumps({"a": 1}), b"PK\5\6"])
 def test_what_is_no_checkpoint_says_so(content, tmp_path):
     path = tmp_path / "odd.pt"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match="not a readable torch checkpoint"):
-        load_detector(path)
-
-
-def test_an_empty_zip_says_so(tmp_path):
-    path = tmp_path / "zip.pt"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("hello", "there")
     with pytest.raises(WeightsError, match="not a readable torch checkpoint"):
         load_detector(path)
 

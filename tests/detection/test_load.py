@@ -1,15 +1,22 @@
+"""A detector by name or file: found, fetched, opened where it runs."""
+
+import hashlib
+import os
 import random
 import shutil
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from weights.server import Server, serving
 
-from livepose.detection import official, open_detector, opening, openvino_engine
+from livepose.detection import load, open_detector, openvino_engine
 from livepose.detection.checkpoint import TorchEngine, load_detector
+from livepose.detection.load import find_official
 from livepose.detection.openvino_engine import OpenVinoEngine
 from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.runtimes import openvino, select
@@ -86,8 +93,8 @@ def test_a_gpu_that_sees_wrongly_gives_way_only_where_none_was_asked_for(
         raise DeviceError("finds other people there")
 
     monkeypatch.setattr(select, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(opening, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(opening, "_engine_on_gpu", wrong)
+    monkeypatch.setattr(load, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(load, "_open_on_gpu", wrong)
     if device == "cuda":
         with pytest.raises(DeviceError, match="finds other people there"):
             open_detector(own_file, device)
@@ -166,28 +173,28 @@ def test_auto_takes_the_official_checkpoint_when_it_is_there(
     said, pickled_file, tmp_path, monkeypatch
 ):
     shutil.copy(pickled_file, tmp_path / "yolo11n.pt")
-    monkeypatch.setitem(official.SHA256, "yolo11n", file_sha256(pickled_file))
+    monkeypatch.setitem(load._SHA256, "yolo11n", file_sha256(pickled_file))
     detector = open_detector("auto")
     assert detector.name.startswith("official yolo11n (")
     assert said[-1].startswith("detector: official yolo11n")
 
 
 def test_auto_takes_the_embedded_one_otherwise_and_says_so(said, own_file, monkeypatch):
-    monkeypatch.setattr(opening, "embedded_file", lambda name: own_file)
+    monkeypatch.setattr(load, "embedded_file", lambda name: own_file)
     assert open_detector("auto").name == "random"
     assert said[-1].startswith("detector: random")
 
 
 def test_an_official_checkpoint_that_does_not_load_gives_way(said, own_file, tmp_path, monkeypatch):
     (tmp_path / "yolo11n.pt").write_bytes(b"broken")
-    monkeypatch.setitem(official.SHA256, "yolo11n", file_sha256(tmp_path / "yolo11n.pt"))
-    monkeypatch.setattr(opening, "embedded_file", lambda name: own_file)
+    monkeypatch.setitem(load._SHA256, "yolo11n", file_sha256(tmp_path / "yolo11n.pt"))
+    monkeypatch.setattr(load, "embedded_file", lambda name: own_file)
     assert open_detector("auto").name == "random"
     assert any("the embedded detector is used instead" in line for line in said)
 
 
 def test_without_any_detector_the_error_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(opening, "embedded_file", lambda name: None)
+    monkeypatch.setattr(load, "embedded_file", lambda name: None)
     with pytest.raises(WeightsError, match="--detector none"):
         open_detector("auto")
 
@@ -198,6 +205,9 @@ def test_without_any_detector_the_error_says_what_to_do(monkeypatch):
         ("yolo11s", "not on this machine and could not be fetched"),
         ("hrnet", "there is no detector 'hrnet'"),
         ("missing/file.pt", "there is no detector"),
+        ("yolo11n-pose", "there is no detector"),
+        ("../yolo11n", "there is no detector"),
+        ("x" * 300, "there is no detector"),
     ],
 )
 def test_what_is_not_there_says_so(name, complaint):
@@ -256,6 +266,68 @@ def test_cuda_says_what_the_processor_says(own_file):
     assert len(there([PICTURE])[0]) == pytest.approx(len(here([PICTURE])[0]), abs=3)
 
 
-def test_a_name_too_long_is_one_of_a_detector_that_is_not_there():
-    with pytest.raises(WeightsError, match="there is no detector"):
-        open_detector("x" * 300)
+@pytest.fixture
+def published(monkeypatch, tmp_path):
+    """The server of the published checkpoints, which has but one; an empty cache."""
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
+    monkeypatch.delenv("LIVEPOSE_OFFLINE")
+    for server in serving():
+        monkeypatch.setattr(load, "_RELEASES", server.host)
+        monkeypatch.setitem(load._SHA256, "yolo11n", server.sha256)
+        monkeypatch.setitem(load._BYTES, "yolo11n", len(server.content))
+        yield server
+
+
+def test_a_checkpoint_in_the_working_folder_is_found_by_its_hash(tmp_path, monkeypatch):
+    assert find_official("yolo11n") is None
+    (tmp_path / "yolo11n.pt").write_bytes(b"weights")
+    assert find_official("yolo11n") is None
+    monkeypatch.setitem(load._SHA256, "yolo11n", hashlib.sha256(b"weights").hexdigest())
+    assert find_official("yolo11n") == Path("yolo11n.pt")
+
+
+def test_a_published_checkpoint_is_fetched_verified_and_found_again(said, published: Server):
+    with pytest.raises(WeightsError):  # it is no detector, but it came
+        open_detector("yolo11n")
+    assert said[0].startswith("fetching http://127.0.0.1")
+    assert published.paths == ["/v8.3.0/yolo11n.pt"]
+    assert find_official("yolo11n").read_bytes() == published.content
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"content": b"others"}, "not the file that was expected"),
+        ({"status": 404}, "404"),
+        ({"content": bytes(2_000_000)}, "more than the 1,000,000 bytes"),
+    ],
+)
+def test_what_cannot_be_fetched_as_it_was_published_is_told(said, published, change, reason):
+    for name, value in change.items():
+        setattr(published, name, value)
+    with pytest.raises(WeightsError, match="could not be fetched"):
+        open_detector("yolo11n")
+    assert reason in said[-1] and find_official("yolo11n") is None
+
+
+def test_auto_tries_once_a_day_and_holds_a_start_up_for_no_longer_than_said(
+    said, published, own_file, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(load, "embedded_file", lambda name: own_file)
+    monkeypatch.setattr(load, "_AUTO_LIMIT_S", 0.2)
+    published.hang_s = 1.0
+    start_s = time.perf_counter()
+    for _ in range(3):
+        assert open_detector("auto").name == "random"
+    assert len(published.paths) == 1
+    tried = tmp_path / "fresh" / "downloads" / "yolo11n.tried"
+    os.utime(tried, (time.time() - 90_000,) * 2)
+    for offline in (True, False):
+        open_detector("auto", offline=offline)
+        assert len(published.paths) == (1 if offline else 2)
+    assert sum("takes too long" in line or "timed out" in line for line in said) == 2
+    assert time.perf_counter() - start_s < 30
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "file"))  # nothing can be remembered
+    open_detector("auto")
+    assert len(published.paths) == 2

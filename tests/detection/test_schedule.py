@@ -1,61 +1,15 @@
-import cv2
-import numpy as np
-import pytest
+"""When the second scale is looked at too."""
 
-from livepose.detection import (
-    Detections,
-    DetectionSchedule,
-    TwoScales,
-    detect_stills,
-    open_detector,
-)
-from livepose.detection.detector import joined, second_scale_px
-from livepose.detection.letterbox import Letterbox
+import numpy as np
+
+from livepose.detection import Detections, DetectionSchedule, TwoScales
 
 PICTURE = np.zeros((480, 640, 3), np.uint8)
-USUAL = Letterbox.fit((640, 480), 320)  # half as large: 160 px in the picture are SMALL_PX
 
 
 def people(*rows):
     rows = np.array(rows, dtype=np.float64).reshape(-1, 5)
     return Detections(rows[:, :4], rows[:, 4])
-
-
-@pytest.mark.parametrize(
-    ("source_wh", "usual_px", "expected"),
-    [
-        ((1920, 1080), 320, 512),
-        ((480, 640), 320, 512),
-        ((1920, 1080), 416, 672),  # 665.6, in whole strides
-        ((400, 300), 320, 416),  # no larger than the picture, in whole strides
-        ((320, 240), 320, None),
-        ((640, 480), 640, None),
-    ],
-)
-def test_the_larger_input_is_no_larger_than_the_picture(source_wh, usual_px, expected):
-    assert second_scale_px(source_wh, usual_px) == expected
-
-
-def test_small_people_come_from_the_larger_input_and_the_others_from_the_usual_one():
-    usual = people((100, 50, 300, 450, 0.5))
-    closer = people((110, 40, 310, 470, 0.9), (400, 100, 440, 259, 0.8), (500, 100, 540, 261, 0.7))
-    look = joined(usual, closer, USUAL)
-    assert look.people.boxes_xyxy.tolist() == [[400, 100, 440, 259], [100, 50, 300, 450]]
-    assert look.people.scores.tolist() == [0.8, 0.5]
-    assert look.small == 1
-
-
-def test_of_two_boxes_of_one_person_the_surer_stays():
-    usual = people((0, 0, 40, 100, 0.9), (100, 0, 140, 100, 0.3))
-    closer = people((102, 0, 142, 100, 0.6), (1, 0, 41, 100, 0.4))
-    look = joined(usual, closer, USUAL)
-    assert look.people.boxes_xyxy.tolist() == [[0, 0, 40, 100], [102, 0, 142, 100]]
-    assert look.small == 1
-
-
-def test_somebody_small_whom_the_usual_input_shows_asks_for_no_larger_one():
-    assert joined(people((0, 0, 40, 100, 0.9)), people(), USUAL).small == 0
-    assert joined(people(), people(), USUAL).small == 0
 
 
 class Watched:
@@ -123,20 +77,6 @@ def test_a_stream_that_begins_again_is_looked_at_anew():
 
 
 def test_a_detector_that_has_no_second_scale_detects_as_always():
-    seen = people((0, 0, 10, 20, 0.5))
-    schedule = DetectionSchedule()
+    seen, schedule = people((0, 0, 10, 20, 0.5)), DetectionSchedule()
     for time_s in (0.0, 0.1, 0.2):
         assert schedule.detect(lambda images: [seen], PICTURE, time_s) is seen
-
-
-def test_a_crowd_in_a_very_large_still_is_found(shared):
-    image = cv2.imread(str(shared / "images" / "skier.jpg"))
-    person = cv2.resize(image[23:397, 260:522], None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
-    crowd = np.full((2160, 3840, 3), 120, np.uint8)
-    height, width = person.shape[:2]
-    for row, column in np.ndindex(10, 20):
-        y, x = 216 * row + 10, 192 * column + 10
-        crowd[y : y + height, x : x + width] = person
-    detector = open_detector("embedded", "cpu")
-    assert len(detector([crowd])[0]) < 100
-    assert 190 <= len(detect_stills(detector, [crowd])[0]) <= 210

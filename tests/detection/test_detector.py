@@ -1,0 +1,226 @@
+"""From pictures to boxes of people: letterbox, suppression, one scale or two."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from livepose.detection import Detections, detect_stills, open_detector
+from livepose.detection.checkpoint import TorchEngine, load_detector
+from livepose.detection.detector import YoloDetector, joined, second_scale_px, suppress
+from livepose.detection.files import DetectorInfo
+from livepose.detection.letterbox import Letterbox
+from livepose.detection.library import ultralytics
+
+
+class WhiteFinder:
+    """Stands for a network: says where white is, as one of three classes by its brightness."""
+
+    name = "white finder"
+
+    def __init__(self, input_wh=None, from_px=0):
+        self.input_wh, self._from_px = input_wh, from_px
+
+    def __call__(self, pictures_bgr):
+        self.shape = pictures_bgr.shape
+        return np.stack([self.candidate(picture) for picture in pictures_bgr])
+
+    def prepare(self, input_wh):
+        return True
+
+    def candidate(self, picture):
+        found = np.zeros((7, 8), dtype=np.float32)  # 8 candidates: 4 + 3 classes
+        white = np.argwhere(picture[..., 0] > 180)
+        if len(white) and picture.shape[1] >= self._from_px:
+            (top, left), (bottom, right) = white.min(axis=0), white.max(axis=0) + 1
+            for column in range(3):  # the same box thrice: suppression keeps one
+                middle = (left + right) / 2, (top + bottom) / 2
+                found[:4, column] = (*middle, right - left, bottom - top)
+                found[4 + int(picture.max() < 250), column] = 0.9 - 0.1 * column
+        return found
+
+
+def picture(box=(100, 60, 200, 300), size_wh=(640, 480), brightness=255):
+    image = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
+    left, top, right, bottom = box
+    image[top:bottom, left:right] = brightness
+    return image
+
+
+def finder(size_px=None, score_threshold=None, recommended_px=None, **kwargs):
+    info = DetectorInfo(person=0, classes=3, input_px=recommended_px)
+    return YoloDetector(WhiteFinder(**kwargs), "white", info, size_px, score_threshold)
+
+
+@pytest.mark.parametrize(
+    ("box", "size_wh", "input_hw"),
+    [
+        ((100, 60, 200, 300), (640, 480), (320, 416)),
+        ((30, 500, 90, 900), (300, 1000), (640, 192)),
+        ((1000, 200, 1500, 1000), (1920, 1080), (384, 640)),
+    ],
+    ids=["small", "tall", "large"],
+)
+def test_boxes_come_back_in_source_pixels_from_an_input_that_suits(box, size_wh, input_hw):
+    detector = finder()
+    (found,) = detector([picture(box, size_wh)])
+    assert isinstance(found, Detections) and detector.engine.shape == (1, *input_hw, 3)
+    np.testing.assert_allclose(found.boxes_xyxy, [box], atol=4)
+    np.testing.assert_allclose(found.scores, [0.9], atol=1e-6)  # one of three on one place
+    assert found.boxes_xyxy.dtype == found.scores.dtype == np.float64
+
+
+def test_other_classes_and_weak_boxes_are_left_out():
+    assert len(finder()([picture(brightness=200)])[0]) == 0
+    assert len(finder(score_threshold=0.95)([picture()])[0]) == 0
+    assert finder()([]) == []
+    (nobody,) = finder()([np.zeros((100, 100, 3), np.uint8)])
+    assert nobody.boxes_xyxy.shape == (0, 4) and nobody.scores.shape == (0,)
+
+
+def test_pictures_of_one_shape_go_in_one_batch_and_answers_keep_their_order():
+    detector, black = finder(size_px=320), np.zeros((480, 640, 3), np.uint8)
+    right = picture((300, 100, 500, 400))
+    found = detector([picture(), picture((10, 10, 50, 90), (480, 640)), black, right])
+    assert [len(each) for each in found] == [1, 1, 0, 1]
+    np.testing.assert_allclose(found[3].boxes_xyxy, [[300, 100, 500, 400]], atol=2)
+    detector([picture(), black, right])
+    assert detector.engine.shape == (3, 256, 320, 3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [((10, 10), "u1"), ((10, 10, 4), "u1"), ((0, 10, 3), "u1"), ((9, 9, 3), "f4")],
+)
+def test_what_is_no_colour_picture_is_refused(shape, kind):
+    with pytest.raises(ValueError, match=r"expected uint8 \(H, W, 3\)"):
+        finder()([np.zeros(shape, kind)])
+
+
+def test_views_and_read_only_pictures_are_fine_and_stay_as_they_are():
+    image = picture()
+    image.setflags(write=False)
+    (found,) = finder()([image[:, ::-1]])
+    np.testing.assert_allclose(found.boxes_xyxy, [[440, 60, 540, 300]], atol=2)
+    np.testing.assert_array_equal(image, picture())
+
+
+def test_a_second_scale_adds_the_small_people_of_a_larger_input():
+    detector = finder(recommended_px=320, from_px=321)
+    small, large = picture((100, 60, 130, 160)), picture()
+    assert detector.can_detect_small((640, 480), wait=False)
+    assert len(detector([small])[0]) == 0
+    look = detector.detect_small(small)
+    assert look.small == 1
+    np.testing.assert_allclose(look.people.boxes_xyxy, [[100, 60, 130, 160]], atol=2.0)
+    assert len(detector.detect_small(large).people) == 0  # it is for the usual input to see
+    assert detector.engine.shape == (1, 384, 512, 3)
+
+
+def test_there_is_no_second_scale_where_it_is_no_larger_or_a_size_was_asked_for():
+    detector, image = finder(recommended_px=320), picture((30, 20, 60, 90), (320, 240))
+    assert not detector.can_detect_small((320, 240), wait=True)
+    look = detector.detect_small(image)
+    np.testing.assert_array_equal(look.people.boxes_xyxy, detector([image])[0].boxes_xyxy)
+    assert not finder(size_px=320).can_detect_small((640, 480), wait=True)
+    assert not finder(input_wh=(320, 320)).can_detect_small((640, 480), wait=True)
+
+
+@pytest.mark.parametrize(
+    ("source_wh", "usual_px", "expected"),
+    [
+        ((1920, 1080), 320, 512),
+        ((480, 640), 320, 512),
+        ((1920, 1080), 416, 672),  # 665.6, in whole strides
+        ((400, 300), 320, 416),  # no larger than the picture, in whole strides
+        ((320, 240), 320, None),
+        ((640, 480), 640, None),
+    ],
+)
+def test_the_larger_input_is_no_larger_than_the_picture(source_wh, usual_px, expected):
+    assert second_scale_px(source_wh, usual_px) == expected
+
+
+USUAL = Letterbox.fit((640, 480), 320)  # half as large: 160 px in the picture are SMALL_PX
+
+
+def people(*rows):
+    rows = np.array(rows, dtype=np.float64).reshape(-1, 5)
+    return Detections(rows[:, :4], rows[:, 4])
+
+
+def test_small_people_come_from_the_larger_input_and_the_others_from_the_usual_one():
+    usual = people((100, 50, 300, 450, 0.5))
+    closer = people((110, 40, 310, 470, 0.9), (400, 100, 440, 259, 0.8), (500, 100, 540, 261, 0.7))
+    look = joined(usual, closer, USUAL)
+    assert look.people.boxes_xyxy.tolist() == [[400, 100, 440, 259], [100, 50, 300, 450]]
+    assert look.people.scores.tolist() == [0.8, 0.5]
+    assert look.small == 1
+
+
+def test_of_two_boxes_of_one_person_the_surer_stays_and_asks_for_no_larger_input():
+    usual = people((0, 0, 40, 100, 0.9), (100, 0, 140, 100, 0.3))
+    closer = people((102, 0, 142, 100, 0.6), (1, 0, 41, 100, 0.4))
+    look = joined(usual, closer, USUAL)
+    assert look.people.boxes_xyxy.tolist() == [[0, 0, 40, 100], [102, 0, 142, 100]]
+    assert look.small == 1
+    assert joined(people((0, 0, 40, 100, 0.9)), people(), USUAL).small == 0
+    assert joined(people(), people(), USUAL).small == 0
+
+
+def test_a_crowd_in_a_very_large_still_is_found(shared):
+    image = cv2.imread(str(shared / "images" / "skier.jpg"))
+    person = cv2.resize(image[23:397, 260:522], None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    crowd = np.full((2160, 3840, 3), 120, np.uint8)
+    height, width = person.shape[:2]
+    for row, column in np.ndindex(10, 20):
+        y, x = 216 * row + 10, 192 * column + 10
+        crowd[y : y + height, x : x + width] = person
+    detector = open_detector("embedded", "cpu")
+    assert len(detector([crowd])[0]) < 100
+    assert 190 <= len(detect_stills(detector, [crowd])[0]) <= 210
+
+
+def test_a_real_network_says_the_same_of_a_batch_as_of_each(own_file):
+    loaded = load_detector(own_file)
+    detector = YoloDetector(TorchEngine(loaded.model, "cpu"), "random", loaded.info, 96, 0.2)
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (90, 120, 3), dtype=np.uint8) for _ in range(3)]
+    for image, found in zip(images, detector(images), strict=True):
+        (alone,) = detector([image])
+        np.testing.assert_allclose(found.boxes_xyxy, alone.boxes_xyxy, atol=1e-3)
+        assert len(found) > 0 and np.all(np.diff(found.scores) <= 0)
+        assert found.boxes_xyxy.min() >= 0 and np.all(found.boxes_xyxy[:, 2:] <= [120, 90])
+
+
+def candidates(seed, classes, count=300):
+    """Boxes that crowd around a few places, (4 + classes, N)."""
+    rng = np.random.default_rng(seed)
+    places = rng.uniform(50, 350, (8, 2))[rng.integers(8, size=count)]
+    sizes = rng.uniform(40, 120, (count, 2))
+    xywh = np.concatenate([places + rng.normal(0, 12, (count, 2)), sizes], axis=1)
+    scores = rng.beta(0.6, 1.5, (count, classes))
+    return np.concatenate([xywh, scores], axis=1).T.astype(np.float32)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_same_boxes_stay_as_in_ultralytics(seed, classes):
+    predictions, person = candidates(seed, classes), classes - 1
+    (theirs,) = ultralytics().non_max_suppression(
+        torch.from_numpy(predictions[None]).clone(),
+        conf_thres=0.25,
+        iou_thres=0.7,
+        classes=[person],
+        nc=classes,
+    )
+    ours = suppress(predictions, person, classes, 0.25)
+    assert len(ours) > 5
+    np.testing.assert_allclose(ours, theirs.numpy()[:, :5], atol=1e-3)
+
+
+def test_networks_that_need_no_suppression_are_taken_at_their_word():
+    rows = np.array([[0, 0, 9, 9, 0.5, 1], [1, 1, 9, 9, 0.9, 0], [1, 1, 9, 9, 0.95, 0]], "f4")
+    found = suppress(np.concatenate([rows, rows * 0]), 0, 80, 0.25)
+    np.testing.assert_allclose(found, [[1, 1, 9, 9, 0.95], [1, 1, 9, 9, 0.9]], atol=1e-6)
+    assert suppress(np.zeros((5, 40), np.float32), 0, 1, 0.25).shape == (0, 5)

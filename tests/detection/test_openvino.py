@@ -1,0 +1,159 @@
+"""The detector in OpenVINO: made of its tensors it sees what torch sees; INT8 where it is right."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from livepose import boxes
+from livepose.detection import files, open_detector, openvino_engine
+from livepose.detection.checkpoint import TorchEngine, load_detector
+from livepose.detection.files import DetectorInfo, StoredDetector, read_stored
+from livepose.detection.openvino_engine import converted
+from livepose.detection.openvino_graph import detector_graph, is_known
+from livepose.errors import WeightsError
+from livepose.runtimes.int8 import convolutions
+from livepose.runtimes.openvino import core
+from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges, write_ranges
+from livepose.weights.card import read_metadata
+from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
+
+SHIPPED = embedded_file(DEFAULT_DETECTOR + SUFFIX)
+PLAIN, INT8 = "OpenVINO on the processor", "OpenVINO on the processor, int8"
+IN_F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+
+needs_shipped = pytest.mark.skipif(
+    SHIPPED is None or not ranges_path(SHIPPED).is_file(),
+    reason="the embedded detector or its INT8 ranges are not in this checkout",
+)
+
+
+@needs_shipped
+@pytest.mark.parametrize("size_wh", [(416, 320), (192, 256)])
+def test_the_graph_sees_the_people_that_torch_sees(size_wh, shared):
+    image_bgr = cv2.imread(str(shared / "images" / "four_at_table.jpg"))
+    seen = cv2.resize(image_bgr, size_wh)[None]
+    model, info = converted(SHIPPED)
+    found = core().compile_model(model, "CPU", IN_F32)(seen)[0]
+    expected = TorchEngine(load_detector(SHIPPED).model, "cpu")(seen)
+    assert (info.person, info.classes) == (0, 1)
+    assert found.shape == expected.shape
+    assert (expected[0, 4] > 0.25).any()
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+@needs_shipped
+def test_other_tensors_than_the_architecture_has_are_refused():
+    stored = read_stored(SHIPPED)
+    tensors = dict(stored.tensors)
+    fewer = {name: one for name, one in tensors.items() if not name.startswith("model.9.cv2.bn.b")}
+    more = {**tensors, "x.y": tensors["model.0.bn.bias"]}
+    narrow = {**tensors, "model.0.conv.weight": tensors["model.0.conv.weight"][:, :2]}
+    for changed, complaint in (
+        (fewer, r"lacks model\.9\.cv2\.bn\.bias"),
+        (more, "1 tensors that its network does not have"),
+        (narrow, "do not fit its architecture"),
+    ):
+        with pytest.raises(WeightsError, match=complaint):
+            detector_graph(replace(stored, tensors=changed), "x")
+
+
+def test_a_checkpoint_of_ultralytics_is_made_of_its_tensors_too(pickled_file, monkeypatch):
+    expected = load_detector(pickled_file)
+    monkeypatch.setattr("livepose.detection.checkpoint.load_detector", None)
+    model, info = converted(pickled_file)
+    assert info == expected.info
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    found = core().compile_model(model, "CPU", IN_F32)(pictures)[0]
+    np.testing.assert_allclose(found, TorchEngine(expected.model, "cpu")(pictures), atol=2e-3)
+
+
+def test_networks_with_other_layers_are_traced(own_file, monkeypatch):
+    expected = load_detector(own_file)
+    monkeypatch.setattr(openvino_engine, "is_known", lambda stored: False)
+    model, info = converted(own_file)
+    assert info == expected.info
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    found = core().compile_model(model, "CPU", IN_F32)(pictures)[0]
+    np.testing.assert_allclose(found, TorchEngine(expected.model, "cpu")(pictures), atol=2e-3)
+
+
+def test_what_only_torch_can_read_asks_for_it(tmp_path, own_file, monkeypatch):
+    known = {"nc": 1, "backbone": [[-1, 1, "C3k2", [64]]], "head": [[[0], 1, "Detect", ["nc"]]]}
+
+    def is_made(architecture, kind="DetectionModel"):
+        return is_known(StoredDetector(kind, {}, architecture, DetectorInfo(0, 1)))
+
+    assert is_made(known)
+    assert not is_made(known, "PoseModel")
+    for odd in ({"end2end": True}, {"backbone": [[-1, 1, "A2C2f", [64]]]}, {"head": [[]]}):
+        assert not is_made({**known, **odd})
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    monkeypatch.setattr(openvino_engine, "is_known", lambda one: False)
+    for path in (tmp_path / "yolo11n.pt", own_file):
+        with pytest.raises(WeightsError, match="needs torch and ultralytics"):
+            converted(path)
+
+
+@pytest.fixture
+def gains(monkeypatch):
+    """A processor that is quicker in INT8."""
+    monkeypatch.setattr(openvino_engine, "gains_by_int8", lambda: True)
+
+
+@pytest.fixture
+def with_ranges(tmp_path, gains):
+    """A copy of the embedded detector, with ranges beside it that hold nothing that comes."""
+    path = shutil.copy(SHIPPED, tmp_path / "person.safetensors")
+    model, _ = converted(path)
+    limits = dict.fromkeys(list(convolutions(model))[1:], (0.0, 1e-3))
+    write_ranges(ranges_path(path), Ranges(read_metadata(path)["sha256"], limits))
+    return path
+
+
+@needs_shipped
+def test_people_in_photographs_are_those_of_the_usual_precision(said, shared, gains, monkeypatch):
+    images = [
+        cv2.imread(str(shared / "images" / name))
+        for name in ("four_at_table.jpg", "couple_walking.jpg", "skier.jpg")
+    ]
+    found = open_detector("embedded", "cpu", score_threshold=0.4)(images)
+    assert said[-1] == f"detector: {DEFAULT_DETECTOR}, {INT8}"
+    monkeypatch.setattr(openvino_engine, "gains_by_int8", lambda: False)
+    expected = open_detector("embedded", "cpu", score_threshold=0.4)(images)
+    assert said[-1] == f"detector: {DEFAULT_DETECTOR}, {PLAIN}"
+    for ours, theirs in zip(found, expected, strict=True):
+        assert len(ours) == len(theirs) > 0
+        assert boxes.iou(theirs.boxes_xyxy, ours.boxes_xyxy).max(axis=1).min() > 0.9
+        assert not np.array_equal(ours.boxes_xyxy, theirs.boxes_xyxy)
+
+
+@needs_shipped
+def test_what_is_shipped_was_measured_and_costs_little():
+    measured = read_ranges(SHIPPED, read_metadata(SHIPPED)["sha256"]).measured
+    assert measured["ap_int8"] >= measured["ap_f32"] - 0.5
+    assert measured["ap50_int8"] >= measured["ap50_f32"] - 0.5
+
+
+@needs_shipped
+def test_one_that_sees_otherwise_or_has_others_ranges_is_said_and_not_used(said, with_ranges):
+    assert open_detector(with_ranges).engine.name == PLAIN
+    assert any(
+        line.startswith(f"detector: not int8: the detector on {INT8} sees other people")
+        for line in said
+    )
+    path = ranges_path(with_ranges)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "weights_sha256": "1" * 64}))
+    assert open_detector(with_ranges).engine.name == PLAIN
+    assert any("not int8: person.int8.json was made for other weights" in line for line in said)
+
+
+@needs_shipped
+def test_it_is_checked_once(gains, monkeypatch, tmp_path):
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
+    open_detector("embedded", "cpu")
+    monkeypatch.setattr(openvino_engine, "require_same_predictions", None)
+    assert open_detector("embedded", "cpu").engine.name == INT8
