@@ -6,7 +6,7 @@ of the input. On clips, where nobody is annotated: how many people a frame are f
 of those that another detector finds. And milliseconds of one picture of 640x480, sizes in turn.
 
 A person counts as found from the score on with which the tracker lets somebody begin. ``closer`` is
-the usual size and the small people of a larger one, see ``livepose.detection.small_people``.
+the usual size and the small people of a larger one, see ``livepose.detection.detector``.
 """
 
 import argparse
