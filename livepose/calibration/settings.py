@@ -27,8 +27,6 @@ class CalibrationSettings:
     weights: str = option("default", "a name or a file")
     output: Path | None = option(None, "weights/calibration.toml", metavar="TOML")
     only_these: bool = option(False, "leave the calibration of unknown weights alone")
-    plot: Path | None = option(None, "the reliability plot", metavar="FILE")
-    markdown: str = option("-", "the tables, - is stdout", metavar="FILE")
 
 
 @dataclass(frozen=True)

@@ -120,12 +120,11 @@ def calibrate(given: Namespace) -> None:
     """Calibrates and writes."""
     from livepose.calibration.run import run_calibration
     from livepose.cli.progress import progress_bars
-    from livepose.evaluation.report import write_text
 
     settings = options(CalibrationSettings, given)
     with progress_bars() as progress:
-        tables = run_calibration(settings, progress)
-    write_text(settings.markdown, tables)
+        said = run_calibration(settings, progress)
+    print(said)
 
 
 CALIBRATE = Command(

@@ -6,17 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livepose.calibration.fit import (
-    SHAPE,
-    SHARES,
-    Sightings,
-    calibrate,
-    coverage,
-    crossed,
-    drawn_sigma,
-    judge,
-)
-from livepose.calibration.run import plot, table
+from livepose.calibration.fit import SHAPE, SHARES, Sightings, calibrate, coverage, crossed
 from livepose.errors import WeightsError
 from livepose.weights import Card
 from livepose.weights.calibration import (
@@ -26,6 +16,7 @@ from livepose.weights.calibration import (
     read_calibrations,
     written,
 )
+from studies.reliability import by_shape, conditions, judge, plot, table
 
 JOINTS = 17
 TRUE = Calibration(tuple(np.linspace(-0.5, 0.3, JOINTS)), shape=SHAPE, height=-0.8, flat=0.4)
@@ -60,7 +51,6 @@ def invented(count: int = 6000, seed: int = 0) -> Sightings:
         covariance=covariance,
         score=score,
         hidden=random.random(count) < 0.3,
-        blurred=np.zeros(count, dtype=bool),
     )
 
 
@@ -75,7 +65,7 @@ def test_the_numbers_behind_invented_errors_are_found_again() -> None:
 def test_the_chosen_model_is_calibrated_on_pictures_that_it_has_not_seen() -> None:
     seen = invented()
     ours = judge(crossed(seen, JOINTS), seen, draws=20)
-    shape = judge(drawn_sigma(seen), seen, draws=20)
+    shape = judge(by_shape(seen), seen, draws=20)
     assert ours.within == pytest.approx(SHARES, abs=0.03)
     assert ours.likelihood < shape.likelihood and ours.rank_low > shape.rank_high
     assert ours.rank_low < ours.rank < ours.rank_high
@@ -140,5 +130,6 @@ def test_the_embedded_weights_are_calibrated_and_others_take_the_same_where_it_f
 
 def test_the_plot_is_drawn(tmp_path: Path) -> None:
     seen = invented(2000)
-    plot(seen, crossed(seen, JOINTS), tmp_path / "a.png")
+    groups = conditions(seen, np.zeros(2000, bool))
+    plot(seen, crossed(seen, JOINTS), groups, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 5000
