@@ -1,30 +1,39 @@
-"""Writing a pose network with all that belongs to it as ONNX, OpenVINO or TorchScript."""
+"""Writing a pose network with all that belongs to it as ONNX, OpenVINO or TorchScript, and checking
+that what was written finds, on real people, what livepose finds there.
+"""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from livepose import __version__
 from livepose.crops import CropGeometry
-from livepose.errors import SinkError, UsageError
-from livepose.export.graph import COLUMNS, KeypointGraph
-from livepose.export.parity import require_parity
+from livepose.errors import GateError, UsageError
+from livepose.export.graph import COLUMNS, KeypointGraph, heatmap_to_crop
+from livepose.heatmaps import decode
+from livepose.poses import WEAK_SCORE
 from livepose.runtimes.openvino import one_thread, openvino
 from livepose.runtimes.torch import reference_heatmaps
 from livepose.runtimes.verify import probe_crops
 from livepose.settings import EXPORT_SUFFIXES
+from livepose.sinks.protocol import sink_error
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card, find_weights, load_network
+from livepose.weights.calibration import calibration_of
 from livepose.weights.card import is_third_party, to_metadata
 
 OPSET = 17
 INPUT, OUTPUTS = "crops_bgr", ("keypoints", "heatmaps")
+LIMIT_PX = 0.05
+"""So far may a keypoint lie from livepose's, in pixels of the crop."""
+Metadata = dict[str, str]
 
 
 def export(
@@ -70,24 +79,25 @@ def export(
     _check(kind, output, path, overwrite)
     network, card = load_network(path)
     graph = KeypointGraph(network, card, heatmaps, half).eval().requires_grad_(False)
-    reference = reference_heatmaps(network, card)
+    expected = expected_keypoints(reference_heatmaps(network, card), card)
     try:
         with TemporaryDirectory(dir=output.parent, prefix=".export-") as folder:
             draft = Path(folder) / output.name
-            _WRITERS[kind](graph, draft, metadata_of(card), half)
-            worst_px = require_parity(draft, card, reference)
+            with torch.no_grad(), one_thread(), catch_warnings():
+                simplefilter("ignore")  # tracing warns of every shape that it sees
+                _WRITERS[kind](graph, draft, _metadata(card), half)
+                worst_px = _require_parity(_run(draft, probe_crops(card)), expected)
             for suffix in EXPORT_SUFFIXES[kind][::-1]:
                 draft.with_suffix(suffix).replace(output.with_suffix(suffix))
     except OSError as error:
-        raise SinkError(f"cannot write {output}: {error.strerror or error}") from None
+        raise sink_error(output, error) from None
     return worst_px
 
 
 def _check(kind: str, output: Path, weights: Path, overwrite: bool) -> None:
     if kind not in EXPORT_SUFFIXES:
         raise UsageError(f"export: expected one of {', '.join(EXPORT_SUFFIXES)}, got {kind!r}")
-    if output.suffix != EXPORT_SUFFIXES[kind][0]:
-        suffix = EXPORT_SUFFIXES[kind][0]
+    if output.suffix != (suffix := EXPORT_SUFFIXES[kind][0]):
         raise UsageError(f"export {kind}: expected a file name that ends in {suffix}, got {output}")
     if is_third_party(weights):
         raise UsageError(f"export is for livepose's own weights, not for {weights.name}")
@@ -95,53 +105,44 @@ def _check(kind: str, output: Path, weights: Path, overwrite: bool) -> None:
         raise UsageError(f"{output} is there already; add --overwrite to replace it")
 
 
-def metadata_of(card: Card) -> dict[str, str]:
-    """All that has to be known to feed the file and to read its output, as flat strings."""
-    try:
-        own_version = version("livepose")
-    except PackageNotFoundError:
-        own_version = "unknown"
+def _metadata(card: Card) -> Metadata:
+    """All that has to be known to feed the file and to read its output."""
     return {
         **to_metadata(card),
         "format": "livepose-keypoints-1",
-        "livepose": own_version,
+        "livepose": __version__,
         "skeleton": json.dumps(SKELETONS[card.skeleton].to_dict()),
         "columns": " ".join(COLUMNS),
         "crop_padding": repr(CropGeometry(card.alignment, card.input_hw).padding),
     }
 
 
-def _write_torchscript(
-    graph: KeypointGraph, path: Path, metadata: dict[str, str], half: bool
-) -> None:
-    extra = {"livepose.json": json.dumps(metadata)}
+def _write_torchscript(graph: KeypointGraph, path: Path, metadata: Metadata, half: bool) -> None:
     trace: Any = torch.jit.trace
-    with torch.no_grad(), _quietly():
-        traced = trace(graph, _example(graph), check_trace=False)
-        torch.jit.save(traced, path, _extra_files=extra)
+    traced = trace(graph, _example(graph), check_trace=False)
+    torch.jit.save(traced, path, _extra_files={"livepose.json": json.dumps(metadata)})
 
 
-def _write_onnx(graph: KeypointGraph, path: Path, metadata: dict[str, str], half: bool) -> None:
+def _write_onnx(graph: KeypointGraph, path: Path, metadata: Metadata, half: bool) -> None:
     import onnx
 
     names = OUTPUTS if graph.heatmaps else OUTPUTS[:1]
-    with torch.no_grad(), one_thread(), _quietly():
-        torch.onnx.export(
-            graph,
-            (_example(graph),),
-            str(path),
-            input_names=[INPUT],
-            output_names=list(names),
-            dynamic_axes={name: {0: "N"} for name in (INPUT, *names)},
-            opset_version=OPSET,
-            dynamo=False,  # the other exporter needs one more package
-        )
+    torch.onnx.export(
+        graph,
+        (_example(graph),),
+        str(path),
+        input_names=[INPUT],
+        output_names=list(names),
+        dynamic_axes={name: {0: "N"} for name in (INPUT, *names)},
+        opset_version=OPSET,
+        dynamo=False,  # the other exporter needs one more package
+    )
     model = onnx.load(path)
     onnx.helper.set_model_props(model, metadata)
     onnx.save(model, path)
 
 
-def _write_openvino(graph: KeypointGraph, path: Path, metadata: dict[str, str], half: bool) -> None:
+def _write_openvino(graph: KeypointGraph, path: Path, metadata: Metadata, half: bool) -> None:
     in_between = path.with_suffix(".onnx")
     _write_onnx(graph, in_between, metadata, half)
     model = openvino().Core().read_model(in_between)
@@ -150,20 +151,54 @@ def _write_openvino(graph: KeypointGraph, path: Path, metadata: dict[str, str], 
     openvino().save_model(model, path, compress_to_fp16=half)
 
 
-def _example(graph: KeypointGraph) -> torch.Tensor:
-    return torch.from_numpy(probe_crops(graph.card)[:2])
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Tracing warns of every shape that it sees."""
-    with catch_warnings():
-        simplefilter("ignore")
-        yield
-
-
-_WRITERS: dict[str, Callable[[KeypointGraph, Path, dict[str, str], bool], None]] = {
+_WRITERS: dict[str, Callable[[KeypointGraph, Path, Metadata, bool], None]] = {
     "onnx": _write_onnx,
     "openvino": _write_openvino,
     "torchscript": _write_torchscript,
 }
+
+
+def _example(graph: KeypointGraph) -> torch.Tensor:
+    return torch.from_numpy(probe_crops(graph.card)[:2])
+
+
+def expected_keypoints(heatmaps: NDArray[np.float32], card: Card) -> NDArray[np.float64]:
+    """What livepose's own decoding makes of heatmaps (N, K, H, W): float64 (N, K, 6)."""
+    decoded, calibration = decode(heatmaps, "dark", card.blur_kernel), calibration_of(card)
+    covariance = decoded.covariance
+    if calibration is not None:
+        covariance = calibration.apply(covariance, decoded.scores)
+    scale, offset = (np.array(pair) for pair in heatmap_to_crop(card))
+    spread = (covariance * np.outer(scale, scale))[..., [0, 0, 1], [0, 1, 1]]
+    xy = decoded.xy * scale + offset
+    return np.concatenate([xy, decoded.scores[..., None], spread], axis=-1)
+
+
+def _run(path: Path, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Keypoints that an exported file finds."""
+    if path.suffix == ".pt":
+        load: Any = torch.jit.load
+        out = load(path)(torch.from_numpy(crops_bgr))
+        keypoints: NDArray[np.float32] = (out[0] if isinstance(out, tuple) else out).numpy()
+        return keypoints
+    options = {"INFERENCE_PRECISION_HINT": "f32"}
+    return np.array(openvino().Core().compile_model(path, "CPU", options)(crops_bgr)[0])
+
+
+def _require_parity(found: NDArray[np.float32], expected: NDArray[np.float64]) -> float:
+    """The largest distance of a keypoint from livepose's, px of the crop.
+
+    Keypoints that score too little to be drawn are left out, unless all do. GateError when it is
+    above ``LIMIT_PX``.
+    """
+    there = np.isfinite(expected[..., 0])
+    sure = there & (expected[..., 2] >= WEAK_SCORE)
+    moved_px = np.linalg.norm(found[..., :2] - expected[..., :2], axis=-1)
+    counted = moved_px[sure if sure.any() else there]
+    worst_px = float(np.nan_to_num(counted, nan=np.inf).max(initial=0.0))
+    if worst_px > LIMIT_PX:
+        raise GateError(
+            f"the exported file finds keypoints {worst_px:.3g} px of the crop from where livepose "
+            f"finds them (at most {LIMIT_PX:g} expected); it is deleted. Leave out --half"
+        )
+    return worst_px

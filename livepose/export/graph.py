@@ -1,4 +1,7 @@
-"""What an exported file computes: normalisation, network, activation, DARK, calibration."""
+"""What an exported file computes: normalisation, network, activation, calibration.
+
+DARK is in ``dark``.
+"""
 
 from collections.abc import Sequence
 
@@ -50,7 +53,7 @@ class KeypointGraph(nn.Module):
         found = decode_dark(maps, self.taps)
         score, covariance = found[..., 2], found[..., 3:]
         if self.calibration is not None:
-            covariance = calibrated(covariance, score, self.calibration, self.intercept)
+            covariance = _calibrated(covariance, score, self.calibration, self.intercept)
         squares = torch.stack([self.scale[0] ** 2, self.scale.prod(), self.scale[1] ** 2])
         xy = found[..., :2] * self.scale + self.offset
         keypoints = torch.cat([xy, score[..., None], covariance * squares], dim=-1)
@@ -70,7 +73,7 @@ def heatmap_to_crop(card: Card) -> tuple[tuple[float, float], tuple[float, float
     )
 
 
-def calibrated(
+def _calibrated(
     covariance: Tensor, score: Tensor, calibration: Calibration, intercept: Tensor
 ) -> Tensor:
     """``Calibration.apply`` as torch operations: xx, xy, yy (N, K, 3) of the expected error."""
@@ -81,12 +84,8 @@ def calibrated(
     safe = torch.where(known, variance, 1.0)
     share = torch.exp(2 * log + shape * torch.log(safe)) / safe
     alone = torch.exp(2 * (log + flat))
-    nothing = torch.zeros_like(alone)
-    expected = torch.where(
-        known[..., None],
-        share[..., None] * covariance,
-        torch.stack([alone, nothing, alone], dim=-1),
-    )
+    round_ = torch.stack([alone, torch.zeros_like(alone), alone], dim=-1)
+    expected = torch.where(known[..., None], share[..., None] * covariance, round_)
     return torch.where((score > 0)[..., None], expected, torch.nan)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from livepose.cli import main
 from livepose.errors import UsageError
-from livepose.export import export, parity
+from livepose.export import export, files
 from livepose.export.graph import heatmap_to_crop
 from livepose.pipeline import PosePipeline
 from livepose.runtimes.openvino import openvino
@@ -40,7 +40,7 @@ def test_onnx_runtime_finds_livepose_s_keypoints_and_covariances(onnx_file: Path
     network, _ = load_network(find_weights("default"))
     reference = reference_heatmaps(network, card)
     np.testing.assert_allclose(heatmaps, reference, atol=1e-4)
-    expected = parity.expected_keypoints(reference, card)
+    expected = files.expected_keypoints(reference, card)
     sure = expected[..., 2] > 0.2
     assert sure.mean() > 0.5
     np.testing.assert_allclose(keypoints[sure][:, :3], expected[sure][:, :3], atol=1e-3)
@@ -90,7 +90,7 @@ def test_the_other_forms_agree_and_carry_the_card(
     kind: str, name: str, half: bool, tmp_path: Path
 ) -> None:
     path = tmp_path / name
-    assert export(kind, path, half=half) <= parity.LIMIT_PX
+    assert export(kind, path, half=half) <= files.LIMIT_PX
     if kind == "openvino":
         model = openvino().Core().read_model(path)
         assert model.get_rt_info(["livepose", "input_hw"]).value == "128x96"
@@ -107,7 +107,7 @@ def test_the_other_forms_agree_and_carry_the_card(
 def test_a_file_that_finds_something_else_is_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(parity, "heatmap_to_crop", lambda card: ((4.0, 4.0), (1.6, 1.5)))
+    monkeypatch.setattr(files, "heatmap_to_crop", lambda card: ((4.0, 4.0), (1.6, 1.5)))
     assert main(["export", "torchscript", "--output", str(tmp_path / "pose.pt")]) == 6
     assert "0.1 px of the crop from where livepose finds them" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
