@@ -34,7 +34,6 @@ LIVE_FRAMES_WAITING = 1
 """While one is drawn, one may be ready; more would only grow old."""
 HUD_EVERY_S = 0.25
 """The figures stand still for so long, to be read."""
-FPS_WINDOW, AGE_WINDOW = 30, 240
 DECODINGS = ("argmax", "shift", "dark")
 PAUSE_POLL_S = 0.02
 
@@ -105,6 +104,7 @@ class Player:
         self.pipeline, self.source, self.window = pipeline, source, window
         self.live_sinks = [sink for sink in sinks if getattr(sink, "live", False)]
         self.sinks = [sink for sink in sinks if sink not in self.live_sinks]
+        self._needs_drawing = window is not None or any(sink.needs_drawing for sink in sinks)
         self.look, self.progress, self.folder = look or Look(), progress, folder or Path()
         self.export_threshold = 0.0
         """Keypoints that score less are missing in every output."""
@@ -116,8 +116,8 @@ class Player:
         self._commands: list[Command] = []
         self._shown_bgr: ImageBgr | None = None
         self._start_s = self._resumed_s = 0.0
-        self._ticks_s: deque[float] = deque(maxlen=FPS_WINDOW)
-        self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
+        self._ticks_s: deque[float] = deque(maxlen=30)
+        self._ages_ms: deque[float] = deque(maxlen=240)
         self._hud, self._hud_due_s = Hud(), 0.0
         self._angles = AngleMeter()
 
@@ -176,11 +176,8 @@ class Player:
         self.summary.dropped += frame.dropped
         told = above(poses, self.export_threshold)
         self._send(frame, told, None)
-        drawn = None
-        if self.window is not None or any(
-            sink.needs_drawing for sink in (*self.sinks, *self.live_sinks)
-        ):
-            drawn = self._draw(frame, poses)
+        drawn = self._draw(frame, poses) if self._needs_drawing else None
+        if drawn is not None:
             self._send(frame, told, drawn)
         if self._writer is not None:
             self._writer.put((frame, told, drawn))
@@ -378,13 +375,10 @@ def close_all(sinks: Sequence[Sink]) -> None:
 
 def mirrored(poses: Poses, width_px: int) -> Poses:
     """The same people in the mirrored picture; every label stays."""
-    keypoints_xy = poses.keypoints_xy.copy()
-    keypoints_xy[..., 0] = width_px - 1 - keypoints_xy[..., 0]
-    boxes_xyxy = poses.boxes_xyxy.copy()
-    boxes_xyxy[:, [0, 2]] = width_px - boxes_xyxy[:, [2, 0]]
-    covariance_px2 = poses.covariance_px2.copy()
-    covariance_px2[..., 0, 1] *= -1
-    covariance_px2[..., 1, 0] *= -1
+    left, top, right, bottom = poses.boxes_xyxy.T
     return replace(
-        poses, keypoints_xy=keypoints_xy, boxes_xyxy=boxes_xyxy, covariance_px2=covariance_px2
+        poses,
+        keypoints_xy=poses.keypoints_xy * (-1, 1) + (width_px - 1, 0),
+        boxes_xyxy=np.stack([width_px - right, top, width_px - left, bottom], axis=1),
+        covariance_px2=poses.covariance_px2 * ((1, -1), (-1, 1)),
     )

@@ -33,13 +33,6 @@ _PROBE_S = 5.0
 _POLL_S = 0.02
 _TILE_WH = (640, 480)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_FONT_FOLDERS = (
-    "/usr/share/fonts/truetype/dejavu",
-    "/usr/share/fonts/truetype/liberation",
-    "/usr/share/fonts/dejavu-sans-fonts",
-    "/usr/share/fonts/TTF",
-    "/usr/share/fonts",
-)
 
 
 class Command(enum.Enum):
@@ -247,16 +240,7 @@ def first_size_wh(
 
 
 def quieten_qt(environment: MutableMapping[str, str]) -> None:
-    """Tells Qt where fonts are and which platform it has, so that it prints no warnings.
-
-    opencv-python points Qt at a folder of fonts that it does not ship, when it is imported; Qt
-    looks when the first window opens. What the user has set otherwise stays.
-    """
-    told = environment.get("QT_QPA_FONTDIR")
-    if told is None or not Path(told).is_dir():
-        found = next((folder for folder in _FONT_FOLDERS if Path(folder).is_dir()), None)
-        if found is not None:
-            environment["QT_QPA_FONTDIR"] = found
+    """Has Qt print no warnings, and ask for a platform that this OpenCV has."""
     environment.setdefault("QT_LOGGING_RULES", "qt.qpa.*=false;*.warning=false")
     if sys.platform.startswith("linux") and environment.get("DISPLAY"):
         # The only platform that opencv-python ships; a Wayland desktop asks for another, and Qt

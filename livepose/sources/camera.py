@@ -12,7 +12,6 @@ import numpy as np
 
 from livepose.errors import SourceError, redacted
 from livepose.frame import ImageBgr
-from livepose.paths import exists
 from livepose.sources.files import address_advice
 from livepose.sources.frames import Converter, av, quiet_opencv
 from livepose.sources.live import CaptureLost, LiveSettings, LiveSource
@@ -22,6 +21,7 @@ SYSTEM_LIST = Path("/sys/class/video4linux")
 _BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
 _MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 _ADVICE = "is it plugged in, and not used by another program? `livepose cameras` lists them"
+_SIZE = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
 _COMMON_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
 _MAX_INDICES = 8
 _QUICK = {"flags": "low_delay", "analyzeduration": "1000000", **LIMITS}
@@ -124,13 +124,7 @@ class StreamCapture:
 
 
 def open_stream(url: str, *, rotate: int = 0, settings: LiveSettings | None = None) -> LiveSource:
-    """A live stream by its address (rtsp://, http:// with MJPEG, rtmp://, udp://, ...).
-
-    Raises
-    ------
-    SourceError
-        When nothing answers or no frame comes within a few seconds.
-    """
+    """A live stream by its address (rtsp://, http:// with MJPEG, rtmp://, udp://, ...)."""
     patience = settings or LiveSettings()
     return LiveSource(
         lambda: StreamCapture(url, patience),
@@ -150,18 +144,11 @@ def open_camera(
     rotate: int = 0,
     settings: LiveSettings | None = None,
 ) -> LiveSource:
-    """A camera by index (0 or "0"), device path ("/dev/video0"), or a part of its name.
-
-    Raises
-    ------
-    SourceError
-        When there is no such camera, or it sends nothing, within a few seconds.
-    """
+    """A camera by index (0 or "0"), device path ("/dev/video0"), or a part of its name."""
 
     def opener() -> CameraCapture:
-        found = _resolve(device)  # each time: who is plugged in again may get another number
-        _check_exists(found)
-        return CameraCapture(found, size_wh=camera_size, fps=camera_fps)
+        # Each time: who is plugged in again may get another number.
+        return CameraCapture(_resolve(device), size_wh=camera_size, fps=camera_fps)
 
     try:
         name = _name(_resolve(device))
@@ -181,14 +168,6 @@ def _resolve(device: int | str | Path) -> int | str:
     return found
 
 
-def _check_exists(device: int | str) -> None:
-    """On Linux says at once when there is no such device, before the driver tries and warns."""
-    path = Path(f"/dev/video{device}" if isinstance(device, int) else device)
-    if sys.platform == "linux" and not exists(path):
-        missing = f" ({path})" if isinstance(device, int) else ""
-        raise SourceError(f"{_name(device)} does not exist{missing}; {_ADVICE}")
-
-
 def _name(device: int | str) -> str:
     return f"camera {device}" if isinstance(device, int) else device
 
@@ -205,11 +184,8 @@ class Camera:
 def list_cameras(system_list: Path = SYSTEM_LIST) -> list[Camera]:
     """Cameras of this machine by index; on Linux from the kernel's list, else by trying."""
     if sys.platform != "linux":
-        opened = [(index, _opened(index)) for index in range(_MAX_INDICES)]
-        found = [Camera(i, str(i), f"camera {i}") for i, capture in opened if capture.isOpened()]
-        for _, capture in opened:
-            capture.release()
-        return found
+        there = [index for index in range(_MAX_INDICES) if _opened(index).isOpened()]
+        return [Camera(index, str(index), f"camera {index}") for index in there]
     found = []
     for entry in system_list.glob("video*"):
         # A camera has several nodes; those beyond the first carry metadata and no picture.
@@ -238,18 +214,12 @@ def modes(camera: Camera) -> list[str]:
 
 def measured_fps(camera: Camera, seconds: float = 2.0) -> float | None:
     """Frames a second that really arrive; None when the camera does not open or sends nothing."""
-    capture = _opened(camera.index)
     try:
-        if not capture.isOpened() or not capture.grab():
-            return None
-        start_s = now_s = time.perf_counter()
-        frames = 0
-        while now_s - start_s < seconds and capture.grab():
-            frames += 1
-            now_s = time.perf_counter()
-        return frames / (now_s - start_s) if frames else None
-    finally:
-        capture.release()
+        with open_camera(camera.index) as source:
+            time.sleep(seconds)
+            return source.fps
+    except SourceError:
+        return None
 
 
 def _first_line(path: Path) -> str:
@@ -266,13 +236,13 @@ def _opened(device: int | str, backend: int = cv2.CAP_ANY) -> Any:
 
 def _set_size(capture: Any, size_wh: tuple[int, int]) -> tuple[int, int]:
     """Asks for a size, and says which it has then."""
-    capture.set(cv2.CAP_PROP_FRAME_WIDTH, size_wh[0])
-    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size_wh[1])
+    for what, value in zip(_SIZE, size_wh, strict=True):
+        capture.set(what, value)
     return _size_wh(capture)
 
 
 def _size_wh(capture: Any) -> tuple[int, int]:
-    return int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    return int(capture.get(_SIZE[0])), int(capture.get(_SIZE[1]))
 
 
 def _mode(capture: Any) -> str:

@@ -8,7 +8,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -36,7 +36,6 @@ class _Format(NamedTuple):
     by_opencv: bool = False
     """Not for JPEG and PNG: of their damage OpenCV tells on stderr, past every log."""
     moves: bool = False
-    """May hold several pictures that have their times."""
     by_ffmpeg: bool = True
     """Otherwise it shows a tile of it, or nothing."""
 
@@ -60,12 +59,7 @@ IMAGE_SUFFIXES = frozenset(suffix for form in _FORMATS.values() for suffix in fo
 class ImageSource(FileSource):
     """Pictures one after another; ``Frame.name`` is the path, ``time_s`` the index in seconds.
 
-    A picture that cannot be read is reported and left out; indices count the others.
-
-    Raises
-    ------
-    SourceError
-        When none of the pictures can be read.
+    One that cannot be read is reported and left out; SourceError where that are all of them.
     """
 
     kind = "images"
@@ -96,10 +90,7 @@ class ImageSource(FileSource):
 class AnimationSource(FileSource):
     """The frames of an animated GIF, WebP, PNG or AVIF, each with its time.
 
-    Raises
-    ------
-    SourceError
-        When there is no picture to be had; while iterating, where the file is damaged.
+    Raises SourceError when there is none; while iterating, where the file is damaged.
     """
 
     def __init__(self, path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> None:
@@ -114,23 +105,14 @@ class AnimationSource(FileSource):
 
 
 def read_image(path: str | Path) -> ImageBgr:
-    """One picture of a file or pipe as (H, W, 3), upright.
-
-    Raises
-    ------
-    SourceError
-        When there is none, or it is too large.
-    """
+    """One picture of a file or pipe as (H, W, 3), upright, or a SourceError."""
     return decode_image(read_bytes(path, "a picture", _MAX_BYTES), path)
 
 
 def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> ImageBgr:
     """One picture (H, W, 3) from the bytes of a file; as it is stored where not ``upright``.
 
-    Raises
-    ------
-    SourceError
-        When there is none, or it is too large.
+    Raises SourceError when there is none, or it is larger than ``MAX_PIXELS``.
     """
     with _sentences(name):
         opened = _open(io.BytesIO(data))
@@ -147,12 +129,7 @@ def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> Imag
 def as_image_bgr(picture: Any) -> ImageBgr:
     """A picture as (H, W, 3), blue first: a path is read, one of PIL's is turned upright.
 
-    Raises
-    ------
-    SourceError
-        When the file is no picture.
-    UsageError
-        When it is none of these, nor an array of that kind.
+    Raises SourceError when the file is no picture, UsageError for what is none of these.
     """
     if isinstance(picture, str | Path):
         return read_image(picture)
@@ -165,15 +142,13 @@ def as_image_bgr(picture: Any) -> ImageBgr:
 
 def identify(path: str | Path) -> Literal["animation", "picture", ""]:
     """``animation`` for pictures with times, ``picture`` for one that FFmpeg would not show."""
-    if is_file(path):  # a pipe can be read only once
-        try:
-            with _sentences(path), Path(path).open("rb") as file, _open(file) as opened:
-                if _form(opened).moves and _is_several(opened):
-                    return "animation"
-                return "" if _form(opened).by_ffmpeg else "picture"
-        except SourceError:  # told by whoever reads it
-            pass
-    return ""
+    if not is_file(path):  # a pipe can be read only once
+        return ""
+    with suppress(SourceError), _sentences(path), Path(path).open("rb") as file, _open(file) as it:
+        if _form(it).moves and _is_several(it):
+            return "animation"
+        return "" if _form(it).by_ffmpeg else "picture"
+    return ""  # whoever reads it tells why
 
 
 def _animation(data: bytes, name: str | Path) -> Iterator[tuple[ImageBgr, float]]:

@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Kind = Literal["camera", "url", "video", "images"]
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-SAME_TIME_S = 5e-4
+_SAME_TIME_S = 5e-4
 """So near are times that only rounding sets apart."""
 
 
@@ -105,13 +105,17 @@ class Excerpt:
         """New index, time and item of those that it holds; no more are asked for after its end."""
         reached = 0
         for item, time_s in timed:
-            if self.end_s is not None and time_s >= self.end_s - SAME_TIME_S:
+            if self.end_s is not None and time_s >= self.end_s - _SAME_TIME_S:
                 return
-            if time_s < self.start_s - SAME_TIME_S:
+            if time_s < self.start_s - _SAME_TIME_S:
                 continue
             if reached % self.step == 0:
                 yield reached // self.step, time_s, item
             reached += 1
+
+    def begins_at(self, frame: Frame) -> bool:
+        """Whether it has no frame before this one of its frames."""
+        return frame.time_s <= self.start_s + _SAME_TIME_S
 
     def count(self, frames: int, interval_s: float) -> int:
         """How many of ``frames`` frames it holds."""

@@ -19,14 +19,7 @@ from livepose.frame import Frame
 from livepose.sources.files import Pipe, address_advice, check_readable
 from livepose.sources.frames import Converter, av
 from livepose.sources.images import MAX_PIXELS
-from livepose.sources.source import (
-    SAME_TIME_S,
-    WHOLE,
-    Excerpt,
-    FileSource,
-    check_rotation,
-    turned,
-)
+from livepose.sources.source import WHOLE, Excerpt, FileSource, check_rotation, turned
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +101,9 @@ class VideoSource(FileSource):
         if start_s == 0 or not any(form in self._container.format.name for form in _INDEXED):
             return False
         self._seek(Fraction(start_s) + (self._start_s or 0))
-        if self._begin():
-            passed = self._last_s is not None
-            if passed or self._newest.time_s <= start_s + SAME_TIME_S:
-                return True
+        # Good where frames before it were passed, or it is the one.
+        if self._begin() and (self._last_s is not None or self.excerpt.begins_at(self._newest)):
+            return True
         self._seek(start_of(self._stream) or Fraction(0))
         return False
 

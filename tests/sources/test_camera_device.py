@@ -113,7 +113,7 @@ def test_opencv_itself_delivers_and_its_end_is_noticed(tmp_path, monkeypatch):
 @pytest.mark.parametrize("spec", [63, "63", "/dev/video63"])
 def test_a_camera_that_does_not_exist_is_an_error_within_seconds(spec, capfd):
     start_s = time.perf_counter()
-    with pytest.raises(SourceError, match=r"video63.*is it plugged in"):
+    with pytest.raises(SourceError, match=r"(camera |video)63 does not open; is it plugged in"):
         open_source(spec)
     assert time.perf_counter() - start_s < 4
     assert capfd.readouterr() == ("", "")
@@ -126,7 +126,6 @@ def test_a_name_that_no_camera_has_is_an_error():
 
 def test_a_camera_is_found_by_a_part_of_its_name(monkeypatch):
     monkeypatch.setattr(camera_module, "find_by_name", lambda name: "/dev/video5")
-    monkeypatch.setattr(camera_module, "_check_exists", lambda device: None)
     made = []
     monkeypatch.setattr(
         camera_module, "CameraCapture", lambda device, **_: made.append(device) or Endless()

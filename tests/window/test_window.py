@@ -107,18 +107,6 @@ def test_a_display_that_accepts_but_never_answers_is_given_up(
         assert "did not answer within 0.7 s" in display._missing_display({"DISPLAY": name})
 
 
-def test_qt_is_told_where_fonts_are_unless_the_user_said_so(tmp_path: Path) -> None:
-    wrong = {"QT_QPA_FONTDIR": str(tmp_path / "missing"), "DISPLAY": ":0"}
-    quieten_qt(wrong)
-    if any(Path(folder).is_dir() for folder in display._FONT_FOLDERS):
-        assert Path(wrong["QT_QPA_FONTDIR"]).is_dir()
-    chosen = {"QT_QPA_FONTDIR": str(tmp_path), "QT_LOGGING_RULES": "*=true"}
-    quieten_qt(chosen)
-    assert chosen["QT_QPA_FONTDIR"] == str(tmp_path)
-    assert chosen["QT_LOGGING_RULES"] == "*=true"
-    assert "QT_QPA_PLATFORM" not in chosen
-
-
 @LINUX
 def test_qt_is_told_its_only_platform_where_there_is_a_display() -> None:
     environment = {"DISPLAY": ":0"}
