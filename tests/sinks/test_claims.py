@@ -1,124 +1,135 @@
-"""What is there already is never lost, and an input never harmed."""
+"""What is there already is never lost, an input never harmed, and a failure is one sentence."""
 
 import json
 import os
 import re
+import resource
 import stat
+import subprocess
+import sys
+import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sinks.people import frame, poses
 
 from livepose.errors import SinkError, UsageError
-from livepose.results.tables import CsvSink
-from livepose.sinks.annotations import CocoSink, OpenPoseSink
+from livepose.poses import Poses
+from livepose.results.tables import CsvSink, ParquetSink
+from livepose.sinks.annotations import CocoDatasetSink, CocoSink, OpenPoseSink, YoloPoseSink
 from livepose.sinks.claims import check_outputs
 from livepose.sinks.files import parse_rotation
 from livepose.sinks.images import ImageSink, SheetSink
-from livepose.sinks.jsonl import JsonLinesSink, make_header
+from livepose.sinks.jsonl import JsonLinesSink
+from livepose.sinks.protocol import OutputClosed
 from livepose.sinks.video import VideoSink
 
-HEADER = make_header(source="in.mp4", size_wh=(64, 48))
-MAKERS = {
-    "a.jsonl": lambda path, **how: JsonLinesSink(path, HEADER, **how),
+FILES = {
+    "a.jsonl": lambda path, **how: JsonLinesSink(path, {}, **how),
     "a.csv": CsvSink,
     "a.json": CocoSink,
+    "set.json": CocoDatasetSink,
+    "a.parquet": ParquetSink,
     "a.png": ImageSink,
-    "a.mp4": VideoSink,
     "sheet.png": SheetSink,
+    "a.mp4": VideoSink,
 }
+FOLDERS = (ImageSink, OpenPoseSink, YoloPoseSink)
 
 
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.fixture
+def filling_disk():
+    """Lets no file grow beyond some bytes, as a disk does that fills up."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda room: resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_there_is_kept_unless_it_may_be_overwritten(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"earlier")
     with pytest.raises(UsageError, match="is there already; choose another name, or add --over"):
-        MAKERS[name](path)
+        FILES[name](path)
     assert path.read_bytes() == b"earlier"
-    with MAKERS[name](path, overwrite=True) as sink:
+    with FILES[name](path, overwrite=True) as sink:
         sink.write(frame(0), poses(1), frame(0).image_bgr)
     assert path.read_bytes() != b"earlier"
     assert names_in(tmp_path) == [name]
 
 
-@pytest.mark.parametrize("maker", [ImageSink, OpenPoseSink])
+@pytest.mark.parametrize("name", FILES)
+def test_no_link_is_written_through_no_folder_written_to_and_none_made(tmp_path, name):
+    (tmp_path / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="is there already"):
+        FILES[name](tmp_path / name)
+    assert not (tmp_path / "elsewhere").exists()
+    with pytest.raises(SinkError, match="does not exist; create it first"):
+        FILES[name](tmp_path / "missing" / name)
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    if FILES[name] is not ImageSink:
+        with pytest.raises(SinkError, match="it is a folder; expected a file name"):
+            FILES[name](tmp_path / name)
+
+
+@pytest.mark.parametrize("maker", FOLDERS)
 def test_a_folder_with_something_in_it_is_kept_and_an_empty_one_is_used(tmp_path, maker):
     maker(tmp_path)
     (tmp_path / "x").touch()
     with pytest.raises(UsageError, match="is there already"):
         maker(tmp_path)
     maker(tmp_path, overwrite=True)
-
-
-@pytest.mark.parametrize("name", MAKERS)
-def test_a_planted_link_is_not_written_through(tmp_path, name):
-    (tmp_path / name).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UsageError, match="is there already"):
-        MAKERS[name](tmp_path / name)
-    assert not (tmp_path / "elsewhere").exists()
+    with pytest.raises(SinkError, match="it is a file; expected a folder"):
+        maker(tmp_path / "x")
+    with pytest.raises(SinkError, match="does not exist; create it first"):
+        maker(tmp_path / "missing" / "out")
 
 
 def test_the_input_is_protected_by_every_name_it_has(tmp_path):
     video = tmp_path / "v.mp4"
     video.write_bytes(b"film")
     (tmp_path / "link.mp4").symlink_to(video)
+    (tmp_path / "sub").mkdir()
     for name in ("v.mp4", "link.mp4", "sub/../v.mp4"):
-        (tmp_path / "sub").mkdir(exist_ok=True)
         with pytest.raises(UsageError, match="is the input itself"):
             check_outputs({"--json": tmp_path / name}, [video], overwrite=True)
     assert video.read_bytes() == b"film"
 
 
-def test_two_outputs_of_one_name_are_refused_and_stdout_and_devices_are_no_names(tmp_path):
-    with pytest.raises(UsageError, match="--csv and --json both write"):
-        check_outputs({"--json": tmp_path / "a", "--csv": str(tmp_path / "a")})
-    check_outputs(
-        {"--json": "-", "--csv": "/dev/null", "--coco-json": "/dev/null", "--sheet": None}
-    )
-    assert names_in(tmp_path) == []
-
-
 def test_outputs_are_checked_before_anything_is_loaded(tmp_path):
-    (tmp_path / "old.jsonl").touch()
+    old = tmp_path / "old.jsonl"
+    old.touch()
     with pytest.raises(UsageError, match=r"old\.jsonl is there already"):
-        check_outputs({"--json": tmp_path / "old.jsonl"})
-    check_outputs({"--json": tmp_path / "old.jsonl"}, rotated=["--json"])
+        check_outputs({"--json": old})
+    check_outputs({"--json": old}, rotated=["--json"])
     with pytest.raises(SinkError, match="does not exist; create it first"):
         check_outputs({"--csv": tmp_path / "nowhere" / "a.csv"})
-
-
-def lines(path: Path) -> list:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    with pytest.raises(UsageError, match="--csv and --json both write"):
+        check_outputs({"--json": tmp_path / "a", "--csv": str(tmp_path / "a")})
+    null = "/dev/null"
+    check_outputs({"--json": "-", "--csv": null, "--coco-json": null, "--sheet": None})
+    assert names_in(tmp_path) == ["old.jsonl"]
 
 
 def test_rotated_files_have_a_header_each_and_together_every_frame(tmp_path):
     path = tmp_path / "poses.jsonl"
-    with JsonLinesSink(path, HEADER, rotation=parse_rotation("5KB")) as sink:
-        for index in range(20):
-            sink.write(frame(index), poses(1))
-    files = sorted(tmp_path.iterdir(), key=lambda one: one.stat().st_mtime_ns)
+    for start in (0, 10):  # the second run puts aside what the first left
+        with JsonLinesSink(path, {}, rotation=parse_rotation("5KB")) as sink:
+            for index in range(start, start + 10):
+                sink.write(frame(index), poses(1))
+    files = list(tmp_path.iterdir())
     assert len(files) > 3 and path in files
     assert all(re.fullmatch(r"poses(-\d{8}T\d{6}Z(-\d+)?)?.jsonl", one.name) for one in files)
-    assert all("livepose" in lines(one)[0] for one in files)
+    lines = [[json.loads(line) for line in one.read_text().splitlines()] for one in files]
+    assert all("livepose" in one[0] for one in lines)
     assert all(one.stat().st_size < 10_000 for one in files)
-    found = [line["frame"] for one in files for line in lines(one)[1:]]
-    assert sorted(found) == list(range(20))
-
-
-def test_a_restart_puts_the_old_file_aside(tmp_path):
-    path = tmp_path / "a.csv"
-    for _ in range(3):
-        with CsvSink(path, rotation=parse_rotation("1h")) as sink:
-            sink.write(frame(0), poses(1))
-    assert len(list(tmp_path.iterdir())) == 3
-    assert len({one.read_text() for one in tmp_path.iterdir()}) == 1
+    assert sorted(line["frame"] for one in lines for line in one[1:]) == list(range(20))
 
 
 def test_a_file_is_put_aside_at_an_age(tmp_path, monkeypatch):
@@ -127,7 +138,7 @@ def test_a_file_is_put_aside_at_an_age(tmp_path, monkeypatch):
     with CsvSink(tmp_path / "a.csv", rotation=parse_rotation("1h")) as sink:
         for now_s[0] in (0.0, 3599.0, 3600.0, 7199.0):
             sink.write(frame(0), poses(1))
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(names_in(tmp_path)) == 2
 
 
 @pytest.mark.parametrize("text", ["", "0h", "5", "1x", "-1h", "1e3MB", "inf", "1 h"])
@@ -137,45 +148,126 @@ def test_a_wrong_rotation_is_one_sentence(text):
 
 
 def test_two_runs_with_one_coco_file_leave_a_whole_one_and_follow_no_link(tmp_path):
+    path = tmp_path / "r.json"
     (tmp_path / ".r.json.part").symlink_to(tmp_path / "victim")
-    first, second = CocoSink(tmp_path / "r.json"), CocoSink(tmp_path / "r.json")
+    first, second = CocoSink(path), CocoSink(path)
     for index in range(3):
         first.write(frame(index), poses(1))
         second.write(frame(index), poses(2))
-    first.close()
-    assert len(json.loads((tmp_path / "r.json").read_text())) == 3
-    second.close()
-    assert len(json.loads((tmp_path / "r.json").read_text())) == 6
+    for sink, records in ((first, 3), (second, 6)):
+        sink.close()
+        assert len(json.loads(path.read_text())) == records
     assert names_in(tmp_path) == [".r.json.part", "r.json"]
     umask = os.umask(0)
     os.umask(umask)
-    assert stat.S_IMODE((tmp_path / "r.json").stat().st_mode) == 0o666 & ~umask
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
 
 
-def test_pictures_of_one_number_stay_two_pictures(tmp_path):
-    names = ["1.jpg", "2024-05-01.jpg", "cam1/0001.jpg", "cam2/0001.jpg", "5.jpg", "000785.jpg"]
-    with CocoSink(tmp_path / "r.json") as sink:
-        for index, name in enumerate(names):
-            sink.write(frame(index, name=name), poses(1))
-    records = json.loads((tmp_path / "r.json").read_text())
-    ids = [record["image_id"] for record in records]
-    assert len(set(ids)) == len(names)
-    assert ids[0] == 1 and ids[5] == 785
-    named = {record["image_id"]: record.get("file_name") for record in records}
-    assert named[1] is None and named[ids[3]] == "cam2/0001.jpg"
+def test_an_interrupted_run_leaves_whole_files(tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text("[]")
+    with pytest.raises(KeyboardInterrupt), CocoSink(path, overwrite=True) as sink:
+        sink.write(frame(5), poses(1))
+        assert path.read_text() == "[]"
+        raise KeyboardInterrupt
+    assert [record["image_id"] for record in json.loads(path.read_text())] == [5]
+    assert names_in(tmp_path) == ["r.json"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_when_the_disk_fills_up_whole_lines_stay(tmp_path, filling_disk, name):
+    sink = FILES[name](tmp_path / name)
+    filling_disk(5000)
+    with pytest.raises(SinkError, match="File too large"):
+        for index in range(100):
+            sink.write(frame(index), poses(1))
+    sink.close()
+    text = (tmp_path / name).read_text()
+    assert len(text.splitlines()) > 1 and text.endswith("\n")
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(SinkError, match="the disk is full; make room"):
+        FILES[name](tmp_path / "full")
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.parquet"])
+def test_when_the_disk_fills_up_the_earlier_file_stays(tmp_path, filling_disk, monkeypatch, name):
+    monkeypatch.setattr("livepose.results.tables._ROWS_TOGETHER", 100)
+    (tmp_path / name).write_text("[1]")
+    sink = FILES[name](tmp_path / name, overwrite=True)
+    filling_disk(500)
+    with pytest.raises(SinkError, match="File too large"):
+        for index in range(100):
+            sink.write(frame(index), poses(1))
+    sink.close()
+    assert (tmp_path / name).read_text() == "[1]" and names_in(tmp_path) == [name]
+
+
+def test_a_full_disk_leaves_no_half_file_of_a_frame(tmp_path, filling_disk):
+    sink = OpenPoseSink(tmp_path, "a")
+    filling_disk(100)
+    with pytest.raises(SinkError, match="File too large"):
+        sink.write(frame(0), poses(1))
+    assert names_in(tmp_path) == []
+
+
+def test_a_pipe_is_written_into_and_its_reader_may_go(tmp_path):
+    path, read = tmp_path / "r.json", []
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: read.append(path.read_text()))
+    reader.start()
+    with CocoSink(path) as sink:
+        sink.write(frame(7), poses(1))
+    reader.join()
+    assert json.loads(read[0])[0]["image_id"] == 7 and path.is_fifo()
+    reader = threading.Thread(target=lambda: path.open().close())
+    reader.start()
+    with CocoSink(path) as sink:
+        reader.join()
+        with pytest.raises(OutputClosed):
+            sink.write(frame(7), poses(1))
+
+
+CLOSED_PIPE = """
+import sys
+from livepose.sinks.jsonl import JsonLinesSink
+from livepose.poses import Poses
+from sinks.people import frame
+try:
+    sink = JsonLinesSink("-", {})
+    for index in range(100_000):
+        sink.write(frame(index), Poses.empty())
+except BrokenPipeError:
+    sys.exit(42)
+"""
+
+
+def test_a_dash_is_stdout_and_a_closed_pipe_a_quiet_end(capsys):
+    with JsonLinesSink("-", {}) as sink:
+        sink.write(frame(), poses(2))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [len(line.get("people", [])) for line in lines] == [0, 2]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment}
+    with subprocess.Popen([sys.executable, "-c", CLOSED_PIPE], **how) as process:
+        assert process.stdout.readline() == b'{"livepose": {}}\n'
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 42
 
 
 @pytest.mark.parametrize("to_stdout", [False, True])
 def test_a_name_that_is_not_utf_8_is_escaped(tmp_path, capsysbinary, to_stdout):
-    name = os.fsdecode(b"caf\xe9.jpg")
     path = tmp_path / "a.csv"
     with CsvSink("-" if to_stdout else path) as sink:
-        sink.write(frame(0, name=name), poses(1))
+        sink.write(frame(0, name=os.fsdecode(b"caf\xe9.jpg")), poses(1))
     data = capsysbinary.readouterr().out if to_stdout else path.read_bytes()
     assert data.decode().splitlines()[1].split(",")[2] == r"caf\udce9.jpg"
 
 
-def test_the_header_has_the_start_in_utc():
-    started = datetime.fromisoformat(HEADER["started_utc"])
-    assert started.utcoffset().total_seconds() == 0
-    assert abs((datetime.now(UTC) - started).total_seconds()) < 3600
+def test_each_line_is_in_the_file_before_the_next_frame_comes(tmp_path):
+    sink = JsonLinesSink(tmp_path / "a.jsonl", {})
+    for index in range(3):
+        sink.write(frame(index), Poses.empty())
+        assert (tmp_path / "a.jsonl").read_text().count("\n") == index + 2
+    sink.close()
+    sink.close()

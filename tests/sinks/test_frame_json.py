@@ -9,7 +9,7 @@ import pytest
 from sinks.people import frame, poses
 
 from livepose.poses import Poses
-from livepose.sinks.jsonl import JsonLinesSink, frame_json, make_header
+from livepose.sinks.jsonl import JsonLinesSink, frame_json
 
 
 def crowd(seed: int, people: int = 4) -> Poses:
@@ -43,21 +43,13 @@ def without_odd_numbers(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_it_says_what_to_dict_says(seed):
-    people = crowd(seed)
+    people = crowd(seed, people=seed % 5 + 1) if seed else Poses.empty()
     said = json.loads(frame_json(frame(7, 0.25), people), parse_constant=pytest.fail)
     wanted = {"frame": 7, "time_s": 0.25, **without_odd_numbers(people.to_dict())}
     assert said == wanted
-    assert list(said["people"][0]) == list(wanted["people"][0])
-
-
-def test_nobody_is_an_empty_list():
-    assert json.loads(frame_json(frame(0), Poses.empty())) == {
-        "frame": 0,
-        "time_s": 0.0,
-        "people": [],
-    }
+    assert [list(one) for one in said["people"]] == [list(one) for one in wanted["people"]]
 
 
 def test_plain_leaves_the_covariances_out_and_more_comes_first():
@@ -66,26 +58,20 @@ def test_plain_leaves_the_covariances_out_and_more_comes_first():
     assert list(said["people"][0]) == ["id", "box_xyxy", "score", "keypoints", "states"]
 
 
-def test_slim_people_take_under_400_bytes_and_keep_the_digits_that_count():
+def test_slim_people_take_under_400_bytes_and_keep_the_digits_that_count(tmp_path):
     people = poses(4)
     people = replace(people, keypoints_xy=people.keypoints_xy + 500.26)
     sharp = replace(people, covariance_px2=people.covariance_px2 * 0.1)
     for one, x in ((people, 510), (sharp, 510.3)):
         text = frame_json(frame(0), one, "slim")
         assert len(text) < 4 * 400
-        said = json.loads(text)["people"]
-        assert said[0]["keypoints"][0] == [x, x + 10, 0.5]
-    gone = json.loads(frame_json(frame(0), poses(1, missing=[2]), "slim"))["people"][0]
-    assert gone["keypoints"][2] is None and set(gone) == {"id", "box_xyxy", "score", "keypoints"}
-
-
-def test_a_slim_file_says_what_its_numbers_are(tmp_path):
-    header = make_header(source="a", size_wh=(64, 48))
-    with JsonLinesSink(tmp_path / "a.jsonl", header, slim=True) as sink:
-        sink.write(frame(0), poses(1))
-    first, second = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())
-    assert first["livepose"]["keypoint"] == ["x", "y", "score"]
-    assert len(second["people"][0]["keypoints"][0]) == 3
+        assert json.loads(text)["people"][0]["keypoints"][0] == [x, x + 10, 0.5]
+    with JsonLinesSink(tmp_path / "a.jsonl", {"keypoint": ["x"]}, slim=True) as sink:
+        sink.write(frame(0), poses(1, missing=[2]))
+    header, line = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())
+    assert header["livepose"]["keypoint"] == ["x", "y", "score"]
+    assert set(line["people"][0]) == {"id", "box_xyxy", "score", "keypoints"}
+    assert line["people"][0]["keypoints"][2] is None
 
 
 def test_live_frames_have_the_wall_clock_of_their_capture():
