@@ -38,12 +38,14 @@ def option(
     least: float | None = None,
     above: float | None = None,
     parse: Callable[[str], Any] | None = None,
+    expects: str = "",
     nargs: str = "",
 ) -> Any:
     """A field of a dataclass that is also an option of the command line.
 
     ``flag`` is given where the option is not called as the field is; an empty one with ``nargs``
-    stands for the arguments without a flag. ``parse`` reads what has a form of its own.
+    stands for the arguments without a flag. ``parse`` reads what has a form of its own, which
+    ``expects`` says in words.
     """
     told = {name: value for name, value in locals().items() if name not in ("default", "told")}
     return field(default=default, metadata=told)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.cli import guarded
-from livepose.cli.evaluate import COCO, CocoOutputs, chosen_of
+from livepose.cli.evaluate import CocoOutputs
 from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars
 from livepose.crops import CropGeometry
@@ -171,7 +171,7 @@ def write_note(path: Path, below_px: float) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """The command line of this study."""
     parser = ArgumentParser(prog="python -m studies.small_people", description=__doc__)
-    for kind in COCO:
+    for kind in (CocoSettings, CocoOutputs):
         add_options(parser, kind)
     parser.set_defaults(boxes="gt")
     parser.add_argument("--write", type=float, metavar="PX", help="note this in --weights FILE")
@@ -181,7 +181,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def run(arguments: Namespace) -> int:
     """Measures and prints, or notes a threshold."""
-    chosen, markdown = chosen_of(CocoSettings, arguments), options(CocoOutputs, arguments).markdown
+    chosen, markdown = options(CocoSettings, arguments), options(CocoOutputs, arguments).markdown
     require_writable([markdown])
     if arguments.write is not None:
         write_note(Path(chosen.weights), arguments.write)

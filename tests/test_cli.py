@@ -45,16 +45,11 @@ def sentences(text: str) -> list[str]:
         (["--video", "VIDEOS/truncated_no_index.mp4"], LOST, "truncated_no_index.mp4"),
         (["--video", "VIDEOS/audio_only.mp4"], LOST, "only audio"),
         ([], USAGE, "nothing to look at"),
-        (["--video", "IN", "--frames", "5"], USAGE, "--frames: only with --benchmark"),
-        (["--video", "IN", "--compare", "old"], USAGE, "--compare: only with --benchmark"),
         (["--video", "/nowhere/in.mp4"], LOST, "/nowhere/in.mp4"),
         (["--video", "."], LOST, "folder"),
         (["--image", "/nowhere/*.jpg"], LOST, "/nowhere/*.jpg"),
         (["--camera", "97"], LOST, "camera 97"),
         (["--source", "/nowhere/at/all"], LOST, "/nowhere/at/all"),
-        (["--video", "IN", "--output", "/nowhere/out.mp4"], 1, "/nowhere"),
-        (["--video", "IN", "--csv", "/nowhere/out.csv"], 1, "/nowhere"),
-        (["--video", "IN", "--coco-json", "/nowhere/out.json"], 1, "/nowhere"),
         (["--video", "IN", "--json", "/dev/full"], 1, "disk is full"),
     ],
 )
@@ -89,13 +84,6 @@ def test_a_video_that_breaks_off_leaves_what_there_was(
     assert len(lines.read_text().splitlines()) == 201
     with av.open(str(out)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 200
-
-
-@pytest.mark.parametrize("words", [["--camera-size", "big"], ["--max-people", "0"], ["--nonsense"]])
-def test_a_wrong_option_is_a_usage_error(words: list[str]) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        main(["--camera", "0", *words])
-    assert exit_.value.code == USAGE
 
 
 def test_unknown_weights_are_said_with_exit_code_4(
@@ -216,16 +204,24 @@ def test_the_help_fits_a_newcomer() -> None:
         assert word in done.stdout
 
 
-def test_whoever_waits_long_is_told_why_and_nobody_else(
-    said: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("draws", [True, False])
+def test_whoever_waits_long_is_told_why_and_who_draws_is_ready_for_it(
+    draws: bool, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with play.patience():
+    warmed: list[bool] = []
+
+    def warm_up() -> None:
+        warmed.append(True)
+        raise RuntimeError("no compiler")  # which stops nobody
+
+    monkeypatch.setattr(play.drawing, "warm_up", warm_up)
+    with play.warming_up(draws):
         pass
     assert said == ["warming up ...", "ready after 0.0 s"]
+    assert warmed == [True] * draws
     monkeypatch.setattr(play, "LATE_S", 0.01)
-    with play.patience():
+    with play.warming_up(draws=False):
         time.sleep(0.3)
-    assert len(said) == 5
     assert "first start compiles" in said[3]
 
 
@@ -240,23 +236,5 @@ def test_whoever_waits_long_is_told_why_and_nobody_else(
         ({"sheet": "sheet.png", "no_window": True}, True),
     ],
 )
-def test_drawing_is_warmed_up_where_something_is_drawn(
-    chosen: dict[str, Any], wanted: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = RunOptions.given(Namespace(**chosen))
-    warmed: list[bool] = []
-    monkeypatch.setattr(play.drawing, "warm_up", lambda: warmed.append(True))
-    with play.with_drawing_warm(asked):
-        pass
-    assert warmed == [True] * wanted
-
-
-def test_a_warm_up_that_fails_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
-        raise RuntimeError("no compiler")
-
-    monkeypatch.setattr(play.drawing, "warm_up", fail)
-    with play.with_drawing_warm(
-        RunOptions.given(Namespace(output=Path("out.mp4"), no_window=True))
-    ):
-        pass
+def test_what_is_drawn_is_known_before(chosen: dict[str, Any], wanted: bool) -> None:
+    assert RunOptions.given(Namespace(**chosen)).draws() == wanted

@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
-import traceback
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TextIO
 
 import livepose
 from livepose.cli.options import Command, add_options, options
@@ -31,32 +29,29 @@ from livepose.settings import option
 logger = logging.getLogger(__name__)
 
 COMMANDS = {
-    "calibrate": "evaluate.CALIBRATE",
-    "cameras": "small.CAMERAS",
-    "completion": "small.COMPLETION",
-    "decode": "results.DECODE",
-    "demo": "small.DEMO",
-    "doctor": "doctor.DOCTOR",
+    "calibrate": "evaluate.calibrate",
+    "cameras": "small.cameras",
+    "completion": "small.completion",
+    "decode": "results.decode",
+    "demo": "small.demo",
+    "doctor": "doctor.doctor",
     "eval": "evaluate.EVAL",
-    "export": "weights.EXPORT",
-    "plot": "results.PLOT",
-    "quantise": "evaluate.QUANTISE",
+    "export": "weights.export",
+    "plot": "results.plot",
+    "quantise": "evaluate.quantise",
     "train": "train.TRAIN",
     "weights": "weights.WEIGHTS",
 }
 """Where each command is; without one of them the pipeline runs."""
 RUN = "run.RUN"
 
-EXTRA_OF = {
-    "torch": "torch",
-    "ultralytics": "torch",
-    "onnx": "export",
-    "matplotlib": "plot",
-    "pycocotools": "eval",
-    "scipy": "eval",
-    "trackeval": "eval",
+EXTRAS = {
+    "torch": ("torch", "ultralytics"),
+    "export": ("onnx",),
+    "plot": ("matplotlib",),
+    "eval": ("pycocotools", "scipy", "trackeval"),
 }
-"""Packages that not every installation has, and the extra that brings each."""
+"""What an installation may lack, by the extra that brings it."""
 AT_WORK = frozenset(("prefetch", "getting ready", "drawing"))
 """Names of threads that may be inside a library, which nothing can break off."""
 
@@ -91,8 +86,12 @@ def guarded(action: Callable[[], int | None]) -> int:
     """What ``action`` returns; errors become one sentence and an exit code."""
     show_messages()
     try:
-        _check_working_directory()
-        with ends_like_ctrl_c():
+        try:
+            os.getcwd()  # noqa: PTH109 - asked only whether it is there
+        except OSError as error:
+            why = f"the working directory cannot be used ({error.strerror})"
+            raise UsageError(f"{why}; change to another folder") from error
+        with _ends_like_ctrl_c():
             code = action()
         _flush_stdout()
         return code or 0
@@ -100,11 +99,12 @@ def guarded(action: Callable[[], int | None]) -> int:
         logger.error(str(error))
         return error.exit_code
     except ModuleNotFoundError as error:
-        if error.name not in EXTRA_OF:
+        extra = next((extra for extra, names in EXTRAS.items() if error.name in names), None)
+        if extra is None:
             raise
         logger.error(
             f"this needs {error.name}, which is not installed; install it with "
-            f"\"pip install 'livepose[{EXTRA_OF[error.name]}]'\""
+            f"\"pip install 'livepose[{extra}]'\""
         )
         return DeviceError.exit_code
     except KeyboardInterrupt as error:
@@ -167,15 +167,6 @@ def _fill_closed_streams() -> None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open to the end
 
 
-def _check_working_directory() -> None:
-    try:
-        os.getcwd()  # noqa: PTH109 - asked only whether it is there
-    except OSError as error:
-        raise UsageError(
-            f"the working directory cannot be used ({error.strerror}); change to another folder"
-        ) from error
-
-
 def _flush_stdout() -> None:
     """Sends out what is left; a quiet end where its reader has gone."""
     if sys.stdout is None:
@@ -191,18 +182,19 @@ def _flush_stdout() -> None:
 
 
 @contextmanager
-def ends_like_ctrl_c() -> Iterator[None]:
-    """Within it these signals interrupt, once; one that is ignored (nohup) stays so."""
+def _ends_like_ctrl_c() -> Iterator[None]:
+    """Within it SIGTERM and SIGHUP interrupt, once; one that is ignored (nohup) stays so."""
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
         numbers = []  # signals are the main thread's
     ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    earlier: dict[int, Any] = {number: signal.signal(number, _interrupt) for number in ours}
+    for number in ours:
+        signal.signal(number, _interrupt)
     try:
         yield
     finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -218,26 +210,22 @@ class MessageSettings:
     verbose: bool = option(False, "more, and when it was said")
 
 
-class Messages(logging.Handler):
+class Messages(logging.StreamHandler[TextIO]):
     """Writes ``livepose: ...`` to stderr as it is now; whoever does not listen misses it."""
 
-    def __init__(self, with_time: bool = False) -> None:
-        super().__init__()
-        self._started_s = time.perf_counter() if with_time else None
+    stream = property(lambda self: sys.stderr)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """One line."""
-        since = ""
-        if self._started_s is not None:
-            since = f"{time.perf_counter() - self._started_s:7.2f} s  "
-        try:
-            print(f"livepose: {since}{record.getMessage()}", file=sys.stderr, flush=True)
-            if record.exc_info:
-                traceback.print_exception(record.exc_info[1])
-        except (OSError, ValueError):
-            # Nobody reads any more, or the disk is full; the work goes on, and at its end the
-            # interpreter must not fail to send what is left.
-            sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+    def __init__(self, with_time: bool = False) -> None:
+        logging.Handler.__init__(self)
+        time = "%(asctime)s  " if with_time else ""
+        self.setFormatter(logging.Formatter(f"livepose: {time}%(message)s"))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Nobody reads any more, or the disk is full: the work goes on.
+
+        At its end the interpreter must not fail to send what is left.
+        """
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def show_messages(quiet: bool = False, verbose: bool = False) -> None:

@@ -1,123 +1,359 @@
-"""``livepose doctor``: looks at this machine, and prints what is wrong and how to mend it."""
+"""``livepose doctor``: looks at this machine, and prints what is wrong and how to mend it.
+
+``CHECKS`` is its table. A broken library can take its process along (an abort, an illegal
+instruction, a hang), and that is to be a finding and not the end of the doctor: who loads one looks
+in a process of its own, ``python -m livepose.cli.doctor NAME``, which prints one line of JSON.
+"""
 
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from argparse import Namespace
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from livepose.cli.doctor_checks import FAIL, OK, ROWS, WARN, Machine, Verdict
-from livepose.cli.options import Command, options
+from livepose.cli.options import command
+from livepose.errors import DeviceError, LiveposeError, WeightsError
+from livepose.machine import answer_of, processor_and_cores, processor_flags
 from livepose.settings import option
 
+OK, WARN, FAIL = "ok", "warn", "fail"
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}
-AT_ONCE = 2
-TIMEOUT_S = 120.0
+AT_ONCE, TIMEOUT_S = 2, 120.0
+SMALLEST_FREE_BYTES = 500_000_000
+TELLING_FLAGS = (
+    *("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16"),
+    *("asimd", "asimddp", "bf16"),
+)
+"""Instructions that make networks quick, by the kernel's names."""
+REINSTALL = "pip install --force-reinstall --no-deps livepose"
+OPENCV = "pip install --force-reinstall opencv-python"
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line of the table."""
+class Verdict(NamedTuple):
+    """How something is, what was found, and the command that mends it."""
 
-    name: str
     status: str
     found: str
     mend: str = ""
+    facts: Mapping[str, Any] | None = None
+    """What torch knows of devices; None where it was not asked."""
 
 
-def device_name(text: str) -> str:
-    """The name of a device, which need not be there."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text):
-        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, got {text!r}")
-    return text
+def _processor() -> Verdict:
+    flags = processor_flags()
+    found = ", ".join([processor_and_cores(), *(flag for flag in TELLING_FLAGS if flag in flags)])
+    if flags and not flags & {"avx2", "asimd", "neon"}:
+        mend = "use a machine with AVX2 (any x86 processor since 2015), or a GPU"
+        return Verdict(WARN, f"{found}; without AVX2 networks are slow", mend)
+    return Verdict(OK, found)
 
 
-@dataclass(frozen=True)
-class DoctorSettings:
-    """What the doctor is to say, and of what."""
+def _torch_runs() -> Verdict:
+    import torch
 
-    json: bool = option(False, "print the findings as JSON")
-    device: str = option(
-        "auto", "fail without it: cpu, cuda, cuda:N or mps", metavar="D", parse=device_name
-    )
+    weight = torch.ones(1, 3, 3, 3)
+    answer = float(torch.nn.functional.conv2d(torch.ones(1, 3, 8, 8), weight).sum())
+    if answer != 27.0 * 36:
+        raise ArithmeticError(f"a convolution gave {answer}, expected {27.0 * 36}")
+    cuda = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    mps = torch.backends.mps.is_available()
+    facts = {"cuda_build": torch.version.cuda, "cuda": cuda, "mps": mps}
+    return Verdict(OK, f"{torch.__version__}, a convolution runs", facts=facts)
 
 
-def run(given: Namespace) -> int:
-    """Examines, prints, and returns 0 if livepose is usable, else the first failure's code."""
-    settings = options(DoctorSettings, given)
-    checks = examine(settings.device)
-    code = next((ROWS[one.name].exit_code for one in checks if one.status == FAIL), 0)
-    if settings.json:
-        lines = [asdict(check) for check in checks]
-        print(json.dumps({"usable": code == 0, "exit_code": code, "checks": lines}, indent=2))
+def _device(asked: str, facts: Mapping[str, Any]) -> Verdict:
+    """Whether the device that was asked for is there; "auto" is content with the processor."""
+    names, mps, build = facts.get("cuda", []), facts.get("mps", False), facts.get("cuda_build")
+    cards = [f"cuda:{number} {name}" for number, name in enumerate(names)]
+    found = ", ".join(["cpu", *cards, *(["mps"] if mps else [])])
+    nvidia = "GPU" in answer_of("nvidia-smi", "-L")
+    kind, _, number = asked.partition(":")
+    there = {"cpu": True, "auto": True, "cuda": len(names) > int(number or 0), "mps": mps}
+    if there[kind] and not (asked == "auto" and nvidia and facts and not names):
+        return Verdict(OK, found)
+    if not nvidia or kind == "mps":
+        mend = "use --device cpu (no NVIDIA driver answers: try nvidia-smi)"
+    elif build is None:
+        mend = "pip install --force-reinstall torch  (a CUDA build: https://pytorch.org)"
     else:
-        print_table(checks)
-    return code
+        mend = f"update the NVIDIA driver to one that knows CUDA {build}"
+    if there[kind]:
+        return Verdict(WARN, f"{found}; an NVIDIA GPU is present but torch sees none", mend)
+    return Verdict(FAIL, f"{asked} is not there, only {found}", mend)
 
 
-DOCTOR = Command("Checks this machine, and says how to mend it.", [DoctorSettings], run)
+def _openvino_runs() -> Verdict:
+    modules: dict[str, Any] = sys.modules
+    modules["openvino_telemetry"] = None  # it need talk to nobody
+    import numpy as np
+    import openvino
+
+    numbers = openvino.opset13.parameter([1, 4], np.float32)
+    model = openvino.Model([openvino.opset13.add(numbers, numbers)], [numbers], "tiny")
+    core = openvino.Core()
+    answer = core.compile_model(model, "CPU")(np.ones((1, 4), np.float32))[0]
+    if not np.array_equal(answer, np.full((1, 4), 2.0, np.float32)):
+        raise ArithmeticError(f"1 + 1 gave {answer.tolist()}")
+    kinds = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    telling = [kind for kind in kinds if kind in ("FP16", "BF16", "INT8")]
+    return Verdict(OK, ", ".join([f"{openvino.__version__.split('-')[0]}, a model runs", *telling]))
 
 
-def examine(device: str) -> list[Check]:
-    """All checks, in the order of the table."""
-    machine = Machine(device)
+def _numba_compiles() -> Verdict:
+    import numba
+    import numpy as np
+
+    doubled = numba.njit(lambda values: values + values)
+    if float(doubled(np.ones(3)).sum()) != 6.0:
+        raise ArithmeticError("a compiled 1 + 1 was not 2")
+    from livepose.drawing._kernels import paint_capsules
+
+    cache = paint_capsules.stats.cache_path
+    found = f"{numba.__version__} with NumPy {np.__version__}"
+    if cache and _writable(Path(cache)):
+        return Verdict(OK, f"{found}, compiles and keeps what it compiled")
+    place = f"its cache {cache} is not" if cache else "no cache is"
+    mend = f"export NUMBA_CACHE_DIR={Path(tempfile.gettempdir()) / 'numba'}"
+    return Verdict(WARN, f"{found}; {place} writable, so each start compiles anew", mend)
+
+
+def _opencv_loads() -> Verdict:
+    """Its distributions share one folder and overwrite each other's files."""
+    import cv2
+    import numpy as np
+
+    cv2.resize(np.zeros((8, 8, 3), np.uint8), (4, 4))
+    installed = {f"{each.metadata['Name']}".lower(): each for each in metadata.distributions()}
+    there = sorted(name for name in installed if name.startswith("opencv-"))
+    found = ", ".join(f"{name} {installed[name].version}" for name in there)
+    mend = f"pip uninstall -y {' '.join(there)} && {OPENCV}"
+    if len(there) > 1:
+        return Verdict(WARN, f"{found}: several at once overwrite each other", mend)
+    if "headless" in found:
+        return Verdict(WARN, f"{found}: it has no windows", mend)
+    return Verdict(OK, found or "OpenCV without a name")
+
+
+def _window_opens() -> Verdict:
+    import numpy as np
+
+    from livepose.window import Window
+
+    possible, reason = Window.available()
+    if not possible:
+        mend = "start livepose from a desktop session (or ssh -X), or use --output"
+        return Verdict(WARN, f"none: {reason}", mend)
+    with Window("livepose doctor") as window:
+        window.show(np.zeros((32, 32, 3), np.uint8))
+        window.poll()
+    return Verdict(OK, "opens")
+
+
+def _pyav_encodes() -> Verdict:
+    import io
+
+    import av
+    import numpy as np
+
+    with av.open(io.BytesIO(), "w", format="mp4") as container:
+        try:
+            stream = container.add_stream("libx264", rate=30)
+        except ValueError:
+            sys.exit("built without libx264, so no video can be written")
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="bgr24")
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return Verdict(OK, f"{av.__version__}, writes H.264 (libx264)")
+
+
+def _intact(name: str) -> Verdict:
+    from livepose.weights.arrays import verify
+    from livepose.weights.places import find_weights
+
+    path = find_weights(name)
+    if not verify(path):
+        return Verdict(FAIL, f"{path} is damaged: its hash is wrong", REINSTALL)
+    return Verdict(OK, f"{path.stem}, verified")
+
+
+def _cameras() -> Verdict:
+    from livepose.sources.camera import list_cameras
+
+    found = list_cameras()
+    there = [one.path for one in found if Path(one.path).exists()]
+    closed = [path for path in there if not os.access(path, os.R_OK | os.W_OK)]
+    if closed:
+        mend = "sudo usermod -aG video $USER  (then log in again)"
+        return Verdict(WARN, f"no permission to read {', '.join(closed)}", mend)
+    if not found:
+        return Verdict(WARN, "none found", "plug one in, then: livepose cameras")
+    return Verdict(OK, ", ".join(f"{one.index}: {one.name}" for one in found))
+
+
+def _cache() -> Verdict:
+    from livepose.weights.places import cache_folder, is_cache_lasting
+
+    folder, mend = (
+        cache_folder(),
+        f"export LIVEPOSE_CACHE={Path(tempfile.gettempdir()) / 'livepose'}",
+    )
+    if not (is_cache_lasting() and _writable(folder)):
+        return Verdict(WARN, f"{folder} cannot be written, so nothing can be fetched", mend)
+    free = shutil.disk_usage(_nearest(folder)).free
+    if free < SMALLEST_FREE_BYTES:
+        return Verdict(WARN, f"{folder}: only {free / 1e6:.0f} MB are free", mend)
+    return Verdict(OK, f"{folder}, {free / 1e9:.0f} GB free")
+
+
+def _writable(folder: Path) -> bool:
+    """Tried with a file: permission bits say nothing of a read-only disk, or to root."""
+    try:
+        with tempfile.TemporaryFile(dir=_nearest(folder)):
+            return True
+    except OSError:
+        return False
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the lowest one above it that is there."""
+    return next((place for place in (folder, *folder.parents) if place.exists()), folder)
+
+
+class Check(NamedTuple):
+    """Who looks, and what is said where that fails."""
+
+    look: Callable[[], Verdict]
+    broken: str = ""
+    """How bad it is; "" where nothing is loaded, so that it need not look alone."""
+    mend: str = ""
+    exit_code: int = LiveposeError.exit_code
+    without: str = ""
+    """What a light install, which does without the package of this name, has not."""
+
+
+WEIGHTS, DEVICE = WeightsError.exit_code, DeviceError.exit_code
+GPUS = "no GPUs, no training; OpenVINO runs the embedded networks"
+DETECTORS = "no detectors but the embedded one"
+LIBRARIES = "apt-get install -y libxcb1 libx11-6 libgl1 libglib2.0-0"
+PYAV = "pip install --force-reinstall --only-binary av av"
+CHECKS = {
+    "processor": Check(_processor),
+    "torch": Check(_torch_runs, FAIL, "pip install --force-reinstall torch", DEVICE, GPUS),
+    "device": Check(lambda: _device("auto", {}), exit_code=DEVICE),
+    "openvino": Check(_openvino_runs, WARN, "pip install --force-reinstall openvino"),
+    "numba": Check(_numba_compiles, FAIL, "pip install --upgrade numba numpy"),
+    "opencv": Check(_opencv_loads, FAIL, OPENCV),
+    "window": Check(_window_opens, WARN, LIBRARIES),
+    "pyav": Check(_pyav_encodes, FAIL, PYAV),
+    "ultralytics": Check(lambda: Verdict(OK, metadata.version("ultralytics")), without=DETECTORS),
+    "pose weights": Check(partial(_intact, "default"), FAIL, REINSTALL, WEIGHTS),
+    "detector weights": Check(partial(_intact, "person_yolo11n"), FAIL, REINSTALL, WEIGHTS),
+    "cameras": Check(_cameras, WARN, "livepose cameras"),
+    "cache": Check(_cache),
+}
+
+
+def examine(device: str) -> dict[str, Verdict]:
+    """What every check finds, in the order of the table."""
     found = {
-        name: Verdict(WARN, f"not installed: {row.without}", "pip install 'livepose[torch]'")
-        for name, row in ROWS.items()
-        if row.without and name not in machine.installed
+        name: Verdict(WARN, f"not installed: {check.without}", "pip install 'livepose[torch]'")
+        for name, check in CHECKS.items()
+        if check.without and not _is_installed(name)
     }
-    alone = [name for name, row in ROWS.items() if row.broken and name not in found]
+    alone = [name for name, check in CHECKS.items() if check.broken and name not in found]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found |= zip(alone, pool.map(partial(probe, machine=machine), alone), strict=True)
-    machine = replace(machine, torch=found["torch"])
-    verdicts = {name: found.get(name) or row.look(machine) for name, row in ROWS.items()}
-    return [Check(name, *verdict[:3]) for name, verdict in verdicts.items()]
+        found |= zip(alone, pool.map(probe, alone), strict=True)
+    found["device"] = _device(device, found["torch"].facts or {})
+    return {name: found.get(name) or check.look() for name, check in CHECKS.items()}
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def probe(
-    name: str,
-    environment: Mapping[str, str] | None = None,
-    timeout_s: float = TIMEOUT_S,
-    machine: Machine | None = None,
+    name: str, environment: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S
 ) -> Verdict:
     """Looks in a process of its own; what ends that process is a finding too."""
-    command = [sys.executable, "-m", "livepose.cli.doctor_checks", name]
+    check, command = CHECKS[name], [sys.executable, "-m", "livepose.cli.doctor", name]
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired:
-        return ROWS[name].failed(f"did not answer within {timeout_s:g} s", machine)
+        return Verdict(check.broken, f"did not answer within {timeout_s:g} s", check.mend)
     if done.returncode == 0:
         # A library may chatter on stdout; the verdict is the last line.
         return Verdict(*json.loads(done.stdout.splitlines()[-1]))
-    last = next((line.strip() for line in done.stderr.splitlines()[::-1] if line.strip()), "")
-    if done.returncode > 0:
-        return ROWS[name].failed(last or f"ended with exit code {done.returncode}", machine)
-    died = f"died of {signal.Signals(-done.returncode).name}"
-    return ROWS[name].failed(f"{died}: {last}" if last else died, machine)
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()][-1:]
+    if done.returncode < 0:
+        said = [f"died of {signal.Signals(-done.returncode).name}", *said]
+    found = ": ".join(said) or f"ended with exit code {done.returncode}"
+    return Verdict(check.broken, found, check.mend)
 
 
-def print_table(checks: list[Check]) -> None:
+def _device_name(text: str) -> str:
+    """Need not be there."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text):
+        raise ValueError(text)
+    return text
+
+
+@command("Checks this machine, and says how to mend it.")
+def doctor(
+    json_: bool = option(False, "print the findings as JSON", flag="--json"),
+    device: str = option(
+        "auto", "fail without it: cpu, cuda, cuda:N or mps",
+        metavar="D", parse=_device_name, expects="auto, cpu, cuda, cuda:N or mps",
+    ),
+) -> int:  # fmt: skip
+    """Examines, prints, and returns 0 if livepose is usable, else the first failure's code."""
+    found = examine(device)
+    failed = [name for name, one in found.items() if one.status == FAIL]
+    code = CHECKS[failed[0]].exit_code if failed else 0
+    if json_:
+        keys = ("name", "status", "found", "mend")
+        lines = [dict(zip(keys, (name, *one), strict=False)) for name, one in found.items()]
+        print(json.dumps({"usable": code == 0, "exit_code": code, "checks": lines}, indent=2))
+    else:
+        verdict = f"not usable yet: {', '.join(failed)}" if failed else "livepose is usable here"
+        _print_table(found, verdict)
+    return code
+
+
+def _print_table(found: Mapping[str, Verdict], verdict: str) -> None:
     """The table, and below it the commands, unbroken so that they can be copied."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("", "check", "found", box=None, pad_edge=False)
-    for one in checks:
-        table.add_row(Text(one.status, style=COLOURS[one.status]), one.name, Text(one.found))
+    for name, one in found.items():
+        table.add_row(Text(one.status, style=COLOURS[one.status]), name, Text(one.found))
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table)
-    for one in checks:
+    for name, one in found.items():
         if one.status != OK and one.mend:
-            name = Text(f"\n{one.name}: ", style=COLOURS[one.status])
-            console.print(name, Text(one.mend), sep="", soft_wrap=True)
-    failed = [one.name for one in checks if one.status == FAIL]
-    verdict = f"not usable yet: {', '.join(failed)}" if failed else "livepose is usable here"
+            title = Text(f"\n{name}: ", style=COLOURS[one.status])
+            console.print(title, Text(one.mend), sep="", soft_wrap=True)
     console.print(Text(f"\n{verdict}", style="bold"), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(CHECKS[sys.argv[1]].look()))
+    except LiveposeError as error:
+        sys.exit(str(error))

@@ -4,7 +4,6 @@ Results go to stdout, messages to stderr.
 """
 
 import logging
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepose.calibration.settings import CalibrationSettings, QuantiseSettings
-from livepose.cli.options import Command, options
+from livepose.cli.options import Command, command
 from livepose.errors import GateError, UsageError
-from livepose.evaluation.settings import CocoSettings, EvaluationSettings, Loading
+from livepose.evaluation.settings import CocoSettings, EvaluationSettings
 from livepose.settings import option
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ class EvaluationOutputs:
 
     json: str | None = option(None, "rows and settings, - is stdout", metavar="FILE")
     markdown: str | None = option(None, "the table, - is stdout", metavar="FILE")
+    results: str | None = None
+    require_ap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,40 +45,50 @@ class CocoOutputs(EvaluationOutputs):
     require_ap: float | None = option(None, "exit code 6 below it", metavar="AP")
 
 
-@dataclass(frozen=True)
-class MpiiData:
-    """What MPII's evaluation reads beside that."""
-
-    head_boxes: Path | None = option(None, "MPII's gt_valid.mat", metavar="FILE")
-
-
-def evaluate(given: Namespace) -> None:
-    """Measures, prints and writes what was asked for."""
-    from livepose.cli.progress import progress_bars
+@command("COCO AP")
+def _coco(chosen: CocoSettings, outputs: CocoOutputs) -> None:
     from livepose.evaluation import report, run
 
-    kind = CocoSettings if given.part == "coco" else EvaluationSettings
-    chosen, outputs = chosen_of(kind, given), options(CocoOutputs, given)
-    run_mpii = partial(run.run_mpii, head_boxes=options(MpiiData, given).head_boxes)
-    measures: dict[str, tuple[Callable[..., Measured], dict[str, str], str]] = {
-        "coco": (run.run_coco, report.COCO_COLUMNS, "COCO AP"),
-        "lsp": (run.run_lsp, run.LSP_COLUMNS, "PCK@0.2 of the torso"),
-        "mpii": (run_mpii, run.MPII_COLUMNS, "MPII PCKh"),
-    }
-    measure, columns, title = measures[given.part]
-    report.require_writable([outputs.json, outputs.markdown, outputs.results])
+    _evaluate(run.run_coco, chosen, outputs, report.COCO_COLUMNS, "COCO AP")
+
+
+@command("PCK@0.2 of the torso")
+def _lsp(chosen: EvaluationSettings, outputs: EvaluationOutputs) -> None:
+    from livepose.evaluation import run
+
+    _evaluate(run.run_lsp, chosen, outputs, run.LSP_COLUMNS, "PCK@0.2 of the torso")
+
+
+@command("PCKh@0.5 and @0.1")
+def _mpii(
+    chosen: EvaluationSettings,
+    outputs: EvaluationOutputs,
+    head_boxes: Path | None = option(None, "MPII's gt_valid.mat", metavar="FILE"),
+) -> None:
+    from livepose.evaluation import run
+
+    measure = partial(run.run_mpii, head_boxes=head_boxes)
+    _evaluate(measure, chosen, outputs, run.MPII_COLUMNS, "MPII PCKh")
+
+
+def _evaluate(
+    measure: "Callable[..., Measured]",
+    chosen: EvaluationSettings,
+    outputs: EvaluationOutputs,
+    columns: Mapping[str, str],
+    title: str,
+) -> None:
+    from livepose.cli.progress import progress_bars
+    from livepose.evaluation.report import require_writable
+
+    require_writable([outputs.json, outputs.markdown, outputs.results])
     with progress_bars() as progress:
         measured = measure(chosen, progress)
     show(outputs, chosen, measured, columns, title)
 
 
-def chosen_of(kind: type[EvaluationSettings], given: Namespace) -> EvaluationSettings:
-    """What is measured, from the options."""
-    return options(kind, given, loading=options(Loading, given))
-
-
 def show(
-    outputs: CocoOutputs,
+    outputs: EvaluationOutputs,
     chosen: EvaluationSettings,
     measured: "Measured",
     columns: Mapping[str, str],
@@ -103,39 +114,29 @@ def show(
         )
 
 
-COCO = (CocoSettings, Loading, CocoOutputs)
-PLAIN = (EvaluationSettings, Loading, EvaluationOutputs)
 EVAL = Command(
     "Measures accuracy and speed on annotated pictures, in the configuration that runs live.",
-    parts={
-        "coco": Command("COCO AP", COCO, evaluate),
-        "lsp": Command("PCK@0.2 of the torso", PLAIN, evaluate),
-        "mpii": Command("PCKh@0.5 and @0.1", (*PLAIN, MpiiData), evaluate),
-    },
+    parts={"coco": _coco, "lsp": _lsp, "mpii": _mpii},
     epilog=EXAMPLES,
 )
 
 
-def calibrate(given: Namespace) -> None:
+@command(
+    "Turns the heatmap's shape and score into an expected error, on annotated people that the"
+    " weights were not trained on."
+)
+def calibrate(settings: CalibrationSettings) -> None:
     """Calibrates and writes."""
     from livepose.calibration.run import run_calibration
     from livepose.cli.progress import progress_bars
 
-    settings = options(CalibrationSettings, given)
     with progress_bars() as progress:
         said = run_calibration(settings, progress)
     print(said)
 
 
-CALIBRATE = Command(
-    "Turns the heatmap's shape and score into an expected error, on annotated people that the"
-    " weights were not trained on.",
-    [CalibrationSettings],
-    calibrate,
-)
-
-
-def quantise(given: Namespace) -> None:
+@command("Measures what INT8 needs to know of pose weights, and what it costs.")
+def quantise(settings: QuantiseSettings) -> None:
     """Measures INT8 ranges on real crops, refuses what costs too much, writes."""
     from livepose.calibration import int8
     from livepose.cli.progress import progress_bars
@@ -144,7 +145,6 @@ def quantise(given: Namespace) -> None:
     from livepose.weights import find_weights
     from livepose.weights.card import is_third_party
 
-    settings = options(QuantiseSettings, given)
     path = find_weights(settings.weights)
     if is_third_party(path):
         raise UsageError(f"INT8 ranges are for livepose's own weights, not for {path.name}")
@@ -159,10 +159,3 @@ def quantise(given: Namespace) -> None:
         f"{measured['ap_f32']:.2f}, keypoints moved by {measured['shift_px_int8']:.3f} px of the "
         "crop in the median"
     )
-
-
-QUANTISE = Command(
-    "Measures what INT8 needs to know of pose weights, and what it costs.",
-    [QuantiseSettings],
-    quantise,
-)

@@ -1,24 +1,24 @@
 """Options out of the fields of dataclasses, and the dataclasses out of what was given.
 
-What the command line leaves open comes from the environment (``LIVEPOSE_MAX_PEOPLE=2``), then from
-``livepose.toml`` in the working directory or the file that ``LIVEPOSE_CONFIG`` names
+A command is a function: its parameters are its options, one by one or as a dataclass of them::
+
+    @command("Lists cameras.")
+    def cameras(measure: bool = option(True, "do not switch the cameras on")) -> None: ...
+
+What a run's command line leaves open comes from the environment (``LIVEPOSE_MAX_PEOPLE=2``), then
+from ``livepose.toml`` in the working directory or the file that ``LIVEPOSE_CONFIG`` names
 (``max-people = 2``).
 """
 
+import argparse
 import difflib
+import inspect
 import os
 import tomllib
 import types
-from argparse import (
-    SUPPRESS,
-    ArgumentParser,
-    ArgumentTypeError,
-    Namespace,
-    RawDescriptionHelpFormatter,
-    _ArgumentGroup,
-)
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -39,8 +39,8 @@ class Command:
     """What a command does, what it can be told, and what then runs."""
 
     help: str
-    takes: Sequence[type | tuple[str, type]] = ()
-    """Dataclasses whose fields are its options; some below a title of their own."""
+    takes: Mapping[type, str] = field(default_factory=dict)
+    """Dataclasses whose fields are its options, with the title that these have in the help."""
     run: Callable[[Namespace], int | None] | None = None
     """Returns the exit code, None for 0."""
     parts: "Mapping[str, Command]" = field(default_factory=dict)
@@ -52,9 +52,8 @@ class Command:
         parser.description, parser.epilog = self.help, self.epilog
         parser.set_defaults(run=self.run)
         if self.epilog:
-            parser.formatter_class = RawDescriptionHelpFormatter
-        for one in self.takes:
-            title, kind = one if isinstance(one, tuple) else ("", one)
+            parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        for kind, title in self.takes.items():
             add_options(parser.add_argument_group(title) if title else parser, kind)
         if self.parts:
             metavar = " | ".join(self.parts)
@@ -63,71 +62,96 @@ class Command:
                 part.register(several.add_parser(name, help=part.help))
 
 
-def add_options(parser: ArgumentParser | _ArgumentGroup, kind: type) -> None:
-    """Adds an option for each field of ``kind``.
+def command(help: str) -> Callable[[Callable[..., int | None]], Command]:
+    """A function as a command; of its parameters ``given`` is all that was given."""
+
+    def made(function: Callable[..., int | None]) -> Command:
+        hints = get_type_hints(function)
+        defaults = {
+            one.name: one.default for one in inspect.signature(function).parameters.values()
+        }
+        single = [
+            (name, hints[name], one) for name, one in defaults.items() if isinstance(one, Field)
+        ]
+        alone = make_dataclass(function.__name__, single, kw_only=True)
+        kinds = {name: hints[name] for name, one in defaults.items() if is_dataclass(hints[name])}
+
+        def run(given: Namespace) -> int | None:
+            values = {name: options(kind, given) for name, kind in kinds.items()}
+            values |= {"given": given} if "given" in defaults else {}
+            return function(**values, **vars(options(alone, given)))
+
+        return Command(help, dict.fromkeys((*kinds.values(), alone), ""), run)
+
+    return made
+
+
+def add_options(parser: ArgumentParser | argparse._ArgumentGroup, kind: type) -> None:
+    """Adds an option for each field of ``kind``, and of dataclasses within it.
 
     What was not given stays out of the namespace: the dataclass alone knows its defaults.
     """
     hints = get_type_hints(kind)
     for entry in fields(kind):
-        if entry.metadata:
+        if is_dataclass(hints[entry.name]):
+            add_options(parser.add_argument_group(entry.name), hints[entry.name])
+        elif entry.metadata:
             _add(parser, entry, hints[entry.name])
 
 
-def options(kind: type[Options], given: Namespace, **others: Any) -> Options:
-    """The dataclass with what was given and the ``others``; its own defaults for the rest."""
-    return kind(**given_of(kind, given), **others)
+def options(kind: type[Options], given: Namespace) -> Options:
+    """The dataclass with what was given; its own defaults for the rest."""
+    hints: dict[str, Any] = get_type_hints(kind)
+    inner = {name: options(one, given) for name, one in hints.items() if is_dataclass(one)}
+    return kind(**given_of(kind, given), **inner)
 
 
 def given_of(kind: type, given: Namespace) -> dict[str, Any]:
     """What was given of the fields of ``kind``."""
-    names = [entry.name for entry in fields(kind)]
-    chosen = {name: getattr(given, name) for name in names if hasattr(given, name)}
-    return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()
-    }
+    chosen = {one.name: vars(given)[one.name] for one in fields(kind) if one.name in given}
+    return {name: tuple(one) if isinstance(one, list) else one for name, one in chosen.items()}
 
 
-def _add(parser: ArgumentParser | _ArgumentGroup, entry: "Field[Any]", hint: Any) -> None:
-    told, value_type, several = entry.metadata, *_value_type(hint)
-    flag, help_text = flag_of(entry), told["help"].replace("%", "%%")
+def _add(parser: ArgumentParser | argparse._ArgumentGroup, entry: "Field[Any]", hint: Any) -> None:
+    told, flag = entry.metadata, flag_of(entry)
+    value_type, several = _value_type(hint)
+    how: dict[str, Any] = {"default": SUPPRESS, "help": told["help"].replace("%", "%%")}
+    if flag.startswith("--"):
+        how["dest"] = entry.name
     if value_type is bool:
         on = entry.default is not True
         flag = flag if on or told["flag"] else flag.replace("--", "--no-", 1)
-        action = "store_true" if on else "store_false"
-        parser.add_argument(flag, dest=entry.name, action=action, default=SUPPRESS, help=help_text)
+        parser.add_argument(flag, action="store_true" if on else "store_false", **how)
         return
-    silent = entry.default in (MISSING, None, "", ()) or "default" in told["help"]
-    how: dict[str, Any] = {
-        "type": reader(entry, value_type),
-        "default": SUPPRESS,
-        "help": help_text if silent else f"{help_text} ({entry.default})",
-    }
+    if entry.default not in (MISSING, None, "", ()) and "default" not in told["help"]:
+        how["help"] += f" ({entry.default})"
+    how["type"] = _reader(told, value_type)
     if metavar := told["metavar"] or "|".join(map(str, told["choices"] or ())):
         how["metavar"] = metavar
     if told["nargs"] not in ("", ONE):
         how["nargs"] = told["nargs"]
         how |= {"const": ""} if told["nargs"] == "?" else {}
-        how |= {"action": "extend"} if several and flag.startswith("--") else {}
+        how |= {"action": "extend"} if several and "dest" in how else {}
     elif several and told["nargs"] != ONE:
         how["action"] = "append"
-    if flag.startswith("--"):
-        how |= {"dest": entry.name, "required": entry.default is MISSING}
-    parser.add_argument(flag if flag.startswith("--") else entry.name, **how)
+    if "dest" in how:
+        how["required"] = entry.default is MISSING
+    parser.add_argument(flag if "dest" in how else entry.name, **how)
 
 
-def reader(entry: "Field[Any]", value_type: Callable[[str], Any]) -> Callable[[str], Any]:
+def _reader(told: Mapping[str, Any], value_type: Callable[[str], Any]) -> Callable[[str], Any]:
     """What turns the text of an option into its value, or says what was expected."""
-    parse = entry.metadata["parse"] or value_type
+    parse = told["parse"] or value_type
 
     def read(text: str) -> Any:
         try:
             value = parse(text)
         except ValueError as error:
-            wanted = "a whole number" if parse is int else "a number" if parse is float else ""
+            plain = "a whole number" if parse is int else "a number" if parse is float else ""
+            wanted = told["expects"] or plain
             said = f"expected {wanted}, got {text!r}" if wanted else str(error)
             raise ArgumentTypeError(said) from None
-        if wanted := expected(entry.metadata, value):
+        if wanted := expected(told, value):
             raise ArgumentTypeError(f"expected {wanted}, got {text!r}")
         return value
 
@@ -146,37 +170,29 @@ def _value_type(hint: Any) -> tuple[Callable[[str], Any], bool]:
 
 def complete(given: Namespace, kinds: Iterable[type]) -> Namespace:
     """What was given, and below it what the environment and the file say."""
-    known = {
-        flag_of(entry)[2:]: (entry, get_type_hints(kind)[entry.name])
-        for kind in kinds
-        for entry in fields(kind)
-        if entry.metadata and flag_of(entry).startswith("--")
-    }
-    whole = Namespace(**vars(given))
-    for texts in (_from_environment(known), _from_file(known)):
-        sourced = any(getattr(whole, name, None) for name in SOURCES)
-        for name, (where, value) in texts.items():
-            entry, hint = known[name]
-            read = _value(value, entry, hint, where)
-            if not (sourced and entry.name in SOURCES) and not hasattr(whole, entry.name):
-                setattr(whole, entry.name, read)
-    return whole
+    parser = ArgumentParser(add_help=False)
+    for kind in kinds:
+        add_options(parser, kind)
+    known = {flag[2:]: action for flag, action in parser._option_string_actions.items()}
+    whole = dict(vars(given))
+    for values in (_from_environment(known), _from_file(known)):
+        read = {known[name].dest: _value(known[name], *one) for name, one in values.items()}
+        sourced = any(whole.get(name) for name in SOURCES)
+        lower = {name: one for name, one in read.items() if not (sourced and name in SOURCES)}
+        whole = lower | whole
+    return Namespace(**whole)
 
 
 def _from_environment(known: Iterable[str]) -> dict[str, tuple[str, Any]]:
     """By option: where its value comes from, and the value."""
     variables = {name: "LIVEPOSE_" + name.upper().replace("-", "_") for name in known}
-    return {
-        name: (variable, os.environ[variable])
-        for name, variable in variables.items()
-        if variable in os.environ
-    }
+    return {name: (one, os.environ[one]) for name, one in variables.items() if one in os.environ}
 
 
 def _from_file(known: Iterable[str]) -> dict[str, tuple[str, Any]]:
     """The same of the configuration file; empty where there is none."""
     asked = os.environ.get("LIVEPOSE_CONFIG")
-    path = Path(asked or FILE)
+    path, found = Path(asked or FILE), {}
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -185,26 +201,29 @@ def _from_file(known: Iterable[str]) -> dict[str, tuple[str, Any]]:
         return {}
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read as TOML: {error}") from error
-    for key in content:
+    for key, value in content.items():
         if (name := key.replace("_", "-")) not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; is {near[0]} meant?" if near else "; see livepose --help"
             raise UsageError(f"{path}: {key} is no option{hint}")
-    return {key.replace("_", "-"): (f"{path}: {key}", one) for key, one in content.items()}
+        found[name] = f"{path}: {key}", value
+    return found
 
 
-def _value(value: Any, entry: "Field[Any]", hint: Any, where: str) -> Any:
-    value_type, several = _value_type(hint)
-    if value_type is bool:
+def _value(action: argparse.Action, where: str, value: Any) -> Any:
+    """What an option becomes by a value that does not come from the command line."""
+    if action.nargs == 0:
         if str(value).lower() not in TRUTHS:
             raise UsageError(f"{where}: expected true or false, got {value!r}")
         return TRUTHS[str(value).lower()]
+    several = isinstance(action, argparse._AppendAction)
     texts = value if isinstance(value, list) else [value]
-    if any(isinstance(text, dict | bool) for text in texts) or (not several and len(texts) != 1):
+    if any(isinstance(text, dict | bool) for text in texts) or not (several or len(texts) == 1):
         wanted = "values" if several else "one value"
         raise UsageError(f"{where}: expected {wanted}, got {value!r}")
+    read: Any = action.type
     try:
-        read = [reader(entry, value_type)(str(text)) for text in texts]
+        values = [read(str(text)) for text in texts]
     except ArgumentTypeError as error:
         raise UsageError(f"{where}: {error}") from None
-    return tuple(read) if several else read[0]
+    return values if several else values[0]

@@ -1,4 +1,4 @@
-"""Opens networks and outputs, plays one source or several, and says what was done."""
+"""Opens networks and outputs, plays a source, and says what was done."""
 
 import logging
 import threading
@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepose import drawing
-from livepose.cli.getting_ready import LATE_S
 from livepose.cli.run_options import OutputOptions, RunOptions, WindowOptions
-from livepose.cli.start import Watch
+from livepose.cli.start import LATE_S, Networks
 from livepose.errors import SourceError, UsageError
 from livepose.multistream import PoseService
 from livepose.pipeline import STAGES, PosePipeline
@@ -40,10 +39,10 @@ FIRST_FRAMES_S = 2.0
 """So long all wait, once the networks are open, for cameras that have not sent a frame."""
 
 
-def play(player: Player, options: RunOptions, alone: bool) -> None:
+def play(player: Player, outputs: OutputOptions, alone: bool) -> None:
     """Plays a source to its end; ``alone`` it has a progress bar and a full sentence."""
     source = player.source
-    progress: Any = nullcontext()
+    progress: AbstractContextManager[Any] = nullcontext()
     if alone and not source.live and player.window is None:
         from livepose.cli.progress import frame_progress
 
@@ -51,99 +50,74 @@ def play(player: Player, options: RunOptions, alone: bool) -> None:
     with progress as player.progress:
         summary = player.play()
     brief = f"{source.name}: {summary.frames} frames, {summary.fps:.1f} fps"
-    logger.info(said(summary, options.outputs) if alone else brief)
+    logger.info(_said(summary, outputs) if alone else brief)
 
 
-class Networks:
+def _said(summary: Summary, outputs: OutputOptions) -> str:
+    """One sentence on what was done."""
+    frames = "1 frame" if summary.frames == 1 else f"{summary.frames} frames"
+    text = f"{frames} in {summary.duration_s:.1f} s ({summary.fps:.1f} fps)"
+    if summary.dropped:
+        text += f", {summary.dropped} dropped"
+    if summary.dropped_work:
+        text += f"; to hold the budget: {', '.join(summary.dropped_work)}"
+    return text if outputs.output is None else f"{text}; written to {outputs.output}"
+
+
+def open_networks(
+    options: RunOptions, sources: Sequence[Source], told: Callable[[str], None]
+) -> Networks:
     """The networks, warm, for one source or for several that share them.
 
-    ``watch`` is told the outputs of each, and ``told`` hears of each part that is ready.
+    ``told`` hears of each part that is ready.
     """
-
-    def __init__(
-        self,
-        options: RunOptions,
-        sources: Sequence[Source],
-        watch: Watch,
-        told: Callable[[str], None],
-    ) -> None:
-        self._watch, settings = watch, options.settings
-        if len(sources) == 1:
-            with with_drawing_warm(options), patience():
-                pipeline = PosePipeline(settings, told=told)
-                pipeline.warm_up(known_sizes(sources)[0], live=sources[0].live)
-            self._stream: Callable[[], AbstractContextManager[PosePipeline]]
-            self._stream = lambda: nullcontext(pipeline)
-            if sources[0].kind != "images":  # pictures stand for themselves
-                logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
-            return
-        with with_drawing_warm(options), patience():
+    settings = options.settings
+    with warming_up(options.draws()):
+        if len(sources) > 1:
             service = PoseService(settings, told=told)
-            self._stream = service.stream
-            await_cameras(sources, FIRST_FRAMES_S)
-            service.warm_up(known_sizes(sources))
-
-    @contextmanager
-    def player(
-        self,
-        options: RunOptions,
-        source: Source,
-        window: Window | Tile | None,
-        view: "BrowserView | None",
-    ) -> Iterator[Player]:
-        """The player of one source, with its outputs; for the thread that plays it."""
-        with self._stream() as pipeline:
-            yield open_player(options, source, pipeline, window, view, self._watch)
+            until_s = time.perf_counter() + FIRST_FRAMES_S
+            for source in sources:
+                if isinstance(source, LiveSource):
+                    with suppress(SourceError):  # who fails tells of it later
+                        source.wait_for_first(max(until_s - time.perf_counter(), 0.0))
+            service.warm_up(_known_sizes(sources))
+            return service.stream
+        pipeline = PosePipeline(settings, told=told)
+        pipeline.warm_up(_known_sizes(sources)[0], live=sources[0].live)
+    if sources[0].kind != "images":  # pictures stand for themselves
+        logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
+    return lambda: nullcontext(pipeline)
 
 
-def known_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
+def _known_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
     """Width and height of the frames that come."""
     return [source.size_wh for source in sources if source.size_wh[0]] or [USUAL_WH]
 
 
-def await_cameras(sources: Sequence[Source], limit_s: float) -> None:
-    """Waits for the first frames of live sources for so long; who fails tells of it later."""
-    until_s = time.perf_counter() + limit_s
-    for source in sources:
-        if isinstance(source, LiveSource):
-            with suppress(SourceError):
-                source.wait_for_first(max(until_s - time.perf_counter(), 0.0))
-
-
 @contextmanager
-def with_drawing_warm(options: RunOptions) -> Iterator[None]:
-    """Whoever is going to draw gets ready beside what is done in here."""
-    if not options.draws():
-        yield
-        return
-
-    def ready() -> None:
-        with suppress(Exception):  # what fails here fails again, and is told, at the first picture
-            drawing.warm_up()
-
-    beside = threading.Thread(target=ready, name="drawing", daemon=True)  # Ctrl-C does not wait
-    beside.start()
-    yield
-    beside.join()
-
-
-@contextmanager
-def patience() -> Iterator[None]:
-    """Says how long getting ready takes, and why, where that is long."""
+def warming_up(draws: bool) -> Iterator[None]:
+    """Says how long it takes, and why where that is long; drawing gets ready beside it."""
     logger.info("warming up ...")
     start_s = time.perf_counter()
-    late = threading.Timer(
-        LATE_S,
-        logger.info,
-        ["still warming up: a first start compiles, for up to a minute; later ones are quicker"],
-    )
+    why = "still warming up: a first start compiles, for up to a minute; later ones are quicker"
+    late = threading.Timer(LATE_S, logger.info, [why])
     late.daemon = True
     late.start()
+    beside = threading.Thread(target=_warm_drawing, name="drawing", daemon=True)
+    if draws:
+        beside.start()
     try:
         yield
     finally:
         late.cancel()
+    if draws:
+        beside.join()
     logger.info(f"ready after {time.perf_counter() - start_s:.1f} s")
+
+
+def _warm_drawing() -> None:
+    with suppress(Exception):  # what fails here fails again, and is told, at the first picture
+        drawing.warm_up()
 
 
 def open_player(
@@ -152,13 +126,13 @@ def open_player(
     pipeline: PosePipeline,
     window: Window | Tile | None,
     view: "BrowserView | None",
-    watch: Watch,
+    watch: Callable[[Sequence[Sink]], None] = lambda sinks: None,
 ) -> Player:
     """What plays one stream, with every output of it: files, then live ones."""
     said = header(options.outputs, source, pipeline)
     sinks = open_sinks(options.outputs, options.sources.rotation, source, pipeline, said)
     try:
-        sinks += open_live(options, source, pipeline, said, view)
+        sinks += _open_live(options, source, pipeline, said, view)
     except BaseException:
         close_all(sinks)
         raise
@@ -186,7 +160,7 @@ def open_sinks(
     scheduler = pipeline.scheduler
     ending = (lambda: {"given_up": asdict(scheduler.dropped_work)}) if scheduler.budget else None
     tables: list[tuple[Any, Callable[[Any], Sink]]] = [
-        (asked.output, lambda path: drawn_sink(path, source, **over)),
+        (asked.output, lambda path: _drawn_sink(path, source, **over)),
         (asked.json, lambda path: JsonLinesSink(path, said, ending, **json)),
         (asked.csv, lambda path: CsvSink(path, **lines)),
         (asked.openpose_json, lambda path: OpenPoseSink(path, stem, **over)),
@@ -206,7 +180,24 @@ def open_sinks(
     return [opened(path) for path, opened in tables if path is not None]
 
 
-def open_live(
+def _drawn_sink(path: Path, source: Source, *, overwrite: bool) -> Sink:
+    """Where drawn pictures go: pictures as pictures, everything else as a video."""
+    if source.kind == "images":
+        return ImageSink(path, overwrite=overwrite)
+    if not isinstance(source, VideoSource | AnimationSource):
+        return VideoSink(path, fps=source.fps, overwrite=overwrite)
+    if source.path is None and isinstance(source, VideoSource):
+        logger.info(f"{source.name} is a pipe, which is read once: {path} has no sound")
+    return VideoSink(
+        path,
+        audio_from=source.path,
+        fps=source.fps,
+        from_first_frame=source.excerpt.start_s > 0,
+        overwrite=overwrite,
+    )
+
+
+def _open_live(
     options: RunOptions,
     source: Source,
     pipeline: PosePipeline,
@@ -243,23 +234,6 @@ def open_live(
     return sinks
 
 
-def drawn_sink(path: Path, source: Source, *, overwrite: bool) -> Sink:
-    """Where drawn pictures go: pictures as pictures, everything else as a video."""
-    if source.kind == "images":
-        return ImageSink(path, overwrite=overwrite)
-    if not isinstance(source, VideoSource | AnimationSource):
-        return VideoSink(path, fps=source.fps, overwrite=overwrite)
-    if source.path is None and isinstance(source, VideoSource):
-        logger.info(f"{source.name} is a pipe, which is read once: {path} has no sound")
-    return VideoSink(
-        path,
-        audio_from=source.path,
-        fps=source.fps,
-        from_first_frame=source.excerpt.start_s > 0,
-        overwrite=overwrite,
-    )
-
-
 def header(outputs: OutputOptions, source: Source, pipeline: PosePipeline) -> dict[str, Any]:
     """What JSON lines and receivers are told first: what the numbers mean and came from."""
     runtime, budget = pipeline.estimator.runtime, pipeline.scheduler.budget
@@ -281,9 +255,9 @@ def header(outputs: OutputOptions, source: Source, pipeline: PosePipeline) -> di
         detector=None if pipeline.detector is None else pipeline.detector.name,
         smooth=pipeline.smoother.method,
         budget=asdict(budget) if budget else None,
+        keypoint_threshold=outputs.kpt_thr,
     )
-    angles = {"angles": list(NAMES)} if outputs.angles else {}
-    return {**said, "keypoint_threshold": outputs.kpt_thr, **angles}
+    return {**said, "angles": list(NAMES)} if outputs.angles else said
 
 
 def look(options: WindowOptions) -> Look:
@@ -296,16 +270,3 @@ def look(options: WindowOptions) -> Look:
         angles=options.draw_angles,
         skeleton_only=options.skeleton_only,
     )
-
-
-def said(summary: Summary, outputs: OutputOptions) -> str:
-    """One sentence on what was done."""
-    frames = "1 frame" if summary.frames == 1 else f"{summary.frames} frames"
-    text = f"{frames} in {summary.duration_s:.1f} s ({summary.fps:.1f} fps)"
-    if summary.dropped:
-        text += f", {summary.dropped} dropped"
-    if summary.dropped_work:
-        text += f"; to hold the budget: {', '.join(summary.dropped_work)}"
-    if outputs.output is not None:
-        text += f"; written to {outputs.output}"
-    return text

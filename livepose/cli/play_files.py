@@ -3,12 +3,10 @@
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import livepose
 from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
@@ -16,9 +14,9 @@ from livepose.batch.manifest import Entry, Manifest, file_sha256, text_sha256
 from livepose.batch.run import OwnSlot, Report, Slots, run_batch, split_current
 from livepose.batch.work import OnProgress, Work, do_job
 from livepose.cli import show_messages
-from livepose.cli.play import header, look, open_sinks, patience, with_drawing_warm
+from livepose.cli.play import header, look, open_sinks, warming_up
 from livepose.cli.progress import FilesProgress
-from livepose.cli.run_options import OutputOptions, RunOptions, SourceOptions
+from livepose.cli.run_options import RunOptions
 from livepose.detection.files import has_torch
 from livepose.detection.load import OFFICIAL, find_official
 from livepose.errors import SourceError, UsageError
@@ -30,41 +28,29 @@ from livepose.runtimes.automatic import candidates
 from livepose.settings import Settings
 from livepose.sinks.claims import check_writable, refuse_existing
 from livepose.sinks.protocol import sink_error
-from livepose.sources import Source, find_sources, open_images, open_video
+from livepose.sources import find_sources, open_images, open_video
 from livepose.sources.open import left_out_words
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights
 
 logger = logging.getLogger(__name__)
-
-ENDINGS = {
-    "output": ".mp4",
-    "json": ".jsonl",
-    "csv": ".csv",
-    "openpose_json": "_openpose",
-    "coco_json": ".coco.json",
-    "sheet": ".sheet.png",
-    "trc": ".trc",
-    "mot": ".mot",
-    "parquet": ".parquet",
-    "coco_dataset": ".dataset.json",
-    "yolo_pose": "_yolo",
-}
-"""How the outputs of a source end; they begin with its name."""
-DRAWN_IMAGES = "_drawn"
 TOLD_EVERY_S = 0.5
 
 
 def play_files(options: RunOptions) -> int:
     """Does every file that is missing or changed; 3 where some could not be done."""
-    check_options(options)
+    _check(options)
     batch, folder = options.batch, options.batch.output_dir or Path()
     part = parse_shard(batch.shard) if batch.shard else (1, 1)
     manifest = Manifest(batch.manifest, part)
-    jobs = shard(all_jobs(options), *part)
-    settings = settings_sha256(options)
-    if not options.outputs.overwrite:
-        due = split_current(jobs, manifest, settings, folder)[1]
-        refuse_unknown(due, folder, manifest.owned_outputs(), options.outputs)
+    jobs = shard(_all_jobs(options), *part)
+    settings = _settings_sha256(options)
+    if not options.outputs.overwrite:  # what no manifest knows is not replaced
+        owned = manifest.owned_outputs()
+        for job in split_current(jobs, manifest, settings, folder)[1]:
+            named = options.outputs.named_by(folder / job.name, job.kind)
+            for path in map(Path, named.asked().values()):
+                if str(path.relative_to(folder)) not in owned:
+                    refuse_existing(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,19 +58,14 @@ def play_files(options: RunOptions) -> int:
     if manifest.path is not None:
         check_writable(manifest.path, overwrite=True)
     with FilesProgress(sum(job.size for job in jobs), len(jobs)) as progress:
-        report = run_batch(
-            jobs,
-            partial(open_slots, options, folder, progress.share),
-            folder,
-            manifest,
-            settings,
-            on_done=lambda entry: note(entry, progress),
-        )
-    logger.info(said(report, manifest))
+        open_slots = partial(_open_slots, options, folder, progress.share)
+        note = partial(_note, progress)
+        report = run_batch(jobs, open_slots, folder, manifest, settings, on_done=note)
+    logger.info(_said(report, manifest))
     return SourceError.exit_code if report.failed else 0
 
 
-def check_options(options: RunOptions) -> None:
+def _check(options: RunOptions) -> None:
     """Refuses what does not go with many files."""
     sources = options.sources
     if sources.camera or sources.image or sources.video or sources.source:
@@ -97,7 +78,7 @@ def check_options(options: RunOptions) -> None:
         raise UsageError("many files are shown nowhere: leave out --show and live outputs")
 
 
-def all_jobs(options: RunOptions) -> list[Job]:
+def _all_jobs(options: RunOptions) -> list[Job]:
     """What the sources hold, sorted out; says what is left out."""
     if not options.sources.paths:
         raise SourceError("nothing to look at: name videos, pictures, folders or patterns")
@@ -107,15 +88,15 @@ def all_jobs(options: RunOptions) -> list[Job]:
     return make_jobs(found)
 
 
-def settings_sha256(options: RunOptions) -> str:
-    """Of everything that the outputs depend on beside the files."""
+def _settings_sha256(options: RunOptions) -> str:
+    """Of everything that outputs depend on beside the files."""
     outputs, sources = asdict(options.outputs), options.sources
-    del outputs["overwrite"]
+    outputs.pop("overwrite")
     return text_sha256(
         {
             "version": livepose.__version__,
             "settings": asdict(options.settings),
-            "weights": weights_sha256(options.settings),
+            "weights": _weights_sha256(options.settings),
             "outputs": outputs,
             "look": asdict(look(options.window)),
             "excerpt": [sources.start_s, sources.end_s, sources.step, sources.turn_deg],
@@ -123,12 +104,10 @@ def settings_sha256(options: RunOptions) -> str:
     )
 
 
-def weights_sha256(settings: Settings) -> list[str | None]:
+def _weights_sha256(settings: Settings) -> list[str | None]:
     """Of both networks' files; of all that ``auto`` may take."""
     detector, weights = str(settings.detector), str(settings.weights)
-    if detector == "none":
-        found = None
-    elif detector in ("auto", "embedded", DEFAULT_DETECTOR):
+    if detector in ("none", "auto", "embedded", DEFAULT_DETECTOR):
         official = find_official(OFFICIAL) if detector == "auto" and has_torch() else None
         found = official or embedded_file(DEFAULT_DETECTOR + SUFFIX)
     else:
@@ -139,28 +118,7 @@ def weights_sha256(settings: Settings) -> list[str | None]:
     return [*map(file_sha256, poses), None if found is None else file_sha256(found)]
 
 
-def refuse_unknown(
-    jobs: Sequence[Job], folder: Path, owned: set[str], outputs: OutputOptions
-) -> None:
-    """Refuses to replace what no manifest knows."""
-    for job in jobs:
-        for path in placed(outputs, job, folder / job.name).asked().values():
-            if str(Path(path).relative_to(folder)) not in owned:
-                refuse_existing(Path(path))
-
-
-def placed(outputs: OutputOptions, job: Job, place: Path) -> OutputOptions:
-    """The outputs of one job: ``place`` and how each kind ends."""
-    endings = ENDINGS | ({"output": DRAWN_IMAGES} if job.kind == "images" else {})
-    own: dict[str, Any] = {
-        entry.name: place.with_name(place.name + endings[entry.name])
-        for entry in fields(outputs)
-        if entry.name in endings and getattr(outputs, entry.name) is not None
-    }
-    return replace(outputs, **own)
-
-
-def open_slots(options: RunOptions, folder: Path, share: Callable[[Job, float], None]) -> Slots:
+def _open_slots(options: RunOptions, folder: Path, share: Callable[[Job, float], None]) -> Slots:
     """Who does the work."""
     batch, opener = options.batch, PlayEach(options)
     if batch.ray is not None:
@@ -185,49 +143,43 @@ class PlayEach:
         """The work of one process."""
         if multiprocessing.parent_process() is not None:
             show_messages(quiet=True)
-        with with_drawing_warm(self.options), patience():
+        with warming_up(self.options.draws()):
             pipeline = PosePipeline(self.options.settings)
             pipeline.warm_up()
-        return partial(self.play, pipeline)
+        return partial(self._play, pipeline)
 
-    def play(self, pipeline: PosePipeline, job: Job, folder: Path, on_progress: OnProgress) -> None:
-        """One file to its end."""
-        options = self.options
-        outputs = placed(options.outputs, job, folder / Path(job.name).name)
-        with open_job(job, options.sources) as source:
+    def _play(self, pipeline: PosePipeline, job: Job, folder: Path, told: OnProgress) -> None:
+        options, sources = self.options, self.options.sources
+        outputs = options.outputs.named_by(folder / Path(job.name).name, job.kind)
+        with (
+            open_images(list(job.paths), rotate=sources.turn_deg)
+            if job.kind == "images"
+            else open_video(job.paths[0], rotate=sources.turn_deg, excerpt=sources.excerpt)
+        ) as source:
             said = header(outputs, source, pipeline)
             said.pop("started_utc")  # the same file gives the same bytes, whenever that is
             sinks = open_sinks(outputs, None, source, pipeline, said)
             player = Player(pipeline, source, sinks, None, look(options.window))
             player.export_threshold = outputs.kpt_thr
-            player.progress = shares(source.frame_count, on_progress)
+            player.progress = _shares(source.frame_count, told)
             player.play()
 
 
-def open_job(job: Job, sources: SourceOptions) -> Source:
-    """The source of a job."""
-    if job.kind == "images":
-        return open_images(list(job.paths), rotate=sources.turn_deg)
-    return open_video(job.paths[0], rotate=sources.turn_deg, excerpt=sources.excerpt)
-
-
-def shares(
-    frame_count: int | None, on_progress: OnProgress
-) -> Callable[[Frame, Poses, float], None]:
+def _shares(frames: int | None, told: OnProgress) -> Callable[[Frame, Poses, float], None]:
     """Tells now and then which share of a file's frames is done."""
-    done, due_s = count(1), 0.0
+    done, due_s = 0, 0.0
 
     def progress(frame: Frame, poses: Poses, fps: float) -> None:
-        nonlocal due_s
-        number = next(done)
-        if frame_count and time.perf_counter() >= due_s:
+        nonlocal done, due_s
+        done += 1
+        if frames and time.perf_counter() >= due_s:
             due_s = time.perf_counter() + TOLD_EVERY_S
-            on_progress(min(number / frame_count, 1.0))
+            told(min(done / frames, 1.0))
 
     return progress
 
 
-def note(entry: Entry, progress: FilesProgress) -> None:
+def _note(progress: FilesProgress, entry: Entry) -> None:
     """Says what became of a file."""
     progress.done(entry.size, entry.source)
     where = "".join(f"; lost before: {loss}" for loss in entry.lost)
@@ -238,7 +190,7 @@ def note(entry: Entry, progress: FilesProgress) -> None:
         logger.info(f"{progress.words()}: {entry.source} in {entry.seconds:.1f} s{where}")
 
 
-def said(report: Report, manifest: Manifest) -> str:
+def _said(report: Report, manifest: Manifest) -> str:
     """One sentence on all of it."""
     counts = {
         "done": len(report.done),

@@ -47,8 +47,8 @@ class FilesProgress:
         self._total = max(total_bytes, 1)
         self._shares: dict[str, float] = {}
         self._start_s = time.perf_counter()
-        self._bars = _bars(BarColumn(), TextColumn("{task.fields[files]}, {task.percentage:.0f} %"))
-        self._task = self._bars.add_task("files", total=self._total, files=f"0/{files}")
+        self._bars = _bars(BarColumn(), TextColumn("{task.description}, {task.percentage:.0f} %"))
+        self._task = self._bars.add_task(f"0/{files} files", total=self._total)
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -80,16 +80,15 @@ class FilesProgress:
     def _show(self) -> None:
         completed = self._bytes + sum(self._shares.values())
         files = f"{self._finished}/{self._files} files"
-        self._bars.update(self._task, completed=completed, files=files)
+        self._bars.update(self._task, completed=completed, description=files)
 
 
 @contextmanager
 def download_bar(name: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar for bytes that come."""
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with _bars(TextColumn(name), BarColumn(), DownloadColumn()) as bars:
+        task = bars.add_task(name, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 @contextmanager

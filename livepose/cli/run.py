@@ -12,13 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from livepose.cli.options import Command
-from livepose.cli.run_options import (
-    GROUPS,
-    BatchOptions,
-    BenchmarkOptions,
-    LiveOptions,
-    RunOptions,
-)
+from livepose.cli.run_options import GROUPS, BatchOptions, BenchmarkOptions, RunOptions
 from livepose.errors import SinkError, UsageError
 from livepose.settings import flag_of
 from livepose.sinks.claims import check_file, check_image_name, check_outputs, video_format
@@ -37,20 +31,23 @@ EXAMPLES = """examples:
 def run(given: Namespace) -> int:
     """Plays the chosen source or sources, or measures."""
     chosen = RunOptions.given(given)
-    sources = chosen.sources.chosen()
     if chosen.benchmark.benchmark:
-        return measure(chosen)
-    refuse_benchmark_options(given)
-    if is_batch(chosen):
+        _measure(chosen)
+        return 0
+    if idle := [flag_of(entry) for entry in fields(BenchmarkOptions) if entry.name in given]:
+        raise UsageError(
+            f"{', '.join(idle)}: only with --benchmark; a part of a video is --start and --end"
+        )
+    if _is_batch(chosen):
         from livepose.cli.play_files import play_files
 
         return play_files(chosen)
-    if not sources:
+    if not chosen.sources.chosen():
         raise UsageError(
             "nothing to look at: give --camera 0, --video FILE, --image PATH or --source ANY "
             "(livepose --help shows examples)"
         )
-    check_options(chosen)
+    _check(chosen)
     from livepose.cli.start import start
 
     start(chosen)
@@ -59,22 +56,13 @@ def run(given: Namespace) -> int:
 
 RUN = Command(
     "Finds the people in a picture and draws their skeletons, at frame rate.",
-    tuple(GROUPS.items()),
+    {kind: title for title, kind in GROUPS.items()},
     run,
     epilog=EXAMPLES,
 )
 
 
-def refuse_benchmark_options(given: Namespace) -> None:
-    """Refuses what the command line says of a benchmark where none is asked for."""
-    idle = [flag_of(entry) for entry in fields(BenchmarkOptions) if entry.name in given]
-    if idle:
-        raise UsageError(
-            f"{', '.join(idle)}: only with --benchmark; a part of a video is --start and --end"
-        )
-
-
-def measure(chosen: RunOptions) -> int:
+def _measure(chosen: RunOptions) -> None:
     """Measures a made scene, or the video that was given."""
     from livepose.benchmark.run import SCENE_WH, BenchmarkSettings, run_benchmark
 
@@ -99,13 +87,12 @@ def measure(chosen: RunOptions) -> int:
         limit=asked.compare_limit / 100,
     )
     run_benchmark(chosen.settings, settings)
-    return 0
 
 
-def is_batch(chosen: RunOptions) -> bool:
+def _is_batch(chosen: RunOptions) -> bool:
     """Whether each file gets outputs of its own."""
-    batch, unnamed = chosen.batch, chosen.outputs.unnamed()
-    if batch.output_dir is not None:
+    unnamed = chosen.outputs.unnamed()
+    if chosen.batch.output_dir is not None:
         if named := set(chosen.outputs.asked()) - set(unnamed):
             raise UsageError(
                 f"with --output-dir outputs have no value, and {min(named)} has one; put the"
@@ -116,7 +103,7 @@ def is_batch(chosen: RunOptions) -> bool:
         raise UsageError(
             f"{unnamed[0]} needs a value, or --output-dir DIR to name it by its source"
         )
-    if batch != BatchOptions():
+    if chosen.batch != BatchOptions():
         raise UsageError(
             "--manifest, --shard, --workers, --ray and --recursive are for many files: they need"
             " --output-dir DIR"
@@ -133,14 +120,10 @@ def is_batch(chosen: RunOptions) -> bool:
     return False
 
 
-def check_options(chosen: RunOptions) -> None:
+def _check(chosen: RunOptions) -> None:
     """Refuses outputs that cannot be written or would hurt something."""
-    outputs, sources = chosen.outputs, chosen.sources.chosen()
-    each, rotation = chosen.each(), chosen.sources.rotation
-    if rotation:
-        from livepose.sinks.files import parse_rotation
-
-        parse_rotation(rotation)
+    outputs, sources, rotation = chosen.outputs, chosen.sources.chosen(), chosen.sources.rotation
+    each = chosen.each()
     # Streams are told apart by their numbers.
     by_option = {
         flag if number == 1 else f"{flag} ({number})": path
@@ -153,8 +136,7 @@ def check_options(chosen: RunOptions) -> None:
         check_image_name(outputs.sheet)
     if outputs.output is not None and any(is_video(*one) for one in sources):
         video_format(outputs.output)
-    names = [value if kind == "source" else "" for kind, value in sources]
-    check_live([(one.live, name) for one, name in zip(each, names, strict=True)])
+    _check_live(each)
     if sys.stdout is None and "-" in map(str, outputs.asked().values()):
         raise SinkError("cannot write to stdout: it is closed; name a file instead of -")
 
@@ -171,24 +153,12 @@ def is_video(kind: str, value: Any) -> bool:
     return "://" in name or not (is_folder(name) or is_pattern(name) or is_still(Path(name)))
 
 
-def check_live(each: Sequence[tuple[LiveOptions, str]]) -> None:
-    """Checks the live outputs of every stream, which come with the name of its source.
-
-    Raises
-    ------
-    UsageError
-        When an address is wrong or taken, or others could listen in.
-    DeviceError
-        When there is no virtual camera.
-    """
+def _check_live(each: Sequence[RunOptions]) -> None:
+    """Refuses addresses that are wrong, taken or open to others, and a camera that is not there."""
     from livepose.live.addresses import listen
 
-    live, _ = each[0]
-    wanted = [one for pair in each for one in _listening(*pair)]
-    if live.health is not None:
-        wanted.append(("--health", "127.0.0.1", live.health))
-    ports: dict[int, str] = {}
-    for flag, host, port in wanted:
+    live, ports = each[0].live, dict[int, str]()
+    for flag, host, port in _listening(each):
         if port in ports:
             raise UsageError(f"{ports[port]} and {flag} both want port {port}; give each its own")
         ports[port] = flag
@@ -203,16 +173,19 @@ def check_live(each: Sequence[tuple[LiveOptions, str]]) -> None:
         check_virtual_camera(live.virtual_camera)
 
 
-def _listening(live: LiveOptions, source: str) -> Iterator[tuple[str, str, int]]:
+def _listening(each: Sequence[RunOptions]) -> Iterator[tuple[str, str, int]]:
     """Flag, host and port of every server; all other addresses are resolved."""
     from livepose.live.addresses import BusAddress, require_private
 
-    for url in live.send:
-        address = BusAddress.parse(url)
-        if address.scheme == "ws":
-            yield f"--send {address.url}", address.host, address.port
-        else:
-            address.resolved()
-    if (at := live.served_at(source)) is not None:
-        require_private(at[0], live.serve_self_signed or live.serve_cert is not None)
-        yield "--serve", *at
+    for number, one in enumerate(each):
+        live, (kind, value) = one.live, one.sources.chosen()[number]
+        for address in map(BusAddress.parse, live.send):
+            if address.scheme == "ws":
+                yield f"--send {address.url}", address.host, address.port
+            else:
+                address.resolved()
+        if (at := live.served_at(value if kind == "source" else "")) is not None:
+            require_private(at[0], live.serve_self_signed or live.serve_cert is not None)
+            yield "--serve", *at
+    if each[0].live.health is not None:
+        yield "--health", "127.0.0.1", each[0].live.health

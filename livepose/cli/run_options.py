@@ -3,7 +3,8 @@
 import math
 import re
 from argparse import Namespace
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,47 +25,40 @@ NAMED_BY_SOURCE = Path("\0")
 TURNS = ("0", "90", "180", "270")
 
 
-def size_wh(text: str) -> tuple[int, int]:
+def _size_wh(text: str) -> tuple[int, int]:
     """``1280x720`` as (1280, 720)."""
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdigit() and height.isdigit()):
-        raise ValueError(f"expected WIDTHxHEIGHT such as 1280x720, got {text!r}")
+    width, height = text.lower().split("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise ValueError(text)
     return int(width), int(height)
 
 
-def seconds(text: str) -> float:
+def _seconds(text: str) -> float:
     """Seconds above 0, or ``forever``."""
-    try:
-        value = float(text) if text != "forever" else math.inf
-    except ValueError:
-        value = 0.0
-    if not value > 0.0 or (value == math.inf and text != "forever"):
-        raise ValueError(f"expected seconds above 0 or forever, got {text!r}")
+    value = math.inf if text == "forever" else float(text)
+    if not 0.0 < value < math.inf and text != "forever":
+        raise ValueError(text)
     return value
 
 
-def clock_s(text: str) -> float:
+def _clock_s(text: str) -> float:
     """Seconds, or ``1:02:03.5`` as seconds."""
-    parts = text.split(":")
-    try:
-        values = [float(part) for part in parts]
-    except ValueError:
-        values = [-1.0]
-    if len(parts) > 3 or not all(0 <= value < math.inf for value in values):
-        raise ValueError(f"expected seconds or h:mm:ss, got {text!r}")
-    return float(sum(value * 60**place for place, value in enumerate(reversed(values))))
+    values = [float(part) for part in text.split(":")]
+    if len(values) > 3 or not all(0 <= value < math.inf for value in values):
+        raise ValueError(text)
+    return sum(value * 60.0**place for place, value in enumerate(reversed(values)))
 
 
-def turn_or_rotation(text: str) -> str:
+def _turn_or_rotation(text: str) -> str:
     """Degrees, or the size or age at which a file is put aside."""
-    if text not in TURNS and not re.fullmatch(r"\d+(\.\d+)?(KB|MB|GB|s|m|h|d)", text):
-        raise ValueError(
-            f"expected 90, 180 or 270 degrees, or a size or age such as 100MB or 1h, got {text!r}"
-        )
+    if text not in TURNS:
+        from livepose.sinks.files import parse_rotation
+
+        parse_rotation(text)
     return text
 
 
-def files_of(source: str) -> list[Path]:
+def _files_of(source: str) -> list[Path]:
     """The file of that name, those in the folder, or those that the pattern means."""
     try:
         path = Path(source)
@@ -88,29 +82,33 @@ class SourceOptions:
     image: tuple[str, ...] = option((), "pictures, folders or globs", metavar="PATH", nargs="+")
     source: tuple[str, ...] = option((), "index, path, URL or glob", metavar="ANY")
     camera_size: tuple[int, int] | None = option(
-        None, "asked of the camera, or of the benchmark's scene", metavar="WxH", parse=size_wh
-    )
+        None, "asked of the camera, or of the benchmark's scene",
+        metavar="WxH", parse=_size_wh, expects="WIDTHxHEIGHT such as 1280x720",
+    )  # fmt: skip
     camera_fps: float | None = option(None, "asked of the camera", metavar="F", above=0)
     rotate: tuple[str, ...] = option(
         (), "turn pictures by 90, 180 or 270 degrees; or begin a new file of --json and --csv "
         "at a size or age (100MB, 1h), and put aside one that is there",
-        metavar="DEG|SIZE|AGE", parse=turn_or_rotation,
+        metavar="DEG|SIZE|AGE", parse=_turn_or_rotation,
+        expects="90, 180 or 270 degrees, or a size or age such as 100MB or 1h",
     )  # fmt: skip
     open_timeout_s: float = option(
         15.0, "for the first frame of a camera or stream",
         flag="--open-timeout", metavar="S", above=0,
     )  # fmt: skip
     reconnect_s: float | None = option(
-        None,
-        "wait so long for a camera that is away, also at the start (20, not at the start)",
-        flag="--reconnect", metavar="S|forever", parse=seconds,
+        None, "wait so long for a camera that is away, also at the start (20, not at the start)",
+        flag="--reconnect", metavar="S|forever",
+        parse=_seconds, expects="seconds above 0 or forever",
     )  # fmt: skip
     start_s: float = option(
-        0.0, "of a video file: s or h:mm:ss", flag="--start", metavar="TIME", parse=clock_s
-    )
+        0.0, "of a video file: s or h:mm:ss",
+        flag="--start", metavar="TIME", parse=_clock_s, expects="seconds or h:mm:ss",
+    )  # fmt: skip
     end_s: float | None = option(
-        None, "of a video file, likewise", flag="--end", metavar="TIME", parse=clock_s
-    )
+        None, "of a video file, likewise",
+        flag="--end", metavar="TIME", parse=_clock_s, expects="seconds or h:mm:ss",
+    )  # fmt: skip
     step: int = option(1, "every Nth frame of a video file", metavar="N", least=1)
 
     @property
@@ -132,16 +130,14 @@ class SourceOptions:
 
     def files(self) -> list[Path]:
         """Every file that is read."""
-        values = [value for _, value in self.chosen()]
-        named = [one for value in values for one in ([value] if isinstance(value, str) else value)]
-        return [path for one in named for path in files_of(one)]
+        named = (*self.paths, *self.camera, *self.video, *self.image, *self.source)
+        return [path for one in named for path in _files_of(one)]
 
     def chosen(self) -> list[tuple[str, Any]]:
         """Kind and value of every source; all pictures together are one."""
-        pictures = (self.image,) if self.image else ()
         given = [
             *(("source", self.paths), ("camera", self.camera), ("video", self.video)),
-            *(("image", pictures), ("source", self.source)),
+            *(("image", (self.image,) if self.image else ()), ("source", self.source)),
         ]
         kinds = [[(kind, value) for value in values] for kind, values in given if values]
         if len(kinds) > 1:
@@ -152,29 +148,30 @@ class SourceOptions:
         return kinds[0] if kinds else []
 
 
-def place(text: str) -> str | Path:
+def _place(text: str) -> str | Path:
     """Where an output goes; "-" is stdout."""
     return text if text == "-" else Path(text) if text else NAMED_BY_SOURCE
 
 
-def written(help: str, metavar: str = "FILE") -> Any:
-    """The option of an output, which has no value with --output-dir."""
-    return option(None, help, metavar=metavar, nargs="?", parse=place)
+def written(help: str, ending: str, metavar: str = "FILE") -> Any:
+    """The option of an output; without a value it is its source's name with this ending."""
+    told = option(None, help, metavar=metavar, nargs="?", parse=_place).metadata
+    return field(default=None, metadata={**told, "ending": ending})
 
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """What is written; several at once are fine."""
 
-    output: Path | None = written("drawn video, picture or folder", "PATH")
-    json: str | Path | None = written("JSON lines, - is stdout")
-    csv: Path | None = written("a row for each keypoint")
-    openpose_json: Path | None = written("BODY_25 files", "DIR")
-    coco_json: Path | None = written("COCO results")
-    sheet: Path | None = written("a contact sheet of the video", "PNG")
+    output: Path | None = written("drawn video, picture or folder", ".mp4", "PATH")
+    json: str | Path | None = written("JSON lines, - is stdout", ".jsonl")
+    csv: Path | None = written("a row for each keypoint", ".csv")
+    openpose_json: Path | None = written("BODY_25 files", "_openpose", "DIR")
+    coco_json: Path | None = written("COCO results", ".coco.json")
+    sheet: Path | None = written("a contact sheet of the video", ".sheet.png", "PNG")
     angles: bool = option(False, "joints' and segments' angles in --json, --csv, --parquet, --send")
-    trc: Path | None = written("markers, a file for each person: walk_person1.trc, ...")
-    mot: Path | None = written("angles, likewise")
+    trc: Path | None = written("markers, a file for each person: walk_person1.trc, ...", ".trc")
+    mot: Path | None = written("angles, likewise", ".mot")
     rate_hz: float | None = option(
         None, "of --trc and --mot; default: that of the frames",
         flag="--rate", metavar="HZ", above=0,
@@ -182,19 +179,24 @@ class OutputOptions:
     height_m: float | None = option(
         None, "how tall somebody is: --trc in metres; default: pixels", metavar="M", above=0
     )
-    parquet: Path | None = written("the rows of --csv as Parquet (livepose[parquet])")
-    coco_dataset: Path | None = written("a COCO data set to be corrected by hand")
-    yolo_pose: Path | None = written("YOLO-pose labels, likewise", "DIR")
+    parquet: Path | None = written("the rows of --csv as Parquet (livepose[parquet])", ".parquet")
+    coco_dataset: Path | None = written("a COCO data set to be corrected by hand", ".dataset.json")
+    yolo_pose: Path | None = written("YOLO-pose labels, likewise", "_yolo", "DIR")
     overwrite: bool = option(False, "replace outputs that are there")
     slim: bool = option(False, "JSON lines without states and spreads, in short numbers")
     kpt_thr: float = option(
         0.0, "keypoints that score less are missing in every output", metavar="S", least=0
     )
 
+    def _each(self) -> Iterator[tuple[Any, str | Path]]:
+        """The field and place of each output that was asked for."""
+        for entry in fields(self):
+            if isinstance(value := getattr(self, entry.name), str | Path):
+                yield entry, value
+
     def asked(self) -> dict[str, str | Path]:
         """Where each output goes, by its flag; those alone that were asked for."""
-        named = {flag_of(entry): getattr(self, entry.name) for entry in fields(self)}
-        return {flag: path for flag, path in named.items() if isinstance(path, str | Path)}
+        return {flag_of(entry): path for entry, path in self._each()}
 
     def unnamed(self) -> list[str]:
         """Flags of the outputs that were given without a value."""
@@ -206,13 +208,22 @@ class OutputOptions:
             raise UsageError(
                 "several sources cannot share --json -; name a file: each gets its own"
             )
-        asked = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        paths = {name: Path(one) for name, one in asked.items() if isinstance(one, str | Path)}
-        own: dict[str, Any] = {
+        paths = {entry.name: Path(path) for entry, path in self._each()}
+        named: dict[str, Any] = {
             name: path.with_name(f"{path.stem}-{number}{path.suffix}")
             for name, path in paths.items()
         }
-        return replace(self, **own)
+        return replace(self, **named)
+
+    def named_by(self, place: Path, kind: str) -> "OutputOptions":
+        """The outputs of one file of many: ``place`` and how each kind ends."""
+        endings = {entry.name: entry.metadata["ending"] for entry, _ in self._each()}
+        if kind == "images" and "output" in endings:
+            endings["output"] = "_drawn"
+        named: dict[str, Any] = {
+            name: place.with_name(place.name + ending) for name, ending in endings.items()
+        }
+        return replace(self, **named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,13 +336,13 @@ GROUPS = {
 class RunOptions:
     """All of them, in that order."""
 
-    sources: SourceOptions
-    outputs: OutputOptions
-    batch: BatchOptions
-    live: LiveOptions
-    settings: Settings
-    window: WindowOptions
-    benchmark: BenchmarkOptions
+    sources: SourceOptions = SourceOptions()
+    outputs: OutputOptions = OutputOptions()
+    batch: BatchOptions = BatchOptions()
+    live: LiveOptions = LiveOptions()
+    settings: Settings = Settings()  # noqa: RUF009 - frozen
+    window: WindowOptions = WindowOptions()
+    benchmark: BenchmarkOptions = BenchmarkOptions()
 
     @classmethod
     def given(cls, given: Namespace) -> "RunOptions":

@@ -1,22 +1,32 @@
-"""The first seconds: the source and its window come first, the networks get ready beside them."""
+"""The first seconds: the source and its window come first, the networks get ready beside them.
+
+Meanwhile a line says how far they are, over pictures of the source. Nothing heavy is imported here.
+"""
 
 import logging
+import threading
+import time
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from livepose.cli.getting_ready import FirstFrame, GettingReady, Preview, preview_images
+import numpy as np
+
 from livepose.cli.run_options import BROWSER, RunOptions, SourceOptions
 from livepose.errors import SourceError, UsageError
+from livepose.frame import ImageBgr
 from livepose.sinks.protocol import Sink
 from livepose.sources import (
     AnimationSource,
     Excerpt,
+    ImageSource,
     LiveSettings,
+    LiveSource,
     Source,
     VideoSource,
     open_camera,
@@ -24,18 +34,24 @@ from livepose.sources import (
     open_source,
     open_video,
 )
-from livepose.window import Screen, Tile, Window
+from livepose.window import Command, Screen, Tile, Window, captioned
 
 if TYPE_CHECKING:
-    from livepose.cli.play import Networks
     from livepose.live.view import BrowserView
+    from livepose.pipeline import PosePipeline
     from livepose.player import Player
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+Networks = Callable[[], "AbstractContextManager[PosePipeline]"]
+"""Gives each stream its pipeline."""
+PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first picture": 30}
+"""What gets ready, in its usual order, and about how many percent of the time each takes."""
+SHOW_EVERY_S = 0.03
+LATE_S = 8.0
+"""Whoever waits longer than this is told why."""
 FIRST_FRAME_S = 1.0
 """So long a window waits for something to show; a camera that is not there is said before."""
-Watch = Callable[[Sequence[Sink]], None]
-"""Is told the sinks of a stream."""
 
 
 def start(options: RunOptions) -> None:
@@ -45,10 +61,11 @@ def start(options: RunOptions) -> None:
     """
     with ExitStack() as stack:
         # The sources first: a wrong path is said at once, not after the networks were loaded.
-        sources = _open_sources(options, stack)
-        watch = stack.enter_context(health_served(options.live.health))
-        screen, streams = None, []
+        chosen = options.sources.chosen()
+        sources = [_open(*one, options.sources, stack) for one in chosen]
+        watch = stack.enter_context(_health_served(options.live.health))
         shown = window_possible(options, live=all(source.live for source in sources))
+        screen, streams = None, []
         if len(sources) > 1:
             screen = Screen(f"livepose - {len(sources)} sources", len(sources))
         for number, (source, own) in enumerate(zip(sources, options.each(), strict=True)):
@@ -56,53 +73,98 @@ def start(options: RunOptions) -> None:
             window: Window | Tile | None = None
             if shown:
                 window = screen.tiles[number] if screen else Window(f"livepose - {source.name}")
-            preview = _preview(options, number, source, window, view)
-            streams.append(Stream(own, source, window, view, preview))
+            again = partial(open_chosen, *chosen[number], options.sources)
+            streams.append(Stream(own, source, again, watch, window, view))
             if screen is None:
-                seen = window is not None or view is not None
-                FirstFrame(source).wait(FIRST_FRAME_S if seen else None)
-        ready = GettingReady(lambda told: _load(options, sources, watch, told))
+                _has_frame(source, FIRST_FRAME_S if window or view else None)
+        ready = GettingReady(partial(_load, options, sources))
         if screen is None:
             streams[0].play(ready, alone=True)
         else:
-            play_all(streams, screen, ready)
+            _play_all(streams, screen, ready)
 
 
-def _load(
-    options: RunOptions, sources: Sequence[Source], watch: Watch, told: Callable[[str], None]
-) -> "Networks":
-    from livepose.cli.play import Networks
+def _load(options: RunOptions, sources: Sequence[Source], told: Callable[[str], None]) -> Networks:
+    from livepose.cli.play import open_networks
 
     told("libraries")
-    return Networks(options, sources, watch, told)
+    return open_networks(options, sources, told)
+
+
+class GettingReady(Generic[Result]):
+    """Work in a thread of its own, and how far it is.
+
+    What libraries do cannot be broken off: when the program is to end before the work is done, its
+    process ends without waiting for it (``livepose.cli.end``).
+    """
+
+    def __init__(self, work: Callable[[Callable[[str], None]], Result]) -> None:
+        self._missing = dict(PARTS)
+        self._started_s = time.perf_counter()
+        self._future: Future[Result] = Future()
+        threading.Thread(target=self._run, args=(work,), name="getting ready", daemon=True).start()
+
+    def _run(self, work: Callable[[Callable[[str], None]], Result]) -> None:
+        try:
+            self._future.set_result(work(self._done))
+        except BaseException as error:  # raised again where the result is taken
+            self._future.set_exception(error)
+
+    def _done(self, part: str) -> None:
+        self._missing.pop(part, None)
+
+    @property
+    def line(self) -> str:
+        """``getting ready: detector 25 %``."""
+        missing = dict(self._missing)
+        share = sum(PARTS.values()) - sum(missing.values())
+        late = time.perf_counter() - self._started_s > LATE_S
+        why = " (a first start compiles, for up to a minute)" if late else ""
+        return f"getting ready: {next(iter(missing), 'first picture')} {share} %{why}"
+
+    def wait(self, seconds: float | None) -> bool:
+        """Waits so long at most; whether the work is over."""
+        return bool(wait([self._future], seconds).done)
+
+    def result(self) -> Result:
+        """What the work returned; its error is raised here."""
+        return self._future.result()
+
+
+def _has_frame(source: Source, seconds: float | None) -> bool:
+    """Waits so long for the first frame of a live source; SourceError when there is none."""
+    return not isinstance(source, LiveSource) or source.wait_for_first(seconds)
 
 
 @dataclass(eq=False)
 class Stream:
-    """One source, and where it is seen."""
+    """One source, and where it is seen: a window, a browser view, both, or nowhere."""
 
     options: RunOptions
     source: Source
-    window: Window | Tile | None
-    view: "BrowserView | None"
-    preview: Preview
+    again: Callable[[], Source]
+    """Opens the source once more, for a picture that is not taken from it."""
+    watch: Callable[[Sequence[Sink]], None] = lambda sinks: None
+    """Is told the sinks."""
+    window: Window | Tile | None = None
+    view: "BrowserView | None" = None
     stopped: bool = False
     player: "Player | None" = None
 
-    def play(self, ready: "GettingReady[Networks]", *, alone: bool) -> None:
+    def play(self, ready: GettingReady[Networks], *, alone: bool) -> None:
         """Plays it to its end, once the networks and its first frame are there."""
-        shown = self.preview.show_until
-        if not (shown(ready) and shown(FirstFrame(self.source))):
+        if not self.show_until_ready(ready):
             return
-        how = self.options, self.source, self.window, self.view
-        with ready.result().player(*how) as self.player:
+        from livepose.cli.play import open_player, play
+
+        with ready.result()() as pipeline:
+            how = self.options, self.source, pipeline, self.window, self.view, self.watch
+            self.player = open_player(*how)
             if self.stopped:
                 self.player.stop()
-            from livepose.cli.play import play
+            play(self.player, self.options.outputs, alone)
 
-            play(self.player, self.options, alone)
-
-    def play_among_others(self, ready: "GettingReady[Networks]") -> bool:
+    def play_among_others(self, ready: GettingReady[Networks]) -> bool:
         """The same in a thread of its own; whether it came to its end, or its source was lost."""
         try:
             self.play(ready, alone=False)
@@ -117,14 +179,65 @@ class Stream:
     def stop(self) -> None:
         """Lets the frame at hand be the last; may be called from another thread."""
         self.stopped = True
-        self.preview.stop()
         if self.player is not None:
             self.player.stop()
         if self.source.live:  # it may be waiting for its first frame
             self.source.close()
 
+    def show_until_ready(self, ready: GettingReady[Any]) -> bool:
+        """Shows pictures with a line until all is there; False when somebody had enough."""
+        pictures, source, over = self.pictures(), self.source, False
+        try:
+            over = self._show_until(ready.wait, pictures, lambda: ready.line) and (
+                _has_frame(source, 0.0)
+                or self._show_until(
+                    partial(_has_frame, source), pictures, lambda: f"waiting for {source.name}"
+                )
+            )
+            return over
+        finally:
+            if not over and self.window is not None:
+                self.window.close()
 
-def play_all(streams: Sequence[Stream], screen: Screen, ready: "GettingReady[Networks]") -> None:
+    def _show_until(
+        self,
+        wait: Callable[[float], bool],
+        pictures: Iterator[ImageBgr],
+        line: Callable[[], str],
+    ) -> bool:
+        over = False
+        while not over and self._show(pictures, line()):
+            over = wait(SHOW_EVERY_S)
+        return over
+
+    def pictures(self) -> Iterator[ImageBgr]:
+        """Pictures that are not taken from the source: live ones, or the first of a file."""
+        source, (width, height) = self.source, self.source.size_wh
+        image_bgr = np.zeros((height or 480, width or 640, 3), np.uint8)
+        is_file = isinstance(source, VideoSource) and source.path is not None
+        if is_file or isinstance(source, ImageSource):
+            with self.again() as opened:
+                image_bgr = next(chain((frame.image_bgr for frame in opened), [image_bgr]))
+        while True:
+            if isinstance(source, LiveSource) and source.wait_for_first(0.0):
+                newest_bgr = source.peek()
+                image_bgr = image_bgr if newest_bgr is None else newest_bgr
+            black = self.options.window.skeleton_only
+            yield np.zeros_like(image_bgr) if black else image_bgr
+
+    def _show(self, pictures: Iterator[ImageBgr], line: str) -> bool:
+        if self.window is not None or self.view is not None:
+            image_bgr = next(pictures)
+        if self.view is not None:
+            self.view.show(image_bgr, line)
+        if self.window is not None:
+            mirrored = self.options.window.mirror  # which a page does itself
+            self.window.show(captioned(image_bgr[:, ::-1] if mirrored else image_bgr, line))
+            self.stopped |= Command.QUIT in self.window.poll()
+        return not self.stopped
+
+
+def _play_all(streams: Sequence[Stream], screen: Screen, ready: GettingReady[Networks]) -> None:
     """A thread for each stream, while this one shows them.
 
     A source that is lost ends its own stream alone; another error, or Ctrl-C, ends all.
@@ -141,17 +254,14 @@ def play_all(streams: Sequence[Stream], screen: Screen, ready: "GettingReady[Net
         finally:
             for stream in streams:
                 stream.stop()
-    lost = [one.result() for one in playing].count(False)
-    if lost:
+    if lost := [one.result() for one in playing].count(False):
         raise SourceError(f"{lost} of {len(streams)} sources could not be played to the end")
 
 
-def _open_sources(options: RunOptions, stack: ExitStack) -> list[Source]:
-    sources = []
-    for chosen in options.sources.chosen():
-        sources.append(open_chosen(*chosen, options.sources, deferred=True))
-        stack.callback(sources[-1].close)
-    return sources
+def _open(kind: str, value: Any, options: SourceOptions, stack: ExitStack) -> Source:
+    source = open_chosen(kind, value, options, deferred=True)
+    stack.callback(source.close)
+    return source
 
 
 def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool = False) -> Source:
@@ -159,27 +269,25 @@ def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool
     live = LiveSettings(open_timeout_s=options.open_timeout_s, deferred=deferred)
     if options.reconnect_s is not None:
         live = replace(live, reconnect_s=options.reconnect_s, wait_at_start=True)
-    source = _open(kind, value, options, live)
-    if options.excerpt != Excerpt() and not isinstance(source, VideoSource | AnimationSource):
-        source.close()
-        raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
-    return source
-
-
-def _open(kind: str, value: Any, options: SourceOptions, live: LiveSettings) -> Source:
     asked: Any = {"camera_size": options.camera_size, "camera_fps": options.camera_fps}
     turn_deg, excerpt = options.turn_deg, options.excerpt
+    source: Source
     if value == BROWSER and kind == "source":
         from livepose.live.browser_source import BrowserSource
 
-        return BrowserSource()
-    if kind == "image":
-        return open_images(value, rotate=turn_deg)
-    if kind == "video":
-        return open_video(value, excerpt=excerpt, rotate=turn_deg)
-    if kind == "camera" and "://" not in value:
-        return open_camera(value, settings=live, rotate=turn_deg, **asked)
-    return open_source(value, live=live, excerpt=excerpt, rotate=turn_deg, **asked)
+        source = BrowserSource()
+    elif kind == "image":
+        source = open_images(value, rotate=turn_deg)
+    elif kind == "video":
+        source = open_video(value, excerpt=excerpt, rotate=turn_deg)
+    elif kind == "camera" and "://" not in value:
+        source = open_camera(value, settings=live, rotate=turn_deg, **asked)
+    else:
+        source = open_source(value, live=live, excerpt=excerpt, rotate=turn_deg, **asked)
+    if excerpt != Excerpt() and not isinstance(source, VideoSource | AnimationSource):
+        source.close()
+        raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
+    return source
 
 
 def window_possible(options: RunOptions, *, live: bool) -> bool:
@@ -192,36 +300,19 @@ def window_possible(options: RunOptions, *, live: bool) -> bool:
     return possible
 
 
-def _preview(
-    options: RunOptions,
-    number: int,
-    source: Source,
-    window: Window | Tile | None,
-    view: "BrowserView | None",
-) -> Preview:
-    again = partial(open_chosen, *options.sources.chosen()[number], options.sources)
-    shown = preview_images(source, again, black=options.window.skeleton_only)
-    return Preview(shown, window, view, mirror=options.window.mirror)
-
-
 def _open_view(options: RunOptions, source: Source, stack: ExitStack) -> "BrowserView | None":
     """The browser view, where one is asked for or the source needs it."""
-    live, window = options.live, options.window
-    at = live.served_at(source.name)
+    live, window, at = options.live, options.window, options.live.served_at(source.name)
     if at is None:
         return None
     from livepose.live.browser_source import BrowserSource
     from livepose.live.endpoint import self_signed_tls, tls_from
     from livepose.live.view import BrowserView
 
-    tls = None
-    if live.serve_cert is not None:
-        tls = tls_from(live.serve_cert)
-    elif live.serve_self_signed:
-        tls = self_signed_tls(at[0])
+    tls = self_signed_tls(at[0]) if live.serve_self_signed and live.serve_cert is None else None
     view = BrowserView(
         *at,
-        tls=tls,
+        tls=tls if live.serve_cert is None else tls_from(live.serve_cert),
         camera=source if isinstance(source, BrowserSource) else None,
         skeleton_only=window.skeleton_only,
         mirror=window.mirror,
@@ -233,7 +324,7 @@ def _open_view(options: RunOptions, source: Source, stack: ExitStack) -> "Browse
 
 
 @contextmanager
-def health_served(port: int | None) -> Iterator[Watch]:
+def _health_served(port: int | None) -> Iterator[Callable[[Sequence[Sink]], None]]:
     """Answers ``/healthz`` and ``/metrics``, where a port is given.
 
     What it yields is told the sinks of each stream as they are opened; before, nothing is well.

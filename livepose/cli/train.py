@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from livepose.cli.options import Command, given_of, options
+from livepose.cli.options import Command, command, given_of, options
 from livepose.errors import INTERRUPTED_EXIT_CODE, DataError, UsageError
 from livepose.settings import option
 from livepose.training.settings import (
@@ -50,51 +50,20 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class StartSettings(RunFolder):
-    """How a run starts."""
+    """How a run starts, and what is written when it ends."""
 
     resume: bool = option(False, "go on with the run of this name")
+    export: Path | None = option(None, "weights, at the end", metavar="FILE")
 
 
 @dataclass(frozen=True)
-class PoseEnd:
-    """What is written when a run of the pose network ends."""
+class PoseStartSettings(StartSettings):
+    """The same of the pose network."""
 
-    export: Path | None = option(None, "weights, at the end", metavar="FILE")
     export_parts: Path | None = option(None, "the same in parts < 16 MB", metavar="DIR")
 
 
-@dataclass(frozen=True)
-class DetectorEnd:
-    """What is written when a run of the detector ends."""
-
-    export: Path | None = option(None, "the detector, at the end", metavar="FILE")
-
-
-@dataclass(frozen=True)
-class ExportSettings(RunFolder):
-    """How weights leave a run."""
-
-    dev: tuple[str, ...] = option((), "sets to measure on", metavar="IMAGES:ANNOTATIONS")
-    export_parts: Path | None = option(None, "also in parts < 16 MB", metavar="DIR")
-    output: Path | None = option(None, "default: NAME.safetensors in its folder", metavar="FILE")
-
-
-@dataclass(frozen=True)
-class PlotSettings(RunFolder):
-    """Where the log is drawn."""
-
-    output: Path | None = option(None, "default: log.png in its folder", metavar="FILE")
-
-
-@dataclass(frozen=True)
-class JoinSettings:
-    """Which parts, and where they go."""
-
-    parts: Path = option(metavar="DIR")
-    output: Path | None = option(None, "default: the name that the parts say", metavar="FILE")
-
-
-def settings_of(kind: type[Settings], start: StartSettings, given: Namespace) -> Settings:
+def _settings_of(kind: type[Settings], start: StartSettings, given: Namespace) -> Settings:
     """The options as settings; those of a resumed run come from its folder."""
     if not start.resume:
         return options(kind, given)
@@ -113,34 +82,7 @@ def settings_of(kind: type[Settings], start: StartSettings, given: Namespace) ->
     return saved.resumed(given_of(kind, given), Schedule(saved).is_decaying(done))
 
 
-def train_pose(given: Namespace) -> int:
-    """``livepose train pose``."""
-    from livepose.training import pose
-
-    start, end = options(StartSettings, given), options(PoseEnd, given)
-    settings = settings_of(PoseSettings, start, given)
-    trainer = pose.train_pose(settings, start.folder, start.resume)
-    if trainer.processes.first and (end.export or end.export_parts):
-        export_weights(start.folder, end.export, end.export_parts)
-    return exit_code(trainer)
-
-
-def train_detector(given: Namespace) -> int:
-    """``livepose train detector``."""
-    from livepose.training import detector
-
-    start, end = options(StartSettings, given), options(DetectorEnd, given)
-    settings = settings_of(DetectorSettings, start, given)
-    trainer = detector.train_detector(settings, start.folder, start.resume)
-    file = start.folder / detector.EXPORT
-    if end.export is not None:
-        end.export.parent.mkdir(parents=True, exist_ok=True)
-        file = Path(shutil.copyfile(file, end.export))
-    logger.info(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
-    return exit_code(trainer)
-
-
-def exit_code(trainer: "Trainer") -> int:
+def _ended(trainer: "Trainer") -> int:
     """Says how a run ended, for people and for scripts."""
     from livepose.training.loop import INTERRUPTED
 
@@ -148,7 +90,7 @@ def exit_code(trainer: "Trainer") -> int:
     return INTERRUPTED_EXIT_CODE if trainer.ended == INTERRUPTED else 0
 
 
-def export_weights(
+def _export(
     folder: Path, output: Path | None, parts: Path | None, dev: tuple[str, ...] = ()
 ) -> None:
     """Writes the weights of a run, and the same in parts where these are asked for."""
@@ -162,52 +104,84 @@ def export_weights(
         logger.info(f"{parts}: {count} parts; livepose train join joins them")
 
 
-def export_run(given: Namespace) -> None:
-    """``livepose train export``."""
-    how = options(ExportSettings, given)
-    export_weights(how.folder, how.output, how.export_parts, how.dev)
+def _train_pose(given: Namespace) -> int:
+    from livepose.training.pose import train_pose
+
+    start = options(PoseStartSettings, given)
+    settings = _settings_of(PoseSettings, start, given)
+    trainer = train_pose(settings, start.folder, start.resume)
+    if trainer.processes.first and (start.export or start.export_parts):
+        _export(start.folder, start.export, start.export_parts)
+    return _ended(trainer)
 
 
-def join(given: Namespace) -> None:
-    """``livepose train join``."""
+def _train_detector(given: Namespace) -> int:
+    from livepose.training.detector import EXPORT, train_detector
+
+    start = options(StartSettings, given)
+    settings = _settings_of(DetectorSettings, start, given)
+    trainer = train_detector(settings, start.folder, start.resume)
+    file = start.folder / EXPORT
+    if start.export is not None:
+        start.export.parent.mkdir(parents=True, exist_ok=True)
+        file = Path(shutil.copyfile(file, start.export))
+    logger.info(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    return _ended(trainer)
+
+
+@command("write a run's weights with their card")
+def _export_run(
+    run: RunFolder,
+    dev: tuple[str, ...] = option((), "sets to measure on", metavar="IMAGES:ANNOTATIONS"),
+    export_parts: Path | None = option(None, "also in parts < 16 MB", metavar="DIR"),
+    output: Path | None = option(None, "default: NAME.safetensors in its folder", metavar="FILE"),
+) -> None:
+    _export(run.folder, output, export_parts, dev)
+
+
+@command("put the parts of weights together and verify them")
+def _join(
+    parts: Path = option(metavar="DIR"),
+    output: Path | None = option(None, "default: the name that the parts say", metavar="FILE"),
+) -> None:
     from livepose.training.pack import join_parts
     from livepose.weights import load_network
 
-    how = options(JoinSettings, given)
-    file = join_parts(how.parts, how.output)
+    file = join_parts(parts, output)
     if file.suffix == ".safetensors":
         load_network(file)
     logger.info(f"{file}: joined and verified")
 
 
-def plot(given: Namespace) -> None:
-    """``livepose train plot``."""
+@command("draw the log of a run as PNG")
+def _plot(
+    run: RunFolder,
+    output: Path | None = option(None, "default: log.png in its folder", metavar="FILE"),
+) -> None:
     from livepose.training.records import plot_run
 
-    how = options(PlotSettings, given)
-    logger.info(f"drawn: {plot_run(how.folder, how.output)}")
+    logger.info(f"drawn: {plot_run(run.folder, output)}")
 
 
-def pack(given: Namespace) -> None:
-    """``livepose train pack``."""
+@command("a small file of crops, to carry")
+def _pack(settings: PackSettings) -> None:
     from livepose.training.data import read_people
     from livepose.training.pack import write_pack
 
-    how = options(PackSettings, given)
-    write_pack(read_people(how), how)
+    write_pack(read_people(settings), settings)
 
 
-POSE = (StartSettings, PoseSettings, PoseEnd)
-DETECTOR = (StartSettings, DetectorSettings, DetectorEnd)
+POSE = {PoseStartSettings: "", PoseSettings: ""}
+DETECTOR = {StartSettings: "", DetectorSettings: ""}
 TRAIN = Command(
     "Trains the pose network and the person detector.",
     parts={
-        "pose": Command("train a pose network", POSE, train_pose),
-        "detector": Command("train a person detector", DETECTOR, train_detector),
-        "pack": Command("a small file of crops, to carry", [PackSettings], pack),
-        "export": Command("write a run's weights with their card", [ExportSettings], export_run),
-        "plot": Command("draw the log of a run as PNG", [PlotSettings], plot),
-        "join": Command("put the parts of weights together and verify them", [JoinSettings], join),
+        "pose": Command("train a pose network", POSE, _train_pose),
+        "detector": Command("train a person detector", DETECTOR, _train_detector),
+        "pack": _pack,
+        "export": _export_run,
+        "plot": _plot,
+        "join": _join,
     },
     epilog=EXAMPLES,
 )

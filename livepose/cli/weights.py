@@ -2,58 +2,16 @@
 
 import logging
 import sys
-from argparse import Namespace
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from livepose.cli.options import Command, options
+from livepose.cli.options import Command, command
 from livepose.errors import WeightsError
 from livepose.settings import EXPORT_SUFFIXES, option, parse_size
 from livepose.weights.manifest import FAMILIES
 from livepose.weights.places import SUFFIX
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ShowSettings:
-    """Whose card."""
-
-    name: str = option("default", "name or path (default: embedded)", flag="name", nargs="?")
-
-
-@dataclass(frozen=True)
-class VerifySettings:
-    """Which files."""
-
-    names: tuple[str, ...] = option(
-        (), "names or paths (default: all)", flag="names", metavar="NAME", nargs="*"
-    )
-
-
-@dataclass(frozen=True)
-class FetchSettings:
-    """Which weights."""
-
-    name: str = option(
-        help="a name of 'livepose weights list', best, or hf://OWNER/REPO/FILE", flag="name"
-    )
-
-
-@dataclass(frozen=True)
-class ImportSettings:
-    """Which checkpoint, and how it is read."""
-
-    file: str = option(help="or hf://OWNER/REPO/FILE[@sha256:HEX]", flag="file", metavar="FILE")
-    family: str | None = option(None, "whose conventions it follows", choices=tuple(FAMILIES))
-    input_hw: tuple[int, int] | None = option(
-        None, "input size, e.g. 128x96", flag="--input", metavar="HxW", parse=parse_size
-    )
-    network: str | None = option(None, "refuse the file unless it is this network")
-    keypoints: int | None = option(None, "refuse the file unless it has this many")
-    output: Path | None = option(None, "default: the cache", metavar="FILE")
-    float32: bool = option(False, "store float32 instead of float16")
 
 
 def _own_files() -> list[tuple[str, Path]]:
@@ -65,8 +23,8 @@ def _own_files() -> list[tuple[str, Path]]:
     return [("embedded", path) for path in embedded.values()] + [("cache", path) for path in cached]
 
 
-def list_weights(given: Namespace) -> None:
-    """Two tables: own files, and those that are known by name."""
+@command("what is embedded, imported, and known by name")
+def _list() -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -90,105 +48,119 @@ def list_weights(given: Namespace) -> None:
 
 
 def _summary(path: Path) -> tuple[str, str, str]:
+    """Network, input and keypoints."""
     from livepose.weights.card import read_metadata
 
     try:
-        metadata = read_metadata(path)
+        found = read_metadata(path)
     except WeightsError:
         return "damaged", "", ""
-    if "architecture" in metadata:
-        side_px = metadata.get("input_px", "?")
+    if "architecture" in found:
+        side_px = found.get("input_px", "?")
         return "detector", f"{side_px}x{side_px}", ""
-    network, size = metadata.get("network", "?"), metadata.get("input_hw", "")
-    return network, size, metadata.get("keypoints", "")
+    return found.get("network", "?"), found.get("input_hw", ""), found.get("keypoints", "")
 
 
-def show(given: Namespace) -> None:
-    """The card of a file."""
+@command("print the card of a weights file")
+def _show(
+    name: str = option("default", "name or path (default: embedded)", flag="name", nargs="?"),
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from livepose.weights import find_weights, read_card
     from livepose.weights.card import FORMAT, is_third_party, read_metadata, to_metadata
 
-    path = find_weights(options(ShowSettings, given).name)
+    path = find_weights(name)
     entries = {} if is_third_party(path) else read_metadata(path)
     if not entries or entries.get("format") == FORMAT:
         entries = to_metadata(read_card(path))  # in the card's own order
     table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("file", str(path))
-    for name, value in entries.items():
-        table.add_row(name, value)
+    for row in ("file", str(path)), *entries.items():
+        table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def import_weights(given: Namespace) -> None:
-    """Brings a checkpoint in."""
+@command("check the tensors of files against their hash")
+def _verify(
+    names: tuple[str, ...] = option(
+        (), "names or paths (default: all)", flag="names", metavar="NAME", nargs="*"
+    ),
+) -> None:
+    from livepose.weights import find_weights
+    from livepose.weights.arrays import verify
+    from livepose.weights.card import read_metadata
+
+    named = [find_weights(name) for name in names]
+    wrong = []
+    for path in named or [path for _, path in _own_files()]:
+        if not named and not read_metadata(path).get("sha256"):
+            print(f"{path}: states no hash of its tensors")
+        elif verify(path):
+            print(f"{path}: ok")
+        else:
+            print(f"{path}: WRONG: its tensors are not those it was written with")
+            wrong.append(path.name)
+    if wrong:
+        raise WeightsError(f"damaged weights: {', '.join(wrong)}; import, fetch or install again")
+
+
+@command("bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose")
+def _import(
+    file: str = option(help="or hf://OWNER/REPO/FILE[@sha256:HEX]", flag="file", metavar="FILE"),
+    family: str | None = option(None, "whose conventions it follows", choices=tuple(FAMILIES)),
+    input_hw: tuple[int, int] | None = option(
+        None, "input size, e.g. 128x96", flag="--input", metavar="HxW", parse=parse_size
+    ),
+    network: str | None = option(None, "refuse the file unless it is this network"),
+    keypoints: int | None = option(None, "refuse the file unless it has this many"),
+    output: Path | None = option(None, "default: the cache", metavar="FILE"),
+    float32: bool = option(False, "store float32 instead of float16"),
+) -> None:
     import torch
 
     from livepose.weights import import_checkpoint
     from livepose.weights.hub import fetch_from_hub, is_on_hub
 
-    settings = options(ImportSettings, given)
-    file = settings.file
     target, card = import_checkpoint(
         fetch_from_hub(file) if is_on_hub(file) else Path(file),
-        family=settings.family,
-        input_hw=settings.input_hw,
-        network=settings.network,
-        keypoints=settings.keypoints,
-        output=settings.output,
-        dtype=torch.float32 if settings.float32 else torch.float16,
+        family=family,
+        input_hw=input_hw,
+        network=network,
+        keypoints=keypoints,
+        output=output,
+        dtype=torch.float32 if float32 else torch.float16,
     )
     logger.info(
         f"{card.network}, {'{}x{}'.format(*card.input_hw)}, {card.keypoints} keypoints, "
         f"{card.notes['project']} convention "
-        f"-> {target}; use it with --weights {target if settings.output else target.stem}"
+        f"-> {target}; use it with --weights {target if output else target.stem}"
     )
 
 
-def verify_weights(given: Namespace) -> None:
-    """Raises WeightsError where the tensors of a file are not those of its hash."""
-    from livepose.weights import find_weights
-    from livepose.weights.arrays import verify
-    from livepose.weights.card import read_metadata
-
-    named = [find_weights(name) for name in options(VerifySettings, given).names]
-    wrong = []
-    for path in named or [path for _, path in _own_files()]:
-        if not named and not read_metadata(path).get("sha256"):
-            print(f"{path}: states no hash of its tensors")
-            continue
-        right = verify(path)
-        said = "ok" if right else "WRONG: its tensors are not those it was written with"
-        print(f"{path}: {said}")
-        wrong += [] if right else [path.name]
-    if wrong:
-        raise WeightsError(f"damaged weights: {', '.join(wrong)}; import, fetch or install again")
-
-
-def fetch_weights(given: Namespace) -> None:
-    """Brings known weights in."""
+@command("download weights that are known by name")
+def _fetch(
+    name: str = option(
+        help="a name of 'livepose weights list', best, or hf://OWNER/REPO/FILE", flag="name"
+    ),
+) -> None:
     from livepose.weights.hub import fetch_from_hub, is_on_hub
 
-    name = options(FetchSettings, given).name
     if is_on_hub(name):
         path = fetch_from_hub(name)
-        owned = path.suffix == SUFFIX
-        use = f"--weights {name}" if owned else f"'livepose weights import {name}'"
+        use = f"--weights {name}" if path.suffix == SUFFIX else f"'livepose weights import {name}'"
         logger.info(f"{path} is here; use it with {use}")
         return
-    from livepose.weights import import_checkpoint
+    from livepose.cli.progress import download_bar
+    from livepose.weights import find_weights, import_checkpoint
     from livepose.weights.fetching import fetch
     from livepose.weights.manifest import find_known
-    from livepose.weights.places import cached_weights_folder, find_weights
+    from livepose.weights.places import cached_weights_folder
 
     known = find_known(name)
     if known is None:
         logger.info(f"{find_weights(name)} is here already")
         return
-    from livepose.cli.progress import download_bar
-
     with download_bar(known.name) if known.url else nullcontext() as progress:
         path = fetch(known, progress)
     target = cached_weights_folder() / (known.name + SUFFIX)
@@ -205,50 +177,28 @@ def fetch_weights(given: Namespace) -> None:
 
 WEIGHTS = Command(
     "Lists, imports, verifies and fetches pose weights.",
-    parts={
-        "list": Command("what is embedded, imported, and known by name", [], list_weights),
-        "show": Command("print the card of a weights file", [ShowSettings], show),
-        "verify": Command(
-            "check the tensors of files against their hash", [VerifySettings], verify_weights
-        ),
-        "fetch": Command("download weights that are known by name", [FetchSettings], fetch_weights),
-        "import": Command(
-            "bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose",
-            [ImportSettings],
-            import_weights,
-        ),
-    },
+    parts={"list": _list, "show": _show, "verify": _verify, "fetch": _fetch, "import": _import},
 )
 
 
-@dataclass(frozen=True)
-class ExportSettings:
-    """What is exported, and how."""
-
-    kind: str = option(flag="kind", choices=tuple(EXPORT_SUFFIXES))
-    output: Path = option(metavar="FILE")
-    weights: str = option("default", "a name or a .safetensors file")
-    heatmaps: bool = option(False, "heatmaps as a second output")
-    half: bool = option(False, "the network in float16")
-    overwrite: bool = option(False, "replace what is there")
-
-
-def export_weights(given: Namespace) -> None:
-    """Exports pose weights as one file that runs without livepose; how far keypoints moved."""
-    from livepose.export import export
-
-    settings = options(ExportSettings, given)
-    worst_px = export(**asdict(settings))
-    logger.warning(
-        f"{settings.output}: keypoints of four people lie at most {worst_px:.1g} px of the crop "
-        "from livepose's"
-    )
-
-
-EXPORT = Command(
+@command(
     "Writes a file that takes crops (uint8, N x H x W x 3, blue first) and gives keypoints"
     " (N x K x 6: x, y, score, cov xx, xy, yy) in pixels of the crop, and compares it with"
-    " livepose on real people.",
-    [ExportSettings],
-    export_weights,
+    " livepose on real people."
 )
+def export(
+    kind: str = option(flag="kind", choices=tuple(EXPORT_SUFFIXES)),
+    output: Path = option(metavar="FILE"),
+    weights: str = option("default", "a name or a .safetensors file"),
+    heatmaps: bool = option(False, "heatmaps as a second output"),
+    half: bool = option(False, "the network in float16"),
+    overwrite: bool = option(False, "replace what is there"),
+) -> None:
+    """Says how far keypoints moved."""
+    from livepose.export import export
+
+    worst_px = export(kind, output, weights, heatmaps=heatmaps, half=half, overwrite=overwrite)
+    logger.warning(
+        f"{output}: keypoints of four people lie at most {worst_px:.1g} px of the crop "
+        "from livepose's"
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from livepose.cli import guarded
-from livepose.cli.evaluate import COCO, CocoOutputs, chosen_of
+from livepose.cli.evaluate import CocoOutputs
 from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars
 from livepose.errors import SinkError
@@ -35,7 +35,7 @@ HEADINGS = ("", "Decoder", "Flip test", "Input", "Precision", "Detector", "AP", 
 def main(words: Sequence[str] | None = None) -> int:
     """The command line of this study."""
     parser = ArgumentParser(prog="python -m studies.pareto", description="Accuracy against time.")
-    for kind in COCO:
+    for kind in (CocoSettings, CocoOutputs):
         add_options(parser, kind)
     parser.set_defaults(boxes="gt")
     parser.add_argument(
@@ -64,7 +64,7 @@ def run(arguments: Namespace) -> int:
     """Measures and writes."""
     outputs = options(CocoOutputs, arguments)
     require_writable([outputs.json, outputs.markdown, arguments.output])
-    chosen = chosen_of(CocoSettings, arguments)
+    chosen = options(CocoSettings, arguments)
     grid = Grid(
         decoders=chosen.decoders,
         precisions=tuple((arguments.precisions or chosen.precision).split(",")),

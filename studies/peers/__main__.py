@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from livepose.cli import guarded
-from livepose.cli.evaluate import CocoOutputs, chosen_of, show
+from livepose.cli.evaluate import CocoOutputs, show
 from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars
 from livepose.estimator import PoseEstimator
@@ -17,7 +17,6 @@ from livepose.evaluation.run import CocoScorer, chosen_estimator, open_set
 from livepose.evaluation.settings import (
     CocoSettings,
     EvaluationSettings,
-    Loading,
     Progress,
     decoder_names,
 )
@@ -43,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(
         prog="python -m studies.peers", description=f"Decoders: {', '.join(NAMES)}."
     )
-    for kind in (PeerSettings, Loading, CocoOutputs):
+    for kind in (PeerSettings, CocoOutputs):
         add_options(parser, kind)
     parser.add_argument(
         "--peer", action="append", default=[], metavar="KIND:FILE",
@@ -64,7 +63,7 @@ def run(arguments: Namespace) -> int:
     """Measures, prints and writes what was asked for."""
     outputs = options(CocoOutputs, arguments)
     require_writable([outputs.json, outputs.markdown, outputs.results])
-    chosen = chosen_of(PeerSettings, arguments)
+    chosen = options(PeerSettings, arguments)
     with progress_bars() as progress:
         beside = arguments.peer, arguments.peer_decode, arguments.flip_study
         measured = run_comparison(chosen, *beside, progress)

@@ -43,6 +43,16 @@ def test_what_is_said_never_lands_in_a_file_of_results(
     assert all(json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines())
 
 
+def test_a_process_ends_at_once_while_a_thread_is_inside_a_library() -> None:
+    code = (
+        "import threading, time; from livepose.cli import end;"
+        "threading.Thread(target=time.sleep, args=(60,), name='prefetch', daemon=True).start();"
+        "import atexit; atexit.register(print, 'the interpreter ends'); print('closed'); end(7)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (7, "closed\n"), done.stderr
+
+
 def test_a_closed_stdout_is_said_at_once(clip: Path) -> None:
     command = f"{' '.join(RUN)} --video {clip} --json - >&-"
     start_s = time.perf_counter()
