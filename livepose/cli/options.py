@@ -101,9 +101,9 @@ def add_options(parser: ArgumentParser | argparse._ArgumentGroup, kind: type) ->
 
 def options(kind: type[Options], given: Namespace) -> Options:
     """The dataclass with what was given; its own defaults for the rest."""
-    hints: dict[str, Any] = get_type_hints(kind)
-    inner = {name: options(one, given) for name, one in hints.items() if is_dataclass(one)}
-    return kind(**given_of(kind, given), **inner)
+    inner: dict[str, Any] = {n: one for n, one in get_type_hints(kind).items() if is_dataclass(one)}
+    made = {name: options(one, given) for name, one in inner.items()}
+    return kind(**given_of(kind, given), **made)
 
 
 def given_of(kind: type, given: Namespace) -> dict[str, Any]:
