@@ -50,7 +50,7 @@ class Sightings:
     @property
     def distance(self) -> Floats:
         """Between found and labelled, (N,)."""
-        return np.hypot(*self.error.T)
+        return np.asarray(np.hypot(*self.error.T))
 
     @property
     def near(self) -> Mask:

@@ -65,7 +65,7 @@ def quantise(
     card = read_card(path)
     model = PoseNetwork(path, card).plain.model
     plain = _ready(model, card, "f32")
-    seen = real_crops(data, plain, crops)
+    seen = _real_crops(data, plain, crops)
     layers = list(convolutions(model))
     logger.info(f"looking at {len(layers) - 2} layers while {len(seen)} crops go through them")
     # The stem and the heatmap layer stay in f32.
@@ -93,53 +93,53 @@ def _ready(model: Any, card: Card, precision: str) -> OpenVinoRuntime:
     return runtime
 
 
-def real_crops(data: PeopleSet, runtime: Runtime, count: int) -> Crops:
+def _real_crops(data: PeopleSet, runtime: Runtime, count: int) -> Crops:
     """Crops (N, h, w, 3) of annotated people as the live path cuts them, from mixed pictures."""
     dataset, pictures = data
     sample = annotated_boxes(dataset, runtime.card.alignment)
-    order = np.random.default_rng(0).permutation(len(sample))
-    found: list[Crops] = []
-    mixed = [sample[i] for i in order]
+    mixed = [sample[i] for i in np.random.default_rng(0).permutation(len(sample))]
+    found = np.empty((0, *runtime.card.input_hw, 3), np.uint8)
     for crops, _ in batches(PoseEstimator(runtime), pictures, mixed, Loading()):
-        found.append(crops)
-        if sum(map(len, found)) >= count:
+        found = np.concatenate([found, crops])
+        if len(found) >= count:
             break
-    crops = np.concatenate(found)[:count] if found else np.empty(0, np.uint8)
-    if len(crops) < BATCH:
-        raise DataError(f"INT8 ranges need {BATCH} people or more to look at, got {len(crops)}")
-    return crops
+    if len(found) < BATCH:
+        raise DataError(f"INT8 ranges need {BATCH} people or more to look at, got {len(found)}")
+    return found[:count]
 
 
 def _shifts(
     exact: Runtime, runtimes: tuple[Runtime, ...], dev: PeopleSet, progress: Progress
 ) -> dict[str, float]:
-    """Median shift of keypoints from fp32 torch, in pixels of the crop."""
-    crops = real_crops(dev, exact, SHIFT_CROPS)
+    """Median and 90th percentile of how far keypoints lie from fp32 torch, px of the crop."""
+    crops = _real_crops(dev, exact, SHIFT_CROPS)
     advance = progress("keypoints of torch", len(crops))
     wanted = []
     for start in range(0, len(crops), BATCH):
         wanted.append(exact(crops[start : start + BATCH]))
         advance(len(wanted[-1]))
     reference, blur = np.concatenate(wanted), exact.card.blur_kernel
-    shifts = {one.precision: keypoint_shift(one(crops), reference, blur) for one in runtimes}
-    medians = {f"shift_px_{name}": round(one.median_px, 4) for name, one in shifts.items()}
-    tails = {f"shift_px_{name}_p90": round(one.tail_px, 4) for name, one in shifts.items()}
-    return {"shift_crops": len(crops), **medians, **tails}
+    measured: dict[str, float] = {"shift_crops": len(crops)}
+    for one in runtimes:
+        shift = keypoint_shift(one(crops), reference, blur)
+        measured[f"shift_px_{one.precision}"] = round(shift.median_px, 4)
+        measured[f"shift_px_{one.precision}_p90"] = round(shift.tail_px, 4)
+    return measured
 
 
 def require_kept(measured: Mapping[str, Any]) -> None:
     """GateError unless enough of the AP is left and the keypoints stay where they were."""
     whole, left, moved_px = (measured[n] for n in ("ap_f32", "ap_int8", "shift_px_int8"))
+    advice = "nothing was written; look at more crops (--crops), or stay with f32"
     if left < KEPT_AP * whole:
         raise GateError(
             f"INT8 leaves {left:.2f} of {whole:.2f} AP, at least {KEPT_AP:.0%} of it expected; "
-            "nothing was written; look at more crops (--crops), or stay with f32"
+            + advice
         )
     if not moved_px <= LIMITS_PX["int8"]:
         raise GateError(
             f"INT8 moves keypoints by {moved_px:.2f} px of the crop in the median, at most "
-            f"{LIMITS_PX['int8']:g} expected; nothing was written; look at more crops (--crops), "
-            "or stay with f32"
+            f"{LIMITS_PX['int8']:g} expected; " + advice
         )
 
 
@@ -147,9 +147,7 @@ class Histogram:
     """Sizes of the numbers in one place of the network."""
 
     def __init__(self) -> None:
-        self.lowest = 0.0
-        self.highest = 0.0
-        self._top = 0.0
+        self.lowest = self.highest = self._top = 0.0
         self._counts = np.zeros(BINS)
 
     def add(self, values: NDArray[np.float32]) -> None:
