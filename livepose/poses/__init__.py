@@ -15,15 +15,17 @@ from livepose.skeletons import COCO17, Skeleton
 
 Floats = NDArray[np.float64]
 
-_SHAPES = {
-    "keypoints_xy": ("P", "K", 2),
-    "keypoint_scores": ("P", "K"),
-    "boxes_xyxy": ("P", 4),
-    "scores": ("P",),
-    "track_ids": ("P",),
-    "covariance_px2": ("P", "K", 2, 2),
-    "keypoint_states": ("P", "K"),
-}
+_SHAPES: tuple[tuple[str, int, tuple[int, ...]], ...] = (
+    ("keypoints_xy", 2, (2,)),
+    ("keypoint_scores", 2, ()),
+    ("boxes_xyxy", 1, (4,)),
+    ("scores", 1, ()),
+    ("track_ids", 1, ()),
+    ("covariance_px2", 2, (2, 2)),
+    ("keypoint_states", 2, ()),
+)
+"""Of each array the leading axes, of people or of people and keypoints, and those that follow."""
+_ARRAYS = tuple(name for name, *_ in _SHAPES)
 _PLACES = ("keypoints_xy", "keypoint_scores", "covariance_px2", "keypoint_states")
 
 
@@ -68,11 +70,10 @@ class Poses(Result):
     )
 
     def __post_init__(self) -> None:
-        sizes: dict[Any, int] = {"P": len(self.scores), "K": len(self.skeleton.keypoints)}
+        points = len(self.scores), len(self.skeleton.keypoints)
         derived = self.keypoint_states.size == 0
-        for name, shape in _SHAPES.items():
-            wanted = tuple([sizes.get(one, one) for one in shape])
-            got = getattr(self, name).shape
+        for name, axes, last in _SHAPES:
+            wanted, got = points[:axes] + last, getattr(self, name).shape
             if got != wanted and not (derived and name == "keypoint_states"):
                 raise UsageError(f"{name}: expected shape {wanted}, got {got}")
         if derived:
@@ -112,7 +113,7 @@ class Poses(Result):
 
     def select(self, which: NDArray[Any]) -> "Poses":
         """The people at these indices (or where this mask is true), in that order."""
-        return self._changed({name: getattr(self, name)[which] for name in _SHAPES})
+        return self._changed({name: getattr(self, name)[which] for name in _ARRAYS})
 
     def with_keypoints(
         self,
@@ -128,7 +129,7 @@ class Poses(Result):
     def _changed(self, arrays: dict[str, Any]) -> "Poses":
         """Not validated: this is for every frame."""
         changed = object.__new__(Poses)
-        for name in (*_SHAPES, "skeleton"):
+        for name in (*_ARRAYS, "skeleton"):
             value = arrays[name] if name in arrays else getattr(self, name)
             object.__setattr__(changed, name, value)
         return changed
@@ -153,7 +154,7 @@ class Poses(Result):
     def joined(self, others: "Poses") -> "Poses":
         """These people and then those, of the same skeleton."""
         return self._changed(
-            {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _SHAPES}
+            {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _ARRAYS}
         )
 
     def in_frame(self, size_wh: tuple[int, int]) -> "Poses":

@@ -15,6 +15,7 @@ from livepose.compiled import kernel
 Floats = NDArray[np.float64]
 Found = tuple[float, float, float, float]
 Filtered = tuple[float, float, float, bool]
+Chances = tuple[float, float, float]
 
 FADE_S = 0.2
 """A keypoint that vanishes is predicted so long, its score falling to zero."""
@@ -179,11 +180,11 @@ def _step(
 ) -> None:
     """One step of the interacting multiple models, in place."""
     now, shares, probable = scratch[:_MODELS], scratch[_MODELS], scratch[_MODELS + 1]
-    likely, best = shares[_MODELS : 2 * _MODELS], -math.inf
+    likely, best, stays = shares[_MODELS : 2 * _MODELS], -math.inf, _stays(dt_s)
     for j in range(_MODELS):
         probable[j] = 0.0
         for i in range(_MODELS):
-            shares[i] = state[_WEIGHTS + i] * _chance(i, j, dt_s)
+            shares[i] = state[_WEIGHTS + i] * _chance(stays, i, j)
             probable[j] += shares[i]
         for i in range(_MODELS):
             shares[i] /= probable[j]
@@ -205,10 +206,16 @@ def _step(
 
 
 @kernel
-def _chance(i: int, j: int, dt_s: float) -> float:
-    """How likely what moves as model ``i`` says moves as ``j`` says after ``dt_s``."""
-    stays = math.exp(-dt_s / _LASTS_S[i])
-    return stays if i == j else (1.0 - stays) / (_MODELS - 1)
+def _stays(dt_s: float) -> Chances:
+    """How likely what moves as each model says still does after ``dt_s``."""
+    rest_s, slow_s, quick_s = _LASTS_S
+    return math.exp(-dt_s / rest_s), math.exp(-dt_s / slow_s), math.exp(-dt_s / quick_s)
+
+
+@kernel
+def _chance(stays: Chances, i: int, j: int) -> float:
+    """How likely what moved as model ``i`` says moves as ``j`` says now."""
+    return stays[i] if i == j else (1.0 - stays[i]) / (_MODELS - 1)
 
 
 @kernel
@@ -321,11 +328,11 @@ def _variance_ahead(state: Floats, ahead_s: float, scale_px: float) -> float:
 
     That of the mixture of the models, each weighted as it will be: rest may end meanwhile.
     """
-    mean_x = mean_y = squares = inner = 0.0
+    stays, mean_x, mean_y, squares, inner = _stays(ahead_s), 0.0, 0.0, 0.0, 0.0
     for j in range(_MODELS):
         weight = 0.0
         for i in range(_MODELS):
-            weight += _chance(i, j, ahead_s) * state[_WEIGHTS + i]
+            weight += _chance(stays, i, j) * state[_WEIGHTS + i]
         model = state[j * _NUMBERS : (j + 1) * _NUMBERS].copy()
         _predict(model, j, ahead_s, scale_px)
         x, y = model[_X] - state[_X], model[_Y] - state[_Y]

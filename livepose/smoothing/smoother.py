@@ -183,20 +183,20 @@ class Smoother:
 
     def _assign_slots(self, time_s: float, track_ids: NDArray[np.int64]) -> None:
         """A fresh slot for each new track; who was not seen for long, or in the future, leaves."""
-        gone_s = time_s - self._bodies[:, _kernels.SEEN_S]
-        here = (gone_s >= 0.0) & (gone_s <= GAP_S)
-        self._slots = {one: slot for one, slot in self._slots.items() if here[slot]}
-        taken = set(self._slots.values())
-        free = (slot for slot in count() if slot not in taken)
+        seen_s = self._bodies[:, _kernels.SEEN_S].tolist()
+        slots = self._slots = {
+            one: slot for one, slot in self._slots.items() if 0.0 <= time_s - seen_s[slot] <= GAP_S
+        }
         for one in track_ids.tolist():
-            if one > 0 and one not in self._slots:
-                slot = self._slots[one] = next(free)
-                if slot == len(self._bodies):
-                    more = max(1, slot)
-                    self._bodies = np.concatenate([self._bodies, np.empty((more, 2))])
-                    fresh = np.empty((more, *self._states.shape[1:]))
-                    self._states = np.concatenate([self._states, fresh])
-                self._bodies[slot] = self._states[slot] = np.nan
+            if one <= 0 or one in slots:
+                continue
+            slot = slots[one] = next(n for n in count() if n not in slots.values())
+            if slot == len(self._bodies):
+                more = max(1, slot)
+                self._bodies = np.concatenate([self._bodies, np.empty((more, 2))])
+                fresh = np.empty((more, *self._states.shape[1:]))
+                self._states = np.concatenate([self._states, fresh])
+            self._bodies[slot] = self._states[slot] = np.nan
 
     def _slots_of(self, track_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The slot of each track (P,), -1 for who is not followed."""

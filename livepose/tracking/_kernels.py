@@ -128,28 +128,49 @@ def select_outputs(table: Table, max_people: int, time_s: float) -> None:
         weights[best] = -np.inf
 
 
+@kernel
+def handed_out(table: Table) -> tuple[Floats, Rows, Floats]:
+    """Boxes (N, 4), ids (N,) and scores (N,) of those marked, by id."""
+    rows, shown = np.empty(len(table), np.int64), 0
+    for t in range(len(table)):
+        if table[t].state == ACTIVE and table[t].chosen:
+            place = shown
+            while place > 0 and table[rows[place - 1]].ids > table[t].ids:
+                rows[place] = rows[place - 1]
+                place -= 1
+            rows[place] = t
+            shown += 1
+    boxes_xyxy, ids, scores = np.empty((shown, 4)), np.empty(shown, np.int64), np.empty(shown)
+    for n in range(shown):
+        ids[n], scores[n] = table[rows[n]].ids, table[rows[n]].scores
+        for i, edge in enumerate(motion.edges_of(table[rows[n]].xywh)):
+            boxes_xyxy[n, i] = edge
+    return boxes_xyxy, ids, scores
+
+
 # -- what keypoints say ----------------------------------------------------------------------------
 
 
 @kernel
-def find_rows(table: Table, track_ids: Rows, time_s: float) -> tuple[Rows, bool]:
-    """Row of each of these ids (P,), -1 where there is none; whether they may be mixed up.
+def find_rows(table: Table, track_ids: Rows, time_s: float) -> tuple[Rows, int, bool]:
+    """Row of each of these ids (P,), -1 where there is none; how many were found.
 
-    That is where two boxes meet, or somebody came while one is lost.
+    And whether they may be mixed up: two boxes meet, or somebody came while one is lost.
     """
-    rows = np.full(len(track_ids), -1)
+    rows, found = np.full(len(track_ids), -1), 0
     meeting, came, lost = False, False, False
     for t in range(len(table)):
         lost = lost or table[t].state == LOST
         for p in range(len(track_ids)):
             if track_ids[p] > 0 and table[t].ids == track_ids[p]:
                 rows[p] = t
+                found += 1
                 came = came or table[t].born_s == time_s
     for t in range(len(table)):
         if table[t].state == ACTIVE and table[t].chosen:
             for row in rows:
                 meeting = meeting or (row >= 0 and row != t and overlap_of(table, row, t) > 0.0)
-    return rows, meeting or (came and lost)
+    return rows, found, meeting or (came and lost)
 
 
 @kernel
@@ -161,12 +182,12 @@ def take_in(
     limbs: Limbs,
     time_s: float,
     whole_frame: bool,
-) -> tuple[Masks, Masks, Masks]:
+) -> tuple[Masks, Masks, Masks, bool]:
     """Takes in poses seen on the tracks in ``rows`` (N,): mends them, judges, learns, moves boxes.
 
     ``seen`` are keypoints (N, K, 2), scores (N, K), and which poses (N,) are somebody else's double
     and not mended. Returns pairs (N, F) to be exchanged, keypoints (N, K) that are not believed,
-    and who is perhaps nobody (N,).
+    and who is perhaps nobody (N,); whether none of these is.
     """
     keypoints_xy, scores, double = seen
     exchanged = np.zeros((len(rows), len(limbs[0])), dtype=np.bool_)
@@ -204,7 +225,8 @@ def take_in(
         person.keypoints_s = time_s
         for i, edge in enumerate(motion.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
-    return exchanged, refused, doubtful
+    changed = exchanged.any() or refused.any() or doubtful.any()
+    return exchanged, refused, doubtful, not changed
 
 
 @kernel

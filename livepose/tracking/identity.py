@@ -70,15 +70,12 @@ def correct_by_pose(
     limbs = limbs_of(poses.skeleton)
     found = poses.keypoints_xy, poses.keypoint_scores
     keypoints_xy, scores = (np.ascontiguousarray(one, dtype=np.float64) for one in found)
-    exchanged, refused, doubtful = take_in(
-        tracks.table,
-        tracks.joints,
-        rows,
-        (keypoints_xy, scores, double),
-        limbs,
-        time_s,
-        whole_frame,
+    seen_now = (keypoints_xy, scores, double)
+    exchanged, refused, doubtful, unchanged = take_in(
+        tracks.table, tracks.joints, rows, seen_now, limbs, time_s, whole_frame
     )
+    if unchanged and not mixed_up:
+        return poses
     if exchanged.any():
         poses = poses.exchanged(exchanged, limbs[0])
     if refused.any():

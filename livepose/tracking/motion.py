@@ -66,9 +66,11 @@ def start_all(table: Any, boxes_xyxy: Floats) -> None:
 
 
 @kernel
-def advance(table: Any, dt_s: float) -> None:
-    """Moves all boxes, and what is known of their speed, on by ``dt_s``."""
+def advance(table: Any, dt_s: float) -> float:
+    """Moves all boxes, and their speeds, on by ``dt_s``; when the longest unseen was seen."""
+    oldest_s = math.inf
     for t in range(len(table)):
+        oldest_s = min(oldest_s, table[t].seen_s)
         xywh, velocity, variance = table[t].xywh, table[t].velocity, table[t].variance
         density = ACCELERATION * ACCELERATION * max(xywh[2] * xywh[3], 1.0)
         for i in range(4):
@@ -80,6 +82,7 @@ def advance(table: Any, dt_s: float) -> None:
         for i in (2, 3):
             xywh[i] = max(xywh[i], 1.0)
             velocity[i] *= math.exp(-dt_s / SIZE_MEMORY_S)
+    return oldest_s
 
 
 @kernel

@@ -131,9 +131,9 @@ class Tracker:
 
     def predict(self, time_s: float) -> Tracked:
         """Where everybody should be at ``time_s``; changes nothing."""
-        later = Tracks(self._tracks.table.copy(), self._tracks.joints)
-        motion.advance(later.table, self._since(time_s))
-        return _handed_out(later)
+        later = self._tracks.table.copy()
+        motion.advance(later, self._since(time_s))
+        return Tracked(*_kernels.handed_out(later))
 
     def _since(self, time_s: float) -> float:
         """Seconds since the last picture."""
@@ -169,7 +169,7 @@ class Tracker:
             self._reid.recognise(self._tracks, time_s)
         most = self.settings.max_people or len(self._tracks)
         _kernels.select_outputs(self._tracks.table, most, time_s)
-        return _handed_out(self._tracks)
+        return Tracked(*_kernels.handed_out(self._tracks.table))
 
     def observe(self, time_s: float, poses: Poses) -> Poses:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
@@ -179,13 +179,14 @@ class Tracker:
         nothing has been sure of yet; who stands behind whoever it was has no keypoints. Poses of
         unknown ids pass untouched, first.
         """
-        rows, mixed_up = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s)
-        known = rows >= 0
-        if not known.any():
+        found = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s)
+        rows, count, mixed_up = found
+        if not count:
             return poses
-        strangers = None if known.all() else poses.select(~known)
-        if strangers is not None:
-            rows, poses = rows[known], poses.select(known)
+        strangers = None
+        if count < len(poses):
+            known = rows >= 0
+            strangers, poses, rows = poses.select(~known), poses.select(known), rows[known]
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
         whole_frame = self.settings.whole_frame
         seen = correct_by_pose(self._tracks, rows, poses, time_s, sigmas, whole_frame, mixed_up)
@@ -209,9 +210,8 @@ class Tracker:
         # Who was seen in the picture before has not been missed yet, however long ago that is.
         self._coast_s = max(self.settings.coast_s, dt_s)
         lost_s = max(LOST_S, dt_s if dt_s <= STALL_S else 0.0)
-        motion.advance(self._tracks.table, dt_s)
-        dead = time_s - self._tracks.seen_s > lost_s
-        if dead.any():
+        if time_s - motion.advance(self._tracks.table, dt_s) > lost_s:
+            dead = time_s - self._tracks.seen_s > lost_s
             self._reid.part_from(self._tracks, dead)
             self._tracks = self._tracks.select(~dead)
         self._reid.forget(time_s)
@@ -264,10 +264,3 @@ class Tracker:
         order = np.argsort(-tracks.xywh[new, 2] * tracks.xywh[new, 3], kind="stable")
         tracks.ids[new[order]] = self._next_id + np.arange(len(new))
         self._next_id += len(new)
-
-
-def _handed_out(tracks: Tracks) -> Tracked:
-    """Those chosen, by id."""
-    rows = np.flatnonzero((tracks.state == int(State.ACTIVE)) & tracks.chosen)
-    rows = rows[tracks.ids[rows].argsort()]
-    return Tracked(tracks.boxes_xyxy[rows], tracks.ids[rows], tracks.scores[rows])
