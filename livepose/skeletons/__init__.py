@@ -15,7 +15,7 @@ All indices are 0-based. Left is the person's left.
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -58,10 +58,6 @@ class Skeleton:
         """The OKS sigmas; where none are known, a middling one for each keypoint."""
         return self.oks_sigmas or (MIDDLING_SIGMA,) * len(self.keypoints)
 
-    def unknown(self, names: Sequence[str]) -> list[str]:
-        """Those of some keypoints' names that this skeleton does not have."""
-        return [name for name in names if name not in self.keypoints]
-
     def to_dict(self) -> dict[str, Any]:
         """The entries of its file."""
         names = self.keypoints
@@ -82,51 +78,44 @@ def from_dict(entries: Mapping[str, Any], what: str) -> Skeleton:
     UsageError
         Says which entry is missing or wrong.
     """
+
+    def want(holds: object, sentence: str) -> None:
+        if not holds:
+            raise UsageError(f"{what}: {sentence}")
+
     for entry in entries:
-        if entry not in _ENTRIES:
-            raise UsageError(f"{what}: unknown entry {entry!r}; known are {', '.join(_ENTRIES)}")
-    name, keypoints = entries.get("name"), entries.get("keypoints")
-    if not isinstance(name, str) or not name:
-        raise UsageError(f'{what}: expected an entry name = "...", got {name!r}')
-    if not _are(keypoints, str) or not keypoints:
-        raise UsageError(f"{what}: expected keypoints = [names], got {keypoints!r}")
-    twice = [one for one, count in Counter(keypoints).items() if count > 1]
-    if twice:
-        raise UsageError(f"{what}: expected names that differ, got the keypoint {twice[0]!r} twice")
-    pairs = _indices(entries, "pairs", keypoints, what)
-    paired = Counter(end for pair in pairs for end in pair)
-    if paired and max(paired.values()) > 1:
-        both = keypoints[paired.most_common(1)[0][0]]
-        raise UsageError(f"{what}: expected each keypoint in one pair at most, got {both!r} in two")
-    limbs = _indices(entries, "edges", keypoints, what)
-    return Skeleton(name, tuple(keypoints), limbs, pairs, _sigmas(entries, len(keypoints), what))
+        want(entry in _ENTRIES, f"unknown entry {entry!r}; known are {', '.join(_ENTRIES)}")
+    name: Any = entries.get("name")
+    keypoints: Any = entries.get("keypoints")
+    want(isinstance(name, str) and name, f'expected an entry name = "...", got {name!r}')
+    want(_are(keypoints, str) and keypoints, f"expected keypoints = [names], got {keypoints!r}")
+    for one, count in Counter(keypoints).items():
+        want(count == 1, f"expected names that differ, got the keypoint {one!r} twice")
 
+    def indices(entry: str) -> tuple[tuple[int, int], ...]:
+        rows = entries.get(entry, [])
+        want(isinstance(rows, list), f"expected {entry} = [[name, name], ...], got {rows!r}")
+        for row in rows:
+            two = _are(row, str) and len(row) == len(set(row)) == 2
+            want(two, f"{entry}: expected two different names, got {row!r}")
+            for one in row:
+                near = [
+                    f"; did you mean {near!r}?" for near in get_close_matches(one, keypoints, 1)
+                ]
+                want(one in keypoints, f"{entry}: there is no keypoint {one!r}{''.join(near)}")
+        return tuple((keypoints.index(first), keypoints.index(second)) for first, second in rows)
 
-def _indices(
-    entries: Mapping[str, Any], entry: str, keypoints: Sequence[str], what: str
-) -> tuple[tuple[int, int], ...]:
-    """Pairs of names as pairs of indices."""
-    rows = entries.get(entry, [])
-    if not isinstance(rows, list):
-        raise UsageError(f"{what}: expected {entry} = [[name, name], ...], got {rows!r}")
-    for row in rows:
-        if not _are(row, str) or len(row) != 2 or row[0] == row[1]:
-            raise UsageError(f"{what}: {entry}: expected two different names, got {row!r}")
-        for name in row:
-            if name not in keypoints:
-                near = get_close_matches(name, keypoints, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise UsageError(f"{what}: {entry}: there is no keypoint {name!r}{hint}")
-    return tuple((keypoints.index(first), keypoints.index(second)) for first, second in rows)
-
-
-def _sigmas(entries: Mapping[str, Any], count: int, what: str) -> tuple[float, ...] | None:
-    sigmas = entries.get("sigmas")
-    if sigmas is None:
-        return None
-    if not _are(sigmas, int | float) or len(sigmas) != count or not all(0 < s < 1 for s in sigmas):
-        raise UsageError(f"{what}: expected {count} sigmas between 0 and 1, got {sigmas!r}")
-    return tuple(float(sigma) for sigma in sigmas)
+    limbs, pairs = indices("edges"), indices("pairs")
+    for index, count in Counter(end for pair in pairs for end in pair).items():
+        both = keypoints[index]
+        want(count == 1, f"expected each keypoint in one pair at most, got {both!r} in two")
+    sigmas, joints = entries.get("sigmas"), len(keypoints)
+    if sigmas is not None:
+        likely = _are(sigmas, int | float) and len(sigmas) == joints
+        likely = likely and all(0 < sigma < 1 for sigma in sigmas)
+        want(likely, f"expected {joints} sigmas between 0 and 1, got {sigmas!r}")
+        sigmas = tuple(float(sigma) for sigma in sigmas)
+    return Skeleton(name, tuple(keypoints), limbs, pairs, sigmas)
 
 
 def _are(values: Any, kind: Any) -> bool:
@@ -188,13 +177,7 @@ SKELETONS = Skeletons()
 
 
 def find_skeleton(name: str) -> Skeleton:
-    """The skeleton of this name, or in this file.
-
-    Raises
-    ------
-    UsageError
-        When there is none.
-    """
+    """The skeleton of this name, or in this file; UsageError when there is none."""
     return SKELETONS[name]
 
 

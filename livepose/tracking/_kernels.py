@@ -193,7 +193,7 @@ def take_in(
     exchanged = np.zeros((len(rows), len(limbs[0])), dtype=np.bool_)
     refused = np.zeros(scores.shape, dtype=np.bool_)
     moves, doubtful = np.zeros(len(rows), dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)
-    now_xy = keypoints_xy.copy()
+    now_xy, mended = keypoints_xy.copy(), scores.copy()
     for n in range(len(rows)):
         person, memory = table[rows[n]], joints[rows[n]]
         for k in range(scores.shape[1]):
@@ -201,16 +201,14 @@ def take_in(
                 now_xy[n, k] = np.nan
         if not double[n]:
             scale_px = motion.scale_of(person.xywh)
-            joint.correct_joints(
-                now_xy[n], memory, scale_px, limbs, time_s, exchanged[n], refused[n]
-            )
+            marks = exchanged[n], refused[n]
+            joint.correct_joints(now_xy[n], mended[n], memory, scale_px, limbs, time_s, marks)
             joint.remember(now_xy[n], memory, scale_px, limbs[1], time_s)
             if math.isnan(person.own_s):
                 person.own_s = time_s
         elif not time_s - person.own_s > ESTABLISHED_S:
             person.own_s = np.nan  # at first, losing a pose of one's own undoes having had one
-        level = joint.mean_score(scores[n], limbs[0], exchanged[n], refused[n])
-        good = judge(person, now_xy[n], level, time_s)
+        good = judge(person, now_xy[n], mended[n], time_s)
         person.faded = not good
         if good:
             moves[n] = learn(table, rows[n], now_xy[n], time_s)
@@ -230,11 +228,13 @@ def take_in(
 
 
 @kernel
-def judge(person: Any, now_xy: Floats, level: float, time_s: float) -> bool:
-    """Whether a pose (K, 2) of this mean score is good enough to follow; learns the usual one."""
-    counted = 0
+def judge(person: Any, now_xy: Floats, scores: Floats, time_s: float) -> bool:
+    """Whether a mended pose (K, 2) is good enough to follow; learns its usual mean score."""
+    counted, level = 0, 0.0
     for k in range(len(now_xy)):
         counted += math.isfinite(now_xy[k, 0])
+        level += scores[k] if math.isfinite(scores[k]) else 0.0
+    level /= len(scores)
     if person.detected_s == time_s:
         usual = level if math.isnan(person.level) else person.level
         person.level = usual + LEVEL_RATE * (level - usual)
@@ -276,8 +276,5 @@ def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float) -> None:
         age_s = math.inf
     followed = person.looked_xyxy.copy()
     motion.follow(followed, before_xy, now_xy, person.margins, age_s)
-    if person.seeded:
-        motion.start(person, followed)
-        person.seeded = False
-    else:
-        motion.correct(person, followed)
+    motion.correct(person, followed)
+    person.seeded = False

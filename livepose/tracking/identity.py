@@ -1,20 +1,18 @@
 """What the poses of a picture mean for the tracks they were found on.
 
 By pose is corrected what boxes got wrong: id switches, newcomers that are none, and duplicates.
-The kernels then mend the poses, judge and learn them, and move boxes along.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from livepose import boxes
 from livepose.compiled import kernel
-from livepose.poses import Poses
 from livepose.skeletons import Skeleton
-from livepose.tracking._kernels import CROSSING_IOU, ESTABLISHED_S, KEYPOINT_SCORE, take_in
+from livepose.tracking._kernels import CROSSING_IOU, ESTABLISHED_S
 from livepose.tracking.associate import assign, nested
 from livepose.tracking.joints import Limbs
 from livepose.tracking.tracks import Floats, Mask, Rows, State, Tracks
@@ -38,55 +36,6 @@ PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "hi
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
 
-def correct_by_pose(
-    tracks: Tracks,
-    rows: Rows,
-    poses: Poses,
-    time_s: float,
-    sigmas: Floats,
-    whole_frame: bool,
-    mixed_up: bool,
-) -> Poses:
-    """Stores poses (N) seen on the tracks ``rows``, and returns them as they are believed.
-
-    Those that are another's seen twice, or perhaps nobody's, are left out. Identities are looked at
-    only if they may be ``mixed_up``.
-    """
-    double = hidden = np.zeros(len(poses), dtype=np.bool_)
-    if mixed_up:
-        counts = poses.keypoint_scores >= KEYPOINT_SCORE
-        now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
-        seen = Seen(tracks, rows, now_xy, time_s, sigmas)
-        seen.correct_switches()
-        seen.recognise()
-        double = seen.mark_doubles()
-        # The pose in the box of whoever has long had one, and is still found by the detector, is
-        # that of somebody who stands before: the person stays, without keypoints.
-        established = time_s - tracks.own_s[rows] > ESTABLISHED_S
-        veiled = double & established & np.isnan(tracks.missed_s[rows])
-        hidden = double & ~veiled
-        poses = replace(poses, track_ids=tracks.ids[rows])
-        poses = poses.without_keypoints(veiled[:, None]) if veiled.any() else poses
-    limbs = limbs_of(poses.skeleton)
-    found = poses.keypoints_xy, poses.keypoint_scores
-    keypoints_xy, scores = (np.ascontiguousarray(one, dtype=np.float64) for one in found)
-    seen_now = (keypoints_xy, scores, double)
-    exchanged, refused, doubtful, unchanged = take_in(
-        tracks.table, tracks.joints, rows, seen_now, limbs, time_s, whole_frame
-    )
-    if unchanged and not mixed_up:
-        return poses
-    if exchanged.any():
-        poses = poses.exchanged(exchanged, limbs[0])
-    if refused.any():
-        poses = poses.without_keypoints(refused)
-    left_out = doubtful | hidden
-    if not left_out.any():
-        return poses
-    hide(tracks, rows[hidden])
-    return poses.select(~left_out)
-
-
 @cache
 def limbs_of(skeleton: Skeleton) -> Limbs:
     """Mirrored pairs (F, 2), and for each keypoint the one before it on a limb (K,), or -1."""
@@ -105,6 +54,12 @@ class Seen:
     now_xy: Floats
     time_s: float
     sigmas: Floats
+
+    def correct(self) -> Mask:
+        """Mends identities; returns who shows the pose of another (N,)."""
+        self.correct_switches()
+        self.recognise()
+        return self.mark_doubles()
 
     def correct_switches(self) -> None:
         """Exchanges identities where poses continue another's.

@@ -53,15 +53,15 @@ def apart(first_xy: Floats, second_xy: Floats) -> float:
 @kernel
 def correct_joints(
     now_xy: Floats,
+    scores: Floats,
     joints: Floats,
     scale_px: float,
     limbs: Limbs,
     time_s: float,
-    exchanged: Masks,
-    refused: Masks,
+    marks: tuple[Masks, Masks],
 ) -> None:
-    """Mends a pose (K, 2) in place; marks exchanged pairs (F,) and refused keypoints (K,)."""
-    pairs, parents = limbs
+    """Mends a pose (K, 2) and its scores in place; marks exchanged pairs (F,) and refused ones."""
+    (pairs, parents), (exchanged, refused) = limbs, marks
     ahead_xy = np.empty(now_xy.shape)
     last_xy, velocity = joints[:, PLACE], joints[:, VELOCITY]
     for k in range(len(joints)):
@@ -70,7 +70,13 @@ def correct_joints(
             there = last_xy[k, i] + velocity[k, i] * dt_s
             ahead_xy[k, i] = there if dt_s <= FRESH_S else np.nan
     whole = mark_mixed_up(now_xy, ahead_xy, scale_px, pairs, exchanged)
-    exchange_back(now_xy, joints[:, SWAPPED], whole, pairs, time_s, exchanged)
+    exchange_back(joints[:, SWAPPED], whole, pairs, time_s, exchanged)
+    for p in range(len(pairs)):
+        a, b = pairs[p]
+        if exchanged[p]:
+            scores[a], scores[b] = scores[b], scores[a]
+            for i in range(2):
+                now_xy[a, i], now_xy[b, i] = now_xy[b, i], now_xy[a, i]
     for k in range(len(parents)):
         gate_px = max(JUMP, SPEED * (time_s - joints[k, WHEN])) * scale_px
         if parents[k] >= 0 and apart(now_xy[k], ahead_xy[k]) > gate_px:
@@ -79,7 +85,7 @@ def correct_joints(
             refused[k] = apart(now_xy[k], held) > STRETCH * joints[k, REACH] * scale_px
     for k in range(len(parents)):
         if refused[k]:
-            now_xy[k] = np.nan
+            now_xy[k], scores[k] = np.nan, 0.0
 
 
 @kernel
@@ -102,9 +108,9 @@ def mark_mixed_up(
 
 @kernel
 def exchange_back(
-    now_xy: Floats, swapped_s: Floats, whole: bool, pairs: Indices, time_s: float, exchanged: Masks
+    swapped_s: Floats, whole: bool, pairs: Indices, time_s: float, exchanged: Masks
 ) -> None:
-    """Exchanges the marked ``pairs`` (F, 2), or all; unmarks those exchanged for too long.
+    """Marks all ``pairs`` (F, 2) where most are, and unmarks those exchanged for too long.
 
     Limbs may cross; a whole body turns about only by way of its profile, where nothing is far
     apart. So where most pairs are mixed up all are exchanged, and for longer.
@@ -114,30 +120,13 @@ def exchange_back(
         if whole and swapped_s[pairs[p, 0]] < since_s:
             since_s = swapped_s[pairs[p, 0]]
     for p in range(len(pairs)):
-        a, b = pairs[p]
+        a = pairs[p, 0]
         if not (exchanged[p] or whole):
             swapped_s[a] = np.nan
             continue
         if whole or not swapped_s[a] <= time_s:
             swapped_s[a] = since_s
         exchanged[p] = time_s - swapped_s[a] <= hold_s
-        for i in range(2):
-            if exchanged[p]:
-                now_xy[a, i], now_xy[b, i] = now_xy[b, i], now_xy[a, i]
-
-
-@kernel
-def mean_score(scores: Floats, pairs: Indices, exchanged: Masks, refused: Masks) -> float:
-    """Mean score of all keypoints of a pose as it was mended; what is not there scores 0."""
-    mended = scores.copy()
-    for p in range(len(pairs)):
-        if exchanged[p]:
-            a, b = pairs[p]
-            mended[a], mended[b] = scores[b], scores[a]
-    total = 0.0
-    for k in range(len(scores)):
-        total += mended[k] if math.isfinite(mended[k]) and not refused[k] else 0.0
-    return total / len(scores)
 
 
 @kernel

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.boxes import Sides, around
+from livepose.boxes import Boxes, Sides, around, to_xywh
 from livepose.compiled import kernel
 
 Floats = NDArray[np.float64]
@@ -26,6 +26,7 @@ Rows = NDArray[np.int64]
 
 ACCELERATION = 0.7  # white noise in body scales / s^2, per root Hz
 BOX_NOISE = 0.06  # how much measured edges tremble, in body scales
+UNKNOWN_NOISE = 1e6  # of a box that is the whole picture: the first keypoints say where it is
 START_SPEED = 1.0  # standard deviation of the speed of a newcomer, body scales a second
 SIZE_MEMORY_S = 0.5  # a change of size goes on for so long: boxes do not shrink for ever
 MARGIN_RATE, MOST_MARGIN = 0.3, 1.5  # how quickly margins are learned, and the largest
@@ -45,24 +46,12 @@ def edges_of(xywh: Floats) -> Sides:
     return xywh[0] - half_x, xywh[1] - half_y, xywh[0] + half_x, xywh[1] + half_y
 
 
-@kernel
-def start(person: Any, box_xyxy: Floats) -> None:
-    """A box (4,) seen for the first time: as measured, of its speed only the deviation known."""
-    for i in range(2):
-        person.xywh[i] = (box_xyxy[i] + box_xyxy[i + 2]) / 2
-        person.xywh[i + 2] = box_xyxy[i + 2] - box_xyxy[i]
-    scale_px = scale_of(person.xywh)
-    for i in range(4):
-        person.velocity[i], person.variance[i, 1] = 0.0, 0.0
-        person.variance[i, 0] = (BOX_NOISE * scale_px) ** 2
-        person.variance[i, 2] = (START_SPEED * scale_px) ** 2
-
-
-@kernel
-def start_all(table: Any, boxes_xyxy: Floats) -> None:
-    """Starts every track of a table (T,) at its box, (T, 4)."""
-    for t in range(len(table)):
-        start(table[t], boxes_xyxy[t])
+def start(table: Any, boxes_xyxy: Boxes, noise: float = BOX_NOISE) -> None:
+    """Puts tracks (T,) into boxes (T, 4), of which nothing is known but their noise."""
+    table["xywh"], table["velocity"], table["variance"] = to_xywh(boxes_xyxy), 0.0, 0.0
+    scale_px = np.sqrt(np.maximum(table["xywh"][:, 2] * table["xywh"][:, 3], 1.0))[:, None]
+    table["variance"][..., 0] = (noise * scale_px) ** 2
+    table["variance"][..., 2] = (START_SPEED * scale_px) ** 2
 
 
 @kernel

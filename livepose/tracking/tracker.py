@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +13,9 @@ from livepose.frame import ImageBgr
 from livepose.poses import Poses
 from livepose.skeletons import COCO17
 from livepose.tracking import _kernels, associate, motion
-from livepose.tracking.identity import LOST_S, UNKNOWN_SIGMA, correct_by_pose
+from livepose.tracking.identity import LOST_S, UNKNOWN_SIGMA, Seen, hide, limbs_of
 from livepose.tracking.reid import ReIdentification, learn_histograms
-from livepose.tracking.tracks import Floats, State, Tracks
+from livepose.tracking.tracks import Floats, Rows, State, Tracks
 
 STALL_S = 3.0  # who is lost may come back until the next picture, if that comes no later
 SETTLE_S = 1.0  # so long after the first picture each one is looked at
@@ -181,16 +181,44 @@ class Tracker:
         """
         found = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s)
         rows, count, mixed_up = found
-        if not count:
-            return poses
-        strangers = None
-        if count < len(poses):
-            known = rows >= 0
-            strangers, poses, rows = poses.select(~known), poses.select(known), rows[known]
+        if count == len(poses):
+            return self._take_in(time_s, poses, rows, mixed_up) if count else poses
+        known = rows >= 0
+        seen = self._take_in(time_s, poses.select(known), rows[known], mixed_up)
+        return poses.select(~known).joined(seen)
+
+    def _take_in(self, time_s: float, poses: Poses, rows: Rows, mixed_up: bool) -> Poses:
+        """Stores poses (N) seen on the tracks ``rows``; returns them as they are believed.
+
+        Identities are looked at only if they may be ``mixed_up``.
+        """
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
-        whole_frame = self.settings.whole_frame
-        seen = correct_by_pose(self._tracks, rows, poses, time_s, sigmas, whole_frame, mixed_up)
-        return seen if strangers is None else strangers.joined(seen)
+        tracks, double = self._tracks, np.zeros(len(poses), dtype=np.bool_)
+        hidden = double
+        if mixed_up:
+            counts = poses.keypoint_scores >= _kernels.KEYPOINT_SCORE
+            now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
+            double = Seen(tracks, rows, now_xy, time_s, sigmas).correct()
+            # The pose in the box of whoever has long had one, and is still found by the detector,
+            # is that of somebody who stands before: the person stays, without keypoints.
+            established = time_s - tracks.own_s[rows] > _kernels.ESTABLISHED_S
+            veiled = double & established & np.isnan(tracks.missed_s[rows])
+            hidden = double & ~veiled
+            poses = replace(poses, track_ids=tracks.ids[rows])
+            poses = poses.without_keypoints(veiled[:, None]) if veiled.any() else poses
+        limbs, places = limbs_of(poses.skeleton), (poses.keypoints_xy, poses.keypoint_scores)
+        seen = *(np.ascontiguousarray(one, dtype=np.float64) for one in places), double
+        exchanged, refused, doubtful, unchanged = _kernels.take_in(
+            tracks.table, tracks.joints, rows, seen, limbs, time_s, self.settings.whole_frame
+        )
+        if unchanged and not mixed_up:
+            return poses
+        if exchanged.any():
+            poses = poses.exchanged(exchanged, limbs[0])
+        if refused.any():
+            poses = poses.without_keypoints(refused)
+        hide(tracks, rows[hidden])
+        return poses.select(~(doubtful | hidden))
 
     def _sigmas(self, keypoints: int) -> Floats:
         """OKS sigmas of so many keypoints; makes room for them in the tracks."""
@@ -246,15 +274,17 @@ class Tracker:
 
     def _seed(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
         """Without a detector: the whole picture is the person, unless keypoints know better."""
+        if not len(boxes_xyxy):
+            return
+        if not len(self._tracks):
+            self._tracks = associate.born(self._tracks, boxes_xyxy, scores, time_s, True)
+        elif not (self._tracks.faded[0] or self._tracks.state[0] == State.LOST):
+            return
         tracks = self._tracks
-        if len(boxes_xyxy) and not len(tracks):
-            tracks = self._tracks = associate.born(tracks, boxes_xyxy, scores, time_s, True)
-            tracks.seeded[:] = True
-        elif len(boxes_xyxy) and (tracks.faded[0] or tracks.state[0] == State.LOST):
-            motion.start_all(tracks.table[:1], boxes_xyxy)
-            tracks.state[0], tracks.seeded[0] = State.ACTIVE, True
-            tracks.seen_s[0] = tracks.detected_s[0] = time_s
-            tracks.level[0] = np.nan
+        motion.start(tracks.table[:1], boxes_xyxy, motion.UNKNOWN_NOISE)
+        tracks.state[0], tracks.seeded[0] = State.ACTIVE, True
+        tracks.seen_s[0] = tracks.detected_s[0] = time_s
+        tracks.level[0] = np.nan
 
     def _assign_ids(self) -> None:
         """Gives ids to those who have become people, largest first."""

@@ -97,7 +97,7 @@ class Tracks:
         tracks = cls(np.zeros(len(boxes_xyxy), dtype=ROW), joints)
         for name in NUMBERS:
             tracks.table[name] = np.nan
-        motion.start_all(tracks.table, boxes_xyxy)
+        motion.start(tracks.table, boxes_xyxy)
         tracks.state[:], tracks.hits[:], tracks.scores[:] = State.TENTATIVE, 1, scores
         tracks.born_s[:] = tracks.seen_s[:] = tracks.detected_s[:] = time_s
         tracks.looked_xyxy[:], tracks.margins[:] = boxes_xyxy, START_MARGINS
