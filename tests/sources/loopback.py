@@ -3,13 +3,11 @@
 import socket
 import socketserver
 import struct
-import subprocess
 import threading
 import time
 from contextlib import suppress
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import av
 import cv2
@@ -221,28 +219,3 @@ def _encoder(size_wh: tuple[int, int]):
     encoder.gop_size = 10
     encoder.options = {"preset": "ultrafast", "tune": "zerolatency"}
     return encoder
-
-
-GSTREAMER_SERVER = """
-import sys, gi
-gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer
-Gst.init(None)
-server = GstRtspServer.RTSPServer(); server.set_service(sys.argv[1])
-factory = GstRtspServer.RTSPMediaFactory(); factory.set_shared(True)
-factory.set_launch("( videotestsrc is-live=true"
-                   " ! video/x-raw,format=I420,width=320,height=240,framerate=25/1"
-                   " ! jpegenc ! rtpjpegpay name=pay0 pt=26 )")
-server.get_mount_points().add_factory("/live", factory); server.attach(None)
-print("ready", flush=True); GLib.MainLoop().run()
-"""
-"""An RTSP server of other people's making (Debian: gir1.2-gst-rtsp-server-1.0, python3-gi)."""
-
-SYSTEM_PYTHON = "/usr/bin/python3"
-
-
-def has_gstreamer_server() -> bool:
-    if not Path(SYSTEM_PYTHON).exists():
-        return False
-    check = "import gi; gi.require_version('GstRtspServer', '1.0')"
-    return subprocess.run([SYSTEM_PYTHON, "-c", check], capture_output=True).returncode == 0

@@ -11,12 +11,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from fakes import FakeSource, make_pipeline, picture, walking
+from fakes import make_pipeline, picture
 from sources.drawn import write_video
 from sources.loopback import free_port
 
 from livepose.cli import main
-from livepose.errors import SourceError
 from livepose.pipeline import PosePipeline
 
 __all__ = ["make_pipeline"]
@@ -103,24 +102,6 @@ def test_a_part_or_patience_that_cannot_be_is_a_usage_error(
         code = stopped.code
     assert code == 2
     assert said in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("make_pipeline")
-def test_a_source_that_is_lost_ends_no_other_and_is_told_at_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def opened(path: str, **_: object) -> FakeSource:
-        lost = SourceError("camera 7 stopped sending frames") if path == "a.mp4" else None
-        return walking(3 if lost else 30, name=path, error=lost)
-
-    monkeypatch.setattr("livepose.cli.start.open_video", opened)
-    path = tmp_path / "poses.jsonl"
-    assert main(["--video", "a.mp4", "--video", "b.mp4", "--json", str(path)]) == 3
-    assert len(lines_of(tmp_path / "poses-1.jsonl")[1]) == 3
-    assert len(lines_of(tmp_path / "poses-2.jsonl")[1]) == 30
-    said = capsys.readouterr().err
-    assert "camera 7 stopped sending frames" in said
-    assert "1 of 2 sources could not be played to the end" in said
 
 
 @pytest.mark.usefixtures("make_pipeline")

@@ -23,8 +23,8 @@ def save(path, value=100):
     return path
 
 
-def png_bomb(path, side_px=30_000):
-    """A few kilobytes that say they are 900 megapixels, and are."""
+def png_bomb(path, side_px):
+    """A few kilobytes that are that many pixels in the square."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(
@@ -42,29 +42,13 @@ def png_bomb(path, side_px=30_000):
     return path
 
 
-def test_a_picture_of_900_megapixels_is_refused_before_it_is_decoded(tmp_path):
-    path = png_bomb(tmp_path / "bomb.png")
+@pytest.mark.parametrize("side_px", [30_000, 11_600], ids=["900 megapixels", "a little over"])
+def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(tmp_path, side_px):
+    path = png_bomb(tmp_path / "bomb.png", side_px)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(SourceError, match="is too large; expected at most 110 megapixels"):
         read_image(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
-
-
-def test_a_picture_a_little_over_the_limit_is_refused_too(tmp_path):
-    path = png_bomb(tmp_path / "bomb.png", side_px=11_600)
-    with pytest.raises(SourceError, match="is too large"):
-        read_image(path)
-
-
-def test_for_a_chunk_that_says_it_is_two_gigabytes_no_room_is_made(tmp_path):
-    path = save(tmp_path / "a.png")
-    whole_bgr = read_image(path)
-    data = bytearray(path.read_bytes())
-    data[33:37] = struct.pack(">I", 0x7500_1D19)
-    path.write_bytes(data)
-    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    np.testing.assert_array_equal(read_image(path), whole_bgr)  # all of it is there
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 500_000
 
 
 def test_a_video_of_more_pixels_than_that_is_refused_too(tmp_path):
@@ -140,14 +124,6 @@ def test_a_pipe_cannot_be_read_backwards_and_that_is_said(tmp_path):
         open_video(pipe_of(tmp_path, "b.mp4", data))
 
 
-def test_more_bytes_than_a_picture_can_have_are_not_read(tmp_path):
-    path = tmp_path / "a.bin"
-    path.write_bytes(b"12345")
-    assert files.read_bytes(path, "a picture", 5) == b"12345"
-    with pytest.raises(SourceError, match="holds more than 0 MiB"):
-        files.read_bytes(path, "a picture", 4)
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -189,28 +165,18 @@ def test_superscript_digits_are_letters_to_the_order_of_pictures(tmp_path):
     assert "1²2.jpg" in names
 
 
-def test_a_colon_in_a_relative_name_is_no_protocol(shared, monkeypatch):
-    monkeypatch.chdir(shared / "cases" / "colon_in_name")
-    with open_source("2024-05-01T12:30:05.mp4") as source:
-        assert len(list(source)) == 12
-        assert source.name == "2024-05-01T12:30:05.mp4"
-
-
 @pytest.mark.parametrize(
     "name",
-    ("file:a.mp4", "concat:a.mp4", "http:a.mp4", "100%.mp4", "a?b#c.mp4", " a.mp4", "a.mp4 "),
+    (
+        *("file:a.mp4", "concat:a.mp4", "http:a.mp4", "2024-05-01T12:30:05.mp4"),
+        *("100%.mp4", "a?b#c.mp4", " a.mp4", "a.mp4 ", os.fsdecode(b"caf\xe9.mp4")),
+    ),
+    ids=ascii,
 )
-def test_a_name_that_looks_like_an_address_is_a_name(tmp_path, monkeypatch, name):
+def test_a_name_that_looks_like_something_else_is_a_name(tmp_path, monkeypatch, name):
     write_video(tmp_path / "plain.mp4", [0.0, 0.5]).rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     with open_source(name) as source:
-        assert len(list(source)) == 2
-
-
-def test_a_name_that_is_not_utf8_is_a_name(tmp_path):
-    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
-    write_video(tmp_path / "plain.mp4", [0.0, 0.5]).rename(path)
-    with open_source(path) as source:
         assert len(list(source)) == 2
 
 
@@ -281,12 +247,6 @@ def test_one_function_hides_passwords(url, shown):
 def test_the_scheme_of_an_address_may_be_in_capitals():
     with pytest.raises(SourceError, match="Connection refused"):
         open_source("RTSP://127.0.0.1:1/s")
-
-
-def test_a_password_in_the_query_is_not_in_the_name_of_a_source():
-    with pytest.raises(SourceError, match=r"password=\*\*\* does not open") as caught:
-        open_source("rtsp://127.0.0.1:1/s?user=admin&password=secret")
-    assert "secret" not in str(caught.value)
 
 
 def test_what_lies_in_a_folder_is_sorted_and_what_is_left_out_is_named(tmp_path):

@@ -1,0 +1,430 @@
+"""Live sources: the newest frame only, outages mended and said, cameras here and in the network."""
+
+import sys
+import threading
+import time
+from dataclasses import replace
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+from sources.drawn import write_video
+from sources.loopback import MjpegCamera, RtspCamera, free_port
+
+from livepose.cli import main
+from livepose.errors import SourceError
+from livepose.frame import Frame
+from livepose.sources import LiveSettings, LiveSource, camera, open_camera, open_source, open_stream
+from livepose.sources.camera import (
+    Camera,
+    CameraCapture,
+    StreamCapture,
+    find_by_name,
+    list_cameras,
+    measured_fps,
+    modes,
+)
+from livepose.sources.live import CaptureLost
+
+QUICK = LiveSettings(
+    open_timeout_s=1.0,
+    stall_after_s=0.4,
+    reconnect_s=1.2,
+    first_pause_s=0.05,
+    longest_pause_s=0.1,
+)
+AWAY = replace(QUICK, reconnect_s=30.0, wait_at_start=True)
+FOREVER = replace(QUICK, reconnect_s=float("inf"), wait_at_start=True)
+BUSY = SourceError("camera 7 is busy")
+
+
+class FakeCapture:
+    """Sends frames at a rate; the value of each pixel is its number."""
+
+    mode = "delivers what the test wants"
+    scale_xy = (1.0, 1.0)
+
+    def __init__(self, fps=100.0, frames=None, size_wh=(32, 24), hang=None):
+        self.fps, self.frames, self.size_wh, self.hang = fps, frames, size_wh, hang
+        self.count, self.closed = 0, False
+
+    def read(self):
+        if self.frames is not None and self.count >= self.frames:
+            if self.hang is not None:
+                self.hang.wait(10)
+            raise CaptureLost("the device stopped")
+        time.sleep(1 / self.fps)
+        image_bgr = np.full((self.size_wh[1], self.size_wh[0], 3), self.count % 256, np.uint8)
+        self.count += 1
+        return image_bgr, time.perf_counter()
+
+    def close(self):
+        self.closed = True
+
+
+def open_fake(*captures, settings=QUICK, rotate=0):
+    """Opens one capture after another; an error is raised, the last one stays."""
+    left = list(captures)
+
+    def opener():
+        capture = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(capture, SourceError):
+            raise capture
+        return capture
+
+    return LiveSource(opener, name="camera 7", kind="camera", rotate=rotate, settings=settings)
+
+
+@pytest.fixture
+def hang():
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def take(frames, count):
+    return [frame for frame, _ in zip(frames, range(count), strict=False)]
+
+
+def test_a_slow_consumer_gets_fresh_frames_and_the_dropped_ones_are_counted():
+    seen = 0
+    with open_fake(FakeCapture(fps=100)) as source:
+        for frame in source:
+            assert time.perf_counter() - frame.captured_s < 0.3  # a queue would make it 0.8
+            seen += 1 + frame.dropped
+            assert seen == int(frame.image_bgr[0, 0, 0]) + 1
+            time.sleep(0.06)
+            if frame.index == 15:
+                break
+    assert seen > 46
+
+
+def test_time_begins_with_the_first_frame_that_is_taken_whatever_came_before():
+    with open_fake(FakeCapture(fps=200)) as source:
+        time.sleep(0.4)  # networks are made ready
+        frames = take(source, 5)
+    times_s = [frame.time_s for frame in frames]
+    assert times_s[0] == 0.0 and frames[0].dropped > 20
+    assert times_s == sorted(set(times_s)) and times_s[1] < 0.3
+    assert frames[4].captured_s - frames[0].captured_s == pytest.approx(times_s[4])
+    assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
+    assert frames[4].unix_s == pytest.approx(time.time(), abs=1.0)
+    assert Frame(frames[0].image_bgr, 0.0, 0).unix_s is None
+
+
+def test_a_device_that_ends_is_opened_again_and_both_are_said(said):
+    first, second = FakeCapture(frames=5), FakeCapture(size_wh=(64, 48))
+    with open_fake(first, BUSY, BUSY, second) as source:
+        assert source.size_wh == (32, 24)
+        next(frame for frame in source if frame.size_wh == (64, 48))
+        assert source.size_wh == (64, 48)
+    assert first.closed and source.reconnects == 1
+    assert said[0] == "camera 7: delivers what the test wants"
+    assert "camera 7 sends no frames (the device stopped); reconnecting" in said[1]
+    assert said[2].startswith("camera 7 is back after 0.")
+    assert said[3] == "camera 7 now sends frames of 64x48, before 32x24"
+
+
+def test_a_stall_inside_the_driver_is_noticed_and_mended(said, hang):
+    with open_fake(FakeCapture(frames=4, hang=hang), FakeCapture()) as source:
+        start_s = time.perf_counter()
+        take(source, 20)
+        assert time.perf_counter() - start_s < 4
+    assert any("no frame for 0." in sentence for sentence in said)
+    assert any("is back" in sentence for sentence in said)
+
+
+def test_a_size_that_changes_within_a_connection_is_said_once(said):
+    capture = FakeCapture()
+    with open_fake(capture, rotate=90) as source:
+        for frame in source:
+            if frame.index == 3:
+                capture.size_wh = (64, 48)
+            if frame.size_wh == (48, 64):
+                break
+        assert source.size_wh == (48, 64)
+    assert len([sentence for sentence in said if "now sends" in sentence]) == 1
+
+
+@pytest.mark.parametrize("after", [BUSY, None], ids=["closed", "hanging"])
+def test_a_camera_that_dies_for_good_ends_with_one_sentence(after, hang):
+    captures = [FakeCapture(frames=n, hang=None if after else hang) for n in (12, 0)]
+    with (
+        open_fake(captures[0], after or captures[1]) as source,
+        pytest.raises(
+            SourceError,
+            match=r"camera 7 stopped sending frames after 12 frames \(0\.\d s\); is it unplugged or",
+        ),
+    ):
+        list(source)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (QUICK, "camera 7 is busy"),
+        (replace(QUICK, reconnect_s=0.5, wait_at_start=True), r"sent no frame within 0.5 s"),
+    ],
+    ids=["at once", "after the patience asked for"],
+)
+def test_a_camera_that_does_not_open_is_an_error(settings, sentence):
+    with pytest.raises(SourceError, match=sentence):
+        open_fake(BUSY, settings=settings)
+    with pytest.raises(SourceError, match=sentence):
+        open_fake(BUSY, settings=replace(settings, deferred=True)).wait_for_first()
+
+
+def test_a_camera_that_opens_but_sends_nothing_is_an_error_in_time(hang):
+    start_s = time.perf_counter()
+    with pytest.raises(SourceError, match=r"camera 7 sent no frame within 1 s"):
+        open_fake(FakeCapture(frames=0, hang=hang))
+    assert time.perf_counter() - start_s < 4
+
+
+def test_reconnecting_goes_on_while_the_consumer_pauses():
+    with open_fake(FakeCapture(frames=5), BUSY, FakeCapture()) as source:
+        frames = iter(source)
+        next(frames)
+        time.sleep(1.6)  # longer than it takes to give up
+        assert next(frames).dropped > 20
+
+
+def test_closing_ends_the_iteration_and_can_be_done_twice():
+    capture = FakeCapture()
+    source = open_fake(capture)
+    threading.Timer(0.1, source.close).start()
+    assert list(source)
+    source.close()
+    assert capture.closed
+
+
+def test_the_measured_rate_counts_dropped_frames_too():
+    with open_fake(FakeCapture(fps=50)) as source:
+        time.sleep(0.6)
+        assert 30 < source.fps < 51
+        assert source.frame_count is None and source.live
+
+
+def test_a_camera_that_is_away_at_the_start_is_waited_for(said):
+    with open_fake(*[BUSY] * 8, FakeCapture(size_wh=(64, 48)), settings=AWAY) as source:
+        assert source.size_wh == (64, 48)
+        assert next(iter(source)).time_s == 0.0
+    assert said[0] == "camera 7 sends no frames (camera 7 is busy); reconnecting for 30 s"
+    assert said[1].startswith("camera 7 is here after ")
+
+
+def test_forever_is_longer_than_any_outage(said):
+    with open_fake(FakeCapture(frames=3), *[BUSY] * 25, FakeCapture(), settings=FOREVER) as source:
+        assert take(source, 6)[-1].time_s > QUICK.reconnect_s
+    assert "camera 7 sends no frames (the device stopped); reconnecting until it is back" in said
+
+
+def test_an_open_that_is_deferred_returns_at_once_and_can_be_given_up():
+    source = open_fake(BUSY, settings=replace(FOREVER, deferred=True))
+    assert source.wait_for_first(0.1) is False and source.size_wh == (0, 0)
+    threading.Timer(0.2, source.close).start()
+    assert source.wait_for_first() is False
+    assert list(source) == []
+
+
+def test_a_driver_that_hangs_for_hours_leaves_few_threads_behind(hang):
+    before = threading.active_count()
+    patience = replace(AWAY, open_timeout_s=0.02, stall_after_s=0.02, deferred=True)
+    hanging = [FakeCapture(frames=0, hang=hang) for _ in range(60)]
+    with open_fake(*hanging, settings=patience) as source:
+        assert source.wait_for_first(2.5) is False
+        assert threading.active_count() - before <= 10
+
+
+# -- cameras in the network --------------------------------------------------------------------
+
+PATIENCE = LiveSettings(open_timeout_s=5, stall_after_s=0.7, reconnect_s=4, first_pause_s=0.1)
+
+
+@pytest.mark.parametrize("kind", [MjpegCamera, RtspCamera])
+def test_a_network_camera_that_is_cut_and_brought_back_goes_on_in_its_new_size(said, kind):
+    with kind((320, 240)) as camera, open_stream(camera.url, settings=PATIENCE) as source:
+        frames = iter(source)
+        before = take(frames, 10)
+        assert source.size_wh == (320, 240) and source.kind == "url" and source.live
+        camera.cut()
+        time.sleep(0.3)
+        camera.size_wh = (640, 480)
+        camera.start()
+        after = next(frame for frame in frames if frame.size_wh == (640, 480))
+    times_s = [frame.time_s for frame in (*before, after)]
+    assert times_s == sorted(times_s) and after.time_s - before[-1].time_s > 0.3
+    assert abs(int(before[0].image_bgr[100, 100].mean()) - 60) < 6
+    for words in ("delivers", "sends no frames", "is back", "640x480, before 320x240"):
+        assert any(words in sentence for sentence in said)
+
+
+def test_a_network_camera_that_goes_silent_is_noticed(said):
+    with MjpegCamera() as camera, open_stream(camera.url, settings=PATIENCE) as source:
+        frames = iter(source)
+        take(frames, 3)
+        camera.stalled = True
+        time.sleep(1.2)
+        camera.stalled = False
+        take(frames, 30)
+    assert camera.connections == 2
+    assert any("no answer in time" in s or "no frame for" in s for s in said)
+    assert any("is back after" in sentence for sentence in said)
+
+
+def test_the_age_of_a_network_frame_stays_bounded_when_the_consumer_is_slow():
+    with MjpegCamera(fps=60) as camera, open_stream(camera.url, settings=PATIENCE) as source:
+        for frame in source:
+            assert time.perf_counter() - frame.captured_s < 0.3  # a queue would make it 0.8
+            time.sleep(0.1)
+            if frame.index == 10:
+                break
+
+
+def test_an_address_without_a_camera_is_an_error_within_seconds():
+    start_s = time.perf_counter()
+    with pytest.raises(SourceError, match=r"does not open: Connection refused; is the address"):
+        open_source(f"rtsp://127.0.0.1:{free_port()}/live")
+    with MjpegCamera() as camera, pytest.raises(SourceError, match=r"404"):
+        open_source(camera.url + "/other")
+    assert time.perf_counter() - start_s < 4
+
+
+def test_a_camera_with_a_key_frame_every_eight_seconds_opens_with_its_first_one():
+    with RtspCamera() as camera:
+        camera.key_frame_every = 8 * 25
+        start_s = time.perf_counter()
+        with open_stream(camera.url, settings=PATIENCE) as source:
+            assert len(take(source, 3)) == 3
+        assert time.perf_counter() - start_s < 4
+
+
+def test_frames_of_anamorphic_streams_are_squared(tmp_path):
+    path = write_video(tmp_path / "a.ts", [k / 25 for k in range(10)], aspect=Fraction(2, 1))
+    capture = StreamCapture(f"file://{path}", LiveSettings())
+    image_bgr, _ = capture.read()
+    capture.close()
+    assert image_bgr.shape == (48, 128, 3) and capture.scale_xy == (2.0, 1.0)
+
+
+# -- cameras at this machine -------------------------------------------------------------------
+
+
+class FakeDriver:
+    """Stands for cv2.VideoCapture: a camera that knows 640x480 only."""
+
+    def __init__(self, device, backend):
+        self.device, self.asked = device, []
+
+    def isOpened(self):  # noqa: N802
+        return self.device != 9
+
+    def set(self, what, value):
+        self.asked.append((what, value))
+
+    def get(self, what):
+        known = {
+            cv2.CAP_PROP_FRAME_WIDTH: 640,
+            cv2.CAP_PROP_FRAME_HEIGHT: 480,
+            cv2.CAP_PROP_FPS: 30,
+            cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*"YUYV"),
+        }
+        return known[what]
+
+    def grab(self):
+        time.sleep(0.005)
+        return True
+
+    def retrieve(self):
+        return True, np.zeros((480, 640), np.uint8)
+
+    def release(self):
+        pass
+
+
+@pytest.fixture
+def fake_driver(monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeDriver)
+
+
+@pytest.mark.usefixtures("fake_driver")
+def test_mjpg_is_asked_for_first_then_size_then_rate_and_gray_becomes_three_channels(said):
+    captures = []
+
+    def opener():
+        captures.append(CameraCapture(0, size_wh=(1280, 720), fps=60))
+        return captures[-1]
+
+    with LiveSource(opener, name="camera 0", kind="camera") as source:
+        frame = next(iter(source))
+    asked = captures[0]._capture.asked
+    assert asked[:4] == [
+        (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
+        (cv2.CAP_PROP_FRAME_WIDTH, 1280),
+        (cv2.CAP_PROP_FRAME_HEIGHT, 720),
+        (cv2.CAP_PROP_FPS, 60),
+    ]
+    expected = "asked for 1280x720 at 60 fps as MJPG, delivers 640x480 at 30 fps as YUYV"
+    assert said == [f"camera 0: {expected}"]
+    assert frame.image_bgr.shape == (480, 640, 3)
+
+
+def test_opencv_itself_delivers_and_its_end_is_noticed(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "as_camera.avi", [k / 25 for k in range(6)])
+    monkeypatch.setattr(camera, "_BACKENDS", {sys.platform: cv2.CAP_FFMPEG})
+    capture = CameraCapture(str(path))
+    assert [capture.read()[0].shape for _ in range(6)] == [(48, 64, 3)] * 6
+    with pytest.raises(CaptureLost, match="the device stopped"):
+        capture.read()
+    capture.close()
+
+
+@pytest.mark.parametrize("spec", [63, "63", "/dev/video63"])
+def test_a_camera_that_does_not_exist_is_an_error_within_seconds(spec, capfd):
+    start_s = time.perf_counter()
+    with pytest.raises(SourceError, match=r"(camera |video)63 does not open; is it plugged in"):
+        open_source(spec)
+    assert time.perf_counter() - start_s < 4
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def kernel_list(tmp_path):
+    for node, name, index in (("video0", "HD Pro C920", "0"), ("video1", "HD Pro C920", "1"),
+                              ("video10", "Laptop camera", "0")):  # fmt: skip
+        (tmp_path / node).mkdir()
+        (tmp_path / node / "name").write_text(name + "\n")
+        (tmp_path / node / "index").write_text(index + "\n")
+    return tmp_path
+
+
+def test_cameras_are_listed_without_their_metadata_nodes_and_found_by_name(kernel_list):
+    assert list_cameras(kernel_list) == [
+        Camera(0, "/dev/video0", "HD Pro C920"),
+        Camera(10, "/dev/video10", "Laptop camera"),
+    ]
+    assert find_by_name("laptop", kernel_list) == "/dev/video10"
+    with pytest.raises(SourceError, match="no camera is called Logitech"):
+        open_camera("Logitech")
+
+
+@pytest.mark.usefixtures("fake_driver")
+def test_the_command_lists_what_there_is(monkeypatch, capsys):
+    monkeypatch.setattr(camera, "list_cameras", lambda: [Camera(0, "/dev/video0", "C920")])
+    monkeypatch.setattr(camera, "measured_fps", lambda _: 29.97)
+    assert main(["cameras"]) == 0
+    assert capsys.readouterr().out == (
+        "0  C920  (/dev/video0)\n     640x480 at 30 fps as YUYV\n     measured: 30.0 fps\n"
+    )
+
+
+def test_a_camera_that_is_not_there_has_no_rate_and_no_modes():
+    missing = Camera(63, "/dev/video63", "missing")
+    assert measured_fps(missing) is None and modes(missing) == []
+
+
+def test_the_command_without_a_camera_is_one_sentence_and_exit_code_3(monkeypatch, said):
+    monkeypatch.setattr(camera, "list_cameras", list)
+    assert main(["cameras"]) == 3
+    assert said[0].startswith("no camera was found; plug one in")

@@ -1,0 +1,434 @@
+"""Video files: every frame, its time, and how the file wants it shown."""
+
+import gc
+import struct
+import subprocess
+import sys
+from fractions import Fraction
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+from threading import Thread
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from sources.drawn import frames_of, write_video
+
+from livepose.errors import SourceError, UsageError
+from livepose.sources import Excerpt, VideoSource, open_source, open_video, read_image
+from livepose.sources.frames import HLG, PQ, to_sdr
+from livepose.sources.video import ForwardTimes
+
+
+def test_irregular_times_are_those_of_the_file(tmp_path):
+    times_s = [0.0, 0.04, 0.2, 0.21, 1.7, 1.75]
+    frames = frames_of(write_video(tmp_path / "a.mp4", times_s))
+    assert [frame.time_s for frame in frames] == pytest.approx(times_s, abs=1e-5)
+    assert [frame.index for frame in frames] == list(range(6))
+    assert [int(frame.image_bgr.mean().round()) for frame in frames] == pytest.approx(
+        [50, 60, 70, 80, 90, 100], abs=6
+    )
+
+
+def test_time_starts_where_the_earliest_of_picture_and_sound_starts(tmp_path):
+    times_s = [10 + k / 25 for k in range(50)]
+    path = write_video(tmp_path / "a.ts", times_s)
+    assert [f.time_s for f in frames_of(path)] == pytest.approx([t - 10 for t in times_s], abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("start", "given", "seconds"),
+    [
+        (0, [None, "1/10", "1/10", None, "0", "1/25", "2"], [0, 0.1, 0.14, 0.18, 0.22, 0.26, 2.22]),
+        (None, ["1/30", "2/30"], [0, 1 / 30]),
+        (0, ["0", "1/100"], [0, 0.01]),
+    ],
+    ids=["never back", "start unknown", "zero is a time"],
+)
+def test_times_go_forward_from_the_start(start, given, seconds):
+    times = ForwardTimes(None if start is None else Fraction(start), 0.04)
+    got = [times(None if one is None else Fraction(one)) for one in given]
+    assert got == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "codec", "rate"),
+    (
+        *(("a.avi", "avi", "libx264", 24), ("a.avi", "avi", "mpeg4", 24)),
+        *(("a.mxf", "mxf", "libx264", 25), ("a.asf", "asf", "libx264", 25)),
+        *(("a.mxf", "mxf", "mpeg2video", 25), ("a.mxf", "mxf", "libx264", 50)),
+        *(("a.h264", "h264", "libx264", 12), ("a.h265", "hevc", "libx265", 12)),
+        *(("a.m1v", "mpeg1video", "mpeg1video", 25), ("a.m2v", "mpeg2video", "mpeg2video", 50)),
+        *(("a.m4v", "m4v", "mpeg4", 12), ("a.ts", "mpegts", "libx264", 24)),
+        *(("a.flv", "flv", "libx264", 24), ("a.ivf", "ivf", "libvpx", 12)),
+    ),
+)
+def test_frames_of_any_container_have_even_times(tmp_path, name, form, codec, rate):
+    path = tmp_path / name
+    options = {"bf": "2", "g": "12", "x265-params": "log-level=none"}
+    with av.open(str(path), "w", format=form) as output:
+        stream = output.add_stream(codec, rate=rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(30):
+            drawn = np.full((48, 64, 3), 20 + 7 * number, np.uint8)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(drawn, format="bgr24")))
+        output.mux(stream.encode(None))
+    with open_source(path) as source:
+        frames = list(source)
+        assert source.fps == pytest.approx(rate, rel=0.02)
+    assert len(frames) == 30
+    assert np.diff([f.time_s for f in frames]) == pytest.approx(1 / rate, abs=1.1e-3)
+    brightness = [f.image_bgr.mean() for f in frames]
+    assert brightness == sorted(brightness)
+
+
+def test_digital_video_has_the_rate_of_its_standard(shared):
+    with open_source(shared / "cases" / "dv_rate" / "one.dv") as source:
+        assert source.fps == 25
+        assert source.size_wh == (768, 576) and len(list(source)) == 1
+
+
+def test_a_raw_stream_without_times_runs_at_25_frames_a_second(shared):
+    frames = frames_of(shared / "video" / "size_change.mjpeg")
+    assert [frame.time_s for frame in frames] == pytest.approx([k / 25 for k in range(60)])
+    with open_source(shared / "video" / "wrong_frame_count.avi") as source:
+        assert source.frame_count is None  # implausible
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "size_wh"),
+    [
+        ("variable_frame_rate.mp4", 95, (640, 360)),
+        ("size_change.mjpeg", 60, (320, 240)),
+        ("size_change.ts", 240, (854, 480)),
+        ("wrong_frame_count.avi", 60, (320, 180)),
+        ("one_frame.mp4", 1, (480, 854)),
+        ("odd_size.mp4", 120, (427, 241)),
+        ("hevc_10bit.mkv", 120, (640, 480)),
+        ("grayscale.avi", 45, (256, 148)),
+        ("rotated_90.mp4", 150, (626, 360)),
+    ],
+)
+def test_unusual_files_give_every_frame(said, shared, name, count, size_wh):
+    with open_source(shared / "video" / name) as source:
+        frames = list(source)
+        assert source.size_wh == size_wh
+    assert len(frames) == count and said == []
+    assert frames[0].time_s == 0.0
+    assert all(a.time_s < b.time_s for a, b in pairwise(frames))
+    assert all(f.image_bgr.dtype == np.uint8 and f.image_bgr.shape[2] == 3 for f in frames)
+
+
+def test_a_source_says_what_it_is(tmp_path):
+    with open_source(write_video(tmp_path / "a.mp4", [k / 25 for k in range(50)])) as source:
+        assert (source.kind, source.live, source.frame_count) == ("video", False, 50)
+        assert source.fps == pytest.approx(25)
+        assert source.name.endswith("a.mp4")
+
+
+def test_a_killed_recording_without_index_ends_without_an_error(tmp_path):
+    whole, cut = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    write_video(
+        whole,
+        [k / 25 for k in range(40)],
+        images=np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), np.uint8),
+        options={"g": "5", "bf": "0"},
+        container={"movflags": "frag_keyframe+empty_moov"},
+    )
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    assert 20 <= len(frames_of(cut)) < 40
+
+
+def test_a_truncated_file_gives_what_there_is_and_then_says_that_it_broke_off(shared):
+    said = r"broke off after 200 frames \(8.4 s of 16.0 s\); the file is incomplete"
+    with open_source(shared / "video" / "truncated.mp4") as source:
+        assert source.frame_count == 384
+        with pytest.raises(SourceError, match=said):
+            for count, _ in enumerate(source, 1):
+                assert count <= 200
+
+
+def test_a_file_behind_http_is_a_file_and_not_a_camera(tmp_path):
+    write_video(tmp_path / "a.mp4", [0.0, 0.04, 0.08])
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *words):
+            super().__init__(*words, directory=str(tmp_path))
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        with open_source(f"http://127.0.0.1:{server.server_port}/a.mp4") as source:
+            assert source.kind == "video" and not source.live
+            assert len(list(source)) == 3
+        server.shutdown()
+
+
+def test_closing_twice_and_in_the_middle_is_fine(tmp_path):
+    source = open_video(write_video(tmp_path / "a.mp4", [k / 25 for k in range(50)]))
+    frames = iter(source)
+    next(frames)
+    source.close()
+    source.close()
+    assert list(frames) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("nothing.mp4", None, "does not exist; expected a video file"),
+        ("empty.mp4", b"", r"is empty \(0 bytes\)"),
+        ("garbage.mp4", bytes(range(256)) * 40, "is not a video that can be read"),
+        ("text.txt", b"hello " * 50, "is not a video that can be read"),
+        ("truncated_no_index.mp4", "shared", "is not a video that can be read; it is damaged, cut"),
+        ("audio_only.mp4", "shared", "has no picture, only audio"),
+    ],
+)
+def test_a_file_without_a_picture_is_one_sentence(tmp_path, shared, name, content, sentence, capfd):
+    folder = shared / "video" if content == "shared" else tmp_path
+    if isinstance(content, bytes):
+        (folder / name).write_bytes(content)
+    with pytest.raises(SourceError, match=sentence) as caught:
+        open_source(folder / name)
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+    assert caught.value.exit_code == 3
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_for_a_video_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match="is a folder; expected a video file"):
+        open_video(tmp_path)
+
+
+def test_sound_with_a_cover_picture_is_no_video(tmp_path):
+    path = tmp_path / "song.mkv"
+    write_video(path, [0.0, 0.5], sound="aac")
+    with av.open(str(path)) as given, av.open(str(tmp_path / "song.mp4"), "w") as output:
+        cover = output.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        track = output.add_stream_from_template(given.streams.audio[0])
+        drawn = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="bgr24")
+        output.mux(cover.encode(drawn))
+        output.mux(cover.encode(None))
+        for packet in given.demux(audio=0):
+            if packet.size:
+                packet.stream = track
+                output.mux(packet)
+    with pytest.raises(SourceError, match="has no picture, only"):
+        open_source(tmp_path / "song.mp4")
+
+
+def two_tracks(path, default):
+    """A small track with one picture, then a larger one that moves; the default one is marked."""
+    with av.open(str(path), "w") as output:
+        small = output.add_stream("mjpeg", rate=25)
+        small.width, small.height, small.pix_fmt = 32, 24, "yuvj420p"
+        large = output.add_stream("libx264", rate=25, options={"bf": "0"})
+        large.width, large.height, large.pix_fmt = 64, 48, "yuv420p"
+        for stream in (small, large):
+            stream.disposition = (
+                av.stream.Disposition.default if stream is default(small, large) else 0
+            )
+        for number in range(10):
+            for stream in (small, large)[number > 0 :]:
+                drawn = np.full((stream.height, stream.width, 3), 90, np.uint8)
+                frame = av.VideoFrame.from_ndarray(drawn, format="bgr24")
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                output.mux(stream.encode(frame))
+        for stream in (small, large):
+            output.mux(stream.encode(None))
+    return path
+
+
+def test_the_best_track_is_taken_and_the_others_are_said(tmp_path, said):
+    path = two_tracks(tmp_path / "a.mkv", lambda small, large: large)
+    with open_source(path) as source:
+        assert source.size_wh == (64, 48) and len(list(source)) == 10
+    (sentence,) = said
+    assert sentence.endswith("a.mkv: track 1 (h264 64x48) is taken, track 0 (mjpeg 32x24) left out")
+
+
+def test_the_part_that_is_asked_for_has_the_times_of_the_file(tmp_path):
+    path = write_video(tmp_path / "a.mp4", [k / 10 for k in range(30)], options={"g": "8"})
+    whole = frames_of(path)
+    with open_video(path, excerpt=Excerpt(start_s=1.0, end_s=2.0, step=3)) as source:
+        part = list(source)
+        assert source.frame_count == 4 and source.fps == pytest.approx(10 / 3, rel=0.05)
+    assert [f.time_s for f in part] == pytest.approx([1.0, 1.3, 1.6, 1.9], abs=1e-4)
+    assert [f.index for f in part] == [0, 1, 2, 3]
+    for frame, number in zip(part, (10, 13, 16, 19), strict=True):
+        assert (frame.image_bgr == whole[number].image_bgr).all()
+
+
+@pytest.mark.parametrize("suffix", (".mkv", ".avi", ".ts"))
+def test_a_part_of_any_container_is_the_same(tmp_path, suffix):
+    codec = "mjpeg" if suffix == ".avi" else "libx264"
+    form = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    times_s = [k / 25 for k in range(60)]
+    path = write_video(tmp_path / f"a{suffix}", times_s, codec=codec, pixel_format=form)
+    part = frames_of(path, excerpt=Excerpt(start_s=1.0, end_s=1.2))
+    assert [f.time_s for f in part] == pytest.approx([1.0, 1.04, 1.08, 1.12, 1.16], abs=2e-3)
+
+
+def test_a_start_behind_the_end_is_one_sentence(tmp_path):
+    path = write_video(tmp_path / "a.mp4", [0.0, 0.5])
+    with pytest.raises(SourceError, match=r"has no frame from 7 s on; its last is at 0.5 s"):
+        open_video(path, excerpt=Excerpt(start_s=7.0))
+
+
+@pytest.mark.parametrize(
+    ("rotate", "expected_wh"), [(0, (64, 48)), (90, (48, 64)), (180, (64, 48))]
+)
+def test_rotate_turns_every_frame_clockwise(tmp_path, rotate, expected_wh):
+    image_bgr = np.zeros((48, 64, 3), np.uint8)
+    image_bgr[:24, :32] = 255  # top left
+    path = write_video(tmp_path / "a.mp4", [0.0, 0.04], image_bgr=image_bgr)
+    with open_source(path, rotate=rotate) as source:
+        assert source.size_wh == expected_wh
+        frame = next(iter(source)).image_bgr
+    height, width = frame.shape[:2]
+    corner = {0: frame[5, 5], 90: frame[5, width - 5], 180: frame[height - 5, width - 5]}[rotate]
+    assert corner.min() > 240 and (frame > 128).mean() == pytest.approx(0.25, abs=0.05)
+
+
+def test_a_rotation_that_is_none_is_a_usage_error(tmp_path):
+    path = write_video(tmp_path / "a.mp4", [0.0])
+    with pytest.raises(UsageError, match="expected 0, 90, 180 or 270 degrees, got 45"):
+        open_source(path, rotate=45)
+
+
+# a, b, c, d of each matrix, and the filters that ffmpeg puts in for it (fftools, FFmpeg 8).
+ORIENTATIONS = {
+    "upright": ((1, 0, 0, 1), []),
+    "90": ((0, 1, -1, 0), [("transpose", "clock")]),
+    "180": ((-1, 0, 0, -1), [("hflip", None), ("vflip", None)]),
+    "270": ((0, -1, 1, 0), [("transpose", "cclock")]),
+    "hflip": ((-1, 0, 0, 1), [("hflip", None)]),
+    "vflip": ((1, 0, 0, -1), [("vflip", None)]),
+    "transpose": ((0, 1, 1, 0), [("transpose", "cclock_flip")]),
+    "transverse": ((0, -1, -1, 0), [("transpose", "clock_flip")]),
+}
+
+
+def with_matrix(path, abcd):
+    """Writes another display matrix into the track header of an MP4."""
+    data = bytearray(path.read_bytes())
+    a, b, c, d = (value * 65536 for value in abcd)
+    at = data.index(b"tkhd") + 4 + 40
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+def as_ffmpeg(frame, filters):
+    graph = av.filter.Graph()
+    last = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
+    )
+    for name, argument in [*filters, ("buffersink", None)]:
+        node = graph.add(name, argument)
+        last.link_to(node)
+        last = node
+    graph.configure()
+    frame.pts = 0
+    graph.push(frame)
+    return graph.pull().to_ndarray(format="bgr24")
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+def test_each_of_the_eight_orientations_comes_as_ffmpeg_shows_it(tmp_path, name):
+    abcd, filters = ORIENTATIONS[name]
+    image_bgr = cv2.resize(np.random.default_rng(1).integers(0, 255, (6, 8, 3), np.uint8), (64, 48))
+    path = with_matrix(write_video(tmp_path / "a.mp4", [0.0], image_bgr=image_bgr), abcd)
+    (frame,) = frames_of(path)
+    with av.open(str(path)) as container:
+        expected = as_ffmpeg(next(container.decode(video=0)), filters)
+    assert frame.image_bgr.shape == expected.shape
+    assert np.abs(frame.image_bgr.astype(int) - expected).mean() < 2
+
+
+def test_a_frame_with_exif_is_upright(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[:24] = 200  # stored with its upper half bright
+    path = tmp_path / "a.jpg"
+    Image.fromarray(stored).save(path, exif=exif)
+    (frame,) = open_video(path)
+    np.testing.assert_allclose(frame.image_bgr.astype(int), read_image(path), atol=12)
+
+
+def test_a_colour_profile_with_a_name_is_no_crash(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 48), (10, 20, 30)).save(path, icc_profile=b"profile" * 20)
+    code = (
+        "import gc, sys; from livepose.sources import open_video\n"
+        "with open_video(sys.argv[1]) as source: print(len(list(source)))\n"
+        "del source; gc.collect()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout.strip()) == (0, "1")
+
+
+@pytest.mark.parametrize(
+    ("aspect", "rotate", "size_wh", "scale_xy"),
+    [
+        (Fraction(4, 3), 0, (85, 48), (85 / 64, 1.0)),
+        (Fraction(1, 2), 0, (64, 96), (1.0, 2.0)),
+        (Fraction(2, 1), 90, (48, 128), (1.0, 2.0)),
+        (Fraction(100, 101), 0, (64, 48), (1.0, 1.0)),
+        (Fraction(1, 1000), 0, (64, 48), (1.0, 1.0)),
+    ],
+)
+def test_pixels_of_any_believable_shape_are_squared(tmp_path, aspect, rotate, size_wh, scale_xy):
+    path = write_video(tmp_path / "a.mkv", [0.0], aspect=aspect)
+    (frame,) = frames_of(path, rotate=rotate)
+    assert frame.size_wh == size_wh and frame.scale_xy == pytest.approx(scale_xy)
+
+
+def test_the_colours_of_hdr_are_those_of_a_screen(shared):
+    case = shared / "cases" / "hdr_hlg"
+    shown = frames_of(case / "hlg.mov")[0].image_bgr.astype(float)
+    usual = frames_of(case / "sdr.mp4")[0].image_bgr.astype(float)
+    with av.open(str(case / "hlg.mov")) as container:
+        grey = next(container.decode(video=0)).to_ndarray(format="bgr24").astype(float)
+
+    def colourfulness(image):
+        return (image.max(axis=2) - image.min(axis=2)).mean()
+
+    assert shown.mean((0, 1)) == pytest.approx((47, 76, 76), abs=4)  # zscale, tonemap=clip
+    assert abs(colourfulness(shown) - colourfulness(usual)) < abs(
+        colourfulness(grey) - colourfulness(usual)
+    )
+
+
+@pytest.mark.parametrize(("curve", "white"), [(HLG, round(0.75 * 255)), (PQ, round(0.58 * 255))])
+def test_reference_white_is_bright_black_is_black_and_more_light_is_brighter(curve, white):
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    shown = to_sdr(ramp, curve)[0, :, 1].astype(int)
+    assert shown[0] == 0 and (np.diff(shown) >= 0).all()
+    assert 225 < shown[white] < 250 and shown[-1] >= 254
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_frames_are_let_go_with_their_threads_at_once(shared: Path) -> None:
+    """Without waiting for the collection of garbage, which comes too late for large pictures."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = threads = len(list(Path("/proc/self/task").iterdir()))
+        for frame in VideoSource(shared / "video" / "pedestrians.mp4"):
+            threads = max(threads, len(list(Path("/proc/self/task").iterdir())))
+            if frame.index == 40:
+                break
+    finally:
+        gc.enable()
+    assert threads - before < 30
