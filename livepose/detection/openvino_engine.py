@@ -108,10 +108,7 @@ def open_checkpoint(path: Path) -> tuple[OpenVinoEngine, DetectorInfo]:
     store = Store("detector", GRAPH_VERSION, content_hash(path), *versions)
     made = cache(lambda: converted(path))
     graph = StoredGraph(store, "detector", lambda: made()[0])
-    told = store.read_facts().get("info")
-    info = DetectorInfo(**told) if told else made()[1]
-    if not told:
-        store.write_facts(info=asdict(info))
+    info = DetectorInfo(**store.fact("info", lambda: asdict(made()[1])))
     return _int8_engine(path, graph, store, info) or OpenVinoEngine(graph), info
 
 
@@ -137,11 +134,13 @@ def _int8_engine(
             StoredGraph(store, name, lambda: insert_ranges(graph.model, ranges.limits))
         )
         engine.name += ", int8"
-        checked = f"{name}, {machine()}"
-        if not store.read_facts().get(checked):
+
+        def checked() -> bool:
             expected = OpenVinoEngine(graph, precision="f32")(probe_picture())
             require_same_predictions(engine, expected, info.person, _INT8_SCORE_DIFFERENCE)
-            store.write_facts(**{checked: True})
+            return True
+
+        store.fact(f"{name}, {machine()}", checked)
     except (WeightsError, DeviceError) as error:
         logger.warning(f"detector: not int8: {error}")
         return None

@@ -4,13 +4,16 @@ Else the embedded ones. One line says which, and how well they find people.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 
 from livepose.errors import DeviceError, WeightsError
 from livepose.runtimes.protocol import Runtime
 from livepose.runtimes.ranges import read_ranges
+from livepose.runtimes.verify import probe_crops
 from livepose.weights import find_weights, read_card
 from livepose.weights.manifest import BEST, find_known
 from livepose.weights.places import SUFFIX, cache_folder, cached_weights_folder
@@ -22,6 +25,7 @@ SHARE = 0.75
 """Of a frame's time that the pose network may take; the rest is for all else."""
 MOST_MS = SHARE * 1e3 / LEAST_FPS
 """So long may one person take."""
+ROUNDS = 7
 
 Opened = tuple[Runtime, str]
 """A runtime, and the line that tells what it is."""
@@ -48,12 +52,10 @@ def open_automatic(open_one: Callable[[Path], Opened], asked: str) -> Opened:
                 opened = opened or open_one(path)
                 logger.info(f"weights: {path.stem} ({published}; {took_ms:.1f} ms a person)")
                 return opened
-            why = f"{path.stem} would take {took_ms:.1f} ms a person, over {MOST_MS:g}"
+            why = f"; {path.stem} would take {took_ms:.1f} ms a person, over {MOST_MS:g}"
         except (WeightsError, DeviceError, ImportError) as error:
-            why = f"not {path.stem}: {error}"
-    logger.info(
-        f"weights: {embedded.stem}, embedded ({'; '.join(filter(None, (_ap(embedded), why)))})"
-    )
+            why = f"; not {path.stem}: {error}"
+    logger.info(f"weights: {embedded.stem}, embedded ({_ap(embedded)}{why})")
     if not best and _is_first_start():
         logger.info(
             f"better weights: 'livepose weights fetch best' ({BEST}, {published}); they are "
@@ -67,18 +69,29 @@ def _person_ms(
 ) -> tuple[float, Opened | None]:
     """Milliseconds for one person: measured at the first start, with the runtime, then kept."""
     from livepose.runtimes.openvino import machine
-    from livepose.runtimes.openvino_pose import PoseNetwork, crop_ms
+    from livepose.runtimes.openvino_pose import PoseNetwork
 
-    store, here = PoseNetwork(path, read_card(path)).store, f"{machine()}, one person"
-    kept = store.read_facts().get(here, {})
-    if isinstance(kept.get(asked), int | float):
-        return float(kept[asked]), None
-    logger.info(f"timing {path.stem} (only this once)")
-    opened = open_one(path)
-    opened[0].warm_up((1,))
-    took_ms = crop_ms({asked: opened[0]})
-    store.write_facts(**{here: {**kept, **took_ms}})
-    return took_ms[asked], opened
+    opened: Opened | None = None
+
+    def measured() -> float:
+        nonlocal opened
+        logger.info(f"timing {path.stem} (only this once)")
+        opened = open_one(path)
+        return _crop_ms(opened[0])
+
+    store = PoseNetwork(path, read_card(path)).store
+    return store.fact(f"{machine()}, one person, {asked}", measured), opened
+
+
+def _crop_ms(runtime: Runtime) -> float:
+    """Milliseconds for one crop, the median of a few."""
+    runtime.warm_up((1,))
+    crop, took_ms = probe_crops(runtime.card)[:1], []
+    for _ in range(ROUNDS):
+        start_s = time.perf_counter()
+        runtime(crop)
+        took_ms.append(1e3 * (time.perf_counter() - start_s))
+    return round(median(took_ms), 2)
 
 
 def _ap(embedded: Path) -> str:

@@ -16,6 +16,7 @@ from livepose.errors import WeightsError
 from livepose.runtimes.openvino import openvino
 
 ov = openvino()
+ops = ov.opset13
 
 INT8_VERSION = 1
 """Raised when the graph that is made of the same ranges changes."""
@@ -65,7 +66,12 @@ def insert_ranges(model: Any, limits: Mapping[str, tuple[float, float]]) -> Any:
         )
     for name in limits:
         _round_weights(layers[name])
-    _round_inputs({name: layers[name] for name in limits}, limits)
+    for sources, low, high in _groups({name: layers[name] for name in limits}, limits):
+        for source in sources.values():
+            readers = list(source.get_target_inputs())
+            rounded = _rounded(source, low, high)
+            for reader in readers:
+                reader.replace_source_output(rounded.output(0))
     model.validate_nodes_and_infer_types()
     return model
 
@@ -75,7 +81,6 @@ def _round_weights(convolution: Any) -> None:
     while node.get_type_name() == "Convert":  # weights are stored in half precision
         node = node.input_value(0).get_node()
     rounded, steps = whole_weights(np.array(node.data, dtype=np.float32))
-    ops = ov.opset13
     whole = ops.convert(ops.constant(rounded), "f32")
     convolution.input(1).replace_source_output(ops.multiply(whole, _number(steps)).output(0))
 
@@ -89,8 +94,11 @@ def whole_weights(
     return np.rint(weights / steps).astype(np.int8), steps.astype(np.float32)
 
 
-def _round_inputs(layers: Mapping[str, Any], limits: Mapping[str, tuple[float, float]]) -> None:
-    """One rounding a source, which all its readers share, so that it is fused into the source.
+def _groups(
+    layers: Mapping[str, Any], limits: Mapping[str, tuple[float, float]]
+) -> list[tuple[dict[str, Any], float, float]]:
+    """Sources and their limits: one rounding a source, which all its readers share, so that it is
+    fused into the source.
 
     Sources that are joined on their way share the limits: a convolution knows one step alone.
     """
@@ -103,12 +111,7 @@ def _round_inputs(layers: Mapping[str, Any], limits: Mapping[str, tuple[float, f
             else:
                 apart.append((others, least, most))
         groups = [*apart, (sources, low, high)]
-    for sources, low, high in groups:
-        for source in sources.values():
-            readers = list(source.get_target_inputs())
-            rounded = _rounded(source, low, high)
-            for reader in readers:
-                reader.replace_source_output(rounded.output(0))
+    return groups
 
 
 def _rounded(source: Any, low: float, high: float) -> Any:
@@ -117,8 +120,8 @@ def _rounded(source: Any, low: float, high: float) -> Any:
     step = (high - low) / (steps - 1)
     low = -step * round(-low / step)
     ends = _number(low), _number(low + step * (steps - 1))
-    return ov.opset13.fake_quantize(source, *ends, *ends, steps)
+    return ops.fake_quantize(source, *ends, *ends, steps)
 
 
 def _number(value: Any) -> Any:
-    return ov.opset13.constant(np.asarray(value, np.float32))
+    return ops.constant(np.asarray(value, np.float32))

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
@@ -167,19 +167,18 @@ class StoredGraph:
             return self._make()
         xml, weights = (self.store.read(self.name + suffix) for suffix in (".xml", ".bin"))
         if xml is None or weights is None:
-            return self._made(self.store)
+            xml, weights = self._written()
+            self.store.write(self.name + ".bin", weights)
+            self.store.write(self.name + ".xml", xml)
         return core().read_model(bytes(xml), _tensor(weights))
 
-    def _made(self, store: Store) -> Any:
+    def _written(self) -> tuple[memoryview, memoryview]:
         with tempfile.TemporaryDirectory(prefix="livepose-") as folder:
             path = Path(folder) / "graph.xml"
             ov.save_model(self._make(), path, compress_to_fp16=self._half)
             if self._half:
-                keep_ends_precise(path)
-            xml, weights = path.read_bytes(), path.with_suffix(".bin").read_bytes()
-        store.write(self.name + ".bin", weights)
-        store.write(self.name + ".xml", xml)
-        return core().read_model(xml, _tensor(memoryview(weights)))
+                _keep_ends_precise(path)
+            return memoryview(path.read_bytes()), memoryview(path.with_suffix(".bin").read_bytes())
 
 
 def _tensor(content: memoryview) -> Any:
@@ -189,7 +188,7 @@ def _tensor(content: memoryview) -> Any:
     return tensor
 
 
-def keep_ends_precise(graph: Path) -> None:
+def _keep_ends_precise(graph: Path) -> None:
     """Marks the first and the last layers of a saved graph to stay in f32 under a bf16 hint.
 
     The stem and the heatmap layer are two hundredths of the work and a third of bf16's error.
@@ -244,10 +243,9 @@ class CompiledShapes:
         kept = None if store is None else store.read(self._name(shape))
         if kept is None:
             return None
-        try:
+        with suppress(RuntimeError):  # of another build of OpenVINO: compiled again
             return core().import_model(_tensor(kept), "CPU", self._options)
-        except RuntimeError:  # of another build of OpenVINO: compiled again
-            return None
+        return None
 
     def _compile(self, shape: tuple[int, ...]) -> Any:
         model = self._graph.model.clone()

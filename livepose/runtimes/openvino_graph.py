@@ -36,8 +36,8 @@ class Layers:
     def __init__(
         self, tensors: Tensors, what: str, epsilon: float = BN_EPSILON, prefix: str = "network."
     ) -> None:
-        self._tensors, self._what = tensors, what
-        self._epsilon, self._prefix = np.float32(epsilon), prefix
+        self._tensors, self._what, self._prefix = tensors, what, prefix
+        self._epsilon = np.float32(epsilon)
         self._left = {name for name in tensors if not name.endswith(COUNTER)}
 
     def take(self, name: str) -> Floats:
@@ -69,13 +69,10 @@ class Layers:
     ) -> Any:
         """A convolution that keeps the size (or divides it by ``stride``), and its batch norm."""
         weights, bias = self._folded(name, norm)
-        pads = [weights.shape[2] // 2] * 2
-        steps: tuple[Any, ...] = ([stride] * 2, pads, pads, [1, 1])
-        if groups == 1:
-            made = ops.convolution(features, constant(weights), *steps)
-        else:
-            grouped = weights.reshape(groups, -1, *weights.shape[1:])
-            made = ops.group_convolution(features, constant(grouped), *steps)
+        make, pads = ops.convolution, [weights.shape[2] // 2] * 2
+        if groups > 1:
+            make, weights = ops.group_convolution, weights.reshape(groups, -1, *weights.shape[1:])
+        made = make(features, constant(weights), [stride] * 2, pads, pads, [1, 1])
         return self._finished(made, name, bias)
 
     def doubling(self, features: Any, name: str, norm: str) -> Any:

@@ -1,42 +1,33 @@
 """The pose network in OpenVINO on the processor.
 
 Fixed batch sizes run a third faster than a free one, so the network is compiled for a few and a
-batch is cut into slices that fit.
+batch is cut into parts that fit.
 """
 
 import logging
-import time
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 
 from livepose.errors import WeightsError
-from livepose.runtimes.batches import exact_slices
 from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.openvino import (
     CompiledShapes,
     StoredGraph,
     bytes_in,
     compile_options,
-    machine,
     openvino,
     read_model,
 )
 from livepose.runtimes.openvino_graph import pose_graph
-from livepose.runtimes.protocol import (
-    Crops,
-    Heatmaps,
-    Runtime,
-    checked_crops,
-    no_heatmaps,
-)
+from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, empty_heatmaps
 from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges
 from livepose.runtimes.store import Store, content_hash
-from livepose.runtimes.verify import probe_crops, require_agreement
+from livepose.runtimes.verify import PROBES, probe_crops, require_agreement
 from livepose.settings import BEST_STEP_PX
 from livepose.weights import Card
 from livepose.weights.arrays import load_arrays, require_stated
@@ -50,7 +41,6 @@ GRAPH_VERSION = "6"
 """Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
 BATCH_SIZES = (1, 2, 3, 4, 8)
 """That may be compiled."""
-ROUNDS = 7
 
 
 class OpenVinoRuntime:
@@ -60,51 +50,58 @@ class OpenVinoRuntime:
     device = "cpu"
 
     def __init__(self, graph: StoredGraph, card: Card, precision: str, free: bool = True) -> None:
-        self.card = card
-        self.precision = precision
+        self.card, self.precision = card, precision
         self._graph, self._sizes = graph, BATCH_SIZES if free else (1,)
-        options = compile_options(precision)
-        self._shapes = CompiledShapes(graph, options, len(self._sizes))
+        self._shapes = CompiledShapes(graph, compile_options(precision), len(self._sizes))
         self._requests: dict[int, Any] = {}
-        self._prepare(1)
+        self.warm_up((1,))
 
     def at_size(self, input_hw: tuple[int, int]) -> "OpenVinoRuntime":
         """The same network for another size of crops."""
         free = len(self._sizes) > 1
         return OpenVinoRuntime(self._graph, at_size(self.card, input_hw), self.precision, free)
 
-    def _prepare(self, size: int) -> None:
-        """Compiles for this batch size and runs it once; who runs others meanwhile is not held."""
-        shape = (size, *self.card.input_hw, 3)
-        if size not in self._requests:
-            request = self._shapes[shape].create_infer_request()
-            request.infer([np.zeros(shape, np.uint8)])
-            self._requests[size] = request
-
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
         crops = checked_crops(crops_bgr, self.card)
-        heatmaps = np.empty((len(crops), *no_heatmaps(self.card).shape[1:]), np.float32)
-        for part in exact_slices(len(crops), list(self._requests)):
-            request = self._requests[part.size]
+        heatmaps, start = empty_heatmaps(self.card, len(crops)), 0
+        for size in parts_of(len(crops), list(self._requests)):
+            request, part = self._requests[size], slice(start, start + size)
             # Both tensors are views: nothing is copied on the way in or out.
-            request.set_input_tensor(_view(crops[part.start : part.stop]))
-            request.set_output_tensor(_view(heatmaps[part.start : part.stop]))
+            request.set_input_tensor(ov.Tensor(crops[part], shared_memory=True))
+            request.set_output_tensor(ov.Tensor(heatmaps[part], shared_memory=True))
             request.start_async()  # ``infer`` would copy what comes out
             request.wait()
+            start += size
         return heatmaps
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Compiles what batches of these sizes need, and runs each once; from any thread.
 
-        A size that was not warmed up is run in smaller slices; nothing is compiled meanwhile.
+        A size that was not warmed up is run in smaller parts; nothing is compiled meanwhile.
         """
         for count in sorted(set(batch_sizes)):
-            self._prepare(max(size for size in self._sizes if size <= max(1, count)))
+            size = max(size for size in self._sizes if size <= max(1, count))
+            if size not in self._requests:
+                shape = (size, *self.card.input_hw, 3)
+                request = self._shapes[shape].create_infer_request()
+                request.infer([np.zeros(shape, np.uint8)])
+                self._requests[size] = request
 
 
-def _view(array: Any) -> Any:
-    return ov.Tensor(array, shared_memory=True)
+def parts_of(count: int, sizes: Collection[int]) -> list[int]:
+    """A batch in few parts of these sizes, even ones where it can be; ``sizes`` has to hold 1.
+
+    One crop by itself takes nearly as long as two together, so that 5 are 3 and 2, not 4 and 1.
+
+    >>> parts_of(5, [1, 2, 3, 4]), parts_of(7, [1, 2, 4])
+    ([3, 2], [4, 2, 1])
+    """
+    parts: list[int] = []
+    while left := count - sum(parts):
+        even = math.ceil(left / math.ceil(left / max(sizes)))
+        parts.append(even if even in sizes else max(size for size in sizes if size <= left))
+    return parts
 
 
 class PoseNetwork:
@@ -116,9 +113,8 @@ class PoseNetwork:
     def __init__(self, path: Path, card: Card) -> None:
         self.path, self.card = path, card
         self.store = Store(card.network, GRAPH_VERSION, ov.__version__, content_hash(path))
-        self._size = size_of(card)
         self._free = not any(side % BEST_STEP_PX for side in card.input_hw)
-        self._suffix = "" if self._free else f"-{self._size}"
+        self._suffix = "" if self._free else f"-{size_of(card)}"
         self.plain = StoredGraph(self.store, f"graph{self._suffix}", self._converted, half=True)
 
     def graph(self, precision: str) -> StoredGraph:
@@ -134,12 +130,11 @@ class PoseNetwork:
 
     def reference(self) -> Heatmaps:
         """Heatmaps of the probes, (4, K, H, W): torch's, or OpenVINO's in f32 without torch."""
-        shape = (-1, *no_heatmaps(self.card).shape[1:])
         by = "torch" if find_spec("torch") else "openvino"
-        name = f"probes-{by}-{self._size}"
+        name = f"probes-{by}-{size_of(self.card)}"
         kept = self.store.read(name)
         if kept is not None:
-            return np.frombuffer(kept, np.float32).reshape(shape)
+            return np.frombuffer(kept, np.float32).reshape(empty_heatmaps(self.card, PROBES).shape)
         if by == "torch":
             from livepose.runtimes.torch import reference_heatmaps
             from livepose.weights import load_network
@@ -154,16 +149,10 @@ class PoseNetwork:
         logger.info("preparing the pose network for OpenVINO (only this once)")
         tensors = load_arrays(self.path)
         require_stated(tensors, self.card.sha256, self.path)
-        network = pose_graph(tensors, self.card, self.path.name)
-        model = with_bytes_in(network, self.card, 0)
+        model = with_bytes_in(pose_graph(tensors, self.card, self.path.name), self.card, 0)
         if self._free:
             model.reshape([-1, -1, -1, 3])
         return model
-
-    @property
-    def here(self) -> str:
-        """What times are kept for: the machine, and the size of the input."""
-        return f"{machine()}, {self._size}"
 
 
 def open_own(path: Path, card: Card, precision: str) -> OpenVinoRuntime:
@@ -189,47 +178,23 @@ def required_ranges(path: Path, card: Card) -> Ranges:
     return ranges
 
 
-def milliseconds(path: Path, card: Card, precisions: Sequence[str]) -> dict[str, float]:
-    """How long one crop takes in each precision on this machine: measured once, then remembered."""
-    network = PoseNetwork(path, card)
-    here = network.store.read_facts().get(network.here, {})
-    if not all(isinstance(here.get(name), int | float) for name in precisions):
-        logger.info(f"timing the pose network in {' and '.join(precisions)} (only this once)")
-        ready = {name: open_own(path, card, name) for name in precisions}
-        here = crop_ms(ready)
-        network.store.write_facts(**{network.here: here})
-    return {name: float(here[name]) for name in precisions}
-
-
-def crop_ms(runtimes: Mapping[str, Runtime]) -> dict[str, float]:
-    """Milliseconds for one crop, the median of a few, the runtimes in turn."""
-    took_ms: dict[str, list[float]] = {name: [] for name in runtimes}
-    for _ in range(ROUNDS):
-        for name, runtime in runtimes.items():
-            crop = probe_crops(runtime.card)[:1]
-            start_s = time.perf_counter()
-            runtime(crop)
-            took_ms[name].append(1e3 * (time.perf_counter() - start_s))
-    return {name: round(median(each), 2) for name, each in took_ms.items()}
-
-
 def open_third_party(path: Path, card: Card, precision: str) -> OpenVinoRuntime:
-    """Somebody else's ONNX or OpenVINO network as a runtime; it is compiled at each start."""
-    model = third_party_graph(path, card)
+    """Somebody else's ONNX or OpenVINO network, which takes normalised pictures (B, 3, h, w).
+
+    It is compiled at each start. The batch is left free if the network allows it, else it is 1.
+    With several outputs the first one of the right shape is taken. WeightsError when the file
+    cannot be read, or its shapes are not what its model config says.
+    """
+    model = _third_party_model(path, card)
     free = bool(model.input(0).get_partial_shape()[0].is_dynamic)
     return OpenVinoRuntime(StoredGraph(None, "", lambda: model), card, precision, free)
 
 
-def third_party_graph(path: Path, card: Card) -> Any:
-    """Somebody else's ONNX or OpenVINO network, which takes normalised pictures (B, 3, h, w).
-
-    The batch is left free if the network allows it, else it is 1. With several outputs the first
-    one of the right shape is taken. WeightsError when the file cannot be read, or its shapes are
-    not what its model config says.
-    """
+def _third_party_model(path: Path, card: Card) -> Any:
     model = read_model(path)
     if len(model.inputs) != 1:
         raise WeightsError(f"{path.name} has {len(model.inputs)} inputs; one was expected")
+    failure: Exception | None = None
     for batch in (-1, 1):
         try:
             model.reshape([batch, 3, *card.input_hw])
@@ -245,13 +210,11 @@ def third_party_graph(path: Path, card: Card) -> Any:
 
 
 def _heatmap_output(model: Any, path: Path, card: Card) -> int:
-    wanted = [card.keypoints, *card.heatmap_hw]
     shapes = [output.get_partial_shape() for output in model.outputs]
+    wanted = ov.PartialShape([-1, card.keypoints, *card.heatmap_hw])
     for index, shape in enumerate(shapes):
-        if shape.rank.is_static and len(shape) == 4:
-            found = [-1 if axis.is_dynamic else axis.get_length() for axis in shape]
-            if found[1:] == wanted:
-                return index
+        if shape.rank.is_static and len(shape) == 4 and list(shape)[1:] == list(wanted)[1:]:
+            return index
     rows, columns = card.heatmap_hw
     raise WeightsError(
         f"{path.name} puts out {', '.join(map(str, shapes))}; its model config says "
@@ -272,7 +235,7 @@ def with_bytes_in(model: Any, card: Card, output: int) -> Any:
 
 
 def _softmax(maps: Any, card: Card) -> Any:
-    """Log-heatmaps to heatmaps, as in ``graph.PoseGraph``."""
+    """Log-heatmaps to heatmaps, as in ``torch.PoseGraph``."""
     ops = ov.opset13
     flat = ops.reshape(maps, np.array([0, 0, -1]), special_zero=True)
     scaled = ops.multiply(ops.softmax(flat, 2), np.float32(2 * np.pi * card.sigma**2))

@@ -15,12 +15,8 @@ Heatmaps = NDArray[np.float32]
 class Runtime(Protocol):
     """A pose network, ready to run.
 
-    Attributes
-    ----------
-    name, device, precision : str
-        ``openvino``, ``cpu``, ``bf16`` for instance.
-    card : Card
-        How crops are to be cut and heatmaps to be decoded.
+    ``name``, ``device`` and ``precision`` are ``openvino``, ``cpu``, ``bf16`` for instance; the
+    card says how crops are to be cut and heatmaps to be decoded.
     """
 
     name: str
@@ -43,9 +39,9 @@ class ResizableRuntime(Runtime, Protocol):
         """The same network for another size of crops."""
 
 
-def no_heatmaps(card: Card) -> Heatmaps:
-    """The answer to an empty batch."""
-    return np.empty((0, card.keypoints, *card.heatmap_hw), dtype=np.float32)
+def empty_heatmaps(card: Card, count: int = 0) -> Heatmaps:
+    """Room for the answer to a batch, float32 (count, K, H, W)."""
+    return np.empty((count, card.keypoints, *card.heatmap_hw), dtype=np.float32)
 
 
 def checked_crops(crops_bgr: Crops, card: Card) -> Crops:

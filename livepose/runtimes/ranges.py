@@ -50,37 +50,33 @@ def read_ranges(weights: Path, sha256: str) -> Ranges | None:
     path = ranges_path(weights)
     if not path.is_file():
         return None
+    remedy = f"make it with 'livepose quantise --weights {weights}', or use --precision f32"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        ranges = _parsed(document)
+        ranges = _parsed(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WeightsError(
-            f"{path} is no readable file of INT8 ranges ({error!r}); {_remedy(weights)}"
+            f"{path} is no readable file of INT8 ranges ({error!r}); {remedy}"
         ) from None
     if not sha256 or ranges.weights_sha256 != sha256:
         raise WeightsError(
             f"{path.name} was made for other weights (it says {ranges.weights_sha256[:12]}, "
-            f"{weights.name} has {sha256[:12] or 'no hash'}); {_remedy(weights)}"
+            f"{weights.name} has {sha256[:12] or 'no hash'}); {remedy}"
         )
     return ranges
-
-
-def _remedy(weights: Path) -> str:
-    return f"make it with 'livepose quantise --weights {weights}', or use --precision f32"
 
 
 def _parsed(document: Any) -> Ranges:
     if document["format"] != FORMAT:
         raise ValueError(f"format {FORMAT!r} expected, got {document['format']!r}")
-    limits = {}
-    for name, pair in document["ranges"].items():
-        low, high = (float(value) for value in pair)
-        if not (math.isfinite(low) and math.isfinite(high) and low <= 0 < high):
+    pairs = {
+        str(name): (float(low), float(high)) for name, (low, high) in document["ranges"].items()
+    }
+    for low, high in pairs.values():
+        if not -math.inf < low <= 0 < high < math.inf:
             raise ValueError(f"a range has to hold 0, got {low} to {high}")
-        limits[str(name)] = low, high
-    if not limits:
+    if not pairs:
         raise ValueError("it holds no ranges")
-    return Ranges(str(document["weights_sha256"]), limits, document["measured"])
+    return Ranges(str(document["weights_sha256"]), pairs, document["measured"])
 
 
 def write_ranges(path: Path, ranges: Ranges) -> None:

@@ -21,8 +21,6 @@ from livepose.weights.card import at_size, is_third_party, size_of
 
 logger = logging.getLogger(__name__)
 
-INT8_WORTH = 1.2
-"""So many times as fast as the other precision has INT8 to be, as it costs some accuracy."""
 MISSING_CUDA = (
     "install a CUDA build of torch and its driver, or use --device cpu ('livepose doctor' helps)"
 )
@@ -41,10 +39,6 @@ class Candidate:
         return f"{self.runtime}, {self.device}, {self.precision}"
 
 
-Verdict = Callable[[str], tuple[bool, str]]
-"""Whether INT8 is worth it beside the precision that is given, and why."""
-
-
 def open_runtime(
     weights: str | Path = "default",
     runtime: str = "auto",
@@ -58,7 +52,7 @@ def open_runtime(
 
     ``auto`` takes the first that is there and that finds people where fp32 torch finds them: torch
     on a CUDA GPU, OpenVINO, torch on the CPU. In OpenVINO it takes INT8 where there are ranges for
-    these weights and it is 1.2 times as fast here as bf16 or f32, else bf16 where the processor
+    these weights and the processor gains by it (VNNI, and no AMX), else bf16 where the processor
     has it, else f32.
 
     Parameters
@@ -116,7 +110,7 @@ def _open_weights(
     if is_third_party(path):
         candidates = _third_party_candidates(runtime, device, precision)
     else:
-        candidates = _candidates(runtime, device, precision, partial(_int8_verdict, path, card))
+        candidates = _candidates(runtime, device, precision, partial(_has_int8, path, card))
     # The next one is thought of only when it is needed: finding it out may take time.
     candidate = next(candidates)
     while True:
@@ -136,7 +130,9 @@ def _open_weights(
     )
 
 
-def _candidates(runtime: str, device: str, precision: str, int8: Verdict) -> Iterator[Candidate]:
+def _candidates(
+    runtime: str, device: str, precision: str, has_int8: Callable[[], bool]
+) -> Iterator[Candidate]:
     """Ways to run our own weights, best first, that fit what was asked for."""
     place = check_device(device)
     on_cpu, why = place in ("auto", "cpu"), ""
@@ -152,24 +148,24 @@ def _candidates(runtime: str, device: str, precision: str, int8: Verdict) -> Ite
     if on_cpu and runtime == "torch":
         yield Candidate("torch", "cpu", "f32" if precision == "auto" else precision)
     elif on_cpu:
-        yield from _on_cpu(precision, runtime, "no CUDA GPU here" if place == "auto" else "", int8)
+        reason = "no CUDA GPU here" if place == "auto" else ""
+        yield from _on_cpu(precision, runtime, reason, has_int8)
 
 
-def _on_cpu(precision: str, runtime: str, reason: str, int8: Verdict) -> Iterator[Candidate]:
+def _on_cpu(
+    precision: str, runtime: str, reason: str, has_int8: Callable[[], bool]
+) -> Iterator[Candidate]:
     if precision == "f16":
         raise UsageError("precision f16 is for GPUs; use bf16 or f32 on the cpu")
     if precision == "int8":
         yield Candidate("openvino", "cpu", "int8")
         return
-    bf16 = has_bf16()
-    if precision == "bf16" and not bf16:
+    quick = quick_precisions()
+    if precision == "bf16" and "bf16" not in quick:
         raise DeviceError("precision bf16 was asked for, and this processor has none; use f32")
-    if precision == "auto":
-        worth, why = int8("bf16" if bf16 else "f32")
-        reason = _also(reason, why)
-        if worth:
-            yield Candidate("openvino", "cpu", "int8", reason)
-    if bf16 and precision != "f32":
+    if precision == "auto" and "int8" in quick and has_int8():
+        yield Candidate("openvino", "cpu", "int8", _also(reason, "the processor has VNNI"))
+    if "bf16" in quick and precision != "f32":
         yield Candidate("openvino", "cpu", "bf16", _also(reason, "the processor has bf16"))
     if precision != "bf16":
         yield Candidate("openvino", "cpu", "f32", reason)
@@ -182,26 +178,13 @@ def _also(reason: str, more: str) -> str:
     return "; ".join(part for part in (reason, more) if part)
 
 
-def _int8_verdict(path: Path, card: Card, usual: str) -> tuple[bool, str]:
-    """Whether INT8 is there for these weights, right, and quicker here than the usual precision."""
+def _has_int8(path: Path, card: Card) -> bool:
+    """Whether there are INT8 ranges for these weights."""
     try:
-        if read_ranges(path, card.sha256) is None:
-            return False, ""
+        return read_ranges(path, card.sha256) is not None
     except WeightsError as error:
         logger.warning(f"pose: not int8: {error}")
-        return False, ""
-    # Where bf16 does not pass its check, f32 is what INT8 has to beat.
-    for beside in dict.fromkeys((usual, "f32")):
-        try:
-            took_ms = _openvino_pose().milliseconds(path, card, ("int8", beside))
-        except (DeviceError, WeightsError) as error:
-            than = "" if beside == "f32" else f" beside {beside}"
-            logger.warning(f"pose: not int8{than}: {error}")
-            continue
-        figures = f"{took_ms['int8']:.1f} ms a crop in int8, {took_ms[beside]:.1f} in {beside}"
-        worth = took_ms["int8"] * INT8_WORTH <= took_ms[beside]
-        return worth, figures if worth else f"int8 is hardly quicker here: {figures}"
-    return False, ""
+        return False
 
 
 def _third_party_candidates(runtime: str, device: str, precision: str) -> Iterator[Candidate]:
@@ -216,7 +199,7 @@ def _third_party_candidates(runtime: str, device: str, precision: str) -> Iterat
         )
     # There is no torch network to check bf16 against, and some networks do not bear it.
     usual = "f32" if precision == "auto" else precision
-    yield from _on_cpu(usual, "openvino", "", lambda _: (False, ""))
+    yield from _on_cpu(usual, "openvino", "", lambda: False)
 
 
 def _open(path: Path, card: Card, candidate: Candidate) -> Runtime:
@@ -257,13 +240,14 @@ def _openvino_pose() -> ModuleType:
     return openvino_pose
 
 
-def has_bf16() -> bool:
-    """Whether OpenVINO is there and this processor computes in bf16."""
+def quick_precisions() -> tuple[str, ...]:
+    """In what OpenVINO is quicker than in f32 on this processor; nothing where it is not there."""
     try:
         from livepose.runtimes import openvino
     except ImportError:
-        return False
-    return openvino.has_bf16()
+        return ()
+    there = {"int8": openvino.gains_by_int8(), "bf16": openvino.has_bf16()}
+    return tuple(name for name, is_there in there.items() if is_there)
 
 
 def check_device(device: str) -> str:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -21,30 +21,28 @@ from livepose.weights.places import cache_folder
 
 KEPT_NETWORKS, KEPT_COMPILED = 8, 12
 COMPILED = ".blob"
+FACTS = "facts.json"
 
 logger = logging.getLogger(__name__)
 
 
-def content_hash(*paths: Path) -> str:
-    """SHA-256 of the bytes of a network's files; WeightsError when one cannot be read."""
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise WeightsError(f"{path} cannot be read: {error}") from None
-    return digest.hexdigest()
+def content_hash(path: Path) -> str:
+    """SHA-256 of the bytes of a network's file; WeightsError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from None
 
 
 class Store:
     """The folder of one network, called ``name`` for people.
 
-    ``facts`` are whatever the converted network depends on: the hash of its file, versions.
+    ``depends_on`` is whatever the converted network depends on: the hash of its file, versions.
     """
 
-    def __init__(self, name: str, *facts: str) -> None:
-        digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    def __init__(self, name: str, *depends_on: str) -> None:
+        digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
         self._place = Path("networks") / f"{name}-{digest[:20]}"
         self.folder = cache_folder() / self._place
 
@@ -70,14 +68,18 @@ class Store:
             else:
                 return
 
-    def read_facts(self) -> dict[str, Any]:
-        """Small facts about the network; empty where there are none."""
-        content = self.read("facts.json")
-        return {} if content is None else dict(json.loads(bytes(content)))
+    def fact(self, name: str, find_out: Callable[[], Any]) -> Any:
+        """A small fact about the network, as JSON has it: found out once, then kept."""
+        facts = self._facts()
+        if name not in facts:
+            found = find_out()
+            facts = {**self._facts(), name: found}
+            self.write(FACTS, json.dumps(facts).encode())
+        return facts[name]
 
-    def write_facts(self, **facts: Any) -> None:
-        """Adds to the facts."""
-        self.write("facts.json", json.dumps({**self.read_facts(), **facts}).encode())
+    def _facts(self) -> dict[str, Any]:
+        content = self.read(FACTS)
+        return {} if content is None else dict(json.loads(bytes(content)))
 
     def _folders(self) -> Iterator[Path]:
         """Where a file may be: in the cache, and where that cannot be written elsewhere."""
@@ -94,14 +96,12 @@ def _prune(folder: Path) -> None:
         shutil.rmtree(unused, ignore_errors=True)
 
 
-def _oldest(paths: Any, kept: int) -> list[Path]:
+def _oldest(paths: Iterable[Path], kept: int) -> list[Path]:
     """All but those used last."""
     times: list[tuple[float, Path]] = []
     for path in paths:
-        try:
+        with suppress(OSError):  # another process was quicker
             times.append((path.stat().st_mtime, path))
-        except OSError:  # another process was quicker
-            continue
     return [path for _, path in sorted(times, reverse=True)[kept:]]
 
 
@@ -109,7 +109,6 @@ def _oldest(paths: Any, kept: int) -> list[Path]:
 def say_unkept(folder: str, reason: str) -> None:
     """Says once that a later start may have to convert everything again."""
     logger.warning(
-        "%s cannot be written (%s): converted networks go among temporary files; set "
-        "LIVEPOSE_CACHE to a folder that can be",
-        *(folder, reason),
+        f"{folder} cannot be written ({reason}): converted networks go among temporary files; set "
+        "LIVEPOSE_CACHE to a folder that can be"
     )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from livepose.errors import DeviceError, UsageError
 from livepose.networks.folding import fold_batch_norms
-from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, no_heatmaps
+from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, empty_heatmaps
 from livepose.runtimes.verify import probe_crops
 from livepose.weights import Card
 
@@ -70,7 +70,7 @@ class TorchRuntime:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
         crops = checked_crops(crops_bgr, self.card)
         if len(crops) == 0:
-            return no_heatmaps(self.card)
+            return empty_heatmaps(self.card)
         if not crops.flags.writeable:
             crops = np.array(crops)  # torch warns of memory that it must not write to
         with device_errors(self.device, f"at {len(crops)} people at once"), torch.inference_mode():

@@ -1,12 +1,13 @@
 """``--weights auto`` takes what is here and quick enough, and says so."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from livepose.errors import DeviceError, UsageError, WeightsError
-from livepose.runtimes import automatic, open_runtime, openvino_pose
+from livepose.runtimes import automatic, open_runtime
 from livepose.runtimes.automatic import MOST_MS, candidates, open_automatic
 from livepose.settings import Settings
 from livepose.weights import find_weights
@@ -15,12 +16,9 @@ from livepose.weights.manifest import BEST, find_known
 HINT = "better weights: 'livepose weights fetch best'"
 
 
+@dataclass
 class FakeRuntime:
-    def __init__(self) -> None:
-        self.warm: list[tuple[int, ...]] = []
-
-    def warm_up(self, sizes: tuple[int, ...]) -> None:
-        self.warm.append(sizes)
+    asked: str = ""
 
 
 @pytest.fixture(autouse=True)
@@ -44,12 +42,11 @@ def takes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], list[str]]:
     def make(took_ms: float) -> list[str]:
         measured: list[str] = []
 
-        def crop_ms(runtimes: dict[str, FakeRuntime]) -> dict[str, float]:
-            assert [one.warm for one in runtimes.values()] == [[(1,)]]
-            measured.extend(runtimes)
-            return dict.fromkeys(runtimes, took_ms)
+        def crop_ms(runtime: FakeRuntime) -> float:
+            measured.append(runtime.asked)
+            return took_ms
 
-        monkeypatch.setattr(openvino_pose, "crop_ms", crop_ms)
+        monkeypatch.setattr(automatic, "_crop_ms", crop_ms)
         return measured
 
     return make
@@ -61,7 +58,7 @@ def opened(asked: str = "cpu") -> list[Path]:
 
     def open_one(path: Path) -> tuple[FakeRuntime, str]:
         paths.append(path)
-        return FakeRuntime(), path.stem
+        return FakeRuntime(asked), path.stem
 
     made, line = open_automatic(open_one, asked)
     assert isinstance(made, FakeRuntime) and line == paths[-1].stem

@@ -12,7 +12,7 @@ from reference import relative_error
 from livepose.crops import CropGeometry, cut_crops
 from livepose.errors import UsageError
 from livepose.heatmaps import decode
-from livepose.runtimes import open_runtime, openvino_pose
+from livepose.runtimes import open_runtime
 from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
 from livepose.runtimes.verify import people
 from livepose.settings import Settings
@@ -49,16 +49,6 @@ def test_sizes_share_one_converted_network(
     open_runtime(hrnet_file, "openvino", precision="f32", input_hw=(64, 64))
     monkeypatch.setattr(PoseNetwork, "_converted", None)
     assert open_runtime(hrnet_file, "openvino", precision="f32").card.input_hw == (128, 96)
-
-
-def test_times_are_kept_for_each_size(hrnet_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    card, timed = read_card(hrnet_file), iter((3.0, 1.0))
-    monkeypatch.setattr(openvino_pose, "open_own", lambda *_: None)
-    monkeypatch.setattr(openvino_pose, "crop_ms", lambda ready: dict.fromkeys(ready, next(timed)))
-    for _ in range(2):
-        assert openvino_pose.milliseconds(hrnet_file, card, ("f32",)) == {"f32": 3.0}
-        small = at_size(card, (96, 64))
-        assert openvino_pose.milliseconds(hrnet_file, small, ("f32",)) == {"f32": 1.0}
 
 
 @pytest.mark.parametrize("input_hw", [(144, 112), (96, 64)])

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livepose.errors import DeviceError, UsageError, WeightsError
+from livepose.errors import UsageError, WeightsError
 from livepose.heatmaps import decode
-from livepose.runtimes import open_runtime, openvino_pose
+from livepose.runtimes import open_runtime, openvino_pose, select, verify
 from livepose.runtimes.int8 import convolutions, entering, insert_ranges, whole_weights
 from livepose.runtimes.openvino import openvino
 from livepose.runtimes.openvino_pose import PoseNetwork
 from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges, write_ranges
-from livepose.runtimes.select import _int8_verdict
-from livepose.weights import Card, read_card
+from livepose.weights import read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
 
 Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
@@ -83,8 +82,11 @@ def test_damaged_ranges_are_refused(
         read_ranges(path, read_card(path).sha256)
 
 
-def test_stale_ranges_are_said_and_not_used(said: list[str], resnet: tuple[Path, Ranges]) -> None:
+def test_stale_ranges_are_said_and_not_used(
+    said: list[str], resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, ranges = resnet
+    monkeypatch.setattr(select, "quick_precisions", lambda: ("int8",))
     write_ranges(ranges_path(path), replace(ranges, weights_sha256="2" * 64))
     runtime = open_runtime(path, "openvino", "cpu")
     assert runtime.precision != "int8"
@@ -169,92 +171,16 @@ def test_what_is_shipped_was_measured_and_kept_its_accuracy(shipped: Path) -> No
     assert ranges.measured["shift_px_f32"] < 0.05
 
 
-@pytest.mark.parametrize(
-    ("int8_ms", "taken", "why"),
-    [
-        (10.0, True, "10.0 ms a crop in int8, 21.0 in f32"),
-        (20.0, False, "int8 is hardly quicker here: 20.0 ms a crop in int8, 21.0 in f32"),
-    ],
-)
-def test_int8_is_worth_it_where_it_is_clearly_quicker(
-    int8_ms: float,
-    taken: bool,
-    why: str,
-    resnet: tuple[Path, Ranges],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    path, _ = resnet
-    took_ms = {"int8": int8_ms, "f32": 21.0}
-    monkeypatch.setattr(openvino_pose, "milliseconds", lambda *_: took_ms)
-    assert _int8_verdict(path, read_card(path), "f32") == (taken, why)
-
-
-def test_int8_that_fails_its_check_is_said_and_not_worth_it(
+def test_auto_takes_int8_and_gives_it_up_where_it_finds_other_keypoints(
     said: list[str], resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
-        raise DeviceError("openvino on cpu in int8 finds other keypoints")
-
-    path, _ = resnet
-    monkeypatch.setattr(openvino_pose, "milliseconds", fails)
-    assert _int8_verdict(path, read_card(path), "f32") == (False, "")
-    assert said == ["pose: not int8: openvino on cpu in int8 finds other keypoints"]
-
-
-def test_where_bf16_fails_its_check_int8_has_to_beat_f32(
-    said: list[str], resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def without_bf16(path: Path, card: Card, precisions: tuple[str, ...]) -> dict[str, float]:
-        if "bf16" in precisions:
-            raise DeviceError("openvino on cpu in bf16 finds other keypoints")
-        return {"int8": 10.0, "f32": 21.0}
-
-    path, _ = resnet
-    monkeypatch.setattr(openvino_pose, "milliseconds", without_bf16)
-    taken, why = _int8_verdict(path, read_card(path), "bf16")
-    assert (taken, why) == (True, "10.0 ms a crop in int8, 21.0 in f32")
-    assert said == ["pose: not int8 beside bf16: openvino on cpu in bf16 finds other keypoints"]
-
-
-def test_precisions_are_timed_once_and_remembered(
-    resnet: tuple[Path, Ranges], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, _ = resnet
-    card, both = read_card(path), ("int8", "f32")
-    rounds: list[list[str]] = []
-
-    def timed(runtimes: dict[str, object]) -> dict[str, float]:
-        rounds.append(list(runtimes))
-        return dict.fromkeys(runtimes, float(len(rounds)))
-
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
-    monkeypatch.setattr(openvino_pose, "open_own", lambda *_: None)
-    monkeypatch.setattr(openvino_pose, "crop_ms", timed)
-    first = openvino_pose.milliseconds(path, card, both)
-    assert openvino_pose.milliseconds(path, card, both) == first == {"int8": 1.0, "f32": 1.0}
-    monkeypatch.setattr(openvino_pose, "machine", lambda: "another processor")
-    assert openvino_pose.milliseconds(path, card, both)["int8"] == 2.0
-    (PoseNetwork(path, card).store.folder / "facts.json").write_text("{damaged")
-    assert openvino_pose.milliseconds(path, card, both)["int8"] == 3.0
-    assert rounds == [list(both)] * 3
-
-
-def test_runtimes_are_timed_in_turn() -> None:
-    order: list[str] = []
-
-    class Noted:
-        card = Card("hrnet_w32", (128, 96))
-
-        def __init__(self, name: str) -> None:
-            self.name = name
-
-        def __call__(self, crops_bgr: NDArray[np.uint8]) -> None:
-            assert len(crops_bgr) == 1
-            order.append(self.name)
-
-    took_ms = openvino_pose.crop_ms({"a": Noted("a"), "b": Noted("b")})
-    assert order == ["a", "b"] * openvino_pose.ROUNDS
-    assert set(took_ms) == {"a", "b"}
+    monkeypatch.setattr(select, "quick_precisions", lambda: ("int8",))
+    monkeypatch.setitem(verify.LIMITS_PX, "int8", 1e9)
+    monkeypatch.setattr(verify, "SCORE_LIMIT", 1e9)
+    assert open_runtime(resnet[0]).precision == "int8"
+    monkeypatch.setitem(verify.LIMITS_PX, "int8", 0.0)
+    assert open_runtime(resnet[0]).precision == "f32"
+    assert said[-2].startswith("pose: not openvino, cpu, int8: openvino on cpu in int8 finds other")
 
 
 def test_a_second_start_in_int8_reads_what_the_first_one_wrote(

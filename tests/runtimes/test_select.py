@@ -13,19 +13,16 @@ from livepose.runtimes.select import Candidate, _candidates, check_device
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> object:
-    def make(gpus: int = 0, bf16: bool = False) -> None:
+    def make(gpus: int = 0, bf16: bool = False, vnni: bool = False) -> None:
+        quick = ("int8",) * vnni + ("bf16",) * bf16
         monkeypatch.setattr(select, "cuda_devices", lambda: gpus)
-        monkeypatch.setattr(select, "has_bf16", lambda: bf16)
+        monkeypatch.setattr(select, "quick_precisions", lambda: quick)
 
     return make
 
 
-def no_int8(usual: str) -> tuple[bool, str]:
-    return False, ""
-
-
 def names(runtime: str, device: str, precision: str) -> list[str]:
-    return [str(choice) for choice in _candidates(runtime, device, precision, no_int8)]
+    return [str(choice) for choice in _candidates(runtime, device, precision, lambda: False)]
 
 
 @pytest.mark.parametrize(
@@ -65,40 +62,15 @@ def test_candidates_are_tried_in_this_order(
     assert names(*asked) == expected
 
 
-@pytest.mark.parametrize(("bf16", "usual"), [(False, "f32"), (True, "bf16")])
-def test_int8_comes_first_on_the_cpu_where_it_is_quicker_than_what_is_usual_there(
-    bf16: bool, usual: str, machine: object
-) -> None:
-    machine(0, bf16)  # type: ignore[operator]
-    compared: list[str] = []
-
-    def quicker(than: str) -> tuple[bool, str]:
-        compared.append(than)
-        return True, "as quick as the wind"
-
-    first, second, *_ = _candidates("auto", "auto", "auto", quicker)
-    assert (str(first), first.why) == (
-        "openvino, cpu, int8",
-        "no CUDA GPU here; as quick as the wind",
-    )
-    assert str(second) == f"openvino, cpu, {usual}"
-    assert compared == [usual]
-
-
-def test_int8_that_is_not_quicker_is_not_taken_and_that_is_said(machine: object) -> None:
-    machine(0)  # type: ignore[operator]
-    choices = _candidates("auto", "auto", "auto", lambda usual: (False, "int8 is hardly quicker"))
-    first = next(choices)
-    assert (str(first), first.why) == (
-        "openvino, cpu, f32",
-        "no CUDA GPU here; int8 is hardly quicker",
-    )
-
-
-def test_nothing_is_timed_for_int8_where_a_gpu_does_the_work(machine: object) -> None:
-    machine(1)  # type: ignore[operator]
-    choices = _candidates("auto", "auto", "auto", lambda usual: pytest.fail("timed in vain"))
-    assert str(next(choices)) == "torch, cuda:0, f16"
+def test_int8_comes_first_where_the_processor_and_the_weights_have_it(machine: object) -> None:
+    machine(0, bf16=True, vnni=True)  # type: ignore[operator]
+    first, second, *_ = _candidates("auto", "auto", "auto", lambda: True)
+    assert str(first) == "openvino, cpu, int8"
+    assert first.why == "no CUDA GPU here; the processor has VNNI"
+    assert str(second) == "openvino, cpu, bf16"
+    assert names("auto", "auto", "auto")[0] == "openvino, cpu, bf16"  # weights without ranges
+    machine(1, vnni=True)  # type: ignore[operator]
+    assert str(next(_candidates("auto", "auto", "auto", lambda: True))) == "torch, cuda:0, f16"
 
 
 def test_int8_is_what_is_asked_for_and_nothing_else(machine: object) -> None:

@@ -194,7 +194,7 @@ def test_a_damaged_network_ends_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("choice", [{"runtime": "torch"}, {"device": "mps"}, {"runtime": "cuda"}])
+@pytest.mark.parametrize("choice", [{"runtime": "torch"}, {"device": "mps"}, {"device": "cuda"}])
 def test_foreign_networks_run_in_openvino_only(choice: dict[str, str], tinypose: Path) -> None:
     with pytest.raises(UsageError, match="run on openvino on the cpu"):
         open_runtime(tinypose, **choice)
