@@ -61,15 +61,6 @@ def test_people_are_taken_by_index_slice_and_mask(poses: Poses) -> None:
         poses[2]
 
 
-def test_equal_is_what_holds_the_same_numbers(poses: Poses) -> None:
-    assert poses == some_poses()
-    assert poses != poses[:1]
-    assert poses != "poses"
-    moved = some_poses()
-    moved.keypoints_xy[0, 0] += 1
-    assert poses != moved
-
-
 def test_plot_draws_into_a_copy_of_the_picture_they_were_found_in(poses: Poses) -> None:
     drawn = poses.plot(boxes=True, uncertainty=True)
     assert drawn.shape == IMAGE_BGR.shape
@@ -93,13 +84,6 @@ def test_save_writes_what_the_name_says(poses: Poses, tmp_path: Path) -> None:
         poses.save(tmp_path / "out.mov")
     with pytest.raises(SinkError, match="cannot write"):
         poses.save(tmp_path / "nowhere" / "out.png")
-
-
-def test_a_table_has_a_row_for_each_keypoint(poses: Poses) -> None:
-    table = poses.to_table()
-    assert {len(column) for column in table.values()} == {2 * len(poses.skeleton.keypoints)}
-    assert list(table)[:2] == ["id", "score"]
-    assert table["x"][0] == poses.keypoints_xy[0, 0, 0]
 
 
 def test_a_notebook_shows_the_picture_and_the_people(poses: Poses) -> None:

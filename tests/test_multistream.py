@@ -193,13 +193,6 @@ def test_detector_and_network_are_opened_once(
         assert sorted(opened) == ["box", "pose"]
 
 
-def test_single_pictures_go_along_too(runtime: CountingRuntime) -> None:
-    service, alone_ = PoseService(), PosePipeline()
-    with service.stream() as pipeline:
-        ours, theirs = pipeline.process(picture(40)), alone_.process(picture(40))
-    np.testing.assert_allclose(ours.keypoints_xy, theirs.keypoints_xy)
-
-
 @pytest.fixture
 def two_files(runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Files that the command line names; they hold 6 and 9 frames."""

@@ -16,7 +16,7 @@ from fakes import (
     walking,
 )
 
-from livepose.errors import SourceError, UsageError
+from livepose.errors import SourceError
 from livepose.estimator import PoseEstimator
 from livepose.frame import Frame
 from livepose.pipeline import STAGES, PosePipeline
@@ -68,12 +68,6 @@ def test_a_peak_higher_than_one_is_a_score_of_one(decoding: str) -> None:
     assert 0.9 < estimates.keypoint_scores.min() <= estimates.keypoint_scores.max() <= 1.0
 
 
-def test_a_picture_without_people_gives_nobody(make_pipeline: Make) -> None:
-    empty = np.zeros((240, 320, 3), np.uint8)
-    assert len(make_pipeline().process(empty)) == 0
-    assert len(make_pipeline().process(empty, 0.0)) == 0
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -88,11 +82,6 @@ def test_what_is_no_colour_picture_is_refused_with_its_shape(
 ) -> None:
     with pytest.raises(ValueError, match=r"expected uint8 of shape \(H, W, 3\), got"):
         make_pipeline().process(wrong)
-
-
-def test_a_person_is_found_in_the_first_frame_and_keeps_the_id(make_pipeline: Make) -> None:
-    ids = [poses.track_ids.tolist() for _, poses in make_pipeline().run(walking(40))]
-    assert ids == [[1]] * 40
 
 
 def test_the_detector_rests_between_detections_and_the_skeleton_stays_on(
@@ -119,13 +108,6 @@ def test_two_runs_of_one_pipeline_do_not_share_people(make_pipeline: Make) -> No
     first = [poses.keypoints_xy for _, poses in pipeline.run(walking(10))]
     second = [poses.keypoints_xy for _, poses in pipeline.run(walking(10))]
     np.testing.assert_array_equal(first, second)
-
-
-def test_pictures_of_a_folder_stand_for_themselves(make_pipeline: Make) -> None:
-    frames = [Frame(picture(20), 0.0, 0), Frame(picture(200), 1.0, 1)]
-    source = FakeSource(frames, kind="images")
-    found = [poses.boxes_xyxy[0, 0] for _, poses in make_pipeline().run(source)]
-    assert found == [20, 200]
 
 
 def test_a_lost_source_is_reported_after_the_frames_before_it_and_is_closed(
@@ -163,16 +145,6 @@ def test_a_budget_leaves_no_time_for_the_second_scale(make_pipeline: Make) -> No
     assert pipeline.detector.waits == []
 
 
-def test_after_a_cut_the_second_look_is_close_again(make_pipeline: Make) -> None:
-    pipeline = make_pipeline(detect_every=1)
-    pipeline.detector = FarSightedDetector()
-    room = np.full((240, 320, 3), 20, np.uint8)
-    room[:, 160:] = 120
-    for index in range(12):
-        pipeline.process(room if index < 6 else room[:, ::-1], index / 10)
-    assert pipeline.detector.waits == [True, True]
-
-
 def test_the_chosen_decoding_is_the_one_that_runs(make_pipeline: Make) -> None:
     found = {
         method: make_pipeline(decode=method).process(picture(100)).keypoints_xy
@@ -189,12 +161,6 @@ def test_the_clock_knows_every_stage(make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     list(pipeline.run(walking(5)))
     assert set(pipeline.clock.names()) == {"cuts", *STAGES}
-
-
-def test_a_frame_that_changes_its_size_is_handled(make_pipeline: Make) -> None:
-    frames = [Frame(picture(100), 0.0, 0), Frame(picture(100, (640, 480)), 0.1, 1)]
-    shapes = [frame.size_wh for frame, _ in make_pipeline().run(FakeSource(frames))]
-    assert shapes == [(320, 240), (640, 480)]
 
 
 def slow_network(pipeline: PosePipeline, seconds: float) -> list[int]:
@@ -242,14 +208,6 @@ def test_a_budget_that_does_not_allow_everything_carries_people_by_their_boxes(
         assert np.abs(poses.keypoints_xy[0] - truth).max() < 10
 
 
-def test_two_runs_with_a_budget_count_what_they_gave_up_apart(make_pipeline: Make) -> None:
-    pipeline = make_pipeline(target_fps=50)
-    slow_network(pipeline, 0.03)
-    for _ in range(2):
-        list(pipeline.run(walking(10)))
-        assert 0 < pipeline.scheduler.dropped_work.poses <= 10
-
-
 def test_a_live_source_faster_than_wanted_is_thinned_and_the_rest_counts_as_dropped(
     make_pipeline: Make,
 ) -> None:
@@ -257,11 +215,6 @@ def test_a_live_source_faster_than_wanted_is_thinned_and_the_rest_counts_as_drop
     frames = [frame for frame, _ in make_pipeline(target_fps=30).run(source)]
     assert 15 <= len(frames) <= 20
     assert len(frames) + sum(frame.dropped for frame in frames) + 3 >= 60
-
-
-def test_a_budget_that_is_none_is_a_wrong_use(make_pipeline: Make) -> None:
-    with pytest.raises(UsageError, match="--target-fps: expected a number above 0"):
-        make_pipeline(target_fps=0)
 
 
 def test_warming_up_leaves_nobody_behind_and_knows_what_crops_cost(make_pipeline: Make) -> None:

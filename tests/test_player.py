@@ -14,7 +14,7 @@ from fakes import FakeWindow, make_pipeline, walking
 from livepose.errors import SinkError, SourceError
 from livepose.frame import Frame, ImageBgr
 from livepose.pipeline import PosePipeline
-from livepose.player import Look, Player, mirrored
+from livepose.player import Player, mirrored
 from livepose.poses import Poses
 from livepose.sinks.jsonl import JsonLinesSink
 from livepose.sinks.video import VideoSink
@@ -43,13 +43,6 @@ class MemorySink:
 
     def close(self) -> None:
         self.closed += 1
-
-
-def test_every_frame_is_written_in_order_and_the_sinks_are_closed(make_pipeline: Make) -> None:
-    sink = MemorySink()
-    summary = Player(make_pipeline(), walking(30), [sink]).play()
-    assert sink.indices == list(range(30))
-    assert (summary.frames, sink.closed) == (30, 1)
 
 
 def test_the_drawing_leaves_the_frame_itself_alone(make_pipeline: Make) -> None:
@@ -166,13 +159,6 @@ def test_s_and_r_leave_a_snapshot_and_a_recording(make_pipeline: Make, tmp_path:
     assert decoded_frames(next(tmp_path.glob("livepose-*.mp4"))) == 6
 
 
-def test_an_open_recording_is_saved_at_the_end(make_pipeline: Make, tmp_path: Path) -> None:
-    window = FakeWindow({2: [Command.RECORD]})
-    source = walking(6, live=True)
-    Player(make_pipeline(), source, window=window, folder=tmp_path).play()
-    assert decoded_frames(next(tmp_path.glob("livepose-*.mp4"))) == 4
-
-
 def test_a_mirror_turns_the_picture_and_no_label(make_pipeline: Make) -> None:
     poses = make_pipeline().process(walking(1).frames[0].image_bgr)
     turned = mirrored(poses, 320)
@@ -181,17 +167,6 @@ def test_a_mirror_turns_the_picture_and_no_label(make_pipeline: Make) -> None:
     left, right = 5, 6
     assert poses.keypoints_xy[0, left, 0] > poses.keypoints_xy[0, right, 0]
     assert turned.keypoints_xy[0, left, 0] < turned.keypoints_xy[0, right, 0]
-
-
-def test_the_mirrored_video_is_the_mirrored_picture(make_pipeline: Make) -> None:
-    plain, turned = MemorySink(), MemorySink()
-    for sink, mirror in ((plain, False), (turned, True)):
-        look = Look(mirror=mirror, ids=False)
-        Player(make_pipeline(), walking(1), [sink], look=look).play()
-    assert plain.drawn[0] is not None
-    assert turned.drawn[0] is not None
-    body = np.abs(plain.drawn[0][:, ::-1].astype(int) - turned.drawn[0]).mean()
-    assert body < 3  # the same picture but for the rounding of lines
 
 
 def test_the_age_of_the_shown_frame_stays_bounded_when_inference_is_slow(

@@ -1,8 +1,4 @@
-"""What a frame costs besides the networks: decode, track and smooth four people.
-
-The benchmarks are off by default. ``pytest -o addopts=--import-mode=importlib --benchmark-only
-tests/test_post_processing.py`` runs them.
-"""
+"""What a frame costs besides the networks: decode, track and smooth four people."""
 
 import itertools
 from types import SimpleNamespace
@@ -109,18 +105,3 @@ def test_one_call_reads_what_its_parts_do(heatmaps, calibrated):
     np.testing.assert_allclose(found.covariance_px2, covariance, rtol=1e-9)
     with pytest.raises(ValueError, match=r"boxes_xyxy: expected shape \(4, 4\), got \(3, 4\)"):
         estimator.decode(maps, boxes_xyxy[:3])
-
-
-@pytest.mark.benchmark(group="four people, without the networks")
-def test_benchmark_a_whole_frame(benchmark, estimator, heatmaps):
-    stream = Stream(estimator, heatmaps)
-    for _ in range(60):
-        stream.frame()
-    benchmark(stream.frame)
-
-
-@pytest.mark.benchmark(group="four people, without the networks")
-def test_benchmark_the_reading_of_heatmaps(benchmark, estimator, heatmaps):
-    boxes_xyxy = boxes_at(0)
-    estimator.decode(heatmaps, boxes_xyxy)
-    benchmark(estimator.decode, heatmaps, boxes_xyxy)

@@ -63,13 +63,6 @@ def test_a_headless_opencv_is_told_from_one_with_windows() -> None:
     assert display._missing_toolkit(cv2.getBuildInformation()) == ""
 
 
-def test_a_headless_opencv_makes_the_window_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "GUI: NONE")
-    possible, reason = Window.available()
-    assert not possible
-    assert "pip install --force-reinstall opencv-python" in reason
-
-
 @LINUX
 def test_without_a_display_the_reason_names_the_variable() -> None:
     assert "DISPLAY is not set" in display._missing_display({})
@@ -105,13 +98,6 @@ def test_a_display_that_accepts_but_never_answers_is_given_up(
         name = f"127.0.0.1:{silent.getsockname()[1] - 6000}"
         monkeypatch.setenv("DISPLAY", name)
         assert "did not answer within 0.7 s" in display._missing_display({"DISPLAY": name})
-
-
-@LINUX
-def test_qt_is_told_its_only_platform_where_there_is_a_display() -> None:
-    environment = {"DISPLAY": ":0"}
-    quieten_qt(environment)
-    assert environment["QT_QPA_PLATFORM"] == "xcb"
 
 
 @pytest.mark.parametrize("module", ["livepose.sinks.video", "livepose.sources", "livepose.player"])
