@@ -3,11 +3,11 @@
 from torch import nn
 
 from livepose.errors import WeightsError
-from livepose.networks.complexity import Operations, count_operations
+from livepose.networks.complexity import published_gflops
 from livepose.networks.hrnet import HRNet
 from livepose.networks.simple_baseline import SimpleBaseline
 
-__all__ = ["NETWORKS", "HRNet", "Operations", "SimpleBaseline", "build_network", "count_operations"]
+__all__ = ["NETWORKS", "HRNet", "SimpleBaseline", "build_network", "published_gflops"]
 
 HRNET_WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
 RESNET_BLOCKS = {

@@ -19,13 +19,11 @@ BLOCKS_PER_BRANCH = 4
 MODULES_PER_STAGE = {2: 1, 3: 4, 4: 3}
 
 
-def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution that keeps the size (or halves it with ``stride=2``), without bias."""
+def _conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
 
 
-def conv1x1(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 1x1 convolution without bias."""
+def _conv1x1(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 1, bias=False)
 
 
@@ -34,9 +32,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = conv3x3(channels, channels)
+        self.conv1 = _conv3x3(channels, channels)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = conv3x3(channels, channels)
+        self.conv2 = _conv3x3(channels, channels)
         self.bn2 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
 
@@ -54,11 +52,11 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, width: int, stride: int = 1) -> None:
         super().__init__()
         outputs = width * self.expansion
-        self.conv1 = conv1x1(inputs, width)
+        self.conv1 = _conv1x1(inputs, width)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = conv3x3(width, width, stride)
+        self.conv2 = _conv3x3(width, width, stride)
         self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = conv1x1(width, outputs)
+        self.conv3 = _conv1x1(width, outputs)
         self.bn3 = nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU(inplace=True)
         self.downsample: nn.Module | None = None
@@ -85,7 +83,7 @@ class ExchangeModule(nn.Module):
             for width in channels
         )
         self.fuse_layers = nn.ModuleList(
-            nn.ModuleList(resampler(channels, source, target) for source in range(len(channels)))
+            nn.ModuleList(_resampler(channels, source, target) for source in range(len(channels)))
             for target in range(outputs)
         )
         self.relu = nn.ReLU(inplace=True)
@@ -93,10 +91,10 @@ class ExchangeModule(nn.Module):
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         """One tensor a branch in, finest first; one tensor an output out."""
         branches = [run(x) for run, x in zip(self.branches, branches, strict=True)]
-        return [self.relu(fuse(row, branches)) for row in self.fuse_layers]
+        return [self.relu(_fuse(row, branches)) for row in self.fuse_layers]
 
 
-def fuse(resamplers: nn.Module, branches: list[Tensor]) -> Tensor:
+def _fuse(resamplers: nn.Module, branches: list[Tensor]) -> Tensor:
     """Sum of all branches, each brought to one size and width."""
     assert isinstance(resamplers, nn.ModuleList)
     total = resamplers[0](branches[0])
@@ -113,55 +111,46 @@ def within(features: Tensor, height: int, width: int) -> Tensor:
     return features[..., :height, :width]
 
 
-def resampler(channels: Sequence[int], source: int, target: int) -> nn.Module:
+def _resampler(channels: Sequence[int], source: int, target: int) -> nn.Module:
     """The layers that bring branch ``source`` to the size and width of branch ``target``."""
     if source == target:
         return nn.Identity()
     if source > target:
         return nn.Sequential(
-            conv1x1(channels[source], channels[target]),
+            _conv1x1(channels[source], channels[target]),
             nn.BatchNorm2d(channels[target]),
             nn.Upsample(scale_factor=2 ** (source - target), mode="nearest"),
         )
     return nn.Sequential(
-        *(halving(channels, source, target, step) for step in range(target - source))
+        *(_halving(channels, source, target, step) for step in range(target - source))
     )
 
 
-def halving(channels: Sequence[int], source: int, target: int, step: int) -> nn.Sequential:
+def _halving(channels: Sequence[int], source: int, target: int, step: int) -> nn.Sequential:
     """One stride-2 step from ``source`` towards ``target``; the last one changes the width."""
     if step == target - source - 1:
-        return nn.Sequential(
-            conv3x3(channels[source], channels[target], 2), nn.BatchNorm2d(channels[target])
-        )
-    return nn.Sequential(
-        conv3x3(channels[source], channels[source], 2),
-        nn.BatchNorm2d(channels[source]),
-        nn.ReLU(inplace=True),
-    )
+        return _step(channels[source], channels[target], 2)[:2]
+    return _step(channels[source], channels[source], 2)
 
 
-def transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
+def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
     """Layers into the branches of the next stage: width changed, or a new coarser branch."""
     layers: list[nn.Module] = []
     for index, width in enumerate(after):
         if index >= len(before):
-            step = nn.Sequential(
-                conv3x3(before[-1], width, 2), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-            )
-            layers.append(nn.Sequential(step))
-        elif before[index] != width:
-            layers.append(
-                nn.Sequential(
-                    conv3x3(before[index], width), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-                )
-            )
+            layers.append(nn.Sequential(_step(before[-1], width, 2)))
         else:
-            layers.append(nn.Identity())
+            same = before[index] == width
+            layers.append(nn.Identity() if same else _step(before[index], width))
     return nn.ModuleList(layers)
 
 
-def split(transitions: nn.ModuleList, branches: list[Tensor]) -> list[Tensor]:
+def _step(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    layers = _conv3x3(inputs, outputs, stride), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    return nn.Sequential(*layers)
+
+
+def _split(transitions: nn.ModuleList, branches: list[Tensor]) -> list[Tensor]:
     """Branches of the next stage; a new one grows out of the coarsest there is."""
     last = len(branches) - 1
     return [layer(branches[min(index, last)]) for index, layer in enumerate(transitions)]
@@ -176,9 +165,9 @@ class HRNet(nn.Module):
 
     def __init__(self, width: int, keypoints: int) -> None:
         super().__init__()
-        self.conv1 = conv3x3(3, STEM_CHANNELS, 2)
+        self.conv1 = _conv3x3(3, STEM_CHANNELS, 2)
         self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
-        self.conv2 = conv3x3(STEM_CHANNELS, STEM_CHANNELS, 2)
+        self.conv2 = _conv3x3(STEM_CHANNELS, STEM_CHANNELS, 2)
         self.bn2 = nn.BatchNorm2d(STEM_CHANNELS)
         wide = STEM_CHANNELS * Bottleneck.expansion
         self.layer1 = nn.Sequential(
@@ -186,12 +175,12 @@ class HRNet(nn.Module):
             *(Bottleneck(wide, STEM_CHANNELS) for _ in range(3)),
         )
         channels = [width << level for level in range(4)]
-        self.transition1 = transition([wide], channels[:2])
-        self.stage2 = stage(channels[:2], MODULES_PER_STAGE[2])
-        self.transition2 = transition(channels[:2], channels[:3])
-        self.stage3 = stage(channels[:3], MODULES_PER_STAGE[3])
-        self.transition3 = transition(channels[:3], channels)
-        self.stage4 = stage(channels, MODULES_PER_STAGE[4], last=True)
+        self.transition1 = _transition([wide], channels[:2])
+        self.stage2 = _stage(channels[:2], MODULES_PER_STAGE[2])
+        self.transition2 = _transition(channels[:2], channels[:3])
+        self.stage3 = _stage(channels[:3], MODULES_PER_STAGE[3])
+        self.transition3 = _transition(channels[:3], channels)
+        self.stage4 = _stage(channels, MODULES_PER_STAGE[4], last=True)
         self.final_layer = nn.Conv2d(width, keypoints, 1)
         initialise(self)
 
@@ -205,15 +194,14 @@ class HRNet(nn.Module):
             (self.transition2, self.stage3),
             (self.transition3, self.stage4),
         ):
-            branches = modules(split(transitions, branches))
+            branches = modules(_split(transitions, branches))
         heatmaps: Tensor = self.final_layer(branches[0])
         return heatmaps
 
 
-def stage(channels: Sequence[int], modules: int, last: bool = False) -> nn.Sequential:
-    """A row of exchange modules; the last one of the network has only its finest output."""
+def _stage(channels: Sequence[int], modules: int, last: bool = False) -> nn.Sequential:
     outputs = [len(channels)] * modules
-    if last:
+    if last:  # the network has only its finest output
         outputs[-1] = 1
     return nn.Sequential(*(ExchangeModule(channels, count) for count in outputs))
 

@@ -29,11 +29,11 @@ class SimpleBaseline(nn.Module):
         self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, padding=1)
-        self.layer1 = layer(STEM_CHANNELS, 64, blocks[0], stride=1)
-        self.layer2 = layer(256, 128, blocks[1], stride=2)
-        self.layer3 = layer(512, 256, blocks[2], stride=2)
-        self.layer4 = layer(1024, 512, blocks[3], stride=2)
-        self.deconv_layers = deconvolutions(512 * Bottleneck.expansion)
+        self.layer1 = _layer(STEM_CHANNELS, 64, blocks[0], stride=1)
+        self.layer2 = _layer(256, 128, blocks[1], stride=2)
+        self.layer3 = _layer(512, 256, blocks[2], stride=2)
+        self.layer4 = _layer(1024, 512, blocks[3], stride=2)
+        self.deconv_layers = _deconvolutions(512 * Bottleneck.expansion)
         self.final_layer = nn.Conv2d(DECONVOLUTION_CHANNELS, keypoints, 1)
         initialise(self)
         for module in self.deconv_layers:
@@ -50,7 +50,7 @@ class SimpleBaseline(nn.Module):
         return within(heatmaps, height, width)
 
 
-def layer(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+def _layer(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     """A row of bottlenecks; the first one changes width and size."""
     return nn.Sequential(
         Bottleneck(inputs, width, stride),
@@ -58,7 +58,7 @@ def layer(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     )
 
 
-def deconvolutions(inputs: int) -> nn.Sequential:
+def _deconvolutions(inputs: int) -> nn.Sequential:
     """Three steps that each double the size: transposed convolution, batch norm, ReLU."""
     steps: list[nn.Module] = []
     for index in range(DECONVOLUTIONS):

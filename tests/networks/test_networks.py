@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from livepose.errors import WeightsError
-from livepose.networks import NETWORKS, Operations, build_network, count_operations
+from livepose.networks import NETWORKS, build_network, published_gflops
 
 CASES = [
     pytest.param("hrnet_w32", (128, 96)),
@@ -24,14 +24,14 @@ CASES = [
     pytest.param("resnet152", (384, 288), marks=pytest.mark.slow),
 ]
 COUNTS = {
-    ("hrnet_w32", (128, 96)): (28536113, 1911250944, 1.78),
-    ("hrnet_w32", (256, 192)): (28536113, 7645003776, 7.12),
-    ("hrnet_w48", (384, 288)): (63595745, 35306606592, 32.88),
-    ("resnet50", (128, 96)): (33999697, 1356595200, 2.25),
-    ("resnet50", (256, 192)): (33999697, 5426380800, 8.99),
-    ("resnet101", (128, 96)): (52991825, 2265710592, 3.09),
-    ("resnet101", (256, 192)): (52991825, 9062842368, 12.38),
-    ("resnet152", (384, 288)): (68635473, 28573433856, 35.47),
+    ("hrnet_w32", (128, 96)): (28536113, 1.78),
+    ("hrnet_w32", (256, 192)): (28536113, 7.12),
+    ("hrnet_w48", (384, 288)): (63595745, 32.88),
+    ("resnet50", (128, 96)): (33999697, 2.25),
+    ("resnet50", (256, 192)): (33999697, 8.99),
+    ("resnet101", (128, 96)): (52991825, 3.09),
+    ("resnet101", (256, 192)): (52991825, 12.38),
+    ("resnet152", (384, 288)): (68635473, 35.47),
 }
 
 
@@ -96,17 +96,16 @@ def test_state_dicts_have_the_official_names_shapes_and_order(shared: Path) -> N
 
 @pytest.mark.parametrize(("name", "input_hw"), COUNTS)
 def test_counts_are_the_published_ones(name: str, input_hw: tuple[int, int]) -> None:
-    parameters, multiply_adds, published = COUNTS[name, input_hw]
+    parameters, published = COUNTS[name, input_hw]
     with torch.device("meta"):
         network = build_network(name, 17)
-    counted = count_operations(network, input_hw)
-    assert counted == Operations(parameters, multiply_adds, counted.published_gflops)
-    assert round(counted.published_gflops, 2) == published
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    assert round(published_gflops(network, input_hw), 2) == published
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:
     network = build_network("hrnet_w32", 3)
-    count_operations(network, (64, 64))
+    published_gflops(network, (64, 64))
     assert network.training
     assert all(parameter.device.type == "cpu" for parameter in network.parameters())
     assert not any(module._forward_hooks for module in network.modules())
