@@ -128,9 +128,9 @@ def _resampler(channels: Sequence[int], source: int, target: int) -> nn.Module:
 
 def _halving(channels: Sequence[int], source: int, target: int, step: int) -> nn.Sequential:
     """One stride-2 step from ``source`` towards ``target``; the last one changes the width."""
-    if step == target - source - 1:
-        return _step(channels[source], channels[target], 2)[:2]
-    return _step(channels[source], channels[source], 2)
+    last = step == target - source - 1
+    layers = _step(channels[source], channels[target if last else source], 2)
+    return nn.Sequential(*list(layers)[:2]) if last else layers  # which is not rectified
 
 
 def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
