@@ -1,9 +1,12 @@
 """Annotations and pictures: what is wrong with them is said before anything is measured."""
 
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -11,8 +14,8 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError
-from livepose.evaluation.archive import Archive, is_hostile
-from livepose.evaluation.dataset import Picture, Problems, load_annotations, read_dataset
+from livepose.evaluation.archive import Archive
+from livepose.evaluation.dataset import Problems, load_annotations, read_dataset
 from livepose.evaluation.mpii import load_mpii, person_boxes
 from livepose.evaluation.predict import (
     annotated_boxes,
@@ -25,28 +28,18 @@ from livepose.skeletons import COCO17, MPII16
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
 
-def broken(document: dict[str, Any], path: Path, **changes: Any) -> Path:
-    path.write_text(json.dumps({**document, **changes}))
+def written(path: Path, document: Any, **changes: Any) -> Path:
+    path.write_text(json.dumps({**document, **changes} if changes else document))
     return path
 
 
-def spoiled(document: dict[str, Any], path: Path, **changes: Any) -> Path:
-    """The set with changes to its first annotation."""
-    document["annotations"][0].update(changes)
-    return broken(document, path)
-
-
-def test_people_come_in_the_order_of_the_pictures(make_set: MakeSet) -> None:
+def test_people_come_in_the_order_of_the_pictures_up_to_a_limit(make_set: MakeSet) -> None:
     _, path, document = make_set(3)
-    turned = broken(document, path, annotations=document["annotations"][::-1])
-    assert [one.picture for one in load_annotations(turned).people] == [0, 0, 1, 1, 2]
-
-
-def test_a_limit_takes_the_first_pictures(make_set: MakeSet) -> None:
-    _, path, _ = make_set(4)
-    dataset = load_annotations(path, limit=2)
-    assert [picture.id for picture in dataset.pictures] == [100, 101]
-    assert len(dataset.people) == len(dataset.document()["annotations"]) == 4
+    written(path, document, annotations=document["annotations"][::-1])
+    assert [one.picture for one in load_annotations(path).people] == [0, 0, 1, 1, 2]
+    some = load_annotations(path, limit=2)
+    assert [picture.id for picture in some.pictures] == [100, 101]
+    assert len(some.people) == len(some.document()["annotations"]) == 4
 
 
 @pytest.mark.parametrize(
@@ -61,6 +54,11 @@ def test_a_limit_takes_the_first_pictures(make_set: MakeSet) -> None:
         ({"annotations": [{"image_id": 100, "bbox": [0] * 4, "keypoints": [0] * 51}]}, "nobody"),
         ({"categories": [{"id": 1, "name": "dog"}]}, "expected a category"),
         ({"categories": 3}, "list of categories"),
+        ({"images": [{"id": 1, "file_name": "a"}, {"id": "1", "file_name": "b"}]}, "of one id"),
+        ({"images": [{"id": 1, "file_name": "a", "width": float("inf")}]}, "broken image entry"),
+        ({"images": [{"id": 1, "file_name": "a", "width": "5"}]}, "broken image entry"),
+        ({"images": [{"id": None, "file_name": "a"}]}, "broken image entry"),
+        ({"images": [{"id": [1], "file_name": "a"}]}, "broken image entry"),
     ],
 )
 def test_sets_that_cannot_be_scored_are_refused(
@@ -68,7 +66,7 @@ def test_sets_that_cannot_be_scored_are_refused(
 ) -> None:
     _, path, document = make_set(2)
     with pytest.raises(DataError, match=says):
-        load_annotations(broken(document, path, **changes))
+        load_annotations(written(path, document, **changes))
 
 
 @pytest.mark.parametrize(
@@ -80,18 +78,14 @@ def test_sets_that_cannot_be_scored_are_refused(
         ({"keypoints": ["1", 1, 2] * 17}, "keypoints: holds what is no number"),
         ({"keypoints": [True, 1, 2] * 17}, "keypoints: holds what is no number"),
         ({"keypoints": [1, 1, 7] * 17}, "keypoints: expected 0, 1 or 2 as every third number"),
-        ({"keypoints": [1, 1, 1.5] * 17}, "keypoints: expected 0, 1 or 2 as every third number"),
         ({"bbox": [1, 2, -3, 4]}, "bbox: expected a width and height above 0"),
         ({"bbox": [1, 2, 3, 0]}, "bbox: expected a width and height above 0"),
         ({"iscrowd": "0"}, "iscrowd: expected 0 or 1, got '0'"),
-        ({"iscrowd": 2}, "iscrowd: expected 0 or 1, got 2"),
         ({"keypoints": [1]}, "keypoints: expected 51 numbers, got 1 entries"),
         ({"keypoints": 8}, "keypoints: expected 51 numbers, got 8"),
         ({"bbox": None}, "bbox: expected 4 numbers, got None"),
-        ({"bbox": [[0, 0], [1, 1], 2, 3]}, "bbox: holds what is no number"),
         ({"area": None}, "area: expected a number above 0, got None"),
         ({"area": 0}, "area: expected a number above 0, got 0"),
-        ({"area": float("nan")}, "area: holds a number that is not finite"),
         ({"image_id": [1]}, "image_id"),
         ({"image_id": 5}, "image_id 5 is not listed"),
         ({"category_id": {}}, "category {} is not listed"),
@@ -101,53 +95,34 @@ def test_the_annotation_that_is_wrong_is_named_with_what_is_wrong(
     make_set: MakeSet, changes: dict[str, Any], says: str
 ) -> None:
     _, path, document = make_set(2)
+    document["annotations"][0].update(changes)
     with pytest.raises(DataError) as caught:
-        load_annotations(spoiled(document, path, **changes))
+        load_annotations(written(path, document))
     assert says in str(caught.value)
     assert "annotation 0" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"width": float("inf")}, {"width": "5"}, {"id": None}, {"id": [1]}]
-)
-def test_a_wrong_picture_is_named(make_set: MakeSet, changes: dict[str, Any]) -> None:
-    _, path, document = make_set(2)
-    document["images"][0].update(changes)
-    with pytest.raises(DataError, match=r"broken image entry.*image"):
-        load_annotations(broken(document, path))
-
-
-def test_two_pictures_of_one_id_are_refused(make_set: MakeSet) -> None:
-    _, path, document = make_set(2)
-    document["images"][1]["id"] = "100"
-    with pytest.raises(DataError, match="two images of one id"):
-        load_annotations(broken(document, path))
-
-
-def test_ids_may_be_texts_and_people_may_lack_keypoints(make_set: MakeSet) -> None:
+@pytest.mark.parametrize("name", ["100", "fig-a"])
+def test_ids_may_be_texts_and_people_may_lack_keypoints(make_set: MakeSet, name: str) -> None:
     _, path, document = make_set(2)
     plain = load_annotations(path)
-    for name in ("100", "fig-a"):
-        for entry in document["images"]:
-            entry["id"] = name if entry["id"] == 100 else str(entry["id"])
-        for entry in document["annotations"]:
-            entry["image_id"] = name if entry["image_id"] == 100 else str(entry["image_id"])
-        nobody = {**document["annotations"][0], "keypoints": None, "area": None}
-        people = [*document["annotations"], nobody]
-        found = load_annotations(broken(document, path, annotations=people))
-        assert len(found.people) == len(plain.people)
-        assert all(isinstance(picture.id, int) for picture in found.pictures)
-        np.testing.assert_array_equal(found.keypoints()[0], plain.keypoints()[0])
-        document["images"][0]["id"] = 100
-        for entry in document["annotations"][:2]:
-            entry["image_id"] = 100
+    names = {100: name, 101: "101"}
+    for entry in document["images"]:
+        entry["id"] = names[entry["id"]]
+    for entry in document["annotations"]:
+        entry["image_id"] = names[entry["image_id"]]
+    nobody = {**document["annotations"][0], "keypoints": None, "area": None}
+    people = [*document["annotations"], nobody]
+    found = load_annotations(written(path, document, annotations=people))
+    assert all(isinstance(picture.id, int) for picture in found.pictures)
+    np.testing.assert_array_equal(found.keypoints()[0], plain.keypoints()[0])
 
 
 def test_keypoints_take_their_places_by_name(make_set: MakeSet) -> None:
     _, path, document = make_set(1)
     document["categories"] = [{"id": 1, "name": "person", "keypoints": list(MPII16.keypoints)}]
     document["annotations"][0]["keypoints"] = [v for i in range(16) for v in (i, 2 * i, 2)]
-    [person] = load_annotations(broken(document, path)).people
+    [person] = load_annotations(written(path, document)).people
     for index, name in enumerate(COCO17.keypoints):
         known = name in MPII16.keypoints
         place = MPII16.keypoints.index(name) if known else 0
@@ -158,24 +133,16 @@ def test_what_is_wrong_can_be_skipped_and_counted(
     make_set: MakeSet, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, path, document = make_set(3)
+    document["annotations"][0]["bbox"] = None
     problems = Problems()
-    found = read_dataset(spoiled(document, path, bbox=None), problems)
-    assert len(found.people) == 4
-    problems.tell()
-    wanted = f"skipped broken annotation: {path}, annotation 0: bbox: expected 4 numbers, got None"
-    assert caplog.messages == [wanted]
-    assert "1 x broken annotation" in problems.reason()
-
-
-def test_many_problems_of_a_kind_are_counted_and_not_all_told(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    problems = Problems()
+    assert len(read_dataset(written(path, document), problems).people) == 4
     for index in range(20):
         problems.add("missing image", f"a.json, image {index}", "gone")
     problems.tell()
-    assert len(caplog.messages) == 6
+    wanted = f"skipped broken annotation: {path}, annotation 0: bbox: expected 4 numbers, got None"
+    assert (caplog.messages[0], len(caplog.messages)) == (wanted, 1 + 5 + 1)
     assert caplog.messages[-1] == "skipped 20 in all: missing image"
+    assert "20 x missing image, 1 x broken annotation" in problems.reason()
 
 
 @pytest.mark.parametrize(
@@ -192,20 +159,19 @@ def test_a_file_that_is_no_annotation_file_is_refused(
         load_annotations(path)
 
 
+def test_a_mark_of_byte_order_is_no_fault(make_set: MakeSet) -> None:
+    _, path, _ = make_set(2)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(load_annotations(path).people) == 3
+
+
 @pytest.mark.parametrize("as_zip", [False, True])
 def test_pictures_are_found_in_folders_and_archives(make_set: MakeSet, as_zip: bool) -> None:
     images, _, _ = make_set(2, as_zip=as_zip)
     with Archive(images, ["000.png", "somewhere/001.png"]) as archive:
         assert archive.image_bgr("000.png").shape == (120, 160, 3)
-
-
-def test_missing_pictures_are_counted_before_any_work(make_set: MakeSet) -> None:
-    images, _, _ = make_set(2)
-    (images / "001.png").unlink()
-    with pytest.raises(DataError, match=r"1 of 2 .* 001\.png"):
-        Archive(images, ["000.png", "001.png"])
-    with pytest.raises(DataError, match=r"001\.png"):
-        Archive(images).read("001.png")
+    with pytest.raises(DataError, match=r"1 of 2 .* 002\.png"):
+        Archive(images, ["000.png", "002.png"])
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"])
@@ -222,19 +188,9 @@ def test_names_that_leave_the_folder_are_hostile(name: str, tmp_path: Path) -> N
     for place in (tmp_path / "up.png", tmp_path / "pictures" / "x.png"):
         cv2.imwrite(str(place), np.zeros((4, 4, 3), np.uint8))
     archive = Archive(tmp_path / "pictures")
-    assert is_hostile(name)
     assert name not in archive
     with pytest.raises(DataError, match="refused"):
         archive.read(name)
-
-
-def test_a_flipped_bit_in_a_zip_is_one_sentence(make_set: MakeSet) -> None:
-    images, _, _ = make_set(2, as_zip=True)
-    content = bytearray(images.read_bytes())
-    content[200] ^= 4
-    images.write_bytes(content)
-    with pytest.raises(DataError, match="cannot be unpacked"):
-        Archive(images).read("000.png")
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
@@ -246,9 +202,6 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
 
 
 def test_a_picture_bomb_is_no_picture(tmp_path: Path) -> None:
-    import struct
-    import zlib
-
     def chunk(kind: bytes, data: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(kind + data))
         return struct.pack(">I", len(data)) + kind + data + check
@@ -261,11 +214,10 @@ def test_a_picture_bomb_is_no_picture(tmp_path: Path) -> None:
 
 
 def test_neither_folder_nor_archive_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="folder of pictures or a zip"):
-        Archive(tmp_path / "nothing")
     (tmp_path / "text.zip").write_text("text")
-    with pytest.raises(DataError, match="zip"):
-        Archive(tmp_path / "text.zip")
+    for name in ("nothing", "text.zip"):
+        with pytest.raises(DataError, match="folder of pictures or a zip"):
+            Archive(tmp_path / name)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no pictures"):
         Archive(tmp_path / "empty")
@@ -283,33 +235,26 @@ def test_annotated_boxes_are_cut_as_published(shared: Path, alignment: str) -> N
     assert np.allclose(middle, wanted[kept], atol=1e-3)
 
 
-def test_boxes_on_pixel_centres_are_cut_at_the_edges() -> None:
+def test_boxes_on_pixel_centres_are_cut_at_the_edges_and_crowds_left_out(make_set: MakeSet) -> None:
     cut = cut_at_picture(np.array([[-3.0, 5.0, 197.0, 15.0]]), (100, 80), "pixel_centre")
     assert cut.tolist() == [[0.0, 5.0, 100.0, 15.0]]
+    _, path, document = make_set(2)
+    document["annotations"][0]["iscrowd"] = 1
+    annotations = load_annotations(written(path, document))
+    assert [len(boxed) for boxed in annotated_boxes(annotations, "pixel_centre")] == [1, 1]
 
 
 def test_boxes_of_a_file_are_taken_for_people_only(make_set: MakeSet, tmp_path: Path) -> None:
-    _, path, _ = make_set(2)
+    annotations, file = load_annotations(make_set(2)[1]), tmp_path / "boxes.json"
     entries = [
         {"image_id": 101, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5},
         {"image_id": 101, "category_id": 3, "bbox": [9, 9, 9, 9], "score": 0.9},
         {"image_id": 5, "category_id": 1, "bbox": [9, 9, 9, 9], "score": 0.9},
     ]
-    file = tmp_path / "boxes.json"
-    file.write_text(json.dumps(entries))
-    none, one = boxes_from_file(load_annotations(path), file)
-    assert len(none) == 0
-    assert one.boxes_xyxy.tolist() == [[1, 2, 4, 6]]
-    assert one.scores.tolist() == [0.5]
-
-
-def test_boxes_of_another_set_or_form_are_refused(make_set: MakeSet, tmp_path: Path) -> None:
-    _, path, _ = make_set(2)
-    annotations = load_annotations(path)
-    file = tmp_path / "boxes.json"
-    file.write_text(json.dumps([{"image_id": 5, "bbox": [0, 0, 1, 1], "score": 1.0}]))
+    none, one = boxes_from_file(annotations, written(file, entries))
+    assert (len(none), one.boxes_xyxy.tolist(), one.scores.tolist()) == (0, [[1, 2, 4, 6]], [0.5])
     with pytest.raises(DataError, match="same set"):
-        boxes_from_file(annotations, file)
+        boxes_from_file(annotations, written(file, entries[2:]))
     for wrong in ("[[1, 2]]", "5", '[{"image_id": 5, "bbox": [0, 0, 1, NaN], "score": 1}]'):
         file.write_text(wrong)
         with pytest.raises(DataError, match="expected a list"):
@@ -317,23 +262,14 @@ def test_boxes_of_another_set_or_form_are_refused(make_set: MakeSet, tmp_path: P
 
 
 def test_the_detector_is_asked_for_every_picture(make_set: MakeSet) -> None:
-    class Found:
-        boxes_xyxy, scores = np.array([[0.0, 0.0, 9.0, 9.0]]), np.array([0.4])
-
     images, path, _ = make_set(3)
+    found = SimpleNamespace(boxes_xyxy=np.array([[0.0, 0.0, 9.0, 9.0]]), scores=np.array([0.4]))
     done: list[int] = []
     rows = detected_boxes(
-        load_annotations(path), Archive(images), lambda pictures: [Found()], done.append
+        load_annotations(path), Archive(images), lambda pictures: [found], done.append
     )
     assert [len(row) for row in rows] == [1, 1, 1]
     assert sum(done) == 3
-
-
-def test_people_who_are_crowds_are_not_estimated(make_set: MakeSet) -> None:
-    _, path, document = make_set(2)
-    document["annotations"][0]["iscrowd"] = 1
-    annotations = load_annotations(broken(document, path))
-    assert [len(boxed) for boxed in annotated_boxes(annotations, "pixel_centre")] == [1, 1]
 
 
 def mpii_person(**changes: Any) -> dict[str, Any]:
@@ -349,9 +285,7 @@ def mpii_person(**changes: Any) -> dict[str, Any]:
 
 
 def test_mpii_counts_from_one_and_livepose_from_zero(tmp_path: Path) -> None:
-    path = tmp_path / "valid.json"
-    path.write_text(json.dumps([mpii_person()]))
-    people = load_mpii(path)
+    people = load_mpii(written(tmp_path / "valid.json", [mpii_person()]))
     assert people.joints_xy[0, 0].tolist() == [9.0, 19.0]
     assert people.head_boxes_xyxy.tolist() == [[1, 1, 4, 5]]
 
@@ -359,14 +293,10 @@ def test_mpii_counts_from_one_and_livepose_from_zero(tmp_path: Path) -> None:
 @pytest.mark.parametrize("alignment", ["hrnet", "dark", "pixel_centre"])
 def test_mpii_crops_are_the_published_ones(shared: Path, alignment: str) -> None:
     golden = np.load(shared / "golden" / "transform.npz")
-    raw_centre, raw_scale = golden["mpii/raw_center"], golden["mpii/raw_scale"]
-    entries = [
-        {"center": list(centre), "scale": float(scale)}
-        for centre, scale in zip(raw_centre, raw_scale, strict=True)
-    ]
+    raw = zip(golden["mpii/raw_center"], golden["mpii/raw_scale"], strict=True)
+    entries = [{"center": list(centre), "scale": float(scale)} for centre, scale in raw]
     boxes = person_boxes(entries, alignment)
-    half = 0.0 if alignment == "hrnet" else 0.5
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - half
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - (0.0 if alignment == "hrnet" else 0.5)
     assert np.allclose(middle, golden["mpii/center"], atol=1e-3)
     wide = (boxes[:, 2] - boxes[:, 0]) * 1.25 / 200
     assert np.allclose(wide, golden["mpii/scale"][:, 0], rtol=1e-5)
@@ -385,17 +315,14 @@ def test_mpii_crops_are_the_published_ones(shared: Path, alignment: str) -> None
 def test_mpii_annotations_that_cannot_be_scored_are_refused(
     tmp_path: Path, entries: Any, says: str
 ) -> None:
-    path = tmp_path / "valid.json"
-    path.write_text(json.dumps(entries))
     with pytest.raises(DataError, match=says):
-        load_mpii(path)
+        load_mpii(written(tmp_path / "valid.json", entries))
 
 
 def test_head_boxes_come_from_mpiis_own_file(tmp_path: Path) -> None:
     from scipy.io import savemat
 
-    path, mat = tmp_path / "valid.json", tmp_path / "gt_valid.mat"
-    path.write_text(json.dumps([mpii_person(), mpii_person()]))
+    path, mat = written(tmp_path / "valid.json", [mpii_person()] * 2), tmp_path / "gt_valid.mat"
     corners = np.array([[1.0, 1.0, 4.0, 5.0], [2.0, 2.0, 8.0, 10.0]])
     savemat(mat, {"headboxes_src": corners.reshape(2, 2, 2).transpose(1, 2, 0)})
     assert np.array_equal(load_mpii(path, mat).head_boxes_xyxy, corners)
@@ -405,14 +332,3 @@ def test_head_boxes_come_from_mpiis_own_file(tmp_path: Path) -> None:
     mat.write_text("text")
     with pytest.raises(DataError, match=r"gt_valid\.mat"):
         load_mpii(path, mat)
-
-
-def test_a_picture_knows_its_size_only_if_it_was_annotated() -> None:
-    assert Picture(1, "a.png").size_wh is None
-
-
-def test_a_mark_of_byte_order_is_no_fault(make_set: MakeSet) -> None:
-    _, path, _ = make_set(2)
-    people = len(load_annotations(path).people)
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert len(load_annotations(path).people) == people
