@@ -91,25 +91,12 @@ def test_a_table_takes_the_place_of_the_old_one(
     assert "![What it shows](plot.png)\n<!-- end plot -->\nafter\n" in written
     assert "old" not in written
     assert (tmp_path / "docs" / "plot.png").read_bytes() == b"picture"
-    again = written
     tables.measure(document, work, ["plot"])
-    assert document.read_text() == again
+    assert document.read_text() == written
     assert len(ran) == 3
-
-
-def test_the_machine_is_named(tables: ModuleType, tmp_path: Path) -> None:
-    document = tmp_path / "page.md"
     document.write_text("on <!-- machine -->an old one<!-- /machine -->.")
     tables.name_machine(document)
-    assert "an old one" not in document.read_text()
-    assert re.search(r"<!-- machine -->.+, \d+ cores<!-- /machine -->\.", document.read_text())
-
-
-def test_a_command_that_writes_nothing_is_noticed(tables: ModuleType, tmp_path: Path) -> None:
-    document = tmp_path / "page.md"
-    document.write_text(DOCUMENT)
-    with pytest.raises(SystemExit, match="neither small"):
-        tables.body(tables.block(document, "small"), tmp_path)
+    assert re.search(r"^on <!-- machine -->.+, \d+ cores?<!-- /machine -->\.", document.read_text())
 
 
 def documented() -> list[str]:

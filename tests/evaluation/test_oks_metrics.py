@@ -55,11 +55,6 @@ def test_a_missing_keypoint_is_like_nothing() -> None:
     assert np.allclose(both, 3 / 10)
 
 
-def test_poses_without_people_are_fine() -> None:
-    nobody = np.empty((0, 17, 2)), np.empty(0), np.empty(0), SIGMAS
-    assert oks_nms(*nobody) == []
-
-
 def test_the_score_of_a_pose_counts_only_keypoints_above_the_threshold() -> None:
     keypoint_scores = np.array([[0.5, 0.7, 0.2, 0.1], [0.2, 0.1, 0.0, 0.2]])
     assert np.allclose(rescore(np.array([0.5, 1.0]), keypoint_scores), [0.3, 0.0])

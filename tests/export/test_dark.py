@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,12 +93,3 @@ def test_a_map_of_equal_cells_has_no_covariance_and_stays():
     assert_same(plateau, 3)
     assert scores[0, 0] == np.float32(0.3)
     assert np.isnan(covariance).all()
-
-
-def test_the_blur_is_that_of_the_plain_twin():
-    maps = np.random.default_rng(0).random((1, 2, 16, 12))
-    for kernel in KERNELS:
-        taps = torch.from_numpy(blur_taps(kernel).copy())
-        blurred = dark.blur(torch.from_numpy(maps), taps).numpy()
-        for k in range(2):
-            np.testing.assert_allclose(blurred[0, k], reference.blur(maps[0, k], kernel))
