@@ -25,20 +25,23 @@ def test_health_follows_the_frames(watched):
     stream.write(replace(frame(0), captured_s=time.perf_counter() - 0.05, dropped=4), people)
     status, headers, body = get(port, "/healthz")
     said = json.loads(body)
-    assert (
-        status == 200 and said["status"] == "ok" and headers["content-type"] == "application/json"
-    )
+    assert (status, said["status"], headers["content-type"]) == (200, "ok", "application/json")
     (one,) = said["streams"]
     assert (one["frames"], one["people"], one["dropped"], one["reconnects"]) == (1, 2, 4, 3)
     assert one["age_p50_ms"] == pytest.approx(50, abs=30)
     assert one["stage_ms"] == {"detect": 12.5}
+    assert get(port, "/metrics", {"Host": "evil.example"})[0] == 403
+    assert get(port, "/")[0] == 404
 
 
-def test_without_frames_for_ten_seconds_nothing_is_well(watched):
+def test_without_frames_for_ten_seconds_and_before_there_is_a_stream_nothing_is_well(watched):
     stream, port = watched
     stream._begun_s -= 11
     status, _, body = get(port, "/healthz")
     assert status == 503 and json.loads(body)["status"] == "no frames"
+    with serve_health(0, []) as server:
+        status, _, body = get(server.port, "/healthz")
+    assert status == 503 and json.loads(body) == {"status": "no frames", "streams": []}
 
 
 def test_prometheus_reads_the_metrics(watched):
@@ -56,14 +59,3 @@ def test_prometheus_reads_the_metrics(watched):
     assert float(values[f'livepose_frame_age_seconds{{{source},quantile="0.95"}}']) < 1
     typed = {line.split()[2] for line in lines if line.startswith("# TYPE")}
     assert {name.partition("{")[0] for name in values} <= typed
-
-
-def test_another_host_name_is_refused(watched):
-    assert get(watched[1], "/metrics", {"Host": "evil.example"})[0] == 403
-    assert get(watched[1], "/")[0] == 404
-
-
-def test_before_there_is_a_stream_nothing_is_well():
-    with serve_health(0, []) as server:
-        status, _, body = get(server.port, "/healthz")
-    assert status == 503 and json.loads(body) == {"status": "no frames", "streams": []}

@@ -6,11 +6,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 from pythonosc.osc_bundle import OscBundle
 from sinks.people import frame, poses
+from sources.loopback import free_port
 
 from livepose.live.bus import open_bus
 from livepose.live.osc import OscPacker
@@ -50,12 +51,12 @@ def test_blender_moves_an_empty_for_each_joint(own_ports, monkeypatch):
             return self[name]
 
     linked, registered = [], []
-    bpy = ModuleType("bpy")
-    bpy.data = SimpleNamespace(objects=Objects())
-    bpy.context = SimpleNamespace(
-        collection=SimpleNamespace(objects=SimpleNamespace(link=linked.append))
+    collection = SimpleNamespace(objects=SimpleNamespace(link=linked.append))
+    bpy = SimpleNamespace(
+        data=SimpleNamespace(objects=Objects()),
+        context=SimpleNamespace(collection=collection),
+        app=SimpleNamespace(timers=SimpleNamespace(register=registered.append)),
     )
-    bpy.app = SimpleNamespace(timers=SimpleNamespace(register=registered.append))
     monkeypatch.setitem(sys.modules, "bpy", bpy)
     script = runpy.run_path(str(RECEIVERS / "blender_udp.py"))
     (move,) = registered
@@ -80,20 +81,11 @@ def test_ros_publishes_an_array_of_poses(own_ports, monkeypatch):
         def get_clock(self):
             return SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: "now"))
 
-    def message(**values):
-        return SimpleNamespace(**values)
-
-    messages = ModuleType("geometry_msgs.msg")
-    messages.Point = messages.Pose = message
-    messages.PoseArray = lambda: message(header=message(stamp=None), poses=[])
-    node = ModuleType("rclpy.node")
-    node.Node = Node
-    for name, module in {
-        "rclpy": ModuleType("rclpy"),
-        "rclpy.node": node,
-        "geometry_msgs": ModuleType("geometry_msgs"),
-        "geometry_msgs.msg": messages,
-    }.items():
+    message = SimpleNamespace
+    array_of = lambda: message(header=message(stamp=None), poses=[])  # noqa: E731
+    messages = message(Point=message, Pose=message, PoseArray=array_of)
+    modules = {"rclpy": message(), "rclpy.node": message(Node=Node), "geometry_msgs": message()}
+    for name, module in {**modules, "geometry_msgs.msg": messages}.items():
         monkeypatch.setitem(sys.modules, name, module)
     livepose = runpy.run_path(str(RECEIVERS / "ros2_node.py"))["Livepose"]()
     livepose.receiving.settimeout(5)
@@ -161,22 +153,13 @@ public class Test {
 
 @pytest.mark.skipif(shutil.which("mcs") is None, reason="needs a C# compiler (Debian: mono-mcs)")
 def test_unity_moves_the_joints(tmp_path):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (tmp_path / "test.cs").write_text(UNITY.replace("PORT", str(port)))
     program = tmp_path / "test.exe"
-    compile_it = [
-        "mcs",
-        f"-out:{program}",
-        "-r:System.dll",
-        str(RECEIVERS / "Livepose.cs"),
-        str(tmp_path / "test.cs"),
-    ]
-    subprocess.run(compile_it, check=True, capture_output=True, timeout=60)
-    with subprocess.Popen(
-        ["mono", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as unity:
+    compile_it = ["mcs", f"-out:{program}", "-r:System.dll", RECEIVERS / "Livepose.cs"]
+    subprocess.run([*compile_it, tmp_path / "test.cs"], check=True, capture_output=True, timeout=60)
+    how = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(["mono", program], **how) as unity:
         assert unity.stdout.readline() == "listening\n"
         with open_bus(f"osc://127.0.0.1:{port}", HEADER) as bus:
             for index in range(3):

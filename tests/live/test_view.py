@@ -4,8 +4,9 @@ import json
 import ssl
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import cv2
@@ -56,9 +57,8 @@ def read(message: bytes) -> tuple[dict, bytes]:
 
 def test_the_page_needs_the_token_and_then_the_cookie(view):
     port = view.endpoint.port
-    assert (
-        get(port, "/")[0] == get(port, "/?token=wrong")[0] == get(port, "/?token=%C3%A9")[0] == 403
-    )
+    for path in ("/", "/?token=wrong", "/?token=%C3%A9"):
+        assert get(port, path)[0] == 403
     assert view.endpoint.refused["token"] == 3
     status, headers, body = get(port, f"/?token={token_of(view)}")
     assert status == 200 and b"<canvas" in body
@@ -71,32 +71,27 @@ def test_the_page_needs_the_token_and_then_the_cookie(view):
 
 
 def test_the_page_may_load_nothing_from_elsewhere_and_its_script_alone_runs(view):
-    _, headers, body = get(view.endpoint.port, f"/?token={token_of(view)}")
-    policy = headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'") and "frame-ancestors 'none'" in policy
-    nonce = policy.partition("script-src 'nonce-")[2].partition("'")[0]
-    assert f'<script nonce="{nonce}">'.encode() in body and b"NONCE" not in body
-    assert "unsafe" not in policy and "http" not in policy
-    assert headers["x-content-type-options"] == "nosniff"
-    assert (
-        nonce
-        not in get(view.endpoint.port, f"/?token={token_of(view)}")[1]["content-security-policy"]
-    )
+    nonces = []
+    for _ in range(2):
+        _, headers, body = get(view.endpoint.port, f"/?token={token_of(view)}")
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'") and "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy and "http" not in policy
+        nonces.append(policy.partition("script-src 'nonce-")[2].partition("'")[0])
+        assert f'<script nonce="{nonces[-1]}">'.encode() in body and b"NONCE" not in body
+        assert headers["x-content-type-options"] == "nosniff"
+    assert nonces[0] != nonces[1]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:{port}", "127.0.0.1:1",
                                   "localhost", "", "[::1", "127.0.0.1:{port}:{port}"])  # fmt: skip
-def test_another_host_is_refused(view, host):
+def test_another_host_is_refused_and_its_own_names_are_served(view, host):
     port = view.endpoint.port
-    named = {"Host": host.format(port=port)}
-    assert get(port, f"/?token={token_of(view)}", named)[0] == 403
+    page = f"/?token={token_of(view)}"
+    assert get(port, page, {"Host": host.format(port=port)})[0] == 403
     assert view.endpoint.refused["host"] == 1
-
-
-def test_its_own_names_are_served(view):
-    port = view.endpoint.port
-    for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
-        assert get(port, f"/?token={token_of(view)}", {"Host": host})[0] == 200
+    for own in ("localhost", "LOCALHOST", "127.0.0.1", "[::1]"):
+        assert get(port, page, {"Host": f"{own}:{port}"})[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -116,6 +111,17 @@ def test_a_socket_needs_the_pages_origin_and_cookie(view, changes, reason):
     assert view.endpoint.refused[reason] == 1
 
 
+@contextmanager
+def asking(view: BrowserView, clients: int = 1) -> Iterator[ClientConnection]:
+    """A page that has been greeted and has asked for a frame."""
+    with opened(view) as page:
+        page.recv(5)
+        page.send("next")
+        wait_for(lambda: view.endpoint.clients == clients)
+        time.sleep(0.05)
+        yield page
+
+
 def test_picture_and_poses_come_as_one_and_the_newest_is_what_one_gets(view):
     with opened(view) as page:
         about = json.loads(page.recv(5))
@@ -123,21 +129,22 @@ def test_picture_and_poses_come_as_one_and_the_newest_is_what_one_gets(view):
         page.send("next")
         wait_for(lambda: view.endpoint.clients == 1)
         for index in range(50):
-            view.write(
-                replace(frame(index, value=5 * index), captured_s=time.perf_counter()), poses(1)
-            )
+            shown = replace(frame(index, value=5 * index), captured_s=time.perf_counter())
+            view.write(shown, poses(1))
             time.sleep(0.01)
         seen = [read(page.recv(5))]
-        view.write(frame(50, value=250), poses(2))
-        while seen[-1][0]["frame"] < 50:
-            page.send("next")
-            seen.append(read(page.recv(5)))
-    for said, jpeg in seen:
+        with pytest.raises(TimeoutError):
+            page.recv(0.2)  # it asked for one
+        for index in range(50, 100):
+            view.write(frame(index, value=250), poses(2))
+        page.send("next")
+        seen.append(read(page.recv(5)))
+    for (said, jpeg), value in zip(seen, (5 * seen[0][0]["frame"], 250), strict=True):
         image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        assert abs(int(image.mean()) - 5 * said["frame"]) < 4
-    assert seen[0][0]["people"][0]["keypoints"][0] == [10, 20, 0.5, 2]
-    assert len(seen) <= 3 and set(seen[-1][0]["colours"]) == {"1", "2"}
-    assert seen[0][0]["size_wh"] == [64, 48] and seen[0][0]["figures"]["frames"] == 0
+        assert abs(int(image.mean()) - value) < 4
+        assert said["people"][0]["keypoints"][0] == [10, 20, 0.5, 2]
+        assert said["size_wh"] == [64, 48] and said["figures"]["frames"] == 0
+    assert seen[1][0]["frame"] == 99 and set(seen[1][0]["colours"]) == {"1", "2"}
 
 
 def test_before_there_are_poses_a_page_gets_pictures_and_the_reason_and_then_new_names(view):
@@ -156,41 +163,13 @@ def test_before_there_are_poses_a_page_gets_pictures_and_the_reason_and_then_new
         assert "people" in read(page.recv())[0]
 
 
-def test_a_slow_page_gets_the_newest_frame_when_it_asks(view):
-    with opened(view) as page:
-        page.recv(5)
-        wait_for(lambda: view.endpoint.clients == 1)
-        for index in range(100):
-            view.write(frame(index), poses(1))
-        page.send("next")
-        assert read(page.recv(5))[0]["frame"] == 99
-
-
-def test_a_page_that_asks_for_nothing_gets_nothing(view):
-    with opened(view) as page:
-        page.recv(5)
-        wait_for(lambda: view.endpoint.clients == 1)
-        view.write(frame(0), poses(1))
-        with pytest.raises(TimeoutError):
-            page.recv(0.2)
-
-
-def test_a_large_picture_is_made_smaller_and_its_poses_stay(view):
-    with opened(view) as page:
-        page.recv(5)
-        page.send("next")
-        wait_for(lambda: view.endpoint.clients == 1)
+def test_a_large_picture_is_made_smaller_and_with_skeleton_only_none_is_sent(view):
+    with asking(view) as page:
         view.write(frame(0, size_wh=(3840, 2160)), poses(1))
         said, jpeg = read(page.recv(5))
     assert said["size_wh"] == [3840, 2160] and jpeg_size_wh(jpeg) == (1280, 720)
-
-
-def test_with_skeleton_only_no_picture_is_sent():
-    with BrowserView("127.0.0.1", 0, skeleton_only=True) as view, opened(view) as page:
-        page.recv(5)
-        page.send("next")
-        wait_for(lambda: view.endpoint.clients == 1)
-        view.write(frame(0), poses(1))
+    with BrowserView("127.0.0.1", 0, skeleton_only=True) as bare, asking(bare) as page:
+        bare.write(frame(0), poses(1))
         said, jpeg = read(page.recv(5))
     assert len(said["people"]) == 1 and jpeg == b""
 
@@ -205,15 +184,13 @@ def test_a_message_over_4_mb_ends_the_connection(view):
 
 
 def test_a_tab_closed_in_the_middle_of_a_frame_leaves_the_others_alone(view):
-    with opened(view) as stays:
-        stays.recv(5)
+    with asking(view) as stays:
         for _ in range(5):
             with opened(view) as page:
                 page.recv(5)
                 page.send("next")
                 page.socket.close()
         wait_for(lambda: view.endpoint.clients == 1)
-        stays.send("next")
         view.write(frame(3), poses(1))
         assert read(stays.recv(5))[0]["frame"] == 3
 
@@ -229,57 +206,44 @@ def test_too_many_pages_are_refused(view):
     assert refused.value.response.status_code == 503
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2"])
-def test_another_address_needs_https(host):
-    with pytest.raises(UsageError, match="add --serve-self-signed or --serve-cert FILE"):
-        BrowserView(host, 0)
-
-
-def test_with_a_certificate_all_addresses_are_served_and_the_cookie_is_secure():
+def test_another_address_needs_https_and_then_the_cookie_is_secure(tmp_path):
+    for host in ("0.0.0.0", "::", "192.168.1.2"):
+        with pytest.raises(UsageError, match="add --serve-self-signed or --serve-cert FILE"):
+            BrowserView(host, 0)
     with BrowserView("0.0.0.0", 0, tls=self_signed_tls("127.0.0.1")) as view:
         assert view.address.startswith("https://")
         trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        import urllib.request
-
-        port = view.endpoint.port
-        address = f"https://127.0.0.1:{port}/?token={token_of(view)}"
+        address = f"https://127.0.0.1:{view.endpoint.port}/?token={token_of(view)}"
         with closing(urllib.request.urlopen(address, context=trusting, timeout=5)) as page:
             assert "; Secure" in page.headers["Set-Cookie"]
-
-
-def test_a_certificate_without_key_is_one_sentence(tmp_path):
+    path = tmp_path / "cert.pem"
     for content in (None, "nonsense", ""):
-        path = tmp_path / "cert.pem"
         if content is not None:
             path.write_text(content)
         with pytest.raises(UsageError, match="expected a PEM file with certificate and key"):
             tls_from(path)
 
 
-def jpeg(value: int, size_wh=(64, 48)) -> bytes:
-    image = np.full((size_wh[1], size_wh[0], 3), value, np.uint8)
-    return cv2.imencode(".jpg", image)[1].tobytes()
+def photo(number: int, value: int) -> bytes:
+    """A page's message: a number, and a grey picture."""
+    image = np.full((48, 64, 3), value, np.uint8)
+    return number.to_bytes(4, "big") + cv2.imencode(".jpg", image)[1].tobytes()
 
 
 def test_a_pages_camera_is_a_source_whose_poses_go_back_with_its_number():
     source = BrowserSource()
     with BrowserView("127.0.0.1", 0, camera=source) as view, opened(view) as page:
         assert json.loads(page.recv(5))["camera"]
-        frames = iter(source)
         page.send("next")
-        page.send((7).to_bytes(4, "big") + jpeg(90))
-        taken = next(frames)
+        page.send(photo(7, 90))
+        taken = next(iter(source))
         assert abs(int(taken.image_bgr.mean()) - 90) < 3 and taken.size_wh == (64, 48)
         assert taken.captured_s is not None and taken.time_s == 0.0
         view.write(taken, poses(1))
         said, picture = read(page.recv(5))
         assert said["tag"] == 7 and picture == b"" and said["age_ms"] >= 0
-        with opened(view) as other:
-            other.recv(5)
-            other.send("next")
-            wait_for(lambda: view.endpoint.clients == 2)
-            time.sleep(0.05)
+        with asking(view, clients=2) as other:
             view.write(taken, poses(1))
             said, picture = read(other.recv(5))
             assert "tag" not in said and jpeg_size_wh(picture) == (64, 48)
@@ -288,38 +252,32 @@ def test_a_pages_camera_is_a_source_whose_poses_go_back_with_its_number():
 def test_only_the_newest_picture_of_a_page_is_kept():
     source = BrowserSource()
     for number in range(5):
-        source.take(1, number.to_bytes(4, "big") + jpeg(50 * number))
+        source.take(1, photo(number, 50 * number))
     taken = next(iter(source))
     assert abs(int(taken.image_bgr.mean()) - 200) < 3
     assert taken.dropped == 4 and source.tag(1, 0) == 4 and source.tag(2, 0) is None
 
 
-def test_what_is_no_small_jpeg_is_counted_and_never_decoded(monkeypatch):
+def test_what_is_no_small_jpeg_is_counted_and_never_decoded():
     source = BrowserSource()
-    huge = bytearray(jpeg(1))
+    huge = bytearray(photo(1, 1))
     at = huge.index(b"\xff\xc0")
     huge[at + 5 : at + 9] = b"\xff\xff\xff\xff"
-    wrong = [
-        b"",
-        b"abc",
-        b"\0\0\0\1GIF89a",
-        bytes(100),
-        b"\0\0\0\1" + bytes(huge),
-        b"\0\0\0\1\xff\xd8\xff\xff" * 50,
-    ]
+    wrong = [b"", b"abc", b"\0\0\0\1GIF89a", bytes(100), bytes(huge)]
+    wrong.append(b"\0\0\0\1\xff\xd8\xff\xff" * 50)
     for message in wrong:
         source.take(1, message)
     assert source.refused["picture"] == len(wrong)
-    source.take(1, b"\0\0\0\1" + jpeg(9)[:200] + bytes(30))
+    source.take(1, photo(1, 9)[:200] + bytes(30))
     threading.Timer(0.3, source.close).start()
     assert len(list(source)) <= 1
 
 
 def test_a_second_camera_waits_until_the_first_is_silent(monkeypatch):
     source = BrowserSource()
-    source.take(1, bytes(4) + jpeg(1))
-    source.take(2, bytes(4) + jpeg(2))
+    for sender in (1, 2):
+        source.take(sender, photo(0, sender))
     assert source.refused["second camera"] == 1
     monkeypatch.setattr(source, "SILENT_AFTER_S", 0.0)
-    source.take(2, bytes(4) + jpeg(200))
+    source.take(2, photo(0, 200))
     assert next(iter(source)).image_bgr.mean() > 190
