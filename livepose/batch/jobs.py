@@ -27,36 +27,36 @@ class Job:
 
 
 def make_jobs(found: Iterable[FoundSource]) -> list[Job]:
-    """The jobs, in the order of their first file.
-
-    Raises
-    ------
-    SourceError
-        When there is neither a video nor a picture.
-    """
+    """The jobs, in the order of their first file; SourceError when there is none."""
+    videos: dict[Path, list[Path]] = {}
+    folders: dict[Path, list[Path]] = {}
     groups: dict[Path, list[Path]] = {}
-    kinds: dict[Path, Literal["video", "images"]] = {}
     for one in found:
         if one.kind is not None:
-            key = one.path if one.kind == "video" else one.path.parent
-            groups.setdefault(key, []).append(one.path)
-            kinds[key] = "video" if one.kind == "video" else "images"
+            kind, key = (videos, one.path) if one.kind == "video" else (folders, one.path.parent)
+            groups[key] = kind.setdefault(key, [])
+            groups[key].append(one.path)
     if not groups:
         raise SourceError("there is neither a video nor a picture; see the names left out above")
     names = unique_names(list(groups))
-    return [_job(key, names[key], kinds[key], paths) for key, paths in groups.items()]
+    return [
+        Job(
+            str(key),
+            names[key],
+            "video" if key in videos else "images",
+            tuple(map(str, paths)),
+            sum(_stat(path, "st_size") for path in paths),
+            max(_stat(path, "st_mtime_ns") for path in paths),
+        )
+        for key, paths in groups.items()
+    ]
 
 
-def _job(key: Path, name: str, kind: Literal["video", "images"], paths: Sequence[Path]) -> Job:
-    sizes, times = [0], [0]
-    for path in paths:
-        try:
-            status = path.stat()
-        except OSError:  # it is told when its turn comes
-            continue
-        sizes.append(status.st_size)
-        times.append(status.st_mtime_ns)
-    return Job(str(key), name, kind, tuple(map(str, paths)), sum(sizes), max(times))
+def _stat(path: Path, what: str) -> int:
+    try:
+        return int(getattr(path.stat(), what))
+    except OSError:  # it is told when its turn comes
+        return 0
 
 
 def unique_names(paths: Sequence[Path]) -> dict[Path, str]:
@@ -91,28 +91,27 @@ def _ends_with(path: Path, parts: tuple[str, ...]) -> bool:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """``2/8`` as (2, 8), from 1 on.
-
-    Raises
-    ------
-    UsageError
-        When it is something else.
-    """
-    first, slash, last = text.partition("/")
-    if slash and first.isascii() and last.isascii() and first.isdecimal() and last.isdecimal():
+    """``2/8`` as (2, 8), from 1 on; UsageError when it is something else."""
+    first, _, last = text.partition("/")
+    if all(one.isascii() and one.isdecimal() for one in (first, last)):
         index, count = int(first), int(last)
         if 1 <= index <= count:
             return index, count
     raise UsageError(f"--shard: expected I/N with 1 <= I <= N such as 2/8, got {text!r}")
 
 
+def largest_first(jobs: Iterable[Job]) -> list[Job]:
+    """In the order in which they are done."""
+    return sorted(jobs, key=lambda job: (-job.size, job.name))
+
+
 def shard(jobs: Sequence[Job], index: int, count: int) -> list[Job]:
     """The jobs of one of ``count`` runs: each job is in exactly one, sizes are spread evenly."""
-    sizes: Counter[int] = Counter(dict.fromkeys(range(1, count + 1), 0))
+    sizes = Counter(dict.fromkeys(range(1, count + 1), 0))
     mine = set()
-    for job in sorted(jobs, key=lambda one: (-one.size, one.name)):
+    for job in largest_first(jobs):
         place = min(sizes, key=lambda one: (sizes[one], one))
         sizes[place] += max(job.size, 1)
         if place == index:
-            mine.add(job.name)
-    return [job for job in jobs if job.name in mine]
+            mine.add(job)
+    return [job for job in jobs if job in mine]

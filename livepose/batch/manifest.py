@@ -3,7 +3,7 @@
 import glob
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ DONE, FAILED, LOST = "done", "failed", "lost"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of one file."""
+    """What became of one file."""
 
     source: str
     name: str
@@ -37,14 +37,16 @@ class Entry:
     lost: list[str] = field(default_factory=list)
     """What became of the earlier tries."""
 
+    @classmethod
+    def of(cls, job: Job, state: str, **told: Any) -> "Entry":
+        """What became of a job; of which settings is not known yet."""
+        return cls(job.source, job.name, job.size, job.mtime_ns, "", state, **told)
+
     def is_current(self, job: Job, settings: str, folder: Path) -> bool:
         """Whether it is done, as it is now, with these settings, and its outputs are there."""
-        same = (self.size, self.mtime_ns, self.settings) == (job.size, job.mtime_ns, settings)
-        return (
-            self.state == DONE
-            and same
-            and self.name == job.name
-            and all(file_sha256(folder / path) == sha for path, sha in self.outputs.items())
+        then = self.state, self.name, self.size, self.mtime_ns, self.settings
+        return then == (DONE, job.name, job.size, job.mtime_ns, settings) and all(
+            file_sha256(folder / path) == sha for path, sha in self.outputs.items()
         )
 
 
@@ -52,34 +54,36 @@ class Manifest:
     """Reads what earlier runs did, and notes each file as soon as it is done.
 
     While a run goes on lines are added; at its end the file has one line a source. Several shards
-    write a file each and read those of the others.
-
-    Parameters
-    ----------
-    path : Path, optional
-        None keeps it in memory.
-    shard : (int, int)
-        Which of how many runs this is; (1, 1) for one alone.
-
-    Raises
-    ------
-    DataError
-        When the file is something else.
-    SinkError
-        When it cannot be written.
+    write a file each and read those of the others. ``path`` None keeps it in memory; ``shard`` says
+    which of how many runs this is. DataError when the file is something else, SinkError when it
+    cannot be written.
     """
 
     def __init__(self, path: Path | None, shard: tuple[int, int] = (1, 1)) -> None:
-        self.path = path if path is None or shard == (1, 1) else _of_shard(path, *shard)
+        self.path = path
         self.entries: dict[str, Entry] = {}
         self._own: set[str] = set()
-        if path is not None:
-            shards = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*-of-*{path.suffix}"))
-            for one in [*shards, path]:
-                if one.exists():
-                    self.entries.update(read_manifest(one))
-        if self.path is not None and self.path.exists():
-            self._own.update(read_manifest(self.path))
+        if path is None:
+            return
+        if shard != (1, 1):
+            self.path = path.with_name(f"{path.stem}.{shard[0]}-of-{shard[1]}{path.suffix}")
+        others = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*-of-*{path.suffix}"))
+        for one in (*others, path):
+            read = read_manifest(one) if one.exists() else {}
+            self.entries.update(read)
+            self._own.update(read if one == self.path else ())
+
+    def split(
+        self, jobs: Sequence[Job], settings: str, folder: Path
+    ) -> tuple[list[Job], list[Job]]:
+        """The jobs that are current, and those that have to be done."""
+        current: list[Job] = []
+        due: list[Job] = []
+        for job in jobs:
+            entry = self.entries.get(job.source)
+            is_current = entry is not None and entry.is_current(job, settings, folder)
+            (current if is_current else due).append(job)
+        return current, due
 
     def owned_outputs(self) -> set[str]:
         """Every output that an earlier run wrote."""
@@ -98,13 +102,9 @@ class Manifest:
 
     def close(self) -> None:
         """Leaves one line a source."""
-        if self.path is None or not self._own:
-            return
-        write_whole(self.path, "".join(_line(self.entries[one]) for one in sorted(self._own)))
-
-
-def _of_shard(path: Path, index: int, count: int) -> Path:
-    return path.with_name(f"{path.stem}.{index}-of-{count}{path.suffix}")
+        if self.path is not None and self._own:
+            text = "".join(_line(self.entries[one]) for one in sorted(self._own))
+            write_whole(self.path, text)
 
 
 def _line(entry: Entry) -> str:
@@ -114,10 +114,7 @@ def _line(entry: Entry) -> str:
 def read_manifest(path: Path) -> dict[str, Entry]:
     """Entries by source; the last line of a source counts, an unfinished last line does not.
 
-    Raises
-    ------
-    DataError
-        When it is not a manifest.
+    DataError when it is not a manifest.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]

@@ -6,14 +6,13 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from livepose.batch.jobs import Job
-from livepose.batch.run import Slots, Worker
-from livepose.batch.work import Opener, Outcome, do_job, lost
+from livepose.batch.manifest import Entry
+from livepose.batch.run import Opener, WorkerLostError, do_job
 from livepose.errors import LiveposeError
 
 logger = logging.getLogger(__name__)
@@ -39,98 +38,76 @@ def share_threads(cores: list[int]) -> None:
             os.sched_setaffinity(0, cores)
 
 
-@dataclass(eq=False)
-class Process(Worker):
-    """A worker, and the line to it."""
-
-    index: int = 0
-    process: Any = None
-    line: Any = None
-
-    @property
-    def name(self) -> str:
-        """For messages and the manifest."""
-        return f"worker {self.index + 1} (process {self.process.pid})"
-
-
-class Processes(Slots):
-    """``count`` processes; one that dies is replaced, and its job is lost.
-
-    Raises
-    ------
-    LiveposeError
-        From ``wait``: when a worker could not load what every job needs.
-    """
+class ProcessWorker:
+    """One of ``count`` processes; see ``run.Worker``."""
 
     def __init__(
         self,
         opener: Opener,
         folder: Path,
+        index: int,
         count: int,
         on_progress: Callable[[Job, float], None] = lambda job, share: None,
     ) -> None:
-        self._opener, self._folder, self._count = opener, folder, count
-        self._on_progress = on_progress
-        self.workers: list[Process] = [self._new(index) for index in range(count)]
+        self._given = opener, folder, cores_of(index, count)
+        self._index, self._on_progress = index, on_progress
+        self._process: Any = None
+        self._line: Any = None
+        self._closed = False
 
-    def _new(self, index: int) -> Process:
+    @property
+    def name(self) -> str:
+        """For messages and the manifest."""
+        return f"worker {self._index + 1} (process {self._process.pid})"
+
+    def open(self) -> None:
+        """Starts it, and waits until it has loaded; LiveposeError when it cannot."""
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        cores = cores_of(index, self._count)
-        given = (theirs, self._opener, self._folder, cores)
-        process = context.Process(target=_serve, args=given, daemon=True)
-        process.start()
+        self._line, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, *self._given), daemon=True)
+        self._process.start()
         theirs.close()
-        return Process(index=index, process=process, line=ours)
-
-    def start(self, job: Job) -> None:
-        """Gives a job to an idle one."""
-        worker: Process = self.idle()[0]
-        worker.job = job
-        with suppress(OSError):  # a worker that died is seen when it is waited for
-            worker.line.send(job)
-
-    def wait(self, timeout_s: float) -> list[Outcome]:
-        """What was finished or lost."""
-        heard = set(wait([worker.line for worker in self.workers], timeout_s))
-        outcomes = [self._hear(one) for one in list(self.workers) if one.line in heard]
-        return [outcome for outcome in outcomes if outcome is not None]
-
-    def _hear(self, worker: Process) -> Outcome | None:
+        if self._closed:
+            self._process.kill()
         try:
-            said = worker.line.recv()
-        except (EOFError, OSError):
-            return self._replace(worker)
-        if isinstance(said, LiveposeError):
-            raise said
-        if isinstance(said, Outcome):
-            worker.job = None
-            return said
-        worker.is_ready = True
-        if worker.job is not None and said:
-            self._on_progress(worker.job, said)
-        return None
+            self._hear(None)
+        except WorkerLostError as lost:
+            why = f"{self.name} {lost} before it was ready; is there memory enough?"
+            raise LiveposeError(why) from None
 
-    def _replace(self, worker: Process) -> Outcome | None:
-        worker.line.close()
-        worker.process.join(ENDING_S)
-        why = f"died with exit code {worker.process.exitcode}"
-        logger.warning(f"{worker.name} {why}")
-        if not worker.is_ready:
-            raise LiveposeError(f"{worker.name} {why} before it was ready; is there memory enough?")
-        self.workers[self.workers.index(worker)] = self._new(worker.index)
-        return None if worker.job is None else lost(worker.job, worker.name, why)
+    def do(self, job: Job) -> Entry:
+        """Tries a job once; WorkerLostError when it dies meanwhile."""
+        with suppress(OSError):  # a process that died is heard of below
+            self._line.send(job)
+        entry: Entry = self._hear(job)
+        return entry
+
+    def _hear(self, job: Job | None) -> Any:
+        """What it says at last: None once it is ready, or what became of a job."""
+        while True:
+            try:
+                said = self._line.recv()
+            except (EOFError, OSError):
+                self._line.close()
+                self._process.join(ENDING_S)
+                why = f"died with exit code {self._process.exitcode}"
+                if not self._closed:
+                    logger.warning(f"{self.name} {why}")
+                raise WorkerLostError(why) from None
+            if isinstance(said, LiveposeError):
+                raise said
+            if job is None or isinstance(said, Entry):
+                return said
+            self._on_progress(job, said)
 
     def close(self) -> None:
-        """Ends them all."""
-        for worker in self.workers:
-            worker.line.close()
-            worker.process.terminate()
-        for worker in self.workers:
-            worker.process.join(ENDING_S)
-            if worker.process.is_alive():
-                worker.process.kill()
-        self.workers = []
+        """Ends it."""
+        self._closed = True
+        if self._process is not None and self._process.pid is not None:
+            self._process.terminate()
+            self._process.join(ENDING_S)
+            if self._process.is_alive():
+                self._process.kill()
 
 
 def _serve(line: Connection, opener: Opener, folder: Path, cores: list[int]) -> None:
@@ -143,7 +120,7 @@ def _serve(line: Connection, opener: Opener, folder: Path, cores: list[int]) -> 
         except LiveposeError as error:
             line.send(type(error)(str(error)))
             return
-        line.send(0.0)
+        line.send(None)
         name = f"process {os.getpid()}"
         while True:
             line.send(do_job(work, line.recv(), folder, name, line.send))

@@ -1,174 +1,222 @@
-"""A whole run: what is current is left alone, the rest is done, and all of it is noted.
+"""A whole run: the jobs that are due, the largest first, each noted as soon as it is over.
 
-Jobs go to workers, the largest first; what a dead worker left is tried elsewhere.
+Three may do the work: this process (``Here``), processes beside it, machines of a Ray cluster. A
+job is done in a hidden folder beside its place and moved there, whatever happens meanwhile; what a
+dead worker left is tried elsewhere.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import re
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from secrets import token_hex
+from typing import Protocol
 
-from livepose.batch.jobs import Job
-from livepose.batch.manifest import DONE, LOST, Entry, Manifest, file_sha256
-from livepose.batch.work import Outcome, lost, remove, remove_stale
+from livepose.batch.jobs import Job, largest_first
+from livepose.batch.manifest import DONE, FAILED, LOST, Entry, Manifest, file_sha256
+from livepose.errors import LiveposeError
 
 MOST_TRIES = 3
 WAIT_S = 0.5
+_TOKEN_BYTES = 4
+
+OnProgress = Callable[[float], None]
+"""Told which share of the job is done, 0 to 1."""
+Work = Callable[[Job, Path, OnProgress], None]
+"""Does a job: its outputs, under the last part of its name, into a folder that is there."""
+Opener = Callable[[], Work]
+"""Loads what every job needs; picklable."""
 
 
-@dataclass(eq=False)
-class Worker:
-    """Who does one job at a time."""
+class WorkerLostError(Exception):
+    """A worker died, of no fault of its job."""
 
-    job: Job | None = None
-    is_ready: bool = False
-    """Whether it has loaded what every job needs."""
+
+class Worker(Protocol):
+    """Who does one job at a time; each is asked from a thread of its own."""
 
     @property
-    def is_idle(self) -> bool:
-        """Whether it could take a job now."""
-        return self.job is None
+    def name(self) -> str:
+        """For messages and the manifest."""
 
+    def open(self) -> None:
+        """Loads what every job needs, anew after a loss.
 
-class Slots:
-    """The workers of a run."""
+        WorkerLostError when it cannot be had any more. LiveposeError when nobody could load it.
+        """
 
-    workers: Sequence[Worker] = ()
-
-    def idle(self) -> list[Any]:
-        """Those that could take a job now; the ones that have loaded come first."""
-        return sorted(
-            (one for one in self.workers if one.is_idle), key=lambda one: not one.is_ready
-        )
-
-    def start(self, job: Job) -> None:
-        """Gives a job to an idle one."""
-        raise NotImplementedError
-
-    def wait(self, timeout_s: float) -> list[Outcome]:
-        """What was finished or lost; empty when nothing was for so long."""
-        raise NotImplementedError
+    def do(self, job: Job) -> Entry:
+        """Tries a job once; WorkerLostError when the worker dies meanwhile."""
 
     def close(self) -> None:
-        """Ends them all; a second call does nothing."""
+        """Ends it, whatever it does; a second call does nothing."""
 
 
-class OwnSlot(Slots):
-    """The one worker that is this process itself: a job is done while one waits for it."""
+class Here:
+    """The one worker that is this process itself."""
 
-    def __init__(self, do: Callable[[Job], Outcome]) -> None:
-        self._do, self._own = do, Worker(is_ready=True)
-        self.workers = [self._own]
+    name = "this process"
 
-    def start(self, job: Job) -> None:
-        """Takes the job."""
-        self._own.job = job
+    def __init__(
+        self, opener: Opener, folder: Path, on_progress: Callable[[Job, float], None]
+    ) -> None:
+        self._opener, self._folder, self._on_progress = opener, folder, on_progress
 
-    def wait(self, timeout_s: float) -> list[Outcome]:
-        """Does it."""
-        job, self._own.job = self._own.job, None
-        return [] if job is None else [self._do(job)]
+    def open(self) -> None:
+        """Loads what every job needs."""
+        self._work = self._opener()
 
+    def do(self, job: Job) -> Entry:
+        """Tries a job once."""
+        return do_job(self._work, job, self._folder, self.name, partial(self._on_progress, job))
 
-OnDone = Callable[[Outcome, int, list[str]], None]
-"""Told each last outcome, its number of tries, and what became of the earlier ones."""
-
-
-def run_jobs(jobs: Sequence[Job], slots: Slots, on_done: OnDone) -> None:
-    """Does every job, each until it is done, failed, or was lost ``MOST_TRIES`` times."""
-    waiting = deque(sorted(jobs, key=lambda job: (-job.size, job.name)))
-    tries: Counter[Job] = Counter()
-    losses: dict[Job, list[str]] = {}
-    while waiting or len(slots.idle()) < len(slots.workers):
-        while waiting and slots.idle():
-            job = waiting.popleft()
-            tries[job] += 1
-            slots.start(job)
-        if not slots.workers:  # nobody is left who could do it
-            for job in waiting:
-                on_done(lost(job, "nowhere", "no worker is left"), tries[job], losses.get(job, []))
-            return
-        for outcome in slots.wait(WAIT_S):
-            job = outcome.job
-            if outcome.state == LOST and tries[job] < MOST_TRIES:
-                losses.setdefault(job, []).append(outcome.error or "lost")
-                waiting.append(job)
-            else:
-                on_done(outcome, tries[job], losses.get(job, []))
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of the files of one run."""
-
-    current: list[Job] = field(default_factory=list)
-    """Done by an earlier run, and not changed since."""
-    done: list[Entry] = field(default_factory=list)
-    failed: list[Entry] = field(default_factory=list)
-
-
-def split_current(
-    jobs: Sequence[Job], manifest: Manifest, settings: str, folder: Path
-) -> tuple[list[Job], list[Job]]:
-    """The jobs that are current, and those that have to be done."""
-    current: list[Job] = []
-    due: list[Job] = []
-    for job in jobs:
-        entry = manifest.entries.get(job.source)
-        is_current = entry is not None and entry.is_current(job, settings, folder)
-        (current if is_current else due).append(job)
-    return current, due
+    def close(self) -> None:
+        """Nothing is left to end."""
 
 
 def run_batch(
-    jobs: Sequence[Job],
-    open_slots: Callable[[], Slots],
+    due: Sequence[Job],
+    open_workers: Callable[[], AbstractContextManager[Sequence[Worker]]],
     folder: Path,
     manifest: Manifest,
     settings: str,
     *,
     on_done: Callable[[Entry], None] = lambda entry: None,
-) -> Report:
-    """Does the jobs that are missing or changed; nothing is opened where there are none.
+) -> list[Entry]:
+    """Does these jobs; no worker is opened where there are none. What became of each.
 
-    Parameters
-    ----------
-    settings : str
-        SHA-256 of everything that outputs depend on beside the files.
-    on_done : callable
-        Told each entry as it is added to the manifest.
+    ``settings`` is the SHA-256 of everything that outputs depend on beside the files. ``on_done``
+    is told each entry as it is added to the manifest.
     """
-    remove_stale(jobs, folder)
-    current, due = split_current(jobs, manifest, settings, folder)
-    report = Report(current)
+    entries: list[Entry] = []
 
-    def note(outcome: Outcome, tries: int, losses: list[str]) -> None:
-        job = outcome.job
-        entry = Entry(
-            *(job.source, job.name, job.size, job.mtime_ns, settings, outcome.state),
-            *(outcome.outputs, outcome.error, tries, outcome.seconds, outcome.where, losses),
-        )
-        remove_outdated(manifest.entries.get(entry.source), entry, folder)
+    def note(entry: Entry) -> None:
+        entry = replace(entry, settings=settings)
+        _remove_outdated(manifest.entries.get(entry.source), entry, folder)
         manifest.add(entry)
-        (report.done if entry.state == DONE else report.failed).append(entry)
+        entries.append(entry)
         on_done(entry)
 
     if due:
-        slots = open_slots()
+        remove_stale(due, folder)
         try:
-            run_jobs(due, slots, note)
+            with open_workers() as workers:
+                share_out(due, workers, note)
         finally:
-            slots.close()
             remove_stale(due, folder)
     manifest.close()
-    return report
+    return entries
 
 
-def remove_outdated(old: Entry | None, new: Entry, folder: Path) -> None:
-    """Removes outputs of an earlier run of a file that this one did not write again."""
-    if old is None or new.state != DONE:
+def share_out(
+    jobs: Sequence[Job], workers: Sequence[Worker], note: Callable[[Entry], None]
+) -> None:
+    """Does every job, each until it is done, failed, or was lost ``MOST_TRIES`` times."""
+    if len(workers) == 1 and isinstance(workers[0], Here):  # Ctrl-C ends what the main thread does
+        workers[0].open()
+        for job in largest_first(jobs):
+            note(workers[0].do(job))
         return
-    for path, sha in old.outputs.items():
-        if path not in new.outputs and file_sha256(folder / path) == sha:
-            remove(folder / path)
+    waiting, free = deque(largest_first(jobs)), deque[Worker]()
+    losses: dict[Job, list[str]] = {job: [] for job in jobs}
+    pool = ThreadPoolExecutor(len(workers))
+    busy: dict[Future[Entry | None], tuple[Worker, Job | None]] = {}
+    try:
+        busy |= {pool.submit(worker.open): (worker, None) for worker in workers}
+        while waiting or any(job for _, job in busy.values()):
+            while waiting and free:
+                worker, next_job = free.popleft(), waiting.popleft()
+                busy[pool.submit(worker.do, next_job)] = worker, next_job
+            if not busy:
+                for left in waiting:
+                    note(_given_up(left, [*losses[left], "nowhere: no worker is left"]))
+                return
+            for future in wait(busy, WAIT_S, FIRST_COMPLETED).done:
+                worker, job = busy.pop(future)
+                try:
+                    entry = future.result()
+                except WorkerLostError as error:
+                    if job is not None:
+                        losses[job].append(f"{worker.name}: {error}")
+                        if len(losses[job]) < MOST_TRIES:
+                            waiting.append(job)
+                        else:
+                            note(_given_up(job, losses[job]))
+                        busy[pool.submit(worker.open)] = worker, None
+                else:
+                    free.append(worker)
+                    if job is not None and entry is not None:
+                        note(replace(entry, tries=len(losses[job]) + 1, lost=losses[job]))
+    finally:
+        for worker in workers:
+            worker.close()
+        pool.shutdown()
+
+
+def _given_up(job: Job, losses: list[str]) -> Entry:
+    *earlier, last = losses
+    where = last.partition(":")[0]
+    return Entry.of(job, LOST, error=last, tries=len(losses), where=where, lost=earlier)
+
+
+def do_job(work: Work, job: Job, folder: Path, where: str, on_progress: OnProgress) -> Entry:
+    """Tries a job once. An error is its outcome; Ctrl-C is not caught."""
+    start_s = time.perf_counter()
+    place = folder / job.name
+    # Each try has its own folder, as a worker that was given up may still be writing.
+    part = place.with_name(f".{place.name}.{token_hex(_TOKEN_BYTES)}.part")
+    state, error, outputs = DONE, None, {}
+    try:
+        part.mkdir(parents=True)
+        work(job, part, on_progress)
+        outputs = _move_into_place(part, folder)
+    except LiveposeError as failure:
+        state, error = FAILED, str(failure)
+    except Exception as failure:  # the others go on; the manifest says what it was
+        state, error = FAILED, f"{type(failure).__name__}: {failure}"
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    seconds = round(time.perf_counter() - start_s, 3)
+    return Entry.of(job, state, outputs=outputs, error=error, seconds=seconds, where=where)
+
+
+def _move_into_place(part: Path, folder: Path) -> dict[str, str]:
+    """Moves each output to its place; their hashes by path below ``folder``."""
+    outputs = {}
+    for made in sorted(part.iterdir()):
+        place = part.parent / made.name
+        sha = file_sha256(made)
+        if place.is_dir():
+            shutil.rmtree(place)
+        made.replace(place)
+        outputs[str(place.relative_to(folder))] = str(sha)
+    return outputs
+
+
+def _remove_outdated(old: Entry | None, new: Entry, folder: Path) -> None:
+    """Removes outputs of an earlier run of a file that this one did not write again."""
+    if old is not None and new.state == DONE:
+        for path, sha in old.outputs.items():
+            if path not in new.outputs and file_sha256(folder / path) == sha:
+                _remove(folder / path)
+
+
+def remove_stale(jobs: Iterable[Job], folder: Path) -> None:
+    """Removes what earlier runs of these jobs left unfinished."""
+    for place in (folder / job.name for job in jobs):
+        token = f"[0-9a-f]{{{2 * _TOKEN_BYTES}}}"
+        unfinished = re.compile(rf"\.{re.escape(place.name)}\.{token}\.part")
+        for beside in place.parent.iterdir() if place.parent.is_dir() else ():
+            if unfinished.fullmatch(beside.name):
+                _remove(beside)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -3,16 +3,16 @@
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import livepose
 from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
-from livepose.batch.manifest import Entry, Manifest, file_sha256, text_sha256
-from livepose.batch.run import OwnSlot, Report, Slots, run_batch, split_current
-from livepose.batch.work import OnProgress, Work, do_job
+from livepose.batch.manifest import DONE, Entry, Manifest, file_sha256, text_sha256
+from livepose.batch.run import Here, OnProgress, Work, Worker, run_batch
 from livepose.cli import show_messages
 from livepose.cli.play import header, look, open_sinks, warming_up
 from livepose.cli.progress import FilesProgress
@@ -44,9 +44,10 @@ def play_files(options: RunOptions) -> int:
     manifest = Manifest(batch.manifest, part)
     jobs = shard(_all_jobs(options), *part)
     settings = _settings_sha256(options)
+    current, due = manifest.split(jobs, settings, folder)
     if not options.outputs.overwrite:  # what no manifest knows is not replaced
         owned = manifest.owned_outputs()
-        for job in split_current(jobs, manifest, settings, folder)[1]:
+        for job in due:
             named = options.outputs.named_by(folder / job.name, job.kind)
             for path in map(Path, named.asked().values()):
                 if str(path.relative_to(folder)) not in owned:
@@ -58,11 +59,11 @@ def play_files(options: RunOptions) -> int:
     if manifest.path is not None:
         check_writable(manifest.path, overwrite=True)
     with FilesProgress(sum(job.size for job in jobs), len(jobs)) as progress:
-        open_slots = partial(_open_slots, options, folder, progress.share)
+        open_workers = partial(_open_workers, options, folder, progress.share)
         note = partial(_note, progress)
-        report = run_batch(jobs, open_slots, folder, manifest, settings, on_done=note)
-    logger.info(_said(report, manifest))
-    return SourceError.exit_code if report.failed else 0
+        entries = run_batch(due, open_workers, folder, manifest, settings, on_done=note)
+    logger.info(_said(current, entries, manifest))
+    return 0 if all(entry.state == DONE for entry in entries) else SourceError.exit_code
 
 
 def _check(options: RunOptions) -> None:
@@ -118,19 +119,21 @@ def _weights_sha256(settings: Settings) -> list[str | None]:
     return [*map(file_sha256, poses), None if found is None else file_sha256(found)]
 
 
-def _open_slots(options: RunOptions, folder: Path, share: Callable[[Job, float], None]) -> Slots:
+def _open_workers(
+    options: RunOptions, folder: Path, share: Callable[[Job, float], None]
+) -> AbstractContextManager[Sequence[Worker]]:
     """Who does the work."""
     batch, opener = options.batch, PlayEach(options)
     if batch.ray is not None:
-        from livepose.batch.ray_slots import RaySlots
+        from livepose.batch.ray_slots import ray_workers
 
-        return RaySlots(batch.ray, opener, folder, batch.workers)
-    if batch.workers > 1:
-        from livepose.batch.processes import Processes
+        return ray_workers(batch.ray, opener, folder, batch.workers)
+    if batch.workers == 1:
+        return nullcontext([Here(opener, folder, share)])
+    from livepose.batch.processes import ProcessWorker
 
-        return Processes(opener, folder, batch.workers, share)
-    work = opener()
-    return OwnSlot(lambda job: do_job(work, job, folder, "this process", partial(share, job)))
+    count = batch.workers
+    return nullcontext([ProcessWorker(opener, folder, one, count, share) for one in range(count)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +193,13 @@ def _note(progress: FilesProgress, entry: Entry) -> None:
         logger.info(f"{progress.words()}: {entry.source} in {entry.seconds:.1f} s{where}")
 
 
-def _said(report: Report, manifest: Manifest) -> str:
+def _said(current: Sequence[Job], entries: Sequence[Entry], manifest: Manifest) -> str:
     """One sentence on all of it."""
+    done = sum(entry.state == DONE for entry in entries)
     counts = {
-        "done": len(report.done),
-        "unchanged since an earlier run": len(report.current),
-        "failed": len(report.failed),
+        "done": done,
+        "unchanged since an earlier run": len(current),
+        "failed": len(entries) - done,
     }
     text = ", ".join(f"{files} {word}" for word, files in counts.items() if files)
     return text if manifest.path is None else f"{text}; noted in {manifest.path}"

@@ -11,7 +11,7 @@ from batch.works import Copy, contents_of
 
 from livepose.batch.jobs import make_jobs
 from livepose.batch.manifest import Manifest, read_manifest
-from livepose.batch.ray_slots import connect
+from livepose.batch.ray_slots import ray_workers
 from livepose.batch.run import run_batch
 from livepose.errors import DeviceError, UsageError
 from livepose.sources import find_sources
@@ -65,11 +65,11 @@ def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path)
 
 
 def test_a_cluster_that_is_not_there_and_a_missing_package_are_said(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
     with pytest.raises(DeviceError, match="there is no Ray cluster at nonsense"):
-        connect("nonsense")
+        ray_workers("nonsense", Copy(tmp_path), tmp_path).__enter__()
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'livepose\[ray\]'"):
-        connect("local")
+        ray_workers("local", Copy(tmp_path), tmp_path).__enter__()

@@ -7,12 +7,10 @@ import pytest
 from batch.works import Copy, contents_of
 
 from livepose.batch.jobs import Job
-from livepose.batch.processes import Processes, cores_of
-from livepose.batch.run import MOST_TRIES, Slots, run_jobs
-from livepose.batch.work import Outcome, part_folder, remove_stale
+from livepose.batch.manifest import Entry, Manifest
+from livepose.batch.processes import cores_of
+from livepose.batch.run import MOST_TRIES, remove_stale, run_batch
 from livepose.errors import WeightsError
-
-Results = dict[str, tuple[Outcome, int, list[str]]]
 
 
 @pytest.fixture
@@ -31,70 +29,61 @@ def make_jobs(tmp_path: Path) -> Callable[..., list[Job]]:
     return make
 
 
-def done_by(slots: Slots, jobs: list[Job]) -> Results:
-    results: Results = {}
-    try:
-        run_jobs(jobs, slots, lambda *noted: results.update({noted[0].job.name: noted}))
-    finally:
-        slots.close()
-    return results
+def done_by(workers, jobs: list[Job], out: Path) -> dict[str, Entry]:
+    entries = run_batch(jobs, lambda: workers, out, Manifest(None), "settings")
+    return {entry.name: entry for entry in entries}
 
 
 def test_each_file_is_done_and_a_broken_one_stops_no_other(make_jobs, tmp_path: Path) -> None:
-    jobs = make_jobs(a="hello", b="broken clip", c="fault", d="world!!")
-    results = done_by(Copy(tmp_path).here(tmp_path / "out"), jobs)
-    states = {name: outcome.state for name, (outcome, _, _) in results.items()}
+    jobs, out = make_jobs(a="hello", b="broken clip", c="fault", d="world!!"), tmp_path / "out"
+    entries = done_by(Copy(tmp_path).here(out), jobs, out)
+    states = {name: entry.state for name, entry in entries.items()}
     assert states == {"a": "done", "b": "failed", "c": "failed", "d": "done"}
-    assert results["b"][0].error == f"{jobs[1].source} is broken"
-    assert results["c"][0].error == "ZeroDivisionError: a fault of ours"
-    assert contents_of(tmp_path / "out") == {
+    assert list(states) == ["b", "d", "a", "c"]  # the largest first
+    assert entries["b"].error == f"{jobs[1].source} is broken"
+    assert entries["c"].error == "ZeroDivisionError: a fault of ours"
+    assert contents_of(out) == {
         "a.parts/1": b"hello",
         "a.txt": b"HELLO",
         "d.parts/1": b"world!!",
         "d.txt": b"WORLD!!",
     }
-    assert set(results["a"][0].outputs) == {"a.txt", "a.parts"}
-
-
-def test_the_largest_file_comes_first(make_jobs, tmp_path: Path) -> None:
-    jobs = make_jobs(a="x", b="x" * 100, c="x" * 10)
-    assert list(done_by(Copy(tmp_path).here(tmp_path / "out"), jobs)) == ["b", "c", "a"]
+    assert set(entries["a"].outputs) == {"a.txt", "a.parts"}
 
 
 def test_workers_do_the_same_as_one_process_and_load_once_each(make_jobs, tmp_path: Path) -> None:
     jobs = make_jobs(**{f"f{index}": f"slow 0.2 text {index}" for index in range(8)})
-    copy = Copy(tmp_path)
-    results = done_by(Processes(copy, tmp_path / "out", 2), jobs)
-    assert {outcome.state for outcome, _, _ in results.values()} == {"done"}
-    by_workers = contents_of(tmp_path / "out")
+    copy, out = Copy(tmp_path), tmp_path / "out"
+    entries = done_by(copy.by_processes(out, 2), jobs, out)
+    assert {entry.state for entry in entries.values()} == {"done"}
+    by_workers = contents_of(out)
     notes = copy.read_notes()
     assert sum(what == "loads" for _, what in notes) == 2
     assert len({process for process, _ in notes}) == 2
     limits = {what.split(" ", 1)[1] for _, what in notes if what != "loads"}
     assert limits == {f"{cores} {len(cores)}" for cores in (cores_of(0, 2), cores_of(1, 2))}
-    done_by(copy.here(tmp_path / "out"), jobs)
-    assert contents_of(tmp_path / "out") == by_workers
+    done_by(copy.here(out), jobs, out)
+    assert contents_of(out) == by_workers
 
 
 def test_a_file_whose_worker_dies_is_tried_again_and_given_up_in_the_end(
     make_jobs, tmp_path: Path
 ) -> None:
-    jobs = make_jobs(a="kills 1 time", b="kills 9 times", c="fine")
-    results = done_by(Processes(Copy(tmp_path), tmp_path / "out", 2), jobs)
-    outcome, tries, losses = results["a"]
-    assert (outcome.state, tries, len(losses)) == ("done", 2, 1)
-    assert "died with exit code -9" in losses[0]
-    outcome, tries, losses = results["b"]
-    assert (outcome.state, tries, len(losses)) == ("lost", MOST_TRIES, MOST_TRIES - 1)
-    assert results["c"][0].state == "done"
-    assert set(contents_of(tmp_path / "out")) >= {"a.txt", "c.txt"}
-    assert not (tmp_path / "out" / "b.txt").exists()
+    jobs, out = make_jobs(a="kills 1 time", b="kills 9 times", c="fine"), tmp_path / "out"
+    entries = done_by(Copy(tmp_path).by_processes(out, 2), jobs, out)
+    again, given_up = entries["a"], entries["b"]
+    assert (again.state, again.tries, len(again.lost)) == ("done", 2, 1)
+    assert "died with exit code -9" in again.lost[0]
+    assert (given_up.state, given_up.tries) == ("lost", MOST_TRIES)
+    assert len(given_up.lost) == MOST_TRIES - 1 and "died with exit code -9" in given_up.error
+    assert entries["c"].state == "done"
+    assert set(contents_of(out)) == {"a.txt", "a.parts/1", "c.txt", "c.parts/1"}
 
 
 def test_what_every_file_needs_is_refused_once(make_jobs, tmp_path: Path) -> None:
-    jobs = make_jobs(a="x", b="y")
+    jobs, out = make_jobs(a="x", b="y"), tmp_path / "out"
     with pytest.raises(WeightsError, match="weights are missing; fetch them"):
-        done_by(Processes(Copy(tmp_path, refuses=True), tmp_path / "out", 2), jobs)
+        done_by(Copy(tmp_path, refuses=True).by_processes(out, 2), jobs, out)
 
 
 def test_cores_are_shared_out_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,13 +94,13 @@ def test_cores_are_shared_out_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_what_a_killed_run_left_is_removed_and_nothing_else(make_jobs, tmp_path: Path) -> None:
-    (job, other) = make_jobs(a="x", b="y")
+    (job, _) = make_jobs(a="x", b="y")
     out = tmp_path / "out"
-    stale = part_folder(job, out)
-    kept = [part_folder(other, out), out / ".a.part", out / ".a.x.part", out / ".a.b.12ab34cd.part"]
+    stale = out / ".a.12ab34cd.part"
+    kept = [out / one for one in (".b.12ab34cd.part", ".a.part", ".a.x.part", ".a.b.12ab34cd.part")]
     for folder in (stale, *kept):
         folder.mkdir()
     (stale / "a.txt").write_text("half")
-    assert remove_stale([job], out) == 1
+    remove_stale([job], out)
     assert not stale.exists()
     assert all(folder.exists() for folder in kept)

@@ -12,7 +12,7 @@ from batch.works import Copy
 
 from livepose.batch.jobs import make_jobs
 from livepose.batch.manifest import Manifest
-from livepose.batch.ray_slots import RaySlots
+from livepose.batch.ray_slots import ray_workers
 from livepose.batch.run import run_batch
 from livepose.sources import find_sources
 
@@ -36,7 +36,7 @@ def main(source: Path, out: Path, manifest: Manifest) -> None:
     threading.Thread(target=kill_in_the_middle, daemon=True).start()
     jobs = make_jobs(find_sources([source]))
     try:
-        run_batch(jobs, lambda: RaySlots(cluster.address, copy, out), out, manifest, "settings")
+        run_batch(jobs, lambda: ray_workers(cluster.address, copy, out), out, manifest, "settings")
     finally:
         cluster.shutdown()
 

@@ -3,12 +3,13 @@
 import os
 import signal
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from livepose.batch.jobs import Job
-from livepose.batch.run import OwnSlot
-from livepose.batch.work import do_job
+from livepose.batch.processes import ProcessWorker
+from livepose.batch.run import Here
 from livepose.errors import SourceError, WeightsError
 
 
@@ -55,10 +56,13 @@ class Copy:
     def tries_of(self, job: Job) -> int:
         return sum(what.startswith(f"{job.name} ") for _, what in self.read_notes())
 
-    def here(self, folder: Path) -> OwnSlot:
+    def here(self, folder: Path):
         """Done by this process."""
-        work = self()
-        return OwnSlot(lambda job: do_job(work, job, folder, "here", lambda _: None))
+        return nullcontext([Here(self, folder, lambda job, share: None)])
+
+    def by_processes(self, folder: Path, count: int):
+        """Done by processes beside it."""
+        return nullcontext([ProcessWorker(self, folder, one, count) for one in range(count)])
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:
