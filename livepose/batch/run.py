@@ -120,8 +120,8 @@ def share_out(
     """Does every job, each until it is done, failed, or was lost ``MOST_TRIES`` times."""
     if len(workers) == 1 and isinstance(workers[0], Here):  # Ctrl-C ends what the main thread does
         workers[0].open()
-        for job in largest_first(jobs):
-            note(workers[0].do(job))
+        for each in largest_first(jobs):
+            note(workers[0].do(each))
         return
     waiting, free = deque(largest_first(jobs)), deque[Worker]()
     losses: dict[Job, list[str]] = {job: [] for job in jobs}
@@ -134,8 +134,8 @@ def share_out(
                 worker, next_job = free.popleft(), waiting.popleft()
                 busy[pool.submit(worker.do, next_job)] = worker, next_job
             if not busy:
-                for left in waiting:
-                    note(_given_up(left, [*losses[left], "nowhere: no worker is left"]))
+                for each in waiting:
+                    note(_given_up(each, [*losses[each], "nowhere: no worker is left"]))
                 return
             for future in wait(busy, WAIT_S, FIRST_COMPLETED).done:
                 worker, job = busy.pop(future)
