@@ -305,12 +305,15 @@ class DetectorTask(Task):
         """A detection model of ultralytics for the one class person, channels last."""
         library = ultralytics()
         from ultralytics.utils import DEFAULT_CFG
+        from ultralytics.utils.loss import v8DetectionLoss
 
         model: Any = library.DetectionModel(self.settings.architecture, nc=1, verbose=False)
         model.args = DEFAULT_CFG  # the gains of the loss
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(FIXED not in name)
-        return model.to(self.device)  # type: ignore[no-any-return]
+        model.to(self.device)
+        self._loss = self._loss or v8DetectionLoss(model)
+        return model  # type: ignore[no-any-return]
 
     def is_hidden(self, name: str, parameter: nn.Parameter) -> bool:
         """Convolutions that are wide enough."""
@@ -322,18 +325,10 @@ class DetectorTask(Task):
         numbers = range(first, first + self.settings.batch)
         return make_batch([self._sampler(number) for number in numbers])
 
-    def forward(self, network: nn.Module, batch: Tensors) -> Any:
-        """Raw predictions; the loss is built for the network at the first time."""
-        if self._loss is None:
-            from ultralytics.utils.loss import v8DetectionLoss
-
-            self._loss = v8DetectionLoss(network)
-        return network(batch["img"])
-
     def loss(self, outputs: Any, batch: Tensors, progress: float) -> Tensor:
         """Ultralytics' own, a picture."""
         losses: Tensor = self._loss(outputs, batch)[0]
-        return losses.sum() / len(batch["img"])
+        return losses.sum() / len(batch["inputs"])
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """AP and AP50 of the exported detector, through the live path."""
@@ -370,7 +365,7 @@ def make_batch(samples: Sequence[tuple[Pixels, Boxes]]) -> Tensors:
     xywh = np.hstack([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]])
     images = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
     return {
-        "img": images,
+        "inputs": images,
         "batch_idx": torch.from_numpy(owner).float(),
         "cls": torch.zeros(len(boxes), 1),
         "bboxes": torch.from_numpy(xywh).float(),

@@ -6,16 +6,14 @@ It also says how Gaussian the heatmaps are, as DARK takes the logarithm near a p
 
 import logging
 import platform
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from livepose.errors import DataError
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.dataset import open_people
 from livepose.evaluation.predict import annotated_boxes, batches
@@ -25,7 +23,7 @@ from livepose.networks import build_network
 from livepose.skeletons import SKELETONS
 from livepose.training.data import parse_set
 from livepose.training.pose import as_runtime, build_card
-from livepose.training.records import CHECKPOINT, load_state, read_checkpoint, read_log
+from livepose.training.records import CHECKPOINT, load_state, read_checkpoint, read_log, read_state
 from livepose.training.settings import PoseSettings
 from livepose.training.train_step import channels_last
 from livepose.weights import Card, save_checkpoint
@@ -38,14 +36,11 @@ FLOOR = 1e-4
 LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
 
 
-@dataclass(frozen=True)
-class Gaussianity:
-    """What a log-quadratic fit over 5 x 5 cells leaves over.
+class Gaussianity(NamedTuple):
+    """What a log-quadratic fit over 5 x 5 cells leaves over, as a mean over maps.
 
-    ``residual`` is the mean over maps of RMS(log map - fit) / RMS(log map - its mean): 0 for a
-    Gaussian, 1 where the fit explains nothing. ``sigma`` is the median deviation of the fitted
-    Gaussians in cells, NaN where none has a peak. ``maps`` is how many were fitted: those whose
-    peak lies two cells or more from the edge.
+    ``residual`` is RMS(log map - fit) / RMS(log map - its mean): 0 for a Gaussian, 1 where the fit
+    explains nothing. ``sigma`` is the median deviation of the fitted Gaussians in cells.
     """
 
     residual: float
@@ -55,29 +50,26 @@ class Gaussianity:
 
 def measure_gaussianity(heatmaps: NDArray[np.floating], labelled: NDArray[np.bool_]) -> Gaussianity:
     """Fits a quadratic to the logarithm around every peak of heatmaps (P, K, H, W), as they are
-    decoded; ``labelled`` (P, K) says which of them count.
+    decoded; ``labelled`` (P, K) says which count. Peaks at the edge do not.
     """
-    maps = heatmaps[labelled].astype(np.float64)
-    y, x = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[2])
-    highest = maps[np.arange(len(maps)), y, x]
     size = 2 * REACH + 1
+    maps = heatmaps[labelled].astype(np.float64)
+    rows, columns = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[2]) - REACH
     cells = np.lib.stride_tricks.sliding_window_view(maps, (size, size), axis=(1, 2))
-    rows, columns = y - REACH, x - REACH
-    kept = (rows >= 0) & (columns >= 0) & (highest > 0)
-    kept &= (rows < cells.shape[1]) & (columns < cells.shape[2])
-    inner = cells[np.flatnonzero(kept), rows[kept], columns[kept]].reshape(-1, size * size)
-    windows = np.log(np.maximum(inner / highest[kept][:, None], FLOOR))
-    if not len(windows):
+    kept = (rows >= 0) & (columns >= 0) & (rows < cells.shape[1]) & (columns < cells.shape[2])
+    kept &= maps.max(axis=(1, 2)) > 0
+    if not kept.any():
         return Gaussianity(float("nan"), float("nan"), 0)
+    windows = cells[kept, rows[kept], columns[kept]].reshape(-1, size * size)
+    windows = np.log(np.maximum(windows / windows.max(axis=1, keepdims=True), FLOOR))
     y, x = (axis.ravel() for axis in np.mgrid[-REACH : REACH + 1.0, -REACH : REACH + 1.0])
     design = np.stack([np.ones_like(x), x, y, x * x / 2, y * y / 2, x * y], axis=1)
     fitted = windows @ np.linalg.pinv(design).T
     left_over = np.sqrt(np.mean((windows - fitted @ design.T) ** 2, axis=1))
-    varied = windows.std(axis=1)
     curvature = -(fitted[:, 3] + fitted[:, 4]) / 2
-    peaked = curvature[curvature > 0]
-    sigma = float(np.median(1 / np.sqrt(peaked))) if len(peaked) else float("nan")
-    return Gaussianity(float(np.mean(left_over / np.maximum(varied, 1e-12))), sigma, len(windows))
+    sigma = np.median(1 / np.sqrt(curvature[curvature > 0])) if (curvature > 0).any() else np.nan
+    residual = np.mean(left_over / np.maximum(windows.std(axis=1), 1e-12))
+    return Gaussianity(float(residual), float(sigma), len(windows))
 
 
 def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:
@@ -88,33 +80,34 @@ def export_run(folder: Path, output: Path, dev: tuple[str, ...] = ()) -> Card:
     """
     content = read_checkpoint(folder)
     settings = PoseSettings.from_json(str(content.get("settings")))
-    state = content["learner"].get("ema") if isinstance(content["learner"], dict) else None
-    if not isinstance(state, dict):
-        raise DataError(f"{folder / CHECKPOINT} holds no weights")
+    state = read_state(folder / CHECKPOINT)
     network = build_network(settings.network, len(SKELETONS[settings.skeleton].keypoints))
     load_state(network, state, folder / CHECKPOINT)
-    notes = provenance(settings, content) | validated(folder, int(content["step"]))
-    runtime = as_runtime(channels_last(network).eval(), settings, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    notes = _provenance(settings, content) | _validated(folder, int(content["step"]))
+    runtime = as_runtime(channels_last(network, cpu).eval(), settings, cpu)
     for text in dev or settings.dev:
-        found, name = gaussianity_of(runtime, text), short_name(text)
+        found, name = _gaussianity_of(runtime, text), _short_name(text)
         notes[f"gaussian_residual {name}"] = f"{found.residual:.4f} over {found.maps} maps"
         logger.info(
             f"{name}: a Gaussian leaves {100 * found.residual:.1f} % of the log-heatmap unexplained"
             f" near the peak, sigma {found.sigma:.2f} cells, {found.maps} maps"
         )
-    card = build_card(settings, LICENCE, **notes)
     output.parent.mkdir(parents=True, exist_ok=True)
+    card = build_card(settings, LICENCE, **notes)
     saved = save_checkpoint(output, state, card, dtype=torch.float16)
     logger.info(f"{output}: {output.stat().st_size / 1e6:.1f} MB, SHA-256 {saved.sha256}")
     return saved
 
 
-def provenance(settings: PoseSettings, content: dict[str, Any]) -> dict[str, str]:
+def _provenance(settings: PoseSettings, content: dict[str, Any]) -> dict[str, str]:
     """How the weights came about, for the card."""
+    on_gpu = settings.device != "cpu" and torch.cuda.is_available()
+    cpu = f"{torch.get_num_threads()} CPU threads, {platform.machine()}"
     step = settings.relative_step
     rate = f"lr {settings.highest_lr:g}" if step is None else f"norms held, step {step:g}"
     return {
-        "data": ", ".join(short_name(text) for text in settings.data),
+        "data": ", ".join(_short_name(text) for text in settings.data),
         "crops": str(int(content["step"]) * settings.batch),
         "minutes": f"{float(content['elapsed_s']) / 60:.1f}",
         "seed": str(settings.seed),
@@ -123,35 +116,28 @@ def provenance(settings: PoseSettings, content: dict[str, Any]) -> dict[str, str
         "targets": settings.targets,
         "optimiser": f"{settings.optimiser}, {rate}, batch {settings.batch}",
         "started_from": Path(settings.init).name if settings.init else "nothing",
-        "hardware": hardware(settings.device),
+        "hardware": torch.cuda.get_device_name() if on_gpu else cpu,
     }
 
 
-def validated(folder: Path, step: int) -> dict[str, str]:
+def _validated(folder: Path, step: int) -> dict[str, str]:
     """What the dev sets said of exactly these weights, from the log."""
     notes = {}
     for entry in read_log(folder):
         if "validation" in entry and entry["step"] == step:
             figures = ", ".join(f"{name} {value:g}" for name, value in entry["validation"].items())
-            notes[f"validation {short_name(entry['set'])}"] = figures
+            notes[f"validation {_short_name(entry['set'])}"] = figures
     return notes
 
 
-def short_name(text: str) -> str:
+def _short_name(text: str) -> str:
     """A set in two words: the folders of its annotations, or the name of its pack."""
     parts = text.split(":")
     path = Path(parts[1])
     return path.name if parts[0] == "pack" else "/".join(path.parent.parts[-2:])
 
 
-def hardware(device: str) -> str:
-    """What it was trained on."""
-    if device != "cpu" and torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{torch.get_num_threads()} CPU threads, {platform.machine()}"
-
-
-def gaussianity_of(runtime: CallableRuntime, dev: str) -> Gaussianity:
+def _gaussianity_of(runtime: CallableRuntime, dev: str) -> Gaussianity:
     """How Gaussian the maps of the first annotated people are."""
     spec = parse_set(dev)
     dataset, archive = open_people(spec.images, spec.annotations)

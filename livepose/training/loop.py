@@ -7,7 +7,6 @@ says what the result is good for. Everything else is the same for both and stand
 import logging
 import math
 import signal
-import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -25,13 +24,7 @@ import torch
 from torch import Tensor
 
 from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
-from livepose.training.records import (
-    CHECKPOINT,
-    SETTINGS,
-    RunLog,
-    read_checkpoint,
-    write_checkpoint,
-)
+from livepose.training.records import CHECKPOINT, RunLog, read_checkpoint, write_checkpoint
 from livepose.training.settings import RunSettings
 from livepose.training.train_step import Processes, Task, TrainStep, choose_device
 
@@ -118,43 +111,12 @@ class Prefetcher:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-class ProgressLine:
-    """A bar on a terminal, plain lines elsewhere; all on stderr."""
-
-    def __init__(self) -> None:
-        self._bar = None
-        if sys.stderr is not None and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn
-
-            console = Console(stderr=True)
-            self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=console)
-            self._task = self._bar.add_task("", total=1.0)
-            self._bar.start()
-
-    def show(self, text: str, progress: float) -> None:
-        """Say where the training is."""
-        if self._bar is None:
-            logger.info(text)
-        else:
-            self._bar.update(self._task, completed=progress, description=text)
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-        if self._bar is not None:
-            self._bar.stop()
-
-
 class DivergenceWatch:
-    """Remembers recent losses; a loss that is no number, or far above them, is an error.
-
-    With several input sizes each has losses of its own: ``kind`` tells them apart.
-    """
+    """Remembers recent losses of each kind; one that is no number, or far above, is an error."""
 
     def __init__(self, ignore_until_step: int) -> None:
         self._ignore_until = ignore_until_step
-        self.recent: dict[str, list[float]] = defaultdict(list)
-        """The last losses of each kind; a checkpoint keeps them."""
+        self.recent: dict[str, list[float]] = defaultdict(list)  # a checkpoint keeps them
 
     def check(self, step: int, loss: float, kind: str = "") -> None:
         """Take in one loss. LiveposeError when the training diverges, with what to do about it."""
@@ -201,7 +163,7 @@ def train(
         trainer = Trainer(make(device, processes), folder, device, processes)
         if processes.first:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / SETTINGS).write_text(settings.to_json(), encoding="utf-8")
+            (folder / "settings.json").write_text(settings.to_json(), encoding="utf-8")
         if resume:
             trainer.resume()
         trainer.run()
@@ -229,7 +191,7 @@ class Trainer:
         self._losses: list[float] = []
         self._norm = math.nan
         self._told = (0, 0.0)
-        self._stop = self._phase = False
+        self._stop = False
 
     def resume(self) -> None:
         """Go on from the run's checkpoint."""
@@ -239,7 +201,6 @@ class Trainer:
             self.step, self._before_s = int(content["step"]), float(content["elapsed_s"])
             for kind, losses in content["recent_losses"].items():
                 self._watch.recent[kind] = list(losses)
-            self._phase = bool(content["last_phase"])
             torch.set_rng_state(content["rng"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -265,8 +226,7 @@ class Trainer:
             return self.task.prepare(step, self.schedule.progress(step, self.elapsed_s))
 
         loader = Prefetcher(prepare, self.step, self.settings.workers)
-        line = ProgressLine()
-        with stopping(self._ask_to_stop), closing(loader), closing(line):
+        with stopping(self._ask_to_stop), closing(loader):
             written_s = self.elapsed_s
             while True:
                 progress, stop = self._agreed()
@@ -274,11 +234,11 @@ class Trainer:
                     break
                 self._learn(self.task.finish(loader.take()), progress)
                 if self.step - self._told[0] >= self.settings.log_every:
-                    self._tell(loader, log, line)
+                    self._tell(loader, log)
                 if self.elapsed_s - written_s > CHECKPOINT_EVERY_S:
                     self._write()
                     written_s = self.elapsed_s
-            self._tell(loader, log, line)
+            self._tell(loader, log)
             self._write()
             if progress >= 1:
                 self._validate(log)
@@ -303,14 +263,10 @@ class Trainer:
         return progress, bool(late_or_asked)
 
     def _learn(self, batch: Any, progress: float) -> None:
-        if self.task.phase(progress) != self._phase:
-            self._check()
-            self._watch.recent.clear()  # the loss changes its meaning
-            self._phase = not self._phase
         rate = self.schedule.rate(self.step, progress)
         loss, norm = self.train_step.step(batch, self.step, rate, progress)
         self.step += 1
-        self._unchecked.append((self.step, loss, norm, self.task.kind(batch)))
+        self._unchecked.append((self.step, loss, norm, self.task.kind(batch, progress)))
         if loss.device.type == "cpu":  # a GPU is not waited for at every step
             self._check()
 
@@ -322,36 +278,35 @@ class Trainer:
             self._norm = float(norm)
         self._unchecked.clear()
 
-    def _tell(self, loader: Prefetcher, log: RunLog | None, line: ProgressLine) -> None:
+    def _tell(self, loader: Prefetcher, log: RunLog | None) -> None:
         """Log and show the steps since the last time, if there were any."""
         self._check()
         if log is None or not self._losses:
             return
-        elapsed_s, batch, unit = self.elapsed_s, self.settings.batch, self.task.unit
-        steps, passed_s = self.step - self._told[0], max(elapsed_s - self._told[1], 1e-9)
+        elapsed_s, batch = self.elapsed_s, self.settings.batch
+        passed_s = max(elapsed_s - self._told[1], 1e-9)
+        step_s = passed_s / (self.step - self._told[0])
         progress = self.schedule.progress(self.step, elapsed_s)
-        left_s = round(self.schedule.left_s(self.step, elapsed_s, passed_s / steps))
-        loss, per_s = sum(self._losses) / len(self._losses), steps * batch / passed_s
-        data_share = min(1.0, loader.waited_s / passed_s)
         entry = {
             "step": self.step,
             "samples": self.step * batch,
             "progress": round(progress, 6),
             "elapsed_s": round(elapsed_s, 1),
-            "left_s": left_s,
-            "loss": round(loss, 5),
+            "left_s": round(self.schedule.left_s(self.step, elapsed_s, step_s)),
+            "loss": round(sum(self._losses) / len(self._losses), 5),
             "grad_norm": round(self._norm, 3) if math.isfinite(self._norm) else None,
             "rate": round(self.schedule.rate(self.step, progress), 5),
             **self.task.state(progress),
-            "samples_per_s": round(per_s, 2),
-            "data_share": round(data_share, 4),
+            "samples_per_s": round(batch / step_s, 2),
+            "data_share": round(min(1.0, loader.waited_s / passed_s), 4),
         }
         log.write(entry)
         text = (
-            f"step {self.step}, {self.step * batch} {unit}, loss {loss:.4f}, {per_s:.1f} {unit}/s"
+            "step {step}, {samples} {unit}, loss {loss:.4f}, {samples_per_s:.1f} {unit}/s, "
+            "data {data_share:.0%}, {progress:.1%}, {left} left"
         )
-        left = f"{100 * progress:.1f} %, {timedelta(seconds=left_s)} left"
-        line.show(f"{text}, data {100 * data_share:.0f} %, {left}", progress)
+        left = timedelta(seconds=entry["left_s"])
+        logger.info(text.format(unit=self.task.unit, left=left, **entry))
         self._losses.clear()
         loader.waited_s = 0.0
         self._told = (self.step, elapsed_s)
@@ -378,7 +333,6 @@ class Trainer:
             "step": self.step,
             "elapsed_s": self.elapsed_s,
             "recent_losses": dict(self._watch.recent),
-            "last_phase": self._phase,
             "rng": torch.get_rng_state(),
             "settings": self.settings.to_json(),
         }

@@ -22,7 +22,6 @@ from livepose.weights.card import STRIDE
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-_UNIFORM_STREAM, _NORMAL_STREAM, _NOISE_STREAM = 1, 2, 3
 _COLUMNS = 64
 MIN_CUT_PX, MIN_CUT_BOX_PX, MIN_TORSO_PX = 24.0, 50.0, 20.0
 HALF_BODY_FROM = 8  # keypoints
@@ -122,28 +121,28 @@ class Plan:
         return Plan(*(getattr(self, entry.name)[which] for entry in fields(self)))
 
 
-class Draws:
+class _Draws:
     """Random columns for B rows, taken one after the other; each row depends on itself alone."""
 
     def __init__(self, seed: int, step: int, rows: int) -> None:
-        def stream(number: int) -> np.random.Generator:
-            return np.random.Generator(np.random.Philox([seed, step, number]))
-
-        self._uniform = iter(stream(_UNIFORM_STREAM).random((rows, _COLUMNS)).T)
-        self._normal = iter(stream(_NORMAL_STREAM).standard_normal((rows, _COLUMNS)).T)
-        self.noise_seeds = stream(_NOISE_STREAM).integers(0, 2**62, rows)
+        uniform, normal, noise = (
+            np.random.Generator(np.random.Philox([seed, step, stream])) for stream in (1, 2, 3)
+        )
+        self._uniform = iter(uniform.random((rows, _COLUMNS)).T)
+        self._normal = iter(normal.standard_normal((rows, _COLUMNS)).T)
+        self.noise_seeds = noise.integers(0, 2**62, rows)
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Floats:
-        """Uniform numbers, (B,)."""
         return np.asarray(low + (high - low) * next(self._uniform))
 
     def normal(self, scale: float = 1.0) -> Floats:
-        """Normal numbers, (B,)."""
         return np.asarray(scale * next(self._normal))
 
     def chance(self, share: float) -> Flags:
-        """True in this share of the rows, (B,)."""
         return np.asarray(self.uniform() < share)
+
+    def three(self, low: float, high: float) -> Floats:
+        return np.stack([self.uniform(low, high) for _ in range(3)], axis=1)
 
 
 class Planner:
@@ -161,7 +160,7 @@ class Planner:
         self, rows: NDArray[np.int64], step: int, curriculum: float, geometry: TrainingGeometry
     ) -> Plan:
         """The plan of one batch: the people ``rows``, (B,), at this step and input size."""
-        draws, augment = Draws(self.seed, step, len(rows)), self.augment
+        draws, augment = _Draws(self.seed, step, len(rows)), self.augment
         xy, weights = self.people.xy[rows], self.people.weights[rows]
         boxes, windows = self.people.boxes_xyxy[rows], self.people.windows_xyxy[rows]
         kind, known = draws.uniform(), weights > 0
@@ -175,26 +174,24 @@ class Planner:
         windows = np.where(webcam[:, None], windows_cut, windows)
         flip = draws.chance(augment.flipped)
         boxes = self._shake(draws, boxes, curriculum)
-        turn = np.where(webcam, augment.webcam_rotation, 1.0)
-        matrices = geometry.turned(boxes, self._rotation(draws, curriculum) * turn, flip)
+        spread_deg = augment.rotation_deg * curriculum
+        turn_deg = np.clip(draws.normal(spread_deg), -2 * spread_deg, 2 * spread_deg)
+        turn_deg = np.where(draws.chance(augment.rotated), turn_deg, 0.0)
+        turn_deg *= np.where(webcam, augment.webcam_rotation, 1.0)
+        matrices = geometry.turned(boxes, turn_deg, flip)
         heatmap_xy = geometry.input_to_heatmap(transform(matrices, xy))
         height, width = geometry.heatmap_hw
         frame = np.tile([-0.5, -0.5, width - 0.5, height - 0.5], (len(rows), 1))
         seen = _inside(xy, windows) & _inside(heatmap_xy, frame)
         absent = np.where(known & ~seen, augment.absent_weight, 0.0)
-        return Plan(
-            rows,
-            matrices,
-            windows,
-            self._mirrored(heatmap_xy, flip),
-            self._mirrored(np.where(seen, weights, 0.0), flip),
-            self._mirrored(absent, flip),
-            noise_seeds=draws.noise_seeds,
-            **self._appearance(draws, curriculum, geometry.input_hw),
-        )
+        labels = heatmap_xy, np.where(seen, weights, 0.0), absent
+        for values in labels:  # left and right exchanged in the rows that are mirrored
+            values[flip] = values[flip][:, self._mirror]
+        appearance = self._appearance(draws, curriculum, geometry.input_hw)
+        return Plan(rows, matrices, windows, *labels, *appearance, draws.noise_seeds)
 
     def _webcam(
-        self, draws: Draws, boxes: Floats, xy: Floats, known: Flags, windows: Floats
+        self, draws: _Draws, boxes: Floats, xy: Floats, known: Flags, windows: Floats
     ) -> tuple[Floats, Floats, Flags]:
         """Boxes and windows that end below the chest, and where that can be done, (B,)."""
         top, height, width = boxes[:, 1], boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]
@@ -206,37 +203,29 @@ class Planner:
         cut = np.where(by_torso, shoulder + torso * draws.uniform(0.4, 1.6), cut)
         left_in = known & (xy[..., 1] <= cut[:, None])
         possible = (height > MIN_CUT_BOX_PX) & (cut > top + MIN_CUT_PX) & (left_in.sum(axis=1) >= 3)
-        low, high = _bounds(xy[..., 0], left_in)
-        boxes_cut = np.stack(
-            [
-                np.maximum(boxes[:, 0], low - 0.15 * width),
-                top,
-                np.minimum(boxes[:, 2], high + 0.15 * width + 1),
-                np.minimum(boxes[:, 3], cut),
-            ],
-            axis=1,
-        )
-        windows_cut = windows.copy()
+        low, high = _bounds(xy, left_in)
+        boxes_cut, windows_cut = boxes.copy(), windows.copy()
+        boxes_cut[:, 0] = np.maximum(boxes[:, 0], low[:, 0] - 0.15 * width)
+        boxes_cut[:, 2] = np.minimum(boxes[:, 2], high[:, 0] + 0.15 * width + 1)
+        boxes_cut[:, 3] = np.minimum(boxes[:, 3], cut)
         windows_cut[:, 3] = np.minimum(windows[:, 3], np.floor(cut) - 0.5)
         return boxes_cut, windows_cut, possible
 
     def _half_body(
-        self, draws: Draws, boxes: Floats, xy: Floats, known: Flags
+        self, draws: _Draws, boxes: Floats, xy: Floats, known: Flags
     ) -> tuple[Floats, Flags]:
         """Boxes around the upper or the lower body, and where that can be done, (B,)."""
         upper = draws.chance(0.6)
         chosen = known & (self._lower[None, :] != upper[:, None])
         possible = (known.sum(axis=1) >= HALF_BODY_FROM) & (chosen.sum(axis=1) >= 3)
-        (left, right), (top, bottom) = _bounds(xy[..., 0], chosen), _bounds(xy[..., 1], chosen)
-        grow_x, grow_y = 0.2 * (right - left), 0.2 * (bottom - top)
-        edges = [left - grow_x, top - grow_y, right + grow_x, bottom + grow_y]
-        return np.where(possible[:, None], np.stack(edges, axis=1), boxes), possible
+        low, high = _bounds(xy, chosen)
+        grow = 0.2 * (high - low)
+        return np.hstack([low - grow, high + grow]), possible
 
-    def _shake(self, draws: Draws, boxes: Floats, curriculum: float) -> Floats:
+    def _shake(self, draws: _Draws, boxes: Floats, curriculum: float) -> Floats:
         """Boxes as a detector and a tracker give them: edges off, too large or too small."""
         augment = self.augment
-        strength = 0.5 + 0.5 * curriculum
-        spread = draws.normal(augment.scale * strength)
+        spread = draws.normal(augment.scale * (0.5 + 0.5 * curriculum))
         factor = np.clip(1 + spread, 1 - augment.scale, 1 + augment.scale)
         side = np.maximum(boxes[:, 2:] - boxes[:, :2], 8.0)
         shaken = np.stack([draws.normal(augment.edge_shake) for _ in range(4)], axis=1)
@@ -245,36 +234,25 @@ class Planner:
         half = np.maximum(edges[:, 2:] - edges[:, :2], 4.0) / 2 * factor[:, None]
         return np.concatenate([centre - half, centre + half], axis=1)
 
-    def _rotation(self, draws: Draws, curriculum: float) -> Floats:
-        most = 2 * self.augment.rotation_deg * curriculum
-        angle = np.clip(draws.normal(self.augment.rotation_deg * curriculum), -most, most)
-        return np.where(draws.chance(self.augment.rotated), angle, 0.0)
-
-    def _mirrored(self, values: Floats, flip: Flags) -> Floats:
-        """Left and right exchanged in the rows that are mirrored."""
-        shaped = flip.reshape(-1, *[1] * (values.ndim - 1))
-        return np.where(shaped, values[:, self._mirror], values)
-
     def _appearance(
-        self, draws: Draws, curriculum: float, input_hw: tuple[int, int]
-    ) -> dict[str, Floats]:
-        """What is not geometry, by its names in ``Plan``."""
+        self, draws: _Draws, curriculum: float, input_hw: tuple[int, int]
+    ) -> tuple[Floats, ...]:
+        """Gain, bias, saturation, blur, noise, hole and its colour."""
         augment = self.augment
         coloured, greyed = draws.chance(augment.colour), draws.chance(augment.grey)
-        tint = np.stack([draws.uniform(0.9, 1.1) for _ in range(3)], axis=1)
-        gain = np.where(coloured[:, None], draws.uniform(0.7, 1.3)[:, None] * tint, 1.0)
-        return {
-            "gain": gain,
-            "bias": np.where(coloured, draws.uniform(-20, 20), 0.0),
-            "saturation": np.where(greyed, draws.uniform(), 1.0),
-            "blur_px": np.where(draws.chance(augment.blur), draws.uniform(0.4, 1.0), 0.0),
-            "noise": np.where(draws.chance(augment.noise), draws.uniform(2, 12), 0.0),
-            "hole_xyxy": _holes(draws, draws.chance(augment.occlusion * curriculum), input_hw),
-            "hole_rgb": np.stack([draws.uniform(0, 255) for _ in range(3)], axis=1),
-        }
+        tint = draws.three(0.9, 1.1)
+        return (
+            np.where(coloured[:, None], draws.uniform(0.7, 1.3)[:, None] * tint, 1.0),
+            np.where(coloured, draws.uniform(-20, 20), 0.0),
+            np.where(greyed, draws.uniform(), 1.0),
+            np.where(draws.chance(augment.blur), draws.uniform(0.4, 1.0), 0.0),
+            np.where(draws.chance(augment.noise), draws.uniform(2, 12), 0.0),
+            _holes(draws, draws.chance(augment.occlusion * curriculum), input_hw),
+            draws.three(0, 255),
+        )
 
 
-def _holes(draws: Draws, wanted: Flags, input_hw: tuple[int, int]) -> Floats:
+def _holes(draws: _Draws, wanted: Flags, input_hw: tuple[int, int]) -> Floats:
     """Rectangles that hide a part of the crop, in input px; empty where not wanted."""
     height, width = input_hw
     wide, high = width * draws.uniform(0.1, 0.35), height * draws.uniform(0.1, 0.35)
@@ -291,12 +269,13 @@ def _mean_y(xy: Floats, known: Flags, joints: Flags) -> tuple[Floats, Flags]:
     return total / np.maximum(count, 1), count > 0
 
 
-def _bounds(values: Floats, chosen: Flags) -> tuple[Floats, Floats]:
-    """Smallest and largest of the chosen values, (B,) each; 0 where none is chosen."""
-    any_chosen = chosen.any(axis=1)
-    low = np.where(chosen, values, np.inf).min(axis=1)
-    high = np.where(chosen, values, -np.inf).max(axis=1)
-    return np.where(any_chosen, low, 0.0), np.where(any_chosen, high, 0.0)
+def _bounds(xy: Floats, chosen: Flags) -> tuple[Floats, Floats]:
+    """Smallest and largest of the chosen points (B, K, 2), (B, 2) each; 0 where none is chosen."""
+    none = ~chosen.any(axis=1)
+    low = np.where(chosen[..., None], xy, np.inf).min(axis=1)
+    high = np.where(chosen[..., None], xy, -np.inf).max(axis=1)
+    low[none] = high[none] = 0.0
+    return low, high
 
 
 def _inside(xy: Floats, frames_xyxy: Floats) -> Flags:

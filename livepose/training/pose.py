@@ -1,15 +1,25 @@
-"""The pose network as a task of the training loop.
+"""The pose network as a task of the training loop, with its targets and losses.
 
 The way of a crop: ``data`` (who there is) -> ``PersonSampler`` (who comes when) -> ``plan`` (what
 is done to the crop) -> ``crops`` (the crop and its colours) -> here. Every crop is a pure function
 of seed, step and place in the batch.
+
+Targets ``dark`` are Gaussians around the true sub-pixel point (Zhang et al., arXiv 1910.06278,
+section 3.2), ``standard`` around the nearest cell, cut at three sigma: the same maps as
+``livepose.heatmaps`` encodes, for many crops at once. With the loss ``softmax`` the outputs of one
+keypoint are log-probabilities over the cells, compared with the target by cross-entropy (less the
+target's entropy, so that 0 is perfect); its maps are ``exp(log_softmax) * 2 pi sigma²``: with a
+peak near 1 where the network is sure, flat and low where it is not. With ``mse`` the outputs are
+the maps, compared cell by cell, as in the papers. Both losses are a sum over keypoints and the sum
+of weights to divide it by; keypoints that are known to be out of sight are compared with an even
+or an empty map, with weights of their own.
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,14 +35,58 @@ from livepose.training.data import People, parse_set, read_people
 from livepose.training.loop import Schedule
 from livepose.training.plan import Augment, Plan, Planner, TrainingGeometry
 from livepose.training.settings import PoseSettings
-from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
 from livepose.training.train_step import Processes, Task, Tensors, autocast
 from livepose.weights import Card
 from livepose.weights.manifest import BLUR_KERNELS
 
 _SIZE_STREAM, _ORDER_STREAM = 4, 0x0E90C4
+TRUNCATED_AT_SIGMA = 3.0
 EPOCHS_REMEMBERED = 4
 logger = logging.getLogger(__name__)
+
+
+def target_maps(heatmap_xy: Tensor, heatmap_hw: tuple[int, int], sigma: float, kind: str) -> Tensor:
+    """Gaussians with a peak of 1, (B, K, H, W), for points (B, K, 2) in heatmap px."""
+    height, width = heatmap_hw
+    centre = torch.floor(heatmap_xy + 0.5) if kind == "standard" else heatmap_xy
+    x = torch.arange(width, device=centre.device, dtype=centre.dtype) - centre[..., 0:1]
+    y = torch.arange(height, device=centre.device, dtype=centre.dtype) - centre[..., 1:2]
+    across, down = torch.exp(-(x**2) / (2 * sigma**2)), torch.exp(-(y**2) / (2 * sigma**2))
+    if kind == "standard":
+        across = across * (x.abs() <= TRUNCATED_AT_SIGMA * sigma)
+        down = down * (y.abs() <= TRUNCATED_AT_SIGMA * sigma)
+    return down[..., :, None] * across[..., None, :]
+
+
+def softmax_maps(outputs: Tensor, sigma: float) -> Tensor:
+    """Heatmaps (B, K, H, W) of a network with softmax outputs."""
+    log_share = torch.log_softmax(outputs.float().flatten(2), dim=-1)
+    return (log_share.exp() * (2 * math.pi * sigma**2)).view(outputs.shape)
+
+
+def softmax_loss(
+    outputs: Tensor, targets: Tensor, weights: Tensor, absent_weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of outputs (B, K, H, W) against targets, with weights (B, K)."""
+    log_share = torch.log_softmax(outputs.float().flatten(2), dim=-1)
+    cells = log_share.shape[-1]
+    share = targets.flatten(2)
+    share = share / share.sum(dim=-1, keepdim=True).clamp_min(1e-9)
+    surprise = torch.special.xlogy(share, share).sum(dim=-1) - (share * log_share).sum(dim=-1)
+    even = -math.log(cells) - log_share.mean(dim=-1)
+    total = (weights * surprise).sum() + (absent_weights * even).sum()
+    return total, (weights + absent_weights).sum()
+
+
+def mse_loss(
+    maps: Tensor, targets: Tensor, weights: Tensor, absent_weights: Tensor, sigma: float
+) -> tuple[Tensor, Tensor]:
+    """Squared error of maps (B, K, H, W) over that of an empty map, which so costs 1."""
+    scale = 1 / (math.pi * sigma**2)
+    wrong = (maps.float() - targets).square().sum(dim=(2, 3)) * scale
+    filled = maps.float().square().sum(dim=(2, 3)) * scale
+    total = (weights * wrong).sum() + (absent_weights * filled).sum()
+    return total, (weights + absent_weights).sum()
 
 
 class PersonSampler:
@@ -128,10 +182,6 @@ class PoseTask(Task):
             prepared = make_batch(self._crops.render(plan, input_hw), plan)
         return super().finish(prepared)
 
-    def forward(self, network: nn.Module, batch: Tensors) -> Any:
-        """Outputs (B, K, H, W)."""
-        return network(batch["inputs"])
-
     def loss(self, outputs: Tensor, batch: Tensors, progress: float) -> Tensor:
         """Cross-entropy or squared error, a keypoint."""
         settings = self.settings
@@ -139,25 +189,26 @@ class PoseTask(Task):
         targets = target_maps(batch["heatmap_xy"], hw, settings.sigma, settings.targets)
         weights = batch["weights"], batch["absent_weights"]
         is_softmax = settings.loss == "softmax"
-        if is_softmax and not self.phase(progress):
+        if is_softmax and not self._is_last(progress):
             total, weight = softmax_loss(outputs, targets, *weights)
         else:
             maps = softmax_maps(outputs, settings.sigma) if is_softmax else outputs
             total, weight = mse_loss(maps, targets, *weights, sigma=settings.sigma)
         return total / self._processes.mean_weight(weight).clamp_min(1e-6)
 
-    def phase(self, progress: float) -> bool:
+    def _is_last(self, progress: float) -> bool:
         """Whether squared error between maps has taken over."""
         return self.settings.mse_last > 0 and progress >= 1 - self.settings.mse_last
 
-    def kind(self, batch: Tensors) -> str:
-        """The size of its crops."""
-        return "{2}x{3}".format(*batch["inputs"].shape)
+    def kind(self, batch: Tensors, progress: float) -> str:
+        """The size of its crops, and which loss."""
+        size = "{2}x{3}".format(*batch["inputs"].shape)
+        return f"{size} last" if self._is_last(progress) else size
 
     def state(self, progress: float) -> dict[str, float]:
         """How far the curriculum is."""
         curriculum = self._schedule.curriculum(progress, *self.settings.curriculum_range)
-        return {"hardness": round(curriculum, 3), "last_phase": self.phase(progress)}
+        return {"hardness": round(curriculum, 3), "last_phase": self._is_last(progress)}
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """AP, OKS and PCK through the evaluation."""

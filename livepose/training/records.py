@@ -19,7 +19,7 @@ from livepose.weights.importing import unwrap
 from livepose.weights.places import SUFFIX
 from livepose.weights.torch_file import open_torch_file, require_fits
 
-CHECKPOINT, LOG, SETTINGS = "checkpoint.pt", "log.jsonl", "settings.json"
+CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 FORMAT = 2
 MOST = 1e12
 """Of steps and seconds; no training has as many."""
@@ -40,7 +40,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
     """The checkpoint of a run; WeightsError when it is missing, broken or of another format."""
     file = folder / CHECKPOINT
     content = open_torch_file(file)
-    wanted = {"format", "learner", "step", "elapsed_s", "recent_losses", "last_phase", "rng"}
+    wanted = {"format", "learner", "step", "elapsed_s", "recent_losses", "rng"}
     known = content if isinstance(content, dict) else {}
     numbers = [known.get(name) for name in ("format", "step", "elapsed_s")]
     counts = all(isinstance(one, int | float) and 0 <= one < MOST for one in numbers)

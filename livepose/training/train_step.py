@@ -48,20 +48,13 @@ class Task(Protocol):
         """The batch on the device."""
         return {name: one.to(self.device, non_blocking=True) for name, one in prepared.items()}
 
-    def forward(self, network: nn.Module, batch: Any) -> Any:
-        """What the network says of it."""
-
     def loss(self, outputs: Any, batch: Any, progress: float) -> Tensor:
         """How far that is from what it should say."""
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """Figures on a dev set."""
 
-    def phase(self, progress: float) -> bool:
-        """True from where on the loss means something else."""
-        return False
-
-    def kind(self, batch: Any) -> str:
+    def kind(self, batch: Any, progress: float) -> str:
         """Batches of one kind have losses that can be compared."""
         return ""
 
@@ -154,9 +147,9 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def channels_last(network: nn.Module) -> nn.Module:
-    """The same network with its convolution weights laid out channels-last."""
-    for parameter in network.parameters():
+def channels_last(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network on the device, its convolution weights laid out channels-last."""
+    for parameter in network.to(device).parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return network
@@ -173,11 +166,9 @@ class TrainStep:
         if settings.init is not None:
             file = Path(settings.init)
             load_state(self.network, read_state(file), file)
-        self.network = channels_last(self.network.to(device)).train()
-        self.ema = channels_last(self.ema.to(device)).eval()
+        self.network = channels_last(self.network, device).train()
+        self.ema = channels_last(self.ema, device).eval().requires_grad_(False)
         self.ema.load_state_dict(self.network.state_dict())
-        for parameter in self.ema.parameters():
-            parameter.requires_grad_(False)
         self._mean = RunningMean(self.ema, self.network)
         self._optimisers = build_optimisers(self.network, settings, task.is_hidden)
         self._highest = [[one["lr"] for one in each.param_groups] for each in self._optimisers]
@@ -191,7 +182,7 @@ class TrainStep:
                 group["lr"] = highest * rate
         settings = self.task.settings
         with autocast(self._device, settings.precision):
-            outputs = self.task.forward(self._forward, batch)
+            outputs = self._forward(batch["inputs"])
         loss = self.task.loss(as_float32(outputs), batch, progress)
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)

@@ -12,8 +12,8 @@ from livepose.errors import DataError, LiveposeError, UsageError
 from livepose.training.export import measure_gaussianity
 from livepose.training.loop import DivergenceWatch, Schedule, stopping
 from livepose.training.optim import Muon, orthogonalise
+from livepose.training.pose import mse_loss, softmax_loss, softmax_maps, target_maps
 from livepose.training.settings import DetectorSettings, PoseSettings
-from livepose.training.targets import mse_loss, softmax_loss, softmax_maps, target_maps
 from livepose.training.train_step import Processes
 
 SOME = {"data": ("a:b",), "samples": 1000}

@@ -10,8 +10,7 @@ from livepose.skeletons import COCO17
 from livepose.training.crops import DeviceCrops, changed, render_crops
 from livepose.training.data import People
 from livepose.training.plan import Augment, Plan, Planner, TrainingGeometry, transform
-from livepose.training.pose import PersonSampler
-from livepose.training.targets import target_maps
+from livepose.training.pose import PersonSampler, target_maps
 
 GEOMETRY = TrainingGeometry("pixel_centre", (128, 96))
 
