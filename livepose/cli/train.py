@@ -105,22 +105,24 @@ def _export(
 
 
 def _train_pose(given: Namespace) -> int:
-    from livepose.training.pose import train_pose
+    from livepose.training.loop import train
+    from livepose.training.pose import PoseTask
 
     start = options(PoseStartSettings, given)
     settings = _settings_of(PoseSettings, start, given)
-    trainer = train_pose(settings, start.folder, start.resume)
+    trainer = train(PoseTask, settings, start.folder, start.resume)
     if trainer.processes.first and (start.export or start.export_parts):
         _export(start.folder, start.export, start.export_parts)
     return _ended(trainer)
 
 
 def _train_detector(given: Namespace) -> int:
-    from livepose.training.detector import EXPORT, train_detector
+    from livepose.training.detector import EXPORT, DetectorTask
+    from livepose.training.loop import train
 
     start = options(StartSettings, given)
     settings = _settings_of(DetectorSettings, start, given)
-    trainer = train_detector(settings, start.folder, start.resume)
+    trainer = train(DetectorTask, settings, start.folder, start.resume)
     file = start.folder / EXPORT
     if start.export is not None:
         start.export.parent.mkdir(parents=True, exist_ok=True)

@@ -52,14 +52,14 @@ class DeviceCrops:
     def __init__(
         self, people: People, sizes_hw: Sequence[tuple[int, int]], device: torch.device
     ) -> None:
-        self._device, side_px = device, SIDE_PX
-        matrices = _square_matrices(people.boxes_xyxy, sizes_hw, side_px)
+        self._device = device
+        matrices = _square_matrices(people.boxes_xyxy, sizes_hw)
         self._to_square = torch.from_numpy(matrices).float().to(device)
-        self._bytes = torch.empty((len(people), 3, side_px, side_px), dtype=torch.uint8)
+        self._bytes = torch.empty((len(people), 3, SIDE_PX, SIDE_PX), dtype=torch.uint8)
         for start in range(0, len(people), CHUNK):
             rows = np.arange(start, min(start + CHUNK, len(people)))
             cut = people.windows_xyxy[rows], matrices[rows]
-            squares = render_crops(people, rows, *cut, (side_px, side_px))
+            squares = render_crops(people, rows, *cut, (SIDE_PX, SIDE_PX))
             self._bytes[rows] = torch.from_numpy(squares).flip(-1).permute(0, 3, 1, 2)
         self._bytes = self._bytes.to(device)
 
@@ -76,31 +76,25 @@ class DeviceCrops:
         crops = functional.grid_sample(
             self._bytes[which].float(), grid, padding_mode="zeros", align_corners=False
         )
-        return crops * self._inside(picture_xy, plan.windows_xyxy)[:, None]
-
-    def _inside(self, picture_xy: Tensor, windows_xyxy: Floats) -> Tensor:
-        """1 inside the window, falling to 0 within the pixel at its edge, (B, h, w)."""
-        windows = torch.from_numpy(windows_xyxy).float().to(self._device)[:, None, None]
+        # 1 inside the window, falling to 0 within the pixel at its edge.
+        windows = torch.from_numpy(plan.windows_xyxy).float().to(self._device)[:, None, None]
         low = (picture_xy - windows[..., :2] + 0.5).clamp(0, 1)
         high = (windows[..., 2:] - picture_xy + 0.5).clamp(0, 1)
-        return (low * high).prod(dim=-1)
+        return crops * (low * high).prod(dim=-1)[:, None]
 
 
-def _square_matrices(
-    boxes_xyxy: Floats, sizes_hw: Sequence[tuple[int, int]], side_px: int
-) -> Floats:
+def _square_matrices(boxes_xyxy: Floats, sizes_hw: Sequence[tuple[int, int]]) -> Floats:
     """Picture px to px of the kept square, (N, 2, 3), upright and without mirroring.
 
-    The square's side is the longer one of the box as it is fitted into any of the inputs, and
-    context around it.
+    Its side is the longer one of the box as it is fitted into any of the inputs, and context.
     """
     wide, high = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).T
     most = max(max(size) / size[1] for size in sizes_hw)
-    factor = side_px / (CONTEXT * np.maximum(wide * most, high))
+    factor = SIDE_PX / (CONTEXT * np.maximum(wide * most, high))
     centre = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:] - 1) / 2
     matrices = np.zeros((len(boxes_xyxy), 2, 3))
     matrices[:, 0, 0] = matrices[:, 1, 1] = factor
-    matrices[:, :, 2] = (side_px - 1) / 2 - factor[:, None] * centre
+    matrices[:, :, 2] = (SIDE_PX - 1) / 2 - factor[:, None] * centre
     return matrices
 
 
@@ -117,15 +111,15 @@ def changed(crops_rgb: Tensor, plan: Plan) -> Tensor:
 
 
 def _on_device(values: Floats, like: Tensor) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32)).to(like.device, non_blocking=True)
+    """One value a row, or a colour, as something to multiply crops with."""
+    moved = torch.from_numpy(values.astype(np.float32)).to(like.device, non_blocking=True)
+    return moved.reshape(len(values), -1, 1, 1)
 
 
 def _colour(crops: Tensor, plan: Plan) -> Tensor:
-    """Gain, bias and saturation."""
-    gain, bias = _on_device(plan.gain, crops), _on_device(plan.bias, crops)
-    lit = crops * gain[:, :, None, None] + bias[:, None, None, None]
+    lit = crops * _on_device(plan.gain, crops) + _on_device(plan.bias, crops)
     grey = lit.mean(dim=1, keepdim=True)
-    return grey + (lit - grey) * _on_device(plan.saturation, crops)[:, None, None, None]
+    return grey + (lit - grey) * _on_device(plan.saturation, crops)
 
 
 def _blur(crops: Tensor, plan: Plan) -> Tensor:
@@ -135,7 +129,7 @@ def _blur(crops: Tensor, plan: Plan) -> Tensor:
         return crops
     which = torch.from_numpy(rows).to(crops.device)
     beside = np.exp(-0.5 / plan.blur_px[rows] ** 2)
-    tap = _on_device(beside / (1 + 2 * beside), crops)[:, None, None, None]
+    tap = _on_device(beside / (1 + 2 * beside), crops)
     chosen = functional.pad(crops[which], (1, 1, 1, 1), mode="replicate")
     chosen = (1 - 2 * tap) * chosen[..., 1:-1] + tap * (chosen[..., :-2] + chosen[..., 2:])
     chosen = (1 - 2 * tap) * chosen[:, :, 1:-1] + tap * (chosen[:, :, :-2] + chosen[:, :, 2:])
@@ -148,25 +142,24 @@ def _noise(crops: Tensor, plan: Plan) -> Tensor:
     On the CPU every row has a generator of its own, so that it is the same in any batch; on a
     device the batch shares one.
     """
-    strength = _on_device(plan.noise, crops)[:, None, None, None]
     generator = torch.Generator(device=crops.device)
-    if crops.device.type != "cpu":
-        generator.manual_seed(int(plan.noise_seeds[0]))
-        drawn = torch.empty_like(crops).normal_(generator=generator)
-        return drawn * strength
     drawn = torch.zeros_like(crops)
-    for row in np.flatnonzero(plan.noise > 0):
-        generator.manual_seed(int(plan.noise_seeds[row]))
-        drawn[row] = torch.randn(crops.shape[1:], generator=generator)
-    return drawn * strength
+    if crops.device.type == "cpu":
+        for row in np.flatnonzero(plan.noise > 0):
+            generator.manual_seed(int(plan.noise_seeds[row]))
+            drawn[row] = torch.randn(crops.shape[1:], generator=generator)
+    else:
+        generator.manual_seed(int(plan.noise_seeds[0]))
+        drawn.normal_(generator=generator)
+    return drawn * _on_device(plan.noise, crops)
 
 
 def _cover(crops: Tensor, plan: Plan) -> Tensor:
     """A rectangle of one colour where one is planned."""
-    height, width = crops.shape[2:]
-    x = torch.arange(width, device=crops.device, dtype=crops.dtype)
-    y = torch.arange(height, device=crops.device, dtype=crops.dtype)
-    left, top, right, bottom = _on_device(plan.hole_xyxy, crops)[:, :, None].unbind(dim=1)
-    hidden_x, hidden_y = (x >= left) & (x < right), (y >= top) & (y < bottom)
-    hidden = (hidden_y[:, :, None] & hidden_x[:, None, :])[:, None]
-    return torch.where(hidden, _on_device(plan.hole_rgb, crops)[:, :, None, None], crops)
+    x, y = (
+        torch.arange(side, device=crops.device, dtype=crops.dtype) for side in crops.shape[:1:-1]
+    )
+    left, top, right, bottom = _on_device(plan.hole_xyxy, crops).unbind(dim=1)
+    y = y[:, None]
+    hidden = (x >= left) & (x < right) & (y >= top) & (y < bottom)
+    return torch.where(hidden[:, None], _on_device(plan.hole_rgb, crops), crops)

@@ -30,7 +30,6 @@ from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Problems, read_dataset
 from livepose.evaluation.validation import validate_detector
 from livepose.frame import ImageBgr
-from livepose.training import loop
 from livepose.training.data import ADVICE, SetSpec, load_pictures, parse_set
 from livepose.training.settings import DetectorSettings
 from livepose.training.train_step import Processes, Task, Tensors
@@ -271,34 +270,22 @@ def _recoloured(rng: np.random.Generator, rgb: Pixels) -> Pixels:
     return rgb
 
 
-def train_detector(settings: DetectorSettings, folder: Path, resume: bool) -> loop.Trainer:
-    """Train a detector of persons, or go on with the run in ``folder``; see ``loop.train``."""
-
-    def make(device: torch.device, processes: Processes) -> DetectorTask:
-        if processes.count > 1:
-            raise UsageError("a detector is trained by one process")
-        pictures = read_boxed(settings)
-        logger.info(f"{len(pictures)} pictures with {pictures.boxes} boxes")
-        return DetectorTask(settings, pictures, folder, device)
-
-    return loop.train(settings, folder, resume, make)
-
-
 class DetectorTask(Task):
     """Pictures in, boxes out."""
 
     unit = "pictures"
 
     def __init__(
-        self,
-        settings: DetectorSettings,
-        pictures: BoxedPictures,
-        folder: Path,
-        device: torch.device,
+        self, settings: DetectorSettings, folder: Path, device: torch.device, processes: Processes
     ) -> None:
+        if processes.count > 1:
+            raise UsageError("a detector is trained by one process")
         self.settings: DetectorSettings = settings
-        self._pictures, self._folder, self.device = pictures, folder, device
-        self._sampler = Sampler(pictures, settings.input_px, settings.mosaic, settings.seed)
+        self._folder, self.device = folder, device
+        self._pictures = read_boxed(settings)
+        logger.info(f"{len(self._pictures)} pictures with {self._pictures.boxes} boxes")
+        where = settings.input_px, settings.mosaic, settings.seed
+        self._sampler = Sampler(self._pictures, *where)
         self._loss: Any = None
 
     def build(self) -> nn.Module:
@@ -332,8 +319,7 @@ class DetectorTask(Task):
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """AP and AP50 of the exported detector, through the live path."""
-        spec = parse_set(dev)
-        file = self._folder / EXPORT
+        spec, file = parse_set(dev), self._folder / EXPORT
         try:
             return validate_detector(file, spec.images, spec.annotations, self.settings.input_px)
         except UsageError as error:

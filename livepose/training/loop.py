@@ -134,12 +134,12 @@ class DivergenceWatch:
 
 
 def train(
+    make: Callable[[Any, Path, torch.device, Processes], Task],
     settings: RunSettings,
     folder: Path,
     resume: bool,
-    make: Callable[[torch.device, Processes], Task],
 ) -> "Trainer":
-    """Train what ``make`` makes, or go on with the run in ``folder``; the run as it ended for now.
+    """Train a task (``PoseTask``, ``DetectorTask``), or go on with the run in ``folder``.
 
     LiveposeError: what is wrong with the settings, the data, the device, the weights to start from,
     or the training itself.
@@ -160,7 +160,7 @@ def train(
     if not processes.first:
         logging.getLogger("livepose.training").setLevel(logging.ERROR)
     try:
-        trainer = Trainer(make(device, processes), folder, device, processes)
+        trainer = Trainer(make(settings, folder, device, processes), folder, device, processes)
         if processes.first:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "settings.json").write_text(settings.to_json(), encoding="utf-8")

@@ -173,18 +173,13 @@ def read_pack(path: Path, skeleton: str, problems: Problems, workers: int = 2) -
 def split_file(file: Path, folder: Path, part_bytes: int = PART_BYTES) -> list[Path]:
     """Write ``file`` as parts of at most ``part_bytes`` with a list of their hashes."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = file.read_bytes()
-    parts = []
+    content, parts = file.read_bytes(), []
+    manifest: dict[str, Any] = {"name": file.name, "sha256": _sha256(content), "parts": []}
     for number, start in enumerate(range(0, len(content), part_bytes)):
-        part = folder / f"{file.name}.{number:02d}"
-        part.write_bytes(content[start : start + part_bytes])
+        part, piece = folder / f"{file.name}.{number:02d}", content[start : start + part_bytes]
+        part.write_bytes(piece)
         parts.append(part)
-    manifest = {
-        "name": file.name,
-        "bytes": len(content),
-        "sha256": _sha256(content),
-        "parts": [{"name": part.name, "sha256": _sha256(part.read_bytes())} for part in parts],
-    }
+        manifest["parts"].append({"name": part.name, "sha256": _sha256(piece)})
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     return parts
 

@@ -29,9 +29,8 @@ from torch import Tensor, nn
 from livepose.evaluation.validation import CallableRuntime, validate_pose
 from livepose.networks import build_network
 from livepose.skeletons import SKELETONS
-from livepose.training import loop
 from livepose.training.crops import DeviceCrops, changed, normalised, render_crops
-from livepose.training.data import People, parse_set, read_people
+from livepose.training.data import parse_set, read_people
 from livepose.training.loop import Schedule
 from livepose.training.plan import Augment, Plan, Planner, TrainingGeometry
 from livepose.training.settings import PoseSettings
@@ -114,32 +113,22 @@ class PersonSampler:
         return np.array([self._epoch(epoch)[place] for epoch, place in places], dtype=np.int64)
 
 
-def train_pose(settings: PoseSettings, folder: Path, resume: bool) -> loop.Trainer:
-    """Train a pose network, or go on with the run in ``folder``; see ``loop.train``."""
-
-    def make(device: torch.device, processes: Processes) -> PoseTask:
-        people = read_people(settings)
-        logger.info(f"{len(people)} people to learn from, on {device}")
-        return PoseTask(settings, people, device, processes)
-
-    return loop.train(settings, folder, resume, make)
-
-
 class PoseTask(Task):
     """Crops of people in, heatmaps out."""
 
     unit = "crops"
 
     def __init__(
-        self, settings: PoseSettings, people: People, device: torch.device, processes: Processes
+        self, settings: PoseSettings, folder: Path, device: torch.device, processes: Processes
     ) -> None:
         self.settings: PoseSettings = settings
         self.device, self._processes = device, processes
+        self._rows = processes.rows(settings.batch)
         self._schedule = Schedule(settings)
-        skeleton = SKELETONS[settings.skeleton]
+        people, skeleton = read_people(settings), SKELETONS[settings.skeleton]
+        logger.info(f"{len(people)} people to learn from, on {device}")
         self._planner = Planner(people, skeleton, Augment(settings.webcam), settings.seed)
         self._sampler = PersonSampler(people.draw_weights, settings.seed)
-        self._rows = processes.rows(settings.batch)
         sizes = sorted(settings.sizes | settings.sizes_last)
         self._crops = DeviceCrops(people, sizes, device) if device.type == "cuda" else None
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from livepose.training import pose
+from livepose.training.loop import train
 from livepose.training.settings import PoseSettings
 
 
@@ -38,7 +39,7 @@ def work(folder: Path, output: Path) -> None:
         device="cpu",
         warm_up_steps=1,
     )
-    trainer = pose.train_pose(settings, output.with_suffix(""), False)
+    trainer = train(pose.PoseTask, settings, output.with_suffix(""), False)
     if trainer.processes.first:
         torch.save(trainer.train_step.network.state_dict(), output)
 
