@@ -73,14 +73,18 @@ def test_nobody_is_propagated_for_longer_than_a_quarter_of_a_second(rate_hz: int
         assert np.diff(np.flatnonzero(person)).max() / rate_hz <= 0.25 + 1e-9
 
 
-def test_one_alone_is_looked_at_in_every_frame() -> None:
-    assert Scene((50,)).frames(60).all()
-
-
-def test_who_asks_for_every_frame_or_for_no_filter_gets_every_frame() -> None:
-    assert Scene((50, 400), every_frame=True).frames(60).all()
-    assert Scene((50, 400), "none").frames(60).all()
-    assert Scene((50, 400), "one-euro").frames(60).all()
+@pytest.mark.parametrize(
+    ("lefts", "how"),
+    [
+        ((50,), {}),
+        ((50, 400), {"every_frame": True}),
+        ((50, 400), {"method": "none"}),
+        ((50, 400), {"method": "one-euro"}),
+    ],
+    ids=["one alone", "who asks for it", "no filter", "a filter that does not predict"],
+)
+def test_everybody_is_looked_at_in_every_frame(lefts: tuple[float, ...], how: dict) -> None:
+    assert Scene(lefts, **how).frames(60).all()
 
 
 def test_a_hand_that_begins_to_move_is_looked_at_in_the_same_frame_and_nobody_else_is() -> None:

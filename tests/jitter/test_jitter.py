@@ -1,6 +1,5 @@
 """Clips with a known truth, and what is measured on them."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,18 +7,10 @@ import pytest
 
 from livepose.errors import DataError
 from studies.jitter.__main__ import main
-from studies.jitter.curves import Point, at_equal, without_covariance
-from studies.jitter.measures import measure_against, truth_of, unlabelled_truth
+from studies.jitter.measures import measure_against, truth_of
 from studies.jitter.recording import Recording, smooth
-from studies.jitter.report import costs, plot, table
-from studies.jitter.scenes import (
-    MOVES,
-    Clip,
-    apply,
-    make_clips,
-    shipped_photographs,
-    undo,
-)
+from studies.jitter.report import costs, table
+from studies.jitter.scenes import MOVES, Clip, apply, shipped_photographs
 
 FPS, JOINTS = 30.0, 17
 
@@ -50,14 +41,6 @@ def measured(*recordings, found=None):
     return measure_against(recordings, truths, found or [one.keypoints_xy for one in recordings])
 
 
-def test_points_go_through_the_camera_and_back() -> None:
-    matrices = MOVES["turn"].matrices(np.linspace(0, 2, 9), (640, 480), 1.3)
-    points = np.random.default_rng(0).uniform(0, 400, (5, 2))
-    np.testing.assert_allclose(
-        undo(matrices, apply(matrices, points)), np.tile(points, (9, 1, 1)), atol=1e-9
-    )
-
-
 @pytest.mark.parametrize("name", list(MOVES))
 def test_a_camera_path_has_no_jumps(name: str) -> None:
     matrices = MOVES[name].matrices(np.arange(0, 6, 1e-3), (640, 480), 1.0)
@@ -84,26 +67,12 @@ def test_lag_is_found_again_in_milliseconds(delay: int) -> None:
     assert found.rough_percent == pytest.approx(100 * 0.5 / 200, rel=0.2)
 
 
-def test_a_constant_error_of_the_network_is_no_error_here() -> None:
-    one = recording("pan")
-    shifted = replace(one, keypoints_xy=one.keypoints_xy + np.array([6.0, -3.0]))
-    assert measured(shifted).error_px < 1e-6
-
-
 def test_a_keypoint_that_is_found_in_two_places_does_not_count() -> None:
     one = recording("still")
     one.keypoints_xy[::2, 0, 3] += 60.0
     one.keypoint_scores[:, 0, 4] = 0.1
     counted = truth_of(one).counted
     assert not counted[0, 3] and not counted[0, 4] and counted.sum() == JOINTS - 2
-
-
-def test_by_eye_noise_is_trembling_and_a_smooth_path_is_none() -> None:
-    noisy, clean = recording("pan", noise=2.0), recording("pan")
-    truths = [unlabelled_truth(noisy)], [unlabelled_truth(clean)]
-    rough = measure_against([noisy], truths[0], [noisy.keypoints_xy])
-    smooth_path = measure_against([clean], truths[1], [clean.keypoints_xy])
-    assert rough.error_px > 10 * smooth_path.error_px and abs(smooth_path.lag_ms) < 1.0
 
 
 def test_the_default_trembles_less_and_lags_less_than_one_euro_on_made_paths() -> None:
@@ -117,23 +86,6 @@ def test_the_default_trembles_less_and_lags_less_than_one_euro_on_made_paths() -
     assert ours.lag_ms < 0.7 * euro.lag_ms
     assert "balanced: adds" in "\n".join(costs(figures))
     assert "| one-euro |" in table(figures, "filter")
-
-
-def test_one_variance_for_all_is_in_proportion_to_the_body() -> None:
-    blind = without_covariance(recording("zoom"))
-    assert np.ptp(blind.covariance_px2[..., 0, 0]) == pytest.approx(0.0, abs=1e-9)
-
-
-def test_curves_are_read_between_their_points_and_not_beyond(tmp_path: Path) -> None:
-    base = measured(recording("stop-and-go", noise=1.0), recording("still", noise=1.0))
-    points = [
-        Point("livepose", share, replace(base, lag_ms=lag, tremble_percent=tremble))
-        for share, lag, tremble in ((1, 0.0, 1.0), (2, 10.0, 0.5), (3, 20.0, 0.25))
-    ]
-    assert at_equal(points, "livepose", "lag_ms", "tremble_percent", 5.0) == pytest.approx(0.75)
-    assert np.isnan(at_equal(points, "livepose", "lag_ms", "tremble_percent", 50.0))
-    plot(points, {"none": base}, tmp_path / "a.png")
-    assert (tmp_path / "a.png").stat().st_size > 5000
 
 
 def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -158,12 +110,6 @@ def test_a_film_shows_the_photograph_where_the_path_says_with_noise_and_blur() -
     assert min(sharp[15:24]) < 0.8 * sharp[0]  # the move from 0.5 to 0.8 s
     boxes = clip.boxes_xyxy()
     np.testing.assert_allclose(boxes[0], photograph.boxes_xyxy * clip.scale, atol=1.0)
-
-
-def test_films_take_the_photographs_in_turn() -> None:
-    clips = make_clips(shipped_photographs(), 4, 2.0)
-    assert [clip.photograph.name for clip in clips] == ["bus.jpg", "zidane.jpg"] * 2
-    assert len({clip.name for clip in clips}) == 4
 
 
 def test_the_command_wants_a_video_or_photographs_and_not_both(capsys) -> None:
