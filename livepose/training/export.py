@@ -54,7 +54,8 @@ def measure_gaussianity(heatmaps: NDArray[np.floating], labelled: NDArray[np.boo
     """
     size = 2 * REACH + 1
     maps = heatmaps[labelled].astype(np.float64)
-    rows, columns = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[2]) - REACH
+    peaks = maps.reshape(len(maps), -1).argmax(axis=1)
+    rows, columns = (axis - REACH for axis in np.divmod(peaks, maps.shape[2]))
     cells = np.lib.stride_tricks.sliding_window_view(maps, (size, size), axis=(1, 2))
     kept = (rows >= 0) & (columns >= 0) & (rows < cells.shape[1]) & (columns < cells.shape[2])
     kept &= maps.max(axis=(1, 2)) > 0

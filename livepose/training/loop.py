@@ -287,12 +287,13 @@ class Trainer:
         passed_s = max(elapsed_s - self._told[1], 1e-9)
         step_s = passed_s / (self.step - self._told[0])
         progress = self.schedule.progress(self.step, elapsed_s)
+        left_s = round(self.schedule.left_s(self.step, elapsed_s, step_s))
         entry = {
             "step": self.step,
             "samples": self.step * batch,
             "progress": round(progress, 6),
             "elapsed_s": round(elapsed_s, 1),
-            "left_s": round(self.schedule.left_s(self.step, elapsed_s, step_s)),
+            "left_s": left_s,
             "loss": round(sum(self._losses) / len(self._losses), 5),
             "grad_norm": round(self._norm, 3) if math.isfinite(self._norm) else None,
             "rate": round(self.schedule.rate(self.step, progress), 5),
@@ -305,8 +306,7 @@ class Trainer:
             "step {step}, {samples} {unit}, loss {loss:.4f}, {samples_per_s:.1f} {unit}/s, "
             "data {data_share:.0%}, {progress:.1%}, {left} left"
         )
-        left = timedelta(seconds=entry["left_s"])
-        logger.info(text.format(unit=self.task.unit, left=left, **entry))
+        logger.info(text.format(unit=self.task.unit, left=timedelta(seconds=left_s), **entry))
         self._losses.clear()
         loader.waited_s = 0.0
         self._told = (self.step, elapsed_s)

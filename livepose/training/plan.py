@@ -11,6 +11,7 @@ a detector's box does; keypoints beyond are known to be absent.
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,7 +189,7 @@ class Planner:
         for values in labels:  # left and right exchanged in the rows that are mirrored
             values[flip] = values[flip][:, self._mirror]
         appearance = self._appearance(draws, curriculum, geometry.input_hw)
-        return Plan(rows, matrices, windows, *labels, *appearance, draws.noise_seeds)
+        return Plan(rows, matrices, windows, *labels, *appearance)
 
     def _webcam(
         self, draws: _Draws, boxes: Floats, xy: Floats, known: Flags, windows: Floats
@@ -236,8 +237,8 @@ class Planner:
 
     def _appearance(
         self, draws: _Draws, curriculum: float, input_hw: tuple[int, int]
-    ) -> tuple[Floats, ...]:
-        """Gain, bias, saturation, blur, noise, hole and its colour."""
+    ) -> tuple[NDArray[Any], ...]:
+        """The columns of a plan from ``gain`` on."""
         augment = self.augment
         coloured, greyed = draws.chance(augment.colour), draws.chance(augment.grey)
         tint = draws.three(0.9, 1.1)
@@ -249,6 +250,7 @@ class Planner:
             np.where(draws.chance(augment.noise), draws.uniform(2, 12), 0.0),
             _holes(draws, draws.chance(augment.occlusion * curriculum), input_hw),
             draws.three(0, 255),
+            draws.noise_seeds,
         )
 
 
