@@ -1,6 +1,5 @@
 """A real browser without a screen, driven by its DevTools protocol."""
 
-import base64
 import itertools
 import json
 import shutil
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from live.requests_ import get
+from live.requests_ import get, wait_for
 from websockets.sync.client import ClientConnection, connect
 
 FOUND = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -38,10 +37,6 @@ class Page:
         assert "error" not in said, said
         return said["result"]
 
-    def open(self, address: str) -> None:
-        """Goes to an address."""
-        self.command("Page.navigate", url=address)
-
     def run(self, script: str, *, by_hand: bool = False) -> Any:
         """The value of an expression, awaited; ``by_hand`` as if somebody had clicked."""
         said = self.command(
@@ -62,17 +57,6 @@ class Page:
             time.sleep(0.05)
         return value
 
-    def screenshot(self, path: Path, size_wh: tuple[int, int], quality: int = 70) -> None:
-        """A JPEG of the page in a window of that size."""
-        width, height = size_wh
-        self.command(
-            "Emulation.setDeviceMetricsOverride",
-            **{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
-        )
-        time.sleep(0.7)
-        data = self.command("Page.captureScreenshot", format="jpeg", quality=quality)["data"]
-        path.write_bytes(base64.b64decode(data))
-
 
 @contextmanager
 def browser(folder: Path, *flags: str) -> Iterator[Page]:
@@ -80,18 +64,11 @@ def browser(folder: Path, *flags: str) -> Iterator[Page]:
     command = [str(FOUND), *FLAGS, *flags, f"--user-data-dir={folder}", "about:blank"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            port = _debugging_port(folder)
+            noted = folder / "DevToolsActivePort"
+            wait_for(lambda: noted.exists() and noted.read_text(), 60.0)
+            port = int(noted.read_text().split()[0])
             (tab,) = [one for one in json.loads(get(port, "/json")[2]) if one["type"] == "page"]
             with connect(tab["webSocketDebuggerUrl"], max_size=None) as socket:
                 yield Page(socket)
         finally:
             process.terminate()
-
-
-def _debugging_port(folder: Path) -> int:
-    end_s = time.perf_counter() + 60
-    while not (folder / "DevToolsActivePort").exists():
-        assert time.perf_counter() < end_s, "Chromium did not start"
-        time.sleep(0.05)
-    time.sleep(0.1)
-    return int((folder / "DevToolsActivePort").read_text().split()[0])

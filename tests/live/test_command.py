@@ -6,9 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -18,7 +21,7 @@ from live.requests_ import get
 from pythonosc.osc_bundle import OscBundle
 from sources.drawn import write_video
 from sources.loopback import free_port
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from livepose.cli import main
 
@@ -43,15 +46,8 @@ def receiver() -> Iterator[socket.socket]:
 
 
 def test_one_command_sends_and_records_at_once(make_pipeline, film, tmp_path, receiver):
-    port = receiver.getsockname()[1]
-    words = [
-        "--video",
-        str(film),
-        "--send",
-        f"osc://127.0.0.1:{port}",
-        "--json",
-        str(tmp_path / "a"),
-    ]
+    url = f"osc://127.0.0.1:{receiver.getsockname()[1]}"
+    words = ["--video", str(film), "--send", url, "--json", str(tmp_path / "a")]
     assert main([*words, "--output", str(tmp_path / "out.mp4")]) == 0
     bundles = [OscBundle(receiver.recv(65536)) for _ in range(30)]
     said = [{one.address: one.params for one in bundle} for bundle in bundles]
@@ -62,14 +58,11 @@ def test_one_command_sends_and_records_at_once(make_pipeline, film, tmp_path, re
 
 def test_skeleton_only_leaves_nothing_of_the_picture(make_pipeline, film, tmp_path):
     words = ["--video", str(film), "--skeleton-only", "--keypoint-threshold", "2"]
-    assert (
-        main([*words, "--output", str(tmp_path / "out.mp4"), "--sheet", str(tmp_path / "s.png")])
-        == 0
-    )
+    words += ["--output", str(tmp_path / "out.mp4"), "--sheet", str(tmp_path / "s.png")]
+    assert main(words) == 0
     with av.open(str(tmp_path / "out.mp4")) as container:
         frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
-    pictures = np.stack(frames)
-    assert np.mean(pictures > 40) < 0.02  # the id alone
+    assert np.mean(np.stack(frames) > 40) < 0.02  # the id alone
 
 
 def test_keypoints_under_the_threshold_are_missing_in_every_output(make_pipeline, film, tmp_path):
@@ -83,11 +76,10 @@ def test_keypoints_under_the_threshold_are_missing_in_every_output(make_pipeline
     assert all(point is None for person in people for point in person["keypoints"])
     rows = (tmp_path / "a.csv").read_text().splitlines()[1:]
     assert all(row.split(",")[10:13] == ["", "", "0.0000"] for row in rows)
-    assert not any(
-        any(record["keypoints"]) for record in json.loads((tmp_path / "c.json").read_text())
-    )
     (first, *_) = sorted((tmp_path / "op").iterdir())
-    assert not any(json.loads(first.read_text())["people"][0]["pose_keypoints_2d"])
+    coco, openpose = (json.loads(path.read_text()) for path in (tmp_path / "c.json", first))
+    assert not any(any(record["keypoints"]) for record in coco)
+    assert not any(openpose["people"][0]["pose_keypoints_2d"])
 
 
 @pytest.mark.parametrize("flag", ["--json", "--csv", "--coco-json", "--output", "--sheet"])
@@ -157,16 +149,8 @@ def test_a_missing_virtual_camera_is_known_before_anything_is_loaded(film, capsy
 
 
 def test_several_sources_send_to_ports_that_count_up(make_pipeline, film, receiver):
-    port = receiver.getsockname()[1]
-    words = [
-        "--video",
-        str(film),
-        "--video",
-        str(film),
-        "--send",
-        f"udp://127.0.0.1:{port - 1}?full",
-    ]
-    assert main([*words, "--no-window"]) == 0
+    url = f"udp://127.0.0.1:{receiver.getsockname()[1] - 1}?full"
+    assert main(["--video", str(film), "--video", str(film), "--send", url, "--no-window"]) == 0
     assert "livepose" in json.loads(receiver.recv(65536))
 
 
@@ -221,22 +205,25 @@ def wait_for(true: Callable[[], bool], running: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-def test_the_browser_view_is_served_with_its_address_said(make_pipeline, film, caplog, tmp_path):
-    """The film is played as fast as it was filmed: there is time to look."""
-    import threading
+@contextmanager
+def page_at(address: str) -> Iterator[ClientConnection]:
+    """The web socket of the page at that address, greeted."""
+    parts = urlsplit(address)
+    kept = get(parts.port, f"/?{parts.query}")[1]["set-cookie"].partition(";")[0]
+    how = {"origin": f"http://{parts.netloc}", "additional_headers": {"Cookie": kept}}
+    with connect(f"ws://{parts.netloc}/frames", max_size=None, **how) as page:
+        page.recv(10)
+        yield page
 
-    port, seen = free_port(), []
+
+def test_the_browser_view_is_served_with_its_address_said(make_pipeline, film, caplog):
+    """The film is played as fast as it was filmed: there is time to look."""
+    seen = [{}]
 
     def look() -> None:
-        while not (
-            found := [r.getMessage() for r in caplog.records if "browser view" in r.getMessage()]
-        ):
+        while "browser view: " not in caplog.text:
             time.sleep(0.01)
-        address = found[0].partition(": ")[2]
-        cookie = get(port, address.partition(str(port))[2])[1]["set-cookie"].partition(";")[0]
-        how = {"origin": f"http://127.0.0.1:{port}", "additional_headers": {"Cookie": cookie}}
-        with connect(f"ws://127.0.0.1:{port}/frames", **how) as page:
-            seen.append(json.loads(page.recv(5)))
+        with page_at(caplog.text.partition("browser view: ")[2].split()[0]) as page:
             while "figures" not in seen[-1]:
                 page.send("next")
                 message = page.recv(5)
@@ -246,24 +233,19 @@ def test_the_browser_view_is_served_with_its_address_said(make_pipeline, film, c
     looking = threading.Thread(target=look)
     looking.start()
     with caplog.at_level("INFO"):
-        assert main(["--video", str(film), "--serve", str(port), "--no-window"]) == 0
+        assert main(["--video", str(film), "--serve", str(free_port()), "--no-window"]) == 0
     looking.join()
     assert set(seen[-1]["figures"]["stage_ms"]) >= {"detect", "decode"}
 
 
 def test_the_browser_view_shows_pictures_while_the_networks_get_ready(shared, tmp_path):
-    port, said = free_port(), tmp_path / "said"
-    film = shared / "video" / "pedestrians.mp4"
+    said, film = tmp_path / "said", shared / "video" / "pedestrians.mp4"
     command = [sys.executable, "-m", "livepose", "--detector", "embedded", str(film)]
     with said.open("w") as stderr:
-        running = subprocess.Popen([*command, "--serve", str(port)], stderr=stderr)
+        running = subprocess.Popen([*command, "--serve", str(free_port())], stderr=stderr)
     try:
         wait_for(lambda: "?token=" in said.read_text(), running)
-        path = said.read_text().partition(str(port))[2].split()[0]
-        cookie = get(port, path)[1]["set-cookie"].partition(";")[0]
-        how = {"origin": f"http://127.0.0.1:{port}", "additional_headers": {"Cookie": cookie}}
-        with connect(f"ws://127.0.0.1:{port}/frames", max_size=None, **how) as page:
-            page.recv(10)
+        with page_at(said.read_text().partition("browser view: ")[2].split()[0]) as page:
             page.send("next")
             message = page.recv(10)
             assert b"getting ready: " in message[:200] and len(message) > 10_000

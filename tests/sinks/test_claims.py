@@ -163,17 +163,6 @@ def test_two_runs_with_one_coco_file_leave_a_whole_one_and_follow_no_link(tmp_pa
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
 
 
-def test_an_interrupted_run_leaves_whole_files(tmp_path):
-    path = tmp_path / "r.json"
-    path.write_text("[]")
-    with pytest.raises(KeyboardInterrupt), CocoSink(path, overwrite=True) as sink:
-        sink.write(frame(5), poses(1))
-        assert path.read_text() == "[]"
-        raise KeyboardInterrupt
-    assert [record["image_id"] for record in json.loads(path.read_text())] == [5]
-    assert names_in(tmp_path) == ["r.json"]
-
-
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
 def test_when_the_disk_fills_up_whole_lines_stay(tmp_path, filling_disk, name):
     sink = FILES[name](tmp_path / name)
