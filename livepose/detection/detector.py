@@ -144,10 +144,7 @@ class YoloDetector:
         return self._detect(images_bgr, [self._letterbox(image) for image in images_bgr])
 
     def can_detect_small(self, source_wh: tuple[int, int], wait: bool) -> bool:
-        """Whether a second scale is of use at this size of picture, and can be had at once.
-
-        What it needs is otherwise prepared beside; with ``wait`` the detection waits for it.
-        """
+        """Whether a second scale is of use at this size, and can be had at once or waited for."""
         larger = self._larger_letterbox(source_wh)
         return larger is not None and (wait or self.engine.prepare(larger.input_wh))
 

@@ -20,27 +20,21 @@ import torch
 
 from livepose.weights.places import own_folder
 
-QUIET = {
-    "YOLO_OFFLINE": "true",
-    "YOLO_AUTOINSTALL": "false",
-    "YOLO_VERBOSE": "false",
-}
+QUIET = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
 
 
 @cache
 def ultralytics() -> Any:
-    """``DetectionModel``, ``non_max_suppression``, ``YAML``, ``tasks``, ``version``."""
+    """``DetectionModel``, ``non_max_suppression``, ``tasks``, ``version``."""
     with _as_it_was():
         os.environ.update(QUIET)
         os.environ["YOLO_CONFIG_DIR"] = str(own_folder())  # its settings go with the process
         import ultralytics as package
         from ultralytics.nn import tasks
-        from ultralytics.utils import YAML
         from ultralytics.utils.nms import non_max_suppression
     return SimpleNamespace(
         DetectionModel=tasks.DetectionModel,
         non_max_suppression=non_max_suppression,
-        YAML=YAML,
         tasks=tasks,
         version=package.__version__,
     )

@@ -3,7 +3,6 @@
 import logging
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from livepose.detection.detector import Detector, Engine, YoloDetector
@@ -49,37 +48,18 @@ def open_detector(
     score_threshold: float | None = None,
     offline: bool = False,
 ) -> Detector | None:
-    """A detector of people.
+    """A detector of people, from weights on this machine or fetched; None for ``none``.
 
-    Parameters
-    ----------
-    name : str or Path
-        ``auto``: the official YOLO11n if it is on this machine or can be fetched, else the embedded
-        one. ``none``: no detector. Else ``embedded``, the name of a detection checkpoint by
-        ultralytics, or a file: .pt, .safetensors, .onnx, .xml or a folder exported to OpenVINO.
-    device : str
-        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-    size_px : int, optional
-        Longer side of the network's input, None for what suits weights and picture; only then
-        is there a second scale.
-    score_threshold : float, optional
-        Lowest score of a box, None for ultralytics' own 0.25.
-    offline : bool
-        Whether nothing may be fetched; so too with LIVEPOSE_OFFLINE set.
+    ``name`` is ``auto`` (the official YOLO11n if it is here or can be fetched, else the embedded
+    one), ``none``, ``embedded``, the name of a detection checkpoint by ultralytics, or a file:
+    .pt, .safetensors, .onnx, .xml or a folder exported to OpenVINO. ``device`` is ``auto``,
+    ``cpu``, ``cuda``, ``cuda:N`` or ``mps``. ``size_px`` is the longer side of the network's input,
+    None for what suits weights and picture: only then is there a second scale. ``score_threshold``
+    is the lowest score of a box, None for ultralytics' own 0.25. With ``offline``, or
+    LIVEPOSE_OFFLINE set, nothing is fetched.
 
-    Returns
-    -------
-    Detector or None
-        None for ``none``.
-
-    Raises
-    ------
-    WeightsError
-        When the weights are missing or wrong.
-    DeviceError
-        When the device is not there.
-    UsageError
-        When the input would be larger than any detector's, or there is no device of that name.
+    WeightsError when the weights are missing or wrong, DeviceError when the device is not there,
+    UsageError when it is none, or the input would be larger than any detector's.
     """
     if size_px is not None and not 1 <= size_px <= MOST_INPUT_PX:
         raise UsageError(f"--detector-size: expected 1 to {MOST_INPUT_PX} pixels, got {size_px}")
@@ -87,13 +67,16 @@ def open_detector(
         logger.info("detector: none, the whole picture is one person")
         return None
 
-    def open_one(path: Path) -> YoloDetector:
-        return open_file(path, device, size_px, score_threshold)
-
-    if str(name) == "auto":
-        detector = _open_auto(open_one, offline)
-    else:
-        detector = open_one(_find(str(name), offline))
+    detector = None
+    official = _official_or_none(offline) if str(name) == "auto" else None
+    if official is not None:
+        try:
+            detector = open_file(official, device, size_px, score_threshold)
+            detector.name = f"official {OFFICIAL} ({official})"
+        except WeightsError as error:
+            logger.warning(f"{error}; the embedded detector is used instead")
+    if detector is None:
+        detector = open_file(_find(str(name), offline), device, size_px, score_threshold)
     logger.info(f"detector: {detector.name}, {detector.engine.name}")
     return detector
 
@@ -115,38 +98,19 @@ def open_file(
     return YoloDetector(engine, path.stem, info, size_px, score_threshold)
 
 
-def _open_auto(open_one: Callable[[Path], YoloDetector], offline: bool) -> YoloDetector:
-    official = find_official(OFFICIAL) if has_torch() else None  # published files are torch's
-    if official is None and has_torch() and not offline:
-        official = _fetch_once_a_day()
-    if official is not None:
-        try:
-            detector = open_one(official)
-        except WeightsError as error:
-            logger.warning(f"{error}; the embedded detector is used instead")
-        else:
-            detector.name = f"official {OFFICIAL} ({official})"
-            return detector
-    return open_one(_embedded())
-
-
-def _embedded() -> Path:
-    path = embedded_file(DEFAULT_DETECTOR + SUFFIX)
-    if path is None:
-        raise WeightsError(
-            f"the embedded detector {DEFAULT_DETECTOR}{SUFFIX} is missing from this installation, "
-            f"and {OFFICIAL}.pt is neither here nor could it be fetched; name a file with "
-            "--detector FILE, or take the whole picture with --detector none"
-        )
-    return path
-
-
 def _find(name: str, offline: bool) -> Path:
     path, stem = expanded(name), name.removesuffix(".pt")
-    if exists(path):
+    if name != "auto" and exists(path):
         return path
-    if name in ("embedded", DEFAULT_DETECTOR):
-        return _embedded()
+    if name in ("auto", "embedded", DEFAULT_DETECTOR):
+        embedded = embedded_file(DEFAULT_DETECTOR + SUFFIX)
+        if embedded is None:
+            raise WeightsError(
+                f"the embedded detector {DEFAULT_DETECTOR}{SUFFIX} is missing from this "
+                f"installation, and {OFFICIAL}.pt is not here; name a file with --detector FILE, "
+                "or take the whole picture with --detector none"
+            )
+        return embedded
     if not _NAMES.fullmatch(stem):
         raise WeightsError(
             f"there is no detector {name!r}; expected auto, none, embedded, a name such as "
@@ -187,11 +151,14 @@ def _fetch_official(name: str, limit_s: float) -> Path | None:
         return None
 
 
-def _fetch_once_a_day() -> Path | None:
-    """The default checkpoint, tried for briefly; after a failure not for a day."""
-    tried = downloads_folder() / f"{OFFICIAL}.tried"
-    if is_offline() or not is_cache_lasting():
+def _official_or_none(offline: bool) -> Path | None:
+    """The default checkpoint: found, or tried for briefly; after a failure not for a day."""
+    if not has_torch():  # published files are torch's
         return None
+    found = find_official(OFFICIAL)
+    if found is not None or offline or is_offline() or not is_cache_lasting():
+        return found
+    tried = downloads_folder() / f"{OFFICIAL}.tried"
     try:
         tried.parent.mkdir(parents=True, exist_ok=True)
         if tried.exists() and time.time() - tried.stat().st_mtime < _A_DAY_S:

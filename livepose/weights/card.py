@@ -46,8 +46,6 @@ IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 STRIDE = 4
 SMALL_PEOPLE = "small_people_px"
-_COLOURS = ("rgb", "bgr")
-_ACTIVATIONS = ("none", "softmax")
 _MOST_BLUR = 63
 """Heatmap pixels; published networks have 17 at most."""
 _NOTE = "note."
@@ -92,9 +90,9 @@ class Card:
         for name, wanted, holds in (
             ("input_hw", sides, all(LEAST_SIDE_PX <= px <= MOST_SIDE_PX for px in self.input_hw)),
             ("keypoints", f"{joints} for {self.skeleton}", self.keypoints == joints),
-            ("alignment", _one_of(ALIGNMENTS), self.alignment in ALIGNMENTS),
-            ("colour", _one_of(_COLOURS), self.colour in _COLOURS),
-            ("activation", _one_of(_ACTIVATIONS), self.activation in _ACTIVATIONS),
+            ("alignment", f"one of {', '.join(ALIGNMENTS)}", self.alignment in ALIGNMENTS),
+            ("colour", "rgb or bgr", self.colour in ("rgb", "bgr")),
+            ("activation", "none or softmax", self.activation in ("none", "softmax")),
             ("blur_kernel", f"odd, 1 to {_MOST_BLUR}", self.blur_kernel in range(1, 64, 2)),
             ("sigma", f"above 0, at most {_MOST_BLUR}", 0 < self.sigma <= _MOST_BLUR),
             ("mean", "finite", all(map(math.isfinite, self.mean))),
@@ -116,10 +114,6 @@ class Card:
             return float(self.notes.get(SMALL_PEOPLE, 0))
         except ValueError:
             return 0.0
-
-
-def _one_of(values: tuple[str, ...]) -> str:
-    return f"one of {', '.join(values)}"
 
 
 def size_of(card: Card) -> str:

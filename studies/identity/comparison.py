@@ -72,7 +72,7 @@ class ByteTrack:
     name = "ultralytics ByteTrack"
 
     def __init__(self) -> None:
-        package = ultralytics()
+        ultralytics()  # quietly
         try:
             import lap  # noqa: F401  # else ultralytics would try to install it
         except ImportError as error:
@@ -80,9 +80,10 @@ class ByteTrack:
                 "ultralytics' ByteTrack needs the package lap: pip install 'livepose[eval]'"
             ) from error
         from ultralytics.trackers.byte_tracker import BYTETracker
+        from ultralytics.utils import YAML
         from ultralytics.utils.checks import check_yaml
 
-        settings = package.YAML.load(check_yaml("bytetrack.yaml"))
+        settings = YAML.load(check_yaml("bytetrack.yaml"))
         self._tracker = BYTETracker(SimpleNamespace(**settings))
 
     def __call__(self, detections: Detections) -> Answer:
