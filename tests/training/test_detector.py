@@ -102,14 +102,6 @@ def test_samples_are_rgb_shares_with_boxes_inside(data: str) -> None:
     assert batch["bboxes"].max() <= 1
 
 
-def test_a_set_is_drawn_as_often_as_it_weighs() -> None:
-    both, rng = BoxedPictures(), np.random.default_rng(0)
-    for value, weight in ((0, 1.0), (255, 3.0)):
-        both.add([np.full((8, 8, 3), value, np.uint8)], [np.empty((0, 4))], weight)
-    drawn = [int(both.draw(rng)[0][0, 0, 0]) for _ in range(400)]
-    assert np.mean(drawn) / 255 == pytest.approx(0.75, abs=0.06)
-
-
 class Fixed:
     """A detector that always answers the same."""
 

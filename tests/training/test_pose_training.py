@@ -10,7 +10,7 @@ import torch
 
 from livepose.cli import main
 from livepose.training.records import read_checkpoint, read_log
-from livepose.training.train_step import TrainStep
+from livepose.training.train_step import Processes, TrainStep
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
 
@@ -114,27 +114,35 @@ def test_a_state_dict_can_be_trained_on(drawn_set: Path) -> None:
     assert main(arguments(drawn_set, "wrong", *wrong)) == 4
 
 
-def test_a_diverging_training_stops_and_keeps_its_last_checkpoint(
-    drawn_set: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(arguments(drawn_set, "bad", "--crops", "400", "--lr", "1e9"))
-    assert "the last good checkpoint is kept" in capsys.readouterr().err
-
-
-def test_a_missing_device_is_named(
-    drawn_set: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert main(arguments(drawn_set, "gpu", "--crops", "8", "--device", "cuda")) == 5
-    assert "there is no CUDA device" in capsys.readouterr().err
-
-
 def test_a_long_constant_run_is_made_longer_before_its_rate_falls(drawn_set: Path) -> None:
     constant = ("--crops", "64", "--decay-last", "0.5", "--stop-after-minutes", "0")
     assert main(arguments(drawn_set, "long", *constant)) == 0
     assert main(resume(drawn_set, "long", "--crops", "16")) == 0
     assert read_checkpoint(drawn_set.parent / "runs" / "long")["step"] == 4
     assert main(resume(drawn_set, "long", "--crops", "32")) == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "says"),
+    [
+        (("--lr", "1e9", "--crops", "400"), 1, "the last good checkpoint is kept"),
+        (("--device", "cuda"), 5, "there is no CUDA device"),
+        (("--batch", "3"), 2, "cannot be shared evenly by 2 processes"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_sentence(
+    drawn_set: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: tuple[str, ...],
+    code: int,
+    says: str,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    if "--batch" in wrong:
+        monkeypatch.setattr(Processes, "join", lambda device: Processes(0, 2))
+    assert main(arguments(drawn_set, "bad", "--crops", "8", *wrong)) == code
+    assert says in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
