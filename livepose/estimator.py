@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.compiled import njit
+from livepose.compiled import kernel
 from livepose.crops import CropGeometry, cut_crops
 from livepose.crops._kernels import Placing, to_image
 from livepose.errors import LiveposeError
@@ -244,7 +244,7 @@ def smaller_size(input_hw: tuple[int, int]) -> tuple[int, int] | None:
 
 # Between the network and this nothing of Python or NumPy is in the processor's caches, and each
 # call from one to the other costs more than what it does: so all of it is one.
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def decode_to_image(
     maps: Real,
     taps: Floats,

@@ -123,11 +123,3 @@ def test_a_link_planted_among_temporary_files_is_not_followed(
     (only_temporary / f"livepose-{os.geteuid()}").symlink_to(tmp_path / "theirs")
     run(path)
     assert not list((tmp_path / "theirs").iterdir())
-
-
-def test_a_full_disk_is_no_reason_to_stop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(compiled, "write_kept", full)
-    run(path)

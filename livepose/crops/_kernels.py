@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.compiled import njit
+from livepose.compiled import kernel
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ SPARE = 3
 """Floats behind the buffer: the pixel after its last one, which weighs nothing."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def samples_per_pixel(step_px: float, most: int) -> int:
     """Into how many samples an output pixel is divided along one axis of the output."""
     if not step_px > 2.0 + 1e-9:
@@ -35,7 +35,7 @@ def samples_per_pixel(step_px: float, most: int) -> int:
     return min(most, math.ceil(min(step_px, 1e6) / 2.0 - 1e-9))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fill_taps(
     scale: float, offset: float, samples: int, size: int, indices: Indices, weights: Singles
 ) -> None:
@@ -61,7 +61,7 @@ def fill_taps(
             weights[i, 1] = fraction
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _weigh_rows(
     image: Bytes, first: int, taps: tuple[int, int], rows: Indices, weights: Singles, line: Singles
 ) -> None:
@@ -88,7 +88,7 @@ def _weigh_rows(
         line[:] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _weigh_columns(
     line: Singles, samples: int, places: Indices, weights: Singles, pixels: Singles
 ) -> None:
@@ -104,7 +104,7 @@ def _weigh_columns(
         pixels[3 * x], pixels[3 * x + 1], pixels[3 * x + 2] = blue, green, red
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def column_span(indices: Indices, weights: Singles) -> tuple[int, int]:
     """First source column that has a weight, and the one after the last; (0, 0) for none."""
     first, last = 1 << 60, 0
@@ -115,7 +115,7 @@ def column_span(indices: Indices, weights: Singles) -> tuple[int, int]:
     return (first, last) if last else (0, 0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cut_upright(image: Bytes, inverse: Floats, most: int, crop: Bytes) -> None:
     """Cut a crop whose rows are rows of the image; ``most``, of 4 at most, samples an axis."""
     height, width = image.shape[0], image.shape[1] // 3
@@ -141,7 +141,7 @@ def cut_upright(image: Bytes, inverse: Floats, most: int, crop: Bytes) -> None:
             row[i] = np.uint8(np.int32(min(pixels[i] + np.float32(0.5), np.float32(255.0))))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def sample(image: Bytes, x: float, y: float) -> tuple[float, float, float]:
     """Blue, green and red at (x, y), bilinear; pixels outside are black."""
     height, width = image.shape[0], image.shape[1] // 3
@@ -172,7 +172,7 @@ def sample(image: Bytes, x: float, y: float) -> tuple[float, float, float]:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cut_turned(image: Bytes, inverse: Floats, most: int, crop: Bytes) -> None:
     """Cut a crop by any affine map."""
     nx = samples_per_pixel(math.hypot(inverse[0, 0], inverse[1, 0]), most)
@@ -196,7 +196,7 @@ def cut_turned(image: Bytes, inverse: Floats, most: int, crop: Bytes) -> None:
             crop[y, x, 2] = np.uint8(min(red * share + 0.5, 255.0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def invert(matrix: Floats, inverse: Floats) -> bool:
     """The affine map's inverse; False if there is none (singular, or not finite)."""
     a, b, c, d = matrix[0, 0], matrix[0, 1], matrix[1, 0], matrix[1, 1]
@@ -210,7 +210,7 @@ def invert(matrix: Floats, inverse: Floats) -> bool:
     return math.isfinite(inverse.sum())
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cut_all(image: Bytes, matrices: Floats, most: int, crops: NDArray[np.uint8]) -> int:
     """Cut every upright crop, one without a usable map black; how many are left, as they turn."""
     inverse, turned = np.empty((2, 3)), 0
@@ -224,7 +224,7 @@ def cut_all(image: Bytes, matrices: Floats, most: int, crops: NDArray[np.uint8])
     return turned
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cut_turned_ones(image: Bytes, matrices: Floats, most: int, crops: NDArray[np.uint8]) -> None:
     """Cut the crops that ``cut_all`` leaves; apart, as most who come here need not compile it."""
     inverse = np.empty((2, 3))
@@ -233,7 +233,7 @@ def cut_turned_ones(image: Bytes, matrices: Floats, most: int, crops: NDArray[np
             cut_turned(image, inverse, most, crops[p])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def place_boxes(
     boxes_xyxy: Floats,
     shape: Triple,
@@ -262,7 +262,7 @@ def place_boxes(
         placements[p, 3] = span_y / (width / aspect - less) if span_y > 0.0 else factor
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fill_matrices(
     boxes_xyxy: Floats,
     turns_rad: Floats,
@@ -285,7 +285,7 @@ def fill_matrices(
         matrices[p, 1, 2] = target[1] - (c * centre_x + d * centre_y)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def to_image(
     heatmap_xy: Floats,
     covariance: Floats,

@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from livepose.compiled import njit
+from livepose.compiled import kernel
 
 Real = NDArray[np.float32] | NDArray[np.float64]
 Floats = NDArray[np.float64]
@@ -49,7 +49,7 @@ def _bits_of(maps: Any) -> Callable[..., Any]:
     return typed
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def peak_index(bits: Bits, unsigned: UnsignedBits, positive_inf: int, negative_inf: int) -> int:
     """Index of the first highest cell of one map, or -1: not positive, or a cell is not finite."""
     best, best_start = bits[0], 0
@@ -72,7 +72,7 @@ def peak_index(bits: Bits, unsigned: UnsignedBits, positive_inf: int, negative_i
     return i
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def find_peaks(maps: Real, xy: Floats, scores: Floats) -> None:
     """Column and row of the highest cell of each map, and its value; NaN and 0 without one."""
     people, keypoints, height, width = maps.shape
@@ -91,7 +91,7 @@ def find_peaks(maps: Real, xy: Floats, scores: Floats) -> None:
                 xy[p, k, 0], xy[p, k, 1], scores[p, k] = x, y, maps[p, k, y, x]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def shift_quarter(maps: Real, xy: Floats) -> None:
     """Move each peak a quarter of a cell towards its higher neighbour, where it has all four."""
     people, keypoints, height, width = maps.shape
@@ -107,7 +107,7 @@ def shift_quarter(maps: Real, xy: Floats) -> None:
             xy[p, k, 1] += 0.25 * np.sign(below - above)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def copy_patch(heatmap: Real, x: int, y: int, patch: Floats) -> None:
     """Square of the map around (x, y), 0 outside the map."""
     height, width = heatmap.shape
@@ -124,7 +124,7 @@ def copy_patch(heatmap: Real, x: int, y: int, patch: Floats) -> None:
             patch[i, j] = heatmap[top + i, left + j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def blur_around(heatmap: Real, x: int, y: int, taps: Floats, patch: Floats, window: Floats) -> None:
     """The blurred map around (x, y), into ``window`` (5, 5); cells outside the map count as 0.
 
@@ -155,7 +155,7 @@ def blur_around(heatmap: Real, x: int, y: int, taps: Floats, patch: Floats, wind
         window[j, 0], window[j, 1], window[j, 2], window[j, 3], window[j, 4] = a, b, c, d, e
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def lowest_of_window(window: Floats) -> float:
     """Lowest of the 13 samples that the derivatives need."""
     lowest = float(window[2, 0])
@@ -166,7 +166,7 @@ def lowest_of_window(window: Floats) -> float:
     return lowest
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def blurred_maximum(heatmap: Real, taps: Floats) -> float:
     """Highest cell of the whole blurred map."""
     height, width = heatmap.shape
@@ -186,7 +186,7 @@ def blurred_maximum(heatmap: Real, taps: Floats) -> float:
     return highest
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def raise_to_floor(heatmap: Real, peak: float, taps: Floats, window: Floats) -> bool:
     """Rescale the window to the old maximum and raise it to the floor; False if there is none.
 
@@ -207,7 +207,7 @@ def raise_to_floor(heatmap: Real, peak: float, taps: Floats, window: Floats) -> 
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def newton_step(window: Floats) -> tuple[float, float, float, float, float]:
     """Step x, step y and covariance xx, xy, yy from the 13 samples (of the map, not its log).
 
@@ -233,7 +233,7 @@ def newton_step(window: Floats) -> tuple[float, float, float, float, float]:
     return step_x, step_y, cxx, cxy, cyy
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def decode_dark_maps(
     maps: Real,
     taps: Floats,
@@ -261,7 +261,7 @@ def decode_dark_maps(
             covariance[p, k, 0, 1] = covariance[p, k, 1, 0] = cxy
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def mean_and_spread(weights: Floats, total: float, xy: Floats, covariance: Floats) -> None:
     """Mean position and second central moment of one map of weights with that sum."""
     height, width = weights.shape
@@ -284,7 +284,7 @@ def mean_and_spread(weights: Floats, total: float, xy: Floats, covariance: Float
     covariance[0, 1] = covariance[1, 0] = xy_ / total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def decode_integral_maps(maps: Real, xy: Floats, scores: Floats, covariance: Floats) -> None:
     """Mean position over the positive part of every map whose peak was found (xy is finite)."""
     people, keypoints, height, width = maps.shape
@@ -303,7 +303,7 @@ def decode_integral_maps(maps: Real, xy: Floats, scores: Floats, covariance: Flo
             mean_and_spread(weights, total, xy[p, k], covariance[p, k])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fill_gaussians(
     centres_xy: Floats, drawn: NDArray[np.bool_], sigma: float, reach: float, targets: Real
 ) -> None:

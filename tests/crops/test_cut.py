@@ -1,15 +1,11 @@
 """Crops: golden pixels, the kernel against its plain twin, and frames and boxes that are odd."""
 
-import doctest
-
-import cv2
 import numpy as np
 import pytest
 import reference
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import livepose.crops.cut
 from livepose.crops import ALIGNMENTS, CropGeometry, cut_crops
 
 LAYOUTS = {
@@ -100,17 +96,6 @@ def test_antialiasing_keeps_fine_stripes_from_turning_into_patterns():
     assert spread[True] < 0.3 * spread[False]
 
 
-def test_antialiasing_is_close_to_the_mean_over_the_area():
-    image = cv2.GaussianBlur(noise(480, 360), (0, 0), 1.0)
-    maps = np.array([[[0.25, 0, -0.375], [0, 0.25, -0.375]]])  # cell x covers pixels 4x to 4x+3
-    area = cv2.resize(image, (90, 120), interpolation=cv2.INTER_AREA).astype(float)
-    errors = {
-        smooth: np.abs(cut_crops(image, maps, (120, 90), antialias=smooth)[0] - area).mean()
-        for smooth in (True, False)
-    }
-    assert errors[True] < 0.5 * errors[False]
-
-
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
 def test_a_spot_in_the_frame_is_where_the_geometry_says(alignment):
     rows, columns = np.mgrid[:240, :320]
@@ -150,15 +135,6 @@ def test_odd_boxes_give_crops_and_never_a_crash(alignment):
         assert cut_crops(image, geometry.matrices(boxes), (64, 48))[8].any()
 
 
-def test_a_map_without_an_inverse_gives_a_black_crop_and_the_others_their_own():
-    image = np.full((20, 20, 3), 90, dtype=np.uint8)
-    maps = np.zeros((4, 2, 3))
-    maps[1] = maps[3] = [[1, 0, 0], [0, 1, 0]]
-    maps[2, 0, 0] = np.nan
-    crops = cut_crops(image, maps, (8, 6))
-    assert [int(crop.max()) for crop in crops] == [0, 90, 0, 90]
-
-
 def test_a_whole_pixel_shift_copies_bytes():
     image = noise(30, 40)
     crops = cut_crops(image, np.array([[[1.0, 0, -7], [0, 1, -5]]]), (12, 10))
@@ -167,22 +143,6 @@ def test_a_whole_pixel_shift_copies_bytes():
     np.testing.assert_array_equal(
         cut_crops(image, turned, (12, 10))[0], np.rot90(image[5:15, 19:31], 1)
     )
-
-
-def test_pixels_outside_count_as_black_between_the_frame_and_nothing():
-    image = np.full((4, 4, 3), 100, dtype=np.uint8)
-    crops = cut_crops(image, np.array([[[1.0, 0, 0.5], [0, 1, 0.25]]]), (6, 6))
-    assert crops[0, 0, :, 1].tolist() == [38, 75, 75, 75, 38, 0]
-    assert crops[0, 4, :, 1].tolist() == [13, 25, 25, 25, 13, 0]
-
-
-def test_crops_are_written_into_given_memory_and_the_frame_is_not_touched():
-    image = noise(50, 50)
-    image.flags.writeable = False
-    maps = np.array([[[1.0, 0, 0], [0, 1, 0]]] * 2)
-    out = np.full((2, 8, 6, 3), 7, dtype=np.uint8)
-    assert cut_crops(image, maps, (8, 6), out=out) is out
-    np.testing.assert_array_equal(out[1], image[:8, :6])
 
 
 def test_wrong_arguments_are_said():
@@ -210,22 +170,3 @@ def test_wrong_arguments_are_said():
     sealed.flags.writeable = False
     with pytest.raises(ValueError, match=r"out: expected memory that can be written to"):
         cut_crops(image, maps, (4, 4), out=sealed)
-
-
-def test_the_examples_in_the_docstrings_run():
-    assert doctest.testmod(livepose.crops.cut).failed == 0
-
-
-@pytest.mark.benchmark(group="crop 128x96 from 1280x720")
-@pytest.mark.parametrize("height_px", (130, 330, 600))
-@pytest.mark.parametrize("cut", ("livepose", "livepose plain", "opencv"))
-def test_benchmark_crop(benchmark, cut, height_px):
-    cv2.setNumThreads(1)
-    frame = noise(720, 1280)
-    maps = CropGeometry("pixel_centre", (128, 96)).matrices([[500, 60, 700, 60 + height_px]])
-    if cut == "opencv":
-        benchmark(cv2.warpAffine, frame, maps[0], (96, 128), flags=cv2.INTER_LINEAR)
-    else:
-        out = np.empty((1, 128, 96, 3), dtype=np.uint8)
-        cut_crops(frame, maps, (128, 96), out)  # compiled before the clock starts
-        benchmark(cut_crops, frame, maps, (128, 96), out, antialias=cut == "livepose")

@@ -49,18 +49,6 @@ def test_every_golden_map_is_decoded_as_by_the_kernels(golden, size):
             assert_same(golden[f"{group}/heatmaps"].astype(np.float32), kernel)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kind", ("clean", "noisy", "hrnet_like", "border", "outside", "tiny"))
-def test_golden_coordinates_are_those_of_the_reference(golden, size, kind):
-    group = f"{size}_{kind}"
-    for kernel in KERNELS:
-        xy, scores, _ = decoded(golden[f"{group}/heatmaps"].astype(np.float32), kernel)
-        wanted = golden[f"{group}/kernel{kernel}_dark_xy"]
-        there = scores > 0
-        assert there.any()
-        np.testing.assert_allclose(xy[there], wanted[there], atol=1e-4)
-
-
 @st.composite
 def odd_maps(draw):
     """Maps with plateaus, ties, zeros, tiny and wild values, peaks anywhere."""

@@ -59,12 +59,6 @@ def test_an_invisible_joint_has_no_target_and_no_weight():
     assert ours.weights.tolist() == [0.0, 0.0, 0.0]
 
 
-def test_nobody_has_no_targets():
-    ours = encode_dark(np.empty((0, 17, 2)), np.empty((0, 17)), (32, 24), 2.0)
-    assert ours.targets.shape == (0, 17, 32, 24)
-    assert ours.weights.shape == (0, 17)
-
-
 @pytest.mark.parametrize("encode", (encode_dark, encode_standard))
 def test_wrong_arguments_are_said(encode):
     one = ([[1.0, 2.0]], [1])

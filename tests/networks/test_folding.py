@@ -33,16 +33,3 @@ def test_a_folded_network_gives_the_same_heatmaps_without_batch_norms(name: str)
         expected, got = network(pictures), folded(pictures)
     assert (got - expected).abs().max() < 1e-4 * expected.std()
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
-
-
-def test_the_network_itself_stays_as_it_was() -> None:
-    network = build_network("resnet50", 17)
-    fold_batch_norms(network)
-    assert network.training
-    assert isinstance(network.get_submodule("bn1"), nn.BatchNorm2d)
-    assert network.get_submodule("conv1").bias is None
-
-
-def test_a_batch_norm_that_follows_no_convolution_stays() -> None:
-    network = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3))
-    assert sum(isinstance(m, nn.BatchNorm2d) for m in fold_batch_norms(network).modules()) == 2

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from livepose.errors import DeviceError, UsageError, WeightsError
+from livepose.errors import DeviceError, WeightsError
 from livepose.runtimes import automatic, open_runtime
-from livepose.runtimes.automatic import MOST_MS, candidates, open_automatic
-from livepose.settings import Settings
+from livepose.runtimes.automatic import MOST_MS, open_automatic
 from livepose.weights import find_weights
 from livepose.weights.manifest import BEST, find_known
 
@@ -63,10 +62,6 @@ def opened(asked: str = "cpu") -> list[Path]:
     made, line = open_automatic(open_one, asked)
     assert isinstance(made, FakeRuntime) and line == paths[-1].stem
     return paths
-
-
-def test_auto_is_what_is_taken_unless_something_is_said() -> None:
-    assert Settings().weights == "auto"
 
 
 def test_without_better_ones_the_embedded_are_taken_and_the_way_is_told_once(
@@ -123,23 +118,6 @@ def test_the_embedded_are_taken_where_the_best_do_not_run(
 
     assert open_automatic(open_one, "cpu")[1] == find_weights("default").stem
     assert f"not {BEST}: {error}" in said[-1]
-
-
-def test_damaged_ones_are_passed_over(best: Path, said: list[str]) -> None:
-    best.write_bytes(b"damaged")
-    assert opened() == [find_weights("default")]
-    assert f"not {BEST}: " in said[-1]
-
-
-def test_what_cannot_be_asked_for_is_refused(best: Path) -> None:
-    with pytest.raises(UsageError, match="f16 is for GPUs"):
-        open_runtime("auto", device="cpu", precision="f16")
-
-
-def test_the_candidates_are_those_that_are_here(best: Path) -> None:
-    assert candidates() == [best, find_weights("default")]
-    best.unlink()
-    assert candidates() == [find_weights("default")]
 
 
 def test_a_runtime_is_timed_and_taken_for_real(

@@ -13,7 +13,7 @@ from livepose.crops import CropGeometry, cut_crops
 from livepose.errors import UsageError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime
-from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
+from livepose.runtimes.openvino_pose import PoseNetwork
 from livepose.runtimes.verify import people
 from livepose.settings import Settings
 from livepose.weights import read_card
@@ -98,14 +98,3 @@ def test_an_export_of_one_size_says_so(shared: Path, tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text('input = "128x96"\n')
     with pytest.raises(UsageError, match=r"t.xml does not run at 96x64; it is an export of one"):
         open_runtime(tmp_path / "t.xml", input_hw=(96, 64))
-
-
-def test_a_second_runtime_of_another_size_leaves_the_first_as_it_is(hrnet_file: Path) -> None:
-    network = PoseNetwork(hrnet_file, read_card(hrnet_file))
-    runtimes = [
-        OpenVinoRuntime(network.plain, at_size(network.card, size), "f32")
-        for size in ((128, 96), (96, 64))
-    ]
-    crops = [np.full((2, *one.card.input_hw, 3), 90, np.uint8) for one in runtimes]
-    shapes = [runtime(some).shape[2:] for runtime, some in zip(runtimes, crops, strict=True)]
-    assert shapes == [(32, 24), (24, 16)]

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,8 +20,10 @@ from livepose.errors import DeviceError, WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime
 from livepose.runtimes.openvino import has_bf16
+from livepose.runtimes.openvino_graph import pose_graph
 from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
 from livepose.weights import read_card
+from livepose.weights.arrays import load_arrays
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
 
 Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
@@ -84,6 +87,13 @@ def test_every_batch_size_gives_the_same_in_the_same_order(resnet_file: Path) ->
     assert runtime(crops[:0]).shape == (0, 16, 16, 24)
 
 
+def test_a_batch_that_was_not_warmed_up_compiles_nothing(resnet_file: Path) -> None:
+    runtime = open_runtime(resnet_file, runtime="openvino", precision="f32")
+    assert isinstance(runtime, OpenVinoRuntime)
+    runtime(np.zeros((5, 64, 96, 3), np.uint8))
+    assert list(runtime._requests) == [1]
+
+
 def test_an_answer_is_not_overwritten_by_the_next_one(resnet_file: Path) -> None:
     runtime = open_runtime(resnet_file, runtime="openvino", precision="f32")
     crops = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
@@ -92,31 +102,6 @@ def test_an_answer_is_not_overwritten_by_the_next_one(resnet_file: Path) -> None
     second = runtime(crops[1:])
     assert np.array_equal(first, before)
     assert not np.array_equal(first, second)
-
-
-def test_a_batch_that_was_not_warmed_up_compiles_nothing(resnet_file: Path) -> None:
-    runtime = open_runtime(resnet_file, runtime="openvino", precision="f32")
-    assert isinstance(runtime, OpenVinoRuntime)
-    runtime(np.zeros((5, 64, 96, 3), np.uint8))
-    assert list(runtime._requests) == [1]
-    runtime.warm_up((3,))
-    assert list(runtime._requests) == [1, 3]
-
-
-def test_wrong_crops_are_refused(resnet_file: Path) -> None:
-    runtime = open_runtime(resnet_file, runtime="openvino", precision="f32")
-    with pytest.raises(ValueError, match=r"crops have to be uint8 \(B, 64, 96, 3\)"):
-        runtime(np.zeros((1, 96, 64, 3), np.uint8))
-
-
-def test_a_second_start_converts_nothing(
-    resnet_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = open_runtime(resnet_file, runtime="openvino", precision="f32")
-    monkeypatch.setattr(PoseNetwork, "_converted", None)
-    again = open_runtime(resnet_file, runtime="openvino", precision="f32")
-    crops = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
-    assert np.array_equal(again(crops), expected(crops))
 
 
 def test_the_conversion_is_announced_once(
@@ -240,3 +225,25 @@ def test_a_start_from_the_cache_tells_nobody(resnet_file: Path) -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stdout.strip() == "done", run.stderr
+
+
+def test_a_tensor_too_few_or_too_many_is_refused_by_name(hrnet_file: Path) -> None:
+    card, tensors = read_card(hrnet_file), load_arrays(hrnet_file)
+    fewer = {
+        name: one for name, one in tensors.items() if name != "stage3.1.fuse_layers.0.2.1.bias"
+    }
+    with pytest.raises(WeightsError, match=r"lacks stage3\.1\.fuse_layers\.0\.2\.1\.bias"):
+        pose_graph(fewer, card, "fewer")
+    with pytest.raises(WeightsError, match=r"1 tensors that .*head\.extra"):
+        pose_graph({**tensors, "head.extra": tensors["conv1.weight"]}, card, "more")
+
+
+def test_weights_of_another_network_than_the_card_says_are_refused(hrnet_file: Path) -> None:
+    card, tensors = read_card(hrnet_file), load_arrays(hrnet_file)
+    with pytest.raises(WeightsError, match="is hrnet_w32 with 17 keypoints; hrnet_w48"):
+        pose_graph(tensors, replace(card, network="hrnet_w48"), "renamed")
+    with pytest.raises(WeightsError, match="hrnet_w32 with 16 keypoints was wanted"):
+        pose_graph(tensors, replace(card, skeleton="mpii16", keypoints=16), "renamed")
+    narrow = {**tensors, "conv2.weight": tensors["conv2.weight"][:, :32]}
+    with pytest.raises(WeightsError, match="does not fit hrnet_w32"):
+        pose_graph(narrow, card, "narrow")

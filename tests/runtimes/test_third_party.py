@@ -1,5 +1,6 @@
 """ONNX and OpenVINO networks of other people run by what their model config says."""
 
+import json
 import shutil
 import struct
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from reference import relative_error
 
+from livepose.cli import main
 from livepose.errors import UsageError, WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime
@@ -198,3 +200,27 @@ def test_a_damaged_network_ends_in_one_sentence(
 def test_foreign_networks_run_in_openvino_only(choice: dict[str, str], tinypose: Path) -> None:
     with pytest.raises(UsageError, match="run on openvino on the cpu"):
         open_runtime(tinypose, **choice)
+
+
+def test_a_photograph_goes_through_the_pipeline_with_somebody_elses_network(
+    tinypose: Path, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, found = shared / "images" / "standing_dim_room.jpg", tmp_path / "found.jsonl"
+    words = ["--image", str(picture), "--weights", str(tinypose), "--no-window"]
+    assert main([*words, "--detector", "embedded", "--json", str(found)]) == 0
+    assert "(t.xml) on openvino, cpu, f32" in capsys.readouterr().err
+    lines = [json.loads(line) for line in found.read_text().splitlines()]
+    (person,) = next(line["people"] for line in lines if "people" in line)
+    x, y = np.array([point[:2] if point else (np.nan, np.nan) for point in person["keypoints"]]).T
+    assert y[0] < y[5] < y[11], "nose, left shoulder, left hip"
+    assert x[6] < x[5], "he faces the camera"
+    assert ((x > 379) & (x < 560) & (y > 28) & (y < 512)).mean() > 0.8
+
+
+def test_a_network_without_its_sidecar_is_one_sentence_and_exit_code_4(
+    tinypose: Path, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tinypose.with_suffix(".toml").unlink()
+    picture = shared / "images" / "standing_dim_room.jpg"
+    assert main(["--image", str(picture), "--weights", str(tinypose), "--no-window"]) == 4
+    assert "t.xml needs a file t.toml beside it" in capsys.readouterr().err
