@@ -23,7 +23,7 @@ from livepose.pipeline import PosePipeline
 from livepose.player import Player
 from livepose.poses import Poses
 from livepose.sinks.jsonl import JsonLinesSink
-from livepose.sinks.protocol import Sink
+from livepose.sinks.sink import Sink
 from livepose.sources.source import Source
 
 FPS = 30.0

@@ -21,7 +21,7 @@ from livepose.frame import Frame, ImageBgr
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import Poses
 from livepose.results.angles import AngleMeter, draw_angles
-from livepose.sinks.protocol import OutputClosed, Sink, above
+from livepose.sinks.sink import OutputClosed, Sink, above
 from livepose.sinks.video import VideoSink
 from livepose.sources import Source
 from livepose.threads import BackgroundWriter, prefetch

@@ -11,7 +11,7 @@ from typing import Any
 from livepose.batch.jobs import Job
 from livepose.errors import DataError
 from livepose.sinks.files import write_whole
-from livepose.sinks.protocol import sink_error
+from livepose.sinks.sink import sink_error
 
 DONE, FAILED, LOST = "done", "failed", "lost"
 

@@ -27,7 +27,7 @@ from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
 from livepose.machine import describe_machine, peak_memory_mb
 from livepose.pipeline import FRAMES_PREFETCHED, PosePipeline, Settings
-from livepose.sinks.protocol import sink_error
+from livepose.sinks.sink import sink_error
 from livepose.sources import Excerpt, Source, open_source
 from livepose.sources.source import WHOLE
 from livepose.threads import prefetch

@@ -23,7 +23,7 @@ from livepose.sinks.annotations import CocoDatasetSink, CocoSink, OpenPoseSink, 
 from livepose.sinks.files import parse_rotation
 from livepose.sinks.images import ImageSink, SheetSink
 from livepose.sinks.jsonl import JsonLinesSink, make_header
-from livepose.sinks.protocol import Sink
+from livepose.sinks.sink import Sink
 from livepose.sinks.video import VideoSink
 from livepose.smoothing import PRICES
 from livepose.sources import AnimationSource, LiveSource, Source, VideoSource

@@ -26,8 +26,7 @@ from livepose.player import Player
 from livepose.poses import Poses
 from livepose.runtimes.automatic import candidates
 from livepose.settings import Settings
-from livepose.sinks.claims import check_writable, refuse_existing
-from livepose.sinks.protocol import sink_error
+from livepose.sinks.sink import check_writable, refuse_existing, sink_error
 from livepose.sources import find_sources, open_images, open_video
 from livepose.sources.open import left_out_words
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights

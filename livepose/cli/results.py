@@ -33,7 +33,7 @@ def plot(
     """Of several files, those that cannot be drawn are left out and said."""
     from livepose.results.plot import check_suffix, draw_page, save_page
     from livepose.results.reading import read
-    from livepose.sinks.claims import check_outputs
+    from livepose.sinks.sink import check_outputs
 
     results = [file for path in files for file in _results_of(path)]
     if output is not None:

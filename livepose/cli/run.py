@@ -15,7 +15,7 @@ from livepose.cli.options import Command
 from livepose.cli.run_options import GROUPS, BatchOptions, BenchmarkOptions, RunOptions
 from livepose.errors import SinkError, UsageError
 from livepose.settings import flag_of
-from livepose.sinks.claims import check_file, check_image_name, check_outputs, video_format
+from livepose.sinks.sink import check_file, check_image_name, check_outputs, video_format
 
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window

@@ -40,7 +40,7 @@ def demo(
     from livepose.cli.run_options import OutputOptions, RunOptions, WindowOptions
     from livepose.cli.start import window_possible
     from livepose.pipeline import PosePipeline
-    from livepose.sinks.claims import check_folder
+    from livepose.sinks.sink import check_folder
     from livepose.window import Window
 
     scene = CameraPath()

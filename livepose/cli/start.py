@@ -20,7 +20,7 @@ import numpy as np
 from livepose.cli.run_options import BROWSER, RunOptions, SourceOptions
 from livepose.errors import SourceError, UsageError
 from livepose.frame import ImageBgr
-from livepose.sinks.protocol import Sink
+from livepose.sinks.sink import Sink
 from livepose.sources import (
     AnimationSource,
     Excerpt,
@@ -273,7 +273,7 @@ def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool
     turn_deg, excerpt = options.turn_deg, options.excerpt
     source: Source
     if value == BROWSER and kind == "source":
-        from livepose.live.browser_source import BrowserSource
+        from livepose.live.view import BrowserSource
 
         source = BrowserSource()
     elif kind == "image":
@@ -305,9 +305,8 @@ def _open_view(options: RunOptions, source: Source, stack: ExitStack) -> "Browse
     live, window, at = options.live, options.window, options.live.served_at(source.name)
     if at is None:
         return None
-    from livepose.live.browser_source import BrowserSource
     from livepose.live.endpoint import self_signed_tls, tls_from
-    from livepose.live.view import BrowserView
+    from livepose.live.view import BrowserSource, BrowserView
 
     tls = self_signed_tls(at[0]) if live.serve_self_signed and live.serve_cert is None else None
     view = BrowserView(

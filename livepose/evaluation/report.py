@@ -17,8 +17,7 @@ from livepose.evaluation.metrics import Interval, draws, percentile_interval
 from livepose.evaluation.settings import EvaluationSettings
 from livepose.evaluation.speed import NO_COST, NO_SPEED, Cost, Speed
 from livepose.machine import PACKAGES, known_version, processor_and_cores
-from livepose.sinks.claims import check_file
-from livepose.sinks.protocol import sink_error
+from livepose.sinks.sink import check_file, sink_error
 
 Results = list[dict[str, Any]]
 

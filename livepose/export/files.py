@@ -23,7 +23,7 @@ from livepose.runtimes.openvino import one_thread, openvino
 from livepose.runtimes.torch import reference_heatmaps
 from livepose.runtimes.verify import probe_crops
 from livepose.settings import EXPORT_SUFFIXES
-from livepose.sinks.protocol import sink_error
+from livepose.sinks.sink import sink_error
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card, find_weights, load_network
 from livepose.weights.calibration import calibration_of

@@ -15,7 +15,7 @@ from websockets.http11 import Request, Response
 
 from livepose.frame import Frame, ImageBgr
 from livepose.live.endpoint import Endpoint, respond
-from livepose.sinks.protocol import Sink
+from livepose.sinks.sink import Sink
 
 if TYPE_CHECKING:
     from livepose.poses import Poses

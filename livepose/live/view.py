@@ -1,7 +1,7 @@
 """The browser view: the live picture with its skeletons, for whoever has the address.
 
 A page asks for each frame, and gets the newest one as one message: picture and poses are never
-apart, and a slow page sees fewer frames, not older ones.
+apart, and a slow page sees fewer frames, not older ones. Its own camera may be the source.
 """
 
 import asyncio
@@ -10,8 +10,12 @@ import http
 import json
 import secrets
 import ssl
+import struct
+import threading
 import time
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 from importlib.resources import files
@@ -25,11 +29,12 @@ from websockets.http11 import Request, Response
 
 from livepose.frame import Frame, ImageBgr
 from livepose.live.addresses import require_private
-from livepose.live.browser_source import BrowserSource
 from livepose.live.endpoint import Endpoint, one_header, respond
 from livepose.live.health import Health
-from livepose.sinks.protocol import Sink
+from livepose.sinks.sink import Sink
 from livepose.skeletons import COCO17, Skeleton
+from livepose.sources.source import Source
+from livepose.threads import Latest
 
 if TYPE_CHECKING:
     from livepose.poses import Poses
@@ -40,6 +45,87 @@ _LONGEST_SIDE_PX = 1280
 _JPEG_QUALITY = 80
 _LINES_EVERY_S = 0.1
 _TOKEN_BYTES = 18
+_USUAL_WH = (640, 480)
+"""What the page asks of its camera; true until the first picture says otherwise."""
+_LARGEST_TAKEN_PX = 4096
+_TAG_BYTES = 4
+_TAGS_KEPT = 64
+
+
+class BrowserSource(Source):
+    """The newest picture that a page sent; it waits for as long as none comes.
+
+    One page sends at a time: whoever begins first, until it has sent nothing for two seconds.
+    ``refused`` counts the pictures that were not taken, by reason.
+    """
+
+    name = "browser"
+    kind = "camera"
+    live = True
+    SILENT_AFTER_S = 2.0
+
+    def __init__(self) -> None:
+        self.size_wh = _USUAL_WH
+        self.refused: Counter[str] = Counter()
+        self._latest: Latest[tuple[int, bytes, float]] = Latest()
+        self._sending = threading.Lock()
+        self._sender, self._sent_s = 0, -np.inf
+        self._tags: deque[tuple[int, int, int]] = deque(maxlen=_TAGS_KEPT)
+
+    def take(self, sender: int, message: bytes) -> None:
+        """Takes a page's message: four bytes of a number, and a JPEG. Wrong ones are counted."""
+        now_s = time.perf_counter()
+        size_wh = jpeg_size_wh(message[_TAG_BYTES:])
+        if size_wh is None or max(size_wh) > _LARGEST_TAKEN_PX:
+            self.refused["picture"] += 1
+            return
+        with self._sending:
+            if sender != self._sender and now_s - self._sent_s < self.SILENT_AFTER_S:
+                self.refused["second camera"] += 1
+                return
+            self._sender, self._sent_s = sender, now_s
+            self._latest.put((sender, message, now_s))
+
+    def tag(self, sender: int, index: int) -> int | None:
+        """The number that this sender gave to the picture of frame ``index``."""
+        return next((t for s, t, i in reversed(self._tags) if s == sender and i == index), None)
+
+    def __iter__(self) -> Iterator[Frame]:
+        index, dropped, first_s = 0, 0, None
+        while (taken := self._latest.take()) is not None:
+            (sender, message, captured_s), since = taken
+            dropped += since
+            image: Any = None
+            with suppress(cv2.error):
+                data = np.frombuffer(message, np.uint8, offset=_TAG_BYTES)
+                image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            if image is None:
+                self.refused["picture"] += 1
+                continue
+            first_s = captured_s if first_s is None else first_s
+            frame = Frame(np.asarray(image), captured_s - first_s, index, captured_s, dropped)
+            self.size_wh = frame.size_wh
+            self._tags.append((sender, int.from_bytes(message[:_TAG_BYTES], "big"), index))
+            yield frame
+            index, dropped = index + 1, 0
+
+    def close(self) -> None:
+        """Lets nobody wait any longer; a second call does nothing."""
+        self._latest.close()
+
+
+def jpeg_size_wh(data: bytes) -> tuple[int, int] | None:
+    """Width and height as a JPEG's header says them, before any memory is asked for.
+
+    Source: ITU-T T.81, annex B.
+    """
+    at = 2
+    while data[:2] == b"\xff\xd8" and at + 9 <= len(data) and data[at] == 0xFF:
+        marker, length, height, width = struct.unpack_from(">BHxHH", data, at + 1)
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return (width, height) if width and height else None
+        at += 2 + length
+    return None
 
 
 class BrowserView(Sink):

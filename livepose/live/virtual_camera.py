@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepose.errors import DeviceError, SinkError
 from livepose.frame import Frame, ImageBgr
-from livepose.sinks.protocol import Sink
+from livepose.sinks.sink import Sink
 from livepose.sinks.video import even, fit
 from livepose.threads import Latest
 

@@ -14,9 +14,8 @@ from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
 from livepose.results.angles import NAMES, AngleMeter
 from livepose.sinks.annotations import MIDPOINTS
-from livepose.sinks.claims import check_writable, refuse_existing
 from livepose.sinks.files import write_whole
-from livepose.sinks.protocol import Sink
+from livepose.sinks.sink import Sink, check_writable, refuse_existing
 from livepose.skeletons import Skeleton
 
 Floats = NDArray[np.float64]

@@ -15,9 +15,8 @@ from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import KeypointState, Poses
 from livepose.results.angles import NAMES, AngleMeter, Angles
-from livepose.sinks.claims import check_file
 from livepose.sinks.files import LineSink, Rotation, WholeFile
-from livepose.sinks.protocol import Sink, written
+from livepose.sinks.sink import Sink, check_file, written
 
 Array = NDArray[Any]
 Table = dict[str, Array]

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import KeypointState, Poses
-from livepose.sinks.claims import check_file, check_folder
 from livepose.sinks.files import FolderSink, FrameNames, WholeFile, write_whole
-from livepose.sinks.protocol import Sink
+from livepose.sinks.sink import Sink, check_file, check_folder
 from livepose.skeletons import COCO17
 
 _PERSON = 1

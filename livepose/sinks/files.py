@@ -13,8 +13,7 @@ from typing import Any
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks.claims import check_file, check_folder, is_device
-from livepose.sinks.protocol import Sink, written
+from livepose.sinks.sink import Sink, check_file, check_folder, is_device, written
 
 _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 Rotation = tuple[float, float]

@@ -9,9 +9,8 @@ from livepose.drawing import contact_sheet, time_label
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks.claims import IMAGE_SUFFIXES, check_file, check_folder, check_image_name
 from livepose.sinks.files import FrameNames, write_whole
-from livepose.sinks.protocol import Sink
+from livepose.sinks.sink import IMAGE_SUFFIXES, Sink, check_file, check_folder, check_image_name
 
 _JPEG_QUALITY = 95
 _SHEET_IMAGES, _SHEET_COLUMNS = 12, 4

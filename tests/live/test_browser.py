@@ -16,10 +16,9 @@ from sinks.people import frame, poses
 from sources.loopback import free_port
 
 from livepose.frame import Frame
-from livepose.live.browser_source import BrowserSource
 from livepose.live.bus import open_bus
 from livepose.live.health import Health
-from livepose.live.view import BrowserView
+from livepose.live.view import BrowserSource, BrowserView
 from livepose.poses import Poses
 from livepose.sinks.jsonl import make_header
 

@@ -13,8 +13,7 @@ from pythonosc.osc_bundle import OscBundle
 from sinks.people import frame, poses
 from sources.loopback import free_port
 
-from livepose.live.bus import open_bus
-from livepose.live.osc import OscPacker
+from livepose.live.bus import OscPacker, open_bus
 from livepose.sinks.jsonl import make_header
 
 RECEIVERS = Path(__file__).resolve().parents[2] / "examples" / "receivers"

@@ -16,8 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from livepose.errors import UsageError
-from livepose.live.bus import open_bus
-from livepose.live.osc import MOST_BYTES, OscPacker, Slots
+from livepose.live.bus import MOST_BYTES, OscPacker, Slots, open_bus
 from livepose.poses import Poses
 from livepose.results.angles import NAMES, AngleMeter
 from livepose.sinks.jsonl import make_header

@@ -18,10 +18,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from livepose.errors import UsageError
-from livepose.live.browser_source import BrowserSource, jpeg_size_wh
 from livepose.live.endpoint import self_signed_tls, tls_from
 from livepose.live.health import Health
-from livepose.live.view import BrowserView
+from livepose.live.view import BrowserSource, BrowserView, jpeg_size_wh
 from livepose.skeletons import COCO17, SKELETONS
 
 

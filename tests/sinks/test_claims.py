@@ -18,11 +18,10 @@ from livepose.errors import SinkError, UsageError
 from livepose.poses import Poses
 from livepose.results.tables import CsvSink, ParquetSink
 from livepose.sinks.annotations import CocoDatasetSink, CocoSink, OpenPoseSink, YoloPoseSink
-from livepose.sinks.claims import check_outputs
 from livepose.sinks.files import parse_rotation
 from livepose.sinks.images import ImageSink, SheetSink
 from livepose.sinks.jsonl import JsonLinesSink
-from livepose.sinks.protocol import OutputClosed
+from livepose.sinks.sink import OutputClosed, check_outputs
 from livepose.sinks.video import VideoSink
 
 FILES = {
