@@ -3,7 +3,10 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "livepose"
 
@@ -38,7 +41,7 @@ ALLOWED: dict[tuple[str, str], str] = {
 
 OFFLINE = {"evaluation", "training", "calibration", "benchmark"}
 ONLY_IN = {
-    "numba": {"compiled", "_kernels", "cli.doctor"},
+    "numba": {"compiled", "heatmaps", "cli.doctor"},
     "ultralytics": {"detection", "training", "evaluation"},
     "av": {"sources", "sinks", "cli.doctor"},
     "PIL": {"sources"},
@@ -76,24 +79,15 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def level(room: str) -> int:
-    return next(index for index, rooms in enumerate(LEVELS) if room in rooms)
-
-
-def rooms_imported(path: Path) -> set[str]:
-    names = (name.split(".") for name in imports(path))
-    known = set().union(*LEVELS)
-    return {parts[1] for parts in names if parts[0] == "livepose" and len(parts) > 1} & known
-
-
 def upward_imports(path: Path) -> list[str]:
+    level = {room: index for index, rooms in enumerate(LEVELS) for room in rooms}
     own = dotted(path).split(".")[0]
-    if own == "":
-        return []
+    names = (name.split(".") for name in imports(path))
+    rooms = {parts[1] for parts in names if parts[0] == "livepose" and len(parts) > 1}
     return [
         f"{dotted(path)} imports {other} from its own level or above"
-        for other in sorted(rooms_imported(path) - {own})
-        if level(other) >= level(own) and (own, other) not in ALLOWED
+        for other in sorted(rooms & set(level) - {own})
+        if own and level[other] >= level[own] and (own, other) not in ALLOWED
     ]
 
 
@@ -102,78 +96,60 @@ def libraries_out_of_their_room(path: Path) -> list[str]:
     return [
         f"{name} imports {library}"
         for library, homes in ONLY_IN.items()
-        if library in found
-        and not any(name.startswith(home) or name.endswith(home) for home in homes)
+        if library in found and not name.startswith(tuple(homes))
     ]
 
 
-def long_functions(path: Path) -> list[str]:
-    found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+def what_is_too_long(path: Path) -> list[str]:
+    text = path.read_text()
+    found = [f"{dotted(path)}: over 400 lines"] if len(text.splitlines()) > 400 else []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1
-            if length > 60 + docstring_lines(node):
+            if length > 60 + len((ast.get_docstring(node, clean=False) or "").splitlines()):
                 found.append(f"{dotted(path)}.{node.name}: {length} lines")
     return found
 
 
-def test_only_what_heals_keeps_compiled_code() -> None:
-    bare = {"numba.njit", "numba.jit", "numba.vectorize", "numba.guvectorize"}
-    found = [dotted(path) for path in modules() if bare & imports(path)]
-    assert found == []
-
-
-def test_a_module_imports_only_from_levels_below_and_libraries_stay_in_their_room() -> None:
-    wrong = [
-        line
-        for path in modules()
-        for check in (upward_imports, libraries_out_of_their_room)
-        for line in check(path)
-    ]
+@pytest.mark.parametrize(
+    "check",
+    [upward_imports, libraries_out_of_their_room, what_is_too_long],
+    ids=[
+        "a module imports only from levels below",
+        "a library has one room",
+        "files and functions stay readable",
+    ],
+)
+def test_the_house_keeps_its_rules(check: Callable[[Path], list[str]]) -> None:
+    wrong = [line for path in modules() for line in check(path)]
     assert not wrong, "\n".join(wrong)
 
 
-def test_files_and_functions_stay_readable() -> None:
-    wrong = [line for path in modules() for line in long_functions(path)]
-    wrong += [
-        f"{dotted(path)}: over 400 lines"
-        for path in modules()
-        if len(path.read_text().splitlines()) > 400
-    ]
-    assert not wrong, "\n".join(wrong)
-
-
-def docstring_lines(node: ast.FunctionDef) -> int:
-    text = ast.get_docstring(node, clean=False)
-    return len(text.splitlines()) if text else 0
-
-
-def test_importing_livepose_loads_nothing_heavy_and_says_nothing() -> None:
+@pytest.mark.parametrize(
+    ("imported", "absent"),
+    [
+        ("livepose", "torch cv2 numba ultralytics openvino av"),
+        (
+            "livepose.pipeline livepose.player livepose.cli.play",
+            "livepose.training livepose.evaluation livepose.calibration livepose.benchmark "
+            "matplotlib pycocotools torchvision",
+        ),
+        (
+            "livepose.pipeline livepose.player livepose.cli.play livepose.runtimes",
+            "torch ultralytics scipy.optimize",
+        ),
+    ],
+    ids=[
+        "livepose itself loads nothing heavy and says nothing",
+        "the live path loads neither training nor evaluation nor their libraries",
+        "the live path loads torch only where it has to",
+    ],
+)
+def test_what_an_import_does_not_load(imported: str, absent: str) -> None:
     code = (
-        "import sys, livepose;"
-        "heavy = {'torch', 'cv2', 'numba', 'ultralytics', 'openvino', 'av'} & set(sys.modules);"
+        f"import sys, {', '.join(imported.split())};"
+        f"heavy = set({absent.split()}) & set(sys.modules);"
         "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_the_live_path_loads_neither_training_nor_evaluation_nor_their_libraries() -> None:
-    code = (
-        "import sys, livepose.pipeline, livepose.player, livepose.cli.play;"
-        "rooms = {f'livepose.{room}' for room in ('training', 'evaluation', 'calibration')};"
-        "heavy = {*rooms, 'livepose.benchmark', 'matplotlib', 'pycocotools', 'torchvision'};"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
-
-
-def test_the_live_path_loads_torch_only_where_it_has_to() -> None:
-    code = (
-        "import sys, livepose.pipeline, livepose.player, livepose.cli.play, livepose.runtimes;"
-        "heavy = {'torch', 'ultralytics', 'scipy.optimize'} & set(sys.modules);"
-        "assert not heavy, heavy"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
