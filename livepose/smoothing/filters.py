@@ -201,8 +201,7 @@ def _step(
         floored += probable[j]
     for j in range(_MODELS):
         state[_WEIGHTS + j] = probable[j] / floored
-        for column in range(_NUMBERS):
-            state[j * _NUMBERS + column] = now[j, column]
+        state[j * _NUMBERS : (j + 1) * _NUMBERS] = now[j]
 
 
 @kernel

@@ -185,11 +185,11 @@ def take_in(
 ) -> tuple[Masks, Masks, Masks, bool]:
     """Takes in poses seen on the tracks in ``rows`` (N,): mends them, judges, learns, moves boxes.
 
-    ``seen`` are keypoints (N, K, 2), scores (N, K), and which poses (N,) are somebody else's double
-    and not mended. Returns pairs (N, F) to be exchanged, keypoints (N, K) that are not believed,
-    and who is perhaps nobody (N,); whether none of these is.
+    ``seen`` are keypoints (N, K, 2), scores (N, K), and which poses (N,) are duplicates, which are
+    not mended. Returns pairs (N, F) to be exchanged, keypoints (N, K) that are not believed, and
+    who is perhaps nobody (N,); whether none of these is.
     """
-    keypoints_xy, scores, double = seen
+    keypoints_xy, scores, duplicate = seen
     exchanged = np.zeros((len(rows), len(limbs[0])), dtype=np.bool_)
     refused = np.zeros(scores.shape, dtype=np.bool_)
     moves, doubtful = np.zeros(len(rows), dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)
@@ -199,7 +199,7 @@ def take_in(
         for k in range(scores.shape[1]):
             if not scores[n, k] >= KEYPOINT_SCORE:
                 now_xy[n, k] = np.nan
-        if not double[n]:
+        if not duplicate[n]:
             scale_px = motion.scale_of(person.xywh)
             marks = exchanged[n], refused[n]
             joint.correct_joints(now_xy[n], mended[n], memory, scale_px, limbs, time_s, marks)

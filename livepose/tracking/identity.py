@@ -59,7 +59,7 @@ class Seen:
         """Mends identities; returns who shows the pose of another (N,)."""
         self.correct_switches()
         self.recognise()
-        return self.mark_doubles()
+        return self.mark_duplicates()
 
     def correct_switches(self) -> None:
         """Exchanges identities where poses continue another's.
@@ -88,12 +88,14 @@ class Seen:
         if not len(lost) or not new.any():
             return
         rows, now_xy = self.rows[new], self.now_xy[new]
-        old, came = assign(self._like(lost, rows, now_xy), RECOGNISE_OKS)
+        everybody = np.ones((len(lost), len(rows)), dtype=bool)
+        likeness = self._like(lost, rows, now_xy, everybody)
+        old, came = assign(likeness, RECOGNISE_OKS)
         hand_over(self.tracks, lost[old], rows[came])
         self.tracks.ids[lost[old]] = 0
         self.tracks.seen_s[lost[old]] = -np.inf  # dies with the next picture
 
-    def mark_doubles(self) -> Mask:
+    def mark_duplicates(self) -> Mask:
         """Who shows the pose of another (N,), also of one whose turn was before: that is hidden."""
         tracks, shown = self.tracks, len(self.rows)
         waits = (tracks.state == int(State.ACTIVE)) & tracks.chosen
@@ -103,11 +105,11 @@ class Seen:
         if len(waiting):
             self.now_xy = np.concatenate([self.now_xy, propagated(tracks, waiting, self.time_s)])
             self.rows = np.concatenate([self.rows, waiting])
-        double = self._doubles()
-        hide(tracks, waiting[double[shown:]])
-        return double[:shown]
+        duplicate = self._duplicates()
+        hide(tracks, waiting[duplicate[shown:]])
+        return duplicate[:shown]
 
-    def _doubles(self) -> Mask:
+    def _duplicates(self) -> Mask:
         """Which of the tracks show a pose that is somebody else's.
 
         Of two alike, the one that the detector agrees with stays, then the one whose pose was most
@@ -115,10 +117,10 @@ class Seen:
         they are one person, who keeps the id.
         """
         tracks, rows, time_s = self.tracks, self.rows, self.time_s
-        double = np.zeros(len(rows), dtype=bool)
+        duplicate = np.zeros(len(rows), dtype=bool)
         alike = self._alike()
         if not alike.any():
-            return double
+            return duplicate
         unconfirmed = ~np.isnan(tracks.missed_s[rows])
         themselves = np.eye(len(rows), dtype=bool)
         surely = np.round(-self._like(rows, rows, self.now_xy, themselves).diagonal(), 1)
@@ -126,17 +128,17 @@ class Seen:
         rank = np.argsort(order)
         own = time_s - tracks.own_s[rows] > ESTABLISHED_S
         for one in order[alike[order].any(axis=1)]:
-            better = np.flatnonzero(alike[one] & (rank < rank[one]) & ~double)
+            better = np.flatnonzero(alike[one] & (rank < rank[one]) & ~duplicate)
             if not len(better):
                 continue
-            double[one] = True
+            duplicate[one] = True
             best = better[rank[better].argmin()]
             if own[one] and not own[best]:
                 hand_over(tracks, rows[[one, best]], rows[[best, one]])
                 own[[one, best]] = own[[best, one]]
             elif not tracks.proven_s[rows[best]] >= tracks.proven_s[rows[one]]:
                 hand_over(tracks, rows[[one]], rows[[best]], PROOF)
-        return double
+        return duplicate
 
     def _alike(self) -> Mask:
         """Whose poses are one pose, (N, N)."""
@@ -151,10 +153,11 @@ class Seen:
             alike |= within & (coinciding(self.now_xy, areas_px2) >= SAME_JOINTS)
         return np.asarray(alike)
 
-    def _like(self, before: Rows, now: Rows, now_xy: Floats, near: Mask | None = None) -> Floats:
+    def _like(self, before: Rows, now: Rows, now_xy: Floats, near: Mask) -> Floats:
         """OKS of how the tracks ``before`` (P,) should look with poses seen on ``now`` (Q,)."""
         before_xy = propagated(self.tracks, before, self.time_s)
-        return oks(before_xy, now_xy, areas_of(self.tracks, now), self.sigmas, near)
+        likeness: Floats = oks(before_xy, now_xy, areas_of(self.tracks, now), self.sigmas, near)
+        return likeness
 
 
 def areas_of(tracks: Tracks, rows: Rows) -> Floats:
@@ -194,12 +197,9 @@ def hand_over(
 # -- how alike poses are ---------------------------------------------------------------------------
 
 
+@kernel
 def oks(
-    first_xy: Floats,
-    second_xy: Floats,
-    areas_px2: Floats,
-    sigmas: Floats,
-    near: Mask | None = None,
+    first_xy: Floats, second_xy: Floats, areas_px2: Floats, sigmas: Floats, near: Mask
 ) -> Floats:
     """Object keypoint similarity of poses (P, K, 2) with poses (Q, K, 2): (P, Q), 0 to 1.
 
@@ -207,21 +207,7 @@ def oks(
     in either; ``areas_px2`` (Q,) are the box areas of the second. 0 where fewer than
     ``LEAST_COMMON`` are, and for pairs that are not ``near`` (P, Q).
     """
-    likeness = np.empty((len(first_xy), len(second_xy)))
-    near = np.ones(likeness.shape, dtype=np.bool_) if near is None else near
-    _fill_oks(first_xy, second_xy, areas_px2, sigmas, near, likeness)
-    return likeness
-
-
-@kernel
-def _fill_oks(
-    first_xy: Floats,
-    second_xy: Floats,
-    areas_px2: Floats,
-    sigmas: Floats,
-    near: Mask,
-    likeness: Floats,
-) -> None:
+    likeness = np.zeros(near.shape)
     for p in range(len(first_xy)):
         for q in range(len(second_xy)):
             close, common = 0.0, 0
@@ -233,7 +219,9 @@ def _fill_oks(
                     common += 1
                     spread_px2 = 2.0 * max(areas_px2[q], 1.0) * (2.0 * sigmas[k]) ** 2
                     close += math.exp(-apart_px2 / spread_px2)
-            likeness[p, q] = close / common if common >= LEAST_COMMON else 0.0
+            if common >= LEAST_COMMON:
+                likeness[p, q] = close / common
+    return likeness
 
 
 def coinciding(keypoints_xy: Floats, areas_px2: Floats) -> Floats:

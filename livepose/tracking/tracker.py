@@ -99,7 +99,7 @@ class Tracker:
         self._tracks = Tracks.born(np.empty((0, 4)), np.empty(0), 0.0, len(sigmas))
         self._next_id = 1
         self._time_s: float | None = None
-        self._pictures_since_look = 0
+        self._frames_since_detection = 0
         self._coast_s = self.settings.coast_s
         self.begin_shot()
 
@@ -110,24 +110,24 @@ class Tracker:
         """
         self._tracks = self._tracks.select(np.zeros(len(self._tracks), dtype=bool))
         self._reid = ReIdentification()
-        self._first_look_s: float | None = None
-        self._last_look_s = math.inf
+        self._first_detected_s: float | None = None
+        self._detected_s = math.inf
 
     # -- the questions -----------------------------------------------------------------------------
 
     def needs_detection(self, time_s: float) -> bool:
         """Whether the detector should look at the picture at ``time_s``."""
         chosen, table = self.settings, self._tracks.table
-        if self._first_look_s is None or time_s < self._last_look_s:
+        if self._first_detected_s is None or time_s < self._detected_s:
             return True
         if _kernels.anybody_fades(table, time_s, chosen.coast_s):
             return True
         if chosen.whole_frame:
             return not len(self._tracks.where(State.ACTIVE))
         if chosen.detect_every is not None:
-            return self._pictures_since_look + 1 >= chosen.detect_every
-        settles = time_s - self._first_look_s < SETTLE_S
-        return bool(settles or time_s - self._last_look_s >= _kernels.interval_s(table))
+            return self._frames_since_detection + 1 >= chosen.detect_every
+        settles = time_s - self._first_detected_s < SETTLE_S
+        return bool(settles or time_s - self._detected_s >= _kernels.interval_s(table))
 
     def predict(self, time_s: float) -> Tracked:
         """Where everybody should be at ``time_s``; changes nothing."""
@@ -158,9 +158,9 @@ class Tracker:
         if not math.isfinite(time_s):
             raise ValueError(f"time_s: expected finite seconds, got {time_s}")
         self._advance(time_s)
-        self._pictures_since_look += 1
+        self._frames_since_detection += 1
         if detections is not None:
-            self._look(time_s, detections)
+            self._take_detections(time_s, detections)
         _kernels.coast(self._tracks.table, time_s, self._coast_s)
         if detections is not None:
             if image_bgr is not None:
@@ -193,21 +193,21 @@ class Tracker:
         Identities are looked at only if they may be ``mixed_up``.
         """
         sigmas = self._sigmas(poses.keypoint_scores.shape[1])
-        tracks, double = self._tracks, np.zeros(len(poses), dtype=np.bool_)
-        hidden = double
+        tracks, duplicate = self._tracks, np.zeros(len(poses), dtype=np.bool_)
+        hidden = duplicate
         if mixed_up:
             counts = poses.keypoint_scores >= _kernels.KEYPOINT_SCORE
             now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
-            double = Seen(tracks, rows, now_xy, time_s, sigmas).correct()
+            duplicate = Seen(tracks, rows, now_xy, time_s, sigmas).correct()
             # The pose in the box of whoever has long had one, and is still found by the detector,
             # is that of somebody who stands before: the person stays, without keypoints.
             established = time_s - tracks.own_s[rows] > _kernels.ESTABLISHED_S
-            veiled = double & established & np.isnan(tracks.missed_s[rows])
-            hidden = double & ~veiled
+            veiled = duplicate & established & np.isnan(tracks.missed_s[rows])
+            hidden = duplicate & ~veiled
             poses = replace(poses, track_ids=tracks.ids[rows])
             poses = poses.without_keypoints(veiled[:, None]) if veiled.any() else poses
         limbs, places = limbs_of(poses.skeleton), (poses.keypoints_xy, poses.keypoint_scores)
-        seen = *(np.ascontiguousarray(one, dtype=np.float64) for one in places), double
+        seen = *(np.ascontiguousarray(one, dtype=np.float64) for one in places), duplicate
         exchanged, refused, doubtful, unchanged = _kernels.take_in(
             tracks.table, tracks.joints, rows, seen, limbs, time_s, self.settings.whole_frame
         )
@@ -245,7 +245,7 @@ class Tracker:
         self._reid.forget(time_s)
         self._time_s = time_s
 
-    def _look(self, time_s: float, detections: Found) -> None:
+    def _take_detections(self, time_s: float, detections: Found) -> None:
         """The detector has looked."""
         boxes_xyxy = np.asarray(detections.boxes_xyxy, dtype=np.float64).reshape(-1, 4)
         scores = np.asarray(detections.scores, dtype=np.float64).reshape(-1)
@@ -255,9 +255,11 @@ class Tracker:
             self._seed(time_s, boxes_xyxy[usable][:1], scores[usable][:1])
         else:
             self._meet(time_s, boxes_xyxy[usable], scores[usable])
-        self._first_look_s = time_s if self._first_look_s is None else self._first_look_s
-        self._last_look_s = time_s
-        self._pictures_since_look = 0
+        self._first_detected_s = (
+            time_s if self._first_detected_s is None else self._first_detected_s
+        )
+        self._detected_s = time_s
+        self._frames_since_detection = 0
 
     def _meet(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
         owner = associate.match(self._tracks, boxes_xyxy, scores)
@@ -268,7 +270,7 @@ class Tracker:
         associate.absorb(self._tracks, owner[met], boxes_xyxy[met], scores[met], time_s)
         self._tracks = associate.lose(self._tracks, missed, time_s, self._coast_s)
         if free.any():
-            first = self._first_look_s is None
+            first = self._first_detected_s is None
             new = associate.born(self._tracks, boxes_xyxy[free], scores[free], time_s, first)
             self._tracks = self._tracks.joined(new)
 

@@ -112,7 +112,7 @@ def _alike(truth: Poses, found: Poses) -> Iterator[float]:
     first, second = (_counted(poses) for poses in (truth, found))
     areas_px2 = np.prod(found.boxes_xyxy[:, 2:] - found.boxes_xyxy[:, :2], axis=1)
     sigmas = np.array(found.skeleton.oks_sigmas or [UNKNOWN_SIGMA] * first.shape[1])
-    likeness = oks(first, second, areas_px2, sigmas)
+    likeness = oks(first, second, areas_px2, sigmas, np.ones((len(first), len(second)), dtype=bool))
     for row, column in zip(*assign(likeness, SAME_OKS), strict=True):
         yield float(likeness[row, column])
 

@@ -17,6 +17,7 @@ from livepose.tracking.tracks import Tracks
 SIGMAS = np.array(COCO17.oks_sigmas)
 POSE = np.random.default_rng(0).uniform(0, 200, (1, 17, 2))
 NOWHERE = np.full((17, 2), np.nan)
+NEAR = np.ones((1, 1), dtype=bool)
 
 
 def test_impossible_pairs_do_not_push_possible_ones_aside():
@@ -41,11 +42,11 @@ def test_the_assignment_equals_trying_everything(seed, rows, columns):
 def test_oks_is_the_measure_of_coco():
     area = np.array([150.0 * 220.0])
     wanted = np.mean(np.exp(-2 * 6.0**2 / (2 * area[0] * (2 * SIGMAS) ** 2)))
-    assert oks(POSE, POSE + 6.0, area, SIGMAS)[0, 0] == pytest.approx(wanted)
+    assert oks(POSE, POSE + 6.0, area, SIGMAS, NEAR)[0, 0] == pytest.approx(wanted)
     half, few = POSE.copy(), POSE.copy()
     half[0, 8:], few[0, 3:] = np.nan, np.nan
-    assert oks(POSE, half, area, SIGMAS)[0, 0] == pytest.approx(1.0)
-    assert oks(POSE, few, area, SIGMAS)[0, 0] == 0.0
+    assert oks(POSE, half, area, SIGMAS, NEAR)[0, 0] == pytest.approx(1.0)
+    assert oks(POSE, few, area, SIGMAS, NEAR)[0, 0] == 0.0
 
 
 def test_boxes_overlap_lie_inside_and_have_centres():
