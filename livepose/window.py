@@ -11,11 +11,11 @@ import os
 import re
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,8 +27,8 @@ _FIRST_SIZE_WH = (1280, 800)
 """A window opens at the picture's own size up to this one; the user may change it."""
 _FLAGS = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
 _MOST_KEYS = 16
-_RESIZES = ((0.1, 1), (0.2, 0), (0.5, 1), (0.6, 0), (1.0, 1), (1.1, 0))
-"""When, after it was opened, a window is so many pixels wider."""
+_SETTLE = 3
+"""Times that the first picture is shown before the window is taken for mapped."""
 _PROBE_S = 5.0
 _POLL_S = 0.02
 _TILE_WH = (640, 480)
@@ -97,7 +97,6 @@ class Window(Closable):
         """What the user asked for since the last call, oldest first; keeps the window alive."""
         if not self.is_open:
             return [Command.QUIT] if self._closed else []
-        self._have_painted()
         codes = islice(iter(lambda: cv2.waitKeyEx(1), -1), _MOST_KEYS)
         commands = [command for code in codes if (command := command_of(code)) is not None]
         if not self._visible():
@@ -117,19 +116,11 @@ class Window(Closable):
         width, height = first_size_wh(image_bgr.shape[1], image_bgr.shape[0])
         cv2.namedWindow(self.title, _FLAGS)
         cv2.resizeWindow(self.title, width, height)
-        self._opened_s, self._size_wh = time.perf_counter(), (width, height)
-        self._resizes = list(_RESIZES)
+        for _ in range(_SETTLE):
+            cv2.imshow(self.title, image_bgr)
+            cv2.waitKey(1)
+        _map_again(self.title)
         self.is_open = True
-
-    def _have_painted(self) -> None:
-        """Makes it a pixel wider for a moment.
-
-        Without a window manager Qt misses in a fourth of all starts that the window is on the
-        screen, and paints it once its size changes.
-        """
-        if self._resizes and time.perf_counter() - self._opened_s > self._resizes[0][0]:
-            width, height = self._size_wh
-            cv2.resizeWindow(self.title, width + self._resizes.pop(0)[1], height)
 
     def _visible(self) -> bool:
         try:
@@ -277,13 +268,18 @@ def _missing_display(environment: Mapping[str, str]) -> str:
         if environment.get("WAYLAND_DISPLAY"):
             return "OpenCV's window needs X11: start XWayland and set DISPLAY"
         return "there is no display (DISPLAY is not set)"
-    try:
-        xcb = ctypes.CDLL("libxcb.so.1")
-    except OSError:
+    xcb = _xcb()
+    if xcb is None:
         return "the library libxcb.so.1 is missing: apt-get install libxcb1"
     refused: list[int] = []
+
     # Connects as Qt would. In a thread, because a display may accept and never answer.
-    probe = threading.Thread(target=lambda: refused.append(_refused(xcb, display)), daemon=True)
+    def connect() -> None:
+        connection = ctypes.c_void_p(xcb.xcb_connect(display.encode(), None))
+        refused.append(xcb.xcb_connection_has_error(connection))
+        xcb.xcb_disconnect(connection)
+
+    probe = threading.Thread(target=connect, daemon=True)
     probe.start()
     probe.join(_PROBE_S)
     if not refused:
@@ -291,10 +287,54 @@ def _missing_display(environment: Mapping[str, str]) -> str:
     return f"the display {display} cannot be reached" if refused[0] else ""
 
 
-def _refused(xcb: ctypes.CDLL, display: str) -> int:
-    """The error of a connection to this display, 0 where it is made."""
-    xcb.xcb_connect.restype = ctypes.c_void_p
-    connection = ctypes.c_void_p(xcb.xcb_connect(display.encode(), None))
-    error = int(xcb.xcb_connection_has_error(connection))
-    xcb.xcb_disconnect(connection)
-    return error
+def _map_again(title: str) -> None:
+    """Takes a window from the X11 screen, and puts it back.
+
+    Without a window manager Qt misses the first mapping of a window in a fourth of all starts, and
+    never paints it. A window manager puts windows into its own: then none is found here, nor needs
+    to be. By libxcb, as an error of Xlib's would end the process.
+    """
+    xcb = _xcb() if sys.platform.startswith("linux") else None
+    if xcb is None:
+        return
+    display = ctypes.c_void_p(xcb.xcb_connect(None, None))
+    if not xcb.xcb_connection_has_error(display):
+        root = xcb.xcb_setup_roots_iterator(ctypes.c_void_p(xcb.xcb_get_setup(display))).data[0]
+        tree = xcb.xcb_query_tree_reply(display, xcb.xcb_query_tree(display, root), None)
+        count = xcb.xcb_query_tree_children_length(ctypes.c_void_p(tree))
+        for window in xcb.xcb_query_tree_children(ctypes.c_void_p(tree))[:count]:
+            if _x11_name(xcb, display, window) == title.encode():
+                for change in (xcb.xcb_unmap_window, xcb.xcb_map_window):
+                    change(display, window)
+                    _x11_name(xcb, display, window)  # once the server answers, it has changed it
+                    cv2.waitKey(1)
+    xcb.xcb_disconnect(display)
+
+
+class _Screens(ctypes.Structure):
+    """``xcb_screen_iterator_t``; a screen begins with the number of its root window."""
+
+    _fields_ = (("data", ctypes.POINTER(ctypes.c_uint32)), ("left", ctypes.c_int * 2))
+
+
+def _xcb() -> Any:
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return None
+    for name in ("connect", "get_setup", "query_tree_reply", "get_property_reply",
+                 "get_property_value"):  # fmt: skip
+        getattr(xcb, f"xcb_{name}").restype = ctypes.c_void_p
+    xcb.xcb_setup_roots_iterator.restype = _Screens
+    xcb.xcb_query_tree_children.restype = ctypes.POINTER(ctypes.c_uint32)
+    return xcb
+
+
+def _x11_name(xcb: Any, display: ctypes.c_void_p, window: int) -> bytes | None:
+    wm_name = 39
+    asked = xcb.xcb_get_property(display, 0, window, wm_name, 0, 0, 256)
+    reply = ctypes.c_void_p(xcb.xcb_get_property_reply(display, asked, None))
+    if not reply:
+        return None  # it is gone meanwhile
+    length = xcb.xcb_get_property_value_length(reply)
+    return ctypes.string_at(xcb.xcb_get_property_value(reply), length)
