@@ -53,12 +53,6 @@ class Schedule:
             return min(1.0, step * self.settings.batch / self.settings.samples)
         return min(1.0, elapsed_s / (60 * (self.settings.budget_minutes or math.inf)))
 
-    def left_s(self, step: int, elapsed_s: float, step_s: float) -> float:
-        """How long the rest takes where a step takes so long."""
-        if self.settings.samples is not None:
-            return max(0.0, self.settings.samples / self.settings.batch - step) * step_s
-        return max(0.0, 60 * (self.settings.budget_minutes or 0) - elapsed_s)
-
     def rate(self, step: int, progress: float) -> float:
         """Factor on the learning rate: warm-up, then cosine, or constant with a fall at the end."""
         warm = min(1.0, (step + 1) / max(1, self.settings.warm_up_steps))
@@ -287,7 +281,8 @@ class Trainer:
         passed_s = max(elapsed_s - self._told[1], 1e-9)
         step_s = passed_s / (self.step - self._told[0])
         progress = self.schedule.progress(self.step, elapsed_s)
-        left_s = round(self.schedule.left_s(self.step, elapsed_s, step_s))
+        gained = max(progress - self.schedule.progress(*self._told), 1e-9)
+        left_s = round((1 - progress) / gained * passed_s)
         entry = {
             "step": self.step,
             "samples": self.step * batch,
