@@ -21,20 +21,18 @@ def describe_machine(pipeline: "PosePipeline") -> dict[str, Any]:
     """Processor, device, runtime, precision, weights and versions."""
     from livepose.weights.card import size_of
 
-    runtime, system = pipeline.estimator.runtime, describe_system()
+    runtime = pipeline.estimator.runtime
     card, device = runtime.card, runtime.device
     if device.startswith("cuda"):
         import torch
 
         device = f"{device}, {torch.cuda.get_device_name(device)}"
     return {
-        "processor": system["processor"],
+        **describe_system(),
         "device": device,
         "runtime": f"{runtime.name}, {runtime.precision}",
         "pose": f"{card.network} {size_of(card)}, {card.sha256[:12]}",
         "detector": "none" if pipeline.detector is None else pipeline.detector.name,
-        "system": system["system"],
-        "versions": system["versions"],
     }
 
 
@@ -48,24 +46,25 @@ def describe_system() -> dict[str, str]:
     }
 
 
-def processor_name() -> str:
-    """The processor's name as its maker writes it."""
-    match = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), flags=re.MULTILINE)
-    if match:
-        return match[1].strip()
-    if sys.platform == "darwin":
-        return answer_of("sysctl", "-n", "machdep.cpu.brand_string")
-    return platform.processor() or platform.machine()
+def processor_and_cores() -> str:
+    """``AMD EPYC, 2 cores``: those that this process may use."""
+    if not (name := _cpuinfo("model name")):
+        is_mac = sys.platform == "darwin"
+        name = answer_of("sysctl", "-n", "machdep.cpu.brand_string") if is_mac else ""
+    cores = usable_cores()
+    known = name or platform.processor() or platform.machine()
+    return f"{known}, {cores} {'core' if cores == 1 else 'cores'}"
 
 
 def processor_flags() -> set[str]:
     """Instruction sets by the kernel's names; empty where the kernel does not say."""
-    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _cpuinfo(), flags=re.MULTILINE)
-    return set(match[1].split()) if match else set()
+    return set(_cpuinfo("flags|Features").split())
 
 
-def _cpuinfo() -> str:
-    return CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
+def _cpuinfo(keys: str) -> str:
+    text = CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
+    match = re.search(rf"^(?:{keys})\s*:\s*(.+)$", text, flags=re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def answer_of(*command: str) -> str:
@@ -77,12 +76,6 @@ def answer_of(*command: str) -> str:
     except subprocess.TimeoutExpired:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def processor_and_cores() -> str:
-    """``AMD EPYC, 2 cores``: those that this process may use."""
-    cores = usable_cores()
-    return f"{processor_name()}, {cores} {'core' if cores == 1 else 'cores'}"
 
 
 def usable_cores() -> int:

@@ -1,19 +1,7 @@
-"""Asking for files by whatever names people give: a name that cannot be one is no file's."""
+"""Whether there is such a file or folder; Path's own raise where a name cannot be one."""
 
-import os
-from pathlib import Path
+from os.path import exists as exists
+from os.path import isdir as is_folder
+from os.path import isfile as is_file
 
-
-def exists(name: str | Path) -> bool:
-    """Whether there is such a file or folder; Path.exists raises where a name is too long."""
-    return os.path.exists(name)  # noqa: PTH110
-
-
-def is_file(name: str | Path) -> bool:
-    """Whether there is such a file."""
-    return os.path.isfile(name)  # noqa: PTH113
-
-
-def is_folder(name: str | Path) -> bool:
-    """Whether there is such a folder."""
-    return os.path.isdir(name)  # noqa: PTH112
+__all__ = ["exists", "is_file", "is_folder"]

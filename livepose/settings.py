@@ -58,9 +58,7 @@ def parse_size(text: str) -> tuple[int, int]:
     (128, 96)
     """
     rows, cross, columns = text.partition("x")
-    if not (
-        cross and rows.isascii() and rows.isdigit() and columns.isascii() and columns.isdigit()
-    ):
+    if not (cross and text.isascii() and rows.isdigit() and columns.isdigit()):
         raise ValueError(f"a size is written HEIGHTxWIDTH, for instance 128x96, got {text!r}")
     return int(rows), int(columns)
 
@@ -73,7 +71,7 @@ def parse_input_size(text: str) -> tuple[int, int]:
 
 
 def require_input_size(input_hw: tuple[int, int]) -> None:
-    """Raises UsageError, which says what works, for a size that networks do not bear."""
+    """UsageError, which says what works, for a size that networks do not bear."""
     sides = range(LEAST_SIDE_PX, MOST_SIDE_PX + 1, SIDE_STEP_PX)
     if len(input_hw) != 2 or not all(side in sides for side in input_hw):
         raise UsageError(
@@ -104,13 +102,7 @@ def expected(told: Mapping[str, Any], value: Any) -> str:
 
 
 def check(settings: Any) -> None:
-    """Whether every field of a dataclass is what its option allows.
-
-    Raises
-    ------
-    UsageError
-        Naming the first that is not.
-    """
+    """UsageError for the first field of a dataclass that is not what its option allows."""
     for entry in fields(settings):
         value = getattr(settings, entry.name)
         wanted = expected(entry.metadata, value)

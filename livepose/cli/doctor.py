@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,6 @@ from livepose.machine import answer_of, processor_and_cores, processor_flags
 from livepose.settings import option
 
 OK, WARN, FAIL = "ok", "warn", "fail"
-COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 AT_ONCE, TIMEOUT_S = 2, 120.0
 SMALLEST_FREE_BYTES = 500_000_000
 TELLING_FLAGS = (
@@ -60,10 +60,7 @@ def _processor() -> Verdict:
 def _torch_runs() -> Verdict:
     import torch
 
-    weight = torch.ones(1, 3, 3, 3)
-    answer = float(torch.nn.functional.conv2d(torch.ones(1, 3, 8, 8), weight).sum())
-    if answer != 27.0 * 36:
-        raise ArithmeticError(f"a convolution gave {answer}, expected {27.0 * 36}")
+    torch.nn.functional.conv2d(torch.ones(1, 3, 8, 8), torch.ones(1, 3, 3, 3))
     cuda = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
     mps = torch.backends.mps.is_available()
     facts = {"cuda_build": torch.version.cuda, "cuda": cuda, "mps": mps}
@@ -80,7 +77,9 @@ def _device(asked: str, facts: Mapping[str, Any]) -> Verdict:
     there = {"cpu": True, "auto": True, "cuda": len(names) > int(number or 0), "mps": mps}
     if there[kind] and not (asked == "auto" and nvidia and facts and not names):
         return Verdict(OK, found)
-    if not nvidia or kind == "mps":
+    if kind == "mps":
+        mend = "use --device cpu"
+    elif not nvidia:
         mend = "use --device cpu (no NVIDIA driver answers: try nvidia-smi)"
     elif build is None:
         mend = "pip install --force-reinstall torch  (a CUDA build: https://pytorch.org)"
@@ -97,12 +96,9 @@ def _openvino_runs() -> Verdict:
     import numpy as np
     import openvino
 
-    numbers = openvino.opset13.parameter([1, 4], np.float32)
+    core, numbers = openvino.Core(), openvino.opset13.parameter([1, 4], np.float32)
     model = openvino.Model([openvino.opset13.add(numbers, numbers)], [numbers], "tiny")
-    core = openvino.Core()
-    answer = core.compile_model(model, "CPU")(np.ones((1, 4), np.float32))[0]
-    if not np.array_equal(answer, np.full((1, 4), 2.0, np.float32)):
-        raise ArithmeticError(f"1 + 1 gave {answer.tolist()}")
+    core.compile_model(model, "CPU")(np.ones((1, 4), np.float32))
     kinds = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     telling = [kind for kind in kinds if kind in ("FP16", "BF16", "INT8")]
     return Verdict(OK, ", ".join([f"{openvino.__version__.split('-')[0]}, a model runs", *telling]))
@@ -112,9 +108,7 @@ def _numba_compiles() -> Verdict:
     import numba
     import numpy as np
 
-    doubled = numba.njit(lambda values: values + values)
-    if float(doubled(np.ones(3)).sum()) != 6.0:
-        raise ArithmeticError("a compiled 1 + 1 was not 2")
+    numba.njit(lambda values: values + values)(np.ones(3))
     from livepose.drawing._kernels import paint_capsules
 
     cache = paint_capsules.stats.cache_path
@@ -268,20 +262,13 @@ def examine(device: str) -> dict[str, Verdict]:
     found = {
         name: Verdict(WARN, f"not installed: {check.without}", "pip install 'livepose[torch]'")
         for name, check in CHECKS.items()
-        if check.without and not _is_installed(name)
+        if check.without and find_spec(name) is None
     }
     alone = [name for name, check in CHECKS.items() if check.broken and name not in found]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found |= zip(alone, pool.map(probe, alone), strict=True)
     found["device"] = _device(device, found["torch"].facts or {})
     return {name: found.get(name) or check.look() for name, check in CHECKS.items()}
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        return bool(metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return False
 
 
 def probe(
@@ -335,21 +322,13 @@ def doctor(
 
 
 def _print_table(found: Mapping[str, Verdict], verdict: str) -> None:
-    """The table, and below it the commands, unbroken so that they can be copied."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("", "check", "found", box=None, pad_edge=False)
+    """The table, and below it the commands, to be copied."""
     for name, one in found.items():
-        table.add_row(Text(one.status, style=COLOURS[one.status]), name, Text(one.found))
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(table)
+        print(f"{one.status:4}  {name:16}  {one.found}")
     for name, one in found.items():
-        if one.status != OK and one.mend:
-            title = Text(f"\n{name}: ", style=COLOURS[one.status])
-            console.print(title, Text(one.mend), sep="", soft_wrap=True)
-    console.print(Text(f"\n{verdict}", style="bold"), soft_wrap=True)
+        if one.mend:
+            print(f"\n{name}: {one.mend}")
+    print(f"\n{verdict}")
 
 
 if __name__ == "__main__":

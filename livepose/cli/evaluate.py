@@ -29,7 +29,7 @@ EXAMPLES = """examples:
 
 @dataclass(frozen=True)
 class EvaluationOutputs:
-    """What is written."""
+    """Output."""
 
     json: str | None = option(None, "rows and settings, - is stdout", metavar="FILE")
     markdown: str | None = option(None, "the table, - is stdout", metavar="FILE")
@@ -39,7 +39,7 @@ class EvaluationOutputs:
 
 @dataclass(frozen=True)
 class CocoOutputs(EvaluationOutputs):
-    """What COCO's evaluation writes beside that."""
+    """Output."""
 
     results: str | None = option(None, "first row in COCO's submission form", metavar="FILE")
     require_ap: float | None = option(None, "exit code 6 below it", metavar="AP")

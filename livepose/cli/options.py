@@ -17,7 +17,7 @@ import os
 import tomllib
 import types
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -39,8 +39,8 @@ class Command:
     """What a command does, what it can be told, and what then runs."""
 
     help: str
-    takes: Mapping[type, str] = field(default_factory=dict)
-    """Dataclasses whose fields are its options, with the title that these have in the help."""
+    takes: Sequence[type] = ()
+    """Dataclasses whose fields are its options."""
     run: Callable[[Namespace], int | None] | None = None
     """Returns the exit code, None for 0."""
     parts: "Mapping[str, Command]" = field(default_factory=dict)
@@ -53,8 +53,8 @@ class Command:
         parser.set_defaults(run=self.run)
         if self.epilog:
             parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        for kind, title in self.takes.items():
-            add_options(parser.add_argument_group(title) if title else parser, kind)
+        for kind in self.takes:
+            add_options(parser, kind)
         if self.parts:
             metavar = " | ".join(self.parts)
             several = parser.add_subparsers(dest="part", required=True, metavar=metavar)
@@ -63,47 +63,46 @@ class Command:
 
 
 def command(help: str) -> Callable[[Callable[..., int | None]], Command]:
-    """A function as a command; of its parameters ``given`` is all that was given."""
+    """A function as a command: its parameters are options, or dataclasses of them."""
 
     def made(function: Callable[..., int | None]) -> Command:
         hints = get_type_hints(function)
         defaults = {
-            one.name: one.default for one in inspect.signature(function).parameters.values()
+            name: one.default for name, one in inspect.signature(function).parameters.items()
         }
-        single = [
-            (name, hints[name], one) for name, one in defaults.items() if isinstance(one, Field)
+        entries = [
+            (name, hints[name], one if isinstance(one, Field) else field())
+            for name, one in defaults.items()
         ]
-        alone = make_dataclass(function.__name__, single, kw_only=True)
-        kinds = {name: hints[name] for name, one in defaults.items() if is_dataclass(hints[name])}
-
-        def run(given: Namespace) -> int | None:
-            values = {name: options(kind, given) for name, kind in kinds.items()}
-            values |= {"given": given} if "given" in defaults else {}
-            return function(**values, **vars(options(alone, given)))
-
-        return Command(help, dict.fromkeys((*kinds.values(), alone), ""), run)
+        kind = make_dataclass(function.__name__, entries, kw_only=True)
+        return Command(help, [kind], lambda given: function(**vars(options(kind, given))))
 
     return made
 
 
 def add_options(parser: ArgumentParser | argparse._ArgumentGroup, kind: type) -> None:
-    """Adds an option for each field of ``kind``, and of dataclasses within it.
+    """Adds an option for each field of ``kind``, and of dataclasses within it as groups.
 
     What was not given stays out of the namespace: the dataclass alone knows its defaults.
     """
     hints = get_type_hints(kind)
     for entry in fields(kind):
-        if is_dataclass(hints[entry.name]):
-            add_options(parser.add_argument_group(entry.name), hints[entry.name])
-        elif entry.metadata:
+        if entry.metadata:
             _add(parser, entry, hints[entry.name])
+    for inner in _dataclasses(hints).values():
+        add_options(parser.add_argument_group(inner.__doc__.partition(".")[0]), inner)
 
 
 def options(kind: type[Options], given: Namespace) -> Options:
     """The dataclass with what was given; its own defaults for the rest."""
-    inner: dict[str, Any] = {n: one for n, one in get_type_hints(kind).items() if is_dataclass(one)}
+    inner = _dataclasses(get_type_hints(kind))
     made = {name: options(one, given) for name, one in inner.items()}
     return kind(**given_of(kind, given), **made)
+
+
+def _dataclasses(hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields and parameters that are options of their own."""
+    return {name: one for name, one in hints.items() if is_dataclass(one)}
 
 
 def given_of(kind: type, given: Namespace) -> dict[str, Any]:
@@ -116,7 +115,8 @@ def _add(parser: ArgumentParser | argparse._ArgumentGroup, entry: "Field[Any]", 
     told, flag = entry.metadata, flag_of(entry)
     value_type, several = _value_type(hint)
     how: dict[str, Any] = {"default": SUPPRESS, "help": told["help"].replace("%", "%%")}
-    if flag.startswith("--"):
+    is_flag = flag.startswith("--")
+    if is_flag:
         how["dest"] = entry.name
     if value_type is bool:
         on = entry.default is not True
@@ -131,12 +131,11 @@ def _add(parser: ArgumentParser | argparse._ArgumentGroup, entry: "Field[Any]", 
     if told["nargs"] not in ("", ONE):
         how["nargs"] = told["nargs"]
         how |= {"const": ""} if told["nargs"] == "?" else {}
-        how |= {"action": "extend"} if several and "dest" in how else {}
-    elif several and told["nargs"] != ONE:
-        how["action"] = "append"
-    if "dest" in how:
+    if several and is_flag and told["nargs"] != ONE:
+        how["action"] = "extend" if told["nargs"] else "append"
+    if is_flag:
         how["required"] = entry.default is MISSING
-    parser.add_argument(flag if "dest" in how else entry.name, **how)
+    parser.add_argument(flag if is_flag else entry.name, **how)
 
 
 def _reader(told: Mapping[str, Any], value_type: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -168,11 +167,10 @@ def _value_type(hint: Any) -> tuple[Callable[[str], Any], bool]:
     return (hint if hint in (bool, int, float, Path) else str), False
 
 
-def complete(given: Namespace, kinds: Iterable[type]) -> Namespace:
+def complete(given: Namespace, kind: type) -> Namespace:
     """What was given, and below it what the environment and the file say."""
     parser = ArgumentParser(add_help=False)
-    for kind in kinds:
-        add_options(parser, kind)
+    add_options(parser, kind)
     known = {flag[2:]: action for flag, action in parser._option_string_actions.items()}
     whole = dict(vars(given))
     for values in (_from_environment(known), _from_file(known)):

@@ -71,27 +71,22 @@ def open_networks(
 
     ``told`` hears of each part that is ready.
     """
-    settings = options.settings
+    settings, several = options.settings, len(sources) > 1
     with warming_up(options.draws()):
-        if len(sources) > 1:
-            service = PoseService(settings, told=told)
-            until_s = time.perf_counter() + FIRST_FRAMES_S
-            for source in sources:
-                if isinstance(source, LiveSource):
-                    with suppress(SourceError):  # who fails tells of it later
-                        source.wait_for_first(max(until_s - time.perf_counter(), 0.0))
-            service.warm_up(_known_sizes(sources))
-            return service.stream
-        pipeline = PosePipeline(settings, told=told)
-        pipeline.warm_up(_known_sizes(sources)[0], live=sources[0].live)
+        networks = (PoseService if several else PosePipeline)(settings, told=told)
+        until_s = time.perf_counter() + FIRST_FRAMES_S
+        for source in sources:
+            if several and isinstance(source, LiveSource):
+                with suppress(SourceError):  # who fails tells of it later
+                    source.wait_for_first(max(until_s - time.perf_counter(), 0.0))
+        sizes_wh = [source.size_wh for source in sources if source.size_wh[0]] or [USUAL_WH]
+        if isinstance(networks, PoseService):
+            networks.warm_up(sizes_wh)
+            return networks.stream
+        networks.warm_up(sizes_wh[0], live=sources[0].live)
     if sources[0].kind != "images":  # pictures stand for themselves
         logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
-    return lambda: nullcontext(pipeline)
-
-
-def _known_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
-    """Width and height of the frames that come."""
-    return [source.size_wh for source in sources if source.size_wh[0]] or [USUAL_WH]
+    return lambda: nullcontext(networks)
 
 
 @contextmanager

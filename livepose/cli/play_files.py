@@ -2,11 +2,11 @@
 
 import logging
 import multiprocessing
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import livepose
@@ -20,19 +20,16 @@ from livepose.cli.run_options import RunOptions
 from livepose.detection.files import has_torch
 from livepose.detection.load import OFFICIAL, find_official
 from livepose.errors import SourceError, UsageError
-from livepose.frame import Frame
 from livepose.pipeline import PosePipeline
 from livepose.player import Player
-from livepose.poses import Poses
 from livepose.runtimes.automatic import candidates
 from livepose.settings import Settings
-from livepose.sinks.sink import check_writable, refuse_existing, sink_error
+from livepose.sinks.sink import check_writable, refuse_existing, written
 from livepose.sources import find_sources, open_images, open_video
 from livepose.sources.open import left_out_words
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights
 
 logger = logging.getLogger(__name__)
-TOLD_EVERY_S = 0.5
 
 
 def play_files(options: RunOptions) -> int:
@@ -51,10 +48,8 @@ def play_files(options: RunOptions) -> int:
             for path in map(Path, named.asked().values()):
                 if str(path.relative_to(folder)) not in owned:
                     refuse_existing(path)
-    try:
+    with written(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise sink_error(folder, error) from error
     if manifest.path is not None:
         check_writable(manifest.path, overwrite=True)
     with FilesProgress(sum(job.size for job in jobs), len(jobs)) as progress:
@@ -163,22 +158,10 @@ class PlayEach:
             sinks = open_sinks(outputs, None, source, pipeline, said)
             player = Player(pipeline, source, sinks, None, look(options.window))
             player.export_threshold = outputs.kpt_thr
-            player.progress = _shares(source.frame_count, told)
+            if frames := source.frame_count:
+                done = count(1)
+                player.progress = lambda *_: told(min(next(done) / frames, 1.0))
             player.play()
-
-
-def _shares(frames: int | None, told: OnProgress) -> Callable[[Frame, Poses, float], None]:
-    """Tells now and then which share of a file's frames is done."""
-    done, due_s = 0, 0.0
-
-    def progress(frame: Frame, poses: Poses, fps: float) -> None:
-        nonlocal done, due_s
-        done += 1
-        if frames and time.perf_counter() >= due_s:
-            due_s = time.perf_counter() + TOLD_EVERY_S
-            told(min(done / frames, 1.0))
-
-    return progress
 
 
 def _note(progress: FilesProgress, entry: Entry) -> None:

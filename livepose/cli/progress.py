@@ -29,9 +29,7 @@ def _bars(*columns: ProgressColumn) -> Progress:
 
 
 @contextmanager
-def frame_progress(
-    frame_count: int | None,
-) -> "Iterator[Callable[[Frame, Poses, float], None]]":
+def frame_progress(frame_count: int | None) -> "Iterator[Callable[[Frame, Poses, float], None]]":
     """Progress over the frames of a file; their number is only an estimate, or unknown."""
     words = TextColumn("{task.fields[people]} people, {task.fields[fps]:.1f} fps")
     with _bars(BarColumn(), MofNCompleteColumn(), words) as bars:

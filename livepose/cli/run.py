@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from livepose.cli.options import Command
-from livepose.cli.run_options import GROUPS, BatchOptions, BenchmarkOptions, RunOptions
+from livepose.cli.run_options import BatchOptions, BenchmarkOptions, RunOptions
 from livepose.errors import SinkError, UsageError
 from livepose.settings import flag_of
 from livepose.sinks.sink import check_file, check_image_name, check_outputs, video_format
@@ -56,7 +56,7 @@ def run(given: Namespace) -> int:
 
 RUN = Command(
     "Finds the people in a picture and draws their skeletons, at frame rate.",
-    {kind: title for title, kind in GROUPS.items()},
+    [RunOptions],
     run,
     epilog=EXAMPLES,
 )

@@ -3,7 +3,7 @@
 import math
 import re
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from glob import glob
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepose.cli.options import complete, options
 from livepose.errors import UsageError
-from livepose.settings import Settings, check, flag_of, option
+from livepose.settings import Settings, flag_of, option
 
 if TYPE_CHECKING:
     from livepose.sources import Excerpt
@@ -72,7 +72,7 @@ def _files_of(source: str) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """Where frames come from: one kind; several of it share the networks."""
+    """Source (one kind; several of it share the networks)."""
 
     paths: tuple[str, ...] = option(
         (), "any source: index, path, URL or glob", flag="paths", metavar="SOURCE", nargs="*"
@@ -161,7 +161,7 @@ def written(help: str, ending: str, metavar: str = "FILE") -> Any:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """What is written; several at once are fine."""
+    """Output (several at once are fine)."""
 
     output: Path | None = written("drawn video, picture or folder", ".mp4", "PATH")
     json: str | Path | None = written("JSON lines, - is stdout", ".jsonl")
@@ -189,10 +189,13 @@ class OutputOptions:
     )
 
     def _each(self) -> Iterator[tuple[Any, str | Path]]:
-        """The field and place of each output that was asked for."""
         for entry in fields(self):
             if isinstance(value := getattr(self, entry.name), str | Path):
                 yield entry, value
+
+    def _renamed(self, name: Callable[[Any, Path], Path]) -> "OutputOptions":
+        named: dict[str, Any] = {one.name: name(one, Path(path)) for one, path in self._each()}
+        return replace(self, **named)
 
     def asked(self) -> dict[str, str | Path]:
         """Where each output goes, by its flag; those alone that were asked for."""
@@ -208,27 +211,21 @@ class OutputOptions:
             raise UsageError(
                 "several sources cannot share --json -; name a file: each gets its own"
             )
-        paths = {entry.name: Path(path) for entry, path in self._each()}
-        named: dict[str, Any] = {
-            name: path.with_name(f"{path.stem}-{number}{path.suffix}")
-            for name, path in paths.items()
-        }
-        return replace(self, **named)
+        return self._renamed(lambda _, path: path.with_stem(f"{path.stem}-{number}"))
 
     def named_by(self, place: Path, kind: str) -> "OutputOptions":
         """The outputs of one file of many: ``place`` and how each kind ends."""
-        endings = {entry.name: entry.metadata["ending"] for entry, _ in self._each()}
-        if kind == "images" and "output" in endings:
-            endings["output"] = "_drawn"
-        named: dict[str, Any] = {
-            name: place.with_name(place.name + ending) for name, ending in endings.items()
-        }
-        return replace(self, **named)
+        pictures = {"output": "_drawn"} if kind == "images" else {}
+
+        def named(entry: Any, _: Path) -> Path:
+            return place.with_name(place.name + pictures.get(entry.name, entry.metadata["ending"]))
+
+        return self._renamed(named)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
-    """Other programs, browsers, cameras and watchdogs, while frames are fresh."""
+    """Live output: other programs, browsers, cameras and watchdogs."""
 
     send: tuple[str, ...] = option(
         (), "keypoints by osc://HOST:PORT[?px], udp://HOST:PORT[?full] or ws://127.0.0.1:PORT",
@@ -274,7 +271,7 @@ def _port_added(address: str, more: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
-    """What is seen."""
+    """Window, and what is drawn."""
 
     show: bool = option(False, "a window also beside --output")
     no_window: bool = option(False, "never a window")
@@ -288,7 +285,7 @@ class WindowOptions:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkOptions:
-    """With --benchmark; --json FILE saves it."""
+    """Benchmark, with --benchmark; --json FILE saves it."""
 
     benchmark: bool = option(False, "measure speed: a made scene, or the source that is given")
     people: int | None = option(None, "people in the made scene", metavar="N", least=0)
@@ -298,9 +295,6 @@ class BenchmarkOptions:
         10.0, "exit code 6 when a figure is slower by more percent than this and than the noise",
         metavar="PERCENT", least=0,
     )  # fmt: skip
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,21 +314,9 @@ class BatchOptions:
     ray: str | None = option(None, "machines of a Ray cluster", metavar="ADDRESS|local")
 
 
-GROUPS = {
-    "source (one kind; several of it share the networks)": SourceOptions,
-    "output (several at once are fine)": OutputOptions,
-    "many files": BatchOptions,
-    "live output": LiveOptions,
-    "pipeline": Settings,
-    "window": WindowOptions,
-    "benchmark (with --benchmark; --json FILE saves it)": BenchmarkOptions,
-}
-"""What a run takes, by the titles of its help."""
-
-
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """All of them, in that order."""
+    """What a run can be told, by the titles of its help."""
 
     sources: SourceOptions = SourceOptions()
     outputs: OutputOptions = OutputOptions()
@@ -347,9 +329,7 @@ class RunOptions:
     @classmethod
     def given(cls, given: Namespace) -> "RunOptions":
         """Those that were given, here or in the environment or the configuration file."""
-        kinds: list[Any] = list(GROUPS.values())
-        whole = complete(given, kinds)
-        return cls(*(options(kind, whole) for kind in kinds))
+        return options(cls, complete(given, cls))
 
     def each(self) -> "list[RunOptions]":
         """Those of each stream: of several, outputs and ports are numbered."""

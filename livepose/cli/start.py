@@ -62,7 +62,9 @@ def start(options: RunOptions) -> None:
     with ExitStack() as stack:
         # The sources first: a wrong path is said at once, not after the networks were loaded.
         chosen = options.sources.chosen()
-        sources = [_open(*one, options.sources, stack) for one in chosen]
+        sources = [
+            stack.enter_context(open_chosen(*one, options.sources, deferred=True)) for one in chosen
+        ]
         watch = stack.enter_context(_health_served(options.live.health))
         shown = window_possible(options, live=all(source.live for source in sources))
         screen, streams = None, []
@@ -187,28 +189,21 @@ class Stream:
     def show_until_ready(self, ready: GettingReady[Any]) -> bool:
         """Shows pictures with a line until all is there; False when somebody had enough."""
         pictures, source, over = self.pictures(), self.source, False
+        steps: list[tuple[Callable[[], str], Callable[[float], bool]]] = [
+            (lambda: ready.line, ready.wait),
+            (lambda: f"waiting for {source.name}", partial(_has_frame, source)),
+        ]
         try:
-            over = self._show_until(ready.wait, pictures, lambda: ready.line) and (
-                _has_frame(source, 0.0)
-                or self._show_until(
-                    partial(_has_frame, source), pictures, lambda: f"waiting for {source.name}"
-                )
-            )
+            for line, wait in steps:
+                over = False
+                while not over and self._show(pictures, line()):
+                    over = wait(SHOW_EVERY_S)
+                if not over:
+                    break
             return over
         finally:
             if not over and self.window is not None:
                 self.window.close()
-
-    def _show_until(
-        self,
-        wait: Callable[[float], bool],
-        pictures: Iterator[ImageBgr],
-        line: Callable[[], str],
-    ) -> bool:
-        over = False
-        while not over and self._show(pictures, line()):
-            over = wait(SHOW_EVERY_S)
-        return over
 
     def pictures(self) -> Iterator[ImageBgr]:
         """Pictures that are not taken from the source: live ones, or the first of a file."""
@@ -258,12 +253,6 @@ def _play_all(streams: Sequence[Stream], screen: Screen, ready: GettingReady[Net
         raise SourceError(f"{lost} of {len(streams)} sources could not be played to the end")
 
 
-def _open(kind: str, value: Any, options: SourceOptions, stack: ExitStack) -> Source:
-    source = open_chosen(kind, value, options, deferred=True)
-    stack.callback(source.close)
-    return source
-
-
 def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool = False) -> Source:
     """The source of that kind; a live one at once where it may be ``deferred``."""
     live = LiveSettings(open_timeout_s=options.open_timeout_s, deferred=deferred)
@@ -308,10 +297,12 @@ def _open_view(options: RunOptions, source: Source, stack: ExitStack) -> "Browse
     from livepose.live.endpoint import self_signed_tls, tls_from
     from livepose.live.view import BrowserSource, BrowserView
 
-    tls = self_signed_tls(at[0]) if live.serve_self_signed and live.serve_cert is None else None
+    tls = tls_from(live.serve_cert) if live.serve_cert is not None else None
+    if tls is None and live.serve_self_signed:
+        tls = self_signed_tls(at[0])
     view = BrowserView(
         *at,
-        tls=tls if live.serve_cert is None else tls_from(live.serve_cert),
+        tls=tls,
         camera=source if isinstance(source, BrowserSource) else None,
         skeleton_only=window.skeleton_only,
         mirror=window.mirror,

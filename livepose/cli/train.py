@@ -173,13 +173,13 @@ def _pack(settings: PackSettings) -> None:
     write_pack(read_people(settings), settings)
 
 
-POSE = {PoseStartSettings: "", PoseSettings: ""}
-DETECTOR = {StartSettings: "", DetectorSettings: ""}
 TRAIN = Command(
     "Trains the pose network and the person detector.",
     parts={
-        "pose": Command("train a pose network", POSE, _train_pose),
-        "detector": Command("train a person detector", DETECTOR, _train_detector),
+        "pose": Command("train a pose network", [PoseStartSettings, PoseSettings], _train_pose),
+        "detector": Command(
+            "train a person detector", [StartSettings, DetectorSettings], _train_detector
+        ),
         "pack": _pack,
         "export": _export_run,
         "plot": _plot,

@@ -65,7 +65,7 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class CocoSettings(EvaluationSettings):
-    """What COCO's evaluation can be told beside that."""
+    """What is measured on COCO, and how."""
 
     boxes: str = option(
         "detector,gt", "detected (end to end), annotated, of a file; several by commas",

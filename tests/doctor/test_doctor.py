@@ -82,7 +82,7 @@ def test_a_light_install_is_usable_and_not_asked_for_what_it_lacks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     del verdicts["torch"]
-    monkeypatch.setattr(doctor, "_is_installed", lambda name: False)
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
     assert main(["doctor", "--json"]) == 0
     checks = json.loads(capsys.readouterr().out)["checks"]
     absent = {one["name"]: one for one in checks if one["found"].startswith("not installed: ")}
