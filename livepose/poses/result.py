@@ -172,8 +172,7 @@ class Result:
         """
         from livepose.results.tables import keypoint_table
 
-        nowhere = np.zeros(len(self.scores))
-        table = keypoint_table(nowhere, nowhere, nowhere, self._poses)
+        table = keypoint_table((0, 0.0, ""), self._poses)
         return {name: table[name] for name in table if name not in ("frame", "time_s", "name")}
 
     def to_supervision(self, *, score_threshold: float = WEAK_SCORE) -> Any:

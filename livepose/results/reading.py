@@ -62,7 +62,7 @@ class Results:
 
     def keypoints(self) -> Table:
         """One row a keypoint of a person of a frame, with the columns of ``--csv``."""
-        return keypoint_table(self.frame, self.time_s, self.name, self.poses)
+        return keypoint_table((self.frame, self.time_s, self.name), self.poses)
 
     def angles(self) -> Table:
         """One row an angle of a person of a frame, with the columns of the angles' CSV.
@@ -78,7 +78,7 @@ class Results:
         degrees = np.concatenate([one.degrees for one in measured])
         sigma = np.concatenate([one.sigma_deg for one in measured])
         angles = Angles(degrees, sigma)
-        return angle_table(self.frame, self.time_s, self.name, self.poses, angles)
+        return angle_table((self.frame, self.time_s, self.name), self.poses, angles)
 
     def to_pandas(self, table: str = "keypoints") -> Any:
         """``keypoints`` or ``angles`` as a ``pandas.DataFrame`` (needs pandas)."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
@@ -21,6 +21,8 @@ from livepose.sinks.sink import Sink, check_file, written
 Array = NDArray[Any]
 Table = dict[str, Array]
 """Columns by name, all of one length."""
+Place = tuple[ArrayLike, ArrayLike, ArrayLike]
+"""Number, time and name of the frame of each person, or of all."""
 
 _ROWS_TOGETHER = 50_000
 """Rows of one group of a Parquet file."""
@@ -33,12 +35,12 @@ _DECIMALS = {
 """Of each column of CSV that is not a whole number or a word."""
 
 
-def keypoint_table(frame: Array, time_s: Array, name: Array, poses: Poses) -> Table:
-    """The long form of ``poses`` (P people, each in its frame): P times K rows."""
+def keypoint_table(place: Place, poses: Poses) -> Table:
+    """The long form of ``poses`` (P people, each in its place): P times K rows."""
     covariance = poses.covariance_px2.reshape(-1, 4)
     words = np.array([state.word for state in KeypointState])
     return {
-        **_people(frame, time_s, name, poses, len(poses.skeleton.keypoints)),
+        **_people(place, poses, len(poses.skeleton.keypoints)),
         "keypoint": np.tile(np.array(poses.skeleton.keypoints, dtype=str), len(poses)),
         "x": poses.keypoints_xy[..., 0].ravel(),
         "y": poses.keypoints_xy[..., 1].ravel(),
@@ -49,9 +51,9 @@ def keypoint_table(frame: Array, time_s: Array, name: Array, poses: Poses) -> Ta
     }
 
 
-def angle_table(frame: Array, time_s: Array, name: Array, poses: Poses, angles: Angles) -> Table:
+def angle_table(place: Place, poses: Poses, angles: Angles) -> Table:
     """The long form of the angles (P, A) of ``poses`` and their sigmas: P times A rows."""
-    people = _people(frame, time_s, name, poses, len(NAMES))
+    people = _people(place, poses, len(NAMES))
     return {
         **{column: people[column] for column in ("frame", "time_s", "name", "id")},
         "angle": np.tile(np.array(NAMES), len(poses)),
@@ -60,7 +62,8 @@ def angle_table(frame: Array, time_s: Array, name: Array, poses: Poses, angles: 
     }
 
 
-def _people(frame: Array, time_s: Array, name: Array, poses: Poses, each: int) -> Table:
+def _people(place: Place, poses: Poses, each: int) -> Table:
+    frame, time_s, name = place
     columns = {
         "frame": np.asarray(frame, np.int64),
         "time_s": np.asarray(time_s, np.float64),
@@ -69,7 +72,8 @@ def _people(frame: Array, time_s: Array, name: Array, poses: Poses, each: int) -
         "score": poses.scores,
         **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), poses.boxes_xyxy.T, strict=True)),
     }
-    return {column: np.repeat(values, each) for column, values in columns.items()}
+    rows = ((name, np.broadcast_to(values, len(poses))) for name, values in columns.items())
+    return {name: np.repeat(values, each) for name, values in rows}
 
 
 def beside(path: str | Path) -> Path:
@@ -86,12 +90,10 @@ class _Rows:
         self.none = self(Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0), Poses.empty())
 
     def __call__(self, frame: Frame, poses: Poses) -> Table:
-        values = (frame.index, frame.time_s, np.array(frame.name or "", object))
-        index, time_s, name = (np.full(len(poses), value) for value in values)
+        place = frame.index, frame.time_s, frame.name or ""
         if self._meter is None:
-            return keypoint_table(index, time_s, name, poses.in_source_pixels(frame.scale_xy))
-        angles = self._meter(poses, tracked=frame.name is None)
-        return angle_table(index, time_s, name, poses, angles)
+            return keypoint_table(place, poses.in_source_pixels(frame.scale_xy))
+        return angle_table(place, poses, self._meter(poses, tracked=frame.name is None))
 
 
 class CsvSink(LineSink):
