@@ -99,6 +99,7 @@ class RunSettings(ReadSettings):
         """Reads what ``to_json`` wrote. DataError when it is something else."""
         try:
             values, hints = dict(json.loads(text)), get_type_hints(cls)
+            values = dict(values.pop("augment", {})) | values  # where older runs had webcam
             names = [one.name for one in fields(cls) if one.name in values]
             return cls(**{name: _typed(name, hints[name], values[name]) for name in names})
         except RecursionError as error:

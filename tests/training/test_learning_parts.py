@@ -1,5 +1,6 @@
 """The parts of learning: losses, optimiser, schedule, watch, Gaussian maps."""
 
+import json
 import math
 import os
 import signal
@@ -128,6 +129,8 @@ def test_settings_that_cannot_be_are_refused(wrong: dict) -> None:
 def test_settings_survive_their_file() -> None:
     settings = PoseSettings(**SOME, hardness="0.1..0.7", optimiser="muon", webcam=0.5)
     assert PoseSettings.from_json(settings.to_json()) == settings
+    older = {**SOME, "hardness": "0.1..0.7", "optimiser": "muon", "augment": {"webcam": 0.5}}
+    assert PoseSettings.from_json(json.dumps(older)) == settings
     detector = DetectorSettings(**SOME, complete_with="other")
     assert DetectorSettings.from_json(detector.to_json()) == detector
     for wrong in ("[", "[]", "5", '{"data": 3}', '{"webcam": "a"}', "[" * 10**5):
