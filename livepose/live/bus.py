@@ -202,8 +202,7 @@ def _json(header: Mapping[str, Any], detail: Detail) -> Pack:
 
     def pack(frame: Frame, poses: Poses) -> list[bytes]:
         nonlocal due_s
-        more = None if each is None else each(poses)
-        data = datagram(frame, poses, detail, next(numbers), more)
+        data = datagram(frame, poses, detail, next(numbers), each(poses))
         if (now_s := time.perf_counter()) < due_s:
             return [data]
         due_s = now_s + _HEADER_EVERY_S
@@ -265,9 +264,9 @@ class SocketBus(Sink):
     def _text(self, number: int, frame: Frame, poses: Poses) -> str:
         """The frame, packed once for all clients."""
         if self._packed[0] != number:
-            each = None if self._each is None else self._each(poses)
             more = {"seq": number - 1, "age_ms": age_ms(frame)}
-            self._packed = (number, frame_json(frame, poses, self._detail, each, **more))
+            text = frame_json(frame, poses, self._detail, self._each(poses), **more)
+            self._packed = (number, text)
         return self._packed[1]
 
 

@@ -105,12 +105,10 @@ class AngleMeter:
         return angles
 
 
-def each_of(header: Mapping[str, Any]) -> Callable[[Poses], list[str]] | None:
-    """What a writer of JSON adds to each person, where its header names angles."""
-    if not header.get("angles"):
-        return None
-    meter, tracked = AngleMeter(), header.get("kind") != STILLS
-    return lambda poses: meter(poses, tracked=tracked).to_json()
+def each_of(header: Mapping[str, Any]) -> Callable[[Poses], list[str] | None]:
+    """What a writer of JSON adds to each person: angles, where its header names them."""
+    meter, tracked, asked = AngleMeter(), header.get("kind") != STILLS, header.get("angles")
+    return lambda poses: meter(poses, tracked=tracked).to_json() if asked else None
 
 
 def measure(poses: Poses) -> Angles:

@@ -89,7 +89,7 @@ class JsonLinesSink(LineSink):
         ending: Callable[[], Mapping[str, Any]] | None = None,
         *,
         slim: bool = False,
-        each: Callable[[Poses], Sequence[str]] | None = None,
+        each: Callable[[Poses], Sequence[str] | None] = lambda poses: None,
         rotation: Rotation | None = None,
         overwrite: bool = False,
     ) -> None:
@@ -99,8 +99,7 @@ class JsonLinesSink(LineSink):
         super().__init__(path, json_line({"livepose": said}), rotation, overwrite=overwrite)
 
     def _text(self, frame: Frame, poses: Poses) -> str:
-        each = None if self._each is None else self._each(poses)
-        return frame_json(frame, poses, self._detail, each) + "\n"
+        return frame_json(frame, poses, self._detail, self._each(poses)) + "\n"
 
     def close(self) -> None:
         """Writes the last line, if any, and closes the file; a second call does nothing."""
