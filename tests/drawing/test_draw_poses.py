@@ -58,21 +58,6 @@ def test_a_capsule_is_the_distance_to_its_line(
     assert np.abs(image - wanted).max() < 2.5  # two shares in 256 steps, and a rounding
 
 
-def test_the_picture_itself_is_drawn_into_and_returned() -> None:
-    image = grey()
-    assert draw_poses(image, standing([(100, 20, 200, 220)])) is image
-    assert changed(image).any()
-
-
-def test_only_pixels_near_the_person_change() -> None:
-    image = draw_poses(grey(480, 640), standing([(300, 150, 400, 400)]))
-    ys, xs = np.nonzero(changed(image))
-    assert xs.min() >= 300 - 20
-    assert xs.max() <= 400 + 20
-    assert ys.min() >= 150 - 60  # the plate with the id stands above the head
-    assert ys.max() <= 400 + 20
-
-
 def test_the_left_and_the_right_of_a_person_have_colours_of_their_own() -> None:
     image = draw_poses(grey(480, 640), standing([(220, 40, 420, 440)]))
     poses = standing([(220, 40, 420, 440)])
@@ -84,12 +69,6 @@ def test_the_left_and_the_right_of_a_person_have_colours_of_their_own() -> None:
     assert np.abs(left - right).max() > 60
     assert np.abs(left - wanted[palette.LEFT]).max() < 60
     assert np.abs(right - wanted[palette.RIGHT]).max() < 60
-
-
-def test_people_without_a_track_are_told_apart_by_their_order() -> None:
-    boxes = [(20.0, 20.0, 120.0, 220.0), (180.0, 20.0, 280.0, 220.0)]
-    image = draw_poses(grey(), standing(boxes, first_id=0))
-    assert np.abs(image[:, 20:121].astype(int) - image[:, 180:281]).max() > 60
 
 
 def test_a_limb_fades_towards_its_unsure_end() -> None:
@@ -127,33 +106,12 @@ def test_lines_are_wider_on_bigger_people() -> None:
     assert widths == sorted(set(widths))
 
 
-def test_positions_are_sub_pixel() -> None:
-    centres = []
-    for x in (60.0, 60.25, 60.5):
-        ends = {"left_shoulder": (x, 10.0), "left_elbow": (x, 200.0)}
-        image = draw_poses(grey(value=0), of_points(ends))
-        light = image[100].astype(float).sum(axis=1)
-        centres.append(float((light * np.arange(len(light))).sum() / light.sum()))
-    np.testing.assert_allclose(centres, [60.0, 60.25, 60.5], atol=0.04)
-
-
-def test_integer_coordinates_are_pixel_centres() -> None:
-    image = draw_poses(grey(41, 41, 0), of_points({"left_wrist": (20.0, 20.0)}, size_px=400.0))
-    np.testing.assert_array_equal(image, image[::-1])
-    np.testing.assert_array_equal(image, image[:, ::-1])
-
-
 def test_a_limb_that_leaves_the_picture_is_the_same_limb_inside_it() -> None:
     near = {"left_shoulder": (160.0, 120.0), "left_elbow": (160.0 + 3000, 120.0 + 1500)}
     far = {"left_shoulder": (160.0, 120.0), "left_elbow": (160.0 + 2e7, 120.0 + 1e7)}
     first, second = (draw_poses(grey(), of_points(ends)) for ends in (near, far))
     assert changed(first)[:, 300].any()
     assert np.abs(first.astype(int) - second).max() <= 1
-
-
-def test_a_limb_between_two_points_outside_crosses_the_picture() -> None:
-    ends = {"left_shoulder": (-1e6, -1e6), "left_elbow": (1e6, 1e6)}
-    assert changed(draw_poses(grey(), of_points(ends)))[np.arange(240), np.arange(240)].all()
 
 
 coordinates = st.one_of(
@@ -183,28 +141,6 @@ def test_no_numbers_of_any_kind_make_drawing_fail(
     draw_poses(grey(*size_hw), poses, show_boxes=True, show_uncertainty=True)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        np.zeros((20, 30), np.uint8),
-        np.zeros((20, 30, 1), np.uint8),
-        np.zeros((20, 30, 4), np.uint8),
-        np.zeros((20, 30, 3), np.float32),
-    ],
-)
-def test_grey_and_other_pictures_are_refused_with_what_was_expected(wrong: Image) -> None:
-    with pytest.raises(UsageError, match=r"expected uint8 of shape \(H, W, 3\).*got") as caught:
-        draw_poses(wrong, Poses.empty())
-    assert str(wrong.shape) in str(caught.value)
-
-
-def test_a_read_only_picture_is_refused() -> None:
-    image = grey()
-    image.setflags(write=False)
-    with pytest.raises(UsageError, match="writable"):
-        draw_poses(image, Poses.empty())
-
-
 def test_a_mirrored_or_strided_view_is_drawn_into_as_well() -> None:
     poses = standing([(100, 20, 200, 220)])
     wanted = draw_poses(grey(), poses)
@@ -215,6 +151,16 @@ def test_a_mirrored_or_strided_view_is_drawn_into_as_well() -> None:
     draw_poses(wide[:, 40:360], poses)
     np.testing.assert_array_equal(wide[:, 40:360], wanted)
     assert not changed(wide)[:, :40].any()
+
+
+def test_what_cannot_be_drawn_on_is_refused_with_what_was_expected() -> None:
+    for wrong in (np.zeros((20, 30), np.uint8), np.zeros((20, 30, 3), np.float32)):
+        with pytest.raises(UsageError, match=r"expected uint8 of shape \(H, W, 3\).*got"):
+            draw_poses(wrong, Poses.empty())
+    image = grey()
+    image.setflags(write=False)
+    with pytest.raises(UsageError, match="writable"):
+        draw_poses(image, Poses.empty())
 
 
 def test_near_people_are_painted_over_far_ones() -> None:
@@ -272,29 +218,15 @@ def test_uncertainty_ellipses_have_the_axes_of_their_covariance(radius: float, l
         line = int(image[y, x].max())
         assert line > least
         assert line > 2 * int(image[y + inside[0], x + inside[1]].max())
+    for odd in ([[-4.0, 0.0], [0.0, 4.0]], [[4.0, 5.0], [5.0, 4.0]], [[1e300, 0.0], [0.0, 1e300]]):
+        covariance[0, 9] = odd
+        unknown = draw_poses(
+            grey(), replace(poses, covariance_px2=covariance), show_uncertainty=True
+        )
+        assert changed(unknown).sum() < 40  # the joint alone
     reach = RADII[1] / radius
     assert not changed(image, 0)[120, int(166 + 40 * reach) :].any()
     assert not changed(image, 0)[int(126 + 20 * reach) :, 160].any()
-
-
-@pytest.mark.parametrize(
-    "covariance",
-    [
-        [[np.nan, np.nan], [np.nan, np.nan]],
-        [[-4.0, 0.0], [0.0, 4.0]],
-        [[4.0, 5.0], [5.0, 4.0]],
-        [[0.0, 0.0], [0.0, 0.0]],
-        [[np.inf, 0.0], [0.0, np.inf]],
-        [[1e300, 0.0], [0.0, 1e300]],
-    ],
-)
-def test_an_unknown_or_impossible_covariance_has_no_ellipse(covariance: list[list[float]]) -> None:
-    poses = of_points({"left_wrist": (160.0, 120.0)})
-    unknown = draw_poses(grey(), poses, show_uncertainty=True)
-    covariances = poses.covariance_px2.copy()
-    covariances[0, 9] = covariance
-    odd = draw_poses(grey(), replace(poses, covariance_px2=covariances), show_uncertainty=True)
-    np.testing.assert_array_equal(odd, unknown)
 
 
 def test_other_skeletons_are_drawn_by_their_own_limbs() -> None:

@@ -154,14 +154,6 @@ def test_why_nobody_is_left_is_said(drawn_set: Path) -> None:
         read(drawn_set)
 
 
-def test_a_folder_of_pictures_serves_as_well_as_a_zip(drawn_set: Path) -> None:
-    with zipfile.ZipFile(drawn_set / "images.zip") as archive:
-        archive.extractall(drawn_set / "pictures")
-    spec = SetSpec(drawn_set / "pictures", drawn_set / "annotations.json")
-    folder = read_set(spec, COCO17, Problems(strict=True))
-    np.testing.assert_array_equal(folder.image_bgr(3), read(drawn_set).image_bgr(3))
-
-
 def test_sets_are_joined_with_their_weights(drawn_set: Path) -> None:
     both = join([read(drawn_set), read(drawn_set, mark=":3")])
     assert both.draw_weights.tolist() == [1.0] * 6 + [3.0] * 6
