@@ -1,6 +1,6 @@
 """Poses: what livepose knows of the people in one frame. The one validated container."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,6 @@ _SHAPES: tuple[tuple[str, int, tuple[int, ...]], ...] = (
 )
 """Of each array the leading axes, of people or of people and keypoints, and those that follow."""
 _ARRAYS = tuple(name for name, *_ in _SHAPES)
-_PLACES = ("keypoints_xy", "keypoint_scores", "covariance_px2", "keypoint_states")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -86,15 +85,9 @@ class Poses(Result):
     def empty(cls, skeleton: Skeleton = COCO17) -> "Poses":
         """Nobody."""
         joints = len(skeleton.keypoints)
-        return cls(
-            keypoints_xy=np.empty((0, joints, 2)),
-            keypoint_scores=np.empty((0, joints)),
-            boxes_xyxy=np.empty((0, 4)),
-            scores=np.empty(0),
-            track_ids=np.empty(0, dtype=np.int64),
-            covariance_px2=np.empty((0, joints, 2, 2)),
-            skeleton=skeleton,
-        )
+        places = np.empty((0, joints, 2)), np.empty((0, joints)), np.empty((0, 4)), np.empty(0)
+        ids, covariance_px2 = np.empty(0, dtype=np.int64), np.empty((0, joints, 2, 2))
+        return cls(*places, ids, covariance_px2, skeleton)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -104,8 +97,7 @@ class Poses(Result):
         if scale_xy == (1.0, 1.0):
             return self
         scale = np.array(scale_xy)
-        return replace(
-            self,
+        return self.with_arrays(
             keypoints_xy=(self.keypoints_xy + 0.5) / scale - 0.5,
             boxes_xyxy=self.boxes_xyxy / np.tile(scale, 2),
             covariance_px2=self.covariance_px2 / np.outer(scale, scale),
@@ -113,21 +105,10 @@ class Poses(Result):
 
     def select(self, which: NDArray[Any]) -> "Poses":
         """The people at these indices (or where this mask is true), in that order."""
-        return self._changed({name: getattr(self, name)[which] for name in _ARRAYS})
+        return self.with_arrays(**{name: getattr(self, name)[which] for name in _ARRAYS})
 
-    def with_keypoints(
-        self,
-        keypoints_xy: Floats,
-        keypoint_scores: Floats,
-        covariance_px2: Floats,
-        keypoint_states: NDArray[np.uint8],
-    ) -> "Poses":
-        """The same people with other keypoints, which have to be of the same shapes."""
-        places = keypoints_xy, keypoint_scores, covariance_px2, keypoint_states
-        return self._changed(dict(zip(_PLACES, places, strict=True)))
-
-    def _changed(self, arrays: dict[str, Any]) -> "Poses":
-        """Not validated: this is for every frame."""
+    def with_arrays(self, **arrays: NDArray[Any]) -> "Poses":
+        """The same people with other arrays, of the same shapes; nothing is checked."""
         changed = object.__new__(Poses)
         for name in (*_ARRAYS, "skeleton"):
             value = arrays[name] if name in arrays else getattr(self, name)
@@ -136,11 +117,11 @@ class Poses(Result):
 
     def without_keypoints(self, which: NDArray[np.bool_]) -> "Poses":
         """The same people; these keypoints, (P, K) or (P, 1), are missing."""
-        return self.with_keypoints(
-            np.where(which[..., None], np.nan, self.keypoints_xy),
-            np.where(which, 0.0, self.keypoint_scores),
-            np.where(which[..., None, None], np.nan, self.covariance_px2),
-            np.where(which, np.uint8(KeypointState.MISSING), self.keypoint_states),
+        return self.with_arrays(
+            keypoints_xy=np.where(which[..., None], np.nan, self.keypoints_xy),
+            keypoint_scores=np.where(which, 0.0, self.keypoint_scores),
+            covariance_px2=np.where(which[..., None, None], np.nan, self.covariance_px2),
+            keypoint_states=np.where(which, np.uint8(KeypointState.MISSING), self.keypoint_states),
         )
 
     def exchanged(self, which: NDArray[np.bool_], pairs: NDArray[np.int64]) -> "Poses":
@@ -149,13 +130,13 @@ class Poses(Result):
         order = np.tile(np.arange(self.keypoint_scores.shape[1]), (len(self), 1))
         order[people, pairs[marked, 0]], order[people, pairs[marked, 1]] = pairs[marked].T[::-1]
         each = np.arange(len(self))[:, None]
-        return self._changed({name: getattr(self, name)[each, order] for name in _PLACES})
+        places = "keypoints_xy", "keypoint_scores", "covariance_px2", "keypoint_states"
+        return self.with_arrays(**{name: getattr(self, name)[each, order] for name in places})
 
     def joined(self, others: "Poses") -> "Poses":
         """These people and then those, of the same skeleton."""
-        return self._changed(
-            {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _ARRAYS}
-        )
+        pairs = {name: (getattr(self, name), getattr(others, name)) for name in _ARRAYS}
+        return self.with_arrays(**{name: np.concatenate(pair) for name, pair in pairs.items()})
 
     def in_frame(self, size_wh: tuple[int, int]) -> "Poses":
         """The same people with the keypoints outside a frame of ``size_wh`` marked as such."""
@@ -164,7 +145,7 @@ class Poses(Result):
         states = self.keypoint_states.copy()
         if not mark_outside(_plain(self.keypoints_xy), right, bottom, states):
             return self
-        return self._changed({"keypoint_states": states})
+        return self.with_arrays(keypoint_states=states)
 
     @property
     def sigma_px(self) -> Floats:

@@ -84,19 +84,8 @@ def above(poses: "Poses", score: float) -> "Poses":
 
     It is the one rule of all outputs for which keypoints are worth telling.
     """
-    import numpy as np
-
-    from livepose.poses import KeypointState
-
     weak = poses.keypoint_scores < score
-    if not weak.any():
-        return poses
-    return poses.with_keypoints(
-        np.where(weak[..., None], np.nan, poses.keypoints_xy),
-        np.where(weak, 0.0, poses.keypoint_scores),
-        np.where(weak[..., None, None], np.nan, poses.covariance_px2),
-        np.where(weak, np.uint8(KeypointState.MISSING), poses.keypoint_states),
-    )
+    return poses.without_keypoints(weak) if weak.any() else poses
 
 
 def check_outputs(

@@ -29,6 +29,7 @@ PRICES = {
 }
 """Lag in motion, and trembling at rest, RMS, of people about 145 px large (root of the box area);
 figures and command: docs/smoothness.md."""
+FILTERED = ("keypoints_xy", "keypoint_scores", "covariance_px2", "keypoint_states")
 
 
 class SmoothingSettings(NamedTuple):
@@ -152,34 +153,33 @@ class Smoother:
         slots, shape = self._slots_of(poses.track_ids), poses.keypoint_scores.shape
         if self.method not in PRESETS or shape[1] != self._states.shape[1]:
             slots[:] = -1
-        made = (
-            *(np.full((*shape, 2), np.nan), np.zeros(shape)),
-            *(np.full((*shape, 2, 2), np.nan), np.zeros(shape, dtype=np.uint8)),
-        )
+        made = {
+            "keypoints_xy": np.full((*shape, 2), np.nan),
+            "keypoint_scores": np.zeros(shape),
+            "covariance_px2": np.full((*shape, 2, 2), np.nan),
+            "keypoint_states": np.zeros(shape, dtype=np.uint8),
+        }
         people, times_s = (
-            (np.ascontiguousarray(poses.boxes_xyxy), *made),
+            (np.ascontiguousarray(poses.boxes_xyxy), *made.values()),
             (float(time_s), float(self.lead_s)),
         )
         known = slots, self._bodies, self._states
         _kernels.propagate(people, overdue, *known, times_s, self._chosen)
-        return poses.with_keypoints(*made).select(slots >= 0)
+        return poses.with_arrays(**made).select(slots >= 0)
 
     def _filter(self, time_s: float, poses: Poses) -> Poses:
         if poses.keypoint_scores.shape[1] != self._states.shape[1]:
             self._slots, self._bodies = {}, np.empty((0, 2))
             self._states = np.empty((0, poses.keypoint_scores.shape[1], self._states.shape[2]))
         self._assign_slots(time_s, poses.track_ids)
-        made = (
-            *(poses.keypoints_xy.copy(), poses.keypoint_scores.copy()),
-            *(poses.covariance_px2.copy(), poses.keypoint_states.copy()),
-        )
+        made = {name: getattr(poses, name).copy() for name in FILTERED}
         people, times_s = (
-            (np.ascontiguousarray(poses.boxes_xyxy), *made),
+            (np.ascontiguousarray(poses.boxes_xyxy), *made.values()),
             (time_s, float(self.lead_s)),
         )
         known = self._slots_of(poses.track_ids), self._bodies, self._states
         _kernels.smooth(people, *known, times_s, self._chosen, self.method == "one-euro")
-        return poses.with_keypoints(*made)
+        return poses.with_arrays(**made)
 
     def _assign_slots(self, time_s: float, track_ids: NDArray[np.int64]) -> None:
         """A fresh slot for each new track; who was not seen for long, or in the future, leaves."""

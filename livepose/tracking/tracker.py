@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -204,7 +204,7 @@ class Tracker:
             established = time_s - tracks.own_s[rows] > _kernels.ESTABLISHED_S
             veiled = duplicate & established & np.isnan(tracks.missed_s[rows])
             hidden = duplicate & ~veiled
-            poses = replace(poses, track_ids=tracks.ids[rows])
+            poses = poses.with_arrays(track_ids=tracks.ids[rows])
             poses = poses.without_keypoints(veiled[:, None]) if veiled.any() else poses
         limbs, places = limbs_of(poses.skeleton), (poses.keypoints_xy, poses.keypoint_scores)
         seen = *(np.ascontiguousarray(one, dtype=np.float64) for one in places), duplicate
