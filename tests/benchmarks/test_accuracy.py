@@ -12,7 +12,6 @@ from benchmarks.accuracy import COCO_LANDMARKS, MediaPipePeer, measure_accuracy,
 from benchmarks.plan import QUICK
 from benchmarks.rivals import AbsentError, mediapipe_pose
 from benchmarks.rivals.mediapipe_pose import MediaPipe
-from benchmarks.table import rivals_table
 from livepose.frame import Frame
 from studies.peers import open_peer
 
@@ -49,13 +48,6 @@ def test_landmarks_come_back_to_the_picture_in_cocos_order(monkeypatch: pytest.M
     assert found.keypoint_scores[0, 5] == pytest.approx(0.11)  # COCO's left shoulder
 
 
-def test_a_box_at_the_edge_is_cut_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    pose = Pose()
-    monkeypatch.setattr(accuracy, "solutions", lambda: solutions(pose))
-    MediaPipePeer().estimate(PICTURE, np.array([[0.0, 0.0, 200.0, 100.0]]), np.ones(1))
-    assert pose.shapes == [(100, 200, 3)]
-
-
 def test_whom_it_does_not_see_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accuracy, "solutions", lambda: solutions(Pose(somebody=False)))
     found = MediaPipePeer().estimate(PICTURE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
@@ -89,12 +81,3 @@ def test_without_pictures_the_part_says_why(
 ) -> None:
     monkeypatch.setenv("LIVEPOSE_SHARED", str(tmp_path))
     assert measure_accuracy(QUICK)["why"] == "the pictures are not on this machine"
-
-
-def test_the_measured_accuracy_stands_in_the_table() -> None:
-    row = {"fps": {"median": 5.0, "q1": 4.0, "q3": 6.0}}
-    facts = {"title": "MediaPipe Pose", "accuracy": "unknown", "note": "n", "weights": "w"}
-    part = {"people": 1, "rows": {"mediapipe": row}, "entries": {"mediapipe": facts}, "absent": {}}
-    shown = list(rivals_table([part], {"mediapipe": {"ap": 41.2, "low": 38.0, "high": 44.0}}))
-    assert "41.2 [38.0, 44.0] (coco/dev)" in shown[-1]
-    assert "unknown" in list(rivals_table([part], {}))[-1]

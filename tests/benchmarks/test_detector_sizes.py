@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.detector_sizes import markdown, matched, recalls, share
+from benchmarks.detector_sizes import recalls, share
 from livepose.detection import Detections
 
 NOBODY = np.empty((0, 4))
@@ -29,17 +29,7 @@ def test_people_are_counted_by_their_height_in_the_input() -> None:
     assert recalls(found, (0, 0.5, np.inf), 1.0) == ["0.50 (2)", "0.00 (1)"]
 
 
-def test_a_box_is_matched_from_half_an_overlap_on() -> None:
-    half = [0.0, 0.0, 20.0, 26.0]
-    assert matched(np.array([LOW, TALL]), np.array([half])).tolist() == [True, False]
-    assert matched(np.array([LOW]), NOBODY).tolist() == [False]
-
-
 def test_a_clip_is_told_in_people_a_frame_and_the_part_that_is_equalled() -> None:
     wanted = [np.array([LOW, TALL]), np.array([TALL])]
     assert share([np.array([TALL, LOW]), NOBODY], wanted) == "1.0 (0.67)"
     assert share([NOBODY, NOBODY], [NOBODY, NOBODY]) == "0.0 (nan)"
-
-
-def test_the_first_row_is_the_head() -> None:
-    assert markdown([["a", "b"], ["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"

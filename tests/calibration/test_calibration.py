@@ -103,12 +103,6 @@ def test_a_covariance_keeps_its_shape_and_gets_the_size_of_the_error() -> None:
     assert np.isnan(sized[0, 2]).all()
 
 
-def test_a_lower_score_means_a_larger_error() -> None:
-    covariance = np.tile(np.eye(2), (1, JOINTS, 1, 1))
-    sure, unsure = (TRUE.apply(covariance, np.full((1, JOINTS), one)) for one in (0.9, 0.2))
-    assert np.all(np.trace(unsure, axis1=2, axis2=3) > 4 * np.trace(sure, axis1=2, axis2=3))
-
-
 def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "calibration.toml"
     path.write_text(written({"abc": TRUE, "default": TRUE}), encoding="utf-8")

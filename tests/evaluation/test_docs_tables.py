@@ -1,7 +1,6 @@
 """The script that measures the documentation's tables again, and the commands in them."""
 
 import importlib.util
-import json
 import re
 import shlex
 from collections.abc import Callable
@@ -116,29 +115,3 @@ def test_every_documented_command_is_one_that_the_command_line_takes() -> None:
     assert len(own) >= 2
     for line in own:
         assert parser.parse_args(shlex.split(line)).part in {"coco", "lsp", "mpii"}
-
-
-def test_coco_in_mpiis_form_has_the_same_joints_and_crops(
-    make_set: MakeSet, tmp_path: Path
-) -> None:
-    from livepose.evaluation.mpii import load_mpii
-
-    _, path, document = make_set(2)
-    for place, shift in ((0, 0.0), (3, -6.0), (4, 6.0)):  # nose and ears
-        document["annotations"][0]["keypoints"][3 * place] += shift
-    document["annotations"][1]["keypoints"][2:15:3] = [0, 2, 2, 0, 0]  # a face of two points
-    path.write_text(json.dumps(document))
-    target = tmp_path / "mpii.json"
-    script("mpii_form").main(path, target)
-    people = load_mpii(target)
-    assert len(people.entries) == 2
-    x, y = document["annotations"][0]["keypoints"][3 * 5 : 3 * 5 + 2]
-    assert people.joints_xy[0, 13].tolist() == pytest.approx([x, y])
-    assert people.labelled[0].sum() == 12
-    left, top, right, bottom = people.head_boxes_xyxy[0]
-    assert (right - left, bottom - top) == (pytest.approx(12.0), pytest.approx(18.0))
-    box = people.boxes("hrnet")[0].boxes_xyxy[0]
-    bx, by, width, height = document["annotations"][0]["bbox"]
-    assert [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2] == pytest.approx(
-        [bx + width / 2, by + height / 2]
-    )

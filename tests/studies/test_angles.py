@@ -58,11 +58,3 @@ def test_the_table_counts_errors_beyond_fifteen_degrees(
     assert elbow[4].startswith("0.0 ")
     assert float(elbow[5].split()[0]) == pytest.approx(5 / 18 * 100, abs=0.05)
     assert knee[4].startswith("0.0 [0.0, 0.0]")
-
-
-def test_what_cannot_be_measured_ends_in_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    images, _, _ = drawn_set(tmp_path, 1, as_zip=False)
-    assert main(["--images", str(images), "--annotations", str(tmp_path / "none.json")]) == 2
-    assert "none.json cannot be read" in capsys.readouterr().err

@@ -5,14 +5,11 @@ import pytest
 
 from livepose.errors import UsageError
 from livepose.estimator import Estimates
-from livepose.evaluation.settings import decoder_names
-from livepose.heatmaps import blur_taps, decode_dark, encode_dark
+from livepose.heatmaps import encode_dark
 from studies.peers.decoders import (
-    NAMES,
     REACH,
     REFINEMENTS,
     fuse,
-    modulated,
     refined,
     variants_of,
 )
@@ -32,24 +29,6 @@ def test_the_centre_of_a_gaussian_comes_back(method: str) -> None:
     found, scores = refined(maps, method, 3)
     assert np.abs(found - xy).max() < 0.02
     assert np.allclose(scores, maps.max(axis=(2, 3)))
-
-
-def test_modulation_is_the_one_that_dark_uses() -> None:
-    maps = np.random.default_rng(0).random((3, 9, 8))
-    taps = np.asarray(blur_taps(3))
-    blurred = modulated(maps, 3)
-    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
-    plain = sum(
-        taps[i] * taps[j] * padded[:, i : i + 9, j : j + 8] for i in range(3) for j in range(3)
-    )
-    ratio = maps.max(axis=(1, 2)) / plain.max(axis=(1, 2))
-    assert np.allclose(blurred, plain * ratio[:, None, None])
-
-
-def test_one_cell_differences_are_as_good_as_dark_on_clean_maps() -> None:
-    maps, xy = gaussians(count=20)
-    dark = np.abs(decode_dark(maps).xy - xy).mean()
-    assert np.abs(refined(maps, "dark1", 3)[0] - xy).mean() < dark + 0.01
 
 
 @pytest.mark.parametrize("method", sorted(REFINEMENTS))
@@ -72,14 +51,6 @@ def test_a_map_that_says_nothing_gives_nothing(method: str) -> None:
     assert refined(np.empty((0, 17, *HW), np.float32), method, 3)[0].shape == (0, 17, 2)
 
 
-@pytest.mark.parametrize("method", sorted(REFINEMENTS))
-def test_a_peak_in_a_corner_stays_near_it(method: str) -> None:
-    maps = np.zeros((1, 1, *HW), np.float32)
-    maps[0, 0, 0, 0], maps[0, 0, 0, 1], maps[0, 0, 1, 0] = 1.0, 0.5, 0.4
-    found, _ = refined(maps, method, 3)
-    assert np.abs(found).max() <= REACH
-
-
 def estimates(xy: list[float], variance: float | None, score: float = 0.8) -> Estimates:
     covariance = np.full((1, 1, 2, 2), np.nan) if variance is None else variance * np.eye(2)
     return Estimates(
@@ -93,24 +64,10 @@ def test_the_surer_answer_pulls_more() -> None:
     assert np.allclose(fused.covariance_px2, 0.75 * np.eye(2))
 
 
-def test_answers_of_unknown_sureness_count_the_same() -> None:
-    fused = fuse(estimates([0, 0], None), estimates([4, 8], 3.0))
-    assert np.allclose(fused.keypoints_xy, [2, 4])
-    assert np.isnan(fused.covariance_px2).all()
-
-
 def test_one_answer_stands_alone_and_none_is_none() -> None:
     nothing = estimates([np.nan, np.nan], None, 0.0)
     assert np.allclose(fuse(nothing, estimates([4, 8], 3.0)).keypoints_xy, [4, 8])
     assert np.isnan(fuse(nothing, nothing).keypoints_xy).all()
-
-
-def test_names_are_checked_and_taken_once() -> None:
-    assert decoder_names("dark, shift,dark") == ("dark", "shift")
-    assert set(REFINEMENTS) < set(NAMES)
-    for wrong in ("", "darc"):
-        with pytest.raises(ValueError, match="expected some of"):
-            decoder_names(wrong, NAMES)
 
 
 def test_fusing_needs_a_flip_test() -> None:

@@ -13,7 +13,7 @@ from livepose.evaluation.run import run_coco
 from livepose.evaluation.settings import EvaluationSettings
 from livepose.evaluation.speed import network_cost
 from livepose.networks import build_network
-from livepose.weights import Card, import_checkpoint, save_checkpoint
+from livepose.weights import Card, save_checkpoint
 from studies.published.__main__ import BACKBONES_HERE, published, runs_here
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -48,11 +48,8 @@ def test_every_row_that_is_said_to_run_has_a_network_of_that_cost() -> None:
 @pytest.mark.parametrize(
     ("network", "input_hw", "alignment"),
     [
-        ("hrnet_w32", (256, 192), "dark"),
         ("hrnet_w48", (128, 96), "dark"),
-        ("resnet50", (128, 96), "hrnet"),
-        ("resnet101", (128, 96), "hrnet"),
-        ("resnet152", (128, 96), "hrnet"),
+        ("resnet101", (256, 192), "hrnet"),
     ],
 )
 def test_the_systems_of_the_tables_run(
@@ -80,31 +77,7 @@ def test_the_systems_of_the_tables_run(
     assert all(np.isfinite(pose).all() for pose in poses)
 
 
-def test_an_official_file_is_imported_and_measured(make_set: MakeSet, tmp_path: Path) -> None:
-    """The way of somebody with SimpleBaseline's own checkpoint."""
-    official = tmp_path / "pose_resnet_50_256x192.pth.tar"
-    state = {f"module.{name}": one.half() for name, one in seeded("resnet50").state_dict().items()}
-    torch.save(state, official)
-    path, card = import_checkpoint(
-        official, family="simple-baseline", output=tmp_path / "own.safetensors"
-    )
-    assert (card.network, card.input_hw, card.alignment) == ("resnet50", (256, 192), "hrnet")
-    images, annotations, _ = make_set(1)
-    choice = EvaluationSettings(
-        images, annotations, weights=str(path), input_hw=(128, 96), runtime="torch",
-        device="cpu", speed=False,
-    )  # fmt: skip
-    row = run_coco(choice).rows[0]
-    assert (row.backbone, row.input_size) == ("ResNet-50", "128x96")
-
-
 def seeded(network: str) -> torch.nn.Module:
     """Random weights, the same every time, whose heatmaps are neither flat nor endless."""
     torch.manual_seed(0)
     return build_network(network, 17)
-
-
-def test_rows_with_a_head_of_their_own_are_not_said_to_run() -> None:
-    row = own_rows()[0]
-    assert not runs_here({**row, "method": "IPR [27]"})
-    assert not runs_here(dict(row, backbone="Hourglass-4"))

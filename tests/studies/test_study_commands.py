@@ -18,7 +18,7 @@ from studies.pareto.__main__ import main as pareto
 from studies.peers import __main__ as comparing
 from studies.peers.__main__ import main as peers
 from studies.published.__main__ import main as paper
-from studies.published.__main__ import paper_coco, published, status
+from studies.published.__main__ import published
 from studies.quantisation import main as quantisation
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -53,32 +53,6 @@ def test_the_flip_study_shows_what_alignment_is_worth(make_set: MakeSet, tmp_pat
         "DARK + flip, misaligned",
     ]
     assert rows[1]["ap"] > rows[2]["ap"]
-
-
-@pytest.mark.parametrize(
-    ("more", "wanted"),
-    [
-        ((), [(None, "auto")]),
-        (("--input", "256x192", "--precision", "f32"), [((256, 192), "f32")]),
-        (
-            ("--inputs", "96x64,128x96", "--precisions", "f32,bf16"),
-            [((96, 64), "f32"), ((128, 96), "f32"), ((96, 64), "bf16"), ((128, 96), "bf16")],
-        ),
-    ],
-)
-def test_pareto_runs_what_was_asked_for(
-    make_set: MakeSet,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    spots: list[Any],
-    more: tuple[str, ...],
-    wanted: list[tuple[Any, str]],
-) -> None:
-    monkeypatch.setattr(run, "open_detector", lambda *_, **__: None)
-    images, path, _ = make_set(1)
-    words = ("--output", str(tmp_path / "front"), "--intervals", "1", *more)
-    assert pareto(options(images, path, *words)) == 0
-    assert [(asked[1], asked[4]) for asked in spots] == wanted
 
 
 def test_peers_stand_in_the_same_table(
@@ -172,26 +146,6 @@ def test_the_papers_rows_are_told_apart_from_measured_ones(
     own = [line for line in lines if line.startswith("| measured here |")]
     assert len(own) == 1
     assert "| 100.0 [100.0, 100.0] |" in own[0]
-
-
-def test_what_livepose_cannot_run_is_not_called_unmeasured() -> None:
-    rows = {row["method"]: status(row, []) for row in paper_coco()}
-    for method in ("G-RMI[23]", "IPR [27]", "CPN [6]", "RMPE [11]", "CFN [13]"):
-        assert "does not run" in rows[method]
-    for method in ("SimpleBaseline[33]", "HRNet[25]", "DARK", "DARK (extra data)"):
-        assert "not measured here" in rows[method]
-
-
-@pytest.mark.parametrize(("decoder", "seen"), [("DARK", 1), ("shift", 1), ("argmax", 0)])
-def test_a_published_row_is_measured_only_by_its_own_decoder(decoder: str, seen: int) -> None:
-    own = {"method": f"livepose, {decoder}", "backbone": "HRNet-W48", "input_size_hw": "128x96"}
-    small = [
-        row
-        for row in paper_coco()
-        if (row["backbone"], row["input_size_hw"]) == ("HRNet-W48", "128x96")
-    ]
-    assert len(small) == 2
-    assert sum("see measured" in status(row, [own]) for row in small) == seen
 
 
 def test_published_figures_are_carried_over_unchanged(shared: Path) -> None:
