@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
@@ -77,7 +78,9 @@ def _read(path: Path, read: Callable[[], Any]) -> Any:
                 claimed = sum(entry.file_size for entry in archive.infolist())
             if claimed > _MOST_TIMES * path.stat().st_size + _SPARE_BYTES:
                 raise ValueError("it claims to hold many times its size")
-        return read()
+        with catch_warnings():
+            simplefilter("ignore")  # torch warns of damaged files before it refuses them
+            return read()
     except _UNREADABLE as error:
         raise _refusal(path, error) from None
 

@@ -1,27 +1,35 @@
-"""Weights made wrong on purpose: mutated cards, pickled objects and their sidecars."""
+"""No file runs code and none makes a traceback, through whatever door it comes in."""
 
 import json
+import os
 import random
+import struct
 import sys
 import types
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hostile import ODD, damaged, mutated
 from safetensors.torch import save_file
 
 from livepose.detection.checkpoint import load_detector
+from livepose.detection.files import DetectorInfo
 from livepose.detection.openvino_engine import converted
-from livepose.errors import LiveposeError
+from livepose.errors import LiveposeError, WeightsError
+from livepose.networks import build_network
 from livepose.runtimes.ranges import read_ranges
-from livepose.training.records import CHECKPOINT as NAME
-from livepose.training.records import read_checkpoint, read_state
-from livepose.weights import Card, import_checkpoint, load_network, read_card
+from livepose.training.records import CHECKPOINT, read_checkpoint, read_state
+from livepose.weights import Card, import_checkpoint, load_network, read_card, save_checkpoint
+from livepose.weights.arrays import load_arrays
 from livepose.weights.calibration import read_calibrations
 from livepose.weights.card import to_metadata
+
+Door = Callable[[Path], Any]
 
 ARCHITECTURE = {
     "nc": 1,
@@ -35,42 +43,174 @@ SKELETON = {
     "pairs": [["a", "b"]],
     "sigmas": [0.1, 0.1],
 }
+CARD = {
+    **to_metadata(Card("hrnet_w32", (128, 96))),
+    "own_skeleton": json.dumps(SKELETON),
+    "architecture": json.dumps(ARCHITECTURE),
+    "classes": "person",
+    "input_px": "320",
+    "note.small_people_px": "20",
+}
 DEEP = ("[" * 100_000, '{"a":' * 900 + "1" + "}" * 900, "[" * 900 + "]" * 900)
 """More than a parser bears, and so much that only what comes after the parser breaks."""
 
 
-def read(reader: Callable[[Path], Any], path: Path) -> None:
+def imported(path: Path) -> Any:
+    output = path.with_suffix(".safetensors")
+    return import_checkpoint(path, family="hrnet", input_hw=(128, 96), output=output)
+
+
+def resume(path: Path) -> Any:
+    (path.parent / "run").mkdir(exist_ok=True)
+    (path.parent / "run" / CHECKPOINT).write_bytes(path.read_bytes())
+    return read_checkpoint(path.parent / "run")
+
+
+TORCH_DOORS: dict[str, Door] = {
+    "weights import": imported,
+    "--detector": load_detector,
+    "train --init": read_state,
+    "train --resume": resume,
+}
+OWN_DOORS: tuple[Door, ...] = (read_card, load_arrays, load_network, load_detector, converted)
+
+
+def through(doors: Any, path: Path) -> None:
     """Reads a file, or hears in one sentence why not; anything else is an error of the test."""
-    try:
-        reader(path)
-    except LiveposeError as error:
-        assert str(error)
-        assert "\n" not in str(error)
+    for door in doors:
+        try:
+            door(path)
+        except LiveposeError as error:
+            assert str(error) and "\n" not in str(error)
 
 
-def _values(found: Any) -> list[Any]:
-    return list(found.values()) if isinstance(found, dict) else []
+class Evil:
+    """Leaves a file behind if it is ever unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.marker}",)
 
 
-def nested(depth: int) -> Any:
-    value: Any = 1
-    for _ in range(depth):
-        value = [value]
-    return value
+@pytest.mark.parametrize("door", TORCH_DOORS)
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("where", ["model", "ema", "format", "learner", "state_dict"])
+def test_no_door_runs_what_a_file_holds(
+    door: str, zipped: bool, where: str, tmp_path: Path
+) -> None:
+    path, marker = tmp_path / "evil.pt", tmp_path / "EXECUTED"
+    content = {"format": 1, where: Evil(marker)}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(WeightsError, match=r"run code|wants to run|not a readable torch"):
+        TORCH_DOORS[door](path)
+    assert not marker.exists()
+
+
+def write_bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/data.pkl", bytes(50_000_000))
+
+
+ODD_FILES: dict[str, Callable[[Path], Any]] = {
+    "empty": lambda path: path.touch(),
+    "text": lambda path: path.write_text('{"format": 1}'),
+    "web page": lambda path: path.write_text("<html>Too many requests</html>"),
+    "garbage": lambda path: path.write_bytes(bytes(range(256)) * 4),
+    "broken zip": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(200)),
+    "number": lambda path: path.write_bytes(b"\x80\x02K\x01."),
+    "deep": lambda path: path.write_bytes(b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b"."),
+    "bomb": write_bomb,
+    "saved format": lambda path: torch.save({"format": 1}, path),
+    "list": lambda path: torch.save([1, 2], path),
+    "stretched": lambda path: torch.save({"a": torch.zeros(1).expand(1_000_000_000)}, path),
+}
+
+
+@pytest.mark.parametrize("door", TORCH_DOORS)
+@pytest.mark.parametrize("content", ODD_FILES)
+def test_what_is_no_checkpoint_is_one_sentence(door: str, content: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.pt"
+    ODD_FILES[content](path)
+    with pytest.raises(WeightsError) as refused:
+        TORCH_DOORS[door](path)
+    assert refused.value.exit_code == 4
+    assert path.name in str(refused.value) or CHECKPOINT in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_is_no_safetensors_file_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "odd.safetensors"
+    save_file({"a": torch.ones(1000)}, path, metadata=CARD)
+    good = path.read_bytes()
+    beyond = json.dumps({"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}).encode()
+    for content in (
+        *(b"", bytes(range(256)) * 8, b"\x80\x02}q\x00.", good[:200], good[:-100]),
+        struct.pack("<Q", 2**62) + b"{}" + bytes(100),
+        struct.pack("<Q", 90_000_000) + b"{",
+        struct.pack("<Q", 4) + b"nope",
+        struct.pack("<Q", len(beyond)) + beyond,
+    ):
+        path.write_bytes(content)
+        with pytest.raises(WeightsError, match=r"odd\.safetensors.*damaged or cut short") as caught:
+            load_network(path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"input_hw": "999999999x99"}, "32 to 1024 pixels"),
+        ({"blur_kernel": "1000001"}, "odd, 1 to 63"),
+        ({"sigma": "nan"}, "sigma"),
+        ({"mean": "nan 1 1"}, "finite"),
+        ({"std": "inf 1 1"}, "finite"),
+    ],
+)
+def test_a_card_is_bounded_before_memory_is_asked_for(
+    changes: dict[str, str], complaint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={**CARD, **changes})
+    with pytest.raises(WeightsError, match=complaint):
+        read_card(path)
+    with pytest.raises(WeightsError, match="32 to 4096, got 100000"):
+        DetectorInfo(0, 1, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"), [(float("nan"), "infinite or undefined"), (0.0, "are zero")]
+)
+def test_weights_of_nothing_are_refused(value: float, complaint: str, tmp_path: Path) -> None:
+    state = build_network("resnet50", 17).state_dict()
+    state = {name: torch.full_like(tensor, value) for name, tensor in state.items() if tensor.dim()}
+    save_checkpoint(tmp_path / "nothing.safetensors", state, Card("resnet50", (64, 64)))
+    with pytest.raises(WeightsError, match=complaint):
+        load_network(tmp_path / "nothing.safetensors")
+
+
+def test_no_damaged_file_makes_a_traceback(tmp_path: Path) -> None:
+    zipped, plain, own = (tmp_path / name for name in ("a.pt", "b.pt", "c.safetensors"))
+    content = {"state_dict": {"conv1.weight": torch.ones(3, 3)}, "meta": {"a": 1.0}}
+    torch.save(content, zipped)
+    torch.save(content, plain, _use_new_zipfile_serialization=False)
+    save_file({"a": torch.from_numpy(np.ones((4, 4), np.float16))}, own, metadata=CARD)
+    for path, doors, count in (
+        (zipped, TORCH_DOORS.values(), 150),
+        (plain, TORCH_DOORS.values(), 150),
+        (own, OWN_DOORS, 400),
+    ):
+        whole = path.read_bytes()
+        for seed in range(count):
+            path.write_bytes(damaged(whole, seed))
+            through(doors, path)
 
 
 def test_no_mutated_card_makes_a_traceback(tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
-    whole = {
-        **to_metadata(Card("hrnet_w32", (128, 96))),
-        "own_skeleton": json.dumps(SKELETON),
-        "architecture": json.dumps(ARCHITECTURE),
-        "classes": "person",
-        "input_px": "320",
-        "note.small_people_px": "20",
-    }
     for seed in range(200):
-        chance, told = random.Random(seed), dict(whole)
+        chance, told = random.Random(seed), dict(CARD)
         structured = [json.dumps(mutated(one, seed)) for one in (SKELETON, ARCHITECTURE)]
         odd = (*map(str, ODD), *structured, *DEEP, "9" * 5000, "nan nan nan", "١٢٨x٩٦", "a.toml")
         for _ in range(chance.randint(1, 3)):
@@ -79,8 +219,7 @@ def test_no_mutated_card_makes_a_traceback(tmp_path: Path) -> None:
             if chance.random() < 0.1:
                 del told[name]
         save_file({"a": torch.zeros(2, 2)}, path, metadata=told)
-        for reader in (read_card, load_network, load_detector, converted):
-            read(reader, path)
+        through(OWN_DOORS, path)
 
 
 @pytest.fixture
@@ -107,22 +246,33 @@ def detector(kind: type) -> dict[str, Any]:
     return {"model": outer, "ema": None}
 
 
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def test_no_mutated_detector_makes_a_traceback(
     pickled: type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path, written = tmp_path / "odd.pt", []
+    holding_itself = detector(pickled)
+    holding_itself["model"].__dict__["_modules"]["again"] = holding_itself["model"]
     for seed in range(120):
         content, chance = detector(pickled), random.Random(seed)
         outer = content["model"]
         odd = [*ODD, outer, nested(3000), torch.ones(1), {1: outer}, {"a": outer}]
         for _ in range(chance.randint(1, 2)):
-            state = chance.choice([outer, *_values(outer.__dict__.get("_modules"))])
+            modules = outer.__dict__.get("_modules")
+            inner = list(modules.values()) if isinstance(modules, dict) else []
+            state = chance.choice([outer, *inner])
             holder = state.__dict__ if isinstance(state, pickled) else outer.__dict__
             holder[chance.choice(list(holder))] = chance.choice(odd)
         if chance.random() < 0.3:
             outer.__dict__["yaml"] = mutated(ARCHITECTURE, seed)
         try:
-            torch.save(content, path)
+            torch.save(content if seed else holding_itself, path)
         except RecursionError:  # Python's own writer does not nest so deeply
             continue
         written.append(path.read_bytes())
@@ -130,27 +280,7 @@ def test_no_mutated_detector_makes_a_traceback(
     assert len(written) > 80
     for one in written:
         path.write_bytes(one)
-        read(load_detector, path)
-
-
-def test_a_detector_that_holds_itself_is_one_sentence(
-    pickled: type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    content = detector(pickled)
-    content["model"].__dict__["_modules"]["again"] = content["model"]
-    torch.save(content, tmp_path / "odd.pt")
-    monkeypatch.undo()
-    with pytest.raises(LiveposeError):
-        load_detector(tmp_path / "odd.pt")
-
-
-def resume(path: Path) -> Any:
-    path.rename(path.with_name(NAME))
-    return read_checkpoint(path.parent)
-
-
-def imported(path: Path) -> Any:
-    return import_checkpoint(path, output=path.with_suffix(".safetensors"))
+        through([load_detector], path)
 
 
 def test_no_mutated_state_makes_a_traceback(tmp_path: Path) -> None:
@@ -173,12 +303,11 @@ def test_no_mutated_state_makes_a_traceback(tmp_path: Path) -> None:
                 place[chance.choice([*place, 7, None])] = chance.choice(torch_odd)
         if chance.random() < 0.3:
             content.pop("format", None)
-        for reader in (imported, read_state, resume):
-            torch.save(content, path)
-            read(reader, path)
+        torch.save(content, path)
+        through([lambda path: import_checkpoint(path), read_state, resume], path)
 
 
-SIDECARS: dict[str, tuple[str, Callable[[Path], Any], str]] = {
+SIDECARS: dict[str, tuple[str, Door, str]] = {
     "the ranges of INT8": (
         "a.int8.json",
         lambda path: read_ranges(path.with_name("a.safetensors"), "1" * 64),
@@ -198,15 +327,11 @@ SIDECARS: dict[str, tuple[str, Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("what", SIDECARS)
-def test_no_damaged_sidecar_makes_a_traceback(
-    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_damaged_sidecar_makes_a_traceback(what: str, tmp_path: Path) -> None:
     name, reader, text = SIDECARS[what]
     path = tmp_path / name
     (tmp_path / "a.onnx").touch()
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
-    whole = text.encode()
     odd = [b"a = " + deep.encode() for deep in DEEP] + [deep.encode() for deep in DEEP]
-    for content in (*odd, *(damaged(whole, seed) for seed in range(100))):
+    for content in (*odd, *(damaged(text.encode(), seed) for seed in range(100))):
         path.write_bytes(content)
-        read(reader, path)
+        through([reader], path)

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -29,12 +28,6 @@ def small_state(network: str = "resnet50", keypoints: int = 17) -> State:
         (name, torch.full((), 0.5).to(tensor.dtype).expand(tensor.shape))
         for name, tensor in build_network(network, keypoints).state_dict().items()
     )
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 def bare(state: State) -> object:
@@ -113,15 +106,10 @@ def test_what_was_imported_loads_as_a_network(tmp_path: Path, cache: Path) -> No
     target, card = import_checkpoint(path, family="dark")
     assert target == cache / "weights" / "pose_256x192.safetensors"
     network, stored_card = load_network(target)
-    assert card == stored_card
-    assert card.network == "resnet50"
+    assert card == stored_card and card.network == "resnet50"
     assert card.sha256 == tensors_sha256(load_checkpoint(target)[0])
     assert network.get_parameter("conv1.weight").unique().item() == 0.5
     assert network.get_buffer("bn1.num_batches_tracked").item() == 0
-
-
-def test_output_and_precision_are_chosen(tmp_path: Path) -> None:
-    path = written(tmp_path / "pose_256x192.pth", small_state())
     output = tmp_path / "a" / "b.safetensors"
     target, _ = import_checkpoint(path, family="dark", output=output, dtype=torch.float32)
     assert target == output
@@ -169,13 +157,9 @@ def test_the_conventions_of_each_family_are_kept(
 
 
 def test_the_way_of_decoding_is_noted(tmp_path: Path) -> None:
-    plain = written(tmp_path / "x_256x192.pth", mmpose("head")(small_state()))
-    dark = written(
-        tmp_path / "y_256x192.pth",
-        mmpose("head", cfg="codec = dict(\n  unbiased = True)")(small_state()),
-    )
-    assert read_published(plain)[1].notes["decoding"] == "shift"
-    assert read_published(dark)[1].notes["decoding"] == "dark"
+    for told, decoding in ({}, "shift"), ({"cfg": "codec = dict(\n  unbiased = True)"}, "dark"):
+        path = written(tmp_path / "x_256x192.pth", mmpose("head", **told)(small_state()))
+        assert read_published(path)[1].notes["decoding"] == decoding
 
 
 @pytest.mark.parametrize(
@@ -210,92 +194,31 @@ def without(name: str) -> Callable[[State], object]:
 
 
 @pytest.mark.parametrize(
-    ("network", "keypoints", "change", "sentence"),
+    ("change", "sentence"),
     [
-        ("resnet50", 17, without("bn1.weight"), "bn1.weight is missing"),
+        (without("bn1.weight"), "bn1.weight is missing"),
+        (lambda s: {**s, "fc.bias": s["bn1.bias"]}, "fc.bias is unexpected"),
+        (lambda s: {**s, "bn1.bias": torch.zeros(3)}, r"bn1.bias should be \(64,\)"),
+        (without("final_layer.weight"), "without a heatmap layer, as trained on Im"),
+        (lambda s: small_state("hrnet_w32", 21), "has 21 keypoints; livepose knows"),
+        (lambda s: {"a.weight": torch.ones(2)}, "not a pose network that livepose"),
+        (lambda s: {"epoch": 3, "loss": 0.1}, "no state dict; .* epoch, loss"),
+        (lambda s: {}, "no state dict; .* got nothing"),
+        (lambda s: [1, 2], "no state dict; .* got a list"),
+        (lambda s: {**s, "bn1.bias": torch.full((64,), float("nan"))}, "undefined"),
         (
-            "resnet50",
-            17,
-            lambda s: {**s, "fc.bias": s["bn1.bias"]},
-            "fc.bias is unexpected",
-        ),
-        (
-            "resnet50",
-            17,
-            lambda s: {**s, "bn1.bias": torch.zeros(3)},
-            r"bn1.bias should be \(64,\)",
-        ),
-        (
-            "resnet50",
-            17,
-            without("final_layer.weight"),
-            "without a heatmap layer, as trained on Im",
-        ),
-        ("hrnet_w32", 21, bare, "has 21 keypoints; livepose knows"),
-        ("resnet50", 17, lambda s: {"a.weight": torch.ones(2)}, "not a pose network that livepose"),
-        ("resnet50", 17, lambda s: {"epoch": 3, "loss": 0.1}, "no state dict; .* epoch, loss"),
-        ("resnet50", 17, lambda s: {}, "no state dict; .* got nothing"),
-        ("resnet50", 17, lambda s: [1, 2], "no state dict; .* got a list"),
-        ("resnet50", 17, lambda s: {**s, "bn1.bias": torch.full((64,), float("nan"))}, "undefined"),
-        (
-            *("resnet50", 17),
             lambda s: {"backbone.x": torch.ones(1), "neck.y": torch.ones(1)},
             "neck.y that is neither backbone nor head",
         ),
     ],
 )
 def test_a_wrong_state_dict_is_refused_with_a_sentence(
-    network: str,
-    keypoints: int,
-    change: Callable[[State], object],
-    sentence: str,
-    tmp_path: Path,
+    change: Callable[[State], object], sentence: str, tmp_path: Path
 ) -> None:
-    path = written(tmp_path / "x_128x96.pth", change(small_state(network, keypoints)))
+    path = written(tmp_path / "x_128x96.pth", change(small_state()))
     with pytest.raises(WeightsError, match=sentence) as caught:
         import_checkpoint(path)
     assert "\n" not in str(caught.value)
-
-
-class Bomb:
-    """A pickle that runs a command when it is opened without care."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
-        return os.system, (f"touch {self.path}",)
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_code_in_a_checkpoint_is_never_run(zipped: bool, tmp_path: Path) -> None:
-    path = tmp_path / "evil_128x96.pth"
-    content = {**small_state(), "extra": Bomb(tmp_path / "was_here")}
-    torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(WeightsError, match=r"holds more than weights .*run code"):
-        import_checkpoint(path)
-    assert not (tmp_path / "was_here").exists()
-
-
-def test_damaged_torch_files_end_in_one_sentence(tmp_path: Path) -> None:
-    good = written(tmp_path / "good_128x96.pth", {"a": torch.ones(1000)}).read_bytes()
-    old = tmp_path / "old_128x96.pth"
-    torch.save({"a": torch.ones(1000)}, old, _use_new_zipfile_serialization=False)
-    contents = {
-        "empty": b"",
-        "garbage": bytes(range(256)) * 4,
-        "text": b"<html>Too many requests</html>",
-        "cut": good[: len(good) // 2],
-        "zip": b"PK\x03\x04" + bytes(200),
-        "old_cut": old.read_bytes()[:-100],
-        "just_a_pickle": b"\x80\x02K\x01.",
-    }
-    for name, content in contents.items():
-        path = tmp_path / f"{name}_128x96.pth"
-        path.write_bytes(content)
-        with pytest.raises(WeightsError) as caught:
-            import_checkpoint(path)
-        assert path.name in str(caught.value) and "\n" not in str(caught.value), name
 
 
 def test_our_own_files_are_not_imported_again(tmp_path: Path) -> None:

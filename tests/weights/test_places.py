@@ -14,45 +14,29 @@ from livepose.weights.card import require_file
 from livepose.weights.manifest import find_known, known_files, parse_manifest
 from livepose.weights.places import cache_folder, find_weights
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+DEFAULT = "pose_hrnet_w32_128x96"
 
 
-def embed(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    folder.mkdir(exist_ok=True)
-    for name in names:
-        (folder / name).touch()
-    monkeypatch.setattr(places, "embedded_folders", lambda: [folder])
-
-
-def test_default_is_the_embedded_pose_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    embed(tmp_path / "own", monkeypatch, "pose_hrnet_w32_128x96.safetensors")
-    expected = tmp_path / "own" / "pose_hrnet_w32_128x96.safetensors"
-    assert find_weights("default") == expected
-    assert find_weights("pose_hrnet_w32_128x96") == expected
-
-
-def test_a_missing_embedded_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    embed(tmp_path / "own", monkeypatch)
-    with pytest.raises(WeightsError, match=r"embedded pose weights .* install livepose again"):
-        find_weights("default")
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of what is embedded."""
+    monkeypatch.setattr(places, "embedded_folders", lambda: [tmp_path / "own"])
+    (tmp_path / "own").mkdir()
+    return tmp_path / "own"
 
 
 def test_names_are_looked_for_among_the_embedded_and_then_in_the_cache(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    own: Path, cache: Path
 ) -> None:
-    embed(tmp_path / "own", monkeypatch, "a.safetensors")
+    with pytest.raises(WeightsError, match=r"embedded pose weights .* install livepose again"):
+        find_weights("default")
     (cache / "weights").mkdir(parents=True)
-    for name in ("a", "b"):
-        (cache / "weights" / f"{name}.safetensors").touch()
-    assert find_weights("a") == tmp_path / "own" / "a.safetensors"
-    assert find_weights("b") == cache / "weights" / "b.safetensors"
-    assert find_weights("b.safetensors") == cache / "weights" / "b.safetensors"
+    for path in (own / DEFAULT, own / "a", cache / "weights" / "a", cache / "weights" / "b"):
+        path.with_suffix(".safetensors").touch()
+    assert find_weights("default") == find_weights(DEFAULT) == own / f"{DEFAULT}.safetensors"
+    assert find_weights("a") == own / "a.safetensors"
+    for name in ("b", "b.safetensors"):
+        assert find_weights(name) == cache / "weights" / "b.safetensors"
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".onnx", ".xml"])
@@ -70,24 +54,25 @@ def test_a_path_is_taken_as_it_is(suffix: str, tmp_path: Path) -> None:
         ("mmpose_hrnet_w32_256x192", "weights fetch mmpose_hrnet_w32_256x192"),
         ("mmpose_hrnet_w32_256x129", "did you mean 'mmpose_hrnet_w32_256x192'"),
         ("quite something else", "weights list' shows all"),
+        ("a.pth", r"weights import .*a\.pth"),
+        ("a.pth.tar", r"weights import .*a\.pth\.tar"),
+        ("a.txt", "does not look like weights"),
+        ("folder", "is a folder"),
+        ("x" * 300, "no weights"),
+        ("d/" * 3000 + "a.onnx", "no weights"),
     ],
 )
-def test_what_is_not_there_is_said_with_the_way_to_get_it(name: str, sentence: str) -> None:
+def test_what_is_not_there_or_no_weights_is_said_with_the_way_to_get_it(
+    name: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for there in ("a.pth", "a.pth.tar", "a.txt"):
+        Path(there).touch()
+    Path("folder").mkdir()
     with pytest.raises(WeightsError, match=sentence):
         find_weights(name)
-
-
-def test_torch_files_folders_and_other_files_are_refused(tmp_path: Path) -> None:
-    for name in ("a.pth", "a.pth.tar", "a.txt"):
-        (tmp_path / name).touch()
-    with pytest.raises(WeightsError, match=r"weights import .*a\.pth"):
-        find_weights(str(tmp_path / "a.pth"))
-    with pytest.raises(WeightsError, match=r"weights import .*a\.pth\.tar"):
-        find_weights(str(tmp_path / "a.pth.tar"))
-    with pytest.raises(WeightsError, match="does not look like weights"):
-        find_weights(str(tmp_path / "a.txt"))
-    with pytest.raises(WeightsError, match="is a folder"):
-        find_weights(str(tmp_path))
+    with pytest.raises(WeightsError, match="no weights file"):
+        require_file(Path("x" * 300 + name))
 
 
 def test_the_cache_follows_the_environment_and_the_platform(
@@ -102,60 +87,6 @@ def test_the_cache_follows_the_environment_and_the_platform(
     assert cache_folder() == Path.home() / ".cache" / "livepose"
     monkeypatch.setattr("sys.platform", "darwin")
     assert cache_folder() == Path.home() / "Library" / "Caches" / "livepose"
-
-
-@functools.cache
-def weights_mb(network: str) -> float:
-    """What the tensors of a published network take."""
-    return sum(value.nbytes for value in build_network(network, 17).state_dict().values()) / 1e6
-
-
-def test_the_manifest_knows_every_published_file_once() -> None:
-    entries = known_files()
-    names = [entry.name for entry in entries]
-    assert len(set(names)) == len(names) > 60
-    for entry in entries:
-        assert bool(entry.url) != bool(entry.folder), entry.name
-        assert entry.keypoints in (16, 17)
-        tensors_mb = weights_mb(entry.network)
-        assert abs(entry.size_mb - tensors_mb) < 0.5 and entry.most_bytes < 1.1e6 * tensors_mb
-        if entry.url:
-            assert entry.url.startswith("https://") and entry.url.endswith(entry.file)
-            assert len(entry.sha256) == 8 and entry.sha256 in entry.file
-        size = f"{entry.input_hw[0]}x{entry.input_hw[1]}"
-        assert size in entry.name and (size in entry.file or not entry.file)
-
-
-def test_known_files_are_found_by_name_and_by_file_name() -> None:
-    entry = find_known("mmpose_hrnet_w32_udp_256x192")
-    assert entry is not None and entry.family == "mmpose-udp"
-    assert find_known(entry.file) == entry
-    assert find_known("") is None
-    assert find_known("no such") is None
-
-
-def test_published_files_of_the_golden_list_are_all_known(shared: Path) -> None:
-    text = (shared / "golden" / "checkpoints.md").read_text()
-    listed = {part for part in text.split("`") if part.endswith(".pth") and "_20" in part}
-    assert listed and listed <= {entry.file for entry in known_files()}
-
-
-def test_a_group_gives_its_files_what_they_share() -> None:
-    text = """
-    [[group]]
-    base = "http://host/"
-    family = "dark"
-    keypoints = 17
-    files = [{ name = "a", file = "a.pth", network = "hrnet_w32", input = "128x96" }]
-    """
-    (entry,) = parse_manifest(text)
-    assert (entry.url, entry.input_hw, entry.family) == ("http://host/a.pth", (128, 96), "dark")
-
-
-def test_best_is_a_file_of_the_manifest_that_can_be_fetched() -> None:
-    best = find_known("best")
-    assert best is not None
-    assert (best.network, bool(best.url)) == ("hrnet_w32", True)
 
 
 def test_who_has_no_home_gets_a_folder_among_temporary_files(
@@ -177,9 +108,45 @@ def test_who_has_no_home_gets_a_folder_among_temporary_files(
         find_weights("~nobody/x.safetensors")
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".safetensors", "d/" * 3000 + "a.onnx"])
-def test_a_name_too_long_is_one_of_weights_that_are_not_there(name: str) -> None:
-    with pytest.raises(WeightsError, match="no weights"):
-        find_weights(name)
-    with pytest.raises(WeightsError, match="no weights file"):
-        require_file(Path(name))
+@functools.cache
+def weights_mb(network: str) -> float:
+    """What the tensors of a published network take."""
+    return sum(value.nbytes for value in build_network(network, 17).state_dict().values()) / 1e6
+
+
+def test_the_manifest_knows_every_published_file_once(shared: Path) -> None:
+    entries = known_files()
+    names = [entry.name for entry in entries]
+    assert len(set(names)) == len(names) > 60
+    for entry in entries:
+        assert bool(entry.url) != bool(entry.folder), entry.name
+        assert entry.keypoints in (16, 17)
+        tensors_mb = weights_mb(entry.network)
+        assert abs(entry.size_mb - tensors_mb) < 0.5 and entry.most_bytes < 1.1e6 * tensors_mb
+        if entry.url:
+            assert entry.url.startswith("https://") and entry.url.endswith(entry.file)
+            assert len(entry.sha256) == 8 and entry.sha256 in entry.file
+        size = f"{entry.input_hw[0]}x{entry.input_hw[1]}"
+        assert size in entry.name and (size in entry.file or not entry.file)
+    text = (shared / "golden" / "checkpoints.md").read_text()
+    listed = {part for part in text.split("`") if part.endswith(".pth") and "_20" in part}
+    assert listed and listed <= {entry.file for entry in entries}
+
+
+def test_known_files_are_found_by_name_and_by_file_name() -> None:
+    entry, best = find_known("mmpose_hrnet_w32_udp_256x192"), find_known("best")
+    assert entry is not None and entry.family == "mmpose-udp" and find_known(entry.file) == entry
+    assert best is not None and best.network == "hrnet_w32" and best.url
+    assert find_known("") is None and find_known("no such") is None
+
+
+def test_a_group_gives_its_files_what_they_share() -> None:
+    text = """
+    [[group]]
+    base = "http://host/"
+    family = "dark"
+    keypoints = 17
+    files = [{ name = "a", file = "a.pth", network = "hrnet_w32", input = "128x96" }]
+    """
+    (entry,) = parse_manifest(text)
+    assert (entry.url, entry.input_hw, entry.family) == ("http://host/a.pth", (128, 96), "dark")

@@ -1,16 +1,13 @@
 """The command ``livepose weights``, as a user calls it."""
 
-import http.server
 import re
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from weights.server import Server
 
 from livepose.cli import parser_of
 from livepose.errors import WeightsError
@@ -18,12 +15,6 @@ from livepose.networks import build_network
 from livepose.weights import Card, hub, manifest, save_checkpoint
 from livepose.weights.fetching import file_sha256
 from livepose.weights.manifest import Known, find_known
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 def run(*words: str) -> int:
@@ -67,11 +58,6 @@ def test_show_prints_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert run("show", str(saved(tmp_path))) == 0
     out = capsys.readouterr().out
     assert "pixel_centre" in out and "128x96" in out and "sha256" in out
-
-
-def test_show_prints_the_sidecar_of_a_foreign_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
     (tmp_path / "net.onnx").touch()
     (tmp_path / "net.toml").write_text('input = "64x48"')
     assert run("show", str(tmp_path / "net.onnx")) == 0
@@ -116,30 +102,16 @@ def test_a_size_that_is_none_is_a_usage_error(capsys: pytest.CaptureFixture[str]
     assert "HEIGHTxWIDTH" in capsys.readouterr().err
 
 
-@pytest.fixture
-def site(official: Path) -> Iterator[str]:
-    class Silent(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Silence."""
-
-    handler = partial(Silent, directory=str(official.parent))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}/{official.name}"
-        running.shutdown()
-        thread.join()
-
-
 def test_fetch_downloads_imports_and_makes_the_name_usable(
-    site: str,
+    server: Server,
     official: Path,
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
     said: list[str],
 ) -> None:
+    server.content = official.read_bytes()
     entry = Known(
-        *("short_name", official.name, "resnet50", (256, 192), 17, "simple-baseline", site),
+        *("short_name", official.name, "resnet50", (256, 192), 17, "simple-baseline", server.url),
         sha256=file_sha256(official)[:8],
     )
     monkeypatch.setattr(manifest, "known_files", lambda: (entry,))
