@@ -119,6 +119,7 @@ class TrcSink(_MotionSink):
             heights_px = (_standing_height_px(self._names, track) for track in tracks)
             tall_px = next((height for height in heights_px if height is not None), None)
             if tall_px is None:
+                self._tracks = {}
                 raise UsageError(
                     "--height-m needs somebody whose shoulders, hips, knees and ankles are all "
                     "seen at some time; leave it out for pixels"

@@ -149,21 +149,20 @@ class ParquetSink(Sink):
 
     def close(self) -> None:
         """Puts the finished file in its place; a second call does nothing."""
-        if self._table.is_open:
-            self._flush()
-            with written(self._path):
-                self._table.close()
-        self._file.close()
+        try:
+            if self._table.is_open:
+                self._flush()
+                with written(self._path):
+                    self._table.close()
+        finally:
+            self._table.is_open = False  # else it tries once more when it is forgotten
+            self._file.close()
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
-        with written(self._path):
-            try:
-                if waiting:
-                    self._table.write_table(self._as_arrow(waiting))
-            except OSError:
-                self._table.is_open = False  # else it tries once more when it is forgotten
-                raise
+        if waiting:
+            with written(self._path):
+                self._table.write_table(self._as_arrow(waiting))
 
     def _as_arrow(self, tables: list[Table]) -> Any:
         """Several tables as one of Arrow's; NaN as null, words as dictionaries."""

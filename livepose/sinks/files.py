@@ -21,7 +21,7 @@ Rotation = tuple[float, float]
 
 
 class OutputFile(io.FileIO):
-    """A file that takes all of the data that is written, and nothing after a failure.
+    """A file that takes all of the data that is written, and nothing after a failure or its end.
 
     So a muxer that could not write its last part cannot go back to the beginning and note there
     that all is well, which would make a readable file unreadable.
@@ -33,7 +33,7 @@ class OutputFile(io.FileIO):
         """Writes all of it; raises the failure once."""
         rest = memoryview(data)
         try:
-            while rest and self.failure is None:
+            while rest and self.failure is None and not self.closed:
                 rest = rest[super().write(rest) :]
         except OSError as error:
             self.failure = error
@@ -156,7 +156,11 @@ class WholeFile:
     def write(self, data: bytes) -> None:
         """Adds to it."""
         with written(self._path):
-            self.file.write(data)
+            try:
+                self.file.write(data)
+            except OSError:
+                self.close()
+                raise
 
     def close(self) -> None:
         """Gives the file its name; a second call does nothing."""
@@ -172,10 +176,8 @@ class WholeFile:
 def write_whole(path: Path, data: str | bytes) -> None:
     """Writes a file, whole or not at all; SinkError when that fails."""
     file = WholeFile(path)
-    try:
-        file.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
-    finally:
-        file.close()
+    file.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
+    file.close()
 
 
 class FrameNames:

@@ -177,15 +177,21 @@ def test_when_the_disk_fills_up_whole_lines_stay(tmp_path, filling_disk, name):
         FILES[name](tmp_path / "full")
 
 
+@pytest.mark.parametrize("at_the_end", [False, True])
 @pytest.mark.parametrize("name", ["a.json", "a.parquet"])
-def test_when_the_disk_fills_up_the_earlier_file_stays(tmp_path, filling_disk, monkeypatch, name):
-    monkeypatch.setattr("livepose.results.tables._ROWS_TOGETHER", 100)
+def test_when_the_disk_fills_up_the_earlier_file_stays(
+    tmp_path, filling_disk, monkeypatch, name, at_the_end
+):
+    monkeypatch.setattr("livepose.results.tables._ROWS_TOGETHER", 100 if not at_the_end else 1e6)
     (tmp_path / name).write_text("[1]")
     sink = FILES[name](tmp_path / name, overwrite=True)
+    if at_the_end:
+        sink.write(frame(), poses(2))
     filling_disk(500)
     with pytest.raises(SinkError, match="File too large"):
-        for index in range(100):
+        for index in range(0 if at_the_end else 100):
             sink.write(frame(index), poses(1))
+        sink.close()
     sink.close()
     assert (tmp_path / name).read_text() == "[1]" and names_in(tmp_path) == [name]
 
