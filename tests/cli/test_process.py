@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,22 +24,19 @@ def clip(shared: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(shared / "video" / "one_frame.mp4", tmp_path / "v.mp4"))
 
 
-def test_whoever_reads_stderr_may_go_and_the_results_are_written(
-    clip: Path, tmp_path: Path
-) -> None:
-    command = f"{' '.join(RUN)} --video {clip} --json {tmp_path}/o.jsonl 2>&1 >/dev/null | head -1"
-    done = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], timeout=300)
-    assert done.returncode == 0
-    assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 2
+def shell(command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
-def test_what_is_said_never_lands_in_a_file_of_results(
+@pytest.mark.parametrize("stderr", ["2>&1 >/dev/null | head -1", "2>&-", "2>/dev/full"])
+def test_whoever_reads_stderr_may_go_and_the_results_are_written_alone(
     clip: Path, tmp_path: Path, stderr: str
 ) -> None:
-    command = f"{' '.join(RUN)} --video {clip} --json {tmp_path}/o.jsonl {stderr}"
-    assert subprocess.run(["bash", "-c", command], timeout=300).returncode == 0
-    assert all(json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines())
+    results = tmp_path / "o.jsonl"
+    command = f"{' '.join(RUN)} --video {clip} --json {results} {stderr}"
+    assert shell(f"{command}; exit ${{PIPESTATUS[0]}}").returncode == 0
+    lines = results.read_text().splitlines()
+    assert len(lines) == 2 and all(json.loads(line) for line in lines)
 
 
 def test_a_process_ends_at_once_while_a_thread_is_inside_a_library() -> None:
@@ -54,37 +50,26 @@ def test_a_process_ends_at_once_while_a_thread_is_inside_a_library() -> None:
 
 
 def test_a_closed_stdout_is_said_at_once(clip: Path) -> None:
-    command = f"{' '.join(RUN)} --video {clip} --json - >&-"
     start_s = time.perf_counter()
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert done.stderr == (
-        "livepose: cannot write to stdout: it is closed; name a file instead of -\n"
-    )
+    done = shell(f"{' '.join(RUN)} --video {clip} --json - >&-")
+    expected = "livepose: cannot write to stdout: it is closed; name a file instead of -\n"
+    assert (done.returncode, done.stderr) == (1, expected)
     assert time.perf_counter() - start_s < 5.0
 
 
 def test_a_full_disk_under_stdout_is_one_sentence() -> None:
     code = "import sys; from livepose.cli import guarded; sys.exit(guarded(lambda: print(1) or 0))"
-    command = f"{sys.executable} -c '{code}' > /dev/full"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert done.stderr == "livepose: stdout: No space left on device\n"
+    done = shell(f"{sys.executable} -c '{code}' > /dev/full")
+    assert (done.returncode, done.stderr) == (1, "livepose: stdout: No space left on device\n")
 
 
-@pytest.fixture
-def deleted_folder(tmp_path: Path) -> Iterator[None]:
-    """The working directory is one that was deleted."""
-    before = Path.cwd()
+def test_a_deleted_working_directory_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    os.chdir(gone)
+    monkeypatch.chdir(gone)
     gone.rmdir()
-    yield
-    os.chdir(before)
-
-
-def test_a_deleted_working_directory_is_one_sentence(deleted_folder: None, said: list[str]) -> None:
     assert main(["--video", "in.mp4"]) == 2
     assert said == [
         "the working directory cannot be used (No such file or directory); change to another folder"

@@ -239,28 +239,6 @@ def test_other_flavours_of_opencv_are_replaced_by_the_right_one(
         assert verdict.mend.startswith(start)
 
 
-@pytest.mark.parametrize("writable", [True, False])
-def test_compiled_kernels_are_kept_or_that_is_a_warning(
-    writable: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doctor, "_writable", lambda folder: writable)
-    verdict = CHECKS["numba"].look()
-    assert verdict.status == (OK if writable else WARN)
-    assert ("each start compiles anew" in verdict.found) == (not writable)
-    assert verdict.mend.startswith("" if writable else "export NUMBA_CACHE_DIR=")
-
-
-def test_videos_need_h264(monkeypatch: pytest.MonkeyPatch) -> None:
-    import av
-
-    def unknown(*words: object, **more: object) -> None:
-        raise av.codec.codec.UnknownCodecError("libx264")
-
-    monkeypatch.setattr("av.container.OutputContainer.add_stream", unknown, raising=False)
-    with pytest.raises(SystemExit, match="built without libx264, so no video can be written"):
-        CHECKS["pyav"].look()
-
-
 def test_cameras_are_named_and_none_or_a_closed_one_is_no_failure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -295,34 +273,23 @@ def test_weights_that_are_damaged_or_missing_are_a_failure(
 
 
 @pytest.mark.parametrize(
-    ("free", "writable", "found"),
-    [
-        (20_000_000_000, True, "20 GB free"),
-        (1_000_000, True, "only 1 MB are free"),
-        (20_000_000_000, False, "nothing can be fetched"),
-    ],
+    ("free", "found"), [(20_000_000_000, "20 GB free"), (1_000_000, "only 1 MB are free")]
 )
-def test_a_cache_that_cannot_be_written_or_is_full_is_a_warning(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, writable: bool, found: str
+def test_a_cache_that_is_full_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, found: str
 ) -> None:
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(doctor, "_writable", lambda folder: writable)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
     verdict = CHECKS["cache"].look()
     assert found in verdict.found
-    assert (verdict.status == OK) == (found == "20 GB free")
-    assert verdict.status == OK or verdict.mend.startswith("export LIVEPOSE_CACHE=")
+    assert verdict.status == (OK if free > 1e9 else WARN)
 
 
-def test_the_advice_works_where_no_home_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_advice_works_and_what_is_tried_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("LIVEPOSE_CACHE", "/proc/none")
     mend = CHECKS["cache"].look().mend
     assert doctor._writable(Path(mend.removeprefix("export LIVEPOSE_CACHE=")))
-
-
-def test_whether_a_folder_can_be_written_is_tried_and_leaves_nothing(tmp_path: Path) -> None:
     assert doctor._writable(tmp_path / "not" / "yet")
     assert list(tmp_path.iterdir()) == []
-    in_the_way = tmp_path / "file"
-    in_the_way.write_text("")
-    assert not doctor._writable(in_the_way / "below")
