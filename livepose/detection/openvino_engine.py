@@ -27,10 +27,8 @@ from livepose.runtimes.openvino import (
     CompiledShapes,
     StoredGraph,
     bytes_in,
-    compile_options,
     gains_by_int8,
     machine,
-    openvino,
     read_model,
     traced,
 )
@@ -44,8 +42,6 @@ logger = logging.getLogger(__name__)
 GRAPH_VERSION = "3"
 """Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
 _LARGEST_BATCH = 8
-_SHAPES_REMEMBERED = 6
-"""Compiled shapes; a stream needs one, or two."""
 _INT8_SCORE_DIFFERENCE = 0.05
 """By how much scores of the surest people may differ from those in f32, in the mean."""
 _TRACED_PX = 64
@@ -66,7 +62,7 @@ class OpenVinoEngine:
         self, graph: StoredGraph, fixed_wh: tuple[int, int] | None = None, precision: str = ""
     ) -> None:
         self.input_wh = fixed_wh
-        self._shapes = CompiledShapes(graph, compile_options(precision), _SHAPES_REMEMBERED)
+        self._shapes = CompiledShapes(graph, precision)
         self._lock = Lock()
         self._beside = ThreadPoolExecutor(1)
         self._preparing: dict[tuple[int, ...], Future[Any]] = {}
@@ -167,7 +163,7 @@ def converted(path: Path) -> tuple[Any, DetectorInfo]:
     head = head[-1]
     head.export, head.dynamic, head.format = True, True, "openvino"
     example = torch.zeros(1, 3, _TRACED_PX, _TRACED_PX)
-    model = traced(loaded.model, example, openvino().Type.f32, [-1, 3, -1, -1])
+    model = traced(loaded.model, example)
     return _of_bytes(model), loaded.info
 
 

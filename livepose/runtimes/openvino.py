@@ -5,7 +5,6 @@ so that package is hidden from it.
 """
 
 import hashlib
-import json
 import os
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from livepose.errors import WeightsError
 from livepose.runtimes.store import COMPILED, Store
 
 PRECISE_CONVOLUTIONS, PRECISE_TAIL = 2, 8
+SHAPES_REMEMBERED = 6
+"""A stream needs one, or two."""
 
 
 @cache
@@ -79,11 +80,10 @@ def compile_options(precision: str = "") -> dict[Any, Any]:
     return {**options, hint.inference_precision: numbers[precision]} if precision else options
 
 
-def traced(module: Any, example: Any, numbers: Any, shape: Sequence[int]) -> Any:
-    """A torch module as an OpenVINO model, by its frontend for torch.
+def traced(module: Any, example: Any) -> Any:
+    """A torch module that takes pictures as an OpenVINO model for any number of any size of them.
 
-    Not by ``ov.convert_model``, which reports its use over the network. ``numbers`` and ``shape``
-    are those of the input, -1 where an axis is free.
+    By the frontend for torch, not by ``ov.convert_model``, which reports its use over the network.
     """
     import torch
 
@@ -100,8 +100,8 @@ def traced(module: Any, example: Any, numbers: Any, shape: Sequence[int]) -> Any
         decoder = TorchScriptPythonDecoder(script, example_input=example)
         model = frontend.convert(frontend.load(decoder))
     parameter = model.get_parameters()[0]
-    parameter.set_element_type(numbers)
-    parameter.set_partial_shape(ov.PartialShape(list(shape)))
+    parameter.set_element_type(ov.Type.f32)
+    parameter.set_partial_shape(ov.PartialShape([-1, 3, -1, -1]))
     model.validate_nodes_and_infer_types()
     return model
 
@@ -172,6 +172,24 @@ class StoredGraph:
             self.store.write(self.name + ".xml", xml)
         return core().read_model(bytes(xml), _tensor(weights))
 
+    def compiled(self, shape: tuple[int, ...], precision: str = "") -> Any:
+        """The network compiled for this shape of its input: from the store, else made and kept."""
+        options = compile_options(precision)
+        here = hashlib.sha256(f"{machine()}, {ov.__version__}".encode()).hexdigest()[:12]
+        sides = "x".join(map(str, shape))
+        name = f"{self.name}-{sides}-{precision or 'own'}-{here}{COMPILED}"
+        kept = None if self.store is None else self.store.read(name)
+        if kept is not None:
+            with suppress(RuntimeError):  # of another build of OpenVINO: compiled again
+                return core().import_model(_tensor(kept), "CPU", options)
+        model = self.model.clone()
+        if model.is_dynamic():
+            model.reshape(list(shape))
+        compiled = core().compile_model(model, "CPU", options)
+        if self.store is not None:
+            self.store.write(name, compiled.export_model().getbuffer())
+        return compiled
+
     def _written(self) -> tuple[memoryview, memoryview]:
         with tempfile.TemporaryDirectory(prefix="livepose-") as folder:
             path = Path(folder) / "graph.xml"
@@ -211,56 +229,27 @@ def _keep_ends_precise(graph: Path) -> None:
 class CompiledShapes:
     """A network compiled for input shapes, those used last remembered; safe from several threads.
 
-    The graph is read only where a shape is not kept compiled; at most ``remembered`` shapes stay in
-    memory. ``options`` are of ``compile_options``.
+    ``precision`` is that of ``compile_options``.
     """
 
-    def __init__(self, graph: StoredGraph, options: dict[Any, Any], remembered: int) -> None:
-        self._graph, self._options, self._remembered = graph, options, remembered
+    def __init__(self, graph: StoredGraph, precision: str = "") -> None:
+        self._graph, self._precision = graph, precision
         self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._lock = Lock()
 
     def __contains__(self, shape: tuple[int, ...]) -> bool:
-        with self._lock:
-            return shape in self._compiled
+        return shape in self._compiled
 
     def __getitem__(self, shape: tuple[int, ...]) -> Any:
         """The compiled network for this shape of its input."""
-        with self._lock:
-            if shape in self._compiled:
-                self._compiled.move_to_end(shape)
-                return self._compiled[shape]
         # Outside of the lock: what is compiled already runs on meanwhile.
-        compiled = self._from_store(shape) or self._compile(shape)
+        compiled = self._compiled.get(shape) or self._graph.compiled(shape, self._precision)
         with self._lock:
             self._compiled[shape] = compiled
-            if len(self._compiled) > self._remembered:
+            self._compiled.move_to_end(shape)
+            if len(self._compiled) > SHAPES_REMEMBERED:
                 self._compiled.popitem(last=False)
         return compiled
-
-    def _from_store(self, shape: tuple[int, ...]) -> Any:
-        store = self._graph.store
-        kept = None if store is None else store.read(self._name(shape))
-        if kept is None:
-            return None
-        with suppress(RuntimeError):  # of another build of OpenVINO: compiled again
-            return core().import_model(_tensor(kept), "CPU", self._options)
-        return None
-
-    def _compile(self, shape: tuple[int, ...]) -> Any:
-        model = self._graph.model.clone()
-        if model.is_dynamic():
-            model.reshape(list(shape))
-        compiled = core().compile_model(model, "CPU", self._options)
-        if self._graph.store is not None:
-            self._graph.store.write(self._name(shape), compiled.export_model().getbuffer())
-        return compiled
-
-    def _name(self, shape: tuple[int, ...]) -> str:
-        options = sorted(f"{key}={value}" for key, value in self._options.items())
-        facts = [shape, options, machine(), ov.__version__]
-        digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
-        return f"{self._graph.name}-{'x'.join(map(str, shape))}-{digest}{COMPILED}"
 
 
 @cache

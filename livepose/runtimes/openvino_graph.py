@@ -130,11 +130,9 @@ def pose_graph(tensors: Tensors, card: Card, what: str) -> Any:
 
 
 def _require_named_network(layers: Layers, card: Card, what: str, model: Any) -> None:
+    got = f"{RESNET}{3 * sum(layers.count(f'layer{number}') for number in range(1, 5)) + 2}"
     if card.network.startswith(HRNET):
         got = f"{HRNET}{layers.take('stage2.0.branches.0.0.conv1.weight').shape[0]}"
-    else:
-        blocks = sum(layers.count(f"layer{number}") for number in range(1, 5))
-        got = f"{RESNET}{3 * blocks + 2}"
     maps = model.output(0).get_partial_shape()[1].get_length()
     if (got, maps) != (card.network, card.keypoints):
         raise WeightsError(

@@ -16,10 +16,8 @@ import numpy as np
 from livepose.errors import WeightsError
 from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.openvino import (
-    CompiledShapes,
     StoredGraph,
     bytes_in,
-    compile_options,
     openvino,
     read_model,
 )
@@ -52,7 +50,6 @@ class OpenVinoRuntime:
     def __init__(self, graph: StoredGraph, card: Card, precision: str, free: bool = True) -> None:
         self.card, self.precision = card, precision
         self._graph, self._sizes = graph, BATCH_SIZES if free else (1,)
-        self._shapes = CompiledShapes(graph, compile_options(precision), len(self._sizes))
         self._requests: dict[int, Any] = {}
         self.warm_up((1,))
 
@@ -84,7 +81,7 @@ class OpenVinoRuntime:
             size = max(size for size in self._sizes if size <= max(1, count))
             if size not in self._requests:
                 shape = (size, *self.card.input_hw, 3)
-                request = self._shapes[shape].create_infer_request()
+                request = self._graph.compiled(shape, self.precision).create_infer_request()
                 request.infer([np.zeros(shape, np.uint8)])
                 self._requests[size] = request
 
