@@ -12,7 +12,6 @@ import livepose.heatmaps.decoding
 from livepose.heatmaps import (
     DECODERS,
     decode,
-    decode_argmax,
     decode_dark,
     decode_integral,
 )
@@ -153,18 +152,6 @@ def test_a_gaussian_comes_back_to_rounding_error_without_modulation(sigma):
     np.testing.assert_allclose(single.xy, centres, atol=5e-6)
 
 
-def test_the_covariance_of_a_tilted_gaussian_has_its_axes():
-    covariance = np.array([[3.0, 1.2], [1.2, 2.0]])
-    rows, columns = np.mgrid[:32, :24]
-    offset = np.stack([columns - 11.3, rows - 15.8], axis=-1)
-    heatmap = np.exp(-0.5 * np.einsum("...i,ij,...j", offset, np.linalg.inv(covariance), offset))
-    found = decode_dark(heatmap[None, None], blur_kernel=1)
-    np.testing.assert_allclose(found.xy[0, 0], (11.3, 15.8), atol=1e-10)
-    np.testing.assert_allclose(found.covariance[0, 0], covariance, atol=1e-9)
-    blurred = decode_dark(heatmap[None, None])
-    np.testing.assert_allclose(blurred.covariance[0, 0], covariance + 0.5 * np.eye(2), rtol=0.02)
-
-
 def test_the_integral_of_logits_is_the_softmax_mean():
     logits = np.random.default_rng(0).standard_normal((2, 3, 8, 6)) - 5.0  # no positive cell
     logits[0, 0, 0, 0] = -np.inf  # a cell that is out of the question
@@ -208,12 +195,6 @@ def test_a_saddle_is_climbed_by_a_quarter_pixel():
     found = decode_dark(heatmap[None, None], blur_kernel=1)
     assert found.xy[0, 0].tolist() == [4.25, 3.75]
     assert np.isnan(found.covariance).all()
-
-
-def test_the_first_of_equal_cells_wins():
-    maps = np.zeros((1, 1, 40, 40), dtype=np.float32)
-    maps[0, 0, 7, 30] = maps[0, 0, 7, 31] = maps[0, 0, 30, 2] = 0.5
-    assert decode_argmax(maps).xy.tolist() == [[[30.0, 7.0]]]
 
 
 def test_decode_takes_names_and_the_kernel():

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livepose.errors import UsageError, WeightsError
+from livepose.errors import WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime, select, verify
-from livepose.runtimes.int8 import convolutions, entering, insert_ranges, whole_weights
+from livepose.runtimes.int8 import convolutions, entering, insert_ranges
 from livepose.runtimes.openvino import openvino
 from livepose.runtimes.openvino_pose import PoseNetwork
 from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges, write_ranges
@@ -99,16 +99,6 @@ def test_ranges_of_another_network_are_refused(resnet: tuple[Path, Ranges]) -> N
         insert_ranges(model, {**ranges.limits, "network.nowhere": (0.0, 1.0)})
 
 
-def test_weights_are_rounded_to_half_a_step_at_most() -> None:
-    weights = np.random.default_rng(0).normal(size=(8, 4, 3, 3)).astype(np.float32)
-    weights[3] = 0
-    whole, steps = whole_weights(weights)
-    assert whole.dtype == np.int8
-    assert np.abs(whole).max() == 127
-    assert steps.shape == (8, 1, 1, 1)
-    assert np.all(np.abs(whole * steps - weights) <= 0.501 * steps)
-
-
 def test_every_layer_with_a_range_computes_in_whole_numbers(resnet: tuple[Path, Ranges]) -> None:
     path, ranges = resnet
     model = PoseNetwork(path, read_card(path)).plain.model
@@ -165,11 +155,3 @@ def test_auto_takes_int8_and_gives_it_up_where_it_finds_other_keypoints(
     monkeypatch.setitem(verify.LIMITS_PX, "int8", 0.0)
     assert open_runtime(resnet[0]).precision == "f32"
     assert said[-2].startswith("pose: not openvino, cpu, int8: openvino on cpu in int8 finds other")
-
-
-def test_other_peoples_networks_have_no_int8_of_ours(shared: Path, tmp_path: Path) -> None:
-    for suffix in (".xml", ".bin"):
-        shutil.copyfile(shared / "peers" / f"tinypose_128x96_fp16{suffix}", tmp_path / f"t{suffix}")
-    (tmp_path / "t.toml").write_text('input = "128x96"\n')
-    with pytest.raises(UsageError, match="precision int8 is for livepose's own weights"):
-        open_runtime(tmp_path / "t.xml", precision="int8")
