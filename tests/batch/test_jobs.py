@@ -1,4 +1,4 @@
-"""Jobs: their names, and how they are shared out."""
+"""Jobs: their names, how they are shared out, and how much of them is done."""
 
 import os
 from pathlib import Path
@@ -6,12 +6,9 @@ from pathlib import Path
 import pytest
 
 from livepose.batch.jobs import Job, make_jobs, parse_shard, shard, unique_names
+from livepose.cli.progress import FilesProgress
 from livepose.errors import SourceError, UsageError
 from livepose.sources import find_sources
-
-
-def names(*paths: str) -> list[str]:
-    return list(unique_names([Path(path) for path in paths]).values())
 
 
 @pytest.mark.parametrize(
@@ -24,54 +21,45 @@ def names(*paths: str) -> list[str]:
         (["in/a.mp4", "in/A.mp4", "b.mp4"], [None, None, "b"]),
         (["in/../in/a.mp4", "other/a.mp4"], ["in/a", "other/a"]),
         (["a.b.mp4"], ["a.b"]),
+        (["walk.mp4", "walk"], ["walk.mp4", "walk"]),  # a clip and a folder
     ],
 )
-def test_equal_names_keep_what_tells_them_apart(paths: list[str], expected: list) -> None:
-    found = names(*paths)
+def test_equal_names_keep_what_tells_them_apart(
+    paths: list[str], expected: list[str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("walk").mkdir()
+    found = list(unique_names([Path(path) for path in paths]).values())
     assert len(set(found)) == len(paths)
     assert all(".." not in name and not name.startswith("/") for name in found)
     assert all(want is None or want == got for want, got in zip(expected, found, strict=True))
 
 
-def test_a_film_and_a_folder_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    (tmp_path / "walk").mkdir()
-    found = unique_names([tmp_path / "walk.mp4", tmp_path / "walk"])
-    assert list(found.values()) == ["walk.mp4", "walk"]
-
-
 def test_videos_are_jobs_and_the_pictures_of_a_folder_are_one(tmp_path: Path) -> None:
-    for name in ("b.mp4", "a.jpg", "c.png", "notes.txt"):
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(SourceError, match="neither a video nor a picture"):
+        make_jobs(find_sources([tmp_path]))
+    for name in ("b.mp4", "a.jpg", "c.png"):
         (tmp_path / name).write_bytes(b"x" * len(name))
     os.utime(tmp_path / "c.png", (2e9, 2e9))
     pictures, video = sorted(make_jobs(find_sources([tmp_path])), key=lambda job: job.kind)
-    assert (pictures.kind, pictures.source, pictures.name) == (
-        "images",
-        str(tmp_path),
-        tmp_path.name,
-    )
+    told = pictures.kind, pictures.source, pictures.name
+    assert told == ("images", str(tmp_path), tmp_path.name)
     assert [Path(path).name for path in pictures.paths] == ["a.jpg", "c.png"]
     assert (pictures.size, pictures.mtime_ns) == (10, 2_000_000_000 * 10**9)
     assert (video.kind, video.name, video.size) == ("video", "b", 5)
 
 
-def test_a_folder_without_videos_and_pictures_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(SourceError, match="neither a video nor a picture"):
-        make_jobs(find_sources([tmp_path]))
-
-
-def jobs(*sizes: int) -> list[Job]:
-    return [
-        Job(f"{i}.mp4", str(i), "video", (f"{i}.mp4",), size, 0) for i, size in enumerate(sizes)
-    ]
+def job(name: str, size: int) -> Job:
+    return Job(f"{name}.mp4", name, "video", (f"{name}.mp4",), size, 0)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_each_job_is_in_exactly_one_shard_and_sizes_are_even(count: int) -> None:
-    every = jobs(*range(1, 41), 0, 0)
+    every = [job(str(index), size) for index, size in enumerate((*range(1, 41), 0, 0))]
     shards = [shard(every, index, count) for index in range(1, count + 1)]
-    assert sorted(job.name for one in shards for job in one) == sorted(job.name for job in every)
-    sizes = [sum(job.size for job in one) for one in shards]
+    assert sorted(one.name for part in shards for one in part) == sorted(one.name for one in every)
+    sizes = [sum(one.size for one in part) for part in shards]
     assert max(sizes) - min(sizes) <= 40
     assert shards == [shard(every, index, count) for index in range(1, count + 1)]
 
@@ -81,3 +69,22 @@ def test_shards_are_counted_from_one() -> None:
     for text in ("0/8", "9/8", "2", "2/", "/8", "a/b", "1/0", "-1/2", "²/3"):
         with pytest.raises(UsageError, match="expected I/N"):
             parse_shard(text)
+
+
+def test_the_time_left_is_that_of_the_bytes_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("livepose.cli.progress.time.perf_counter", lambda: now_s[0])
+    with FilesProgress(400, 3) as progress:
+        assert progress.words() == "0/3"
+        now_s[0] = 130.0
+        progress.done(100, "a")
+        assert progress.words() == "1/3, 90 s left"
+        progress.share(job("b", 200), 0.5)
+        now_s[0] = 1000.0
+        progress.done(200, "b")
+        assert progress.words() == "2/3, 5 min left"
+        progress.done(100, "c")
+        assert progress.words() == "3/3"
+    with FilesProgress(0, 1) as progress:  # files of no bytes
+        progress.done(0, "empty")
+        assert progress.words() == "1/1"

@@ -23,16 +23,19 @@ def done(tmp_path: Path) -> Entry:
 
 
 def test_a_file_is_current_until_anything_of_it_changes(done: Entry, tmp_path: Path) -> None:
-    assert done.is_current(JOB, "settings", tmp_path)
+    def is_current(entry: Entry = done, job: Job = JOB, settings: str = "settings") -> bool:
+        return entry.is_current(job, settings, tmp_path)
+
+    assert is_current()
     for changed in (replace(JOB, size=11), replace(JOB, mtime_ns=21), replace(JOB, name="in/a")):
-        assert not done.is_current(changed, "settings", tmp_path)
-    assert not done.is_current(JOB, "other settings", tmp_path)
-    assert not replace(done, state="failed").is_current(JOB, "settings", tmp_path)
+        assert not is_current(job=changed)
+    assert not is_current(settings="other settings")
+    assert not is_current(replace(done, state="failed"))
     (tmp_path / "a_parts" / "1").write_text("changed")
-    assert not done.is_current(JOB, "settings", tmp_path)
+    assert not is_current()
     (tmp_path / "a_parts" / "1").write_text("one")
     (tmp_path / "a.jsonl").unlink()
-    assert not done.is_current(JOB, "settings", tmp_path)
+    assert not is_current()
 
 
 def test_lines_are_added_as_files_are_done_and_in_the_end_there_is_one_a_source(
@@ -45,10 +48,8 @@ def test_lines_are_added_as_files_are_done_and_in_the_end_there_is_one_a_source(
     assert len(path.read_text().splitlines()) == 3
     assert read_manifest(path)["in/a.mp4"] == done
     manifest.close()
-    assert [json.loads(line)["source"] for line in path.read_text().splitlines()] == [
-        "b",
-        "in/a.mp4",
-    ]
+    sources = [json.loads(line)["source"] for line in path.read_text().splitlines()]
+    assert sources == ["b", "in/a.mp4"]
     assert Manifest(path).entries["in/a.mp4"] == done
     assert Manifest(path).owned_outputs() == {"a.jsonl", "a_parts"}
 
@@ -73,10 +74,8 @@ def test_shards_write_a_file_each_and_read_those_of_the_others(done: Entry, tmp_
         manifest = Manifest(path, (index, 2))
         manifest.add(replace(done, source=source))
         manifest.close()
-    assert sorted(one.name for one in tmp_path.glob("run*")) == [
-        "run.1-of-2.jsonl",
-        "run.2-of-2.jsonl",
-    ]
+    written = sorted(one.name for one in tmp_path.glob("run*"))
+    assert written == ["run.1-of-2.jsonl", "run.2-of-2.jsonl"]
     assert set(Manifest(path).entries) == set(Manifest(path, (1, 2)).entries) == {"in/a.mp4", "b"}
     assert set(read_manifest(tmp_path / "run.2-of-2.jsonl")) == {"b"}
 
@@ -93,10 +92,7 @@ def test_another_file_is_never_taken_for_a_manifest(text: str, tmp_path: Path) -
 def test_a_manifest_that_cannot_be_written_is_said(done: Entry, tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="create it first"):
         Manifest(tmp_path / "none" / "run.jsonl").add(done)
-
-
-def test_without_a_path_it_is_kept_in_memory(done: Entry) -> None:
-    manifest = Manifest(None)
-    manifest.add(done)
-    manifest.close()
-    assert manifest.entries == {"in/a.mp4": done}
+    in_memory = Manifest(None)
+    in_memory.add(done)
+    in_memory.close()
+    assert in_memory.entries == {"in/a.mp4": done}
