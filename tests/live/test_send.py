@@ -138,6 +138,7 @@ def test_datagrams_are_frames_with_number_and_age_after_a_header_each_second(
     told = [one for one in said if "seq" in one]
     assert [one["seq"] for one in told] == [0, 1, 2, 3]
     assert all(one["age_ms"] == 20.0 and one["unix_s"] > 1e9 for one in told)
+    assert list(told[0]) == ["seq", "age_ms", "frame", "time_s", "unix_s", "people"]
     (person,) = told[0]["people"]
     assert person["keypoints"][0] == [10, 20, 0.5, 2.0]
     assert person.get("covariance_px2", [None])[0] == ([4, 0, 4] if detail else None)

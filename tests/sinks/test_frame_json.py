@@ -52,12 +52,6 @@ def test_it_says_what_to_dict_says(seed):
     assert [list(one) for one in said["people"]] == [list(one) for one in wanted["people"]]
 
 
-def test_plain_leaves_the_covariances_out_and_more_comes_first():
-    said = json.loads(frame_json(frame(0), poses(1), "plain", seq=3, age_ms=1.5))
-    assert list(said) == ["seq", "age_ms", "frame", "time_s", "people"]
-    assert list(said["people"][0]) == ["id", "box_xyxy", "score", "keypoints", "states"]
-
-
 def test_slim_people_take_under_400_bytes_and_keep_the_digits_that_count(tmp_path):
     people = poses(4)
     people = replace(people, keypoints_xy=people.keypoints_xy + 500.26)
