@@ -117,7 +117,7 @@ def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, c
             assert go_on.wait(30)
             return inner.compile_model(*what)
 
-    compile_anew(detector, cache)
+    forget_compiled(detector, cache)
     monkeypatch.setattr(openvino, "core", Slow)
     assert not detector.can_detect_small((120, 90), wait=False)
     assert compiling.wait(30)
@@ -138,7 +138,7 @@ def test_a_larger_input_that_cannot_be_compiled_is_done_without(own_file, cache,
             raise RuntimeError("out of memory")
 
     detector = open_detector(own_file)
-    compile_anew(detector, cache)
+    forget_compiled(detector, cache)
     monkeypatch.setattr(openvino, "core", Failing)
     assert not detector.can_detect_small((120, 90), wait=False)
     wait_until(lambda: tried)
@@ -146,7 +146,7 @@ def test_a_larger_input_that_cannot_be_compiled_is_done_without(own_file, cache,
     assert len(tried) == 1
 
 
-def compile_anew(detector, cache):
+def forget_compiled(detector, cache):
     """Leaves the detector its graph, and nothing compiled to be found."""
     assert detector.engine._shapes._graph.model
     shutil.rmtree(cache / "networks")
@@ -159,41 +159,27 @@ def wait_until(true, patience_s=30.0):
         time.sleep(0.01)
 
 
-def test_an_input_larger_than_any_detectors_is_refused_before_memory_is_asked_for(own_file):
+def test_a_size_is_taken_as_it_is_named_within_bounds(own_file):
+    assert open_detector(own_file).can_detect_small((640, 480), wait=True)
+    assert not open_detector(own_file, size_px=96).can_detect_small((640, 480), wait=True)
     with pytest.raises(UsageError, match="expected 1 to 4096 pixels, got 100000"):
         open_detector(own_file, size_px=100_000)
 
 
-def test_only_a_size_that_nobody_named_adapts(own_file):
-    assert open_detector(own_file).can_detect_small((640, 480), wait=True)
-    assert not open_detector(own_file, size_px=96).can_detect_small((640, 480), wait=True)
-
-
-def test_auto_takes_the_official_checkpoint_when_it_is_there(
-    said, pickled_file, tmp_path, monkeypatch
+def test_auto_takes_the_official_checkpoint_and_otherwise_the_embedded_one(
+    said, own_file, pickled_file, tmp_path, monkeypatch
 ):
-    shutil.copy(pickled_file, tmp_path / "yolo11n.pt")
-    monkeypatch.setitem(load._SHA256, "yolo11n", file_sha256(pickled_file))
-    detector = open_detector("auto")
-    assert detector.name.startswith("official yolo11n (")
-    assert said[-1].startswith("detector: official yolo11n")
-
-
-def test_auto_takes_the_embedded_one_otherwise_and_says_so(said, own_file, monkeypatch):
     monkeypatch.setattr(load, "embedded_file", lambda name: own_file)
     assert open_detector("auto").name == "random"
     assert said[-1].startswith("detector: random")
-
-
-def test_an_official_checkpoint_that_does_not_load_gives_way(said, own_file, tmp_path, monkeypatch):
+    shutil.copy(pickled_file, tmp_path / "yolo11n.pt")
+    monkeypatch.setitem(load._SHA256, "yolo11n", file_sha256(pickled_file))
+    assert open_detector("auto").name.startswith("official yolo11n (")
+    assert said[-1].startswith("detector: official yolo11n")
     (tmp_path / "yolo11n.pt").write_bytes(b"broken")
     monkeypatch.setitem(load._SHA256, "yolo11n", file_sha256(tmp_path / "yolo11n.pt"))
-    monkeypatch.setattr(load, "embedded_file", lambda name: own_file)
     assert open_detector("auto").name == "random"
     assert any("the embedded detector is used instead" in line for line in said)
-
-
-def test_without_any_detector_the_error_says_what_to_do(monkeypatch):
     monkeypatch.setattr(load, "embedded_file", lambda name: None)
     with pytest.raises(WeightsError, match="--detector none"):
         open_detector("auto")
@@ -215,18 +201,19 @@ def test_what_is_not_there_says_so(name, complaint):
         open_detector(name)
 
 
-def test_files_that_are_no_detectors_say_so(tmp_path):
-    text = tmp_path / "notes.txt"
-    text.write_text("hello")
-    with pytest.raises(WeightsError, match="does not look like a detector"):
-        open_detector(text)
+def test_files_that_are_no_detectors_say_so(tmp_path, shared):
+    (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(WeightsError, match=r"holds 0 \.xml files"):
-        open_detector(tmp_path / "folder")
-    broken = tmp_path / "broken.xml"
-    broken.write_text("<net")
-    with pytest.raises(WeightsError, match="cannot be read by OpenVINO"):
-        open_detector(broken)
+    (tmp_path / "broken.xml").write_text("<net")
+    for path, complaint in (
+        (tmp_path / "notes.txt", "does not look like a detector"),
+        (tmp_path / "folder", r"holds 0 \.xml files"),
+        (tmp_path / "broken.xml", "cannot be read by OpenVINO"),
+        (shared / "peers" / "rtmdet_nano_person_320_end2end.onnx", "no detector exported by ultra"),
+        (shared / "peers" / "yolov8n-pose_int8_openvino", "holds a pose network"),
+    ):
+        with pytest.raises(WeightsError, match=complaint):
+            open_detector(path)
 
 
 def test_a_device_that_is_absent_is_an_error_and_never_another_one(own_file):
@@ -239,23 +226,14 @@ def test_a_device_that_is_absent_is_an_error_and_never_another_one(own_file):
         open_detector(own_file, "tpu")
 
 
-def test_an_exported_network_runs_on_the_processor_only(shared):
+def test_an_exported_yolo_finds_the_people_in_photographs_on_the_processor(shared):
+    path = shared / "peers" / "yolo11n_int8_openvino"
     with pytest.raises(DeviceError, match="processor only"):
-        open_detector(shared / "peers" / "yolo11n_int8_openvino", "cuda")
-
-
-def test_an_exported_yolo_finds_the_people_in_photographs(shared):
-    detector = open_detector(shared / "peers" / "yolo11n_int8_openvino", score_threshold=0.4)
+        open_detector(path, "cuda")
+    detector = open_detector(path, score_threshold=0.4)
     images = [cv2.imread(str(shared / "images" / name)) for name in PEOPLE]
     for (name, (fewest, most)), found in zip(PEOPLE.items(), detector(images), strict=True):
         assert fewest <= len(found) <= most, name
-
-
-def test_exports_that_are_no_detectors_of_ultralytics_are_refused(shared):
-    with pytest.raises(WeightsError, match="no detector exported by ultralytics"):
-        open_detector(shared / "peers" / "rtmdet_nano_person_320_end2end.onnx")
-    with pytest.raises(WeightsError, match="holds a pose network"):
-        open_detector(shared / "peers" / "yolov8n-pose_int8_openvino")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
