@@ -3,8 +3,7 @@
 import contextlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,7 @@ OKS_050, OKS_075 = 0, 5
 RECALLS = np.linspace(0.0, 1.0, 101)
 
 
-@dataclass(frozen=True)
-class AreaMatches:
+class AreaMatches(NamedTuple):
     """Detections of one size range of all pictures, best first, matched at T thresholds.
 
     ``true`` and ``false`` (T, N): is the detection right, is it wrong (neither where it does not
@@ -32,9 +30,8 @@ class AreaMatches:
     people: NDArray[np.int64]
 
     def precision_and_recall(self, draw: NDArray[np.int64]) -> Array:
-        """Average precision and last recall at each threshold, (2, T); NaN where nobody is.
-
-        ``draw`` (M,): how often each picture counts.
+        """Average precision and last recall at each threshold, (2, T), where each picture counts
+        ``draw`` (M,) times; NaN where nobody is.
         """
         times, people = draw[self.picture], int(draw @ self.people)
         if not people:
@@ -50,8 +47,7 @@ class AreaMatches:
         return np.stack([found, reached.max(axis=1, initial=0.0)])
 
 
-@dataclass(frozen=True)
-class CocoMatches:
+class CocoMatches(NamedTuple):
     """What pycocotools found in each picture: everything that AP needs, without the pixels."""
 
     areas: Mapping[str, AreaMatches]
@@ -132,21 +128,18 @@ def _flattened(pictures: Sequence[Any], settings: Any) -> AreaMatches:
     """One size range of all pictures as flat arrays, best score first."""
     steps, best = len(settings.iouThrs), settings.maxDets[-1]
     people = np.zeros(len(pictures), dtype=np.int64)
-    none = np.empty((steps, 0), bool)
+    none = np.empty((steps, 0))
     parts: list[tuple[NDArray[Any], ...]] = [(np.empty(0), none, none, np.empty(0, np.int64))]
     for index, one in enumerate(pictures):
-        if one is None:
-            continue
-        people[index] = (np.asarray(one["gtIgnore"]) == 0).sum()
-        scores = np.array(one["dtScores"][:best], dtype=np.float64)
-        flags = (
-            np.asarray(one[name])[:, :best].reshape(steps, -1) > 0
-            for name in ("dtMatches", "dtIgnore")
-        )
-        parts.append((scores, *flags, np.full(len(scores), index)))
+        if one is not None:
+            people[index] = (np.asarray(one["gtIgnore"]) == 0).sum()
+            scores = np.array(one["dtScores"][:best], dtype=np.float64)
+            flags = (np.asarray(one[name])[:, :best] for name in ("dtMatches", "dtIgnore"))
+            parts.append((scores, *(flag.reshape(steps, -1) for flag in flags), scores * 0 + index))
     scores, matched, ignored, picture = (
         np.concatenate(column, axis=-1) for column in zip(*parts, strict=True)
     )
     order = np.argsort(-scores, kind="mergesort")
-    matched, ignored = matched[:, order], ignored[:, order]
-    return AreaMatches(matched & ~ignored, ~matched & ~ignored, picture[order], people)
+    matched, counts = matched[:, order] > 0, ~(ignored[:, order] > 0)
+    where = picture[order].astype(np.int64)
+    return AreaMatches(matched & counts, ~matched & counts, where, people)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from livepose.errors import SinkError, UsageError
-from livepose.evaluation.metrics import Interval, draws, percentile_interval
+from livepose.evaluation.coco import CocoMatches
+from livepose.evaluation.metrics import Interval, Pck, draws, percentile_interval
 from livepose.evaluation.settings import EvaluationSettings
 from livepose.evaluation.speed import NO_COST, NO_SPEED, Cost, Speed
 from livepose.machine import PACKAGES, known_version, processor_and_cores
@@ -21,12 +22,8 @@ from livepose.sinks.sink import check_file, sink_error
 
 Results = list[dict[str, Any]]
 
-BACKBONES = {
-    "hrnet_w32": "HRNet-W32",
-    "hrnet_w48": "HRNet-W48",
-    "resnet50": "ResNet-50",
-    "resnet101": "ResNet-101",
-    "resnet152": "ResNet-152",
+BACKBONES = {"hrnet_w32": "HRNet-W32", "hrnet_w48": "HRNet-W48"} | {
+    f"resnet{depth}": f"ResNet-{depth}" for depth in (50, 101, 152)
 }
 """livepose's networks by the names that the published tables use."""
 COCO_COLUMNS = {name: name.upper() for name in ("ap", "ap50", "ap75", "apm", "apl", "ar")}
@@ -37,16 +34,6 @@ INTERVALS_BELOW_PEOPLE = 1000
 FILE_WIDTH = 240
 """Characters of a line that goes to a file, not to a screen."""
 PANEL_INCHES, DOTS_PER_INCH = (4.0, 3.4), 150
-
-
-class Scored(Protocol):
-    """What was matched with a set: its figures, and those of any resample of the pictures."""
-
-    def scores(self) -> dict[str, float]:
-        """Each figure; NaN where it is not known."""
-
-    def resampled(self, draws: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """Each figure, (B,), where picture i counts ``draws[b, i]`` times."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +48,8 @@ class Difference:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        own = {"points": number(self.points), "interval_95": _bounds(self.interval)}
-        return {"first": self.first, "second": self.second, "column": self.column} | own
+        figures = {"points": number(self.points), "interval_95": _bounds(self.interval)}
+        return {name: getattr(self, name) for name in ("first", "second", "column")} | figures
 
     def __str__(self) -> str:
         verdict = "" if self.interval.excludes_zero else " (not told apart)"
@@ -108,7 +95,7 @@ class Row:
         """Method, input size and boxes: no two rows of a table share all."""
         return f"{self.method} {self.input_size}, {self.boxes} boxes"
 
-    def scored(self, found: Scored, pictures: int, people: int) -> "Row":
+    def scored(self, found: CocoMatches | Pck, pictures: int, people: int) -> "Row":
         """The same with figures, and with their intervals where they come from few people."""
         samples = found.resampled(draws(pictures))
         shown = samples if people < INTERVALS_BELOW_PEOPLE else {}
