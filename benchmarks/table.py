@@ -1,131 +1,136 @@
 """The figures as Markdown; the README's table is this one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.curves import CURVES, TARGET_FPS
 from benchmarks.targets import Target, said, targets
+from livepose.evaluation.report import markdown_table
 
 Document = Mapping[str, Any]
+Cells = Iterable[Sequence[str]]
 BEGIN, END = "<!-- benchmarks: made by `make benchmarks` -->", "<!-- /benchmarks -->"
+STARTS = {
+    "first_start": "the very first, with empty caches",
+    "later_starts_median": "later, median",
+}
 
 
 def markdown(document: Document) -> str:
     """Everything, one section a part."""
     parts = document["parts"]
-    lines = ["# Benchmarks", "", *summary(document), *notes(document), *details(parts)]
-    return "\n".join(lines).rstrip() + "\n"
+    sections = ["# Benchmarks", *summary(document), notes(document), *details(parts)]
+    return "\n\n".join(sections).rstrip() + "\n"
 
 
-def summary(document: Document) -> list[str]:
+def summary(document: Document) -> Iterator[str]:
     """Rivals, aims and the machine."""
     parts = document["parts"]
-    if not parts:
-        return ["Not measured yet."]
-    lines = [*provenance(document), ""]
+    yield provenance(document) if parts else "Not measured yet."
     if rivals := rival_parts(parts):
-        lines += [*rivals_table(rivals, parts.get("accuracy", {}).get("rows", {})), ""]
+        yield rivals_table(rivals, parts.get("accuracy", {}).get("rows", {}))
     if "clips" in parts:
-        lines += [*clips_table(parts["clips"]), ""]
+        yield clips_table(parts["clips"])
     if aims := targets(parts):
-        lines += [*aims_table(aims), ""]
-    return lines
+        yield markdown_table(["aim", "wanted", "measured", ""], map(aim, aims))
 
 
-def speed(document: Document) -> list[str]:
+def speed(document: Document) -> str:
     """What the README shows: real films where they were measured, else the made scene."""
     parts = document["parts"]
-    if "clips" in parts:
-        return [*provenance(document), "", *clips_table(parts["clips"])]
     rivals = rival_parts(parts)
+    if "clips" in parts:
+        return f"{provenance(document)}\n\n{clips_table(parts['clips'])}"
     if not rivals:
-        return ["Not measured yet."]
-    accuracy = parts.get("accuracy", {}).get("rows", {})
-    return [*provenance(document), "", *rivals_table(rivals, accuracy)]
+        return "Not measured yet."
+    table = rivals_table(rivals, parts.get("accuracy", {}).get("rows", {}))
+    return f"{provenance(document)}\n\n{table}"
 
 
-def aims_table(aims: Sequence[Target]) -> Iterator[str]:
+def aim(one: Target) -> list[str]:
     """What was wanted, what was measured, and whether that will do."""
-    yield from ("| aim | wanted | measured | |", "| --- | ---: | ---: | --- |")
-    for one in aims:
-        sign = "≥" if one.at_least else "≤"
-        measured = "not measured" if one.measured is None else f"{one.measured:.2f} {one.unit}"
-        if one.interval is not None:
-            measured += f" [{one.interval[0]:.2f}, {one.interval[1]:.2f}]"
-        verdict = f"**{one.verdict}**" if one.verdict not in ("", "met") else one.verdict
-        yield f"| {one.what} | {sign} {one.wanted:g} {one.unit} | {measured} | {verdict} |"
+    sign = "≥" if one.at_least else "≤"
+    measured = "not measured" if one.measured is None else f"{one.measured:.2f} {one.unit}"
+    if one.interval is not None:
+        measured += f" [{one.interval[0]:.2f}, {one.interval[1]:.2f}]"
+    verdict = f"**{one.verdict}**" if one.verdict not in ("", "met") else one.verdict
+    return [one.what, f"{sign} {one.wanted:g} {one.unit}", measured, verdict]
 
 
-def provenance(document: Document) -> Iterator[str]:
+def provenance(document: Document) -> str:
     """Machine and time, in two lines."""
     machine = document["machine"]
     days = " and ".join(sorted({part["taken"][:10] for part in document["parts"].values()}))
-    yield f"{machine['processor']}, {machine['system']}, {days}. Medians over rounds with their"
-    yield "quartiles, rivals in turn in one run; in round brackets the ratio to livepose."
+    return (
+        f"{machine['processor']}, {machine['system']}, {days}. Medians over rounds with their\n"
+        "quartiles, rivals in turn in one run; in round brackets the ratio to livepose."
+    )
 
 
 def rival_parts(parts: Document) -> list[Document]:
     """The measured numbers of people, fewest first."""
-    return sorted(
-        (part for name, part in parts.items() if name.startswith("rivals")),
-        key=lambda part: int(part["people"]),
-    )
+    found = (part for name, part in parts.items() if name.startswith("rivals"))
+    return sorted(found, key=lambda part: int(part["people"]))
 
 
-def rivals_table(rivals: Sequence[Document], accuracy: Document) -> Iterator[str]:
+def rivals_table(rivals: Sequence[Document], accuracy: Document) -> str:
     """One row a rival; frames/s at each number of people, ratio to livepose, accuracy."""
-    heads = " | ".join(f"fps, {said(part['people'])}" for part in rivals)
-    yield f"| from decoded 640x480 frames to poses | {heads} | COCO AP |"
-    yield "| --- |" + " ---: |" * len(rivals) + " --- |"
+    people = [f"fps, {said(part['people'])}" for part in rivals]
     entries = {key: facts for part in rivals for key, facts in part["entries"].items()}
-    for key, facts in entries.items():
-        cells = " | ".join(cell(part["rows"], key) for part in rivals)
-        ap = scored(accuracy.get(key, {})) or facts["accuracy"]
-        yield f"| {facts['title']} | {cells} | {ap} |"
     absent = {key: facts for part in rivals for key, facts in part["absent"].items()}
-    for key, facts in absent.items():
-        if key not in entries:
-            yield f"| {facts['title']} |" + " |" * len(rivals) + f" not measured: {facts['why']} |"
+    rows = [
+        [
+            facts["title"],
+            *(cell(part["rows"], key) for part in rivals),
+            scored(accuracy.get(key, {})) or facts["accuracy"],
+        ]
+        for key, facts in entries.items()
+    ]
+    rows += [
+        [facts["title"], *[""] * len(rivals), f"not measured: {facts['why']}"]
+        for key, facts in absent.items()
+        if key not in entries
+    ]
+    return markdown_table(["from decoded 640x480 frames to poses", *people, "COCO AP"], rows)
 
 
-def clips_table(part: Document) -> Iterator[str]:
+def clips_table(part: Document) -> str:
     """One row a rival; frames/s on each real film, and how often our detector looked there."""
     films = part["films"]
-    yield f"| real films, 480 lines, fps | {' | '.join(films)} |"
-    yield "| --- |" + " ---: |" * len(films)
-    for what, row_of in (("people a frame", people_cell), ("detector looked", looked_cell)):
-        cells = " | ".join(row_of(rows.get("livepose", {})) for rows in films.values())
-        yield f"| {what} | {cells} |"
-    for key, title in part["titles"].items():
-        yield f"| {title} | {' | '.join(cell(rows, key) for rows in films.values())} |"
-    for facts in part["absent"].values():
-        yield f"| {facts['title']} |" + " |" * len(films) + f" not measured: {facts['why']}"
+    own = [rows.get("livepose", {}) for rows in films.values()]
+    rows = [
+        ["people a frame", *(f"{row['people_found']:g}" if row else "" for row in own)],
+        [
+            "detector looked",
+            *(f"{row['looked_percent']:.0f} % of frames" if row else "" for row in own),
+        ],
+        *(
+            [title, *(cell(rows, key) for rows in films.values())]
+            for key, title in part["titles"].items()
+        ),
+        *(
+            [f"{facts['title']}: not measured: {facts['why']}", *[""] * len(films)]
+            for facts in part["absent"].values()
+        ),
+    ]
+    return markdown_table(["real films, 480 lines, fps", *films], rows)
 
 
-def people_cell(row: Document) -> str:
-    """How many livepose found, in the median."""
-    return f"{row['people_found']:g}" if row else ""
-
-
-def looked_cell(row: Document) -> str:
-    """In how many frames the detector looked."""
-    return f"{row['looked_percent']:.0f} % of frames" if row else ""
-
-
-def notes(document: Document) -> Iterator[str]:
+def notes(document: Document) -> str:
     """What each rival is, in which versions and at which commit."""
     parts = document["parts"]
-    entries: dict[str, Document] = {}
-    for part in rival_parts(parts):
-        entries |= part["entries"]
-    yield from (
-        f"- {one['title']}: {one['note']}; weights: {one['weights']}" for one in entries.values()
+    entries = {key: one for part in rival_parts(parts) for key, one in part["entries"].items()}
+    return "\n".join(
+        [
+            *(
+                f"- {one['title']}: {one['note']}; weights: {one['weights']}"
+                for one in entries.values()
+            ),
+            f"- versions: {document['machine']['versions']}",
+            *(f"- {name}: commit {one['commit']}, {one['taken']}" for name, one in parts.items()),
+        ]
     )
-    yield f"- versions: {document['machine']['versions']}"
-    for name, part in parts.items():
-        yield f"- {name}: commit {part['commit']}, {part['taken']}"
-    yield ""
 
 
 def scored(row: Document) -> str:
@@ -160,63 +165,59 @@ def figure(value: float) -> str:
 def details(parts: Document) -> Iterator[str]:
     """The sections that the README leaves out."""
     if rivals := rival_parts(parts):
-        yield from found(rivals)
-    for name, section in (("stages", stages), ("network", network), ("startup", startup)):
-        if name in parts:
-            yield from section(parts[name])
-    if found_curves := curve_parts(parts):
-        yield from curves(found_curves)
+        heads = ("", "people in it", "ms, median", "quartiles", "people found")
+        yield section("A frame", heads, frames(rivals))
+    if "stages" in parts:
+        part = parts["stages"]
+        stages = part["result"]["stages_ms"].items()
+        rows = [[name, *(f"{one[q]:.3f}" for q in ("mean", "p50", "p95"))] for name, one in stages]
+        rows.append(["whole frame", f"{part['whole_ms']:.3f}", "", ""])
+        title = f"Where the time goes, {part['people']} people, drawing included"
+        yield section(title, ("stage", "mean ms", "p50", "p95"), rows)
+    if "network" in parts:
+        part = parts["network"]
+        heads = ("crops at once", "livepose's runtime, ms", "bare, ms")
+        rows = [
+            [batch, *(band(row[name], 2) for name in ("runtime_ms", "bare_ms"))]
+            for batch, row in part["batches"].items()
+        ]
+        yield section(f"The pose network, {part['precision']}", heads, rows)
+    if "startup" in parts:
+        heads = ("", "loaded and warm, s", "first pose, s", "processor time, s")
+        names = ("header_s", "first_pose_s", "cpu_s")
+        starts = ((title, parts["startup"][name]) for name, title in STARTS.items())
+        rows = [[title, *(str(one[name]) for name in names)] for title, one in starts]
+        yield section("Start", heads, rows)
+    if curves := curve_parts(parts):
+        heads = ("", "", "frames/s", "age of the picture, ms")
+        picture = "Cost curves\n\n![Frames/s and age](benchmark-curves.png)"
+        yield section(picture, heads, curve_rows(curves), words=2)
     if "memory" in parts:
-        yield from memory(parts["memory"])
+        told = parts["memory"].items()
+        rows = [
+            [name.replace("_", " "), str(one)]
+            for name, one in told
+            if not isinstance(one, dict | list)
+        ]
+        yield section("Memory", ("", ""), rows)
     if "gpu" in parts:
         from benchmarks.gpu import markdown as gpu_markdown
 
-        yield from gpu_markdown(parts["gpu"])
+        yield "\n".join(gpu_markdown(parts["gpu"]))
 
 
-def found(rivals: Sequence[Document]) -> Iterator[str]:
+def section(title: str, heads: Sequence[str], rows: Cells, words: int = 1) -> str:
+    """A table under its title."""
+    return f"## {title}\n\n{markdown_table(heads, rows, words)}"
+
+
+def frames(rivals: Sequence[Document]) -> Iterator[list[str]]:
     """Milliseconds a frame, and how many people each rival saw."""
-    yield from ("## A frame", "", "| | people in it | ms, median | quartiles | people found |")
-    yield "| --- | ---: | ---: | ---: | ---: |"
     for part in rivals:
         for key, row in part["rows"].items():
             ms, title = row["frame_ms"], part["entries"][key]["title"]
-            band = f"{ms['q1']:.1f}, {ms['q3']:.1f}"
-            count = part["people"]
-            yield f"| {title} | {count} | {ms['median']:.1f} | {band} | {row['people_found']:g} |"
-    yield ""
-
-
-def stages(part: Document) -> Iterator[str]:
-    """Stages of livepose itself."""
-    yield from (f"## Where the time goes, {part['people']} people, drawing included", "")
-    yield from ("| stage | mean ms | p50 | p95 |", "| --- | ---: | ---: | ---: |")
-    for name, stage in part["result"]["stages_ms"].items():
-        yield f"| {name} | {stage['mean']:.3f} | {stage['p50']:.3f} | {stage['p95']:.3f} |"
-    yield from (f"| whole frame | {part['whole_ms']:.3f} | | |", "")
-
-
-def network(part: Document) -> Iterator[str]:
-    """Runtime and bare network."""
-    yield from (f"## The pose network, {part['precision']}", "")
-    yield from ("| crops at once | livepose's runtime, ms | bare, ms |", "| ---: | ---: | ---: |")
-    for batch, row in part["batches"].items():
-        cells = (band(row[name], 2) for name in ("runtime_ms", "bare_ms"))
-        yield f"| {batch} | {' | '.join(cells)} |"
-    yield ""
-
-
-def startup(part: Document) -> Iterator[str]:
-    """From the command to the first pose."""
-    yield from ("## Start", "", "| | loaded and warm, s | first pose, s | processor time, s |")
-    yield "| --- | ---: | ---: | ---: |"
-    for name, title in (
-        ("first_start", "the very first, with empty caches"),
-        ("later_starts_median", "later, median"),
-    ):
-        one = part[name]
-        yield f"| {title} | {one['header_s']} | {one['first_pose_s']} | {one['cpu_s']} |"
-    yield ""
+            quartiles, count = f"{ms['q1']:.1f}, {ms['q3']:.1f}", str(part["people"])
+            yield [title, count, f"{ms['median']:.1f}", quartiles, f"{row['people_found']:g}"]
 
 
 def curve_parts(parts: Document) -> dict[str, list[Document]]:
@@ -225,25 +226,13 @@ def curve_parts(parts: Document) -> dict[str, list[Document]]:
     return {name: parts[f"curves-{name}"]["points"] for name in names}
 
 
-def curves(measured: Mapping[str, Sequence[Document]]) -> Iterator[str]:
-    """The curves' figures under their picture."""
-    yield from ("## Cost curves", "", "![Frames/s and age](benchmark-curves.png)", "")
-    yield from ("| | | frames/s | age of the picture, ms |", "| --- | --- | ---: | ---: |")
+def curve_rows(measured: Mapping[str, Sequence[Document]]) -> Iterator[list[str]]:
+    """The curves' figures."""
     names = {"budget": f"people, --target-fps {TARGET_FPS:g}"}
     for name, points in measured.items():
-        for point in points:
-            cells = f"{band(point['fps'], 1)} | {band(point['age_ms'], 0)}"
-            yield f"| {names.get(name, name)} | {point['at']} | {cells} |"
-    yield ""
-
-
-def memory(part: Document) -> Iterator[str]:
-    """What the long run says of itself."""
-    yield from ("## Memory", "", "| | |", "| --- | ---: |")
-    for name, value in part.items():
-        if isinstance(value, int | float | str):
-            yield f"| {name.replace('_', ' ')} | {value} |"
-    yield ""
+        for one in points:
+            title, at = names.get(name, name), str(one["at"])
+            yield [title, at, band(one["fps"], 1), band(one["age_ms"], 0)]
 
 
 def put_into(readme: Path, document: Document) -> bool:
@@ -252,6 +241,6 @@ def put_into(readme: Path, document: Document) -> bool:
     if BEGIN not in text or END not in text:
         return False
     before, after = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
-    block = "\n".join(speed(document)).rstrip()
-    readme.write_text(f"{before}{BEGIN}\n\n{block}\n\n{END}{after}", encoding="utf-8")
+    block = f"{BEGIN}\n\n{speed(document).rstrip()}\n\n{END}"
+    readme.write_text(f"{before}{block}{after}", encoding="utf-8")
     return True

@@ -10,7 +10,6 @@ import pytest
 from benchmarks import accuracy
 from benchmarks.accuracy import COCO_LANDMARKS, MediaPipePeer, measure_accuracy, score
 from benchmarks.plan import QUICK
-from benchmarks.rivals import AbsentError, mediapipe_pose
 from benchmarks.rivals.mediapipe_pose import MediaPipe
 from livepose.frame import Frame
 from studies.peers import open_peer
@@ -55,17 +54,6 @@ def test_whom_it_does_not_see_is_not_there(monkeypatch: pytest.MonkeyPatch) -> N
     assert (found.keypoint_scores == 0).all()
     assert MediaPipe(Pose(somebody=False)).take(Frame(PICTURE, 0.0, 0)) == 0
     assert MediaPipe(Pose()).take(Frame(PICTURE, 0.0, 0)) == 1
-
-
-def test_a_mediapipe_without_models_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(
-        mediapipe_pose.sys.modules, "mediapipe", SimpleNamespace(__version__="1.2.3")
-    )
-    with pytest.raises(AbsentError, match=r"0\.10\.21 is the last"):
-        mediapipe_pose.solutions()
-    monkeypatch.setitem(mediapipe_pose.sys.modules, "mediapipe", None)
-    with pytest.raises(AbsentError, match="make benchmarks"):
-        mediapipe_pose.solutions()
 
 
 def test_a_peer_is_scored_on_pictures_by_the_evaluation(shared: Path) -> None:

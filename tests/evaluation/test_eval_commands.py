@@ -166,18 +166,6 @@ def test_every_pass_has_a_bar_that_comes_to_its_end(
     assert all(total > 0 for total in bars.total.values())
 
 
-def test_bars_are_drawn_where_somebody_watches(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for watched in (False, True):
-        monkeypatch.setenv("FORCE_COLOR" if watched else "NO_COLOR", "1")
-        with progress.progress_bars() as bars:
-            bars("looking", 2)(1)
-        said = capsys.readouterr()
-        assert ("looking" in said.err) == watched
-        assert said.out == ""
-
-
 def test_a_gate_that_is_missed_is_exit_code_six(
     make_set: MakeSet, capsys: pytest.CaptureFixture[str]
 ) -> None:

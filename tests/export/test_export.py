@@ -13,12 +13,11 @@ import pytest
 from livepose.cli import main
 from livepose.errors import UsageError
 from livepose.export import export, files
-from livepose.export.graph import heatmap_to_crop
 from livepose.pipeline import PosePipeline
 from livepose.runtimes.openvino import openvino
 from livepose.runtimes.torch import reference_heatmaps
 from livepose.runtimes.verify import people, probe_crops
-from livepose.weights import Card, find_weights, load_network, read_card
+from livepose.weights import find_weights, load_network, read_card
 
 pytest.importorskip("onnx", reason="the optional package onnx")
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "run_onnx.py"
@@ -122,18 +121,3 @@ def test_what_cannot_be_exported_is_said(tmp_path: Path) -> None:
         export("onnx", there)
     with pytest.raises(UsageError, match="expected one of onnx, openvino, torchscript"):
         export("tflite", there)
-
-
-@pytest.mark.parametrize("alignment", ["pixel_centre", "hrnet", "dark", "udp", "stride"])
-def test_cells_lie_in_the_crop_where_the_alignment_says(alignment: str) -> None:
-    from livepose.crops import CropGeometry
-
-    card = Card("hrnet_w32", (128, 96), alignment=alignment)
-    geometry, box = CropGeometry(alignment, (128, 96)), np.array([[10.0, 20, 50, 90]])
-    cells_xy = np.array([[[0.0, 0.0], [11.0, 7.5], [23.0, 31.0]]])
-    image_xy = geometry.to_image(cells_xy, box, (32, 24))[0]
-    matrix = geometry.matrices(box)[0]
-    scale, offset = heatmap_to_crop(card)
-    np.testing.assert_allclose(
-        cells_xy[0] * scale + offset, image_xy @ matrix[:, :2].T + matrix[:, 2], atol=1e-9
-    )

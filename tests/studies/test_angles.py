@@ -10,12 +10,7 @@ from evaluation_sets import drawn_set
 from results.people import INDEX, STANDING_XY, bent, moved
 
 from livepose.evaluation.predict import Predictions
-from studies.angles import JOINTS, errors, interior_deg, main
-
-
-def test_the_angle_at_a_joint() -> None:
-    points = np.array([[[1.0, 0], [0, 0], [1, 1]], [[-1, 0], [0, 0], [1, 0]], [[2, 2]] * 3])
-    np.testing.assert_allclose(interior_deg(points), [45, 180, np.nan])
+from studies.angles import JOINTS, errors, main
 
 
 def test_errors_are_those_of_labelled_joints_with_limbs_long_enough() -> None:

@@ -64,12 +64,6 @@ def test_the_surer_answer_pulls_more() -> None:
     assert np.allclose(fused.covariance_px2, 0.75 * np.eye(2))
 
 
-def test_one_answer_stands_alone_and_none_is_none() -> None:
-    nothing = estimates([np.nan, np.nan], None, 0.0)
-    assert np.allclose(fuse(nothing, estimates([4, 8], 3.0)).keypoints_xy, [4, 8])
-    assert np.isnan(fuse(nothing, nothing).keypoints_xy).all()
-
-
 def test_fusing_needs_a_flip_test() -> None:
     with pytest.raises(UsageError, match="--flip-test"):
         variants_of(("fused",), ("none",))

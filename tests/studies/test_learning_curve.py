@@ -1,8 +1,6 @@
 """The plot of what each doubling of a training brings."""
 
-import pytest
-
-from studies.learning_curve import line_through, main, tables
+from studies.learning_curve import main, tables
 
 CARDS = """# Cards
 
@@ -26,11 +24,6 @@ def test_a_row_is_its_count_and_its_first_figure_with_the_interval_if_there_is_o
     crops, pictures = tables(CARDS)
     assert crops == [(100, 30.0, 28.0, 32.5), (400, 40.0, 38.0, 42.0)]
     assert pictures == [(50, 52.4, 52.4, 52.4), (100, 60.4, 57.0, 64.0)]
-
-
-def test_the_line_says_what_a_doubling_brings():
-    slope, _ = line_through(tables(CARDS)[0])
-    assert slope == pytest.approx(5.0)
 
 
 def test_the_command_writes_the_plot_and_says_where_the_bars_lie(tmp_path, capsys):

@@ -7,7 +7,7 @@ import pytest
 
 from livepose.errors import DataError
 from livepose.skeletons import COCO17
-from studies.presence import main, read_presence
+from studies.presence import read_presence
 
 
 def person(identity=1, size=100.0, score=0.9, moved=0.0, missing=()):
@@ -53,18 +53,3 @@ def test_other_files_are_refused_in_a_sentence(tmp_path, content):
     file.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match="expected the lines that --json writes"):
         read_presence(file)
-
-
-def test_the_command_prints_a_row_a_clip(tmp_path, capsys):
-    assert main([str(write(tmp_path, [person()]))]) == 0
-    assert "| clip | 1 | 1.00 | 1 | yes | 1.00 |" in capsys.readouterr().out
-
-
-def test_a_video_is_no_such_file_and_is_never_printed(tmp_path, capsys):
-    film = tmp_path / "clip.mp4"
-    film.write_bytes(bytes(range(256)) * 400)
-    assert main([str(film)]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert len(said.err) < 500
-    assert "clip.mp4" in said.err

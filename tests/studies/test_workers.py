@@ -1,14 +1,13 @@
 """What is measured of workers, and the story that a manifest tells."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from livepose.batch.manifest import Entry, Manifest
-from livepose.errors import GateError, LiveposeError
-from studies.workers import Measured, finish, plot, story
+from livepose.errors import GateError
+from studies.workers import Measured, plot, story
 
 ENTRY = Entry(
     "in/a.mp4", "a", 10, 20, "settings", "done", seconds=4.0, where="process 7 of node 1234abcd"
@@ -36,12 +35,6 @@ def test_the_story_says_which_node_did_what_and_which_one_lost_it(tmp_path: Path
 def test_other_bytes_than_alone_fail_the_gate(tmp_path: Path) -> None:
     with pytest.raises(GateError, match="differ from those of a run alone"):
         story(written(tmp_path / "both", "x"), written(tmp_path / "alone", "y"), 1.0)
-
-
-def test_broken_files_are_no_failure_and_other_errors_are() -> None:
-    finish([sys.executable, "-c", "raise SystemExit(3)"])
-    with pytest.raises(LiveposeError, match="no weights here"):
-        finish([sys.executable, "-c", "import sys; sys.exit('no weights here')"])
 
 
 def test_files_a_minute_are_tabled_and_plotted(tmp_path: Path) -> None:
