@@ -86,13 +86,6 @@ def test_save_writes_what_the_name_says(poses: Poses, tmp_path: Path) -> None:
         poses.save(tmp_path / "nowhere" / "out.png")
 
 
-def test_a_notebook_shows_the_picture_and_the_people(poses: Poses) -> None:
-    assert poses._repr_html_().startswith('<img src="data:image/jpeg;base64,')
-    bare = some_poses()._repr_html_()
-    assert bare.startswith("<table>")
-    assert bare.count("<tr>") == 3
-
-
 def test_supervision_draws_calibrated_ellipses_and_no_limb_to_a_weak_point(poses: Poses) -> None:
     sv = pytest.importorskip("supervision", reason="the optional package supervision")
     poses.keypoint_scores[0, 5] = 0.1  # the left shoulder is hardly believed

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import (
-    FakeDetector,
     FakeRuntime,
     FakeSource,
     FarSightedDetector,
@@ -19,7 +18,6 @@ from fakes import (
 )
 
 from livepose.cli import main
-from livepose.detection import Detections
 from livepose.errors import DeviceError
 from livepose.frame import Frame
 from livepose.multistream import DynamicBatching, PoseService
@@ -67,13 +65,6 @@ def test_who_asks_at_the_same_time_is_answered_in_one_batch(
     batched = batching(6, 5.0, monkeypatch)
     assert asked_by(batched, double, range(6)) == [0, 2, 4, 6, 8, 10]
     assert [sorted(batch) for batch in batches] == [[0, 1, 2, 3, 4, 5]]
-
-
-def test_nobody_waits_long_for_who_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    batched = batching(2, 0.05, monkeypatch)
-    start_s = time.perf_counter()
-    assert batched(lambda numbers: numbers, 7) == 7
-    assert 0.04 < time.perf_counter() - start_s < 2.0
 
 
 def test_an_error_reaches_everybody_who_waits_and_the_next_batch_is_well(
@@ -170,29 +161,6 @@ def test_a_stream_takes_the_second_scale_as_it_would_alone(
     assert ours == [[]] + [[1]] * 5
 
 
-def test_without_a_detector_each_stream_is_its_own_person(runtime: CountingRuntime) -> None:
-    service = PoseService(detector="none")
-    with service.stream() as first, service.stream() as second:
-        assert first.detector is None
-        one, two = first.process(picture(40), 0.0), second.process(picture(200), 0.0)
-    assert abs(np.nanmean(one.keypoints_xy[..., 0]) - np.nanmean(two.keypoints_xy[..., 0])) > 100
-
-
-def test_detector_and_network_are_opened_once(
-    make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[str] = []
-    monkeypatch.setattr(
-        "livepose.pipeline.open_runtime", lambda *_, **__: opened.append("pose") or FakeRuntime()
-    )
-    monkeypatch.setattr(
-        "livepose.pipeline.open_detector", lambda *_, **__: opened.append("box") or FakeDetector()
-    )
-    service = PoseService()
-    with service.stream(), service.stream(), service.stream():
-        assert sorted(opened) == ["box", "pose"]
-
-
 @pytest.fixture
 def two_files(runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Files that the command line names; they hold 6 and 9 frames."""
@@ -219,13 +187,6 @@ def test_the_command_plays_two_files_and_writes_each_its_own(
     assert "b.mp4: 9 frames" in said
 
 
-def test_several_streams_cannot_share_stdout(
-    two_files: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--video", "a.mp4", "--video", "b.mp4", "--json", "-"]) == 2
-    assert "each gets its own" in capsys.readouterr().err
-
-
 def test_an_error_in_one_stream_ends_all_and_is_said(
     two_files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,18 +199,3 @@ def test_an_error_in_one_stream_ends_all_and_is_said(
     assert main(["--video", "a.mp4", "--video", "b.mp4", "--json", str(path)]) == 5
     written = (tmp_path / "poses-2.jsonl").read_text().splitlines()
     assert 1 <= len(written) < 401
-
-
-def test_warming_up_looks_at_as_many_pictures_as_there_are_streams(
-    runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked: list[int] = []
-
-    class Counting(FakeDetector):
-        def __call__(self, images_bgr: Sequence[np.ndarray]) -> list[Detections]:
-            looked.append(len(images_bgr))
-            return super().__call__(images_bgr)
-
-    monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: Counting())
-    PoseService().warm_up([(640, 480), (320, 240), (640, 480)])
-    assert set(looked) == {1, 2, 3}

@@ -247,18 +247,6 @@ def test_a_live_picture_waits_for_one_person_alone_and_batches_come_beside(
     assert asked[1:] == [[1, 2, 3, 4]]
 
 
-@pytest.mark.parametrize("live", [False, True])
-def test_a_file_and_a_budget_wait_for_all_batches(
-    make_pipeline: Make, live: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[list[int]] = []
-    pipeline = make_pipeline(target_fps=25) if live else make_pipeline()
-    note = lambda sizes: asked.append(list(sizes))  # noqa: E731
-    monkeypatch.setattr(pipeline.estimator.runtime, "warm_up", note)
-    pipeline.warm_up((320, 240), live=live)
-    assert asked == [[1, 2, 3, 4]]
-
-
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_a_budget_for_few_people_warms_up(make_pipeline: Make, most: int) -> None:
     pipeline = make_pipeline(max_people=most, target_fps=25)

@@ -94,12 +94,6 @@ def test_ctrl_c_leaves_whole_outputs(make_pipeline: Make, tmp_path: Path) -> Non
     assert [row["frame"] for row in rows[1:]] == list(range(10))
 
 
-def test_q_ends_the_playing(make_pipeline: Make) -> None:
-    window = FakeWindow({5: [Command.QUIT]})
-    summary = Player(make_pipeline(), walking(100, live=True), window=window).play()
-    assert (summary.frames, window.closed) == (5, 1)
-
-
 def test_space_pauses_until_space(make_pipeline: Make) -> None:
     class Pausing(FakeWindow):
         polls = 0
@@ -112,13 +106,6 @@ def test_space_pauses_until_space(make_pipeline: Make) -> None:
     summary = Player(make_pipeline(), walking(4, live=True), window=window).play()
     assert summary.frames == 4
     assert window.polls >= 4 + 4
-
-
-def test_h_hides_the_hud(make_pipeline: Make) -> None:
-    window = FakeWindow({1: [Command.HUD]})
-    Player(make_pipeline(), walking(2, live=True), window=window).play()
-    with_hud, without = window.shown
-    assert (with_hud[:30, :60] != without[:30, :60]).any()
 
 
 def test_d_cycles_the_decoding(said: list[str], make_pipeline: Make) -> None:
@@ -136,19 +123,6 @@ def test_r_where_nothing_can_be_written_is_said_and_the_show_goes_on(
     summary = Player(make_pipeline(), source, window=window, folder=folder).play()
     assert summary.frames == 12
     assert said[0].startswith("no recording: cannot write")
-
-
-def test_a_recording_that_fails_on_the_way_ends_alone(
-    make_pipeline: Make, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise SinkError("cannot write it: the disk is full")
-
-    monkeypatch.setattr(VideoSink, "write", fail)
-    window = FakeWindow({2: [Command.RECORD]})
-    summary = Player(make_pipeline(), walking(12, live=True), window=window, folder=tmp_path).play()
-    assert summary.frames == 12
-    assert "recording ended: cannot write it: the disk is full" in said
 
 
 def test_s_and_r_leave_a_snapshot_and_a_recording(make_pipeline: Make, tmp_path: Path) -> None:

@@ -49,15 +49,6 @@ def test_a_reader_that_leaves_stops_the_thread() -> None:
     assert threading.active_count() == before
 
 
-def test_a_worker_finishes_what_it_was_given() -> None:
-    done: list[int] = []
-    worker = BackgroundWriter(done.append, depth=2)
-    for number in range(50):
-        worker.put(number)
-    worker.close()
-    assert done == list(range(50))
-
-
 def test_an_error_in_a_worker_is_raised_and_never_hangs() -> None:
     def work(number: int) -> None:
         raise OSError("disk full")

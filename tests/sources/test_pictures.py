@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from livepose.errors import SourceError, UsageError
-from livepose.sources import Excerpt, find_sources, open_images, open_source, open_video, read_image
+from livepose.sources import Excerpt, open_images, open_source, open_video, read_image
 from livepose.sources.frames import to_sdr
 
 
@@ -43,14 +43,6 @@ def test_folders_and_patterns_give_their_pictures_in_natural_order(tmp_path, spe
     frames = list(open_source(str(tmp_path / spec)))
     assert [frame.name.rsplit("/", 1)[1] for frame in frames] == names
     assert [frame.time_s for frame in frames] == list(range(len(names)))
-
-
-def test_several_names_are_one_source(tmp_path):
-    save(tmp_path / "b.png"), save(tmp_path / "a.png", size_wh=(8, 8))
-    with open_images([tmp_path / "b.png", tmp_path / "a.png"]) as source:
-        assert source.name == "2 pictures" and source.size_wh == (20, 10)
-        assert [frame.size_wh for frame in source] == [(20, 10), (8, 8)]
-        assert source.size_wh == (8, 8)
 
 
 def test_an_unreadable_picture_among_others_is_reported_and_left_out(said, tmp_path, capfd):
@@ -140,16 +132,6 @@ def test_a_tiled_heic_is_one_picture(shared):
         assert [frame.size_wh for frame in source] == [(500, 334)] * 3
 
 
-@pytest.mark.parametrize("opener", [open_source, open_images])
-def test_a_turned_avif_comes_upright_by_every_way_in(shared, opener):
-    case = shared / "cases"
-    with opener(case / "avif_turned" / "turned.avif") as source:
-        (frame,) = source
-    plain = read_image(case / "heic_tiled" / "folder" / "a.jpg")
-    assert frame.size_wh == (500, 334)
-    assert np.abs(frame.image_bgr.astype(int) - plain).mean() < 12
-
-
 @pytest.mark.parametrize("suffix", [".webp", ".gif", ".png", ".avif", ".tif"])
 def test_of_several_pictures_in_a_file_the_first_is_taken_and_that_is_said(tmp_path, said, suffix):
     several = [Image.new("RGB", (32, 24), (value, 0, 0)) for value in (200, 100, 0)]
@@ -159,19 +141,6 @@ def test_of_several_pictures_in_a_file_the_first_is_taken_and_that_is_said(tmp_p
         (frame,) = source
     assert abs(int(frame.image_bgr[12, 16, 2]) - 200) < 12
     assert said == [f"{path} holds several pictures; only the first is taken"]
-
-
-def test_the_moving_webp_is_a_film_to_whoever_names_it(shared):
-    path = shared / "cases" / "animated_webp" / "moving.webp"
-    for opener in (open_source, open_video):
-        with opener(path) as source:
-            frames = list(source)
-        assert source.kind == "video" and source.path is None
-        assert [frame.index for frame in frames] == list(range(6))
-        times_s = [frame.time_s for frame in frames]
-        assert times_s == pytest.approx([0, 0.083, 0.166, 0.25, 0.333, 0.416])
-    assert [one.kind for one in find_sources([path])] == ["video"]
-    assert [one.kind for one in find_sources([path.parent])] == [None, "image"]
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".apng", ".avif"])
@@ -246,15 +215,6 @@ def test_a_damaged_jpeg_leaves_the_word_to_livepose(shared, tmp_path, capfd):
         with suppress(SourceError):
             read_image(path)
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_gif_that_is_named_itself_is_a_film(tmp_path):
-    several = [Image.new("RGB", (32, 24), (value, 0, 0)) for value in (200, 100, 0)]
-    several[0].save(tmp_path / "a.gif", save_all=True, append_images=several[1:], duration=100)
-    with open_source(tmp_path / "a.gif") as source:
-        assert source.kind == "video" and len(list(source)) == 3
-    with open_source(tmp_path) as source:
-        assert source.kind == "images" and len(list(source)) == 1
 
 
 def test_a_picture_that_ffmpeg_would_show_a_tile_of_is_no_video(shared, tmp_path):

@@ -153,17 +153,6 @@ def test_nothing_is_printed_on_stderr_by_opening_and_closing_a_window(child: Chi
     assert child.process.returncode == 0
 
 
-def test_a_picture_larger_than_a_laptop_opens_in_a_smaller_window(
-    display: Display, tmp_path: Path
-) -> None:
-    child = Child(display, (2560, 1440), tmp_path)
-    deadline, size = time.monotonic() + 10, ""
-    while "WIDTH=1280\nHEIGHT=720" not in size and time.monotonic() < deadline:
-        size = display.xdotool("getwindowgeometry", "--shell", str(child.window))
-    child.finish()
-    assert "WIDTH=1280\nHEIGHT=720" in size
-
-
 def test_a_display_that_cannot_be_reached_is_a_reason_and_no_crash(tmp_path: Path) -> None:
     script = (
         "import json; from livepose.window import Window; print(json.dumps(Window.available()))"
