@@ -16,6 +16,7 @@ from livepose.detection import Detections, TwoScales
 from livepose.frame import Frame, ImageBgr
 from livepose.heatmaps import encode_dark
 from livepose.pipeline import PosePipeline
+from livepose.sources import Source
 from livepose.weights import Card
 from livepose.window import Command
 
@@ -141,7 +142,7 @@ def clip(path: Path, start: int = 60, frames: int = 12) -> Path:
 
 
 @dataclass
-class FakeSource:
+class FakeSource(Source):
     """Frames that a test made."""
 
     frames: list[Frame]
