@@ -164,6 +164,7 @@ def figure(value: float) -> str:
 
 def details(parts: Document) -> Iterator[str]:
     """The sections that the README leaves out."""
+    heads: Sequence[str]
     if rivals := rival_parts(parts):
         heads = ("", "people in it", "ms, median", "quartiles", "people found")
         yield section("A frame", heads, frames(rivals))
