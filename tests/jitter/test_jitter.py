@@ -67,14 +67,6 @@ def test_lag_is_found_again_in_milliseconds(delay: int) -> None:
     assert found.rough_percent == pytest.approx(100 * 0.5 / 200, rel=0.2)
 
 
-def test_a_keypoint_that_is_found_in_two_places_does_not_count() -> None:
-    one = recording("still")
-    one.keypoints_xy[::2, 0, 3] += 60.0
-    one.keypoint_scores[:, 0, 4] = 0.1
-    counted = truth_of(one).counted
-    assert not counted[0, 3] and not counted[0, 4] and counted.sum() == JOINTS - 2
-
-
 def test_the_default_trembles_less_and_lags_less_than_one_euro_on_made_paths() -> None:
     clips = [recording("still", noise=1.2), recording("stop-and-go", noise=1.2)]
     figures = {

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -112,17 +110,6 @@ def test_an_unsure_measurement_moves_a_keypoint_less_than_a_sure_one():
     assert 0 < moved(0.15) < 0.5 * moved(0.02)
 
 
-def test_ten_people_take_a_tenth_of_a_millisecond_in_the_kernel(method):
-    smoother = Smoother(method)
-    poses = people(np.random.default_rng(0).uniform(0, 500, (10, 17, 2)), ids=range(1, 11))
-    took_s = []
-    for i in range(300):
-        start_s = time.perf_counter()
-        smoother.apply(i * STEP_S, poses)
-        took_s.append(time.perf_counter() - start_s)
-    assert np.median(took_s[50:]) < 0.3e-3  # slack for busy machines; docs/smoothness.md has it
-
-
 # -- time ------------------------------------------------------------------------------------------
 
 
@@ -185,15 +172,6 @@ def test_people_who_are_not_followed_and_none_pass_untouched(method):
     assert Smoother("none").apply(0.0, NOWHERE) is NOWHERE
 
 
-def test_the_input_is_not_modified(method):
-    smoother = Smoother(method)
-    smoother.apply(0.0, people([[10.0, 10.0]]))
-    poses = people([[20.0, 10.0]])
-    for array in (poses.keypoints_xy, poses.keypoint_scores, poses.covariance_px2):
-        array.setflags(write=False)
-    assert smoother.apply(STEP_S, poses).keypoints_xy[0, 0, 0] < 20.0
-
-
 def test_a_person_without_a_box_is_scaled_by_the_keypoints(method):
     rng, smoother = np.random.default_rng(0), Smoother(method)
     for i in range(5):
@@ -230,14 +208,6 @@ def test_a_keypoint_that_vanishes_fades_in_place_and_is_then_nan(method):
     assert words[:5] == ["predicted"] * 5 and words[6:] == ["missing"] * 6
     never_seen = Smoother(method).apply(0.0, NOWHERE)
     assert np.isnan(never_seen.keypoints_xy).all() and not np.any(never_seen.keypoint_scores)
-
-
-def test_a_position_with_score_zero_is_missing(method):
-    smoother = Smoother(method)
-    seen = smoother.apply(0.0, people([[50.0, 60.0]]))
-    np.testing.assert_allclose(seen.covariance_px2[0, 0], 30.25 * np.eye(2))
-    held = smoother.apply(STEP_S, people([[0.0, 0.0]], scores=0.0))
-    np.testing.assert_array_equal(held.keypoints_xy[0, 0], [50.0, 60.0])
 
 
 @pytest.mark.parametrize(
@@ -301,13 +271,14 @@ def test_whatever_the_times_a_keypoint_stays_near_what_was_seen(steps_s, seed):
 
 
 def test_a_lead_hands_out_where_a_moving_keypoint_will_be_and_leaves_a_still_one_alone():
-    def last(path, lead_s):
+    def ahead(speed_px_s):
         smoother = Smoother()
-        smoother.lead_s = lead_s
-        return smoothed(smoother, path)[-1, 0]
+        smoother.lead_s = 0.04
+        path = straight(1, speed_px_s)
+        return smoothed(smoother, path)[-1, 0] - smoothed(Smoother(), path)[-1, 0]
 
-    assert 4.0 < last(straight(1, 180), 0.04) - last(straight(1, 180), 0.0) < 7.2
-    assert last(straight(1, 0), 0.04) == pytest.approx(100.0, abs=1e-6)
+    assert 4.0 < ahead(180) < 7.2
+    assert ahead(0) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_whoever_is_not_looked_at_goes_on_walking_and_nothing_is_learned():

@@ -43,6 +43,8 @@ def test_another_shot_is_a_cut_once() -> None:
     cuts = ShotBoundaries()
     films = [shot(1), shot(1), shot(2), shot(2), shot(1)]
     assert [cuts.begins_shot(image) for image in films] == [False, False, True, False, True]
+    cuts.reset()
+    assert not cuts.begins_shot(shot(2))
 
 
 @pytest.mark.parametrize("change", ["darker", "flash", "noise", "black", "size"])
@@ -76,10 +78,3 @@ def test_two_shots_whose_light_is_alike_are_told_apart() -> None:
     rooms = [np.clip(shot(seed) * 0.7 + 40 + light, 0, 255).astype(np.uint8) for seed in (1, 2)]
     cuts = ShotBoundaries()
     assert [cuts.begins_shot(room) for room in rooms] == [False, True]
-
-
-def test_after_a_reset_the_next_picture_is_the_first() -> None:
-    cuts = ShotBoundaries()
-    cuts.begins_shot(shot(1))
-    cuts.reset()
-    assert not cuts.begins_shot(shot(2))
