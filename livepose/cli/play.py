@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepose import drawing
 from livepose.cli.run_options import OutputOptions, RunOptions, WindowOptions
-from livepose.cli.start import LATE_S, Networks
+from livepose.cli.start import LATE_S, Networks, Stream
 from livepose.errors import SourceError, UsageError
 from livepose.multistream import PoseService
 from livepose.pipeline import STAGES, PosePipeline
-from livepose.player import Look, Player, Summary, close_all
+from livepose.player import Look, Player, Summary
 from livepose.results.angles import NAMES, each_of
 from livepose.results.motion_files import MotSink, TrcSink
 from livepose.results.tables import CsvSink, ParquetSink, beside
@@ -27,10 +28,9 @@ from livepose.sinks.sink import Sink
 from livepose.sinks.video import VideoSink
 from livepose.smoothing import PRICES
 from livepose.sources import AnimationSource, LiveSource, Source, VideoSource
-from livepose.window import Tile, Window
 
 if TYPE_CHECKING:
-    from livepose.live.view import BrowserView
+    pass
 
 logger = logging.getLogger(__name__)
 USUAL_WH = (640, 480)
@@ -115,36 +115,27 @@ def _warm_drawing() -> None:
         drawing.warm_up()
 
 
-def open_player(
-    options: RunOptions,
-    source: Source,
-    pipeline: PosePipeline,
-    window: Window | Tile | None,
-    view: "BrowserView | None",
-    watch: Callable[[Sequence[Sink]], None] = lambda sinks: None,
-) -> Player:
-    """What plays one stream, with every output of it: files, then live ones."""
-    said = header(options.outputs, source, pipeline)
-    sinks = open_sinks(options.outputs, options.sources.rotation, source, pipeline, said)
-    try:
-        sinks += _open_live(options, source, pipeline, said, view)
-    except BaseException:
-        close_all(sinks)
-        raise
-    watch(sinks)
-    player = Player(pipeline, source, sinks, window, look(options.window))
+def open_player(stream: Stream, pipeline: PosePipeline, *, dated: bool = True) -> Player:
+    """What plays a stream, with every output of it; ``dated`` outputs say when they were made."""
+    said = _header(stream, pipeline)
+    if not dated:
+        del said["started_utc"]
+    sinks: list[Sink] = []
+    with ExitStack() as stack:
+        for sink in chain(_files(stream, pipeline, said), _live(stream, pipeline, said)):
+            sinks.append(sink)
+            stack.callback(sink.close)
+        stack.pop_all()
+    stream.watch(sinks)
+    options = stream.options
+    player = Player(pipeline, stream.source, sinks, stream.window, look(options.window))
     player.export_threshold = options.outputs.kpt_thr
     return player
 
 
-def open_sinks(
-    asked: OutputOptions,
-    rotated: str | None,
-    source: Source,
-    pipeline: PosePipeline,
-    said: dict[str, Any],
-) -> list[Sink]:
+def _files(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Iterator[Sink]:
     """Every file that the options ask for."""
+    asked, source, rotated = stream.options.outputs, stream.source, stream.options.sources.rotation
     if asked.angles and str(asked.csv) == "-":
         raise UsageError("--angles go into a CSV of their own: --csv needs a file, not -")
     stem = Path(source.name).stem or "livepose"
@@ -172,65 +163,55 @@ def open_sinks(
             (asked.csv, lambda path: CsvSink(beside(path), angles=True, **over)),
             (asked.parquet, lambda path: ParquetSink(beside(path), angles=True, **over)),
         ]
-    return [opened(path) for path, opened in tables if path is not None]
+    return (opened(path) for path, opened in tables if path is not None)
 
 
 def _drawn_sink(path: Path, source: Source, *, overwrite: bool) -> Sink:
     """Where drawn pictures go: pictures as pictures, everything else as a video."""
     if source.kind == "images":
         return ImageSink(path, overwrite=overwrite)
-    if not isinstance(source, VideoSource | AnimationSource):
-        return VideoSink(path, fps=source.fps, overwrite=overwrite)
-    if source.path is None and isinstance(source, VideoSource):
+    film = source if isinstance(source, VideoSource | AnimationSource) else None
+    if isinstance(film, VideoSource) and film.path is None:
         logger.info(f"{source.name} is a pipe, which is read once: {path} has no sound")
     return VideoSink(
         path,
-        audio_from=source.path,
+        audio_from=None if film is None else film.path,
         fps=source.fps,
-        from_first_frame=source.excerpt.start_s > 0,
+        from_first_frame=film is not None and film.excerpt.start_s > 0,
         overwrite=overwrite,
     )
 
 
-def _open_live(
-    options: RunOptions,
-    source: Source,
-    pipeline: PosePipeline,
-    said: dict[str, Any],
-    view: "BrowserView | None",
-) -> list[Sink]:
+def _live(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Iterator[Sink]:
     """Everything that takes frames while they are fresh; the health of the stream comes first.
 
     Servers take a while to import, so that happens where one is asked for.
     """
-    live, clock = options.live, pipeline.clock
+    live, source, view = stream.options.live, stream.source, stream.view
     if not (live.asked() or live.health is not None or view is not None):
-        return []
+        return
     from livepose.live.bus import open_bus
     from livepose.live.health import Health
     from livepose.live.virtual_camera import VirtualCameraSink
 
     health = Health(
         source.name,
-        lambda: {name: clock.percentiles_ms(name, 50)[0] for name in STAGES},
+        lambda: {name: pipeline.clock.percentiles_ms(name, 50)[0] for name in STAGES},
         lambda: int(getattr(source, "reconnects", 0)),
     )
-    sinks: list[Sink] = [health]
-    with ExitStack() as stack:
-        for url in live.send:
-            sinks.append(open_bus(url, said))
-            stack.callback(sinks[-1].close)
-        if view is not None:
-            view.begin(pipeline.skeleton, health)
-            sinks.append(view)
-        if live.virtual_camera is not None:
-            sinks.append(VirtualCameraSink(live.virtual_camera, source.fps))
-        stack.pop_all()
-    return sinks
+    yield health
+    for url in live.send:
+        yield open_bus(url, said)
+    if view is not None:
+        view.begin(pipeline.skeleton, health)
+        yield view
+    if live.virtual_camera is not None:
+        yield VirtualCameraSink(live.virtual_camera, source.fps)
 
 
-def header(outputs: OutputOptions, source: Source, pipeline: PosePipeline) -> dict[str, Any]:
+def _header(stream: Stream, pipeline: PosePipeline) -> dict[str, Any]:
     """What JSON lines and receivers are told first: what the numbers mean and came from."""
+    source, outputs = stream.source, stream.options.outputs
     runtime, budget = pipeline.estimator.runtime, pipeline.scheduler.budget
     (width, height), (scale_x, scale_y) = source.size_wh, source.scale_xy
     said = make_header(

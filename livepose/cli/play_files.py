@@ -4,7 +4,7 @@ import logging
 import multiprocessing
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -14,14 +14,14 @@ from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
 from livepose.batch.manifest import DONE, Entry, Manifest, file_sha256, text_sha256
 from livepose.batch.run import Here, OnProgress, Work, Worker, run_batch
 from livepose.cli import show_messages
-from livepose.cli.play import header, look, open_sinks, warming_up
+from livepose.cli.play import look, open_player, warming_up
 from livepose.cli.progress import FilesProgress
 from livepose.cli.run_options import RunOptions
+from livepose.cli.start import Stream
 from livepose.detection.files import has_torch
 from livepose.detection.load import OFFICIAL, find_official
 from livepose.errors import SourceError, UsageError
 from livepose.pipeline import PosePipeline
-from livepose.player import Player
 from livepose.runtimes.automatic import candidates
 from livepose.settings import Settings
 from livepose.sinks.sink import check_writable, refuse_existing, written
@@ -153,11 +153,9 @@ class PlayEach:
             if job.kind == "images"
             else open_video(job.paths[0], rotate=sources.turn_deg, excerpt=sources.excerpt)
         ) as source:
-            said = header(outputs, source, pipeline)
-            said.pop("started_utc")  # the same file gives the same bytes, whenever that is
-            sinks = open_sinks(outputs, None, source, pipeline, said)
-            player = Player(pipeline, source, sinks, None, look(options.window))
-            player.export_threshold = outputs.kpt_thr
+            stream = Stream(replace(options, outputs=outputs), source, lambda: source)
+            # The same file gives the same bytes, whenever that is.
+            player = open_player(stream, pipeline, dated=False)
             if frames := source.frame_count:
                 done = count(1)
                 player.progress = lambda *_: told(min(next(done) / frames, 1.0))

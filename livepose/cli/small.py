@@ -38,7 +38,7 @@ def demo(
     from livepose.benchmark.scene import CameraPath
     from livepose.cli.play import open_player, play
     from livepose.cli.run_options import OutputOptions, RunOptions, WindowOptions
-    from livepose.cli.start import window_possible
+    from livepose.cli.start import Stream, window_possible
     from livepose.pipeline import PosePipeline
     from livepose.sinks.sink import check_folder
     from livepose.window import Window
@@ -52,7 +52,8 @@ def demo(
     pipeline = PosePipeline()
     pipeline.warm_up(scene.size_wh)
     window = Window("livepose - demo") if shown else None
-    play(open_player(chosen, scene, pipeline, window, None), outputs, alone=True)
+    stream = Stream(chosen, scene, CameraPath, window=window)
+    play(open_player(stream, pipeline), outputs, alone=True)
     for path in files:
         print(path.resolve(), file=sys.stderr)
 

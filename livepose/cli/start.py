@@ -61,10 +61,10 @@ def start(options: RunOptions) -> None:
     """
     with ExitStack() as stack:
         # The sources first: a wrong path is said at once, not after the networks were loaded.
-        chosen = options.sources.chosen()
-        sources = [
-            stack.enter_context(open_chosen(*one, options.sources, deferred=True)) for one in chosen
-        ]
+        chosen, sources = options.sources.chosen(), []
+        for one in chosen:
+            sources.append(open_chosen(*one, options.sources, deferred=True))
+            stack.callback(sources[-1].close)
         watch = stack.enter_context(_health_served(options.live.health))
         shown = window_possible(options, live=all(source.live for source in sources))
         screen, streams = None, []
@@ -160,8 +160,7 @@ class Stream:
         from livepose.cli.play import open_player, play
 
         with ready.result()() as pipeline:
-            how = self.options, self.source, pipeline, self.window, self.view, self.watch
-            self.player = open_player(*how)
+            self.player = open_player(self, pipeline)
             if self.stopped:
                 self.player.stop()
             play(self.player, self.options.outputs, alone)
