@@ -21,7 +21,6 @@ from livepose.detection.checkpoint import load_detector
 from livepose.detection.files import DetectorInfo
 from livepose.detection.openvino_engine import converted
 from livepose.errors import LiveposeError, WeightsError
-from livepose.networks import build_network
 from livepose.runtimes.ranges import read_ranges
 from livepose.training.records import CHECKPOINT, read_checkpoint, read_state
 from livepose.weights import Card, import_checkpoint, load_network, read_card, save_checkpoint
@@ -116,10 +115,8 @@ def write_bomb(path: Path) -> None:
 ODD_FILES: dict[str, Callable[[Path], Any]] = {
     "empty": lambda path: path.touch(),
     "text": lambda path: path.write_text('{"format": 1}'),
-    "web page": lambda path: path.write_text("<html>Too many requests</html>"),
     "garbage": lambda path: path.write_bytes(bytes(range(256)) * 4),
     "broken zip": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(200)),
-    "number": lambda path: path.write_bytes(b"\x80\x02K\x01."),
     "deep": lambda path: path.write_bytes(b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b"."),
     "bomb": write_bomb,
     "saved format": lambda path: torch.save({"format": 1}, path),
@@ -183,8 +180,7 @@ def test_a_card_is_bounded_before_memory_is_asked_for(
     ("value", "complaint"), [(float("nan"), "infinite or undefined"), (0.0, "are zero")]
 )
 def test_weights_of_nothing_are_refused(value: float, complaint: str, tmp_path: Path) -> None:
-    state = build_network("resnet50", 17).state_dict()
-    state = {name: torch.full_like(tensor, value) for name, tensor in state.items() if tensor.dim()}
+    state = {"conv1.weight": torch.full((2, 2), value)}
     save_checkpoint(tmp_path / "nothing.safetensors", state, Card("resnet50", (64, 64)))
     with pytest.raises(WeightsError, match=complaint):
         load_network(tmp_path / "nothing.safetensors")
