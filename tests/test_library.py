@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from fakes import make_pipeline, picture
 
-import livepose
 from livepose import LiveposeError, PosePipeline, Poses, Settings
 from livepose.errors import SinkError, SourceError, UsageError
 
@@ -44,11 +43,6 @@ def some_poses() -> Poses:
 @pytest.fixture
 def poses() -> Poses:
     return some_poses().found_in(IMAGE_BGR)
-
-
-def test_dir_shows_the_public_names_only_and_each_can_be_had() -> None:
-    assert sorted(dir(livepose)) == sorted(livepose.__all__)
-    assert all(getattr(livepose, name) is not None for name in dir(livepose))
 
 
 def test_people_are_taken_by_index_slice_and_mask(poses: Poses) -> None:

@@ -19,7 +19,7 @@ from fakes import (
 from livepose.errors import SourceError
 from livepose.estimator import PoseEstimator
 from livepose.frame import Frame
-from livepose.pipeline import STAGES, PosePipeline
+from livepose.pipeline import PosePipeline
 from livepose.poses import KeypointState
 
 __all__ = ["make_pipeline"]
@@ -96,13 +96,6 @@ def test_the_detector_rests_between_detections_and_the_skeleton_stays_on(
     assert pipeline.detector.calls <= 6
 
 
-def test_without_a_detector_the_whole_frame_is_one_person(make_pipeline: Make) -> None:
-    pipeline = make_pipeline(detector="none")
-    poses = pipeline.process(picture())
-    assert poses.boxes_xyxy.tolist() == [[0, 0, 320, 240]]
-    assert [len(found) for _, found in pipeline.run(walking(5))] == [1] * 5
-
-
 def test_two_runs_of_one_pipeline_do_not_share_people(make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     first = [poses.keypoints_xy for _, poses in pipeline.run(walking(10))]
@@ -155,12 +148,6 @@ def test_the_chosen_decoding_is_the_one_that_runs(make_pipeline: Make) -> None:
     np.testing.assert_allclose(cells / pitch_px, np.round(cells / pitch_px), atol=1e-6)
     for method in ("shift", "dark", "integral"):
         assert np.abs(found[method] - found["argmax"]).max() > 0.1
-
-
-def test_the_clock_knows_every_stage(make_pipeline: Make) -> None:
-    pipeline = make_pipeline()
-    list(pipeline.run(walking(5)))
-    assert set(pipeline.clock.names()) == {"cuts", *STAGES}
 
 
 def slow_network(pipeline: PosePipeline, seconds: float) -> list[int]:

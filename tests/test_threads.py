@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from livepose.errors import UsageError
 from livepose.threads import BACKGROUND_NICENESS, BackgroundWriter, OneAtATime, prefetch
 
 
@@ -76,13 +75,6 @@ def test_what_is_used_by_several_threads_is_used_one_at_a_time() -> None:
     for thread in threads:
         thread.join()
     assert most == [1]
-
-
-def test_a_forked_process_is_told_to_open_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    in_turn = OneAtATime("this pipeline")
-    monkeypatch.setattr("livepose.threads.os.getpid", lambda: 1)
-    with pytest.raises(UsageError, match="this pipeline was opened before this process was forked"):
-        in_turn.__enter__()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities for threads")

@@ -1,4 +1,4 @@
-"""Network cameras on loopback, MJPEG over HTTP and RTSP: cut, stalled and brought back at will."""
+"""Network cameras on loopback, MJPEG over HTTP and RTSP: cut and brought back at will."""
 
 import socket
 import socketserver
@@ -35,18 +35,14 @@ class _Camera:
     scheme = "http"
 
     def __init__(self, size_wh: tuple[int, int] = (320, 240), fps: float = 25.0) -> None:
-        self.size_wh, self.fps = size_wh, fps
-        self.port = free_port()
-        self.alive = False
-        self.stalled = False
-        self.connections = 0
+        self.size_wh, self.fps, self.port, self.alive = size_wh, fps, free_port(), False
 
     @property
     def url(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.port}{self.path}"
 
     def start(self) -> None:
-        self.alive, self.stalled = True, False
+        self.alive = True
         self._server = self._make_server()
         self._server.daemon_threads = True
         self._server.block_on_close = False
@@ -65,9 +61,8 @@ class _Camera:
     def pictures(self):
         number = 0
         while self.alive:
-            if not self.stalled:
-                yield picture(number, self.size_wh)
-                number += 1
+            yield picture(number, self.size_wh)
+            number += 1
             time.sleep(1 / self.fps)
 
     def __enter__(self):
@@ -95,7 +90,6 @@ class MjpegCamera(_Camera):
                 if self.path != camera.path:
                     self.send_error(404)
                     return
-                camera.connections += 1
                 self.send_response(200)
                 self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
                 self.end_headers()
@@ -120,7 +114,6 @@ class RtspCamera(_Camera):
     path = "/live"
     scheme = "rtsp"
     key_frame_every = 10
-    parameters_in_sdp = False
 
     def _make_server(self):
         camera = self
@@ -135,7 +128,6 @@ class RtspCamera(_Camera):
                     method, number = request
                     self._answer(method, number)
                     if method == "PLAY":
-                        camera.connections += 1
                         self._play()
                         return
 
@@ -216,6 +208,5 @@ def _encoder(size_wh: tuple[int, int]):
     encoder.width, encoder.height = size_wh
     encoder.pix_fmt, encoder.framerate = "yuv420p", 25
     encoder.time_base = Fraction(1, 25)
-    encoder.gop_size = 10
     encoder.options = {"preset": "ultrafast", "tune": "zerolatency"}
     return encoder

@@ -72,14 +72,6 @@ def pipe_of(tmp_path, name, data):
     return path
 
 
-def test_a_pipe_cannot_be_read_backwards_and_that_is_said(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
-    path = write_video(tmp_path / "a.mp4", [0.0, 0.5], size_wh=(640, 480), image_bgr=noise)
-    data = path.read_bytes()
-    with pytest.raises(SourceError, match="out of a pipe MP4 can only be read with its index"):
-        open_video(pipe_of(tmp_path, "b.mp4", data))
-
-
 @pytest.mark.parametrize(
     "name",
     [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from livepose import window as display
-from livepose.window import Command, Window, command_of, first_size_wh, quieten_qt
+from livepose.window import Command, Window, command_of, quieten_qt
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks about X11 on Linux")
 
@@ -46,13 +46,6 @@ def test_before_the_first_picture_there_is_nothing_to_poll_and_nothing_to_close(
     window.close()
     assert window.poll() == [Command.QUIT]
     window.show(np.zeros((4, 4, 3), np.uint8))  # closed: nothing opens, with or without a display
-
-
-def test_a_window_opens_at_the_size_of_its_picture_up_to_a_limit() -> None:
-    assert first_size_wh(640, 480) == (640, 480)
-    assert first_size_wh(3840, 2160) == (1280, 720)
-    assert first_size_wh(1080, 1920) == (450, 800)
-    assert first_size_wh(1, 100_000) == (1, 800)
 
 
 def test_a_headless_opencv_is_told_from_one_with_windows() -> None:
