@@ -18,11 +18,8 @@ from livepose.weights.places import downloads_folder
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are there and the bytes there will be (None if not known)."""
-
-TIMEOUT_S = 15.0
-"""Of one answer of the server ..."""
-LIMIT_S = 3600.0
-"""... and of everything, looking the host up included."""
+TIMEOUT_S, LIMIT_S = 15.0, 3600.0
+"""Of one answer of the server, and of everything, looking the host up included."""
 MOST_BYTES = 1 << 30
 _CHUNK = 1 << 18
 _AGAIN = "what is there is kept, run the same command again to go on"
@@ -40,7 +37,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fetch(known: Known, progress: Progress | None = None, folder: Path | None = None) -> Path:
+def fetch(known: Known, progress: Progress | None = None) -> Path:
     """Downloads one file of the manifest, or finds it downloaded and right already.
 
     WeightsError if it has to be downloaded by hand, cannot be reached, or is not what it should be.
@@ -51,7 +48,7 @@ def fetch(known: Known, progress: Progress | None = None, folder: Path | None = 
             f"{known.folder} and run 'livepose weights import FILE --family {known.family} --input "
             f"{known.input_hw[0]}x{known.input_hw[1]}'"
         )
-    target = (folder or downloads_folder()) / known.file
+    target = downloads_folder() / known.file
     if target.is_file() and file_sha256(target).startswith(known.sha256):
         return target
     if is_offline():

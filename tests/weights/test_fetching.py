@@ -140,30 +140,28 @@ def known(url: str, folder: str = "") -> Known:
     return Known("x", "x.pth", "hrnet_w32", (128, 96), 17, "dark", url, folder, SHA256[:8])
 
 
-def test_a_file_that_was_fetched_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
-    path = fetch(known(server.url), folder=tmp_path)
-    assert fetch(known(server.url), folder=tmp_path) == path and len(server.asked) == 1
+def test_a_file_that_was_fetched_is_not_fetched_again(server: Server) -> None:
+    path = fetch(known(server.url))
+    assert fetch(known(server.url)) == path and len(server.asked) == 1
     path.write_bytes(b"damaged later")
-    assert file_sha256(fetch(known(server.url), folder=tmp_path)) == SHA256
+    assert file_sha256(fetch(known(server.url))) == SHA256
 
 
-def test_files_that_need_a_person_say_where_they_are(tmp_path: Path) -> None:
+def test_files_that_need_a_person_say_where_they_are() -> None:
     with pytest.raises(WeightsError) as caught:
-        fetch(known("", "https://drive/folder"), folder=tmp_path)
+        fetch(known("", "https://drive/folder"))
     assert "get x.pth from https://drive/folder" in str(caught.value)
     assert "weights import FILE --family dark --input 128x96" in str(caught.value)
 
 
-def test_a_known_file_ends_a_little_above_its_own_size(server: Server, tmp_path: Path) -> None:
+def test_a_known_file_ends_a_little_above_its_own_size(server: Server) -> None:
     server.content = CONTENT * 7
     with pytest.raises(WeightsError, match="more than the 6,050,000 bytes"):
-        fetch(replace(known(server.url), size_mb=1.0), folder=tmp_path)
+        fetch(replace(known(server.url), size_mb=1.0))
 
 
-def test_offline_by_choice_fetches_nothing(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_by_choice_fetches_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEPOSE_OFFLINE", "1")
     with pytest.raises(WeightsError, match="LIVEPOSE_OFFLINE forbids"):
-        fetch(known(server.url), folder=tmp_path)
+        fetch(known(server.url))
     assert server.asked == []
