@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +55,15 @@ _STREAM = 0xDE7EC7
 Pixels = NDArray[np.float32]
 
 
+@dataclass(frozen=True)
 class BoxedPictures:
-    """Pictures with the boxes (N, 4) of the people in each, drawn by their weights.
-
-    The pictures are not to be written to.
+    """Pictures, not to be written to, the boxes (N, 4) of the people in each, and how often each
+    is drawn.
     """
 
-    def __init__(self) -> None:
-        self.images: list[ImageBgr] = []
-        self.boxes_xyxy: list[Boxes] = []
-        self._weights: list[float] = []
-        self._cumulative = np.empty(0)
+    images: list[ImageBgr]
+    boxes_xyxy: list[Boxes]
+    weights: list[float]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -74,12 +73,9 @@ class BoxedPictures:
         """How many boxes there are in all."""
         return sum(map(len, self.boxes_xyxy))
 
-    def add(self, images: list[ImageBgr], boxes_xyxy: list[Boxes], weight: float) -> None:
-        """A set more."""
-        self.images += images
-        self.boxes_xyxy += boxes_xyxy
-        self._weights += [weight] * len(images)
-        self._cumulative = np.cumsum(self._weights) / np.sum(self._weights)
+    @cached_property
+    def _cumulative(self) -> NDArray[np.float64]:
+        return np.asarray(np.cumsum(self.weights) / np.sum(self.weights))
 
     def draw(self, rng: np.random.Generator) -> tuple[ImageBgr, Boxes]:
         """Any picture with its boxes."""
@@ -101,7 +97,7 @@ def read_boxed(settings: DetectorSettings) -> BoxedPictures:
             "lack boxes as IMAGES:ANNOTATIONS:one-boxed"
         )
     detector = file and open_detector(file, "cpu", score_threshold=COMPLETING_SCORE)
-    problems, pictures = Problems(settings.strict_data, ADVICE), BoxedPictures()
+    problems, every = Problems(settings.strict_data, ADVICE), BoxedPictures([], [], [])
     for spec in specs:
         images, boxes = _read_set(spec, spec.one_boxed and not detector, problems)
         if spec.one_boxed and detector:
@@ -109,9 +105,11 @@ def read_boxed(settings: DetectorSettings) -> BoxedPictures:
             boxes = [completed(*pair, detector) for pair in zip(images, boxes, strict=True)]
             added = sum(map(len, boxes)) - before
             logger.info(f"{spec.annotations}: {detector.name} added {added} boxes to {before}")
-        pictures.add(images, boxes, spec.weight)
+        every.images.extend(images)
+        every.boxes_xyxy.extend(boxes)
+        every.weights.extend([spec.weight] * len(images))
     problems.tell()
-    return pictures
+    return every
 
 
 def _read_set(spec: SetSpec, cut: bool, problems: Problems) -> tuple[list[ImageBgr], list[Boxes]]:

@@ -24,7 +24,13 @@ import torch
 from torch import Tensor
 
 from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
-from livepose.training.records import CHECKPOINT, RunLog, read_checkpoint, write_checkpoint
+from livepose.training.records import (
+    CHECKPOINT,
+    append_log,
+    cut_log,
+    read_checkpoint,
+    write_checkpoint,
+)
 from livepose.training.settings import RunSettings
 from livepose.training.train_step import Processes, Task, TrainStep, choose_device
 
@@ -214,7 +220,8 @@ class Trainer:
         """
         self._began_s = time.perf_counter()
         self._told = (self.step, self.elapsed_s)
-        log = RunLog(self.folder, self.step) if self.processes.first else None
+        if self.processes.first:
+            cut_log(self.folder, self.step)
 
         def prepare(step: int) -> Any:
             return self.task.prepare(step, self.schedule.progress(step, self.elapsed_s))
@@ -228,14 +235,14 @@ class Trainer:
                     break
                 self._learn(self.task.finish(loader.take()), progress)
                 if self.step - self._told[0] >= self.settings.log_every:
-                    self._tell(loader, log)
+                    self._tell(loader)
                 if self.elapsed_s - written_s > CHECKPOINT_EVERY_S:
                     self._write()
                     written_s = self.elapsed_s
-            self._tell(loader, log)
+            self._tell(loader)
             self._write()
             if progress >= 1:
-                self._validate(log)
+                self._validate()
             paused = INTERRUPTED if self._stop else PAUSED
             self.ended = FINISHED if progress >= 1 else paused
 
@@ -272,10 +279,10 @@ class Trainer:
             self._norm = float(norm)
         self._unchecked.clear()
 
-    def _tell(self, loader: Prefetcher, log: RunLog | None) -> None:
+    def _tell(self, loader: Prefetcher) -> None:
         """Log and show the steps since the last time, if there were any."""
         self._check()
-        if log is None or not self._losses:
+        if not (self.processes.first and self._losses):
             return
         elapsed_s, batch = self.elapsed_s, self.settings.batch
         passed_s = max(elapsed_s - self._told[1], 1e-9)
@@ -296,7 +303,7 @@ class Trainer:
             "samples_per_s": round(batch / step_s, 2),
             "data_share": round(min(1.0, loader.waited_s / passed_s), 4),
         }
-        log.write(entry)
+        append_log(self.folder, entry)
         text = (
             "step {step}, {samples} {unit}, loss {loss:.4f}, {samples_per_s:.1f} {unit}/s, "
             "data {data_share:.0%}, {progress:.1%}, {left} left"
@@ -306,13 +313,12 @@ class Trainer:
         loader.waited_s = 0.0
         self._told = (self.step, elapsed_s)
 
-    def _validate(self, log: RunLog | None) -> None:
-        if log is None:
-            return
-        for name in self.settings.dev:
+    def _validate(self) -> None:
+        for name in self.settings.dev if self.processes.first else ():
             found = self.task.validate(self.train_step.ema, name)
             measured = {key: round(value, 4) for key, value in found.items()}
-            log.write({"step": self.step, "set": name, "validation": measured})
+            entry = {"step": self.step, "set": name, "validation": measured}
+            append_log(self.folder, entry)
             figures = ", ".join(f"{key} {value:g}" for key, value in measured.items())
             logger.info(f"step {self.step}, {name}: {figures}")
 

@@ -74,21 +74,17 @@ def load_state(network: nn.Module, state: dict[str, Tensor], file: Path) -> None
     network.load_state_dict(completed(network, state))
 
 
-class RunLog:
-    """Appends to ``log.jsonl``; entries after ``keep_until_step`` are of a lost future."""
+def append_log(folder: Path, entry: dict[str, Any]) -> None:
+    """Add one line to the log."""
+    with (folder / LOG).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
 
-    def __init__(self, folder: Path, keep_until_step: int = 0) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / LOG
-        kept = [entry for entry in read_log(folder) if entry.get("step", 0) <= keep_until_step]
-        self._path.write_text("", encoding="utf-8")
-        for entry in kept:
-            self.write(entry)
 
-    def write(self, entry: dict[str, Any]) -> None:
-        """Add one line."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+def cut_log(folder: Path, last_step: int) -> None:
+    """Leave out what is of a lost future."""
+    kept = [entry for entry in read_log(folder) if entry.get("step", 0) <= last_step]
+    text = "".join(json.dumps(entry) + "\n" for entry in kept)
+    (folder / LOG).write_text(text, encoding="utf-8")
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
