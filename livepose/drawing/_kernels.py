@@ -34,6 +34,7 @@ def paint_capsules(image_bgr: ImageBgr, shapes: NDArray[np.float64]) -> None:
         dx, dy = bx - ax, by - ay
         scale = 1.0 / max(dx * dx + dy * dy, 1e-6)
         reach, most = hole + radius + rim + 0.5, min(1.0, 2.0 * radius)
+        beyond = reach * reach
         low, high = max(0.0, min(ax, bx) - reach), min(width - 1.0, max(ax, bx) + reach)
         slanted = abs(dy) > 1e-3 * abs(dx)
         lean = dx / dy if slanted else 0.0
@@ -49,6 +50,8 @@ def paint_capsules(image_bgr: ImageBgr, shapes: NDArray[np.float64]) -> None:
                 px, py = x - ax, y - ay
                 along = min(1.0, max(0.0, (px * dx + py * dy) * scale))
                 px, py = px - along * dx, py - along * dy
+                if px * px + py * py >= beyond:
+                    continue
                 inside = radius + 0.5 - abs(math.sqrt(px * px + py * py) - hole)
                 if inside + rim <= 0.0:
                     continue

@@ -60,9 +60,26 @@ def fill_panel(
     middle = np.array([left + right, top + bottom]) / 2
     inner = np.array([right - left, bottom - top]) / 2 - radius
     outline_xy = middle + np.sign(round_xy) * inner + radius * round_xy
-    ink = image_bgr.copy()
-    cv2.fillConvexPoly(ink, np.array(fixed(outline_xy)), bgr, cv2.LINE_AA, SHIFT)
-    cv2.addWeighted(ink, opacity, image_bgr, 1.0 - opacity, 0.0, dst=image_bgr)
+    with blended(image_bgr, edges_px, opacity) as (ink, corner_xy):
+        cv2.fillConvexPoly(ink, np.array(fixed(outline_xy - corner_xy)), bgr, cv2.LINE_AA, SHIFT)
+
+
+@contextmanager
+def blended(
+    image_bgr: ImageBgr, edges_px: tuple[float, float, float, float], opacity: float
+) -> Iterator[tuple[ImageBgr, NDArray[np.float64]]]:
+    """A copy of that part of a picture to draw on, and where its corner lies; then both are mixed.
+
+    Only the part is copied: the whole of a large picture would take longer than all the drawing.
+    """
+    height, width = image_bgr.shape[:2]
+    low, high = np.array(edges_px[:2]), np.array(edges_px[2:])
+    left, top = np.clip(np.floor(low) - 1, 0, (width - 1, height - 1)).astype(int)
+    right, bottom = np.clip(np.ceil(high) + 2, (left + 1, top + 1), (width, height)).astype(int)
+    part = image_bgr[top:bottom, left:right]
+    ink = part.copy()
+    yield ink, np.array([left, top], dtype=np.float64)
+    part[...] = cv2.addWeighted(ink, opacity, part, 1.0 - opacity, 0.0)
 
 
 @lru_cache(maxsize=256)

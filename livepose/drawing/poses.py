@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.drawing._kernels import paint_capsules
-from livepose.drawing.canvas import SHIFT, fixed, on_canvas, put_text, text_width_px
+from livepose.drawing.canvas import (
+    SHIFT,
+    blended,
+    fixed,
+    on_canvas,
+    put_text,
+    text_width_px,
+)
 from livepose.drawing.palette import CENTRE, LEFT, RIGHT, track_colours_bgr
 from livepose.frame import ImageBgr
 from livepose.poses import KeypointState, Poses
@@ -196,14 +203,18 @@ def _draw_ellipses(canvas: ImageBgr, poses: Poses, there: Flags, colours_bgr: Fl
     known = (there.T & (xx > 0) & (np.maximum(xx, yy) < most) & (xx * yy - xy * xy > 1e-9)).T
     variances, axes = np.linalg.eigh(poses.covariance_px2[known])
     angles_deg = np.rad2deg(np.arctan2(axes[:, 1, 0], axes[:, 0, 0])).tolist()
-    centres = fixed(poses.keypoints_xy[known])
+    if not known.any():
+        return
     colours = colours_bgr[:, _anatomy(poses.skeleton)[0]][known].tolist()
-    ink = canvas.copy()
-    for radius in RADII:
-        halves = fixed(radius * np.sqrt(variances))
-        for centre, half, angle_deg, bgr in zip(centres, halves, angles_deg, colours, strict=True):
-            cv2.ellipse(ink, centre, half, angle_deg, 0, 360, bgr, 1, cv2.LINE_AA, SHIFT)
-    cv2.addWeighted(ink, _ELLIPSE_OPACITY, canvas, 1 - _ELLIPSE_OPACITY, 0, dst=canvas)
+    centres_xy, reach_px = poses.keypoints_xy[known], RADII[-1] * np.sqrt(variances[:, 1:])
+    low, high = (centres_xy - reach_px).min(axis=0), (centres_xy + reach_px).max(axis=0)
+    with blended(canvas, (*low.tolist(), *high.tolist()), _ELLIPSE_OPACITY) as (ink, corner_xy):
+        centres = fixed(centres_xy - corner_xy)
+        for radius in RADII:
+            halves = fixed(radius * np.sqrt(variances))
+            for one in zip(centres, halves, angles_deg, colours, strict=True):
+                centre, half, angle_deg, bgr = one
+                cv2.ellipse(ink, centre, half, angle_deg, 0, 360, bgr, 1, cv2.LINE_AA, SHIFT)
 
 
 def _draw_id(
