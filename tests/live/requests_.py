@@ -1,8 +1,11 @@
 """Requests as nobody's browser would send them, to servers of the tests, and waiting for them."""
 
 import http.client
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
 
 
 def get(port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, dict, bytes]:
@@ -26,3 +29,23 @@ def wait_for(true: Callable[[], object], limit_s: float = 5.0) -> None:
     while not true():
         assert time.perf_counter() < end_s
         time.sleep(0.01)
+
+
+@contextmanager
+def repeating(work: Callable[[int], object], every_s: float = 0.02) -> Iterator[None]:
+    """Does the work with 0, 1, 2, ... in a thread of its own."""
+    stop = threading.Event()
+
+    def run() -> None:
+        for index in count():
+            if stop.wait(every_s):
+                return
+            work(index)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

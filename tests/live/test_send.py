@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from live.requests_ import repeating
 from pythonosc.osc_bundle import OscBundle
 from sinks.people import frame, poses
 from sources.loopback import free_port
@@ -175,21 +176,13 @@ def test_an_address_that_cannot_be_right_is_one_sentence(url, sentence):
 @pytest.fixture
 def running():
     """A web socket on which four people are sent, a hundred times a second."""
-    header, stop = {**HEADER, "angles": list(NAMES)}, threading.Event()
-    with open_bus(f"ws://127.0.0.1:{free_port()}", header) as bus:
 
-        def write() -> None:
-            index = 0
-            while not stop.is_set():
-                bus.write(replace(frame(index), captured_s=time.perf_counter()), poses(4))
-                index += 1
-                time.sleep(0.01)
+    def write(index: int) -> None:
+        bus.write(replace(frame(index), captured_s=time.perf_counter()), poses(4))
 
-        writing = threading.Thread(target=write)
-        writing.start()
+    header = {**HEADER, "angles": list(NAMES)}
+    with open_bus(f"ws://127.0.0.1:{free_port()}", header) as bus, repeating(write, 0.01):
         yield bus
-        stop.set()
-        writing.join()
 
 
 def address(bus) -> str:
