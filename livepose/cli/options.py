@@ -97,7 +97,7 @@ def options(kind: type[Options], given: Namespace) -> Options:
     """The dataclass with what was given; its own defaults for the rest."""
     inner = _dataclasses(get_type_hints(kind))
     made = {name: options(one, given) for name, one in inner.items()}
-    return kind(**given_of(kind, given), **made)
+    return kind(**(given_of(kind, given) | made))  # a field may be called as an option within
 
 
 def _dataclasses(hints: Mapping[str, Any]) -> dict[str, Any]:
