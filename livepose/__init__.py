@@ -24,7 +24,7 @@ Levels, lowest first; a module imports only from levels below its own:
    are measured; ``batch/``: many files, workers and machines
 7. ``evaluation/``, ``training/``, ``calibration/``, ``benchmark/``: never imported by the live
    path
-8. ``cli/``: the commands; each is a ``Command``: what it takes, and what then runs
+8. ``cli/``: the commands; the parameters of each are its options
 
 >>> from livepose import PosePipeline                               # doctest: +SKIP
 >>> for frame, poses in PosePipeline().run("in.mp4"):               # doctest: +SKIP

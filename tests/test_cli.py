@@ -86,22 +86,15 @@ def test_a_video_that_breaks_off_leaves_what_there_was(
         assert sum(1 for _ in container.decode(video=0)) == 200
 
 
-def test_unknown_weights_are_said_with_exit_code_4(
-    video: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--weights", "/nowhere.safetensors"], WEIGHTS), (["--device", "cuda:97"], DEVICE)],
+)
+def test_weights_and_a_gpu_that_are_not_there_are_never_a_silent_run_without(
+    video: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int
 ) -> None:
-    assert main(["--video", str(video), "--weights", "/nowhere.safetensors"]) == WEIGHTS
-    assert "/nowhere.safetensors" in sentences(capsys.readouterr().err)[-1]
-
-
-def test_a_gpu_that_is_not_there_is_never_a_silent_cpu_run(
-    video: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        pytest.skip("this machine has the GPU that the test wants to be absent")
-    assert main(["--video", str(video), "--device", "cuda"]) == DEVICE
-    assert "cuda" in sentences(capsys.readouterr().err)[-1].lower()
+    assert main(["--video", str(video), *words]) == code
+    assert words[1].partition(":")[0] in sentences(capsys.readouterr().err)[-1].lower()
 
 
 def test_a_video_gets_all_outputs_at_once(

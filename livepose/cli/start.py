@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from livepose.player import Player
 
 logger = logging.getLogger(__name__)
-Result = TypeVar("Result")
+Told = Callable[[str], None]
+"""Hears of each part that is ready."""
 Networks = Callable[[], "AbstractContextManager[PosePipeline]"]
 """Gives each stream its pipeline."""
 PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first picture": 30}
@@ -86,27 +87,27 @@ def start(options: RunOptions) -> None:
             _play_all(streams, screen, ready)
 
 
-def _load(options: RunOptions, sources: Sequence[Source], told: Callable[[str], None]) -> Networks:
+def _load(options: RunOptions, sources: Sequence[Source], told: Told) -> Networks:
     from livepose.cli.play import open_networks
 
     told("libraries")
     return open_networks(options, sources, told)
 
 
-class GettingReady(Generic[Result]):
+class GettingReady:
     """Work in a thread of its own, and how far it is.
 
     What libraries do cannot be broken off: when the program is to end before the work is done, its
     process ends without waiting for it (``livepose.cli.end``).
     """
 
-    def __init__(self, work: Callable[[Callable[[str], None]], Result]) -> None:
+    def __init__(self, work: Callable[[Told], Any]) -> None:
         self._missing = dict(PARTS)
         self._started_s = time.perf_counter()
-        self._future: Future[Result] = Future()
+        self._future: Future[Any] = Future()
         threading.Thread(target=self._run, args=(work,), name="getting ready", daemon=True).start()
 
-    def _run(self, work: Callable[[Callable[[str], None]], Result]) -> None:
+    def _run(self, work: Callable[[Told], Any]) -> None:
         try:
             self._future.set_result(work(self._done))
         except BaseException as error:  # raised again where the result is taken
@@ -128,7 +129,7 @@ class GettingReady(Generic[Result]):
         """Waits so long at most; whether the work is over."""
         return bool(wait([self._future], seconds).done)
 
-    def result(self) -> Result:
+    def result(self) -> Any:
         """What the work returned; its error is raised here."""
         return self._future.result()
 
@@ -153,7 +154,7 @@ class Stream:
     stopped: bool = False
     player: "Player | None" = None
 
-    def play(self, ready: GettingReady[Networks], *, alone: bool) -> None:
+    def play(self, ready: GettingReady, *, alone: bool) -> None:
         """Plays it to its end, once the networks and its first frame are there."""
         if not self.show_until_ready(ready):
             return
@@ -165,7 +166,7 @@ class Stream:
                 self.player.stop()
             play(self.player, self.options.outputs, alone)
 
-    def play_among_others(self, ready: GettingReady[Networks]) -> bool:
+    def play_among_others(self, ready: GettingReady) -> bool:
         """The same in a thread of its own; whether it came to its end, or its source was lost."""
         try:
             self.play(ready, alone=False)
@@ -185,7 +186,7 @@ class Stream:
         if self.source.live:  # it may be waiting for its first frame
             self.source.close()
 
-    def show_until_ready(self, ready: GettingReady[Any]) -> bool:
+    def show_until_ready(self, ready: GettingReady) -> bool:
         """Shows pictures with a line until all is there; False when somebody had enough."""
         pictures, source, over = self.pictures(), self.source, False
         steps: list[tuple[Callable[[], str], Callable[[float], bool]]] = [
@@ -231,7 +232,7 @@ class Stream:
         return not self.stopped
 
 
-def _play_all(streams: Sequence[Stream], screen: Screen, ready: GettingReady[Networks]) -> None:
+def _play_all(streams: Sequence[Stream], screen: Screen, ready: GettingReady) -> None:
     """A thread for each stream, while this one shows them.
 
     A source that is lost ends its own stream alone; another error, or Ctrl-C, ends all.

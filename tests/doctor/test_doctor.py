@@ -204,21 +204,6 @@ def test_the_real_doctor_says_valid_json_and_ends_with_the_code_it_says() -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
-    [
-        *(("torch", "a convolution runs"), ("openvino", "a model runs"), ("numba", "with NumPy")),
-        *(("opencv", "opencv"), ("pyav", "writes H.264"), ("pose weights", "verified")),
-        ("detector weights", "person_yolo11n, verified"),
-    ],
-)
-def test_looking_goes_well_here(name: str, found: str) -> None:
-    """In this process, so that what is done is seen by coverage and by warnings."""
-    verdict = CHECKS[name].look()
-    assert verdict.status == OK
-    assert found in verdict.found.lower() if name == "opencv" else found in verdict.found
-
-
-@pytest.mark.parametrize(
     ("installed", "said"),
     [
         (["opencv-python"], ""),
