@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import openvino
@@ -80,18 +79,11 @@ def _round_weights(convolution: Any) -> None:
     node = convolution.input(1).get_source_output().get_node()
     while node.get_type_name() == "Convert":  # weights are stored in half precision
         node = node.input_value(0).get_node()
-    rounded, steps = whole_weights(np.array(node.data, dtype=np.float32))
-    whole = ops.convert(ops.constant(rounded), "f32")
-    convolution.input(1).replace_source_output(ops.multiply(whole, _number(steps)).output(0))
-
-
-def whole_weights(
-    weights: NDArray[np.float32],
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Weights (out, in, h, w) as whole numbers, and the size of a step of each output channel."""
+    weights = np.array(node.data, dtype=np.float32)  # (out, in, h, w)
     tops = np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
     steps = np.maximum(tops, np.float32(1e-12)) / np.float32(WEIGHT_TOP)
-    return np.rint(weights / steps).astype(np.int8), steps.astype(np.float32)
+    whole = ops.convert(ops.constant(np.rint(weights / steps).astype(np.int8)), "f32")
+    convolution.input(1).replace_source_output(ops.multiply(whole, _number(steps)).output(0))
 
 
 def _groups(

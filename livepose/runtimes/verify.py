@@ -39,14 +39,6 @@ class Shift:
     tail_px: float
     score: float
 
-    def within(self, limit_px: float) -> bool:
-        """Whether that can be used; NaN cannot."""
-        return (
-            self.median_px <= limit_px
-            and self.tail_px <= TAIL * limit_px
-            and self.score <= SCORE_LIMIT
-        )
-
 
 @cache
 def people() -> NDArray[np.uint8]:
@@ -87,7 +79,9 @@ def require_agreement(runtime: Runtime, reference: Heatmaps) -> Shift:
     """
     shift = keypoint_shift(runtime(probe_crops(runtime.card)), reference, runtime.card.blur_kernel)
     limit_px = LIMITS_PX[runtime.precision]
-    if not shift.within(limit_px):
+    limits = limit_px, TAIL * limit_px, SCORE_LIMIT
+    found = shift.median_px, shift.tail_px, shift.score
+    if not all(value <= limit for value, limit in zip(found, limits, strict=True)):  # NaN too
         raise DeviceError(
             f"{runtime.name} on {runtime.device} in {runtime.precision} finds other keypoints "
             f"than torch in f32 (moved by {shift.median_px:.2f} px of the crop in the median and "

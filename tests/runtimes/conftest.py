@@ -1,5 +1,6 @@
 """Weights and crops that the runtimes' tests share."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,19 @@ from numpy.typing import NDArray
 
 from livepose.networks import build_network
 from livepose.weights import Card, save_checkpoint
+
+TINYPOSE = """
+input = "128x96"
+skeleton = "coco17"
+alignment = "hrnet"
+blur_kernel = 3
+sigma = 1.0
+colour = "rgb"
+mean = [123.675, 116.28, 103.53]
+std = [58.395, 57.12, 57.375]
+source = "PP-TinyPose"
+licence = "Apache-2.0"
+"""
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +85,12 @@ def photographs(shared: Path) -> Callable[[tuple[int, int]], NDArray[np.uint8]]:
         )
 
     return resized
+
+
+@pytest.fixture
+def tinypose(shared: Path, tmp_path: Path) -> Path:
+    """Somebody else's network, with its model config."""
+    for suffix in (".xml", ".bin"):
+        shutil.copyfile(shared / "peers" / f"tinypose_128x96_fp16{suffix}", tmp_path / f"t{suffix}")
+    (tmp_path / "t.toml").write_text(TINYPOSE)
+    return tmp_path / "t.xml"

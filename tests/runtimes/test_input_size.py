@@ -1,6 +1,5 @@
 """Another size of the input: the same weights, checked, timed and kept as of that size."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,9 +91,6 @@ def test_a_size_that_no_network_bears_says_what_works(input_hw: tuple[int, int])
         Settings(input_hw=input_hw)
 
 
-def test_an_export_of_one_size_says_so(shared: Path, tmp_path: Path) -> None:
-    for suffix in (".xml", ".bin"):
-        shutil.copyfile(shared / "peers" / f"tinypose_128x96_fp16{suffix}", tmp_path / f"t{suffix}")
-    (tmp_path / "t.toml").write_text('input = "128x96"\n')
+def test_an_export_of_one_size_says_so(tinypose: Path) -> None:
     with pytest.raises(UsageError, match=r"t.xml does not run at 96x64; it is an export of one"):
-        open_runtime(tmp_path / "t.xml", input_hw=(96, 64))
+        open_runtime(tinypose, input_hw=(96, 64))

@@ -21,27 +21,6 @@ from livepose.runtimes.openvino import has_bf16, openvino
 
 Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
 
-TINYPOSE = """
-input = "128x96"
-skeleton = "coco17"
-alignment = "hrnet"
-blur_kernel = 3
-sigma = 1.0
-colour = "rgb"
-mean = [123.675, 116.28, 103.53]
-std = [58.395, 57.12, 57.375]
-source = "PP-TinyPose"
-licence = "Apache-2.0"
-"""
-
-
-@pytest.fixture
-def tinypose(shared: Path, tmp_path: Path) -> Path:
-    for suffix in (".xml", ".bin"):
-        shutil.copyfile(shared / "peers" / f"tinypose_128x96_fp16{suffix}", tmp_path / f"t{suffix}")
-    (tmp_path / "t.toml").write_text(TINYPOSE)
-    return tmp_path / "t.xml"
-
 
 def plain(path: Path, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The file's own network, one normalised picture at a time, by nothing but OpenVINO."""
