@@ -217,22 +217,18 @@ def test_a_wrong_shape_is_said(method, shape):
         decode(np.zeros(shape, np.float32), method)
 
 
-@pytest.mark.parametrize("dtype", (np.uint8, np.int64, np.complex64, bool))
-def test_a_wrong_type_is_said(dtype):
-    with pytest.raises(ValueError, match=r"expected float16, float32 or float64, got"):
-        decode_dark(np.zeros((1, 1, 4, 4), dtype))
-
-
-@pytest.mark.parametrize("kernel", (0, -3, 2, 4, 3.0, None))
-def test_a_kernel_that_is_not_odd_is_said(kernel):
-    with pytest.raises(ValueError, match=r"blur_kernel: expected an odd integer from 1"):
-        decode_dark(np.ones((1, 1, 8, 8), np.float32), blur_kernel=kernel)
-
-
-@pytest.mark.parametrize("beta", (0.0, -1.0, np.nan, np.inf))
-def test_a_beta_that_is_not_positive_is_said(beta):
-    with pytest.raises(ValueError, match=r"softmax_beta: expected None or a number above 0"):
-        decode_integral(np.ones((1, 1, 8, 8)), softmax_beta=beta)
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        *(({"dtype": kind}, "expected float16, float32 or") for kind in (np.uint8, bool, complex)),
+        *(({"blur_kernel": odd}, "blur_kernel: expected an odd") for odd in (0, -3, 2, 3.0, None)),
+        *(({"softmax_beta": b}, "softmax_beta: expected None or") for b in (0.0, -1.0, np.nan)),
+    ],
+)
+def test_a_wrong_argument_is_said(wrong, sentence):
+    maps = np.ones((1, 1, 8, 8), wrong.pop("dtype", np.float32))
+    with pytest.raises(ValueError, match=sentence):
+        (decode_integral if "softmax_beta" in wrong else decode_dark)(maps, **wrong)
 
 
 def test_the_examples_in_the_docstrings_run():

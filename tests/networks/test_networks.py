@@ -12,6 +12,7 @@ from torch import nn
 
 from livepose.errors import WeightsError
 from livepose.networks import NETWORKS, build_network, published_gflops
+from livepose.networks.folding import fold_batch_norms
 
 CASES = [
     pytest.param("hrnet_w32", (128, 96)),
@@ -120,3 +121,30 @@ def test_an_unknown_network_is_named_with_those_there_are() -> None:
 def test_a_network_without_keypoints_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1 keypoint, got 0"):
         build_network("hrnet_w32", 0)
+
+
+def stirred(network: nn.Module) -> nn.Module:
+    """The network with statistics as training leaves them."""
+    generator = torch.Generator().manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.running_mean, module.weight.data, module.bias.data):
+                assert tensor is not None
+                tensor.copy_(0.5 + 0.2 * torch.rand(tensor.shape, generator=generator))
+            assert module.running_var is not None
+            module.running_var.copy_(
+                0.5 + torch.rand(module.running_var.shape, generator=generator)
+            )
+    return network.eval()
+
+
+@pytest.mark.parametrize("name", ["hrnet_w32", "resnet50"])
+def test_a_folded_network_gives_the_same_heatmaps_without_batch_norms(name: str) -> None:
+    torch.manual_seed(0)
+    network = stirred(build_network(name, 17))
+    folded = fold_batch_norms(network)
+    pictures = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        expected, got = network(pictures), folded(pictures)
+    assert (got - expected).abs().max() < 1e-4 * expected.std()
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
