@@ -26,6 +26,7 @@ from livepose.errors import UsageError
 from livepose.settings import ONE, expected, flag_of
 
 Options = TypeVar("Options")
+Parser = ArgumentParser | argparse._ArgumentGroup
 FILE = "livepose.toml"
 SOURCES = frozenset(("paths", "camera", "video", "image", "source"))
 """Fields that say where frames come from: those of one place count, not a mixture."""
@@ -80,7 +81,7 @@ def command(help: str) -> Callable[[Callable[..., int | None]], Command]:
     return made
 
 
-def add_options(parser: ArgumentParser | argparse._ArgumentGroup, kind: type) -> None:
+def add_options(parser: Parser, kind: type, group: argparse._ArgumentGroup | None = None) -> None:
     """Adds an option for each field of ``kind``, and of dataclasses within it as groups.
 
     What was not given stays out of the namespace: the dataclass alone knows its defaults.
@@ -88,9 +89,9 @@ def add_options(parser: ArgumentParser | argparse._ArgumentGroup, kind: type) ->
     hints = get_type_hints(kind)
     for entry in fields(kind):
         if entry.metadata:
-            _add(parser, entry, hints[entry.name])
+            _add(group or parser, entry, hints[entry.name])
     for inner in _dataclasses(hints).values():
-        add_options(parser.add_argument_group(inner.__doc__.partition(".")[0]), inner)
+        add_options(parser, inner, parser.add_argument_group(inner.__doc__.partition(".")[0]))
 
 
 def options(kind: type[Options], given: Namespace) -> Options:
@@ -111,7 +112,7 @@ def given_of(kind: type, given: Namespace) -> dict[str, Any]:
     return {name: tuple(one) if isinstance(one, list) else one for name, one in chosen.items()}
 
 
-def _add(parser: ArgumentParser | argparse._ArgumentGroup, entry: "Field[Any]", hint: Any) -> None:
+def _add(parser: Parser, entry: "Field[Any]", hint: Any) -> None:
     told, flag = entry.metadata, flag_of(entry)
     value_type, several = _value_type(hint)
     how: dict[str, Any] = {"default": SUPPRESS, "help": told["help"].replace("%", "%%")}

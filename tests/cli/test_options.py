@@ -57,12 +57,12 @@ def test_every_kind_of_field_comes_back_as_its_type() -> None:
 
 def test_a_function_is_a_command_with_its_parameters_as_options() -> None:
     @command("Says it.")
-    def say(what: Inner, loud: bool = option(False, "louder")) -> int:
-        return what.depth if loud else 0
+    def say(what: Example, loudly: bool = option(False, "louder")) -> int:
+        return what.inner.depth if loudly else 0
 
     parser = ArgumentParser()
     say.register(parser)
-    given = parser.parse_args(["--loud", "--depth", "3"])
+    given = parser.parse_args(["--needed", "x", "--loudly", "--depth", "3"])
     assert given.run(given) == 3
 
 
