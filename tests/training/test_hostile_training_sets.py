@@ -3,9 +3,7 @@
 import json
 from pathlib import Path
 
-import pytest
 from hostile import damaged, mutated
-from safetensors.numpy import load_file, save_file
 
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.dataset import Problems
@@ -13,7 +11,6 @@ from livepose.skeletons import COCO17
 from livepose.training.data import People, SetSpec, read_set
 from livepose.training.detector import read_boxed
 from livepose.training.pack import (
-    FORMAT,
     join_parts,
     read_pack,
     split_file,
@@ -68,17 +65,3 @@ def test_damaged_packs_parts_and_settings_are_read_or_refused(
         text = json.dumps(mutated(settings, seed))
         found.append(refused(lambda text=text: PoseSettings.from_json(text)))
     assert any(found)
-
-
-@pytest.mark.parametrize("name", ["sizes_wh", "xy"])
-def test_a_pack_whose_table_has_another_shape_is_one_sentence(
-    people: People, tmp_path: Path, name: str
-) -> None:
-    pack = tmp_path / "people.pack"
-    write_pack(people, PackSettings(data=("a:b",), output=pack, side_px=48))
-    tensors = load_file(pack)
-    rows = len(tensors[name])
-    tensors[name] = tensors[name].reshape(rows, -1, 1)
-    save_file(tensors, pack, metadata={"format": FORMAT, "skeleton": "coco17"})
-    with pytest.raises(DataError, match=f"{name}: expected the shape"):
-        read_pack(pack, "coco17", Problems())

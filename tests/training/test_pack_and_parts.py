@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from livepose.cli import main
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.dataset import Problems
 from livepose.training.data import People
-from livepose.training.pack import MANIFEST, join_parts, read_pack, split_file, write_pack
+from livepose.training.pack import FORMAT, MANIFEST, join_parts, read_pack, split_file, write_pack
 from livepose.training.settings import PackSettings
 
 
@@ -55,6 +56,12 @@ def test_a_damaged_pack_is_refused(people: People, tmp_path: Path) -> None:
     write_pack(people, how(file))
     with pytest.raises(DataError, match="made for coco17"):
         read_pack(file, "mpii16", Problems())
+    tensors = load_file(file)
+    tensors["xy"] = tensors["xy"][:-1]
+    other = tmp_path / "other.pack"
+    save_file(tensors, other, metadata={"format": FORMAT, "skeleton": "coco17"})
+    with pytest.raises(DataError, match="xy: expected the shape"):
+        unpack(other)
     for spoiled in (file.read_bytes()[:-50], b"something else"):
         file.write_bytes(spoiled)
         with pytest.raises(DataError, match="expected a pack"):
