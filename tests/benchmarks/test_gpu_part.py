@@ -18,6 +18,7 @@ def test_the_rehearsal_measures_every_figure(
 ) -> None:
     monkeypatch.setattr(gpu, "QUICK", PLAN)
     monkeypatch.setattr("livepose.benchmark.run.WARM_UP_FRAMES", 1)
+    monkeypatch.setattr("livepose.benchmark.run.DEFAULT_FRAMES", 4)
     path = tmp_path / "gpu.json"
     words = ["--quick", "--device", "cpu", "--detector", "none", "--json", str(path)]
     assert gpu.main(words) == 0
