@@ -1,8 +1,8 @@
-"""The accuracy that stands beside the rivals' speed: COCO AP on pictures with annotated people.
+"""The accuracy that stands beside the rivals' speed: COCO AP on images with annotated people.
 
 Only where a rival has trained weights of its own; livepose's AP is on its weights' card. 17 of
 MediaPipe's 33 landmarks are COCO's; it is given each annotated box, a quarter wider on each side,
-as a picture of its own. PP-TinyPose has the same boxes, the YOLO finds its own.
+as an image of its own. PP-TinyPose has the same boxes, the YOLO finds its own.
 """
 
 import logging
@@ -65,7 +65,7 @@ class MediaPipePeer:
         if answer is None:
             return np.full((17, 2), np.nan), np.zeros(17)
         marks = [answer.landmark[index] for index in COCO_LANDMARKS]
-        # Its 0 to 1 runs from edge to edge of the picture.
+        # Its 0 to 1 runs from edge to edge of the image.
         inside = np.array([(mark.x, mark.y) for mark in marks]) * (high - low) - 0.5
         return inside + low, np.array([mark.visibility for mark in marks])
 
@@ -74,7 +74,7 @@ def measure_accuracy(plan: Plan) -> dict[str, Any]:
     """AP with its 95 % interval of every peer with trained weights."""
     folder = shared_folder()
     if folder is None or not (folder / "data" / "coco" / "dev").is_dir():
-        return {"rows": {}, "why": "the pictures are not on this machine"}
+        return {"rows": {}, "why": "the images are not on this machine"}
     scored: dict[str, Any] = {}
     for key, opener in OPENERS.items():
         logger.info(f"accuracy of {key}")
@@ -82,7 +82,7 @@ def measure_accuracy(plan: Plan) -> dict[str, Any]:
             scored[key] = score(opener(), folder / "data" / "coco" / "dev", plan)
         except AbsentError as reason:
             scored[key] = {"why": str(reason)}
-    return {"set": "350 pictures of COCO val2017, 984 people", "rows": scored}
+    return {"set": "350 images of COCO val2017, 984 people", "rows": scored}
 
 
 OPENERS: dict[str, Callable[[], PoseEstimator | DirectPeer]] = {
@@ -104,7 +104,7 @@ def score(peer: PoseEstimator | DirectPeer, folder: Path, plan: Plan) -> dict[st
         else:
             run_direct(scorer, peer)
     finally:
-        data.pictures.close()
+        data.images.close()
     [row] = scorer.measured().rows
     interval = row.intervals["ap"]
     return {"ap": row.figures["ap"], "low": interval.low, "high": interval.high}

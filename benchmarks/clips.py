@@ -1,7 +1,7 @@
-"""Several people in real films: what nobody has placed there for a benchmark.
+"""Several people in real clips: what nobody has placed there for a benchmark.
 
-A film is decoded and scaled to 480 lines before the clock starts, and shown there and back again.
-Where the films are not on this machine, the packaged photographs of people stand in, each as a film
+A clip is decoded and scaled to 480 lines before the clock starts, and shown there and back again.
+Where the clips are not on this machine, the packaged photographs of people stand in, each as a clip
 that pans over it.
 """
 
@@ -42,25 +42,25 @@ CONTESTANTS = (
 
 
 def measure_clips(plan: Plan) -> dict[str, Any]:
-    """Everybody on every film; the detector's looks are counted."""
+    """Everybody on every clip; the detector's looks are counted."""
     entries = [entry for entry in ENTRIES if entry.key in CONTESTANTS]
     measured: dict[str, Any] = {}
     titles: dict[str, str] = {}
     absent: dict[str, Any] = {}
-    for name, frames in films(plan.scene_frames).items():
-        logger.info(f"film {name}")
+    for name, frames in clips(plan.scene_frames).items():
+        logger.info(f"clip {name}")
         opened, absent = open_all(len(frames), entries, plan)
         rows = measure_at(0, frames, opened, plan)
         titles |= {entry.key: entry.title for entry, _ in opened}
         for entry, one in opened:
-            looked = getattr(one.system, "looked_percent", None)
-            rows[entry.key] |= {} if looked is None else {"looked_percent": looked()}
+            looked = getattr(one.system, "detected_percent", None)
+            rows[entry.key] |= {} if looked is None else {"detected_percent": looked()}
         measured[name] = rows
-    return {"films": measured, "titles": titles, "absent": absent}
+    return {"clips": measured, "titles": titles, "absent": absent}
 
 
-def films(count: int) -> dict[str, list[Frame]]:
-    """The films by name, so many frames of each."""
+def clips(count: int) -> dict[str, list[Frame]]:
+    """The clips by name, so many frames of each."""
     folder = shared_folder()
     there = [] if folder is None else [folder / "video" / name for name in CLIPS]
     found = {path.stem: of_film(path, count) for path in there if path.is_file()}
@@ -68,20 +68,20 @@ def films(count: int) -> dict[str, list[Frame]]:
 
 
 def of_film(path: Path, count: int) -> list[Frame]:
-    """The first frames of a film, scaled."""
+    """The first frames of a clip, scaled."""
     with open_video(path) as source:
         taken = list(islice(source, count))
     return [Frame(scaled(one.image_bgr), one.time_s, one.index) for one in taken]
 
 
 def panned(photograph_bgr: ImageBgr, count: int) -> list[Frame]:
-    """A photograph as a film: the camera goes slowly from the left to the right."""
+    """A photograph as a clip: the camera goes slowly from the left to the right."""
     image_bgr = scaled(photograph_bgr)
     width = image_bgr.shape[1] - min(PAN_PX * count, image_bgr.shape[1] // 4)
     room = image_bgr.shape[1] - width
     lefts = np.linspace(0, room, count).astype(int)
-    cuts = (np.ascontiguousarray(image_bgr[:, left : left + width]) for left in lefts)
-    return [Frame(cut, index / FPS, index) for index, cut in enumerate(cuts)]
+    groups = (np.ascontiguousarray(image_bgr[:, left : left + width]) for left in lefts)
+    return [Frame(cut, index / FPS, index) for index, cut in enumerate(groups)]
 
 
 def scaled(image_bgr: ImageBgr) -> ImageBgr:

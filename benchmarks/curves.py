@@ -1,10 +1,10 @@
-"""Cost curves: frames/s and age of the picture against people, frame size, detection interval.
+"""Cost curves: frames/s and age of the image against people, frame size, detection interval.
 
 Against people also with a budget of time (``--target-fps``), which takes people in turns.
 
 Frames/s: as quick as it goes, drawing included. Age: a camera of 30 frames/s is played in real
 time and only its newest frame is taken, as in live use; the age is the time from capture until the
-drawn picture is ready. The detector runs, and the scene's true boxes stand in for what it finds,
+drawn image is ready. The detector runs, and the scene's true boxes stand in for what it finds,
 so that the load is what the axis says.
 """
 

@@ -3,7 +3,7 @@
     python -m benchmarks.first_seconds in.mp4 --output docs/first-seconds.png
     python -m benchmarks.first_seconds in.mp4 --output cold.png --empty-caches
 
-The screen is Xvfb's (apt-get install xvfb). A screenshot is kept where the picture changed in kind:
+The screen is Xvfb's (apt-get install xvfb). A screenshot is kept where the image changed in kind:
 the window, each new line under it, the first skeleton. The times are printed as JSON.
 """
 
@@ -33,7 +33,7 @@ CHANGED = 0.004
 
 @contextmanager
 def screen(folder: Path) -> Iterator[str]:
-    """The name of a display whose picture lies in a file of ``folder``."""
+    """The name of a display whose image lies in a file of ``folder``."""
     if shutil.which("Xvfb") is None:
         sys.exit("first_seconds: Xvfb is missing: apt-get install xvfb")
     read_end, write_end = os.pipe()
@@ -59,7 +59,7 @@ def screenshot(folder: Path) -> ImageBgr:
     return rows.reshape(height, stride)[:, : width * 4].reshape(height, width, 4)[..., :3].copy()
 
 
-def film(
+def clip(
     video: Path, empty_caches: bool, seconds: float, most: int
 ) -> list[tuple[float, ImageBgr]]:
     """Screenshots with their seconds since the command, one for each change."""
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="at most")
     parser.add_argument("--shots", type=int, default=8, help="at most")
     asked = parser.parse_args()
-    shots = film(asked.video, asked.empty_caches, asked.seconds, asked.shots)
+    shots = clip(asked.video, asked.empty_caches, asked.seconds, asked.shots)
     labels = [f"{at_s:.1f} s" for at_s, _ in shots]
     row = contact_sheet([image for _, image in shots], min(4, len(shots)), 1600, labels)
     cv2.imwrite(str(asked.output), row)

@@ -33,7 +33,7 @@ PAGE_MB = resource.getpagesize() / 2**20
 
 
 class Passers(Source):
-    """A grey picture through which people walk; each is there for a few seconds. A ``Source``."""
+    """A grey image through which people walk; each is there for a few seconds. A ``Source``."""
 
     fps = FPS
     frame_count: int
@@ -45,7 +45,7 @@ class Passers(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(self.frame_count):
-            # A picture of its own for each frame, as a decoder hands out.
+            # An image of its own for each frame, as a decoder hands out.
             image_bgr = np.full((self.size_wh[1], self.size_wh[0], 3), 90, dtype=np.uint8)
             self.newest_s = index / FPS
             yield Frame(image_bgr, self.newest_s, index)

@@ -1,6 +1,6 @@
 """The pose network in livepose's runtime against OpenVINO's own latency run of the bare network.
 
-Bare: the network alone (float pictures in, heatmaps out, no normalisation, no softmax), compiled
+Bare: the network alone (float images in, heatmaps out, no normalisation, no softmax), compiled
 with the latency hint and run again and again on one input that never changes.
 """
 
@@ -35,7 +35,7 @@ def measure_network(plan: Plan) -> dict[str, Any]:
     rows = {}
     for batch in BATCHES:
         logger.info(f"the bare network, {batch} at once")
-        ours, theirs = in_turn(own_run(runtime, batch), bare_run(bare, batch), plan.runs)
+        ours, theirs = lock(own_run(runtime, batch), bare_run(bare, batch), plan.runs)
         rows[str(batch)] = {
             "runtime_ms": spread(ours),
             "bare_ms": spread(theirs),
@@ -49,7 +49,7 @@ def own_run(runtime: Runtime, batch: int) -> Work:
     return lambda: runtime(crops)
 
 
-def in_turn(first: Work, second: Work, runs: int) -> tuple[list[float], list[float]]:
+def lock(first: Work, second: Work, runs: int) -> tuple[list[float], list[float]]:
     """Milliseconds of both, run alternately; a few runs of each are warm-up."""
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(runs + 3):

@@ -1,4 +1,4 @@
-"""The cost curves as one picture."""
+"""The cost curves as one image."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from livepose.evaluation.report import figure_with, save
 
 AXES = {"people": "people", "size": "frame size", "interval": "frames from detection to detection"}
 TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
-KINDS = {"fps": "frames/s", "age_ms": "age of the picture, ms"}
+KINDS = {"fps": "frames/s", "age_ms": "age of the image, ms"}
 
 
 def plot_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:

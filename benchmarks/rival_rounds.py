@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.plan import Plan
 from benchmarks.rivals import Entry, Opened
-from benchmarks.rounds import TimedRun, in_turn
+from benchmarks.rounds import TimedRun, lock
 from livepose.benchmark.scene import WalkingPeople, endless
 from livepose.errors import LiveposeError
 from livepose.frame import Frame
@@ -19,7 +19,7 @@ def measure_rivals(people: int, entries: Sequence[Entry], plan: Plan) -> dict[st
     """Everybody at this number of people; who could not be opened, with the reason."""
     opened, absent = open_all(people, entries, plan)
     drawn = list(WalkingPeople(people, plan.scene_frames))
-    facts = {
+    properties = {
         entry.key: {
             "title": entry.title,
             "weights": one.weights,
@@ -32,7 +32,7 @@ def measure_rivals(people: int, entries: Sequence[Entry], plan: Plan) -> dict[st
         "people": people,
         "size_wh": list(drawn[0].size_wh),
         "pixels": digest(drawn),
-        "entries": facts,
+        "entries": properties,
         "absent": absent,
         "rows": measure_at(people, drawn, opened, plan),
     }
@@ -65,7 +65,7 @@ def measure_at(
         logger.info(f"{people} people: warming up {entry.title}")
         seconds = float("inf") if entry.settles else plan.warm_up_s
         timed[entry.key].warm_up(plan.warm_up_frames, seconds)
-    for done in in_turn(list(timed.values()), plan.rounds, plan.length):
+    for done in lock(list(timed.values()), plan.rounds, plan.length):
         logger.info(f"{people} people: round {done} of {plan.rounds}")
     return {key: turn.as_dict() for key, turn in timed.items()}
 

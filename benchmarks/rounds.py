@@ -125,7 +125,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float,
     return middle, low, high
 
 
-def in_turn(timed: Sequence[TimedRun], rounds: int, length: Length) -> Iterator[int]:
+def lock(timed: Sequence[TimedRun], rounds: int, length: Length) -> Iterator[int]:
     """Everybody's first round, everybody's second, and so on; who begins changes.
 
     Yields after each round of all, so that the caller can tell how far it is.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.network import in_turn
+from benchmarks.network import lock
 from benchmarks.plan import Plan
 from livepose.benchmark.run import BenchmarkSettings, measure, spread
 from livepose.heatmaps import decode, encode_dark
@@ -40,7 +40,7 @@ def decode_us(plan: Plan) -> dict[str, float]:
     """DARK of four people's heatmaps by itself, µs a person."""
     random = np.random.default_rng(0)
     maps = np.stack([one_person(random) for _ in range(PEOPLE)])
-    samples_ms, _ = in_turn(lambda: decode(maps, "dark", 3), lambda: None, plan.runs * 20)
+    samples_ms, _ = lock(lambda: decode(maps, "dark", 3), lambda: None, plan.runs * 20)
     return spread([1e3 * sample / PEOPLE for sample in samples_ms])
 
 

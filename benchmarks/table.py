@@ -37,7 +37,7 @@ def summary(document: Document) -> Iterator[str]:
 
 
 def speed(document: Document) -> str:
-    """What the README shows: real films where they were measured, else the made scene."""
+    """What the README shows: real clips where they were measured, else the made scene."""
     parts = document["parts"]
     rivals = rival_parts(parts)
     if "clips" in parts:
@@ -77,44 +77,44 @@ def rival_parts(parts: Document) -> list[Document]:
 def rivals_table(rivals: Sequence[Document], accuracy: Document) -> str:
     """One row a rival; frames/s at each number of people, ratio to livepose, accuracy."""
     people = [f"fps, {said(part['people'])}" for part in rivals]
-    entries = {key: facts for part in rivals for key, facts in part["entries"].items()}
-    absent = {key: facts for part in rivals for key, facts in part["absent"].items()}
+    entries = {key: properties for part in rivals for key, properties in part["entries"].items()}
+    absent = {key: properties for part in rivals for key, properties in part["absent"].items()}
     rows = [
         [
-            facts["title"],
+            properties["title"],
             *(cell(part["rows"], key) for part in rivals),
-            scored(accuracy.get(key, {})) or facts["accuracy"],
+            scored(accuracy.get(key, {})) or properties["accuracy"],
         ]
-        for key, facts in entries.items()
+        for key, properties in entries.items()
     ]
     rows += [
-        [facts["title"], *[""] * len(rivals), f"not measured: {facts['why']}"]
-        for key, facts in absent.items()
+        [properties["title"], *[""] * len(rivals), f"not measured: {properties['why']}"]
+        for key, properties in absent.items()
         if key not in entries
     ]
     return markdown_table(["from decoded 640x480 frames to poses", *people, "COCO AP"], rows)
 
 
 def clips_table(part: Document) -> str:
-    """One row a rival; frames/s on each real film, and how often our detector looked there."""
-    films = part["films"]
-    own = [rows.get("livepose", {}) for rows in films.values()]
+    """One row a rival; frames/s on each real clip, and how often our detector looked there."""
+    clips = part["clips"]
+    own = [rows.get("livepose", {}) for rows in clips.values()]
     rows = [
         ["people a frame", *(f"{row['people_found']:g}" if row else "" for row in own)],
         [
             "detector looked",
-            *(f"{row['looked_percent']:.0f} % of frames" if row else "" for row in own),
+            *(f"{row['detected_percent']:.0f} % of frames" if row else "" for row in own),
         ],
         *(
-            [title, *(cell(rows, key) for rows in films.values())]
+            [title, *(cell(rows, key) for rows in clips.values())]
             for key, title in part["titles"].items()
         ),
         *(
-            [f"{facts['title']}: not measured: {facts['why']}", *[""] * len(films)]
-            for facts in part["absent"].values()
+            [f"{properties['title']}: not measured: {properties['why']}", *[""] * len(clips)]
+            for properties in part["absent"].values()
         ),
     ]
-    return markdown_table(["real films, 480 lines, fps", *films], rows)
+    return markdown_table(["real clips, 480 lines, fps", *clips], rows)
 
 
 def notes(document: Document) -> str:
@@ -190,9 +190,9 @@ def details(parts: Document) -> Iterator[str]:
         rows = [[title, *(str(one[name]) for name in names)] for title, one in starts]
         yield section("Start", heads, rows)
     if curves := curve_parts(parts):
-        heads = ("", "", "frames/s", "age of the picture, ms")
-        picture = "Cost curves\n\n![Frames/s and age](benchmark-curves.png)"
-        yield section(picture, heads, curve_rows(curves), words=2)
+        heads = ("", "", "frames/s", "age of the image, ms")
+        image = "Cost curves\n\n![Frames/s and age](benchmark-curves.png)"
+        yield section(image, heads, curve_rows(curves), words=2)
     if "memory" in parts:
         told = parts["memory"].items()
         rows = [

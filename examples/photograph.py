@@ -1,6 +1,6 @@
-"""From a photograph to a plot, a table and a picture by supervision: photograph.py PICTURE FOLDER.
+"""From a photograph to a plot, a table and an image by supervision: photograph.py PICTURE FOLDER.
 
-Each paragraph is a cell of a notebook, where ``poses`` alone shows the picture and its people.
+Each paragraph is a cell of a notebook, where ``poses`` alone shows the image and its people.
 """
 
 import sys
@@ -11,8 +11,8 @@ import supervision as sv
 
 from livepose import PosePipeline
 
-picture, folder = sys.argv[1], Path(sys.argv[2])
-poses = PosePipeline().process(picture)  # a path, an array (blue first) or a picture of PIL
+image, folder = sys.argv[1], Path(sys.argv[2])
+poses = PosePipeline().process(image)  # a path, an array (blue first) or an image of PIL
 
 poses.save(folder / "plot.png", boxes=True, uncertainty=True)  # or .plot() for the array
 
@@ -23,6 +23,6 @@ poses.save(folder / "table.csv")  # or .to_table() for pandas and polars
 
 points = poses.to_supervision()  # with the calibrated covariance of each keypoint
 edges = [(first + 1, second + 1) for first, second in poses.skeleton.limbs]  # it counts from 1
-drawn = sv.EdgeAnnotator(edges=edges).annotate(cv2.imread(picture), points)
+drawn = sv.EdgeAnnotator(edges=edges).annotate(cv2.imread(image), points)
 drawn = sv.VertexEllipseAreaAnnotator().annotate(drawn, points)
 cv2.imwrite(str(folder / "supervision.png"), drawn)

@@ -1,4 +1,4 @@
-"""Keypoints of a picture of one person, by an exported file alone: run_onnx.py MODEL.onnx PICTURE.
+"""Keypoints of an image of one person, by an exported file alone: run_onnx.py MODEL.onnx PICTURE.
 
 Needs numpy, opencv-python and onnxruntime; livepose only wrote the file.
 """

@@ -54,7 +54,7 @@ def inside(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float64]:
 
 
 def clip(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> Boxes:
-    """Boxes cut at the edges of a picture of ``size_wh``."""
+    """Boxes cut at the edges of an image of ``size_wh``."""
     return np.clip(boxes_xyxy, 0.0, np.array([*size_wh, *size_wh], dtype=np.float64))
 
 

@@ -38,7 +38,7 @@ OVERLAP_IOU = 0.2
 """Whoever stands before somebody who is looked at is looked at too, or poses would be mixed up."""
 
 
-class Look(NamedTuple):
+class LastPosed(NamedTuple):
     """The last look at somebody."""
 
     time_s: float
@@ -55,7 +55,7 @@ class Look(NamedTuple):
 class PoseSchedule:
     """Tells who is due for a look of the pose network, and what becomes of the others.
 
-    Somebody is propagated while nothing changes in the picture where they are, and while they move
+    Somebody is propagated while nothing changes in the image where they are, and while they move
     on as the filter predicts, about as surely as the network would measure it. The more people
     share the network, the less it takes; one alone is looked at in every frame.
 
@@ -76,7 +76,7 @@ class PoseSchedule:
 
     def reset(self) -> None:
         """Forgets everybody."""
-        self._looks: dict[int, Look] = {}
+        self._last_posed: dict[int, LastPosed] = {}
         self._moved: dict[int, bool] = {}
         self._time_s = -np.inf
         self._changes: Changes | None = None
@@ -84,7 +84,7 @@ class PoseSchedule:
             self._smoother.reset()
 
     def due(self, time_s: float, tracked: Tracked, image_bgr: ImageBgr) -> Mask:
-        """Which of these people (P,) are to be looked at in this picture."""
+        """Which of these people (P,) are to be looked at in this image."""
         step_s, self._time_s = time_s - self._time_s, time_s
         self._moved, self._changes = {}, None
         if self._every_frame or len(tracked) < 2:
@@ -94,29 +94,31 @@ class PoseSchedule:
         allowed = DOUBT_BY_NEIGHBOUR * (len(tracked) - 1)
         due = np.isinf(doubts)
         for person, one in enumerate(tracked.track_ids.tolist()):
-            look = self._looks.get(one)
-            moves = look is None or self._changes.within(tracked.boxes_xyxy[person], look.thumbnail)
+            last = self._last_posed.get(one)
+            moves = last is None or self._changes.within(tracked.boxes_xyxy[person], last.thumbnail)
             self._moved[one] = moves
-            if look is None or look.is_old(time_s, step_s):
+            if last is None or last.is_old(time_s, step_s):
                 due[person] = True
             elif moves:
-                unforeseen = not look.moved or time_s - look.time_s > LONGEST_MOVING_S
+                unforeseen = not last.moved or time_s - last.time_s > LONGEST_MOVING_S
                 due[person] |= unforeseen or doubts[person] > allowed
         if due.any() and not due.all():
             near = boxes.iou(tracked.boxes_xyxy, tracked.boxes_xyxy[due]) > OVERLAP_IOU
             due |= near.any(axis=1)
         return due
 
-    def looked_at(self, time_s: float, poses: Poses) -> None:
-        """These people were found in this picture, not smoothed yet."""
+    def posed(self, time_s: float, poses: Poses) -> None:
+        """These people were found in this image, not smoothed yet."""
         if self._learns_apart:
             self._smoother.apply(time_s, poses)
         thumbnail = None if self._changes is None else self._changes.thumbnail
-        kept = {one: look for one, look in self._looks.items() if time_s - look.time_s < FORGET_S}
+        kept = {
+            one: last for one, last in self._last_posed.items() if time_s - last.time_s < FORGET_S
+        }
         for one in poses.track_ids.tolist():
             first_s = kept[one].first_s if one in kept else time_s
-            kept[one] = Look(time_s, first_s, thumbnail, self._moved.get(one, True))
-        self._looks = kept
+            kept[one] = LastPosed(time_s, first_s, thumbnail, self._moved.get(one, True))
+        self._last_posed = kept
 
     def propagate(self, time_s: float, poses: Poses, waiting: Poses, overdue: Mask) -> Poses:
         """These people and those who were not looked at, where they should be, sorted by id."""
@@ -126,7 +128,7 @@ class PoseSchedule:
 
 # -- a budget of time ------------------------------------------------------------------------------
 
-LONGEST_REST_S = 1.0  # a detection that is due is put off for so long at most
+LONGEST_DELAY_S = 1.0  # a detection that is due is put off for so long at most
 EARLY = 0.75  # after less than this part of its interval a frame of a faster camera is dropped
 MOST_DEBT = 8.0  # frames, so that one hiccup is not paid off for seconds
 FRAMES_REMEMBERED = 8  # between their poses and the screen
@@ -272,7 +274,7 @@ class Scheduler:
         since_s = time_s if self._put_off_s is None else self._put_off_s
         # Never longer than a while, the dearer the longer: without the detector newcomers would
         # never be seen. Where it leaves no time for a pose, they take turns frame by frame.
-        patience_s = min(LONGEST_REST_S, 4.0 * detect_s)
+        patience_s = min(LONGEST_DELAY_S, 4.0 * detect_s)
         waits = 0.0 <= time_s - since_s < patience_s or self._detected_before
         self._detects = fits or not waits
         if self._detects:
@@ -296,13 +298,13 @@ class Scheduler:
         most = max(least, self.costs.most_crops(int(due.sum()), self._left_s))
         turns = np.array([self._turns.get(one, 0) for one in track_ids])
         order = np.argsort(turns, kind="stable")
-        looked = order[due[order]][:most]
+        posed = order[due[order]][:most]
         chosen = np.zeros(len(track_ids), dtype=bool)
-        chosen[looked] = True
-        turns[looked] = self._turn + 1 + np.arange(len(looked))
-        self._turn += len(looked)
+        chosen[posed] = True
+        turns[posed] = self._turn + 1 + np.arange(len(posed))
+        self._turn += len(posed)
         self._turns = dict(zip(track_ids, turns.tolist(), strict=True))
-        self._crops = len(looked)
+        self._crops = len(posed)
         self.dropped_work.poses += int(due.sum()) - self._crops
         return chosen
 

@@ -39,7 +39,7 @@ class LiveposeError(Exception):
 
 
 class UsageError(LiveposeError, ValueError):
-    """An argument that cannot be right: a setting, a picture, an array of another shape."""
+    """An argument that cannot be right: a setting, an image, an array of another shape."""
 
     exit_code = 2
 
@@ -75,7 +75,7 @@ class GateError(LiveposeError):
 
 
 class DataError(LiveposeError):
-    """Annotations or pictures that cannot be trained on or measured against."""
+    """Annotations or images that cannot be trained on or measured against."""
 
     exit_code = 2
 

@@ -86,7 +86,7 @@ class PoseEstimator:
     clock : StageClock, optional
         Told the milliseconds of the stages crop, network and decode.
     small_people_px : float, optional
-        People whose crop is lower than this in the picture go through a smaller input of the same
+        People whose crop is lower than this in the image go through a smaller input of the same
         network, where the runtime can do that; 0 is nobody, None what suits the weights.
     """
 
@@ -108,7 +108,7 @@ class PoseEstimator:
             runtime.card.small_people_px if small_people_px is None else small_people_px
         )
         self.wait = True
-        """Whether a picture may wait until the smaller input is ready: a live one may not."""
+        """Whether an image may wait until the smaller input is ready: a live one may not."""
 
     def _small_people(self, below_px: float) -> "SmallPeople | None":
         runtime, input_hw = self.runtime, smaller_size(self.runtime.card.input_hw)
@@ -123,13 +123,13 @@ class PoseEstimator:
         return SmallPeople(below_px, open_smaller)
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
-        """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
+        """Keypoints of the people in these boxes, (P, 4), of one image (H, W, 3)."""
         return self.estimate_frames([image_bgr], [boxes_xyxy])[0]
 
     def estimate_frames(
         self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
     ) -> list[Estimates]:
-        """The same for several pictures, whose crops go through the network in one batch."""
+        """The same for several images, whose crops go through the network in one batch."""
         if (people := self.small_people) is None:
             return self._estimate(images_bgr, boxes_xyxy)
         small = [self.geometry.heights_px(boxes) < people.below_px for boxes in boxes_xyxy]
@@ -162,7 +162,7 @@ class PoseEstimator:
     def decode(
         self, heatmaps: NDArray[np.float32], boxes_xyxy: Boxes, method: str | None = None
     ) -> Estimates:
-        """Heatmaps (P, K, H, W) of these boxes as keypoints in the picture."""
+        """Heatmaps (P, K, H, W) of these boxes as keypoints in the image."""
         with self.clock.stage("decode"):
             method = method or self.method
             if method == "dark":
@@ -200,7 +200,7 @@ class PoseEstimator:
 
 
 class SmallPeople:
-    """Estimates people whose crop is lower than ``below_px`` in the picture, by a smaller input.
+    """Estimates people whose crop is lower than ``below_px`` in the image, by a smaller input.
 
     Their crop loses no pixel in it, and takes half of the operations. ``open_estimator`` gives the
     estimator of the smaller input; it is called in a thread when the first of them comes.

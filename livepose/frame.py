@@ -1,4 +1,4 @@
-"""A frame: one picture with its time; and a clock for what is done with it."""
+"""A frame: one image with its time; and a clock for what is done with it."""
 
 import time
 from collections import deque
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from livepose.errors import UsageError
 
 ImageBgr = NDArray[np.uint8]
-"""A colour picture, (H, W, 3), blue first as OpenCV has it."""
+"""A colour image, (H, W, 3), blue first as OpenCV has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture of a source.
+    """One image of a source.
 
-    ``time_s`` is the time of the picture: capture time (monotonic, from the first frame) for a
+    ``time_s`` is the time of the image: capture time (monotonic, from the first frame) for a
     camera, presentation time for a file. 0.0 is a time like any other. ``captured_s`` is
     ``time.perf_counter()`` at capture for live sources, None for files. ``dropped`` counts the
-    frames that the source let go since the one before. ``name`` is the file of a still picture.
+    frames that the source let go since the one before. ``name`` is the file of a still image.
 
     The pixels of ``image_bgr`` are square. Where those of the source are not (anamorphic video),
     ``scale_xy`` is the size of the image divided by that in the source's own pixels.
@@ -51,7 +51,7 @@ class Frame:
 
 
 def check_image(image_bgr: ImageBgr) -> None:
-    """Refuses whatever is not a colour picture of bytes.
+    """Refuses whatever is not a colour image of bytes.
 
     Raises
     ------

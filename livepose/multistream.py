@@ -49,7 +49,7 @@ class PoseService:
     @contextmanager
     def stream(self) -> Iterator[PosePipeline]:
         """A pipeline for one stream; others wait for it until the block ends."""
-        self._first.in_turn.require_same_process()
+        self._first.lock.require_same_process()
         inner = self._first.detector
         detector: SharedDetector | None = None
         if isinstance(inner, TwoScaleDetector):
@@ -61,7 +61,7 @@ class PoseService:
             yield PosePipeline(self._first.settings, networks=(estimator, detector))
 
     def warm_up(self, sizes_wh: Sequence[tuple[int, int]]) -> None:
-        """Prepares the networks for one picture of each of these sizes, together and alone."""
+        """Prepares the networks for one image of each of these sizes, together and alone."""
         for size_wh in dict.fromkeys(sizes_wh):
             self._first.warm_up(size_wh)
         blanks = [np.zeros((*size_wh[::-1], 3), dtype=np.uint8) for size_wh in sizes_wh]
@@ -138,7 +138,7 @@ class SharedEstimator(PoseEstimator):
         self._inner, self._batching = inner, batching
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
-        """Keypoints of the people in these boxes, (P, 4), of one picture (H, W, 3)."""
+        """Keypoints of the people in these boxes, (P, 4), of one image (H, W, 3)."""
         self._inner.wait, self._inner.method = self.wait, self.method
         with self.clock.stage("network"):
             return self._batching(self._inner.estimate_frames, image_bgr, boxes_xyxy)
@@ -146,19 +146,19 @@ class SharedEstimator(PoseEstimator):
     def estimate_frames(
         self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
     ) -> list[Estimates]:
-        """The same for several pictures, each in the next batch."""
+        """The same for several images, each in the next batch."""
         return [self.estimate(*pair) for pair in zip(images_bgr, boxes_xyxy, strict=True)]
 
 
 class SharedDetector:
-    """The detector of one stream: pictures go along in the others' batch."""
+    """The detector of one stream: images go along in the others' batch."""
 
     def __init__(self, inner: Detector, batching: DynamicBatching) -> None:
         self.name = inner.name
         self._inner, self._batching = inner, batching
 
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
-        """The people in each of these pictures."""
+        """The people in each of these images."""
         return [self._batching(self._inner, image) for image in images_bgr]
 
 
@@ -170,6 +170,6 @@ class SharedTwoScaleDetector(SharedDetector):
         self.can_detect_small, self._detect_small = inner.can_detect_small, inner.detect_small
 
     def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
-        """The people in this picture, the small ones of them in a larger input; one by one."""
+        """The people in this image, the small ones of them in a larger input; one by one."""
         with self._batching.at_work:
             return self._detect_small(image_bgr)

@@ -3,7 +3,7 @@
 ``PosePipeline._follow`` is that way. Live, only the newest frame counts and nothing waits for a
 batch; on files, decoding runs ahead in a thread and every frame is handled. The frames of a video
 go one by one all the same: where people are in one comes from their poses in the one before.
-Pictures of a folder go through the networks together. A budget's ``Scheduler`` says what waits.
+Images of a folder go through the networks together. A budget's ``Scheduler`` says what waits.
 """
 
 import time
@@ -40,11 +40,11 @@ from livepose.sources.images import as_image_bgr
 from livepose.threads import OneAtATime, give_way, prefetch
 from livepose.tracking import ShotBoundaries, Tracked, Tracker, TrackerSettings
 
-Picture = ImageBgr | str | Path | Any
-"""What stands for a picture: an array, a file, or a picture of PIL."""
+Image = ImageBgr | str | Path | Any
+"""What stands for an image: an array, a file, or an image of PIL."""
 FRAMES_PREFETCHED = 4
 STILLS_TOGETHER = 4
-"""Pictures of a folder that go through the networks together."""
+"""Images of a folder that go through the networks together."""
 WARM_BATCHES = (1, 2, 3, 4)
 """Numbers of people that are prepared for before the first frame."""
 PATIENT_COAST_S = 1.0
@@ -54,9 +54,9 @@ STAGES = ("detect", "track", "crop", "network", "decode", "smooth")
 
 
 class PosePipeline:
-    """Finds and follows the people in pictures.
+    """Finds and follows the people in images.
 
-    Threads may share one: it does their pictures in turn. A process that was forked opens its own.
+    Threads may share one: it does their images in turn. A process that was forked opens its own.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class PosePipeline:
         **changes: Any,
     ) -> None:
         self.settings = chosen = replace(settings or Settings(), **changes)
-        self.in_turn = OneAtATime("this PosePipeline")
+        self.lock = OneAtATime("this PosePipeline")
         self.clock = StageClock() if networks is None else networks[0].clock
         self.estimator, self.detector = networks or _open_networks(chosen, self.clock, told)
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
@@ -111,23 +111,23 @@ class PosePipeline:
         self.pose_schedule = PoseSchedule(self.smoother, chosen.pose_every_frame or on_gpu)
         self.shots = ShotBoundaries()
 
-    # -- one picture -------------------------------------------------------------------------------
+    # -- one image -------------------------------------------------------------------------------
 
     def process(
         self,
-        picture: Picture,
+        image: Image,
         time_s: float | None = None,
         captured_s: float | None = None,
     ) -> Poses:
-        """The people in one picture.
+        """The people in one image.
 
         Parameters
         ----------
-        picture : uint8 (H, W, 3), str, Path or PIL.Image.Image
-            Blue first where it is an array; else a file, or a picture of PIL.
+        image : uint8 (H, W, 3), str, Path or PIL.Image.Image
+            Blue first where it is an array; else a file, or an image of PIL.
         time_s : float, optional
-            Time of this picture in its stream, in seconds: people are then followed from the
-            picture before, and smoothed. Without a time the picture stands for itself, and
+            Time of this image in its stream, in seconds: people are then followed from the
+            image before, and smoothed. Without a time the image stands for itself, and
             track ids only count the people in it.
         captured_s : float, optional
             ``time.perf_counter()`` at its capture, from which ``max_latency_ms`` counts.
@@ -135,14 +135,14 @@ class PosePipeline:
         Raises
         ------
         UsageError
-            When an array is not uint8 (H, W, 3), or it is no picture at all.
+            When an array is not uint8 (H, W, 3), or it is no image at all.
         SourceError
-            When a file cannot be read as a picture.
+            When a file cannot be read as an image.
         """
         if time_s is None:
-            return self.process_stills([picture])[0]
-        image_bgr = as_image_bgr(picture)
-        with self.in_turn, self.clock.frame():
+            return self.process_stills([image])[0]
+        image_bgr = as_image_bgr(image)
+        with self.lock, self.clock.frame():
             self.schedule.wait = self.estimator.wait = captured_s is None
             start_s = time.perf_counter()
             captured_s = start_s if captured_s is None else captured_s
@@ -165,7 +165,7 @@ class PosePipeline:
         poses = self._estimate(image_bgr, tracked.select(now))
         with self.clock.stage("track"):
             poses = self.tracker.observe(time_s, poses)
-            self.pose_schedule.looked_at(time_s, poses)
+            self.pose_schedule.posed(time_s, poses)
         with self.clock.stage("smooth"):
             poses = self.smoother.apply(time_s, poses)
             waiting = tracked.select(~now)
@@ -200,19 +200,19 @@ class PosePipeline:
         self.pose_schedule.reset()
         self.schedule.reset()
 
-    def process_stills(self, pictures: Sequence[Picture]) -> list[Poses]:
-        """The people in pictures that have nothing to do with each other.
+    def process_stills(self, images: Sequence[Image]) -> list[Poses]:
+        """The people in images that have nothing to do with each other.
 
         Both networks run on all of them together; what is found in one does not depend on the
-        others. They remember their pictures, for ``Poses.plot``.
+        others. They remember their images, for ``Poses.plot``.
 
         Raises
         ------
         UsageError, SourceError
             As for ``process``.
         """
-        images_bgr = [as_image_bgr(picture) for picture in pictures]
-        with self.in_turn, self.clock.frame():
+        images_bgr = [as_image_bgr(one_image) for one_image in images]
+        with self.lock, self.clock.frame():
             with self.clock.stage("detect"):
                 people = [self._surest(found) for found in self._detect(images_bgr)]
             boxes_xyxy = [tracked.boxes_xyxy for tracked in people]
@@ -285,12 +285,12 @@ class PosePipeline:
                 skipped = 0
 
     def shown_after(self, latency_s: float) -> None:
-        """Poses reach the eye this long after their picture: ``predict`` makes up for it."""
+        """Poses reach the eye this long after their image: ``predict`` makes up for it."""
         if self.settings.predict:
             self.smoother.lead_s = min(max(latency_s, 0.0), LONGEST_LEAD_S)
 
     def reset(self) -> None:
-        """Forgets everybody: the next picture begins a new stream."""
+        """Forgets everybody: the next image begins a new stream."""
         self._begin_shot()
         for one in (self.tracker, self.shots, self.scheduler):
             one.reset()
@@ -300,7 +300,7 @@ class PosePipeline:
     def warm_up(self, size_wh: tuple[int, int] = (640, 480), live: bool = False) -> None:
         """Compiles and allocates what the first frame would otherwise wait for.
 
-        A ``live`` picture waits for the batch of one person alone; larger ones come beside.
+        A ``live`` image waits for the batch of one person alone; larger ones come beside.
         """
         blank_bgr = np.zeros((*size_wh[::-1], 3), dtype=np.uint8)
         warm_up, on_cpu = self.estimator.runtime.warm_up, self.estimator.runtime.device == "cpu"

@@ -41,11 +41,11 @@ Written = tuple[Frame, Poses, ImageBgr | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DrawingStyle:
     """How the people are drawn."""
 
     mirror: bool = False
-    """Turns the picture like a mirror, after inference; left stays the person's left."""
+    """Turns the image like a mirror, after inference; left stays the person's left."""
     score_threshold: float = 0.2
     """Keypoints below this score are not drawn."""
     boxes: bool = False
@@ -54,7 +54,7 @@ class Look:
     angles: bool = False
     """Degrees beside the joints."""
     skeleton_only: bool = False
-    """On black: no picture of anybody leaves the machine."""
+    """On black: no image of anybody leaves the machine."""
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Player:
         source: Source,
         sinks: Sequence[Sink] = (),
         window: Window | Tile | None = None,
-        look: Look | None = None,
+        style: DrawingStyle | None = None,
         progress: Callable[[Frame, Poses, float], None] | None = None,
         folder: Path | None = None,
     ) -> None:
@@ -105,7 +105,7 @@ class Player:
         self.live_sinks = [sink for sink in sinks if getattr(sink, "live", False)]
         self.sinks = [sink for sink in sinks if sink not in self.live_sinks]
         self._needs_drawing = window is not None or any(sink.needs_drawing for sink in sinks)
-        self.look, self.progress, self.folder = look or Look(), progress, folder or Path()
+        self.style, self.progress, self.folder = style or DrawingStyle(), progress, folder or Path()
         self.export_threshold = 0.0
         """Keypoints that score less are missing in every output."""
         self.hud_shown = True
@@ -203,24 +203,24 @@ class Player:
                 sink.write(frame, poses, drawn)
 
     def _draw(self, frame: Frame, poses: Poses) -> ImageBgr:
-        """A picture of its own, with the people drawn."""
-        look, image_bgr = self.look, frame.image_bgr.copy()
-        angles = self._angles(poses, tracked=frame.name is None) if look.angles else None
-        if look.skeleton_only:
+        """An image of its own, with the people drawn."""
+        style, image_bgr = self.style, frame.image_bgr.copy()
+        angles = self._angles(poses, tracked=frame.name is None) if style.angles else None
+        if style.skeleton_only:
             image_bgr[:] = 0
-        if look.mirror:
+        if style.mirror:
             image_bgr = np.ascontiguousarray(image_bgr[:, ::-1])
             poses = mirrored(poses, frame.size_wh[0])
         draw_poses(
             image_bgr,
             poses,
-            score_threshold=look.score_threshold,
-            show_boxes=look.boxes,
-            show_ids=look.ids,
-            show_uncertainty=look.uncertainty,
+            score_threshold=style.score_threshold,
+            show_boxes=style.boxes,
+            show_ids=style.ids,
+            show_uncertainty=style.uncertainty,
         )
         if angles is not None:
-            draw_angles(image_bgr, poses, angles, look.score_threshold)
+            draw_angles(image_bgr, poses, angles, style.score_threshold)
         return image_bgr
 
     def _write(self, written: Written) -> None:
@@ -295,7 +295,7 @@ class Player:
                 case Command.DECODING:
                     self._next_decoding()
                 case Command.UNCERTAINTY:
-                    self.look = replace(self.look, uncertainty=not self.look.uncertainty)
+                    self.style = replace(self.style, uncertainty=not self.style.uncertainty)
 
     def _pause(self, frame: Frame, poses: Poses) -> None:
         """Waits for the next space (or q); what the keys change is seen at once."""
@@ -374,7 +374,7 @@ def close_all(sinks: Sequence[Sink]) -> None:
 
 
 def mirrored(poses: Poses, width_px: int) -> Poses:
-    """The same people in the mirrored picture; every label stays."""
+    """The same people in the mirrored image; every label stays."""
     left, top, right, bottom = poses.boxes_xyxy.T
     return replace(
         poses,

@@ -23,7 +23,7 @@ ONE = "1"
 """The ``nargs`` of an option whose several values stand in one word, such as ``dark,argmax``."""
 SMOOTHINGS = ("still", "balanced", "fast", "one-euro", "none")
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 32, 1024, 16
-"""Sides of the picture of a person that a pose network takes ..."""
+"""Sides of the image of a person that a pose network takes ..."""
 BEST_STEP_PX = 32
 """... and so many pixels lie below a cell of the coarsest branch, which is best whole."""
 
@@ -158,7 +158,7 @@ class Settings:
         None, "frames a second to hold, likewise", metavar="N", above=0
     )
     input_hw: tuple[int, int] | None = option(
-        None, "size of a person's picture for the pose network; default: that of the weights",
+        None, "size of a person's image for the pose network; default: that of the weights",
         flag="--input", metavar="HxW", parse=parse_input_size,
     )  # fmt: skip
     small_people_px: float | None = option(

@@ -24,11 +24,11 @@ from livepose.frame import ImageBgr
 from livepose.threads import Closable
 
 _FIRST_SIZE_WH = (1280, 800)
-"""A window opens at the picture's own size up to this one; the user may change it."""
+"""A window opens at the image's own size up to this one; the user may change it."""
 _FLAGS = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
 _MOST_KEYS = 16
 _SETTLE = 3
-"""Times that the first picture is shown before the window is taken for mapped."""
+"""Times that the first image is shown before the window is taken for mapped."""
 _PROBE_S = 5.0
 _POLL_S = 0.02
 _TILE_WH = (640, 480)
@@ -61,7 +61,7 @@ KEYS = {
 
 
 class Window(Closable):
-    """A window on the screen, opened with the first picture.
+    """A window on the screen, opened with the first image.
 
     All calls have to come from one thread, on macOS the main thread. Ask ``available`` first.
 
@@ -69,7 +69,7 @@ class Window(Closable):
     --------
     >>> with Window("livepose") as window:  # doctest: +SKIP
     ...     while Command.QUIT not in window.poll():
-    ...         window.show(picture_bgr)
+    ...         window.show(image_bgr)
     """
 
     def __init__(self, title: str) -> None:
@@ -86,7 +86,7 @@ class Window(Closable):
         return not reason, reason
 
     def show(self, image_bgr: ImageBgr) -> None:
-        """Shows a picture; does nothing once the user has closed the window."""
+        """Shows an image; does nothing once the user has closed the window."""
         if self._closed:
             return
         if not self.is_open:
@@ -138,7 +138,7 @@ class Tile:
         self._commands: deque[Command] = deque()
 
     def show(self, image_bgr: ImageBgr) -> None:
-        """Hands over a picture; of several that nobody came to show, the newest is shown."""
+        """Hands over an image; of several that nobody came to show, the newest is shown."""
         tile_bgr = np.zeros_like(self._part_bgr)
         height, width = tile_bgr.shape[:2]
         inner_wh = first_size_wh(image_bgr.shape[1], image_bgr.shape[0], (width, height))
@@ -200,7 +200,7 @@ class Screen:
 
 
 def captioned(image_bgr: ImageBgr, line: str) -> ImageBgr:
-    """A copy of the picture with a line of text in its lower left corner."""
+    """A copy of the image with a line of text in its lower left corner."""
     drawn_bgr = np.ascontiguousarray(image_bgr).copy()
     height = drawn_bgr.shape[0]
     scale = max(0.4, height / 900)
@@ -225,7 +225,7 @@ def command_of(code: int) -> Command | None:
 def first_size_wh(
     width: int, height: int, most_wh: tuple[int, int] = _FIRST_SIZE_WH
 ) -> tuple[int, int]:
-    """The size at which a picture is first shown: its own, or less with the same shape."""
+    """The size at which an image is first shown: its own, or less with the same shape."""
     scale = min(1.0, most_wh[0] / width, most_wh[1] / height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 

@@ -2,7 +2,7 @@
 
     python -m studies.angles --images coco/images.zip --annotations coco/annotations.json
 
-An angle is the one at the joint, 0 to 180 degrees, from the three keypoints in the picture; its
+An angle is the one at the joint, 0 to 180 degrees, from the three keypoints in the image; its
 error is the distance from the angle of the labelled ones. Boxes are the annotated ones, so nobody
 is missed or confused. The same measure as that of the package poseaudit, which pairs
 people by itself.
@@ -40,24 +40,24 @@ HEADINGS = (
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors (N,) in degrees at one joint, and the index of the picture of each."""
+    """Errors (N,) in degrees at one joint, and the index of the image of each."""
 
     joint: str
     limbs: str
     degrees: Floats
-    picture: NDArray[np.int64]
+    image: NDArray[np.int64]
 
-    def cells(self, weights: str, pictures: int) -> list[str]:
-        """A row of the table, with 95 % intervals over pictures."""
+    def cells(self, weights: str, images: int) -> list[str]:
+        """A row of the table, with 95 % intervals over images."""
         figures: list[Callable[[Floats], float]] = [
             lambda degrees: float(np.median(degrees)),
             lambda degrees: float(np.mean(degrees > LARGE_DEG) * 100),
         ]
-        shown = [f"{one(self.degrees):.1f} {self._interval(one, pictures)}" for one in figures]
+        shown = [f"{one(self.degrees):.1f} {self._interval(one, images)}" for one in figures]
         return [weights, self.joint, self.limbs, str(len(self.degrees)), *shown]
 
-    def _interval(self, figure: Callable[[Floats], float], pictures: int) -> Interval:
-        times = (drawn[self.picture] for drawn in draws(pictures))
+    def _interval(self, figure: Callable[[Floats], float], images: int) -> Interval:
+        times = (drawn[self.image] for drawn in draws(images))
         samples = [figure(np.repeat(self.degrees, one)) for one in times if one.any()]
         return percentile_interval(np.array(samples))
 
@@ -72,7 +72,7 @@ def interior_deg(points_xy: Floats) -> Floats:
 
 
 def errors(
-    found_xy: Floats, truth_xy: Floats, picture: NDArray[np.int64], joint: str, limbs: str
+    found_xy: Floats, truth_xy: Floats, image: NDArray[np.int64], joint: str, limbs: str
 ) -> Errors:
     """Errors at both sides of one joint where it is labelled and its limbs are long enough."""
     parts = [
@@ -83,29 +83,29 @@ def errors(
     lengths = np.linalg.norm(np.diff(truth, axis=1), axis=2).mean(axis=1)
     off = np.abs(interior_deg(found) - interior_deg(truth))
     kept = np.isfinite(off) & (lengths >= LIMBS_PX[limbs])
-    return Errors(joint, limbs, off[kept], np.tile(picture, len(parts))[kept])
+    return Errors(joint, limbs, off[kept], np.tile(image, len(parts))[kept])
 
 
 def measure(options: Namespace) -> list[list[str]]:
     """The rows of every weights file."""
     dataset, archive = open_people(options.images, options.annotations, options.limit)
     truth_xy, _ = dataset.keypoints()
-    picture = np.array([one.picture for one in dataset.people])
+    image = np.array([one.image for one in dataset.people])
     rows, variant = [], Variant("dark")
-    with archive as pictures:
+    with archive as images:
         for weights in options.weights:
             estimator = PoseEstimator(open_runtime(weights, precision=options.precision))
             if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
                 raise UsageError(f"{weights}: angles need weights for coco17")
             sample = annotated_boxes(dataset, estimator.runtime.card.alignment)
-            found_xy = predict(estimator, pictures, sample, [variant])[variant].keypoints_xy
+            found_xy = predict(estimator, images, sample, [variant])[variant].keypoints_xy
             for limbs in LIMBS_PX:
                 for joint in JOINTS:
-                    own = errors(found_xy, truth_xy, picture, joint, limbs)
+                    own = errors(found_xy, truth_xy, image, joint, limbs)
                     if not len(own.degrees):
                         where = f"{options.annotations}: not one elbow or knee of 30 px"
                         raise DataError(f"{where} is labelled")
-                    rows.append(own.cells(weights, len(dataset.pictures)))
+                    rows.append(own.cells(weights, len(dataset.images)))
     return rows
 
 
@@ -116,7 +116,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--annotations", type=Path, required=True, metavar="FILE")
     parser.add_argument("--weights", nargs="+", default=["default"], help="names or files")
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--limit", type=int, metavar="N", help="the first N pictures")
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N images")
     parser.add_argument("--markdown", default="-", metavar="FILE", help="the table, - is stdout")
     options = parser.parse_args(words)
     show_messages()

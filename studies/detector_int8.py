@@ -29,7 +29,7 @@ from livepose.evaluation.validation import LEAST_SCORE
 from livepose.frame import ImageBgr
 from livepose.runtimes.int8 import convolutions, insert_ranges
 from livepose.runtimes.openvino import StoredGraph, compile_options, core
-from livepose.runtimes.ranges import Ranges, ranges_path, write_ranges
+from livepose.runtimes.ranges import ActivationRanges, ranges_path, write_ranges
 from livepose.weights.card import read_metadata
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
 
@@ -39,16 +39,18 @@ ROUNDS = 40
 MOST_LOST_AP = 0.5
 
 
-def some_pictures(images: Path, annotations: Path, count: int) -> NDArray[np.uint8]:
-    """Letterboxed pictures (N, 320, 320, 3), evenly spread over a set."""
-    pictures = load_annotations(annotations, skeleton=None).pictures
+def some_images(images: Path, annotations: Path, count: int) -> NDArray[np.uint8]:
+    """Letterboxed images (N, 320, 320, 3), evenly spread over a set."""
+    all_images = load_annotations(annotations, skeleton=None).images
     with Archive(images) as archive:
-        chosen = [archive.image_bgr(one.file_name) for one in pictures[:: len(pictures) // count]]
+        chosen = [
+            archive.image_bgr(one.file_name) for one in all_images[:: len(all_images) // count]
+        ]
     return np.stack([fitted(image, (SIDE_PX, SIDE_PX)) for image in chosen[:count]])
 
 
 def fitted(image_bgr: ImageBgr, input_hw: tuple[int, int]) -> ImageBgr:
-    """A picture in an input of this size."""
+    """An image in an input of this size."""
     height, width = image_bgr.shape[:2]
     return Letterbox.into((width, height), input_hw[::-1]).apply(image_bgr)
 
@@ -67,15 +69,15 @@ def average_precision(
     detector = YoloDetector(engine, "", info, info.input_px, LEAST_SCORE)
     dataset, results = load_annotations(annotations, skeleton=None), []
     with Archive(images) as archive:
-        for picture in dataset.pictures:
-            [found] = detector([archive.image_bgr(picture.file_name)])
-            results += box_results(picture.id, found.boxes_xyxy, found.scores)
+        for image in dataset.images:
+            [found] = detector([archive.image_bgr(image.file_name)])
+            results += box_results(image.id, found.boxes_xyxy, found.scores)
     scores = match(dataset.document(), results, None).scores()
     return {name: round(float(scores[name]), 2) for name in ("ap", "ap50")}
 
 
 def passes_ms(
-    ways: dict[str, tuple[Any, str]], picture: ImageBgr, input_hw: tuple[int, int]
+    ways: dict[str, tuple[Any, str]], image: ImageBgr, input_hw: tuple[int, int]
 ) -> dict[str, float]:
     """Processor time of a pass each way, the median of many in turn."""
     requests: dict[str, Any] = {}
@@ -85,7 +87,7 @@ def passes_ms(
         model.reshape([1, *input_hw, 3])
         options = {**compile_options(precision), "INFERENCE_NUM_THREADS": 1}
         requests[name] = core().compile_model(model, "CPU", options).create_infer_request()
-    seen = fitted(picture, input_hw)[None]
+    seen = fitted(image, input_hw)[None]
     for turn in range(-3, ROUNDS):
         for name, request in requests.items():
             start_s = time.process_time()
@@ -101,16 +103,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--detector", type=Path, default=embedded_file(DEFAULT_DETECTOR + SUFFIX))
     for name in ("--images", "--annotations", "--dev-images", "--dev-annotations"):
         parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--pictures", type=int, default=96)
+    parser.add_argument("--images", type=int, default=96)
     chosen = parser.parse_args(argv)
     plain, info = converted(chosen.detector)
     layers = list(convolutions(plain))
-    pictures = some_pictures(chosen.images, chosen.annotations, chosen.pictures)
-    limits = measure_limits(plain, pictures, list(ends_of(layers)), lambda _: None)
+    images = some_images(chosen.images, chosen.annotations, chosen.images)
+    limits = measure_limits(plain, images, list(ends_of(layers)), lambda _: None)
     whole = insert_ranges(plain, limits)
     ways = {"f32": (plain, "f32"), "bf16": (plain, "bf16"), "int8": (whole, "")}
-    measured: dict[str, Any] = {"pictures": len(pictures)}
-    times = [passes_ms(ways, pictures[0], size) for size in SIZES_HW]
+    measured: dict[str, Any] = {"images": len(images)}
+    times = [passes_ms(ways, images[0], size) for size in SIZES_HW]
     print("| precision | AP | AP50 | ms at 320x256 | ms at 512x384 |\n|---|---:|---:|---:|---:|")
     for name, (model, precision) in ways.items():
         engine = OpenVinoEngine(
@@ -124,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"INT8 costs more than {MOST_LOST_AP} AP; nothing was written", file=sys.stderr)
         return 6
     sha256 = read_metadata(chosen.detector).get("sha256", "")
-    write_ranges(ranges_path(chosen.detector), Ranges(sha256, limits, measured))
+    write_ranges(ranges_path(chosen.detector), ActivationRanges(sha256, limits, measured))
     return 0
 
 

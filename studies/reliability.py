@@ -2,7 +2,7 @@
 
     python -m studies.reliability --data IMAGES:ANNOTATIONS [--plot reliability.png]
 
-Every prediction comes from a fit on the other half of the pictures, sharp ones alone. Conditions:
+Every prediction comes from a fit on the other half of the images, sharp ones alone. Conditions:
 keypoints that are seen or hidden, blurred crops, and the height of the peak.
 """
 
@@ -47,7 +47,7 @@ class Fit:
 
     ``likelihood``: mean negative log-likelihood of a keypoint in nats, lower is better. ``rank``:
     Spearman's correlation of predicted sigma and real distance, with its 95 % bootstrap interval
-    over pictures. ``within``: shares of what is not lost within the drawn ellipses; ``SHARES`` is
+    over images. ``within``: shares of what is not lost within the drawn ellipses; ``SHARES`` is
     right.
     """
 
@@ -63,8 +63,8 @@ def judge(sigma: Floats, seen: Sightings, draws: int = DRAWS) -> Fit:
     """Predictions (N,) against what happened; errors are capped where a keypoint is lost."""
     distance = np.minimum(seen.distance, LOST * seen.reach)
     scaled = np.square(distance) / 2 / sigma**2
-    random, pictures = np.random.default_rng(SEED), np.unique(seen.picture)
-    rows, ranks = [np.flatnonzero(seen.picture == one) for one in pictures], []
+    random, images = np.random.default_rng(SEED), np.unique(seen.image)
+    rows, ranks = [np.flatnonzero(seen.image == one) for one in images], []
     for _ in range(draws):
         chosen = np.concatenate([rows[i] for i in random.integers(0, len(rows), len(rows))])
         ranks.append(float(spearmanr(sigma[chosen], distance[chosen]).statistic))

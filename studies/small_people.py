@@ -1,7 +1,7 @@
-"""Whether people who are small in the picture may go through a smaller input of the network.
+"""Whether people who are small in the image may go through a smaller input of the network.
 
 ``python -m studies.small_people --images ... --annotations ... [--weights FILE]``: AP of both
-inputs by the height of the crop in the picture, what a crop takes in each, and for each threshold
+inputs by the height of the crop in the image, what a crop takes in each, and for each threshold
 the AP of all people and the mean time of one, where those below it take the smaller input.
 Annotated boxes, DARK. ``--write PX`` notes the threshold in the card of the weights file.
 """
@@ -36,7 +36,7 @@ from livepose.runtimes.verify import probe_crops
 from livepose.weights.card import SMALL_PEOPLE, size_of
 
 EDGES_PX = (0, 64, 80, 96, 112, 128, 160, 192, 256, 100_000)
-"""Heights of crops in the picture, as groups."""
+"""Heights of crops in the image, as groups."""
 THRESHOLDS_PX = (0, 64, 80, 96, 112, 128, 160, 192, 256, 100_000)
 DARK = Variant("dark")
 ROUNDS = 9
@@ -46,7 +46,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Passes:
-    """What both inputs say of everybody, and the height of each crop in the picture, (P,)."""
+    """What both inputs say of everybody, and the height of each crop in the image, (P,)."""
 
     data: Set
     heights_px: NDArray[np.float64]
@@ -73,11 +73,11 @@ class Passes:
             document = self._only(document, among)
         results = coco_results(sample, found, self.input_hw, sigmas)
         matches = match(document, [one for one in results if one["score"] > 0], sigmas)
-        return matches.scores()["ap"], matches.resampled(draws(matches.pictures))["ap"]
+        return matches.scores()["ap"], matches.resampled(draws(matches.images))["ap"]
 
     def _only(self, document: dict[str, Any], among: Flags) -> dict[str, Any]:
         """The annotations of these people; crowds and unlabelled ones stay to be ignored."""
-        order = [one for people in self.data.dataset.people_by_picture for one in people]
+        order = [one for people in self.data.dataset.people_by_image for one in people]
         kept = {id(one) for one, wanted in zip(order, among, strict=True) if wanted}
         known = {id(one) for one in order}
         everybody = zip(self.data.dataset.everybody, document["annotations"], strict=True)
@@ -93,7 +93,7 @@ def run_passes(
     sample = data.boxes(usual.runtime.card.alignment)
     found = [
         predict(
-            *(one, data.pictures, sample, [DARK], settings.loading),
+            *(one, data.images, sample, [DARK], settings.loading),
             bars(size_of(one.runtime.card), sum(map(len, sample))),
         )[DARK]
         for one in (usual, smaller)
@@ -120,16 +120,16 @@ def crop_ms(estimators: Sequence[PoseEstimator]) -> list[float]:
 
 def by_height(passes: Passes, names: Sequence[str]) -> str:
     """AP of both inputs, a row for each group of heights."""
-    nobody = np.zeros(len(passes.heights_px), bool)
+    empty = np.zeros(len(passes.heights_px), bool)
     lines = [
-        f"| crop in the picture, px | people | AP at {names[0]} | AP at {names[1]} | difference |",
+        f"| crop in the image, px | people | AP at {names[0]} | AP at {names[1]} | difference |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for low, high in pairwise(EDGES_PX):
         among = (passes.heights_px >= low) & (passes.heights_px < high)
         if among.sum() < 2:
             continue
-        (usual, first), (smaller, second) = (passes.ap(small, among) for small in (nobody, ~nobody))
+        (usual, first), (smaller, second) = (passes.ap(small, among) for small in (empty, ~empty))
         name = f"{low} to {high}" if high < EDGES_PX[-1] else f"from {low} on"
         lines.append(
             f"| {name} | {among.sum()} | {usual:.1f} | {smaller:.1f} | {smaller - usual:+.1f}"

@@ -197,7 +197,7 @@ def main(words: Sequence[str] | None = None) -> int:
         prog="python -m studies.workers", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("what", choices=("throughput", "killed"))
-    parser.add_argument("folder", type=Path, help="short films")
+    parser.add_argument("folder", type=Path, help="short clips")
     parser.add_argument("--workers", type=int, nargs="+", help="1, 2 and the cores unless given")
     parser.add_argument("--markdown", default="-", metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE")

@@ -1,4 +1,4 @@
-"""A set of drawn pictures whose people are bright spots, and a runtime that sees spots."""
+"""A set of drawn images whose people are bright spots, and a runtime that sees spots."""
 
 import io
 import json
@@ -63,16 +63,16 @@ def person(number: int, image_id: int, xy: tuple[float, float]) -> dict[str, Any
     }
 
 
-def drawn_set(folder: Path, pictures: int, as_zip: bool) -> tuple[Path, Path, dict[str, Any]]:
-    """Writes pictures and annotations; two people a picture, the last picture has one."""
+def drawn_set(folder: Path, all_images: int, as_zip: bool) -> tuple[Path, Path, dict[str, Any]]:
+    """Writes images and annotations; two people an image, the last image has one."""
     random = np.random.default_rng(5)
     images = folder / ("images.zip" if as_zip else "images")
     document: dict[str, Any] = {"images": [], "annotations": []}
     files: dict[str, bytes] = {}
-    for number in range(pictures):
+    for number in range(all_images):
         name = f"{number:03d}.png"
         image = np.zeros((SIZE_WH[1], SIZE_WH[0], 3), np.uint8)
-        centres = [(35.0, 60.0), (115.0, 60.0)][: 1 if number == pictures - 1 else 2]
+        centres = [(35.0, 60.0), (115.0, 60.0)][: 1 if number == all_images - 1 else 2]
         for centre in centres:
             xy = (centre[0] + random.uniform(-5, 5), centre[1] + random.uniform(-5, 5))
             spot(image, xy)
@@ -104,9 +104,9 @@ def store(files: dict[str, bytes], place: Path, as_zip: bool) -> None:
 
 @pytest.fixture
 def make_set(tmp_path: Path) -> Callable[..., tuple[Path, Path, dict[str, Any]]]:
-    """``make_set(pictures=4, as_zip=False)``: pictures, annotation file, document."""
+    """``make_set(images=4, as_zip=False)``: images, annotation file, document."""
 
-    def make(pictures: int = 4, as_zip: bool = False) -> tuple[Path, Path, dict[str, Any]]:
-        return drawn_set(tmp_path, pictures, as_zip)
+    def make(images: int = 4, as_zip: bool = False) -> tuple[Path, Path, dict[str, Any]]:
+        return drawn_set(tmp_path, images, as_zip)
 
     return make

@@ -119,8 +119,8 @@ class FarSightedDetector(FakeDetector):
         return TwoScales(found, len(found))
 
 
-def picture(left: int = 100, size_wh: tuple[int, int] = (320, 240)) -> ImageBgr:
-    """A dark picture with one white "person" of 60 x 120 px."""
+def scene_image(left: int = 100, size_wh: tuple[int, int] = (320, 240)) -> ImageBgr:
+    """A dark image with one white "person" of 60 x 120 px."""
     image = np.full((size_wh[1], size_wh[0], 3), 40, dtype=np.uint8)
     image[60:180, left : left + 60] = 230
     return image
@@ -135,7 +135,7 @@ def clip(path: Path, start: int = 60, frames: int = 12) -> Path:
         stream = container.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         for index in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(start + 2 * index), format="bgr24")
+            frame = av.VideoFrame.from_ndarray(scene_image(start + 2 * index), format="bgr24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -171,7 +171,7 @@ class FakeSource(Source):
 
 def walking(count: int, fps: float = 30.0, **options: Any) -> FakeSource:
     """``count`` frames of a person who moves two pixels a frame."""
-    frames = [Frame(picture(60 + 2 * index), index / fps, index) for index in range(count)]
+    frames = [Frame(scene_image(60 + 2 * index), index / fps, index) for index in range(count)]
     return FakeSource(frames, **options)
 
 
@@ -188,7 +188,7 @@ def make_pipeline(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PosePipeline
 
 
 class FakeWindow:
-    """Shows nothing and presses the keys of a script: {number of the picture: command}."""
+    """Shows nothing and presses the keys of a script: {number of the image: command}."""
 
     def __init__(self, script: dict[int, list[Command]] | None = None) -> None:
         self.shown: list[ImageBgr] = []

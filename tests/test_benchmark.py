@@ -91,9 +91,9 @@ def test_the_demo_leaves_a_video_lines_and_a_sheet(
 def test_a_part_of_a_film_is_measured_from_the_command_line(
     make_pipeline: Make, shared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    film = str(shared / "video" / "crowd.mp4")
+    clip = str(shared / "video" / "crowd.mp4")
     part = ["--start", "0.5", "--end", "4", "--frames", "20"]
-    for words in (["--video", film], ["--source", film], [film]):
+    for words in (["--video", clip], ["--source", clip], [clip]):
         assert main(["--benchmark", *words, *part]) == 0
         assert "the detector looked at" in " ".join(capsys.readouterr().out.split())
 

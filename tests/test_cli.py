@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from fakes import clip, make_pipeline, picture
+from fakes import clip, make_pipeline, scene_image
 
 from livepose.cli import main, play
 from livepose.cli.run_options import RunOptions
@@ -125,15 +125,15 @@ def test_json_on_stdout_is_alone_there(
     assert len([json.loads(line) for line in capsys.readouterr().out.splitlines()]) == 21
 
 
-def test_pictures_become_drawn_pictures_and_nothing_is_said_of_smoothing(
+def test_images_become_drawn_images_and_nothing_is_said_of_smoothing(
     make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("a.png", "b.png"):
-        cv2.imwrite(str(tmp_path / name), picture())
+        cv2.imwrite(str(tmp_path / name), scene_image())
     assert main(["--image", str(tmp_path / "*.png"), "--output", str(tmp_path / "drawn")]) == 0
     drawn = sorted((tmp_path / "drawn").iterdir())
     assert len(drawn) == 2
-    assert np.abs(cv2.imread(str(drawn[0])).astype(int) - picture()).max() > 50
+    assert np.abs(cv2.imread(str(drawn[0])).astype(int) - scene_image()).max() > 50
     said = capsys.readouterr().err
     assert " 2 frames in " in said and "smoothing" not in said
     assert main(["--image", str(tmp_path / "a.png"), "--output", str(tmp_path / "one.png")]) == 0

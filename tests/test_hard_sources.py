@@ -1,4 +1,4 @@
-"""What breaks others: a 4K picture with 16 people, and real clips of that kind."""
+"""What breaks others: a 4K image with 16 people, and real clips of that kind."""
 
 from itertools import islice
 from pathlib import Path
@@ -81,9 +81,9 @@ def test_who_turns_over_in_the_air_is_shown_throughout_with_one_id(
     box_xyxy = pipeline.process(image_bgr).boxes_xyxy[0]
     for index in range(60):
         turned_over = min(max((index - 15) / 30, 0.0), 1.0)
-        picture = turned(image_bgr, box_xyxy, 360.0 * turned_over)
-        poses = pipeline.process(picture, index / 30)
-        assert poses.track_ids.tolist() == [1], f"picture {index}"
+        image = turned(image_bgr, box_xyxy, 360.0 * turned_over)
+        poses = pipeline.process(image, index / 30)
+        assert poses.track_ids.tolist() == [1], f"image {index}"
 
 
 def turned(image_bgr: np.ndarray, box_xyxy: np.ndarray, degrees: float) -> np.ndarray:

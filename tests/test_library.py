@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fakes import make_pipeline, picture
+from fakes import make_pipeline, scene_image
 
 from livepose import LiveposeError, PosePipeline, Poses, Settings
 from livepose.errors import SinkError, SourceError, UsageError
@@ -55,19 +55,19 @@ def test_people_are_taken_by_index_slice_and_mask(poses: Poses) -> None:
         poses[2]
 
 
-def test_plot_draws_into_a_copy_of_the_picture_they_were_found_in(poses: Poses) -> None:
+def test_plot_draws_into_a_copy_of_the_image_they_were_found_in(poses: Poses) -> None:
     drawn = poses.plot(boxes=True, uncertainty=True)
     assert drawn.shape == IMAGE_BGR.shape
     assert (IMAGE_BGR == 60).all()
     assert (drawn != 60).any()
     assert (poses.plot() != poses.plot(score_threshold=0.9)).any()
-    with pytest.raises(UsageError, match="do not know their picture"):
+    with pytest.raises(UsageError, match="do not know their image"):
         some_poses().plot()
 
 
 def test_save_writes_what_the_name_says(poses: Poses, tmp_path: Path) -> None:
-    picture = cv2.imread(str(poses.save(tmp_path / "out.png")))
-    assert (picture == poses.plot()).all()
+    image = cv2.imread(str(poses.save(tmp_path / "out.png")))
+    assert (image == poses.plot()).all()
     people = json.loads(poses.save(tmp_path / "out.json").read_text())["people"]
     assert [person["id"] for person in people] == [3, 7]
     with poses.save(tmp_path / "out.csv").open() as file:
@@ -99,11 +99,11 @@ def test_supervision_draws_calibrated_ellipses_and_no_limb_to_a_weak_point(poses
     assert (ellipses != 60).any()
 
 
-def test_process_takes_an_array_a_path_or_a_picture_of_pil(
+def test_process_takes_an_array_a_path_or_a_image_of_pil(
     make_pipeline: Make, tmp_path: Path
 ) -> None:
     image_pil = pytest.importorskip("PIL.Image", reason="the package pillow")
-    image_bgr, file = picture(100), tmp_path / "a.png"
+    image_bgr, file = scene_image(100), tmp_path / "a.png"
     cv2.imwrite(str(file), image_bgr)
     pipeline = make_pipeline()
     expected = pipeline.process(image_bgr)
@@ -146,15 +146,15 @@ def test_the_example_goes_from_a_photograph_to_plot_table_and_supervision(
     shared: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("supervision", reason="the optional package supervision")
-    picture = shared / "images" / "couple_walking.jpg"
+    image = shared / "images" / "couple_walking.jpg"
     done = subprocess.run(
-        [sys.executable, str(EXAMPLE), str(picture), str(tmp_path)],
+        [sys.executable, str(EXAMPLE), str(image), str(tmp_path)],
         check=True,
         capture_output=True,
         text=True,
     )
     assert len(done.stdout.splitlines()) == 2
-    original = cv2.imread(str(picture))
+    original = cv2.imread(str(image))
     for name in ("plot.png", "supervision.png"):
         drawn = cv2.imread(str(tmp_path / name))
         assert drawn.shape == original.shape
@@ -163,16 +163,16 @@ def test_the_example_goes_from_a_photograph_to_plot_table_and_supervision(
 
 
 def test_one_pipeline_serves_several_threads(shared: Path) -> None:
-    picture = cv2.imread(str(shared / "images" / "couple_walking.jpg"))
+    image = cv2.imread(str(shared / "images" / "couple_walking.jpg"))
     pipeline = PosePipeline(detector="embedded", precision="f32")
-    expected = pipeline.process(picture)
+    expected = pipeline.process(image)
     assert len(expected) == 2
     wrong: list[object] = []
 
     def work() -> None:
         try:
             for _ in range(3):
-                found = pipeline.process(picture)
+                found = pipeline.process(image)
                 wrong.extend([] if found == expected else [found])
         except Exception as error:
             wrong.append(error)
@@ -189,12 +189,12 @@ FORKED = """
 import multiprocessing, sys
 import cv2
 from livepose import LiveposeError, PosePipeline
-picture = cv2.imread(sys.argv[1])
+image = cv2.imread(sys.argv[1])
 pipeline = PosePipeline(detector="embedded", precision="f32")
-expected = len(pipeline.process(picture))
+expected = len(pipeline.process(image))
 def work(answers):
     try:
-        answers.put(len(pipeline.process(picture)) == expected)
+        answers.put(len(pipeline.process(image)) == expected)
     except LiveposeError as error:
         answers.put(str(error))
 context = multiprocessing.get_context("fork")
@@ -212,9 +212,9 @@ assert answer is True or "forked" in answer, answer
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 def test_after_a_fork_a_pipeline_works_or_says_that_it_cannot(shared: Path) -> None:
-    picture = str(shared / "images" / "couple_walking.jpg")
+    image = str(shared / "images" / "couple_walking.jpg")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORKED, picture], capture_output=True, text=True
+        [sys.executable, "-W", "ignore", "-c", FORKED, image], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -239,9 +239,9 @@ def test_without_torch_and_ultralytics_the_embedded_networks_run(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
-    picture = str(shared / "images" / "couple_walking.jpg")
+    image = str(shared / "images" / "couple_walking.jpg")
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, picture], capture_output=True, text=True
+        [sys.executable, "-c", WITHOUT_TORCH, image], capture_output=True, text=True
     )
     assert done.returncode == 5, done.stderr[-2000:]
     people, seen = done.stdout.split()

@@ -13,7 +13,7 @@ from fakes import (
     FakeSource,
     FarSightedDetector,
     make_pipeline,
-    picture,
+    scene_image,
     walking,
 )
 
@@ -122,7 +122,7 @@ def alone(source: FakeSource) -> list[tuple[Frame, Poses]]:
 
 
 def starting(left: int, count: int) -> FakeSource:
-    frames = [Frame(picture(left + 2 * n), n / 30, n) for n in range(count)]
+    frames = [Frame(scene_image(left + 2 * n), n / 30, n) for n in range(count)]
     return FakeSource(frames)
 
 

@@ -12,7 +12,7 @@ from fakes import (
     FakeSource,
     FarSightedDetector,
     make_pipeline,
-    picture,
+    scene_image,
     walking,
 )
 
@@ -27,7 +27,7 @@ Make = Callable[..., PosePipeline]
 
 
 def expected_xy(box: tuple[float, float, float, float]) -> np.ndarray:
-    """Where the standing person of the stand-in lies in the picture, by the convention's words."""
+    """Where the standing person of the stand-in lies in the image, by the convention's words."""
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     crop_width = max(width, height * 96 / 128) * 1.25
@@ -35,8 +35,8 @@ def expected_xy(box: tuple[float, float, float, float]) -> np.ndarray:
     return centre + (4 * STANDING_XY + 1.5 - np.array([47.5, 63.5])) * crop_width / 96
 
 
-def test_a_still_picture_gives_keypoints_in_its_own_pixels(make_pipeline: Make) -> None:
-    poses = make_pipeline().process(picture(100))
+def test_a_still_image_gives_keypoints_in_its_own_pixels(make_pipeline: Make) -> None:
+    poses = make_pipeline().process(scene_image(100))
     assert poses.keypoints_xy.shape == (1, 17, 2)
     # The stand-in sees the rectangle's edges to a pixel of the crop.
     np.testing.assert_allclose(poses.keypoints_xy[0], expected_xy((100, 60, 160, 180)), atol=1.0)
@@ -46,7 +46,7 @@ def test_a_still_picture_gives_keypoints_in_its_own_pixels(make_pipeline: Make) 
 def test_who_is_there_after_a_cut_is_found_at_once_and_somebody_else(make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     for index in range(60):  # long enough for the detector to rest
-        poses = pipeline.process(picture(100), index / 30)
+        poses = pipeline.process(scene_image(100), index / 30)
     assert poses.track_ids.tolist() == [1]
     other_shot = np.full((240, 320, 3), 40, np.uint8)
     other_shot[:, :170] = 130
@@ -63,7 +63,7 @@ def test_a_peak_higher_than_one_is_a_score_of_one(decoding: str) -> None:
             return np.float32(1.4) * super().__call__(crops_bgr)
 
     estimates = PoseEstimator(Loud(), decoding).estimate(
-        picture(100), np.array([[100.0, 60.0, 160.0, 180.0]])
+        scene_image(100), np.array([[100.0, 60.0, 160.0, 180.0]])
     )
     assert 0.9 < estimates.keypoint_scores.min() <= estimates.keypoint_scores.max() <= 1.0
 
@@ -77,7 +77,7 @@ def test_a_peak_higher_than_one_is_a_score_of_one(decoding: str) -> None:
         np.zeros((0, 10, 3), np.uint8),
     ],
 )
-def test_what_is_no_colour_picture_is_refused_with_its_shape(
+def test_what_is_no_colour_image_is_refused_with_its_shape(
     make_pipeline: Make, wrong: np.ndarray
 ) -> None:
     with pytest.raises(ValueError, match=r"expected uint8 of shape \(H, W, 3\), got"):
@@ -123,11 +123,11 @@ def test_somebody_small_is_found_at_the_second_scale_and_followed(make_pipeline:
     assert set(pipeline.detector.waits) == {True}
 
 
-def test_a_live_picture_does_not_wait_for_the_second_scale(make_pipeline: Make) -> None:
+def test_a_live_image_does_not_wait_for_the_second_scale(make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     pipeline.detector = FarSightedDetector()
     for time_s in (0.0, 0.1):
-        pipeline.process(picture(), time_s, captured_s=time.perf_counter())
+        pipeline.process(scene_image(), time_s, captured_s=time.perf_counter())
     assert pipeline.detector.waits == [False]
 
 
@@ -140,7 +140,7 @@ def test_a_budget_leaves_no_time_for_the_second_scale(make_pipeline: Make) -> No
 
 def test_the_chosen_decoding_is_the_one_that_runs(make_pipeline: Make) -> None:
     found = {
-        method: make_pipeline(decode=method).process(picture(100)).keypoints_xy
+        method: make_pipeline(decode=method).process(scene_image(100)).keypoints_xy
         for method in ("argmax", "shift", "dark", "integral")
     }
     cells = found["argmax"] - found["argmax"][0, 0]
@@ -212,7 +212,7 @@ def test_warming_up_leaves_nobody_behind_and_knows_what_crops_cost(make_pipeline
     assert [poses.track_ids.tolist() for _, poses in pipeline.run(walking(3))] == [[1]] * 3
 
 
-def test_a_live_picture_waits_for_one_person_alone_and_batches_come_beside(
+def test_a_live_image_waits_for_one_person_alone_and_batches_come_beside(
     make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[int]] = []
@@ -241,10 +241,16 @@ def test_a_budget_for_few_people_warms_up(make_pipeline: Make, most: int) -> Non
     assert pipeline.scheduler.costs.crops_s(4) > 0
 
 
-def test_pictures_that_go_together_are_what_they_are_alone(make_pipeline: Make) -> None:
+def test_images_that_go_together_are_what_they_are_alone(make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     empty = np.zeros((240, 320, 3), np.uint8)
-    images = [picture(20), empty, picture(200), picture(90, (640, 480)), picture(150)]
+    images = [
+        scene_image(20),
+        empty,
+        scene_image(200),
+        scene_image(90, (640, 480)),
+        scene_image(150),
+    ]
     together = pipeline.process_stills(images)
     for image, poses in zip(images, together, strict=True):
         alone = pipeline.process(image)
@@ -254,10 +260,10 @@ def test_pictures_that_go_together_are_what_they_are_alone(make_pipeline: Make) 
     assert [len(poses) for poses in together] == [1, 0, 1, 1, 1]
 
 
-def test_a_folder_goes_through_the_networks_in_batches_and_an_error_comes_after_its_pictures(
+def test_a_folder_goes_through_the_networks_in_batches_and_an_error_comes_after_its_images(
     make_pipeline: Make,
 ) -> None:
-    frames = [Frame(picture(20 + 10 * index), float(index), index) for index in range(6)]
+    frames = [Frame(scene_image(20 + 10 * index), float(index), index) for index in range(6)]
     source = FakeSource(frames, kind="images", error=SourceError("the disk went away"))
     pipeline, seen = make_pipeline(), []
     with pytest.raises(SourceError, match="disk went away"):

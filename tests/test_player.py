@@ -133,7 +133,7 @@ def test_s_and_r_leave_a_snapshot_and_a_recording(make_pipeline: Make, tmp_path:
     assert decoded_frames(next(tmp_path.glob("livepose-*.mp4"))) == 6
 
 
-def test_a_mirror_turns_the_picture_and_no_label(make_pipeline: Make) -> None:
+def test_a_mirror_turns_the_image_and_no_label(make_pipeline: Make) -> None:
     poses = make_pipeline().process(walking(1).frames[0].image_bgr)
     turned = mirrored(poses, 320)
     np.testing.assert_allclose(turned.keypoints_xy[..., 0], 319 - poses.keypoints_xy[..., 0])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import STANDING_XY, make_pipeline, picture
+from fakes import STANDING_XY, make_pipeline, scene_image
 
 from livepose.drawing import draw_poses
 from livepose.errors import UsageError, WeightsError
@@ -134,9 +134,9 @@ def test_people_of_an_own_skeleton_are_followed_drawn_and_written(
     networks = PoseEstimator(FivePoints(card)), pipeline.detector
     pipeline = PosePipeline(pipeline.settings, networks=networks)
     for index in range(5):
-        poses = pipeline.process(picture(100 + index), index / 30)
+        poses = pipeline.process(scene_image(100 + index), index / 30)
     assert poses.track_ids.tolist() == [1]
     assert poses.keypoints_xy.shape == (1, 5, 2)
-    drawn = draw_poses(picture(104), poses)
-    assert (drawn != picture(104)).any()
+    drawn = draw_poses(scene_image(104), poses)
+    assert (drawn != scene_image(104)).any()
     assert set(poses.to_table()["keypoint"]) == set(skeleton.keypoints)

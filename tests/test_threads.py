@@ -59,11 +59,11 @@ def test_an_error_in_a_worker_is_raised_and_never_hangs() -> None:
 
 
 def test_what_is_used_by_several_threads_is_used_one_at_a_time() -> None:
-    in_turn, inside, most = OneAtATime("this"), [0], [0]
+    lock, inside, most = OneAtATime("this"), [0], [0]
 
     def use() -> None:
         for _ in range(50):
-            with in_turn, in_turn:
+            with lock, lock:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
                 time.sleep(0)

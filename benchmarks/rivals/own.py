@@ -9,7 +9,7 @@ from benchmarks.rivals import Opened, peer_file
 from benchmarks.rounds import Livepose
 from livepose.machine import usable_cores
 from livepose.pipeline import PosePipeline, Settings
-from livepose.runtimes.ranges import Ranges, read_ranges
+from livepose.runtimes.ranges import ActivationRanges, read_ranges
 from livepose.weights import Card, find_weights
 
 TINYPOSE = "tinypose_128x96_fp16.xml"
@@ -19,7 +19,7 @@ blur_kernel = 3
 source = "PP-TinyPose, PaddleDetection"
 licence = "Apache-2.0"
 """
-TINYPOSE_ACCURACY = "53.9 (docs/evaluation.md, 350 pictures)"
+TINYPOSE_ACCURACY = "53.9 (docs/evaluation.md, 350 images)"
 
 
 class InTurn(Livepose):
@@ -59,7 +59,7 @@ def opened(pipeline: PosePipeline, accuracy: str, note: str = "") -> Opened:
     )
 
 
-def validated(card: Card, ranges: Ranges | None = None) -> str:
+def validated(card: Card, ranges: ActivationRanges | None = None) -> str:
     """The AP that the weights' own card gives, or that was measured for their INT8 ranges."""
     for name, value in card.notes.items():
         figures = dict(

@@ -50,7 +50,7 @@ class Straightforward:
         return len(surest)
 
     def pose(self, image_bgr: ImageBgr, box_xyxy: Array) -> tuple[Array, Array]:
-        """Keypoints (K, 2) in the picture and their scores (K,) of one person."""
+        """Keypoints (K, 2) in the image and their scores (K,) of one person."""
         height, width = self._card.input_hw
         matrix = self._geometry.matrices(box_xyxy[None])[0]
         crop = cv2.warpAffine(image_bgr, matrix, (width, height), flags=cv2.INTER_LINEAR)
@@ -92,7 +92,7 @@ def refined(heatmap: NDArray[np.float32], kernel: int) -> Array:
     if abs(xx * yy - xy * xy) < 1e-12:
         return coarse
     step = -np.linalg.inv(np.array([[xx, xy], [xy, yy]])) @ gradient
-    # Without a limit noise throws a keypoint out of the picture.
+    # Without a limit noise throws a keypoint out of the image.
     return coarse + np.clip(step, -2.0, 2.0)
 
 

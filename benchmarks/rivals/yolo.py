@@ -219,8 +219,8 @@ def calibration() -> list[Any]:
     inputs = []
     for frame in frames:
         box = Letterbox.into(frame.size_wh, (DEFAULT_PX, DEFAULT_PX))
-        picture = box.apply(frame.image_bgr)[..., ::-1].transpose(2, 0, 1)[None]
-        inputs.append(np.ascontiguousarray(picture, dtype=np.float32) / 255)
+        image = box.apply(frame.image_bgr)[..., ::-1].transpose(2, 0, 1)[None]
+        inputs.append(np.ascontiguousarray(image, dtype=np.float32) / 255)
     return inputs
 
 

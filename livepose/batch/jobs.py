@@ -1,4 +1,4 @@
-"""What there is to do: one job a video, and one for all pictures of a folder."""
+"""What there is to do: one job a video, and one for all images of a folder."""
 
 import os
 from collections import Counter
@@ -16,7 +16,7 @@ class Job:
     """One source, and the name that its outputs begin with."""
 
     source: str
-    """The video, or the folder of the pictures."""
+    """The video, or the folder of the images."""
     name: str
     """Below the output folder: ``clip``, or ``monday/clip`` where two clips have one name."""
     kind: Literal["video", "images"]
@@ -37,7 +37,7 @@ def make_jobs(found: Iterable[FoundSource]) -> list[Job]:
             groups[key] = kind.setdefault(key, [])
             groups[key].append(one.path)
     if not groups:
-        raise SourceError("there is neither a video nor a picture; see the names left out above")
+        raise SourceError("there is neither a video nor an image; see the names left out above")
     names = unique_names(list(groups))
     return [
         Job(
@@ -73,7 +73,7 @@ def unique_names(paths: Sequence[Path]) -> dict[Path, str]:
             last = stem.parts[-depth:]
             if sum(_ends_with(other, last) for other in stems) == 1:
                 break
-        names[path] = "/".join(last).strip("/") or "pictures"
+        names[path] = "/".join(last).strip("/") or "images"
     return names
 
 

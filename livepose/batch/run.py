@@ -135,7 +135,7 @@ def share_out(
                 busy[pool.submit(worker.do, next_job)] = worker, next_job
             if not busy:
                 for each in waiting:
-                    note(_given_up(each, [*losses[each], "nowhere: no worker is left"]))
+                    note(_dropped(each, [*losses[each], "nowhere: no worker is left"]))
                 return
             for future in wait(busy, WAIT_S, FIRST_COMPLETED).done:
                 worker, job = busy.pop(future)
@@ -147,7 +147,7 @@ def share_out(
                         if len(losses[job]) < MOST_TRIES:
                             waiting.append(job)
                         else:
-                            note(_given_up(job, losses[job]))
+                            note(_dropped(job, losses[job]))
                         busy[pool.submit(worker.open)] = worker, None
                 else:
                     free.append(worker)
@@ -159,7 +159,7 @@ def share_out(
         pool.shutdown()
 
 
-def _given_up(job: Job, losses: list[str]) -> Entry:
+def _dropped(job: Job, losses: list[str]) -> Entry:
     *earlier, last = losses
     where = last.partition(":")[0]
     return Entry.of(job, LOST, error=last, tries=len(losses), where=where, lost=earlier)

@@ -1,6 +1,6 @@
 """``livepose --benchmark``: how fast is the whole way of a frame, and where does the time go?
 
-Warm-up is kept apart. Frames come from a video, or from a made scene whose pictures are drawn
+Warm-up is kept apart. Frames come from a video, or from a made scene whose images are drawn
 before the clock starts. With ``--people N`` the true boxes of the scene stand in for what the
 detector finds, after it has run, so that the load is the same on every machine. Figures come with
 their spread over rounds: a machine that was busy for a moment shows there.
@@ -42,7 +42,7 @@ SCENE_WH = (640, 480)
 ROUNDS = 10
 FRAMES_PER_ROUND = 20
 """Of a video whose length is not known."""
-LOOKED_MS = 0.2
+DETECTION_MS = 0.2
 """A stage that takes less did not run a network."""
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
@@ -70,14 +70,14 @@ class Result:
     """What was measured. Times in ms; a stage has its mean, p50, p95 and p99.
 
     ``spread`` has median and quartiles over rounds: of the frames/s, and of the mean ms of each
-    stage, under its name. ``looked_percent``: frames in which the detector looked, of 100.
+    stage, under its name. ``detected_percent``: frames in which the detector looked, of 100.
     """
 
     scene: str
     frames: int
     size_wh: tuple[int, int]
     people_per_frame: float
-    looked_percent: float
+    detected_percent: float
     fps: float
     crops_per_s: float
     latency_ms: dict[str, float]
@@ -223,7 +223,7 @@ def _result(
         frames=frames,
         size_wh=rounds[0].size_wh,
         people_per_frame=people / frames,
-        looked_percent=100 * float(np.mean(samples.get("detect", np.zeros(1)) > LOOKED_MS)),
+        detected_percent=100 * float(np.mean(samples.get("detect", np.zeros(1)) > DETECTION_MS)),
         fps=frames / seconds,
         crops_per_s=people / seconds,
         latency_ms=_figures([ms for one in rounds for ms in one.latency_ms]),
@@ -280,7 +280,7 @@ def print_table(result: Result) -> None:
     console.print(
         f"{result.fps:.1f} frames/s end to end, {result.crops_per_s:.1f} crops/s, "
         f"{result.people_per_frame:.2f} people a frame, the detector looked at "
-        f"{result.looked_percent:.0f} % of the frames, "
+        f"{result.detected_percent:.0f} % of the frames, "
         f"peak memory {result.peak_memory_mb:.0f} MB"
     )
     for name, value in [*result.machine.items(), *(("note", note) for note in result.notes)]:

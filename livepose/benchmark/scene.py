@@ -62,7 +62,7 @@ class CameraPath(Source):
 
 
 def see(photograph_bgr: ImageBgr, view: NDArray[np.float64], size_wh: tuple[int, int]) -> ImageBgr:
-    """The part of a photograph that a view shows, as a picture of ``size_wh``."""
+    """The part of a photograph that a view shows, as an image of ``size_wh``."""
     height, width = photograph_bgr.shape[:2]
     x, y, part = (float(value) for value in view)
     scale = size_wh[0] / (part * width)
@@ -104,7 +104,7 @@ class WalkingPeople(Source):
             yield Frame(self.image(index), index / FPS, index)
 
     def image(self, index: int) -> ImageBgr:
-        """The picture at this frame."""
+        """The image at this frame."""
         image_bgr = self._background_bgr.copy()
         for (cut_bgr, mask), box in zip(self._figures, self.boxes_xyxy(index), strict=True):
             paste(image_bgr, cut_bgr, mask, int(box[0]), int(box[1]))
@@ -166,7 +166,7 @@ def figure(index: int, frame_height: int, people: int) -> tuple[ImageBgr, NDArra
 def paste(
     image_bgr: ImageBgr, cut_bgr: ImageBgr, mask: NDArray[np.float32], x: int, y: int
 ) -> None:
-    """Blends a cut-out into a picture, in place; what falls outside is left out."""
+    """Blends a cut-out into an image, in place; what falls outside is left out."""
     height, width = cut_bgr.shape[:2]
     x0, y0 = max(x, 0), max(y, 0)
     x1, y1 = min(x + width, image_bgr.shape[1]), min(y + height, image_bgr.shape[0])

@@ -19,7 +19,7 @@ SHARES = (0.3935, 0.8647)
 """Of errors of two dimensions, those that the drawn ellipses of one and two sigma shall hold."""
 SHAPE = 1 / 3
 """Power to which the heatmap's own deviation enters. Left free it comes out negative (a peak of
-noise is narrow), which fits sharp pictures a little better, blurred ones worse, and says the
+noise is narrow), which fits sharp images a little better, blurred ones worse, and says the
 opposite of how much a keypoint trembles."""
 RIDGE = 1e-5
 
@@ -32,7 +32,7 @@ class Sightings:
     """
 
     joint: NDArray[np.int64]
-    picture: NDArray[np.int64]
+    image: NDArray[np.int64]
     error: Floats
     reach: Floats
     covariance: Floats
@@ -110,10 +110,10 @@ def calibrate(seen: Sightings, joints: int) -> Calibration:
 
 
 def crossed(seen: Sightings, joints: int, fit_on: Mask | None = None) -> Floats:
-    """Sigma (N,) in heatmap px of each half of the pictures as fitted on the other, or on those of
+    """Sigma (N,) in heatmap px of each half of the images as fitted on the other, or on those of
     it in ``fit_on`` (N,).
     """
-    even = np.isin(seen.picture, np.unique(seen.picture)[::2])
+    even = np.isin(seen.image, np.unique(seen.image)[::2])
     usable = np.ones(len(even), bool) if fit_on is None else fit_on
     columns, offset = _terms(seen, joints)
     sigma = np.empty(len(seen.joint))

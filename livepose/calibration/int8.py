@@ -26,7 +26,7 @@ from livepose.runtimes import Runtime, open_runtime
 from livepose.runtimes.int8 import STEPS, convolutions, entering, insert_ranges
 from livepose.runtimes.openvino import StoredGraph, openvino
 from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
-from livepose.runtimes.ranges import Ranges
+from livepose.runtimes.ranges import ActivationRanges
 from livepose.runtimes.verify import LIMITS_PX, keypoint_shift
 from livepose.weights import Card, read_card
 
@@ -56,7 +56,7 @@ SHIFT_CROPS = 32
 
 def quantise(
     path: Path, data: PeopleSet, dev: PeopleSet, crops: int = 256, progress: Progress = no_progress
-) -> Ranges:
+) -> ActivationRanges:
     """INT8 ranges for pose weights, from crops of ``data``, with what they cost on ``dev``.
 
     DataError when there are fewer people than one batch. GateError when INT8 leaves less than 99 %
@@ -84,7 +84,7 @@ def quantise(
         _, ap = average_precision(runtime, *dev, advance)
         measured[f"ap_{runtime.precision}"] = round(ap, 2)
     require_kept(measured)
-    return Ranges(card.sha256, limits, measured)
+    return ActivationRanges(card.sha256, limits, measured)
 
 
 def _ready(model: Any, card: Card, precision: str) -> OpenVinoRuntime:
@@ -94,12 +94,12 @@ def _ready(model: Any, card: Card, precision: str) -> OpenVinoRuntime:
 
 
 def _real_crops(data: PeopleSet, runtime: Runtime, count: int) -> Crops:
-    """Crops (N, h, w, 3) of annotated people as the live path cuts them, from mixed pictures."""
-    dataset, pictures = data
+    """Crops (N, h, w, 3) of annotated people as the live path cuts them, from mixed images."""
+    dataset, images = data
     sample = annotated_boxes(dataset, runtime.card.alignment)
     mixed = [sample[i] for i in np.random.default_rng(0).permutation(len(sample))]
     found = np.empty((0, *runtime.card.input_hw, 3), np.uint8)
-    for crops, _ in batches(PoseEstimator(runtime), pictures, mixed, Loading()):
+    for crops, _ in batches(PoseEstimator(runtime), images, mixed, Loading()):
         found = np.concatenate([found, crops])
         if len(found) >= count:
             break

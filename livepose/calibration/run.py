@@ -23,7 +23,7 @@ Crops = NDArray[np.uint8]
 HIDDEN = 1
 """COCO's mark of a keypoint that is labelled and cannot be seen."""
 PEOPLE_AT_ONCE = 16
-PICTURES_A_SET = 1_000_000
+IMAGES_A_SET = 1_000_000
 
 
 def run_calibration(settings: CalibrationSettings, progress: Progress) -> str:
@@ -41,7 +41,7 @@ def run_calibration(settings: CalibrationSettings, progress: Progress) -> str:
     inner, outer = coverage(crossed(seen, joints), seen)
     return (
         f"of {len(seen.joint)} keypoints the drawn ellipses hold {inner:.0%} and {outer:.0%}"
-        " (39% and 86% are right), fitted on the other half of the pictures"
+        " (39% and 86% are right), fitted on the other half of the images"
     )
 
 
@@ -55,7 +55,7 @@ def collect_all(
     parts = []
     for number, (images, annotations) in enumerate(settings.data):
         advance = progress(annotations.parent.name, settings.people)
-        what = images, annotations, settings.people, advance, number * PICTURES_A_SET
+        what = images, annotations, settings.people, advance, number * IMAGES_A_SET
         parts.append(_collect(estimator, *what, change))
     return joined(parts)
 
@@ -66,24 +66,24 @@ def _collect(
     annotations: Path,
     people: int,
     advance: Callable[[int], None],
-    first_picture: int,
+    first_image: int,
     change: Callable[[Crops], Crops],
 ) -> Sightings:
-    """The first ``people`` people of an annotated set in annotated boxes; pictures are numbered
-    from ``first_picture`` on.
+    """The first ``people`` people of an annotated set in annotated boxes; images are numbered
+    from ``first_image`` on.
     """
     known, archive = open_people(images, annotations)
     parts, done = [], 0
-    with archive as pictures:
+    with archive as all_images:
         for number, boxed in enumerate(annotated_boxes(known, estimator.runtime.card.alignment)):
             if done >= people:
                 break
             if not len(boxed):
                 continue
-            image_bgr = pictures.image_bgr(boxed.picture.file_name)
+            image_bgr = all_images.image_bgr(boxed.image.file_name)
             crops = change(estimator.cut(image_bgr, boxed.boxes_xyxy))
-            labels = np.array([person.keypoints for person in known.people_by_picture[number]])
-            where = labels, boxed.boxes_xyxy, first_picture + number
+            labels = np.array([person.keypoints for person in known.people_by_image[number]])
+            where = labels, boxed.boxes_xyxy, first_image + number
             parts.append(_sightings(estimator, crops, *where))
             done += len(boxed)
             advance(len(boxed))
@@ -91,7 +91,7 @@ def _collect(
 
 
 def _sightings(
-    estimator: PoseEstimator, crops_bgr: Crops, labels: Floats, boxes_xyxy: Floats, picture: int
+    estimator: PoseEstimator, crops_bgr: Crops, labels: Floats, boxes_xyxy: Floats, image: int
 ) -> Sightings:
     starts = range(0, len(crops_bgr), PEOPLE_AT_ONCE)
     parts = [estimator.runtime(crops_bgr[i : i + PEOPLE_AT_ONCE]) for i in starts]
@@ -107,7 +107,7 @@ def _sightings(
     person, joint = np.nonzero(kept)
     return Sightings(
         joint=joint,
-        picture=np.full(len(joint), picture),
+        image=np.full(len(joint), image),
         error=(decoded.xy - true)[kept],
         reach=reach[person],
         covariance=decoded.covariance[kept],

@@ -9,7 +9,7 @@ PAIR = "IMAGES:ANNOTATIONS"
 
 
 def pair(text: str) -> tuple[Path, Path]:
-    """Pictures and annotations out of ``IMAGES:ANNOTATIONS``."""
+    """Images and annotations out of ``IMAGES:ANNOTATIONS``."""
     images, _, annotations = text.rpartition(":")
     if not (images and annotations):
         raise ValueError(f"expected {PAIR}, got {text!r}")
@@ -30,7 +30,7 @@ class CalibrationSettings:
 
 
 @dataclass(frozen=True)
-class QuantiseSettings:
+class QuantizeSettings:
     """Which weights INT8 ranges are measured for, and on whom."""
 
     data: tuple[Path, Path] = option(

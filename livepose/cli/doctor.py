@@ -43,8 +43,8 @@ class Verdict(NamedTuple):
 
     status: str
     found: str
-    mend: str = ""
-    facts: Mapping[str, Any] | None = None
+    advice: str = ""
+    properties: Mapping[str, Any] | None = None
     """What torch knows of devices; None where it was not asked."""
 
 
@@ -52,8 +52,8 @@ def _processor() -> Verdict:
     flags = processor_flags()
     found = ", ".join([processor_and_cores(), *(flag for flag in TELLING_FLAGS if flag in flags)])
     if flags and not flags & {"avx2", "asimd", "neon"}:
-        mend = "use a machine with AVX2 (any x86 processor since 2015), or a GPU"
-        return Verdict(WARN, f"{found}; without AVX2 networks are slow", mend)
+        advice = "use a machine with AVX2 (any x86 processor since 2015), or a GPU"
+        return Verdict(WARN, f"{found}; without AVX2 networks are slow", advice)
     return Verdict(OK, found)
 
 
@@ -63,31 +63,35 @@ def _torch_runs() -> Verdict:
     torch.nn.functional.conv2d(torch.ones(1, 3, 8, 8), torch.ones(1, 3, 3, 3))
     cuda = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
     mps = torch.backends.mps.is_available()
-    facts = {"cuda_build": torch.version.cuda, "cuda": cuda, "mps": mps}
-    return Verdict(OK, f"{torch.__version__}, a convolution runs", facts=facts)
+    properties = {"cuda_build": torch.version.cuda, "cuda": cuda, "mps": mps}
+    return Verdict(OK, f"{torch.__version__}, a convolution runs", properties=properties)
 
 
-def _device(asked: str, facts: Mapping[str, Any]) -> Verdict:
+def _device(asked: str, properties: Mapping[str, Any]) -> Verdict:
     """Whether the device that was asked for is there; "auto" is content with the processor."""
-    names, mps, build = facts.get("cuda", []), facts.get("mps", False), facts.get("cuda_build")
+    names, mps, build = (
+        properties.get("cuda", []),
+        properties.get("mps", False),
+        properties.get("cuda_build"),
+    )
     cards = [f"cuda:{number} {name}" for number, name in enumerate(names)]
     found = ", ".join(["cpu", *cards, *(["mps"] if mps else [])])
     nvidia = "GPU" in answer_of("nvidia-smi", "-L")
     kind, _, number = asked.partition(":")
     there = {"cpu": True, "auto": True, "cuda": len(names) > int(number or 0), "mps": mps}
-    if there[kind] and not (asked == "auto" and nvidia and facts and not names):
+    if there[kind] and not (asked == "auto" and nvidia and properties and not names):
         return Verdict(OK, found)
     if kind == "mps":
-        mend = "use --device cpu"
+        advice = "use --device cpu"
     elif not nvidia:
-        mend = "use --device cpu (no NVIDIA driver answers: try nvidia-smi)"
+        advice = "use --device cpu (no NVIDIA driver answers: try nvidia-smi)"
     elif build is None:
-        mend = "pip install --force-reinstall torch  (a CUDA build: https://pytorch.org)"
+        advice = "pip install --force-reinstall torch  (a CUDA build: https://pytorch.org)"
     else:
-        mend = f"update the NVIDIA driver to one that knows CUDA {build}"
+        advice = f"update the NVIDIA driver to one that knows CUDA {build}"
     if there[kind]:
-        return Verdict(WARN, f"{found}; an NVIDIA GPU is present but torch sees none", mend)
-    return Verdict(FAIL, f"{asked} is not there, only {found}", mend)
+        return Verdict(WARN, f"{found}; an NVIDIA GPU is present but torch sees none", advice)
+    return Verdict(FAIL, f"{asked} is not there, only {found}", advice)
 
 
 def _openvino_runs() -> Verdict:
@@ -116,8 +120,8 @@ def _numba_compiles() -> Verdict:
     if cache and _writable(Path(cache)):
         return Verdict(OK, f"{found}, compiles and keeps what it compiled")
     place = f"its cache {cache} is not" if cache else "no cache is"
-    mend = f"export NUMBA_CACHE_DIR={Path(tempfile.gettempdir()) / 'numba'}"
-    return Verdict(WARN, f"{found}; {place} writable, so each start compiles anew", mend)
+    advice = f"export NUMBA_CACHE_DIR={Path(tempfile.gettempdir()) / 'numba'}"
+    return Verdict(WARN, f"{found}; {place} writable, so each start compiles anew", advice)
 
 
 def _opencv_loads() -> Verdict:
@@ -129,11 +133,11 @@ def _opencv_loads() -> Verdict:
     installed = {f"{each.metadata['Name']}".lower(): each for each in metadata.distributions()}
     there = sorted(name for name in installed if name.startswith("opencv-"))
     found = ", ".join(f"{name} {installed[name].version}" for name in there)
-    mend = f"pip uninstall -y {' '.join(there)} && {OPENCV}"
+    advice = f"pip uninstall -y {' '.join(there)} && {OPENCV}"
     if len(there) > 1:
-        return Verdict(WARN, f"{found}: several at once overwrite each other", mend)
+        return Verdict(WARN, f"{found}: several at once overwrite each other", advice)
     if "headless" in found:
-        return Verdict(WARN, f"{found}: it has no windows", mend)
+        return Verdict(WARN, f"{found}: it has no windows", advice)
     return Verdict(OK, found or "OpenCV without a name")
 
 
@@ -144,8 +148,8 @@ def _window_opens() -> Verdict:
 
     possible, reason = Window.available()
     if not possible:
-        mend = "start livepose from a desktop session (or ssh -X), or use --output"
-        return Verdict(WARN, f"none: {reason}", mend)
+        advice = "start livepose from a desktop session (or ssh -X), or use --output"
+        return Verdict(WARN, f"none: {reason}", advice)
     with Window("livepose doctor") as window:
         window.show(np.zeros((32, 32, 3), np.uint8))
         window.poll()
@@ -164,8 +168,8 @@ def _pyav_encodes() -> Verdict:
         except ValueError:
             sys.exit("built without libx264, so no video can be written")
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="bgr24")
-        container.mux(stream.encode(picture))
+        image = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="bgr24")
+        container.mux(stream.encode(image))
         container.mux(stream.encode(None))
     return Verdict(OK, f"{av.__version__}, writes H.264 (libx264)")
 
@@ -187,8 +191,8 @@ def _cameras() -> Verdict:
     there = [one.path for one in found if Path(one.path).exists()]
     closed = [path for path in there if not os.access(path, os.R_OK | os.W_OK)]
     if closed:
-        mend = "sudo usermod -aG video $USER  (then log in again)"
-        return Verdict(WARN, f"no permission to read {', '.join(closed)}", mend)
+        advice = "sudo usermod -aG video $USER  (then log in again)"
+        return Verdict(WARN, f"no permission to read {', '.join(closed)}", advice)
     if not found:
         return Verdict(WARN, "none found", "plug one in, then: livepose cameras")
     return Verdict(OK, ", ".join(f"{one.index}: {one.name}" for one in found))
@@ -197,15 +201,15 @@ def _cameras() -> Verdict:
 def _cache() -> Verdict:
     from livepose.weights.places import cache_folder, is_cache_lasting
 
-    folder, mend = (
+    folder, advice = (
         cache_folder(),
         f"export LIVEPOSE_CACHE={Path(tempfile.gettempdir()) / 'livepose'}",
     )
     if not (is_cache_lasting() and _writable(folder)):
-        return Verdict(WARN, f"{folder} cannot be written, so nothing can be fetched", mend)
+        return Verdict(WARN, f"{folder} cannot be written, so nothing can be fetched", advice)
     free = shutil.disk_usage(_nearest(folder)).free
     if free < SMALLEST_FREE_BYTES:
-        return Verdict(WARN, f"{folder}: only {free / 1e6:.0f} MB are free", mend)
+        return Verdict(WARN, f"{folder}: only {free / 1e6:.0f} MB are free", advice)
     return Verdict(OK, f"{folder}, {free / 1e9:.0f} GB free")
 
 
@@ -226,10 +230,10 @@ def _nearest(folder: Path) -> Path:
 class Check(NamedTuple):
     """Who looks, and what is said where that fails."""
 
-    look: Callable[[], Verdict]
+    run: Callable[[], Verdict]
     broken: str = ""
     """How bad it is; "" where nothing is loaded, so that it need not look alone."""
-    mend: str = ""
+    advice: str = ""
     exit_code: int = LiveposeError.exit_code
     without: str = ""
     """What a light install, which does without the package of this name, has not."""
@@ -267,8 +271,8 @@ def examine(device: str) -> dict[str, Verdict]:
     alone = [name for name, check in CHECKS.items() if check.broken and name not in found]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found |= zip(alone, pool.map(probe, alone), strict=True)
-    found["device"] = _device(device, found["torch"].facts or {})
-    return {name: found.get(name) or check.look() for name, check in CHECKS.items()}
+    found["device"] = _device(device, found["torch"].properties or {})
+    return {name: found.get(name) or check.run() for name, check in CHECKS.items()}
 
 
 def probe(
@@ -281,7 +285,7 @@ def probe(
             command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired:
-        return Verdict(check.broken, f"did not answer within {timeout_s:g} s", check.mend)
+        return Verdict(check.broken, f"did not answer within {timeout_s:g} s", check.advice)
     if done.returncode == 0:
         # A library may chatter on stdout; the verdict is the last line.
         return Verdict(*json.loads(done.stdout.splitlines()[-1]))
@@ -289,7 +293,7 @@ def probe(
     if done.returncode < 0:
         said = [f"died of {signal.Signals(-done.returncode).name}", *said]
     found = ": ".join(said) or f"ended with exit code {done.returncode}"
-    return Verdict(check.broken, found, check.mend)
+    return Verdict(check.broken, found, check.advice)
 
 
 def _device_name(text: str) -> str:
@@ -312,7 +316,7 @@ def doctor(
     failed = [name for name, one in found.items() if one.status == FAIL]
     code = CHECKS[failed[0]].exit_code if failed else 0
     if json_:
-        keys = ("name", "status", "found", "mend")
+        keys = ("name", "status", "found", "advice")
         lines = [dict(zip(keys, (name, *one), strict=False)) for name, one in found.items()]
         print(json.dumps({"usable": code == 0, "exit_code": code, "checks": lines}, indent=2))
     else:
@@ -326,13 +330,13 @@ def _print_table(found: Mapping[str, Verdict], verdict: str) -> None:
     for name, one in found.items():
         print(f"{one.status:4}  {name:16}  {one.found}")
     for name, one in found.items():
-        if one.mend:
-            print(f"\n{name}: {one.mend}")
+        if one.advice:
+            print(f"\n{name}: {one.advice}")
     print(f"\n{verdict}")
 
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(CHECKS[sys.argv[1]].look()))
+        print(json.dumps(CHECKS[sys.argv[1]].run()))
     except LiveposeError as error:
         sys.exit(str(error))

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livepose.calibration.settings import CalibrationSettings, QuantiseSettings
+from livepose.calibration.settings import CalibrationSettings, QuantizeSettings
 from livepose.cli.options import Command, command
 from livepose.errors import GateError, UsageError
 from livepose.evaluation.settings import CocoSettings, EvaluationSettings
@@ -98,7 +98,7 @@ def show(
     from livepose.evaluation.report import as_json, document, markdown, show, write_text
 
     name, first = chosen.annotations.name, measured.rows[0]
-    heading = f"{title}: {name}, {measured.pictures} pictures, {measured.people} people"
+    heading = f"{title}: {name}, {measured.images} images, {measured.people} people"
     on_stdout = "-" in (outputs.json, outputs.markdown, outputs.results)
     show(measured, columns, heading, to_stderr=on_stdout)
     if outputs.markdown:
@@ -115,7 +115,7 @@ def show(
 
 
 EVAL = Command(
-    "Measures accuracy and speed on annotated pictures, in the configuration that runs live.",
+    "Measures accuracy and speed on annotated images, in the configuration that runs live.",
     parts={"coco": _coco, "lsp": _lsp, "mpii": _mpii},
     epilog=EXAMPLES,
 )
@@ -136,7 +136,7 @@ def calibrate(settings: CalibrationSettings) -> None:
 
 
 @command("Measures what INT8 needs to know of pose weights, and what it costs.")
-def quantise(settings: QuantiseSettings) -> None:
+def quantise(settings: QuantizeSettings) -> None:
     """Measures INT8 ranges on real crops, refuses what costs too much, writes."""
     from livepose.calibration import int8
     from livepose.cli.progress import progress_bars

@@ -16,7 +16,7 @@ from livepose.cli.start import LATE_S, Networks, Stream
 from livepose.errors import SourceError, UsageError
 from livepose.multistream import PoseService
 from livepose.pipeline import STAGES, PosePipeline
-from livepose.player import Look, Player, Summary
+from livepose.player import DrawingStyle, Player, Summary
 from livepose.results.angles import NAMES, each_of
 from livepose.results.motion_files import MotSink, TrcSink
 from livepose.results.tables import CsvSink, ParquetSink, beside
@@ -84,7 +84,7 @@ def open_networks(
             networks.warm_up(sizes_wh)
             return networks.stream
         networks.warm_up(sizes_wh[0], live=sources[0].live)
-    if sources[0].kind != "images":  # pictures stand for themselves
+    if sources[0].kind != "images":  # images stand for themselves
         logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
     return lambda: nullcontext(networks)
 
@@ -111,7 +111,7 @@ def warming_up(draws: bool) -> Iterator[None]:
 
 
 def _warm_drawing() -> None:
-    with suppress(Exception):  # what fails here fails again, and is told, at the first picture
+    with suppress(Exception):  # what fails here fails again, and is told, at the first image
         drawing.warm_up()
 
 
@@ -128,7 +128,7 @@ def open_player(stream: Stream, pipeline: PosePipeline, *, dated: bool = True) -
         stack.pop_all()
     stream.watch(sinks)
     options = stream.options
-    player = Player(pipeline, stream.source, sinks, stream.window, look(options.window))
+    player = Player(pipeline, stream.source, sinks, stream.window, drawing_style(options.window))
     player.export_threshold = options.outputs.kpt_thr
     return player
 
@@ -167,17 +167,17 @@ def _files(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Iter
 
 
 def _drawn_sink(path: Path, source: Source, *, overwrite: bool) -> Sink:
-    """Where drawn pictures go: pictures as pictures, everything else as a video."""
+    """Where drawn images go: images as images, everything else as a video."""
     if source.kind == "images":
         return ImageSink(path, overwrite=overwrite)
-    film = source if isinstance(source, VideoSource | AnimationSource) else None
-    if isinstance(film, VideoSource) and film.path is None:
+    clip = source if isinstance(source, VideoSource | AnimationSource) else None
+    if isinstance(clip, VideoSource) and clip.path is None:
         logger.info(f"{source.name} is a pipe, which is read once: {path} has no sound")
     return VideoSink(
         path,
-        audio_from=None if film is None else film.path,
+        audio_from=None if clip is None else clip.path,
         fps=source.fps,
-        from_first_frame=film is not None and film.excerpt.start_s > 0,
+        from_first_frame=clip is not None and clip.excerpt.start_s > 0,
         overwrite=overwrite,
     )
 
@@ -236,9 +236,9 @@ def _header(stream: Stream, pipeline: PosePipeline) -> dict[str, Any]:
     return {**said, "angles": list(NAMES)} if outputs.angles else said
 
 
-def look(options: WindowOptions) -> Look:
+def drawing_style(options: WindowOptions) -> DrawingStyle:
     """The options as the look of the drawing."""
-    return Look(
+    return DrawingStyle(
         mirror=options.mirror,
         score_threshold=options.keypoint_threshold,
         boxes=options.boxes,

@@ -14,7 +14,7 @@ from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
 from livepose.batch.manifest import DONE, Entry, Manifest, file_sha256, text_sha256
 from livepose.batch.run import Here, OnProgress, Work, Worker, run_batch
 from livepose.cli import show_messages
-from livepose.cli.play import look, open_player, warming_up
+from livepose.cli.play import drawing_style, open_player, warming_up
 from livepose.cli.progress import FilesProgress
 from livepose.cli.run_options import RunOptions
 from livepose.cli.start import Stream
@@ -76,7 +76,7 @@ def _check(options: RunOptions) -> None:
 def _all_jobs(options: RunOptions) -> list[Job]:
     """What the sources hold, sorted out; says what is left out."""
     if not options.sources.paths:
-        raise SourceError("nothing to look at: name videos, pictures, folders or patterns")
+        raise SourceError("nothing to look at: name videos, images, folders or patterns")
     found = find_sources(options.sources.paths, recursive=options.batch.recursive)
     if words := left_out_words(one for one in found if one.kind is None):
         logger.info(words)
@@ -93,7 +93,7 @@ def _settings_sha256(options: RunOptions) -> str:
             "settings": asdict(options.settings),
             "weights": _weights_sha256(options.settings),
             "outputs": outputs,
-            "look": asdict(look(options.window)),
+            "look": asdict(drawing_style(options.window)),
             "excerpt": [sources.start_s, sources.end_s, sources.step, sources.turn_deg],
         }
     )

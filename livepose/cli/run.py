@@ -20,10 +20,10 @@ from livepose.sinks.sink import check_file, check_image_name, check_outputs, vid
 EXAMPLES = """examples:
   livepose --camera 0                                   the first webcam, in a window
   livepose --video in.mp4 --output out.mp4              a file with skeletons and its sound
-  livepose --image photos/ --output drawn/              still pictures
+  livepose --image photos/ --output drawn/              still images
   livepose --source rtsp://host/stream --json -         any source, poses as JSON lines
   livepose --camera 0 --camera 1 --json poses.jsonl     side by side, poses-1.jsonl, poses-2.jsonl
-  livepose in/ --output-dir out --json --angles         every video and picture of a folder
+  livepose in/ --output-dir out --json --angles         every video and image of a folder
   livepose --benchmark                                  how fast is this machine?
 """
 
@@ -55,7 +55,7 @@ def run(given: Namespace) -> int:
 
 
 RUN = Command(
-    "Finds the people in a picture and draws their skeletons, at frame rate.",
+    "Finds the people in an image and draws their skeletons, at frame rate.",
     [RunOptions],
     run,
     epilog=EXAMPLES,
@@ -142,7 +142,7 @@ def _check(chosen: RunOptions) -> None:
 
 
 def is_video(kind: str, value: Any) -> bool:
-    """Whether a source is one, and not pictures."""
+    """Whether a source is one, and not images."""
     if kind != "source":
         return kind != "image"
     from livepose.paths import is_folder

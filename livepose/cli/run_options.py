@@ -79,7 +79,7 @@ class SourceOptions:
     )
     camera: tuple[str, ...] = option((), "camera index, device path, name or URL", metavar="N")
     video: tuple[str, ...] = option((), "video file", metavar="FILE")
-    image: tuple[str, ...] = option((), "pictures, folders or globs", metavar="PATH", nargs="+")
+    image: tuple[str, ...] = option((), "images, folders or globs", metavar="PATH", nargs="+")
     source: tuple[str, ...] = option((), "index, path, URL or glob", metavar="ANY")
     camera_size: tuple[int, int] | None = option(
         None, "asked of the camera, or of the benchmark's scene",
@@ -87,7 +87,7 @@ class SourceOptions:
     )  # fmt: skip
     camera_fps: float | None = option(None, "asked of the camera", metavar="F", above=0)
     rotate: tuple[str, ...] = option(
-        (), "turn pictures by 90, 180 or 270 degrees; or begin a new file of --json and --csv "
+        (), "turn images by 90, 180 or 270 degrees; or begin a new file of --json and --csv "
         "at a size or age (100MB, 1h), and put aside one that is there",
         metavar="DEG|SIZE|AGE", parse=_turn_or_rotation,
         expects="90, 180 or 270 degrees, or a size or age such as 100MB or 1h",
@@ -113,7 +113,7 @@ class SourceOptions:
 
     @property
     def turn_deg(self) -> int:
-        """How far pictures are turned, clockwise."""
+        """How far images are turned, clockwise."""
         return next((int(one) for one in reversed(self.rotate) if one in TURNS), 0)
 
     @property
@@ -134,7 +134,7 @@ class SourceOptions:
         return [path for one in named for path in _files_of(one)]
 
     def chosen(self) -> list[tuple[str, Any]]:
-        """Kind and value of every source; all pictures together are one."""
+        """Kind and value of every source; all images together are one."""
         given = [
             *(("source", self.paths), ("camera", self.camera), ("video", self.video)),
             *(("image", (self.image,) if self.image else ()), ("source", self.source)),
@@ -163,7 +163,7 @@ def written(help: str, ending: str, metavar: str = "FILE") -> Any:
 class OutputOptions:
     """Output (several at once are fine)."""
 
-    output: Path | None = written("drawn video, picture or folder", ".mp4", "PATH")
+    output: Path | None = written("drawn video, image or folder", ".mp4", "PATH")
     json: str | Path | None = written("JSON lines, - is stdout", ".jsonl")
     csv: Path | None = written("a row for each keypoint", ".csv")
     openpose_json: Path | None = written("BODY_25 files", "_openpose", "DIR")
@@ -215,10 +215,10 @@ class OutputOptions:
 
     def named_by(self, place: Path, kind: str) -> "OutputOptions":
         """The outputs of one file of many: ``place`` and how each kind ends."""
-        pictures = {"output": "_drawn"} if kind == "images" else {}
+        images = {"output": "_drawn"} if kind == "images" else {}
 
         def named(entry: Any, _: Path) -> Path:
-            return place.with_name(place.name + pictures.get(entry.name, entry.metadata["ending"]))
+            return place.with_name(place.name + images.get(entry.name, entry.metadata["ending"]))
 
         return self._renamed(named)
 
@@ -235,7 +235,7 @@ class LiveOptions:
     serve_cert: Path | None = option(None, "its certificate and key, for https", metavar="PEM")
     serve_self_signed: bool = option(False, "https with a certificate made for this run")
     virtual_camera: str | None = option(
-        None, "the drawn picture as a webcam", metavar="NAME", nargs="?"
+        None, "the drawn image as a webcam", metavar="NAME", nargs="?"
     )
     health: int | None = option(None, "/healthz and /metrics on 127.0.0.1", metavar="PORT", least=1)
 
@@ -275,7 +275,7 @@ class WindowOptions:
 
     show: bool = option(False, "a window also beside --output")
     no_window: bool = option(False, "never a window")
-    mirror: bool = option(False, "turn the picture like a mirror")
+    mirror: bool = option(False, "turn the image like a mirror")
     boxes: bool = option(False, "draw boxes")
     uncertainty: bool = option(False, "draw ellipses: 39 and 86 % of errors")
     draw_angles: bool = option(False, "write the degrees of joints beside them")
@@ -302,7 +302,7 @@ class BatchOptions:
     """Many files, each with outputs of its own name."""
 
     output_dir: Path | None = option(
-        None, "process every video and picture of the sources; outputs, then without a value "
+        None, "process every video and image of the sources; outputs, then without a value "
         "(--json --csv), go here", metavar="DIR",
     )  # fmt: skip
     recursive: bool = option(False, "folders within folders too")
@@ -347,6 +347,6 @@ class RunOptions:
         return not self.window.no_window and (self.window.show or live or not outputs)
 
     def draws(self) -> bool:
-        """Whether pictures are going to be drawn."""
+        """Whether images are going to be drawn."""
         written = self.outputs.output or self.outputs.sheet
         return bool(self.wants_window() or written or self.live.virtual_camera is not None)

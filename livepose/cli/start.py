@@ -1,6 +1,6 @@
 """The first seconds: the source and its window come first, the networks get ready beside them.
 
-Meanwhile a line says how far they are, over pictures of the source. Nothing heavy is imported here.
+Meanwhile a line says how far they are, over images of the source. Nothing heavy is imported here.
 """
 
 import logging
@@ -46,7 +46,7 @@ Told = Callable[[str], None]
 """Hears of each part that is ready."""
 Networks = Callable[[], "AbstractContextManager[PosePipeline]"]
 """Gives each stream its pipeline."""
-PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first picture": 30}
+PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first image": 30}
 """What gets ready, in its usual order, and about how many percent of the time each takes."""
 SHOW_EVERY_S = 0.03
 LATE_S = 8.0
@@ -123,7 +123,7 @@ class GettingReady:
         share = sum(PARTS.values()) - sum(missing.values())
         late = time.perf_counter() - self._started_s > LATE_S
         why = " (a first start compiles, for up to a minute)" if late else ""
-        return f"getting ready: {next(iter(missing), 'first picture')} {share} %{why}"
+        return f"getting ready: {next(iter(missing), 'first image')} {share} %{why}"
 
     def wait(self, seconds: float | None) -> bool:
         """Waits so long at most; whether the work is over."""
@@ -146,7 +146,7 @@ class Stream:
     options: RunOptions
     source: Source
     again: Callable[[], Source]
-    """Opens the source once more, for a picture that is not taken from it."""
+    """Opens the source once more, for an image that is not taken from it."""
     watch: Callable[[Sequence[Sink]], None] = lambda sinks: None
     """Is told the sinks."""
     window: Window | Tile | None = None
@@ -187,8 +187,8 @@ class Stream:
             self.source.close()
 
     def show_until_ready(self, ready: GettingReady) -> bool:
-        """Shows pictures with a line until all is there; False when somebody had enough."""
-        pictures, source, over = self.pictures(), self.source, False
+        """Shows images with a line until all is there; False when somebody had enough."""
+        images, source, over = self.images(), self.source, False
         steps: list[tuple[Callable[[], str], Callable[[float], bool]]] = [
             (lambda: ready.line, ready.wait),
             (lambda: f"waiting for {source.name}", partial(_has_frame, source)),
@@ -196,7 +196,7 @@ class Stream:
         try:
             for line, wait in steps:
                 over = False
-                while not over and self._show(pictures, line()):
+                while not over and self._show(images, line()):
                     over = wait(SHOW_EVERY_S)
                 if not over:
                     break
@@ -205,8 +205,8 @@ class Stream:
             if not over and self.window is not None:
                 self.window.close()
 
-    def pictures(self) -> Iterator[ImageBgr]:
-        """Pictures that are not taken from the source: live ones, or the first of a file."""
+    def images(self) -> Iterator[ImageBgr]:
+        """Images that are not taken from the source: live ones, or the first of a file."""
         source, (width, height) = self.source, self.source.size_wh
         image_bgr = np.zeros((height or 480, width or 640, 3), np.uint8)
         is_file = isinstance(source, VideoSource) and source.path is not None
@@ -220,9 +220,9 @@ class Stream:
             black = self.options.window.skeleton_only
             yield np.zeros_like(image_bgr) if black else image_bgr
 
-    def _show(self, pictures: Iterator[ImageBgr], line: str) -> bool:
+    def _show(self, images: Iterator[ImageBgr], line: str) -> bool:
         if self.window is not None or self.view is not None:
-            image_bgr = next(pictures)
+            image_bgr = next(images)
         if self.view is not None:
             self.view.show(image_bgr, line)
         if self.window is not None:

@@ -25,7 +25,7 @@ Settings = TypeVar("Settings", bound=RunSettings)
 EXAMPLES = """examples:
   livepose train pose --name first --data coco/images.zip:coco/annotations.json --crops 200000
   livepose train pose --name first --resume
-  livepose train detector --name person --data coco/images.zip:coco/boxes.json --pictures 70000
+  livepose train detector --name person --data coco/images.zip:coco/boxes.json --images 70000
   livepose train pack --data coco/images.zip:coco/annotations.json --output people.pack
   livepose train pose --name gpu --data pack:people.pack --budget-minutes 9 --export-parts parts
   livepose train join --parts parts --output pose.safetensors

@@ -106,7 +106,7 @@ class CropGeometry:
         return matrices
 
     def heights_px(self, boxes_xyxy: ArrayLike) -> Floats:
-        """How high each crop is in the picture, (P,)."""
+        """How high each crop is in the image, (P,)."""
         boxes = _check_boxes(boxes_xyxy)
         wh = boxes[:, 2:] - boxes[:, :2]
         height, width = self.input_hw

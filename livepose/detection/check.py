@@ -13,8 +13,8 @@ LARGEST_SHIFT_PX = 2.0
 SUREST = 20
 
 
-def probe_picture() -> NDArray[np.uint8]:
-    """A picture uint8 (1, 256, 768, 3) of people; the same one every time."""
+def probe_image() -> NDArray[np.uint8]:
+    """An image uint8 (1, 256, 768, 3) of people; the same one every time."""
     return np.concatenate(people(), axis=1)[None]
 
 
@@ -29,7 +29,7 @@ def require_same_predictions(
     That are the predictions on the processor in f32. Half precision moves a box by a good part of
     a pixel, so that its surest candidates are compared, by score and place.
     """
-    expected, got = _candidates(reference, person), _candidates(engine(probe_picture()), person)
+    expected, got = _candidates(reference, person), _candidates(engine(probe_image()), person)
     expected = expected[np.argsort(-expected[:, 4])[:SUREST]]
     # The same candidate is the one at the same place: the order is another one.
     away_px = np.abs(expected[:, None, :4] - got[None, :, :4]).max(axis=2)
@@ -44,7 +44,7 @@ def require_same_predictions(
 
 
 def _candidates(predictions: Predictions, person: int) -> NDArray[np.float64]:
-    """Box and score as a person of each candidate in the first picture, (N, 5)."""
+    """Box and score as a person of each candidate in the first image, (N, 5)."""
     one = predictions[0].astype(np.float64)
     if one.shape[1] == 6:  # corners, score, class
         return np.asarray(one[:, :5])

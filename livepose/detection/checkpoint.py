@@ -58,12 +58,12 @@ class TorchEngine:
         with device_errors(device, "while loading the detector"):
             self._model = model.to(self._device, self._dtype)
 
-    def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
-        """Predictions for letterboxed pictures, uint8 (B, h, w, 3), blue first."""
-        doing = f"while looking for people in {len(pictures_bgr)} pictures"
+    def __call__(self, images_bgr: NDArray[np.uint8]) -> Predictions:
+        """Predictions for letterboxed images, uint8 (B, h, w, 3), blue first."""
+        doing = f"while looking for people in {len(images_bgr)} images"
         with device_errors(str(self._device), doing), torch.inference_mode():
-            pictures = torch.from_numpy(pictures_bgr).to(self._device)
-            inputs = pictures.flip(3).permute(0, 3, 1, 2).to(self._dtype) / 255
+            images = torch.from_numpy(images_bgr).to(self._device)
+            inputs = images.flip(3).permute(0, 3, 1, 2).to(self._dtype) / 255
             raw = self._model(inputs)
             predictions: Tensor = raw[0] if isinstance(raw, tuple) else raw
             return predictions.float().cpu().numpy()
@@ -188,10 +188,10 @@ def read_pickled(path: Path) -> StoredDetector:
     WeightsError when the file is not one, or names classes that are none of its business.
     """
     named = globals_of(path)
-    foreign = sorted(name for name in named if not name.startswith(_PERMITTED))
-    if foreign:
+    third_party = sorted(name for name in named if not name.startswith(_PERMITTED))
+    if third_party:
         raise WeightsError(
-            f"{path} wants to run {foreign[0]}, which no detector needs; it was not opened. "
+            f"{path} wants to run {third_party[0]}, which no detector needs; it was not opened. "
             "Get the checkpoint from ultralytics itself"
         )
     shells = [(type(name.rsplit(".", 1)[-1], (Shell,), {}), name) for name in named]

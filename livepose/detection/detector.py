@@ -24,15 +24,15 @@ SCORE_THRESHOLD = 0.25
 OVERLAP_THRESHOLD = 0.7
 """ultralytics' own IoU: people who stand close keep their boxes."""
 MOST_PEOPLE = 300
-SMALL_PICTURE_PX, SMALL_INPUT_PX, LARGE_INPUT_PX = 860, 416, 640
-"""Pictures with a longer side up to the first are seen at the second, others at the third."""
+SMALL_IMAGE_PX, SMALL_INPUT_PX, LARGE_INPUT_PX = 860, 416, 640
+"""Images with a longer side up to the first are seen at the second, others at the third."""
 
 LARGER = 1.6
 """The larger input is so many times as long as the usual one ..."""
 LEAST_LARGER = 1.2
-"""... but no longer than the picture itself, and not worth it below this."""
+"""... but no longer than the image itself, and not worth it below this."""
 MOST_REDUCED = 3.75
-"""So many times at most is a picture reduced in it: somebody 150 px high in 4K is to be found."""
+"""So many times at most is an image reduced in it: somebody 150 px high in 4K is to be found."""
 SMALL_PX = 80.0
 """Who is lower than this in the usual input is small: most of them are missed there."""
 SURE = 0.5
@@ -47,7 +47,7 @@ corners, score and class, from networks that need no suppression."""
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """People in one picture: ``boxes_xyxy`` float64 (N, 4) in its pixels, ``scores`` (N,), 0 to 1.
+    """People in one image: ``boxes_xyxy`` float64 (N, 4) in its pixels, ``scores`` (N,), 0 to 1.
 
     The surest comes first.
     """
@@ -57,7 +57,7 @@ class Detections:
 
     @classmethod
     def whole(cls, image_bgr: ImageBgr) -> "Detections":
-        """One person, as large as the picture (H, W, 3)."""
+        """One person, as large as the image (H, W, 3)."""
         height, width = image_bgr.shape[:2]
         return cls(np.array([[0.0, 0.0, width, height]]), np.ones(1))
 
@@ -71,21 +71,21 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class TwoScales:
-    """The people of one picture in both inputs, and how many small ones only the larger shows."""
+    """The people of one image in both inputs, and how many small ones only the larger shows."""
 
     people: Detections
     small: int
 
 
 class Detector(Protocol):
-    """Finds people in pictures."""
+    """Finds people in images."""
 
     @property
     def name(self) -> str:
         """What it is, in a few words."""
 
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
-        """The people in each of these pictures, uint8 (H, W, 3), blue first, of any sizes."""
+        """The people in each of these images, uint8 (H, W, 3), blue first, of any sizes."""
 
 
 @runtime_checkable
@@ -93,13 +93,13 @@ class TwoScaleDetector(Detector, Protocol):
     """A detector that can take a second scale."""
 
     def can_detect_small(self, source_wh: tuple[int, int], wait: bool) -> bool:
-        """Whether a second scale is of use at this size of picture, and can be had at once.
+        """Whether a second scale is of use at this size of image, and can be had at once.
 
         What it needs is otherwise prepared beside; with ``wait`` the detection waits for it.
         """
 
     def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
-        """The people in a picture, uint8 (H, W, 3), blue first."""
+        """The people in an image, uint8 (H, W, 3), blue first."""
 
 
 class Engine(Protocol):
@@ -109,17 +109,17 @@ class Engine(Protocol):
     input_wh: tuple[int, int] | None
     """The one size it takes, None for any of whole strides."""
 
-    def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
-        """Predictions for letterboxed pictures, uint8 (B, h, w, 3), blue first."""
+    def __call__(self, images_bgr: NDArray[np.uint8]) -> Predictions:
+        """Predictions for letterboxed images, uint8 (B, h, w, 3), blue first."""
 
     def prepare(self, input_wh: tuple[int, int]) -> bool:
-        """Whether it is ready for one picture of this size; else prepares for it beside."""
+        """Whether it is ready for one image of this size; else prepares for it beside."""
 
 
 class YoloDetector:
     """Finds people with a YOLO network, which ``engine`` runs and ``info`` describes.
 
-    ``size_px`` is the longer side of the input; None takes what suits weights and picture, and
+    ``size_px`` is the longer side of the input; None takes what suits weights and image, and
     only then is there a second scale. ``score_threshold`` is the lowest score of a box.
     """
 
@@ -137,9 +137,9 @@ class YoloDetector:
         self._adapts = size_px is None and engine.input_wh is None
 
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
-        """The people in each picture, uint8 (H, W, 3); pictures of one shape go in one batch.
+        """The people in each image, uint8 (H, W, 3); images of one shape go in one batch.
 
-        ValueError when a picture is not uint8 (H, W, 3).
+        ValueError when an image is not uint8 (H, W, 3).
         """
         return self._detect(images_bgr, [self._letterbox(image) for image in images_bgr])
 
@@ -149,9 +149,9 @@ class YoloDetector:
         return larger is not None and (wait or self.engine.prepare(larger.input_wh))
 
     def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
-        """The people in a picture, uint8 (H, W, 3), the small ones of them in a larger input.
+        """The people in an image, uint8 (H, W, 3), the small ones of them in a larger input.
 
-        ValueError when the picture is not uint8 (H, W, 3).
+        ValueError when the image is not uint8 (H, W, 3).
         """
         usual = self._letterbox(image_bgr)
         larger = self._larger_letterbox(usual.source_wh)
@@ -164,8 +164,8 @@ class YoloDetector:
         found: dict[int, Detections] = {}
         for input_wh in dict.fromkeys(one.input_wh for one in letterboxes):
             which = [index for index, one in enumerate(letterboxes) if one.input_wh == input_wh]
-            pictures = np.stack([letterboxes[index].apply(images_bgr[index]) for index in which])
-            for index, predictions in zip(which, self.engine(pictures), strict=True):
+            images = np.stack([letterboxes[index].apply(images_bgr[index]) for index in which])
+            for index, predictions in zip(which, self.engine(images), strict=True):
                 found[index] = self._people(predictions, letterboxes[index])
         return [found[index] for index in range(len(letterboxes))]
 
@@ -179,12 +179,12 @@ class YoloDetector:
         return Letterbox.fit(source_wh, self._usual_px(source_wh))
 
     def _larger_letterbox(self, source_wh: tuple[int, int]) -> Letterbox | None:
-        """How a picture lies in the larger input; None where there is no use in one."""
+        """How an image lies in the larger input; None where there is no use in one."""
         longer_px = second_scale_px(source_wh, self._usual_px(source_wh)) if self._adapts else None
         return None if longer_px is None else Letterbox.fit(source_wh, longer_px)
 
     def _usual_px(self, source_wh: tuple[int, int]) -> int:
-        suits = SMALL_INPUT_PX if max(source_wh) <= SMALL_PICTURE_PX else LARGE_INPUT_PX
+        suits = SMALL_INPUT_PX if max(source_wh) <= SMALL_IMAGE_PX else LARGE_INPUT_PX
         return self._size_px or suits
 
     def _people(self, predictions: NDArray[np.float32], letterbox: Letterbox) -> Detections:
@@ -198,10 +198,10 @@ class YoloDetector:
 def suppress(
     predictions: NDArray[np.float32], person: int, classes: int, score_threshold: float
 ) -> NDArray[np.float64]:
-    """Rows x1, y1, x2, y2, score of the people in one picture, the surest first.
+    """Rows x1, y1, x2, y2, score of the people in one image, the surest first.
 
     The rules are those of ultralytics: of boxes that overlap much the surest stays, and a
-    candidate belongs to its likeliest class alone. ``predictions`` are those of one picture, see
+    candidate belongs to its likeliest class alone. ``predictions`` are those of one image, see
     ``Predictions``.
     """
     if predictions.shape[0] != 4 + classes and predictions.shape[1] == 6:
@@ -232,7 +232,7 @@ def second_scale_px(source_wh: tuple[int, int], usual_px: int) -> int | None:
 def joined(usual: Detections, larger: Detections, letterbox: Letterbox) -> TwoScales:
     """The people of the usual input, and the small ones of the larger one, the surest first.
 
-    ``letterbox`` is how the picture lies in the usual input. Of two boxes of one person the surer
+    ``letterbox`` is how the image lies in the usual input. Of two boxes of one person the surer
     stays.
     """
     inside = letterbox.to_input(larger.boxes_xyxy)

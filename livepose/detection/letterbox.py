@@ -1,6 +1,6 @@
-"""Fitting pictures into the network's input, and boxes back into the picture.
+"""Fitting images into the network's input, and boxes back into the image.
 
-The picture keeps its shape: it is scaled until its longer side is ``size_px``, and padded with
+The image keeps its shape: it is scaled until its longer side is ``size_px``, and padded with
 grey to whole strides on both sides alike. Boxes are edges (see ``livepose.boxes``), and resizing
 maps edges onto edges, so the way back is exact: subtract the padding, divide by the scale of each
 axis, which differ a little because sizes are whole pixels.
@@ -22,7 +22,7 @@ STRIDE = 32
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """Where a picture of ``source_wh`` lies in an input of ``input_wh``: in its middle."""
+    """Where an image of ``source_wh`` lies in an input of ``input_wh``: in its middle."""
 
     source_wh: tuple[int, int]
     scaled_wh: tuple[int, int]
@@ -37,18 +37,18 @@ class Letterbox:
 
     @classmethod
     def into(cls, source_wh: tuple[int, int], input_wh: tuple[int, int]) -> "Letterbox":
-        """The largest picture in an input of just this size."""
+        """The largest image in an input of just this size."""
         ratio = min(input_wh[0] / source_wh[0], input_wh[1] / source_wh[1])
         return cls(source_wh, _scaled(source_wh, ratio), input_wh)
 
     @property
     def left_top(self) -> tuple[int, int]:
-        """Where the picture begins in the input."""
+        """Where the image begins in the input."""
         (width, height), (across, down) = self.input_wh, self.scaled_wh
         return (width - across) // 2, (height - down) // 2
 
     def apply(self, image_bgr: ImageBgr) -> ImageBgr:
-        """The picture as the network sees it, uint8 (h, w, 3), blue first."""
+        """The image as the network sees it, uint8 (h, w, 3), blue first."""
         scaled = image_bgr
         if self.scaled_wh != self.source_wh:
             scaled = cv2.resize(image_bgr, self.scaled_wh, interpolation=cv2.INTER_LINEAR)
@@ -59,12 +59,12 @@ class Letterbox:
         return canvas
 
     def to_source(self, boxes_xyxy: NDArray[np.floating]) -> Boxes:
-        """Boxes (N, 4) in the input as boxes in the picture, cut at its edges."""
+        """Boxes (N, 4) in the input as boxes in the image, cut at its edges."""
         back = (boxes_xyxy.astype(np.float64) - np.tile(self.left_top, 2)) / self._scale
         return boxes.clip(back, self.source_wh)
 
     def to_input(self, boxes_xyxy: Boxes) -> Boxes:
-        """Boxes (N, 4) in the picture as boxes in the input."""
+        """Boxes (N, 4) in the image as boxes in the input."""
         return np.asarray(boxes_xyxy * self._scale + np.tile(self.left_top, 2))
 
     @property

@@ -54,7 +54,7 @@ def open_detector(
     one), ``none``, ``embedded``, the name of a detection checkpoint by ultralytics, or a file:
     .pt, .safetensors, .onnx, .xml or a folder exported to OpenVINO. ``device`` is ``auto``,
     ``cpu``, ``cuda``, ``cuda:N`` or ``mps``. ``size_px`` is the longer side of the network's input,
-    None for what suits weights and picture: only then is there a second scale. ``score_threshold``
+    None for what suits weights and image: only then is there a second scale. ``score_threshold``
     is the lowest score of a box, None for ultralytics' own 0.25. With ``offline``, or
     LIVEPOSE_OFFLINE set, nothing is fetched.
 
@@ -64,7 +64,7 @@ def open_detector(
     if size_px is not None and not 1 <= size_px <= MOST_INPUT_PX:
         raise UsageError(f"--detector-size: expected 1 to {MOST_INPUT_PX} pixels, got {size_px}")
     if str(name) == "none":
-        logger.info("detector: none, the whole picture is one person")
+        logger.info("detector: none, the whole image is one person")
         return None
 
     detector = None
@@ -108,7 +108,7 @@ def _find(name: str, offline: bool) -> Path:
             raise WeightsError(
                 f"the embedded detector {DEFAULT_DETECTOR}{SUFFIX} is missing from this "
                 f"installation, and {OFFICIAL}.pt is not here; name a file with --detector FILE, "
-                "or take the whole picture with --detector none"
+                "or take the whole image with --detector none"
             )
         return embedded
     if not _NAMES.fullmatch(stem):
@@ -197,11 +197,11 @@ def _open_where_it_runs(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
 
 def _open_on_gpu(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
     """The network on a GPU, once it has shown that it sees there what it sees on the processor."""
-    from livepose.detection.check import probe_picture, require_same_predictions
+    from livepose.detection.check import probe_image, require_same_predictions
     from livepose.detection.checkpoint import TorchEngine, load_detector
 
     loaded = load_detector(path)
-    expected = TorchEngine(loaded.model, "cpu")(probe_picture())
+    expected = TorchEngine(loaded.model, "cpu")(probe_image())
     engine = TorchEngine(loaded.model, device)
     require_same_predictions(engine, expected, loaded.info.person)
     return engine, loaded.info

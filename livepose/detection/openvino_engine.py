@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.detection.check import probe_picture, require_same_predictions
+from livepose.detection.check import probe_image, require_same_predictions
 from livepose.detection.detector import Predictions
 from livepose.detection.files import DetectorInfo, read_stored, require_torch
 from livepose.detection.openvino_graph import detector_graph, is_known
@@ -45,13 +45,13 @@ _LARGEST_BATCH = 8
 _INT8_SCORE_DIFFERENCE = 0.05
 """By how much scores of the surest people may differ from those in f32, in the mean."""
 _TRACED_PX = 64
-"""Side of the picture that a network is traced with; any does, small is quick."""
+"""Side of the image that a network is traced with; any does, small is quick."""
 
 
 class OpenVinoEngine:
     """Runs the network in OpenVINO on the processor, compiled once for each shape.
 
-    ``graph`` takes pictures uint8 (B, h, w, 3), blue first; with ``fixed_wh`` of this size alone,
+    ``graph`` takes images uint8 (B, h, w, 3), blue first; with ``fixed_wh`` of this size alone,
     one at a time. ``precision`` is that of what it does not compute in whole numbers, OpenVINO's
     own choice where empty.
     """
@@ -67,22 +67,22 @@ class OpenVinoEngine:
         self._beside = ThreadPoolExecutor(1)
         self._preparing: dict[tuple[int, ...], Future[Any]] = {}
 
-    def __call__(self, pictures_bgr: NDArray[np.uint8]) -> Predictions:
-        """Predictions for letterboxed pictures, uint8 (B, h, w, 3), blue first."""
-        parts = [np.ascontiguousarray(part) for part in self._parts(pictures_bgr)]
+    def __call__(self, images_bgr: NDArray[np.uint8]) -> Predictions:
+        """Predictions for letterboxed images, uint8 (B, h, w, 3), blue first."""
+        parts = [np.ascontiguousarray(part) for part in self._parts(images_bgr)]
         answers = (self._shapes[part.shape](part)[0] for part in parts)
         return np.concatenate([np.array(answer, dtype=np.float32) for answer in answers])
 
-    def _parts(self, pictures: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    def _parts(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         most = _LARGEST_BATCH if self.input_wh is None else 1
-        while len(pictures):
+        while len(images):
             # A power of two, so that few shapes have to be compiled.
-            count = min(most, 1 << (len(pictures).bit_length() - 1))
-            yield pictures[:count]
-            pictures = pictures[count:]
+            count = min(most, 1 << (len(images).bit_length() - 1))
+            yield images[:count]
+            images = images[count:]
 
     def prepare(self, input_wh: tuple[int, int]) -> bool:
-        """Whether one picture of this size runs at once; else it is compiled for beside."""
+        """Whether one image of this size runs at once; else it is compiled for beside."""
         shape = (1, input_wh[1], input_wh[0], 3)
         if shape in self._shapes:
             return True
@@ -132,7 +132,7 @@ def _int8_engine(
         engine.name += ", int8"
 
         def checked() -> bool:
-            expected = OpenVinoEngine(graph, precision="f32")(probe_picture())
+            expected = OpenVinoEngine(graph, precision="f32")(probe_image())
             require_same_predictions(engine, expected, info.person, _INT8_SCORE_DIFFERENCE)
             return True
 

@@ -37,16 +37,16 @@ def is_known(stored: StoredDetector) -> bool:
 
 
 def detector_graph(stored: StoredDetector, what: str) -> Any:
-    """A detector as a model: pictures f32 (B, 3, h, w), 0 to 1, red first, to its candidates.
+    """A detector as a model: images f32 (B, 3, h, w), 0 to 1, red first, to its candidates.
 
     These are (B, 4 + classes, N): x and y of the middle, width, height, and a score a class.
     WeightsError when the tensors are not those of the architecture; ``what`` names the file.
     """
     layers = Layers(stored.tensors, what, BN_EPSILON, prefix="")
-    pictures = ops.parameter([-1, 3, -1, -1], np.float32)
+    images = ops.parameter([-1, 3, -1, -1], np.float32)
     try:
-        candidates = _assemble(layers, stored.architecture, pictures)
-        model = ov.Model([ops.result(candidates)], [pictures], "detector")
+        candidates = _assemble(layers, stored.architecture, images)
+        model = ov.Model([ops.result(candidates)], [images], "detector")
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[-1]
         raise WeightsError(f"{what}: its tensors do not fit its architecture: {reason}") from None
@@ -59,7 +59,7 @@ def _rows(architecture: Mapping[str, Any]) -> list[Any]:
     return [*architecture["backbone"], *architecture["head"]]
 
 
-def _assemble(layers: Layers, architecture: Mapping[str, Any], pictures: Any) -> Any:
+def _assemble(layers: Layers, architecture: Mapping[str, Any], images: Any) -> Any:
     """All rows of the architecture, each with the number of pixels that its cells are wide."""
     made: list[tuple[Any, float]] = []
     for index, (sources, _, kind, arguments) in enumerate(_rows(architecture)):
@@ -70,7 +70,7 @@ def _assemble(layers: Layers, architecture: Mapping[str, Any], pictures: Any) ->
             parts = [made[source] for source in sources]
             made.append((ops.concat([part for part, _ in parts], 1), parts[0][1]))
             continue
-        features, cell_px = made[sources] if made else (pictures, 1.0)
+        features, cell_px = made[sources] if made else (images, 1.0)
         if kind == "nn.Upsample":
             made.append((enlarged(features, int(arguments[1])), cell_px / arguments[1]))
         else:
@@ -141,8 +141,8 @@ def _attention(layers: Layers, features: Any, name: str) -> Any:
     rows = _reshaped(
         _conv(layers, features, f"{name}.qkv", active=False), [0, heads, 2 * keys + values, -1]
     )
-    cuts = ops.variadic_split(rows, _whole(2), _whole([keys, keys, values]))
-    query, key, value = cuts.outputs()
+    groups = ops.variadic_split(rows, _whole(2), _whole([keys, keys, values]))
+    query, key, value = groups.outputs()
     scaled = ops.multiply(query, constant(keys**-0.5))
     weights = ops.softmax(ops.matmul(scaled, key, True, False), -1)
     seen = ops.matmul(value, weights, False, True)

@@ -10,7 +10,7 @@ REST_S = 3.0
 HOLD_S = 1.0
 """So long every detection takes both scales after the last small person."""
 NEVER_S = float("-inf")
-LARGE_PICTURE_PX = 1920
+LARGE_IMAGE_PX = 1920
 """A still whose longer side is above this is always seen at both scales."""
 
 
@@ -25,7 +25,7 @@ class DetectionSchedule:
     def __init__(self, second_scale: bool = True) -> None:
         self._second_scale = second_scale
         self.wait = True
-        """Whether a picture may wait until the second scale is prepared: a live one may not."""
+        """Whether an image may wait until the second scale is prepared: a live one may not."""
         self.reset()
 
     def reset(self) -> None:
@@ -33,7 +33,7 @@ class DetectionSchedule:
         self._last_s = self._small_s = self._due_s = NEVER_S
 
     def detect(self, detector: Detector, image_bgr: ImageBgr, time_s: float) -> Detections:
-        """The people in the picture, uint8 (H, W, 3), of this time."""
+        """The people in the image, uint8 (H, W, 3), of this time."""
         if time_s < self._last_s:
             self.reset()
         due = self._second_scale and self._last_s != NEVER_S and time_s >= self._due_s
@@ -58,7 +58,7 @@ def detect_stills(detector: Detector, images_bgr: Sequence[ImageBgr]) -> list[De
     for number, image_bgr in enumerate(images_bgr):
         size_wh = _size_wh(image_bgr)
         if (
-            max(size_wh) > LARGE_PICTURE_PX
+            max(size_wh) > LARGE_IMAGE_PX
             and isinstance(detector, TwoScaleDetector)
             and detector.can_detect_small(size_wh, wait=True)
         ):

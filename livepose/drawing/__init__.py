@@ -1,4 +1,4 @@
-"""Drawing: skeletons, the live figures in a corner, and contact sheets, straight into BGR pictures.
+"""Drawing: skeletons, the live figures in a corner, and contact sheets, straight into BGR images.
 
 Limbs and joints are painted by one kernel (``_kernels``), the rest by OpenCV. Integer coordinates
 are pixel centres.

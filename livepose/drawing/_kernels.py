@@ -2,7 +2,7 @@
 
 OpenCV's lines have whole widths and one opacity; these have any, and an opacity at either end. A
 pixel is covered by as much as the shape's edge reaches over its centre, so that edges are smooth,
-positions are sub-pixel, and an end a mile outside the picture is as harmless as one inside.
+positions are sub-pixel, and an end a mile outside the image is as harmless as one inside.
 """
 
 import math
@@ -23,7 +23,7 @@ _ZERO, _HALF, _ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
 @_fast
 def paint_capsules(image_bgr: ImageBgr, shapes: NDArray[np.float64]) -> None:
-    """Paints N capsules into a picture, uint8 (H, W, 3), in place, the first one first.
+    """Paints N capsules into an image, uint8 (H, W, 3), in place, the first one first.
 
     ``shapes`` (N, 12) are finite: start x, y, end x, y, radius, hole, width of the rim, opacity at
     the start and at the end, and blue, green, red in 0..255. One of no length is a disc, and with

@@ -1,4 +1,4 @@
-"""The picture that is drawn into, and what OpenCV draws on it: text and panels."""
+"""The image that is drawn into, and what OpenCV draws on it: text and panels."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +20,10 @@ _REFERENCE_SCALE = 4.0
 
 
 def check_colour_image(image_bgr: ImageBgr) -> None:
-    """Raises UsageError unless this is a uint8 picture of shape (H, W, 3)."""
+    """Raises UsageError unless this is a uint8 image of shape (H, W, 3)."""
     if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8:
         raise UsageError(
-            "a picture to draw on: expected uint8 of shape (H, W, 3), blue first, "
+            "an image to draw on: expected uint8 of shape (H, W, 3), blue first, "
             f"got {image_bgr.dtype} of shape {image_bgr.shape}; "
             "convert a grey one with cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)"
         )
@@ -31,10 +31,10 @@ def check_colour_image(image_bgr: ImageBgr) -> None:
 
 @contextmanager
 def on_canvas(image_bgr: ImageBgr) -> Iterator[ImageBgr]:
-    """The picture itself, or, where it is a mirrored or strided view, a copy that is put back."""
+    """The image itself, or, where it is a mirrored or strided view, a copy that is put back."""
     check_colour_image(image_bgr)
     if not image_bgr.flags.writeable:
-        raise UsageError("a picture to draw on: expected a writable array; draw on image.copy()")
+        raise UsageError("an image to draw on: expected a writable array; draw on image.copy()")
     canvas = np.ascontiguousarray(image_bgr)
     yield canvas
     if canvas is not image_bgr:
@@ -68,9 +68,9 @@ def fill_panel(
 def blended(
     image_bgr: ImageBgr, edges_px: tuple[float, float, float, float], opacity: float
 ) -> Iterator[tuple[ImageBgr, NDArray[np.float64]]]:
-    """A copy of that part of a picture to draw on, and where its corner lies; then both are mixed.
+    """A copy of that part of an image to draw on, and where its corner lies; then both are mixed.
 
-    Only the part is copied: the whole of a large picture would take longer than all the drawing.
+    Only the part is copied: the whole of a large image would take longer than all the drawing.
     """
     height, width = image_bgr.shape[:2]
     low, high = np.array(edges_px[:2]), np.array(edges_px[2:])

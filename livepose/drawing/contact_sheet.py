@@ -1,4 +1,4 @@
-"""Contact sheets: many pictures on one, in rows, each with its label."""
+"""Contact sheets: many images on one, in rows, each with its label."""
 
 from collections.abc import Sequence
 
@@ -29,34 +29,34 @@ def time_label(time_s: float) -> str:
 def contact_sheet(
     images: Sequence[ImageBgr], columns: int, width_px: int, labels: Sequence[str] | None = None
 ) -> ImageBgr:
-    """Puts pictures on one sheet, row by row, each scaled to fit its cell and never cut.
+    """Puts images on one sheet, row by row, each scaled to fit its cell and never cut.
 
     Parameters
     ----------
     images : sequence of uint8 (H, W, 3)
         Sizes may differ; cells have the shape of the first one.
     columns : int
-        Pictures in a row; fewer pictures make fewer columns.
+        Images in a row; fewer images make fewer columns.
     width_px : int
         Width of the sheet.
     labels : sequence of str, optional
-        One for each picture, written into its lower left corner (see ``time_label``).
+        One for each image, written into its lower left corner (see ``time_label``).
 
     Raises
     ------
     UsageError
-        When there is no picture, a picture is grey, labels do not match, or it cannot fit.
+        When there is no image, an image is grey, labels do not match, or it cannot fit.
     """
     if not images:
-        raise UsageError("a contact sheet: expected at least one picture, got none")
+        raise UsageError("a contact sheet: expected at least one image, got none")
     if columns < 1 or width_px < 1:
         raise UsageError(
             f"a contact sheet: expected columns and width of 1 or more, got {columns}, {width_px}"
         )
     if labels is not None and len(labels) != len(images):
         raise UsageError(
-            f"a contact sheet: expected one label a picture, got {len(labels)} labels "
-            f"for {len(images)} pictures"
+            f"a contact sheet: expected one label an image, got {len(labels)} labels "
+            f"for {len(images)} images"
         )
     for image in images:
         check_colour_image(image)
@@ -68,7 +68,7 @@ def contact_sheet(
     height_px = rows * (cell_tall + gap) + gap
     if cell_wide < 1 or height_px > _MOST_PX:
         raise UsageError(
-            f"a contact sheet of {len(images)} pictures in {columns} columns does not fit into "
+            f"a contact sheet of {len(images)} images in {columns} columns does not fit into "
             f"{width_px} px of width and {_MOST_PX} px of height; change columns or width"
         )
     sheet = np.full((height_px, width_px, 3), _BACKGROUND, dtype=np.uint8)

@@ -45,15 +45,15 @@ class _Row:
 
 
 def draw_hud(image_bgr: ImageBgr, hud: Hud) -> ImageBgr:
-    """Draws the panel into a picture, in place, and returns that picture.
+    """Draws the panel into an image, in place, and returns that image.
 
-    The panel grows with the picture; where a picture is too low for every row, the stages are
-    left out first, and a picture under 48 px is left alone.
+    The panel grows with the image; where an image is too low for every row, the stages are
+    left out first, and an image under 48 px is left alone.
 
     Raises
     ------
     UsageError
-        When the picture is grey, not uint8, or read-only.
+        When the image is grey, not uint8, or read-only.
     """
     with on_canvas(image_bgr) as canvas:
         height, width = canvas.shape[:2]

@@ -24,7 +24,7 @@ def track_colours_bgr(track_id: int) -> NDArray[np.float64]:
     """Three colours of one track, (3, 3), BGR in 0..255: left, centre, right (read-only).
 
     The left side is lighter and turned one way around the colour circle, the right side darker
-    and turned the other way, so that they differ in a grey picture too.
+    and turned the other way, so that they differ in a grey image too.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Skeletons on a picture: limbs, joints, ids, and if wanted boxes and uncertainty.
+"""Skeletons on an image: limbs, joints, ids, and if wanted boxes and uncertainty.
 
 A limb is as opaque as its ends are sure, as wide as the person is big, and coloured by track and
 by side of the body; far people are painted before near ones.
@@ -50,14 +50,14 @@ def draw_poses(
     show_ids: bool = True,
     show_uncertainty: bool = False,
 ) -> ImageBgr:
-    """Draws people into a picture, in place, and returns that picture.
+    """Draws people into an image, in place, and returns that image.
 
     Parameters
     ----------
     image_bgr : uint8 (H, W, 3)
         Changed in place.
     poses : Poses
-        In pixels of this picture. NaN keypoints, and limbs with a NaN end, are left out.
+        In pixels of this image. NaN keypoints, and limbs with a NaN end, are left out.
     score_threshold : float
         Keypoints below this score are left out.
     show_boxes : bool
@@ -71,7 +71,7 @@ def draw_poses(
     Raises
     ------
     UsageError
-        When the picture is grey, not uint8, or read-only.
+        When the image is grey, not uint8, or read-only.
     """
     with on_canvas(image_bgr) as canvas:
         if len(poses) and canvas.size:
@@ -100,7 +100,7 @@ def draw_poses(
 
 
 def warm_up() -> None:
-    """Compiles what drawing needs, or loads it, so that the first picture need not wait.
+    """Compiles what drawing needs, or loads it, so that the first image need not wait.
 
     The networks can be opened meanwhile.
     """
@@ -130,7 +130,7 @@ def _anatomy(skeleton: Skeleton) -> tuple[Rows, Flags, Rows, Rows, Flags]:
 @lru_cache(maxsize=256)
 def _colours_bgr(track_ids: tuple[int, ...]) -> Floats:
     """Three colours of each person, (P, 3, 3)."""
-    # People of a still picture have no track; there the order tells them apart.
+    # People of a still image have no track; there the order tells them apart.
     numbers = [known if known > 0 else index + 1 for index, known in enumerate(track_ids)]
     return np.array([track_colours_bgr(number) for number in numbers])
 
@@ -197,7 +197,7 @@ def _draw_boxes(canvas: ImageBgr, boxes_xyxy: Floats, colours_bgr: Floats) -> No
 
 
 def _draw_ellipses(canvas: ImageBgr, poses: Poses, there: Flags, colours_bgr: Floats) -> None:
-    """One wider than the picture says nothing and is left out."""
+    """One wider than the image says nothing and is left out."""
     most = float(max(canvas.shape)) ** 2
     xx, xy, yy = np.clip(poses.covariance_px2[..., [0, 0, 1], [0, 1, 1]], -most, most).T
     known = (there.T & (xx > 0) & (np.maximum(xx, yy) < most) & (xx * yy - xy * xy > 1e-9)).T
@@ -225,7 +225,7 @@ def _draw_id(
     radius_px: float,
     colour_bgr: Floats,
 ) -> None:
-    """A small plate with the id above the head, kept inside the picture."""
+    """A small plate with the id above the head, kept inside the image."""
     height, width = canvas.shape[:2]
     tall = min(max(7.0, 3.0 * radius_px), 0.05 * height)
     if tall < 5.0:

@@ -1,4 +1,4 @@
-"""Pictures of a set: a zip that is read without extraction, or a folder.
+"""Images of a set: a zip that is read without extraction, or a folder.
 
 Names come from files that others wrote. They are only looked up among the names that lie there,
 so none can lead out of the folder; those that try are told apart from those that are missing.
@@ -16,7 +16,7 @@ from livepose.frame import ImageBgr
 from livepose.paths import is_folder
 from livepose.sources.images import decode_image
 
-MAX_PICTURE_BYTES = 64 * 1024 * 1024
+MAX_IMAGE_BYTES = 64 * 1024 * 1024
 _BROKEN_ZIP = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError),
     *(ValueError, IndexError, OverflowError),
@@ -31,7 +31,7 @@ def is_hostile(name: str) -> bool:
 
 
 class Archive:
-    """Encoded pictures, found by their whole name or by its last part.
+    """Encoded images, found by their whole name or by its last part.
 
     ``wanted`` are names that have to be there: what is missing is said before hours are spent on
     the others. DataError when there is neither a zip nor a folder, or it holds nothing, or not what
@@ -46,16 +46,16 @@ class Archive:
             names = self._names()
         except _BROKEN_ZIP as error:
             raise DataError(
-                f"{path}: expected a folder of pictures or a zip of them, got: {error}"
+                f"{path}: expected a folder of images or a zip of them, got: {error}"
             ) from error
         if not names:
-            raise DataError(f"{path} holds no pictures")
+            raise DataError(f"{path} holds no images")
         by_base = {PurePosixPath(name).name: name for name in reversed(names)}
         self._places = by_base | {name: name for name in names}
         if missing := [name for name in wanted if name not in self]:
             raise DataError(
-                f"{len(missing)} of {len(wanted)} annotated pictures are not in {path}"
-                f" (first: {missing[0]}); do pictures and annotations belong to the same set?"
+                f"{len(missing)} of {len(wanted)} annotated images are not in {path}"
+                f" (first: {missing[0]}); do images and annotations belong to the same set?"
             )
 
     def _names(self) -> list[str]:
@@ -85,9 +85,9 @@ class Archive:
         return self._places.get(name) or self._places.get(PurePosixPath(name).name)
 
     def read(self, name: str) -> bytes:
-        """The encoded bytes of one picture.
+        """The encoded bytes of one image.
 
-        DataError when it is not there, the member is broken, or far larger than any picture.
+        DataError when it is not there, the member is broken, or far larger than any image.
         """
         place = self._place(name)
         if place is None:
@@ -96,8 +96,8 @@ class Archive:
         try:
             file, zipped = self.path / place, self._zip
             size = zipped.getinfo(place).file_size if zipped else file.stat().st_size
-            if size > MAX_PICTURE_BYTES:
-                raise DataError(f"{self.path}: {name} has {size} bytes, no picture")
+            if size > MAX_IMAGE_BYTES:
+                raise DataError(f"{self.path}: {name} has {size} bytes, no image")
             if zipped is None:
                 return file.read_bytes()
             with self._lock:
@@ -106,25 +106,25 @@ class Archive:
             raise DataError(f"{self.path}: {name} cannot be unpacked: {error}") from error
 
     def image_bgr(self, name: str, size_wh: tuple[int, int] | None = None) -> ImageBgr:
-        """One picture as it is stored; DataError where it is none, or of another size."""
+        """One image as it is stored; DataError where it is none, or of another size."""
         image = decode(self.read(name))
         if image is None:
-            raise DataError(f"{name} in {self.path} cannot be read as a picture")
+            raise DataError(f"{name} in {self.path} cannot be read as an image")
         got = (image.shape[1], image.shape[0])
         if size_wh is not None and size_wh != got:
             raise DataError(
-                f"{name}: annotated at {size_wh[0]}x{size_wh[1]}, but the picture is"
+                f"{name}: annotated at {size_wh[0]}x{size_wh[1]}, but the image is"
                 f" {got[0]}x{got[1]}; boxes and keypoints would not fit"
             )
         return image
 
 
 def decode(encoded: bytes) -> ImageBgr | None:
-    """A colour picture (H, W, 3) from encoded bytes; None where they are no picture.
+    """A colour image (H, W, 3) from encoded bytes; None where they are no image.
 
     Turning marks of cameras are ignored, as COCO does.
     """
     try:
-        return decode_image(encoded, "a picture", upright=False)
+        return decode_image(encoded, "an image", upright=False)
     except SourceError:
         return None

@@ -18,22 +18,22 @@ RECALLS = np.linspace(0.0, 1.0, 101)
 
 
 class AreaMatches(NamedTuple):
-    """Detections of one size range of all pictures, best first, matched at T thresholds.
+    """Detections of one size range of all images, best first, matched at T thresholds.
 
     ``true`` and ``false`` (T, N): is the detection right, is it wrong (neither where it does not
-    count). ``picture`` (N,): index of its picture. ``people`` (M,): people to find in each picture.
+    count). ``image`` (N,): index of its image. ``people`` (M,): people to find in each image.
     """
 
     true: NDArray[np.bool_]
     false: NDArray[np.bool_]
-    picture: NDArray[np.int64]
+    image: NDArray[np.int64]
     people: NDArray[np.int64]
 
     def precision_and_recall(self, draw: NDArray[np.int64]) -> Array:
-        """Average precision and last recall at each threshold, (2, T), where each picture counts
+        """Average precision and last recall at each threshold, (2, T), where each image counts
         ``draw`` (M,) times; NaN where nobody is.
         """
-        times, people = draw[self.picture], int(draw @ self.people)
+        times, people = draw[self.image], int(draw @ self.people)
         if not people:
             return np.full((2, len(self.true)), np.nan)
         right = np.cumsum(times * self.true, axis=1)
@@ -48,18 +48,18 @@ class AreaMatches(NamedTuple):
 
 
 class CocoMatches(NamedTuple):
-    """What pycocotools found in each picture: everything that AP needs, without the pixels."""
+    """What pycocotools found in each image: everything that AP needs, without the pixels."""
 
     areas: Mapping[str, AreaMatches]
-    pictures: int
+    images: int
 
     def scores(self) -> dict[str, float]:
         """The paper's columns in percent; NaN where there is nobody of that size."""
-        once = np.ones((1, self.pictures), dtype=np.int64)
+        once = np.ones((1, self.images), dtype=np.int64)
         return {name: float(one[0]) for name, one in self.resampled(once).items()}
 
     def resampled(self, draws: NDArray[np.int64]) -> dict[str, Array]:
-        """Each figure, (B,), where picture i counts ``draws[b, i]`` times."""
+        """Each figure, (B,), where image i counts ``draws[b, i]`` times."""
         everybody, medium, large = (
             np.array([self.areas[name].precision_and_recall(one) for one in draws])
             for name in AREAS
@@ -94,13 +94,13 @@ def match(
     """Lets pycocotools match results (COCO's submission form) with annotations.
 
     Keypoints are matched by OKS with ``sigmas``; without them, boxes by IoU. DataError when a
-    result names a picture that the annotations do not have, or nobody is annotated.
+    result names an image that the annotations do not have, or nobody is annotated.
     """
     coco_class, evaluator_class = tools()
     known = {int(image["id"]) for image in annotations["images"]}
     if strangers := sorted({int(result["image_id"]) for result in results} - known):
         raise DataError(
-            f"{len(strangers)} result picture(s) are not among the {len(known)} annotated ones"
+            f"{len(strangers)} result image(s) are not among the {len(known)} annotated ones"
             f" (first: id {strangers[0]}); do both files belong to the same set?"
         )
     # Copies, as pycocotools writes into them; ids from 1 on, as it takes a match with 0 for none.
@@ -120,26 +120,26 @@ def match(
         for name, start in places.items()
     }
     if areas["all"].people.sum() == 0:
-        raise DataError("nobody in these pictures is annotated: there is nothing to score")
+        raise DataError("nobody in these images is annotated: there is nothing to score")
     return CocoMatches(areas, len(known))
 
 
-def _flattened(pictures: Sequence[Any], settings: Any) -> AreaMatches:
-    """One size range of all pictures as flat arrays, best score first."""
+def _flattened(images: Sequence[Any], settings: Any) -> AreaMatches:
+    """One size range of all images as flat arrays, best score first."""
     steps, best = len(settings.iouThrs), settings.maxDets[-1]
-    people = np.zeros(len(pictures), dtype=np.int64)
+    people = np.zeros(len(images), dtype=np.int64)
     none = np.empty((steps, 0))
     parts: list[tuple[NDArray[Any], ...]] = [(np.empty(0), none, none, np.empty(0, np.int64))]
-    for index, one in enumerate(pictures):
+    for index, one in enumerate(images):
         if one is not None:
             people[index] = (np.asarray(one["gtIgnore"]) == 0).sum()
             scores = np.array(one["dtScores"][:best], dtype=np.float64)
             flags = (np.asarray(one[name])[:, :best] for name in ("dtMatches", "dtIgnore"))
             parts.append((scores, *(flag.reshape(steps, -1) for flag in flags), scores * 0 + index))
-    scores, matched, ignored, picture = (
+    scores, matched, ignored, image = (
         np.concatenate(column, axis=-1) for column in zip(*parts, strict=True)
     )
     order = np.argsort(-scores, kind="mergesort")
     matched, counts = matched[:, order] > 0, ~(ignored[:, order] > 0)
-    where = picture[order].astype(np.int64)
+    where = image[order].astype(np.int64)
     return AreaMatches(matched & counts, ~matched & counts, where, people)

@@ -1,7 +1,7 @@
 """The one reader of annotations in COCO's form: everything in them is checked once, here.
 
 What is wrong goes to ``Problems``, which skips and counts it (training) or refuses it
-(evaluation). What comes out holds only finite numbers and pictures that are listed.
+(evaluation). What comes out holds only finite numbers and images that are listed.
 """
 
 import json
@@ -64,8 +64,8 @@ class Problems:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture of a set."""
+class Image:
+    """One image of a set."""
 
     id: int
     file_name: str
@@ -76,11 +76,11 @@ class Picture:
 class Person:
     """One annotation: edges (4,), keypoints (K, 3) over the wanted skeleton, area in px² or NaN.
 
-    ``picture`` is the index of its picture, ``name`` what messages call it, ``columns`` the place
+    ``image`` is the index of its image, ``name`` what messages call it, ``columns`` the place
     of each of the file's keypoints in the skeleton (-1: none), ``entry`` what the file says.
     """
 
-    picture: int
+    image: int
     name: str
     box_xyxy: Floats
     keypoints: Floats
@@ -102,10 +102,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The pictures of a set and everybody in them, in the order of the pictures."""
+    """The images of a set and everybody in them, in the order of the images."""
 
     path: Path
-    pictures: tuple[Picture, ...]
+    images: tuple[Image, ...]
     everybody: tuple[Person, ...]
 
     @cached_property
@@ -114,11 +114,11 @@ class Dataset:
         return tuple(one for one in self.everybody if one.labelled.any() and not one.is_crowd)
 
     @cached_property
-    def people_by_picture(self) -> list[list[Person]]:
-        """The same, picture by picture."""
-        rows: list[list[Person]] = [[] for _ in self.pictures]
+    def people_by_image(self) -> list[list[Person]]:
+        """The same, image by image."""
+        rows: list[list[Person]] = [[] for _ in self.images]
         for one in self.people:
-            rows[one.picture].append(one)
+            rows[one.image].append(one)
         return rows
 
     def keypoints(self) -> tuple[Floats, NDArray[np.bool_]]:
@@ -130,12 +130,12 @@ class Dataset:
     def document(self) -> dict[str, Any]:
         """As pycocotools takes it: one category, ids from 1 on (0 is no match there)."""
         return {
-            "images": [{"id": picture.id} for picture in self.pictures],
+            "images": [{"id": image.id} for image in self.images],
             "categories": [{"id": 1, "name": PERSON}],
             "annotations": [
                 {
                     "id": number,
-                    "image_id": self.pictures[one.picture].id,
+                    "image_id": self.images[one.image].id,
                     "category_id": 1,
                     "bbox": [*one.box_xyxy[:2].tolist(), *one.wh_px.tolist()],
                     "area": one.area if one.area > 0 else float(np.prod(one.wh_px)),
@@ -176,26 +176,26 @@ def read_dataset(
         raise DataError(f"{path}: expected COCO's form with a list of categories")
     reader = _Reader(path, problems or Problems(strict=True), skeleton)
     columns = reader.columns([one for one in lists["categories"] if isinstance(one, dict)])
-    pictures = reader.pictures(lists["images"])
-    places = {identity: place for place, identity in enumerate(pictures)}
+    images = reader.images(lists["images"])
+    places = {identity: place for place, identity in enumerate(images)}
     found = (reader.person(entry, places, columns) for entry in lists["annotations"])
-    people = sorted((one for one in found if one is not None), key=lambda one: one.picture)
-    return Dataset(path, tuple(pictures.values()), tuple(people))
+    people = sorted((one for one in found if one is not None), key=lambda one: one.image)
+    return Dataset(path, tuple(images.values()), tuple(people))
 
 
 def load_annotations(
     path: Path, limit: int | None = None, skeleton: Skeleton | None = COCO17
 ) -> Dataset:
-    """A set to be scored, at most ``limit`` pictures of it.
+    """A set to be scored, at most ``limit`` images of it.
 
     DataError when anything at all is wrong with it, or it holds nobody.
     """
     whole = read_dataset(path, skeleton=skeleton)
-    if not whole.pictures:
-        raise DataError(f"{path} lists no pictures: there is nothing to score")
-    pictures = whole.pictures[:limit]
-    kept = tuple(one for one in whole.everybody if one.picture < len(pictures))
-    chosen = Dataset(path, pictures, kept)
+    if not whole.images:
+        raise DataError(f"{path} lists no images: there is nothing to score")
+    images = whole.images[:limit]
+    kept = tuple(one for one in whole.everybody if one.image < len(images))
+    chosen = Dataset(path, images, kept)
     if skeleton is None:
         return chosen
     if not any(one.entry.get("keypoints") for one in whole.everybody):
@@ -204,7 +204,7 @@ def load_annotations(
             " COCO's are in person_keypoints_*.json, not in instances_*.json"
         )
     if not chosen.people:
-        raise DataError(f"{path}: nobody in {len(pictures)} picture(s) has labelled keypoints")
+        raise DataError(f"{path}: nobody in {len(images)} image(s) has labelled keypoints")
     for one in chosen.people:
         if not one.area > 0:
             area = one.entry.get("area")
@@ -215,9 +215,9 @@ def load_annotations(
 def open_people(
     images: Path, annotations: Path, limit: int | None = None, skeleton: Skeleton | None = COCO17
 ) -> tuple[Dataset, Archive]:
-    """A set to be scored and its pictures; what is wrong with them is found before any work."""
+    """A set to be scored and its images; what is wrong with them is found before any work."""
     dataset = load_annotations(annotations, limit, skeleton)
-    return dataset, Archive(images, [picture.file_name for picture in dataset.pictures])
+    return dataset, Archive(images, [image.file_name for image in dataset.images])
 
 
 class _Reader:
@@ -249,20 +249,20 @@ class _Reader:
         found = [wanted.index(name) if name in wanted else -1 for name in names]
         return np.array(found) if max(found) >= 0 or not wanted else None
 
-    def pictures(self, entries: list[Any]) -> dict[Any, Picture]:
+    def images(self, entries: list[Any]) -> dict[Any, Image]:
         """By id; ids become numbers where one is none."""
-        found: dict[Any, Picture] = {}
+        found: dict[Any, Image] = {}
         for entry in entries:
             where = f"{self._path}, image {_name(entry)}"
             try:
-                identity, picture = _picture(entry)
+                identity, image = _image(entry)
             except ValueError as error:
                 self._problems.add("broken image entry", where, str(error))
                 continue
             if identity in found:
-                self._problems.add("two images of one id", where, f"also {picture.file_name}")
+                self._problems.add("two images of one id", where, f"also {image.file_name}")
             else:
-                found[identity] = picture
+                found[identity] = image
         if all(isinstance(identity, int) for identity in found):
             return found
         numbered = enumerate(found.items(), 1)
@@ -276,15 +276,15 @@ class _Reader:
         try:
             if not isinstance(entry, dict):
                 raise ValueError(f"expected an object, got {entry!r:.40}")
-            category, picture = _id(entry.get("category_id", 1)), _id(entry.get("image_id"))
+            category, image = _id(entry.get("category_id", 1)), _id(entry.get("image_id"))
             if category not in columns:
                 kind = "wrong category"
                 raise ValueError(f"category {entry.get('category_id')!r:.40} is not listed")
             own = columns[category]
             if own is None:
                 return None
-            if picture not in places:
-                kind = "person without picture"
+            if image not in places:
+                kind = "person without image"
                 raise ValueError(f"image_id {entry.get('image_id')!r:.40} is not listed")
             box, keypoints = numbers(entry, "bbox", 4), self._keypoints(entry, own)
             if entry.get("iscrowd") not in (None, 0, 1):
@@ -297,7 +297,7 @@ class _Reader:
             return None
         edges = np.concatenate([box[:2], box[:2] + box[2:]])
         told, is_crowd = f"{self._path}: annotation {name}", bool(entry.get("iscrowd"))
-        return Person(places[picture], told, edges, keypoints, area, is_crowd, own, entry)
+        return Person(places[image], told, edges, keypoints, area, is_crowd, own, entry)
 
     def _keypoints(self, entry: Mapping[str, Any], own: Columns) -> Floats:
         count = len(self._wanted)
@@ -309,8 +309,8 @@ class _Reader:
         return placed(found, own, count)
 
 
-def _picture(entry: Any) -> tuple[Any, Picture]:
-    """Its id, and the picture; ValueError says what is wrong."""
+def _image(entry: Any) -> tuple[Any, Image]:
+    """Its id, and the image; ValueError says what is wrong."""
     if not isinstance(entry, dict):
         raise ValueError(f"expected an object, got {entry!r:.40}")
     identity, name = _id(entry.get("id")), entry.get("file_name")
@@ -324,7 +324,7 @@ def _picture(entry: Any) -> tuple[Any, Picture]:
         if not (1 <= wide <= MAX_SIDE_PX and 1 <= high <= MAX_SIDE_PX):
             raise ValueError(f"width and height: expected whole pixels, got {[wide, high]}")
         size = (round(wide), round(high))
-    return identity, Picture(identity if isinstance(identity, int) else 0, name, size)
+    return identity, Image(identity if isinstance(identity, int) else 0, name, size)
 
 
 def numbers(entry: Mapping[str, Any], field: str, count: int) -> Floats:

@@ -5,8 +5,8 @@ of Sun et al., CVPR 2019 (HRNet): the score of a pose is the score of its box ti
 its keypoint scores above 0.2, and poses too alike (OKS above 0.9) are dropped. Andriluka et al.,
 CVPR 2014 (PCKh of MPII: errors in head sizes, 0.6 of the diagonal of the head box); Yang and
 Ramanan, TPAMI 2013, and Johnson and Everingham, BMVC 2010 (Leeds Sports Pose: in torso sizes).
-Intervals: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. Pictures, not
-people, are drawn again: people of one picture are not independent.
+Intervals: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. Images, not
+people, are drawn again: people of one image are not independent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ Counts = NDArray[np.int64]
 
 KEYPOINT_SCORE_THRESHOLD = 0.2
 NMS_THRESHOLD = 0.9
-MOST_POSES = 20  # of one picture that COCO looks at
+MOST_POSES = 20  # of one image that COCO looks at
 PADDING = 1.25
 EPS = float(np.spacing(1))
 HEAD_SIZE_OF_DIAGONAL = 0.6
@@ -104,7 +104,7 @@ def enlarged_area(boxes_xyxy: Array, input_hw: tuple[int, int]) -> Array:
 def coco_results(
     sample: Sequence[Boxed], found: Predictions, input_hw: tuple[int, int], sigmas: Array
 ) -> list[dict[str, Any]]:
-    """COCO's submission form: rescored poses of every picture, without near doubles, best first."""
+    """COCO's submission form: rescored poses of every image, without near doubles, best first."""
     results: list[dict[str, Any]] = []
     start = 0
     for boxed in sample:
@@ -113,60 +113,60 @@ def coco_results(
         scores = rescore(boxed.scores, keypoint_scores)
         areas = enlarged_area(boxed.boxes_xyxy, input_hw)
         results += [
-            pose_result(boxed.picture.id, poses_xy[one], keypoint_scores[one], scores[one])
+            pose_result(boxed.image.id, poses_xy[one], keypoint_scores[one], scores[one])
             for one in oks_nms(poses_xy, scores, areas, sigmas)[:MOST_POSES]
         ]
     return results
 
 
 def pose_result(
-    picture_id: int, keypoints_xy: Array, keypoint_scores: Array, score: float
+    image_id: int, keypoints_xy: Array, keypoint_scores: Array, score: float
 ) -> dict[str, Any]:
     """One pose (K, 2) in COCO's submission form; a keypoint that is missing is 0, 0, 0."""
     rows = np.concatenate([keypoints_xy, keypoint_scores[:, None]], axis=1)
     rows[~np.isfinite(keypoints_xy).all(axis=1)] = 0.0
     return {
-        "image_id": picture_id,
+        "image_id": image_id,
         "category_id": 1,
         "keypoints": [round(float(one), 4) for one in rows.ravel()],
         "score": round(float(score), 6),
     }
 
 
-def box_results(picture_id: int, boxes_xyxy: Array, scores: Array) -> list[dict[str, Any]]:
-    """The boxes of one picture in COCO's submission form."""
+def box_results(image_id: int, boxes_xyxy: Array, scores: Array) -> list[dict[str, Any]]:
+    """The boxes of one image in COCO's submission form."""
     xywh = np.hstack([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]]).tolist()
     return [
-        {"image_id": picture_id, "category_id": 1, "bbox": box, "score": float(score)}
+        {"image_id": image_id, "category_id": 1, "bbox": box, "score": float(score)}
         for box, score in zip(xywh, scores, strict=True)
     ]
 
 
 @dataclass(frozen=True)
 class Pck:
-    """Keypoints within a threshold: ``hits`` of what is ``labelled``, (P, K), by the ``picture``
+    """Keypoints within a threshold: ``hits`` of what is ``labelled``, (P, K), by the ``image``
     (P,) of each person; by group (left and right together) and the mean over ``counted`` (K,).
     """
 
     hits: Mask
     labelled: Mask
-    picture: Counts
+    image: Counts
     groups: Mapping[str, list[int]]
     counted: Mask
 
     def scores(self) -> dict[str, float]:
         """Percent of each group and of all keypoints."""
-        once = np.ones((1, int(self.picture.max()) + 1), dtype=np.int64)
+        once = np.ones((1, int(self.image.max()) + 1), dtype=np.int64)
         return {name: float(one[0]) for name, one in self.resampled(once).items()}
 
     def resampled(self, draws: Counts) -> dict[str, Array]:
-        """Percent of each group and of all keypoints, (B,), where picture i counts ``draws[b, i]``
+        """Percent of each group and of all keypoints, (B,), where image i counts ``draws[b, i]``
         times; NaN where nothing was labelled.
 
         A group is the plain mean of its left and right; in the mean of all each counts as often as
         it is labelled.
         """
-        times = draws[:, self.picture]
+        times = draws[:, self.image]
         right, total = times @ self.hits, times @ self.labelled
         by_joint = _percent(right, total)
         figures = {name: _mean_of_known(by_joint[:, own]) for name, own in self.groups.items()}
@@ -189,7 +189,7 @@ def _mean_of_known(values: Array) -> Array:
 def _pck(
     errors: Array,
     labelled: Mask,
-    picture: Counts,
+    image: Counts,
     threshold: float,
     skeleton: Skeleton,
     groups: Mapping[str, Sequence[str]],
@@ -201,7 +201,7 @@ def _pck(
     names = skeleton.keypoints
     members = {group: [names.index(one) for one in own] for group, own in groups.items()}
     counted = np.array([name not in NOT_COUNTED_IN_MPII for name in names])
-    return Pck(hits, labelled, picture, members, counted)
+    return Pck(hits, labelled, image, members, counted)
 
 
 def mpii_pckh(
@@ -210,7 +210,7 @@ def mpii_pckh(
     labelled: Mask,
     head_boxes_xyxy: Array,
     threshold: float,
-    picture: Counts,
+    image: Counts,
 ) -> Pck:
     """PCKh of MPII, (P, 16, 2) against (P, 16, 2) in the same pixels.
 
@@ -222,7 +222,7 @@ def mpii_pckh(
     if not (sizes > 0).all():
         raise DataError(f"person {int(np.argmin(sizes > 0))} has an empty head box: fix the file")
     errors = np.linalg.norm(keypoints_xy - truth_xy, axis=2) / sizes[:, None]
-    return _pck(errors, labelled, picture, threshold, MPII16, MPII_GROUPS)
+    return _pck(errors, labelled, image, threshold, MPII16, MPII_GROUPS)
 
 
 def torso_sizes(truth_xy: Array, labelled: Mask) -> Array:
@@ -239,7 +239,7 @@ def torso_sizes(truth_xy: Array, labelled: Mask) -> Array:
 
 
 def lsp_pck(
-    keypoints_xy: Array, truth_xy: Array, labelled: Mask, picture: Counts, threshold: float = 0.2
+    keypoints_xy: Array, truth_xy: Array, labelled: Mask, image: Counts, threshold: float = 0.2
 ) -> Pck:
     """PCK of the torso, (P, 17, 2) in COCO order, without the face.
 
@@ -251,7 +251,7 @@ def lsp_pck(
         raise DataError("nobody has a shoulder and the opposite hip labelled: no torso to measure")
     errors = np.linalg.norm(keypoints_xy - truth_xy, axis=2)[known] / sizes[known, None]
     body = labelled[known] & (np.arange(len(COCO17.keypoints)) >= FACE)
-    return _pck(errors, body, picture[known], threshold, COCO17, LSP_GROUPS)
+    return _pck(errors, body, image[known], threshold, COCO17, LSP_GROUPS)
 
 
 @dataclass(frozen=True)
@@ -266,15 +266,15 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Is the sign of what it was drawn for beyond the noise of the pictures?"""
+        """Is the sign of what it was drawn for beyond the noise of the images?"""
         return self.low > 0 or self.high < 0
 
 
 @lru_cache(maxsize=4)
-def draws(pictures: int, count: int = DRAWS) -> Counts:
-    """How often each picture is drawn in each resample, (count, pictures); the same every time."""
-    even = np.full(pictures, 1.0 / max(pictures, 1))
-    drawn = np.random.default_rng(SEED).multinomial(pictures, even, size=count)
+def draws(images: int, count: int = DRAWS) -> Counts:
+    """How often each image is drawn in each resample, (count, images); the same every time."""
+    even = np.full(images, 1.0 / max(images, 1))
+    drawn = np.random.default_rng(SEED).multinomial(images, even, size=count)
     drawn.setflags(write=False)
     return np.asarray(drawn, dtype=np.int64)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError
-from livepose.evaluation.dataset import Picture, numbers, read_json, single
+from livepose.evaluation.dataset import Image, numbers, read_json, single
 from livepose.evaluation.predict import Boxed
 from livepose.skeletons import MPII16, Skeleton
 
@@ -38,14 +38,14 @@ class MpiiSet:
 
     @property
     def names(self) -> list[str]:
-        """The picture of each."""
+        """The image of each."""
         return [one["image"] for one in self.entries]
 
     def boxes(self, alignment: str) -> list[Boxed]:
         """One entry a person, in the order of the file."""
         boxes = person_boxes(self.entries, alignment)
         return [
-            Boxed(Picture(number, name), box[None], np.ones(1))
+            Boxed(Image(number, name), box[None], np.ones(1))
             for number, (name, box) in enumerate(zip(self.names, boxes, strict=True))
         ]
 

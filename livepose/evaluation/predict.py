@@ -1,6 +1,6 @@
 """Whose boxes are estimated, and the keypoints in them by several methods from one forward pass.
 
-Threads read pictures and cut crops; one thread runs the network in batches that cross picture
+Threads read images and cut crops; one thread runs the network in batches that cross image
 borders. The order of people never depends on either, so neither do the results.
 
 A flip test also runs the mirrored crop and averages. Whether the mirrored answer falls on the
@@ -25,7 +25,7 @@ from livepose.boxes import Boxes
 from livepose.errors import DataError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.dataset import Dataset, Picture, numbers, read_json, single
+from livepose.evaluation.dataset import Dataset, Image, numbers, read_json, single
 from livepose.evaluation.settings import Loading
 from livepose.frame import ImageBgr
 from livepose.skeletons import SKELETONS
@@ -45,9 +45,9 @@ SHIFTED_ALIGNMENTS = frozenset({"hrnet", "stride"})
 
 @dataclass(frozen=True)
 class Boxed:
-    """One picture and the boxes to estimate in it: ``boxes_xyxy`` (P, 4), ``scores`` (P,)."""
+    """One image and the boxes to estimate in it: ``boxes_xyxy`` (P, 4), ``scores`` (P,)."""
 
-    picture: Picture
+    image: Image
     boxes_xyxy: Array
     scores: Array
 
@@ -56,20 +56,20 @@ class Boxed:
 
 
 def annotated_boxes(dataset: Dataset, alignment: str) -> list[Boxed]:
-    """The boxes of the annotated people, score 1, pictures without people included.
+    """The boxes of the annotated people, score 1, images without people included.
 
-    Boxes are cut at the picture as the published code of each alignment does it.
+    Boxes are cut at the image as the published code of each alignment does it.
     """
     rows = []
-    for picture, people in zip(dataset.pictures, dataset.people_by_picture, strict=True):
+    for image, people in zip(dataset.images, dataset.people_by_image, strict=True):
         edges = np.array([one.box_xyxy for one in people]).reshape(-1, 4)
-        boxes_xyxy = cut_at_picture(edges, picture.size_wh, alignment)
-        rows.append(Boxed(picture, boxes_xyxy, np.ones(len(people))))
+        boxes_xyxy = cut_at_image(edges, image.size_wh, alignment)
+        rows.append(Boxed(image, boxes_xyxy, np.ones(len(people))))
     return rows
 
 
-def cut_at_picture(edges_xyxy: Array, size_wh: tuple[int, int] | None, alignment: str) -> Array:
-    """Boxes (P, 4) cut at a picture of ``size_wh``.
+def cut_at_image(edges_xyxy: Array, size_wh: tuple[int, int] | None, alignment: str) -> Array:
+    """Boxes (P, 4) cut at an image of ``size_wh``.
 
     The official files for ``hrnet`` (and MMPose's ``udp``) end a box at its last pixel, one short
     of its edge; those for ``dark`` give that pixel back. The others cut edges at edges.
@@ -88,10 +88,10 @@ def cut_at_picture(edges_xyxy: Array, size_wh: tuple[int, int] | None, alignment
 def boxes_from_file(dataset: Dataset, path: Path) -> list[Boxed]:
     """Person detections in COCO's results form (image_id, category_id, bbox xywh, score).
 
-    DataError when the file is not of that form, or none of its pictures is annotated.
+    DataError when the file is not of that form, or none of its images is annotated.
     """
     entries = read_json(path, "file of boxes")
-    found: dict[Any, list[Array]] = {picture.id: [] for picture in dataset.pictures}
+    found: dict[Any, list[Array]] = {image.id: [] for image in dataset.images}
     try:
         people = [one for one in entries if one.get("category_id", 1) == 1]
         for one in people:
@@ -107,23 +107,23 @@ def boxes_from_file(dataset: Dataset, path: Path) -> list[Boxed]:
     if not any(found.values()):
         raise DataError(
             f"{path}: none of its {len(people)} person boxes belongs to the {len(found)} annotated"
-            " pictures; do both files belong to the same set?"
+            " images; do both files belong to the same set?"
         )
-    tables = ((one, np.array(found[one.id]).reshape(-1, 5)) for one in dataset.pictures)
-    return [Boxed(picture, table[:, :4], table[:, 4]) for picture, table in tables]
+    tables = ((one, np.array(found[one.id]).reshape(-1, 5)) for one in dataset.images)
+    return [Boxed(image, table[:, :4], table[:, 4]) for image, table in tables]
 
 
 def detected_boxes(
     dataset: Dataset,
-    pictures: Archive,
+    images: Archive,
     detect: Callable[[Sequence[ImageBgr]], Sequence[Any]],
     advance: Callable[[int], object] = lambda count: None,
 ) -> list[Boxed]:
-    """What the detector (pictures in, one ``Detections`` each out) finds."""
+    """What the detector (images in, one ``Detections`` each out) finds."""
     rows = []
-    for picture in dataset.pictures:
-        [found] = detect([pictures.image_bgr(picture.file_name, picture.size_wh)])
-        rows.append(Boxed(picture, np.asarray(found.boxes_xyxy), np.asarray(found.scores)))
+    for image in dataset.images:
+        [found] = detect([images.image_bgr(image.file_name, image.size_wh)])
+        rows.append(Boxed(image, np.asarray(found.boxes_xyxy), np.asarray(found.scores)))
         advance(1)
     return rows
 
@@ -141,7 +141,7 @@ class Variant:
         return ("DARK" if self.decode == "dark" else self.decode) + FLIPS[self.flip]
 
     def read(self, estimator: PoseEstimator, answers: Answers, boxes_xyxy: Boxes) -> Estimates:
-        """Keypoints in the picture from the plain and the mirrored heatmaps."""
+        """Keypoints in the image from the plain and the mirrored heatmaps."""
         plain, mirrored = self.turned_back(estimator, answers)
         maps = plain if mirrored is None else average(plain, mirrored)
         return estimator.decode(maps, boxes_xyxy, self.decode)
@@ -166,7 +166,7 @@ class Predictions:
 
 def predict(
     estimator: PoseEstimator,
-    pictures: Archive,
+    images: Archive,
     sample: Sequence[Boxed],
     variants: Sequence[Variant],
     loading: Loading = Loading(),  # noqa: B008  (it is frozen)
@@ -174,13 +174,13 @@ def predict(
 ) -> dict[Variant, Predictions]:
     """Estimates the people of all boxes by each variant; ``advance`` is told people done.
 
-    DataError when a picture cannot be read, or no box is given.
+    DataError when an image cannot be read, or no box is given.
     """
     if not any(map(len, sample)):
-        raise DataError("there is not a single box to estimate in these pictures")
+        raise DataError("there is not a single box to estimate in these images")
     flip = any(variant.flip != "none" for variant in variants)
     parts: dict[Variant, list[Estimates]] = {variant: [] for variant in variants}
-    for crops, boxes_xyxy in batches(estimator, pictures, sample, loading):
+    for crops, boxes_xyxy in batches(estimator, images, sample, loading):
         answers = both_answers(estimator, crops, flip)
         for variant in variants:
             parts[variant].append(variant.read(estimator, answers, boxes_xyxy))
@@ -220,12 +220,12 @@ def average(plain: Heatmaps, mirrored: Heatmaps) -> Heatmaps:
 
 
 def batches(
-    estimator: PoseEstimator, pictures: Archive, sample: Sequence[Boxed], loading: Loading
+    estimator: PoseEstimator, images: Archive, sample: Sequence[Boxed], loading: Loading
 ) -> Iterator[tuple[Crops, Boxes]]:
     """Crops (B, h, w, 3) and their boxes (B, 4); every batch but the last is full."""
     crops: list[Crops] = []
     boxes: list[Boxes] = []
-    for some_crops, some_boxes in _prefetched(estimator, pictures, sample, loading.workers):
+    for some_crops, some_boxes in _prefetched(estimator, images, sample, loading.workers):
         crops.extend(some_crops)
         boxes.extend(some_boxes)
         while len(crops) >= loading.batch:
@@ -236,12 +236,12 @@ def batches(
 
 
 def _prefetched(
-    estimator: PoseEstimator, pictures: Archive, sample: Sequence[Boxed], workers: int
+    estimator: PoseEstimator, images: Archive, sample: Sequence[Boxed], workers: int
 ) -> Iterator[tuple[Crops, Boxes]]:
-    """The crops of one picture after the other, cut by threads ahead of need."""
+    """The crops of one image after the other, cut by threads ahead of need."""
 
     def cut(boxed: Boxed) -> tuple[Crops, Boxes]:
-        image = pictures.image_bgr(boxed.picture.file_name, boxed.picture.size_wh)
+        image = images.image_bgr(boxed.image.file_name, boxed.image.size_wh)
         return estimator.cut(image, boxed.boxes_xyxy), boxed.boxes_xyxy
 
     waiting: deque[Future[tuple[Crops, Boxes]]] = deque()

@@ -38,7 +38,7 @@ PANEL_INCHES, DOTS_PER_INCH = (4.0, 3.4), 150
 
 @dataclass(frozen=True)
 class Difference:
-    """``first`` minus ``second`` in one column, on the same pictures."""
+    """``first`` minus ``second`` in one column, on the same images."""
 
     first: str
     second: str
@@ -64,7 +64,7 @@ class Row:
     """A measured configuration.
 
     ``boxes`` says whose boxes were estimated; ``runtime`` is name, device and precision of what ran
-    the network. ``samples`` has each figure for every resample of the pictures, ``minus_first`` how
+    the network. ``samples`` has each figure for every resample of the images, ``minus_first`` how
     far the row is from the first of its network.
     """
 
@@ -95,9 +95,9 @@ class Row:
         """Method, input size and boxes: no two rows of a table share all."""
         return f"{self.method} {self.input_size}, {self.boxes} boxes"
 
-    def scored(self, found: CocoMatches | Pck, pictures: int, people: int) -> "Row":
+    def scored(self, found: CocoMatches | Pck, images: int, people: int) -> "Row":
         """The same with figures, and with their intervals where they come from few people."""
-        samples = found.resampled(draws(pictures))
+        samples = found.resampled(draws(images))
         shown = samples if people < INTERVALS_BELOW_PEOPLE else {}
         intervals = {name: percentile_interval(values) for name, values in shown.items()}
         return replace(self, figures=found.scores(), intervals=intervals, samples=samples)
@@ -147,7 +147,7 @@ class Measured:
     rows: tuple[Row, ...]
     across: tuple[Difference, ...]
     results: Mapping[str, Results]
-    pictures: int
+    images: int
     people: int
 
     def table(self, columns: Mapping[str, str], between: str) -> dict[str, list[str]]:
@@ -190,7 +190,7 @@ def document(measured: Measured, settings: EvaluationSettings, data_set: str) ->
     within = [row.minus_first for row in measured.rows if row.minus_first is not None]
     return {
         "set": data_set,
-        "pictures": measured.pictures,
+        "images": measured.images,
         "people": measured.people,
         "settings": asdict(settings),
         "machine": {

@@ -51,12 +51,12 @@ Score = Callable[[NDArray[np.float64]], Pck]
 
 @dataclass(frozen=True)
 class Set:
-    """The pictures, their annotations, and where boxes come from: ``found`` by the detector, read
+    """The images, their annotations, and where boxes come from: ``found`` by the detector, read
     from a file, or (None) the annotated ones.
     """
 
     dataset: Dataset
-    pictures: Archive
+    images: Archive
     settings: EvaluationSettings
     progress: Progress
     detector: Detector | None = None
@@ -69,10 +69,10 @@ class Set:
 
 
 def open_set(settings: EvaluationSettings, progress: Progress, skeleton: Skeleton = COCO17) -> Set:
-    """Opens pictures and annotations, and finds out what is wrong with them before any work."""
+    """Opens images and annotations, and finds out what is wrong with them before any work."""
     where = settings.images, settings.annotations, settings.limit
-    dataset, pictures = open_people(*where, skeleton)
-    opened = Set(dataset, pictures, settings, progress, skeleton=skeleton)
+    dataset, images = open_people(*where, skeleton)
+    opened = Set(dataset, images, settings, progress, skeleton=skeleton)
     if settings.boxes == "gt":
         return opened
     if settings.boxes != "detector":
@@ -80,8 +80,8 @@ def open_set(settings: EvaluationSettings, progress: Progress, skeleton: Skeleto
     detector = chosen_detector(settings)
     if detector is None:
         raise UsageError("--boxes detector needs a detector: --detector auto, not none")
-    advance = progress("detecting", len(dataset.pictures))
-    found = detected_boxes(dataset, pictures, detector, advance)
+    advance = progress("detecting", len(dataset.images))
+    found = detected_boxes(dataset, images, detector, advance)
     return replace(opened, detector=detector, found=found)
 
 
@@ -112,7 +112,7 @@ def variants_of(settings: EvaluationSettings) -> tuple[Variant, ...]:
 def run_coco(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
     """Measures livepose by every chosen decoder on one set.
 
-    DataError when pictures and annotations do not fit together, or there is nobody to score.
+    DataError when images and annotations do not fit together, or there is nobody to score.
     """
     estimator = chosen_estimator(settings)
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
@@ -121,12 +121,12 @@ def run_coco(settings: EvaluationSettings, progress: Progress = no_progress) -> 
     scorer = CocoScorer(sets[0])
     for scorer.data in sets:
         scorer.run(estimator, variants_of(settings), "livepose")
-        scorer.data.pictures.close()
+        scorer.data.images.close()
     return scorer.measured()
 
 
 class CocoScorer:
-    """Collects rows of one set, and what is needed to compare them picture by picture."""
+    """Collects rows of one set, and what is needed to compare them image by image."""
 
     def __init__(self, data: Set) -> None:
         self.data = data
@@ -146,7 +146,7 @@ class CocoScorer:
             for one in variants:
                 self.add(bare_row(estimator, f"{name}, {one.label}", settings), [])
             return
-        work = estimator, data.pictures, sample, variants, settings
+        work = estimator, data.images, sample, variants, settings
         advance = data.progress(name, sum(map(len, sample)))
         for one, found, speed in _measure(*work, advance, data.detector):
             row = replace(bare_row(estimator, f"{name}, {one.label}", settings), speed=speed)
@@ -156,19 +156,19 @@ class CocoScorer:
         """Scores a results file; ``row`` has everything but the figures."""
         dataset = self.data.dataset
         matches = match(dataset.document(), results, self.sigmas)
-        self._rows.append(row.scored(matches, matches.pictures, len(dataset.people)))
+        self._rows.append(row.scored(matches, matches.images, len(dataset.people)))
         self._results[row.title] = results
 
     def measured(self) -> Measured:
         """Every row with its differences."""
         dataset = self.data.dataset
-        counts = len(dataset.pictures), len(dataset.people)
+        counts = len(dataset.images), len(dataset.people)
         return Measured(*compared(self._rows, "ap"), self._results, *counts)
 
 
 def _measure(
     estimator: PoseEstimator,
-    pictures: Archive,
+    images: Archive,
     sample: Sequence[Boxed],
     variants: Sequence[Variant],
     settings: EvaluationSettings,
@@ -176,7 +176,7 @@ def _measure(
     detector: Detector | None = None,
 ) -> list[tuple[Variant, Predictions, Speed]]:
     """Keypoints and speed of every variant."""
-    work = estimator, pictures, sample, variants
+    work = estimator, images, sample, variants
     found = predict(*work, settings.loading, advance)
     speeds = measure_speeds(*work, detector, settings.loading) if settings.speed else {}
     return [(one, found[one], speeds.get(one, NO_SPEED)) for one in variants]
@@ -199,15 +199,15 @@ def bare_row(estimator: PoseEstimator, method: str, settings: EvaluationSettings
 
 def run_lsp(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
     """PCK@0.2 of the torso on a set in COCO's form, by joint, annotated boxes."""
-    dataset, pictures = open_people(settings.images, settings.annotations, settings.limit)
+    dataset, images = open_people(settings.images, settings.annotations, settings.limit)
     estimator = chosen_estimator(settings)
     if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
         raise UsageError("`eval lsp` needs weights for coco17")
     truth_xy, labelled = dataset.keypoints()
-    picture = np.array([one.picture for one in dataset.people])
-    score = partial(lsp_pck, truth_xy=np.nan_to_num(truth_xy), labelled=labelled, picture=picture)
+    image = np.array([one.image for one in dataset.people])
+    score = partial(lsp_pck, truth_xy=np.nan_to_num(truth_xy), labelled=labelled, image=image)
     sample = annotated_boxes(dataset, estimator.runtime.card.alignment)
-    return _pck_rows(settings, estimator, pictures, sample, {"": score}, picture, progress)
+    return _pck_rows(settings, estimator, images, sample, {"": score}, image, progress)
 
 
 def run_mpii(
@@ -219,42 +219,42 @@ def run_mpii(
     """
     people = load_mpii(settings.annotations, head_boxes, settings.limit)
     names = list(dict.fromkeys(people.names))
-    pictures = Archive(settings.images, names)
+    images = Archive(settings.images, names)
     estimator = chosen_estimator(settings)
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
     if skeleton is COCO17:
         logger.info(
             "these weights know neither head top, neck, thorax nor pelvis: twelve joints count"
         )
-    picture = np.array([names.index(one) for one in people.names])
+    image = np.array([names.index(one) for one in people.names])
 
     def score(found_xy: NDArray[np.float64], limit: float) -> Pck:
         joints_xy, has = as_mpii(found_xy, skeleton)
         seen = people.labelled & has
-        return mpii_pckh(joints_xy, people.joints_xy, seen, people.head_boxes_xyxy, limit, picture)
+        return mpii_pckh(joints_xy, people.joints_xy, seen, people.head_boxes_xyxy, limit, image)
 
     scores = {name: partial(score, limit=limit) for name, limit in MPII_THRESHOLDS.items()}
     sample = people.boxes(estimator.runtime.card.alignment)
-    return _pck_rows(settings, estimator, pictures, sample, scores, picture, progress)
+    return _pck_rows(settings, estimator, images, sample, scores, image, progress)
 
 
 def _pck_rows(
     settings: EvaluationSettings,
     estimator: PoseEstimator,
-    pictures: Archive,
+    images: Archive,
     sample: Sequence[Boxed],
     scores: Mapping[str, Score],
-    picture: NDArray[np.int64],
+    image: NDArray[np.int64],
     progress: Progress,
 ) -> Measured:
     """Rows of every decoder and threshold, and differences to the first of each threshold.
 
-    ``picture`` (P,) is the index of each person's picture.
+    ``image`` (P,) is the index of each person's image.
     """
-    work = estimator, pictures, sample, variants_of(settings), settings
-    counts = int(picture.max()) + 1, len(picture)
-    with pictures:
-        measured = _measure(*work, progress("livepose", len(picture)))
+    work = estimator, images, sample, variants_of(settings), settings
+    counts = int(image.max()) + 1, len(image)
+    with images:
+        measured = _measure(*work, progress("livepose", len(image)))
     rows: list[Row] = []
     for threshold, score in scores.items():
         own = []

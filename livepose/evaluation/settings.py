@@ -30,7 +30,7 @@ class Loading:
 class EvaluationSettings:
     """What is measured, and how."""
 
-    images: Path = option(help="the pictures", metavar="DIR|ZIP")
+    images: Path = option(help="the images", metavar="DIR|ZIP")
     annotations: Path = option(help="the people in them", metavar="FILE")
     weights: str = option("default", "a name or a file")
     boxes: str = "gt"
@@ -48,7 +48,7 @@ class EvaluationSettings:
     precision: str = option("auto", "of the network", choices=PRECISIONS)
     detector: str = "auto"
     detector_threshold: float = 0.05  # AP looks at the whole curve, so low
-    limit: int | None = option(None, "pictures at most", metavar="N", least=1)
+    limit: int | None = option(None, "images at most", metavar="N", least=1)
     loading: Loading = field(default_factory=Loading)
     speed: bool = option(True, "accuracy only")
 

@@ -1,4 +1,4 @@
-"""What a configuration takes: parameters, operations, and the time of a crop and of a picture."""
+"""What a configuration takes: parameters, operations, and the time of a crop and of an image."""
 
 import math
 import statistics
@@ -21,7 +21,7 @@ from livepose.networks import NETWORKS, build_network, published_gflops
 Result = TypeVar("Result")
 Seconds = Mapping[Variant, float]
 
-PICTURES, ROUNDS, WARM_UP = 24, 3, 3
+IMAGES, ROUNDS, WARM_UP = 24, 3, 3
 
 
 class Cost(NamedTuple):
@@ -51,8 +51,8 @@ def module_cost(network: nn.Module, input_hw: tuple[int, int], device: str = "me
 
 class Speed(NamedTuple):
     """``crops_per_s``: network and decoding of a full batch, median of 3. ``end_to_end_ms``: from a
-    picture in memory to its keypoints (detector if used, crop, network, decode), median over
-    pictures with people.
+    image in memory to its keypoints (detector if used, crop, network, decode), median over
+    images with people.
     """
 
     crops_per_s: float = math.nan
@@ -62,17 +62,15 @@ class Speed(NamedTuple):
 NO_SPEED = Speed()
 
 
-def pictures_with_people(
-    pictures: Archive, sample: Sequence[Boxed]
-) -> list[tuple[ImageBgr, Boxed]]:
-    """The first pictures with somebody in them, in memory."""
-    chosen = [boxed for boxed in sample if len(boxed)][:PICTURES]
-    return [(pictures.image_bgr(one.picture.file_name), one) for one in chosen]
+def images_with_people(images: Archive, sample: Sequence[Boxed]) -> list[tuple[ImageBgr, Boxed]]:
+    """The first images with somebody in them, in memory."""
+    chosen = [boxed for boxed in sample if len(boxed)][:IMAGES]
+    return [(images.image_bgr(one.image.file_name), one) for one in chosen]
 
 
 def measure_speeds(
     estimator: PoseEstimator,
-    pictures: Archive,
+    images: Archive,
     sample: Sequence[Boxed],
     variants: Sequence[Variant],
     detect: Callable[[Sequence[ImageBgr]], Any] | None = None,
@@ -94,18 +92,18 @@ def measure_speeds(
                     spent[one] = network_s + timed(read)[0]
         return spent
 
-    def of_picture(image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Seconds:
+    def of_image(image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Seconds:
         detect_s = timed(partial(detect, [image_bgr]))[0] if detect else 0.0
         cut_s, crops = timed(partial(estimator.cut, image_bgr, boxes_xyxy))
         return {one: detect_s + cut_s + s for one, s in of_crops(crops, boxes_xyxy).items()}
 
-    pairs = pictures_with_people(pictures, sample)
-    batch = next(batches(estimator, pictures, [boxed for _, boxed in pairs], loading))
+    pairs = images_with_people(images, sample)
+    batch = next(batches(estimator, images, [boxed for _, boxed in pairs], loading))
     batch_s = _medians([of_crops(*batch) for _ in range(1 + ROUNDS)][1:])
     for image_bgr, boxed in pairs[:WARM_UP]:
-        of_picture(image_bgr, boxed.boxes_xyxy)
-    picture_s = _medians([of_picture(image_bgr, boxed.boxes_xyxy) for image_bgr, boxed in pairs])
-    return {one: Speed(len(batch[0]) / batch_s[one], 1e3 * picture_s[one]) for one in variants}
+        of_image(image_bgr, boxed.boxes_xyxy)
+    image_s = _medians([of_image(image_bgr, boxed.boxes_xyxy) for image_bgr, boxed in pairs])
+    return {one: Speed(len(batch[0]) / batch_s[one], 1e3 * image_s[one]) for one in variants}
 
 
 def _medians(times: Sequence[Seconds]) -> Seconds:

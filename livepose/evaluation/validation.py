@@ -48,7 +48,7 @@ class CallableRuntime:
 def average_precision(
     runtime: Runtime,
     dataset: Dataset,
-    pictures: Archive,
+    images: Archive,
     advance: Callable[[int], object] = lambda count: None,
 ) -> tuple[Predictions, float]:
     """Keypoints in annotated boxes, by DARK without flip test, and their COCO AP in percent; NaN
@@ -56,7 +56,7 @@ def average_precision(
     """
     card, variant = runtime.card, Variant("dark")
     sample = annotated_boxes(dataset, card.alignment)
-    work = PoseEstimator(runtime), pictures, sample, [variant]
+    work = PoseEstimator(runtime), images, sample, [variant]
     found = predict(*work, Loading(32, 1), advance)[variant]
     sigmas = np.array(SKELETONS[card.skeleton].sigmas_or_middling)
     results = coco_results(sample, found, card.input_hw, sigmas)
@@ -69,7 +69,7 @@ def average_precision(
 def validate_pose(
     runtime: Runtime, images: Path, annotations: Path, limit: int | None = None
 ) -> dict[str, float]:
-    """Scores a network on annotated boxes of a set in COCO's form, at most ``limit`` pictures.
+    """Scores a network on annotated boxes of a set in COCO's form, at most ``limit`` images.
 
     Returns
     -------
@@ -77,12 +77,12 @@ def validate_pose(
         ``ap`` (left out where it cannot be had), ``oks`` (mean OKS of the annotated people over
         their labelled keypoints, 0 to 1), ``people``.
 
-    DataError when pictures and annotations do not fit together.
+    DataError when images and annotations do not fit together.
     """
     skeleton = SKELETONS[runtime.card.skeleton]
     dataset, archive = open_people(images, annotations, limit, skeleton)
-    with archive as pictures:
-        found, ap = average_precision(runtime, dataset, pictures)
+    with archive as all_images:
+        found, ap = average_precision(runtime, dataset, all_images)
     truth_xy, labelled = dataset.keypoints()
     areas, sigmas = np.array([one.area for one in dataset.people]), skeleton.sigmas_or_middling
     oks = labelled_oks(found.keypoints_xy, truth_xy, labelled, areas, np.array(sigmas))
@@ -104,12 +104,10 @@ def validate_detector(
     detector = open_detector(file, "cpu", input_px, LEAST_SCORE)
     if detector is None:
         raise UsageError(f"{file} is no detector")
-    with archive as pictures:
-        found = detected_boxes(dataset, pictures, detector)
+    with archive as all_images:
+        found = detected_boxes(dataset, all_images, detector)
     results = [
-        result
-        for one in found
-        for result in box_results(one.picture.id, one.boxes_xyxy, one.scores)
+        result for one in found for result in box_results(one.image.id, one.boxes_xyxy, one.scores)
     ]
     scores = match(dataset.document(), results, None).scores()
     return {name: scores[name] for name in ("ap", "ap50")}

@@ -70,7 +70,7 @@ class OscPacker:
     ----------
     pixels : bool
         Coordinates and sigmas in pixels; else x in widths, y in heights and sigma in widths of
-        the picture, whose upper left corner is (0, 0).
+        the image, whose upper left corner is (0, 0).
     """
 
     def __init__(self, *, pixels: bool = False) -> None:
@@ -108,7 +108,7 @@ class OscPacker:
         rows = np.concatenate(columns, axis=2)
         if not self._pixels:
             width, height = frame.size_wh
-            # Integers are pixel centres, so the picture begins half a pixel before (0, 0).
+            # Integers are pixel centres, so the image begins half a pixel before (0, 0).
             rows[..., :2] = (rows[..., :2] + 0.5) / (width, height)
             rows[..., 3] /= width
         return rows

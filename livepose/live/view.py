@@ -1,6 +1,6 @@
-"""The browser view: the live picture with its skeletons, for whoever has the address.
+"""The browser view: the live image with its skeletons, for whoever has the address.
 
-A page asks for each frame, and gets the newest one as one message: picture and poses are never
+A page asks for each frame, and gets the newest one as one message: image and poses are never
 apart, and a slow page sees fewer frames, not older ones. Its own camera may be the source.
 """
 
@@ -41,22 +41,22 @@ if TYPE_CHECKING:
 
 About = Mapping[str, Any]
 _LONGEST_SIDE_PX = 1280
-"""A larger picture is made smaller for the page; the poses stay exact."""
+"""A larger image is made smaller for the page; the poses stay exact."""
 _JPEG_QUALITY = 80
 _LINES_EVERY_S = 0.1
 _TOKEN_BYTES = 18
 _USUAL_WH = (640, 480)
-"""What the page asks of its camera; true until the first picture says otherwise."""
+"""What the page asks of its camera; true until the first image says otherwise."""
 _LARGEST_TAKEN_PX = 4096
 _TAG_BYTES = 4
 _TAGS_KEPT = 64
 
 
 class BrowserSource(Source):
-    """The newest picture that a page sent; it waits for as long as none comes.
+    """The newest image that a page sent; it waits for as long as none comes.
 
     One page sends at a time: whoever begins first, until it has sent nothing for two seconds.
-    ``refused`` counts the pictures that were not taken, by reason.
+    ``refused`` counts the images that were not taken, by reason.
     """
 
     name = "browser"
@@ -77,7 +77,7 @@ class BrowserSource(Source):
         now_s = time.perf_counter()
         size_wh = jpeg_size_wh(message[_TAG_BYTES:])
         if size_wh is None or max(size_wh) > _LARGEST_TAKEN_PX:
-            self.refused["picture"] += 1
+            self.refused["image"] += 1
             return
         with self._sending:
             if sender != self._sender and now_s - self._sent_s < self.SILENT_AFTER_S:
@@ -87,7 +87,7 @@ class BrowserSource(Source):
             self._latest.put((sender, message, now_s))
 
     def tag(self, sender: int, index: int) -> int | None:
-        """The number that this sender gave to the picture of frame ``index``."""
+        """The number that this sender gave to the image of frame ``index``."""
         return next((t for s, t, i in reversed(self._tags) if s == sender and i == index), None)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -100,7 +100,7 @@ class BrowserSource(Source):
                 data = np.frombuffer(message, np.uint8, offset=_TAG_BYTES)
                 image = cv2.imdecode(data, cv2.IMREAD_COLOR)
             if image is None:
-                self.refused["picture"] += 1
+                self.refused["image"] += 1
                 continue
             first_s = captured_s if first_s is None else first_s
             frame = Frame(np.asarray(image), captured_s - first_s, index, captured_s, dropped)
@@ -131,9 +131,9 @@ def jpeg_size_wh(data: bytes) -> tuple[int, int] | None:
 class BrowserView(Sink):
     """Serves the page and its frames; ``address`` is what to open, with the token.
 
-    A message has the length of the JSON (four bytes), the JSON, and the picture. The page shows
+    A message has the length of the JSON (four bytes), the JSON, and the image. The page shows
     the figures of ``health``, and keypoints from ``score_threshold`` on; it may be turned like a
-    ``mirror``, and its own ``camera`` be the source. With ``skeleton_only`` no picture leaves this
+    ``mirror``, and its own ``camera`` be the source. With ``skeleton_only`` no image leaves this
     program. UsageError when the address cannot be listened on, or, as it is not loopback and there
     is no ``tls``, others could listen in.
     """
@@ -170,7 +170,7 @@ class BrowserView(Sink):
         self.address = f"{self.endpoint.origin}/?token={self._token}"
 
     def show(self, image_bgr: ImageBgr, line: str) -> None:
-        """Hands over a picture that nobody has looked at yet, and the line that says why."""
+        """Hands over an image that nobody has looked at yet, and the line that says why."""
         now_s = time.perf_counter()
         if self.endpoint.clients and now_s >= self._line_due_s:
             self._line_due_s = now_s + _LINES_EVERY_S
@@ -230,7 +230,7 @@ class BrowserView(Sink):
         return respond(http.HTTPStatus.OK, "text/html; charset=utf-8", body, extra)
 
     async def _talk(self, connection: ServerConnection) -> None:
-        """Answers each request for a frame; takes pictures of the page's camera."""
+        """Answers each request for a frame; takes images of the page's camera."""
         asked = asyncio.Event()
         sending = asyncio.create_task(self._send_frames(connection, asked))
         try:
@@ -256,7 +256,7 @@ class BrowserView(Sink):
             number, shown = await self.endpoint.after(number)
 
     def _message(self, number: int, frame: Frame, said: "Poses | str", sender: int) -> bytes:
-        """No picture for the page that sent it; for the others it is packed once."""
+        """No image for the page that sent it; for the others it is packed once."""
         tag = self._camera.tag(sender, frame.index) if self._camera else None
         if tag is None and self._packed[0] == number:
             return self._packed[1]
@@ -284,13 +284,13 @@ def _frame_text(frame: Frame, poses: "Poses", figures: Mapping[str, Any], **more
         for number in map(int, np.maximum(poses.track_ids, 1))
     }
     more |= {"size_wh": frame.size_wh, "figures": figures, "colours": colours}
-    # The page knows this picture alone, whatever shape the source's own pixels have.
+    # The page knows this image alone, whatever shape the source's own pixels have.
     shown = replace(frame, scale_xy=(1.0, 1.0))
     return frame_json(shown, poses, "plain", None, age_ms=age_ms(frame), **more)
 
 
 def _jpeg(image_bgr: ImageBgr) -> bytes:
-    """The picture, made smaller where it is large."""
+    """The image, made smaller where it is large."""
     height, width = image_bgr.shape[:2]
     scale = _LONGEST_SIDE_PX / max(height, width)
     if scale < 1:

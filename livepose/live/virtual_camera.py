@@ -1,4 +1,4 @@
-"""A virtual camera: the drawn picture as a webcam that other programs can choose."""
+"""A virtual camera: the drawn image as a webcam that other programs can choose."""
 
 import sys
 import threading
@@ -25,9 +25,9 @@ _HOW = {
 
 
 class VirtualCameraSink(Sink):
-    """Shows the drawn pictures in a virtual camera, the newest one whenever that is ready.
+    """Shows the drawn images in a virtual camera, the newest one whenever that is ready.
 
-    ``name`` is a device such as /dev/video4; empty takes the first one. The first picture says
+    ``name`` is a device such as /dev/video4; empty takes the first one. The first image says
     the size; later ones of other sizes are fitted into it. Raises DeviceError, with the command
     that helps, when pyvirtualcam or the device is missing.
     """
@@ -43,7 +43,7 @@ class VirtualCameraSink(Sink):
         self._thread.start()
 
     def write(self, frame: Frame, poses: "Poses", drawn_bgr: ImageBgr | None = None) -> None:
-        """Hands over one picture."""
+        """Hands over one image."""
         self._latest.put(frame.image_bgr if drawn_bgr is None else drawn_bgr)
         if self._failure is not None:
             raise SinkError(f"the virtual camera stopped: {self._failure}") from self._failure

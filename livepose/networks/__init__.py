@@ -1,4 +1,4 @@
-"""Pose networks: plain ``nn.Module``s that know nothing of files or pictures."""
+"""Pose networks: plain ``nn.Module``s that know nothing of files or images."""
 
 from torch import nn
 

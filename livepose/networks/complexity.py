@@ -10,7 +10,7 @@ GIGA = 1024**3
 
 
 def published_gflops(network: nn.Module, input_hw: tuple[int, int], device: str = "meta") -> float:
-    """Weights times output pixels of every convolution over 1024³, of a picture (rows, columns).
+    """Weights times output pixels of every convolution over 1024³, of an image (rows, columns).
 
     For a transposed convolution of stride 2 that is four times the true number of multiply-adds.
     The network is left as it is: a copy is run once, by default without storage, so that nothing

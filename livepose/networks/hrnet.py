@@ -1,4 +1,4 @@
-"""HRNet: a picture stays at high resolution while coarser branches are added beside it.
+"""HRNet: an image stays at high resolution while coarser branches are added beside it.
 
 Source: Sun et al., "Deep High-Resolution Representation Learning for Human Pose Estimation",
 CVPR 2019, arXiv 1902.09212. Parameter names and shapes are those of the official files, so
@@ -157,10 +157,10 @@ def _split(transitions: nn.ModuleList, branches: list[Tensor]) -> list[Tensor]:
 
 
 class HRNet(nn.Module):
-    """HRNet for keypoints: normalised pictures (B, 3, H, W) to heatmaps (B, K, H/4, W/4).
+    """HRNet for keypoints: normalised images (B, 3, H, W) to heatmaps (B, K, H/4, W/4).
 
     ``width`` is the number of channels of the finest branch: 32 for W32, 48 for W48. H and W
-    must be multiples of 4; of 32 where every coarse cell is to lie within the picture.
+    must be multiples of 4; of 32 where every coarse cell is to lie within the image.
     """
 
     def __init__(self, width: int, keypoints: int) -> None:
@@ -185,7 +185,7 @@ class HRNet(nn.Module):
         initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, H, W) to heatmaps (B, K, H/4, W/4)."""
+        """Normalised images (B, 3, H, W) to heatmaps (B, K, H/4, W/4)."""
         features = functional.relu(self.bn1(self.conv1(images)))
         features = functional.relu(self.bn2(self.conv2(features)))
         branches = [self.layer1(features)]

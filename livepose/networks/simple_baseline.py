@@ -17,10 +17,10 @@ DECONVOLUTION_CHANNELS = 256
 
 
 class SimpleBaseline(nn.Module):
-    """ResNet with a deconvolution head: normalised pictures to heatmaps at a quarter of the size.
+    """ResNet with a deconvolution head: normalised images to heatmaps at a quarter of the size.
 
     ``blocks`` is the number of bottlenecks of each of the four layers: 3, 4, 6, 3 is ResNet-50.
-    Height and width of the pictures must be multiples of 4.
+    Height and width of the images must be multiples of 4.
     """
 
     def __init__(self, blocks: Sequence[int], keypoints: int) -> None:
@@ -41,7 +41,7 @@ class SimpleBaseline(nn.Module):
                 nn.init.normal_(module.weight, std=0.001)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, H, W) to heatmaps (B, K, H/4, W/4)."""
+        """Normalised images (B, 3, H, W) to heatmaps (B, K, H/4, W/4)."""
         height, width = (side // 4 for side in images.shape[2:])
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):

@@ -43,7 +43,7 @@ class Poses(Result):
     scores : float64 (P,)
         How sure it is that there is a person.
     track_ids : int64 (P,)
-        Who it is, from 1 on; in still pictures only a count. 0 where nobody is followed.
+        Who it is, from 1 on; in still images only a count. 0 where nobody is followed.
     covariance_px2 : float64 (P, K, 2, 2)
         Covariance of each keypoint in px², NaN where unknown.
     skeleton : Skeleton
@@ -93,7 +93,7 @@ class Poses(Result):
         return len(self.scores)
 
     def in_source_pixels(self, scale_xy: tuple[float, float]) -> "Poses":
-        """The same people where a picture of ``scale_xy`` times the size has pixels of its own."""
+        """The same people where an image of ``scale_xy`` times the size has pixels of its own."""
         if scale_xy == (1.0, 1.0):
             return self
         scale = np.array(scale_xy)
@@ -124,7 +124,7 @@ class Poses(Result):
             keypoint_states=np.where(which, np.uint8(KeypointState.MISSING), self.keypoint_states),
         )
 
-    def exchanged(self, which: NDArray[np.bool_], pairs: NDArray[np.int64]) -> "Poses":
+    def swapped(self, which: NDArray[np.bool_], pairs: NDArray[np.int64]) -> "Poses":
         """The same people; of the ``pairs`` (F, 2) those marked, (P, F), are exchanged."""
         people, marked = np.nonzero(which)
         order = np.tile(np.arange(self.keypoint_scores.shape[1]), (len(self), 1))

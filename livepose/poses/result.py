@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 WEAK_SCORE = 0.2
 """A keypoint that scores less is hardly believed, and is not drawn unless asked for."""
-PICTURES = (".bmp", ".jpg", ".jpeg", ".png", ".webp")
+IMAGES = (".bmp", ".jpg", ".jpeg", ".png", ".webp")
 LARGEST_SIDE_IN_HTML_PX = 640
 
 
@@ -49,13 +49,13 @@ class Result:
         return cast("Poses", self)
 
     def found_in(self, image_bgr: ImageBgr) -> "Poses":
-        """The same people, who remember the picture that they were found in, for ``plot``."""
+        """The same people, who remember the image that they were found in, for ``plot``."""
         object.__setattr__(self, "_image_bgr", image_bgr)
         return self._poses
 
     @property
     def image_bgr(self) -> ImageBgr | None:
-        """The picture that they were found in, if ``process`` was given no time; else None."""
+        """The image that they were found in, if ``process`` was given no time; else None."""
         return getattr(self, "_image_bgr", None)
 
     def __getitem__(self, which: int | slice | NDArray[Any]) -> "Poses":
@@ -99,12 +99,12 @@ class Result:
         boxes: bool = False,
         uncertainty: bool = False,
     ) -> ImageBgr:
-        """The people drawn into a copy of the picture, blue first.
+        """The people drawn into a copy of the image, blue first.
 
         Parameters
         ----------
         image_bgr : uint8 (H, W, 3), optional
-            The picture; left out, the one that they were found in.
+            The image; left out, the one that they were found in.
         score_threshold : float
             Keypoints below it are left out.
         boxes, uncertainty : bool
@@ -113,13 +113,13 @@ class Result:
         Raises
         ------
         UsageError
-            When no picture is known.
+            When no image is known.
         """
         from livepose.drawing import draw_poses
 
         image_bgr = self.image_bgr if image_bgr is None else image_bgr
         if image_bgr is None:
-            raise UsageError("plot: these poses do not know their picture; use plot(image_bgr)")
+            raise UsageError("plot: these poses do not know their image; use plot(image_bgr)")
         return draw_poses(
             image_bgr.copy(),
             self._poses,
@@ -129,14 +129,14 @@ class Result:
         )
 
     def save(self, path: str | Path, **how: Any) -> Path:
-        """Writes a drawn picture, ``.json`` (``to_dict``) or ``.csv`` (``to_table``), by its name.
+        """Writes a drawn image, ``.json`` (``to_dict``) or ``.csv`` (``to_table``), by its name.
 
         What is there already is replaced; ``how`` is as for ``plot``.
 
         Raises
         ------
         UsageError
-            When the name ends in something else, or no picture is known.
+            When the name ends in something else, or no image is known.
         SinkError
             When the file cannot be written.
         """
@@ -146,10 +146,10 @@ class Result:
                 content = json.dumps(self._poses.to_dict()).encode()
             case ".csv":
                 content = self._csv().encode()
-            case suffix if suffix in PICTURES:
+            case suffix if suffix in IMAGES:
                 content = _encoded(self.plot(**how), suffix)
             case _:
-                known = ", ".join((*PICTURES, ".json", ".csv"))
+                known = ", ".join((*IMAGES, ".json", ".csv"))
                 wanted = f"expected a file name that ends in {known}"
                 raise UsageError(f"save: {wanted}, got {path.name!r}")
         try:
@@ -201,16 +201,16 @@ class Result:
         )
 
     def _repr_html_(self) -> str:
-        """The picture with the people in it, where it is known, above a table of them."""
+        """The image with the people in it, where it is known, above a table of them."""
         heads = ["id", "score", "box x1, y1, x2, y2", f"keypoints of {self.skeleton.name}"]
         rows = [_html_row(heads, "th")]
         seen = self.visible().sum(axis=1)
         for person, track_id in enumerate(self.track_ids):
             box = ", ".join(f"{edge:.0f}" for edge in self.boxes_xyxy[person])
             rows.append(_html_row([track_id, f"{self.scores[person]:.2f}", box, seen[person]]))
-        return self._html_picture() + f"<table>{''.join(rows)}</table>"
+        return self._html_image() + f"<table>{''.join(rows)}</table>"
 
-    def _html_picture(self) -> str:
+    def _html_image(self) -> str:
         if self.image_bgr is None:
             return ""
         drawn = self.plot()
@@ -229,7 +229,7 @@ def _same(mine: Any, other: Any) -> bool:
 def _encoded(image_bgr: ImageBgr, suffix: str) -> bytes:
     done, data = cv2.imencode(suffix, image_bgr)
     if not done:
-        raise SinkError(f"the picture cannot be written as {suffix}")
+        raise SinkError(f"the image cannot be written as {suffix}")
     return data.tobytes()
 
 

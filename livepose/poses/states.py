@@ -18,7 +18,7 @@ class KeypointState(IntEnum):
     MISSING = 0
     """It is not there: its position is NaN."""
     SEEN = 1
-    """Measured in this picture."""
+    """Measured in this image."""
     WEAK = 2
     """Measured, with a score under ``WEAK_SCORE``."""
     OUTSIDE = 3
@@ -26,7 +26,7 @@ class KeypointState(IntEnum):
     PREDICTED = 4
     """Not measured, or measured where it cannot be: it lies where it should be by its motion."""
     PROPAGATED = 5
-    """Not looked at in this picture: there the prediction is as good as a measurement."""
+    """Not looked at in this image: there the prediction is as good as a measurement."""
 
     @property
     def word(self) -> str:

@@ -1,6 +1,6 @@
 """Angles of joints and segments, with their uncertainty, by the conventions of Sports2D.
 
-A segment angle is measured anticlockwise from the horizontal, as seen in the picture. A joint
+A segment angle is measured anticlockwise from the horizontal, as seen in the image. A joint
 angle is 0 where its two segments are aligned; the shoulder's is 180 where the arm is aligned with
 the trunk. Signs are those of somebody who faces right. There is no ankle: it needs toes.
 
@@ -94,7 +94,7 @@ class AngleMeter:
     def __call__(self, poses: Poses, *, tracked: bool = True) -> Angles:
         """The angles of one frame; frames come in their order.
 
-        In still pictures nobody is ``tracked``: their ids only count people.
+        In still images nobody is ``tracked``: their ids only count people.
         """
         angles = measure(poses)
         for degrees, track_id in zip(angles.degrees, poses.track_ids.tolist(), strict=True):

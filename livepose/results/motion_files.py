@@ -31,7 +31,7 @@ and Motor Control of Human Movement, figure 4.1 (after Drillis and Contini, 1966
 class _MotionSink(Sink):
     """Collects the columns of each person, and writes one file each when it is closed.
 
-    ``walk.trc`` becomes ``walk_person1.trc``, ...; nobody, and still pictures, no file. The rate
+    ``walk.trc`` becomes ``walk_person1.trc``, ...; nobody, and still images, no file. The rate
     of the file is ``rate_hz``, or that of the frames.
     """
 
@@ -85,8 +85,8 @@ class _MotionSink(Sink):
 class TrcSink(_MotionSink):
     """Markers: every keypoint, and Hip and Neck as midpoints.
 
-    In pixels of the picture, y downwards; with a height in metres, y upwards from the lower edge
-    of the picture. That height is of whoever was seen for longest with the whole body; all are
+    In pixels of the image, y downwards; with a height in metres, y upwards from the lower edge
+    of the image. That height is of whoever was seen for longest with the whole body; all are
     taken to be as far away. What is missing is an empty cell.
     """
 
@@ -103,12 +103,12 @@ class TrcSink(_MotionSink):
         super().__init__(path, rate_hz, overwrite=overwrite)
         self._height_m = height_m
         self._names: list[str] = []
-        self._picture_px = 0
+        self._image_px = 0
 
     def _columns(self, frame: Frame, poses: Poses) -> Floats:
         # Metres need square pixels, the others are the source's.
         own = poses if self._height_m else poses.in_source_pixels(frame.scale_xy)
-        self._picture_px = frame.size_wh[1]
+        self._image_px = frame.size_wh[1]
         self._names, markers_xy = _markers(poses.skeleton, own.keypoints_xy)
         return markers_xy
 
@@ -131,7 +131,7 @@ class TrcSink(_MotionSink):
         units, rate, count = "px", f"{rate_hz:.10g}", len(columns)
         if self._height_m is not None:
             units = "m"
-            columns = (columns * (1.0, -1.0) + (0.0, self._picture_px - 0.5)) * self._m_per_px
+            columns = (columns * (1.0, -1.0) + (0.0, self._image_px - 0.5)) * self._m_per_px
         first = round(times_s[0] * rate_hz)
         return [
             f"PathFileType\t4\t(X/Y/Z)\t{name}",
@@ -171,7 +171,7 @@ class MotSink(_MotionSink):
 
 
 def _trc_cells(xy: list[float]) -> str:
-    """x, y, z of a marker; z is 0 in a picture."""
+    """x, y, z of a marker; z is 0 in an image."""
     return f"{xy[0]:.5f}\t{xy[1]:.5f}\t0.00000" if np.isfinite(xy).all() else "\t\t"
 
 

@@ -108,7 +108,7 @@ def _draw_person(column: Sequence["Axes"], results: Results, angles: Table, pers
         axis.grid(alpha=0.3)
         axis.margins(x=0)
         _fit_lines(axis)
-    column[1].invert_yaxis()  # y goes down in a picture
+    column[1].invert_yaxis()  # y goes down in an image
     column[2].set_ylim(bottom=0.0)
 
 
@@ -192,9 +192,9 @@ def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
     figure.savefig(file, format=form.replace("html", "png"), dpi=120, metadata=metadata)
     data = file.getvalue()
     if form == "html":
-        said, picture = html.escape(title), base64.b64encode(data).decode()
+        said, image = html.escape(title), base64.b64encode(data).decode()
         data = (
             f'<!doctype html><meta charset="utf-8"><title>{said}</title>\n'
-            f'<img alt="{said}" style="max-width:100%" src="data:image/png;base64,{picture}">\n'
+            f'<img alt="{said}" style="max-width:100%" src="data:image/png;base64,{image}">\n'
         ).encode(errors="backslashreplace")
     write_whole(path, data)

@@ -33,7 +33,7 @@ class Results:
         The file's first line.
     skeleton : Skeleton
     frame, time_s, name : (N,)
-        Number, time and picture of the frame that each person is in.
+        Number, time and image of the frame that each person is in.
     poses : Poses
         Those people, P = N; ``poses.track_ids`` says who they are.
     """
@@ -57,7 +57,7 @@ class Results:
 
     @property
     def is_tracked(self) -> bool:
-        """Whether ids say who somebody is; in still pictures they only count people."""
+        """Whether ids say who somebody is; in still images they only count people."""
         return self.header.get("kind") != STILLS
 
     def keypoints(self) -> Table:
@@ -73,8 +73,8 @@ class Results:
         square = self.poses.in_source_pixels((1.0 / aspect, 1.0))
         meter = AngleMeter()
         _, starts = np.unique(self.frame, return_index=True)
-        cuts = np.split(np.arange(len(self)), starts[1:])
-        measured = [meter(square.select(rows), tracked=self.is_tracked) for rows in cuts]
+        groups = np.split(np.arange(len(self)), starts[1:])
+        measured = [meter(square.select(rows), tracked=self.is_tracked) for rows in groups]
         degrees = np.concatenate([one.degrees for one in measured])
         sigma = np.concatenate([one.sigma_deg for one in measured])
         angles = Angles(degrees, sigma)

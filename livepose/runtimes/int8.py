@@ -2,7 +2,7 @@
 
 Weights are rounded to 255 steps, each output channel with its own; they need nothing but
 themselves. What enters a convolution is rounded to 256 steps between limits that were measured on
-real pictures (``ranges``); OpenVINO fuses that rounding into the layer before. Layers that the
+real images (``ranges``); OpenVINO fuses that rounding into the layer before. Layers that the
 ranges leave out stay as they are: the ends of a network, a hundredth of the work.
 """
 

@@ -81,7 +81,7 @@ def compile_options(precision: str = "") -> dict[Any, Any]:
 
 
 def traced(module: Any, example: Any) -> Any:
-    """A torch module that takes pictures as an OpenVINO model for any number of any size of them.
+    """A torch module that takes images as an OpenVINO model for any number of any size of them.
 
     By the frontend for torch, not by ``ov.convert_model``, which reports its use over the network.
     """
@@ -129,7 +129,7 @@ def read_model(path: Path) -> Any:
 
 
 def bytes_in(model: Any, mean: Sequence[float], scale: Sequence[float], rgb: bool) -> Any:
-    """A preprocessor that lets a model take pictures uint8 (B, h, w, 3), blue first.
+    """A preprocessor that lets a model take images uint8 (B, h, w, 3), blue first.
 
     ``build`` makes it of it. ``mean`` (none where empty) and ``scale`` are in the order of colours
     that the model takes.

@@ -110,17 +110,17 @@ def constant(values: Any, kind: type = np.float32) -> Any:
 
 
 def pose_graph(tensors: Tensors, card: Card, what: str) -> Any:
-    """A pose network as a model: normalised pictures f32 (B, 3, h, w) to its output, B free.
+    """A pose network as a model: normalised images f32 (B, 3, h, w) to its output, B free.
 
     Height and width are the card's; where both are multiples of ``BEST_STEP_PX`` the model may be
     reshaped to others that are. WeightsError when the tensors are not those of the network that the
     card names.
     """
     layers = Layers(tensors, what)
-    pictures = ops.parameter([-1, 3, *card.input_hw], np.float32)
+    images = ops.parameter([-1, 3, *card.input_hw], np.float32)
     try:
-        maps = (_hrnet if card.network.startswith(HRNET) else _resnet)(layers, pictures)
-        model = ov.Model([ops.result(maps)], [pictures], card.network)
+        maps = (_hrnet if card.network.startswith(HRNET) else _resnet)(layers, images)
+        model = ov.Model([ops.result(maps)], [images], card.network)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise WeightsError(f"{what} does not fit {card.network}: {reason}") from None
@@ -141,8 +141,8 @@ def _require_named_network(layers: Layers, card: Card, what: str, model: Any) ->
         )
 
 
-def _hrnet(layers: Layers, pictures: Any) -> Any:
-    features = ops.relu(layers.convolution(pictures, "conv1", "bn1", 2))
+def _hrnet(layers: Layers, images: Any) -> Any:
+    features = ops.relu(layers.convolution(images, "conv1", "bn1", 2))
     features = ops.relu(layers.convolution(features, "conv2", "bn2", 2))
     branches = [_row(layers, features, "layer1", _bottleneck)]
     for number in (2, 3, 4):
@@ -155,15 +155,15 @@ def _hrnet(layers: Layers, pictures: Any) -> Any:
     return layers.convolution(branches[0], "final_layer")
 
 
-def _resnet(layers: Layers, pictures: Any) -> Any:
-    features = ops.relu(layers.convolution(pictures, "conv1", "bn1", 2))
+def _resnet(layers: Layers, images: Any) -> Any:
+    features = ops.relu(layers.convolution(images, "conv1", "bn1", 2))
     features = ops.max_pool(features, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
     for number in range(1, 5):
         features = _row(layers, features, f"layer{number}", _bottleneck, 1 if number == 1 else 2)
     for index in range(0, layers.count("deconv_layers"), 3):
         doubled = layers.doubling(features, f"deconv_layers.{index}", f"deconv_layers.{index + 1}")
         features = ops.relu(doubled)
-    height, width = (side // 4 for side in _size_hw(pictures))
+    height, width = (side // 4 for side in _size_hw(images))
     return _within(layers.convolution(features, "final_layer"), height, width)
 
 

@@ -23,7 +23,7 @@ from livepose.runtimes.openvino import (
 )
 from livepose.runtimes.openvino_graph import pose_graph
 from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, empty_heatmaps
-from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges
+from livepose.runtimes.ranges import ActivationRanges, ranges_path, read_ranges
 from livepose.runtimes.store import Store, content_hash
 from livepose.runtimes.verify import PROBES, probe_crops, require_agreement
 from livepose.settings import BEST_STEP_PX
@@ -164,7 +164,7 @@ def open_own(path: Path, card: Card, precision: str) -> OpenVinoRuntime:
     return runtime
 
 
-def required_ranges(path: Path, card: Card) -> Ranges:
+def required_ranges(path: Path, card: Card) -> ActivationRanges:
     """The INT8 ranges of these weights; WeightsError where there are none."""
     ranges = read_ranges(path, card.sha256)
     if ranges is None:
@@ -176,7 +176,7 @@ def required_ranges(path: Path, card: Card) -> Ranges:
 
 
 def open_third_party(path: Path, card: Card, precision: str) -> OpenVinoRuntime:
-    """Somebody else's ONNX or OpenVINO network, which takes normalised pictures (B, 3, h, w).
+    """Somebody else's ONNX or OpenVINO network, which takes normalised images (B, 3, h, w).
 
     It is compiled at each start. The batch is left free if the network allows it, else it is 1.
     With several outputs the first one of the right shape is taken. WeightsError when the file
@@ -202,7 +202,7 @@ def _third_party_model(path: Path, card: Card) -> Any:
         raise failure
     raise WeightsError(
         f"{path.name} takes {model.input(0).get_partial_shape()}; its model config says "
-        f"pictures of 1x3x{size_of(card)}"
+        f"images of 1x3x{size_of(card)}"
     )
 
 

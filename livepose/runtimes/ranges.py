@@ -1,7 +1,7 @@
 """Files of ranges: what INT8 has to know of a network beside its weights.
 
 ``network.int8.json`` lies beside ``network.safetensors``. It says within which limits the numbers
-that enter each convolution lie, measured on real pictures, for which weights that is so, and what
+that enter each convolution lie, measured on real images, for which weights that is so, and what
 it cost in accuracy. Weights that it was not made for are never run with it.
 """
 
@@ -20,7 +20,7 @@ SUFFIX = ".int8.json"
 
 
 @dataclass(frozen=True)
-class Ranges:
+class ActivationRanges:
     """Lowest and highest number that enters each convolution, by its name in the network.
 
     ``weights_sha256`` is that of the weights' card; ``measured`` is for readers.
@@ -33,8 +33,8 @@ class Ranges:
     @property
     def digest(self) -> str:
         """A name for these limits."""
-        facts = json.dumps(sorted(self.limits.items()))
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        properties = json.dumps(sorted(self.limits.items()))
+        return hashlib.sha256(properties.encode()).hexdigest()[:16]
 
 
 def ranges_path(weights: Path) -> Path:
@@ -42,7 +42,7 @@ def ranges_path(weights: Path) -> Path:
     return weights.with_name(weights.stem + SUFFIX)
 
 
-def read_ranges(weights: Path, sha256: str) -> Ranges | None:
+def read_ranges(weights: Path, sha256: str) -> ActivationRanges | None:
     """The ranges beside a weights file whose tensors have this hash; None where there are none.
 
     WeightsError when they are damaged, or were made for other weights.
@@ -65,7 +65,7 @@ def read_ranges(weights: Path, sha256: str) -> Ranges | None:
     return ranges
 
 
-def _parsed(document: Any) -> Ranges:
+def _parsed(document: Any) -> ActivationRanges:
     if document["format"] != FORMAT:
         raise ValueError(f"format {FORMAT!r} expected, got {document['format']!r}")
     pairs = {
@@ -76,10 +76,10 @@ def _parsed(document: Any) -> Ranges:
             raise ValueError(f"a range has to hold 0, got {low} to {high}")
     if not pairs:
         raise ValueError("it holds no ranges")
-    return Ranges(str(document["weights_sha256"]), pairs, document["measured"])
+    return ActivationRanges(str(document["weights_sha256"]), pairs, document["measured"])
 
 
-def write_ranges(path: Path, ranges: Ranges) -> None:
+def write_ranges(path: Path, ranges: ActivationRanges) -> None:
     """Writes one range a line, so that a change can be read."""
     rows = [f"    {json.dumps(name)}: {json.dumps(pair)}" for name, pair in ranges.limits.items()]
     head = {

@@ -21,7 +21,7 @@ from livepose.weights.places import cache_folder
 
 KEPT_NETWORKS, KEPT_COMPILED = 8, 12
 COMPILED = ".blob"
-FACTS = "facts.json"
+PROPERTIES = "facts.json"
 
 logger = logging.getLogger(__name__)
 
@@ -70,15 +70,15 @@ class Store:
 
     def fact(self, name: str, find_out: Callable[[], Any]) -> Any:
         """A small fact about the network, as JSON has it: found out once, then kept."""
-        facts = self._facts()
-        if name not in facts:
+        properties = self._properties()
+        if name not in properties:
             found = find_out()
-            facts = {**self._facts(), name: found}
-            self.write(FACTS, json.dumps(facts).encode())
-        return facts[name]
+            properties = {**self._properties(), name: found}
+            self.write(PROPERTIES, json.dumps(properties).encode())
+        return properties[name]
 
-    def _facts(self) -> dict[str, Any]:
-        content = self.read(FACTS)
+    def _properties(self) -> dict[str, Any]:
+        content = self.read(PROPERTIES)
         return {} if content is None else dict(json.loads(bytes(content)))
 
     def _folders(self) -> Iterator[Path]:

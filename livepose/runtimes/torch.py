@@ -41,10 +41,10 @@ class PoseGraph(nn.Module):
 
     def forward(self, crops_bgr: Tensor) -> Tensor:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""
-        pictures = crops_bgr.permute(0, 3, 1, 2).to(self.mean.dtype)
+        images = crops_bgr.permute(0, 3, 1, 2).to(self.mean.dtype)
         if self.rgb:
-            pictures = pictures.flip(1)
-        maps: Tensor = self.network((pictures - self.mean) * self.inverse_std).float()
+            images = images.flip(1)
+        maps: Tensor = self.network((images - self.mean) * self.inverse_std).float()
         if self.softmax:
             return self.peak * torch.softmax(maps.flatten(2), dim=2).view_as(maps)
         return maps

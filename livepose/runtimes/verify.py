@@ -21,7 +21,7 @@ from livepose.weights.card import STRIDE
 
 PROBES = 4
 SHEET = Path(__file__).with_name("probes.jpg")
-"""Four people, 256x192 each: cut from pictures that tensorflow/tfjs-models, google-coral/
+"""Four people, 256x192 each: cut from images that tensorflow/tfjs-models, google-coral/
 project-posenet and ambianic/ambianic-edge publish under the Apache licence 2.0."""
 LIMITS_PX = {"f32": 0.05, "f16": 0.05, "bf16": 0.05, "int8": 0.3}
 """Largest median distance between a keypoint and the reference's, in pixels of the crop."""

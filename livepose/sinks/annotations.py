@@ -72,16 +72,16 @@ class CocoSink(Sink):
 
 
 class _ImageIds:
-    """COCO's number of a picture: the number in its name, or the frame's index.
+    """COCO's number of an image: the number in its name, or the frame's index.
 
-    A picture whose number is another one's gets the next free number.
+    An image whose number is another one's gets the next free number.
     """
 
     def __init__(self) -> None:
         self._given: set[int] = set()
 
     def __call__(self, frame: Frame) -> tuple[int, bool]:
-        """The number, and whether it says which picture that is."""
+        """The number, and whether it says which image that is."""
         if frame.name is None:
             return frame.index, True
         found = re.fullmatch(r"[^0-9]*([0-9]{1,18})", Path(frame.name).stem)
@@ -106,10 +106,10 @@ def _result(person: Poses) -> dict[str, Any]:
 
 
 class CocoDatasetSink(Sink):
-    """Writes pictures and annotations in COCO's keypoint form, with ``track_id`` and ``score``.
+    """Writes images and annotations in COCO's keypoint form, with ``track_id`` and ``score``.
 
     The file appears, whole, when the sink is closed. Frames of a video are called by ``stem`` and
-    number, ``walk_000000000012.jpg``; pictures keep their name.
+    number, ``walk_000000000012.jpg``; images keep their name.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class CocoDatasetSink(Sink):
         self._skeleton = COCO17
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
-        """Adds one picture and its people, in the source's own pixels."""
+        """Adds one image and its people, in the source's own pixels."""
         self._skeleton = poses.skeleton
         width, height = (
             round(side / scale) for side, scale in zip(frame.size_wh, frame.scale_xy, strict=True)
@@ -161,7 +161,7 @@ class CocoDatasetSink(Sink):
 
 
 def _annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
-    """One person (P = 1) of a data set, without the numbers of annotation and picture."""
+    """One person (P = 1) of a data set, without the numbers of annotation and image."""
     flags = _flags(person, size_wh)
     points = np.where(flags[:, None] > 0, person.keypoints_xy[0], 0.0).round(2).tolist()
     left, top, width, height = _box_xywh(person, size_wh).round(2).tolist()
@@ -180,7 +180,7 @@ def _annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
 
 
 def _flags(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.int64]:
-    """COCO's flag of each keypoint of one person (P = 1); 0 outside of the picture."""
+    """COCO's flag of each keypoint of one person (P = 1); 0 outside of the image."""
     xy = person.keypoints_xy[0]
     with np.errstate(invalid="ignore"):
         inside = ((xy >= 0) & (xy <= np.array(size_wh) - 1)).all(axis=1)
@@ -188,22 +188,22 @@ def _flags(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.int64]:
 
 
 def _box_xywh(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.float64]:
-    """Left, top, width and height of a person's box, cut at the picture."""
+    """Left, top, width and height of a person's box, cut at the image."""
     edges = np.clip(np.nan_to_num(person.boxes_xyxy[0]), 0.0, np.array([*size_wh, *size_wh]))
     return np.concatenate([edges[:2], np.maximum(edges[2:] - edges[:2], 0.0)])
 
 
 class YoloPoseSink(FolderSink):
-    """Writes ``labels/NAME.txt`` for each picture, and ``dataset.yaml``, into a folder.
+    """Writes ``labels/NAME.txt`` for each image, and ``dataset.yaml``, into a folder.
 
     A line a person: class 0, centre and size of the box, then x, y and flag of each keypoint, as
-    shares of the picture. The pictures themselves belong into ``images/`` beside ``labels/``.
+    shares of the image. The images themselves belong into ``images/`` beside ``labels/``.
     """
 
     _begun = False
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
-        """Writes the labels of one picture."""
+        """Writes the labels of one image."""
         if not self._begun:
             self._begun = True
             check_folder(self._folder / "labels", overwrite=True)
@@ -222,7 +222,7 @@ def _yolo_line(person: Poses, size_wh: tuple[int, int]) -> str:
     size = np.array(size_wh, dtype=np.float64)
     left_top, wh = np.split(_box_xywh(person, size_wh), 2)
     flags = _flags(person, size_wh)
-    # A share of 0 is the picture's edge, half a pixel before the centre of its first pixel.
+    # A share of 0 is the image's edge, half a pixel before the centre of its first pixel.
     shares = np.where(flags[:, None] > 0, (person.keypoints_xy[0] + 0.5) / size, 0.0)
     box = np.concatenate([(left_top + wh / 2) / size, wh / size])
     points = (f"{x:.6f} {y:.6f} {flag}" for (x, y), flag in zip(shares, flags, strict=True))

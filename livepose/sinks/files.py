@@ -181,10 +181,10 @@ def write_whole(path: Path, data: str | bytes) -> None:
 
 
 class FrameNames:
-    """What the file of each frame is called: as its picture is, or by a stem and its number.
+    """What the file of each frame is called: as its image is, or by a stem and its number.
 
     The stem comes from what a source is called: in.mp4 -> in, camera 0 -> camera_0. The second of
-    two pictures of the same name (from two folders) gets its number too.
+    two images of the same name (from two folders) gets its number too.
     """
 
     def __init__(self, source: str) -> None:
@@ -206,7 +206,7 @@ class FrameNames:
 class FolderSink(Sink):
     """Writes a file for each frame into a folder, which is made inside one that exists.
 
-    The files are called as their pictures are, or by ``stem`` and number.
+    The files are called as their images are, or by ``stem`` and number.
     """
 
     def __init__(

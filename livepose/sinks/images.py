@@ -1,4 +1,4 @@
-"""Drawn pictures as files: each under its name, or all of a clip at a glance on one sheet."""
+"""Drawn images as files: each under its name, or all of a clip at a glance on one sheet."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ _SHEET_WIDTH_PX, _KEPT_WIDTH_PX = 1280, 640
 
 
 class ImageSink(Sink):
-    """Writes each drawn picture under the name of its source picture.
+    """Writes each drawn image under the name of its source image.
 
-    ``path`` is a picture file (for one frame only), or a folder, which is made if it is missing;
+    ``path`` is an image file (for one frame only), or a folder, which is made if it is missing;
     frames without a name are called by ``stem`` and number there.
     """
 
@@ -35,20 +35,20 @@ class ImageSink(Sink):
         (check_file if self._single else check_folder)(self._path, overwrite=overwrite)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
-        """Writes one picture."""
+        """Writes one image."""
         if self._single and self._written:
-            raise UsageError(f"{self._path} is one file for many pictures; name a folder instead")
+            raise UsageError(f"{self._path} is one file for many images; name a folder instead")
         suffix = Path(frame.name or "").suffix
         suffix = suffix if suffix.lower() in IMAGE_SUFFIXES else ".jpg"
         path = self._path if self._single else self._path / f"{self._names(frame)}{suffix}"
         if frame.name is not None and path.resolve() == Path(frame.name).resolve():
-            raise SinkError(f"{path} is the picture itself; write to another folder or name")
+            raise SinkError(f"{path} is the image itself; write to another folder or name")
         _save_image(path, frame.image_bgr if drawn_bgr is None else drawn_bgr)
         self._written = True
 
 
 class SheetSink(Sink):
-    """Keeps frames spread evenly over the clip, and writes them as one picture when it closes.
+    """Keeps frames spread evenly over the clip, and writes them as one image when it closes.
 
     However long the clip turns out to be: frames are kept at a step that doubles whenever twice
     as many as wanted have come together, so nothing has to be known of its length.
@@ -100,5 +100,5 @@ def _save_image(path: Path, image_bgr: ImageBgr) -> None:
     settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if is_jpeg else []
     good, data = cv2.imencode(path.suffix, np.ascontiguousarray(image_bgr), settings)
     if not good:
-        raise SinkError(f"cannot write {path}: {path.suffix} pictures cannot be made here")
+        raise SinkError(f"cannot write {path}: {path.suffix} images cannot be made here")
     write_whole(path, data.tobytes())

@@ -52,12 +52,12 @@ class Sink(Closable):
     """
 
     needs_drawing = False
-    """Whether it wants the drawn picture."""
+    """Whether it wants the drawn image."""
     live = False
     """Whether it only hands over: it then gets each frame at once, and not after the files."""
 
     def write(self, frame: "Frame", poses: "Poses", drawn_bgr: "ImageBgr | None" = None) -> None:
-        """Takes one frame; ``drawn_bgr`` is the picture with the people drawn into it."""
+        """Takes one frame; ``drawn_bgr`` is the image with the people drawn into it."""
         raise NotImplementedError
 
 
@@ -175,9 +175,9 @@ def is_device(path: Path) -> bool:
 
 
 def check_image_name(path: Path) -> None:
-    """Refuses a name that says nothing of how a picture is to be written."""
+    """Refuses a name that says nothing of how an image is to be written."""
     if path.suffix.lower() not in IMAGE_SUFFIXES:
-        raise UsageError(f"{path}: expected a picture such as sheet.png or sheet.jpg")
+        raise UsageError(f"{path}: expected an image such as sheet.png or sheet.jpg")
 
 
 def video_format(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Recordings: H.264 in yuv420p, with exact times, and safe against a kill.
 
-The input's sound keeps its distance to the picture: packets are copied bit for bit where the
+The input's sound keeps its distance to the image: packets are copied bit for bit where the
 container can hold them, and otherwise made into AAC.
 """
 
@@ -30,7 +30,7 @@ _BT709 = 1
 _ENCODER = {
     "preset": "veryfast",
     "crf": "20",
-    # Without B-frames the first time in the file is the first time of the picture.
+    # Without B-frames the first time in the file is the first time of the image.
     "bf": "0",
     "forced-idr": "1",
     "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709",
@@ -48,11 +48,11 @@ _HIGHEST_AAC_HZ, _RESAMPLED_HZ = 96_000, 48_000
 
 
 class VideoSink(Sink):
-    """Writes the drawn pictures as a video that browsers play.
+    """Writes the drawn images as a video that browsers play.
 
     Times are those of the frames, in ticks of 1/90000 s; one that does not go forward is moved
-    to the tick after the one before. The size is that of the first picture, with an odd side
-    made even by repeating its edge; later pictures of another size are scaled into it.
+    to the tick after the one before. The size is that of the first image, with an odd side
+    made even by repeating its edge; later images of another size are scaled into it.
 
     MP4 is written in fragments of about a second, so that a run that is killed leaves them
     playable; when it ends well the file becomes a plain MP4. Without a frame there is no file.
@@ -62,8 +62,8 @@ class VideoSink(Sink):
     path : str or Path
         Ends in .mp4, .m4v, .mov or .mkv.
     audio_from : Path or str, optional
-        A file, or its address, whose sound is carried over. Sound that goes on after the picture
-        is kept when the picture was written to its end.
+        A file, or its address, whose sound is carried over. Sound that goes on after the image
+        is kept when the image was written to its end.
     fps : float, optional
         The rate to expect, a hint for the encoder.
     from_first_frame : bool
@@ -96,7 +96,7 @@ class VideoSink(Sink):
         self._done = False
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
-        """Adds one picture, and the sound up to it."""
+        """Adds one image, and the sound up to it."""
         if self._done:
             raise SinkError(f"{self._path} is closed already")
         image_bgr = frame.image_bgr if drawn_bgr is None else drawn_bgr
@@ -140,15 +140,15 @@ class VideoSink(Sink):
 
     def _add(self, image_bgr: ImageBgr, time_s: float) -> None:
         tick = max(round(time_s * _TICKS_PER_S), self._last_tick + 1)
-        picture: Any = av.VideoFrame.from_ndarray(fit(image_bgr, self._size_wh), format="bgr24")
+        image: Any = av.VideoFrame.from_ndarray(fit(image_bgr, self._size_wh), format="bgr24")
         # BT.709, as players assume it.
-        picture = picture.reformat(format="yuv420p", dst_colorspace=_BT709)
-        picture.pts, picture.time_base = tick, Fraction(1, _TICKS_PER_S)
+        image = image.reformat(format="yuv420p", dst_colorspace=_BT709)
+        image.pts, image.time_base = tick, Fraction(1, _TICKS_PER_S)
         if tick >= self._next_key_tick:
-            picture.pict_type = av.video.frame.PictureType.I
+            image.pict_type = av.video.frame.ImageType.I
             self._next_key_tick = tick + round(_KEY_FRAME_EVERY_S * _TICKS_PER_S)
         self._last_tick = tick
-        self._output.mux(self._stream.encode(picture))
+        self._output.mux(self._stream.encode(image))
         if self._sound is not None:
             self._output.mux(self._sound.until(time_s))
 
@@ -183,7 +183,7 @@ class VideoSink(Sink):
 
 
 def _container_options(form: str) -> dict[str, str]:
-    # Sound may end before the picture; the muxer must not wait for more of it for long.
+    # Sound may end before the image; the muxer must not wait for more of it for long.
     options = {"max_interleave_delta": "4000000", "flush_packets": "1"}
     if form in ("mp4", "mov"):
         flags = "frag_keyframe+delay_moov+default_base_moof"
@@ -199,7 +199,7 @@ def even(size_wh: tuple[int, int]) -> tuple[int, int]:
 
 
 def fit(image_bgr: ImageBgr, size_wh: tuple[int, int]) -> ImageBgr:
-    """The picture in ``size_wh``: as it is, with its edge repeated by a pixel, or scaled.
+    """The image in ``size_wh``: as it is, with its edge repeated by a pixel, or scaled.
 
     Scaling keeps the shape and fills the rest with black.
     """
@@ -260,7 +260,7 @@ class _Sound:
             yield packet
 
     def video_end_s(self) -> float | None:
-        """When the picture of the same file ends, as far as its header says."""
+        """When the image of the same file ends, as far as its header says."""
         for stream in self._input.streams.video:
             if stream.duration is not None and stream.start_time is not None:
                 end = (stream.start_time + stream.duration) * stream.time_base - self._start
@@ -272,7 +272,7 @@ class _Sound:
         self._input.close()
 
     def _packets(self) -> Iterator[Any]:
-        # The picture's reader meets the same damage and tells of it.
+        # The image's reader meets the same damage and tells of it.
         with suppress(av.FFmpegError, OSError):
             yield from (packet for packet in self._input.demux(self._track) if packet.size > 0)
 

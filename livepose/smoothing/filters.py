@@ -21,7 +21,7 @@ FADE_S = 0.2
 """A keypoint that vanishes is predicted so long, its score falling to zero."""
 GAP_S = 1.5
 """Somebody not seen for longer starts anew, and is forgotten; as long as the tracker knows who
-somebody out of sight is, and longer than from one picture to the next."""
+somebody out of sight is, and longer than from one image to the next."""
 _JUMP = 0.3  # what comes back farther away starts anew instead of gliding there
 
 # -- One Euro --------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ _CHANGES = (1e-5, 3e-3, 20.0)
 change their speed: white acceleration."""
 _LASTS_S = (5.0, 2.0, 1.0)  # usually
 _START_SPEEDS = (0.0, 0.05, 1.0)  # deviation of a new keypoint's speed, body scales a second
-_TOP_SPEED = 8.0  # what is faster is doubted until the next picture confirms it
+_TOP_SPEED = 8.0  # what is faster is doubted until the next image confirms it
 _GLIDE_S = 0.1  # a keypoint that is predicted comes to a halt in about that time
 _PROPAGATION_GLIDE_S = 0.4  # who only waits for a look goes on, but does not fly away
 _UNKNOWN_SIGMA = 0.055  # of a measurement that says nothing of its own

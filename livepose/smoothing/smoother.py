@@ -36,7 +36,7 @@ class SmoothingSettings(NamedTuple):
     """What differs between the filters; docs/smoothness.md chose it."""
 
     noise_share: float = NOISE_SHARES["balanced"]
-    """How much of a measurement's variance is trembling from picture to picture, the rest being a
+    """How much of a measurement's variance is trembling from image to image, the rest being a
     constant error: higher trembles less and follows later."""
     min_cutoff_hz: float = 1.0
     """One Euro: cut-off for a keypoint at rest."""
@@ -77,7 +77,7 @@ class Smoother:
     Attributes
     ----------
     lead_s : float
-        How far ahead of the picture's time keypoints are handed out: 0 for where they were. Not
+        How far ahead of the image's time keypoints are handed out: 0 for where they were. Not
         for ``one-euro`` and ``none``, which know no speed.
 
     Raises
@@ -107,10 +107,10 @@ class Smoother:
         share = NOISE_SHARES.get(method, NOISE_SHARES["balanced"])
         self._chosen = tuple(settings or SmoothingSettings(share))
         self.reset()
-        nobody = Poses.empty()
-        self._filter(0.0, nobody)  # compiles
-        self.doubts(0.0, nobody.track_ids)
-        self.propagate(0.0, nobody, np.zeros(0, dtype=np.bool_))
+        empty = Poses.empty()
+        self._filter(0.0, empty)  # compiles
+        self.doubts(0.0, empty.track_ids)
+        self.propagate(0.0, empty, np.zeros(0, dtype=np.bool_))
 
     def reset(self) -> None:
         """Forgets everybody; the smoother is as new."""
@@ -119,7 +119,7 @@ class Smoother:
         self._bodies, self._states = np.empty((0, 2)), np.empty((0, 1, columns))
 
     def apply(self, time_s: float, poses: Poses) -> Poses:
-        """The poses of the picture at ``time_s`` (seconds), smoothed; the input stays as it is.
+        """The poses of the image at ``time_s`` (seconds), smoothed; the input stays as it is.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Where frames come from: cameras, network streams, video files, pictures.
+"""Where frames come from: cameras, network streams, video files, images.
 
 Every source is a context manager and an iterable of ``Frame``::
 

@@ -89,7 +89,7 @@ class StreamCapture:
         streams = self._container.streams
         if not streams.video:
             self.close()
-            raise SourceError(f"{redacted(url)} sends no picture; expected a video stream")
+            raise SourceError(f"{redacted(url)} sends no image; expected a video stream")
         self._stream = streams.best("video") or streams.video[0]
         self._stream.thread_type = "SLICE"  # frame threads would hold frames back
         self._convert = Converter(self._stream)
@@ -188,7 +188,7 @@ def list_cameras(system_list: Path = SYSTEM_LIST) -> list[Camera]:
         return [Camera(index, str(index), f"camera {index}") for index in there]
     found = []
     for entry in system_list.glob("video*"):
-        # A camera has several nodes; those beyond the first carry metadata and no picture.
+        # A camera has several nodes; those beyond the first carry metadata and no image.
         if _first_line(entry / "index") in ("", "0"):
             index = int(entry.name.removeprefix("video"))
             name = _first_line(entry / "name") or entry.name

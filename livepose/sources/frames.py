@@ -1,4 +1,4 @@
-"""What decoders give, as pictures: square pixels, the colours of a screen, the right way up.
+"""What decoders give, as images: square pixels, the colours of a screen, the right way up.
 
 High dynamic range (HLG and PQ in BT.2020) is shown as by a screen that has none (BT.709).
 
@@ -52,7 +52,7 @@ def quiet_opencv() -> Iterator[None]:
 
 
 class Converter:
-    """Makes the frames of one stream into pictures.
+    """Makes the frames of one stream into images.
 
     It asks the first frame alone for its display matrix: a frame that was asked refers to itself
     and stays in memory, with the threads that converted it, until the garbage is collected.
@@ -69,7 +69,7 @@ class Converter:
         self._upright: tuple[bool, bool, bool] | None = None
 
     def __call__(self, frame: Any) -> tuple[ImageBgr, tuple[float, float]]:
-        """The picture as ffmpeg shows it, and the scale along its own x and y."""
+        """The image as ffmpeg shows it, and the scale along its own x and y."""
         if self._upright is None:
             self._upright = _upright(frame, with_matrix=self._codec not in _NAMED_SIDE_DATA)
         scale_x, scale_y = self.scale_xy
@@ -107,7 +107,7 @@ def _upright(frame: Any, with_matrix: bool) -> tuple[bool, bool, bool]:
 
 
 def to_sdr(image_bgr: ImageBgr, curve: int) -> ImageBgr:
-    """A picture (H, W, 3) of that curve with BT.2020's primaries as a screen shows it."""
+    """An image (H, W, 3) of that curve with BT.2020's primaries as a screen shows it."""
     light_bgr = cv2.transform(cv2.LUT(image_bgr, _light(curve)), _BGR_2020_TO_709)
     # The root spends the 256 steps where eyes see them.
     root = cv2.sqrt(cv2.max(light_bgr, 0.0, dst=light_bgr), dst=light_bgr)

@@ -1,4 +1,4 @@
-"""Pictures of a file, upright and in the colours of a screen: the same reader for every way in.
+"""Images of a file, upright and in the colours of a screen: the same reader for every way in.
 
 Pillow tells what a file is and how large before anything of it is decoded, and reads JPEG, PNG,
 HEIC (through pillow-heif), AVIF, GIF, and all that moves; OpenCV reads the other formats.
@@ -28,7 +28,7 @@ MAX_PIXELS = 110_000_000
 """What the largest common phones take (108 megapixels); decoding it takes 1.5 GB at most."""
 _MAX_BYTES = 1 << 29
 _PLAIN_DURATION_S, _LEAST_DURATION_S = 0.1, 0.011
-"""Of a picture that says less, in browsers too."""
+"""Of an image that says less, in browsers too."""
 
 
 class _Format(NamedTuple):
@@ -57,7 +57,7 @@ IMAGE_SUFFIXES = frozenset(suffix for form in _FORMATS.values() for suffix in fo
 
 
 class ImageSource(FileSource):
-    """Pictures one after another; ``Frame.name`` is the path, ``time_s`` the index in seconds.
+    """Images one after another; ``Frame.name`` is the path, ``time_s`` the index in seconds.
 
     One that cannot be read is reported and left out; SourceError where that are all of them.
     """
@@ -65,10 +65,10 @@ class ImageSource(FileSource):
     kind = "images"
 
     def __init__(self, paths: Sequence[Path], *, name: str | None = None, rotate: int = 0) -> None:
-        self.name = name or (str(paths[0]) if len(paths) == 1 else f"{len(paths)} pictures")
+        self.name = name or (str(paths[0]) if len(paths) == 1 else f"{len(paths)} images")
         self.frame_count = len(paths)
         if not self._start(self._read(list(paths), check_rotation(rotate))):
-            raise SourceError(f"{self.name}: none of the pictures can be read")
+            raise SourceError(f"{self.name}: none of the images can be read")
 
     @staticmethod
     def _read(paths: list[Path], rotate: int) -> Iterator[Frame]:
@@ -84,7 +84,7 @@ class ImageSource(FileSource):
             yield Frame(turned(image_bgr, rotate), float(index), index, name=str(path))
             index += 1
         if unread := len(paths) - index:
-            logger.warning(f"{unread} of {len(paths)} pictures could not be read")
+            logger.warning(f"{unread} of {len(paths)} images could not be read")
 
 
 class AnimationSource(FileSource):
@@ -99,25 +99,25 @@ class AnimationSource(FileSource):
             raise SourceError(f"{path} has no frame from {excerpt.start_s:g} s on")
 
     def _read(self, path: str | Path, rotate: int) -> Iterator[Frame]:
-        timed = _animation(read_bytes(path, "a picture", _MAX_BYTES), path)
+        timed = _animation(read_bytes(path, "an image", _MAX_BYTES), path)
         for index, time_s, image_bgr in self.excerpt.select(timed):
             yield Frame(turned(image_bgr, rotate), time_s, index)
 
 
 def read_image(path: str | Path) -> ImageBgr:
-    """One picture of a file or pipe as (H, W, 3), upright, or a SourceError."""
-    return decode_image(read_bytes(path, "a picture", _MAX_BYTES), path)
+    """One image of a file or pipe as (H, W, 3), upright, or a SourceError."""
+    return decode_image(read_bytes(path, "an image", _MAX_BYTES), path)
 
 
 def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> ImageBgr:
-    """One picture (H, W, 3) from the bytes of a file; as it is stored where not ``upright``.
+    """One image (H, W, 3) from the bytes of a file; as it is stored where not ``upright``.
 
     Raises SourceError when there is none, or it is larger than ``MAX_PIXELS``.
     """
     with _sentences(name):
         opened = _open(io.BytesIO(data))
         if _is_several(opened):
-            logger.info(f"{name} holds several pictures; only the first is taken")
+            logger.info(f"{name} holds several images; only the first is taken")
             opened.seek(0)
         if _form(opened).by_opencv:
             return _by_opencv(data, upright)
@@ -126,33 +126,33 @@ def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> Imag
         return to_sdr(image_bgr, curve) if curve in HDR_CURVES else image_bgr
 
 
-def as_image_bgr(picture: Any) -> ImageBgr:
-    """A picture as (H, W, 3), blue first: a path is read, one of PIL's is turned upright.
+def as_image_bgr(image: Any) -> ImageBgr:
+    """An image as (H, W, 3), blue first: a path is read, one of PIL's is turned upright.
 
-    Raises SourceError when the file is no picture, UsageError for what is none of these.
+    Raises SourceError when the file is no image, UsageError for what is none of these.
     """
-    if isinstance(picture, str | Path):
-        return read_image(picture)
-    if hasattr(picture, "getexif") and hasattr(picture, "convert"):  # PIL is loaded, or not needed
-        return _by_pillow(picture, upright=True)
-    check_image(picture)
-    image_bgr: ImageBgr = picture
+    if isinstance(image, str | Path):
+        return read_image(image)
+    if hasattr(image, "getexif") and hasattr(image, "convert"):  # PIL is loaded, or not needed
+        return _by_pillow(image, upright=True)
+    check_image(image)
+    image_bgr: ImageBgr = image
     return image_bgr
 
 
-def identify(path: str | Path) -> Literal["animation", "picture", ""]:
-    """``animation`` for pictures with times, ``picture`` for one that FFmpeg would not show."""
+def identify(path: str | Path) -> Literal["animation", "image", ""]:
+    """``animation`` for images with times, ``image`` for one that FFmpeg would not show."""
     if not is_file(path):  # a pipe can be read only once
         return ""
     with suppress(SourceError), _sentences(path), Path(path).open("rb") as file, _open(file) as it:
         if _form(it).moves and _is_several(it):
             return "animation"
-        return "" if _form(it).by_ffmpeg else "picture"
+        return "" if _form(it).by_ffmpeg else "image"
     return ""  # whoever reads it tells why
 
 
 def _animation(data: bytes, name: str | Path) -> Iterator[tuple[ImageBgr, float]]:
-    """The pictures (H, W, 3) of such a file, each with its time."""
+    """The images (H, W, 3) of such a file, each with its time."""
     time_s = 0.0
     with _sentences(name):
         opened = _open(io.BytesIO(data))
@@ -177,7 +177,7 @@ def _sentences(name: str | Path) -> Iterator[None]:
         if type(error).__name__ == "DecompressionBombError":
             most = f"{MAX_PIXELS // 1_000_000} megapixels"
             raise SourceError(f"{name} is too large; expected at most {most}") from None
-        raise SourceError(f"{name} is not a picture that can be read; is it damaged?") from None
+        raise SourceError(f"{name} is not an image that can be read; is it damaged?") from None
 
 
 def _open(file: Any) -> Any:

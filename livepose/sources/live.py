@@ -35,10 +35,10 @@ class Capture(Protocol):
     mode: str
     """What is delivered, in words; empty when there is nothing to say."""
     scale_xy: tuple[float, float]
-    """Size of the pictures divided by that in the source's own pixels."""
+    """Size of the images divided by that in the source's own pixels."""
 
     def read(self) -> tuple[ImageBgr, float]:
-        """Waits for a frame: picture and ``perf_counter()`` at capture. Raises CaptureLost."""
+        """Waits for a frame: image and ``perf_counter()`` at capture. Raises CaptureLost."""
 
     def close(self) -> None:
         """Lets go of it."""
@@ -114,7 +114,7 @@ class LiveSource(Source):
         return self._lost_s is not None
 
     def peek(self) -> ImageBgr | None:
-        """The newest picture, upright, which stays there to be taken; None before the first."""
+        """The newest image, upright, which stays there to be taken; None before the first."""
         waiting = self._latest.item
         return None if waiting is None else turned(waiting[0], self._rotate)
 

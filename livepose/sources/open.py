@@ -44,7 +44,7 @@ def open_source(
     ----------
     spec : str, int or Path
         A camera (index, device path, name), an address (``rtsp://``, ``http://``), a video file,
-        a picture, a folder of pictures, or a glob pattern.
+        an image, a folder of images, or a glob pattern.
     camera_size, camera_fps
         Width and height, and frames a second, that a camera is asked for.
     rotate : {0, 90, 180, 270}
@@ -71,8 +71,8 @@ def open_source(
             )
         if "://" in text and scheme_of(text) != "file":
             # A video file behind http(s) is known by its suffix.
-            films = (*VIDEO_SUFFIXES, ".gif") if scheme_of(text) in ("http", "https") else ()
-            if suffix_of(text) in films:
+            clips = (*VIDEO_SUFFIXES, ".gif") if scheme_of(text) in ("http", "https") else ()
+            if suffix_of(text) in clips:
                 return VideoSource(text, rotate=rotate, excerpt=excerpt)
             return open_stream(text, rotate=rotate, settings=live)
         text = local_path(text) if "://" in text else text
@@ -93,16 +93,16 @@ def _is_camera(text: str) -> bool:
 def open_video(
     path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE
 ) -> VideoSource | AnimationSource:
-    """A video file, or a picture that moves; a folder or a picture pattern is an error here."""
+    """A video file, or an image that moves; a folder or an image pattern is an error here."""
     found = identify(path)
-    if found == "picture":
-        raise SourceError(f"{path} is a picture; --image and --source read it")
+    if found == "image":
+        raise SourceError(f"{path} is an image; --image and --source read it")
     opener = AnimationSource if found == "animation" else VideoSource
     return opener(path, rotate=rotate, excerpt=excerpt)
 
 
 def open_images(specs: str | Path | Sequence[str | Path], *, rotate: int = 0) -> ImageSource:
-    """Pictures by one or more files, folders and glob patterns; says what else lies there.
+    """Images by one or more files, folders and glob patterns; says what else lies there.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def open_images(specs: str | Path | Sequence[str | Path], *, rotate: int = 0) ->
         raise SourceError(f"cannot read {error.filename}: {error.strerror}") from None
     paths = [one.path for one in found if one.kind == "image"]
     if not paths:
-        raise SourceError("no pictures were named; expected files, a folder or a pattern")
+        raise SourceError("no images were named; expected files, a folder or a pattern")
     if words := left_out_words(one for one in found if one.kind != "image"):
         logger.info(words)
     name = str(several[0]) if len(several) == 1 else None
@@ -134,7 +134,7 @@ class FoundSource:
 
 
 def find_sources(specs: Iterable[str | Path], *, recursive: bool = False) -> list[FoundSource]:
-    """The videos and pictures that files, folders and glob patterns stand for.
+    """The videos and images that files, folders and glob patterns stand for.
 
     A file that is named itself and has an unknown suffix counts as a video; in a folder or
     pattern it is left out. Hidden files are passed over, and folders within folders unless
@@ -149,7 +149,7 @@ def find_sources(specs: Iterable[str | Path], *, recursive: bool = False) -> lis
     for spec in specs:
         several = _within(spec, recursive)
         if several is None:
-            path = _existing(spec, "a video or picture")
+            path = _existing(spec, "a video or image")
             several = [FoundSource(path, "image" if is_still(path) else "video")]
         elif not several and is_pattern(spec):
             raise SourceError(f"{spec} matches nothing; is the pattern right?")
@@ -158,16 +158,16 @@ def find_sources(specs: Iterable[str | Path], *, recursive: bool = False) -> lis
 
 
 def _find_images(spec: str | Path) -> list[FoundSource]:
-    """What ``spec`` stands for; a file named itself is a picture whatever its suffix."""
+    """What ``spec`` stands for; a file named itself is an image whatever its suffix."""
     found = _within(spec, recursive=False)
     if found is None:
-        return [FoundSource(_existing(spec, "a picture"), "image")]
+        return [FoundSource(_existing(spec, "an image"), "image")]
     if any(one.kind == "image" for one in found):
         return found
     if is_pattern(spec):
-        raise SourceError(f"{spec} matches no picture; is the pattern right?")
+        raise SourceError(f"{spec} matches no image; is the pattern right?")
     known = ", ".join(sorted(IMAGE_SUFFIXES))
-    raise SourceError(f"{spec} holds no pictures; expected {known}")
+    raise SourceError(f"{spec} holds no images; expected {known}")
 
 
 def _within(spec: str | Path, recursive: bool) -> list[FoundSource] | None:
@@ -190,7 +190,7 @@ def _classify(path: Path) -> FoundSource:
         return FoundSource(path, "image")
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return FoundSource(path, "video")
-    return FoundSource(path, None, "neither video nor picture")
+    return FoundSource(path, None, "neither video nor image")
 
 
 def left_out_words(found: Iterable[FoundSource]) -> str:
@@ -201,7 +201,7 @@ def left_out_words(found: Iterable[FoundSource]) -> str:
 
 
 def is_still(path: Path) -> bool:
-    """Whether this is a picture, by its suffix, that does not move."""
+    """Whether this is an image, by its suffix, that does not move."""
     return path.suffix.lower() in IMAGE_SUFFIXES and identify(path) != "animation"
 
 

@@ -37,7 +37,7 @@ class Source(Closable):
     fps : float or None
         Frames a second, from the header for files and measured for live sources.
     frame_count : int or None
-        An estimate for files, the number of pictures for images, None for live sources.
+        An estimate for files, the number of images for images, None for live sources.
     path : str or None
         Where a video can be read once more, for its sound.
     """
@@ -134,6 +134,6 @@ def check_rotation(rotate: int) -> int:
 
 
 def turned(image_bgr: ImageBgr, clockwise_deg: int) -> ImageBgr:
-    """The picture turned clockwise by a multiple of 90 degrees; itself for 0."""
+    """The image turned clockwise by a multiple of 90 degrees; itself for 0."""
     turn = _TURNS.get(clockwise_deg % 360)
     return image_bgr if turn is None else np.asarray(cv2.rotate(image_bgr, turn))

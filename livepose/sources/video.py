@@ -1,7 +1,7 @@
 """Video files through PyAV: every frame that can be decoded, with its exact time, right way up.
 
-Time: a frame's ``time_s`` is its presentation time minus the earliest start of the file's picture
-and sound, so that sound carried over elsewhere keeps its distance to the picture.
+Time: a frame's ``time_s`` is its presentation time minus the earliest start of the file's image
+and sound, so that sound carried over elsewhere keeps its distance to the image.
 """
 
 import logging
@@ -62,7 +62,7 @@ class VideoSource(FileSource):
     Raises
     ------
     SourceError
-        When there is no picture to be had; while iterating, after the last frame that could be
+        When there is no image to be had; while iterating, after the last frame that could be
         decoded, when the file broke off before its promised length.
     """
 
@@ -125,7 +125,7 @@ class VideoSource(FileSource):
                 f"{self.name} has no frame from {start_s:g} s on; its last is at {last_s:g} s"
             )
         return SourceError(
-            f"{self.name} holds no picture that can be decoded; is it damaged, cut short, "
+            f"{self.name} holds no image that can be decoded; is it damaged, cut short, "
             f"or larger than {MAX_PIXELS // 1_000_000} megapixels?{'' if self.path else _PIPE_HINT}"
         )
 
@@ -177,7 +177,7 @@ class PacketReader:
         self._due: list[int] = []
 
     def frames(self) -> Generator[Any, None, None]:
-        """The pictures (``av.VideoFrame``) in order of presentation."""
+        """The images (``av.VideoFrame``) in order of presentation."""
         for packet in self._packets():
             yield from self._decode(packet)
 
@@ -281,14 +281,14 @@ def _open_container(path: str, name: str) -> tuple[Any, str | None]:
 
 
 def _best_stream(container: Any, name: str) -> Any:
-    """FFmpeg's best moving picture of a container; the log says which others there are."""
+    """FFmpeg's best moving image of a container; the log says which others there are."""
     cover = av.stream.Disposition.attached_pic  # of a sound file
     moving = [s for s in container.streams.video if s.codec_context and not s.disposition & cover]
     if not moving:
         others = sorted({s.type for s in container.streams if s.type != "video"})
         container.close()
         held = f"only {' and '.join(others)}" if others else "nothing"
-        raise SourceError(f"{name} has no picture, {held}; expected a video")
+        raise SourceError(f"{name} has no image, {held}; expected a video")
     best = container.streams.best("video")
     chosen = next((s for s in moving if best is not None and s.index == best.index), moving[0])
     chosen.codec_context.options = LIMITS
@@ -303,7 +303,7 @@ def _best_stream(container: Any, name: str) -> Any:
 
 
 def _promised_s(stream: Any, container: Any) -> float | None:
-    """Length of the picture where the header can be trusted.
+    """Length of the image where the header can be trusted.
 
     MP4's header counts each frame, and Matroska writers note the length of each stream when they
     finish. The frame count in an AVI header is often wrong, raw streams have none.
@@ -328,7 +328,7 @@ def _rate_hz(stream: Any, container: Any) -> float | None:
     """Average frames a second as the header has it; None where it does not say.
 
     Where a container has no times of its own the average is made up: FFmpeg's guess looks into
-    the pictures' headers too.
+    the images' headers too.
     """
     rates = [stream.average_rate, stream.guessed_rate]
     if container.format.name in _WITHOUT_TIMES:

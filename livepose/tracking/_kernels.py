@@ -1,4 +1,4 @@
-"""Numba kernels of the steps that every picture takes, whether the detector looked or not.
+"""Numba kernels of the steps that every image takes, whether the detector looked or not.
 
 ``table`` (T,) and ``joints`` (T, K, ...) are those of ``tracks.Tracks``, and a person is one row.
 Few calls that do much: after a network has run nothing is in the processor's caches, and each call
@@ -190,7 +190,7 @@ def take_in(
     who is perhaps nobody (N,); whether none of these is.
     """
     keypoints_xy, scores, duplicate = seen
-    exchanged = np.zeros((len(rows), len(limbs[0])), dtype=np.bool_)
+    swapped = np.zeros((len(rows), len(limbs[0])), dtype=np.bool_)
     refused = np.zeros(scores.shape, dtype=np.bool_)
     moves, doubtful = np.zeros(len(rows), dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)
     now_xy, mended = keypoints_xy.copy(), scores.copy()
@@ -201,7 +201,7 @@ def take_in(
                 now_xy[n, k] = np.nan
         if not duplicate[n]:
             scale_px = motion.scale_of(person.xywh)
-            marks = exchanged[n], refused[n]
+            marks = swapped[n], refused[n]
             joint.correct_joints(now_xy[n], mended[n], memory, scale_px, limbs, time_s, marks)
             joint.remember(now_xy[n], memory, scale_px, limbs[1], time_s)
             if math.isnan(person.own_s):
@@ -223,8 +223,8 @@ def take_in(
         person.keypoints_s = time_s
         for i, edge in enumerate(motion.edges_of(person.xywh)):
             person.looked_xyxy[i] = edge
-    changed = exchanged.any() or refused.any() or doubtful.any()
-    return exchanged, refused, doubtful, not changed
+    changed = swapped.any() or refused.any() or doubtful.any()
+    return swapped, refused, doubtful, not changed
 
 
 @kernel
@@ -270,7 +270,7 @@ def learn(table: Table, row: int, now_xy: Floats, time_s: float) -> bool:
 
 @kernel
 def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float) -> None:
-    """Moves a box by the keypoints (K, 2) in it; a whole picture shrinks to them at once."""
+    """Moves a box by the keypoints (K, 2) in it; a whole image shrinks to them at once."""
     age_s = time_s - person.keypoints_s
     if person.seeded or not age_s <= STALE_S:
         age_s = math.inf

@@ -15,7 +15,7 @@ from livepose.tracking.joints import PROOF_S
 from livepose.tracking.tracks import Floats, Rows, State, Tracks
 
 STRONG_SCORE = 0.4  # detections from here on are matched first
-BIRTH_SCORE = 0.3  # nobody is born of less; enough in the very first picture
+BIRTH_SCORE = 0.3  # nobody is born of less; enough in the very first image
 SURE_SCORE = 0.6  # born at once from here on
 BIRTH_HITS = 3  # so many detections in a row make a weak one a person
 

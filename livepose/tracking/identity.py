@@ -1,4 +1,4 @@
-"""What the poses of a picture mean for the tracks they were found on.
+"""What the poses of an image mean for the tracks they were found on.
 
 By pose is corrected what boxes got wrong: id switches, newcomers that are none, and duplicates.
 """
@@ -65,7 +65,7 @@ class Seen:
         """Exchanges identities where poses continue another's.
 
         Where people meet, boxes overlap and prediction may be wrong (they turn back), but from one
-        picture to the next poses hardly change. Identities only move for a clear gain.
+        image to the next poses hardly change. Identities only move for a clear gain.
         """
         known = self.time_s - self.tracks.keypoints_s[self.rows] <= FRESH_S
         rows, now_xy = self.rows[known], self.now_xy[known]
@@ -93,7 +93,7 @@ class Seen:
         old, came = assign(likeness, RECOGNISE_OKS)
         hand_over(self.tracks, lost[old], rows[came])
         self.tracks.ids[lost[old]] = 0
-        self.tracks.seen_s[lost[old]] = -np.inf  # dies with the next picture
+        self.tracks.seen_s[lost[old]] = -np.inf  # dies with the next image
 
     def mark_duplicates(self) -> Mask:
         """Who shows the pose of another (N,), also of one whose turn was before: that is hidden."""

@@ -4,7 +4,7 @@
 ``tracks.Tracks``. ``limbs`` are the mirrored pairs (F, 2), and for each keypoint the one before it
 on a limb (K,), or -1.
 
-From one picture to the next, a left and a right keypoint found about where the other should be by
+From one image to the next, a left and a right keypoint found about where the other should be by
 now have been mixed up: they are exchanged back. A keypoint far from where it should be, on a limb
 longer than this person's ever was (often a neighbour's hand), is not believed. Neither is held
 against the network for long: what it insists on is true.
@@ -27,7 +27,7 @@ Limbs = tuple[Indices, Indices]
 JOINT_COLUMNS = 9
 KEYPOINT, PLACE, VELOCITY = slice(0, 2), slice(2, 4), slice(4, 6)
 WHEN, SWAPPED, REACH = 6, 7, 8
-"""Columns of ``joints``: the keypoint of the last picture, NaN below the score that counts; where
+"""Columns of ``joints``: the keypoint of the last image, NaN below the score that counts; where
 it was last believed to be, how fast it went in px/s, and when that was; since when the left one of
 a pair is exchanged back, NaN while it is not; greatest length of its limb, in body scales."""
 
@@ -61,7 +61,7 @@ def correct_joints(
     marks: tuple[Masks, Masks],
 ) -> None:
     """Mends a pose (K, 2) and its scores in place; marks exchanged pairs (F,) and refused ones."""
-    (pairs, parents), (exchanged, refused) = limbs, marks
+    (pairs, parents), (swapped, refused) = limbs, marks
     ahead_xy = np.empty(now_xy.shape)
     last_xy, velocity = joints[:, PLACE], joints[:, VELOCITY]
     for k in range(len(joints)):
@@ -69,11 +69,11 @@ def correct_joints(
         for i in range(2):
             there = last_xy[k, i] + velocity[k, i] * dt_s
             ahead_xy[k, i] = there if dt_s <= FRESH_S else np.nan
-    whole = mark_mixed_up(now_xy, ahead_xy, scale_px, pairs, exchanged)
-    exchange_back(joints[:, SWAPPED], whole, pairs, time_s, exchanged)
+    whole = mark_mixed_up(now_xy, ahead_xy, scale_px, pairs, swapped)
+    swap_back(joints[:, SWAPPED], whole, pairs, time_s, swapped)
     for p in range(len(pairs)):
         a, b = pairs[p]
-        if exchanged[p]:
+        if swapped[p]:
             scores[a], scores[b] = scores[b], scores[a]
             for i in range(2):
                 now_xy[a, i], now_xy[b, i] = now_xy[b, i], now_xy[a, i]
@@ -107,8 +107,8 @@ def mark_mixed_up(
 
 
 @kernel
-def exchange_back(
-    swapped_s: Floats, whole: bool, pairs: Indices, time_s: float, exchanged: Masks
+def swap_back(
+    swapped_s: Floats, whole: bool, pairs: Indices, time_s: float, swapped: Masks
 ) -> None:
     """Marks all ``pairs`` (F, 2) where most are, and unmarks those exchanged for too long.
 
@@ -121,12 +121,12 @@ def exchange_back(
             since_s = swapped_s[pairs[p, 0]]
     for p in range(len(pairs)):
         a = pairs[p, 0]
-        if not (exchanged[p] or whole):
+        if not (swapped[p] or whole):
             swapped_s[a] = np.nan
             continue
         if whole or not swapped_s[a] <= time_s:
             swapped_s[a] = since_s
-        exchanged[p] = time_s - swapped_s[a] <= hold_s
+        swapped[p] = time_s - swapped_s[a] <= hold_s
 
 
 @kernel
@@ -159,9 +159,9 @@ def remember(
 
 # -- proof that somebody is somebody: a coat, a post or a sign is not shown for long ---------------
 
-# By the mean of the best five keypoints: a striped post has 0.73 in a tenth of its pictures and
+# By the mean of the best five keypoints: a striped post has 0.73 in a tenth of its images and
 # 0.67 on average, people who sit still 0.8 and more, and a box that wanders over a wall 0.42.
-PROOF_KEYPOINTS = 5  # of somebody at the picture's edge there may be no more
+PROOF_KEYPOINTS = 5  # of somebody at the image's edge there may be no more
 PROOF_SCORE = 0.8
 USUAL_SCORE = 0.73  # enough on average over ...
 BEST_S = 1.0  # ... so long
@@ -169,7 +169,7 @@ MOVING_SCORE = 0.45  # enough for who moves as posts do not, or is proven for ``
 MOVING_DETECTION = 0.5  # the same of the detector's score
 LASTING_S = 2.0  # ... and was sure so lately
 PROOF_S = 0.5  # who is not sure again for so long is nobody
-DOUBTS = 3  # so many pictures does one that was sure count for, itself included
+DOUBTS = 3  # so many images does one that was sure count for, itself included
 ANCHOR_S = 1.0  # whether somebody moves is asked over so long
 MOVED = 0.35  # body scales in that time; boxes of posts tremble by up to 0.24
 
@@ -179,7 +179,7 @@ def prove(person: Any, scores: Floats, time_s: float, whole_frame: bool) -> bool
     """Whether somebody whose keypoints score so (K,) is somebody, by what was seen of late.
 
     A thing that resembles a person stands still, and is sure for a moment at most; nobody has
-    had time to move in the first pictures.
+    had time to move in the first images.
     """
     best = float(np.sort(scores)[-PROOF_KEYPOINTS:].mean())
     usual = best if math.isnan(person.best) else person.best

@@ -26,7 +26,7 @@ Rows = NDArray[np.int64]
 
 ACCELERATION = 0.7  # white noise in body scales / s^2, per root Hz
 BOX_NOISE = 0.06  # how much measured edges tremble, in body scales
-UNKNOWN_NOISE = 1e6  # of a box that is the whole picture: the first keypoints say where it is
+UNKNOWN_NOISE = 1e6  # of a box that is the whole image: the first keypoints say where it is
 START_SPEED = 1.0  # standard deviation of the speed of a newcomer, body scales a second
 SIZE_MEMORY_S = 0.5  # a change of size goes on for so long: boxes do not shrink for ever
 MARGIN_RATE, MOST_MARGIN = 0.3, 1.5  # how quickly margins are learned, and the largest

@@ -3,7 +3,7 @@
 Two histograms of colour, of the middle of the upper and of the lower body, are compared by their
 Bhattacharyya coefficient (1 is the same). On some 15 people cut out of photographs, 95 % of the
 histograms of one person are more alike than 0.87, and 99 % of those of two people less than 0.81.
-They are taken only of those who stand free, whole in the picture. Whoever left is remembered for
+They are taken only of those who stand free, whole in the image. Whoever left is remembered for
 a while; a newcomer is that person only if clearly more like it than like anybody else.
 """
 
@@ -72,7 +72,7 @@ class ReIdentification:
             who = list(away)[best]
             self.gone.pop(who, None)
             dropped = lost[tracks.ids[lost] == who]
-            tracks.ids[dropped], tracks.seen_s[dropped] = 0, -np.inf  # die with the next picture
+            tracks.ids[dropped], tracks.seen_s[dropped] = 0, -np.inf  # die with the next image
             tracks.ids[row], tracks.born_s[row] = who, -np.inf
 
 

@@ -1,9 +1,9 @@
-"""What changes between pictures: shot boundary detection, and where something moved.
+"""What changes between images: shot boundary detection, and where something moved.
 
-Two pictures of one shot look alike when made very small, whatever moves in them; the first picture
-of another shot does not. Over 3,200 pictures of 16 clips without cuts, thumbnails of neighbours
-never correlated by less than 0.63, of every sixth picture by less than 0.62; of 354 cuts between
-those clips and 38 photographs 335 lie below 0.5 (307 below 0.35). A picture without contrast (a
+Two images of one shot look alike when made very small, whatever moves in them; the first image
+of another shot does not. Over 3,200 images of 16 clips without cuts, thumbnails of neighbours
+never correlated by less than 0.63, of every sixth image by less than 0.62; of 354 cuts between
+those clips and 38 photographs 335 lie below 0.5 (307 below 0.35). An image without contrast (a
 lens covered, a flash, a broken frame) says nothing: the next one is compared with the one before.
 """
 
@@ -17,14 +17,14 @@ from livepose.compiled import kernel
 from livepose.frame import ImageBgr
 
 Thumbnail = NDArray[np.float64]
-"""Grey levels of the cells of a picture."""
+"""Grey levels of the cells of an image."""
 
 SAMPLES = 4  # pixels looked at in each cell, along each side
 SHOT_HW = (12, 16)
 LEAST_CORRELATION = 0.5
 LEAST_CHANGE = 25.0  # mean in grey levels; the largest between neighbours of one shot was 20
 LEAST_CONTRAST = 6.0
-"""Standard deviation in grey levels; noise of a dark picture stays below, the flattest of the
+"""Standard deviation in grey levels; noise of a dark image stays below, the flattest of the
 clips and photographs has 29."""
 CHANGES_HW = (60, 80)
 CHANGE = 6.0
@@ -33,17 +33,17 @@ moved by 0.05 to 0.2 % of their size; noise of a webcam moves the mean of 16 pix
 
 
 class ShotBoundaries:
-    """Tells the first picture of a new shot from the next picture of the same one."""
+    """Tells the first image of a new shot from the next image of the same one."""
 
     def __init__(self) -> None:
         self._before: Thumbnail | None = None
 
     def reset(self) -> None:
-        """The next picture is the first of its stream, which is no cut."""
+        """The next image is the first of its stream, which is no cut."""
         self._before = None
 
     def begins_shot(self, image_bgr: ImageBgr) -> bool:
-        """Whether this picture uint8 (H, W, 3) belongs to another shot than the one before."""
+        """Whether this image uint8 (H, W, 3) belongs to another shot than the one before."""
         now = np.empty(SHOT_HW)
         _shrink(image_bgr, now)
         if now.std() < LEAST_CONTRAST:
@@ -57,7 +57,7 @@ class ShotBoundaries:
 
 
 class Changes:
-    """A picture made small, to be compared with earlier ones."""
+    """An image made small, to be compared with earlier ones."""
 
     def __init__(self, image_bgr: ImageBgr) -> None:
         self.thumbnail: Thumbnail = np.empty(CHANGES_HW)
@@ -66,7 +66,7 @@ class Changes:
         self._cells_per_px = np.array([columns / image_bgr.shape[1], rows / image_bgr.shape[0]])
 
     def within(self, box_xyxy: Boxes, before: Thumbnail | None) -> bool:
-        """Whether anything in a box (4,) differs from an earlier picture; None differs."""
+        """Whether anything in a box (4,) differs from an earlier image; None differs."""
         if before is None:
             return True
         cells = np.floor(box_xyxy.reshape(2, 2) * self._cells_per_px).astype(np.int64)

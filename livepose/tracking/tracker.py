@@ -1,4 +1,4 @@
-"""The tracker: the order of things for each picture."""
+"""The tracker: the order of things for each image."""
 
 import math
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from livepose.tracking.identity import LOST_S, UNKNOWN_SIGMA, Seen, hide, limbs_
 from livepose.tracking.reid import ReIdentification, learn_histograms
 from livepose.tracking.tracks import Floats, Rows, State, Tracks
 
-STALL_S = 3.0  # who is lost may come back until the next picture, if that comes no later
-SETTLE_S = 1.0  # so long after the first picture each one is looked at
+STALL_S = 3.0  # who is lost may come back until the next image, if that comes no later
+SETTLE_S = 1.0  # so long after the first image each one is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class TrackerSettings:
 
     max_people: int | None = None  # handed out at most: those of before first, then the largest
     detect_every: int | None = None  # frames from one detection to the next; None: adaptive
-    # Without a detector a detection is the whole picture, taken for one person, who is followed by
+    # Without a detector a detection is the whole image, taken for one person, who is followed by
     # keypoints from then on; it is asked for again when they fade.
     whole_frame: bool = False
     coast_s: float = 0.3  # handed out so long, neither detected nor seen by keypoints
@@ -58,7 +58,7 @@ class Tracked:
 
 
 class Found(Protocol):
-    """What a detector says of one picture: ``boxes_xyxy`` (N, 4), ``scores`` (N,), 0 to 1."""
+    """What a detector says of one image: ``boxes_xyxy`` (N, 4), ``scores`` (N,), 0 to 1."""
 
     @property
     def boxes_xyxy(self) -> Boxes: ...  # noqa: D102
@@ -67,9 +67,9 @@ class Found(Protocol):
 
 
 class Tracker:
-    """Follows people through the pictures of one stream.
+    """Follows people through the images of one stream.
 
-    For each picture: ask ``needs_detection``; ``update`` with the detections, or None while the
+    For each image: ask ``needs_detection``; ``update`` with the detections, or None while the
     detector rests; estimate poses in the boxes that it returns; ``observe`` those poses, and go on
     with the poses that ``observe`` returns. Times are seconds and may be irregular; 0.0 is a time.
     When time runs backwards everybody is forgotten. Ids count from 1 for each tracker, and again
@@ -104,7 +104,7 @@ class Tracker:
         self.begin_shot()
 
     def begin_shot(self) -> None:
-        """The next picture shows something else: everybody in it is new, and ids go on counting.
+        """The next image shows something else: everybody in it is new, and ids go on counting.
 
         Colours of clothes alone do not say who is who in another light, before another camera.
         """
@@ -116,7 +116,7 @@ class Tracker:
     # -- the questions -----------------------------------------------------------------------------
 
     def needs_detection(self, time_s: float) -> bool:
-        """Whether the detector should look at the picture at ``time_s``."""
+        """Whether the detector should look at the image at ``time_s``."""
         chosen, table = self.settings, self._tracks.table
         if self._first_detected_s is None or time_s < self._detected_s:
             return True
@@ -136,18 +136,18 @@ class Tracker:
         return Tracked(*_kernels.handed_out(later))
 
     def _since(self, time_s: float) -> float:
-        """Seconds since the last picture."""
+        """Seconds since the last image."""
         return 0.0 if self._time_s is None else max(0.0, time_s - self._time_s)
 
-    # -- the way of a picture ----------------------------------------------------------------------
+    # -- the way of an image ----------------------------------------------------------------------
 
     def update(
         self, time_s: float, detections: Found | None, image_bgr: ImageBgr | None = None
     ) -> Tracked:
-        """The people in the picture at ``time_s``, by id; their boxes are to be looked at.
+        """The people in the image at ``time_s``, by id; their boxes are to be looked at.
 
         ``detections`` is None while the detector rests, and empty when it found nobody. Boxes
-        that are NaN or empty are left out. With the picture, uint8 (H, W, 3), people who left are
+        that are NaN or empty are left out. With the image, uint8 (H, W, 3), people who left are
         known again by their colours when they come back.
 
         Raises
@@ -208,13 +208,13 @@ class Tracker:
             poses = poses.without_keypoints(veiled[:, None]) if veiled.any() else poses
         limbs, places = limbs_of(poses.skeleton), (poses.keypoints_xy, poses.keypoint_scores)
         seen = *(np.ascontiguousarray(one, dtype=np.float64) for one in places), duplicate
-        exchanged, refused, doubtful, unchanged = _kernels.take_in(
+        swapped, refused, doubtful, unchanged = _kernels.take_in(
             tracks.table, tracks.joints, rows, seen, limbs, time_s, self.settings.whole_frame
         )
         if unchanged and not mixed_up:
             return poses
-        if exchanged.any():
-            poses = poses.exchanged(exchanged, limbs[0])
+        if swapped.any():
+            poses = poses.swapped(swapped, limbs[0])
         if refused.any():
             poses = poses.without_keypoints(refused)
         hide(tracks, rows[hidden])
@@ -235,7 +235,7 @@ class Tracker:
         if self._time_s is not None and time_s < self._time_s:
             self.begin_shot()
         dt_s = self._since(time_s)
-        # Who was seen in the picture before has not been missed yet, however long ago that is.
+        # Who was seen in the image before has not been missed yet, however long ago that is.
         self._coast_s = max(self.settings.coast_s, dt_s)
         lost_s = max(LOST_S, dt_s if dt_s <= STALL_S else 0.0)
         if time_s - motion.advance(self._tracks.table, dt_s) > lost_s:
@@ -275,7 +275,7 @@ class Tracker:
             self._tracks = self._tracks.joined(new)
 
     def _seed(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
-        """Without a detector: the whole picture is the person, unless keypoints know better."""
+        """Without a detector: the whole image is the person, unless keypoints know better."""
         if not len(boxes_xyxy):
             return
         if not len(self._tracks):

@@ -50,7 +50,7 @@ ROW = np.dtype(
         ("level", np.float64),  # mean score of the keypoints at the last detection
         ("faded", np.bool_),  # they are much lower now
         ("chosen", np.bool_),  # among the ``max_people`` at the last frame
-        ("seeded", np.bool_),  # the box is the whole picture, not a person's
+        ("seeded", np.bool_),  # the box is the whole image, not a person's
         # Where it is: see ``motion``.
         ("xywh", np.float64, 4),
         ("velocity", np.float64, 4),
@@ -62,7 +62,7 @@ ROW = np.dtype(
         ("proven_s", np.float64),  # when detector or keypoints were last sure
         ("strong_s", np.float64),  # ... whether it moves or not
         ("sure_since_s", np.float64),  # since when they have been, again and again
-        ("doubts", np.int64),  # pictures since ``proven_s`` in which neither was
+        ("doubts", np.int64),  # images since ``proven_s`` in which neither was
         ("anchor_xy", np.float64, 2),  # the box's centre at ``anchor_s``, a second ago at most
         ("anchor_s", np.float64),
         ("moved_s", np.float64),  # when it was last clearly elsewhere than at its anchor
@@ -118,7 +118,7 @@ class Tracks:
 
     @property
     def keypoints_xy(self) -> Floats:
-        """Keypoints of the last picture, (T, K, 2), NaN below the score that counts."""
+        """Keypoints of the last image, (T, K, 2), NaN below the score that counts."""
         return self.joints[..., KEYPOINT]
 
     @property

@@ -26,7 +26,7 @@ Indices = NDArray[np.int64]
 def render_crops(
     people: People, rows: Indices, windows_xyxy: Floats, matrices: Floats, input_hw: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Crops of the people ``rows`` as bytes, (B, h, w, 3) BGR; black where there is no picture."""
+    """Crops of the people ``rows`` as bytes, (B, h, w, 3) BGR; black where there is no image."""
     crops = np.empty((len(rows), *input_hw, 3), dtype=np.uint8)
     for index, (person, matrix) in enumerate(zip(rows, matrices, strict=True)):
         image = people.image_bgr(person)
@@ -44,8 +44,8 @@ def render_crops(
 class DeviceCrops:
     """All people as squares of bytes on a device, (N, 3, S, S) RGB: decoded once, sampled there.
 
-    Every square is wide enough for what the plan asks. A plan's matrix leads from the picture to
-    the input; here it is followed backwards, from the input's pixels through the picture into the
+    Every square is wide enough for what the plan asks. A plan's matrix leads from the image to
+    the input; here it is followed backwards, from the input's pixels through the image into the
     kept square, where ``grid_sample`` reads.
     """
 
@@ -64,27 +64,27 @@ class DeviceCrops:
         self._bytes = self._bytes.to(device)
 
     def render(self, plan: Plan, input_hw: tuple[int, int]) -> Tensor:
-        """Float crops (B, 3, h, w) RGB, grey levels, black where there is no picture."""
+        """Float crops (B, 3, h, w) RGB, grey levels, black where there is no image."""
         y, x = (torch.arange(side, device=self._device, dtype=torch.float32) for side in input_hw)
         pixels = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # centres, (h, w, 2)
         back = torch.from_numpy(inverse(plan.matrices)).float().to(self._device)
-        picture_xy = pixels @ back[:, None, :, :2].mT + back[:, None, None, :, 2]
+        image_xy = pixels @ back[:, None, :, :2].mT + back[:, None, None, :, 2]
         which = torch.from_numpy(plan.people).to(self._device)
         square = self._to_square[which]
-        square_xy = picture_xy @ square[:, None, :, :2].mT + square[:, None, None, :, 2]
+        square_xy = image_xy @ square[:, None, :, :2].mT + square[:, None, None, :, 2]
         grid = (2 * square_xy + 1) / SIDE_PX - 1
         crops = functional.grid_sample(
             self._bytes[which].float(), grid, padding_mode="zeros", align_corners=False
         )
         # 1 inside the window, falling to 0 within the pixel at its edge.
         windows = torch.from_numpy(plan.windows_xyxy).float().to(self._device)[:, None, None]
-        low = (picture_xy - windows[..., :2] + 0.5).clamp(0, 1)
-        high = (windows[..., 2:] - picture_xy + 0.5).clamp(0, 1)
+        low = (image_xy - windows[..., :2] + 0.5).clamp(0, 1)
+        high = (windows[..., 2:] - image_xy + 0.5).clamp(0, 1)
         return crops * (low * high).prod(dim=-1)[:, None]
 
 
 def _square_matrices(boxes_xyxy: Floats, sizes_hw: Sequence[tuple[int, int]]) -> Floats:
-    """Picture px to px of the kept square, (N, 2, 3), upright and without mirroring.
+    """Image px to px of the kept square, (N, 2, 3), upright and without mirroring.
 
     Its side is the longer one of the box as it is fitted into any of the inputs, and context.
     """

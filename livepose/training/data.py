@@ -1,8 +1,8 @@
-"""The people of any number of keypoint sets as plain arrays over one skeleton, and their pictures.
+"""The people of any number of keypoint sets as plain arrays over one skeleton, and their images.
 
-A set is ``IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]``: a zip or folder of pictures and a
+A set is ``IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]``: a zip or folder of images and a
 COCO-form JSON file. Its keypoints are mapped onto the output skeleton by name; those that it does
-not have are left out of the loss. Positions are picture pixels, integers at pixel centres.
+not have are left out of the loss. Positions are image pixels, integers at pixel centres.
 
 The human's label counts where there is one, the teacher's where there is none. A teacher is a
 trained network that labelled the same people; a set that carries its answers has the fields
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Image = ImageBgr | None
-"""A picture that was decoded, (H, W, 3), not to be written to; None where it cannot be used."""
+"""An image that was decoded, (H, W, 3), not to be written to; None where it cannot be used."""
 PACK = "pack:"
 ADVICE = " (leave out --strict-data to skip such data)"
 
@@ -52,13 +52,13 @@ DOUBT_SCORE, DOUBT_DISTANCE, DOUBT_WEIGHT = 0.6, 0.2, 0.3
 
 @dataclass(frozen=True)
 class SetSpec:
-    """One set: where its pictures and annotations are, how much it counts, and what it lacks."""
+    """One set: where its images and annotations are, how much it counts, and what it lacks."""
 
     images: Path
     annotations: Path
     weight: float = 1.0
     noisy: bool = False  # human labels are unsure
-    one_boxed: bool = False  # one person a picture is boxed, others are not
+    one_boxed: bool = False  # one person an image is boxed, others are not
 
 
 def parse_set(text: str) -> SetSpec:
@@ -80,7 +80,7 @@ def parse_set(text: str) -> SetSpec:
 
 
 class UnusableError(Exception):
-    """Why a picture cannot be used: its kind and the details."""
+    """Why an image cannot be used: its kind and the details."""
 
 
 def load_images(
@@ -104,37 +104,37 @@ def load_images(
 
 
 def decoded(encoded: bytes, size_wh: tuple[int, int]) -> ImageBgr:
-    """A picture of the size that was promised; UnusableError where it is none."""
+    """An image of the size that was promised; UnusableError where it is none."""
     image = decode(encoded)
     if image is None:
-        raise UnusableError("undecodable picture", f"{len(encoded)} bytes are no picture")
+        raise UnusableError("undecodable image", f"{len(encoded)} bytes are no image")
     height, width = image.shape[:2]
     if (width, height) != size_wh:
         wanted = "{} x {}".format(*size_wh)
-        raise UnusableError("picture of another size", f"expected {wanted}, got {width} x {height}")
+        raise UnusableError("image of another size", f"expected {wanted}, got {width} x {height}")
     return image
 
 
-def load_pictures(
+def load_set_images(
     dataset: Dataset, archive: Archive, problems: Problems, workers: int
 ) -> list[Image]:
-    """The pictures of a set, in its order."""
+    """The images of a set, in its order."""
 
     def load(index: int) -> ImageBgr:
-        picture = dataset.pictures[index]
-        if is_hostile(picture.file_name):
+        image = dataset.images[index]
+        if is_hostile(image.file_name):
             raise UnusableError("hostile path", "leads out of its folder")
-        if picture.file_name not in archive:
-            raise UnusableError("missing image", f"{picture.file_name} is not in {archive.path}")
-        if picture.size_wh is None:
+        if image.file_name not in archive:
+            raise UnusableError("missing image", f"{image.file_name} is not in {archive.path}")
+        if image.size_wh is None:
             raise UnusableError("image without size", "its width and height are missing")
         try:
-            encoded = archive.read(picture.file_name)
+            encoded = archive.read(image.file_name)
         except (DataError, OSError) as error:
-            raise UnusableError("unreadable picture", str(error)) from error
-        return decoded(encoded, picture.size_wh)
+            raise UnusableError("unreadable image", str(error)) from error
+        return decoded(encoded, image.size_wh)
 
-    names = [f"{dataset.path}, image {one.id} ({one.file_name})" for one in dataset.pictures]
+    names = [f"{dataset.path}, image {one.id} ({one.file_name})" for one in dataset.images]
     return load_images(load, names, problems, workers)
 
 
@@ -143,33 +143,33 @@ class People:
     """N people of K keypoints, ready to be drawn from.
 
     ``xy`` (N, K, 2) and ``weights`` (N, K), 0 where a keypoint has no label. ``boxes_xyxy``
-    (N, 4), edges. ``picture`` (N,) indexes ``pictures``. ``draw_weights`` (N,) is how often each is
+    (N, 4), edges. ``image`` (N,) indexes ``images``. ``draw_weights`` (N,) is how often each is
     drawn.
     """
 
-    pictures: list[Image]
-    picture: NDArray[np.int64]
+    images: list[Image]
+    image: NDArray[np.int64]
     boxes_xyxy: Floats
     xy: Floats
     weights: Floats
     draw_weights: Floats
 
     def __len__(self) -> int:
-        return len(self.picture)
+        return len(self.image)
 
     def image_bgr(self, person: int) -> ImageBgr:
-        """The whole picture that somebody is in."""
-        return np.asarray(self.pictures[self.picture[person]], dtype=np.uint8)
+        """The whole image that somebody is in."""
+        return np.asarray(self.images[self.image[person]], dtype=np.uint8)
 
     @cached_property
     def windows_xyxy(self) -> Floats:
-        """What of the picture of each exists, (N, 4), edges in px from pixel centres: all of it."""
+        """What of the image of each exists, (N, 4), edges in px from pixel centres: all of it."""
         sizes_hw = np.array([self.image_bgr(row).shape[:2] for row in range(len(self))])
         return np.concatenate([np.full((len(self), 2), -0.5), sizes_hw[:, ::-1] - 0.5], axis=1)
 
     def select(self, which: NDArray[Any]) -> "People":
         """The people at these indices (or where this mask is true)."""
-        return People(self.pictures, *(getattr(self, name)[which] for name in COLUMNS))
+        return People(self.images, *(getattr(self, name)[which] for name in COLUMNS))
 
 
 COLUMNS = tuple(entry.name for entry in fields(People))[1:]
@@ -177,11 +177,11 @@ COLUMNS = tuple(entry.name for entry in fields(People))[1:]
 
 def join(parts: Sequence[People]) -> People:
     """Several sets as one; every person keeps its own draw weight."""
-    starts = np.cumsum([0, *(len(part.pictures) for part in parts[:-1])])
-    picture = [part.picture + start for part, start in zip(parts, starts, strict=True)]
+    starts = np.cumsum([0, *(len(part.images) for part in parts[:-1])])
+    one_image = [part.image + start for part, start in zip(parts, starts, strict=True)]
     columns = ([getattr(part, name) for part in parts] for name in COLUMNS[1:])
-    pictures = [image for part in parts for image in part.pictures]
-    return People(pictures, *(np.concatenate(column) for column in (picture, *columns)))
+    images = [image for part in parts for image in part.images]
+    return People(images, *(np.concatenate(column) for column in (one_image, *columns)))
 
 
 def read_people(settings: ReadSettings) -> People:
@@ -202,37 +202,37 @@ def read_people(settings: ReadSettings) -> People:
         else:
             sets.append(read_set(parse_set(text), skeleton, problems, workers))
         problems.tell()
-        logger.info(f"{text}: {len(sets[-1])} people, {len(sets[-1].pictures)} pictures")
+        logger.info(f"{text}: {len(sets[-1])} people, {len(sets[-1].images)} images")
     return join(sets)
 
 
 def read_set(spec: SetSpec, skeleton: Skeleton, problems: Problems, workers: int = 2) -> People:
-    """All usable people of one set, their pictures loaded.
+    """All usable people of one set, their images loaded.
 
     DataError when the files are missing or broken, the set has no usable keypoint label, or (in
     strict mode) anything at all is wrong.
     """
     dataset = read_dataset(spec.annotations, problems, skeleton)
-    pictures = load_pictures(dataset, Archive(spec.images), problems, workers)
+    images = load_set_images(dataset, Archive(spec.images), problems, workers)
     rows = []
     for person in dataset.everybody:
         if person.entry.get("label") == "teacher_box" or person.is_crowd:
             continue
-        image = pictures[person.picture]
+        image = images[person.image]
         if image is None:
-            problems.add("person without picture", person.name, "its picture cannot be used")
+            problems.add("person without image", person.name, "its image cannot be used")
             continue
         size_wh = image.shape[1], image.shape[0]
         labels = labels_of(person, size_wh, skeleton, spec.noisy, problems)
         if labels is not None:
-            rows.append((person.picture, person.box_xyxy, *labels))
+            rows.append((person.image, person.box_xyxy, *labels))
     if not rows:
         raise DataError(
             f"{spec.annotations}: nobody to learn from: none of its {len(dataset.everybody)} people"
             f" has {MIN_KEYPOINTS} usable keypoints of {skeleton.name}{problems.reason()}"
         )
-    picture, boxes_xyxy, xy, weights = (np.array(column) for column in zip(*rows, strict=True))
-    return People(pictures, picture, boxes_xyxy, xy, weights, np.full(len(rows), spec.weight))
+    one_image, boxes_xyxy, xy, weights = (np.array(column) for column in zip(*rows, strict=True))
+    return People(images, one_image, boxes_xyxy, xy, weights, np.full(len(rows), spec.weight))
 
 
 def labels_of(
@@ -257,7 +257,7 @@ def labels_of(
     for index in np.flatnonzero(outside):
         x, y = human_xy[index]
         detail = f"{skeleton.keypoints[index]} at ({x:g}, {y:g}) of {size_wh}"
-        problems.add("keypoint outside the picture", person.name, detail)
+        problems.add("keypoint outside the image", person.name, detail)
     size_px, labelled = float(np.sqrt(person.wh_px.prod())), person.labelled & ~outside
     xy, weights = merge(human_xy, labelled, teacher, weights, size_px, noisy)
     return (xy, weights) if (weights > 0).sum() >= MIN_KEYPOINTS else None

@@ -1,8 +1,8 @@
 """The person detector as a task of the training loop: YOLO11 of ultralytics with its loss.
 
-Every sample is a pure function of the seed and its number. Sets in which only one person a picture
+Every sample is a pure function of the seed and its number. Sets in which only one person an image
 is boxed teach that the others are none: their boxes are completed by another detector, or their
-pictures are cut around that one box. People near the camera are frequent: pictures are scaled from
+images are cut around that one box. People near the camera are frequent: images are scaled from
 0.45 to 1.8 times the input and placed or cut at random. Boxes are edges (``livepose.boxes``), and
 so are places on the canvas.
 """
@@ -31,7 +31,7 @@ from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Problems, read_dataset
 from livepose.evaluation.validation import validate_detector
 from livepose.frame import ImageBgr
-from livepose.training.data import ADVICE, SetSpec, load_pictures, parse_set
+from livepose.training.data import ADVICE, SetSpec, load_set_images, parse_set
 from livepose.training.settings import DetectorSettings
 from livepose.training.train_step import Processes, Task, Tensors
 
@@ -44,7 +44,7 @@ COMPLETING_SCORE = 0.4
 SAME_PERSON_IOU, SAME_PERSON_SHARE = 0.4, 0.8
 CUT_MARGIN = 0.12
 LEAST_VISIBLE, LEAST_SIDE_PX = 0.15, 4.0
-WHOLE_SHARE = 0.2  # pictures that are fitted as the live detector fits them
+WHOLE_SHARE = 0.2  # images that are fitted as the live detector fits them
 SCALE = (0.45, 1.8)
 STRETCH = 0.08  # of the ratio of sides, standard deviation of its logarithm
 BAND_SHARE, BAND_RATIOS = 0.5, (0.5625, 0.75)  # canvases with grey above and below, as live
@@ -56,8 +56,8 @@ Pixels = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class BoxedPictures:
-    """Pictures, not to be written to, the boxes (N, 4) of the people in each, and how often each
+class BoxedImages:
+    """Images, not to be written to, the boxes (N, 4) of the people in each, and how often each
     is drawn.
     """
 
@@ -78,13 +78,13 @@ class BoxedPictures:
         return np.asarray(np.cumsum(self.weights) / np.sum(self.weights))
 
     def draw(self, rng: np.random.Generator) -> tuple[ImageBgr, Boxes]:
-        """Any picture with its boxes."""
+        """Any image with its boxes."""
         index = int(np.searchsorted(self._cumulative, rng.random(), side="right"))
         index = min(index, len(self) - 1)
         return self.images[index], self.boxes_xyxy[index]
 
 
-def read_boxed(settings: DetectorSettings) -> BoxedPictures:
+def read_boxed(settings: DetectorSettings) -> BoxedImages:
     """All sets; those that are one-boxed are completed or cut.
 
     DataError, UsageError, WeightsError when a set or the completing detector cannot be used, or (in
@@ -97,7 +97,7 @@ def read_boxed(settings: DetectorSettings) -> BoxedPictures:
             "lack boxes as IMAGES:ANNOTATIONS:one-boxed"
         )
     detector = file and open_detector(file, "cpu", score_threshold=COMPLETING_SCORE)
-    problems, every = Problems(settings.strict_data, ADVICE), BoxedPictures([], [], [])
+    problems, every = Problems(settings.strict_data, ADVICE), BoxedImages([], [], [])
     for spec in specs:
         images, boxes = _read_set(spec, spec.one_boxed and not detector, problems)
         if spec.one_boxed and detector:
@@ -113,17 +113,17 @@ def read_boxed(settings: DetectorSettings) -> BoxedPictures:
 
 
 def _read_set(spec: SetSpec, cut: bool, problems: Problems) -> tuple[list[ImageBgr], list[Boxes]]:
-    """Its pictures with their boxes; ``cut``: only the surroundings of the first box of each."""
+    """Its images with their boxes; ``cut``: only the surroundings of the first box of each."""
     dataset = read_dataset(spec.annotations, problems, skeleton=None)
-    boxes: list[list[Boxes]] = [[] for _ in dataset.pictures]
+    boxes: list[list[Boxes]] = [[] for _ in dataset.images]
     for person in dataset.everybody:
         if not person.is_crowd and person.wh_px.min() >= LEAST_SIDE_PX:
-            boxes[person.picture].append(person.box_xyxy)
-    pictures = load_pictures(dataset, Archive(spec.images), problems, 2)
-    # A picture without people teaches what none are; one that is cut needs a box to cut around.
+            boxes[person.image].append(person.box_xyxy)
+    images = load_set_images(dataset, Archive(spec.images), problems, 2)
+    # An image without people teaches what none are; one that is cut needs a box to cut around.
     kept = [
         (image, np.array(own).reshape(-1, 4))
-        for image, own in zip(pictures, boxes, strict=True)
+        for image, own in zip(images, boxes, strict=True)
         if image is not None and (own or not cut)
     ]
     if not any(len(own) for _, own in kept):
@@ -147,7 +147,7 @@ def completed(image: ImageBgr, labelled_xyxy: Boxes, detector: Detector) -> Boxe
 
 
 def _cut_around(image: ImageBgr, box_xyxy: Boxes) -> tuple[ImageBgr, Boxes]:
-    """The part of a picture around its only box, and the box (1, 4) in it."""
+    """The part of an image around its only box, and the box (1, 4) in it."""
     margin = CUT_MARGIN * (box_xyxy[2:] - box_xyxy[:2]).max()
     height, width = image.shape[:2]
     left, top = np.clip(np.floor(box_xyxy[:2] - margin), 0, [width - 1, height - 1]).astype(int)
@@ -158,7 +158,7 @@ def _cut_around(image: ImageBgr, box_xyxy: Boxes) -> tuple[ImageBgr, Boxes]:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a picture lies in a cell of ``cell_wh``: edge x becomes zoom * x + offset."""
+    """Where an image lies in a cell of ``cell_wh``: edge x becomes zoom * x + offset."""
 
     cell_wh: tuple[int, int]
     zoom_xy: tuple[float, float]
@@ -181,8 +181,8 @@ class Placement:
         left, top = (float(rng.uniform(min(0.0, free), max(0.0, free))) for free in room)
         return cls(cell_wh, zoom_xy, (left, top), bool(rng.random() < 0.5))
 
-    def picture(self, image_bgr: ImageBgr) -> ImageBgr:
-        """The cell, uint8 (h, w, 3), grey where the picture is not."""
+    def image(self, image_bgr: ImageBgr) -> ImageBgr:
+        """The cell, uint8 (h, w, 3), grey where the image is not."""
         height, width = image_bgr.shape[:2]
         if max(self.zoom_xy) < SHRUNK_BELOW:
             wanted = SHRINK_MARGIN * max(self.zoom_xy)
@@ -214,7 +214,7 @@ class Placement:
 class Sampler:
     """Samples by number: ``sampler(i)`` is a function of the seed and i alone."""
 
-    pictures: BoxedPictures
+    images: BoxedImages
     input_px: int
     mosaic: float
     seed: int
@@ -230,7 +230,7 @@ class Sampler:
         return np.ascontiguousarray(planes, dtype=np.float32), np.concatenate(boxes)
 
     def _cells(self, rng: np.random.Generator) -> list[tuple[int, int, int, int]]:
-        """Left, top, right, bottom of what is filled with one picture each."""
+        """Left, top, right, bottom of what is filled with one image each."""
         side = self.input_px
         if rng.random() < self.mosaic:
             x, y = (int(side * value) for value in rng.uniform(*MOSAIC_CENTRE, 2))
@@ -245,10 +245,10 @@ class Sampler:
         self, rng: np.random.Generator, canvas: ImageBgr, cell: tuple[int, int, int, int]
     ) -> Boxes:
         left, top, right, bottom = cell
-        image_bgr, boxes = self.pictures.draw(rng)
+        image_bgr, boxes = self.images.draw(rng)
         source_wh = (image_bgr.shape[1], image_bgr.shape[0])
         place = Placement.draw(rng, source_wh, (right - left, bottom - top))
-        canvas[top:bottom, left:right] = place.picture(image_bgr)
+        canvas[top:bottom, left:right] = place.image(image_bgr)
         return np.asarray(place.boxes(boxes) + np.array([left, top, left, top]))
 
 
@@ -269,9 +269,9 @@ def _recoloured(rng: np.random.Generator, rgb: Pixels) -> Pixels:
 
 
 class DetectorTask(Task):
-    """Pictures in, boxes out."""
+    """Images in, boxes out."""
 
-    unit = "pictures"
+    unit = "images"
 
     def __init__(
         self, settings: DetectorSettings, folder: Path, device: torch.device, processes: Processes
@@ -280,10 +280,10 @@ class DetectorTask(Task):
             raise UsageError("a detector is trained by one process")
         self.settings: DetectorSettings = settings
         self._folder, self.device = folder, device
-        self._pictures = read_boxed(settings)
-        logger.info(f"{len(self._pictures)} pictures with {self._pictures.boxes} boxes")
+        self._images = read_boxed(settings)
+        logger.info(f"{len(self._images)} images with {self._images.boxes} boxes")
         where = settings.input_px, settings.mosaic, settings.seed
-        self._sampler = Sampler(self._pictures, *where)
+        self._sampler = Sampler(self._images, *where)
         self._loss: Any = None
 
     def build(self) -> nn.Module:
@@ -311,7 +311,7 @@ class DetectorTask(Task):
         return make_batch([self._sampler(number) for number in numbers])
 
     def loss(self, outputs: Any, batch: Tensors, progress: float) -> Tensor:
-        """Ultralytics' own, a picture."""
+        """Ultralytics' own, an image."""
         losses: Tensor = self._loss(outputs, batch)[0]
         return losses.sum() / len(batch["inputs"])
 
@@ -333,8 +333,8 @@ class DetectorTask(Task):
             "source": "trained by livepose train detector",
             "licence": LICENCE,
             "steps": str(step),
-            "pictures": str(step * self.settings.batch),
-            "boxes": str(self._pictures.boxes),
+            "images": str(step * self.settings.batch),
+            "boxes": str(self._images.boxes),
             "seed": str(self.settings.seed),
         }
         save_detector(draft, ema, metadata)

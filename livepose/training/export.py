@@ -143,7 +143,7 @@ def _gaussianity_of(runtime: CallableRuntime, dev: str) -> Gaussianity:
     spec = parse_set(dev)
     dataset, archive = open_people(spec.images, spec.annotations)
     sample = annotated_boxes(dataset, runtime.card.alignment)
-    with archive as pictures:
-        crops = batches(PoseEstimator(runtime), pictures, sample, Loading(32, 1))
+    with archive as images:
+        crops = batches(PoseEstimator(runtime), images, sample, Loading(32, 1))
         maps = np.concatenate([runtime(one) for one, _ in islice(crops, 1 + FITTED_PEOPLE // 32)])
     return measure_gaussianity(maps, dataset.keypoints()[1][: len(maps)])

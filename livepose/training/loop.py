@@ -197,7 +197,7 @@ class Trainer:
         """Go on from the run's checkpoint."""
         content = read_checkpoint(self.folder)
         try:
-            self.train_step.load(content["learner"])
+            self.train_step.load(content["train_step"])
             self.step, self._before_s = int(content["step"]), float(content["elapsed_s"])
             for kind, losses in content["recent_losses"].items():
                 self._watch.recent[kind] = list(losses)
@@ -330,7 +330,7 @@ class Trainer:
         if not self.train_step.is_sound():
             raise LiveposeError(f"a weight is no finite number at step {self.step}; {ADVICE}")
         content = {
-            "learner": self.train_step.state(),
+            "train_step": self.train_step.state(),
             "step": self.step,
             "elapsed_s": self.elapsed_s,
             "recent_losses": dict(self._watch.recent),

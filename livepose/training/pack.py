@@ -1,4 +1,4 @@
-"""The pack: every person of any number of sets as one small picture, in one small file.
+"""The pack: every person of any number of sets as one small image, in one small file.
 
 For a machine that is rented by the minute: crops around the boxes as compressed bytes with their
 labels, already merged and weighted. One safetensors file, read without unpickling.
@@ -42,15 +42,15 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Cuts:
-    """Where N small pictures come from: whole pixels of the pictures (N, 4), and their sizes."""
+class _CropWindows:
+    """Where N small images come from: whole pixels of the images (N, 4), and their sizes."""
 
     xyxy: Indices
     sizes_wh: Indices
 
     @classmethod
-    def around(cls, people: People, side_px: int) -> "_Cuts":
-        """The squares around the boxes, cut at the edges of the pictures."""
+    def around(cls, people: People, side_px: int) -> "_CropWindows":
+        """The squares around the boxes, cut at the edges of the images."""
         boxes = people.boxes_xyxy
         wh = boxes[:, 2:] - boxes[:, :2]
         side = CONTEXT * np.maximum(wh[:, :1] / ASPECT, wh[:, 1:])
@@ -61,8 +61,8 @@ class _Cuts:
         small = np.maximum(1, np.rint((high - low) * np.minimum(1.0, side_px / side)))
         return cls(np.hstack([low, high]).astype(np.int64), small.astype(np.int64))
 
-    def picture(self, row: int, image: ImageBgr) -> ImageBgr:
-        """A small picture, scaled by area averaging."""
+    def crop(self, row: int, image: ImageBgr) -> ImageBgr:
+        """A small image, scaled by area averaging."""
         left, top, right, bottom = self.xyxy[row]
         size_wh = int(self.sizes_wh[row, 0]), int(self.sizes_wh[row, 1])
         part = image[top:bottom, left:right]
@@ -71,7 +71,7 @@ class _Cuts:
         return np.asarray(cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def moved(self, xy: Floats) -> Floats:
-        """Picture px (N, K, 2), integers at pixel centres, to px of the small pictures."""
+        """Image px (N, K, 2), integers at pixel centres, to px of the small images."""
         span = (self.xyxy[:, 2:] - self.xyxy[:, :2]).astype(np.float64)
         scale = (self.sizes_wh / span)[:, None]
         return np.asarray((xy - self.xyxy[:, None, :2] + 0.5) * scale - 0.5)
@@ -82,18 +82,18 @@ def write_pack(people: People, how: PackSettings) -> int:
 
     UsageError when even the lowest quality does not fit.
     """
-    output, cuts = how.output, _Cuts.around(people, how.side_px)
+    output, windows = how.output, _CropWindows.around(people, how.side_px)
     # Edges lie half a pixel before the centres that points are measured from.
-    boxes = cuts.moved(people.boxes_xyxy.reshape(-1, 2, 2) - 0.5) + 0.5
+    boxes = windows.moved(people.boxes_xyxy.reshape(-1, 2, 2) - 0.5) + 0.5
     labels: dict[str, NDArray[Any]] = {
-        "sizes_wh": cuts.sizes_wh.astype(np.int32),
+        "sizes_wh": windows.sizes_wh.astype(np.int32),
         "boxes_xyxy": boxes.reshape(-1, 4).astype(np.float32),
-        "xy": cuts.moved(people.xy).astype(np.float32),
+        "xy": windows.moved(people.xy).astype(np.float32),
         "weights": people.weights.astype(np.float32),
         "draw_weights": people.draw_weights.astype(np.float32),
     }
     room = how.max_mb * 1e6 - sum(array.nbytes for array in labels.values()) - 4096
-    encoded = _encode_within(people, cuts, room, how)
+    encoded = _encode_within(people, windows, room, how)
     ends = np.cumsum([len(content) for content in encoded], dtype=np.int64)
     tensors = labels | {"ends": ends, "bytes": np.frombuffer(b"".join(encoded), np.uint8)}
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -104,13 +104,15 @@ def write_pack(people: People, how: PackSettings) -> int:
     return output.stat().st_size
 
 
-def _encode_within(people: People, cuts: _Cuts, room: float, how: PackSettings) -> list[bytes]:
-    """Encoded pictures of the highest quality that fits into ``room`` bytes."""
+def _encode_within(
+    people: People, windows: _CropWindows, room: float, how: PackSettings
+) -> list[bytes]:
+    """Encoded images of the highest quality that fits into ``room`` bytes."""
 
     def encode(rows: Indices, quality: int) -> list[bytes]:
         def one(row: int) -> bytes:
-            picture = cuts.picture(row, people.image_bgr(row))
-            done, buffer = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])
+            image = windows.crop(row, people.image_bgr(row))
+            done, buffer = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])
             if not done:
                 raise DataError(f"person {row}: the crop cannot be encoded as WebP")
             return bytes(buffer.tobytes())
@@ -134,7 +136,7 @@ def _encode_within(people: People, cuts: _Cuts, room: float, how: PackSettings) 
 
 
 def read_pack(path: Path, skeleton: str, problems: Problems, workers: int = 2) -> People:
-    """The people of a pack, their pictures loaded.
+    """The people of a pack, their images loaded.
 
     DataError when the file is no pack, is cut short, or was made for another skeleton.
     """
@@ -152,7 +154,7 @@ def read_pack(path: Path, skeleton: str, problems: Problems, workers: int = 2) -
     joints = len(SKELETONS[skeleton].keypoints)
     ends, content = tensors["ends"].ravel().astype(np.int64), tensors["bytes"].tobytes()
     if not len(ends) or ends[-1] != len(content) or (np.diff(ends) < 0).any():
-        raise DataError(f"{path}: the pack is damaged: its pictures do not add up")
+        raise DataError(f"{path}: the pack is damaged: its images do not add up")
     shapes = ((), (2,), (4,), (joints, 2), (joints,), ())
     for name, of_each in zip(TENSORS[1:], shapes, strict=True):
         wanted, got = (len(ends), *of_each), tensors[name].shape
@@ -164,10 +166,10 @@ def read_pack(path: Path, skeleton: str, problems: Problems, workers: int = 2) -
         return decoded(content[starts[row] : starts[row + 1]], tuple(sizes[row]))
 
     names = [f"{path}, person {row}" for row in range(len(ends))]
-    pictures = load_images(load, names, problems, workers)
+    images = load_images(load, names, problems, workers)
     floats = (tensors[name].astype(np.float64) for name in TENSORS[3:])
-    people = People(pictures, np.arange(len(ends)), *floats)
-    return people.select(np.array([image is not None for image in pictures], dtype=bool))
+    people = People(images, np.arange(len(ends)), *floats)
+    return people.select(np.array([image is not None for image in images], dtype=bool))
 
 
 def split_file(file: Path, folder: Path, part_bytes: int = PART_BYTES) -> list[Path]:
@@ -176,10 +178,10 @@ def split_file(file: Path, folder: Path, part_bytes: int = PART_BYTES) -> list[P
     content, parts = file.read_bytes(), []
     manifest: dict[str, Any] = {"name": file.name, "sha256": _sha256(content), "parts": []}
     for number, start in enumerate(range(0, len(content), part_bytes)):
-        part, piece = folder / f"{file.name}.{number:02d}", content[start : start + part_bytes]
-        part.write_bytes(piece)
+        part, chunk = folder / f"{file.name}.{number:02d}", content[start : start + part_bytes]
+        part.write_bytes(chunk)
         parts.append(part)
-        manifest["parts"].append({"name": part.name, "sha256": _sha256(piece)})
+        manifest["parts"].append({"name": part.name, "sha256": _sha256(chunk)})
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     return parts
 

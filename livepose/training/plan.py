@@ -6,7 +6,7 @@ crops are made: at 0 no rotation, no half bodies and no occlusion.
 
 Scale, rotation, flip and half-body follow the training of HRNet (Sun et al., CVPR 2019, section
 4.1: scale 35 %, rotation 45 degrees, flip, half-body). The webcam cut is for people seated close
-to a camera: the picture itself is made to end at their chest or waist, and the box with it, as
+to a camera: the image itself is made to end at their chest or waist, and the box with it, as
 a detector's box does; keypoints beyond are known to be absent.
 """
 
@@ -32,7 +32,7 @@ HALF_BODY_FROM = 8  # keypoints
 class Augment:
     """How strongly crops are changed; shares are of all crops, (c): grows with the curriculum."""
 
-    webcam: float = 0.3  # share whose picture ends at chest, waist or thigh
+    webcam: float = 0.3  # share whose image ends at chest, waist or thigh
     webcam_rotation: float = 0.4  # factor on the rotation of those: webcams stand upright
     half_body: float = 0.2  # share cropped to the upper or lower body (c)
     scale: float = 0.35  # largest change of scale, as a factor 1 +- this
@@ -51,7 +51,7 @@ class Augment:
 @dataclass(frozen=True)
 class TrainingGeometry(CropGeometry):
     """Crops as the network is used with; besides mirrored ones, and the way from the input to the
-    heatmap without going through the picture.
+    heatmap without going through the image.
     """
 
     @property
@@ -60,7 +60,7 @@ class TrainingGeometry(CropGeometry):
         return self.input_hw[0] // STRIDE, self.input_hw[1] // STRIDE
 
     def turned(self, boxes_xyxy: Floats, rotation_deg: Floats, flip: NDArray[np.bool_]) -> Floats:
-        """Picture px to input px, (P, 2, 3), for boxes (P, 4), turned, some of them mirrored."""
+        """Image px to input px, (P, 2, 3), for boxes (P, 4), turned, some of them mirrored."""
         matrices = self.matrices(boxes_xyxy, rotation_deg)
         _, _, (centre_x, _) = self.placing(self.input_hw)
         matrices[flip, 0] *= -1
@@ -92,8 +92,8 @@ def inverse(matrices: Floats) -> Floats:
 class Plan:
     """What happens to B crops; see the module.
 
-    ``matrices`` (B, 2, 3) picture px to input px. ``windows_xyxy`` (B, 4) what is left of the
-    picture, in edges. ``heatmap_xy`` (B, K, 2), ``weights`` and ``absent_weights`` (B, K) are in
+    ``matrices`` (B, 2, 3) image px to input px. ``windows_xyxy`` (B, 4) what is left of the
+    image, in edges. ``heatmap_xy`` (B, K, 2), ``weights`` and ``absent_weights`` (B, K) are in
     the order of the skeleton after mirroring. The rest is appearance: ``gain`` (B, 3) RGB,
     ``bias`` in grey levels, ``saturation``, ``blur_px``, ``noise`` (standard deviation in grey
     levels), ``hole_xyxy`` in input px with its ``hole_rgb``, ``noise_seeds``.

@@ -197,7 +197,7 @@ class PoseTask(Task):
     def state(self, progress: float) -> dict[str, float]:
         """How far the curriculum is."""
         curriculum = self._schedule.curriculum(progress, *self.settings.curriculum_range)
-        return {"hardness": round(curriculum, 3), "last_phase": self._is_last(progress)}
+        return {"curriculum": round(curriculum, 3), "last_phase": self._is_last(progress)}
 
     def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
         """AP, OKS and PCK through the evaluation."""

@@ -40,7 +40,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
     """The checkpoint of a run; WeightsError when it is missing, broken or of another format."""
     file = folder / CHECKPOINT
     content = open_torch_file(file)
-    wanted = {"format", "learner", "step", "elapsed_s", "recent_losses", "rng"}
+    wanted = {"format", "train_step", "step", "elapsed_s", "recent_losses", "rng"}
     known = content if isinstance(content, dict) else {}
     numbers = [known.get(name) for name in ("format", "step", "elapsed_s")]
     counts = all(isinstance(one, int | float) and 0 <= one < MOST for one in numbers)
@@ -59,8 +59,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
         return {name: one.float() if one.is_floating_point() else one for name, one in tensors}
     content = open_torch_file(file)
     if isinstance(content, dict) and "format" in content:
-        learner = content.get("learner")
-        content = learner.get("ema") if isinstance(learner, dict) else None
+        train_step = content.get("train_step")
+        content = train_step.get("ema") if isinstance(train_step, dict) else None
     elif isinstance(content, dict) and isinstance(content.get("ema"), dict):
         content = content["ema"]
     state = unwrap(content, file)
@@ -114,7 +114,7 @@ def plot_run(folder: Path, output: Path | None = None) -> Path:
         raise DataError(f"{folder}: the log has no step yet, there is nothing to plot")
     figure, panels = figure_with(3, share_y=False)
     samples = [entry["samples"] for entry in steps]
-    for panel, names in zip(panels, (("loss",), ("rate", "hardness")), strict=False):
+    for panel, names in zip(panels, (("loss",), ("rate", "curriculum")), strict=False):
         for name in names:
             panel.plot(samples, [entry.get(name) for entry in steps], label=name)
     panels[0].set_yscale("log")

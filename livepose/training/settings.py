@@ -137,8 +137,8 @@ class PoseSettings(RunSettings):
     targets: str = option("dark", "Gaussians around the true point", choices=TARGETS)
     sigma: float = option(1.0, "of the targets, in heatmap cells", above=0)
     mse_last: float = option(0.0, "last share: squared error between maps", least=0)
-    hardness: str = option("0..1", "A[..B]: curriculum from A to B (at 60 %)")
-    webcam: float = option(0.3, "share whose picture ends at chest, waist or thigh", least=0)
+    curriculum: str = option("0..1", "A[..B]: curriculum from A to B (at 60 %)")
+    webcam: float = option(0.3, "share whose image ends at chest, waist or thigh", least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -164,13 +164,15 @@ class PoseSettings(RunSettings):
     @property
     def curriculum_range(self) -> tuple[float, float]:
         """Curriculum at the start and from 60 % on."""
-        first, _, last = self.hardness.partition("..")
+        first, _, last = self.curriculum.partition("..")
         try:
             found = float(first), float(last or first)
         except ValueError:
             found = (-1.0, -1.0)
         if not all(0 <= value <= 1 for value in found):
-            raise UsageError(f"--hardness: expected A or A..B from 0 to 1, got {self.hardness!r}")
+            raise UsageError(
+                f"--curriculum: expected A or A..B from 0 to 1, got {self.curriculum!r}"
+            )
         return found
 
     @property
@@ -186,10 +188,10 @@ class DetectorSettings(RunSettings):
     adam_lr: ClassVar = 2e-3
     clip_norm: ClassVar = 10.0
 
-    samples: int | None = option(None, "length: pictures seen", flag="--pictures", least=1)
+    samples: int | None = option(None, "length: images seen", flag="--images", least=1)
     architecture: str = option("yolo11n.yaml", "of ultralytics")
     input_px: int = option(320, "both sides, a multiple of 32", least=STRIDE_OF_COARSEST)
-    mosaic: float = option(0.3, "share of samples made of four pictures", least=0)
+    mosaic: float = option(0.3, "share of samples made of four images", least=0)
     complete_with: str | None = option(
         None, "a detector: adds what one-boxed sets lack; else they are cut", metavar="FILE"
     )
@@ -209,7 +211,7 @@ class PackSettings(ReadSettings):
 
     output: Path = option(Path("people.pack"), "the pack", metavar="FILE")
     max_mb: float = option(60.0, "size of the whole file, 10**6 bytes each", above=0)
-    side_px: int = option(192, "of each picture; smaller where the person is", least=16)
+    side_px: int = option(192, "of each image; smaller where the person is", least=16)
 
 
 def _typed(name: str, hint: Any, value: Any) -> Any:

@@ -125,12 +125,12 @@ def run_scenes(options: Namespace) -> int:
 def cast(images: Path, annotations: Path) -> list[ForegroundCrop]:
     """People for the scenes; DataError when too few stand whole and alone."""
     dataset, archive = open_people(images, annotations)
-    with archive as pictures:
-        found = list(islice(foreground_crops(dataset, pictures), CAST))
+    with archive as all_images:
+        found = list(islice(foreground_crops(dataset, all_images), CAST))
     if len(found) < LEAST_CAST:
         raise DataError(
             f"{annotations}: expected at least {LEAST_CAST} people who stand whole and "
-            f"alone in their picture, got {len(found)}; give a larger set"
+            f"alone in their image, got {len(found)}; give a larger set"
         )
     return found
 
@@ -166,7 +166,7 @@ def save_sheet(kinds: Sequence[str], people: Sequence[ForegroundCrop], path: Pat
         moments = np.linspace(0.15, 0.75, SHEET_COLUMNS) * scene.frame_count
         rows.append(np.hstack([cv2.resize(scene.image(int(m)), (320, 180)) for m in moments]))
     if not cv2.imwrite(str(path), np.vstack(rows)):
-        raise SinkError(f"{path} cannot be written as a picture")
+        raise SinkError(f"{path} cannot be written as an image")
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:

@@ -33,7 +33,7 @@ class Material:
     detections: Sequence[Detections]
     pose_in: PoseIn
     see: Callable[[int], ImageBgr]
-    """The picture of each frame."""
+    """The image of each frame."""
 
 
 def made_material(scene: Scene) -> Material:

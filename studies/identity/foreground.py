@@ -65,14 +65,14 @@ class ForegroundCrop:
         )
 
 
-def foreground_crops(annotations: Dataset, pictures: Archive) -> Iterator[ForegroundCrop]:
-    """Everybody who stands whole and alone in a picture, and could be cut out cleanly."""
-    for picture, people in zip(annotations.pictures, annotations.people_by_picture, strict=True):
-        wanted = [one for one in people if picture.size_wh and _whole(one, picture.size_wh)]
+def foreground_crops(annotations: Dataset, images: Archive) -> Iterator[ForegroundCrop]:
+    """Everybody who stands whole and alone in an image, and could be cut out cleanly."""
+    for image, people in zip(annotations.images, annotations.people_by_image, strict=True):
+        wanted = [one for one in people if image.size_wh and _whole(one, image.size_wh)]
         wanted = [one for one in wanted if _alone(one, people)]
         if not wanted:
             continue
-        image_bgr = pictures.image_bgr(picture.file_name)
+        image_bgr = images.image_bgr(image.file_name)
         for person in wanted:
             cut = _cut(image_bgr, person)
             if cut is not None:
@@ -108,7 +108,7 @@ def _cut(image_bgr: ImageBgr, person: Person) -> ForegroundCrop | None:
 
 
 def outline(image_bgr: ImageBgr, keypoints_xy: Floats) -> Mask | None:
-    """Where the body is in a picture of one person, (h, w); None where it falls apart."""
+    """Where the body is in an image of one person, (h, w); None where it falls apart."""
     sure, possible = _limbs(image_bgr, keypoints_xy, THIN), _limbs(image_bgr, keypoints_xy, THICK)
     marks = np.full(sure.shape, cv2.GC_BGD, dtype=np.uint8)
     marks[possible], marks[sure] = cv2.GC_PR_FGD, cv2.GC_FGD
@@ -124,7 +124,7 @@ def outline(image_bgr: ImageBgr, keypoints_xy: Floats) -> Mask | None:
 
 
 def _limbs(image_bgr: ImageBgr, keypoints_xy: Floats, radius: float) -> Mask:
-    """Limbs, torso and head so thick, in parts of the picture's height."""
+    """Limbs, torso and head so thick, in parts of the image's height."""
     height, width = image_bgr.shape[:2]
     drawn = np.zeros((height, width), dtype=np.uint8)
     thick_px = max(1, round(2 * radius * height))

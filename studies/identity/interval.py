@@ -71,10 +71,10 @@ def measure(
     rows: list[Measured] = []
     for clip in clips:
         with open_source(clip) as source:
-            pictures = list(islice(source, frames))
-        truth, *_ = _play(pipeline, pictures, 1)
+            images = list(islice(source, frames))
+        truth, *_ = _play(pipeline, images, 1)
         for interval in intervals:
-            found, detected, fps = _play(pipeline, pictures, interval)
+            found, detected, fps = _play(pipeline, images, interval)
             ids = len(np.unique(np.concatenate([poses.track_ids for poses in found])))
             row = Measured(clip.name, interval, *_likeness(truth, found), ids, detected, fps)
             logger.info(" | ".join(row.cells()))
@@ -83,19 +83,19 @@ def measure(
 
 
 def _play(
-    pipeline: PosePipeline, pictures: Sequence[Frame], interval: int | None
+    pipeline: PosePipeline, images: Sequence[Frame], interval: int | None
 ) -> tuple[list[Poses], float, float]:
-    """Poses of each picture, the part that the detector detected at, and pictures a second."""
+    """Poses of each image, the part that the detector detected at, and images a second."""
     pipeline.reset()
     pipeline.tracker.settings = replace(pipeline.tracker.settings, detect_every=interval)
     found, detections, start_s = [], 0, 0.0
-    for index, frame in enumerate(pictures):
+    for index, frame in enumerate(images):
         if index == WARM_UP:
             start_s = time.perf_counter()
         detections += pipeline.tracker.needs_detection(frame.time_s)
         found.append(pipeline.process(frame.image_bgr, frame.time_s))
     seconds = time.perf_counter() - start_s
-    return found, detections / len(pictures), (len(pictures) - WARM_UP) / seconds
+    return found, detections / len(images), (len(images) - WARM_UP) / seconds
 
 
 def _likeness(truth: Sequence[Poses], found: Sequence[Poses]) -> tuple[float, float]:

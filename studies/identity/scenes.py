@@ -23,17 +23,17 @@ waiting for the lost are then the same time."""
 STEP_HZ, STEP_PX = 1.9, 2.0
 """Walking people bob so often, so far."""
 GROUND = 0.97
-"""Where the nearest feet are, in parts of the picture's height; farther ones are higher."""
+"""Where the nearest feet are, in parts of the image's height; farther ones are higher."""
 NOISE = 3.0
 """Standard deviation of the camera's noise, in grey levels."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """Everybody at one frame: P people, also those out of the picture.
+    """Everybody at one frame: P people, also those out of the image.
 
     ``visible`` (P,) is the part of each that is seen, ``boxes_xyxy`` (P, 4) are around the whole
-    person cut at the picture's edges, ``seen_xyxy`` around what is seen of it (NaN where nothing
+    person cut at the image's edges, ``seen_xyxy`` around what is seen of it (NaN where nothing
     is), ``keypoints_seen`` (P, 17) what is not hidden.
     """
 
@@ -73,7 +73,7 @@ class Scene:
         return cls(plan, [cast[index] for index in chosen], f"{kind} {seed}", seed)
 
     def image(self, index: int) -> ImageBgr:
-        """The picture at this frame, with the camera's noise."""
+        """The image at this frame, with the camera's noise."""
         image_bgr = self._background_bgr.astype(np.float32)
         for person in self._order:
             where, part = self._placed(person, index)
@@ -132,7 +132,7 @@ class Scene:
         return round(way.x(time_s) * SIZE_WH[0] - width / 2), round(feet - height)
 
     def _placed(self, person: int, index: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """Where somebody is in the picture, and which part of the cut-out that is."""
+        """Where somebody is in the image, and which part of the cut-out that is."""
         left, top = self._corner(person, index)
         height, width = self._people[person].alpha.shape
         x0, x1 = np.clip((left, left + width), 0, SIZE_WH[0])

@@ -1,6 +1,6 @@
 """Who goes where: the kinds of scenes, each drawn anew from a seed.
 
-A trajectory is where somebody's feet are at each time, in parts of the picture's width; everything
+A trajectory is where somebody's feet are at each time, in parts of the image's width; everything
 else (how tall, how near, looking which way) stays as it was drawn.
 """
 
@@ -14,14 +14,14 @@ Floats = NDArray[np.float64]
 Random = np.random.Generator
 
 OUTSIDE = 0.25
-"""So far beyond the edge, in widths of the picture, nothing of a person is seen."""
+"""So far beyond the edge, in widths of the image, nothing of a person is seen."""
 
 
 @dataclass(frozen=True)
 class Trajectory:
     """One person's way: at ``times_s`` the feet are at ``places_x``, straight between.
 
-    ``height`` is in parts of the picture's; ``depth`` orders who hides whom, greater is nearer.
+    ``height`` is in parts of the image's; ``depth`` orders who hides whom, greater is nearer.
     """
 
     times_s: tuple[float, ...]
@@ -71,7 +71,7 @@ def turn_back(random: Random) -> Plan:
 
 
 def leave_and_return(random: Random) -> Plan:
-    """Somebody leaves the picture and comes back at the same side; somebody else stays."""
+    """Somebody leaves the image and comes back at the same side; somebody else stays."""
     away_s = random.uniform(0.5, 1.5)
     out_s = random.uniform(1.5, 2.0)
     start, stay = random.uniform(0.6, 0.8), random.uniform(0.2, 0.4)

@@ -67,7 +67,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=positive, default=300, metavar="N", help="of a VIDEO")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keeps what the network saw")
     parser.add_argument("--weights", default="default", help="a name or a file")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="jitter against lag, a picture")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="jitter against lag, an image")
     parser.add_argument("--markdown", default="-", metavar="FILE", help="the tables, - is stdout")
     return guarded(lambda: run(parser.parse_args(given)))
 
@@ -211,7 +211,7 @@ def schedule_table(
     truths: Sequence[Truth],
     progress: Progress,
 ) -> str:
-    """What propagation costs: everybody looked at in every picture, and by the pose schedule."""
+    """What propagation costs: everybody looked at in every image, and by the pose schedule."""
     advance = progress("clips", len(clips))
     always = [smooth(one, "balanced") for one in recordings]
     runs = []
@@ -220,13 +220,11 @@ def schedule_table(
         advance(1)
     share = np.concatenate([looked for _, looked in runs]).mean()
     rows: dict[str, Measures] = {}
-    for name, found in (("in every picture", always), ("by schedule", [one for one, _ in runs])):
+    for name, found in (("in every image", always), ("by schedule", [one for one, _ in runs])):
         rows[name] = measure_against(recordings, truths, found)
         for side, joint in zip(("left", "right"), WRISTS, strict=True):
             rows[f"{name}, {side} wrist"] = measure_against(recordings, truths, found, joint)
-    return (
-        f"{text.table(rows, 'looked at')}\n\nlooked at: {100 * share:.0f} % of people in pictures"
-    )
+    return f"{text.table(rows, 'looked at')}\n\nlooked at: {100 * share:.0f} % of people in images"
 
 
 if __name__ == "__main__":

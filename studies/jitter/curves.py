@@ -48,7 +48,7 @@ def ahead_error_percent(
 ) -> float:
     """RMS distance, in motion, between what is shown and where the keypoint is by then.
 
-    It is shown ``latency_s`` after the picture, and was extrapolated by ``lead_s``.
+    It is shown ``latency_s`` after the image, and was extrapolated by ``lead_s``.
     """
     found = [smooth(one, "balanced", lead_s=lead_s) for one in recordings]
     parts = [
@@ -122,7 +122,7 @@ def scheduled(clip: Clip, recording: Recording) -> tuple[Floats, Floats]:
         _, poses = recording.poses_at(index)
         tracked = Tracked(poses.boxes_xyxy, poses.track_ids, poses.scores)
         due = schedule.due(float(time_s), tracked, image_bgr)
-        schedule.looked_at(float(time_s), poses.select(due))
+        schedule.posed(float(time_s), poses.select(due))
         smoothed = smoother.apply(float(time_s), poses.select(due))
         punctual = np.zeros(np.count_nonzero(~due), dtype=bool)
         everybody = schedule.propagate(float(time_s), smoothed, poses.select(~due), punctual)

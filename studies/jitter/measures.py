@@ -16,9 +16,9 @@ Mask = NDArray[np.bool_]
 SETTLE_S = 0.5
 """Left out at the start of each clip: every filter begins at the first measurement."""
 LEAST_SCORE, LEAST_SHARE = 0.3, 0.9
-"""A keypoint counts whose score is that high in that share of its pictures."""
+"""A keypoint counts whose score is that high in that share of its images."""
 MOST_SPREAD = 0.1
-"""A keypoint that lies farther off its middle, in body scales, in a tenth of the pictures is
+"""A keypoint that lies farther off its middle, in body scales, in a tenth of the images is
 found in two places: nobody knows which of them is meant."""
 REST_SPEED, MOTION_SPEED = 0.02, 0.15
 """Body scales a second: slower is rest, faster is motion."""
@@ -51,8 +51,8 @@ class Truth:
 def truth_of(recording: Recording) -> Truth:
     """The true paths: each keypoint's middle place in the photograph, moved by the camera."""
     raw = recording.keypoints_xy
-    pictures, people, joints = raw.shape[:3]
-    flat = raw.reshape(pictures, people * joints, 2)
+    images, people, joints = raw.shape[:3]
+    flat = raw.reshape(images, people * joints, 2)
     places = np.nanmedian(undo(recording.matrices, flat), axis=0)
     xy = apply(recording.matrices, places).reshape(raw.shape)
     return _truth(recording, xy, REST_SPEED)
@@ -88,11 +88,11 @@ def unlabelled_truth(recording: Recording) -> Truth:
 
 
 def _calm(paths_xy: Floats, fps: float) -> Floats:
-    """Paths smoothed both ways in time; as they are where there are too few pictures."""
-    pictures = max(5, round(EYE_S * fps) | 1)
-    if len(paths_xy) < pictures:
+    """Paths smoothed both ways in time; as they are where there are too few images."""
+    images = max(5, round(EYE_S * fps) | 1)
+    if len(paths_xy) < images:
         return paths_xy.copy()
-    return np.asarray(savgol_filter(_bridged(paths_xy), pictures, 2, axis=0))
+    return np.asarray(savgol_filter(_bridged(paths_xy), images, 2, axis=0))
 
 
 def _bridged(raw: Floats) -> Floats:
@@ -113,13 +113,13 @@ def _counted(recording: Recording, true_xy: Floats, scales_px: Floats) -> Mask:
     return np.asarray((share >= LEAST_SHARE) & (np.nanquantile(off, 0.9, axis=0) <= MOST_SPREAD))
 
 
-def _rested(still: Mask, pictures: int) -> Mask:
-    """Where it has been still for so many pictures."""
+def _rested(still: Mask, images: int) -> Mask:
+    """Where it has been still for so many images."""
     run = np.zeros(still.shape[1:], dtype=np.int64)
     rested = np.empty_like(still)
     for index, now in enumerate(still):
         run = np.where(now, run + 1, 0)
-        rested[index] = run > pictures
+        rested[index] = run > images
     return rested
 
 

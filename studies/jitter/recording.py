@@ -33,14 +33,14 @@ SAME = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 @dataclass(frozen=True)
 class Recording:
-    """Unsmoothed observations of P people in T pictures; NaN and score 0 where there is none."""
+    """Unsmoothed observations of P people in T images; NaN and score 0 where there is none."""
 
     name: str
     fps: float
     times_s: Floats
     """(T,)"""
     matrices: Floats
-    """(T, 2, 3): photograph to picture."""
+    """(T, 2, 3): photograph to image."""
     boxes_xyxy: Floats
     """(T, P, 4): the tracker's."""
     keypoints_xy: Floats
@@ -51,7 +51,7 @@ class Recording:
     """(T, P, K, 2, 2)"""
 
     def poses_at(self, index: int) -> tuple[NDArray[np.int64], Poses]:
-        """Who was found in a picture, and their poses."""
+        """Who was found in an image, and their poses."""
         here = np.flatnonzero(np.isfinite(self.boxes_xyxy[index, :, 0]))
         return here, Poses(
             keypoints_xy=self.keypoints_xy[index, here],
@@ -82,7 +82,7 @@ class Recording:
 def record(
     clip: Clip, estimator: PoseEstimator, advance: Callable[[int], None] = lambda done: None
 ) -> Recording:
-    """Looks at every picture of a clip once, in the boxes that the tracker hands out."""
+    """Looks at every image of a clip once, in the boxes that the tracker hands out."""
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
     tracker = Tracker(TrackerSettings(), oks_sigmas=skeleton.oks_sigmas)
     true_boxes, times_s = clip.boxes_xyxy(), clip.times_s
@@ -109,12 +109,12 @@ def record(
     return Recording(clip.name, clip.fps, times_s, clip.matrices(), **kept)
 
 
-def _blank(pictures: int, people: int, joints: int) -> dict[str, Floats]:
+def _blank(images: int, people: int, joints: int) -> dict[str, Floats]:
     return {
-        "boxes_xyxy": np.full((pictures, people, 4), np.nan),
-        "keypoints_xy": np.full((pictures, people, joints, 2), np.nan),
-        "keypoint_scores": np.zeros((pictures, people, joints)),
-        "covariance_px2": np.full((pictures, people, joints, 2, 2), np.nan),
+        "boxes_xyxy": np.full((images, people, 4), np.nan),
+        "keypoints_xy": np.full((images, people, joints, 2), np.nan),
+        "keypoint_scores": np.zeros((images, people, joints)),
+        "covariance_px2": np.full((images, people, joints, 2, 2), np.nan),
     }
 
 
@@ -130,7 +130,7 @@ def _keep(kept: dict[str, Floats], index: int, poses: Poses, true_boxes: Floats)
 def watch(
     pipeline: PosePipeline, source: Source, most: int, advance: Callable[[int], None]
 ) -> Recording:
-    """The first ``most`` pictures of a source; ``pipeline`` must not smooth.
+    """The first ``most`` images of a source; ``pipeline`` must not smooth.
 
     DataError when nobody is followed for ``LEAST_S``.
     """

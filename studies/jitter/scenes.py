@@ -12,7 +12,7 @@ from livepose.benchmark.scene import load_photograph
 from livepose.boxes import Boxes
 from livepose.errors import DataError
 from livepose.evaluation.archive import Archive
-from livepose.evaluation.dataset import Person, Picture, load_annotations
+from livepose.evaluation.dataset import Image, Person, load_annotations
 from livepose.evaluation.predict import annotated_boxes
 from livepose.frame import ImageBgr
 
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 LONG_SIDE_PX = 640
 EXPOSURE = 0.5
-"""Part of the time between two pictures during which the shutter is open."""
+"""Part of the time between two images during which the shutter is open."""
 BLUR_SAMPLES = 6
 GRAIN_MARGIN_PX = 128
 NOISE_READ, NOISE_SHOT = 2.0, 0.25
@@ -48,7 +48,7 @@ LEAST_PEOPLE, MOST_PEOPLE, LEAST_KEYPOINTS, LEAST_HEIGHT = 2, 3, 11, 0.3
 
 
 View = tuple[float, float, float, float]
-"""Shift along x and y in parts of the picture's longer side, zoom, turn in degrees."""
+"""Shift along x and y in parts of the image's longer side, zoom, turn in degrees."""
 
 REST: View = (0.0, 0.0, 1.0, 0.0)
 
@@ -61,9 +61,9 @@ class CameraMove:
     view: Callable[[float], View]
 
     def matrices(self, times_s: Floats, size_wh: tuple[int, int], scale: float) -> Floats:
-        """Affine maps (T, 2, 3) from the photograph to the picture.
+        """Affine maps (T, 2, 3) from the photograph to the image.
 
-        At rest the photograph is enlarged by ``scale`` and fills the picture of ``size_wh``.
+        At rest the photograph is enlarged by ``scale`` and fills the image of ``size_wh``.
         """
         return np.stack([_matrix(self.view(float(time)), size_wh, scale) for time in times_s])
 
@@ -88,7 +88,7 @@ def apply(matrices: Floats, points_xy: Floats) -> Floats:
 
 
 def undo(matrices: Floats, points_xy: Floats) -> Floats:
-    """Points (T, N, 2), each picture's own, back in the photograph."""
+    """Points (T, N, 2), each image's own, back in the photograph."""
     inverse = np.linalg.inv(matrices[:, :, :2])
     return np.asarray(np.einsum("tij,tnj->tni", inverse, points_xy - matrices[:, None, :, 2]))
 
@@ -156,7 +156,7 @@ class Clip:
 
     @property
     def times_s(self) -> Floats:
-        """Time of each picture: the middle of its exposure."""
+        """Time of each image: the middle of its exposure."""
         return np.arange(round(self.duration_s * self.fps)) / self.fps
 
     @property
@@ -166,12 +166,12 @@ class Clip:
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        """Width and height of the pictures."""
+        """Width and height of the images."""
         height, width = self.photograph.image_bgr.shape[:2]
         return round(width * self.scale), round(height * self.scale)
 
     def matrices(self, times_s: Floats | None = None) -> Floats:
-        """Affine maps (T, 2, 3) from the photograph to the pictures (at these times)."""
+        """Affine maps (T, 2, 3) from the photograph to the images (at these times)."""
         at_s = self.times_s if times_s is None else times_s
         return self.move.matrices(at_s, self.size_wh, self.scale)
 
@@ -194,8 +194,8 @@ class Clip:
         matrices = self.matrices(times_s)
         if np.allclose(matrices, matrices[0]):
             matrices = matrices[:1]
-        pictures = [_warped(self.photograph.image_bgr, one, self.size_wh) for one in matrices]
-        return np.asarray(np.mean(pictures, axis=0, dtype=np.float32))
+        images = [_warped(self.photograph.image_bgr, one, self.size_wh) for one in matrices]
+        return np.asarray(np.mean(images, axis=0, dtype=np.float32))
 
 
 def _warped(image_bgr: ImageBgr, matrix: Floats, size_wh: tuple[int, int]) -> ImageBgr:
@@ -207,7 +207,7 @@ def _warped(image_bgr: ImageBgr, matrix: Floats, size_wh: tuple[int, int]) -> Im
 
 
 def _grain(size_wh: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:
-    """Noise larger than a picture; each picture gets another part of it, which is quicker."""
+    """Noise larger than an image; each image gets another part of it, which is quicker."""
     shape = (size_wh[1] + GRAIN_MARGIN_PX, size_wh[0] + GRAIN_MARGIN_PX, 3)
     return random.standard_normal(shape, dtype=np.float32)
 
@@ -239,36 +239,36 @@ def annotated_photographs(images: Path, annotations: Path, count: int) -> list[P
         When the set has none.
     """
     known = load_annotations(annotations)
-    everybody = zip(known.pictures, known.people_by_picture, strict=True)
+    everybody = zip(known.images, known.people_by_image, strict=True)
     chosen = sorted(
-        ((picture, people) for picture, people in everybody if _suits(picture, people)),
+        ((image, people) for image, people in everybody if _suits(image, people)),
         key=lambda one: (-_richness(*one), one[0].id),
     )
     if not chosen:
-        raise DataError(f"{annotations}: no picture has two or three people who are seen well")
+        raise DataError(f"{annotations}: no image has two or three people who are seen well")
     store = Archive(images)
-    boxes = {row.picture.id: row.boxes_xyxy for row in annotated_boxes(known, "pixel_centre")}
+    boxes = {row.image.id: row.boxes_xyxy for row in annotated_boxes(known, "pixel_centre")}
     rows = []
-    for picture, people in chosen[:count]:
-        good = np.array([_seen_well(one, picture) for one in people])
-        stem = Path(picture.file_name).stem.lstrip("0")
-        rows.append(Photograph(stem, store.image_bgr(picture.file_name), boxes[picture.id][good]))
+    for image, people in chosen[:count]:
+        good = np.array([_seen_well(one, image) for one in people])
+        stem = Path(image.file_name).stem.lstrip("0")
+        rows.append(Photograph(stem, store.image_bgr(image.file_name), boxes[image.id][good]))
     store.close()
     return rows
 
 
-def _seen_well(person: Person, picture: Picture) -> bool:
-    size = max(picture.size_wh or (LONG_SIDE_PX, LONG_SIDE_PX))
+def _seen_well(person: Person, image: Image) -> bool:
+    size = max(image.size_wh or (LONG_SIDE_PX, LONG_SIDE_PX))
     return bool(person.labelled.sum() >= LEAST_KEYPOINTS and person.wh_px[1] >= LEAST_HEIGHT * size)
 
 
-def _suits(picture: Picture, people: Sequence[Person]) -> bool:
-    good = [_seen_well(one, picture) for one in people]
+def _suits(image: Image, people: Sequence[Person]) -> bool:
+    good = [_seen_well(one, image) for one in people]
     return LEAST_PEOPLE <= sum(good) <= MOST_PEOPLE
 
 
-def _richness(picture: Picture, people: Sequence[Person]) -> float:
-    return float(np.mean([one.labelled.sum() for one in people if _seen_well(one, picture)]))
+def _richness(image: Image, people: Sequence[Person]) -> float:
+    return float(np.mean([one.labelled.sum() for one in people if _seen_well(one, image)]))
 
 
 def _fitting(photograph: Photograph) -> Photograph:

@@ -136,7 +136,7 @@ def plot(points: Sequence[Point], path: Path) -> None:
     names = [f"{number}  {one.label}" for number, one in enumerate(front, 1)]
     listed = "\n".join(["best at its time (band: 95 %)", *names])
     panel.text(1.02, 1.0, listed, transform=panel.transAxes, va="top", fontsize=7)
-    panel.set_xlabel("ms for one picture, all people (detection shared over its interval)")
+    panel.set_xlabel("ms for one image, all people (detection shared over its interval)")
     panel.set_ylabel("COCO AP")
     panel.legend(loc="lower right", fontsize=6, ncols=len(decoders))
     save(figure, path)

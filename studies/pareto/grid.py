@@ -1,11 +1,11 @@
 """Accuracy against time on this machine: decoder, flip test, precision, input size, and how often
 the detector looks.
 
-Pictures stand still, so "the detector looks at every n-th picture" is measured as follows: a first
+Images stand still, so "the detector looks at every n-th image" is measured as follows: a first
 pass in the given boxes, and a second in boxes around the keypoints of the first, as the pipeline
-makes them between two detections. AP over n pictures is (AP of the first + (n - 1) times AP of
+makes them between two detections. AP over n images is (AP of the first + (n - 1) times AP of
 the second) / n: what boxes from keypoints cost, not what motion costs. Time is detection / n +
-crop + network + decoding, for all people of one picture.
+crop + network + decoding, for all people of one image.
 """
 
 import statistics
@@ -22,7 +22,7 @@ from livepose.evaluation.metrics import coco_results, draws, percentile_interval
 from livepose.evaluation.predict import Boxed, Predictions, Variant, predict
 from livepose.evaluation.run import Set, chosen_detector, chosen_estimator, open_set
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
-from livepose.evaluation.speed import WARM_UP, measure_speeds, pictures_with_people, timed
+from livepose.evaluation.speed import WARM_UP, images_with_people, measure_speeds, timed
 from livepose.skeletons import COCO17
 
 Array = NDArray[np.float64]
@@ -44,7 +44,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Point:
-    """One combination: AP with its 95 % interval, and ms for one picture."""
+    """One combination: AP with its 95 % interval, and ms for one image."""
 
     decode: str
     flip: str
@@ -87,7 +87,7 @@ def run_pareto(
     points: list[Point] = []
     for estimator in estimators:
         points += measure(data, estimator, grid, detection_ms)
-    data.pictures.close()
+    data.images.close()
     return with_front(points)
 
 
@@ -96,7 +96,7 @@ def time_detector(data: Set) -> float:
     detector = data.detector or chosen_detector(data.settings)
     if detector is None:
         return 0.0
-    images = [image for image, _ in pictures_with_people(data.pictures, data.boxes("pixel_centre"))]
+    images = [image for image, _ in images_with_people(data.images, data.boxes("pixel_centre"))]
     for image in images[:WARM_UP]:
         detector([image])
     return 1e3 * statistics.median(timed(partial(detector, [image]))[0] for image in images)
@@ -109,13 +109,13 @@ def measure(data: Set, estimator: PoseEstimator, grid: Grid, detection_ms: float
 
     def run(sample: Sequence[Boxed]) -> dict[Variant, Predictions]:
         advance = data.progress("pass", sum(map(len, sample)))
-        return predict(estimator, data.pictures, sample, variants, loading, advance)
+        return predict(estimator, data.images, sample, variants, loading, advance)
 
     first = data.boxes(estimator.runtime.card.alignment)
     found = run(first)
     second = followed(first, found[variants[0]])
     again = run(second) if max(grid.intervals) > 1 else found
-    speeds = measure_speeds(estimator, data.pictures, first, variants, loading=loading)
+    speeds = measure_speeds(estimator, data.images, first, variants, loading=loading)
     points = []
     for variant in variants:
         parts = [
@@ -147,11 +147,11 @@ def followed(sample: Sequence[Boxed], found: Predictions) -> list[Boxed]:
 def ap_samples(
     data: Set, estimator: PoseEstimator, sample: Sequence[Boxed], found: Predictions
 ) -> tuple[float, Array]:
-    """AP, and AP of each resample of pictures."""
+    """AP, and AP of each resample of images."""
     sigmas = sigmas_of(COCO17)
     results = coco_results(sample, found, estimator.runtime.card.input_hw, sigmas)
     matches = match(data.dataset.document(), results, sigmas)
-    return matches.scores()["ap"], matches.resampled(draws(matches.pictures))["ap"]
+    return matches.scores()["ap"], matches.resampled(draws(matches.images))["ap"]
 
 
 def point(
@@ -162,7 +162,7 @@ def point(
     pose_ms: float,
     every: int,
 ) -> Point:
-    """The mean over one picture with detection and ``every`` - 1 without."""
+    """The mean over one image with detection and ``every`` - 1 without."""
     (first, first_drawn), (second, second_drawn) = parts
     interval = percentile_interval((first_drawn + (every - 1) * second_drawn) / every)
     height, width = estimator.runtime.card.input_hw

@@ -1,4 +1,4 @@
-"""Other people's networks beside livepose's in one table: same pictures, same boxes or their own.
+"""Other people's networks beside livepose's in one table: same images, same boxes or their own.
 
 A peer that answers with heatmaps becomes a runtime and goes through livepose's own estimator; one
 that answers with keypoints is asked directly.

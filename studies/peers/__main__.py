@@ -81,7 +81,7 @@ def run_comparison(
     """Measures livepose by every chosen decoder, then the peers, on one set.
 
     ``peers_told`` are KIND:FILE, ``peer_decoders`` how their heatmaps are read; ``flip_study`` is
-    without, with, and with misaligned flip test, from the same passes. DataError when pictures and
+    without, with, and with misaligned flip test, from the same passes. DataError when images and
     annotations do not fit together, or there is nobody to score.
     """
     flips = tuple(FLIPS) if flip_study else ("aligned" if settings.flip_test else "none",)
@@ -101,7 +101,7 @@ def run_comparison(
                 scorer.run(peer, others_read, peer.runtime.card.network)
             elif not peer.own_boxes or scorer.data is sets[0]:
                 run_direct(scorer, peer)
-        scorer.data.pictures.close()
+        scorer.data.images.close()
     return scorer.measured()
 
 

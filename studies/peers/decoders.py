@@ -157,7 +157,7 @@ class StudyVariant(Variant):
     """The decoders of this module beside the live ones."""
 
     def read(self, estimator: PoseEstimator, answers: Answers, boxes_xyxy: Boxes) -> Estimates:
-        """Keypoints in the picture from the plain and the mirrored heatmaps."""
+        """Keypoints in the image from the plain and the mirrored heatmaps."""
         plain, mirrored = self.turned_back(estimator, answers)
         if self.decode == FUSED and mirrored is not None:
             return fuse(*(estimator.decode(one, boxes_xyxy, "dark") for one in (plain, mirrored)))
@@ -185,7 +185,7 @@ def refined(heatmaps: Heatmaps, method: str, blur_kernel: int) -> tuple[Array, A
 def decode_as(
     estimator: PoseEstimator, method: str, heatmaps: Heatmaps, boxes_xyxy: Boxes
 ) -> Estimates:
-    """Keypoints in the picture by any name but ``fused``; the live ones by the live code."""
+    """Keypoints in the image by any name but ``fused``; the live ones by the live code."""
     if method in DECODERS:
         return estimator.decode(heatmaps, boxes_xyxy, method)
     xy, scores = refined(heatmaps, method, estimator.runtime.card.blur_kernel)

@@ -21,7 +21,7 @@ from livepose.evaluation.speed import (
     WARM_UP,
     Cost,
     Speed,
-    pictures_with_people,
+    images_with_people,
     timed,
 )
 from livepose.frame import ImageBgr
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class People:
-    """What a peer finds in one picture: keypoints (P, K, 2) in px, their scores (P, K), and for
+    """What a peer finds in one image: keypoints (P, K, 2) in px, their scores (P, K), and for
     each person a box (P, 4) and a score (P,).
     """
 
@@ -59,7 +59,7 @@ class DirectPeer(Protocol):
         ...
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes, scores: Array) -> People:
-        """People of one picture; boxes are given, and ignored where ``own_boxes``."""
+        """People of one image; boxes are given, and ignored where ``own_boxes``."""
         ...
 
 
@@ -74,13 +74,13 @@ def direct_results(
     results: list[dict[str, Any]] = []
     for boxed in sample:
         if peer.own_boxes or len(boxed):
-            image = store.image_bgr(boxed.picture.file_name, boxed.picture.size_wh)
+            image = store.image_bgr(boxed.image.file_name, boxed.image.size_wh)
             found = peer.estimate(image, boxed.boxes_xyxy, boxed.scores)
             xy, scores = found.keypoints_xy, found.keypoint_scores
             if peer.own_boxes:
                 best = np.argsort(-found.scores, kind="stable")[:MOST_POSES]
-                picture = boxed.picture.id
-                results += [pose_result(picture, xy[i], scores[i], found.scores[i]) for i in best]
+                one_image = boxed.image.id
+                results += [pose_result(one_image, xy[i], scores[i], found.scores[i]) for i in best]
             else:
                 results += coco_results([boxed], Predictions(xy, scores), peer.input_hw, sigmas)
         advance(1)
@@ -88,8 +88,8 @@ def direct_results(
 
 
 def direct_speed(peer: DirectPeer, store: Archive, sample: Sequence[Boxed]) -> Speed:
-    """People a second, and the median of a picture from memory to keypoints."""
-    pairs = pictures_with_people(store, sample)
+    """People a second, and the median of an image from memory to keypoints."""
+    pairs = images_with_people(store, sample)
     for image, boxed in pairs[:WARM_UP]:
         peer.estimate(image, boxed.boxes_xyxy, boxed.scores)
     each_s = [
@@ -105,13 +105,13 @@ def run_direct(scorer: CocoScorer, peer: DirectPeer) -> None:
     data = scorer.data
     sample = data.boxes("pixel_centre")
     advance = data.progress(peer.name, len(sample))
-    results = direct_results(peer, data.pictures, sample, scorer.sigmas, advance)
+    results = direct_results(peer, data.images, sample, scorer.sigmas, advance)
     row = Row(
         method=peer.name,
         backbone=peer.backbone,
         input_hw=peer.input_hw,
         cost=peer.cost or NO_COST,
-        speed=direct_speed(peer, data.pictures, sample) if data.settings.speed else NO_SPEED,
+        speed=direct_speed(peer, data.images, sample) if data.settings.speed else NO_SPEED,
         boxes="its own" if peer.own_boxes else data.settings.boxes_name,
     )
     scorer.add(row, results)

@@ -1,4 +1,4 @@
-"""YOLO pose models: the whole picture in, their own boxes and keypoints out.
+"""YOLO pose models: the whole image in, their own boxes and keypoints out.
 
 A checkpoint is opened by ultralytics; a folder of its OpenVINO export by OpenVINO. Around either
 stand the letterbox (grey 114, 640 px) and non-maximum suppression at 0.7 of ultralytics' own
@@ -48,7 +48,7 @@ class Yolo:
         self._run, self.cost = _exported(path) if path.is_dir() else _checkpoint(path)
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes, scores: Array) -> People:
-        """Everybody in the picture; the given boxes are not used."""
+        """Everybody in the image; the given boxes are not used."""
         canvas, scale, offset = letterbox(image_bgr)
         inputs = canvas[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 255.0
         boxes, found_scores, keypoints = people_in(self._run(np.ascontiguousarray(inputs))[0])
@@ -58,7 +58,7 @@ class Yolo:
 
 
 def letterbox(image_bgr: ImageBgr) -> tuple[ImageBgr, float, Array]:
-    """The picture scaled into a grey square; the scale, and where its corner lies (x, y)."""
+    """The image scaled into a grey square; the scale, and where its corner lies (x, y)."""
     height, width = image_bgr.shape[:2]
     scale = SIDE_PX / max(height, width)
     size_wh = (round(width * scale), round(height * scale))

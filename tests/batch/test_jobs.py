@@ -35,18 +35,18 @@ def test_equal_names_keep_what_tells_them_apart(
     assert all(want is None or want == got for want, got in zip(expected, found, strict=True))
 
 
-def test_videos_are_jobs_and_the_pictures_of_a_folder_are_one(tmp_path: Path) -> None:
+def test_videos_are_jobs_and_the_images_of_a_folder_are_one(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(SourceError, match="neither a video nor a picture"):
+    with pytest.raises(SourceError, match="neither a video nor an image"):
         make_jobs(find_sources([tmp_path]))
     for name in ("b.mp4", "a.jpg", "c.png"):
         (tmp_path / name).write_bytes(b"x" * len(name))
     os.utime(tmp_path / "c.png", (2e9, 2e9))
-    pictures, video = sorted(make_jobs(find_sources([tmp_path])), key=lambda job: job.kind)
-    told = pictures.kind, pictures.source, pictures.name
+    images, video = sorted(make_jobs(find_sources([tmp_path])), key=lambda job: job.kind)
+    told = images.kind, images.source, images.name
     assert told == ("images", str(tmp_path), tmp_path.name)
-    assert [Path(path).name for path in pictures.paths] == ["a.jpg", "c.png"]
-    assert (pictures.size, pictures.mtime_ns) == (10, 2_000_000_000 * 10**9)
+    assert [Path(path).name for path in images.paths] == ["a.jpg", "c.png"]
+    assert (images.size, images.mtime_ns) == (10, 2_000_000_000 * 10**9)
     assert (video.kind, video.name, video.size) == ("video", "b", 5)
 
 

@@ -10,7 +10,7 @@ import cv2
 import polars
 import pytest
 from batch.works import contents_of
-from fakes import clip, make_pipeline, picture
+from fakes import clip, make_pipeline, scene_image
 
 from livepose import read
 from livepose.batch.manifest import read_manifest
@@ -24,13 +24,13 @@ LOST, USAGE = 3, 2
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two clips of one name, another, two pictures, a broken clip and a note."""
+    """Two clips of one name, another, two images, a broken clip and a note."""
     source = tmp_path / "in"
     clip(source / "mon" / "walk.mp4", 60)
     clip(source / "tue" / "walk.mp4", 90)
     clip(source / "tue" / "run.mp4", 120)
     for name in ("1.jpg", "2024-05-01.jpg"):
-        cv2.imwrite(str(source / name), picture(100))
+        cv2.imwrite(str(source / name), scene_image(100))
     (source / "mon" / "broken.mp4").write_bytes(b"no clip")
     (source / "mon" / "notes.txt").write_text("a note")
     return source
@@ -53,7 +53,7 @@ def test_a_folder_is_sorted_out_and_a_broken_file_stops_no_other(
         *(f"run{end}" for end in (".jsonl", ".csv", ".angles.csv", ".mp4")),
     }
     said = capsys.readouterr().err
-    assert "notes.txt (neither video nor picture)" in said
+    assert "notes.txt (neither video nor image)" in said
     assert said.count("broken.mp4") == 1
     assert "4 done, 1 failed" in said
     walk = read(tmp_path / "out" / "mon" / "walk.jsonl")
@@ -169,14 +169,14 @@ def test_a_folder_without_anything_is_said(tmp_path: Path, capsys: pytest.Captur
     for words in ([str(tmp_path / "in")], [str(tmp_path / "nowhere")], []):
         assert main([*words, "--output-dir", str(tmp_path / "out"), "--json"]) == LOST
     said = capsys.readouterr().err
-    for words in ("neither a video nor a picture", "does not exist", "nothing to look at"):
+    for words in ("neither a video nor an image", "does not exist", "nothing to look at"):
         assert words in said
 
 
 def test_degrees_are_drawn_on_request(make_pipeline: Make, tmp_path: Path) -> None:
     source = tmp_path / "in" / "1.png"
     source.parent.mkdir()
-    cv2.imwrite(str(source), picture(100))
+    cv2.imwrite(str(source), scene_image(100))
     drawn = []
     for more in ([], ["--draw-angles"], ["--draw-angles", "--mirror"]):
         path = tmp_path / f"drawn{len(drawn)}.png"

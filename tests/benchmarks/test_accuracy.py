@@ -14,7 +14,7 @@ from benchmarks.rivals.mediapipe_pose import MediaPipe
 from livepose.frame import Frame
 from studies.peers import open_peer
 
-PICTURE = np.zeros((100, 200, 3), dtype=np.uint8)
+IMAGE = np.zeros((100, 200, 3), dtype=np.uint8)
 
 
 class Pose:
@@ -36,10 +36,10 @@ def solutions(pose: Pose) -> SimpleNamespace:
     return SimpleNamespace(pose=SimpleNamespace(Pose=lambda **_: pose))
 
 
-def test_landmarks_come_back_to_the_picture_in_cocos_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_landmarks_come_back_to_the_image_in_cocos_order(monkeypatch: pytest.MonkeyPatch) -> None:
     pose = Pose()
     monkeypatch.setattr(accuracy, "solutions", lambda: solutions(pose))
-    found = MediaPipePeer().estimate(PICTURE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
+    found = MediaPipePeer().estimate(IMAGE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
     assert pose.shapes == [(60, 60, 3)]  # 40 px and a quarter on each side
     expected_x = 30 + 60 * np.array(COCO_LANDMARKS) / 33 - 0.5
     assert np.allclose(found.keypoints_xy[0, :, 0], expected_x)
@@ -49,14 +49,14 @@ def test_landmarks_come_back_to_the_picture_in_cocos_order(monkeypatch: pytest.M
 
 def test_whom_it_does_not_see_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accuracy, "solutions", lambda: solutions(Pose(somebody=False)))
-    found = MediaPipePeer().estimate(PICTURE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
+    found = MediaPipePeer().estimate(IMAGE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
     assert np.isnan(found.keypoints_xy).all()
     assert (found.keypoint_scores == 0).all()
-    assert MediaPipe(Pose(somebody=False)).take(Frame(PICTURE, 0.0, 0)) == 0
-    assert MediaPipe(Pose()).take(Frame(PICTURE, 0.0, 0)) == 1
+    assert MediaPipe(Pose(somebody=False)).take(Frame(IMAGE, 0.0, 0)) == 0
+    assert MediaPipe(Pose()).take(Frame(IMAGE, 0.0, 0)) == 1
 
 
-def test_a_peer_is_scored_on_pictures_by_the_evaluation(shared: Path) -> None:
+def test_a_peer_is_scored_on_images_by_the_evaluation(shared: Path) -> None:
     folder = shared / "data" / "coco" / "dev"
     peer = open_peer(f"tinypose:{shared / 'peers' / accuracy.TINYPOSE}")
     figures = score(peer, folder, QUICK)
@@ -64,8 +64,6 @@ def test_a_peer_is_scored_on_pictures_by_the_evaluation(shared: Path) -> None:
     assert figures["ap"] > 20
 
 
-def test_without_pictures_the_part_says_why(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_images_the_part_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LIVEPOSE_SHARED", str(tmp_path))
-    assert measure_accuracy(QUICK)["why"] == "the pictures are not on this machine"
+    assert measure_accuracy(QUICK)["why"] == "the images are not on this machine"

@@ -56,11 +56,11 @@ def measured(livepose_fps: float, rival_fps: float, people: int = 1) -> dict[str
         return {"fps": band, "frame_ms": band, "people_found": 1.0, "rounds_fps": rounds}
 
     rows = {"livepose": row(livepose_fps), "straightforward": row(rival_fps)}
-    facts = {"title": "x", "weights": "w", "accuracy": "30.0", "note": "n"}
+    properties = {"title": "x", "weights": "w", "accuracy": "30.0", "note": "n"}
     return {
         "people": people,
         "rows": rows,
-        "entries": {"livepose": facts, "straightforward": facts},
+        "entries": {"livepose": properties, "straightforward": properties},
         "absent": {"mediapipe": {"title": "MediaPipe Pose", "why": "it is not installed"}},
     }
 
@@ -183,7 +183,7 @@ def two_entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def test_the_command_writes_one_json_one_table_and_a_picture(
+def test_the_command_writes_one_json_one_table_and_a_image(
     make_pipeline: Make, two_entries: None, tmp_path: Path
 ) -> None:
     path = tmp_path / "figures.json"

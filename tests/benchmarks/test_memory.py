@@ -4,7 +4,7 @@ from benchmarks.memory import Passers, measure
 
 
 def test_memory_stays_flat_while_people_come_and_go() -> None:
-    # The grey picture does not change where somebody leaves, so that propagation would keep them.
+    # The grey image does not change where somebody leaves, so that propagation would keep them.
     told = measure(500, at_once=4, pose_every_frame=True)
     assert told["frames"] == 500
     assert told["people_in_all"] >= 10

@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from benchmarks.rounds import Length, TimedRun, in_turn
+from benchmarks.rounds import Length, TimedRun, lock
 from livepose.benchmark.run import spread
 from livepose.benchmark.scene import WalkingPeople, endless, there_and_back
 from livepose.frame import Frame
@@ -60,7 +60,7 @@ def test_a_round_lasts_at_least_its_seconds_and_its_frames_and_no_frames_make_no
 def test_everybody_has_a_turn_in_every_round_and_who_begins_changes() -> None:
     log: list[str] = []
     timed = [TimedRun(Sleeper(name, log), frames(100)) for name in "abc"]
-    assert list(in_turn(timed, 3, Length(most=1))) == [1, 2, 3]
+    assert list(lock(timed, 3, Length(most=1))) == [1, 2, 3]
     assert "".join(log) == "abcbcacab"
 
 

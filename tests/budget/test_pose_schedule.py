@@ -1,4 +1,4 @@
-"""Who is looked at by the pose network, on made people in made pictures."""
+"""Who is looked at by the pose network, on made people in made images."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ class Scene:
         poses = self.poses()
         tracked = Tracked(poses.boxes_xyxy, poses.track_ids, poses.scores)
         due = self.schedule.due(self.time_s, tracked, self.image_bgr)
-        self.schedule.looked_at(self.time_s, poses.select(due))
+        self.schedule.posed(self.time_s, poses.select(due))
         seen = self.smoother.apply(self.time_s, poses.select(due))
         overdue = np.zeros(np.count_nonzero(~due), dtype=bool)
         return due, self.schedule.propagate(self.time_s, seen, poses.select(~due), overdue)

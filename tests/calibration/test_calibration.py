@@ -45,7 +45,7 @@ def invented(count: int = 6000, seed: int = 0) -> Sightings:
     scaled = RADII[0] * plain * np.hypot(*plain.T)[:, None] ** heavy
     return Sightings(
         joint=joint,
-        picture=random.integers(0, 100, count),
+        image=random.integers(0, 100, count),
         error=scaled * sigma[:, None],
         reach=np.full(count, 1000.0),
         covariance=covariance,
@@ -62,7 +62,7 @@ def test_the_numbers_behind_invented_errors_are_found_again() -> None:
     assert found.flat == pytest.approx(TRUE.flat, abs=0.15)
 
 
-def test_the_chosen_model_is_calibrated_on_pictures_that_it_has_not_seen() -> None:
+def test_the_chosen_model_is_calibrated_on_images_that_it_has_not_seen() -> None:
     seen = invented()
     ours = judge(crossed(seen, JOINTS), seen, draws=20)
     shape = judge(by_shape(seen), seen, draws=20)

@@ -46,7 +46,7 @@ def test_a_photograph_is_not_written_over_by_its_sheet(
     [
         (["--json", "a", "--csv", "a"], 2, "--csv and --json both write a"),
         (["--json", "a", "--coco-json", "./a"], 2, "--coco-json and --json both write a"),
-        (["--sheet", "s.xyz"], 2, "s.xyz: expected a picture"),
+        (["--sheet", "s.xyz"], 2, "s.xyz: expected an image"),
         (["--sheet", "/nowhere/s.png"], 1, "the folder /nowhere does not exist"),
         (["--json", "/nowhere/o.jsonl"], 1, "the folder /nowhere does not exist"),
         (["--output", "o.avi"], 2, "o.avi: cannot write .avi"),
@@ -72,15 +72,15 @@ def test_what_cannot_be_is_refused_before_anything_is_loaded(
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
 
 
-def test_what_is_a_video_and_what_pictures_is_known_before_it_is_opened(
+def test_what_is_a_video_and_what_images_is_known_before_it_is_opened(
     clip: Path, shared: Path, tmp_path: Path
 ) -> None:
     photo = shared / "images" / "skier.jpg"
     clips = [str(clip), clip.as_uri(), "0", "rtsp://127.0.0.1/a.jpg", "browser"]
     moving = str(shared / "cases" / "animated_webp" / "moving.webp")
-    pictures = [str(photo), photo.as_uri(), str(tmp_path), str(photo.with_name("*.jpg"))]
+    images = [str(photo), photo.as_uri(), str(tmp_path), str(photo.with_name("*.jpg"))]
     assert all(is_video("source", one) for one in [*clips, moving])
-    assert not any(is_video("source", one) for one in pictures)
+    assert not any(is_video("source", one) for one in images)
     assert is_video("camera", "0") and not is_video("image", [str(clip)])
 
 

@@ -45,7 +45,7 @@ def test_the_line_names_what_is_missing_and_how_much_is_done(
     assert ready.result() == "ready"
 
 
-def test_pictures_are_shown_until_all_is_ready() -> None:
+def test_images_are_shown_until_all_is_ready() -> None:
     over = threading.Event()
 
     class Window(FakeWindow):
@@ -60,12 +60,12 @@ def test_pictures_are_shown_until_all_is_ready() -> None:
     assert window.shown[0].any()  # the line, on black
 
 
-def test_a_mirror_turns_the_picture_in_the_window_and_not_the_line(
+def test_a_mirror_turns_the_image_in_the_window_and_not_the_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     window, half = FakeWindow({1: [Command.QUIT]}), np.full((240, 320, 3), 90, np.uint8)
     half[:, :160] = 200
-    monkeypatch.setattr(Stream, "pictures", lambda self: iter([half]))
+    monkeypatch.setattr(Stream, "images", lambda self: iter([half]))
     ready = GettingReady(lambda told: None)
     assert not stream(window, mirror=True).show_until_ready(ready)
     assert (window.shown[0] == captioned(half[:, ::-1], ready.line)).all()
@@ -93,7 +93,7 @@ def test_the_preview_of_a_file_takes_nothing_from_it(shared: Path) -> None:
         return open_source(shared / "video" / "crowd.mp4")
 
     with again() as source:
-        seen = next(Stream(RunOptions(), source, again).pictures())
+        seen = next(Stream(RunOptions(), source, again).images())
         assert (next(iter(source)).image_bgr == seen).all()
         black = RunOptions(window=WindowOptions(skeleton_only=True))
-        assert not next(Stream(black, source, again).pictures()).any()
+        assert not next(Stream(black, source, again).images()).any()

@@ -122,7 +122,7 @@ def to_input(alignment, heatmap_xy, size_hw, heatmap_hw, geometry, boxes_xyxy):
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-def test_a_rotation_turns_the_picture_about_the_box_centre(alignment):
+def test_a_rotation_turns_the_image_about_the_box_centre(alignment):
     geometry, box = CropGeometry(alignment, (128, 96)), [[100, 50, 180, 250]]
     upright, turned = geometry.matrices(box)[0], geometry.matrices(box, 30.0)[0]
     centre = np.linalg.solve(upright[:, :2], upright @ [0, 0, 1] * -1 + upright @ [139.5, 149.5, 1])

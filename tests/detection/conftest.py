@@ -1,4 +1,4 @@
-"""A random detector, small pictures, and a cache of the test's own."""
+"""A random detector, small images, and a cache of the test's own."""
 
 from pathlib import Path
 

@@ -19,12 +19,12 @@ from livepose.detection.files import DetectorInfo, person_class
 from livepose.errors import WeightsError
 
 METADATA = {"classes": "person", "input_px": "96", "source": "random numbers"}
-PICTURE = torch.from_numpy(np.random.default_rng(0).uniform(0, 1, (1, 3, 64, 64))).float()
+IMAGE = torch.from_numpy(np.random.default_rng(0).uniform(0, 1, (1, 3, 64, 64))).float()
 
 
 def answer(model):
     with torch.no_grad():
-        raw = model(PICTURE)
+        raw = model(IMAGE)
     return (raw[0] if isinstance(raw, tuple) else raw).numpy()
 
 

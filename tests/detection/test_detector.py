@@ -1,4 +1,4 @@
-"""From pictures to boxes of people: letterbox, suppression, one scale or two."""
+"""From images to boxes of people: letterbox, suppression, one scale or two."""
 
 import cv2
 import numpy as np
@@ -21,26 +21,26 @@ class WhiteFinder:
     def __init__(self, input_wh=None, from_px=0):
         self.input_wh, self._from_px = input_wh, from_px
 
-    def __call__(self, pictures_bgr):
-        self.shape = pictures_bgr.shape
-        return np.stack([self.candidate(picture) for picture in pictures_bgr])
+    def __call__(self, images_bgr):
+        self.shape = images_bgr.shape
+        return np.stack([self.candidate(image) for image in images_bgr])
 
     def prepare(self, input_wh):
         return True
 
-    def candidate(self, picture):
+    def candidate(self, image):
         found = np.zeros((7, 8), dtype=np.float32)  # 8 candidates: 4 + 3 classes
-        white = np.argwhere(picture[..., 0] > 180)
-        if len(white) and picture.shape[1] >= self._from_px:
+        white = np.argwhere(image[..., 0] > 180)
+        if len(white) and image.shape[1] >= self._from_px:
             (top, left), (bottom, right) = white.min(axis=0), white.max(axis=0) + 1
             for column in range(3):  # the same box thrice: suppression keeps one
                 middle = (left + right) / 2, (top + bottom) / 2
                 found[:4, column] = (*middle, right - left, bottom - top)
-                found[4 + int(picture.max() < 250), column] = 0.9 - 0.1 * column
+                found[4 + int(image.max() < 250), column] = 0.9 - 0.1 * column
         return found
 
 
-def picture(box=(100, 60, 200, 300), size_wh=(640, 480), brightness=255):
+def scene_image(box=(100, 60, 200, 300), size_wh=(640, 480), brightness=255):
     image = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
     left, top, right, bottom = box
     image[top:bottom, left:right] = brightness
@@ -63,7 +63,7 @@ def finder(size_px=None, score_threshold=None, recommended_px=None, **kwargs):
 )
 def test_boxes_come_back_in_source_pixels_from_an_input_that_suits(box, size_wh, input_hw):
     detector = finder()
-    (found,) = detector([picture(box, size_wh)])
+    (found,) = detector([scene_image(box, size_wh)])
     assert isinstance(found, Detections) and detector.engine.shape == (1, *input_hw, 3)
     np.testing.assert_allclose(found.boxes_xyxy, [box], atol=4)
     np.testing.assert_allclose(found.scores, [0.9], atol=1e-6)  # one of three on one place
@@ -71,20 +71,20 @@ def test_boxes_come_back_in_source_pixels_from_an_input_that_suits(box, size_wh,
 
 
 def test_other_classes_and_weak_boxes_are_left_out():
-    assert len(finder()([picture(brightness=200)])[0]) == 0
-    assert len(finder(score_threshold=0.95)([picture()])[0]) == 0
+    assert len(finder()([scene_image(brightness=200)])[0]) == 0
+    assert len(finder(score_threshold=0.95)([scene_image()])[0]) == 0
     assert finder()([]) == []
-    (nobody,) = finder()([np.zeros((100, 100, 3), np.uint8)])
-    assert nobody.boxes_xyxy.shape == (0, 4) and nobody.scores.shape == (0,)
+    (empty,) = finder()([np.zeros((100, 100, 3), np.uint8)])
+    assert empty.boxes_xyxy.shape == (0, 4) and empty.scores.shape == (0,)
 
 
-def test_pictures_of_one_shape_go_in_one_batch_and_answers_keep_their_order():
+def test_images_of_one_shape_go_in_one_batch_and_answers_keep_their_order():
     detector, black = finder(size_px=320), np.zeros((480, 640, 3), np.uint8)
-    right = picture((300, 100, 500, 400))
-    found = detector([picture(), picture((10, 10, 50, 90), (480, 640)), black, right])
+    right = scene_image((300, 100, 500, 400))
+    found = detector([scene_image(), scene_image((10, 10, 50, 90), (480, 640)), black, right])
     assert [len(each) for each in found] == [1, 1, 0, 1]
     np.testing.assert_allclose(found[3].boxes_xyxy, [[300, 100, 500, 400]], atol=2)
-    detector([picture(), black, right])
+    detector([scene_image(), black, right])
     assert detector.engine.shape == (3, 256, 320, 3)
 
 
@@ -92,22 +92,22 @@ def test_pictures_of_one_shape_go_in_one_batch_and_answers_keep_their_order():
     ("shape", "kind"),
     [((10, 10), "u1"), ((10, 10, 4), "u1"), ((0, 10, 3), "u1"), ((9, 9, 3), "f4")],
 )
-def test_what_is_no_colour_picture_is_refused(shape, kind):
+def test_what_is_no_colour_image_is_refused(shape, kind):
     with pytest.raises(ValueError, match=r"expected uint8 \(H, W, 3\)"):
         finder()([np.zeros(shape, kind)])
 
 
-def test_views_and_read_only_pictures_are_fine_and_stay_as_they_are():
-    image = picture()
+def test_views_and_read_only_images_are_fine_and_stay_as_they_are():
+    image = scene_image()
     image.setflags(write=False)
     (found,) = finder()([image[:, ::-1]])
     np.testing.assert_allclose(found.boxes_xyxy, [[440, 60, 540, 300]], atol=2)
-    np.testing.assert_array_equal(image, picture())
+    np.testing.assert_array_equal(image, scene_image())
 
 
 def test_a_second_scale_adds_the_small_people_of_a_larger_input():
     detector = finder(recommended_px=320, from_px=321)
-    small, large = picture((100, 60, 130, 160)), picture()
+    small, large = scene_image((100, 60, 130, 160)), scene_image()
     assert detector.can_detect_small((640, 480), wait=False)
     assert len(detector([small])[0]) == 0
     look = detector.detect_small(small)
@@ -118,7 +118,7 @@ def test_a_second_scale_adds_the_small_people_of_a_larger_input():
 
 
 def test_there_is_no_second_scale_where_it_is_no_larger_or_a_size_was_asked_for():
-    detector, image = finder(recommended_px=320), picture((30, 20, 60, 90), (320, 240))
+    detector, image = finder(recommended_px=320), scene_image((30, 20, 60, 90), (320, 240))
     assert not detector.can_detect_small((320, 240), wait=True)
     look = detector.detect_small(image)
     np.testing.assert_array_equal(look.people.boxes_xyxy, detector([image])[0].boxes_xyxy)
@@ -132,16 +132,16 @@ def test_there_is_no_second_scale_where_it_is_no_larger_or_a_size_was_asked_for(
         ((1920, 1080), 320, 512),
         ((480, 640), 320, 512),
         ((1920, 1080), 416, 672),  # 665.6, in whole strides
-        ((400, 300), 320, 416),  # no larger than the picture, in whole strides
+        ((400, 300), 320, 416),  # no larger than the image, in whole strides
         ((320, 240), 320, None),
         ((640, 480), 640, None),
     ],
 )
-def test_the_larger_input_is_no_larger_than_the_picture(source_wh, usual_px, expected):
+def test_the_larger_input_is_no_larger_than_the_image(source_wh, usual_px, expected):
     assert second_scale_px(source_wh, usual_px) == expected
 
 
-USUAL = Letterbox.fit((640, 480), 320)  # half as large: 160 px in the picture are SMALL_PX
+USUAL = Letterbox.fit((640, 480), 320)  # half as large: 160 px in the image are SMALL_PX
 
 
 def people(*rows):

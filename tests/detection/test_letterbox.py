@@ -1,4 +1,4 @@
-"""Pictures lie in the middle of grey, and boxes come back where they were."""
+"""Images lie in the middle of grey, and boxes come back where they were."""
 
 import cv2
 import numpy as np
@@ -26,12 +26,12 @@ def test_the_input_is_the_smallest_of_whole_strides_and_a_box_comes_back(
     np.testing.assert_allclose(back, boxes_xyxy, atol=1e-9 * max(width, height))
 
 
-def test_boxes_are_cut_at_the_edges_of_the_picture():
+def test_boxes_are_cut_at_the_edges_of_the_image():
     back = Letterbox.fit((640, 480), 320).to_source(np.array([[-50.0, -50, 1000, 1000]]))
     np.testing.assert_allclose(back, [[0, 0, 640, 480]])
 
 
-def test_the_picture_lies_in_the_middle_of_grey():
+def test_the_image_lies_in_the_middle_of_grey():
     seen = Letterbox.fit((64, 30), 64).apply(np.full((30, 64, 3), 200, dtype=np.uint8))
     assert seen.shape == (32, 64, 3)
     assert np.all(seen[[0, -1]] == GREY) and np.all(seen[1:-1] == 200)

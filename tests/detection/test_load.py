@@ -22,9 +22,9 @@ from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.runtimes import openvino, select
 from livepose.weights.fetching import file_sha256
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
 
-# People in each picture, fewest and most: who is far or half hidden may be found or not.
+# People in each image, fewest and most: who is far or half hidden may be found or not.
 PEOPLE = {
     "skier.jpg": (1, 1),
     "couple_walking.jpg": (2, 2),
@@ -39,7 +39,7 @@ PEOPLE = {
 
 def test_none_is_no_detector_and_says_so(said):
     assert open_detector("none") is None
-    assert "whole picture" in said[0]
+    assert "whole image" in said[0]
 
 
 def test_openvino_says_what_torch_says_and_converts_only_once(said, own_file, cache):
@@ -50,8 +50,8 @@ def test_openvino_says_what_torch_says_and_converts_only_once(said, own_file, ca
     assert said[-1] == "detector: random, OpenVINO on the processor"
     in_torch = TorchEngine(load_detector(own_file).model, "cpu")
     for size in ((96, 96), (64, 96)):
-        pictures = np.random.default_rng(1).integers(0, 256, (3, *size, 3), dtype=np.uint8)
-        ours, theirs = detector.engine(pictures), in_torch(pictures)
+        images = np.random.default_rng(1).integers(0, 256, (3, *size, 3), dtype=np.uint8)
+        ours, theirs = detector.engine(images), in_torch(images)
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours[:, :4], theirs[:, :4], atol=2.0)  # bfloat16 in places
         np.testing.assert_allclose(ours[:, 4:], theirs[:, 4:], atol=0.03)
@@ -59,18 +59,18 @@ def test_openvino_says_what_torch_says_and_converts_only_once(said, own_file, ca
     again = open_detector(str(own_file), score_threshold=0.2)
     assert not any("preparing" in line for line in said)
     np.testing.assert_allclose(
-        again([PICTURE])[0].boxes_xyxy, detector([PICTURE])[0].boxes_xyxy, atol=1e-3
+        again([IMAGE])[0].boxes_xyxy, detector([IMAGE])[0].boxes_xyxy, atol=1e-3
     )
 
 
 def test_no_flipped_bit_of_the_cache_changes_who_is_found(own_file, cache):
-    expected = open_detector(own_file)([PICTURE])[0]
+    expected = open_detector(own_file)([IMAGE])[0]
     chance = random.Random(5)
     for path in sorted((cache / "networks").glob("detector-*/*")):
         content = bytearray(path.read_bytes())
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         path.write_bytes(bytes(content))
-    found = open_detector(own_file)([PICTURE])[0]
+    found = open_detector(own_file)([IMAGE])[0]
     np.testing.assert_array_equal(found.boxes_xyxy, expected.boxes_xyxy)
 
 
@@ -102,12 +102,12 @@ def test_a_gpu_that_sees_wrongly_gives_way_only_where_none_was_asked_for(
     detector = open_detector(own_file, device)
     assert "not on cuda:0: finds other people there" in said[0]
     assert said[-1] == "detector: random, OpenVINO on the processor"
-    assert len(detector([PICTURE])) == 1
+    assert len(detector([IMAGE])) == 1
 
 
 def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, cache, monkeypatch):
     detector = open_detector(own_file)
-    detector([PICTURE])
+    detector([IMAGE])
     compiling, go_on = threading.Event(), threading.Event()
     inner = openvino.core()
 
@@ -121,12 +121,12 @@ def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, c
     monkeypatch.setattr(openvino, "core", Slow)
     assert not detector.can_detect_small((120, 90), wait=False)
     assert compiling.wait(30)
-    detector([PICTURE])  # what is compiled already runs on meanwhile
+    detector([IMAGE])  # what is compiled already runs on meanwhile
     assert not detector.can_detect_small((120, 90), wait=False)
     go_on.set()
     wait_until(lambda: detector.can_detect_small((120, 90), wait=False))
     monkeypatch.setattr(openvino, "core", None)
-    detector.detect_small(PICTURE)  # compiles nothing more
+    detector.detect_small(IMAGE)  # compiles nothing more
 
 
 def test_a_larger_input_that_cannot_be_compiled_is_done_without(own_file, cache, monkeypatch):
@@ -241,7 +241,7 @@ def test_cuda_says_what_the_processor_says(own_file):
     there = open_detector(own_file, "cuda", score_threshold=0.3)
     here = open_detector(own_file, "cpu", score_threshold=0.3)
     assert there.engine.name == "torch on cuda:0"
-    assert len(there([PICTURE])[0]) == pytest.approx(len(here([PICTURE])[0]), abs=3)
+    assert len(there([IMAGE])[0]) == pytest.approx(len(here([IMAGE])[0]), abs=3)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from livepose.detection.openvino_graph import detector_graph, is_known
 from livepose.errors import WeightsError
 from livepose.runtimes.int8 import convolutions
 from livepose.runtimes.openvino import core
-from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges, write_ranges
+from livepose.runtimes.ranges import ActivationRanges, ranges_path, read_ranges, write_ranges
 from livepose.weights.card import read_metadata
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
 
@@ -66,9 +66,9 @@ def test_a_checkpoint_of_ultralytics_is_made_of_its_tensors_too(pickled_file, mo
     monkeypatch.setattr("livepose.detection.checkpoint.load_detector", None)
     model, info = converted(pickled_file)
     assert info == expected.info
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
-    found = core().compile_model(model, "CPU", IN_F32)(pictures)[0]
-    np.testing.assert_allclose(found, TorchEngine(expected.model, "cpu")(pictures), atol=2e-3)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    found = core().compile_model(model, "CPU", IN_F32)(images)[0]
+    np.testing.assert_allclose(found, TorchEngine(expected.model, "cpu")(images), atol=2e-3)
 
 
 def test_networks_with_other_layers_are_traced(own_file, monkeypatch):
@@ -76,9 +76,9 @@ def test_networks_with_other_layers_are_traced(own_file, monkeypatch):
     monkeypatch.setattr(openvino_engine, "is_known", lambda stored: False)
     model, info = converted(own_file)
     assert info == expected.info
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
-    found = core().compile_model(model, "CPU", IN_F32)(pictures)[0]
-    np.testing.assert_allclose(found, TorchEngine(expected.model, "cpu")(pictures), atol=2e-3)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    found = core().compile_model(model, "CPU", IN_F32)(images)[0]
+    np.testing.assert_allclose(found, TorchEngine(expected.model, "cpu")(images), atol=2e-3)
 
 
 def test_what_only_torch_can_read_asks_for_it(tmp_path, own_file, monkeypatch):
@@ -110,7 +110,7 @@ def with_ranges(tmp_path, gains):
     path = shutil.copy(SHIPPED, tmp_path / "person.safetensors")
     model, _ = converted(path)
     limits = dict.fromkeys(list(convolutions(model))[1:], (0.0, 1e-3))
-    write_ranges(ranges_path(path), Ranges(read_metadata(path)["sha256"], limits))
+    write_ranges(ranges_path(path), ActivationRanges(read_metadata(path)["sha256"], limits))
     return path
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from livepose.detection import Detections, DetectionSchedule, TwoScales
 
-PICTURE = np.zeros((480, 640, 3), np.uint8)
+IMAGE = np.zeros((480, 640, 3), np.uint8)
 
 
 def people(*rows):
@@ -13,7 +13,7 @@ def people(*rows):
 
 
 class Watched:
-    """Notes which looks were close; shows somebody small in the pictures of those times."""
+    """Notes which looks were close; shows somebody small in the images of those times."""
 
     name = "watched"
 
@@ -40,7 +40,7 @@ def watch(detector, times_s, schedule=None):
     schedule = schedule or DetectionSchedule()
     for time_s in times_s:
         detector.time_s = time_s
-        schedule.detect(detector, PICTURE, time_s)
+        schedule.detect(detector, IMAGE, time_s)
     return detector.close
 
 
@@ -56,8 +56,8 @@ def test_both_scales_are_taken_while_somebody_small_is_there_and_a_moment_longer
 def test_what_the_second_scale_shows_is_handed_out():
     detector, schedule = Watched(lambda time_s: True), DetectionSchedule()
     detector.time_s = 0.0
-    assert len(schedule.detect(detector, PICTURE, 0.0)) == 0
-    assert len(schedule.detect(detector, PICTURE, 0.1)) == 1
+    assert len(schedule.detect(detector, IMAGE, 0.0)) == 0
+    assert len(schedule.detect(detector, IMAGE, 0.1)) == 1
 
 
 def test_the_second_scale_is_taken_as_soon_as_it_is_ready():
@@ -79,4 +79,4 @@ def test_a_stream_that_begins_again_is_looked_at_anew():
 def test_a_detector_that_has_no_second_scale_detects_as_always():
     seen, schedule = people((0, 0, 10, 20, 0.5)), DetectionSchedule()
     for time_s in (0.0, 0.1, 0.2):
-        assert schedule.detect(lambda images: [seen], PICTURE, time_s) is seen
+        assert schedule.detect(lambda images: [seen], IMAGE, time_s) is seen

@@ -53,11 +53,11 @@ def test_what_is_broken_has_its_exit_code_and_its_mending_command_on_one_line(
     verdicts: dict[str, Verdict], capsys: pytest.CaptureFixture[str], broken: str, code: int
 ) -> None:
     check = CHECKS[broken]
-    verdicts[broken] = Verdict(check.broken, "it is broken " * 20, check.mend)
+    verdicts[broken] = Verdict(check.broken, "it is broken " * 20, check.advice)
     assert main(["doctor"]) == code
     lines = capsys.readouterr().out.splitlines()
-    mend = next(line for line in lines if line.startswith(f"{broken}: "))
-    assert "install" in mend or "livepose cameras" in mend
+    advice = next(line for line in lines if line.startswith(f"{broken}: "))
+    assert "install" in advice or "livepose cameras" in advice
     assert lines[-1] == (f"not usable yet: {broken}" if code else "livepose is usable here")
 
 
@@ -70,7 +70,7 @@ def test_json_says_the_same_and_the_first_failure_decides_the_exit_code(
     said = json.loads(capsys.readouterr().out)
     assert (said["usable"], said["exit_code"]) == (False, 4)
     line = next(check for check in said["checks"] if check["name"] == "pose weights")
-    expected = {"status": "fail", "found": "/p is damaged", "mend": "install it"}
+    expected = {"status": "fail", "found": "/p is damaged", "advice": "install it"}
     assert line == {"name": "pose weights", **expected}
     verdicts["torch"] = broken
     assert main(["doctor"]) == 5
@@ -87,7 +87,7 @@ def test_a_light_install_is_usable_and_not_asked_for_what_it_lacks(
     checks = json.loads(capsys.readouterr().out)["checks"]
     absent = {one["name"]: one for one in checks if one["found"].startswith("not installed: ")}
     assert set(absent) == {"torch", "ultralytics"}
-    assert {one["mend"] for one in absent.values()} == {"pip install 'livepose[torch]'"}
+    assert {one["advice"] for one in absent.values()} == {"pip install 'livepose[torch]'"}
     assert {one["status"] for one in absent.values()} == {WARN}
 
 
@@ -102,7 +102,7 @@ def test_a_device_asked_for_and_absent_ends_with_five_and_an_unknown_one_with_tw
 
 
 @pytest.mark.parametrize(
-    ("asked", "facts", "nvidia", "status", "found", "mend"),
+    ("asked", "properties", "nvidia", "status", "found", "advice"),
     [
         ("auto", CPU, False, OK, "cpu", ""),
         ("auto", {}, True, OK, "cpu", ""),
@@ -117,18 +117,18 @@ def test_a_device_asked_for_and_absent_ends_with_five_and_an_unknown_one_with_tw
 )
 def test_a_device_is_named_or_comes_with_what_mends_it(
     asked: str,
-    facts: dict[str, Any],
+    properties: dict[str, Any],
     nvidia: bool,
     status: str,
     found: str,
-    mend: str,
+    advice: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(doctor, "answer_of", lambda *words: "GPU 0: H200" if nvidia else "")
-    verdict = doctor._device(asked, facts)
+    verdict = doctor._device(asked, properties)
     assert verdict.status == status
     assert verdict.found.startswith(found)
-    assert mend in verdict.mend
+    assert advice in verdict.advice
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_library_that_is_broken_is_a_finding_and_does_not_take_the_doctor_alon
     verdict = probe(name, environment, timeout_s=3.0 if name == "torch" else 60.0)
     assert verdict.status == status
     assert verdict.found.startswith(found)
-    assert "install" in verdict.mend
+    assert "install" in verdict.advice
 
 
 def test_an_unreachable_display_is_a_reason_and_no_crash() -> None:
@@ -200,7 +200,7 @@ def test_the_real_doctor_says_valid_json_and_ends_with_the_code_it_says() -> Non
     for name in CHECKS.keys() - {"window", "cameras", "ultralytics"}:
         assert statuses[name] == OK, said
     for check in said["checks"]:
-        assert check["status"] == OK or check["mend"], check
+        assert check["status"] == OK or check["advice"], check
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_other_flavours_of_opencv_are_replaced_by_the_right_one(
     assert said in verdict.found
     if said:
         start = f"pip uninstall -y {' '.join(sorted(installed))} && pip install"
-        assert verdict.mend.startswith(start)
+        assert verdict.advice.startswith(start)
 
 
 def test_cameras_are_named_and_none_or_a_closed_one_is_no_failure(
@@ -234,7 +234,7 @@ def test_cameras_are_named_and_none_or_a_closed_one_is_no_failure(
     assert look() == Verdict(OK, "0: Webcam, 2: Capture")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert look()[:2] == (WARN, f"no permission to read {device}")
-    assert look().mend.startswith("sudo usermod -aG video")
+    assert look().advice.startswith("sudo usermod -aG video")
     found.clear()
     assert look().found == "none found"
 
@@ -247,14 +247,14 @@ def test_weights_that_are_damaged_or_missing_are_a_failure(
         patched.setattr("livepose.weights.arrays.verify", lambda path: False)
         verdict = CHECKS[name].look()
     assert verdict.status == FAIL and "is damaged: its hash is wrong" in verdict.found
-    assert verdict.mend.startswith("pip install")
+    assert verdict.advice.startswith("pip install")
     (tmp_path / "sitecustomize.py").write_text(
         "import livepose.weights.places as places; places.embedded_folders = lambda: []"
     )
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
     missing = probe(name, {**environment, "LIVEPOSE_CACHE": str(tmp_path)})
     assert (missing.status, CHECKS[name].exit_code) == (FAIL, 4)
-    assert missing.mend.startswith("pip install")
+    assert missing.advice.startswith("pip install")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_the_advice_works_and_what_is_tried_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LIVEPOSE_CACHE", "/proc/none")
-    mend = CHECKS["cache"].look().mend
-    assert doctor._writable(Path(mend.removeprefix("export LIVEPOSE_CACHE=")))
+    advice = CHECKS["cache"].look().advice
+    assert doctor._writable(Path(advice.removeprefix("export LIVEPOSE_CACHE=")))
     assert doctor._writable(tmp_path / "not" / "yet")
     assert list(tmp_path.iterdir()) == []

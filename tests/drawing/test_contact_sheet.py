@@ -12,7 +12,7 @@ def plain(height: int, width: int, value: int) -> NDArray[np.uint8]:
     return np.full((height, width, 3), value, dtype=np.uint8)
 
 
-def test_pictures_stand_in_rows_in_their_order() -> None:
+def test_images_stand_in_rows_in_their_order() -> None:
     images = [plain(90, 160, value) for value in (40, 80, 120, 160, 200)]
     sheet = contact_sheet(images, columns=3, width_px=600)
     assert sheet.shape[1] == 600
@@ -26,7 +26,7 @@ def test_pictures_stand_in_rows_in_their_order() -> None:
     assert int(sheet[tall + tall // 2, 500, 0]) < 40  # the sixth place is empty
 
 
-def test_labels_are_written_and_the_pictures_stay_as_they_were() -> None:
+def test_labels_are_written_and_the_images_stay_as_they_were() -> None:
     images = [plain(180, 320, 128), plain(180, 320, 128)]
     without = contact_sheet(images, 2, 640)
     labelled = contact_sheet(images, 2, 640, [time_label(0.0), ""])
@@ -54,10 +54,10 @@ def test_times_are_minutes_and_seconds(time_s: float, label: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (([], 3, 600), "at least one picture"),
+        (([], 3, 600), "at least one image"),
         (([plain(9, 9, 0)], 0, 600), "columns and width of 1 or more"),
         (([plain(9, 9, 0)], 3, 0), "columns and width of 1 or more"),
-        (([plain(9, 9, 0)], 3, 600, ["a", "b"]), "2 labels for 1 pictures"),
+        (([plain(9, 9, 0)], 3, 600, ["a", "b"]), "2 labels for 1 images"),
         (([np.zeros((9, 9), np.uint8)], 3, 600), "expected uint8 of shape"),
         (([plain(9, 9, 0)] * 40, 40, 20), "does not fit"),
         (([plain(9000, 1, 0)], 1, 600), "does not fit"),

@@ -1,4 +1,4 @@
-"""Skeletons on pictures: what is painted where, and what can never go wrong."""
+"""Skeletons on images: what is painted where, and what can never go wrong."""
 
 from dataclasses import replace
 
@@ -106,7 +106,7 @@ def test_lines_are_wider_on_bigger_people() -> None:
     assert widths == sorted(set(widths))
 
 
-def test_a_limb_that_leaves_the_picture_is_the_same_limb_inside_it() -> None:
+def test_a_limb_that_leaves_the_image_is_the_same_limb_inside_it() -> None:
     near = {"left_shoulder": (160.0, 120.0), "left_elbow": (160.0 + 3000, 120.0 + 1500)}
     far = {"left_shoulder": (160.0, 120.0), "left_elbow": (160.0 + 2e7, 120.0 + 1e7)}
     first, second = (draw_poses(grey(), of_points(ends)) for ends in (near, far))

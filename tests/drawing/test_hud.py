@@ -65,11 +65,11 @@ def test_the_red_light_is_on_only_while_recording() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (47, 2000), (48, 48), (60, 900), (900, 60), (0, 0)])
-def test_no_picture_is_too_small_or_too_narrow(size_hw: tuple[int, int]) -> None:
+def test_no_image_is_too_small_or_too_narrow(size_hw: tuple[int, int]) -> None:
     draw_hud(np.zeros((*size_hw, 3), np.uint8), full())
 
 
-def test_in_a_low_picture_the_stages_are_left_out_first() -> None:
+def test_in_a_low_image_the_stages_are_left_out_first() -> None:
     rows = [row.label for row in hud._fitting_rows(full(), 7)]
     assert rows == ["31.2 fps", "recording", "age p50 / p95", "dropped", "decoding", "paused"]
     assert [row.label for row in hud._fitting_rows(full(), 0)] == ["31.2 fps"]

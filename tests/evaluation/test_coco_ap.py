@@ -10,7 +10,7 @@ import pytest
 from livepose.errors import DataError, UsageError
 from livepose.evaluation import coco
 from livepose.evaluation.coco import match
-from livepose.evaluation.dataset import Picture
+from livepose.evaluation.dataset import Image
 from livepose.evaluation.metrics import coco_results, sigmas_of
 from livepose.evaluation.predict import Boxed, Predictions
 from livepose.skeletons import COCO17
@@ -21,10 +21,10 @@ BEFORE_HALF = 51 / 101
 """Share of the 101 recall thresholds that lie at or below a recall of one half."""
 
 
-def document(pictures: int) -> dict[str, Any]:
-    """One person of 50 x 50 px (medium) in each picture."""
+def document(images: int) -> dict[str, Any]:
+    """One person of 50 x 50 px (medium) in each image."""
     return {
-        "images": [{"id": number, "width": 300, "height": 300} for number in range(pictures)],
+        "images": [{"id": number, "width": 300, "height": 300} for number in range(images)],
         "categories": [{"id": 1, "name": "person"}],
         "annotations": [
             {
@@ -37,13 +37,13 @@ def document(pictures: int) -> dict[str, Any]:
                 "num_keypoints": 17,
                 "keypoints": [100.0, 100.0, 2] * 17,
             }
-            for number in range(pictures)
+            for number in range(images)
         ],
     }
 
 
 def result(image_id: int, score: float, oks: float = 1.0) -> dict[str, Any]:
-    """A pose whose OKS with the person of that picture is ``oks``."""
+    """A pose whose OKS with the person of that image is ``oks``."""
     shift_px = np.sqrt(-np.log(oks) * 2 * AREA) * 2 * SIGMAS
     keypoints = np.stack([100 + shift_px, np.full(17, 100.0), np.ones(17)], axis=1)
     flat = keypoints.ravel().tolist()
@@ -74,7 +74,7 @@ def test_boxes_are_matched_by_their_overlap() -> None:
     assert match(document(1), [half], None).scores()["ap"] == pytest.approx(30.0)
 
 
-def test_a_picture_drawn_twice_counts_twice() -> None:
+def test_a_image_drawn_twice_counts_twice() -> None:
     found = [result(0, 0.9), result(1, 0.8, oks=0.1), result(2, 0.7)]
     matches = match(document(3), found, SIGMAS)
     drawn = matches.resampled(np.array([[2, 0, 1], [1, 2, 0], [0, 0, 0]]))
@@ -84,8 +84,8 @@ def test_a_picture_drawn_twice_counts_twice() -> None:
     assert drawn["ar"][:2] == pytest.approx([100.0, 100 / 3])
 
 
-def test_drawing_again_gives_what_pycocotools_gives_for_repeated_pictures() -> None:
-    """The same pictures under new ids, scored by pycocotools itself."""
+def test_drawing_again_gives_what_pycocotools_gives_for_repeated_images() -> None:
+    """The same images under new ids, scored by pycocotools itself."""
     random = np.random.default_rng(4)
     found = [result(n, random.random(), random.uniform(0.3, 1.0)) for n in range(12) if n % 4]
     drawn = random.integers(0, 3, 12)
@@ -140,7 +140,7 @@ def golden_sample(golden: dict[str, Any]) -> tuple[list[Boxed], Predictions]:
         xywh = np.array([people[index]["bbox"] for index in own]).reshape(-1, 4)
         boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
         scores = np.array([people[index]["score"] for index in own])
-        sample.append(Boxed(Picture(image["id"], image["file_name"]), boxes, scores))
+        sample.append(Boxed(Image(image["id"], image["file_name"]), boxes, scores))
         order += own
     return sample, Predictions(found[order, :, :2], found[order, :, 2])
 
@@ -163,7 +163,7 @@ def test_without_pycocotools_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
 def test_a_missing_keypoint_is_three_zeros_in_the_results_file() -> None:
     xy = np.full((1, 17, 2), 5.0)
     xy[0, 3] = np.nan
-    sample = [Boxed(Picture(1, "a"), np.array([[0.0, 0.0, 10.0, 10.0]]), np.ones(1))]
+    sample = [Boxed(Image(1, "a"), np.array([[0.0, 0.0, 10.0, 10.0]]), np.ones(1))]
     results = coco_results(sample, Predictions(xy, np.full((1, 17), 0.8)), (128, 96), SIGMAS)
     assert results[0]["keypoints"][9:12] == [0.0, 0.0, 0.0]
     assert set(results[0]) == {"image_id", "category_id", "keypoints", "score"}

@@ -70,7 +70,7 @@ def test_a_table_takes_the_place_of_the_old_one(
     def run(command: list[str], cwd: Path, check: bool) -> None:
         ran.append(command[1:])
         (cwd / "small.md").write_text(TABLE)
-        (cwd / "plot.png").write_bytes(b"picture")
+        (cwd / "plot.png").write_bytes(b"image")
 
     monkeypatch.setattr(tables.subprocess, "run", run)
     monkeypatch.setattr(tables, "DOCS", tmp_path / "docs")
@@ -89,7 +89,7 @@ def test_a_table_takes_the_place_of_the_old_one(
     )
     assert "![What it shows](plot.png)\n<!-- end plot -->\nafter\n" in written
     assert "old" not in written
-    assert (tmp_path / "docs" / "plot.png").read_bytes() == b"picture"
+    assert (tmp_path / "docs" / "plot.png").read_bytes() == b"image"
     tables.measure(document, work, ["plot"])
     assert document.read_text() == written
     assert len(ran) == 3

@@ -33,9 +33,9 @@ def spots(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return asked
 
 
-def left_half(pictures: Any) -> list[Detections]:
+def left_half(images: Any) -> list[Detections]:
     """A detector that finds the left one of two."""
-    return [Detections(np.array([[13.0, 27.0, 53.0, 87.0]]), np.array([0.8])) for _ in pictures]
+    return [Detections(np.array([[13.0, 27.0, 53.0, 87.0]]), np.array([0.8])) for _ in images]
 
 
 def options(images: Path, annotations: Path, *more: str) -> list[str]:
@@ -77,7 +77,7 @@ def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
     first_apart = document["differences"][0]
     assert first_apart["first"] == "livepose, argmax + flip 128x96, annotated boxes"
     assert first_apart["points"] == pytest.approx(second["ap"] - first["ap"], abs=0.01)
-    assert (document["pictures"], document["people"]) == (5, 9)
+    assert (document["images"], document["people"]) == (5, 9)
     written = json.loads(results.read_text())
     assert len(written) == 9
     assert set(written[0]) == {"image_id", "category_id", "keypoints", "score"}
@@ -115,8 +115,8 @@ def test_boxes_come_from_a_file_or_from_the_detector(
     boxes.write_text(json.dumps(entries))
     [row] = rows_of(coco(images, path, "--boxes", str(boxes)), tmp_path)
     assert row["ap"] == pytest.approx(100.0)
-    nobody = lambda pictures: [Detections(np.empty((0, 4)), np.empty(0)) for _ in pictures]  # noqa: E731
-    for detector, recall in ((left_half, 60.0), (nobody, 0.0)):
+    empty = lambda all_images: [Detections(np.empty((0, 4)), np.empty(0)) for _ in all_images]  # noqa: E731
+    for detector, recall in ((left_half, 60.0), (empty, 0.0)):
         monkeypatch.setattr(run, "open_detector", lambda *_, one=detector, **__: one)
         words = ["eval", "coco", *options(images, path)]
         end_to_end, given = rows_of(words, tmp_path)

@@ -1,4 +1,4 @@
-"""Annotations and pictures: what is wrong with them is said before anything is measured."""
+"""Annotations and images: what is wrong with them is said before anything is measured."""
 
 import json
 import zipfile
@@ -17,7 +17,7 @@ from livepose.evaluation.mpii import load_mpii, person_boxes
 from livepose.evaluation.predict import (
     annotated_boxes,
     boxes_from_file,
-    cut_at_picture,
+    cut_at_image,
 )
 from livepose.skeletons import COCO17, MPII16
 
@@ -29,12 +29,12 @@ def written(path: Path, document: Any, **changes: Any) -> Path:
     return path
 
 
-def test_people_come_in_the_order_of_the_pictures_up_to_a_limit(make_set: MakeSet) -> None:
+def test_people_come_in_the_order_of_the_images_up_to_a_limit(make_set: MakeSet) -> None:
     _, path, document = make_set(3)
     written(path, document, annotations=document["annotations"][::-1])
-    assert [one.picture for one in load_annotations(path).people] == [0, 0, 1, 1, 2]
+    assert [one.image for one in load_annotations(path).people] == [0, 0, 1, 1, 2]
     some = load_annotations(path, limit=2)
-    assert [picture.id for picture in some.pictures] == [100, 101]
+    assert [image.id for image in some.images] == [100, 101]
     assert len(some.people) == len(some.document()["annotations"]) == 4
 
 
@@ -42,7 +42,7 @@ def test_people_come_in_the_order_of_the_pictures_up_to_a_limit(make_set: MakeSe
     ("changes", "says"),
     [
         ({"images": []}, "image_id 100"),
-        ({"images": [], "annotations": []}, "lists no pictures"),
+        ({"images": [], "annotations": []}, "lists no images"),
         ({"annotations": []}, "none has keypoints"),
         ({"annotations": [{"image_id": 100, "bbox": [0, 0, 1, 1]}]}, "instances"),
         ({"annotations": [5]}, "expected an object, got 5"),
@@ -107,10 +107,10 @@ def test_ids_may_be_texts_and_people_may_lack_keypoints(make_set: MakeSet, name:
         entry["id"] = names[entry["id"]]
     for entry in document["annotations"]:
         entry["image_id"] = names[entry["image_id"]]
-    nobody = {**document["annotations"][0], "keypoints": None, "area": None}
-    people = [*document["annotations"], nobody]
+    empty = {**document["annotations"][0], "keypoints": None, "area": None}
+    people = [*document["annotations"], empty]
     found = load_annotations(written(path, document, annotations=people))
-    assert all(isinstance(picture.id, int) for picture in found.pictures)
+    assert all(isinstance(image.id, int) for image in found.images)
     np.testing.assert_array_equal(found.keypoints()[0], plain.keypoints()[0])
 
 
@@ -156,7 +156,7 @@ def test_a_file_that_is_no_annotation_file_is_refused(
 
 
 @pytest.mark.parametrize("as_zip", [False, True])
-def test_pictures_are_found_in_folders_and_archives(make_set: MakeSet, as_zip: bool) -> None:
+def test_images_are_found_in_folders_and_archives(make_set: MakeSet, as_zip: bool) -> None:
     images, _, _ = make_set(2, as_zip=as_zip)
     with Archive(images, ["000.png", "somewhere/001.png"]) as archive:
         assert archive.image_bgr("000.png").shape == (120, 160, 3)
@@ -166,10 +166,10 @@ def test_pictures_are_found_in_folders_and_archives(make_set: MakeSet, as_zip: b
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../up.png", "a/../../b", "c:\\x", "", "a\0b"])
 def test_names_that_leave_the_folder_are_hostile(name: str, tmp_path: Path) -> None:
-    (tmp_path / "pictures").mkdir()
-    for place in (tmp_path / "up.png", tmp_path / "pictures" / "x.png"):
+    (tmp_path / "images").mkdir()
+    for place in (tmp_path / "up.png", tmp_path / "images" / "x.png"):
         cv2.imwrite(str(place), np.zeros((4, 4, 3), np.uint8))
-    archive = Archive(tmp_path / "pictures")
+    archive = Archive(tmp_path / "images")
     assert name not in archive
     with pytest.raises(DataError, match="refused"):
         archive.read(name)
@@ -179,17 +179,17 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.png", bytes(70 * 1024 * 1024))
-    with pytest.raises(DataError, match="no picture"):
+    with pytest.raises(DataError, match="no image"):
         Archive(path).read("a.png")
 
 
 def test_neither_folder_nor_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("text")
     for name in ("nothing", "text.zip"):
-        with pytest.raises(DataError, match="folder of pictures or a zip"):
+        with pytest.raises(DataError, match="folder of images or a zip"):
             Archive(tmp_path / name)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no pictures"):
+    with pytest.raises(DataError, match="no images"):
         Archive(tmp_path / "empty")
 
 
@@ -200,13 +200,13 @@ def test_annotated_boxes_are_cut_as_published(shared: Path, alignment: str) -> N
     boxes = np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]])
     wanted = golden[f"annotations/{alignment}_center"]
     kept = np.isfinite(wanted[:, 0])
-    cut = cut_at_picture(boxes[kept], (int(size[0]), int(size[1])), alignment)
+    cut = cut_at_image(boxes[kept], (int(size[0]), int(size[1])), alignment)
     middle = (cut[:, :2] + cut[:, 2:]) / 2 - (0.5 if alignment == "dark" else 0.0)
     assert np.allclose(middle, wanted[kept], atol=1e-3)
 
 
 def test_boxes_on_pixel_centres_are_cut_at_the_edges_and_crowds_left_out(make_set: MakeSet) -> None:
-    cut = cut_at_picture(np.array([[-3.0, 5.0, 197.0, 15.0]]), (100, 80), "pixel_centre")
+    cut = cut_at_image(np.array([[-3.0, 5.0, 197.0, 15.0]]), (100, 80), "pixel_centre")
     assert cut.tolist() == [[0.0, 5.0, 100.0, 15.0]]
     _, path, document = make_set(2)
     document["annotations"][0]["iscrowd"] = 1

@@ -10,7 +10,7 @@ import pytest
 from hostile import damaged, mutated
 
 from livepose.errors import DataError
-from livepose.evaluation.archive import MAX_PICTURE_BYTES, Archive
+from livepose.evaluation.archive import MAX_IMAGE_BYTES, Archive
 from livepose.evaluation.dataset import Problems, load_annotations, read_dataset
 from livepose.evaluation.metrics import sigmas_of
 from livepose.evaluation.mpii import load_mpii
@@ -78,7 +78,7 @@ def test_other_mutated_files_are_read_or_refused(
 def test_damaged_archives_are_read_or_refused(make_set: MakeSet, tmp_path: Path) -> None:
     images, path, _ = make_set(3, as_zip=True)
     whole = images.read_bytes()
-    names = [picture.file_name for picture in load_annotations(path).pictures]
+    names = [image.file_name for image in load_annotations(path).images]
     file, found = tmp_path / "damaged.zip", []
     directory = whole.index(b"PK\x01\x02")
     for seed in range(2 * ARCHIVES):
@@ -96,8 +96,8 @@ def test_damaged_archives_are_read_or_refused(make_set: MakeSet, tmp_path: Path)
     assert sum(found) > ARCHIVES / 2
 
 
-def test_a_file_far_larger_than_a_picture_is_not_read(tmp_path: Path) -> None:
+def test_a_file_far_larger_than_a_image_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "a.jpg").open("wb") as file:
-        file.truncate(MAX_PICTURE_BYTES + 1)
-    with pytest.raises(DataError, match="no picture"):
+        file.truncate(MAX_IMAGE_BYTES + 1)
+    with pytest.raises(DataError, match="no image"):
         Archive(tmp_path).read("a.jpg")

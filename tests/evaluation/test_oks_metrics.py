@@ -70,11 +70,11 @@ def test_scores_areas_and_kept_poses_are_the_reference_ones(
     area = enlarged_area(boxes, settings["image_size_wh"][::-1])
     assert np.allclose(area, expected["area"], rtol=1e-5)
     found = np.array(case["predictions_xys"])
-    for picture in expected["per_image"]:
-        own = np.array(expected["image_id"]) == picture["image_id"]
+    for image in expected["per_image"]:
+        own = np.array(expected["image_id"]) == image["image_id"]
         scores = rescore(np.array(expected["box_score"])[own], found[own, :, 2])
-        assert np.allclose(scores, picture["rescored"], atol=1e-6)
-        assert oks_nms(found[own, :, :2], scores, area[own], SIGMAS) == picture["keep"]
+        assert np.allclose(scores, image["rescored"], atol=1e-6)
+        assert oks_nms(found[own, :, :2], scores, area[own], SIGMAS) == image["keep"]
 
 
 def person_boxes(case: dict[str, Any]) -> np.ndarray:

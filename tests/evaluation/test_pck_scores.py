@@ -20,7 +20,7 @@ from livepose.skeletons import COCO17, MPII16
 
 PLACE = {name: index for index, name in enumerate(COCO17.keypoints)}
 EACH_ITS_OWN = np.arange(2)
-"""The pictures of two people."""
+"""The images of two people."""
 
 
 def test_pckh_is_the_reference_one(shared: Path) -> None:
@@ -29,22 +29,22 @@ def test_pckh_is_the_reference_one(shared: Path) -> None:
     found = np.array(golden["predictions_0_based_xy"])
     labelled = np.array(golden["jnt_missing_16xN"]).T == 0
     heads = np.array(golden["headboxes_src_2x2xN"]).transpose(2, 0, 1).reshape(-1, 4)
-    picture, expected = np.arange(len(found)), golden["expected"]
-    for group, value in mpii_pckh(found, truth, labelled, heads, 0.5, picture).scores().items():
+    image, expected = np.arange(len(found)), golden["expected"]
+    for group, value in mpii_pckh(found, truth, labelled, heads, 0.5, image).scores().items():
         assert value == pytest.approx(expected[group.capitalize()], abs=1e-6), group
     # The reference prints as "Mean@0.1" what it measures at 0.11.
-    tenth = mpii_pckh(found, truth, labelled, heads, 0.11, picture)
+    tenth = mpii_pckh(found, truth, labelled, heads, 0.11, image)
     assert tenth.scores()["mean"] == pytest.approx(expected["Mean@0.1"], abs=1e-6)
 
 
 def test_the_head_size_is_six_tenths_of_the_diagonal() -> None:
-    xy, seen, picture = np.zeros((1, 16, 2)), np.ones((1, 16), bool), np.zeros(1, int)
+    xy, seen, image = np.zeros((1, 16, 2)), np.ones((1, 16), bool), np.zeros(1, int)
     head = np.array([[10.0, 10, 13, 14]])
     for off_px, right in ((1.5, 100.0), (1.51, 0.0)):  # half of 0.6 * 5
-        found = mpii_pckh(xy + np.array([off_px, 0.0]), xy, seen, head, 0.5, picture)
+        found = mpii_pckh(xy + np.array([off_px, 0.0]), xy, seen, head, 0.5, image)
         assert found.scores()["mean"] == right
     with pytest.raises(DataError, match="person 0 has an empty head box"):
-        mpii_pckh(xy, xy, seen, np.full((1, 4), 5.0), 0.5, picture)
+        mpii_pckh(xy, xy, seen, np.full((1, 4), 5.0), 0.5, image)
 
 
 def standing() -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +74,7 @@ def test_the_other_diagonal_stands_in_and_people_without_a_torso_are_left_out() 
     labelled[1, [PLACE["right_hip"], PLACE["left_hip"]]] = False
     assert torso_sizes(truth, labelled)[0] == pytest.approx(5.0)
     scored = lsp_pck(truth, truth, labelled, EACH_ITS_OWN)
-    assert scored.picture.tolist() == [0]
+    assert scored.image.tolist() == [0]
     assert scored.scores()["mean"] == pytest.approx(100.0)
     with pytest.raises(DataError, match="torso"):
         lsp_pck(truth, truth, np.zeros_like(labelled), EACH_ITS_OWN)
@@ -103,10 +103,10 @@ def test_a_joint_is_resampled_as_it_is_scored_where_only_one_side_is_labelled() 
     assert (drawn["hip"] == 100.0).all()
 
 
-def share_of(hits: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Percent of people (P, 1) of these pictures who are hits, in every draw."""
-    pck = Pck(hits, np.ones_like(hits), picture, {}, np.ones(1, bool))
-    return pck.resampled(draws(int(picture.max()) + 1))["mean"]
+def share_of(hits: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Percent of people (P, 1) of these images who are hits, in every draw."""
+    pck = Pck(hits, np.ones_like(hits), image, {}, np.ones(1, bool))
+    return pck.resampled(draws(int(image.max()) + 1))["mean"]
 
 
 def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
@@ -116,7 +116,7 @@ def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
     assert (interval.low, interval.high) == pytest.approx((25 - spread, 25 + spread), abs=0.7)
 
 
-def test_people_of_one_picture_are_drawn_together() -> None:
+def test_people_of_one_image_are_drawn_together() -> None:
     hits = np.repeat([[True], [False]], 50, axis=0)
     assert set(share_of(hits, np.repeat([0, 1], 50))) == {0.0, 50.0, 100.0}
 

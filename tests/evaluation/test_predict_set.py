@@ -57,7 +57,7 @@ def test_the_spots_are_found_where_they_were_drawn(
         variant: np.linalg.norm(one.keypoints_xy - truth, axis=2).mean()
         for variant, one in predicted(estimator, images, path).items()
     }
-    # A cell is 3.3 px of these pictures, and a shift by one column is half of that in the mean.
+    # A cell is 3.3 px of these images, and a shift by one column is half of that in the mean.
     assert error[Variant("dark")] < 0.25
     assert error[Variant("argmax")] > 0.6
     assert error[Variant("shift")] < error[Variant("argmax")]
@@ -78,12 +78,12 @@ def test_every_row_is_what_the_live_estimator_says(
 
 def test_what_cannot_be_estimated_is_said(make_set: MakeSet, estimator: PoseEstimator) -> None:
     images, path, _ = make_set(2)
-    picture = load_annotations(path).pictures[0]
+    image = load_annotations(path).images[0]
     with pytest.raises(DataError, match="not a single box"):
-        empty = [Boxed(picture, np.empty((0, 4)), np.empty(0))]
+        empty = [Boxed(image, np.empty((0, 4)), np.empty(0))]
         predict(estimator, Archive(images), empty, EVERY)
     cv2.imwrite(str(images / "000.png"), np.zeros((50, 60, 3), np.uint8))
-    with pytest.raises(DataError, match=r"160x120, but the picture is 60x50"):
+    with pytest.raises(DataError, match=r"160x120, but the image is 60x50"):
         predicted(estimator, images, path)
 
 
@@ -99,13 +99,13 @@ def test_what_rows_share_is_timed_once_and_the_detector_counts(make_set: MakeSet
     sample = annotated_boxes(load_annotations(path), "pixel_centre")
     variants = [Variant(name, flip) for name in ("dark", "argmax") for flip in ("none", "aligned")]
     speeds = measure_speeds(PoseEstimator(runtime), store, sample, variants)
-    # Four rounds of a batch and two pictures, each warmed up: three forward passes a time.
+    # Four rounds of a batch and two images, each warmed up: three forward passes a time.
     assert len(runtime.batches) == 3 * (4 + 2 + 2)
     for name in ("dark", "argmax"):
         plain, flipped = speeds[Variant(name)], speeds[Variant(name, "aligned")]
         assert 30 < plain.end_to_end_ms < flipped.end_to_end_ms - 15
         assert plain.crops_per_s > flipped.crops_per_s > 0
-    detect = lambda pictures: time.sleep(0.3)  # noqa: E731
+    detect = lambda all_images: time.sleep(0.3)  # noqa: E731
     found = measure_speeds(PoseEstimator(runtime), store, sample, variants[:1], detect)
     assert found[variants[0]].end_to_end_ms > 330
 

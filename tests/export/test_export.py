@@ -63,10 +63,10 @@ def test_a_script_without_livepose_runs_it(onnx_file: Path, tmp_path: Path) -> N
     pytest.importorskip("onnxruntime", reason="the optional package onnxruntime")
     text = EXAMPLE.read_text()
     assert "import livepose" not in text and "from livepose" not in text
-    picture = tmp_path / "person.png"
-    cv2.imwrite(str(picture), people()[0])
+    image = tmp_path / "person.png"
+    cv2.imwrite(str(image), people()[0])
     done = subprocess.run(
-        [sys.executable, str(EXAMPLE), str(onnx_file), str(picture)],
+        [sys.executable, str(EXAMPLE), str(onnx_file), str(image)],
         check=True,
         capture_output=True,
         text=True,
@@ -74,7 +74,7 @@ def test_a_script_without_livepose_runs_it(onnx_file: Path, tmp_path: Path) -> N
         env={"PATH": os.environ["PATH"]},
     )
     rows = [line.split() for line in done.stdout.splitlines()]
-    with_livepose = PosePipeline(detector="none", precision="f32").process(picture)
+    with_livepose = PosePipeline(detector="none", precision="f32").process(image)
     assert [row[0] for row in rows] == list(with_livepose.skeleton.keypoints)
     found_xy = np.array([[float(row[1]), float(row[2])] for row in rows])
     off_px = np.linalg.norm(found_xy - with_livepose.keypoints_xy[0], axis=1)

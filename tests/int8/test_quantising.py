@@ -40,11 +40,11 @@ def test_what_costs_too_much_is_refused() -> None:
             require_kept({**KEPT, "shift_px_int8": moved_px})
 
 
-def some(folder: Path, pictures: int) -> PeopleSet:
-    return open_people(folder / "images.zip", folder / "annotations.json", pictures)
+def some(folder: Path, images: int) -> PeopleSet:
+    return open_people(folder / "images.zip", folder / "annotations.json", images)
 
 
-def test_ranges_of_the_embedded_weights_on_a_few_pictures(
+def test_ranges_of_the_embedded_weights_on_a_few_images(
     said: list[str], shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = embedded_file(DEFAULT_POSE + SUFFIX)

@@ -15,13 +15,13 @@ from studies.jitter.scenes import MOVES, Clip, apply, shipped_photographs
 FPS, JOINTS = 30.0, 17
 
 
-def recording(move="still", noise=0.0, delay=0, pictures=120) -> Recording:
-    """One person of 200 px whose keypoints are seen with noise (px), ``delay`` pictures late."""
-    times_s = np.arange(pictures) / FPS
+def recording(move="still", noise=0.0, delay=0, images=120) -> Recording:
+    """One person of 200 px whose keypoints are seen with noise (px), ``delay`` images late."""
+    times_s = np.arange(images) / FPS
     matrices = MOVES[move].matrices(times_s, (640, 480), 1.0)
     places = np.random.default_rng(1).uniform(200, 400, (JOINTS, 2))
     true = apply(matrices, places)
-    late = np.concatenate([np.repeat(true[:1], delay, axis=0), true[: pictures - delay]])
+    late = np.concatenate([np.repeat(true[:1], delay, axis=0), true[: images - delay]])
     seen = late + np.random.default_rng(0).normal(0, noise, late.shape)
     middle = true.mean(axis=1)
     return Recording(
@@ -31,8 +31,8 @@ def recording(move="still", noise=0.0, delay=0, pictures=120) -> Recording:
         matrices=matrices,
         boxes_xyxy=np.concatenate([middle - 100, middle + 100], axis=1)[:, None],
         keypoints_xy=seen[:, None],
-        keypoint_scores=np.full((pictures, 1, JOINTS), 0.9),
-        covariance_px2=np.tile(81.0 * np.eye(2), (pictures, 1, JOINTS, 1, 1)),
+        keypoint_scores=np.full((images, 1, JOINTS), 0.9),
+        covariance_px2=np.tile(81.0 * np.eye(2), (images, 1, JOINTS, 1, 1)),
     )
 
 
@@ -94,11 +94,11 @@ def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_film_shows_the_photograph_where_the_path_says_with_noise_and_blur() -> None:
     photograph = shipped_photographs()[0]
     clip = Clip(photograph, MOVES["stop-and-go"], FPS, 1.0)
-    pictures = list(clip)
-    assert len(pictures) == 30 and pictures[0].shape[1::-1] == clip.size_wh
-    grain = pictures[0].astype(float) - pictures[1].astype(float)
+    images = list(clip)
+    assert len(images) == 30 and images[0].shape[1::-1] == clip.size_wh
+    grain = images[0].astype(float) - images[1].astype(float)
     assert 2.0 < grain.std() < 12.0  # nothing moves yet
-    sharp = [np.abs(np.diff(one[..., 1].astype(float), axis=1)).mean() for one in pictures]
+    sharp = [np.abs(np.diff(one[..., 1].astype(float), axis=1)).mean() for one in images]
     assert min(sharp[15:24]) < 0.8 * sharp[0]  # the move from 0.5 to 0.8 s
     boxes = clip.boxes_xyxy()
     np.testing.assert_allclose(boxes[0], photograph.boxes_xyxy * clip.scale, atol=1.0)

@@ -28,7 +28,7 @@ SIZE_WH = (320, 240)
 
 
 def person_for(value: float) -> Poses:
-    """Somebody whose place says how bright the picture is: all joints near x = value + 30."""
+    """Somebody whose place says how bright the image is: all joints near x = value + 30."""
     one = poses(1)
     k = np.arange(17.0)
     one.keypoints_xy[0] = np.stack([np.full(17, value + 30.0), 20 + 12 * k], axis=1)
@@ -42,11 +42,11 @@ READ = """(() => {
   const grey = at(318, 238), x = Math.round(grey[0]) + 30;
   return {grey: grey, there: at(x, 116), beside: at(x + 40, 116)};
 })()"""
-"""Brightness of the picture's corner, and what is drawn where that brightness says."""
+"""Brightness of the image's corner, and what is drawn where that brightness says."""
 
 
 def check_together(page: Page, times: int) -> set[int]:
-    """Picture and pose of every look belong together; which pictures were seen."""
+    """Image and pose of every look belong together; which images were seen."""
     seen = set()
     for _ in range(times):
         said = page.run(READ)
@@ -58,7 +58,7 @@ def check_together(page: Page, times: int) -> set[int]:
     return seen
 
 
-def test_a_page_shows_picture_skeleton_figures_and_people(tmp_path):
+def test_a_page_shows_image_skeleton_figures_and_people(tmp_path):
     health = Health("camera 0", stages=lambda: {"detect": 12.5})
 
     def write(index: int) -> None:
@@ -100,10 +100,10 @@ def test_a_page_finds_its_way_back_and_a_slow_server_is_waited_for(tmp_path):
 
 
 def test_the_pages_own_camera_is_the_source(tmp_path):
-    """Chromium's fake camera shows grey pictures that grow brighter."""
+    """Chromium's fake camera shows grey images that grow brighter."""
     greys = (np.full((240, 320, 3), 30 + 3 * index, np.uint8) for index in range(60))
-    film = b"".join(cv2.imencode(".jpg", grey)[1].tobytes() for grey in greys)
-    (tmp_path / "camera.mjpeg").write_bytes(film)
+    clip = b"".join(cv2.imencode(".jpg", grey)[1].tobytes() for grey in greys)
+    (tmp_path / "camera.mjpeg").write_bytes(clip)
     fake = f"--use-file-for-fake-video-capture={tmp_path / 'camera.mjpeg'}"
     camera = BrowserSource()
     seen: list[Frame] = []
@@ -130,7 +130,7 @@ def test_the_pages_own_camera_is_the_source(tmp_path):
             time.sleep(1.0)
             assert len(seen) - sent >= 3
             assert page.run("sending.size") <= 3
-            assert camera.refused["picture"] == 0
+            assert camera.refused["image"] == 0
             assert time.perf_counter() - seen[-1].captured_s < 2.0
         finally:
             camera.close()

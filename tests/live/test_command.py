@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 import pytest
-from fakes import make_pipeline, picture
+from fakes import make_pipeline, scene_image
 from live.requests_ import get
 from pythonosc.osc_bundle import OscBundle
 from sources.drawn import write_video
@@ -30,9 +30,9 @@ USAGE, INTERRUPTED = 2, 130
 
 
 @pytest.fixture
-def film(tmp_path) -> Path:
+def clip(tmp_path) -> Path:
     """A second of a white person who walks."""
-    images = [picture(60 + 2 * index) for index in range(30)]
+    images = [scene_image(60 + 2 * index) for index in range(30)]
     times_s = [index / 30 for index in range(30)]
     return write_video(tmp_path / "in.mp4", times_s, size_wh=(320, 240), images=images)
 
@@ -45,9 +45,9 @@ def receiver() -> Iterator[socket.socket]:
         yield receiving
 
 
-def test_one_command_sends_and_records_at_once(make_pipeline, film, tmp_path, receiver):
+def test_one_command_sends_and_records_at_once(make_pipeline, clip, tmp_path, receiver):
     url = f"osc://127.0.0.1:{receiver.getsockname()[1]}"
-    words = ["--video", str(film), "--send", url, "--json", str(tmp_path / "a")]
+    words = ["--video", str(clip), "--send", url, "--json", str(tmp_path / "a")]
     assert main([*words, "--output", str(tmp_path / "out.mp4")]) == 0
     bundles = [OscBundle(receiver.recv(65536)) for _ in range(30)]
     said = [{one.address: one.params for one in bundle} for bundle in bundles]
@@ -56,8 +56,8 @@ def test_one_command_sends_and_records_at_once(make_pipeline, film, tmp_path, re
     assert len((tmp_path / "a").read_text().splitlines()) == 31
 
 
-def test_skeleton_only_leaves_nothing_of_the_picture(make_pipeline, film, tmp_path):
-    words = ["--video", str(film), "--skeleton-only", "--keypoint-threshold", "2"]
+def test_skeleton_only_leaves_nothing_of_the_image(make_pipeline, clip, tmp_path):
+    words = ["--video", str(clip), "--skeleton-only", "--keypoint-threshold", "2"]
     words += ["--output", str(tmp_path / "out.mp4"), "--sheet", str(tmp_path / "s.png")]
     assert main(words) == 0
     with av.open(str(tmp_path / "out.mp4")) as container:
@@ -65,8 +65,8 @@ def test_skeleton_only_leaves_nothing_of_the_picture(make_pipeline, film, tmp_pa
     assert np.mean(np.stack(frames) > 40) < 0.02  # the id alone
 
 
-def test_keypoints_under_the_threshold_are_missing_in_every_output(make_pipeline, film, tmp_path):
-    words = ["--video", str(film), "--kpt-thr", "1.1", "--json", str(tmp_path / "a.jsonl")]
+def test_keypoints_under_the_threshold_are_missing_in_every_output(make_pipeline, clip, tmp_path):
+    words = ["--video", str(clip), "--kpt-thr", "1.1", "--json", str(tmp_path / "a.jsonl")]
     words += ["--csv", str(tmp_path / "a.csv"), "--coco-json", str(tmp_path / "c.json")]
     assert main([*words, "--openpose-json", str(tmp_path / "op")]) == 0
     header, *frames = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())
@@ -82,25 +82,25 @@ def test_keypoints_under_the_threshold_are_missing_in_every_output(make_pipeline
     assert not any(openpose["people"][0]["pose_keypoints_2d"])
 
 
-def test_what_is_there_stays_and_inputs_are_safe(make_pipeline, film, tmp_path, capsys):
-    before, words = film.read_bytes(), ["--video", str(film)]
+def test_what_is_there_stays_and_inputs_are_safe(make_pipeline, clip, tmp_path, capsys):
+    before, words = clip.read_bytes(), ["--video", str(clip)]
     for flag in ("--json", "--csv", "--coco-json", "--output", "--sheet"):
-        assert main(["--video", str(film), flag, str(film), "--overwrite"]) == USAGE
+        assert main(["--video", str(clip), flag, str(clip), "--overwrite"]) == USAGE
         assert "is the input itself" in capsys.readouterr().err
         old = tmp_path / f"old{flag}{'.png' if flag == '--sheet' else '.mp4'}"
         old.write_text("old")
         words += [flag, str(old)]
         assert main(words) == USAGE
         assert "--overwrite" in capsys.readouterr().err
-    assert film.read_bytes() == before
+    assert clip.read_bytes() == before
     assert all(old.read_text() == "old" for old in tmp_path.glob("old*"))
     assert main([*words, "--overwrite"]) == 0
     assert all(old.read_bytes() != b"old" for old in tmp_path.glob("old*"))
 
 
-def test_rotated_files_are_put_aside(make_pipeline, film, tmp_path):
+def test_rotated_files_are_put_aside(make_pipeline, clip, tmp_path):
     for _ in range(2):
-        words = ["--video", str(film), "--json", str(tmp_path / "a.jsonl"), "--rotate", "20KB"]
+        words = ["--video", str(clip), "--json", str(tmp_path / "a.jsonl"), "--rotate", "20KB"]
         assert main([*words, "--rotate", "90"]) == 0
     files = [path for path in tmp_path.iterdir() if path.suffix == ".jsonl"]
     lines = [json.loads(line) for path in files for line in path.read_text().splitlines()]
@@ -122,35 +122,35 @@ def test_rotated_files_are_put_aside(make_pipeline, film, tmp_path):
         (["--health", "TAKEN"], "already in use"),
         (["--serve", "TAKEN"], "already in use"),
         (["--serve", "8181", "--health", "8181"], "both want port 8181"),
-        (["--sheet", "s.xyz"], "expected a picture"),
+        (["--sheet", "s.xyz"], "expected an image"),
         (["--json", "a", "--csv", "a"], "both write"),
     ],
 )
 def test_a_wrong_live_output_is_a_usage_error_before_anything_is_loaded(
-    film, words, said, capsys, monkeypatch
+    clip, words, said, capsys, monkeypatch
 ):
     def load(*_, **__):
         raise AssertionError("it was not known before")
 
     monkeypatch.setattr("livepose.cli.start.GettingReady", load)
-    monkeypatch.chdir(film.parent)
+    monkeypatch.chdir(clip.parent)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         words = [word.replace("TAKEN", port) for word in words]
-        assert main(["--video", str(film), *words]) == USAGE
+        assert main(["--video", str(clip), *words]) == USAGE
     assert said in capsys.readouterr().err
 
 
-def test_a_missing_virtual_camera_is_known_before_anything_is_loaded(film, capsys, monkeypatch):
+def test_a_missing_virtual_camera_is_known_before_anything_is_loaded(clip, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
     monkeypatch.setattr("livepose.cli.start.GettingReady", None)
-    assert main(["--video", str(film), "--virtual-camera"]) == 5
+    assert main(["--video", str(clip), "--virtual-camera"]) == 5
     assert "livepose[virtualcam]" in capsys.readouterr().err
 
 
-def test_several_sources_send_to_ports_that_count_up(make_pipeline, film, receiver):
+def test_several_sources_send_to_ports_that_count_up(make_pipeline, clip, receiver):
     url = f"udp://127.0.0.1:{receiver.getsockname()[1] - 1}?full"
-    assert main(["--video", str(film), "--video", str(film), "--send", url, "--no-window"]) == 0
+    assert main(["--video", str(clip), "--video", str(clip), "--send", url, "--no-window"]) == 0
     assert "livepose" in json.loads(receiver.recv(65536))
 
 
@@ -167,9 +167,9 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_finishes_every_output(tmp_path, number):
-    """A film of an hour, ended after a little: all outputs are whole."""
+    """A clip of an hour, ended after a little: all outputs are whole."""
     lines = tmp_path / "o.jsonl"
-    images = [picture(60 + index % 100) for index in range(100)]
+    images = [scene_image(60 + index % 100) for index in range(100)]
     times_s = [index / 30 for index in range(3000)]
     how = {"size_wh": (320, 240), "options": {"preset": "ultrafast"}}
     source = write_video(tmp_path / "long.mp4", times_s, images=images * 30, **how)
@@ -216,8 +216,8 @@ def page_at(address: str) -> Iterator[ClientConnection]:
         yield page
 
 
-def test_the_browser_view_is_served_with_its_address_said(make_pipeline, film, caplog):
-    """The film is played as fast as it was filmed: there is time to look."""
+def test_the_browser_view_is_served_with_its_address_said(make_pipeline, clip, caplog):
+    """The clip is played as fast as it was filmed: there is time to look."""
     seen = [{}]
 
     def look() -> None:
@@ -233,14 +233,14 @@ def test_the_browser_view_is_served_with_its_address_said(make_pipeline, film, c
     looking = threading.Thread(target=look)
     looking.start()
     with caplog.at_level("INFO"):
-        assert main(["--video", str(film), "--serve", str(free_port()), "--no-window"]) == 0
+        assert main(["--video", str(clip), "--serve", str(free_port()), "--no-window"]) == 0
     looking.join()
     assert set(seen[-1]["figures"]["stage_ms"]) >= {"detect", "decode"}
 
 
-def test_the_browser_view_shows_pictures_while_the_networks_get_ready(shared, tmp_path):
-    said, film = tmp_path / "said", shared / "video" / "pedestrians.mp4"
-    command = [sys.executable, "-m", "livepose", "--detector", "embedded", str(film)]
+def test_the_browser_view_shows_images_while_the_networks_get_ready(shared, tmp_path):
+    said, clip = tmp_path / "said", shared / "video" / "pedestrians.mp4"
+    command = [sys.executable, "-m", "livepose", "--detector", "embedded", str(clip)]
     with said.open("w") as stderr:
         running = subprocess.Popen([*command, "--serve", str(free_port())], stderr=stderr)
     try:

@@ -63,7 +63,7 @@ def test_an_osc_bundle_says_frame_ids_and_joints(receiver):
     assert len(said) == 1 + 2 * 18
 
 
-def test_without_px_the_picture_reaches_from_0_to_1():
+def test_without_px_the_image_reaches_from_0_to_1():
     person = poses(1)
     person.keypoints_xy[0, :2] = (-0.5, -0.5), (63.5, 47.5)
     said = messages(OscPacker()(frame(0), person))

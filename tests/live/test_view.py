@@ -121,7 +121,7 @@ def asking(view: BrowserView, clients: int = 1) -> Iterator[ClientConnection]:
         yield page
 
 
-def test_picture_and_poses_come_as_one_and_the_newest_is_what_one_gets(view):
+def test_image_and_poses_come_as_one_and_the_newest_is_what_one_gets(view):
     with opened(view) as page:
         about = json.loads(page.recv(5))
         assert len(about["limbs"]) == 19 and not about["camera"]
@@ -146,14 +146,14 @@ def test_picture_and_poses_come_as_one_and_the_newest_is_what_one_gets(view):
     assert seen[1][0]["frame"] == 99 and set(seen[1][0]["colours"]) == {"1", "2"}
 
 
-def test_before_there_are_poses_a_page_gets_pictures_and_the_reason_and_then_new_names(view):
+def test_before_there_are_poses_a_page_gets_images_and_the_reason_and_then_new_names(view):
     with opened(view) as page:
         assert json.loads(page.recv())["keypoints"] == list(COCO17.keypoints)
         page.send("next")
         view.show(np.full((240, 320, 3), 90, np.uint8), "getting ready: detector 40 %")
-        said, picture = read(page.recv())
+        said, image = read(page.recv())
         assert said == {"line": "getting ready: detector 40 %", "size_wh": [320, 240]}
-        assert cv2.imdecode(np.frombuffer(picture, np.uint8), 1).shape == (240, 320, 3)
+        assert cv2.imdecode(np.frombuffer(image, np.uint8), 1).shape == (240, 320, 3)
         page.send("next")
         view.begin(SKELETONS["mpii16"], Health("camera 0"))
         assert json.loads(page.recv())["keypoints"] == list(SKELETONS["mpii16"].keypoints)
@@ -162,7 +162,7 @@ def test_before_there_are_poses_a_page_gets_pictures_and_the_reason_and_then_new
         assert "people" in read(page.recv())[0]
 
 
-def test_a_large_picture_is_made_smaller_and_with_skeleton_only_none_is_sent(view):
+def test_a_large_image_is_made_smaller_and_with_skeleton_only_none_is_sent(view):
     with asking(view) as page:
         view.write(frame(0, size_wh=(3840, 2160)), poses(1))
         said, jpeg = read(page.recv(5))
@@ -225,7 +225,7 @@ def test_another_address_needs_https_and_then_the_cookie_is_secure(tmp_path):
 
 
 def photo(number: int, value: int) -> bytes:
-    """A page's message: a number, and a grey picture."""
+    """A page's message: a number, and a grey image."""
     image = np.full((48, 64, 3), value, np.uint8)
     return number.to_bytes(4, "big") + cv2.imencode(".jpg", image)[1].tobytes()
 
@@ -240,15 +240,15 @@ def test_a_pages_camera_is_a_source_whose_poses_go_back_with_its_number():
         assert abs(int(taken.image_bgr.mean()) - 90) < 3 and taken.size_wh == (64, 48)
         assert taken.captured_s is not None and taken.time_s == 0.0
         view.write(taken, poses(1))
-        said, picture = read(page.recv(5))
-        assert said["tag"] == 7 and picture == b"" and said["age_ms"] >= 0
+        said, image = read(page.recv(5))
+        assert said["tag"] == 7 and image == b"" and said["age_ms"] >= 0
         with asking(view, clients=2) as other:
             view.write(taken, poses(1))
-            said, picture = read(other.recv(5))
-            assert "tag" not in said and jpeg_size_wh(picture) == (64, 48)
+            said, image = read(other.recv(5))
+            assert "tag" not in said and jpeg_size_wh(image) == (64, 48)
 
 
-def test_only_the_newest_picture_of_a_page_is_kept():
+def test_only_the_newest_image_of_a_page_is_kept():
     source = BrowserSource()
     for number in range(5):
         source.take(1, photo(number, 50 * number))
@@ -266,7 +266,7 @@ def test_what_is_no_small_jpeg_is_counted_and_never_decoded():
     wrong.append(b"\0\0\0\1\xff\xd8\xff\xff" * 50)
     for message in wrong:
         source.take(1, message)
-    assert source.refused["picture"] == len(wrong)
+    assert source.refused["image"] == len(wrong)
     source.take(1, photo(1, 9)[:200] + bytes(30))
     threading.Timer(0.3, source.close).start()
     assert len(list(source)) <= 1

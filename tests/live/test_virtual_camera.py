@@ -48,7 +48,7 @@ def write(sink, value, size_wh=(64, 48)) -> None:
     )
 
 
-def test_the_drawn_pictures_arrive_fitted_to_the_first(driver):
+def test_the_drawn_images_arrive_fitted_to_the_first(driver):
     with VirtualCameraSink("/dev/video4", fps=25.0) as sink:
         write(sink, 77, (63, 47))
         wait_for(lambda: len(driver.cameras) == 2 and driver.cameras[1].sent)
@@ -60,7 +60,7 @@ def test_the_drawn_pictures_arrive_fitted_to_the_first(driver):
     assert (camera.sent[0] == 77).all() and camera.sent[1].max() == 90
 
 
-def test_a_slow_device_gets_the_newest_picture_and_holds_up_nobody(driver):
+def test_a_slow_device_gets_the_newest_image_and_holds_up_nobody(driver):
     driver.takes_s = 0.1
     with VirtualCameraSink() as sink:
         start_s = time.perf_counter()

@@ -43,7 +43,7 @@ def frame(index=0, time_s=None, name=None, size_wh=(640, 480)) -> Frame:
 
 
 def bent(joint: str, end: str, degrees: float) -> np.ndarray:
-    """Standing, with the limb from ``joint`` to ``end`` turned clockwise in the picture."""
+    """Standing, with the limb from ``joint`` to ``end`` turned clockwise in the image."""
     xy = STANDING_XY.copy()
     turn = np.radians(degrees)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])

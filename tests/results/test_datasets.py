@@ -19,7 +19,7 @@ def scene() -> Poses:
     """Two people: one whole, the other with a wrist missing, a knee predicted and an ankle weak."""
     other = moved(STANDING_XY, 120)
     other[INDEX["left_wrist"]] = np.nan
-    other[INDEX["right_wrist"]] = (700.0, 100.0)  # right of the picture
+    other[INDEX["right_wrist"]] = (700.0, 100.0)  # right of the image
     states = np.full((2, JOINTS), KeypointState.SEEN)
     for name, state in (
         ("left_wrist", KeypointState.MISSING),
@@ -55,7 +55,7 @@ def test_pycocotools_reads_the_data_set(tmp_path: Path) -> None:
     assert len({one["id"] for one in coco.anns.values()}) == 4
 
 
-def test_ids_and_names_of_pictures_never_collide(tmp_path: Path) -> None:
+def test_ids_and_names_of_images_never_collide(tmp_path: Path) -> None:
     names = ["a/1.jpg", "a/2024-05-01.jpg", "b/1.jpg", "b/img_1.png", "c/2.jpg", "c/no number.jpg"]
     with CocoDatasetSink(tmp_path / "set.json") as sink:
         for index, name in enumerate(names):
@@ -76,9 +76,9 @@ def test_ultralytics_reads_the_labels(tmp_path: Path) -> None:
     assert said["kpt_shape"] == [17, 3] and said["names"] == {0: "person"}
     assert said["flip_idx"] == list(COCO17.flip_permutation)
     label = tmp_path / "labels" / "walk_000000000000.txt"
-    picture = tmp_path / "walk_000000000000.jpg"
-    cv2.imwrite(str(picture), np.zeros((*SIZE_WH[::-1], 3), np.uint8))
-    read = verify_image_label((str(picture), str(label), "", True, 1, 17, 3, False))
+    image = tmp_path / "walk_000000000000.jpg"
+    cv2.imwrite(str(image), np.zeros((*SIZE_WH[::-1], 3), np.uint8))
+    read = verify_image_label((str(image), str(label), "", True, 1, 17, 3, False))
     _, boxes, shape, _, keypoints, missing, found, empty, corrupt, message = read
     assert (missing, found, empty, corrupt, message) == (0, 1, 0, 0, "")
     assert shape == SIZE_WH[::-1]

@@ -53,7 +53,7 @@ def test_the_page_has_positions_speeds_and_angles_of_everybody_shown(results: Re
     assert lines[4] == ["left elbow", "right elbow", "left shoulder", "right shoulder"]
     assert all(len(axis.collections) == 4 for axis in axes.ravel())  # the bands
     low, high = axes[1, 0].get_ylim()
-    assert low > high  # as in the picture, y goes down
+    assert low > high  # as in the image, y goes down
     knee = axes[3, 0].get_lines()[0].get_ydata()
     np.testing.assert_allclose(np.diff(knee)[:25], 6.0, atol=0.2)
 
@@ -114,16 +114,16 @@ def test_files_and_folders_get_pages_beside_them_and_what_holds_nobody_is_left_o
     assert main(["plot", *map(str, tmp_path.glob("*.jsonl"))]) == 0
     assert (tmp_path / "a.png").exists() and (tmp_path / "b.png").exists()
     (tmp_path / "run.jsonl").write_text('{"source": "a manifest"}\n')
-    with JsonLinesSink(tmp_path / "pictures.jsonl", {**HEADER, "kind": "images"}) as sink:
+    with JsonLinesSink(tmp_path / "images.jsonl", {**HEADER, "kind": "images"}) as sink:
         sink.write(frame(0), people(STANDING_XY, ids=[1]))
     assert main(["plot", str(tmp_path), "--overwrite"]) == 0
     assert "left out: photos: nobody was followed" in capsys.readouterr().err
-    assert not (tmp_path / "pictures.png").exists() and not (tmp_path / "run.png").exists()
+    assert not (tmp_path / "images.png").exists() and not (tmp_path / "run.png").exists()
 
 
 def test_what_cannot_be_plotted_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = str(recorded(tmp_path / "walk.jsonl", 12))
-    (tmp_path / "films").mkdir()
+    (tmp_path / "clips").mkdir()
     (tmp_path / "walk.mp4").write_bytes(bytes(range(256)))
     with JsonLinesSink(tmp_path / "no.jsonl", HEADER) as sink:
         sink.write(frame(0), Poses.empty())
@@ -132,7 +132,7 @@ def test_what_cannot_be_plotted_is_refused(tmp_path: Path, capsys: pytest.Captur
         ([path, path, "--output", str(tmp_path / "page.png")], "names one page"),
         ([str(tmp_path / "nothing.jsonl")], "cannot read"),
         ([path, "--id", "77"], "has the id 77"),
-        ([str(tmp_path / "films")], "--output-dir OUT --json, then livepose plot OUT"),
+        ([str(tmp_path / "clips")], "--output-dir OUT --json, then livepose plot OUT"),
         ([str(tmp_path / "walk.mp4")], "livepose SOURCE --json FILE"),
         ([str(tmp_path / "no.jsonl")], "nobody was followed"),
     ):

@@ -198,7 +198,7 @@ def test_angles_are_those_of_square_pixels_and_positions_those_of_the_source(
     np.testing.assert_allclose(results.angles()["deg"][: len(NAMES)], measured, atol=0.05)
 
 
-def test_nobody_is_followed_from_one_picture_to_the_next(tmp_path: Path) -> None:
+def test_nobody_is_followed_from_one_image_to_the_next(tmp_path: Path) -> None:
     header = {**HEADER, "kind": "images", "angles": list(NAMES)}
     outputs = (
         JsonLinesSink(tmp_path / "a.jsonl", header, each=each_of(header)),

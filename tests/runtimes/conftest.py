@@ -74,15 +74,13 @@ def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def photographs(shared: Path) -> Callable[[tuple[int, int]], NDArray[np.uint8]]:
-    """Real pictures of people, brought to the size of a crop."""
+    """Real images of people, brought to the size of a crop."""
     names = sorted((shared / "images").glob("*.jpg"))[:16]
-    pictures = [cv2.imread(str(name)) for name in names]
+    images = [cv2.imread(str(name)) for name in names]
 
     def resized(input_hw: tuple[int, int]) -> NDArray[np.uint8]:
         size_wh = (input_hw[1], input_hw[0])
-        return np.stack(
-            [cv2.resize(one, size_wh, interpolation=cv2.INTER_AREA) for one in pictures]
-        )
+        return np.stack([cv2.resize(one, size_wh, interpolation=cv2.INTER_AREA) for one in images])
 
     return resized
 

@@ -56,17 +56,17 @@ def test_people_are_found_where_they_are_at_the_usual_size(input_hw: tuple[int, 
     sure = (usual.scores > 0.4) & (other.scores > 0.4)
     assert sure.sum() > 20
     apart_px = np.linalg.norm(usual.xy - other.xy, axis=-1)[sure]
-    assert np.median(apart_px) < 0.02 * 256, "of the height of the picture"
+    assert np.median(apart_px) < 0.02 * 256, "of the height of the image"
 
 
 def keypoints(input_hw: tuple[int, int] | None) -> "Found":
     runtime = open_runtime("default", "openvino", precision="f32", input_hw=input_hw)
     geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw, padding=1.0)
-    pictures, box = people(), np.array([[0.0, 0.0, 192.0, 256.0]])
+    images, box = people(), np.array([[0.0, 0.0, 192.0, 256.0]])
     matrices = geometry.matrices(box)
-    crops = np.concatenate([cut_crops(one, matrices, geometry.input_hw) for one in pictures])
+    crops = np.concatenate([cut_crops(one, matrices, geometry.input_hw) for one in images])
     found = decode(runtime(crops), "dark", runtime.card.blur_kernel)
-    boxes = np.repeat(box, len(pictures), axis=0)
+    boxes = np.repeat(box, len(images), axis=0)
     return Found(geometry.to_image(found.xy, boxes, runtime.card.heatmap_hw), found.scores)
 
 

@@ -16,7 +16,7 @@ from livepose.runtimes import open_runtime, select, verify
 from livepose.runtimes.int8 import convolutions, entering, insert_ranges
 from livepose.runtimes.openvino import openvino
 from livepose.runtimes.openvino_pose import PoseNetwork
-from livepose.runtimes.ranges import Ranges, ranges_path, read_ranges, write_ranges
+from livepose.runtimes.ranges import ActivationRanges, ranges_path, read_ranges, write_ranges
 from livepose.weights import read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
 
@@ -33,18 +33,18 @@ def shipped() -> Path:
 
 
 @pytest.fixture
-def resnet(resnet_file: Path, tmp_path: Path) -> tuple[Path, Ranges]:
+def resnet(resnet_file: Path, tmp_path: Path) -> tuple[Path, ActivationRanges]:
     """A copy of the small network with ranges beside it."""
     path = Path(shutil.copy(resnet_file, tmp_path))
     card = read_card(path)
     model = PoseNetwork(path, card).plain.model
     names = list(convolutions(model))[1:-1]
-    ranges = Ranges(card.sha256, dict.fromkeys(names, (0.0, 12.0)), {"ap_int8": 1.0})
+    ranges = ActivationRanges(card.sha256, dict.fromkeys(names, (0.0, 12.0)), {"ap_int8": 1.0})
     write_ranges(ranges_path(path), ranges)
     return path, ranges
 
 
-def test_ranges_of_other_weights_are_refused(resnet: tuple[Path, Ranges]) -> None:
+def test_ranges_of_other_weights_are_refused(resnet: tuple[Path, ActivationRanges]) -> None:
     path, _ = resnet
     with pytest.raises(WeightsError, match=r"was made for other weights .* has 111111111111"):
         read_ranges(path, "1" * 64)
@@ -64,7 +64,7 @@ def test_ranges_of_other_weights_are_refused(resnet: tuple[Path, Ranges]) -> Non
     ],
 )
 def test_damaged_ranges_are_refused(
-    change: Callable[[dict], object], resnet: tuple[Path, Ranges]
+    change: Callable[[dict], object], resnet: tuple[Path, ActivationRanges]
 ) -> None:
     path, _ = resnet
     document = json.loads(ranges_path(path).read_text())
@@ -75,7 +75,7 @@ def test_damaged_ranges_are_refused(
 
 
 def test_stale_ranges_are_said_and_not_used(
-    said: list[str], resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
+    said: list[str], resnet: tuple[Path, ActivationRanges], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, ranges = resnet
     monkeypatch.setattr(select, "quick_precisions", lambda: ("int8",))
@@ -92,14 +92,16 @@ def test_int8_without_ranges_says_how_to_make_them(resnet_file: Path) -> None:
         open_runtime(resnet_file, precision="int8")
 
 
-def test_ranges_of_another_network_are_refused(resnet: tuple[Path, Ranges]) -> None:
+def test_ranges_of_another_network_are_refused(resnet: tuple[Path, ActivationRanges]) -> None:
     path, ranges = resnet
     model = PoseNetwork(path, read_card(path)).plain.model
     with pytest.raises(WeightsError, match=r"1 of \d+ layers .* \(first: network.nowhere\)"):
         insert_ranges(model, {**ranges.limits, "network.nowhere": (0.0, 1.0)})
 
 
-def test_every_layer_with_a_range_computes_in_whole_numbers(resnet: tuple[Path, Ranges]) -> None:
+def test_every_layer_with_a_range_computes_in_whole_numbers(
+    resnet: tuple[Path, ActivationRanges],
+) -> None:
     path, ranges = resnet
     model = PoseNetwork(path, read_card(path)).plain.model
     made = insert_ranges(model, ranges.limits)
@@ -113,14 +115,14 @@ def test_every_layer_with_a_range_computes_in_whole_numbers(resnet: tuple[Path, 
 
 def test_what_is_joined_on_its_way_into_a_layer_is_rounded_alike_and_0_stays_0() -> None:
     ops = openvino().opset13
-    picture = ops.parameter([1, 2, 8, 8], np.float32)
-    parts = [ops.relu(picture), ops.tanh(picture)]
+    image = ops.parameter([1, 2, 8, 8], np.float32)
+    parts = [ops.relu(image), ops.tanh(image)]
     joined = ops.concat(
         [parts[0], ops.max_pool(parts[1], *[[1, 1]] * 2, *[[1, 1]] * 2, [3, 3]).output(0)], 1
     )
     layer = ops.convolution(joined, np.ones((1, 4, 1, 1), np.float32), *[[1, 1]] * 4)
     layer.set_friendly_name("joins")
-    model = openvino().Model([ops.result(layer)], [picture], "toy")
+    model = openvino().Model([ops.result(layer)], [image], "toy")
     made = insert_ranges(model, {"joins": (-0.3, 5.0)})
     roundings = list(entering(convolutions(made)["joins"]).values())
     assert [one.get_node().get_type_name() for one in roundings] == ["FakeQuantize"] * 2
@@ -146,7 +148,7 @@ def test_people_stay_where_torch_sees_them(shipped: Path, photographs: Photograp
 
 
 def test_auto_takes_int8_and_gives_it_up_where_it_finds_other_keypoints(
-    said: list[str], resnet: tuple[Path, Ranges], monkeypatch: pytest.MonkeyPatch
+    said: list[str], resnet: tuple[Path, ActivationRanges], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(select, "quick_precisions", lambda: ("int8",))
     monkeypatch.setitem(verify.LIMITS_PX, "int8", 1e9)

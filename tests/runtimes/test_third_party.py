@@ -23,13 +23,13 @@ Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
 
 
 def plain(path: Path, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The file's own network, one normalised picture at a time, by nothing but OpenVINO."""
+    """The file's own network, one normalised image at a time, by nothing but OpenVINO."""
     core = openvino().Core()
     options = {"INFERENCE_PRECISION_HINT": "f32"}
     network = core.compile_model(core.read_model(path), "CPU", options)
     mean, std = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
-    pictures = ((crops_bgr[..., ::-1] - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
-    return np.concatenate([network([one[None]])[0] for one in pictures])
+    images = ((crops_bgr[..., ::-1] - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
+    return np.concatenate([network([one[None]])[0] for one in images])
 
 
 def test_a_published_openvino_network_runs_as_its_authors_run_it(
@@ -68,12 +68,12 @@ def onnx_file(path: Path, weights: NDArray[np.float32], batch: int | None = None
     """A network of one convolution of stride 4, as ONNX."""
     network = torch.nn.Conv2d(3, len(weights), 4, 4, bias=False)
     network.weight.data = torch.from_numpy(weights)
-    pictures, axes = torch.zeros(1, 3, 64, 48), {} if batch else {"x": {0: "n"}, "y": {0: "n"}}
+    images, axes = torch.zeros(1, 3, 64, 48), {} if batch else {"x": {0: "n"}, "y": {0: "n"}}
     with catch_warnings():
         simplefilter("ignore")
         torch.onnx.export(
             network,
-            (pictures,),
+            (images,),
             str(path),
             input_names=["x"],
             output_names=["y"],
@@ -98,8 +98,8 @@ def test_an_onnx_network_runs_with_its_colour_normalisation_and_activation(
     crops = random.integers(0, 256, (3, 64, 48, 3), np.uint8)
     runtime = open_runtime(path, precision="f32")
     runtime.warm_up((1, 3))
-    pictures = ((crops - np.array([1, 2, 3])) / np.array([10, 20, 30])).transpose(0, 3, 1, 2)
-    cells = pictures.reshape(3, 3, 16, 4, 12, 4)
+    images = ((crops - np.array([1, 2, 3])) / np.array([10, 20, 30])).transpose(0, 3, 1, 2)
+    cells = images.reshape(3, 3, 16, 4, 12, 4)
     expected = np.einsum("bcyixj,kcij->bkyx", cells, weights)
     if activation == "softmax":
         powers = np.exp(expected - expected.max(axis=(2, 3), keepdims=True))
@@ -176,8 +176,8 @@ def test_foreign_networks_run_in_openvino_only(
 def test_a_photograph_goes_through_the_pipeline_with_somebody_elses_network(
     tinypose: Path, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture, found = shared / "images" / "standing_dim_room.jpg", tmp_path / "found.jsonl"
-    words = ["--image", str(picture), "--weights", str(tinypose), "--no-window"]
+    image, found = shared / "images" / "standing_dim_room.jpg", tmp_path / "found.jsonl"
+    words = ["--image", str(image), "--weights", str(tinypose), "--no-window"]
     assert main([*words, "--detector", "embedded", "--json", str(found)]) == 0
     assert "(t.xml) on openvino, cpu, f32" in capsys.readouterr().err
     lines = [json.loads(line) for line in found.read_text().splitlines()]
@@ -192,6 +192,6 @@ def test_a_network_without_its_sidecar_is_one_sentence_and_exit_code_4(
     tinypose: Path, shared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tinypose.with_suffix(".toml").unlink()
-    picture = shared / "images" / "standing_dim_room.jpg"
-    assert main(["--image", str(picture), "--weights", str(tinypose), "--no-window"]) == 4
+    image = shared / "images" / "standing_dim_room.jpg"
+    assert main(["--image", str(image), "--weights", str(tinypose), "--no-window"]) == 4
     assert "t.xml needs a file t.toml beside it" in capsys.readouterr().err

@@ -22,8 +22,8 @@ Change = Callable[[np.ndarray], np.ndarray]
 def by_hand(path: Path, crops_bgr: np.ndarray) -> np.ndarray:
     """Heatmaps computed step by step in float64, without any of the runtimes' code."""
     network, card = load_network(path)
-    pictures = crops_bgr[..., ::-1] if card.colour == "rgb" else crops_bgr
-    normal = (pictures.astype(np.float64) - np.array(card.mean)) / np.array(card.std)
+    images = crops_bgr[..., ::-1] if card.colour == "rgb" else crops_bgr
+    normal = (images.astype(np.float64) - np.array(card.mean)) / np.array(card.std)
     with torch.inference_mode():
         maps = network.double()(torch.from_numpy(normal.transpose(0, 3, 1, 2).copy())).numpy()
     if card.activation == "softmax":

@@ -92,13 +92,13 @@ def test_a_folder_with_something_in_it_is_kept_and_an_empty_one_is_used(tmp_path
 
 def test_the_input_is_protected_by_every_name_it_has(tmp_path):
     video = tmp_path / "v.mp4"
-    video.write_bytes(b"film")
+    video.write_bytes(b"clip")
     (tmp_path / "link.mp4").symlink_to(video)
     (tmp_path / "sub").mkdir()
     for name in ("v.mp4", "link.mp4", "sub/../v.mp4"):
         with pytest.raises(UsageError, match="is the input itself"):
             check_outputs({"--json": tmp_path / name}, [video], overwrite=True)
-    assert video.read_bytes() == b"film"
+    assert video.read_bytes() == b"clip"
 
 
 def test_outputs_are_checked_before_anything_is_loaded(tmp_path):

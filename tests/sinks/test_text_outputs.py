@@ -1,4 +1,4 @@
-"""What stands in JSON Lines, CSV, OpenPose and COCO files, and on pictures and sheets."""
+"""What stands in JSON Lines, CSV, OpenPose and COCO files, and on images and sheets."""
 
 import csv
 import json
@@ -37,10 +37,10 @@ def names_in(folder):
 
 
 def test_json_lines_have_a_header_and_then_the_frames(tmp_path):
-    pictures = (frame(0), poses(1, missing=[3])), (frame(1, 0.04, name="p/a.jpg"), Poses.empty())
+    images = (frame(0), poses(1, missing=[3])), (frame(1, 0.04, name="p/a.jpg"), Poses.empty())
     told = {"poses": 1}
     sink = JsonLinesSink(tmp_path / "a.jsonl", HEADER, ending=lambda: told)
-    for one in pictures:
+    for one in images:
         sink.write(*one)
     told["poses"] = 7
     written(sink)
@@ -72,7 +72,7 @@ def test_boxes_are_edges_and_points_are_pixel_centres_in_every_file(tmp_path):
     corners_xy = np.resize([[0.0, 0.0], [width - 1.0, height - 1.0]], (1, 17, 2))
     box = Detections.whole(frame(size_wh=(width, height)).image_bgr).boxes_xyxy
     whole = replace(poses(1), keypoints_xy=corners_xy, boxes_xyxy=box)
-    # Half a pixel around the centres of the outermost pixels are the edges of the picture.
+    # Half a pixel around the centres of the outermost pixels are the edges of the image.
     heatmap_xy = CropGeometry("pixel_centre", (96, 128), 1.0).to_heatmap(
         [[[-0.5, -0.5], [width - 0.5, height - 0.5]]], whole.boxes_xyxy, (24, 32)
     )
@@ -110,11 +110,11 @@ def test_csv_has_one_row_a_keypoint_and_empty_cells_for_what_is_missing(tmp_path
 
 
 def test_openpose_files_are_named_and_filled_as_openpose_does(tmp_path):
-    pictures = [
+    images = [
         (frame(index + 3, name=f"{folder}/a.jpg"), poses(1)) for index, folder in enumerate("xy")
     ]
     written(OpenPoseSink(tmp_path, "clip.mp4"), (frame(0), poses(2)),
-            (frame(12), Poses.empty()), *pictures)  # fmt: skip
+            (frame(12), Poses.empty()), *images)  # fmt: skip
     stems = ["a", "a_000000000004", "clip_000000000000", "clip_000000000012"]
     assert names_in(tmp_path) == sorted(f"{stem}_keypoints.json" for stem in stems)
     record = json.loads((tmp_path / "clip_000000000000_keypoints.json").read_text())
@@ -163,7 +163,7 @@ def test_coco_results_are_loaded_by_pycocotools(tmp_path, capsys):
     assert json.loads((tmp_path / "none.json").read_text()) == []
 
 
-def test_pictures_of_one_number_stay_two_pictures(tmp_path):
+def test_images_of_one_number_stay_two_images(tmp_path):
     names = ["1.jpg", "2024-05-01.jpg", "cam1/0001.jpg", "cam2/0001.jpg", "5.jpg", "000785.jpg"]
     frames = [(frame(index, name=name), poses(1)) for index, name in enumerate(names)]
     written(CocoSink(tmp_path / "r.json"), *frames)
@@ -174,7 +174,7 @@ def test_pictures_of_one_number_stay_two_pictures(tmp_path):
     assert "file_name" not in records[0] and records[3]["file_name"] == "cam2/0001.jpg"
 
 
-def test_pictures_are_written_under_their_names(tmp_path):
+def test_images_are_written_under_their_names(tmp_path):
     drawn = np.full((48, 64, 3), 200, np.uint8)
     with ImageSink(tmp_path / "out") as sink:
         for index, name in enumerate(("in/a.png", "other/a.png", "in/b.jp2", None)):
@@ -184,12 +184,12 @@ def test_pictures_are_written_under_their_names(tmp_path):
     assert cv2.imread(str(tmp_path / "out" / "a.png"))[0, 0].tolist() == [200, 200, 200]
 
 
-def test_one_picture_goes_to_one_file_and_never_over_its_source(tmp_path):
+def test_one_image_goes_to_one_file_and_never_over_its_source(tmp_path):
     sink = ImageSink(tmp_path / "a.png")
     sink.write(frame(0, name="in.png"), Poses.empty())
-    with pytest.raises(UsageError, match="is one file for many pictures; name a folder"):
+    with pytest.raises(UsageError, match="is one file for many images; name a folder"):
         sink.write(frame(1, name="in2.png"), Poses.empty())
-    with pytest.raises(SinkError, match="is the picture itself"):
+    with pytest.raises(SinkError, match="is the image itself"):
         ImageSink(tmp_path, overwrite=True).write(
             frame(0, name=str(tmp_path / "a.png")), Poses.empty()
         )
@@ -214,5 +214,5 @@ def test_a_sheet_goes_from_the_beginning_of_the_film_to_its_end(frames, tmp_path
 
 @pytest.mark.parametrize("name", ["sheet.xyz", "sheet"])
 def test_a_sheet_of_an_unknown_kind_is_refused_before_the_first_frame(tmp_path, name):
-    with pytest.raises(UsageError, match="expected a picture such as sheet"):
+    with pytest.raises(UsageError, match="expected an image such as sheet"):
         SheetSink(tmp_path / name)

@@ -25,7 +25,7 @@ def times_of(path):
         return [float(f.pts * f.time_base) for f in given.decode(video=0)]
 
 
-def pictures_of(path):
+def images_of(path):
     with av.open(str(path)) as given:
         return [f.to_ndarray(format="bgr24") for f in given.decode(video=0)]
 
@@ -101,13 +101,13 @@ def test_the_output_is_plain_h264_in_yuv420p_that_browsers_play(tmp_path):
         assert given.duration == pytest.approx(2_000_000, abs=50_000)
 
 
-def test_the_drawn_picture_is_recorded_in_its_colours(tmp_path):
+def test_the_drawn_image_is_recorded_in_its_colours(tmp_path):
     colour_bgr = np.zeros((48, 64, 3), np.uint8)
     colour_bgr[:] = (40, 90, 200)
     with VideoSink(tmp_path / "a.mp4") as sink:
         assert sink.needs_drawing
         sink.write(frame(), NOBODY, colour_bgr)
-    got = pictures_of(tmp_path / "a.mp4")[0].mean(axis=(0, 1))
+    got = images_of(tmp_path / "a.mp4")[0].mean(axis=(0, 1))
     assert np.abs(got - (40, 90, 200)).max() < 6
 
 
@@ -115,7 +115,7 @@ def test_odd_sides_are_made_even_by_repeating_the_edge(tmp_path):
     image_bgr = np.zeros((241, 427, 3), np.uint8)
     image_bgr[-1], image_bgr[:, -1] = 255, 255
     write(tmp_path / "a.mp4", Frame(image_bgr, 0.0, 0))
-    (got,) = pictures_of(tmp_path / "a.mp4")
+    (got,) = images_of(tmp_path / "a.mp4")
     assert got.shape == (242, 428, 3)
     assert got[-1, 200].min() > 180 and got[100, -1].min() > 180
 
@@ -124,7 +124,7 @@ def test_a_size_that_changes_is_fitted_into_the_first(tmp_path):
     sizes_wh = (64, 48), (128, 48), (32, 24)
     frames = [frame(i, i / 10, size_wh, value=200) for i, size_wh in enumerate(sizes_wh)]
     write(tmp_path / "a.mp4", *frames)
-    first, wide, small = pictures_of(tmp_path / "a.mp4")
+    first, wide, small = images_of(tmp_path / "a.mp4")
     assert first.shape == wide.shape == small.shape == (48, 64, 3)
     assert wide[2].max() < 40 and wide[24].min() > 150
     assert small.min() > 150
@@ -147,7 +147,7 @@ def test_sound_is_carried_over_bit_for_bit_with_its_timing(shared, tmp_path, nam
         assert after.duration == pytest.approx(before.duration, abs=60_000)
 
 
-def test_picture_and_sound_lie_side_by_side_and_end_together(shared, tmp_path):
+def test_image_and_sound_lie_side_by_side_and_end_together(shared, tmp_path):
     copy(shared / "video" / "walk_with_audio.mp4", tmp_path / "a.mp4", most=120)
     with av.open(str(tmp_path / "a.mp4")) as given:
         packets = [

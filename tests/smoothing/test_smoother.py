@@ -80,7 +80,7 @@ def test_the_default_trembles_a_third_less_than_one_euro_and_lags_less():
 
 
 @pytest.mark.parametrize("fps", [1, 2, 5, 10])
-def test_it_smooths_and_follows_at_few_pictures_a_second_too(method, fps):
+def test_it_smooths_and_follows_at_few_images_a_second_too(method, fps):
     out = smoothed(Smoother(method), noise(200), step_s=1 / fps)[20:]
     assert out.std() < 0.9 * noise(200).std()
     if method == "balanced" and fps > 1:

@@ -31,7 +31,7 @@ def write_video(
     container: dict[str, str] | None = None,
     aspect: Fraction | None = None,
 ) -> Path:
-    """A clip of these times: gray (50 + 10 per frame, then again), one picture, or pictures.
+    """A clip of these times: gray (50 + 10 per frame, then again), one image, or images.
 
     A sine is its sound if that is asked for.
     """

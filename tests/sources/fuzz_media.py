@@ -1,4 +1,4 @@
-"""Damages small videos and pictures and opens what is left; run by ``test_fuzz_media.py``.
+"""Damages small videos and images and opens what is left; run by ``test_fuzz_media.py``.
 
 ``python fuzz_media.py FOLDER SEED ROUNDS`` prints what came of it as JSON.
 """

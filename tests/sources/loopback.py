@@ -20,8 +20,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def picture(number: int, size_wh: tuple[int, int]) -> np.ndarray:
-    """A gray picture with a bright square that wanders."""
+def image(number: int, size_wh: tuple[int, int]) -> np.ndarray:
+    """A gray image with a bright square that wanders."""
     image_bgr = np.full((size_wh[1], size_wh[0], 3), 60, np.uint8)
     left = 5 * number % (size_wh[0] - 40)
     image_bgr[20:60, left : left + 40] = (40, 200, 250)
@@ -58,10 +58,10 @@ class _Camera:
         self._server.server_close()
         self._thread.join()
 
-    def pictures(self):
+    def images(self):
         number = 0
         while self.alive:
-            yield picture(number, self.size_wh)
+            yield image(number, self.size_wh)
             number += 1
             time.sleep(1 / self.fps)
 
@@ -94,7 +94,7 @@ class MjpegCamera(_Camera):
                 self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
                 self.end_headers()
                 try:
-                    for image_bgr in camera.pictures():
+                    for image_bgr in camera.images():
                         jpeg = cv2.imencode(".jpg", image_bgr)[1].tobytes()
                         head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
                         self.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
@@ -159,7 +159,7 @@ class RtspCamera(_Camera):
                 sender, start_s = _Rtp(self.wfile), time.perf_counter()
                 encoder = _encoder(camera.size_wh)
                 encoder.gop_size = camera.key_frame_every
-                for image_bgr in camera.pictures():
+                for image_bgr in camera.images():
                     frame = av.VideoFrame.from_ndarray(image_bgr, format="bgr24")
                     ticks = int((time.perf_counter() - start_s) * 90_000)
                     for packet in encoder.encode(frame):

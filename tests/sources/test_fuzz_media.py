@@ -21,7 +21,7 @@ VIDEOS = {
     "e.mjpeg": "mjpeg",
     "f.h264": "libx264",
 }
-PICTURES = ("jpg", "png", "webp", "tif", "bmp", "ppm", "jp2", "gif", "avif", "heic")
+IMAGES = ("jpg", "png", "webp", "tif", "bmp", "ppm", "jp2", "gif", "avif", "heic")
 
 
 def make(folder: Path) -> None:
@@ -32,7 +32,7 @@ def make(folder: Path) -> None:
         write_video(folder / name, times_s, codec=codec, pixel_format=form)
     register_heif_opener()
     drawn = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8), (96, 64))
-    for suffix in PICTURES:
+    for suffix in IMAGES:
         Image.fromarray(drawn).save(folder / f"p.{suffix}")
 
 
@@ -45,6 +45,6 @@ def test_no_damaged_file_ends_in_a_traceback_a_hang_or_much_memory(tmp_path: Pat
     assert ran.returncode == 0  # a decoder that crashes has a signal for code
     said = json.loads(ran.stdout.splitlines()[-1])
     assert said["bad"] == []
-    assert sum(said["counts"].values()) == ROUNDS * (len(VIDEOS) + len(PICTURES))
+    assert sum(said["counts"].values()) == ROUNDS * (len(VIDEOS) + len(IMAGES))
     assert min(said["counts"].values()) > ROUNDS
     assert said["peak_mib"] < 1000

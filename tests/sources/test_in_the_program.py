@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from fakes import make_pipeline, picture
+from fakes import make_pipeline, scene_image
 from sources.drawn import write_video
 from sources.loopback import free_port
 
@@ -29,7 +29,7 @@ def lines_of(path: Path) -> tuple[dict, list[dict]]:
 
 def anamorphic(path: Path) -> Path:
     """The white "person" in pixels that are twice as wide as high."""
-    narrow = cv2.resize(picture(), (160, 240), interpolation=cv2.INTER_AREA)
+    narrow = cv2.resize(scene_image(), (160, 240), interpolation=cv2.INTER_AREA)
     return write_video(
         path, [0.0, 0.04], size_wh=(160, 240), image_bgr=narrow, aspect=Fraction(2, 1)
     )
@@ -40,7 +40,7 @@ def test_numbers_are_in_the_files_own_pixels_and_the_drawn_video_has_the_right_s
     tmp_path: Path,
 ) -> None:
     odd, plain = anamorphic(tmp_path / "a.mp4"), tmp_path / "b.mp4"
-    write_video(plain, [0.0, 0.04], size_wh=(320, 240), image_bgr=picture())
+    write_video(plain, [0.0, 0.04], size_wh=(320, 240), image_bgr=scene_image())
     found = {}
     for path in (odd, plain):
         words = ["--video", str(path), "--no-window", "--json", str(path.with_suffix(".jsonl"))]
@@ -95,7 +95,7 @@ def test_a_part_or_patience_that_cannot_be_is_a_usage_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     write_video(tmp_path / "a.mp4", [0.0])
-    cv2.imwrite(str(tmp_path / "a.png"), picture())
+    cv2.imwrite(str(tmp_path / "a.png"), scene_image())
     try:
         code = main([word.format(tmp_path) for word in words])
     except SystemExit as stopped:
@@ -134,7 +134,9 @@ def test_a_name_that_cannot_be_is_one_sentence(
 def test_a_camera_that_is_dead_from_the_start_holds_up_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], patience: list[str]
 ) -> None:
-    video = write_video(tmp_path / "a.mp4", [0.0, 0.04], size_wh=(320, 240), image_bgr=picture())
+    video = write_video(
+        tmp_path / "a.mp4", [0.0, 0.04], size_wh=(320, 240), image_bgr=scene_image()
+    )
     words = ["--source", f"http://me:secret@127.0.0.1:{free_port()}/v", "--source", str(video)]
     path = tmp_path / "poses.jsonl"
     assert main([*words, *patience, "--open-timeout", "0.5", "--json", str(path)]) == 3

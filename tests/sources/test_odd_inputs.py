@@ -42,7 +42,7 @@ def png_bomb(path, side_px):
 
 
 @pytest.mark.parametrize("side_px", [30_000, 11_600], ids=["900 megapixels", "a little over"])
-def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(tmp_path, side_px):
+def test_a_image_over_the_limit_is_refused_before_it_is_decoded(tmp_path, side_px):
     path = png_bomb(tmp_path / "bomb.png", side_px)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(SourceError, match="is too large; expected at most 110 megapixels"):
@@ -195,7 +195,7 @@ def test_what_lies_in_a_folder_is_sorted_and_what_is_left_out_is_named(tmp_path)
         ("b.mp4", "video", ""),
         ("img2.JPG", "image", ""),
         ("img10.jpg", "image", ""),
-        ("notes.txt", None, "neither video nor picture"),
+        ("notes.txt", None, "neither video nor image"),
         ("sub", None, "a folder"),
         ("z.jpg", None, "no regular file"),
     ]
@@ -204,7 +204,7 @@ def test_what_lies_in_a_folder_is_sorted_and_what_is_left_out_is_named(tmp_path)
     assert find_sources([str(tmp_path / "*.mp4"), tmp_path / "b.mp4"]) == [found[1]]
 
 
-def test_what_a_folder_of_pictures_leaves_out_is_counted_and_named(tmp_path, said):
+def test_what_a_folder_of_images_leaves_out_is_counted_and_named(tmp_path, said):
     for name in ("a.png", "b.png"):
         save(tmp_path / name)
     for name in ("c.mp4", *(f"{k}.txt" for k in range(6))):
@@ -212,5 +212,5 @@ def test_what_a_folder_of_pictures_leaves_out_is_counted_and_named(tmp_path, sai
     with open_images(tmp_path) as source:
         assert len(list(source)) == 2
     (sentence,) = said
-    assert sentence.startswith("7 left out: 0.txt (neither video nor picture), ")
+    assert sentence.startswith("7 left out: 0.txt (neither video nor image), ")
     assert sentence.endswith(" and 2 more")

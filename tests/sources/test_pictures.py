@@ -1,4 +1,4 @@
-"""Pictures: every format upright and in three bytes, folders in order, and those that move."""
+"""Images: every format upright and in three bytes, folders in order, and those that move."""
 
 from contextlib import suppress
 
@@ -36,39 +36,39 @@ def test_a_file_is_one_frame_with_its_name_and_rotate_turns_it(tmp_path):
     ],
     ids=["folder", "pattern", "brackets in a name"],
 )
-def test_folders_and_patterns_give_their_pictures_in_natural_order(tmp_path, spec, names):
+def test_folders_and_patterns_give_their_images_in_natural_order(tmp_path, spec, names):
     for name in ("img10.png", "img2.JPG", "img1.jpg", "a[1].png"):
         save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     frames = list(open_source(str(tmp_path / spec)))
     assert [frame.name.rsplit("/", 1)[1] for frame in frames] == names
     assert [frame.time_s for frame in frames] == list(range(len(names)))
 
 
-def test_an_unreadable_picture_among_others_is_reported_and_left_out(said, tmp_path, capfd):
+def test_an_unreadable_image_among_others_is_reported_and_left_out(said, tmp_path, capfd):
     save(tmp_path / "a.png"), save(tmp_path / "c.png")
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n garbage")
     (tmp_path / "d.jpg").write_bytes(b"")
     with open_source(tmp_path) as source:
         frames = list(source)
     assert [frame.index for frame in frames] == [0, 1]
-    assert "b.png is not a picture that can be read" in said[0]
+    assert "b.png is not an image that can be read" in said[0]
     assert "d.jpg is empty (0 bytes)" in said[1]
-    assert said[2:] == ["2 of 4 pictures could not be read"]
+    assert said[2:] == ["2 of 4 images could not be read"]
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ("missing.jpg", "does not exist; expected a picture"),
-        ("*.jpg", "matches no picture"),
-        ("folder", "holds no pictures; expected .apng"),
-        ("bad.png", "is not a picture that can be read"),
-        ("b*.png", "none of the pictures can be read"),
+        ("missing.jpg", "does not exist; expected an image"),
+        ("*.jpg", "matches no image"),
+        ("folder", "holds no images; expected .apng"),
+        ("bad.png", "is not an image that can be read"),
+        ("b*.png", "none of the images can be read"),
     ],
 )
-def test_what_is_no_picture_is_one_sentence(tmp_path, spec, sentence):
+def test_what_is_no_image_is_one_sentence(tmp_path, spec, sentence):
     (tmp_path / "folder").mkdir()
     for name in ("bad.png", "b.png"):
         (tmp_path / name).write_bytes(b"garbage")
@@ -76,7 +76,7 @@ def test_what_is_no_picture_is_one_sentence(tmp_path, spec, sentence):
         open_source(tmp_path / spec)
 
 
-def test_gray_sixteen_bit_and_transparent_pictures_become_three_bytes(tmp_path):
+def test_gray_sixteen_bit_and_transparent_images_become_three_bytes(tmp_path):
     cv2.imwrite(str(tmp_path / "gray.png"), np.full((4, 6), 7, np.uint8))
     cv2.imwrite(str(tmp_path / "deep.png"), np.full((4, 6, 3), 256 * 50, np.uint16))
     cv2.imwrite(str(tmp_path / "clear.png"), np.full((4, 6, 4), 9, np.uint8))
@@ -123,7 +123,7 @@ def test_every_orientation_of_every_format_comes_upright(tmp_path, suffix, orien
         assert np.abs(difference).max() < 30
 
 
-def test_a_tiled_heic_is_one_picture(shared):
+def test_a_tiled_heic_is_one_image(shared):
     folder = shared / "cases" / "heic_tiled" / "folder"
     tiled, plain = read_image(folder / "b.heic"), read_image(folder / "a.jpg")
     assert tiled.shape == plain.shape == (334, 500, 3)
@@ -133,18 +133,18 @@ def test_a_tiled_heic_is_one_picture(shared):
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".gif", ".png", ".avif", ".tif"])
-def test_of_several_pictures_in_a_file_the_first_is_taken_and_that_is_said(tmp_path, said, suffix):
+def test_of_several_images_in_a_file_the_first_is_taken_and_that_is_said(tmp_path, said, suffix):
     several = [Image.new("RGB", (32, 24), (value, 0, 0)) for value in (200, 100, 0)]
     path = tmp_path / f"a{suffix}"
     several[0].save(path, save_all=True, append_images=several[1:])
     with open_images(path) as source:
         (frame,) = source
     assert abs(int(frame.image_bgr[12, 16, 2]) - 200) < 12
-    assert said == [f"{path} holds several pictures; only the first is taken"]
+    assert said == [f"{path} holds several images; only the first is taken"]
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".apng", ".avif"])
-def test_every_animated_picture_has_all_frames_with_their_times(tmp_path, suffix):
+def test_every_animated_image_has_all_frames_with_their_times(tmp_path, suffix):
     values, path = (200, 100, 0), tmp_path / f"a{suffix}"
     several = [Image.new("RGB", (32, 24), (value, 0, 0)) for value in values]
     several[0].save(
@@ -164,7 +164,7 @@ def test_every_animated_picture_has_all_frames_with_their_times(tmp_path, suffix
         open_source(path, excerpt=Excerpt(start_s=9))
 
 
-def test_an_animated_picture_that_is_cut_short_ends_in_a_sentence(tmp_path):
+def test_an_animated_image_that_is_cut_short_ends_in_a_sentence(tmp_path):
     rng = np.random.default_rng(0)
     several = [Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)) for _ in range(8)]
     path = tmp_path / "a.png"
@@ -192,7 +192,7 @@ def test_a_still_of_high_dynamic_range_is_shown_as_a_film_of_it(tmp_path, suffix
     assert abs(int(shown[24, 32, 1]) - int(plain[24, 32, 1])) > 10
 
 
-def test_no_interpreter_is_started_for_a_picture(tmp_path, monkeypatch, capfd):
+def test_no_interpreter_is_started_for_a_image(tmp_path, monkeypatch, capfd):
     def started(*_, **__):
         raise AssertionError("a program was started")
 
@@ -200,7 +200,7 @@ def test_no_interpreter_is_started_for_a_picture(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr("subprocess.check_call", started)
     path = tmp_path / "a.jpg"
     Image.new("RGB", (32, 24)).save(path, "EPS")
-    with pytest.raises(SourceError, match="is not a picture that can be read"):
+    with pytest.raises(SourceError, match="is not an image that can be read"):
         read_image(path)
     assert capfd.readouterr() == ("", "")
 
@@ -217,11 +217,11 @@ def test_a_damaged_jpeg_leaves_the_word_to_livepose(shared, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_picture_that_ffmpeg_would_show_a_tile_of_is_no_video(shared, tmp_path):
-    with pytest.raises(SourceError, match="is a picture; --image and --source read it"):
+def test_a_image_that_ffmpeg_would_show_a_tile_of_is_no_video(shared, tmp_path):
+    with pytest.raises(SourceError, match="is an image; --image and --source read it"):
         open_video(shared / "cases" / "heic_tiled" / "folder" / "b.heic")
     (tmp_path / "b.avif").write_bytes(
         (shared / "cases" / "heic_tiled" / "folder" / "b.heic").read_bytes()
     )
-    with pytest.raises(SourceError, match="is a picture"):
+    with pytest.raises(SourceError, match="is an image"):
         open_video(tmp_path / "b.avif")  # whatever its name says

@@ -33,7 +33,7 @@ def test_irregular_times_are_those_of_the_file(tmp_path):
     )
 
 
-def test_time_starts_where_the_earliest_of_picture_and_sound_starts(tmp_path):
+def test_time_starts_where_the_earliest_of_image_and_sound_starts(tmp_path):
     times_s = [10 + k / 25 for k in range(50)]
     path = write_video(tmp_path / "a.ts", times_s)
     assert [f.time_s for f in frames_of(path)] == pytest.approx([t - 10 for t in times_s], abs=2e-5)
@@ -157,10 +157,10 @@ def test_a_file_behind_http_is_a_file_and_not_a_camera(tmp_path):
         ("garbage.mp4", bytes(range(256)) * 40, "is not a video that can be read"),
         ("text.txt", b"hello " * 50, "is not a video that can be read"),
         ("truncated_no_index.mp4", "shared", "is not a video that can be read; it is damaged, cut"),
-        ("audio_only.mp4", "shared", "has no picture, only audio"),
+        ("audio_only.mp4", "shared", "has no image, only audio"),
     ],
 )
-def test_a_file_without_a_picture_is_one_sentence(tmp_path, shared, name, content, sentence, capfd):
+def test_a_file_without_a_image_is_one_sentence(tmp_path, shared, name, content, sentence, capfd):
     folder = shared / "video" if content == "shared" else tmp_path
     if isinstance(content, bytes):
         (folder / name).write_bytes(content)
@@ -177,7 +177,7 @@ def test_a_folder_for_a_video_is_an_error(tmp_path):
 
 
 def two_tracks(path, default):
-    """A small track with one picture, then a larger one that moves; the default one is marked."""
+    """A small track with one image, then a larger one that moves; the default one is marked."""
     with av.open(str(path), "w") as output:
         small = output.add_stream("mjpeg", rate=25)
         small.width, small.height, small.pix_fmt = 32, 24, "yuvj420p"
@@ -338,7 +338,7 @@ def test_reference_white_is_bright_black_is_black_and_more_light_is_brighter(cur
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
 def test_frames_are_let_go_with_their_threads_at_once(shared: Path) -> None:
-    """Without waiting for the collection of garbage, which comes too late for large pictures."""
+    """Without waiting for the collection of garbage, which comes too late for large images."""
     gc.collect()
     gc.disable()
     try:

@@ -17,13 +17,12 @@ def test_errors_are_those_of_labelled_joints_with_limbs_long_enough() -> None:
     truth = np.stack([bent("left_elbow", "left_wrist", 60), STANDING_XY])
     truth[1, INDEX["right_wrist"]] = np.nan
     found = np.stack([bent("left_elbow", "left_wrist", 40), STANDING_XY])
-    picture = np.array([4, 9])
-    elbows = errors(found, truth, picture, "Elbow", "all")
+    image = np.array([4, 9])
+    elbows = errors(found, truth, image, "Elbow", "all")
     np.testing.assert_allclose(np.sort(elbows.degrees), [0, 0, 20], atol=1e-9)
-    assert elbows.picture.tolist() == [4, 9, 4]
+    assert elbows.image.tolist() == [4, 9, 4]
     assert (
-        len(errors(found / 10, truth / 10, picture, "Elbow", "limbs of 30 px and more").degrees)
-        == 0
+        len(errors(found / 10, truth / 10, image, "Elbow", "limbs of 30 px and more").degrees) == 0
     )
 
 

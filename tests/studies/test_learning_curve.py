@@ -13,7 +13,7 @@ CARDS = """# Cards
 
 Words between.
 
-| pictures in all | AP50 | AP |
+| images in all | AP50 | AP |
 | ---: | ---: | ---: |
 | 50 thousand | 52.4 | 26.4 |
 | 100 thousand | 60.4 [57.0, 64.0] | 35.4 [32.9, 38.4] |
@@ -21,9 +21,9 @@ Words between.
 
 
 def test_a_row_is_its_count_and_its_first_figure_with_the_interval_if_there_is_one():
-    crops, pictures = tables(CARDS)
+    crops, images = tables(CARDS)
     assert crops == [(100, 30.0, 28.0, 32.5), (400, 40.0, 38.0, 42.0)]
-    assert pictures == [(50, 52.4, 52.4, 52.4), (100, 60.4, 57.0, 64.0)]
+    assert images == [(50, 52.4, 52.4, 52.4), (100, 60.4, 57.0, 64.0)]
 
 
 def test_the_command_writes_the_plot_and_says_where_the_bars_lie(tmp_path, capsys):

@@ -152,7 +152,7 @@ def test_tinypose_is_as_good_as_it_was_said_to_be(shared: Path) -> None:
     assert isinstance(peer, PoseEstimator)
     data = shared / "data" / "coco" / "dev"
     figures = validate_pose(peer.runtime, data / "images.zip", data / "annotations.json", 20)
-    # 53.4 AP was measured elsewhere on all 350 pictures; here on the first twenty of them.
+    # 53.4 AP was measured elsewhere on all 350 images; here on the first twenty of them.
     assert 45 < figures["ap"] < 75
     assert figures["oks"] > 0.7
 
@@ -164,7 +164,7 @@ def test_a_yolo_export_finds_people_by_itself(shared: Path) -> None:
     data = shared / "data" / "coco" / "dev"
     annotations = load_annotations(data / "annotations.json", 5)
     store = Archive(data / "images.zip")
-    first = annotations.pictures[0]
+    first = annotations.images[0]
     assert peer.cost is not None
     assert peer.cost.params_m == pytest.approx(3.3, abs=0.2)
     found = peer.estimate(store.image_bgr(first.file_name), np.empty((0, 4)), np.empty(0))

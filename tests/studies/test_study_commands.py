@@ -160,9 +160,9 @@ def test_pareto_writes_a_plot_and_its_numbers(
     class Slow:
         name = "slow"
 
-        def __call__(self, pictures: Any) -> list[Detections]:
+        def __call__(self, all_images: Any) -> list[Detections]:
             __import__("time").sleep(0.01)
-            return [Detections(np.empty((0, 4)), np.empty(0)) for _ in pictures]
+            return [Detections(np.empty((0, 4)), np.empty(0)) for _ in all_images]
 
     monkeypatch.setattr(run, "open_detector", lambda *_, **__: Slow())
     images, path, _ = make_set(3)

@@ -59,7 +59,7 @@ def stride(time_s):
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_legs_swapped_for_a_few_pictures_are_exchanged_back(whole):
+def test_legs_swapped_for_a_few_images_are_exchanged_back(whole):
     random = np.random.default_rng(0)
     pairs = ((13, 14), (15, 16)) if whole else ((15, 16),)
     bad = {20, 21, 22, 40}
@@ -154,7 +154,7 @@ def test_weak_keypoints_are_neither_judged_nor_remembered():
 
 
 def test_from_behind_the_whole_body_does_not_turn_about_with_every_doubt_of_the_network():
-    """It takes left for right for up to a second, sixteen times in 130 pictures."""
+    """It takes left for right for up to a second, sixteen times in 130 images."""
     random = np.random.default_rng(1)
     pairs = COCO17.flip_pairs
     turned = np.repeat(np.arange(16) % 2, random.integers(3, 12, 16))

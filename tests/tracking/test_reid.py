@@ -19,7 +19,7 @@ def box(x):
     return [x - 40, 100, x + 40, 300]
 
 
-def picture(people, seed=0):
+def scene_image(people, seed=0):
     """A grey room with people of one colour each, and the camera's noise."""
     image = np.full((360, 640, 3), 90.0)
     for x, colour in people:
@@ -28,12 +28,12 @@ def picture(people, seed=0):
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def play(moments, pictures=True):
+def play(moments, images=True):
     """Shows ``[(x, colour), ...]`` for each moment; the ids of each, from left to right."""
     tracker, ids = Tracker(), []
     for index, people in enumerate(moments):
         found = Found([box(x) for x, _ in people])
-        image = picture(people, index) if pictures else None
+        image = scene_image(people, index) if images else None
         tracked = tracker.update(index * STEP_S, found, image)
         ids.append(tracked.track_ids[tracked.boxes_xyxy[:, 0].argsort()].tolist())
     return ids
@@ -71,29 +71,31 @@ def test_who_comes_back(before, away, after, ids):
     assert shown[-1] == (ids or shown[0][::-1])
 
 
-def test_without_pictures_nobody_is_known_again_nor_when_time_runs_backwards():
+def test_without_images_nobody_is_known_again_nor_when_time_runs_backwards():
     moments = [[(100, RED)]] * 15 + [[]] * 50
-    assert play([*moments, [(500, RED)]], pictures=False)[-1] == [2]
+    assert play([*moments, [(500, RED)]], images=False)[-1] == [2]
     tracker = Tracker()
     for index, people in enumerate(moments):
         found = Found([box(x) for x, _ in people])
-        tracker.update(index * STEP_S, found, picture(people))
-    tracker.update(0.0, Found([]), picture([]))
-    assert tracker.update(0.1, Found([box(500)]), picture([(500, RED)])).track_ids.tolist() != [1]
+        tracker.update(index * STEP_S, found, scene_image(people))
+    tracker.update(0.0, Found([]), scene_image([]))
+    assert tracker.update(0.1, Found([box(500)]), scene_image([(500, RED)])).track_ids.tolist() != [
+        1
+    ]
 
 
 def test_histograms_are_of_length_one_and_alike_under_noise():
-    one = colour_histogram(picture([(100, RED)], 1), np.array(box(100)))
-    same = colour_histogram(picture([(300, RED)], 2), np.array(box(300)))
-    other = colour_histogram(picture([(100, GREEN)], 3), np.array(box(100)))
+    one = colour_histogram(scene_image([(100, RED)], 1), np.array(box(100)))
+    same = colour_histogram(scene_image([(300, RED)], 2), np.array(box(300)))
+    other = colour_histogram(scene_image([(100, GREEN)], 3), np.array(box(100)))
     assert one.shape == (HISTOGRAM_LENGTH,)
     assert one @ one == pytest.approx(1.0)
     assert one @ same > 0.95 > 0.3 > one @ other
-    half = picture([(100, RED)])
+    half = scene_image([(100, RED)])
     half[200:] = DARK
     assert colour_histogram(half, np.array(box(100))) is not None
 
 
 @pytest.mark.parametrize("edges", [(0, 0, 6, 6), (-90, 100, -10, 300), (700, 100, 780, 300)])
 def test_a_tiny_or_distant_box_has_no_histogram(edges):
-    assert colour_histogram(picture([]), np.array(edges, dtype=float)) is None
+    assert colour_histogram(scene_image([]), np.array(edges, dtype=float)) is None

@@ -13,38 +13,38 @@ from livepose.tracking import ShotBoundaries
 FILMS = ("webcam/gesture_man_hoodie.mkv", "sport/ball_juggling.mp4", "one_by_one.mp4")
 
 
-def test_the_cut_between_two_photographs_is_seen_and_no_other_picture() -> None:
+def test_the_cut_between_two_photographs_is_seen_and_no_other_image() -> None:
     scene = CameraPath(seconds_per_shot=1.0)
     per_shot = scene.frame_count // len(SHOTS)
-    cuts = ShotBoundaries()
-    seen = [frame.index for frame in scene if cuts.begins_shot(frame.image_bgr)]
+    groups = ShotBoundaries()
+    seen = [frame.index for frame in scene if groups.begins_shot(frame.image_bgr)]
     assert seen == [2 * per_shot]  # the first two shots go on from one view of a photograph
 
 
-@pytest.mark.parametrize("film", FILMS)
-def test_a_film_of_one_shot_has_no_cut(shared: Path, film: str) -> None:
-    capture = cv2.VideoCapture(str(shared / "video" / film))
-    cuts = ShotBoundaries()
-    pictures = 0
+@pytest.mark.parametrize("clip", FILMS)
+def test_a_film_of_one_shot_has_no_cut(shared: Path, clip: str) -> None:
+    capture = cv2.VideoCapture(str(shared / "video" / clip))
+    groups = ShotBoundaries()
+    images = 0
     while (grabbed := capture.read())[0]:
-        assert not cuts.begins_shot(np.asarray(grabbed[1], dtype=np.uint8)), f"picture {pictures}"
-        pictures += 1
-    assert pictures > 200
+        assert not groups.begins_shot(np.asarray(grabbed[1], dtype=np.uint8)), f"image {images}"
+        images += 1
+    assert images > 200
 
 
 def shot(seed: int, size_hw: tuple[int, int] = (240, 320)) -> ImageBgr:
-    """Something to film: large patches of grey, whose places the seed says."""
+    """Something to clip: large patches of grey, whose places the seed says."""
     patches = np.random.default_rng(seed).integers(30, 226, (6, 8), np.uint8)
     grey = cv2.resize(patches, size_hw[::-1], interpolation=cv2.INTER_CUBIC)
     return np.repeat(np.asarray(grey, dtype=np.uint8)[..., None], 3, axis=2)
 
 
 def test_another_shot_is_a_cut_once() -> None:
-    cuts = ShotBoundaries()
-    films = [shot(1), shot(1), shot(2), shot(2), shot(1)]
-    assert [cuts.begins_shot(image) for image in films] == [False, False, True, False, True]
-    cuts.reset()
-    assert not cuts.begins_shot(shot(2))
+    groups = ShotBoundaries()
+    clips = [shot(1), shot(1), shot(2), shot(2), shot(1)]
+    assert [groups.begins_shot(image) for image in clips] == [False, False, True, False, True]
+    groups.reset()
+    assert not groups.begins_shot(shot(2))
 
 
 @pytest.mark.parametrize("change", ["darker", "flash", "noise", "black", "size"])
@@ -58,23 +58,23 @@ def test_light_noise_and_size_are_no_cut(change: str) -> None:
         "black": np.zeros_like(image),
         "size": shot(1, (480, 640)),
     }[change]
-    cuts = ShotBoundaries()
-    assert not cuts.begins_shot(image)
-    assert not cuts.begins_shot(changed)
+    groups = ShotBoundaries()
+    assert not groups.begins_shot(image)
+    assert not groups.begins_shot(changed)
 
 
 @pytest.mark.parametrize("grey", [0, 5, 128, 250])
-def test_a_flat_picture_is_no_cut_nor_is_the_one_after_it(grey: int) -> None:
+def test_a_flat_image_is_no_cut_nor_is_the_one_after_it(grey: int) -> None:
     noise = np.random.default_rng(0).normal(grey, 8, (240, 320, 3))
     flat = np.clip(noise, 0, 255).astype(np.uint8)
-    cuts = ShotBoundaries()
-    assert [cuts.begins_shot(image) for image in (shot(1), flat, shot(1))] == [False] * 3
-    assert [cuts.begins_shot(image) for image in (flat, shot(2))] == [False, True]
+    groups = ShotBoundaries()
+    assert [groups.begins_shot(image) for image in (shot(1), flat, shot(1))] == [False] * 3
+    assert [groups.begins_shot(image) for image in (flat, shot(2))] == [False, True]
 
 
 def test_two_shots_whose_light_is_alike_are_told_apart() -> None:
     """Both bright above and dark below, as two rooms are: thumbnails correlate by 0.4."""
     light = np.linspace(40, -40, 240)[:, None, None]
     rooms = [np.clip(shot(seed) * 0.7 + 40 + light, 0, 255).astype(np.uint8) for seed in (1, 2)]
-    cuts = ShotBoundaries()
-    assert [cuts.begins_shot(room) for room in rooms] == [False, True]
+    groups = ShotBoundaries()
+    assert [groups.begins_shot(room) for room in rooms] == [False, True]

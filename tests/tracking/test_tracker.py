@@ -86,7 +86,7 @@ def owner_of(poses, true_box):
 
 
 def play(tracker, *moments, start=0):
-    """Plays what the detector finds in each picture; the ids of each."""
+    """Plays what the detector finds in each image; the ids of each."""
     return [
         tracker.update((start + i) * STEP_S, one).track_ids.tolist()
         for i, one in enumerate(moments)
@@ -280,9 +280,9 @@ def test_whoever_is_missed_for_a_moment_keeps_the_place():
     ],
     ids=[
         "nothing is sure of a coat on a chair",
-        "one sure picture makes a chair somebody for three pictures at most",
+        "one sure image makes a chair somebody for three images at most",
         "... however weak the detection",
-        "a post that keypoints half believe is nobody after three pictures",
+        "a post that keypoints half believe is nobody after three images",
         "whoever is never sure again goes within half a second",
         "who was sure for a while needs less to stay",
     ],
@@ -331,7 +331,7 @@ def test_somebody_found_to_the_thighs_and_to_the_feet_is_one_person():
         tracked = tracker.update(i * STEP_S, found(half, whole, scores=[0.7, 0.5]))
         heights = tracked.boxes_xyxy[:, 3] - tracked.boxes_xyxy[:, 1]
         legs = [upper if height < 200 else lower for height in heights]
-        assert len(tracker.observe(i * STEP_S, poses_for(tracked, legs))) == 1, f"picture {i}"
+        assert len(tracker.observe(i * STEP_S, poses_for(tracked, legs))) == 1, f"image {i}"
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -363,8 +363,8 @@ def test_somebody_who_stretches_is_one_person_with_one_id_in_whatever_boxes(foun
     for i in range(40):
         tracked = tracker.update(0.1 * i, found(*boxes[found_in(i)], scores=0.7))
         poses = tracker.observe(0.1 * i, poses_for(tracked, [own] * len(tracked)))
-        assert poses.track_ids.tolist() == [1], f"picture {i}"
-        assert np.isfinite(poses.keypoints_xy).all(), f"picture {i}"
+        assert poses.track_ids.tolist() == [1], f"image {i}"
+        assert np.isfinite(poses.keypoints_xy).all(), f"image {i}"
 
 
 def test_who_stands_behind_somebody_stays_without_keypoints():
@@ -471,7 +471,7 @@ def test_keypoints_carry_somebody_whom_the_detector_misses_for_a_while():
 
 @pytest.mark.parametrize("fps", [1, 2, 2.5, 3, 3.3, 5, 12, 30, 60, 120])
 @pytest.mark.parametrize("detect_every", [None, 5])
-def test_nobody_vanishes_between_pictures_at_any_rate(fps, detect_every):
+def test_nobody_vanishes_between_images_at_any_rate(fps, detect_every):
     tracker = Tracker(TrackerSettings(detect_every=detect_every))
     paths = [lambda t: box(200 + 10 * np.sin(t)), lambda t: box(500)]
     history = run(tracker, paths, times_s=np.arange(40) / fps)

@@ -14,12 +14,12 @@ from livepose.evaluation.dataset import Problems
 from livepose.skeletons import COCO17
 from livepose.training.data import People, parse_set, read_set
 
-PICTURES = 6
+IMAGES = 6
 SIZE_WH = (120, 160)
 
 
 def draw_person(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A picture and 17 points in it."""
+    """An image and 17 points in it."""
     image = rng.integers(0, 80, (*SIZE_WH[::-1], 3), dtype=np.uint8)
     xy = rng.uniform([20, 20], [100, 140], (17, 2))
     for index, point in enumerate(xy):
@@ -59,7 +59,7 @@ def drawn_set(tmp_path: Path) -> Path:
     folder = tmp_path / "set"
     folder.mkdir()
     rng = np.random.default_rng(0)
-    drawn = [draw_person(rng) for _ in range(PICTURES)]
+    drawn = [draw_person(rng) for _ in range(IMAGES)]
     with zipfile.ZipFile(folder / "images.zip", "w") as archive:
         for index, (image, _) in enumerate(drawn):
             archive.writestr(f"{index}.png", cv2.imencode(".png", image)[1].tobytes())

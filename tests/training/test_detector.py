@@ -14,7 +14,7 @@ from livepose.cli import main
 from livepose.detection import Detections, open_detector
 from livepose.errors import UsageError
 from livepose.training.detector import (
-    BoxedPictures,
+    BoxedImages,
     Placement,
     Sampler,
     completed,
@@ -53,7 +53,7 @@ def extent(cell: np.ndarray) -> np.ndarray:
 def test_the_box_of_a_rectangle_stays_on_it(zoom_xy: tuple[float, float], flip: bool) -> None:
     place = Placement((320, 240), zoom_xy, (11.25, -7.5), flip)
     [box] = place.boxes(BOX)
-    assert np.abs(extent(place.picture(rectangle())) - box).max() <= 1.0
+    assert np.abs(extent(place.image(rectangle())) - box).max() <= 1.0
     if zoom_xy == (2.0, 2.0):
         left = 11.25 + 80
         assert box[0] == (320 - (left + 80) if flip else left)
@@ -70,19 +70,19 @@ def test_boxes_are_cut_at_the_edge_and_dropped_when_hardly_seen() -> None:
     assert Placement((160, 120), (1.0, 1.0), (0.0, 0.0)).boxes(np.empty((0, 4))).shape == (0, 4)
 
 
-def read(data: str, **more: Any) -> BoxedPictures:
+def read(data: str, **more: Any) -> BoxedImages:
     return read_boxed(DetectorSettings(data=(data,), samples=4, strict_data=True, **more))
 
 
 def test_a_sample_is_a_function_of_seed_and_number_alone(data: str) -> None:
-    pictures = read(data)
+    images = read(data)
     for mosaic in (0.0, 1.0):
-        first, again = (Sampler(pictures, 64, mosaic, seed=3) for _ in range(2))
+        first, again = (Sampler(images, 64, mosaic, seed=3) for _ in range(2))
         kept = [first(index) for index in range(5)]
         pixels, boxes = again(4)
         assert (pixels == kept[4][0]).all()
         assert (boxes == kept[4][1]).all()
-        assert not (pixels == Sampler(pictures, 64, mosaic, seed=4)(4)[0]).all()
+        assert not (pixels == Sampler(images, 64, mosaic, seed=4)(4)[0]).all()
         assert not (pixels == kept[3][0]).all()
 
 
@@ -129,7 +129,7 @@ def test_boxes_are_completed_by_people_whom_nobody_labelled() -> None:
     assert found[:, 0].tolist() == [0, 200, 60]
 
 
-def test_only_sets_with_one_box_a_picture_are_completed_or_cut(
+def test_only_sets_with_one_box_a_image_are_completed_or_cut(
     data: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "livepose")
@@ -145,7 +145,7 @@ def test_only_sets_with_one_box_a_picture_are_completed_or_cut(
         read(data, complete_with="x.safetensors")
 
 
-def test_a_picture_without_people_teaches_what_none_are(drawn_set: Path, data: str) -> None:
+def test_a_image_without_people_teaches_what_none_are(drawn_set: Path, data: str) -> None:
     file = drawn_set / "annotations.json"
     content = json.loads(file.read_text())
     del content["annotations"][0]
@@ -160,14 +160,17 @@ def command(folder: Path, name: str, data: str, *more: str) -> list[str]:
 
 
 def tensors(folder: Path, name: str) -> dict[str, torch.Tensor]:
-    learner = read_checkpoint(folder / name)["learner"]
-    return {**learner["model"], **{f"mean.{key}": value for key, value in learner["ema"].items()}}
+    train_step = read_checkpoint(folder / name)["train_step"]
+    return {
+        **train_step["model"],
+        **{f"mean.{key}": value for key, value in train_step["ema"].items()},
+    }
 
 
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    long = ("--pictures", "4", "--warm-up-steps", "0")
+    long = ("--images", "4", "--warm-up-steps", "0")
     assert main(command(tmp_path, "whole", data, *long)) == 0
     step = TrainStep.step
 
@@ -199,7 +202,7 @@ def test_the_result_loads_as_a_detector_and_is_measured(data: str, tmp_path: Pat
     assert detector is not None
     [answer] = detector([np.zeros((96, 96, 3), np.uint8)])
     assert answer.boxes_xyxy.shape == (len(answer), 4)
-    again = ("--pictures", "2", "--init", str(other))
+    again = ("--images", "2", "--init", str(other))
     assert main(command(tmp_path, "again", data, *again)) == 0
     if any("validation" in entry for entry in read_log(tmp_path / "small")):
         assert set(read_log(tmp_path / "small")[-1]["validation"]) == {"ap", "ap50"}

@@ -104,17 +104,17 @@ PNG = cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes()
 
 
 @pytest.mark.parametrize(
-    ("image", "annotation", "picture", "kind", "left"),
+    ("image", "annotation", "image", "kind", "left"),
     [
         ({"file_name": "gone.png"}, {}, None, "missing image", 5),
         ({"file_name": "../../etc/passwd"}, {}, None, "hostile path", 5),
-        ({}, {"keypoints": [500, 5, 2] * 17}, None, "keypoint outside the picture", 5),
+        ({}, {"keypoints": [500, 5, 2] * 17}, None, "keypoint outside the image", 5),
         ({}, {"category_id": 7}, None, "wrong category", 5),
         ({}, {"keypoints": [1, 2, 3]}, None, "broken annotation", 5),
         ({}, {"bbox": [float("nan"), 1, 2, 3]}, None, "broken annotation", 5),
         ({}, {"label": "teacher_box"}, None, None, 5),
-        ({}, {}, b"this is no picture", "undecodable picture", 5),
-        ({}, {}, PNG, "picture of another size", 5),
+        ({}, {}, b"this is no image", "undecodable image", 5),
+        ({}, {}, PNG, "image of another size", 5),
     ],
 )
 def test_bad_data_is_named_counted_and_skipped_or_refused(
@@ -122,14 +122,14 @@ def test_bad_data_is_named_counted_and_skipped_or_refused(
     drawn_set: Path,
     image: dict,
     annotation: dict,
-    picture: bytes | None,
+    one_image: bytes | None,
     kind: str | None,
     left: int,
 ) -> None:
     change(drawn_set, lambda content: content["images"][0].update(image))
     change(drawn_set, lambda content: content["annotations"][0].update(annotation))
-    if picture is not None:
-        rewrite(drawn_set, "0.png", picture)
+    if one_image is not None:
+        rewrite(drawn_set, "0.png", one_image)
     problems = Problems()
     assert len(read(drawn_set, problems)) == left
     if kind is None:

@@ -104,7 +104,7 @@ def test_a_constant_rate_can_go_on_for_longer_until_it_falls() -> None:
         *(("size", size) for size in ("100x96", "128x96@0", "big")),
         *(("relative_step", 0.02), ("decay_last", 2.0), ("mse_last", 2.0), ("lr", -1.0)),
         *(("loss", "hinge"), ("samples", None), ("budget_minutes", 3.0), ("batch", 0)),
-        *(("data", ()), ("hardness", "0..2"), ("alignment", "corner")),
+        *(("data", ()), ("curriculum", "0..2"), ("alignment", "corner")),
         *(("input_px", 50), ("mosaic", 2.0)),
     ],
 )
@@ -115,9 +115,9 @@ def test_settings_that_cannot_be_are_refused(name: str, value: object) -> None:
 
 
 def test_settings_survive_their_file() -> None:
-    settings = PoseSettings(**SOME, hardness="0.1..0.7", optimiser="muon", webcam=0.5)
+    settings = PoseSettings(**SOME, curriculum="0.1..0.7", optimiser="muon", webcam=0.5)
     assert PoseSettings.from_json(settings.to_json()) == settings
-    older = {**SOME, "hardness": "0.1..0.7", "optimiser": "muon", "augment": {"webcam": 0.5}}
+    older = {**SOME, "curriculum": "0.1..0.7", "optimiser": "muon", "augment": {"webcam": 0.5}}
     assert PoseSettings.from_json(json.dumps(older)) == settings
     detector = DetectorSettings(**SOME, complete_with="other")
     assert DetectorSettings.from_json(detector.to_json()) == detector

@@ -25,12 +25,12 @@ def draw(
     people: People,
     rows: np.ndarray,
     step: int = 0,
-    hardness: float = 0.0,
+    curriculum: float = 0.0,
     seed: int = 0,
     geometry: TrainingGeometry = GEOMETRY,
     **augment: float,
 ) -> Plan:
-    return Planner(people, COCO17, Augment(**augment), seed).draw(rows, step, hardness, geometry)
+    return Planner(people, COCO17, Augment(**augment), seed).draw(rows, step, curriculum, geometry)
 
 
 def rendered(people: People, plan: Plan, input_hw: tuple[int, int] = (128, 96)) -> np.ndarray:
@@ -73,7 +73,7 @@ def test_mirroring_exchanges_left_and_right(people: People) -> None:
     assert np.abs(crops[0][:, :, ::-1].astype(int) - crops[1]).max() <= 2
 
 
-def test_a_webcam_cut_ends_the_picture_and_knows_what_is_gone(people: People) -> None:
+def test_a_webcam_cut_ends_the_image_and_knows_what_is_gone(people: People) -> None:
     plan = draw(people, many(people), 0, 0.0, webcam=1.0, rotated=0.0, flipped=0.0)
     cut = plan.windows_xyxy[:, 3] < people.windows_xyxy[plan.people, 3]
     assert cut.mean() > 0.9
@@ -82,7 +82,7 @@ def test_a_webcam_cut_ends_the_picture_and_knows_what_is_gone(people: People) ->
     assert plan.absent_weights[below] == pytest.approx(0.1)
     crops = rendered(people, plan)
     last_row = transform(plan.matrices, plan.windows_xyxy[:, None, 2:])[:, 0, 1]
-    # Bilinear sampling fades out over one picture pixel, which is several of a small person's crop.
+    # Bilinear sampling fades out over one image pixel, which is several of a small person's crop.
     fade = np.ceil(plan.matrices[cut, 1, 1]) + 1
     for crop, edge, rows in zip(crops[cut], last_row[cut], fade, strict=True):
         assert crop[: int(edge) - 2].any()

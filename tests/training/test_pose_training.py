@@ -73,7 +73,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert main(resume(drawn_set, "parts")) == 0
     whole, parts = (read_checkpoint(drawn_set.parent / "runs" / n) for n in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 16
-    assert as_bytes(whole["learner"]) == as_bytes(parts["learner"])
+    assert as_bytes(whole["train_step"]) == as_bytes(parts["train_step"])
     assert whole["recent_losses"] == parts["recent_losses"]
 
 
@@ -90,7 +90,7 @@ def test_a_run_is_not_overwritten_and_a_resumed_one_does_not_change_what_is_lear
 def test_a_state_dict_can_be_trained_on(drawn_set: Path) -> None:
     assert main(arguments(drawn_set, "first", "--crops", "8")) == 0
     folder = drawn_set.parent / "runs"
-    state = read_checkpoint(folder / "first")["learner"]["model"]
+    state = read_checkpoint(folder / "first")["train_step"]["model"]
     torch.save(state, folder / "raw.pt")
     for init in (folder / "raw.pt", folder / "first" / "checkpoint.pt"):
         name = f"from_{init.stem}"
@@ -147,7 +147,7 @@ def test_what_cannot_be_trained_is_one_sentence(
     ("content", "says"),
     [
         (b"hello", "is not a readable torch checkpoint"),
-        ({"format": 1, "learner": {"ema": 3}}, "holds no state dict"),
+        ({"format": 1, "train_step": {"ema": 3}}, "holds no state dict"),
         ([1, 2], "holds no state dict"),
         ({"a": 1}, "entries a"),
     ],

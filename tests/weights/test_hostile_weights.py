@@ -95,7 +95,7 @@ class Evil:
 
 @pytest.mark.parametrize("door", TORCH_DOORS)
 @pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize("where", ["model", "ema", "format", "learner", "state_dict"])
+@pytest.mark.parametrize("where", ["model", "ema", "format", "train_step", "state_dict"])
 def test_no_door_runs_what_a_file_holds(
     door: str, zipped: bool, where: str, tmp_path: Path
 ) -> None:
@@ -287,7 +287,7 @@ def test_no_mutated_state_makes_a_traceback(tmp_path: Path) -> None:
     }
     whole: dict[str, Any] = {
         **{"format": 2, "state_dict": tensors, "ema": tensors, "meta": {"cfg": "input_size=[1,2]"}},
-        **{"learner": {"ema": tensors}, "step": 1, "elapsed_s": 1.0, "recent_losses": [0.1]},
+        **{"train_step": {"ema": tensors}, "step": 1, "elapsed_s": 1.0, "recent_losses": [0.1]},
         **{"last_phase": "", "rng": {}},
     }
     torch_odd = (torch.ones(()), torch.ones(1, dtype=torch.complex64), torch.ones(1, 0), nested(50))

@@ -16,18 +16,18 @@ def display(tmp_path: Path) -> Iterator[Display]:
         yield display
 
 
-def test_the_picture_is_seen_while_the_networks_get_ready_and_q_ends_that(
+def test_the_image_is_seen_while_the_networks_get_ready_and_q_ends_that(
     display: Display, shared: Path, tmp_path: Path
 ) -> None:
     said = tmp_path / "said"
-    film = shared / "video" / "pedestrians.mp4"
-    command = [sys.executable, "-m", "livepose", "--detector", "embedded", str(film)]
+    clip = shared / "video" / "pedestrians.mp4"
+    command = [sys.executable, "-m", "livepose", "--detector", "embedded", str(clip)]
     with said.open("w") as stderr:
         process = subprocess.Popen(command, env=display.environment, stderr=stderr)
     try:
         window = display.find_window("livepose")
         assert window is not None, said.read_text()
-        until_s = time.monotonic() + 20  # a busy machine is slow to decode the first picture
+        until_s = time.monotonic() + 20  # a busy machine is slow to decode the first image
         while display.screenshot_bgr().any(axis=2).mean() <= 0.1 and time.monotonic() < until_s:
             time.sleep(0.05)
         assert display.screenshot_bgr().any(axis=2).mean() > 0.1

@@ -27,7 +27,7 @@ pipeline.open_detector = lambda *_, **__: fakes.FakeDetector()
 sys.exit(main(sys.argv[1:]))
 """
 LEFT, RIGHT = (slice(120, 360), slice(160, 480)), (slice(120, 360), slice(800, 1120))
-"""The pictures amid their tiles; the screen has no window manager, so nothing moves the window."""
+"""The images amid their tiles; the screen has no window manager, so nothing moves the window."""
 TITLE = "livepose - 2 sources"
 CAPTION = slice(215, 240)
 
@@ -119,7 +119,7 @@ def test_a_camera_that_is_away_may_come_later_and_the_close_button_ends_all(
     assert "Traceback" not in said.read_text()
 
 
-def test_five_sources_are_three_columns_and_a_tile_shows_its_newest_picture_whole() -> None:
+def test_five_sources_are_three_columns_and_a_tile_shows_its_newest_image_whole() -> None:
     screen = Screen("never opened", 5)
     assert screen._mosaic_bgr.shape == (2 * 480, 3 * 640, 3)
     fifth = screen.tiles[4]

@@ -39,7 +39,7 @@ def test_arrows_modifiers_and_other_letters_mean_nothing(code: int) -> None:
     assert command_of(code) is None
 
 
-def test_before_the_first_picture_there_is_nothing_to_poll_and_nothing_to_close() -> None:
+def test_before_the_first_image_there_is_nothing_to_poll_and_nothing_to_close() -> None:
     window = Window("never shown")
     assert window.poll() == []
     window.close()

@@ -22,15 +22,15 @@ from livepose.window import Window
 
 width, height, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 assert Window.available() == (True, ""), Window.available()
-picture = np.full((height, width, 3), 200, np.uint8)
+image = np.full((height, width, 3), 200, np.uint8)
 keypoints = np.random.default_rng(1).uniform(20, min(width, height) - 20, (1, 17, 2))
 poses = Poses(keypoints, np.ones((1, 17)), np.array([[20.0, 20, 300, 300]]), np.ones(1),
               np.ones(1, np.int64), np.full((1, 17, 2, 2), np.nan))
-np.save(path, draw_poses(picture, poses))
+np.save(path, draw_poses(image, poses))
 end = time.monotonic() + 60
 with Window("livepose window test") as window:
     while time.monotonic() < end:
-        window.show(picture)
+        window.show(image)
         for command in window.poll():
             print(command.value, flush=True)
         if select.select([sys.stdin], [], [], 0.005)[0]:
@@ -43,7 +43,7 @@ class Child:
     """A program with a window, in its own process."""
 
     def __init__(self, display: Display, size_wh: tuple[int, int], folder: Path) -> None:
-        self._saved = folder / "picture.npy"
+        self._saved = folder / "image.npy"
         words = [sys.executable, "-c", CHILD, str(size_wh[0]), str(size_wh[1]), str(self._saved)]
         self.process = subprocess.Popen(
             words,
@@ -61,7 +61,7 @@ class Child:
         self.window = window
 
     @property
-    def picture_bgr(self) -> NDArray[np.uint8]:
+    def image_bgr(self) -> NDArray[np.uint8]:
         return np.asarray(np.load(self._saved))
 
     def next_line(self) -> str:
@@ -87,35 +87,35 @@ def child(display: Display, tmp_path: Path) -> Iterator[Child]:
     started.process.communicate()
 
 
-def wait_for_picture(child: Child) -> NDArray[np.uint8]:
-    """The screen, once something of the picture's size is on it."""
-    picture = child.picture_bgr
-    height, width = picture.shape[:2]
+def wait_for_image(child: Child) -> NDArray[np.uint8]:
+    """The screen, once something of the image's size is on it."""
+    image = child.image_bgr
+    height, width = image.shape[:2]
     deadline = time.monotonic() + 10
     while True:
         part = child.display.screenshot_bgr()[:height, :width]
-        if np.array_equal(part, picture) or time.monotonic() > deadline:
+        if np.array_equal(part, image) or time.monotonic() > deadline:
             return part
         time.sleep(0.05)
 
 
-def test_the_drawn_picture_is_on_the_screen_pixel_by_pixel(child: Child) -> None:
-    part = wait_for_picture(child)
-    assert len(np.unique(child.picture_bgr.reshape(-1, 3), axis=0)) > 50  # people were drawn
-    np.testing.assert_array_equal(part, child.picture_bgr)
+def test_the_drawn_image_is_on_the_screen_pixel_by_pixel(child: Child) -> None:
+    part = wait_for_image(child)
+    assert len(np.unique(child.image_bgr.reshape(-1, 3), axis=0)) > 50  # people were drawn
+    np.testing.assert_array_equal(part, child.image_bgr)
 
 
-def test_the_picture_is_painted_at_every_start(display: Display, tmp_path: Path) -> None:
+def test_the_image_is_painted_at_every_start(display: Display, tmp_path: Path) -> None:
     """Qt misses the first mapping of a window in half of all starts without a window manager."""
     for _ in range(5):
         child = Child(display, (640, 480), tmp_path)
-        painted = np.array_equal(wait_for_picture(child), child.picture_bgr)
+        painted = np.array_equal(wait_for_image(child), child.image_bgr)
         child.finish()
         assert painted
 
 
 def test_every_key_asks_for_its_command_and_others_for_nothing(child: Child) -> None:
-    wait_for_picture(child)
+    wait_for_image(child)
     pressed = {
         "s": "snapshot",
         "Left": None,  # its code ends in the letter Q
@@ -135,7 +135,7 @@ def test_every_key_asks_for_its_command_and_others_for_nothing(child: Child) -> 
 
 
 def test_the_close_button_quits_and_the_window_stays_closed(child: Child) -> None:
-    wait_for_picture(child)
+    wait_for_image(child)
     child.display.click_close_button(child.window)
     assert child.next_line() == "quit"
     time.sleep(0.3)  # the child goes on showing; nothing may open again
@@ -146,7 +146,7 @@ def test_the_close_button_quits_and_the_window_stays_closed(child: Child) -> Non
 
 
 def test_nothing_is_printed_on_stderr_by_opening_and_closing_a_window(child: Child) -> None:
-    wait_for_picture(child)
+    wait_for_image(child)
     out, error = child.finish()
     assert error == ""
     assert out.splitlines()[-1] == "polled after the end: []"

@@ -18,7 +18,7 @@ NEEDED = ("Xvfb", "xdotool")
 
 
 class Display:
-    """One running Xvfb with its picture in a file."""
+    """One running Xvfb with its image in a file."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
