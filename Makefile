@@ -37,7 +37,7 @@ benchmarks: $(READY) .venv/peers/.ready
 	$(BIN)/python -m benchmarks
 
 # MediaPipe wants an older NumPy and protobuf than livepose: it gets a folder of its own, which only
-# the benchmarks look into. NNCF makes the INT8 rival. Without them the table says so.
+# the benchmarks look into. NNCF makes the INT8 baseline. Without them the table says so.
 .venv/peers/.ready: $(READY)
 	-$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --upgrade \
 		--target .venv/peers mediapipe==0.10.21 protobuf==4.25.8 absl-py attrs flatbuffers sounddevice

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import document as documents
+from benchmarks.baselines import ROOT
 from benchmarks.curves import CURVES
 from benchmarks.plan import FULL, QUICK, Plan
-from benchmarks.rivals import ROOT
 from benchmarks.table import curve_parts, markdown, put_into
 from livepose.cli import show_messages
 from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError, SinkError
@@ -21,8 +21,8 @@ from livepose.errors import INTERRUPTED_EXIT_CODE, LiveposeError, SinkError
 logger = logging.getLogger(f"livepose.{__name__}")
 
 PARTS = (
-    "rivals-1",
-    "rivals-4",
+    "baselines-1",
+    "baselines-4",
     "clips",
     "network",
     "stages",
@@ -53,11 +53,11 @@ def parser() -> ArgumentParser:
 
 def measure(name: str, plan: Plan) -> dict[str, Any]:
     """One part."""
-    if name.startswith("rivals-"):
-        from benchmarks.rival_rounds import measure_rivals
-        from benchmarks.rivals.entries import ENTRIES
+    if name.startswith("baselines-"):
+        from benchmarks.baseline_rounds import measure_baselines
+        from benchmarks.baselines.entries import ENTRIES
 
-        return measure_rivals(int(name.removeprefix("rivals-")), ENTRIES, plan)
+        return measure_baselines(int(name.removeprefix("baselines-")), ENTRIES, plan)
     if name.startswith("curves-"):
         from benchmarks.curves import measure_curve
 

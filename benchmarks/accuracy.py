@@ -1,6 +1,6 @@
-"""The accuracy that stands beside the rivals' speed: COCO AP on images with annotated people.
+"""The accuracy that stands beside the baselines' speed: COCO AP on images with annotated people.
 
-Only where a rival has trained weights of its own; livepose's AP is on its weights' card. 17 of
+Only where a baseline has trained weights of its own; livepose's AP is on its weights' card. 17 of
 MediaPipe's 33 landmarks are COCO's; it is given each annotated box, a quarter wider on each side,
 as an image of its own. PP-TinyPose has the same boxes, the YOLO finds its own.
 """
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.baselines import AbsentError, peer_file, shared_folder
+from benchmarks.baselines.mediapipe_pose import solutions
+from benchmarks.baselines.own import TINYPOSE
+from benchmarks.baselines.yolo import STAND_IN
 from benchmarks.plan import Plan
-from benchmarks.rivals import AbsentError, peer_file, shared_folder
-from benchmarks.rivals.mediapipe_pose import solutions
-from benchmarks.rivals.own import TINYPOSE
-from benchmarks.rivals.yolo import STAND_IN
 from livepose.boxes import Boxes
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.run import CocoScorer, open_set, variants_of

@@ -13,10 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.baseline_rounds import measure_at, open_all
+from benchmarks.baselines import shared_folder
+from benchmarks.baselines.entries import ENTRIES
 from benchmarks.plan import Plan
-from benchmarks.rival_rounds import measure_at, open_all
-from benchmarks.rivals import shared_folder
-from benchmarks.rivals.entries import ENTRIES
 from livepose.benchmark.scene import FPS, load_photograph
 from livepose.frame import Frame, ImageBgr
 from livepose.sources import open_video

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rivals import ROOT
+from benchmarks.baselines import ROOT
 from benchmarks.targets import targets
 from livepose.errors import SinkError, UsageError
 from livepose.machine import describe_system

@@ -1,4 +1,4 @@
-"""The long run of ``benchmarks.memory``, in a process of its own: rivals leave memory behind."""
+"""The long run of ``benchmarks.memory``, in a process of its own: baselines leave memory behind."""
 
 import json
 import logging
@@ -6,8 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
+from benchmarks.baselines import ROOT
 from benchmarks.plan import Plan
-from benchmarks.rivals import ROOT
 from livepose.errors import LiveposeError
 
 logger = logging.getLogger(f"livepose.{__name__}")

@@ -25,11 +25,11 @@ def markdown(document: Document) -> str:
 
 
 def summary(document: Document) -> Iterator[str]:
-    """Rivals, aims and the machine."""
+    """Baselines, aims and the machine."""
     parts = document["parts"]
     yield provenance(document) if parts else "Not measured yet."
-    if rivals := rival_parts(parts):
-        yield rivals_table(rivals, parts.get("accuracy", {}).get("rows", {}))
+    if baselines := baseline_parts(parts):
+        yield baselines_table(baselines, parts.get("accuracy", {}).get("rows", {}))
     if "clips" in parts:
         yield clips_table(parts["clips"])
     if aims := targets(parts):
@@ -39,12 +39,12 @@ def summary(document: Document) -> Iterator[str]:
 def speed(document: Document) -> str:
     """What the README shows: real clips where they were measured, else the made scene."""
     parts = document["parts"]
-    rivals = rival_parts(parts)
+    baselines = baseline_parts(parts)
     if "clips" in parts:
         return f"{provenance(document)}\n\n{clips_table(parts['clips'])}"
-    if not rivals:
+    if not baselines:
         return "Not measured yet."
-    table = rivals_table(rivals, parts.get("accuracy", {}).get("rows", {}))
+    table = baselines_table(baselines, parts.get("accuracy", {}).get("rows", {}))
     return f"{provenance(document)}\n\n{table}"
 
 
@@ -64,31 +64,31 @@ def provenance(document: Document) -> str:
     days = " and ".join(sorted({part["taken"][:10] for part in document["parts"].values()}))
     return (
         f"{machine['processor']}, {machine['system']}, {days}. Medians over rounds with their\n"
-        "quartiles, rivals in turn in one run; in round brackets the ratio to livepose."
+        "quartiles, baselines in turn in one run; in round brackets the ratio to livepose."
     )
 
 
-def rival_parts(parts: Document) -> list[Document]:
+def baseline_parts(parts: Document) -> list[Document]:
     """The measured numbers of people, fewest first."""
-    found = (part for name, part in parts.items() if name.startswith("rivals"))
+    found = (part for name, part in parts.items() if name.startswith("baselines"))
     return sorted(found, key=lambda part: int(part["people"]))
 
 
-def rivals_table(rivals: Sequence[Document], accuracy: Document) -> str:
-    """One row a rival; frames/s at each number of people, ratio to livepose, accuracy."""
-    people = [f"fps, {said(part['people'])}" for part in rivals]
-    entries = {key: properties for part in rivals for key, properties in part["entries"].items()}
-    absent = {key: properties for part in rivals for key, properties in part["absent"].items()}
+def baselines_table(baselines: Sequence[Document], accuracy: Document) -> str:
+    """One row a baseline; frames/s at each number of people, ratio to livepose, accuracy."""
+    people = [f"fps, {said(part['people'])}" for part in baselines]
+    entries = {key: properties for part in baselines for key, properties in part["entries"].items()}
+    absent = {key: properties for part in baselines for key, properties in part["absent"].items()}
     rows = [
         [
             properties["title"],
-            *(cell(part["rows"], key) for part in rivals),
+            *(cell(part["rows"], key) for part in baselines),
             scored(accuracy.get(key, {})) or properties["accuracy"],
         ]
         for key, properties in entries.items()
     ]
     rows += [
-        [properties["title"], *[""] * len(rivals), f"not measured: {properties['why']}"]
+        [properties["title"], *[""] * len(baselines), f"not measured: {properties['why']}"]
         for key, properties in absent.items()
         if key not in entries
     ]
@@ -96,7 +96,7 @@ def rivals_table(rivals: Sequence[Document], accuracy: Document) -> str:
 
 
 def clips_table(part: Document) -> str:
-    """One row a rival; frames/s on each real clip, and how often our detector looked there."""
+    """One row a baseline; frames/s on each real clip, and how often our detector looked there."""
     clips = part["clips"]
     own = [rows.get("livepose", {}) for rows in clips.values()]
     rows = [
@@ -118,9 +118,9 @@ def clips_table(part: Document) -> str:
 
 
 def notes(document: Document) -> str:
-    """What each rival is, in which versions and at which commit."""
+    """What each baseline is, in which versions and at which commit."""
     parts = document["parts"]
-    entries = {key: one for part in rival_parts(parts) for key, one in part["entries"].items()}
+    entries = {key: one for part in baseline_parts(parts) for key, one in part["entries"].items()}
     return "\n".join(
         [
             *(
@@ -165,9 +165,9 @@ def figure(value: float) -> str:
 def details(parts: Document) -> Iterator[str]:
     """The sections that the README leaves out."""
     heads: Sequence[str]
-    if rivals := rival_parts(parts):
+    if baselines := baseline_parts(parts):
         heads = ("", "people in it", "ms, median", "quartiles", "people found")
-        yield section("A frame", heads, frames(rivals))
+        yield section("A frame", heads, frames(baselines))
     if "stages" in parts:
         part = parts["stages"]
         stages = part["result"]["stages_ms"].items()
@@ -212,9 +212,9 @@ def section(title: str, heads: Sequence[str], rows: Cells, words: int = 1) -> st
     return f"## {title}\n\n{markdown_table(heads, rows, words)}"
 
 
-def frames(rivals: Sequence[Document]) -> Iterator[list[str]]:
-    """Milliseconds a frame, and how many people each rival saw."""
-    for part in rivals:
+def frames(baselines: Sequence[Document]) -> Iterator[list[str]]:
+    """Milliseconds a frame, and how many people each baseline saw."""
+    for part in baselines:
         for key, row in part["rows"].items():
             ms, title = row["frame_ms"], part["entries"][key]["title"]
             quartiles, count = f"{ms['q1']:.1f}, {ms['q3']:.1f}", str(part["people"])

@@ -58,8 +58,8 @@ def targets(parts: Document) -> list[Target]:
     """Every aim that the measured parts can speak of."""
     found: list[Target] = []
     for people in (1, 4):
-        if f"rivals-{people}" in parts:
-            found += ratios(parts[f"rivals-{people}"])
+        if f"baselines-{people}" in parts:
+            found += ratios(parts[f"baselines-{people}"])
     if "network" in parts:
         found += network_targets(parts["network"])
     if "stages" in parts:
@@ -71,11 +71,11 @@ def targets(parts: Document) -> list[Target]:
     return found
 
 
-def ratios(rivals: Document) -> Iterator[Target]:
-    """Frames/s of livepose over a rival's, at one number of people."""
-    rows = rivals["rows"]
+def ratios(baselines: Document) -> Iterator[Target]:
+    """Frames/s of livepose over a baseline's, at one number of people."""
+    rows = baselines["rows"]
     for people, key, wanted, name in RATIOS:
-        if people != rivals["people"]:
+        if people != baselines["people"]:
             continue
         what = f"frames/s against {name}, {said(people)}"
         if key not in rows or "livepose" not in rows:

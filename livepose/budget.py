@@ -175,12 +175,12 @@ class DroppedWork:
 class Costs:
     """Seconds of a detection, of batches of crops, and of everything else in a frame; 0: unknown.
 
-    ``rest_s`` is tracking, cropping, decoding and smoothing; ``after_s`` the way from the poses to
+    ``other_s`` is tracking, cropping, decoding and smoothing; ``after_s`` the way from the poses to
     the screen: waiting, drawing, showing.
     """
 
     def __init__(self) -> None:
-        self.detect_s = self.rest_s = self.after_s = 0.0
+        self.detect_s = self.other_s = self.after_s = 0.0
         self._crops_s: dict[int, float] = {}
 
     def learn_detection(self, took_s: float) -> None:
@@ -262,7 +262,7 @@ class Scheduler:
     def begin(self, age_s: float = 0.0) -> None:
         """A frame is taken up, ``age_s`` after its capture."""
         in_time_s = self._limit_s - age_s - self.costs.after_s
-        self._left_s = min(self._share_s - self._debt_s, in_time_s) - self.costs.rest_s
+        self._left_s = min(self._share_s - self._debt_s, in_time_s) - self.costs.other_s
         self._detected_before, self._detects, self._crops = self._detects, False, 0
 
     def may_detect(self, time_s: float) -> bool:
@@ -320,7 +320,7 @@ class Scheduler:
             costs.learn_detection(detect_s)
         if self._crops:
             costs.learn_crops(self._crops, network_s)
-        costs.rest_s = _mixed(costs.rest_s, max(0.0, took_s - detect_s - network_s))
+        costs.other_s = _mixed(costs.other_s, max(0.0, took_s - detect_s - network_s))
         self._ready_s[captured_s] = end_s
         while len(self._ready_s) > FRAMES_REMEMBERED:  # nobody says when they are shown
             self._ready_s.pop(next(iter(self._ready_s)))

@@ -153,7 +153,7 @@ class PosePipeline:
 
     def _follow(self, image_bgr: ImageBgr, time_s: float) -> Poses:
         """The way of a frame."""
-        with self.clock.stage("cuts"):
+        with self.clock.stage("shots"):
             if self.shots.begins_shot(image_bgr):
                 self._begin_shot()
         with self.clock.stage("detect"):

@@ -139,8 +139,8 @@ class Player:
         start_s = time.perf_counter()
         waiting = LIVE_FRAMES_WAITING if self.source.live else FRAMES_WAITING
         with ExitStack() as stack:
-            ahead = prefetch(self.pipeline.run(self.source), waiting, self._goes_on)
-            frames = stack.enter_context(closing(ahead))
+            prefetched = prefetch(self.pipeline.run(self.source), waiting, self._goes_on)
+            frames = stack.enter_context(closing(prefetched))
             if self.source.live:
                 # First, because inference may be waiting for a frame that never comes.
                 stack.callback(self.source.close)

@@ -27,9 +27,9 @@ from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.metrics import box_results
 from livepose.evaluation.validation import LEAST_SCORE
 from livepose.frame import ImageBgr
+from livepose.runtimes.activation_ranges import ActivationRanges, ranges_path, write_ranges
 from livepose.runtimes.int8 import convolutions, insert_ranges
 from livepose.runtimes.openvino import StoredGraph, compile_options, core
-from livepose.runtimes.ranges import ActivationRanges, ranges_path, write_ranges
 from livepose.weights.card import read_metadata
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
 

@@ -23,10 +23,10 @@ from livepose.evaluation.predict import annotated_boxes, batches
 from livepose.evaluation.settings import Loading, Progress, no_progress
 from livepose.evaluation.validation import average_precision
 from livepose.runtimes import Runtime, open_runtime
+from livepose.runtimes.activation_ranges import ActivationRanges
 from livepose.runtimes.int8 import STEPS, convolutions, entering, insert_ranges
 from livepose.runtimes.openvino import StoredGraph, openvino
 from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
-from livepose.runtimes.ranges import ActivationRanges
 from livepose.runtimes.verify import LIMITS_PX, keypoint_shift
 from livepose.weights import Card, read_card
 

@@ -141,7 +141,7 @@ def quantise(settings: QuantizeSettings) -> None:
     from livepose.calibration import int8
     from livepose.cli.progress import progress_bars
     from livepose.evaluation.dataset import open_people
-    from livepose.runtimes.ranges import ranges_path, write_ranges
+    from livepose.runtimes.activation_ranges import ranges_path, write_ranges
     from livepose.weights import find_weights
     from livepose.weights.card import is_third_party
 

@@ -36,7 +36,7 @@ def samples_per_pixel(step_px: float, most: int) -> int:
 
 
 @kernel
-def fill_taps(
+def fill_samples(
     scale: float, offset: float, samples: int, size: int, indices: Indices, weights: Singles
 ) -> None:
     """Where each sample of an axis lies: left neighbour, and weight of it and of the next.
@@ -63,14 +63,14 @@ def fill_taps(
 
 @kernel
 def _weigh_rows(
-    image: Bytes, first: int, taps: tuple[int, int], rows: Indices, weights: Singles, line: Singles
+    image: Bytes, first: int, span: tuple[int, int], rows: Indices, weights: Singles, line: Singles
 ) -> None:
     """The buffer: the sum of weighted pairs of source rows, from column ``first`` on.
 
-    ``taps`` are the first of the samples that count, and the one after the last.
+    ``span`` is the first of the samples that count, and the one after the last.
     """
     below, last, fresh = image.shape[0] - 1, first + len(line), True
-    for s in range(taps[0], taps[1]):
+    for s in range(span[0], span[1]):
         near, far = weights[s, 0], weights[s, 1]
         if near == 0.0 and far == 0.0:
             continue
@@ -125,8 +125,8 @@ def cut_upright(image: Bytes, inverse: Floats, most: int, crop: Bytes) -> None:
     column_weights = np.empty((crop.shape[1] * nx, 2), np.float32)
     rows = np.empty(crop.shape[0] * ny, np.int64)
     row_weights = np.empty((crop.shape[0] * ny, 2), np.float32)
-    fill_taps(inverse[0, 0], inverse[0, 2], nx, width, columns, column_weights)
-    fill_taps(inverse[1, 1], inverse[1, 2], ny, height, rows, row_weights)
+    fill_samples(inverse[0, 0], inverse[0, 2], nx, width, columns, column_weights)
+    fill_samples(inverse[1, 1], inverse[1, 2], ny, height, rows, row_weights)
     first, last = column_span(columns, column_weights)
     places = 3 * (np.maximum(columns, first) - first)
     line = np.zeros(3 * (last - first) + SPARE, np.float32)

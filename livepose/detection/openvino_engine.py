@@ -22,6 +22,7 @@ from livepose.detection.detector import Predictions
 from livepose.detection.files import DetectorInfo, read_stored, require_torch
 from livepose.detection.openvino_graph import detector_graph, is_known
 from livepose.errors import DeviceError, WeightsError
+from livepose.runtimes.activation_ranges import ranges_path, read_ranges
 from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.openvino import (
     CompiledShapes,
@@ -32,7 +33,6 @@ from livepose.runtimes.openvino import (
     read_model,
     traced,
 )
-from livepose.runtimes.ranges import ranges_path, read_ranges
 from livepose.runtimes.store import Store, content_hash
 from livepose.weights.card import read_metadata
 from livepose.weights.places import SUFFIX

@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 
 from livepose.errors import DeviceError, WeightsError
+from livepose.runtimes.activation_ranges import read_ranges
 from livepose.runtimes.protocol import Runtime
-from livepose.runtimes.ranges import read_ranges
 from livepose.runtimes.verify import probe_crops
 from livepose.weights import find_weights, read_card
 from livepose.weights.manifest import BEST, find_known

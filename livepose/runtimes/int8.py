@@ -2,8 +2,8 @@
 
 Weights are rounded to 255 steps, each output channel with its own; they need nothing but
 themselves. What enters a convolution is rounded to 256 steps between limits that were measured on
-real images (``ranges``); OpenVINO fuses that rounding into the layer before. Layers that the
-ranges leave out stay as they are: the ends of a network, a hundredth of the work.
+real images (``activation_ranges``); OpenVINO fuses that rounding into the layer before. Layers that
+the ranges leave out stay as they are: the ends of a network, a hundredth of the work.
 """
 
 from collections.abc import Mapping

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from livepose.errors import WeightsError
+from livepose.runtimes.activation_ranges import ActivationRanges, ranges_path, read_ranges
 from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.openvino import (
     StoredGraph,
@@ -23,7 +24,6 @@ from livepose.runtimes.openvino import (
 )
 from livepose.runtimes.openvino_graph import pose_graph
 from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, empty_heatmaps
-from livepose.runtimes.ranges import ActivationRanges, ranges_path, read_ranges
 from livepose.runtimes.store import Store, content_hash
 from livepose.runtimes.verify import PROBES, probe_crops, require_agreement
 from livepose.settings import BEST_STEP_PX

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import ModuleType
 
 from livepose.errors import DeviceError, UsageError, WeightsError
+from livepose.runtimes.activation_ranges import read_ranges
 from livepose.runtimes.automatic import open_automatic
 from livepose.runtimes.protocol import Runtime
-from livepose.runtimes.ranges import read_ranges
 from livepose.runtimes.verify import require_agreement
 from livepose.settings import PRECISIONS, RUNTIMES
 from livepose.weights import Card, find_weights, read_card

@@ -186,14 +186,14 @@ def take_in(
     """Takes in poses seen on the tracks in ``rows`` (N,): mends them, judges, learns, moves boxes.
 
     ``seen`` are keypoints (N, K, 2), scores (N, K), and which poses (N,) are duplicates, which are
-    not mended. Returns pairs (N, F) to be exchanged, keypoints (N, K) that are not believed, and
+    not corrected. Returns pairs (N, F) to be exchanged, keypoints (N, K) that are not believed, and
     who is perhaps nobody (N,); whether none of these is.
     """
     keypoints_xy, scores, duplicate = seen
     swapped = np.zeros((len(rows), len(limbs[0])), dtype=np.bool_)
     refused = np.zeros(scores.shape, dtype=np.bool_)
     moves, doubtful = np.zeros(len(rows), dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)
-    now_xy, mended = keypoints_xy.copy(), scores.copy()
+    now_xy, corrected = keypoints_xy.copy(), scores.copy()
     for n in range(len(rows)):
         person, memory = table[rows[n]], joints[rows[n]]
         for k in range(scores.shape[1]):
@@ -202,13 +202,13 @@ def take_in(
         if not duplicate[n]:
             scale_px = motion.scale_of(person.xywh)
             marks = swapped[n], refused[n]
-            joint.correct_joints(now_xy[n], mended[n], memory, scale_px, limbs, time_s, marks)
+            joint.correct_joints(now_xy[n], corrected[n], memory, scale_px, limbs, time_s, marks)
             joint.remember(now_xy[n], memory, scale_px, limbs[1], time_s)
             if math.isnan(person.own_s):
                 person.own_s = time_s
         elif not time_s - person.own_s > ESTABLISHED_S:
             person.own_s = np.nan  # at first, losing a pose of one's own undoes having had one
-        good = judge(person, now_xy[n], mended[n], time_s)
+        good = judge(person, now_xy[n], corrected[n], time_s)
         person.faded = not good
         if good:
             moves[n] = learn(table, rows[n], now_xy[n], time_s)
@@ -229,7 +229,7 @@ def take_in(
 
 @kernel
 def judge(person: Any, now_xy: Floats, scores: Floats, time_s: float) -> bool:
-    """Whether a mended pose (K, 2) is good enough to follow; learns its usual mean score."""
+    """Whether a corrected pose (K, 2) is good enough to follow; learns its usual mean score."""
     counted, level = 0, 0.0
     for k in range(len(now_xy)):
         counted += math.isfinite(now_xy[k, 0])

@@ -1,4 +1,4 @@
-"""The benchmarks set variables for rivals: they end with each test."""
+"""The benchmarks set variables for baselines: they end with each test."""
 
 import os
 from collections.abc import Iterator

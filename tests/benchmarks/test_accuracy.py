@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import accuracy
 from benchmarks.accuracy import COCO_LANDMARKS, MediaPipePeer, measure_accuracy, score
+from benchmarks.baselines.mediapipe_pose import MediaPipe
 from benchmarks.plan import QUICK
-from benchmarks.rivals.mediapipe_pose import MediaPipe
 from livepose.frame import Frame
 from studies.peers import open_peer
 

@@ -1,4 +1,4 @@
-"""The one command: rivals in turn, one JSON, one table, targets judged as they fall."""
+"""The one command: baselines in turn, one JSON, one table, targets judged as they fall."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,10 +12,10 @@ from fakes import make_pipeline
 
 from benchmarks import document as documents
 from benchmarks.__main__ import main
+from benchmarks.baseline_rounds import measure_baselines
+from benchmarks.baselines import AbsentError, Entry, Opened, entries
 from benchmarks.curves import paced
 from benchmarks.plan import QUICK
-from benchmarks.rival_rounds import measure_rivals
-from benchmarks.rivals import AbsentError, Entry, Opened, entries
 from benchmarks.rounds import ratio
 from benchmarks.table import markdown, put_into
 from benchmarks.targets import Target, targets
@@ -49,13 +49,13 @@ def missing(people: int) -> Opened:
     raise AbsentError("its file is on another machine")
 
 
-def measured(livepose_fps: float, rival_fps: float, people: int = 1) -> dict[str, Any]:
+def measured(livepose_fps: float, baseline_fps: float, people: int = 1) -> dict[str, Any]:
     def row(fps: float) -> dict[str, Any]:
         band = {"median": fps, "q1": fps - 1, "q3": fps + 1, "count": 5}
         rounds = [fps * share for share in (0.98, 0.99, 1.0, 1.01, 1.02)]
         return {"fps": band, "frame_ms": band, "people_found": 1.0, "rounds_fps": rounds}
 
-    rows = {"livepose": row(livepose_fps), "straightforward": row(rival_fps)}
+    rows = {"livepose": row(livepose_fps), "straightforward": row(baseline_fps)}
     properties = {"title": "x", "weights": "w", "accuracy": "30.0", "note": "n"}
     return {
         "people": people,
@@ -69,27 +69,27 @@ def documented(name: str, part: dict[str, Any]) -> dict[str, Any]:
     return documents.merged(documents.read(Path("nowhere.json")), name, part)
 
 
-def test_every_rival_sees_the_same_pixels_in_turn() -> None:
+def test_every_baseline_sees_the_same_pixels_in_turn() -> None:
     first, second = Counting(), Counting()
-    part = measure_rivals(1, [entry("a", first), entry("b", second)], QUICK)
+    part = measure_baselines(1, [entry("a", first), entry("b", second)], QUICK)
     common = min(len(first.seen), len(second.seen))
     assert common >= QUICK.rounds + 1
     assert first.seen[:common] == second.seen[:common]
     assert part["rows"]["a"]["fps"]["count"] == QUICK.rounds
-    four = measure_rivals(4, [entry("a", Counting())], QUICK)
+    four = measure_baselines(4, [entry("a", Counting())], QUICK)
     assert part["pixels"] != four["pixels"]
 
 
-def test_a_rival_that_is_missing_has_a_row_that_says_why() -> None:
+def test_a_baseline_that_is_missing_has_a_row_that_says_why() -> None:
     gone = Entry("gone", "the lost one", missing)
-    part = measure_rivals(1, [entry("a", Counting()), gone], QUICK)
+    part = measure_baselines(1, [entry("a", Counting()), gone], QUICK)
     assert part["absent"]["gone"]["why"] == "its file is on another machine"
-    text = markdown(documented("rivals-1", part))
+    text = markdown(documented("baselines-1", part))
     assert "| the lost one |  | not measured: its file is on another machine |" in text
 
 
-def test_targets_are_judged_by_the_ratio_and_missing_rivals_stay_listed() -> None:
-    parts = {"rivals-1": measured(100.0, 9.0), "rivals-4": measured(80.0, 9.0, people=4)}
+def test_targets_are_judged_by_the_ratio_and_missing_baselines_stay_listed() -> None:
+    parts = {"baselines-1": measured(100.0, 9.0), "baselines-4": measured(80.0, 9.0, people=4)}
     by_name = {one.what: one for one in targets(parts)}
     assert by_name["frames/s against the straightforward pipeline, one person"].verdict == "met"
     lost = by_name["frames/s against the straightforward pipeline, four people"]
@@ -132,7 +132,7 @@ def test_every_part_has_its_section() -> None:
     times = {"header_s": 1.5, "first_pose_s": 1.7, "cpu_s": 2.0}
     band = {"median": 10.0, "q1": 9.0, "q3": 11.0, "count": 3}
     point = {"at": 4, "fps": band, "age_ms": band}
-    document = documented("rivals-1", measured(8.0, 10.0))
+    document = documented("baselines-1", measured(8.0, 10.0))
     for name, part in {
         "network": {"precision": "f32", "batches": {"4": {"runtime_ms": band, "bare_ms": band}}},
         "startup": {"first_start": times, "later_starts_median": times},
@@ -152,12 +152,12 @@ def test_every_part_has_its_section() -> None:
 
 def test_parts_are_completed_one_by_one_and_another_machines_are_let_go(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    document = documents.merged(documents.read(path), "rivals-1", measured(8.0, 10.0))
+    document = documents.merged(documents.read(path), "baselines-1", measured(8.0, 10.0))
     document = documents.merged(document, "memory", {"growth_percent": 0.5})
     documents.write(document, path)
     again = documents.read(path)
-    assert set(again["parts"]) == {"rivals-1", "memory"}
-    assert again["parts"]["rivals-1"]["commit"] == documents.commit()
+    assert set(again["parts"]) == {"baselines-1", "memory"}
+    assert again["parts"]["baselines-1"]["commit"] == documents.commit()
     assert any(
         one["what"].startswith("memory") and one["verdict"] == "met" for one in again["targets"]
     )
@@ -188,9 +188,9 @@ def test_the_command_writes_one_json_one_table_and_a_image(
 ) -> None:
     path = tmp_path / "figures.json"
     words = ["--quick", "--json", str(path), "--readme", str(tmp_path / "none.md"), "--only"]
-    assert main([*words, "rivals-1", "stages", "curves-people"]) == 0
+    assert main([*words, "baselines-1", "stages", "curves-people"]) == 0
     document = json.loads(path.read_text())
-    assert set(document["parts"]) == {"rivals-1", "stages", "curves-people"}
+    assert set(document["parts"]) == {"baselines-1", "stages", "curves-people"}
     assert document["machine"]["processor"]
     assert "Where the time goes" in path.with_suffix(".md").read_text()
     assert cv2.imread(str(tmp_path / "benchmark-curves.png")).shape[1] > 1000

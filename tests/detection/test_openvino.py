@@ -15,9 +15,14 @@ from livepose.detection.files import DetectorInfo, StoredDetector, read_stored
 from livepose.detection.openvino_engine import converted
 from livepose.detection.openvino_graph import detector_graph, is_known
 from livepose.errors import WeightsError
+from livepose.runtimes.activation_ranges import (
+    ActivationRanges,
+    ranges_path,
+    read_ranges,
+    write_ranges,
+)
 from livepose.runtimes.int8 import convolutions
 from livepose.runtimes.openvino import core
-from livepose.runtimes.ranges import ActivationRanges, ranges_path, read_ranges, write_ranges
 from livepose.weights.card import read_metadata
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file
 

@@ -12,7 +12,7 @@ from livepose.calibration.settings import pair
 from livepose.cli import main
 from livepose.errors import DataError, GateError
 from livepose.evaluation.dataset import open_people
-from livepose.runtimes.ranges import read_ranges, write_ranges
+from livepose.runtimes.activation_ranges import read_ranges, write_ranges
 from livepose.weights import read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
 

@@ -13,10 +13,15 @@ from numpy.typing import NDArray
 from livepose.errors import WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime, select, verify
+from livepose.runtimes.activation_ranges import (
+    ActivationRanges,
+    ranges_path,
+    read_ranges,
+    write_ranges,
+)
 from livepose.runtimes.int8 import convolutions, entering, insert_ranges
 from livepose.runtimes.openvino import openvino
 from livepose.runtimes.openvino_pose import PoseNetwork
-from livepose.runtimes.ranges import ActivationRanges, ranges_path, read_ranges, write_ranges
 from livepose.weights import read_card
 from livepose.weights.places import DEFAULT_POSE, SUFFIX, embedded_file
 

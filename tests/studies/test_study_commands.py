@@ -94,17 +94,17 @@ def test_other_weights_of_livepose_are_read_alike_and_compared(
     make_set: MakeSet, tmp_path: Path
 ) -> None:
     images, path, _ = make_set(3)
-    rival, out = tmp_path / "rival.safetensors", tmp_path / "out.json"
-    rival.touch()
-    more = ("--peer", f"livepose:{rival}", "--decode", "dark,shift", "--json", str(out))
+    baseline, out = tmp_path / "baseline.safetensors", tmp_path / "out.json"
+    baseline.touch()
+    more = ("--peer", f"livepose:{baseline}", "--decode", "dark,shift", "--json", str(out))
     assert peers(options(images, path, *more)) == 0
     document = json.loads(out.read_text())
     assert [row["method"] for row in document["rows"]] == [
-        *("livepose, DARK", "livepose, shift", "rival, DARK", "rival, shift"),
+        *("livepose, DARK", "livepose, shift", "baseline, DARK", "baseline, shift"),
     ]
     pairs = [(one["first"], one["second"]) for one in document["differences"]]
     assert pairs[-1] == (
-        "rival, DARK 128x96, annotated boxes",
+        "baseline, DARK 128x96, annotated boxes",
         "livepose, DARK 128x96, annotated boxes",
     )
     gone = ("--peer", f"livepose:{tmp_path / 'gone.safetensors'}")

@@ -21,7 +21,7 @@ from livepose.detection.checkpoint import load_detector
 from livepose.detection.files import DetectorInfo
 from livepose.detection.openvino_engine import converted
 from livepose.errors import LiveposeError, WeightsError
-from livepose.runtimes.ranges import read_ranges
+from livepose.runtimes.activation_ranges import read_ranges
 from livepose.training.records import CHECKPOINT, read_checkpoint, read_state
 from livepose.weights import Card, import_checkpoint, load_network, read_card, save_checkpoint
 from livepose.weights.arrays import load_arrays

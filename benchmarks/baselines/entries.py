@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.rivals import Entry, Opened
-from benchmarks.rivals.mediapipe_pose import open_mediapipe
-from benchmarks.rivals.own import open_livepose, open_tinypose
-from benchmarks.rivals.straightforward import open_straightforward
-from benchmarks.rivals.yolo import (
+from benchmarks.baselines import Entry, Opened
+from benchmarks.baselines.mediapipe_pose import open_mediapipe
+from benchmarks.baselines.own import open_livepose, open_tinypose
+from benchmarks.baselines.straightforward import open_straightforward
+from benchmarks.baselines.yolo import (
     FRAME_HW,
     NEWEST,
     open_exported,

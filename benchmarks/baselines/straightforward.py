@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks.rivals import AbsentError, Opened
+from benchmarks.baselines import AbsentError, Opened
 from livepose.crops import CropGeometry
 from livepose.detection.checkpoint import TorchEngine, load_detector
 from livepose.detection.detector import YoloDetector

@@ -1,6 +1,6 @@
 """Everybody who takes part: from a decoded frame to poses.
 
-Each room opens one kind of rival, and raises ``AbsentError`` with the reason where it cannot.
+Each room opens one kind of baseline, and raises ``AbsentError`` with the reason where it cannot.
 """
 
 import os
@@ -15,12 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class AbsentError(LiveposeError):
-    """A rival that cannot take part; the sentence says why."""
+    """A baseline that cannot take part; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A rival, ready to run, and what has to be said about it."""
+    """A baseline, ready to run, and what has to be said about it."""
 
     system: System
     weights: str

@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 
-from benchmarks.rivals import AbsentError, Opened
+from benchmarks.baselines import AbsentError, Opened
 from livepose.frame import Frame
 
 FOLDER = Path(sys.prefix) / "peers"

@@ -2,7 +2,7 @@
 
 Official weights are not shipped with livepose, so the network has random ones: the time of the
 network does not depend on them. No box passes the threshold of 0.25 then, so suppression and
-results cost less than with trained weights, which is in the rival's favour.
+results cost less than with trained weights, which is in the baseline's favour.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.rivals import AbsentError, Opened, peer_file
+from benchmarks.baselines import AbsentError, Opened, peer_file
 from livepose.benchmark.scene import WalkingPeople
 from livepose.detection.letterbox import Letterbox
 from livepose.detection.library import QUIET, ultralytics

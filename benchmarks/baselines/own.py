@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.rivals import Opened, peer_file
+from benchmarks.baselines import Opened, peer_file
 from benchmarks.rounds import Livepose
 from livepose.machine import usable_cores
 from livepose.pipeline import PosePipeline, Settings
-from livepose.runtimes.ranges import ActivationRanges, read_ranges
+from livepose.runtimes.activation_ranges import ActivationRanges, read_ranges
 from livepose.weights import Card, find_weights
 
 TINYPOSE = "tinypose_128x96_fp16.xml"

@@ -1,12 +1,12 @@
-"""The rivals in turn, on the same frames of a number of people."""
+"""The baselines in turn, on the same frames of a number of people."""
 
 import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.baselines import Entry, Opened
 from benchmarks.plan import Plan
-from benchmarks.rivals import Entry, Opened
 from benchmarks.rounds import TimedRun, lock
 from livepose.benchmark.scene import WalkingPeople, endless
 from livepose.errors import LiveposeError
@@ -15,7 +15,7 @@ from livepose.frame import Frame
 logger = logging.getLogger(f"livepose.{__name__}")
 
 
-def measure_rivals(people: int, entries: Sequence[Entry], plan: Plan) -> dict[str, Any]:
+def measure_baselines(people: int, entries: Sequence[Entry], plan: Plan) -> dict[str, Any]:
     """Everybody at this number of people; who could not be opened, with the reason."""
     opened, absent = open_all(people, entries, plan)
     drawn = list(WalkingPeople(people, plan.scene_frames))
