@@ -85,7 +85,7 @@ class Player:
         What is written; they are closed when the playing ends, however it ends.
     window
         Where it is shown; None plays without a window.
-    look
+    style
         How people are drawn.
     progress
         Told every frame with its poses and the frames per second.

@@ -147,7 +147,7 @@ def test_a_processor_is_named_with_what_makes_it_quick(
     cpuinfo.write_text(listing)
     monkeypatch.setattr(machine, "CPUINFO", cpuinfo)
     monkeypatch.setattr(machine, "usable_cores", lambda: 2)
-    verdict = CHECKS["processor"].look()
+    verdict = CHECKS["processor"].run()
     assert verdict.status == status
     assert found in verdict.found
 
@@ -216,7 +216,7 @@ def test_other_flavours_of_opencv_are_replaced_by_the_right_one(
 ) -> None:
     there = [SimpleNamespace(metadata={"Name": name}, version="5.0") for name in installed]
     monkeypatch.setattr(doctor.metadata, "distributions", lambda: there)
-    verdict = CHECKS["opencv"].look()
+    verdict = CHECKS["opencv"].run()
     assert verdict.status == (WARN if said else OK)
     assert said in verdict.found
     if said:
@@ -227,16 +227,16 @@ def test_other_flavours_of_opencv_are_replaced_by_the_right_one(
 def test_cameras_are_named_and_none_or_a_closed_one_is_no_failure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    device, look = tmp_path / "video0", CHECKS["cameras"].look
+    device, run = tmp_path / "video0", CHECKS["cameras"].run
     device.touch()
     found = [Camera(0, str(device), "Webcam"), Camera(2, str(tmp_path / "gone"), "Capture")]
     monkeypatch.setattr("livepose.sources.camera.list_cameras", lambda: found)
-    assert look() == Verdict(OK, "0: Webcam, 2: Capture")
+    assert run() == Verdict(OK, "0: Webcam, 2: Capture")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert look()[:2] == (WARN, f"no permission to read {device}")
-    assert look().advice.startswith("sudo usermod -aG video")
+    assert run()[:2] == (WARN, f"no permission to read {device}")
+    assert run().advice.startswith("sudo usermod -aG video")
     found.clear()
-    assert look().found == "none found"
+    assert run().found == "none found"
 
 
 @pytest.mark.parametrize("name", ["pose weights", "detector weights"])
@@ -245,7 +245,7 @@ def test_weights_that_are_damaged_or_missing_are_a_failure(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("livepose.weights.arrays.verify", lambda path: False)
-        verdict = CHECKS[name].look()
+        verdict = CHECKS[name].run()
     assert verdict.status == FAIL and "is damaged: its hash is wrong" in verdict.found
     assert verdict.advice.startswith("pip install")
     (tmp_path / "sitecustomize.py").write_text(
@@ -265,7 +265,7 @@ def test_a_cache_that_is_full_is_a_warning(
 ) -> None:
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
-    verdict = CHECKS["cache"].look()
+    verdict = CHECKS["cache"].run()
     assert found in verdict.found
     assert verdict.status == (OK if free > 1e9 else WARN)
 
@@ -274,7 +274,7 @@ def test_the_advice_works_and_what_is_tried_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LIVEPOSE_CACHE", "/proc/none")
-    advice = CHECKS["cache"].look().advice
+    advice = CHECKS["cache"].run().advice
     assert doctor._writable(Path(advice.removeprefix("export LIVEPOSE_CACHE=")))
     assert doctor._writable(tmp_path / "not" / "yet")
     assert list(tmp_path.iterdir()) == []
