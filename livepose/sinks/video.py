@@ -145,7 +145,7 @@ class VideoSink(Sink):
         image = image.reformat(format="yuv420p", dst_colorspace=_BT709)
         image.pts, image.time_base = tick, Fraction(1, _TICKS_PER_S)
         if tick >= self._next_key_tick:
-            image.pict_type = av.video.frame.ImageType.I
+            image.pict_type = av.video.frame.PictureType.I
             self._next_key_tick = tick + round(_KEY_FRAME_EVERY_S * _TICKS_PER_S)
         self._last_tick = tick
         self._output.mux(self._stream.encode(image))
