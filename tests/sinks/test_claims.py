@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,18 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.fixture
-def filling_disk():
-    """Lets no file grow beyond some bytes, as a disk does that fills up."""
+@contextmanager
+def disk_with(room_bytes):
+    """Lets no file grow beyond some bytes, as a disk does that fills up.
+
+    Not for longer than that: the log of the tests may be a file too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda room: resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -163,10 +170,9 @@ def test_two_runs_with_one_coco_file_leave_a_whole_one_and_follow_no_link(tmp_pa
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
-def test_when_the_disk_fills_up_whole_lines_stay(tmp_path, filling_disk, name):
+def test_when_the_disk_fills_up_whole_lines_stay(tmp_path, name):
     sink = FILES[name](tmp_path / name)
-    filling_disk(5000)
-    with pytest.raises(SinkError, match="File too large"):
+    with disk_with(5000), pytest.raises(SinkError, match="File too large"):
         for index in range(100):
             sink.write(frame(index), poses(1))
     sink.close()
@@ -179,16 +185,13 @@ def test_when_the_disk_fills_up_whole_lines_stay(tmp_path, filling_disk, name):
 
 @pytest.mark.parametrize("at_the_end", [False, True])
 @pytest.mark.parametrize("name", ["a.json", "a.parquet"])
-def test_when_the_disk_fills_up_the_earlier_file_stays(
-    tmp_path, filling_disk, monkeypatch, name, at_the_end
-):
+def test_when_the_disk_fills_up_the_earlier_file_stays(tmp_path, monkeypatch, name, at_the_end):
     monkeypatch.setattr("livepose.results.tables._ROWS_TOGETHER", 100 if not at_the_end else 1e6)
     (tmp_path / name).write_text("[1]")
     sink = FILES[name](tmp_path / name, overwrite=True)
     if at_the_end:
         sink.write(frame(), poses(2))
-    filling_disk(500)
-    with pytest.raises(SinkError, match="File too large"):
+    with disk_with(500), pytest.raises(SinkError, match="File too large"):
         for index in range(0 if at_the_end else 100):
             sink.write(frame(index), poses(1))
         sink.close()
@@ -196,10 +199,9 @@ def test_when_the_disk_fills_up_the_earlier_file_stays(
     assert (tmp_path / name).read_text() == "[1]" and names_in(tmp_path) == [name]
 
 
-def test_a_full_disk_leaves_no_half_file_of_a_frame(tmp_path, filling_disk):
+def test_a_full_disk_leaves_no_half_file_of_a_frame(tmp_path):
     sink = OpenPoseSink(tmp_path, "a")
-    filling_disk(100)
-    with pytest.raises(SinkError, match="File too large"):
+    with disk_with(100), pytest.raises(SinkError, match="File too large"):
         sink.write(frame(0), poses(1))
     assert names_in(tmp_path) == []
 
