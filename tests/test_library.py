@@ -2,18 +2,16 @@
 
 import csv
 import json
-import pydoc
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from fakes import make_pipeline, scene_image
+from PIL import Image
 
 from livepose import LiveposeError, PosePipeline, Poses, Settings
 from livepose.errors import SinkError, SourceError, UsageError
@@ -43,6 +41,10 @@ def some_poses() -> Poses:
 @pytest.fixture
 def poses() -> Poses:
     return some_poses().found_in(IMAGE_BGR)
+
+
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
 
 
 def test_people_are_taken_by_index_slice_and_mask(poses: Poses) -> None:
@@ -84,8 +86,6 @@ def test_supervision_draws_calibrated_ellipses_and_no_limb_to_a_weak_point(poses
     sv = pytest.importorskip("supervision", reason="the optional package supervision")
     poses.keypoint_scores[0, 5] = 0.1  # the left shoulder is hardly believed
     found = poses.to_supervision()
-    assert found.data["covariance"].shape == (2, 17, 2, 2)
-    assert found.data["covariance"].dtype == np.float32
     np.testing.assert_allclose(found.data["covariance"], poses.covariance_px2, rtol=1e-6)
     np.testing.assert_allclose(found.detection_confidence, poses.scores, rtol=1e-6)
     assert not found.visible[0, 5]
@@ -102,13 +102,12 @@ def test_supervision_draws_calibrated_ellipses_and_no_limb_to_a_weak_point(poses
 def test_process_takes_an_array_a_path_or_a_image_of_pil(
     make_pipeline: Make, tmp_path: Path
 ) -> None:
-    image_pil = pytest.importorskip("PIL.Image", reason="the package pillow")
     image_bgr, file = scene_image(100), tmp_path / "a.png"
     cv2.imwrite(str(file), image_bgr)
     pipeline = make_pipeline()
     expected = pipeline.process(image_bgr)
     assert len(expected) == 1
-    for one in (str(file), file, image_pil.open(file), image_pil.fromarray(image_bgr[..., ::-1])):
+    for one in (str(file), file, Image.open(file), Image.fromarray(image_bgr[..., ::-1])):
         assert pipeline.process(one) == expected
     assert (pipeline.process(file).plot() == expected.plot()).all()
     assert pipeline.process(str(file), 0.0).track_ids.tolist() == [1]
@@ -117,29 +116,16 @@ def test_process_takes_an_array_a_path_or_a_image_of_pil(
 
 
 def test_bad_values_are_one_class_of_errors(make_pipeline: Make) -> None:
+    assert issubclass(UsageError, LiveposeError) and issubclass(UsageError, ValueError)
     for wrong in (
         lambda: Settings(max_people=0),
         lambda: Settings(decode="best"),
         lambda: make_pipeline(max_latency_ms=-1.0),
         lambda: make_pipeline().process(IMAGE_BGR[..., 0]),
-        lambda: some_poses().plot(),
         lambda: Poses(*[np.zeros((1, 2))] * 6),
     ):
-        with pytest.raises(UsageError) as caught:
+        with pytest.raises(UsageError):
             wrong()
-        assert isinstance(caught.value, LiveposeError)
-        assert isinstance(caught.value, ValueError)
-
-
-def test_help_says_what_each_setting_means_and_may_be() -> None:
-    text = pydoc.render_doc(Settings, renderer=pydoc.plaintext)
-    for entry in fields(Settings):
-        assert f"{entry.name} : {entry.type}, default {entry.default!r}" in text
-        assert entry.metadata["help"] in text
-    assert "still, balanced, fast, one-euro, none" in text
-
-
-EXAMPLE = Path(__file__).parent.parent / "examples" / "photograph.py"
 
 
 def test_the_example_goes_from_a_photograph_to_plot_table_and_supervision(
@@ -147,13 +133,9 @@ def test_the_example_goes_from_a_photograph_to_plot_table_and_supervision(
 ) -> None:
     pytest.importorskip("supervision", reason="the optional package supervision")
     image = shared / "images" / "couple_walking.jpg"
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLE), str(image), str(tmp_path)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert len(done.stdout.splitlines()) == 2
+    example = Path(__file__).parent.parent / "examples" / "photograph.py"
+    done = python(str(example), str(image), str(tmp_path))
+    assert len(done.stdout.splitlines()) == 2, done.stderr[-2000:]
     original = cv2.imread(str(image))
     for name in ("plot.png", "supervision.png"):
         drawn = cv2.imread(str(tmp_path / name))
@@ -162,39 +144,20 @@ def test_the_example_goes_from_a_photograph_to_plot_table_and_supervision(
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 2 * 17
 
 
-def test_one_pipeline_serves_several_threads(shared: Path) -> None:
-    image = cv2.imread(str(shared / "images" / "couple_walking.jpg"))
-    pipeline = PosePipeline(detector="embedded", precision="f32")
-    expected = pipeline.process(image)
-    assert len(expected) == 2
-    wrong: list[object] = []
-
-    def work() -> None:
-        try:
-            for _ in range(3):
-                found = pipeline.process(image)
-                wrong.extend([] if found == expected else [found])
-        except Exception as error:
-            wrong.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-
-
 FORKED = """
 import multiprocessing, sys
+from concurrent.futures import ThreadPoolExecutor
 import cv2
 from livepose import LiveposeError, PosePipeline
 image = cv2.imread(sys.argv[1])
 pipeline = PosePipeline(detector="embedded", precision="f32")
-expected = len(pipeline.process(image))
+expected = pipeline.process(image)
+assert len(expected) == 2
+with ThreadPoolExecutor(4) as pool:
+    assert all(found == expected for found in pool.map(pipeline.process, [image] * 8))
 def work(answers):
     try:
-        answers.put(len(pipeline.process(image)) == expected)
+        answers.put(pipeline.process(image) == expected)
     except LiveposeError as error:
         answers.put(str(error))
 context = multiprocessing.get_context("fork")
@@ -211,11 +174,10 @@ assert answer is True or "forked" in answer, answer
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
-def test_after_a_fork_a_pipeline_works_or_says_that_it_cannot(shared: Path) -> None:
-    image = str(shared / "images" / "couple_walking.jpg")
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORKED, image], capture_output=True, text=True
-    )
+def test_one_pipeline_serves_threads_and_after_a_fork_works_or_says_that_it_cannot(
+    shared: Path,
+) -> None:
+    done = python("-W", "ignore", "-c", FORKED, str(shared / "images" / "couple_walking.jpg"))
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -239,10 +201,7 @@ def test_without_torch_and_ultralytics_the_embedded_networks_run(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path))
-    image = str(shared / "images" / "couple_walking.jpg")
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, image], capture_output=True, text=True
-    )
+    done = python("-c", WITHOUT_TORCH, str(shared / "images" / "couple_walking.jpg"))
     assert done.returncode == 5, done.stderr[-2000:]
     people, seen = done.stdout.split()
     assert people == "2"

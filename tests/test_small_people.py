@@ -75,16 +75,6 @@ def test_keypoints_and_spreads_are_in_pixels_of_the_image() -> None:
     assert spreads[0] / spreads[1] == pytest.approx((70 / 24) / (400 / 32), rel=0.02)
 
 
-def test_nothing_is_opened_before_somebody_small_comes() -> None:
-    runtime = Peaks(CARD)
-    estimator = PoseEstimator(runtime, small_people_px=96.0)
-    estimate(estimator, TALL)
-    estimate(estimator)
-    assert not runtime.smaller
-    estimate(PoseEstimator(runtime, small_people_px=0.0), SMALL)
-    assert not runtime.smaller
-
-
 def test_a_live_image_does_not_wait_for_the_smaller_input(said: list[str]) -> None:
     may_open = threading.Event()
     runtime = Peaks(CARD, lambda: may_open.wait(5.0) and None)
@@ -106,16 +96,27 @@ def test_where_it_cannot_be_had_the_usual_input_goes_on(said: list[str]) -> None
 
     runtime = Peaks(CARD, fail)
     estimator = PoseEstimator(runtime, small_people_px=96.0)
+    estimate(estimator, TALL)
+    assert said == []  # nothing is opened before somebody small comes
     for _ in range(2):
         assert len(estimate(estimator, SMALL).keypoints_xy) == 1
-    assert runtime.batches == [1, 1]
+    assert runtime.batches == [1, 1, 1]
     assert said == ["small people go through the usual input: no room"]
 
 
-def test_the_weights_say_for_whom_unless_something_else_is_asked_for() -> None:
-    card = replace(CARD, notes={"small_people_px": "80"})
-    assert PoseEstimator(Peaks(CARD)).small_people is None
-    assert PoseEstimator(Peaks(card), small_people_px=0).small_people is None
-    noted = PoseEstimator(Peaks(card)).small_people
-    assert noted is not None and noted.below_px == 80.0
-    assert PoseEstimator(Peaks(at_size(card, (192, 160)))).small_people is None
+@pytest.mark.parametrize(
+    ("input_hw", "noted", "asked", "below_px"),
+    [
+        ((128, 96), {}, None, None),
+        ((128, 96), {"small_people_px": "80"}, None, 80.0),
+        ((128, 96), {"small_people_px": "80"}, 0.0, None),
+        ((192, 160), {"small_people_px": "80"}, None, None),
+    ],
+    ids=["nothing noted", "noted", "not wanted", "another input"],
+)
+def test_the_weights_say_for_whom_unless_something_else_is_asked_for(
+    input_hw: tuple[int, int], noted: dict[str, str], asked: float | None, below_px: float | None
+) -> None:
+    card = at_size(replace(CARD, notes=noted), input_hw)
+    small_people = PoseEstimator(Peaks(card), small_people_px=asked).small_people
+    assert (small_people and small_people.below_px) == below_px

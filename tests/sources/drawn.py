@@ -22,7 +22,6 @@ def write_video(
     *,
     size_wh=(64, 48),
     codec="libx264",
-    pixel_format="yuv420p",
     image_bgr=None,
     images=None,
     sound: str | None = None,
@@ -38,7 +37,7 @@ def write_video(
     with av.open(str(path), "w", options=container or {}) as output:
         stream = output.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height = size_wh
-        stream.pix_fmt = pixel_format
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
         if codec != "mjpeg":
@@ -68,8 +67,8 @@ def _write_sine(output, track, from_s: float, to_s: float) -> None:
         name = track.codec_context.format.name
         if name.startswith("s16"):
             samples = (samples * 32767).astype(np.int16)
-        frame = av.AudioFrame.from_ndarray(samples, format="fltp" if "flt" in name else name,
-                                           layout="mono")  # fmt: skip
+        form = "fltp" if "flt" in name else name
+        frame = av.AudioFrame.from_ndarray(samples, format=form, layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
         output.mux(track.encode(frame))
     output.mux(track.encode(None))

@@ -13,20 +13,11 @@ from livepose.cli import main
 from livepose.errors import SourceError
 from livepose.frame import Frame
 from livepose.sources import LiveSettings, LiveSource, camera, open_camera, open_source, open_stream
-from livepose.sources.camera import (
-    Camera,
-    CameraCapture,
-    find_by_name,
-    list_cameras,
-)
+from livepose.sources.camera import Camera, CameraCapture, find_by_name, list_cameras
 from livepose.sources.live import CaptureLost
 
 QUICK = LiveSettings(
-    open_timeout_s=1.0,
-    stall_after_s=0.4,
-    reconnect_s=1.2,
-    first_pause_s=0.05,
-    longest_pause_s=0.1,
+    open_timeout_s=0.5, stall_after_s=0.3, reconnect_s=0.6, first_pause_s=0.05, longest_pause_s=0.1
 )
 AWAY = replace(QUICK, reconnect_s=30.0, wait_at_start=True)
 FOREVER = replace(QUICK, reconnect_s=float("inf"), wait_at_start=True)
@@ -72,6 +63,7 @@ def open_fake(*captures, settings=QUICK, rotate=0):
 
 @pytest.fixture
 def hang():
+    """Holds a driver up until the test ends."""
     event = threading.Event()
     yield event
     event.set()
@@ -85,18 +77,18 @@ def test_a_slow_consumer_gets_fresh_frames_and_the_dropped_ones_are_counted():
     seen = 0
     with open_fake(FakeCapture(fps=100)) as source:
         for frame in source:
-            assert time.perf_counter() - frame.captured_s < 0.3  # a queue would make it 0.8
+            assert time.perf_counter() - frame.captured_s < 0.3  # a queue would make it 0.5
             seen += 1 + frame.dropped
             assert seen == int(frame.image_bgr[0, 0, 0]) + 1
             time.sleep(0.06)
-            if frame.index == 15:
+            if frame.index == 10:
                 break
-    assert seen > 46
+    assert seen > 30
 
 
 def test_time_begins_with_the_first_frame_that_is_taken_whatever_came_before():
     with open_fake(FakeCapture(fps=200)) as source:
-        time.sleep(0.4)  # networks are made ready
+        time.sleep(0.3)  # networks are made ready
         frames = take(source, 5)
     times_s = [frame.time_s for frame in frames]
     assert times_s[0] == 0.0 and frames[0].dropped > 20
@@ -107,26 +99,18 @@ def test_time_begins_with_the_first_frame_that_is_taken_whatever_came_before():
     assert Frame(frames[0].image_bgr, 0.0, 0).unix_s is None
 
 
-def test_a_device_that_ends_is_opened_again_and_both_are_said(said):
-    first, second = FakeCapture(frames=5), FakeCapture(size_wh=(64, 48))
-    with open_fake(first, BUSY, BUSY, second) as source:
+@pytest.mark.parametrize("stalls", [False, True], ids=["ends", "stalls inside the driver"])
+def test_a_device_that_ends_or_stalls_is_opened_again_and_both_are_said(said, stalls, hang):
+    first = FakeCapture(frames=5, hang=hang if stalls else None)
+    with open_fake(first, BUSY, BUSY, FakeCapture(size_wh=(64, 48))) as source:
         assert source.size_wh == (32, 24)
         next(frame for frame in source if frame.size_wh == (64, 48))
-        assert source.size_wh == (64, 48)
-    assert first.closed and source.reconnects == 1
+        assert source.size_wh == (64, 48) and source.reconnects == 1
+    reason = "no frame for 0." if stalls else "the device stopped"
     assert said[0] == "camera 7: delivers what the test wants"
-    assert "camera 7 sends no frames (the device stopped); reconnecting" in said[1]
+    assert f"camera 7 sends no frames ({reason}" in said[1]
     assert said[2].startswith("camera 7 is back after 0.")
     assert said[3] == "camera 7 now sends frames of 64x48, before 32x24"
-
-
-def test_a_stall_inside_the_driver_is_noticed_and_mended(said, hang):
-    with open_fake(FakeCapture(frames=4, hang=hang), FakeCapture()) as source:
-        start_s = time.perf_counter()
-        take(source, 20)
-        assert time.perf_counter() - start_s < 4
-    assert any("no frame for 0." in sentence for sentence in said)
-    assert any("is back" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize("after", [BUSY, None], ids=["closed", "hanging"])
@@ -143,34 +127,19 @@ def test_a_camera_that_dies_for_good_ends_with_one_sentence(after, hang):
 
 
 @pytest.mark.parametrize(
-    ("settings", "sentence"),
+    ("opens", "settings", "sentence"),
     [
-        (QUICK, "camera 7 is busy"),
-        (replace(QUICK, reconnect_s=0.5, wait_at_start=True), r"sent no frame within 0.5 s"),
+        (False, QUICK, "camera 7 is busy"),
+        (False, replace(QUICK, wait_at_start=True), r"sent no frame within 0.6 s"),
+        (True, QUICK, "camera 7 sent no frame within 0.5 s"),
     ],
-    ids=["at once", "after the patience asked for"],
+    ids=["at once", "after the patience asked for", "opens but sends nothing"],
 )
-def test_a_camera_that_does_not_open_is_an_error(settings, sentence):
+@pytest.mark.parametrize("deferred", [False, True])
+def test_a_camera_that_does_not_open_is_an_error(opens, settings, sentence, deferred, hang):
+    capture = FakeCapture(frames=0, hang=hang) if opens else BUSY
     with pytest.raises(SourceError, match=sentence):
-        open_fake(BUSY, settings=settings)
-    with pytest.raises(SourceError, match=sentence):
-        open_fake(BUSY, settings=replace(settings, deferred=True)).wait_for_first()
-
-
-def test_a_camera_that_opens_but_sends_nothing_is_an_error_in_time(hang):
-    start_s = time.perf_counter()
-    with pytest.raises(SourceError, match=r"camera 7 sent no frame within 1 s"):
-        open_fake(FakeCapture(frames=0, hang=hang))
-    assert time.perf_counter() - start_s < 4
-
-
-def test_closing_ends_the_iteration_and_can_be_done_twice():
-    capture = FakeCapture()
-    source = open_fake(capture)
-    threading.Timer(0.1, source.close).start()
-    assert list(source)
-    source.close()
-    assert capture.closed
+        open_fake(capture, settings=replace(settings, deferred=deferred)).wait_for_first()
 
 
 def test_a_camera_that_is_away_at_the_start_is_waited_for(said):
@@ -182,7 +151,7 @@ def test_a_camera_that_is_away_at_the_start_is_waited_for(said):
 
 
 def test_forever_is_longer_than_any_outage(said):
-    with open_fake(FakeCapture(frames=3), *[BUSY] * 25, FakeCapture(), settings=FOREVER) as source:
+    with open_fake(FakeCapture(frames=3), *[BUSY] * 9, FakeCapture(), settings=FOREVER) as source:
         assert take(source, 6)[-1].time_s > QUICK.reconnect_s
     assert "camera 7 sends no frames (the device stopped); reconnecting until it is back" in said
 
@@ -198,9 +167,10 @@ def test_an_open_that_is_deferred_returns_at_once_and_can_be_given_up():
 def test_a_driver_that_hangs_for_hours_leaves_few_threads_behind(hang):
     before = threading.active_count()
     patience = replace(AWAY, open_timeout_s=0.02, stall_after_s=0.02, deferred=True)
+    patience = replace(patience, first_pause_s=0.01, longest_pause_s=0.01)
     hanging = [FakeCapture(frames=0, hang=hang) for _ in range(60)]
     with open_fake(*hanging, settings=patience) as source:
-        assert source.wait_for_first(2.5) is False
+        assert source.wait_for_first(1.2) is False
         assert threading.active_count() - before <= 10
 
 
@@ -261,13 +231,8 @@ class FakeDriver:
         self.asked.append((what, value))
 
     def get(self, what):
-        known = {
-            cv2.CAP_PROP_FRAME_WIDTH: 640,
-            cv2.CAP_PROP_FRAME_HEIGHT: 480,
-            cv2.CAP_PROP_FPS: 30,
-            cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*"YUYV"),
-        }
-        return known[what]
+        size = {cv2.CAP_PROP_FRAME_WIDTH: 640, cv2.CAP_PROP_FRAME_HEIGHT: 480, cv2.CAP_PROP_FPS: 30}
+        return size.get(what, cv2.VideoWriter.fourcc(*"YUYV"))
 
     def grab(self):
         time.sleep(0.005)
@@ -316,28 +281,23 @@ def test_a_camera_that_does_not_exist_is_an_error_within_seconds(spec, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.fixture
-def kernel_list(tmp_path):
-    for node, name, index in (("video0", "HD Pro C920", "0"), ("video1", "HD Pro C920", "1"),
-                              ("video10", "Laptop camera", "0")):  # fmt: skip
+def test_cameras_are_listed_without_their_metadata_nodes_and_found_by_name(tmp_path):
+    nodes = ("video0", "C920", "0"), ("video1", "C920", "1"), ("video10", "Laptop camera", "0")
+    for node, name, index in nodes:
         (tmp_path / node).mkdir()
         (tmp_path / node / "name").write_text(name + "\n")
         (tmp_path / node / "index").write_text(index + "\n")
-    return tmp_path
-
-
-def test_cameras_are_listed_without_their_metadata_nodes_and_found_by_name(kernel_list):
-    assert list_cameras(kernel_list) == [
-        Camera(0, "/dev/video0", "HD Pro C920"),
+    assert list_cameras(tmp_path) == [
+        Camera(0, "/dev/video0", "C920"),
         Camera(10, "/dev/video10", "Laptop camera"),
     ]
-    assert find_by_name("laptop", kernel_list) == "/dev/video10"
+    assert find_by_name("laptop", tmp_path) == "/dev/video10"
     with pytest.raises(SourceError, match="no camera is called Logitech"):
         open_camera("Logitech")
 
 
 @pytest.mark.usefixtures("fake_driver")
-def test_the_command_lists_what_there_is(monkeypatch, capsys):
+def test_the_command_lists_what_there_is(monkeypatch, capsys, said):
     monkeypatch.setattr(camera, "list_cameras", lambda: [Camera(0, "/dev/video0", "C920")])
     monkeypatch.setattr(camera, "measured_fps", lambda _: 29.97)
     assert main(["cameras"]) == 0
@@ -345,8 +305,6 @@ def test_the_command_lists_what_there_is(monkeypatch, capsys):
         "0  C920  (/dev/video0)\n     640x480 at 30 fps as YUYV\n     measured: 30.0 fps\n"
     )
 
-
-def test_the_command_without_a_camera_is_one_sentence_and_exit_code_3(monkeypatch, said):
     monkeypatch.setattr(camera, "list_cameras", list)
     assert main(["cameras"]) == 3
     assert said[0].startswith("no camera was found; plug one in")

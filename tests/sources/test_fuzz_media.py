@@ -27,9 +27,7 @@ IMAGES = ("jpg", "png", "webp", "tif", "bmp", "ppm", "jp2", "gif", "avif", "heic
 def make(folder: Path) -> None:
     """One small file of each kind."""
     for name, codec in VIDEOS.items():
-        form = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        times_s = [k / 25 for k in range(12)]
-        write_video(folder / name, times_s, codec=codec, pixel_format=form)
+        write_video(folder / name, [k / 25 for k in range(12)], codec=codec)
     register_heif_opener()
     drawn = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8), (96, 64))
     for suffix in IMAGES:

@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from sources.drawn import write_video
 from sources.loopback import free_port
 
 from livepose.cli import main
-from livepose.pipeline import PosePipeline
 
 __all__ = ["make_pipeline"]
-Make = Callable[..., PosePipeline]
+pytestmark = pytest.mark.usefixtures("make_pipeline")
 
 
 def lines_of(path: Path) -> tuple[dict, list[dict]]:
@@ -27,20 +25,13 @@ def lines_of(path: Path) -> tuple[dict, list[dict]]:
     return header["livepose"], frames
 
 
-def anamorphic(path: Path) -> Path:
-    """The white "person" in pixels that are twice as wide as high."""
-    narrow = cv2.resize(scene_image(), (160, 240), interpolation=cv2.INTER_AREA)
-    return write_video(
-        path, [0.0, 0.04], size_wh=(160, 240), image_bgr=narrow, aspect=Fraction(2, 1)
-    )
-
-
-@pytest.mark.usefixtures("make_pipeline")
 def test_numbers_are_in_the_files_own_pixels_and_the_drawn_video_has_the_right_shape(
     tmp_path: Path,
 ) -> None:
-    odd, plain = anamorphic(tmp_path / "a.mp4"), tmp_path / "b.mp4"
-    write_video(plain, [0.0, 0.04], size_wh=(320, 240), image_bgr=scene_image())
+    odd, plain = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    narrow = cv2.resize(scene_image(), (160, 240), interpolation=cv2.INTER_AREA)
+    write_video(odd, [0.0], size_wh=(160, 240), image_bgr=narrow, aspect=Fraction(2, 1))
+    write_video(plain, [0.0], size_wh=(320, 240), image_bgr=scene_image())
     found = {}
     for path in (odd, plain):
         words = ["--video", str(path), "--no-window", "--json", str(path.with_suffix(".jsonl"))]
@@ -61,7 +52,6 @@ def test_numbers_are_in_the_files_own_pixels_and_the_drawn_video_has_the_right_s
         assert (drawn.streams.video[0].width, drawn.streams.video[0].height) == (320, 240)
 
 
-@pytest.mark.usefixtures("make_pipeline")
 def test_a_drawn_part_has_the_sound_of_that_part(tmp_path: Path) -> None:
     times_s = [k / 10 for k in range(40)]
     path = write_video(tmp_path / "a.mp4", times_s, size_wh=(320, 240), sound="aac")
@@ -80,31 +70,22 @@ def test_a_drawn_part_has_the_sound_of_that_part(tmp_path: Path) -> None:
     assert heard[-1].time == pytest.approx(1.5, abs=0.35)
 
 
-@pytest.mark.usefixtures("make_pipeline")
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--image", "{}/a.png", "--step", "2"], "are for video files"),
         (["--video", "{}/a.mp4", "--start", "2", "--end", "1"], "end: expected more than 2 s"),
-        (["--video", "{}/a.mp4", "--start", "1:2:3:4"], "h:mm:ss"),
-        (["--video", "{}/a.mp4", "--start", "-1"], "expected"),
-        (["--camera", "0", "--reconnect", "often"], "forever"),
     ],
 )
-def test_a_part_or_patience_that_cannot_be_is_a_usage_error(
+def test_a_part_that_cannot_be_is_a_usage_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     write_video(tmp_path / "a.mp4", [0.0])
     cv2.imwrite(str(tmp_path / "a.png"), scene_image())
-    try:
-        code = main([word.format(tmp_path) for word in words])
-    except SystemExit as stopped:
-        code = stopped.code
-    assert code == 2
+    assert main([word.format(tmp_path) for word in words]) == 2
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("make_pipeline")
 def test_a_pipe_gives_a_drawn_video_without_sound_and_that_is_said(
     tmp_path: Path, shared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,17 +100,6 @@ def test_a_pipe_gives_a_drawn_video_without_sound_and_that_is_said(
         assert sum(1 for _ in container.decode(video=0)) == 24
 
 
-@pytest.mark.usefixtures("make_pipeline")
-@pytest.mark.parametrize("flag", ["--image", "--video", "--source", "--camera", ""])
-@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".jpg", "a\0b", "http://[::1"])
-def test_a_name_that_cannot_be_is_one_sentence(
-    capsys: pytest.CaptureFixture[str], flag: str, name: str
-) -> None:
-    assert main([*([flag] if flag else []), name, "--no-window"]) in (2, 3)
-    assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-@pytest.mark.usefixtures("make_pipeline")
 @pytest.mark.parametrize("patience", [[], ["--reconnect", "1"]])
 def test_a_camera_that_is_dead_from_the_start_holds_up_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], patience: list[str]

@@ -1,7 +1,5 @@
 """Images: every format upright and in three bytes, folders in order, and those that move."""
 
-from contextlib import suppress
-
 import cv2
 import numpy as np
 import pytest
@@ -77,11 +75,10 @@ def test_what_is_no_image_is_one_sentence(tmp_path, spec, sentence):
 
 
 def test_gray_sixteen_bit_and_transparent_images_become_three_bytes(tmp_path):
-    cv2.imwrite(str(tmp_path / "gray.png"), np.full((4, 6), 7, np.uint8))
-    cv2.imwrite(str(tmp_path / "deep.png"), np.full((4, 6, 3), 256 * 50, np.uint16))
-    cv2.imwrite(str(tmp_path / "clear.png"), np.full((4, 6, 4), 9, np.uint8))
-    for name, value in (("gray.png", 7), ("deep.png", 50), ("clear.png", 9)):
-        image_bgr = read_image(tmp_path / name)
+    gray, deep = np.full((4, 6), 7, np.uint8), np.full((4, 6, 3), 256 * 50, np.uint16)
+    for stored, value in ((gray, 7), (deep, 50), (np.full((4, 6, 4), 9, np.uint8), 9)):
+        cv2.imwrite(str(tmp_path / "a.png"), stored)
+        image_bgr = read_image(tmp_path / "a.png")
         assert image_bgr.shape == (4, 6, 3) and image_bgr.dtype == np.uint8
         assert abs(int(image_bgr[0, 0, 0]) - value) <= 1
 
@@ -117,10 +114,8 @@ def test_every_orientation_of_every_format_comes_upright(tmp_path, suffix, orien
     Image.fromarray(np.ascontiguousarray(STORED[orientation])).save(path, exif=exif, quality=95)
     image_rgb = read_image(path)[..., ::-1]
     assert image_rgb.shape == CORNERS.shape
-    middles = [(10, 15), (10, 45), (30, 15), (30, 45)]
-    for row, column in middles:
-        difference = image_rgb[row, column].astype(int) - CORNERS[row, column]
-        assert np.abs(difference).max() < 30
+    middles = slice(10, None, 20), slice(15, None, 30)
+    assert np.abs(image_rgb[middles].astype(int) - CORNERS[middles]).max() < 30
 
 
 def test_a_tiled_heic_is_one_image(shared):
@@ -132,25 +127,16 @@ def test_a_tiled_heic_is_one_image(shared):
         assert [frame.size_wh for frame in source] == [(500, 334)] * 3
 
 
-@pytest.mark.parametrize("suffix", [".webp", ".gif", ".png", ".avif", ".tif"])
-def test_of_several_images_in_a_file_the_first_is_taken_and_that_is_said(tmp_path, said, suffix):
-    several = [Image.new("RGB", (32, 24), (value, 0, 0)) for value in (200, 100, 0)]
-    path = tmp_path / f"a{suffix}"
-    several[0].save(path, save_all=True, append_images=several[1:])
-    with open_images(path) as source:
-        (frame,) = source
-    assert abs(int(frame.image_bgr[12, 16, 2]) - 200) < 12
-    assert said == [f"{path} holds several images; only the first is taken"]
-
-
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".apng", ".avif"])
-def test_every_animated_image_has_all_frames_with_their_times(tmp_path, suffix):
+def test_every_animated_image_has_all_frames_with_their_times(tmp_path, said, suffix):
     values, path = (200, 100, 0), tmp_path / f"a{suffix}"
     several = [Image.new("RGB", (32, 24), (value, 0, 0)) for value in values]
-    several[0].save(
-        path, save_all=True, append_images=several[1:], duration=[100, 200, 300],
-        format="PNG" if suffix == ".apng" else None,
-    )  # fmt: skip
+    kind = "PNG" if suffix == ".apng" else None
+    animated = {"save_all": True, "append_images": several[1:], "duration": [100, 200, 300]}
+    several[0].save(path, format=kind, **animated)
+    with open_images(path) as source:
+        assert len(list(source)) == 1
+    assert said == [f"{path} holds several images; only the first is taken"]
     with open_source(path) as source:
         frames = list(source)
     assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.3])
@@ -165,8 +151,8 @@ def test_every_animated_image_has_all_frames_with_their_times(tmp_path, suffix):
 
 
 def test_an_animated_image_that_is_cut_short_ends_in_a_sentence(tmp_path):
-    rng = np.random.default_rng(0)
-    several = [Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)) for _ in range(8)]
+    noise = np.random.default_rng(0).integers(0, 256, (8, 48, 64, 3), np.uint8)
+    several = [Image.fromarray(image) for image in noise]
     path = tmp_path / "a.png"
     several[0].save(path, save_all=True, append_images=several[1:], duration=100)
     path.write_bytes(path.read_bytes()[:-30000])
@@ -205,23 +191,10 @@ def test_no_interpreter_is_started_for_a_image(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_damaged_jpeg_leaves_the_word_to_livepose(shared, tmp_path, capfd):
-    data = bytearray((shared / "images" / "skier.jpg").read_bytes())
-    path, rng = tmp_path / "a.jpg", np.random.default_rng(1)
-    for place in rng.integers(len(data) // 2, len(data), 40):
-        data[place] ^= 0x10
-    for content in (bytes(data), bytes(data[:-2000])):
-        path.write_bytes(content)
-        with suppress(SourceError):
-            read_image(path)
-    assert capfd.readouterr() == ("", "")
-
-
 def test_a_image_that_ffmpeg_would_show_a_tile_of_is_no_video(shared, tmp_path):
-    with pytest.raises(SourceError, match="is an image; --image and --source read it"):
-        open_video(shared / "cases" / "heic_tiled" / "folder" / "b.heic")
-    (tmp_path / "b.avif").write_bytes(
-        (shared / "cases" / "heic_tiled" / "folder" / "b.heic").read_bytes()
-    )
-    with pytest.raises(SourceError, match="is an image"):
-        open_video(tmp_path / "b.avif")  # whatever its name says
+    tiled = shared / "cases" / "heic_tiled" / "folder" / "b.heic"
+    renamed = tmp_path / "b.mp4"  # whatever its name says
+    renamed.write_bytes(tiled.read_bytes())
+    for path in (tiled, renamed):
+        with pytest.raises(SourceError, match="is an image; --image and --source read it"):
+            open_video(path)

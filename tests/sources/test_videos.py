@@ -20,7 +20,6 @@ from sources.drawn import frames_of, write_video
 from livepose.errors import SourceError
 from livepose.sources import Excerpt, VideoSource, open_source, open_video
 from livepose.sources.frames import HLG, PQ, to_sdr
-from livepose.sources.video import ForwardTimes
 
 
 def test_irregular_times_are_those_of_the_file(tmp_path):
@@ -33,37 +32,20 @@ def test_irregular_times_are_those_of_the_file(tmp_path):
     )
 
 
-def test_time_starts_where_the_earliest_of_image_and_sound_starts(tmp_path):
-    times_s = [10 + k / 25 for k in range(50)]
+def test_time_starts_with_the_first_frame_wherever_the_file_begins(tmp_path):
+    times_s = [10 + k / 25 for k in range(12)]
     path = write_video(tmp_path / "a.ts", times_s)
     assert [f.time_s for f in frames_of(path)] == pytest.approx([t - 10 for t in times_s], abs=2e-5)
 
 
 @pytest.mark.parametrize(
-    ("start", "given", "seconds"),
-    [
-        (0, [None, "1/10", "1/10", None, "0", "1/25", "2"], [0, 0.1, 0.14, 0.18, 0.22, 0.26, 2.22]),
-        (None, ["1/30", "2/30"], [0, 1 / 30]),
-        (0, ["0", "1/100"], [0, 0.01]),
-    ],
-    ids=["never back", "start unknown", "zero is a time"],
-)
-def test_times_go_forward_from_the_start(start, given, seconds):
-    times = ForwardTimes(None if start is None else Fraction(start), 0.04)
-    got = [times(None if one is None else Fraction(one)) for one in given]
-    assert got == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize(
     ("name", "form", "codec", "rate"),
     (
-        *(("a.avi", "avi", "libx264", 24), ("a.avi", "avi", "mpeg4", 24)),
-        *(("a.mxf", "mxf", "libx264", 25), ("a.asf", "asf", "libx264", 25)),
-        *(("a.mxf", "mxf", "mpeg2video", 25), ("a.mxf", "mxf", "libx264", 50)),
+        *(("a.avi", "avi", "libx264", 24), ("a.mxf", "mxf", "libx264", 50)),
+        *(("a.mxf", "mxf", "mpeg2video", 25), ("a.asf", "asf", "libx264", 25)),
         *(("a.h264", "h264", "libx264", 12), ("a.h265", "hevc", "libx265", 12)),
-        *(("a.m1v", "mpeg1video", "mpeg1video", 25), ("a.m2v", "mpeg2video", "mpeg2video", 50)),
-        *(("a.m4v", "m4v", "mpeg4", 12), ("a.ts", "mpegts", "libx264", 24)),
-        *(("a.flv", "flv", "libx264", 24), ("a.ivf", "ivf", "libvpx", 12)),
+        *(("a.m2v", "mpeg2video", "mpeg2video", 50), ("a.m4v", "m4v", "mpeg4", 12)),
+        *(("a.ts", "mpegts", "libx264", 24), ("a.ivf", "ivf", "libvpx", 12)),
     ),
 )
 def test_frames_of_any_container_have_even_times(tmp_path, name, form, codec, rate):
@@ -102,10 +84,8 @@ def test_a_raw_stream_without_times_runs_at_25_frames_a_second(shared):
     ("name", "count", "size_wh"),
     [
         ("variable_frame_rate.mp4", 95, (640, 360)),
-        ("size_change.mjpeg", 60, (320, 240)),
         ("size_change.ts", 240, (854, 480)),
         ("wrong_frame_count.avi", 60, (320, 180)),
-        ("one_frame.mp4", 1, (480, 854)),
         ("odd_size.mp4", 120, (427, 241)),
         ("hevc_10bit.mkv", 120, (640, 480)),
         ("grayscale.avi", 45, (256, 148)),
@@ -155,7 +135,6 @@ def test_a_file_behind_http_is_a_file_and_not_a_camera(tmp_path):
         ("nothing.mp4", None, "does not exist; expected a video file"),
         ("empty.mp4", b"", r"is empty \(0 bytes\)"),
         ("garbage.mp4", bytes(range(256)) * 40, "is not a video that can be read"),
-        ("text.txt", b"hello " * 50, "is not a video that can be read"),
         ("truncated_no_index.mp4", "shared", "is not a video that can be read; it is damaged, cut"),
         ("audio_only.mp4", "shared", "has no image, only audio"),
     ],
@@ -171,22 +150,14 @@ def test_a_file_without_a_image_is_one_sentence(tmp_path, shared, name, content,
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_folder_for_a_video_is_an_error(tmp_path):
-    with pytest.raises(SourceError, match="is a folder; expected a video file"):
-        open_video(tmp_path)
-
-
-def two_tracks(path, default):
-    """A small track with one image, then a larger one that moves; the default one is marked."""
+def test_the_best_track_is_taken_and_the_others_are_said(tmp_path, said):
+    """A small track with one image comes first, then a larger one that moves."""
+    path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as output:
         small = output.add_stream("mjpeg", rate=25)
         small.width, small.height, small.pix_fmt = 32, 24, "yuvj420p"
         large = output.add_stream("libx264", rate=25, options={"bf": "0"})
         large.width, large.height, large.pix_fmt = 64, 48, "yuv420p"
-        for stream in (small, large):
-            stream.disposition = (
-                av.stream.Disposition.default if stream is default(small, large) else 0
-            )
         for number in range(10):
             for stream in (small, large)[number > 0 :]:
                 drawn = np.full((stream.height, stream.width, 3), 90, np.uint8)
@@ -195,11 +166,6 @@ def two_tracks(path, default):
                 output.mux(stream.encode(frame))
         for stream in (small, large):
             output.mux(stream.encode(None))
-    return path
-
-
-def test_the_best_track_is_taken_and_the_others_are_said(tmp_path, said):
-    path = two_tracks(tmp_path / "a.mkv", lambda small, large: large)
     with open_source(path) as source:
         assert source.size_wh == (64, 48) and len(list(source)) == 10
     (sentence,) = said
@@ -218,12 +184,12 @@ def test_the_part_that_is_asked_for_has_the_times_of_the_file(tmp_path):
         assert (frame.image_bgr == whole[number].image_bgr).all()
 
 
-@pytest.mark.parametrize("suffix", (".mkv", ".avi", ".ts"))
-def test_a_part_of_any_container_is_the_same(tmp_path, suffix):
-    codec = "mjpeg" if suffix == ".avi" else "libx264"
-    form = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mkv", "libx264"), (".avi", "mjpeg"), (".ts", "libx264")]
+)
+def test_a_part_of_any_container_is_the_same(tmp_path, suffix, codec):
     times_s = [k / 25 for k in range(60)]
-    path = write_video(tmp_path / f"a{suffix}", times_s, codec=codec, pixel_format=form)
+    path = write_video(tmp_path / f"a{suffix}", times_s, codec=codec)
     part = frames_of(path, excerpt=Excerpt(start_s=1.0, end_s=1.2))
     assert [f.time_s for f in part] == pytest.approx([1.0, 1.04, 1.08, 1.12, 1.16], abs=2e-3)
 
@@ -290,9 +256,8 @@ def test_a_colour_profile_with_a_name_is_no_crash(tmp_path):
         "with open_video(sys.argv[1]) as source: print(len(list(source)))\n"
         "del source; gc.collect()"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", code, str(path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout.strip()) == (0, "1")
 
 
@@ -302,7 +267,6 @@ def test_a_colour_profile_with_a_name_is_no_crash(tmp_path):
         (Fraction(4, 3), 0, (85, 48), (85 / 64, 1.0)),
         (Fraction(1, 2), 0, (64, 96), (1.0, 2.0)),
         (Fraction(2, 1), 90, (48, 128), (1.0, 2.0)),
-        (Fraction(100, 101), 0, (64, 48), (1.0, 1.0)),
         (Fraction(1, 1000), 0, (64, 48), (1.0, 1.0)),
     ],
 )
@@ -315,17 +279,7 @@ def test_pixels_of_any_believable_shape_are_squared(tmp_path, aspect, rotate, si
 def test_the_colours_of_hdr_are_those_of_a_screen(shared):
     case = shared / "cases" / "hdr_hlg"
     shown = frames_of(case / "hlg.mov")[0].image_bgr.astype(float)
-    usual = frames_of(case / "sdr.mp4")[0].image_bgr.astype(float)
-    with av.open(str(case / "hlg.mov")) as container:
-        grey = next(container.decode(video=0)).to_ndarray(format="bgr24").astype(float)
-
-    def colourfulness(image):
-        return (image.max(axis=2) - image.min(axis=2)).mean()
-
     assert shown.mean((0, 1)) == pytest.approx((47, 76, 76), abs=4)  # zscale, tonemap=clip
-    assert abs(colourfulness(shown) - colourfulness(usual)) < abs(
-        colourfulness(grey) - colourfulness(usual)
-    )
 
 
 @pytest.mark.parametrize(("curve", "white"), [(HLG, round(0.75 * 255)), (PQ, round(0.58 * 255))])

@@ -3,38 +3,29 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from window.xvfb import Display, running_display
-
-
-@pytest.fixture
-def display(tmp_path: Path) -> Iterator[Display]:
-    with running_display(tmp_path) as display:
-        yield display
+from window.xvfb import running_display
 
 
 def test_the_image_is_seen_while_the_networks_get_ready_and_q_ends_that(
-    display: Display, shared: Path, tmp_path: Path
+    shared: Path, tmp_path: Path
 ) -> None:
-    said = tmp_path / "said"
-    clip = shared / "video" / "pedestrians.mp4"
+    said, clip = tmp_path / "said", shared / "video" / "pedestrians.mp4"
     command = [sys.executable, "-m", "livepose", "--detector", "embedded", str(clip)]
-    with said.open("w") as stderr:
+    with running_display(tmp_path) as display, said.open("w") as stderr:
         process = subprocess.Popen(command, env=display.environment, stderr=stderr)
-    try:
-        window = display.find_window("livepose")
-        assert window is not None, said.read_text()
-        until_s = time.monotonic() + 20  # a busy machine is slow to decode the first image
-        while display.screenshot_bgr().any(axis=2).mean() <= 0.1 and time.monotonic() < until_s:
-            time.sleep(0.05)
-        assert display.screenshot_bgr().any(axis=2).mean() > 0.1
-        assert "ready after" not in said.read_text()
-        display.press(window, "q")
-        assert process.wait(timeout=20) == 0
-        assert "ready after" not in said.read_text()
-    finally:
-        process.kill()
-        process.wait()
+        try:
+            window = display.find_window("livepose")
+            assert window is not None, said.read_text()
+            until_s = time.monotonic() + 20  # a busy machine is slow to decode the first image
+            while display.screenshot_bgr().any(axis=2).mean() <= 0.1:
+                assert time.monotonic() < until_s
+                time.sleep(0.05)
+            assert "ready after" not in said.read_text()
+            display.press(window, "q")
+            assert process.wait(timeout=20) == 0
+            assert "ready after" not in said.read_text()
+        finally:
+            process.kill()
+            process.wait()
