@@ -41,7 +41,7 @@ def test_who_asks_at_the_same_time_is_answered_in_one_batch(
             raise DeviceError("cuda:0 ran out of memory")
         return [2 * number for number in numbers]
 
-    def ask(number: int) -> int | str:
+    def ask(number: int) -> list[int | str]:
         with batched.client():
             answers: list[int | str] = []
             for question in (number, number + 10):

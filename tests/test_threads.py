@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -69,11 +70,9 @@ def test_what_is_used_by_several_threads_is_used_one_at_a_time() -> None:
                 time.sleep(0)
                 inside[0] -= 1
 
-    threads = [threading.Thread(target=use) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            pool.submit(use)
     assert most == [1]
 
 

@@ -178,7 +178,7 @@ def test_a_still_of_high_dynamic_range_is_shown_as_a_film_of_it(tmp_path, suffix
     assert abs(int(shown[24, 32, 1]) - int(plain[24, 32, 1])) > 10
 
 
-def test_no_interpreter_is_started_for_a_image(tmp_path, monkeypatch, capfd):
+def test_no_interpreter_is_started_for_an_image(tmp_path, monkeypatch, capfd):
     def started(*_, **__):
         raise AssertionError("a program was started")
 
@@ -191,7 +191,7 @@ def test_no_interpreter_is_started_for_a_image(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_image_that_ffmpeg_would_show_a_tile_of_is_no_video(shared, tmp_path):
+def test_an_image_that_ffmpeg_would_show_a_tile_of_is_no_video(shared, tmp_path):
     tiled = shared / "cases" / "heic_tiled" / "folder" / "b.heic"
     renamed = tmp_path / "b.mp4"  # whatever its name says
     renamed.write_bytes(tiled.read_bytes())

@@ -74,7 +74,7 @@ def test_a_display_that_accepts_but_never_answers_is_given_up(
         assert "did not answer within 0.7 s" in display._missing_display({"DISPLAY": name})
 
 
-@pytest.mark.parametrize("module", ["livepose.sinks.video", "livepose.sources", "livepose.player"])
+@pytest.mark.parametrize("module", ["livepose.sinks.video", "livepose.sources"])
 def test_whatever_is_imported_first_pyav_does_not_come_before_opencv(module: str) -> None:
     """With the X libraries that PyAV brings OpenCV's windows hang."""
     code = f"import sys, {module}; names = list(sys.modules); print(names.index('cv2'), end=' ')"

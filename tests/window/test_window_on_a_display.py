@@ -22,6 +22,8 @@ assert Window.available() == (True, ""), Window.available()
 image = np.load(sys.argv[1])
 end = time.monotonic() + 60
 with Window("livepose window test") as window:
+    window.show(image)
+    print("open", flush=True)
     while time.monotonic() < end:
         window.show(image)
         for command in window.poll():
@@ -46,6 +48,7 @@ class Child:
             self.process.kill()
             raise AssertionError(f"no window came: {self.process.communicate()}")
         self.window = window
+        assert self.next_line() == "open"  # keys are heard from now on
 
     def next_line(self) -> str:
         assert self.process.stdout is not None
