@@ -37,14 +37,6 @@ def blur(heatmap, kernel):
     return sum(weights[t] * along_x[t : t + height] for t in range(kernel))
 
 
-def modulate(heatmap, kernel):
-    """Blurred and rescaled to the old maximum; None where the blur left nothing positive."""
-    blurred = blur(heatmap, kernel)
-    if blurred.max() <= 0:
-        return None
-    return blurred * (float(heatmap.max()) / blurred.max())
-
-
 def peak(heatmap):
     """Column, row and value of the first highest cell, or None."""
     if not np.isfinite(heatmap).all() or heatmap.max() <= 0:
@@ -88,37 +80,21 @@ def integral(heatmap):
 def derivatives(log_map, x, y):
     """Gradient and Hessian of a log map at a cell; second differences two cells wide."""
     at = log_map.__getitem__
-    gradient = np.array(
-        [
-            (at((y, x + 1)) - at((y, x - 1))) / 2,
-            (at((y + 1, x)) - at((y - 1, x))) / 2,
-        ]
-    )
+    along_x, along_y = at((y, x + 1)) - at((y, x - 1)), at((y + 1, x)) - at((y - 1, x))
+    gradient = np.array([along_x, along_y]) / 2
     xx = (at((y, x + 2)) - 2 * at((y, x)) + at((y, x - 2))) / 4
     yy = (at((y + 2, x)) - 2 * at((y, x)) + at((y - 2, x))) / 4
     xy = at((y + 1, x + 1)) - at((y - 1, x + 1)) - at((y + 1, x - 1)) + at((y - 1, x - 1))
     return gradient, np.array([[xx, xy / 4], [xy / 4, yy]])
 
 
-def kind_of_step(log_map, x, y):
-    """What DARK does at a cell: "step", "far" (beyond the reach), "uphill" or "flat"."""
-    gradient, hessian = derivatives(log_map, x, y)
-    det = hessian[0, 0] * hessian[1, 1] - hessian[0, 1] ** 2
-    if det == 0:
-        return "flat"
-    if not (hessian[0, 0] < 0 and det > 0):
-        return "uphill"
-    step = -np.linalg.inv(hessian) @ gradient
-    return "far" if np.abs(step).max() > REACH else "step"
-
-
 def dark_step(log_map, x, y):
     """Step and covariance at a cell at least two cells from the border."""
     gradient, hessian = derivatives(log_map, x, y)
-    kind = kind_of_step(log_map, x, y)
-    if kind == "flat":
+    det = hessian[0, 0] * hessian[1, 1] - hessian[0, 1] ** 2
+    if det == 0:
         return np.zeros(2), np.full((2, 2), np.nan)
-    if kind == "uphill":
+    if not (hessian[0, 0] < 0 and det > 0):
         return 0.25 * np.sign(gradient), np.full((2, 2), np.nan)
     covariance = -np.linalg.inv(hessian)
     step = covariance @ gradient
@@ -126,9 +102,11 @@ def dark_step(log_map, x, y):
 
 
 def log_of(heatmap, kernel):
-    """Logarithm of the modulated map, or None."""
-    modulated = modulate(heatmap, kernel)
-    return None if modulated is None else np.log(np.maximum(modulated, FLOOR))
+    """Logarithm of the map, blurred and rescaled to its old maximum; None if nothing is left."""
+    blurred = blur(heatmap, kernel)
+    if blurred.max() <= 0:
+        return None
+    return np.log(np.maximum(blurred * (float(heatmap.max()) / blurred.max()), FLOOR))
 
 
 def dark(heatmap, kernel=3):
@@ -144,13 +122,10 @@ def dark(heatmap, kernel=3):
 
 def every(decoder, heatmaps, *arguments):
     """A decoder of one map for (P, K, H, W): xy, scores, covariance."""
-    people, keypoints = heatmaps.shape[:2]
-    xy = np.empty((people, keypoints, 2))
-    scores = np.empty((people, keypoints))
-    covariance = np.empty((people, keypoints, 2, 2))
-    for p in range(people):
-        for k in range(keypoints):
-            xy[p, k], scores[p, k], covariance[p, k] = decoder(heatmaps[p, k], *arguments)
+    shape = heatmaps.shape[:2]
+    xy, scores, covariance = np.empty((*shape, 2)), np.empty(shape), np.empty((*shape, 2, 2))
+    for one in np.ndindex(shape):
+        xy[one], scores[one], covariance[one] = decoder(heatmaps[one], *arguments)
     return xy, scores, covariance
 
 

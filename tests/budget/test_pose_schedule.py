@@ -21,13 +21,11 @@ class Scene:
         self.lefts = list(lefts)
         self.time_s = 0.0
         self.image_bgr = np.full((480, 640, 3), 90, np.uint8)
-        self.missing: list[int] = []
 
     def poses(self) -> Poses:
         boxes_xyxy = np.array([[left, 100.0, left + 100, 300.0] for left in self.lefts])
         xy = boxes_xyxy[:, None, :2] + PLACES_XY * (100, 200)
         scores = np.full(xy.shape[:2], 0.8)
-        xy[:, self.missing], scores[:, self.missing] = np.nan, 0.0
         spread = np.tile(16.0 * np.eye(2), (len(xy), 17, 1, 1))
         ids = np.arange(1, len(xy) + 1)
         return Poses(xy, scores, boxes_xyxy, np.ones(len(xy)), ids, spread)
@@ -42,11 +40,6 @@ class Scene:
         seen = self.smoother.apply(self.time_s, poses.select(due))
         overdue = np.zeros(np.count_nonzero(~due), dtype=bool)
         return due, self.schedule.propagate(self.time_s, seen, poses.select(~due), overdue)
-
-    def light_up(self) -> None:
-        """Something changes in the box of the first."""
-        self.image_bgr = self.image_bgr.copy()
-        self.image_bgr[150:170, 90:110] = 160
 
     def frames(self, count: int, step_s: float = STEP_S) -> np.ndarray:
         return np.array([self.frame(step_s)[0] for _ in range(count)])
@@ -64,7 +57,7 @@ def test_people_who_rest_are_looked_at_now_and_then_and_stay_where_they_are() ->
         assert (people.keypoint_states == states[:, None]).all()
 
 
-@pytest.mark.parametrize("rate_hz", [4, 6, 10, 30, 120])
+@pytest.mark.parametrize("rate_hz", [4, 30, 120])
 def test_nobody_is_propagated_for_longer_than_a_quarter_of_a_second(rate_hz: int) -> None:
     scene = Scene((50, 400))
     scene.frames(rate_hz, 1 / rate_hz)
@@ -78,10 +71,9 @@ def test_nobody_is_propagated_for_longer_than_a_quarter_of_a_second(rate_hz: int
     [
         ((50,), {}),
         ((50, 400), {"every_frame": True}),
-        ((50, 400), {"method": "none"}),
         ((50, 400), {"method": "one-euro"}),
     ],
-    ids=["one alone", "who asks for it", "no filter", "a filter that does not predict"],
+    ids=["one alone", "who asks for it", "a filter that does not predict"],
 )
 def test_everybody_is_looked_at_in_every_frame(lefts: tuple[float, ...], how: dict) -> None:
     assert Scene(lefts, **how).frames(60).all()
@@ -92,7 +84,8 @@ def test_a_hand_that_begins_to_move_is_looked_at_in_the_same_frame_and_nobody_el
     scene.frames(40)
     while not scene.frame()[0].all():
         pass
-    scene.light_up()
+    scene.image_bgr = scene.image_bgr.copy()
+    scene.image_bgr[150:170, 90:110] = 160
     assert scene.frame()[0].tolist() == [True, False]
 
 
@@ -119,28 +112,3 @@ def test_whoever_moves_is_not_propagated_over_a_tenth_of_a_second(
         scene.image_bgr = noise.integers(0, 255, scene.image_bgr.shape, dtype=np.uint8)
         looks.append(scene.frame(step_s)[0])
     assert np.all(looks) == all_looked_at
-
-
-def test_somebody_who_loses_a_keypoint_is_looked_at_until_it_is_given_up() -> None:
-    scene = Scene((50, 400))
-    scene.frames(40)
-    while not scene.frame()[0].all():
-        pass
-    scene.light_up()
-    scene.missing = [9]
-    assert scene.frames(6)[:, 0].all()
-    assert not scene.frames(3)[:, 0].any()
-
-
-def test_whoever_stands_before_somebody_who_is_looked_at_is_looked_at_too() -> None:
-    scene = Scene((50, 60, 400))
-    scene.frames(40)
-    looks = scene.frames(60)
-    assert (looks[:, 0] == looks[:, 1]).all()
-
-
-def test_after_a_reset_everybody_is_new() -> None:
-    scene = Scene((50, 400))
-    scene.frames(60)
-    scene.schedule.reset()
-    assert scene.frames(10).all()

@@ -1,16 +1,13 @@
 """Where a pixel's centre is: the way to the crop and the exact way back, in every alignment."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import livepose.crops.geometry
 from livepose.crops import ALIGNMENTS, CropGeometry
 
-INPUTS = ("128x96", "256x192", "384x288", "256x256")
+INPUTS = ("128x96", "256x256")
 GOLDEN = (("hrnet", "hrnet"), ("dark", "dark"), ("hrnet", "mmpose"), ("udp", "udp"))
 """Our alignment, and the group of the golden file that it is held against."""
 
@@ -38,15 +35,7 @@ def golden_boxes(golden):
     return np.concatenate([corner, corner + size], axis=1)
 
 
-def _named(group, boxes):
-    """Which boxes are held against the reference."""
-    keep = np.ones(len(boxes), dtype=bool)
-    if group in UNPADDED:
-        keep[UNPADDED[group]] = False
-    return keep
-
-
-@pytest.mark.parametrize("rotation_deg", (0, 30, -45))
+@pytest.mark.parametrize("rotation_deg", (0, 30))
 @pytest.mark.parametrize("size", INPUTS)
 @pytest.mark.parametrize(("alignment", "group"), GOLDEN)
 def test_matrices_are_those_of_the_reference(
@@ -63,7 +52,7 @@ def test_matrices_are_those_of_the_reference(
     turned = np.abs(ours - wanted)[:, :, :2].max(axis=(1, 2)) / scale
     tolerance = np.full(len(scale), 2e-5)
     tolerance[FLOAT32_BOX] = 2e-4
-    keep = _named(group, golden_boxes)
+    keep = np.arange(len(golden_boxes)) != UNPADDED.get(group)
     assert (turned <= tolerance)[keep].all()
     moved = np.abs(ours - wanted)[:, :, 2] / (1 + np.abs(wanted[:, :, 2]))
     assert (moved.max(axis=1) <= tolerance * 5)[keep].all()
@@ -76,18 +65,18 @@ def test_the_way_back_is_that_of_the_reference(golden, golden_boxes, alignment, 
     heatmap_hw = tuple(side // 4 for side in size_of(size))
     geometry = CropGeometry(alignment, size_of(size))
     ours = geometry.to_image(golden[f"heatmap_xy/{size}"], golden_boxes, heatmap_hw)
-    keep = _named(group, golden_boxes)
+    keep = np.arange(len(golden_boxes)) != UNPADDED.get(group)
     np.testing.assert_allclose(ours[keep], golden[name][keep], atol=2e-4)
 
 
-BOX = st.tuples(
+BOXES = st.tuples(
     st.floats(-500, 2000), st.floats(-500, 2000), st.floats(0, 1500), st.floats(0, 1500)
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
-    boxes=st.lists(BOX, max_size=4),
+    boxes=st.lists(BOXES, max_size=4),
     alignment=st.sampled_from(ALIGNMENTS),
     size_hw=st.sampled_from([(128, 96), (256, 192), (96, 128), (256, 256)]),
     seed=st.integers(0, 1000),
@@ -122,34 +111,15 @@ def to_input(alignment, heatmap_xy, size_hw, heatmap_hw, geometry, boxes_xyxy):
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-def test_a_rotation_turns_the_image_about_the_box_centre(alignment):
-    geometry, box = CropGeometry(alignment, (128, 96)), [[100, 50, 180, 250]]
-    upright, turned = geometry.matrices(box)[0], geometry.matrices(box, 30.0)[0]
-    centre = np.linalg.solve(upright[:, :2], upright @ [0, 0, 1] * -1 + upright @ [139.5, 149.5, 1])
-    np.testing.assert_allclose(centre, (139.5, 149.5))
-    middle = (140.0, 150.0) if alignment in ("hrnet", "udp") else (139.5, 149.5)
-    np.testing.assert_allclose(turned @ [*middle, 1], upright @ [*middle, 1])
-    leaning = np.array([np.sin(np.pi / 6), -np.cos(np.pi / 6)])
-    up = turned[:, :2] @ leaning
-    assert abs(up[0]) < 1e-12
-    assert up[1] < 0
-    np.testing.assert_allclose(geometry.matrices(box * 2, [0.0, 30.0])[1], turned)
-
-
-@pytest.mark.parametrize("alignment", ALIGNMENTS)
 def test_a_covariance_is_carried_like_differences_of_points(alignment):
-    geometry, boxes = CropGeometry(alignment, (128, 96)), [[10, 20, 110, 220], [0, 0, 400, 100]]
-    rng = np.random.default_rng(0)
-    spread = rng.normal(size=(2, 3, 2, 2))
-    covariance = spread @ spread.swapaxes(-1, -2)
-    ours = geometry.decoded_to_image(np.zeros((2, 3, 2)), covariance, boxes, (32, 24))[1]
-    origin = geometry.to_image(np.zeros((2, 1, 2)), boxes, (32, 24))[:, 0]
-    steps = [
-        geometry.to_image(np.full((2, 1, 2), unit), boxes, (32, 24))[:, 0] - origin
-        for unit in ([1.0, 0.0], [0.0, 1.0])
+    geometry, box = CropGeometry(alignment, (128, 96)), [[10, 20, 110, 220]]
+    covariance = np.array([[2.0, 0.5], [0.5, 1.0]])[None, None]
+    origin, right, down = geometry.to_image(np.array([[[0.0, 0], [1, 0], [0, 1]]]), box, (32, 24))[
+        0
     ]
-    jacobian = np.stack(steps, axis=-1)[:, None]
-    np.testing.assert_allclose(ours, jacobian @ covariance @ jacobian.swapaxes(-1, -2))
+    jacobian = np.stack([right - origin, down - origin], axis=-1)
+    _, ours = geometry.decoded_to_image(np.zeros((1, 1, 2)), covariance, box, (32, 24))
+    np.testing.assert_allclose(ours, jacobian @ covariance @ jacobian.T)
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
@@ -166,27 +136,21 @@ def test_what_is_not_there_stays_nan_and_touches_nobody_else(alignment):
     assert np.isfinite(geometry.matrices(boxes)[3]).all()
 
 
-def test_wrong_arguments_are_said():
-    with pytest.raises(ValueError, match=r"alignment: expected one of pixel_centre, .*'coco'"):
-        CropGeometry("coco", (128, 96))
-    with pytest.raises(ValueError, match=r"input_hw: expected two integers"):
-        CropGeometry("dark", (0, 96))
-    with pytest.raises(ValueError, match=r"padding: expected a positive number, got 0"):
-        CropGeometry("dark", (128, 96), padding=0)
-    geometry = CropGeometry("dark", (128, 96))
-    with pytest.raises(ValueError, match=r"boxes_xyxy: expected shape \(people, 4\), got \(4,\)"):
-        geometry.matrices([0, 0, 1, 1])
-    with pytest.raises(ValueError, match=r"rotation_deg: expected one angle or 1"):
-        geometry.matrices([[0, 0, 9, 9]], [1.0, 2.0])
-    with pytest.raises(ValueError, match=r"heatmap_xy: expected shape \(1, keypoints, 2\)"):
-        geometry.to_image(np.zeros((2, 17, 2)), [[0, 0, 9, 9]], (32, 24))
-    with pytest.raises(ValueError, match=r"image_xy: expected shape \(1, keypoints, 2\)"):
-        geometry.to_heatmap(np.zeros((1, 17, 3)), [[0, 0, 9, 9]], (32, 24))
-    with pytest.raises(ValueError, match=r"covariance: expected \(1, 17, 2, 2\)"):
-        geometry.decoded_to_image(
-            np.zeros((1, 17, 2)), np.zeros((1, 17, 2)), [[0, 0, 9, 9]], (32, 24)
-        )
+BOX = [[0, 0, 9, 9]]
 
 
-def test_the_examples_in_the_docstrings_run():
-    assert doctest.testmod(livepose.crops.geometry).failed == 0
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (lambda g: CropGeometry("coco", (128, 96)), "alignment: expected one of .*'coco'"),
+        (lambda g: CropGeometry("dark", (0, 96)), "input_hw: expected two integers"),
+        (lambda g: CropGeometry("dark", (9, 9), padding=0), "padding: expected a positive number"),
+        (lambda g: g.matrices([0, 0, 1, 1]), r"boxes_xyxy: expected shape \(people, 4\), got \(4,"),
+        (lambda g: g.matrices(BOX, [1.0, 2.0]), "rotation_deg: expected one angle or 1"),
+        (lambda g: g.to_image(np.zeros((2, 17, 2)), BOX, (9, 9)), "heatmap_xy: expected shape"),
+        (lambda g: g.to_heatmap(np.zeros((1, 17, 3)), BOX, (9, 9)), "image_xy: expected shape"),
+    ],
+)
+def test_wrong_arguments_are_said(wrong, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        wrong(CropGeometry("dark", (128, 96)))

@@ -8,20 +8,9 @@ import reference
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import livepose.heatmaps.decoding
-from livepose.heatmaps import (
-    DECODERS,
-    decode,
-    decode_dark,
-    decode_integral,
-)
+from livepose.crops import geometry
+from livepose.heatmaps import DECODERS, decode, decode_dark, decode_integral, decoding, encoding
 
-TWINS = {
-    "argmax": reference.argmax,
-    "shift": reference.shift,
-    "integral": reference.integral,
-    "dark": reference.dark,
-}
 ODD_VALUES = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-12, 1e-30, 1e30, -1e30, np.nan, np.inf, -np.inf)
 
 
@@ -61,10 +50,6 @@ KINDS = (
 LAYOUTS = {
     "contiguous": lambda maps: maps,
     "reversed": lambda maps: np.ascontiguousarray(maps[:, :, ::-1, ::-1])[:, :, ::-1, ::-1],
-    "transposed": lambda maps: np.ascontiguousarray(maps.transpose(3, 1, 0, 2)).transpose(
-        2, 1, 3, 0
-    ),
-    "every second": lambda maps: np.repeat(maps, 2, axis=3)[..., ::2],
     "one channel of more": lambda maps: np.repeat(maps, 3, axis=1)[:, 1::3],
 }
 
@@ -100,17 +85,21 @@ def _well_conditioned(heatmap, kernel):
     return not scale < 1e-6 and (np.abs(gradient) > 1e-9).all()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(maps=heatmaps(), method=st.sampled_from(["argmax", "shift", "integral"]))
+@example(maps=np.zeros((0, 17, 32, 24), np.float32), method="argmax")
 def test_decoders_agree_with_their_plain_twins(maps, method):
-    xy, scores, covariance = reference.every(TWINS[method], maps)
-    found = DECODERS[method](maps)
+    before = maps.copy()
+    xy, scores, covariance = reference.every(getattr(reference, method), maps)
+    found = decode(maps, method)
+    assert found.xy.dtype == found.scores.dtype == found.covariance.dtype == np.float64
+    np.testing.assert_array_equal(maps, before)
     np.testing.assert_allclose(found.xy, xy, atol=1e-9)
     np.testing.assert_array_equal(found.scores, scores)
     np.testing.assert_allclose(found.covariance, covariance, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(maps=heatmaps(), kernel=st.sampled_from([1, 3, 5, 7, 9, 11, 17]))
 def test_dark_agrees_with_its_plain_twin(maps, kernel):
     xy, scores, covariance = reference.every(reference.dark, maps, kernel)
@@ -124,21 +113,7 @@ def test_dark_agrees_with_its_plain_twin(maps, kernel):
             np.testing.assert_allclose(found.covariance[index], covariance[index], atol=1e-4 * size)
 
 
-@settings(deadline=None, max_examples=100)
-@given(maps=heatmaps(), method=st.sampled_from(sorted(DECODERS)))
-@example(maps=np.zeros((0, 17, 32, 24), np.float32), method="dark")
-@example(maps=np.zeros((3, 0, 32, 24), np.float32), method="dark")
-def test_shapes_types_and_input_are_kept(maps, method):
-    before = maps.copy()
-    found = decode(maps, method)
-    assert found.xy.shape == (*maps.shape[:2], 2)
-    assert found.scores.shape == maps.shape[:2]
-    assert found.covariance.shape == (*maps.shape[:2], 2, 2)
-    assert found.xy.dtype == found.scores.dtype == found.covariance.dtype == np.float64
-    np.testing.assert_array_equal(maps, before)
-
-
-@pytest.mark.parametrize("sigma", (0.8, 1.0, 2.0, 3.0))
+@pytest.mark.parametrize("sigma", (0.8, 3.0))
 def test_a_gaussian_comes_back_to_rounding_error_without_modulation(sigma):
     rng = np.random.default_rng(4)
     centres = rng.uniform((4, 4), (19, 27), (8, 17, 2))
@@ -148,8 +123,6 @@ def test_a_gaussian_comes_back_to_rounding_error_without_modulation(sigma):
     np.testing.assert_allclose(
         exact.covariance, np.broadcast_to(sigma**2 * np.eye(2), (8, 17, 2, 2)), atol=1e-9
     )
-    single = decode_dark(maps.astype(np.float32), blur_kernel=1)
-    np.testing.assert_allclose(single.xy, centres, atol=5e-6)
 
 
 def test_the_integral_of_logits_is_the_softmax_mean():
@@ -157,18 +130,17 @@ def test_the_integral_of_logits_is_the_softmax_mean():
     logits[0, 0, 0, 0] = -np.inf  # a cell that is out of the question
     logits[1, 2, 3, 3] = np.nan
     found = decode_integral(logits, softmax_beta=2.0)
+    assert np.isnan(found.xy[1, 2]).all()
     weights = np.exp(2.0 * logits)
     weights /= weights.sum(axis=(2, 3), keepdims=True)
     rows, columns = np.mgrid[:8, :6]
     wanted = np.stack([(weights * c).sum(axis=(2, 3)) for c in (columns, rows)], axis=-1)
     np.testing.assert_allclose(found.xy, wanted, atol=1e-12)
     np.testing.assert_allclose(found.scores[0], weights.max(axis=(2, 3))[0])
-    assert found.scores[1, 2] == 0
-    assert np.isnan(found.xy[1, 2]).all()
 
 
 @pytest.mark.parametrize("method", sorted(DECODERS))
-@pytest.mark.parametrize("value", (0.0, -0.5, np.nan, np.inf, -np.inf, -np.nan))
+@pytest.mark.parametrize("value", (0.0, -0.5, np.nan, -np.inf))
 def test_a_map_that_says_nothing_is_nan_with_score_zero(method, value):
     maps = np.full((2, 3, 32, 24), value, dtype=np.float32)
     maps[1] = gaussian(11.0, 15.0)
@@ -179,57 +151,24 @@ def test_a_map_that_says_nothing_is_nan_with_score_zero(method, value):
     np.testing.assert_allclose(found.xy[1], np.broadcast_to((11.0, 15.0), (3, 2)), atol=1e-3)
 
 
-@pytest.mark.parametrize("x", (0, 1, 22, 23))
-def test_a_maximum_at_the_border_stays_on_its_cell(x):
-    found = decode_dark(gaussian(x + 0.2, 15.7)[None, None])
-    np.testing.assert_array_equal(found.xy[0, 0], (x, 16))
-    assert np.isnan(found.covariance).all()
-
-
-def test_a_saddle_is_climbed_by_a_quarter_pixel():
-    heatmap = np.full((9, 9), 0.9)
-    heatmap[4, 4] = 1.0
-    heatmap[3, 3] = heatmap[5, 5] = 0.99  # a ridge along one diagonal, a valley along the other
-    heatmap[3, 5] = heatmap[5, 3] = 0.01
-    heatmap[4, 5], heatmap[3, 4] = 0.95, 0.95  # uphill is right and up
-    found = decode_dark(heatmap[None, None], blur_kernel=1)
-    assert found.xy[0, 0].tolist() == [4.25, 3.75]
-    assert np.isnan(found.covariance).all()
-
-
-def test_decode_takes_names_and_the_kernel():
-    maps = (gaussian(11.3, 15.6) + gaussian(14.0, 18.0))[None, None]
-    for name, decoder in DECODERS.items():
-        np.testing.assert_array_equal(decode(maps, name).xy, decoder(maps).xy)
-    np.testing.assert_array_equal(
-        decode(maps, "dark", blur_kernel=11).xy, decode_dark(maps, blur_kernel=11).xy
-    )
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"shape": (17, 32, 24)}, r"heatmaps: expected shape \(people.*, got \("),
+        ({"shape": (1, 17, 0, 24)}, r"heatmaps: expected shape \(people.*, got \("),
+        *(({"dtype": kind}, "expected float16, float32 or") for kind in (np.uint8, complex)),
+        *(({"blur_kernel": odd}, "blur_kernel: expected an odd") for odd in (-3, 2, 3.0)),
+        *(({"softmax_beta": b}, "softmax_beta: expected None or") for b in (0.0, np.nan)),
+    ],
+)
+def test_a_wrong_argument_is_said(wrong, sentence):
+    maps = np.ones(wrong.pop("shape", (1, 1, 8, 8)), wrong.pop("dtype", np.float32))
+    with pytest.raises(ValueError, match=sentence):
+        (decode_integral if "softmax_beta" in wrong else decode_dark)(maps, **wrong)
     with pytest.raises(ValueError, match=r"argmax, shift, integral, dark, got 'taylor'"):
         decode(maps, "taylor")
 
 
-@pytest.mark.parametrize(
-    "shape", [(32, 24), (17, 32, 24), (1, 17, 0, 24), (1, 17, 32, 0), (1, 1, 1, 32, 24)]
-)
-@pytest.mark.parametrize("method", sorted(DECODERS))
-def test_a_wrong_shape_is_said(method, shape):
-    with pytest.raises(ValueError, match=r"heatmaps: expected shape \(people.*, got \("):
-        decode(np.zeros(shape, np.float32), method)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [
-        *(({"dtype": kind}, "expected float16, float32 or") for kind in (np.uint8, bool, complex)),
-        *(({"blur_kernel": odd}, "blur_kernel: expected an odd") for odd in (0, -3, 2, 3.0, None)),
-        *(({"softmax_beta": b}, "softmax_beta: expected None or") for b in (0.0, -1.0, np.nan)),
-    ],
-)
-def test_a_wrong_argument_is_said(wrong, sentence):
-    maps = np.ones((1, 1, 8, 8), wrong.pop("dtype", np.float32))
-    with pytest.raises(ValueError, match=sentence):
-        (decode_integral if "softmax_beta" in wrong else decode_dark)(maps, **wrong)
-
-
-def test_the_examples_in_the_docstrings_run():
-    assert doctest.testmod(livepose.heatmaps.decoding).failed == 0
+@pytest.mark.parametrize("module", (decoding, encoding, geometry))
+def test_the_examples_in_the_docstrings_run(module):
+    assert doctest.testmod(module).failed == 0

@@ -10,7 +10,7 @@ from studies.identity import interval
 class Clip:
     """A white rectangle that walks."""
 
-    def __init__(self, frames=50):
+    def __init__(self, frames=32):
         self.frames = frames
 
     def __enter__(self):
@@ -26,24 +26,16 @@ class Clip:
             yield Frame(image, index / 30, index)
 
 
-@pytest.fixture
-def rows(monkeypatch, tmp_path):
+def test_every_interval_is_measured_against_the_detector_at_every_frame(monkeypatch, tmp_path):
     monkeypatch.setattr("livepose.pipeline.open_runtime", lambda *_, **__: FakeRuntime())
     monkeypatch.setattr("livepose.pipeline.open_detector", lambda *_, **__: FakeDetector())
     monkeypatch.setattr(interval, "open_source", lambda _: Clip())
-    clips = [tmp_path / "walk.mp4"]
-    return interval.measure(clips, (1, 4, None), Settings(), None)
-
-
-def test_every_interval_is_measured_against_the_detector_at_every_frame(rows):
+    rows = interval.measure([tmp_path / "walk.mp4"], (1, 4, None), Settings(), None)
     assert [row.interval for row in rows] == [1, 4, None]
     assert rows[0].agreement == 1.0
     assert rows[0].oks == pytest.approx(1.0)
     assert [row.detected for row in rows[:2]] == [1.0, pytest.approx(0.25, abs=0.03)]
     assert all(row.ids == 1 and row.fps > 0 and row.agreement > 0.95 for row in rows)
-
-
-def test_the_table_and_the_plot_show_every_row(rows, tmp_path):
     lines = interval.markdown(rows).splitlines()
     assert len(lines) == 2 + len(rows)
     assert lines[-1].startswith("| walk.mp4 | adaptive | ")

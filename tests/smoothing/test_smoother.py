@@ -58,9 +58,6 @@ def late_px(method, path, fps=30.0):
     return path[-1, 0] - smoothed(Smoother(method), path, step_s=1 / fps)[-1, 0]
 
 
-# -- what is gained, and what it costs -------------------------------------------------------------
-
-
 def test_a_still_keypoint_trembles_less_than_half_as_much(method):
     assert smoothed(Smoother(method), noise(300))[60:].std() < 0.5 * noise(300).std()
     out = smoothed(Smoother(method), [[33.0, 44.0]] * 20)
@@ -79,7 +76,7 @@ def test_the_default_trembles_a_third_less_than_one_euro_and_lags_less():
     assert abs(late_px("balanced", path)) < 0.3 * late_px("one-euro", path)
 
 
-@pytest.mark.parametrize("fps", [1, 2, 5, 10])
+@pytest.mark.parametrize("fps", [1, 5])
 def test_it_smooths_and_follows_at_few_images_a_second_too(method, fps):
     out = smoothed(Smoother(method), noise(200), step_s=1 / fps)[20:]
     assert out.std() < 0.9 * noise(200).std()
@@ -100,22 +97,8 @@ def test_near_and_far_people_are_smoothed_alike_and_in_all_directions(method):
     np.testing.assert_allclose(smoothed(Smoother(method), points @ turn.T), far @ turn.T, atol=1e-9)
 
 
-def test_an_unsure_measurement_moves_a_keypoint_less_than_a_sure_one():
-    def moved(sigma):
-        smoother = Smoother()
-        smoothed(smoother, [[100.0, 100.0]] * 60)
-        last = people([[104.0, 100.0]], sigma=sigma)
-        return smoother.apply(60 * STEP_S, last).keypoints_xy[0, 0, 0] - 100.0
-
-    assert 0 < moved(0.15) < 0.5 * moved(0.02)
-
-
-# -- time ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("start_s", [0.0, -10 * STEP_S])
-def test_a_time_of_zero_is_a_time(method, start_s):
-    from_zero = smoothed(Smoother(method), noise(30), start_s=start_s)
+def test_a_time_of_zero_is_a_time(method):
+    from_zero = smoothed(Smoother(method), noise(30), start_s=0.0)
     np.testing.assert_allclose(from_zero, smoothed(Smoother(method), noise(30), 64.0), atol=1e-6)
     assert not np.allclose(from_zero[1], noise(30)[1])
 
@@ -145,9 +128,6 @@ def test_the_person_starts_anew(method, then_s):
     np.testing.assert_array_equal(back.keypoints_xy[0, 0], [90.0, 10.0])
 
 
-# -- who is who ------------------------------------------------------------------------------------
-
-
 def test_people_are_told_apart_by_id_not_by_row_and_a_new_one_starts_fresh(method):
     smoother = Smoother(method)
     smoother.apply(0.0, people([[10.0, 10.0], [300.0, 10.0]], ids=(1, 2)))
@@ -157,13 +137,11 @@ def test_people_are_told_apart_by_id_not_by_row_and_a_new_one_starts_fresh(metho
     np.testing.assert_allclose(swapped.keypoints_xy[:, 0, 0], [300.0, 10.0, 12.0], atol=1e-9)
 
 
-def test_the_state_of_the_dead_is_dropped_and_an_empty_frame_forgets_nobody(method):
+def test_an_empty_frame_forgets_nobody(method):
     smoother = Smoother(method)
-    for track_id in range(1, 500):
-        smoother.apply(2.0 * track_id, people([[5.0, 5.0]], ids=(track_id,)))
-    assert len(smoother._slots) == len(smoother._states) == 1
-    assert len(smoother.apply(2.0 * 499 + 0.1, Poses.empty())) == 0
-    back = smoother.apply(2.0 * 499 + 0.2, people([[6.0, 5.0]], ids=(499,)))
+    smoother.apply(0.0, people([[5.0, 5.0]]))
+    assert len(smoother.apply(0.1, Poses.empty())) == 0
+    back = smoother.apply(0.2, people([[6.0, 5.0]]))
     assert 5.0 < back.keypoints_xy[0, 0, 0] < 6.0
 
 
@@ -172,22 +150,11 @@ def test_people_who_are_not_followed_and_none_pass_untouched(method):
     assert Smoother("none").apply(0.0, NOWHERE) is NOWHERE
 
 
-def test_a_person_without_a_box_is_scaled_by_the_keypoints(method):
-    rng, smoother = np.random.default_rng(0), Smoother(method)
-    for i in range(5):
-        poses = people(rng.uniform(0, 100, (1, 17, 2)))
-        poses.boxes_xyxy[:] = np.nan
-        assert np.isfinite(smoother.apply(i * STEP_S, poses).keypoints_xy).all()
-
-
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match=r"still, balanced, fast, one-euro, none, got 'kalman'"):
         Smoother("kalman")
     with pytest.raises(ValueError, match="finite seconds"):
         Smoother().apply(float("nan"), Poses.empty())
-
-
-# -- keypoints that vanish and leap ----------------------------------------------------------------
 
 
 def vanishing(smoother, missing_frames):
@@ -206,8 +173,6 @@ def test_a_keypoint_that_vanishes_fades_in_place_and_is_then_nan(method):
     assert np.isnan([one.covariance_px2 for one in poses]).all()
     words = [KeypointState(one.keypoint_states[0, 0]).word for one in poses]
     assert words[:5] == ["predicted"] * 5 and words[6:] == ["missing"] * 6
-    never_seen = Smoother(method).apply(0.0, NOWHERE)
-    assert np.isnan(never_seen.keypoints_xy).all() and not np.any(never_seen.keypoint_scores)
 
 
 @pytest.mark.parametrize(
@@ -234,14 +199,6 @@ def test_a_leap_that_nobody_can_make_is_doubted_until_it_is_confirmed():
     assert again.keypoint_states[0, 0] == KeypointState.SEEN
 
 
-def test_a_moving_keypoint_that_vanishes_glides_on_and_halts():
-    smoother, path = Smoother(), straight(1, 180)
-    smoothed(smoother, path)
-    ways = [smoother.apply(i * STEP_S, NOWHERE).keypoints_xy[0, 0, 0] for i in range(31, 35)]
-    steps = np.diff([path[-1][0], *ways])
-    assert np.all(steps > 0) and np.all(np.diff(steps) < 0) and steps[0] < 6.5
-
-
 def through_gaps(smoother, steps_s, seed):
     """Random points with gaps at random times: what was seen, and what came out."""
     rng = np.random.default_rng(seed)
@@ -256,7 +213,7 @@ def through_gaps(smoother, steps_s, seed):
         yield seen, out.keypoints_xy[np.isfinite(out.keypoints_xy)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(steps_s=st.lists(st.floats(0.0, 2.0), min_size=1, max_size=20), seed=st.integers(0, 2**16))
 @example(steps_s=[0.0, 5e-324], seed=459)
 def test_whatever_the_times_a_keypoint_stays_near_what_was_seen(steps_s, seed):
@@ -265,9 +222,6 @@ def test_whatever_the_times_a_keypoint_stays_near_what_was_seen(steps_s, seed):
     for seen, found in through_gaps(Smoother("one-euro"), steps_s, seed):
         assert not len(found) or np.min(seen) - 1e-9 <= found.min()
         assert not len(found) or found.max() <= np.max(seen) + 1e-9
-
-
-# -- ahead -----------------------------------------------------------------------------------------
 
 
 def test_a_lead_hands_out_where_a_moving_keypoint_will_be_and_leaves_a_still_one_alone():
@@ -303,7 +257,3 @@ def test_a_prediction_that_is_overdue_says_so_and_strangers_have_none():
     assert found.track_ids.tolist() == [1]
     assert (found.keypoint_states == KeypointState.PREDICTED).all()
     assert np.isnan(found.covariance_px2).all()
-    doubts = [smoother.doubts(1.0 + wait_s, two.track_ids) for wait_s in (0.03, 0.1, 0.3)]
-    assert doubts[0][0] < doubts[1][0] < doubts[2][0]
-    assert all(np.isinf(each[1]) for each in doubts)
-    assert np.isinf(Smoother("none").doubts(0.0, two.track_ids)).all()

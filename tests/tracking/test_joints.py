@@ -21,18 +21,21 @@ class Found:
     boxes_xyxy, scores = BOX[None], np.array([0.9])
 
 
-def play(path, times_s=None, score=0.7):
+def poses_of(tracked, keypoints_xy, scores):
+    count, covariance = len(tracked), scores[:, None, None] * np.eye(2)
+    return Poses(
+        np.tile(keypoints_xy, (count, 1, 1)), np.tile(scores, (count, 1)), tracked.boxes_xyxy,
+        tracked.scores, tracked.track_ids, np.tile(covariance, (count, 1, 1, 1)),
+    )  # fmt: skip
+
+
+def play(path, times_s=None):
     """Observes ``path(i)`` (17, 2) at each time; what the tracker made of each."""
     tracker = Tracker()
     times_s = np.arange(60) * STEP_S if times_s is None else times_s
     made = []
     for index, time_s in enumerate(times_s):
-        tracked = tracker.update(time_s, Found())
-        count = len(tracked)
-        poses = Poses(
-            np.tile(path(index), (count, 1, 1)), np.full((count, 17), score), tracked.boxes_xyxy,
-            tracked.scores, tracked.track_ids, np.zeros((count, 17, 2, 2)),
-        )  # fmt: skip
+        poses = poses_of(tracker.update(time_s, Found()), path(index), np.full(17, 0.7))
         made.append(tracker.observe(time_s, poses))
     return made
 
@@ -70,38 +73,22 @@ def test_legs_swapped_for_a_few_images_are_exchanged_back(whole):
 
 def test_scores_and_covariances_go_with_the_keypoints():
     tracker = Tracker()
+    scores = np.where(np.arange(17) == LEFT_ANKLE, 0.9, 0.6)
     for index in range(10):
+        order = () if index < 9 else ((LEFT_ANKLE, RIGHT_ANKLE),)
         tracked = tracker.update(index * STEP_S, Found())
-        scores, covariance = np.full((1, 17), 0.6), np.zeros((1, 17, 2, 2))
-        keypoints_xy, left = STANDING, LEFT_ANKLE
-        if index == 9:
-            keypoints_xy, left = swapped(STANDING, (15, 16)), RIGHT_ANKLE
-        scores[0, left], covariance[0, left] = 0.9, 4 * np.eye(2)
-        poses = Poses(
-            keypoints_xy[None], scores, tracked.boxes_xyxy, tracked.scores, tracked.track_ids,
-            covariance,
-        )  # fmt: skip
+        poses = poses_of(tracked, swapped(STANDING, *order), swapped(scores, *order))
         poses = tracker.observe(index * STEP_S, poses)
-    assert poses.keypoint_scores[0, LEFT_ANKLE] == 0.9
-    assert poses.covariance_px2[0, LEFT_ANKLE, 0, 0] == 4.0
-    assert poses.keypoint_scores[0, RIGHT_ANKLE] == 0.6
+    assert poses.keypoint_scores[0, [LEFT_ANKLE, RIGHT_ANKLE]].tolist() == [0.9, 0.6]
+    assert poses.covariance_px2[0, [LEFT_ANKLE, RIGHT_ANKLE], 0, 0].tolist() == [0.9, 0.6]
 
 
-@pytest.mark.parametrize("fps", [10, 15, 30, 60])
+@pytest.mark.parametrize("fps", [10, 30])
 def test_legs_that_pass_each_other_are_no_swap(fps):
     times_s = np.arange(4 * fps) / fps
     made = play(lambda i: stride(times_s[i]), times_s)
     for time_s, poses in zip(times_s, made, strict=True):
         np.testing.assert_array_equal(poses.keypoints_xy[0], stride(time_s))
-
-
-def test_what_the_network_insists_on_is_believed_in_the_end():
-    """Whose legs were wrong from the start is put right after half a second."""
-    right = STANDING
-    wrong = swapped(right, (15, 16))
-    made = play(lambda i: wrong if i < 10 else right)
-    np.testing.assert_allclose(made[12].keypoints_xy[0], wrong)
-    np.testing.assert_allclose(made[10 + 17].keypoints_xy[0], right)
 
 
 def jumped(keypoints_xy):
@@ -140,17 +127,6 @@ def test_a_fast_hand_is_believed():
 
     made = play(path)
     assert all(np.isfinite(poses.keypoints_xy).all() for poses in made)
-
-
-def test_somebody_who_moves_as_a_whole_has_not_jumped():
-    made = play(lambda i: STANDING + (90 if i >= 30 else 0))
-    assert all(np.isfinite(poses.keypoints_xy).all() for poses in made)
-
-
-def test_weak_keypoints_are_neither_judged_nor_remembered():
-    scores = np.where(np.arange(17) == LEFT_WRIST, 0.14, 0.7)
-    made = play(lambda i: jumped(STANDING) if i == 30 else STANDING, score=scores)
-    np.testing.assert_array_equal(made[30].keypoints_xy[0], jumped(STANDING))
 
 
 def test_from_behind_the_whole_body_does_not_turn_about_with_every_doubt_of_the_network():

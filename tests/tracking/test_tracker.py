@@ -1,18 +1,17 @@
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from livepose.poses import Poses
-from livepose.tracking import Tracked, Tracker, TrackerSettings
+from livepose.tracking import Tracker, TrackerSettings
 
 STEP_S = 1 / 30
 SHAPE = np.random.default_rng(7).uniform(0.12, 0.88, (17, 2))
 """Where the keypoints of a drawn person lie in its box."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     boxes_xyxy: np.ndarray
     scores: np.ndarray
 
@@ -82,22 +81,17 @@ def owner_of(poses, true_box):
     return int(poses.track_ids[np.argmin(apart)]) if apart.min() < 30 else None
 
 
-# -- births and deaths -----------------------------------------------------------------------------
-
-
 def play(tracker, *moments, start=0):
     """Plays what the detector finds in each image; the ids of each."""
-    return [
-        tracker.update((start + i) * STEP_S, one).track_ids.tolist()
-        for i, one in enumerate(moments)
-    ]
+    times_s = (start + np.arange(len(moments))) * STEP_S
+    found_in = zip(times_s, moments, strict=True)
+    return [tracker.update(time_s, one).track_ids.tolist() for time_s, one in found_in]
 
 
 def test_people_are_found_in_the_first_frame_and_nobody_in_an_empty_room():
     tracked = Tracker().update(0.0, found(box(100), box(400), scores=0.35))
     assert tracked.track_ids.tolist() == [1, 2]
     np.testing.assert_allclose(tracked.boxes_xyxy[0], box(100))
-    assert isinstance(tracked, Tracked)
     tracker = Tracker()
     assert not any(play(tracker, *[found()] * 30))
     assert tracker.needs_detection(1.0)
@@ -113,15 +107,6 @@ def test_a_newcomer_is_born(score, counts):
     assert [len(ids) for ids in shown[1:]] == counts
 
 
-def test_a_flicker_is_never_a_person_and_uses_up_no_ids():
-    tracker = Tracker()
-    flickers = [
-        found(box(100 + 150 * (i % 3)), scores=0.4) if i % 2 else found() for i in range(40)
-    ]
-    assert not any(play(tracker, *flickers))
-    assert tracker.update(2.0, found(box(500))).track_ids.tolist() == [1]
-
-
 @pytest.mark.parametrize("fps", [30, 100])
 def test_death_comes_after_a_time_at_any_frame_rate(fps):
     tracker, now_s = Tracker(), 0.0
@@ -132,9 +117,7 @@ def test_death_comes_after_a_time_at_any_frame_rate(fps):
     assert now_s == pytest.approx(TrackerSettings().coast_s, abs=1.2 / fps)
 
 
-@pytest.mark.parametrize(
-    ("away_s", "who"), [(0.7, 1), (3.3, 2), (10.0, 2)], ids=["short", "long", "very long"]
-)
+@pytest.mark.parametrize(("away_s", "who"), [(0.7, 1), (3.3, 2)], ids=["short", "long"])
 def test_after_an_absence_somebody_is_the_same_or_a_new_person(away_s, who):
     tracker = Tracker()
     play(tracker, *[found(box(100 + 3 * i)) for i in range(10)])
@@ -142,15 +125,6 @@ def test_after_an_absence_somebody_is_the_same_or_a_new_person(away_s, who):
     assert gone[-1] == []
     back = tracker.update(10 * STEP_S + away_s, found(box(120)))
     assert back.track_ids.tolist() == [who]
-
-
-def test_a_stall_of_ten_seconds_ends_all_tracks():
-    tracker = Tracker()
-    play(tracker, found(box(100)))
-    assert tracker.update(10.0, found(box(100))).track_ids.tolist() == [2]
-
-
-# -- identity --------------------------------------------------------------------------------------
 
 
 def crossing(x, speed):
@@ -172,13 +146,12 @@ IRREGULAR_S = np.cumsum(np.random.default_rng(3).choice([0.005, 0.02, 0.05, 0.12
     ("paths", "how"),
     [
         ([crossing(100, 200), crossing(500, -200)], {}),
-        ([crossing(100, 200), crossing(500, -200)], {"detect_every": 1}),
         ([crossing(100, 200), crossing(500, -200)], {"detect_every": 4}),
         ([turning_back(100, 1), turning_back(580, -1)], {}),
         ([crossing(300, 0), crossing(100, 200)], {"detect": half_a_second_unseen}),
         ([crossing(100, 130), crossing(500, -130)], {"times_s": IRREGULAR_S}),
     ],
-    ids=["crossing", "every 1", "every 4", "turn back", "occlusion", "irregular times"],
+    ids=["crossing", "every 4", "turn back", "occlusion", "irregular times"],
 )
 def test_ids_persist(paths, how):
     tracker = Tracker(TrackerSettings(detect_every=how.pop("detect_every", None)))
@@ -198,16 +171,6 @@ def test_a_reset_tracker_is_as_new_and_shares_no_ids_with_another():
     assert tracker.update(0.0, found(box(500))).track_ids.tolist() == [1]
 
 
-def test_a_time_of_zero_is_a_time():
-    tracker = Tracker(TrackerSettings(detect_every=5))
-    tracker.update(0.0, found(box(100)))
-    assert not tracker.needs_detection(STEP_S)
-    moving = Tracker()
-    moving.update(-STEP_S, found(box(100)))
-    moving.update(0.0, found(box(110)))
-    assert moving.predict(STEP_S).boxes_xyxy[0, 0] > moving.predict(0.0).boxes_xyxy[0, 0] + 1
-
-
 def test_a_repeated_time_is_harmless_and_one_that_runs_backwards_forgets_everybody():
     tracker = Tracker()
     with np.errstate(all="raise"):
@@ -224,9 +187,6 @@ def test_weak_detections_keep_alive_who_is_there_and_bring_back_who_is_lost():
     seen, weak, tracker = found(box(100)), found(box(103), scores=0.3), Tracker()
     assert play(tracker, *[seen] * 3, *[weak] * 15)[-1] == [1]
     assert play(tracker, *[found()] * 10, weak, start=18)[-2:] == [[], [1]]
-
-
-# -- bad and many detections -----------------------------------------------------------------------
 
 
 def test_boxes_that_are_none_are_left_out_and_what_cannot_be_is_refused():
@@ -255,24 +215,10 @@ def test_max_people_keeps_the_largest_and_stays_with_them():
     assert [shown(i, grown, near) for i in range(20, 60)][-1] == [1, 3]
 
 
-def test_whoever_is_missed_for_a_moment_keeps_the_place():
-    def detect(i, boxes):
-        return boxes if not 30 <= i < 36 else boxes[1:]
-
-    tracker = Tracker(TrackerSettings(max_people=1, detect_every=1))
-    paths = [lambda t: box(200, w=90, h=220), lambda t: box(500)]
-    history = run(tracker, paths, detect=detect)
-    assert {tuple(poses.track_ids.tolist()) for *_, poses in history} <= {(1,), ()}
-
-
-# -- who is somebody -------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("detected", "keypoints", "shown"),
     [
         (0.45, lambda i: 0.3, (0, 0)),
-        (0.45, lambda i: 0.7 if i == 20 else 0.35, (0, 3)),
         (0.30, lambda i: 0.7 if i == 20 else 0.35, (0, 3)),
         (0.45, lambda i: 0.42 + 0.25 * (i * 0.618 % 1), (0, 3)),
         (0.45, lambda i: 0.8 if i < 45 else 0.3, (45, 61)),
@@ -281,7 +227,6 @@ def test_whoever_is_missed_for_a_moment_keeps_the_place():
     ids=[
         "nothing is sure of a coat on a chair",
         "one sure image makes a chair somebody for three images at most",
-        "... however weak the detection",
         "a post that keypoints half believe is nobody after three images",
         "whoever is never sure again goes within half a second",
         "who was sure for a while needs less to stay",
@@ -296,42 +241,11 @@ def test_somebody_is_shown_while_something_is_sure(detected, keypoints, shown):
     assert shown[0] <= len(ids) <= shown[1] and set(ids) <= {1}
 
 
-def test_who_walks_needs_less_to_be_somebody_and_at_the_edge_a_few_sure_keypoints_are_enough():
-    tracker, count = Tracker(), 0
-    for i in range(60):
-        tracked = tracker.update(i * STEP_S, found(box(100 + 3 * i), scores=0.45))
-        points = keypoints_in(box(100 + 3 * i))
-        count += len(tracker.observe(i * STEP_S, poses_for(tracked, [points] * len(tracked), 0.45)))
-    assert count > 40
-    tracker = Tracker()
-    tracked = tracker.update(0.0, found(box(100), scores=0.4))
-    poses = poses_for(tracked, [keypoints_in(box(100))], 0.0)
-    poses.keypoint_scores[0, :5] = 0.5
-    assert tracker.observe(0.0, poses).track_ids.tolist() == [1]
-
-
-# -- one person in two boxes, two people in one ----------------------------------------------------
-
-
 def test_two_people_one_before_the_other_are_two():
     shapes = [SHAPE, SHAPE[:, ::-1]]
     child_before_parent = [lambda _: box(300, h=300, w=150), lambda _: box(300, 270, 60, 150)]
     history = run(Tracker(), child_before_parent, shapes=shapes, frames=20)
     assert all(len(poses) == 2 for *_, poses in history)
-
-
-def test_somebody_found_to_the_thighs_and_to_the_feet_is_one_person():
-    """One head and one trunk, but two pairs of legs: the poses as a whole are not alike."""
-    tracker = Tracker()
-    whole, half = box(100, y=200, h=240), box(100, y=160, h=160)
-    upper = keypoints_in(half)
-    lower = upper.copy()
-    lower[11:] += (0, 90)
-    for i in range(60):
-        tracked = tracker.update(i * STEP_S, found(half, whole, scores=[0.7, 0.5]))
-        heights = tracked.boxes_xyxy[:, 3] - tracked.boxes_xyxy[:, 1]
-        legs = [upper if height < 200 else lower for height in heights]
-        assert len(tracker.observe(i * STEP_S, poses_for(tracked, legs))) == 1, f"image {i}"
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -353,8 +267,8 @@ def test_somebody_found_in_two_boxes_is_one_person_even_if_the_boxes_take_turns(
         lambda i: "wide" if i < 3 else "both",
         lambda i: ("both", "wide", "both", "narrow")[i % 4],
         lambda i: "wide" if i < 8 else "narrow",
-        lambda i: "wide" if i < 8 else ("both" if i < 20 else "narrow"),
     ],
+    ids=["wide, then both", "in turn", "wide, then narrow"],
 )
 def test_somebody_who_stretches_is_one_person_with_one_id_in_whatever_boxes(found_in):
     tracker = Tracker()
@@ -393,9 +307,6 @@ def test_identities_that_boxes_exchanged_are_mended_by_pose():
     assert made.track_ids.tolist() == [2, 1]
 
 
-# -- boxes between detections ----------------------------------------------------------------------
-
-
 def coming_nearer(now_s):
     return box(300, 200, 80 * (1 + 0.3 * now_s), 200 * (1 + 0.3 * now_s))
 
@@ -408,18 +319,6 @@ def test_boxes_follow_keypoints_while_the_detector_rests(path):
     assert sum(looked for looked, *_ in history) == 1
     _, true_boxes, poses = history[-1]
     np.testing.assert_allclose(poses.boxes_xyxy[0], true_boxes[0], atol=20)
-
-
-def test_prediction_leads_a_walker_and_changes_nothing():
-    tracker = Tracker()
-    play(tracker, *[found(box(100 + 6 * i)) for i in range(20)])
-    ahead = tracker.predict(20 * STEP_S)
-    np.testing.assert_allclose(ahead.boxes_xyxy[0], box(220), atol=3)
-    np.testing.assert_array_equal(ahead.boxes_xyxy, tracker.predict(20 * STEP_S).boxes_xyxy)
-    assert ahead.track_ids.tolist() == [1]
-
-
-# -- when the detector rests -----------------------------------------------------------------------
 
 
 def still(tracker, frames, score=0.6, start=0):
@@ -450,17 +349,6 @@ def test_keypoints_that_fade_call_the_detector_back_at_once(detect_every):
     assert tracker.needs_detection(41 * STEP_S)
 
 
-def test_fast_and_crossing_people_are_looked_at_more_often_than_those_side_by_side():
-    def looks(*speeds):
-        paths = [crossing(300 + 40 * i, speed) for i, speed in enumerate(speeds)]
-        history = run(Tracker(), paths, frames=120, shapes=[SHAPE, SHAPE[:, ::-1]])
-        return sum(looked for looked, *_ in history[36:50])
-
-    assert looks(250.0) > 1.5 * looks(0.0)
-    assert looks(0.0, 0.0) <= 4
-    assert looks(0.0, -60.0) >= 6
-
-
 def test_keypoints_carry_somebody_whom_the_detector_misses_for_a_while():
     tracker = Tracker(TrackerSettings(detect_every=1))
     history = run(tracker, [lambda _: box(300)], detect=lambda i, b: b if i < 5 else [], frames=90)
@@ -469,7 +357,7 @@ def test_keypoints_carry_somebody_whom_the_detector_misses_for_a_while():
     assert not any(present[5 + 50 :])
 
 
-@pytest.mark.parametrize("fps", [1, 2, 2.5, 3, 3.3, 5, 12, 30, 60, 120])
+@pytest.mark.parametrize("fps", [1, 2.5, 3.3, 5, 30, 120])
 @pytest.mark.parametrize("detect_every", [None, 5])
 def test_nobody_vanishes_between_images_at_any_rate(fps, detect_every):
     tracker = Tracker(TrackerSettings(detect_every=detect_every))
@@ -480,7 +368,7 @@ def test_nobody_vanishes_between_images_at_any_rate(fps, detect_every):
         assert sum(looked for looked, *_ in history) < len(history)
 
 
-@pytest.mark.parametrize("stall_s", [0.4, 1.0, 2.0])
+@pytest.mark.parametrize("stall_s", [0.4, 2.0])
 def test_after_a_stall_the_detector_looks_and_whoever_stayed_is_the_same(stall_s):
     times_s = np.concatenate([np.arange(60) / 30, 2.0 + stall_s + np.arange(30) / 30])
     history = run(Tracker(), [lambda t: box(200), lambda t: box(500)], times_s=times_s)
@@ -502,18 +390,6 @@ def test_without_a_detector_the_whole_frame_is_one_person_keypoints_lead_until_t
     np.testing.assert_allclose(history[59][1].boxes_xyxy[0], box(200 + 60 * 59 * STEP_S), atol=45)
     np.testing.assert_allclose(history[-1][1].boxes_xyxy, [[0, 0, 640, 480]])
     assert {int(tracked.track_ids[0]) for _, tracked in history} == {1}
-
-
-# -- observe ---------------------------------------------------------------------------------------
-
-
-def test_poses_of_unknown_ids_and_of_nobody_pass_untouched():
-    tracker = Tracker()
-    tracker.update(0.0, found(box(100)))
-    strangers = Tracked(np.array([box(100), box(300)]), np.array([0, 77]), np.ones(2))
-    poses = poses_for(strangers, [keypoints_in(box(100)), keypoints_in(box(300))])
-    assert tracker.observe(0.0, poses).track_ids.tolist() == [0, 77]
-    assert len(tracker.observe(0.0, Poses.empty())) == 0
 
 
 def test_skeletons_without_known_precision_can_be_followed_and_the_input_is_not_modified():
