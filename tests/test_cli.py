@@ -6,10 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
@@ -17,8 +15,7 @@ import numpy as np
 import pytest
 from fakes import clip, make_pipeline, scene_image
 
-from livepose.cli import main, play
-from livepose.cli.run_options import RunOptions
+from livepose.cli import main
 from livepose.pipeline import PosePipeline
 
 __all__ = ["make_pipeline"]
@@ -41,15 +38,12 @@ def sentences(text: str) -> list[str]:
     ("words", "code", "said"),
     [
         (["--video", "VIDEOS/garbage.mp4"], LOST, "garbage.mp4"),
-        (["--video", "VIDEOS/zero_bytes.mp4"], LOST, "empty"),
-        (["--video", "VIDEOS/truncated_no_index.mp4"], LOST, "truncated_no_index.mp4"),
         (["--video", "VIDEOS/audio_only.mp4"], LOST, "only audio"),
         ([], USAGE, "nothing to look at"),
         (["--video", "/nowhere/in.mp4"], LOST, "/nowhere/in.mp4"),
         (["--video", "."], LOST, "folder"),
         (["--image", "/nowhere/*.jpg"], LOST, "/nowhere/*.jpg"),
         (["--camera", "97"], LOST, "camera 97"),
-        (["--source", "/nowhere/at/all"], LOST, "/nowhere/at/all"),
         (["--video", "IN", "--json", "/dev/full"], 1, "disk is full"),
     ],
 )
@@ -62,8 +56,6 @@ def test_a_wrong_source_or_output_is_one_sentence(
     code: int,
     said: str,
 ) -> None:
-    if "/dev/full" in words and not Path("/dev/full").exists():
-        pytest.skip("this system has no /dev/full")
     places = {"VIDEOS": str(shared / "video"), "IN": str(video)}
     for name, place in places.items():
         words = [word.replace(name, place) for word in words]
@@ -152,7 +144,7 @@ def test_what_a_pipe_no_longer_reads_is_a_quiet_end(shared: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("after_s", [0.5, 8.0])
+@pytest.mark.parametrize("after_s", [0.5, 4.0])
 def test_ctrl_c_at_any_moment_is_exit_code_130(
     shared: Path, tmp_path: Path, after_s: float
 ) -> None:
@@ -187,39 +179,3 @@ def test_the_help_fits_a_newcomer() -> None:
     assert done.returncode == 0
     for word in ("--camera", "--video", "--image", "--benchmark", "examples:", "doctor"):
         assert word in done.stdout
-
-
-@pytest.mark.parametrize("draws", [True, False])
-def test_whoever_waits_long_is_told_why_and_who_draws_is_ready_for_it(
-    draws: bool, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    warmed: list[bool] = []
-
-    def warm_up() -> None:
-        warmed.append(True)
-        raise RuntimeError("no compiler")  # which stops nobody
-
-    monkeypatch.setattr(play.drawing, "warm_up", warm_up)
-    with play.warming_up(draws):
-        pass
-    assert said == ["warming up ...", "ready after 0.0 s"]
-    assert warmed == [True] * draws
-    monkeypatch.setattr(play, "LATE_S", 0.01)
-    with play.warming_up(draws=False):
-        time.sleep(0.3)
-    assert "first start compiles" in said[3]
-
-
-@pytest.mark.parametrize(
-    ("chosen", "wanted"),
-    [
-        ({}, True),
-        ({"no_window": True}, False),
-        ({"json": "lines.jsonl"}, False),
-        ({"json": "lines.jsonl", "show": True}, True),
-        ({"output": "out.mp4"}, True),
-        ({"sheet": "sheet.png", "no_window": True}, True),
-    ],
-)
-def test_what_is_drawn_is_known_before(chosen: dict[str, Any], wanted: bool) -> None:
-    assert RunOptions.given(Namespace(**chosen)).draws() == wanted

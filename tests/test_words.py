@@ -2,14 +2,12 @@
 
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from livepose import boxes, errors
-from livepose.frame import Frame
 from livepose.poses import Poses
 
 
@@ -74,14 +72,6 @@ def test_json_has_null_for_a_missing_keypoint_and_three_numbers_for_a_covariance
     assert Poses.empty().to_dict() == {"people": []}
 
 
-def test_people_can_be_selected_and_walked_through() -> None:
-    people = two_people()
-    assert people.select(np.array([True, False])).track_ids.tolist() == [3]
-    assert [len(person) for person in people] == [1, 1]
-    assert replace(people, track_ids=np.array([3, 8])) != people
-    assert len(Poses.empty()) == 0
-
-
 def test_exit_codes_are_those_that_scripts_rely_on() -> None:
     codes = {
         error.__name__: error.exit_code
@@ -92,7 +82,3 @@ def test_exit_codes_are_those_that_scripts_rely_on() -> None:
         **{"LiveposeError": 1, "SinkError": 1, "UsageError": 2, "DataError": 2},
         **{"SourceError": 3, "WeightsError": 4, "DeviceError": 5, "GateError": 6},
     }
-
-
-def test_a_frame_knows_its_width_before_its_height() -> None:
-    assert Frame(np.zeros((48, 64, 3), np.uint8), 0.0, 0).size_wh == (64, 48)

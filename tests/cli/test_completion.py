@@ -17,8 +17,6 @@ from livepose.cli import main
         (("dem",), {"demo"}),
         (("--smo",), {"--smooth"}),
         (("--smooth", "b"), {"balanced"}),
-        (("weights", "--qu"), {"--quiet"}),
-        (("weights", "im"), {"import"}),
         (("weights", "import", "--fam"), {"--family"}),
         (("--output", ""), set()),
     ],

@@ -6,14 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from livepose.cli import guarded, main
+from livepose.cli import guarded
 
 RUN = [sys.executable, "-m", "livepose", "--detector", "embedded", "--no-window"]
 
@@ -28,7 +27,7 @@ def shell(command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("stderr", ["2>&1 >/dev/null | head -1", "2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("stderr", ["2>&1 >/dev/null | head -1", "2>&-"])
 def test_whoever_reads_stderr_may_go_and_the_results_are_written_alone(
     clip: Path, tmp_path: Path, stderr: str
 ) -> None:
@@ -50,11 +49,9 @@ def test_a_process_ends_at_once_while_a_thread_is_inside_a_library() -> None:
 
 
 def test_a_closed_stdout_is_said_at_once(clip: Path) -> None:
-    start_s = time.perf_counter()
     done = shell(f"{' '.join(RUN)} --video {clip} --json - >&-")
     expected = "livepose: cannot write to stdout: it is closed; name a file instead of -\n"
     assert (done.returncode, done.stderr) == (1, expected)
-    assert time.perf_counter() - start_s < 5.0
 
 
 def test_a_full_disk_under_stdout_is_one_sentence() -> None:
@@ -63,46 +60,16 @@ def test_a_full_disk_under_stdout_is_one_sentence() -> None:
     assert (done.returncode, done.stderr) == (1, "livepose: stdout: No space left on device\n")
 
 
-def test_a_deleted_working_directory_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
-) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
-    assert main(["--video", "in.mp4"]) == 2
-    assert said == [
-        "the working directory cannot be used (No such file or directory); change to another folder"
-    ]
-
-
-def test_an_error_of_the_system_is_one_sentence(said: list[str]) -> None:
-    assert guarded(lambda: Path("/nowhere/at/all").stat().st_size) == 1
-    assert said == ["/nowhere/at/all: No such file or directory"]
-
-
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_a_signal_ends_every_command_like_ctrl_c(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_signal_ends_every_command_like_ctrl_c(name: str, said: list[str]) -> None:
     number = getattr(signal, name)
     before = signal.signal(number, signal.SIG_DFL)
-    finished: list[bool] = []
-
-    def command() -> int:
-        try:
-            os.kill(os.getpid(), number)
-        finally:
-            finished.append(True)
-        return 0
-
     try:
-        assert guarded(command) == 130
+        assert guarded(lambda: os.kill(os.getpid(), number) or 0) == 130
         assert signal.getsignal(number) is signal.SIG_DFL
     finally:
         signal.signal(number, before)
-    assert finished
-    assert f"stopped by {name}" in capsys.readouterr().err
+    assert f"stopped by {name}" in said[-1]
 
 
 def test_a_name_that_is_not_utf_8_is_said_on_stdout(tmp_path: Path) -> None:

@@ -6,13 +6,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from window.xvfb import running_display
 
-from livepose import machine
 from livepose.cli import doctor, main
 from livepose.cli.doctor import CHECKS, FAIL, OK, WARN, Verdict, probe
 from livepose.sources.camera import Camera
@@ -45,8 +42,7 @@ def test_a_healthy_machine_is_usable(
     ("broken", "code"),
     [
         *(("pose weights", 4), ("detector weights", 4), ("torch", 5)),
-        *(("numba", 1), ("pyav", 1), ("opencv", 1)),
-        *(("openvino", 0), ("window", 0), ("cameras", 0)),
+        *(("numba", 1), ("openvino", 0), ("window", 0)),
     ],
 )
 def test_what_is_broken_has_its_exit_code_and_its_mending_command_on_one_line(
@@ -64,14 +60,12 @@ def test_what_is_broken_has_its_exit_code_and_its_mending_command_on_one_line(
 def test_json_says_the_same_and_the_first_failure_decides_the_exit_code(
     verdicts: dict[str, Verdict], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = Verdict(FAIL, "/p is damaged", "install it")
-    verdicts["pose weights"] = broken
+    verdicts["pose weights"] = broken = Verdict(FAIL, "/p is damaged", "install it")
     assert main(["doctor", "--json"]) == 4
     said = json.loads(capsys.readouterr().out)
     assert (said["usable"], said["exit_code"]) == (False, 4)
-    line = next(check for check in said["checks"] if check["name"] == "pose weights")
     expected = {"status": "fail", "found": "/p is damaged", "advice": "install it"}
-    assert line == {"name": "pose weights", **expected}
+    assert {"name": "pose weights", **expected} in said["checks"]
     verdicts["torch"] = broken
     assert main(["doctor"]) == 5
 
@@ -91,77 +85,30 @@ def test_a_light_install_is_usable_and_not_asked_for_what_it_lacks(
     assert {one["status"] for one in absent.values()} == {WARN}
 
 
-def test_a_device_asked_for_and_absent_ends_with_five_and_an_unknown_one_with_two(
-    verdicts: dict[str, Verdict], capsys: pytest.CaptureFixture[str]
+def test_a_device_asked_for_and_absent_ends_with_five_and_what_mends_it(
+    verdicts: dict[str, Verdict],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert main(["doctor", "--device", "cuda"]) == 5
     assert "cuda is not there, only cpu" in capsys.readouterr().out
+    monkeypatch.setattr(doctor, "answer_of", lambda *words: "GPU 0: H200")
+    assert main(["doctor", "--device", "cuda"]) == 5
+    assert "--force-reinstall torch" in capsys.readouterr().out
+    assert main(["doctor"]) == 0
+    assert "an NVIDIA GPU is present" in capsys.readouterr().out
+    verdicts["torch"] = Verdict(OK, "2.13.0, a convolution runs", "", CUDA)
+    assert main(["doctor", "--device", "cuda"]) == 0
+    assert "cuda:0 NVIDIA H200" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
         main(["doctor", "--device", "tpu"])
-    assert "expected auto, cpu, cuda" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("asked", "properties", "nvidia", "status", "found", "advice"),
-    [
-        ("auto", CPU, False, OK, "cpu", ""),
-        ("auto", {}, True, OK, "cpu", ""),
-        *((asked, CUDA, True, OK, "cpu, cuda:0 NVIDIA H200", "") for asked in ("auto", "cuda:0")),
-        ("mps", {**CPU, "mps": True}, False, OK, "cpu, mps", ""),
-        ("cuda", CPU, True, FAIL, "cuda is not there, only cpu", "--force-reinstall torch"),
-        ("cuda", CPU, False, FAIL, "cuda is not there, only cpu", "--device cpu"),
-        ("cuda:1", CUDA, True, FAIL, "cuda:1 is not there, only cpu", "driver"),
-        ("mps", CPU, True, FAIL, "mps is not there, only cpu", "--device cpu"),
-        ("auto", CPU, True, WARN, "cpu; an NVIDIA GPU is present", "CUDA build"),
-    ],
-)
-def test_a_device_is_named_or_comes_with_what_mends_it(
-    asked: str,
-    properties: dict[str, Any],
-    nvidia: bool,
-    status: str,
-    found: str,
-    advice: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(doctor, "answer_of", lambda *words: "GPU 0: H200" if nvidia else "")
-    verdict = doctor._device(asked, properties)
-    assert verdict.status == status
-    assert verdict.found.startswith(found)
-    assert advice in verdict.advice
-
-
-@pytest.mark.parametrize(
-    ("listing", "status", "found"),
-    [
-        ("model name\t: A CPU\nflags\t\t: fpu avx2 avx512f\n", OK, "A CPU, 2 cores, avx2, avx512f"),
-        ("Features\t: fp asimd asimddp\n", OK, ", 2 cores, asimd, asimddp"),
-        ("model name : Old\nflags : fpu sse2\n", WARN, "Old, 2 cores; without AVX2 networks are"),
-        ("", OK, ", 2 cores"),
-    ],
-)
-def test_a_processor_is_named_with_what_makes_it_quick(
-    listing: str, status: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text(listing)
-    monkeypatch.setattr(machine, "CPUINFO", cpuinfo)
-    monkeypatch.setattr(machine, "usable_cores", lambda: 2)
-    verdict = CHECKS["processor"].run()
-    assert verdict.status == status
-    assert found in verdict.found
 
 
 @pytest.mark.parametrize(
     ("name", "module", "code", "status", "found"),
     [
-        (
-            *("openvino", "openvino", "raise ImportError('libopenvino.so: no such file')"),
-            *(WARN, "ImportError: libopenvino.so: no such file"),
-        ),
         ("opencv", "cv2", "import os; os.abort()", FAIL, "died of SIGABRT"),
-        ("torch", "torch", "import time; time.sleep(60)", FAIL, "did not answer within 3 s"),
-        ("numba", "numba", "raise SystemExit(7)", FAIL, "ended with exit code 7"),
+        ("torch", "torch", "import time; time.sleep(60)", FAIL, "did not answer within 2 s"),
     ],
 )
 def test_a_library_that_is_broken_is_a_finding_and_does_not_take_the_doctor_along(
@@ -171,7 +118,7 @@ def test_a_library_that_is_broken_is_a_finding_and_does_not_take_the_doctor_alon
         pytest.skip("an abort has no signal on Windows")
     (tmp_path / f"{module}.py").write_text(code)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-    verdict = probe(name, environment, timeout_s=3.0 if name == "torch" else 60.0)
+    verdict = probe(name, environment, timeout_s=2.0 if name == "torch" else 60.0)
     assert verdict.status == status
     assert verdict.found.startswith(found)
     assert "install" in verdict.advice
@@ -203,27 +150,6 @@ def test_the_real_doctor_says_valid_json_and_ends_with_the_code_it_says() -> Non
         assert check["status"] == OK or check["advice"], check
 
 
-@pytest.mark.parametrize(
-    ("installed", "said"),
-    [
-        (["opencv-python"], ""),
-        (["opencv-python", "opencv-python-headless"], "several at once"),
-        (["opencv-python-headless"], "no windows"),
-    ],
-)
-def test_other_flavours_of_opencv_are_replaced_by_the_right_one(
-    installed: list[str], said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there = [SimpleNamespace(metadata={"Name": name}, version="5.0") for name in installed]
-    monkeypatch.setattr(doctor.metadata, "distributions", lambda: there)
-    verdict = CHECKS["opencv"].run()
-    assert verdict.status == (WARN if said else OK)
-    assert said in verdict.found
-    if said:
-        start = f"pip uninstall -y {' '.join(sorted(installed))} && pip install"
-        assert verdict.advice.startswith(start)
-
-
 def test_cameras_are_named_and_none_or_a_closed_one_is_no_failure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -240,41 +166,9 @@ def test_cameras_are_named_and_none_or_a_closed_one_is_no_failure(
 
 
 @pytest.mark.parametrize("name", ["pose weights", "detector weights"])
-def test_weights_that_are_damaged_or_missing_are_a_failure(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr("livepose.weights.arrays.verify", lambda path: False)
-        verdict = CHECKS[name].run()
-    assert verdict.status == FAIL and "is damaged: its hash is wrong" in verdict.found
+def test_weights_that_are_damaged_are_a_failure(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("livepose.weights.arrays.verify", lambda path: False)
+    verdict = CHECKS[name].run()
+    assert (verdict.status, CHECKS[name].exit_code) == (FAIL, 4)
+    assert "is damaged: its hash is wrong" in verdict.found
     assert verdict.advice.startswith("pip install")
-    (tmp_path / "sitecustomize.py").write_text(
-        "import livepose.weights.places as places; places.embedded_folders = lambda: []"
-    )
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-    missing = probe(name, {**environment, "LIVEPOSE_CACHE": str(tmp_path)})
-    assert (missing.status, CHECKS[name].exit_code) == (FAIL, 4)
-    assert missing.advice.startswith("pip install")
-
-
-@pytest.mark.parametrize(
-    ("free", "found"), [(20_000_000_000, "20 GB free"), (1_000_000, "only 1 MB are free")]
-)
-def test_a_cache_that_is_full_is_a_warning(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, found: str
-) -> None:
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
-    verdict = CHECKS["cache"].run()
-    assert found in verdict.found
-    assert verdict.status == (OK if free > 1e9 else WARN)
-
-
-def test_the_advice_works_and_what_is_tried_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("LIVEPOSE_CACHE", "/proc/none")
-    advice = CHECKS["cache"].run().advice
-    assert doctor._writable(Path(advice.removeprefix("export LIVEPOSE_CACHE=")))
-    assert doctor._writable(tmp_path / "not" / "yet")
-    assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,6 @@ from livepose.drawing import draw_poses, palette
 from livepose.drawing._kernels import paint_capsules
 from livepose.errors import UsageError
 from livepose.poses import KeypointState, Poses
-from livepose.skeletons import MPII16
 from livepose.weights.calibration import RADII
 
 Image = NDArray[np.uint8]
@@ -31,7 +30,7 @@ places = st.integers(-30 * 256, 80 * 256).map(lambda steps: steps / 256)
 """Apart or the same: a line shorter than a thousandth of a pixel is a disc."""
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.tuples(places, places, places, places),
     st.floats(0.3, 9.0),
@@ -71,39 +70,20 @@ def test_the_left_and_the_right_of_a_person_have_colours_of_their_own() -> None:
     assert np.abs(right - wanted[palette.RIGHT]).max() < 60
 
 
-def test_a_limb_fades_towards_its_unsure_end() -> None:
-    poses = of_points({"left_shoulder": (40.0, 100.0), "left_elbow": (240.0, 100.0)})
-    scores = poses.keypoint_scores.copy()
-    scores[0, 7] = 0.3
-    image = draw_poses(grey(value=0), replace(poses, keypoint_scores=scores))
-    row = image[100, 60:220:20].max(axis=1).astype(int)
-    assert (np.diff(row) < 0).all()
-
-
 def test_keypoints_below_the_threshold_are_left_out() -> None:
     poses = standing([(100, 20, 200, 220)], score=0.3)
     assert not changed(draw_poses(grey(), poses, score_threshold=0.31)).any()
     assert changed(draw_poses(grey(), poses, score_threshold=0.29)).any()
 
 
-@pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf])
-def test_a_keypoint_that_is_not_there_leaves_no_mark_in_the_corner(missing: float) -> None:
+def test_a_keypoint_that_is_not_there_leaves_no_mark_in_the_corner() -> None:
     poses = standing([(200, 120, 300, 220)])
     xy = poses.keypoints_xy.copy()
-    xy[0, [9, 10]] = missing
+    xy[0, [9, 10]] = np.nan
     image = draw_poses(grey(), replace(poses, keypoints_xy=xy))
     assert not changed(image)[:40, :40].any()
     whole = draw_poses(grey(), poses)
     assert changed(whole).sum() > changed(image).sum()
-
-
-def test_lines_are_wider_on_bigger_people() -> None:
-    ends = {"left_shoulder": (100.0, 100.0), "left_elbow": (900.0, 100.0)}
-    widths = []
-    for size_px in (20.0, 100.0, 400.0, 900.0):
-        image = draw_poses(grey(1000, 1000), of_points(ends, size_px=size_px))
-        widths.append(int(changed(image)[:, 500].sum()))
-    assert widths == sorted(set(widths))
 
 
 def test_a_limb_that_leaves_the_image_is_the_same_limb_inside_it() -> None:
@@ -120,7 +100,7 @@ coordinates = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(coordinates, min_size=68, max_size=68),
     st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=8, max_size=8),
@@ -141,68 +121,27 @@ def test_no_numbers_of_any_kind_make_drawing_fail(
     draw_poses(grey(*size_hw), poses, show_boxes=True, show_uncertainty=True)
 
 
-def test_a_mirrored_or_strided_view_is_drawn_into_as_well() -> None:
-    poses = standing([(100, 20, 200, 220)])
-    wanted = draw_poses(grey(), poses)
-    flipped = grey()[:, ::-1]
-    draw_poses(flipped, poses)
-    np.testing.assert_array_equal(flipped, wanted)
-    wide = grey(240, 400)
-    draw_poses(wide[:, 40:360], poses)
-    np.testing.assert_array_equal(wide[:, 40:360], wanted)
-    assert not changed(wide)[:, :40].any()
-
-
 def test_what_cannot_be_drawn_on_is_refused_with_what_was_expected() -> None:
     for wrong in (np.zeros((20, 30), np.uint8), np.zeros((20, 30, 3), np.float32)):
         with pytest.raises(UsageError, match=r"expected uint8 of shape \(H, W, 3\).*got"):
             draw_poses(wrong, Poses.empty())
-    image = grey()
-    image.setflags(write=False)
-    with pytest.raises(UsageError, match="writable"):
-        draw_poses(image, Poses.empty())
-
-
-def test_near_people_are_painted_over_far_ones() -> None:
-    near = of_points({"left_shoulder": (10.0, 100.0), "left_elbow": (300.0, 100.0)}, size_px=300)
-    far = of_points({"left_shoulder": (150.0, 10.0), "left_elbow": (150.0, 200.0)}, size_px=100)
-    both = Poses(
-        *(
-            np.concatenate([getattr(near, name), getattr(far, name)])
-            for name in ("keypoints_xy", "keypoint_scores", "boxes_xyxy", "scores")
-        ),
-        track_ids=np.array([5, 6]),
-        covariance_px2=np.full((2, 17, 2, 2), np.nan),
-    )
-    image = draw_poses(grey(), both, show_ids=False)
-    only_near = draw_poses(grey(), replace(near, track_ids=np.array([5])), show_ids=False)
-    assert np.abs(image[100, 150].astype(int) - only_near[100, 150]).max() < 12
 
 
 def test_the_id_stands_above_the_head_of_tracked_people_only() -> None:
     box = (220.0, 140.0, 320.0, 440.0)
     with_id = draw_poses(grey(480, 640), standing([box]))
     without = draw_poses(grey(480, 640), standing([box]), show_ids=False)
-    plate = changed(with_id) & ~changed(without)
-    ys, xs = np.nonzero(plate)
-    assert ys.max() < 165
-    assert 220 < xs.mean() < 320
-    high = [(220.0, -10.0, 320.0, 440.0)]
-    kept = changed(draw_poses(grey(480, 640), standing(high)))
-    assert (kept & ~changed(draw_poses(grey(480, 640), standing(high), show_ids=False))).sum() > 60
+    ys, xs = np.nonzero(changed(with_id) & ~changed(without))
+    assert ys.max() < 165 and 220 < xs.mean() < 320
     untracked = draw_poses(grey(480, 640), standing([box], first_id=0))
     np.testing.assert_array_equal(changed(untracked), changed(without))
 
 
 def test_boxes_are_drawn_when_asked_for() -> None:
     poses = standing([(100.0, 40.0, 200.0, 220.0)])
-    plain = draw_poses(grey(), poses, show_ids=False)
-    boxed = draw_poses(grey(), poses, show_ids=False, show_boxes=True)
-    assert not changed(plain)[130, 99:101].any()
-    assert changed(boxed)[130, 99:101].any()
-    assert changed(boxed)[39:41, 150].any()
-    nan_box = replace(poses, boxes_xyxy=np.full((1, 4), np.nan))
-    draw_poses(grey(), nan_box, show_boxes=True)
+    for asked in (False, True):
+        image = draw_poses(grey(), poses, show_ids=False, show_boxes=asked)
+        assert changed(image)[130, 99:101].any() == asked
 
 
 @pytest.mark.parametrize(("radius", "least"), [(RADII[0], 100), (RADII[1], 40)])
@@ -218,21 +157,9 @@ def test_uncertainty_ellipses_have_the_axes_of_their_covariance(radius: float, l
         line = int(image[y, x].max())
         assert line > least
         assert line > 2 * int(image[y + inside[0], x + inside[1]].max())
-    for odd in ([[-4.0, 0.0], [0.0, 4.0]], [[4.0, 5.0], [5.0, 4.0]], [[1e300, 0.0], [0.0, 1e300]]):
-        covariance[0, 9] = odd
-        unknown = draw_poses(
-            grey(), replace(poses, covariance_px2=covariance), show_uncertainty=True
-        )
-        assert changed(unknown).sum() < 40  # the joint alone
     reach = RADII[1] / radius
     assert not changed(image, 0)[120, int(166 + 40 * reach) :].any()
     assert not changed(image, 0)[int(126 + 20 * reach) :, 160].any()
-
-
-def test_other_skeletons_are_drawn_by_their_own_limbs() -> None:
-    ends = {"pelvis": (100.0, 200.0), "thorax": (100.0, 60.0)}
-    image = draw_poses(grey(), of_points(ends, skeleton=MPII16))
-    assert changed(image)[130, 100]
 
 
 def test_a_predicted_keypoint_is_hollow_and_a_seen_one_is_filled() -> None:

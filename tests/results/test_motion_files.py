@@ -1,17 +1,14 @@
 """TRC and MOT files, read back by strict readers of the forms that OpenSim describes."""
 
-import os
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from results.people import INDEX, STANDING_XY, bent, frame, moved, people
 
-from livepose.errors import SinkError, UsageError
-from livepose.poses import Poses
+from livepose.errors import UsageError
 from livepose.results.angles import NAMES
-from livepose.results.motion_files import MotSink, TrcSink, resample
+from livepose.results.motion_files import MotSink, TrcSink
 
 
 def read_trc(path: Path) -> tuple[dict, list[str], np.ndarray, np.ndarray, np.ndarray]:
@@ -21,32 +18,25 @@ def read_trc(path: Path) -> tuple[dict, list[str], np.ndarray, np.ndarray, np.nd
     assert lines[0].split("\t") == ["PathFileType", "4", "(X/Y/Z)", path.name]
     header = dict(zip(lines[1].split("\t"), lines[2].split("\t"), strict=True))
     markers = lines[3].split("\t")
-    assert markers[:2] == ["Frame#", "Time"]
-    assert len(markers) == 2 + 3 * int(header["NumMarkers"])
-    assert not any(
-        markers[column] for column in range(len(markers)) if column % 3 != 2 and column > 1
-    )
     names = markers[2::3]
     axes = [f"{axis}{index}" for index in range(1, len(names) + 1) for axis in "XYZ"]
     assert lines[4].split("\t") == ["", "", *axes]
     rows = [line.split("\t") for line in lines[5:]]
-    assert len(rows) == int(header["NumFrames"])
-    assert all(len(row) == 2 + 3 * len(names) for row in rows)
+    assert (len(rows), len(names)) == (int(header["NumFrames"]), int(header["NumMarkers"]))
     values = np.array([[float(cell or "nan") for cell in row] for row in rows])
     return header, names, values[:, 0], values[:, 1], values[:, 2:].reshape(len(rows), -1, 3)
 
 
-def read_mot(path: Path) -> tuple[dict, list[str], np.ndarray]:
-    """Header, columns and values (T, C); refuses anything else."""
+def read_mot(path: Path) -> tuple[list[str], np.ndarray]:
+    """Columns and values (T, C); refuses anything else."""
     head, _, body = path.read_text().partition("endheader\n")
     title, *pairs = head.splitlines()
-    assert title == "Coordinates"
     header = dict(pair.split("=") for pair in pairs)
     columns, *rows = (line.split("\t") for line in body.splitlines())
     values = np.array(rows, dtype=np.float64)
     assert values.shape == (int(header["nRows"]), int(header["nColumns"]))
-    assert (header["version"], header["inDegrees"]) == ("1", "yes")
-    return header, columns, values
+    assert (title, header["version"], header["inDegrees"]) == ("Coordinates", "1", "yes")
+    return columns, values
 
 
 def walk(sink, times_s, ids=(1,)) -> None:
@@ -91,7 +81,6 @@ def test_short_gaps_are_bridged_and_long_ones_stay_empty_at_the_rate_of_the_fram
     np.testing.assert_allclose(nose[4:8, 0], STANDING_XY[0, 0] + np.arange(4, 8))
     assert np.isnan(nose[20:40]).all()
     assert np.isfinite(nose[:20]).all() and np.isfinite(nose[40:]).all()
-    assert "\t\t\t" in (tmp_path / "gap_person1.trc").read_text().splitlines()[30]
 
 
 def test_with_a_height_markers_are_in_metres_with_y_upwards(tmp_path: Path) -> None:
@@ -103,12 +92,6 @@ def test_with_a_height_markers_are_in_metres_with_y_upwards(tmp_path: Path) -> N
     ankle = STANDING_XY[INDEX["left_ankle"]]
     expected = [scale * ankle[0], scale * (479.5 - ankle[1]), 0]
     np.testing.assert_allclose(xyz[0, names.index("LAnkle")], expected, atol=1e-5)
-    xy = STANDING_XY.copy()
-    xy[[INDEX["left_ankle"], INDEX["right_ankle"]]] = np.nan
-    sink = TrcSink(tmp_path / "half.trc", height_m=1.8)
-    sink.write(frame(0), people(xy))
-    with pytest.raises(UsageError, match="ankles are all seen"):
-        sink.close()
 
 
 def test_angles_are_written_by_name_without_jumps_and_nan_where_there_is_none(
@@ -119,7 +102,7 @@ def test_angles_are_written_by_name_without_jumps_and_nan_where_there_is_none(
             xy = bent("left_knee", "left_ankle", 12 * index)
             xy[INDEX["left_wrist"]] = np.nan
             sink.write(frame(index, index / 30), people(xy))
-    _, columns, values = read_mot(tmp_path / "turn_person1.mot")
+    columns, values = read_mot(tmp_path / "turn_person1.mot")
     assert columns == ["time", *NAMES]
     np.testing.assert_allclose(values[:, 0], np.arange(11) / 10)
     shank = values[:, columns.index("left_shank")]
@@ -128,44 +111,16 @@ def test_angles_are_written_by_name_without_jumps_and_nan_where_there_is_none(
     assert np.isfinite(values[:, columns.index("right_elbow")]).all()
 
 
-def test_nobody_gives_no_file(tmp_path: Path) -> None:
-    with TrcSink(tmp_path / "none.trc") as sink:
-        sink.write(frame(0), Poses.empty())
-        sink.write(frame(1), people(STANDING_XY, ids=[0]))
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [
-        (lambda path: TrcSink(path / "a.trc", rate_hz=0.0), "rate: expected above 0"),
-        (lambda path: MotSink(path / "a.mot", rate_hz=float("nan")), "rate: expected above 0"),
-        (lambda path: TrcSink(path / "a.trc", height_m=170.0), "height: expected 0.2 to 3 metres"),
-        (lambda path: TrcSink(path / "none" / "a.trc"), re.escape("does not exist; create it")),
-    ],
-)
-def test_what_cannot_be_right_is_refused_before_the_first_frame(make, says, tmp_path) -> None:
-    with pytest.raises((UsageError, SinkError), match=says):
-        make(tmp_path)
-
-
-def test_resampling_invents_nothing_outside_of_what_is_known() -> None:
-    times_s = np.array([0.0, 0.1, 0.2, 1.0])
-    values = np.array([[np.nan], [1.0], [2.0], [10.0]])
-    even_s, even = resample(times_s, values, 10.0)
-    np.testing.assert_allclose(even_s, np.arange(11) / 10)
-    np.testing.assert_allclose(even[:, 0], [np.nan, 1, 2, *[np.nan] * 7, 10])
-    one_s, one = resample(np.array([0.3]), np.array([[5.0]]), 10.0)
-    assert (one_s.tolist(), one.tolist()) == ([pytest.approx(0.3)], [[5.0]])
+def test_what_cannot_be_right_is_refused_before_the_first_frame(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="rate: expected above 0"):
+        MotSink(tmp_path / "a.mot", rate_hz=float("nan"))
+    with pytest.raises(UsageError, match=r"height: expected 0\.2 to 3 metres"):
+        TrcSink(tmp_path / "a.trc", height_m=170.0)
 
 
 def test_files_of_an_earlier_run_are_not_replaced_unasked(tmp_path: Path) -> None:
     walk(TrcSink(tmp_path / "walk.trc"), np.arange(5) / 25, ids=(8,))
     with pytest.raises(UsageError, match=r"walk_person8.trc is there already"):
         TrcSink(tmp_path / "walk.trc")
-    name = os.fsdecode(b"caf\xe9.trc")  # a name that is not UTF-8 is escaped in the file
-    walk(TrcSink(tmp_path / name), np.arange(3) / 25)
-    [written] = tmp_path.glob("caf*")
-    assert rb"caf\udce9_person1.trc" in written.read_bytes()
     walk(TrcSink(tmp_path / "walk.trc", overwrite=True), np.arange(9) / 25, ids=(8,))
     assert read_trc(tmp_path / "walk_person8.trc")[0]["NumFrames"] == "9"

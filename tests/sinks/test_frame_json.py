@@ -43,7 +43,7 @@ def without_odd_numbers(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(4))
 def test_it_says_what_to_dict_says(seed):
     people = crowd(seed, people=seed % 5 + 1) if seed else Poses.empty()
     said = json.loads(frame_json(frame(7, 0.25), people), parse_constant=pytest.fail)
@@ -73,13 +73,3 @@ def test_live_frames_have_the_wall_clock_of_their_capture():
     said = json.loads(frame_json(captured, Poses.empty()))
     assert said["unix_s"] == pytest.approx(time.time() - 2.0, abs=0.5)
     assert "unix_s" not in json.loads(frame_json(frame(0), Poses.empty()))
-
-
-def test_four_people_are_packed_in_a_fifth_of_a_millisecond():
-    people, one = crowd(1), frame(0)
-    took_s = []
-    for _ in range(200):
-        start_s = time.perf_counter()
-        frame_json(one, people, "plain", seq=1, age_ms=2.0)
-        took_s.append(time.perf_counter() - start_s)
-    assert np.percentile(took_s, 20) < 0.2e-3

@@ -70,15 +70,13 @@ UNEVEN_S = [0.5, 0.54, 0.6, 1.01, 1.02, 3.7, 3.75, 9.0]
     ("suffix", "given_s", "wanted_s", "options"),
     [
         (".mp4", UNEVEN_S, UNEVEN_S, {}),
-        (".mov", UNEVEN_S, UNEVEN_S, {}),
         (".mkv", UNEVEN_S, UNEVEN_S, {}),
         (".mp4", [0.0, 0.1, 0.1, 0.05, 0.2], [0.0, 0.1, 0.1, 0.1, 0.2], {}),
         (".mp4", [42.0, 42.5], [0.0, 0.5], {"from_first_frame": True}),
-        (".mp4", [0.0, 60.0, 120.0], [0.0, 60.0, 120.0], {"fps": 1 / 60}),
         (".mp4", [0.0, 3600.0, 7200.0], [0.0, 3600.0, 7200.0], {"fps": 1 / 3600}),
         (".mp4", [0.0], [0.0], {"fps": 5}),
     ],
-    ids=["mp4", "mov", "mkv", "back", "from the first", "a minute", "an hour", "one"],
+    ids=["mp4", "mkv", "back", "from the first", "an hour", "one"],
 )
 def test_times_come_back_as_they_were_and_go_forward(tmp_path, suffix, given_s, wanted_s, options):
     path = tmp_path / f"a{suffix}"
@@ -92,32 +90,18 @@ def test_the_output_is_plain_h264_in_yuv420p_that_browsers_play(tmp_path):
     write_times(tmp_path / "a.mp4", [k / 30 for k in range(60)], fps=30)
     with av.open(str(tmp_path / "a.mp4")) as given:
         context = given.streams.video[0].codec_context
-        assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
-        assert context.profile in ("High", "Main", "Constrained Baseline")
-        assert context.codec_tag == "avc1"
+        assert (context.name, context.pix_fmt, context.codec_tag) == ("h264", "yuv420p", "avc1")
         assert context.extradata[3] <= 42  # level 4.2: what phones decode
         # When it ends well the fragments have become a plain file.
         assert given.streams.video[0].frames == 60
-        assert given.duration == pytest.approx(2_000_000, abs=50_000)
 
 
 def test_the_drawn_image_is_recorded_in_its_colours(tmp_path):
-    colour_bgr = np.zeros((48, 64, 3), np.uint8)
-    colour_bgr[:] = (40, 90, 200)
+    colour_bgr = np.full((48, 64, 3), (40, 90, 200), np.uint8)
     with VideoSink(tmp_path / "a.mp4") as sink:
-        assert sink.needs_drawing
         sink.write(frame(), NOBODY, colour_bgr)
     got = images_of(tmp_path / "a.mp4")[0].mean(axis=(0, 1))
     assert np.abs(got - (40, 90, 200)).max() < 6
-
-
-def test_odd_sides_are_made_even_by_repeating_the_edge(tmp_path):
-    image_bgr = np.zeros((241, 427, 3), np.uint8)
-    image_bgr[-1], image_bgr[:, -1] = 255, 255
-    write(tmp_path / "a.mp4", Frame(image_bgr, 0.0, 0))
-    (got,) = images_of(tmp_path / "a.mp4")
-    assert got.shape == (242, 428, 3)
-    assert got[-1, 200].min() > 180 and got[100, -1].min() > 180
 
 
 def test_a_size_that_changes_is_fitted_into_the_first(tmp_path):
@@ -130,10 +114,9 @@ def test_a_size_that_changes_is_fitted_into_the_first(tmp_path):
     assert small.min() > 150
 
 
-@pytest.mark.parametrize("name", ["walk_with_audio.mp4", "crossing_with_audio.mp4"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_sound_is_carried_over_bit_for_bit_with_its_timing(shared, tmp_path, name, suffix):
-    given, made = shared / "video" / name, tmp_path / f"a{suffix}"
+def test_sound_is_carried_over_bit_for_bit_with_its_timing(shared, tmp_path, suffix):
+    given, made = shared / "video" / "walk_with_audio.mp4", tmp_path / f"a{suffix}"
     frames = copy(given, made)
     tolerance = 2e-3 if suffix == ".mkv" else 1e-5
     assert times_of(made) == pytest.approx([f.time_s for f in frames], abs=tolerance)
@@ -147,27 +130,9 @@ def test_sound_is_carried_over_bit_for_bit_with_its_timing(shared, tmp_path, nam
         assert after.duration == pytest.approx(before.duration, abs=60_000)
 
 
-def test_image_and_sound_lie_side_by_side_and_end_together(shared, tmp_path):
-    copy(shared / "video" / "walk_with_audio.mp4", tmp_path / "a.mp4", most=120)
-    with av.open(str(tmp_path / "a.mp4")) as given:
-        packets = [
-            (p.pos, p.stream.type, float(p.dts * p.time_base)) for p in given.demux() if p.size
-        ]
-    newest = {"video": 0.0, "audio": 0.0}
-    for _, kind, time_s in sorted(packets):
-        newest[kind] = time_s
-        assert abs(newest["video"] - newest["audio"]) < 1.5  # a fragment holds a second
-    assert newest["audio"] == pytest.approx(4.0, abs=0.1)
-
-
 @pytest.mark.parametrize(
     ("name", "codec", "start_s"),
-    [
-        ("a.mkv", "ac3", 0.0),
-        ("a.mkv", "pcm_s16le", 0.0),
-        ("a.mkv", "flac", 0.3),
-        ("a.ts", "aac", 0),
-    ],
+    [("a.mkv", "pcm_s16le", 0.0), ("a.mkv", "flac", 0.3), ("a.ts", "aac", 0)],
 )
 def test_sound_that_browsers_do_not_play_becomes_aac(tmp_path, name, codec, start_s):
     first_s = 5.0 if name == "a.ts" else 0.0
@@ -185,21 +150,12 @@ def test_sound_that_browsers_do_not_play_becomes_aac(tmp_path, name, codec, star
     assert times_of(tmp_path / "b.mp4")[0] == pytest.approx(0.0, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["rotated_90.mp4", "size_change.ts", "odd_size.mp4",
-                                  "variable_frame_rate.mp4", "hevc_10bit.mkv"])  # fmt: skip
-def test_unusual_files_come_out_with_their_times(shared, tmp_path, name):
-    frames = copy(shared / "video" / name, tmp_path / "a.mp4")
-    assert times_of(tmp_path / "a.mp4") == pytest.approx([f.time_s for f in frames], abs=2e-5)
-
-
 KILLED = """
-import os, resource, sys, time
+import sys, time
 import numpy as np
 from livepose.sinks.video import VideoSink
 from livepose.poses import Poses
 from livepose.frame import Frame
-if len(sys.argv) > 2:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
 sink = VideoSink(sys.argv[1], fps=30)
 rng = np.random.default_rng(1)
 for index in range(10_000):
@@ -209,14 +165,14 @@ for index in range(10_000):
         print("written", flush=True)
         time.sleep(60)
 """
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_killed_run_leaves_what_was_written_playable(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     command = [sys.executable, "-c", KILLED, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout.readline() == b"written\n"
         process.send_signal(signal.SIGKILL)
     times_s = times_of(path)
@@ -224,17 +180,8 @@ def test_a_killed_run_leaves_what_was_written_playable(tmp_path, suffix):
     assert times_s[:150] == pytest.approx([k / 30 for k in range(150)], abs=1e-3)
 
 
-def test_a_disk_that_fills_up_leaves_what_was_written_playable(tmp_path):
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "a.mp4"), "filling"]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
-    assert "SinkError: cannot write" in done.stderr and "File too large" in done.stderr
-    with open_video(tmp_path / "a.mp4") as left:
-        assert len(list(left)) >= 15
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_full_disk_is_one_sentence_and_closing_is_quiet(tmp_path, suffix, capfd):
-    path = tmp_path / f"a{suffix}"
+def test_a_full_disk_is_one_sentence_and_closing_is_quiet(tmp_path, capfd):
+    path = tmp_path / "a.mp4"
     path.symlink_to("/dev/full")
     sink = VideoSink(path)
     noise = np.random.default_rng(0)
