@@ -202,6 +202,7 @@ def _draw_ellipses(canvas: ImageBgr, poses: Poses, there: Flags, colours_bgr: Fl
     xx, xy, yy = np.clip(poses.covariance_px2[..., [0, 0, 1], [0, 1, 1]], -most, most).T
     known = (there.T & (xx > 0) & (np.maximum(xx, yy) < most) & (xx * yy - xy * xy > 1e-9)).T
     variances, axes = np.linalg.eigh(poses.covariance_px2[known])
+    variances = np.maximum(variances, 0.0)  # below by rounding, or where not symmetric
     angles_deg = np.rad2deg(np.arctan2(axes[:, 1, 0], axes[:, 0, 0])).tolist()
     if not known.any():
         return
