@@ -1,7 +1,6 @@
 """The command line: every mishap is one sentence on stderr and the right exit code."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -128,8 +127,6 @@ def test_images_become_drawn_images_and_nothing_is_said_of_smoothing(
     assert np.abs(cv2.imread(str(drawn[0])).astype(int) - scene_image()).max() > 50
     said = capsys.readouterr().err
     assert " 2 frames in " in said and "smoothing" not in said
-    assert main(["--image", str(tmp_path / "a.png"), "--output", str(tmp_path / "one.png")]) == 0
-    assert " 1 frame in " in capsys.readouterr().err
 
 
 def test_what_a_pipe_no_longer_reads_is_a_quiet_end(shared: Path) -> None:
@@ -144,7 +141,7 @@ def test_what_a_pipe_no_longer_reads_is_a_quiet_end(shared: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("after_s", [0.5, 4.0])
+@pytest.mark.parametrize("after_s", [0.5, 3.0])
 def test_ctrl_c_at_any_moment_is_exit_code_130(
     shared: Path, tmp_path: Path, after_s: float
 ) -> None:
@@ -167,15 +164,3 @@ def test_ctrl_c_at_any_moment_is_exit_code_130(
     assert "Traceback" not in said
     if lines.exists():
         assert all(json.loads(line) for line in lines.read_text().splitlines())
-
-
-def test_the_help_fits_a_newcomer() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "livepose", "--help"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "100"},
-    )
-    assert done.returncode == 0
-    for word in ("--camera", "--video", "--image", "--benchmark", "examples:", "doctor"):
-        assert word in done.stdout

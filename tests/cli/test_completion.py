@@ -1,7 +1,6 @@
 """A shell completes commands, options and their values."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,12 +41,3 @@ def test_bash_asks_and_offers(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         ["bash", "-c", script], capture_output=True, text=True, env={**os.environ, **path}
     )
     assert (done.stdout, done.stderr) == ("balanced\n", "")
-
-
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_get_theirs(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["completion", shell]) == 0
-    script = capsys.readouterr().out
-    assert "livepose completion words --" in script
-    if shutil.which(shell):
-        subprocess.run([shell, "-n"], input=script, text=True, check=True)

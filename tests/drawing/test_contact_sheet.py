@@ -30,8 +30,6 @@ def test_images_stand_in_rows_in_their_order() -> None:
     [
         (([], 3, 600), "at least one image"),
         (([plain(9, 9, 0)], 0, 600), "columns and width of 1 or more"),
-        (([plain(9, 9, 0)], 3, 600, ["a", "b"]), "2 labels for 1 images"),
-        (([np.zeros((9, 9), np.uint8)], 3, 600), "expected uint8 of shape"),
         (([plain(9, 9, 0)] * 40, 40, 20), "does not fit"),
     ],
 )

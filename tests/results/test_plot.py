@@ -57,32 +57,28 @@ def test_speed_is_known_with_its_deviation(results: Results) -> None:
 @pytest.mark.parametrize(
     ("suffix", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".html", b"<!doctype html>")]
 )
-def test_the_command_writes_each_kind_of_page_the_same_way_twice(
+def test_the_command_writes_each_kind_of_page_and_none_over_another(
     suffix: str, start: bytes, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     walk, page = str(recorded(tmp_path / "walk.jsonl", 12)), tmp_path / f"page{suffix}"
     words = ["plot", walk, "--id", "1", "--output", str(page)]
     assert main(words) == 0
-    first = page.read_bytes()
-    assert first.startswith(start)
+    assert page.read_bytes().startswith(start)
     assert main(words) == 2
     assert f"page{suffix} is there already" in capsys.readouterr().err
-    assert main([*words, "--overwrite"]) == 0
-    assert page.read_bytes() == first
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_files_and_folders_get_pages_beside_them_and_what_holds_nobody_is_left_out(
+def test_the_files_of_a_folder_get_pages_beside_them_and_what_holds_nobody_is_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     for name in ("a.jsonl", "b.jsonl"):
-        recorded(tmp_path / name, 12)
-    assert main(["plot", *map(str, tmp_path.glob("*.jsonl"))]) == 0
-    assert (tmp_path / "a.png").exists() and (tmp_path / "b.png").exists()
+        recorded(tmp_path / name, 12, ids=(1,))
     (tmp_path / "run.jsonl").write_text('{"source": "a manifest"}\n')
     with JsonLinesSink(tmp_path / "images.jsonl", {**HEADER, "kind": "images"}) as sink:
         sink.write(frame(0), people(STANDING_XY, ids=[1]))
-    assert main(["plot", str(tmp_path), "--overwrite"]) == 0
+    assert main(["plot", str(tmp_path)]) == 0
+    assert (tmp_path / "a.png").exists() and (tmp_path / "b.png").exists()
     assert "left out: photos: nobody was followed" in capsys.readouterr().err
     assert not (tmp_path / "images.png").exists() and not (tmp_path / "run.png").exists()
 

@@ -194,12 +194,9 @@ def test_a_full_disk_is_one_sentence_and_closing_is_quiet(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_cannot_be_is_refused_and_an_earlier_file_stays_until_the_first_frame(tmp_path):
-    for name in ("a.webm", "a.gif", "a"):
-        with pytest.raises(UsageError, match=r"expected \.mp4, \.m4v, \.mov, \.mkv"):
-            VideoSink(tmp_path / name)
-    VideoSink(tmp_path / "a.mp4").close()
-    assert list(tmp_path.iterdir()) == []
+def test_an_earlier_file_stays_until_the_first_frame(tmp_path):
+    with pytest.raises(UsageError, match=r"expected \.mp4, \.m4v, \.mov, \.mkv"):
+        VideoSink(tmp_path / "a.webm")
     given = write_video(tmp_path / "a.mp4", [0.0, 0.04])
     before = given.read_bytes()
     with pytest.raises(UsageError, match="is the input itself"):
