@@ -38,20 +38,6 @@ def test_boxes_overlap_and_are_cut_as_on_paper() -> None:
     assert boxes.clip(np.array([[-5.0, 3, 700, 500]]), (640, 480)).tolist() == [[0, 3, 640, 480]]
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"keypoint_scores": np.zeros((2, 16))},
-        {"keypoint_states": np.ones((2, 5), dtype=np.uint8)},
-    ],
-    ids=lambda changes: next(iter(changes)),
-)
-def test_poses_refuse_shapes_that_do_not_fit(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(changes))) as refused:
-        two_people(**changes)
-    assert "expected shape (2, 17), got (2, " in str(refused.value)
-
-
 def test_a_state_follows_from_position_and_score_and_the_edge_of_the_frame() -> None:
     xy, scores = np.full((2, 17, 2), 5.0), np.full((2, 17), 0.9)
     xy[0, 1], scores[0, 2], xy[0, 3], xy[0, 4] = np.nan, 0.1, [31.6, 5], [-0.4, -0.4]

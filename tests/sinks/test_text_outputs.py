@@ -84,30 +84,22 @@ def test_boxes_are_edges_and_points_are_pixel_centres_in_every_file(tmp_path):
 
 
 def test_openpose_files_are_named_and_filled_as_openpose_does(tmp_path):
-    images = [
-        (frame(index + 3, name=f"{folder}/a.jpg"), poses(1)) for index, folder in enumerate("xy")
-    ]
-    written(OpenPoseSink(tmp_path, "clip.mp4"), (frame(0), poses(2)),
-            (frame(12), Poses.empty()), *images)  # fmt: skip
+    images = [(frame(index, name=f"{index}/a.jpg"), poses(1)) for index in (3, 4)]
+    missing = frame(12), poses(1, missing=[5])
+    written(OpenPoseSink(tmp_path, "clip.mp4"), (frame(0), poses(2)), missing, *images)
     stems = ["a", "a_000000000004", "clip_000000000000", "clip_000000000012"]
     assert names_in(tmp_path) == sorted(f"{stem}_keypoints.json" for stem in stems)
-    record = json.loads((tmp_path / "clip_000000000000_keypoints.json").read_text())
-    assert record["version"] == 1.3 and len(record["people"]) == 2
-    assert record["people"][1]["person_id"] == [2]
-    empty = json.loads((tmp_path / "clip_000000000012_keypoints.json").read_text())
-    assert empty["people"] == []
-
-
-def test_neck_and_mid_hip_are_midpoints_and_feet_and_what_is_missing_zeros(tmp_path):
-    written(OpenPoseSink(tmp_path, "a"), (frame(0), poses(1)), (frame(1), poses(1, missing=[5])))
-    points, lacking = (
-        np.reshape(json.loads(path.read_text())["people"][0]["pose_keypoints_2d"], (25, 3))
-        for path in sorted(tmp_path.iterdir())
+    first, second = (
+        json.loads((tmp_path / f"{stem}_keypoints.json").read_text()) for stem in stems[2:]
     )
-    assert points[1].tolist() == [15.5, 25.5, 0.55]  # keypoints 5 and 6
-    assert points[8].tolist() == [21.5, 31.5, 0.61]  # keypoints 11 and 12
+    assert first["version"] == 1.3 and first["people"][1]["person_id"] == [2]
+    points, lacking = (
+        np.reshape(record["people"][0]["pose_keypoints_2d"], (25, 3)) for record in (first, second)
+    )
+    assert points[1].tolist() == [15.5, 25.5, 0.55]  # the neck: keypoints 5 and 6
+    assert points[8].tolist() == [21.5, 31.5, 0.61]  # the mid hip: keypoints 11 and 12
     assert points[2, 0] == 16 and points[5, 0] == 15  # right and left shoulder
-    assert not points[19:].any()
+    assert not points[19:].any()  # feet
     assert not lacking[1].any() and not lacking[5].any()
 
 
