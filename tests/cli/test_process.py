@@ -27,12 +27,9 @@ def shell(command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300)
 
 
-def test_whoever_reads_stderr_may_go_and_the_results_are_written_alone(
-    clip: Path, tmp_path: Path
-) -> None:
+def test_stderr_may_be_closed_and_the_results_are_written_alone(clip: Path, tmp_path: Path) -> None:
     results = tmp_path / "o.jsonl"
-    command = f"{' '.join(RUN)} --video {clip} --json {results} 2>&1 >/dev/null | head -1"
-    assert shell(f"{command}; exit ${{PIPESTATUS[0]}}").returncode == 0
+    assert shell(f"{' '.join(RUN)} --video {clip} --json {results} 2>&-").returncode == 0
     lines = results.read_text().splitlines()
     assert len(lines) == 2 and all(json.loads(line) for line in lines)
 
