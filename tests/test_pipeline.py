@@ -9,14 +9,12 @@ import pytest
 from fakes import (
     STANDING_XY,
     FakeRuntime,
-    FakeSource,
     FarSightedDetector,
     make_pipeline,
     scene_image,
     walking,
 )
 
-from livepose.errors import SourceError
 from livepose.estimator import PoseEstimator
 from livepose.frame import Frame
 from livepose.pipeline import PosePipeline
@@ -94,18 +92,6 @@ def test_a_budget_for_few_people_warms_up_and_leaves_nobody_behind(
     pipeline.warm_up((320, 240))
     assert pipeline.scheduler.costs.crops_s(4) > 0
     assert [poses.track_ids.tolist() for _, poses in pipeline.run(walking(3))] == [[1]] * 3
-
-
-def test_a_folder_goes_through_the_networks_in_batches_and_an_error_comes_after_its_images(
-    make_pipeline: Make,
-) -> None:
-    frames = [Frame(scene_image(20 + 10 * index), float(index), index) for index in range(6)]
-    source = FakeSource(frames, kind="images", error=SourceError("the disk went away"))
-    pipeline, seen = make_pipeline(), []
-    with pytest.raises(SourceError, match="disk went away"):
-        seen.extend(frame.index for frame, _ in pipeline.run(source))
-    assert seen == list(range(6))
-    assert pipeline.detector.calls == 2
 
 
 @pytest.mark.parametrize("decoding", ["dark", "argmax"])

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from sources.drawn import frames_of, write_video
 
-from livepose.errors import SourceError
+from livepose.errors import SourceError, UsageError
 from livepose.sources import Excerpt, VideoSource, open_source, open_video
 from livepose.sources.frames import HLG, PQ, to_sdr
 
@@ -191,10 +191,12 @@ def test_a_part_of_any_container_is_the_same(tmp_path, suffix, codec):
     assert [f.time_s for f in part] == pytest.approx([1.0, 1.04, 1.08, 1.12, 1.16], abs=2e-3)
 
 
-def test_a_start_behind_the_end_is_one_sentence(tmp_path):
+def test_a_part_that_is_not_there_is_one_sentence(tmp_path):
     path = write_video(tmp_path / "a.mp4", [0.0, 0.5])
     with pytest.raises(SourceError, match=r"has no frame from 7 s on; its last is at 0.5 s"):
         open_video(path, excerpt=Excerpt(start_s=7.0))
+    with pytest.raises(UsageError, match="end: expected more than 2 s"):
+        Excerpt(start_s=2, end_s=1)
 
 
 # a, b, c, d of each matrix, and what ffmpeg does for it.
