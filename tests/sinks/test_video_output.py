@@ -39,7 +39,7 @@ def sound_of(path):
         return [float(p.pts * p.time_base) for p in packets], [bytes(p) for p in packets]
 
 
-def copy(source_path, path, most=None):
+def copy(source_path, path):
     frames = []
     with (
         open_video(source_path) as source,
@@ -48,8 +48,6 @@ def copy(source_path, path, most=None):
         for current in source:
             sink.write(current, NOBODY)
             frames.append(current)
-            if len(frames) == most:
-                break
     return frames
 
 
@@ -114,20 +112,13 @@ def test_a_size_that_changes_is_fitted_into_the_first(tmp_path):
     assert small.min() > 150
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_sound_is_carried_over_bit_for_bit_with_its_timing(shared, tmp_path, suffix):
-    given, made = shared / "video" / "walk_with_audio.mp4", tmp_path / f"a{suffix}"
+def test_sound_is_carried_over_bit_for_bit_with_its_timing(shared, tmp_path):
+    given, made = shared / "video" / "walk_with_audio.mp4", tmp_path / "a.mp4"
     frames = copy(given, made)
-    tolerance = 2e-3 if suffix == ".mkv" else 1e-5
-    assert times_of(made) == pytest.approx([f.time_s for f in frames], abs=tolerance)
+    assert times_of(made) == pytest.approx([f.time_s for f in frames], abs=1e-5)
     (given_s, given_bytes), (made_s, made_bytes) = sound_of(given), sound_of(made)
-    if suffix == ".mkv":  # Matroska has no times before 0, where the decoder warms up
-        given_bytes = [data for data, s in zip(given_bytes, given_s, strict=True) if s >= 0]
-        given_s = [s for s in given_s if s >= 0]
     assert made_bytes == given_bytes and len(made_bytes) > 300
-    assert np.abs(np.subtract(made_s, given_s)).max() < tolerance
-    with av.open(str(made)) as after, av.open(str(given)) as before:
-        assert after.duration == pytest.approx(before.duration, abs=60_000)
+    assert np.abs(np.subtract(made_s, given_s)).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -167,9 +158,8 @@ for index in range(10_000):
 """
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_killed_run_leaves_what_was_written_playable(tmp_path, suffix):
-    path = tmp_path / f"a{suffix}"
+def test_a_killed_run_leaves_what_was_written_playable(tmp_path):
+    path = tmp_path / "a.mp4"
     command = [sys.executable, "-c", KILLED, str(path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
