@@ -6,13 +6,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from livepose.errors import WeightsError
 from livepose.runtimes import store as stores
-from livepose.runtimes.store import KEPT_COMPILED, KEPT_NETWORKS, Store, content_hash
+from livepose.runtimes.store import KEPT_COMPILED, KEPT_NETWORKS, Store
 
 
 @pytest.fixture(autouse=True)
@@ -31,20 +29,9 @@ def test_what_was_written_is_read_back() -> None:
     assert Store("pose", "2").read("graph") is None
 
 
-def test_what_somebody_else_kept_at_installation_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    store = Store("pose", "1")
-    store.write("graph", b"content")
-    assert (store.folder / "graph").stat().st_mode & 0o777 == 0o644
-    monkeypatch.setattr(Path, "touch", refuse)
-    assert bytes(store.read("graph") or b"") == b"content"
-
-
 def test_no_change_of_a_kept_file_is_believed() -> None:
     store, chance = Store("pose", "1"), random.Random(7)
-    for _ in range(200):
+    for _ in range(50):
         content = chance.randbytes(chance.randrange(1, 300))
         store.write("blob", content)
         path = store.folder / "blob"
@@ -82,27 +69,6 @@ def test_where_the_cache_cannot_be_written_temporary_files_are_kept_and_that_is_
     [said] = [record.getMessage() for record in caplog.records]
     assert "cannot be written" in said
     assert "set LIVEPOSE_CACHE" in said
-
-
-def test_without_any_place_nothing_is_kept(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    cache.touch()
-    store = Store("pose", "1")
-    store.write("graph", b"content")
-    assert store.read("graph") is None
-
-
-def test_the_name_of_a_network_is_that_of_its_bytes(tmp_path: Path) -> None:
-    first, second = tmp_path / "a", tmp_path / "b"
-    first.write_bytes(b"weights")
-    second.write_bytes(b"weights")
-    assert content_hash(first) == content_hash(second)
-    second.write_bytes(b"weighty")
-    assert content_hash(first) != content_hash(second)
-    with pytest.raises(WeightsError, match="cannot be read"):
-        content_hash(tmp_path / "none")
 
 
 TWO_STARTS = """

@@ -6,7 +6,7 @@ import pytest
 from livepose.errors import DeviceError
 from livepose.heatmaps import encode_dark
 from livepose.runtimes.protocol import Crops, Heatmaps
-from livepose.runtimes.verify import LIMITS_PX, keypoint_shift, probe_crops, require_agreement
+from livepose.runtimes.verify import LIMITS_PX, require_agreement
 from livepose.weights import Card
 
 CARD = Card("hrnet_w32", (128, 96))
@@ -32,25 +32,6 @@ class Canned:
         assert crops_bgr.shape == (4, 128, 96, 3)
         return self.answer
 
-    def warm_up(self, batch_sizes: object) -> None:
-        """Nothing to do."""
-
-
-@pytest.mark.parametrize("input_hw", [(128, 96), (384, 288), (64, 96)])
-def test_probes_are_people_in_the_size_of_the_network(input_hw: tuple[int, int]) -> None:
-    crops = probe_crops(Card("hrnet_w32", input_hw))
-    assert crops.shape == (4, *input_hw, 3)
-    assert crops.dtype == np.uint8
-    assert crops.std(axis=(1, 2, 3)).min() > 20
-    assert np.array_equal(crops, probe_crops(Card("hrnet_w32", input_hw)))
-
-
-def test_a_shift_is_told_in_pixels_of_the_crop() -> None:
-    shift = keypoint_shift(heatmaps(0.4), heatmaps(), blur_kernel=3)
-    assert shift.median_px == pytest.approx(0.4, abs=0.02)
-    assert shift.tail_px == pytest.approx(0.4, abs=0.15)
-    assert shift.score < 0.05
-
 
 @pytest.mark.parametrize("precision", LIMITS_PX)
 def test_small_differences_pass(precision: str) -> None:
@@ -59,26 +40,18 @@ def test_small_differences_pass(precision: str) -> None:
     assert shift.median_px <= LIMITS_PX[precision]
 
 
-def lost(part: float) -> Heatmaps:
-    """Keypoints of this part of the maps are not there."""
-    maps = heatmaps()
-    maps[:, : round(17 * part)] = 0
-    return maps
-
-
 @pytest.mark.parametrize(
     ("precision", "answer"),
     [
-        ("f32", heatmaps(0.1)),
         ("bf16", heatmaps(0.1)),
         ("int8", heatmaps(0.4)),
         ("f32", heatmaps(scale=1.2)),
         ("bf16", heatmaps()[:, ::-1]),
-        ("int8", heatmaps()[::-1]),
-        ("int8", lost(0.2)),
+        ("int8", heatmaps() * (np.arange(17) > 3)[:, None, None]),
         ("bf16", heatmaps() * np.float32("nan")),
         ("f32", np.zeros_like(heatmaps())),
     ],
+    ids=["moved", "moved far", "scores", "mixed up", "some lost", "nan", "all lost"],
 )
 def test_wrong_heatmaps_are_refused(precision: str, answer: Heatmaps) -> None:
     with pytest.raises(DeviceError, match=f"canned on mps in {precision} finds other keypoints"):
