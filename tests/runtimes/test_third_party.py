@@ -1,8 +1,6 @@
 """ONNX and OpenVINO networks of other people run by what their model config says."""
 
 import json
-import shutil
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
@@ -17,7 +15,7 @@ from livepose.cli import main
 from livepose.errors import UsageError, WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime
-from livepose.runtimes.openvino import has_bf16, openvino
+from livepose.runtimes.openvino import openvino
 
 Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
 
@@ -37,7 +35,7 @@ def test_a_published_openvino_network_runs_as_its_authors_run_it(
 ) -> None:
     crops = photographs((128, 96))
     expected = plain(tinypose, crops)
-    runtime = open_runtime(str(tinypose), precision="f32")
+    runtime = open_runtime(str(tinypose))  # in f32, as nothing says that it bears bf16
     runtime.warm_up((1, 2, 4))
     heatmaps = runtime(crops)
     assert runtime.name == "openvino"
@@ -50,43 +48,26 @@ def test_a_published_openvino_network_runs_as_its_authors_run_it(
     assert np.median(shift_px) < 0.01
 
 
-@pytest.mark.skipif(not has_bf16(), reason="this processor has no bf16")
-def test_bf16_is_for_those_who_ask_as_nothing_says_that_a_network_bears_it(
-    tinypose: Path, photographs: Photographs
-) -> None:
-    crops = photographs((128, 96))
-    usual = open_runtime(tinypose)
-    assert usual.precision == "f32"
-    before = decode(usual(crops), "dark", 3)
-    after = decode(open_runtime(tinypose, precision="bf16")(crops), "dark", 3)
-    sure = before.scores > 0.3
-    shift_px = 4 * np.linalg.norm(before.xy - after.xy, axis=-1)[sure]
-    assert np.median(shift_px) < 0.5
-
-
 def onnx_file(path: Path, weights: NDArray[np.float32], batch: int | None = None) -> Path:
     """A network of one convolution of stride 4, as ONNX."""
     network = torch.nn.Conv2d(3, len(weights), 4, 4, bias=False)
     network.weight.data = torch.from_numpy(weights)
-    images, axes = torch.zeros(1, 3, 64, 48), {} if batch else {"x": {0: "n"}, "y": {0: "n"}}
+    names = {"input_names": ["x"], "output_names": ["y"]}
+    axes = {} if batch else {"x": {0: "n"}, "y": {0: "n"}}
     with catch_warnings():
         simplefilter("ignore")
-        torch.onnx.export(
-            network,
-            (images,),
-            str(path),
-            input_names=["x"],
-            output_names=["y"],
-            dynamic_axes=axes,
-            dynamo=False,
-        )
+        images = (torch.zeros(1, 3, 64, 48),)
+        torch.onnx.export(network, images, path, **names, dynamic_axes=axes, dynamo=False)
     return path
 
 
-@pytest.mark.parametrize("batch", [None, 1])
-@pytest.mark.parametrize("activation", ["none", "softmax"])
+@pytest.mark.parametrize(
+    ("batch", "activation", "input_hw"),
+    [(None, "none", (64, 48)), (1, "softmax", (64, 48)), (None, "softmax", (96, 64))],
+    ids=["any batch", "one at a time", "another size"],
+)
 def test_an_onnx_network_runs_with_its_colour_normalisation_and_activation(
-    batch: int | None, activation: str, tmp_path: Path
+    batch: int | None, activation: str, input_hw: tuple[int, int], tmp_path: Path
 ) -> None:
     random = np.random.default_rng(0)
     weights = random.normal(size=(17, 3, 4, 4)).astype(np.float32)
@@ -95,11 +76,11 @@ def test_an_onnx_network_runs_with_its_colour_normalisation_and_activation(
         f'input = "64x48"\ncolour = "bgr"\nmean = [1, 2, 3]\nstd = [10, 20, 30]\n'
         f'sigma = 2.0\nactivation = "{activation}"\n'
     )
-    crops = random.integers(0, 256, (3, 64, 48, 3), np.uint8)
-    runtime = open_runtime(path, precision="f32")
+    crops = random.integers(0, 256, (3, *input_hw, 3), np.uint8)
+    runtime = open_runtime(path, precision="f32", input_hw=input_hw)
     runtime.warm_up((1, 3))
     images = ((crops - np.array([1, 2, 3])) / np.array([10, 20, 30])).transpose(0, 3, 1, 2)
-    cells = images.reshape(3, 3, 16, 4, 12, 4)
+    cells = images.reshape(3, 3, input_hw[0] // 4, 4, input_hw[1] // 4, 4)
     expected = np.einsum("bcyixj,kcij->bkyx", cells, weights)
     if activation == "softmax":
         powers = np.exp(expected - expected.max(axis=(2, 3), keepdims=True))
@@ -107,25 +88,10 @@ def test_an_onnx_network_runs_with_its_colour_normalisation_and_activation(
     assert relative_error(runtime(crops), expected.astype(np.float32)) < 1e-4
 
 
-def test_a_fully_convolutional_network_takes_another_size(tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    weights = random.normal(size=(17, 3, 4, 4)).astype(np.float32)
-    path = onnx_file(tmp_path / "net.onnx", weights)
-    (tmp_path / "net.toml").write_text(
-        'input = "64x48"\ncolour = "bgr"\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n'
-    )
-    crops = random.integers(0, 256, (3, 96, 64, 3), np.uint8)
-    cells = crops.transpose(0, 3, 1, 2).reshape(3, 3, 24, 4, 16, 4).astype(np.float64)
-    expected = np.einsum("bcyixj,kcij->bkyx", cells, weights)
-    runtime = open_runtime(path, precision="f32", input_hw=(96, 64))
-    assert relative_error(runtime(crops), expected.astype(np.float32)) < 1e-4
-
-
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
         ('input = "128x96"\nskeleton = "mpii16"', r"its model config says 16 heatmaps of 32x24"),
-        ('input = "256x192"', r"its model config says"),
         ("", "lacks the size"),
     ],
 )
@@ -137,15 +103,7 @@ def test_a_model_config_that_does_not_fit_is_named(
         open_runtime(tinypose)
 
 
-def test_a_network_without_heatmaps_says_what_it_puts_out(shared: Path, tmp_path: Path) -> None:
-    name = "rtmdet_nano_person_320_end2end.onnx"
-    shutil.copyfile(shared / "peers" / name, tmp_path / name)
-    (tmp_path / name).with_suffix(".toml").write_text('input = "320x320"')
-    with pytest.raises(WeightsError, match="its model config says 17 heatmaps of 80x80"):
-        open_runtime(tmp_path / name)
-
-
-@pytest.mark.parametrize("content", [b"", b"garbage" * 50, struct.pack("<Q", 2**62)])
+@pytest.mark.parametrize("content", [b"", b"garbage" * 50], ids=["empty", "garbage"])
 @pytest.mark.parametrize("suffix", [".onnx", ".xml"])
 def test_a_damaged_network_ends_in_one_sentence(
     content: bytes, suffix: str, tmp_path: Path
@@ -161,7 +119,6 @@ def test_a_damaged_network_ends_in_one_sentence(
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({"runtime": "torch"}, "run on openvino on the cpu"),
         ({"device": "cuda"}, "run on openvino on the cpu"),
         ({"precision": "int8"}, "precision int8 is for livepose's own weights"),
     ],
@@ -186,12 +143,3 @@ def test_a_photograph_goes_through_the_pipeline_with_somebody_elses_network(
     assert y[0] < y[5] < y[11], "nose, left shoulder, left hip"
     assert x[6] < x[5], "he faces the camera"
     assert ((x > 379) & (x < 560) & (y > 28) & (y < 512)).mean() > 0.8
-
-
-def test_a_network_without_its_sidecar_is_one_sentence_and_exit_code_4(
-    tinypose: Path, shared: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tinypose.with_suffix(".toml").unlink()
-    image = shared / "images" / "standing_dim_room.jpg"
-    assert main(["--image", str(image), "--weights", str(tinypose), "--no-window"]) == 4
-    assert "t.xml needs a file t.toml beside it" in capsys.readouterr().err
