@@ -39,11 +39,10 @@ def test_wheel_and_sdist_carry_the_embedded_weights(built: Path) -> None:
 def test_the_wheel_runs_in_an_environment_of_its_own(built: Path, tmp_path: Path) -> None:
     """Installed without the checkout; the heavy packages are lent by this environment."""
     folder = tmp_path / "bare"
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
-    wheel = next(built.glob("*.whl"))
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run(pip, check=True, capture_output=True)
+    venv.create(folder)
+    python = str(folder / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index"]
+    subprocess.run([*pip, str(next(built.glob("*.whl")))], check=True, capture_output=True)
     lent = next(path for path in sys.path if path.endswith("site-packages"))
     site = next((folder / "lib").glob("python3*")) / "site-packages"
     # A .pth file puts the lent packages after the bare environment's own, and runs no editable
@@ -58,7 +57,5 @@ def test_the_wheel_runs_in_an_environment_of_its_own(built: Path, tmp_path: Path
         "poses = livepose.PosePipeline(detector='none').process(np.zeros((240, 320, 3), 'u1'));"
         "assert poses.keypoints_xy.shape == (1, 17, 2)"
     )
-    done = subprocess.run(
-        [str(python), "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = subprocess.run([python, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

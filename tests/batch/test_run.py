@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from batch.works import Copy
 
-from livepose.batch.jobs import make_jobs, shard
+from livepose.batch.jobs import make_jobs
 from livepose.batch.manifest import Manifest
 from livepose.batch.run import run_batch
 from livepose.sources import find_sources
@@ -22,19 +22,16 @@ class Runs:
         for name, text in (("a", "one"), ("b", "two"), ("c", "broken"), ("d", "four")):
             (self.source / f"{name}.mp4").write_text(text)
 
-    def __call__(
-        self, settings: str = "settings", part: tuple[int, int] = (1, 1)
-    ) -> tuple[str, str, str]:
+    def __call__(self, settings: str = "settings") -> tuple[str, ...]:
         """Names of the files that are current, done and failed."""
-        jobs = shard(make_jobs(find_sources([self.source])), *part)
-        manifest = Manifest(self.manifest, part)
+        jobs = make_jobs(find_sources([self.source]))
+        manifest = Manifest(self.manifest)
         current, due = manifest.split(jobs, settings, self.out)
         entries = run_batch(due, lambda: self.copy.here(self.out), self.out, manifest, settings)
         named: dict[str, list[str]] = {"current": [job.name for job in current]}
         for entry in entries:
             named.setdefault(entry.state, []).append(entry.name)
-        said = ("".join(sorted(named.get(one, ()))) for one in ("current", "done", "failed"))
-        return next(said), next(said), next(said)
+        return tuple("".join(sorted(named.get(one, ()))) for one in ("current", "done", "failed"))
 
 
 @pytest.fixture
@@ -59,13 +56,6 @@ def test_a_rerun_does_what_is_missing_or_changed_and_nothing_else(runs: Runs) ->
     assert runs("other settings") == ("", "abcde", "")
 
 
-def test_shards_do_every_file_once_and_a_run_of_all_has_nothing_left(runs: Runs) -> None:
-    (runs.source / "c.mp4").write_text("fine")
-    first, second = runs(part=(1, 2)), runs(part=(2, 2))
-    assert sorted(first[1] + second[1]) == list("abcd")
-    assert runs() == ("abcd", "", "")
-
-
 def test_ctrl_c_leaves_what_is_done_noted_and_nothing_half_done(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,8 +70,7 @@ def test_ctrl_c_leaves_what_is_done_noted_and_nothing_half_done(
     monkeypatch.setattr(Copy, "work", stops)
     with pytest.raises(KeyboardInterrupt):
         runs()
-    done = set(Manifest(runs.manifest).entries)
     assert not list(runs.out.rglob("half"))
-    assert len(done) == 3  # those that are larger, and the one before it
+    assert len(Manifest(runs.manifest).entries) == 3  # those that are larger, and the one before it
     monkeypatch.setattr(Copy, "work", real)
     assert runs()[0] == "ad"

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from livepose.detection import Detections, detect_stills, open_detector
-from livepose.detection.checkpoint import TorchEngine, load_detector
 from livepose.detection.detector import YoloDetector, joined, second_scale_px, suppress
 from livepose.detection.files import DetectorInfo
 from livepose.detection.letterbox import Letterbox
@@ -64,10 +63,9 @@ def finder(size_px=None, score_threshold=None, recommended_px=None, **kwargs):
 def test_boxes_come_back_in_source_pixels_from_an_input_that_suits(box, size_wh, input_hw):
     detector = finder()
     (found,) = detector([scene_image(box, size_wh)])
-    assert isinstance(found, Detections) and detector.engine.shape == (1, *input_hw, 3)
+    assert detector.engine.shape == (1, *input_hw, 3)
     np.testing.assert_allclose(found.boxes_xyxy, [box], atol=4)
     np.testing.assert_allclose(found.scores, [0.9], atol=1e-6)  # one of three on one place
-    assert found.boxes_xyxy.dtype == found.scores.dtype == np.float64
 
 
 def test_other_classes_and_weak_boxes_are_left_out():
@@ -97,14 +95,6 @@ def test_what_is_no_colour_image_is_refused(shape, kind):
         finder()([np.zeros(shape, kind)])
 
 
-def test_views_and_read_only_images_are_fine_and_stay_as_they_are():
-    image = scene_image()
-    image.setflags(write=False)
-    (found,) = finder()([image[:, ::-1]])
-    np.testing.assert_allclose(found.boxes_xyxy, [[440, 60, 540, 300]], atol=2)
-    np.testing.assert_array_equal(image, scene_image())
-
-
 def test_a_second_scale_adds_the_small_people_of_a_larger_input():
     detector = finder(recommended_px=320, from_px=321)
     small, large = scene_image((100, 60, 130, 160)), scene_image()
@@ -118,30 +108,11 @@ def test_a_second_scale_adds_the_small_people_of_a_larger_input():
 
 
 def test_there_is_no_second_scale_where_it_is_no_larger_or_a_size_was_asked_for():
-    detector, image = finder(recommended_px=320), scene_image((30, 20, 60, 90), (320, 240))
-    assert not detector.can_detect_small((320, 240), wait=True)
-    look = detector.detect_small(image)
-    np.testing.assert_array_equal(look.people.boxes_xyxy, detector([image])[0].boxes_xyxy)
+    assert not finder(recommended_px=320).can_detect_small((320, 240), wait=True)
     assert not finder(size_px=320).can_detect_small((640, 480), wait=True)
     assert not finder(input_wh=(320, 320)).can_detect_small((640, 480), wait=True)
-
-
-@pytest.mark.parametrize(
-    ("source_wh", "usual_px", "expected"),
-    [
-        ((1920, 1080), 320, 512),
-        ((480, 640), 320, 512),
-        ((1920, 1080), 416, 672),  # 665.6, in whole strides
-        ((400, 300), 320, 416),  # no larger than the image, in whole strides
-        ((320, 240), 320, None),
-        ((640, 480), 640, None),
-    ],
-)
-def test_the_larger_input_is_no_larger_than_the_image(source_wh, usual_px, expected):
-    assert second_scale_px(source_wh, usual_px) == expected
-
-
-USUAL = Letterbox.fit((640, 480), 320)  # half as large: 160 px in the image are SMALL_PX
+    assert second_scale_px((1920, 1080), 416) == 672  # 665.6, in whole strides
+    assert second_scale_px((400, 300), 320) == 416  # no larger than the image, in whole strides
 
 
 def people(*rows):
@@ -149,23 +120,20 @@ def people(*rows):
     return Detections(rows[:, :4], rows[:, 4])
 
 
-def test_small_people_come_from_the_larger_input_and_the_others_from_the_usual_one():
+def test_small_people_come_from_the_larger_input_and_of_two_boxes_the_surer_stays():
+    half = Letterbox.fit((640, 480), 320)  # 160 px in the image are as large as small people get
     usual = people((100, 50, 300, 450, 0.5))
     closer = people((110, 40, 310, 470, 0.9), (400, 100, 440, 259, 0.8), (500, 100, 540, 261, 0.7))
-    look = joined(usual, closer, USUAL)
+    look = joined(usual, closer, half)
     assert look.people.boxes_xyxy.tolist() == [[400, 100, 440, 259], [100, 50, 300, 450]]
-    assert look.people.scores.tolist() == [0.8, 0.5]
-    assert look.small == 1
+    assert (look.people.scores.tolist(), look.small) == ([0.8, 0.5], 1)
 
-
-def test_of_two_boxes_of_one_person_the_surer_stays_and_asks_for_no_larger_input():
     usual = people((0, 0, 40, 100, 0.9), (100, 0, 140, 100, 0.3))
     closer = people((102, 0, 142, 100, 0.6), (1, 0, 41, 100, 0.4))
-    look = joined(usual, closer, USUAL)
+    look = joined(usual, closer, half)
     assert look.people.boxes_xyxy.tolist() == [[0, 0, 40, 100], [102, 0, 142, 100]]
-    assert look.small == 1
-    assert joined(people((0, 0, 40, 100, 0.9)), people(), USUAL).small == 0
-    assert joined(people(), people(), USUAL).small == 0
+    assert look.small == 1  # who is seen by the usual input asks for no larger one
+    assert joined(people((0, 0, 40, 100, 0.9)), people(), half).small == 0
 
 
 def test_a_crowd_in_a_very_large_still_is_found(shared):
@@ -181,18 +149,6 @@ def test_a_crowd_in_a_very_large_still_is_found(shared):
     assert 190 <= len(detect_stills(detector, [crowd])[0]) <= 210
 
 
-def test_a_real_network_says_the_same_of_a_batch_as_of_each(own_file):
-    loaded = load_detector(own_file)
-    detector = YoloDetector(TorchEngine(loaded.model, "cpu"), "random", loaded.info, 96, 0.2)
-    rng = np.random.default_rng(0)
-    images = [rng.integers(0, 256, (90, 120, 3), dtype=np.uint8) for _ in range(3)]
-    for image, found in zip(images, detector(images), strict=True):
-        (alone,) = detector([image])
-        np.testing.assert_allclose(found.boxes_xyxy, alone.boxes_xyxy, atol=1e-3)
-        assert len(found) > 0 and np.all(np.diff(found.scores) <= 0)
-        assert found.boxes_xyxy.min() >= 0 and np.all(found.boxes_xyxy[:, 2:] <= [120, 90])
-
-
 def candidates(seed, classes, count=300):
     """Boxes that crowd around a few places, (4 + classes, N)."""
     rng = np.random.default_rng(seed)
@@ -204,23 +160,22 @@ def candidates(seed, classes, count=300):
 
 
 @pytest.mark.parametrize("classes", [1, 3])
-@pytest.mark.parametrize("seed", range(6))
-def test_the_same_boxes_stay_as_in_ultralytics(seed, classes):
-    predictions, person = candidates(seed, classes), classes - 1
-    (theirs,) = ultralytics().non_max_suppression(
-        torch.from_numpy(predictions[None]).clone(),
-        conf_thres=0.25,
-        iou_thres=0.7,
-        classes=[person],
-        nc=classes,
-    )
-    ours = suppress(predictions, person, classes, 0.25)
-    assert len(ours) > 5
-    np.testing.assert_allclose(ours, theirs.numpy()[:, :5], atol=1e-3)
+def test_the_same_boxes_stay_as_in_ultralytics(classes):
+    for seed in range(4):
+        predictions, person = candidates(seed, classes), classes - 1
+        (theirs,) = ultralytics().non_max_suppression(
+            torch.from_numpy(predictions[None]).clone(),
+            conf_thres=0.25,
+            iou_thres=0.7,
+            classes=[person],
+            nc=classes,
+        )
+        ours = suppress(predictions, person, classes, 0.25)
+        assert len(ours) > 5
+        np.testing.assert_allclose(ours, theirs.numpy()[:, :5], atol=1e-3)
 
 
 def test_networks_that_need_no_suppression_are_taken_at_their_word():
     rows = np.array([[0, 0, 9, 9, 0.5, 1], [1, 1, 9, 9, 0.9, 0], [1, 1, 9, 9, 0.95, 0]], "f4")
     found = suppress(np.concatenate([rows, rows * 0]), 0, 80, 0.25)
     np.testing.assert_allclose(found, [[1, 1, 9, 9, 0.95], [1, 1, 9, 9, 0.9]], atol=1e-6)
-    assert suppress(np.zeros((5, 40), np.float32), 0, 1, 0.25).shape == (0, 5)

@@ -11,7 +11,7 @@ from livepose.detection.letterbox import GREY, STRIDE, Letterbox
 sides = st.integers(1, 3000)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(width=sides, height=sides, size_px=st.integers(32, 1280), seed=st.integers(0, 1000))
 def test_the_input_is_the_smallest_of_whole_strides_and_a_box_comes_back(
     width, height, size_px, seed
@@ -26,26 +26,18 @@ def test_the_input_is_the_smallest_of_whole_strides_and_a_box_comes_back(
     np.testing.assert_allclose(back, boxes_xyxy, atol=1e-9 * max(width, height))
 
 
-def test_boxes_are_cut_at_the_edges_of_the_image():
-    back = Letterbox.fit((640, 480), 320).to_source(np.array([[-50.0, -50, 1000, 1000]]))
-    np.testing.assert_allclose(back, [[0, 0, 640, 480]])
-
-
-def test_the_image_lies_in_the_middle_of_grey():
-    seen = Letterbox.fit((64, 30), 64).apply(np.full((30, 64, 3), 200, dtype=np.uint8))
+def test_the_image_lies_in_the_middle_of_grey_and_boxes_end_at_its_edges():
+    letterbox = Letterbox.fit((64, 30), 64)
+    seen = letterbox.apply(np.full((30, 64, 3), 200, dtype=np.uint8))
     assert seen.shape == (32, 64, 3)
     assert np.all(seen[[0, -1]] == GREY) and np.all(seen[1:-1] == 200)
-    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(Letterbox.fit((96, 64), 96).apply(image), image)
+    assert letterbox.to_source(np.array([[-50.0, -50, 1000, 1000]])).tolist() == [[0, 0, 64, 30]]
+    fixed = Letterbox.into((1280, 720), (640, 640))
+    assert (fixed.scaled_wh, fixed.left_top) == ((640, 360), (0, 140))
+    assert fixed.apply(np.zeros((720, 1280, 3), np.uint8)).shape == (640, 640, 3)
 
 
-def test_a_fixed_input_is_filled_as_far_as_the_shape_allows():
-    letterbox = Letterbox.into((1280, 720), (640, 640))
-    assert (letterbox.scaled_wh, letterbox.left_top) == ((640, 360), (0, 140))
-    assert letterbox.apply(np.zeros((720, 1280, 3), np.uint8)).shape == (640, 640, 3)
-
-
-@pytest.mark.parametrize("source_wh", [(640, 480), (333, 777), (1920, 1080), (50, 40)])
+@pytest.mark.parametrize("source_wh", [(640, 480), (333, 777), (50, 40)])
 def test_a_drawn_square_lies_where_the_letterbox_says(source_wh):
     width, height = source_wh
     box = np.array([[width * 0.25, height * 0.25, width * 0.5, height * 0.75]]).round()

@@ -1,6 +1,5 @@
 """The detector in OpenVINO: made of its tensors it sees what torch sees; INT8 where it is right."""
 
-import json
 import shutil
 from dataclasses import replace
 
@@ -11,9 +10,9 @@ import pytest
 from livepose import boxes
 from livepose.detection import files, open_detector, openvino_engine
 from livepose.detection.checkpoint import TorchEngine, load_detector
-from livepose.detection.files import DetectorInfo, StoredDetector, read_stored
+from livepose.detection.files import read_stored
 from livepose.detection.openvino_engine import converted
-from livepose.detection.openvino_graph import detector_graph, is_known
+from livepose.detection.openvino_graph import detector_graph
 from livepose.errors import WeightsError
 from livepose.runtimes.activation_ranges import (
     ActivationRanges,
@@ -37,10 +36,9 @@ needs_shipped = pytest.mark.skipif(
 
 
 @needs_shipped
-@pytest.mark.parametrize("size_wh", [(416, 320), (192, 256)])
-def test_the_graph_sees_the_people_that_torch_sees(size_wh, shared):
+def test_the_graph_sees_the_people_that_torch_sees(shared):
     image_bgr = cv2.imread(str(shared / "images" / "four_at_table.jpg"))
-    seen = cv2.resize(image_bgr, size_wh)[None]
+    seen = cv2.resize(image_bgr, (416, 320))[None]
     model, info = converted(SHIPPED)
     found = core().compile_model(model, "CPU", IN_F32)(seen)[0]
     expected = TorchEngine(load_detector(SHIPPED).model, "cpu")(seen)
@@ -66,9 +64,13 @@ def test_other_tensors_than_the_architecture_has_are_refused():
             detector_graph(replace(stored, tensors=changed), "x")
 
 
-def test_a_checkpoint_of_ultralytics_is_made_of_its_tensors_too(pickled_file, monkeypatch):
+@pytest.mark.parametrize("way", ["of its tensors", "traced"])
+def test_a_checkpoint_of_ultralytics_sees_what_torch_sees(way, pickled_file, monkeypatch):
     expected = load_detector(pickled_file)
-    monkeypatch.setattr("livepose.detection.checkpoint.load_detector", None)
+    if way == "traced":  # as networks of other layers are
+        monkeypatch.setattr(openvino_engine, "is_known", lambda stored: False)
+    else:
+        monkeypatch.setattr("livepose.detection.checkpoint.load_detector", None)
     model, info = converted(pickled_file)
     assert info == expected.info
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
@@ -76,26 +78,7 @@ def test_a_checkpoint_of_ultralytics_is_made_of_its_tensors_too(pickled_file, mo
     np.testing.assert_allclose(found, TorchEngine(expected.model, "cpu")(images), atol=2e-3)
 
 
-def test_networks_with_other_layers_are_traced(own_file, monkeypatch):
-    expected = load_detector(own_file)
-    monkeypatch.setattr(openvino_engine, "is_known", lambda stored: False)
-    model, info = converted(own_file)
-    assert info == expected.info
-    images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
-    found = core().compile_model(model, "CPU", IN_F32)(images)[0]
-    np.testing.assert_allclose(found, TorchEngine(expected.model, "cpu")(images), atol=2e-3)
-
-
 def test_what_only_torch_can_read_asks_for_it(tmp_path, own_file, monkeypatch):
-    known = {"nc": 1, "backbone": [[-1, 1, "C3k2", [64]]], "head": [[[0], 1, "Detect", ["nc"]]]}
-
-    def is_made(architecture, kind="DetectionModel"):
-        return is_known(StoredDetector(kind, {}, architecture, DetectorInfo(0, 1)))
-
-    assert is_made(known)
-    assert not is_made(known, "PoseModel")
-    for odd in ({"end2end": True}, {"backbone": [[-1, 1, "A2C2f", [64]]]}, {"head": [[]]}):
-        assert not is_made({**known, **odd})
     monkeypatch.setattr(files, "find_spec", lambda name: None)
     monkeypatch.setattr(openvino_engine, "is_known", lambda one: False)
     for path in (tmp_path / "yolo11n.pt", own_file):
@@ -109,22 +92,14 @@ def gains(monkeypatch):
     monkeypatch.setattr(openvino_engine, "gains_by_int8", lambda: True)
 
 
-@pytest.fixture
-def with_ranges(tmp_path, gains):
-    """A copy of the embedded detector, with ranges beside it that hold nothing that comes."""
-    path = shutil.copy(SHIPPED, tmp_path / "person.safetensors")
-    model, _ = converted(path)
-    limits = dict.fromkeys(list(convolutions(model))[1:], (0.0, 1e-3))
-    write_ranges(ranges_path(path), ActivationRanges(read_metadata(path)["sha256"], limits))
-    return path
-
-
 @needs_shipped
-def test_people_in_photographs_are_those_of_the_usual_precision(said, shared, gains, monkeypatch):
-    images = [
-        cv2.imread(str(shared / "images" / name))
-        for name in ("four_at_table.jpg", "couple_walking.jpg", "skier.jpg")
-    ]
+def test_people_in_photographs_are_those_of_the_usual_precision_which_is_checked_once(
+    said, shared, gains, monkeypatch
+):
+    names = ("four_at_table.jpg", "skier.jpg")
+    images = [cv2.imread(str(shared / "images" / name)) for name in names]
+    open_detector("embedded", "cpu")
+    monkeypatch.setattr(openvino_engine, "require_same_predictions", None)
     found = open_detector("embedded", "cpu", score_threshold=0.4)(images)
     assert said[-1] == f"detector: {DEFAULT_DETECTOR}, {INT8}"
     monkeypatch.setattr(openvino_engine, "gains_by_int8", lambda: False)
@@ -144,21 +119,13 @@ def test_what_is_shipped_was_measured_and_costs_little():
 
 
 @needs_shipped
-def test_one_that_sees_otherwise_or_has_others_ranges_is_said_and_not_used(said, with_ranges):
-    assert open_detector(with_ranges).engine.name == PLAIN
+def test_one_that_sees_otherwise_is_said_and_not_used(said, gains, tmp_path):
+    path = shutil.copy(SHIPPED, tmp_path / "person.safetensors")
+    layers = list(convolutions(converted(path)[0]))[1:]
+    limits = dict.fromkeys(layers, (0.0, 1e-3))  # ranges that hold nothing that comes
+    write_ranges(ranges_path(path), ActivationRanges(read_metadata(path)["sha256"], limits))
+    assert open_detector(path).engine.name == PLAIN
     assert any(
         line.startswith(f"detector: not int8: the detector on {INT8} sees other people")
         for line in said
     )
-    path = ranges_path(with_ranges)
-    path.write_text(json.dumps({**json.loads(path.read_text()), "weights_sha256": "1" * 64}))
-    assert open_detector(with_ranges).engine.name == PLAIN
-    assert any("not int8: person.int8.json was made for other weights" in line for line in said)
-
-
-@needs_shipped
-def test_it_is_checked_once(gains, monkeypatch, tmp_path):
-    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
-    open_detector("embedded", "cpu")
-    monkeypatch.setattr(openvino_engine, "require_same_predictions", None)
-    assert open_detector("embedded", "cpu").engine.name == INT8

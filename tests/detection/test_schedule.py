@@ -5,11 +5,7 @@ import numpy as np
 from livepose.detection import Detections, DetectionSchedule, TwoScales
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)
-
-
-def people(*rows):
-    rows = np.array(rows, dtype=np.float64).reshape(-1, 5)
-    return Detections(rows[:, :4], rows[:, 4])
+NOBODY = Detections(np.empty((0, 4)), np.empty(0))
 
 
 class Watched:
@@ -22,7 +18,7 @@ class Watched:
         self._small_at, self._ready = small_at, ready
 
     def __call__(self, images_bgr):
-        return [people() for _ in images_bgr]
+        return [NOBODY for _ in images_bgr]
 
     def can_detect_small(self, source_wh, wait):
         assert source_wh == (640, 480)
@@ -31,8 +27,7 @@ class Watched:
 
     def detect_small(self, image_bgr):
         self.close.append(self.time_s)
-        small = self._small_at(self.time_s)
-        return TwoScales(people((0, 0, 10, 20, 0.5)) if small else people(), int(small))
+        return TwoScales(NOBODY, int(self._small_at(self.time_s)))
 
 
 def watch(detector, times_s, schedule=None):
@@ -53,13 +48,6 @@ def test_both_scales_are_taken_while_somebody_small_is_there_and_a_moment_longer
     assert close == [0.5, *np.arange(3.5, 7, 0.5), 9.5]
 
 
-def test_what_the_second_scale_shows_is_handed_out():
-    detector, schedule = Watched(lambda time_s: True), DetectionSchedule()
-    detector.time_s = 0.0
-    assert len(schedule.detect(detector, IMAGE, 0.0)) == 0
-    assert len(schedule.detect(detector, IMAGE, 0.1)) == 1
-
-
 def test_the_second_scale_is_taken_as_soon_as_it_is_ready():
     ready = iter([False, False, True])
     detector, schedule = Watched(ready=lambda: next(ready)), DetectionSchedule()
@@ -74,9 +62,3 @@ def test_a_stream_that_begins_again_is_looked_at_anew():
     watch(detector, (0.0, 0.1), schedule)
     schedule.reset()
     assert watch(detector, (0.2, 0.3), schedule) == [0.1, 0.3]
-
-
-def test_a_detector_that_has_no_second_scale_detects_as_always():
-    seen, schedule = people((0, 0, 10, 20, 0.5)), DetectionSchedule()
-    for time_s in (0.0, 0.1, 0.2):
-        assert schedule.detect(lambda images: [seen], IMAGE, time_s) is seen

@@ -94,17 +94,15 @@ class Evil:
 
 
 @pytest.mark.parametrize("door", TORCH_DOORS)
-@pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize("where", ["model", "ema", "format", "train_step", "state_dict"])
-def test_no_door_runs_what_a_file_holds(
-    door: str, zipped: bool, where: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "plain"])
+def test_no_door_runs_what_a_file_holds(door: str, zipped: bool, tmp_path: Path) -> None:
     path, marker = tmp_path / "evil.pt", tmp_path / "EXECUTED"
-    content = {"format": 1, where: Evil(marker)}
-    torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(WeightsError, match=r"run code|wants to run|not a readable torch"):
-        TORCH_DOORS[door](path)
-    assert not marker.exists()
+    for where in ("model", "ema", "format", "train_step", "state_dict"):
+        content = {"format": 1, where: Evil(marker)}
+        torch.save(content, path, _use_new_zipfile_serialization=zipped)
+        with pytest.raises(WeightsError, match=r"run code|wants to run|not a readable torch"):
+            TORCH_DOORS[door](path)
+        assert not marker.exists()
 
 
 def write_bomb(path: Path) -> None:
@@ -113,28 +111,25 @@ def write_bomb(path: Path) -> None:
 
 
 ODD_FILES: dict[str, Callable[[Path], Any]] = {
-    "empty": lambda path: path.touch(),
     "text": lambda path: path.write_text('{"format": 1}'),
     "garbage": lambda path: path.write_bytes(bytes(range(256)) * 4),
-    "broken zip": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(200)),
     "deep": lambda path: path.write_bytes(b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b"."),
     "bomb": write_bomb,
     "saved format": lambda path: torch.save({"format": 1}, path),
-    "list": lambda path: torch.save([1, 2], path),
     "stretched": lambda path: torch.save({"a": torch.zeros(1).expand(1_000_000_000)}, path),
 }
 
 
-@pytest.mark.parametrize("door", TORCH_DOORS)
 @pytest.mark.parametrize("content", ODD_FILES)
-def test_what_is_no_checkpoint_is_one_sentence(door: str, content: str, tmp_path: Path) -> None:
+def test_what_is_no_checkpoint_is_one_sentence(content: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.pt"
     ODD_FILES[content](path)
-    with pytest.raises(WeightsError) as refused:
-        TORCH_DOORS[door](path)
-    assert refused.value.exit_code == 4
-    assert path.name in str(refused.value) or CHECKPOINT in str(refused.value)
-    assert "\n" not in str(refused.value)
+    for door in TORCH_DOORS.values():
+        with pytest.raises(WeightsError) as refused:
+            door(path)
+        assert refused.value.exit_code == 4
+        assert path.name in str(refused.value) or CHECKPOINT in str(refused.value)
+        assert "\n" not in str(refused.value)
 
 
 def test_what_is_no_safetensors_file_is_one_sentence(tmp_path: Path) -> None:
@@ -143,7 +138,7 @@ def test_what_is_no_safetensors_file_is_one_sentence(tmp_path: Path) -> None:
     good = path.read_bytes()
     beyond = json.dumps({"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}).encode()
     for content in (
-        *(b"", bytes(range(256)) * 8, b"\x80\x02}q\x00.", good[:200], good[:-100]),
+        *(b"", bytes(range(256)) * 8, b"\x80\x02}q\x00.", good[:-100]),
         struct.pack("<Q", 2**62) + b"{}" + bytes(100),
         struct.pack("<Q", 90_000_000) + b"{",
         struct.pack("<Q", 4) + b"nope",
@@ -162,8 +157,8 @@ def test_what_is_no_safetensors_file_is_one_sentence(tmp_path: Path) -> None:
         ({"blur_kernel": "1000001"}, "odd, 1 to 63"),
         ({"sigma": "nan"}, "sigma"),
         ({"mean": "nan 1 1"}, "finite"),
-        ({"std": "inf 1 1"}, "finite"),
     ],
+    ids=["size", "blur", "spread", "mean"],
 )
 def test_a_card_is_bounded_before_memory_is_asked_for(
     changes: dict[str, str], complaint: str, tmp_path: Path
@@ -176,14 +171,12 @@ def test_a_card_is_bounded_before_memory_is_asked_for(
         DetectorInfo(0, 1, 100_000)
 
 
-@pytest.mark.parametrize(
-    ("value", "complaint"), [(float("nan"), "infinite or undefined"), (0.0, "are zero")]
-)
-def test_weights_of_nothing_are_refused(value: float, complaint: str, tmp_path: Path) -> None:
-    state = {"conv1.weight": torch.full((2, 2), value)}
-    save_checkpoint(tmp_path / "nothing.safetensors", state, Card("resnet50", (64, 64)))
-    with pytest.raises(WeightsError, match=complaint):
-        load_network(tmp_path / "nothing.safetensors")
+def test_weights_of_nothing_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.safetensors"
+    for value, complaint in ((float("nan"), "infinite or undefined"), (0.0, "are zero")):
+        save_checkpoint(path, {"a": torch.full((2, 2), value)}, Card("resnet50", (64, 64)))
+        with pytest.raises(WeightsError, match=complaint):
+            load_network(path)
 
 
 def test_no_damaged_file_makes_a_traceback(tmp_path: Path) -> None:
@@ -218,18 +211,12 @@ def test_no_mutated_card_makes_a_traceback(tmp_path: Path) -> None:
         through(OWN_DOORS, path)
 
 
-@pytest.fixture
-def pickled(monkeypatch: pytest.MonkeyPatch) -> type:
-    """The name under which ultralytics pickles a detector."""
-    module = types.ModuleType("ultralytics.nn.tasks")
-    kind = type("DetectionModel", (), {"__module__": module.__name__})
-    module.DetectionModel = kind  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    return kind
+DetectionModel = type("DetectionModel", (), {"__module__": "ultralytics.nn.tasks"})
+"""Pickled under the name of ultralytics' own."""
 
 
-def detector(kind: type) -> dict[str, Any]:
-    inner, outer = kind(), kind()
+def detector() -> dict[str, Any]:
+    inner, outer = DetectionModel(), DetectionModel()
     inner.__dict__ = {"_parameters": {"weight": torch.ones(1)}, "_buffers": {}, "_modules": {}}
     outer.__dict__ = {
         "yaml": ARCHITECTURE,
@@ -250,20 +237,23 @@ def nested(depth: int) -> Any:
 
 
 def test_no_mutated_detector_makes_a_traceback(
-    pickled: type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    module = types.ModuleType("ultralytics.nn.tasks")
+    module.DetectionModel = DetectionModel  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     path, written = tmp_path / "odd.pt", []
-    holding_itself = detector(pickled)
+    holding_itself = detector()
     holding_itself["model"].__dict__["_modules"]["again"] = holding_itself["model"]
     for seed in range(120):
-        content, chance = detector(pickled), random.Random(seed)
+        content, chance = detector(), random.Random(seed)
         outer = content["model"]
         odd = [*ODD, outer, nested(3000), torch.ones(1), {1: outer}, {"a": outer}]
         for _ in range(chance.randint(1, 2)):
             modules = outer.__dict__.get("_modules")
             inner = list(modules.values()) if isinstance(modules, dict) else []
             state = chance.choice([outer, *inner])
-            holder = state.__dict__ if isinstance(state, pickled) else outer.__dict__
+            holder = state.__dict__ if isinstance(state, DetectionModel) else outer.__dict__
             holder[chance.choice(list(holder))] = chance.choice(odd)
         if chance.random() < 0.3:
             outer.__dict__["yaml"] = mutated(ARCHITECTURE, seed)

@@ -1,12 +1,9 @@
 """Files of the Hugging Face hub, from a stand-in for its server."""
 
-import hashlib
-
 import pytest
 from weights.server import Server
 
 from livepose.errors import WeightsError
-from livepose.settings import Settings
 from livepose.weights.hub import fetch_from_hub
 from livepose.weights.places import cache_folder, find_weights
 
@@ -37,6 +34,8 @@ def test_a_file_is_fetched_once_and_its_hash_told_and_remembered(
     assert find_weights(ADDRESS) == find_weights(ADDRESS, offline=True) == path
     assert len(online.paths) == 1 and len(said) == told
     assert files() == ["net.safetensors", "net.safetensors.sha256"]
+    path.write_bytes(b"changed")
+    assert fetch_from_hub(ADDRESS).read_bytes() == b"weights" and len(online.paths) == 2
 
 
 def test_another_file_under_a_remembered_address_is_refused_and_deleted(online: Server) -> None:
@@ -49,11 +48,6 @@ def test_another_file_under_a_remembered_address_is_refused_and_deleted(online: 
     assert fetch_from_hub(ADDRESS).read_bytes() == b"others"
 
 
-def test_a_file_that_was_changed_in_the_cache_is_fetched_again(online: Server) -> None:
-    fetch_from_hub(ADDRESS).write_bytes(b"changed")
-    assert fetch_from_hub(ADDRESS).read_bytes() == b"weights" and len(online.paths) == 2
-
-
 def test_a_hash_in_the_address_is_verified(online: Server) -> None:
     right, wrong = (f"{ADDRESS}@sha256:{digits}" for digits in (online.sha256.upper(), "0" * 64))
     with pytest.raises(WeightsError, match=r"0000, got .*it was deleted$") as caught:
@@ -63,11 +57,8 @@ def test_a_hash_in_the_address_is_verified(online: Server) -> None:
 
 
 def test_offline_nobody_is_asked(online: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    from livepose.pipeline import PosePipeline
-
-    settings = Settings(weights=ADDRESS, detector="none", device="cpu", offline=True)
     with pytest.raises(WeightsError, match="not on this machine"):
-        PosePipeline(settings)
+        find_weights(ADDRESS, offline=True)
     monkeypatch.setenv("LIVEPOSE_OFFLINE", "1")
     with pytest.raises(WeightsError, match="not on this machine"):
         find_weights(ADDRESS)
@@ -77,12 +68,9 @@ def test_offline_nobody_is_asked(online: Server, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        ("hf://", "expected hf://OWNER/REPO/FILE"),
         ("hf://owner/repo", "expected hf://OWNER/REPO/FILE"),
         ("hf://owner/repo/../../x.safetensors", "expected hf://OWNER/REPO/FILE"),
-        ("hf://../repo/x.safetensors", "expected hf://OWNER/REPO/FILE"),
         ("hf://owner/repo/x.safetensors@sha256:12", "expected hf://OWNER/REPO/FILE"),
-        ("hf://owner/repo//x.safetensors", "expected hf://OWNER/REPO/FILE"),
         ("hf://owner/repo/a.pth", "weights import hf://owner/repo/a.pth"),
         ("hf://owner/repo/a.xml", r"\.safetensors was expected"),
     ],
@@ -93,11 +81,3 @@ def test_what_is_no_address_of_weights_that_run_is_not_asked_for(
     with pytest.raises(WeightsError, match=sentence):
         find_weights(address)
     assert online.paths == []
-
-
-def test_a_remembered_hash_that_is_broken_is_told(online: Server) -> None:
-    path = fetch_from_hub(ADDRESS)
-    for text in ("{", hashlib.sha256().hexdigest()[:40], "\x00" * 64):
-        path.with_name(path.name + ".sha256").write_text(text)
-        with pytest.raises(WeightsError, match="delete it"):
-            fetch_from_hub(ADDRESS)

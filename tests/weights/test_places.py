@@ -1,17 +1,17 @@
 """Names and paths lead to files, and what is not there is said with the way to get it."""
 
 import functools
-import os
 import tempfile
 from pathlib import Path
 
 import pytest
+import torch
 
 from livepose.errors import WeightsError
 from livepose.networks import build_network
 from livepose.weights import places
 from livepose.weights.card import require_file
-from livepose.weights.manifest import find_known, known_files, parse_manifest
+from livepose.weights.manifest import find_known, known_files
 from livepose.weights.places import cache_folder, find_weights
 
 DEFAULT = "pose_hrnet_w32_128x96"
@@ -37,36 +37,27 @@ def test_names_are_looked_for_among_the_embedded_and_then_in_the_cache(
     assert find_weights("a") == own / "a.safetensors"
     for name in ("b", "b.safetensors"):
         assert find_weights(name) == cache / "weights" / "b.safetensors"
-
-
-@pytest.mark.parametrize("suffix", [".safetensors", ".onnx", ".xml"])
-def test_a_path_is_taken_as_it_is(suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"mine{suffix}"
-    path.touch()
-    assert find_weights(str(path)) == path
+    (own / "mine.onnx").touch()
+    assert find_weights(str(own / "mine.onnx")) == own / "mine.onnx"
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
         ("no/such.safetensors", "there is no weights file no/such.safetensors"),
-        ("such.onnx", "there is no weights file such.onnx"),
         ("mmpose_hrnet_w32_256x192", "weights fetch mmpose_hrnet_w32_256x192"),
         ("mmpose_hrnet_w32_256x129", "did you mean 'mmpose_hrnet_w32_256x192'"),
-        ("quite something else", "weights list' shows all"),
         ("a.pth", r"weights import .*a\.pth"),
-        ("a.pth.tar", r"weights import .*a\.pth\.tar"),
         ("a.txt", "does not look like weights"),
         ("folder", "is a folder"),
         ("x" * 300, "no weights"),
-        ("d/" * 3000 + "a.onnx", "no weights"),
     ],
 )
 def test_what_is_not_there_or_no_weights_is_said_with_the_way_to_get_it(
     name: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for there in ("a.pth", "a.pth.tar", "a.txt"):
+    for there in ("a.pth", "a.txt"):
         Path(there).touch()
     Path("folder").mkdir()
     with pytest.raises(WeightsError, match=sentence):
@@ -100,10 +91,6 @@ def test_who_has_no_home_gets_a_folder_among_temporary_files(
     monkeypatch.setattr(Path, "home", homeless)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert cache_folder().parent == tmp_path and places.is_cache_lasting()
-    cache_folder().rmdir()
-    (tmp_path / "theirs").mkdir()
-    (tmp_path / f"livepose-{os.geteuid()}").symlink_to(tmp_path / "theirs")
-    assert cache_folder() == places.own_folder()
     with pytest.raises(WeightsError, match=r"no weights file ~nobody/x.safetensors"):
         find_weights("~nobody/x.safetensors")
 
@@ -111,7 +98,9 @@ def test_who_has_no_home_gets_a_folder_among_temporary_files(
 @functools.cache
 def weights_mb(network: str) -> float:
     """What the tensors of a published network take."""
-    return sum(value.nbytes for value in build_network(network, 17).state_dict().values()) / 1e6
+    with torch.device("meta"):
+        state = build_network(network, 17).state_dict()
+    return sum(value.nbytes for value in state.values()) / 1e6
 
 
 def test_the_manifest_knows_every_published_file_once(shared: Path) -> None:
@@ -138,15 +127,3 @@ def test_known_files_are_found_by_name_and_by_file_name() -> None:
     assert entry is not None and entry.family == "mmpose-udp" and find_known(entry.file) == entry
     assert best is not None and best.network == "hrnet_w32" and best.url
     assert find_known("") is None and find_known("no such") is None
-
-
-def test_a_group_gives_its_files_what_they_share() -> None:
-    text = """
-    [[group]]
-    base = "http://host/"
-    family = "dark"
-    keypoints = 17
-    files = [{ name = "a", file = "a.pth", network = "hrnet_w32", input = "128x96" }]
-    """
-    (entry,) = parse_manifest(text)
-    assert (entry.url, entry.input_hw, entry.family) == ("http://host/a.pth", (128, 96), "dark")

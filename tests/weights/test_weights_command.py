@@ -1,7 +1,6 @@
 """The command ``livepose weights``, as a user calls it."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,9 +29,11 @@ def saved(folder: Path, name: str = "mine") -> Path:
 
 @pytest.fixture
 def official(tmp_path: Path) -> Path:
+    with torch.device("meta"):
+        shapes = build_network("resnet50", 17).state_dict()
     state = {
         name: torch.ones((), dtype=tensor.dtype).expand(tensor.shape)
-        for name, tensor in build_network("resnet50", 17).state_dict().items()
+        for name, tensor in shapes.items()
     }
     path = tmp_path / "site" / "net_256x192.pth"
     path.parent.mkdir()
@@ -54,16 +55,6 @@ def test_list_shows_what_is_here_and_what_is_known(
     assert "by hand" in out
 
 
-def test_show_prints_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("show", str(saved(tmp_path))) == 0
-    out = capsys.readouterr().out
-    assert "pixel_centre" in out and "128x96" in out and "sha256" in out
-    (tmp_path / "net.onnx").touch()
-    (tmp_path / "net.toml").write_text('input = "64x48"')
-    assert run("show", str(tmp_path / "net.onnx")) == 0
-    assert "64x48" in capsys.readouterr().out
-
-
 def test_verify_is_quiet_about_good_files_and_fails_on_damaged_ones(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,33 +72,13 @@ def test_verify_is_quiet_about_good_files_and_fails_on_damaged_ones(
         run("verify", "bad")
 
 
-def test_import_writes_into_the_cache_and_says_how_to_use_it(
-    official: Path, cache: Path, said: list[str]
-) -> None:
-    assert run("import", str(official), "--family", "simple-baseline") == 0
-    assert (cache / "weights" / "net_256x192.safetensors").is_file()
-    assert "resnet50, 256x192, 17 keypoints" in said[-1] and "--weights net_256x192" in said[-1]
-
-
-def test_import_refuses_what_was_not_wanted(official: Path) -> None:
-    with pytest.raises(WeightsError, match="input size 128x96 was wanted") as caught:
-        run("import", str(official), "--family", "dark", "--input", "128x96")
-    assert caught.value.exit_code == 4
-
-
-def test_a_size_that_is_none_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        run("import", "x.pth", "--input", "128")
-    assert caught.value.code == 2
-    assert "HEIGHTxWIDTH" in capsys.readouterr().err
-
-
 def test_fetch_downloads_imports_and_makes_the_name_usable(
     server: Server,
     official: Path,
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
     said: list[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.content = official.read_bytes()
     entry = Known(
@@ -119,26 +90,25 @@ def test_fetch_downloads_imports_and_makes_the_name_usable(
     assert (cache / "weights" / "short_name.safetensors").is_file()
     assert "use it with --weights short_name" in said[-1]
     assert run("show", "short_name") == 0
-    wrong = replace(entry, network="hrnet_w32")
-    monkeypatch.setattr(manifest, "known_files", lambda: (wrong,))
-    with pytest.raises(WeightsError, match=r"is resnet50 .* network hrnet_w32 was wanted"):
-        run("fetch", "short_name")
+    out = capsys.readouterr().out
+    assert "resnet50" in out and "256x192" in out and "sha256" in out
 
 
-def test_fetch_of_unknown_and_of_manual_files_says_what_to_do() -> None:
+def test_what_cannot_be_fetched_says_what_to_do() -> None:
     with pytest.raises(WeightsError, match="there are no weights named"):
         run("fetch", "nothing like it")
     with pytest.raises(WeightsError, match=r"by hand: get pose_hrnet_w32_256x192\.pth from https"):
         run("fetch", "hrnet_w32_256x192")
 
 
-def test_files_of_the_hub_are_fetched_and_brought_in(
+def test_files_are_imported_into_the_cache_and_those_of_the_hub_are_brought_in(
     official: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     here = {"hf://a/b/net_256x192.pth": official, "hf://a/b/mine.safetensors": saved(tmp_path)}
     monkeypatch.setattr(hub, "fetch_from_hub", here.__getitem__)
     assert run("import", "hf://a/b/net_256x192.pth", "--family", "simple-baseline") == 0
     assert (cache / "weights" / "net_256x192.safetensors").is_file()
+    assert "resnet50, 256x192, 17 keypoints" in said[-1] and "--weights net_256x192" in said[-1]
     assert run("fetch", "hf://a/b/mine.safetensors") == 0
     assert "use it with --weights hf://a/b/mine.safetensors" in said[-1]
     assert run("fetch", "hf://a/b/net_256x192.pth") == 0
