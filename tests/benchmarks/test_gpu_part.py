@@ -29,11 +29,3 @@ def test_the_rehearsal_measures_every_figure(
     assert part["network"]["f32"]["ms"] > 0 and part["network"]["f32"]["crops_per_s"] > 0
     assert "commit" in part
     assert "| GPU, network, batch 1 | ≤ 1.5 ms |" in capsys.readouterr().out
-
-
-def test_a_machine_without_cuda_is_told_so(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("livepose.runtimes.select.cuda_devices", lambda: 0)
-    assert gpu.main(["--device", "cuda"]) == 5
-    assert "CUDA was asked for" in capsys.readouterr().err

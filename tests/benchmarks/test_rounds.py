@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.rounds import Length, TimedRun, lock
 from livepose.benchmark.run import spread
-from livepose.benchmark.scene import WalkingPeople, endless, there_and_back
+from livepose.benchmark.scene import WalkingPeople, endless
 from livepose.frame import Frame
 
 BLANK = np.zeros((4, 4, 3), dtype=np.uint8)
@@ -57,22 +57,17 @@ def test_a_round_lasts_at_least_its_seconds_and_its_frames_and_no_frames_make_no
     assert len(turn.rounds_fps) == 3
 
 
-def test_everybody_has_a_turn_in_every_round_and_who_begins_changes() -> None:
+def test_everybody_has_a_turn_in_every_round_and_the_figure_is_the_median() -> None:
     log: list[str] = []
     timed = [TimedRun(Sleeper(name, log), frames(100)) for name in "abc"]
     assert list(lock(timed, 3, Length(most=1))) == [1, 2, 3]
-    assert "".join(log) == "abcbcacab"
-
-
-def test_the_figure_is_the_median_with_its_quartiles() -> None:
+    assert "".join(log) == "abcbcacab"  # who begins changes
     assert spread([1.0, 2.0, 3.0, 4.0, 100.0]) == {"median": 3.0, "q1": 2.0, "q3": 4.0, "count": 5}
-    assert np.isnan(spread([])["median"])
 
 
 def test_an_endless_scene_never_jumps_and_its_times_go_on() -> None:
     scene = list(WalkingPeople(1, 5))
-    seen = list(islice(endless(scene), 20))
-    assert [there_and_back(index, 5) for index in range(10)] == [0, 1, 2, 3, 4, 3, 2, 1, 0, 1]
+    seen = list(islice(endless(scene), 10))
     assert np.allclose(np.diff([frame.time_s for frame in seen]), 1 / 30)
-    assert seen[7].image_bgr is scene[1].image_bgr
-    assert [there_and_back(index, 1) for index in range(3)] == [0, 0, 0]
+    for frame, index in zip(seen, (0, 1, 2, 3, 4, 3, 2, 1, 0, 1), strict=True):
+        assert frame.image_bgr is scene[index].image_bgr

@@ -11,15 +11,10 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError
-from livepose.evaluation.archive import Archive
-from livepose.evaluation.dataset import Problems, load_annotations, read_dataset
+from livepose.evaluation.archive import MAX_IMAGE_BYTES, Archive
+from livepose.evaluation.dataset import load_annotations
 from livepose.evaluation.mpii import load_mpii, person_boxes
-from livepose.evaluation.predict import (
-    annotated_boxes,
-    boxes_from_file,
-    cut_at_image,
-)
-from livepose.skeletons import COCO17, MPII16
+from livepose.evaluation.predict import annotated_boxes, boxes_from_file, cut_at_image
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
@@ -45,16 +40,10 @@ def test_people_come_in_the_order_of_the_images_up_to_a_limit(make_set: MakeSet)
         ({"images": [], "annotations": []}, "lists no images"),
         ({"annotations": []}, "none has keypoints"),
         ({"annotations": [{"image_id": 100, "bbox": [0, 0, 1, 1]}]}, "instances"),
-        ({"annotations": [5]}, "expected an object, got 5"),
-        ({"images": [7]}, "expected an object, got 7"),
         ({"annotations": [{"image_id": 100, "bbox": [0] * 4, "keypoints": [0] * 51}]}, "nobody"),
         ({"categories": [{"id": 1, "name": "dog"}]}, "expected a category"),
-        ({"categories": 3}, "list of categories"),
         ({"images": [{"id": 1, "file_name": "a"}, {"id": "1", "file_name": "b"}]}, "of one id"),
         ({"images": [{"id": 1, "file_name": "a", "width": float("inf")}]}, "broken image entry"),
-        ({"images": [{"id": 1, "file_name": "a", "width": "5"}]}, "broken image entry"),
-        ({"images": [{"id": None, "file_name": "a"}]}, "broken image entry"),
-        ({"images": [{"id": [1], "file_name": "a"}]}, "broken image entry"),
     ],
 )
 def test_sets_that_cannot_be_scored_are_refused(
@@ -69,20 +58,13 @@ def test_sets_that_cannot_be_scored_are_refused(
     ("changes", "says"),
     [
         ({"keypoints": [float("nan"), 1, 2] * 17}, "keypoints: holds a number that is not finite"),
-        ({"keypoints": [float("inf"), 1, 2] * 17}, "keypoints: holds a number that is not finite"),
         ({"keypoints": [10**400, 1, 2] * 17}, "keypoints: holds a number that is too large"),
         ({"keypoints": ["1", 1, 2] * 17}, "keypoints: holds what is no number"),
-        ({"keypoints": [True, 1, 2] * 17}, "keypoints: holds what is no number"),
         ({"keypoints": [1, 1, 7] * 17}, "keypoints: expected 0, 1 or 2 as every third number"),
         ({"bbox": [1, 2, -3, 4]}, "bbox: expected a width and height above 0"),
-        ({"bbox": [1, 2, 3, 0]}, "bbox: expected a width and height above 0"),
         ({"iscrowd": "0"}, "iscrowd: expected 0 or 1, got '0'"),
         ({"keypoints": [1]}, "keypoints: expected 51 numbers, got 1 entries"),
-        ({"keypoints": 8}, "keypoints: expected 51 numbers, got 8"),
-        ({"bbox": None}, "bbox: expected 4 numbers, got None"),
-        ({"area": None}, "area: expected a number above 0, got None"),
         ({"area": 0}, "area: expected a number above 0, got 0"),
-        ({"image_id": [1]}, "image_id"),
         ({"image_id": 5}, "image_id 5 is not listed"),
         ({"category_id": {}}, "category {} is not listed"),
     ],
@@ -98,11 +80,9 @@ def test_the_annotation_that_is_wrong_is_named_with_what_is_wrong(
     assert "annotation 0" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["100", "fig-a"])
-def test_ids_may_be_texts_and_people_may_lack_keypoints(make_set: MakeSet, name: str) -> None:
+def test_ids_may_be_texts_and_people_may_lack_keypoints(make_set: MakeSet) -> None:
     _, path, document = make_set(2)
-    plain = load_annotations(path)
-    names = {100: name, 101: "101"}
+    plain, names = load_annotations(path), {100: "fig-a", 101: "101"}
     for entry in document["images"]:
         entry["id"] = names[entry["id"]]
     for entry in document["annotations"]:
@@ -112,33 +92,6 @@ def test_ids_may_be_texts_and_people_may_lack_keypoints(make_set: MakeSet, name:
     found = load_annotations(written(path, document, annotations=people))
     assert all(isinstance(image.id, int) for image in found.images)
     np.testing.assert_array_equal(found.keypoints()[0], plain.keypoints()[0])
-
-
-def test_keypoints_take_their_places_by_name(make_set: MakeSet) -> None:
-    _, path, document = make_set(1)
-    document["categories"] = [{"id": 1, "name": "person", "keypoints": list(MPII16.keypoints)}]
-    document["annotations"][0]["keypoints"] = [v for i in range(16) for v in (i, 2 * i, 2)]
-    [person] = load_annotations(written(path, document)).people
-    for index, name in enumerate(COCO17.keypoints):
-        known = name in MPII16.keypoints
-        place = MPII16.keypoints.index(name) if known else 0
-        assert person.keypoints[index].tolist() == ([place, 2 * place, 2] if known else [0, 0, 0])
-
-
-def test_what_is_wrong_can_be_skipped_and_counted(
-    make_set: MakeSet, caplog: pytest.LogCaptureFixture
-) -> None:
-    _, path, document = make_set(3)
-    document["annotations"][0]["bbox"] = None
-    problems = Problems()
-    assert len(read_dataset(written(path, document), problems).people) == 4
-    for index in range(20):
-        problems.add("missing image", f"a.json, image {index}", "gone")
-    problems.tell()
-    wanted = f"skipped broken annotation: {path}, annotation 0: bbox: expected 4 numbers, got None"
-    assert (caplog.messages[0], len(caplog.messages)) == (wanted, 1 + 5 + 1)
-    assert caplog.messages[-1] == "skipped 20 in all: missing image"
-    assert "20 x missing image, 1 x broken annotation" in problems.reason()
 
 
 @pytest.mark.parametrize(
@@ -175,12 +128,17 @@ def test_names_that_leave_the_folder_are_hostile(name: str, tmp_path: Path) -> N
         archive.read(name)
 
 
-def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.png", bytes(70 * 1024 * 1024))
+@pytest.mark.parametrize("as_zip", [False, True])
+def test_a_file_far_larger_than_an_image_is_not_read(tmp_path: Path, as_zip: bool) -> None:
+    place = tmp_path / "bomb.zip" if as_zip else tmp_path
+    if as_zip:
+        with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.png", bytes(MAX_IMAGE_BYTES + 1))
+    else:
+        with (tmp_path / "a.png").open("wb") as file:
+            file.truncate(MAX_IMAGE_BYTES + 1)
     with pytest.raises(DataError, match="no image"):
-        Archive(path).read("a.png")
+        Archive(place).read("a.png")
 
 
 def test_neither_folder_nor_archive_is_refused(tmp_path: Path) -> None:
@@ -241,12 +199,6 @@ def mpii_person(**changes: Any) -> dict[str, Any]:
         "head_box": [1, 1, 4, 5],
         **changes,
     }
-
-
-def test_mpii_counts_from_one_and_livepose_from_zero(tmp_path: Path) -> None:
-    people = load_mpii(written(tmp_path / "valid.json", [mpii_person()]))
-    assert people.joints_xy[0, 0].tolist() == [9.0, 19.0]
-    assert people.head_boxes_xyxy.tolist() == [[1, 1, 4, 5]]
 
 
 @pytest.mark.parametrize("alignment", ["hrnet", "dark", "pixel_centre"])

@@ -20,48 +20,41 @@ def test_maps_are_mirrored_swapped_and_shifted_as_published(
     shared: Path, name: str, skeleton: Skeleton
 ) -> None:
     golden = np.load(shared / "golden" / "transform.npz")
-    case = {key: golden[f"flip_{name}/{key}"] for key in ("output", "output_of_flipped_input")}
-    order = skeleton.flip_permutation
-    raw = case["output_of_flipped_input"].astype(np.float32)
-    plain = case["output"].astype(np.float32)
+    raw, plain = (
+        golden[f"flip_{name}/{key}"].astype(np.float32)
+        for key in ("output_of_flipped_input", "output")
+    )
     for ending, shift in (("", False), ("_shifted", True)):
-        back = mirrored_back(raw, order, shift)
+        back = mirrored_back(raw, skeleton.flip_permutation, shift)
         assert np.array_equal(back, golden[f"flip_{name}/flip_back{ending}"].astype(np.float32))
         mean = golden[f"flip_{name}/average{ending}"]
         assert np.allclose(average(plain, back), mean, atol=1e-6)
 
 
-def test_the_answer_of_the_network_is_left_as_it_is() -> None:
-    raw = np.random.default_rng(0).random((1, 17, 4, 6), dtype=np.float32)
-    before = raw.copy()
-    mirrored_back(raw, COCO17.flip_permutation, shift=True)
-    assert np.array_equal(raw, before)
-
-
-def input_to_heatmap(alignment: str) -> tuple[float, float]:
-    """Factor and offset of columns: heatmap = factor * input + offset, from the geometry alone."""
-    geometry = CropGeometry(alignment, (4 * 32, 4 * WIDTH))
-    box = np.array([[10.0, 20.0, 100.0, 140.0]])
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_a_point_seen_in_both_crops_is_found_in_one_place(alignment: str) -> None:
+    """A perfect network sees input column x, and W - 1 - x in the mirrored crop."""
+    geometry, box = CropGeometry(alignment, (4 * 32, 4 * WIDTH)), np.array([[10.0, 20, 100, 140]])
     points = np.array([[[30.0, 60.0], [80.0, 60.0]]])
     matrix = geometry.matrices(box)[0]
     inputs = points[0] @ matrix[:, :2].T + matrix[:, 2]
     cells = geometry.to_heatmap(points, box, (32, WIDTH))[0]
     factor = (cells[1, 0] - cells[0, 0]) / (inputs[1, 0] - inputs[0, 0])
-    return factor, cells[0, 0] - factor * inputs[0, 0]
+    offset = cells[0, 0] - factor * inputs[0, 0]
 
-
-@pytest.mark.parametrize("alignment", ALIGNMENTS)
-def test_a_point_seen_in_both_crops_is_found_in_one_place(alignment: str) -> None:
-    """A perfect network sees input column x, and W - 1 - x in the mirrored crop."""
-    factor, offset = input_to_heatmap(alignment)
-    input_x = 41.3
-    seen = [factor * x + offset for x in (input_x, 4 * WIDTH - 1 - input_x)]
+    seen = [factor * x + offset for x in (41.3, 4 * WIDTH - 1 - 41.3)]
     maps = [
         encode_dark(np.tile((cell, 15.0), (1, 17, 1)), np.ones((1, 17)), (32, WIDTH), 2.0).targets
         for cell in seen
     ]
-    back = mirrored_back(maps[1], COCO17.flip_permutation, alignment in SHIFTED_ALIGNMENTS)
-    apart = decode_dark(back).xy[0, 0, 0] - decode_dark(maps[0]).xy[0, 0, 0]
-    assert abs(apart) == pytest.approx(RESIDUE_CELLS.get(alignment, 0.0), abs=0.01)
-    wrong = mirrored_back(maps[1], COCO17.flip_permutation, alignment not in SHIFTED_ALIGNMENTS)
-    assert abs(decode_dark(wrong).xy[0, 0, 0] - seen[0]) > 0.7
+    shifted = alignment in SHIFTED_ALIGNMENTS
+    plain, back, wrong = (
+        decode_dark(one).xy[0, 0, 0]
+        for one in (
+            maps[0],
+            mirrored_back(maps[1], COCO17.flip_permutation, shifted),
+            mirrored_back(maps[1], COCO17.flip_permutation, not shifted),
+        )
+    )
+    assert abs(back - plain) == pytest.approx(RESIDUE_CELLS.get(alignment, 0.0), abs=0.01)
+    assert abs(wrong - seen[0]) > 0.7

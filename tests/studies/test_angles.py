@@ -7,23 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from evaluation_sets import drawn_set
-from results.people import INDEX, STANDING_XY, bent, moved
+from results.people import bent
 
 from livepose.evaluation.predict import Predictions
-from studies.angles import JOINTS, errors, main
-
-
-def test_errors_are_those_of_labelled_joints_with_limbs_long_enough() -> None:
-    truth = np.stack([bent("left_elbow", "left_wrist", 60), STANDING_XY])
-    truth[1, INDEX["right_wrist"]] = np.nan
-    found = np.stack([bent("left_elbow", "left_wrist", 40), STANDING_XY])
-    image = np.array([4, 9])
-    elbows = errors(found, truth, image, "Elbow", "all")
-    np.testing.assert_allclose(np.sort(elbows.degrees), [0, 0, 20], atol=1e-9)
-    assert elbows.image.tolist() == [4, 9, 4]
-    assert (
-        len(errors(found / 10, truth / 10, image, "Elbow", "limbs of 30 px and more").degrees) == 0
-    )
+from studies.angles import JOINTS, main
 
 
 def test_the_table_counts_errors_beyond_fifteen_degrees(
@@ -32,8 +19,7 @@ def test_the_table_counts_errors_beyond_fifteen_degrees(
     images, annotations, document = drawn_set(tmp_path, 5, as_zip=False)
     off_deg = np.arange(len(document["annotations"])) * 4.0
     for one in document["annotations"]:
-        # Everybody stands with both arms bent to the same side.
-        xy = moved(bent("left_elbow", "left_wrist", 50), 0)
+        xy = bent("left_elbow", "left_wrist", 50)
         one["keypoints"] = np.column_stack([xy, np.full(17, 2)]).ravel().tolist()
     annotations.write_text(json.dumps(document))
     found = np.stack([bent("left_elbow", "left_wrist", 50 + off) for off in off_deg])
@@ -44,9 +30,8 @@ def test_the_table_counts_errors_beyond_fifteen_degrees(
     monkeypatch.setattr("studies.angles.PoseEstimator", lambda _: estimator)
     monkeypatch.setattr("studies.angles.predict", lambda *args: {args[3][0]: predicted})
     assert main(["--images", str(images), "--annotations", str(annotations)]) == 0
-    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
-    assert [row[1] for row in rows] == [*JOINTS, *JOINTS]
-    elbow, knee = rows[:2]
+    elbow, knee, *more = [row.split(" | ") for row in capsys.readouterr().out.splitlines()[2:]]
+    assert len(more) == 2 * len(JOINTS) - 2
     assert elbow[3] == knee[3] == "18"
     # Nine left elbows are off by 0, 4, ... 32 degrees, five of them by more than 15.
     assert elbow[4].startswith("0.0 ")

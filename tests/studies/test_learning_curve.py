@@ -11,8 +11,6 @@ CARDS = """# Cards
 | 100 thousand | a [link](x), 2 sizes | 30.0 [28.0, 32.5] |
 | 400 thousand | the same | 40.0 [38.0, 42.0] |
 
-Words between.
-
 | images in all | AP50 | AP |
 | ---: | ---: | ---: |
 | 50 thousand | 52.4 | 26.4 |
@@ -20,13 +18,10 @@ Words between.
 """
 
 
-def test_a_row_is_its_count_and_its_first_figure_with_the_interval_if_there_is_one():
+def test_the_first_figures_of_the_cards_are_plotted_with_where_the_bars_lie(tmp_path, capsys):
     crops, images = tables(CARDS)
     assert crops == [(100, 30.0, 28.0, 32.5), (400, 40.0, 38.0, 42.0)]
     assert images == [(50, 52.4, 52.4, 52.4), (100, 60.4, 57.0, 64.0)]
-
-
-def test_the_command_writes_the_plot_and_says_where_the_bars_lie(tmp_path, capsys):
     cards, plot = tmp_path / "cards.md", tmp_path / "learning.png"
     cards.write_text(CARDS)
     assert main(["--cards", str(cards), "--plot", str(plot)]) == 0

@@ -51,11 +51,11 @@ def test_people_below_the_threshold_are_scored_with_the_smaller_input(
     assert ap["80"] == ("100%", pytest.approx(float(height[3]), abs=0.1))
 
 
-@pytest.mark.parametrize("kind", [torch.float16, torch.float32])
-def test_a_note_leaves_the_tensors_as_they_are(kind: torch.dtype, tmp_path: Path) -> None:
+def test_a_note_leaves_the_tensors_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     card = Card("hrnet_w32", (128, 96), notes={"hours": "9"})
-    save_checkpoint(path, {"a": torch.rand(5), "b": torch.ones(2, dtype=torch.int64)}, card, kind)
+    tensors = {"a": torch.rand(5), "b": torch.ones(2, dtype=torch.int64)}
+    save_checkpoint(path, tensors, card, torch.float16)
     (before, old), words = load_checkpoint(path), ["--images", "x", "--annotations", "y"]
     assert small_people.main([*words, "--weights", str(path), "--write", "96"]) == 0
     after, new = load_checkpoint(path)

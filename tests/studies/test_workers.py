@@ -25,16 +25,16 @@ def written(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_the_story_says_which_node_did_what_and_which_one_lost_it(tmp_path: Path) -> None:
-    told = story(written(tmp_path / "both", "x"), written(tmp_path / "alone", "x"), 12.3)
+def test_the_story_says_who_did_what_and_other_bytes_than_alone_fail_the_gate(
+    tmp_path: Path,
+) -> None:
+    both = written(tmp_path / "both", "x")
+    told = story(both, written(tmp_path / "alone", "x"), 12.3)
     assert "2 files in 12 s" in told
     assert "| a.mp4 | done | 1 | 4.0 | 1234abcd |  |" in told
     assert "| b.mp4 | done | 2 | 4.0 | 1234abcd | 9876fedc |" in told
-
-
-def test_other_bytes_than_alone_fail_the_gate(tmp_path: Path) -> None:
     with pytest.raises(GateError, match="differ from those of a run alone"):
-        story(written(tmp_path / "both", "x"), written(tmp_path / "alone", "y"), 1.0)
+        story(both, written(tmp_path / "other", "y"), 1.0)
 
 
 def test_files_a_minute_are_tabled_and_plotted(tmp_path: Path) -> None:

@@ -97,8 +97,7 @@ class TinyNetwork(nn.Module):
 
 @pytest.fixture
 def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings of this test learn a tiny network instead of HRNet."""
-    monkeypatch.setattr(
-        "livepose.training.pose.build_network",
-        lambda name, keypoints: TinyNetwork(keypoints),
-    )
+    """Trainings of this test learn, write and load a tiny network instead of HRNet."""
+    for place in ("training.pose", "training.export", "weights.checkpoint"):
+        build = lambda name, keypoints: TinyNetwork(keypoints)  # noqa: E731
+        monkeypatch.setattr(f"livepose.{place}.build_network", build)

@@ -1,13 +1,15 @@
-"""Two processes learn what one does; run by torchrun this file is one of the processes."""
+"""Two processes learn what one does; run by itself this file is the second of them."""
 
 import os
+import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from livepose.training import pose
 from livepose.training.loop import train
@@ -29,29 +31,34 @@ class Tiny(nn.Module):
         return self.final_layer(torch.relu(self.conv1(images)))
 
 
-def work(data: str, output: Path) -> None:
-    pose.build_network = lambda name, keypoints: Tiny(keypoints)
+def learned(data: str, run: Path, patch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    patch.setattr(pose, "build_network", lambda name, keypoints: Tiny(keypoints))
     fixed = {"precision": "fp32", "threads": 1, "device": "cpu", "warm_up_steps": 1}
     settings = PoseSettings(data=(data,), size="64x64", batch=4, samples=24, **fixed)
-    trainer = train(pose.PoseTask, settings, output.with_suffix(""), False)
-    if trainer.processes.first:
-        torch.save(trainer.train_step.network.state_dict(), output)
+    return train(pose.PoseTask, settings, run, False).train_step.network.state_dict()
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does(data: str, tmp_path: Path) -> None:
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    states = []
-    for number, how in enumerate(([], launch)):
-        output = tmp_path / f"by{number}.pt"
-        command = [sys.executable, *how, __file__, data, str(output)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-        assert done.returncode == 0, done.stderr[-2000:]
-        states.append(torch.load(output, weights_only=True))
-    for name, value in states[0].items():
-        torch.testing.assert_close(states[1][name], value, rtol=1e-4, atol=1e-5)
+def test_two_processes_learn_what_one_does(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = learned(data, tmp_path / "one", monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    # What torchrun sets for each of its processes.
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": "0"}
+    second = os.environ | group | {"RANK": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, __file__, data, str(tmp_path / "two")]
+    with subprocess.Popen(command, env=second, stderr=subprocess.PIPE, text=True) as other:
+        for name, value in group.items():
+            monkeypatch.setenv(name, value)
+        distributed.init_process_group("gloo", timeout=timedelta(minutes=2))
+        found = learned(data, tmp_path / "two", monkeypatch)
+        _, errors = other.communicate(timeout=60)
+        assert other.returncode == 0, errors[-2000:]
+    for name, value in wanted.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
 
 
 if __name__ == "__main__":
-    work(sys.argv[1], Path(sys.argv[2]))
+    learned(sys.argv[1], Path(sys.argv[2]), pytest.MonkeyPatch())

@@ -15,7 +15,6 @@ from livepose.training.data import (
     People,
     SetSpec,
     join,
-    merge,
     parse_set,
     read_set,
     teacher_weights,
@@ -82,39 +81,27 @@ def test_a_teacher_counts_by_its_score_and_by_who_agrees() -> None:
     np.testing.assert_allclose(beside, [0, 0.35, 0.63, 0.63, 0.63, 0.63])
 
 
-def test_a_noisy_label_far_from_a_sure_teacher_counts_less() -> None:
-    human, teacher = np.array([[10.0, 10.0], [50.0, 50.0]]), np.array([[90.0, 10.0], [50.0, 51.0]])
-    labelled, score = np.array([True, True]), np.array([0.9, 0.9])
-    answer = np.column_stack([teacher, score])
-    for noisy, expected in ((True, 0.3), (False, 1.0)):
-        xy, weights = merge(human, labelled, answer, score, 100.0, noisy)
-        np.testing.assert_array_equal(xy, human)
-        assert weights.tolist() == [expected, 1.0]
-
-
-def rewrite(folder: Path, name: str, content: bytes) -> None:
-    with zipfile.ZipFile(folder / "images.zip") as archive:
-        members = {info.filename: archive.read(info) for info in archive.infolist()}
-    with zipfile.ZipFile(folder / "images.zip", "w") as archive:
-        for member, data in (members | {name: content}).items():
-            archive.writestr(member, data)
+def rewrite(file: Path, name: str, content: bytes) -> None:
+    with zipfile.ZipFile(file) as old:
+        members = {one: old.read(one) for one in old.namelist()} | {name: content}
+    with zipfile.ZipFile(file, "w") as new:
+        for one in members:
+            new.writestr(one, members[one])
 
 
 PNG = cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes()
 
 
 @pytest.mark.parametrize(
-    ("image", "annotation", "image", "kind", "left"),
+    ("image", "annotation", "content", "kind"),
     [
-        ({"file_name": "gone.png"}, {}, None, "missing image", 5),
-        ({"file_name": "../../etc/passwd"}, {}, None, "hostile path", 5),
-        ({}, {"keypoints": [500, 5, 2] * 17}, None, "keypoint outside the image", 5),
-        ({}, {"category_id": 7}, None, "wrong category", 5),
-        ({}, {"keypoints": [1, 2, 3]}, None, "broken annotation", 5),
-        ({}, {"bbox": [float("nan"), 1, 2, 3]}, None, "broken annotation", 5),
-        ({}, {"label": "teacher_box"}, None, None, 5),
-        ({}, {}, b"this is no image", "undecodable image", 5),
-        ({}, {}, PNG, "image of another size", 5),
+        ({"file_name": "gone.png"}, {}, None, "missing image"),
+        ({"file_name": "../../etc/passwd"}, {}, None, "hostile path"),
+        ({}, {"keypoints": [500, 5, 2] * 17}, None, "keypoint outside the image"),
+        ({}, {"category_id": 7}, None, "wrong category"),
+        ({}, {"bbox": [float("nan"), 1, 2, 3]}, None, "broken annotation"),
+        ({}, {}, b"this is no image", "undecodable image"),
+        ({}, {}, PNG, "image of another size"),
     ],
 )
 def test_bad_data_is_named_counted_and_skipped_or_refused(
@@ -122,18 +109,15 @@ def test_bad_data_is_named_counted_and_skipped_or_refused(
     drawn_set: Path,
     image: dict,
     annotation: dict,
-    one_image: bytes | None,
-    kind: str | None,
-    left: int,
+    content: bytes | None,
+    kind: str,
 ) -> None:
-    change(drawn_set, lambda content: content["images"][0].update(image))
-    change(drawn_set, lambda content: content["annotations"][0].update(annotation))
-    if one_image is not None:
-        rewrite(drawn_set, "0.png", one_image)
+    change(drawn_set, lambda written: written["images"][0].update(image))
+    change(drawn_set, lambda written: written["annotations"][0].update(annotation))
+    if content is not None:
+        rewrite(drawn_set / "images.zip", "0.png", content)
     problems = Problems()
-    assert len(read(drawn_set, problems)) == left
-    if kind is None:
-        return
+    assert len(read(drawn_set, problems)) == 5
     assert problems.counts[kind] >= 1
     problems.tell()
     assert any(kind in line and str(drawn_set) in line and " 0" in line for line in said)
@@ -148,9 +132,6 @@ def test_why_nobody_is_left_is_said(drawn_set: Path) -> None:
 
     change(drawn_set, edit)
     with pytest.raises(DataError, match=r"6 x missing image.*img.0\.png is not in"):
-        read(drawn_set)
-    change(drawn_set, lambda content: [one.pop("width") for one in content["images"]])
-    with pytest.raises(DataError, match="width"):
         read(drawn_set)
 
 

@@ -5,26 +5,24 @@ import math
 import os
 import signal
 
-import numpy as np
 import pytest
 import torch
 
 from livepose.errors import DataError, LiveposeError, UsageError
-from livepose.training.export import measure_gaussianity
 from livepose.training.loop import DivergenceWatch, Schedule, stopping
-from livepose.training.optim import Muon, orthogonalise
+from livepose.training.optim import Muon
 from livepose.training.pose import mse_loss, softmax_loss, softmax_maps, target_maps
 from livepose.training.settings import DetectorSettings, PoseSettings
 
 SOME = {"data": ("a:b",), "samples": 1000}
 
 
-def targets(count: int = 2) -> torch.Tensor:
-    xy = torch.tensor([[[7.3, 9.8], [12.0, 20.4]]]).repeat(count, 1, 1)
+def targets() -> torch.Tensor:
+    xy = torch.tensor([[[7.3, 9.8], [12.0, 20.4]]]).repeat(2, 1, 1)
     return target_maps(xy, (32, 24), 1.0, "dark")
 
 
-def test_a_perfect_answer_has_no_loss() -> None:
+def test_a_perfect_answer_has_no_loss_and_unlabelled_keypoints_do_not_count() -> None:
     maps, ones, none = targets(), torch.ones(2, 2), torch.zeros(2, 2)
     logits = torch.log(maps.clamp_min(1e-30))
     total, weight = softmax_loss(logits, maps, ones, none)
@@ -35,23 +33,11 @@ def test_a_perfect_answer_has_no_loss() -> None:
     assert (total / weight).item() == pytest.approx(1, rel=1e-3)  # an empty map costs one
     torch.testing.assert_close(softmax_maps(logits, 1.0), maps, atol=0.01, rtol=0)
 
-
-def test_unlabelled_keypoints_do_not_count() -> None:
-    logits, none = torch.randn(2, 2, 32, 24, requires_grad=True), torch.zeros(2, 2)
-    weights = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    softmax_loss(logits, targets(), weights, none)[0].backward()
-    assert logits.grad is not None
-    assert (logits.grad[:, 1] == 0).all()
-    assert (logits.grad[:, 0] != 0).any()
-
-
-def test_singular_values_come_near_one_and_a_low_rank_does_not_run_away() -> None:
-    torch.manual_seed(0)
-    low = torch.randn(4, 64, 3) @ torch.randn(4, 3, 200)
-    for matrices, rank in ((low, 3), (torch.randn(3, 8, 64), 8)):
-        values = torch.linalg.svdvals(orthogonalise(matrices))
-        assert values.max() < 1.3
-        assert values[:, :rank].min() > 0.3
+    learned = torch.randn(2, 2, 32, 24, requires_grad=True)
+    softmax_loss(learned, maps, torch.tensor([[1.0, 0.0]] * 2), none)[0].backward()
+    assert learned.grad is not None
+    assert (learned.grad[:, 1] == 0).all()
+    assert (learned.grad[:, 0] != 0).any()
 
 
 @pytest.mark.parametrize("shape", [(8, 4, 3, 3), (64, 8, 1, 1)])
@@ -77,20 +63,16 @@ def test_the_rate_warms_up_and_falls_and_the_curriculum_grows() -> None:
     assert grown == pytest.approx([0.2, 0.2, 0.5, 0.8, 0.8])
 
 
-def test_the_rate_stays_and_falls_straight_to_nothing_in_the_last_share() -> None:
-    schedule = Schedule(PoseSettings(**SOME, decay_last=0.2, warm_up_steps=0))
+def test_a_constant_rate_falls_in_the_last_share_and_can_go_on_for_longer_until_then() -> None:
+    settings = PoseSettings(**SOME, decay_last=0.2, warm_up_steps=0)
+    schedule = Schedule(settings)
     found = [schedule.rate(50, progress) for progress in (0.1, 0.8, 0.9, 1.0)]
     assert found == pytest.approx([1, 1, 0.5, 0])
     assert not schedule.is_decaying(0.79)
     assert schedule.is_decaying(0.81)
     eased = [schedule.curriculum(progress, 0.6, 0.6) for progress in (0.5, 0.9, 1.0)]
     assert eased == pytest.approx([0.6, 0.45, 0.3])
-
-
-def test_a_constant_rate_can_go_on_for_longer_until_it_falls() -> None:
-    settings = PoseSettings(**SOME, decay_last=0.2)
-    longer = settings.resumed({"samples": 5000}, is_decaying=False)
-    assert longer.samples == 5000
+    assert settings.resumed({"samples": 5000}, is_decaying=False).samples == 5000
     for refused in ({"samples": 5000}, {"lr": 0.1}):
         with pytest.raises(UsageError, match="--init FILE instead"):
             settings.resumed(refused, is_decaying=True)
@@ -101,10 +83,9 @@ def test_a_constant_rate_can_go_on_for_longer_until_it_falls() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("size", size) for size in ("100x96", "128x96@0", "big")),
-        *(("relative_step", 0.02), ("decay_last", 2.0), ("mse_last", 2.0), ("lr", -1.0)),
-        *(("loss", "hinge"), ("samples", None), ("budget_minutes", 3.0), ("batch", 0)),
-        *(("data", ()), ("curriculum", "0..2"), ("alignment", "corner")),
+        *(("size", "100x96"), ("size", "big"), ("relative_step", 0.02), ("decay_last", 2.0)),
+        *(("lr", -1.0), ("loss", "hinge"), ("samples", None), ("budget_minutes", 3.0)),
+        *(("data", ()), ("curriculum", "0..2"), ("alignment", "corner"), ("batch", 0)),
         *(("input_px", 50), ("mosaic", 2.0)),
     ],
 )
@@ -119,9 +100,7 @@ def test_settings_survive_their_file() -> None:
     assert PoseSettings.from_json(settings.to_json()) == settings
     older = {**SOME, "curriculum": "0.1..0.7", "optimiser": "muon", "augment": {"webcam": 0.5}}
     assert PoseSettings.from_json(json.dumps(older)) == settings
-    detector = DetectorSettings(**SOME, complete_with="other")
-    assert DetectorSettings.from_json(detector.to_json()) == detector
-    for wrong in ("[", "[]", "5", '{"data": 3}', '{"webcam": "a"}', "[" * 10**5):
+    for wrong in ("[", "[]", '{"data": 3}', "[" * 10**5):
         with pytest.raises((DataError, UsageError)):
             PoseSettings.from_json(wrong)
 
@@ -137,22 +116,10 @@ def test_a_diverging_loss_is_noticed(loss: float) -> None:
         watch.check(61, loss)
 
 
-def test_a_gaussian_leaves_nothing_over_and_a_box_leaves_much() -> None:
-    maps = targets().numpy()
-    exact = measure_gaussianity(maps, np.ones((2, 2), bool))
-    assert exact.residual < 1e-6
-    assert exact.sigma == pytest.approx(1, abs=1e-6)
-    assert exact.maps == 4
-    box = np.zeros((1, 1, 32, 24))
-    box[..., 10:13, 10:13] = 1
-    assert measure_gaussianity(box, np.ones((1, 1), bool)).residual > 0.2
-
-
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_training_is_asked_to_stop_by_each_of_these(name: str) -> None:
-    number, heard = getattr(signal, name), []
-    before = signal.getsignal(number)
-    with stopping(lambda *_: heard.append(name)):
-        os.kill(os.getpid(), number)
-    assert heard == [name]
-    assert signal.getsignal(number) is before
+def test_a_machine_that_is_taken_back_stops_a_training_as_ctrl_c_does() -> None:
+    heard: list[int] = []
+    before = signal.getsignal(signal.SIGTERM)
+    with stopping(lambda number, _: heard.append(number)):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -2,70 +2,46 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
 from livepose.cli import main
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.dataset import Problems
 from livepose.training.data import People
-from livepose.training.pack import FORMAT, MANIFEST, join_parts, read_pack, split_file, write_pack
+from livepose.training.pack import MANIFEST, join_parts, read_pack, split_file, write_pack
 from livepose.training.settings import PackSettings
+from livepose.weights import load_network
 
 
-def how(output: Path, **more: Any) -> PackSettings:
-    return PackSettings(data=("a:b",), output=output, **more)
-
-
-def unpack(file: Path) -> People:
-    return read_pack(file, "coco17", Problems(strict=True))
+def pack(people: People, output: Path, **more: float) -> int:
+    return write_pack(people, PackSettings(data=("a:b",), output=output, **more))
 
 
 def test_a_pack_holds_the_same_people_with_keypoints_on_their_dots(
     people: People, tmp_path: Path
 ) -> None:
     file = tmp_path / "people.pack"
-    assert write_pack(people, how(file, side_px=192)) == file.stat().st_size
-    packed = unpack(file)
+    assert pack(people, file, side_px=192) == file.stat().st_size
+    with pytest.raises(DataError, match="made for coco17"):
+        read_pack(file, "mpii16", Problems())
+    packed = read_pack(file, "coco17", Problems(strict=True))
     np.testing.assert_array_equal(packed.weights, people.weights)
     for row in range(len(people)):
-        before = people.image_bgr(row)
-        after = packed.image_bgr(row)
+        before, after = people.image_bgr(row), packed.image_bgr(row)
         for index in (0, 8, 16):
-            here, there = people.xy[row, index].astype(int), np.rint(packed.xy[row, index])
-            x, y = there.astype(int)
-            difference = before[here[1], here[0]].astype(int) - after[y, x]
-            assert np.abs(difference).max() < 120
+            x, y = people.xy[row, index].astype(int)
+            new_x, new_y = np.rint(packed.xy[row, index]).astype(int)
+            assert np.abs(before[y, x].astype(int) - after[new_y, new_x]).max() < 120
 
 
 def test_a_pack_keeps_within_its_size(people: People, tmp_path: Path) -> None:
-    large, small = tmp_path / "large", tmp_path / "small"
-    write_pack(people, how(large))
-    limit = 0.8 * large.stat().st_size / 1e6
-    write_pack(people, how(small, max_mb=limit))
-    assert small.stat().st_size <= limit * 1e6
+    small = tmp_path / "small"
+    limit = 0.8 * pack(people, tmp_path / "large") / 1e6
+    assert pack(people, small, max_mb=limit) <= limit * 1e6
     with pytest.raises(UsageError, match="too little"):
-        write_pack(people, how(small, max_mb=0.01))
-
-
-def test_a_damaged_pack_is_refused(people: People, tmp_path: Path) -> None:
-    file = tmp_path / "people.pack"
-    write_pack(people, how(file))
-    with pytest.raises(DataError, match="made for coco17"):
-        read_pack(file, "mpii16", Problems())
-    tensors = load_file(file)
-    tensors["xy"] = tensors["xy"][:-1]
-    other = tmp_path / "other.pack"
-    save_file(tensors, other, metadata={"format": FORMAT, "skeleton": "coco17"})
-    with pytest.raises(DataError, match="xy: expected the shape"):
-        unpack(other)
-    for spoiled in (file.read_bytes()[:-50], b"something else"):
-        file.write_bytes(spoiled)
-        with pytest.raises(DataError, match="expected a pack"):
-            unpack(file)
+        pack(people, small, max_mb=0.01)
 
 
 @pytest.mark.parametrize("harm", ["missing", "changed", "no list", "../../outside", "a/b", ""])
@@ -91,19 +67,16 @@ def test_broken_parts_are_refused_and_nothing_is_written(tmp_path: Path, harm: s
     assert not (tmp_path / "joined.bin").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("tiny_network")
 def test_pack_train_resume_export_join_and_load(data: str, tmp_path: Path) -> None:
-    """The way over a rented machine, with the real network, very small."""
-    from livepose.weights import load_network
-
-    runs, pack = ("--runs", str(tmp_path / "runs")), str(tmp_path / "people.pack")
-    assert main(["train", "pack", "--data", data, "--output", pack, "--side-px", "64"]) == 0
+    """The way over a rented machine."""
+    runs, packed = ("--runs", str(tmp_path / "runs")), str(tmp_path / "people.pack")
+    assert main(["train", "pack", "--data", data, "--output", packed, "--side-px", "64"]) == 0
     small = ("--size", "32x32", "--batch", "2", "--crops", "4", "--device", "cpu")
     train = ["train", "pose", *runs, "--name", "rented"]
-    assert main([*train, "--data", f"pack:{pack}", *small, "--stop-after-minutes", "0"]) == 0
+    assert main([*train, "--data", f"pack:{packed}", *small, "--stop-after-minutes", "0"]) == 0
     parts = tmp_path / "parts"
     assert main([*train, "--resume", "--export-parts", str(parts)]) == 0
-    assert all(part.stat().st_size < 16e6 for part in parts.iterdir())
     joined = tmp_path / "pose.safetensors"
     assert main(["train", "join", "--parts", str(parts), "--output", str(joined)]) == 0
     _, card = load_network(joined)

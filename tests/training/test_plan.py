@@ -13,8 +13,6 @@ from livepose.training.plan import Augment, Plan, Planner, TrainingGeometry, tra
 from livepose.training.pose import PersonSampler, target_maps
 
 GEOMETRY = TrainingGeometry("pixel_centre", (128, 96))
-
-
 NOTHING = dict.fromkeys(
     ("scale", "rotated", "flipped", "half_body", "webcam", "edge_shake", "colour", "grey", "blur",
      "noise", "occlusion"), 0.0,
@@ -23,13 +21,14 @@ NOTHING = dict.fromkeys(
 
 def draw(
     people: People,
-    rows: np.ndarray,
+    count: int,
     step: int = 0,
     curriculum: float = 0.0,
     seed: int = 0,
     geometry: TrainingGeometry = GEOMETRY,
     **augment: float,
 ) -> Plan:
+    rows = np.arange(count) % len(people)
     return Planner(people, COCO17, Augment(**augment), seed).draw(rows, step, curriculum, geometry)
 
 
@@ -37,25 +36,19 @@ def rendered(people: People, plan: Plan, input_hw: tuple[int, int] = (128, 96)) 
     return render_crops(people, plan.people, plan.windows_xyxy, plan.matrices, input_hw)
 
 
-def many(people: People, count: int = 200) -> np.ndarray:
-    return np.arange(count) % len(people)
-
-
 def test_a_row_of_a_plan_depends_on_seed_step_and_place_alone(people: People) -> None:
-    rows = many(people, 12)
-    whole = draw(people, rows, 7, 1.0)
-    part = draw(people, rows[:5], 7, 1.0)
-    again = draw(people, rows, 7, 1.0).rows(slice(0, 5))
+    whole, part = (draw(people, count, 7, 1.0) for count in (12, 5))
+    again = whole.rows(slice(0, 5))
     for name in whole.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(part, name), getattr(again, name))
     crops = torch.from_numpy(rendered(people, whole)).permute(0, 3, 1, 2).float()
     torch.testing.assert_close(changed(crops, whole)[:5], changed(crops[:5], part))
-    assert not np.array_equal(whole.matrices, draw(people, rows, 8, 1.0).matrices)
-    assert not np.array_equal(whole.matrices, draw(people, rows, 7, 1.0, seed=1).matrices)
+    for other in (draw(people, 12, 8, 1.0), draw(people, 12, 7, 1.0, seed=1)):
+        assert not np.array_equal(whole.matrices, other.matrices)
 
 
 def test_the_curriculum_brings_rotation_and_occlusion(people: People) -> None:
-    easy, hard = (draw(people, many(people), 0, share, webcam=0.0) for share in (0.0, 1.0))
+    easy, hard = (draw(people, 200, 0, share, webcam=0.0) for share in (0.0, 1.0))
     assert (np.abs(easy.matrices[:, 0, 1]) < 1e-9).all()
     assert (easy.hole_xyxy == 0).all()
     assert 0.4 < (np.abs(hard.matrices[:, 0, 1]) > 1e-9).mean() < 0.8
@@ -63,9 +56,7 @@ def test_the_curriculum_brings_rotation_and_occlusion(people: People) -> None:
 
 
 def test_mirroring_exchanges_left_and_right(people: People) -> None:
-    rows = many(people, 6)
-    plain = draw(people, rows, 0, 0.5, flipped=0.0)
-    mirrored = draw(people, rows, 0, 0.5, flipped=1.0)
+    plain, mirrored = (draw(people, 6, 0, 0.5, flipped=share) for share in (0.0, 1.0))
     swapped = plain.heatmap_xy[:, list(COCO17.flip_permutation)]
     swapped[..., 0] = 23 - swapped[..., 0]
     np.testing.assert_allclose(mirrored.heatmap_xy, swapped, atol=1e-9)
@@ -74,7 +65,7 @@ def test_mirroring_exchanges_left_and_right(people: People) -> None:
 
 
 def test_a_webcam_cut_ends_the_image_and_knows_what_is_gone(people: People) -> None:
-    plan = draw(people, many(people), 0, 0.0, webcam=1.0, rotated=0.0, flipped=0.0)
+    plan = draw(people, 200, webcam=1.0, rotated=0.0, flipped=0.0)
     cut = plan.windows_xyxy[:, 3] < people.windows_xyxy[plan.people, 3]
     assert cut.mean() > 0.9
     below = people.xy[plan.people][..., 1] > plan.windows_xyxy[:, None, 3]
@@ -90,20 +81,23 @@ def test_a_webcam_cut_ends_the_image_and_knows_what_is_gone(people: People) -> N
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-def test_training_and_use_agree_where_a_keypoint_lies_in_the_heatmap(
+def test_training_and_use_agree_on_crops_and_on_where_a_keypoint_lies_in_the_heatmap(
     people: People, alignment: str
 ) -> None:
-    geometry = TrainingGeometry(alignment, (128, 96))
-    plan = draw(people, np.arange(len(people)), geometry=geometry, **NOTHING)
-    use = CropGeometry(alignment, (128, 96))
+    geometry, use = TrainingGeometry(alignment, (64, 48)), CropGeometry(alignment, (64, 48))
+    plan = draw(people, len(people), geometry=geometry, **NOTHING)
     wanted = use.to_heatmap(people.xy, people.boxes_xyxy, geometry.heatmap_hw)
     np.testing.assert_allclose(plan.heatmap_xy, wanted, atol=1e-6)
+    if alignment == "pixel_centre":
+        for row, crop in enumerate(rendered(people, plan, (64, 48))):
+            matrix = use.matrices(people.boxes_xyxy[row : row + 1])
+            assert np.array_equal(crop, cut_crops(people.image_bgr(row), matrix, (64, 48))[0])
 
 
 def test_crops_from_the_device_path_show_the_same_as_those_from_the_cpu_path(
     people: People,
 ) -> None:
-    plan = draw(people, many(people, 30), 0, 1.0)
+    plan = draw(people, 30, 0, 1.0)
     cpu = rendered(people, plan)[..., ::-1].astype(np.float64)
     device = DeviceCrops(people, [(128, 96)], torch.device("cpu")).render(plan, (128, 96))
     other = device.permute(0, 2, 3, 1).numpy()
@@ -112,21 +106,9 @@ def test_crops_from_the_device_path_show_the_same_as_those_from_the_cpu_path(
     assert np.median(blurred) < 12
 
 
-def test_training_crops_are_the_live_ones(people: People) -> None:
-    geometry = CropGeometry("pixel_centre", (64, 48))
-    rows = np.arange(len(people))
-    plan = draw(people, rows, geometry=TrainingGeometry("pixel_centre", (64, 48)), **NOTHING)
-    trained = rendered(people, plan, (64, 48))
-    for row in rows:
-        matrix = geometry.matrices(people.boxes_xyxy[row : row + 1])
-        live = cut_crops(people.image_bgr(row), matrix, (64, 48))
-        assert np.array_equal(trained[row], live[0])
-
-
 @pytest.mark.parametrize(("kind", "encode"), [("dark", encode_dark), ("standard", encode_standard)])
 def test_targets_are_those_of_the_heatmaps_room(kind: str, encode) -> None:
-    rng = np.random.default_rng(0)
-    xy = rng.uniform(4, 20, (3, 17, 2))
+    xy = np.random.default_rng(0).uniform(4, 20, (3, 17, 2))
     wanted = encode(xy, np.ones((3, 17)), (32, 24), 1.0).targets
     found = target_maps(torch.from_numpy(xy), (32, 24), 1.0, kind).numpy()
     if kind == "dark":  # there the maps end at three sigma, a hundredth of the peak

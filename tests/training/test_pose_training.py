@@ -1,32 +1,45 @@
 """The whole of ``livepose train pose``, small."""
 
 import io
+import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from livepose.cli import main
+from livepose.skeletons import COCO17, SKELETONS
+from livepose.training import loop
+from livepose.training.export import export_run
 from livepose.training.records import read_checkpoint, read_log
 from livepose.training.train_step import Processes, TrainStep
+from livepose.weights import read_card
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
+Train = Callable[..., int]
 
 
-def arguments(drawn_set: Path, name: str, *more: str) -> list[str]:
-    data = f"{drawn_set / 'images.zip'}:{drawn_set / 'annotations.json'}"
-    return [
-        *("train", "pose", "--runs", str(drawn_set.parent / "runs"), "--name", name),
-        *("--data", data, "--size", "64x64", "--batch", "4", "--warm-up-steps", "2"),
-        *("--device", "cpu", *more),
-    ]
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
 
 
-def resume(drawn_set: Path, name: str, *more: str) -> list[str]:
-    runs = str(drawn_set.parent / "runs")
-    return ["train", "pose", "--runs", runs, "--name", name, "--resume", *more]
+@pytest.fixture
+def train(data: str, runs: Path) -> Train:
+    """``train(name, *more)`` begins a run; with ``--resume`` first it goes on with one."""
+
+    def command(name: str, *more: str) -> int:
+        words = ["train", "pose", "--runs", str(runs), "--name", name]
+        if more[0] != "--resume":
+            words += ["--data", data, "--size", "64x64", "--batch", "4", "--device", "cpu"]
+            words += ["--warm-up-steps", "2"]
+        return main([*words, *more])
+
+    return command
 
 
 def as_bytes(state: object) -> bytes:
@@ -55,69 +68,70 @@ def ctrl_c_after(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 @pytest.mark.parametrize(
     "how",
     [
-        ("--optimiser", "adamw", "--mse-last", "0.3"),
-        (
-            *("--optimiser", "muon", "--relative-step", "0.02", "--decay-last", "0.4"),
-            *("--size", "64x32@2,64x64", "--size-last", "64x64"),
-        ),
+        "--optimiser adamw --mse-last 0.3",
+        "--optimiser muon --relative-step 0.02 --decay-last 0.4 --size 64x32@2,64x64"
+        " --size-last 64x64",
     ],
+    ids=["adamw", "muon"],
 )
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
-    drawn_set: Path, how: tuple[str, ...], ctrl_c_after: set[int]
+    train: Train, runs: Path, how: str, ctrl_c_after: set[int]
 ) -> None:
-    options = ("--crops", "64", *how)
-    assert main(arguments(drawn_set, "whole", *options)) == 0
+    options = ("--crops", "64", *how.split())
+    assert train("whole", *options) == 0
     ctrl_c_after.update({5, 12})
-    assert main(arguments(drawn_set, "parts", *options, "--workers", "2")) == 130
-    assert main(resume(drawn_set, "parts", "--workers", "3")) == 130
-    assert main(resume(drawn_set, "parts")) == 0
-    whole, parts = (read_checkpoint(drawn_set.parent / "runs" / n) for n in ("whole", "parts"))
+    assert train("parts", *options, "--workers", "2") == 130
+    assert train("parts", "--resume", "--workers", "3") == 130
+    assert train("parts", "--resume") == 0
+    whole, parts = (read_checkpoint(runs / name) for name in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 16
     assert as_bytes(whole["train_step"]) == as_bytes(parts["train_step"])
     assert whole["recent_losses"] == parts["recent_losses"]
 
 
 def test_a_run_is_not_overwritten_and_a_resumed_one_does_not_change_what_is_learned(
-    drawn_set: Path,
+    train: Train,
 ) -> None:
     options = ("--crops", "8", "--loss", "mse", "--targets", "standard", "--sigma", "2")
-    assert main(arguments(drawn_set, "kept", *options)) == 0
-    assert main(arguments(drawn_set, "kept", *options)) == 2
-    assert main(resume(drawn_set, "kept", "--lr", "0.5")) == 2
-    assert main(resume(drawn_set, "kept", "--crops", "8", "--threads", "2")) == 0
+    assert train("kept", *options) == 0
+    assert train("kept", *options) == 2
+    assert train("kept", "--resume", "--lr", "0.5") == 2
+    assert train("kept", "--resume", "--crops", "8", "--threads", "2") == 0
 
 
-def test_a_state_dict_can_be_trained_on(drawn_set: Path) -> None:
-    assert main(arguments(drawn_set, "first", "--crops", "8")) == 0
-    folder = drawn_set.parent / "runs"
-    state = read_checkpoint(folder / "first")["train_step"]["model"]
-    torch.save(state, folder / "raw.pt")
-    for init in (folder / "raw.pt", folder / "first" / "checkpoint.pt"):
-        name = f"from_{init.stem}"
-        assert main(arguments(drawn_set, name, "--crops", "8", "--init", str(init))) == 0
-    torch.save({"conv1.weight": torch.zeros(1)}, folder / "wrong.pt")
-    wrong = ("--crops", "8", "--init", str(folder / "wrong.pt"))
-    assert main(arguments(drawn_set, "wrong", *wrong)) == 4
+def test_training_starts_from_weights_or_from_a_checkpoint(train: Train, runs: Path) -> None:
+    assert train("first", "--crops", "8") == 0
+    torch.save(read_checkpoint(runs / "first")["train_step"]["model"], runs / "raw.pt")
+    for init in (runs / "raw.pt", runs / "first" / "checkpoint.pt"):
+        assert train(f"from_{init.stem}", "--crops", "8", "--init", str(init)) == 0
 
 
-def test_a_run_by_time_pauses_and_goes_on_with_its_schedule(drawn_set: Path) -> None:
-    options = ("--budget-minutes", "0.03", "--stop-after-minutes", "0.01")
-    assert main(arguments(drawn_set, "timed", *options)) == 0
-    folder = drawn_set.parent / "runs" / "timed"
-    assert 0.6 <= read_checkpoint(folder)["elapsed_s"] < 1.7
-    assert main(resume(drawn_set, "timed", "--stop-after-minutes", "1")) == 0
-    assert read_checkpoint(folder)["elapsed_s"] >= 1.8
-    entries = read_log(folder)
+def test_a_run_by_time_pauses_and_goes_on_with_its_schedule(
+    train: Train, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, learn = [0.0], TrainStep.step
+
+    def half_a_second(self: TrainStep, *given: object) -> object:
+        now_s[0] += 0.5
+        return learn(self, *given)
+
+    monkeypatch.setattr(TrainStep, "step", half_a_second)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: now_s[0]))
+    assert train("timed", "--budget-minutes", "0.05", "--stop-after-minutes", "0.02") == 0
+    assert read_checkpoint(runs / "timed")["elapsed_s"] == pytest.approx(1.5)
+    assert train("timed", "--resume", "--stop-after-minutes", "1") == 0
+    assert read_checkpoint(runs / "timed")["elapsed_s"] == pytest.approx(3)
+    entries = read_log(runs / "timed")
     assert [entry["step"] for entry in entries] == sorted({entry["step"] for entry in entries})
     assert entries[-1]["progress"] == 1.0
 
 
-def test_a_long_constant_run_is_made_longer_before_its_rate_falls(drawn_set: Path) -> None:
+def test_a_long_constant_run_is_made_longer_before_its_rate_falls(train: Train, runs: Path) -> None:
     constant = ("--crops", "64", "--decay-last", "0.5", "--stop-after-minutes", "0")
-    assert main(arguments(drawn_set, "long", *constant)) == 0
-    assert main(resume(drawn_set, "long", "--crops", "16")) == 0
-    assert read_checkpoint(drawn_set.parent / "runs" / "long")["step"] == 4
-    assert main(resume(drawn_set, "long", "--crops", "32")) == 2
+    assert train("long", *constant) == 0
+    assert train("long", "--resume", "--crops", "16") == 0
+    assert read_checkpoint(runs / "long")["step"] == 4
+    assert train("long", "--resume", "--crops", "32") == 2
 
 
 @pytest.mark.parametrize(
@@ -127,9 +141,10 @@ def test_a_long_constant_run_is_made_longer_before_its_rate_falls(drawn_set: Pat
         (("--device", "cuda"), 5, "there is no CUDA device"),
         (("--batch", "3"), 2, "cannot be shared evenly by 2 processes"),
     ],
+    ids=["diverges", "no cuda", "uneven"],
 )
 def test_what_cannot_be_trained_is_one_sentence(
-    drawn_set: Path,
+    train: Train,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     wrong: tuple[str, ...],
@@ -139,8 +154,18 @@ def test_what_cannot_be_trained_is_one_sentence(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     if "--batch" in wrong:
         monkeypatch.setattr(Processes, "join", lambda device: Processes(0, 2))
-    assert main(arguments(drawn_set, "bad", "--crops", "8", *wrong)) == code
+    assert train("bad", "--crops", "8", *wrong) == code
     assert says in capsys.readouterr().err
+
+
+class Evil:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.file,)
 
 
 @pytest.mark.parametrize(
@@ -150,32 +175,46 @@ def test_what_cannot_be_trained_is_one_sentence(
         ({"format": 1, "train_step": {"ema": 3}}, "holds no state dict"),
         ([1, 2], "holds no state dict"),
         ({"a": 1}, "entries a"),
+        (Evil, ""),
+        ({"conv1.weight": torch.zeros(1)}, ""),
     ],
+    ids=["text", "no weights", "a list", "other entries", "code", "other shapes"],
 )
-def test_a_file_that_holds_no_weights_or_no_checkpoint_is_one_sentence(
-    drawn_set: Path, capsys: pytest.CaptureFixture[str], content: object, says: str
+def test_a_file_that_holds_no_weights_or_no_checkpoint_is_one_sentence_and_runs_nothing(
+    train: Train,
+    runs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: object,
+    says: str,
 ) -> None:
-    assert main(arguments(drawn_set, "spoiled", "--crops", "8")) == 0
-    checkpoint, file = drawn_set.parent / "runs" / "spoiled" / "checkpoint.pt", drawn_set / "a.pt"
-    for path in (file, checkpoint):
-        path.write_bytes(content if isinstance(content, bytes) else as_bytes(content))
-    wrong = ("--crops", "8", "--init", str(file))
-    assert main(arguments(drawn_set, "wrong", *wrong)) == 4
-    assert main(resume(drawn_set, "spoiled")) == 4
+    executed, file = tmp_path / "EXECUTED", tmp_path / "a.pt"
+    assert train("spoiled", "--crops", "8") == 0
+    holds = Evil(executed) if content is Evil else content
+    for path in (file, runs / "spoiled" / "checkpoint.pt"):
+        path.write_bytes(holds if isinstance(holds, bytes) else as_bytes(holds))
+    assert train("wrong", "--crops", "8", "--init", str(file)) == 4
+    assert train("spoiled", "--resume") == 4
     said = capsys.readouterr().err
     assert says in said
     assert "Traceback" not in said
+    assert not executed.exists()
 
 
-def test_a_checkpoint_with_code_in_it_is_refused_and_the_code_does_not_run(drawn_set: Path) -> None:
-    class Evil:
-        def __reduce__(self) -> tuple[object, tuple[Path]]:
-            return Path.touch, (drawn_set.parent / "EXECUTED",)
-
-    assert main(arguments(drawn_set, "evil", "--crops", "8")) == 0
-    torch.save(Evil(), drawn_set.parent / "runs" / "evil" / "checkpoint.pt")
-    torch.save(Evil(), drawn_set.parent / "evil.pt")
-    assert main(resume(drawn_set, "evil")) == 4
-    init = ("--crops", "8", "--init", str(drawn_set.parent / "evil.pt"))
-    assert main(arguments(drawn_set, "from_evil", *init)) == 4
-    assert not (drawn_set.parent / "EXECUTED").exists()
+def test_a_skeleton_of_ones_own_goes_through_training_into_the_weights(
+    train: Train, runs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = [name for name in COCO17.keypoints if not name.endswith(("eye", "ear"))]
+    own, weights = tmp_path / "body13.toml", tmp_path / "own.safetensors"
+    pairs = [[name, name.replace("left", "right")] for name in kept if name.startswith("left")]
+    own.write_text(
+        f'name = "body13"\nkeypoints = {json.dumps(kept)}\npairs = {json.dumps(pairs)}\n'
+        f"edges = {json.dumps([pairs[0]])}\nsigmas = {[0.08] * len(kept)}\n"
+    )
+    assert train("own", "--skeleton", str(own), "--crops", "8") == 0
+    assert any("left_eye, right_eye, left_ear, right_ear" in line for line in caplog.messages)
+    export_run(runs / "own", weights)
+    SKELETONS.pop("body13")  # whoever runs the weights has never seen the file
+    card = read_card(weights)
+    assert (card.skeleton, card.keypoints) == ("body13", 13)
+    assert SKELETONS["body13"].keypoints == tuple(kept)
