@@ -20,7 +20,7 @@ from livepose.weights.places import SUFFIX
 from livepose.weights.torch_file import open_torch_file, require_fits
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
-FORMAT = 2
+FORMAT = 3
 MOST = 1e12
 """Of steps and seconds; no training has as many."""
 
