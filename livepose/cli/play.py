@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from livepose import drawing
 from livepose.cli.run_options import OutputOptions, RunOptions, WindowOptions
@@ -28,9 +28,6 @@ from livepose.sinks.sink import Sink
 from livepose.sinks.video import VideoSink
 from livepose.smoothing import PRICES
 from livepose.sources import AnimationSource, LiveSource, Source, VideoSource
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 USUAL_WH = (640, 480)
