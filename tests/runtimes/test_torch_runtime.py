@@ -205,7 +205,7 @@ def test_a_real_gpu_gives_what_the_processor_gives(hrnet_file: Path) -> None:
 
 WITHOUT = """
 import sys
-for name in ("openvino", "av", "ultralytics", "torchvision", "pycocotools", "matplotlib"):
+for name in ("openvino", "ultralytics", "torchvision", "pycocotools", "matplotlib"):
     sys.modules[name] = None  # Python's way to say: not to be found
 import numpy as np
 from livepose.pipeline import PosePipeline
