@@ -17,6 +17,9 @@ SHIFT = 4
 _FAR_PX = 1e6
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _REFERENCE_SCALE = 4.0
+_ANGLES = np.deg2rad(np.linspace(0.0, 360.0, 32, endpoint=False) + 360.0 / 64)
+_ROUND_XY = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+_QUADRANT_XY = np.sign(_ROUND_XY)
 
 
 def check_colour_image(image_bgr: ImageBgr) -> None:
@@ -55,11 +58,9 @@ def fill_panel(
 ) -> None:
     """Fills a rectangle (left, top, right, bottom) with round corners, in place."""
     left, top, right, bottom = edges_px
-    angles = np.deg2rad(np.linspace(0.0, 360.0, 32, endpoint=False) + 360.0 / 64)
-    round_xy = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     middle = np.array([left + right, top + bottom]) / 2
     inner = np.array([right - left, bottom - top]) / 2 - radius
-    outline_xy = middle + np.sign(round_xy) * inner + radius * round_xy
+    outline_xy = middle + _QUADRANT_XY * inner + radius * _ROUND_XY
     with blended(image_bgr, edges_px, opacity) as (ink, corner_xy):
         cv2.fillConvexPoly(ink, np.array(fixed(outline_xy - corner_xy)), bgr, cv2.LINE_AA, SHIFT)
 

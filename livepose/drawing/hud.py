@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from livepose.drawing._kernels import paint_capsules
 from livepose.drawing.canvas import Colour, fill_panel, on_canvas, put_text, text_width_px
 from livepose.frame import ImageBgr
 
@@ -102,17 +105,20 @@ def _draw_panel(canvas: ImageBgr, rows: list[_Row], text_px: float) -> None:
     # Writing goes into a view of the panel, so that a long note is cut at its edge.
     panel = canvas[: int(bottom) + 1, : int(right - 0.5 * pad)]
     bar_left = margin + pad + labels + 1.5 * text_px
+    shapes: list[tuple[float, ...]] = []
     for index, row in enumerate(rows):
         base = margin + pad + text_px + index * line
         put_text(panel, row.label, (margin + pad, base), text_px, row.label_bgr)
         if row.bar is not None:
-            half, middle = 0.16 * text_px, base - 0.45 * text_px
-            end = bar_left + max(bars * row.bar, 2 * half)
-            fill_panel(panel, (bar_left, middle - half, end, middle + half), half, 0.9, _BAR)
-        if row.light:  # as round as corners can be
-            half, middle = 0.55 * text_px, base - 0.5 * text_px
-            edges_px = right - pad - 2 * half, middle - half, right - pad, middle + half
-            fill_panel(panel, edges_px, half, 1.0, _RED)
+            radius, y = 0.16 * text_px, base - 0.45 * text_px
+            left, end = bar_left + radius, bar_left + max(bars * row.bar - radius, radius)
+            shapes.append((left, y, end, y, radius, 0.0, 0.0, 0.9, 0.9, *_BAR))
+        if row.light:
+            radius = 0.55 * text_px
+            x, y = right - pad - radius, base - 0.5 * text_px
+            shapes.append((x, y, x, y, radius, 0.0, 0.0, 1.0, 1.0, *_RED))
         elif row.value:
             left = right - pad - text_width_px(row.value, text_px)
             put_text(panel, row.value, (left, base), text_px, row.value_bgr)
+    if shapes:
+        paint_capsules(canvas, np.array(shapes))
