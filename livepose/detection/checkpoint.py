@@ -118,8 +118,8 @@ def load_detector(path: Path) -> Loaded:
             model.load_state_dict({**tensors, **floats}, strict=True)
             model.eval().requires_grad_(False)
             model.fuse(verbose=False)
-    except (RuntimeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # whatever a damaged architecture makes ultralytics stumble over
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
             f"{path}: the tensors do not fit the architecture it names ({reason}); it may need "
             f"another version of ultralytics than {ultralytics().version}"

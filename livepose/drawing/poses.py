@@ -231,12 +231,13 @@ def _draw_id(
     tall = min(max(7.0, 3.0 * radius_px), 0.05 * height)
     if tall < 5.0:
         return
-    text, radius = str(track_id), round(tall)
-    half = text_width_px(text, 1.3 * tall) / 2
+    # Letters of whole pixels, so that their widths are remembered while people come nearer.
+    text, radius, text_px = str(track_id), round(tall), float(round(1.3 * tall))
+    half = text_width_px(text, text_px) / 2
     span = round(max(0.0, half - 0.4 * tall))
     x, top = head_xy[:, 0].mean(), head_xy[:, 1].min() - max(lift_px, 2.5 * tall)
     x = round(min(max(x, span + radius), width - 1 - span - radius))
     y = round(min(max(top - radius, radius + 1), height - 1 - radius))
     colour = colour_bgr.tolist()
     cv2.line(canvas, (x - span, y), (x + span, y), colour, 2 * radius, cv2.LINE_AA)
-    put_text(canvas, text, (x - half, y + 0.5 * tall), 1.3 * tall, _ID_BGR)
+    put_text(canvas, text, (x - half, y + 0.38 * text_px), text_px, _ID_BGR)
