@@ -34,6 +34,8 @@ _KINDS = ("DetectionModel", "YOLOv10DetectionModel")
 _HEADS = ("Detect", "v10Detect")
 _LARGEST_NUMBER = 8192
 """Of channels, repeats and classes."""
+_LARGEST_MULTIPLE = 4
+"""Of depth and width; the largest of ultralytics' own is 1.5."""
 _FETCHING_LAYERS = ("TorchVision",)
 _ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Za-z0-9]+\((\w+=[\w.]+(, ?\w+=[\w.]+)*)?\)")
 
@@ -118,7 +120,15 @@ def load_detector(path: Path) -> Loaded:
             model.load_state_dict({**tensors, **floats}, strict=True)
             model.eval().requires_grad_(False)
             model.fuse(verbose=False)
-    except Exception as error:  # whatever a damaged architecture makes ultralytics stumble over
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
             f"{path}: the tensors do not fit the architecture it names ({reason}); it may need "
@@ -136,7 +146,9 @@ def check_architecture(architecture: Any, path: Path) -> None:
         layers = [*architecture["backbone"], *architecture["head"]]
         modules = [str(layer[2]) for layer in layers]
         classes, activation = int(architecture["nc"]), architecture.get("activation")
-        largest = _largest(layers)
+        largest = _largest([*layers, architecture.get("reg_max", 0)])
+        scales = [scale[:2] for scale in (architecture.get("scales") or {}).values()]
+        multiples = [architecture.get(f"{of}_multiple", 1) for of in ("depth", "width")]
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise WeightsError(f"{path}: its architecture is not one of ultralytics") from None
     strange = [name for name in modules if not _is_layer(name)]
@@ -150,7 +162,7 @@ def check_architecture(architecture: Any, path: Path) -> None:
     last = modules[-1] if modules else "nothing"
     if last not in _HEADS or not 1 <= classes <= _LARGEST_NUMBER:
         raise WeightsError(f"{path} ends in {last}; a detection head was expected")
-    if largest > _LARGEST_NUMBER:
+    if largest > _LARGEST_NUMBER or _largest([*scales, multiples]) > _LARGEST_MULTIPLE:
         raise WeightsError(f"{path} asks for layers larger than any detector's")
 
 

@@ -1,5 +1,6 @@
 """Detectors in torch: what a file holds is read, built and written, and nothing in it is run."""
 
+import copy
 import json
 
 import numpy as np
@@ -90,6 +91,14 @@ def test_files_that_hold_no_detector_of_persons_say_what_they_hold(
     assert person_class({0: "cat", 7: "person"}, tmp_path) == 7
 
 
+def test_an_architecture_that_ultralytics_stumbles_over_is_one_sentence(random_model, tmp_path):
+    model = copy.deepcopy(random_model)
+    model.yaml["backbone"][0][0] = 0  # the layer that feeds the first one: modulo by zero
+    save_detector(tmp_path / "x.safetensors", model, METADATA)
+    with pytest.raises(WeightsError, match="do not fit the architecture"):
+        load_detector(tmp_path / "x.safetensors")
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -99,9 +108,23 @@ def test_files_that_hold_no_detector_of_persons_say_what_they_hold(
         ({"head": [[-1, 1, "nn.Module.register_forward_hook", []]]}, "not safe to build"),
         ({"head": [[-1, 1, "Pose", ["nc", [17, 3]]]]}, "a detection head was expected"),
         ({"head": [[-1, 1_000_000, "Detect", ["nc"]]]}, "larger than any detector's"),
+        ({"scales": {"n": [1e6, 0.25, 1024]}}, "larger than any detector's"),
+        ({"width_multiple": 1e6}, "larger than any detector's"),
+        ({"reg_max": 1e9}, "larger than any detector's"),
         ({"nc": "many"}, "not one of ultralytics"),
     ],
-    ids=["code", "argument", "download", "method", "pose", "large", "words"],
+    ids=[
+        "code",
+        "argument",
+        "download",
+        "method",
+        "pose",
+        "large",
+        "deep",
+        "wide",
+        "bins",
+        "words",
+    ],
 )
 def test_an_architecture_that_is_odd_is_refused(random_model, change, complaint, tmp_path):
     usual = json.loads(json.dumps(random_model.yaml))
