@@ -114,25 +114,18 @@ def load_detector(path: Path) -> Loaded:
     check_architecture(stored.architecture, path)
     tensors = {name: torch.as_tensor(value) for name, value in stored.tensors.items()}
     floats = {n: value.float() for n, value in tensors.items() if value.is_floating_point()}
+    library = ultralytics()
     try:
         with one_thread():
-            model: Any = ultralytics().DetectionModel(stored.architecture, ch=3, verbose=False)
+            model: Any = library.DetectionModel(stored.architecture, ch=3, verbose=False)
             model.load_state_dict({**tensors, **floats}, strict=True)
             model.eval().requires_grad_(False)
             model.fuse(verbose=False)
-    except (
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except Exception as error:  # its builder raises whatever a damaged file makes it stumble over
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
             f"{path}: the tensors do not fit the architecture it names ({reason}); it may need "
-            f"another version of ultralytics than {ultralytics().version}"
+            f"another version of ultralytics than {library.version}"
         ) from None
     return Loaded(model, stored.info)
 

@@ -91,9 +91,16 @@ def test_files_that_hold_no_detector_of_persons_say_what_they_hold(
     assert person_class({0: "cat", 7: "person"}, tmp_path) == 7
 
 
-def test_an_architecture_that_ultralytics_stumbles_over_is_one_sentence(random_model, tmp_path):
+@pytest.mark.parametrize(
+    "layer",
+    [[0, 1, "Conv", [16, 3, 2]], [-1, 1, "Conv", [".c", 3, 2]], [-1, 1, "Conv", [16, "open(3)"]]],
+    ids=["modulo by zero", "no syntax", "a call"],
+)
+def test_an_architecture_that_ultralytics_stumbles_over_is_one_sentence(
+    layer, random_model, tmp_path
+):
     model = copy.deepcopy(random_model)
-    model.yaml["backbone"][0][0] = 0  # the layer that feeds the first one: modulo by zero
+    model.yaml["backbone"][0] = layer
     save_detector(tmp_path / "x.safetensors", model, METADATA)
     with pytest.raises(WeightsError, match="do not fit the architecture"):
         load_detector(tmp_path / "x.safetensors")
