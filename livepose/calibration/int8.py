@@ -20,7 +20,7 @@ from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Dataset
 from livepose.evaluation.predict import annotated_boxes, batches
-from livepose.evaluation.settings import Loading, Progress, no_progress
+from livepose.evaluation.settings import Progress, no_progress
 from livepose.evaluation.validation import average_precision
 from livepose.runtimes import Runtime, open_runtime
 from livepose.runtimes.activation_ranges import ActivationRanges
@@ -99,7 +99,7 @@ def _real_crops(data: PeopleSet, runtime: Runtime, count: int) -> Crops:
     sample = annotated_boxes(dataset, runtime.card.alignment)
     mixed = [sample[i] for i in np.random.default_rng(0).permutation(len(sample))]
     found = np.empty((0, *runtime.card.input_hw, 3), np.uint8)
-    for crops, _ in batches(PoseEstimator(runtime), images, mixed, Loading()):
+    for crops, _ in batches(PoseEstimator(runtime), images, mixed):
         found = np.concatenate([found, crops])
         if len(found) >= count:
             break

@@ -145,14 +145,13 @@ def box_results(image_id: int, boxes_xyxy: Array, scores: Array) -> list[dict[st
 @dataclass(frozen=True)
 class Pck:
     """Keypoints within a threshold: ``hits`` of what is ``labelled``, (P, K), by the ``image``
-    (P,) of each person; by group (left and right together) and the mean over ``counted`` (K,).
+    (P,) of each person; ``groups`` (left and right together) have the places of their keypoints.
     """
 
     hits: Mask
     labelled: Mask
     image: Counts
     groups: Mapping[str, list[int]]
-    counted: Mask
 
     def scores(self) -> dict[str, float]:
         """Percent of each group and of all keypoints."""
@@ -170,8 +169,7 @@ class Pck:
         right, total = times @ self.hits, times @ self.labelled
         by_joint = _percent(right, total)
         figures = {name: _mean_of_known(by_joint[:, own]) for name, own in self.groups.items()}
-        everything = (one[:, self.counted].sum(axis=1) for one in (right, total))
-        return {**figures, "mean": _percent(*everything)}
+        return {**figures, "mean": _percent(right.sum(axis=1), total.sum(axis=1))}
 
 
 def _percent(right: Counts, total: Counts) -> Array:
@@ -200,8 +198,7 @@ def _pck(
     hits = labelled & (np.nan_to_num(errors, nan=np.inf) <= threshold)
     names = skeleton.keypoints
     members = {group: [names.index(one) for one in own] for group, own in groups.items()}
-    counted = np.array([name not in NOT_COUNTED_IN_MPII for name in names])
-    return Pck(hits, labelled, image, members, counted)
+    return Pck(hits, labelled, image, members)
 
 
 def mpii_pckh(
@@ -222,7 +219,8 @@ def mpii_pckh(
     if not (sizes > 0).all():
         raise DataError(f"person {int(np.argmin(sizes > 0))} has an empty head box: fix the file")
     errors = np.linalg.norm(keypoints_xy - truth_xy, axis=2) / sizes[:, None]
-    return _pck(errors, labelled, image, threshold, MPII16, MPII_GROUPS)
+    counted = labelled & ~np.isin(MPII16.keypoints, NOT_COUNTED_IN_MPII)
+    return _pck(errors, counted, image, threshold, MPII16, MPII_GROUPS)
 
 
 def torso_sizes(truth_xy: Array, labelled: Mask) -> Array:

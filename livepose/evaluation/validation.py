@@ -20,7 +20,6 @@ from livepose.evaluation.predict import (
     detected_boxes,
     predict,
 )
-from livepose.evaluation.settings import Loading
 from livepose.runtimes import Runtime
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card
@@ -57,7 +56,7 @@ def average_precision(
     card, variant = runtime.card, Variant("dark")
     sample = annotated_boxes(dataset, card.alignment)
     work = PoseEstimator(runtime), images, sample, [variant]
-    found = predict(*work, Loading(32, 1), advance)[variant]
+    found = predict(*work, advance)[variant]
     sigmas = np.array(SKELETONS[card.skeleton].sigmas_or_middling)
     results = coco_results(sample, found, card.input_hw, sigmas)
     try:

@@ -13,7 +13,7 @@ import pytest
 from livepose.errors import DataError
 from livepose.evaluation.archive import MAX_IMAGE_BYTES, Archive
 from livepose.evaluation.dataset import load_annotations
-from livepose.evaluation.mpii import load_mpii, person_boxes
+from livepose.evaluation.mpii import load_mpii, mpii_boxes
 from livepose.evaluation.predict import annotated_boxes, boxes_from_file, cut_at_image
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -38,7 +38,7 @@ def test_people_come_in_the_order_of_the_images_up_to_a_limit(make_set: MakeSet)
     [
         ({"images": []}, "image_id 100"),
         ({"images": [], "annotations": []}, "lists no images"),
-        ({"annotations": []}, "none has keypoints"),
+        ({"annotations": []}, "person_keypoints"),
         ({"annotations": [{"image_id": 100, "bbox": [0, 0, 1, 1]}]}, "instances"),
         ({"annotations": [{"image_id": 100, "bbox": [0] * 4, "keypoints": [0] * 51}]}, "nobody"),
         ({"categories": [{"id": 1, "name": "dog"}]}, "expected a category"),
@@ -202,11 +202,12 @@ def mpii_person(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("alignment", ["hrnet", "dark", "pixel_centre"])
-def test_mpii_crops_are_the_published_ones(shared: Path, alignment: str) -> None:
+def test_mpii_crops_are_the_published_ones(shared: Path, tmp_path: Path, alignment: str) -> None:
     golden = np.load(shared / "golden" / "transform.npz")
     raw = zip(golden["mpii/raw_center"], golden["mpii/raw_scale"], strict=True)
-    entries = [{"center": list(centre), "scale": float(scale)} for centre, scale in raw]
-    boxes = person_boxes(entries, alignment)
+    entries = [mpii_person(center=xy.tolist(), scale=float(scale)) for xy, scale in raw]
+    [found] = mpii_boxes(load_mpii(written(tmp_path / "valid.json", entries)), alignment)
+    boxes = found.boxes_xyxy
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - (0.0 if alignment == "hrnet" else 0.5)
     assert np.allclose(middle, golden["mpii/center"], atol=1e-3)
     wide = (boxes[:, 2] - boxes[:, 0]) * 1.25 / 200
@@ -216,7 +217,7 @@ def test_mpii_crops_are_the_published_ones(shared: Path, alignment: str) -> None
 @pytest.mark.parametrize(
     ("entries", "says"),
     [
-        ([], "lists nobody"),
+        ([], "list of people"),
         ({}, "MPII's form"),
         ([{"image": "a"}], "MPII's form"),
         ([mpii_person(joints_vis=[0] * 16)], "labelled joint"),
@@ -236,7 +237,8 @@ def test_head_boxes_come_from_mpiis_own_file(tmp_path: Path) -> None:
     path, mat = written(tmp_path / "valid.json", [mpii_person()] * 2), tmp_path / "gt_valid.mat"
     corners = np.array([[1.0, 1.0, 4.0, 5.0], [2.0, 2.0, 8.0, 10.0]])
     savemat(mat, {"headboxes_src": corners.reshape(2, 2, 2).transpose(1, 2, 0)})
-    assert np.array_equal(load_mpii(path, mat).head_boxes_xyxy, corners)
+    heads = [one.entry["head_box"] for one in load_mpii(path, mat).people]
+    assert np.array_equal(heads, corners)
     savemat(mat, {"headboxes_src": np.zeros((2, 2, 5))})
     with pytest.raises(DataError, match="5 head boxes for 2 people"):
         load_mpii(path, mat)

@@ -73,7 +73,7 @@ def test_the_other_diagonal_stands_in_and_people_without_a_torso_are_left_out() 
 
 def share_of(hits: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Percent of people (P, 1) of these images who are hits, in every draw."""
-    pck = Pck(hits, np.ones_like(hits), image, {}, np.ones(1, bool))
+    pck = Pck(hits, np.ones_like(hits), image, {})
     return pck.resampled(draws(int(image.max()) + 1))["mean"]
 
 
