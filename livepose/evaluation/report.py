@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from livepose.errors import SinkError, UsageError
-from livepose.evaluation.coco import CocoMatches
-from livepose.evaluation.metrics import Interval, Pck, draws, percentile_interval
+from livepose.evaluation.metrics import Interval, percentile_interval
 from livepose.evaluation.settings import EvaluationSettings
 from livepose.machine import PACKAGES, known_version, processor_and_cores
 from livepose.sinks.sink import check_file, sink_error
 
 Results = list[dict[str, Any]]
+Samples = NDArray[np.float64]
 
 BACKBONES = {"hrnet_w32": "HRNet-W32", "hrnet_w48": "HRNet-W48"} | {
     f"resnet{depth}": f"ResNet-{depth}" for depth in (50, 101, 152)
@@ -76,7 +76,7 @@ class Row:
     runtime: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    samples: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    samples: Mapping[str, Samples] = field(default_factory=dict)
     minus_first: Difference | None = None
 
     @property
@@ -94,12 +94,13 @@ class Row:
         """Method, input size and boxes: no two rows of a table share all."""
         return f"{self.method} {self.input_size}, {self.boxes} boxes"
 
-    def scored(self, found: CocoMatches | Pck, images: int, people: int) -> "Row":
-        """The same with what was found, and with intervals where it comes from few people."""
-        samples = found.resampled(draws(images))
+    def scored(
+        self, figures: Mapping[str, float], samples: Mapping[str, Samples], people: int
+    ) -> "Row":
+        """The same with these figures, and with intervals where they come from few people."""
         shown = samples if people < INTERVALS_BELOW_PEOPLE else {}
         intervals = {name: percentile_interval(values) for name, values in shown.items()}
-        figures = {**self.figures, **found.scores()}
+        figures = {**self.figures, **figures}
         return replace(self, figures=figures, intervals=intervals, samples=samples)
 
     def minus(self, other: "Row", column: str) -> Difference:

@@ -1,13 +1,9 @@
 """``livepose eval``: one set, every chosen way to read the network, one row each."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from livepose.detection import Detector, open_detector
 from livepose.errors import UsageError
@@ -15,16 +11,7 @@ from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import Dataset, open_people
-from livepose.evaluation.metrics import (
-    LSP_GROUPS,
-    MPII_GROUPS,
-    Pck,
-    coco_results,
-    lsp_pck,
-    mpii_pckh,
-    sigmas_of,
-)
-from livepose.evaluation.mpii import as_mpii, load_mpii, mpii_boxes
+from livepose.evaluation.metrics import coco_results, draws, sigmas_of
 from livepose.evaluation.predict import (
     Boxed,
     Predictions,
@@ -38,13 +25,9 @@ from livepose.evaluation.report import BACKBONES, Measured, Results, Row, compar
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
 from livepose.evaluation.speed import Speed, measure_speed, network_cost
 from livepose.runtimes import open_runtime
-from livepose.skeletons import COCO17, MPII16, SKELETONS, Skeleton
+from livepose.skeletons import COCO17, SKELETONS, Skeleton
 
 logger = logging.getLogger(__name__)
-
-MPII_THRESHOLDS = {"@0.5": 0.5, "@0.1": 0.1}
-LSP_COLUMNS = {name: name.capitalize() for name in (*LSP_GROUPS, "mean")}
-MPII_COLUMNS = {name: name.capitalize() for name in (*MPII_GROUPS, "mean")}
 
 
 @dataclass(frozen=True)
@@ -145,7 +128,8 @@ class CocoScorer:
         """Scores a results file; ``row`` has everything but the figures."""
         dataset = self.data.dataset
         matches = match(dataset.document(), results, self.sigmas)
-        self._rows.append(row.scored(matches, matches.images, len(dataset.people)))
+        samples = matches.resampled(draws(matches.images))
+        self._rows.append(row.scored(matches.scores(), samples, len(dataset.people)))
         self._results[row.title] = results
 
     def measured(self) -> Measured:
@@ -179,65 +163,3 @@ def measured_rows(
         )
         rows.append((row, found[one]))
     return rows
-
-
-def run_lsp(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
-    """PCK@0.2 of the torso on a set in COCO's form, by joint, annotated boxes."""
-    data = open_set(settings, progress)
-    estimator = chosen_estimator(settings)
-    if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
-        raise UsageError("`eval lsp` needs weights for coco17")
-    truth_xy, labelled = data.dataset.keypoints()
-    image = np.array([one.image for one in data.dataset.people])
-    score = partial(lsp_pck, truth_xy=np.nan_to_num(truth_xy), labelled=labelled, image=image)
-    return _pck_rows(data, estimator, {"": score})
-
-
-def run_mpii(
-    settings: EvaluationSettings, progress: Progress = no_progress, head_boxes: Path | None = None
-) -> Measured:
-    """PCKh@0.5 and @0.1 by joint and mean.
-
-    Weights for coco17 are scored on the twelve joints that both skeletons have.
-    """
-    dataset = load_mpii(settings.annotations, head_boxes, settings.limit)
-    images = Archive(settings.images, [one.file_name for one in dataset.images])
-    estimator = chosen_estimator(settings)
-    card = estimator.runtime.card
-    skeleton = SKELETONS[card.skeleton]
-    if skeleton is COCO17:
-        logger.info(
-            "these weights know neither head top, neck, thorax nor pelvis: twelve joints count"
-        )
-    truth_xy, labelled = dataset.keypoints()
-    labelled &= np.isin(MPII16.keypoints, skeleton.keypoints)
-    image = np.array([one.image for one in dataset.people])
-    heads_xyxy = np.array([one.entry["head_box"] for one in dataset.people])
-
-    def score(found_xy: NDArray[np.float64], limit: float) -> Pck:
-        joints_xy = as_mpii(found_xy, skeleton)
-        return mpii_pckh(joints_xy, truth_xy, labelled, heads_xyxy, limit, image)
-
-    scores = {name: partial(score, limit=limit) for name, limit in MPII_THRESHOLDS.items()}
-    found = mpii_boxes(dataset, card.alignment)
-    return _pck_rows(Set(dataset, images, settings, progress, found=found), estimator, scores)
-
-
-def _pck_rows(
-    data: Set,
-    estimator: PoseEstimator,
-    scores: Mapping[str, Callable[[NDArray[np.float64]], Pck]],
-) -> Measured:
-    """Rows of every decoder and threshold, and differences to the first of each threshold."""
-    counts = len(data.dataset.images), len(data.dataset.people)
-    measured = measured_rows(data, estimator, variants_of(data.settings), "livepose")
-    rows: list[Row] = []
-    for threshold, score in scores.items():
-        own = [
-            replace(row, method=f"{row.method} {threshold}".strip()).scored(
-                score(found.keypoints_xy), *counts
-            )
-            for row, found in measured
-        ]
-        rows += compared(own, "mean")[0]
-    return Measured(tuple(rows), (), {}, *counts)

@@ -11,9 +11,9 @@ from hostile import damaged, mutated
 from livepose.errors import DataError
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Problems, load_annotations, read_dataset
-from livepose.evaluation.mpii import load_mpii
 from livepose.evaluation.predict import boxes_from_file
 from livepose.skeletons import COCO17
+from studies.pck.mpii import load_mpii
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
 SEEDS = 150
