@@ -4,7 +4,7 @@ Results go to stdout, messages to stderr.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,25 +45,14 @@ class CocoOutputs(EvaluationOutputs):
 
 @command("COCO AP")
 def _coco(chosen: CocoSettings, outputs: CocoOutputs) -> None:
-    from livepose.evaluation import report, run
-
-    _evaluate(run.run_coco, chosen, outputs, report.COCO_COLUMNS, "COCO AP")
-
-
-def _evaluate(
-    measure: "Callable[..., Measured]",
-    chosen: EvaluationSettings,
-    outputs: EvaluationOutputs,
-    columns: Mapping[str, str],
-    title: str,
-) -> None:
     from livepose.cli.progress import progress_bars
-    from livepose.evaluation.report import require_writable
+    from livepose.evaluation.report import COCO_COLUMNS, require_writable
+    from livepose.evaluation.run import run_coco
 
     require_writable([outputs.json, outputs.markdown, outputs.results])
     with progress_bars() as progress:
-        measured = measure(chosen, progress)
-    show(outputs, chosen, measured, columns, title)
+        measured = run_coco(chosen, progress)
+    show(outputs, chosen, measured, COCO_COLUMNS, "COCO AP")
 
 
 def show(
