@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ class Cost(NamedTuple):
     gflops: float = math.nan
 
 
+@lru_cache(maxsize=16)
 def network_cost(name: str, keypoints: int, input_hw: tuple[int, int]) -> Cost:
     """Cost of one of livepose's networks, from shapes alone; NaN for another's."""
     if name not in NETWORKS:
