@@ -138,7 +138,7 @@ def _frames_of(source: Source, asked: BenchmarkSettings) -> Iterator[Frame]:
     return islice(prefetch(source, FRAMES_PREFETCHED), wanted if asked.frames else None)
 
 
-class KnownBoxes:
+class KnownBoxes(Detector):
     """Lets the detector run, then answers with the boxes of a made scene."""
 
     def __init__(self, pipeline: PosePipeline, scene: WalkingPeople) -> None:

@@ -1,13 +1,8 @@
 """Where weights lie: embedded in the package, or in the user's cache."""
 
-import atexit
 import difflib
 import os
-import shutil
 import sys
-import tempfile
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 from livepose.errors import WeightsError
@@ -25,7 +20,7 @@ _RUNNABLE = (SUFFIX, ".onnx", ".xml")
 def cache_folder() -> Path:
     """The user's cache: LIVEPOSE_CACHE, else the platform's own place. It may not exist yet.
 
-    Who has no home gets one among temporary files.
+    Who has no home gets one among temporary files; WeightsError where that is another user's.
     """
     try:
         if chosen := os.environ.get("LIVEPOSE_CACHE"):
@@ -37,14 +32,10 @@ def cache_folder() -> Path:
             return Path(local) / "livepose" / "Cache"
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "livepose"
     except RuntimeError:  # neither HOME nor an entry in passwd
-        with suppress(OSError):
+        try:
             return temporary_folder()
-        return own_folder()
-
-
-def is_cache_lasting() -> bool:
-    """Whether what is written into the cache is there at the next start."""
-    return cache_folder() != own_folder()
+        except OSError as error:
+            raise WeightsError(f"{error}; set LIVEPOSE_CACHE to a folder of your own") from None
 
 
 def expanded(path: str) -> Path:
@@ -53,14 +44,6 @@ def expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
-
-
-@cache
-def own_folder() -> Path:
-    """A folder of this process alone, which goes with it."""
-    folder = tempfile.mkdtemp(prefix="livepose-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
 
 
 def cached_weights_folder() -> Path:
