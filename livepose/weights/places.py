@@ -12,6 +12,7 @@ from livepose.paths import exists, is_file
 DEFAULT_POSE = "pose_hrnet_w32_128x96"
 DEFAULT_DETECTOR = "person_yolo11n"
 SUFFIX = ".safetensors"
+HUB = "hf://"
 TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin")
 _PACKAGE = Path(__file__).resolve().parent.parent
 _RUNNABLE = (SUFFIX, ".onnx", ".xml")
@@ -82,11 +83,11 @@ def find_weights(name_or_path: str, *, offline: bool = False) -> Path:
     then in the cache. A path may also be an ONNX or OpenVINO file. ``offline`` fetches nothing.
     WeightsError if there is none; the sentence says how to get it.
     """
-    if name_or_path.startswith("hf://"):
-        from livepose.weights.hub import fetch_from_hub, split_address
+    if name_or_path.startswith(HUB):
+        from livepose.weights.fetching import fetch_from_hub, split_address
 
         repository, file, _ = split_address(name_or_path)
-        _require_runnable(f"hf://{repository}/{file}", (SUFFIX,))  # others are several files
+        _require_runnable(f"{HUB}{repository}/{file}", (SUFFIX,))  # others are several files
         return fetch_from_hub(name_or_path, offline=offline)
     is_default = name_or_path in ("default", DEFAULT_POSE)
     path = expanded(DEFAULT_POSE if is_default else name_or_path)
