@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from livepose.detection import Detections
+from livepose.detection import Detections, Detector
 from livepose.frame import Frame, ImageBgr
 from livepose.heatmaps import encode_dark
 from livepose.pipeline import PosePipeline
@@ -62,7 +62,7 @@ class Passers(Source):
         return boxes[here]
 
 
-class ByScript:
+class ByScript(Detector):
     """Stands for the detector: knows where everybody is."""
 
     name = "script"

@@ -1,4 +1,4 @@
-"""COCO's annotations in MPII's form, for trying ``livepose eval mpii`` without MPII.
+"""COCO's annotations in MPII's form, for trying ``python -m studies.pck mpii`` without MPII.
 
     python docs/mpii_form.py person_keypoints.json mpii.json
 

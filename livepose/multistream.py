@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from livepose.boxes import Boxes
-from livepose.detection import Detections, Detector, TwoScaleDetector, TwoScales
+from livepose.detection import Detections, Detector, TwoScales
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.frame import ImageBgr, StageClock
 from livepose.pipeline import PosePipeline, Settings
@@ -51,11 +51,7 @@ class PoseService:
         """A pipeline for one stream; others wait for it until the block ends."""
         self._first.lock.require_same_process()
         inner = self._first.detector
-        detector: SharedDetector | None = None
-        if isinstance(inner, TwoScaleDetector):
-            detector = SharedTwoScaleDetector(inner, self._batching)
-        elif inner is not None:
-            detector = SharedDetector(inner, self._batching)
+        detector = None if inner is None else SharedDetector(inner, self._batching)
         estimator = SharedEstimator(self._first.estimator, self._batching)
         with self._batching.client():
             yield PosePipeline(self._first.settings, networks=(estimator, detector))
@@ -150,7 +146,7 @@ class SharedEstimator(PoseEstimator):
         return [self.estimate(*pair) for pair in zip(images_bgr, boxes_xyxy, strict=True)]
 
 
-class SharedDetector:
+class SharedDetector(Detector):
     """The detector of one stream: images go along in the others' batch."""
 
     def __init__(self, inner: Detector, batching: DynamicBatching) -> None:
@@ -161,15 +157,7 @@ class SharedDetector:
         """The people in each of these images."""
         return [self._batching(self._inner, image) for image in images_bgr]
 
-
-class SharedTwoScaleDetector(SharedDetector):
-    """The same for a detector that can take a second scale."""
-
-    def __init__(self, inner: TwoScaleDetector, batching: DynamicBatching) -> None:
-        super().__init__(inner, batching)
-        self.can_detect_small, self._detect_small = inner.can_detect_small, inner.detect_small
-
-    def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
+    def both_scales(self, image_bgr: ImageBgr, wait: bool) -> TwoScales | None:
         """The people in this image, the small ones of them in a larger input; one by one."""
         with self._batching.at_work:
-            return self._detect_small(image_bgr)
+            return self._inner.both_scales(image_bgr, wait)

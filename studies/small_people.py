@@ -93,7 +93,7 @@ def run_passes(
     sample = data.boxes(usual.runtime.card.alignment)
     found = [
         predict(
-            *(one, data.images, sample, [DARK], settings.loading),
+            *(one, data.images, sample, [DARK]),
             bars(size_of(one.runtime.card), sum(map(len, sample))),
         )[DARK]
         for one in (usual, smaller)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livepose.detection import Detections, TwoScales
+from livepose.detection import Detections, Detector, TwoScales
 from livepose.frame import Frame, ImageBgr
 from livepose.heatmaps import encode_dark
 from livepose.pipeline import PosePipeline
@@ -75,7 +75,7 @@ class FakeRuntime:
         """Nothing to warm up."""
 
 
-class FakeDetector:
+class FakeDetector(Detector):
     """Finds the white rectangle."""
 
     name = "fake detector"
@@ -108,13 +108,9 @@ class FarSightedDetector(FakeDetector):
         self.calls += 1
         return [Detections(np.empty((0, 4)), np.empty(0)) for _ in images_bgr]
 
-    def can_detect_small(self, source_wh: tuple[int, int], wait: bool) -> bool:
-        """Always; notes whether there was time to wait."""
+    def both_scales(self, image_bgr: ImageBgr, wait: bool) -> TwoScales:
+        """The white rectangle, as somebody small; notes whether there was time to wait."""
         self.waits.append(wait)
-        return True
-
-    def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
-        """The white rectangle, as somebody small."""
         found = self._find(image_bgr)
         return TwoScales(found, len(found))
 

@@ -3,18 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from fakes import make_pipeline
 
-from livepose.benchmark.compare import Change, compare, read_figures
 from livepose.benchmark.run import BenchmarkSettings, bottleneck, measure
 from livepose.benchmark.scene import CameraPath, WalkingPeople
 from livepose.cli import main
-from livepose.errors import GateError, SourceError, UsageError
+from livepose.errors import SourceError
 from livepose.frame import StageClock
 from livepose.pipeline import PosePipeline
 
@@ -105,61 +103,7 @@ def test_what_cannot_be_measured_is_a_wrong_use(words: list[str]) -> None:
     assert main(["--benchmark", *words]) == 2
 
 
-def figure(median: float, half_band: float = 0.1) -> dict[str, float]:
-    return {"median": median, "q1": median - half_band, "q3": median + half_band, "count": 10}
-
-
-def run(fps: float, network: float, **more: Any) -> dict[str, Any]:
-    spread = {"fps": figure(fps), "network": figure(network)}
-    return {"scene": "a", "size_wh": [4, 3], "machine": {"cpu": "x"}, "spread": spread} | more
-
-
-@pytest.mark.parametrize(
-    ("name", "old", "new", "half_band", "verdict"),
-    [
-        ("fps", 30.0, 20.0, 0.001, "slower"),
-        ("fps", 30.0, 40.0, 0.001, "quicker"),
-        ("fps", 30.0, 29.0, 0.001, "same"),
-        ("network", 10.0, 12.0, 0.001, "slower"),
-        ("network", 10.0, 8.0, 0.001, "quicker"),
-        ("network", 10.0, 10.5, 0.001, "same"),
-        ("track", 0.01, 0.04, 0.001, "same"),
-        ("network", 10.0, 15.0, 3.0, "same"),  # bands that touch
-    ],
-)
-def test_a_change_is_judged_by_limit_direction_and_noise(
-    name: str, old: float, new: float, half_band: float, verdict: str
-) -> None:
-    change = Change(name, figure(old, half_band), figure(new, half_band), 0.1)
-    assert change.verdict == verdict
-
-
-def test_what_became_slower_fails_and_what_else_changed_is_said(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with pytest.raises(GateError, match=r"fps by 50%, network by 100%"):
-        compare(run(30.0, 10.0), run(20.0, 20.0), 0.1)
-    assert "slower" in capsys.readouterr().out
-    new = run(40.0, 8.0, machine={"cpu": "y"})
-    new["spread"]["upload"] = figure(1.0)  # is not in the old figures
-    compare(run(30.0, 10.0), new, 0.1)
-    said = capsys.readouterr().out
-    assert "quicker" in said and "cpu was x, is y" in said and "upload" not in said
-    with pytest.raises(UsageError, match="measure the same scene"):
-        compare(run(30.0, 10.0), run(30.0, 10.0, scene="b"), 0.1)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"spread": {}}'])
-def test_other_files_are_refused_in_one_sentence(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "old.json"
-    path.write_text(text)
-    with pytest.raises(UsageError, match="--compare"):
-        read_figures(path)
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_figures(tmp_path / "missing.json")
-
-
-def test_the_command_saves_its_figures_and_compares_with_them(
+def test_the_command_saves_its_figures(
     make_pipeline: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "figures.json"
@@ -171,16 +115,3 @@ def test_the_command_saves_its_figures_and_compares_with_them(
     assert figures["spread"]["fps"]["count"] == 10
     stages = {"detect", "track", "crop", "network", "decode", "smooth", "draw"}
     assert stages < set(figures["spread"])
-
-    for name, one in figures["spread"].items():
-        scale = 1000 if name == "fps" else 1e-3
-        for key in ("median", "q1", "q3"):
-            one[key] *= scale
-    path.write_text(json.dumps(figures))
-    assert main([*words, "--compare", str(path)]) == 6
-    assert "slower than before" in capsys.readouterr().err
-
-    for one in figures["spread"].values():
-        one["q1"], one["q3"] = 0.0, 1e9
-    path.write_text(json.dumps(figures))
-    assert main([*words, "--compare", str(path), "--compare-limit", "5"]) == 0

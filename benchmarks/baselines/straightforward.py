@@ -101,9 +101,8 @@ def open_straightforward(people: int) -> Opened:
     path = embedded_file(DEFAULT_DETECTOR + SUFFIX)
     if path is None:
         raise AbsentError(f"{DEFAULT_DETECTOR}{SUFFIX} is not embedded")
-    loaded = load_detector(path)
-    engine = TorchEngine(loaded.model, "cpu")
-    detector = YoloDetector(engine, path.stem, loaded.info, DETECTOR_PX)
+    model, info = load_detector(path)
+    detector = YoloDetector(TorchEngine(model, "cpu"), path.stem, info, DETECTOR_PX)
     network, card = load_network(find_weights("default"))
     weights = f"{card.network}, {card.sha256[:12]}"
     note = "torch, eager; detector on every frame; one crop after the other; NumPy"

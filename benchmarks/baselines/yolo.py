@@ -20,8 +20,8 @@ import torch
 
 from benchmarks.baselines import AbsentError, Opened, peer_file
 from livepose.benchmark.scene import WalkingPeople
+from livepose.detection.checkpoint import QUIET, ultralytics
 from livepose.detection.letterbox import Letterbox
-from livepose.detection.library import QUIET, ultralytics
 from livepose.frame import Frame
 from livepose.machine import known_version
 from livepose.runtimes.openvino import openvino

@@ -19,7 +19,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from livepose.benchmark.compare import compare, read_figures
 from livepose.benchmark.scene import FPS, CameraPath, WalkingPeople, endless, there_and_back
 from livepose.detection import Detections, Detector
 from livepose.drawing import draw_poses
@@ -49,11 +48,7 @@ PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSettings:
-    """What is measured: the wanted part of a source, or a made scene of that size.
-
-    Of ``compare``, figures of an earlier run, what became slower by more than ``limit`` is a
-    failure.
-    """
+    """What is measured: the wanted part of a source, or a made scene of that size."""
 
     source: str | None = None
     excerpt: Excerpt = WHOLE
@@ -61,8 +56,6 @@ class BenchmarkSettings:
     frames: int | None = None
     size_wh: tuple[int, int] = SCENE_WH
     json_path: Path | None = None
-    compare: Path | None = None
-    limit: float = 0.1
 
 
 @dataclass(slots=True)
@@ -90,23 +83,15 @@ class Result:
 
 
 def run_benchmark(settings: Settings, asked: BenchmarkSettings) -> None:
-    """Measures, prints the table on stdout, and saves the JSON.
-
-    GateError when something became slower than in the figures to compare with.
-    """
-    # The old figures first: a wrong path is said at once, and --json may write over them.
-    old = None if asked.compare is None else read_figures(asked.compare)
+    """Measures, prints the table on stdout, and saves the JSON."""
     result = measure(PosePipeline(settings, offline=True), asked)
     print_table(result)
-    text = json.dumps(asdict(result), indent=2)
     if (path := asked.json_path) is not None:
         try:
-            path.write_text(text + "\n")
+            path.write_text(json.dumps(asdict(result), indent=2) + "\n")
         except OSError as error:
             raise sink_error(path, error) from error
         logger.info(f"figures saved to {path}")
-    if old is not None:
-        compare(old, json.loads(text), asked.limit)
 
 
 def measure(pipeline: PosePipeline, asked: BenchmarkSettings) -> Result:
@@ -153,7 +138,7 @@ def _frames_of(source: Source, asked: BenchmarkSettings) -> Iterator[Frame]:
     return islice(prefetch(source, FRAMES_PREFETCHED), wanted if asked.frames else None)
 
 
-class KnownBoxes:
+class KnownBoxes(Detector):
     """Lets the detector run, then answers with the boxes of a made scene."""
 
     def __init__(self, pipeline: PosePipeline, scene: WalkingPeople) -> None:

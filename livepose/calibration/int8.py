@@ -20,7 +20,7 @@ from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Dataset
 from livepose.evaluation.predict import annotated_boxes, batches
-from livepose.evaluation.settings import Loading, Progress, no_progress
+from livepose.evaluation.settings import Progress, no_progress
 from livepose.evaluation.validation import average_precision
 from livepose.runtimes import Runtime, open_runtime
 from livepose.runtimes.activation_ranges import ActivationRanges
@@ -76,7 +76,7 @@ def quantise(
     logger.info(f"measuring what INT8 costs on {people} people")
     measured = {
         "crops": len(seen),
-        **_shifts(open_runtime(path, "torch", "cpu"), (plain, rounded), dev, progress),
+        **_shifts(open_runtime(path, "torch", "cpu"), (plain, rounded), dev),
         "people": people,
     }
     for runtime in (plain, rounded):
@@ -99,7 +99,7 @@ def _real_crops(data: PeopleSet, runtime: Runtime, count: int) -> Crops:
     sample = annotated_boxes(dataset, runtime.card.alignment)
     mixed = [sample[i] for i in np.random.default_rng(0).permutation(len(sample))]
     found = np.empty((0, *runtime.card.input_hw, 3), np.uint8)
-    for crops, _ in batches(PoseEstimator(runtime), images, mixed, Loading()):
+    for crops, _ in batches(PoseEstimator(runtime), images, mixed):
         found = np.concatenate([found, crops])
         if len(found) >= count:
             break
@@ -108,17 +108,10 @@ def _real_crops(data: PeopleSet, runtime: Runtime, count: int) -> Crops:
     return found[:count]
 
 
-def _shifts(
-    exact: Runtime, runtimes: tuple[Runtime, ...], dev: PeopleSet, progress: Progress
-) -> dict[str, float]:
+def _shifts(exact: Runtime, runtimes: tuple[Runtime, ...], dev: PeopleSet) -> dict[str, float]:
     """Median and 90th percentile of how far keypoints lie from fp32 torch, px of the crop."""
     crops = _real_crops(dev, exact, SHIFT_CROPS)
-    advance = progress("keypoints of torch", len(crops))
-    wanted = []
-    for start in range(0, len(crops), BATCH):
-        wanted.append(exact(crops[start : start + BATCH]))
-        advance(len(wanted[-1]))
-    reference, blur = np.concatenate(wanted), exact.card.blur_kernel
+    reference, blur = exact(crops), exact.card.blur_kernel
     measured: dict[str, float] = {"shift_crops": len(crops)}
     for one in runtimes:
         shift = keypoint_shift(one(crops), reference, blur)

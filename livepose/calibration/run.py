@@ -1,7 +1,6 @@
 """``livepose calibrate``: looks, fits, checks, writes."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,6 @@ Crops = NDArray[np.uint8]
 
 HIDDEN = 1
 """COCO's mark of a keypoint that is labelled and cannot be seen."""
-PEOPLE_AT_ONCE = 16
 IMAGES_A_SET = 1_000_000
 
 
@@ -51,51 +49,30 @@ def collect_all(
     progress: Progress,
     change: Callable[[Crops], Crops] = lambda crops: crops,
 ) -> Sightings:
-    """What the network says of the people of every set; ``change`` spoils the crops before."""
+    """What the network says of the first people of every set, in annotated boxes; ``change``
+    spoils the crops before.
+    """
     parts = []
     for number, (images, annotations) in enumerate(settings.data):
-        advance = progress(annotations.parent.name, settings.people)
-        what = images, annotations, settings.people, advance, number * IMAGES_A_SET
-        parts.append(_collect(estimator, *what, change))
-    return joined(parts)
-
-
-def _collect(
-    estimator: PoseEstimator,
-    images: Path,
-    annotations: Path,
-    people: int,
-    advance: Callable[[int], None],
-    first_image: int,
-    change: Callable[[Crops], Crops],
-) -> Sightings:
-    """The first ``people`` people of an annotated set in annotated boxes; images are numbered
-    from ``first_image`` on.
-    """
-    known, archive = open_people(images, annotations)
-    parts, done = [], 0
-    with archive as all_images:
-        for number, boxed in enumerate(annotated_boxes(known, estimator.runtime.card.alignment)):
-            if done >= people:
-                break
-            if not len(boxed):
-                continue
-            image_bgr = all_images.image_bgr(boxed.image.file_name)
-            crops = change(estimator.cut(image_bgr, boxed.boxes_xyxy))
-            labels = np.array([person.keypoints for person in known.people_by_image[number]])
-            where = labels, boxed.boxes_xyxy, first_image + number
-            parts.append(_sightings(estimator, crops, *where))
-            done += len(boxed)
-            advance(len(boxed))
+        known, archive = open_people(images, annotations)
+        advance, done = progress(annotations.parent.name, settings.people), 0
+        sample = annotated_boxes(known, estimator.runtime.card.alignment)
+        for place, (boxed, people) in enumerate(zip(sample, known.people_by_image, strict=True)):
+            if people and done < settings.people:
+                image_bgr = archive.image_bgr(boxed.image.file_name)
+                crops = change(estimator.cut(image_bgr, boxed.boxes_xyxy))
+                labels = np.array([person.keypoints for person in people])
+                where = labels, boxed.boxes_xyxy, number * IMAGES_A_SET + place
+                parts.append(_sightings(estimator, crops, *where))
+                done += len(people)
+                advance(len(people))
     return joined(parts)
 
 
 def _sightings(
     estimator: PoseEstimator, crops_bgr: Crops, labels: Floats, boxes_xyxy: Floats, image: int
 ) -> Sightings:
-    starts = range(0, len(crops_bgr), PEOPLE_AT_ONCE)
-    parts = [estimator.runtime(crops_bgr[i : i + PEOPLE_AT_ONCE]) for i in starts]
-    heatmaps = np.concatenate(parts)
+    heatmaps = estimator.runtime(crops_bgr)
     decoded = decode(heatmaps, "dark", estimator.runtime.card.blur_kernel)
     grid_hw = (int(heatmaps.shape[2]), int(heatmaps.shape[3]))
     true = estimator.geometry.to_heatmap(labels[..., :2], boxes_xyxy, grid_hw)

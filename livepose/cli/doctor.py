@@ -199,13 +199,13 @@ def _cameras() -> Verdict:
 
 
 def _cache() -> Verdict:
-    from livepose.weights.places import cache_folder, is_cache_lasting
+    from livepose.weights.places import cache_folder
 
     folder, advice = (
         cache_folder(),
         f"export LIVEPOSE_CACHE={Path(tempfile.gettempdir()) / 'livepose'}",
     )
-    if not (is_cache_lasting() and _writable(folder)):
+    if not _writable(folder):
         return Verdict(WARN, f"{folder} cannot be written, so nothing can be fetched", advice)
     free = shutil.disk_usage(_nearest(folder)).free
     if free < SMALLEST_FREE_BYTES:

@@ -1,13 +1,11 @@
-"""``livepose eval coco | lsp | mpii``, ``calibrate`` and ``quantise``: weights on annotated people.
+"""``livepose eval coco``, ``calibrate`` and ``quantise``: weights on annotated people.
 
 Results go to stdout, messages to stderr.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepose.calibration.settings import CalibrationSettings, QuantizeSettings
@@ -47,44 +45,14 @@ class CocoOutputs(EvaluationOutputs):
 
 @command("COCO AP")
 def _coco(chosen: CocoSettings, outputs: CocoOutputs) -> None:
-    from livepose.evaluation import report, run
-
-    _evaluate(run.run_coco, chosen, outputs, report.COCO_COLUMNS, "COCO AP")
-
-
-@command("PCK@0.2 of the torso")
-def _lsp(chosen: EvaluationSettings, outputs: EvaluationOutputs) -> None:
-    from livepose.evaluation import run
-
-    _evaluate(run.run_lsp, chosen, outputs, run.LSP_COLUMNS, "PCK@0.2 of the torso")
-
-
-@command("PCKh@0.5 and @0.1")
-def _mpii(
-    chosen: EvaluationSettings,
-    outputs: EvaluationOutputs,
-    head_boxes: Path | None = option(None, "MPII's gt_valid.mat", metavar="FILE"),
-) -> None:
-    from livepose.evaluation import run
-
-    measure = partial(run.run_mpii, head_boxes=head_boxes)
-    _evaluate(measure, chosen, outputs, run.MPII_COLUMNS, "MPII PCKh")
-
-
-def _evaluate(
-    measure: "Callable[..., Measured]",
-    chosen: EvaluationSettings,
-    outputs: EvaluationOutputs,
-    columns: Mapping[str, str],
-    title: str,
-) -> None:
     from livepose.cli.progress import progress_bars
-    from livepose.evaluation.report import require_writable
+    from livepose.evaluation.report import COCO_COLUMNS, require_writable
+    from livepose.evaluation.run import run_coco
 
     require_writable([outputs.json, outputs.markdown, outputs.results])
     with progress_bars() as progress:
-        measured = measure(chosen, progress)
-    show(outputs, chosen, measured, columns, title)
+        measured = run_coco(chosen, progress)
+    show(outputs, chosen, measured, COCO_COLUMNS, "COCO AP")
 
 
 def show(
@@ -116,7 +84,7 @@ def show(
 
 EVAL = Command(
     "Measures accuracy and speed on annotated images, in the configuration that runs live.",
-    parts={"coco": _coco, "lsp": _lsp, "mpii": _mpii},
+    parts={"coco": _coco},
     epilog=EXAMPLES,
 )
 

@@ -83,8 +83,6 @@ def _measure(chosen: RunOptions) -> None:
         size_wh=chosen.sources.camera_size or SCENE_WH,
         excerpt=chosen.sources.excerpt,
         json_path=json_path,
-        compare=asked.compare,
-        limit=asked.compare_limit / 100,
     )
     run_benchmark(chosen.settings, settings)
 

@@ -290,11 +290,6 @@ class BenchmarkOptions:
     benchmark: bool = option(False, "measure speed: a made scene, or the source that is given")
     people: int | None = option(None, "people in the made scene", metavar="N", least=0)
     frames: int | None = option(None, "frames to measure", metavar="N", least=1)
-    compare: Path | None = option(None, "figures of an earlier --json", metavar="OLD")
-    compare_limit: float = option(
-        10.0, "exit code 6 when a figure is slower by more percent than this and than the noise",
-        metavar="PERCENT", least=0,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

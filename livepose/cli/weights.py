@@ -9,7 +9,7 @@ from livepose.cli.options import Command, command
 from livepose.errors import WeightsError
 from livepose.settings import EXPORT_SUFFIXES, option, parse_size
 from livepose.weights.manifest import FAMILIES
-from livepose.weights.places import SUFFIX
+from livepose.weights.places import HUB, SUFFIX
 
 logger = logging.getLogger(__name__)
 
@@ -112,24 +112,16 @@ def _import(
     input_hw: tuple[int, int] | None = option(
         None, "input size, e.g. 128x96", flag="--input", metavar="HxW", parse=parse_size
     ),
-    network: str | None = option(None, "refuse the file unless it is this network"),
-    keypoints: int | None = option(None, "refuse the file unless it has this many"),
     output: Path | None = option(None, "default: the cache", metavar="FILE"),
-    float32: bool = option(False, "store float32 instead of float16"),
 ) -> None:
-    import torch
-
     from livepose.weights import import_checkpoint
-    from livepose.weights.hub import fetch_from_hub, is_on_hub
+    from livepose.weights.fetching import fetch_from_hub
 
     target, card = import_checkpoint(
-        fetch_from_hub(file) if is_on_hub(file) else Path(file),
+        fetch_from_hub(file) if file.startswith(HUB) else Path(file),
         family=family,
         input_hw=input_hw,
-        network=network,
-        keypoints=keypoints,
         output=output,
-        dtype=torch.float32 if float32 else torch.float16,
     )
     logger.info(
         f"{card.network}, {'{}x{}'.format(*card.input_hw)}, {card.keypoints} keypoints, "
@@ -144,16 +136,15 @@ def _fetch(
         help="a name of 'livepose weights list', best, or hf://OWNER/REPO/FILE", flag="name"
     ),
 ) -> None:
-    from livepose.weights.hub import fetch_from_hub, is_on_hub
+    from livepose.weights.fetching import fetch, fetch_from_hub
 
-    if is_on_hub(name):
+    if name.startswith(HUB):
         path = fetch_from_hub(name)
         use = f"--weights {name}" if path.suffix == SUFFIX else f"'livepose weights import {name}'"
         logger.info(f"{path} is here; use it with {use}")
         return
     from livepose.cli.progress import download_bar
     from livepose.weights import find_weights, import_checkpoint
-    from livepose.weights.fetching import fetch
     from livepose.weights.manifest import find_known
     from livepose.weights.places import cached_weights_folder
 
@@ -164,14 +155,7 @@ def _fetch(
     with download_bar(known.name) if known.url else nullcontext() as progress:
         path = fetch(known, progress)
     target = cached_weights_folder() / (known.name + SUFFIX)
-    import_checkpoint(
-        path,
-        family=known.family,
-        input_hw=known.input_hw,
-        network=known.network,
-        keypoints=known.keypoints,
-        output=target,
-    )
+    import_checkpoint(path, family=known.family, input_hw=known.input_hw, output=target)
     logger.info(f"{known.name} -> {target}; use it with --weights {known.name}")
 
 

@@ -1,13 +1,13 @@
 """Finding people: ultralytics YOLO behind one door, ``open_detector``.
 
 ``load`` finds the file and the device, ``files`` reads what a file says without running anything,
-``checkpoint`` builds, runs and writes networks in torch by way of ``library``, ``openvino_engine``
-runs them in OpenVINO. ``detector`` makes boxes of people of what a network says, at one scale or
-two, ``schedule`` says when at two. ultralytics is imported nowhere else in the live path, and
-neither it nor torch where the processor runs a YOLO11 of ours.
+``checkpoint`` builds, runs and writes networks in torch, ``openvino_engine`` runs them in OpenVINO.
+``detector`` makes boxes of people of what a network says, at one scale or two, ``schedule`` says
+when at two. ultralytics is imported in ``checkpoint`` alone; neither it nor torch is loaded where
+the processor runs a YOLO11 of ours.
 """
 
-from livepose.detection.detector import Detections, Detector, TwoScaleDetector, TwoScales
+from livepose.detection.detector import Detections, Detector, TwoScales
 from livepose.detection.load import open_detector
 from livepose.detection.schedule import DetectionSchedule, detect_stills
 
@@ -15,7 +15,6 @@ __all__ = [
     "DetectionSchedule",
     "Detections",
     "Detector",
-    "TwoScaleDetector",
     "TwoScales",
     "detect_stills",
     "open_detector",

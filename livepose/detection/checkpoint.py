@@ -7,12 +7,16 @@ taken out of the shells, and a network is built from ultralytics' own layers alo
 """
 
 import json
-import re
+import os
+import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,7 +25,6 @@ from torch import Tensor, nn
 
 from livepose.detection.detector import Predictions
 from livepose.detection.files import DetectorInfo, StoredDetector, person_class, read_stored
-from livepose.detection.library import ultralytics
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import one_thread
 from livepose.runtimes.torch import device_errors
@@ -29,23 +32,52 @@ from livepose.weights.arrays import require_stated, tensors_sha256
 from livepose.weights.torch_file import globals_of, open_torch_file, require_fits
 
 FORMAT = "livepose-detector-1"
+QUIET = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
 _PERMITTED = ("ultralytics.", "torch.nn.", "torch.Size", "torch.device", "pathlib.", "builtins.set")
 _KINDS = ("DetectionModel", "YOLOv10DetectionModel")
 _HEADS = ("Detect", "v10Detect")
+_LAYERS = {
+    *("Conv", "DWConv", "C2", "C2f", "C3", "C3k2", "C2fCIB", "C2PSA", "A2C2f", "PSA", "SCDown"),
+    *("SPPF", "SPPELAN", "ELAN1", "RepNCSPELAN4", "AConv", "ADown", "CBLinear", "CBFuse"),
+    *("Concat", "nn.Identity", "nn.Upsample", *_HEADS),
+}
+"""Those of YOLO from v8 on: none of them fetches anything, or evaluates what it is given."""
 _LARGEST_NUMBER = 8192
 """Of channels, repeats and classes."""
 _LARGEST_MULTIPLE = 4
 """Of depth and width; the largest of ultralytics' own is 1.5."""
-_FETCHING_LAYERS = ("TorchVision",)
-_ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Za-z0-9]+\((\w+=[\w.]+(, ?\w+=[\w.]+)*)?\)")
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A network that is ready: in eval, float32, fused."""
+@cache
+def ultralytics() -> Any:
+    """The module ``ultralytics.nn.tasks``, imported without side effects.
 
-    model: nn.Module
-    info: DetectorInfo
+    ultralytics' import writes a settings file, looks whether there is a network, sets
+    OMP_NUM_THREADS to 1 (which would leave every library loaded later with one core), turns
+    OpenCV's threads off, changes how NumPy and torch print, replaces ``torch.save`` and adds
+    warning filters. The process is left as it was, and torchvision is never imported.
+    """
+    with _as_it_was(), tempfile.TemporaryDirectory(prefix="livepose-") as folder:
+        os.environ |= {**QUIET, "YOLO_CONFIG_DIR": folder}
+        from ultralytics.nn import tasks
+    return tasks
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    environment, threads = dict(os.environ), cv2.getNumThreads()
+    numpy_prints, torch_save = np.get_printoptions(), torch.save
+    torch_prints = vars(torch._tensor_str.PRINT_OPTS).copy()
+    with warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(environment)
+            cv2.setNumThreads(threads)
+            np.set_printoptions(**numpy_prints)
+            torch.save = torch_save
+            vars(torch._tensor_str.PRINT_OPTS).update(torch_prints)
 
 
 class TorchEngine:
@@ -83,12 +115,9 @@ def save_detector(
 ) -> None:
     """Writes a detection model of ultralytics, not fused, as safetensors with its architecture.
 
-    ``metadata`` are at least ``classes`` (as "person" or "person,bicycle"), ``input_px`` and
-    ``source``: ValueError when one is missing. Floating-point tensors are stored as ``dtype``.
+    ``metadata`` are ``classes`` (as "person" or "person,bicycle"), ``input_px``, ``source`` and
+    what else is to be told. Floating-point tensors are stored as ``dtype``.
     """
-    missing = {"classes", "input_px", "source"} - set(metadata)
-    if missing:
-        raise ValueError(f"metadata: expected also {', '.join(sorted(missing))}")
     tensors = {
         name: value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype)
         for name, value in model.state_dict().items()
@@ -99,11 +128,10 @@ def save_detector(
     save_file(tensors, path, metadata=told)
 
 
-def load_detector(path: Path) -> Loaded:
-    """A detector from a .safetensors file of ours or a .pt file of ultralytics.
+def load_detector(path: Path) -> tuple[nn.Module, DetectorInfo]:
+    """The network of a .safetensors file of ours or a .pt file of ultralytics: eval, f32, fused.
 
-    WeightsError when the file is missing, broken, unsafe or something else than a detector of
-    persons.
+    WeightsError when the file is missing, broken, unsafe or no detector of persons.
     """
     stored = read_stored(path)
     if stored.kind not in _KINDS:
@@ -125,9 +153,9 @@ def load_detector(path: Path) -> Loaded:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
             f"{path}: the tensors do not fit the architecture it names ({reason}); it may need "
-            f"another version of ultralytics than {library.version}"
+            "another version of ultralytics"
         ) from None
-    return Loaded(model, stored.info)
+    return model, stored.info
 
 
 def check_architecture(architecture: Any, path: Path) -> None:
@@ -144,14 +172,9 @@ def check_architecture(architecture: Any, path: Path) -> None:
         multiples = [architecture.get(f"{of}_multiple", 1) for of in ("depth", "width")]
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise WeightsError(f"{path}: its architecture is not one of ultralytics") from None
-    strange = [name for name in modules if not _is_layer(name)]
-    if activation is not None and not _ACTIVATION.fullmatch(str(activation)):
-        strange.append(str(activation))
+    strange = [name for name in (*modules, activation or "Conv") if name not in _LAYERS]
     if strange:
-        raise WeightsError(
-            f"{path} asks for the layer {strange[0]!r}, which ultralytics {ultralytics().version} "
-            "does not have or which is not safe to build"
-        )
+        raise WeightsError(f"{path} asks for {strange[0]!r}, which no detector of YOLO has")
     last = modules[-1] if modules else "nothing"
     if last not in _HEADS or not 1 <= classes <= _LARGEST_NUMBER:
         raise WeightsError(f"{path} ends in {last}; a detection head was expected")
@@ -164,13 +187,6 @@ def _largest(value: Any) -> float:
     if isinstance(value, list | tuple):
         return max(map(_largest, value), default=0)
     return abs(value) if isinstance(value, int | float) else 0
-
-
-def _is_layer(name: str) -> bool:
-    home: Any = torch.nn if name.startswith("nn.") else ultralytics().tasks
-    found = getattr(home, name.removeprefix("nn."), None)
-    is_module = isinstance(found, type) and issubclass(found, nn.Module)
-    return is_module and name not in _FETCHING_LAYERS
 
 
 class Shell:

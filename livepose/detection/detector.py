@@ -7,7 +7,7 @@ three times as long; ``schedule`` says when.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -69,8 +69,7 @@ class Detections:
         return Detections(self.boxes_xyxy[which], self.scores[which])
 
 
-@dataclass(frozen=True, slots=True)
-class TwoScales:
+class TwoScales(NamedTuple):
     """The people of one image in both inputs, and how many small ones only the larger shows."""
 
     people: Detections
@@ -78,36 +77,27 @@ class TwoScales:
 
 
 class Detector(Protocol):
-    """Finds people in images."""
+    """Finds people in images; ``name`` is what it is, in a few words."""
 
-    @property
-    def name(self) -> str:
-        """What it is, in a few words."""
+    name: str
 
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
         """The people in each of these images, uint8 (H, W, 3), blue first, of any sizes."""
 
+    def both_scales(self, image_bgr: ImageBgr, wait: bool) -> TwoScales | None:
+        """The people in an image, uint8 (H, W, 3), the small ones of them in a larger input.
 
-@runtime_checkable
-class TwoScaleDetector(Detector, Protocol):
-    """A detector that can take a second scale."""
-
-    def can_detect_small(self, source_wh: tuple[int, int], wait: bool) -> bool:
-        """Whether a second scale is of use at this size of image, and can be had at once.
-
-        What it needs is otherwise prepared beside; with ``wait`` the detection waits for it.
+        None where a larger one is of no use, or not ready yet: it is prepared beside then, unless
+        there is time to ``wait``.
         """
-
-    def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
-        """The people in an image, uint8 (H, W, 3), blue first."""
+        return None
 
 
 class Engine(Protocol):
-    """Something that runs a detection network."""
+    """Runs a detection network; ``input_wh`` is the one size it takes, None for any."""
 
     name: str
     input_wh: tuple[int, int] | None
-    """The one size it takes, None for any of whole strides."""
 
     def __call__(self, images_bgr: NDArray[np.uint8]) -> Predictions:
         """Predictions for letterboxed images, uint8 (B, h, w, 3), blue first."""
@@ -116,7 +106,7 @@ class Engine(Protocol):
         """Whether it is ready for one image of this size; else prepares for it beside."""
 
 
-class YoloDetector:
+class YoloDetector(Detector):
     """Finds people with a YOLO network, which ``engine`` runs and ``info`` describes.
 
     ``size_px`` is the longer side of the input; None takes what suits weights and image, and
@@ -143,20 +133,17 @@ class YoloDetector:
         """
         return self._detect(images_bgr, [self._letterbox(image) for image in images_bgr])
 
-    def can_detect_small(self, source_wh: tuple[int, int], wait: bool) -> bool:
-        """Whether a second scale is of use at this size, and can be had at once or waited for."""
-        larger = self._larger_letterbox(source_wh)
-        return larger is not None and (wait or self.engine.prepare(larger.input_wh))
-
-    def detect_small(self, image_bgr: ImageBgr) -> TwoScales:
-        """The people in an image, uint8 (H, W, 3), the small ones of them in a larger input.
-
-        ValueError when the image is not uint8 (H, W, 3).
-        """
+    def both_scales(self, image_bgr: ImageBgr, wait: bool) -> TwoScales | None:
+        """The people in an image, uint8 (H, W, 3), the small ones of them in a larger input."""
         usual = self._letterbox(image_bgr)
-        larger = self._larger_letterbox(usual.source_wh)
-        [people] = self._detect([image_bgr], [usual])
-        return joined(people, self._detect([image_bgr], [larger])[0] if larger else people, usual)
+        longer_px = second_scale_px(usual.source_wh, self._usual_px(usual.source_wh))
+        if longer_px is None or not self._adapts:
+            return None
+        larger = Letterbox.fit(usual.source_wh, longer_px)
+        if not (wait or self.engine.prepare(larger.input_wh)):
+            return None
+        [people], [closer] = (self._detect([image_bgr], [one]) for one in (usual, larger))
+        return joined(people, closer, usual)
 
     def _detect(
         self, images_bgr: Sequence[ImageBgr], letterboxes: Sequence[Letterbox]
@@ -177,11 +164,6 @@ class YoloDetector:
         if self.engine.input_wh is not None:
             return Letterbox.into(source_wh, self.engine.input_wh)
         return Letterbox.fit(source_wh, self._usual_px(source_wh))
-
-    def _larger_letterbox(self, source_wh: tuple[int, int]) -> Letterbox | None:
-        """How an image lies in the larger input; None where there is no use in one."""
-        longer_px = second_scale_px(source_wh, self._usual_px(source_wh)) if self._adapts else None
-        return None if longer_px is None else Letterbox.fit(source_wh, longer_px)
 
     def _usual_px(self, source_wh: tuple[int, int]) -> int:
         suits = SMALL_INPUT_PX if max(source_wh) <= SMALL_IMAGE_PX else LARGE_INPUT_PX

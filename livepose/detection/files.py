@@ -22,12 +22,14 @@ LEAST_INPUT_PX, MOST_INPUT_PX = 32, 4096
 
 @dataclass(frozen=True, slots=True)
 class DetectorInfo:
-    """What a network answers: ``person`` is the index of that class among so many ``classes``."""
+    """What a network answers: ``person`` is the index of that class among so many ``classes``.
+
+    ``input_px`` is the longer side that the file recommends.
+    """
 
     person: int
     classes: int
     input_px: int | None = None
-    """Longer side that the file recommends."""
 
     def __post_init__(self) -> None:
         """Refuses an input that no detector has, before memory for it is asked for."""
@@ -54,8 +56,7 @@ class StoredDetector:
 def read_stored(path: Path) -> StoredDetector:
     """A .safetensors file of ours or a .pt file of ultralytics.
 
-    WeightsError when the file is missing, broken, unsafe or something else than a detector of
-    persons.
+    WeightsError when the file is missing, broken, unsafe or no detector of persons.
     """
     if path.suffix == ".pt":
         require_torch(path)
@@ -80,9 +81,9 @@ def read_stored(path: Path) -> StoredDetector:
 
 def person_class(names: Mapping[int, str], path: Path) -> int:
     """Index of the class person; WeightsError when there is none."""
-    found = [index for index, name in names.items() if name == "person"]
-    if found:
-        return found[0]
+    for index, name in names.items():
+        if name == "person":
+            return index
     known = ", ".join(list(names.values())[:5]) or "nothing"
     raise WeightsError(f"{path} does not detect persons; it knows {known}")
 

@@ -3,15 +3,11 @@
 import logging
 import re
 import time
+from copy import deepcopy
 from pathlib import Path
 
 from livepose.detection.detector import Detector, Engine, YoloDetector
-from livepose.detection.files import (
-    MOST_INPUT_PX,
-    DetectorInfo,
-    exported_person,
-    has_torch,
-)
+from livepose.detection.files import MOST_INPUT_PX, DetectorInfo, exported_person, has_torch
 from livepose.errors import DeviceError, UsageError, WeightsError
 from livepose.paths import exists
 from livepose.runtimes.select import check_device, cuda_devices
@@ -22,7 +18,6 @@ from livepose.weights.places import (
     downloads_folder,
     embedded_file,
     expanded,
-    is_cache_lasting,
 )
 
 logger = logging.getLogger(__name__)
@@ -38,7 +33,6 @@ _MOST_BYTES = 200_000_000
 _AUTO_LIMIT_S, _ASKED_LIMIT_S = 5.0, 300.0
 """So long may a download hold up a start that nobody asked for, and one that somebody did."""
 _A_DAY_S = 86_400.0
-_OWN, _EXPORTED = (".pt", SUFFIX), (".xml", ".onnx")
 
 
 def open_detector(
@@ -63,39 +57,24 @@ def open_detector(
     """
     if size_px is not None and not 1 <= size_px <= MOST_INPUT_PX:
         raise UsageError(f"--detector-size: expected 1 to {MOST_INPUT_PX} pixels, got {size_px}")
-    if str(name) == "none":
+    name, offline = str(name), offline or is_offline()
+    if name == "none":
         logger.info("detector: none, the whole image is one person")
         return None
 
-    detector = None
-    official = _official_or_none(offline) if str(name) == "auto" else None
+    def opened(path: Path, called: str) -> Detector:
+        engine, info = _open(path, device)
+        logger.info(f"detector: {called}, {engine.name}")
+        return YoloDetector(engine, called, info, size_px, score_threshold)
+
+    official = _official_or_none(offline) if name == "auto" else None
     if official is not None:
         try:
-            detector = open_file(official, device, size_px, score_threshold)
-            detector.name = f"official {OFFICIAL} ({official})"
+            return opened(official, f"official {OFFICIAL} ({official})")
         except WeightsError as error:
             logger.warning(f"{error}; the embedded detector is used instead")
-    if detector is None:
-        detector = open_file(_find(str(name), offline), device, size_px, score_threshold)
-    logger.info(f"detector: {detector.name}, {detector.engine.name}")
-    return detector
-
-
-def open_file(
-    path: Path, device: str, size_px: int | None = None, score_threshold: float | None = None
-) -> YoloDetector:
-    """The detector in this file or exported folder.
-
-    WeightsError when it is none. DeviceError when the device is not there.
-    """
-    if path.is_dir() or path.suffix in _EXPORTED:
-        engine, info = _open_exported(path, device)
-    elif path.suffix in _OWN:
-        engine, info = _open_where_it_runs(path, device)
-    else:
-        wanted = ", ".join((*_OWN, *_EXPORTED))
-        raise WeightsError(f"{path} does not look like a detector; expected {wanted} or a folder")
-    return YoloDetector(engine, path.stem, info, size_px, score_threshold)
+    path = _find(name, offline)
+    return opened(path, path.stem)
 
 
 def _find(name: str, offline: bool) -> Path:
@@ -138,8 +117,6 @@ def find_official(name: str) -> Path | None:
 
 def _fetch_official(name: str, limit_s: float) -> Path | None:
     """Downloads the checkpoint into the cache; None, with a reason told, when that fails."""
-    if is_offline():
-        return None
     url = f"{_RELEASES}/{'v8.4.0' if name.startswith('yolo26') else 'v8.3.0'}/{name}.pt"
     most_bytes = _BYTES.get(name, _MOST_BYTES)
     logger.info(f"fetching {url} (at most {most_bytes / 1e6:.1f} MB, {limit_s:g} s)")
@@ -156,7 +133,7 @@ def _official_or_none(offline: bool) -> Path | None:
     if not has_torch():  # published files are torch's
         return None
     found = find_official(OFFICIAL)
-    if found is not None or offline or is_offline() or not is_cache_lasting():
+    if found is not None or offline:
         return found
     tried = downloads_folder() / f"{OFFICIAL}.tried"
     try:
@@ -166,14 +143,38 @@ def _official_or_none(offline: bool) -> Path | None:
         tried.touch()
     except OSError:  # what cannot be remembered would be tried at every start
         return None
-    found = _fetch_official(OFFICIAL, _AUTO_LIMIT_S)
-    if found is not None:
-        tried.unlink(missing_ok=True)
-    return found
+    return _fetch_official(OFFICIAL, _AUTO_LIMIT_S)
+
+
+def _open(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
+    """The network in this file or exported folder, on this device."""
+    if path.is_dir():
+        found = sorted(path.glob("*.xml"))
+        if len(found) != 1:
+            raise WeightsError(
+                f"{path} holds {len(found)} .xml files; expected the one of a network exported to "
+                "OpenVINO by ultralytics"
+            )
+        path = found[0]
+    if path.suffix in (".xml", ".onnx"):
+        if device not in ("auto", "cpu"):
+            raise DeviceError(
+                f"{path.name} runs on the processor only, and {device} was asked for; use a .pt "
+                "file or --device cpu"
+            )
+        from livepose.detection.openvino_engine import open_exported
+
+        engine, classes = open_exported(path)
+        return engine, DetectorInfo(exported_person(path), classes)
+    if path.suffix not in (".pt", SUFFIX):
+        raise WeightsError(
+            f"{path} does not look like a detector; expected .pt, {SUFFIX}, .xml, .onnx or a folder"
+        )
+    return _open_where_it_runs(path, device)
 
 
 def _open_where_it_runs(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
-    """The network on this device; with ``auto`` on the processor where the GPU is of no use."""
+    """A checkpoint on this device; with ``auto`` on the processor where the GPU is of no use."""
     place = check_device(device)
     if place == "auto" and cuda_devices():
         try:
@@ -183,46 +184,24 @@ def _open_where_it_runs(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
     if place not in ("auto", "cpu"):
         return _open_on_gpu(path, place)
     try:
-        from livepose.detection import openvino_engine
+        from livepose.detection.openvino_engine import open_checkpoint
 
-        return openvino_engine.open_checkpoint(path)
+        return open_checkpoint(path)
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         logger.warning(f"OpenVINO cannot take the detector ({reason}); torch runs it")
     from livepose.detection.checkpoint import TorchEngine, load_detector
 
-    loaded = load_detector(path)
-    return TorchEngine(loaded.model, "cpu"), loaded.info
+    model, info = load_detector(path)
+    return TorchEngine(model, "cpu"), info
 
 
 def _open_on_gpu(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
-    """The network on a GPU, once it has shown that it sees there what it sees on the processor."""
-    from livepose.detection.check import probe_image, require_same_predictions
+    """A checkpoint on a GPU, once it was seen to find there whom it finds on the processor."""
     from livepose.detection.checkpoint import TorchEngine, load_detector
+    from livepose.detection.openvino_engine import require_same_people
 
-    loaded = load_detector(path)
-    expected = TorchEngine(loaded.model, "cpu")(probe_image())
-    engine = TorchEngine(loaded.model, device)
-    require_same_predictions(engine, expected, loaded.info.person)
-    return engine, loaded.info
-
-
-def _open_exported(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
-    """A network that ultralytics exported: an .onnx or .xml file, or the folder of one."""
-    if path.is_dir():
-        found = sorted(path.glob("*.xml"))
-        if len(found) != 1:
-            raise WeightsError(
-                f"{path} holds {len(found)} .xml files; expected the one of a network exported to "
-                "OpenVINO by ultralytics"
-            )
-        path = found[0]
-    if device not in ("auto", "cpu"):
-        raise DeviceError(
-            f"{path.name} runs on the processor only, and {device} was asked for; use a .pt file "
-            "or --device cpu"
-        )
-    from livepose.detection.openvino_engine import open_exported
-
-    engine, classes = open_exported(path)
-    return engine, DetectorInfo(exported_person(path), classes)
+    model, info = load_detector(path)
+    engine = TorchEngine(deepcopy(model), device)
+    require_same_people(engine, TorchEngine(model, "cpu"), info.person)
+    return engine, info

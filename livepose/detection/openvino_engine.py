@@ -1,24 +1,21 @@
-"""Detection networks in OpenVINO, on the processor: opened, converted once, run.
+"""Detection networks in OpenVINO, on the processor: opened, converted once, checked, run.
 
 A start from what is kept loads neither torch nor ultralytics, and neither does the conversion of a
 YOLO11 of ours.
 """
 
 import logging
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.detection.check import probe_image, require_same_predictions
-from livepose.detection.detector import Predictions
+from livepose.detection.detector import Engine, Predictions
 from livepose.detection.files import DetectorInfo, read_stored, require_torch
 from livepose.detection.openvino_graph import detector_graph, is_known
 from livepose.errors import DeviceError, WeightsError
@@ -34,6 +31,7 @@ from livepose.runtimes.openvino import (
     traced,
 )
 from livepose.runtimes.store import Store, content_hash
+from livepose.runtimes.verify import people
 from livepose.weights.card import read_metadata
 from livepose.weights.places import SUFFIX
 
@@ -42,8 +40,10 @@ logger = logging.getLogger(__name__)
 GRAPH_VERSION = "3"
 """Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
 _LARGEST_BATCH = 8
-_INT8_SCORE_DIFFERENCE = 0.05
-"""By how much scores of the surest people may differ from those in f32, in the mean."""
+_SCORE_DIFFERENCE, _INT8_SCORE_DIFFERENCE = 0.02, 0.05
+_LARGEST_SHIFT_PX = 2.0
+"""By how much the surest people may differ: the mean of their scores, the median of their edges."""
+_SUREST = 20
 _TRACED_PX = 64
 """Side of the image that a network is traced with; any does, small is quick."""
 
@@ -52,8 +52,7 @@ class OpenVinoEngine:
     """Runs the network in OpenVINO on the processor, compiled once for each shape.
 
     ``graph`` takes images uint8 (B, h, w, 3), blue first; with ``fixed_wh`` of this size alone,
-    one at a time. ``precision`` is that of what it does not compute in whole numbers, OpenVINO's
-    own choice where empty.
+    one at a time. ``precision`` is OpenVINO's own choice where empty.
     """
 
     name = "OpenVINO on the processor"
@@ -63,49 +62,48 @@ class OpenVinoEngine:
     ) -> None:
         self.input_wh = fixed_wh
         self._shapes = CompiledShapes(graph, precision)
-        self._lock = Lock()
         self._beside = ThreadPoolExecutor(1)
         self._preparing: dict[tuple[int, ...], Future[Any]] = {}
 
     def __call__(self, images_bgr: NDArray[np.uint8]) -> Predictions:
         """Predictions for letterboxed images, uint8 (B, h, w, 3), blue first."""
-        parts = [np.ascontiguousarray(part) for part in self._parts(images_bgr)]
-        answers = (self._shapes[part.shape](part)[0] for part in parts)
-        return np.concatenate([np.array(answer, dtype=np.float32) for answer in answers])
-
-    def _parts(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-        most = _LARGEST_BATCH if self.input_wh is None else 1
-        while len(images):
+        most, answers = _LARGEST_BATCH if self.input_wh is None else 1, []
+        while len(images_bgr):
             # A power of two, so that few shapes have to be compiled.
-            count = min(most, 1 << (len(images).bit_length() - 1))
-            yield images[:count]
-            images = images[count:]
+            count = min(most, 1 << (len(images_bgr).bit_length() - 1))
+            part, images_bgr = np.ascontiguousarray(images_bgr[:count]), images_bgr[count:]
+            answers.append(np.array(self._shapes[part.shape](part)[0], dtype=np.float32))
+        return np.concatenate(answers)
 
     def prepare(self, input_wh: tuple[int, int]) -> bool:
         """Whether one image of this size runs at once; else it is compiled for beside."""
         shape = (1, input_wh[1], input_wh[0], 3)
         if shape in self._shapes:
             return True
-        with self._lock:
-            before = self._preparing.get(shape)
-            # What was compiled may have been forgotten since; what failed is not tried again.
-            if before is None or (before.done() and before.exception() is None):
-                self._preparing[shape] = self._beside.submit(self._shapes.__getitem__, shape)
+        before = self._preparing.get(shape)
+        # What was compiled may have been forgotten since; what failed is not tried again.
+        if before is None or (before.done() and before.exception() is None):
+            self._preparing[shape] = self._beside.submit(self._shapes.__getitem__, shape)
         return False
 
 
 def open_checkpoint(path: Path) -> tuple[OpenVinoEngine, DetectorInfo]:
     """An engine for a checkpoint, and what it answers; converted where it is not kept.
 
-    WeightsError when it is none, or needs a library that is not installed. RuntimeError when
-    OpenVINO cannot take the network.
+    In INT8 where that is quicker and was seen, once, to find whom f32 finds. WeightsError when it
+    is none, or needs a library that is not installed. RuntimeError when OpenVINO cannot take it.
     """
     versions = (_version(package) for package in ("openvino", "ultralytics", "torch"))
     store = Store("detector", GRAPH_VERSION, content_hash(path), *versions)
     made = cache(lambda: converted(path))
     graph = StoredGraph(store, "detector", lambda: made()[0])
     info = DetectorInfo(**store.fact("info", lambda: asdict(made()[1])))
-    return _int8_engine(path, graph, store, info) or OpenVinoEngine(graph), info
+    if gains_by_int8() and ranges_path(path).is_file():
+        try:
+            return _int8_engine(path, graph, store, info), info
+        except (WeightsError, DeviceError) as error:
+            logger.warning(f"detector: not int8: {error}")
+    return OpenVinoEngine(graph), info
 
 
 def _version(package: str) -> str:
@@ -117,30 +115,52 @@ def _version(package: str) -> str:
 
 def _int8_engine(
     path: Path, graph: StoredGraph, store: Store, info: DetectorInfo
-) -> OpenVinoEngine | None:
-    """The engine in INT8 where it is quicker, and has shown once that it sees what f32 sees."""
-    if not gains_by_int8() or not ranges_path(path).is_file():
-        return None
-    try:
-        told = read_metadata(path) if path.suffix == SUFFIX else {}
-        ranges = read_ranges(path, told.get("sha256", ""))
-        assert ranges is not None  # noqa: S101 - looked for above
-        name = f"int8-{INT8_VERSION}-{ranges.digest}"
-        engine = OpenVinoEngine(
-            StoredGraph(store, name, lambda: insert_ranges(graph.model, ranges.limits))
-        )
-        engine.name += ", int8"
+) -> OpenVinoEngine:
+    told = read_metadata(path) if path.suffix == SUFFIX else {}
+    ranges = read_ranges(path, told.get("sha256", ""))
+    assert ranges is not None  # noqa: S101 - looked for before
+    name = f"int8-{INT8_VERSION}-{ranges.digest}"
+    make = lambda: insert_ranges(graph.model, ranges.limits)  # noqa: E731
+    engine = OpenVinoEngine(StoredGraph(store, name, make))
+    engine.name += ", int8"
 
-        def checked() -> bool:
-            expected = OpenVinoEngine(graph, precision="f32")(probe_image())
-            require_same_predictions(engine, expected, info.person, _INT8_SCORE_DIFFERENCE)
-            return True
+    def checked() -> bool:
+        reference = OpenVinoEngine(graph, precision="f32")
+        require_same_people(engine, reference, info.person, _INT8_SCORE_DIFFERENCE)
+        return True
 
-        store.fact(f"{name}, {machine()}", checked)
-    except (WeightsError, DeviceError) as error:
-        logger.warning(f"detector: not int8: {error}")
-        return None
+    store.fact(f"{name}, {machine()}", checked)
     return engine
+
+
+def require_same_people(
+    engine: Engine, reference: Engine, person: int, most_score: float = _SCORE_DIFFERENCE
+) -> None:
+    """Raises DeviceError unless an engine sees the people whom the ``reference`` in f32 sees.
+
+    Half precision moves a box by a good part of a pixel, so that the surest candidates are
+    compared, by score and place.
+    """
+    probe = np.concatenate(people(), axis=1)[None]
+    expected, got = (_candidates(one(probe)[0], person) for one in (reference, engine))
+    expected = expected[np.argsort(-expected[:, 4])[:_SUREST]]
+    # The same candidate is the one at the same place: the order is another one.
+    away_px = np.abs(expected[:, None, :4] - got[None, :, :4]).max(axis=2)
+    scores = float(np.abs(expected[:, 4] - got[away_px.argmin(axis=1), 4]).mean())
+    shift_px = float(np.median(away_px.min(axis=1)))
+    if not (scores <= most_score and shift_px <= _LARGEST_SHIFT_PX):  # also NaN
+        raise DeviceError(
+            f"the detector on {engine.name} sees other people than in f32 on the processor "
+            f"(scores differ by {scores:.2g}, boxes by {shift_px:.2g} px; at most {most_score} and "
+            f"{_LARGEST_SHIFT_PX} px expected); use --device cpu"
+        )
+
+
+def _candidates(predictions: Predictions, person: int) -> NDArray[np.float64]:
+    """Box and score as a person of each candidate in one image, (N, 5)."""
+    if predictions.shape[1] == 6:  # corners, score, class
+        return predictions[:, :5].astype(np.float64)
+    return predictions[[0, 1, 2, 3, 4 + person]].T.astype(np.float64)
 
 
 def converted(path: Path) -> tuple[Any, DetectorInfo]:
@@ -152,22 +172,21 @@ def converted(path: Path) -> tuple[Any, DetectorInfo]:
     logger.info("preparing the detector for OpenVINO (only this once)")
     stored = read_stored(path)
     if is_known(stored):
-        return _of_bytes(detector_graph(stored, path.name)), stored.info
+        return _bytes_in(detector_graph(stored, path.name)), stored.info
     require_torch(path)
     import torch
 
     from livepose.detection.checkpoint import load_detector
 
-    loaded = load_detector(path)
-    head: Any = list(loaded.model.children())[-1]
+    model, info = load_detector(path)
+    head: Any = list(model.children())[-1]
     head = head[-1]
     head.export, head.dynamic, head.format = True, True, "openvino"
     example = torch.zeros(1, 3, _TRACED_PX, _TRACED_PX)
-    model = traced(loaded.model, example)
-    return _of_bytes(model), loaded.info
+    return _bytes_in(traced(model, example)), info
 
 
-def _of_bytes(model: Any) -> Any:
+def _bytes_in(model: Any) -> Any:
     return bytes_in(model, (), (255.0,) * 3, rgb=True).build()
 
 
@@ -185,7 +204,7 @@ def open_exported(path: Path) -> tuple[OpenVinoEngine, int]:
             f"{path} is no detector exported by ultralytics: expected one output of candidates, "
             f"got {', '.join(map(str, outputs))}"
         )
-    graph = StoredGraph(None, path.stem, lambda: _of_bytes(model))
+    graph = StoredGraph(None, path.stem, lambda: _bytes_in(model))
     shape = graph.model.input().get_partial_shape()
     fixed = None if shape.is_dynamic else (shape[2].get_length(), shape[1].get_length())
     return OpenVinoEngine(graph, fixed), outputs[0][1].get_length() - 4

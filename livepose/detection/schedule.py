@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from livepose.detection.detector import Detections, Detector, TwoScaleDetector
+from livepose.detection.detector import Detections, Detector
 from livepose.frame import ImageBgr
 
 REST_S = 3.0
@@ -38,13 +38,9 @@ class DetectionSchedule:
             self.reset()
         due = self._second_scale and self._last_s != NEVER_S and time_s >= self._due_s
         self._last_s = time_s
-        if not (
-            due
-            and isinstance(detector, TwoScaleDetector)
-            and detector.can_detect_small(_size_wh(image_bgr), self.wait)
-        ):
+        found = detector.both_scales(image_bgr, self.wait) if due else None
+        if found is None:
             return detector([image_bgr])[0]
-        found = detector.detect_small(image_bgr)
         if found.small:
             self._small_s = time_s
         elif time_s - self._small_s > HOLD_S:
@@ -56,15 +52,7 @@ def detect_stills(detector: Detector, images_bgr: Sequence[ImageBgr]) -> list[De
     """The people in stills, (H, W, 3) each; in large ones at both scales."""
     found = detector(images_bgr)
     for number, image_bgr in enumerate(images_bgr):
-        size_wh = _size_wh(image_bgr)
-        if (
-            max(size_wh) > LARGE_IMAGE_PX
-            and isinstance(detector, TwoScaleDetector)
-            and detector.can_detect_small(size_wh, wait=True)
-        ):
-            found[number] = detector.detect_small(image_bgr).people
+        large = max(image_bgr.shape[:2]) > LARGE_IMAGE_PX
+        if large and (both := detector.both_scales(image_bgr, wait=True)) is not None:
+            found[number] = both.people
     return found
-
-
-def _size_wh(image_bgr: ImageBgr) -> tuple[int, int]:
-    return image_bgr.shape[1], image_bgr.shape[0]

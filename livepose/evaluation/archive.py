@@ -9,12 +9,12 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Self
 
 from livepose.errors import DataError, SourceError
 from livepose.frame import ImageBgr
 from livepose.paths import is_folder
 from livepose.sources.images import decode_image
+from livepose.threads import Closable
 
 MAX_IMAGE_BYTES = 64 * 1024 * 1024
 _BROKEN_ZIP = (
@@ -30,12 +30,11 @@ def is_hostile(name: str) -> bool:
     return not name or "\0" in name or is_drive or path.is_absolute() or ".." in path.parts
 
 
-class Archive:
+class Archive(Closable):
     """Encoded images, found by their whole name or by its last part.
 
-    ``wanted`` are names that have to be there: what is missing is said before hours are spent on
-    the others. DataError when there is neither a zip nor a folder, or it holds nothing, or not what
-    is wanted.
+    DataError when ``path`` is neither a zip nor a folder, holds nothing, or lacks some of
+    ``wanted``: what is missing is said before hours are spent on the others.
     """
 
     def __init__(self, path: Path, wanted: Sequence[str] = ()) -> None:
@@ -64,12 +63,6 @@ class Archive:
             return sorted(str(one.relative_to(self.path)) for one in files)
         members = [one.filename for one in self._zip.infolist() if not one.is_dir()]
         return [name for name in members if not is_hostile(name)]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Lets go of the zip."""
@@ -120,10 +113,7 @@ class Archive:
 
 
 def decode(encoded: bytes) -> ImageBgr | None:
-    """A colour image (H, W, 3) from encoded bytes; None where they are no image.
-
-    Turning marks of cameras are ignored, as COCO does.
-    """
+    """A colour image (H, W, 3) from encoded bytes, unturned as COCO has it; None: no image."""
     try:
         return decode_image(encoded, "an image", upright=False)
     except SourceError:

@@ -76,8 +76,8 @@ class Image:
 class Person:
     """One annotation: edges (4,), keypoints (K, 3) over the wanted skeleton, area in px² or NaN.
 
-    ``image`` is the index of its image, ``name`` what messages call it, ``columns`` the place
-    of each of the file's keypoints in the skeleton (-1: none), ``entry`` what the file says.
+    ``image`` indexes the images, ``name`` is for messages, ``columns`` has the place of each of the
+    file's keypoints in the skeleton (-1: none), ``entry`` what the file says.
     """
 
     image: int
@@ -170,10 +170,9 @@ def read_dataset(
     """
     document = read_json(path, "annotation file")
     lists = {"categories": [], **document} if isinstance(document, dict) else {}
-    if not all(isinstance(lists.get(name), list) for name in ("images", "annotations")):
-        raise DataError(f"{path}: expected COCO's form with the lists images and annotations")
-    if not isinstance(lists["categories"], list):
-        raise DataError(f"{path}: expected COCO's form with a list of categories")
+    for name in ("images", "annotations", "categories"):
+        if not isinstance(lists.get(name), list):
+            raise DataError(f"{path}: expected COCO's form with a list of {name}")
     reader = _Reader(path, problems or Problems(strict=True), skeleton)
     columns = reader.columns([one for one in lists["categories"] if isinstance(one, dict)])
     images = reader.images(lists["images"])
@@ -198,13 +197,11 @@ def load_annotations(
     chosen = Dataset(path, images, kept)
     if skeleton is None:
         return chosen
-    if not any(one.entry.get("keypoints") for one in whole.everybody):
+    if not chosen.people:
         raise DataError(
-            f"{path} has {len(whole.everybody)} annotations and none has keypoints;"
+            f"{path}: nobody in {len(images)} image(s) has labelled keypoints;"
             " COCO's are in person_keypoints_*.json, not in instances_*.json"
         )
-    if not chosen.people:
-        raise DataError(f"{path}: nobody in {len(images)} image(s) has labelled keypoints")
     for one in chosen.people:
         if not one.area > 0:
             area = one.entry.get("area")

@@ -1,7 +1,7 @@
 """Whose boxes are estimated, and the keypoints in them by several methods from one forward pass.
 
-Threads read images and cut crops; one thread runs the network in batches that cross image
-borders. The order of people never depends on either, so neither do the results.
+A thread reads images and cuts crops; the network runs in batches that cross image borders. The
+order of people never depends on either, so neither do the results.
 
 A flip test also runs the mirrored crop and averages. Whether the mirrored answer falls on the
 plain one depends on where the checkpoint puts its pixel centres. With ``pixel_centre`` (heatmap
@@ -11,9 +11,7 @@ apart; the published code moves the mirrored map by one column to the right (SHI
 et al., CVPR 2019), which leaves a quarter.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +24,9 @@ from livepose.errors import DataError
 from livepose.estimator import Estimates, PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Dataset, Image, numbers, read_json, single
-from livepose.evaluation.settings import Loading
 from livepose.frame import ImageBgr
 from livepose.skeletons import SKELETONS
+from livepose.threads import prefetch
 
 Array = NDArray[np.float64]
 Heatmaps = NDArray[np.float32]
@@ -36,10 +34,9 @@ Crops = NDArray[np.uint8]
 Answers = tuple[Heatmaps, Heatmaps | None]
 """Heatmaps of crops and, for a flip test, of their mirror images."""
 
-FLIPS = {"none": "", "aligned": " + flip", "other": " + flip, misaligned"}
-"""No flip test; aligned as the checkpoint's pixel centres ask for; the other way (for study)."""
-
-PREFETCHED = 4
+BATCH = 32
+PREFETCHED = 8
+"""Images whose crops are cut ahead of need."""
 SHIFTED_ALIGNMENTS = frozenset({"hrnet", "stride"})
 
 
@@ -133,12 +130,13 @@ class Variant:
     """One way to read the same forward pass: a decoder, and with or without flip test."""
 
     decode: str
-    flip: str = "none"
+    flip: bool = False
 
     @property
     def label(self) -> str:
         """For tables: ``DARK``, ``shift + flip``, ..."""
-        return ("DARK" if self.decode == "dark" else self.decode) + FLIPS[self.flip]
+        name = "DARK" if self.decode == "dark" else self.decode
+        return name + (" + flip" if self.flip else "")
 
     def read(self, estimator: PoseEstimator, answers: Answers, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints in the image from the plain and the mirrored heatmaps."""
@@ -149,11 +147,15 @@ class Variant:
     def turned_back(self, estimator: PoseEstimator, answers: Answers) -> Answers:
         """The plain heatmaps, and the mirrored ones as if plain where they are wanted."""
         plain, raw = answers
-        if self.flip == "none" or raw is None:
+        if not self.flip or raw is None:
             return plain, None
         card = estimator.runtime.card
-        shift = (card.alignment in SHIFTED_ALIGNMENTS) == (self.flip == "aligned")
-        return plain, mirrored_back(raw, SKELETONS[card.skeleton].flip_permutation, shift)
+        permutation = SKELETONS[card.skeleton].flip_permutation
+        return plain, mirrored_back(raw, permutation, self.shifts(card.alignment))
+
+    def shifts(self, alignment: str) -> bool:
+        """Does the mirrored map of such a checkpoint move by one column?"""
+        return alignment in SHIFTED_ALIGNMENTS
 
 
 @dataclass(frozen=True)
@@ -169,21 +171,21 @@ def predict(
     images: Archive,
     sample: Sequence[Boxed],
     variants: Sequence[Variant],
-    loading: Loading = Loading(),  # noqa: B008  (it is frozen)
     advance: Callable[[int], object] = lambda count: None,
 ) -> dict[Variant, Predictions]:
     """Estimates the people of all boxes by each variant; ``advance`` is told people done.
 
-    DataError when an image cannot be read, or no box is given.
+    DataError when an image cannot be read.
     """
-    if not any(map(len, sample)):
-        raise DataError("there is not a single box to estimate in these images")
-    flip = any(variant.flip != "none" for variant in variants)
-    parts: dict[Variant, list[Estimates]] = {variant: [] for variant in variants}
-    for crops, boxes_xyxy in batches(estimator, images, sample, loading):
+    flip = any(variant.flip for variant in variants)
+    joints = estimator.runtime.card.keypoints
+    none = Predictions(np.empty((0, joints, 2)), np.empty((0, joints)))
+    parts: dict[Variant, list[Predictions]] = {variant: [none] for variant in variants}
+    for crops, boxes_xyxy in batches(estimator, images, sample):
         answers = both_answers(estimator, crops, flip)
         for variant in variants:
-            parts[variant].append(variant.read(estimator, answers, boxes_xyxy))
+            found = variant.read(estimator, answers, boxes_xyxy)
+            parts[variant].append(Predictions(found.keypoints_xy, found.keypoint_scores))
         advance(len(boxes_xyxy))
     return {
         variant: Predictions(
@@ -220,35 +222,22 @@ def average(plain: Heatmaps, mirrored: Heatmaps) -> Heatmaps:
 
 
 def batches(
-    estimator: PoseEstimator, images: Archive, sample: Sequence[Boxed], loading: Loading
+    estimator: PoseEstimator, images: Archive, sample: Sequence[Boxed]
 ) -> Iterator[tuple[Crops, Boxes]]:
     """Crops (B, h, w, 3) and their boxes (B, 4); every batch but the last is full."""
+
+    def cut() -> Iterator[tuple[Crops, Boxes]]:
+        for boxed in filter(len, sample):
+            image = images.image_bgr(boxed.image.file_name, boxed.image.size_wh)
+            yield estimator.cut(image, boxed.boxes_xyxy), boxed.boxes_xyxy
+
     crops: list[Crops] = []
     boxes: list[Boxes] = []
-    for some_crops, some_boxes in _prefetched(estimator, images, sample, loading.workers):
+    for some_crops, some_boxes in prefetch(cut(), PREFETCHED):
         crops.extend(some_crops)
         boxes.extend(some_boxes)
-        while len(crops) >= loading.batch:
-            yield np.stack(crops[: loading.batch]), np.stack(boxes[: loading.batch])
-            del crops[: loading.batch], boxes[: loading.batch]
+        while len(crops) >= BATCH:
+            yield np.stack(crops[:BATCH]), np.stack(boxes[:BATCH])
+            del crops[:BATCH], boxes[:BATCH]
     if crops:
         yield np.stack(crops), np.stack(boxes)
-
-
-def _prefetched(
-    estimator: PoseEstimator, images: Archive, sample: Sequence[Boxed], workers: int
-) -> Iterator[tuple[Crops, Boxes]]:
-    """The crops of one image after the other, cut by threads ahead of need."""
-
-    def cut(boxed: Boxed) -> tuple[Crops, Boxes]:
-        image = images.image_bgr(boxed.image.file_name, boxed.image.size_wh)
-        return estimator.cut(image, boxed.boxes_xyxy), boxed.boxes_xyxy
-
-    waiting: deque[Future[tuple[Crops, Boxes]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for boxed in filter(len, sample):
-            waiting.append(pool.submit(cut, boxed))
-            if len(waiting) > PREFETCHED * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

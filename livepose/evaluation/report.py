@@ -13,19 +13,20 @@ from rich.console import Console
 from rich.table import Table
 
 from livepose.errors import SinkError, UsageError
-from livepose.evaluation.coco import CocoMatches
-from livepose.evaluation.metrics import Interval, Pck, draws, percentile_interval
+from livepose.evaluation.metrics import Interval, percentile_interval
 from livepose.evaluation.settings import EvaluationSettings
-from livepose.evaluation.speed import NO_COST, NO_SPEED, Cost, Speed
 from livepose.machine import PACKAGES, known_version, processor_and_cores
 from livepose.sinks.sink import check_file, sink_error
 
 Results = list[dict[str, Any]]
+Samples = NDArray[np.float64]
 
 BACKBONES = {"hrnet_w32": "HRNet-W32", "hrnet_w48": "HRNet-W48"} | {
     f"resnet{depth}": f"ResNet-{depth}" for depth in (50, 101, 152)
 }
 """livepose's networks by the names that the published tables use."""
+COST_COLUMNS = {"params_m": "Params M", "gflops": "GFLOPs"}
+SPEED_COLUMNS = {"crops_per_s": "Crops/s", "end_to_end_ms": "ms"}
 COCO_COLUMNS = {name: name.upper() for name in ("ap", "ap50", "ap75", "apm", "apl", "ar")}
 WORDS = ("Method", "Backbone", "Input", "Boxes")
 """Columns of words; those of numbers stand to the right."""
@@ -49,7 +50,7 @@ class Difference:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         figures = {"points": number(self.points), "interval_95": _bounds(self.interval)}
-        return {name: getattr(self, name) for name in ("first", "second", "column")} | figures
+        return {"first": self.first, "second": self.second, "column": self.column, **figures}
 
     def __str__(self) -> str:
         verdict = "" if self.interval.excludes_zero else " (not told apart)"
@@ -72,12 +73,10 @@ class Row:
     backbone: str
     input_hw: tuple[int, int]
     boxes: str
-    cost: Cost = NO_COST
-    speed: Speed = NO_SPEED
     runtime: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    samples: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    samples: Mapping[str, Samples] = field(default_factory=dict)
     minus_first: Difference | None = None
 
     @property
@@ -95,12 +94,14 @@ class Row:
         """Method, input size and boxes: no two rows of a table share all."""
         return f"{self.method} {self.input_size}, {self.boxes} boxes"
 
-    def scored(self, found: CocoMatches | Pck, images: int, people: int) -> "Row":
-        """The same with figures, and with their intervals where they come from few people."""
-        samples = found.resampled(draws(images))
+    def scored(
+        self, figures: Mapping[str, float], samples: Mapping[str, Samples], people: int
+    ) -> "Row":
+        """The same with these figures, and with intervals where they come from few people."""
         shown = samples if people < INTERVALS_BELOW_PEOPLE else {}
         intervals = {name: percentile_interval(values) for name, values in shown.items()}
-        return replace(self, figures=found.scores(), intervals=intervals, samples=samples)
+        figures = {**self.figures, **figures}
+        return replace(self, figures=figures, intervals=intervals, samples=samples)
 
     def minus(self, other: "Row", column: str) -> Difference:
         """How much better this row is in that column, with its paired interval."""
@@ -116,28 +117,26 @@ class Row:
             "input_size_hw": self.input_size,
             "boxes": self.boxes,
             "runtime": self.runtime,
-            **{name: number(one) for name, one in {**self.cost._asdict(), **self.figures}.items()},
+            **{name: number(one) for name, one in self.figures.items()},
             "intervals_95": {name: _bounds(one) for name, one in self.intervals.items()},
-            "crops_per_s": number(self.speed.crops_per_s, 1),
-            "end_to_end_ms": number(self.speed.end_to_end_ms),
         }
 
     def cells(self, columns: Mapping[str, str], between: str) -> dict[str, str]:
         """As text by heading; ``between`` stands between a figure and its interval."""
-        apart = self.minus_first
-        words = self.method, self.backbone, self.input_size, self.boxes
-        figures = {}
-        for name, heading in columns.items():
-            value, interval = text(self.figures.get(name, math.nan)), self.intervals.get(name)
-            figures[heading] = f"{value}{between}{interval}" if value and interval else value
-        return {
-            **dict(zip(WORDS, words, strict=True)),
-            **{"Params M": text(self.cost.params_m), "GFLOPs": text(self.cost.gflops)},
-            **figures,
-            "minus first": f"{apart.points:+.1f}{between}{apart.interval}" if apart else "",
-            "Crops/s": text(self.speed.crops_per_s, 0),
-            "ms": text(self.speed.end_to_end_ms),
+        cells = {
+            **{"Method": self.method, "Backbone": self.backbone},
+            **{"Input": self.input_size, "Boxes": self.boxes},
         }
+        for name, heading in {**COST_COLUMNS, **columns, **SPEED_COLUMNS}.items():
+            if name == next(iter(SPEED_COLUMNS)):
+                apart = self.minus_first
+                cells["minus first"] = (
+                    f"{apart.points:+.1f}{between}{apart.interval}" if apart else ""
+                )
+            value, interval = self.figures.get(name, math.nan), self.intervals.get(name)
+            shown = "" if math.isnan(value) else f"{value:.1f}"
+            cells[heading] = f"{shown}{between}{interval}" if shown and interval else shown
+        return cells
 
 
 @dataclass(frozen=True)
@@ -162,27 +161,24 @@ def compared(rows: Sequence[Row], column: str) -> tuple[tuple[Row, ...], tuple[D
     from the first.
     """
     firsts = {row.network: row for row in reversed(rows)}
-    pairs = [(row, firsts[row.network]) for row in rows]
-    within = (
-        row if row is first else replace(row, minus_first=row.minus(first, column))
-        for row, first in pairs
-    )
-    others = (row for row, first in pairs[1:] if row is first)
-    return tuple(within), tuple(row.minus(rows[0], column) for row in others)
+    within, across = [], []
+    for row in rows:
+        first = firsts[row.network]
+        if row is not first:
+            row = replace(row, minus_first=row.minus(first, column))
+        elif row is not rows[0]:
+            across.append(row.minus(rows[0], column))
+        within.append(row)
+    return tuple(within), tuple(across)
 
 
-def number(value: float, digits: int = 2) -> float | None:
-    """Rounded, or None for what is not known."""
-    return None if math.isnan(value) else round(float(value), digits)
+def number(value: float) -> float | None:
+    """With two digits, or None for what is not known."""
+    return None if math.isnan(value) else round(float(value), 2)
 
 
 def _bounds(interval: Interval) -> list[float | None]:
     return [number(interval.low), number(interval.high)]
-
-
-def text(value: float, digits: int = 1) -> str:
-    """A number for reading; empty where there is none."""
-    return "" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def document(measured: Measured, settings: EvaluationSettings, data_set: str) -> dict[str, Any]:

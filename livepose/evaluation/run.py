@@ -1,13 +1,9 @@
 """``livepose eval``: one set, every chosen way to read the network, one row each."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from livepose.detection import Detector, open_detector
 from livepose.errors import UsageError
@@ -15,16 +11,7 @@ from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.coco import match
 from livepose.evaluation.dataset import Dataset, open_people
-from livepose.evaluation.metrics import (
-    LSP_GROUPS,
-    MPII_GROUPS,
-    Pck,
-    coco_results,
-    lsp_pck,
-    mpii_pckh,
-    sigmas_of,
-)
-from livepose.evaluation.mpii import as_mpii, load_mpii
+from livepose.evaluation.metrics import coco_results, draws, sigmas_of
 from livepose.evaluation.predict import (
     Boxed,
     Predictions,
@@ -36,17 +23,11 @@ from livepose.evaluation.predict import (
 )
 from livepose.evaluation.report import BACKBONES, Measured, Results, Row, compared
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
-from livepose.evaluation.speed import NO_SPEED, Speed, measure_speeds, network_cost
+from livepose.evaluation.speed import Speed, measure_speed, network_cost
 from livepose.runtimes import open_runtime
 from livepose.skeletons import COCO17, SKELETONS, Skeleton
 
 logger = logging.getLogger(__name__)
-
-MPII_THRESHOLDS = {"@0.5": 0.5, "@0.1": 0.1}
-LSP_COLUMNS = {name: name.capitalize() for name in (*LSP_GROUPS, "mean")}
-MPII_COLUMNS = {name: name.capitalize() for name in (*MPII_GROUPS, "mean")}
-Score = Callable[[NDArray[np.float64]], Pck]
-"""How keypoints (P, K, 2) are scored by one threshold of a set."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +84,6 @@ def chosen_estimator(settings: EvaluationSettings, weights: str | None = None) -
     )
 
 
-def variants_of(settings: EvaluationSettings) -> tuple[Variant, ...]:
-    """Rows to score from the one forward pass."""
-    flip = "aligned" if settings.flip_test else "none"
-    return tuple(Variant(decode, flip) for decode in settings.decoders)
-
-
 def run_coco(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
     """Measures livepose by every chosen decoder on one set.
 
@@ -121,8 +96,12 @@ def run_coco(settings: EvaluationSettings, progress: Progress = no_progress) -> 
     scorer = CocoScorer(sets[0])
     for scorer.data in sets:
         scorer.run(estimator, variants_of(settings), "livepose")
-        scorer.data.images.close()
     return scorer.measured()
+
+
+def variants_of(settings: EvaluationSettings) -> tuple[Variant, ...]:
+    """Rows to score from the one forward pass."""
+    return tuple(Variant(decode, settings.flip_test) for decode in settings.decoders)
 
 
 class CocoScorer:
@@ -136,27 +115,21 @@ class CocoScorer:
 
     def run(self, estimator: PoseEstimator, variants: Sequence[Variant], name: str) -> None:
         """One forward pass, one row a variant."""
-        card, data, settings = estimator.runtime.card, self.data, self.data.settings
+        card, data = estimator.runtime.card, self.data
         if SKELETONS[card.skeleton] != data.skeleton:
             raise UsageError(
                 f"{name}: expected weights for {data.skeleton.name}, got {card.skeleton}"
             )
         sample = data.boxes(card.alignment)
-        if not any(map(len, sample)):  # nobody was detected: that is a result
-            for one in variants:
-                self.add(bare_row(estimator, f"{name}, {one.label}", settings), [])
-            return
-        work = estimator, data.images, sample, variants, settings
-        advance = data.progress(name, sum(map(len, sample)))
-        for one, found, speed in _measure(*work, advance, data.detector):
-            row = replace(bare_row(estimator, f"{name}, {one.label}", settings), speed=speed)
+        for row, found in measured_rows(data, estimator, variants, name):
             self.add(row, coco_results(sample, found, card.input_hw, self.sigmas))
 
     def add(self, row: Row, results: Results) -> None:
         """Scores a results file; ``row`` has everything but the figures."""
         dataset = self.data.dataset
         matches = match(dataset.document(), results, self.sigmas)
-        self._rows.append(row.scored(matches, matches.images, len(dataset.people)))
+        samples = matches.resampled(draws(matches.images))
+        self._rows.append(row.scored(matches.scores(), samples, len(dataset.people)))
         self._results[row.title] = results
 
     def measured(self) -> Measured:
@@ -166,100 +139,27 @@ class CocoScorer:
         return Measured(*compared(self._rows, "ap"), self._results, *counts)
 
 
-def _measure(
-    estimator: PoseEstimator,
-    images: Archive,
-    sample: Sequence[Boxed],
-    variants: Sequence[Variant],
-    settings: EvaluationSettings,
-    advance: Callable[[int], None],
-    detector: Detector | None = None,
-) -> list[tuple[Variant, Predictions, Speed]]:
-    """Keypoints and speed of every variant."""
-    work = estimator, images, sample, variants
-    found = predict(*work, settings.loading, advance)
-    speeds = measure_speeds(*work, detector, settings.loading) if settings.speed else {}
-    return [(one, found[one], speeds.get(one, NO_SPEED)) for one in variants]
-
-
-def bare_row(estimator: PoseEstimator, method: str, settings: EvaluationSettings) -> Row:
-    """The row of a configuration before it is measured."""
-    runtime = estimator.runtime
-    card = runtime.card
+def measured_rows(
+    data: Set, estimator: PoseEstimator, variants: Sequence[Variant], name: str
+) -> list[tuple[Row, Predictions]]:
+    """A row of each variant with what it costs, and the keypoints to be scored."""
+    runtime, settings = estimator.runtime, data.settings
+    card, sample = runtime.card, data.boxes(runtime.card.alignment)
+    advance = data.progress(name, sum(map(len, sample)))
+    found = predict(estimator, data.images, sample, variants, advance)
     cost = getattr(runtime, "cost", None)
-    return Row(
-        method=method,
-        backbone=BACKBONES.get(card.network, card.network),
-        input_hw=card.input_hw,
-        boxes=settings.boxes_name,
-        cost=cost or network_cost(card.network, card.keypoints, card.input_hw),
-        runtime=f"{runtime.name}, {runtime.device}, {runtime.precision}",
-    )
-
-
-def run_lsp(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
-    """PCK@0.2 of the torso on a set in COCO's form, by joint, annotated boxes."""
-    dataset, images = open_people(settings.images, settings.annotations, settings.limit)
-    estimator = chosen_estimator(settings)
-    if SKELETONS[estimator.runtime.card.skeleton] is not COCO17:
-        raise UsageError("`eval lsp` needs weights for coco17")
-    truth_xy, labelled = dataset.keypoints()
-    image = np.array([one.image for one in dataset.people])
-    score = partial(lsp_pck, truth_xy=np.nan_to_num(truth_xy), labelled=labelled, image=image)
-    sample = annotated_boxes(dataset, estimator.runtime.card.alignment)
-    return _pck_rows(settings, estimator, images, sample, {"": score}, image, progress)
-
-
-def run_mpii(
-    settings: EvaluationSettings, progress: Progress = no_progress, head_boxes: Path | None = None
-) -> Measured:
-    """PCKh@0.5 and @0.1 by joint and mean.
-
-    Weights for coco17 are scored on the twelve joints that both skeletons have.
-    """
-    people = load_mpii(settings.annotations, head_boxes, settings.limit)
-    names = list(dict.fromkeys(people.names))
-    images = Archive(settings.images, names)
-    estimator = chosen_estimator(settings)
-    skeleton = SKELETONS[estimator.runtime.card.skeleton]
-    if skeleton is COCO17:
-        logger.info(
-            "these weights know neither head top, neck, thorax nor pelvis: twelve joints count"
+    cost = cost or network_cost(card.network, card.keypoints, card.input_hw)
+    rows = []
+    for one in variants:
+        work = estimator, data.images, sample, one, data.detector
+        speed = measure_speed(*work) if settings.speed else Speed()
+        row = Row(
+            method=f"{name}, {one.label}",
+            backbone=BACKBONES.get(card.network, card.network),
+            input_hw=card.input_hw,
+            boxes=settings.boxes_name,
+            runtime=f"{runtime.name}, {runtime.device}, {runtime.precision}",
+            figures={**cost._asdict(), **speed._asdict()},
         )
-    image = np.array([names.index(one) for one in people.names])
-
-    def score(found_xy: NDArray[np.float64], limit: float) -> Pck:
-        joints_xy, has = as_mpii(found_xy, skeleton)
-        seen = people.labelled & has
-        return mpii_pckh(joints_xy, people.joints_xy, seen, people.head_boxes_xyxy, limit, image)
-
-    scores = {name: partial(score, limit=limit) for name, limit in MPII_THRESHOLDS.items()}
-    sample = people.boxes(estimator.runtime.card.alignment)
-    return _pck_rows(settings, estimator, images, sample, scores, image, progress)
-
-
-def _pck_rows(
-    settings: EvaluationSettings,
-    estimator: PoseEstimator,
-    images: Archive,
-    sample: Sequence[Boxed],
-    scores: Mapping[str, Score],
-    image: NDArray[np.int64],
-    progress: Progress,
-) -> Measured:
-    """Rows of every decoder and threshold, and differences to the first of each threshold.
-
-    ``image`` (P,) is the index of each person's image.
-    """
-    work = estimator, images, sample, variants_of(settings), settings
-    counts = int(image.max()) + 1, len(image)
-    with images:
-        measured = _measure(*work, progress("livepose", len(image)))
-    rows: list[Row] = []
-    for threshold, score in scores.items():
-        own = []
-        for one, found, speed in measured:
-            row = bare_row(estimator, f"livepose, {one.label} {threshold}".strip(), settings)
-            own.append(replace(row, speed=speed).scored(score(found.keypoints_xy), *counts))
-        rows += compared(own, "mean")[0]
-    return Measured(tuple(rows), (), {}, *counts)
+        rows.append((row, found[one]))
+    return rows

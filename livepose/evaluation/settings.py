@@ -1,7 +1,7 @@
 """Everything that can be chosen about an evaluation."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from livepose.settings import DECODINGS, ONE, PRECISIONS, RUNTIMES, option, parse_input_size
@@ -16,14 +16,6 @@ def decoder_names(text: str, known: Sequence[str] = DECODINGS) -> tuple[str, ...
     if not names or not set(names) <= set(known):
         raise ValueError(f"expected some of {', '.join(known)}, got {text!r}")
     return names
-
-
-@dataclass(frozen=True)
-class Loading:
-    """How the work is cut up; no figure of merit depends on it."""
-
-    batch: int = option(32, "crops at once", metavar="N", least=1)
-    workers: int = option(2, "reading threads", metavar="N", least=1)
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,6 @@ class EvaluationSettings:
     detector: str = "auto"
     detector_threshold: float = 0.05  # AP looks at the whole curve, so low
     limit: int | None = option(None, "images at most", metavar="N", least=1)
-    loading: Loading = field(default_factory=Loading)
     speed: bool = option(True, "accuracy only")
 
     def by_boxes(self) -> "list[EvaluationSettings]":

@@ -20,7 +20,6 @@ from livepose.evaluation.predict import (
     detected_boxes,
     predict,
 )
-from livepose.evaluation.settings import Loading
 from livepose.runtimes import Runtime
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card
@@ -57,7 +56,7 @@ def average_precision(
     card, variant = runtime.card, Variant("dark")
     sample = annotated_boxes(dataset, card.alignment)
     work = PoseEstimator(runtime), images, sample, [variant]
-    found = predict(*work, Loading(32, 1), advance)[variant]
+    found = predict(*work, advance)[variant]
     sigmas = np.array(SKELETONS[card.skeleton].sigmas_or_middling)
     results = coco_results(sample, found, card.input_hw, sigmas)
     try:
@@ -81,8 +80,8 @@ def validate_pose(
     """
     skeleton = SKELETONS[runtime.card.skeleton]
     dataset, archive = open_people(images, annotations, limit, skeleton)
-    with archive as all_images:
-        found, ap = average_precision(runtime, dataset, all_images)
+    with archive:
+        found, ap = average_precision(runtime, dataset, archive)
     truth_xy, labelled = dataset.keypoints()
     areas, sigmas = np.array([one.area for one in dataset.people]), skeleton.sigmas_or_middling
     oks = labelled_oks(found.keypoints_xy, truth_xy, labelled, areas, np.array(sigmas))
@@ -104,10 +103,9 @@ def validate_detector(
     detector = open_detector(file, "cpu", input_px, LEAST_SCORE)
     if detector is None:
         raise UsageError(f"{file} is no detector")
-    with archive as all_images:
-        found = detected_boxes(dataset, all_images, detector)
-    results = [
-        result for one in found for result in box_results(one.image.id, one.boxes_xyxy, one.scores)
-    ]
+    results = []
+    with archive:
+        for one in detected_boxes(dataset, archive, detector):
+            results += box_results(one.image.id, one.boxes_xyxy, one.scores)
     scores = match(dataset.document(), results, None).scores()
     return {name: scores[name] for name in ("ap", "ap50")}

@@ -23,9 +23,8 @@ from torch import Tensor, nn
 
 from livepose.boxes import Boxes, area, clip, inside, iou
 from livepose.detection import Detector, open_detector
-from livepose.detection.checkpoint import save_detector
+from livepose.detection.checkpoint import save_detector, ultralytics
 from livepose.detection.letterbox import GREY
-from livepose.detection.library import ultralytics
 from livepose.errors import DataError, UsageError
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Problems, read_dataset
@@ -288,11 +287,11 @@ class DetectorTask(Task):
 
     def build(self) -> nn.Module:
         """A detection model of ultralytics for the one class person, channels last."""
-        library = ultralytics()
+        tasks = ultralytics()
         from ultralytics.utils import DEFAULT_CFG
         from ultralytics.utils.loss import v8DetectionLoss
 
-        model: Any = library.DetectionModel(self.settings.architecture, nc=1, verbose=False)
+        model: Any = tasks.DetectionModel(self.settings.architecture, nc=1, verbose=False)
         model.args = DEFAULT_CFG  # the gains of the loss
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(FIXED not in name)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from livepose.estimator import PoseEstimator
 from livepose.evaluation.dataset import open_people
 from livepose.evaluation.predict import annotated_boxes, batches
-from livepose.evaluation.settings import Loading
 from livepose.evaluation.validation import CallableRuntime
 from livepose.networks import build_network
 from livepose.skeletons import SKELETONS
@@ -144,6 +143,6 @@ def _gaussianity_of(runtime: CallableRuntime, dev: str) -> Gaussianity:
     dataset, archive = open_people(spec.images, spec.annotations)
     sample = annotated_boxes(dataset, runtime.card.alignment)
     with archive as images:
-        crops = batches(PoseEstimator(runtime), images, sample, Loading(32, 1))
+        crops = batches(PoseEstimator(runtime), images, sample)
         maps = np.concatenate([runtime(one) for one, _ in islice(crops, 1 + FITTED_PEOPLE // 32)])
     return measure_gaussianity(maps, dataset.keypoints()[1][: len(maps)])

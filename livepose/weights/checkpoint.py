@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -77,7 +77,8 @@ def load_network(path: str | Path) -> tuple[nn.Module, Card]:
     """
     state, card = load_checkpoint(path)
     require_stated(state, card.sha256, Path(path))
-    network = build_network(card.network, card.keypoints)
+    with torch.device("meta"):  # names and shapes; numbers come from the file
+        network = build_network(card.network, card.keypoints)
     check_state(state, network, f"{card.network} with {card.keypoints} keypoints", Path(path).name)
     network.load_state_dict(completed(network, state), strict=True, assign=True)
     return network.eval(), card
@@ -107,24 +108,15 @@ def check_state(state: Mapping[str, Tensor], network: nn.Module, wanted: str, wh
     if problems:
         more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise WeightsError(
-            f"{what} is {identify(state).what}; {wanted} was wanted ({problems[0]}{more})"
+            f"{what} is {identify(state)[2]}; {wanted} was wanted ({problems[0]}{more})"
         )
 
 
-@dataclass(frozen=True)
-class Identity:
-    """``network`` is a name that livepose can build, or None; ``what`` says it in words."""
+def identify(state: Mapping[str, Tensor]) -> tuple[str | None, int | None, str]:
+    """Network that livepose can build and keypoint count, by names and shapes; and in words.
 
-    network: str | None
-    keypoints: int | None
-    what: str
-
-
-def identify(state: Mapping[str, Tensor]) -> Identity:
-    """Network and keypoint count of official names and shapes.
-
-    >>> identify({}).what
-    'not a pose network that livepose knows'
+    >>> identify({})
+    (None, None, 'not a pose network that livepose knows')
     """
     if "stage4.0.branches.0.0.conv1.weight" in state:
         width = state["stage4.0.branches.0.0.conv1.weight"].shape[0]
@@ -135,8 +127,8 @@ def identify(state: Mapping[str, Tensor]) -> Identity:
         network = _THIRD_LAYER_BLOCKS.get(len(blocks)) if bottlenecks else None
         words = "a ResNet of another depth"
     else:
-        return Identity(None, None, "not a pose network that livepose knows")
+        return None, None, "not a pose network that livepose knows"
     name, final = network or words, state.get("final_layer.weight")
     if final is None or final.ndim != 4:
-        return Identity(None, None, f"{name} without a heatmap layer, as trained on ImageNet")
-    return Identity(network, final.shape[0], f"{name} with {final.shape[0]} keypoints")
+        return None, None, f"{name} without a heatmap layer, as trained on ImageNet"
+    return network, final.shape[0], f"{name} with {final.shape[0]} keypoints"

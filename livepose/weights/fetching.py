@@ -1,7 +1,14 @@
-"""Downloads that resume, have limits, are verified, and never leave half a file under its name."""
+"""Downloads: known files, and ``hf://OWNER/REPO/FILE[@sha256:HEX]`` of the Hugging Face hub.
+
+They go on where they broke off, have limits, are verified, and never leave half a file under its
+name. A file of the hub is believed only with the hash in its address, or with the one that it had
+when it first came, which lies beside it.
+"""
 
 import hashlib
+import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +21,9 @@ from urllib.request import Request, urlopen
 
 from livepose.errors import WeightsError
 from livepose.weights.manifest import Known
-from livepose.weights.places import downloads_folder
+from livepose.weights.places import HUB, downloads_folder
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are there and the bytes there will be (None if not known)."""
@@ -23,6 +32,10 @@ TIMEOUT_S, LIMIT_S = 15.0, 3600.0
 MOST_BYTES = 1 << 30
 _CHUNK = 1 << 18
 _AGAIN = "what is there is kept, run the same command again to go on"
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_ADDRESS = re.compile(
+    rf"{HUB}({_NAME}/{_NAME})/({_NAME}(?:/{_NAME})*)(?:@sha256:([0-9A-Fa-f]{{64}}))?"
+)
 
 
 def is_offline() -> bool:
@@ -55,9 +68,59 @@ def fetch(known: Known, progress: Progress | None = None) -> Path:
         raise WeightsError(
             f"{known.file} is not on this machine, and LIVEPOSE_OFFLINE forbids to fetch it"
         )
-    return download(
-        known.url, target, sha256=known.sha256, most_bytes=known.most_bytes, progress=progress
-    )
+    return download(known.url, target, sha256=known.sha256, progress=progress)
+
+
+def split_address(address: str) -> tuple[str, str, str]:
+    """Repository, file and hash of an address, "" where it names none; WeightsError if odd."""
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None:
+        raise WeightsError(f"expected {HUB}OWNER/REPO/FILE[@sha256:64 digits], got {address}")
+    return parts[1], parts[2], (parts[3] or "").lower()
+
+
+def fetch_from_hub(address: str, *, offline: bool = False) -> Path:
+    """The file of this address, from the cache or else from the hub, with the right hash.
+
+    A hash in the address is remembered in place of the one before. HF_ENDPOINT names another host
+    than huggingface.co, HF_TOKEN opens private repositories. WeightsError if the file cannot be
+    had, or has another hash.
+    """
+    repository, file, given = split_address(address)
+    path = downloads_folder() / "hub" / repository / file
+    pin = path.with_name(path.name + ".sha256")
+    try:
+        pinned = given or _remembered(pin)
+        if not (pinned and path.is_file() and file_sha256(path) == pinned):
+            if offline or is_offline():
+                raise WeightsError(
+                    f"{address} is not on this machine, and --offline or LIVEPOSE_OFFLINE forbids "
+                    "to fetch it"
+                )
+            host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+            url = f"{host}/{repository}/resolve/main/{file}"
+            logger.info(f"fetching {url}")
+            try:
+                download(url, path, sha256=pinned, token=os.environ.get("HF_TOKEN", ""))
+            except WeightsError as error:
+                may = (
+                    "" if given else f"; a file that may have changed is named {address}@sha256:HEX"
+                )
+                raise WeightsError(f"{error}{may if pinned else ''}") from None
+        if not pinned or given:
+            pin.write_text(file_sha256(path), encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"the hash of {address} cannot be kept in {pin}: {error}") from None
+    if not pinned:
+        logger.info(f"{address}@sha256:{file_sha256(path)} is remembered: no other file is taken")
+    return path
+
+
+def _remembered(pin: Path) -> str:
+    told = pin.read_text(encoding="utf-8") if pin.exists() else ""
+    if pin.exists() and not re.fullmatch("[0-9a-f]{64}", told):
+        raise WeightsError(f"{pin} holds no SHA-256; delete it, and the file is believed anew")
+    return told
 
 
 def download(
@@ -73,10 +136,10 @@ def download(
 ) -> Path:
     """Downloads ``url`` to ``target`` by way of ``target.part``, which a later call continues.
 
-    A connection that breaks off is taken up again as long as each try brings something. ``sha256``
-    is the whole hash or its first digits; a file with another is deleted. ``token`` is shown to
-    this host alone. WeightsError if the server is not reached, refuses, sends something else or
-    more than ``most_bytes``; if it takes longer than ``limit_s``; or the disk is full.
+    ``sha256`` is the whole hash or its first digits; a file with another is deleted. ``token`` is
+    shown to this host alone. WeightsError if the server is not reached, refuses, breaks off, sends
+    something else or more than ``most_bytes``; if it takes longer than ``limit_s``; or the disk is
+    full.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise WeightsError(f"only http and https addresses can be fetched, got {url}")
@@ -84,14 +147,21 @@ def download(
     request = Request(url, headers=headers)  # noqa: S310  (http and https alone)
     if token:
         request.add_unredirected_header("Authorization", f"Bearer {token}")
-    part = target.with_name(target.name + ".part")
+    part, until_s = target.with_name(target.name + ".part"), time.monotonic() + limit_s
+    done: Future[None] = Future()
 
     def transfer() -> None:
-        _transfer(request, part, timeout_s, limit_s, most_bytes, progress or (lambda *told: None))
+        try:
+            _transfer(request, part, min(timeout_s, limit_s), until_s, most_bytes, progress)
+            done.set_result(None)
+        except Exception as error:
+            done.set_exception(error)
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _within(limit_s, transfer, url)
+        # In a thread that is not waited for: a name server cannot be given a time limit.
+        threading.Thread(target=transfer, daemon=True).start()
+        done.result(limit_s)
         got = file_sha256(part)
         if not got.startswith(sha256.lower()):
             part.unlink()
@@ -100,87 +170,63 @@ def download(
                 f"{got}); it was deleted"
             )
         part.replace(target)
+    except TimeoutError:
+        raise WeightsError(f"{url} takes too long; {_AGAIN}") from None
     except OSError as error:
         raise WeightsError(f"cannot write {target}: {error}") from None
     return target
-
-
-def _within(limit_s: float, work: Callable[[], None], url: str) -> None:
-    """Works in a thread that is not waited for: a name server cannot be given a time limit."""
-    answer: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            work()
-            answer.set_result(None)
-        except Exception as error:
-            answer.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        answer.result(limit_s)
-    except TimeoutError:
-        raise WeightsError(f"{url} takes too long; {_AGAIN}") from None
 
 
 def _transfer(
     request: Request,
     part: Path,
     timeout_s: float,
-    limit_s: float,
+    until_s: float,
     most_bytes: int,
-    progress: Progress,
+    progress: Progress | None,
 ) -> None:
-    """Brings the part file to its end; asks again as long as each connection brings something."""
-    url, until_s = request.full_url, time.monotonic() + limit_s
-    while True:
-        have = part.stat().st_size if part.is_file() else 0
-        reason = ""
-        with _answer(request, part, have, min(timeout_s, limit_s)) as response:
-            end = start = have if response.status == 206 else 0
-            total = None if response.length is None else start + response.length
-            with part.open("ab" if start else "wb") as file:
-                while True:
-                    if max(end, total or 0) > most_bytes:
-                        part.unlink()
-                        raise WeightsError(
-                            f"{url} sends more than the {most_bytes:,} bytes that were expected; "
-                            "it was given up and deleted"
-                        )
-                    if time.monotonic() > until_s:
-                        raise WeightsError(f"{url} takes too long; {_AGAIN}")
-                    progress(end, total)
-                    try:
-                        chunk = response.read1(_CHUNK)
-                    except (OSError, HTTPException) as error:
-                        reason = str(error) or type(error).__name__
-                        break
-                    if not chunk:
-                        break
-                    file.write(chunk)
-                    end += len(chunk)
-        if not reason and total in (None, end):
-            return
-        if end <= have:
-            raise WeightsError(
-                f"the download of {url} broke off at {end:,} bytes ({reason or 'no more came'}); "
-                f"{_AGAIN}"
-            )
-
-
-def _answer(request: Request, part: Path, have: int, timeout_s: float) -> HTTPResponse:
-    """The server's answer: the rest of the file, or all of it if the server wants."""
-    url = request.full_url
-    request.headers.pop("Range", None)
+    """Brings the part file to its end."""
+    url, have = request.full_url, part.stat().st_size if part.is_file() else 0
     if have:
         request.add_header("Range", f"bytes={have}-")
+    with _answer(request, part, timeout_s) as response:
+        end = have if response.status == 206 else 0
+        if end and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            raise WeightsError(f"{url} answered with a wrong range; try again later")
+        total = None if response.length is None else end + response.length
+        reason = "no more came"
+        with part.open("ab" if end else "wb") as file:
+            while True:
+                if max(end, total or 0) > most_bytes:
+                    part.unlink()
+                    raise WeightsError(
+                        f"{url} sends more than the {most_bytes:,} bytes that were expected; "
+                        "it was given up and deleted"
+                    )
+                if time.monotonic() > until_s:
+                    raise TimeoutError
+                if progress is not None:
+                    progress(end, total)
+                try:
+                    chunk = response.read1(_CHUNK)
+                except (OSError, HTTPException) as error:
+                    chunk, reason = b"", str(error) or type(error).__name__
+                if not chunk:
+                    break
+                file.write(chunk)
+                end += len(chunk)
+    if total not in (None, end):
+        raise WeightsError(f"the download of {url} broke off at {end:,} bytes ({reason}); {_AGAIN}")
+
+
+def _answer(request: Request, part: Path, timeout_s: float) -> HTTPResponse:
+    url = request.full_url
     try:
-        response: HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310
+        return urlopen(request, timeout=timeout_s)  # type: ignore[no-any-return]  # noqa: S310
     except HTTPError as error:
         error.close()
-        if error.code == 416 and have:  # the part file is no beginning of what is there
-            part.unlink()
-            return _answer(request, part, 0, timeout_s)
+        if error.code == 416:  # the part file is no beginning of what is there
+            part.unlink(missing_ok=True)
         raise WeightsError(f"{url} cannot be fetched: the server says {error}") from None
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error or type(error).__name__
@@ -188,7 +234,3 @@ def _answer(request: Request, part: Path, have: int, timeout_s: float) -> HTTPRe
             f"{url} cannot be reached ({reason}); is this machine online? A file that was "
             "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
         ) from None
-    told = response.headers.get("Content-Range", "")
-    if response.status == 206 and not told.startswith(f"bytes {have}-"):
-        raise WeightsError(f"{url} answered with a wrong range; try again later")
-    return response

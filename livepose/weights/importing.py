@@ -6,7 +6,6 @@ A file that needs to run code to be read is refused (``torch_file``).
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ from livepose.errors import WeightsError
 from livepose.networks import build_network
 from livepose.settings import parse_size
 from livepose.weights.arrays import require_usable
-from livepose.weights.card import Card, size_of
+from livepose.weights.card import Card
 from livepose.weights.checkpoint import check_state, identify, save_checkpoint
 from livepose.weights.manifest import ALL_FAMILIES, FAMILIES, card_for, find_known
 from livepose.weights.places import SUFFIX, cached_weights_folder
@@ -28,19 +27,19 @@ State = dict[str, Tensor]
 def import_checkpoint(
     path: str | Path,
     *,
+    family: str | None = None,
+    input_hw: tuple[int, int] | None = None,
     output: str | Path | None = None,
-    dtype: torch.dtype = torch.float16,
-    **told: Any,
 ) -> tuple[Path, Card]:
     """Reads a published checkpoint, checks it and writes it as safetensors with a card.
 
-    ``told`` is what ``read_published`` may be told. Without ``output`` the file goes to the cache,
-    where its stem is its name. Returns where it is, and its card.
+    ``family`` and ``input_hw`` are as in ``read_published``. Without ``output`` the file goes to
+    the cache, where its stem is its name. Returns where it is, and its card.
     """
-    state, card = read_published(Path(path), **told)
+    state, card = read_published(Path(path), family=family, input_hw=input_hw)
     stem = re.sub(r"(\.(pth|pt|tar|ckpt|bin))+$", "", Path(path).name, flags=re.IGNORECASE)
     target = Path(output) if output else cached_weights_folder() / (stem + SUFFIX)
-    return target, save_checkpoint(target, state, card, dtype)
+    return target, save_checkpoint(target, state, card)
 
 
 def read_published(
@@ -48,14 +47,11 @@ def read_published(
     *,
     family: str | None = None,
     input_hw: tuple[int, int] | None = None,
-    network: str | None = None,
-    keypoints: int | None = None,
 ) -> tuple[State, Card]:
     """State dict under official names, and card, of a published checkpoint.
 
-    Network and keypoints are detected; given ones are what the file has to be. ``family`` and
-    ``input_hw`` are needed where neither the file nor its name tells them. WeightsError if the file
-    is unsafe, broken, unknown, ambiguous, or not what was wanted.
+    Network and keypoints are detected; ``family`` and ``input_hw`` are needed where neither the
+    file nor its name tells them. WeightsError if the file is unsafe, broken, unknown or ambiguous.
     """
     content = open_torch_file(path)
     state = unwrap(content, path)
@@ -63,17 +59,11 @@ def read_published(
     if is_mmpose:
         state = _official(state, path)
     hints = path.name.lower() + "\n" + _settings_text(content)
-    card = _card(path, hints, state, is_mmpose, family, input_hw)
-    for given, found, words in (
-        (network, card.network, f"network {network} was"),
-        (input_hw, card.input_hw, f"input size {'x'.join(map(str, input_hw or ()))} was"),
-        (keypoints, card.keypoints, f"{keypoints} keypoints were"),
-    ):
-        if given not in (None, found):
-            own = f"{card.network} for {size_of(card)} with {card.keypoints} keypoints"
-            raise WeightsError(f"{path.name} is {own}; {words} wanted")
+    card = _card(path, hints, state, is_mmpose, family, input_hw or _size(path, hints))
     wanted = f"{card.network} with {card.keypoints} keypoints"
-    check_state(state, build_network(card.network, card.keypoints), wanted, path.name)
+    with torch.device("meta"):  # names and shapes alone
+        network = build_network(card.network, card.keypoints)
+    check_state(state, network, wanted, path.name)
     require_usable(state, path.name)
     return state, card
 
@@ -119,12 +109,12 @@ def _card(
     state: State,
     is_mmpose: bool,
     family: str | None,
-    input_hw: tuple[int, int] | None,
+    size: tuple[int, int],
 ) -> Card:
-    found = identify(state)
-    if found.network is None or found.keypoints is None:
-        raise WeightsError(f"{path.name} is {found.what}; HRNet-W32, W48 or ResNet wanted")
-    size, known = _size(path, hints, input_hw), find_known(path.name)
+    network, keypoints, what = identify(state)
+    if network is None or keypoints is None:
+        raise WeightsError(f"{path.name} is {what}; HRNet-W32, W48 or ResNet wanted")
+    known = find_known(path.name)
     chosen = family or (known.family if known else None)
     if chosen is None and is_mmpose:
         chosen = "mmpose-udp" if "udp" in hints else "mmpose"
@@ -132,17 +122,14 @@ def _card(
         chosen = "dark"  # of the official projects only DarkPose trained for 128x96
     if chosen is None:
         raise WeightsError(
-            f"{path.name} is {found.what}, but HRNet's and DarkPose's files look alike and "
+            f"{path.name} is {what}, but HRNet's and DarkPose's files look alike and "
             f"place people differently; say which it is with --family ({ALL_FAMILIES})"
         )
     if is_mmpose != chosen.startswith("mmpose") and chosen in FAMILIES:
         layout = "mmpose" if is_mmpose else "official"
         raise WeightsError(f"{path.name} has {layout} names; family {chosen} was given")
     source = (known.url or known.folder) if known else path.name
-    card = card_for(chosen, found.network, found.keypoints, size, source=source)
-    if "dark" in path.name.lower() or "unbiased=true" in hints:
-        card.notes["decoding"] = "dark"
-    return card
+    return card_for(chosen, network, keypoints, size, source=source)
 
 
 def _settings_text(content: object) -> str:
@@ -154,15 +141,13 @@ def _settings_text(content: object) -> str:
     return "".join(re.sub(r"\s", "", text).lower() for text in texts if isinstance(text, str))
 
 
-def _size(path: Path, hints: str, wanted: tuple[int, int] | None) -> tuple[int, int]:
-    """Input size from the file's name, else from its settings, else as given."""
+def _size(path: Path, hints: str) -> tuple[int, int]:
+    """Input size from the file's name, else from its settings."""
     if named := re.search(r"(?<!\d)(\d{2,3}x\d{2,3})(?!\d)", path.name):
         return parse_size(named[1])
     if stored := re.search(r"(?:input_size|image_size)=[\[(](\d+),(\d+)[\])]", hints):
         return int(stored[2]), int(stored[1])
-    if wanted is None:
-        raise WeightsError(
-            f"{path.name} does not say for which input size it was trained; give it as "
-            "HEIGHTxWIDTH, for instance --input 128x96"
-        )
-    return wanted
+    raise WeightsError(
+        f"{path.name} does not say for which input size it was trained; give it as HEIGHTxWIDTH, "
+        "for instance --input 128x96"
+    )

@@ -29,16 +29,15 @@ class Family(NamedTuple):
     project: str
     licence: str
     alignment: str
-    decoding: str
     resnet_colour: str
 
 
 FAMILIES = {
-    "hrnet": Family("HRNet", "MIT", "hrnet", "shift", "bgr"),
-    "dark": Family("DarkPose", "", "dark", "dark", "bgr"),
-    "simple-baseline": Family("SimpleBaseline", "MIT", "hrnet", "shift", "bgr"),
-    "mmpose": Family("MMPose", "Apache-2.0", "hrnet", "shift", "rgb"),
-    "mmpose-udp": Family("MMPose UDP", "Apache-2.0", "udp", "udp", "rgb"),
+    "hrnet": Family("HRNet", "MIT", "hrnet", "bgr"),
+    "dark": Family("DarkPose", "", "dark", "bgr"),
+    "simple-baseline": Family("SimpleBaseline", "MIT", "hrnet", "bgr"),
+    "mmpose": Family("MMPose", "Apache-2.0", "hrnet", "rgb"),
+    "mmpose-udp": Family("MMPose UDP", "Apache-2.0", "udp", "rgb"),
 }
 ALL_FAMILIES = ", ".join(FAMILIES)
 
@@ -72,7 +71,7 @@ def card_for(
         colour=family.resnet_colour if network.startswith("resnet") else "rgb",
         source=source,
         licence=family.licence,
-        notes={"family": name, "project": family.project, "decoding": family.decoding},
+        notes={"family": name, "project": family.project},
     )
 
 
@@ -81,7 +80,7 @@ class Known:
     """One published weights file.
 
     Where it can only be downloaded by hand, ``url`` is empty and ``folder`` the address of its
-    folder. ``sha256`` may be the first digits; ``size_mb`` is what its tensors take.
+    folder. ``sha256`` may be the first digits.
     """
 
     name: str
@@ -95,12 +94,6 @@ class Known:
     sha256: str = ""
     licence: str = ""
     results: str = ""
-    size_mb: float = 300.0
-
-    @property
-    def most_bytes(self) -> int:
-        """Where a download ends: a file holds names and a description beside its tensors."""
-        return round(1e6 * (1.05 * self.size_mb + 5))
 
 
 @cache

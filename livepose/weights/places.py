@@ -1,13 +1,8 @@
 """Where weights lie: embedded in the package, or in the user's cache."""
 
-import atexit
 import difflib
 import os
-import shutil
 import sys
-import tempfile
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 from livepose.errors import WeightsError
@@ -17,6 +12,7 @@ from livepose.paths import exists, is_file
 DEFAULT_POSE = "pose_hrnet_w32_128x96"
 DEFAULT_DETECTOR = "person_yolo11n"
 SUFFIX = ".safetensors"
+HUB = "hf://"
 TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin")
 _PACKAGE = Path(__file__).resolve().parent.parent
 _RUNNABLE = (SUFFIX, ".onnx", ".xml")
@@ -25,7 +21,7 @@ _RUNNABLE = (SUFFIX, ".onnx", ".xml")
 def cache_folder() -> Path:
     """The user's cache: LIVEPOSE_CACHE, else the platform's own place. It may not exist yet.
 
-    Who has no home gets one among temporary files.
+    Who has no home gets one among temporary files; WeightsError where that is another user's.
     """
     try:
         if chosen := os.environ.get("LIVEPOSE_CACHE"):
@@ -37,14 +33,10 @@ def cache_folder() -> Path:
             return Path(local) / "livepose" / "Cache"
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "livepose"
     except RuntimeError:  # neither HOME nor an entry in passwd
-        with suppress(OSError):
+        try:
             return temporary_folder()
-        return own_folder()
-
-
-def is_cache_lasting() -> bool:
-    """Whether what is written into the cache is there at the next start."""
-    return cache_folder() != own_folder()
+        except OSError as error:
+            raise WeightsError(f"{error}; set LIVEPOSE_CACHE to a folder of your own") from None
 
 
 def expanded(path: str) -> Path:
@@ -53,14 +45,6 @@ def expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
-
-
-@cache
-def own_folder() -> Path:
-    """A folder of this process alone, which goes with it."""
-    folder = tempfile.mkdtemp(prefix="livepose-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
 
 
 def cached_weights_folder() -> Path:
@@ -99,11 +83,11 @@ def find_weights(name_or_path: str, *, offline: bool = False) -> Path:
     then in the cache. A path may also be an ONNX or OpenVINO file. ``offline`` fetches nothing.
     WeightsError if there is none; the sentence says how to get it.
     """
-    if name_or_path.startswith("hf://"):
-        from livepose.weights.hub import fetch_from_hub, split_address
+    if name_or_path.startswith(HUB):
+        from livepose.weights.fetching import fetch_from_hub, split_address
 
         repository, file, _ = split_address(name_or_path)
-        _require_runnable(f"hf://{repository}/{file}", (SUFFIX,))  # others are several files
+        _require_runnable(f"{HUB}{repository}/{file}", (SUFFIX,))  # others are several files
         return fetch_from_hub(name_or_path, offline=offline)
     is_default = name_or_path in ("default", DEFAULT_POSE)
     path = expanded(DEFAULT_POSE if is_default else name_or_path)

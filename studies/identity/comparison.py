@@ -9,7 +9,7 @@ import numpy as np
 
 from livepose.boxes import to_xywh
 from livepose.detection import Detections
-from livepose.detection.library import ultralytics
+from livepose.detection.checkpoint import ultralytics
 from livepose.errors import UsageError
 from livepose.frame import ImageBgr
 from livepose.pipeline import PosePipeline

@@ -22,7 +22,7 @@ from livepose.evaluation.metrics import coco_results, draws, percentile_interval
 from livepose.evaluation.predict import Boxed, Predictions, Variant, predict
 from livepose.evaluation.run import Set, chosen_detector, chosen_estimator, open_set
 from livepose.evaluation.settings import EvaluationSettings, Progress, no_progress
-from livepose.evaluation.speed import WARM_UP, images_with_people, measure_speeds, timed
+from livepose.evaluation.speed import WARM_UP, images_with_people, measure_speed, seconds
 from livepose.skeletons import COCO17
 
 Array = NDArray[np.float64]
@@ -99,30 +99,29 @@ def time_detector(data: Set) -> float:
     images = [image for image, _ in images_with_people(data.images, data.boxes("pixel_centre"))]
     for image in images[:WARM_UP]:
         detector([image])
-    return 1e3 * statistics.median(timed(partial(detector, [image]))[0] for image in images)
+    return 1e3 * statistics.median(seconds(detector, [image]) for image in images)
 
 
 def measure(data: Set, estimator: PoseEstimator, grid: Grid, detection_ms: float) -> list[Point]:
     """Every decoder, flip and interval of one network, from two passes."""
-    variants = [Variant(decode, flip) for decode in grid.decoders for flip in ("none", "aligned")]
-    loading = data.settings.loading
+    variants = [Variant(decode, flip) for decode in grid.decoders for flip in (False, True)]
 
     def run(sample: Sequence[Boxed]) -> dict[Variant, Predictions]:
         advance = data.progress("pass", sum(map(len, sample)))
-        return predict(estimator, data.images, sample, variants, loading, advance)
+        return predict(estimator, data.images, sample, variants, advance)
 
     first = data.boxes(estimator.runtime.card.alignment)
     found = run(first)
     second = followed(first, found[variants[0]])
     again = run(second) if max(grid.intervals) > 1 else found
-    speeds = measure_speeds(estimator, data.images, first, variants, loading=loading)
     points = []
     for variant in variants:
         parts = [
             ap_samples(data, estimator, *pair)
             for pair in ((first, found[variant]), (second, again[variant]))
         ]
-        own = partial(point, estimator, variant, parts, detection_ms, speeds[variant].end_to_end_ms)
+        speed = measure_speed(estimator, data.images, first, variant)
+        own = partial(point, estimator, variant, parts, detection_ms, speed.end_to_end_ms)
         points += [own(every) for every in grid.intervals]
     return points
 
@@ -166,8 +165,9 @@ def point(
     (first, first_drawn), (second, second_drawn) = parts
     interval = percentile_interval((first_drawn + (every - 1) * second_drawn) / every)
     height, width = estimator.runtime.card.input_hw
+    flip = "aligned" if variant.flip else "none"
     return Point(
-        *(variant.decode, variant.flip, estimator.runtime.precision, f"{height}x{width}", every),
+        *(variant.decode, flip, estimator.runtime.precision, f"{height}x{width}", every),
         *((first + (every - 1) * second) / every, interval.low, interval.high),
         detection_ms / every + pose_ms,
     )

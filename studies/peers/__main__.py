@@ -11,7 +11,6 @@ from livepose.cli.evaluate import CocoOutputs, show
 from livepose.cli.options import add_options, options
 from livepose.cli.progress import progress_bars
 from livepose.estimator import PoseEstimator
-from livepose.evaluation.predict import FLIPS
 from livepose.evaluation.report import COCO_COLUMNS, Measured, require_writable
 from livepose.evaluation.run import CocoScorer, chosen_estimator, open_set
 from livepose.evaluation.settings import (
@@ -22,7 +21,7 @@ from livepose.evaluation.settings import (
 )
 from livepose.settings import ONE, option
 from studies.peers import open_peer, own_weights
-from studies.peers.decoders import NAMES, variants_of
+from studies.peers.decoders import FLIPS, NAMES, variants_of
 from studies.peers.direct import run_direct
 
 some_decoders = partial(decoder_names, known=NAMES)

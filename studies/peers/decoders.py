@@ -145,16 +145,36 @@ REFINEMENTS: dict[str, Callable[[Peaks], Array]] = {
 NAMES = (*sorted(DECODERS), *REFINEMENTS, FUSED)
 
 
+FLIPS = ("none", "aligned", "misaligned")
+"""No flip test; aligned as the checkpoint's pixel centres ask for; the other way."""
+
+
 def variants_of(decoders: Sequence[str], flips: Sequence[str]) -> tuple[Variant, ...]:
     """Every decoder with every kind of flip test; ``fused`` only with one."""
     if FUSED in decoders and tuple(flips) == ("none",):
         raise UsageError("--decode fused joins two answers: it needs --flip-test")
-    every = (StudyVariant(decode, flip) for decode in decoders for flip in flips)
-    return tuple(one for one in every if one.decode != FUSED or one.flip != "none")
+    every = (
+        StudyVariant(decode, flip != "none", flip == "misaligned")
+        for decode in decoders
+        for flip in flips
+    )
+    return tuple(one for one in every if one.decode != FUSED or one.flip)
 
 
+@dataclass(frozen=True)
 class StudyVariant(Variant):
-    """The decoders of this module beside the live ones."""
+    """The decoders of this module beside the live ones, and a flip test that is misaligned."""
+
+    misaligned: bool = False
+
+    @property
+    def label(self) -> str:
+        """For tables."""
+        return super().label + (", misaligned" if self.misaligned else "")
+
+    def shifts(self, alignment: str) -> bool:
+        """Where the live one would not, if misaligned."""
+        return super().shifts(alignment) != self.misaligned
 
     def read(self, estimator: PoseEstimator, answers: Answers, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints in the image from the plain and the mirrored heatmaps."""

@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,15 +14,7 @@ from livepose.evaluation.metrics import MOST_POSES, coco_results, pose_result
 from livepose.evaluation.predict import Boxed, Predictions
 from livepose.evaluation.report import Row
 from livepose.evaluation.run import CocoScorer
-from livepose.evaluation.speed import (
-    NO_COST,
-    NO_SPEED,
-    WARM_UP,
-    Cost,
-    Speed,
-    images_with_people,
-    timed,
-)
+from livepose.evaluation.speed import WARM_UP, Cost, Speed, images_with_people, seconds
 from livepose.frame import ImageBgr
 
 Array = NDArray[np.float64]
@@ -93,8 +84,7 @@ def direct_speed(peer: DirectPeer, store: Archive, sample: Sequence[Boxed]) -> S
     for image, boxed in pairs[:WARM_UP]:
         peer.estimate(image, boxed.boxes_xyxy, boxed.scores)
     each_s = [
-        timed(partial(peer.estimate, image, boxed.boxes_xyxy, boxed.scores))[0]
-        for image, boxed in pairs
+        seconds(peer.estimate, image, boxed.boxes_xyxy, boxed.scores) for image, boxed in pairs
     ]
     people = sum(len(boxed) for _, boxed in pairs)
     return Speed(people / sum(each_s), 1e3 * statistics.median(each_s))
@@ -106,12 +96,12 @@ def run_direct(scorer: CocoScorer, peer: DirectPeer) -> None:
     sample = data.boxes("pixel_centre")
     advance = data.progress(peer.name, len(sample))
     results = direct_results(peer, data.images, sample, scorer.sigmas, advance)
+    speed = direct_speed(peer, data.images, sample) if data.settings.speed else Speed()
     row = Row(
         method=peer.name,
         backbone=peer.backbone,
         input_hw=peer.input_hw,
-        cost=peer.cost or NO_COST,
-        speed=direct_speed(peer, data.images, sample) if data.settings.speed else NO_SPEED,
+        figures={**(peer.cost or Cost())._asdict(), **speed._asdict()},
         boxes="its own" if peer.own_boxes else data.settings.boxes_name,
     )
     scorer.add(row, results)

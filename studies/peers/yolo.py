@@ -15,8 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.detection.checkpoint import check_architecture, read_pickled
-from livepose.detection.library import ultralytics
+from livepose.detection.checkpoint import check_architecture, read_pickled, ultralytics
 from livepose.errors import DataError, WeightsError
 from livepose.evaluation.speed import Cost, module_cost
 from livepose.frame import ImageBgr
@@ -110,7 +109,7 @@ def _checkpoint(path: Path) -> tuple[Network, Cost]:
         # A pose head is checked as the detection head that it extends.
         head = [*rest, [came_from, repeats, "Detect", arguments]]
         check_architecture({**stored.architecture, "head": head}, path)
-        network: Any = ultralytics().tasks.PoseModel(stored.architecture, verbose=False)
+        network: Any = ultralytics().PoseModel(stored.architecture, verbose=False)
         network.load_state_dict(stored.tensors)
     except WeightsError as error:
         raise DataError(str(error)) from error

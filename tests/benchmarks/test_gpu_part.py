@@ -1,22 +1,29 @@
-"""The GPU part of the benchmarks, rehearsed on the CPU: it runs to its end."""
+"""The GPU part of the benchmarks, rehearsed with stand-ins for the networks: it runs to its end."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fakes import FakeRuntime, make_pipeline
 
 from benchmarks import gpu
 from benchmarks.plan import QUICK
 from benchmarks.rounds import Length
 
+__all__ = ["make_pipeline"]
 PLAN = replace(QUICK, rounds=1, length=Length(least=2, most=2), runs=1)
 
 
 def test_the_rehearsal_measures_every_figure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_pipeline: Callable[..., object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(gpu, "QUICK", PLAN)
+    monkeypatch.setattr(gpu, "open_runtime", lambda *_: FakeRuntime())
     monkeypatch.setattr("livepose.benchmark.run.WARM_UP_FRAMES", 1)
     monkeypatch.setattr("livepose.benchmark.run.DEFAULT_FRAMES", 4)
     path = tmp_path / "gpu.json"

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from livepose.detection.checkpoint import save_detector
-from livepose.detection.library import ultralytics
+from livepose.detection.checkpoint import save_detector, ultralytics
 
 METADATA = {"classes": "person", "input_px": "96", "source": "random numbers"}
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from livepose.detection import Detections, detect_stills, open_detector
+from livepose.detection.checkpoint import ultralytics
 from livepose.detection.detector import YoloDetector, joined, second_scale_px, suppress
 from livepose.detection.files import DetectorInfo
 from livepose.detection.letterbox import Letterbox
-from livepose.detection.library import ultralytics
 
 
 class WhiteFinder:
@@ -98,19 +98,21 @@ def test_what_is_no_colour_image_is_refused(shape, kind):
 def test_a_second_scale_adds_the_small_people_of_a_larger_input():
     detector = finder(recommended_px=320, from_px=321)
     small, large = scene_image((100, 60, 130, 160)), scene_image()
-    assert detector.can_detect_small((640, 480), wait=False)
     assert len(detector([small])[0]) == 0
-    look = detector.detect_small(small)
+    look = detector.both_scales(small, wait=False)
     assert look.small == 1
     np.testing.assert_allclose(look.people.boxes_xyxy, [[100, 60, 130, 160]], atol=2.0)
-    assert len(detector.detect_small(large).people) == 0  # it is for the usual input to see
+    assert (
+        len(detector.both_scales(large, wait=True).people) == 0
+    )  # it is for the usual input to see
     assert detector.engine.shape == (1, 384, 512, 3)
 
 
 def test_there_is_no_second_scale_where_it_is_no_larger_or_a_size_was_asked_for():
-    assert not finder(recommended_px=320).can_detect_small((320, 240), wait=True)
-    assert not finder(size_px=320).can_detect_small((640, 480), wait=True)
-    assert not finder(input_wh=(320, 320)).can_detect_small((640, 480), wait=True)
+    image, small = scene_image(), scene_image(size_wh=(320, 240))
+    assert finder(recommended_px=320).both_scales(small, wait=True) is None
+    assert finder(size_px=320).both_scales(image, wait=True) is None
+    assert finder(input_wh=(320, 320)).both_scales(image, wait=True) is None
     assert second_scale_px((1920, 1080), 416) == 672  # 665.6, in whole strides
     assert second_scale_px((400, 300), 320) == 416  # no larger than the image, in whole strides
 
@@ -161,9 +163,12 @@ def candidates(seed, classes, count=300):
 
 @pytest.mark.parametrize("classes", [1, 3])
 def test_the_same_boxes_stay_as_in_ultralytics(classes):
+    ultralytics()  # quietly
+    from ultralytics.utils import nms
+
     for seed in range(4):
         predictions, person = candidates(seed, classes), classes - 1
-        (theirs,) = ultralytics().non_max_suppression(
+        (theirs,) = nms.non_max_suppression(
             torch.from_numpy(predictions[None]).clone(),
             conf_thres=0.25,
             iou_thres=0.7,

@@ -13,7 +13,7 @@ def forbidden(*args, **kwargs):
 socket.getaddrinfo = socket.socket.connect = forbidden
 before = dict(os.environ), cv2.getNumThreads(), torch.save, numpy.get_printoptions()
 from livepose.detection import open_detector
-from livepose.detection.library import ultralytics
+from livepose.detection.checkpoint import ultralytics
 ultralytics().DetectionModel
 after = dict(os.environ), cv2.getNumThreads(), torch.save, numpy.get_printoptions()
 assert before == after, "the process was changed"

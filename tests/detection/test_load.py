@@ -32,7 +32,7 @@ def test_openvino_says_what_torch_says_and_converts_only_once(said, own_file, ca
     images = np.random.default_rng(1).integers(0, 256, (3, 64, 96, 3), dtype=np.uint8)
     ours, theirs = (
         detector.engine(images),
-        TorchEngine(load_detector(own_file).model, "cpu")(images),
+        TorchEngine(load_detector(own_file)[0], "cpu")(images),
     )
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours[:, :4], theirs[:, :4], atol=2.0)  # bfloat16 in places
@@ -100,17 +100,17 @@ def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, c
     assert detector.engine._shapes._graph.model
     shutil.rmtree(cache / "networks")  # the graph is at hand; nothing compiled is to be found
     monkeypatch.setattr(openvino, "core", Slow)
-    assert not detector.can_detect_small((120, 90), wait=False)
+    assert detector.both_scales(IMAGE, wait=False) is None
     assert compiling.wait(30)
     detector([IMAGE])  # what is compiled already runs on meanwhile
-    assert not detector.can_detect_small((120, 90), wait=False)
+    assert detector.both_scales(IMAGE, wait=False) is None
     go_on.set()
     until_s = time.perf_counter() + 30
-    while not detector.can_detect_small((120, 90), wait=False):
+    while detector.both_scales(IMAGE, wait=False) is None:
         assert time.perf_counter() < until_s
         time.sleep(0.01)
     monkeypatch.setattr(openvino, "core", None)
-    detector.detect_small(IMAGE)  # compiles nothing more
+    assert detector.both_scales(IMAGE, wait=True)  # compiles nothing more
 
 
 def test_auto_takes_the_official_checkpoint_and_otherwise_the_embedded_one(

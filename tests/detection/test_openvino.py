@@ -41,7 +41,7 @@ def test_the_graph_sees_the_people_that_torch_sees(shared):
     seen = cv2.resize(image_bgr, (416, 320))[None]
     model, info = converted(SHIPPED)
     found = core().compile_model(model, "CPU", IN_F32)(seen)[0]
-    expected = TorchEngine(load_detector(SHIPPED).model, "cpu")(seen)
+    expected = TorchEngine(load_detector(SHIPPED)[0], "cpu")(seen)
     assert (info.person, info.classes) == (0, 1)
     assert found.shape == expected.shape
     assert (expected[0, 4] > 0.25).any()
@@ -66,16 +66,16 @@ def test_other_tensors_than_the_architecture_has_are_refused():
 
 @pytest.mark.parametrize("way", ["of its tensors", "traced"])
 def test_a_checkpoint_of_ultralytics_sees_what_torch_sees(way, pickled_file, monkeypatch):
-    expected = load_detector(pickled_file)
+    torch_model, torch_info = load_detector(pickled_file)
     if way == "traced":  # as networks of other layers are
         monkeypatch.setattr(openvino_engine, "is_known", lambda stored: False)
     else:
         monkeypatch.setattr("livepose.detection.checkpoint.load_detector", None)
     model, info = converted(pickled_file)
-    assert info == expected.info
+    assert info == torch_info
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
     found = core().compile_model(model, "CPU", IN_F32)(images)[0]
-    np.testing.assert_allclose(found, TorchEngine(expected.model, "cpu")(images), atol=2e-3)
+    np.testing.assert_allclose(found, TorchEngine(torch_model, "cpu")(images), atol=2e-3)
 
 
 def test_what_only_torch_can_read_asks_for_it(tmp_path, own_file, monkeypatch):
@@ -99,7 +99,7 @@ def test_people_in_photographs_are_those_of_the_usual_precision_which_is_checked
     names = ("four_at_table.jpg", "skier.jpg")
     images = [cv2.imread(str(shared / "images" / name)) for name in names]
     open_detector("embedded", "cpu")
-    monkeypatch.setattr(openvino_engine, "require_same_predictions", None)
+    monkeypatch.setattr(openvino_engine, "require_same_people", None)
     found = open_detector("embedded", "cpu", score_threshold=0.4)(images)
     assert said[-1] == f"detector: {DEFAULT_DETECTOR}, {INT8}"
     monkeypatch.setattr(openvino_engine, "gains_by_int8", lambda: False)

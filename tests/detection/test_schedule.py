@@ -20,12 +20,10 @@ class Watched:
     def __call__(self, images_bgr):
         return [NOBODY for _ in images_bgr]
 
-    def can_detect_small(self, source_wh, wait):
-        assert source_wh == (640, 480)
+    def both_scales(self, image_bgr, wait):
         self.asked.append(wait)
-        return self._ready()
-
-    def detect_small(self, image_bgr):
+        if not self._ready():
+            return None
         self.close.append(self.time_s)
         return TwoScales(NOBODY, int(self._small_at(self.time_s)))
 

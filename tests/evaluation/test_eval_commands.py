@@ -183,47 +183,6 @@ def test_names_and_sigmas_of_an_own_skeleton_count(
     SKELETONS.pop(name)
 
 
-def test_lsp_gives_pck_by_joint(make_set: MakeSet, tmp_path: Path) -> None:
-    images, path, document = make_set(4)
-    for one in document["annotations"]:  # a torso: left hip and right hip lie elsewhere
-        x, y = one["keypoints"][:2]
-        one["keypoints"][3 * 12 : 3 * 12 + 2] = [x, y + 40]
-    path.write_text(json.dumps(document))
-    words = ["eval", "lsp", *options(images, path, "--decode", "dark,argmax")]
-    row = rows_of(words, tmp_path)[0]
-    assert row["shoulder"] == row["ankle"] == 100.0
-    assert row["hip"] == 50.0
-    assert row["mean"] == pytest.approx(100 * 11 / 12, abs=0.01)
-    assert row["intervals_95"]["mean"] == [pytest.approx(91.67, abs=0.01)] * 2
-    differences = json.loads((tmp_path / "rows.json").read_text())["differences"]
-    assert differences[0]["column"] == "mean"
-
-
-def test_mpii_gives_pckh_by_joint_at_both_thresholds(
-    make_set: MakeSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    images, _, document = make_set(3)
-    entries = [
-        {
-            "image": f"{one['image_id'] - 100:03d}.png",
-            "center": [x + 1, y + 1 - 15 * 0.3],
-            "scale": 0.3,
-            "joints": [[x + 1, y + 1]] * 16,
-            "joints_vis": [1] * 16,
-            "head_box": [x, y, x + 12, y + 16],
-        }
-        for one in document["annotations"]
-        for x, y in [one["keypoints"][:2]]
-    ]
-    path = tmp_path / "mpii.json"
-    path.write_text(json.dumps(entries))
-    half, tenth = rows_of(["eval", "mpii", *options(images, path)], tmp_path)
-    assert (half["method"], tenth["method"]) == ("livepose, DARK @0.5", "livepose, DARK @0.1")
-    assert half["mean"] == tenth["mean"] == 100.0
-    assert half["head"] is None  # coco17 has no head top
-    assert "twelve joints" in capsys.readouterr().err
-
-
 def test_any_networks_heatmaps_can_be_decoded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,6 @@ import pytest
 from livepose.errors import DataError
 from livepose.evaluation.archive import MAX_IMAGE_BYTES, Archive
 from livepose.evaluation.dataset import load_annotations
-from livepose.evaluation.mpii import load_mpii, person_boxes
 from livepose.evaluation.predict import annotated_boxes, boxes_from_file, cut_at_image
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -38,7 +37,7 @@ def test_people_come_in_the_order_of_the_images_up_to_a_limit(make_set: MakeSet)
     [
         ({"images": []}, "image_id 100"),
         ({"images": [], "annotations": []}, "lists no images"),
-        ({"annotations": []}, "none has keypoints"),
+        ({"annotations": []}, "person_keypoints"),
         ({"annotations": [{"image_id": 100, "bbox": [0, 0, 1, 1]}]}, "instances"),
         ({"annotations": [{"image_id": 100, "bbox": [0] * 4, "keypoints": [0] * 51}]}, "nobody"),
         ({"categories": [{"id": 1, "name": "dog"}]}, "expected a category"),
@@ -187,59 +186,3 @@ def test_boxes_of_a_file_are_taken_for_people_only(make_set: MakeSet, tmp_path: 
         file.write_text(wrong)
         with pytest.raises(DataError, match="expected a list"):
             boxes_from_file(annotations, file)
-
-
-def mpii_person(**changes: Any) -> dict[str, Any]:
-    return {
-        "image": "000.png",
-        "center": [50.0, 60.0],
-        "scale": 0.5,
-        "joints": [[10.0, 20.0]] * 16,
-        "joints_vis": [1] * 16,
-        "head_box": [1, 1, 4, 5],
-        **changes,
-    }
-
-
-@pytest.mark.parametrize("alignment", ["hrnet", "dark", "pixel_centre"])
-def test_mpii_crops_are_the_published_ones(shared: Path, alignment: str) -> None:
-    golden = np.load(shared / "golden" / "transform.npz")
-    raw = zip(golden["mpii/raw_center"], golden["mpii/raw_scale"], strict=True)
-    entries = [{"center": list(centre), "scale": float(scale)} for centre, scale in raw]
-    boxes = person_boxes(entries, alignment)
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - (0.0 if alignment == "hrnet" else 0.5)
-    assert np.allclose(middle, golden["mpii/center"], atol=1e-3)
-    wide = (boxes[:, 2] - boxes[:, 0]) * 1.25 / 200
-    assert np.allclose(wide, golden["mpii/scale"][:, 0], rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("entries", "says"),
-    [
-        ([], "lists nobody"),
-        ({}, "MPII's form"),
-        ([{"image": "a"}], "MPII's form"),
-        ([mpii_person(joints_vis=[0] * 16)], "labelled joint"),
-        ([{k: v for k, v in mpii_person().items() if k != "head_box"}], "gt_valid.mat"),
-    ],
-)
-def test_mpii_annotations_that_cannot_be_scored_are_refused(
-    tmp_path: Path, entries: Any, says: str
-) -> None:
-    with pytest.raises(DataError, match=says):
-        load_mpii(written(tmp_path / "valid.json", entries))
-
-
-def test_head_boxes_come_from_mpiis_own_file(tmp_path: Path) -> None:
-    from scipy.io import savemat
-
-    path, mat = written(tmp_path / "valid.json", [mpii_person()] * 2), tmp_path / "gt_valid.mat"
-    corners = np.array([[1.0, 1.0, 4.0, 5.0], [2.0, 2.0, 8.0, 10.0]])
-    savemat(mat, {"headboxes_src": corners.reshape(2, 2, 2).transpose(1, 2, 0)})
-    assert np.array_equal(load_mpii(path, mat).head_boxes_xyxy, corners)
-    savemat(mat, {"headboxes_src": np.zeros((2, 2, 5))})
-    with pytest.raises(DataError, match="5 head boxes for 2 people"):
-        load_mpii(path, mat)
-    mat.write_text("text")
-    with pytest.raises(DataError, match=r"gt_valid\.mat"):
-        load_mpii(path, mat)

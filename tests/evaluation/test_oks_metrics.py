@@ -41,5 +41,5 @@ def test_a_missing_keypoint_is_like_nothing() -> None:
 
 
 def test_a_skeleton_without_sigmas_says_what_to_do() -> None:
-    with pytest.raises(DataError, match="eval mpii"):
+    with pytest.raises(DataError, match="mpii16 which has none"):
         sigmas_of(MPII16)

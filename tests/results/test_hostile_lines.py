@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hostile import damaged, mutated
 
+from benchmarks.compare import read_figures
 from livepose.batch.manifest import read_manifest
-from livepose.benchmark.compare import read_figures
 from livepose.errors import LiveposeError
 from livepose.results.reading import read as read_results
 from livepose.sinks.jsonl import make_header

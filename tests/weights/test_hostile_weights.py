@@ -186,9 +186,9 @@ def test_no_damaged_file_makes_a_traceback(tmp_path: Path) -> None:
     torch.save(content, plain, _use_new_zipfile_serialization=False)
     save_file({"a": torch.from_numpy(np.ones((4, 4), np.float16))}, own, metadata=CARD)
     for path, doors, count in (
-        (zipped, TORCH_DOORS.values(), 150),
-        (plain, TORCH_DOORS.values(), 150),
-        (own, OWN_DOORS, 400),
+        (zipped, TORCH_DOORS.values(), 75),
+        (plain, TORCH_DOORS.values(), 75),
+        (own, OWN_DOORS, 200),
     ):
         whole = path.read_bytes()
         for seed in range(count):

@@ -4,7 +4,7 @@ import pytest
 from weights.server import Server
 
 from livepose.errors import WeightsError
-from livepose.weights.hub import fetch_from_hub
+from livepose.weights.fetching import fetch_from_hub
 from livepose.weights.places import cache_folder, find_weights
 
 ADDRESS = "hf://owner/repo/sub/net.safetensors"

@@ -1,14 +1,11 @@
 """Names and paths lead to files, and what is not there is said with the way to get it."""
 
-import functools
 import tempfile
 from pathlib import Path
 
 import pytest
-import torch
 
 from livepose.errors import WeightsError
-from livepose.networks import build_network
 from livepose.weights import places
 from livepose.weights.card import require_file
 from livepose.weights.manifest import find_known, known_files
@@ -90,17 +87,9 @@ def test_who_has_no_home_gets_a_folder_among_temporary_files(
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert cache_folder().parent == tmp_path and places.is_cache_lasting()
+    assert cache_folder().parent == tmp_path
     with pytest.raises(WeightsError, match=r"no weights file ~nobody/x.safetensors"):
         find_weights("~nobody/x.safetensors")
-
-
-@functools.cache
-def weights_mb(network: str) -> float:
-    """What the tensors of a published network take."""
-    with torch.device("meta"):
-        state = build_network(network, 17).state_dict()
-    return sum(value.nbytes for value in state.values()) / 1e6
 
 
 def test_the_manifest_knows_every_published_file_once(shared: Path) -> None:
@@ -110,8 +99,6 @@ def test_the_manifest_knows_every_published_file_once(shared: Path) -> None:
     for entry in entries:
         assert bool(entry.url) != bool(entry.folder), entry.name
         assert entry.keypoints in (16, 17)
-        tensors_mb = weights_mb(entry.network)
-        assert abs(entry.size_mb - tensors_mb) < 0.5 and entry.most_bytes < 1.1e6 * tensors_mb
         if entry.url:
             assert entry.url.startswith("https://") and entry.url.endswith(entry.file)
             assert len(entry.sha256) == 8 and entry.sha256 in entry.file

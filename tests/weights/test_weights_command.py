@@ -11,7 +11,7 @@ from weights.server import Server
 from livepose.cli import parser_of
 from livepose.errors import WeightsError
 from livepose.networks import build_network
-from livepose.weights import Card, hub, manifest, save_checkpoint
+from livepose.weights import Card, fetching, manifest, save_checkpoint
 from livepose.weights.fetching import file_sha256
 from livepose.weights.manifest import Known, find_known
 
@@ -105,7 +105,7 @@ def test_files_are_imported_into_the_cache_and_those_of_the_hub_are_brought_in(
     official: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     here = {"hf://a/b/net_256x192.pth": official, "hf://a/b/mine.safetensors": saved(tmp_path)}
-    monkeypatch.setattr(hub, "fetch_from_hub", here.__getitem__)
+    monkeypatch.setattr(fetching, "fetch_from_hub", here.__getitem__)
     assert run("import", "hf://a/b/net_256x192.pth", "--family", "simple-baseline") == 0
     assert (cache / "weights" / "net_256x192.safetensors").is_file()
     assert "resnet50, 256x192, 17 keypoints" in said[-1] and "--weights net_256x192" in said[-1]

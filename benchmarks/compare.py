@@ -1,4 +1,6 @@
-"""What became slower since an earlier run, told apart from noise.
+"""What became slower between two runs of ``livepose --benchmark --json``, told apart from noise.
+
+    python -m benchmarks.compare OLD NEW [--limit PERCENT]
 
 A figure is the median over the rounds of a run, its band the quartiles of those rounds. It became
 slower when it is worse by more than the limit and the two bands do not touch: a machine that was
@@ -6,6 +8,8 @@ busy for a moment widens the band instead of raising an alarm.
 """
 
 import json
+import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from livepose.cli import guarded
 from livepose.errors import GateError, UsageError
 
 LEAST_MS = 0.05
@@ -53,17 +58,17 @@ class Change:
 
 
 def read_figures(path: Path) -> dict[str, Any]:
-    """The JSON of an earlier run; UsageError when it is not one."""
+    """The JSON of a run; UsageError when it is not one."""
     try:
         figures: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"--compare: {path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"--compare: {path} is not JSON: {error}") from error
+        raise UsageError(f"{path} is not JSON: {error}") from error
     spread = figures.get("spread") if isinstance(figures, dict) else None
     if not isinstance(spread, dict) or "fps" not in spread:
         raise UsageError(
-            f"--compare: {path} has no figures with their spread; expected a file that "
+            f"{path} has no figures with their spread; expected a file that "
             "'livepose --benchmark --json FILE' wrote"
         )
     return dict(figures)
@@ -78,7 +83,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], limit: float) -> Non
     for what in ("scene", "size_wh"):
         if old.get(what) != new[what]:
             raise UsageError(
-                f"--compare: the old figures are of {what} {old.get(what)}, these of {new[what]}; "
+                f"the old figures are of {what} {old.get(what)}, these of {new[what]}; "
                 "measure the same scene twice"
             )
     then, now = old["spread"], new["spread"]
@@ -109,3 +114,22 @@ def _table(changes: Sequence[Change]) -> Table:
         ]
         shown.add_row(one.name, *bands, f"{one.worse:+.0%}", one.verdict, style=style)
     return shown
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The command line; exit code 6 when something became slower."""
+    parser = ArgumentParser(prog="python -m benchmarks.compare", description="What became slower.")
+    parser.add_argument("old", type=Path)
+    parser.add_argument("new", type=Path)
+    parser.add_argument("--limit", type=float, default=10.0, metavar="PERCENT")
+    options = parser.parse_args(words)
+
+    def run() -> int:
+        compare(read_figures(options.old), read_figures(options.new), options.limit / 100)
+        return 0
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""PCK of Leeds Sports Pose and PCKh of MPII, as their papers count them."""
