@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 from livepose import boxes
 from livepose.frame import ImageBgr
 from livepose.poses import Poses
-from livepose.smoothing import PRESETS, Smoother
+from livepose.smoothing import Smoother
 from livepose.tracking import Changes, Thumbnail, Tracked
 
 Mask = NDArray[np.bool_]
 
 # -- who needs the pose network --------------------------------------------------------------------
 
-NEWCOMER_S = 0.5
-"""For so long somebody is looked at in every frame."""
-LONGEST_S = 0.25
-"""Nobody is propagated for longer, however still: proofs and boxes need looks."""
+NEWCOMER_S = 0.5  # for so long somebody is looked at in every frame
+LONGEST_S = 0.25  # nobody is propagated for longer, however still: proofs and boxes need looks
 LONGEST_MOVING_S = 0.08
 """Whoever moves is propagated for no longer: in a tenth of a second arms go where no filter
 predicts them (8.9 % of the body in one frame of aerobics)."""
@@ -32,10 +30,8 @@ DOUBT_BY_NEIGHBOUR = 0.5
 """For each further person somebody is looked at only when a prediction has this part more of a
 measurement's variance. On the scenes of the jitter study that adds 1 % to the error and nothing to
 the lag; twice as much would add 1.7 %."""
-FORGET_S = 2 * LONGEST_S
-"""Whoever was away for so long is a newcomer again: what takes their place may be a post."""
-OVERLAP_IOU = 0.2
-"""Whoever stands before somebody who is looked at is looked at too, or poses would be mixed up."""
+FORGET_S = 2 * LONGEST_S  # away so long, a newcomer again: what takes their place may be a post
+OVERLAP_IOU = 0.2  # whoever overlaps somebody looked at is looked at too, or poses get mixed up
 
 
 class LastPosed(NamedTuple):
@@ -46,32 +42,18 @@ class LastPosed(NamedTuple):
     thumbnail: Thumbnail | None
     moved: bool  # something had changed there since the look before
 
-    def is_old(self, time_s: float, step_s: float) -> bool:
-        """Whether the next frame, a step later, would be too late; at first everything is."""
-        in_time = 0.0 < time_s + step_s - self.time_s <= LONGEST_S
-        return not in_time or time_s - self.first_s < NEWCOMER_S
-
 
 class PoseSchedule:
     """Tells who is due for a look of the pose network, and what becomes of the others.
 
     Somebody is propagated while nothing changes in the image where they are, and while they move
-    on as the filter predicts, about as surely as the network would measure it. The more people
-    share the network, the less it takes; one alone is looked at in every frame.
-
-    Parameters
-    ----------
-    smoother : Smoother
-        The filter of the stream. One that does not predict has everybody looked at.
-    every_frame : bool
-        Nobody is propagated, unless a budget of time asks for it.
+    on as the ``smoother`` predicts, about as surely as the network would measure it. The more
+    people share the network, the less it takes; one alone is looked at in every frame. With
+    ``every_frame`` nobody is propagated, unless a budget of time asks for it.
     """
 
     def __init__(self, smoother: Smoother, every_frame: bool = False) -> None:
-        predicts = smoother.method in PRESETS
-        self._smoother = smoother if predicts else Smoother()
-        self._learns_apart = not predicts
-        self._every_frame = every_frame or not predicts
+        self._smoother, self._every_frame = smoother, every_frame
         self.reset()
 
     def reset(self) -> None:
@@ -80,8 +62,6 @@ class PoseSchedule:
         self._moved: dict[int, bool] = {}
         self._time_s = -np.inf
         self._changes: Changes | None = None
-        if self._learns_apart:
-            self._smoother.reset()
 
     def due(self, time_s: float, tracked: Tracked, image_bgr: ImageBgr) -> Mask:
         """Which of these people (P,) are to be looked at in this image."""
@@ -95,11 +75,15 @@ class PoseSchedule:
         due = np.isinf(doubts)
         for person, one in enumerate(tracked.track_ids.tolist()):
             last = self._last_posed.get(one)
-            moves = last is None or self._changes.within(tracked.boxes_xyxy[person], last.thumbnail)
-            self._moved[one] = moves
-            if last is None or last.is_old(time_s, step_s):
+            if last is None:
+                due[person] = self._moved[one] = True
+                continue
+            self._moved[one] = self._changes.within(tracked.boxes_xyxy[person], last.thumbnail)
+            # Whether the next frame, a step later, would be too late.
+            overdue = not 0.0 < time_s + step_s - last.time_s <= LONGEST_S
+            if overdue or time_s - last.first_s < NEWCOMER_S:
                 due[person] = True
-            elif moves:
+            elif self._moved[one]:
                 unforeseen = not last.moved or time_s - last.time_s > LONGEST_MOVING_S
                 due[person] |= unforeseen or doubts[person] > allowed
         if due.any() and not due.all():
@@ -108,9 +92,7 @@ class PoseSchedule:
         return due
 
     def posed(self, time_s: float, poses: Poses) -> None:
-        """These people were found in this image, not smoothed yet."""
-        if self._learns_apart:
-            self._smoother.apply(time_s, poses)
+        """These people were found in this image."""
         thumbnail = None if self._changes is None else self._changes.thumbnail
         kept = {
             one: last for one, last in self._last_posed.items() if time_s - last.time_s < FORGET_S
@@ -131,25 +113,7 @@ class PoseSchedule:
 LONGEST_DELAY_S = 1.0  # a detection that is due is put off for so long at most
 EARLY = 0.75  # after less than this part of its interval a frame of a faster camera is dropped
 MOST_DEBT = 8.0  # frames, so that one hiccup is not paid off for seconds
-FRAMES_REMEMBERED = 8  # between their poses and the screen
 LEARNING_RATE = 0.2  # of costs, so that one hiccup does not change the plan
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What is to be held; None is no limit."""
-
-    max_latency_ms: float | None = None  # from capture to the screen, or else to the poses
-    target_fps: float | None = None  # neither fewer than can be helped, nor more
-
-    def __post_init__(self) -> None:
-        for name in ("max_latency_ms", "target_fps"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < np.inf:
-                raise ValueError(f"{name}: expected a positive number or None, got {value}")
-
-    def __bool__(self) -> bool:
-        return self.max_latency_ms is not None or self.target_fps is not None
 
 
 @dataclass(slots=True)
@@ -175,37 +139,29 @@ class DroppedWork:
 class Costs:
     """Seconds of a detection, of batches of crops, and of everything else in a frame; 0: unknown.
 
-    ``other_s`` is tracking, cropping, decoding and smoothing; ``after_s`` the way from the poses to
-    the screen: waiting, drawing, showing.
+    ``other_s`` is tracking, cropping, decoding and smoothing; poses are ``ready_s`` old, and
+    ``after_s`` older once they were drawn and shown.
     """
 
     def __init__(self) -> None:
-        self.detect_s = self.other_s = self.after_s = 0.0
+        self.detect_s = self.other_s = self.ready_s = self.after_s = 0.0
         self._crops_s: dict[int, float] = {}
 
-    def learn_detection(self, took_s: float) -> None:
-        """A detection took so long."""
-        self.detect_s = _mixed(self.detect_s, took_s)
+    def learn(self, name: str, took_s: float) -> None:
+        """One of the attributes took so long."""
+        setattr(self, name, _mixed(getattr(self, name), took_s))
 
     def learn_crops(self, count: int, took_s: float) -> None:
         """The network took so long for so many crops."""
         self._crops_s[count] = _mixed(self._crops_s.get(count, 0.0), took_s)
 
     def crops_s(self, count: int) -> float:
-        """What so many crops should take; 0 while nothing is known.
-
-        Between known counts in a straight line, beyond them in proportion.
-        """
+        """What so many crops should take: between known counts in a straight line."""
         if count <= 0 or not self._crops_s:
             return 0.0
         known = sorted(self._crops_s)
         took_s = np.interp(count, known, [self._crops_s[one] for one in known])
         return float(took_s) * max(1.0, count / known[-1])
-
-    def most_crops(self, count: int, budget_s: float) -> int:
-        """The most crops, up to ``count``, that fit into the budget; 0 if not even one does."""
-        fitting = (n for n in range(count, 0, -1) if self.crops_s(n) <= budget_s)
-        return next(fitting, 0)
 
 
 def _mixed(old_s: float, new_s: float) -> float:
@@ -213,27 +169,27 @@ def _mixed(old_s: float, new_s: float) -> float:
 
 
 class Scheduler:
-    """Decides frame by frame; the pipeline asks and tells how long things took.
+    """Decides frame by frame what fits into ``max_latency_ms`` and 1 / ``target_fps``, if given.
 
-    For each frame: ``should_skip`` says whether it is skipped; ``begin`` opens its account;
-    ``may_detect`` and ``choose`` spend from it; ``end`` closes it. A frame that spent more than
-    its share of ``target_fps`` leaves a debt, which the next frames pay; one that spent less
-    leaves a credit, of one share at most. Without a budget everything is allowed.
-
-    Times are seconds of any one clock; the scheduler looks at none.
+    The latency is from capture to the screen, or else to the poses. For each frame:
+    ``should_skip`` says whether it is skipped; ``begin`` opens its account; ``may_detect`` and
+    ``choose`` spend from it; ``end`` closes it. A frame that spent more than its share of the
+    second leaves a debt, which the next frames pay; one that spent less a credit, of one share at
+    most. Times are seconds of any one clock.
     """
 
-    def __init__(self, budget: Budget | None = None) -> None:
-        self.budget = budget or Budget()
-        self._share_s = 1.0 / self.budget.target_fps if self.budget.target_fps else np.inf
-        self._limit_s = (self.budget.max_latency_ms or np.inf) / 1e3
+    def __init__(
+        self, max_latency_ms: float | None = None, target_fps: float | None = None
+    ) -> None:
+        self.limited = max_latency_ms is not None or target_fps is not None
+        self._limit_s = np.inf if max_latency_ms is None else max_latency_ms / 1e3
+        self._share_s = np.inf if target_fps is None else 1.0 / target_fps
         self.costs = Costs()
         self.reset()
 
     def reset(self) -> None:
         """A new stream begins; what things cost stays known."""
         self.dropped_work = DroppedWork()
-        self._ready_s: dict[float, float] = {}
         self._debt_s, self._left_s = 0.0, np.inf
         self._detected_before, self._detects, self._crops = False, False, 0
         self._put_off_s: float | None = None
@@ -245,12 +201,11 @@ class Scheduler:
     def should_skip(self, time_s: float, age_s: float | None) -> bool:
         """Whether a live frame, ``age_s`` after its capture, is skipped.
 
-        One that came too soon for ``target_fps``, or one that is too old already to be in time
-        (but never two of those in a row).
+        One that came too soon for the rate, or one that is too old already to be in time (but never
+        two of those in a row).
         """
-        too_soon = bool(self.budget.target_fps) and (
-            0.0 <= time_s - self._taken_s < EARLY * self._share_s
-        )
+        paced = np.isfinite(self._share_s)
+        too_soon = bool(paced and 0.0 <= time_s - self._taken_s < EARLY * self._share_s)
         too_old = not too_soon and not self._was_too_old and (age_s or 0.0) > self._limit_s
         self._was_too_old = too_old
         if too_soon or too_old:
@@ -267,8 +222,6 @@ class Scheduler:
 
     def may_detect(self, time_s: float) -> bool:
         """Whether the detector, which is due, looks at this frame."""
-        if not self.budget:
-            return True
         detect_s = self.costs.detect_s
         fits = detect_s + (self.costs.crops_s(1) if self._turns else 0.0) <= self._left_s
         since_s = time_s if self._put_off_s is None else self._put_off_s
@@ -292,49 +245,42 @@ class Scheduler:
         used up the frame.
         """
         due = np.ones(len(track_ids), dtype=bool) if due is None else due
-        if not self.budget or not due.any():
+        if not self.limited or not due.any():
             return due
+        wanted = int(due.sum())
         least = 0 if self._detects or self._debt_s > 0.0 else 1
-        most = max(least, self.costs.most_crops(int(due.sum()), self._left_s))
+        fitting = (n for n in range(wanted, least, -1) if self.costs.crops_s(n) <= self._left_s)
+        self._crops = next(fitting, least)
         turns = np.array([self._turns.get(one, 0) for one in track_ids])
         order = np.argsort(turns, kind="stable")
-        posed = order[due[order]][:most]
+        posed = order[due[order]][: self._crops]
         chosen = np.zeros(len(track_ids), dtype=bool)
         chosen[posed] = True
         turns[posed] = self._turn + 1 + np.arange(len(posed))
         self._turn += len(posed)
         self._turns = dict(zip(track_ids, turns.tolist(), strict=True))
-        self._crops = len(posed)
-        self.dropped_work.poses += int(due.sum()) - self._crops
+        self.dropped_work.poses += wanted - self._crops
         return chosen
 
     def end(
         self, captured_s: float, start_s: float, end_s: float, stages_ms: Mapping[str, float]
     ) -> None:
         """The frame that was taken up at ``start_s`` is done at ``end_s``."""
-        if not self.budget:
+        if not self.limited:
             return
         took_s, costs = end_s - start_s, self.costs
         detect_s, network_s = (stages_ms.get(name, 0.0) / 1e3 for name in ("detect", "network"))
         if self._detects:
-            costs.learn_detection(detect_s)
+            costs.learn("detect_s", detect_s)
         if self._crops:
             costs.learn_crops(self._crops, network_s)
-        costs.other_s = _mixed(costs.other_s, max(0.0, took_s - detect_s - network_s))
-        self._ready_s[captured_s] = end_s
-        while len(self._ready_s) > FRAMES_REMEMBERED:  # nobody says when they are shown
-            self._ready_s.pop(next(iter(self._ready_s)))
-        if self.budget.target_fps is not None:
-            owed_s = self._debt_s + took_s - self._share_s
-            self._debt_s = min(max(-self._share_s, owed_s), MOST_DEBT * self._share_s)
-        if self.budget.max_latency_ms is not None:
-            late = end_s - captured_s + costs.after_s > self._limit_s
-        else:
-            late = self._debt_s > 0.0
-        self.dropped_work.late += late
+        costs.learn("other_s", max(0.0, took_s - detect_s - network_s))
+        costs.learn("ready_s", end_s - captured_s)
+        owed_s = self._debt_s + took_s - self._share_s
+        self._debt_s = min(max(-self._share_s, owed_s), MOST_DEBT * self._share_s)
+        late = end_s - captured_s + costs.after_s > self._limit_s
+        self.dropped_work.late += late or (np.isinf(self._limit_s) and self._debt_s > 0.0)
 
-    def shown(self, captured_s: float, shown_s: float) -> None:
-        """The frame captured then is on the screen now: the way there counts as latency too."""
-        ready_s = self._ready_s.pop(captured_s, None)
-        if ready_s is not None:
-            self.costs.after_s = _mixed(self.costs.after_s, shown_s - ready_s)
+    def shown(self, age_s: float) -> None:
+        """A frame is on the screen ``age_s`` after its capture, which counts as its latency."""
+        self.costs.learn("after_s", max(0.0, age_s - self.costs.ready_s))

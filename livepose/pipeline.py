@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.budget import Budget, PoseSchedule, Scheduler
+from livepose.budget import PoseSchedule, Scheduler
 from livepose.detection import (
     Detections,
     DetectionSchedule,
@@ -96,19 +96,20 @@ class PosePipeline:
         self.clock = StageClock() if networks is None else networks[0].clock
         self.estimator, self.detector = networks or _open_networks(chosen, self.clock, told)
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
-        self.scheduler = Scheduler(Budget(chosen.max_latency_ms, chosen.target_fps))
-        self.schedule = DetectionSchedule(second_scale=not self.scheduler.budget)
+        self.scheduler = Scheduler(chosen.max_latency_ms, chosen.target_fps)
+        self.schedule = DetectionSchedule(second_scale=not self.scheduler.limited)
         tracking = TrackerSettings(
             max_people=chosen.max_people,
             detect_every=chosen.detect_every,
             whole_frame=self.detector is None,
         )
-        if self.scheduler.budget:
+        if self.scheduler.limited:
             tracking = replace(tracking, coast_s=PATIENT_COAST_S)
         self.tracker = Tracker(tracking, oks_sigmas=self.skeleton.oks_sigmas)
         self.smoother = Smoother(chosen.smooth)
         on_gpu = self.estimator.runtime.device != "cpu"  # which looks at a few more for nothing
-        self.pose_schedule = PoseSchedule(self.smoother, chosen.pose_every_frame or on_gpu)
+        every = chosen.pose_every_frame or on_gpu or chosen.smooth == "none"
+        self.pose_schedule = PoseSchedule(self.smoother, every)
         self.shots = ShotBoundaries()
 
     # -- one image -------------------------------------------------------------------------------
@@ -286,7 +287,8 @@ class PosePipeline:
 
     def shown_after(self, latency_s: float) -> None:
         """Poses reach the eye this long after their image: ``predict`` makes up for it."""
-        if self.settings.predict:
+        self.scheduler.shown(latency_s)
+        if self.settings.predict and self.settings.smooth != "none":
             self.smoother.lead_s = min(max(latency_s, 0.0), LONGEST_LEAD_S)
 
     def reset(self) -> None:
@@ -304,10 +306,10 @@ class PosePipeline:
         """
         blank_bgr = np.zeros((*size_wh[::-1], 3), dtype=np.uint8)
         warm_up, on_cpu = self.estimator.runtime.warm_up, self.estimator.runtime.device == "cpu"
-        sooner = live and on_cpu and not self.scheduler.budget
+        sooner = live and on_cpu and not self.scheduler.limited
         sizes = WARM_BATCHES[:1] if sooner else WARM_BATCHES
         _both(lambda: warm_up(sizes), lambda: self._detect([blank_bgr]), together=on_cpu)
-        for people in WARM_BATCHES if self.scheduler.budget else WARM_BATCHES[:1]:
+        for people in WARM_BATCHES if self.scheduler.limited else WARM_BATCHES[:1]:
             self._warm_stages(blank_bgr, people)
         self.reset()
         self.process(blank_bgr, 0.0)

@@ -231,9 +231,7 @@ class Player:
         self._wait_until_due(frame)
         self._put_on_screen(poses, drawn_bgr)
         if frame.captured_s is not None:
-            shown_s = time.perf_counter()
-            self._ages_ms.append((shown_s - frame.captured_s) * 1e3)
-            self.pipeline.scheduler.shown(frame.captured_s, shown_s)
+            self._ages_ms.append((time.perf_counter() - frame.captured_s) * 1e3)
             self.pipeline.shown_after(float(np.median(self._ages_ms)) / 1e3)
         commands, self._commands = self._commands + self._poll(), []
         self._obey(commands, drawn_bgr)

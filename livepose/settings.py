@@ -21,7 +21,7 @@ ALIGNMENTS = ("pixel_centre", "hrnet", "dark", "udp", "stride")
 EXPORT_SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin"), "torchscript": (".pt",)}
 ONE = "1"
 """The ``nargs`` of an option whose several values stand in one word, such as ``dark,argmax``."""
-SMOOTHINGS = ("still", "balanced", "fast", "one-euro", "none")
+SMOOTHINGS = ("still", "balanced", "fast", "none")
 LEAST_SIDE_PX, MOST_SIDE_PX, SIDE_STEP_PX = 32, 1024, 16
 """Sides of the image of a person that a pose network takes ..."""
 BEST_STEP_PX = 32

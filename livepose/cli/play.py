@@ -141,7 +141,7 @@ def _files(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Iter
     json = {**lines, "slim": asked.slim, "each": each_of(said)}
     # The last JSON line says what was given up to hold the budget.
     scheduler = pipeline.scheduler
-    ending = (lambda: {"given_up": asdict(scheduler.dropped_work)}) if scheduler.budget else None
+    ending = (lambda: {"given_up": asdict(scheduler.dropped_work)}) if scheduler.limited else None
     tables: list[tuple[Any, Callable[[Any], Sink]]] = [
         (asked.output, lambda path: _drawn_sink(path, source, **over)),
         (asked.json, lambda path: JsonLinesSink(path, said, ending, **json)),
@@ -209,7 +209,8 @@ def _live(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Itera
 def _header(stream: Stream, pipeline: PosePipeline) -> dict[str, Any]:
     """What JSON lines and receivers are told first: what the numbers mean and came from."""
     source, outputs = stream.source, stream.options.outputs
-    runtime, budget = pipeline.estimator.runtime, pipeline.scheduler.budget
+    runtime, chosen = pipeline.estimator.runtime, pipeline.settings
+    budget = {name: getattr(chosen, name) for name in ("max_latency_ms", "target_fps")}
     (width, height), (scale_x, scale_y) = source.size_wh, source.scale_xy
     said = make_header(
         source=source.name,
@@ -227,7 +228,7 @@ def _header(stream: Stream, pipeline: PosePipeline) -> dict[str, Any]:
         },
         detector=None if pipeline.detector is None else pipeline.detector.name,
         smooth=pipeline.smoother.method,
-        budget=asdict(budget) if budget else None,
+        budget=budget if pipeline.scheduler.limited else None,
         keypoint_threshold=outputs.kpt_thr,
     )
     return {**said, "angles": list(NAMES)} if outputs.angles else said

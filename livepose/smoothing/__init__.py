@@ -1,9 +1,9 @@
 """Smoothing: still people do not tremble, fast hands do not lag.
 
-The public ``Smoother`` validates and keeps one state for each track; ``filters`` are numba kernels,
-which ``_kernels`` runs on all people of a frame in one call.
+The public ``Smoother`` validates and keeps one state for each track; ``imm`` is the filter of a
+keypoint, which ``_kernels`` runs on all people of a frame in one call.
 """
 
-from livepose.smoothing.smoother import METHODS, PRESETS, PRICES, Smoother, SmoothingSettings
+from livepose.smoothing.smoother import PRICES, Smoother
 
-__all__ = ["METHODS", "PRESETS", "PRICES", "Smoother", "SmoothingSettings"]
+__all__ = ["PRICES", "Smoother"]

@@ -3,8 +3,7 @@
 ``slots`` (P,) say which of the ``bodies`` (S, 2) and ``states`` (S, K, ...) is whose, -1 for who is
 not followed. Of a body is kept when it was last seen, NaN at first, and its scale. ``people`` are
 boxes (P, 4), keypoints (P, K, 2), scores (P, K), covariances (P, K, 2, 2) and states (P, K);
-``times_s`` are now, and how far ahead of it keypoints are wanted; ``chosen`` are the numbers of
-``SmoothingSettings``.
+``times_s`` are now, and how far ahead of it keypoints are wanted.
 """
 
 import math
@@ -15,19 +14,12 @@ from numpy.typing import NDArray
 from livepose.boxes import around
 from livepose.compiled import kernel
 from livepose.poses.states import KeypointState
-from livepose.smoothing.filters import (
-    doubt_of,
-    imm_filter,
-    low_pass_share,
-    one_euro,
-    propagate_keypoint,
-)
+from livepose.smoothing.imm import doubt_of, imm_filter, propagate_keypoint
 
 Floats = NDArray[np.float64]
 Slots = NDArray[np.int64]
 Masks = NDArray[np.bool_]
 People = tuple[Floats, Floats, Floats, Floats, NDArray[np.uint8]]
-Chosen = tuple[float, float, float]
 
 SEEN_S, SCALE_PX = 0, 1
 """Columns of ``bodies``."""
@@ -43,8 +35,7 @@ def smooth(
     bodies: Floats,
     states: Floats,
     times_s: tuple[float, float],
-    chosen: Chosen,
-    by_one_euro: bool,
+    noise_share: float,
 ) -> None:
     """Filters people in place; whoever is not followed passes untouched.
 
@@ -60,12 +51,9 @@ def smooth(
         for k in range(scores.shape[1]):
             state, spread = states[slots[p], k], covariance_px2[p, k]
             found = xy[p, k, 0], xy[p, k, 1], scores[p, k], (spread[0, 0] + spread[1, 1]) / 2
-            if by_one_euro:
-                x, y, score, seen = one_euro(state, found, times_s[0], body[SCALE_PX], chosen[1:])
-            else:
-                x, y, score, seen = imm_filter(
-                    state, found, times_s, body[SCALE_PX], chosen[0], scratch
-                )
+            x, y, score, seen = imm_filter(
+                state, found, times_s, body[SCALE_PX], noise_share, scratch
+            )
             xy[p, k, 0], xy[p, k, 1], scores[p, k] = x, y, score
             if not seen:
                 keypoint_states[p, k] = PREDICTED if math.isfinite(x + y) else MISSING
@@ -82,8 +70,8 @@ def learn_scale(body: Floats, box_xyxy: Floats, xy: Floats, time_s: float) -> No
     old = body[SCALE_PX]
     if not now > 0.0:
         now = 1.0 if math.isnan(old) else old
-    share = low_pass_share(SCALE_CUTOFF_HZ, time_s - body[SEEN_S])
-    body[SCALE_PX] = now if math.isnan(old) else old + share * (now - old)
+    turn = 2.0 * math.pi * SCALE_CUTOFF_HZ * (time_s - body[SEEN_S])
+    body[SCALE_PX] = now if math.isnan(old) else old + turn / (turn + 1.0) * (now - old)
     body[SEEN_S] = time_s
 
 
@@ -107,12 +95,12 @@ def doubts(slots: Slots, bodies: Floats, states: Floats, time_s: float) -> Float
 @kernel
 def propagate(
     people: People,
-    overdue: Masks,
     slots: Slots,
     bodies: Floats,
     states: Floats,
     times_s: tuple[float, float],
-    chosen: Chosen,
+    noise_share: float,
+    overdue: Masks,
 ) -> None:
     """Fills in people who were not looked at; if a look is ``overdue`` (P,) they are predicted."""
     _, xy, scores, covariance_px2, keypoint_states = people
@@ -122,7 +110,7 @@ def propagate(
         body = bodies[slots[p]]
         for k in range(scores.shape[1]):
             x, y, scores[p, k], variance = propagate_keypoint(
-                states[slots[p], k], body[SEEN_S], times_s, body[SCALE_PX], chosen[0]
+                states[slots[p], k], body[SEEN_S], times_s, body[SCALE_PX], noise_share
             )
             xy[p, k, 0], xy[p, k, 1] = x, y
             if overdue[p]:

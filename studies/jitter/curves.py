@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from livepose.budget import PoseSchedule
-from livepose.smoothing import METHODS, Smoother, SmoothingSettings
+from livepose.smoothing import PRICES, Smoother
 from livepose.tracking import Tracked
 from studies.jitter.measures import Measures, Truth, errors, measure_against
+from studies.jitter.one_euro import one_euro
 from studies.jitter.recording import Floats, Recording, smooth
 from studies.jitter.scenes import Clip
 
@@ -30,8 +31,12 @@ class Point:
 def presets(
     recordings: Sequence[Recording], truths: Sequence[Truth], joint: int | None = None
 ) -> dict[str, Measures]:
-    """Every choice of ``--smooth``, on one keypoint or on all."""
-    return {name: _tried(recordings, truths, name, joint=joint) for name in METHODS}
+    """Every choice of ``--smooth``, and One Euro, on one keypoint or on all."""
+    found = {name: [smooth(one, name) for one in recordings] for name in PRICES}
+    found["one-euro"] = [one_euro(one) for one in recordings]
+    return {
+        name: measure_against(recordings, truths, paths, joint) for name, paths in found.items()
+    }
 
 
 def by_keypoint(
@@ -66,15 +71,15 @@ def curves(
     blind = [without_covariance(one) for one in recordings]
     points = []
     for share in NOISE_SHARES:
-        chosen = SmoothingSettings(noise_share=share)
-        points.append(Point("livepose", share, _tried(recordings, truths, "balanced", chosen)))
-        points.append(Point(UNAWARE, share, _tried(blind, truths, "balanced", chosen)))
+        for curve, seen in (("livepose", recordings), (UNAWARE, blind)):
+            found = [smooth(one, "balanced", share) for one in seen]
+            points.append(Point(curve, share, measure_against(seen, truths, found)))
         advance(2)
     for rest_hz in REST_CUTOFFS_HZ:
         for rise in CUTOFFS_PER_SPEED:
-            chosen = SmoothingSettings(min_cutoff_hz=rest_hz, cutoff_per_speed=rise)
-            found = _tried(recordings, truths, "one-euro", chosen)
-            points.append(Point(f"One Euro, {rest_hz:g} Hz at rest", rise, found))
+            found = [one_euro(one, rest_hz, rise) for one in recordings]
+            measures = measure_against(recordings, truths, found)
+            points.append(Point(f"One Euro, {rest_hz:g} Hz at rest", rise, measures))
             advance(1)
     return points
 
@@ -92,17 +97,6 @@ def without_covariance(recording: Recording) -> Recording:
     share = (covariance[..., 0, 0] + covariance[..., 1, 1]) / 2 / area
     flat = np.nanmedian(share) * np.broadcast_to(area, share.shape)
     return replace(recording, covariance_px2=flat[..., None, None] * np.eye(2))
-
-
-def _tried(
-    recordings: Sequence[Recording],
-    truths: Sequence[Truth],
-    method: str,
-    settings: SmoothingSettings | None = None,
-    joint: int | None = None,
-) -> Measures:
-    found = [smooth(one, method, settings) for one in recordings]
-    return measure_against(recordings, truths, found, joint)
 
 
 def at_equal(points: Sequence[Point], curve: str, known: str, wanted: str, value: float) -> float:

@@ -17,7 +17,7 @@ from livepose.estimator import PoseEstimator
 from livepose.pipeline import PosePipeline
 from livepose.poses import Poses
 from livepose.skeletons import SKELETONS
-from livepose.smoothing import Smoother, SmoothingSettings
+from livepose.smoothing import Smoother
 from livepose.sources import Source
 from livepose.tracking import Tracker, TrackerSettings
 from studies.jitter.scenes import Clip
@@ -163,11 +163,11 @@ def watch(
 def smooth(
     recording: Recording,
     method: str,
-    settings: SmoothingSettings | None = None,
+    noise_share: float | None = None,
     lead_s: float = 0.0,
 ) -> Floats:
     """Keypoints (T, P, K, 2) of a recording after the filter; NaN where nobody was tracked."""
-    smoother = Smoother(method, settings)
+    smoother = Smoother(method, noise_share)
     smoother.lead_s = lead_s
     found = np.full_like(recording.keypoints_xy, np.nan)
     for index, time_s in enumerate(recording.times_s):

@@ -71,9 +71,8 @@ def test_nobody_is_propagated_for_longer_than_a_quarter_of_a_second(rate_hz: int
     [
         ((50,), {}),
         ((50, 400), {"every_frame": True}),
-        ((50, 400), {"method": "one-euro"}),
     ],
-    ids=["one alone", "who asks for it", "a filter that does not predict"],
+    ids=["one alone", "who asks for it"],
 )
 def test_everybody_is_looked_at_in_every_frame(lefts: tuple[float, ...], how: dict) -> None:
     assert Scene(lefts, **how).frames(60).all()

@@ -7,8 +7,9 @@ import pytest
 
 from livepose.errors import DataError
 from studies.jitter.__main__ import main
+from studies.jitter.curves import presets
 from studies.jitter.measures import measure_against, truth_of
-from studies.jitter.recording import Recording, smooth
+from studies.jitter.recording import Recording
 from studies.jitter.report import costs, table
 from studies.jitter.scenes import MOVES, apply
 
@@ -57,10 +58,7 @@ def test_lag_is_found_again_in_milliseconds(delay: int) -> None:
 
 def test_the_default_trembles_less_and_lags_less_than_one_euro_on_made_paths() -> None:
     clips = [recording("still", noise=1.2), recording("stop-and-go", noise=1.2)]
-    figures = {
-        name: measured(*clips, found=[smooth(one, name) for one in clips])
-        for name in ("balanced", "one-euro", "none")
-    }
+    figures = presets(clips, [truth_of(one) for one in clips])
     euro, ours = figures["one-euro"], figures["balanced"]
     assert ours.tremble_px < 0.7 * euro.tremble_px
     assert ours.lag_ms < 0.7 * euro.lag_ms

@@ -1,7 +1,7 @@
-"""Numba kernels of the filters of one keypoint, as ``Smoother`` describes them.
+"""Numba kernels of the filter of one keypoint, as ``Smoother`` describes it.
 
-``found`` is a measurement: x, y, score, and variance in px², NaN where unknown. A filter returns x,
-y, score, and whether the measurement was taken in. Numbers without a unit are in body scales;
+Three models move in each ``state``: rest, slow and quick motion. ``found`` is a measurement: x, y,
+score, and variance in px², NaN where unknown. Numbers without a unit are in body scales;
 docs/smoothness.md chose them.
 """
 
@@ -14,7 +14,6 @@ from livepose.compiled import kernel
 
 Floats = NDArray[np.float64]
 Found = tuple[float, float, float, float]
-Filtered = tuple[float, float, float, bool]
 Chances = tuple[float, float, float]
 
 FADE_S = 0.2
@@ -23,60 +22,6 @@ GAP_S = 1.5
 """Somebody not seen for longer starts anew, and is forgotten; as long as the tracker knows who
 somebody out of sight is, and longer than from one image to the next."""
 _JUMP = 0.3  # what comes back farther away starts anew instead of gliding there
-
-# -- One Euro --------------------------------------------------------------------------------------
-
-ONE_EURO_COLUMNS = 9
-_X, _Y, _VX, _VY, _EURO_SEEN_S, _EURO_SCORE, _EURO_HELD, _RAW_X, _RAW_Y = range(ONE_EURO_COLUMNS)
-"""x, y (smoothed, px), vx, vy (smoothed, body scales a second), when it was last seen (NaN: never),
-its score then, whether it is held in place, and x, y as last measured: speed is taken between
-measurements. Against the smoothed position it would count the lag as speed."""
-_SPEED_CUTOFF_HZ = 2.0
-_SAME_TIME_S = 1e-6  # no speed can be had over next to no time
-
-
-@kernel
-def low_pass_share(cutoff_hz: float, dt_s: float) -> float:
-    """Share of the new sample in a first-order low-pass after ``dt_s`` seconds."""
-    turn = 2.0 * math.pi * cutoff_hz * dt_s
-    return turn / (turn + 1.0)
-
-
-@kernel
-def one_euro(
-    state: Floats, found: Found, time_s: float, scale_px: float, cutoffs: tuple[float, float]
-) -> Filtered:
-    """``cutoffs`` are that at rest in Hz, and what a body scale a second adds to it.
-
-    What is not there is held in place and fades; once faded it is forgotten.
-    """
-    x, y, score, _ = found
-    seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
-    dt_s = time_s - state[_EURO_SEEN_S]  # NaN if never seen, and then every comparison is false
-    if not seen and 0.0 <= dt_s < FADE_S:
-        state[_EURO_HELD] = 1.0
-        score = state[_EURO_SCORE] * (1.0 - dt_s / FADE_S)
-    elif not seen:
-        state[_X] = state[_Y] = state[_EURO_SEEN_S] = np.nan
-        state[_EURO_HELD] = score = 0.0
-    elif not abs(dt_s) < _SAME_TIME_S:
-        reach_px = math.inf if state[_EURO_HELD] == 0.0 else _JUMP * scale_px
-        if dt_s > 0.0 and math.hypot(x - state[_X], y - state[_Y]) <= reach_px:
-            share = low_pass_share(_SPEED_CUTOFF_HZ, dt_s)
-            state[_VX] += share * ((x - state[_RAW_X]) / (dt_s * scale_px) - state[_VX])
-            state[_VY] += share * ((y - state[_RAW_Y]) / (dt_s * scale_px) - state[_VY])
-            speed = math.hypot(state[_VX], state[_VY])
-            share = low_pass_share(cutoffs[0] + cutoffs[1] * speed, dt_s)
-            state[_X] += share * (x - state[_X])
-            state[_Y] += share * (y - state[_Y])
-        else:
-            state[_X], state[_Y], state[_VX], state[_VY] = x, y, 0.0, 0.0
-        state[_EURO_SEEN_S], state[_EURO_SCORE], state[_EURO_HELD] = time_s, score, 0.0
-        state[_RAW_X], state[_RAW_Y] = x, y
-    return state[_X], state[_Y], score, seen
-
-
-# -- three models: rest, slow and quick motion -----------------------------------------------------
 
 _CHANGES = (1e-5, 3e-3, 20.0)
 """Square of the way that a keypoint at rest drifts in a second; how abruptly slow and quick motion
@@ -91,7 +36,7 @@ _LEAST_PROBABILITY = 1e-4
 _LEAST_SCORE = 0.2  # keypoints below say nothing of whether somebody has to be looked at
 
 _MODELS, _NUMBERS = 3, 7
-_VX, _VY, _PLACE, _BOTH, _SPEED = range(2, _NUMBERS)
+_X, _Y, _VX, _VY, _PLACE, _BOTH, _SPEED = range(_NUMBERS)
 _WEIGHTS = _MODELS * _NUMBERS
 _SEEN_S, _SCORE, _NOISE, _HELD, _ODD_X, _ODD_Y = range(_WEIGHTS + _MODELS, _WEIGHTS + _MODELS + 6)
 IMM_COLUMNS = _WEIGHTS + _MODELS + 6
@@ -109,8 +54,11 @@ def imm_filter(
     scale_px: float,
     noise_share: float,
     scratch: Floats,
-) -> Filtered:
-    """``times_s`` are now, and how far ahead of it; ``scratch`` is (5, 7)."""
+) -> tuple[float, float, float, bool]:
+    """x, y and score, and whether the measurement was taken in; ``scratch`` is (5, 7).
+
+    ``times_s`` are now, and how far ahead of it the keypoint is wanted.
+    """
     x, y, score, variance = found
     gone_s = times_s[0] - state[_SEEN_S]
     seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
