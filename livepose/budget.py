@@ -4,6 +4,7 @@
 and is told how long things took; it has no clock of its own.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -182,19 +183,19 @@ class Scheduler:
         self, max_latency_ms: float | None = None, target_fps: float | None = None
     ) -> None:
         self.limited = max_latency_ms is not None or target_fps is not None
-        self._limit_s = np.inf if max_latency_ms is None else max_latency_ms / 1e3
-        self._share_s = np.inf if target_fps is None else 1.0 / target_fps
+        self._limit_s = math.inf if max_latency_ms is None else max_latency_ms / 1e3
+        self._share_s = math.inf if target_fps is None else 1.0 / target_fps
         self.costs = Costs()
         self.reset()
 
     def reset(self) -> None:
         """A new stream begins; what things cost stays known."""
         self.dropped_work = DroppedWork()
-        self._debt_s, self._left_s = 0.0, np.inf
+        self._debt_s, self._left_s = 0.0, math.inf
         self._detected_before, self._detects, self._crops = False, False, 0
         self._put_off_s: float | None = None
         self._was_too_old = False
-        self._taken_s = -np.inf
+        self._taken_s = -math.inf
         self._turn = 0
         self._turns: dict[int, int] = {}
 
@@ -204,8 +205,8 @@ class Scheduler:
         One that came too soon for the rate, or one that is too old already to be in time (but never
         two of those in a row).
         """
-        paced = np.isfinite(self._share_s)
-        too_soon = bool(paced and 0.0 <= time_s - self._taken_s < EARLY * self._share_s)
+        paced = math.isfinite(self._share_s)
+        too_soon = paced and 0.0 <= time_s - self._taken_s < EARLY * self._share_s
         too_old = not too_soon and not self._was_too_old and (age_s or 0.0) > self._limit_s
         self._was_too_old = too_old
         if too_soon or too_old:
@@ -279,7 +280,7 @@ class Scheduler:
         owed_s = self._debt_s + took_s - self._share_s
         self._debt_s = min(max(-self._share_s, owed_s), MOST_DEBT * self._share_s)
         late = end_s - captured_s + costs.after_s > self._limit_s
-        self.dropped_work.late += late or (np.isinf(self._limit_s) and self._debt_s > 0.0)
+        self.dropped_work.late += late or (math.isinf(self._limit_s) and self._debt_s > 0.0)
 
     def shown(self, age_s: float) -> None:
         """A frame is on the screen ``age_s`` after its capture, which counts as its latency."""

@@ -1,5 +1,8 @@
 """What is put off so that a budget is held: pure logic, times made up."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -87,6 +90,7 @@ def test_a_detection_that_does_not_fit_is_spaced_and_comes_all_the_same() -> Non
     assert dropped.detections == 100 - machine.detections
     assert dropped.late >= machine.detections - 1
     assert any("detections put off" in line for line in dropped.words())
+    assert json.loads(json.dumps(asdict(dropped)))["late"] == dropped.late
     machine.scheduler.reset()
     assert machine.scheduler.dropped_work == DroppedWork()
     assert machine.scheduler.costs.detect_s == pytest.approx(DETECT_S)
