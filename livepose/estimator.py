@@ -2,11 +2,8 @@
 benchmark share.
 """
 
-import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -16,24 +13,17 @@ from livepose.boxes import Boxes
 from livepose.compiled import kernel
 from livepose.crops import CropGeometry, cut_crops
 from livepose.crops._kernels import Placing, to_image
-from livepose.errors import LiveposeError
 from livepose.frame import ImageBgr, StageClock
 from livepose.heatmaps import DECODERS, blur_taps, decode
 from livepose.heatmaps._kernels import Real, decode_dark_maps
 from livepose.heatmaps.decoding import as_contiguous
 from livepose.runtimes import Runtime
-from livepose.runtimes.protocol import ResizableRuntime
-from livepose.settings import BEST_STEP_PX
 from livepose.skeletons import Skeleton
-from livepose.threads import give_way
 from livepose.weights._kernels import calibrate
 from livepose.weights.calibration import calibration_of
 
-logger = logging.getLogger(__name__)
-
 Floats = NDArray[np.float64]
 
-SMALL_PEOPLE_BATCHES = (1, 2, 3, 4)
 NO_CALIBRATION = np.empty(0), (0.0, 0.0, 0.0, 0.0)
 
 
@@ -85,9 +75,6 @@ class PoseEstimator:
         One of ``livepose.heatmaps.DECODERS``; may be changed at any time.
     clock : StageClock, optional
         Told the milliseconds of the stages crop, network and decode.
-    small_people_px : float, optional
-        People whose crop is lower than this in the image go through a smaller input of the same
-        network, where the runtime can do that; 0 is nobody, None what suits the weights.
     """
 
     def __init__(
@@ -95,7 +82,6 @@ class PoseEstimator:
         runtime: Runtime,
         method: str = "dark",
         clock: StageClock | None = None,
-        small_people_px: float | None = None,
     ) -> None:
         if method not in DECODERS:
             raise ValueError(f"decoding: expected one of {sorted(DECODERS)}, got {method!r}")
@@ -104,23 +90,6 @@ class PoseEstimator:
         self.calibration = calibration_of(runtime.card)
         self.geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw)
         self._readings: dict[tuple[int, int], tuple[Any, ...]] = {}
-        self.small_people = self._small_people(
-            runtime.card.small_people_px if small_people_px is None else small_people_px
-        )
-        self.wait = True
-        """Whether an image may wait until the smaller input is ready: a live one may not."""
-
-    def _small_people(self, below_px: float) -> "SmallPeople | None":
-        runtime, input_hw = self.runtime, smaller_size(self.runtime.card.input_hw)
-        if below_px <= 0 or input_hw is None or not isinstance(runtime, ResizableRuntime):
-            return None
-
-        def open_smaller() -> PoseEstimator:
-            smaller = runtime.at_size(input_hw)
-            smaller.warm_up(SMALL_PEOPLE_BATCHES)
-            return PoseEstimator(smaller, self.method, self.clock, 0)
-
-        return SmallPeople(below_px, open_smaller)
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints of the people in these boxes, (P, 4), of one image (H, W, 3)."""
@@ -130,21 +99,6 @@ class PoseEstimator:
         self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
     ) -> list[Estimates]:
         """The same for several images, whose crops go through the network in one batch."""
-        if (people := self.small_people) is None:
-            return self._estimate(images_bgr, boxes_xyxy)
-        small = [self.geometry.heights_px(boxes) < people.below_px for boxes in boxes_xyxy]
-        smaller = people.estimator(self.wait) if any(some.any() for some in small) else None
-        if smaller is None:
-            return self._estimate(images_bgr, boxes_xyxy)
-        smaller.method = self.method
-        pairs = list(zip(boxes_xyxy, small, strict=True))
-        usual = self._estimate(images_bgr, [boxes[~which] for boxes, which in pairs])
-        others = smaller._estimate(images_bgr, [boxes[which] for boxes, which in pairs])
-        return list(map(Estimates.joined, usual, others, small))
-
-    def _estimate(
-        self, images_bgr: Sequence[ImageBgr], boxes_xyxy: Sequence[Boxes]
-    ) -> list[Estimates]:
         crops = [self.cut(*pair) for pair in zip(images_bgr, boxes_xyxy, strict=True)]
         if not crops:
             return []
@@ -197,49 +151,6 @@ class PoseEstimator:
             known = taps, self.geometry.placing((height, width)), *(numbers or NO_CALIBRATION)
             self._readings[height, width] = known
         return known
-
-
-class SmallPeople:
-    """Estimates people whose crop is lower than ``below_px`` in the image, by a smaller input.
-
-    Their crop loses no pixel in it, and takes half of the operations. ``open_estimator`` gives the
-    estimator of the smaller input; it is called in a thread when the first of them comes.
-    """
-
-    def __init__(self, below_px: float, open_estimator: Callable[[], PoseEstimator]) -> None:
-        self.below_px, self._open_estimator = below_px, open_estimator
-        self._opened: Future[PoseEstimator | None] | None = None
-
-    def estimator(self, wait: bool) -> PoseEstimator | None:
-        """The estimator of the smaller input; None until it is ready, or where it cannot be had."""
-        if self._opened is None:
-            self._opened = Future()
-            Thread(
-                target=self._open, args=(self._opened,), name="small people", daemon=True
-            ).start()
-        return self._opened.result() if wait or self._opened.done() else None
-
-    def _open(self, opened: "Future[PoseEstimator | None]") -> None:
-        give_way()
-        made = None
-        try:
-            made = self._open_estimator()
-            logger.info(f"people below {self.below_px:g} px go through a smaller input from now on")
-        except (LiveposeError, RuntimeError) as error:
-            logger.warning(f"small people go through the usual input: {error}")
-        finally:
-            opened.set_result(made)
-
-
-def smaller_size(input_hw: tuple[int, int]) -> tuple[int, int] | None:
-    """The size of half of the operations; None where networks do not bear it well.
-
-    >>> smaller_size((128, 96)), smaller_size((256, 192)), smaller_size((64, 64))
-    ((96, 64), (192, 128), None)
-    """
-    rows, columns = 3 * input_hw[0] / 4, 2 * input_hw[1] / 3
-    whole = rows % BEST_STEP_PX == columns % BEST_STEP_PX == 0
-    return (int(rows), int(columns)) if whole else None
 
 
 # Between the network and this nothing of Python or NumPy is in the processor's caches, and each

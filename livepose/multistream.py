@@ -135,7 +135,7 @@ class SharedEstimator(PoseEstimator):
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints of the people in these boxes, (P, 4), of one image (H, W, 3)."""
-        self._inner.wait, self._inner.method = self.wait, self.method
+        self._inner.method = self.method
         with self.clock.stage("network"):
             return self._batching(self._inner.estimate_frames, image_bgr, boxes_xyxy)
 

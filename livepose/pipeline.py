@@ -144,7 +144,7 @@ class PosePipeline:
             return self.process_stills([image])[0]
         image_bgr = as_image_bgr(image)
         with self.lock, self.clock.frame():
-            self.schedule.wait = self.estimator.wait = captured_s is None
+            self.schedule.wait = captured_s is None
             start_s = time.perf_counter()
             captured_s = start_s if captured_s is None else captured_s
             self.scheduler.begin(start_s - captured_s)
@@ -372,7 +372,7 @@ def _open_networks(
     def open_pose() -> PoseEstimator:
         names = chosen.weights, chosen.runtime, chosen.device, chosen.precision
         runtime = open_runtime(*names, input_hw=chosen.input_hw, offline=chosen.offline)
-        estimator = PoseEstimator(runtime, chosen.decode, clock, chosen.small_people_px)
+        estimator = PoseEstimator(runtime, chosen.decode, clock)
         told("pose network")
         return estimator
 

@@ -161,11 +161,6 @@ class Settings:
         None, "size of a person's image for the pose network; default: that of the weights",
         flag="--input", metavar="HxW", parse=parse_input_size,
     )  # fmt: skip
-    small_people_px: float | None = option(
-        None, "people whose crop is lower than this go through a smaller input of the network, at "
-        "half of the price; 0: nobody; default: what suits the weights",
-        flag="--small-people", metavar="PX", least=0,
-    )  # fmt: skip
     pose_every_frame: bool = option(False, "nobody is propagated, however well predicted")
     decode: str = option("dark", "heatmaps to keypoints", choices=DECODINGS)
     smooth: str = option("balanced", "against trembling", choices=SMOOTHINGS)

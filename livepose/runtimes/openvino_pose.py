@@ -29,7 +29,7 @@ from livepose.runtimes.verify import PROBES, probe_crops, require_agreement
 from livepose.settings import BEST_STEP_PX
 from livepose.weights import Card
 from livepose.weights.arrays import load_arrays, require_stated
-from livepose.weights.card import at_size, size_of
+from livepose.weights.card import size_of
 
 ov = openvino()
 
@@ -52,11 +52,6 @@ class OpenVinoRuntime:
         self._graph, self._sizes = graph, BATCH_SIZES if free else (1,)
         self._requests: dict[int, Any] = {}
         self.warm_up((1,))
-
-    def at_size(self, input_hw: tuple[int, int]) -> "OpenVinoRuntime":
-        """The same network for another size of crops."""
-        free = len(self._sizes) > 1
-        return OpenVinoRuntime(self._graph, at_size(self.card, input_hw), self.precision, free)
 
     def __call__(self, crops_bgr: Crops) -> Heatmaps:
         """Crops uint8 (B, h, w, 3) to heatmaps float32 (B, K, H, W)."""

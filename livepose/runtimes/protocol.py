@@ -1,7 +1,7 @@
 """What every runtime offers: bytes of crops in, heatmaps out."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +29,6 @@ class Runtime(Protocol):
 
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Runs batches of these sizes once, so that the first frame need not wait."""
-
-
-@runtime_checkable
-class ResizableRuntime(Runtime, Protocol):
-    """One that shares its network with others of other sizes."""
-
-    def at_size(self, input_hw: tuple[int, int]) -> Runtime:
-        """The same network for another size of crops."""
 
 
 def empty_heatmaps(card: Card, count: int = 0) -> Heatmaps:

@@ -45,7 +45,6 @@ FORMAT = "livepose-pose-1"
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 STRIDE = 4
-SMALL_PEOPLE = "small_people_px"
 _MOST_BLUR = 63
 """Heatmap pixels; published networks have 17 at most."""
 _NOTE = "note."
@@ -107,14 +106,6 @@ class Card:
         """Rows and columns of the heatmaps."""
         return self.input_hw[0] // STRIDE, self.input_hw[1] // STRIDE
 
-    @property
-    def small_people_px(self) -> float:
-        """The note of this name: people below may go through a smaller input; 0 is nobody."""
-        try:
-            return float(self.notes.get(SMALL_PEOPLE, 0))
-        except ValueError:
-            return 0.0
-
 
 def size_of(card: Card) -> str:
     """``128x96``."""
@@ -130,8 +121,7 @@ def at_size(card: Card, input_hw: tuple[int, int] | None) -> Card:
     if input_hw is None or tuple(input_hw) == card.input_hw:
         return card
     require_input_size(input_hw)
-    notes = {name: text for name, text in card.notes.items() if name != SMALL_PEOPLE}
-    return replace(card, input_hw=(input_hw[0], input_hw[1]), notes=notes)
+    return replace(card, input_hw=(input_hw[0], input_hw[1]))
 
 
 def to_metadata(card: Card) -> dict[str, str]:

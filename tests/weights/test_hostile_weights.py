@@ -48,7 +48,7 @@ CARD = {
     "architecture": json.dumps(ARCHITECTURE),
     "classes": "person",
     "input_px": "320",
-    "note.small_people_px": "20",
+    "note.hours": "20",
 }
 DEEP = ("[" * 100_000, '{"a":' * 900 + "1" + "}" * 900, "[" * 900 + "]" * 900)
 """More than a parser bears, and so much that only what comes after the parser breaks."""
