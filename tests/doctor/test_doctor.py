@@ -8,23 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from window.xvfb import running_display
 
 from livepose.cli import doctor, main
 from livepose.cli.doctor import CHECKS, FAIL, OK, WARN, Verdict, probe
 from livepose.sources.camera import Camera
 
-CPU = {"cuda_build": None, "cuda": [], "mps": False}
-CUDA = {"cuda_build": "12.8", "cuda": ["NVIDIA H200"], "mps": False}
-
 
 @pytest.fixture
 def verdicts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
     """What is said of this machine, healthy at first; tests break single checks."""
-    told = {name: Verdict(OK, "fine") for name, check in CHECKS.items() if check.broken}
-    told["torch"] = Verdict(OK, "2.13.0, a convolution runs", "", CPU)
-    monkeypatch.setattr(doctor, "probe", lambda name: told[name])
-    monkeypatch.setattr(doctor, "answer_of", lambda *words: "")
+    told = {name: Verdict(OK, "fine") for name in CHECKS}
+    monkeypatch.setattr(doctor, "probe", lambda name, *_: told[name])
     return told
 
 
@@ -70,38 +66,48 @@ def test_json_says_the_same_and_the_first_failure_decides_the_exit_code(
     assert main(["doctor"]) == 5
 
 
-def test_a_light_install_is_usable_and_not_asked_for_what_it_lacks(
-    verdicts: dict[str, Verdict],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    del verdicts["torch"]
+def test_a_light_install_is_not_asked_for_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda name: None)
-    assert main(["doctor", "--json"]) == 0
-    checks = json.loads(capsys.readouterr().out)["checks"]
-    absent = {one["name"]: one for one in checks if one["found"].startswith("not installed: ")}
-    assert set(absent) == {"torch", "ultralytics"}
-    assert {one["advice"] for one in absent.values()} == {"pip install 'livepose[torch]'"}
-    assert {one["status"] for one in absent.values()} == {WARN}
+    verdict = probe("torch")
+    assert verdict.status == WARN and verdict.found.startswith("not installed: no GPUs")
+    assert verdict.advice == "pip install 'livepose[torch]'"
+    assert CHECKS["device"].run("auto") == Verdict(OK, "cpu")
 
 
-def test_a_device_asked_for_and_absent_ends_with_five_and_what_mends_it(
-    verdicts: dict[str, Verdict],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_device_asked_for_and_absent_is_a_failure_and_says_what_mends_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["doctor", "--device", "cuda"]) == 5
-    assert "cuda is not there, only cpu" in capsys.readouterr().out
-    monkeypatch.setattr(doctor, "answer_of", lambda *words: "GPU 0: H200")
-    assert main(["doctor", "--device", "cuda"]) == 5
-    assert "--force-reinstall torch" in capsys.readouterr().out
-    assert main(["doctor"]) == 0
-    assert "an NVIDIA GPU is present" in capsys.readouterr().out
-    verdicts["torch"] = Verdict(OK, "2.13.0, a convolution runs", "", CUDA)
-    assert main(["doctor", "--device", "cuda"]) == 0
-    assert "cuda:0 NVIDIA H200" in capsys.readouterr().out
+    look, cuda, answers = CHECKS["device"].run, torch.cuda, [""]
+    monkeypatch.setattr(doctor, "answer_of", lambda *words: answers[0])
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(cuda, "device_count", lambda: 0)
+    assert look("cuda")[:2] == (FAIL, "cuda is not there, only cpu")
+    assert "--device cpu" in look("cuda").advice and look("auto").status == OK
+    answers[0] = "GPU 0: H200"
+    assert "--force-reinstall torch" in look("cuda").advice
+    assert look("auto").status == WARN and "an NVIDIA GPU is present" in look("auto").found
+    monkeypatch.setattr(cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(cuda, "get_device_name", lambda number: "NVIDIA H200")
+    assert look("cuda") == Verdict(OK, "cpu, cuda:0 NVIDIA H200")
+    assert look("cuda:1").status == FAIL
     with pytest.raises(SystemExit, match="2"):
         main(["doctor", "--device", "tpu"])
+    assert "expected auto, cpu, cuda" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda:7"])
+def test_the_device_that_is_asked_for_is_the_one_that_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    asked = []
+
+    def probed(name: str, *told: str) -> Verdict:
+        asked.append((name, *told))
+        return Verdict(FAIL if "cuda:7" in told else OK, "looked")
+
+    monkeypatch.setattr(doctor, "probe", probed)
+    assert main(["doctor", "--device", device]) == (5 if device == "cuda:7" else 0)
+    assert ("device", device) in asked
 
 
 @pytest.mark.parametrize(
@@ -118,14 +124,14 @@ def test_a_library_that_is_broken_is_a_finding_and_does_not_take_the_doctor_alon
         pytest.skip("an abort has no signal on Windows")
     (tmp_path / f"{module}.py").write_text(code)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-    verdict = probe(name, environment, timeout_s=2.0 if name == "torch" else 60.0)
+    verdict = probe(name, environment=environment, timeout_s=2.0 if name == "torch" else 60.0)
     assert verdict.status == status
     assert verdict.found.startswith(found)
     assert "install" in verdict.advice
 
 
 def test_an_unreachable_display_is_a_reason_and_no_crash() -> None:
-    verdict = probe("window", {**os.environ, "DISPLAY": ":4321"})
+    verdict = probe("window", environment={**os.environ, "DISPLAY": ":4321"})
     assert verdict.status in (OK, WARN)
     if sys.platform.startswith("linux"):
         assert ":4321 cannot be reached" in verdict.found
@@ -133,7 +139,7 @@ def test_an_unreachable_display_is_a_reason_and_no_crash() -> None:
 
 def test_on_a_display_the_doctor_really_opens_a_window(tmp_path: Path) -> None:
     with running_display(tmp_path) as display:
-        assert probe("window", display.environment)[:2] == (OK, "opens")
+        assert probe("window", environment=display.environment)[:2] == (OK, "opens")
 
 
 @pytest.mark.slow
@@ -144,7 +150,7 @@ def test_the_real_doctor_says_valid_json_and_ends_with_the_code_it_says() -> Non
     said = json.loads(done.stdout)
     assert done.returncode == said["exit_code"]
     statuses = {check["name"]: check["status"] for check in said["checks"]}
-    for name in CHECKS.keys() - {"window", "cameras", "ultralytics"}:
+    for name in CHECKS.keys() - {"window", "cameras"}:
         assert statuses[name] == OK, said
     for check in said["checks"]:
         assert check["status"] == OK or check["advice"], check
