@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from livepose.detection import open_detector
 from livepose.errors import UsageError
@@ -22,26 +21,8 @@ from livepose.evaluation.predict import (
 )
 from livepose.runtimes import Runtime
 from livepose.skeletons import SKELETONS
-from livepose.weights import Card
 
 LEAST_SCORE = 0.01
-Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-
-
-class CallableRuntime:
-    """Any function from crops (B, h, w, 3) to heatmaps (B, K, H, W), with a card, as a runtime."""
-
-    name, device, precision = "callable", "unknown", "unknown"
-
-    def __init__(self, network: Network, card: Card) -> None:
-        self._network, self.card = network, card
-
-    def __call__(self, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Heatmaps of these crops."""
-        return self._network(crops_bgr)
-
-    def warm_up(self, batch_sizes: object = ()) -> None:
-        """Nothing to warm."""
 
 
 def average_precision(

@@ -13,6 +13,7 @@ import torch
 from livepose.cli import main
 from livepose.detection import Detections, open_detector
 from livepose.errors import UsageError
+from livepose.training import loop
 from livepose.training.detector import (
     BoxedImages,
     Placement,
@@ -26,11 +27,12 @@ from livepose.training.settings import DetectorSettings
 from livepose.training.train_step import TrainStep
 
 BOX = np.array([[40.0, 30.0, 80.0, 90.0]])
-SMALL = ("--input-px", "64", "--batch", "2", "--threads", "1", "--log-every", "1")
+SMALL = ("--input-px", "64", "--batch", "2", "--threads", "1")
 
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LIVEPOSE_OFFLINE", "1")
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
