@@ -6,6 +6,8 @@ from itertools import pairwise
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+Convolution = nn.Conv2d | nn.ConvTranspose2d
+
 
 def fold_batch_norms(network: nn.Module) -> nn.Module:
     """A copy in evaluation mode that computes the same with a third fewer layers.
@@ -16,8 +18,8 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
     folded = copy.deepcopy(network).eval()
     for module in list(folded.modules()):
         for (name, layer), (norm_name, norm) in pairwise(list(module.named_children())):
-            transposed = isinstance(layer, nn.ConvTranspose2d)
-            if isinstance(norm, nn.BatchNorm2d) and (transposed or isinstance(layer, nn.Conv2d)):
+            if isinstance(layer, Convolution) and isinstance(norm, nn.BatchNorm2d):
+                transposed = isinstance(layer, nn.ConvTranspose2d)
                 setattr(module, name, fuse_conv_bn_eval(layer, norm, transpose=transposed))
                 setattr(module, norm_name, nn.Identity())
     return folded
