@@ -81,7 +81,7 @@ def quantise(
     }
     for runtime in (plain, rounded):
         advance = progress(f"AP in {runtime.precision}", people)
-        _, ap = average_precision(runtime, *dev, advance)
+        ap = average_precision(runtime, *dev, advance)
         measured[f"ap_{runtime.precision}"] = round(ap, 2)
     require_kept(measured)
     return ActivationRanges(card.sha256, limits, measured)

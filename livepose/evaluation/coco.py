@@ -93,16 +93,11 @@ def match(
 ) -> CocoMatches:
     """Lets pycocotools match results (COCO's submission form) with annotations.
 
-    Keypoints are matched by OKS with ``sigmas``; without them, boxes by IoU. DataError when a
-    result names an image that the annotations do not have, or nobody is annotated.
+    Keypoints are matched by OKS with ``sigmas``; without them, boxes by IoU. DataError when nobody
+    is annotated.
     """
     coco_class, evaluator_class = tools()
-    known = {int(image["id"]) for image in annotations["images"]}
-    if strangers := sorted({int(result["image_id"]) for result in results} - known):
-        raise DataError(
-            f"{len(strangers)} result image(s) are not among the {len(known)} annotated ones"
-            f" (first: id {strangers[0]}); do both files belong to the same set?"
-        )
+    known = sorted(int(image["id"]) for image in annotations["images"])
     # Copies, as pycocotools writes into them; ids from 1 on, as it takes a match with 0 for none.
     people = [{**one, "id": number} for number, one in enumerate(annotations["annotations"], 1)]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -112,7 +107,7 @@ def match(
         found = truth.loadRes([dict(one) for one in results]) if results else coco_class()
         evaluator = evaluator_class(truth, found, "bbox" if sigmas is None else "keypoints")
         settings = evaluator.params
-        settings.kpt_oks_sigmas, settings.imgIds, settings.catIds = sigmas, sorted(known), [1]
+        settings.kpt_oks_sigmas, settings.imgIds, settings.catIds = sigmas, known, [1]
         evaluator.evaluate()
     places = {name: settings.areaRngLbl.index(name) * len(known) for name in AREAS}
     areas = {

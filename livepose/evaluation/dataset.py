@@ -31,26 +31,25 @@ MAX_SIDE_PX, MAX_NUMBER = 100_000, 1e9
 
 @dataclass
 class Problems:
-    """Collects what is wrong with a set; in strict mode the first problem is an error."""
+    """Says what is wrong with a set; in strict mode the first problem is an error."""
 
     strict: bool = False
     advice: str = ""
     counts: Counter[str] = field(default_factory=Counter)
-    messages: list[str] = field(default_factory=list)
+    first: str = ""
 
     def add(self, kind: str, where: str, detail: str) -> None:
         """Note one problem; ``where`` names the file and the entry. DataError in strict mode."""
         message = f"{kind}: {where}: {detail}"
         if self.strict:
             raise DataError(message + self.advice)
+        self.first = self.first or message
         self.counts[kind] += 1
         if self.counts[kind] <= SHOWN_PER_KIND:
-            self.messages.append(message)
+            logger.warning(f"skipped {message}")
 
     def tell(self) -> None:
-        """Say every kept message and then how many of each kind were skipped."""
-        for message in self.messages:
-            logger.warning(f"skipped {message}")
+        """Say how many there were of the kinds that were not shown in full."""
         for kind, count in sorted(self.counts.items()):
             if count > SHOWN_PER_KIND:
                 logger.warning(f"skipped {count} in all: {kind}")
@@ -60,7 +59,7 @@ class Problems:
         if not self.counts:
             return ""
         kinds = ", ".join(f"{count} x {kind}" for kind, count in self.counts.most_common())
-        return f"; left out: {kinds} (first: {self.messages[0]})"
+        return f"; left out: {kinds} (first: {self.first})"
 
 
 @dataclass(frozen=True)
@@ -128,13 +127,12 @@ class Dataset:
         return np.where(labelled[..., None], rows[..., :2], np.nan), labelled
 
     def document(self) -> dict[str, Any]:
-        """As pycocotools takes it: one category, ids from 1 on (0 is no match there)."""
+        """As pycocotools takes it, with one category."""
         return {
             "images": [{"id": image.id} for image in self.images],
             "categories": [{"id": 1, "name": PERSON}],
             "annotations": [
                 {
-                    "id": number,
                     "image_id": self.images[one.image].id,
                     "category_id": 1,
                     "bbox": [*one.box_xyxy[:2].tolist(), *one.wh_px.tolist()],
@@ -143,7 +141,7 @@ class Dataset:
                     "num_keypoints": int(one.labelled.sum()),
                     "keypoints": one.keypoints.ravel().tolist(),
                 }
-                for number, one in enumerate(self.everybody, 1)
+                for one in self.everybody
             ],
         }
 
@@ -190,14 +188,11 @@ def load_annotations(
     DataError when anything at all is wrong with it, or it holds nobody.
     """
     whole = read_dataset(path, skeleton=skeleton)
-    if not whole.images:
-        raise DataError(f"{path} lists no images: there is nothing to score")
     images = whole.images[:limit]
-    kept = tuple(one for one in whole.everybody if one.image < len(images))
-    chosen = Dataset(path, images, kept)
-    if skeleton is None:
-        return chosen
-    if not chosen.people:
+    chosen = Dataset(path, images, tuple(one for one in whole.everybody if one.image < len(images)))
+    if not images:
+        raise DataError(f"{path} lists no images: there is nothing to score")
+    if skeleton and not chosen.people:
         raise DataError(
             f"{path}: nobody in {len(images)} image(s) has labelled keypoints;"
             " COCO's are in person_keypoints_*.json, not in instances_*.json"
@@ -226,9 +221,9 @@ class _Reader:
 
     def columns(self, categories: list[Mapping[str, Any]]) -> dict[Any, Columns | None]:
         """By category where its keypoints stand in the skeleton; None for what is no person."""
-        columns = {_id(one.get("id")): self._places(one) for one in categories}
         if not categories:
             return {1: np.arange(len(self._wanted))}
+        columns = {_id(one.get("id")): self._places(one) for one in categories}
         if all(found is None for found in columns.values()):
             such = f", with keypoints such as {', '.join(self._wanted[:3])}" if self._wanted else ""
             raise DataError(
@@ -250,16 +245,14 @@ class _Reader:
         """By id; ids become numbers where one is none."""
         found: dict[Any, Image] = {}
         for entry in entries:
-            where = f"{self._path}, image {_name(entry)}"
             try:
                 identity, image = _image(entry)
-            except ValueError as error:
-                self._problems.add("broken image entry", where, str(error))
-                continue
-            if identity in found:
-                self._problems.add("two images of one id", where, f"also {image.file_name}")
-            else:
+                if identity in found:
+                    raise ValueError(f"two images of one id: also {image.file_name}")
                 found[identity] = image
+            except ValueError as error:
+                where = f"{self._path}, image {_name(entry)}"
+                self._problems.add("broken image entry", where, str(error))
         if all(isinstance(identity, int) for identity in found):
             return found
         numbered = enumerate(found.items(), 1)
@@ -269,7 +262,7 @@ class _Reader:
         self, entry: Any, places: Mapping[Any, int], columns: Mapping[Any, Columns | None]
     ) -> Person | None:
         """The person; None for what another category holds, or what is wrong."""
-        name, kind = _name(entry), "broken annotation"
+        name, kind = f"{self._path}: annotation {_name(entry)}", "broken annotation"
         try:
             if not isinstance(entry, dict):
                 raise ValueError(f"expected an object, got {entry!r:.40}")
@@ -290,11 +283,10 @@ class _Reader:
                 raise ValueError(f"bbox: expected a width and height above 0, got {box[2:]}")
             area = np.nan if entry.get("area") is None else single(entry, "area")
         except ValueError as error:
-            self._problems.add(kind, f"{self._path}, annotation {name}", str(error))
+            self._problems.add(kind, name, str(error))
             return None
-        edges = np.concatenate([box[:2], box[:2] + box[2:]])
-        told, is_crowd = f"{self._path}: annotation {name}", bool(entry.get("iscrowd"))
-        return Person(places[image], told, edges, keypoints, area, is_crowd, own, entry)
+        edges, is_crowd = np.concatenate([box[:2], box[:2] + box[2:]]), entry.get("iscrowd") == 1
+        return Person(places[image], name, edges, keypoints, area, is_crowd, own, entry)
 
     def _keypoints(self, entry: Mapping[str, Any], own: Columns) -> Floats:
         count = len(self._wanted)
@@ -357,9 +349,9 @@ def _id(value: Any) -> int | str | None:
     """Ids as numbers where they can be: ``"7"`` and 7 are one; None for what is no id."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str):
-        return int(value) if value.isdecimal() and len(value) < 19 else value
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, str) and value.isdecimal() and len(value) < 19:
+        return int(value)
+    return value if type(value) in (int, str) else None
 
 
 def _name(entry: Any) -> str:

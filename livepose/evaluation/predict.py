@@ -14,7 +14,7 @@ et al., CVPR 2019), which leaves a quarter.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,10 +92,9 @@ def boxes_from_file(dataset: Dataset, path: Path) -> list[Boxed]:
     try:
         people = [one for one in entries if one.get("category_id", 1) == 1]
         for one in people:
-            (x, y, width, height), score = numbers(one, "bbox", 4), single(one, "score")
+            box, score = numbers(one, "bbox", 4), single(one, "score")
             if score >= 0 and one.get("image_id") in found:
-                row = np.array([x, y, x + width, y + height, score])
-                found[one["image_id"]].append(row)
+                found[one["image_id"]].append(np.array([*box[:2], *(box[:2] + box[2:]), score]))
     except (AttributeError, TypeError, ValueError) as error:
         raise DataError(
             f"{path}: expected a list of {{image_id, category_id, bbox, score}} as COCO's"
@@ -158,8 +157,7 @@ class Variant:
         return alignment in SHIFTED_ALIGNMENTS
 
 
-@dataclass(frozen=True)
-class Predictions:
+class Predictions(NamedTuple):
     """Keypoints of everybody in the order of the boxes: (P, K, 2) px and (P, K) scores."""
 
     keypoints_xy: Array
@@ -188,11 +186,8 @@ def predict(
             parts[variant].append(Predictions(found.keypoints_xy, found.keypoint_scores))
         advance(len(boxes_xyxy))
     return {
-        variant: Predictions(
-            np.concatenate([one.keypoints_xy for one in estimates]),
-            np.concatenate([one.keypoint_scores for one in estimates]),
-        )
-        for variant, estimates in parts.items()
+        variant: Predictions(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        for variant, found in parts.items()
     }
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
-from livepose.evaluation.archive import Archive, decode, is_hostile
+from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Dataset, Person, Problems, numbers, placed, read_dataset
 from livepose.evaluation.dataset import Image as ImageEntry
 from livepose.frame import ImageBgr
@@ -93,33 +93,19 @@ def parse_set(text: str) -> SetSpec:
 def load_images(found: Dataset, images: Path, problems: Problems, workers: int = 2) -> list[Image]:
     """The images of a set, in its order: what is wrong is found before the first step."""
     archive = Archive(images)
+
+    def load(entry: ImageEntry) -> ImageBgr | DataError:
+        try:
+            return archive.image_bgr(entry.file_name, entry.size_wh)
+        except DataError as error:
+            return error
+
     with ThreadPoolExecutor(workers) as pool:
-        loaded = list(pool.map(lambda one: _load_image(one, archive), found.images))
+        loaded = list(pool.map(load, found.images))
     for entry, image in zip(found.images, loaded, strict=True):
-        if isinstance(image, tuple):
-            kind, detail = image
-            problems.add(kind, f"{found.path}, image {entry.id} ({entry.file_name})", detail)
-    return [None if isinstance(image, tuple) else image for image in loaded]
-
-
-def _load_image(entry: ImageEntry, archive: Archive) -> ImageBgr | tuple[str, str]:
-    """An image, or what is wrong with it: the kind and the details."""
-    if is_hostile(entry.file_name):
-        return "hostile path", "leads out of its folder"
-    if entry.file_name not in archive:
-        return "missing image", f"{entry.file_name} is not in {archive.path}"
-    if entry.size_wh is None:
-        return "image without size", "its width and height are missing"
-    try:
-        image = decode(archive.read(entry.file_name))
-    except (DataError, OSError) as error:
-        return "unreadable image", str(error)
-    if image is None:
-        return "undecodable image", "its bytes are no image"
-    if image.shape[1::-1] != entry.size_wh:
-        wanted, got = ("{} x {}".format(*size) for size in (entry.size_wh, image.shape[1::-1]))
-        return "image of another size", f"expected {wanted}, got {got}"
-    return image
+        if isinstance(image, DataError):
+            problems.add("unusable image", f"{found.path}, image {entry.id}", str(image))
+    return [None if isinstance(image, DataError) else image for image in loaded]
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,4 @@ def test_the_flip_test_and_the_detector_take_their_time(make_set: MakeSet) -> No
 
 def test_training_gets_its_figures_from_a_runtime(make_set: MakeSet) -> None:
     images, path, _ = make_set(3)
-    figures = validate_pose(SpotRuntime(), images, path)
-    assert figures["ap"] == pytest.approx(100.0)
-    assert figures["oks"] > 0.98
-    assert figures["people"] == 5
+    assert validate_pose(SpotRuntime(), images, path) == {"ap": pytest.approx(100.0)}
