@@ -6,17 +6,16 @@ import os
 import signal
 import sys
 import threading
-from argparse import ArgumentParser, _SubParsersAction
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
 import livepose
-from livepose.cli.options import Command, add_options, options
+from livepose.cli.options import Command, MessageSettings, options
 from livepose.errors import (
     INTERRUPTED_EXIT_CODE,
     DeviceError,
@@ -24,7 +23,6 @@ from livepose.errors import (
     SinkError,
     UsageError,
 )
-from livepose.settings import option
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +30,11 @@ COMMANDS = {
     "calibrate": "evaluate.calibrate",
     "cameras": "small.cameras",
     "completion": "small.completion",
-    "decode": "results.decode",
     "demo": "small.demo",
     "doctor": "doctor.doctor",
     "eval": "evaluate.EVAL",
     "export": "weights.export",
-    "plot": "results.plot",
+    "plot": "small.plot",
     "quantise": "evaluate.quantise",
     "train": "train.TRAIN",
     "weights": "weights.WEIGHTS",
@@ -129,26 +126,22 @@ def _dispatch(words: list[str]) -> int | None:
     return code
 
 
+def command_of(name: str | None) -> Command:
+    """The command of that name; a run where there is none."""
+    module, _, attribute = (RUN if name is None else COMMANDS[name]).partition(".")
+    command: Command = getattr(import_module(f"livepose.cli.{module}"), attribute)
+    return command
+
+
 def parser_of(name: str | None) -> ArgumentParser:
     """The parser of a command, or of a run."""
     parser = ArgumentParser(prog="livepose" if name is None else f"livepose {name}")
-    module, _, attribute = (RUN if name is None else COMMANDS[name]).partition(".")
-    command: Command = getattr(import_module(f"livepose.cli.{module}"), attribute)
-    command.register(parser)
+    command_of(name).register(parser)
     if name is None:
         parser.epilog = f"{parser.epilog}\nother commands: {', '.join(COMMANDS)}"
         version = f"livepose {livepose.__version__}"
         parser.add_argument("--version", action="version", version=version)
-    for each in [parser, *parts_of(parser).values()]:
-        group = each.add_argument_group("messages").add_mutually_exclusive_group()
-        add_options(group, MessageSettings)
     return parser
-
-
-def parts_of(parser: ArgumentParser) -> dict[str, ArgumentParser]:
-    """The parsers of a command's parts, by their names."""
-    actions = [one for one in parser._actions if isinstance(one, _SubParsersAction)]
-    return {name: part for action in actions for name, part in action.choices.items()}
 
 
 def _fill_closed_streams() -> None:
@@ -200,14 +193,6 @@ def _ends_like_ctrl_c() -> Iterator[None]:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_IGN)  # nothing may break off what is being finished
     raise KeyboardInterrupt(signal.Signals(number).name)
-
-
-@dataclass(frozen=True)
-class MessageSettings:
-    """What is said; one of them at most."""
-
-    quiet: bool = option(False, "only warnings and errors")
-    verbose: bool = option(False, "more, and when it was said")
 
 
 class Messages(logging.StreamHandler[TextIO]):

@@ -14,13 +14,13 @@ from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
 from livepose.batch.manifest import DONE, Entry, Manifest, file_sha256, text_sha256
 from livepose.batch.run import Here, OnProgress, Work, Worker, run_batch
 from livepose.cli import show_messages
-from livepose.cli.play import drawing_style, open_player, warming_up
-from livepose.cli.progress import FilesProgress
+from livepose.cli.play import open_player, warming_up
+from livepose.cli.progress import files_progress
 from livepose.cli.run_options import RunOptions
 from livepose.cli.start import Stream
 from livepose.detection.files import has_torch
 from livepose.detection.load import OFFICIAL, find_official
-from livepose.errors import SourceError, UsageError
+from livepose.errors import SourceError
 from livepose.pipeline import PosePipeline
 from livepose.runtimes.automatic import candidates
 from livepose.settings import Settings
@@ -34,11 +34,15 @@ logger = logging.getLogger(__name__)
 
 def play_files(options: RunOptions) -> int:
     """Does every file that is missing or changed; 3 where some could not be done."""
-    _check(options)
     batch, folder = options.batch, options.batch.output_dir or Path()
     part = parse_shard(batch.shard) if batch.shard else (1, 1)
     manifest = Manifest(batch.manifest, part)
-    jobs = shard(_all_jobs(options), *part)
+    if not options.sources.paths:
+        raise SourceError("nothing to look at: name videos, images, folders or patterns")
+    found = find_sources(options.sources.paths, recursive=batch.recursive)
+    if words := left_out_words(one for one in found if one.kind is None):
+        logger.info(words)
+    jobs = shard(make_jobs(found), *part)
     settings = _settings_sha256(options)
     current, due = manifest.split(jobs, settings, folder)
     if not options.outputs.overwrite:  # what no manifest knows is not replaced
@@ -52,48 +56,33 @@ def play_files(options: RunOptions) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     if manifest.path is not None:
         check_writable(manifest.path, overwrite=True)
-    with FilesProgress(sum(job.size for job in jobs), len(jobs)) as progress:
-        open_workers = partial(_open_workers, options, folder, progress.share)
-        note = partial(_note, progress)
+    with files_progress({job.source: job.size for job in jobs}) as told:
+        for job in current:
+            told(job.source, 1.0)
+        open_workers = partial(_open_workers, options, folder, told)
+        note = partial(_note, told)
         entries = run_batch(due, open_workers, folder, manifest, settings, on_done=note)
-    logger.info(_said(current, entries, manifest))
-    return 0 if all(entry.state == DONE for entry in entries) else SourceError.exit_code
-
-
-def _check(options: RunOptions) -> None:
-    """Refuses what does not go with many files."""
-    sources = options.sources
-    if sources.camera or sources.image or sources.video or sources.source:
-        raise UsageError("with --output-dir sources are plain arguments: livepose in/ 'more/*.mov'")
-    if not options.outputs.unnamed():
-        raise UsageError("--output-dir: say what is written by --json, --csv, --output, ...")
-    if sources.rotation:
-        raise UsageError(f"--rotate {sources.rotation} is for one source, not for many files")
-    if options.window.show or options.live.asked():
-        raise UsageError("many files are shown nowhere: leave out --show and live outputs")
-
-
-def _all_jobs(options: RunOptions) -> list[Job]:
-    """What the sources hold, sorted out; says what is left out."""
-    if not options.sources.paths:
-        raise SourceError("nothing to look at: name videos, images, folders or patterns")
-    found = find_sources(options.sources.paths, recursive=options.batch.recursive)
-    if words := left_out_words(one for one in found if one.kind is None):
-        logger.info(words)
-    return make_jobs(found)
+    done = sum(entry.state == DONE for entry in entries)
+    counts = {
+        "done": done,
+        "unchanged since an earlier run": len(current),
+        "failed": len(entries) - done,
+    }
+    said = ", ".join(f"{files} {word}" for word, files in counts.items() if files)
+    logger.info(said if manifest.path is None else f"{said}; noted in {manifest.path}")
+    return 0 if done == len(entries) else SourceError.exit_code
 
 
 def _settings_sha256(options: RunOptions) -> str:
     """Of everything that outputs depend on beside the files."""
-    outputs, sources = asdict(options.outputs), options.sources
-    outputs.pop("overwrite")
+    sources = options.sources
     return text_sha256(
         {
             "version": livepose.__version__,
             "settings": asdict(options.settings),
             "weights": _weights_sha256(options.settings),
-            "outputs": outputs,
-            "look": asdict(drawing_style(options.window)),
+            "outputs": asdict(replace(options.outputs, overwrite=False)),
+            "look": asdict(replace(options.window, no_window=False)),
             "excerpt": [sources.start_s, sources.end_s, sources.step, sources.turn_deg],
         }
     )
@@ -114,10 +103,14 @@ def _weights_sha256(settings: Settings) -> list[str | None]:
 
 
 def _open_workers(
-    options: RunOptions, folder: Path, share: Callable[[Job, float], None]
+    options: RunOptions, folder: Path, told: Callable[[str, float], str]
 ) -> AbstractContextManager[Sequence[Worker]]:
     """Who does the work."""
     batch, opener = options.batch, PlayEach(options)
+
+    def share(job: Job, done: float) -> None:
+        told(job.source, done)
+
     if batch.ray is not None:
         from livepose.batch.ray_slots import ray_workers
 
@@ -153,33 +146,21 @@ class PlayEach:
             if job.kind == "images"
             else open_video(job.paths[0], rotate=sources.turn_deg, excerpt=sources.excerpt)
         ) as source:
-            stream = Stream(replace(options, outputs=outputs), source, lambda: source)
+            stream = Stream(replace(options, outputs=outputs), source)
             # The same file gives the same bytes, whenever that is.
             player = open_player(stream, pipeline, dated=False)
             if frames := source.frame_count:
                 done = count(1)
-                player.progress = lambda *_: told(min(next(done) / frames, 1.0))
+                player.progress = lambda *_: told(min(next(done) / frames, 0.99))
             player.play()
 
 
-def _note(progress: FilesProgress, entry: Entry) -> None:
+def _note(told: Callable[[str, float], str], entry: Entry) -> None:
     """Says what became of a file."""
-    progress.done(entry.size, entry.source)
+    files = told(entry.source, 1.0)
     where = "".join(f"; lost before: {loss}" for loss in entry.lost)
     if entry.error is not None:
         named = "" if entry.error.startswith(entry.source) else f"{entry.source}: "
         logger.error(f"{named}{entry.error}{where}")
     else:
-        logger.info(f"{progress.words()}: {entry.source} in {entry.seconds:.1f} s{where}")
-
-
-def _said(current: Sequence[Job], entries: Sequence[Entry], manifest: Manifest) -> str:
-    """One sentence on all of it."""
-    done = sum(entry.state == DONE for entry in entries)
-    counts = {
-        "done": done,
-        "unchanged since an earlier run": len(current),
-        "failed": len(entries) - done,
-    }
-    text = ", ".join(f"{files} {word}" for word, files in counts.items() if files)
-    return text if manifest.path is None else f"{text}; noted in {manifest.path}"
+        logger.info(f"{files}: {entry.source} in {entry.seconds:.1f} s{where}")

@@ -1,12 +1,15 @@
-"""Commands of a few lines: ``livepose cameras``, ``livepose demo`` and ``livepose completion``."""
+"""Commands of a few lines: ``livepose cameras``, ``demo``, ``plot`` and ``completion``."""
 
+import logging
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
 from livepose.cli.options import command
-from livepose.errors import SourceError
+from livepose.errors import DataError, SourceError, UsageError
 from livepose.settings import option
+
+logger = logging.getLogger(__name__)
 
 
 @command("Lists cameras, their modes and measured fps.")
@@ -36,26 +39,63 @@ def demo(
 ) -> None:
     """Plays it into a video, JSON lines and a contact sheet, and says where they are."""
     from livepose.benchmark.scene import CameraPath
-    from livepose.cli.play import open_player, play
     from livepose.cli.run_options import OutputOptions, RunOptions, WindowOptions
-    from livepose.cli.start import Stream, window_possible
-    from livepose.pipeline import PosePipeline
+    from livepose.cli.start import start
     from livepose.sinks.sink import check_folder
-    from livepose.window import Window
 
-    scene = CameraPath()
     check_folder(folder, overwrite=True)
     files = [folder / f"demo.{suffix}" for suffix in ("mp4", "jsonl", "png")]
     outputs = OutputOptions(output=files[0], json=files[1], sheet=files[2], overwrite=overwrite)
-    chosen = RunOptions(outputs=outputs, window=WindowOptions(show=True))
-    shown = window_possible(chosen, live=False)
-    pipeline = PosePipeline()
-    pipeline.warm_up(scene.size_wh)
-    window = Window("livepose - demo") if shown else None
-    stream = Stream(chosen, scene, CameraPath, window=window)
-    play(open_player(stream, pipeline), outputs, alone=True)
+    start(RunOptions(outputs=outputs, window=WindowOptions(show=True)), CameraPath())
     for path in files:
         print(path.resolve(), file=sys.stderr)
+
+
+@command("Draws positions, speeds and angles with their bands, one page a file.")
+def plot(
+    files: tuple[Path, ...] = option(
+        help="written by --json, or a folder of such files", flag="files", metavar="FILE", nargs="+"
+    ),
+    output: Path | None = option(
+        None, ".png, .pdf or .html; FILE.png unless given", metavar="PAGE"
+    ),
+    id: tuple[int, ...] = option((), "only this person"),
+    overwrite: bool = option(False, "replace pages that are there"),
+) -> None:
+    """Of several files, those that cannot be drawn are left out and said."""
+    from livepose.results.plot import check_suffix, draw_page, save_page
+    from livepose.results.reading import read
+    from livepose.sinks.sink import check_outputs
+
+    results = [file for path in files for file in _results_of(path)]
+    if output is not None:
+        check_suffix(output)
+        if len(results) > 1:
+            raise UsageError("--output names one page; leave it out for several files")
+    failures = []
+    for file in results:
+        page = output or file.with_suffix(".png")
+        try:
+            check_outputs({"--output": page}, [file], overwrite=overwrite)
+            save_page(draw_page(read(file), id), page, title=file.name)
+            logger.info(f"{page}")
+        except DataError as error:
+            failures.append(error)
+    if len(failures) == len(results):
+        raise failures[0]
+    for failure in failures:
+        logger.warning(f"left out: {failure}")
+
+
+def _results_of(path: Path) -> list[Path]:
+    """The file itself, or the results in a folder."""
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not files:
+        raise DataError(
+            f"{path} holds no results (.jsonl); to make and plot them: livepose {path}"
+            " --output-dir OUT --json, then livepose plot OUT"
+        )
+    return files
 
 
 BASH = """_livepose() {
@@ -87,14 +127,15 @@ def completion(
 
 def _offered(before: list[str]) -> list[str]:
     """What may come after these words: values of an option, else parts and options."""
-    from livepose.cli import COMMANDS, parser_of, parts_of
+    from livepose.cli import COMMANDS, command_of
 
-    name = before[0] if before and before[0] in COMMANDS else None
-    parser: ArgumentParser = parser_of(name)
-    if name and len(before) > 1:
-        parser = parts_of(parser).get(before[1], parser)
+    name, part = [*before, "", ""][:2]
+    offered = command_of(name if name in COMMANDS else None)
+    offered = offered.parts.get(part, offered)
+    parser = ArgumentParser()
+    offered.register(parser)
     flags = {flag: action for action in parser._actions for flag in action.option_strings}
     if before and (asked := flags.get(before[-1])) and asked.nargs != 0:
         values = str(asked.metavar)
         return values.split("|") if "|" in values and values.islower() else []
-    return [*([] if before else COMMANDS), *parts_of(parser), *flags]
+    return [*([] if before else COMMANDS), *offered.parts, *flags]

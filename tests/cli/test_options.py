@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from livepose.cli import main, parser_of
-from livepose.cli.options import options
+from livepose.cli.options import complete, options
 from livepose.cli.run_options import OutputOptions, RunOptions, SourceOptions
 from livepose.errors import UsageError
 from livepose.settings import Settings
@@ -64,7 +64,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run_options(**given: object) -> RunOptions:
-    return RunOptions.given(Namespace(**given))
+    return options(RunOptions, complete(Namespace(**given), RunOptions))
 
 
 def test_the_command_line_counts_more_than_the_environment_and_that_more_than_the_file(
@@ -83,7 +83,7 @@ def test_the_command_line_counts_more_than_the_environment_and_that_more_than_th
 
 def test_a_source_on_the_command_line_takes_the_place_of_one_in_the_file(file: Path) -> None:
     file.write_text("camera = 0")
-    assert run_options(video=["in.mp4"]).sources.chosen() == [("video", "in.mp4")]
+    assert run_options(video=["in.mp4"]).sources.kind == "video"
 
 
 @pytest.mark.parametrize(

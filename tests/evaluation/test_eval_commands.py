@@ -1,4 +1,4 @@
-"""``livepose eval`` and ``livepose decode`` from the command line to their files."""
+"""``livepose eval`` from the command line to their files."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from evaluation_sets import SpotRuntime
 from livepose.cli import main
 from livepose.detection import Detections
 from livepose.evaluation import run
-from livepose.heatmaps import decode_dark, encode_dark
 from livepose.skeletons import SKELETONS
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -181,41 +180,3 @@ def test_names_and_sigmas_of_an_own_skeleton_count(
     [row] = rows_of(coco(images, path, "--flip-test"), tmp_path)
     assert row["ap"] == pytest.approx(100.0) if right else 10 < row["ap"] < 60
     SKELETONS.pop(name)
-
-
-def test_any_networks_heatmaps_can_be_decoded(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, out = tmp_path / "maps.npz", tmp_path / "out.npz"
-    xy = np.array([[[5.3, 8.7], [12.1, 3.4]], [[7.0, 9.0], [3.3, 5.5]]])
-    heatmaps = encode_dark(xy, np.ones((2, 2)), (20, 18), 1.5).targets
-    heatmaps[1, 1] = 0.0
-    np.savez(path, heatmaps=heatmaps, other=np.zeros(3))
-    assert main(["decode", str(path)]) == 0
-    people = json.loads(capsys.readouterr().out)["people"]
-    assert people[0][0][:2] == [pytest.approx(5.3, abs=0.01), pytest.approx(8.7, abs=0.01)]
-    # DARK's modulation widens the Gaussian a little: sigma 1.5 with a 3 x 3 blur.
-    assert people[0][0][3] == pytest.approx(np.sqrt(1.5**2 + 0.5), abs=0.05)
-    assert people[1][1] is None
-    assert main(["decode", str(path), "--output", str(out)]) == 0
-    saved = np.load(out)
-    assert np.array_equal(saved["xy"], decode_dark(heatmaps).xy, equal_nan=True)
-    assert saved["covariance"].shape == (2, 2, 2, 2)
-
-
-def test_what_are_no_heatmaps_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    wrong, two = tmp_path / "b.npy", tmp_path / "c.npz"
-    np.save(wrong, np.zeros((3, 4), np.int64))
-    np.savez(two, first=np.zeros((2, 2, 20, 18), np.float32), second=np.zeros((1, 2, 20, 18)))
-    for path, says in (
-        (tmp_path / "gone.npz", "cannot be read"),
-        (wrong, "int64 (3, 4)"),
-        (two, "--array"),
-    ):
-        assert main(["decode", str(path)]) == 2
-        assert says in capsys.readouterr().err
-    chosen = ["decode", str(two), "--array", "second"]
-    assert main(chosen) == 0
-    assert main([*chosen, "--output", "/nowhere/out.npz"]) == 1
