@@ -12,11 +12,11 @@ from pathlib import Path
 import livepose
 from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
 from livepose.batch.manifest import DONE, Entry, Manifest, file_sha256, text_sha256
-from livepose.batch.run import Here, OnProgress, Work, Worker, run_batch
+from livepose.batch.run import HERE, Place, Work, run_batch
 from livepose.cli import show_messages
 from livepose.cli.play import open_player, warming_up
 from livepose.cli.progress import files_progress
-from livepose.cli.run_options import RunOptions
+from livepose.cli.run_options import BatchOptions, RunOptions
 from livepose.cli.start import Stream
 from livepose.detection.files import has_torch
 from livepose.detection.load import OFFICIAL, find_official
@@ -44,7 +44,8 @@ def play_files(options: RunOptions) -> int:
         logger.info(words)
     jobs = shard(make_jobs(found), *part)
     settings = _settings_sha256(options)
-    current, due = manifest.split(jobs, settings, folder)
+    due = manifest.due(jobs, settings, folder)
+    unchanged = [job for job in jobs if job not in due]
     if not options.outputs.overwrite:  # what no manifest knows is not replaced
         owned = manifest.owned_outputs()
         for job in due:
@@ -57,15 +58,16 @@ def play_files(options: RunOptions) -> int:
     if manifest.path is not None:
         check_writable(manifest.path, overwrite=True)
     with files_progress({job.source: job.size for job in jobs}) as told:
-        for job in current:
+        for job in unchanged:
             told(job.source, 1.0)
-        open_workers = partial(_open_workers, options, folder, told)
-        note = partial(_note, told)
-        entries = run_batch(due, open_workers, folder, manifest, settings, on_done=note)
+        is_here = batch.ray is None and batch.workers == 1
+        opener = PlayEach(options, told if is_here else None)
+        places, note = partial(_open_places, batch), partial(_note, told)
+        entries = run_batch(due, opener, places, folder, manifest, settings, on_done=note)
     done = sum(entry.state == DONE for entry in entries)
     counts = {
         "done": done,
-        "unchanged since an earlier run": len(current),
+        "unchanged since an earlier run": len(unchanged),
         "failed": len(entries) - done,
     }
     said = ", ".join(f"{files} {word}" for word, files in counts.items() if files)
@@ -102,25 +104,17 @@ def _weights_sha256(settings: Settings) -> list[str | None]:
     return [*map(file_sha256, poses), None if found is None else file_sha256(found)]
 
 
-def _open_workers(
-    options: RunOptions, folder: Path, told: Callable[[str, float], str]
-) -> AbstractContextManager[Sequence[Worker]]:
-    """Who does the work."""
-    batch, opener = options.batch, PlayEach(options)
-
-    def share(job: Job, done: float) -> None:
-        told(job.source, done)
-
+def _open_places(batch: BatchOptions) -> AbstractContextManager[Sequence[Place]]:
+    """Where the work is done."""
     if batch.ray is not None:
-        from livepose.batch.ray_slots import ray_workers
+        from livepose.batch.ray_slots import ray_places
 
-        return ray_workers(batch.ray, opener, folder, batch.workers)
+        return ray_places(batch.ray, batch.workers)
     if batch.workers == 1:
-        return nullcontext([Here(opener, folder, share)])
-    from livepose.batch.processes import ProcessWorker
+        return nullcontext([HERE])
+    from livepose.batch.processes import process_places
 
-    count = batch.workers
-    return nullcontext([ProcessWorker(opener, folder, one, count, share) for one in range(count)])
+    return process_places(batch.workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +122,8 @@ class PlayEach:
     """Loads the networks once, and plays one file after the other."""
 
     options: RunOptions
+    told: Callable[[str, float], str] | None = None
+    """Hears how much of a source is done; in this process only."""
 
     def __call__(self) -> Work:
         """The work of one process."""
@@ -138,7 +134,7 @@ class PlayEach:
             pipeline.warm_up()
         return partial(self._play, pipeline)
 
-    def _play(self, pipeline: PosePipeline, job: Job, folder: Path, told: OnProgress) -> None:
+    def _play(self, pipeline: PosePipeline, job: Job, folder: Path) -> None:
         options, sources = self.options, self.options.sources
         outputs = options.outputs.named_by(folder / Path(job.name).name, job.kind)
         with (
@@ -149,9 +145,13 @@ class PlayEach:
             stream = Stream(replace(options, outputs=outputs), source)
             # The same file gives the same bytes, whenever that is.
             player = open_player(stream, pipeline, dated=False)
-            if frames := source.frame_count:
+            if (frames := source.frame_count) and (told := self.told):
                 done = count(1)
-                player.progress = lambda *_: told(min(next(done) / frames, 0.99))
+
+                def progress(*_: object) -> None:
+                    told(job.source, min(next(done) / frames, 0.99))
+
+                player.progress = progress
             player.play()
 
 
