@@ -112,9 +112,8 @@ class StageClock:
             return [float("nan")] * len(percents)
         return [float(value) for value in np.percentile(list(samples), percents)]
 
-    def clear(self, window: int | None = None) -> None:
-        """Forgets everything, so that warm-up stays out; from here on over ``window`` frames."""
-        self._window = self._window if window is None else window
+    def clear(self) -> None:
+        """Forgets everything, so that warm-up stays out."""
         self._frame_ms.clear()
         self._samples_ms.clear()
 
