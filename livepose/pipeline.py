@@ -105,7 +105,7 @@ class PosePipeline:
         )
         if self.scheduler.limited:
             tracking = replace(tracking, coast_s=PATIENT_COAST_S)
-        self.tracker = Tracker(tracking, oks_sigmas=self.skeleton.oks_sigmas)
+        self.tracker = Tracker(tracking, self.skeleton)
         self.smoother = Smoother(chosen.smooth)
         on_gpu = self.estimator.runtime.device != "cpu"  # which looks at a few more for nothing
         every = chosen.pose_every_frame or on_gpu or chosen.smooth == "none"

@@ -19,7 +19,7 @@ from livepose.poses import Poses
 from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source
-from livepose.tracking import Tracker, TrackerSettings
+from livepose.tracking import Tracker
 from studies.jitter.scenes import Clip
 
 Floats = NDArray[np.float64]
@@ -84,7 +84,7 @@ def record(
 ) -> Recording:
     """Looks at every image of a clip once, in the boxes that the tracker hands out."""
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
-    tracker = Tracker(TrackerSettings(), oks_sigmas=skeleton.oks_sigmas)
+    tracker = Tracker(skeleton=skeleton)
     true_boxes, times_s = clip.boxes_xyxy(), clip.times_s
     kept = _blank(len(times_s), true_boxes.shape[1], len(skeleton.keypoints))
     last_s = -np.inf
