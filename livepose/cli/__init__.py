@@ -83,38 +83,39 @@ def guarded(action: Callable[[], int | None]) -> int:
     """What ``action`` returns; errors become one sentence and an exit code."""
     show_messages()
     try:
-        try:
-            os.getcwd()  # noqa: PTH109 - asked only whether it is there
-        except OSError as error:
-            why = f"the working directory cannot be used ({error.strerror})"
-            raise UsageError(f"{why}; change to another folder") from error
+        _require_folder()
         with _ends_like_ctrl_c():
-            code = action()
+            code = action() or 0
         _flush_stdout()
-        return code or 0
+        return code
     except LiveposeError as error:
-        logger.error(str(error))
-        return error.exit_code
+        said, code = str(error), error.exit_code
     except ModuleNotFoundError as error:
         extra = next((extra for extra, names in EXTRAS.items() if error.name in names), None)
         if extra is None:
             raise
-        logger.error(
-            f"this needs {error.name}, which is not installed; install it with "
-            f"\"pip install 'livepose[{extra}]'\""
-        )
-        return DeviceError.exit_code
+        said = f"this needs {error.name}, which is not installed; install it with "
+        said, code = f"{said}\"pip install 'livepose[{extra}]'\"", DeviceError.exit_code
     except KeyboardInterrupt as error:
-        logger.error(f"stopped by {error.args[0] if error.args else 'Ctrl-C'}")
-        return INTERRUPTED_EXIT_CODE
+        said = f"stopped by {error.args[0] if error.args else 'Ctrl-C'}"
+        code = INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         # Whoever read our output has gone: a quiet end, also for the interpreter's last flush.
         _flush_stdout()
         return 0
     except OSError as error:
         logger.debug("", exc_info=True)
-        logger.error(f"{error.filename or 'stdout'}: {error.strerror or error}")
-        return SinkError.exit_code
+        said, code = f"{error.filename or 'stdout'}: {error.strerror or error}", SinkError.exit_code
+    logger.error(said)
+    return code
+
+
+def _require_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        why = f"the working directory cannot be used ({error.strerror})"
+        raise UsageError(f"{why}; change to another folder") from error
 
 
 def _dispatch(words: list[str]) -> int | None:
