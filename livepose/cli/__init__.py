@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TextIO
 
 import livepose
-from livepose.cli.options import Command, MessageSettings, options
+from livepose.cli.options import Command, MessageSettings, options, stated
 from livepose.errors import (
     INTERRUPTED_EXIT_CODE,
     DeviceError,
@@ -119,12 +119,19 @@ def _require_folder() -> None:
 
 
 def _dispatch(words: list[str]) -> int | None:
-    name = words[0] if words and words[0] in COMMANDS else None
-    given = parser_of(name).parse_args(words if name is None else words[1:])
-    said = options(MessageSettings, given)
-    show_messages(said.quiet, said.verbose)
+    given = given_by(words)
     code: int | None = given.run(given)
     return code
+
+
+def given_by(words: list[str]) -> Namespace:
+    """What a command is told; a run also by the environment and the configuration file."""
+    name = words[0] if words and words[0] in COMMANDS else None
+    words, parser = words if name is None else words[1:], parser_of(name)
+    given = parser.parse_args(words)
+    said = options(MessageSettings, given)
+    show_messages(said.quiet, said.verbose)
+    return given if name else parser.parse_args([*stated(parser, given), *words])
 
 
 def command_of(name: str | None) -> Command:

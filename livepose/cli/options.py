@@ -13,6 +13,7 @@ from ``livepose.toml`` in the working directory or the file that ``LIVEPOSE_CONF
 import argparse
 import difflib
 import inspect
+import logging
 import os
 import tomllib
 import types
@@ -25,13 +26,13 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from livepose.errors import UsageError
 from livepose.settings import ONE, expected, flag_of, option
 
+logger = logging.getLogger(__name__)
 Options = TypeVar("Options")
 Parser = ArgumentParser | argparse._ArgumentGroup
-Stated = Mapping[str, tuple[str, Any]]
-"""By option: where its value stands, and the value."""
 FILE = "livepose.toml"
-SOURCES = ("paths", "camera", "video", "image", "source")
+SOURCES = frozenset(("paths", "camera", "video", "image", "source"))
 """Fields that name sources: those of one place count, and of one kind, not a mixture."""
+NEVER_STATED = ("help", "version", "quiet", "verbose")
 TRUTHS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
     ("0", "false", "no", "off"), False
 )
@@ -173,30 +174,36 @@ def _value_type(hint: Any) -> tuple[Callable[[str], Any], bool]:
     return (hint if hint in (bool, int, float, Path) else str), False
 
 
-def complete(given: Namespace, kind: type) -> Namespace:
-    """What was given, and below it what the environment and the file say."""
-    parser = ArgumentParser(add_help=False, exit_on_error=False)
-    add_options(parser, kind)
-    known = {flag[2:]: action for flag, action in parser._option_string_actions.items()}
-    whole = dict(vars(given))
-    for stated in (_from_environment(known), _from_file(known)):
-        sourced = any(whole.get(name) for name in SOURCES)
-        for name, (where, value) in stated.items():
-            read = _read(parser, known[name], where, value)
-            if not (sourced and known[name].dest in SOURCES):
-                whole.setdefault(known[name].dest, read)
-    return Namespace(**whole)
-
-
-def _from_environment(known: Iterable[str]) -> Stated:
+def stated(parser: ArgumentParser, given: Namespace) -> list[str]:
+    """What the environment says where nothing was given, and the file below it, as words."""
+    flags = parser._option_string_actions
+    known = {flag[2:]: action for flag, action in flags.items() if action.dest not in NEVER_STATED}
     variables = {name: "LIVEPOSE_" + name.upper().replace("-", "_") for name in known}
-    return {name: (one, os.environ[one]) for name, one in variables.items() if one in os.environ}
+    environment = {name: os.environ[one] for name, one in variables.items() if one in os.environ}
+    taken, words = {name for name, value in vars(given).items() if value != []}, []
+    for values in (environment, _from_file(known)):
+        taken |= SOURCES if taken & SOURCES else set()
+        for name, value in values.items():
+            if known[name].dest not in taken:
+                words += _words(f"--{name}", value, switch=known[name].nargs == 0)
+        taken |= {known[name].dest for name in values}
+    if words:
+        logger.info(f"by {FILE} or the environment: {' '.join(words)}")
+    return words
 
 
-def _from_file(known: Iterable[str]) -> Stated:
-    """Of the configuration file; empty where there is none."""
-    asked = os.environ.get("LIVEPOSE_CONFIG")
-    path, found = Path(asked or FILE), {}
+def _words(flag: str, value: Any, *, switch: bool) -> list[str]:
+    if not switch:
+        return [f"{flag}={one}" for one in (value if isinstance(value, list) else [value])]
+    if (text := str(value).lower()) not in TRUTHS:
+        raise UsageError(f"{flag}: expected true or false, got {value!r}")
+    return [flag] * TRUTHS[text]
+
+
+def _from_file(known: Iterable[str]) -> dict[str, Any]:
+    """The values of the configuration file, by option; empty where there is none."""
+    asked, found = os.environ.get("LIVEPOSE_CONFIG"), {}
+    path = Path(asked or FILE)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -210,21 +217,5 @@ def _from_file(known: Iterable[str]) -> Stated:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; is {near[0]} meant?" if near else "; see livepose --help"
             raise UsageError(f"{path}: {key} is no option{hint}")
-        found[name] = f"{path}: {key}", value
+        found[name] = value
     return found
-
-
-def _read(parser: ArgumentParser, action: argparse.Action, where: str, value: Any) -> Any:
-    """What an option becomes by a value that does not come from the command line."""
-    if action.nargs == 0:
-        if str(value).lower() not in TRUTHS:
-            raise UsageError(f"{where}: expected true or false, got {value!r}")
-        return TRUTHS[str(value).lower()]
-    several = isinstance(value, list) and isinstance(action, argparse._AppendAction)
-    if isinstance(value, list | dict) and not several:
-        raise UsageError(f"{where}: expected one value, got {value!r}")
-    words = [f"{action.option_strings[0]}={one}" for one in (value if several else [value])]
-    try:
-        return vars(parser.parse_args(words)).get(action.dest, [])
-    except argparse.ArgumentError as error:
-        raise UsageError(f"{where}: {error.message}") from None

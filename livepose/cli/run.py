@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from livepose.cli.options import Command, complete, options
+from livepose.cli.options import Command, options
 from livepose.cli.run_options import (
     NAMED_BY_SOURCE,
     BatchOptions,
@@ -32,7 +32,7 @@ EXAMPLES = """examples:
 
 def run(given: Namespace) -> int:
     """Plays the chosen source or sources, or measures."""
-    chosen = options(RunOptions, complete(given, RunOptions))
+    chosen = options(RunOptions, given)
     if chosen.benchmark.benchmark:
         _measure(chosen)
         return 0

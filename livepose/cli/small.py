@@ -98,44 +98,29 @@ def _results_of(path: Path) -> list[Path]:
     return files
 
 
-BASH = """_livepose() {
-    local IFS=$'\\n'
-    COMPREPLY=($(livepose completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-}
-complete -o default -F _livepose livepose
-"""
-SCRIPTS = {
-    "bash": BASH,
-    "zsh": f"autoload -U +X bashcompinit && bashcompinit\n{BASH}",
-    "fish": "complete -c livepose -a "
-    "'(livepose completion words -- (commandline -opc)[2..] (commandline -ct))'\n",
-}
-
-
 @command("Prints completions: source <(livepose completion bash)")
-def completion(
-    shell: str = option(flag="shell", choices=(*SCRIPTS, "words")),
-    words: tuple[str, ...] = option((), "asked by the scripts", flag="words", nargs="*"),
-) -> None:
-    """Prints what the shell is to source; that asks again for what may stand in the last word."""
-    if shell != "words":
-        print(SCRIPTS[shell], end="")
-        return
-    *before, word = words or ("",)
-    print("\n".join(one for one in _offered(before) if one.startswith(word)))
-
-
-def _offered(before: list[str]) -> list[str]:
-    """What may come after these words: values of an option, else parts and options."""
+def completion(shell: str = option(flag="shell", choices=("bash", "zsh"))) -> None:
+    """Prints what the shell is to source: the commands, and the options of each."""
     from livepose.cli import COMMANDS, command_of
 
-    name, part = [*before, "", ""][:2]
-    offered = command_of(name if name in COMMANDS else None)
-    offered = offered.parts.get(part, offered)
-    parser = ArgumentParser()
-    offered.register(parser)
-    flags = {flag: action for action in parser._actions for flag in action.option_strings}
-    if before and (asked := flags.get(before[-1])) and asked.nargs != 0:
-        values = str(asked.metavar)
-        return values.split("|") if "|" in values and values.islower() else []
-    return [*([] if before else COMMANDS), *offered.parts, *flags]
+    cases = []
+    for name in (None, *COMMANDS):
+        words = [*command_of(name).parts, *({} if name else COMMANDS)]
+        for one in command_of(name).parts.values() or [command_of(name)]:
+            parser = ArgumentParser()
+            one.register(parser)
+            words += [flag for action in parser._actions for flag in action.option_strings]
+        cases.append(f"        {name or '*'}) words='{' '.join(dict.fromkeys(words))}' ;;")
+    if shell == "zsh":
+        print("autoload -U +X bashcompinit && bashcompinit")
+    print(COMPLETION.format("\n".join([*cases[1:], cases[0]])))
+
+
+COMPLETION = """_livepose() {{
+    local words
+    case "${{COMP_WORDS[1]}}" in
+{}
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+}}
+complete -o default -F _livepose livepose"""

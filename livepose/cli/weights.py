@@ -1,4 +1,4 @@
-"""``livepose weights list | show | verify | fetch | import``, and ``livepose export``."""
+"""``livepose weights list | show | fetch | import``, and ``livepose export``."""
 
 import logging
 import sys
@@ -67,13 +67,14 @@ def _summary(path: Path) -> tuple[str, str, str]:
     return found.get("network", "?"), found.get("input_hw", ""), found.get("keypoints", "")
 
 
-@command("print the card of a weights file")
+@command("print the card of a weights file, and check its tensors against their hash")
 def _show(
     name: str = option("default", "name or path (default: embedded)", flag="name", nargs="?"),
 ) -> None:
     from rich.table import Table
 
     from livepose.weights import find_weights, read_card
+    from livepose.weights.arrays import verify
     from livepose.weights.card import is_third_party, read_metadata, to_metadata
 
     path = find_weights(name)
@@ -82,30 +83,9 @@ def _show(
     for row in ("file", str(path)), *entries.items():
         table.add_row(*row)
     _show_table(table)
-
-
-@command("check the tensors of files against their hash")
-def _verify(
-    names: tuple[str, ...] = option(
-        (), "names or paths (default: all)", flag="names", metavar="NAME", nargs="*"
-    ),
-) -> None:
-    from livepose.weights import find_weights
-    from livepose.weights.arrays import verify
-    from livepose.weights.card import read_metadata
-
-    named = [find_weights(name) for name in names]
-    wrong = []
-    for path in named or _own_files():
-        if not named and not read_metadata(path).get("sha256"):
-            print(f"{path}: states no hash of its tensors")
-        elif verify(path):
-            print(f"{path}: ok")
-        else:
-            print(f"{path}: WRONG: its tensors are not those it was written with")
-            wrong.append(path.name)
-    if wrong:
-        raise WeightsError(f"damaged weights: {', '.join(wrong)}; import, fetch or install again")
+    if "sha256" in entries and not verify(path):
+        why = "its tensors are not those it was written with; import, fetch or install again"
+        raise WeightsError(f"{path.name} is damaged: {why}")
 
 
 @command("bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose")
@@ -159,8 +139,8 @@ def _fetch(
 
 
 WEIGHTS = Command(
-    "Lists, imports, verifies and fetches pose weights.",
-    parts={"list": _list, "show": _show, "verify": _verify, "fetch": _fetch, "import": _import},
+    "Lists, shows, imports and fetches pose weights.",
+    parts={"list": _list, "show": _show, "fetch": _fetch, "import": _import},
 )
 
 
