@@ -167,8 +167,10 @@ def smooth(
     lead_s: float = 0.0,
 ) -> Floats:
     """Keypoints (T, P, K, 2) of a recording after the filter; NaN where nobody was tracked."""
-    smoother = Smoother(method, noise_share)
+    smoother = Smoother(method)
     smoother.lead_s = lead_s
+    if noise_share is not None:
+        smoother.noise_share = noise_share
     found = np.full_like(recording.keypoints_xy, np.nan)
     for index, time_s in enumerate(recording.times_s):
         here, poses = recording.poses_at(index)
