@@ -24,7 +24,7 @@ from livepose.errors import SourceError
 from livepose.pipeline import PosePipeline
 from livepose.runtimes.automatic import candidates
 from livepose.settings import Settings
-from livepose.sinks.sink import check_writable, refuse_existing, written
+from livepose.sinks.sink import check_file, refuse_existing, written
 from livepose.sources import find_sources, open_images, open_video
 from livepose.sources.open import left_out_words
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights
@@ -45,7 +45,7 @@ def play_files(options: RunOptions) -> int:
     jobs = shard(make_jobs(found), *part)
     settings = _settings_sha256(options)
     due = manifest.due(jobs, settings, folder)
-    unchanged = [job for job in jobs if job not in due]
+    unchanged = set(jobs) - set(due)
     if not options.outputs.overwrite:  # what no manifest knows is not replaced
         owned = manifest.owned_outputs()
         for job in due:
@@ -56,7 +56,7 @@ def play_files(options: RunOptions) -> int:
     with written(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if manifest.path is not None:
-        check_writable(manifest.path, overwrite=True)
+        check_file(manifest.path, overwrite=True)
     with files_progress({job.source: job.size for job in jobs}) as told:
         for job in unchanged:
             told(job.source, 1.0)

@@ -15,7 +15,7 @@ from livepose.poses import Poses
 from livepose.results.angles import NAMES, AngleMeter
 from livepose.sinks.annotations import MIDPOINTS
 from livepose.sinks.files import write_whole
-from livepose.sinks.sink import Sink, check_writable, refuse_existing
+from livepose.sinks.sink import Sink, check_file, refuse_existing
 from livepose.skeletons import Skeleton
 
 Floats = NDArray[np.float64]
@@ -44,7 +44,7 @@ class _MotionSink(Sink):
         self._tracks: dict[int, list[tuple[float, Floats]]] = {}
         self._times_s: list[float] = []
         self._prefix = f"{self._path.stem}_person"
-        check_writable(self._of(1), overwrite=overwrite)
+        check_file(self._of(1), overwrite=overwrite)
         if not overwrite:
             for path in self._path.parent.iterdir():
                 if path.suffix == self._path.suffix and path.stem.startswith(self._prefix):
