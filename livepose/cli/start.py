@@ -22,13 +22,10 @@ from livepose.errors import SourceError, UsageError
 from livepose.frame import ImageBgr
 from livepose.sinks.sink import video_format
 from livepose.sources import (
-    AnimationSource,
     Excerpt,
-    ImageSource,
     LiveSettings,
     LiveSource,
     Source,
-    VideoSource,
     open_camera,
     open_images,
     open_source,
@@ -112,7 +109,7 @@ def opened(options: SourceOptions, *, deferred: bool = False) -> Source:
         source = open_camera(value, settings=live, rotate=turn_deg, **asked)
     else:
         source = open_source(value, live=live, excerpt=excerpt, rotate=turn_deg, **asked)
-    if excerpt != Excerpt() and not isinstance(source, VideoSource | AnimationSource):
+    if excerpt != Excerpt() and source.kind != "video":
         source.close()
         raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
     return source
@@ -260,8 +257,7 @@ class Stream:
         """Images that are not taken from the source: live ones, or the first of a file."""
         source, (width, height) = self.source, self.source.size_wh
         image_bgr = np.zeros((height or 480, width or 640, 3), np.uint8)
-        is_file = isinstance(source, VideoSource) and source.path is not None
-        if is_file or isinstance(source, ImageSource):
+        if source.kind == "images" or source.path is not None:
             with opened(self.options.sources) as again:
                 image_bgr = next(chain((frame.image_bgr for frame in again), [image_bgr]))
         while True:
