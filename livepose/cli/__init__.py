@@ -71,7 +71,7 @@ def end(code: int) -> None:
     At once where a thread is still at work in a library: the interpreter would take away what that
     thread stands on, and crash. Every output is closed by then.
     """
-    if not any(thread.name in AT_WORK and thread.daemon for thread in threading.enumerate()):
+    if AT_WORK.isdisjoint(thread.name.partition("_")[0] for thread in threading.enumerate()):
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):

@@ -20,26 +20,15 @@ from typing import Any, NamedTuple
 
 from livepose.cli.options import command
 from livepose.errors import DeviceError, LiveposeError, SinkError, WeightsError
-from livepose.machine import answer_of, processor_and_cores, processor_flags
+from livepose.machine import answer_of, processor_and_cores
 from livepose.settings import option
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 AT_ONCE, TIMEOUT_S = 2, 120.0
 SMALLEST_FREE_BYTES = 500_000_000
-QUICK = ("avx2", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "asimd", "asimddp", "bf16")
-"""Instructions that make networks quick, by the kernel's names."""
 AGAIN = "pip install --force-reinstall"
 Found = tuple[str, str]
 """What was found, and the command that mends it; "" where all is well."""
-
-
-def _processor() -> Found:
-    flags = processor_flags()
-    found = ", ".join([processor_and_cores(), *(flag for flag in QUICK if flag in flags)])
-    if not flags or flags & {"avx2", "asimd", "neon"}:
-        return found, ""
-    advice = "use a machine with AVX2 (any x86 processor since 2015), or a GPU"
-    return f"{found}; without AVX2 networks are slow", advice
 
 
 def _torch() -> Found:
@@ -187,7 +176,7 @@ class Check(NamedTuple):
 
 BROKEN, WEIGHTS, DEVICE = (one.exit_code for one in (LiveposeError, WeightsError, DeviceError))
 CHECKS = {
-    "processor": Check(_processor),
+    "processor": Check(lambda: (processor_and_cores(), "")),
     "torch": Check(_torch, f"{AGAIN} torch", DEVICE),
     "openvino": Check(_openvino, f"{AGAIN} openvino"),
     "numba": Check(_numba, "pip install --upgrade numba numpy", BROKEN),

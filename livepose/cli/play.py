@@ -1,10 +1,10 @@
 """Opens networks and outputs, plays a source, and says what was done."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -61,18 +61,11 @@ def warming_up(draws: bool) -> Iterator[None]:
     """Says that it takes a while, and how long it took; drawing gets ready beside it."""
     logger.info("warming up (a first start compiles, for up to a minute) ...")
     start_s = time.perf_counter()
-    beside = threading.Thread(target=_warm_drawing, name="drawing", daemon=True)
-    if draws:
-        beside.start()
+    # What fails in it fails again, and is told, at the first image.
+    drawn = [ThreadPoolExecutor(1, "drawing").submit(drawing.warm_up)] if draws else []
     yield
-    if draws:
-        beside.join()
+    wait(drawn)
     logger.info(f"ready after {time.perf_counter() - start_s:.1f} s")
-
-
-def _warm_drawing() -> None:
-    with suppress(Exception):  # what fails here fails again, and is told, at the first image
-        drawing.warm_up()
 
 
 def play(stream: Stream, pipeline: PosePipeline, alone: bool) -> None:

@@ -4,11 +4,10 @@ Meanwhile a line says how far they are, over images of the source. Nothing heavy
 """
 
 import logging
-import threading
 import time
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
     from livepose.player import Player
 
 logger = logging.getLogger(__name__)
-Told = Callable[[str], None]
-"""Hears of each part that is ready."""
 Networks = Callable[[], "AbstractContextManager[PosePipeline]"]
 """Gives each stream its pipeline."""
 PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first image": 30}
@@ -75,7 +72,13 @@ def start(options: RunOptions, scene: Source | None = None) -> None:
         if shown and (why_not := Window.available()[1]):
             logger.warning(f"no window: {why_not}; running without one")
             shown = False
-        load = partial(_load, options, sources)
+
+        def load(told: Callable[[str], None]) -> Networks:
+            from livepose.cli.play import open_networks
+
+            told("libraries")
+            return open_networks(options, sources, told)
+
         if len(streams) > 1:
             screen = Screen(f"livepose - {len(sources)} sources", len(sources))
             for stream, tile in zip(streams, screen.tiles, strict=True):
@@ -138,13 +141,6 @@ def _open_view(stream: "Stream", stack: ExitStack) -> "BrowserView | None":
     return stack.enter_context(view)
 
 
-def _load(options: RunOptions, sources: Sequence[Source], told: Told) -> Networks:
-    from livepose.cli.play import open_networks
-
-    told("libraries")
-    return open_networks(options, sources, told)
-
-
 class GettingReady:
     """Work in a thread of its own, and how far it is.
 
@@ -152,16 +148,10 @@ class GettingReady:
     process ends without waiting for it (``livepose.cli.end``).
     """
 
-    def __init__(self, work: Callable[[Told], Any]) -> None:
-        self._done, self._future = list[str](), Future[Any]()
-        self._late_s = time.perf_counter() + LATE_S
-        threading.Thread(target=self._run, args=(work,), name="getting ready", daemon=True).start()
-
-    def _run(self, work: Callable[[Told], Any]) -> None:
-        try:
-            self._future.set_result(work(self._done.append))
-        except BaseException as error:  # raised again where the result is taken
-            self._future.set_exception(error)
+    def __init__(self, work: Callable[[Callable[[str], None]], Any]) -> None:
+        self._done, self._late_s = list[str](), time.perf_counter() + LATE_S
+        self._future = ThreadPoolExecutor(1, "getting ready").submit(work, self._done.append)
+        self.result = self._future.result
 
     @property
     def line(self) -> str:
@@ -175,10 +165,6 @@ class GettingReady:
     def wait(self, seconds: float | None) -> bool:
         """Waits so long at most; whether the work is over."""
         return bool(wait([self._future], seconds).done)
-
-    def result(self) -> Any:
-        """What the work returned; its error is raised here."""
-        return self._future.result()
 
 
 def _has_frame(source: Source, seconds: float | None) -> bool:
