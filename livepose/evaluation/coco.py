@@ -18,10 +18,9 @@ RECALLS = np.linspace(0.0, 1.0, 101)
 
 
 class AreaMatches(NamedTuple):
-    """Detections of one size range of all images, best first, matched at T thresholds.
-
-    ``true`` and ``false`` (T, N): is the detection right, is it wrong (neither where it does not
-    count). ``image`` (N,): index of its image. ``people`` (M,): people to find in each image.
+    """Detections of one size range, best first, matched at T thresholds: ``true`` and ``false``
+    (T, N), neither where it does not count; ``image`` (N,), index of the image of each;
+    ``people`` (M,) to find in each image.
     """
 
     true: NDArray[np.bool_]
@@ -81,10 +80,7 @@ def tools() -> tuple[Any, Any]:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ImportError as error:
-        raise UsageError(
-            "COCO's AP needs the package pycocotools, which is not installed:"
-            " pip install pycocotools"
-        ) from error
+        raise UsageError("COCO's AP needs pycocotools: pip install pycocotools") from error
     return COCO, COCOeval
 
 
@@ -109,11 +105,10 @@ def match(
         settings = evaluator.params
         settings.kpt_oks_sigmas, settings.imgIds, settings.catIds = sigmas, known, [1]
         evaluator.evaluate()
-    places = {name: settings.areaRngLbl.index(name) * len(known) for name in AREAS}
-    areas = {
-        name: _flattened(evaluator.evalImgs[start:][: len(known)], settings)
-        for name, start in places.items()
-    }
+    areas = {}
+    for name in AREAS:
+        start = settings.areaRngLbl.index(name) * len(known)
+        areas[name] = _flattened(evaluator.evalImgs[start : start + len(known)], settings)
     if areas["all"].people.sum() == 0:
         raise DataError("nobody in these images is annotated: there is nothing to score")
     return CocoMatches(areas, len(known))

@@ -1,4 +1,4 @@
-"""The one reader of annotations in COCO's form: everything in them is checked once, here.
+"""The one reader of annotations in COCO's form.
 
 What is wrong goes to ``Problems``, which skips and counts it (training) or refuses it
 (evaluation). What comes out holds only finite numbers and images that are listed.
@@ -55,11 +55,9 @@ class Problems:
                 logger.warning(f"skipped {count} in all: {kind}")
 
     def reason(self) -> str:
-        """Why nothing may be left: the first message, and the kinds with their counts."""
-        if not self.counts:
-            return ""
+        """Why nothing may be left: the kinds with their counts, and the first message."""
         kinds = ", ".join(f"{count} x {kind}" for kind, count in self.counts.most_common())
-        return f"; left out: {kinds} (first: {self.first})"
+        return f"; left out: {kinds} (first: {self.first})" if kinds else ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class Image:
 class Person:
     """One annotation: edges (4,), keypoints (K, 3) over the wanted skeleton, area in px² or NaN.
 
-    ``image`` indexes the images, ``name`` is for messages, ``columns`` has the place of each of the
+    ``image`` indexes the images, ``name`` is for messages, ``columns`` the place of each of the
     file's keypoints in the skeleton (-1: none), ``entry`` what the file says.
     """
 
@@ -152,19 +150,15 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataError(f"{what} {path} cannot be read: {error.strerror or error}") from error
-    except RecursionError as error:
-        raise DataError(f"{what} {path} is nested too deeply to be one") from error
-    except ValueError as error:
-        raise DataError(f"{what} {path} is not JSON: {error}") from error
+    except (RecursionError, ValueError) as error:
+        raise DataError(f"{what} {path} is not JSON, or nested too deeply: {error}") from error
 
 
 def read_dataset(
     path: Path, problems: Problems | None = None, skeleton: Skeleton | None = COCO17
 ) -> Dataset:
-    """Reads and checks a whole set; without a skeleton its boxes alone.
-
-    What is wrong goes to ``problems``; without it the first thing is refused. DataError when the
-    file cannot be read, is of another form, or its keypoints have other names.
+    """Reads and checks a whole set; without a skeleton its boxes alone, without ``problems``
+    strictly. DataError when the file cannot be read, is of another form, or has other keypoints.
     """
     document = read_json(path, "annotation file")
     lists = {"categories": [], **document} if isinstance(document, dict) else {}
@@ -225,9 +219,9 @@ class _Reader:
             return {1: np.arange(len(self._wanted))}
         columns = {_id(one.get("id")): self._places(one) for one in categories}
         if all(found is None for found in columns.values()):
-            such = f", with keypoints such as {', '.join(self._wanted[:3])}" if self._wanted else ""
             raise DataError(
-                f"{self._path}: expected a category whose name is {PERSON}{such}; found none"
+                f"{self._path}: expected a category named {PERSON}, or with keypoints such as "
+                f"{', '.join(self._wanted[:3])}; found none"
             )
         return columns
 
@@ -235,9 +229,10 @@ class _Reader:
         names, wanted = category.get("keypoints"), self._wanted
         if not (isinstance(names, list) and names):
             return np.arange(len(wanted)) if category.get("name") == PERSON else None
-        if wanted and (unknown := [name for name in names if name not in wanted]):
-            what = ", ".join(map(str, unknown))
-            logger.warning(f"keypoints that are left out, as the skeleton has none such: {what}")
+        if wanted and (unknown := [str(name) for name in names if name not in wanted]):
+            logger.warning(
+                f"keypoints that the skeleton has not are left out: {', '.join(unknown)}"
+            )
         found = [wanted.index(name) if name in wanted else -1 for name in names]
         return np.array(found) if max(found) >= 0 or not wanted else None
 
@@ -307,9 +302,9 @@ def _image(entry: Any) -> tuple[Any, Image]:
         raise ValueError(f"id: expected a number or a text, got {entry.get('id')!r:.40}")
     if not isinstance(name, str) or not name:
         raise ValueError(f"file_name: expected a text, got {name!r:.40}")
-    size = None
-    if entry.get("width") is not None or entry.get("height") is not None:
-        wide, high = (single(entry, side) for side in ("width", "height"))
+    size, sides = None, ("width", "height")
+    if any(entry.get(side) is not None for side in sides):
+        wide, high = (single(entry, side) for side in sides)
         if not (1 <= wide <= MAX_SIDE_PX and 1 <= high <= MAX_SIDE_PX):
             raise ValueError(f"width and height: expected whole pixels, got {[wide, high]}")
         size = (round(wide), round(high))

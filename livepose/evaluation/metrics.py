@@ -1,4 +1,4 @@
-"""How near found keypoints are to labelled ones (OKS), COCO's results form, and intervals.
+"""How alike poses are (OKS), COCO's results form, and intervals.
 
 Sources: COCO keypoint evaluation, https://cocodataset.org/#keypoints-eval, and the test protocol
 of Sun et al., CVPR 2019 (HRNet): the score of a pose is the score of its box times the mean of
@@ -32,9 +32,7 @@ DRAWS, SEED = 1000, 20190614
 def sigmas_of(skeleton: Skeleton) -> Array:
     """How precisely people label each keypoint, (K,); DataError where nobody measured it."""
     if skeleton.oks_sigmas is None:
-        raise DataError(
-            f"OKS needs a skeleton with sigmas such as coco17, got {skeleton.name} which has none"
-        )
+        raise DataError(f"OKS needs a skeleton with sigmas, got {skeleton.name} which has none")
     return np.array(skeleton.oks_sigmas)
 
 
@@ -82,17 +80,15 @@ def coco_results(
     sample: Sequence[Boxed], found: Predictions, input_hw: tuple[int, int], sigmas: Array
 ) -> list[dict[str, Any]]:
     """COCO's submission form: rescored poses of every image, without near doubles, best first."""
-    results: list[dict[str, Any]] = []
-    start = 0
+    results, start = [], 0
     for boxed in sample:
         people = slice(start, start := start + len(boxed))
         poses_xy, keypoint_scores = found.keypoints_xy[people], found.keypoint_scores[people]
         scores = rescore(boxed.scores, keypoint_scores)
         areas = enlarged_area(boxed.boxes_xyxy, input_hw)
-        results += [
-            pose_result(boxed.image.id, poses_xy[one], keypoint_scores[one], scores[one])
-            for one in oks_nms(poses_xy, scores, areas, sigmas)[:MOST_POSES]
-        ]
+        for one in oks_nms(poses_xy, scores, areas, sigmas)[:MOST_POSES]:
+            pose = poses_xy[one], keypoint_scores[one], scores[one]
+            results.append(pose_result(boxed.image.id, *pose))
     return results
 
 

@@ -59,9 +59,8 @@ class Difference(NamedTuple):
 class Row:
     """A measured configuration.
 
-    ``boxes`` says whose boxes were estimated; ``runtime`` is name, device and precision of what ran
-    the network. ``samples`` has each figure for every resample of the images, ``minus_first`` how
-    far the row is from the first of its network.
+    ``boxes``: whose were estimated; ``runtime``: name, device and precision; ``samples``: each
+    figure for every resample of the images; ``minus_first``: to the first row of its network.
     """
 
     method: str
@@ -249,10 +248,7 @@ def figure_with(panels: int, share_y: bool = True) -> tuple[Any, Sequence[Any]]:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError(
-            "plots need the package matplotlib, which is not installed:"
-            " pip install 'livepose[eval]'"
-        ) from error
+        raise UsageError("plots need matplotlib: pip install 'livepose[eval]'") from error
     wide, high = PANEL_INCHES
     figure = Figure(figsize=(wide * panels, high), layout="constrained")
     return figure, list(figure.subplots(1, panels, sharey=share_y, squeeze=False)[0])

@@ -32,9 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Set:
-    """The images, their annotations, and where boxes come from: ``found`` by the detector, read
-    from a file, or (None) the annotated ones.
-    """
+    """Images, annotations, and boxes that were ``found``; None: the annotated ones."""
 
     dataset: Dataset
     images: Archive
@@ -50,7 +48,7 @@ class Set:
 
 
 def open_set(settings: EvaluationSettings, progress: Progress, skeleton: Skeleton = COCO17) -> Set:
-    """Opens images and annotations, and finds out what is wrong with them before any work."""
+    """Opens images and annotations; what is wrong with them is found before any work."""
     where = settings.images, settings.annotations, settings.limit
     dataset, images = open_people(*where, skeleton)
     found, detector = None, None
@@ -80,10 +78,7 @@ def chosen_estimator(settings: EvaluationSettings, weights: str | None = None) -
 
 
 def run_coco(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
-    """Measures livepose by every chosen decoder on one set.
-
-    DataError when images and annotations do not fit together, or there is nobody to score.
-    """
+    """Measures livepose by every chosen decoder on one set; DataError when it cannot be scored."""
     estimator = chosen_estimator(settings)
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
     sigmas_of(skeleton)  # before any work
