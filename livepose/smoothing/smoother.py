@@ -100,10 +100,10 @@ class Smoother:
         if not math.isfinite(time_s):
             raise ValueError(f"time_s: expected finite seconds, got {time_s}")
         names = "keypoints_xy", "keypoint_scores", "covariance_px2", "keypoint_states"
-        made = {name: getattr(poses, name).copy() for name in names}
+        made = poses.with_arrays(**{name: getattr(poses, name).copy() for name in names})
         self._assign_slots(time_s, poses)
-        imm.smooth(*self._arguments(time_s, poses, made))
-        return poses if self.method == "none" else poses.with_arrays(**made)
+        imm.smooth(*self._arguments(time_s, made))
+        return poses if self.method == "none" else made
 
     def doubts(self, time_s: float, track_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """How much less a prediction of these people (P,) for ``time_s`` is worth than a look.
@@ -121,21 +121,16 @@ class Smoother:
         are left out. The keypoints of those for whom a look is ``overdue`` (P,) are marked as
         predicted. Nothing is learned: the next look is compared with the last one.
         """
-        shape = poses.keypoint_scores.shape
-        made = {
-            "keypoints_xy": np.full((*shape, 2), np.nan),
-            "keypoint_scores": np.zeros(shape),
-            "covariance_px2": np.full((*shape, 2, 2), np.nan),
-            "keypoint_states": np.zeros(shape, dtype=np.uint8),
-        }
-        arguments = self._arguments(time_s, poses, made)
+        made = poses.without_keypoints(np.ones((len(poses), 1), dtype=np.bool_))
+        arguments = self._arguments(time_s, made)
         imm.propagate(*arguments, overdue)
-        return poses.with_arrays(**made).select(arguments[1] >= 0)
+        return made.select(arguments[1] >= 0)
 
-    def _arguments(self, time_s: float, poses: Poses, made: dict[str, NDArray[Any]]) -> Any:
-        """As the kernels take them; they write into the arrays ``made``."""
-        people = np.ascontiguousarray(poses.boxes_xyxy), *made.values()
-        known = self._slots_of(poses.track_ids), self._bodies, self._states
+    def _arguments(self, time_s: float, made: Poses) -> Any:
+        """As the kernels take them, which write into the poses ``made``."""
+        keypoints = made.keypoints_xy, made.keypoint_scores, made.covariance_px2
+        people = np.ascontiguousarray(made.boxes_xyxy), *keypoints, made.keypoint_states
+        known = self._slots_of(made.track_ids), self._bodies, self._states
         return people, *known, (float(time_s), float(self.lead_s)), self.noise_share
 
     def _assign_slots(self, time_s: float, poses: Poses) -> None:
