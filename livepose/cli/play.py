@@ -176,7 +176,7 @@ def _live(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Itera
 
     health = Health(
         source.name,
-        lambda: {name: pipeline.clock.percentiles_ms(name, 50)[0] for name in STAGES},
+        lambda: {name: pipeline.clock.median_ms(name) for name in STAGES},
         lambda: int(getattr(source, "reconnects", 0)),
     )
     stream.healths.append(health)

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from livepose.errors import SourceError
-from livepose.frame import Frame, ImageBgr, check_image
+from livepose.errors import SourceError, UsageError
+from livepose.frame import Frame, ImageBgr
 from livepose.paths import is_file
 from livepose.sources.files import read_bytes
 from livepose.sources.frames import HDR_CURVES, MAX_PIXELS, to_sdr
@@ -124,7 +124,9 @@ def as_image_bgr(image: Any) -> ImageBgr:
         return read_image(image)
     if hasattr(image, "getexif") and hasattr(image, "convert"):  # PIL is loaded, or not needed
         return _decoded(image)
-    check_image(image)
+    shape, kind = np.shape(image), getattr(image, "dtype", type(image))
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
+        raise UsageError(f"image_bgr: expected uint8 of shape (H, W, 3), got {kind} {shape}")
     image_bgr: ImageBgr = image
     return image_bgr
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from livepose.errors import DataError, UsageError
 from livepose.settings import ALIGNMENTS, check, flag_of, option
-from livepose.skeletons import find_skeleton
+from livepose.skeletons import SKELETONS
 
 OPTIMISERS = ("adamw", "muon")
 LOSSES = ("softmax", "mse")
@@ -36,7 +36,7 @@ class ReadSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        find_skeleton(self.skeleton)
+        SKELETONS[self.skeleton]  # refuses what there is not
         if not self.data:
             raise UsageError(f"nothing to learn from: give --data {DATA} at least once")
 
