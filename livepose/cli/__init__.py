@@ -224,7 +224,6 @@ class Messages(logging.StreamHandler[TextIO]):
 def show_messages(quiet: bool = False, verbose: bool = False) -> None:
     """Shows what the package says: warnings alone when ``quiet``, everything when ``verbose``."""
     logger = logging.getLogger("livepose")
-    for handler in [one for one in logger.handlers if isinstance(one, Messages)]:
-        logger.removeHandler(handler)
-    logger.addHandler(Messages(with_time=verbose))
+    others = [one for one in logger.handlers if not isinstance(one, Messages)]
+    logger.handlers = [*others, Messages(with_time=verbose)]
     logger.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import count
 from pathlib import Path
+from typing import Any
 
 import livepose
 from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
@@ -37,9 +37,9 @@ def play_files(options: RunOptions) -> int:
     batch, folder = options.batch, options.batch.output_dir or Path()
     part = parse_shard(batch.shard) if batch.shard else (1, 1)
     manifest = Manifest(batch.manifest, part)
-    if not options.sources.paths:
+    if not options.sources.named():
         raise SourceError("nothing to look at: name videos, images, folders or patterns")
-    found = find_sources(options.sources.paths, recursive=batch.recursive)
+    found = find_sources(options.sources.named(), recursive=batch.recursive)
     if words := left_out_words(one for one in found if one.kind is None):
         logger.info(words)
     jobs = shard(make_jobs(found), *part)
@@ -122,7 +122,7 @@ class PlayEach:
     """Loads the networks once, and plays one file after the other."""
 
     options: RunOptions
-    told: Callable[[str, float], str] | None = None
+    told: Callable[[str, float], Any] | None = None
     """Hears how much of a source is done; in this process only."""
 
     def __call__(self) -> Work:
@@ -146,12 +146,9 @@ class PlayEach:
             # The same file gives the same bytes, whenever that is.
             player = open_player(stream, pipeline, dated=False)
             if (frames := source.frame_count) and (told := self.told):
-                done = count(1)
-
-                def progress(*_: object) -> None:
-                    told(job.source, min(next(done) / frames, 0.99))
-
-                player.progress = progress
+                player.progress = lambda frame, *_: told(
+                    job.source, min(frame.index / frames, 0.99)
+                )
             player.play()
 
 

@@ -100,16 +100,14 @@ def _is_batch(chosen: RunOptions) -> bool:
     outputs, sources = _flagged(chosen.outputs), chosen.sources
     unnamed = [flag for flag, path in outputs.items() if path == NAMED_BY_SOURCE]
     if chosen.batch.output_dir is None:
-        _refuse(
-            unnamed,
-            f"{''.join(unnamed[:1])} needs a value, or --output-dir DIR to name it by its source",
-        )
+        lone = "".join(unnamed[:1])
+        _refuse(lone, f"{lone} needs a value, or --output-dir DIR to name it by its source")
         _refuse(
             chosen.batch != BatchOptions(),
             "--manifest, --shard, --workers, --ray and --recursive are for many files: they need"
             " --output-dir DIR",
         )
-        for path in filter(is_folder, sources.paths):
+        for path in filter(is_folder, sources.named()):
             from livepose.sources import find_sources
 
             _refuse(
@@ -124,8 +122,6 @@ def _is_batch(chosen: RunOptions) -> bool:
         f"with --output-dir outputs have no value, and {named} has one; put the sources first:"
         " livepose in/ --output-dir out --json",
     )
-    elsewhere = "with --output-dir sources are plain arguments: livepose in/ 'more/*.mov'"
-    _refuse(sources.kind not in ("", "paths"), elsewhere)
     _refuse(not outputs, "--output-dir: say what is written by --json, --csv, --output, ...")
     lone = f"--rotate {sources.rotation} is for one source, not for many files"
     _refuse(sources.rotation, lone)
@@ -136,15 +132,12 @@ def _is_batch(chosen: RunOptions) -> bool:
 
 def _check_outputs(chosen: RunOptions) -> None:
     """Refuses files that cannot be written or would hurt something."""
-    # Streams are told apart by their numbers.
-    by_option = {
-        flag if number == 1 else f"{flag} ({number})": path
-        for number, one in enumerate(chosen.each(), 1)
-        for flag, path in _flagged(one.outputs).items()
-    }
-    outputs, rotated = chosen.outputs, ("--json", "--csv") if chosen.sources.rotation else ()
-    check_outputs(by_option, chosen.sources.files(), overwrite=outputs.overwrite, rotated=rotated)
+    outputs, inputs = chosen.outputs, chosen.sources.files()
+    rotated = ("--json", "--csv") if chosen.sources.rotation else ()
+    for one in chosen.each():
+        places = _flagged(one.outputs)
+        check_outputs(places, inputs, overwrite=outputs.overwrite, rotated=rotated)
     if outputs.sheet is not None:
         check_image_name(outputs.sheet)
-    if sys.stdout is None and "-" in map(str, by_option.values()):
+    if sys.stdout is None and "-" in map(str, outputs.asked().values()):
         raise SinkError("cannot write to stdout: it is closed; name a file instead of -")
