@@ -230,9 +230,7 @@ class _Reader:
         if not (isinstance(names, list) and names):
             return np.arange(len(wanted)) if category.get("name") == PERSON else None
         if wanted and (unknown := [str(name) for name in names if name not in wanted]):
-            logger.warning(
-                f"keypoints that the skeleton has not are left out: {', '.join(unknown)}"
-            )
+            logger.warning(f"keypoints that the skeleton lacks are left out: {', '.join(unknown)}")
         found = [wanted.index(name) if name in wanted else -1 for name in names]
         return np.array(found) if max(found) >= 0 or not wanted else None
 

@@ -4,11 +4,8 @@ A set is ``IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]``: a zip or folder of
 COCO-form JSON file. Its keypoints are mapped onto the output skeleton by name; those that it does
 not have are left out of the loss. Positions are image pixels, integers at pixel centres.
 
-The human's label counts where there is one, the teacher's where there is none. A teacher is a
-trained network that labelled the same people; a set that carries its answers has the fields
-``teacher`` (x, y, score of every keypoint), ``teacher_spread`` (how far its answers at several
-scales lie apart) and ``teacher_disagreement`` (how far a second network's answer lies), both over
-the root of the box area.
+The human's label counts where there is one, the teacher's where there is none: the answer of a
+trained network, in the fields that docs/training.md has.
 """
 
 import logging
@@ -149,11 +146,7 @@ def join(parts: Sequence[People]) -> People:
 
 
 def read_people(settings: ReadSettings) -> People:
-    """Everybody in the sets that the settings name; what is wrong with them is said.
-
-    DataError, UsageError when a set cannot be used at all, or (in strict mode) anything in it is
-    wrong.
-    """
+    """Everybody in the sets that the settings name; DataError when a set cannot be used."""
     from livepose.training.pack import read_pack
 
     sets, skeleton = [], SKELETONS[settings.skeleton]
@@ -205,8 +198,7 @@ def _labels_of(
 ) -> tuple[Floats, Floats] | None:
     """Positions (K, 2) and weights (K,); None where there are too few to learn from.
 
-    A human's label comes first, the teacher fills the gaps, and lowers the weight of a noisy one
-    that it contradicts.
+    The teacher fills the gaps, and lowers the weight of a noisy label that it contradicts.
     """
     if person.wh_px.min() < MIN_BOX_PX:
         return None

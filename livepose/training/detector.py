@@ -53,9 +53,7 @@ Pixels = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class BoxedImages:
-    """Images, not to be written to, the boxes (N, 4) of the people in each, and how often each
-    is drawn.
-    """
+    """Images, the boxes (N, 4) of the people in each, and how often each is drawn."""
 
     images: list[ImageBgr]
     boxes_xyxy: list[Boxes]
@@ -81,16 +79,11 @@ class BoxedImages:
 
 
 def read_boxed(settings: DetectorSettings) -> BoxedImages:
-    """All sets; those that are one-boxed are completed or cut.
-
-    DataError, UsageError, WeightsError when a set or the completing detector cannot be used, or (in
-    strict mode) anything in the sets is wrong.
-    """
+    """All sets; those that are one-boxed are completed or cut."""
     specs, file = [parse_set(text) for text in settings.data], settings.complete_with
     if file is not None and not any(spec.one_boxed for spec in specs):
         raise UsageError(
-            f"--complete-with {file}: none of the sets is said to be one-boxed; name those that "
-            "lack boxes as IMAGES:ANNOTATIONS:one-boxed"
+            f"--complete-with {file}: none of the sets is IMAGES:ANNOTATIONS:one-boxed"
         )
     detector = file and open_detector(file, "cpu", score_threshold=COMPLETING_SCORE)
     problems, every = Problems(settings.strict_data, ADVICE), BoxedImages([], [], [])

@@ -1,7 +1,6 @@
 """The one training loop: batches in, checkpoints, weights and a log out, stoppable at any step.
 
-What is trained is a ``Task`` (``pose``, ``detector``): it makes networks, batches and losses, and
-says what the result is good for. Everything else is the same for both and stands here.
+What is trained is a ``Task`` (``pose``, ``detector``).
 """
 
 import logging
@@ -130,8 +129,7 @@ def train(
 ) -> "Trainer":
     """Train a task (``PoseTask``, ``DetectorTask``), or go on with the run in ``folder``.
 
-    LiveposeError: what is wrong with the settings, the data, the device, the weights to start from,
-    or the training itself.
+    LiveposeError: what is wrong with settings, data, device or weights, or the training diverges.
     """
     there = (folder / CHECKPOINT).is_file()
     if there and not resume:
@@ -197,10 +195,7 @@ class Trainer:
         return self._before_s + time.perf_counter() - self._began_s
 
     def run(self) -> None:
-        """Train until the schedule or the user ends it.
-
-        LiveposeError when the training diverges; the last good checkpoint is kept.
-        """
+        """Train until the schedule or the user ends it; LiveposeError when it diverges."""
         self._began_s = time.perf_counter()
         self._told = (self.step, self.elapsed_s)
         if self.processes.first:
@@ -304,7 +299,7 @@ class Trainer:
 
     def _validate(self) -> None:
         """Measure the weights on the dev sets; the figures go into the log and their notes."""
-        told = {}
+        notes = {}
         for text in self.settings.dev if self.processes.first else ():
             dev = parse_set(text)
             try:
@@ -314,18 +309,20 @@ class Trainer:
                 continue
             figures = {key: round(value, 4) for key, value in found.items()}
             append_log(self.folder, {"step": self.step, "set": text, "validation": figures})
-            told[f"validation {dev.name}"] = ", ".join(f"{k} {v:g}" for k, v in figures.items())
-            logger.info(f"step {self.step}, {dev.name}: {told[f'validation {dev.name}']}")
-        if told:
-            self._export(told)
+            said = ", ".join(f"{key} {value:g}" for key, value in figures.items())
+            notes[f"validation {dev.name}"] = said
+            logger.info(f"step {self.step}, {dev.name}: {said}")
+        if notes:
+            self._export(notes)
 
     def _export(self, figures: dict[str, str]) -> None:
         """Write the weights with how they came about."""
-        settings, cuda = self.settings, self.task.device.type == "cuda"
-        cpu = f"{torch.get_num_threads()} CPU threads, {platform.machine()}"
-        rate, held = f"lr {settings.highest_lr:g}", settings.relative_step
-        if held is not None:
-            rate = f"norms held, step {held:g}"
+        settings, hardware = self.settings, f"{torch.get_num_threads()} CPU threads"
+        if self.task.device.type == "cuda":
+            hardware = torch.cuda.get_device_name()
+        rate = f"lr {settings.highest_lr:g}"
+        if settings.relative_step is not None:
+            rate = f"norms held, step {settings.relative_step:g}"
         notes = {
             "data": ", ".join(parse_set(text).name for text in settings.data),
             self.task.unit: str(self.step * settings.batch),
@@ -333,7 +330,7 @@ class Trainer:
             "seed": str(settings.seed),
             "optimiser": f"{settings.optimiser}, {rate}, batch {settings.batch}",
             "started_from": Path(settings.init).name if settings.init else "nothing",
-            "hardware": torch.cuda.get_device_name() if cuda else cpu,
+            "hardware": f"{hardware}, {platform.machine()}",
         }
         self.task.export(self.train_step.ema, self.folder / self.task.file, notes | figures)
 

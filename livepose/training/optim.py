@@ -58,10 +58,7 @@ def _newton_schulz(matrices: Tensor) -> Tensor:
 
 
 class Muon(Optimizer):
-    """The optimiser for convolution weights (O, I, H, W).
-
-    ``lr`` is a plain rate, or with ``hold_norms`` the share of the norm.
-    """
+    """For convolution weights (O, I, H, W); ``lr`` is with ``hold_norms`` the share of the norm."""
 
     def __init__(self, params: Iterable[Tensor], lr: float, hold_norms: bool = False) -> None:
         super().__init__(params, {"lr": lr, "hold": hold_norms})

@@ -1,13 +1,11 @@
 """What will be done to each crop of a batch: drawn once, then carried out on a CPU or a device.
 
-A plan is arrays, one row a crop, and a pure function of (seed, step, row): it does not matter
-which thread draws it, when, or on which of several machines. The curriculum, 0 to 1, is how hard
-crops are made: at 0 no rotation, no half bodies and no occlusion.
+A plan is arrays, one row a crop, and a pure function of (seed, step, row). The curriculum, 0 to 1,
+is how hard crops are made: at 0 no rotation, no half bodies and no occlusion.
 
 Scale, rotation, flip and half-body follow the training of HRNet (Sun et al., CVPR 2019, section
-4.1: scale 35 %, rotation 45 degrees, flip, half-body). The webcam cut is for people seated close
-to a camera: the image itself is made to end at their chest or waist, and the box with it, as
-a detector's box does; keypoints beyond are known to be absent.
+4.1). The webcam cut is for people seated close to a camera: the image itself is made to end at
+their chest or waist, and the box with it; keypoints beyond are known to be absent.
 """
 
 from dataclasses import dataclass, fields

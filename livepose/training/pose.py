@@ -5,14 +5,12 @@ is done to the crop) -> ``crops`` (the crop and its colours) -> here. Every crop
 of seed, step and place in the batch.
 
 Targets ``dark`` are Gaussians around the true sub-pixel point (Zhang et al., arXiv 1910.06278,
-section 3.2), ``standard`` around the nearest cell, cut at three sigma: the same maps as
-``livepose.heatmaps`` encodes, for many crops at once. With the loss ``softmax`` the outputs of one
-keypoint are log-probabilities over the cells, compared with the target by cross-entropy (less the
-target's entropy, so that 0 is perfect); its maps are ``exp(log_softmax) * 2 pi sigma²``: with a
-peak near 1 where the network is sure, flat and low where it is not. With ``mse`` the outputs are
-the maps, compared cell by cell, as in the papers. Both losses are a sum over keypoints and the sum
-of weights to divide it by; keypoints that are known to be out of sight are compared with an even
-or an empty map, with weights of their own.
+section 3.2), ``standard`` around the nearest cell, cut at three sigma. With the loss ``softmax``
+the outputs of one keypoint are log-probabilities over the cells, compared with the target by
+cross-entropy (less the target's entropy, so that 0 is perfect); its maps are
+``exp(log_softmax) * 2 pi sigma²``. With ``mse`` the outputs are the maps, compared cell by cell,
+as in the papers. Both are a sum over keypoints and the sum of weights to divide it by; keypoints
+that are known to be out of sight are compared with an even or an empty map.
 """
 
 import logging
@@ -87,9 +85,8 @@ def mse_loss(
 class PersonSampler:
     """The order of people for a seed.
 
-    Every epoch is N draws. A person with weight w is drawn floor(w') or ceil(w') times in it, where
-    w' is its share of N (systematic resampling), and the epoch is shuffled, so that all are seen
-    equally often, and position 1,000,000 can be asked for without the 999,999 before it.
+    Every epoch is N draws, shuffled. A person is drawn floor(w) or ceil(w) times in it, where w is
+    its share of N (systematic resampling). Any position can be asked for without those before.
     """
 
     def __init__(self, draw_weights: NDArray[np.float64], seed: int) -> None:

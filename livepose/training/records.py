@@ -1,8 +1,7 @@
 """What a run keeps in its folder: the checkpoint and the log.
 
 A checkpoint is one file of tensors and plain numbers with everything that a training needs to go
-on as if it had never stopped. It is written beside its final name and moved there, so that an
-interruption leaves the one before, and read back without unpickling objects.
+on as if it had never stopped, read back without unpickling objects.
 """
 
 import json
@@ -48,9 +47,8 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
 
 
 def load_weights(network: nn.Module, file: Path) -> None:
-    """Start from a state dict, a checkpoint (its mean) or exported weights.
-
-    WeightsError when the file holds none, or names the entries that do not fit.
+    """Start from a state dict, a checkpoint (its mean) or exported weights; WeightsError names the
+    entries that do not fit.
     """
     state = read_state(file)
     check_state(state, network, "the network of these settings", str(file))

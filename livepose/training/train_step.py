@@ -1,8 +1,7 @@
 """What is trained, one step of learning it, and the other processes that share its batches.
 
-Started by ``torchrun``, every process takes its share of each batch and the gradients are
-averaged (DistributedDataParallel), over gloo on CPUs and NCCL on GPUs. Batch-norm statistics
-stay each process's own; those of the first are kept.
+Started by ``torchrun``, every process takes its share of each batch and gradients are averaged,
+over gloo on CPUs and NCCL on GPUs. Batch-norm statistics stay each process's own.
 """
 
 import os
