@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def _own_files() -> dict[Path, str]:
-    """Embedded files, then those in the cache, each with where it is."""
-    from livepose.weights.places import cached_weights_folder, embedded_folders, weights_in
-
-    embedded = {path.name: path for folder in embedded_folders() for path in weights_in(folder)}
-    cached = weights_in(cached_weights_folder())
-    return dict.fromkeys(embedded.values(), "embedded") | dict.fromkeys(cached, "cache")
-
-
 def _show_table(table: "Table") -> None:
     from rich.console import Console
 
@@ -38,13 +29,14 @@ def _list() -> None:
     from rich.table import Table
 
     from livepose.weights.manifest import known_files
-    from livepose.weights.places import downloads_folder
+    from livepose.weights.places import cached_weights_folder, downloads_folder, embedded_folder
 
     caption = "'by hand': 'livepose weights fetch NAME' says where they are"
     columns = ("name", "network", "input", "keypoints", "published", "where")
     table = Table(*columns, caption=caption)
-    for path, where in _own_files().items():
-        table.add_row(path.stem, *_summary(path), "", where)
+    for where, folder in ("embedded", embedded_folder()), ("cache", cached_weights_folder()):
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            table.add_row(path.stem, *_summary(path), "", where)
     for entry in known_files():
         size, keypoints = "{}x{}".format(*entry.input_hw), str(entry.keypoints)
         fetched = entry.file and (downloads_folder() / entry.file).is_file()
@@ -74,7 +66,7 @@ def _show(
     from rich.table import Table
 
     from livepose.weights import find_weights, read_card
-    from livepose.weights.arrays import verify
+    from livepose.weights.arrays import load_arrays
     from livepose.weights.card import is_third_party, read_metadata, to_metadata
 
     path = find_weights(name)
@@ -83,9 +75,8 @@ def _show(
     for row in ("file", str(path)), *entries.items():
         table.add_row(*row)
     _show_table(table)
-    if "sha256" in entries and not verify(path):
-        why = "its tensors are not those it was written with; import, fetch or install again"
-        raise WeightsError(f"{path.name} is damaged: {why}")
+    if entries.get("sha256"):
+        load_arrays(path)  # which are to be those of this hash
 
 
 @command("bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose")
@@ -98,12 +89,13 @@ def _import(
     output: Path | None = option(None, "default: the cache", metavar="FILE"),
 ) -> None:
     from livepose.weights import import_checkpoint
+    from livepose.weights.card import size_of
     from livepose.weights.fetching import fetch_from_hub
 
     path = fetch_from_hub(file) if file.startswith(HUB) else Path(file)
     target, card = import_checkpoint(path, family=family, input_hw=input_hw, output=output)
     logger.info(
-        f"{card.network}, {'{}x{}'.format(*card.input_hw)}, {card.keypoints} keypoints, "
+        f"{card.network}, {size_of(card)}, {card.keypoints} keypoints, "
         f"{card.notes['project']} convention "
         f"-> {target}; use it with --weights {target if output else target.stem}"
     )

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from livepose.errors import DataError, WeightsError
-from livepose.weights.arrays import load_arrays
+from livepose.weights.arrays import Arrays, load_arrays
 from livepose.weights.checkpoint import check_state, completed
 from livepose.weights.importing import unwrap
 from livepose.weights.places import SUFFIX
@@ -55,11 +55,10 @@ def load_weights(network: nn.Module, file: Path) -> None:
     network.load_state_dict(completed(network, state))
 
 
-def read_state(file: Path) -> dict[str, Tensor]:
+def read_state(file: Path) -> Arrays:
     """The state dict in such a file; WeightsError when it holds none."""
     if file.suffix == SUFFIX:
-        tensors = load_arrays(file, "pt").items()
-        return {name: one.float() if one.is_floating_point() else one for name, one in tensors}
+        return load_arrays(file)
     content = open_torch_file(file)
     if isinstance(content, dict) and "format" in content:
         train_step = content.get("train_step")
