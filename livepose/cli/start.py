@@ -6,24 +6,20 @@ Meanwhile a line says how far they are, over images of the source. Nothing heavy
 import logging
 import time
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from livepose.cli.run_options import BROWSER, RunOptions, SourceOptions
 from livepose.errors import SourceError, UsageError
-from livepose.frame import ImageBgr
 from livepose.sinks.sink import video_format
 from livepose.sources import (
     Excerpt,
     LiveSettings,
-    LiveSource,
     Source,
     open_camera,
     open_images,
@@ -87,7 +83,7 @@ def start(options: RunOptions, scene: Source | None = None) -> None:
             return
         if shown:
             streams[0].window = stack.enter_context(Window(f"livepose - {sources[0].name}"))
-        _has_frame(sources[0], FIRST_FRAME_S)
+        sources[0].wait_for_first(FIRST_FRAME_S)
         streams[0].play(GettingReady(load), alone=True)
 
 
@@ -167,11 +163,6 @@ class GettingReady:
         return bool(wait([self._future], seconds).done)
 
 
-def _has_frame(source: Source, seconds: float | None) -> bool:
-    """Waits so long for the first frame of a live source; SourceError when there is none."""
-    return not isinstance(source, LiveSource) or source.wait_for_first(seconds)
-
-
 @dataclass(eq=False)
 class Stream:
     """One source, and where it is seen: a window, a browser view, both, or nowhere."""
@@ -233,45 +224,26 @@ class Stream:
 
     def show_until_ready(self, ready: GettingReady) -> bool:
         """Shows images with a line until all is there; False when somebody had enough."""
-        images = self.images()
         waiting = f"waiting for {self.source.name}"
-        return self._show_until(ready.wait, lambda: ready.line, images) and self._show_until(
-            partial(_has_frame, self.source), lambda: waiting, images
+        return self._show_until(ready.wait, lambda: ready.line) and self._show_until(
+            self.source.wait_for_first, lambda: waiting
         )
 
-    def images(self) -> Iterator[ImageBgr]:
-        """Images that are not taken from the source: live ones, or the first of a file."""
-        source, (width, height) = self.source, self.source.size_wh
-        image_bgr = np.zeros((height or 480, width or 640, 3), np.uint8)
-        if source.kind == "images" or source.path is not None:
-            with opened(self.options.sources) as again:
-                image_bgr = next(chain((frame.image_bgr for frame in again), [image_bgr]))
-        while True:
-            if isinstance(source, LiveSource) and source.wait_for_first(0.0):
-                newest_bgr = source.peek()
-                image_bgr = image_bgr if newest_bgr is None else newest_bgr
-            black = self.options.window.skeleton_only
-            yield np.zeros_like(image_bgr) if black else image_bgr
-
-    def _show_until(
-        self,
-        over: Callable[[float], bool],
-        line: Callable[[], str],
-        images: Iterator[ImageBgr],
-    ) -> bool:
-        while self._show(images, line()):
+    def _show_until(self, over: Callable[[float], bool], line: Callable[[], str]) -> bool:
+        while self._show(line()):
             if over(SHOW_EVERY_S):
                 return True
         return False
 
-    def _show(self, images: Iterator[ImageBgr], line: str) -> bool:
-        if self.window is not None or self.view is not None:
-            image_bgr = next(images)
+    def _show(self, line: str) -> bool:
+        image_bgr, look = self.source.peek(), self.options.window
+        if image_bgr is None or look.skeleton_only:
+            width, height = self.source.size_wh
+            image_bgr = np.zeros((height or 480, width or 640, 3), np.uint8)
         if self.view is not None:
             self.view.show(image_bgr, line)
-        if self.window is not None:
-            mirrored = self.options.window.mirror  # which a page does itself
-            self.window.show(captioned(image_bgr[:, ::-1] if mirrored else image_bgr, line))
+        if self.window is not None:  # a page mirrors by itself
+            self.window.show(captioned(image_bgr[:, ::-1] if look.mirror else image_bgr, line))
             self.stopped |= Command.QUIT in self.window.poll()
         return not self.stopped
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from livepose.errors import UsageError
-from livepose.frame import Frame
+from livepose.frame import Frame, ImageBgr
 from livepose.threads import Closable
 
 Item = TypeVar("Item")
@@ -93,6 +93,13 @@ class Source(Closable):
     def __iter__(self) -> Iterator[Frame]:
         raise NotImplementedError
 
+    def peek(self) -> ImageBgr | None:
+        """The first image, or the newest of a live source, which stays there to be taken."""
+
+    def wait_for_first(self, limit_s: float | None = None) -> bool:
+        """Waits so long for the first frame; False when there is none yet."""
+        return True
+
 
 class FileSource(Source):
     """Frames of a file or of several, turned clockwise by ``rotate`` degrees.
@@ -114,6 +121,10 @@ class FileSource(Source):
             if self._closed:
                 return
             yield frame
+
+    def peek(self) -> ImageBgr | None:
+        """The first image."""
+        return self._first.image_bgr
 
     def close(self) -> None:
         """Ends the iteration; a second call does nothing."""
