@@ -32,7 +32,7 @@ def render_crops(
         image = people.image_bgr(person)
         # Webcam cuts end at the bottom alone, so that the part is a view without a copy.
         bottom = max(1, round(windows_xyxy[index, 3] + 0.5))
-        cut_crops(image[:bottom], matrix[None], input_hw, out=crops[index : index + 1])
+        crops[index] = cut_crops(image[:bottom], matrix[None], input_hw)[0]
     return crops
 
 
