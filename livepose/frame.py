@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.errors import UsageError
-
 ImageBgr = NDArray[np.uint8]
 """A colour image, (H, W, 3), blue first as OpenCV has it."""
 
@@ -50,73 +48,46 @@ class Frame:
         return width, height
 
 
-def check_image(image_bgr: ImageBgr) -> None:
-    """Refuses whatever is not a colour image of bytes.
-
-    Raises
-    ------
-    UsageError
-        Says what was expected and what came.
-    """
-    shape, kind = np.shape(image_bgr), getattr(image_bgr, "dtype", type(image_bgr))
-    if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
-        raise UsageError(f"image_bgr: expected uint8 of shape (H, W, 3), got {kind} {shape}")
-
-
 class StageClock:
-    """Milliseconds of each named stage, frame by frame, over the last ``window`` frames.
+    """Milliseconds of each named stage, frame by frame.
 
     A stage that is entered several times in one frame counts as their sum. One thread measures;
     others may read.
+
+    Attributes
+    ----------
+    frame_ms : dict
+        The stages of the current frame so far.
+    frames_ms : deque
+        Those of the last 240 frames, oldest first.
     """
 
-    def __init__(self, window: int = 240) -> None:
-        self._window = window
-        self._frame_ms: dict[str, float] = {}
-        self._samples_ms: dict[str, deque[float]] = {}
+    def __init__(self) -> None:
+        self.frame_ms: dict[str, float] = {}
+        self.frames_ms: deque[dict[str, float]] = deque(maxlen=240)
 
     def stage(self, name: str) -> "Stage":
         """Times a ``with`` block under this name, as part of the current frame."""
-        return Stage(self._frame_ms, name)
+        return Stage(self.frame_ms, name)
 
     @contextmanager
     def frame(self) -> Iterator[None]:
-        """Takes a ``with`` block for a frame: its stages become samples."""
+        """Takes a ``with`` block for a frame."""
         try:
             yield
         finally:
-            self.end_frame()
+            self.frames_ms.append(self.frame_ms)
+            self.frame_ms = {}
 
-    def frame_ms(self) -> dict[str, float]:
-        """Milliseconds of the stages of the current frame so far."""
-        return dict(self._frame_ms)
+    def median_ms(self, name: str) -> float:
+        """Median of one stage over the last frames that had it; NaN without any."""
+        samples_ms = [one[name] for one in list(self.frames_ms) if name in one]
+        return float(np.median(samples_ms or np.nan))
 
-    def end_frame(self) -> None:
-        """The current frame is done: its stages become samples."""
-        for name, took_ms in self._frame_ms.items():
-            self._samples_ms.setdefault(name, deque(maxlen=self._window)).append(took_ms)
-        self._frame_ms.clear()
-
-    def names(self) -> list[str]:
-        """Stages in the order in which they were first seen."""
-        return list(self._samples_ms)
-
-    def samples_ms(self, name: str) -> list[float]:
-        """Every sample of one stage over the last frames, oldest first."""
-        return list(self._samples_ms.get(name, ()))
-
-    def percentiles_ms(self, name: str, *percents: float) -> list[float]:
-        """Percentiles of one stage over the last frames; NaN while nothing was measured."""
-        samples = self._samples_ms.get(name)
-        if not samples:
-            return [float("nan")] * len(percents)
-        return [float(value) for value in np.percentile(list(samples), percents)]
-
-    def clear(self, window: int | None = None) -> None:
-        """Forgets everything, so that warm-up stays out; from here on over ``window`` frames."""
-        self._window = self._window if window is None else window
-        self._frame_ms.clear()
-        self._samples_ms.clear()
+    def clear(self) -> None:
+        """Forgets everything, so that warm-up stays out."""
+        self.frame_ms.clear()
+        self.frames_ms.clear()
 
 
 class Stage:
@@ -128,8 +99,7 @@ class Stage:
     __slots__ = ("_frame_ms", "_name", "_start_s")
 
     def __init__(self, frame_ms: dict[str, float], name: str) -> None:
-        self._frame_ms = frame_ms
-        self._name = name
+        self._frame_ms, self._name = frame_ms, name
 
     def __enter__(self) -> None:
         self._start_s = time.perf_counter()

@@ -30,7 +30,12 @@ def read_kept(path: Path) -> memoryview:
 
 
 def write_kept(path: Path, payload: bytes | memoryview) -> None:
-    """Writes a file and its hash; it appears whole or not at all.
+    """Writes a file and its hash as ``write_whole`` does."""
+    write_whole(path, payload, sha256(payload).digest())
+
+
+def write_whole(path: Path, *parts: bytes | memoryview) -> None:
+    """Writes a file that appears whole or not at all.
 
     Raises
     ------
@@ -40,8 +45,7 @@ def write_kept(path: Path, payload: bytes | memoryview) -> None:
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:
         with open(handle, "wb") as file:  # noqa: PTH123  (a handle, not a path)
-            file.write(payload)
-            file.write(sha256(payload).digest())
+            file.writelines(parts)
         Path(part).chmod(0o644)  # who may use the folder may read it: caches made at installation
         Path(part).replace(path)
     finally:

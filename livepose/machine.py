@@ -48,23 +48,13 @@ def describe_system() -> dict[str, str]:
 
 def processor_and_cores() -> str:
     """``AMD EPYC, 2 cores``: those that this process may use."""
-    if not (name := _cpuinfo("model name")):
-        is_mac = sys.platform == "darwin"
-        name = answer_of("sysctl", "-n", "machdep.cpu.brand_string") if is_mac else ""
-    cores = usable_cores()
-    known = name or platform.processor() or platform.machine()
-    return f"{known}, {cores} {'core' if cores == 1 else 'cores'}"
-
-
-def processor_flags() -> set[str]:
-    """Instruction sets by the kernel's names; empty where the kernel does not say."""
-    return set(_cpuinfo("flags|Features").split())
-
-
-def _cpuinfo(keys: str) -> str:
     text = CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
-    match = re.search(rf"^(?:{keys})\s*:\s*(.+)$", text, flags=re.MULTILINE)
-    return match[1].strip() if match else ""
+    match = re.search(r"^model name\s*:\s*(.+)$", text, flags=re.MULTILINE)
+    is_mac = sys.platform == "darwin"
+    name = answer_of("sysctl", "-n", "machdep.cpu.brand_string") if is_mac else ""
+    name = match[1] if match else name or platform.processor() or platform.machine()
+    cores = usable_cores()
+    return f"{name}, {cores} {'core' if cores == 1 else 'cores'}"
 
 
 def answer_of(*command: str) -> str:

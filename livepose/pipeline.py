@@ -98,14 +98,11 @@ class PosePipeline:
         self.skeleton = SKELETONS[self.estimator.runtime.card.skeleton]
         self.scheduler = Scheduler(chosen.max_latency_ms, chosen.target_fps)
         self.schedule = DetectionSchedule(second_scale=not self.scheduler.limited)
-        tracking = TrackerSettings(
-            max_people=chosen.max_people,
-            detect_every=chosen.detect_every,
-            whole_frame=self.detector is None,
-        )
+        whole = self.detector is None
+        tracking = TrackerSettings(chosen.max_people, chosen.detect_every, whole_frame=whole)
         if self.scheduler.limited:
             tracking = replace(tracking, coast_s=PATIENT_COAST_S)
-        self.tracker = Tracker(tracking, oks_sigmas=self.skeleton.oks_sigmas)
+        self.tracker = Tracker(tracking, self.skeleton)
         self.smoother = Smoother(chosen.smooth)
         on_gpu = self.estimator.runtime.device != "cpu"  # which looks at a few more for nothing
         every = chosen.pose_every_frame or on_gpu or chosen.smooth == "none"
@@ -149,7 +146,7 @@ class PosePipeline:
             captured_s = start_s if captured_s is None else captured_s
             self.scheduler.begin(start_s - captured_s)
             poses = self._follow(image_bgr, time_s)
-            self.scheduler.end(captured_s, start_s, time.perf_counter(), self.clock.frame_ms())
+            self.scheduler.end(captured_s, start_s, time.perf_counter(), self.clock.frame_ms)
             return poses.in_frame(image_bgr.shape[1::-1])
 
     def _follow(self, image_bgr: ImageBgr, time_s: float) -> Poses:
@@ -218,9 +215,8 @@ class PosePipeline:
                 people = [self._surest(found) for found in self._detect(images_bgr)]
             boxes_xyxy = [tracked.boxes_xyxy for tracked in people]
             estimates = self.estimator.estimate_frames(images_bgr, boxes_xyxy)
-            poses = [self._as_poses(*pair) for pair in zip(people, estimates, strict=True)]
-            pairs = zip(poses, images_bgr, strict=True)
-            return [one.in_frame(image.shape[1::-1]).found_in(image) for one, image in pairs]
+            trios = zip(people, estimates, images_bgr, strict=True)
+            return [self._as_poses(*trio).in_frame(trio[-1].shape[1::-1]) for trio in trios]
 
     def _surest(self, found: Detections) -> Tracked:
         best = np.argsort(-found.scores, kind="stable")[: self.settings.max_people]
@@ -234,7 +230,9 @@ class PosePipeline:
     def _unknown(self, tracked: Tracked) -> Poses:
         return self._as_poses(tracked, Estimates.unknown(len(tracked), self.skeleton))
 
-    def _as_poses(self, tracked: Tracked, estimates: Estimates) -> Poses:
+    def _as_poses(
+        self, tracked: Tracked, estimates: Estimates, image_bgr: ImageBgr | None = None
+    ) -> Poses:
         return Poses(
             keypoints_xy=estimates.keypoints_xy,
             keypoint_scores=estimates.keypoint_scores,
@@ -243,6 +241,7 @@ class PosePipeline:
             track_ids=tracked.track_ids,
             covariance_px2=estimates.covariance_px2,
             skeleton=self.skeleton,
+            image_bgr=image_bgr,
         )
 
     # -- a source ----------------------------------------------------------------------------------

@@ -268,7 +268,7 @@ class Player:
             self._hud_due_s = now_s + HUD_EVERY_S
             clock = self.pipeline.clock
             p50, p95 = np.percentile(self._ages_ms, [50, 95]) if self._ages_ms else (None, None)
-            stage_ms = {name: clock.percentiles_ms(name, 50)[0] for name in STAGES}
+            stage_ms = {name: clock.median_ms(name) for name in STAGES}
             self._hud = Hud(fps=self.fps, stage_ms=stage_ms, age_p50_ms=p50, age_p95_ms=p95)
         return replace(
             self._hud,

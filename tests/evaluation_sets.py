@@ -52,14 +52,9 @@ def person(number: int, image_id: int, xy: tuple[float, float]) -> dict[str, Any
     """Somebody of 40 x 60 px whose keypoints all lie in one spot."""
     x, y = xy
     return {
-        "id": number,
-        "image_id": image_id,
-        "category_id": 1,
-        "iscrowd": 0,
-        "bbox": [x - 22.0, y - 33.0, 40.0, 60.0],
-        "area": 1300.0,
-        "num_keypoints": 17,
-        "keypoints": [x, y, 2.0] * 17,
+        **{"id": number, "image_id": image_id, "category_id": 1, "iscrowd": 0},
+        **{"bbox": [x - 22.0, y - 33.0, 40.0, 60.0], "area": 1300.0},
+        **{"num_keypoints": 17, "keypoints": [x, y, 2.0] * 17},
     }
 
 

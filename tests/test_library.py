@@ -41,7 +41,7 @@ def some_poses() -> Poses:
 
 @pytest.fixture
 def poses() -> Poses:
-    return some_poses().found_in(IMAGE_BGR)
+    return some_poses().with_arrays(image_bgr=IMAGE_BGR)
 
 
 def python(*words: str) -> subprocess.CompletedProcess[str]:
@@ -68,6 +68,8 @@ def test_plot_draws_into_a_copy_of_the_image_they_were_found_in(poses: Poses) ->
     assert (poses.plot() != poses.plot(score_threshold=0.9)).any()
     with pytest.raises(UsageError, match="do not know their image"):
         some_poses().plot()
+    assert poses._repr_html_().startswith('<img src="data:image/jpeg;base64,')
+    assert some_poses()._repr_html_().startswith("<table>")
 
 
 def test_save_writes_what_the_name_says(poses: Poses, tmp_path: Path) -> None:

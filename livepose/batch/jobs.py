@@ -28,14 +28,14 @@ class Job:
 
 def make_jobs(found: Iterable[FoundSource]) -> list[Job]:
     """The jobs, in the order of their first file; SourceError when there is none."""
-    videos: dict[Path, list[Path]] = {}
-    folders: dict[Path, list[Path]] = {}
     groups: dict[Path, list[Path]] = {}
+    kinds: dict[Path, Literal["video", "images"]] = {}
     for one in found:
         if one.kind is not None:
-            kind, key = (videos, one.path) if one.kind == "video" else (folders, one.path.parent)
-            groups[key] = kind.setdefault(key, [])
-            groups[key].append(one.path)
+            is_video = one.kind == "video"
+            key = one.path if is_video else one.path.parent
+            groups.setdefault(key, []).append(one.path)
+            kinds[key] = "video" if is_video else "images"
     if not groups:
         raise SourceError("there is neither a video nor an image; see the names left out above")
     names = unique_names(list(groups))
@@ -43,7 +43,7 @@ def make_jobs(found: Iterable[FoundSource]) -> list[Job]:
         Job(
             str(key),
             names[key],
-            "video" if key in videos else "images",
+            kinds[key],
             tuple(map(str, paths)),
             sum(_stat(path, "st_size") for path in paths),
             max(_stat(path, "st_mtime_ns") for path in paths),
@@ -66,28 +66,17 @@ def unique_names(paths: Sequence[Path]) -> dict[Path, str]:
     ['a/x', 'b/x', 'y']
     """
     whole = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - without ".."
-    stems = [_without_suffix(full, whole) for full in whole]
-    names: dict[Path, str] = {}
-    for path, stem in zip(paths, stems, strict=True):
-        for depth in range(1, max(len(stem.parts), 2)):
-            last = stem.parts[-depth:]
-            if sum(_ends_with(other, last) for other in stems) == 1:
-                break
-        names[path] = "/".join(last).strip("/") or "images"
-    return names
-
-
-def _without_suffix(full: Path, others: Sequence[Path]) -> Path:
-    """The path without suffix, unless another one beside it differs by that alone."""
-    same = [
-        one for one in others if one.parent == full.parent and full.stem in (one.stem, one.name)
-    ]
-    return full if len(same) > 1 or full.is_dir() else full.with_suffix("")
-
-
-def _ends_with(path: Path, parts: tuple[str, ...]) -> bool:
+    bare = [path if path.is_dir() else path.with_suffix("") for path in whole]
+    alike = Counter(bare)
+    stems = [one if alike[one] == 1 else path for one, path in zip(bare, whole, strict=True)]
+    ends = [["/".join(stem.parts[-n:]) for n in range(1, len(stem.parts))] for stem in stems]
     # Letters of either case are one name on some disks.
-    return [one.casefold() for one in path.parts[-len(parts) :]] == [p.casefold() for p in parts]
+    counts = Counter(end.casefold() for several in ends for end in several)
+    names: dict[Path, str] = {}
+    for path, several in zip(paths, ends, strict=True):
+        unique = (end for end in several if counts[end.casefold()] == 1)
+        names[path] = next(unique, several[-1] if several else "images")
+    return names
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -107,11 +96,11 @@ def largest_first(jobs: Iterable[Job]) -> list[Job]:
 
 def shard(jobs: Sequence[Job], index: int, count: int) -> list[Job]:
     """The jobs of one of ``count`` runs: each job is in exactly one, sizes are spread evenly."""
-    sizes = Counter(dict.fromkeys(range(1, count + 1), 0))
+    sizes = [0] * count
     mine = set()
     for job in largest_first(jobs):
-        place = min(sizes, key=lambda one: (sizes[one], one))
+        place = sizes.index(min(sizes))
         sizes[place] += max(job.size, 1)
-        if place == index:
+        if place == index - 1:
             mine.add(job)
     return [job for job in jobs if job in mine]

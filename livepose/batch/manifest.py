@@ -3,7 +3,7 @@
 import glob
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from livepose.batch.jobs import Job
 from livepose.errors import DataError
 from livepose.sinks.files import write_whole
-from livepose.sinks.sink import sink_error
+from livepose.sinks.sink import written
 
 DONE, FAILED, LOST = "done", "failed", "lost"
 
@@ -42,13 +42,6 @@ class Entry:
         """What became of a job; of which settings is not known yet."""
         return cls(job.source, job.name, job.size, job.mtime_ns, "", state, **told)
 
-    def is_current(self, job: Job, settings: str, folder: Path) -> bool:
-        """Whether it is done, as it is now, with these settings, and its outputs are there."""
-        then = self.state, self.name, self.size, self.mtime_ns, self.settings
-        return then == (DONE, job.name, job.size, job.mtime_ns, settings) and all(
-            file_sha256(folder / path) == sha for path, sha in self.outputs.items()
-        )
-
 
 class Manifest:
     """Reads what earlier runs did, and notes each file as soon as it is done.
@@ -73,17 +66,16 @@ class Manifest:
             self.entries.update(read)
             self._own.update(read if one == self.path else ())
 
-    def split(
-        self, jobs: Sequence[Job], settings: str, folder: Path
-    ) -> tuple[list[Job], list[Job]]:
-        """The jobs that are current, and those that have to be done."""
-        current: list[Job] = []
-        due: list[Job] = []
-        for job in jobs:
-            entry = self.entries.get(job.source)
-            is_current = entry is not None and entry.is_current(job, settings, folder)
-            (current if is_current else due).append(job)
-        return current, due
+    def due(self, jobs: Iterable[Job], settings: str, folder: Path) -> list[Job]:
+        """The jobs that are not done: as they are now, with these settings, outputs and all."""
+        return [job for job in jobs if not self._is_done(job, settings, folder)]
+
+    def _is_done(self, job: Job, settings: str, folder: Path) -> bool:
+        then = self.entries.get(job.source)
+        if then is None or then.state != DONE or then.settings != settings:
+            return False
+        same = (then.name, then.size, then.mtime_ns) == (job.name, job.size, job.mtime_ns)
+        return same and all(file_sha256(folder / at) == sha for at, sha in then.outputs.items())
 
     def owned_outputs(self) -> set[str]:
         """Every output that an earlier run wrote."""
@@ -94,17 +86,13 @@ class Manifest:
         self.entries[entry.source] = entry
         self._own.add(entry.source)
         if self.path is not None:
-            try:
-                with self.path.open("a", encoding="utf-8") as file:
-                    file.write(_line(entry))
-            except OSError as error:
-                raise sink_error(self.path, error) from error
+            with written(self.path), self.path.open("a", encoding="utf-8") as file:
+                file.write(_line(entry))
 
     def close(self) -> None:
         """Leaves one line a source."""
         if self.path is not None and self._own:
-            text = "".join(_line(self.entries[one]) for one in sorted(self._own))
-            write_whole(self.path, text)
+            write_whole(self.path, "".join(_line(self.entries[one]) for one in sorted(self._own)))
 
 
 def _line(entry: Entry) -> str:

@@ -1,95 +1,75 @@
 """A whole run: the jobs that are due, the largest first, each noted as soon as it is over.
 
-Three may do the work: this process (``Here``), processes beside it, machines of a Ray cluster. A
-job is done in a hidden folder beside its place and moved there, whatever happens meanwhile; what a
-dead worker left is tried elsewhere.
+A worker is an executor of one process: of this one, of one beside it, or of one on a machine of a
+Ray cluster. A job is done in a hidden folder beside its place and moved there, whatever happens
+meanwhile; what a dead worker left is tried elsewhere.
 """
 
+import logging
 import re
 import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
-from typing import Protocol
+from typing import Any
 
 from livepose.batch.jobs import Job, largest_first
 from livepose.batch.manifest import DONE, FAILED, LOST, Entry, Manifest, file_sha256
 from livepose.errors import LiveposeError
 
+logger = logging.getLogger(__name__)
 MOST_TRIES = 3
-WAIT_S = 0.5
+_WAIT_S = 0.5
+"""Waiting without end cannot be interrupted everywhere."""
 _TOKEN_BYTES = 4
 
-OnProgress = Callable[[float], None]
-"""Told which share of the job is done, 0 to 1."""
-Work = Callable[[Job, Path, OnProgress], None]
+Work = Callable[[Job, Path], None]
 """Does a job: its outputs, under the last part of its name, into a folder that is there."""
 Opener = Callable[[], Work]
 """Loads what every job needs; picklable."""
+_work: Work
+"""What a worker has loaded, in its own process."""
 
 
-class WorkerLostError(Exception):
-    """A worker died, of no fault of its job."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker can be, by its name in messages and the manifest."""
+
+    name: str
+    start: Callable[[], Executor]
+    """Starts a process there, anew after a loss."""
+    lost: type[Exception] = BrokenExecutor
+    """What its futures raise when it has died."""
 
 
-class Worker(Protocol):
-    """Who does one job at a time; each is asked from a thread of its own."""
+class _Here(Executor):
+    """Does what it is given at once, in this thread, which Ctrl-C ends."""
 
-    @property
-    def name(self) -> str:
-        """For messages and the manifest."""
-
-    def open(self) -> None:
-        """Loads what every job needs, anew after a loss.
-
-        WorkerLostError when it cannot be had any more. LiveposeError when nobody could load it.
-        """
-
-    def do(self, job: Job) -> Entry:
-        """Tries a job once; WorkerLostError when the worker dies meanwhile."""
-
-    def close(self) -> None:
-        """Ends it, whatever it does; a second call does nothing."""
+    def submit(self, function: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*given, **named))
+        return future
 
 
-class Here:
-    """The one worker that is this process itself."""
-
-    name = "this process"
-
-    def __init__(
-        self, opener: Opener, folder: Path, on_progress: Callable[[Job, float], None]
-    ) -> None:
-        self._opener, self._folder, self._on_progress = opener, folder, on_progress
-
-    def open(self) -> None:
-        """Loads what every job needs."""
-        self._work = self._opener()
-
-    def do(self, job: Job) -> Entry:
-        """Tries a job once."""
-        return do_job(self._work, job, self._folder, self.name, partial(self._on_progress, job))
-
-    def close(self) -> None:
-        """Nothing is left to end."""
+HERE = Place("this process", _Here)
 
 
 def run_batch(
     due: Sequence[Job],
-    open_workers: Callable[[], AbstractContextManager[Sequence[Worker]]],
+    opener: Opener,
+    open_places: Callable[[], AbstractContextManager[Sequence[Place]]],
     folder: Path,
     manifest: Manifest,
     settings: str,
     *,
     on_done: Callable[[Entry], None] = lambda entry: None,
 ) -> list[Entry]:
-    """Does these jobs; no worker is opened where there are none. What became of each.
+    """Does these jobs; no worker is started where there are none. What became of each.
 
     ``settings`` is the SHA-256 of everything that outputs depend on beside the files. ``on_done``
     is told each entry as it is added to the manifest.
@@ -106,67 +86,85 @@ def run_batch(
     if due:
         remove_stale(due, folder)
         try:
-            with open_workers() as workers:
-                share_out(due, workers, note)
+            with open_places() as places:
+                _share_out(due, opener, places, folder.absolute(), note)
         finally:
             remove_stale(due, folder)
     manifest.close()
     return entries
 
 
-def share_out(
-    jobs: Sequence[Job], workers: Sequence[Worker], note: Callable[[Entry], None]
+def _share_out(
+    jobs: Sequence[Job],
+    opener: Opener,
+    places: Sequence[Place],
+    folder: Path,
+    note: Callable[[Entry], None],
 ) -> None:
     """Does every job, each until it is done, failed, or was lost ``MOST_TRIES`` times."""
-    if len(workers) == 1 and isinstance(workers[0], Here):  # Ctrl-C ends what the main thread does
-        workers[0].open()
-        for each in largest_first(jobs):
-            note(workers[0].do(each))
-        return
-    waiting, free = deque(largest_first(jobs)), deque[Worker]()
-    losses: dict[Job, list[str]] = {job: [] for job in jobs}
-    pool = ThreadPoolExecutor(len(workers))
-    busy: dict[Future[Entry | None], tuple[Worker, Job | None]] = {}
-    try:
-        busy |= {pool.submit(worker.open): (worker, None) for worker in workers}
-        while waiting or any(job for _, job in busy.values()):
-            while waiting and free:
-                worker, next_job = free.popleft(), waiting.popleft()
-                busy[pool.submit(worker.do, next_job)] = worker, next_job
-            if not busy:
-                for each in waiting:
-                    note(_dropped(each, [*losses[each], "nowhere: no worker is left"]))
-                return
-            for future in wait(busy, WAIT_S, FIRST_COMPLETED).done:
-                worker, job = busy.pop(future)
-                try:
-                    entry = future.result()
-                except WorkerLostError as error:
-                    if job is not None:
-                        losses[job].append(f"{worker.name}: {error}")
-                        if len(losses[job]) < MOST_TRIES:
-                            waiting.append(job)
-                        else:
-                            note(_dropped(job, losses[job]))
-                        busy[pool.submit(worker.open)] = worker, None
-                else:
-                    free.append(worker)
-                    if job is not None and entry is not None:
-                        note(replace(entry, tries=len(losses[job]) + 1, lost=losses[job]))
-    finally:
-        for worker in workers:
-            worker.close()
-        pool.shutdown()
+    waiting, losses = deque(largest_first(jobs)), {job: list[str]() for job in jobs}
+    free: deque[tuple[Place, Executor]] = deque()
+    busy: dict[Future[Any], tuple[Place, Executor, Job | None]] = {}
+
+    def hand_out(place: Place, executor: Executor, job: Job | None) -> None:
+        asked = (_load, opener) if job is None else (_do_job, job, folder, place.name)
+        try:
+            future = executor.submit(*asked)
+        except place.lost as error:  # it died while it waited
+            future = Future()
+            future.set_exception(error)
+        busy[future] = place, executor, job
+
+    for place in places:
+        hand_out(place, place.start(), None)
+    while waiting or any(job for *_, job in busy.values()):
+        while waiting and free:
+            hand_out(*free.popleft(), waiting.popleft())
+        if not busy:
+            for job in waiting:
+                losses[job].append("nowhere: no worker is left; is there memory enough?")
+                note(_given_up(job, losses[job]))
+            return
+        for future in wait(busy, _WAIT_S, FIRST_COMPLETED).done:
+            place, executor, done = busy.pop(future)
+            try:
+                entry = future.result()
+            except place.lost as error:
+                why = str(error).strip().splitlines()[0].partition(". ")[0]
+                logger.warning(f"{place.name} was lost: {why}")
+                if done is not None:  # one that died while it loaded is not started again
+                    losses[done].append(f"{place.name}: {why}")
+                    if len(losses[done]) < MOST_TRIES:
+                        waiting.append(done)
+                    else:
+                        note(_given_up(done, losses[done]))
+                    hand_out(place, place.start(), None)
+                continue
+            if isinstance(entry, LiveposeError):
+                raise entry
+            free.append((place, executor))
+            if done is not None:
+                note(replace(entry, tries=len(losses[done]) + 1, lost=losses[done]))
 
 
-def _dropped(job: Job, losses: list[str]) -> Entry:
+def _given_up(job: Job, losses: list[str]) -> Entry:
     *earlier, last = losses
     where = last.partition(":")[0]
     return Entry.of(job, LOST, error=last, tries=len(losses), where=where, lost=earlier)
 
 
-def do_job(work: Work, job: Job, folder: Path, where: str, on_progress: OnProgress) -> Entry:
-    """Tries a job once. An error is its outcome; Ctrl-C is not caught."""
+def _load(opener: Opener) -> LiveposeError | None:
+    """In a worker: loads what every job needs; the error that stops all, if any."""
+    global _work
+    try:
+        _work = opener()
+    except LiveposeError as error:
+        return type(error)(str(error))
+    return None
+
+
+def _do_job(job: Job, folder: Path, where: str) -> Entry:
+    """In a worker: tries a job once. An error is its outcome; Ctrl-C is not caught."""
     start_s = time.perf_counter()
     place = folder / job.name
     # Each try has its own folder, as a worker that was given up may still be writing.
@@ -174,7 +172,7 @@ def do_job(work: Work, job: Job, folder: Path, where: str, on_progress: OnProgre
     state, error, outputs = DONE, None, {}
     try:
         part.mkdir(parents=True)
-        work(job, part, on_progress)
+        _work(job, part)
         outputs = _move_into_place(part, folder)
     except LiveposeError as failure:
         state, error = FAILED, str(failure)
@@ -210,8 +208,7 @@ def _remove_outdated(old: Entry | None, new: Entry, folder: Path) -> None:
 def remove_stale(jobs: Iterable[Job], folder: Path) -> None:
     """Removes what earlier runs of these jobs left unfinished."""
     for place in (folder / job.name for job in jobs):
-        token = f"[0-9a-f]{{{2 * _TOKEN_BYTES}}}"
-        unfinished = re.compile(rf"\.{re.escape(place.name)}\.{token}\.part")
+        unfinished = re.compile(rf"\.{re.escape(place.name)}\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}\.part")
         for beside in place.parent.iterdir() if place.parent.is_dir() else ():
             if unfinished.fullmatch(beside.name):
                 _remove(beside)

@@ -10,10 +10,10 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -35,12 +35,8 @@ logger = logging.getLogger(__name__)
 
 WARM_UP_FRAMES = 35
 """A second of 30 frames, in which the detector looks at every one, and some more."""
-DEFAULT_FRAMES = 200
-MOST_FRAMES = 100_000
+DEFAULT_FRAMES, ROUNDS = 200, 10
 SCENE_WH = (640, 480)
-ROUNDS = 10
-FRAMES_PER_ROUND = 20
-"""Of a video whose length is not known."""
 DETECTION_MS = 0.2
 """A stage that takes less did not run a network."""
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
@@ -78,8 +74,8 @@ class Result:
     peak_memory_mb: float
     bottleneck: str
     machine: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
-    spread: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: list[str]
+    spread: dict[str, dict[str, float]]
 
 
 def run_benchmark(settings: Settings, asked: BenchmarkSettings) -> None:
@@ -95,27 +91,43 @@ def run_benchmark(settings: Settings, asked: BenchmarkSettings) -> None:
 
 
 def measure(pipeline: PosePipeline, asked: BenchmarkSettings) -> Result:
-    """Runs the warm-up, then the measured frames, round by round."""
+    """Runs the warm-up, then the measured frames."""
     source, notes = _scene_or_video(asked)
     known = KnownBoxes(pipeline, source) if isinstance(source, WalkingPeople) else None
     pipeline.warm_up(source.size_wh)
     logger.info(f"measuring on {source.name}")
     frames = _frames_of(source, asked)
-    warm_up = Round(pipeline, known, islice(frames, WARM_UP_FRAMES))
-    pipeline.clock.clear(window=MOST_FRAMES)
-    unknown = asked.source is not None and asked.frames is None
-    evenly = max(1, round((asked.frames or DEFAULT_FRAMES) / ROUNDS))
-    count = FRAMES_PER_ROUND if unknown else evenly
-    rounds = []
-    while (one := Round(pipeline, known, islice(frames, count))).frames:
-        rounds.append(one)
+    warm_up = _timed(pipeline, known, islice(frames, WARM_UP_FRAMES))
+    timed = _timed(pipeline, known, frames)
     source.close()
-    if not rounds:
+    if not timed:
         raise SourceError(
             f"{source.name}: expected more than {WARM_UP_FRAMES} frames (the warm-up), got "
-            f"{warm_up.frames}; give a longer video or none"
+            f"{len(warm_up)}; give a longer video or none"
         )
-    return _result(pipeline, rounds, source.name, notes)
+    of_round = max(1, round((asked.frames or DEFAULT_FRAMES) / ROUNDS))
+    people, latency_ms, whole_s = (np.array([one[place] for one in timed]) for place in range(3))
+    names = dict.fromkeys(name for one in timed for name in one.stages_ms)
+    samples_ms = {name: np.array([one.stages_ms.get(name, 0.0) for one in timed]) for name in names}
+    stages_ms = {name: _figures(values) for name, values in samples_ms.items()}
+    detected = samples_ms.get("detect", np.zeros(1)) > DETECTION_MS
+    return Result(
+        scene=source.name,
+        frames=len(timed),
+        size_wh=source.size_wh,
+        people_per_frame=float(people.mean()),
+        detected_percent=100 * float(detected.mean()),
+        fps=float(1 / whole_s.mean()),
+        crops_per_s=float(people.sum() / whole_s.sum()),
+        latency_ms=_figures(latency_ms),
+        stages_ms=stages_ms,
+        peak_memory_mb=peak_memory_mb(),
+        bottleneck=bottleneck(stages_ms),
+        machine=describe_machine(pipeline),
+        notes=notes,
+        spread={"fps": spread(1 / _means(whole_s, of_round))}
+        | {name: spread(_means(values, of_round)) for name, values in samples_ms.items()},
+    )
 
 
 def _scene_or_video(asked: BenchmarkSettings) -> tuple[Source, list[str]]:
@@ -156,73 +168,44 @@ class KnownBoxes(Detector):
         return [Detections(boxes, np.full(len(boxes), 0.9)) for _ in images_bgr]
 
 
-class Round:
-    """Frames that went through the pipeline and were drawn, one after the other.
-
-    ``seconds`` is what they took together, waiting for them included; ``latency_ms`` of each from
-    frame to poses; ``stages_ms`` what the clock says of each stage, 0 where it was not entered.
+class Timed(NamedTuple):
+    """A frame that was followed and drawn: ``latency_ms`` from frame to poses, ``whole_s`` with
+    drawing and with waiting for it, ``stages_ms`` what the clock says.
     """
 
-    def __init__(
-        self, pipeline: PosePipeline, known: KnownBoxes | None, frames: Iterable[Frame]
-    ) -> None:
-        self.people, self.size_wh = 0, (0, 0)
-        self.latency_ms: list[float] = []
-        draw_ms: list[float] = []
-        start_s = end_s = time.perf_counter()
-        for frame in frames:
-            began_s = time.perf_counter()
-            if known is not None:
-                known.index = frame.index
-            poses = pipeline.process(frame.image_bgr, frame.time_s)
-            posed_s = time.perf_counter()
-            draw_poses(frame.image_bgr.copy(), poses)
-            end_s = time.perf_counter()
-            self.latency_ms.append((posed_s - began_s) * 1e3)
-            draw_ms.append((end_s - posed_s) * 1e3)
-            self.people += len(poses)
-            self.size_wh = frame.size_wh
-        self.frames, self.seconds = len(draw_ms), end_s - start_s
-        clock = pipeline.clock
-        taken = {name: clock.samples_ms(name) for name in clock.names()} | {"draw": draw_ms}
-        clock.clear()
-        self.stages_ms = {
-            name: np.pad(values, (0, self.frames - len(values))) for name, values in taken.items()
-        }
+    people: int
+    latency_ms: float
+    whole_s: float
+    stages_ms: dict[str, float]
 
 
-def _result(
-    pipeline: PosePipeline, rounds: Sequence[Round], scene: str, notes: list[str]
-) -> Result:
-    seconds, frames, people = (
-        sum(getattr(one, name) for one in rounds) for name in ("seconds", "frames", "people")
-    )
-    names = dict.fromkeys(name for one in rounds for name in one.stages_ms)
-    by_round = {
-        name: [one.stages_ms.get(name, np.zeros(one.frames)) for one in rounds] for name in names
-    }
-    samples = {name: np.concatenate(parts) for name, parts in by_round.items()}
-    stages = {name: _figures(values) for name, values in samples.items()}
-    return Result(
-        scene=scene,
-        frames=frames,
-        size_wh=rounds[0].size_wh,
-        people_per_frame=people / frames,
-        detected_percent=100 * float(np.mean(samples.get("detect", np.zeros(1)) > DETECTION_MS)),
-        fps=frames / seconds,
-        crops_per_s=people / seconds,
-        latency_ms=_figures([ms for one in rounds for ms in one.latency_ms]),
-        stages_ms=stages,
-        peak_memory_mb=peak_memory_mb(),
-        bottleneck=bottleneck(stages),
-        machine=describe_machine(pipeline),
-        notes=notes,
-        spread={"fps": spread([one.frames / one.seconds for one in rounds])}
-        | {name: spread([part.mean() for part in parts]) for name, parts in by_round.items()},
-    )
+def _timed(
+    pipeline: PosePipeline, known: KnownBoxes | None, frames: Iterable[Frame]
+) -> list[Timed]:
+    """All frames through the pipeline, one after the other."""
+    timed, clock = [], pipeline.clock
+    start_s = time.perf_counter()
+    for frame in frames:
+        began_s = time.perf_counter()
+        if known is not None:
+            known.index = frame.index
+        poses = pipeline.process(frame.image_bgr, frame.time_s)
+        posed_s = time.perf_counter()
+        draw_poses(frame.image_bgr.copy(), poses)
+        end_s = time.perf_counter()
+        stages_ms = clock.frames_ms[-1] | {"draw": 1e3 * (end_s - posed_s)}
+        timed.append(Timed(len(poses), 1e3 * (posed_s - began_s), end_s - start_s, stages_ms))
+        start_s = time.perf_counter()
+    return timed
 
 
-def spread(samples: Sequence[float]) -> dict[str, float]:
+def _means(values: Any, of_round: int) -> Any:
+    """The mean of each round of so many frames; the last may be shorter."""
+    starts = np.arange(0, len(values), of_round)
+    return np.add.reduceat(values, starts) / np.diff([*starts, len(values)])
+
+
+def spread(samples: Any) -> dict[str, float]:
     """Median, quartiles and number of some samples; NaN where there are none."""
     values = np.percentile(samples, (50, 25, 75)) if len(samples) else np.full(3, np.nan)
     median, q1, q3 = (round(float(value), 4) for value in values)

@@ -1,8 +1,6 @@
-"""Moving scenes made from the two photographs that ultralytics ships.
-
-They let livepose be shown and measured on a machine without a camera or a video. Two kinds: a
-camera that travels over the photographs, for looking; and any number of people who walk before
-a quiet background, whose boxes are known, for measuring.
+"""Moving scenes made from photographs, for a machine without a camera or a video: a camera that
+travels over them, for looking, and any number of people who walk before a quiet background, whose
+boxes are known, for measuring.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,8 +23,7 @@ FPS = 30.0
 # Two people of bus.jpg who are seen from head to foot: left, top, right, bottom in its pixels.
 WALKERS_XYXY = ((50, 398, 246, 904), (222, 405, 345, 860))
 FACADE_XYXY = (0, 0, 810, 380)
-# Camera paths as (photograph, first view, last view); a view is its centre and width, in parts
-# of the photograph's width and height.
+# Photograph, first view, last view; a view is its centre and width, in parts of the photograph.
 SHOTS = (
     ("bus.jpg", (0.45, 0.58, 1.0), (0.32, 0.60, 0.85)),
     ("bus.jpg", (0.32, 0.60, 0.85), (0.60, 0.60, 0.85)),
@@ -37,7 +34,7 @@ OWN_SHOTS = ((SHEET.name, (0.22, 0.5, 0.42), (0.78, 0.5, 0.42)),)
 
 
 class CameraPath(Source):
-    """A camera that travels over the photographs; a ``Source`` like any other."""
+    """A camera that travels over the photographs."""
 
     name = "demo scene"
     fps = FPS
@@ -63,16 +60,13 @@ class CameraPath(Source):
 
 def see(photograph_bgr: ImageBgr, view: NDArray[np.float64], size_wh: tuple[int, int]) -> ImageBgr:
     """The part of a photograph that a view shows, as an image of ``size_wh``."""
-    height, width = photograph_bgr.shape[:2]
-    x, y, part = (float(value) for value in view)
-    scale = size_wh[0] / (part * width)
-    centre = np.array([x * width, y * height])
+    whole_wh, seen_wh = np.array(photograph_bgr.shape[1::-1]), np.array(size_wh)
+    scale = float(size_wh[0] / (view[2] * whole_wh[0]))
     # The view never leaves the photograph where it can be helped.
-    half = np.array(size_wh) / scale / 2
-    limit = np.maximum(np.array([width, height]) - half, half)
-    centre = np.clip(centre, half, limit)
-    offset = np.array(size_wh) / 2 - scale * centre
-    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+    half = seen_wh / scale / 2
+    centre = np.clip(view[:2] * whole_wh, half, np.maximum(whole_wh - half, half))
+    left, top = seen_wh / 2 - scale * centre
+    matrix = np.array([[scale, 0, left], [0, scale, top]])
     flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     seen = cv2.warpAffine(
         photograph_bgr, matrix, size_wh, flags=flags, borderMode=cv2.BORDER_REPLICATE
@@ -81,10 +75,7 @@ def see(photograph_bgr: ImageBgr, view: NDArray[np.float64], size_wh: tuple[int,
 
 
 class WalkingPeople(Source):
-    """``people`` figures that walk to and fro before a facade; a ``Source`` like any other.
-
-    ``boxes_xyxy(index)`` are their true boxes, (people, 4).
-    """
+    """``people`` figures that walk to and fro before a facade."""
 
     fps = FPS
     frame_count: int
@@ -92,9 +83,7 @@ class WalkingPeople(Source):
     def __init__(
         self, people: int, frame_count: int, size_wh: tuple[int, int] = (640, 480)
     ) -> None:
-        self.people = people
-        self.frame_count = frame_count
-        self.size_wh = size_wh
+        self.people, self.frame_count, self.size_wh = people, frame_count, size_wh
         self.name = f"made scene of {people} people"
         self._background_bgr = facade(size_wh)
         self._figures = [figure(index, size_wh[1], people) for index in range(people)]
@@ -111,7 +100,7 @@ class WalkingPeople(Source):
         return image_bgr
 
     def boxes_xyxy(self, index: int) -> Boxes:
-        """Where the figures are at this frame, in whole pixels."""
+        """True boxes of the figures at this frame, (people, 4), whole pixels."""
         boxes = np.empty((self.people, 4))
         for person, (cut_bgr, _) in enumerate(self._figures):
             height, width = cut_bgr.shape[:2]
@@ -136,8 +125,7 @@ def there_and_back(index: int, length: int) -> int:
     [0, 1, 2, 1, 0, 1]
     """
     period = max(1, 2 * (length - 1))
-    place = index % period
-    return min(place, period - place)
+    return min(index % period, -index % period)
 
 
 def facade(size_wh: tuple[int, int]) -> ImageBgr:
@@ -168,27 +156,21 @@ def paste(
 ) -> None:
     """Blends a cut-out into an image, in place; what falls outside is left out."""
     height, width = cut_bgr.shape[:2]
-    x0, y0 = max(x, 0), max(y, 0)
-    x1, y1 = min(x + width, image_bgr.shape[1]), min(y + height, image_bgr.shape[0])
-    if x1 <= x0 or y1 <= y0:
-        return
-    part = np.s_[y0 - y : y1 - y, x0 - x : x1 - x]
-    under = image_bgr[y0:y1, x0:x1]
-    mixed = mask[part] * cut_bgr[part] + (1 - mask[part]) * under
-    image_bgr[y0:y1, x0:x1] = mixed.astype(np.uint8)
+    under = image_bgr[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
+    top, left = max(-y, 0), max(-x, 0)
+    seen = np.s_[top : top + under.shape[0], left : left + under.shape[1]]
+    under[:] = (mask[seen] * cut_bgr[seen] + (1 - mask[seen]) * under).astype(np.uint8)
 
 
 @cache
 def load_photograph(name: str) -> ImageBgr:
     """A photograph that ultralytics ships (found without importing it), or livepose's own."""
     spec = find_spec("ultralytics")
-    path = Path(spec.origin).parent / "assets" / name if spec and spec.origin else None
-    path = SHEET if name == SHEET.name else path
-    image_bgr = cv2.imread(str(path)) if path and path.is_file() else None
+    path = Path(spec.origin).parent / "assets" / name if spec and spec.origin else Path(name)
+    image_bgr = cv2.imread(str(SHEET if name == SHEET.name else path))
     if image_bgr is None:
-        where = f"at {path}" if path else "as that is not installed"
         raise SourceError(
-            f"the photograph {name} of the package ultralytics was not found, {where}; install "
-            "it with \"pip install 'livepose[torch]'\", or give a video of your own"
+            f"{path}, a photograph of the package ultralytics, was not found; install it with "
+            "\"pip install 'livepose[torch]'\", or give a video of your own"
         )
     return np.asarray(image_bgr, dtype=np.uint8)

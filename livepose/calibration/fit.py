@@ -1,8 +1,7 @@
 """Finds the numbers of a calibration, and which errors its ellipses hold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,7 @@ opposite of how much a keypoint trembles."""
 RIDGE = 1e-5
 
 
-@dataclass(frozen=True)
-class Sightings:
+class Sightings(NamedTuple):
     """N labelled keypoints, in heatmap pixels: ``error`` (N, 2), found minus labelled; ``reach``
     (N,), body scale: root of the box area; ``covariance`` (N, 2, 2) of the heatmap's shape, NaN
     where it has none. ``hidden`` are those that COCO marks as labelled and not to be seen.
@@ -41,11 +39,8 @@ class Sightings:
 
     def select(self, which: Mask | NDArray[np.int64]) -> "Sightings":
         """Those where this mask is true, or at these indices."""
-        return Sightings(*(column[which] for column in self.columns()))
-
-    def columns(self) -> list[NDArray[Any]]:
-        """Every field, in order."""
-        return [getattr(self, name) for name in self.__dataclass_fields__]
+        columns: list[Any] = [column[which] for column in self]
+        return Sightings(*columns)
 
     @property
     def distance(self) -> Floats:
@@ -66,8 +61,7 @@ class Sightings:
 
 def joined(parts: Sequence[Sightings]) -> Sightings:
     """All of them, in order."""
-    columns = zip(*(one.columns() for one in parts), strict=True)
-    return Sightings(*(np.concatenate(column) for column in columns))
+    return Sightings(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _terms(seen: Sightings, joints: int) -> tuple[Floats, Floats]:

@@ -7,7 +7,6 @@ histogram of what was seen on real crops, the limit with the least mean squared 
 density).
 """
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,6 @@ from livepose.runtimes.openvino import StoredGraph, openvino
 from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
 from livepose.runtimes.verify import LIMITS_PX, keypoint_shift
 from livepose.weights import Card, read_card
-
-logger = logging.getLogger(__name__)
 
 ov = openvino()
 
@@ -67,22 +64,25 @@ def quantise(
     plain = _ready(model, card, "f32")
     seen = _real_crops(data, plain, crops)
     layers = list(convolutions(model))
-    logger.info(f"looking at {len(layers) - 2} layers while {len(seen)} crops go through them")
     # The stem and the heatmap layer stay in f32.
     ends, advance = (layers[0], layers[-1]), progress("watching layers", len(seen))
     limits = measure_limits(model, seen, ends, advance)
     rounded = _ready(insert_ranges(model, limits), card, "int8")
-    people = len(dev[0].people)
-    logger.info(f"measuring what INT8 costs on {people} people")
-    measured = {
+    exact, people = open_runtime(path, "torch", "cpu"), len(dev[0].people)
+    compared = _real_crops(dev, exact, SHIFT_CROPS)
+    reference = exact(compared)
+    measured: dict[str, float] = {
         "crops": len(seen),
-        **_shifts(open_runtime(path, "torch", "cpu"), (plain, rounded), dev),
+        "shift_crops": len(compared),
         "people": people,
     }
     for runtime in (plain, rounded):
-        advance = progress(f"AP in {runtime.precision}", people)
-        _, ap = average_precision(runtime, *dev, advance)
-        measured[f"ap_{runtime.precision}"] = round(ap, 2)
+        name = runtime.precision
+        shift = keypoint_shift(runtime(compared), reference, card.blur_kernel)
+        measured[f"shift_px_{name}"] = round(shift.median_px, 4)
+        measured[f"shift_px_{name}_p90"] = round(shift.tail_px, 4)
+        advance = progress(f"AP in {name}", people)
+        measured[f"ap_{name}"] = round(average_precision(runtime, *dev, advance), 2)
     require_kept(measured)
     return ActivationRanges(card.sha256, limits, measured)
 
@@ -108,31 +108,18 @@ def _real_crops(data: PeopleSet, runtime: Runtime, count: int) -> Crops:
     return found[:count]
 
 
-def _shifts(exact: Runtime, runtimes: tuple[Runtime, ...], dev: PeopleSet) -> dict[str, float]:
-    """Median and 90th percentile of how far keypoints lie from fp32 torch, px of the crop."""
-    crops = _real_crops(dev, exact, SHIFT_CROPS)
-    reference, blur = exact(crops), exact.card.blur_kernel
-    measured: dict[str, float] = {"shift_crops": len(crops)}
-    for one in runtimes:
-        shift = keypoint_shift(one(crops), reference, blur)
-        measured[f"shift_px_{one.precision}"] = round(shift.median_px, 4)
-        measured[f"shift_px_{one.precision}_p90"] = round(shift.tail_px, 4)
-    return measured
-
-
 def require_kept(measured: Mapping[str, Any]) -> None:
     """GateError unless enough of the AP is left and the keypoints stay where they were."""
     whole, left, moved_px = (measured[n] for n in ("ap_f32", "ap_int8", "shift_px_int8"))
-    advice = "nothing was written; look at more crops (--crops), or stay with f32"
+    most_px, found = LIMITS_PX["int8"], ""
     if left < KEPT_AP * whole:
+        found = f"leaves {left:.2f} of {whole:.2f} AP, at least {KEPT_AP:.0%} of it"
+    elif not moved_px <= most_px:
+        found = f"moves keypoints by {moved_px:.2f} px of the crop (median), at most {most_px:g}"
+    if found:
         raise GateError(
-            f"INT8 leaves {left:.2f} of {whole:.2f} AP, at least {KEPT_AP:.0%} of it expected; "
-            + advice
-        )
-    if not moved_px <= LIMITS_PX["int8"]:
-        raise GateError(
-            f"INT8 moves keypoints by {moved_px:.2f} px of the crop in the median, at most "
-            f"{LIMITS_PX['int8']:g} expected; " + advice
+            f"INT8 {found} expected; nothing was written; look at more crops (--crops), or stay "
+            "with f32"
         )
 
 
@@ -159,17 +146,17 @@ class Histogram:
         if most == 0:
             return 0.0, 1.0  # nothing ever came: any range holds it
         steps = (STEPS - 2) / 2 if signed else STEPS - 1
-        errors = [self._error(share * most, steps) for share in SHARES]
-        top = float(f"{SHARES[int(np.argmin(errors))] * most:.5g}")
-        return (-top if signed else min(self.lowest, 0.0)), top
-
-    def _error(self, limit: float, steps: float) -> float:
-        """Sum of squares: of rounding inside the limit, of cutting outside."""
         centres = (np.arange(BINS) + 0.5) * (self._top / BINS)
-        inside = centres <= limit
-        rounding = self._counts[inside].sum() * (limit / steps) ** 2 / 12
-        cutting = (self._counts[~inside] * (centres[~inside] - limit) ** 2).sum()
-        return float(rounding + cutting)
+
+        def error(limit: float) -> float:
+            """Sum of squares: of rounding inside the limit, of cutting outside."""
+            inside = centres <= limit
+            rounding = self._counts[inside].sum() * (limit / steps) ** 2 / 12
+            cutting = (self._counts[~inside] * (centres[~inside] - limit) ** 2).sum()
+            return float(rounding + cutting)
+
+        top = float(f"{min(SHARES * most, key=error):.5g}")
+        return (-top if signed else min(self.lowest, 0.0)), top
 
 
 def measure_limits(

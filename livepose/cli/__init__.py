@@ -6,17 +6,16 @@ import os
 import signal
 import sys
 import threading
-from argparse import ArgumentParser, _SubParsersAction
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
 import livepose
-from livepose.cli.options import Command, add_options, options
+from livepose.cli.options import Command, MessageSettings, options, stated
 from livepose.errors import (
     INTERRUPTED_EXIT_CODE,
     DeviceError,
@@ -24,7 +23,6 @@ from livepose.errors import (
     SinkError,
     UsageError,
 )
-from livepose.settings import option
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +30,11 @@ COMMANDS = {
     "calibrate": "evaluate.calibrate",
     "cameras": "small.cameras",
     "completion": "small.completion",
-    "decode": "results.decode",
     "demo": "small.demo",
     "doctor": "doctor.doctor",
     "eval": "evaluate.EVAL",
     "export": "weights.export",
-    "plot": "results.plot",
+    "plot": "small.plot",
     "quantise": "evaluate.quantise",
     "train": "train.TRAIN",
     "weights": "weights.WEIGHTS",
@@ -74,7 +71,7 @@ def end(code: int) -> None:
     At once where a thread is still at work in a library: the interpreter would take away what that
     thread stands on, and crash. Every output is closed by then.
     """
-    if not any(thread.name in AT_WORK and thread.daemon for thread in threading.enumerate()):
+    if AT_WORK.isdisjoint(thread.name.partition("_")[0] for thread in threading.enumerate()):
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
@@ -86,69 +83,73 @@ def guarded(action: Callable[[], int | None]) -> int:
     """What ``action`` returns; errors become one sentence and an exit code."""
     show_messages()
     try:
-        try:
-            os.getcwd()  # noqa: PTH109 - asked only whether it is there
-        except OSError as error:
-            why = f"the working directory cannot be used ({error.strerror})"
-            raise UsageError(f"{why}; change to another folder") from error
+        _require_folder()
         with _ends_like_ctrl_c():
-            code = action()
+            code = action() or 0
         _flush_stdout()
-        return code or 0
+        return code
     except LiveposeError as error:
-        logger.error(str(error))
-        return error.exit_code
+        said, code = str(error), error.exit_code
     except ModuleNotFoundError as error:
         extra = next((extra for extra, names in EXTRAS.items() if error.name in names), None)
         if extra is None:
             raise
-        logger.error(
-            f"this needs {error.name}, which is not installed; install it with "
-            f"\"pip install 'livepose[{extra}]'\""
-        )
-        return DeviceError.exit_code
+        said = f"this needs {error.name}, which is not installed; install it with "
+        said, code = f"{said}\"pip install 'livepose[{extra}]'\"", DeviceError.exit_code
     except KeyboardInterrupt as error:
-        logger.error(f"stopped by {error.args[0] if error.args else 'Ctrl-C'}")
-        return INTERRUPTED_EXIT_CODE
+        said = f"stopped by {error.args[0] if error.args else 'Ctrl-C'}"
+        code = INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         # Whoever read our output has gone: a quiet end, also for the interpreter's last flush.
         _flush_stdout()
         return 0
     except OSError as error:
         logger.debug("", exc_info=True)
-        logger.error(f"{error.filename or 'stdout'}: {error.strerror or error}")
-        return SinkError.exit_code
+        said, code = f"{error.filename or 'stdout'}: {error.strerror or error}", SinkError.exit_code
+    logger.error(said)
+    return code
+
+
+def _require_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        why = f"the working directory cannot be used ({error.strerror})"
+        raise UsageError(f"{why}; change to another folder") from error
 
 
 def _dispatch(words: list[str]) -> int | None:
-    name = words[0] if words and words[0] in COMMANDS else None
-    given = parser_of(name).parse_args(words if name is None else words[1:])
-    said = options(MessageSettings, given)
-    show_messages(said.quiet, said.verbose)
+    given = given_by(words)
     code: int | None = given.run(given)
     return code
+
+
+def given_by(words: list[str]) -> Namespace:
+    """What a command is told; a run also by the environment and the configuration file."""
+    name = words[0] if words and words[0] in COMMANDS else None
+    words, parser = words if name is None else words[1:], parser_of(name)
+    given = parser.parse_args(words)
+    said = options(MessageSettings, given)
+    show_messages(said.quiet, said.verbose)
+    return given if name else parser.parse_args([*stated(parser, given), *words])
+
+
+def command_of(name: str | None) -> Command:
+    """The command of that name; a run where there is none."""
+    module, _, attribute = (RUN if name is None else COMMANDS[name]).partition(".")
+    command: Command = getattr(import_module(f"livepose.cli.{module}"), attribute)
+    return command
 
 
 def parser_of(name: str | None) -> ArgumentParser:
     """The parser of a command, or of a run."""
     parser = ArgumentParser(prog="livepose" if name is None else f"livepose {name}")
-    module, _, attribute = (RUN if name is None else COMMANDS[name]).partition(".")
-    command: Command = getattr(import_module(f"livepose.cli.{module}"), attribute)
-    command.register(parser)
+    command_of(name).register(parser)
     if name is None:
         parser.epilog = f"{parser.epilog}\nother commands: {', '.join(COMMANDS)}"
         version = f"livepose {livepose.__version__}"
         parser.add_argument("--version", action="version", version=version)
-    for each in [parser, *parts_of(parser).values()]:
-        group = each.add_argument_group("messages").add_mutually_exclusive_group()
-        add_options(group, MessageSettings)
     return parser
-
-
-def parts_of(parser: ArgumentParser) -> dict[str, ArgumentParser]:
-    """The parsers of a command's parts, by their names."""
-    actions = [one for one in parser._actions if isinstance(one, _SubParsersAction)]
-    return {name: part for action in actions for name, part in action.choices.items()}
 
 
 def _fill_closed_streams() -> None:
@@ -202,14 +203,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-@dataclass(frozen=True)
-class MessageSettings:
-    """What is said; one of them at most."""
-
-    quiet: bool = option(False, "only warnings and errors")
-    verbose: bool = option(False, "more, and when it was said")
-
-
 class Messages(logging.StreamHandler[TextIO]):
     """Writes ``livepose: ...`` to stderr as it is now; whoever does not listen misses it."""
 
@@ -231,7 +224,6 @@ class Messages(logging.StreamHandler[TextIO]):
 def show_messages(quiet: bool = False, verbose: bool = False) -> None:
     """Shows what the package says: warnings alone when ``quiet``, everything when ``verbose``."""
     logger = logging.getLogger("livepose")
-    for handler in [one for one in logger.handlers if isinstance(one, Messages)]:
-        logger.removeHandler(handler)
-    logger.addHandler(Messages(with_time=verbose))
+    others = [one for one in logger.handlers if not isinstance(one, Messages)]
+    logger.handlers = [*others, Messages(with_time=verbose)]
     logger.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)

@@ -1,89 +1,56 @@
 """``livepose doctor``: looks at this machine, and prints what is wrong and how to mend it.
 
 A broken library can take its process along (an abort, an illegal instruction, a hang), so each
-check of ``CHECKS`` runs in its own: ``python -m livepose.cli.doctor NAME`` prints its verdict.
+check of ``CHECKS`` runs in its own: ``python -m livepose.cli.doctor NAME`` prints what it found.
 """
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from livepose.cli.options import command
-from livepose.errors import DeviceError, LiveposeError, WeightsError
-from livepose.machine import answer_of, processor_and_cores, processor_flags
+from livepose.errors import DeviceError, LiveposeError, SinkError, WeightsError
+from livepose.machine import answer_of, processor_and_cores
 from livepose.settings import option
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 AT_ONCE, TIMEOUT_S = 2, 120.0
 SMALLEST_FREE_BYTES = 500_000_000
-QUICK = ("avx2", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "asimd", "asimddp", "bf16")
-"""Instructions that make networks quick, by the kernel's names."""
+AGAIN = "pip install --force-reinstall"
+Found = tuple[str, str]
+"""What was found, and the command that mends it; "" where all is well."""
 
 
-class Verdict(NamedTuple):
-    """How something is, what was found, and the command that mends it."""
-
-    status: str
-    found: str
-    advice: str = ""
-
-
-def _processor() -> Verdict:
-    flags = processor_flags()
-    found = ", ".join([processor_and_cores(), *(flag for flag in QUICK if flag in flags)])
-    if flags and not flags & {"avx2", "asimd", "neon"}:
-        advice = "use a machine with AVX2 (any x86 processor since 2015), or a GPU"
-        return Verdict(WARN, f"{found}; without AVX2 networks are slow", advice)
-    return Verdict(OK, found)
-
-
-def _torch() -> Verdict:
+def _torch() -> Found:
+    if find_spec("torch") is None:
+        found = "not installed: no GPUs, no training; OpenVINO runs the embedded networks"
+        return found, "pip install 'livepose[torch]'"
     import torch
 
     torch.nn.functional.conv2d(torch.ones(1, 3, 8, 8), torch.ones(1, 3, 3, 3))
-    return Verdict(OK, f"{torch.__version__}, a convolution runs")
+    cuda, build = torch.cuda, torch.version.cuda
+    gpus = [f"cuda:{one} {cuda.get_device_name(one)}" for one in range(cuda.device_count())]
+    devices = ", ".join(["cpu", *gpus, *["mps"] * torch.backends.mps.is_available()])
+    found = f"{torch.__version__}, computes; devices: {devices}"
+    if gpus or "GPU" not in answer_of("nvidia-smi", "-L"):
+        return found, ""
+    advice = f"update the NVIDIA driver to one that knows CUDA {build}"
+    if build is None:
+        advice = f"{AGAIN} torch  (a CUDA build: https://pytorch.org)"
+    return f"{found}; an NVIDIA GPU is present but torch sees none", advice
 
 
-def _device(asked: str = "auto") -> Verdict:
-    """Whether the device that was asked for is there; "auto" is content with the processor."""
-    devices, build, has_torch = ["cpu"], None, find_spec("torch") is not None
-    if has_torch:
-        import torch
-
-        build = torch.version.cuda
-        numbers = range(torch.cuda.device_count())
-        devices += [f"cuda:{one} {torch.cuda.get_device_name(one)}" for one in numbers]
-        if torch.backends.mps.is_available():
-            devices.append("mps")
-    found = ", ".join(devices)
-    has_driver = "GPU" in answer_of("nvidia-smi", "-L")
-    if not has_driver:
-        advice = "use --device cpu (no NVIDIA driver answers: try nvidia-smi)"
-    elif build is None:
-        advice = "pip install --force-reinstall torch  (a CUDA build: https://pytorch.org)"
-    else:
-        advice = f"update the NVIDIA driver to one that knows CUDA {build}"
-    wanted = {"auto": "cpu", "cuda": "cuda:0"}.get(asked, asked)
-    if wanted not in [device.partition(" ")[0] for device in devices]:
-        return Verdict(FAIL, f"{asked} is not there, only {found}", advice)
-    if asked == "auto" and has_torch and has_driver and "cuda" not in found:
-        return Verdict(WARN, f"{found}; an NVIDIA GPU is present but torch sees none", advice)
-    return Verdict(OK, found)
-
-
-def _openvino() -> Verdict:
+def _openvino() -> Found:
     modules: dict[str, Any] = sys.modules
     modules["openvino_telemetry"] = None  # it need talk to nobody
     import numpy as np
@@ -92,25 +59,27 @@ def _openvino() -> Verdict:
     core, numbers = openvino.Core(), openvino.opset13.parameter([1, 4], np.float32)
     model = openvino.Model([openvino.opset13.add(numbers, numbers)], [numbers], "tiny")
     core.compile_model(model, "CPU")(np.ones((1, 4), np.float32))
-    return Verdict(OK, f"{openvino.__version__.split('-')[0]}, a model runs")
+    return f"{openvino.__version__.split('-')[0]}, a model runs", ""
 
 
-def _numba() -> Verdict:
+def _numba() -> Found:
     import numba
     import numpy as np
 
     numba.njit(lambda values: values + values)(np.ones(3))
     from livepose.drawing._kernels import paint_capsules
 
-    found = f"{numba.__version__} with NumPy {np.__version__}"
-    cache = paint_capsules.stats.cache_path
+    found, cache = (
+        f"{numba.__version__} with NumPy {np.__version__}",
+        paint_capsules.stats.cache_path,
+    )
     if cache and _is_writable(Path(cache)):
-        return Verdict(OK, f"{found}, compiles and keeps what it compiled")
+        return f"{found}, compiles and keeps what it compiled", ""
     advice = f"export NUMBA_CACHE_DIR={Path(tempfile.gettempdir()) / 'numba'}"
-    return Verdict(WARN, f"{found}; its cache is not writable, each start compiles anew", advice)
+    return f"{found}; its cache is not writable, each start compiles anew", advice
 
 
-def _opencv() -> Verdict:
+def _opencv() -> Found:
     """Its distributions share one folder and overwrite each other's files."""
     import cv2
     import numpy as np
@@ -119,13 +88,13 @@ def _opencv() -> Verdict:
     names = sorted({f"{one.metadata['Name']}".lower() for one in metadata.distributions()})
     names = [name for name in names if name.startswith("opencv-")]
     found = ", ".join(f"{name} {metadata.version(name)}" for name in names)
-    if len(names) > 1 or "headless" in found:
-        why = "only opencv-python alone has windows and whole files"
-        return Verdict(WARN, f"{found}: {why}", f"pip uninstall -y {' '.join(names)} && {OPENCV}")
-    return Verdict(OK, found or "OpenCV without a name")
+    if len(names) < 2 and "headless" not in found:
+        return found or "OpenCV without a name", ""
+    advice = f"pip uninstall -y {' '.join(names)} && {AGAIN} opencv-python"
+    return f"{found}: only opencv-python alone has windows and whole files", advice
 
 
-def _window() -> Verdict:
+def _window() -> Found:
     import numpy as np
 
     from livepose.window import Window
@@ -133,54 +102,53 @@ def _window() -> Verdict:
     possible, reason = Window.available()
     if not possible:
         advice = "start livepose from a desktop session (or ssh -X), or use --output"
-        return Verdict(WARN, f"none: {reason}", advice)
+        return f"none: {reason}", advice
     with Window("livepose doctor") as window:
         window.show(np.zeros((32, 32, 3), np.uint8))
         window.poll()
-    return Verdict(OK, "opens")
+    return "opens", ""
 
 
-def _pyav() -> Verdict:
+def _pyav() -> Found:
     import av
 
     if "libx264" not in av.codecs_available:
-        return Verdict(FAIL, "built without libx264, so no video can be written", PYAV)
-    return Verdict(OK, f"{av.__version__}, writes H.264 (libx264)")
+        raise SinkError("built without libx264, so no video can be written")
+    return f"{av.__version__}, writes H.264 (libx264)", ""
 
 
-def _weights(name: str) -> Verdict:
-    from livepose.weights.arrays import verify
-    from livepose.weights.places import find_weights
+def _weights() -> Found:
+    from livepose.weights.arrays import load_arrays
+    from livepose.weights.places import DEFAULT_DETECTOR, find_weights
 
-    path = find_weights(name)
-    if not verify(path):
-        return Verdict(FAIL, f"{path} is damaged: its hash is wrong", REINSTALL)
-    return Verdict(OK, f"{path.stem}, verified")
+    paths = [find_weights(name) for name in ("default", DEFAULT_DETECTOR)]
+    for path in paths:
+        load_arrays(path)
+    return f"{', '.join(path.stem for path in paths)}, verified", ""
 
 
-def _cameras() -> Verdict:
+def _cameras() -> Found:
     from livepose.sources.camera import list_cameras
 
     found = list_cameras()
     there = [one.path for one in found if Path(one.path).exists()]
     if closed := [path for path in there if not os.access(path, os.R_OK | os.W_OK)]:
         advice = "sudo usermod -aG video $USER  (then log in again)"
-        return Verdict(WARN, f"no permission to read {', '.join(closed)}", advice)
+        return f"no permission to read {', '.join(closed)}", advice
     if not found:
-        return Verdict(WARN, "none found", "plug one in, then: livepose cameras")
-    return Verdict(OK, ", ".join(f"{one.index}: {one.name}" for one in found))
+        return "none found", "plug one in, then: livepose cameras"
+    return ", ".join(f"{one.index}: {one.name}" for one in found), ""
 
 
-def _cache() -> Verdict:
+def _cache() -> Found:
     from livepose.weights.places import cache_folder
 
     folder = cache_folder()
     advice = f"export LIVEPOSE_CACHE={Path(tempfile.gettempdir()) / 'livepose'}"
     if not _is_writable(folder):
-        return Verdict(WARN, f"{folder} cannot be written, so nothing can be fetched", advice)
+        return f"{folder} cannot be written, so nothing can be fetched", advice
     free = shutil.disk_usage(_nearest(folder)).free
-    status = OK if free > SMALLEST_FREE_BYTES else WARN
-    return Verdict(status, f"{folder}, {free / 1e9:.1f} GB free", "" if status == OK else advice)
+    return f"{folder}, {free / 1e9:.1f} GB free", "" if free > SMALLEST_FREE_BYTES else advice
 
 
 def _is_writable(folder: Path) -> bool:
@@ -198,86 +166,62 @@ def _nearest(folder: Path) -> Path:
 
 
 class Check(NamedTuple):
-    """Who looks, and how bad it is and what is said where that fails."""
+    """Who looks; where that fails: what mends it, and the exit code, 0 if livepose runs without."""
 
-    run: Callable[..., Verdict]
-    broken: str = WARN
+    run: Callable[[], Found]
     advice: str = ""
-    exit_code: int = LiveposeError.exit_code
-    without: str = ""
-    """What an install without the package of this name has not; "" where it cannot be without."""
+    exit_code: int = 0
 
 
-WEIGHTS, DEVICE = WeightsError.exit_code, DeviceError.exit_code
-REINSTALL = "pip install --force-reinstall --no-deps livepose"
-TORCH = "pip install --force-reinstall torch"
-OPENCV = "pip install --force-reinstall opencv-python"
-PYAV = "pip install --force-reinstall --only-binary av av"
-LIBRARIES = "apt-get install -y libxcb1 libx11-6 libgl1 libglib2.0-0"
-GPUS = "no GPUs, no training; OpenVINO runs the embedded networks"
+BROKEN, WEIGHTS, DEVICE = (one.exit_code for one in (LiveposeError, WeightsError, DeviceError))
 CHECKS = {
-    "processor": Check(_processor),
-    "torch": Check(_torch, FAIL, TORCH, DEVICE, GPUS),
-    "device": Check(_device, WARN, TORCH, DEVICE),
-    "openvino": Check(_openvino, WARN, "pip install --force-reinstall openvino"),
-    "numba": Check(_numba, FAIL, "pip install --upgrade numba numpy"),
-    "opencv": Check(_opencv, FAIL, OPENCV),
-    "window": Check(_window, WARN, LIBRARIES),
-    "pyav": Check(_pyav, FAIL, PYAV),
-    "pose weights": Check(partial(_weights, "default"), FAIL, REINSTALL, WEIGHTS),
-    "detector weights": Check(partial(_weights, "person_yolo11n"), FAIL, REINSTALL, WEIGHTS),
-    "cameras": Check(_cameras, WARN, "livepose cameras"),
+    "processor": Check(lambda: (processor_and_cores(), "")),
+    "torch": Check(_torch, f"{AGAIN} torch", DEVICE),
+    "openvino": Check(_openvino, f"{AGAIN} openvino"),
+    "numba": Check(_numba, "pip install --upgrade numba numpy", BROKEN),
+    "opencv": Check(_opencv, f"{AGAIN} opencv-python", BROKEN),
+    "window": Check(_window, "apt-get install -y libxcb1 libx11-6 libgl1 libglib2.0-0"),
+    "pyav": Check(_pyav, f"{AGAIN} --only-binary av av", BROKEN),
+    "weights": Check(_weights, f"{AGAIN} --no-deps livepose", WEIGHTS),
+    "cameras": Check(_cameras, "livepose cameras"),
     "cache": Check(_cache),
 }
 
 
-def probe(
-    name: str,
-    *told: str,
-    environment: Mapping[str, str] | None = None,
-    timeout_s: float = TIMEOUT_S,
-) -> Verdict:
+class Verdict(NamedTuple):
+    """How something is, what was found, and the command that mends it."""
+
+    status: str
+    found: str
+    advice: str = ""
+
+
+def probe(name: str, timeout_s: float = TIMEOUT_S, **how: Any) -> Verdict:
     """Runs a check in a process of its own; what ends that process is a finding too."""
-    check = CHECKS[name]
-    if check.without and find_spec(name) is None:
-        return Verdict(WARN, f"not installed: {check.without}", "pip install 'livepose[torch]'")
-    command = [sys.executable, "-m", "livepose.cli.doctor", name, *told]
+    command = [sys.executable, "-m", "livepose.cli.doctor", name]
+    how |= {"timeout": timeout_s, "capture_output": True, "text": True}
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        done = subprocess.run(command, check=False, **how)
     except subprocess.TimeoutExpired:
-        return Verdict(check.broken, f"did not answer within {timeout_s:g} s", check.advice)
-    if done.returncode == 0:
-        # A library may chatter on stdout; the verdict is the last line.
-        return Verdict(*json.loads(done.stdout.splitlines()[-1]))
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()][-1:]
-    if done.returncode < 0:
-        said = [f"died of {signal.Signals(-done.returncode).name}", *said]
-    found = ": ".join(said) or f"ended with exit code {done.returncode}"
-    return Verdict(check.broken, found, check.advice)
-
-
-def _device_name(text: str) -> str:
-    """Need not be there."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text):
-        raise ValueError(text)
-    return text
+        said = [f"did not answer within {timeout_s:g} s"]
+    else:
+        if done.returncode == 0:
+            # A library may chatter on stdout; what was found is the last line.
+            found, advice = json.loads(done.stdout.splitlines()[-1])
+            return Verdict(WARN if advice else OK, found, advice)
+        said = [line.strip() for line in done.stderr.splitlines() if line.strip()][-1:]
+        if done.returncode < 0:
+            said = [f"died of {signal.Signals(-done.returncode).name}", *said]
+        said = said or [f"ended with exit code {done.returncode}"]
+    check = CHECKS[name]
+    return Verdict(FAIL if check.exit_code else WARN, ": ".join(said), check.advice)
 
 
 @command("Checks this machine, and says how to mend it.")
-def doctor(
-    json_: bool = option(False, "print the findings as JSON", flag="--json"),
-    device: str = option(
-        "auto", "fail without it: cpu, cuda, cuda:N or mps",
-        metavar="D", parse=_device_name, expects="auto, cpu, cuda, cuda:N or mps",
-    ),
-) -> int:  # fmt: skip
+def doctor(json_: bool = option(False, "print the findings as JSON", flag="--json")) -> int:
     """Examines, prints, and returns 0 if livepose is usable, else the first failure's code."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = {name: (name, device) if name == "device" else (name,) for name in CHECKS}
-        probing = {name: pool.submit(probe, *words) for name, words in asked.items()}
-    found = {name: one.result() for name, one in probing.items()}
+        found = dict(zip(CHECKS, pool.map(probe, CHECKS), strict=True))
     failed = [name for name, one in found.items() if one.status == FAIL]
     code = CHECKS[failed[0]].exit_code if failed else 0
     if json_:
@@ -285,7 +229,7 @@ def doctor(
         print(json.dumps({"usable": code == 0, "exit_code": code, "checks": checks}, indent=2))
         return code
     for name, one in found.items():
-        print(f"{one.status:4}  {name:16}  {one.found}")
+        print(f"{one.status:4}  {name:9}  {one.found}")
     for name, one in found.items():
         if one.advice:
             print(f"\n{name}: {one.advice}")
@@ -295,6 +239,6 @@ def doctor(
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(CHECKS[sys.argv[1]].run(*sys.argv[2:])))
+        print(json.dumps(CHECKS[sys.argv[1]].run()))
     except LiveposeError as error:
         sys.exit(str(error))

@@ -13,6 +13,7 @@ from ``livepose.toml`` in the working directory or the file that ``LIVEPOSE_CONF
 import argparse
 import difflib
 import inspect
+import logging
 import os
 import tomllib
 import types
@@ -23,16 +24,27 @@ from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from livepose.errors import UsageError
-from livepose.settings import ONE, expected, flag_of
+from livepose.settings import ONE, expected, flag_of, option
 
+logger = logging.getLogger(__name__)
 Options = TypeVar("Options")
 Parser = ArgumentParser | argparse._ArgumentGroup
 FILE = "livepose.toml"
 SOURCES = frozenset(("paths", "camera", "video", "image", "source"))
-"""Fields that say where frames come from: those of one place count, not a mixture."""
+"""Fields that name sources: those of one place count, and of one kind, not a mixture."""
+NEVER_STATED = ("help", "version", "quiet", "verbose")
 TRUTHS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
     ("0", "false", "no", "off"), False
 )
+PLAIN: dict[Any, str] = {int: "a whole number", float: "a number"}
+
+
+@dataclass(frozen=True)
+class MessageSettings:
+    """What every command says; one of them at most."""
+
+    quiet: bool = option(False, "only warnings and errors")
+    verbose: bool = option(False, "more, and when it was said")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,8 @@ class Command:
             parser.formatter_class = argparse.RawDescriptionHelpFormatter
         for kind in self.takes:
             add_options(parser, kind)
+        group = parser.add_argument_group("messages").add_mutually_exclusive_group()
+        add_options(group, MessageSettings)
         if self.parts:
             metavar = " | ".join(self.parts)
             several = parser.add_subparsers(dest="part", required=True, metavar=metavar)
@@ -68,13 +82,8 @@ def command(help: str) -> Callable[[Callable[..., int | None]], Command]:
 
     def made(function: Callable[..., int | None]) -> Command:
         hints = get_type_hints(function)
-        defaults = {
-            name: one.default for name, one in inspect.signature(function).parameters.items()
-        }
-        entries = [
-            (name, hints[name], one if isinstance(one, Field) else field())
-            for name, one in defaults.items()
-        ]
+        told = [(one.name, one.default) for one in inspect.signature(function).parameters.values()]
+        entries = [(n, hints[n], one if isinstance(one, Field) else field()) for n, one in told]
         kind = make_dataclass(function.__name__, entries, kw_only=True)
         return Command(help, [kind], lambda given: function(**vars(options(kind, given))))
 
@@ -102,7 +111,6 @@ def options(kind: type[Options], given: Namespace) -> Options:
 
 
 def _dataclasses(hints: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields and parameters that are options of their own."""
     return {name: one for name, one in hints.items() if is_dataclass(one)}
 
 
@@ -113,29 +121,28 @@ def given_of(kind: type, given: Namespace) -> dict[str, Any]:
 
 
 def _add(parser: Parser, entry: "Field[Any]", hint: Any) -> None:
-    told, flag = entry.metadata, flag_of(entry)
+    told, flag, default = entry.metadata, flag_of(entry), entry.default
     value_type, several = _value_type(hint)
     how: dict[str, Any] = {"default": SUPPRESS, "help": told["help"].replace("%", "%%")}
-    is_flag = flag.startswith("--")
-    if is_flag:
+    if is_flag := flag.startswith("--"):
         how["dest"] = entry.name
     if value_type is bool:
-        on = entry.default is not True
-        flag = flag if on or told["flag"] else flag.replace("--", "--no-", 1)
-        parser.add_argument(flag, action="store_true" if on else "store_false", **how)
+        if default is True and not told["flag"]:
+            flag = flag.replace("--", "--no-", 1)
+        how["action"] = "store_false" if default is True else "store_true"
+        parser.add_argument(flag, **how)
         return
-    if entry.default not in (MISSING, None, "", ()) and "default" not in told["help"]:
-        how["help"] += f" ({entry.default})"
+    if default not in (MISSING, None, "", ()) and "default" not in told["help"]:
+        how["help"] += f" ({default})"
     how["type"] = _reader(told, value_type)
     if metavar := told["metavar"] or "|".join(map(str, told["choices"] or ())):
         how["metavar"] = metavar
     if told["nargs"] not in ("", ONE):
-        how["nargs"] = told["nargs"]
-        how |= {"const": ""} if told["nargs"] == "?" else {}
-    if several and is_flag and told["nargs"] != ONE:
-        how["action"] = "extend" if told["nargs"] else "append"
+        how |= {"nargs": told["nargs"]} | ({"const": ""} if told["nargs"] == "?" else {})
     if is_flag:
-        how["required"] = entry.default is MISSING
+        how["required"] = default is MISSING
+        if several and told["nargs"] != ONE:
+            how["action"] = "extend" if told["nargs"] else "append"
     parser.add_argument(flag if is_flag else entry.name, **how)
 
 
@@ -147,8 +154,7 @@ def _reader(told: Mapping[str, Any], value_type: Callable[[str], Any]) -> Callab
         try:
             value = parse(text)
         except ValueError as error:
-            plain = "a whole number" if parse is int else "a number" if parse is float else ""
-            wanted = told["expects"] or plain
+            wanted = told["expects"] or PLAIN.get(parse)
             said = f"expected {wanted}, got {text!r}" if wanted else str(error)
             raise ArgumentTypeError(said) from None
         if wanted := expected(told, value):
@@ -168,30 +174,36 @@ def _value_type(hint: Any) -> tuple[Callable[[str], Any], bool]:
     return (hint if hint in (bool, int, float, Path) else str), False
 
 
-def complete(given: Namespace, kind: type) -> Namespace:
-    """What was given, and below it what the environment and the file say."""
-    parser = ArgumentParser(add_help=False)
-    add_options(parser, kind)
-    known = {flag[2:]: action for flag, action in parser._option_string_actions.items()}
-    whole = dict(vars(given))
-    for values in (_from_environment(known), _from_file(known)):
-        read = {known[name].dest: _value(known[name], *one) for name, one in values.items()}
-        sourced = any(whole.get(name) for name in SOURCES)
-        lower = {name: one for name, one in read.items() if not (sourced and name in SOURCES)}
-        whole = lower | whole
-    return Namespace(**whole)
-
-
-def _from_environment(known: Iterable[str]) -> dict[str, tuple[str, Any]]:
-    """By option: where its value comes from, and the value."""
+def stated(parser: ArgumentParser, given: Namespace) -> list[str]:
+    """What the environment says where nothing was given, and the file below it, as words."""
+    flags = parser._option_string_actions
+    known = {flag[2:]: action for flag, action in flags.items() if action.dest not in NEVER_STATED}
     variables = {name: "LIVEPOSE_" + name.upper().replace("-", "_") for name in known}
-    return {name: (one, os.environ[one]) for name, one in variables.items() if one in os.environ}
+    environment = {name: os.environ[one] for name, one in variables.items() if one in os.environ}
+    taken, words = {name for name, value in vars(given).items() if value != []}, []
+    for values in (environment, _from_file(known)):
+        taken |= SOURCES if taken & SOURCES else set()
+        for name, value in values.items():
+            if known[name].dest not in taken:
+                words += _words(f"--{name}", value, switch=known[name].nargs == 0)
+        taken |= {known[name].dest for name in values}
+    if words:
+        logger.info(f"by {FILE} or the environment: {' '.join(words)}")
+    return words
 
 
-def _from_file(known: Iterable[str]) -> dict[str, tuple[str, Any]]:
-    """The same of the configuration file; empty where there is none."""
-    asked = os.environ.get("LIVEPOSE_CONFIG")
-    path, found = Path(asked or FILE), {}
+def _words(flag: str, value: Any, *, switch: bool) -> list[str]:
+    if not switch:
+        return [f"{flag}={one}" for one in (value if isinstance(value, list) else [value])]
+    if (text := str(value).lower()) not in TRUTHS:
+        raise UsageError(f"{flag}: expected true or false, got {value!r}")
+    return [flag] * TRUTHS[text]
+
+
+def _from_file(known: Iterable[str]) -> dict[str, Any]:
+    """The values of the configuration file, by option; empty where there is none."""
+    asked, found = os.environ.get("LIVEPOSE_CONFIG"), {}
+    path = Path(asked or FILE)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -205,24 +217,5 @@ def _from_file(known: Iterable[str]) -> dict[str, tuple[str, Any]]:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; is {near[0]} meant?" if near else "; see livepose --help"
             raise UsageError(f"{path}: {key} is no option{hint}")
-        found[name] = f"{path}: {key}", value
+        found[name] = value
     return found
-
-
-def _value(action: argparse.Action, where: str, value: Any) -> Any:
-    """What an option becomes by a value that does not come from the command line."""
-    if action.nargs == 0:
-        if str(value).lower() not in TRUTHS:
-            raise UsageError(f"{where}: expected true or false, got {value!r}")
-        return TRUTHS[str(value).lower()]
-    several = isinstance(action, argparse._AppendAction)
-    texts = value if isinstance(value, list) else [value]
-    if any(isinstance(text, dict | bool) for text in texts) or not (several or len(texts) == 1):
-        wanted = "values" if several else "one value"
-        raise UsageError(f"{where}: expected {wanted}, got {value!r}")
-    read: Any = action.type
-    try:
-        values = [read(str(text)) for text in texts]
-    except ArgumentTypeError as error:
-        raise UsageError(f"{where}: {error}") from None
-    return values if several else values[0]

@@ -1,22 +1,23 @@
 """Opens networks and outputs, plays a source, and says what was done."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from livepose import drawing
-from livepose.cli.run_options import OutputOptions, RunOptions, WindowOptions
-from livepose.cli.start import LATE_S, Networks, Stream
-from livepose.errors import SourceError, UsageError
+from livepose.cli.progress import frame_progress
+from livepose.cli.run_options import RunOptions
+from livepose.cli.start import Networks, Stream
+from livepose.errors import UsageError
 from livepose.multistream import PoseService
 from livepose.pipeline import STAGES, PosePipeline
-from livepose.player import DrawingStyle, Player, Summary
+from livepose.player import DrawingStyle, Player
 from livepose.results.angles import NAMES, each_of
 from livepose.results.motion_files import MotSink, TrcSink
 from livepose.results.tables import CsvSink, ParquetSink, beside
@@ -27,38 +28,11 @@ from livepose.sinks.jsonl import JsonLinesSink, make_header
 from livepose.sinks.sink import Sink
 from livepose.sinks.video import VideoSink
 from livepose.smoothing import PRICES
-from livepose.sources import AnimationSource, LiveSource, Source, VideoSource
+from livepose.sources import Source, VideoSource
 
 logger = logging.getLogger(__name__)
 USUAL_WH = (640, 480)
 """What is prepared for where no frame has come."""
-FIRST_FRAMES_S = 2.0
-"""So long all wait, once the networks are open, for cameras that have not sent a frame."""
-
-
-def play(player: Player, outputs: OutputOptions, alone: bool) -> None:
-    """Plays a source to its end; ``alone`` it has a progress bar and a full sentence."""
-    source = player.source
-    progress: AbstractContextManager[Any] = nullcontext()
-    if alone and not source.live and player.window is None:
-        from livepose.cli.progress import frame_progress
-
-        progress = frame_progress(source.frame_count)
-    with progress as player.progress:
-        summary = player.play()
-    brief = f"{source.name}: {summary.frames} frames, {summary.fps:.1f} fps"
-    logger.info(_said(summary, outputs) if alone else brief)
-
-
-def _said(summary: Summary, outputs: OutputOptions) -> str:
-    """One sentence on what was done."""
-    frames = "1 frame" if summary.frames == 1 else f"{summary.frames} frames"
-    text = f"{frames} in {summary.duration_s:.1f} s ({summary.fps:.1f} fps)"
-    if summary.dropped:
-        text += f", {summary.dropped} dropped"
-    if summary.dropped_work:
-        text += f"; to hold the budget: {', '.join(summary.dropped_work)}"
-    return text if outputs.output is None else f"{text}; written to {outputs.output}"
 
 
 def open_networks(
@@ -68,48 +42,51 @@ def open_networks(
 
     ``told`` hears of each part that is ready.
     """
-    settings, several = options.settings, len(sources) > 1
+    sizes_wh = [source.size_wh for source in sources if source.size_wh[0]] or [USUAL_WH]
     with warming_up(options.draws()):
-        networks = (PoseService if several else PosePipeline)(settings, told=told)
-        until_s = time.perf_counter() + FIRST_FRAMES_S
-        for source in sources:
-            if several and isinstance(source, LiveSource):
-                with suppress(SourceError):  # who fails tells of it later
-                    source.wait_for_first(max(until_s - time.perf_counter(), 0.0))
-        sizes_wh = [source.size_wh for source in sources if source.size_wh[0]] or [USUAL_WH]
-        if isinstance(networks, PoseService):
-            networks.warm_up(sizes_wh)
-            return networks.stream
-        networks.warm_up(sizes_wh[0], live=sources[0].live)
+        if len(sources) > 1:
+            service = PoseService(options.settings, told=told)
+            service.warm_up(sizes_wh)
+            return service.stream
+        pipeline = PosePipeline(options.settings, told=told)
+        pipeline.warm_up(sizes_wh[0], live=sources[0].live)
     if sources[0].kind != "images":  # images stand for themselves
-        logger.info(f"smoothing: {settings.smooth} ({PRICES[settings.smooth]})")
-    return lambda: nullcontext(networks)
+        smooth = options.settings.smooth
+        logger.info(f"smoothing: {smooth} ({PRICES[smooth]})")
+    return lambda: nullcontext(pipeline)
 
 
 @contextmanager
 def warming_up(draws: bool) -> Iterator[None]:
-    """Says how long it takes, and why where that is long; drawing gets ready beside it."""
-    logger.info("warming up ...")
+    """Says that it takes a while, and how long it took; drawing gets ready beside it."""
+    logger.info("warming up (a first start compiles, for up to a minute) ...")
     start_s = time.perf_counter()
-    why = "still warming up: a first start compiles, for up to a minute; later ones are quicker"
-    late = threading.Timer(LATE_S, logger.info, [why])
-    late.daemon = True
-    late.start()
-    beside = threading.Thread(target=_warm_drawing, name="drawing", daemon=True)
-    if draws:
-        beside.start()
-    try:
-        yield
-    finally:
-        late.cancel()
-    if draws:
-        beside.join()
+    # What fails in it fails again, and is told, at the first image.
+    drawn = [ThreadPoolExecutor(1, "drawing").submit(drawing.warm_up)] if draws else []
+    yield
+    wait(drawn)
     logger.info(f"ready after {time.perf_counter() - start_s:.1f} s")
 
 
-def _warm_drawing() -> None:
-    with suppress(Exception):  # what fails here fails again, and is told, at the first image
-        drawing.warm_up()
+def play(stream: Stream, pipeline: PosePipeline, alone: bool) -> None:
+    """Plays a source to its end; ``alone`` it has a progress bar and a full sentence."""
+    source, output = stream.source, stream.options.outputs.output
+    stream.player = player = open_player(stream, pipeline)
+    if stream.stopped:
+        player.stop()
+    watched = alone and not source.live and stream.window is None
+    with frame_progress(source.frame_count) if watched else nullcontext() as player.progress:
+        done = player.play()
+    if not alone:
+        logger.info(f"{source.name}: {done.frames} frames, {done.fps:.1f} fps")
+        return
+    frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
+    said = f"{frames} in {done.duration_s:.1f} s ({done.fps:.1f} fps)"
+    if done.dropped:
+        said += f", {done.dropped} dropped"
+    if done.dropped_work:
+        said += f"; to hold the budget: {', '.join(done.dropped_work)}"
+    logger.info(said if output is None else f"{said}; written to {output}")
 
 
 def open_player(stream: Stream, pipeline: PosePipeline, *, dated: bool = True) -> Player:
@@ -123,28 +100,34 @@ def open_player(stream: Stream, pipeline: PosePipeline, *, dated: bool = True) -
             sinks.append(sink)
             stack.callback(sink.close)
         stack.pop_all()
-    stream.watch(sinks)
-    options = stream.options
-    player = Player(pipeline, stream.source, sinks, stream.window, drawing_style(options.window))
-    player.export_threshold = options.outputs.kpt_thr
+    look = stream.options.window
+    style = DrawingStyle(
+        mirror=look.mirror,
+        score_threshold=look.keypoint_threshold,
+        boxes=look.boxes,
+        uncertainty=look.uncertainty,
+        angles=look.draw_angles,
+        skeleton_only=look.skeleton_only,
+    )
+    player = Player(pipeline, stream.source, sinks, stream.window, style)
+    player.export_threshold = stream.options.outputs.kpt_thr
     return player
 
 
 def _files(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Iterator[Sink]:
     """Every file that the options ask for."""
-    asked, source, rotated = stream.options.outputs, stream.source, stream.options.sources.rotation
+    asked, rotated = stream.options.outputs, stream.options.sources.rotation
     if asked.angles and str(asked.csv) == "-":
         raise UsageError("--angles go into a CSV of their own: --csv needs a file, not -")
-    stem = Path(source.name).stem or "livepose"
+    stem = Path(stream.source.name).stem or "livepose"
     over: dict[str, Any] = {"overwrite": asked.overwrite}
     lines = {**over, "rotation": parse_rotation(rotated) if rotated else None}
     json = {**lines, "slim": asked.slim, "each": each_of(said)}
-    # The last JSON line says what was given up to hold the budget.
     scheduler = pipeline.scheduler
-    ending = (lambda: {"given_up": asdict(scheduler.dropped_work)}) if scheduler.limited else None
+    given_up = (lambda: {"given_up": asdict(scheduler.dropped_work)}) if scheduler.limited else None
     tables: list[tuple[Any, Callable[[Any], Sink]]] = [
-        (asked.output, lambda path: _drawn_sink(path, source, **over)),
-        (asked.json, lambda path: JsonLinesSink(path, said, ending, **json)),
+        (asked.output, lambda path: _drawn_sink(path, stream)),
+        (asked.json, lambda path: JsonLinesSink(path, said, given_up, **json)),
         (asked.csv, lambda path: CsvSink(path, **lines)),
         (asked.openpose_json, lambda path: OpenPoseSink(path, stem, **over)),
         (asked.coco_json, lambda path: CocoSink(path, **over)),
@@ -163,18 +146,18 @@ def _files(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Iter
     return (opened(path) for path, opened in tables if path is not None)
 
 
-def _drawn_sink(path: Path, source: Source, *, overwrite: bool) -> Sink:
+def _drawn_sink(path: Path, stream: Stream) -> Sink:
     """Where drawn images go: images as images, everything else as a video."""
+    source, overwrite = stream.source, stream.options.outputs.overwrite
     if source.kind == "images":
         return ImageSink(path, overwrite=overwrite)
-    clip = source if isinstance(source, VideoSource | AnimationSource) else None
-    if isinstance(clip, VideoSource) and clip.path is None:
+    if isinstance(source, VideoSource) and source.path is None:
         logger.info(f"{source.name} is a pipe, which is read once: {path} has no sound")
     return VideoSink(
         path,
-        audio_from=None if clip is None else clip.path,
+        audio_from=source.path,
         fps=source.fps,
-        from_first_frame=clip is not None and clip.excerpt.start_s > 0,
+        from_first_frame=stream.options.sources.start_s > 0,
         overwrite=overwrite,
     )
 
@@ -193,9 +176,10 @@ def _live(stream: Stream, pipeline: PosePipeline, said: dict[str, Any]) -> Itera
 
     health = Health(
         source.name,
-        lambda: {name: pipeline.clock.percentiles_ms(name, 50)[0] for name in STAGES},
+        lambda: {name: pipeline.clock.median_ms(name) for name in STAGES},
         lambda: int(getattr(source, "reconnects", 0)),
     )
+    stream.healths.append(health)
     yield health
     for url in live.send:
         yield open_bus(url, said)
@@ -232,15 +216,3 @@ def _header(stream: Stream, pipeline: PosePipeline) -> dict[str, Any]:
         keypoint_threshold=outputs.kpt_thr,
     )
     return {**said, "angles": list(NAMES)} if outputs.angles else said
-
-
-def drawing_style(options: WindowOptions) -> DrawingStyle:
-    """The options as the look of the drawing."""
-    return DrawingStyle(
-        mirror=options.mirror,
-        score_threshold=options.keypoint_threshold,
-        boxes=options.boxes,
-        uncertainty=options.uncertainty,
-        angles=options.draw_angles,
-        skeleton_only=options.skeleton_only,
-    )

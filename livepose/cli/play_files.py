@@ -6,25 +6,25 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import count
 from pathlib import Path
+from typing import Any
 
 import livepose
 from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
 from livepose.batch.manifest import DONE, Entry, Manifest, file_sha256, text_sha256
-from livepose.batch.run import Here, OnProgress, Work, Worker, run_batch
+from livepose.batch.run import HERE, Place, Work, run_batch
 from livepose.cli import show_messages
-from livepose.cli.play import drawing_style, open_player, warming_up
-from livepose.cli.progress import FilesProgress
-from livepose.cli.run_options import RunOptions
+from livepose.cli.play import open_player, warming_up
+from livepose.cli.progress import files_progress
+from livepose.cli.run_options import BatchOptions, RunOptions
 from livepose.cli.start import Stream
 from livepose.detection.files import has_torch
 from livepose.detection.load import OFFICIAL, find_official
-from livepose.errors import SourceError, UsageError
+from livepose.errors import SourceError
 from livepose.pipeline import PosePipeline
 from livepose.runtimes.automatic import candidates
 from livepose.settings import Settings
-from livepose.sinks.sink import check_writable, refuse_existing, written
+from livepose.sinks.sink import check_file, refuse_existing, written
 from livepose.sources import find_sources, open_images, open_video
 from livepose.sources.open import left_out_words
 from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights
@@ -34,13 +34,18 @@ logger = logging.getLogger(__name__)
 
 def play_files(options: RunOptions) -> int:
     """Does every file that is missing or changed; 3 where some could not be done."""
-    _check(options)
     batch, folder = options.batch, options.batch.output_dir or Path()
     part = parse_shard(batch.shard) if batch.shard else (1, 1)
     manifest = Manifest(batch.manifest, part)
-    jobs = shard(_all_jobs(options), *part)
+    if not options.sources.named():
+        raise SourceError("nothing to look at: name videos, images, folders or patterns")
+    found = find_sources(options.sources.named(), recursive=batch.recursive)
+    if words := left_out_words(one for one in found if one.kind is None):
+        logger.info(words)
+    jobs = shard(make_jobs(found), *part)
     settings = _settings_sha256(options)
-    current, due = manifest.split(jobs, settings, folder)
+    due = manifest.due(jobs, settings, folder)
+    unchanged = set(jobs) - set(due)
     if not options.outputs.overwrite:  # what no manifest knows is not replaced
         owned = manifest.owned_outputs()
         for job in due:
@@ -51,49 +56,35 @@ def play_files(options: RunOptions) -> int:
     with written(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if manifest.path is not None:
-        check_writable(manifest.path, overwrite=True)
-    with FilesProgress(sum(job.size for job in jobs), len(jobs)) as progress:
-        open_workers = partial(_open_workers, options, folder, progress.share)
-        note = partial(_note, progress)
-        entries = run_batch(due, open_workers, folder, manifest, settings, on_done=note)
-    logger.info(_said(current, entries, manifest))
-    return 0 if all(entry.state == DONE for entry in entries) else SourceError.exit_code
-
-
-def _check(options: RunOptions) -> None:
-    """Refuses what does not go with many files."""
-    sources = options.sources
-    if sources.camera or sources.image or sources.video or sources.source:
-        raise UsageError("with --output-dir sources are plain arguments: livepose in/ 'more/*.mov'")
-    if not options.outputs.unnamed():
-        raise UsageError("--output-dir: say what is written by --json, --csv, --output, ...")
-    if sources.rotation:
-        raise UsageError(f"--rotate {sources.rotation} is for one source, not for many files")
-    if options.window.show or options.live.asked():
-        raise UsageError("many files are shown nowhere: leave out --show and live outputs")
-
-
-def _all_jobs(options: RunOptions) -> list[Job]:
-    """What the sources hold, sorted out; says what is left out."""
-    if not options.sources.paths:
-        raise SourceError("nothing to look at: name videos, images, folders or patterns")
-    found = find_sources(options.sources.paths, recursive=options.batch.recursive)
-    if words := left_out_words(one for one in found if one.kind is None):
-        logger.info(words)
-    return make_jobs(found)
+        check_file(manifest.path, overwrite=True)
+    with files_progress({job.source: job.size for job in jobs}) as told:
+        for job in unchanged:
+            told(job.source, 1.0)
+        is_here = batch.ray is None and batch.workers == 1
+        opener = PlayEach(options, told if is_here else None)
+        places, note = partial(_open_places, batch), partial(_note, told)
+        entries = run_batch(due, opener, places, folder, manifest, settings, on_done=note)
+    done = sum(entry.state == DONE for entry in entries)
+    counts = {
+        "done": done,
+        "unchanged since an earlier run": len(unchanged),
+        "failed": len(entries) - done,
+    }
+    said = ", ".join(f"{files} {word}" for word, files in counts.items() if files)
+    logger.info(said if manifest.path is None else f"{said}; noted in {manifest.path}")
+    return 0 if done == len(entries) else SourceError.exit_code
 
 
 def _settings_sha256(options: RunOptions) -> str:
     """Of everything that outputs depend on beside the files."""
-    outputs, sources = asdict(options.outputs), options.sources
-    outputs.pop("overwrite")
+    sources = options.sources
     return text_sha256(
         {
             "version": livepose.__version__,
             "settings": asdict(options.settings),
             "weights": _weights_sha256(options.settings),
-            "outputs": outputs,
-            "look": asdict(drawing_style(options.window)),
+            "outputs": asdict(replace(options.outputs, overwrite=False)),
+            "look": asdict(replace(options.window, no_window=False)),
             "excerpt": [sources.start_s, sources.end_s, sources.step, sources.turn_deg],
         }
     )
@@ -113,21 +104,17 @@ def _weights_sha256(settings: Settings) -> list[str | None]:
     return [*map(file_sha256, poses), None if found is None else file_sha256(found)]
 
 
-def _open_workers(
-    options: RunOptions, folder: Path, share: Callable[[Job, float], None]
-) -> AbstractContextManager[Sequence[Worker]]:
-    """Who does the work."""
-    batch, opener = options.batch, PlayEach(options)
+def _open_places(batch: BatchOptions) -> AbstractContextManager[Sequence[Place]]:
+    """Where the work is done."""
     if batch.ray is not None:
-        from livepose.batch.ray_slots import ray_workers
+        from livepose.batch.ray_slots import ray_places
 
-        return ray_workers(batch.ray, opener, folder, batch.workers)
+        return ray_places(batch.ray, batch.workers)
     if batch.workers == 1:
-        return nullcontext([Here(opener, folder, share)])
-    from livepose.batch.processes import ProcessWorker
+        return nullcontext([HERE])
+    from livepose.batch.processes import process_places
 
-    count = batch.workers
-    return nullcontext([ProcessWorker(opener, folder, one, count, share) for one in range(count)])
+    return process_places(batch.workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +122,8 @@ class PlayEach:
     """Loads the networks once, and plays one file after the other."""
 
     options: RunOptions
+    told: Callable[[str, float], Any] | None = None
+    """Hears how much of a source is done; in this process only."""
 
     def __call__(self) -> Work:
         """The work of one process."""
@@ -145,7 +134,7 @@ class PlayEach:
             pipeline.warm_up()
         return partial(self._play, pipeline)
 
-    def _play(self, pipeline: PosePipeline, job: Job, folder: Path, told: OnProgress) -> None:
+    def _play(self, pipeline: PosePipeline, job: Job, folder: Path) -> None:
         options, sources = self.options, self.options.sources
         outputs = options.outputs.named_by(folder / Path(job.name).name, job.kind)
         with (
@@ -153,33 +142,22 @@ class PlayEach:
             if job.kind == "images"
             else open_video(job.paths[0], rotate=sources.turn_deg, excerpt=sources.excerpt)
         ) as source:
-            stream = Stream(replace(options, outputs=outputs), source, lambda: source)
+            stream = Stream(replace(options, outputs=outputs), source)
             # The same file gives the same bytes, whenever that is.
             player = open_player(stream, pipeline, dated=False)
-            if frames := source.frame_count:
-                done = count(1)
-                player.progress = lambda *_: told(min(next(done) / frames, 1.0))
+            if (frames := source.frame_count) and (told := self.told):
+                player.progress = lambda frame, *_: told(
+                    job.source, min(frame.index / frames, 0.99)
+                )
             player.play()
 
 
-def _note(progress: FilesProgress, entry: Entry) -> None:
+def _note(told: Callable[[str, float], str], entry: Entry) -> None:
     """Says what became of a file."""
-    progress.done(entry.size, entry.source)
+    files = told(entry.source, 1.0)
     where = "".join(f"; lost before: {loss}" for loss in entry.lost)
     if entry.error is not None:
         named = "" if entry.error.startswith(entry.source) else f"{entry.source}: "
         logger.error(f"{named}{entry.error}{where}")
     else:
-        logger.info(f"{progress.words()}: {entry.source} in {entry.seconds:.1f} s{where}")
-
-
-def _said(current: Sequence[Job], entries: Sequence[Entry], manifest: Manifest) -> str:
-    """One sentence on all of it."""
-    done = sum(entry.state == DONE for entry in entries)
-    counts = {
-        "done": done,
-        "unchanged since an earlier run": len(current),
-        "failed": len(entries) - done,
-    }
-    text = ", ".join(f"{files} {word}" for word, files in counts.items() if files)
-    return text if manifest.path is None else f"{text}; noted in {manifest.path}"
+        logger.info(f"{files}: {entry.source} in {entry.seconds:.1f} s{where}")

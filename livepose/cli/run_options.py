@@ -2,16 +2,15 @@
 
 import math
 import re
-from argparse import Namespace
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepose.cli.options import complete, options
+from livepose.cli.options import SOURCES
 from livepose.errors import UsageError
-from livepose.settings import Settings, flag_of, option
+from livepose.paths import is_file, is_folder
+from livepose.settings import Settings, option, parse_size
 
 if TYPE_CHECKING:
     from livepose.sources import Excerpt
@@ -23,14 +22,6 @@ DEFAULT_VIEW = "8080"
 NAMED_BY_SOURCE = Path("\0")
 """An output without a value: it is named by its source, below --output-dir."""
 TURNS = ("0", "90", "180", "270")
-
-
-def _size_wh(text: str) -> tuple[int, int]:
-    """``1280x720`` as (1280, 720)."""
-    width, height = text.lower().split("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise ValueError(text)
-    return int(width), int(height)
 
 
 def _seconds(text: str) -> float:
@@ -58,18 +49,6 @@ def _turn_or_rotation(text: str) -> str:
     return text
 
 
-def _files_of(source: str) -> list[Path]:
-    """The file of that name, those in the folder, or those that the pattern means."""
-    try:
-        path = Path(source)
-        if path.is_file():
-            return [path]
-        inside = path.iterdir() if path.is_dir() else map(Path, glob(source, recursive=True))  # noqa: PTH207
-        return [one for one in inside if one.is_file()]
-    except (OSError, ValueError):  # an address, a name too long: no file
-        return []
-
-
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """Source (one kind; several of it share the networks)."""
@@ -83,7 +62,7 @@ class SourceOptions:
     source: tuple[str, ...] = option((), "index, path, URL or glob", metavar="ANY")
     camera_size: tuple[int, int] | None = option(
         None, "asked of the camera, or of the benchmark's scene",
-        metavar="WxH", parse=_size_wh, expects="WIDTHxHEIGHT such as 1280x720",
+        metavar="WxH", parse=parse_size, expects="WIDTHxHEIGHT such as 1280x720",
     )  # fmt: skip
     camera_fps: float | None = option(None, "asked of the camera", metavar="F", above=0)
     rotate: tuple[str, ...] = option(
@@ -128,24 +107,33 @@ class SourceOptions:
 
         return Excerpt(self.start_s, self.end_s, self.step)
 
-    def files(self) -> list[Path]:
-        """Every file that is read."""
-        named = (*self.paths, *self.camera, *self.video, *self.image, *self.source)
-        return [path for one in named for path in _files_of(one)]
-
-    def chosen(self) -> list[tuple[str, Any]]:
-        """Kind and value of every source; all images together are one."""
-        given = [
-            *(("source", self.paths), ("camera", self.camera), ("video", self.video)),
-            *(("image", (self.image,) if self.image else ()), ("source", self.source)),
-        ]
-        kinds = [[(kind, value) for value in values] for kind, values in given if values]
-        if len(kinds) > 1:
+    @property
+    def kind(self) -> str:
+        """Which field names the sources; UsageError where that is more than one."""
+        given = [name for name in SOURCES if getattr(self, name)]
+        if len(given) > 1:
             raise UsageError(
                 "sources of one kind at a time: --camera, --video, --image, --source or plain"
                 " arguments"
             )
-        return kinds[0] if kinds else []
+        return given[0] if given else ""
+
+    def named(self) -> tuple[str, ...]:
+        """Every source, as it was written."""
+        return getattr(self, self.kind) if self.kind else ()
+
+    def each(self) -> "list[SourceOptions]":
+        """One source at a time; all images together are one."""
+        if self.kind == "image":
+            return [self]
+        lone: list[dict[str, Any]] = [{self.kind: (one,)} for one in self.named()]
+        return [replace(self, **one) for one in lone]
+
+    def files(self) -> list[str]:
+        """Every file that is read: of that name, in that folder, or meant by that pattern."""
+        patterns = [f"{escape(one)}/*" if is_folder(one) else one for one in self.named()]
+        found = [path for one in patterns for path in (one, *glob(one, recursive=True))]  # noqa: PTH207
+        return [path for path in found if is_file(path)]
 
 
 def _place(text: str) -> str | Path:
@@ -188,22 +176,10 @@ class OutputOptions:
         0.0, "keypoints that score less are missing in every output", metavar="S", least=0
     )
 
-    def _each(self) -> Iterator[tuple[Any, str | Path]]:
-        for entry in fields(self):
-            if isinstance(value := getattr(self, entry.name), str | Path):
-                yield entry, value
-
-    def _renamed(self, name: Callable[[Any, Path], Path]) -> "OutputOptions":
-        named: dict[str, Any] = {one.name: name(one, Path(path)) for one, path in self._each()}
-        return replace(self, **named)
-
     def asked(self) -> dict[str, str | Path]:
-        """Where each output goes, by its flag; those alone that were asked for."""
-        return {flag_of(entry): path for entry, path in self._each()}
-
-    def unnamed(self) -> list[str]:
-        """Flags of the outputs that were given without a value."""
-        return [flag for flag, path in self.asked().items() if path == NAMED_BY_SOURCE]
+        """Where each output goes, by its field; those alone that were asked for."""
+        places = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {name: one for name, one in places.items() if isinstance(one, str | Path)}
 
     def numbered(self, number: int) -> "OutputOptions":
         """The outputs of one stream of several: ``poses-1.jsonl`` for ``poses.jsonl``."""
@@ -211,16 +187,18 @@ class OutputOptions:
             raise UsageError(
                 "several sources cannot share --json -; name a file: each gets its own"
             )
-        return self._renamed(lambda _, path: path.with_stem(f"{path.stem}-{number}"))
+        paths: dict[str, Any] = {name: Path(path) for name, path in self.asked().items()}
+        return replace(
+            self, **{name: one.with_stem(f"{one.stem}-{number}") for name, one in paths.items()}
+        )
 
     def named_by(self, place: Path, kind: str) -> "OutputOptions":
         """The outputs of one file of many: ``place`` and how each kind ends."""
-        images = {"output": "_drawn"} if kind == "images" else {}
-
-        def named(entry: Any, _: Path) -> Path:
-            return place.with_name(place.name + images.get(entry.name, entry.metadata["ending"]))
-
-        return self._renamed(named)
+        endings = {entry.name: entry.metadata.get("ending") for entry in fields(self)}
+        if kind == "images":
+            endings["output"] = "_drawn"
+        named: Any = {n: place.with_name(f"{place.name}{endings[n]}") for n in self.asked()}
+        return replace(self, **named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,19 +299,14 @@ class RunOptions:
     window: WindowOptions = WindowOptions()
     benchmark: BenchmarkOptions = BenchmarkOptions()
 
-    @classmethod
-    def given(cls, given: Namespace) -> "RunOptions":
-        """Those that were given, here or in the environment or the configuration file."""
-        return options(cls, complete(given, cls))
-
     def each(self) -> "list[RunOptions]":
-        """Those of each stream: of several, outputs and ports are numbered."""
-        count = len(self.sources.chosen())
-        if count < 2:
+        """Those of each source: of several, outputs and ports are numbered."""
+        each = self.sources.each()
+        if len(each) < 2:
             return [self]
         return [
-            replace(self, outputs=self.outputs.numbered(n), live=self.live.numbered(n))
-            for n in range(1, count + 1)
+            replace(self, sources=one, outputs=self.outputs.numbered(n), live=self.live.numbered(n))
+            for n, one in enumerate(each, 1)
         ]
 
     def wants_window(self, live: bool = False) -> bool:

@@ -1,18 +1,21 @@
-"""Commands of a few lines: ``livepose cameras``, ``livepose demo`` and ``livepose completion``."""
+"""Commands of a few lines: ``livepose cameras``, ``demo``, ``plot`` and ``completion``."""
 
+import logging
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
 from livepose.cli.options import command
-from livepose.errors import SourceError
+from livepose.errors import DataError, SourceError, UsageError
 from livepose.settings import option
 
+logger = logging.getLogger(__name__)
 
-@command("Lists cameras, their modes and measured fps.")
-def cameras(measure: bool = option(True, "do not switch the cameras on")) -> None:
-    """Prints the cameras to stdout: which there are, their modes, and how fast they really are."""
-    from livepose.sources.camera import list_cameras, measured_fps, modes
+
+@command("Lists cameras and their modes.")
+def cameras() -> None:
+    """Prints to stdout which cameras there are, and the modes of each."""
+    from livepose.sources.camera import list_cameras, modes
 
     found = list_cameras()
     if not found:
@@ -23,10 +26,6 @@ def cameras(measure: bool = option(True, "do not switch the cameras on")) -> Non
         print(f"{camera.index}  {camera.name}  ({camera.path})")
         for mode in modes(camera) or ["no modes known"]:
             print(f"     {mode}", flush=True)
-        if measure:
-            fps = measured_fps(camera)
-            silent = "it sends no frames; is it used by another program?"
-            print("     measured:", f"{fps:.1f} fps" if fps else silent, flush=True)
 
 
 @command("Runs on a scene made from two photographs.")
@@ -36,65 +35,88 @@ def demo(
 ) -> None:
     """Plays it into a video, JSON lines and a contact sheet, and says where they are."""
     from livepose.benchmark.scene import CameraPath
-    from livepose.cli.play import open_player, play
     from livepose.cli.run_options import OutputOptions, RunOptions, WindowOptions
-    from livepose.cli.start import Stream, window_possible
-    from livepose.pipeline import PosePipeline
+    from livepose.cli.start import start
     from livepose.sinks.sink import check_folder
-    from livepose.window import Window
 
-    scene = CameraPath()
     check_folder(folder, overwrite=True)
     files = [folder / f"demo.{suffix}" for suffix in ("mp4", "jsonl", "png")]
     outputs = OutputOptions(output=files[0], json=files[1], sheet=files[2], overwrite=overwrite)
-    chosen = RunOptions(outputs=outputs, window=WindowOptions(show=True))
-    shown = window_possible(chosen, live=False)
-    pipeline = PosePipeline()
-    pipeline.warm_up(scene.size_wh)
-    window = Window("livepose - demo") if shown else None
-    stream = Stream(chosen, scene, CameraPath, window=window)
-    play(open_player(stream, pipeline), outputs, alone=True)
+    start(RunOptions(outputs=outputs, window=WindowOptions(show=True)), CameraPath())
     for path in files:
         print(path.resolve(), file=sys.stderr)
 
 
-BASH = """_livepose() {
-    local IFS=$'\\n'
-    COMPREPLY=($(livepose completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-}
-complete -o default -F _livepose livepose
-"""
-SCRIPTS = {
-    "bash": BASH,
-    "zsh": f"autoload -U +X bashcompinit && bashcompinit\n{BASH}",
-    "fish": "complete -c livepose -a "
-    "'(livepose completion words -- (commandline -opc)[2..] (commandline -ct))'\n",
-}
+@command("Draws positions, speeds and angles with their bands, one page a file.")
+def plot(
+    files: tuple[Path, ...] = option(
+        help="written by --json, or a folder of such files", flag="files", metavar="FILE", nargs="+"
+    ),
+    output: Path | None = option(
+        None, ".png, .pdf or .html; FILE.png unless given", metavar="PAGE"
+    ),
+    id: tuple[int, ...] = option((), "only this person"),
+    overwrite: bool = option(False, "replace pages that are there"),
+) -> None:
+    """Of several files, those that cannot be drawn are left out and said."""
+    from livepose.results.plot import check_suffix, draw_page, save_page
+    from livepose.results.reading import read
+    from livepose.sinks.sink import check_outputs
+
+    results = [file for path in files for file in _results_of(path)]
+    if output is not None:
+        check_suffix(output)
+        if len(results) > 1:
+            raise UsageError("--output names one page; leave it out for several files")
+    failures = []
+    for file in results:
+        page = output or file.with_suffix(".png")
+        try:
+            check_outputs({"--output": page}, [file], overwrite=overwrite)
+            save_page(draw_page(read(file), id), page, title=file.name)
+            logger.info(f"{page}")
+        except DataError as error:
+            failures.append(error)
+    if len(failures) == len(results):
+        raise failures[0]
+    for failure in failures:
+        logger.warning(f"left out: {failure}")
+
+
+def _results_of(path: Path) -> list[Path]:
+    """The file itself, or the results in a folder."""
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not files:
+        raise DataError(
+            f"{path} holds no results (.jsonl); to make and plot them: livepose {path}"
+            " --output-dir OUT --json, then livepose plot OUT"
+        )
+    return files
 
 
 @command("Prints completions: source <(livepose completion bash)")
-def completion(
-    shell: str = option(flag="shell", choices=(*SCRIPTS, "words")),
-    words: tuple[str, ...] = option((), "asked by the scripts", flag="words", nargs="*"),
-) -> None:
-    """Prints what the shell is to source; that asks again for what may stand in the last word."""
-    if shell != "words":
-        print(SCRIPTS[shell], end="")
-        return
-    *before, word = words or ("",)
-    print("\n".join(one for one in _offered(before) if one.startswith(word)))
+def completion(shell: str = option(flag="shell", choices=("bash", "zsh"))) -> None:
+    """Prints what the shell is to source: the commands, and the options of each."""
+    from livepose.cli import COMMANDS, command_of
+
+    cases = []
+    for name in (None, *COMMANDS):
+        words = [*command_of(name).parts, *({} if name else COMMANDS)]
+        for one in command_of(name).parts.values() or [command_of(name)]:
+            parser = ArgumentParser()
+            one.register(parser)
+            words += [flag for action in parser._actions for flag in action.option_strings]
+        cases.append(f"        {name or '*'}) words='{' '.join(dict.fromkeys(words))}' ;;")
+    if shell == "zsh":
+        print("autoload -U +X bashcompinit && bashcompinit")
+    print(COMPLETION.format("\n".join([*cases[1:], cases[0]])))
 
 
-def _offered(before: list[str]) -> list[str]:
-    """What may come after these words: values of an option, else parts and options."""
-    from livepose.cli import COMMANDS, parser_of, parts_of
-
-    name = before[0] if before and before[0] in COMMANDS else None
-    parser: ArgumentParser = parser_of(name)
-    if name and len(before) > 1:
-        parser = parts_of(parser).get(before[1], parser)
-    flags = {flag: action for action in parser._actions for flag in action.option_strings}
-    if before and (asked := flags.get(before[-1])) and asked.nargs != 0:
-        values = str(asked.metavar)
-        return values.split("|") if "|" in values and values.islower() else []
-    return [*([] if before else COMMANDS), *parts_of(parser), *flags]
+COMPLETION = """_livepose() {{
+    local words
+    case "${{COMP_WORDS[1]}}" in
+{}
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+}}
+complete -o default -F _livepose livepose"""

@@ -4,31 +4,23 @@ Meanwhile a line says how far they are, over images of the source. Nothing heavy
 """
 
 import logging
-import threading
 import time
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from livepose.cli.run_options import BROWSER, RunOptions, SourceOptions
 from livepose.errors import SourceError, UsageError
-from livepose.frame import ImageBgr
-from livepose.sinks.sink import Sink
+from livepose.sinks.sink import video_format
 from livepose.sources import (
-    AnimationSource,
     Excerpt,
-    ImageSource,
     LiveSettings,
-    LiveSource,
     Source,
-    VideoSource,
     open_camera,
     open_images,
     open_source,
@@ -37,61 +29,112 @@ from livepose.sources import (
 from livepose.window import Command, Screen, Tile, Window, captioned
 
 if TYPE_CHECKING:
+    from livepose.live.health import Health
     from livepose.live.view import BrowserView
     from livepose.pipeline import PosePipeline
     from livepose.player import Player
 
 logger = logging.getLogger(__name__)
-Told = Callable[[str], None]
-"""Hears of each part that is ready."""
 Networks = Callable[[], "AbstractContextManager[PosePipeline]"]
 """Gives each stream its pipeline."""
 PARTS = {"libraries": 25, "detector": 20, "pose network": 25, "first image": 30}
 """What gets ready, in its usual order, and about how many percent of the time each takes."""
 SHOW_EVERY_S = 0.03
 LATE_S = 8.0
-"""Whoever waits longer than this is told why."""
 FIRST_FRAME_S = 1.0
 """So long a window waits for something to show; a camera that is not there is said before."""
 
 
-def start(options: RunOptions) -> None:
-    """Plays the chosen sources; where there is a window, it is there before the networks are.
+def start(options: RunOptions, scene: Source | None = None) -> None:
+    """Plays the chosen sources, or the scene; where there is a window, it is there at once.
 
     Several play side by side, each to its end, each in a tile of one window.
     """
     with ExitStack() as stack:
         # The sources first: a wrong path is said at once, not after the networks were loaded.
-        chosen, sources = options.sources.chosen(), []
-        for one in chosen:
-            sources.append(open_chosen(*one, options.sources, deferred=True))
-            stack.callback(sources[-1].close)
-        watch = stack.enter_context(_health_served(options.live.health))
-        shown = window_possible(options, live=all(source.live for source in sources))
-        screen, streams = None, []
-        if len(sources) > 1:
+        each = options.each()
+        sources = [stack.enter_context(scene or opened(one.sources, deferred=True)) for one in each]
+        healths: list[Health] = []
+        streams = [Stream(own, one, healths) for own, one in zip(each, sources, strict=True)]
+        for stream in streams:
+            stream.check()
+            stream.view = _open_view(stream, stack)
+        if options.live.health is not None:
+            from livepose.live.health import serve_health
+
+            refused = ChainMap(*(one.view.endpoint.refused for one in streams if one.view))
+            stack.enter_context(serve_health(options.live.health, healths, refused))
+        shown = options.wants_window(live=all(source.live for source in sources))
+        if shown and (why_not := Window.available()[1]):
+            logger.warning(f"no window: {why_not}; running without one")
+            shown = False
+
+        def load(told: Callable[[str], None]) -> Networks:
+            from livepose.cli.play import open_networks
+
+            told("libraries")
+            return open_networks(options, sources, told)
+
+        if len(streams) > 1:
             screen = Screen(f"livepose - {len(sources)} sources", len(sources))
-        for number, (source, own) in enumerate(zip(sources, options.each(), strict=True)):
-            view = _open_view(own, source, stack)
-            window: Window | Tile | None = None
-            if shown:
-                window = screen.tiles[number] if screen else Window(f"livepose - {source.name}")
-            again = partial(open_chosen, *chosen[number], options.sources)
-            streams.append(Stream(own, source, again, watch, window, view))
-            if screen is None:
-                _has_frame(source, FIRST_FRAME_S if window or view else None)
-        ready = GettingReady(partial(_load, options, sources))
-        if screen is None:
-            streams[0].play(ready, alone=True)
-        else:
-            _play_all(streams, screen, ready)
+            for stream, tile in zip(streams, screen.tiles, strict=True):
+                stream.window = tile if shown else None
+            _play_all(streams, screen, GettingReady(load))
+            return
+        if shown:
+            streams[0].window = stack.enter_context(Window(f"livepose - {sources[0].name}"))
+        sources[0].wait_for_first(FIRST_FRAME_S)
+        streams[0].play(GettingReady(load), alone=True)
 
 
-def _load(options: RunOptions, sources: Sequence[Source], told: Told) -> Networks:
-    from livepose.cli.play import open_networks
+def opened(options: SourceOptions, *, deferred: bool = False) -> Source:
+    """The one source that is named; a live one at once where it may be ``deferred``."""
+    (value, *_), kind = options.named(), options.kind
+    live = LiveSettings(open_timeout_s=options.open_timeout_s, deferred=deferred)
+    if options.reconnect_s is not None:
+        live = replace(live, reconnect_s=options.reconnect_s, wait_at_start=True)
+    asked: Any = {"camera_size": options.camera_size, "camera_fps": options.camera_fps}
+    turn_deg, excerpt = options.turn_deg, options.excerpt
+    source: Source
+    if value == BROWSER and kind in ("paths", "source"):
+        from livepose.live.view import BrowserSource
 
-    told("libraries")
-    return open_networks(options, sources, told)
+        source = BrowserSource()
+    elif kind == "image":
+        source = open_images(options.image, rotate=turn_deg)
+    elif kind == "video":
+        source = open_video(value, excerpt=excerpt, rotate=turn_deg)
+    elif kind == "camera" and "://" not in value:
+        source = open_camera(value, settings=live, rotate=turn_deg, **asked)
+    else:
+        source = open_source(value, live=live, excerpt=excerpt, rotate=turn_deg, **asked)
+    if excerpt != Excerpt() and source.kind != "video":
+        source.close()
+        raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
+    return source
+
+
+def _open_view(stream: "Stream", stack: ExitStack) -> "BrowserView | None":
+    """The browser view, where one is asked for or the source needs it."""
+    live, window, source = stream.options.live, stream.options.window, stream.source
+    if (at := live.served_at(source.name)) is None:
+        return None
+    from livepose.live.endpoint import self_signed_tls, tls_from
+    from livepose.live.view import BrowserSource, BrowserView
+
+    tls = tls_from(live.serve_cert) if live.serve_cert is not None else None
+    if tls is None and live.serve_self_signed:
+        tls = self_signed_tls(at[0])
+    view = BrowserView(
+        *at,
+        tls=tls,
+        camera=source if isinstance(source, BrowserSource) else None,
+        skeleton_only=window.skeleton_only,
+        mirror=window.mirror,
+        score_threshold=window.keypoint_threshold,
+    )
+    logger.info(f"browser view: {view.address}")
+    return stack.enter_context(view)
 
 
 class GettingReady:
@@ -101,42 +144,23 @@ class GettingReady:
     process ends without waiting for it (``livepose.cli.end``).
     """
 
-    def __init__(self, work: Callable[[Told], Any]) -> None:
-        self._missing = dict(PARTS)
-        self._started_s = time.perf_counter()
-        self._future: Future[Any] = Future()
-        threading.Thread(target=self._run, args=(work,), name="getting ready", daemon=True).start()
-
-    def _run(self, work: Callable[[Told], Any]) -> None:
-        try:
-            self._future.set_result(work(self._done))
-        except BaseException as error:  # raised again where the result is taken
-            self._future.set_exception(error)
-
-    def _done(self, part: str) -> None:
-        self._missing.pop(part, None)
+    def __init__(self, work: Callable[[Callable[[str], None]], Any]) -> None:
+        self._done, self._late_s = list[str](), time.perf_counter() + LATE_S
+        self._future = ThreadPoolExecutor(1, "getting ready").submit(work, self._done.append)
+        self.result = self._future.result
 
     @property
     def line(self) -> str:
-        """``getting ready: detector 25 %``."""
-        missing = dict(self._missing)
+        """``getting ready: detector 25 %``, and why where that takes long."""
+        missing = {part: share for part, share in PARTS.items() if part not in self._done}
         share = sum(PARTS.values()) - sum(missing.values())
-        late = time.perf_counter() - self._started_s > LATE_S
+        late = time.perf_counter() > self._late_s
         why = " (a first start compiles, for up to a minute)" if late else ""
         return f"getting ready: {next(iter(missing), 'first image')} {share} %{why}"
 
     def wait(self, seconds: float | None) -> bool:
         """Waits so long at most; whether the work is over."""
         return bool(wait([self._future], seconds).done)
-
-    def result(self) -> Any:
-        """What the work returned; its error is raised here."""
-        return self._future.result()
-
-
-def _has_frame(source: Source, seconds: float | None) -> bool:
-    """Waits so long for the first frame of a live source; SourceError when there is none."""
-    return not isinstance(source, LiveSource) or source.wait_for_first(seconds)
 
 
 @dataclass(eq=False)
@@ -145,26 +169,38 @@ class Stream:
 
     options: RunOptions
     source: Source
-    again: Callable[[], Source]
-    """Opens the source once more, for an image that is not taken from it."""
-    watch: Callable[[Sequence[Sink]], None] = lambda sinks: None
-    """Is told the sinks."""
+    healths: "list[Health]" = field(default_factory=list)
+    """Takes that of the stream once it plays; before, nothing is well."""
     window: Window | Tile | None = None
     view: "BrowserView | None" = None
     stopped: bool = False
     player: "Player | None" = None
 
+    def check(self) -> None:
+        """Refuses a video that cannot be written, addresses that cannot be had, no such camera."""
+        output, live = self.options.outputs.output, self.options.live
+        if output is not None and self.source.kind != "images":
+            video_format(output)
+        if live.send:
+            from livepose.live.addresses import BusAddress, listen
+
+            for address in map(BusAddress.parse, live.send):
+                if address.scheme == "ws":
+                    listen(address.host, address.port).close()
+                else:
+                    address.resolved()
+        if live.virtual_camera is not None:
+            from livepose.live.virtual_camera import check_virtual_camera
+
+            check_virtual_camera(live.virtual_camera)
+
     def play(self, ready: GettingReady, *, alone: bool) -> None:
         """Plays it to its end, once the networks and its first frame are there."""
-        if not self.show_until_ready(ready):
-            return
-        from livepose.cli.play import open_player, play
+        if self.show_until_ready(ready):
+            from livepose.cli.play import play
 
-        with ready.result()() as pipeline:
-            self.player = open_player(self, pipeline)
-            if self.stopped:
-                self.player.stop()
-            play(self.player, self.options.outputs, alone)
+            with ready.result()() as pipeline:
+                play(self, pipeline, alone)
 
     def play_among_others(self, ready: GettingReady) -> bool:
         """The same in a thread of its own; whether it came to its end, or its source was lost."""
@@ -188,46 +224,26 @@ class Stream:
 
     def show_until_ready(self, ready: GettingReady) -> bool:
         """Shows images with a line until all is there; False when somebody had enough."""
-        images, source, over = self.images(), self.source, False
-        steps: list[tuple[Callable[[], str], Callable[[float], bool]]] = [
-            (lambda: ready.line, ready.wait),
-            (lambda: f"waiting for {source.name}", partial(_has_frame, source)),
-        ]
-        try:
-            for line, wait in steps:
-                over = False
-                while not over and self._show(images, line()):
-                    over = wait(SHOW_EVERY_S)
-                if not over:
-                    break
-            return over
-        finally:
-            if not over and self.window is not None:
-                self.window.close()
+        waiting = f"waiting for {self.source.name}"
+        return self._show_until(ready.wait, lambda: ready.line) and self._show_until(
+            self.source.wait_for_first, lambda: waiting
+        )
 
-    def images(self) -> Iterator[ImageBgr]:
-        """Images that are not taken from the source: live ones, or the first of a file."""
-        source, (width, height) = self.source, self.source.size_wh
-        image_bgr = np.zeros((height or 480, width or 640, 3), np.uint8)
-        is_file = isinstance(source, VideoSource) and source.path is not None
-        if is_file or isinstance(source, ImageSource):
-            with self.again() as opened:
-                image_bgr = next(chain((frame.image_bgr for frame in opened), [image_bgr]))
-        while True:
-            if isinstance(source, LiveSource) and source.wait_for_first(0.0):
-                newest_bgr = source.peek()
-                image_bgr = image_bgr if newest_bgr is None else newest_bgr
-            black = self.options.window.skeleton_only
-            yield np.zeros_like(image_bgr) if black else image_bgr
+    def _show_until(self, over: Callable[[float], bool], line: Callable[[], str]) -> bool:
+        while self._show(line()):
+            if over(SHOW_EVERY_S):
+                return True
+        return False
 
-    def _show(self, images: Iterator[ImageBgr], line: str) -> bool:
-        if self.window is not None or self.view is not None:
-            image_bgr = next(images)
+    def _show(self, line: str) -> bool:
+        image_bgr, look = self.source.peek(), self.options.window
+        if image_bgr is None or look.skeleton_only:
+            width, height = self.source.size_wh
+            image_bgr = np.zeros((height or 480, width or 640, 3), np.uint8)
         if self.view is not None:
             self.view.show(image_bgr, line)
-        if self.window is not None:
-            mirrored = self.options.window.mirror  # which a page does itself
-            self.window.show(captioned(image_bgr[:, ::-1] if mirrored else image_bgr, line))
+        if self.window is not None:  # a page mirrors by itself
+            self.window.show(captioned(image_bgr[:, ::-1] if look.mirror else image_bgr, line))
             self.stopped |= Command.QUIT in self.window.poll()
         return not self.stopped
 
@@ -251,86 +267,3 @@ def _play_all(streams: Sequence[Stream], screen: Screen, ready: GettingReady) ->
                 stream.stop()
     if lost := [one.result() for one in playing].count(False):
         raise SourceError(f"{lost} of {len(streams)} sources could not be played to the end")
-
-
-def open_chosen(kind: str, value: Any, options: SourceOptions, *, deferred: bool = False) -> Source:
-    """The source of that kind; a live one at once where it may be ``deferred``."""
-    live = LiveSettings(open_timeout_s=options.open_timeout_s, deferred=deferred)
-    if options.reconnect_s is not None:
-        live = replace(live, reconnect_s=options.reconnect_s, wait_at_start=True)
-    asked: Any = {"camera_size": options.camera_size, "camera_fps": options.camera_fps}
-    turn_deg, excerpt = options.turn_deg, options.excerpt
-    source: Source
-    if value == BROWSER and kind == "source":
-        from livepose.live.view import BrowserSource
-
-        source = BrowserSource()
-    elif kind == "image":
-        source = open_images(value, rotate=turn_deg)
-    elif kind == "video":
-        source = open_video(value, excerpt=excerpt, rotate=turn_deg)
-    elif kind == "camera" and "://" not in value:
-        source = open_camera(value, settings=live, rotate=turn_deg, **asked)
-    else:
-        source = open_source(value, live=live, excerpt=excerpt, rotate=turn_deg, **asked)
-    if excerpt != Excerpt() and not isinstance(source, VideoSource | AnimationSource):
-        source.close()
-        raise UsageError(f"--start, --end and --step are for video files, not for {source.name}")
-    return source
-
-
-def window_possible(options: RunOptions, *, live: bool) -> bool:
-    """Whether a window is wanted and can be had; says why not where it cannot."""
-    if not options.wants_window(live):
-        return False
-    possible, reason = Window.available()
-    if not possible:
-        logger.warning(f"no window: {reason}; running without one")
-    return possible
-
-
-def _open_view(options: RunOptions, source: Source, stack: ExitStack) -> "BrowserView | None":
-    """The browser view, where one is asked for or the source needs it."""
-    live, window, at = options.live, options.window, options.live.served_at(source.name)
-    if at is None:
-        return None
-    from livepose.live.endpoint import self_signed_tls, tls_from
-    from livepose.live.view import BrowserSource, BrowserView
-
-    tls = tls_from(live.serve_cert) if live.serve_cert is not None else None
-    if tls is None and live.serve_self_signed:
-        tls = self_signed_tls(at[0])
-    view = BrowserView(
-        *at,
-        tls=tls,
-        camera=source if isinstance(source, BrowserSource) else None,
-        skeleton_only=window.skeleton_only,
-        mirror=window.mirror,
-        score_threshold=window.keypoint_threshold,
-    )
-    stack.callback(view.close)
-    logger.info(f"browser view: {view.address}")
-    return view
-
-
-@contextmanager
-def _health_served(port: int | None) -> Iterator[Callable[[Sequence[Sink]], None]]:
-    """Answers ``/healthz`` and ``/metrics``, where a port is given.
-
-    What it yields is told the sinks of each stream as they are opened; before, nothing is well.
-    """
-    if port is None:
-        yield lambda sinks: None
-        return
-    from livepose.live.health import Health, serve_health
-    from livepose.live.view import BrowserView
-
-    streams: list[Health] = []
-    refused: ChainMap[str, int] = ChainMap()
-
-    def add(sinks: Sequence[Sink]) -> None:
-        streams.extend(sink for sink in sinks if isinstance(sink, Health))
-        refused.maps.extend(s.endpoint.refused for s in sinks if isinstance(s, BrowserView))
-
-    with serve_health(port, streams, refused):
-        yield add

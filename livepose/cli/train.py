@@ -1,11 +1,11 @@
-"""``livepose train pose|detector|pack|join|export|plot``."""
+"""``livepose train pose|detector|plot|pack|join``."""
 
 import logging
 import shutil
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 from livepose.cli.options import Command, command, given_of, options
 from livepose.errors import INTERRUPTED_EXIT_CODE, DataError, UsageError
@@ -16,9 +16,6 @@ from livepose.training.settings import (
     PoseSettings,
     RunSettings,
 )
-
-if TYPE_CHECKING:
-    from livepose.training.loop import Trainer
 
 Settings = TypeVar("Settings", bound=RunSettings)
 
@@ -50,16 +47,10 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class StartSettings(RunFolder):
-    """How a run starts, and what is written when it ends."""
+    """How a run starts, and where its weights go when it ends or is interrupted."""
 
     resume: bool = option(False, "go on with the run of this name")
-    export: Path | None = option(None, "weights, at the end", metavar="FILE")
-
-
-@dataclass(frozen=True)
-class PoseStartSettings(StartSettings):
-    """The same of the pose network."""
-
+    export: Path | None = option(None, "a copy of the weights", metavar="FILE")
     export_parts: Path | None = option(None, "the same in parts < 16 MB", metavar="DIR")
 
 
@@ -82,87 +73,33 @@ def _settings_of(kind: type[Settings], start: StartSettings, given: Namespace) -
     return saved.resumed(given_of(kind, given), Schedule(saved).is_decaying(done))
 
 
-def _ended(trainer: "Trainer") -> int:
-    """Says how a run ended, for people and for scripts."""
-    from livepose.training.loop import INTERRUPTED
-
-    logger.info(f"{trainer.ended} at step {trainer.step}; the checkpoint is in {trainer.folder}")
-    return INTERRUPTED_EXIT_CODE if trainer.ended == INTERRUPTED else 0
-
-
-def _export(
-    folder: Path, output: Path | None, parts: Path | None, dev: tuple[str, ...] = ()
-) -> None:
-    """Writes the weights of a run, and the same in parts where these are asked for."""
-    from livepose.training.export import export_run
-    from livepose.training.pack import split_file
-
-    file = output or folder / f"{folder.name}.safetensors"
-    export_run(folder, file, dev)
-    if parts is not None:
-        count = len(split_file(file, parts))
-        logger.info(f"{parts}: {count} parts; livepose train join joins them")
-
-
 def _train_pose(given: Namespace) -> int:
-    from livepose.training.loop import train
     from livepose.training.pose import PoseTask
 
-    start = options(PoseStartSettings, given)
-    settings = _settings_of(PoseSettings, start, given)
-    trainer = train(PoseTask, settings, start.folder, start.resume)
-    if trainer.processes.first and (start.export or start.export_parts):
-        _export(start.folder, start.export, start.export_parts)
-    return _ended(trainer)
+    return _train(PoseTask, PoseSettings, given)
 
 
 def _train_detector(given: Namespace) -> int:
-    from livepose.training.detector import EXPORT, DetectorTask
+    from livepose.training.detector import DetectorTask
+
+    return _train(DetectorTask, DetectorSettings, given)
+
+
+def _train(make: Any, kind: type[RunSettings], given: Namespace) -> int:
     from livepose.training.loop import train
+    from livepose.training.pack import split_file
 
     start = options(StartSettings, given)
-    settings = _settings_of(DetectorSettings, start, given)
-    trainer = train(DetectorTask, settings, start.folder, start.resume)
-    file = start.folder / EXPORT
-    if start.export is not None:
+    trainer = train(make, _settings_of(kind, start, given), start.folder, start.resume)
+    file = start.folder / make.file
+    if trainer.processes.first and start.export is not None:
         start.export.parent.mkdir(parents=True, exist_ok=True)
         file = Path(shutil.copyfile(file, start.export))
-    logger.info(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
-    return _ended(trainer)
-
-
-@command("write a run's weights with their card")
-def _export_run(
-    run: RunFolder,
-    dev: tuple[str, ...] = option((), "sets to measure on", metavar="IMAGES:ANNOTATIONS"),
-    export_parts: Path | None = option(None, "also in parts < 16 MB", metavar="DIR"),
-    output: Path | None = option(None, "default: NAME.safetensors in its folder", metavar="FILE"),
-) -> None:
-    _export(run.folder, output, export_parts, dev)
-
-
-@command("put the parts of weights together and verify them")
-def _join(
-    parts: Path = option(metavar="DIR"),
-    output: Path | None = option(None, "default: the name that the parts say", metavar="FILE"),
-) -> None:
-    from livepose.training.pack import join_parts
-    from livepose.weights import load_network
-
-    file = join_parts(parts, output)
-    if file.suffix == ".safetensors":
-        load_network(file)
-    logger.info(f"{file}: joined and verified")
-
-
-@command("draw the log of a run as PNG")
-def _plot(
-    run: RunFolder,
-    output: Path | None = option(None, "default: log.png in its folder", metavar="FILE"),
-) -> None:
-    from livepose.training.records import plot_run
-
-    logger.info(f"drawn: {plot_run(run.folder, output)}")
+    if trainer.processes.first and start.export_parts is not None:
+        split_file(file, start.export_parts)
+    ended = "finished" if trainer.finished else "interrupted"
+    logger.info(f"{ended} at step {trainer.step}; the weights are {file}")
+    return 0 if trainer.finished else INTERRUPTED_EXIT_CODE
 
 
 @command("a small file of crops, to carry")
@@ -173,16 +110,32 @@ def _pack(settings: PackSettings) -> None:
     write_pack(read_people(settings), settings)
 
 
+@command("put the parts of weights together and verify them")
+def _join(
+    parts: Path = option(metavar="DIR"),
+    output: Path | None = option(None, "default: the name that the parts say", metavar="FILE"),
+) -> None:
+    from livepose.training.pack import join_parts
+
+    logger.info(f"{join_parts(parts, output)}: joined and verified")
+
+
+@command("draw the log of a run")
+def _plot(run: RunFolder) -> None:
+    from livepose.training.records import plot_run
+
+    logger.info(f"drawn: {plot_run(run.folder)}")
+
+
 TRAIN = Command(
     "Trains the pose network and the person detector.",
     parts={
-        "pose": Command("train a pose network", [PoseStartSettings, PoseSettings], _train_pose),
+        "pose": Command("train a pose network", [StartSettings, PoseSettings], _train_pose),
         "detector": Command(
             "train a person detector", [StartSettings, DetectorSettings], _train_detector
         ),
-        "pack": _pack,
-        "export": _export_run,
         "plot": _plot,
+        "pack": _pack,
         "join": _join,
     },
     epilog=EXAMPLES,

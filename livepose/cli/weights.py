@@ -1,9 +1,10 @@
-"""``livepose weights list | show | verify | fetch | import``, and ``livepose export``."""
+"""``livepose weights list | show | fetch | import``, and ``livepose export``."""
 
 import logging
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from livepose.cli.options import Command, command
 from livepose.errors import WeightsError
@@ -11,40 +12,37 @@ from livepose.settings import EXPORT_SUFFIXES, option, parse_size
 from livepose.weights.manifest import FAMILIES
 from livepose.weights.places import HUB, SUFFIX
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 logger = logging.getLogger(__name__)
 
 
-def _own_files() -> list[tuple[str, Path]]:
-    """Embedded files, then those in the cache, each with where it is."""
-    from livepose.weights.places import cached_weights_folder, embedded_folders, weights_in
+def _show_table(table: "Table") -> None:
+    from rich.console import Console
 
-    embedded = {path.name: path for folder in embedded_folders() for path in weights_in(folder)}
-    cached = weights_in(cached_weights_folder())
-    return [("embedded", path) for path in embedded.values()] + [("cache", path) for path in cached]
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 @command("what is embedded, imported, and known by name")
 def _list() -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from livepose.weights.manifest import known_files
-    from livepose.weights.places import downloads_folder
+    from livepose.weights.places import cached_weights_folder, downloads_folder, embedded_folder
 
-    own = Table("name", "network", "input", "keypoints", "where", title="embedded and imported")
-    for where, path in _own_files():
-        own.add_row(path.stem, *_summary(path), where)
-    columns = ("name", "network", "input", "keypoints", "published", "how")
-    known = Table(*columns, title="known by name")
+    caption = "'by hand': 'livepose weights fetch NAME' says where they are"
+    columns = ("name", "network", "input", "keypoints", "published", "where")
+    table = Table(*columns, caption=caption)
+    for where, folder in ("embedded", embedded_folder()), ("cache", cached_weights_folder()):
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            table.add_row(path.stem, *_summary(path), "", where)
     for entry in known_files():
         size, keypoints = "{}x{}".format(*entry.input_hw), str(entry.keypoints)
         fetched = entry.file and (downloads_folder() / entry.file).is_file()
-        how = "fetched" if fetched else "fetch" if entry.url else "by hand"
-        known.add_row(entry.name, entry.network, size, keypoints, entry.results, how)
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(own if own.rows else "no weights are embedded or imported")
-    console.print(known)
-    console.print("'by hand' files: 'livepose weights fetch NAME' says where they are", style="dim")
+        where = "fetched" if fetched else "fetch" if entry.url else "by hand"
+        table.add_row(entry.name, entry.network, size, keypoints, entry.results, where)
+    _show_table(table)
 
 
 def _summary(path: Path) -> tuple[str, str, str]:
@@ -61,48 +59,24 @@ def _summary(path: Path) -> tuple[str, str, str]:
     return found.get("network", "?"), found.get("input_hw", ""), found.get("keypoints", "")
 
 
-@command("print the card of a weights file")
+@command("print the card of a weights file, and check its tensors against their hash")
 def _show(
     name: str = option("default", "name or path (default: embedded)", flag="name", nargs="?"),
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from livepose.weights import find_weights, read_card
-    from livepose.weights.card import FORMAT, is_third_party, read_metadata, to_metadata
+    from livepose.weights.arrays import load_arrays
+    from livepose.weights.card import is_third_party, read_metadata, to_metadata
 
     path = find_weights(name)
-    entries = {} if is_third_party(path) else read_metadata(path)
-    if not entries or entries.get("format") == FORMAT:
-        entries = to_metadata(read_card(path))  # in the card's own order
+    entries = to_metadata(read_card(path)) if is_third_party(path) else read_metadata(path)
     table = Table(show_header=False, box=None, pad_edge=False)
     for row in ("file", str(path)), *entries.items():
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-
-
-@command("check the tensors of files against their hash")
-def _verify(
-    names: tuple[str, ...] = option(
-        (), "names or paths (default: all)", flag="names", metavar="NAME", nargs="*"
-    ),
-) -> None:
-    from livepose.weights import find_weights
-    from livepose.weights.arrays import verify
-    from livepose.weights.card import read_metadata
-
-    named = [find_weights(name) for name in names]
-    wrong = []
-    for path in named or [path for _, path in _own_files()]:
-        if not named and not read_metadata(path).get("sha256"):
-            print(f"{path}: states no hash of its tensors")
-        elif verify(path):
-            print(f"{path}: ok")
-        else:
-            print(f"{path}: WRONG: its tensors are not those it was written with")
-            wrong.append(path.name)
-    if wrong:
-        raise WeightsError(f"damaged weights: {', '.join(wrong)}; import, fetch or install again")
+    _show_table(table)
+    if entries.get("sha256"):
+        load_arrays(path)  # which are to be those of this hash
 
 
 @command("bring in a checkpoint of HRNet, DarkPose, SimpleBaseline or MMPose")
@@ -115,16 +89,13 @@ def _import(
     output: Path | None = option(None, "default: the cache", metavar="FILE"),
 ) -> None:
     from livepose.weights import import_checkpoint
+    from livepose.weights.card import size_of
     from livepose.weights.fetching import fetch_from_hub
 
-    target, card = import_checkpoint(
-        fetch_from_hub(file) if file.startswith(HUB) else Path(file),
-        family=family,
-        input_hw=input_hw,
-        output=output,
-    )
+    path = fetch_from_hub(file) if file.startswith(HUB) else Path(file)
+    target, card = import_checkpoint(path, family=family, input_hw=input_hw, output=output)
     logger.info(
-        f"{card.network}, {'{}x{}'.format(*card.input_hw)}, {card.keypoints} keypoints, "
+        f"{card.network}, {size_of(card)}, {card.keypoints} keypoints, "
         f"{card.notes['project']} convention "
         f"-> {target}; use it with --weights {target if output else target.stem}"
     )
@@ -160,8 +131,8 @@ def _fetch(
 
 
 WEIGHTS = Command(
-    "Lists, imports, verifies and fetches pose weights.",
-    parts={"list": _list, "show": _show, "verify": _verify, "fetch": _fetch, "import": _import},
+    "Lists, shows, imports and fetches pose weights.",
+    parts={"list": _list, "show": _show, "fetch": _fetch, "import": _import},
 )
 
 

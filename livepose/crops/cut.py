@@ -13,16 +13,13 @@ def cut_crops(
     image_bgr: NDArray[np.uint8],
     matrices: NDArray[np.float64],
     input_hw: tuple[int, int],
-    out: NDArray[np.uint8] | None = None,
-    antialias: bool = True,
 ) -> NDArray[np.uint8]:
     """Cut people out of a frame: uint8 (P, h, w, 3), blue first, black outside the frame.
 
     An output pixel is the bilinear interpolation of the frame at its centre, rounded to the
     nearest byte. Where people are much larger than the crop, that skips source pixels and fine
-    texture turns into false patterns. So with ``antialias`` an output pixel that spans more than
-    2 source pixels along an axis is the mean of n samples along it, ``n = ceil(span / 2)``, at
-    most 4. At spans up to 2 the two are the same to the last bit.
+    texture turns into false patterns. So an output pixel that spans more than 2 source pixels
+    along an axis is the mean of n samples along it, ``n = ceil(span / 2)``, at most 4.
 
     Parameters
     ----------
@@ -34,10 +31,6 @@ def cut_crops(
         NaN) gives a black crop.
     input_hw : (int, int)
         Rows and columns of a crop.
-    out : uint8 (P, h, w, 3), optional
-        Contiguous memory to write to, which is then returned.
-    antialias : bool
-        False for plain bilinear sampling, whatever the scale.
 
     Raises
     ------
@@ -63,21 +56,8 @@ def cut_crops(
         raise ValueError(f"matrices: expected shape (people, 2, 3), got {maps.shape}")
     if len(input_hw) != 2 or min(input_hw) < 1:
         raise ValueError(f"input_hw: expected two positive integers, got {input_hw!r}")
-    crops = _output(out, (len(maps), int(input_hw[0]), int(input_hw[1]), 3))
+    crops = np.empty((len(maps), int(input_hw[0]), int(input_hw[1]), 3), dtype=np.uint8)
     flat = np.ascontiguousarray(image).reshape(image.shape[0], image.shape[1] * 3)
-    most = MOST_SAMPLES if antialias else 1
-    if _kernels.cut_all(flat, maps, most, crops):
-        _kernels.cut_turned_ones(flat, maps, most, crops)
+    if _kernels.cut_all(flat, maps, MOST_SAMPLES, crops):
+        _kernels.cut_turned_ones(flat, maps, MOST_SAMPLES, crops)
     return crops
-
-
-def _output(out: NDArray[np.uint8] | None, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    if out is None:
-        return np.empty(shape, dtype=np.uint8)
-    if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
-        raise ValueError(
-            f"out: expected contiguous uint8 of shape {shape}, got {out.dtype} of shape {out.shape}"
-        )
-    if not out.flags.writeable:
-        raise ValueError("out: expected memory that can be written to, got a read-only array")
-    return out

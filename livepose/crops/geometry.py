@@ -105,13 +105,6 @@ class CropGeometry:
         _kernels.fill_matrices(boxes, turns, self.placing(self.input_hw), matrices)
         return matrices
 
-    def heights_px(self, boxes_xyxy: ArrayLike) -> Floats:
-        """How high each crop is in the image, (P,)."""
-        boxes = _check_boxes(boxes_xyxy)
-        wh = boxes[:, 2:] - boxes[:, :2]
-        height, width = self.input_hw
-        return np.asarray(np.maximum(wh[:, 1], wh[:, 0] * height / width) * self.padding)
-
     def to_image(
         self, heatmap_xy: ArrayLike, boxes_xyxy: ArrayLike, heatmap_hw: tuple[int, int]
     ) -> Floats:

@@ -2,14 +2,19 @@
 
 ``load`` finds the file and the device, ``files`` reads what a file says without running anything,
 ``checkpoint`` builds, runs and writes networks in torch, ``openvino_engine`` runs them in OpenVINO.
-``detector`` makes boxes of people of what a network says, at one scale or two, ``schedule`` says
-when at two. ultralytics is imported in ``checkpoint`` alone; neither it nor torch is loaded where
-the processor runs a YOLO11 of ours.
+``detector`` makes boxes of people of what a network says, at one scale, or now and then at two.
+ultralytics is imported in ``checkpoint`` alone; neither it nor torch is loaded where the processor
+runs a YOLO11 of ours.
 """
 
-from livepose.detection.detector import Detections, Detector, TwoScales
+from livepose.detection.detector import (
+    Detections,
+    DetectionSchedule,
+    Detector,
+    TwoScales,
+    detect_stills,
+)
 from livepose.detection.load import open_detector
-from livepose.detection.schedule import DetectionSchedule, detect_stills
 
 __all__ = [
     "DetectionSchedule",

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from livepose.detection.detector import Predictions
@@ -28,8 +28,8 @@ from livepose.detection.files import DetectorInfo, StoredDetector, person_class,
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import one_thread
 from livepose.runtimes.torch import device_errors
-from livepose.weights.arrays import require_stated, tensors_sha256
-from livepose.weights.torch_file import globals_of, open_torch_file, require_fits
+from livepose.weights.arrays import arrays_sha256, require_usable
+from livepose.weights.torch_file import arrays_of, globals_of, open_torch_file
 
 FORMAT = "livepose-detector-1"
 QUIET = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
@@ -107,25 +107,18 @@ class TorchEngine:
         return True
 
 
-def save_detector(
-    path: Path,
-    model: nn.Module,
-    metadata: Mapping[str, str],
-    dtype: torch.dtype = torch.float16,
-) -> None:
+def save_detector(path: Path, model: nn.Module, metadata: Mapping[str, str]) -> None:
     """Writes a detection model of ultralytics, not fused, as safetensors with its architecture.
 
     ``metadata`` are ``classes`` (as "person" or "person,bicycle"), ``input_px``, ``source`` and
-    what else is to be told. Floating-point tensors are stored as ``dtype``.
+    what else is to be told. Floating-point tensors are stored in half precision.
     """
-    tensors = {
-        name: value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype)
+    arrays = {
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous().numpy()
         for name, value in model.state_dict().items()
     }
-    tensors = {name: value.clone().contiguous() for name, value in tensors.items()}
     told = {**metadata, "format": FORMAT, "architecture": json.dumps(model.yaml)}
-    told["sha256"] = tensors_sha256(tensors)
-    save_file(tensors, path, metadata=told)
+    save_file(arrays, path, metadata={**told, "sha256": arrays_sha256(arrays)})
 
 
 def load_detector(path: Path) -> tuple[nn.Module, DetectorInfo]:
@@ -140,13 +133,12 @@ def load_detector(path: Path) -> tuple[nn.Module, DetectorInfo]:
             "yolo11n.pt"
         )
     check_architecture(stored.architecture, path)
-    tensors = {name: torch.as_tensor(value) for name, value in stored.tensors.items()}
-    floats = {n: value.float() for n, value in tensors.items() if value.is_floating_point()}
     library = ultralytics()
     try:
+        state = {name: torch.as_tensor(value) for name, value in stored.tensors.items()}
         with one_thread():
             model: Any = library.DetectionModel(stored.architecture, ch=3, verbose=False)
-            model.load_state_dict({**tensors, **floats}, strict=True)
+            model.load_state_dict(state, strict=True)
             model.eval().requires_grad_(False)
             model.fuse(verbose=False)
     except Exception as error:  # its builder raises whatever a damaged file makes it stumble over
@@ -192,10 +184,6 @@ def _largest(value: Any) -> float:
 class Shell:
     """Stands for an object of a class that is not to be run; keeps its state."""
 
-    def __new__(cls, *_: Any, **__: Any) -> "Shell":
-        """Takes whatever the constructor was given, and ignores it."""
-        return super().__new__(cls)
-
     def __init__(self, *_: Any, **__: Any) -> None:
         self.state: dict[str, Any] = {}
 
@@ -233,10 +221,10 @@ def read_pickled(path: Path) -> StoredDetector:
         count = int(architecture["nc"])
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
         raise WeightsError(f"{path} holds no model as ultralytics 8 pickles it: {e!r}") from None
-    require_fits(tensors.values(), path)
-    require_stated(tensors, "", path)
+    arrays = arrays_of(tensors, path)
+    require_usable(arrays, path.name)
     info = DetectorInfo(person_class(classes, path), count)
-    return StoredDetector(type(model).__name__, tensors, architecture, info)
+    return StoredDetector(type(model).__name__, arrays, architecture, info)
 
 
 def _tensors(shell: Shell, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -246,7 +234,7 @@ def _tensors(shell: Shell, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
     own = {**(state.get("_parameters") or {}), **(state.get("_buffers") or {})}
     for name, value in own.items():
         if isinstance(value, Tensor) and name not in transient:
-            yield prefix + name, value.detach()
+            yield prefix + name, value
     for name, inner in (state.get("_modules") or {}).items():
         if isinstance(inner, Shell):
             yield from _tensors(inner, f"{prefix}{name}.")

@@ -2,7 +2,7 @@
 
 Somebody near is found best in a small input, somebody far away only in a larger one. So what the
 usual input shows stays, and the small people of a second, larger scale come to it. That takes
-three times as long; ``schedule`` says when.
+three times as long; ``DetectionSchedule`` says when.
 """
 
 from collections.abc import Sequence
@@ -39,6 +39,13 @@ SURE = 0.5
 """Whom the usual input shows less surely is as good as missed there."""
 SAME_IOU = 0.5
 """From this overlap on, boxes of the two inputs are the same person."""
+
+REST_S = 3.0
+"""From a second-scale pass that shows nobody small to the next."""
+HOLD_S = 1.0
+"""So long every detection takes both scales after the last small person."""
+LARGE_IMAGE_PX = 1920
+"""A still whose longer side is above this is always seen at both scales."""
 
 Predictions = NDArray[np.float32]
 """(B, 4 + classes, N): centre, size and scores of N candidates in input pixels; or (B, N, 6):
@@ -110,7 +117,8 @@ class YoloDetector(Detector):
     """Finds people with a YOLO network, which ``engine`` runs and ``info`` describes.
 
     ``size_px`` is the longer side of the input; None takes what suits weights and image, and
-    only then is there a second scale. ``score_threshold`` is the lowest score of a box.
+    only then is there a second scale. ``score_threshold`` is the lowest score of a box. ValueError
+    for an image that is not uint8 (H, W, 3).
     """
 
     def __init__(
@@ -127,10 +135,7 @@ class YoloDetector(Detector):
         self._adapts = size_px is None and engine.input_wh is None
 
     def __call__(self, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
-        """The people in each image, uint8 (H, W, 3); images of one shape go in one batch.
-
-        ValueError when an image is not uint8 (H, W, 3).
-        """
+        """The people in each image, uint8 (H, W, 3); images of one shape go in one batch."""
         return self._detect(images_bgr, [self._letterbox(image) for image in images_bgr])
 
     def both_scales(self, image_bgr: ImageBgr, wait: bool) -> TwoScales | None:
@@ -177,14 +182,57 @@ class YoloDetector(Detector):
         return Detections(boxes_xyxy[whole], rows[whole, 4])
 
 
+class DetectionSchedule:
+    """Detects in one stream, now and then at the second scale too.
+
+    The second detection is one of both scales, and then one every ``REST_S``, so that small people
+    are found at all. Once one shows somebody small, all are, until ``HOLD_S`` after the last of
+    them. Without ``second_scale`` none is: where a budget of time is to be held. An image may
+    ``wait`` until the second scale is prepared; a live one does not.
+    """
+
+    def __init__(self, second_scale: bool = True) -> None:
+        self._second_scale, self.wait = second_scale, True
+        self.reset()
+
+    def reset(self) -> None:
+        """A new stream begins, or a new shot of it."""
+        self._last_s = self._small_s = self._due_s = float("-inf")
+
+    def detect(self, detector: Detector, image_bgr: ImageBgr, time_s: float) -> Detections:
+        """The people in the image, uint8 (H, W, 3), of this time."""
+        if time_s < self._last_s:
+            self.reset()
+        is_first, self._last_s = self._last_s == float("-inf"), time_s
+        found = None
+        if self._second_scale and not is_first and time_s >= self._due_s:
+            found = detector.both_scales(image_bgr, self.wait)
+        if found is None:
+            return detector([image_bgr])[0]
+        if found.small:
+            self._small_s = time_s
+        elif time_s - self._small_s > HOLD_S:
+            self._due_s = time_s + REST_S
+        return found.people
+
+
+def detect_stills(detector: Detector, images_bgr: Sequence[ImageBgr]) -> list[Detections]:
+    """The people in stills, (H, W, 3) each; in large ones at both scales."""
+    found = detector(images_bgr)
+    for number, image_bgr in enumerate(images_bgr):
+        large = max(image_bgr.shape[:2]) > LARGE_IMAGE_PX
+        if large and (both := detector.both_scales(image_bgr, wait=True)) is not None:
+            found[number] = both.people
+    return found
+
+
 def suppress(
     predictions: NDArray[np.float32], person: int, classes: int, score_threshold: float
 ) -> NDArray[np.float64]:
     """Rows x1, y1, x2, y2, score of the people in one image, the surest first.
 
-    The rules are those of ultralytics: of boxes that overlap much the surest stays, and a
-    candidate belongs to its likeliest class alone. ``predictions`` are those of one image, see
-    ``Predictions``.
+    ``predictions`` are those of one image. The rules are those of ultralytics: of boxes that
+    overlap much the surest stays, and a candidate belongs to its likeliest class alone.
     """
     if predictions.shape[0] != 4 + classes and predictions.shape[1] == 6:
         rows = predictions[:, :5].astype(np.float64)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from livepose.errors import WeightsError
-from livepose.weights.arrays import load_arrays, require_stated
+from livepose.weights.arrays import Arrays, load_arrays
 from livepose.weights.card import read_metadata
 
 LEAST_INPUT_PX, MOST_INPUT_PX = 32, 4096
@@ -42,13 +42,13 @@ class DetectorInfo:
 
 @dataclass(frozen=True)
 class StoredDetector:
-    """Tensors (NumPy's or torch's) as they were stored, and architecture of a file.
+    """Tensors as they were stored, and architecture of a file.
 
     ``kind`` is the class of the model in ultralytics.
     """
 
     kind: str
-    tensors: Mapping[str, Any]
+    tensors: Arrays
     architecture: Any
     info: DetectorInfo
 
@@ -73,10 +73,8 @@ def read_stored(path: Path) -> StoredDetector:
             f"{path} holds no detector: its metadata lack or garble {error}; a pose network goes "
             "to --weights"
         ) from None
-    tensors = load_arrays(path)
-    require_stated(tensors, told.get("sha256", ""), path)
     info = DetectorInfo(person_class(names, path), classes, input_px)
-    return StoredDetector("DetectionModel", tensors, architecture, info)
+    return StoredDetector("DetectionModel", load_arrays(path), architecture, info)
 
 
 def person_class(names: Mapping[int, str], path: Path) -> int:

@@ -1,9 +1,8 @@
 """Fitting images into the network's input, and boxes back into the image.
 
-The image keeps its shape: it is scaled until its longer side is ``size_px``, and padded with
-grey to whole strides on both sides alike. Boxes are edges (see ``livepose.boxes``), and resizing
-maps edges onto edges, so the way back is exact: subtract the padding, divide by the scale of each
-axis, which differ a little because sizes are whole pixels.
+The image keeps its shape, and is padded with grey on both sides alike. Boxes are edges (see
+``livepose.boxes``), and resizing maps edges onto edges, so the way back is exact: subtract the
+padding, divide by the scale of each axis, which differ a little because sizes are whole pixels.
 """
 
 from dataclasses import dataclass
@@ -52,9 +51,8 @@ class Letterbox:
         scaled = image_bgr
         if self.scaled_wh != self.source_wh:
             scaled = cv2.resize(image_bgr, self.scaled_wh, interpolation=cv2.INTER_LINEAR)
-        width, height = self.input_wh
-        canvas = np.full((height, width, 3), GREY, dtype=np.uint8)
         (left, top), (across, down) = self.left_top, self.scaled_wh
+        canvas = np.full((*self.input_wh[::-1], 3), GREY, dtype=np.uint8)
         canvas[top : top + down, left : left + across] = scaled
         return canvas
 

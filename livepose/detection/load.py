@@ -7,18 +7,18 @@ from copy import deepcopy
 from pathlib import Path
 
 from livepose.detection.detector import Detector, Engine, YoloDetector
-from livepose.detection.files import MOST_INPUT_PX, DetectorInfo, exported_person, has_torch
+from livepose.detection.files import (
+    MOST_INPUT_PX,
+    DetectorInfo,
+    exported_person,
+    has_torch,
+    require_torch,
+)
 from livepose.errors import DeviceError, UsageError, WeightsError
-from livepose.paths import exists
+from livepose.paths import exists, expanduser
 from livepose.runtimes.select import check_device, cuda_devices
 from livepose.weights.fetching import download, file_sha256, is_offline
-from livepose.weights.places import (
-    DEFAULT_DETECTOR,
-    SUFFIX,
-    downloads_folder,
-    embedded_file,
-    expanded,
-)
+from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, downloads_folder, embedded_file
 
 logger = logging.getLogger(__name__)
 
@@ -57,37 +57,37 @@ def open_detector(
     """
     if size_px is not None and not 1 <= size_px <= MOST_INPUT_PX:
         raise UsageError(f"--detector-size: expected 1 to {MOST_INPUT_PX} pixels, got {size_px}")
-    name, offline = str(name), offline or is_offline()
+    name = str(name)
     if name == "none":
         logger.info("detector: none, the whole image is one person")
         return None
 
-    def opened(path: Path, called: str) -> Detector:
+    def opened(path: Path) -> Detector:
         engine, info = _open(path, device)
-        logger.info(f"detector: {called}, {engine.name}")
-        return YoloDetector(engine, called, info, size_px, score_threshold)
+        logger.info(f"detector: {path.stem}, {engine.name}")
+        return YoloDetector(engine, path.stem, info, size_px, score_threshold)
 
-    official = _official_or_none(offline) if name == "auto" else None
-    if official is not None:
+    if name == "auto":
         try:
-            return opened(official, f"official {OFFICIAL} ({official})")
+            if official := _official_or_none(offline):
+                return opened(official)
         except WeightsError as error:
             logger.warning(f"{error}; the embedded detector is used instead")
-    path = _find(name, offline)
-    return opened(path, path.stem)
+        name = "embedded"
+    return opened(_find(name, offline))
 
 
 def _find(name: str, offline: bool) -> Path:
-    path, stem = expanded(name), name.removesuffix(".pt")
-    if name != "auto" and exists(path):
+    path, stem = Path(expanduser(name)), name.removesuffix(".pt")
+    if exists(path):
         return path
-    if name in ("auto", "embedded", DEFAULT_DETECTOR):
+    if name in ("embedded", DEFAULT_DETECTOR):
         embedded = embedded_file(DEFAULT_DETECTOR + SUFFIX)
         if embedded is None:
             raise WeightsError(
                 f"the embedded detector {DEFAULT_DETECTOR}{SUFFIX} is missing from this "
-                f"installation, and {OFFICIAL}.pt is not here; name a file with --detector FILE, "
-                "or take the whole image with --detector none"
+                "installation; name a file with --detector FILE, or take the whole image with "
+                "--detector none"
             )
         return embedded
     if not _NAMES.fullmatch(stem):
@@ -95,45 +95,35 @@ def _find(name: str, offline: bool) -> Path:
             f"there is no detector {name!r}; expected auto, none, embedded, a name such as "
             "yolo11n, or a file"
         )
-    found = find_official(stem) or (None if offline else _fetch_official(stem, _ASKED_LIMIT_S))
-    if found is None:
-        raise WeightsError(
-            f"{stem}.pt is not on this machine and could not be fetched; download it from "
-            "github.com/ultralytics/assets and name the file with --detector FILE"
-        )
-    return found
+    return find_official(stem) or _fetch_official(stem, _ASKED_LIMIT_S, offline)
 
 
 def find_official(name: str) -> Path | None:
-    """A checkpoint that ultralytics publishes, from livepose's cache or the working folder.
+    """A checkpoint that ultralytics publishes, from livepose's cache.
 
     A file whose hash is known and does not fit is passed over.
     """
-    for path in (downloads_folder() / f"{name}.pt", Path(f"{name}.pt")):
-        if path.is_file() and _SHA256.get(name) in (None, file_sha256(path)):
-            return path
-    return None
+    path = downloads_folder() / f"{name}.pt"
+    fits = path.is_file() and _SHA256.get(name) in (None, file_sha256(path))
+    return path if fits else None
 
 
-def _fetch_official(name: str, limit_s: float) -> Path | None:
-    """Downloads the checkpoint into the cache; None, with a reason told, when that fails."""
-    url = f"{_RELEASES}/{'v8.4.0' if name.startswith('yolo26') else 'v8.3.0'}/{name}.pt"
-    most_bytes = _BYTES.get(name, _MOST_BYTES)
-    logger.info(f"fetching {url} (at most {most_bytes / 1e6:.1f} MB, {limit_s:g} s)")
-    target, sha256 = downloads_folder() / f"{name}.pt", _SHA256.get(name, "")
-    try:
-        return download(url, target, sha256=sha256, limit_s=limit_s, most_bytes=most_bytes)
-    except WeightsError as error:
-        logger.info(str(error))
-        return None
+def _fetch_official(name: str, limit_s: float, offline: bool) -> Path:
+    return download(
+        f"{_RELEASES}/{'v8.4.0' if name.startswith('yolo26') else 'v8.3.0'}/{name}.pt",
+        downloads_folder() / f"{name}.pt",
+        sha256=_SHA256.get(name, ""),
+        offline=offline,
+        limit_s=limit_s,
+        most_bytes=_BYTES.get(name, _MOST_BYTES),
+    )
 
 
 def _official_or_none(offline: bool) -> Path | None:
     """The default checkpoint: found, or tried for briefly; after a failure not for a day."""
     if not has_torch():  # published files are torch's
         return None
-    found = find_official(OFFICIAL)
-    if found is not None or offline:
+    if (found := find_official(OFFICIAL)) or offline or is_offline():
         return found
     tried = downloads_folder() / f"{OFFICIAL}.tried"
     try:
@@ -143,7 +133,7 @@ def _official_or_none(offline: bool) -> Path | None:
         tried.touch()
     except OSError:  # what cannot be remembered would be tried at every start
         return None
-    return _fetch_official(OFFICIAL, _AUTO_LIMIT_S)
+    return _fetch_official(OFFICIAL, _AUTO_LIMIT_S, offline)
 
 
 def _open(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
@@ -170,18 +160,13 @@ def _open(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
         raise WeightsError(
             f"{path} does not look like a detector; expected .pt, {SUFFIX}, .xml, .onnx or a folder"
         )
-    return _open_where_it_runs(path, device)
-
-
-def _open_where_it_runs(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
-    """A checkpoint on this device; with ``auto`` on the processor where the GPU is of no use."""
     place = check_device(device)
     if place == "auto" and cuda_devices():
         try:
             return _open_on_gpu(path, "cuda:0")
         except DeviceError as error:
             logger.warning(f"detector: not on cuda:0: {error}; the processor runs it")
-    if place not in ("auto", "cpu"):
+    elif place not in ("auto", "cpu"):
         return _open_on_gpu(path, place)
     try:
         from livepose.detection.openvino_engine import open_checkpoint
@@ -190,6 +175,7 @@ def _open_where_it_runs(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         logger.warning(f"OpenVINO cannot take the detector ({reason}); torch runs it")
+    require_torch(path)
     from livepose.detection.checkpoint import TorchEngine, load_detector
 
     model, info = load_detector(path)

@@ -1,14 +1,12 @@
 """Detection networks in OpenVINO, on the processor: opened, converted once, checked, run.
 
-A start from what is kept loads neither torch nor ultralytics, and neither does the conversion of a
-YOLO11 of ours.
+Neither torch nor ultralytics is loaded, but to read a .pt file.
 """
 
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.detection.detector import Engine, Predictions
-from livepose.detection.files import DetectorInfo, read_stored, require_torch
+from livepose.detection.files import DetectorInfo, read_stored
 from livepose.detection.openvino_graph import detector_graph, is_known
 from livepose.errors import DeviceError, WeightsError
-from livepose.runtimes.activation_ranges import ranges_path, read_ranges
+from livepose.runtimes.activation_ranges import ActivationRanges, read_ranges
 from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.openvino import (
     CompiledShapes,
@@ -27,8 +25,8 @@ from livepose.runtimes.openvino import (
     bytes_in,
     gains_by_int8,
     machine,
+    openvino,
     read_model,
-    traced,
 )
 from livepose.runtimes.store import Store, content_hash
 from livepose.runtimes.verify import people
@@ -37,15 +35,13 @@ from livepose.weights.places import SUFFIX
 
 logger = logging.getLogger(__name__)
 
-GRAPH_VERSION = "3"
+GRAPH_VERSION = "5"
 """Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
 _LARGEST_BATCH = 8
 _SCORE_DIFFERENCE, _INT8_SCORE_DIFFERENCE = 0.02, 0.05
 _LARGEST_SHIFT_PX = 2.0
 """By how much the surest people may differ: the mean of their scores, the median of their edges."""
 _SUREST = 20
-_TRACED_PX = 64
-"""Side of the image that a network is traced with; any does, small is quick."""
 
 
 class OpenVinoEngine:
@@ -78,47 +74,35 @@ class OpenVinoEngine:
     def prepare(self, input_wh: tuple[int, int]) -> bool:
         """Whether one image of this size runs at once; else it is compiled for beside."""
         shape = (1, input_wh[1], input_wh[0], 3)
-        if shape in self._shapes:
-            return True
-        before = self._preparing.get(shape)
-        # What was compiled may have been forgotten since; what failed is not tried again.
-        if before is None or (before.done() and before.exception() is None):
+        if shape not in self._preparing:
             self._preparing[shape] = self._beside.submit(self._shapes.__getitem__, shape)
-        return False
+        compiling = self._preparing[shape]
+        return compiling.done() and compiling.exception() is None
 
 
 def open_checkpoint(path: Path) -> tuple[OpenVinoEngine, DetectorInfo]:
     """An engine for a checkpoint, and what it answers; converted where it is not kept.
 
     In INT8 where that is quicker and was seen, once, to find whom f32 finds. WeightsError when it
-    is none, or needs a library that is not installed. RuntimeError when OpenVINO cannot take it.
+    is none. RuntimeError when it is no YOLO11, or OpenVINO cannot take it.
     """
-    versions = (_version(package) for package in ("openvino", "ultralytics", "torch"))
-    store = Store("detector", GRAPH_VERSION, content_hash(path), *versions)
+    store = Store("detector", GRAPH_VERSION, openvino().__version__, content_hash(path))
     made = cache(lambda: converted(path))
     graph = StoredGraph(store, "detector", lambda: made()[0])
     info = DetectorInfo(**store.fact("info", lambda: asdict(made()[1])))
-    if gains_by_int8() and ranges_path(path).is_file():
+    if gains_by_int8():
+        told = read_metadata(path) if path.suffix == SUFFIX else {}
         try:
-            return _int8_engine(path, graph, store, info), info
+            if ranges := read_ranges(path, told.get("sha256", "")):
+                return _int8_engine(graph, store, info, ranges), info
         except (WeightsError, DeviceError) as error:
             logger.warning(f"detector: not int8: {error}")
     return OpenVinoEngine(graph), info
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "none"
-
-
 def _int8_engine(
-    path: Path, graph: StoredGraph, store: Store, info: DetectorInfo
+    graph: StoredGraph, store: Store, info: DetectorInfo, ranges: ActivationRanges
 ) -> OpenVinoEngine:
-    told = read_metadata(path) if path.suffix == SUFFIX else {}
-    ranges = read_ranges(path, told.get("sha256", ""))
-    assert ranges is not None  # noqa: S101 - looked for before
     name = f"int8-{INT8_VERSION}-{ranges.digest}"
     make = lambda: insert_ranges(graph.model, ranges.limits)  # noqa: E731
     engine = OpenVinoEngine(StoredGraph(store, name, make))
@@ -164,26 +148,15 @@ def _candidates(predictions: Predictions, person: int) -> NDArray[np.float64]:
 
 
 def converted(path: Path) -> tuple[Any, DetectorInfo]:
-    """A checkpoint as a model that takes bytes, any batch and size, and what it answers.
+    """A YOLO11 as a model that takes bytes, any batch and size, and what it answers.
 
-    A YOLO11 is made of its tensors alone, what else there is by ultralytics and torch. WeightsError
-    when it is no detector, or needs a library that is not installed.
+    WeightsError when it is no detector, RuntimeError when it is another.
     """
-    logger.info("preparing the detector for OpenVINO (only this once)")
     stored = read_stored(path)
-    if is_known(stored):
-        return _bytes_in(detector_graph(stored, path.name)), stored.info
-    require_torch(path)
-    import torch
-
-    from livepose.detection.checkpoint import load_detector
-
-    model, info = load_detector(path)
-    head: Any = list(model.children())[-1]
-    head = head[-1]
-    head.export, head.dynamic, head.format = True, True, "openvino"
-    example = torch.zeros(1, 3, _TRACED_PX, _TRACED_PX)
-    return _bytes_in(traced(model, example)), info
+    if not is_known(stored):
+        raise RuntimeError("it is no YOLO11; one that ultralytics exported to OpenVINO is quicker")
+    logger.info("preparing the detector for OpenVINO (only this once)")
+    return _bytes_in(detector_graph(stored, path.name)), stored.info
 
 
 def _bytes_in(model: Any) -> Any:

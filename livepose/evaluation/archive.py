@@ -1,7 +1,6 @@
 """Images of a set: a zip that is read without extraction, or a folder.
 
-Names come from files that others wrote. They are only looked up among the names that lie there,
-so none can lead out of the folder; those that try are told apart from those that are missing.
+Names come from files that others wrote: they are only looked up among those that lie there.
 """
 
 import threading
@@ -34,12 +33,11 @@ class Archive(Closable):
     """Encoded images, found by their whole name or by its last part.
 
     DataError when ``path`` is neither a zip nor a folder, holds nothing, or lacks some of
-    ``wanted``: what is missing is said before hours are spent on the others.
+    ``wanted``.
     """
 
     def __init__(self, path: Path, wanted: Sequence[str] = ()) -> None:
-        self.path = path
-        self._lock = threading.Lock()
+        self.path, self._lock = path, threading.Lock()
         try:
             self._zip = None if is_folder(path) else zipfile.ZipFile(path)
             names = self._names()
@@ -78,10 +76,7 @@ class Archive(Closable):
         return self._places.get(name) or self._places.get(PurePosixPath(name).name)
 
     def read(self, name: str) -> bytes:
-        """The encoded bytes of one image.
-
-        DataError when it is not there, the member is broken, or far larger than any image.
-        """
+        """The encoded bytes of one image; DataError when it is missing, broken, or far too big."""
         place = self._place(name)
         if place is None:
             why = "refused: it leads out of" if is_hostile(name) else "is not in"
@@ -105,10 +100,8 @@ class Archive(Closable):
             raise DataError(f"{name} in {self.path} cannot be read as an image")
         got = (image.shape[1], image.shape[0])
         if size_wh is not None and size_wh != got:
-            raise DataError(
-                f"{name}: annotated at {size_wh[0]}x{size_wh[1]}, but the image is"
-                f" {got[0]}x{got[1]}; boxes and keypoints would not fit"
-            )
+            wanted, found = ("{}x{}".format(*one) for one in (size_wh, got))
+            raise DataError(f"{name}: annotated at {wanted}, but the image is {found}")
         return image
 
 

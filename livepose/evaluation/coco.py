@@ -18,10 +18,9 @@ RECALLS = np.linspace(0.0, 1.0, 101)
 
 
 class AreaMatches(NamedTuple):
-    """Detections of one size range of all images, best first, matched at T thresholds.
-
-    ``true`` and ``false`` (T, N): is the detection right, is it wrong (neither where it does not
-    count). ``image`` (N,): index of its image. ``people`` (M,): people to find in each image.
+    """Detections of one size range, best first, matched at T thresholds: ``true`` and ``false``
+    (T, N), neither where it does not count; ``image`` (N,), index of the image of each;
+    ``people`` (M,) to find in each image.
     """
 
     true: NDArray[np.bool_]
@@ -81,10 +80,7 @@ def tools() -> tuple[Any, Any]:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ImportError as error:
-        raise UsageError(
-            "COCO's AP needs the package pycocotools, which is not installed:"
-            " pip install pycocotools"
-        ) from error
+        raise UsageError("COCO's AP needs pycocotools: pip install pycocotools") from error
     return COCO, COCOeval
 
 
@@ -93,16 +89,11 @@ def match(
 ) -> CocoMatches:
     """Lets pycocotools match results (COCO's submission form) with annotations.
 
-    Keypoints are matched by OKS with ``sigmas``; without them, boxes by IoU. DataError when a
-    result names an image that the annotations do not have, or nobody is annotated.
+    Keypoints are matched by OKS with ``sigmas``; without them, boxes by IoU. DataError when nobody
+    is annotated.
     """
     coco_class, evaluator_class = tools()
-    known = {int(image["id"]) for image in annotations["images"]}
-    if strangers := sorted({int(result["image_id"]) for result in results} - known):
-        raise DataError(
-            f"{len(strangers)} result image(s) are not among the {len(known)} annotated ones"
-            f" (first: id {strangers[0]}); do both files belong to the same set?"
-        )
+    known = sorted(int(image["id"]) for image in annotations["images"])
     # Copies, as pycocotools writes into them; ids from 1 on, as it takes a match with 0 for none.
     people = [{**one, "id": number} for number, one in enumerate(annotations["annotations"], 1)]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -112,13 +103,12 @@ def match(
         found = truth.loadRes([dict(one) for one in results]) if results else coco_class()
         evaluator = evaluator_class(truth, found, "bbox" if sigmas is None else "keypoints")
         settings = evaluator.params
-        settings.kpt_oks_sigmas, settings.imgIds, settings.catIds = sigmas, sorted(known), [1]
+        settings.kpt_oks_sigmas, settings.imgIds, settings.catIds = sigmas, known, [1]
         evaluator.evaluate()
-    places = {name: settings.areaRngLbl.index(name) * len(known) for name in AREAS}
-    areas = {
-        name: _flattened(evaluator.evalImgs[start:][: len(known)], settings)
-        for name, start in places.items()
-    }
+    areas = {}
+    for name in AREAS:
+        start = settings.areaRngLbl.index(name) * len(known)
+        areas[name] = _flattened(evaluator.evalImgs[start : start + len(known)], settings)
     if areas["all"].people.sum() == 0:
         raise DataError("nobody in these images is annotated: there is nothing to score")
     return CocoMatches(areas, len(known))

@@ -1,4 +1,4 @@
-"""The one reader of annotations in COCO's form: everything in them is checked once, here.
+"""The one reader of annotations in COCO's form.
 
 What is wrong goes to ``Problems``, which skips and counts it (training) or refuses it
 (evaluation). What comes out holds only finite numbers and images that are listed.
@@ -31,36 +31,33 @@ MAX_SIDE_PX, MAX_NUMBER = 100_000, 1e9
 
 @dataclass
 class Problems:
-    """Collects what is wrong with a set; in strict mode the first problem is an error."""
+    """Says what is wrong with a set; in strict mode the first problem is an error."""
 
     strict: bool = False
     advice: str = ""
     counts: Counter[str] = field(default_factory=Counter)
-    messages: list[str] = field(default_factory=list)
+    first: str = ""
 
     def add(self, kind: str, where: str, detail: str) -> None:
         """Note one problem; ``where`` names the file and the entry. DataError in strict mode."""
         message = f"{kind}: {where}: {detail}"
         if self.strict:
             raise DataError(message + self.advice)
+        self.first = self.first or message
         self.counts[kind] += 1
         if self.counts[kind] <= SHOWN_PER_KIND:
-            self.messages.append(message)
+            logger.warning(f"skipped {message}")
 
     def tell(self) -> None:
-        """Say every kept message and then how many of each kind were skipped."""
-        for message in self.messages:
-            logger.warning(f"skipped {message}")
+        """Say how many there were of the kinds that were not shown in full."""
         for kind, count in sorted(self.counts.items()):
             if count > SHOWN_PER_KIND:
                 logger.warning(f"skipped {count} in all: {kind}")
 
     def reason(self) -> str:
-        """Why nothing may be left: the first message, and the kinds with their counts."""
-        if not self.counts:
-            return ""
+        """Why nothing may be left: the kinds with their counts, and the first message."""
         kinds = ", ".join(f"{count} x {kind}" for kind, count in self.counts.most_common())
-        return f"; left out: {kinds} (first: {self.messages[0]})"
+        return f"; left out: {kinds} (first: {self.first})" if kinds else ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ class Image:
 class Person:
     """One annotation: edges (4,), keypoints (K, 3) over the wanted skeleton, area in px² or NaN.
 
-    ``image`` indexes the images, ``name`` is for messages, ``columns`` has the place of each of the
+    ``image`` indexes the images, ``name`` is for messages, ``columns`` the place of each of the
     file's keypoints in the skeleton (-1: none), ``entry`` what the file says.
     """
 
@@ -128,13 +125,12 @@ class Dataset:
         return np.where(labelled[..., None], rows[..., :2], np.nan), labelled
 
     def document(self) -> dict[str, Any]:
-        """As pycocotools takes it: one category, ids from 1 on (0 is no match there)."""
+        """As pycocotools takes it, with one category."""
         return {
             "images": [{"id": image.id} for image in self.images],
             "categories": [{"id": 1, "name": PERSON}],
             "annotations": [
                 {
-                    "id": number,
                     "image_id": self.images[one.image].id,
                     "category_id": 1,
                     "bbox": [*one.box_xyxy[:2].tolist(), *one.wh_px.tolist()],
@@ -143,7 +139,7 @@ class Dataset:
                     "num_keypoints": int(one.labelled.sum()),
                     "keypoints": one.keypoints.ravel().tolist(),
                 }
-                for number, one in enumerate(self.everybody, 1)
+                for one in self.everybody
             ],
         }
 
@@ -154,19 +150,15 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataError(f"{what} {path} cannot be read: {error.strerror or error}") from error
-    except RecursionError as error:
-        raise DataError(f"{what} {path} is nested too deeply to be one") from error
-    except ValueError as error:
-        raise DataError(f"{what} {path} is not JSON: {error}") from error
+    except (RecursionError, ValueError) as error:
+        raise DataError(f"{what} {path} is not JSON, or nested too deeply: {error}") from error
 
 
 def read_dataset(
     path: Path, problems: Problems | None = None, skeleton: Skeleton | None = COCO17
 ) -> Dataset:
-    """Reads and checks a whole set; without a skeleton its boxes alone.
-
-    What is wrong goes to ``problems``; without it the first thing is refused. DataError when the
-    file cannot be read, is of another form, or its keypoints have other names.
+    """Reads and checks a whole set; without a skeleton its boxes alone, without ``problems``
+    strictly. DataError when the file cannot be read, is of another form, or has other keypoints.
     """
     document = read_json(path, "annotation file")
     lists = {"categories": [], **document} if isinstance(document, dict) else {}
@@ -190,14 +182,11 @@ def load_annotations(
     DataError when anything at all is wrong with it, or it holds nobody.
     """
     whole = read_dataset(path, skeleton=skeleton)
-    if not whole.images:
-        raise DataError(f"{path} lists no images: there is nothing to score")
     images = whole.images[:limit]
-    kept = tuple(one for one in whole.everybody if one.image < len(images))
-    chosen = Dataset(path, images, kept)
-    if skeleton is None:
-        return chosen
-    if not chosen.people:
+    chosen = Dataset(path, images, tuple(one for one in whole.everybody if one.image < len(images)))
+    if not images:
+        raise DataError(f"{path} lists no images: there is nothing to score")
+    if skeleton and not chosen.people:
         raise DataError(
             f"{path}: nobody in {len(images)} image(s) has labelled keypoints;"
             " COCO's are in person_keypoints_*.json, not in instances_*.json"
@@ -226,13 +215,13 @@ class _Reader:
 
     def columns(self, categories: list[Mapping[str, Any]]) -> dict[Any, Columns | None]:
         """By category where its keypoints stand in the skeleton; None for what is no person."""
-        columns = {_id(one.get("id")): self._places(one) for one in categories}
         if not categories:
             return {1: np.arange(len(self._wanted))}
+        columns = {_id(one.get("id")): self._places(one) for one in categories}
         if all(found is None for found in columns.values()):
-            such = f", with keypoints such as {', '.join(self._wanted[:3])}" if self._wanted else ""
             raise DataError(
-                f"{self._path}: expected a category whose name is {PERSON}{such}; found none"
+                f"{self._path}: expected a category named {PERSON}, or with keypoints such as "
+                f"{', '.join(self._wanted[:3])}; found none"
             )
         return columns
 
@@ -240,9 +229,8 @@ class _Reader:
         names, wanted = category.get("keypoints"), self._wanted
         if not (isinstance(names, list) and names):
             return np.arange(len(wanted)) if category.get("name") == PERSON else None
-        if wanted and (unknown := [name for name in names if name not in wanted]):
-            what = ", ".join(map(str, unknown))
-            logger.warning(f"keypoints that are left out, as the skeleton has none such: {what}")
+        if wanted and (unknown := [str(name) for name in names if name not in wanted]):
+            logger.warning(f"keypoints that the skeleton lacks are left out: {', '.join(unknown)}")
         found = [wanted.index(name) if name in wanted else -1 for name in names]
         return np.array(found) if max(found) >= 0 or not wanted else None
 
@@ -250,16 +238,14 @@ class _Reader:
         """By id; ids become numbers where one is none."""
         found: dict[Any, Image] = {}
         for entry in entries:
-            where = f"{self._path}, image {_name(entry)}"
             try:
                 identity, image = _image(entry)
-            except ValueError as error:
-                self._problems.add("broken image entry", where, str(error))
-                continue
-            if identity in found:
-                self._problems.add("two images of one id", where, f"also {image.file_name}")
-            else:
+                if identity in found:
+                    raise ValueError(f"two images of one id: also {image.file_name}")
                 found[identity] = image
+            except ValueError as error:
+                where = f"{self._path}, image {_name(entry)}"
+                self._problems.add("broken image entry", where, str(error))
         if all(isinstance(identity, int) for identity in found):
             return found
         numbered = enumerate(found.items(), 1)
@@ -269,7 +255,7 @@ class _Reader:
         self, entry: Any, places: Mapping[Any, int], columns: Mapping[Any, Columns | None]
     ) -> Person | None:
         """The person; None for what another category holds, or what is wrong."""
-        name, kind = _name(entry), "broken annotation"
+        name, kind = f"{self._path}: annotation {_name(entry)}", "broken annotation"
         try:
             if not isinstance(entry, dict):
                 raise ValueError(f"expected an object, got {entry!r:.40}")
@@ -290,11 +276,10 @@ class _Reader:
                 raise ValueError(f"bbox: expected a width and height above 0, got {box[2:]}")
             area = np.nan if entry.get("area") is None else single(entry, "area")
         except ValueError as error:
-            self._problems.add(kind, f"{self._path}, annotation {name}", str(error))
+            self._problems.add(kind, name, str(error))
             return None
-        edges = np.concatenate([box[:2], box[:2] + box[2:]])
-        told, is_crowd = f"{self._path}: annotation {name}", bool(entry.get("iscrowd"))
-        return Person(places[image], told, edges, keypoints, area, is_crowd, own, entry)
+        edges, is_crowd = np.concatenate([box[:2], box[:2] + box[2:]]), entry.get("iscrowd") == 1
+        return Person(places[image], name, edges, keypoints, area, is_crowd, own, entry)
 
     def _keypoints(self, entry: Mapping[str, Any], own: Columns) -> Floats:
         count = len(self._wanted)
@@ -315,9 +300,9 @@ def _image(entry: Any) -> tuple[Any, Image]:
         raise ValueError(f"id: expected a number or a text, got {entry.get('id')!r:.40}")
     if not isinstance(name, str) or not name:
         raise ValueError(f"file_name: expected a text, got {name!r:.40}")
-    size = None
-    if entry.get("width") is not None or entry.get("height") is not None:
-        wide, high = (single(entry, side) for side in ("width", "height"))
+    size, sides = None, ("width", "height")
+    if any(entry.get(side) is not None for side in sides):
+        wide, high = (single(entry, side) for side in sides)
         if not (1 <= wide <= MAX_SIDE_PX and 1 <= high <= MAX_SIDE_PX):
             raise ValueError(f"width and height: expected whole pixels, got {[wide, high]}")
         size = (round(wide), round(high))
@@ -357,9 +342,9 @@ def _id(value: Any) -> int | str | None:
     """Ids as numbers where they can be: ``"7"`` and 7 are one; None for what is no id."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str):
-        return int(value) if value.isdecimal() and len(value) < 19 else value
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, str) and value.isdecimal() and len(value) < 19:
+        return int(value)
+    return value if type(value) in (int, str) else None
 
 
 def _name(entry: Any) -> str:

@@ -1,4 +1,4 @@
-"""How near found keypoints are to labelled ones (OKS), COCO's results form, and intervals.
+"""How alike poses are (OKS), COCO's results form, and intervals.
 
 Sources: COCO keypoint evaluation, https://cocodataset.org/#keypoints-eval, and the test protocol
 of Sun et al., CVPR 2019 (HRNet): the score of a pose is the score of its box times the mean of
@@ -8,9 +8,8 @@ people, are drawn again: people of one image are not independent.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,6 @@ from livepose.evaluation.predict import Boxed, Predictions
 from livepose.skeletons import Skeleton
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 
 KEYPOINT_SCORE_THRESHOLD = 0.2
@@ -34,31 +32,19 @@ DRAWS, SEED = 1000, 20190614
 def sigmas_of(skeleton: Skeleton) -> Array:
     """How precisely people label each keypoint, (K,); DataError where nobody measured it."""
     if skeleton.oks_sigmas is None:
-        raise DataError(
-            f"OKS needs a skeleton with sigmas such as coco17, got {skeleton.name} which has none"
-        )
+        raise DataError(f"OKS needs a skeleton with sigmas, got {skeleton.name} which has none")
     return np.array(skeleton.oks_sigmas)
 
 
-def _similarity(first_xy: Array, second_xy: Array, areas: Array, sigmas: Array) -> Array:
-    """Of each keypoint of poses (..., K, 2) of ``areas`` (...,) in px²: 0 to 1, 0 for a missing."""
-    square_px2 = np.sum((first_xy - second_xy) ** 2, axis=-1)
-    exponents = square_px2 / (2 * sigmas) ** 2 / (areas[..., None] + EPS) / 2
-    return np.asarray(np.nan_to_num(np.exp(-exponents), nan=0.0))
-
-
 def oks_matrix(poses_xy: Array, areas: Array, sigmas: Array) -> Array:
-    """Similarity of every pose with every pose, (P, K, 2) to (P, P); areas are those of pairs."""
-    mean_areas = (areas[:, None] + areas) / 2
-    return np.asarray(_similarity(poses_xy[:, None], poses_xy, mean_areas, sigmas).mean(axis=2))
+    """Similarity of every pose with every pose, (P, K, 2) to (P, P), 0 to 1; ``areas`` (P,) in px².
 
-
-def labelled_oks(
-    found_xy: Array, truth_xy: Array, labelled: Mask, areas: Array, sigmas: Array
-) -> Array:
-    """Similarity of each person with the pose found for it, (P,), over what is labelled."""
-    similar = np.where(labelled, _similarity(found_xy, truth_xy, areas, sigmas), 0.0)
-    return np.asarray(similar.sum(axis=1) / labelled.sum(axis=1))
+    The area of a pair is the mean of both; a keypoint that is missing is like nothing.
+    """
+    square_px2 = np.sum((poses_xy[:, None] - poses_xy) ** 2, axis=-1)
+    pair_areas = (areas[:, None] + areas)[..., None] / 2
+    exponents = square_px2 / (2 * sigmas) ** 2 / (pair_areas + EPS) / 2
+    return np.asarray(np.nan_to_num(np.exp(-exponents), nan=0.0).mean(axis=2))
 
 
 def oks_nms(
@@ -94,17 +80,15 @@ def coco_results(
     sample: Sequence[Boxed], found: Predictions, input_hw: tuple[int, int], sigmas: Array
 ) -> list[dict[str, Any]]:
     """COCO's submission form: rescored poses of every image, without near doubles, best first."""
-    results: list[dict[str, Any]] = []
-    start = 0
+    results, start = [], 0
     for boxed in sample:
         people = slice(start, start := start + len(boxed))
         poses_xy, keypoint_scores = found.keypoints_xy[people], found.keypoint_scores[people]
         scores = rescore(boxed.scores, keypoint_scores)
         areas = enlarged_area(boxed.boxes_xyxy, input_hw)
-        results += [
-            pose_result(boxed.image.id, poses_xy[one], keypoint_scores[one], scores[one])
-            for one in oks_nms(poses_xy, scores, areas, sigmas)[:MOST_POSES]
-        ]
+        for one in oks_nms(poses_xy, scores, areas, sigmas)[:MOST_POSES]:
+            pose = poses_xy[one], keypoint_scores[one], scores[one]
+            results.append(pose_result(boxed.image.id, *pose))
     return results
 
 
@@ -131,8 +115,7 @@ def box_results(image_id: int, boxes_xyxy: Array, scores: Array) -> list[dict[st
     ]
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """From ``low`` to ``high`` with 95 % confidence; NaN where it could not be drawn."""
 
     low: float
@@ -140,11 +123,6 @@ class Interval:
 
     def __str__(self) -> str:
         return f"[{self.low:.1f}, {self.high:.1f}]"
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Is the sign of what it was drawn for beyond the noise of the images?"""
-        return self.low > 0 or self.high < 0
 
 
 @lru_cache(maxsize=4)

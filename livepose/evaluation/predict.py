@@ -1,8 +1,5 @@
 """Whose boxes are estimated, and the keypoints in them by several methods from one forward pass.
 
-A thread reads images and cuts crops; the network runs in batches that cross image borders. The
-order of people never depends on either, so neither do the results.
-
 A flip test also runs the mirrored crop and averages. Whether the mirrored answer falls on the
 plain one depends on where the checkpoint puts its pixel centres. With ``pixel_centre`` (heatmap
 column c at input 4c + 1.5) and with ``dark`` and ``udp`` (outer columns on outer columns) they
@@ -14,7 +11,7 @@ et al., CVPR 2019), which leaves a quarter.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +50,7 @@ class Boxed:
 
 
 def annotated_boxes(dataset: Dataset, alignment: str) -> list[Boxed]:
-    """The boxes of the annotated people, score 1, images without people included.
-
-    Boxes are cut at the image as the published code of each alignment does it.
-    """
+    """The boxes of the annotated people, score 1, images without people included."""
     rows = []
     for image, people in zip(dataset.images, dataset.people_by_image, strict=True):
         edges = np.array([one.box_xyxy for one in people]).reshape(-1, 4)
@@ -66,7 +60,7 @@ def annotated_boxes(dataset: Dataset, alignment: str) -> list[Boxed]:
 
 
 def cut_at_image(edges_xyxy: Array, size_wh: tuple[int, int] | None, alignment: str) -> Array:
-    """Boxes (P, 4) cut at an image of ``size_wh``.
+    """Boxes (P, 4) cut at an image of ``size_wh`` as the published code of the alignment does it.
 
     The official files for ``hrnet`` (and MMPose's ``udp``) end a box at its last pixel, one short
     of its edge; those for ``dark`` give that pixel back. The others cut edges at edges.
@@ -92,14 +86,12 @@ def boxes_from_file(dataset: Dataset, path: Path) -> list[Boxed]:
     try:
         people = [one for one in entries if one.get("category_id", 1) == 1]
         for one in people:
-            (x, y, width, height), score = numbers(one, "bbox", 4), single(one, "score")
+            box, score = numbers(one, "bbox", 4), single(one, "score")
             if score >= 0 and one.get("image_id") in found:
-                row = np.array([x, y, x + width, y + height, score])
-                found[one["image_id"]].append(row)
+                found[one["image_id"]].append(np.array([*box[:2], *(box[:2] + box[2:]), score]))
     except (AttributeError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path}: expected a list of {{image_id, category_id, bbox, score}} as COCO's"
-            f" detection results have it, got: {error}"
+            f"{path}: expected a list of {{image_id, category_id, bbox, score}}, got: {error}"
         ) from error
     if not any(found.values()):
         raise DataError(
@@ -146,10 +138,9 @@ class Variant:
 
     def turned_back(self, estimator: PoseEstimator, answers: Answers) -> Answers:
         """The plain heatmaps, and the mirrored ones as if plain where they are wanted."""
-        plain, raw = answers
+        (plain, raw), card = answers, estimator.runtime.card
         if not self.flip or raw is None:
             return plain, None
-        card = estimator.runtime.card
         permutation = SKELETONS[card.skeleton].flip_permutation
         return plain, mirrored_back(raw, permutation, self.shifts(card.alignment))
 
@@ -158,8 +149,7 @@ class Variant:
         return alignment in SHIFTED_ALIGNMENTS
 
 
-@dataclass(frozen=True)
-class Predictions:
+class Predictions(NamedTuple):
     """Keypoints of everybody in the order of the boxes: (P, K, 2) px and (P, K) scores."""
 
     keypoints_xy: Array
@@ -177,8 +167,7 @@ def predict(
 
     DataError when an image cannot be read.
     """
-    flip = any(variant.flip for variant in variants)
-    joints = estimator.runtime.card.keypoints
+    flip, joints = any(one.flip for one in variants), estimator.runtime.card.keypoints
     none = Predictions(np.empty((0, joints, 2)), np.empty((0, joints)))
     parts: dict[Variant, list[Predictions]] = {variant: [none] for variant in variants}
     for crops, boxes_xyxy in batches(estimator, images, sample):
@@ -188,11 +177,8 @@ def predict(
             parts[variant].append(Predictions(found.keypoints_xy, found.keypoint_scores))
         advance(len(boxes_xyxy))
     return {
-        variant: Predictions(
-            np.concatenate([one.keypoints_xy for one in estimates]),
-            np.concatenate([one.keypoint_scores for one in estimates]),
-        )
-        for variant, estimates in parts.items()
+        variant: Predictions(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        for variant, found in parts.items()
     }
 
 

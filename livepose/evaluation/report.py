@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,26 +37,21 @@ FILE_WIDTH = 240
 PANEL_INCHES, DOTS_PER_INCH = (4.0, 3.4), 150
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """``first`` minus ``second`` in one column, on the same images."""
 
     first: str
     second: str
     column: str
     points: float
-    interval: Interval
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        figures = {"points": number(self.points), "interval_95": _bounds(self.interval)}
-        return {"first": self.first, "second": self.second, "column": self.column, **figures}
+    interval_95: Interval
 
     def __str__(self) -> str:
-        verdict = "" if self.interval.excludes_zero else " (not told apart)"
+        low, high = self.interval_95
+        verdict = "" if low > 0 or high < 0 else " (not told apart)"
         return (
             f"{self.first} - {self.second}: {self.points:+.1f} {self.column.upper()}"
-            f" {self.interval}{verdict}"
+            f" {self.interval_95}{verdict}"
         )
 
 
@@ -64,9 +59,8 @@ class Difference:
 class Row:
     """A measured configuration.
 
-    ``boxes`` says whose boxes were estimated; ``runtime`` is name, device and precision of what ran
-    the network. ``samples`` has each figure for every resample of the images, ``minus_first`` how
-    far the row is from the first of its network.
+    ``boxes``: whose were estimated; ``runtime``: name, device and precision; ``samples``: each
+    figure for every resample of the images; ``minus_first``: to the first row of its network.
     """
 
     method: str
@@ -80,14 +74,9 @@ class Row:
     minus_first: Difference | None = None
 
     @property
-    def network(self) -> tuple[str, str, str]:
-        """What rows of one network share."""
-        return self.method.split(",")[0], self.input_size, self.boxes
-
-    @property
     def input_size(self) -> str:
         """Height x width, as the published tables print it."""
-        return f"{self.input_hw[0]}x{self.input_hw[1]}"
+        return "{}x{}".format(*self.input_hw)
 
     @property
     def title(self) -> str:
@@ -109,34 +98,22 @@ class Row:
         interval = percentile_interval(self.samples[column] - other.samples[column])
         return Difference(self.title, other.title, column, points, interval)
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON; NaN is null."""
-        return {
-            "method": self.method,
-            "backbone": self.backbone,
-            "input_size_hw": self.input_size,
-            "boxes": self.boxes,
-            "runtime": self.runtime,
-            **{name: number(one) for name, one in self.figures.items()},
-            "intervals_95": {name: _bounds(one) for name, one in self.intervals.items()},
-        }
-
     def cells(self, columns: Mapping[str, str], between: str) -> dict[str, str]:
         """As text by heading; ``between`` stands between a figure and its interval."""
-        cells = {
-            **{"Method": self.method, "Backbone": self.backbone},
-            **{"Input": self.input_size, "Boxes": self.boxes},
-        }
-        for name, heading in {**COST_COLUMNS, **columns, **SPEED_COLUMNS}.items():
-            if name == next(iter(SPEED_COLUMNS)):
-                apart = self.minus_first
-                cells["minus first"] = (
-                    f"{apart.points:+.1f}{between}{apart.interval}" if apart else ""
-                )
-            value, interval = self.figures.get(name, math.nan), self.intervals.get(name)
-            shown = "" if math.isnan(value) else f"{value:.1f}"
-            cells[heading] = f"{shown}{between}{interval}" if shown and interval else shown
-        return cells
+
+        def shown(columns: Mapping[str, str]) -> dict[str, str]:
+            return {heading: self._figure(name, between) for name, heading in columns.items()}
+
+        words = (self.method, self.backbone, self.input_size, self.boxes)
+        cells = dict(zip(WORDS, words, strict=True)) | shown(COST_COLUMNS) | shown(columns)
+        apart = self.minus_first
+        cells["minus first"] = f"{apart.points:+.1f}{between}{apart.interval_95}" if apart else ""
+        return cells | shown(SPEED_COLUMNS)
+
+    def _figure(self, name: str, between: str) -> str:
+        value, interval = self.figures.get(name, math.nan), self.intervals.get(name)
+        shown = "" if math.isnan(value) else f"{value:.1f}"
+        return f"{shown}{between}{interval}" if shown and interval else shown
 
 
 @dataclass(frozen=True)
@@ -160,10 +137,11 @@ def compared(rows: Sequence[Row], column: str) -> tuple[tuple[Row, ...], tuple[D
     """Rows that say how far they are from the first of their network, and how far each network is
     from the first.
     """
-    firsts = {row.network: row for row in reversed(rows)}
+    firsts: dict[tuple[str, ...], Row] = {}
     within, across = [], []
     for row in rows:
-        first = firsts[row.network]
+        network = row.method.split(",")[0], row.input_size, row.boxes
+        first = firsts.setdefault(network, row)
         if row is not first:
             row = replace(row, minus_first=row.minus(first, column))
         elif row is not rows[0]:
@@ -172,17 +150,20 @@ def compared(rows: Sequence[Row], column: str) -> tuple[tuple[Row, ...], tuple[D
     return tuple(within), tuple(across)
 
 
-def number(value: float) -> float | None:
-    """With two digits, or None for what is not known."""
-    return None if math.isnan(value) else round(float(value), 2)
-
-
-def _bounds(interval: Interval) -> list[float | None]:
-    return [number(interval.low), number(interval.high)]
-
-
 def document(measured: Measured, settings: EvaluationSettings, data_set: str) -> dict[str, Any]:
-    """Everything that is needed to read the figures again later."""
+    """Everything that is needed to read the figures again later; they have two digits."""
+    rows = [
+        {
+            "method": row.method,
+            "backbone": row.backbone,
+            "input_size_hw": row.input_size,
+            "boxes": row.boxes,
+            "runtime": row.runtime,
+            **row.figures,
+            "intervals_95": row.intervals,
+        }
+        for row in measured.rows
+    ]
     within = [row.minus_first for row in measured.rows if row.minus_first is not None]
     return {
         "set": data_set,
@@ -193,9 +174,18 @@ def document(measured: Measured, settings: EvaluationSettings, data_set: str) ->
             "processor": processor_and_cores(),
             "versions": {name: known_version(name) for name in PACKAGES},
         },
-        "rows": [row.as_dict() for row in measured.rows],
-        "differences": [one.as_dict() for one in (*within, *measured.across)],
+        "rows": _rounded(rows),
+        "differences": _rounded([one._asdict() for one in (*within, *measured.across)]),
     }
+
+
+def _rounded(value: Any) -> Any:
+    """All numbers within with two digits; what is not known is null."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(float(value), 2)
+    if isinstance(value, Mapping):
+        return {name: _rounded(one) for name, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def as_json(content: Any) -> str:
@@ -258,10 +248,7 @@ def figure_with(panels: int, share_y: bool = True) -> tuple[Any, Sequence[Any]]:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError(
-            "plots need the package matplotlib, which is not installed:"
-            " pip install 'livepose[eval]'"
-        ) from error
+        raise UsageError("plots need matplotlib: pip install 'livepose[eval]'") from error
     wide, high = PANEL_INCHES
     figure = Figure(figsize=(wide * panels, high), layout="constrained")
     return figure, list(figure.subplots(1, panels, sharey=share_y, squeeze=False)[0])

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from livepose.detection import Detector, open_detector
@@ -32,9 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Set:
-    """The images, their annotations, and where boxes come from: ``found`` by the detector, read
-    from a file, or (None) the annotated ones.
-    """
+    """Images, annotations, and boxes that were ``found``; None: the annotated ones."""
 
     dataset: Dataset
     images: Archive
@@ -50,45 +48,37 @@ class Set:
 
 
 def open_set(settings: EvaluationSettings, progress: Progress, skeleton: Skeleton = COCO17) -> Set:
-    """Opens images and annotations, and finds out what is wrong with them before any work."""
+    """Opens images and annotations; what is wrong with them is found before any work."""
     where = settings.images, settings.annotations, settings.limit
     dataset, images = open_people(*where, skeleton)
-    opened = Set(dataset, images, settings, progress, skeleton=skeleton)
-    if settings.boxes == "gt":
-        return opened
-    if settings.boxes != "detector":
-        return replace(opened, found=boxes_from_file(dataset, Path(settings.boxes)))
-    detector = chosen_detector(settings)
-    if detector is None:
-        raise UsageError("--boxes detector needs a detector: --detector auto, not none")
-    advance = progress("detecting", len(dataset.images))
-    found = detected_boxes(dataset, images, detector, advance)
-    return replace(opened, detector=detector, found=found)
+    found, detector = None, None
+    if settings.boxes == "detector":
+        detector = chosen_detector(settings)
+        if detector is None:
+            raise UsageError("--boxes detector needs a detector: --detector auto, not none")
+        advance = progress("detecting", len(dataset.images))
+        found = detected_boxes(dataset, images, detector, advance)
+    elif settings.boxes != "gt":
+        found = boxes_from_file(dataset, Path(settings.boxes))
+    return Set(dataset, images, settings, progress, detector, found, skeleton)
 
 
 def chosen_detector(settings: EvaluationSettings) -> Detector | None:
-    """The detector of the live pipeline, down to the chosen score; None for ``--detector none``.
-
-    ``auto`` is what lies on this machine: what is measured hangs on no host.
-    """
+    """The detector of the live pipeline, down to the chosen score; None for ``--detector none``."""
     name, threshold = settings.detector, settings.detector_threshold
-    is_auto = name == "auto"
-    return open_detector(name, settings.device, score_threshold=threshold, offline=is_auto)
+    offline = name == "auto"  # what lies on this machine: what is measured hangs on no host
+    return open_detector(name, settings.device, score_threshold=threshold, offline=offline)
 
 
 def chosen_estimator(settings: EvaluationSettings, weights: str | None = None) -> PoseEstimator:
     """The chosen weights, or others in their place, opened as the live pipeline opens them."""
-    own = settings.runtime, settings.device, settings.precision
-    return PoseEstimator(
-        open_runtime(weights or settings.weights, *own, input_hw=settings.input_hw)
-    )
+    how = settings.runtime, settings.device, settings.precision
+    runtime = open_runtime(weights or settings.weights, *how, input_hw=settings.input_hw)
+    return PoseEstimator(runtime)
 
 
 def run_coco(settings: EvaluationSettings, progress: Progress = no_progress) -> Measured:
-    """Measures livepose by every chosen decoder on one set.
-
-    DataError when images and annotations do not fit together, or there is nobody to score.
-    """
+    """Measures livepose by every chosen decoder on one set; DataError when it cannot be scored."""
     estimator = chosen_estimator(settings)
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
     sigmas_of(skeleton)  # before any work
@@ -105,7 +95,7 @@ def variants_of(settings: EvaluationSettings) -> tuple[Variant, ...]:
 
 
 class CocoScorer:
-    """Collects rows of one set, and what is needed to compare them image by image."""
+    """Collects rows of one set."""
 
     def __init__(self, data: Set) -> None:
         self.data = data
@@ -147,7 +137,7 @@ def measured_rows(
     card, sample = runtime.card, data.boxes(runtime.card.alignment)
     advance = data.progress(name, sum(map(len, sample)))
     found = predict(estimator, data.images, sample, variants, advance)
-    cost = getattr(runtime, "cost", None)
+    cost = getattr(runtime, "cost", None)  # a peer of a study says it by itself
     cost = cost or network_cost(card.network, card.keypoints, card.input_hw)
     rows = []
     for one in variants:

@@ -26,6 +26,15 @@ class Cost(NamedTuple):
     gflops: float = math.nan
 
 
+class Speed(NamedTuple):
+    """``crops_per_s``: network and decoding of a full batch. ``end_to_end_ms``: from an image in
+    memory to its keypoints (detector if used, crop, network, decoding). Medians.
+    """
+
+    crops_per_s: float = math.nan
+    end_to_end_ms: float = math.nan
+
+
 @lru_cache(maxsize=16)
 def network_cost(name: str, keypoints: int, input_hw: tuple[int, int]) -> Cost:
     """Cost of one of livepose's networks, from shapes alone; NaN for another's."""
@@ -39,15 +48,6 @@ def module_cost(network: nn.Module, input_hw: tuple[int, int], device: str = "me
     """Cost of any network that is made of convolutions; see ``published_gflops``."""
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Cost(parameters / 1e6, published_gflops(network, input_hw, device))
-
-
-class Speed(NamedTuple):
-    """``crops_per_s``: network and decoding of a full batch. ``end_to_end_ms``: from an image in
-    memory to its keypoints (detector if used, crop, network, decoding). Medians.
-    """
-
-    crops_per_s: float = math.nan
-    end_to_end_ms: float = math.nan
 
 
 def images_with_people(images: Archive, sample: Sequence[Boxed]) -> list[tuple[ImageBgr, Boxed]]:

@@ -1,10 +1,9 @@
-"""How good a network is in the middle of its training: a few figures, quickly."""
+"""COCO's AP of a network or a detector, for trainings and for what INT8 costs."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from livepose.detection import open_detector
 from livepose.errors import UsageError
@@ -12,36 +11,12 @@ from livepose.estimator import PoseEstimator
 from livepose.evaluation.archive import Archive
 from livepose.evaluation.coco import match, tools
 from livepose.evaluation.dataset import Dataset, open_people
-from livepose.evaluation.metrics import box_results, coco_results, labelled_oks
-from livepose.evaluation.predict import (
-    Predictions,
-    Variant,
-    annotated_boxes,
-    detected_boxes,
-    predict,
-)
+from livepose.evaluation.metrics import box_results, coco_results
+from livepose.evaluation.predict import Variant, annotated_boxes, detected_boxes, predict
 from livepose.runtimes import Runtime
 from livepose.skeletons import SKELETONS
-from livepose.weights import Card
 
 LEAST_SCORE = 0.01
-Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-
-
-class CallableRuntime:
-    """Any function from crops (B, h, w, 3) to heatmaps (B, K, H, W), with a card, as a runtime."""
-
-    name, device, precision = "callable", "unknown", "unknown"
-
-    def __init__(self, network: Network, card: Card) -> None:
-        self._network, self.card = network, card
-
-    def __call__(self, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Heatmaps of these crops."""
-        return self._network(crops_bgr)
-
-    def warm_up(self, batch_sizes: object = ()) -> None:
-        """Nothing to warm."""
 
 
 def average_precision(
@@ -49,55 +24,31 @@ def average_precision(
     dataset: Dataset,
     images: Archive,
     advance: Callable[[int], object] = lambda count: None,
-) -> tuple[Predictions, float]:
-    """Keypoints in annotated boxes, by DARK without flip test, and their COCO AP in percent; NaN
-    where pycocotools is missing, as it may on a rented machine.
+) -> float:
+    """AP in percent of keypoints in annotated boxes, by DARK without flip test.
+
+    UsageError where pycocotools is missing, DataError when an image cannot be read.
     """
+    tools()
     card, variant = runtime.card, Variant("dark")
     sample = annotated_boxes(dataset, card.alignment)
-    work = PoseEstimator(runtime), images, sample, [variant]
-    found = predict(*work, advance)[variant]
+    found = predict(PoseEstimator(runtime), images, sample, [variant], advance)[variant]
     sigmas = np.array(SKELETONS[card.skeleton].sigmas_or_middling)
     results = coco_results(sample, found, card.input_hw, sigmas)
-    try:
-        return found, match(dataset.document(), results, sigmas).scores()["ap"]
-    except UsageError:
-        return found, float("nan")
+    return match(dataset.document(), results, sigmas).scores()["ap"]
 
 
-def validate_pose(
-    runtime: Runtime, images: Path, annotations: Path, limit: int | None = None
-) -> dict[str, float]:
-    """Scores a network on annotated boxes of a set in COCO's form, at most ``limit`` images.
-
-    Returns
-    -------
-    dict
-        ``ap`` (left out where it cannot be had), ``oks`` (mean OKS of the annotated people over
-        their labelled keypoints, 0 to 1), ``people``.
-
-    DataError when images and annotations do not fit together.
-    """
-    skeleton = SKELETONS[runtime.card.skeleton]
-    dataset, archive = open_people(images, annotations, limit, skeleton)
+def validate_pose(runtime: Runtime, images: Path, annotations: Path) -> dict[str, float]:
+    """``ap`` of a network on a set in COCO's form; errors as of the set and of the AP."""
+    dataset, archive = open_people(images, annotations, skeleton=SKELETONS[runtime.card.skeleton])
     with archive:
-        found, ap = average_precision(runtime, dataset, archive)
-    truth_xy, labelled = dataset.keypoints()
-    areas, sigmas = np.array([one.area for one in dataset.people]), skeleton.sigmas_or_middling
-    oks = labelled_oks(found.keypoints_xy, truth_xy, labelled, areas, np.array(sigmas))
-    return ({} if np.isnan(ap) else {"ap": ap}) | {
-        "oks": float(oks.mean()),
-        "people": float(len(dataset.people)),
-    }
+        return {"ap": average_precision(runtime, dataset, archive)}
 
 
 def validate_detector(
     file: Path, images: Path, annotations: Path, input_px: int | None = None
 ) -> dict[str, float]:
-    """``ap`` and ``ap50`` of the boxes of people, in percent, through the live path.
-
-    DataError, UsageError when the set cannot be read, or pycocotools is missing.
-    """
+    """``ap`` and ``ap50`` of the boxes of people, in percent, through the live path."""
     tools()
     dataset, archive = open_people(images, annotations, skeleton=None)
     detector = open_detector(file, "cpu", input_px, LEAST_SCORE)

@@ -84,36 +84,23 @@ def decode_shift(heatmaps: ArrayLike) -> Decoded:
     return found
 
 
-def decode_integral(heatmaps: ArrayLike, softmax_beta: float | None = None) -> Decoded:
+def decode_integral(heatmaps: ArrayLike) -> Decoded:
     """Mean position under each map taken as a distribution (soft-argmax), (P, K, H, W).
 
-    Covariance is the second central moment of that distribution, so it holds the width of the
-    peak and of everything else in the map.
-
-    Parameters
-    ----------
-    heatmaps : array_like of shape (P, K, H, W)
-    softmax_beta : float, optional
-        None: the maps are heat already (as livepose's networks give it), and weights are their
-        positive part. A number: they are logits, weights are ``softmax(beta * map)`` over the
-        cells and the score is the highest weight; 1 is the integral regression of the paper.
+    The maps are heat already (as livepose's networks give it), and weights are their positive
+    part. Covariance is the second central moment of that distribution, so it holds the width of
+    the peak and of everything else in the map.
 
     Raises
     ------
     ValueError
-        When the heatmaps are not four-dimensional floats, or beta is not positive and finite.
+        When the heatmaps are not four-dimensional floats.
 
     References
     ----------
     Sun, Xiao, Wei, Liang, Wei: Integral human pose regression. ECCV 2018.
     doi:10.1007/978-3-030-01231-1_33
     """
-    if softmax_beta is not None:
-        if not 0.0 < softmax_beta < np.inf:
-            raise ValueError(
-                f"softmax_beta: expected None or a number above 0, got {softmax_beta!r}"
-            )
-        heatmaps = _softmax(as_contiguous(heatmaps), softmax_beta)
     maps = as_contiguous(heatmaps)
     found = _peaks(maps)
     _kernels.decode_integral_maps(maps, found.xy, found.scores, found.covariance)
@@ -218,14 +205,6 @@ def _peaks(maps: NDArray[Any]) -> Decoded:
     found.covariance.fill(np.nan)
     _kernels.find_peaks(maps, found.xy, found.scores)
     return found
-
-
-def _softmax(maps: NDArray[Any], beta: float) -> NDArray[np.float64]:
-    """Softmax over the cells; NaN all over where a map has NaN or +inf, 0 where it has -inf."""
-    logits = maps.astype(np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        weights = np.exp(beta * (logits - logits.max(axis=(2, 3), keepdims=True)))
-    return np.asarray(weights / weights.sum(axis=(2, 3), keepdims=True))
 
 
 def as_contiguous(heatmaps: ArrayLike) -> NDArray[Any]:

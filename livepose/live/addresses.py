@@ -27,23 +27,23 @@ class BusAddress:
     @classmethod
     def parse(cls, url: str) -> Self:
         """Reads it; UsageError where it has another form, or all the network could listen in."""
-        shown = redacted(url)
         try:
             parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise UsageError(f"--send {shown}: expected {_FORMS}") from error
-        if parts.scheme not in _OPTIONS or not parts.hostname or not port:
+            host, port = parts.hostname or "", parts.port or 0
+        except ValueError:
+            host, port = "", 0
+        shown, known = redacted(url), _OPTIONS.get(parts.scheme) if host and port else None
+        if known is None:
             raise UsageError(f"--send {shown}: expected {_FORMS}")
         options = frozenset(parse_qs(parts.query, keep_blank_values=True))
-        if unknown := options - _OPTIONS[parts.scheme]:
+        if unknown := options - known:
             raise UsageError(f"--send {shown}: ?{min(unknown)} is unknown; known: {_FORMS}")
-        if parts.scheme == "ws" and not is_loopback(parts.hostname):
+        if parts.scheme == "ws" and not is_loopback(host):
             raise UsageError(
                 f"--send {shown}: whoever can reach it would see the poses; expected "
                 "127.0.0.1, and a tunnel (ssh -L) for another machine, or --serve"
             )
-        return cls(shown, parts.scheme, parts.hostname, port, options)
+        return cls(shown, parts.scheme, host, port, options)
 
     def resolved(self) -> tuple[socket.AddressFamily, Any]:
         """Family and address of the host; UsageError where it cannot be resolved."""
@@ -54,15 +54,6 @@ class BusAddress:
                 f"--send {self.url}: the host {self.host!r} cannot be resolved"
             ) from error
         return found[0], found[4]
-
-
-def require_private(host: str, encrypted: bool) -> None:
-    """Raises UsageError where others in the network could read along."""
-    if not encrypted and not is_loopback(host):
-        raise UsageError(
-            f"--serve {host}: others in the network could read along, and without https a "
-            "phone gives no page its camera; add --serve-self-signed or --serve-cert FILE"
-        )
 
 
 def is_loopback(host: str) -> bool:

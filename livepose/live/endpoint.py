@@ -118,6 +118,7 @@ class Endpoint(Closable):
             compression=None,
             logger=_LOG,
             server_header=None,
+            open_timeout=2.0,  # closing waits for a browser's spare connection
             close_timeout=1.0,
         ):
             self._ready.set_result(None)
@@ -128,21 +129,22 @@ class Endpoint(Closable):
         self.clients += 1
         talking = asyncio.ensure_future(self._talk(connection))
         gone = asyncio.ensure_future(connection.wait_closed())
+        gone.add_done_callback(lambda _: talking.cancel())
         try:
-            await asyncio.wait((talking, gone), return_when=asyncio.FIRST_COMPLETED)
+            with suppress(ConnectionClosed, TimeoutError, asyncio.CancelledError):
+                await talking
         finally:
             self.clients -= 1
-            talking.cancel()
             gone.cancel()
-        with suppress(ConnectionClosed, TimeoutError, asyncio.CancelledError):
-            await talking
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuses what must not be answered; else asks for the answer."""
         host, origin = one_header(request, "Host"), one_header(request, "Origin")
         if host is None or not self._is_own(host):
             return self.refuse("host", "this server does not have that name")
-        if origin is not None and not self._may_connect(origin, host):
+        own = f"{self._scheme}://{host}"
+        near = not self._own_pages_only and urlsplit(origin or "").hostname in _LOOPBACK
+        if not (origin is None or near or (self._own_pages_only and origin == own)):
             return self.refuse("origin", "pages of other servers may not connect")
         if self.clients >= _MOST_CLIENTS:
             return self.refuse("crowd", "too many connections", http.HTTPStatus.SERVICE_UNAVAILABLE)
@@ -158,11 +160,6 @@ class Endpoint(Closable):
         known = name in self._names or ("*" in self._names and is_address(name))
         return known and port == self.port and "@" not in host
 
-    def _may_connect(self, origin: str, host: str) -> bool:
-        if self._own_pages_only:
-            return origin == f"{self._scheme}://{host}"
-        return urlsplit(origin).hostname in _LOOPBACK
-
     def refuse(
         self, reason: str, text: str, status: http.HTTPStatus = http.HTTPStatus.FORBIDDEN
     ) -> Response:
@@ -175,18 +172,15 @@ def respond(
     status: http.HTTPStatus, kind: str, body: bytes, extra: dict[str, str] | None = None
 ) -> Response:
     """An answer that nothing may keep, frame, or take for another kind."""
-    headers = Headers(
-        {
-            "Content-Type": kind,
-            "Content-Length": str(len(body)),
-            "Cache-Control": "no-store",
-            "Connection": "close",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            **(extra or {}),
-        }
-    )
-    return Response(status.value, status.phrase, headers, body)
+    headers = {
+        "Content-Type": kind,
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        "Connection": "close",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(status.value, status.phrase, Headers(headers | (extra or {})), body)
 
 
 def one_header(request: Request, name: str) -> str | None:
@@ -230,15 +224,17 @@ def tls_from(path: Path) -> ssl.SSLContext:
 
 def self_signed_tls(host: str) -> ssl.SSLContext:
     """A context with a fresh certificate of ``openssl``, which browsers ask about once."""
+    names = (
+        f"subjectAltName={'IP' if is_address(host) else 'DNS'}:{host},DNS:localhost,IP:127.0.0.1"
+    )
     with tempfile.TemporaryDirectory(prefix="livepose-") as folder:
         both = Path(folder) / "both.pem"
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "365"]
-        command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=livepose"]
-        kind = "IP" if is_address(host) else "DNS"
-        names = f"{kind}:{host},DNS:localhost,IP:127.0.0.1"
-        command += ["-addext", f"subjectAltName={names}", "-keyout", str(both)]
+        command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+        command += f" -days 365 -subj /CN=livepose -addext {names} -keyout"
         try:
-            made = subprocess.run(command, capture_output=True, check=True, timeout=30.0)
+            made = subprocess.run(
+                [*command.split(), both], capture_output=True, check=True, timeout=30.0
+            )
         except (OSError, subprocess.SubprocessError) as error:
             raise UsageError(
                 "--serve-self-signed needs the program openssl; install it, or give a "

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
 
 _SILENT_AFTER_S = 10.0
 """Without a frame for so long nothing is well."""
-_WINDOW = 240
+_METRICS = {
+    "frames_total": "frames",
+    "dropped_frames_total": "dropped",
+    "reconnects_total": "reconnects",
+    "fps": "fps",
+    "people": "people",
+    "silent_seconds": "silent_s",
+}
+"""Figures by the names that Prometheus knows them by."""
 
 
 @dataclass
@@ -36,7 +45,7 @@ class Health(Sink):
     frames: int = 0
     people: int = 0
     dropped: int = 0
-    _ages_s: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    _ages_s: deque[float] = field(default_factory=lambda: deque(maxlen=240))
     _ticks_s: deque[float] = field(default_factory=lambda: deque(maxlen=30))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _begun_s: float = field(default_factory=time.perf_counter)
@@ -59,11 +68,12 @@ class Health(Sink):
             ticks_s, ages_s = list(self._ticks_s), list(self._ages_s)
         # A stream that stands still has fewer frames a second with every second.
         span_s = max(now_s - ticks_s[0], 1e-9) if ticks_s else 1.0
-        p50, p95 = np.percentile(ages_s, [50, 95]) * 1e3 if ages_s else (None, None)
+        ages_ms = np.multiply(ages_s or [np.nan], 1e3)
+        p50, p95 = (round(float(one), 1) for one in np.percentile(ages_ms, [50, 95]))
         return {
             "fps": round(max(len(ticks_s) - 1, 0) / span_s, 2),
-            "age_p50_ms": None if p50 is None else round(float(p50), 1),
-            "age_p95_ms": None if p95 is None else round(float(p95), 1),
+            "age_p50_ms": p50 if ages_s else None,
+            "age_p95_ms": p95 if ages_s else None,
             **{"people": self.people, "frames": self.frames, "dropped": self.dropped},
             "reconnects": self.reconnects(),
             "silent_s": round(now_s - (ticks_s[-1] if ticks_s else self._begun_s), 2),
@@ -103,44 +113,21 @@ def _healthz(streams: Sequence[Health]) -> Response:
     return respond(status, "application/json", json.dumps(said).encode() + b"\n")
 
 
-_PLAIN = (
-    ("frames_total", "counter", "frames", "Frames that were handled."),
-    ("dropped_frames_total", "counter", "dropped", "Frames that were let go."),
-    ("reconnects_total", "counter", "reconnects", "How often the source came back."),
-    ("fps", "gauge", "fps", "Frames a second."),
-    ("people", "gauge", "people", "People in the newest frame."),
-    ("silent_seconds", "gauge", "silent_s", "Time since the newest frame."),
-)
-
-
 def metrics(streams: Sequence[Health], refused: Mapping[str, int]) -> str:
     """Everything in Prometheus' text form."""
-    told = [(_label("source", one.source), one.figures()) for one in streams]
-    ages = [
-        (f'{source},quantile="{quantile}"', f"{one[key] / 1e3:.4f}")
-        for source, one in told
-        for quantile, key in (("0.5", "age_p50_ms"), ("0.95", "age_p95_ms"))
-        if one[key] is not None
-    ]
-    stages = [
-        (f"{source},{_label('stage', stage)}", f"{took_ms / 1e3:.5f}")
-        for source, one in told
-        for stage, took_ms in one["stage_ms"].items()
-    ]
-    counts = [(_label("reason", reason), str(count)) for reason, count in sorted(refused.items())]
-    families = [
-        *(
-            (n, kind, said, [(s, str(one[key])) for s, one in told])
-            for n, kind, key, said in _PLAIN
-        ),
-        ("frame_age_seconds", "summary", "From capture to the outputs.", ages),
-        ("stage_seconds", "gauge", "Median of each stage.", stages),
-        ("refused_requests_total", "counter", "Requests that were refused.", counts),
-    ]
+    rows = [("refused_requests_total", _label("reason", r), refused[r]) for r in sorted(refused)]
+    for one in streams:
+        source, figures = _label("source", one.source), one.figures()
+        rows += [(name, source, figures[key]) for name, key in _METRICS.items()]
+        for share, age_ms in (("0.5", figures["age_p50_ms"]), ("0.95", figures["age_p95_ms"])):
+            if age_ms is not None:
+                rows.append(("frame_age_seconds", f'{source},quantile="{share}"', age_ms / 1e3))
+        for stage, took_ms in figures["stage_ms"].items():
+            rows.append(("stage_seconds", f"{source},{_label('stage', stage)}", took_ms / 1e3))
     lines: list[str] = []
-    for name, kind, said, values in families:
-        lines += [f"# HELP livepose_{name} {said}", f"# TYPE livepose_{name} {kind}"]
-        lines += [f"livepose_{name}{{{labels}}} {value}" for labels, value in values]
+    for name, family in groupby(sorted(rows), key=lambda row: row[0]):
+        lines.append(f"# TYPE livepose_{name} {'counter' if name.endswith('_total') else 'gauge'}")
+        lines += [f"livepose_{name}{{{labels}}} {value:.10g}" for _, labels, value in family]
     return "\n".join(lines) + "\n"
 
 

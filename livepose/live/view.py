@@ -10,14 +10,11 @@ import http
 import json
 import secrets
 import ssl
-import struct
-import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.cookies import CookieError, SimpleCookie
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -27,29 +24,25 @@ import numpy as np
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
+from livepose.errors import SourceError, UsageError
 from livepose.frame import Frame, ImageBgr
-from livepose.live.addresses import require_private
+from livepose.live.addresses import is_loopback
 from livepose.live.endpoint import Endpoint, one_header, respond
 from livepose.live.health import Health
 from livepose.sinks.sink import Sink
 from livepose.skeletons import COCO17, Skeleton
+from livepose.sources.images import decode_image
 from livepose.sources.source import Source
 from livepose.threads import Latest
 
 if TYPE_CHECKING:
     from livepose.poses import Poses
 
-About = Mapping[str, Any]
 _LONGEST_SIDE_PX = 1280
 """A larger image is made smaller for the page; the poses stay exact."""
 _JPEG_QUALITY = 80
-_LINES_EVERY_S = 0.1
-_TOKEN_BYTES = 18
 _USUAL_WH = (640, 480)
 """What the page asks of its camera; true until the first image says otherwise."""
-_LARGEST_TAKEN_PX = 4096
-_TAG_BYTES = 4
-_TAGS_KEPT = 64
 
 
 class BrowserSource(Source):
@@ -65,26 +58,19 @@ class BrowserSource(Source):
     SILENT_AFTER_S = 2.0
 
     def __init__(self) -> None:
-        self.size_wh = _USUAL_WH
-        self.refused: Counter[str] = Counter()
+        self.size_wh, self.refused = _USUAL_WH, Counter[str]()
         self._latest: Latest[tuple[int, bytes, float]] = Latest()
-        self._sending = threading.Lock()
         self._sender, self._sent_s = 0, -np.inf
-        self._tags: deque[tuple[int, int, int]] = deque(maxlen=_TAGS_KEPT)
+        self._tags: deque[tuple[int, int, int]] = deque(maxlen=64)
 
     def take(self, sender: int, message: bytes) -> None:
-        """Takes a page's message: four bytes of a number, and a JPEG. Wrong ones are counted."""
+        """Takes a page's message: four bytes of a number, and a JPEG."""
         now_s = time.perf_counter()
-        size_wh = jpeg_size_wh(message[_TAG_BYTES:])
-        if size_wh is None or max(size_wh) > _LARGEST_TAKEN_PX:
-            self.refused["image"] += 1
+        if sender != self._sender and now_s - self._sent_s < self.SILENT_AFTER_S:
+            self.refused["second camera"] += 1
             return
-        with self._sending:
-            if sender != self._sender and now_s - self._sent_s < self.SILENT_AFTER_S:
-                self.refused["second camera"] += 1
-                return
-            self._sender, self._sent_s = sender, now_s
-            self._latest.put((sender, message, now_s))
+        self._sender, self._sent_s = sender, now_s
+        self._latest.put((sender, message, now_s))
 
     def tag(self, sender: int, index: int) -> int | None:
         """The number that this sender gave to the image of frame ``index``."""
@@ -95,17 +81,15 @@ class BrowserSource(Source):
         while (taken := self._latest.take()) is not None:
             (sender, message, captured_s), since = taken
             dropped += since
-            image: Any = None
-            with suppress(cv2.error):
-                data = np.frombuffer(message, np.uint8, offset=_TAG_BYTES)
-                image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-            if image is None:
+            try:
+                image_bgr = decode_image(message[4:], "an image of a page")
+            except SourceError:
                 self.refused["image"] += 1
                 continue
             first_s = captured_s if first_s is None else first_s
-            frame = Frame(np.asarray(image), captured_s - first_s, index, captured_s, dropped)
+            frame = Frame(image_bgr, captured_s - first_s, index, captured_s, dropped)
             self.size_wh = frame.size_wh
-            self._tags.append((sender, int.from_bytes(message[:_TAG_BYTES], "big"), index))
+            self._tags.append((sender, int.from_bytes(message[:4], "big"), index))
             yield frame
             index, dropped = index + 1, 0
 
@@ -114,28 +98,14 @@ class BrowserSource(Source):
         self._latest.close()
 
 
-def jpeg_size_wh(data: bytes) -> tuple[int, int] | None:
-    """Width and height as a JPEG's header says them, before any memory is asked for.
-
-    Source: ITU-T T.81, annex B.
-    """
-    at = 2
-    while data[:2] == b"\xff\xd8" and at + 9 <= len(data) and data[at] == 0xFF:
-        marker, length, height, width = struct.unpack_from(">BHxHH", data, at + 1)
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return (width, height) if width and height else None
-        at += 2 + length
-    return None
-
-
 class BrowserView(Sink):
     """Serves the page and its frames; ``address`` is what to open, with the token.
 
     A message has the length of the JSON (four bytes), the JSON, and the image. The page shows
-    the figures of ``health``, and keypoints from ``score_threshold`` on; it may be turned like a
-    ``mirror``, and its own ``camera`` be the source. With ``skeleton_only`` no image leaves this
-    program. UsageError when the address cannot be listened on, or, as it is not loopback and there
-    is no ``tls``, others could listen in.
+    keypoints from ``score_threshold`` on; it may be turned like a ``mirror``, and its own
+    ``camera`` be the source. With ``skeleton_only`` no image leaves this program. UsageError when
+    the address cannot be listened on, or others could listen in, as it is not loopback and there
+    is no ``tls``.
     """
 
     live = True
@@ -146,75 +116,77 @@ class BrowserView(Sink):
         port: int,
         *,
         tls: ssl.SSLContext | None = None,
-        health: Health | None = None,
         camera: BrowserSource | None = None,
         skeleton_only: bool = False,
         mirror: bool = False,
         score_threshold: float = 0.2,
     ) -> None:
-        require_private(host, tls is not None)
-        self.health, self._camera, self._skeleton_only = health, camera, skeleton_only
-        self._about: About = {
+        if tls is None and not is_loopback(host):
+            raise UsageError(
+                f"--serve {host}: others in the network could read along, and without https a "
+                "phone gives no page its camera; add --serve-self-signed or --serve-cert FILE"
+            )
+        self._camera, self._skeleton_only = camera, skeleton_only
+        self._health: Health | None = None
+        self._about: dict[str, Any] = {
             "limbs": COCO17.limbs,
             "keypoints": COCO17.keypoints,
             "mirror": mirror,
             "score_threshold": score_threshold,
             "camera": camera is not None,
         }
-        self._line_due_s = 0.0
-        self._packed = (-1, b"")
-        self._token = secrets.token_urlsafe(_TOKEN_BYTES)
+        self._token = secrets.token_urlsafe(18)
         self.endpoint = Endpoint(host, port, self._answer, self._talk, tls=tls)
-        self._cookie = f"livepose_{self.endpoint.port}"
+        if camera is not None:
+            camera.refused = self.endpoint.refused
+        self._cookie = f"livepose_{self.endpoint.port}={self._token}"
         self._secure = "; Secure" if tls else ""
         self.address = f"{self.endpoint.origin}/?token={self._token}"
 
     def show(self, image_bgr: ImageBgr, line: str) -> None:
         """Hands over an image that nobody has looked at yet, and the line that says why."""
-        now_s = time.perf_counter()
-        if self.endpoint.clients and now_s >= self._line_due_s:
-            self._line_due_s = now_s + _LINES_EVERY_S
-            self.endpoint.put((Frame(image_bgr, 0.0, 0), line))
+        self._put(Frame(image_bgr, 0.0, -1), partial(_line_text, image_bgr, line))
 
     def begin(self, skeleton: Skeleton, health: Health) -> None:
         """Frames are going to come: whose limbs the page draws, and whose figures it shows."""
-        self.health = health
+        self._health = health
         self._about = {**self._about, "limbs": skeleton.limbs, "keypoints": skeleton.keypoints}
         self.endpoint.put(None)
 
     def write(self, frame: Frame, poses: "Poses", drawn_bgr: ImageBgr | None = None) -> None:
-        """Hands over one frame; it is packed once a page asks for it."""
-        if self.endpoint.clients:
-            self.endpoint.put((frame, poses))
+        """Hands over one frame."""
+        self._put(frame, partial(_frame_text, frame, poses, self._health))
 
     def close(self) -> None:
         """Ends every page's connection; a second call does nothing."""
         self.endpoint.close()
 
+    def _put(self, frame: Frame, text: Callable[..., str]) -> None:
+        """It is packed once a page asks for it, and once for all pages but the one that sent it."""
+        packed = cache(partial(self._message, frame.image_bgr, text))
+        self.endpoint.put((frame.index, packed))
+
+    def _message(self, image_bgr: ImageBgr, text: Callable[..., str], tag: int | None) -> bytes:
+        """The text, and the image: not for the page that knows it by a tag of its own."""
+        data = (text() if tag is None else text(tag=tag)).encode(errors="backslashreplace")
+        hidden = self._skeleton_only or tag is not None
+        return len(data).to_bytes(4, "big") + data + (b"" if hidden else _jpeg(image_bgr))
+
     def _answer(self, request: Request) -> Response | None:
         parts = urlsplit(request.path)
+        cookies = (one_header(request, "Cookie") or "").split(";")
+        known = any(_same(one.strip(), self._cookie) for one in cookies)
         if parts.path == "/":
             token = parse_qs(parts.query).get("token", [""])[0]
-            if self._is_token(token) or self._has_cookie(request):
+            if known or _same(token, self._token):
                 return self._page()
-            return self.endpoint.refuse("token", "open the address that livepose printed")
-        if parts.path != "/frames":
+        elif parts.path != "/frames":
             return respond(http.HTTPStatus.NOT_FOUND, "text/plain", b"there is one page here: /\n")
-        if one_header(request, "Origin") is None:
+        elif one_header(request, "Origin") is None:
             return self.endpoint.refuse("origin", "expected a browser; programs take --send")
-        if not self._has_cookie(request):
-            return self.endpoint.refuse("token", "open the address that livepose printed")
-        return None
-
-    def _has_cookie(self, request: Request) -> bool:
-        try:
-            jar = SimpleCookie(one_header(request, "Cookie") or "")
-        except CookieError:
-            return False
-        return self._cookie in jar and self._is_token(jar[self._cookie].value)
-
-    def _is_token(self, said: str) -> bool:
-        return hmac.compare_digest(said.encode(errors="replace"), self._token.encode())
+        elif known:
+            return None
+        return self.endpoint.refuse("token", "open the address that livepose printed")
 
     def _page(self) -> Response:
         nonce = secrets.token_urlsafe(16)
@@ -224,7 +196,7 @@ class BrowserView(Sink):
             "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
             "frame-ancestors 'none'"
         )
-        cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/{self._secure}"
+        cookie = f"{self._cookie}; HttpOnly; SameSite=Strict; Path=/{self._secure}"
         extra = {"Content-Security-Policy": policy, "Set-Cookie": cookie}
         body = page.replace("NONCE", nonce).encode()
         return respond(http.HTTPStatus.OK, "text/html; charset=utf-8", body, extra)
@@ -243,37 +215,29 @@ class BrowserView(Sink):
             sending.cancel()
 
     async def _send_frames(self, connection: ServerConnection, asked: asyncio.Event) -> None:
-        number, about = self.endpoint.number, None
-        shown: tuple[Frame, Poses | str] | None = None
+        number, item, about = self.endpoint.number, None, None
         while True:
             if about is not self._about:
                 about = self._about
                 await connection.send(json.dumps(about))
-            if shown is not None:
-                await connection.send(self._message(number, *shown, id(connection)))
+            if item is not None:
+                index, packed = item
+                tag = self._camera.tag(id(connection), index) if self._camera else None
+                await connection.send(packed(tag))
             await asked.wait()
             asked.clear()
-            number, shown = await self.endpoint.after(number)
-
-    def _message(self, number: int, frame: Frame, said: "Poses | str", sender: int) -> bytes:
-        """No image for the page that sent it; for the others it is packed once."""
-        tag = self._camera.tag(sender, frame.index) if self._camera else None
-        if tag is None and self._packed[0] == number:
-            return self._packed[1]
-        if isinstance(said, str):
-            text = json.dumps({"line": said, "size_wh": frame.size_wh})
-        else:
-            figures = self.health.figures() if self.health is not None else {}
-            text = _frame_text(frame, said, figures, **({} if tag is None else {"tag": tag}))
-        hidden = self._skeleton_only or tag is not None
-        data = text.encode(errors="backslashreplace")
-        data = len(data).to_bytes(4, "big") + data + (b"" if hidden else _jpeg(frame.image_bgr))
-        if tag is None:
-            self._packed = (number, data)
-        return data
+            number, item = await self.endpoint.after(number)
 
 
-def _frame_text(frame: Frame, poses: "Poses", figures: Mapping[str, Any], **more: object) -> str:
+def _same(said: str, secret: str) -> bool:
+    return hmac.compare_digest(said.encode(errors="replace"), secret.encode())
+
+
+def _line_text(image_bgr: ImageBgr, line: str) -> str:
+    return json.dumps({"line": line, "size_wh": image_bgr.shape[1::-1]})
+
+
+def _frame_text(frame: Frame, poses: "Poses", health: Health | None, **more: object) -> str:
     """The people, their colours and the figures as JSON."""
     # The view is there before the poses are, and so are its imports.
     from livepose.drawing import track_colours_bgr
@@ -283,10 +247,10 @@ def _frame_text(frame: Frame, poses: "Poses", figures: Mapping[str, Any], **more
         number: [[round(value) for value in row[::-1]] for row in track_colours_bgr(number)]
         for number in map(int, np.maximum(poses.track_ids, 1))
     }
-    more |= {"size_wh": frame.size_wh, "figures": figures, "colours": colours}
+    more |= {"size_wh": frame.size_wh, "figures": health.figures() if health else {}}
+    more |= {"colours": colours, "age_ms": age_ms(frame)}
     # The page knows this image alone, whatever shape the source's own pixels have.
-    shown = replace(frame, scale_xy=(1.0, 1.0))
-    return frame_json(shown, poses, "plain", None, age_ms=age_ms(frame), **more)
+    return frame_json(replace(frame, scale_xy=(1.0, 1.0)), poses, "plain", None, **more)
 
 
 def _jpeg(image_bgr: ImageBgr) -> bytes:

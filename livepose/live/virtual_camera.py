@@ -1,8 +1,7 @@
 """A virtual camera: the drawn image as a webcam that other programs can choose."""
 
-import sys
 import threading
-from contextlib import ExitStack
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from livepose.errors import DeviceError, SinkError
@@ -14,14 +13,10 @@ from livepose.threads import Latest
 if TYPE_CHECKING:
     from livepose.poses import Poses
 
-_HOW = {
-    "linux": (
-        "sudo modprobe v4l2loopback exclusive_caps=1 card_label=livepose "
-        "(of the package v4l2loopback-dkms) makes one"
-    ),
-    "darwin": "install OBS Studio, and start its virtual camera once",
-    "win32": "install OBS Studio, which brings one",
-}
+_HOW = (
+    "on Linux 'sudo modprobe v4l2loopback exclusive_caps=1 card_label=livepose' (of the package "
+    "v4l2loopback-dkms) makes one; on Windows and macOS OBS Studio brings one"
+)
 
 
 class VirtualCameraSink(Sink):
@@ -54,18 +49,16 @@ class VirtualCameraSink(Sink):
         self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        with ExitStack() as stack:
-            camera = None
-            try:
-                while (taken := self._latest.take()) is not None:
-                    image_bgr = taken[0]
-                    if camera is None:
-                        size_wh = even((image_bgr.shape[1], image_bgr.shape[0]))
-                        camera = _open(self._name, size_wh, self._fps)
-                        stack.callback(camera.close)
-                    camera.send(fit(image_bgr, (camera.width, camera.height)))
-            except Exception as error:  # told by the next write
-                self._failure = error
+        try:
+            if (taken := self._latest.take()) is None:
+                return
+            height, width = taken[0].shape[:2]
+            with closing(_open(self._name, even((width, height)), self._fps)) as camera:
+                while taken is not None:
+                    camera.send(fit(taken[0], (camera.width, camera.height)))
+                    taken = self._latest.take()
+        except Exception as error:  # told by the next write
+            self._failure = error
 
 
 def _open(name: str, size_wh: tuple[int, int], fps: float) -> Any:
@@ -85,5 +78,4 @@ def check_virtual_camera(name: str) -> None:
         ) from error
     except Exception as error:
         wanted = f"the virtual camera {name}" if name else "a virtual camera"
-        how = _HOW.get(sys.platform, "pyvirtualcam's page says what your system needs")
-        raise DeviceError(f"{wanted} cannot be opened ({error}); {how}") from error
+        raise DeviceError(f"{wanted} cannot be opened ({error}); {_HOW}") from error

@@ -13,19 +13,18 @@ def published_gflops(network: nn.Module, input_hw: tuple[int, int], device: str 
     """Weights times output pixels of every convolution over 1024³, of an image (rows, columns).
 
     For a transposed convolution of stride 2 that is four times the true number of multiply-adds.
-    The network is left as it is: a copy is run once, by default without storage, so that nothing
-    is computed. A network that asks for values while it runs needs another ``device``.
+    A copy is run once, by default without storage, so that nothing is computed; a network that
+    asks for values while it runs needs another ``device``.
     """
-    skeleton = copy.deepcopy(network).to(device).eval()
+    counted = copy.deepcopy(network).to(device).eval()
     counts: list[int] = []
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        weights = module.get_parameter("weight").numel()
-        counts.append(weights * output.shape[-2] * output.shape[-1])
+        counts.append(module.get_parameter("weight").numel() * output[0, 0].numel())
 
-    for module in skeleton.modules():
+    for module in counted.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             module.register_forward_hook(note)
     with torch.inference_mode():
-        skeleton(torch.zeros(1, 3, *input_hw, device=device))
+        counted(torch.zeros(1, 3, *input_hw, device=device))
     return sum(counts) / GIGA

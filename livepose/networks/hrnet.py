@@ -16,15 +16,17 @@ from torch.nn import functional
 
 STEM_CHANNELS = 64
 BLOCKS_PER_BRANCH = 4
-MODULES_PER_STAGE = {2: 1, 3: 4, 4: 3}
 
 
-def _conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """One that keeps the size, or divides it by its stride; the batch norm behind it has a bias."""
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
 
 
-def _conv1x1(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 1, bias=False)
+def _normed(inputs: int, outputs: int, kernel: int, stride: int, *more: nn.Module) -> nn.Sequential:
+    """A convolution, its batch norm, and what follows on them."""
+    layers = convolution(inputs, outputs, kernel, stride), nn.BatchNorm2d(outputs)
+    return nn.Sequential(*layers, *more)
 
 
 class BasicBlock(nn.Module):
@@ -32,9 +34,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = _conv3x3(channels, channels)
+        self.conv1 = convolution(channels, channels, 3)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = _conv3x3(channels, channels)
+        self.conv2 = convolution(channels, channels, 3)
         self.bn2 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
 
@@ -52,18 +54,16 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, width: int, stride: int = 1) -> None:
         super().__init__()
         outputs = width * self.expansion
-        self.conv1 = _conv1x1(inputs, width)
+        self.conv1 = convolution(inputs, width, 1)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _conv3x3(width, width, stride)
+        self.conv2 = convolution(width, width, 3, stride)
         self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = _conv1x1(width, outputs)
+        self.conv3 = convolution(width, outputs, 1)
         self.bn3 = nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU(inplace=True)
         self.downsample: nn.Module | None = None
         if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
+            self.downsample = _normed(inputs, outputs, 1, stride)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, C, H, W) in, (B, 4 * width, H / stride, W / stride) out."""
@@ -113,24 +113,18 @@ def within(features: Tensor, height: int, width: int) -> Tensor:
 
 def _resampler(channels: Sequence[int], source: int, target: int) -> nn.Module:
     """The layers that bring branch ``source`` to the size and width of branch ``target``."""
+    own, wanted = channels[source], channels[target]
     if source == target:
         return nn.Identity()
     if source > target:
-        return nn.Sequential(
-            _conv1x1(channels[source], channels[target]),
-            nn.BatchNorm2d(channels[target]),
-            nn.Upsample(scale_factor=2 ** (source - target), mode="nearest"),
-        )
-    return nn.Sequential(
-        *(_halving(channels, source, target, step) for step in range(target - source))
-    )
+        larger = nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
+        return _normed(own, wanted, 1, 1, larger)
+    halvings = [_step(own, own, 2) for _ in range(target - source - 1)]
+    return nn.Sequential(*halvings, _normed(own, wanted, 3, 2))  # the last is not rectified
 
 
-def _halving(channels: Sequence[int], source: int, target: int, step: int) -> nn.Sequential:
-    """One stride-2 step from ``source`` towards ``target``; the last one changes the width."""
-    last = step == target - source - 1
-    layers = _step(channels[source], channels[target if last else source], 2)
-    return nn.Sequential(*list(layers)[:2]) if last else layers  # which is not rectified
+def _step(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return _normed(inputs, outputs, 3, stride, nn.ReLU(inplace=True))
 
 
 def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
@@ -141,19 +135,8 @@ def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
             layers.append(nn.Sequential(_step(before[-1], width, 2)))
         else:
             same = before[index] == width
-            layers.append(nn.Identity() if same else _step(before[index], width))
+            layers.append(nn.Identity() if same else _step(before[index], width, 1))
     return nn.ModuleList(layers)
-
-
-def _step(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    layers = _conv3x3(inputs, outputs, stride), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    return nn.Sequential(*layers)
-
-
-def _split(transitions: nn.ModuleList, branches: list[Tensor]) -> list[Tensor]:
-    """Branches of the next stage; a new one grows out of the coarsest there is."""
-    last = len(branches) - 1
-    return [layer(branches[min(index, last)]) for index, layer in enumerate(transitions)]
 
 
 class HRNet(nn.Module):
@@ -165,9 +148,9 @@ class HRNet(nn.Module):
 
     def __init__(self, width: int, keypoints: int) -> None:
         super().__init__()
-        self.conv1 = _conv3x3(3, STEM_CHANNELS, 2)
+        self.conv1 = convolution(3, STEM_CHANNELS, 3, 2)
         self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
-        self.conv2 = _conv3x3(STEM_CHANNELS, STEM_CHANNELS, 2)
+        self.conv2 = convolution(STEM_CHANNELS, STEM_CHANNELS, 3, 2)
         self.bn2 = nn.BatchNorm2d(STEM_CHANNELS)
         wide = STEM_CHANNELS * Bottleneck.expansion
         self.layer1 = nn.Sequential(
@@ -176,11 +159,11 @@ class HRNet(nn.Module):
         )
         channels = [width << level for level in range(4)]
         self.transition1 = _transition([wide], channels[:2])
-        self.stage2 = _stage(channels[:2], MODULES_PER_STAGE[2])
+        self.stage2 = _stage(channels[:2], 1)
         self.transition2 = _transition(channels[:2], channels[:3])
-        self.stage3 = _stage(channels[:3], MODULES_PER_STAGE[3])
+        self.stage3 = _stage(channels[:3], 4)
         self.transition3 = _transition(channels[:3], channels)
-        self.stage4 = _stage(channels, MODULES_PER_STAGE[4], last=True)
+        self.stage4 = _stage(channels, 3, last=True)
         self.final_layer = nn.Conv2d(width, keypoints, 1)
         initialise(self)
 
@@ -189,12 +172,11 @@ class HRNet(nn.Module):
         features = functional.relu(self.bn1(self.conv1(images)))
         features = functional.relu(self.bn2(self.conv2(features)))
         branches = [self.layer1(features)]
-        for transitions, modules in (
-            (self.transition1, self.stage2),
-            (self.transition2, self.stage3),
-            (self.transition3, self.stage4),
-        ):
-            branches = modules(_split(transitions, branches))
+        transitions = self.transition1, self.transition2, self.transition3
+        stages = self.stage2, self.stage3, self.stage4
+        for into, stage in zip(transitions, stages, strict=True):
+            last = len(branches) - 1  # out of which a new branch grows
+            branches = stage([layer(branches[min(at, last)]) for at, layer in enumerate(into)])
         heatmaps: Tensor = self.final_layer(branches[0])
         return heatmaps
 

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from livepose.networks.hrnet import Bottleneck, initialise, within
+from livepose.networks.hrnet import Bottleneck, convolution, initialise, within
 
 STEM_CHANNELS = 64
-DECONVOLUTIONS = 3
 DECONVOLUTION_CHANNELS = 256
 
 
@@ -25,7 +24,7 @@ class SimpleBaseline(nn.Module):
 
     def __init__(self, blocks: Sequence[int], keypoints: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, STEM_CHANNELS, 7, 2, padding=3, bias=False)
+        self.conv1 = convolution(3, STEM_CHANNELS, 7, 2)
         self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, padding=1)
@@ -44,10 +43,8 @@ class SimpleBaseline(nn.Module):
         """Normalised images (B, 3, H, W) to heatmaps (B, K, H/4, W/4)."""
         height, width = (side // 4 for side in images.shape[2:])
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            features = stage(features)
-        heatmaps: Tensor = self.final_layer(self.deconv_layers(features))
-        return within(heatmaps, height, width)
+        features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
+        return within(self.final_layer(self.deconv_layers(features)), height, width)
 
 
 def _layer(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
@@ -60,12 +57,12 @@ def _layer(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
 
 def _deconvolutions(inputs: int) -> nn.Sequential:
     """Three steps that each double the size: transposed convolution, batch norm, ReLU."""
+    outputs = DECONVOLUTION_CHANNELS
     steps: list[nn.Module] = []
-    for index in range(DECONVOLUTIONS):
-        width = DECONVOLUTION_CHANNELS if index else inputs
+    for width in (inputs, outputs, outputs):
         steps += [
-            nn.ConvTranspose2d(width, DECONVOLUTION_CHANNELS, 4, 2, padding=1, bias=False),
-            nn.BatchNorm2d(DECONVOLUTION_CHANNELS),
+            nn.ConvTranspose2d(width, outputs, 4, 2, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         ]
     return nn.Sequential(*steps)

@@ -1,14 +1,23 @@
 """Poses: what livepose knows of the people in one frame. The one validated container."""
 
+import base64
+import csv
+import html
+import io
+import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.errors import UsageError
-from livepose.poses.result import WEAK_SCORE as WEAK_SCORE
-from livepose.poses.result import Result
+from livepose.errors import SinkError, UsageError
+from livepose.frame import ImageBgr
+from livepose.poses.states import WEAK_SCORE as WEAK_SCORE
 from livepose.poses.states import KeypointState as KeypointState
 from livepose.poses.states import fill_states, mark_outside
 from livepose.skeletons import COCO17, Skeleton
@@ -26,11 +35,18 @@ _SHAPES: tuple[tuple[str, int, tuple[int, ...]], ...] = (
 )
 """Of each array the leading axes, of people or of people and keypoints, and those that follow."""
 _ARRAYS = tuple(name for name, *_ in _SHAPES)
+_OF_KEYPOINTS = tuple(name for name, axes, _ in _SHAPES if axes == 2)
+IMAGES = (".bmp", ".jpg", ".jpeg", ".png", ".webp")
+LARGEST_SIDE_IN_HTML_PX = 640
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Poses(Result):
+class Poses:
     """People of one frame: P of them with K keypoints each, in source-image pixels.
+
+    Where they are shown or handed to others, a keypoint that scores less than ``score_threshold``,
+    0.2 if nothing is said, does not count as visible: it is not drawn, and others are told that it
+    is not there.
 
     Attributes
     ----------
@@ -50,6 +66,8 @@ class Poses(Result):
         Names and limbs of the keypoints.
     keypoint_states : uint8 (P, K), optional
         ``KeypointState`` of each keypoint; left out, it follows from positions and scores.
+    image_bgr : uint8 (H, W, 3), optional
+        The image that they were found in, if ``process`` was given no time; else None.
 
     Raises
     ------
@@ -63,10 +81,11 @@ class Poses(Result):
     scores: Floats
     track_ids: NDArray[np.int64]
     covariance_px2: Floats
-    skeleton: Skeleton = field(default=COCO17)
+    skeleton: Skeleton = COCO17
     keypoint_states: NDArray[np.uint8] = field(
         default_factory=lambda: np.empty((0, 0), dtype=np.uint8)
     )
+    image_bgr: ImageBgr | None = None
 
     def __post_init__(self) -> None:
         points = len(self.scores), len(self.skeleton.keypoints)
@@ -77,8 +96,7 @@ class Poses(Result):
                 raise UsageError(f"{name}: expected shape {wanted}, got {got}")
         if derived:
             states = np.empty(self.keypoint_scores.shape, dtype=np.uint8)
-            scores = _plain(self.keypoint_scores)
-            fill_states(_plain(self.keypoints_xy), scores, WEAK_SCORE, states)
+            fill_states(_plain(self.keypoints_xy), _plain(self.keypoint_scores), states)
             object.__setattr__(self, "keypoint_states", states)
 
     @classmethod
@@ -89,31 +107,56 @@ class Poses(Result):
         ids, covariance_px2 = np.empty(0, dtype=np.int64), np.empty((0, joints, 2, 2))
         return cls(*places, ids, covariance_px2, skeleton)
 
+    # -- the people ------------------------------------------------------------------------------
+
     def __len__(self) -> int:
         return len(self.scores)
 
-    def in_source_pixels(self, scale_xy: tuple[float, float]) -> "Poses":
-        """The same people where an image of ``scale_xy`` times the size has pixels of its own."""
-        if scale_xy == (1.0, 1.0):
-            return self
-        scale = np.array(scale_xy)
-        return self.with_arrays(
-            keypoints_xy=(self.keypoints_xy + 0.5) / scale - 0.5,
-            boxes_xyxy=self.boxes_xyxy / np.tile(scale, 2),
-            covariance_px2=self.covariance_px2 / np.outer(scale, scale),
+    def __getitem__(self, which: int | slice | NDArray[Any]) -> "Poses":
+        """One person (as ``Poses`` of one), or those of a slice, of indices or of a mask."""
+        if isinstance(which, int | np.integer):
+            if not -len(self) <= which < len(self):
+                raise IndexError(f"poses[{which}]: there are {len(self)} people")
+            which = np.array([which])
+        return self.select(which)
+
+    def __iter__(self) -> Iterator["Poses"]:
+        return (self[index] for index in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Poses):
+            return NotImplemented
+        pairs = ((getattr(self, name), getattr(other, name)) for name in _ARRAYS)
+        return self.skeleton == other.skeleton and all(
+            np.array_equal(mine, theirs, equal_nan=mine.dtype.kind == "f") for mine, theirs in pairs
         )
 
-    def select(self, which: NDArray[Any]) -> "Poses":
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """In few words: the arrays are for themselves."""
+        pairs = zip(self.track_ids, self.scores, strict=True)
+        people = ", ".join(f"{track_id}: {score:.2f}" for track_id, score in pairs)
+        return f"Poses({len(self)} of {self.skeleton.name}, by id and score {{{people}}})"
+
+    def select(self, which: slice | NDArray[Any]) -> "Poses":
         """The people at these indices (or where this mask is true), in that order."""
         return self.with_arrays(**{name: getattr(self, name)[which] for name in _ARRAYS})
 
-    def with_arrays(self, **arrays: NDArray[Any]) -> "Poses":
+    def with_arrays(self, **arrays: Any) -> "Poses":
         """The same people with other arrays, of the same shapes; nothing is checked."""
         changed = object.__new__(Poses)
-        for name in (*_ARRAYS, "skeleton"):
+        for name in (*_ARRAYS, "skeleton", "image_bgr"):
             value = arrays[name] if name in arrays else getattr(self, name)
             object.__setattr__(changed, name, value)
         return changed
+
+    def joined(self, others: "Poses") -> "Poses":
+        """These people and then those, of the same skeleton."""
+        pairs = {name: (getattr(self, name), getattr(others, name)) for name in _ARRAYS}
+        return self.with_arrays(**{name: np.concatenate(pair) for name, pair in pairs.items()})
+
+    # -- the keypoints -----------------------------------------------------------------------------
 
     def without_keypoints(self, which: NDArray[np.bool_]) -> "Poses":
         """The same people; these keypoints, (P, K) or (P, 1), are missing."""
@@ -130,13 +173,20 @@ class Poses(Result):
         order = np.tile(np.arange(self.keypoint_scores.shape[1]), (len(self), 1))
         order[people, pairs[marked, 0]], order[people, pairs[marked, 1]] = pairs[marked].T[::-1]
         each = np.arange(len(self))[:, None]
-        places = "keypoints_xy", "keypoint_scores", "covariance_px2", "keypoint_states"
-        return self.with_arrays(**{name: getattr(self, name)[each, order] for name in places})
+        return self.with_arrays(
+            **{name: getattr(self, name)[each, order] for name in _OF_KEYPOINTS}
+        )
 
-    def joined(self, others: "Poses") -> "Poses":
-        """These people and then those, of the same skeleton."""
-        pairs = {name: (getattr(self, name), getattr(others, name)) for name in _ARRAYS}
-        return self.with_arrays(**{name: np.concatenate(pair) for name, pair in pairs.items()})
+    def in_source_pixels(self, scale_xy: tuple[float, float]) -> "Poses":
+        """The same people where an image of ``scale_xy`` times the size has pixels of its own."""
+        if scale_xy == (1.0, 1.0):
+            return self
+        scale = np.array(scale_xy)
+        return self.with_arrays(
+            keypoints_xy=(self.keypoints_xy + 0.5) / scale - 0.5,
+            boxes_xyxy=self.boxes_xyxy / np.tile(scale, 2),
+            covariance_px2=self.covariance_px2 / np.outer(scale, scale),
+        )
 
     def in_frame(self, size_wh: tuple[int, int]) -> "Poses":
         """The same people with the keypoints outside a frame of ``size_wh`` marked as such."""
@@ -153,21 +203,153 @@ class Poses(Result):
         trace = self.covariance_px2[..., 0, 0] + self.covariance_px2[..., 1, 1]
         return np.sqrt(np.where(trace >= 0, trace / 2, np.nan))
 
+    def visible(self, score_threshold: float = WEAK_SCORE) -> NDArray[np.bool_]:
+        """Which keypoints count, (P, K): there, and scored no lower than the threshold."""
+        there = np.isfinite(self.keypoints_xy).all(axis=-1) & (self.keypoint_scores > 0)
+        visible: NDArray[np.bool_] = there & (self.keypoint_scores >= score_threshold)
+        return visible
+
+    # -- for people and other programs -------------------------------------------------------------
+
+    def plot(
+        self,
+        image_bgr: ImageBgr | None = None,
+        *,
+        score_threshold: float = WEAK_SCORE,
+        boxes: bool = False,
+        uncertainty: bool = False,
+    ) -> ImageBgr:
+        """The people drawn into a copy of the image, blue first.
+
+        Parameters
+        ----------
+        image_bgr : uint8 (H, W, 3), optional
+            The image; left out, the one that they were found in.
+        score_threshold : float
+            Keypoints below it are left out.
+        boxes, uncertainty : bool
+            Draws boxes too, and ellipses that hold 39 and 86 % of the errors.
+
+        Raises
+        ------
+        UsageError
+            When no image is known.
+        """
+        from livepose.drawing import draw_poses
+
+        image_bgr = self.image_bgr if image_bgr is None else image_bgr
+        if image_bgr is None:
+            raise UsageError("plot: these poses do not know their image; use plot(image_bgr)")
+        return draw_poses(
+            image_bgr.copy(),
+            self,
+            score_threshold=score_threshold,
+            show_boxes=boxes,
+            show_uncertainty=uncertainty,
+        )
+
+    def save(self, path: str | Path, **how: Any) -> Path:
+        """Writes a drawn image, ``.json`` (``to_dict``) or ``.csv`` (``to_table``), by its name.
+
+        What is there already is replaced; ``how`` is as for ``plot``.
+
+        Raises
+        ------
+        UsageError
+            When the name ends in something else, or no image is known.
+        SinkError
+            When the file cannot be written.
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix == ".json":
+            content = json.dumps(self.to_dict()).encode()
+        elif suffix == ".csv":
+            table, text = self.to_table(), io.StringIO()
+            rows = zip(*(column.tolist() for column in table.values()), strict=True)
+            csv.writer(text, lineterminator="\n").writerows([list(table), *rows])
+            content = text.getvalue().encode()
+        elif suffix in IMAGES:
+            content = cv2.imencode(suffix, self.plot(**how))[1].tobytes()
+        else:
+            known = ", ".join((*IMAGES, ".json", ".csv"))
+            wanted = f"expected a file name that ends in {known}"
+            raise UsageError(f"save: {wanted}, got {path.name!r}")
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise SinkError(f"cannot write {path}: {error.strerror or error}") from None
+        return path
+
+    def to_table(self) -> dict[str, NDArray[Any]]:
+        """The columns of a table with one row for each keypoint of each person.
+
+        They are those of ``--csv``: ``pandas.DataFrame(poses.to_table())`` and
+        ``polars.DataFrame(poses.to_table())`` take them.
+        """
+        from livepose.results.tables import keypoint_table
+
+        table = keypoint_table((0, 0.0, ""), self)
+        return {name: table[name] for name in table if name not in ("frame", "time_s", "name")}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers in the form of one JSON line: ``{"people": [...]}``, null for missing."""
-        return {"people": [self._person(index) for index in range(len(self))]}
+        return {"people": [person._entry() for person in self]}
 
-    def _person(self, index: int) -> dict[str, Any]:
+    def _entry(self) -> dict[str, Any]:
+        """The first person, as in ``to_dict``."""
         arrays = self.keypoints_xy, self.keypoint_scores, self.sigma_px
-        keypoints = zip(*(array[index].tolist() for array in arrays), strict=True)
+        keypoints = zip(*(array[0].tolist() for array in arrays), strict=True)
         return {
-            "id": int(self.track_ids[index]),
-            "box_xyxy": [round(edge, 2) for edge in self.boxes_xyxy[index].tolist()],
-            "score": round(float(self.scores[index]), 4),
+            "id": int(self.track_ids[0]),
+            "box_xyxy": [round(edge, 2) for edge in self.boxes_xyxy[0].tolist()],
+            "score": round(float(self.scores[0]), 4),
             "keypoints": [_keypoint(x, y, score, sigma) for (x, y), score, sigma in keypoints],
-            "states": [KeypointState(state).word for state in self.keypoint_states[index]],
-            "covariance_px2": [_spread(one) for one in self.covariance_px2[index]],
+            "states": [KeypointState(state).word for state in self.keypoint_states[0]],
+            "covariance_px2": [_spread(*one) for one in self.covariance_px2[0].tolist()],
         }
+
+    def to_supervision(self, *, score_threshold: float = WEAK_SCORE) -> Any:
+        """The same people as ``supervision.KeyPoints`` (needs supervision 0.29 or newer).
+
+        ``data["covariance"]`` is float32 (N, K, 2, 2) in px², NaN where unknown, as supervision's
+        ellipse annotators take it; ``data["track_id"]`` is who it is. Keypoints below the threshold
+        are not ``visible``, and those that are not there lie at 0, 0, supervision's own sign.
+        """
+        try:
+            import supervision
+        except ImportError as error:
+            raise ImportError(
+                "to_supervision needs the package supervision: pip install 'supervision>=0.29'"
+            ) from error
+        return supervision.KeyPoints(
+            xy=np.nan_to_num(self.keypoints_xy).astype(np.float32),
+            class_id=np.zeros(len(self), dtype=int),
+            keypoint_confidence=self.keypoint_scores.astype(np.float32),
+            detection_confidence=self.scores.astype(np.float32),
+            visible=self.visible(score_threshold),
+            data={
+                "track_id": self.track_ids.copy(),
+                "covariance": self.covariance_px2.astype(np.float32),
+            },
+        )
+
+    def _repr_html_(self) -> str:
+        """The image with the people in it, where it is known, above a table of them."""
+        image = ""
+        if self.image_bgr is not None:
+            drawn = self.plot()
+            times = min(1.0, LARGEST_SIDE_IN_HTML_PX / max(drawn.shape[:2]))
+            small = cv2.resize(drawn, None, fx=times, fy=times, interpolation=cv2.INTER_AREA)
+            text = base64.b64encode(cv2.imencode(".jpg", small)[1].tobytes()).decode()
+            image = f'<img src="data:image/jpeg;base64,{text}">'
+        name = html.escape(self.skeleton.name)
+        rows = f"<tr><th>id<th>score<th>box x1, y1, x2, y2<th>keypoints of {name}"
+        columns = self.track_ids, self.scores, self.boxes_xyxy, self.visible().sum(axis=1)
+        for track_id, score, edges, seen in zip(*columns, strict=True):
+            box = ", ".join(f"{edge:.0f}" for edge in edges)
+            rows += f"<tr><td>{track_id}<td>{score:.2f}<td>{box}<td>{seen}"
+        return f"{image}<table>{rows}</table>"
 
 
 def _plain(values: NDArray[np.floating]) -> Floats:
@@ -176,15 +358,13 @@ def _plain(values: NDArray[np.floating]) -> Floats:
 
 
 def _keypoint(x: float, y: float, score: float, sigma_px: float) -> list[Any] | None:
-    if not np.isfinite([x, y]).all():
+    if not math.isfinite(x + y):
         return None
-    sigma = round(sigma_px, 3) if np.isfinite(sigma_px) else None
+    sigma = round(sigma_px, 3) if math.isfinite(sigma_px) else None
     return [round(x, 2), round(y, 2), round(score, 4), sigma]
 
 
-def _spread(covariance_px2: Floats) -> list[float] | None:
+def _spread(x_px2: list[float], y_px2: list[float]) -> list[float] | None:
     """xx, xy and yy of a covariance: all that there is to its ellipse."""
-    if not np.isfinite(covariance_px2).all():
-        return None
-    (xx, xy), (_, yy) = covariance_px2.tolist()
-    return [round(xx, 3), round(xy, 3), round(yy, 3)]
+    numbers = *x_px2, y_px2[1]
+    return [round(one, 3) for one in numbers] if math.isfinite(sum(numbers)) else None

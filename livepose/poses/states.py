@@ -11,6 +11,9 @@ from livepose.compiled import kernel
 Floats = NDArray[np.float64]
 States = NDArray[np.uint8]
 
+WEAK_SCORE = 0.2
+"""A keypoint that scores less is hardly believed, and is not drawn unless asked for."""
+
 
 class KeypointState(IntEnum):
     """How a keypoint came to be where it is."""
@@ -39,9 +42,7 @@ WEAK, OUTSIDE = int(KeypointState.WEAK), int(KeypointState.OUTSIDE)
 
 
 @kernel
-def fill_states(
-    keypoints_xy: Floats, keypoint_scores: Floats, weak_score: float, states: States
-) -> None:
+def fill_states(keypoints_xy: Floats, keypoint_scores: Floats, states: States) -> None:
     """Seen, weak or missing, as positions (P, K, 2) and scores (P, K) say, into (P, K)."""
     for p in range(states.shape[0]):
         for k in range(states.shape[1]):
@@ -49,7 +50,7 @@ def fill_states(
             if not (math.isfinite(x) and math.isfinite(y)):
                 states[p, k] = MISSING
             else:
-                states[p, k] = WEAK if keypoint_scores[p, k] < weak_score else SEEN
+                states[p, k] = WEAK if keypoint_scores[p, k] < WEAK_SCORE else SEEN
 
 
 @kernel

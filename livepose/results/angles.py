@@ -25,30 +25,29 @@ from livepose.skeletons import Skeleton
 Floats = NDArray[np.float64]
 
 _SIDES = ("left", "right")
-_LIMBS = {
-    "shank": ("knee", "ankle"),
-    "thigh": ("hip", "knee"),
-    "arm": ("shoulder", "elbow"),
-    "forearm": ("elbow", "wrist"),
-}
 _SEGMENTS: dict[str, tuple[str, str]] = {
-    **{
-        f"{side}_{name}": (f"{side}_{start}", f"{side}_{end}")
-        for name, (start, end) in _LIMBS.items()
-        for side in _SIDES
-    },
+    f"{side}_{name}": (f"{side}_{start}", f"{side}_{end}")
+    for name, start, end in (
+        ("shank", "knee", "ankle"),
+        ("thigh", "hip", "knee"),
+        ("arm", "shoulder", "elbow"),
+        ("forearm", "elbow", "wrist"),
+    )
+    for side in _SIDES
+}
+"""From where to where each segment points."""
+_SEGMENTS |= {
     "pelvis": ("right_hip", "left_hip"),
     "shoulders": ("right_shoulder", "left_shoulder"),
     "trunk": ("mid_hip", "neck"),
 }
-"""From where to where each segment points."""
 _JOINTS = {
-    f"{side}_{joint}": (first.format(side), second.format(side), offset_deg)
+    f"{side}_{joint}": (f"{side}_{first}", second.format(side), offset_deg)
     for joint, first, second, offset_deg in (
-        ("knee", "{}_thigh", "{}_shank", 0.0),
-        ("hip", "{}_thigh", "trunk", 180.0),
-        ("shoulder", "{}_arm", "trunk", 180.0),
-        ("elbow", "{}_forearm", "{}_arm", 0.0),
+        ("knee", "thigh", "{}_shank", 0.0),
+        ("hip", "thigh", "trunk", 180.0),
+        ("shoulder", "arm", "trunk", 180.0),
+        ("elbow", "forearm", "{}_arm", 0.0),
     )
     for side in _SIDES
 }
@@ -63,6 +62,8 @@ LARGEST_SIGMA_DEG = 180.0 / np.sqrt(3.0)
 """Of an angle about which nothing is known."""
 _LABEL_SHARE, _LABEL_RANGE_PX = 0.035, (7.0, 16.0)
 """How tall numbers are: a share of the person's box, and its limits."""
+_OUTLINED = ((-1, 0, 0.0), (1, 0, 0.0), (0, -1, 0.0), (0, 1, 0.0), (0, 0, 255.0))
+"""White with a black edge is read on any ground."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,7 @@ class Angles:
 
 
 class AngleMeter:
-    """Measures the angles of people, without jumps of a turn as long as they are followed.
-
-    Examples
-    --------
-    >>> meter = AngleMeter()
-    >>> meter(Poses.empty()).degrees.shape
-    (0, 19)
-    """
+    """Measures the angles of people, without jumps of a turn as long as they are followed."""
 
     def __init__(self) -> None:
         self._last: dict[int, Floats] = {}
@@ -190,9 +184,7 @@ def draw_angles(
             degrees = angles.degrees[person, NAMES.index(name)]
             if np.isfinite(degrees) and poses.keypoint_scores[person, joint] >= score_threshold:
                 x, y = poses.keypoints_xy[person, joint].tolist()
-                left, base = x + tall_px * 0.6, y + tall_px / 2
-                for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):  # readable on any ground
-                    at = left + dx, base + dy
-                    put_text(image_bgr, f"{degrees:.0f}", at, tall_px, (0.0, 0.0, 0.0))
-                put_text(image_bgr, f"{degrees:.0f}", (left, base), tall_px, (255.0, 255.0, 255.0))
+                for dx, dy, grey in _OUTLINED:
+                    at = x + tall_px * 0.6 + dx, y + tall_px / 2 + dy
+                    put_text(image_bgr, f"{degrees:.0f}", at, tall_px, (grey, grey, grey))
     return image_bgr

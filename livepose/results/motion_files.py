@@ -15,17 +15,21 @@ from livepose.poses import Poses
 from livepose.results.angles import NAMES, AngleMeter
 from livepose.sinks.annotations import MIDPOINTS
 from livepose.sinks.files import write_whole
-from livepose.sinks.sink import Sink, check_writable, refuse_existing
-from livepose.skeletons import Skeleton
+from livepose.sinks.sink import Sink, check_file, refuse_existing
 
 Floats = NDArray[np.float64]
 
 LONGEST_GAP_S = 0.25
 """What is missing for longer is not filled in, and no line is drawn across it."""
 _LONGEST_TRACK_S = 7 * 24 * 3600.0
+_LIMBS = (
+    (("LHip", "LKnee"), ("RHip", "RKnee")),
+    (("LKnee", "LAnkle"), ("RKnee", "RAnkle")),
+    (("Hip", "Neck"),),
+)
 _SHOULDER_TO_ANKLE = 0.818 - 0.039
-"""Share of the standing height between ankles and shoulders, along the body: Winter, Biomechanics
-and Motor Control of Human Movement, figure 4.1 (after Drillis and Contini, 1966)."""
+"""Share of the standing height that these have together: Winter, Biomechanics and Motor Control of
+Human Movement, figure 4.1 (after Drillis and Contini, 1966)."""
 
 
 class _MotionSink(Sink):
@@ -41,23 +45,22 @@ class _MotionSink(Sink):
         if rate_hz is not None and not 0.0 < rate_hz <= 10_000.0:
             raise UsageError(f"rate: expected above 0 and at most 10000 Hz, got {rate_hz:g}")
         self._path, self._rate_hz = Path(path), rate_hz
+        self._meter = AngleMeter()
         self._tracks: dict[int, list[tuple[float, Floats]]] = {}
         self._times_s: list[float] = []
-        self._prefix = f"{self._path.stem}_person"
-        check_writable(self._of(1), overwrite=overwrite)
-        if not overwrite:
-            for path in self._path.parent.iterdir():
-                if path.suffix == self._path.suffix and path.stem.startswith(self._prefix):
-                    refuse_existing(path)
+        check_file(self._of(1), overwrite=overwrite)
+        for one in () if overwrite else self._path.parent.iterdir():
+            if one.name.startswith(f"{self._path.stem}_person") and one.suffix == self._path.suffix:
+                refuse_existing(one)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds the people of one frame."""
         if frame.name is None:
             self._times_s.append(frame.time_s)
-            people = zip(poses.track_ids.tolist(), self._columns(frame, poses), strict=True)
-            for track_id, columns in people:
+            columns = self._columns(frame, poses)
+            for track_id, own in zip(poses.track_ids.tolist(), columns, strict=True):
                 if track_id > 0:
-                    self._tracks.setdefault(track_id, []).append((frame.time_s, columns.copy()))
+                    self._tracks.setdefault(track_id, []).append((frame.time_s, own.copy()))
 
     def close(self) -> None:
         """Writes the files; a second call does nothing."""
@@ -71,7 +74,7 @@ class _MotionSink(Sink):
                 write_whole(path, "\n".join(self._lines(path.name, even_s, even, rate_hz)) + "\n")
 
     def _of(self, track_id: int) -> Path:
-        return self._path.with_name(f"{self._prefix}{track_id}{self._path.suffix}")
+        return self._path.with_name(f"{self._path.stem}_person{track_id}{self._path.suffix}")
 
     def _columns(self, frame: Frame, poses: Poses) -> Floats:
         """What is collected of each person of a frame, (P, ...)."""
@@ -109,15 +112,22 @@ class TrcSink(_MotionSink):
         # Metres need square pixels, the others are the source's.
         own = poses if self._height_m else poses.in_source_pixels(frame.scale_xy)
         self._image_px = frame.size_wh[1]
-        self._names, markers_xy = _markers(poses.skeleton, own.keypoints_xy)
+        keypoints, markers_xy = poses.skeleton.keypoints, own.keypoints_xy
+        self._names = [_marker_name(one) for one in keypoints]
+        for name, middle in (("Hip", "mid_hip"), ("Neck", "neck")):
+            if set(MIDPOINTS[middle]) <= set(keypoints):
+                ends = [keypoints.index(part) for part in MIDPOINTS[middle]]
+                between = own.keypoints_xy[:, ends].mean(axis=1, keepdims=True)
+                markers_xy = np.concatenate([markers_xy, between], axis=1)
+                self._names.append(name)
         return markers_xy
 
     def close(self) -> None:
         """Writes the files; UsageError for metres when nobody's whole body was seen."""
         if self._height_m is not None and self._tracks:
             tracks = sorted(self._tracks.values(), key=len, reverse=True)
-            heights_px = (_standing_height_px(self._names, track) for track in tracks)
-            tall_px = next((height for height in heights_px if height is not None), None)
+            heights_px = [self._standing_height_px(track) for track in tracks]
+            tall_px = next((one for one in heights_px if np.isfinite(one)), None)
             if tall_px is None:
                 self._tracks = {}
                 raise UsageError(
@@ -126,6 +136,17 @@ class TrcSink(_MotionSink):
                 )
             self._m_per_px = self._height_m / tall_px
         super().close()
+
+    def _standing_height_px(self, track: list[tuple[float, Floats]]) -> float:
+        """From the median lengths of thigh, shank and trunk; NaN where one was never seen."""
+        markers_xy = np.array([xy for _, xy in track])
+        tall_px = 0.0
+        for limbs in _LIMBS:
+            first, last = np.array([[self._names.index(one) for one in limb] for limb in limbs]).T
+            lengths_px = np.linalg.norm(markers_xy[:, last] - markers_xy[:, first], axis=2)
+            known_px = lengths_px[np.isfinite(lengths_px)]
+            tall_px += float(np.median(known_px)) if len(known_px) else np.nan
+        return tall_px / _SHOULDER_TO_ANKLE
 
     def _lines(self, name: str, times_s: Floats, columns: Floats, rate_hz: float) -> list[str]:
         units, rate, count = "px", f"{rate_hz:.10g}", len(columns)
@@ -147,14 +168,21 @@ class TrcSink(_MotionSink):
         ]
 
 
+def _marker_name(keypoint: str) -> str:
+    """As OpenSim's users write them: left_knee -> LKnee, nose -> Nose, head_top -> HeadTop."""
+    side, _, rest = keypoint.partition("_")
+    if side in ("left", "right"):
+        return side[0].upper() + rest.capitalize()
+    return "".join(part.capitalize() for part in keypoint.split("_"))
+
+
+def _trc_cells(xy: list[float]) -> str:
+    """x, y, z of a marker; z is 0 in an image."""
+    return f"{xy[0]:.5f}\t{xy[1]:.5f}\t0.00000" if np.isfinite(xy).all() else "\t\t"
+
+
 class MotSink(_MotionSink):
     """Angles in degrees, by the names of ``--angles``; what is missing is ``nan``."""
-
-    def __init__(
-        self, path: str | Path, rate_hz: float | None = None, *, overwrite: bool = False
-    ) -> None:
-        super().__init__(path, rate_hz, overwrite=overwrite)
-        self._meter = AngleMeter()
 
     def _columns(self, frame: Frame, poses: Poses) -> Floats:
         return self._meter(poses).degrees
@@ -170,58 +198,11 @@ class MotSink(_MotionSink):
         ]
 
 
-def _trc_cells(xy: list[float]) -> str:
-    """x, y, z of a marker; z is 0 in an image."""
-    return f"{xy[0]:.5f}\t{xy[1]:.5f}\t0.00000" if np.isfinite(xy).all() else "\t\t"
-
-
-def _markers(skeleton: Skeleton, keypoints_xy: Floats) -> tuple[list[str], Floats]:
-    """Names as OpenSim's users write them, and positions (P, M, 2)."""
-    names = [_marker_name(name) for name in skeleton.keypoints]
-    for name, middle in (("Hip", "mid_hip"), ("Neck", "neck")):
-        if set(MIDPOINTS[middle]) <= set(skeleton.keypoints):
-            which = [skeleton.keypoints.index(part) for part in MIDPOINTS[middle]]
-            between = keypoints_xy[:, which].mean(axis=1, keepdims=True)
-            keypoints_xy, names = np.concatenate([keypoints_xy, between], axis=1), [*names, name]
-    return names, keypoints_xy
-
-
-def _marker_name(keypoint: str) -> str:
-    """left_knee -> LKnee, nose -> Nose, head_top -> HeadTop."""
-    side, _, rest = keypoint.partition("_")
-    if side in ("left", "right"):
-        return side[0].upper() + rest.capitalize()
-    return "".join(part.capitalize() for part in keypoint.split("_"))
-
-
-def _standing_height_px(names: list[str], track: list[tuple[float, Floats]]) -> float | None:
-    """How tall somebody would stand, from the median lengths of shank, thigh and trunk.
-
-    None where one of them was never seen.
-    """
-    markers_xy = np.array([xy for _, xy in track])
-    tall_px = 0.0
-    for limbs in (
-        (("LHip", "LKnee"), ("RHip", "RKnee")),
-        (("LKnee", "LAnkle"), ("RKnee", "RAnkle")),
-        (("Hip", "Neck"),),
-    ):
-        ends = np.array([[names.index(one) for one in limb] for limb in limbs])
-        lengths_px = np.linalg.norm(markers_xy[:, ends[:, 1]] - markers_xy[:, ends[:, 0]], axis=2)
-        if not np.isfinite(lengths_px).any():
-            return None
-        tall_px += float(np.nanmedian(lengths_px))
-    return tall_px / _SHOULDER_TO_ANKLE
-
-
 def resample(times_s: Floats, values: Floats, rate_hz: float) -> tuple[Floats, Floats]:
     """Values (T, ...) at whole multiples of 1 / rate between the first and last time, by lines.
 
     A value lies between two known ones that are at most ``LONGEST_GAP_S`` apart (or two steps of
     the rate), or is NaN.
-
-    >>> resample(np.array([0.0, 0.1]), np.array([[0.0], [1.0]]), 20.0)[1].ravel().tolist()
-    [0.0, 0.5, 1.0]
     """
     if times_s[-1] - times_s[0] > _LONGEST_TRACK_S:
         raise DataError(f"a track of {times_s[-1] - times_s[0]:.0f} s is too long to be resampled")
@@ -232,18 +213,18 @@ def resample(times_s: Floats, values: Floats, rate_hz: float) -> tuple[Floats, F
     result = np.full((len(even_s), columns.shape[1]), np.nan)
     for column, known in enumerate(np.isfinite(columns).T):
         if known.any():
-            longest_s = max(LONGEST_GAP_S, 2 / rate_hz)
-            result[:, column] = _between(even_s, times_s[known], columns[known, column], longest_s)
+            own_s = times_s[known]
+            after = np.clip(np.searchsorted(own_s, even_s), 0, len(own_s) - 1)
+            after_s, before_s = own_s[after], own_s[np.maximum(after - 1, 0)]
+            close = np.minimum(np.abs(even_s - before_s), np.abs(even_s - after_s)) < 1e-6
+            close |= (
+                (even_s >= before_s)
+                & (even_s <= after_s)
+                & (after_s - before_s <= max(LONGEST_GAP_S, 2 / rate_hz))
+            )
+            lines = np.interp(even_s, own_s, columns[known, column])
+            result[:, column] = np.where(close, lines, np.nan)
     return even_s, result.reshape(len(even_s), *values.shape[1:])
-
-
-def _between(even_s: Floats, times_s: Floats, values: Floats, longest_s: float) -> Floats:
-    after = np.clip(np.searchsorted(times_s, even_s), 0, len(times_s) - 1)
-    before = np.maximum(after - 1, 0)
-    on_one = np.minimum(np.abs(even_s - times_s[before]), np.abs(even_s - times_s[after])) < 1e-6
-    inside = (even_s >= times_s[before]) & (even_s <= times_s[after])
-    filled = inside & (times_s[after] - times_s[before] <= longest_s)
-    return np.where(on_one | filled, np.interp(even_s, times_s, values), np.nan)
 
 
 def median_rate_hz(times_s: Floats) -> float:

@@ -15,7 +15,7 @@ from livepose.errors import DataError, UsageError
 from livepose.results.motion_files import LONGEST_GAP_S, median_rate_hz
 from livepose.results.reading import Results
 from livepose.results.tables import Table
-from livepose.sinks.files import write_whole
+from livepose.sinks.files import as_utf8, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,10 +31,12 @@ _BAND_SIGMAS = 2.0
 _SPEED_OVER_S = 0.1
 """Speeds are slopes of lines through so much time around each moment, or three frames."""
 _POSITIONS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
-_ANGLES = (("knee", "hip"), ("elbow", "shoulder"))
+_ANGLES = (
+    ("left_knee", "right_knee", "left_hip", "right_hip"),
+    ("left_elbow", "right_elbow", "left_shoulder", "right_shoulder"),
+)
 _LABELS = ("x (px)", "y (px)", "speed (px/s)", "knee, hip (°)", "elbow, shoulder (°)")
 _COLOURS = {"left": "#0072b2", "right": "#d55e00"}  # told apart by everybody
-_DASHES = ("-", "--")
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,18 @@ def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
     """
     from matplotlib.figure import Figure
 
-    people = chosen_ids(results, ids)
+    people = _chosen_ids(results, ids)
     figure = Figure(figsize=(1.5 + 5.5 * len(people), 12), layout="constrained")
     axes = figure.subplots(len(_LABELS), len(people), squeeze=False, sharex="col")
-    angles = results.angles()
+    table = results.angles()
     for column, person in zip(axes.T, people, strict=True):
-        _draw_person(column, results, angles, person)
+        x, y = (positions(results, person, at) for at in (0, 1))
+        speeds = [speed(*pair) for pair in zip(x, y, strict=True)]
+        angles = ([_angle(table, person, name) for name in names] for names in _ANGLES)
+        for axis, several in zip(column, (x, y, speeds, *angles), strict=True):
+            _draw(axis, several)
+        column[1].invert_yaxis()  # y goes down in an image
+        column[2].set_ylim(bottom=0.0)
         column[0].set_title(f"person {person}")
         column[-1].set_xlabel("time (s)")
     for row, label in zip(axes, _LABELS, strict=True):
@@ -77,8 +85,7 @@ def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
     return figure
 
 
-def chosen_ids(results: Results, ids: Sequence[int]) -> list[int]:
-    """Who is shown."""
+def _chosen_ids(results: Results, ids: Sequence[int]) -> list[int]:
     known = results.ids
     if not known:
         source = results.header.get("source")
@@ -91,49 +98,30 @@ def chosen_ids(results: Results, ids: Sequence[int]) -> list[int]:
     return list(ids) or sorted(longest[:_MOST_PEOPLE])
 
 
-def _draw_person(column: Sequence["Axes"], results: Results, angles: Table, person: int) -> None:
-    """The five plots of one person."""
-    places = [positions(results, person, at) for at in (0, 1)]
-    speeds = [speed(x, y) for x, y in zip(*places, strict=True)]
-    for axis, several in zip(column, (*places, speeds), strict=False):
-        for one in several:
-            _draw_series(axis, one, _DASHES["ankle" in one.name])
-    for axis, joints in zip(column[3:], _ANGLES, strict=True):
-        for dash, joint in zip(_DASHES, joints, strict=True):
-            for name in (f"left_{joint}", f"right_{joint}"):
-                rows = (angles["id"] == person) & (angles["angle"] == name)
-                values = (angles[one][rows] for one in ("time_s", "deg", "sigma_deg"))
-                _draw_series(axis, Series(name, *values), dash)
-    for axis in column:
-        axis.grid(alpha=0.3)
-        axis.margins(x=0)
-        _fit_lines(axis)
-    column[1].invert_yaxis()  # y goes down in an image
-    column[2].set_ylim(bottom=0.0)
+def _draw(axis: "Axes", several: Sequence[Series]) -> None:
+    """Lines with their bands, broken where there is nothing; they fill the plot, bands are cut."""
+    axis.margins(x=0, y=0.15)
+    axis.grid(alpha=0.3)
+    bands = []
+    for place, one in enumerate(several):
+        gaps = np.flatnonzero(np.diff(one.time_s) > LONGEST_GAP_S) + 1
+        time_s, value, sigma = (
+            np.insert(values.astype(float), gaps, np.nan)
+            for values in (one.time_s, one.value, one.sigma)
+        )
+        label = one.name.replace("_", " ")
+        colour, dash = _COLOURS[label.partition(" ")[0]], "-" if place < 2 else "--"
+        axis.plot(time_s, value, dash, color=colour, lw=1.1, label=label)
+        reach = _BAND_SIGMAS * sigma
+        bands.append((time_s, value - reach, value + reach, colour))
+    axis.set_ylim(axis.get_ylim())  # from here on it stays
+    for time_s, lowest, highest, colour in bands:
+        axis.fill_between(time_s, lowest, highest, color=colour, alpha=0.1, lw=0)
 
 
-def _draw_series(axis: "Axes", series: Series, dash: str) -> None:
-    """A line with its band, broken where there is nothing."""
-    gaps = np.flatnonzero(np.diff(series.time_s) > LONGEST_GAP_S) + 1
-    time_s, value, sigma = (
-        np.insert(values.astype(float), gaps, np.nan)
-        for values in (series.time_s, series.value, series.sigma)
-    )
-    label = series.name.replace("_", " ")
-    colour = _COLOURS[label.partition(" ")[0]]
-    axis.plot(time_s, value, dash, color=colour, lw=1.1, label=label)
-    reach = _BAND_SIGMAS * sigma
-    axis.fill_between(time_s, value - reach, value + reach, color=colour, alpha=0.1, lw=0)
-
-
-def _fit_lines(axis: "Axes") -> None:
-    """Lets the lines fill the plot; wide bands are cut."""
-    lines = [np.asarray(line.get_ydata(), dtype=float) for line in axis.get_lines()]
-    values = np.concatenate([np.empty(0), *lines])
-    values = values[np.isfinite(values)]
-    if len(values):
-        margin = max(0.15 * float(np.ptp(values)), 1.0)
-        axis.set_ylim(values.min() - margin, values.max() + margin)
+def _angle(table: Table, person: int, name: str) -> Series:
+    rows = (table["id"] == person) & (table["angle"] == name)
+    return Series(name, *(table[one][rows] for one in ("time_s", "deg", "sigma_deg")))
 
 
 def positions(results: Results, person: int, at: int) -> list[Series]:
@@ -150,14 +138,14 @@ def positions(results: Results, person: int, at: int) -> list[Series]:
 
 def speed(x: Series, y: Series) -> Series:
     """How fast a keypoint moves: slopes over a tenth of a second, with their deviation."""
-    (vx, sx), (vy, sy) = slopes(x), slopes(y)
+    (vx, sx), (vy, sy) = _slopes(x), _slopes(y)
     value = np.hypot(vx, vy)
     with np.errstate(invalid="ignore", divide="ignore"):
         sigma = np.where(value > 0, np.hypot(vx * sx, vy * sy) / value, np.hypot(sx, sy))
     return Series(x.name, x.time_s, value, sigma)
 
 
-def slopes(series: Series) -> tuple[Array, Array]:
+def _slopes(series: Series) -> tuple[Array, Array]:
     """Slope of the line of least squares through the values around each, and its deviation."""
     times_s = series.time_s
     half_s = max(_SPEED_OVER_S / 2, 1.0 / median_rate_hz(times_s)) + 1e-9
@@ -193,8 +181,8 @@ def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
     data = file.getvalue()
     if form == "html":
         said, image = html.escape(title), base64.b64encode(data).decode()
-        data = (
+        data = as_utf8(
             f'<!doctype html><meta charset="utf-8"><title>{said}</title>\n'
             f'<img alt="{said}" style="max-width:100%" src="data:image/png;base64,{image}">\n'
-        ).encode(errors="backslashreplace")
+        )
     write_whole(path, data)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -75,26 +74,11 @@ class Results:
         _, starts = np.unique(self.frame, return_index=True)
         groups = np.split(np.arange(len(self)), starts[1:])
         measured = [meter(square.select(rows), tracked=self.is_tracked) for rows in groups]
-        degrees = np.concatenate([one.degrees for one in measured])
-        sigma = np.concatenate([one.sigma_deg for one in measured])
-        angles = Angles(degrees, sigma)
+        angles = Angles(
+            np.concatenate([one.degrees for one in measured]),
+            np.concatenate([one.sigma_deg for one in measured]),
+        )
         return angle_table((self.frame, self.time_s, self.name), self.poses, angles)
-
-    def to_pandas(self, table: str = "keypoints") -> Any:
-        """``keypoints`` or ``angles`` as a ``pandas.DataFrame`` (needs pandas)."""
-        return self._data_frame("pandas", table)
-
-    def to_polars(self, table: str = "keypoints") -> Any:
-        """``keypoints`` or ``angles`` as a ``polars.DataFrame`` (needs polars)."""
-        return self._data_frame("polars", table)
-
-    def _data_frame(self, library: str, table: str) -> Any:
-        if table not in ("keypoints", "angles"):
-            raise ValueError(f"table: expected 'keypoints' or 'angles', got {table!r}")
-        try:
-            return import_module(library).DataFrame(getattr(self, table)())
-        except ImportError as error:
-            raise ImportError(f"this needs the package {library}: pip install {library}") from error
 
 
 def read(path: str | Path) -> Results:
@@ -111,11 +95,11 @@ def read(path: str | Path) -> Results:
     --------
     >>> results = read("out.jsonl")                                 # doctest: +SKIP
     >>> results.poses.keypoints_xy[results.poses.track_ids == 1]    # doctest: +SKIP
-    >>> results.to_pandas("angles")                                 # doctest: +SKIP
+    >>> pandas.DataFrame(results.angles())                          # doctest: +SKIP
     """
     path = Path(path)
     lines = _lines(path)
-    header = next(lines, (1, None))[1]
+    header = next(lines, None)
     header = header.get("livepose") if isinstance(header, dict) else None
     if not isinstance(header, dict):
         raise DataError(f"{path} does not begin with the header that --json writes{_ADVICE}")
@@ -124,31 +108,31 @@ def read(path: str | Path) -> Results:
             f"{path} has format {header.get('format')!r}; this livepose reads {FORMAT_VERSION}: "
             "update it"
         )
-    rows: list[tuple[int, float, str, Mapping[str, Any]]] = []
+    places: list[tuple[int, float, str]] = []
+    people: list[Mapping[str, Any]] = []
     said = "its header does not say what the keypoints are"
     try:
         skeleton = _skeleton(header["skeleton"])
-        for number, record in lines:
+        for number, record in enumerate(lines, start=2):
             said = f"line {number}: expected a frame as --json writes it"
             if "frame" in record:
-                place = (int(record["frame"]), float(record["time_s"]), str(record.get("name", "")))
-                rows += [(*place, person) for person in record["people"]]
+                place = int(record["frame"]), float(record["time_s"]), str(record.get("name", ""))
+                places += [place] * len(record["people"])
+                people += record["people"]
         said = "somebody in it is not in the form of --json"
-        poses = _poses([row[3] for row in rows], skeleton)
+        poses = _poses(people, skeleton)
     except _WRONG as error:
         raise DataError(f"{path}, {said}: {error!r}") from error
-    frame, time_s, name = (np.array([row[at] for row in rows]) for at in range(3))
+    frame, time_s, name = (np.array([place[at] for place in places]) for at in range(3))
     return Results(header, skeleton, frame.astype(np.int64), time_s.astype(float), name, poses)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """Number and value of each line."""
+def _lines(path: Path) -> Iterator[Any]:
+    """The value of each line."""
     try:
         with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith("\n"):
-                    return  # cut off in the middle
-                yield number, json.loads(line)
+            # The last one may be cut off in the middle.
+            yield from (json.loads(line) for line in file if line.endswith("\n"))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -168,21 +152,19 @@ def _poses(people: Sequence[Mapping[str, Any]], skeleton: Skeleton) -> Poses:
         return Poses.empty(skeleton)
     joints = len(skeleton.keypoints)
     fields = 4 if "states" in people[0] else 3  # slim frames have neither sigma nor covariance
-    nothing = [None, None, 0.0, None][:fields]
+    nothing, unknown = [None, None, 0.0, None][:fields], [None] * 3
     points = [[one or nothing for one in person["keypoints"]] for person in people]
-    numbers = _numbers(points, (joints, fields))
-    unknown, all_unknown = [None] * 3, [None] * joints
-    spreads = [
-        [one or unknown for one in person.get("covariance_px2", all_unknown)] for person in people
-    ]
+    spreads = [person.get("covariance_px2", [None] * joints) for person in people]
     states = [[_STATES[word] for word in one["states"]] for one in people if "states" in one]
+    numbers = _numbers(points, (joints, fields))
+    spread = _numbers([[one or unknown for one in each] for each in spreads], (joints, 3))
     return Poses(
         keypoints_xy=numbers[..., :2],
         keypoint_scores=numbers[..., 2],
         boxes_xyxy=_numbers([one["box_xyxy"] for one in people], (4,)),
         scores=_numbers([one["score"] for one in people], ()),
         track_ids=np.array([one["id"] for one in people], dtype=np.int64),
-        covariance_px2=_numbers(spreads, (joints, 3))[..., [0, 1, 1, 2]].reshape(-1, joints, 2, 2),
+        covariance_px2=spread[..., [0, 1, 1, 2]].reshape(-1, joints, 2, 2),
         skeleton=skeleton,
         keypoint_states=np.array(states, dtype=np.uint8),
     )

@@ -5,6 +5,7 @@ What is unknown is NaN, an empty cell, or null.
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from livepose.errors import UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import KeypointState, Poses
 from livepose.results.angles import NAMES, AngleMeter, Angles
-from livepose.sinks.files import LineSink, Rotation, WholeFile
+from livepose.sinks.files import LineSink, Rotation, WholeFile, as_utf8
 from livepose.sinks.sink import Sink, check_file, written
 
 Array = NDArray[Any]
@@ -82,18 +83,21 @@ def beside(path: str | Path) -> Path:
     return path.with_name(f"{path.stem}.angles{path.suffix}")
 
 
-class _Rows:
-    """The rows of each frame: one a keypoint of a person, or one an angle."""
+def _rows(angles: bool) -> Callable[[Frame, Poses], Table]:
+    """What makes the rows of each frame: one a keypoint of a person, or one an angle."""
+    meter = AngleMeter()
 
-    def __init__(self, angles: bool) -> None:
-        self._meter = AngleMeter() if angles else None
-        self.none = self(Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0), Poses.empty())
-
-    def __call__(self, frame: Frame, poses: Poses) -> Table:
+    def rows(frame: Frame, poses: Poses) -> Table:
         place = frame.index, frame.time_s, frame.name or ""
-        if self._meter is None:
-            return keypoint_table(place, poses.in_source_pixels(frame.scale_xy))
-        return angle_table(place, poses, self._meter(poses, tracked=frame.name is None))
+        if angles:
+            return angle_table(place, poses, meter(poses, tracked=frame.name is None))
+        return keypoint_table(place, poses.in_source_pixels(frame.scale_xy))
+
+    return rows
+
+
+def _no_rows(angles: bool) -> Table:
+    return _rows(angles)(Frame(np.zeros((1, 1, 3), np.uint8), 0.0, 0), Poses.empty())
 
 
 class CsvSink(LineSink):
@@ -107,8 +111,8 @@ class CsvSink(LineSink):
         rotation: Rotation | None = None,
         overwrite: bool = False,
     ) -> None:
-        self._rows = _Rows(angles)
-        super().__init__(path, ",".join(self._rows.none) + "\n", rotation, overwrite=overwrite)
+        self._rows = _rows(angles)
+        super().__init__(path, ",".join(_no_rows(angles)) + "\n", rotation, overwrite=overwrite)
 
     def _text(self, frame: Frame, poses: Poses) -> str:
         text = io.StringIO()
@@ -133,11 +137,11 @@ class ParquetSink(Sink):
 
     def __init__(self, path: str | Path, *, angles: bool = False, overwrite: bool = False) -> None:
         self._arrow = _pyarrow()
-        self._rows, self._path = _Rows(angles), Path(path)
+        self._rows, self._path = _rows(angles), Path(path)
         self._waiting: list[Table] = []
         check_file(self._path, overwrite=overwrite)
         self._file = WholeFile(self._path)
-        schema = self._as_arrow([self._rows.none]).schema
+        schema = self._as_arrow([_no_rows(angles)]).schema
         self._table: Any = self._arrow.parquet.ParquetWriter(self._file.file, schema)
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
@@ -171,7 +175,7 @@ class ParquetSink(Sink):
         text = arrow.dictionary(arrow.int32(), arrow.string())
         return arrow.table(
             {
-                name: arrow.array(values.astype(object), arrow.string()).cast(text)
+                name: arrow.array([as_utf8(one) for one in values], arrow.string()).cast(text)
                 if values.dtype.kind in "OU"
                 else arrow.array(values, from_pandas=True)
                 for name, values in columns.items()

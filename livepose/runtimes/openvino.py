@@ -15,7 +15,6 @@ from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from warnings import catch_warnings, simplefilter
 from xml.etree import ElementTree
 
 from livepose.errors import WeightsError
@@ -78,32 +77,6 @@ def compile_options(precision: str = "") -> dict[Any, Any]:
     numbers = {"f32": ov.Type.f32, "int8": ov.Type.f32, "bf16": ov.Type.bf16}
     options = {hint.performance_mode: hint.PerformanceMode.LATENCY}
     return {**options, hint.inference_precision: numbers[precision]} if precision else options
-
-
-def traced(module: Any, example: Any) -> Any:
-    """A torch module that takes images as an OpenVINO model for any number of any size of them.
-
-    By the frontend for torch, not by ``ov.convert_model``, which reports its use over the network.
-    """
-    import torch
-
-    with _telemetry_hidden():
-        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
-    trace: Any = torch.jit.trace
-    # Tracing is many small steps: with several threads they mostly wait for each other.
-    with torch.no_grad(), one_thread(), catch_warnings():
-        simplefilter("ignore")  # the tracer warns of every shape that it sees
-        script = trace(module, example, check_trace=False)
-        frontend = ov.frontend.FrontEndManager().load_by_framework("pytorch")
-        # The decoder has to outlive the conversion.
-        decoder = TorchScriptPythonDecoder(script, example_input=example)
-        model = frontend.convert(frontend.load(decoder))
-    parameter = model.get_parameters()[0]
-    parameter.set_element_type(ov.Type.f32)
-    parameter.set_partial_shape(ov.PartialShape([-1, 3, -1, -1]))
-    model.validate_nodes_and_infer_types()
-    return model
 
 
 @contextmanager

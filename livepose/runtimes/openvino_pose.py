@@ -28,7 +28,7 @@ from livepose.runtimes.store import Store, content_hash
 from livepose.runtimes.verify import PROBES, probe_crops, require_agreement
 from livepose.settings import BEST_STEP_PX
 from livepose.weights import Card
-from livepose.weights.arrays import load_arrays, require_stated
+from livepose.weights.arrays import load_arrays
 from livepose.weights.card import size_of
 
 ov = openvino()
@@ -139,9 +139,8 @@ class PoseNetwork:
 
     def _converted(self) -> Any:
         logger.info("preparing the pose network for OpenVINO (only this once)")
-        tensors = load_arrays(self.path)
-        require_stated(tensors, self.card.sha256, self.path)
-        model = with_bytes_in(pose_graph(tensors, self.card, self.path.name), self.card, 0)
+        graph = pose_graph(load_arrays(self.path), self.card, self.path.name)
+        model = with_bytes_in(graph, self.card, 0)
         if self._free:
             model.reshape([-1, -1, -1, 3])
         return model

@@ -25,17 +25,13 @@ _VISIBILITY[[KeypointState.SEEN, KeypointState.PROPAGATED]] = 2
 _VISIBILITY[[KeypointState.WEAK, KeypointState.PREDICTED]] = 1
 """COCO's flag by state: 0 not labelled, 1 labelled but not visible, 2 visible."""
 
-_BODY_25 = (
+_BODY_25 = (  # but for toes and heels, which livepose does not know
     *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist"),
     *("left_shoulder", "left_elbow", "left_wrist"),
     *("mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle"),
     *("right_eye", "left_eye", "right_ear", "left_ear"),
 )
-_TOES_AND_HEELS = 6  # livepose does not know them
-MIDPOINTS = {
-    "neck": ("left_shoulder", "right_shoulder"),
-    "mid_hip": ("left_hip", "right_hip"),
-}
+MIDPOINTS = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip")}
 """Points that are in the middle of two keypoints."""
 _EMPTY_PARTS = (
     *("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d"),
@@ -53,16 +49,24 @@ class CocoSink(Sink):
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         check_file(Path(path), overwrite=overwrite)
         self._image_id = _ImageIds()
-        self._before = b"[\n"
-        self._file = WholeFile(Path(path))
+        self._file, self._before = WholeFile(Path(path)), b"[\n"
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds the people of one frame."""
         number, is_told = self._image_id(frame)
         image = {"image_id": number} | ({} if is_told else {"file_name": frame.name})
-        for person in poses.in_source_pixels(frame.scale_xy):
-            record = json.dumps(image | _result(person), allow_nan=False)
-            self._file.write(self._before + record.encode())
+        own = poses.in_source_pixels(frame.scale_xy)
+        points = np.concatenate([own.keypoints_xy, own.keypoint_scores[..., None]], axis=2)
+        points[~np.isfinite(own.keypoints_xy).all(axis=2)] = 0.0
+        for person, keypoints in zip(own, points, strict=True):
+            left, top, right, bottom = np.nan_to_num(person.boxes_xyxy[0]).tolist()
+            record = image | {
+                "category_id": _PERSON,
+                "keypoints": [round(value, 3) for value in keypoints.ravel().tolist()],
+                "score": round(float(np.nan_to_num(person.scores[0])), 6),
+                "bbox": [round(value, 3) for value in (left, top, right - left, bottom - top)],
+            }
+            self._file.write(self._before + json.dumps(record, allow_nan=False).encode())
             self._before = b",\n"
 
     def close(self) -> None:
@@ -92,19 +96,6 @@ class _ImageIds:
         return number, found is not None and not is_taken
 
 
-def _result(person: Poses) -> dict[str, Any]:
-    """One person (P = 1) of a results list."""
-    seen = np.isfinite(person.keypoints_xy[0]).all(axis=1)[:, None]
-    points = np.concatenate([person.keypoints_xy[0], person.keypoint_scores[0][:, None]], axis=1)
-    left, top, right, bottom = np.nan_to_num(person.boxes_xyxy[0]).tolist()
-    return {
-        "category_id": _PERSON,
-        "keypoints": [round(float(value), 3) for value in np.where(seen, points, 0.0).ravel()],
-        "score": round(float(np.nan_to_num(person.scores[0])), 6),
-        "bbox": [round(value, 3) for value in (left, top, right - left, bottom - top)],
-    }
-
-
 class CocoDatasetSink(Sink):
     """Writes images and annotations in COCO's keypoint form, with ``track_id`` and ``score``.
 
@@ -125,9 +116,8 @@ class CocoDatasetSink(Sink):
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Adds one image and its people, in the source's own pixels."""
         self._skeleton = poses.skeleton
-        width, height = (
-            round(side / scale) for side, scale in zip(frame.size_wh, frame.scale_xy, strict=True)
-        )
+        (wide, tall), (x, y) = frame.size_wh, frame.scale_xy
+        width, height = round(wide / x), round(tall / y)
         number, _ = self._image_id(frame)
         suffix = Path(frame.name).suffix if frame.name else ".jpg"
         image = {"id": number, "file_name": f"{self._names(frame)}{suffix}"}
@@ -143,9 +133,7 @@ class CocoDatasetSink(Sink):
         if path is None:
             return
         category = {
-            "id": _PERSON,
-            "name": "person",
-            "supercategory": "person",
+            **{"id": _PERSON, "name": "person", "supercategory": "person"},
             "keypoints": list(self._skeleton.keypoints),
             # Keypoints are counted from 1.
             "skeleton": [[first + 1, second + 1] for first, second in self._skeleton.limbs],
@@ -182,8 +170,7 @@ def _annotation(person: Poses, size_wh: tuple[int, int]) -> dict[str, Any]:
 def _flags(person: Poses, size_wh: tuple[int, int]) -> NDArray[np.int64]:
     """COCO's flag of each keypoint of one person (P = 1); 0 outside of the image."""
     xy = person.keypoints_xy[0]
-    with np.errstate(invalid="ignore"):
-        inside = ((xy >= 0) & (xy <= np.array(size_wh) - 1)).all(axis=1)
+    inside = ((xy >= 0) & (xy <= np.array(size_wh) - 1)).all(axis=1)
     return np.where(inside, _VISIBILITY[person.keypoint_states[0]], 0)
 
 
@@ -251,7 +238,7 @@ class OpenPoseSink(FolderSink):
 
 def body_25(person: Poses) -> NDArray[np.float64]:
     """One person (P = 1) as (25, 3): x, y, score; zeros where a point is missing."""
-    points = np.zeros((len(_BODY_25) + _TOES_AND_HEELS, 3))
+    points = np.zeros((25, 3))
     names = {name: index for index, name in enumerate(person.skeleton.keypoints)}
     for row, name in enumerate(_BODY_25):
         parts = MIDPOINTS.get(name, (name,))

@@ -42,11 +42,7 @@ class OutputFile(io.FileIO):
 
 
 def parse_rotation(text: str) -> Rotation:
-    """Limits of bytes and seconds, as ``100MB`` or ``1h`` says them; UsageError for others.
-
-    >>> parse_rotation("100MB")
-    (100000000.0, inf)
-    """
+    """Limits of bytes and seconds, as ``100MB`` or ``1h`` says them; UsageError for others."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(KB|MB|GB|s|m|h|d)", text)
     if found is None or float(found[1]) <= 0:
         raise UsageError(f"--rotate: expected a size or time such as 100MB or 1h, got {text!r}")
@@ -58,24 +54,25 @@ class LineSink(Sink):
     """Writes lines to a file, or to stdout for "-": each is on its way when ``write`` returns.
 
     Each file starts with ``opening``. When the disk fills up in the middle of a line, that line is
-    taken back, so that the file holds whole lines only. Letters that UTF-8 does not know (from
-    old file names) are escaped. With a ``rotation`` a file is put aside when it is large or old
-    enough, and at the start, under its name with the time (UTC).
+    taken back, so that the file holds whole lines only. With a ``rotation`` a file is put aside
+    when it is large or old enough, and at the start, under its name with the time (UTC).
     """
 
     def __init__(
         self, path: str | Path, opening: str, rotation: Rotation | None, *, overwrite: bool
     ) -> None:
-        self._path, self._opening, self._rotation = Path(path), opening, rotation
+        self._path, self._opening, self._overwrite = Path(path), opening, overwrite
+        self._is_rotated = rotation is not None
+        self._most_bytes, self._longest_s = rotation or (math.inf, math.inf)
         self._file: OutputFile | None = None
-        self._start(overwrite)
+        self._start()
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the lines of one frame."""
-        most_bytes, longest_s = self._rotation or (math.inf, math.inf)
-        if self._whole_bytes >= most_bytes or time.monotonic() - self._begun_s >= longest_s:
+        age_s = time.monotonic() - self._begun_s
+        if self._whole_bytes >= self._most_bytes or age_s >= self._longest_s:
             self.close()
-            self._start(overwrite=False)
+            self._start()
         self._put(self._text(frame, poses))
 
     def close(self) -> None:
@@ -88,18 +85,18 @@ class LineSink(Sink):
         """The lines of one frame, each with its newline."""
         raise NotImplementedError
 
-    def _start(self, overwrite: bool) -> None:
+    def _start(self) -> None:
         self._whole_bytes, self._begun_s = 0, time.monotonic()
         if str(self._path) != "-":
-            if self._rotation is not None:
+            if self._is_rotated:
                 _put_aside(self._path)
-            check_file(self._path, overwrite=overwrite)
+            check_file(self._path, overwrite=self._overwrite)
             with written(self._path):
                 self._file = OutputFile(self._path, "w")
         self._put(self._opening)
 
     def _put(self, text: str) -> None:
-        data = text.encode(errors="backslashreplace")
+        data = as_utf8(text)
         if self._file is None:
             _print(data.decode())
             return
@@ -114,17 +111,21 @@ class LineSink(Sink):
         self._whole_bytes += len(data)
 
 
+def as_utf8(text: str) -> bytes:
+    """Letters that UTF-8 does not know, from old file names, are escaped."""
+    return text.encode(errors="backslashreplace")
+
+
 def _put_aside(path: Path) -> None:
     """Renames a file that is there: poses.jsonl -> poses-20260131T235959Z.jsonl."""
-    if not path.is_file():
-        return
-    stem = f"{path.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    target, number = path.with_stem(stem), 1
-    while os.path.lexists(target):
-        number += 1
-        target = path.with_stem(f"{stem}-{number}")
-    with written(path):
-        path.rename(target)
+    if path.is_file():
+        stem = f"{path.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        target, number = path.with_stem(stem), 1
+        while os.path.lexists(target):
+            number += 1
+            target = path.with_stem(f"{stem}-{number}")
+        with written(path):
+            path.rename(target)
 
 
 def _print(text: str) -> None:
@@ -156,11 +157,7 @@ class WholeFile:
     def write(self, data: bytes) -> None:
         """Adds to it."""
         with written(self._path):
-            try:
-                self.file.write(data)
-            except OSError:
-                self.close()
-                raise
+            self.file.write(data)
 
     def close(self) -> None:
         """Gives the file its name; a second call does nothing."""
@@ -176,8 +173,10 @@ class WholeFile:
 def write_whole(path: Path, data: str | bytes) -> None:
     """Writes a file, whole or not at all; SinkError when that fails."""
     file = WholeFile(path)
-    file.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
-    file.close()
+    try:
+        file.write(as_utf8(data) if isinstance(data, str) else data)
+    finally:
+        file.close()
 
 
 class FrameNames:

@@ -9,7 +9,7 @@ from livepose.drawing import contact_sheet, time_label
 from livepose.errors import SinkError, UsageError
 from livepose.frame import Frame, ImageBgr
 from livepose.poses import Poses
-from livepose.sinks.files import FrameNames, write_whole
+from livepose.sinks.files import FrameNames, as_utf8, write_whole
 from livepose.sinks.sink import IMAGE_SUFFIXES, Sink, check_file, check_folder, check_image_name
 
 _JPEG_QUALITY = 95
@@ -36,11 +36,13 @@ class ImageSink(Sink):
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes one image."""
-        if self._single and self._written:
-            raise UsageError(f"{self._path} is one file for many images; name a folder instead")
-        suffix = Path(frame.name or "").suffix
-        suffix = suffix if suffix.lower() in IMAGE_SUFFIXES else ".jpg"
-        path = self._path if self._single else self._path / f"{self._names(frame)}{suffix}"
+        path = self._path
+        if not self._single:
+            suffix = Path(frame.name or "").suffix
+            suffix = suffix if suffix.lower() in IMAGE_SUFFIXES else ".jpg"
+            path = self._path / f"{self._names(frame)}{suffix}"
+        elif self._written:
+            raise UsageError(f"{path} is one file for many images; name a folder instead")
         if frame.name is not None and path.resolve() == Path(frame.name).resolve():
             raise SinkError(f"{path} is the image itself; write to another folder or name")
         _save_image(path, frame.image_bgr if drawn_bgr is None else drawn_bgr)
@@ -50,8 +52,8 @@ class ImageSink(Sink):
 class SheetSink(Sink):
     """Keeps frames spread evenly over the clip, and writes them as one image when it closes.
 
-    However long the clip turns out to be: frames are kept at a step that doubles whenever twice
-    as many as wanted have come together, so nothing has to be known of its length.
+    Nothing has to be known of its length: the step at which frames are kept doubles whenever
+    twice as many as wanted have come together.
     """
 
     needs_drawing = True
@@ -65,15 +67,13 @@ class SheetSink(Sink):
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Keeps the drawn frame if its turn has come."""
-        due = self._seen % self._step == 0
         self._seen += 1
-        if not due or drawn_bgr is None:
+        if (self._seen - 1) % self._step or drawn_bgr is None:
             return
-        label = Path(frame.name).name if frame.name else time_label(frame.time_s)
+        label = as_utf8(Path(frame.name).name).decode() if frame.name else time_label(frame.time_s)
         self._kept.append((_shrunk(drawn_bgr), label))
         if len(self._kept) >= 2 * _SHEET_IMAGES:
-            self._kept = self._kept[::2]
-            self._step *= 2
+            self._kept, self._step = self._kept[::2], self._step * 2
 
     def close(self) -> None:
         """Writes the sheet; a second call does nothing."""

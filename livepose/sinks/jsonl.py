@@ -38,13 +38,14 @@ def make_header(
     fps: float | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """The header of a run: skeleton, size, source, units and versions.
+    """The header of a run: skeleton, size, source, units and versions; ``more`` is added as it is.
 
-    ``more`` is added as it is (weights, runtime, detector, decoding, ...).
+    ``more`` says what computed: weights, runtime, detector, decoding, ...
     """
+    versions = {name: _version(name) for name in ("livepose", "numpy", "torch")}
     return {
         "format": FORMAT_VERSION,
-        "version": _version("livepose"),
+        "version": versions["livepose"],
         "started_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "source": source,
         "size_wh": list(size_wh),
@@ -62,7 +63,7 @@ def make_header(
             **dict.fromkeys(("box_xyxy", "keypoints", "sigma_px"), "px"),
             "covariance_px2": "px²",
         },
-        "versions": {name: _version(name) for name in ("livepose", "numpy", "torch")},
+        "versions": versions,
         **more,
     }
 
@@ -78,8 +79,8 @@ class JsonLinesSink(LineSink):
     """Writes ``{"livepose": header}`` and one line a frame, each flushed at once.
 
     ``ending`` is asked at the end for what the last line says, under the key ``summary``; ``each``
-    for what else each person of a frame has, as members of JSON. ``slim`` leaves out states,
-    sigmas and covariances, and digits that say nothing. See also ``LineSink``.
+    for members of JSON to add to each person. ``slim`` leaves out states, sigmas and covariances,
+    and digits that say nothing. See also ``LineSink``.
     """
 
     def __init__(
@@ -140,8 +141,7 @@ def frame_json(
         head["unix_s"] = round(unix_s, 3)
     if frame.name is not None:
         head["name"] = frame.name
-    own = poses.in_source_pixels(frame.scale_xy)
-    texts = _slim(own) if detail == "slim" else _people(own, detail == "full")
+    texts = _people(poses.in_source_pixels(frame.scale_xy), detail)
     if each is not None:
         texts = [f"{text[:-1]}, {other}}}" for text, other in zip(texts, each, strict=True)]
     people = ("," if detail == "slim" else ", ").join(texts)
@@ -158,54 +158,50 @@ def age_ms(frame: Frame) -> float | None:
     return round((time.perf_counter() - frame.captured_s) * 1e3, 1)
 
 
-def _people(poses: Poses, full: bool) -> list[str]:
-    columns = poses.keypoints_xy, poses.keypoint_scores[..., None], poses.sigma_px[..., None]
+def _people(poses: Poses, detail: Detail) -> list[str]:
+    """Each person as an object of JSON."""
+    sigma_px = poses.sigma_px
+    columns = poses.keypoints_xy, poses.keypoint_scores[..., None], sigma_px[..., None]
     rows = np.concatenate(columns, axis=2)
     rows[~np.isfinite(poses.keypoints_xy).all(axis=2)] = np.nan
-    spreads = poses.covariance_px2.reshape(*rows.shape[:2], 4)[:, :, [0, 1, 3]]
-    spreads[~np.isfinite(spreads).all(axis=2)] = np.nan
+    if detail == "slim":
+        form = '{"id":%d,"box_xyxy":[%.0f,%.0f,%.0f,%.0f],"score":%.2f,"keypoints":[%s]}'
+        is_sure = sigma_px < _WORTH_A_DECIMAL_PX
+        forms = np.where(is_sure, "[%.1f,%.1f,%.2f]", "[%.0f,%.0f,%.2f]").tolist()
+        told = _cells(rows[..., :3], [",".join(one) for one in forms], "[nan,nan,nan]")
+    else:
+        form = '{"id": %d, "box_xyxy": [%.2f, %.2f, %.2f, %.2f], "score": %.4f, "keypoints": [%s]}'
+        told = cells(rows, "[%.2f, %.2f, %.4f, %.3f]")
+        for person, states in enumerate(poses.keypoint_states.tolist()):
+            words = '", "'.join([_WORDS[one] for one in states])
+            told[person] += f'], "states": ["{words}"'
+    if detail == "full":
+        spreads = poses.covariance_px2.reshape(*rows.shape[:2], 4)[:, :, [0, 1, 3]]
+        spreads[~np.isfinite(spreads).all(axis=2)] = np.nan
+        spread_texts = cells(spreads, "[%.3f, %.3f, %.3f]")
+        told = [
+            f'{one}], "covariance_px2": [{spread}'
+            for one, spread in zip(told, spread_texts, strict=True)
+        ]
     people = zip(
         poses.track_ids.tolist(),
         poses.boxes_xyxy.tolist(),
         poses.scores.tolist(),
-        cells(rows, "[%.2f, %.2f, %.4f, %.3f]"),
-        poses.keypoint_states.tolist(),
-        cells(spreads, "[%.3f, %.3f, %.3f]") if full else [""] * len(poses),
+        told,
         strict=True,
     )
-    head = '{"id": %d, "box_xyxy": [%.2f, %.2f, %.2f, %.2f], "score": %.4f, "keypoints": [%s], '
-    form = head + '"states": ["%s"]' + (', "covariance_px2": [%s]}' if full else "%s}")
-    return [
-        form % (number, *box, score, points, '", "'.join([_WORDS[one] for one in states]), spread)
-        for number, box, score, points, states, spread in people
-    ]
+    return [form % (number, *box, score, text) for number, box, score, text in people]
 
 
 def cells(values: NDArray[np.float64], form: str) -> list[str]:
-    """For each person a list of JSON of ``values`` (P, K, N), each in that form; null for NaN."""
+    """For each person ``values`` (P, K, N) as lists of JSON, each in that form; null for NaN."""
     people, count, each = values.shape
-    template = ", ".join([form] * count)
-    nothing = form % ((np.nan,) * each)
-    rows = values.reshape(people, count * each).tolist()
-    return [(template % tuple(row)).replace(nothing, "null") for row in rows]
+    return _cells(values, [", ".join([form] * count)] * people, form % ((np.nan,) * each))
 
 
-def _slim(poses: Poses) -> list[str]:
-    rows = np.concatenate([poses.keypoints_xy, poses.keypoint_scores[..., None]], axis=2)
-    rows[~np.isfinite(rows).all(axis=2)] = np.nan
-    sure = np.where(poses.sigma_px < _WORTH_A_DECIMAL_PX, "[%.1f,%.1f,%.2f]", "[%.0f,%.0f,%.2f]")
-    people = zip(
-        poses.track_ids.tolist(),
-        poses.boxes_xyxy.tolist(),
-        poses.scores.tolist(),
-        rows.reshape(len(rows), 3 * rows.shape[1]).tolist(),
-        sure.tolist(),
-        strict=True,
-    )
-    head = '{"id":%d,"box_xyxy":[%.0f,%.0f,%.0f,%.0f],"score":%.2f,"keypoints":['
+def _cells(values: NDArray[np.float64], templates: Sequence[str], nothing: str) -> list[str]:
+    rows = values.reshape(len(values), values.shape[1] * values.shape[2]).tolist()
     return [
-        ((head + ",".join(forms) + "]}") % (number, *box, score, *row)).replace(
-            "[nan,nan,nan]", "null"
-        )
-        for number, box, score, row, forms in people
+        (template % tuple(row)).replace(nothing, "null")
+        for template, row in zip(templates, rows, strict=True)
     ]

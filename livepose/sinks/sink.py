@@ -43,10 +43,9 @@ class Sink(Closable):
     Raises
     ------
     UsageError
-        Where a sink is made: when the output is there already and not to be overwritten, or an
-        argument cannot be right.
+        Where a sink is made: when the output is there already and not to be overwritten.
     SinkError
-        From there on: when the output cannot be written.
+        When the output cannot be written.
     OutputClosed
         When the reader of a pipe has gone.
     """
@@ -117,33 +116,23 @@ def check_outputs(
         if key in seen and not is_device(path):
             raise UsageError(f"{option} and {seen[key]} both write {path}; give each its own name")
         seen[key] = option
-        check_writable(path, overwrite=overwrite or option in rotated)
+        with written(path):
+            if not (overwrite or option in rotated):
+                refuse_existing(path)
+            if not path.is_dir():
+                check_file(path, overwrite=True)
 
 
-def check_writable(path: Path, *, overwrite: bool) -> None:
-    """Finds out before the first frame whether ``path`` can be written; changes nothing."""
+def check_file(path: Path, *, overwrite: bool) -> None:
+    """Finds out before the first frame whether a file can be written; changes nothing."""
     with written(path):
         if not overwrite:
             refuse_existing(path)
         existed = os.path.lexists(path)
-        if not (path.is_dir() or is_device(path)):
+        if not is_device(path):
             path.open("ab").close()
         if not existed:
             path.unlink()
-
-
-def check_file(path: Path, *, overwrite: bool) -> None:
-    """``check_writable`` for an output that is one file."""
-    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
-        raise SinkError(f"cannot write {path}: it is a folder; expected a file name")
-    check_writable(path, overwrite=overwrite)
-
-
-def refuse_existing(path: Path) -> None:
-    """Says that ``path`` is there; devices, pipes and empty folders hold nothing to lose."""
-    taken = os.path.lexists(path) and not is_device(path)
-    if any(path.iterdir()) if path.is_dir() else taken:
-        raise UsageError(f"{path} is there already; choose another name, or add --overwrite")
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -154,6 +143,13 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         folder.mkdir(exist_ok=True)
         if not overwrite:
             refuse_existing(folder)
+
+
+def refuse_existing(path: Path) -> None:
+    """Says that ``path`` is there; devices, pipes and empty folders hold nothing to lose."""
+    taken = os.path.lexists(path) and not is_device(path)
+    if any(path.iterdir()) if path.is_dir() else taken:
+        raise UsageError(f"{path} is there already; choose another name, or add --overwrite")
 
 
 def _identity(path: Path) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ container can hold them, and otherwise made into AAC.
 
 import errno
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -100,25 +100,28 @@ class VideoSink(Sink):
         if self._done:
             raise SinkError(f"{self._path} is closed already")
         image_bgr = frame.image_bgr if drawn_bgr is None else drawn_bgr
-        try:
+        with self._writing():
             if self._output is None:
                 self._begin(frame.time_s, image_bgr)
             self._add(image_bgr, frame.time_s - self._origin_s)
-        except (av.FFmpegError, OSError) as error:
-            self._let_go()
-            raise self._sentence(error) from error
 
     def close(self) -> None:
         """Finishes the file; a second call does nothing."""
-        if self._done:
-            return
-        try:
-            if self._output is not None:
-                self._finish()
-        except (av.FFmpegError, OSError) as error:
-            raise self._sentence(error) from error
-        finally:
+        if not self._done:
+            with self._writing():
+                if self._output is not None:
+                    self._finish()
             self._let_go()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            self._let_go()
+            # The muxer wraps what the file said.
+            failure = self._file.failure if self._file is not None else None
+            raise sink_error(self._path, failure or error) from error
 
     def _begin(self, first_s: float, image_bgr: ImageBgr) -> None:
         if self._from_first:
@@ -126,8 +129,14 @@ class VideoSink(Sink):
         self._size_wh = even((image_bgr.shape[1], image_bgr.shape[0]))
         if "libx264" not in av.codecs_available:
             raise OSError(errno.ENOSYS, "PyAV was built without H.264 (libx264); reinstall av")
+        # Sound may end before the image; the muxer must not wait for more of it for long.
+        options = {"max_interleave_delta": "4000000", "flush_packets": "1"}
+        if self._format in ("mp4", "mov"):
+            # From FFmpeg 8 on: fragments while it is written, a plain file in the end.
+            plain_end = av.library_versions["libavformat"] >= (62, 0, 0)
+            flags = "frag_keyframe+delay_moov+default_base_moof"
+            options["movflags"] = flags + ("+hybrid_fragmented" if plain_end else "")
         self._file = OutputFile(self._path, "w")
-        options = _container_options(self._format)
         self._output = av.open(self._file, "w", format=self._format, options=options)
         rate = max(Fraction(1.0 / self._frame_s).limit_denominator(1001), Fraction(1))
         stream = self._output.add_stream("libx264", rate=rate, options=dict(_ENCODER))
@@ -163,34 +172,15 @@ class VideoSink(Sink):
         output, self._output = self._output, None
         output.close()
 
-    def _sentence(self, error: Exception) -> SinkError:
-        # The muxer wraps what the file said.
-        failure = self._file.failure if self._file is not None else None
-        return sink_error(self._path, failure or error)
-
     def _let_go(self) -> None:
         """Closes the files; after an error what was written stays."""
         self._done = True
-        with ExitStack() as stack:
-            if self._file is not None:
-                stack.callback(self._file.close)
-            if self._sound is not None:
-                stack.callback(self._sound.close)
+        with suppress(av.FFmpegError, OSError):  # the first error was reported
             if self._output is not None:
-                # The first error was reported; the same disk fails again here.
-                stack.enter_context(suppress(av.FFmpegError, OSError))
                 self._output.close()
-
-
-def _container_options(form: str) -> dict[str, str]:
-    # Sound may end before the image; the muxer must not wait for more of it for long.
-    options = {"max_interleave_delta": "4000000", "flush_packets": "1"}
-    if form in ("mp4", "mov"):
-        flags = "frag_keyframe+delay_moov+default_base_moof"
-        # From FFmpeg 8 on: fragments while it is written, a plain file in the end.
-        plain_end = av.library_versions["libavformat"] >= (62, 0, 0)
-        options["movflags"] = flags + ("+hybrid_fragmented" if plain_end else "")
-    return options
+        for one in (self._sound, self._file):
+            if one is not None:
+                one.close()
 
 
 def even(size_wh: tuple[int, int]) -> tuple[int, int]:
@@ -233,7 +223,7 @@ class _Sound:
         self._waiting: Iterator[Any] = iter(())
         self._next: Any = None
 
-    def attach(self, output: Any, from_s: float = 0.0) -> None:
+    def attach(self, output: Any, from_s: float) -> None:
         """Adds the sound stream to the output; ``from_s`` of the file's time becomes 0 there."""
         self._start, self._skipped_s = self._start + Fraction(from_s), from_s
         if self._track is None:
@@ -247,7 +237,12 @@ class _Sound:
             return
         rate = context.sample_rate if context.sample_rate <= _HIGHEST_AAC_HZ else _RESAMPLED_HZ
         stream = output.add_stream("aac", rate=rate)
-        stream.codec_context.layout = _layout(context.layout)
+        layout = context.layout
+        if "channel" in layout.name:  # it has no name: by the number of loudspeakers
+            usual = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+            stream.codec_context.layout = usual.get(layout.nb_channels, "stereo")
+        else:
+            stream.codec_context.layout = str(layout.name)
         self._waiting = self._encoded(stream)
 
     def until(self, time_s: float | None) -> Iterator[Any]:
@@ -311,13 +306,6 @@ class _Sound:
                 if frame.pts is None or frame.pts >= 0 or not self._skipped_s:
                     yield frame
         yield None
-
-
-def _layout(layout: Any) -> str:
-    """The name of a layout of loudspeakers, by the number of channels where it has none."""
-    usual = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-    named = "channel" not in layout.name
-    return str(layout.name) if named else usual.get(layout.nb_channels, "stereo")
 
 
 def _start_s(packet: Any) -> float:

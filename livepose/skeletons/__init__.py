@@ -17,7 +17,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +98,7 @@ def from_dict(entries: Mapping[str, Any], what: str) -> Skeleton:
             two = _are(row, str) and len(row) == len(set(row)) == 2
             want(two, f"{entry}: expected two different names, got {row!r}")
             for one in row:
-                near = [
-                    f"; did you mean {near!r}?" for near in get_close_matches(one, keypoints, 1)
-                ]
-                want(one in keypoints, f"{entry}: there is no keypoint {one!r}{''.join(near)}")
+                want(one in keypoints, f"{entry}: there is no keypoint {one!r}")
         return tuple((keypoints.index(first), keypoints.index(second)) for first, second in rows)
 
     limbs, pairs = indices("edges"), indices("pairs")
@@ -124,48 +120,25 @@ def _are(values: Any, kind: Any) -> bool:
     )
 
 
-def read_skeleton(path: str | Path) -> Skeleton:
-    """The skeleton in a file.
-
-    Raises
-    ------
-    UsageError
-        When there is none, or it says something that cannot be.
-    """
-    try:
-        entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"skeleton {path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"skeleton {path} is not TOML: {error}") from None
-    return from_dict(entries, str(path))
-
-
 class Skeletons(dict[str, Skeleton]):
-    """The known skeletons by name; those that are asked for by a path are read and known then."""
+    """The known skeletons by name; those that are asked for by a path are read and known then.
+
+    UsageError where there is no such name or file, or it says something that cannot be.
+    """
 
     def __missing__(self, name: str) -> Skeleton:
         if name in SHIPPED:
-            self[name] = read_skeleton(FOLDER / f"{name}{SUFFIX}")
+            self[name] = _read(FOLDER / f"{name}{SUFFIX}")
             return self[name]
         if str(name).endswith(SUFFIX):
-            return self.add(read_skeleton(name), str(name))
-        raise UsageError(
-            f"skeleton: expected one of {', '.join(dict.fromkeys([*SHIPPED, *self]))}, or a "
-            f"{SUFFIX} file, got {name!r}"
-        )
+            return self.add(_read(Path(name)), str(name))
+        known = ", ".join(dict.fromkeys([*SHIPPED, *self]))
+        raise UsageError(f"skeleton: expected one of {known}, or a {SUFFIX} file, got {name!r}")
 
     def add(self, skeleton: Skeleton, what: str) -> Skeleton:
-        """Makes a skeleton known by its name.
-
-        Raises
-        ------
-        UsageError
-            When another one has that name.
-        """
+        """Makes a skeleton known by its name; UsageError when another one has it."""
         name = skeleton.name
-        before = self[name] if name in self or name in SHIPPED else skeleton
-        if before != skeleton:
+        if (name in self or name in SHIPPED) and self[name] != skeleton:
             raise UsageError(
                 f"{what} calls itself {name!r}, and so does another skeleton; rename it"
             )
@@ -173,13 +146,16 @@ class Skeletons(dict[str, Skeleton]):
         return skeleton
 
 
+def _read(path: Path) -> Skeleton:
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"skeleton {path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"skeleton {path} is not TOML: {error}") from None
+    return from_dict(entries, str(path))
+
+
 SKELETONS = Skeletons()
-
-
-def find_skeleton(name: str) -> Skeleton:
-    """The skeleton of this name, or in this file; UsageError when there is none."""
-    return SKELETONS[name]
-
-
 COCO17 = SKELETONS["coco17"]
 MPII16 = SKELETONS["mpii16"]

@@ -1,7 +1,7 @@
 """Smoothing: still people do not tremble, fast hands do not lag.
 
-The public ``Smoother`` validates and keeps one state for each track; ``imm`` is the filter of a
-keypoint, which ``_kernels`` runs on all people of a frame in one call.
+The public ``Smoother`` validates and keeps one state for each track; ``imm`` filters all people of
+a frame in one call.
 """
 
 from livepose.smoothing.smoother import PRICES, Smoother

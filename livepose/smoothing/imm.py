@@ -1,8 +1,10 @@
-"""Numba kernels of the filter of one keypoint, as ``Smoother`` describes it.
+"""Numba kernels of the filter of keypoints, as ``Smoother`` describes it.
 
-Three models move in each ``state``: rest, slow and quick motion. ``found`` is a measurement: x, y,
-score, and variance in px², NaN where unknown. Numbers without a unit are in body scales;
-docs/smoothness.md chose them.
+``slots`` (P,) say which of the ``bodies`` (S, 2) and ``states`` (S, K, ``IMM_COLUMNS``) is whose,
+-1 for who is not followed. ``people`` are boxes (P, 4), keypoints (P, K, 2), scores (P, K),
+covariances (P, K, 2, 2) and states (P, K); ``times_s`` are now, and how far ahead of it keypoints
+are wanted. Three models move in each ``state``: rest, slow and quick motion. Numbers without a unit
+are in body scales; docs/smoothness.md chose them.
 """
 
 import math
@@ -10,11 +12,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from livepose.boxes import around
 from livepose.compiled import kernel
+from livepose.poses.states import KeypointState
 
 Floats = NDArray[np.float64]
-Found = tuple[float, float, float, float]
-Chances = tuple[float, float, float]
+Slots = NDArray[np.int64]
+Masks = NDArray[np.bool_]
+People = tuple[Floats, Floats, Floats, Floats, NDArray[np.uint8]]
 
 FADE_S = 0.2
 """A keypoint that vanishes is predicted so long, its score falling to zero."""
@@ -22,6 +27,7 @@ GAP_S = 1.5
 """Somebody not seen for longer starts anew, and is forgotten; as long as the tracker knows who
 somebody out of sight is, and longer than from one image to the next."""
 _JUMP = 0.3  # what comes back farther away starts anew instead of gliding there
+_SCALE_CUTOFF_HZ = 0.5  # of the body scale, so that a trembling box trembles no filter
 
 _CHANGES = (1e-5, 3e-3, 20.0)
 """Square of the way that a keypoint at rest drifts in a second; how abruptly slow and quick motion
@@ -35,6 +41,8 @@ _UNKNOWN_SIGMA = 0.055  # of a measurement that says nothing of its own
 _LEAST_PROBABILITY = 1e-4
 _LEAST_SCORE = 0.2  # keypoints below say nothing of whether somebody has to be looked at
 
+SEEN_S, _SCALE_PX = 0, 1
+"""Columns of ``bodies``: when somebody was last seen (NaN: never), and their scale."""
 _MODELS, _NUMBERS = 3, 7
 _X, _Y, _VX, _VY, _PLACE, _BOTH, _SPEED = range(_NUMBERS)
 _WEIGHTS = _MODELS * _NUMBERS
@@ -43,34 +51,83 @@ IMM_COLUMNS = _WEIGHTS + _MODELS + 6
 """For each model: x, y, vx, vy in px and px/s, and the variance of a place, of place with speed,
 and of a speed. Then the models' probabilities; the time it was last seen (NaN: never), its score
 and its noise in px² then; whether it is held; the place of a doubted measurement (NaN: none)."""
-_DOUBT, _GO_ON, _ANEW = 0, 1, 2
+_MISSING, _PREDICTED = int(KeypointState.MISSING), int(KeypointState.PREDICTED)
+_PROPAGATED = int(KeypointState.PROPAGATED)
 
 
 @kernel
-def imm_filter(
+def smooth(
+    people: People,
+    slots: Slots,
+    bodies: Floats,
+    states: Floats,
+    times_s: tuple[float, float],
+    noise_share: float,
+) -> None:
+    """Filters people in place; whoever is not followed passes untouched.
+
+    Where nothing was measured the state says so, and the covariance is unknown.
+    """
+    boxes_xyxy, xy, scores, covariance_px2, keypoint_states = people
+    scratch = np.empty((5, 7))
+    for p in range(len(slots)):
+        if slots[p] < 0:
+            continue
+        body = bodies[slots[p]]
+        _learn_scale(body, boxes_xyxy[p], xy[p], times_s[0])
+        for k in range(scores.shape[1]):
+            state, spread = states[slots[p], k], covariance_px2[p, k]
+            found = xy[p, k, 0], xy[p, k, 1], scores[p, k], (spread[0, 0] + spread[1, 1]) / 2
+            x, y, score, seen = _filter(
+                state, found, times_s, body[_SCALE_PX], noise_share, scratch
+            )
+            xy[p, k, 0], xy[p, k, 1], scores[p, k] = x, y, score
+            if not seen:
+                keypoint_states[p, k] = _PREDICTED if math.isfinite(x + y) else _MISSING
+                covariance_px2[p, k] = np.nan
+
+
+@kernel
+def _learn_scale(body: Floats, box_xyxy: Floats, xy: Floats, time_s: float) -> None:
+    """Body scale, low-passed, of a box (4,), or of what keypoints (K, 2) span without one."""
+    now = _root_of_area(box_xyxy[2] - box_xyxy[0], box_xyxy[3] - box_xyxy[1])
+    if not now > 0.0:
+        left, top, right, bottom = around(xy, xy)
+        now = _root_of_area(right - left, bottom - top)
+    old = body[_SCALE_PX]
+    if not now > 0.0:
+        now = 1.0 if math.isnan(old) else old
+    turn = 2.0 * math.pi * _SCALE_CUTOFF_HZ * (time_s - body[SEEN_S])
+    body[_SCALE_PX] = now if math.isnan(old) else old + turn / (turn + 1.0) * (now - old)
+    body[SEEN_S] = time_s
+
+
+@kernel
+def _root_of_area(width_px: float, height_px: float) -> float:
+    """Side of the square of that area; 0 where a side is empty or NaN."""
+    return math.sqrt(width_px * height_px) if width_px > 0.0 and height_px > 0.0 else 0.0
+
+
+# -- one keypoint ----------------------------------------------------------------------------------
+
+
+@kernel
+def _filter(
     state: Floats,
-    found: Found,
+    found: tuple[float, float, float, float],
     times_s: tuple[float, float],
     scale_px: float,
     noise_share: float,
     scratch: Floats,
 ) -> tuple[float, float, float, bool]:
-    """x, y and score, and whether the measurement was taken in; ``scratch`` is (5, 7).
-
-    ``times_s`` are now, and how far ahead of it the keypoint is wanted.
-    """
+    """x, y and score, and whether the measurement ``found`` (and its variance) was taken in."""
     x, y, score, variance = found
     gone_s = times_s[0] - state[_SEEN_S]
     seen = math.isfinite(x) and math.isfinite(y) and score > 0.0
     if seen and gone_s != 0.0:  # a repeated time tells nothing new
         variance = variance if variance > 0.0 else (_UNKNOWN_SIGMA * scale_px) ** 2
         noise_px2 = noise_share * variance
-        how = _how(state, x, y, gone_s, scale_px)
-        seen = how != _DOUBT
-        if how == _ANEW:
-            _begin(state, x, y, noise_px2, scale_px)
-        elif how == _GO_ON:
-            _step(state, x, y, noise_px2, gone_s, scale_px, scratch)
+        seen = _take(state, x, y, noise_px2, gone_s, scale_px, scratch)
         if seen:
             gone_s = 0.0
             state[_SEEN_S], state[_SCORE], state[_HELD] = times_s[0], score, 0.0
@@ -86,34 +143,38 @@ def imm_filter(
 
 
 @kernel
-def _how(state: Floats, x: float, y: float, dt_s: float, scale_px: float) -> int:
-    """What to do with a measurement: ``_DOUBT`` it, go on with it, or begin anew there.
+def _take(
+    state: Floats,
+    x: float,
+    y: float,
+    noise_px2: float,
+    dt_s: float,
+    scale_px: float,
+    scratch: Floats,
+) -> bool:
+    """Goes on with a measurement, or begins anew there; False where it is doubted.
 
     Nobody moves faster than the top speed. A measurement that asks for more is remembered, and
     taken when the next one confirms it.
     """
-    if not 0.0 < dt_s <= GAP_S:  # also where dt_s is NaN
-        return _ANEW
-    expected_x, expected_y = _ahead(state, dt_s, _GLIDE_S)
-    off_px = math.hypot(x - expected_x, y - expected_y)
-    reach_px = _TOP_SPEED * dt_s * scale_px
-    if off_px > reach_px:
-        if math.hypot(x - state[_ODD_X], y - state[_ODD_Y]) <= reach_px:
-            return _ANEW
-        state[_ODD_X], state[_ODD_Y] = x, y
-        return _DOUBT
-    return _ANEW if state[_HELD] == 1.0 and off_px > _JUMP * scale_px else _GO_ON
-
-
-@kernel
-def _begin(state: Floats, x: float, y: float, noise_px2: float, scale_px: float) -> None:
-    """Every model starts at the measurement."""
+    anew = not 0.0 < dt_s <= GAP_S  # also where dt_s is NaN
+    if not anew:
+        expected_x, expected_y = _ahead(state, dt_s, _GLIDE_S)
+        off_px, reach_px = math.hypot(x - expected_x, y - expected_y), _TOP_SPEED * dt_s * scale_px
+        anew = state[_HELD] == 1.0 and off_px > _JUMP * scale_px
+        if off_px > reach_px:
+            anew = math.hypot(x - state[_ODD_X], y - state[_ODD_Y]) <= reach_px
+            if not anew:
+                state[_ODD_X], state[_ODD_Y] = x, y
+                return False
+    if not anew:
+        _step(state, x, y, noise_px2, dt_s, scale_px, scratch)
+        return True
     for j in range(_MODELS):
-        model = state[j * _NUMBERS : (j + 1) * _NUMBERS]
-        model[_X], model[_Y], model[_VX], model[_VY] = x, y, 0.0, 0.0
-        model[_PLACE], model[_BOTH] = noise_px2, 0.0
-        model[_SPEED] = (_START_SPEEDS[j] * scale_px) ** 2
+        speed = (_START_SPEEDS[j] * scale_px) ** 2
+        state[j * _NUMBERS : (j + 1) * _NUMBERS] = x, y, 0.0, 0.0, noise_px2, 0.0, speed
         state[_WEIGHTS + j] = 1.0 / _MODELS
+    return True
 
 
 @kernel
@@ -126,13 +187,13 @@ def _step(
     scale_px: float,
     scratch: Floats,
 ) -> None:
-    """One step of the interacting multiple models, in place."""
+    """One step of the interacting multiple models, in place; ``scratch`` is (5, 7)."""
     now, shares, probable = scratch[:_MODELS], scratch[_MODELS], scratch[_MODELS + 1]
-    likely, best, stays = shares[_MODELS : 2 * _MODELS], -math.inf, _stays(dt_s)
+    likely, best = shares[_MODELS : 2 * _MODELS], -math.inf
     for j in range(_MODELS):
         probable[j] = 0.0
         for i in range(_MODELS):
-            shares[i] = state[_WEIGHTS + i] * _chance(stays, i, j)
+            shares[i] = state[_WEIGHTS + i] * _chance(dt_s, i, j)
             probable[j] += shares[i]
         for i in range(_MODELS):
             shares[i] /= probable[j]
@@ -153,16 +214,10 @@ def _step(
 
 
 @kernel
-def _stays(dt_s: float) -> Chances:
-    """How likely what moves as each model says still does after ``dt_s``."""
-    rest_s, slow_s, quick_s = _LASTS_S
-    return math.exp(-dt_s / rest_s), math.exp(-dt_s / slow_s), math.exp(-dt_s / quick_s)
-
-
-@kernel
-def _chance(stays: Chances, i: int, j: int) -> float:
-    """How likely what moved as model ``i`` says moves as ``j`` says now."""
-    return stays[i] if i == j else (1.0 - stays[i]) / (_MODELS - 1)
+def _chance(dt_s: float, i: int, j: int) -> float:
+    """How likely what moved as model ``i`` says moves as ``j`` says ``dt_s`` later."""
+    stays = math.exp(-dt_s / _LASTS_S[i])
+    return stays if i == j else (1.0 - stays) / (_MODELS - 1)
 
 
 @kernel
@@ -228,45 +283,67 @@ def _ahead(state: Floats, ahead_s: float, glide_s: float) -> tuple[float, float]
 
 
 @kernel
-def doubt_of(states: Floats, seen_s: float, time_s: float, scale_px: float) -> float:
-    """How much less a prediction of keypoints (K, IMM_COLUMNS) is worth than a measurement.
+def doubts(slots: Slots, bodies: Floats, states: Floats, time_s: float) -> Floats:
+    """How much less a prediction of each person (P,) is worth than a measurement.
 
-    The variance of the worst of them by that of a measurement. Infinite for whoever has just lost
+    The variance of the worst keypoint by that of a measurement. Infinite for whoever has just lost
     a keypoint, or shown it where it cannot be, or has none that counts.
     """
+    found = np.full(len(slots), np.inf)
+    for p in range(len(slots)):
+        if slots[p] >= 0:
+            found[p] = _doubt_of(states[slots[p]], bodies[slots[p]], time_s)
+    return found
+
+
+@kernel
+def _doubt_of(states: Floats, body: Floats, time_s: float) -> float:
     worst = -math.inf
-    for k in range(len(states)):
-        state = states[k]
+    for state in states:
         if math.isnan(state[_SEEN_S]):
             continue
-        if state[_SEEN_S] != seen_s or math.isfinite(state[_ODD_X]):
+        if state[_SEEN_S] != body[SEEN_S] or math.isfinite(state[_ODD_X]):
             return math.inf
         if state[_SCORE] >= _LEAST_SCORE:
-            variance = _variance_ahead(state, time_s - seen_s, scale_px)
+            variance = _variance_ahead(state, time_s - body[SEEN_S], body[_SCALE_PX])
             worst = max(worst, variance / state[_NOISE])
     return worst if worst >= 0.0 else math.inf
 
 
 @kernel
-def propagate_keypoint(
-    state: Floats, seen_s: float, times_s: tuple[float, float], scale_px: float, noise_share: float
-) -> Found:
-    """Where a keypoint of somebody last seen at ``seen_s`` is by now: x, y, score and variance.
+def propagate(
+    people: People,
+    slots: Slots,
+    bodies: Floats,
+    states: Floats,
+    times_s: tuple[float, float],
+    noise_share: float,
+    overdue: Masks,
+) -> None:
+    """Fills in people who were not looked at; if a look is ``overdue`` (P,) they are predicted.
 
     A keypoint that was missing before goes on fading.
     """
-    gone_s = times_s[0] - state[_SEEN_S]
-    score, variance = state[_SCORE], np.nan
-    if state[_SEEN_S] == seen_s:
-        # What a measurement is always off by, and what it trembles by or moves unforeseen.
-        constant_px2 = state[_NOISE] * (1.0 / max(noise_share, 1e-6) - 1.0)
-        variance = constant_px2 + _variance_ahead(state, gone_s, scale_px)
-    elif 0.0 <= gone_s < FADE_S:
-        score = state[_SCORE] * (1.0 - gone_s / FADE_S)
-    else:
-        return np.nan, np.nan, 0.0, np.nan
-    x, y = _ahead(state, gone_s + times_s[1], _PROPAGATION_GLIDE_S)
-    return x, y, score, variance
+    _, xy, scores, covariance_px2, keypoint_states = people
+    for p in range(len(slots)):
+        if slots[p] < 0:
+            continue
+        seen_s, scale_px = bodies[slots[p]]
+        for k in range(scores.shape[1]):
+            state, variance = states[slots[p], k], np.nan
+            gone_s, score = times_s[0] - state[_SEEN_S], state[_SCORE]
+            if state[_SEEN_S] != seen_s:
+                if not 0.0 <= gone_s < FADE_S:
+                    continue
+                score *= 1.0 - gone_s / FADE_S
+            elif not overdue[p]:
+                # What a measurement is always off by, and what it trembles by or moves unforeseen.
+                constant_px2 = state[_NOISE] * (1.0 / max(noise_share, 1e-6) - 1.0)
+                variance = constant_px2 + _variance_ahead(state, gone_s, scale_px)
+            xy[p, k] = _ahead(state, gone_s + times_s[1], _PROPAGATION_GLIDE_S)
+            scores[p, k] = score
+            keypoint_states[p, k] = _PROPAGATED if math.isfinite(variance) else _PREDICTED
+            covariance_px2[p, k] = variance * np.eye(2)
 
 
 @kernel
@@ -275,11 +352,11 @@ def _variance_ahead(state: Floats, ahead_s: float, scale_px: float) -> float:
 
     That of the mixture of the models, each weighted as it will be: rest may end meanwhile.
     """
-    stays, mean_x, mean_y, squares, inner = _stays(ahead_s), 0.0, 0.0, 0.0, 0.0
+    mean_x, mean_y, squares, inner = 0.0, 0.0, 0.0, 0.0
     for j in range(_MODELS):
         weight = 0.0
         for i in range(_MODELS):
-            weight += _chance(stays, i, j) * state[_WEIGHTS + i]
+            weight += _chance(ahead_s, i, j) * state[_WEIGHTS + i]
         model = state[j * _NUMBERS : (j + 1) * _NUMBERS].copy()
         _predict(model, j, ahead_s, scale_px)
         x, y = model[_X] - state[_X], model[_Y] - state[_Y]

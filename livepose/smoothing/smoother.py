@@ -8,20 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.poses import Poses
-from livepose.smoothing import _kernels
-from livepose.smoothing.imm import GAP_S, IMM_COLUMNS
+from livepose.smoothing import imm
 
 NOISE_SHARES = {"still": 0.55, "balanced": 0.16, "fast": 0.033}
 """How much of a measurement's variance is trembling from image to image, the rest being a constant
 error: higher trembles less and follows later. docs/smoothness.md chose them."""
 PRICES = {
-    name: f"adds {adds_ms:.0f} ms, removes {removes_px:.2f} of 0.68 px of trembling"
-    for name, adds_ms, removes_px in (
-        ("still", 4.7, 0.32),
-        ("balanced", 1.0, 0.20),
-        ("fast", 0.0, 0.10),
-        ("none", 0.0, 0.0),
-    )
+    "still": "adds 5 ms, removes 0.32 of 0.68 px of trembling",
+    "balanced": "adds 1 ms, removes 0.20 of 0.68 px of trembling",
+    "fast": "adds 0 ms, removes 0.10 of 0.68 px of trembling",
+    "none": "adds 0 ms, removes 0.00 of 0.68 px of trembling",
 }
 """Lag in motion, and trembling at rest, RMS, of people about 145 px large (root of the box area);
 figures and command: docs/smoothness.md."""
@@ -51,11 +47,11 @@ class Smoother:
     ----------
     method : str
         ``still``, ``balanced``, ``fast``, or ``none``, which learns but hands poses through.
-    noise_share : float, optional
-        Instead of that of the method in ``NOISE_SHARES``.
 
     Attributes
     ----------
+    noise_share : float
+        That of the method in ``NOISE_SHARES``.
     lead_s : float
         How far ahead of the image's time keypoints are handed out: 0 for where they were.
 
@@ -77,12 +73,11 @@ class Smoother:
     0
     """
 
-    def __init__(self, method: str = "balanced", noise_share: float | None = None) -> None:
+    def __init__(self, method: str = "balanced") -> None:
         if method not in PRICES:
             raise ValueError(f"smoothing: expected one of {', '.join(PRICES)}, got {method!r}")
         self.method, self.lead_s = method, 0.0
-        usual = NOISE_SHARES.get(method, NOISE_SHARES["balanced"])
-        self._noise_share = usual if noise_share is None else noise_share
+        self.noise_share = NOISE_SHARES.get(method, NOISE_SHARES["balanced"])
         self.reset()
         empty = Poses.empty()
         self.apply(0.0, empty)  # compiles
@@ -92,7 +87,7 @@ class Smoother:
     def reset(self, keypoints: int = 1) -> None:
         """Forgets everybody; the smoother is as new."""
         self._slots: dict[int, int] = {}
-        self._bodies, self._states = np.empty((0, 2)), np.empty((0, keypoints, IMM_COLUMNS))
+        self._bodies, self._states = np.empty((0, 2)), np.empty((0, keypoints, imm.IMM_COLUMNS))
 
     def apply(self, time_s: float, poses: Poses) -> Poses:
         """The poses of the image at ``time_s`` (seconds), smoothed; the input stays as it is.
@@ -104,14 +99,11 @@ class Smoother:
         """
         if not math.isfinite(time_s):
             raise ValueError(f"time_s: expected finite seconds, got {time_s}")
-        keypoints = poses.keypoint_scores.shape[1]
-        if keypoints != self._states.shape[1]:
-            self.reset(keypoints)
-        self._assign_slots(time_s, poses.track_ids)
         names = "keypoints_xy", "keypoint_scores", "covariance_px2", "keypoint_states"
-        made = {name: getattr(poses, name).copy() for name in names}
-        _kernels.smooth(*self._arguments(time_s, poses, made))
-        return poses if self.method == "none" else poses.with_arrays(**made)
+        made = poses.with_arrays(**{name: getattr(poses, name).copy() for name in names})
+        self._assign_slots(time_s, poses)
+        imm.smooth(*self._arguments(time_s, made))
+        return poses if self.method == "none" else made
 
     def doubts(self, time_s: float, track_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """How much less a prediction of these people (P,) for ``time_s`` is worth than a look.
@@ -120,7 +112,7 @@ class Smoother:
         is as good. Infinite for strangers, and for whoever has just lost a keypoint.
         """
         slots = self._slots_of(track_ids)
-        return np.asarray(_kernels.doubts(slots, self._bodies, self._states, float(time_s)))
+        return np.asarray(imm.doubts(slots, self._bodies, self._states, float(time_s)))
 
     def propagate(self, time_s: float, poses: Poses, overdue: NDArray[np.bool_]) -> Poses:
         """People (P) who were not looked at, with the keypoints that they should have by now.
@@ -129,32 +121,29 @@ class Smoother:
         are left out. The keypoints of those for whom a look is ``overdue`` (P,) are marked as
         predicted. Nothing is learned: the next look is compared with the last one.
         """
-        shape = poses.keypoint_scores.shape
-        if shape[1] != self._states.shape[1]:
-            self.reset(shape[1])
-        made = {
-            "keypoints_xy": np.full((*shape, 2), np.nan),
-            "keypoint_scores": np.zeros(shape),
-            "covariance_px2": np.full((*shape, 2, 2), np.nan),
-            "keypoint_states": np.zeros(shape, dtype=np.uint8),
-        }
-        arguments = self._arguments(time_s, poses, made)
-        _kernels.propagate(*arguments, overdue)
-        return poses.with_arrays(**made).select(arguments[1] >= 0)
+        made = poses.without_keypoints(np.ones((len(poses), 1), dtype=np.bool_))
+        arguments = self._arguments(time_s, made)
+        imm.propagate(*arguments, overdue)
+        return made.select(arguments[1] >= 0)
 
-    def _arguments(self, time_s: float, poses: Poses, made: dict[str, NDArray[Any]]) -> Any:
-        """As the kernels take them; they write into the arrays ``made``."""
-        people = np.ascontiguousarray(poses.boxes_xyxy), *made.values()
-        known = self._slots_of(poses.track_ids), self._bodies, self._states
-        return people, *known, (float(time_s), float(self.lead_s)), self._noise_share
+    def _arguments(self, time_s: float, made: Poses) -> Any:
+        """As the kernels take them, which write into the poses ``made``."""
+        keypoints = made.keypoints_xy, made.keypoint_scores, made.covariance_px2
+        people = np.ascontiguousarray(made.boxes_xyxy), *keypoints, made.keypoint_states
+        known = self._slots_of(made.track_ids), self._bodies, self._states
+        return people, *known, (float(time_s), float(self.lead_s)), self.noise_share
 
-    def _assign_slots(self, time_s: float, track_ids: NDArray[np.int64]) -> None:
+    def _assign_slots(self, time_s: float, poses: Poses) -> None:
         """A fresh slot for each new track; who was not seen for long, or in the future, leaves."""
-        seen_s = self._bodies[:, _kernels.SEEN_S].tolist()
+        if poses.keypoint_scores.shape[1] != self._states.shape[1]:
+            self.reset(poses.keypoint_scores.shape[1])
+        seen_s = self._bodies[:, imm.SEEN_S].tolist()
         slots = self._slots = {
-            one: slot for one, slot in self._slots.items() if 0.0 <= time_s - seen_s[slot] <= GAP_S
+            one: slot
+            for one, slot in self._slots.items()
+            if 0.0 <= time_s - seen_s[slot] <= imm.GAP_S
         }
-        for one in track_ids.tolist():
+        for one in poses.track_ids.tolist():
             if one <= 0 or one in slots:
                 continue
             slot = slots[one] = next(n for n in count() if n not in slots.values())

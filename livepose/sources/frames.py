@@ -21,6 +21,10 @@ from livepose.frame import ImageBgr
 # isort: split
 import av as av  # after OpenCV, whose windows hang with the X libraries that PyAV brings
 
+MAX_PIXELS = 110_000_000
+"""What the largest common phones take (108 megapixels); decoding it takes 1.5 GB at most."""
+LIMITS = {"max_pixels": str(MAX_PIXELS)}
+"""Of FFmpeg, for looking into a stream and for decoding it: larger frames are refused."""
 _SQUARE_WITHIN = 0.03
 """So far from square are pixels that only a size rounded to whole ones has made so."""
 _LARGEST_ASPECT = 10.0
@@ -49,6 +53,13 @@ def quiet_opencv() -> Iterator[None]:
         yield
     finally:
         cv2.utils.logging.setLogLevel(before)
+
+
+def reason_of(error: Exception) -> str:
+    """What FFmpeg says, in words."""
+    if isinstance(error, av.ExitError):
+        return "no answer in time"
+    return str(getattr(error, "strerror", None) or error)
 
 
 class Converter:

@@ -1,107 +1,98 @@
 """Images of a file, upright and in the colours of a screen: the same reader for every way in.
 
-Pillow tells what a file is and how large before anything of it is decoded, and reads JPEG, PNG,
-HEIC (through pillow-heif), AVIF, GIF, and all that moves; OpenCV reads the other formats.
+Pillow tells what a file is and how large before anything of it is decoded, and reads it: HEIC
+through pillow-heif.
 """
 
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
-from livepose.errors import SourceError
-from livepose.frame import Frame, ImageBgr, check_image
+from livepose.errors import SourceError, UsageError
+from livepose.frame import Frame, ImageBgr
 from livepose.paths import is_file
 from livepose.sources.files import read_bytes
-from livepose.sources.frames import HDR_CURVES, quiet_opencv, to_sdr
-from livepose.sources.source import WHOLE, Excerpt, FileSource, check_rotation, turned
+from livepose.sources.frames import HDR_CURVES, MAX_PIXELS, to_sdr
+from livepose.sources.source import Excerpt
 
 logger = logging.getLogger(__name__)
 
-MAX_PIXELS = 110_000_000
-"""What the largest common phones take (108 megapixels); decoding it takes 1.5 GB at most."""
 _MAX_BYTES = 1 << 29
 _PLAIN_DURATION_S, _LEAST_DURATION_S = 0.1, 0.011
 """Of an image that says less, in browsers too."""
-
-
-class _Format(NamedTuple):
-    suffixes: tuple[str, ...]
-    by_opencv: bool = False
-    """Not for JPEG and PNG: of their damage OpenCV tells on stderr, past every log."""
-    moves: bool = False
-    by_ffmpeg: bool = True
-    """Otherwise it shows a tile of it, or nothing."""
-
-
-_FORMATS = {
-    "JPEG": _Format((".jpg", ".jpeg", ".jpe", ".jfif")),
-    "PNG": _Format((".png", ".apng"), moves=True),
-    "GIF": _Format((".gif",), moves=True),
-    "WEBP": _Format((".webp",), by_opencv=True, moves=True, by_ffmpeg=False),
-    "AVIF": _Format((".avif",), moves=True, by_ffmpeg=False),
-    "HEIF": _Format((".heic", ".heif", ".hif"), by_ffmpeg=False),
-    "TIFF": _Format((".tif", ".tiff"), by_opencv=True),
-    "BMP": _Format((".bmp",), by_opencv=True),
-    "PPM": _Format((".ppm", ".pgm", ".pnm"), by_opencv=True),
-    "JPEG2000": _Format((".jp2",), by_opencv=True),
+_SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png", ".apng"),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "PPM": (".ppm", ".pgm", ".pnm"),
+    "JPEG2000": (".jp2",),
 }
 """All that Pillow may try, by its names: for PostScript it would start an interpreter."""
-IMAGE_SUFFIXES = frozenset(suffix for form in _FORMATS.values() for suffix in form.suffixes)
+_MOVING = ("GIF", "PNG", "WEBP", "AVIF")
+_NOT_BY_FFMPEG = ("WEBP", "AVIF", "HEIF")
+"""It shows a tile of them, or nothing."""
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
 
 
-class ImageSource(FileSource):
+def image_frames(paths: Sequence[Path], name: str) -> Generator[Frame, None, None]:
     """Images one after another; ``Frame.name`` is the path, ``time_s`` the index in seconds.
 
     One that cannot be read is reported and left out; SourceError where that are all of them.
     """
-
-    kind = "images"
-
-    def __init__(self, paths: Sequence[Path], *, name: str | None = None, rotate: int = 0) -> None:
-        self.name = name or (str(paths[0]) if len(paths) == 1 else f"{len(paths)} images")
-        self.frame_count = len(paths)
-        if not self._start(self._read(list(paths), check_rotation(rotate))):
-            raise SourceError(f"{self.name}: none of the images can be read")
-
-    @staticmethod
-    def _read(paths: list[Path], rotate: int) -> Iterator[Frame]:
-        index = 0
-        for path in paths:
-            try:
-                image_bgr = read_image(path)
-            except SourceError as error:
-                if len(paths) == 1:
-                    raise
-                logger.warning(f"left out: {error}")
-                continue
-            yield Frame(turned(image_bgr, rotate), float(index), index, name=str(path))
-            index += 1
-        if unread := len(paths) - index:
-            logger.warning(f"{unread} of {len(paths)} images could not be read")
+    index = 0
+    for path in paths:
+        try:
+            image_bgr = read_image(path)
+        except SourceError as error:
+            if len(paths) == 1:
+                raise
+            logger.warning(f"left out: {error}")
+            continue
+        yield Frame(image_bgr, float(index), index, name=str(path))
+        index += 1
+    if index == 0:
+        raise SourceError(f"{name}: none of the images can be read")
+    if unread := len(paths) - index:
+        logger.warning(f"{unread} of {len(paths)} images could not be read")
 
 
-class AnimationSource(FileSource):
+def animation_frames(path: str | Path, excerpt: Excerpt) -> Generator[Frame, None, None]:
     """The frames of an animated GIF, WebP, PNG or AVIF, each with its time.
 
-    Raises SourceError when there is none; while iterating, where the file is damaged.
+    Raises SourceError when there is none, and where the file is damaged.
     """
+    none = True
+    for index, time_s, image_bgr in excerpt.select(_animation(path)):
+        none = False
+        yield Frame(image_bgr, time_s, index)
+    if none:
+        raise SourceError(f"{path} has no frame from {excerpt.start_s:g} s on")
 
-    def __init__(self, path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> None:
-        self.name, self.excerpt = str(path), excerpt
-        if not self._start(self._read(path, check_rotation(rotate))):
-            raise SourceError(f"{path} has no frame from {excerpt.start_s:g} s on")
 
-    def _read(self, path: str | Path, rotate: int) -> Iterator[Frame]:
-        timed = _animation(read_bytes(path, "an image", _MAX_BYTES), path)
-        for index, time_s, image_bgr in self.excerpt.select(timed):
-            yield Frame(turned(image_bgr, rotate), time_s, index)
+def _animation(path: str | Path) -> Iterator[tuple[ImageBgr, float]]:
+    data, time_s = read_bytes(path, "an image", _MAX_BYTES), 0.0
+    with _sentences(path):
+        opened = _open(io.BytesIO(data))
+        count = opened.n_frames
+    for index in range(count):
+        with _sentences(path):
+            opened.seek(index)
+            image_bgr = _decoded(opened)
+            duration_s = float(opened.info.get("duration") or 0) / 1000
+        yield image_bgr, time_s
+        time_s += duration_s if duration_s >= _LEAST_DURATION_S else _PLAIN_DURATION_S
 
 
 def read_image(path: str | Path) -> ImageBgr:
@@ -119,9 +110,7 @@ def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> Imag
         if _is_several(opened):
             logger.info(f"{name} holds several images; only the first is taken")
             opened.seek(0)
-        if _form(opened).by_opencv:
-            return _by_opencv(data, upright)
-        image_bgr = _by_pillow(opened, upright)
+        image_bgr = _decoded(opened, upright)
         curve = _transfer_curve(data) if opened.format in ("HEIF", "AVIF") else None
         return to_sdr(image_bgr, curve) if curve in HDR_CURVES else image_bgr
 
@@ -134,8 +123,10 @@ def as_image_bgr(image: Any) -> ImageBgr:
     if isinstance(image, str | Path):
         return read_image(image)
     if hasattr(image, "getexif") and hasattr(image, "convert"):  # PIL is loaded, or not needed
-        return _by_pillow(image, upright=True)
-    check_image(image)
+        return _decoded(image)
+    shape, kind = np.shape(image), getattr(image, "dtype", type(image))
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != np.uint8:
+        raise UsageError(f"image_bgr: expected uint8 of shape (H, W, 3), got {kind} {shape}")
     image_bgr: ImageBgr = image
     return image_bgr
 
@@ -145,25 +136,10 @@ def identify(path: str | Path) -> Literal["animation", "image", ""]:
     if not is_file(path):  # a pipe can be read only once
         return ""
     with suppress(SourceError), _sentences(path), Path(path).open("rb") as file, _open(file) as it:
-        if _form(it).moves and _is_several(it):
+        if it.format in _MOVING and _is_several(it):
             return "animation"
-        return "" if _form(it).by_ffmpeg else "image"
+        return "image" if it.format in _NOT_BY_FFMPEG else ""
     return ""  # whoever reads it tells why
-
-
-def _animation(data: bytes, name: str | Path) -> Iterator[tuple[ImageBgr, float]]:
-    """The images (H, W, 3) of such a file, each with its time."""
-    time_s = 0.0
-    with _sentences(name):
-        opened = _open(io.BytesIO(data))
-        frames = opened.n_frames
-    for index in range(frames):
-        with _sentences(name):
-            opened.seek(index)
-            image_bgr = _by_pillow(opened, upright=True)
-            duration_s = float(opened.info.get("duration") or 0) / 1000
-        yield image_bgr, time_s
-        time_s += duration_s if duration_s >= _LEAST_DURATION_S else _PLAIN_DURATION_S
 
 
 @contextmanager
@@ -185,17 +161,14 @@ def _open(file: Any) -> Any:
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-    opened = Image.open(file, formats=tuple(_FORMATS))
+    opened = Image.open(file, formats=tuple(_SUFFIXES))
     if opened.width * opened.height > MAX_PIXELS:
         raise Image.DecompressionBombError
     return opened
 
 
-def _form(opened: Any) -> _Format:
-    return _FORMATS.get(opened.format, _FORMATS["JPEG"])  # MPO: a JPEG with more behind it
-
-
 def _is_several(opened: Any) -> bool:
+    # MPO is a JPEG with more behind it.
     return opened.format != "MPO" and bool(getattr(opened, "is_animated", False))
 
 
@@ -207,21 +180,11 @@ def _transfer_curve(data: bytes) -> int | None:
     return profile.get("transfer_characteristics")
 
 
-def _by_opencv(data: bytes, upright: bool) -> ImageBgr:
-    # IMREAD_COLOR makes three channels of 8 bits of everything and applies the orientation.
-    flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
-    with quiet_opencv():
-        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if image is None:
-        raise ValueError
-    return np.asarray(image)
-
-
-def _by_pillow(opened: Any, upright: bool) -> ImageBgr:
+def _decoded(opened: Any, upright: bool = True) -> ImageBgr:
     from PIL import ImageOps
 
     shown = ImageOps.exif_transpose(opened) if upright else opened
-    if shown.mode.startswith("I;16"):
+    if shown.mode.startswith("I"):  # grey of 16 bits
         return np.dstack([(np.asarray(shown) >> 8).astype(np.uint8)] * 3)
     image_rgb = np.asarray(shown.convert("RGB"), np.uint8)
     return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))

@@ -9,12 +9,13 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 
 from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
+from livepose.sources.frames import av, reason_of
 from livepose.sources.source import Kind, Source, check_rotation, turned
 from livepose.threads import Latest
 
@@ -24,28 +25,11 @@ _TICK_S = 0.2
 _MAX_HUNG = 8
 """Reads that may hang; with that many nothing more is opened."""
 
+Capture = Callable[[], Generator[Frame, None, None]]
+"""Opens a device or connection, and gives its frames; ``time_s`` is ``captured_s`` in them.
 
-class CaptureLost(Exception):  # noqa: N818 - an event, handled inside this room
-    """The device or connection ended; the message says how."""
-
-
-class Capture(Protocol):
-    """An open device or connection."""
-
-    mode: str
-    """What is delivered, in words; empty when there is nothing to say."""
-    scale_xy: tuple[float, float]
-    """Size of the images divided by that in the source's own pixels."""
-
-    def read(self) -> tuple[ImageBgr, float]:
-        """Waits for a frame: image and ``perf_counter()`` at capture. Raises CaptureLost."""
-
-    def close(self) -> None:
-        """Lets go of it."""
-
-
-Opener = Callable[[], Capture]
-"""Opens the device or connection; raises SourceError when that fails."""
+Raises SourceError when it does not open; OSError, or one of FFmpeg's, says how it ended.
+"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +50,7 @@ class LiveSource(Source):
 
     Parameters
     ----------
-    opener : callable
+    capture : callable
         Opens the device; called again, from another thread, for every reconnection.
     hint : str
         The question that ends the sentence when the source is lost.
@@ -86,7 +70,7 @@ class LiveSource(Source):
 
     def __init__(
         self,
-        opener: Opener,
+        capture: Capture,
         *,
         name: str,
         kind: Kind,
@@ -95,12 +79,10 @@ class LiveSource(Source):
         hint: str = "is it unplugged or used by another program?",
     ) -> None:
         self.name, self.kind, self.reconnects = name, kind, 0
-        self._opener, self._hint = opener, hint
+        self._capture, self._hint = capture, hint
         self._rotate, self._settings = check_rotation(rotate), settings or LiveSettings()
-        self._latest: Latest[tuple[ImageBgr, float]] = Latest()
-        self._captured = 0
-        self._first_captured_s = self._last_captured_s = 0.0
-        self._last_s = time.perf_counter()
+        self._latest: Latest[Frame] = Latest()
+        self._captured, self._first_s, self._last_s = 0, 0.0, time.perf_counter()
         self._lost_s: float | None = None
         self._hung: list[_Connection] = []
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
@@ -116,15 +98,14 @@ class LiveSource(Source):
     def peek(self) -> ImageBgr | None:
         """The newest image, upright, which stays there to be taken; None before the first."""
         waiting = self._latest.item
-        return None if waiting is None else turned(waiting[0], self._rotate)
+        return None if waiting is None else waiting.image_bgr
 
     def __iter__(self) -> Iterator[Frame]:
         index, first_s = 0, 0.0
         while (taken := self._latest.take()) is not None:
-            (image_bgr, captured_s), dropped = taken
-            first_s = captured_s if index == 0 else first_s
-            upright_bgr, time_s = turned(image_bgr, self._rotate), captured_s - first_s
-            yield Frame(upright_bgr, time_s, index, captured_s, dropped, scale_xy=self.scale_xy)
+            frame, dropped = taken
+            first_s = frame.time_s if index == 0 else first_s
+            yield replace(frame, time_s=frame.time_s - first_s, index=index, dropped=dropped)
             index += 1
 
     def close(self) -> None:
@@ -154,23 +135,23 @@ class LiveSource(Source):
         pause_s = settings.first_pause_s
         while not latest.over:
             before = self._captured
-            reason, opened = self._run_connection()
+            ended = self._run_connection()
             if not (self._captured or settings.wait_at_start or latest.closed):
-                lost = self._lost(settings.open_timeout_s)
-                latest.fail(lost if opened else SourceError(reason))
+                is_told = isinstance(ended, SourceError)
+                latest.fail(ended if is_told else self._lost(settings.open_timeout_s))
             if latest.over:
                 return
             if self._captured > before:
                 pause_s = settings.first_pause_s
-            self._retry_later(reason, pause_s)
+            self._retry_later(reason_of(ended), pause_s)
             pause_s = min(2 * pause_s, settings.longest_pause_s)
 
-    def _run_connection(self) -> tuple[str, bool]:
-        """Runs one connection until it ends or stalls: why it is over, and if it had opened."""
+    def _run_connection(self) -> Exception:
+        """Runs one connection until it ends or stalls; why it is over."""
         self._hung = [thread for thread in self._hung if thread.is_alive()]
         if len(self._hung) >= _MAX_HUNG:
-            return "the driver hangs", True
-        connection = _Connection(self._opener, self._arrived)
+            return TimeoutError("the driver hangs")
+        connection = _Connection(self._capture, self._arrived)
         before, started_s, settings = self._captured, time.perf_counter(), self._settings
         connection.start()
         while connection.is_alive() and not self._latest.over:
@@ -181,33 +162,27 @@ class LiveSource(Source):
             if silent_s > patience_s and connection.is_alive():
                 connection.abandoned.set()
                 self._hung.append(connection)
-                return f"no frame for {silent_s:.1f} s", True
+                return TimeoutError(f"no frame for {silent_s:.1f} s")
         connection.abandoned.set()
         connection.join(timeout=1.0)
-        return connection.reason, connection.opened
+        return connection.ended
 
-    def _arrived(
-        self, capture: Capture, image_bgr: ImageBgr, captured_s: float, first: bool
-    ) -> None:
-        """Puts a frame where it can be taken; says what is delivered, and what changed."""
-        before_wh, own_wh, sideways = self.size_wh, image_bgr.shape[1::-1], self._rotate % 180
+    def _arrived(self, frame: Frame) -> None:
+        """Puts a frame where it can be taken; says that it is back, and what changed."""
+        frame, before_wh = turned(frame, self._rotate), self.size_wh
         with self._latest.changed:
-            self.size_wh = own_wh[::-1] if sideways else own_wh
-            self.scale_xy = capture.scale_xy[::-1] if sideways else capture.scale_xy
-            self._first_captured_s = self._first_captured_s if self._captured else captured_s
-            self._last_captured_s, self._last_s = captured_s, time.perf_counter()
-            self._captured += 1
-            seconds = captured_s - self._first_captured_s
+            self.size_wh, self.scale_xy = frame.size_wh, frame.scale_xy
+            self._first_s = self._first_s if self._captured else frame.time_s
+            self._captured, self._last_s = self._captured + 1, time.perf_counter()
+            seconds = frame.time_s - self._first_s
             self.fps = (self._captured - 1) / seconds if seconds > 0 else None
-            self._latest.put((image_bgr, captured_s))
-        if first and self._lost_s is not None:
+            self._latest.put(frame)
+        if self._lost_s is not None:
             self.reconnects += 1
             away_s = time.perf_counter() - self._lost_s
             came = "is here" if before_wh == (0, 0) else "is back"
             logger.info(f"{self.name} {came} after {away_s:.1f} s")
             self._lost_s = None
-        elif first and capture.mode:
-            logger.info(f"{self.name}: {capture.mode}")
         if before_wh not in (self.size_wh, (0, 0)):
             now, before = ("{}x{}".format(*wh) for wh in (self.size_wh, before_wh))
             logger.info(f"{self.name} now sends frames of {now}, before {before}")
@@ -220,15 +195,14 @@ class LiveSource(Source):
             return
         if self._lost_s is None:
             self._lost_s = self._last_s
-            why = f" ({reason})" if reason else ""
             until = "until it is back" if left_s == math.inf else f"for {left_s:.0f} s"
-            logger.warning(f"{self.name} sends no frames{why}; reconnecting {until}")
+            logger.warning(f"{self.name} sends no frames ({reason}); reconnecting {until}")
         with self._latest.changed:
             self._latest.changed.wait_for(lambda: self._latest.closed, min(pause_s, left_s))
 
     def _lost(self, limit_s: float) -> SourceError:
         """The error of a source that sent nothing for so long."""
-        seconds = self._last_captured_s - self._first_captured_s
+        seconds = self._last_s - self._first_s
         silent = f"sent no frame within {limit_s:g} s"
         stopped = f"stopped sending frames after {self._captured} frames ({seconds:.1f} s)"
         return SourceError(f"{self.name} {stopped if self._captured else silent}; {self._hint}")
@@ -237,25 +211,17 @@ class LiveSource(Source):
 class _Connection(threading.Thread):
     """Opens the source once, and hands over its frames until it ends or is abandoned."""
 
-    def __init__(self, opener: Opener, arrived: Callable[..., None]) -> None:
+    def __init__(self, capture: Capture, arrived: Callable[[Frame], None]) -> None:
         super().__init__(name="livepose-capture", daemon=True)
-        self._opener, self._arrived = opener, arrived
-        self.abandoned, self.opened, self.reason = threading.Event(), False, ""
+        self._capture, self._arrived, self.abandoned = capture, arrived, threading.Event()
+        self.ended: Exception = EOFError("the connection was closed")
 
     def run(self) -> None:
         try:
-            capture = self._opener()
-        except SourceError as error:
-            self.reason = str(error)
-            return
-        self.opened, first = True, True
-        try:
-            while not self.abandoned.is_set():
-                image_bgr, captured_s = capture.read()
-                if not self.abandoned.is_set():
-                    self._arrived(capture, image_bgr, captured_s, first)
-                first = False
-        except CaptureLost as lost:
-            self.reason = str(lost)
-        finally:
-            capture.close()
+            with closing(self._capture()) as frames:
+                for frame in frames:
+                    if self.abandoned.is_set():
+                        return
+                    self._arrived(frame)
+        except (SourceError, OSError, av.FFmpegError) as error:
+            self.ended = error

@@ -12,9 +12,9 @@ from livepose.errors import SourceError, UsageError
 from livepose.paths import exists, is_folder
 from livepose.sources.camera import find_by_name, open_camera, open_stream
 from livepose.sources.files import local_path, scheme_of, suffix_of
-from livepose.sources.images import IMAGE_SUFFIXES, AnimationSource, ImageSource, identify
+from livepose.sources.images import IMAGE_SUFFIXES, animation_frames, identify, image_frames
 from livepose.sources.live import LiveSettings
-from livepose.sources.source import WHOLE, Excerpt, Source
+from livepose.sources.source import WHOLE, Excerpt, FileSource, Source
 from livepose.sources.video import VideoSource
 
 logger = logging.getLogger(__name__)
@@ -90,37 +90,44 @@ def _is_camera(text: str) -> bool:
     return plain and not exists(text) and find_by_name(text) is not None
 
 
-def open_video(
-    path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE
-) -> VideoSource | AnimationSource:
+def open_video(path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> FileSource:
     """A video file, or an image that moves; a folder or an image pattern is an error here."""
     found = identify(path)
     if found == "image":
         raise SourceError(f"{path} is an image; --image and --source read it")
-    opener = AnimationSource if found == "animation" else VideoSource
-    return opener(path, rotate=rotate, excerpt=excerpt)
+    if found != "animation":
+        return VideoSource(path, rotate=rotate, excerpt=excerpt)
+    source = FileSource(animation_frames(path, excerpt), rotate)
+    source.name = str(path)
+    return source
 
 
-def open_images(specs: str | Path | Sequence[str | Path], *, rotate: int = 0) -> ImageSource:
+def open_images(specs: str | Path | Sequence[str | Path], *, rotate: int = 0) -> FileSource:
     """Images by one or more files, folders and glob patterns; says what else lies there.
 
     Raises
     ------
     SourceError
-        When there is none.
+        When one of them gives none, or none of the images can be read.
     """
-    several = [specs] if isinstance(specs, str | Path) else list(specs)
-    try:
-        found = [one for spec in several for one in _find_images(spec)]
-    except OSError as error:
-        raise SourceError(f"cannot read {error.filename}: {error.strerror}") from None
-    paths = [one.path for one in found if one.kind == "image"]
+    several, paths, others = [specs] if isinstance(specs, str | Path) else list(specs), [], []
+    for spec in several:
+        found = find_sources([spec])
+        # Whoever names a file itself knows what it is.
+        images = [one.path for one in found if one.kind == "image" or one.path == Path(spec)]
+        if not images:
+            known = ", ".join(sorted(IMAGE_SUFFIXES))
+            raise SourceError(f"{spec} holds no images; expected {known}")
+        paths += images
+        others += [one for one in found if one.path not in images]
     if not paths:
         raise SourceError("no images were named; expected files, a folder or a pattern")
-    if words := left_out_words(one for one in found if one.kind != "image"):
+    if words := left_out_words(others):
         logger.info(words)
-    name = str(several[0]) if len(several) == 1 else None
-    return ImageSource(paths, name=name, rotate=rotate)
+    name = str(several[0]) if len(several) == 1 else f"{len(paths)} images"
+    source = FileSource(image_frames(paths, name), rotate)
+    source.name, source.kind, source.frame_count = name, "images", len(paths)
+    return source
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,42 +152,27 @@ def find_sources(specs: Iterable[str | Path], *, recursive: bool = False) -> lis
     SourceError
         When a file does not exist, or a pattern matches nothing.
     """
-    found: dict[Path, FoundSource] = {}
-    for spec in specs:
-        several = _within(spec, recursive)
-        if several is None:
-            path = _existing(spec, "a video or image")
-            several = [FoundSource(path, "image" if is_still(path) else "video")]
-        elif not several and is_pattern(spec):
-            raise SourceError(f"{spec} matches nothing; is the pattern right?")
-        found.update((one.path, one) for one in several)
-    return list(found.values())
+    try:
+        found = [one for spec in specs for one in _found(spec, recursive)]
+    except OSError as error:
+        raise SourceError(f"cannot read {error.filename}: {error.strerror}") from None
+    return list({one.path: one for one in found}.values())
 
 
-def _find_images(spec: str | Path) -> list[FoundSource]:
-    """What ``spec`` stands for; a file named itself is an image whatever its suffix."""
-    found = _within(spec, recursive=False)
-    if found is None:
-        return [FoundSource(_existing(spec, "an image"), "image")]
-    if any(one.kind == "image" for one in found):
-        return found
-    if is_pattern(spec):
-        raise SourceError(f"{spec} matches no image; is the pattern right?")
-    known = ", ".join(sorted(IMAGE_SUFFIXES))
-    raise SourceError(f"{spec} holds no images; expected {known}")
-
-
-def _within(spec: str | Path, recursive: bool) -> list[FoundSource] | None:
-    """What a folder or pattern holds; None for anything else."""
+def _found(spec: str | Path, recursive: bool) -> list[FoundSource]:
     if is_folder(spec):
         paths = list(Path(spec).rglob("*") if recursive else Path(spec).iterdir())
     elif is_pattern(spec):
         paths = [Path(match) for match in glob.glob(str(spec), recursive=True)]  # noqa: PTH207
+        if not paths:
+            raise SourceError(f"{spec} matches nothing; is the pattern right?")
+    elif exists(spec):
+        return [FoundSource(Path(spec), "image" if is_still(Path(spec)) else "video")]
     else:
-        return None
+        raise SourceError(f"{spec} does not exist; expected a video, an image or a folder")
     seen = [path for path in paths if not path.name.startswith(".")]
-    entries = [path for path in seen if not (recursive and path.is_dir())]
-    return [_classify(path) for path in sorted(entries, key=_natural)]
+    kept = [path for path in seen if not (recursive and path.is_dir())]
+    return [_classify(path) for path in sorted(kept, key=_natural)]
 
 
 def _classify(path: Path) -> FoundSource:
@@ -208,12 +200,6 @@ def is_still(path: Path) -> bool:
 def is_pattern(spec: str | Path) -> bool:
     """Whether this is a glob pattern, and not a file of that very name."""
     return glob.has_magic(str(spec)) and not exists(spec)
-
-
-def _existing(path: str | Path, expected: str) -> Path:
-    if not exists(path):
-        raise SourceError(f"{path} does not exist; expected {expected}")
-    return Path(path)
 
 
 def _natural(path: Path) -> list[tuple[bool, int, str]]:

@@ -1,8 +1,10 @@
 """What every source offers: frames, what part of them is wanted, which way up."""
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal, TypeVar
 
 import cv2
@@ -16,8 +18,45 @@ Item = TypeVar("Item")
 Kind = Literal["camera", "url", "video", "images"]
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-_SAME_TIME_S = 5e-4
+SAME_TIME_S = 5e-4
 """So near are times that only rounding sets apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The part of a video file that is wanted; times stay those of the file."""
+
+    start_s: float = 0.0
+    end_s: float | None = None
+    """The first time that is not wanted any more; None: to the end."""
+    step: int = 1
+    """One frame of each ``step`` is taken."""
+
+    def __post_init__(self) -> None:
+        if self.start_s < 0 or self.step < 1:
+            raise UsageError(f"expected a start from 0 s and a step from 1 on, got {self}")
+        if self.end_s is not None and self.end_s <= self.start_s:
+            raise UsageError(f"end: expected more than {self.start_s:g} s, got {self.end_s:g} s")
+
+    def select(self, timed: Iterable[tuple[Item, float]]) -> Iterator[tuple[int, float, Item]]:
+        """New index, time and item of those that it holds; no more are asked for after its end."""
+        reached = 0
+        for item, time_s in timed:
+            if self.end_s is not None and time_s >= self.end_s - SAME_TIME_S:
+                return
+            if time_s < self.start_s - SAME_TIME_S:
+                continue
+            if reached % self.step == 0:
+                yield reached // self.step, time_s, item
+            reached += 1
+
+    def count(self, frames: int, interval_s: float) -> int:
+        """How many of ``frames`` frames it holds."""
+        end_s = min(frames * interval_s, self.end_s or math.inf)
+        return max(0, math.ceil(round((end_s - self.start_s) / interval_s, 3) / self.step))
+
+
+WHOLE = Excerpt()
 
 
 class Source(Closable):
@@ -54,76 +93,44 @@ class Source(Closable):
     def __iter__(self) -> Iterator[Frame]:
         raise NotImplementedError
 
+    def peek(self) -> ImageBgr | None:
+        """The first image, or the newest of a live source, which stays there to be taken."""
+
+    def wait_for_first(self, limit_s: float | None = None) -> bool:
+        """Waits so long for the first frame; False when there is none yet."""
+        return True
+
 
 class FileSource(Source):
-    """The frames of files: ``_start`` takes the first of them, and those that follow it."""
+    """Frames of a file or of several, turned clockwise by ``rotate`` degrees.
 
-    _newest: Frame
-    _frames: Iterator[Frame]
-    _closed = False
+    The first one is read at once; where there is none, ``frames`` raises SourceError.
+    """
 
-    def _start(self, frames: Iterator[Frame]) -> bool:
-        """Reads the first frame; whether there is one."""
-        first = next(frames, None)
-        if first is not None:
-            self._frames = frames
-            self._take(first)
-        return first is not None
+    def __init__(self, frames: Generator[Frame, None, None], rotate: int = 0) -> None:
+        self._frames, self._rotate, self._closed = frames, check_rotation(rotate), False
+        self._first = self._take(next(frames))
 
-    def _take(self, frame: Frame) -> None:
-        self._newest, self.size_wh, self.scale_xy = frame, frame.size_wh, frame.scale_xy
+    def _take(self, frame: Frame) -> Frame:
+        frame = turned(frame, self._rotate)
+        self.size_wh, self.scale_xy = frame.size_wh, frame.scale_xy
+        return frame
 
     def __iter__(self) -> Iterator[Frame]:
-        frame: Frame | None = self._newest
-        while frame is not None and not self._closed:
-            self._take(frame)
+        for frame in chain([self._first], map(self._take, self._frames)):
+            if self._closed:
+                return
             yield frame
-            frame = None if self._closed else next(self._frames, None)
+
+    def peek(self) -> ImageBgr | None:
+        """The first image."""
+        return self._first.image_bgr
 
     def close(self) -> None:
         """Ends the iteration; a second call does nothing."""
         self._closed = True
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """The part of a video file that is wanted; times stay those of the file."""
-
-    start_s: float = 0.0
-    end_s: float | None = None
-    """The first time that is not wanted any more; None: to the end."""
-    step: int = 1
-    """One frame of each ``step`` is taken."""
-
-    def __post_init__(self) -> None:
-        if self.start_s < 0 or self.step < 1:
-            raise UsageError(f"expected a start from 0 s and a step from 1 on, got {self}")
-        if self.end_s is not None and self.end_s <= self.start_s:
-            raise UsageError(f"end: expected more than {self.start_s:g} s, got {self.end_s:g} s")
-
-    def select(self, timed: Iterable[tuple[Item, float]]) -> Iterator[tuple[int, float, Item]]:
-        """New index, time and item of those that it holds; no more are asked for after its end."""
-        reached = 0
-        for item, time_s in timed:
-            if self.end_s is not None and time_s >= self.end_s - _SAME_TIME_S:
-                return
-            if time_s < self.start_s - _SAME_TIME_S:
-                continue
-            if reached % self.step == 0:
-                yield reached // self.step, time_s, item
-            reached += 1
-
-    def begins_at(self, frame: Frame) -> bool:
-        """Whether it has no frame before this one of its frames."""
-        return frame.time_s <= self.start_s + _SAME_TIME_S
-
-    def count(self, frames: int, interval_s: float) -> int:
-        """How many of ``frames`` frames it holds."""
-        end_s = min(frames * interval_s, self.end_s or math.inf)
-        return max(0, math.ceil(round((end_s - self.start_s) / interval_s, 3) / self.step))
-
-
-WHOLE = Excerpt()
+        with suppress(ValueError):  # a thread is reading right now, and sees that it is over
+            self._frames.close()
 
 
 def check_rotation(rotate: int) -> int:
@@ -133,7 +140,10 @@ def check_rotation(rotate: int) -> int:
     return rotate
 
 
-def turned(image_bgr: ImageBgr, clockwise_deg: int) -> ImageBgr:
-    """The image turned clockwise by a multiple of 90 degrees; itself for 0."""
-    turn = _TURNS.get(clockwise_deg % 360)
-    return image_bgr if turn is None else np.asarray(cv2.rotate(image_bgr, turn))
+def turned(frame: Frame, clockwise_deg: int) -> Frame:
+    """The frame turned clockwise by a multiple of 90 degrees; itself for 0."""
+    if clockwise_deg == 0:
+        return frame
+    image_bgr = np.asarray(cv2.rotate(frame.image_bgr, _TURNS[clockwise_deg]))
+    scale_xy = frame.scale_xy[::-1] if clockwise_deg % 180 else frame.scale_xy
+    return replace(frame, image_bgr=image_bgr, scale_xy=scale_xy)

@@ -17,14 +17,11 @@ from typing import Any
 from livepose.errors import SourceError, redacted
 from livepose.frame import Frame
 from livepose.sources.files import Pipe, address_advice, check_readable
-from livepose.sources.frames import Converter, av
-from livepose.sources.images import MAX_PIXELS
-from livepose.sources.source import WHOLE, Excerpt, FileSource, check_rotation, turned
+from livepose.sources.frames import LIMITS, MAX_PIXELS, Converter, av, reason_of
+from livepose.sources.source import SAME_TIME_S, WHOLE, Excerpt, FileSource
 
 logger = logging.getLogger(__name__)
 
-LIMITS = {"max_pixels": str(MAX_PIXELS)}
-"""Of FFmpeg, for looking into a stream and for decoding it: larger frames are refused."""
 _TIMEOUTS_S = 10.0, 20.0
 """For opening an address, and for reading from it."""
 _PIPE_HINT = "; out of a pipe MP4 can only be read with its index in front"
@@ -66,15 +63,11 @@ class VideoSource(FileSource):
         decoded, when the file broke off before its promised length.
     """
 
-    _frames: Generator[Frame, None, None]
-
     def __init__(self, path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> None:
         text = "/dev/stdin" if path == "-" else os.fspath(path)
-        self.name, self.excerpt = redacted(text), excerpt
-        self._rotate = check_rotation(rotate)
+        self.name, self._excerpt = redacted(text), excerpt
         self._container, self.path = _open_container(text, self.name)
         self._stream = _best_stream(self._container, self.name)
-        self._convert = Converter(self._stream)
         rate = _rate_hz(self._stream, self._container)
         self._interval_s = 1.0 / (rate or _PLAIN_RATE_HZ)
         self.fps = None if rate is None else rate / excerpt.step
@@ -82,92 +75,86 @@ class VideoSource(FileSource):
         self.frame_count = None if count is None else excerpt.count(count, self._interval_s)
         streams = self._container.streams
         self._start_s = start_of(*streams.video, *streams.audio)
-        if not self._begin_by_seeking() and not self._begin():
-            self.close()
-            raise self._without_frames()
+        super().__init__(self._read(), rotate)
 
-    def close(self) -> None:
-        """Closes the file; a second call does nothing."""
-        super().close()
+    def _read(self) -> Generator[Frame, None, None]:
+        convert, count = Converter(self._stream), 0
         try:
-            self._frames.close()
-        except ValueError:  # a thread reads right now; it sees that it is closed, and lets go
-            return
-        self._container.close()
+            for index, time_s, decoded in self._excerpt.select(self._timed()):
+                image_bgr, scale_xy = convert(decoded)
+                yield Frame(image_bgr, time_s, index, scale_xy=scale_xy)
+                count += 1
+            if count == 0:
+                raise self._without_frames()
+            if self._reader.ended:
+                self._check_end(count)
+        finally:
+            self._container.close()
 
-    def _begin_by_seeking(self) -> bool:
-        """Reads the first frame by way of the key frame before it, where that is to be had."""
-        start_s = self.excerpt.start_s
-        if start_s == 0 or not any(form in self._container.format.name for form in _INDEXED):
-            return False
-        self._seek(Fraction(start_s) + (self._start_s or 0))
-        # Good where frames before it were passed, or it is the one.
-        if self._begin() and (self._last_s is not None or self.excerpt.begins_at(self._newest)):
-            return True
-        self._seek(start_of(self._stream) or Fraction(0))
-        return False
+    def _timed(self) -> Iterator[tuple[Any, float]]:
+        """Every frame with its time, from the key frame before the excerpt or the beginning on."""
+        frames, start_s = self._begin(), self._excerpt.start_s
+        if start_s and any(form in self._container.format.name for form in _INDEXED):
+            self._seek(Fraction(start_s) + (self._start_s or 0))
+            first = next(frames, None)
+            if first is not None and first[1] < start_s + SAME_TIME_S:
+                yield first
+            else:  # it is late, or there is none
+                self._seek(start_of(self._stream) or Fraction(0))
+                frames = self._begin()
+        yield from frames
+
+    def _begin(self) -> Iterator[tuple[Any, float]]:
+        self._reader = _Reader(self._container, self._stream, self._start_s, self._interval_s)
+        return self._reader.frames()
 
     def _seek(self, time: Fraction) -> None:
         # Where seeking fails reading does too, and tells of it.
         with suppress(av.FFmpegError, OSError, OverflowError):
             self._container.seek(math.floor(time / self._stream.time_base), stream=self._stream)
 
-    def _begin(self) -> bool:
-        self._last_s: float | None = None
-        self._count = 0
-        self._frames = self._read()
-        return self._start(self._frames)
-
     def _without_frames(self) -> SourceError:
-        if self._last_s is not None:
-            start_s, last_s = self.excerpt.start_s, self._last_s
+        if (last_s := self._reader.last_s) is not None:
+            start, last = f"{self._excerpt.start_s:g}", f"{float(last_s):g}"
             return SourceError(
-                f"{self.name} has no frame from {start_s:g} s on; its last is at {last_s:g} s"
+                f"{self.name} has no frame from {start} s on; its last is at {last} s"
             )
         return SourceError(
             f"{self.name} holds no image that can be decoded; is it damaged, cut short, "
             f"or larger than {MAX_PIXELS // 1_000_000} megapixels?{'' if self.path else _PIPE_HINT}"
         )
 
-    def _read(self) -> Generator[Frame, None, None]:
-        for index, time_s, decoded in self.excerpt.select(self._timed()):
-            image_bgr, scale_xy = self._convert(decoded)
-            if self._rotate % 180:
-                scale_xy = scale_xy[::-1]
-            self._count = index + 1
-            yield Frame(turned(image_bgr, self._rotate), time_s, index, scale_xy=scale_xy)
-
-    def _timed(self) -> Generator[tuple[Any, float], None, None]:
-        """Every frame with its time, and a look at the end of the file, where that is reached."""
-        reader = PacketReader(self._container, self._stream)
-        times = ForwardTimes(self._start_s, self._interval_s)
-        for decoded in reader.frames():
-            ticks = decoded.pts
-            time_s = times(None if ticks is None else ticks * Fraction(self._stream.time_base))
-            yield decoded, time_s
-            self._last_s = time_s
-        if self._count and self._last_s is not None:
-            self._check_end(reader, self._last_s + self._interval_s)
-
-    def _check_end(self, reader: "PacketReader", end_s: float) -> None:
+    def _check_end(self, count: int) -> None:
         """Raises when the file ended early; says so when parts of it were damaged."""
-        length_s = _promised_s(self._stream, self._container)
+        reader, length_s = self._reader, _promised_s(self._stream, self._container)
+        end_s = float(reader.last_s or 0) + self._interval_s
         short = length_s is not None and end_s < (1 - _SHORTFALL) * length_s
         if reader.error or short or (length_s is not None and reader.cut_packet):
             of = f" of {length_s:.1f} s" if length_s else ""
             raise SourceError(
-                f"{self.name} broke off after {self._count} frames ({end_s:.1f} s{of}); "
+                f"{self.name} broke off after {count} frames ({end_s:.1f} s{of}); "
                 "the file is incomplete, copy or record it again"
             )
         if damaged := reader.damaged + reader.cut_packet:
             logger.warning(f"{self.name}: {damaged} damaged parts were left out")
 
 
-class PacketReader:
-    """Decodes what can be decoded of one stream, and remembers what could not."""
+class _Reader:
+    """Decodes what can be decoded of one stream, and remembers what could not.
 
-    def __init__(self, container: Any, stream: Any) -> None:
+    Times are seconds from ``start`` (the first frame where that is not known) and always increase.
+    A stream may lack times (raw MJPEG) or start over (recordings that were joined): then the next
+    frame follows the one before by ``interval_s``, and later times keep their distances.
+    """
+
+    def __init__(
+        self, container: Any, stream: Any, start: Fraction | None, interval_s: float
+    ) -> None:
         self._container, self._stream = container, stream
+        self._shift = None if start is None else -start
+        self._interval = Fraction(interval_s).limit_denominator(1_000_000)
+        self.last_s: Fraction | None = None  # of the newest frame
+        self.ended = False
         self.damaged = 0  # packets that the decoder refused
         self.cut_packet = False  # whether the last packet was incomplete
         self.error: Exception | None = None  # what ended reading before the end of the file
@@ -176,10 +163,14 @@ class PacketReader:
         self._reorders = self._name in _DECODING_ORDER and stream.codec_context.has_b_frames
         self._due: list[int] = []
 
-    def frames(self) -> Generator[Any, None, None]:
-        """The images (``av.VideoFrame``) in order of presentation."""
+    def frames(self) -> Iterator[tuple[Any, float]]:
+        """The images (``av.VideoFrame``) in order of presentation, with their times."""
+        time_base = Fraction(self._stream.time_base)
         for packet in self._packets():
-            yield from self._decode(packet)
+            for frame in self._decode(packet):
+                self.last_s = self._time(None if frame.pts is None else frame.pts * time_base)
+                yield frame, float(self.last_s)
+        self.ended = True
 
     def _packets(self) -> Iterator[Any]:
         """Packets to decode; None, which empties the decoder, comes last.
@@ -215,39 +206,18 @@ class PacketReader:
             frame.pts = self._due.pop(0) if self._due else None
         return frames
 
-
-class ForwardTimes:
-    """Turns presentation times into seconds from the file's start that always increase.
-
-    A stream may lack times (raw MJPEG) or start over (recordings that were joined): then the
-    next frame follows the one before by ``interval_s``, and later times keep their distances.
-    Where the start is not known it is the time of the first frame.
-    """
-
-    def __init__(self, start: Fraction | None, interval_s: float) -> None:
-        self._start, self._shift = start, -(start or Fraction(0))
-        self._interval = Fraction(interval_s).limit_denominator(1_000_000)
-        self._last: Fraction | None = None
-
-    def __call__(self, presented: Fraction | None) -> float:
-        """Seconds for a frame with this presentation time, None where it has none."""
-        if self._start is None and presented is not None:
-            self._start = presented
-            self._shift = (self._last or Fraction(0)) - presented
-        follow = Fraction(0) if self._last is None else self._last + self._interval
-        now = follow if presented is None else presented + self._shift
-        if self._last is not None and now <= self._last:
+    def _time(self, presented: Fraction | None) -> Fraction:
+        last = self.last_s
+        follow = Fraction(0) if last is None else last + self._interval
+        if presented is None:
+            return follow
+        if self._shift is None:
+            self._shift = (last or 0) - presented
+        now = presented + self._shift
+        if last is not None and now <= last:
             self._shift += follow - now
-            now = follow
-        self._last = now
-        return float(now)
-
-
-def reason_of(error: Exception) -> str:
-    """What FFmpeg says, in words."""
-    if isinstance(error, av.ExitError):
-        return "no answer in time"
-    return str(getattr(error, "strerror", None) or error)
+            return follow
+        return now
 
 
 def start_of(*streams: Any) -> Fraction | None:
@@ -342,8 +312,6 @@ def _frame_estimate(stream: Any, container: Any) -> int | None:
     """About how many frames there are; None where the header is silent or implausible."""
     if stream.frames and "mp4" in container.format.name:
         return int(stream.frames)  # MP4 lists every frame
-    length_s, rate = _length_s(stream, container), _rate_hz(stream, container)
-    counts = [int(stream.frames), round((length_s or 0.0) * (rate or 0.0))]
-    count = min((one for one in counts if one > 0), default=0)
-    plausible = not 0 < int(container.size) < _LEAST_BYTES_PER_FRAME * count
-    return count if count > 0 and plausible else None
+    count = round((_length_s(stream, container) or 0) * (_rate_hz(stream, container) or 0))
+    plausible = count * _LEAST_BYTES_PER_FRAME <= container.size or container.size <= 0
+    return count if count and plausible else None

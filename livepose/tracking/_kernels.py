@@ -9,18 +9,14 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from livepose.boxes import around, iou_of
 from livepose.compiled import kernel
 from livepose.tracking import joints as joint
-from livepose.tracking import motion
+from livepose.tracking import tracks
 from livepose.tracking.joints import Limbs
-from livepose.tracking.tracks import State
+from livepose.tracking.tracks import Floats, Mask, Rows, State, edges_of, scale_of
 
-Floats = NDArray[np.float64]
-Masks = NDArray[np.bool_]
-Rows = NDArray[np.int64]
 Table = Any
 """Structured array, whose columns only numba knows by name."""
 
@@ -47,8 +43,7 @@ STALE_S = 0.5  # keypoints from longer ago say nothing about how a box moved sin
 @kernel
 def anybody_fades(table: Table, time_s: float, coast_s: float) -> bool:
     """Whether somebody handed out would soon be out of sight, or in doubt, for want of a look."""
-    for t in range(len(table)):
-        person = table[t]
+    for person in table:
         # Whom the detector has just confirmed may stay without good keypoints for a while.
         faded = person.faded and not time_s - person.detected_s <= 0.5 * coast_s
         unseen = faded or time_s - person.seen_s > coast_s
@@ -71,7 +66,7 @@ def interval_s(table: Table) -> float:
             longest_s = min(longest_s, BUSY_INTERVAL_S)
             continue
         shown += 1
-        scale_px = motion.scale_of(person.xywh)
+        scale_px = scale_of(person.xywh)
         speed = math.hypot(person.velocity[0], person.velocity[1]) / scale_px
         if person.faded or (person.state == ACTIVE and speed > FAST_SPEED):
             longest_s = min(longest_s, BUSY_INTERVAL_S)
@@ -86,7 +81,7 @@ def interval_s(table: Table) -> float:
 @kernel
 def overlap_of(table: Table, one: int, other: int) -> float:
     """IoU of the boxes of two tracks."""
-    return float(iou_of(motion.edges_of(table[one].xywh), motion.edges_of(table[other].xywh)))
+    return float(iou_of(edges_of(table[one].xywh), edges_of(table[other].xywh)))
 
 
 @kernel
@@ -95,8 +90,7 @@ def coast(table: Table, time_s: float, coast_s: float) -> None:
 
     Whoever is not handed out has no keypoints, and waits for the detector's word.
     """
-    for t in range(len(table)):
-        person = table[t]
+    for person in table:
         waits = person.state == ACTIVE and not person.chosen and math.isnan(person.missed_s)
         if person.state != TENTATIVE and not waits and time_s - person.seen_s > coast_s:
             person.state = LOST
@@ -131,21 +125,12 @@ def select_outputs(table: Table, max_people: int, time_s: float) -> None:
 @kernel
 def handed_out(table: Table) -> tuple[Floats, Rows, Floats]:
     """Boxes (N, 4), ids (N,) and scores (N,) of those marked, by id."""
-    rows, shown = np.empty(len(table), np.int64), 0
-    for t in range(len(table)):
-        if table[t].state == ACTIVE and table[t].chosen:
-            place = shown
-            while place > 0 and table[rows[place - 1]].ids > table[t].ids:
-                rows[place] = rows[place - 1]
-                place -= 1
-            rows[place] = t
-            shown += 1
-    boxes_xyxy, ids, scores = np.empty((shown, 4)), np.empty(shown, np.int64), np.empty(shown)
-    for n in range(shown):
-        ids[n], scores[n] = table[rows[n]].ids, table[rows[n]].scores
-        for i, edge in enumerate(motion.edges_of(table[rows[n]].xywh)):
-            boxes_xyxy[n, i] = edge
-    return boxes_xyxy, ids, scores
+    rows = np.flatnonzero((table.state == ACTIVE) & table.chosen)
+    rows = rows[np.argsort(table.ids[rows])]
+    boxes_xyxy = np.empty((len(rows), 4))
+    for n in range(len(rows)):
+        boxes_xyxy[n] = edges_of(table[rows[n]].xywh)
+    return boxes_xyxy, table.ids[rows], table.scores[rows]
 
 
 # -- what keypoints say ----------------------------------------------------------------------------
@@ -178,16 +163,16 @@ def take_in(
     table: Table,
     joints: Floats,
     rows: Rows,
-    seen: tuple[Floats, Floats, Masks],
+    seen: tuple[Floats, Floats, Mask],
     limbs: Limbs,
     time_s: float,
     whole_frame: bool,
-) -> tuple[Masks, Masks, Masks, bool]:
+) -> tuple[Mask, Mask, Mask, bool]:
     """Takes in poses seen on the tracks in ``rows`` (N,): mends them, judges, learns, moves boxes.
 
     ``seen`` are keypoints (N, K, 2), scores (N, K), and which poses (N,) are duplicates, which are
     not corrected. Returns pairs (N, F) to be exchanged, keypoints (N, K) that are not believed, and
-    who is perhaps nobody (N,); whether none of these is.
+    who is perhaps nobody (N,); whether any of these is.
     """
     keypoints_xy, scores, duplicate = seen
     swapped = np.zeros((len(rows), len(limbs[0])), dtype=np.bool_)
@@ -200,7 +185,7 @@ def take_in(
             if not scores[n, k] >= KEYPOINT_SCORE:
                 now_xy[n, k] = np.nan
         if not duplicate[n]:
-            scale_px = motion.scale_of(person.xywh)
+            scale_px = scale_of(person.xywh)
             marks = swapped[n], refused[n]
             joint.correct_joints(now_xy[n], corrected[n], memory, scale_px, limbs, time_s, marks)
             joint.remember(now_xy[n], memory, scale_px, limbs[1], time_s)
@@ -208,23 +193,23 @@ def take_in(
                 person.own_s = time_s
         elif not time_s - person.own_s > ESTABLISHED_S:
             person.own_s = np.nan  # at first, losing a pose of one's own undoes having had one
-        good = judge(person, now_xy[n], corrected[n], time_s)
-        person.faded = not good
-        if good:
-            moves[n] = learn(table, rows[n], now_xy[n], time_s)
+        person.faded = not judge(person, now_xy[n], corrected[n], time_s)
+        moves[n] = not person.faded and learn(table, rows[n], now_xy[n], time_s)
     # Only now: whether somebody stands behind another is asked of boxes that have not moved yet.
     for n in range(len(rows)):
         person, memory = table[rows[n]], joints[rows[n]]
         if moves[n]:
-            move(person, memory[:, joint.KEYPOINT], now_xy[n], time_s)
-        for k in range(len(memory)):
-            memory[k, 0], memory[k, 1] = now_xy[n, k]
+            # A whole image shrinks to the keypoints at once.
+            age_s = time_s - person.keypoints_s
+            fresh = age_s <= STALE_S and not person.seeded
+            before_xy = memory[:, tracks.KEYPOINT]
+            tracks.follow(person, before_xy, now_xy[n], age_s if fresh else math.inf)
+            person.seeded = False
+        memory[:, tracks.KEYPOINT] = now_xy[n]
         doubtful[n] = not joint.prove(person, scores[n], time_s, whole_frame)
-        person.keypoints_s = time_s
-        for i, edge in enumerate(motion.edges_of(person.xywh)):
-            person.looked_xyxy[i] = edge
-    changed = swapped.any() or refused.any() or doubtful.any()
-    return swapped, refused, doubtful, not changed
+        person.keypoints_s, person.looked_xyxy[:] = time_s, edges_of(person.xywh)
+    changed = bool(swapped.any() or refused.any() or doubtful.any())
+    return swapped, refused, doubtful, changed
 
 
 @kernel
@@ -259,22 +244,10 @@ def learn(table: Table, row: int, now_xy: Floats, time_s: float) -> bool:
     if person.seeded:
         return True
     if person.detected_s == time_s:
-        motion.learn_margins(person.margins, now_xy, motion.edges_of(person.xywh))
+        tracks.learn_margins(person.margins, now_xy, edges_of(person.xywh))
         return False
-    behind = False
     for other in range(len(table)):
-        if other != row and table[other].state == ACTIVE and not math.isnan(person.missed_s):
-            behind = behind or overlap_of(table, row, other) > CROSSING_IOU
-    return not behind
-
-
-@kernel
-def move(person: Any, before_xy: Floats, now_xy: Floats, time_s: float) -> None:
-    """Moves a box by the keypoints (K, 2) in it; a whole image shrinks to them at once."""
-    age_s = time_s - person.keypoints_s
-    if person.seeded or not age_s <= STALE_S:
-        age_s = math.inf
-    followed = person.looked_xyxy.copy()
-    motion.follow(followed, before_xy, now_xy, person.margins, age_s)
-    motion.correct(person, followed)
-    person.seeded = False
+        apart = other == row or table[other].state != ACTIVE or math.isnan(person.missed_s)
+        if not apart and overlap_of(table, row, other) > CROSSING_IOU:
+            return False
+    return True

@@ -10,9 +10,8 @@ import numpy as np
 
 from livepose import boxes
 from livepose.boxes import Boxes
-from livepose.tracking import motion
 from livepose.tracking.joints import PROOF_S
-from livepose.tracking.tracks import Floats, Rows, State, Tracks
+from livepose.tracking.tracks import Floats, Rows, State, Tracks, correct_rows
 
 STRONG_SCORE = 0.4  # detections from here on are matched first
 BIRTH_SCORE = 0.3  # nobody is born of less; enough in the very first image
@@ -47,17 +46,6 @@ def assign(likeness: Floats, least: float) -> tuple[Rows, Rows]:
     return rows[kept].astype(np.int64), columns[kept].astype(np.int64)
 
 
-def grown(boxes_xyxy: Boxes) -> Boxes:
-    """Boxes grown on each side by ``LOST_BUFFER`` of their size.
-
-    Somebody who was out of sight is not where a straight path leads; grown boxes still meet.
-    After C-BIoU (Yang et al., WACV 2023, https://arxiv.org/abs/2211.14317).
-    """
-    xywh = boxes.to_xywh(boxes_xyxy)
-    xywh[:, 2:] *= 1 + 2 * LOST_BUFFER
-    return boxes.to_xyxy(xywh)
-
-
 def nested(first_xyxy: Boxes, second_xyxy: Boxes) -> Floats:
     """Part of the smaller box that lies in the larger one, (P, Q)."""
     return np.maximum(
@@ -68,21 +56,19 @@ def nested(first_xyxy: Boxes, second_xyxy: Boxes) -> Floats:
 def match(tracks: Tracks, boxes_xyxy: Boxes, scores: Floats) -> Rows:
     """Row of the track of each detection (N,), -1 for nobody's."""
     owner = np.full(len(scores), -1, dtype=np.int64)
+    single = np.ones(len(tracks), dtype=bool)
     strong = scores >= STRONG_SCORE
-    overlap = boxes.iou(tracks.boxes_xyxy, boxes_xyxy)
+    overlap = loose = boxes.iou(tracks.boxes_xyxy, boxes_xyxy)
     seen, lost = tracks.where(State.ACTIVE, State.HIDDEN), tracks.where(State.LOST)
-    loose = overlap  # only the lost are met more loosely
     if len(lost):
-        loose = boxes.iou(grown(tracks.boxes_xyxy), grown(boxes_xyxy))
-    rounds = (
+        loose = boxes.iou(_grown(tracks.boxes_xyxy), _grown(boxes_xyxy))
+    for rows, wanted, likeness, least in (
         (seen, strong, overlap, MATCH_IOU),
         (seen, ~strong, overlap, WEAK_MATCH_IOU),
         (lost, strong, loose, LOST_MATCH_IOU),
         (lost, ~strong, overlap, WEAK_MATCH_IOU),
         (tracks.where(State.TENTATIVE), scores >= 0, overlap, MATCH_IOU),
-    )
-    single = np.ones(len(tracks), dtype=bool)
-    for rows, wanted, likeness, least in rounds:
+    ):
         alone, free = rows[single[rows]], np.flatnonzero(wanted & (owner < 0))
         if len(alone) and len(free):
             met, found = assign(likeness[np.ix_(alone, free)], least)
@@ -91,25 +77,36 @@ def match(tracks: Tracks, boxes_xyxy: Boxes, scores: Floats) -> Rows:
     return owner
 
 
+def _grown(boxes_xyxy: Boxes) -> Boxes:
+    """Boxes grown on each side by ``LOST_BUFFER`` of their size.
+
+    Somebody who was out of sight is not where a straight path leads; grown boxes still meet.
+    After C-BIoU (Yang et al., WACV 2023, https://arxiv.org/abs/2211.14317).
+    """
+    xywh = boxes.to_xywh(boxes_xyxy)
+    xywh[:, 2:] *= 1 + 2 * LOST_BUFFER
+    return boxes.to_xyxy(xywh)
+
+
 def absorb(tracks: Tracks, rows: Rows, boxes_xyxy: Boxes, scores: Floats, time_s: float) -> None:
     """Corrects the tracks in ``rows`` by their detections (N, 4)."""
     back = tracks.state[rows] == State.LOST
     tracks.keypoints_s[rows[back]] = np.nan
     tracks.keypoints_xy[rows[back]] = np.nan
-    motion.correct_rows(tracks.table, rows, boxes_xyxy)
+    tracks.faded[rows[back]] = False
+    correct_rows(tracks.table, rows, boxes_xyxy)
     tracks.scores[rows] = scores
     tracks.hits[rows] += 1
     tracks.seen_s[rows] = tracks.detected_s[rows] = time_s
     tracks.missed_s[rows] = np.nan
-    tracks.faded[rows] &= ~back
     believed = (scores >= SURE_SCORE) | (tracks.hits[rows] >= BIRTH_HITS)
     believed &= tracks.state[rows] == State.TENTATIVE
     tracks.state[rows[back | believed]] = State.ACTIVE
-    prove(tracks, rows[scores >= SURE_SCORE], time_s)
+    _prove(tracks, rows[scores >= SURE_SCORE], time_s)
     _part(tracks, time_s)
 
 
-def prove(tracks: Tracks, rows: Rows, time_s: float) -> None:
+def _prove(tracks: Tracks, rows: Rows, time_s: float) -> None:
     """The detector is sure of these; it is not for a moment only, as keypoints may be."""
     tracks.proven_s[rows] = tracks.strong_s[rows] = time_s
     tracks.sure_since_s[rows] = np.fmin(tracks.sure_since_s[rows], time_s - PROOF_S)
@@ -130,7 +127,7 @@ def _part(tracks: Tracks, time_s: float) -> None:
     tracks.state[hidden[~covered.any(axis=1)]] = State.ACTIVE
     # Found in two boxes: what proves the one proves the other.
     proven = tracks.proven_s[hidden] == time_s
-    prove(tracks, shown[covered[proven].any(axis=0)], time_s)
+    _prove(tracks, shown[covered[proven].any(axis=0)], time_s)
 
 
 def lose(tracks: Tracks, missed: Rows, time_s: float, coast_s: float) -> Tracks:
@@ -139,8 +136,8 @@ def lose(tracks: Tracks, missed: Rows, time_s: float, coast_s: float) -> Tracks:
     Who was only tentative is gone. Who has no good keypoints either is lost; good keypoints carry
     the others for ``UNCONFIRMED_S``.
     """
-    missed_s, state = tracks.missed_s[missed], tracks.state[missed]
-    tracks.missed_s[missed] = missed_s = np.where(np.isnan(missed_s), time_s, missed_s)
+    state = tracks.state[missed]
+    tracks.missed_s[missed] = missed_s = np.fmin(tracks.missed_s[missed], time_s)
     unseen = tracks.faded[missed] | ~(time_s - tracks.keypoints_s[missed] <= coast_s)
     gone = unseen | (time_s - missed_s > UNCONFIRMED_S) | (state == State.HIDDEN)
     tracks.state[missed[gone]] = State.LOST
@@ -161,5 +158,5 @@ def born(
     sure = ((scores >= SURE_SCORE) & ~covered) | everybody
     new = Tracks.born(boxes_xyxy[taken], scores[taken], time_s, tracks.joints.shape[1])
     new.state[sure[taken]] = State.ACTIVE
-    prove(new, np.flatnonzero(new.scores >= SURE_SCORE), time_s)
+    _prove(new, np.flatnonzero(new.scores >= SURE_SCORE), time_s)
     return new

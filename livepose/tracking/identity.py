@@ -5,16 +5,13 @@ By pose is corrected what boxes got wrong: id switches, newcomers that are none,
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from livepose import boxes
 from livepose.compiled import kernel
-from livepose.skeletons import Skeleton
 from livepose.tracking._kernels import CROSSING_IOU, ESTABLISHED_S
 from livepose.tracking.associate import assign, nested
-from livepose.tracking.joints import Limbs
 from livepose.tracking.tracks import Floats, Mask, Rows, State, Tracks
 
 UNKNOWN_SIGMA = 0.07
@@ -36,15 +33,6 @@ PERSONAL = ("ids", "born_s", "own_s", "margins", "level", "chosen", "reach", "hi
 """What goes with the person when identities are exchanged; the rest belongs to the place."""
 
 
-@cache
-def limbs_of(skeleton: Skeleton) -> Limbs:
-    """Mirrored pairs (F, 2), and for each keypoint the one before it on a limb (K,), or -1."""
-    parents = np.full(len(skeleton.keypoints), -1, dtype=np.int64)
-    for limb in skeleton.limbs:
-        parents[max(limb)] = max(parents[max(limb)], min(limb))
-    return np.array(skeleton.flip_pairs, dtype=np.int64).reshape(-1, 2), parents
-
-
 @dataclass
 class Seen:
     """Poses ``now_xy`` (N, K, 2) seen on the tracks ``rows`` (N,), NaN where they do not count."""
@@ -57,23 +45,24 @@ class Seen:
 
     def correct(self) -> Mask:
         """Mends identities; returns who shows the pose of another (N,)."""
-        self.correct_switches()
-        self.recognise()
-        return self.mark_duplicates()
+        self._correct_switches()
+        self._recognise()
+        return self._mark_duplicates()
 
-    def correct_switches(self) -> None:
+    def _correct_switches(self) -> None:
         """Exchanges identities where poses continue another's.
 
         Where people meet, boxes overlap and prediction may be wrong (they turn back), but from one
         image to the next poses hardly change. Identities only move for a clear gain.
         """
         known = self.time_s - self.tracks.keypoints_s[self.rows] <= FRESH_S
-        rows, now_xy = self.rows[known], self.now_xy[known]
+        rows = self.rows[known]
         near = near_each_other(self.tracks, rows, CROSSING_IOU)
         if not near.any():
             return
         themselves = np.eye(len(rows), dtype=bool)
-        likeness = self._like(rows, rows, now_xy, near | themselves) + IDENTITY_OKS * themselves
+        likeness = self._like(rows, rows, self.now_xy[known], near | themselves)
+        likeness += IDENTITY_OKS * themselves
         if (likeness.argmax(axis=1) == np.arange(len(rows))).all():
             return  # everybody looks most like themselves: no other assignment is better
         was, now = assign(likeness, 0.0)
@@ -81,21 +70,19 @@ class Seen:
         if changed.any() and len(np.intersect1d(was[changed], now[changed])) == changed.sum():
             hand_over(self.tracks, rows[was[changed]], rows[now[changed]])
 
-    def recognise(self) -> None:
+    def _recognise(self) -> None:
         """Newcomers in the pose and place of somebody lost become that person."""
         new = self.tracks.born_s[self.rows] == self.time_s
         lost = self.tracks.where(State.LOST)
         if not len(lost) or not new.any():
             return
-        rows, now_xy = self.rows[new], self.now_xy[new]
+        rows = self.rows[new]
         everybody = np.ones((len(lost), len(rows)), dtype=bool)
-        likeness = self._like(lost, rows, now_xy, everybody)
-        old, came = assign(likeness, RECOGNISE_OKS)
+        old, came = assign(self._like(lost, rows, self.now_xy[new], everybody), RECOGNISE_OKS)
         hand_over(self.tracks, lost[old], rows[came])
-        self.tracks.ids[lost[old]] = 0
-        self.tracks.seen_s[lost[old]] = -np.inf  # dies with the next image
+        drop(self.tracks, lost[old])
 
-    def mark_duplicates(self) -> Mask:
+    def _mark_duplicates(self) -> Mask:
         """Who shows the pose of another (N,), also of one whose turn was before: that is hidden."""
         tracks, shown = self.tracks, len(self.rows)
         waits = (tracks.state == int(State.ACTIVE)) & tracks.chosen
@@ -127,7 +114,7 @@ class Seen:
         order = np.lexsort((tracks.ids[rows], tracks.born_s[rows], surely, unconfirmed))
         rank = np.argsort(order)
         own = time_s - tracks.own_s[rows] > ESTABLISHED_S
-        for one in order[alike[order].any(axis=1)]:
+        for one in order:
             better = np.flatnonzero(alike[one] & (rank < rank[one]) & ~duplicate)
             if not len(better):
                 continue
@@ -185,13 +172,18 @@ def hide(tracks: Tracks, rows: Rows) -> None:
     tracks.state[rows] = np.where(missed, State.LOST, State.HIDDEN)
 
 
+def drop(tracks: Tracks, rows: Rows) -> None:
+    """Tracks of people who go on as somebody else's: they die with the next image."""
+    tracks.ids[rows], tracks.seen_s[rows] = 0, -np.inf
+
+
 def hand_over(
     tracks: Tracks, givers: Rows, takers: Rows, names: tuple[str, ...] = PERSONAL
 ) -> None:
     """Gives what belongs to the persons of some tracks to other tracks."""
     for name in names:
         values = getattr(tracks, name)
-        values[takers] = values[givers].copy()
+        values[takers] = values[givers]
 
 
 # -- how alike poses are ---------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Numba kernels of one pose in time: what is mended and remembered of it, and whom it proves.
 
 ``joints`` (K, ``JOINT_COLUMNS``) is what a track remembers of each keypoint, ``person`` its row of
-``tracks.Tracks``. ``limbs`` are the mirrored pairs (F, 2), and for each keypoint the one before it
-on a limb (K,), or -1.
+the table. ``limbs`` are the mirrored pairs (F, 2), and for each keypoint the one before it on a
+limb (K,), or -1.
 
 From one image to the next, a left and a right keypoint found about where the other should be by
 now have been mixed up: they are exchanged back. A keypoint far from where it should be, on a limb
@@ -14,22 +14,21 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from livepose.compiled import kernel
-from livepose.tracking import motion
+from livepose.tracking.tracks import (
+    PLACE,
+    REACH,
+    SWAPPED,
+    VELOCITY,
+    WHEN,
+    Floats,
+    Mask,
+    Rows,
+    scale_of,
+)
 
-Floats = NDArray[np.float64]
-Masks = NDArray[np.bool_]
-Indices = NDArray[np.int64]
-Limbs = tuple[Indices, Indices]
-
-JOINT_COLUMNS = 9
-KEYPOINT, PLACE, VELOCITY = slice(0, 2), slice(2, 4), slice(4, 6)
-WHEN, SWAPPED, REACH = 6, 7, 8
-"""Columns of ``joints``: the keypoint of the last image, NaN below the score that counts; where
-it was last believed to be, how fast it went in px/s, and when that was; since when the left one of
-a pair is exchanged back, NaN while it is not; greatest length of its limb, in body scales."""
+Limbs = tuple[Rows, Rows]
 
 FRESH_S = 0.25  # older memory says nothing; so long at most a jump is not believed
 HOLD_S, HOLD_WHOLE_S = 0.5, 2.0  # left and right are exchanged back so long: limbs, whole bodies
@@ -47,9 +46,6 @@ def apart(first_xy: Floats, second_xy: Floats) -> float:
     return math.hypot(first_xy[0] - second_xy[0], first_xy[1] - second_xy[1])
 
 
-# -- left and right, and jumps ---------------------------------------------------------------------
-
-
 @kernel
 def correct_joints(
     now_xy: Floats,
@@ -58,22 +54,19 @@ def correct_joints(
     scale_px: float,
     limbs: Limbs,
     time_s: float,
-    marks: tuple[Masks, Masks],
+    marks: tuple[Mask, Mask],
 ) -> None:
     """Mends a pose (K, 2) and its scores in place; marks exchanged pairs (F,) and refused ones."""
     (pairs, parents), (swapped, refused) = limbs, marks
-    ahead_xy = np.empty(now_xy.shape)
-    last_xy, velocity = joints[:, PLACE], joints[:, VELOCITY]
+    ahead_xy = np.full(now_xy.shape, np.nan)
     for k in range(len(joints)):
         dt_s = time_s - joints[k, WHEN]
-        for i in range(2):
-            there = last_xy[k, i] + velocity[k, i] * dt_s
-            ahead_xy[k, i] = there if dt_s <= FRESH_S else np.nan
-    whole = mark_mixed_up(now_xy, ahead_xy, scale_px, pairs, swapped)
-    swap_back(joints[:, SWAPPED], whole, pairs, time_s, swapped)
+        if dt_s <= FRESH_S:
+            ahead_xy[k] = joints[k, PLACE] + joints[k, VELOCITY] * dt_s
+    find_swapped(now_xy, ahead_xy, scale_px, pairs, joints[:, SWAPPED], time_s, swapped)
     for p in range(len(pairs)):
-        a, b = pairs[p]
         if swapped[p]:
+            a, b = pairs[p]
             scores[a], scores[b] = scores[b], scores[a]
             for i in range(2):
                 now_xy[a, i], now_xy[b, i] = now_xy[b, i], now_xy[a, i]
@@ -89,72 +82,67 @@ def correct_joints(
 
 
 @kernel
-def mark_mixed_up(
-    now_xy: Floats, ahead_xy: Floats, scale_px: float, pairs: Indices, crossed: Masks
-) -> bool:
-    """Marks the ``pairs`` (F, 2) found where the other should be; whether most of them are."""
-    told, count = 0, 0
+def find_swapped(
+    now_xy: Floats,
+    ahead_xy: Floats,
+    scale_px: float,
+    pairs: Rows,
+    since_s: Floats,
+    time_s: float,
+    swapped: Mask,
+) -> None:
+    """Marks the ``pairs`` (F, 2) to be exchanged back, and since when in ``since_s`` (K,).
+
+    Limbs may cross; a whole body turns about only by way of its profile, where nothing is far
+    apart. So where most pairs are mixed up all are exchanged, and for longer.
+    """
+    told, count, whole_s = 0, 0, time_s
     for p in range(len(pairs)):
         a, b = pairs[p]
         straight = apart(now_xy[a], ahead_xy[a]) + apart(now_xy[b], ahead_xy[b])
         turned = apart(now_xy[a], ahead_xy[b]) + apart(now_xy[b], ahead_xy[a])
         # Comparisons with what is not known are false.
         far_apart = apart(ahead_xy[a], ahead_xy[b]) > APART * scale_px
-        crossed[p] = far_apart and turned < RATIO * straight
+        swapped[p] = far_apart and turned < RATIO * straight
         told += far_apart and math.isfinite(straight)
-        count += crossed[p]
-    return count >= WHOLE and 2 * count >= told
-
-
-@kernel
-def swap_back(
-    swapped_s: Floats, whole: bool, pairs: Indices, time_s: float, swapped: Masks
-) -> None:
-    """Marks all ``pairs`` (F, 2) where most are, and unmarks those exchanged for too long.
-
-    Limbs may cross; a whole body turns about only by way of its profile, where nothing is far
-    apart. So where most pairs are mixed up all are exchanged, and for longer.
-    """
-    since_s, hold_s = time_s, HOLD_WHOLE_S if whole else HOLD_S
-    for p in range(len(pairs)):
-        if whole and swapped_s[pairs[p, 0]] < since_s:
-            since_s = swapped_s[pairs[p, 0]]
+        count += swapped[p]
+        if since_s[a] < whole_s:
+            whole_s = since_s[a]
+    whole = count >= WHOLE and 2 * count >= told
+    hold_s = HOLD_WHOLE_S if whole else HOLD_S
     for p in range(len(pairs)):
         a = pairs[p, 0]
-        if not (swapped[p] or whole):
-            swapped_s[a] = np.nan
-            continue
-        if whole or not swapped_s[a] <= time_s:
-            swapped_s[a] = since_s
-        swapped[p] = time_s - swapped_s[a] <= hold_s
+        if whole:
+            since_s[a] = whole_s
+        elif not swapped[p]:
+            since_s[a] = np.nan
+        elif not since_s[a] <= time_s:
+            since_s[a] = time_s
+        swapped[p] = time_s - since_s[a] <= hold_s
 
 
 @kernel
-def remember(
-    now_xy: Floats, joints: Floats, scale_px: float, parents: Indices, time_s: float
-) -> None:
+def remember(now_xy: Floats, joints: Floats, scale_px: float, parents: Rows, time_s: float) -> None:
     """Takes a believed pose (K, 2) into the memory of joints, in place."""
-    last_xy, velocity, reach = joints[:, PLACE], joints[:, VELOCITY], joints[:, REACH]
     for k in range(len(parents)):
-        dt_s = time_s - joints[k, WHEN]
-        if dt_s == 0.0 or not (math.isfinite(now_xy[k, 0]) and math.isfinite(now_xy[k, 1])):
+        memory, dt_s = joints[k], time_s - joints[k, WHEN]
+        if dt_s == 0.0 or not math.isfinite(now_xy[k, 0] + now_xy[k, 1]):
             continue
         fresh = dt_s <= FRESH_S  # after a pause nothing is known of the speed
-        for i in range(2):
-            speed = (now_xy[k, i] - last_xy[k, i]) / dt_s if fresh else 0.0
-            kept = velocity[k, i] if fresh else 0.0
-            velocity[k, i] = kept + SHARE * (speed - kept)
-            last_xy[k, i] = now_xy[k, i]
-        joints[k, WHEN] = time_s
+        if not fresh:
+            memory[VELOCITY] = 0.0
+        else:
+            memory[VELOCITY] += SHARE * ((now_xy[k] - memory[PLACE]) / dt_s - memory[VELOCITY])
+        memory[PLACE], memory[WHEN] = now_xy[k], time_s
         if parents[k] < 0:
             continue
         limb = apart(now_xy[k], now_xy[parents[k]]) / scale_px
-        if not math.isfinite(reach[k]):
-            reach[k] = limb
-        elif limb > reach[k]:
-            reach[k] += LONGER * (limb - reach[k])
-        elif limb <= reach[k] and fresh:
-            reach[k] += -math.expm1(-dt_s / SHORTEN_S) * (limb - reach[k])
+        if not math.isfinite(memory[REACH]):
+            memory[REACH] = limb
+        elif limb > memory[REACH]:
+            memory[REACH] += LONGER * (limb - memory[REACH])
+        elif limb <= memory[REACH] and fresh:
+            memory[REACH] -= math.expm1(-dt_s / SHORTEN_S) * (limb - memory[REACH])
 
 
 # -- proof that somebody is somebody: a coat, a post or a sign is not shown for long ---------------
@@ -212,8 +200,7 @@ def is_proven(person: Any, time_s: float) -> bool:
 def moves_about(person: Any, time_s: float) -> bool:
     """Whether a box has gone somewhere in the last second."""
     if not time_s - person.anchor_s <= ANCHOR_S:
-        person.anchor_xy[0], person.anchor_xy[1] = person.xywh[0], person.xywh[1]
-        person.anchor_s = time_s
-    if apart(person.xywh[:2], person.anchor_xy) > MOVED * motion.scale_of(person.xywh):
+        person.anchor_xy[:], person.anchor_s = person.xywh[:2], time_s
+    if apart(person.xywh[:2], person.anchor_xy) > MOVED * scale_of(person.xywh):
         person.moved_s = time_s
     return bool(time_s - person.moved_s <= ANCHOR_S)

@@ -7,13 +7,12 @@ They are taken only of those who stand free, whole in the image. Whoever left is
 a while; a newcomer is that person only if clearly more like it than like anybody else.
 """
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from livepose.boxes import Boxes
-from livepose.compiled import kernel
 from livepose.frame import ImageBgr
-from livepose.tracking.identity import near_each_other
+from livepose.tracking.identity import drop, near_each_other
 from livepose.tracking.tracks import Floats, Mask, State, Tracks
 
 SAME_COLOURS = 0.84  # a newcomer so alike is somebody who left ...
@@ -44,17 +43,12 @@ class ReIdentification:
             if np.isfinite(tracks.histograms[row, 0]):
                 self.gone[int(tracks.ids[row])] = tracks.histograms[row].copy(), tracks.seen_s[row]
 
-    def forget(self, time_s: float) -> None:
-        """Forgets those who left too long ago."""
-        self.gone = {one: it for one, it in self.gone.items() if time_s - it[1] <= MEMORY_S}
-
     def recognise(self, tracks: Tracks, time_s: float) -> None:
         """Newcomers who look like somebody who left, or is lost, get that id back."""
-        if not self.gone and not len(tracks.where(State.LOST)):
-            return
+        self.gone = {one: it for one, it in self.gone.items() if time_s - it[1] <= MEMORY_S}
         known = np.isfinite(tracks.histograms[:, 0]) & (tracks.ids > 0)
-        young = known & (time_s - tracks.born_s <= RECOGNISE_S)
         out_of_sight = tracks.state == int(State.LOST)
+        young = known & (time_s - tracks.born_s <= RECOGNISE_S)
         for row in np.flatnonzero(young & (tracks.state == int(State.ACTIVE))):
             lost = np.flatnonzero(known & out_of_sight)
             away = {one: histogram for one, (histogram, _) in self.gone.items()}
@@ -67,13 +61,11 @@ class ReIdentification:
             best = int(np.argmax(alike))
             also = [*np.delete(alike, best), *tracks.histograms[others] @ tracks.histograms[row]]
             clear = alike[best] - max(also, default=0.0) >= SAME_COLOURS_MARGIN
-            if alike[best] < SAME_COLOURS or not clear:
-                continue
-            who = list(away)[best]
-            self.gone.pop(who, None)
-            dropped = lost[tracks.ids[lost] == who]
-            tracks.ids[dropped], tracks.seen_s[dropped] = 0, -np.inf  # die with the next image
-            tracks.ids[row], tracks.born_s[row] = who, -np.inf
+            if alike[best] >= SAME_COLOURS and clear:
+                who = list(away)[best]
+                self.gone.pop(who, None)
+                drop(tracks, lost[tracks.ids[lost] == who])
+                tracks.ids[row], tracks.born_s[row] = who, -np.inf
 
 
 def learn_histograms(tracks: Tracks, image_bgr: ImageBgr, time_s: float) -> None:
@@ -84,10 +76,9 @@ def learn_histograms(tracks: Tracks, image_bgr: ImageBgr, time_s: float) -> None
     free &= ~near_each_other(tracks, shown, FREE_OVERLAP).any(axis=1)
     free &= tracks.detected_s[shown] == time_s
     for row, box in zip(shown[free], places[free], strict=True):
-        histograms = colour_histogram(image_bgr, box)
+        histograms, before = colour_histogram(image_bgr, box), tracks.histograms[row]
         if histograms is None:
             continue
-        before = tracks.histograms[row]
         if np.isfinite(before[0]):
             histograms = before + LEARNING_RATE * (histograms - before)
         tracks.histograms[row] = histograms / np.linalg.norm(histograms)
@@ -98,29 +89,18 @@ def colour_histogram(image_bgr: ImageBgr, box_xyxy: Boxes) -> Floats | None:
 
     None if the box is tiny, or if nearly all in it is black: half of mankind looks like that.
     """
-    left, top, right, bottom = box_xyxy
-    x0, x1 = (round(float(left + side * (right - left))) for side in SIDES)
+    left, top, right, bottom = box_xyxy.tolist()
+    x0, x1 = (max(round(left + side * (right - left)), 0) for side in SIDES)
     counts = np.zeros((len(PARTS), BINS**3), dtype=np.float32)
-    for part, (high, low) in zip(counts, PARTS, strict=True):
-        y0, y1 = (round(float(top + edge * (bottom - top))) for edge in (high, low))
-        patch = image_bgr[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+    for part, edges in zip(counts, PARTS, strict=True):
+        y0, y1 = (max(round(top + edge * (bottom - top)), 0) for edge in edges)
+        patch = image_bgr[y0:y1, x0:x1]
         if min(patch.shape[:2]) < LEAST_PX:
             return None
-        _count_colours(patch, part)
-        part /= part.sum()
+        histogram = cv2.calcHist([patch], [0, 1, 2], None, [BINS] * 3, [0, 256] * 3)
+        part[:] = histogram.ravel() / histogram.sum()
     counts[:, BLACK] = 0.0
     telling = counts.sum()
     if telling < LEAST_TELLING * len(PARTS):
         return None
     return np.asarray(np.sqrt(counts.ravel() / telling, dtype=np.float64))
-
-
-@kernel
-def _count_colours(patch_bgr: ImageBgr, counts: NDArray[np.float32]) -> None:
-    """Adds the pixels of a patch (h, w, 3) to ``counts`` (BINS³,), red changing fastest."""
-    for y in range(patch_bgr.shape[0]):
-        for x in range(patch_bgr.shape[1]):
-            place = 0
-            for channel in range(3):
-                place = place * BINS + (int(patch_bgr[y, x, channel]) * BINS >> 8)
-            counts[place] += 1

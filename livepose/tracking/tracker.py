@@ -1,7 +1,6 @@
 """The tracker: the order of things for each image."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,11 +10,12 @@ from numpy.typing import NDArray
 from livepose.boxes import Boxes
 from livepose.frame import ImageBgr
 from livepose.poses import Poses
-from livepose.skeletons import COCO17
-from livepose.tracking import _kernels, associate, motion
-from livepose.tracking.identity import LOST_S, UNKNOWN_SIGMA, Seen, hide, limbs_of
+from livepose.skeletons import COCO17, Skeleton
+from livepose.tracking import _kernels, associate, tracks
+from livepose.tracking.identity import LOST_S, UNKNOWN_SIGMA, Seen, hide
+from livepose.tracking.joints import Limbs
 from livepose.tracking.reid import ReIdentification, learn_histograms
-from livepose.tracking.tracks import Floats, Rows, State, Tracks
+from livepose.tracking.tracks import Floats, Mask, Rows, State, Tracks
 
 STALL_S = 3.0  # who is lost may come back until the next image, if that comes no later
 SETTLE_S = 1.0  # so long after the first image each one is looked at
@@ -32,12 +32,6 @@ class TrackerSettings:
     whole_frame: bool = False
     coast_s: float = 0.3  # handed out so long, neither detected nor seen by keypoints
 
-    def __post_init__(self) -> None:
-        for name in ("max_people", "detect_every"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: expected at least 1 or None, got {value}")
-
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
@@ -50,7 +44,7 @@ class Tracked:
     def __len__(self) -> int:
         return len(self.track_ids)
 
-    def select(self, which: NDArray[np.bool_]) -> "Tracked":
+    def select(self, which: Mask) -> "Tracked":
         """Those for whom the mask (T,) is true."""
         if which.all():
             return self
@@ -79,24 +73,22 @@ class Tracker:
     ----------
     settings : TrackerSettings, optional
         How many people, and when to detect.
-    oks_sigmas : sequence of float, optional
-        How precisely each keypoint is known, K of them; by default those of COCO's 17. None
-        takes a middling value for as many as come.
+    skeleton : Skeleton
+        That of the poses. Where it has no OKS sigmas, a middling one is taken.
     """
 
     def __init__(
-        self,
-        settings: TrackerSettings | None = None,
-        oks_sigmas: Sequence[float] | None = COCO17.oks_sigmas,
+        self, settings: TrackerSettings | None = None, skeleton: Skeleton = COCO17
     ) -> None:
         self.settings = settings or TrackerSettings()
-        self._given_sigmas = None if oks_sigmas is None else np.array(oks_sigmas, dtype=np.float64)
+        self._keypoints = len(skeleton.keypoints)
+        self._sigmas = np.array(skeleton.oks_sigmas or [UNKNOWN_SIGMA] * self._keypoints)
+        self._limbs = _limbs_of(skeleton)
         self.reset()
 
     def reset(self) -> None:
         """Forgets everybody; the tracker is as new."""
-        sigmas = COCO17.keypoints if self._given_sigmas is None else self._given_sigmas
-        self._tracks = Tracks.born(np.empty((0, 4)), np.empty(0), 0.0, len(sigmas))
+        self._tracks = Tracks.born(np.empty((0, 4)), np.empty(0), 0.0, self._keypoints)
         self._next_id = 1
         self._time_s: float | None = None
         self._frames_since_detection = 0
@@ -132,7 +124,7 @@ class Tracker:
     def predict(self, time_s: float) -> Tracked:
         """Where everybody should be at ``time_s``; changes nothing."""
         later = self._tracks.table.copy()
-        motion.advance(later, self._since(time_s))
+        tracks.advance(later, self._since(time_s))
         return Tracked(*_kernels.handed_out(later))
 
     def _since(self, time_s: float) -> float:
@@ -171,65 +163,6 @@ class Tracker:
         _kernels.select_outputs(self._tracks.table, most, time_s)
         return Tracked(*_kernels.handed_out(self._tracks.table))
 
-    def observe(self, time_s: float, poses: Poses) -> Poses:
-        """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
-
-        Returns the same poses with identities mended, left and right exchanged back, jumped
-        keypoints taken away, and without those that were somebody else's pose seen twice or that
-        nothing has been sure of yet; who stands behind whoever it was has no keypoints. Poses of
-        unknown ids pass untouched, first.
-        """
-        found = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s)
-        rows, count, mixed_up = found
-        if count == len(poses):
-            return self._take_in(time_s, poses, rows, mixed_up) if count else poses
-        known = rows >= 0
-        seen = self._take_in(time_s, poses.select(known), rows[known], mixed_up)
-        return poses.select(~known).joined(seen)
-
-    def _take_in(self, time_s: float, poses: Poses, rows: Rows, mixed_up: bool) -> Poses:
-        """Stores poses (N) seen on the tracks ``rows``; returns them as they are believed.
-
-        Identities are looked at only if they may be ``mixed_up``.
-        """
-        sigmas = self._sigmas(poses.keypoint_scores.shape[1])
-        tracks, duplicate = self._tracks, np.zeros(len(poses), dtype=np.bool_)
-        hidden = duplicate
-        if mixed_up:
-            counts = poses.keypoint_scores >= _kernels.KEYPOINT_SCORE
-            now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
-            duplicate = Seen(tracks, rows, now_xy, time_s, sigmas).correct()
-            # The pose in the box of whoever has long had one, and is still found by the detector,
-            # is that of somebody who stands before: the person stays, without keypoints.
-            established = time_s - tracks.own_s[rows] > _kernels.ESTABLISHED_S
-            veiled = duplicate & established & np.isnan(tracks.missed_s[rows])
-            hidden = duplicate & ~veiled
-            poses = poses.with_arrays(track_ids=tracks.ids[rows])
-            poses = poses.without_keypoints(veiled[:, None]) if veiled.any() else poses
-        limbs, places = limbs_of(poses.skeleton), (poses.keypoints_xy, poses.keypoint_scores)
-        seen = *(np.ascontiguousarray(one, dtype=np.float64) for one in places), duplicate
-        swapped, refused, doubtful, unchanged = _kernels.take_in(
-            tracks.table, tracks.joints, rows, seen, limbs, time_s, self.settings.whole_frame
-        )
-        if unchanged and not mixed_up:
-            return poses
-        if swapped.any():
-            poses = poses.swapped(swapped, limbs[0])
-        if refused.any():
-            poses = poses.without_keypoints(refused)
-        hide(tracks, rows[hidden])
-        return poses.select(~(doubtful | hidden))
-
-    def _sigmas(self, keypoints: int) -> Floats:
-        """OKS sigmas of so many keypoints; makes room for them in the tracks."""
-        if self._tracks.joints.shape[1] != keypoints:
-            self._tracks = self._tracks.with_keypoints(keypoints)
-        if self._given_sigmas is not None and len(self._given_sigmas) == keypoints:
-            return self._given_sigmas
-        return np.full(keypoints, UNKNOWN_SIGMA)
-
-    # -- update ------------------------------------------------------------------------------------
-
     def _advance(self, time_s: float) -> None:
         """Moves everybody to ``time_s``; who was not seen for too long dies."""
         if self._time_s is not None and time_s < self._time_s:
@@ -238,28 +171,22 @@ class Tracker:
         # Who was seen in the image before has not been missed yet, however long ago that is.
         self._coast_s = max(self.settings.coast_s, dt_s)
         lost_s = max(LOST_S, dt_s if dt_s <= STALL_S else 0.0)
-        if time_s - motion.advance(self._tracks.table, dt_s) > lost_s:
+        if time_s - tracks.advance(self._tracks.table, dt_s) > lost_s:
             dead = time_s - self._tracks.seen_s > lost_s
             self._reid.part_from(self._tracks, dead)
             self._tracks = self._tracks.select(~dead)
-        self._reid.forget(time_s)
         self._time_s = time_s
 
     def _take_detections(self, time_s: float, detections: Found) -> None:
-        """The detector has looked."""
         boxes_xyxy = np.asarray(detections.boxes_xyxy, dtype=np.float64).reshape(-1, 4)
         scores = np.asarray(detections.scores, dtype=np.float64).reshape(-1)
         usable = np.isfinite(boxes_xyxy).all(axis=1) & np.isfinite(scores)
         usable &= (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1)
-        if self.settings.whole_frame:
-            self._seed(time_s, boxes_xyxy[usable][:1], scores[usable][:1])
-        else:
-            self._meet(time_s, boxes_xyxy[usable], scores[usable])
-        self._first_detected_s = (
-            time_s if self._first_detected_s is None else self._first_detected_s
-        )
-        self._detected_s = time_s
-        self._frames_since_detection = 0
+        take = self._seed if self.settings.whole_frame else self._meet
+        take(time_s, boxes_xyxy[usable], scores[usable])
+        if self._first_detected_s is None:
+            self._first_detected_s = time_s
+        self._detected_s, self._frames_since_detection = time_s, 0
 
     def _meet(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
         owner = associate.match(self._tracks, boxes_xyxy, scores)
@@ -282,17 +209,81 @@ class Tracker:
             self._tracks = associate.born(self._tracks, boxes_xyxy, scores, time_s, True)
         elif not (self._tracks.faded[0] or self._tracks.state[0] == State.LOST):
             return
-        tracks = self._tracks
-        motion.start(tracks.table[:1], boxes_xyxy, motion.UNKNOWN_NOISE)
-        tracks.state[0], tracks.seeded[0] = State.ACTIVE, True
-        tracks.seen_s[0] = tracks.detected_s[0] = time_s
-        tracks.level[0] = np.nan
+        table = self._tracks.table[:1]
+        tracks.start(table, boxes_xyxy[:1], tracks.UNKNOWN_NOISE)
+        table["state"], table["seeded"], table["level"] = State.ACTIVE, True, np.nan
+        table["seen_s"] = table["detected_s"] = time_s
 
     def _assign_ids(self) -> None:
         """Gives ids to those who have become people, largest first."""
-        tracks = self._tracks
-        new = tracks.where(State.ACTIVE)
-        new = new[tracks.ids[new] == 0]
-        order = np.argsort(-tracks.xywh[new, 2] * tracks.xywh[new, 3], kind="stable")
-        tracks.ids[new[order]] = self._next_id + np.arange(len(new))
+        known = self._tracks
+        new = known.where(State.ACTIVE)
+        new = new[known.ids[new] == 0]
+        order = np.argsort(-known.xywh[new, 2] * known.xywh[new, 3], kind="stable")
+        known.ids[new[order]] = self._next_id + np.arange(len(new))
         self._next_id += len(new)
+
+    # -- the poses ---------------------------------------------------------------------------------
+
+    def observe(self, time_s: float, poses: Poses) -> Poses:
+        """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
+
+        Returns the same poses with identities mended, left and right exchanged back, jumped
+        keypoints taken away, and without those that were somebody else's pose seen twice or that
+        nothing has been sure of yet; who stands behind whoever it was has no keypoints. Poses of
+        unknown ids pass untouched, first.
+
+        Raises
+        ------
+        ValueError
+            When the poses are not of the tracker's skeleton.
+        """
+        if poses.keypoint_scores.shape[1] != self._keypoints:
+            got = len(poses.skeleton.keypoints)
+            raise ValueError(f"poses: expected {self._keypoints} keypoints, got {got}")
+        rows, count, mixed_up = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s)
+        if count == len(poses):
+            return self._take_in(time_s, poses, rows, mixed_up) if count else poses
+        known = rows >= 0
+        seen = self._take_in(time_s, poses.select(known), rows[known], mixed_up)
+        return poses.select(~known).joined(seen)
+
+    def _take_in(self, time_s: float, poses: Poses, rows: Rows, mixed_up: bool) -> Poses:
+        """Stores poses (N) seen on the tracks ``rows``; returns them as they are believed.
+
+        Identities are looked at only if they may be ``mixed_up``.
+        """
+        known = self._tracks
+        hidden = duplicate = np.zeros(len(poses), dtype=np.bool_)
+        if mixed_up:
+            counts = poses.keypoint_scores >= _kernels.KEYPOINT_SCORE
+            now_xy = np.where(counts[..., None], poses.keypoints_xy, np.nan)
+            duplicate = Seen(known, rows, now_xy, time_s, self._sigmas).correct()
+            # The pose in the box of whoever has long had one, and is still found by the detector,
+            # is that of somebody who stands before: the person stays, without keypoints.
+            established = time_s - known.own_s[rows] > _kernels.ESTABLISHED_S
+            veiled = duplicate & established & np.isnan(known.missed_s[rows])
+            hidden = duplicate & ~veiled
+            poses = poses.with_arrays(track_ids=known.ids[rows])
+            poses = poses.without_keypoints(veiled[:, None]) if veiled.any() else poses
+        places = poses.keypoints_xy, poses.keypoint_scores
+        seen = *(np.ascontiguousarray(one, dtype=np.float64) for one in places), duplicate
+        swapped, refused, doubtful, changed = _kernels.take_in(
+            known.table, known.joints, rows, seen, self._limbs, time_s, self.settings.whole_frame
+        )
+        if not (changed or mixed_up):
+            return poses
+        if swapped.any():
+            poses = poses.swapped(swapped, self._limbs[0])
+        if refused.any():
+            poses = poses.without_keypoints(refused)
+        hide(known, rows[hidden])
+        return poses.select(~(doubtful | hidden))
+
+
+def _limbs_of(skeleton: Skeleton) -> Limbs:
+    """Mirrored pairs (F, 2), and for each keypoint the one before it on a limb (K,), or -1."""
+    parents = np.full(len(skeleton.keypoints), -1, dtype=np.int64)
+    for limb in skeleton.limbs:
+        parents[max(limb)] = max(parents[max(limb)], min(limb))
+    return np.array(skeleton.flip_pairs, dtype=np.int64).reshape(-1, 2), parents

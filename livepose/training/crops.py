@@ -3,21 +3,21 @@ colours, blur, noise and occlusion, on whatever device they are.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from livepose.crops import cut_crops
 from livepose.training.data import People
-from livepose.training.plan import Plan, inverse
+from livepose.training.plan import Plan
 from livepose.weights.card import IMAGENET_MEAN, IMAGENET_STD
 
 CONTEXT = 1.7  # side of the kept square over the longer side of the fitted box
 SIDE_PX = 192  # of that square
-CHUNK = 256
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -31,44 +31,58 @@ def render_crops(
     for index, (person, matrix) in enumerate(zip(rows, matrices, strict=True)):
         image = people.image_bgr(person)
         # Webcam cuts end at the bottom alone, so that the part is a view without a copy.
-        left, top, right, bottom = np.rint(windows_xyxy[index] + 0.5).astype(int).tolist()
-        left = min(max(left, 0), image.shape[1] - 1)
-        top = min(max(top, 0), image.shape[0] - 1)
-        part = image[top : max(bottom, top + 1), left : max(right, left + 1)]
-        moved = matrix.copy()
-        moved[:, 2] += matrix[:, :2] @ (float(left), float(top))
-        cut_crops(part, moved[None], input_hw, out=crops[index : index + 1])
+        bottom = max(1, round(windows_xyxy[index, 3] + 0.5))
+        crops[index] = cut_crops(image[:bottom], matrix[None], input_hw)[0]
     return crops
+
+
+def square_matrices(
+    boxes_xyxy: Floats, sizes_hw: Sequence[tuple[int, int]], sides_px: ArrayLike
+) -> Floats:
+    """Image px to px of squares around boxes, (N, 2, 3), upright and without mirroring.
+
+    They are wide enough for what a plan asks: the longer side of the box as it is fitted into any
+    of the inputs, and context. ``sides_px`` is one number or (N,).
+    """
+    wide, high = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).T
+    most = max(max(size) / size[1] for size in sizes_hw)
+    sides = np.broadcast_to(sides_px, wide.shape)
+    factor = sides / (CONTEXT * np.maximum(wide * most, high))
+    centre = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:] - 1) / 2
+    matrices = np.zeros((len(boxes_xyxy), 2, 3))
+    matrices[:, 0, 0] = matrices[:, 1, 1] = factor
+    matrices[:, :, 2] = (sides[:, None] - 1) / 2 - factor[:, None] * centre
+    return matrices
 
 
 class DeviceCrops:
     """All people as squares of bytes on a device, (N, 3, S, S) RGB: decoded once, sampled there.
 
-    Every square is wide enough for what the plan asks. A plan's matrix leads from the image to
-    the input; here it is followed backwards, from the input's pixels through the image into the
-    kept square, where ``grid_sample`` reads.
+    A plan's matrix leads from the image to the input; here it is followed backwards, from the
+    input's pixels through the image into the kept square, where ``grid_sample`` reads.
     """
 
     def __init__(
         self, people: People, sizes_hw: Sequence[tuple[int, int]], device: torch.device
     ) -> None:
         self._device = device
-        matrices = _square_matrices(people.boxes_xyxy, sizes_hw)
+        matrices = square_matrices(people.boxes_xyxy, sizes_hw, SIDE_PX)
         self._to_square = torch.from_numpy(matrices).float().to(device)
-        self._bytes = torch.empty((len(people), 3, SIDE_PX, SIDE_PX), dtype=torch.uint8)
-        for start in range(0, len(people), CHUNK):
-            rows = np.arange(start, min(start + CHUNK, len(people)))
-            cut = people.windows_xyxy[rows], matrices[rows]
-            squares = render_crops(people, rows, *cut, (SIDE_PX, SIDE_PX))
-            self._bytes[rows] = torch.from_numpy(squares).flip(-1).permute(0, 3, 1, 2)
-        self._bytes = self._bytes.to(device)
+        everybody = np.arange(len(people))
+        cut = people.windows_xyxy, matrices, (SIDE_PX, SIDE_PX)
+        squares = render_crops(people, everybody, *cut)
+        self._bytes = torch.from_numpy(squares).to(device).flip(-1).permute(0, 3, 1, 2)
 
-    def render(self, plan: Plan, input_hw: tuple[int, int]) -> Tensor:
+    def render(self, plan: Plan) -> Tensor:
         """Float crops (B, 3, h, w) RGB, grey levels, black where there is no image."""
-        y, x = (torch.arange(side, device=self._device, dtype=torch.float32) for side in input_hw)
+
+        def here(values: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(values).float().to(self._device)
+
+        y, x = (torch.arange(side, device=self._device).float() for side in plan.input_hw)
         pixels = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # centres, (h, w, 2)
-        back = torch.from_numpy(inverse(plan.matrices)).float().to(self._device)
-        image_xy = pixels @ back[:, None, :, :2].mT + back[:, None, None, :, 2]
+        linear = here(np.linalg.inv(plan.matrices[..., :2]))[:, None]
+        image_xy = (pixels - here(plan.matrices[..., 2])[:, None, None]) @ linear.mT
         which = torch.from_numpy(plan.people).to(self._device)
         square = self._to_square[which]
         square_xy = image_xy @ square[:, None, :, :2].mT + square[:, None, None, :, 2]
@@ -77,25 +91,10 @@ class DeviceCrops:
             self._bytes[which].float(), grid, padding_mode="zeros", align_corners=False
         )
         # 1 inside the window, falling to 0 within the pixel at its edge.
-        windows = torch.from_numpy(plan.windows_xyxy).float().to(self._device)[:, None, None]
+        windows = here(plan.windows_xyxy)[:, None, None]
         low = (image_xy - windows[..., :2] + 0.5).clamp(0, 1)
         high = (windows[..., 2:] - image_xy + 0.5).clamp(0, 1)
         return crops * (low * high).prod(dim=-1)[:, None]
-
-
-def _square_matrices(boxes_xyxy: Floats, sizes_hw: Sequence[tuple[int, int]]) -> Floats:
-    """Image px to px of the kept square, (N, 2, 3), upright and without mirroring.
-
-    Its side is the longer one of the box as it is fitted into any of the inputs, and context.
-    """
-    wide, high = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).T
-    most = max(max(size) / size[1] for size in sizes_hw)
-    factor = SIDE_PX / (CONTEXT * np.maximum(wide * most, high))
-    centre = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:] - 1) / 2
-    matrices = np.zeros((len(boxes_xyxy), 2, 3))
-    matrices[:, 0, 0] = matrices[:, 1, 1] = factor
-    matrices[:, :, 2] = (SIDE_PX - 1) / 2 - factor[:, None] * centre
-    return matrices
 
 
 def normalised(crops_rgb: Tensor) -> Tensor:

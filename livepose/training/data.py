@@ -4,27 +4,24 @@ A set is ``IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]``: a zip or folder of
 COCO-form JSON file. Its keypoints are mapped onto the output skeleton by name; those that it does
 not have are left out of the loss. Positions are image pixels, integers at pixel centres.
 
-The human's label counts where there is one, the teacher's where there is none. A teacher is a
-trained network that labelled the same people; a set that carries its answers has the fields
-``teacher`` (x, y, score of every keypoint), ``teacher_spread`` (how far its answers at several
-scales lie apart) and ``teacher_disagreement`` (how far a second network's answer lies), both over
-the root of the box area.
+The human's label counts where there is one, the teacher's where there is none: the answer of a
+trained network, in the fields that docs/training.md has.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import DataError, UsageError
-from livepose.evaluation.archive import Archive, decode, is_hostile
+from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Dataset, Person, Problems, numbers, placed, read_dataset
+from livepose.evaluation.dataset import Image as ImageEntry
 from livepose.frame import ImageBgr
 from livepose.skeletons import SKELETONS, Skeleton
 from livepose.training.settings import DATA, ReadSettings
@@ -34,7 +31,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Image = ImageBgr | None
 """An image that was decoded, (H, W, 3), not to be written to; None where it cannot be used."""
-PACK = "pack:"
+PACK = "pack"
 ADVICE = " (leave out --strict-data to skip such data)"
 
 MIN_BOX_PX = 12.0
@@ -60,9 +57,20 @@ class SetSpec:
     noisy: bool = False  # human labels are unsure
     one_boxed: bool = False  # one person an image is boxed, others are not
 
+    @property
+    def name(self) -> str:
+        """In two words: the folders of its annotations, or the name of its pack."""
+        folders = () if self.is_pack else self.annotations.parent.parts[-2:]
+        return "/".join(folders) or self.annotations.name
+
+    @property
+    def is_pack(self) -> bool:
+        """Whether it was given as ``pack:FILE``."""
+        return str(self.images) == PACK
+
 
 def parse_set(text: str) -> SetSpec:
-    """Read ``IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]``.
+    """Read ``IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]``; IMAGES is ``pack`` of a pack.
 
     UsageError when it is something else, or the weight is no positive number.
     """
@@ -74,68 +82,27 @@ def parse_set(text: str) -> SetSpec:
     except ValueError:
         weight = -1.0
     if not (images and annotations and np.isfinite(weight) and weight > 0):
-        raise UsageError(f"--data: expected {DATA} or {PACK}FILE, got {text!r}")
+        raise UsageError(f"--data: expected {DATA} or {PACK}:FILE, got {text!r}")
     marks = "noisy" in words, "one-boxed" in words
     return SetSpec(Path(images), Path(annotations), weight, *marks)
 
 
-class UnusableError(Exception):
-    """Why an image cannot be used: its kind and the details."""
+def load_images(found: Dataset, images: Path, problems: Problems, workers: int = 2) -> list[Image]:
+    """The images of a set, in its order: what is wrong is found before the first step."""
+    archive = Archive(images)
 
-
-def load_images(
-    load: Callable[[int], ImageBgr], names: Sequence[str], problems: Problems, workers: int
-) -> list[Image]:
-    """What ``load`` gives for each of ``names``: what is wrong is found before the first step."""
-
-    def attempt(index: int) -> ImageBgr | UnusableError:
+    def load(entry: ImageEntry) -> ImageBgr | DataError:
         try:
-            return load(index)
-        except UnusableError as problem:
-            return problem
+            return archive.image_bgr(entry.file_name, entry.size_wh)
+        except DataError as error:
+            return error
 
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(attempt, range(len(names))))
-    for name, image in zip(names, found, strict=True):
-        if isinstance(image, UnusableError):
-            kind, detail = image.args
-            problems.add(kind, name, detail)
-    return [None if isinstance(image, UnusableError) else image for image in found]
-
-
-def decoded(encoded: bytes, size_wh: tuple[int, int]) -> ImageBgr:
-    """An image of the size that was promised; UnusableError where it is none."""
-    image = decode(encoded)
-    if image is None:
-        raise UnusableError("undecodable image", f"{len(encoded)} bytes are no image")
-    height, width = image.shape[:2]
-    if (width, height) != size_wh:
-        wanted = "{} x {}".format(*size_wh)
-        raise UnusableError("image of another size", f"expected {wanted}, got {width} x {height}")
-    return image
-
-
-def load_set_images(
-    dataset: Dataset, archive: Archive, problems: Problems, workers: int
-) -> list[Image]:
-    """The images of a set, in its order."""
-
-    def load(index: int) -> ImageBgr:
-        image = dataset.images[index]
-        if is_hostile(image.file_name):
-            raise UnusableError("hostile path", "leads out of its folder")
-        if image.file_name not in archive:
-            raise UnusableError("missing image", f"{image.file_name} is not in {archive.path}")
-        if image.size_wh is None:
-            raise UnusableError("image without size", "its width and height are missing")
-        try:
-            encoded = archive.read(image.file_name)
-        except (DataError, OSError) as error:
-            raise UnusableError("unreadable image", str(error)) from error
-        return decoded(encoded, image.size_wh)
-
-    names = [f"{dataset.path}, image {one.id} ({one.file_name})" for one in dataset.images]
-    return load_images(load, names, problems, workers)
+        loaded = list(pool.map(load, found.images))
+    for entry, image in zip(found.images, loaded, strict=True):
+        if isinstance(image, DataError):
+            problems.add("unusable image", f"{found.path}, image {entry.id}", str(image))
+    return [None if isinstance(image, DataError) else image for image in loaded]
 
 
 @dataclass(frozen=True)
@@ -167,40 +134,28 @@ class People:
         sizes_hw = np.array([self.image_bgr(row).shape[:2] for row in range(len(self))])
         return np.concatenate([np.full((len(self), 2), -0.5), sizes_hw[:, ::-1] - 0.5], axis=1)
 
-    def select(self, which: NDArray[Any]) -> "People":
-        """The people at these indices (or where this mask is true)."""
-        return People(self.images, *(getattr(self, name)[which] for name in COLUMNS))
-
-
-COLUMNS = tuple(entry.name for entry in fields(People))[1:]
-
 
 def join(parts: Sequence[People]) -> People:
     """Several sets as one; every person keeps its own draw weight."""
     starts = np.cumsum([0, *(len(part.images) for part in parts[:-1])])
     one_image = [part.image + start for part, start in zip(parts, starts, strict=True)]
-    columns = ([getattr(part, name) for part in parts] for name in COLUMNS[1:])
+    names = [entry.name for entry in fields(People)][2:]
+    columns = ([getattr(part, name) for part in parts] for name in names)
     images = [image for part in parts for image in part.images]
     return People(images, *(np.concatenate(column) for column in (one_image, *columns)))
 
 
 def read_people(settings: ReadSettings) -> People:
-    """Everybody in the sets that the settings name; what is wrong with them is said.
-
-    DataError, UsageError when a set cannot be used at all, or (in strict mode) anything in it is
-    wrong.
-    """
+    """Everybody in the sets that the settings name; DataError when a set cannot be used."""
     from livepose.training.pack import read_pack
 
     sets, skeleton = [], SKELETONS[settings.skeleton]
     for text in settings.data:
-        problems = Problems(settings.strict_data, ADVICE)
-        workers = max(2, settings.workers)
-        if text.startswith(PACK):
-            file = Path(text.removeprefix(PACK))
-            sets.append(read_pack(file, skeleton.name, problems, workers))
+        spec, problems = parse_set(text), Problems(settings.strict_data, ADVICE)
+        if spec.is_pack:
+            sets.append(read_pack(spec, skeleton))
         else:
-            sets.append(read_set(parse_set(text), skeleton, problems, workers))
+            sets.append(read_set(spec, skeleton, problems, max(2, settings.workers)))
         problems.tell()
         logger.info(f"{text}: {len(sets[-1])} people, {len(sets[-1].images)} images")
     return join(sets)
@@ -212,35 +167,38 @@ def read_set(spec: SetSpec, skeleton: Skeleton, problems: Problems, workers: int
     DataError when the files are missing or broken, the set has no usable keypoint label, or (in
     strict mode) anything at all is wrong.
     """
-    dataset = read_dataset(spec.annotations, problems, skeleton)
-    images = load_set_images(dataset, Archive(spec.images), problems, workers)
+    found = read_dataset(spec.annotations, problems, skeleton)
+    images = load_images(found, spec.images, problems, workers)
     rows = []
-    for person in dataset.everybody:
+    for person in found.everybody:
         if person.entry.get("label") == "teacher_box" or person.is_crowd:
             continue
         image = images[person.image]
         if image is None:
             problems.add("person without image", person.name, "its image cannot be used")
             continue
-        size_wh = image.shape[1], image.shape[0]
-        labels = labels_of(person, size_wh, skeleton, spec.noisy, problems)
+        labels = _labels_of(person, image.shape[1::-1], skeleton, spec.noisy, problems)
         if labels is not None:
             rows.append((person.image, person.box_xyxy, *labels))
     if not rows:
         raise DataError(
-            f"{spec.annotations}: nobody to learn from: none of its {len(dataset.everybody)} people"
+            f"{spec.annotations}: nobody to learn from: none of its {len(found.everybody)} people"
             f" has {MIN_KEYPOINTS} usable keypoints of {skeleton.name}{problems.reason()}"
         )
     one_image, boxes_xyxy, xy, weights = (np.array(column) for column in zip(*rows, strict=True))
     return People(images, one_image, boxes_xyxy, xy, weights, np.full(len(rows), spec.weight))
 
 
-def labels_of(
-    person: Person, size_wh: tuple[int, int], skeleton: Skeleton, noisy: bool, problems: Problems
+def _labels_of(
+    person: Person,
+    size_wh: tuple[int, ...],
+    skeleton: Skeleton,
+    noisy: bool,
+    problems: Problems,
 ) -> tuple[Floats, Floats] | None:
     """Positions (K, 2) and weights (K,); None where there are too few to learn from.
 
-    ``noisy`` says that human labels of this set may be wrong.
+    The teacher fills the gaps, and lowers the weight of a noisy label that it contradicts.
     """
     if person.wh_px.min() < MIN_BOX_PX:
         return None
@@ -249,52 +207,38 @@ def labels_of(
     except ValueError as error:
         problems.add("broken annotation", person.name, str(error))
         return None
-    teacher_only = person.entry.get("label") == "teacher"
-    weights = teacher_weights(teacher[:, 2], spread, disagreement, teacher_only)
-    low, high = -0.5 - OUTSIDE_TOLERANCE_PX, np.array(size_wh) - 0.5 + OUTSIDE_TOLERANCE_PX
-    human_xy = person.keypoints[:, :2]
+    human_xy, low = person.keypoints[:, :2], -0.5 - OUTSIDE_TOLERANCE_PX
+    high = np.array(size_wh) - 0.5 + OUTSIDE_TOLERANCE_PX
     outside = person.labelled & ((human_xy < low) | (human_xy > high)).any(axis=1)
     for index in np.flatnonzero(outside):
         x, y = human_xy[index]
         detail = f"{skeleton.keypoints[index]} at ({x:g}, {y:g}) of {size_wh}"
         problems.add("keypoint outside the image", person.name, detail)
-    size_px, labelled = float(np.sqrt(person.wh_px.prod())), person.labelled & ~outside
-    xy, weights = merge(human_xy, labelled, teacher, weights, size_px, noisy)
+    labelled = person.labelled & ~outside
+    weights = labelled.astype(np.float64)
+    if noisy:
+        distance = np.linalg.norm(teacher[:, :2] - human_xy, axis=1) / np.sqrt(person.wh_px.prod())
+        doubtful = (teacher[:, 2] > DOUBT_SCORE) & (distance > DOUBT_DISTANCE)
+        weights = np.where(labelled & doubtful, DOUBT_WEIGHT, weights)
+    is_alone = person.entry.get("label") == "teacher"
+    filling = teacher_weights(teacher[:, 2], spread, disagreement, is_alone)
+    fill = ~labelled & (filling > 0)
+    xy = np.where(fill[:, None], teacher[:, :2], human_xy)
+    weights = np.where(fill, filling, weights)
     return (xy, weights) if (weights > 0).sum() >= MIN_KEYPOINTS else None
 
 
-def teacher_weights(
-    scores: Floats, spread: Floats, disagreement: Floats, teacher_only: bool
-) -> Floats:
+def teacher_weights(scores: Floats, spread: Floats, disagreement: Floats, is_alone: bool) -> Floats:
     """Weight of each teacher point, (K,): 0 where it is not used.
 
-    ``disagreement`` is NaN where the second network has no answer.
+    ``disagreement`` is NaN where the second network has no answer; ``is_alone``: no human looked.
     """
     weights = np.where(scores > LOWEST_SCORE, np.minimum(scores, HIGHEST_WEIGHT), 0.0)
-    if not teacher_only:
+    if not is_alone:
         return np.asarray(weights * BESIDE_HUMAN)
     agreed = np.where(disagreement < CLOSE, 1.0, CONTRADICTED)
     agreed = np.where(np.isnan(disagreement), UNCONFIRMED, agreed)
     return np.asarray(weights * (spread < CLOSE) * agreed)
-
-
-def merge(
-    human_xy: Floats,
-    labelled: Flags,
-    teacher: Floats,
-    teacher_weight: Floats,
-    box_size_px: float,
-    noisy: bool,
-) -> tuple[Floats, Floats]:
-    """Positions (K, 2) and weights (K,) out of human labels and a teacher's answer (K, 3)."""
-    weights = labelled.astype(np.float64)
-    if noisy:
-        distance = np.linalg.norm(teacher[:, :2] - human_xy, axis=1) / box_size_px
-        doubtful = (teacher[:, 2] > DOUBT_SCORE) & (distance > DOUBT_DISTANCE)
-        weights = np.where(labelled & doubtful, DOUBT_WEIGHT, weights)
-    fill = ~labelled & (teacher_weight > 0)
-    xy = np.where(fill[:, None], teacher[:, :2], human_xy)
-    return xy, np.where(fill, teacher_weight, weights)
 
 
 def _teacher(person: Person, count: int) -> tuple[Floats, Floats, Floats]:

@@ -26,17 +26,14 @@ from livepose.detection import Detector, open_detector
 from livepose.detection.checkpoint import save_detector, ultralytics
 from livepose.detection.letterbox import GREY
 from livepose.errors import DataError, UsageError
-from livepose.evaluation.archive import Archive
 from livepose.evaluation.dataset import Problems, read_dataset
 from livepose.evaluation.validation import validate_detector
 from livepose.frame import ImageBgr
-from livepose.training.data import ADVICE, SetSpec, load_set_images, parse_set
+from livepose.training.data import ADVICE, SetSpec, load_images, parse_set
 from livepose.training.settings import DetectorSettings
-from livepose.training.train_step import Processes, Task, Tensors
+from livepose.training.train_step import LICENCE, Processes, Task, Tensors
 
 logger = logging.getLogger(__name__)
-EXPORT = "detector.safetensors"
-LICENCE = "AGPL-3.0-or-later; trained on research data, see docs/training.md"
 HIDDEN_FROM = 8  # channels: narrower convolutions are left to AdamW
 FIXED = "dfl"  # the head's sum over distances, which is no weight to learn
 COMPLETING_SCORE = 0.4
@@ -56,9 +53,7 @@ Pixels = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class BoxedImages:
-    """Images, not to be written to, the boxes (N, 4) of the people in each, and how often each
-    is drawn.
-    """
+    """Images, the boxes (N, 4) of the people in each, and how often each is drawn."""
 
     images: list[ImageBgr]
     boxes_xyxy: list[Boxes]
@@ -84,16 +79,11 @@ class BoxedImages:
 
 
 def read_boxed(settings: DetectorSettings) -> BoxedImages:
-    """All sets; those that are one-boxed are completed or cut.
-
-    DataError, UsageError, WeightsError when a set or the completing detector cannot be used, or (in
-    strict mode) anything in the sets is wrong.
-    """
+    """All sets; those that are one-boxed are completed or cut."""
     specs, file = [parse_set(text) for text in settings.data], settings.complete_with
     if file is not None and not any(spec.one_boxed for spec in specs):
         raise UsageError(
-            f"--complete-with {file}: none of the sets is said to be one-boxed; name those that "
-            "lack boxes as IMAGES:ANNOTATIONS:one-boxed"
+            f"--complete-with {file}: none of the sets is IMAGES:ANNOTATIONS:one-boxed"
         )
     detector = file and open_detector(file, "cpu", score_threshold=COMPLETING_SCORE)
     problems, every = Problems(settings.strict_data, ADVICE), BoxedImages([], [], [])
@@ -118,7 +108,7 @@ def _read_set(spec: SetSpec, cut: bool, problems: Problems) -> tuple[list[ImageB
     for person in dataset.everybody:
         if not person.is_crowd and person.wh_px.min() >= LEAST_SIDE_PX:
             boxes[person.image].append(person.box_xyxy)
-    images = load_set_images(dataset, Archive(spec.images), problems, 2)
+    images = load_images(dataset, spec.images, problems)
     # An image without people teaches what none are; one that is cut needs a box to cut around.
     kept = [
         (image, np.array(own).reshape(-1, 4))
@@ -270,19 +260,17 @@ def _recoloured(rng: np.random.Generator, rgb: Pixels) -> Pixels:
 class DetectorTask(Task):
     """Images in, boxes out."""
 
-    unit = "images"
+    unit, file = "images", "detector.safetensors"
 
     def __init__(
-        self, settings: DetectorSettings, folder: Path, device: torch.device, processes: Processes
+        self, settings: DetectorSettings, device: torch.device, processes: Processes
     ) -> None:
         if processes.count > 1:
             raise UsageError("a detector is trained by one process")
         self.settings: DetectorSettings = settings
-        self._folder, self.device = folder, device
-        self._images = read_boxed(settings)
+        self.device, self._images = device, read_boxed(settings)
         logger.info(f"{len(self._images)} images with {self._images.boxes} boxes")
-        where = settings.input_px, settings.mosaic, settings.seed
-        self._sampler = Sampler(self._images, *where)
+        self._sampler = Sampler(self._images, settings.input_px, settings.mosaic, settings.seed)
         self._loss: Any = None
 
     def build(self) -> nn.Module:
@@ -309,35 +297,27 @@ class DetectorTask(Task):
         numbers = range(first, first + self.settings.batch)
         return make_batch([self._sampler(number) for number in numbers])
 
-    def loss(self, outputs: Any, batch: Tensors, progress: float) -> Tensor:
+    def loss(self, outputs: Any, batch: Tensors) -> Tensor:
         """Ultralytics' own, an image."""
         losses: Tensor = self._loss(outputs, batch)[0]
         return losses.sum() / len(batch["inputs"])
 
-    def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
-        """AP and AP50 of the exported detector, through the live path."""
-        spec, file = parse_set(dev), self._folder / EXPORT
-        try:
-            return validate_detector(file, spec.images, spec.annotations, self.settings.input_px)
-        except UsageError as error:
-            logger.warning(f"the detector was not measured: {error}")
-            return {}
-
-    def written(self, ema: nn.Module, step: int) -> None:
-        """The detector beside each checkpoint."""
-        draft = self._folder / f"draft.{EXPORT}"
-        metadata = {
+    def export(self, ema: nn.Module, file: Path, notes: Mapping[str, str]) -> None:
+        """Half precision, with its architecture and how it came about as metadata."""
+        told = {
             "classes": "person",
             "input_px": str(self.settings.input_px),
             "source": "trained by livepose train detector",
             "licence": LICENCE,
-            "steps": str(step),
-            "images": str(step * self.settings.batch),
             "boxes": str(self._images.boxes),
-            "seed": str(self.settings.seed),
         }
-        save_detector(draft, ema, metadata)
-        draft.replace(self._folder / EXPORT)
+        draft = file.with_name(f"draft.{file.name}")
+        save_detector(draft, ema, {**notes, **told})
+        draft.replace(file)
+
+    def validate(self, file: Path, dev: SetSpec) -> Mapping[str, float]:
+        """AP and AP50 through the live path."""
+        return validate_detector(file, dev.images, dev.annotations, self.settings.input_px)
 
 
 def make_batch(samples: Sequence[tuple[Pixels, Boxes]]) -> Tensors:

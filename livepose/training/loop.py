@@ -1,19 +1,20 @@
-"""The one training loop: batches in, checkpoints and a log out, stoppable at any step.
+"""The one training loop: batches in, checkpoints, weights and a log out, stoppable at any step.
 
-What is trained is a ``Task`` (``pose``, ``detector``): it makes networks, batches and losses, and
-says what the result is good for. Everything else is the same for both and stands here.
+What is trained is a ``Task`` (``pose``, ``detector``).
 """
 
 import logging
 import math
+import platform
 import signal
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from statistics import median
 from types import FrameType
@@ -24,6 +25,7 @@ import torch
 from torch import Tensor
 
 from livepose.errors import DataError, LiveposeError, UsageError, WeightsError
+from livepose.training.data import parse_set
 from livepose.training.records import (
     CHECKPOINT,
     append_log,
@@ -34,10 +36,10 @@ from livepose.training.records import (
 from livepose.training.settings import RunSettings
 from livepose.training.train_step import Processes, Task, TrainStep, choose_device
 
-FINISHED, PAUSED, INTERRUPTED = "finished", "paused", "interrupted"
 LOWEST_RATE = 0.02
 EASY_UNTIL, HARD_FROM = 0.1, 0.6
 PREFETCHED = 3
+LOG_EVERY = 25
 CHECKPOINT_EVERY_S = 300.0
 REMEMBERED, NEEDED, FACTOR = 200, 50, 4.0
 ADVICE = (
@@ -62,8 +64,6 @@ class Schedule:
     def rate(self, step: int, progress: float) -> float:
         """Factor on the learning rate: warm-up, then cosine, or constant with a fall at the end."""
         warm = min(1.0, (step + 1) / max(1, self.settings.warm_up_steps))
-        if not self.settings.decay:
-            return warm
         if self.settings.decay_last is not None:
             return warm * self.remaining(progress)
         cosine = 0.5 + 0.5 * math.cos(math.pi * progress)
@@ -72,7 +72,7 @@ class Schedule:
     def remaining(self, progress: float) -> float:
         """1 until the last share begins, then straight to 0."""
         last = self.settings.decay_last
-        return 1.0 if last is None else min(1.0, (1 - progress) / last)
+        return min(1.0, (1 - progress) / last) if last else 1.0
 
     def is_decaying(self, progress: float) -> bool:
         """Whether the last share has begun."""
@@ -85,64 +85,51 @@ class Schedule:
         return reached * (0.5 + 0.5 * self.remaining(progress))
 
 
-class Prefetcher:
-    """What ``prepare`` makes of each step from ``start`` on."""
-
-    def __init__(self, prepare: Callable[[int], Any], start: int, workers: int) -> None:
-        self._prepare, self._next = prepare, start
-        self._ahead = PREFETCHED + workers - 1
-        self._waiting: deque[Future[Any]] = deque()
-        self.waited_s = 0.0
-        # One thread each: a second team of OpenMP would take the network's cores.
-        self._pool = ThreadPoolExecutor(workers, "batches", torch.set_num_threads, (1,))
-
-    def take(self) -> Any:
-        """The next one; the time spent waiting for it is added to ``waited_s``."""
-        start = time.perf_counter()
-        while len(self._waiting) <= self._ahead:
-            self._waiting.append(self._pool.submit(self._prepare, self._next))
-            self._next += 1
-        prepared = self._waiting.popleft().result()
-        self.waited_s += time.perf_counter() - start
-        return prepared
-
-    def close(self) -> None:
-        """Stop preparing."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+def prefetched(
+    prepare: Callable[[int], Any], start: int, workers: int
+) -> Generator[Any, None, None]:
+    """What ``prepare`` makes of each step from ``start`` on, a few steps ahead."""
+    # One thread each: a second team of OpenMP would take the network's cores.
+    pool = ThreadPoolExecutor(workers, "batches", torch.set_num_threads, (1,))
+    ahead = start + PREFETCHED + workers - 1
+    try:
+        waiting = deque(pool.submit(prepare, step) for step in range(start, ahead))
+        for step in count(ahead):
+            waiting.append(pool.submit(prepare, step))
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class DivergenceWatch:
-    """Remembers recent losses of each kind; one that is no number, or far above, is an error."""
+    """Remembers recent losses; one that is no number, or far above, is an error."""
 
     def __init__(self, ignore_until_step: int) -> None:
         self._ignore_until = ignore_until_step
-        self.recent: dict[str, list[float]] = defaultdict(list)  # a checkpoint keeps them
+        self._recent: deque[float] = deque(maxlen=REMEMBERED)
 
-    def check(self, step: int, loss: float, kind: str = "") -> None:
+    def check(self, step: int, loss: float) -> None:
         """Take in one loss. LiveposeError when the training diverges, with what to do about it."""
         if not math.isfinite(loss):
             raise LiveposeError(f"the loss became {loss} at step {step}; {ADVICE}")
-        recent = self.recent[kind]
-        usual = median(recent) if len(recent) >= NEEDED else math.inf
+        usual = median(self._recent) if len(self._recent) >= NEEDED else math.inf
         if step > self._ignore_until and loss > FACTOR * usual:
             raise LiveposeError(
                 f"the loss rose to {loss:.3g} at step {step}, over {FACTOR:g} times its median "
                 f"{usual:.3g}; {ADVICE}"
             )
-        recent.append(loss)
-        del recent[:-REMEMBERED]
+        self._recent.append(loss)
 
 
 def train(
-    make: Callable[[Any, Path, torch.device, Processes], Task],
+    make: Callable[[Any, torch.device, Processes], Task],
     settings: RunSettings,
     folder: Path,
     resume: bool,
 ) -> "Trainer":
     """Train a task (``PoseTask``, ``DetectorTask``), or go on with the run in ``folder``.
 
-    LiveposeError: what is wrong with the settings, the data, the device, the weights to start from,
-    or the training itself.
+    LiveposeError: what is wrong with settings, data, device or weights, or the training diverges.
     """
     there = (folder / CHECKPOINT).is_file()
     if there and not resume:
@@ -160,7 +147,7 @@ def train(
     if not processes.first:
         logging.getLogger("livepose.training").setLevel(logging.ERROR)
     try:
-        trainer = Trainer(make(settings, folder, device, processes), folder, device, processes)
+        trainer = Trainer(make(settings, device, processes), folder, processes)
         if processes.first:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "settings.json").write_text(settings.to_json(), encoding="utf-8")
@@ -169,28 +156,24 @@ def train(
         trainer.run()
         return trainer
     finally:
-        processes.leave()
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 class Trainer:
-    """One run: set up, go on from a checkpoint if there is one to go on from, train.
+    """One run: set up, go on from a checkpoint if there is one to go on from, train."""
 
-    ``ended`` is one of ``FINISHED``, ``PAUSED`` and ``INTERRUPTED`` once it has run.
-    """
-
-    def __init__(
-        self, task: Task, folder: Path, device: torch.device, processes: Processes
-    ) -> None:
+    def __init__(self, task: Task, folder: Path, processes: Processes) -> None:
         self.task, self.folder, self.processes = task, folder, processes
         self.settings, self.schedule = task.settings, Schedule(task.settings)
-        self.train_step = TrainStep(task, processes, device)
-        self.step, self.ended = 0, ""
+        self.train_step = TrainStep(task, processes)
+        self.step, self.finished = 0, False
         self._before_s, self._began_s = 0.0, time.perf_counter()
         self._watch = DivergenceWatch(self.settings.warm_up_steps)
-        self._unchecked: list[tuple[int, Tensor, Tensor, str]] = []
+        self._unchecked: list[tuple[int, Tensor, Tensor]] = []
         self._losses: list[float] = []
         self._norm = math.nan
-        self._told = (0, 0.0)
+        self._told, self._waited_s = (0, 0.0), 0.0
         self._stop = False
 
     def resume(self) -> None:
@@ -199,8 +182,6 @@ class Trainer:
         try:
             self.train_step.load(content["train_step"])
             self.step, self._before_s = int(content["step"]), float(content["elapsed_s"])
-            for kind, losses in content["recent_losses"].items():
-                self._watch.recent[kind] = list(losses)
             torch.set_rng_state(content["rng"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -214,10 +195,7 @@ class Trainer:
         return self._before_s + time.perf_counter() - self._began_s
 
     def run(self) -> None:
-        """Train until the schedule, the time or the user ends it.
-
-        LiveposeError when the training diverges; the last good checkpoint is kept.
-        """
+        """Train until the schedule or the user ends it; LiveposeError when it diverges."""
         self._began_s = time.perf_counter()
         self._told = (self.step, self.elapsed_s)
         if self.processes.first:
@@ -226,25 +204,29 @@ class Trainer:
         def prepare(step: int) -> Any:
             return self.task.prepare(step, self.schedule.progress(step, self.elapsed_s))
 
-        loader = Prefetcher(prepare, self.step, self.settings.workers)
-        with stopping(self._ask_to_stop), closing(loader):
-            written_s = self.elapsed_s
+        batches = prefetched(prepare, self.step, self.settings.workers)
+        written_s = self.elapsed_s
+        with stopping(self._ask_to_stop), closing(batches):
             while True:
-                progress, stop = self._agreed()
-                if progress >= 1 or stop:
+                progress, stop = self.processes.agree(
+                    self.schedule.progress(self.step, self.elapsed_s), self._stop
+                )
+                self.finished = progress >= 1
+                if self.finished or stop:
                     break
-                self._learn(self.task.finish(loader.take()), progress)
-                if self.step - self._told[0] >= self.settings.log_every:
-                    self._tell(loader)
+                start = time.perf_counter()
+                prepared = next(batches)
+                self._waited_s += time.perf_counter() - start
+                self._learn(self.task.finish(prepared), progress)
+                if self.step - self._told[0] >= LOG_EVERY:
+                    self._tell()
                 if self.elapsed_s - written_s > CHECKPOINT_EVERY_S:
                     self._write()
                     written_s = self.elapsed_s
-            self._tell(loader)
+            self._tell()
             self._write()
-            if progress >= 1:
+            if self.finished:
                 self._validate()
-            paused = INTERRUPTED if self._stop else PAUSED
-            self.ended = FINISHED if progress >= 1 else paused
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         if self._stop:
@@ -252,41 +234,29 @@ class Trainer:
         self._stop = True
         logger.info("stopping after this step, with a checkpoint (again: at once, without one)")
 
-    def _agreed(self) -> tuple[float, bool]:
-        """Progress and whether to stop, the same in all processes."""
-        limit_min = self.settings.stop_after_minutes
-        here_s = time.perf_counter() - self._began_s
-        late = limit_min is not None and here_s > 60 * limit_min
-        progress, late_or_asked, asked = self.processes.agree(
-            self.schedule.progress(self.step, self.elapsed_s), late or self._stop, self._stop
-        )
-        self._stop = bool(asked)
-        return progress, bool(late_or_asked)
-
     def _learn(self, batch: Any, progress: float) -> None:
         rate = self.schedule.rate(self.step, progress)
-        loss, norm = self.train_step.step(batch, self.step, rate, progress)
+        loss, norm = self.train_step.step(batch, self.step, rate)
         self.step += 1
-        self._unchecked.append((self.step, loss, norm, self.task.kind(batch, progress)))
+        self._unchecked.append((self.step, loss, norm))
         if loss.device.type == "cpu":  # a GPU is not waited for at every step
             self._check()
 
     def _check(self) -> None:
         """Look at every loss that was not looked at yet."""
-        for step, loss, norm, kind in self._unchecked:
-            self._watch.check(step, float(loss), kind)
+        for step, loss, norm in self._unchecked:
+            self._watch.check(step, float(loss))
             self._losses.append(float(loss))
             self._norm = float(norm)
         self._unchecked.clear()
 
-    def _tell(self, loader: Prefetcher) -> None:
+    def _tell(self) -> None:
         """Log and show the steps since the last time, if there were any."""
         self._check()
         if not (self.processes.first and self._losses):
             return
         elapsed_s, batch = self.elapsed_s, self.settings.batch
         passed_s = max(elapsed_s - self._told[1], 1e-9)
-        step_s = passed_s / (self.step - self._told[0])
         progress = self.schedule.progress(self.step, elapsed_s)
         gained = max(progress - self.schedule.progress(*self._told), 1e-9)
         left_s = round((1 - progress) / gained * passed_s)
@@ -299,9 +269,8 @@ class Trainer:
             "loss": round(sum(self._losses) / len(self._losses), 5),
             "grad_norm": round(self._norm, 3) if math.isfinite(self._norm) else None,
             "rate": round(self.schedule.rate(self.step, progress), 5),
-            **self.task.state(progress),
-            "samples_per_s": round(batch / step_s, 2),
-            "data_share": round(min(1.0, loader.waited_s / passed_s), 4),
+            "samples_per_s": round(batch * (self.step - self._told[0]) / passed_s, 2),
+            "data_share": round(min(1.0, self._waited_s / passed_s), 4),
         }
         append_log(self.folder, entry)
         text = (
@@ -310,20 +279,10 @@ class Trainer:
         )
         logger.info(text.format(unit=self.task.unit, left=timedelta(seconds=left_s), **entry))
         self._losses.clear()
-        loader.waited_s = 0.0
-        self._told = (self.step, elapsed_s)
-
-    def _validate(self) -> None:
-        for name in self.settings.dev if self.processes.first else ():
-            found = self.task.validate(self.train_step.ema, name)
-            measured = {key: round(value, 4) for key, value in found.items()}
-            entry = {"step": self.step, "set": name, "validation": measured}
-            append_log(self.folder, entry)
-            figures = ", ".join(f"{key} {value:g}" for key, value in measured.items())
-            logger.info(f"step {self.step}, {name}: {figures}")
+        self._told, self._waited_s = (self.step, elapsed_s), 0.0
 
     def _write(self) -> None:
-        """Write a checkpoint, unless the weights are broken."""
+        """Write a checkpoint and the weights, unless they are broken."""
         self._check()
         if not self.processes.first:
             return
@@ -333,12 +292,47 @@ class Trainer:
             "train_step": self.train_step.state(),
             "step": self.step,
             "elapsed_s": self.elapsed_s,
-            "recent_losses": dict(self._watch.recent),
             "rng": torch.get_rng_state(),
-            "settings": self.settings.to_json(),
         }
         write_checkpoint(content, self.folder)
-        self.task.written(self.train_step.ema, self.step)
+        self._export({})
+
+    def _validate(self) -> None:
+        """Measure the weights on the dev sets; the figures go into the log and their notes."""
+        notes = {}
+        for text in self.settings.dev if self.processes.first else ():
+            dev = parse_set(text)
+            try:
+                found = self.task.validate(self.folder / self.task.file, dev)
+            except LiveposeError as error:  # the weights are written, whatever is wrong here
+                logger.warning(f"not measured on {dev.name}: {error}")
+                continue
+            figures = {key: round(value, 4) for key, value in found.items()}
+            append_log(self.folder, {"step": self.step, "set": text, "validation": figures})
+            said = ", ".join(f"{key} {value:g}" for key, value in figures.items())
+            notes[f"validation {dev.name}"] = said
+            logger.info(f"step {self.step}, {dev.name}: {said}")
+        if notes:
+            self._export(notes)
+
+    def _export(self, figures: dict[str, str]) -> None:
+        """Write the weights with how they came about."""
+        settings, hardware = self.settings, f"{torch.get_num_threads()} CPU threads"
+        if self.task.device.type == "cuda":
+            hardware = torch.cuda.get_device_name()
+        rate = f"lr {settings.highest_lr:g}"
+        if settings.relative_step is not None:
+            rate = f"norms held, step {settings.relative_step:g}"
+        notes = {
+            "data": ", ".join(parse_set(text).name for text in settings.data),
+            self.task.unit: str(self.step * settings.batch),
+            "minutes": f"{self.elapsed_s / 60:.1f}",
+            "seed": str(settings.seed),
+            "optimiser": f"{settings.optimiser}, {rate}, batch {settings.batch}",
+            "started_from": Path(settings.init).name if settings.init else "nothing",
+            "hardware": f"{hardware}, {platform.machine()}",
+        }
+        self.task.export(self.train_step.ema, self.folder / self.task.file, notes | figures)
 
 
 @contextmanager

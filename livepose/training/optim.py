@@ -1,4 +1,4 @@
-"""AdamW, and Muon for hidden convolutions; the running mean of all weights.
+"""AdamW, and Muon for hidden convolutions.
 
 Muon: momentum, made orthogonal before it is applied (Keller Jordan et al., "Muon: An optimizer for
 hidden layers in neural networks", 2024, https://kellerjordan.github.io/posts/muon/). A convolution
@@ -7,8 +7,8 @@ memory. The five Newton-Schulz steps are carried out on the small Gram matrix G 
 polynomials, in bfloat16, and for all layers of one shape at once.
 
 Convolutions before batch norm do not feel their scale, so that with a plain rate their norms grow
-and each step turns them less. With ``relative_step`` norms are held, and each update is that share
-of the norm.
+and each step turns them less. With ``hold_norms`` norms are held, and each update is that share of
+the norm.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ from torch.optim import AdamW, Optimizer
 from livepose.training.settings import RunSettings
 
 BETAS = (0.9, 0.99)
-WEIGHT_DECAY = 0.01
+MOMENTUM, WEIGHT_DECAY = 0.95, 0.01
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 STEPS = 5
 STACK = 16
@@ -35,12 +35,11 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     Large ones in bfloat16. Rounding can turn an eigenvalue of a Gram matrix of low rank negative,
     from where the polynomial runs away: such a stack is done again in float32.
     """
-    if matrices.shape[1] < QUICK_FROM_ROWS:
-        return _newton_schulz(matrices.float())
-    quick = _newton_schulz(matrices.bfloat16()).float()
-    largest = (LARGEST_SINGULAR**2 * matrices.shape[1]) ** 0.5
-    if bool((quick.norm(dim=(1, 2)) <= largest).all()):
-        return quick
+    if matrices.shape[1] >= QUICK_FROM_ROWS:
+        quick = _newton_schulz(matrices.bfloat16()).float()
+        largest = (LARGEST_SINGULAR**2 * matrices.shape[1]) ** 0.5
+        if bool((quick.norm(dim=(1, 2)) <= largest).all()):
+            return quick
     return _newton_schulz(matrices.float())
 
 
@@ -59,54 +58,43 @@ def _newton_schulz(matrices: Tensor) -> Tensor:
 
 
 class Muon(Optimizer):
-    """The optimiser for convolution weights (O, I, H, W).
+    """For convolution weights (O, I, H, W); ``lr`` is with ``hold_norms`` the share of the norm."""
 
-    ``lr`` is a plain rate, or with ``hold_norms`` the share of the norm.
-    """
-
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: float,
-        momentum: float = 0.95,
-        weight_decay: float = WEIGHT_DECAY,
-        hold_norms: bool = False,
-    ) -> None:
-        told = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "hold": hold_norms}
-        super().__init__(params, told)
+    def __init__(self, params: Iterable[Tensor], lr: float, hold_norms: bool = False) -> None:
+        super().__init__(params, {"lr": lr, "hold": hold_norms})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Apply one update to every parameter that has a gradient."""
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[tuple[Tensor, Tensor, bool]]] = defaultdict(list)
+            by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
             for param in group["params"]:
                 if param.grad is not None:
-                    update, turned = self._direction(param, group["momentum"])
-                    by_shape[update.shape].append((param, update, turned))
+                    update = self._direction(param)
+                    by_shape[update.shape].append((param, update))
             for entries in by_shape.values():
                 for start in range(0, len(entries), STACK):
                     self._apply(entries[start : start + STACK], group)
 
-    def _direction(self, param: Tensor, momentum: float) -> tuple[Tensor, bool]:
-        """Nesterov momentum as a matrix that is not higher than wide, and whether it was turned."""
+    def _direction(self, param: Tensor) -> Tensor:
+        """Nesterov momentum as a matrix that is not higher than wide."""
         state = self.state[param]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(param)
             state["norm"] = param.norm()
         assert param.grad is not None  # noqa: S101
-        state["momentum"].lerp_(param.grad, 1 - momentum)
-        update = param.grad.lerp(state["momentum"], momentum)
+        state["momentum"].lerp_(param.grad, 1 - MOMENTUM)
+        update = param.grad.lerp(state["momentum"], MOMENTUM)
         update = update.permute(0, 2, 3, 1).reshape(param.shape[0], -1)
-        turned = update.shape[0] > update.shape[1]
-        return (update.mT if turned else update).contiguous(), turned
+        return (update.mT if update.shape[0] > update.shape[1] else update).contiguous()
 
-    def _apply(self, entries: list[tuple[Tensor, Tensor, bool]], group: dict[str, Any]) -> None:
+    def _apply(self, entries: list[tuple[Tensor, Tensor]], group: dict[str, Any]) -> None:
         """Orthogonalise updates of one shape together and step along them."""
-        updates = orthogonalise(torch.stack([update for _, update, _ in entries]))
-        for (param, _, turned), update in zip(entries, updates, strict=True):
+        updates = orthogonalise(torch.stack([update for _, update in entries]))
+        for (param, _), update in zip(entries, updates, strict=True):
             outputs, inputs, rows, columns = param.shape
-            matrix = update.mT if turned else update
+            is_turned = outputs * outputs > param.numel()
+            matrix = update.mT if is_turned else update
             change = matrix.reshape(outputs, rows, columns, inputs).permute(0, 3, 1, 2)
             if group["hold"]:
                 norm = self.state[param]["norm"]
@@ -114,7 +102,7 @@ class Muon(Optimizer):
                 param.mul_(norm / (param.norm() + 1e-8))
             else:
                 height = max(1.0, outputs * outputs / param.numel())
-                param.mul_(1 - group["lr"] * group["weight_decay"])
+                param.mul_(1 - group["lr"] * WEIGHT_DECAY)
                 param.add_(change, alpha=-group["lr"] * height**0.5)
 
 
@@ -133,25 +121,3 @@ def build_optimisers(
         Muon(hidden, lr if held is None else held, hold_norms=held is not None),
         AdamW(rest, settings.adam_lr, betas=BETAS, weight_decay=0.0, fused=True),
     ]
-
-
-class RunningMean:
-    """Keeps ``ema`` the running mean of ``network``, buffers included.
-
-    The tensors are looked up once: both networks change theirs in place alone.
-    """
-
-    def __init__(self, ema: nn.Module, network: nn.Module) -> None:
-        pairs = list(zip(ema.state_dict().values(), network.state_dict().values(), strict=True))
-        floats = [pair for pair in pairs if pair[0].is_floating_point()]
-        counts = [pair for pair in pairs if not pair[0].is_floating_point()]
-        self._means, self._values = [list(one) for one in zip(*floats, strict=True)]
-        self._copies, self._counts = [[pair[place] for pair in counts] for place in (0, 1)]
-
-    @torch.no_grad()
-    def update(self, step: int, decay: float) -> None:
-        """Move the mean towards the network, faster in the first steps."""
-        decay = min(decay, (1 + step) / (20 + step))
-        torch._foreach_lerp_(self._means, self._values, 1 - decay)
-        if self._copies:
-            torch._foreach_copy_(self._copies, self._counts)

@@ -1,13 +1,11 @@
 """What will be done to each crop of a batch: drawn once, then carried out on a CPU or a device.
 
-A plan is arrays, one row a crop, and a pure function of (seed, step, row): it does not matter
-which thread draws it, when, or on which of several machines. The curriculum, 0 to 1, is how hard
-crops are made: at 0 no rotation, no half bodies and no occlusion.
+A plan is arrays, one row a crop, and a pure function of (seed, step, row). The curriculum, 0 to 1,
+is how hard crops are made: at 0 no rotation, no half bodies and no occlusion.
 
 Scale, rotation, flip and half-body follow the training of HRNet (Sun et al., CVPR 2019, section
-4.1: scale 35 %, rotation 45 degrees, flip, half-body). The webcam cut is for people seated close
-to a camera: the image itself is made to end at their chest or waist, and the box with it, as
-a detector's box does; keypoints beyond are known to be absent.
+4.1). The webcam cut is for people seated close to a camera: the image itself is made to end at
+their chest or waist, and the box with it; keypoints beyond are known to be absent.
 """
 
 from dataclasses import dataclass, fields
@@ -48,44 +46,34 @@ class Augment:
     absent_weight: float = 0.1  # of keypoints that are known to be out of sight
 
 
-@dataclass(frozen=True)
-class TrainingGeometry(CropGeometry):
-    """Crops as the network is used with; besides mirrored ones, and the way from the input to the
-    heatmap without going through the image.
-    """
+def _turned(
+    geometry: CropGeometry, boxes_xyxy: Floats, rotation_deg: Floats, flip: Flags
+) -> Floats:
+    """Image px to input px, (P, 2, 3), for boxes (P, 4), turned, some of them mirrored."""
+    matrices = geometry.matrices(boxes_xyxy, rotation_deg)
+    _, _, (centre_x, _) = geometry.placing(geometry.input_hw)
+    matrices[flip, 0] *= -1
+    matrices[flip, 0, 2] += 2 * centre_x
+    return matrices
 
-    @property
-    def heatmap_hw(self) -> tuple[int, int]:
-        """Rows and columns of the heatmap."""
-        return self.input_hw[0] // STRIDE, self.input_hw[1] // STRIDE
 
-    def turned(self, boxes_xyxy: Floats, rotation_deg: Floats, flip: NDArray[np.bool_]) -> Floats:
-        """Image px to input px, (P, 2, 3), for boxes (P, 4), turned, some of them mirrored."""
-        matrices = self.matrices(boxes_xyxy, rotation_deg)
-        _, _, (centre_x, _) = self.placing(self.input_hw)
-        matrices[flip, 0] *= -1
-        matrices[flip, 0, 2] += 2 * centre_x
-        return matrices
+def _input_to_heatmap(geometry: CropGeometry, input_xy: Floats) -> Floats:
+    """Input px (..., 2) to heatmap px: box centres fall on box centres, spans on spans."""
+    _, span, centre = geometry.placing(geometry.input_hw)
+    _, cells, middle = geometry.placing(heatmap_hw(geometry.input_hw))
+    across = cells[0] / span[0]
+    down = cells[1] / span[1] if span[1] else across
+    return np.asarray((input_xy - np.array(centre)) * (across, down) + np.array(middle))
 
-    def input_to_heatmap(self, input_xy: Floats) -> Floats:
-        """Input px (..., 2) to heatmap px: box centres fall on box centres, spans on spans."""
-        _, span, centre = self.placing(self.input_hw)
-        _, cells, middle = self.placing(self.heatmap_hw)
-        across = cells[0] / span[0]
-        down = cells[1] / span[1] if span[1] else across
-        return np.asarray((input_xy - np.array(centre)) * (across, down) + np.array(middle))
+
+def heatmap_hw(input_hw: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of the heatmap of an input."""
+    return input_hw[0] // STRIDE, input_hw[1] // STRIDE
 
 
 def transform(matrices: Floats, xy: Floats) -> Floats:
     """Affine matrices (P, 2, 3) applied to points (P, K, 2)."""
     return np.asarray(np.einsum("pij,pkj->pki", matrices[:, :, :2], xy) + matrices[:, None, :, 2])
-
-
-def inverse(matrices: Floats) -> Floats:
-    """Inverse affine matrices, (P, 2, 3) to (P, 2, 3)."""
-    turned = np.linalg.inv(matrices[:, :, :2])
-    shift = -np.einsum("pij,pj->pi", turned, matrices[:, :, 2])
-    return np.concatenate([turned, shift[:, :, None]], axis=2)
 
 
 @dataclass(frozen=True)
@@ -99,6 +87,7 @@ class Plan:
     levels), ``hole_xyxy`` in input px with its ``hole_rgb``, ``noise_seeds``.
     """
 
+    input_hw: tuple[int, int]
     people: NDArray[np.int64]
     matrices: Floats
     windows_xyxy: Floats
@@ -114,12 +103,10 @@ class Plan:
     hole_rgb: Floats
     noise_seeds: NDArray[np.int64]
 
-    def __len__(self) -> int:
-        return len(self.people)
-
     def rows(self, which: slice) -> "Plan":
         """Some of the crops."""
-        return Plan(*(getattr(self, entry.name)[which] for entry in fields(self)))
+        columns = (getattr(self, entry.name)[which] for entry in fields(self)[1:])
+        return Plan(self.input_hw, *columns)
 
 
 class _Draws:
@@ -158,7 +145,7 @@ class Planner:
         )
 
     def draw(
-        self, rows: NDArray[np.int64], step: int, curriculum: float, geometry: TrainingGeometry
+        self, rows: NDArray[np.int64], step: int, curriculum: float, geometry: CropGeometry
     ) -> Plan:
         """The plan of one batch: the people ``rows``, (B,), at this step and input size."""
         draws, augment = _Draws(self.seed, step, len(rows)), self.augment
@@ -179,9 +166,9 @@ class Planner:
         turn_deg = np.clip(draws.normal(spread_deg), -2 * spread_deg, 2 * spread_deg)
         turn_deg = np.where(draws.chance(augment.rotated), turn_deg, 0.0)
         turn_deg *= np.where(webcam, augment.webcam_rotation, 1.0)
-        matrices = geometry.turned(boxes, turn_deg, flip)
-        heatmap_xy = geometry.input_to_heatmap(transform(matrices, xy))
-        height, width = geometry.heatmap_hw
+        matrices = _turned(geometry, boxes, turn_deg, flip)
+        heatmap_xy = _input_to_heatmap(geometry, transform(matrices, xy))
+        height, width = heatmap_hw(geometry.input_hw)
         frame = np.tile([-0.5, -0.5, width - 0.5, height - 0.5], (len(rows), 1))
         seen = _inside(xy, windows) & _inside(heatmap_xy, frame)
         absent = np.where(known & ~seen, augment.absent_weight, 0.0)
@@ -189,7 +176,7 @@ class Planner:
         for values in labels:  # left and right exchanged in the rows that are mirrored
             values[flip] = values[flip][:, self._mirror]
         appearance = self._appearance(draws, curriculum, geometry.input_hw)
-        return Plan(rows, matrices, windows, *labels, *appearance)
+        return Plan(geometry.input_hw, rows, matrices, windows, *labels, *appearance)
 
     def _webcam(
         self, draws: _Draws, boxes: Floats, xy: Floats, known: Flags, windows: Floats
@@ -239,28 +226,21 @@ class Planner:
         self, draws: _Draws, curriculum: float, input_hw: tuple[int, int]
     ) -> tuple[NDArray[Any], ...]:
         """The columns of a plan from ``gain`` on."""
-        augment = self.augment
+        augment, (height, width) = self.augment, input_hw
         coloured, greyed = draws.chance(augment.colour), draws.chance(augment.grey)
         tint = draws.three(0.9, 1.1)
-        return (
-            np.where(coloured[:, None], draws.uniform(0.7, 1.3)[:, None] * tint, 1.0),
-            np.where(coloured, draws.uniform(-20, 20), 0.0),
-            np.where(greyed, draws.uniform(), 1.0),
-            np.where(draws.chance(augment.blur), draws.uniform(0.4, 1.0), 0.0),
-            np.where(draws.chance(augment.noise), draws.uniform(2, 12), 0.0),
-            _holes(draws, draws.chance(augment.occlusion * curriculum), input_hw),
-            draws.three(0, 255),
-            draws.noise_seeds,
-        )
-
-
-def _holes(draws: _Draws, wanted: Flags, input_hw: tuple[int, int]) -> Floats:
-    """Rectangles that hide a part of the crop, in input px; empty where not wanted."""
-    height, width = input_hw
-    wide, high = width * draws.uniform(0.1, 0.35), height * draws.uniform(0.1, 0.35)
-    left, top = (width - wide) * draws.uniform(), (height - high) * draws.uniform()
-    holes = np.stack([left, top, left + wide, top + high], axis=1)
-    return np.where(wanted[:, None], holes, 0.0)
+        gain = np.where(coloured[:, None], draws.uniform(0.7, 1.3)[:, None] * tint, 1.0)
+        bias = np.where(coloured, draws.uniform(-20, 20), 0.0)
+        saturation = np.where(greyed, draws.uniform(), 1.0)
+        blur_px = np.where(draws.chance(augment.blur), draws.uniform(0.4, 1.0), 0.0)
+        noise = np.where(draws.chance(augment.noise), draws.uniform(2, 12), 0.0)
+        hidden = draws.chance(augment.occlusion * curriculum)
+        wide, high = width * draws.uniform(0.1, 0.35), height * draws.uniform(0.1, 0.35)
+        left, top = (width - wide) * draws.uniform(), (height - high) * draws.uniform()
+        hole = np.stack([left, top, left + wide, top + high], axis=1)
+        hole = np.where(hidden[:, None], hole, 0.0)
+        rgb, seeds = draws.three(0, 255), draws.noise_seeds
+        return gain, bias, saturation, blur_px, noise, hole, rgb, seeds
 
 
 def _mean_y(xy: Floats, known: Flags, joints: Flags) -> tuple[Floats, Flags]:

@@ -5,14 +5,12 @@ is done to the crop) -> ``crops`` (the crop and its colours) -> here. Every crop
 of seed, step and place in the batch.
 
 Targets ``dark`` are Gaussians around the true sub-pixel point (Zhang et al., arXiv 1910.06278,
-section 3.2), ``standard`` around the nearest cell, cut at three sigma: the same maps as
-``livepose.heatmaps`` encodes, for many crops at once. With the loss ``softmax`` the outputs of one
-keypoint are log-probabilities over the cells, compared with the target by cross-entropy (less the
-target's entropy, so that 0 is perfect); its maps are ``exp(log_softmax) * 2 pi sigma²``: with a
-peak near 1 where the network is sure, flat and low where it is not. With ``mse`` the outputs are
-the maps, compared cell by cell, as in the papers. Both losses are a sum over keypoints and the sum
-of weights to divide it by; keypoints that are known to be out of sight are compared with an even
-or an empty map, with weights of their own.
+section 3.2), ``standard`` around the nearest cell, cut at three sigma. With the loss ``softmax``
+the outputs of one keypoint are log-probabilities over the cells, compared with the target by
+cross-entropy (less the target's entropy, so that 0 is perfect); its maps are
+``exp(log_softmax) * 2 pi sigma²``. With ``mse`` the outputs are the maps, compared cell by cell,
+as in the papers. Both are a sum over keypoints and the sum of weights to divide it by; keypoints
+that are known to be out of sight are compared with an even or an empty map.
 """
 
 import logging
@@ -26,16 +24,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from livepose.evaluation.validation import CallableRuntime, validate_pose
+from livepose.crops import CropGeometry
+from livepose.evaluation.validation import validate_pose
 from livepose.networks import build_network
+from livepose.runtimes.torch import TorchRuntime
 from livepose.skeletons import SKELETONS
-from livepose.training.crops import DeviceCrops, changed, normalised, render_crops
-from livepose.training.data import parse_set, read_people
+from livepose.training.crops import DeviceCrops, changed, render_crops
+from livepose.training.data import SetSpec, read_people
 from livepose.training.loop import Schedule
-from livepose.training.plan import Augment, Plan, Planner, TrainingGeometry
+from livepose.training.plan import Augment, Plan, Planner
 from livepose.training.settings import PoseSettings
-from livepose.training.train_step import Processes, Task, Tensors, autocast
-from livepose.weights import Card
+from livepose.training.train_step import LICENCE, Processes, Task, Tensors
+from livepose.weights import Card, load_network, save_checkpoint
 from livepose.weights.manifest import BLUR_KERNELS
 
 _SIZE_STREAM, _ORDER_STREAM = 4, 0x0E90C4
@@ -55,12 +55,6 @@ def target_maps(heatmap_xy: Tensor, heatmap_hw: tuple[int, int], sigma: float, k
         across = across * (x.abs() <= TRUNCATED_AT_SIGMA * sigma)
         down = down * (y.abs() <= TRUNCATED_AT_SIGMA * sigma)
     return down[..., :, None] * across[..., None, :]
-
-
-def softmax_maps(outputs: Tensor, sigma: float) -> Tensor:
-    """Heatmaps (B, K, H, W) of a network with softmax outputs."""
-    log_share = torch.log_softmax(outputs.float().flatten(2), dim=-1)
-    return (log_share.exp() * (2 * math.pi * sigma**2)).view(outputs.shape)
 
 
 def softmax_loss(
@@ -91,9 +85,8 @@ def mse_loss(
 class PersonSampler:
     """The order of people for a seed.
 
-    Every epoch is N draws. A person with weight w is drawn floor(w') or ceil(w') times in it, where
-    w' is its share of N (systematic resampling), and the epoch is shuffled, so that all are seen
-    equally often, and position 1,000,000 can be asked for without the 999,999 before it.
+    Every epoch is N draws, shuffled. A person is drawn floor(w) or ceil(w) times in it, where w is
+    its share of N (systematic resampling). Any position can be asked for without those before.
     """
 
     def __init__(self, draw_weights: NDArray[np.float64], seed: int) -> None:
@@ -116,11 +109,9 @@ class PersonSampler:
 class PoseTask(Task):
     """Crops of people in, heatmaps out."""
 
-    unit = "crops"
+    unit, file = "crops", "pose.safetensors"
 
-    def __init__(
-        self, settings: PoseSettings, folder: Path, device: torch.device, processes: Processes
-    ) -> None:
+    def __init__(self, settings: PoseSettings, device: torch.device, processes: Processes) -> None:
         self.settings: PoseSettings = settings
         self.device, self._processes = device, processes
         self._rows = processes.rows(settings.batch)
@@ -149,60 +140,61 @@ class PoseTask(Task):
         rng = np.random.Generator(np.random.Philox([self.settings.seed, step, _SIZE_STREAM]))
         return list(shares)[int(np.searchsorted(limits, rng.random(), side="right"))]
 
-    def prepare(self, step: int, progress: float) -> tuple[Plan, tuple[int, int]] | Tensors:
+    def prepare(self, step: int, progress: float) -> Plan | Tensors:
         """The whole batch; on a GPU only its plan."""
-        settings, batch = self.settings, self.settings.batch
-        input_hw = self.size(step, progress)
-        geometry = TrainingGeometry(settings.alignment, input_hw)
+        settings = self.settings
+        geometry = CropGeometry(settings.alignment, self.size(step, progress))
         curriculum = self._schedule.curriculum(progress, *settings.curriculum_range)
-        people = self._sampler.people(step * batch, batch)
+        people = self._sampler.people(step * settings.batch, settings.batch)
         plan = self._planner.draw(people, step, curriculum, geometry).rows(self._rows)
         if self._crops is not None:
-            return plan, input_hw
-        where = plan.people, plan.windows_xyxy, plan.matrices
-        crops_bgr = torch.from_numpy(render_crops(self._planner.people, *where, input_hw))
+            return plan
+        where = plan.people, plan.windows_xyxy, plan.matrices, plan.input_hw
+        crops_bgr = torch.from_numpy(render_crops(self._planner.people, *where))
         return make_batch(crops_bgr.flip(-1).permute(0, 3, 1, 2).float(), plan)
 
-    def finish(self, prepared: tuple[Plan, tuple[int, int]] | Tensors) -> Tensors:
+    def finish(self, prepared: Plan | Tensors) -> Tensors:
         """The batch on the device."""
-        if isinstance(prepared, tuple):
+        if isinstance(prepared, Plan):
             assert self._crops is not None  # noqa: S101
-            plan, input_hw = prepared
-            prepared = make_batch(self._crops.render(plan, input_hw), plan)
+            prepared = make_batch(self._crops.render(prepared), prepared)
         return super().finish(prepared)
 
-    def loss(self, outputs: Tensor, batch: Tensors, progress: float) -> Tensor:
+    def loss(self, outputs: Tensor, batch: Tensors) -> Tensor:
         """Cross-entropy or squared error, a keypoint."""
-        settings = self.settings
-        hw = (outputs.shape[2], outputs.shape[3])
-        targets = target_maps(batch["heatmap_xy"], hw, settings.sigma, settings.targets)
+        sigma, hw = self.settings.sigma, (outputs.shape[2], outputs.shape[3])
+        targets = target_maps(batch["heatmap_xy"], hw, sigma, self.settings.targets)
         weights = batch["weights"], batch["absent_weights"]
-        is_softmax = settings.loss == "softmax"
-        if is_softmax and not self._is_last(progress):
+        if self.settings.loss == "softmax":
             total, weight = softmax_loss(outputs, targets, *weights)
         else:
-            maps = softmax_maps(outputs, settings.sigma) if is_softmax else outputs
-            total, weight = mse_loss(maps, targets, *weights, sigma=settings.sigma)
-        return total / self._processes.mean_weight(weight).clamp_min(1e-6)
+            total, weight = mse_loss(outputs, targets, *weights, sigma=sigma)
+        return total / self._processes.mean(weight).clamp_min(1e-6)
 
-    def _is_last(self, progress: float) -> bool:
-        """Whether squared error between maps has taken over."""
-        return self.settings.mse_last > 0 and progress >= 1 - self.settings.mse_last
+    def export(self, ema: nn.Module, file: Path, notes: Mapping[str, str]) -> None:
+        """Half precision, with a card that says how it came about."""
+        settings, skeleton = self.settings, SKELETONS[self.settings.skeleton]
+        sizes = settings.size + (f", at last {settings.size_last}" if settings.size_last else "")
+        more = {"sizes": sizes, "loss": settings.loss, "targets": settings.targets}
+        card = Card(
+            network=settings.network,
+            input_hw=settings.input_hw,
+            skeleton=skeleton.name,
+            keypoints=len(skeleton.keypoints),
+            alignment=settings.alignment,
+            blur_kernel=BLUR_KERNELS.get(round(settings.sigma), 3),
+            sigma=settings.sigma,
+            activation="softmax" if settings.loss == "softmax" else "none",
+            source="trained by livepose train pose",
+            licence=LICENCE,
+            notes={**notes, **more},
+        )
+        save_checkpoint(file, ema.state_dict(), card)
 
-    def kind(self, batch: Tensors, progress: float) -> str:
-        """The size of its crops, and which loss."""
-        size = "{2}x{3}".format(*batch["inputs"].shape)
-        return f"{size} last" if self._is_last(progress) else size
-
-    def state(self, progress: float) -> dict[str, float]:
-        """How far the curriculum is."""
-        curriculum = self._schedule.curriculum(progress, *self.settings.curriculum_range)
-        return {"curriculum": round(curriculum, 3), "last_phase": self._is_last(progress)}
-
-    def validate(self, network: nn.Module, dev: str) -> Mapping[str, float]:
-        """AP, OKS and PCK through the evaluation."""
-        spec, runtime = parse_set(dev), as_runtime(network, self.settings, self.device)
-        return validate_pose(runtime, spec.images, spec.annotations)
+    def validate(self, file: Path, dev: SetSpec) -> Mapping[str, float]:
+        """AP and OKS through the evaluation."""
+        runtime = TorchRuntime(*load_network(file), str(self.device))
+        return validate_pose(runtime, dev.images, dev.annotations)
 
 
 def make_batch(crops_rgb: Tensor, plan: Plan) -> Tensors:
@@ -211,36 +203,3 @@ def make_batch(crops_rgb: Tensor, plan: Plan) -> Tensors:
     names = ("heatmap_xy", "weights", "absent_weights")
     labels = {name: torch.from_numpy(getattr(plan, name)).float() for name in names}
     return {"inputs": inputs, **labels}
-
-
-def build_card(settings: PoseSettings, licence: str = "", **notes: str) -> Card:
-    """The card of a network that was trained with these settings."""
-    return Card(
-        network=settings.network,
-        input_hw=settings.input_hw,
-        skeleton=SKELETONS[settings.skeleton].name,
-        keypoints=len(SKELETONS[settings.skeleton].keypoints),
-        alignment=settings.alignment,
-        blur_kernel=BLUR_KERNELS.get(round(settings.sigma), 3),
-        sigma=settings.sigma,
-        activation=settings.activation,
-        source="trained by livepose train pose",
-        licence=licence,
-        notes=notes,
-    )
-
-
-def as_runtime(network: nn.Module, settings: PoseSettings, device: torch.device) -> CallableRuntime:
-    """A network as the evaluation takes it: crops (B, h, w, 3) BGR bytes to heatmaps."""
-
-    def heatmaps(crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-        crops = torch.from_numpy(np.ascontiguousarray(crops_bgr[..., ::-1])).to(device)
-        inputs = normalised(crops.permute(0, 3, 1, 2).float())
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), autocast(device, settings.precision):
-            outputs = network(inputs).float()
-        if settings.activation == "softmax":
-            outputs = softmax_maps(outputs, settings.sigma)
-        return np.asarray(outputs.cpu().numpy(), dtype=np.float32)
-
-    return CallableRuntime(heatmaps, build_card(settings))

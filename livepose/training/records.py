@@ -1,8 +1,7 @@
-"""What a run keeps in its folder: the checkpoint, the log, and a plot of it.
+"""What a run keeps in its folder: the checkpoint and the log.
 
 A checkpoint is one file of tensors and plain numbers with everything that a training needs to go
-on as if it had never stopped. It is written beside its final name and moved there, so that an
-interruption leaves the one before, and read back without unpickling objects.
+on as if it had never stopped, read back without unpickling objects.
 """
 
 import json
@@ -10,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from livepose.errors import DataError, WeightsError
-from livepose.weights.arrays import load_arrays
+from livepose.weights.arrays import Arrays, load_arrays
 from livepose.weights.checkpoint import check_state, completed
 from livepose.weights.importing import unwrap
 from livepose.weights.places import SUFFIX
-from livepose.weights.torch_file import open_torch_file, require_fits
+from livepose.weights.torch_file import open_torch_file
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 FORMAT = 3
@@ -27,7 +26,6 @@ MOST = 1e12
 
 def write_checkpoint(content: dict[str, Any], folder: Path) -> None:
     """Write the checkpoint of a run at once or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     target, draft = folder / CHECKPOINT, folder / f"{CHECKPOINT}.draft"
     try:
         torch.save({"format": FORMAT, **content}, draft)
@@ -40,38 +38,32 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
     """The checkpoint of a run; WeightsError when it is missing, broken or of another format."""
     file = folder / CHECKPOINT
     content = open_torch_file(file)
-    wanted = {"format", "train_step", "step", "elapsed_s", "recent_losses", "rng"}
     known = content if isinstance(content, dict) else {}
     numbers = [known.get(name) for name in ("format", "step", "elapsed_s")]
     counts = all(isinstance(one, int | float) and 0 <= one < MOST for one in numbers)
-    if not wanted <= set(known) or not counts or known["format"] != FORMAT:
+    if not {"train_step", "rng"} <= set(known) or not counts or known["format"] != FORMAT:
         raise WeightsError(f"{file}: expected a livepose training checkpoint of format {FORMAT}")
     return known
 
 
-def read_state(file: Path) -> dict[str, Tensor]:
-    """A state dict to start from: a plain one, a checkpoint (its mean) or exported weights.
-
-    WeightsError when the file holds none.
+def load_weights(network: nn.Module, file: Path) -> None:
+    """Start from a state dict, a checkpoint (its mean) or exported weights; WeightsError names the
+    entries that do not fit.
     """
+    state = read_state(file)
+    check_state(state, network, "the network of these settings", str(file))
+    network.load_state_dict(completed(network, state))
+
+
+def read_state(file: Path) -> Arrays:
+    """The state dict in such a file; WeightsError when it holds none."""
     if file.suffix == SUFFIX:
-        tensors = load_arrays(file, "pt").items()
-        return {name: one.float() if one.is_floating_point() else one for name, one in tensors}
+        return load_arrays(file)
     content = open_torch_file(file)
     if isinstance(content, dict) and "format" in content:
         train_step = content.get("train_step")
         content = train_step.get("ema") if isinstance(train_step, dict) else None
-    elif isinstance(content, dict) and isinstance(content.get("ema"), dict):
-        content = content["ema"]
-    state = unwrap(content, file)
-    require_fits(state.values(), file)
-    return state
-
-
-def load_state(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:
-    """Load a state dict strictly; WeightsError names the entries that do not fit."""
-    check_state(state, network, "the network of these settings", str(file))
-    network.load_state_dict(completed(network, state))
+    return unwrap(content, file)
 
 
 def append_log(folder: Path, entry: dict[str, Any]) -> None:
@@ -101,11 +93,8 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
-def plot_run(folder: Path, output: Path | None = None) -> Path:
-    """Draw the log of the run in ``folder`` as PNG; returns its path.
-
-    DataError when there is nothing in the log. UsageError when matplotlib is missing.
-    """
+def plot_run(folder: Path) -> Path:
+    """Draw the log of a run as ``log.png`` beside it; DataError when it has no step yet."""
     from livepose.evaluation.report import figure_with, save
 
     entries = read_log(folder)
@@ -113,18 +102,13 @@ def plot_run(folder: Path, output: Path | None = None) -> Path:
     if not steps:
         raise DataError(f"{folder}: the log has no step yet, there is nothing to plot")
     figure, panels = figure_with(3, share_y=False)
-    samples = [entry["samples"] for entry in steps]
-    for panel, names in zip(panels, (("loss",), ("rate", "curriculum")), strict=False):
-        for name in names:
-            panel.plot(samples, [entry.get(name) for entry in steps], label=name)
-    panels[0].set_yscale("log")
-    for entry in (one for one in entries if "validation" in one):
-        for name, value in entry["validation"].items():
+    for panel, name in zip(panels, ("loss", "rate"), strict=False):
+        panel.plot([one["step"] for one in steps], [one.get(name) for one in steps])
+        panel.set(title=name, xlabel="step")
+    for entry in entries:
+        for name, value in entry.get("validation", {}).items():
             panels[2].plot(entry["step"], value, "o", label=name)
-    for panel, label in zip(panels, ("samples", "samples", "step"), strict=True):
-        panel.set_xlabel(label)
-        if panel.has_data():
-            panel.legend(fontsize="small")
-    target = output or folder / "log.png"
-    save(figure, target)
-    return target
+    if panels[2].has_data():
+        panels[2].legend()
+    save(figure, folder / "log.png")
+    return folder / "log.png"

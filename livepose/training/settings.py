@@ -12,14 +12,14 @@ from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from livepose.errors import DataError, UsageError
 from livepose.settings import ALIGNMENTS, check, flag_of, option
-from livepose.skeletons import find_skeleton
+from livepose.skeletons import SKELETONS
 
 OPTIMISERS = ("adamw", "muon")
 LOSSES = ("softmax", "mse")
 TARGETS = ("dark", "standard")
 DATA = "IMAGES:ANNOTATIONS[:WEIGHT][:noisy][:one-boxed]"
 STRIDE_OF_COARSEST = 32
-CHANGEABLE = frozenset({"stop_after_minutes", "device", "threads", "workers", "log_every", "dev"})
+CHANGEABLE = frozenset({"device", "threads", "workers", "dev"})
 """What may be other when a run goes on: nothing of it changes what is learned."""
 LENGTH = frozenset({"samples", "budget_minutes", "decay_last", "size_last"})
 """May be other too where the rate has not begun to fall: a constant one can go on for longer."""
@@ -36,7 +36,7 @@ class ReadSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        find_skeleton(self.skeleton)
+        SKELETONS[self.skeleton]  # refuses what there is not
         if not self.data:
             raise UsageError(f"nothing to learn from: give --data {DATA} at least once")
 
@@ -56,16 +56,14 @@ class RunSettings(ReadSettings):
     batch: int = option(32, "samples a step, over all processes together", least=1)
     samples: int | None = option(None, "length: samples seen", least=1)
     budget_minutes: float | None = option(None, "length: time", above=0)
-    stop_after_minutes: float | None = option(None, "pause there, to go on later", least=0)
     optimiser: str = option("adamw", "muon: for hidden convolutions", choices=OPTIMISERS)
     lr: float | None = option(None, "highest rate; default: 0.001, of muon 0.02", above=0)
     relative_step: float | None = option(
         None, "with muon, in place of lr: norms held, each update this share of them", above=0
     )
     warm_up_steps: int = option(200, "until the highest rate", least=0)
-    decay: bool = option(True, "keep the rate")
     decay_last: float | None = option(
-        None, "constant rate, then straight to 0 in this last share; default: cosine", above=0
+        None, "constant rate, then to 0 in this last share (0: never); default: cosine", least=0
     )
     ema_decay: float = option(0.999, "of the running mean of the weights", least=0)
     precision: str = option("bf16", "of the forward pass", choices=("bf16", "fp32"))
@@ -73,7 +71,6 @@ class RunSettings(ReadSettings):
     init: str | None = option(None, "weights to start from", metavar="FILE")
     device: str = option("auto", "auto, cpu or cuda:N")
     threads: int | None = option(None, "of torch on a processor", least=1)
-    log_every: int = option(25, "steps", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,7 +79,7 @@ class RunSettings(ReadSettings):
             raise UsageError(f"how long? give one of {length} and --budget-minutes")
         if self.relative_step is not None and self.optimiser != "muon":
             raise UsageError("--relative-step belongs to --optimiser muon")
-        if not 0 < (self.decay_last or 1) <= 1:
+        if (self.decay_last or 0) > 1:
             raise UsageError(f"--decay-last: expected a share from 0 to 1, got {self.decay_last}")
 
     @property
@@ -92,14 +89,13 @@ class RunSettings(ReadSettings):
 
     def to_json(self) -> str:
         """As text for ``settings.json``."""
-        return json.dumps(asdict(self), indent=2, default=str)
+        return json.dumps(asdict(self), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Reads what ``to_json`` wrote. DataError when it is something else."""
         try:
             values, hints = dict(json.loads(text)), get_type_hints(cls)
-            values = dict(values.pop("augment", {})) | values  # where older runs had webcam
             names = [one.name for one in fields(cls) if one.name in values]
             return cls(**{name: _typed(name, hints[name], values[name]) for name in names})
         except RecursionError as error:
@@ -120,8 +116,7 @@ class RunSettings(ReadSettings):
                     f"{getattr(self, name)!r} there and cannot become {value!r}; start a new run "
                     "with --init FILE instead"
                 )
-        # Where to pause was said for one start only.
-        return replace(self, **{"stop_after_minutes": None} | dict(given))
+        return replace(self, **given)
 
 
 @dataclass(frozen=True)
@@ -136,15 +131,12 @@ class PoseSettings(RunSettings):
     loss: str = option("softmax", "see docs/training.md", choices=LOSSES)
     targets: str = option("dark", "Gaussians around the true point", choices=TARGETS)
     sigma: float = option(1.0, "of the targets, in heatmap cells", above=0)
-    mse_last: float = option(0.0, "last share: squared error between maps", least=0)
     curriculum: str = option("0..1", "A[..B]: curriculum from A to B (at 60 %)")
     webcam: float = option(0.3, "share whose image ends at chest, waist or thigh", least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _ = self.sizes, self.sizes_last, self.curriculum_range
-        if self.mse_last > 1:
-            raise UsageError(f"--mse-last: expected a share from 0 to 1, got {self.mse_last}")
 
     @property
     def sizes(self) -> dict[tuple[int, int], float]:
@@ -174,11 +166,6 @@ class PoseSettings(RunSettings):
                 f"--curriculum: expected A or A..B from 0 to 1, got {self.curriculum!r}"
             )
         return found
-
-    @property
-    def activation(self) -> str:
-        """What turns the network's output into heatmaps, as weights cards say it."""
-        return "softmax" if self.loss == "softmax" else "none"
 
 
 @dataclass(frozen=True)
@@ -210,8 +197,8 @@ class PackSettings(ReadSettings):
     """How a pack is made."""
 
     output: Path = option(Path("people.pack"), "the pack", metavar="FILE")
-    max_mb: float = option(60.0, "size of the whole file, 10**6 bytes each", above=0)
-    side_px: int = option(192, "of each image; smaller where the person is", least=16)
+    quality: int = option(84, "of the images as WebP, 1 to 100", least=1)
+    side_px: int = option(192, "of each image at most", least=16)
 
 
 def _typed(name: str, hint: Any, value: Any) -> Any:

@@ -118,10 +118,10 @@ def at_size(card: Card, input_hw: tuple[int, int] | None) -> Card:
     Sigma and modulation stay: networks learn peaks of so many heatmap pixels, and draw them at
     every size. UsageError when networks do not bear the size.
     """
-    if input_hw is None or tuple(input_hw) == card.input_hw:
+    if input_hw is None or input_hw == card.input_hw:
         return card
     require_input_size(input_hw)
-    return replace(card, input_hw=(input_hw[0], input_hw[1]))
+    return replace(card, input_hw=input_hw)
 
 
 def to_metadata(card: Card) -> dict[str, str]:
@@ -175,23 +175,22 @@ _WANTED: dict[Any, str] = {int: "a whole number", float: "a number", _triple: "t
 def _parsed(told: Mapping[str, str], parsers: Parsers, what: str) -> dict[str, Any]:
     """The entries that are there, as values; WeightsError says which one cannot be read."""
     values = {}
-    for name, parse in parsers.items():
+    for name in [one for one in parsers if one in told]:
         try:
-            if name in told:
-                values[name] = parse(told[name])
+            values[name] = parsers[name](told[name])
         except (ValueError, RecursionError) as error:
-            wanted = _WANTED.get(parse)
+            wanted = _WANTED.get(parsers[name])
             reason = f"expected {wanted}, got {told[name]!r:.60}" if wanted else error
             raise WeightsError(f"the card of {what} has a wrong {name!r}: {reason}") from None
     return values
 
 
 @contextmanager
-def opened(path: Path, framework: str = "numpy") -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
     """A safetensors file; WeightsError if it is missing, cut short or something else."""
     require_file(path)
     try:
-        with safe_open(path, framework=framework) as file:
+        with safe_open(path, framework="numpy") as file:
             yield file
     except (SafetensorError, OSError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -230,8 +229,7 @@ def is_third_party(path: Path) -> bool:
     return path.suffix.lower() != SUFFIX
 
 
-_NOT_CONFIGURED = ("network", "input_hw", "keypoints", "sha256")
-_CONFIG = ("input", *(name for name in _PARSERS if name not in _NOT_CONFIGURED))
+_CONFIG = _PARSERS.keys() - {"network", "input_hw", "keypoints", "sha256"} | {"input"}
 """What the file beside a third party's network may say."""
 
 
@@ -252,8 +250,9 @@ def _read_model_config(network_path: Path) -> Card:
         }
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WeightsError(f"{path} is not readable TOML: {error}") from None
-    if unknown := [name for name in told if name not in _CONFIG]:
-        raise WeightsError(f"{path} has an entry {unknown[0]!r}; known are {', '.join(_CONFIG)}")
+    if unknown := sorted(told.keys() - _CONFIG):
+        known = ", ".join(sorted(_CONFIG))
+        raise WeightsError(f"{path} has an entry {unknown[0]!r}; known are {known}")
     if "input" not in told:
         raise WeightsError(f'{path} lacks the size of the crop, for instance input = "128x96"')
     values = _parsed(told, {"input": parse_size, **_PARSERS}, str(path))
@@ -261,9 +260,9 @@ def _read_model_config(network_path: Path) -> Card:
     if skeleton.endswith(".toml"):  # a relative name counts from the folder of the model config
         skeleton = str(path.parent / skeleton)
     try:
-        known = SKELETONS[skeleton]
+        known_skeleton = SKELETONS[skeleton]
     except UsageError as error:
         raise WeightsError(f"{path}: {error}") from None
-    values |= {"skeleton": known.name, "keypoints": len(known.keypoints)}
+    values |= {"skeleton": known_skeleton.name, "keypoints": len(known_skeleton.keypoints)}
     network = network_path.suffix.lower().lstrip(".").replace("xml", "openvino")
     return Card(network, values.pop("input"), **values)

@@ -1,73 +1,53 @@
-"""Pose weights as safetensors: load, save, and strictly into a network that is told from them."""
+"""Pose weights as safetensors: saved, and loaded strictly into the network their card names."""
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.numpy import save
 from torch import Tensor, nn
 
 from livepose.errors import WeightsError
+from livepose.kept import write_whole
 from livepose.networks import build_network
-from livepose.weights.arrays import load_arrays, require_stated, tensors_sha256
-from livepose.weights.card import Card, from_metadata, read_metadata, to_metadata
+from livepose.weights.arrays import Arrays, arrays_sha256, load_arrays
+from livepose.weights.card import Card, read_card, to_metadata
 
 _COUNTER = "num_batches_tracked"
 _WIDTHS = {32: "hrnet_w32", 48: "hrnet_w48"}
 _THIRD_LAYER_BLOCKS = {6: "resnet50", 23: "resnet101", 36: "resnet152"}
 
 
-def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Card]:
-    """Tensors, as they are stored, and the card of a pose weights file.
+def save_checkpoint(path: str | Path, state: Mapping[str, Any], card: Card) -> Card:
+    """Writes weights, NumPy's or torch's, and their card; the file appears whole or not at all.
 
-    WeightsError if the file is missing or broken, or carries no card.
+    Floating tensors are stored in half precision, except those that would overflow in it. Returns
+    the card with the hash of the stored tensors. WeightsError if the file cannot be written.
     """
-    card = from_metadata(read_metadata(Path(path)), Path(path).name)
-    return load_arrays(Path(path), "pt"), card
-
-
-def save_checkpoint(
-    path: str | Path,
-    state: Mapping[str, Tensor],
-    card: Card,
-    dtype: torch.dtype = torch.float16,
-) -> Card:
-    """Writes weights and their card; the file appears whole or not at all.
-
-    Floating tensors are stored as ``dtype``, except those that would overflow in it. Returns the
-    card with the hash of the stored tensors. WeightsError if the file cannot be written.
-    """
-    stored = {name: _stored(tensor, dtype) for name, tensor in state.items()}
-    card = replace(card, sha256=tensors_sha256(stored))
+    stored = {name: _stored(torch.as_tensor(one).cpu().numpy()) for name, one in state.items()}
+    card = replace(card, sha256=arrays_sha256(stored))
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        os.close(handle)
-        part = Path(name)
-        try:
-            save_file(stored, part, metadata=to_metadata(card))
-            part.chmod(0o644)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(target, save(stored, metadata=to_metadata(card)))
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot write the weights to {target}: {error}") from None
     return card
 
 
-def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    tensor = tensor.detach().cpu()
-    if tensor.is_floating_point():
-        cast = tensor.to(dtype)
-        if bool(cast.isfinite().all()) or not bool(tensor.isfinite().all()):
-            tensor = cast
-    # A copy of its own: safetensors refuses tensors that share memory.
-    return tensor.clone(memory_format=torch.contiguous_format)
+def _stored(array: NDArray[Any]) -> NDArray[Any]:
+    """A copy of its own, in C's order."""
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16, order="C")
+        if np.isfinite(half).all() or not np.isfinite(array).all():
+            return half
+    return array.copy(order="C")
 
 
 def load_network(path: str | Path) -> tuple[nn.Module, Card]:
@@ -75,23 +55,25 @@ def load_network(path: str | Path) -> tuple[nn.Module, Card]:
 
     WeightsError if the file is missing or broken, or its tensors are not those of its card.
     """
-    state, card = load_checkpoint(path)
-    require_stated(state, card.sha256, Path(path))
+    card, arrays = read_card(Path(path)), load_arrays(Path(path))
     with torch.device("meta"):  # names and shapes; numbers come from the file
         network = build_network(card.network, card.keypoints)
-    check_state(state, network, f"{card.network} with {card.keypoints} keypoints", Path(path).name)
-    network.load_state_dict(completed(network, state), strict=True, assign=True)
+    check_state(arrays, network, f"{card.network} with {card.keypoints} keypoints", Path(path).name)
+    network.load_state_dict(completed(network, arrays), strict=True, assign=True)
     return network.eval(), card
 
 
-def completed(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def completed(network: nn.Module, arrays: Arrays) -> dict[str, Tensor]:
     """The state in the network's own types, with counters of zero where it has none."""
-    zero = torch.zeros((), dtype=torch.int64)
+    zero = np.zeros((), np.int64)
     wanted = network.state_dict()
-    return {name: state.get(name, zero).to(tensor.dtype) for name, tensor in wanted.items()}
+    return {
+        name: torch.as_tensor(arrays.get(name, zero)).to(tensor.dtype)
+        for name, tensor in wanted.items()
+    }
 
 
-def check_state(state: Mapping[str, Tensor], network: nn.Module, wanted: str, what: str) -> None:
+def check_state(state: Mapping[str, Any], network: nn.Module, wanted: str, what: str) -> None:
     """Makes sure that names and shapes are exactly those of a network.
 
     Only the counters of batch normalisation may be missing, as they are in old files. WeightsError
@@ -112,12 +94,8 @@ def check_state(state: Mapping[str, Tensor], network: nn.Module, wanted: str, wh
         )
 
 
-def identify(state: Mapping[str, Tensor]) -> tuple[str | None, int | None, str]:
-    """Network that livepose can build and keypoint count, by names and shapes; and in words.
-
-    >>> identify({})
-    (None, None, 'not a pose network that livepose knows')
-    """
+def identify(state: Mapping[str, Any]) -> tuple[str | None, int | None, str]:
+    """Network that livepose can build and keypoint count, by names and shapes; and in words."""
     if "stage4.0.branches.0.0.conv1.weight" in state:
         width = state["stage4.0.branches.0.0.conv1.weight"].shape[0]
         network, words = _WIDTHS.get(width), f"HRNet of width {width}"

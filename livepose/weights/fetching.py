@@ -1,8 +1,8 @@
 """Downloads: known files, and ``hf://OWNER/REPO/FILE[@sha256:HEX]`` of the Hugging Face hub.
 
-They go on where they broke off, have limits, are verified, and never leave half a file under its
-name. A file of the hub is believed only with the hash in its address, or with the one that it had
-when it first came, which lies beside it.
+They have limits, are verified, and never leave half a file under its name. A file of the hub is
+believed only with the hash in its address, or with the one that it had when it first came, which
+lies beside it.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError
@@ -31,7 +32,6 @@ TIMEOUT_S, LIMIT_S = 15.0, 3600.0
 """Of one answer of the server, and of everything, looking the host up included."""
 MOST_BYTES = 1 << 30
 _CHUNK = 1 << 18
-_AGAIN = "what is there is kept, run the same command again to go on"
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _ADDRESS = re.compile(
     rf"{HUB}({_NAME}/{_NAME})/({_NAME}(?:/{_NAME})*)(?:@sha256:([0-9A-Fa-f]{{64}}))?"
@@ -51,7 +51,7 @@ def file_sha256(path: Path) -> str:
 
 
 def fetch(known: Known, progress: Progress | None = None) -> Path:
-    """Downloads one file of the manifest, or finds it downloaded and right already.
+    """One file of the manifest, downloaded or found.
 
     WeightsError if it has to be downloaded by hand, cannot be reached, or is not what it should be.
     """
@@ -62,12 +62,6 @@ def fetch(known: Known, progress: Progress | None = None) -> Path:
             f"{known.input_hw[0]}x{known.input_hw[1]}'"
         )
     target = downloads_folder() / known.file
-    if target.is_file() and file_sha256(target).startswith(known.sha256):
-        return target
-    if is_offline():
-        raise WeightsError(
-            f"{known.file} is not on this machine, and LIVEPOSE_OFFLINE forbids to fetch it"
-        )
     return download(known.url, target, sha256=known.sha256, progress=progress)
 
 
@@ -89,25 +83,16 @@ def fetch_from_hub(address: str, *, offline: bool = False) -> Path:
     repository, file, given = split_address(address)
     path = downloads_folder() / "hub" / repository / file
     pin = path.with_name(path.name + ".sha256")
+    host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    url, token = f"{host}/{repository}/resolve/main/{file}", os.environ.get("HF_TOKEN", "")
     try:
-        pinned = given or _remembered(pin)
-        if not (pinned and path.is_file() and file_sha256(path) == pinned):
-            if offline or is_offline():
-                raise WeightsError(
-                    f"{address} is not on this machine, and --offline or LIVEPOSE_OFFLINE forbids "
-                    "to fetch it"
-                )
-            host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-            url = f"{host}/{repository}/resolve/main/{file}"
-            logger.info(f"fetching {url}")
-            try:
-                download(url, path, sha256=pinned, token=os.environ.get("HF_TOKEN", ""))
-            except WeightsError as error:
-                may = (
-                    "" if given else f"; a file that may have changed is named {address}@sha256:HEX"
-                )
-                raise WeightsError(f"{error}{may if pinned else ''}") from None
-        if not pinned or given:
+        pinned = given or (pin.read_text(encoding="utf-8") if pin.exists() else "")
+        try:
+            download(url, path, sha256=pinned, token=token, offline=offline)
+        except WeightsError as error:
+            may = "" if given else f"; a file that may have changed is named {address}@sha256:HEX"
+            raise WeightsError(f"{error}{may if pinned else ''}") from None
+        if given or not pinned:
             pin.write_text(file_sha256(path), encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"the hash of {address} cannot be kept in {pin}: {error}") from None
@@ -116,31 +101,32 @@ def fetch_from_hub(address: str, *, offline: bool = False) -> Path:
     return path
 
 
-def _remembered(pin: Path) -> str:
-    told = pin.read_text(encoding="utf-8") if pin.exists() else ""
-    if pin.exists() and not re.fullmatch("[0-9a-f]{64}", told):
-        raise WeightsError(f"{pin} holds no SHA-256; delete it, and the file is believed anew")
-    return told
-
-
 def download(
     url: str,
     target: Path,
     *,
     sha256: str = "",
     token: str = "",
+    offline: bool = False,
     progress: Progress | None = None,
     timeout_s: float = TIMEOUT_S,
     limit_s: float = LIMIT_S,
     most_bytes: int = MOST_BYTES,
 ) -> Path:
-    """Downloads ``url`` to ``target`` by way of ``target.part``, which a later call continues.
+    """The file ``target`` where it has this hash, else ``url`` downloaded to it.
 
     ``sha256`` is the whole hash or its first digits; a file with another is deleted. ``token`` is
     shown to this host alone. WeightsError if the server is not reached, refuses, breaks off, sends
-    something else or more than ``most_bytes``; if it takes longer than ``limit_s``; or the disk is
-    full.
+    something else or more than ``most_bytes``; if it takes longer than ``limit_s``; the disk is
+    full; or nobody is to be asked.
     """
+    if sha256 and target.is_file() and file_sha256(target).startswith(sha256.lower()):
+        return target
+    if offline or is_offline():
+        raise WeightsError(
+            f"{target.name} of {url} is not on this machine, and --offline or LIVEPOSE_OFFLINE "
+            "forbids to fetch it"
+        )
     if urlsplit(url).scheme not in ("http", "https"):
         raise WeightsError(f"only http and https addresses can be fetched, got {url}")
     headers = {"User-Agent": "livepose", "Accept-Encoding": "identity"}
@@ -157,6 +143,7 @@ def download(
         except Exception as error:
             done.set_exception(error)
 
+    logger.info(f"fetching {url} (at most {most_bytes / 1e6:.1f} MB, {limit_s:g} s)")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # In a thread that is not waited for: a name server cannot be given a time limit.
@@ -164,16 +151,18 @@ def download(
         done.result(limit_s)
         got = file_sha256(part)
         if not got.startswith(sha256.lower()):
-            part.unlink()
             raise WeightsError(
                 f"what came from {url} is not the file that was expected (SHA-256 {sha256}, got "
                 f"{got}); it was deleted"
             )
         part.replace(target)
     except TimeoutError:
-        raise WeightsError(f"{url} takes too long; {_AGAIN}") from None
+        raise WeightsError(f"{url} takes longer than {limit_s:g} s") from None
     except OSError as error:
         raise WeightsError(f"cannot write {target}: {error}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
     return target
 
 
@@ -185,52 +174,35 @@ def _transfer(
     most_bytes: int,
     progress: Progress | None,
 ) -> None:
-    """Brings the part file to its end."""
-    url, have = request.full_url, part.stat().st_size if part.is_file() else 0
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    with _answer(request, part, timeout_s) as response:
-        end = have if response.status == 206 else 0
-        if end and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            raise WeightsError(f"{url} answered with a wrong range; try again later")
-        total = None if response.length is None else end + response.length
-        reason = "no more came"
-        with part.open("ab" if end else "wb") as file:
-            while True:
-                if max(end, total or 0) > most_bytes:
-                    part.unlink()
-                    raise WeightsError(
-                        f"{url} sends more than the {most_bytes:,} bytes that were expected; "
-                        "it was given up and deleted"
-                    )
-                if time.monotonic() > until_s:
-                    raise TimeoutError
-                if progress is not None:
-                    progress(end, total)
-                try:
-                    chunk = response.read1(_CHUNK)
-                except (OSError, HTTPException) as error:
-                    chunk, reason = b"", str(error) or type(error).__name__
-                if not chunk:
-                    break
-                file.write(chunk)
-                end += len(chunk)
-    if total not in (None, end):
-        raise WeightsError(f"the download of {url} broke off at {end:,} bytes ({reason}); {_AGAIN}")
-
-
-def _answer(request: Request, part: Path, timeout_s: float) -> HTTPResponse:
-    url = request.full_url
+    """Brings the whole answer into the part file."""
+    url, there, reason = request.full_url, 0, "no more came"
     try:
-        return urlopen(request, timeout=timeout_s)  # type: ignore[no-any-return]  # noqa: S310
+        response: HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310
     except HTTPError as error:
         error.close()
-        if error.code == 416:  # the part file is no beginning of what is there
-            part.unlink(missing_ok=True)
         raise WeightsError(f"{url} cannot be fetched: the server says {error}") from None
     except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error or type(error).__name__
+        why = getattr(error, "reason", None) or error or type(error).__name__
         raise WeightsError(
-            f"{url} cannot be reached ({reason}); is this machine online? A file that was "
+            f"{url} cannot be reached ({why}); is this machine online? A file that was "
             "downloaded elsewhere can be brought in with 'livepose weights import FILE'"
         ) from None
+    total = response.length
+    with response, part.open("wb") as file:
+        while True:
+            if max(there, total or 0) > most_bytes:
+                raise WeightsError(f"{url} sends more than the {most_bytes:,} bytes expected")
+            if time.monotonic() > until_s:
+                raise TimeoutError
+            if progress is not None:
+                progress(there, total)
+            try:
+                chunk = response.read1(_CHUNK)
+            except (OSError, HTTPException) as error:
+                chunk, reason = b"", str(error) or type(error).__name__
+            if not chunk:
+                break
+            file.write(chunk)
+            there += len(chunk)
+    if total not in (None, there):
+        raise WeightsError(f"the download of {url} broke off at {there:,} bytes ({reason}); retry")

@@ -6,8 +6,10 @@ A file that needs to run code to be read is refused (``torch_file``).
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from livepose.errors import WeightsError
@@ -16,12 +18,12 @@ from livepose.settings import parse_size
 from livepose.weights.arrays import require_usable
 from livepose.weights.card import Card
 from livepose.weights.checkpoint import check_state, identify, save_checkpoint
-from livepose.weights.manifest import ALL_FAMILIES, FAMILIES, card_for, find_known
+from livepose.weights.manifest import FAMILIES, card_for, find_known
 from livepose.weights.places import SUFFIX, cached_weights_folder
-from livepose.weights.torch_file import open_torch_file, require_fits
+from livepose.weights.torch_file import arrays_of, open_torch_file
 
 _MMPOSE_PREFIXES = re.compile(r"(backbone|keypoint_head|head)\.")
-State = dict[str, Tensor]
+State = dict[str, NDArray[Any]]
 
 
 def import_checkpoint(
@@ -58,12 +60,25 @@ def read_published(
     is_mmpose = any(name.startswith("backbone.") for name in state)
     if is_mmpose:
         state = _official(state, path)
-    hints = path.name.lower() + "\n" + _settings_text(content)
-    card = _card(path, hints, state, is_mmpose, family, input_hw or _size(path, hints))
-    wanted = f"{card.network} with {card.keypoints} keypoints"
+    network_name, keypoints, what = identify(state)
+    if network_name is None or keypoints is None:
+        raise WeightsError(f"{path.name} is {what}; HRNet-W32, W48 or ResNet wanted")
+    settings, known = _settings(content), find_known(path.name)
+    input_hw = input_hw or _size(path, settings)
+    family = family or (known.family if known else _family(path, settings, is_mmpose, input_hw))
+    if family is None:
+        raise WeightsError(
+            f"{path.name} is {what}, but HRNet's and DarkPose's files look alike and "
+            f"place people differently; say which it is with --family ({', '.join(FAMILIES)})"
+        )
+    if is_mmpose != family.startswith("mmpose") and family in FAMILIES:
+        layout = "mmpose" if is_mmpose else "official"
+        raise WeightsError(f"{path.name} has {layout} names; family {family} was given")
+    source = (known.url or known.folder) if known else path.name
+    card = card_for(family, network_name, keypoints, input_hw, source=source)
     with torch.device("meta"):  # names and shapes alone
-        network = build_network(card.network, card.keypoints)
-    check_state(state, network, wanted, path.name)
+        network = build_network(network_name, keypoints)
+    check_state(state, network, f"{network_name} with {keypoints} keypoints", path.name)
     require_usable(state, path.name)
     return state, card
 
@@ -85,10 +100,8 @@ def unwrap(content: object, path: Path) -> State:
         raise WeightsError(
             f"{path} holds no state dict; names with tensors were expected, got {got}"
         )
-    require_fits(state.values(), path)
-    if all(name.startswith("module.") for name in state):
-        return {name.removeprefix("module."): one for name, one in state.items()}
-    return dict(state)
+    prefix = "module." if all(name.startswith("module.") for name in state) else ""
+    return arrays_of({name.removeprefix(prefix): one for name, one in state.items()}, path)
 
 
 def _official(state: State, path: Path) -> State:
@@ -103,49 +116,26 @@ def _official(state: State, path: Path) -> State:
     return {_MMPOSE_PREFIXES.sub("", name, count=1): one for name, one in state.items()}
 
 
-def _card(
-    path: Path,
-    hints: str,
-    state: State,
-    is_mmpose: bool,
-    family: str | None,
-    size: tuple[int, int],
-) -> Card:
-    network, keypoints, what = identify(state)
-    if network is None or keypoints is None:
-        raise WeightsError(f"{path.name} is {what}; HRNet-W32, W48 or ResNet wanted")
-    known = find_known(path.name)
-    chosen = family or (known.family if known else None)
-    if chosen is None and is_mmpose:
-        chosen = "mmpose-udp" if "udp" in hints else "mmpose"
-    elif chosen is None and ("dark" in hints or size == (128, 96)):
-        chosen = "dark"  # of the official projects only DarkPose trained for 128x96
-    if chosen is None:
-        raise WeightsError(
-            f"{path.name} is {what}, but HRNet's and DarkPose's files look alike and "
-            f"place people differently; say which it is with --family ({ALL_FAMILIES})"
-        )
-    if is_mmpose != chosen.startswith("mmpose") and chosen in FAMILIES:
-        layout = "mmpose" if is_mmpose else "official"
-        raise WeightsError(f"{path.name} has {layout} names; family {chosen} was given")
-    source = (known.url or known.folder) if known else path.name
-    return card_for(chosen, network, keypoints, size, source=source)
-
-
-def _settings_text(content: object) -> str:
+def _settings(content: object) -> str:
     """The training settings that MMPose stores as text, in lower case and without spaces."""
     meta = content.get("meta") if isinstance(content, Mapping) else None
-    if not isinstance(meta, Mapping):
-        return ""
-    texts = (meta.get("cfg"), meta.get("config"))
-    return "".join(re.sub(r"\s", "", text).lower() for text in texts if isinstance(text, str))
+    texts = [meta.get(name) for name in ("cfg", "config")] if isinstance(meta, Mapping) else []
+    return re.sub(r"\s", "", "".join(one for one in texts if isinstance(one, str))).lower()
 
 
-def _size(path: Path, hints: str) -> tuple[int, int]:
+def _family(path: Path, settings: str, is_mmpose: bool, input_hw: tuple[int, int]) -> str | None:
+    hints = path.name.lower() + settings
+    if is_mmpose:
+        return "mmpose-udp" if "udp" in hints else "mmpose"
+    # Of the official projects only DarkPose trained for 128x96.
+    return "dark" if "dark" in hints or input_hw == (128, 96) else None
+
+
+def _size(path: Path, settings: str) -> tuple[int, int]:
     """Input size from the file's name, else from its settings."""
     if named := re.search(r"(?<!\d)(\d{2,3}x\d{2,3})(?!\d)", path.name):
         return parse_size(named[1])
-    if stored := re.search(r"(?:input_size|image_size)=[\[(](\d+),(\d+)[\])]", hints):
+    if stored := re.search(r"(?:input_size|image_size)=[\[(](\d+),(\d+)[\])]", settings):
         return int(stored[2]), int(stored[1])
     raise WeightsError(
         f"{path.name} does not say for which input size it was trained; give it as HEIGHTxWIDTH, "

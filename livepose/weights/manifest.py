@@ -39,7 +39,6 @@ FAMILIES = {
     "mmpose": Family("MMPose", "Apache-2.0", "hrnet", "rgb"),
     "mmpose-udp": Family("MMPose UDP", "Apache-2.0", "udp", "rgb"),
 }
-ALL_FAMILIES = ", ".join(FAMILIES)
 
 
 def card_for(
@@ -50,7 +49,7 @@ def card_for(
     WeightsError if the family is unknown or no skeleton has this many keypoints.
     """
     if name not in FAMILIES:
-        raise WeightsError(f"no family {name!r}; there are {ALL_FAMILIES}")
+        raise WeightsError(f"no family {name!r}; there are {', '.join(FAMILIES)}")
     family = FAMILIES[name]
     if keypoints not in SKELETON_OF_COUNT:
         raise WeightsError(
@@ -92,23 +91,20 @@ class Known:
     url: str = ""
     folder: str = ""
     sha256: str = ""
-    licence: str = ""
     results: str = ""
 
 
 @cache
 def known_files() -> tuple[Known, ...]:
-    """All entries of the manifest, in its order; WeightsError if it is missing."""
+    """All entries of the manifest, in its order; WeightsError if it is missing.
+
+    It has groups with what their files share, and the files of each.
+    """
     path = embedded_file(_FILE)
     if path is None:
         raise WeightsError(f"{_FILE} is missing from this installation; install livepose again")
-    return parse_manifest(path.read_text(encoding="utf-8"))
-
-
-def parse_manifest(text: str) -> tuple[Known, ...]:
-    """Entries of a manifest: groups with what their files share, and the files of each."""
     entries: list[Known] = []
-    for group in tomllib.loads(text)["group"]:
+    for group in tomllib.loads(path.read_text(encoding="utf-8"))["group"]:
         base, files = group.pop("base", ""), group.pop("files")
         for file in files:
             size, url = parse_size(file.pop("input")), base + file["file"] if base else ""
@@ -119,6 +115,4 @@ def parse_manifest(text: str) -> tuple[Known, ...]:
 def find_known(name: str) -> Known | None:
     """The entry with this name, or with this file name; ``best`` is the best HRNet-W32."""
     name = BEST if name == "best" else name
-    filename = name.rsplit("/", 1)[-1]
-    matches = (e for e in known_files() if name == e.name or (filename and filename == e.file))
-    return next(matches, None)
+    return next((one for one in known_files() if name and name in (one.name, one.file)), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from livepose.errors import WeightsError
 from livepose.kept import temporary_folder
-from livepose.paths import exists, is_file
+from livepose.paths import exists, expanduser, is_file
 
 DEFAULT_POSE = "pose_hrnet_w32_128x96"
 DEFAULT_DETECTOR = "person_yolo11n"
@@ -39,14 +39,6 @@ def cache_folder() -> Path:
             raise WeightsError(f"{error}; set LIVEPOSE_CACHE to a folder of your own") from None
 
 
-def expanded(path: str) -> Path:
-    """The path with its ``~``; as it stands where nobody has that home."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
-
-
 def cached_weights_folder() -> Path:
     """Where imported weights go if nothing else is said."""
     return cache_folder() / "weights"
@@ -57,23 +49,16 @@ def downloads_folder() -> Path:
     return cache_folder() / "downloads"
 
 
-def embedded_folders() -> list[Path]:
-    """Folders of the weights that come with livepose: in the wheel, and in a checkout."""
-    candidates = [_PACKAGE / "_weights"]
-    if (_PACKAGE.parent / "pyproject.toml").is_file():
-        candidates.append(_PACKAGE.parent / "weights")
-    return [folder for folder in candidates if folder.is_dir()]
+def embedded_folder() -> Path:
+    """The weights that come with livepose: in the wheel, or in a checkout."""
+    folder = _PACKAGE / "_weights"
+    return folder if folder.is_dir() else _PACKAGE.parent / "weights"
 
 
 def embedded_file(filename: str) -> Path | None:
     """The file of this name that comes with livepose, if there is one."""
-    paths = (folder / filename for folder in embedded_folders())
-    return next((path for path in paths if is_file(path)), None)
-
-
-def weights_in(folder: Path) -> list[Path]:
-    """All safetensors files of one folder, by name."""
-    return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    path = embedded_folder() / filename
+    return path if is_file(path) else None
 
 
 def find_weights(name_or_path: str, *, offline: bool = False) -> Path:
@@ -86,22 +71,21 @@ def find_weights(name_or_path: str, *, offline: bool = False) -> Path:
     if name_or_path.startswith(HUB):
         from livepose.weights.fetching import fetch_from_hub, split_address
 
-        repository, file, _ = split_address(name_or_path)
-        _require_runnable(f"{HUB}{repository}/{file}", (SUFFIX,))  # others are several files
+        _require_runnable(HUB + "/".join(split_address(name_or_path)[:2]), (SUFFIX,))
         return fetch_from_hub(name_or_path, offline=offline)
-    is_default = name_or_path in ("default", DEFAULT_POSE)
-    path = expanded(DEFAULT_POSE if is_default else name_or_path)
-    if not is_default and exists(path):
+    name = DEFAULT_POSE if name_or_path == "default" else name_or_path
+    path = Path(expanduser(name))
+    if name != DEFAULT_POSE and exists(path):
         if path.is_dir():
             raise WeightsError(f"{path} is a folder; a weights file was expected")
         _require_runnable(str(path), _RUNNABLE)
         return path
     if len(path.parts) == 1:
-        for filename in (path.name, path.name + SUFFIX):
+        for filename in (name, name + SUFFIX):
             cached = cached_weights_folder() / filename
             if found := embedded_file(filename) or (cached if is_file(cached) else None):
                 return found
-    raise WeightsError(_not_found(path.name if is_default else name_or_path))
+    raise WeightsError(_not_found(name))
 
 
 def _require_runnable(name: str, suffixes: tuple[str, ...]) -> None:
@@ -117,22 +101,18 @@ def _require_runnable(name: str, suffixes: tuple[str, ...]) -> None:
 
 
 def _not_found(name: str) -> str:
-    path = Path(name)
     if name == DEFAULT_POSE:
         return (
             f"the embedded pose weights {name}{SUFFIX} are missing from this installation; "
             "install livepose again or name a file with --weights"
         )
-    if len(path.parts) > 1 or path.suffix.lower() in (*_RUNNABLE, *TORCH_SUFFIXES):
+    if len(Path(name).parts) > 1 or Path(name).suffix.lower() in (*_RUNNABLE, *TORCH_SUFFIXES):
         return f"there is no weights file {name}"
     from livepose.weights.manifest import known_files
 
     names = [entry.name for entry in known_files()]
     if name in names:
-        return (
-            f"the weights {name!r} are not on this machine yet; get them with "
-            f"'livepose weights fetch {name}'"
-        )
+        return f"{name} is not on this machine yet; get it with 'livepose weights fetch {name}'"
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"there are no weights named {name!r}; {hint}'livepose weights list' shows all"

@@ -8,7 +8,7 @@ import pickle
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from livepose.errors import WeightsError
@@ -33,6 +34,7 @@ _UNREADABLE = (
     *(AssertionError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError),
     MemoryError,
 )
+_FOREIGN = re.compile(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class) ([\w.]+)")
 
 
 def open_torch_file(path: Path, shells: Sequence[Any] = ()) -> Any:
@@ -60,14 +62,24 @@ def globals_of(path: Path) -> list[str]:
     return list(_read(path, lambda: named(str(path))))
 
 
-def require_fits(tensors: Iterable[Tensor], path: Path) -> None:
-    """Refuses tensors that claim more numbers than any network here has."""
-    numbers = sum(tensor.numel() for tensor in tensors)
+def arrays_of(tensors: Mapping[str, Tensor], path: Path) -> dict[str, NDArray[Any]]:
+    """The same tensors for NumPy, which share their memory.
+
+    WeightsError if they claim more numbers than any network here has, or NumPy knows no such.
+    """
+    numbers = sum(tensor.numel() for tensor in tensors.values())
     if numbers > _MOST_NUMBERS:
         raise WeightsError(
             f"{path} claims {numbers:,} numbers; networks of livepose have {_MOST_NUMBERS:,} at "
             "most"
         )
+    try:
+        return {
+            name: (one.float() if one.dtype == torch.bfloat16 else one).detach().numpy()
+            for name, one in tensors.items()
+        }
+    except (RuntimeError, TypeError) as error:
+        raise WeightsError(f"{path} holds tensors of another kind than weights: {error}") from None
 
 
 def _read(path: Path, read: Callable[[], Any]) -> Any:
@@ -82,7 +94,15 @@ def _read(path: Path, read: Callable[[], Any]) -> Any:
             simplefilter("ignore")  # torch warns of damaged files before it refuses them
             return read()
     except _UNREADABLE as error:
-        raise _refusal(path, error) from None
+        found = isinstance(error, pickle.UnpicklingError) and _FOREIGN.search(str(error))
+        if found:
+            sentence = (
+                f"holds more than weights ({found[1]}) and would have to run code to be read, "
+                "which livepose does not do; ask its author for a file with the state dict alone"
+            )
+        else:
+            sentence = "is not a readable torch checkpoint; it is damaged or cut short"
+        raise WeightsError(f"{path} {sentence}") from None
 
 
 def _numpy_globals() -> list[Any]:
@@ -95,15 +115,3 @@ def _numpy_globals() -> list[Any]:
     ]
     types = [np.ndarray, np.dtype, *(type(np.dtype(code)) for code in "?bBhHiIlLqQefdg")]
     return [*functions, *types]
-
-
-def _refusal(path: Path, error: BaseException) -> WeightsError:
-    found = re.search(
-        r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class) ([\w.]+)", str(error)
-    )
-    if isinstance(error, pickle.UnpicklingError) and found:
-        return WeightsError(
-            f"{path} holds more than weights ({found[1]}) and would have to run code to be read, "
-            "which livepose does not do; ask its author for a file with the state dict alone"
-        )
-    return WeightsError(f"{path} is not a readable torch checkpoint; it is damaged or cut short")

@@ -19,7 +19,7 @@ from livepose.poses import Poses
 from livepose.skeletons import SKELETONS
 from livepose.smoothing import Smoother
 from livepose.sources import Source
-from livepose.tracking import Tracker, TrackerSettings
+from livepose.tracking import Tracker
 from studies.jitter.scenes import Clip
 
 Floats = NDArray[np.float64]
@@ -84,7 +84,7 @@ def record(
 ) -> Recording:
     """Looks at every image of a clip once, in the boxes that the tracker hands out."""
     skeleton = SKELETONS[estimator.runtime.card.skeleton]
-    tracker = Tracker(TrackerSettings(), oks_sigmas=skeleton.oks_sigmas)
+    tracker = Tracker(skeleton=skeleton)
     true_boxes, times_s = clip.boxes_xyxy(), clip.times_s
     kept = _blank(len(times_s), true_boxes.shape[1], len(skeleton.keypoints))
     last_s = -np.inf
@@ -167,8 +167,10 @@ def smooth(
     lead_s: float = 0.0,
 ) -> Floats:
     """Keypoints (T, P, K, 2) of a recording after the filter; NaN where nobody was tracked."""
-    smoother = Smoother(method, noise_share)
+    smoother = Smoother(method)
     smoother.lead_s = lead_s
+    if noise_share is not None:
+        smoother.noise_share = noise_share
     found = np.full_like(recording.keypoints_xy, np.nan)
     for index, time_s in enumerate(recording.times_s):
         here, poses = recording.poses_at(index)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from livepose.batch.jobs import Job, make_jobs, parse_shard, shard, unique_names
-from livepose.cli.progress import FilesProgress
+from livepose.cli.progress import files_progress
 from livepose.errors import SourceError, UsageError
 from livepose.sources import find_sources
 
@@ -67,13 +67,6 @@ def test_shards_are_counted_from_one() -> None:
             parse_shard(text)
 
 
-def test_the_time_left_is_that_of_the_bytes_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s = [100.0]
-    monkeypatch.setattr("livepose.cli.progress.time.perf_counter", lambda: now_s[0])
-    with FilesProgress(400, 2) as progress:
-        assert progress.words() == "0/2"
-        now_s[0] = 130.0
-        progress.done(100, "a")
-        assert progress.words() == "1/2, 90 s left"
-        progress.done(300, "b")
-        assert progress.words() == "2/2"
+def test_files_are_counted_once_they_are_done() -> None:
+    with files_progress({"a": 100, "b": 300}) as told:
+        assert [told("a", 0.5), told("a", 1.0), told("b", 1.0)] == ["0/2", "1/2", "2/2"]

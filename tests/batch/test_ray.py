@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from batch.works import Copy, contents_of
+from batch.works import contents_of
 
 from livepose.batch.manifest import read_manifest
-from livepose.batch.ray_slots import ray_workers
+from livepose.batch.ray_slots import ray_places
 from livepose.errors import DeviceError, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path)
         pytest.skip("a network namespace needs unshare, ip, and the right to use them")
     source, out, manifest = tmp_path / "in", tmp_path / "out", tmp_path / "run.jsonl"
     source.mkdir()
-    texts = {str(index): f"slow 1 clip {index} " + "x" * index for index in range(12)}
+    texts = {str(index): f"slow 0.5 clip {index} " + "x" * index for index in range(6)}
     for name, text in texts.items():
         (source / f"{name}.mp4").write_text(text)
     (source / "broken.mp4").write_text("broken clip")
@@ -46,7 +46,7 @@ def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path)
     assert done.returncode == 0, done.stderr[-3000:]
 
     entries = read_manifest(manifest)
-    assert len(manifest.read_text().splitlines()) == 13
+    assert len(manifest.read_text().splitlines()) == 7
     states = {Path(entry.source).stem: entry.state for entry in entries.values()}
     assert states == {**dict.fromkeys(texts, "done"), "broken": "failed"}
     again = [entry for entry in entries.values() if entry.tries > 1]
@@ -61,11 +61,11 @@ def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path)
 
 
 def test_a_cluster_that_is_not_there_and_a_missing_package_are_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("ray")
     with pytest.raises(DeviceError, match="there is no Ray cluster at nonsense"):
-        ray_workers("nonsense", Copy(tmp_path), tmp_path).__enter__()
+        ray_places("nonsense").__enter__()
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'livepose\[ray\]'"):
-        ray_workers("local", Copy(tmp_path), tmp_path).__enter__()
+        ray_places("local").__enter__()

@@ -1,6 +1,7 @@
 """Jobs done by this process and by others, some of which die."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,8 @@ from batch.works import Copy, contents_of
 
 from livepose.batch.jobs import Job
 from livepose.batch.manifest import Entry, Manifest
-from livepose.batch.processes import cores_of
-from livepose.batch.run import MOST_TRIES, remove_stale, run_batch
+from livepose.batch.processes import cores_of, process_places
+from livepose.batch.run import HERE, MOST_TRIES, remove_stale, run_batch
 from livepose.errors import WeightsError
 
 
@@ -34,8 +35,8 @@ def make_jobs(tmp_path: Path) -> Callable[..., list[Job]]:
     return make
 
 
-def done_by(workers, jobs: list[Job], out: Path) -> dict[str, Entry]:
-    entries = run_batch(jobs, lambda: workers, out, Manifest(None), "settings")
+def done_by(places, copy: Copy, jobs: list[Job], out: Path) -> dict[str, Entry]:
+    entries = run_batch(jobs, copy, lambda: places, out, Manifest(None), "settings")
     return {entry.name: entry for entry in entries}
 
 
@@ -44,7 +45,7 @@ def test_workers_do_the_same_as_one_process_and_load_once_each(
 ) -> None:
     jobs = make_jobs(**{f"f{index}": f"slow 0.2 text {index}" for index in range(5)})
     copy = Copy(tmp_path)
-    entries = done_by(copy.by_processes(out, 2), jobs, out)
+    entries = done_by(process_places(2), copy, jobs, out)
     assert {entry.state for entry in entries.values()} == {"done"}
     by_workers = contents_of(out)
     notes = copy.read_notes()
@@ -54,7 +55,7 @@ def test_workers_do_the_same_as_one_process_and_load_once_each(
     assert limits == {f"{cores} {len(cores)}" for cores in (cores_of(0, 2), cores_of(1, 2))}
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 2, 4, 6, 8})
     assert [cores_of(index, 2) for index in range(2)] == [[0, 2], [4, 6, 8]]  # without a gap
-    done_by(copy.here(out), jobs, out)
+    done_by(nullcontext([HERE]), copy, jobs, out)
     assert contents_of(out) == by_workers
 
 
@@ -62,12 +63,12 @@ def test_a_file_whose_worker_dies_is_tried_again_and_given_up_in_the_end(
     make_jobs, out: Path, tmp_path: Path
 ) -> None:
     jobs = make_jobs(a="kills 1 time", b="kills 9 times", c="fine", d="fault")
-    entries = done_by(Copy(tmp_path).by_processes(out, 2), jobs, out)
+    entries = done_by(process_places(2), Copy(tmp_path), jobs, out)
     again, given_up = entries["a"], entries["b"]
     assert (again.state, again.tries, len(again.lost)) == ("done", 2, 1)
-    assert "died with exit code -9" in again.lost[0]
+    assert "terminated abruptly" in again.lost[0]
     assert (given_up.state, given_up.tries) == ("lost", MOST_TRIES)
-    assert len(given_up.lost) == MOST_TRIES - 1 and "died with exit code -9" in given_up.error
+    assert len(given_up.lost) == MOST_TRIES - 1 and "terminated abruptly" in given_up.error
     assert (entries["d"].state, entries["d"].error) == (
         "failed",
         "ZeroDivisionError: a fault of ours",
@@ -77,7 +78,7 @@ def test_a_file_whose_worker_dies_is_tried_again_and_given_up_in_the_end(
 
 def test_what_every_file_needs_is_refused_once(make_jobs, out: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="weights are missing; fetch them"):
-        done_by(Copy(tmp_path, refuses=True).by_processes(out, 1), make_jobs(a="x", b="y"), out)
+        done_by(process_places(1), Copy(tmp_path, refuses=True), make_jobs(a="x", b="y"), out)
 
 
 def test_what_a_killed_run_left_is_removed_and_nothing_else(make_jobs, out: Path) -> None:

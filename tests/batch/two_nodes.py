@@ -6,13 +6,14 @@ unshare -n sh -c 'ip link set lo up && python two_nodes.py IN OUT MANIFEST'
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from batch.works import Copy
 
 from livepose.batch.jobs import make_jobs
 from livepose.batch.manifest import Manifest
-from livepose.batch.ray_slots import ray_workers
+from livepose.batch.ray_slots import ray_places
 from livepose.batch.run import run_batch
 from livepose.sources import find_sources
 
@@ -36,7 +37,8 @@ def main(source: Path, out: Path, manifest: Manifest) -> None:
     threading.Thread(target=kill_in_the_middle, daemon=True).start()
     jobs = make_jobs(find_sources([source]))
     try:
-        run_batch(jobs, lambda: ray_workers(cluster.address, copy, out), out, manifest, "settings")
+        places = partial(ray_places, cluster.address)
+        run_batch(jobs, copy, places, out, manifest, "settings")
     finally:
         cluster.shutdown()
 

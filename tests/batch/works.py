@@ -3,13 +3,10 @@
 import os
 import signal
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from livepose.batch.jobs import Job
-from livepose.batch.processes import ProcessWorker
-from livepose.batch.run import Here
 from livepose.errors import SourceError, WeightsError
 
 
@@ -26,14 +23,13 @@ class Copy:
         self.note("loads")
         return self.work
 
-    def work(self, job: Job, part: Path, on_progress) -> None:
+    def work(self, job: Job, part: Path) -> None:
         self.note(
             f"{job.name} {sorted(os.sched_getaffinity(0))} {os.environ.get('OMP_NUM_THREADS')}"
         )
         text = Path(job.paths[0]).read_text()
         stem = Path(job.name).name
         (part / f"{stem}.txt").write_text(text.upper())
-        on_progress(0.5)
         if text.startswith("broken"):
             raise SourceError(f"{job.source} is broken")
         if text.startswith("fault"):
@@ -55,14 +51,6 @@ class Copy:
 
     def tries_of(self, job: Job) -> int:
         return sum(what.startswith(f"{job.name} ") for _, what in self.read_notes())
-
-    def here(self, folder: Path):
-        """Done by this process."""
-        return nullcontext([Here(self, folder, lambda job, share: None)])
-
-    def by_processes(self, folder: Path, count: int):
-        """Done by processes beside it."""
-        return nullcontext([ProcessWorker(self, folder, one, count) for one in range(count)])
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """The one command: baselines in turn, one JSON, one table, targets judged as they fall."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -177,15 +177,10 @@ def test_the_repositorys_readme_is_what_its_json_says(tmp_path: Path) -> None:
     assert copy.read_text() == readme
 
 
-@pytest.fixture
-def two_entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(entries, "ENTRIES", (entry("livepose", Counting()), entry("b", Counting())))
-    yield
-
-
 def test_the_command_writes_one_json_one_table_and_a_image(
-    make_pipeline: Make, two_entries: None, tmp_path: Path
+    make_pipeline: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(entries, "ENTRIES", (entry("livepose", Counting()), entry("b", Counting())))
     path = tmp_path / "figures.json"
     words = ["--quick", "--json", str(path), "--readme", str(tmp_path / "none.md"), "--only"]
     assert main([*words, "baselines-1", "stages", "curves-people"]) == 0

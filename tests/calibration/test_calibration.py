@@ -1,6 +1,5 @@
 """From the shape and height of a peak to the error that it means."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +74,7 @@ def test_keypoints_that_are_on_something_else_do_not_widen_the_others_ellipses()
     seen = invented()
     lost = np.random.default_rng(5).random(len(seen.joint)) < 0.15
     error = np.where(lost[:, None], 600.0, seen.error)  # of a body of 1000 px
-    wild = replace(seen, error=error)
+    wild = seen._replace(error=error)
     calibrated = judge(crossed(wild, JOINTS), wild, draws=20)
     assert calibrated.within == pytest.approx(SHARES, abs=0.03)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from livepose.cli import main
-from livepose.cli.run import is_video
 
 
 @pytest.fixture
@@ -57,18 +56,6 @@ def test_what_cannot_be_is_refused_before_anything_is_loaded(
     assert main(["--source", str(clip), *words]) == code
     assert told in said[0]
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
-
-
-def test_what_is_a_video_and_what_images_is_known_before_it_is_opened(
-    clip: Path, shared: Path, tmp_path: Path
-) -> None:
-    photo = shared / "images" / "skier.jpg"
-    clips = [str(clip), clip.as_uri(), "0", "rtsp://127.0.0.1/a.jpg", "browser"]
-    moving = str(shared / "cases" / "animated_webp" / "moving.webp")
-    images = [str(photo), photo.as_uri(), str(tmp_path), str(photo.with_name("*.jpg"))]
-    assert all(is_video("source", one) for one in [*clips, moving])
-    assert not any(is_video("source", one) for one in images)
-    assert is_video("camera", "0") and not is_video("image", [str(clip)])
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """Options come out of dataclasses, and dataclasses out of options, environment and file."""
 
-from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from livepose.cli import main, parser_of
+from livepose.cli import given_by, main, parser_of
 from livepose.cli.options import options
 from livepose.cli.run_options import OutputOptions, RunOptions, SourceOptions
 from livepose.errors import UsageError
@@ -63,8 +63,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "livepose.toml"
 
 
-def run_options(**given: object) -> RunOptions:
-    return RunOptions.given(Namespace(**given))
+def run_options(*words: str) -> RunOptions:
+    return options(RunOptions, given_by([*words]))
 
 
 def test_the_command_line_counts_more_than_the_environment_and_that_more_than_the_file(
@@ -74,16 +74,23 @@ def test_the_command_line_counts_more_than_the_environment_and_that_more_than_th
     file.write_text("max-people = 2\ndetect_every = 3\nmax-latency = 50\npredict = true\n")
     monkeypatch.setenv("LIVEPOSE_DETECT_EVERY", "4")
     monkeypatch.setenv("LIVEPOSE_MAX_LATENCY", "60")
-    assert run_options(max_latency_ms=70.0).settings == Settings(
+    assert run_options("--max-latency", "70").settings == Settings(
         max_people=2, detect_every=4, max_latency_ms=70.0, predict=True
     )
     monkeypatch.setenv("LIVEPOSE_PREDICT", "0")
     assert not run_options().settings.predict
 
 
-def test_a_source_on_the_command_line_takes_the_place_of_one_in_the_file(file: Path) -> None:
-    file.write_text("camera = 0")
-    assert run_options(video=["in.mp4"]).sources.chosen() == [("video", "in.mp4")]
+def test_a_source_on_the_command_line_takes_the_place_of_one_in_the_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text('camera = 0\nsend = ["osc://127.0.0.1:1", "osc://127.0.0.1:2"]\n')
+    assert run_options().sources.camera == ("0",)
+    assert run_options("in.mp4").sources.named() == ("in.mp4",)
+    assert len(run_options().live.send) == 2
+    assert run_options("--send", "osc://127.0.0.1:3").live.send == ("osc://127.0.0.1:3",)
+    monkeypatch.setenv("LIVEPOSE_VIDEO", "other.mp4")
+    assert run_options().sources.kind == "video"
 
 
 @pytest.mark.parametrize(
@@ -100,5 +107,6 @@ def test_what_cannot_be_right_in_a_file_is_one_sentence(
     file: Path, content: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text(content)
-    assert main(["--video", "in.mp4"]) == 2
+    with suppress(SystemExit):
+        assert main(["--video", "in.mp4"]) == 2
     assert said in capsys.readouterr().err

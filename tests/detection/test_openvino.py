@@ -64,13 +64,8 @@ def test_other_tensors_than_the_architecture_has_are_refused():
             detector_graph(replace(stored, tensors=changed), "x")
 
 
-@pytest.mark.parametrize("way", ["of its tensors", "traced"])
-def test_a_checkpoint_of_ultralytics_sees_what_torch_sees(way, pickled_file, monkeypatch):
+def test_a_checkpoint_of_ultralytics_sees_what_torch_sees(pickled_file):
     torch_model, torch_info = load_detector(pickled_file)
-    if way == "traced":  # as networks of other layers are
-        monkeypatch.setattr(openvino_engine, "is_known", lambda stored: False)
-    else:
-        monkeypatch.setattr("livepose.detection.checkpoint.load_detector", None)
     model, info = converted(pickled_file)
     assert info == torch_info
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
@@ -79,11 +74,13 @@ def test_a_checkpoint_of_ultralytics_sees_what_torch_sees(way, pickled_file, mon
 
 
 def test_what_only_torch_can_read_asks_for_it(tmp_path, own_file, monkeypatch):
+    monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "fresh"))
     monkeypatch.setattr(files, "find_spec", lambda name: None)
     monkeypatch.setattr(openvino_engine, "is_known", lambda one: False)
-    for path in (tmp_path / "yolo11n.pt", own_file):
+    (tmp_path / "mine.pt").touch()
+    for path in (tmp_path / "mine.pt", own_file):
         with pytest.raises(WeightsError, match="needs torch and ultralytics"):
-            converted(path)
+            open_detector(path)
 
 
 @pytest.fixture

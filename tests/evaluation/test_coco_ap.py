@@ -28,14 +28,9 @@ def document(images: int) -> dict[str, Any]:
         "categories": [{"id": 1, "name": "person"}],
         "annotations": [
             {
-                "id": number,
-                "image_id": number,
-                "category_id": 1,
-                "iscrowd": 0,
-                "area": AREA,
-                "bbox": [100, 100, 50, 50],
-                "num_keypoints": 17,
-                "keypoints": [100.0, 100.0, 2] * 17,
+                **{"id": number, "image_id": number, "category_id": 1, "iscrowd": 0},
+                **{"area": AREA, "bbox": [100, 100, 50, 50]},
+                **{"num_keypoints": 17, "keypoints": [100.0, 100.0, 2] * 17},
             }
             for number in range(images)
         ],
@@ -52,19 +47,15 @@ def result(image_id: int, score: float, oks: float = 1.0) -> dict[str, Any]:
 
 def test_a_pose_of_oks_072_counts_at_five_of_ten_thresholds() -> None:
     scores = match(document(1), [result(0, 0.9, oks=0.72)], SIGMAS).scores()
-    assert scores["ap"] == pytest.approx(50.0)
-    assert (scores["ap50"], scores["ap75"]) == (pytest.approx(100.0), 0.0)
-    assert scores["ar"] == pytest.approx(50.0)
-    assert scores["apm"] == pytest.approx(50.0)
-    assert np.isnan(scores["apl"])
+    wanted = {"ap": 50, "ap50": 100, "ap75": 0, "apm": 50, "apl": np.nan, "ar": 50}
+    assert scores == pytest.approx(wanted, nan_ok=True)
 
 
 def test_a_better_scored_mistake_halves_the_precision() -> None:
-    scores = match(document(2), [result(0, 0.9), result(1, 0.8, oks=0.1)], SIGMAS).scores()
-    assert scores["ap"] == pytest.approx(100 * BEFORE_HALF)
-    assert scores["ar"] == pytest.approx(50.0)
-    scores = match(document(2), [result(0, 0.8), result(1, 0.9, oks=0.1)], SIGMAS).scores()
-    assert scores["ap"] == pytest.approx(100 * BEFORE_HALF / 2)
+    for mistake, ap in ((0.8, 100 * BEFORE_HALF), (1.0, 50 * BEFORE_HALF)):
+        found = [result(0, 0.9), result(1, mistake, oks=0.1)]
+        scores = match(document(2), found, SIGMAS).scores()
+        assert (scores["ap"], scores["ar"]) == (pytest.approx(ap), pytest.approx(50.0))
 
 
 def test_boxes_are_matched_by_their_overlap() -> None:
@@ -126,9 +117,7 @@ def golden_sample(golden: dict[str, Any]) -> tuple[list[Boxed], Predictions]:
     return sample, Predictions(found[order, :, :2], found[order, :, 2])
 
 
-def test_results_of_another_set_and_a_set_without_keypoints_are_refused() -> None:
-    with pytest.raises(DataError, match="id 77"):
-        match(document(1), [result(77, 0.5)], SIGMAS)
+def test_a_set_without_keypoints_is_refused() -> None:
     empty = document(1)
     empty["annotations"][0].update(num_keypoints=0, keypoints=[0] * 51)
     with pytest.raises(DataError, match="nobody"):

@@ -1,4 +1,4 @@
-"""``livepose eval`` and ``livepose decode`` from the command line to their files."""
+"""``livepose eval`` from the command line to their files."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from evaluation_sets import SpotRuntime
 from livepose.cli import main
 from livepose.detection import Detections
 from livepose.evaluation import run
-from livepose.heatmaps import decode_dark, encode_dark
 from livepose.skeletons import SKELETONS
 
 MakeSet = Callable[..., tuple[Path, Path, dict[str, Any]]]
@@ -63,14 +62,12 @@ def test_coco_scores_all_decoders_and_writes_what_was_asked_for(
     assert main(coco(images, path, *more, *chosen)) == 0
     document = json.loads(out.read_text())
     first, second = document["rows"]
-    assert first["method"] == "livepose, DARK + flip"
-    assert (first["backbone"], first["input_size_hw"]) == ("HRNet-W32", "128x96")
+    told = {"method": "livepose, DARK + flip", "backbone": "HRNet-W32", "input_size_hw": "128x96"}
+    told |= {"ap": 100.0, "apl": None, "boxes": "annotated", "runtime": "spots, cpu, f32"}
+    assert first.items() >= told.items()
     assert spots == [("w", (128, 96), "torch", "auto", "f32")]
     assert (first["params_m"], first["gflops"]) == pytest.approx((28.5, 1.8), abs=0.1)
-    assert first["ap"] == pytest.approx(100.0)
     assert set(first["intervals_95"]) == {"ap", "ap50", "ap75", "apm", "apl", "ar"}
-    assert first["apl"] is None
-    assert first["runtime"] == "spots, cpu, f32"
     assert first["crops_per_s"] > 0 and first["end_to_end_ms"] > 0
     first_apart = document["differences"][0]
     assert first_apart["first"] == "livepose, argmax + flip 128x96, annotated boxes"
@@ -126,38 +123,27 @@ def test_boxes_come_from_a_file_or_from_the_detector(
     assert main(coco(images, path, "--boxes", "detector")) == 2
 
 
-def test_a_gate_that_is_missed_is_exit_code_six(
-    make_set: MakeSet, capsys: pytest.CaptureFixture[str]
-) -> None:
-    images, path, _ = make_set(2)
-    assert main(coco(images, path, "--no-speed", "--require-ap", "99")) == 0
-    assert main(coco(images, path, "--no-speed", "--require-ap", "101")) == 6
-    assert "expected at least 101.0 AP" in capsys.readouterr().err
-
-
-def test_where_nothing_can_be_written_is_said_before_the_work(
+def test_a_gate_that_is_missed_is_exit_code_six_and_what_cannot_be_is_refused(
     make_set: MakeSet, spots: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     images, path, _ = make_set(1)
-    for option, place, says in (
-        ("--json", "gone/out", "gone does not exist"),
-        ("--results", str(images), "it is a folder"),
+    for option, place, code, says in (
+        ("--json", "gone/out", 1, "gone does not exist"),
+        ("--results", str(images), 1, "it is a folder"),
     ):
-        assert main(coco(images, path, option, place)) == 1
+        assert main(coco(images, path, option, place)) == code
         assert says in capsys.readouterr().err
-    assert spots == []
-
-
-def test_what_cannot_be_is_refused(make_set: MakeSet, capsys: pytest.CaptureFixture[str]) -> None:
-    images, path, _ = make_set(1)
-    assert main(coco(images, path, "--boxes", "gone.json")) == 2
-    said = capsys.readouterr().err
-    assert "gone.json" in said and "Traceback" not in said
+    assert spots == []  # said before the work
+    for option, value, code, says in (
+        ("--require-ap", "99", 0, ""),
+        ("--require-ap", "101", 6, "expected at least 101.0 AP"),
+        ("--boxes", "gone.json", 2, "gone.json cannot be read"),
+    ):
+        assert main(coco(images, path, "--no-speed", option, value)) == code
+        assert says in capsys.readouterr().err
     for wrong in (("--input", "128"), ("--limit", "0"), ("--decode", "darc"), ("--peer", "a:b")):
         with pytest.raises(SystemExit, match="2"):
             main(coco(images, path, *wrong))
-    with pytest.raises(SystemExit, match="2"):
-        main(["eval"])
 
 
 @pytest.mark.parametrize(("sigma", "right"), [(0.9, True), (0.01, False)])
@@ -181,41 +167,3 @@ def test_names_and_sigmas_of_an_own_skeleton_count(
     [row] = rows_of(coco(images, path, "--flip-test"), tmp_path)
     assert row["ap"] == pytest.approx(100.0) if right else 10 < row["ap"] < 60
     SKELETONS.pop(name)
-
-
-def test_any_networks_heatmaps_can_be_decoded(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, out = tmp_path / "maps.npz", tmp_path / "out.npz"
-    xy = np.array([[[5.3, 8.7], [12.1, 3.4]], [[7.0, 9.0], [3.3, 5.5]]])
-    heatmaps = encode_dark(xy, np.ones((2, 2)), (20, 18), 1.5).targets
-    heatmaps[1, 1] = 0.0
-    np.savez(path, heatmaps=heatmaps, other=np.zeros(3))
-    assert main(["decode", str(path)]) == 0
-    people = json.loads(capsys.readouterr().out)["people"]
-    assert people[0][0][:2] == [pytest.approx(5.3, abs=0.01), pytest.approx(8.7, abs=0.01)]
-    # DARK's modulation widens the Gaussian a little: sigma 1.5 with a 3 x 3 blur.
-    assert people[0][0][3] == pytest.approx(np.sqrt(1.5**2 + 0.5), abs=0.05)
-    assert people[1][1] is None
-    assert main(["decode", str(path), "--output", str(out)]) == 0
-    saved = np.load(out)
-    assert np.array_equal(saved["xy"], decode_dark(heatmaps).xy, equal_nan=True)
-    assert saved["covariance"].shape == (2, 2, 2, 2)
-
-
-def test_what_are_no_heatmaps_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    wrong, two = tmp_path / "b.npy", tmp_path / "c.npz"
-    np.save(wrong, np.zeros((3, 4), np.int64))
-    np.savez(two, first=np.zeros((2, 2, 20, 18), np.float32), second=np.zeros((1, 2, 20, 18)))
-    for path, says in (
-        (tmp_path / "gone.npz", "cannot be read"),
-        (wrong, "int64 (3, 4)"),
-        (two, "--array"),
-    ):
-        assert main(["decode", str(path)]) == 2
-        assert says in capsys.readouterr().err
-    chosen = ["decode", str(two), "--array", "second"]
-    assert main(chosen) == 0
-    assert main([*chosen, "--output", "/nowhere/out.npz"]) == 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from livepose.errors import DataError
-from livepose.evaluation.metrics import labelled_oks, oks_matrix, oks_nms, sigmas_of
+from livepose.evaluation.metrics import oks_matrix, oks_nms, sigmas_of
 from livepose.skeletons import COCO17, MPII16
 
 SIGMAS = sigmas_of(COCO17)
@@ -29,17 +29,11 @@ def test_oks_and_its_suppression_are_the_reference_ones(shared: Path) -> None:
         assert oks_nms(*arguments, case["thresh"]) == case["oks_nms_keep"]
 
 
-def test_a_missing_keypoint_is_like_nothing() -> None:
+def test_a_missing_keypoint_is_like_nothing_and_sigmas_are_needed() -> None:
     pose = np.zeros((17, 2))
     half = pose.copy()
     half[:7] = np.nan
     similar = oks_matrix(np.stack([pose, half]), np.array([100.0, 100.0]), SIGMAS)
     assert np.allclose(similar[0], [1.0, 10 / 17])
-    seen = np.arange(17) < 10
-    both = labelled_oks(half[None], pose[None], seen[None], np.array([100.0]), SIGMAS)
-    assert np.allclose(both, 3 / 10)
-
-
-def test_a_skeleton_without_sigmas_says_what_to_do() -> None:
     with pytest.raises(DataError, match="mpii16 which has none"):
         sigmas_of(MPII16)

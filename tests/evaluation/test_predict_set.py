@@ -42,10 +42,9 @@ def test_results_do_not_depend_on_the_batch(
         assert len(runtime.batches) == 2 * -(-11 // batch)
         assert max(runtime.batches) == min(batch, 11)
     for variant in EVERY:
-        first = answers[0][variant]
         for other in answers[1:]:
-            assert np.array_equal(first.keypoints_xy, other[variant].keypoints_xy)
-            assert np.array_equal(first.keypoint_scores, other[variant].keypoint_scores)
+            for one, two in zip(answers[0][variant], other[variant], strict=True):
+                assert np.array_equal(one, two)
 
 
 def test_the_spots_are_found_where_they_were_drawn_and_as_the_live_estimator_does(
@@ -83,21 +82,18 @@ def test_the_flip_test_and_the_detector_take_their_time(make_set: MakeSet) -> No
 
     class Slow(SpotRuntime):
         def __call__(self, crops_bgr: np.ndarray) -> np.ndarray:
-            time.sleep(0.02)
+            time.sleep(0.005)
             return super().__call__(crops_bgr)
 
     work = PoseEstimator(Slow()), Archive(images)
     sample = annotated_boxes(load_annotations(path), "pixel_centre")
     plain, flipped = (measure_speed(*work, sample, one) for one in (EVERY[0], FLIPPED))
-    assert 20 < plain.end_to_end_ms < flipped.end_to_end_ms - 10
+    assert plain.end_to_end_ms > 5 and flipped.end_to_end_ms > 10
     assert plain.crops_per_s > flipped.crops_per_s > 0
-    slow = measure_speed(*work, sample, EVERY[0], lambda all_images: time.sleep(0.05))
-    assert slow.end_to_end_ms > 70
+    slow = measure_speed(*work, sample, EVERY[0], lambda all_images: time.sleep(0.02))
+    assert slow.end_to_end_ms > 25
 
 
 def test_training_gets_its_figures_from_a_runtime(make_set: MakeSet) -> None:
     images, path, _ = make_set(3)
-    figures = validate_pose(SpotRuntime(), images, path)
-    assert figures["ap"] == pytest.approx(100.0)
-    assert figures["oks"] > 0.98
-    assert figures["people"] == 5
+    assert validate_pose(SpotRuntime(), images, path) == {"ap": pytest.approx(100.0)}

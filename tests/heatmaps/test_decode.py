@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from livepose.crops import geometry
-from livepose.heatmaps import DECODERS, decode, decode_dark, decode_integral, decoding, encoding
+from livepose.heatmaps import DECODERS, decode, decode_dark, decoding, encoding
 
 ODD_VALUES = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-12, 1e-30, 1e30, -1e30, np.nan, np.inf, -np.inf)
 
@@ -125,20 +125,6 @@ def test_a_gaussian_comes_back_to_rounding_error_without_modulation(sigma):
     )
 
 
-def test_the_integral_of_logits_is_the_softmax_mean():
-    logits = np.random.default_rng(0).standard_normal((2, 3, 8, 6)) - 5.0  # no positive cell
-    logits[0, 0, 0, 0] = -np.inf  # a cell that is out of the question
-    logits[1, 2, 3, 3] = np.nan
-    found = decode_integral(logits, softmax_beta=2.0)
-    assert np.isnan(found.xy[1, 2]).all()
-    weights = np.exp(2.0 * logits)
-    weights /= weights.sum(axis=(2, 3), keepdims=True)
-    rows, columns = np.mgrid[:8, :6]
-    wanted = np.stack([(weights * c).sum(axis=(2, 3)) for c in (columns, rows)], axis=-1)
-    np.testing.assert_allclose(found.xy, wanted, atol=1e-12)
-    np.testing.assert_allclose(found.scores[0], weights.max(axis=(2, 3))[0])
-
-
 @pytest.mark.parametrize("method", sorted(DECODERS))
 @pytest.mark.parametrize("value", (0.0, -0.5, np.nan, -np.inf))
 def test_a_map_that_says_nothing_is_nan_with_score_zero(method, value):
@@ -158,13 +144,12 @@ def test_a_map_that_says_nothing_is_nan_with_score_zero(method, value):
         ({"shape": (1, 17, 0, 24)}, r"heatmaps: expected shape \(people.*, got \("),
         *(({"dtype": kind}, "expected float16, float32 or") for kind in (np.uint8, complex)),
         *(({"blur_kernel": odd}, "blur_kernel: expected an odd") for odd in (-3, 2, 3.0)),
-        *(({"softmax_beta": b}, "softmax_beta: expected None or") for b in (0.0, np.nan)),
     ],
 )
 def test_a_wrong_argument_is_said(wrong, sentence):
     maps = np.ones(wrong.pop("shape", (1, 1, 8, 8)), wrong.pop("dtype", np.float32))
     with pytest.raises(ValueError, match=sentence):
-        (decode_integral if "softmax_beta" in wrong else decode_dark)(maps, **wrong)
+        decode_dark(maps, **wrong)
     with pytest.raises(ValueError, match=r"argmax, shift, integral, dark, got 'taylor'"):
         decode(maps, "taylor")
 

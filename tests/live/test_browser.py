@@ -22,6 +22,7 @@ from livepose.live.health import Health
 from livepose.live.view import BrowserSource, BrowserView
 from livepose.poses import Poses
 from livepose.sinks.jsonl import make_header
+from livepose.skeletons import COCO17
 
 pytestmark = pytest.mark.skipif(FOUND is None, reason="needs Chromium (Debian: chromium)")
 RECEIVERS = Path(__file__).resolve().parents[2] / "examples" / "receivers"
@@ -80,7 +81,8 @@ def test_a_page_shows_image_skeleton_figures_and_people_and_finds_its_way_back(p
         health.write(shown, person_for(value))
         view.write(shown, person_for(value))
 
-    with BrowserView("127.0.0.1", 0, health=health) as view:
+    with BrowserView("127.0.0.1", 0) as view:
+        view.begin(COCO17, health)
         page.command("Page.navigate", url=view.address)
         page.wait("typeof state !== 'undefined' && state.textContent === 'waiting for a frame'")
         with repeating(write):

@@ -188,7 +188,7 @@ def test_the_lag_of_a_slow_client_does_not_grow(running):
         from websockets.asyncio.client import connect as connect_slowly
 
         ages_s = []
-        async with connect_slowly(address(running), max_queue=1) as client:
+        async with connect_slowly(address(running), max_queue=1, close_timeout=0.1) as client:
             await client.recv()
             for _ in range(12):
                 said = json.loads(await client.recv())

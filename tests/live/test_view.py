@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -19,13 +20,14 @@ from websockets.sync.client import ClientConnection, connect
 from livepose.errors import UsageError
 from livepose.live.endpoint import self_signed_tls, tls_from
 from livepose.live.health import Health
-from livepose.live.view import BrowserSource, BrowserView, jpeg_size_wh
+from livepose.live.view import BrowserSource, BrowserView
 from livepose.skeletons import COCO17, SKELETONS
 
 
 @pytest.fixture
 def view() -> Iterator[BrowserView]:
-    with BrowserView("127.0.0.1", 0, health=Health("camera 0")) as made:
+    with BrowserView("127.0.0.1", 0) as made:
+        made.begin(COCO17, Health("camera 0"))
         yield made
 
 
@@ -46,6 +48,10 @@ def opened(view: BrowserView, **changes: object) -> ClientConnection:
     if how["additional_headers"] is None:
         how["additional_headers"] = cookie_of(view)
     return connect(f"ws://127.0.0.1:{port}/frames", max_size=None, **how)
+
+
+def size_of(jpeg: bytes) -> tuple[int, int]:
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape[1::-1]
 
 
 def read(message: bytes) -> tuple[dict, bytes]:
@@ -158,7 +164,7 @@ def test_a_large_image_is_made_smaller_and_with_skeleton_only_none_is_sent(view)
     with asking(view) as page:
         view.write(frame(0, size_wh=(3840, 2160)), poses(1))
         said, jpeg = read(page.recv(5))
-    assert said["size_wh"] == [3840, 2160] and jpeg_size_wh(jpeg) == (1280, 720)
+    assert said["size_wh"] == [3840, 2160] and size_of(jpeg) == (1280, 720)
     with BrowserView("127.0.0.1", 0, skeleton_only=True) as bare, asking(bare) as page:
         bare.write(frame(0), poses(1))
         said, jpeg = read(page.recv(5))
@@ -223,7 +229,7 @@ def test_a_pages_camera_is_a_source_whose_poses_go_back_with_its_number():
         with asking(view, clients=2) as other:
             view.write(taken, poses(1))
             said, image = read(other.recv(5))
-            assert "tag" not in said and jpeg_size_wh(image) == (64, 48)
+            assert "tag" not in said and size_of(image) == (64, 48)
 
 
 def test_only_the_newest_image_of_a_page_is_kept():
@@ -235,12 +241,17 @@ def test_only_the_newest_image_of_a_page_is_kept():
     assert taken.dropped == 4
 
 
-def test_what_is_no_small_jpeg_is_counted_and_never_decoded():
+def test_what_is_no_image_or_a_huge_one_is_counted_and_passed_over():
     source = BrowserSource()
     huge = bytearray(photo(1, 1))
     at = huge.index(b"\xff\xc0")
     huge[at + 5 : at + 9] = b"\xff\xff\xff\xff"
-    wrong = [b"", b"\0\0\0\1GIF89a", bytes(100), bytes(huge)]
-    for message in wrong:
-        source.take(1, message)
-    assert source.refused["image"] == len(wrong)
+    source.take(2, photo(1, 1))
+    frames = iter(source)
+    next(frames)
+    for message in (b"", b"\0\0\0\1GIF89a", bytes(100), bytes(huge)):
+        threading.Timer(0.05, source.take, (2, photo(2, 90))).start()
+        source.take(2, message)
+        next(frames)
+    source.take(3, photo(3, 9))
+    assert source.refused == {"image": 4, "second camera": 1}

@@ -13,7 +13,6 @@ from livepose.batch.manifest import read_manifest
 from livepose.errors import LiveposeError
 from livepose.results.reading import read as read_results
 from livepose.sinks.jsonl import make_header
-from livepose.training.pack import join_parts
 from livepose.training.records import read_log
 
 PERSON = {
@@ -31,12 +30,8 @@ READERS: dict[str, tuple[Callable[[Path], Any], list[Any]]] = {
     "a manifest of files": (read_manifest, [ENTRY, ENTRY]),
     "figures of a benchmark": (read_figures, [{"fps": 1.0, "spread": {"fps": [1.0, 2.0]}}]),
     "a training's log": (lambda path: read_log(path.parent), [{"step": 1, "loss": 0.5}]),
-    "parts of a set": (
-        lambda path: join_parts(path.parent),
-        [{"name": "a.zip", "sha256": "0", "parts": [{"name": "a.zip.0"}]}],
-    ),
 }
-NAMES = {"a training's log": "log.jsonl", "parts of a set": "parts.json"}
+NAMES = {"a training's log": "log.jsonl"}
 DEEP = ("[" * 100_000 + "\n", '{"a":' * 900 + "1" + "}" * 900 + "\n")
 
 

@@ -59,8 +59,8 @@ def test_an_unreadable_image_among_others_is_reported_and_left_out(said, tmp_pat
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ("missing.jpg", "does not exist; expected an image"),
-        ("*.jpg", "matches no image"),
+        ("missing.jpg", "does not exist; expected a video, an image"),
+        ("*.jpg", "matches nothing; is the pattern right"),
         ("folder", "holds no images; expected .apng"),
         ("bad.png", "is not an image that can be read"),
         ("b*.png", "none of the images can be read"),

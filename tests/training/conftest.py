@@ -38,6 +38,7 @@ def annotation(identity: int, xy: np.ndarray) -> dict:
         "bbox": [*low.tolist(), *(high - low).tolist()],
         "keypoints": keypoints.ravel().tolist(),
         "num_keypoints": 17,
+        "area": float((high - low).prod()),
         "label": "human",
     }
 
@@ -98,6 +99,6 @@ class TinyNetwork(nn.Module):
 @pytest.fixture
 def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings of this test learn, write and load a tiny network instead of HRNet."""
-    for place in ("training.pose", "training.export", "weights.checkpoint"):
+    for place in ("training.pose", "weights.checkpoint"):
         build = lambda name, keypoints: TinyNetwork(keypoints)  # noqa: E731
         monkeypatch.setattr(f"livepose.{place}.build_network", build)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from livepose.cli import main
 from livepose.detection import Detections, open_detector
 from livepose.errors import UsageError
+from livepose.training import loop
 from livepose.training.detector import (
     BoxedImages,
     Placement,
@@ -26,11 +26,12 @@ from livepose.training.settings import DetectorSettings
 from livepose.training.train_step import TrainStep
 
 BOX = np.array([[40.0, 30.0, 80.0, 90.0]])
-SMALL = ("--input-px", "64", "--batch", "2", "--threads", "1", "--log-every", "1")
+SMALL = ("--input-px", "64", "--batch", "2", "--threads", "1")
 
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LIVEPOSE_OFFLINE", "1")
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
@@ -72,15 +73,13 @@ def test_a_sample_is_a_function_of_seed_and_number_alone(data: str, mosaic: floa
     sampler = Sampler(images, 64, mosaic, seed=3)
     kept = [sampler(index) for index in range(5)]
     pixels, boxes = Sampler(images, 64, mosaic, seed=3)(4)
-    assert (pixels == kept[4][0]).all()
-    assert (boxes == kept[4][1]).all()
-    assert not (pixels == Sampler(images, 64, mosaic, seed=4)(4)[0]).all()
-    assert not (pixels == kept[3][0]).all()
+    assert (pixels == kept[4][0]).all() and (boxes == kept[4][1]).all()
+    for other in (Sampler(images, 64, mosaic, seed=4)(4), kept[3]):
+        assert not (pixels == other[0]).all()
     batch = make_batch(kept)
     assert batch["inputs"].shape == (5, 3, 64, 64)
     for values in (batch["inputs"], batch["bboxes"]):
-        assert values.min() >= 0
-        assert values.max() <= 1
+        assert values.min() >= 0 and values.max() <= 1
     assert len(batch["bboxes"]) == sum(len(boxes) for _, boxes in kept)
 
 
@@ -127,23 +126,21 @@ def test_only_sets_with_one_box_an_image_are_completed_or_cut(
         read(data, complete_with="x.safetensors")
 
 
-@pytest.fixture
-def train(data: str, tmp_path: Path) -> Callable[..., int]:
-    """``train(name, *more)``."""
-    start = ["train", "detector", "--runs", str(tmp_path), "--data", data, *SMALL]
-    return lambda name, *more: main([*start, "--name", name, *more])
-
-
 def tensors(run: Path) -> dict[str, torch.Tensor]:
     state = read_checkpoint(run)["train_step"]
     return state["model"] | {f"mean.{key}": value for key, value in state["ema"].items()}
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
-    train: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does_and_its_result_is_a_detector(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
+    def train(name: str, *more: str) -> int:
+        start = ["train", "detector", "--runs", str(tmp_path), "--data", data, *SMALL]
+        return main([*start, "--name", name, *more])
+
+    other = tmp_path / "other.safetensors"
     long = ("--images", "4", "--warm-up-steps", "0")
-    assert train("whole", *long) == 0
+    assert train("whole", *long, "--dev", data, "--export", str(other)) == 0
     step = TrainStep.step
 
     def step_and_press_ctrl_c(self: Any, *given: Any) -> Any:
@@ -163,15 +160,9 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert [(entry["step"], entry["samples"]) for entry in log] == [(1, 2), (2, 4)]
     assert all(entry["loss"] > 0 and entry["samples_per_s"] > 0 for entry in log)
 
-
-def test_the_result_loads_as_a_detector_and_is_measured(
-    train: Callable[..., int], data: str, tmp_path: Path
-) -> None:
-    other = tmp_path / "other.safetensors"
-    assert train("small", "--images", "2", "--dev", data, "--export", str(other)) == 0
+    assert set(read_log(tmp_path / "whole")[-1]["validation"]) == {"ap", "ap50"}
     detector = open_detector(other, "cpu")
     assert detector is not None
     [answer] = detector([np.zeros((96, 96, 3), np.uint8)])
     assert answer.boxes_xyxy.shape == (len(answer), 4)
-    assert set(read_log(tmp_path / "small")[-1]["validation"]) == {"ap", "ap50"}
     assert train("again", "--images", "2", "--init", str(other)) == 0

@@ -34,7 +34,7 @@ class Tiny(nn.Module):
 def learned(data: str, run: Path, patch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
     patch.setattr(pose, "build_network", lambda name, keypoints: Tiny(keypoints))
     fixed = {"precision": "fp32", "threads": 1, "device": "cpu", "warm_up_steps": 1}
-    settings = PoseSettings(data=(data,), size="64x64", batch=4, samples=24, **fixed)
+    settings = PoseSettings(data=(data,), size="64x64", batch=4, samples=12, **fixed)
     return train(pose.PoseTask, settings, run, False).train_step.network.state_dict()
 
 

@@ -10,7 +10,7 @@ from livepose.evaluation.dataset import Problems
 from livepose.skeletons import COCO17
 from livepose.training.data import People, SetSpec, read_set
 from livepose.training.detector import read_boxed
-from livepose.training.pack import MANIFEST, join_parts, read_pack, split_file, write_pack
+from livepose.training.pack import LIST, join_parts, read_pack, split_file, write_pack
 from livepose.training.settings import DetectorSettings, PackSettings, PoseSettings
 
 SEEDS = 50
@@ -46,15 +46,14 @@ def test_damaged_packs_parts_and_settings_are_read_or_refused(
 ) -> None:
     pack, folder = tmp_path / "people.pack", tmp_path / "parts"
     write_pack(people, PackSettings(data=("a:b",), output=pack, side_px=48))
-    whole = pack.read_bytes()
     split_file(pack, folder, part_bytes=4000)
-    listed = json.loads((folder / MANIFEST).read_text())
+    whole, listed = pack.read_bytes(), (folder / LIST).read_bytes()
     settings = json.loads(PoseSettings(data=("a:b",), samples=1).to_json())
     found = []
     for seed in range(SEEDS):
         pack.write_bytes(damaged(whole, seed))
-        found.append(refused(lambda: read_pack(pack, "coco17", Problems())))
-        (folder / MANIFEST).write_text(json.dumps(mutated(listed, seed)))
+        found.append(refused(lambda: read_pack(SetSpec(Path("pack"), pack), COCO17)))
+        (folder / LIST).write_bytes(damaged(listed, seed))
         found.append(refused(lambda: join_parts(folder, tmp_path / "joined")))
         text = json.dumps(mutated(settings, seed))
         found.append(refused(lambda text=text: PoseSettings.from_json(text)))

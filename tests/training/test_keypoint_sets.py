@@ -95,13 +95,13 @@ PNG = cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes()
 @pytest.mark.parametrize(
     ("image", "annotation", "content", "kind"),
     [
-        ({"file_name": "gone.png"}, {}, None, "missing image"),
-        ({"file_name": "../../etc/passwd"}, {}, None, "hostile path"),
+        ({"file_name": "gone.png"}, {}, None, "unusable image"),
+        ({"file_name": "../../etc/passwd"}, {}, None, "unusable image"),
         ({}, {"keypoints": [500, 5, 2] * 17}, None, "keypoint outside the image"),
         ({}, {"category_id": 7}, None, "wrong category"),
         ({}, {"bbox": [float("nan"), 1, 2, 3]}, None, "broken annotation"),
-        ({}, {}, b"this is no image", "undecodable image"),
-        ({}, {}, PNG, "image of another size"),
+        ({}, {}, b"this is no image", "unusable image"),
+        ({}, {}, PNG, "unusable image"),
     ],
 )
 def test_bad_data_is_named_counted_and_skipped_or_refused(
@@ -131,7 +131,7 @@ def test_why_nobody_is_left_is_said(drawn_set: Path) -> None:
             image["file_name"] = f"img\\{number}.png"
 
     change(drawn_set, edit)
-    with pytest.raises(DataError, match=r"6 x missing image.*img.0\.png is not in"):
+    with pytest.raises(DataError, match=r"6 x unusable image.*img.*0\.png' is not in"):
         read(drawn_set)
 
 

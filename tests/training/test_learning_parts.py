@@ -1,6 +1,5 @@
 """The parts of learning: losses, optimiser, schedule, watch, Gaussian maps."""
 
-import json
 import math
 import os
 import signal
@@ -11,7 +10,7 @@ import torch
 from livepose.errors import DataError, LiveposeError, UsageError
 from livepose.training.loop import DivergenceWatch, Schedule, stopping
 from livepose.training.optim import Muon
-from livepose.training.pose import mse_loss, softmax_loss, softmax_maps, target_maps
+from livepose.training.pose import mse_loss, softmax_loss, target_maps
 from livepose.training.settings import DetectorSettings, PoseSettings
 
 SOME = {"data": ("a:b",), "samples": 1000}
@@ -31,7 +30,6 @@ def test_a_perfect_answer_has_no_loss_and_unlabelled_keypoints_do_not_count() ->
     assert mse_loss(maps, maps, ones, none, 1.0)[0].item() == 0
     total, weight = mse_loss(torch.zeros_like(maps), maps, ones, none, 1.0)
     assert (total / weight).item() == pytest.approx(1, rel=1e-3)  # an empty map costs one
-    torch.testing.assert_close(softmax_maps(logits, 1.0), maps, atol=0.01, rtol=0)
 
     learned = torch.randn(2, 2, 32, 24, requires_grad=True)
     softmax_loss(learned, maps, torch.tensor([[1.0, 0.0]] * 2), none)[0].backward()
@@ -98,8 +96,6 @@ def test_settings_that_cannot_be_are_refused(name: str, value: object) -> None:
 def test_settings_survive_their_file() -> None:
     settings = PoseSettings(**SOME, curriculum="0.1..0.7", optimiser="muon", webcam=0.5)
     assert PoseSettings.from_json(settings.to_json()) == settings
-    older = {**SOME, "curriculum": "0.1..0.7", "optimiser": "muon", "augment": {"webcam": 0.5}}
-    assert PoseSettings.from_json(json.dumps(older)) == settings
     for wrong in ("[", "[]", '{"data": 3}', "[" * 10**5):
         with pytest.raises((DataError, UsageError)):
             PoseSettings.from_json(wrong)
@@ -111,7 +107,6 @@ def test_a_diverging_loss_is_noticed(loss: float) -> None:
     for step in range(60):
         watch.check(step, 2.0)
     watch.check(60, 7.9)
-    watch.check(60, 50.0, "another size")
     with pytest.raises(LiveposeError, match="step 61"):
         watch.check(61, loss)
 

@@ -1,9 +1,8 @@
-"""A server of one file that breaks off, ignores ranges, drips, refuses or hangs."""
+"""A server of one file that breaks off, drips, refuses or hangs."""
 
 import contextlib
 import hashlib
 import http.server
-import re
 import socket
 import threading
 import time
@@ -21,10 +20,9 @@ class Server:
         self.url = f"{self.host}/file.pth"
         self.content = CONTENT
         self.break_after: int | None = None
-        self.ranges, self.says_length = True, True
+        self.says_length = True
         self.status, self.hang_s, self.pause_s = 200, 0.0, 0.0
         self.paths: list[str] = []
-        self.asked: list[str | None] = []
         self.tokens: list[str | None] = []
 
     @property
@@ -39,26 +37,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Silence."""
 
     def do_GET(self) -> None:
-        say, asked = self.say, self.headers.get("Range")
+        say = self.say
         say.paths.append(self.path)
-        say.asked.append(asked)
         say.tokens.append(self.headers.get("Authorization"))
         time.sleep(say.hang_s)
         if say.status != 200:
             self.send_error(say.status)
             return
-        match = re.fullmatch(r"bytes=(\d+)-", asked or "") if say.ranges else None
-        start, size = int(match[1]) if match else 0, len(say.content)
-        if match and start >= size:
-            self.send_error(416)
-            return
-        self.send_response(206 if match else 200)
-        if match:
-            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        self.send_response(200)
         if say.says_length:
-            self.send_header("Content-Length", str(size - start))
+            self.send_header("Content-Length", str(len(say.content)))
         self.end_headers()
-        self._send(say.content[start:])
+        self._send(say.content)
 
     def _send(self, body: bytes) -> None:
         with contextlib.suppress(OSError):  # a client that gave up is part of the test

@@ -17,7 +17,7 @@ DEFAULT = "pose_hrnet_w32_128x96"
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of what is embedded."""
-    monkeypatch.setattr(places, "embedded_folders", lambda: [tmp_path / "own"])
+    monkeypatch.setattr(places, "embedded_folder", lambda: tmp_path / "own")
     (tmp_path / "own").mkdir()
     return tmp_path / "own"
 

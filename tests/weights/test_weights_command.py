@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from weights.server import Server
 
 from livepose.cli import parser_of
@@ -55,21 +54,17 @@ def test_list_shows_what_is_here_and_what_is_known(
     assert "by hand" in out
 
 
-def test_verify_is_quiet_about_good_files_and_fails_on_damaged_ones(
-    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+def test_show_prints_a_card_and_fails_on_damaged_tensors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good, bad = saved(tmp_path, "good"), saved(cache / "weights", "bad")
-    save_file({"a": torch.ones(2)}, cache / "weights" / "without.safetensors")
-    assert run("verify", str(good)) == 0
-    assert "good.safetensors: ok" in capsys.readouterr().out
-    content = bytearray(bad.read_bytes())
+    path = saved(tmp_path)
+    assert run("show", str(path)) == 0
+    assert "hrnet_w32" in capsys.readouterr().out
+    content = bytearray(path.read_bytes())
     content[-1] ^= 1
-    bad.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"damaged weights: bad\.safetensors"):
-        run("verify")
-    assert "without.safetensors: states no hash" in capsys.readouterr().out
-    with pytest.raises(WeightsError, match=r"damaged weights: bad\.safetensors"):
-        run("verify", "bad")
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"mine\.safetensors .* it is damaged"):
+        run("show", str(path))
 
 
 def test_fetch_downloads_imports_and_makes_the_name_usable(
