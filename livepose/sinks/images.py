@@ -89,10 +89,9 @@ class SheetSink(Sink):
 def _shrunk(image_bgr: ImageBgr) -> ImageBgr:
     """A copy no wider than a cell of the sheet needs, so that long clips stay small in memory."""
     height, width = image_bgr.shape[:2]
-    if width <= _KEPT_WIDTH_PX:
-        return image_bgr.copy()
-    size_wh = (_KEPT_WIDTH_PX, max(1, round(height * _KEPT_WIDTH_PX / width)))
-    return np.asarray(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA))
+    share = min(_KEPT_WIDTH_PX / width, 1.0)
+    size_wh = round(width * share), max(1, round(height * share))
+    return np.array(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA))
 
 
 def _save_image(path: Path, image_bgr: ImageBgr) -> None:

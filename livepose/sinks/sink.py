@@ -28,6 +28,7 @@ _REASONS = {
     errno.EPERM: "no permission; write elsewhere",
     errno.EROFS: "the disk is read-only; write elsewhere",
     errno.EISDIR: "it is a folder; expected a file name",
+    errno.EEXIST: "it is a file; expected a folder",
     errno.ENOENT: "the folder {0.parent} does not exist; create it first",
     errno.ENOTDIR: "{0.parent} is not a folder",
 }
@@ -40,14 +41,9 @@ class OutputClosed(BrokenPipeError):  # noqa: N818 - an event, like StopIteratio
 class Sink(Closable):
     """Takes every frame with its people, and keeps what it makes of them.
 
-    Raises
-    ------
-    UsageError
-        Where a sink is made: when the output is there already and not to be overwritten.
-    SinkError
-        When the output cannot be written.
-    OutputClosed
-        When the reader of a pipe has gone.
+    Where one is made it raises UsageError when the output is there already and not to be
+    overwritten; anywhere SinkError when it cannot be written, OutputClosed when the reader of a
+    pipe has gone.
     """
 
     needs_drawing = False
@@ -79,10 +75,7 @@ def written(path: Path) -> Iterator[None]:
 
 
 def above(poses: "Poses", score: float) -> "Poses":
-    """The same people; keypoints that score less are missing, as if they had not been found.
-
-    It is the one rule of all outputs for which keypoints are worth telling.
-    """
+    """The same people; keypoints that score less are missing, in every output."""
     weak = poses.keypoint_scores < score
     return poses.without_keypoints(weak) if weak.any() else poses
 
@@ -98,13 +91,8 @@ def check_outputs(
 
     ``outputs`` says by option (``--json``) where each one writes; None and "-" are no files.
     ``inputs`` are protected even with ``overwrite``; the ``rotated`` put aside what is there.
-
-    Raises
-    ------
-    UsageError
-        When an output is an input, another output, or there already.
-    SinkError
-        When an output cannot be written.
+    UsageError for an output that is an input, another output, or there already; SinkError for one
+    that cannot be written.
     """
     read = {_identity(Path(path)) for path in inputs}
     seen: dict[tuple[object, ...], str] = {}
@@ -137,8 +125,6 @@ def check_file(path: Path, *, overwrite: bool) -> None:
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
     """Makes a folder for results, inside one that exists, or takes an empty one."""
-    if os.path.lexists(folder) and not folder.is_dir():
-        raise SinkError(f"cannot write into {folder}: it is a file; expected a folder")
     with written(folder):
         folder.mkdir(exist_ok=True)
         if not overwrite:
@@ -156,18 +142,18 @@ def _identity(path: Path) -> tuple[object, ...]:
     """The same for two names of one file."""
     try:
         status = path.stat()
+        return (status.st_dev, status.st_ino)
     except OSError:
         return (str(path.resolve()),)
-    return (status.st_dev, status.st_ino)
 
 
 def is_device(path: Path) -> bool:
     """Whether there is something that is neither file nor folder, such as a pipe."""
     try:
         mode = path.stat().st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
     except OSError:  # a link to nothing
         return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def check_image_name(path: Path) -> None:

@@ -57,17 +57,10 @@ class VideoSink(Sink):
     MP4 is written in fragments of about a second, so that a run that is killed leaves them
     playable; when it ends well the file becomes a plain MP4. Without a frame there is no file.
 
-    Parameters
-    ----------
-    path : str or Path
-        Ends in .mp4, .m4v, .mov or .mkv.
-    audio_from : Path or str, optional
-        A file, or its address, whose sound is carried over. Sound that goes on after the image
-        is kept when the image was written to its end.
-    fps : float, optional
-        The rate to expect, a hint for the encoder.
-    from_first_frame : bool
-        Whether the first frame's time becomes 0, as for a recording that starts in the middle.
+    ``path`` ends in .mp4, .m4v, .mov or .mkv. ``audio_from`` is a file, or its address, whose sound
+    is carried over; what goes on after the image is kept when that was written to its end. ``fps``
+    is a hint for the encoder. With ``from_first_frame`` the first frame's time becomes 0, as for a
+    recording that starts in the middle.
     """
 
     needs_drawing = True
