@@ -40,7 +40,7 @@ COMMANDS = {
     "weights": "weights.WEIGHTS",
 }
 """Where each command is; without one of them the pipeline runs."""
-RUN = "run.RUN"
+RUN = "run.run"
 
 EXTRAS = {
     "torch": ("torch", "ultralytics"),

@@ -147,22 +147,18 @@ def _cache() -> Found:
     advice = f"export LIVEPOSE_CACHE={Path(tempfile.gettempdir()) / 'livepose'}"
     if not _is_writable(folder):
         return f"{folder} cannot be written, so nothing can be fetched", advice
-    free = shutil.disk_usage(_nearest(folder)).free
+    free = shutil.disk_usage(folder).free
     return f"{folder}, {free / 1e9:.1f} GB free", "" if free > SMALLEST_FREE_BYTES else advice
 
 
 def _is_writable(folder: Path) -> bool:
     """Tried with a file: permission bits say nothing of a read-only disk, or to root."""
     try:
-        with tempfile.TemporaryFile(dir=_nearest(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError:
         return False
-
-
-def _nearest(folder: Path) -> Path:
-    """The folder, or the lowest one above it that is there."""
-    return next((place for place in (folder, *folder.parents) if place.exists()), folder)
 
 
 class Check(NamedTuple):

@@ -56,9 +56,9 @@ class Command:
     """Dataclasses whose fields are its options."""
     run: Callable[[Namespace], int | None] | None = None
     """Returns the exit code, None for 0."""
+    epilog: str = ""
     parts: "Mapping[str, Command]" = field(default_factory=dict)
     """What comes after its name, as in ``weights list``."""
-    epilog: str = ""
 
     def register(self, parser: ArgumentParser) -> None:
         """Adds the options and the parts."""
@@ -77,7 +77,7 @@ class Command:
                 part.register(several.add_parser(name, help=part.help))
 
 
-def command(help: str) -> Callable[[Callable[..., int | None]], Command]:
+def command(help: str, epilog: str = "") -> Callable[[Callable[..., int | None]], Command]:
     """A function as a command: its parameters are options, or dataclasses of them."""
 
     def made(function: Callable[..., int | None]) -> Command:
@@ -85,7 +85,7 @@ def command(help: str) -> Callable[[Callable[..., int | None]], Command]:
         told = [(one.name, one.default) for one in inspect.signature(function).parameters.values()]
         entries = [(n, hints[n], one if isinstance(one, Field) else field()) for n, one in told]
         kind = make_dataclass(function.__name__, entries, kw_only=True)
-        return Command(help, [kind], lambda given: function(**vars(options(kind, given))))
+        return Command(help, [kind], lambda given: function(**vars(options(kind, given))), epilog)
 
     return made
 

@@ -4,10 +4,9 @@ What cannot work is refused here, before anything is loaded.
 """
 
 import sys
-from argparse import Namespace
 from pathlib import Path
 
-from livepose.cli.options import Command, options
+from livepose.cli.options import command
 from livepose.cli.run_options import (
     NAMED_BY_SOURCE,
     BatchOptions,
@@ -30,9 +29,9 @@ EXAMPLES = """examples:
 """
 
 
-def run(given: Namespace) -> int:
+@command("Finds the people in an image and draws their skeletons, at frame rate.", EXAMPLES)
+def run(chosen: RunOptions) -> int:
     """Plays the chosen source or sources, or measures."""
-    chosen = options(RunOptions, given)
     if chosen.benchmark.benchmark:
         _measure(chosen)
         return 0
@@ -52,14 +51,6 @@ def run(given: Namespace) -> int:
 
     start(chosen)
     return 0
-
-
-RUN = Command(
-    "Finds the people in an image and draws their skeletons, at frame rate.",
-    [RunOptions],
-    run,
-    epilog=EXAMPLES,
-)
 
 
 def _refuse(case: object, sentence: str) -> None:
