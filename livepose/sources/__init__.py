@@ -7,16 +7,14 @@ Every source is a context manager and an iterable of ``Frame``::
             ...
 """
 
-from livepose.sources.camera import open_camera, open_stream
-from livepose.sources.images import read_image
+from livepose.sources.camera import open_camera
 from livepose.sources.live import LiveSettings, LiveSource
 from livepose.sources.open import FoundSource, find_sources, open_images, open_source, open_video
-from livepose.sources.source import Excerpt, FileSource, Source
+from livepose.sources.source import Excerpt, Source
 from livepose.sources.video import VideoSource
 
 __all__ = [
     "Excerpt",
-    "FileSource",
     "FoundSource",
     "LiveSettings",
     "LiveSource",
@@ -26,7 +24,5 @@ __all__ = [
     "open_camera",
     "open_images",
     "open_source",
-    "open_stream",
     "open_video",
-    "read_image",
 ]

@@ -45,7 +45,7 @@ def capture_camera(
     Uncompressed frames of 1280x720 do not fit through USB 2 at 30 a second, which is why the
     order matters: format, then size, then rate.
     """
-    name = f"camera {device}" if isinstance(device, int) else device
+    name = _name(device)
     with _opened(device, _BACKENDS.get(sys.platform, cv2.CAP_ANY)) as capture:
         if not capture.isOpened():
             raise SourceError(f"{name} does not open; {_ADVICE}")
@@ -117,20 +117,20 @@ def open_camera(
     rotate: int = 0,
     settings: LiveSettings | None = None,
 ) -> LiveSource:
-    """A camera by index (0 or "0"), device path ("/dev/video0"), or a part of its name."""
+    """A camera by index (0 or "0") or device path ("/dev/video0")."""
     text = str(device).strip()
+    place = int(text) if text.isdecimal() else text
+    return LiveSource(
+        partial(capture_camera, place, camera_size, camera_fps),
+        name=_name(place),
+        kind="camera",
+        rotate=rotate,
+        settings=settings,
+    )
 
-    def capture() -> Generator[Frame, None, None]:
-        if text.isdecimal():
-            return capture_camera(int(text), camera_size, camera_fps)
-        # Each time: who is plugged in again may get another number.
-        path = text if text.startswith("/dev/") else find_by_name(text)
-        if path is None:
-            raise SourceError(f"no camera is called {text}; `livepose cameras` lists them")
-        return capture_camera(path, camera_size, camera_fps)
 
-    name = f"camera {text}" if text.isdecimal() else text
-    return LiveSource(capture, name=name, kind="camera", rotate=rotate, settings=settings)
+def _name(device: int | str) -> str:
+    return f"camera {device}" if isinstance(device, int) else device
 
 
 @dataclass(frozen=True)
@@ -156,12 +156,6 @@ def list_cameras(system_list: Path = SYSTEM_LIST) -> list[Camera]:
             name = _first_line(entry / "name") or entry.name
             found.append(Camera(index, f"/dev/{entry.name}", name))
     return sorted(found, key=lambda camera: camera.index)
-
-
-def find_by_name(name: str, system_list: Path = SYSTEM_LIST) -> str | None:
-    """Device path of the first camera with this text in its name, capitals ignored."""
-    named = (one for one in list_cameras(system_list) if name.lower() in one.name.lower())
-    return next((camera.path for camera in named), None)
 
 
 def modes(camera: Camera) -> list[str]:

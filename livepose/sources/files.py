@@ -7,24 +7,13 @@ import os
 import re
 import select
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote
 
 from livepose.errors import SourceError
 from livepose.threads import Closable
 
 PIPE_PATIENCE_S = 20.0
-
-
-def scheme_of(url: str) -> str:
-    """The scheme in small letters."""
-    return url.partition("://")[0].lower()
-
-
-def suffix_of(url: str) -> str:
-    """The suffix of the path in an address, in small letters."""
-    path = re.split(r"[?#]", url.partition("://")[2], maxsplit=1)[0]
-    return PurePosixPath(path.partition("/")[2]).suffix.lower()
 
 
 def local_path(url: str) -> str:
@@ -55,12 +44,13 @@ def check_readable(path: str | Path, expected: str) -> bool:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"cannot read {path}: {reason}; expected {expected}") from None
+    is_file = stat.S_ISREG(found.st_mode)
+    if is_file and found.st_size:
+        return False
     if stat.S_ISFIFO(found.st_mode):
         return True
-    if stat.S_ISREG(found.st_mode) and found.st_size:
-        return False
-    wrong = "a folder" if stat.S_ISDIR(found.st_mode) else "a device and no file"
-    wrong = "empty (0 bytes)" if stat.S_ISREG(found.st_mode) else wrong
+    is_folder = stat.S_ISDIR(found.st_mode)
+    wrong = "empty (0 bytes)" if is_file else "a folder" if is_folder else "a device and no file"
     raise SourceError(f"{path} is {wrong}; expected {expected}")
 
 

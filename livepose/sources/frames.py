@@ -129,20 +129,15 @@ def to_sdr(image_bgr: ImageBgr, curve: int) -> ImageBgr:
 def _light(curve: int) -> NDArray[np.float32]:
     """Light, in reference whites, for each of 256 values."""
     value = np.arange(256) / 255
-    nits = _pq_nits(value) if curve == PQ else _hlg_nits(value)
+    if curve == HLG:
+        a, b, c = 0.17883277, 0.28466892, 0.55991073
+        scene = np.where(value <= 0.5, value**2 / 3, (np.exp((value - c) / a) + b) / 12)
+        nits = _HLG_PEAK_NITS * scene**1.2
+    else:
+        m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
+        root = value ** (1 / m2)
+        nits = 10_000 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
     return (nits / _WHITE_NITS).astype(np.float32)
-
-
-def _hlg_nits(value: NDArray[np.float64]) -> NDArray[np.float64]:
-    a, b, c = 0.17883277, 0.28466892, 0.55991073
-    scene = np.where(value <= 0.5, value**2 / 3, (np.exp((value - c) / a) + b) / 12)
-    return np.asarray(_HLG_PEAK_NITS * scene**1.2)
-
-
-def _pq_nits(value: NDArray[np.float64]) -> NDArray[np.float64]:
-    m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
-    root = value ** (1 / m2)
-    return np.asarray(10_000 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1))
 
 
 @cache

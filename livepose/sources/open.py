@@ -5,13 +5,13 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from livepose.errors import SourceError, UsageError
 from livepose.paths import exists, is_folder
-from livepose.sources.camera import find_by_name, open_camera, open_stream
-from livepose.sources.files import local_path, scheme_of, suffix_of
+from livepose.sources.camera import open_camera, open_stream
+from livepose.sources.files import local_path
 from livepose.sources.images import IMAGE_SUFFIXES, animation_frames, identify, image_frames
 from livepose.sources.live import LiveSettings
 from livepose.sources.source import WHOLE, Excerpt, FileSource, Source
@@ -43,7 +43,7 @@ def open_source(
     Parameters
     ----------
     spec : str, int or Path
-        A camera (index, device path, name), an address (``rtsp://``, ``http://``), a video file,
+        A camera (index, device path), an address (``rtsp://``, ``http://``), a video file,
         an image, a folder of images, or a glob pattern.
     camera_size, camera_fps
         Width and height, and frames a second, that a camera is asked for.
@@ -65,29 +65,28 @@ def open_source(
     if not text or (isinstance(spec, int) and spec < 0):
         raise UsageError(f"source: expected an index, path, address or pattern, got {spec!r}")
     try:
-        if _is_camera(text):
+        if text.isdecimal() or text.startswith(("/dev/video", "/dev/v4l/")):
             return open_camera(
                 text, camera_size=camera_size, camera_fps=camera_fps, rotate=rotate, settings=live
             )
-        if "://" in text and scheme_of(text) != "file":
-            # A video file behind http(s) is known by its suffix.
-            clips = (*VIDEO_SUFFIXES, ".gif") if scheme_of(text) in ("http", "https") else ()
-            if suffix_of(text) in clips:
+        if "://" in text and not text.lower().startswith("file://"):
+            if _is_file_of_web(text):
                 return VideoSource(text, rotate=rotate, excerpt=excerpt)
             return open_stream(text, rotate=rotate, settings=live)
         text = local_path(text) if "://" in text else text
-        if is_folder(text) or is_still(Path(text)) or is_pattern(text):
+        if is_folder(text) or _is_still(Path(text)) or _is_pattern(text):
             return open_images(text, rotate=rotate)
         return open_video(text, rotate=rotate, excerpt=excerpt)
     except OSError as error:
         raise SourceError(f"cannot read {spec}: {error.strerror or error}") from None
 
 
-def _is_camera(text: str) -> bool:
-    if text.isdecimal() or text.startswith("/dev/video"):
-        return True
-    plain = not Path(text).suffix and "://" not in text and not is_pattern(text)
-    return plain and not exists(text) and find_by_name(text) is not None
+def _is_file_of_web(url: str) -> bool:
+    """Whether its suffix says that a video file, and not a stream, is behind http(s)."""
+    scheme, _, rest = url.partition("://")
+    path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")[2]
+    is_clip = PurePosixPath(path).suffix.lower() in (*VIDEO_SUFFIXES, ".gif")
+    return is_clip and scheme.lower() in ("http", "https")
 
 
 def open_video(path: str | Path, *, rotate: int = 0, excerpt: Excerpt = WHOLE) -> FileSource:
@@ -162,12 +161,12 @@ def find_sources(specs: Iterable[str | Path], *, recursive: bool = False) -> lis
 def _found(spec: str | Path, recursive: bool) -> list[FoundSource]:
     if is_folder(spec):
         paths = list(Path(spec).rglob("*") if recursive else Path(spec).iterdir())
-    elif is_pattern(spec):
+    elif _is_pattern(spec):
         paths = [Path(match) for match in glob.glob(str(spec), recursive=True)]  # noqa: PTH207
         if not paths:
             raise SourceError(f"{spec} matches nothing; is the pattern right?")
     elif exists(spec):
-        return [FoundSource(Path(spec), "image" if is_still(Path(spec)) else "video")]
+        return [FoundSource(Path(spec), "image" if _is_still(Path(spec)) else "video")]
     else:
         raise SourceError(f"{spec} does not exist; expected a video, an image or a folder")
     seen = [path for path in paths if not path.name.startswith(".")]
@@ -192,12 +191,12 @@ def left_out_words(found: Iterable[FoundSource]) -> str:
     return f"{len(names)} left out: {', '.join(names[:_MAX_NAMES])}{more}" if names else ""
 
 
-def is_still(path: Path) -> bool:
+def _is_still(path: Path) -> bool:
     """Whether this is an image, by its suffix, that does not move."""
     return path.suffix.lower() in IMAGE_SUFFIXES and identify(path) != "animation"
 
 
-def is_pattern(spec: str | Path) -> bool:
+def _is_pattern(spec: str | Path) -> bool:
     """Whether this is a glob pattern, and not a file of that very name."""
     return glob.has_magic(str(spec)) and not exists(spec)
 

@@ -85,7 +85,7 @@ class VideoSource(FileSource):
                 yield Frame(image_bgr, time_s, index, scale_xy=scale_xy)
                 count += 1
             if count == 0:
-                raise self._without_frames()
+                raise SourceError(f"{self.name} {self._why_none()}")
             if self._reader.ended:
                 self._check_end(count)
         finally:
@@ -113,16 +113,13 @@ class VideoSource(FileSource):
         with suppress(av.FFmpegError, OSError, OverflowError):
             self._container.seek(math.floor(time / self._stream.time_base), stream=self._stream)
 
-    def _without_frames(self) -> SourceError:
-        if (last_s := self._reader.last_s) is not None:
-            start, last = f"{self._excerpt.start_s:g}", f"{float(last_s):g}"
-            return SourceError(
-                f"{self.name} has no frame from {start} s on; its last is at {last} s"
-            )
-        return SourceError(
-            f"{self.name} holds no image that can be decoded; is it damaged, cut short, "
-            f"or larger than {MAX_PIXELS // 1_000_000} megapixels?{'' if self.path else _PIPE_HINT}"
-        )
+    def _why_none(self) -> str:
+        if self._reader.last_s is not None:
+            start_s, last_s = self._excerpt.start_s, float(self._reader.last_s)
+            return f"has no frame from {start_s:g} s on; its last is at {last_s:g} s"
+        most, hint = f"{MAX_PIXELS // 1_000_000} megapixels", "" if self.path else _PIPE_HINT
+        why = f"is it damaged, cut short, or larger than {most}?{hint}"
+        return f"holds no image that can be decoded; {why}"
 
     def _check_end(self, count: int) -> None:
         """Raises when the file ended early; says so when parts of it were damaged."""

@@ -11,7 +11,8 @@ import pytest
 from sources.drawn import write_video
 
 from livepose.errors import LiveposeError, SourceError, redacted
-from livepose.sources import files, find_sources, open_images, open_source, open_video, read_image
+from livepose.sources import files, find_sources, open_images, open_source, open_video
+from livepose.sources.images import read_image
 
 IMAGE_BGR = np.full((10, 20, 3), 100, np.uint8)
 

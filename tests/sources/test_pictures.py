@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from livepose.errors import SourceError, UsageError
-from livepose.sources import Excerpt, open_images, open_source, open_video, read_image
+from livepose.sources import Excerpt, open_images, open_source, open_video
 from livepose.sources.frames import to_sdr
+from livepose.sources.images import read_image
 
 
 def save(path, size_wh=(20, 10), value=100):
