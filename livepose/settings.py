@@ -133,7 +133,7 @@ class Settings:
         "hf://OWNER/REPO/FILE",
     )
     detector: str | Path = option(
-        "auto", "auto, none (one person, the whole frame), a name or a file"
+        "auto", "auto, none (one person, the whole frame), embedded, yolo11n or a file"
     )
     detect_every: int | None = option(
         None,

@@ -18,8 +18,7 @@ from livepose.cli.play import open_player, warming_up
 from livepose.cli.progress import files_progress
 from livepose.cli.run_options import BatchOptions, RunOptions
 from livepose.cli.start import Stream
-from livepose.detection.files import has_torch
-from livepose.detection.load import OFFICIAL, find_official
+from livepose.detection.load import detector_file
 from livepose.errors import SourceError
 from livepose.pipeline import PosePipeline
 from livepose.runtimes.automatic import candidates
@@ -27,7 +26,7 @@ from livepose.settings import Settings
 from livepose.sinks.sink import check_file, refuse_existing, written
 from livepose.sources import find_sources, open_images, open_video
 from livepose.sources.open import left_out_words
-from livepose.weights.places import DEFAULT_DETECTOR, SUFFIX, embedded_file, find_weights
+from livepose.weights.places import find_weights
 
 logger = logging.getLogger(__name__)
 
@@ -92,15 +91,9 @@ def _settings_sha256(options: RunOptions) -> str:
 
 def _weights_sha256(settings: Settings) -> list[str | None]:
     """Of both networks' files; of all that ``auto`` may take."""
-    detector, weights = str(settings.detector), str(settings.weights)
-    if detector in ("none", "auto", "embedded", DEFAULT_DETECTOR):
-        official = find_official(OFFICIAL) if detector == "auto" and has_torch() else None
-        found = official or embedded_file(DEFAULT_DETECTOR + SUFFIX)
-    else:
-        path = Path(detector).expanduser()
-        found = path if path.exists() else find_official(detector.removesuffix(".pt"))
-    is_automatic = weights == "auto"
-    poses = candidates() if is_automatic else [find_weights(weights, offline=settings.offline)]
+    weights, offline = str(settings.weights), settings.offline
+    found = detector_file(str(settings.detector), offline)
+    poses = candidates() if weights == "auto" else [find_weights(weights, offline=offline)]
     return [*map(file_sha256, poses), None if found is None else file_sha256(found)]
 
 

@@ -1,9 +1,9 @@
 """Detectors in torch: read from ultralytics' files, built by ultralytics, run, and written as ours.
 
-Nothing of a file is run. ultralytics pickles whole Python objects; every class that such a file
-names in ultralytics or ``torch.nn`` is answered with an inert shell that only keeps what was stored
-in it, and a file that names anything else is refused. Tensors, architecture and class names are
-taken out of the shells, and a network is built from ultralytics' own layers alone.
+Nothing of a file is run. ultralytics pickles whole Python objects; what such a file names in
+ultralytics or ``torch.nn`` becomes an inert shell that only keeps what was stored in it, and a file
+that names anything else is refused. Tensors, architecture and class names are taken out of the
+shells, and a network is built from ultralytics' own layers alone.
 """
 
 import json
@@ -11,7 +11,6 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,18 +22,17 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from livepose.detection.detector import Predictions
+from livepose.detection.detector import Engine, Predictions
 from livepose.detection.files import DetectorInfo, StoredDetector, person_class, read_stored
 from livepose.errors import WeightsError
 from livepose.runtimes.openvino import one_thread
 from livepose.runtimes.torch import device_errors
 from livepose.weights.arrays import arrays_sha256, require_usable
-from livepose.weights.torch_file import arrays_of, globals_of, open_torch_file
+from livepose.weights.torch_file import arrays_of, open_torch_file
 
 FORMAT = "livepose-detector-1"
 QUIET = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
 _PERMITTED = ("ultralytics.", "torch.nn.", "torch.Size", "torch.device", "pathlib.", "builtins.set")
-_KINDS = ("DetectionModel", "YOLOv10DetectionModel")
 _HEADS = ("Detect", "v10Detect")
 _LAYERS = {
     *("Conv", "DWConv", "C2", "C2f", "C3", "C3k2", "C2fCIB", "C2PSA", "A2C2f", "PSA", "SCDown"),
@@ -57,33 +55,24 @@ def ultralytics() -> Any:
     OpenCV's threads off, changes how NumPy and torch print, replaces ``torch.save`` and adds
     warning filters. The process is left as it was, and torchvision is never imported.
     """
-    with _as_it_was(), tempfile.TemporaryDirectory(prefix="livepose-") as folder:
+    environment, threads, torch_save = dict(os.environ), cv2.getNumThreads(), torch.save
+    numpy_prints, torch_prints = np.get_printoptions(), vars(torch._tensor_str.PRINT_OPTS).copy()
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="livepose-") as folder:
         os.environ |= {**QUIET, "YOLO_CONFIG_DIR": folder}
-        from ultralytics.nn import tasks
-    return tasks
-
-
-@contextmanager
-def _as_it_was() -> Iterator[None]:
-    environment, threads = dict(os.environ), cv2.getNumThreads()
-    numpy_prints, torch_save = np.get_printoptions(), torch.save
-    torch_prints = vars(torch._tensor_str.PRINT_OPTS).copy()
-    with warnings.catch_warnings():
         try:
-            yield
+            from ultralytics.nn import tasks
         finally:
             os.environ.clear()
             os.environ.update(environment)
             cv2.setNumThreads(threads)
-            np.set_printoptions(**numpy_prints)
             torch.save = torch_save
+            np.set_printoptions(**numpy_prints)
             vars(torch._tensor_str.PRINT_OPTS).update(torch_prints)
+    return tasks
 
 
-class TorchEngine:
+class TorchEngine(Engine):
     """Runs the network in torch, in half precision on CUDA: on GPUs, and where OpenVINO cannot."""
-
-    input_wh: tuple[int, int] | None = None
 
     def __init__(self, model: nn.Module, device: str) -> None:
         self.name = f"torch on {device}"
@@ -101,10 +90,6 @@ class TorchEngine:
             raw = self._model(inputs)
             predictions: Tensor = raw[0] if isinstance(raw, tuple) else raw
             return predictions.float().cpu().numpy()
-
-    def prepare(self, input_wh: tuple[int, int]) -> bool:
-        """True: it takes every size at once."""
-        return True
 
 
 def save_detector(path: Path, model: nn.Module, metadata: Mapping[str, str]) -> None:
@@ -127,20 +112,15 @@ def load_detector(path: Path) -> tuple[nn.Module, DetectorInfo]:
     WeightsError when the file is missing, broken, unsafe or no detector of persons.
     """
     stored = read_stored(path)
-    if stored.kind not in _KINDS:
-        raise WeightsError(
-            f"{path} is a {stored.kind} of ultralytics; a detection model is wanted, such as "
-            "yolo11n.pt"
-        )
     check_architecture(stored.architecture, path)
-    library = ultralytics()
+    build: Any = ultralytics().DetectionModel
     try:
         state = {name: torch.as_tensor(value) for name, value in stored.tensors.items()}
         with one_thread():
-            model: Any = library.DetectionModel(stored.architecture, ch=3, verbose=False)
+            model: nn.Module = build(stored.architecture, ch=3, verbose=False)
             model.load_state_dict(state, strict=True)
             model.eval().requires_grad_(False)
-            model.fuse(verbose=False)
+            model.fuse(verbose=False)  # type: ignore[operator]
     except Exception as error:  # its builder raises whatever a damaged file makes it stumble over
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
@@ -164,8 +144,7 @@ def check_architecture(architecture: Any, path: Path) -> None:
         multiples = [architecture.get(f"{of}_multiple", 1) for of in ("depth", "width")]
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise WeightsError(f"{path}: its architecture is not one of ultralytics") from None
-    strange = [name for name in (*modules, activation or "Conv") if name not in _LAYERS]
-    if strange:
+    if strange := [name for name in (*modules, activation or "Conv") if name not in _LAYERS]:
         raise WeightsError(f"{path} asks for {strange[0]!r}, which no detector of YOLO has")
     last = modules[-1] if modules else "nothing"
     if last not in _HEADS or not 1 <= classes <= _LARGEST_NUMBER:
@@ -196,15 +175,7 @@ def read_pickled(path: Path) -> StoredDetector:
 
     WeightsError when the file is not one, or names classes that are none of its business.
     """
-    named = globals_of(path)
-    third_party = sorted(name for name in named if not name.startswith(_PERMITTED))
-    if third_party:
-        raise WeightsError(
-            f"{path} wants to run {third_party[0]}, which no detector needs; it was not opened. "
-            "Get the checkpoint from ultralytics itself"
-        )
-    shells = [(type(name.rsplit(".", 1)[-1], (Shell,), {}), name) for name in named]
-    content: Any = open_torch_file(path, shells)
+    content: Any = open_torch_file(path, _PERMITTED, Shell)
     held = content if isinstance(content, dict) else {"model": content}
     models = [held.get(name) for name in ("ema", "model")]
     model = next((one for one in models if isinstance(one, Shell)), None)

@@ -104,13 +104,14 @@ class Engine(Protocol):
     """Runs a detection network; ``input_wh`` is the one size it takes, None for any."""
 
     name: str
-    input_wh: tuple[int, int] | None
+    input_wh: tuple[int, int] | None = None
 
     def __call__(self, images_bgr: NDArray[np.uint8]) -> Predictions:
         """Predictions for letterboxed images, uint8 (B, h, w, 3), blue first."""
 
     def prepare(self, input_wh: tuple[int, int]) -> bool:
         """Whether it is ready for one image of this size; else prepares for it beside."""
+        return True
 
 
 class YoloDetector(Detector):

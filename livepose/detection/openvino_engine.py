@@ -44,7 +44,7 @@ _LARGEST_SHIFT_PX = 2.0
 _SUREST = 20
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(Engine):
     """Runs the network in OpenVINO on the processor, compiled once for each shape.
 
     ``graph`` takes images uint8 (B, h, w, 3), blue first; with ``fixed_wh`` of this size alone,

@@ -8,7 +8,7 @@ import pickle
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from livepose.errors import WeightsError
 from livepose.weights.card import require_file
@@ -37,29 +38,40 @@ _UNREADABLE = (
 _FOREIGN = re.compile(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class) ([\w.]+)")
 
 
-def open_torch_file(path: Path, shells: Sequence[Any] = ()) -> Any:
+def open_torch_file(path: Path, permitted: tuple[str, ...] = (), shell: type = object) -> Any:
     """What a torch file holds, read without running any code of it.
 
-    ``shells`` are pairs of a class that only keeps what was stored, and the name it stands for.
-    WeightsError if it is missing, damaged, or would have to run code.
+    Objects of classes whose names start with ``permitted`` come as ``shell``, which only keeps what
+    was stored in them. WeightsError if it is missing, damaged, or would have to run code.
     """
     if path.suffix == SUFFIX:
         raise WeightsError(f"{path} is a safetensors file already; use it with --weights {path}")
-
-    def load() -> Any:
-        with torch.serialization.safe_globals([*_numpy_globals(), *shells]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-
-    return _read(path, load)
-
-
-def globals_of(path: Path) -> list[str]:
-    """The classes and functions that a file names, beside what every torch file needs.
-
-    WeightsError if it is missing or damaged.
-    """
-    named = torch.serialization.get_unsafe_globals_in_checkpoint
-    return list(_read(path, lambda: named(str(path))))
+    require_file(path)
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                claimed = sum(entry.file_size for entry in archive.infolist())
+            if claimed > _MOST_TIMES * path.stat().st_size + _SPARE_BYTES:
+                raise ValueError("it claims to hold many times its size")
+        with catch_warnings():
+            simplefilter("ignore")  # torch warns of damaged files before it refuses them
+            named = get_unsafe_globals_in_checkpoint(str(path)) if permitted else []
+            shells: list[Any] = [
+                (type(name.rsplit(".", 1)[-1], (shell,), {}), name)
+                for name in named
+                if name.startswith(permitted)
+            ]
+            with safe_globals([*_numpy_globals(), *shells]):
+                return torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        found = isinstance(error, pickle.UnpicklingError) and _FOREIGN.search(str(error))
+        sentence = (
+            f"holds more than weights ({found[1]}) and would have to run code to be read, which "
+            "livepose does not do; ask its author for a file with the state dict alone"
+            if found
+            else "is not a readable torch checkpoint; it is damaged or cut short"
+        )
+        raise WeightsError(f"{path} {sentence}") from None
 
 
 def arrays_of(tensors: Mapping[str, Tensor], path: Path) -> dict[str, NDArray[Any]]:
@@ -80,29 +92,6 @@ def arrays_of(tensors: Mapping[str, Tensor], path: Path) -> dict[str, NDArray[An
         }
     except (RuntimeError, TypeError) as error:
         raise WeightsError(f"{path} holds tensors of another kind than weights: {error}") from None
-
-
-def _read(path: Path, read: Callable[[], Any]) -> Any:
-    require_file(path)
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                claimed = sum(entry.file_size for entry in archive.infolist())
-            if claimed > _MOST_TIMES * path.stat().st_size + _SPARE_BYTES:
-                raise ValueError("it claims to hold many times its size")
-        with catch_warnings():
-            simplefilter("ignore")  # torch warns of damaged files before it refuses them
-            return read()
-    except _UNREADABLE as error:
-        found = isinstance(error, pickle.UnpicklingError) and _FOREIGN.search(str(error))
-        if found:
-            sentence = (
-                f"holds more than weights ({found[1]}) and would have to run code to be read, "
-                "which livepose does not do; ask its author for a file with the state dict alone"
-            )
-        else:
-            sentence = "is not a readable torch checkpoint; it is damaged or cut short"
-        raise WeightsError(f"{path} {sentence}") from None
 
 
 def _numpy_globals() -> list[Any]:
