@@ -20,8 +20,7 @@ def calibrate(
 ) -> None:
     """Covariances of the expected error, (P, K, 2, 2), from those of the peaks and their scores.
 
-    ``slopes`` are shape, height and flat, see ``calibration``, and the least score that counts as
-    such. The two may be the same memory.
+    ``slopes`` are those of ``Calibration``. The two may be the same memory.
     """
     shape, height, flat, least_score = slopes
     for p in range(scores.shape[0]):
@@ -34,9 +33,7 @@ def calibrate(
             variance = (peak[0, 0] + peak[1, 1]) / 2
             if variance > 0.0:
                 share = math.exp(2.0 * log + shape * math.log(variance)) / variance
-                for i in range(2):
-                    for j in range(2):
-                        error[i, j] = share * peak[i, j]
+                error[:] = share * peak
             else:
                 error[0, 0] = error[1, 1] = math.exp(2.0 * (log + flat))
                 error[0, 1] = error[1, 0] = 0.0

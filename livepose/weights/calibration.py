@@ -12,7 +12,7 @@ in heatmap pixels, with ``flat`` added where the heatmap has no covariance. The 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """What ``livepose calibrate`` found for one set of weights; K numbers and three."""
+    """What ``livepose calibrate`` found for one set of weights of K keypoints."""
 
     intercept: tuple[float, ...]
     shape: float
@@ -43,8 +43,8 @@ class Calibration:
 
     def apply(self, covariance: Floats, scores: Floats) -> Floats:
         """Covariances (P, K, 2, 2) of the expected error: their shape kept, their size set."""
-        expected = np.empty(covariance.shape)
-        peaks = np.ascontiguousarray(covariance), np.ascontiguousarray(scores)
+        expected = np.array(covariance, order="C")
+        peaks = expected, np.ascontiguousarray(scores)
         _kernels.calibrate(*peaks, self.intercepts, self.slopes, expected)
         return expected
 
@@ -59,15 +59,11 @@ class Calibration:
         return self.shape, self.height, self.flat, LEAST_SCORE
 
 
-@cache
-def _embedded() -> Mapping[str, Calibration]:
-    path = embedded_file(FILE)
-    return {} if path is None else read_calibrations(path)
-
-
 def calibration_of(card: Card) -> Calibration | None:
     """The calibration of these weights, else that of the embedded ones; None if neither fits."""
-    found = _embedded().get(card.sha256) or _embedded().get("default")
+    path = embedded_file(FILE)
+    known = {} if path is None else read_calibrations(path)
+    found = known.get(card.sha256) or known.get("default")
     return found if found is not None and len(found.intercept) == card.keypoints else None
 
 
@@ -79,7 +75,7 @@ def read_calibrations(path: Path) -> dict[str, Calibration]:
     try:
         return {
             name: Calibration(
-                tuple(float(value) for value in entry["intercept"]),
+                tuple(map(float, entry["intercept"])),
                 *(float(entry[slope]) for slope in ("shape", "height", "flat")),
             )
             for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).items()

@@ -5,10 +5,10 @@ OpenVINO network, ``network.onnx`` or ``network.xml``, it is ``network.toml`` be
 
     input = "128x96"          # height x width of the crop
     skeleton = "coco17"       # or a file of your own, see livepose.skeletons
-    alignment = "hrnet"       # pixel_centre | hrnet | dark | udp
+    alignment = "hrnet"       # where the box falls in the crop, see livepose.crops
     blur_kernel = 3           # modulation width for DARK decoding, heatmap pixels
     sigma = 1.0               # of the training Gaussian, heatmap pixels
-    colour = "rgb"            # channel order of the network's input
+    colour = "rgb"            # or "bgr": channel order of the network's input
     mean = [123.675, 116.28, 103.53]   # of values 0 to 255, in that channel order
     std = [58.395, 57.12, 57.375]
     activation = "none"       # or "softmax" for log-heatmaps
@@ -55,12 +55,8 @@ _OWN_SKELETON = "own_skeleton"
 class Card:
     """What a set of pose weights is and how it wants to be used.
 
-    ``input_hw`` is rows and columns of the crop in pixels; heatmaps are a quarter of it.
-    ``alignment`` says where the box falls in the crop (see ``livepose.crops``). ``blur_kernel``
-    is the width of the modulation for DARK decoding and ``sigma`` the deviation of the training
-    Gaussian, both in heatmap pixels. ``mean`` and ``std`` are for values 0 to 255, in the channel
-    order of ``colour``, which is what the network is fed. ``activation`` "softmax" means that
-    the network puts out log-heatmaps. ``sha256`` is that of the tensors, empty if unknown.
+    ``input_hw`` is rows and columns of the crop in pixels; heatmaps are a quarter of it. The rest
+    is as above. ``sha256`` is that of the tensors, empty if unknown.
     """
 
     network: str
@@ -250,9 +246,9 @@ def _read_model_config(network_path: Path) -> Card:
         }
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WeightsError(f"{path} is not readable TOML: {error}") from None
-    if unknown := sorted(told.keys() - _CONFIG):
+    if unknown := told.keys() - _CONFIG:
         known = ", ".join(sorted(_CONFIG))
-        raise WeightsError(f"{path} has an entry {unknown[0]!r}; known are {known}")
+        raise WeightsError(f"{path} has an entry {min(unknown)!r}; known are {known}")
     if "input" not in told:
         raise WeightsError(f'{path} lacks the size of the crop, for instance input = "128x96"')
     values = _parsed(told, {"input": parse_size, **_PARSERS}, str(path))
@@ -260,9 +256,9 @@ def _read_model_config(network_path: Path) -> Card:
     if skeleton.endswith(".toml"):  # a relative name counts from the folder of the model config
         skeleton = str(path.parent / skeleton)
     try:
-        known_skeleton = SKELETONS[skeleton]
+        found = SKELETONS[skeleton]
     except UsageError as error:
         raise WeightsError(f"{path}: {error}") from None
-    values |= {"skeleton": known_skeleton.name, "keypoints": len(known_skeleton.keypoints)}
+    values |= {"skeleton": found.name, "keypoints": len(found.keypoints)}
     network = network_path.suffix.lower().lstrip(".").replace("xml", "openvino")
     return Card(network, values.pop("input"), **values)

@@ -1,7 +1,4 @@
-"""Other people's checkpoints into livepose's form.
-
-A file that needs to run code to be read is refused (``torch_file``).
-"""
+"""Other people's checkpoints into livepose's form."""
 
 import re
 from collections.abc import Mapping
@@ -107,12 +104,11 @@ def unwrap(content: object, path: Path) -> State:
 def _official(state: State, path: Path) -> State:
     """MMPose's names as the official ones."""
     state = {name: one for name, one in state.items() if not name.startswith("data_preprocessor.")}
-    for name in state:
-        if not _MMPOSE_PREFIXES.match(name):
-            raise WeightsError(
-                f"{path.name} has an entry {name} that is neither backbone nor head of an MMPose "
-                "heatmap network; only top-down heatmap networks can be brought in"
-            )
+    if others := [name for name in state if not _MMPOSE_PREFIXES.match(name)]:
+        raise WeightsError(
+            f"{path.name} has an entry {others[0]} that is neither backbone nor head of an MMPose "
+            "heatmap network; only top-down heatmap networks can be brought in"
+        )
     return {_MMPOSE_PREFIXES.sub("", name, count=1): one for name, one in state.items()}
 
 

@@ -50,12 +50,10 @@ def card_for(
     """
     if name not in FAMILIES:
         raise WeightsError(f"no family {name!r}; there are {', '.join(FAMILIES)}")
-    family = FAMILIES[name]
     if keypoints not in SKELETON_OF_COUNT:
-        raise WeightsError(
-            f"the network has {keypoints} keypoints; livepose knows the skeletons of COCO (17) "
-            "and MPII (16)"
-        )
+        known = "livepose knows the skeletons of COCO (17) and MPII (16)"
+        raise WeightsError(f"the network has {keypoints} keypoints; {known}")
+    family = FAMILIES[name]
     sigma = max(1.0, round(input_hw[0] / 128))
     # DARK's configurations: 3 at 128x96 except for W48, else 11.
     is_small = sigma == 1 and network != "hrnet_w48"

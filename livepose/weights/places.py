@@ -40,7 +40,7 @@ def cache_folder() -> Path:
 
 
 def cached_weights_folder() -> Path:
-    """Where imported weights go if nothing else is said."""
+    """Where imported weights go."""
     return cache_folder() / "weights"
 
 
