@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,49 +9,52 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import clip
 from safetensors.numpy import save
 
 from livepose.cli import guarded
 
-RUN = [sys.executable, "-m", "livepose", "--detector", "embedded", "--no-window"]
-
-
-@pytest.fixture
-def clip(shared: Path, tmp_path: Path) -> Path:
-    """A clip of one frame."""
-    return Path(shutil.copy(shared / "video" / "one_frame.mp4", tmp_path / "v.mp4"))
-
 
 def shell(command: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        ["bash", "-c", f"{sys.executable} {command}"],
+        **{"env": environment, "capture_output": True, "text": True, "timeout": 120},
+    )
 
 
-def test_stderr_may_be_closed_and_the_results_are_written_alone(clip: Path, tmp_path: Path) -> None:
-    results = tmp_path / "o.jsonl"
-    assert shell(f"{' '.join(RUN)} --video {clip} --json {results} 2>&-").returncode == 0
+def test_stderr_may_be_closed_and_the_results_are_written_alone(tmp_path: Path) -> None:
+    source, results = clip(tmp_path / "v.mp4", frames=2), tmp_path / "o.jsonl"
+    (tmp_path / "run.py").write_text(
+        "import pytest, fakes, sys\nfrom livepose import pipeline, cli\n"
+        "pipeline.open_runtime = lambda *_, **__: fakes.FakeRuntime()\n"
+        "pipeline.open_detector = lambda *_, **__: fakes.FakeDetector()\n"
+        f"sys.exit(cli.main(['{source}', '--json', '{results}', '--no-window']))\n"
+    )
+    assert shell(f"{tmp_path / 'run.py'} 2>&-").returncode == 0
     lines = results.read_text().splitlines()
-    assert len(lines) == 2 and all(json.loads(line) for line in lines)
+    assert len(lines) == 3 and all(json.loads(line) for line in lines)
 
 
 def test_a_process_ends_at_once_while_a_thread_is_inside_a_library() -> None:
-    code = (
-        "import threading, time; from livepose.cli import end;"
-        "threading.Thread(target=time.sleep, args=(60,), name='prefetch', daemon=True).start();"
-        "import atexit; atexit.register(print, 'the interpreter ends'); print('closed'); end(7)"
+    done = shell(
+        "-c 'import threading, time, atexit; from livepose.cli import end;"
+        'threading.Thread(target=time.sleep, args=(60,), name="prefetch").start();'
+        'atexit.register(print, "the interpreter ends"); print("closed"); end(7)\''
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout) == (7, "closed\n"), done.stderr
 
 
-def test_a_closed_stdout_is_said_at_once(clip: Path) -> None:
-    done = shell(f"{' '.join(RUN)} --video {clip} --json - >&-")
+def test_a_closed_stdout_is_said_at_once(tmp_path: Path) -> None:
+    done = shell(f"-m livepose --video {clip(tmp_path / 'v.mp4', frames=1)} --json - >&-")
     expected = "livepose: cannot write to stdout: it is closed; name a file instead of -\n"
     assert (done.returncode, done.stderr) == (1, expected)
 
 
 def test_a_full_disk_under_stdout_is_one_sentence() -> None:
-    code = "import sys; from livepose.cli import guarded; sys.exit(guarded(lambda: print(1) or 0))"
-    done = shell(f"{sys.executable} -c '{code}' > /dev/full")
+    done = shell(
+        "-c 'from livepose.cli import guarded; exit(guarded(lambda: print(1)))' > /dev/full"
+    )
     assert (done.returncode, done.stderr) == (1, "livepose: stdout: No space left on device\n")
 
 
