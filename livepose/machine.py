@@ -3,8 +3,6 @@
 import os
 import platform
 import re
-import shutil
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,22 +48,9 @@ def processor_and_cores() -> str:
     """``AMD EPYC, 2 cores``: those that this process may use."""
     text = CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""
     match = re.search(r"^model name\s*:\s*(.+)$", text, flags=re.MULTILINE)
-    is_mac = sys.platform == "darwin"
-    name = answer_of("sysctl", "-n", "machdep.cpu.brand_string") if is_mac else ""
-    name = match[1] if match else name or platform.processor() or platform.machine()
+    name = match[1] if match else platform.processor() or platform.machine()
     cores = usable_cores()
     return f"{name}, {cores} {'core' if cores == 1 else 'cores'}"
-
-
-def answer_of(*command: str) -> str:
-    """What a program prints; nothing where it is missing, hangs or fails."""
-    if shutil.which(command[0]) is None:
-        return ""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except subprocess.TimeoutExpired:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def usable_cores() -> int:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from livepose.cli.options import command
 from livepose.errors import DeviceError, LiveposeError, SinkError, WeightsError
-from livepose.machine import answer_of, processor_and_cores
+from livepose.machine import processor_and_cores
 from livepose.settings import option
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -42,12 +42,12 @@ def _torch() -> Found:
     gpus = [f"cuda:{one} {cuda.get_device_name(one)}" for one in range(cuda.device_count())]
     devices = ", ".join(["cpu", *gpus, *["mps"] * torch.backends.mps.is_available()])
     found = f"{torch.__version__}, computes; devices: {devices}"
-    if gpus or "GPU" not in answer_of("nvidia-smi", "-L"):
+    if gpus or shutil.which("nvidia-smi") is None:
         return found, ""
     advice = f"update the NVIDIA driver to one that knows CUDA {build}"
     if build is None:
         advice = f"{AGAIN} torch  (a CUDA build: https://pytorch.org)"
-    return f"{found}; an NVIDIA GPU is present but torch sees none", advice
+    return f"{found}; an NVIDIA driver is there, but torch sees no GPU", advice
 
 
 def _openvino() -> Found:

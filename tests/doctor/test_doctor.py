@@ -51,14 +51,14 @@ def test_a_light_install_is_not_asked_for_what_it_lacks(monkeypatch: pytest.Monk
 def test_a_gpu_that_torch_does_not_see_is_said_with_what_mends_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    look, cuda, answers = CHECKS["torch"].run, torch.cuda, [""]
-    monkeypatch.setattr(doctor, "answer_of", lambda *words: answers[0])
+    look, cuda, driver = CHECKS["torch"].run, torch.cuda, [""]
+    monkeypatch.setattr("shutil.which", lambda name: driver[0] or None)
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(cuda, "device_count", lambda: 0)
     assert look() == (f"{torch.__version__}, computes; devices: cpu", "")
-    answers[0] = "GPU 0: H200"
+    driver[0] = "/usr/bin/nvidia-smi"
     found, advice = look()
-    assert "an NVIDIA GPU is present" in found and "--force-reinstall torch" in advice
+    assert "torch sees no GPU" in found and "--force-reinstall torch" in advice
     monkeypatch.setattr(torch.version, "cuda", "12.8")
     assert "update the NVIDIA driver" in look()[1]
     monkeypatch.setattr(cuda, "device_count", lambda: 1)
@@ -68,30 +68,26 @@ def test_a_gpu_that_torch_does_not_see_is_said_with_what_mends_it(
 
 
 @pytest.mark.parametrize(
-    ("name", "module", "code", "status", "found"),
+    ("code", "found"),
     [
-        ("opencv", "cv2", "import os; os.abort()", FAIL, "died of SIGABRT"),
-        ("torch", "torch", "import time; time.sleep(60)", FAIL, "did not answer within 2 s"),
+        ("import os; os.abort()", "died of SIGABRT"),
+        ("import time; time.sleep(60)", "did not answer within 2 s"),
     ],
 )
 def test_a_library_that_is_broken_is_a_finding_and_does_not_take_the_doctor_along(
-    tmp_path: Path, name: str, module: str, code: str, status: str, found: str
+    tmp_path: Path, code: str, found: str
 ) -> None:
-    if "SIG" in found and sys.platform == "win32":
-        pytest.skip("an abort has no signal on Windows")
-    (tmp_path / f"{module}.py").write_text(code)
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-    verdict = probe(name, 2.0 if name == "torch" else 60.0, env=environment)
-    assert verdict.status == status
+    (tmp_path / "av.py").write_text(code)
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    limit_s = 2.0 if "answer" in found else 60.0
+    verdict = probe("pyav", limit_s, env={**os.environ, "PYTHONPATH": path})
+    assert verdict == Verdict(FAIL, verdict.found, CHECKS["pyav"].advice)
     assert verdict.found.startswith(found)
-    assert "install" in verdict.advice
 
 
 def test_an_unreachable_display_is_a_reason_and_no_crash() -> None:
     verdict = probe("window", env={**os.environ, "DISPLAY": ":4321"})
-    assert verdict.status in (OK, WARN)
-    if sys.platform.startswith("linux"):
-        assert ":4321 cannot be reached" in verdict.found
+    assert verdict.status == WARN and ":4321 cannot be reached" in verdict.found
 
 
 def test_on_a_display_the_doctor_really_opens_a_window(tmp_path: Path) -> None:
