@@ -1,47 +1,70 @@
-"""Ray: two nodes in one network namespace, one of them killed in the middle."""
+"""Ray: two nodes in one network namespace, one of them killed in the middle.
+
+Run as a program it is what happens there: python test_ray.py IN OUT MANIFEST.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
-from batch.works import contents_of
+from batch.works import Copy, contents_of
 
-from livepose.batch.manifest import read_manifest
+from livepose.batch.jobs import make_jobs
+from livepose.batch.manifest import Manifest, read_manifest
 from livepose.batch.ray_slots import ray_places
+from livepose.batch.run import run_batch
 from livepose.errors import DeviceError, UsageError
+from livepose.sources import find_sources
 
 ROOT = Path(__file__).parents[2]
+QUIET = {"num_cpus": 1, "object_store_memory": 80 * 1024 * 1024}
+IN_OWN_NETWORK = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
 
 
-def in_own_network(words: list[str]) -> list[str]:
-    return ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *words]
+def kill_one_of_two_nodes(source: Path, out: Path, manifest: Manifest) -> None:
+    from ray.cluster_utils import Cluster
 
+    cluster = Cluster(initialize_head=True, head_node_args={**QUIET, "include_dashboard": False})
+    victim = cluster.add_node(**QUIET)
+    copy = Copy(out.parent)
+    copy.note("starts")  # so the first file is done once both nodes have loaded
 
-def can_have_own_network() -> bool:
-    if not (shutil.which("unshare") and shutil.which("ip")):
-        return False
-    return subprocess.run(in_own_network(["true"]), capture_output=True).returncode == 0
+    def kill_in_the_middle() -> None:
+        while len(manifest.entries) < 2:
+            time.sleep(0.05)
+        cluster.remove_node(victim, allow_graceful=False)
+
+    threading.Thread(target=kill_in_the_middle, daemon=True).start()
+    places = partial(ray_places, cluster.address)
+    try:
+        run_batch(make_jobs(find_sources([source])), copy, places, out, manifest, "settings")
+    finally:
+        cluster.shutdown()
 
 
 @pytest.mark.slow
 def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path) -> None:
     pytest.importorskip("ray")
-    if not can_have_own_network():
+    if (
+        not (shutil.which("unshare") and shutil.which("ip"))
+        or subprocess.run([*IN_OWN_NETWORK, "true"], capture_output=True).returncode
+    ):
         pytest.skip("a network namespace needs unshare, ip, and the right to use them")
     source, out, manifest = tmp_path / "in", tmp_path / "out", tmp_path / "run.jsonl"
     source.mkdir()
-    texts = {str(index): f"slow 0.5 clip {index} " + "x" * index for index in range(6)}
-    for name, text in texts.items():
+    texts = {str(index): f"waits 3 clip {index} " + "x" * index for index in range(6)}
+    for name, text in {**texts, "broken": "broken clip"}.items():
         (source / f"{name}.mp4").write_text(text)
-    (source / "broken.mp4").write_text("broken clip")
-    words = [sys.executable, str(Path(__file__).with_name("two_nodes.py"))]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     done = subprocess.run(
-        in_own_network([*words, str(source), str(out), str(manifest)]),
-        env=environment, capture_output=True, text=True, timeout=240,
+        [*IN_OWN_NETWORK, sys.executable, __file__, str(source), str(out), str(manifest)],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -53,7 +76,6 @@ def test_a_node_that_is_killed_loses_no_file_and_changes_no_byte(tmp_path: Path)
     assert again, "the node was killed while it had a file"
     (node,) = {loss.split("node ")[1][:8] for entry in again for loss in entry.lost}
     assert all(node not in entry.where for entry in again)
-
     assert contents_of(out) == {
         **{f"{name}.txt": text.upper().encode() for name, text in texts.items()},
         **{f"{name}.parts/1": text.encode() for name, text in texts.items()},
@@ -69,3 +91,7 @@ def test_a_cluster_that_is_not_there_and_a_missing_package_are_said(
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'livepose\[ray\]'"):
         ray_places("local").__enter__()
+
+
+if __name__ == "__main__":
+    kill_one_of_two_nodes(Path(sys.argv[1]), Path(sys.argv[2]), Manifest(Path(sys.argv[3])))

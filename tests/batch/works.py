@@ -24,21 +24,22 @@ class Copy:
         return self.work
 
     def work(self, job: Job, part: Path) -> None:
-        self.note(
-            f"{job.name} {sorted(os.sched_getaffinity(0))} {os.environ.get('OMP_NUM_THREADS')}"
-        )
+        cores = sorted(os.sched_getaffinity(0))
+        self.note(f"{job.name} {cores} {os.environ.get('OMP_NUM_THREADS')}")
         text = Path(job.paths[0]).read_text()
+        what, number = (*text.split(), "")[:2]
         stem = Path(job.name).name
         (part / f"{stem}.txt").write_text(text.upper())
-        if text.startswith("broken"):
+        if what == "broken":
             raise SourceError(f"{job.source} is broken")
-        if text.startswith("fault"):
+        if what == "fault":
             raise ZeroDivisionError("a fault of ours")
-        kills = int(text.split()[1]) if text.startswith("kills") else 0
-        if kills >= self.tries_of(job):
+        while what == "waits" and len({process for process, _ in self.read_notes()}) < int(number):
+            time.sleep(0.02)
+        time.sleep(0.2 if what == "waits" else 0.0)
+        tries = sum(said.startswith(f"{job.name} ") for _, said in self.read_notes())
+        if what == "kills" and tries <= int(number):
             os.kill(os.getpid(), signal.SIGKILL)
-        if text.startswith("slow"):
-            time.sleep(float(text.split()[1]))
         (part / f"{stem}.parts").mkdir()
         (part / f"{stem}.parts" / "1").write_text(text)
 
@@ -49,14 +50,8 @@ class Copy:
     def read_notes(self) -> list[list[str]]:
         return [line.split(" ", 1) for line in (self.notes / "notes").read_text().splitlines()]
 
-    def tries_of(self, job: Job) -> int:
-        return sum(what.startswith(f"{job.name} ") for _, what in self.read_notes())
-
 
 def contents_of(folder: Path) -> dict[str, bytes]:
     """Every file below a folder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
