@@ -190,6 +190,8 @@ def _stage(channels: Sequence[int], modules: int, last: bool = False) -> nn.Sequ
 
 def initialise(network: nn.Module) -> None:
     """He initialisation for the body, a small normal for the last layer."""
+    if next(network.parameters()).is_meta:
+        return  # torch would take a second to draw no numbers
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +19,8 @@ IMAGE = np.zeros((100, 200, 3), dtype=np.uint8)
 class Pose:
     """Sees landmark i at (i / 33, 0.5) of whatever it is shown, or nobody."""
 
-    def __init__(self, somebody: bool = True, **options: Any) -> None:
-        self.somebody = somebody
-        self.shapes: list[tuple[int, ...]] = []
+    def __init__(self) -> None:
+        self.somebody, self.shapes = True, []
 
     def process(self, image_rgb: np.ndarray) -> SimpleNamespace:
         self.shapes.append(image_rgb.shape)
@@ -45,15 +43,10 @@ def test_landmarks_come_back_to_the_image_in_cocos_order(monkeypatch: pytest.Mon
     assert np.allclose(found.keypoints_xy[0, :, 0], expected_x)
     assert np.allclose(found.keypoints_xy[0, :, 1], 10 + 30 - 0.5)
     assert found.keypoint_scores[0, 5] == pytest.approx(0.11)  # COCO's left shoulder
-
-
-def test_whom_it_does_not_see_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accuracy, "solutions", lambda: solutions(Pose(somebody=False)))
+    pose.somebody = False
     found = MediaPipePeer().estimate(IMAGE, np.array([[40.0, 20.0, 80.0, 60.0]]), np.ones(1))
-    assert np.isnan(found.keypoints_xy).all()
-    assert (found.keypoint_scores == 0).all()
-    assert MediaPipe(Pose(somebody=False)).take(Frame(IMAGE, 0.0, 0)) == 0
-    assert MediaPipe(Pose()).take(Frame(IMAGE, 0.0, 0)) == 1
+    assert np.isnan(found.keypoints_xy).all() and not found.keypoint_scores.any()
+    assert MediaPipe(pose).take(Frame(IMAGE, 0.0, 0)) == 0
 
 
 def test_a_peer_is_scored_on_images_by_the_evaluation(shared: Path) -> None:

@@ -117,16 +117,6 @@ def test_a_run_by_time_goes_on_with_its_schedule(
     assert entries[-1]["progress"] == 1.0
 
 
-def test_a_long_constant_run_is_made_longer_before_its_rate_falls(
-    train: Train, runs: Path, ctrl_c_after: set[int]
-) -> None:
-    ctrl_c_after.add(1)
-    assert train("long", "--crops", "64", "--decay-last", "0.5") == 130
-    assert train("long", "--resume", "--crops", "16") == 0
-    assert read_checkpoint(runs / "long")["step"] == 4
-    assert train("long", "--resume", "--crops", "32") == 2
-
-
 @pytest.mark.parametrize(
     ("wrong", "code", "says"),
     [
