@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.plan import Plan
 from livepose.benchmark.run import spread
 from livepose.runtimes import open_runtime
-from livepose.runtimes.openvino import compile_options, openvino
+from livepose.runtimes.openvino import compile_options, ov
 from livepose.runtimes.openvino_graph import pose_graph
 from livepose.runtimes.protocol import Runtime
 from livepose.runtimes.verify import probe_crops
@@ -71,10 +71,8 @@ def bare_run(model: Any, batch: int) -> Work:
     """One synchronous run on an input that was set once."""
     shaped = model.clone()
     shaped.reshape([batch, *[axis.get_length() for axis in list(model.input(0).partial_shape)[1:]]])
-    compiled = openvino().Core().compile_model(shaped, "CPU", compile_options("f32"))
+    compiled = ov.Core().compile_model(shaped, "CPU", compile_options("f32"))
     request = compiled.create_infer_request()
-    request.set_input_tensor(
-        openvino().Tensor(np.zeros(list(shaped.input(0).shape), dtype=np.float32))
-    )
+    request.set_input_tensor(ov.Tensor(np.zeros(list(shaped.input(0).shape), dtype=np.float32)))
     run: Work = request.infer
     return run

@@ -24,7 +24,7 @@ from livepose.detection.checkpoint import QUIET, ultralytics
 from livepose.detection.letterbox import Letterbox
 from livepose.frame import Frame
 from livepose.machine import known_version
-from livepose.runtimes.openvino import openvino
+from livepose.runtimes.openvino import ov
 from livepose.weights.places import cache_folder
 
 NETWORK = "yolo11n-pose"
@@ -185,7 +185,7 @@ def quantised(network: str) -> str:
         except ImportError:
             raise AbsentError("NNCF is not installed (pip install nncf)") from None
         source = Path(exported(None, network))
-        graph = openvino().Core().read_model(next(source.glob("*.xml")))
+        graph = ov.Core().read_model(next(source.glob("*.xml")))
         smaller = nncf.quantize(
             graph,
             nncf.Dataset(calibration()),
@@ -196,7 +196,7 @@ def quantised(network: str) -> str:
         with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
             whole = Path(draft) / "made"
             whole.mkdir()
-            openvino().save_model(smaller, whole / f"{network}.xml", compress_to_fp16=False)
+            ov.save_model(smaller, whole / f"{network}.xml", compress_to_fp16=False)
             shutil.copy(source / "metadata.yaml", whole)
             whole.rename(folder)
     return str(folder)

@@ -24,12 +24,10 @@ from livepose.evaluation.validation import average_precision
 from livepose.runtimes import Runtime, open_runtime
 from livepose.runtimes.activation_ranges import ActivationRanges
 from livepose.runtimes.int8 import STEPS, convolutions, entering, insert_ranges
-from livepose.runtimes.openvino import StoredGraph, openvino
+from livepose.runtimes.openvino import StoredGraph, ov
 from livepose.runtimes.openvino_pose import OpenVinoRuntime, PoseNetwork
 from livepose.runtimes.verify import LIMITS_PX, keypoint_shift
 from livepose.weights import Card, read_card
-
-ov = openvino()
 
 Crops = NDArray[np.uint8]
 Limits = dict[str, tuple[float, float]]

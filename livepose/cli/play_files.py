@@ -21,7 +21,7 @@ from livepose.cli.start import Stream
 from livepose.detection.load import detector_file
 from livepose.errors import SourceError
 from livepose.pipeline import PosePipeline
-from livepose.runtimes.automatic import candidates
+from livepose.runtimes.select import automatic_files
 from livepose.settings import Settings
 from livepose.sinks.sink import check_file, refuse_existing, written
 from livepose.sources import find_sources, open_images, open_video
@@ -93,7 +93,7 @@ def _weights_sha256(settings: Settings) -> list[str | None]:
     """Of both networks' files; of all that ``auto`` may take."""
     weights, offline = str(settings.weights), settings.offline
     found = detector_file(str(settings.detector), offline)
-    poses = candidates() if weights == "auto" else [find_weights(weights, offline=offline)]
+    poses = automatic_files() if weights == "auto" else [find_weights(weights, offline=offline)]
     return [*map(file_sha256, poses), None if found is None else file_sha256(found)]
 
 

@@ -6,7 +6,7 @@ Neither torch nor ultralytics is loaded, but to read a .pt file.
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from functools import cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,14 @@ from livepose.detection.detector import Engine, Predictions
 from livepose.detection.files import DetectorInfo, read_stored
 from livepose.detection.openvino_graph import detector_graph, is_known
 from livepose.errors import DeviceError, WeightsError
-from livepose.runtimes.activation_ranges import ActivationRanges, read_ranges
+from livepose.runtimes.activation_ranges import ActivationRanges, ranges_path, read_ranges
 from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
 from livepose.runtimes.openvino import (
-    CompiledShapes,
     StoredGraph,
     bytes_in,
     gains_by_int8,
     machine,
-    openvino,
+    ov,
     read_model,
 )
 from livepose.runtimes.store import Store, content_hash
@@ -42,6 +41,8 @@ _SCORE_DIFFERENCE, _INT8_SCORE_DIFFERENCE = 0.02, 0.05
 _LARGEST_SHIFT_PX = 2.0
 """By how much the surest people may differ: the mean of their scores, the median of their edges."""
 _SUREST = 20
+_SHAPES = 6
+"""So many compiled ones are remembered; a stream needs one, or two."""
 
 
 class OpenVinoEngine(Engine):
@@ -57,7 +58,8 @@ class OpenVinoEngine(Engine):
         self, graph: StoredGraph, fixed_wh: tuple[int, int] | None = None, precision: str = ""
     ) -> None:
         self.input_wh = fixed_wh
-        self._shapes = CompiledShapes(graph, precision)
+        self.graph = graph
+        self._compiled = lru_cache(_SHAPES)(partial(graph.compiled, precision=precision))
         self._beside = ThreadPoolExecutor(1)
         self._preparing: dict[tuple[int, ...], Future[Any]] = {}
 
@@ -68,14 +70,14 @@ class OpenVinoEngine(Engine):
             # A power of two, so that few shapes have to be compiled.
             count = min(most, 1 << (len(images_bgr).bit_length() - 1))
             part, images_bgr = np.ascontiguousarray(images_bgr[:count]), images_bgr[count:]
-            answers.append(np.array(self._shapes[part.shape](part)[0], dtype=np.float32))
+            answers.append(np.array(self._compiled(part.shape)(part)[0], dtype=np.float32))
         return np.concatenate(answers)
 
     def prepare(self, input_wh: tuple[int, int]) -> bool:
         """Whether one image of this size runs at once; else it is compiled for beside."""
         shape = (1, input_wh[1], input_wh[0], 3)
         if shape not in self._preparing:
-            self._preparing[shape] = self._beside.submit(self._shapes.__getitem__, shape)
+            self._preparing[shape] = self._beside.submit(self._compiled, shape)
         compiling = self._preparing[shape]
         return compiling.done() and compiling.exception() is None
 
@@ -86,15 +88,15 @@ def open_checkpoint(path: Path) -> tuple[OpenVinoEngine, DetectorInfo]:
     In INT8 where that is quicker and was seen, once, to find whom f32 finds. WeightsError when it
     is none. RuntimeError when it is no YOLO11, or OpenVINO cannot take it.
     """
-    store = Store("detector", GRAPH_VERSION, openvino().__version__, content_hash(path))
+    store = Store("detector", GRAPH_VERSION, ov.__version__, content_hash(path))
     made = cache(lambda: converted(path))
     graph = StoredGraph(store, "detector", lambda: made()[0])
     info = DetectorInfo(**store.fact("info", lambda: asdict(made()[1])))
-    if gains_by_int8():
+    if gains_by_int8() and ranges_path(path).is_file():
         told = read_metadata(path) if path.suffix == SUFFIX else {}
         try:
-            if ranges := read_ranges(path, told.get("sha256", "")):
-                return _int8_engine(graph, store, info, ranges), info
+            ranges = read_ranges(path, told.get("sha256", ""))
+            return _int8_engine(graph, store, info, ranges), info
         except (WeightsError, DeviceError) as error:
             logger.warning(f"detector: not int8: {error}")
     return OpenVinoEngine(graph), info

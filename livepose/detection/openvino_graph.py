@@ -10,7 +10,8 @@ import numpy as np
 
 from livepose.detection.files import StoredDetector
 from livepose.errors import WeightsError
-from livepose.runtimes.openvino_graph import Layers, constant, enlarged, ops, ov
+from livepose.runtimes.openvino import ov
+from livepose.runtimes.openvino_graph import Layers, constant, enlarged, ops
 
 BN_EPSILON = 1e-3
 """ultralytics' own, of all its batch norms."""

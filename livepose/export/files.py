@@ -19,7 +19,7 @@ from livepose.errors import GateError, UsageError
 from livepose.export.graph import COLUMNS, KeypointGraph, heatmap_to_crop
 from livepose.heatmaps import decode
 from livepose.poses import WEAK_SCORE
-from livepose.runtimes.openvino import one_thread, openvino
+from livepose.runtimes.openvino import one_thread, ov
 from livepose.runtimes.torch import reference_heatmaps
 from livepose.runtimes.verify import probe_crops
 from livepose.settings import EXPORT_SUFFIXES
@@ -145,10 +145,10 @@ def _write_onnx(graph: KeypointGraph, path: Path, metadata: Metadata, half: bool
 def _write_openvino(graph: KeypointGraph, path: Path, metadata: Metadata, half: bool) -> None:
     in_between = path.with_suffix(".onnx")
     _write_onnx(graph, in_between, metadata, half)
-    model = openvino().Core().read_model(in_between)
+    model = ov.Core().read_model(in_between)
     for name, text in metadata.items():
         model.set_rt_info(text, ["livepose", name])
-    openvino().save_model(model, path, compress_to_fp16=half)
+    ov.save_model(model, path, compress_to_fp16=half)
 
 
 _WRITERS: dict[str, Callable[[KeypointGraph, Path, Metadata, bool], None]] = {
@@ -182,7 +182,7 @@ def _run(path: Path, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         keypoints: NDArray[np.float32] = (out[0] if isinstance(out, tuple) else out).numpy()
         return keypoints
     options = {"INFERENCE_PRECISION_HINT": "f32"}
-    return np.array(openvino().Core().compile_model(path, "CPU", options)(crops_bgr)[0])
+    return np.array(ov.Core().compile_model(path, "CPU", options)(crops_bgr)[0])
 
 
 def _require_parity(found: NDArray[np.float32], expected: NDArray[np.float64]) -> float:

@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from livepose.errors import WeightsError
+from livepose.paths import is_file
 
-FORMAT = "livepose-int8-1"
-SUFFIX = ".int8.json"
+_FORMAT = "livepose-int8-1"
+
+
+class RangesError(WeightsError):
+    """Ranges that are missing, damaged, or made for other weights: without INT8 all runs."""
 
 
 @dataclass(frozen=True)
@@ -33,32 +37,31 @@ class ActivationRanges:
     @property
     def digest(self) -> str:
         """A name for these limits."""
-        properties = json.dumps(sorted(self.limits.items()))
-        return hashlib.sha256(properties.encode()).hexdigest()[:16]
+        limits = json.dumps(sorted(self.limits.items()))
+        return hashlib.sha256(limits.encode()).hexdigest()[:16]
 
 
 def ranges_path(weights: Path) -> Path:
     """Where the ranges of a weights file lie."""
-    return weights.with_name(weights.stem + SUFFIX)
+    return weights.with_name(weights.stem + ".int8.json")
 
 
-def read_ranges(weights: Path, sha256: str) -> ActivationRanges | None:
-    """The ranges beside a weights file whose tensors have this hash; None where there are none.
+def read_ranges(weights: Path, sha256: str) -> ActivationRanges:
+    """The ranges beside a weights file whose tensors have this hash.
 
-    WeightsError when they are damaged, or were made for other weights.
+    RangesError when there are none, or they are damaged or were made for other weights.
     """
     path = ranges_path(weights)
-    if not path.is_file():
-        return None
     remedy = f"make it with 'livepose quantise --weights {weights}', or use --precision f32"
+    if not is_file(path):
+        raise RangesError(f"precision int8 needs {path.name} beside {weights.name}; {remedy}")
     try:
         ranges = _parsed(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise WeightsError(
-            f"{path} is no readable file of INT8 ranges ({error!r}); {remedy}"
-        ) from None
+        reason = f"{path} is no readable file of INT8 ranges ({error!r})"
+        raise RangesError(f"{reason}; {remedy}") from None
     if not sha256 or ranges.weights_sha256 != sha256:
-        raise WeightsError(
+        raise RangesError(
             f"{path.name} was made for other weights (it says {ranges.weights_sha256[:12]}, "
             f"{weights.name} has {sha256[:12] or 'no hash'}); {remedy}"
         )
@@ -66,29 +69,26 @@ def read_ranges(weights: Path, sha256: str) -> ActivationRanges | None:
 
 
 def _parsed(document: Any) -> ActivationRanges:
-    if document["format"] != FORMAT:
-        raise ValueError(f"format {FORMAT!r} expected, got {document['format']!r}")
-    pairs = {
-        str(name): (float(low), float(high)) for name, (low, high) in document["ranges"].items()
-    }
-    for low, high in pairs.values():
+    if document["format"] != _FORMAT:
+        raise ValueError(f"format {_FORMAT!r} expected, got {document['format']!r}")
+    limits = {}
+    for name, (low, high) in document["ranges"].items():
         if not -math.inf < low <= 0 < high < math.inf:
             raise ValueError(f"a range has to hold 0, got {low} to {high}")
-    if not pairs:
+        limits[str(name)] = float(low), float(high)
+    if not limits:
         raise ValueError("it holds no ranges")
-    return ActivationRanges(str(document["weights_sha256"]), pairs, document["measured"])
+    return ActivationRanges(str(document["weights_sha256"]), limits, document["measured"])
 
 
 def write_ranges(path: Path, ranges: ActivationRanges) -> None:
     """Writes one range a line, so that a change can be read."""
     rows = [f"    {json.dumps(name)}: {json.dumps(pair)}" for name, pair in ranges.limits.items()]
-    head = {
-        "format": FORMAT,
+    document = {
+        "format": _FORMAT,
         "weights_sha256": ranges.weights_sha256,
         "measured": dict(ranges.measured),
+        "ranges": "@",
     }
-    text = json.dumps(head, indent=2).removesuffix("\n}")
-    text += ',\n  "ranges": {\n' + ",\n".join(rows) + "\n  }\n}\n"
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    text = json.dumps(document, indent=2).replace('"@"', "{\n" + ",\n".join(rows) + "\n  }")
+    path.write_text(text + "\n", encoding="utf-8")

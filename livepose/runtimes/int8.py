@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from livepose.errors import WeightsError
-from livepose.runtimes.openvino import openvino
+from livepose.runtimes.activation_ranges import RangesError
+from livepose.runtimes.openvino import ov
 
-ov = openvino()
 ops = ov.opset13
 
 INT8_VERSION = 1
@@ -52,14 +51,14 @@ def entering(convolution: Any) -> dict[str, Any]:
 def insert_ranges(model: Any, limits: Mapping[str, tuple[float, float]]) -> Any:
     """A copy of the graph with rounded weights, and with rounding where numbers enter.
 
-    ``limits`` are lowest and highest number that enters each convolution. WeightsError when one is
+    ``limits`` are lowest and highest number that enters each convolution. RangesError when one is
     not in the graph: the ranges belong to another network.
     """
     model = model.clone()
     layers = convolutions(model)
     missing = [name for name in limits if name not in layers]
     if missing:
-        raise WeightsError(
+        raise RangesError(
             f"{len(missing)} of {len(limits)} layers with INT8 ranges are not in this network "
             f"(first: {missing[0]}); make the ranges anew with 'livepose quantise'"
         )

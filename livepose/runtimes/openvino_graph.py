@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livepose.errors import WeightsError
-from livepose.runtimes.openvino import openvino
+from livepose.runtimes.openvino import ov
 from livepose.weights import Card
 
-ov = openvino()
 ops = ov.opset13
 
 BN_EPSILON = 1e-5

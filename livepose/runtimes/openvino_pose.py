@@ -14,31 +14,24 @@ from typing import Any
 import numpy as np
 
 from livepose.errors import WeightsError
-from livepose.runtimes.activation_ranges import ActivationRanges, ranges_path, read_ranges
+from livepose.runtimes.activation_ranges import read_ranges
 from livepose.runtimes.int8 import INT8_VERSION, insert_ranges
-from livepose.runtimes.openvino import (
-    StoredGraph,
-    bytes_in,
-    openvino,
-    read_model,
-)
+from livepose.runtimes.openvino import StoredGraph, bytes_in, ov, read_model
 from livepose.runtimes.openvino_graph import pose_graph
 from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, empty_heatmaps
 from livepose.runtimes.store import Store, content_hash
 from livepose.runtimes.verify import PROBES, probe_crops, require_agreement
-from livepose.settings import BEST_STEP_PX
 from livepose.weights import Card
 from livepose.weights.arrays import load_arrays
-from livepose.weights.card import size_of
-
-ov = openvino()
+from livepose.weights.card import is_third_party, size_of
 
 logger = logging.getLogger(__name__)
 
-GRAPH_VERSION = "6"
+GRAPH_VERSION = "7"
 """Raised when ``openvino_graph`` changes, so that no old graph is taken for it."""
 BATCH_SIZES = (1, 2, 3, 4, 8)
 """That may be compiled."""
+_PRECISE_CONVOLUTIONS, _PRECISE_TAIL = 2, 8
 
 
 class OpenVinoRuntime:
@@ -96,38 +89,47 @@ def parts_of(count: int, sizes: Collection[int]) -> list[int]:
     return parts
 
 
-class PoseNetwork:
-    """Our own weights as graphs for OpenVINO, and the right heatmaps of the probes.
+def open_openvino(path: Path, card: Card, precision: str) -> OpenVinoRuntime:
+    """A pose network, compiled; our own weights are checked against fp32 torch.
 
-    ``card`` may be that of another size of the input; those in ``BEST_STEP_PX`` share a graph.
+    DeviceError when it finds keypoints elsewhere than torch does. RangesError when INT8 was asked
+    for and there are no ranges for these weights. WeightsError when the file is of no use.
     """
+    if is_third_party(path):
+        model = _third_party_model(path, card)
+        free = bool(model.input(0).get_partial_shape()[0].is_dynamic)
+        return OpenVinoRuntime(StoredGraph(None, "", lambda: model), card, precision, free)
+    network = PoseNetwork(path, card)
+    runtime = OpenVinoRuntime(network.graph(precision), card, precision)
+    require_agreement(runtime, network.reference())
+    return runtime
+
+
+class PoseNetwork:
+    """Our own weights as graphs for OpenVINO at the card's size, and the probes' right heatmaps."""
 
     def __init__(self, path: Path, card: Card) -> None:
         self.path, self.card = path, card
-        self.store = Store(card.network, GRAPH_VERSION, ov.__version__, content_hash(path))
-        self._free = not any(side % BEST_STEP_PX for side in card.input_hw)
-        self._suffix = "" if self._free else f"-{size_of(card)}"
-        self.plain = StoredGraph(self.store, f"graph{self._suffix}", self._converted, half=True)
+        versions = GRAPH_VERSION, ov.__version__, size_of(card)
+        self.store = Store(card.network, content_hash(path), *versions)
+        self.plain = StoredGraph(self.store, "graph", self._converted, half=True)
 
     def graph(self, precision: str) -> StoredGraph:
-        """The graph that computes in this precision; WeightsError where INT8 has no ranges."""
+        """The graph that computes in this precision; RangesError where INT8 has no ranges."""
         if precision != "int8":
             return self.plain
-        ranges = required_ranges(self.path, self.card)
-        return StoredGraph(
-            self.store,
-            f"int8-{INT8_VERSION}-{ranges.digest}{self._suffix}",
-            lambda: insert_ranges(self.plain.model, ranges.limits),
-        )
+        ranges = read_ranges(self.path, self.card.sha256)
+        name = f"int8-{INT8_VERSION}-{ranges.digest}"
+        return StoredGraph(self.store, name, lambda: insert_ranges(self.plain.model, ranges.limits))
 
     def reference(self) -> Heatmaps:
         """Heatmaps of the probes, (4, K, H, W): torch's, or OpenVINO's in f32 without torch."""
-        by = "torch" if find_spec("torch") else "openvino"
-        name = f"probes-{by}-{size_of(self.card)}"
+        has_torch = find_spec("torch") is not None
+        name = "probes-torch" if has_torch else "probes-openvino"
         kept = self.store.read(name)
         if kept is not None:
             return np.frombuffer(kept, np.float32).reshape(empty_heatmaps(self.card, PROBES).shape)
-        if by == "torch":
+        if has_torch:
             from livepose.runtimes.torch import reference_heatmaps
             from livepose.weights import load_network
 
@@ -140,80 +142,52 @@ class PoseNetwork:
     def _converted(self) -> Any:
         logger.info("preparing the pose network for OpenVINO (only this once)")
         graph = pose_graph(load_arrays(self.path), self.card, self.path.name)
-        model = with_bytes_in(graph, self.card, 0)
-        if self._free:
-            model.reshape([-1, -1, -1, 3])
+        model = _with_bytes_in(graph, self.card, 0)
+        _keep_ends_precise(model)
         return model
 
 
-def open_own(path: Path, card: Card, precision: str) -> OpenVinoRuntime:
-    """Our own weights, compiled, and checked against fp32 torch.
+def _keep_ends_precise(model: Any) -> None:
+    """Marks the first and the last layers to stay in f32 under a bf16 hint, once it is saved.
 
-    DeviceError when it finds keypoints elsewhere than torch does. WeightsError when INT8 was asked
-    for and there are no ranges for these weights.
+    The stem and the heatmap layer are two hundredths of the work and a third of bf16's error.
     """
-    network = PoseNetwork(path, card)
-    runtime = OpenVinoRuntime(network.graph(precision), card, precision)
-    require_agreement(runtime, network.reference())
-    return runtime
-
-
-def required_ranges(path: Path, card: Card) -> ActivationRanges:
-    """The INT8 ranges of these weights; WeightsError where there are none."""
-    ranges = read_ranges(path, card.sha256)
-    if ranges is None:
-        raise WeightsError(
-            f"precision int8 needs {ranges_path(path).name} beside {path.name}; make it with "
-            f"'livepose quantise --weights {path}', or use --precision f32"
-        )
-    return ranges
-
-
-def open_third_party(path: Path, card: Card, precision: str) -> OpenVinoRuntime:
-    """Somebody else's ONNX or OpenVINO network, which takes normalised images (B, 3, h, w).
-
-    It is compiled at each start. The batch is left free if the network allows it, else it is 1.
-    With several outputs the first one of the right shape is taken. WeightsError when the file
-    cannot be read, or its shapes are not what its model config says.
-    """
-    model = _third_party_model(path, card)
-    free = bool(model.input(0).get_partial_shape()[0].is_dynamic)
-    return OpenVinoRuntime(StoredGraph(None, "", lambda: model), card, precision, free)
+    passive = ("Constant", "Parameter", "Result", "Convert")
+    layers = [node for node in model.get_ordered_ops() if node.get_type_name() not in passive]
+    at = [i for i, node in enumerate(layers) if node.get_type_name() == "Convolution"]
+    for node in layers[: at[_PRECISE_CONVOLUTIONS]] + layers[at[-1] - _PRECISE_TAIL :]:
+        node.get_rt_info()["precise_0"] = ""
 
 
 def _third_party_model(path: Path, card: Card) -> Any:
+    """Somebody else's ONNX or OpenVINO network, which takes normalised images (B, 3, h, w).
+
+    The batch is left free if the network allows it, else it is 1; of several outputs the first of
+    the right shape is taken. WeightsError when its shapes are not what its model config says.
+    """
     model = read_model(path)
     if len(model.inputs) != 1:
         raise WeightsError(f"{path.name} has {len(model.inputs)} inputs; one was expected")
-    failure: Exception | None = None
+    takes = model.input(0).get_partial_shape()
+    wanted = [card.keypoints, *card.heatmap_hw]
     for batch in (-1, 1):
         try:
             model.reshape([batch, 3, *card.input_hw])
-            return with_bytes_in(model, card, _heatmap_output(model, path, card))
-        except (RuntimeError, WeightsError) as error:
-            failure = error
-    if isinstance(failure, WeightsError):
-        raise failure
+        except RuntimeError:
+            continue
+        for index, output in enumerate(model.outputs):
+            shape = output.get_partial_shape()
+            if shape.rank.is_static and len(shape) == 4 and list(shape)[1:] == wanted:
+                return _with_bytes_in(model, card, index)
+    shapes = ", ".join(str(output.get_partial_shape()) for output in model.outputs)
     raise WeightsError(
-        f"{path.name} takes {model.input(0).get_partial_shape()}; its model config says "
-        f"images of 1x3x{size_of(card)}"
+        f"{path.name} takes {takes} and puts out {shapes}; {card.keypoints} heatmaps of "
+        f"{'x'.join(map(str, card.heatmap_hw))} for images of {size_of(card)} were expected (by "
+        "its model config, and --input)"
     )
 
 
-def _heatmap_output(model: Any, path: Path, card: Card) -> int:
-    shapes = [output.get_partial_shape() for output in model.outputs]
-    wanted = ov.PartialShape([-1, card.keypoints, *card.heatmap_hw])
-    for index, shape in enumerate(shapes):
-        if shape.rank.is_static and len(shape) == 4 and list(shape)[1:] == list(wanted)[1:]:
-            return index
-    rows, columns = card.heatmap_hw
-    raise WeightsError(
-        f"{path.name} puts out {', '.join(map(str, shapes))}; its model config says "
-        f"{card.keypoints} heatmaps of {rows}x{columns}"
-    )
-
-
-def with_bytes_in(model: Any, card: Card, output: int) -> Any:
+def _with_bytes_in(model: Any, card: Card, output: int) -> Any:
     """The network with normalisation before it, activation behind it, and that output alone."""
     for index, result in enumerate(model.get_results()):
         if index != output:

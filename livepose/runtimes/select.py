@@ -1,42 +1,38 @@
-"""Which runtime, on which device, in which precision; said in one line, never silently."""
+"""Which runtime, on which device, in which precision; said in one line, never silently.
+
+The way of a weights file: it is found, ``_candidates`` selects how it may run, the first one that
+opens and that ``verify`` finds right is taken.
+"""
 
 import logging
+import platform
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+import time
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from statistics import median
+from typing import NamedTuple
 
 from livepose.errors import DeviceError, UsageError, WeightsError
-from livepose.runtimes.activation_ranges import read_ranges
-from livepose.runtimes.automatic import open_automatic
+from livepose.runtimes.activation_ranges import RangesError, ranges_path, read_ranges
 from livepose.runtimes.protocol import Runtime
-from livepose.runtimes.verify import require_agreement
+from livepose.runtimes.store import Store, content_hash
+from livepose.runtimes.verify import probe_crops
 from livepose.settings import PRECISIONS, RUNTIMES
 from livepose.weights import Card, find_weights, read_card
 from livepose.weights.card import at_size, is_third_party, size_of
+from livepose.weights.manifest import BEST, find_known
+from livepose.weights.places import SUFFIX, cached_weights_folder
 
 logger = logging.getLogger(__name__)
 
-MISSING_CUDA = (
-    "install a CUDA build of torch and its driver, or use --device cpu ('livepose doctor' helps)"
-)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One way to run the network, and why it comes to mind."""
-
-    runtime: str
-    device: str
-    precision: str
-    why: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.runtime}, {self.device}, {self.precision}"
+MOST_MS = 0.75 * 1e3 / 25
+"""So long may the best weights take for one person: three quarters of a frame at 25 a second."""
+_ROUNDS = 7
 
 
 def open_runtime(
@@ -66,8 +62,7 @@ def open_runtime(
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     precision : {"auto", "f32", "bf16", "f16", "int8"}
     input_hw : (int, int), optional
-        Rows and columns of the input; None is the size of the weights. Another one is run by the
-        same weights, checked and timed like theirs.
+        Rows and columns of the input, where they are not those of the weights.
     offline : bool
         Whether nothing may be fetched; so too with LIVEPOSE_OFFLINE set.
 
@@ -81,163 +76,149 @@ def open_runtime(
         When a name is unknown, two wishes exclude each other, or the network does not bear the
         size.
     """
-    for what, asked, known in (
-        ("runtime", runtime, RUNTIMES),
-        ("precision", precision, PRECISIONS),
-    ):
-        if asked not in known:
-            raise UsageError(f"{what}: expected one of {', '.join(known)}, got {asked!r}")
+    for what, name, known in (("runtime", runtime, RUNTIMES), ("precision", precision, PRECISIONS)):
+        if name not in known:
+            raise UsageError(f"{what}: expected one of {', '.join(known)}, got {name!r}")
 
-    def open_one(path: Path) -> tuple[Runtime, str]:
-        return _open_weights(path, input_hw, runtime, device, precision)
+    def open_one(path: Path) -> Runtime:
+        return _open_first(path, input_hw, runtime, device, precision)
 
     if str(weights) == "auto":
-        wishes = f"{runtime}, {device}, {precision}, {cuda_devices()} GPUs"
-        wishes += "" if input_hw is None else f", {input_hw[0]}x{input_hw[1]}"
-        made, line = open_automatic(open_one, wishes)
-    else:
-        made, line = open_one(find_weights(str(weights), offline=offline))
-    logger.info(line)
-    return made
+        machine = platform.node(), str(cuda_devices())
+        return open_automatic(open_one, runtime, device, precision, str(input_hw), *machine)
+    return open_one(find_weights(str(weights), offline=offline))
 
 
-def _open_weights(
-    path: Path, input_hw: tuple[int, int] | None, runtime: str, device: str, precision: str
-) -> tuple[Runtime, str]:
-    """The first candidate that works, and the line that tells what it is."""
+def open_automatic(open_one: Callable[[Path], Runtime], *asked: str) -> Runtime:
+    """The best weights where they are here and quick enough, else the embedded ones; says which.
+
+    Their time is measured once, and kept for what was ``asked``.
+    """
+    best, embedded = automatic_files()
+    why = "better ones come by 'livepose weights fetch best'"
+    if best.is_file():
+        open_best = cache(lambda: open_one(best))
+        try:
+            kept = Store("speed", content_hash(best), *asked)
+            took_ms = kept.fact("ms a person", lambda: _person_ms(open_best()))
+            if took_ms <= MOST_MS:
+                results = known.results if (known := find_known(BEST)) else ""
+                logger.info(f"weights: {BEST} ({results}; {took_ms:.1f} ms a person)")
+                return open_best()
+            why = f"{BEST} would take {took_ms:.1f} ms a person, over {MOST_MS:g}"
+        except (WeightsError, DeviceError) as error:
+            why = f"not {BEST}: {error}"
+    logger.info(f"weights: {embedded.stem}, embedded ({_measured_ap(embedded)}); {why}")
+    return open_one(embedded)
+
+
+def automatic_files() -> list[Path]:
+    """The best weights, which need not be here, and the embedded ones."""
+    return [cached_weights_folder() / (BEST + SUFFIX), find_weights("default")]
+
+
+def _person_ms(runtime: Runtime) -> float:
+    """Milliseconds for one crop, the median of a few."""
+    logger.info(f"timing {BEST} (only this once)")
+    crop, took_ms = probe_crops(runtime.card)[:1], []
+    for _ in range(1 + _ROUNDS):
+        start_s = time.perf_counter()
+        runtime(crop)
+        took_ms.append(1e3 * (time.perf_counter() - start_s))
+    return round(median(took_ms[1:]), 2)
+
+
+def _measured_ap(path: Path) -> str:
+    """``AP 34.6 on 984 people``, as it was measured with the ranges beside the weights."""
+    try:
+        measured = read_ranges(path, read_card(path).sha256).measured
+        return f"AP {measured['ap_f32']:.1f} on {measured['people']} people"
+    except (WeightsError, LookupError):
+        return "AP not measured"
+
+
+class Candidate(NamedTuple):
+    """One way to run the network, and why it comes to mind."""
+
+    runtime: str
+    device: str
+    precision: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return ", ".join(self[:3])
+
+
+def _candidates(path: Path, runtime: str, device: str, precision: str) -> list[Candidate]:
+    """Ways to run these weights that fit what was asked for, best first; one at least."""
+    place, own, any_precision = check_device(device), not is_third_party(path), precision == "auto"
+    on_cpu = place in ("auto", "cpu")
+    gpu, why = ("", "") if on_cpu else (place, "")
+    if place == "auto" and runtime != "openvino" and cuda_devices():
+        gpu, why = "cuda:0", "a CUDA GPU is there"
+    ways: list[Candidate] = []
+    if gpu and own and precision != "int8":
+        usual = "f32" if gpu == "mps" else "f16"
+        ways.append(Candidate("torch", gpu, usual if any_precision else precision, why))
+    if on_cpu:
+        quick = () if runtime == "torch" else quick_precisions()
+        if own and (precision == "int8" or ("int8" in quick and ranges_path(path).is_file())):
+            ways.append(Candidate("openvino", "cpu", "int8", "the processor has VNNI"))
+        # There is no torch network to check others' bf16 against, and some do not bear it.
+        if "bf16" in quick and (own or not any_precision):
+            ways.append(Candidate("openvino", "cpu", "bf16", "the processor has bf16"))
+        ways.append(Candidate("openvino", "cpu", "f32"))
+        if own:
+            slowly = "bf16" if (runtime, precision) == ("torch", "bf16") else "f32"
+            why = "OpenVINO does not run" if runtime == "auto" else ""
+            ways.append(Candidate("torch", "cpu", slowly, why))
+    fitting = [way for way in ways if runtime in ("auto", way.runtime)]
+    fitting = [way for way in fitting if precision in ("auto", way.precision)]
+    if not fitting and precision == "bf16" and on_cpu:
+        raise DeviceError("precision bf16 was asked for, and this processor has none; use f32")
+    if not fitting:
+        raise UsageError(
+            f"{path.name} does not run on runtime {runtime}, device {device} in {precision}: "
+            "openvino is for the cpu, in int8, bf16 or f32; torch is for livepose's own weights, "
+            "in f32 or bf16, and on GPUs in f16 as well; others' files bear no int8"
+        )
+    return fitting
+
+
+def _open_first(path: Path, input_hw: tuple[int, int] | None, *asked: str) -> Runtime:
+    """The first candidate that works."""
     own = read_card(path)
     card = at_size(own, input_hw)
-    if is_third_party(path):
-        candidates = _third_party_candidates(runtime, device, precision)
-    else:
-        candidates = _candidates(runtime, device, precision, partial(_has_int8, path, card))
-    # The next one is thought of only when it is needed: finding it out may take time.
-    candidate = next(candidates)
-    while True:
-        try:
-            made = _open(path, card, candidate)
-            break
-        except DeviceError as error:
-            following = next(candidates, None)
-            if following is None:
-                raise
-            logger.warning(f"pose: not {candidate}: {error}")
-            candidate = following
-    why = f" ({candidate.why})" if candidate.why else ""
     made_for = "" if card == own else f", made and measured for {size_of(own)}"
-    return made, (
-        f"pose: {card.network} {size_of(card)} ({path.name}{made_for}) on {candidate}{why}"
-    )
+    title = f"{card.network} {size_of(card)} ({path.name}{made_for})"
+    *others, last = _candidates(path, *asked)
+    for way in others:
+        try:
+            return _open(path, card, way, title)
+        except (DeviceError, RangesError) as error:
+            logger.warning(f"pose: not {way}: {error}")
+    return _open(path, card, last, title)
 
 
-def _candidates(
-    runtime: str, device: str, precision: str, has_int8: Callable[[], bool]
-) -> Iterator[Candidate]:
-    """Ways to run our own weights, best first, that fit what was asked for."""
-    place = check_device(device)
-    on_cpu, why = place in ("auto", "cpu"), ""
-    if runtime == "openvino" and not on_cpu:
-        raise UsageError(f"runtime openvino runs on the cpu, not on {place}")
-    if precision == "int8" and (runtime == "torch" or not on_cpu):
-        raise UsageError("precision int8 runs on openvino on the cpu; leave out the rest")
-    if place == "auto" and runtime != "openvino" and precision != "int8" and cuda_devices():
-        place, why = "cuda:0", "a CUDA GPU is there"
-    if place not in ("auto", "cpu"):
-        usual = "f16" if place.startswith("cuda") else "f32"
-        yield Candidate("torch", place, usual if precision == "auto" else precision, why)
-    if on_cpu and runtime == "torch":
-        yield Candidate("torch", "cpu", "f32" if precision == "auto" else precision)
-    elif on_cpu:
-        reason = "no CUDA GPU here" if place == "auto" else ""
-        yield from _on_cpu(precision, runtime, reason, has_int8)
+def _open(path: Path, card: Card, way: Candidate, title: str) -> Runtime:
+    """The network run this way; it was seen to find people where it should, and is told of."""
+    made: Runtime
+    if way.runtime == "torch":
+        _require_torch("runtime torch")
+        from livepose.runtimes.torch import open_torch
 
-
-def _on_cpu(
-    precision: str, runtime: str, reason: str, has_int8: Callable[[], bool]
-) -> Iterator[Candidate]:
-    if precision == "f16":
-        raise UsageError("precision f16 is for GPUs; use bf16 or f32 on the cpu")
-    if precision == "int8":
-        yield Candidate("openvino", "cpu", "int8")
-        return
-    quick = quick_precisions()
-    if precision == "bf16" and "bf16" not in quick:
-        raise DeviceError("precision bf16 was asked for, and this processor has none; use f32")
-    if precision == "auto" and "int8" in quick and has_int8():
-        yield Candidate("openvino", "cpu", "int8", _also(reason, "the processor has VNNI"))
-    if "bf16" in quick and precision != "f32":
-        yield Candidate("openvino", "cpu", "bf16", _also(reason, "the processor has bf16"))
-    if precision != "bf16":
-        yield Candidate("openvino", "cpu", "f32", reason)
-    if runtime == "auto":
-        usual = "f32" if precision == "auto" else precision
-        yield Candidate("torch", "cpu", usual, _also(reason, "OpenVINO does not run"))
-
-
-def _also(reason: str, more: str) -> str:
-    return "; ".join(part for part in (reason, more) if part)
-
-
-def _has_int8(path: Path, card: Card) -> bool:
-    """Whether there are INT8 ranges for these weights."""
-    try:
-        return read_ranges(path, card.sha256) is not None
-    except WeightsError as error:
-        logger.warning(f"pose: not int8: {error}")
-        return False
-
-
-def _third_party_candidates(runtime: str, device: str, precision: str) -> Iterator[Candidate]:
-    if runtime == "torch" or device not in ("auto", "cpu"):
-        raise UsageError(
-            f"ONNX and OpenVINO files run on openvino on the cpu, not on {runtime}, {device}"
-        )
-    if precision == "int8":
-        raise UsageError(
-            "precision int8 is for livepose's own weights; an ONNX or OpenVINO file that is "
-            "quantised already runs as it is"
-        )
-    # There is no torch network to check bf16 against, and some networks do not bear it.
-    usual = "f32" if precision == "auto" else precision
-    yield from _on_cpu(usual, "openvino", "", lambda: False)
-
-
-def _open(path: Path, card: Card, candidate: Candidate) -> Runtime:
-    if candidate.runtime == "openvino":
-        return _open_openvino(path, card, candidate.precision)
-    _require_torch("runtime torch")
-    from livepose.runtimes.torch import TorchRuntime, reference_heatmaps
-    from livepose.weights import load_network
-
-    network, _ = load_network(path)
-    made = TorchRuntime(network, card, candidate.device, candidate.precision)
-    if (made.device, made.precision) != ("cpu", "f32"):
-        require_agreement(made, reference_heatmaps(network, card))
+        made = open_torch(path, card, way.device, way.precision)
+    else:
+        try:
+            from livepose.runtimes.openvino_pose import open_openvino
+        except ImportError as error:
+            raise DeviceError(
+                f"OpenVINO cannot be imported ({error}); install it with 'pip install openvino', "
+                "or use --runtime torch"
+            ) from None
+        made = open_openvino(path, card, way.precision)
+    logger.info(f"pose: {title} on {way}" + (f" ({way.why})" if way.why else ""))
     return made
-
-
-def _open_openvino(path: Path, card: Card, precision: str) -> Runtime:
-    pose, is_own = _openvino_pose(), not is_third_party(path)
-    try:
-        made: Runtime = (pose.open_own if is_own else pose.open_third_party)(path, card, precision)
-        return made
-    except WeightsError:
-        if is_own or card == read_card(path):
-            raise
-        raise UsageError(
-            f"--input: {path.name} does not run at {size_of(card)}; it is an export of one size"
-        ) from None
-
-
-def _openvino_pose() -> ModuleType:
-    try:
-        from livepose.runtimes import openvino_pose
-    except ImportError as error:
-        raise DeviceError(
-            f"OpenVINO cannot be imported ({error}); install it with 'pip install openvino', or "
-            "use --runtime torch"
-        ) from None
-    return openvino_pose
 
 
 def quick_precisions() -> tuple[str, ...]:
@@ -257,49 +238,44 @@ def check_device(device: str) -> str:
     """
     if device in ("auto", "cpu"):
         return device
-    if device == "mps":
-        _require_torch("device mps")
-        import torch
-
-        if not torch.backends.mps.is_available():
-            raise DeviceError("device mps was asked for and is not there; use --device cpu")
-        return device
-    kind, colon, number = device.partition(":")
-    if kind != "cuda" or (colon and not (number.isascii() and number.isdigit())):
+    if not re.fullmatch(r"mps|cuda(:[0-9]+)?", device):
         raise UsageError(f"device: expected auto, cpu, cuda, cuda:N or mps, got {device!r}")
     _require_torch(f"device {device}")
-    found = cuda_devices()
-    if found == 0:
-        raise DeviceError(f"CUDA was asked for, and torch sees no CUDA GPU here; {MISSING_CUDA}")
-    if int(number or 0) >= found:
-        last = f"cuda:{found - 1}" if found > 1 else "cuda:0 only"
-        raise DeviceError(f"device {device} was asked for, and the GPUs here end at {last}")
-    return f"cuda:{int(number or 0)}"
+    index = int(device.partition(":")[2] or 0)
+    if device == "mps":
+        import torch
 
-
-def has_torch() -> bool:
-    """Whether torch is installed; it is not loaded."""
-    return "torch" in sys.modules or find_spec("torch") is not None
+        found, place = int(torch.backends.mps.is_available()), device
+    else:
+        found, place = cuda_devices(), f"cuda:{index}"
+    if index >= found:
+        raise DeviceError(
+            f"device {device} was asked for, and torch sees {found} such GPUs here; install a "
+            "build of torch and a driver for it ('livepose doctor' helps), or use --device cpu"
+        )
+    return place
 
 
 def _require_torch(what: str) -> None:
-    if not has_torch():
+    if not _has_torch():
         raise DeviceError(
             f"{what} needs torch, which is not installed; install it with "
             "pip install 'livepose[torch]'"
         )
 
 
+def _has_torch() -> bool:
+    return "torch" in sys.modules or find_spec("torch") is not None
+
+
 def cuda_devices() -> int:
-    """CUDA GPUs that torch can use; torch is loaded only where a driver is."""
-    if not has_torch() or ("torch" not in sys.modules and not _driver_is_there()):
+    """CUDA GPUs that torch can use; torch, which takes seconds, is loaded only with a driver."""
+    marks = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-ctrl")
+    has_driver = sys.platform == "win32" or shutil.which("nvidia-smi")
+    if not _has_torch() or not (
+        has_driver or "torch" in sys.modules or any(Path(mark).exists() for mark in marks)
+    ):
         return 0
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-def _driver_is_there() -> bool:
-    marks = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-ctrl")
-    windows = sys.platform == "win32"
-    return windows or bool(shutil.which("nvidia-smi")) or any(Path(m).exists() for m in marks)

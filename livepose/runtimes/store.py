@@ -8,8 +8,7 @@ temporary files; where nothing can, the network is converted and compiled at eac
 import hashlib
 import json
 import logging
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -19,9 +18,8 @@ from livepose.errors import WeightsError
 from livepose.kept import read_kept, temporary_folder, write_kept
 from livepose.weights.places import cache_folder
 
-KEPT_NETWORKS, KEPT_COMPILED = 8, 12
-COMPILED = ".blob"
-PROPERTIES = "facts.json"
+KEPT_FILES = 64
+"""So many are kept, those used last: a network has about ten, of up to 100 MB each."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,12 +36,11 @@ def content_hash(path: Path) -> str:
 class Store:
     """The folder of one network, called ``name`` for people.
 
-    ``depends_on`` is whatever the converted network depends on: the hash of its file, versions.
+    ``depends_on`` is whatever is kept depends on: the hash of the network's file, versions.
     """
 
     def __init__(self, name: str, *depends_on: str) -> None:
-        digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
-        self._place = Path("networks") / f"{name}-{digest[:20]}"
+        self._place = Path("networks") / f"{name}-{_digest(*depends_on)}"
         self.folder = cache_folder() / self._place
 
     def read(self, name: str) -> memoryview | None:
@@ -62,24 +59,24 @@ class Store:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 write_kept(folder / name, content)
-                _prune(folder)
             except OSError as error:
-                say_unkept(str(folder.parent.parent), error.strerror or str(error))
-            else:
-                return
+                _say_unkept(folder.parent.parent, error.strerror or str(error))
+                continue
+            with suppress(OSError):  # another process was quicker
+                files = sorted(folder.parent.glob("*/*"), key=lambda path: path.stat().st_mtime)
+                for path in files[:-KEPT_FILES]:
+                    path.unlink()
+            return
 
     def fact(self, name: str, find_out: Callable[[], Any]) -> Any:
         """A small fact about the network, as JSON has it: found out once, then kept."""
-        properties = self._properties()
-        if name not in properties:
-            found = find_out()
-            properties = {**self._properties(), name: found}
-            self.write(PROPERTIES, json.dumps(properties).encode())
-        return properties[name]
-
-    def _properties(self) -> dict[str, Any]:
-        content = self.read(PROPERTIES)
-        return {} if content is None else dict(json.loads(bytes(content)))
+        file = f"{_digest(name)}.json"
+        kept = self.read(file)
+        if kept is None:
+            found = json.dumps(find_out()).encode()
+            self.write(file, found)
+            return json.loads(found)
+        return json.loads(bytes(kept))
 
     def _folders(self) -> Iterator[Path]:
         """Where a file may be: in the cache, and where that cannot be written elsewhere."""
@@ -88,25 +85,12 @@ class Store:
             yield temporary_folder() / self._place
 
 
-def _prune(folder: Path) -> None:
-    folder.touch()
-    for path in _oldest(folder.glob(f"*{COMPILED}"), KEPT_COMPILED):
-        path.unlink(missing_ok=True)
-    for unused in _oldest(folder.parent.iterdir(), KEPT_NETWORKS):
-        shutil.rmtree(unused, ignore_errors=True)
-
-
-def _oldest(paths: Iterable[Path], kept: int) -> list[Path]:
-    """All but those used last."""
-    times: list[tuple[float, Path]] = []
-    for path in paths:
-        with suppress(OSError):  # another process was quicker
-            times.append((path.stat().st_mtime, path))
-    return [path for _, path in sorted(times, reverse=True)[kept:]]
+def _digest(*words: str) -> str:
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:20]
 
 
 @cache
-def say_unkept(folder: str, reason: str) -> None:
+def _say_unkept(folder: Path, reason: str) -> None:
     """Says once that a later start may have to convert everything again."""
     logger.warning(
         f"{folder} cannot be written ({reason}): converted networks go among temporary files; set "

@@ -3,19 +3,20 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from livepose.errors import DeviceError, UsageError
+from livepose.errors import DeviceError
 from livepose.networks.folding import fold_batch_norms
 from livepose.runtimes.protocol import Crops, Heatmaps, checked_crops, empty_heatmaps
-from livepose.runtimes.verify import probe_crops
-from livepose.weights import Card
+from livepose.runtimes.verify import probe_crops, require_agreement
+from livepose.weights import Card, load_network
 
-DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
-FULL = ("out of memory", "alloc_failed")
+_DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+_FULL = ("out of memory", "alloc_failed")
 """torch has a class for full memory of its own alone; cuBLAS, cuDNN and Apple's report in words."""
 
 
@@ -56,12 +57,10 @@ class TorchRuntime:
     name = "torch"
 
     def __init__(self, network: nn.Module, card: Card, device: str, precision: str = "f32") -> None:
-        if device == "cpu" and precision == "f16":
-            raise UsageError("torch has no quick f16 on the cpu; use --precision f32 or a GPU")
         self.card, self.device, self.precision = card, device, precision
         with device_errors(device, "while loading"):
             graph = PoseGraph(fold_batch_norms(network), card).eval().requires_grad_(False)
-            self.graph = graph.to(torch.device(device), DTYPES[precision])
+            self.graph = graph.to(torch.device(device), _DTYPES[precision])
             if device != "mps":  # where that layout gave wrong numbers in several versions of torch
                 for weights in (one for one in graph.parameters() if one.dim() == 4):
                     weights.data = weights.data.contiguous(memory_format=torch.channels_last)
@@ -83,6 +82,20 @@ class TorchRuntime:
             self(np.zeros((count, *self.card.input_hw, 3), np.uint8))
 
 
+def open_torch(path: Path, card: Card, device: str, precision: str) -> TorchRuntime:
+    """Our own weights on a device; DeviceError where they find other keypoints than on the CPU."""
+    network, _ = load_network(path)
+    made = TorchRuntime(network, card, device, precision)
+    if (made.device, made.precision) != ("cpu", "f32"):
+        require_agreement(made, reference_heatmaps(network, card))
+    return made
+
+
+def reference_heatmaps(network: nn.Module, card: Card) -> Heatmaps:
+    """What torch on the CPU in f32 says to the probes of ``verify``."""
+    return TorchRuntime(network, card, "cpu")(probe_crops(card))
+
+
 @contextmanager
 def device_errors(device: str, doing: str) -> Iterator[None]:
     """Turns what torch raises of a GPU into ``DeviceError``; ``doing`` follows "failed"."""
@@ -91,15 +104,10 @@ def device_errors(device: str, doing: str) -> Iterator[None]:
     except RuntimeError as error:
         if device == "cpu":
             raise
-        reason = str(error).splitlines()[0]
-        if any(word in str(error).lower() for word in FULL):
+        if any(word in str(error).lower() for word in _FULL):
             raise DeviceError(
                 f"{device} ran out of memory {doing}; lower --max-people, close what else runs on "
                 "it, or use --device cpu"
             ) from None
+        reason = str(error).splitlines()[0]
         raise DeviceError(f"{device} failed {doing}: {reason}; use --device cpu") from error
-
-
-def reference_heatmaps(network: nn.Module, card: Card) -> Heatmaps:
-    """What torch on the CPU in f32 says to the probes of ``verify``."""
-    return TorchRuntime(network, card, "cpu")(probe_crops(card))

@@ -95,7 +95,7 @@ def test_a_larger_input_is_compiled_beside_and_used_when_it_is_there(own_file, c
             assert go_on.wait(30)
             return inner.compile_model(*what)
 
-    assert detector.engine._shapes._graph.model
+    assert detector.engine.graph.model
     shutil.rmtree(cache / "networks")  # the graph is at hand; nothing compiled is to be found
     monkeypatch.setattr(openvino, "core", Slow)
     assert detector.both_scales(IMAGE, wait=False) is None

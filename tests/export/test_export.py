@@ -14,7 +14,7 @@ from livepose.cli import main
 from livepose.errors import UsageError
 from livepose.export import export, files
 from livepose.pipeline import PosePipeline
-from livepose.runtimes.openvino import openvino
+from livepose.runtimes.openvino import ov
 from livepose.runtimes.torch import reference_heatmaps
 from livepose.runtimes.verify import people, probe_crops
 from livepose.weights import find_weights, load_network, read_card
@@ -90,7 +90,7 @@ def test_the_other_forms_agree_and_carry_the_card(
     path = tmp_path / name
     assert export(kind, path, half=half) <= files.LIMIT_PX
     if kind == "openvino":
-        model = openvino().Core().read_model(path)
+        model = ov.Core().read_model(path)
         assert model.get_rt_info(["livepose", "input_hw"]).value == "128x96"
         assert {one.name for one in tmp_path.iterdir()} == {"pose.xml", "pose.bin"}
         return

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from livepose.runtimes import store as stores
-from livepose.runtimes.store import KEPT_COMPILED, KEPT_NETWORKS, Store
+from livepose.runtimes.store import KEPT_FILES, Store
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LIVEPOSE_CACHE", str(tmp_path / "cache"))
-    stores.say_unkept.cache_clear()
+    stores._say_unkept.cache_clear()
     return tmp_path / "cache"
 
 
@@ -44,17 +44,16 @@ def test_no_change_of_a_kept_file_is_believed() -> None:
         assert store.read("blob") is None
 
 
-def test_only_what_was_used_last_is_kept(cache: Path) -> None:
-    for number in range(KEPT_NETWORKS + 3):
-        Store("pose", str(number)).write("graph", b"")
-    assert len(list((cache / "networks").iterdir())) == KEPT_NETWORKS
-    store = Store("pose", "last")
-    for number in range(KEPT_COMPILED + 5):
-        store.write(f"{number}.blob", b"")
-        os.utime(store.folder / f"{number}.blob", (number, number))
-    store.write("graph", b"")
-    left = {path.name for path in store.folder.glob("*.blob")}
-    assert left == {f"{n}.blob" for n in range(5, KEPT_COMPILED + 5)}
+def test_only_what_was_used_last_is_kept() -> None:
+    first, second = Store("pose", "1"), Store("pose", "2")
+    for number in range(KEPT_FILES + 3):
+        store = (first, second)[number % 2]
+        store.write(str(number), b"content")
+        os.utime(store.folder / str(number), (number, number))
+    assert first.read("4")
+    second.write("last", b"content")
+    left = {path.name for path in first.folder.parent.glob("*/*")}
+    assert left == {"last", "4", *(str(number) for number in range(5, KEPT_FILES + 3))}
 
 
 def test_where_the_cache_cannot_be_written_temporary_files_are_kept_and_that_is_said_once(
@@ -73,12 +72,12 @@ def test_where_the_cache_cannot_be_written_temporary_files_are_kept_and_that_is_
 
 TWO_STARTS = """
 import sys
-from livepose.runtimes.store import KEPT_NETWORKS, Store
-for number in range(60):
-    store = Store("pose", str(number % (KEPT_NETWORKS + 2)))
-    store.write("graph", b"content")
+from livepose.runtimes.store import KEPT_FILES, Store
+for number in range(KEPT_FILES + 10):
+    store = Store("pose", str(number % 9))
+    store.write(str(number), b"content")
     assert store.fact("ms", lambda: 1.5) == 1.5
-    found = store.read("graph")
+    found = store.read(str(number))
     assert found is None or bytes(found) == b"content"
 """
 
@@ -88,4 +87,4 @@ def test_processes_that_start_at_once_share_an_empty_cache(cache: Path) -> None:
     starts = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     said = [start.communicate(timeout=60)[1] for start in starts]
     assert said == [b"", b""]
-    assert len(list((cache / "networks").iterdir())) <= KEPT_NETWORKS + 1
+    assert len(list((cache / "networks").glob("*/*"))) <= KEPT_FILES + 1

@@ -15,14 +15,14 @@ from livepose.cli import main
 from livepose.errors import UsageError, WeightsError
 from livepose.heatmaps import decode
 from livepose.runtimes import open_runtime
-from livepose.runtimes.openvino import openvino
+from livepose.runtimes.openvino import ov
 
 Photographs = Callable[[tuple[int, int]], NDArray[np.uint8]]
 
 
 def plain(path: Path, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The file's own network, one normalised image at a time, by nothing but OpenVINO."""
-    core = openvino().Core()
+    core = ov.Core()
     options = {"INFERENCE_PRECISION_HINT": "f32"}
     network = core.compile_model(core.read_model(path), "CPU", options)
     mean, std = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
@@ -91,7 +91,7 @@ def test_an_onnx_network_runs_with_its_colour_normalisation_and_activation(
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ('input = "128x96"\nskeleton = "mpii16"', r"its model config says 16 heatmaps of 32x24"),
+        ('input = "128x96"\nskeleton = "mpii16"', r"; 16 heatmaps of 32x24 for images of 128x96"),
         ("", "lacks the size"),
     ],
 )
@@ -119,8 +119,8 @@ def test_a_damaged_network_ends_in_one_sentence(
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({"device": "cuda"}, "run on openvino on the cpu"),
-        ({"precision": "int8"}, "precision int8 is for livepose's own weights"),
+        ({"runtime": "torch"}, "torch is for livepose's own weights"),
+        ({"precision": "int8"}, "others' files bear no int8"),
     ],
 )
 def test_foreign_networks_run_in_openvino_only(
