@@ -57,7 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (0 done ... 130 Ctrl-C)."""
     words = list(sys.argv[1:] if argv is None else argv)
     _fill_closed_streams()
-    return guarded(lambda: _dispatch(words))
+
+    def run() -> int | None:
+        given = given_by(words)
+        code: int | None = given.run(given)
+        return code
+
+    return guarded(run)
 
 
 def program() -> None:
@@ -116,12 +122,6 @@ def _require_folder() -> None:
     except OSError as error:
         why = f"the working directory cannot be used ({error.strerror})"
         raise UsageError(f"{why}; change to another folder") from error
-
-
-def _dispatch(words: list[str]) -> int | None:
-    given = given_by(words)
-    code: int | None = given.run(given)
-    return code
 
 
 def given_by(words: list[str]) -> Namespace:

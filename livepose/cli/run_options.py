@@ -122,13 +122,6 @@ class SourceOptions:
         """Every source, as it was written."""
         return getattr(self, self.kind) if self.kind else ()
 
-    def each(self) -> "list[SourceOptions]":
-        """One source at a time; all images together are one."""
-        if self.kind == "image":
-            return [self]
-        lone: list[dict[str, Any]] = [{self.kind: (one,)} for one in self.named()]
-        return [replace(self, **one) for one in lone]
-
     def files(self) -> list[str]:
         """Every file that is read: of that name, in that folder, or meant by that pattern."""
         patterns = [f"{escape(one)}/*" if is_folder(one) else one for one in self.named()]
@@ -300,13 +293,19 @@ class RunOptions:
     benchmark: BenchmarkOptions = BenchmarkOptions()
 
     def each(self) -> "list[RunOptions]":
-        """Those of each source: of several, outputs and ports are numbered."""
-        each = self.sources.each()
-        if len(each) < 2:
+        """Those of each source: of several, outputs and ports are numbered; images are one."""
+        sources, kind = self.sources, self.sources.kind
+        if kind == "image" or len(sources.named()) < 2:
             return [self]
+        lone: list[Any] = [{kind: (one,)} for one in sources.named()]
         return [
-            replace(self, sources=one, outputs=self.outputs.numbered(n), live=self.live.numbered(n))
-            for n, one in enumerate(each, 1)
+            replace(
+                self,
+                sources=replace(sources, **one),
+                outputs=self.outputs.numbered(number),
+                live=self.live.numbered(number),
+            )
+            for number, one in enumerate(lone, 1)
         ]
 
     def wants_window(self, live: bool = False) -> bool:

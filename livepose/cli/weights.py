@@ -107,21 +107,15 @@ def _fetch(
         help="a name of 'livepose weights list', best, or hf://OWNER/REPO/FILE", flag="name"
     ),
 ) -> None:
-    from livepose.weights.fetching import fetch, fetch_from_hub
-
-    if name.startswith(HUB):
-        path = fetch_from_hub(name)
-        use = f"--weights {name}" if path.suffix == SUFFIX else f"'livepose weights import {name}'"
-        logger.info(f"{path} is here; use it with {use}")
-        return
     from livepose.cli.progress import download_bar
     from livepose.weights import find_weights, import_checkpoint
+    from livepose.weights.fetching import fetch
     from livepose.weights.manifest import find_known
     from livepose.weights.places import cached_weights_folder
 
     known = find_known(name)
     if known is None:
-        logger.info(f"{find_weights(name)} is here already")
+        logger.info(f"{find_weights(name)} is here; use it with --weights {name}")
         return
     with download_bar(known.name) if known.url else nullcontext() as progress:
         path = fetch(known, progress)

@@ -100,11 +100,11 @@ def test_files_are_imported_into_the_cache_and_those_of_the_hub_are_brought_in(
     official: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     here = {"hf://a/b/net_256x192.pth": official, "hf://a/b/mine.safetensors": saved(tmp_path)}
-    monkeypatch.setattr(fetching, "fetch_from_hub", here.__getitem__)
+    monkeypatch.setattr(fetching, "fetch_from_hub", lambda address, **_: here[address])
     assert run("import", "hf://a/b/net_256x192.pth", "--family", "simple-baseline") == 0
     assert (cache / "weights" / "net_256x192.safetensors").is_file()
     assert "resnet50, 256x192, 17 keypoints" in said[-1] and "--weights net_256x192" in said[-1]
     assert run("fetch", "hf://a/b/mine.safetensors") == 0
     assert "use it with --weights hf://a/b/mine.safetensors" in said[-1]
-    assert run("fetch", "hf://a/b/net_256x192.pth") == 0
-    assert "'livepose weights import hf://a/b/net_256x192.pth'" in said[-1]
+    with pytest.raises(WeightsError, match="livepose weights import"):
+        run("fetch", "hf://a/b/net_256x192.pth")
