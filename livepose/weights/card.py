@@ -225,7 +225,8 @@ def is_third_party(path: Path) -> bool:
     return path.suffix.lower() != SUFFIX
 
 
-_CONFIG = _PARSERS.keys() - {"network", "input_hw", "keypoints", "sha256"} | {"input"}
+_NOT_CONFIGURED = ("network", "input_hw", "keypoints", "sha256")
+_CONFIG = {"input": parse_size} | {n: p for n, p in _PARSERS.items() if n not in _NOT_CONFIGURED}
 """What the file beside a third party's network may say."""
 
 
@@ -246,12 +247,11 @@ def _read_model_config(network_path: Path) -> Card:
         }
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WeightsError(f"{path} is not readable TOML: {error}") from None
-    if unknown := told.keys() - _CONFIG:
-        known = ", ".join(sorted(_CONFIG))
-        raise WeightsError(f"{path} has an entry {min(unknown)!r}; known are {known}")
+    if unknown := [name for name in told if name not in _CONFIG]:
+        raise WeightsError(f"{path} has an entry {unknown[0]!r}; known are {', '.join(_CONFIG)}")
     if "input" not in told:
         raise WeightsError(f'{path} lacks the size of the crop, for instance input = "128x96"')
-    values = _parsed(told, {"input": parse_size, **_PARSERS}, str(path))
+    values = _parsed(told, _CONFIG, str(path))
     skeleton = values.get("skeleton", "coco17")
     if skeleton.endswith(".toml"):  # a relative name counts from the folder of the model config
         skeleton = str(path.parent / skeleton)
