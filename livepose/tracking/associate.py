@@ -46,14 +46,31 @@ def assign(likeness: Floats, least: float) -> tuple[Rows, Rows]:
     return rows[kept].astype(np.int64), columns[kept].astype(np.int64)
 
 
-def nested(first_xyxy: Boxes, second_xyxy: Boxes) -> Floats:
-    """Part of the smaller box that lies in the larger one, (P, Q)."""
-    return np.maximum(
-        boxes.inside(first_xyxy, second_xyxy), boxes.inside(second_xyxy, first_xyxy).T
-    )
+def meet(
+    tracks: Tracks, boxes_xyxy: Boxes, scores: Floats, time_s: float, coast_s: float, first: bool
+) -> Tracks:
+    """The tracks after a look of the detector, in whose ``first`` image everybody is believed.
+
+    Of those whom it missed, who was only tentative is gone. Who has no good keypoints either is
+    lost; good keypoints carry the others for ``UNCONFIRMED_S``.
+    """
+    owner = _match(tracks, boxes_xyxy, scores)
+    met, free = owner >= 0, owner < 0
+    missed = tracks.state != int(State.LOST)
+    missed[owner[met]] = False
+    _absorb(tracks, owner[met], boxes_xyxy[met], scores[met], time_s)
+    tracks.missed_s[missed] = np.fmin(tracks.missed_s[missed], time_s)
+    unseen = tracks.faded | ~(time_s - tracks.keypoints_s <= coast_s)
+    unseen |= (time_s - tracks.missed_s > UNCONFIRMED_S) | (tracks.state == int(State.HIDDEN))
+    gone = missed & (tracks.state == int(State.TENTATIVE))
+    tracks.state[missed & unseen] = State.LOST
+    tracks = tracks.select(~gone)
+    if free.any():
+        tracks = tracks.joined(born(tracks, boxes_xyxy[free], scores[free], time_s, first))
+    return tracks
 
 
-def match(tracks: Tracks, boxes_xyxy: Boxes, scores: Floats) -> Rows:
+def _match(tracks: Tracks, boxes_xyxy: Boxes, scores: Floats) -> Rows:
     """Row of the track of each detection (N,), -1 for nobody's."""
     owner = np.full(len(scores), -1, dtype=np.int64)
     single = np.ones(len(tracks), dtype=bool)
@@ -88,7 +105,7 @@ def _grown(boxes_xyxy: Boxes) -> Boxes:
     return boxes.to_xyxy(xywh)
 
 
-def absorb(tracks: Tracks, rows: Rows, boxes_xyxy: Boxes, scores: Floats, time_s: float) -> None:
+def _absorb(tracks: Tracks, rows: Rows, boxes_xyxy: Boxes, scores: Floats, time_s: float) -> None:
     """Corrects the tracks in ``rows`` by their detections (N, 4)."""
     back = tracks.state[rows] == State.LOST
     tracks.keypoints_s[rows[back]] = np.nan
@@ -130,20 +147,6 @@ def _part(tracks: Tracks, time_s: float) -> None:
     _prove(tracks, shown[covered[proven].any(axis=0)], time_s)
 
 
-def lose(tracks: Tracks, missed: Rows, time_s: float, coast_s: float) -> Tracks:
-    """The tracks after the detector looked and did not find those in ``missed``.
-
-    Who was only tentative is gone. Who has no good keypoints either is lost; good keypoints carry
-    the others for ``UNCONFIRMED_S``.
-    """
-    state = tracks.state[missed]
-    tracks.missed_s[missed] = missed_s = np.fmin(tracks.missed_s[missed], time_s)
-    unseen = tracks.faded[missed] | ~(time_s - tracks.keypoints_s[missed] <= coast_s)
-    gone = unseen | (time_s - missed_s > UNCONFIRMED_S) | (state == State.HIDDEN)
-    tracks.state[missed[gone]] = State.LOST
-    return tracks.select(~np.isin(np.arange(len(tracks)), missed[state == State.TENTATIVE]))
-
-
 def born(
     tracks: Tracks, boxes_xyxy: Boxes, scores: Floats, time_s: float, everybody: bool
 ) -> Tracks:
@@ -160,3 +163,10 @@ def born(
     new.state[sure[taken]] = State.ACTIVE
     _prove(new, np.flatnonzero(new.scores >= SURE_SCORE), time_s)
     return new
+
+
+def nested(first_xyxy: Boxes, second_xyxy: Boxes) -> Floats:
+    """Part of the smaller box that lies in the larger one, (P, Q)."""
+    return np.maximum(
+        boxes.inside(first_xyxy, second_xyxy), boxes.inside(second_xyxy, first_xyxy).T
+    )

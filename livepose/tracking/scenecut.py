@@ -7,8 +7,6 @@ those clips and 38 photographs 335 lie below 0.5 (307 below 0.35). An image with
 lens covered, a flash, a broken frame) says nothing: the next one is compared with the one before.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,9 +49,7 @@ class ShotBoundaries:
         before, self._before = self._before, now
         if before is None or np.abs(now - before).mean() < LEAST_CHANGE:
             return False
-        one, two = before - before.mean(), now - now.mean()
-        largest = math.sqrt(float((one * one).sum() * (two * two).sum()))
-        return float((one * two).sum()) < LEAST_CORRELATION * largest
+        return bool(np.corrcoef(before.ravel(), now.ravel())[0, 1] < LEAST_CORRELATION)
 
 
 class Changes:

@@ -182,24 +182,16 @@ class Tracker:
         scores = np.asarray(detections.scores, dtype=np.float64).reshape(-1)
         usable = np.isfinite(boxes_xyxy).all(axis=1) & np.isfinite(scores)
         usable &= (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1)
-        take = self._seed if self.settings.whole_frame else self._meet
-        take(time_s, boxes_xyxy[usable], scores[usable])
-        if self._first_detected_s is None:
-            self._first_detected_s = time_s
+        boxes_xyxy, scores = boxes_xyxy[usable], scores[usable]
+        first = self._first_detected_s is None
+        if self.settings.whole_frame:
+            self._seed(time_s, boxes_xyxy, scores)
+        else:
+            self._tracks = associate.meet(
+                self._tracks, boxes_xyxy, scores, time_s, self._coast_s, first
+            )
+        self._first_detected_s = time_s if first else self._first_detected_s
         self._detected_s, self._frames_since_detection = time_s, 0
-
-    def _meet(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
-        owner = associate.match(self._tracks, boxes_xyxy, scores)
-        met, free = owner >= 0, owner < 0
-        missing = self._tracks.state != int(State.LOST)
-        missing[owner[met]] = False
-        missed = np.flatnonzero(missing)
-        associate.absorb(self._tracks, owner[met], boxes_xyxy[met], scores[met], time_s)
-        self._tracks = associate.lose(self._tracks, missed, time_s, self._coast_s)
-        if free.any():
-            first = self._first_detected_s is None
-            new = associate.born(self._tracks, boxes_xyxy[free], scores[free], time_s, first)
-            self._tracks = self._tracks.joined(new)
 
     def _seed(self, time_s: float, boxes_xyxy: Boxes, scores: Floats) -> None:
         """Without a detector: the whole image is the person, unless keypoints know better."""
