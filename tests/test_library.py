@@ -1,5 +1,6 @@
 """livepose as a library: results as people know them, one class for bad values, threads."""
 
+import copy
 import csv
 import json
 import os
@@ -113,6 +114,15 @@ def test_process_takes_an_array_a_path_or_an_image_of_pil(
     assert pipeline.process(str(file), 0.0).track_ids.tolist() == [1]
     with pytest.raises(SourceError, match=r"nowhere\.jpg"):
         pipeline.process(tmp_path / "nowhere.jpg")
+
+
+def test_what_was_handed_out_stays_as_it_is(make_pipeline: Make) -> None:
+    pipeline = make_pipeline()
+    first = pipeline.process(scene_image(100), 0.0)
+    kept = copy.deepcopy(first)
+    for index in range(1, 6):
+        pipeline.process(scene_image(100 + 5 * index), index / 30)
+    assert len(first) == 1 and first == kept
 
 
 def test_bad_values_are_one_class_of_errors(make_pipeline: Make) -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from livepose.detection import Detections
 from livepose.poses import KeypointState, Poses
 from livepose.skeletons import COCO17
 from livepose.tracking import Tracker
@@ -17,8 +18,7 @@ STANDING = np.array([
 ], dtype=float)  # fmt: skip
 
 
-class Found:
-    boxes_xyxy, scores = BOX[None], np.array([0.9])
+FOUND = Detections(BOX[None], np.array([0.9]))
 
 
 def poses_of(tracked, keypoints_xy, scores):
@@ -35,7 +35,7 @@ def play(path, times_s=None):
     times_s = np.arange(60) * STEP_S if times_s is None else times_s
     made = []
     for index, time_s in enumerate(times_s):
-        poses = poses_of(tracker.update(time_s, Found()), path(index), np.full(17, 0.7))
+        poses = poses_of(tracker.update(time_s, FOUND), path(index), np.full(17, 0.7))
         made.append(tracker.observe(time_s, poses))
     return made
 
@@ -76,7 +76,7 @@ def test_scores_and_covariances_go_with_the_keypoints():
     scores = np.where(np.arange(17) == LEFT_ANKLE, 0.9, 0.6)
     for index in range(10):
         order = () if index < 9 else ((LEFT_ANKLE, RIGHT_ANKLE),)
-        tracked = tracker.update(index * STEP_S, Found())
+        tracked = tracker.update(index * STEP_S, FOUND)
         poses = poses_of(tracked, swapped(STANDING, *order), swapped(scores, *order))
         poses = tracker.observe(index * STEP_S, poses)
     assert poses.keypoint_scores[0, [LEFT_ANKLE, RIGHT_ANKLE]].tolist() == [0.9, 0.6]

@@ -1,8 +1,7 @@
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 
+from livepose.detection import Detections
 from livepose.tracking import Tracker
 
 STEP_S = 0.1
@@ -10,14 +9,9 @@ RED, BLUE, DARK = (40, 40, 200), (200, 60, 30), (17, 14, 12)
 BOTH = [(100, RED), (300, BLUE)]
 
 
-class Found(NamedTuple):
-    boxes_xyxy: np.ndarray
-    scores: np.ndarray
-
-
 def found(people):
     boxes = [[x - 40, 100, x + 40, 300] for x, _ in people]
-    return Found(np.array(boxes, dtype=float).reshape(-1, 4), np.full(len(people), 0.9))
+    return Detections(np.array(boxes, dtype=float).reshape(-1, 4), np.full(len(people), 0.9))
 
 
 NOISE = np.random.default_rng(0).integers(0, 16, (3, 360, 640, 3), np.uint8)

@@ -1,9 +1,9 @@
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from livepose.detection import Detections
 from livepose.poses import Poses
 from livepose.skeletons import COCO17
 from livepose.tracking import Tracker, TrackerSettings
@@ -13,18 +13,13 @@ SHAPE = np.random.default_rng(7).uniform(0.12, 0.88, (17, 2))
 """Where the keypoints of a drawn person lie in its box."""
 
 
-class Found(NamedTuple):
-    boxes_xyxy: np.ndarray
-    scores: np.ndarray
-
-
 def box(x, y=200.0, w=80.0, h=200.0):
     return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
 
 
 def found(*boxes, scores=0.9):
     boxes_xyxy = np.array(boxes, dtype=float).reshape(-1, 4)
-    return Found(boxes_xyxy, np.broadcast_to(np.array(scores, dtype=float), len(boxes_xyxy)))
+    return Detections(boxes_xyxy, np.broadcast_to(np.array(scores, dtype=float), len(boxes_xyxy)))
 
 
 def keypoints_in(true_box, shape=SHAPE):
