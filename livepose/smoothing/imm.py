@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from livepose.boxes import around
 from livepose.compiled import kernel
-from livepose.poses.states import KeypointState
+from livepose.poses import KeypointState
 
 Floats = NDArray[np.float64]
 Slots = NDArray[np.int64]

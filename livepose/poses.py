@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from numpy.typing import NDArray
 
 from livepose.errors import SinkError, UsageError
 from livepose.frame import ImageBgr
-from livepose.poses.states import WEAK_SCORE as WEAK_SCORE
-from livepose.poses.states import KeypointState as KeypointState
-from livepose.poses.states import fill_states, mark_outside
 from livepose.skeletons import COCO17, Skeleton
 
 Floats = NDArray[np.float64]
 
+WEAK_SCORE = 0.2
+"""A keypoint that scores less is hardly believed, and is not drawn unless asked for."""
+IMAGES = (".bmp", ".jpg", ".jpeg", ".png", ".webp")
+LARGEST_SIDE_IN_HTML_PX = 640
 _SHAPES: tuple[tuple[str, int, tuple[int, ...]], ...] = (
     ("keypoints_xy", 2, (2,)),
     ("keypoint_scores", 2, ()),
@@ -36,8 +38,28 @@ _SHAPES: tuple[tuple[str, int, tuple[int, ...]], ...] = (
 """Of each array the leading axes, of people or of people and keypoints, and those that follow."""
 _ARRAYS = tuple(name for name, *_ in _SHAPES)
 _OF_KEYPOINTS = tuple(name for name, axes, _ in _SHAPES if axes == 2)
-IMAGES = (".bmp", ".jpg", ".jpeg", ".png", ".webp")
-LARGEST_SIDE_IN_HTML_PX = 640
+
+
+class KeypointState(IntEnum):
+    """How a keypoint came to be where it is."""
+
+    MISSING = 0
+    """It is not there: its position is NaN."""
+    SEEN = 1
+    """Measured in this image."""
+    WEAK = 2
+    """Measured, with a score under ``WEAK_SCORE``."""
+    OUTSIDE = 3
+    """It lies outside the frame: nothing of it can be seen."""
+    PREDICTED = 4
+    """Not measured, or measured where it cannot be: it lies where it should be by its motion."""
+    PROPAGATED = 5
+    """Not looked at in this image: there the prediction is as good as a measurement."""
+
+    @property
+    def word(self) -> str:
+        """The state as files write it: ``seen``, ``weak``, ..."""
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -95,9 +117,10 @@ class Poses:
             if got != wanted and not (derived and name == "keypoint_states"):
                 raise UsageError(f"{name}: expected shape {wanted}, got {got}")
         if derived:
-            states = np.empty(self.keypoint_scores.shape, dtype=np.uint8)
-            fill_states(_plain(self.keypoints_xy), _plain(self.keypoint_scores), states)
-            object.__setattr__(self, "keypoint_states", states)
+            # Comparisons are numbers: SEEN is 1, WEAK one more, and MISSING 0.
+            there = np.isfinite(self.keypoints_xy[..., 0] + self.keypoints_xy[..., 1])
+            states = there * (1 + (self.keypoint_scores < WEAK_SCORE))
+            object.__setattr__(self, "keypoint_states", states.astype(np.uint8))
 
     @classmethod
     def empty(cls, skeleton: Skeleton = COCO17) -> "Poses":
@@ -192,9 +215,11 @@ class Poses:
         """The same people with the keypoints outside a frame of ``size_wh`` marked as such."""
         # Integers are pixel centres, so the frame reaches half a pixel around them.
         right, bottom = size_wh[0] - 0.5, size_wh[1] - 0.5
-        states = self.keypoint_states.copy()
-        if not mark_outside(_plain(self.keypoints_xy), right, bottom, states):
+        x, y = self.keypoints_xy[..., 0], self.keypoints_xy[..., 1]
+        beyond = (x < -0.5) | (y < -0.5) | (x > right) | (y > bottom)
+        if not beyond.any():
             return self
+        states = np.where(beyond, np.uint8(KeypointState.OUTSIDE), self.keypoint_states)
         return self.with_arrays(keypoint_states=states)
 
     @property
@@ -350,11 +375,6 @@ class Poses:
             box = ", ".join(f"{edge:.0f}" for edge in edges)
             rows += f"<tr><td>{track_id}<td>{score:.2f}<td>{box}<td>{seen}"
         return f"{image}<table>{rows}</table>"
-
-
-def _plain(values: NDArray[np.floating]) -> Floats:
-    """As the kernels are compiled for: float64 in one piece of memory."""
-    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def _keypoint(x: float, y: float, score: float, sigma_px: float) -> list[Any] | None:
