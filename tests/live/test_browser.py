@@ -4,8 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -14,7 +12,7 @@ import pytest
 from live.chromium import FOUND, Page, browser
 from live.requests_ import repeating
 from sinks.people import frame, poses
-from sources.loopback import free_port
+from sources.loopback import folder_served, free_port
 
 from livepose.frame import Frame
 from livepose.live.bus import open_bus
@@ -129,19 +127,13 @@ def test_the_pages_own_camera_is_the_source(page):
 
 
 def test_the_example_page_draws_what_is_sent(page):
-    handler = partial(SimpleHTTPRequestHandler, directory=RECEIVERS)
-    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
     with (
-        ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        folder_served(RECEIVERS) as port,
         open_bus(f"ws://127.0.0.1:{free_port()}", make_header(source="a", size_wh=SIZE_WH)) as bus,
         repeating(lambda index: bus.write(frame(index), poses(3))),
     ):
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
-        address = f"http://localhost:{server.server_port}/page.html?port={bus.endpoint.port}"
+        address = f"http://localhost:{port}/page.html?port={bus.endpoint.port}"
         page.command("Page.navigate", url=address)
         page.wait("document.title === '3 people'")
         assert page.run("canvas.width") == SIZE_WH[0]
         assert page.run("pen.getImageData(0, 0, 320, 240).data.some(value => value)")
-        server.shutdown()
-        serving.join()

@@ -35,21 +35,19 @@ def write_video(
     A sine is its sound if that is asked for.
     """
     with av.open(str(path), "w", options=container or {}) as output:
+        ticks = 25 if codec == "mjpeg" else 90_000
         stream = output.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height = size_wh
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
-        if codec != "mjpeg":
-            stream.codec_context.time_base = Fraction(1, 90_000)
-            stream.time_base = Fraction(1, 90_000)
+        stream.codec_context.time_base = stream.time_base = Fraction(1, ticks)
         track = output.add_stream(sound, rate=48_000) if sound else None
         for number, time_s in enumerate(times_s):
             drawn = np.full((size_wh[1], size_wh[0], 3), 50 + 10 * (number % 20), np.uint8)
             drawn = drawn if image_bgr is None else image_bgr
             drawn = drawn if images is None else images[number]
             frame = av.VideoFrame.from_ndarray(drawn, format="bgr24")
-            ticks = 25 if codec == "mjpeg" else 90_000
             frame.pts, frame.time_base = round(time_s * ticks), Fraction(1, ticks)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
@@ -59,15 +57,13 @@ def write_video(
 
 
 def _write_sine(output, track, from_s: float, to_s: float) -> None:
-    rate, count = 48_000, 1024
-    start = round(from_s * rate)
-    for begin in range(start, round(to_s * rate), count):
+    rate, count, form = 48_000, 1024, track.codec_context.format.name
+    for begin in range(round(from_s * rate), round(to_s * rate), count):
         phase = np.arange(begin, begin + count) * 2 * np.pi * 440 / rate
         samples = (0.2 * np.sin(phase)).astype(np.float32)[None]
-        name = track.codec_context.format.name
-        if name.startswith("s16"):
+        if form.startswith("s16"):
             samples = (samples * 32767).astype(np.int16)
-        form = "fltp" if "flt" in name else name
+        form = "fltp" if "flt" in form else form
         frame = av.AudioFrame.from_ndarray(samples, format=form, layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
         output.mux(track.encode(frame))

@@ -68,29 +68,21 @@ def take(frames, count):
 
 
 def test_a_slow_consumer_gets_fresh_frames_and_the_dropped_ones_are_counted():
-    seen = 0
+    seen, before_s = 0, -1.0
     with open_fake(sending(fps=100)) as source:
-        for frame in source:
-            assert time.perf_counter() - frame.captured_s < 0.3  # a queue would make it 0.5
+        time.sleep(0.2)  # networks are made ready
+        for index, frame in enumerate(source):
+            assert time.perf_counter() - frame.captured_s < 0.2 + 0.1 * (index > 0)
+            assert frame.index == index and before_s < frame.time_s
+            assert frame.time_s == 0.0 or index  # whatever came before
             seen += 1 + frame.dropped
             assert seen == int(frame.image_bgr[0, 0, 0]) + 1
+            before_s = frame.time_s
             time.sleep(0.06)
-            if frame.index == 10:
+            if index == 8:
                 break
-    assert seen > 30
-
-
-def test_time_begins_with_the_first_frame_that_is_taken_whatever_came_before():
-    with open_fake(sending(fps=200)) as source:
-        time.sleep(0.3)  # networks are made ready
-        frames = take(source, 5)
-    times_s = [frame.time_s for frame in frames]
-    assert times_s[0] == 0.0 and frames[0].dropped > 20
-    assert times_s == sorted(set(times_s)) and times_s[1] < 0.3
-    assert frames[4].captured_s - frames[0].captured_s == pytest.approx(times_s[4])
-    assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
-    assert frames[4].unix_s == pytest.approx(time.time(), abs=1.0)
-    assert Frame(frames[0].image_bgr, 0.0, 0).unix_s is None
+    assert seen > 50
+    assert frame.unix_s == pytest.approx(time.time(), abs=1.0)
 
 
 @pytest.mark.parametrize("stalls", [False, True], ids=["ends", "stalls inside the driver"])
@@ -135,18 +127,14 @@ def test_a_camera_that_does_not_open_is_an_error(opens, settings, sentence, defe
         open_fake(capture, settings=replace(settings, deferred=deferred)).wait_for_first()
 
 
-def test_a_camera_that_is_away_at_the_start_is_waited_for(said):
-    with open_fake(*[BUSY] * 8, sending(size_wh=(64, 48)), settings=AWAY) as source:
+@pytest.mark.parametrize("patience", [AWAY, FOREVER], ids=["30 s", "forever"])
+def test_a_camera_that_is_away_at_the_start_is_waited_for(said, patience):
+    with open_fake(*[BUSY] * 8, sending(size_wh=(64, 48)), settings=patience) as source:
         assert source.size_wh == (64, 48)
         assert next(iter(source)).time_s == 0.0
-    assert said[0] == "camera 7 sends no frames (camera 7 is busy); reconnecting for 30 s"
+    until = "for 30 s" if patience is AWAY else "until it is back"
+    assert said[0] == f"camera 7 sends no frames (camera 7 is busy); reconnecting {until}"
     assert said[1].startswith("camera 7 is here after ")
-
-
-def test_forever_is_longer_than_any_outage(said):
-    with open_fake(sending(frames=3), *[BUSY] * 9, sending(), settings=FOREVER) as source:
-        assert take(source, 6)[-1].time_s > QUICK.reconnect_s
-    assert "camera 7 sends no frames (the device stopped); reconnecting until it is back" in said
 
 
 def test_an_open_that_is_deferred_returns_at_once_and_can_be_given_up():
@@ -204,8 +192,7 @@ def test_a_camera_with_a_key_frame_every_eight_seconds_opens_with_its_first_one(
         camera.key_frame_every = 8 * 25
         start_s = time.perf_counter()
         with open_stream(camera.url, settings=PATIENCE) as source:
-            assert len(take(source, 3)) == 3
-        assert time.perf_counter() - start_s < 4
+            assert len(take(source, 3)) == 3 and time.perf_counter() - start_s < 4
 
 
 # -- cameras at this machine -------------------------------------------------------------------

@@ -20,8 +20,7 @@ def test_a_file_is_one_frame_with_its_name_and_rotate_turns_it(tmp_path):
     path = save(tmp_path / "a.png")
     with open_source(path) as source:
         (frame,) = source
-        said = source.kind, source.live, source.frame_count, source.fps
-    assert said == ("images", False, 1, None)
+        assert (source.kind, source.live, source.frame_count) == ("images", False, 1)
     assert (frame.name, frame.time_s, frame.index, frame.size_wh) == (str(path), 0.0, 0, (20, 10))
     assert open_source(path, rotate=270).size_wh == (10, 20)
 

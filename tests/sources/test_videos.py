@@ -5,10 +5,8 @@ import struct
 import subprocess
 import sys
 from fractions import Fraction
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
 
 import av
 import cv2
@@ -16,26 +14,22 @@ import numpy as np
 import pytest
 from PIL import Image
 from sources.drawn import frames_of, write_video
+from sources.loopback import folder_served
 
-from livepose.errors import SourceError, UsageError
+from livepose.errors import SourceError
 from livepose.sources import Excerpt, VideoSource, open_source, open_video
 from livepose.sources.frames import HLG, PQ, to_sdr
 
 
-def test_irregular_times_are_those_of_the_file(tmp_path):
-    times_s = [0.0, 0.04, 0.2, 0.21, 1.7, 1.75]
-    frames = frames_of(write_video(tmp_path / "a.mp4", times_s))
-    assert [frame.time_s for frame in frames] == pytest.approx(times_s, abs=1e-5)
+@pytest.mark.parametrize(("name", "begins_s"), [("a.mp4", 0), ("a.ts", 10)])
+def test_irregular_times_are_those_of_the_file_wherever_it_begins(tmp_path, name, begins_s):
+    times_s = [0.0, 0.04, 0.2, 0.24, 1.7, 1.75]
+    frames = frames_of(write_video(tmp_path / name, [begins_s + time_s for time_s in times_s]))
+    assert [frame.time_s for frame in frames] == pytest.approx(times_s, abs=2e-5)
     assert [frame.index for frame in frames] == list(range(6))
     assert [int(frame.image_bgr.mean().round()) for frame in frames] == pytest.approx(
         [50, 60, 70, 80, 90, 100], abs=6
     )
-
-
-def test_time_starts_with_the_first_frame_wherever_the_file_begins(tmp_path):
-    times_s = [10 + k / 25 for k in range(12)]
-    path = write_video(tmp_path / "a.ts", times_s)
-    assert [f.time_s for f in frames_of(path)] == pytest.approx([t - 10 for t in times_s], abs=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -110,20 +104,10 @@ def test_a_truncated_file_gives_what_there_is_and_then_says_that_it_broke_off(sh
 
 def test_a_file_behind_http_is_a_file_and_not_a_camera(tmp_path):
     write_video(tmp_path / "a.mp4", [0.0, 0.04, 0.08])
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def __init__(self, *words):
-            super().__init__(*words, directory=str(tmp_path))
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        with open_source(f"http://127.0.0.1:{server.server_port}/a.mp4") as source:
-            assert source.kind == "video" and not source.live
-            assert len(list(source)) == 3
-        server.shutdown()
+    address = "http://127.0.0.1:{}/a.mp4"
+    with folder_served(tmp_path) as port, open_source(address.format(port)) as source:
+        assert source.kind == "video" and not source.live
+        assert len(list(source)) == 3
 
 
 @pytest.mark.parametrize(
@@ -148,7 +132,6 @@ def test_a_file_without_an_image_is_one_sentence(tmp_path, shared, name, content
 
 
 def test_the_best_track_is_taken_and_the_others_are_said(tmp_path, said):
-    """A small track with one image comes first, then a larger one that moves."""
     path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as output:
         small = output.add_stream("mjpeg", rate=25)
@@ -181,12 +164,9 @@ def test_the_part_that_is_asked_for_has_the_times_of_the_file(tmp_path):
         assert (frame.image_bgr == whole[number].image_bgr).all()
 
 
-@pytest.mark.parametrize(
-    ("suffix", "codec"), [(".mkv", "libx264"), (".avi", "mjpeg"), (".ts", "libx264")]
-)
-def test_a_part_of_any_container_is_the_same(tmp_path, suffix, codec):
-    times_s = [k / 25 for k in range(60)]
-    path = write_video(tmp_path / f"a{suffix}", times_s, codec=codec)
+@pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.ts"])
+def test_a_part_of_any_container_is_the_same(tmp_path, name):
+    path = write_video(tmp_path / name, [k / 25 for k in range(60)])
     part = frames_of(path, excerpt=Excerpt(start_s=1.0, end_s=1.2))
     assert [f.time_s for f in part] == pytest.approx([1.0, 1.04, 1.08, 1.12, 1.16], abs=2e-3)
 
@@ -195,8 +175,6 @@ def test_a_part_that_is_not_there_is_one_sentence(tmp_path):
     path = write_video(tmp_path / "a.mp4", [0.0, 0.5])
     with pytest.raises(SourceError, match=r"has no frame from 7 s on; its last is at 0.5 s"):
         open_video(path, excerpt=Excerpt(start_s=7.0))
-    with pytest.raises(UsageError, match="end: expected more than 2 s"):
-        Excerpt(start_s=2, end_s=1)
 
 
 # a, b, c, d of each matrix, and what ffmpeg does for it.
@@ -251,7 +229,6 @@ def test_a_colour_profile_with_a_name_is_no_crash(tmp_path):
     ("aspect", "rotate", "size_wh", "scale_xy"),
     [
         (Fraction(4, 3), 0, (85, 48), (85 / 64, 1.0)),
-        (Fraction(1, 2), 0, (64, 96), (1.0, 2.0)),
         (Fraction(2, 1), 90, (48, 128), (1.0, 2.0)),
         (Fraction(1, 1000), 0, (64, 48), (1.0, 1.0)),
     ],
@@ -268,7 +245,7 @@ def test_the_colours_of_hdr_are_those_of_a_screen(shared):
     assert shown.mean((0, 1)) == pytest.approx((47, 76, 76), abs=4)  # zscale, tonemap=clip
 
 
-@pytest.mark.parametrize(("curve", "white"), [(HLG, round(0.75 * 255)), (PQ, round(0.58 * 255))])
+@pytest.mark.parametrize(("curve", "white"), [(HLG, 191), (PQ, 148)])
 def test_reference_white_is_bright_black_is_black_and_more_light_is_brighter(curve, white):
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
     shown = to_sdr(ramp, curve)[0, :, 1].astype(int)
