@@ -51,7 +51,7 @@ ONLY_IN = {
     "trackeval": OFFLINE,
     "matplotlib": {*OFFLINE, "results"},
     "pyarrow": {"results"},
-    "ray": {"batch.ray_slots"},
+    "ray": {"batch.places"},
     "websockets": {"live"},
     "lap": {"tracking"},
     "scipy": OFFLINE,

@@ -1,8 +1,7 @@
 """A whole run: the jobs that are due, the largest first, each noted as soon as it is over.
 
-A worker is an executor of one process: of this one, of one beside it, or of one on a machine of a
-Ray cluster. A job is done in a hidden folder beside its place and moved there, whatever happens
-meanwhile; what a dead worker left is tried elsewhere.
+A job is done in a hidden folder beside its place and moved there, whatever happens meanwhile; what
+a dead worker left is tried elsewhere.
 """
 
 import logging
@@ -11,15 +10,16 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from livepose.batch.jobs import Job, largest_first
 from livepose.batch.manifest import DONE, FAILED, LOST, Entry, Manifest, file_sha256
+from livepose.batch.places import Place
 from livepose.errors import LiveposeError
 
 logger = logging.getLogger(__name__)
@@ -34,29 +34,6 @@ Opener = Callable[[], Work]
 """Loads what every job needs; picklable."""
 _work: Work
 """What a worker has loaded, in its own process."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a worker can be, by its name in messages and the manifest."""
-
-    name: str
-    start: Callable[[], Executor]
-    """Starts a process there, anew after a loss."""
-    lost: type[Exception] = BrokenExecutor
-    """What its futures raise when it has died."""
-
-
-class _Here(Executor):
-    """Does what it is given at once, in this thread, which Ctrl-C ends."""
-
-    def submit(self, function: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(function(*given, **named))
-        return future
-
-
-HERE = Place("this process", _Here)
 
 
 def run_batch(

@@ -12,7 +12,8 @@ from typing import Any
 import livepose
 from livepose.batch.jobs import Job, make_jobs, parse_shard, shard
 from livepose.batch.manifest import DONE, Entry, Manifest, file_sha256, text_sha256
-from livepose.batch.run import HERE, Place, Work, run_batch
+from livepose.batch.places import HERE, Place, process_places, ray_places
+from livepose.batch.run import Work, run_batch
 from livepose.cli import show_messages
 from livepose.cli.play import open_player, warming_up
 from livepose.cli.progress import files_progress
@@ -100,14 +101,8 @@ def _weights_sha256(settings: Settings) -> list[str | None]:
 def _open_places(batch: BatchOptions) -> AbstractContextManager[Sequence[Place]]:
     """Where the work is done."""
     if batch.ray is not None:
-        from livepose.batch.ray_slots import ray_places
-
         return ray_places(batch.ray, batch.workers)
-    if batch.workers == 1:
-        return nullcontext([HERE])
-    from livepose.batch.processes import process_places
-
-    return process_places(batch.workers)
+    return nullcontext([HERE]) if batch.workers == 1 else process_places(batch.workers)
 
 
 @dataclass(frozen=True, slots=True)

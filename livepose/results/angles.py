@@ -74,7 +74,7 @@ class Angles:
     sigma_deg: Floats
 
     def to_json(self) -> list[str]:
-        """For each person the member ``"angles": [[deg, sigma_deg] or null, ...]``."""
+        """For each person ``"angles": [[deg, sigma_deg] or null, ...]``."""
         texts = cells(np.stack([self.degrees, self.sigma_deg], axis=-1), "[%.2f, %.2f]")
         return [f'"angles": [{text.replace("nan", "null")}]' for text in texts]
 
@@ -111,17 +111,18 @@ def measure(poses: Poses) -> Angles:
     The covariance of every keypoint is carried through the derivative of the angle; keypoints err
     independently of each other. Where a keypoint is missing or predicted there is no angle.
     """
-    weights, slopes, used, possible = _plan(poses.skeleton)
+    weights, slopes, used = _plan(poses.skeleton)
     known = np.isfinite(poses.keypoints_xy).all(axis=2) & ~np.isin(
         poses.keypoint_states, (KeypointState.MISSING, KeypointState.PREDICTED)
     )
     xy = np.where(known[..., None], poses.keypoints_xy, 0.0)
     vectors = np.einsum("sk,pkx->psx", weights, xy)
-    squares = np.where((vectors != 0).any(axis=2), (vectors**2).sum(axis=2), np.nan)
+    squares = (vectors**2).sum(axis=2)
+    squares[squares == 0] = np.nan
     segments = np.degrees(np.arctan2(-vectors[..., 1], vectors[..., 0]))
     degrees = np.where(np.isnan(squares), 0.0, segments) @ _MATRIX.T + _OFFSETS_DEG
     degrees = (degrees + PERIODS_DEG / 2) % PERIODS_DEG - PERIODS_DEG / 2
-    absent = (~known[:, None, :] & used).any(axis=2) | ~possible
+    absent = (~known[:, None, :] & used).any(axis=2)
     absent |= (np.isnan(squares)[:, None, :] & (_MATRIX != 0)).any(axis=2)
     # d(angle) = (y, -x) . d(vector) / length², with y downwards and the angle anticlockwise.
     inverse = vectors / squares[..., None]
@@ -150,22 +151,22 @@ _MATRIX, _OFFSETS_DEG = _combinations()
 
 
 @lru_cache(maxsize=8)
-def _plan(skeleton: Skeleton) -> tuple[Floats, Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+def _plan(skeleton: Skeleton) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """What of a skeleton each segment and angle needs.
 
-    Segments as sums of keypoints (S, K), zeros where the skeleton lacks one; the same for each
-    segment of each angle (A, S, K); keypoints that an angle needs (A, K); angles there are (A,).
+    Segments as sums of keypoints (S, K), NaN where the skeleton lacks one; the same for each
+    segment of each angle (A, S, K), then with zeros; keypoints that an angle needs (A, K).
     """
     order = {name: index for index, name in enumerate(skeleton.keypoints)}
-    weights = np.zeros((len(_SEGMENTS), len(order)))
+    weights = np.full((len(_SEGMENTS), len(order)), np.nan)
     for row, ends in enumerate(_SEGMENTS.values()):
         parts = [MIDPOINTS.get(end, (end,)) for end in ends]
         if all(name in order for part in parts for name in part):
+            weights[row] = 0.0
             for part, sign in zip(parts, (-1.0, 1.0), strict=True):
                 weights[row, [order[name] for name in part]] += sign / len(part)
-    slopes = _MATRIX[:, :, None] * weights
-    possible = ~((_MATRIX != 0) & ~weights.any(axis=1)).any(axis=1)
-    return weights, slopes, (slopes != 0).any(axis=1), possible
+    slopes = _MATRIX[:, :, None] * np.nan_to_num(weights)
+    return weights, slopes, (slopes != 0).any(axis=1)
 
 
 def draw_angles(

@@ -17,7 +17,7 @@ from batch.works import Copy, contents_of
 
 from livepose.batch.jobs import make_jobs
 from livepose.batch.manifest import Manifest, read_manifest
-from livepose.batch.ray_slots import ray_places
+from livepose.batch.places import ray_places
 from livepose.batch.run import run_batch
 from livepose.errors import DeviceError, UsageError
 from livepose.sources import find_sources

@@ -9,7 +9,8 @@ from batch.works import Copy
 
 from livepose.batch.jobs import make_jobs
 from livepose.batch.manifest import Manifest
-from livepose.batch.run import HERE, run_batch
+from livepose.batch.places import HERE
+from livepose.batch.run import run_batch
 from livepose.sources import find_sources
 
 

@@ -9,8 +9,8 @@ from batch.works import Copy, contents_of
 
 from livepose.batch.jobs import Job
 from livepose.batch.manifest import Entry, Manifest
-from livepose.batch.processes import cores_of, process_places
-from livepose.batch.run import HERE, MOST_TRIES, remove_stale, run_batch
+from livepose.batch.places import HERE, cores_of, process_places
+from livepose.batch.run import MOST_TRIES, remove_stale, run_batch
 from livepose.errors import WeightsError
 
 

@@ -1,24 +1,101 @@
-"""Workers on the machines of a Ray cluster: one actor a slot. Paths and results travel, no frames.
+"""Where work is done: in this process, in others beside it, on the machines of a Ray cluster.
 
-The files have to be under the same path on every machine, and so do livepose and its weights.
-Ray's own retries are off: a dead node's files are handed out again by ``run``.
+A worker is an executor of one process. On a cluster paths and results travel, no frames: the files
+have to be under the same path on every machine, and so do livepose and its weights. Ray's own
+retries are off.
 """
 
 import logging
+import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from livepose.batch.processes import cores_of, share_threads
-from livepose.batch.run import Place
 from livepose.errors import DeviceError, UsageError
 
+_THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _STORE_BYTES = 80 * 1024 * 1024
 """Memory for objects of a local cluster: only small ones travel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker can be, by its name in messages and the manifest."""
+
+    name: str
+    start: Callable[[], Executor]
+    """Starts a process there, anew after a loss."""
+    lost: type[Exception] = BrokenExecutor
+    """What its futures raise when it has died."""
+
+
+class _Here(Executor):
+    """Does what it is given at once, in this thread, which Ctrl-C ends."""
+
+    def submit(self, function: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*given, **named))
+        return future
+
+
+HERE = Place("this process", _Here)
+
+
+@contextmanager
+def process_places(count: int) -> Iterator[Sequence[Place]]:
+    """So many processes beside this one; they end with the block, whatever they do."""
+    context = multiprocessing.get_context("spawn")
+    try:
+        yield [
+            Place(
+                f"worker {index + 1}",
+                partial(ProcessPoolExecutor, 1, context, _begin, (cores_of(index, count),)),
+            )
+            for index in range(count)
+        ]
+    finally:
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+
+
+def _begin(cores: list[int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
+    share_threads(cores)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Else it would wait for ever for a parent that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def cores_of(index: int, count: int) -> list[int]:
+    """The cores of one of ``count`` workers: as evenly as they go, at least one each."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    cores = cores or list(range(os.cpu_count() or 1))
+    if count >= len(cores):
+        return [cores[index % len(cores)]]
+    return cores[index * len(cores) // count : (index + 1) * len(cores) // count]
+
+
+def share_threads(cores: list[int]) -> None:
+    """Keeps this process to these cores; before anything that starts threads is imported."""
+    for name in _THREAD_LIMITS:
+        os.environ[name] = str(len(cores))
+    if hasattr(os, "sched_setaffinity"):
+        with suppress(OSError):
+            os.sched_setaffinity(0, cores)
 
 
 class _Actor:
