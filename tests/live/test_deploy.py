@@ -24,13 +24,9 @@ def test_systemd_takes_the_unit(tmp_path):
 
 
 def test_what_the_recipe_copies_is_there_and_not_ignored():
-    recipe = (DEPLOY / "Dockerfile").read_text()
+    copied = re.findall(r"^COPY (.*) \S+$", (DEPLOY / "Dockerfile").read_text(), re.M)
     kept = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
-    copied = [
-        name for line in re.findall(r"^COPY (.*) \S+$", recipe, re.M) for name in line.split()
-    ]
-    assert len(copied) == 6
-    for name in copied:
+    for name in " ".join(copied).split():
         assert (ROOT / name).exists() and f"!{name}" in kept
 
 

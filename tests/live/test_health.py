@@ -13,9 +13,8 @@ from livepose.live.health import Health, serve_health
 
 @pytest.fixture
 def watched():
-    stream = Health(
-        'cam "a"\\', stages=lambda: {"detect": 12.5, "track": float("nan")}, reconnects=lambda: 3
-    )
+    stages = {"detect": 12.5, "track": float("nan")}
+    stream = Health('cam "a"\\', stages=lambda: stages, reconnects=lambda: 3)
     with serve_health(0, [stream], {"token": 2}) as server:
         yield stream, server.port
 

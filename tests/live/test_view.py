@@ -31,22 +31,21 @@ def view() -> Iterator[BrowserView]:
         yield made
 
 
-def token_of(view: BrowserView) -> str:
-    return view.address.partition("?token=")[2]
+def page_of(view: BrowserView) -> str:
+    """What to ask for, with the token."""
+    return view.address[len(view.endpoint.origin) :]
 
 
-def cookie_of(view: BrowserView) -> dict[str, str]:
-    status, headers, _ = get(view.endpoint.port, f"/?token={token_of(view)}")
-    assert status == 200
+def kept_by(view: BrowserView) -> dict[str, str]:
+    """The cookie that stands for the token."""
+    headers = get(view.endpoint.port, page_of(view))[1]
     return {"Cookie": headers["set-cookie"].partition(";")[0]}
 
 
-def opened(view: BrowserView, **changes: object) -> ClientConnection:
+def opened(view: BrowserView, origin: str = "own", cookie: dict | None = None) -> ClientConnection:
     port = view.endpoint.port
-    how: dict = {"origin": f"http://127.0.0.1:{port}", **changes}
-    how.setdefault("additional_headers", None)
-    if how["additional_headers"] is None:
-        how["additional_headers"] = cookie_of(view)
+    origin = f"http://127.0.0.1:{port}" if origin == "own" else origin
+    how = {"origin": origin, "additional_headers": cookie or kept_by(view)}
     return connect(f"ws://127.0.0.1:{port}/frames", max_size=None, **how)
 
 
@@ -59,38 +58,31 @@ def read(message: bytes) -> tuple[dict, bytes]:
     return json.loads(message[4 : 4 + length]), message[4 + length :]
 
 
-def test_the_page_needs_the_token_and_then_the_cookie(view):
+def test_the_page_needs_the_token_and_then_the_cookie_and_its_script_alone_runs(view):
     port = view.endpoint.port
     for path in ("/", "/?token=wrong", "/?token=%C3%A9"):
         assert get(port, path)[0] == 403
     assert view.endpoint.refused["token"] == 3
-    status, headers, body = get(port, f"/?token={token_of(view)}")
-    assert status == 200 and b"<canvas" in body
-    assert token_of(view).encode() not in body
-    kept = headers["set-cookie"]
-    assert "HttpOnly" in kept and "SameSite=Strict" in kept
-    assert get(port, "/", {"Cookie": kept.partition(";")[0]})[0] == 200
-    assert get(port, "/", {"Cookie": kept.partition(";")[0][:-1]})[0] == 403
-    assert get(port, "/etc/passwd", cookie_of(view))[0] == 404
-
-
-def test_the_page_may_load_nothing_from_elsewhere_and_its_script_alone_runs(view):
-    _, headers, body = get(view.endpoint.port, f"/?token={token_of(view)}")
+    status, headers, body = get(port, page_of(view))
+    assert status == 200 and page_of(view).partition("=")[2].encode() not in body
     policy = headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
     assert "unsafe" not in policy and "http" not in policy
     nonce = policy.partition("script-src 'nonce-")[2].partition("'")[0]
     assert f'<script nonce="{nonce}">'.encode() in body
+    kept, _, rules = headers["set-cookie"].partition(";")
+    assert "HttpOnly" in rules and "SameSite=Strict" in rules
+    for path, cookie, status in (("/", kept, 200), ("/", kept[:-1], 403), ("/etc", kept, 404)):
+        assert get(port, path, {"Cookie": cookie})[0] == status
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1.evil.example:{port}", "127.0.0.1:1", "", "[::1"])
 def test_another_host_is_refused_and_its_own_names_are_served(view, host):
     port = view.endpoint.port
-    page = f"/?token={token_of(view)}"
-    assert get(port, page, {"Host": host.format(port=port)})[0] == 403
+    assert get(port, page_of(view), {"Host": host.format(port=port)})[0] == 403
     assert view.endpoint.refused["host"] == 1
     for own in ("localhost", "LOCALHOST", "127.0.0.1", "[::1]"):
-        assert get(port, page, {"Host": f"{own}:{port}"})[0] == 200
+        assert get(port, page_of(view), {"Host": f"{own}:{port}"})[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -98,7 +90,7 @@ def test_another_host_is_refused_and_its_own_names_are_served(view, host):
     [
         ({"origin": "null"}, "origin"),
         ({"origin": None}, "origin"),
-        ({"additional_headers": {"Cookie": "livepose=; ;;="}}, "token"),
+        ({"cookie": {"Cookie": "livepose=; ;;="}}, "token"),
     ],
 )
 def test_a_socket_needs_the_pages_origin_and_cookie(view, changes, reason):
@@ -200,7 +192,7 @@ def test_another_address_needs_https_and_then_the_cookie_is_secure(tmp_path):
         assert view.address.startswith("https://")
         trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        address = f"https://127.0.0.1:{view.endpoint.port}/?token={token_of(view)}"
+        address = f"https://127.0.0.1:{view.endpoint.port}{page_of(view)}"
         with closing(urllib.request.urlopen(address, context=trusting, timeout=5)) as page:
             assert "; Secure" in page.headers["Set-Cookie"]
     (tmp_path / "cert.pem").write_text("nonsense")
@@ -219,10 +211,12 @@ def test_a_pages_camera_is_a_source_whose_poses_go_back_with_its_number():
     with BrowserView("127.0.0.1", 0, camera=source) as view, opened(view) as page:
         assert json.loads(page.recv(5))["camera"]
         page.send("next")
-        page.send(photo(7, 90))
-        taken = next(iter(source))
+        for number in range(8):
+            page.send(photo(number, 20 + 10 * number))
+        wait_for(lambda: source._latest.dropped == 7)
+        taken = next(iter(source))  # the newest one
         assert abs(int(taken.image_bgr.mean()) - 90) < 3 and taken.size_wh == (64, 48)
-        assert taken.captured_s is not None and taken.time_s == 0.0
+        assert taken.captured_s is not None and taken.time_s == 0.0 and taken.dropped == 7
         view.write(taken, poses(1))
         said, image = read(page.recv(5))
         assert said["tag"] == 7 and image == b"" and said["age_ms"] >= 0
@@ -230,15 +224,6 @@ def test_a_pages_camera_is_a_source_whose_poses_go_back_with_its_number():
             view.write(taken, poses(1))
             said, image = read(other.recv(5))
             assert "tag" not in said and size_of(image) == (64, 48)
-
-
-def test_only_the_newest_image_of_a_page_is_kept():
-    source = BrowserSource()
-    for number in range(5):
-        source.take(1, photo(number, 50 * number))
-    taken = next(iter(source))
-    assert abs(int(taken.image_bgr.mean()) - 200) < 3
-    assert taken.dropped == 4
 
 
 def test_what_is_no_image_or_a_huge_one_is_counted_and_passed_over():
