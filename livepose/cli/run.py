@@ -98,7 +98,7 @@ def _is_batch(chosen: RunOptions) -> bool:
             "--manifest, --shard, --workers, --ray and --recursive are for many files: they need"
             " --output-dir DIR",
         )
-        for path in filter(is_folder, sources.named()):
+        for path in filter(is_folder, sources.paths):
             from livepose.sources import find_sources
 
             _refuse(

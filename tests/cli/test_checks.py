@@ -1,4 +1,4 @@
-"""Wrong outputs are told before anything is loaded, and nothing is hurt."""
+"""What cannot work is told before anything is loaded, and nothing is hurt."""
 
 import shutil
 import subprocess
@@ -9,6 +9,8 @@ import pytest
 
 from livepose.cli import main
 
+USAGE, LOST = 2, 3
+
 
 @pytest.fixture
 def clip(shared: Path, tmp_path: Path) -> Path:
@@ -17,45 +19,50 @@ def clip(shared: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("flag", ["--json", "--csv", "--coco-json", "--output", "--sheet"])
-@pytest.mark.parametrize("way", [["--video"], []], ids=["video", "source"])
 def test_no_output_is_written_over_the_input_or_an_earlier_one(
-    clip: Path, flag: str, way: list[str], said: list[str]
+    clip: Path, flag: str, said: list[str]
 ) -> None:
     before, earlier = clip.read_bytes(), clip.with_name("old.png")
-    assert main([*way, str(clip), flag, str(clip), "--overwrite"]) == 2
+    assert main([str(clip), flag, str(clip), "--overwrite"]) == USAGE
     assert said == [f"{flag} {clip} is the input itself; write to another file"]
     assert clip.read_bytes() == before
-    if flag != "--output":
-        earlier.write_text("old")
-        assert main([*way, str(clip), flag, str(earlier)]) == 2
-        assert "--overwrite" in said[1] and earlier.read_text() == "old"
+    earlier.write_text("old")
+    assert main([str(clip), flag, str(earlier)]) == USAGE
+    assert "--overwrite" in said[1] and earlier.read_text() == "old"
 
 
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["--json", "a", "--coco-json", "./a"], 2, "--coco-json and --json both write a"),
-        (["--sheet", "s.xyz"], 2, "s.xyz: expected an image"),
-        (["--json", "/nowhere/o.jsonl"], 1, "the folder /nowhere does not exist"),
-        (["--output", "o.avi"], 2, "o.avi: cannot write .avi"),
-        (["--frames", "5"], 2, "--frames: only with --benchmark"),
-        (["--image", "a.jpg"], 2, "sources of one kind"),
+        ("", USAGE, "nothing to look at"),
+        ("--video SHARED/video/garbage.mp4", LOST, "garbage.mp4"),
+        ("--video SHARED/video/audio_only.mp4", LOST, "only audio"),
+        ("--video /nowhere/in.mp4", LOST, "/nowhere/in.mp4"),
+        ("--video .", LOST, "folder"),
+        ("--image /nowhere/*.jpg", LOST, "/nowhere/*.jpg"),
+        ("--camera 97", LOST, "camera 97"),
+        ("v.mp4 --image a.jpg", USAGE, "sources of one kind"),
+        ("v.mp4 --json a --coco-json ./a", USAGE, "--coco-json and --json both write a"),
+        ("v.mp4 --sheet s.xyz", USAGE, "s.xyz: expected an image"),
+        ("v.mp4 --json /nowhere/o.jsonl", 1, "the folder /nowhere does not exist"),
+        ("v.mp4 --output o.avi", USAGE, "o.avi: cannot write .avi"),
+        ("v.mp4 --frames 5", USAGE, "--frames: only with --benchmark"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_loaded(
     clip: Path,
-    tmp_path: Path,
+    shared: Path,
     monkeypatch: pytest.MonkeyPatch,
     said: list[str],
-    words: list[str],
+    words: str,
     code: int,
     told: str,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(clip.parent)
     monkeypatch.setitem(sys.modules, "livepose.cli.play", None)
-    assert main(["--source", str(clip), *words]) == code
-    assert told in said[0]
-    assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
+    assert main(words.replace("SHARED", str(shared)).split()) == code
+    assert told in said[-1] and len(said) <= 2
+    assert [path.name for path in clip.parent.iterdir()] == ["v.mp4"]
 
 
 @pytest.mark.parametrize(
