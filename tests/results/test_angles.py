@@ -43,11 +43,6 @@ def test_angles_are_those_that_sports2d_finds_in_the_same_points() -> None:
     np.testing.assert_allclose(np.minimum(apart, PERIODS_DEG - apart), 0.0, atol=1e-4)
 
 
-def test_somebody_who_stands_upright() -> None:
-    upright = {"left_knee": 0, "right_shank": -90, "trunk": 90, "pelvis": 0, "left_hip": 0}
-    assert {name: angle(people(STANDING_XY), name) for name in upright} == pytest.approx(upright)
-
-
 def test_an_angle_does_not_jump_while_a_person_is_followed_and_starts_anew_with_a_new_id() -> None:
     turns, meter = np.arange(0, 720, 15.0), AngleMeter()
     seen = [meter(turned(turn, 4)).degrees[0, SHANK] for turn in turns]

@@ -36,11 +36,10 @@ def names_in(folder):
 
 
 def test_json_lines_have_a_header_and_then_the_frames(tmp_path):
-    images = (frame(0), poses(1, missing=[3])), (frame(1, 0.04, name="p/a.jpg"), Poses.empty())
     told = {"poses": 1}
     sink = JsonLinesSink(tmp_path / "a.jsonl", HEADER, ending=lambda: told)
-    for one in images:
-        sink.write(*one)
+    sink.write(frame(0), poses(1, missing=[3]))
+    sink.write(frame(1, 0.04, name="p/a.jpg"), Poses.empty())
     told["poses"] = 7
     written(sink)
     written(sink)
@@ -53,12 +52,11 @@ def test_json_lines_have_a_header_and_then_the_frames(tmp_path):
     assert header["states"] == ["missing", "seen", "weak", "outside", "predicted", "propagated"]
     started = datetime.fromisoformat(header["started_utc"])
     assert abs((datetime.now(UTC) - started).total_seconds()) < 3600
-    assert (first["frame"], first["time_s"]) == (0, 0.0)
-    (person,) = first["people"]
+    (person,) = first.pop("people")
+    assert first == {"frame": 0, "time_s": 0.0}
     assert list(person) == ["id", "box_xyxy", "score", "keypoints", "states", "covariance_px2"]
     assert (person["id"], person["score"], person["box_xyxy"]) == (1, 0.9, [5, 6, 45, 66])
-    assert person["keypoints"][0] == [10.0, 20.0, 0.5, 2.0]
-    assert person["keypoints"][3] is None
+    assert person["keypoints"][0] == [10.0, 20.0, 0.5, 2.0] and person["keypoints"][3] is None
     assert second == {"frame": 1, "time_s": 0.04, "name": "p/a.jpg", "people": []}
     assert last == {"summary": {"poses": 7}}
 
