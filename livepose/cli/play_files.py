@@ -20,7 +20,7 @@ from livepose.cli.progress import files_progress
 from livepose.cli.run_options import BatchOptions, RunOptions
 from livepose.cli.start import Stream
 from livepose.detection.load import detector_file
-from livepose.errors import SourceError
+from livepose.errors import SourceError, UsageError
 from livepose.pipeline import PosePipeline
 from livepose.runtimes.select import automatic_files
 from livepose.settings import Settings
@@ -46,13 +46,15 @@ def play_files(options: RunOptions) -> int:
     settings = _settings_sha256(options)
     due = manifest.due(jobs, settings, folder)
     unchanged = set(jobs) - set(due)
-    if not options.outputs.overwrite:  # what no manifest knows is not replaced
-        owned = manifest.owned_outputs()
-        for job in due:
-            named = options.outputs.named_by(folder / job.name, job.kind)
-            for path in map(Path, named.asked().values()):
-                if str(path.relative_to(folder)) not in owned:
-                    refuse_existing(path)
+    inputs, owned = {Path(p).resolve() for job in jobs for p in job.paths}, manifest.owned_outputs()
+    for job in due:
+        named = options.outputs.named_by(folder / job.name, job.kind)
+        for path in map(Path, named.asked().values()):
+            if path.resolve() in inputs:
+                raise UsageError(f"{path} is an input itself; choose another --output-dir")
+            # What no manifest knows is not replaced.
+            if not options.outputs.overwrite and str(path.relative_to(folder)) not in owned:
+                refuse_existing(path)
     with written(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if manifest.path is not None:

@@ -105,6 +105,8 @@ def test_what_is_there_already_is_not_replaced_unasked(
     assert (out / "walk.jsonl").read_text() == "dear to somebody"
     assert main([*words, "--overwrite"]) == 0
     assert len(read(out / "walk.jsonl")) == 12
+    assert main([str(source), "--output-dir", str(tmp_path), "--output", "--overwrite"]) == USAGE
+    assert "walk.mp4 is an input itself" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
