@@ -118,7 +118,7 @@ class Poses:
                 raise UsageError(f"{name}: expected shape {wanted}, got {got}")
         if derived:
             # Comparisons are numbers: SEEN is 1, WEAK one more, and MISSING 0.
-            there = np.isfinite(self.keypoints_xy[..., 0] + self.keypoints_xy[..., 1])
+            there = np.isfinite(self.keypoints_xy).all(axis=2)
             states = there * (1 + (self.keypoint_scores < WEAK_SCORE))
             object.__setattr__(self, "keypoint_states", states.astype(np.uint8))
 
