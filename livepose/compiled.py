@@ -37,13 +37,16 @@ NO_CACHE = (
 logger = logging.getLogger(__name__)
 
 
-def njit(*, cache: bool = True, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """``numba.njit`` with these options, kept from one start to the next where ``cache`` is set."""
+def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """``numba.njit`` with these options, kept from one start to the next."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**options)(function)
-        if cache:
-            dispatcher._cache = _cache_of(function)
+        try:
+            dispatcher._cache = _HealingCache(function)
+        except RuntimeError:  # numba found no place
+            _say_once()
+            dispatcher._cache = NullCache()
         return dispatcher
 
     return decorate
@@ -51,14 +54,6 @@ def njit(*, cache: bool = True, **options: Any) -> Callable[[Callable[..., Any]]
 
 kernel = njit(nogil=True, error_model="numpy")
 """A kernel of the live path: threads run beside it, and division by zero is as in NumPy."""
-
-
-def _cache_of(function: Callable[..., Any]) -> Any:
-    try:
-        return _HealingCache(function)
-    except RuntimeError:  # numba found no place
-        _say_once()
-        return NullCache()
 
 
 @cache
@@ -87,21 +82,14 @@ class _Places(CompileResultCacheImpl):  # type: ignore[misc]
 
 
 class _HealingCache(FunctionCache):  # type: ignore[misc]
-    """numba's cache of one function, on checked files."""
+    """numba's cache of one function: for each signature a file, which ends in its hash."""
 
     _impl_class = _Places
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        stem, stamp = self._impl.filename_base, self._impl.locator.get_source_stamp()
-        self._cache_file: Any = _CheckedFiles(Path(self._cache_path), stem, stamp)
-
-
-class _CheckedFiles:
-    """Compiled code of one function: for each signature a file, which ends in its hash."""
-
-    def __init__(self, folder: Path, stem: str, stamp: bytes) -> None:
-        self._folder, self._stem, self._stamp = folder, stem, stamp
+        self._cache_file: Any = self  # which numba asks to ``load`` and to ``save``
+        self._stamp = self._impl.locator.get_source_stamp()
 
     def load(self, key: Any) -> Any:
         """None where it is not kept, not to be trusted, or of another source."""
@@ -118,4 +106,4 @@ class _CheckedFiles:
 
     def _path(self, key: Any) -> Path:
         digest = sha256(repr((numba.__version__, key)).encode()).hexdigest()[:16]
-        return self._folder / f"{self._stem}.{digest}.nbc"
+        return Path(self._cache_path) / f"{self._impl.filename_base}.{digest}.nbc"

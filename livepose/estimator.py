@@ -3,8 +3,7 @@ benchmark share.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +26,7 @@ Floats = NDArray[np.float64]
 NO_CALIBRATION = np.empty(0), (0.0, 0.0, 0.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Estimates:
+class Estimates(NamedTuple):
     """Keypoints of P people in source-image pixels; NaN and score 0 where there is none.
 
     ``keypoints_xy`` float64 (P, K, 2), ``keypoint_scores`` float64 (P, K), 0 to 1,
@@ -43,18 +41,12 @@ class Estimates:
     def joined(self, others: "Estimates", are_others: NDArray[np.bool_]) -> "Estimates":
         """These and others in one order, which ``are_others`` (P,) gives."""
         order = np.argsort(np.argsort(are_others, kind="stable"))
-        pairs = (
-            (self.keypoints_xy, others.keypoints_xy),
-            (self.keypoint_scores, others.keypoint_scores),
-            (self.covariance_px2, others.covariance_px2),
-        )
+        pairs = zip(self, others, strict=True)
         return Estimates(*(np.concatenate(pair)[order] for pair in pairs))
 
     def select(self, which: NDArray[Any]) -> "Estimates":
         """Those of the people at these indices."""
-        return Estimates(
-            self.keypoints_xy[which], self.keypoint_scores[which], self.covariance_px2[which]
-        )
+        return Estimates(*(one[which] for one in self))
 
     @classmethod
     def unknown(cls, people: int, skeleton: Skeleton) -> "Estimates":
@@ -87,9 +79,13 @@ class PoseEstimator:
             raise ValueError(f"decoding: expected one of {sorted(DECODERS)}, got {method!r}")
         self.runtime, self.method = runtime, method
         self.clock = clock or StageClock()
-        self.calibration = calibration_of(runtime.card)
-        self.geometry = CropGeometry(runtime.card.alignment, runtime.card.input_hw)
-        self._readings: dict[tuple[int, int], tuple[Any, ...]] = {}
+        card = runtime.card
+        self.geometry = CropGeometry(card.alignment, card.input_hw)
+        expected = calibration_of(card)
+        self._reading = (
+            *(blur_taps(card.blur_kernel), self.geometry.placing(card.heatmap_hw)),
+            *((expected.intercepts, expected.slopes) if expected else NO_CALIBRATION),
+        )
 
     def estimate(self, image_bgr: ImageBgr, boxes_xyxy: Boxes) -> Estimates:
         """Keypoints of the people in these boxes, (P, 4), of one image (H, W, 3)."""
@@ -121,36 +117,21 @@ class PoseEstimator:
             method = method or self.method
             if method == "dark":
                 return self._decode_dark(heatmaps, np.ascontiguousarray(boxes_xyxy, np.float64))
-            decoded, (height, width) = decode(heatmaps, method), heatmaps.shape[2:]
+            decoded, hw = decode(heatmaps, method), self.runtime.card.heatmap_hw
             image_xy, covariance_px2 = self.geometry.decoded_to_image(
-                decoded.xy, decoded.covariance, boxes_xyxy, (int(height), int(width))
+                decoded.xy, decoded.covariance, boxes_xyxy, hw
             )
             return Estimates(image_xy, np.minimum(decoded.scores, 1.0), covariance_px2)
 
     def _decode_dark(self, heatmaps: NDArray[np.float32], boxes_xyxy: Boxes) -> Estimates:
         maps = as_contiguous(heatmaps)
-        people, keypoints, height, width = maps.shape
+        shape = people, _ = maps.shape[:2]
         if boxes_xyxy.shape != (people, 4):
             raise ValueError(f"boxes_xyxy: expected shape {(people, 4)}, got {boxes_xyxy.shape}")
-        shape = people, keypoints
         found = Estimates(np.empty((*shape, 2)), np.empty(shape), np.empty((*shape, 2, 2)))
-        taps, placing, intercepts, slopes = self._reading(height, width)
-        decode_to_image(
-            *(maps, taps, boxes_xyxy, placing, intercepts, slopes),
-            *(found.keypoints_xy, found.keypoint_scores, found.covariance_px2),
-        )
+        taps, *rest = self._reading
+        decode_to_image(maps, taps, boxes_xyxy, *rest, *found)
         return found
-
-    def _reading(self, height: int, width: int) -> tuple[Any, ...]:
-        """Blur, placing and calibration for heatmaps of this size: asked for at every frame."""
-        known = self._readings.get((height, width))
-        if known is None:
-            taps = blur_taps(self.runtime.card.blur_kernel)
-            expected = self.calibration
-            numbers = expected and (expected.intercepts, expected.slopes)
-            known = taps, self.geometry.placing((height, width)), *(numbers or NO_CALIBRATION)
-            self._readings[height, width] = known
-        return known
 
 
 # Between the network and this nothing of Python or NumPy is in the processor's caches, and each

@@ -5,17 +5,14 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
-HASH_BYTES = 32
+_HASH_BYTES = 32
 
 
 def read_kept(path: Path) -> memoryview:
     """What a file holds before the hash at its end.
 
-    Raises
-    ------
-    OSError
-        When it cannot be read, is not what was written, or was written by somebody else than root,
-        this user, or whoever installed livepose.
+    OSError when it cannot be read, is not what was written, or was written by somebody else than
+    root, this user, or whoever installed livepose.
     """
     with path.open("rb") as file:
         if hasattr(os, "geteuid"):
@@ -23,7 +20,7 @@ def read_kept(path: Path) -> memoryview:
             if os.fstat(file.fileno()).st_uid not in trusted:
                 raise OSError(f"{path} belongs to another user")
         content = memoryview(file.read())
-    payload, digest = content[:-HASH_BYTES], content[-HASH_BYTES:]
+    payload, digest = content[:-_HASH_BYTES], content[-_HASH_BYTES:]
     if sha256(payload).digest() != digest:
         raise OSError(f"{path} is not what was written")
     return payload
@@ -35,13 +32,7 @@ def write_kept(path: Path, payload: bytes | memoryview) -> None:
 
 
 def write_whole(path: Path, *parts: bytes | memoryview) -> None:
-    """Writes a file that appears whole or not at all.
-
-    Raises
-    ------
-    OSError
-        When it cannot be written.
-    """
+    """Writes a file that appears whole or not at all; OSError when it cannot be written."""
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:
         with open(handle, "wb") as file:  # noqa: PTH123  (a handle, not a path)
@@ -55,10 +46,7 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
 def temporary_folder() -> Path:
     """A folder among the temporary files that is this user's alone, and there at the next start.
 
-    Raises
-    ------
-    OSError
-        When it cannot be made, or somebody else has put something there.
+    OSError when it cannot be made, or somebody else has put something there.
     """
     user = os.geteuid() if hasattr(os, "geteuid") else ""
     folder = Path(tempfile.gettempdir()) / f"livepose-{user}"

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
-from typing import Generic, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from livepose.errors import UsageError
 
@@ -67,11 +67,10 @@ class OneAtATime:
             )
 
 
-class _End:
+class _End(NamedTuple):
     """The last thing in a queue; carries the error that ended it, if any."""
 
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
+    error: BaseException | None
 
 
 def prefetch(
@@ -92,16 +91,16 @@ def prefetch(
                 return
 
     def fill() -> None:
-        end = _End()
+        error = None
         try:
             with closing(items) if isinstance(items, Generator) else nullcontext():
                 for item in items:
                     put(item)
                     if stopped.is_set():
-                        return
-        except BaseException as error:  # raised again where the items are used
-            end = _End(error)
-        put(end)
+                        break
+        except BaseException as caught:  # raised again where the items are used
+            error = caught
+        put(_End(error))
 
     # A daemon: a source that hangs must not hold up the end of the program.
     thread = threading.Thread(target=fill, name="prefetch", daemon=True)
@@ -116,10 +115,10 @@ def prefetch(
                 return
             if not isinstance(item, _End):
                 yield item
-            elif item.error is not None:
-                raise item.error
-            else:
+            elif item.error is None:
                 return
+            else:
+                raise item.error
     finally:
         stopped.set()
         thread.join(timeout=5.0)
@@ -163,16 +162,8 @@ class BackgroundWriter(Generic[Item]):
 class Latest(Generic[Item]):
     """Keeps one item, the newest, for a thread that takes it when it is ready.
 
-    Attributes
-    ----------
-    changed : threading.Condition
-        Guards everything here, and is notified of every change.
-    item : Item or None
-        What waits to be taken.
-    dropped : int
-        Items that made room for it.
-    failure : Exception or None
-        What ``take`` raises once nothing waits any more.
+    ``changed`` guards everything here and is notified of every change; ``item`` waits to be taken,
+    ``dropped`` made room for it, ``failure`` is raised by ``take`` once nothing waits any more.
     """
 
     def __init__(self) -> None:

@@ -5,12 +5,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from livepose.compiled import njit
+from livepose.compiled import kernel
 
 Floats = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def calibrate(
     covariance: Floats,
     scores: Floats,
