@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from livepose.errors import DataError
 from livepose.evaluation.archive import decode, is_hostile
+from livepose.kept import write_whole
 from livepose.skeletons import SKELETONS, Skeleton
 from livepose.training.crops import render_crops, square_matrices
 from livepose.training.data import People, SetSpec
@@ -62,13 +63,12 @@ def write_pack(people: People, how: PackSettings) -> int:
         "weights": people.weights.astype(np.float32),
         "draw_weights": people.draw_weights.astype(np.float32),
     }
+    told = {"format": FORMAT, "skeleton": SKELETONS[how.skeleton].name}
+    content = save(tensors, told)
     output.parent.mkdir(parents=True, exist_ok=True)
-    draft = output.with_name(f"{output.name}.draft")
-    save_file(tensors, draft, metadata={"format": FORMAT, "skeleton": SKELETONS[how.skeleton].name})
-    draft.replace(output)
-    size = output.stat().st_size
-    logger.info(f"{output}: {len(people)} people, {size / 1e6:.1f} MB")
-    return size
+    write_whole(output, content)
+    logger.info(f"{output}: {len(people)} people, {len(content) / 1e6:.1f} MB")
+    return len(content)
 
 
 def read_pack(spec: SetSpec, skeleton: Skeleton) -> People:
@@ -138,7 +138,7 @@ def join_parts(folder: Path, output: Path | None = None) -> Path:
         raise DataError(f"{folder}: every part is whole, but together they are not {name}")
     target = output or folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(content)
+    write_whole(target, content)
     return target
 
 

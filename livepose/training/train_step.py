@@ -160,12 +160,10 @@ class TrainStep:
         for optimiser in self._optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        self._average(min(settings.ema_decay, (2 + step) / (21 + step)))
+        decay = min(settings.ema_decay, (2 + step) / (21 + step))
+        with torch.no_grad():
+            torch._foreach_lerp_(self._means, self._values, 1 - decay)
         return loss.detach(), norm.detach()
-
-    @torch.no_grad()
-    def _average(self, decay: float) -> None:
-        torch._foreach_lerp_(self._means, self._values, 1 - decay)
 
     def is_sound(self) -> bool:
         """Whether every weight is a finite number."""
