@@ -137,7 +137,7 @@ class RtspCamera(_Camera):
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
-                with suppress(OSError):
+                with suppress(OSError, av.FFmpegError):
                     self._converse()
 
             def _converse(self):
@@ -173,14 +173,20 @@ class RtspCamera(_Camera):
                 self.wfile.write((text + (sdp if method == "DESCRIBE" else "")).encode())
 
             def _play(self):
-                sender, start_s = _Rtp(self.wfile), time.perf_counter()
-                encoder = _encoder(camera.size_wh)
-                encoder.gop_size = camera.key_frame_every
-                for image_bgr in camera.images():
-                    frame = av.VideoFrame.from_ndarray(image_bgr, format="bgr24")
-                    ticks = int((time.perf_counter() - start_s) * 90_000)
-                    for packet in encoder.encode(frame):
-                        sender.send(bytes(packet), ticks)
+                form = {"packetsize": "1200", "rtpflags": "skip_rtcp"}
+                coder = {"preset": "ultrafast", "tune": "zerolatency"}
+                coder["x264-params"] = f"repeat-headers=1:keyint={camera.key_frame_every}"
+                start_s = time.perf_counter()
+                with av.open(_Interleaved(self.wfile), "w", format="rtp", options=form) as output:
+                    stream = output.add_stream("libx264", rate=25, options=coder)
+                    stream.width, stream.height = camera.size_wh
+                    stream.pix_fmt = "yuv420p"
+                    stream.codec_context.time_base = Fraction(1, 90_000)
+                    for image_bgr in camera.images():
+                        frame = av.VideoFrame.from_ndarray(image_bgr, format="bgr24")
+                        frame.pts = int((time.perf_counter() - start_s) * 90_000)
+                        frame.time_base = Fraction(1, 90_000)
+                        output.mux(stream.encode(frame))
 
         return _Tcp(("127.0.0.1", self.port), Handler)
 
@@ -189,41 +195,12 @@ class _Tcp(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
 
-class _Rtp:
-    """H.264 access units as interleaved RTP packets."""
+class _Interleaved:
+    """Takes RTP packets, and sends each with its length before it."""
 
     def __init__(self, file) -> None:
-        self._file, self._sequence = file, 0
+        self._file = file
 
-    def send(self, access_unit: bytes, ticks: int) -> None:
-        units = [u.rstrip(b"\0") for u in access_unit.split(b"\0\0\1") if u.rstrip(b"\0")]
-        for i, unit in enumerate(units):
-            for part, end in _fragments(unit):
-                self._packet(part, ticks, last=end and i == len(units) - 1)
-
-    def _packet(self, payload: bytes, ticks: int, last: bool) -> None:
-        head = struct.pack(
-            ">BBHII", 0x80, 96 | 128 * last, self._sequence, ticks & 0xFFFFFFFF, 0x1234
-        )
-        self._sequence = (self._sequence + 1) & 0xFFFF
-        self._file.write(struct.pack(">cBH", b"$", 0, len(head) + len(payload)) + head + payload)
-
-
-def _fragments(unit: bytes, most: int = 1200):
-    if len(unit) <= most:
-        yield unit, True
-        return
-    indicator, kind = unit[0] & 0xE0 | 28, unit[0] & 0x1F
-    for start in range(1, len(unit), most):
-        end = start + most >= len(unit)
-        flags = 0x80 * (start == 1) | 0x40 * end
-        yield bytes([indicator, flags | kind]) + unit[start : start + most], end
-
-
-def _encoder(size_wh: tuple[int, int]):
-    encoder = av.CodecContext.create("libx264", "w")
-    encoder.width, encoder.height = size_wh
-    encoder.pix_fmt, encoder.framerate = "yuv420p", 25
-    encoder.time_base = Fraction(1, 25)
-    encoder.options = {"preset": "ultrafast", "tune": "zerolatency"}
-    return encoder
+    def write(self, packet: bytes) -> int:
+        self._file.write(struct.pack(">cBH", b"$", 0, len(packet)) + bytes(packet))
+        return len(packet)
