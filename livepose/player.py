@@ -21,6 +21,7 @@ from livepose.frame import Frame, ImageBgr
 from livepose.pipeline import STAGES, PosePipeline
 from livepose.poses import Poses
 from livepose.results.angles import AngleMeter, draw_angles
+from livepose.settings import DrawingStyle
 from livepose.sinks.sink import OutputClosed, Sink, above
 from livepose.sinks.video import VideoSink
 from livepose.sources import Source
@@ -38,23 +39,6 @@ DECODINGS = ("argmax", "shift", "dark")
 PAUSE_POLL_S = 0.02
 
 Written = tuple[Frame, Poses, ImageBgr | None]
-
-
-@dataclass(frozen=True, slots=True)
-class DrawingStyle:
-    """How the people are drawn."""
-
-    mirror: bool = False
-    """Turns the image like a mirror, after inference; left stays the person's left."""
-    score_threshold: float = 0.2
-    """Keypoints below this score are not drawn."""
-    boxes: bool = False
-    ids: bool = True
-    uncertainty: bool = False
-    angles: bool = False
-    """Degrees beside the joints."""
-    skeleton_only: bool = False
-    """On black: no image of anybody leaves the machine."""
 
 
 @dataclass(slots=True)
@@ -205,7 +189,7 @@ class Player:
     def _draw(self, frame: Frame, poses: Poses) -> ImageBgr:
         """An image of its own, with the people drawn."""
         style, image_bgr = self.style, frame.image_bgr.copy()
-        angles = self._angles(poses, tracked=frame.name is None) if style.angles else None
+        angles = self._angles(poses, tracked=frame.name is None) if style.draw_angles else None
         if style.skeleton_only:
             image_bgr[:] = 0
         if style.mirror:
@@ -216,7 +200,6 @@ class Player:
             poses,
             score_threshold=style.score_threshold,
             show_boxes=style.boxes,
-            show_ids=style.ids,
             show_uncertainty=style.uncertainty,
         )
         if angles is not None:

@@ -177,3 +177,17 @@ class Settings:
 
 
 Settings.__doc__ = described(Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawingStyle:
+    """What is drawn."""
+
+    mirror: bool = option(False, "turn the image like a mirror; left stays the person's left")
+    boxes: bool = option(False, "draw boxes")
+    uncertainty: bool = option(False, "draw ellipses: 39 and 86 % of errors")
+    draw_angles: bool = option(False, "write the degrees of joints beside them")
+    skeleton_only: bool = option(False, "draw on black: nobody's face leaves the machine")
+    score_threshold: float = option(
+        0.2, "lowest score that is drawn", flag="--keypoint-threshold", metavar="S"
+    )

@@ -17,7 +17,7 @@ from livepose.cli.start import Networks, Stream
 from livepose.errors import UsageError
 from livepose.multistream import PoseService
 from livepose.pipeline import STAGES, PosePipeline
-from livepose.player import DrawingStyle, Player
+from livepose.player import Player
 from livepose.results.angles import NAMES, each_of
 from livepose.results.motion_files import MotSink, TrcSink
 from livepose.results.tables import CsvSink, ParquetSink, beside
@@ -100,16 +100,7 @@ def open_player(stream: Stream, pipeline: PosePipeline, *, dated: bool = True) -
             sinks.append(sink)
             stack.callback(sink.close)
         stack.pop_all()
-    look = stream.options.window
-    style = DrawingStyle(
-        mirror=look.mirror,
-        score_threshold=look.keypoint_threshold,
-        boxes=look.boxes,
-        uncertainty=look.uncertainty,
-        angles=look.draw_angles,
-        skeleton_only=look.skeleton_only,
-    )
-    player = Player(pipeline, stream.source, sinks, stream.window, style)
+    player = Player(pipeline, stream.source, sinks, stream.window, stream.options.style)
     player.export_threshold = stream.options.outputs.kpt_thr
     return player
 

@@ -86,7 +86,7 @@ def _settings_sha256(options: RunOptions) -> str:
             "settings": asdict(options.settings),
             "weights": _weights_sha256(options.settings),
             "outputs": asdict(replace(options.outputs, overwrite=False)),
-            "look": asdict(replace(options.window, no_window=False)),
+            "look": asdict(options.style),
             "excerpt": [sources.start_s, sources.end_s, sources.step, sources.turn_deg],
         }
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from livepose.cli.options import SOURCES
 from livepose.errors import UsageError
 from livepose.paths import is_file, is_folder
-from livepose.settings import Settings, option, parse_size
+from livepose.settings import DrawingStyle, Settings, option, parse_size
 
 if TYPE_CHECKING:
     from livepose.sources import Excerpt
@@ -242,16 +242,10 @@ def _port_added(address: str, more: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
-    """Window, and what is drawn."""
+    """Window."""
 
     show: bool = option(False, "a window also beside --output")
     no_window: bool = option(False, "never a window")
-    mirror: bool = option(False, "turn the image like a mirror")
-    boxes: bool = option(False, "draw boxes")
-    uncertainty: bool = option(False, "draw ellipses: 39 and 86 % of errors")
-    draw_angles: bool = option(False, "write the degrees of joints beside them")
-    skeleton_only: bool = option(False, "draw on black: nobody's face leaves the machine")
-    keypoint_threshold: float = option(0.2, "lowest score that is drawn", metavar="S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +284,7 @@ class RunOptions:
     live: LiveOptions = LiveOptions()
     settings: Settings = Settings()  # noqa: RUF009 - frozen
     window: WindowOptions = WindowOptions()
+    style: DrawingStyle = DrawingStyle()  # noqa: RUF009 - frozen
     benchmark: BenchmarkOptions = BenchmarkOptions()
 
     def each(self) -> "list[RunOptions]":

@@ -116,7 +116,7 @@ def opened(options: SourceOptions, *, deferred: bool = False) -> Source:
 
 def _open_view(stream: "Stream", stack: ExitStack) -> "BrowserView | None":
     """The browser view, where one is asked for or the source needs it."""
-    live, window, source = stream.options.live, stream.options.window, stream.source
+    live, style, source = stream.options.live, stream.options.style, stream.source
     if (at := live.served_at(source.name)) is None:
         return None
     from livepose.live.endpoint import self_signed_tls, tls_from
@@ -129,9 +129,9 @@ def _open_view(stream: "Stream", stack: ExitStack) -> "BrowserView | None":
         *at,
         tls=tls,
         camera=source if isinstance(source, BrowserSource) else None,
-        skeleton_only=window.skeleton_only,
-        mirror=window.mirror,
-        score_threshold=window.keypoint_threshold,
+        skeleton_only=style.skeleton_only,
+        mirror=style.mirror,
+        score_threshold=style.score_threshold,
     )
     logger.info(f"browser view: {view.address}")
     return stack.enter_context(view)
@@ -236,14 +236,14 @@ class Stream:
         return False
 
     def _show(self, line: str) -> bool:
-        image_bgr, look = self.source.peek(), self.options.window
-        if image_bgr is None or look.skeleton_only:
+        image_bgr, style = self.source.peek(), self.options.style
+        if image_bgr is None or style.skeleton_only:
             width, height = self.source.size_wh
             image_bgr = np.zeros((height or 480, width or 640, 3), np.uint8)
         if self.view is not None:
             self.view.show(image_bgr, line)
         if self.window is not None:  # a page mirrors by itself
-            self.window.show(captioned(image_bgr[:, ::-1] if look.mirror else image_bgr, line))
+            self.window.show(captioned(image_bgr[:, ::-1] if style.mirror else image_bgr, line))
             self.stopped |= Command.QUIT in self.window.poll()
         return not self.stopped
 

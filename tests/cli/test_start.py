@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from fakes import FakeWindow, walking
 
-from livepose.cli.run_options import RunOptions, WindowOptions
+from livepose.cli.run_options import RunOptions
 from livepose.cli.start import GettingReady, Stream
 from livepose.frame import ImageBgr
+from livepose.settings import DrawingStyle
 from livepose.sources import open_source
 from livepose.window import Command
 
@@ -42,7 +43,7 @@ def test_a_window_that_is_closed_is_not_waited_for() -> None:
 @pytest.mark.parametrize("black", [False, True], ids=["image", "skeleton only"])
 def test_the_preview_of_a_file_takes_nothing_from_it(shared: Path, black: bool) -> None:
     window, ready = FakeWindow(), GettingReady(lambda told: None)
-    asked = RunOptions(window=WindowOptions(skeleton_only=black))
+    asked = RunOptions(style=DrawingStyle(skeleton_only=black))
     with open_source(shared / "video" / "crowd.mp4") as source:
         assert Stream(asked, source, window=window).show_until_ready(ready)  # type: ignore[arg-type]
         first_bgr = next(iter(source)).image_bgr * (not black)
