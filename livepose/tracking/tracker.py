@@ -15,7 +15,7 @@ from livepose.tracking import _kernels, associate, tracks
 from livepose.tracking.identity import LOST_S, UNKNOWN_SIGMA, Seen, hide
 from livepose.tracking.joints import Limbs
 from livepose.tracking.reid import ReIdentification, learn_histograms
-from livepose.tracking.tracks import Floats, Mask, Rows, State, Tracks
+from livepose.tracking.tracks import Floats, Mask, State, Tracks
 
 STALL_S = 3.0  # who is lost may come back until the next image, if that comes no later
 SETTLE_S = 1.0  # so long after the first image each one is looked at
@@ -221,9 +221,9 @@ class Tracker:
         """Takes in the keypoints found in the boxes of ``update``; moves boxes, mends identities.
 
         Returns the same poses with identities mended, left and right exchanged back, jumped
-        keypoints taken away, and without those that were somebody else's pose seen twice or that
-        nothing has been sure of yet; who stands behind whoever it was has no keypoints. Poses of
-        unknown ids pass untouched, first.
+        keypoints taken away, and without those of strangers, those that were somebody else's pose
+        seen twice, and those that nothing has been sure of yet; who stands behind whoever it was
+        has no keypoints.
 
         Raises
         ------
@@ -233,19 +233,10 @@ class Tracker:
         if poses.keypoint_scores.shape[1] != self._keypoints:
             got = len(poses.skeleton.keypoints)
             raise ValueError(f"poses: expected {self._keypoints} keypoints, got {got}")
-        rows, count, mixed_up = _kernels.find_rows(self._tracks.table, poses.track_ids, time_s)
-        if count == len(poses):
-            return self._take_in(time_s, poses, rows, mixed_up) if count else poses
-        known = rows >= 0
-        seen = self._take_in(time_s, poses.select(known), rows[known], mixed_up)
-        return poses.select(~known).joined(seen)
-
-    def _take_in(self, time_s: float, poses: Poses, rows: Rows, mixed_up: bool) -> Poses:
-        """Stores poses (N) seen on the tracks ``rows``; returns them as they are believed.
-
-        Identities are looked at only if they may be ``mixed_up``.
-        """
-        known = self._tracks
+        known, limbs, whole_frame = self._tracks, self._limbs, self.settings.whole_frame
+        rows, found, mixed_up = _kernels.find_rows(known.table, poses.track_ids, time_s)
+        if found < len(poses):
+            poses, rows = poses.select(rows >= 0), rows[rows >= 0]
         hidden = duplicate = np.zeros(len(poses), dtype=np.bool_)
         if mixed_up:
             counts = poses.keypoint_scores >= _kernels.KEYPOINT_SCORE
@@ -261,12 +252,12 @@ class Tracker:
         places = poses.keypoints_xy, poses.keypoint_scores
         seen = *(np.ascontiguousarray(one, dtype=np.float64) for one in places), duplicate
         swapped, refused, doubtful, changed = _kernels.take_in(
-            known.table, known.joints, rows, seen, self._limbs, time_s, self.settings.whole_frame
+            known.table, known.joints, rows, seen, limbs, time_s, whole_frame
         )
         if not (changed or mixed_up):
             return poses
         if swapped.any():
-            poses = poses.swapped(swapped, self._limbs[0])
+            poses = poses.swapped(swapped, limbs[0])
         if refused.any():
             poses = poses.without_keypoints(refused)
         hide(known, rows[hidden])
