@@ -72,7 +72,7 @@ def _show(
     path = find_weights(name)
     entries = to_metadata(read_card(path)) if is_third_party(path) else read_metadata(path)
     table = Table(show_header=False, box=None, pad_edge=False)
-    for row in ("file", str(path)), *entries.items():
+    for row in ("file", str(path)), *sorted(entries.items()):
         table.add_row(*row)
     _show_table(table)
     if entries.get("sha256"):
