@@ -257,15 +257,15 @@ def _best_stream(container: Any, name: str) -> Any:
         held = f"only {' and '.join(others)}" if others else "nothing"
         raise SourceError(f"{name} has no image, {held}; expected a video")
     best = container.streams.best("video")
-    chosen = next((s for s in moving if best is not None and s.index == best.index), moving[0])
+    chosen = best if best in moving else moving[0]
     chosen.codec_context.options = LIMITS
     chosen.thread_type = "AUTO"
-    words = {
-        s.index: f"track {s.index} ({s.codec_context.name} {s.width}x{s.height})" for s in moving
-    }
-    taken = words.pop(chosen.index)
-    if words:
-        logger.info(f"{name}: {taken} is taken, {', '.join(words.values())} left out")
+    taken, *others = (
+        f"track {one.index} ({one.codec_context.name} {one.width}x{one.height})"
+        for one in sorted(moving, key=lambda one: one != chosen)
+    )
+    if others:
+        logger.info(f"{name}: {taken} is taken, {', '.join(others)} left out")
     return chosen
 
 
