@@ -59,7 +59,7 @@ def test_weights_and_a_gpu_that_are_not_there_are_never_a_silent_run_without(
 
 
 def test_a_video_gets_all_outputs_at_once_and_stdout_has_json_alone(
-    make_pipeline: Make, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_pipeline: Make, video: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     names = {
         "--output": "o.mp4",
@@ -69,7 +69,7 @@ def test_a_video_gets_all_outputs_at_once_and_stdout_has_json_alone(
     }
     words = [word for flag, name in names.items() for word in (flag, str(tmp_path / name))]
     assert main(["--video", str(video), "--json", "-", *words]) == 0
-    said = capsys.readouterr()
+    said = capfd.readouterr()
     header, *rows = [json.loads(line) for line in said.out.splitlines()]
     assert header["livepose"]["skeleton"]["name"] == "coco17"
     assert [row["frame"] for row in rows] == list(range(20))

@@ -51,7 +51,7 @@ HERE = Place("this process", _Here)
 @contextmanager
 def process_places(count: int) -> Iterator[Sequence[Place]]:
     """So many processes beside this one; they end with the block, whatever they do."""
-    context = multiprocessing.get_context("spawn")
+    context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
     try:
         yield [
             Place(
@@ -61,7 +61,7 @@ def process_places(count: int) -> Iterator[Sequence[Place]]:
             for index in range(count)
         ]
     finally:
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()).difference(others):
             process.kill()
             process.join()
 

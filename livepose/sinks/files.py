@@ -61,25 +61,24 @@ class LineSink(Sink):
     def __init__(
         self, path: str | Path, opening: str, rotation: Rotation | None, *, overwrite: bool
     ) -> None:
-        self._path, self._opening, self._overwrite = Path(path), opening, overwrite
-        self._is_rotated = rotation is not None
-        self._most_bytes, self._longest_s = rotation or (math.inf, math.inf)
-        self._file: OutputFile | None = None
+        self._is_stdout = str(path) == "-"
+        self._path = Path("stdout") if self._is_stdout else Path(path)
+        self._opening, self._overwrite = opening, overwrite
+        self._rotation = None if self._is_stdout else rotation
         self._start()
 
     def write(self, frame: Frame, poses: Poses, drawn_bgr: ImageBgr | None = None) -> None:
         """Writes the lines of one frame."""
-        age_s = time.monotonic() - self._begun_s
-        if self._whole_bytes >= self._most_bytes or age_s >= self._longest_s:
+        most_bytes, longest_s = self._rotation or (math.inf, math.inf)
+        if self._whole_bytes >= most_bytes or time.monotonic() - self._begun_s >= longest_s:
             self.close()
             self._start()
         self._put(self._text(frame, poses))
 
     def close(self) -> None:
         """Closes the file; a second call does nothing."""
-        if self._file is not None:
-            with written(self._path):
-                self._file.close()
+        with written(self._path):
+            self._file.close()
 
     def _text(self, frame: Frame, poses: Poses) -> str:
         """The lines of one frame, each with its newline."""
@@ -87,24 +86,22 @@ class LineSink(Sink):
 
     def _start(self) -> None:
         self._whole_bytes, self._begun_s = 0, time.monotonic()
-        if str(self._path) != "-":
-            if self._is_rotated:
-                _put_aside(self._path)
+        if self._rotation is not None:
+            _put_aside(self._path)
+        if not self._is_stdout:
             check_file(self._path, overwrite=self._overwrite)
-            with written(self._path):
-                self._file = OutputFile(self._path, "w")
+        where = sys.stdout.fileno() if self._is_stdout else self._path
+        with written(self._path):
+            self._file = OutputFile(where, "w", closefd=not self._is_stdout)
         self._put(self._opening)
 
     def _put(self, text: str) -> None:
         data = as_utf8(text)
-        if self._file is None:
-            _print(data.decode())
-            return
         with written(self._path):
             try:
                 self._file.write(data)
             except OSError:
-                if self._path.is_file():
+                if not self._is_stdout and self._path.is_file():
                     self._file.truncate(self._whole_bytes)
                 self._file.close()
                 raise
@@ -126,17 +123,6 @@ def _put_aside(path: Path) -> None:
             target = path.with_stem(f"{stem}-{number}")
         with written(path):
             path.rename(target)
-
-
-def _print(text: str) -> None:
-    with written(Path("stdout")):
-        try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # The interpreter flushes stdout once more at its end and would complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise
 
 
 class WholeFile:
