@@ -3,7 +3,7 @@
 import numpy as np
 
 from livepose.frame import Frame
-from livepose.poses import Poses
+from livepose.poses import KeypointState, Poses
 from livepose.skeletons import COCO17
 
 JOINTS = len(COCO17.keypoints)
@@ -54,3 +54,19 @@ def bent(joint: str, end: str, degrees: float) -> np.ndarray:
 
 def moved(keypoints_xy: np.ndarray, x: float, y: float = 0.0) -> np.ndarray:
     return keypoints_xy + np.array([x, y])
+
+
+def scene(index: int = 0) -> Poses:
+    """Two people: one whole, the other without a wrist, and with odd keypoints."""
+    other = moved(bent("left_knee", "left_ankle", 10 * index), 120)
+    odd = {
+        "left_wrist": KeypointState.MISSING,
+        "right_wrist": KeypointState.OUTSIDE,
+        "right_knee": KeypointState.PREDICTED,
+        "left_ankle": KeypointState.WEAK,
+    }
+    other[INDEX["left_wrist"]], other[INDEX["right_wrist"]] = np.nan, (700.0, 100.0)
+    states = np.full((2, JOINTS), KeypointState.SEEN)
+    for name, state in odd.items():
+        states[1, INDEX[name]] = state
+    return people([STANDING_XY + index, other], ids=[3, 8], states=states)

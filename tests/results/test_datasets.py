@@ -5,29 +5,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import yaml
-from results.people import INDEX, JOINTS, STANDING_XY, frame, moved, people
+from results.people import INDEX, STANDING_XY, frame, scene
 
-from livepose.poses import KeypointState, Poses
+from livepose.poses import Poses
 from livepose.sinks.annotations import CocoDatasetSink, YoloPoseSink
 from livepose.skeletons import COCO17
 
 SIZE_WH = (640, 480)
-
-
-def scene() -> Poses:
-    """Two people: one whole, the other with a wrist missing, a knee predicted and an ankle weak."""
-    other = moved(STANDING_XY, 120)
-    other[INDEX["left_wrist"]] = np.nan
-    other[INDEX["right_wrist"]] = (700.0, 100.0)  # right of the image
-    states = np.full((2, JOINTS), KeypointState.SEEN)
-    for name, state in (
-        ("left_wrist", KeypointState.MISSING),
-        ("right_wrist", KeypointState.OUTSIDE),
-        ("left_knee", KeypointState.PREDICTED),
-        ("left_ankle", KeypointState.WEAK),
-    ):
-        states[1, INDEX[name]] = state
-    return people([STANDING_XY, other], ids=[3, 8], states=states)
 
 
 def test_pycocotools_reads_the_data_set(tmp_path: Path) -> None:
@@ -48,7 +32,7 @@ def test_pycocotools_reads_the_data_set(tmp_path: Path) -> None:
     assert first["bbox"] == [200, 40, 200, 380]
     np.testing.assert_allclose(np.reshape(first["keypoints"], (-1, 3))[:, :2], STANDING_XY)
     points = np.reshape(second["keypoints"], (-1, 3))
-    flags = {"nose": 2, "left_wrist": 0, "right_wrist": 0, "left_knee": 1, "left_ankle": 1}
+    flags = {"nose": 2, "left_wrist": 0, "right_wrist": 0, "right_knee": 1, "left_ankle": 1}
     assert {name: points[INDEX[name], 2] for name in flags} == flags
     assert points[INDEX["left_wrist"]].tolist() == [0, 0, 0]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
-from results.people import INDEX, JOINTS, STANDING_XY, bent, frame, moved, people
+from results.people import JOINTS, STANDING_XY, frame, scene
 
 import livepose
 from livepose.errors import DataError, UsageError
-from livepose.poses import KeypointState, Poses
+from livepose.poses import Poses
 from livepose.results.angles import NAMES, AngleMeter, each_of
 from livepose.results.reading import read
 from livepose.results.tables import CsvSink, ParquetSink, beside
@@ -22,16 +22,6 @@ from livepose.sinks.jsonl import JsonLinesSink, make_header
 
 HEADER = make_header(source="a.mp4", size_wh=(640, 480), fps=25.0)
 ROWS = 78  # people in 40 frames, of which one shows nobody
-
-
-def scene(index: int) -> Poses:
-    """Two people; the second lacks a wrist, and a knee is only predicted."""
-    other = moved(bent("left_knee", "left_ankle", 10 * index), 200)
-    other[INDEX["left_wrist"]] = np.nan
-    states = np.full((2, JOINTS), KeypointState.SEEN)
-    states[1, INDEX["right_knee"]] = KeypointState.PREDICTED
-    states[1, INDEX["left_wrist"]] = KeypointState.MISSING
-    return people([STANDING_XY + index, other], ids=[1, 7], states=states)
 
 
 def written(sink) -> None:
@@ -52,7 +42,7 @@ def jsonl(tmp_path: Path) -> Path:
 
 def test_what_was_written_is_read_back(jsonl: Path) -> None:
     results = livepose.read(str(jsonl))
-    assert (len(results), results.ids) == (ROWS, [1, 7])
+    assert (len(results), results.ids) == (ROWS, [3, 8])
     assert results.header["source"] == "a.mp4"
     np.testing.assert_array_equal(np.unique(results.frame), [*range(3), *range(4, 40)])
     np.testing.assert_allclose(results.time_s, results.frame / 25)
@@ -83,9 +73,9 @@ def test_csv_and_parquet_hold_the_table_that_is_read(
             assert [row[name] for row in rows] == values.tolist()
     assert beside(tmp_path / "out.csv").name == "out.angles.csv"
     if angles:
-        shank = [float(r["deg"]) for r in rows if (r["id"], r["angle"]) == ("7", "left_shank")]
+        shank = [float(r["deg"]) for r in rows if (r["id"], r["angle"]) == ("8", "left_shank")]
         np.testing.assert_allclose(shank, [-90 - 10 * index for index in range(40) if index != 3])
-        hidden = [row for row in rows if (row["id"], row["angle"]) == ("7", "right_knee")]
+        hidden = [row for row in rows if (row["id"], row["angle"]) == ("8", "right_knee")]
         assert {(row["deg"], row["sigma_deg"]) for row in hidden} == {("", "")}
     else:
         lacking = found.filter(polars.col("state") == "missing")
