@@ -10,12 +10,13 @@ import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from livepose.errors import SourceError
 from livepose.frame import Frame, ImageBgr
-from livepose.sources.frames import av, reason_of
+from livepose.sources.frames import reason_of
 from livepose.sources.source import Kind, Source, check_rotation, turned
 from livepose.threads import Latest
 
@@ -84,7 +85,7 @@ class LiveSource(Source):
         self._latest: Latest[Frame] = Latest()
         self._captured, self._first_s, self._last_s = 0, 0.0, time.perf_counter()
         self._lost_s: float | None = None
-        self._hung: list[_Connection] = []
+        self._hung: list[Future[Exception]] = []
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
         self._supervisor.start()
         if not self._settings.deferred:
@@ -148,24 +149,38 @@ class LiveSource(Source):
 
     def _run_connection(self) -> Exception:
         """Runs one connection until it ends or stalls; why it is over."""
-        self._hung = [thread for thread in self._hung if thread.is_alive()]
+        self._hung = [one for one in self._hung if not one.done()]
         if len(self._hung) >= _MAX_HUNG:
             return TimeoutError("the driver hangs")
-        connection = _Connection(self._capture, self._arrived)
+        ended, abandoned = Future[Exception](), threading.Event()
         before, started_s, settings = self._captured, time.perf_counter(), self._settings
-        connection.start()
-        while connection.is_alive() and not self._latest.over:
-            connection.join(min(_TICK_S, settings.stall_after_s / 4))
+        threading.Thread(
+            target=self._connect, args=(ended, abandoned), name="livepose-capture", daemon=True
+        ).start()
+        while not ended.done() and not self._latest.over:
+            wait([ended], min(_TICK_S, settings.stall_after_s / 4))
             opening = self._captured == before
             patience_s = settings.open_timeout_s if opening else settings.stall_after_s
             silent_s = time.perf_counter() - max(self._last_s, started_s)
-            if silent_s > patience_s and connection.is_alive():
-                connection.abandoned.set()
-                self._hung.append(connection)
+            if silent_s > patience_s and not ended.done():
+                abandoned.set()
+                self._hung.append(ended)
                 return TimeoutError(f"no frame for {silent_s:.1f} s")
-        connection.abandoned.set()
-        connection.join(timeout=1.0)
-        return connection.ended
+        abandoned.set()
+        wait([ended], 1.0)
+        return ended.result() if ended.done() else TimeoutError("the driver hangs")
+
+    def _connect(self, ended: "Future[Exception]", abandoned: threading.Event) -> None:
+        """Opens the source once, and takes its frames until it ends or is abandoned."""
+        try:
+            with closing(self._capture()) as frames:
+                for frame in frames:
+                    if abandoned.is_set():
+                        break
+                    self._arrived(frame)
+            ended.set_result(EOFError("the connection was closed"))
+        except Exception as error:  # whatever a driver raises ends this connection alone
+            ended.set_result(error)
 
     def _arrived(self, frame: Frame) -> None:
         """Puts a frame where it can be taken; says that it is back, and what changed."""
@@ -206,22 +221,3 @@ class LiveSource(Source):
         silent = f"sent no frame within {limit_s:g} s"
         stopped = f"stopped sending frames after {self._captured} frames ({seconds:.1f} s)"
         return SourceError(f"{self.name} {stopped if self._captured else silent}; {self._hint}")
-
-
-class _Connection(threading.Thread):
-    """Opens the source once, and hands over its frames until it ends or is abandoned."""
-
-    def __init__(self, capture: Capture, arrived: Callable[[Frame], None]) -> None:
-        super().__init__(name="livepose-capture", daemon=True)
-        self._capture, self._arrived, self.abandoned = capture, arrived, threading.Event()
-        self.ended: Exception = EOFError("the connection was closed")
-
-    def run(self) -> None:
-        try:
-            with closing(self._capture()) as frames:
-                for frame in frames:
-                    if self.abandoned.is_set():
-                        return
-                    self._arrived(frame)
-        except (SourceError, OSError, av.FFmpegError) as error:
-            self.ended = error
