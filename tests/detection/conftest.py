@@ -1,5 +1,6 @@
 """A random detector, small images, and a cache of the test's own."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def own_cache(cache, monkeypatch, tmp_path):
     """No test touches the user's cache, finds a checkpoint by accident, or asks the network."""
     monkeypatch.setenv("LIVEPOSE_CACHE", str(cache))
     monkeypatch.setenv("LIVEPOSE_OFFLINE", "1")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
 
