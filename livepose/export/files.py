@@ -23,7 +23,7 @@ from livepose.runtimes.openvino import one_thread, ov
 from livepose.runtimes.torch import reference_heatmaps
 from livepose.runtimes.verify import probe_crops
 from livepose.settings import EXPORT_SUFFIXES
-from livepose.sinks.sink import sink_error
+from livepose.sinks.sink import check_outputs, written
 from livepose.skeletons import SKELETONS
 from livepose.weights import Card, find_weights, load_network
 from livepose.weights.calibration import calibration_of
@@ -76,33 +76,26 @@ def export(
         When the file cannot be written.
     """
     output, path = Path(output), find_weights(str(weights))
-    _check(kind, output, path, overwrite)
+    suffixes = EXPORT_SUFFIXES.get(kind)
+    if suffixes is None:
+        raise UsageError(f"export: expected one of {', '.join(EXPORT_SUFFIXES)}, got {kind!r}")
+    if output.suffix != suffixes[0]:
+        raise UsageError(f"export {kind}: expected a file that ends in {suffixes[0]}, got {output}")
+    if is_third_party(path):
+        raise UsageError(f"export is for livepose's own weights, not for {path.name}")
+    check_outputs({"--output": output}, overwrite=overwrite)
     network, card = load_network(path)
     graph = KeypointGraph(network, card, heatmaps, half).eval().requires_grad_(False)
     expected = expected_keypoints(reference_heatmaps(network, card), card)
-    try:
-        with TemporaryDirectory(dir=output.parent, prefix=".export-") as folder:
-            draft = Path(folder) / output.name
-            with torch.no_grad(), one_thread(), catch_warnings():
-                simplefilter("ignore")  # tracing warns of every shape that it sees
-                _WRITERS[kind](graph, draft, _metadata(card), half)
-                worst_px = _require_parity(_run(draft, probe_crops(card)), expected)
-            for suffix in EXPORT_SUFFIXES[kind][::-1]:
-                draft.with_suffix(suffix).replace(output.with_suffix(suffix))
-    except OSError as error:
-        raise sink_error(output, error) from None
+    with written(output), TemporaryDirectory(dir=output.parent, prefix=".export-") as folder:
+        draft = Path(folder) / output.name
+        with torch.no_grad(), one_thread(), catch_warnings():
+            simplefilter("ignore")  # tracing warns of every shape that it sees
+            _WRITERS[kind](graph, draft, _metadata(card))
+            worst_px = _require_parity(_run(draft, probe_crops(card)), expected)
+        for suffix in suffixes[::-1]:
+            draft.with_suffix(suffix).replace(output.with_suffix(suffix))
     return worst_px
-
-
-def _check(kind: str, output: Path, weights: Path, overwrite: bool) -> None:
-    if kind not in EXPORT_SUFFIXES:
-        raise UsageError(f"export: expected one of {', '.join(EXPORT_SUFFIXES)}, got {kind!r}")
-    if output.suffix != (suffix := EXPORT_SUFFIXES[kind][0]):
-        raise UsageError(f"export {kind}: expected a file name that ends in {suffix}, got {output}")
-    if is_third_party(weights):
-        raise UsageError(f"export is for livepose's own weights, not for {weights.name}")
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output} is there already; add --overwrite to replace it")
 
 
 def _metadata(card: Card) -> Metadata:
@@ -117,13 +110,13 @@ def _metadata(card: Card) -> Metadata:
     }
 
 
-def _write_torchscript(graph: KeypointGraph, path: Path, metadata: Metadata, half: bool) -> None:
+def _write_torchscript(graph: KeypointGraph, path: Path, metadata: Metadata) -> None:
     trace: Any = torch.jit.trace
     traced = trace(graph, _example(graph), check_trace=False)
     torch.jit.save(traced, path, _extra_files={"livepose.json": json.dumps(metadata)})
 
 
-def _write_onnx(graph: KeypointGraph, path: Path, metadata: Metadata, half: bool) -> None:
+def _write_onnx(graph: KeypointGraph, path: Path, metadata: Metadata) -> None:
     import onnx
 
     names = OUTPUTS if graph.heatmaps else OUTPUTS[:1]
@@ -142,16 +135,16 @@ def _write_onnx(graph: KeypointGraph, path: Path, metadata: Metadata, half: bool
     onnx.save(model, path)
 
 
-def _write_openvino(graph: KeypointGraph, path: Path, metadata: Metadata, half: bool) -> None:
+def _write_openvino(graph: KeypointGraph, path: Path, metadata: Metadata) -> None:
     in_between = path.with_suffix(".onnx")
-    _write_onnx(graph, in_between, metadata, half)
+    _write_onnx(graph, in_between, metadata)
     model = ov.Core().read_model(in_between)
     for name, text in metadata.items():
         model.set_rt_info(text, ["livepose", name])
-    ov.save_model(model, path, compress_to_fp16=half)
+    ov.save_model(model, path, compress_to_fp16=False)
 
 
-_WRITERS: dict[str, Callable[[KeypointGraph, Path, Metadata, bool], None]] = {
+_WRITERS: dict[str, Callable[[KeypointGraph, Path, Metadata], None]] = {
     "onnx": _write_onnx,
     "openvino": _write_openvino,
     "torchscript": _write_torchscript,
@@ -168,7 +161,7 @@ def expected_keypoints(heatmaps: NDArray[np.float32], card: Card) -> NDArray[np.
     covariance = decoded.covariance
     if calibration is not None:
         covariance = calibration.apply(covariance, decoded.scores)
-    scale, offset = (np.array(pair) for pair in heatmap_to_crop(card))
+    scale, offset = heatmap_to_crop(card)
     spread = (covariance * np.outer(scale, scale))[..., [0, 0, 1], [0, 1, 1]]
     xy = decoded.xy * scale + offset
     return np.concatenate([xy, decoded.scores[..., None], spread], axis=-1)
@@ -186,10 +179,9 @@ def _run(path: Path, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _require_parity(found: NDArray[np.float32], expected: NDArray[np.float64]) -> float:
-    """The largest distance of a keypoint from livepose's, px of the crop.
+    """The largest distance of a keypoint from livepose's; GateError where it is too large.
 
-    Keypoints that score too little to be drawn are left out, unless all do. GateError when it is
-    above ``LIMIT_PX``.
+    Keypoints that score too little to be drawn are left out, unless all do.
     """
     there = np.isfinite(expected[..., 0])
     sure = there & (expected[..., 2] >= WEAK_SCORE)

@@ -1,18 +1,17 @@
-"""What an exported file computes: normalisation, network, activation, calibration.
-
-DARK is in ``dark``.
-"""
+"""What an exported file computes: normalisation, network, activation, DARK, calibration."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from livepose.crops import CropGeometry
-from livepose.export.dark import decode_dark
 from livepose.heatmaps import blur_taps
+from livepose.heatmaps._kernels import LOG_FLOOR, REACH
 from livepose.networks.folding import fold_batch_norms
 from livepose.runtimes.torch import PoseGraph
 from livepose.weights import Card
@@ -24,9 +23,8 @@ COLUMNS = ("x", "y", "score", "cov_xx", "cov_xy", "cov_yy")
 class KeypointGraph(nn.Module):
     """Crops uint8 (N, H, W, 3), blue first, to keypoints float32 (N, K, 6), see ``COLUMNS``.
 
-    All in pixels of the crop; NaN and score 0 where there is nothing. With ``heatmaps`` a second
-    output has the heatmaps, float32 (N, K, H / 4, W / 4). With ``half`` the network computes in
-    float16, and what follows it in float32 all the same.
+    All in pixels of the crop; NaN and score 0 where there is nothing. With ``heatmaps`` those are
+    a second output, (N, K, H / 4, W / 4). ``half`` is for the network; what follows is in float32.
     """
 
     taps: Tensor
@@ -60,17 +58,85 @@ class KeypointGraph(nn.Module):
         return (keypoints, maps) if self.heatmaps else keypoints
 
 
-def heatmap_to_crop(card: Card) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Scale and offset that bring x, y of a heatmap into the crop, see ``livepose.crops``."""
-    geometry = CropGeometry(card.alignment, card.input_hw)
-    _, (wide, high, _), centre_xy = geometry.placing(card.heatmap_hw)
-    _, (crop_wide, crop_high, _), crop_centre_xy = geometry.placing(card.input_hw)
-    along_x = crop_wide / wide
-    along_y = crop_high / high if high else along_x
-    return (along_x, along_y), (
-        crop_centre_xy[0] - along_x * centre_xy[0],
-        crop_centre_xy[1] - along_y * centre_xy[1],
+def decode_dark(heatmaps: Tensor, taps: Tensor) -> Tensor:
+    """DARK of maps (B, K, H, W): (B, K, 6), see ``COLUMNS``, in heatmap pixels.
+
+    The same rules in the same order, and with the same NaN, as in ``livepose.heatmaps``, in
+    operations of which none depends on the values of a map: they can be recorded. ``taps`` are the
+    weights of the blur, (k,), and all is computed in their type.
+    """
+    height, width = heatmaps.shape[2:]
+    maps = heatmaps.to(taps.dtype)
+    flat = maps.flatten(2)
+    peak, index = flat.max(dim=2)
+    found = torch.isfinite(flat).all(dim=2) & (peak > 0)
+    x, y = index % width, index // width
+    inside = found & (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
+    blurred = _blur(maps, taps)
+    highest = blurred.amax(dim=(2, 3))
+    window = _window_around(blurred, x.clamp(2, width - 3), y.clamp(2, height - 3))
+    window = (window * (peak / highest)[..., None, None]).clamp(min=LOG_FLOOR)
+    step, covariance = _newton_step(window)
+    moves = (inside & (highest > 0))[..., None]
+    xy = torch.stack([x, y], dim=2) + torch.where(moves, step, 0.0)
+    parts = (
+        torch.where(found[..., None], xy, torch.nan),
+        torch.where(found, peak, 0.0)[..., None],
+        torch.where(moves, covariance, torch.nan),
     )
+    return torch.cat(parts, dim=2)
+
+
+def _blur(maps: Tensor, taps: Tensor) -> Tensor:
+    """Blurred maps; cells outside count as 0. Tap by tap, so that equal cells stay equal."""
+    height, width, radius = *maps.shape[2:], len(taps) // 2
+    wide = pad(maps, (radius, radius))
+    rows: Tensor = reduce(torch.add, (wide[..., t : t + width] * tap for t, tap in enumerate(taps)))
+    high = pad(rows, (0, 0, radius, radius))
+    parts = (high[..., t : t + height, :] * tap for t, tap in enumerate(taps))
+    blurred: Tensor = reduce(torch.add, parts)
+    return blurred
+
+
+def _window_around(maps: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Squares of 5x5 cells around cells (B, K) of maps (B, K, H, W): (B, K, 5, 5)."""
+    width = maps.shape[3]
+    reach = torch.arange(-2, 3, device=maps.device)
+    places = (y * width + x)[..., None] + (reach[:, None] * width + reach).flatten()
+    return maps.flatten(2).gather(2, places).view(*places.shape[:2], 5, 5)
+
+
+def _newton_step(window: Tensor) -> tuple[Tensor, Tensor]:
+    """Step (..., 2) and covariance xx, xy, yy (..., 3) from the cells around, (..., 5, 5)."""
+
+    def cell(x: int, y: int) -> Tensor:
+        return window[..., 2 + y, 2 + x]
+
+    middle = cell(0, 0)
+    gx = 0.5 * torch.log(cell(1, 0) / cell(-1, 0))
+    gy = 0.5 * torch.log(cell(0, 1) / cell(0, -1))
+    hxx = 0.25 * torch.log(cell(2, 0) / middle * (cell(-2, 0) / middle))
+    hyy = 0.25 * torch.log(cell(0, 2) / middle * (cell(0, -2) / middle))
+    hxy = 0.25 * torch.log(cell(1, 1) / cell(1, -1) * (cell(-1, -1) / cell(-1, 1)))
+    det = hxx * hyy - hxy * hxy
+    peaked = ((hxx < 0) & (det > 0) & (det < torch.inf))[..., None]
+    xx, xy, yy = -hyy / det, hxy / det, -hxx / det
+    step = torch.stack([xx * gx + xy * gy, xy * gx + yy * gy], dim=-1)
+    longest = step.abs().amax(dim=-1, keepdim=True)
+    step = torch.where(longest > REACH, step * (REACH / longest), step)
+    gradient = torch.stack([gx, gy], dim=-1)
+    uphill = torch.where(det[..., None] == 0, 0.0, 0.25 * gradient.sign())
+    covariance = torch.stack([xx, xy, yy], dim=-1)
+    return torch.where(peaked, step, uphill), torch.where(peaked, covariance, torch.nan)
+
+
+def heatmap_to_crop(card: Card) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scale and offset (2,) that bring x, y of a heatmap into the crop, by way of an image."""
+    geometry, box = CropGeometry(card.alignment, card.input_hw), np.array([[0.0, 0.0, 100, 100]])
+    cells = geometry.to_image(np.array([[[0.0, 0.0], [1.0, 1.0]]]), box, card.heatmap_hw)
+    matrix = geometry.matrices(box)[0]
+    offset, next_cell = cells[0] @ matrix[:, :2].T + matrix[:, 2]
+    return next_cell - offset, offset
 
 
 def _calibrated(

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from livepose.export import dark
+from livepose.export import graph
 from livepose.heatmaps import blur_taps, decode_dark
 
 
 def decoded(heatmaps, kernel):
     taps = torch.from_numpy(blur_taps(kernel).copy())
-    figures = dark.decode_dark(torch.from_numpy(heatmaps), taps).numpy()
+    figures = graph.decode_dark(torch.from_numpy(heatmaps), taps).numpy()
     assert figures.dtype == np.float64
     covariance = figures[..., [3, 4, 4, 5]].reshape(*figures.shape[:2], 2, 2)
     return figures[..., :2], figures[..., 2], covariance
