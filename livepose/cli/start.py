@@ -104,7 +104,7 @@ def opened(options: SourceOptions, *, deferred: bool = False) -> Source:
         source = open_images(options.image, rotate=turn_deg)
     elif kind == "video":
         source = open_video(value, excerpt=excerpt, rotate=turn_deg)
-    elif kind == "camera" and "://" not in value:
+    elif kind == "camera":
         source = open_camera(value, settings=live, rotate=turn_deg, **asked)
     else:
         source = open_source(value, live=live, excerpt=excerpt, rotate=turn_deg, **asked)

@@ -97,18 +97,6 @@ def capture_stream(url: str, settings: LiveSettings) -> Generator[Frame, None, N
                 yield Frame(image_bgr, arrived_s, 0, arrived_s, scale_xy=scale_xy)
 
 
-def open_stream(url: str, *, rotate: int = 0, settings: LiveSettings | None = None) -> LiveSource:
-    """A live stream by its address (rtsp://, http:// with MJPEG, rtmp://, udp://, ...)."""
-    return LiveSource(
-        partial(capture_stream, url, settings or LiveSettings()),
-        name=redacted(url),
-        kind="url",
-        rotate=rotate,
-        settings=settings,
-        hint=address_advice(url),
-    )
-
-
 def open_camera(
     device: int | str | Path,
     *,
@@ -117,16 +105,18 @@ def open_camera(
     rotate: int = 0,
     settings: LiveSettings | None = None,
 ) -> LiveSource:
-    """A camera by index (0 or "0") or device path ("/dev/video0")."""
-    text = str(device).strip()
+    """A camera by index (0 or "0"), device path ("/dev/video0") or address.
+
+    Addresses are all that FFmpeg knows: rtsp://, http:// with MJPEG, rtmp://, udp://, ...
+    """
+    text, settings = str(device).strip(), settings or LiveSettings()
+    common: Any = {"rotate": rotate, "settings": settings}
+    if "://" in text:
+        stream, hint = partial(capture_stream, text, settings), address_advice(text)
+        return LiveSource(stream, name=redacted(text), kind="url", hint=hint, **common)
     place = int(text) if text.isdecimal() else text
-    return LiveSource(
-        partial(capture_camera, place, camera_size, camera_fps),
-        name=_name(place),
-        kind="camera",
-        rotate=rotate,
-        settings=settings,
-    )
+    camera = partial(capture_camera, place, camera_size, camera_fps)
+    return LiveSource(camera, name=_name(place), kind="camera", **common)
 
 
 def _name(device: int | str) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from livepose.errors import SourceError, UsageError
 from livepose.paths import exists, is_folder
-from livepose.sources.camera import open_camera, open_stream
+from livepose.sources.camera import open_camera
 from livepose.sources.files import local_path
 from livepose.sources.images import IMAGE_SUFFIXES, animation_frames, identify, image_frames
 from livepose.sources.live import LiveSettings
@@ -65,14 +65,13 @@ def open_source(
     if not text or (isinstance(spec, int) and spec < 0):
         raise UsageError(f"source: expected an index, path, address or pattern, got {spec!r}")
     try:
-        if text.isdecimal() or text.startswith(("/dev/video", "/dev/v4l/")):
+        if "://" in text and _is_file_of_web(text):
+            return VideoSource(text, rotate=rotate, excerpt=excerpt)
+        is_stream = "://" in text and not text.lower().startswith("file://")
+        if is_stream or text.isdecimal() or text.startswith(("/dev/video", "/dev/v4l/")):
             return open_camera(
                 text, camera_size=camera_size, camera_fps=camera_fps, rotate=rotate, settings=live
             )
-        if "://" in text and not text.lower().startswith("file://"):
-            if _is_file_of_web(text):
-                return VideoSource(text, rotate=rotate, excerpt=excerpt)
-            return open_stream(text, rotate=rotate, settings=live)
         text = local_path(text) if "://" in text else text
         if is_folder(text) or _is_still(Path(text)) or _is_pattern(text):
             return open_images(text, rotate=rotate)

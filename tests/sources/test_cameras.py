@@ -15,7 +15,7 @@ from livepose.cli import main
 from livepose.errors import SourceError
 from livepose.frame import Frame
 from livepose.sources import LiveSettings, LiveSource, camera, open_camera, open_source
-from livepose.sources.camera import Camera, list_cameras, open_stream
+from livepose.sources.camera import Camera, list_cameras
 
 QUICK = LiveSettings(
     open_timeout_s=0.5, stall_after_s=0.3, reconnect_s=0.6, first_pause_s=0.05, longest_pause_s=0.1
@@ -162,7 +162,7 @@ PATIENCE = LiveSettings(open_timeout_s=5, stall_after_s=0.7, reconnect_s=4, firs
 
 @pytest.mark.parametrize("kind", [MjpegCamera, RtspCamera])
 def test_a_network_camera_that_is_cut_and_brought_back_goes_on_in_its_new_size(said, kind):
-    with kind((320, 240)) as camera, open_stream(camera.url, settings=PATIENCE) as source:
+    with kind((320, 240)) as camera, open_camera(camera.url, settings=PATIENCE) as source:
         frames = iter(source)
         before = take(frames, 10)
         assert source.size_wh == (320, 240) and source.kind == "url" and source.live
@@ -189,7 +189,7 @@ def test_a_camera_with_a_key_frame_every_eight_seconds_opens_with_its_first_one(
     with RtspCamera() as camera:
         camera.key_frame_every = 8 * 25
         start_s = time.perf_counter()
-        with open_stream(camera.url, settings=PATIENCE) as source:
+        with open_camera(camera.url, settings=PATIENCE) as source:
             assert len(take(source, 3)) == 3 and time.perf_counter() - start_s < 4
 
 
