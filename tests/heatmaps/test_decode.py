@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from livepose.crops import geometry
-from livepose.heatmaps import DECODERS, decode, decode_dark, decoding, encoding
+from livepose.heatmaps import decode, decode_dark, decoding, encoding
 
 ODD_VALUES = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-12, 1e-30, 1e30, -1e30, np.nan, np.inf, -np.inf)
 
@@ -111,30 +111,6 @@ def test_dark_agrees_with_its_plain_twin(maps, kernel):
             np.testing.assert_allclose(found.xy[index], xy[index], atol=1e-5)
             size = np.nan_to_num(np.abs(covariance[index])).max()
             np.testing.assert_allclose(found.covariance[index], covariance[index], atol=1e-4 * size)
-
-
-@pytest.mark.parametrize("sigma", (0.8, 3.0))
-def test_a_gaussian_comes_back_to_rounding_error_without_modulation(sigma):
-    rng = np.random.default_rng(4)
-    centres = rng.uniform((4, 4), (19, 27), (8, 17, 2))
-    maps = np.array([[gaussian(*xy, sigma) for xy in person] for person in centres])
-    exact = decode_dark(maps, blur_kernel=1)
-    np.testing.assert_allclose(exact.xy, centres, atol=1e-10)
-    np.testing.assert_allclose(
-        exact.covariance, np.broadcast_to(sigma**2 * np.eye(2), (8, 17, 2, 2)), atol=1e-9
-    )
-
-
-@pytest.mark.parametrize("method", sorted(DECODERS))
-@pytest.mark.parametrize("value", (0.0, -0.5, np.nan, -np.inf))
-def test_a_map_that_says_nothing_is_nan_with_score_zero(method, value):
-    maps = np.full((2, 3, 32, 24), value, dtype=np.float32)
-    maps[1] = gaussian(11.0, 15.0)
-    found = decode(maps, method)
-    assert np.isnan(found.xy[0]).all()
-    assert (found.scores[0] == 0).all()
-    assert np.isnan(found.covariance[0]).all()
-    np.testing.assert_allclose(found.xy[1], np.broadcast_to((11.0, 15.0), (3, 2)), atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ def test_encoders_agree_with_their_plain_twin(joints, visible, size_hw, sigma, s
 def test_a_target_decodes_to_the_joint_that_it_was_drawn_for():
     joints = np.random.default_rng(1).uniform((4, 4), (19, 27), (5, 17, 2))
     targets = encode_dark(joints, np.ones((5, 17)), (32, 24), 2.0).targets
-    np.testing.assert_allclose(decode_dark(targets, blur_kernel=1).xy, joints, atol=5e-6)
+    exact = decode_dark(targets, blur_kernel=1)
+    np.testing.assert_allclose(exact.xy, joints, atol=5e-6)
+    np.testing.assert_allclose(exact.covariance - 4.0 * np.eye(2), 0.0, atol=2e-5)
     np.testing.assert_allclose(decode_dark(targets).xy, joints, atol=5e-4)
     found = decode_argmax(encode_standard(joints, np.ones((5, 17)), (32, 24), 2.0).targets)
     np.testing.assert_array_equal(found.xy, np.floor(joints + 0.5))  # the nearest cell
@@ -50,15 +52,17 @@ def test_an_invisible_joint_has_no_target_and_no_weight():
     assert ours.weights.tolist() == [0.0, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("encode", (encode_dark, encode_standard))
-def test_wrong_arguments_are_said(encode):
-    one = ([[1.0, 2.0]], [1])
-    with pytest.raises(ValueError, match=r"xy: expected shape \(\.\.\., 2\), got \(1, 3\)"):
-        encode([[1.0, 2.0, 3.0]], [1], (4, 4), 1.0)
-    with pytest.raises(ValueError, match=r"visible: expected shape \(1,\) .*, got \(2,\)"):
-        encode([[1.0, 2.0]], [1, 1], (4, 4), 1.0)
-    with pytest.raises(ValueError, match=r"size_hw: expected two positive integers"):
-        encode(*one, (0, 4), 1.0)
-    for sigma in (0.0, np.nan):
-        with pytest.raises(ValueError, match=r"sigma: expected a positive number"):
-            encode(*one, (4, 4), sigma)
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"xy": [[1.0, 2.0, 3.0]]}, r"xy: expected shape \(\.\.\., 2\), got \(1, 3\)"),
+        ({"visible": [1, 1]}, r"visible: expected shape \(1,\) .*, got \(2,\)"),
+        ({"size_hw": (0, 4)}, "size_hw: expected two positive integers"),
+        ({"sigma": np.nan}, "sigma: expected a positive number"),
+    ],
+)
+def test_wrong_arguments_are_said(wrong, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        encode_dark(
+            **{"xy": [[1.0, 2.0]], "visible": [1], "size_hw": (4, 4), "sigma": 1.0, **wrong}
+        )

@@ -1,11 +1,8 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from livepose.detection import Detections
 from livepose.poses import Poses
-from livepose.skeletons import COCO17
 from livepose.tracking import Tracker, TrackerSettings
 
 STEP_S = 1 / 30
@@ -381,14 +378,3 @@ def test_without_a_detector_the_whole_frame_is_one_person_keypoints_lead_until_t
     np.testing.assert_allclose(history[59][1].boxes_xyxy[0], box(200 + 60 * 59 * STEP_S), atol=45)
     np.testing.assert_allclose(history[-1][1].boxes_xyxy, [[0, 0, 640, 480]])
     assert {int(tracked.track_ids[0]) for _, tracked in history} == {1}
-
-
-def test_skeletons_without_known_precision_can_be_followed_and_the_input_is_not_modified():
-    tracker = Tracker(skeleton=replace(COCO17, oks_sigmas=None))
-    for i in range(40):
-        detections = found(box(300))
-        tracked = tracker.update(i * STEP_S, detections)
-        poses = poses_for(tracked, [keypoints_in(box(300))])
-        for array in (detections.boxes_xyxy, poses.keypoints_xy, poses.boxes_xyxy, poses.track_ids):
-            array.setflags(write=False)
-        assert tracker.observe(i * STEP_S, poses).track_ids.tolist() == [1]
