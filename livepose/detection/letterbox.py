@@ -48,9 +48,7 @@ class Letterbox:
 
     def apply(self, image_bgr: ImageBgr) -> ImageBgr:
         """The image as the network sees it, uint8 (h, w, 3), blue first."""
-        scaled = image_bgr
-        if self.scaled_wh != self.source_wh:
-            scaled = cv2.resize(image_bgr, self.scaled_wh, interpolation=cv2.INTER_LINEAR)
+        scaled = cv2.resize(image_bgr, self.scaled_wh, interpolation=cv2.INTER_LINEAR)
         (left, top), (across, down) = self.left_top, self.scaled_wh
         canvas = np.full((*self.input_wh[::-1], 3), GREY, dtype=np.uint8)
         canvas[top : top + down, left : left + across] = scaled

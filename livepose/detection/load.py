@@ -125,13 +125,7 @@ def _official_or_none(offline: bool) -> Path | None:
 def _open(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
     """The network in this file or exported folder, on this device."""
     if path.is_dir():
-        found = sorted(path.glob("*.xml"))
-        if len(found) != 1:
-            raise WeightsError(
-                f"{path} holds {len(found)} .xml files; expected the one of a network exported to "
-                "OpenVINO by ultralytics"
-            )
-        path = found[0]
+        path = next(path.glob("*.xml"), path)
     if path.suffix in (".xml", ".onnx"):
         if device not in ("auto", "cpu"):
             raise DeviceError(
@@ -145,6 +139,7 @@ def _open(path: Path, device: str) -> tuple[Engine, DetectorInfo]:
     if path.suffix not in (".pt", SUFFIX):
         raise WeightsError(
             f"{path} does not look like a detector; expected .pt, {SUFFIX}, .xml, .onnx or a folder"
+            " that ultralytics exported to OpenVINO"
         )
     place = check_device(device)
     if place == "auto" and cuda_devices():

@@ -51,10 +51,7 @@ def file_sha256(path: Path) -> str:
 
 
 def fetch(known: Known, progress: Progress | None = None) -> Path:
-    """One file of the manifest, downloaded or found.
-
-    WeightsError if it has to be downloaded by hand, cannot be reached, or is not what it should be.
-    """
+    """One file of the manifest, as by ``download``; WeightsError if it is to be fetched by hand."""
     if not known.url:
         raise WeightsError(
             f"{known.name} can only be downloaded by hand: get {known.file or 'the file'} from "

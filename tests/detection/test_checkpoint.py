@@ -33,17 +33,11 @@ def test_a_file_answers_as_the_model_in_it(random_model, own_file, pickled_file,
         model, info = load_detector(path)
         np.testing.assert_allclose(answer(model), answer(random_model), atol=2e-3)
         assert info == DetectorInfo(0, 1, input_px)
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert own_file.stat().st_size < 6e6  # in half precision
     averaged = tmp_path / "ema.pt"
     torch.save({"model": torch.nn.Identity(), "ema": random_model}, averaged)
     assert read_pickled(averaged).kind == "DetectionModel"
-
-
-def test_a_detector_saved_in_half_precision_is_loaded_in_single(random_model, tmp_path):
-    path = tmp_path / "half.safetensors"
-    save_detector(path, random_model, METADATA)
-    assert path.stat().st_size < 6e6
-    model, _ = load_detector(path)
-    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
 class EvilBuilder:
@@ -89,6 +83,8 @@ def test_files_that_hold_no_detector_of_persons_say_what_they_hold(
         with pytest.raises(WeightsError, match=complaint):
             load_detector(tmp_path / name)
     assert person_class({0: "cat", 7: "person"}, tmp_path) == 7
+    with pytest.raises(WeightsError, match="32 to 4096, got 100000"):
+        DetectorInfo(0, 1, 100_000)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A detector by name or file: found, fetched, opened where it runs."""
 
 import os
-import random
 import shutil
 import threading
 import time
@@ -40,17 +39,6 @@ def test_openvino_says_what_torch_says_and_converts_only_once(said, own_file, ca
     said.clear()
     open_detector(str(own_file), score_threshold=0.2)
     assert not any("preparing" in line for line in said)
-
-
-def test_no_flipped_bit_of_the_cache_changes_who_is_found(own_file, cache):
-    expected = open_detector(own_file)([IMAGE])[0]
-    chance = random.Random(5)
-    for path in sorted((cache / "networks").glob("detector-*/*")):
-        content = bytearray(path.read_bytes())
-        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-        path.write_bytes(bytes(content))
-    found = open_detector(own_file)([IMAGE])[0]
-    np.testing.assert_array_equal(found.boxes_xyxy, expected.boxes_xyxy)
 
 
 def test_what_openvino_cannot_take_runs_in_torch(said, own_file, monkeypatch, tmp_path):
@@ -147,7 +135,7 @@ def test_files_that_are_no_detectors_say_so(own_file, tmp_path, shared):
     (tmp_path / "broken.xml").write_text("<net")
     for path, complaint in (
         (tmp_path / "notes.txt", "does not look like a detector"),
-        (tmp_path / "folder", r"holds 0 \.xml files"),
+        (tmp_path / "folder", "does not look like a detector"),
         (tmp_path / "broken.xml", "cannot be read by OpenVINO"),
         (shared / "peers" / "rtmdet_nano_person_320_end2end.onnx", "no detector exported by ultra"),
         (shared / "peers" / "yolov8n-pose_int8_openvino", "holds a pose network"),

@@ -1,5 +1,6 @@
 """Cards and safetensors files: what is written is read back, and what cannot be is refused."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +60,10 @@ def test_nothing_is_left_over_when_writing_fails(tmp_path: Path) -> None:
         ({"skeleton": "hand21"}, "skeleton: .* one of coco17, mpii16, .*got 'hand21'"),
         ({"activation": "relu"}, "activation .* none or softmax"),
         ({"std": (1.0, 0.0, 1.0)}, "std .* positive"),
+        ({"mean": (1.0, math.nan, 1.0)}, "finite"),
+        ({"input_hw": (999_999_999, 99)}, "32 to 1024 pixels"),
+        ({"blur_kernel": 1_000_001}, "odd, 1 to 63"),
+        ({"sigma": math.nan}, "sigma"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
