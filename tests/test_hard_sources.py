@@ -36,8 +36,8 @@ def test_who_turns_over_in_the_air_is_shown_throughout_with_one_id(
         image_bgr = next(islice(frames, 10, None)).image_bgr
     pipeline.reset()
     box_xyxy = pipeline.process(image_bgr).boxes_xyxy[0]
-    for index in range(45):
-        turned_over = min(max((index - 5) / 30, 0.0), 1.0)
+    for index in range(36):
+        turned_over = min(max((index - 3) / 30, 0.0), 1.0)
         image = turned(image_bgr, box_xyxy, 360.0 * turned_over)
         poses = pipeline.process(image, index / 30)
         assert poses.track_ids.tolist() == [1], f"image {index}"

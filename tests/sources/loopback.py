@@ -118,11 +118,7 @@ class MjpegCamera(_Camera):
                 except OSError:
                     pass
 
-        return _Http(("127.0.0.1", self.port), Handler)
-
-
-class _Http(ThreadingHTTPServer):
-    allow_reuse_address = True
+        return ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
 
 
 class RtspCamera(_Camera):
