@@ -52,26 +52,21 @@ class Series:
 def draw_page(results: Results, ids: Sequence[int] = ()) -> "Figure":
     """One column for each person: x, y, speed, and two rows of angles.
 
-    ``ids`` says who is shown; those who were seen for longest unless given.
-
-    Raises
-    ------
-    DataError
-        When nobody was followed.
-    UsageError
-        When somebody is asked for who is not there.
+    ``ids`` says who is shown; those who were seen for longest unless given. DataError when nobody
+    was followed, UsageError for somebody who is not there.
     """
     from matplotlib.figure import Figure
 
     people = _chosen_ids(results, ids)
     figure = Figure(figsize=(1.5 + 5.5 * len(people), 12), layout="constrained")
     axes = figure.subplots(len(_LABELS), len(people), squeeze=False, sharex="col")
-    table = results.angles()
+    keypoints, angles = results.keypoints(), results.angles()
+    ends = [name for name in _POSITIONS if name in results.skeleton.keypoints]
     for column, person in zip(axes.T, people, strict=True):
-        x, y = (positions(results, person, at) for at in (0, 1))
+        x, y = ([series(keypoints, person, name, at) for name in ends] for at in "xy")
         speeds = [speed(*pair) for pair in zip(x, y, strict=True)]
-        angles = ([_angle(table, person, name) for name in names] for names in _ANGLES)
-        for axis, several in zip(column, (x, y, speeds, *angles), strict=True):
+        turns = ([series(angles, person, name, "deg") for name in names] for names in _ANGLES)
+        for axis, several in zip(column, (x, y, speeds, *turns), strict=True):
             _draw(axis, several)
         column[1].invert_yaxis()  # y goes down in an image
         column[2].set_ylim(bottom=0.0)
@@ -119,21 +114,12 @@ def _draw(axis: "Axes", several: Sequence[Series]) -> None:
         axis.fill_between(time_s, lowest, highest, color=colour, alpha=0.1, lw=0)
 
 
-def _angle(table: Table, person: int, name: str) -> Series:
-    rows = (table["id"] == person) & (table["angle"] == name)
-    return Series(name, *(table[one][rows] for one in ("time_s", "deg", "sigma_deg")))
-
-
-def positions(results: Results, person: int, at: int) -> list[Series]:
-    """The x (0) or y (1) of the wrists and ankles that the skeleton has."""
-    poses, names = results.poses, results.skeleton.keypoints
-    mine = poses.track_ids == person
-    found = []
-    for name in (one for one in _POSITIONS if one in names):
-        joint = names.index(name)
-        sigma = np.sqrt(np.maximum(poses.covariance_px2[mine, joint, at, at], 0.0))
-        found.append(Series(name, results.time_s[mine], poses.keypoints_xy[mine, joint, at], sigma))
-    return found
+def series(table: Table, person: int, name: str, value: str) -> Series:
+    """One keypoint's x or y, or one angle's deg, of one person."""
+    is_angle = value == "deg"
+    mine = (table["id"] == person) & (table["angle" if is_angle else "keypoint"] == name)
+    sigma = table["sigma_deg"] if is_angle else np.sqrt(np.maximum(table[f"cov_{value * 2}"], 0.0))
+    return Series(name, table["time_s"][mine], table[value][mine], sigma[mine])
 
 
 def speed(x: Series, y: Series) -> Series:
@@ -171,8 +157,7 @@ def check_suffix(path: Path) -> None:
 def save_page(figure: "Figure", path: Path, title: str = "livepose") -> None:
     """Writes PNG, PDF or HTML (with the plot inside, without scripts), as the suffix says.
 
-    The bytes are the same for the same results. Raises UsageError for another suffix, SinkError
-    when it cannot be written.
+    The bytes are the same for the same results.
     """
     check_suffix(path)
     form, file = path.suffix.lower()[1:], io.BytesIO()

@@ -84,12 +84,8 @@ class Results:
 def read(path: str | Path) -> Results:
     """Reads what ``--json`` wrote.
 
-    An unfinished last line, of a run that was killed, is left out.
-
-    Raises
-    ------
-    DataError
-        When it is not such a file; says where.
+    An unfinished last line, of a run that was killed, is left out. DataError when it is not such a
+    file; says where.
 
     Examples
     --------

@@ -23,8 +23,7 @@ Rotation = tuple[float, float]
 class OutputFile(io.FileIO):
     """A file that takes all of the data that is written, and nothing after a failure or its end.
 
-    So a muxer that could not write its last part cannot go back to the beginning and note there
-    that all is well, which would make a readable file unreadable.
+    So a muxer that could not write its last part cannot go back and note that all is well.
     """
 
     failure: OSError | None = None

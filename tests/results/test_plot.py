@@ -7,7 +7,7 @@ import pytest
 from results.people import STANDING_XY, bent, frame, moved, people
 
 from livepose.cli import main
-from livepose.results.plot import draw_page, positions, speed
+from livepose.results.plot import draw_page, series, speed
 from livepose.results.reading import Results, read
 from livepose.sinks.jsonl import JsonLinesSink, make_header
 
@@ -46,8 +46,7 @@ def test_the_page_has_positions_speeds_and_angles_of_everybody_shown(results: Re
 
 
 def test_speed_is_known_with_its_deviation(results: Results) -> None:
-    x, y = (positions(results, 1, at)[0] for at in (0, 1))
-    wrist = speed(x, y)
+    wrist = speed(*(series(results.keypoints(), 1, "left_wrist", at) for at in "xy"))
     np.testing.assert_allclose(wrist.value, 90.0, atol=0.5)
     # The slope through n values a step apart has the deviation sigma / sqrt(sum of squares).
     steps_s = np.array([-1, 0, 1]) / 30
