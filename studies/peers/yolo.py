@@ -110,7 +110,8 @@ def _checkpoint(path: Path) -> tuple[Network, Cost]:
         head = [*rest, [came_from, repeats, "Detect", arguments]]
         check_architecture({**stored.architecture, "head": head}, path)
         network: Any = ultralytics().PoseModel(stored.architecture, verbose=False)
-        network.load_state_dict(stored.tensors)
+        tensors = {name: torch.as_tensor(value) for name, value in stored.tensors.items()}
+        network.load_state_dict(tensors)
     except WeightsError as error:
         raise DataError(str(error)) from error
     except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
