@@ -41,7 +41,7 @@ _UNKNOWN_SIGMA = 0.055  # of a measurement that says nothing of its own
 _LEAST_PROBABILITY = 1e-4
 _LEAST_SCORE = 0.2  # keypoints below say nothing of whether somebody has to be looked at
 
-SEEN_S, _SCALE_PX = 0, 1
+BODY_SEEN_S, BODY_SCALE_PX = 0, 1
 """Columns of ``bodies``: when somebody was last seen (NaN: never), and their scale."""
 _MODELS, _NUMBERS = 3, 7
 _X, _Y, _VX, _VY, _PLACE, _BOTH, _SPEED = range(_NUMBERS)
@@ -79,7 +79,7 @@ def smooth(
             state, spread = states[slots[p], k], covariance_px2[p, k]
             found = xy[p, k, 0], xy[p, k, 1], scores[p, k], (spread[0, 0] + spread[1, 1]) / 2
             x, y, score, seen = _filter(
-                state, found, times_s, body[_SCALE_PX], noise_share, scratch
+                state, found, times_s, body[BODY_SCALE_PX], noise_share, scratch
             )
             xy[p, k, 0], xy[p, k, 1], scores[p, k] = x, y, score
             if not seen:
@@ -94,12 +94,12 @@ def _learn_scale(body: Floats, box_xyxy: Floats, xy: Floats, time_s: float) -> N
     if not now > 0.0:
         left, top, right, bottom = around(xy, xy)
         now = _root_of_area(right - left, bottom - top)
-    old = body[_SCALE_PX]
+    old = body[BODY_SCALE_PX]
     if not now > 0.0:
         now = 1.0 if math.isnan(old) else old
-    turn = 2.0 * math.pi * _SCALE_CUTOFF_HZ * (time_s - body[SEEN_S])
-    body[_SCALE_PX] = now if math.isnan(old) else old + turn / (turn + 1.0) * (now - old)
-    body[SEEN_S] = time_s
+    turn = 2.0 * math.pi * _SCALE_CUTOFF_HZ * (time_s - body[BODY_SEEN_S])
+    body[BODY_SCALE_PX] = now if math.isnan(old) else old + turn / (turn + 1.0) * (now - old)
+    body[BODY_SEEN_S] = time_s
 
 
 @kernel
@@ -302,10 +302,10 @@ def _doubt_of(states: Floats, body: Floats, time_s: float) -> float:
     for state in states:
         if math.isnan(state[_SEEN_S]):
             continue
-        if state[_SEEN_S] != body[SEEN_S] or math.isfinite(state[_ODD_X]):
+        if state[_SEEN_S] != body[BODY_SEEN_S] or math.isfinite(state[_ODD_X]):
             return math.inf
         if state[_SCORE] >= _LEAST_SCORE:
-            variance = _variance_ahead(state, time_s - body[SEEN_S], body[_SCALE_PX])
+            variance = _variance_ahead(state, time_s - body[BODY_SEEN_S], body[BODY_SCALE_PX])
             worst = max(worst, variance / state[_NOISE])
     return worst if worst >= 0.0 else math.inf
 

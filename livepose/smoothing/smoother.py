@@ -137,7 +137,7 @@ class Smoother:
         """A fresh slot for each new track; who was not seen for long, or in the future, leaves."""
         if poses.keypoint_scores.shape[1] != self._states.shape[1]:
             self.reset(poses.keypoint_scores.shape[1])
-        seen_s = self._bodies[:, imm.SEEN_S].tolist()
+        seen_s = self._bodies[:, imm.BODY_SEEN_S].tolist()
         slots = self._slots = {
             one: slot
             for one, slot in self._slots.items()
